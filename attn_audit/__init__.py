@@ -1,0 +1,29 @@
+"""An audit of whether a text model's attention weights may be shown as its reasons."""
+
+from typing import TYPE_CHECKING, Any
+
+from attn_audit.version import __version__
+
+if TYPE_CHECKING:
+    from attn_audit.audit import audit
+    from attn_audit.data.example import Example
+    from attn_audit.results.report import Report
+
+__all__ = ["Example", "Report", "__version__", "audit"]
+
+_HOMES = {
+    "audit": "attn_audit.audit",
+    "Example": "attn_audit.data.example",
+    "Report": "attn_audit.results.report",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names when they are first used: `attn-audit --help` needs no torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

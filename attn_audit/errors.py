@@ -1,0 +1,188 @@
+"""Every error that a user can meet. The command line prints message and hint, and exits by class.
+
+AttnAuditError
+├── UsageError                        exit code 2: what was asked for cannot be done as asked
+│   ├── ConfigurationError              a setting, flag or configuration file
+│   ├── DataError                       the data set
+│   │   ├── DataNotFoundError
+│   │   ├── UnreadableDataError
+│   │   ├── SplitNotFoundError
+│   │   └── RowError                      one row, named by file and line
+│   ├── CheckpointError                 the model
+│   │   ├── CheckpointNotFoundError
+│   │   ├── UnreadableCheckpointError
+│   │   ├── UnsafeCheckpointError
+│   │   └── UnsupportedModelError
+│   ├── IncompatibleDataError           model and data do not fit each other, named by example
+│   ├── DeviceError
+│   └── OutputError                     a file that cannot be written
+└── AuditFailedError                  exit code 3: the audit was started and cannot be carried out
+    ├── InvalidWeightsError
+    └── InvalidOutputError
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import ClassVar
+
+
+class AttnAuditError(Exception):
+    """Base of all errors that are the interface's own: a sentence, a hint, an exit code."""
+
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The sentence "Did you mean X?" for a mistyped name, or what there is to choose from.
+
+    Example:
+        >>> nearest("premutation", ["correlation", "permutation"])
+        "Did you mean 'permutation'?"
+        >>> nearest("x", ["correlation", "permutation"])
+        'Known: correlation, permutation.'
+    """
+    choices = list(known)
+    close = get_close_matches(name, choices, n=1)
+    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(choices)}."
+
+
+# --- exit code 2 ------------------------------------------------------------------------------
+
+
+class UsageError(AttnAuditError):
+    """What was asked for cannot be done as asked; nothing was audited."""
+
+    exit_code = 2
+
+
+class ConfigurationError(UsageError):
+    """A flag, setting or configuration file is wrong or missing."""
+
+
+class DataError(UsageError):
+    """The data set cannot be used."""
+
+
+class DataNotFoundError(DataError):
+    """There is no such data file, folder or data set."""
+
+    def __init__(self, source: str, *, hint: str | None = None) -> None:
+        super().__init__(f"no data at {source}", hint=hint)
+
+
+class UnreadableDataError(DataError):
+    """A data file exists but cannot be read as what its name says it is."""
+
+    def __init__(self, source: str, problem: str, *, hint: str | None = None) -> None:
+        super().__init__(f"cannot read {source}: {problem}", hint=hint)
+
+
+class SplitNotFoundError(DataError):
+    """The folder or data set has no such split."""
+
+    def __init__(self, source: str, split: str, found: Iterable[str]) -> None:
+        there = ", ".join(sorted(found)) or "none"
+        super().__init__(
+            f"{source} has no split {split!r} (found: {there})",
+            hint="Choose one with --split, or name the file itself.",
+        )
+
+
+class RowError(DataError):
+    """One row of the data is wrong. Says in which file and line, and what to do."""
+
+    def __init__(self, where: str, problem: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{where}: {problem}", hint=hint)
+        self.where = where
+
+
+class CheckpointError(UsageError):
+    """The model cannot be used."""
+
+
+class CheckpointNotFoundError(CheckpointError):
+    """There is no such model file or folder."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"no model at {path}",
+            hint="Give a model.pt made by `attn-audit train`, or a folder of the original code "
+            "(config.json, enc.th, dec.th).",
+        )
+
+
+class UnreadableCheckpointError(CheckpointError):
+    """The file is not a checkpoint that can be read, or its parts do not fit together."""
+
+    def __init__(self, path: Path | str, problem: str, *, hint: str | None = None) -> None:
+        super().__init__(f"cannot load the model {path}: {problem}", hint=hint)
+
+
+class UnsafeCheckpointError(CheckpointError):
+    """The file is a pickle that would run code when loaded."""
+
+    def __init__(self, path: Path | str, what: str) -> None:
+        super().__init__(
+            f"refused to load {path}: it is a pickle that would run code ({what})",
+            hint="Nothing in it was executed. Save the weights alone: "
+            "torch.save(model.state_dict(), path).",
+        )
+
+
+class UnsupportedModelError(CheckpointError):
+    """The checkpoint is readable, but of a kind that has no attention to audit, or is not known."""
+
+
+class IncompatibleDataError(UsageError):
+    """Model and data do not fit each other; names the first example that shows it."""
+
+    def __init__(self, where: str, problem: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{where}: {problem}", hint=hint)
+        self.where = where
+
+
+class DeviceError(UsageError):
+    """The device asked for is not there."""
+
+
+class OutputError(UsageError):
+    """A file cannot be written; found before the audit starts wherever that is possible."""
+
+    def __init__(self, path: Path | str, problem: str, *, hint: str | None = None) -> None:
+        super().__init__(f"cannot write {path}: {problem}", hint=hint)
+
+
+# --- exit code 3 ------------------------------------------------------------------------------
+
+
+class AuditFailedError(AttnAuditError):
+    """The audit was started and cannot be carried out."""
+
+    exit_code = 3
+
+
+class InvalidWeightsError(AuditFailedError):
+    """The model's weights hold NaN or infinity."""
+
+    def __init__(self, path: Path | str, name: str) -> None:
+        super().__init__(
+            f"the weights of {path} are not finite: {name!r} holds NaN or infinity",
+            hint="The training diverged or the file is damaged; no audit of it means anything.",
+        )
+
+
+class InvalidOutputError(AuditFailedError):
+    """The model gave an output or attention that is not a number."""
+
+    def __init__(self, example_id: str, what: str) -> None:
+        super().__init__(
+            f"example {example_id!r}: the model's {what} is not finite",
+            hint="Run the model on this example alone to see where it overflows.",
+        )
+        self.example_id = example_id
