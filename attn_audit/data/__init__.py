@@ -1,0 +1,1 @@
+"""Reading data sets: examples from files, folders and hubs, one at a time."""

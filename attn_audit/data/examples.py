@@ -1,0 +1,128 @@
+"""From rows to examples: what must be there, what may be, and what contradicts itself."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from attn_audit.data.example import Example
+from attn_audit.data.fields import FieldNames, missing_field
+from attn_audit.data.identity import Identities
+from attn_audit.data.labels import NotALabelError, label_name, label_names
+from attn_audit.data.quoting import is_damaged, listed, quoted
+from attn_audit.data.rows import Row
+from attn_audit.errors import UnreadableDataError
+
+Labels = tuple[str, ...]
+
+HINT = "One label stands in the --label-field, a list of them in the --labels-field."
+
+
+def examples_of(
+    rows: Iterator[Row], name: str, fields: FieldNames, label_map: Mapping[str, str]
+) -> Iterator[Example]:
+    """The example that each row is.
+
+    Args:
+        rows: In the data set's order.
+        name: What messages call the data set.
+        fields: What its fields are called.
+        label_map: New names of labels.
+
+    Raises:
+        RowError: A row lacks its text, contradicts itself, or has the id of an earlier one.
+        UnreadableDataError: There are no rows.
+    """
+    first = next(rows, None)
+    if first is None:
+        raise UnreadableDataError(name, "it holds no examples")
+    _require_renamed_fields(first, fields)
+    reader = _RowReader(fields, label_map)
+    yield reader.example(first)
+    for row in rows:
+        yield reader.example(row)
+
+
+def _require_renamed_fields(row: Row, fields: FieldNames) -> None:
+    for role, name in fields.renamed().items():
+        if name not in row.names:
+            problem, hint = missing_field(role, name, row.names)
+            raise row.error(f"row has {problem}", hint=hint)
+
+
+@dataclass(frozen=True, slots=True)
+class _RowReader:
+    fields: FieldNames
+    label_map: Mapping[str, str]
+    identities: Identities = field(default_factory=Identities)
+
+    def example(self, row: Row) -> Example:
+        text = self._text(row)
+        text_pair = _string(row, self.fields.text_pair)
+        labels = self._labels(row)
+        candidates = self._candidates(row)
+        _require_admissible(row, labels, candidates)
+        name = self._id(row, text, text_pair)
+        return Example(name, text, text_pair, labels, candidates, row.where)
+
+    def _text(self, row: Row) -> str:
+        if self.fields.text not in row.names:
+            problem, hint = missing_field("text", self.fields.text, row.names)
+            raise row.error(f"row has {problem}", hint=hint)
+        text = _string(row, self.fields.text)
+        if text is None:
+            raise row.error(f"{quoted(self.fields.text)} is null")
+        return text
+
+    def _id(self, row: Row, text: str, text_pair: str | None) -> str:
+        value = row.values.get(self.fields.id)
+        if value is None:
+            return self.identities.derive(text, text_pair, row)
+        try:
+            return self.identities.claim(label_name(value), row)
+        except NotALabelError as error:
+            raise row.error(f"{quoted(self.fields.id)} {error}") from error
+
+    def _labels(self, row: Row) -> Labels | None:
+        one, several = row.values.get(self.fields.label), row.values.get(self.fields.labels)
+        if self.fields.label == self.fields.labels:
+            several = None
+        if one is not None and several is not None:
+            both = f"{quoted(self.fields.label)} and {quoted(self.fields.labels)}"
+            raise row.error(f"row has both {both}", hint="Keep one of them.")
+        if one is not None:
+            return self._names(row, self.fields.label, [one])
+        return self._names(row, self.fields.labels, several)
+
+    def _candidates(self, row: Row) -> Labels | None:
+        values = row.values.get(self.fields.candidates)
+        names = self._names(row, self.fields.candidates, values)
+        if names == ():
+            raise row.error(f"{quoted(self.fields.candidates)} is empty")
+        return names
+
+    def _names(self, row: Row, field_name: str, values: object) -> Labels | None:
+        try:
+            return None if values is None else label_names(values, self.label_map)
+        except NotALabelError as error:
+            raise row.error(f"{quoted(field_name)} {error}", hint=HINT) from error
+
+
+def _string(row: Row, name: str) -> str | None:
+    value = row.values.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise row.error(f"{quoted(name)} must be a string, not {quoted(value)}")
+    if not value.strip():
+        raise row.error(f"{quoted(name)} is blank")
+    if is_damaged(value):
+        raise row.error(f"{quoted(name)} is not valid Unicode: {quoted(value)}")
+    return value
+
+
+def _require_admissible(row: Row, labels: Labels | None, candidates: Labels | None) -> None:
+    if candidates is None:
+        return
+    for label in labels or ():
+        if label not in candidates:
+            problem = f"label {quoted(label)} is not among the candidates"
+            raise row.error(f"{problem} ({listed(candidates)})")

@@ -1,0 +1,107 @@
+"""HuggingFace data sets, from a hub or saved by `datasets` on the disk."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from logging import ERROR
+from typing import Any
+
+from attn_audit.data.fields import FieldNames
+from attn_audit.data.quoting import one_line
+from attn_audit.data.rows import Row
+from attn_audit.errors import UnreadableDataError
+
+Dataset = Any
+"""A `datasets.Dataset` in map mode; the library has no types."""
+
+Naming = Callable[[Any], object]
+
+
+def load_from_hub(location: str, split: str) -> Dataset:
+    """A split of a data set on the hub, downloaded or from `datasets`' cache.
+
+    Args:
+        location: `name` or `owner/name`, and `:config` where the data set has several.
+        split: As the hub spells it.
+
+    Raises:
+        UnreadableDataError: There is no such data set or split, or the hub cannot be reached.
+    """
+    from datasets import load_dataset
+
+    name, _, config = location.partition(":")
+    about = f"no such file or folder, and no HuggingFace data set with a split {split!r}"
+    return _loaded(lambda: load_dataset(name, config or None, split=split), location, about)
+
+
+def load_saved(folder: str) -> Dataset:
+    """A data set that `Dataset.save_to_disk` wrote.
+
+    Raises:
+        UnreadableDataError: The folder is damaged.
+    """
+    from datasets import load_from_disk
+
+    return _loaded(lambda: load_from_disk(folder), folder, "a damaged saved data set")
+
+
+def hub_rows(dataset: Dataset, name: str, fields: FieldNames) -> Iterator[Row]:
+    """The rows of a data set, class numbers as the names they stand for.
+
+    Args:
+        dataset: The data set.
+        name: What messages call it.
+        fields: Which columns to read.
+
+    Raises:
+        RowError: There is no column of texts.
+    """
+    names: list[str] = list(dataset.column_names)
+    columns = fields.wanted(names, name)
+    naming = {column: _naming(dataset.features[column]) for column in columns}
+    for number, row in enumerate(dataset.with_format(None).select_columns(columns), start=1):
+        values = {column: naming[column](row[column]) for column in columns}
+        yield Row(values, names, name, number, "row")
+
+
+def hub_fingerprint(dataset: Dataset) -> str | None:
+    """What `datasets` identifies the content by."""
+    value = getattr(dataset, "_fingerprint", None)
+    return str(value) if value else None
+
+
+def _loaded(load: Callable[[], Dataset], location: str, about: str) -> Dataset:
+    try:
+        with _quiet():
+            return load()
+    except Exception as error:  # `datasets` raises what its readers and the network raise
+        raise UnreadableDataError(location, f"{about} ({one_line(error)})") from error
+
+
+def _naming(feature: Any) -> Naming:
+    """What turns a column's values into names; -1 is how data sets write that there is no label."""
+    from datasets import ClassLabel
+
+    if isinstance(feature, ClassLabel):
+        return lambda value: feature.int2str(value) if value is not None and value >= 0 else None
+    items = feature[0] if isinstance(feature, list) else getattr(feature, "feature", None)
+    if isinstance(items, ClassLabel):
+        return lambda values: None if values is None else items.int2str(values)
+    return lambda value: value
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without progress bars and retry messages, and with them again afterwards."""
+    import datasets
+    from huggingface_hub.utils import logging as hub_logging
+
+    had_bars = not datasets.are_progress_bars_disabled()
+    level = hub_logging.get_verbosity()
+    datasets.disable_progress_bars()
+    hub_logging.set_verbosity(ERROR)
+    try:
+        yield
+    finally:
+        hub_logging.set_verbosity(level)
+        if had_bars:
+            datasets.enable_progress_bars()

@@ -1,0 +1,43 @@
+"""Parquet, batch by batch."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from attn_audit.data.fields import FieldNames
+from attn_audit.data.quoting import one_line
+from attn_audit.data.rows import Row
+from attn_audit.errors import UnreadableDataError
+
+ROWS_AT_ONCE = 1024
+
+
+def parquet_rows(path: Path, name: str, fields: FieldNames) -> Iterator[Row]:
+    """The rows of a Parquet file; columns that are not asked for are not read.
+
+    Args:
+        path: The file.
+        name: What messages call it.
+        fields: Which columns to read.
+
+    Raises:
+        RowError: There is no column of texts.
+        UnreadableDataError: It is no Parquet file, or a damaged one.
+    """
+    import pyarrow
+
+    try:
+        yield from _rows(path, name, fields)
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise UnreadableDataError(name, f"not a whole Parquet file ({one_line(error)})") from error
+
+
+def _rows(path: Path, name: str, fields: FieldNames) -> Iterator[Row]:
+    from pyarrow.parquet import ParquetFile
+
+    with ParquetFile(path) as file:
+        names = list(file.schema_arrow.names)
+        columns = fields.wanted(names, name)
+        batches = file.iter_batches(batch_size=ROWS_AT_ONCE, columns=columns)
+        values = (row for batch in batches for row in batch.to_pylist())
+        for number, row in enumerate(values, start=1):
+            yield Row(row, names, name, number, "row")

@@ -1,0 +1,118 @@
+"""Finding the data set that the user means: a file, a folder of splits, a stream, a hub's."""
+
+import hashlib
+import re
+from pathlib import Path
+
+from attn_audit.data.quoting import listed
+from attn_audit.data.source import DataSource, ResolvedSource, SourceKind
+from attn_audit.errors import DataNotFoundError, SplitNotFoundError, UnreadableDataError
+
+SUFFIXES = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
+"""The file names that can be read."""
+
+NEVER_ON_A_HUB = (*SUFFIXES, ".json", ".json.gz", ".txt", ".arrow", ".xlsx", ".gz", ".zip")
+SAVED_BY_DATASETS = ("state.json", "dataset_info.json")
+HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?(:[\w.-]+)?", re.ASCII)
+
+
+def resolve(source: DataSource) -> ResolvedSource:
+    """Find what `source` names, without reading it.
+
+    Raises:
+        DataNotFoundError: Nothing is there, and it is no name of a hub's data set.
+        SplitNotFoundError: The folder has no such split.
+        UnreadableDataError: A file of a kind that is not known, or one split in several files.
+    """
+    if source.location == "-":
+        return ResolvedSource(SourceKind.STANDARD_INPUT, "<stdin>", "-")
+    path = Path(source.location)
+    try:
+        return _on_disk(path, source.split) if path.exists() else _elsewhere(path, source)
+    except OSError as error:
+        problem = error.strerror or str(error)
+        raise UnreadableDataError(source.location, problem) from error
+
+
+def suffix_of(path: Path) -> str | None:
+    """The known suffix that the file's name ends in.
+
+    Example:
+        >>> suffix_of(Path("sst/train.jsonl.gz"))
+        '.jsonl.gz'
+    """
+    name = path.name.lower()
+    return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
+
+
+def sha256_of_file(path: Path) -> str:
+    """SHA-256 of the file's bytes as they lie on the disk, in hexadecimal.
+
+    Raises:
+        UnreadableDataError: The file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UnreadableDataError(path.name, error.strerror or str(error)) from error
+
+
+def _on_disk(path: Path, split: str) -> ResolvedSource:
+    if _is_saved(path):
+        return ResolvedSource(SourceKind.SAVED, path.name, str(path))
+    return _one_split(path, split) if path.is_dir() else _file(path)
+
+
+def _file(path: Path) -> ResolvedSource:
+    if not path.is_file():
+        hint = "Pipe JSON Lines into `--data -` instead."
+        raise UnreadableDataError(str(path), "it is not a regular file", hint=hint)
+    if suffix_of(path) is None:
+        raise UnreadableDataError(
+            str(path), "the name does not say what it is", hint=f"Known: {', '.join(SUFFIXES)}."
+        )
+    return ResolvedSource(SourceKind.FILE, path.name, str(path))
+
+
+def _one_split(folder: Path, split: str) -> ResolvedSource:
+    splits = _splits(folder)
+    found = [path for name in _spellings(split) for path in splits.get(name, [])]
+    if not found:
+        raise SplitNotFoundError(str(folder), split, splits)
+    if len(found) > 1:
+        names = listed(sorted(path.name for path in found))
+        hint = "Name the file itself."
+        raise UnreadableDataError(str(folder), f"several files for {split!r}: {names}", hint=hint)
+    return _on_disk(found[0], split)
+
+
+def _splits(folder: Path) -> dict[str, list[Path]]:
+    splits: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        suffix = suffix_of(path) if path.is_file() else ""
+        if suffix or _is_saved(path):
+            splits.setdefault(path.name[: len(path.name) - len(suffix or "")], []).append(path)
+    return splits
+
+
+def _spellings(split: str) -> tuple[str, ...]:
+    return ("dev", "validation") if split in ("dev", "validation") else (split,)
+
+
+def _is_saved(path: Path) -> bool:
+    return all((path / name).is_file() for name in SAVED_BY_DATASETS)
+
+
+def _elsewhere(path: Path, source: DataSource) -> ResolvedSource:
+    if not _may_be_on_a_hub(path, source.location):
+        raise DataNotFoundError(source.location)
+    split = "validation" if source.split == "dev" else source.split
+    name = f"{source.location}[{split}]"
+    return ResolvedSource(SourceKind.HUB, name, source.location, split)
+
+
+def _may_be_on_a_hub(path: Path, location: str) -> bool:
+    in_a_folder_of_ours = "/" in location and path.parent.is_dir()
+    is_named_as_file = location.lower().endswith(NEVER_ON_A_HUB)
+    return bool(HUB_NAME.fullmatch(location)) and not in_a_folder_of_ours and not is_named_as_file

@@ -1,0 +1,95 @@
+"""Examples out of any data set, one at a time. The door to this folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from attn_audit.data.example import Example
+from attn_audit.data.examples import examples_of
+from attn_audit.data.fields import FieldNames
+from attn_audit.data.formats.hub import hub_fingerprint, hub_rows, load_from_hub, load_saved
+from attn_audit.data.formats.jsonl import jsonl_rows
+from attn_audit.data.formats.parquet import parquet_rows
+from attn_audit.data.formats.tables import table_rows
+from attn_audit.data.locating import resolve, sha256_of_file, suffix_of
+from attn_audit.data.rows import Row
+from attn_audit.data.sampling import sample_examples
+from attn_audit.data.source import DataSource, ResolvedSource, SourceKind
+
+__all__ = [
+    "DataSource",
+    "FieldNames",
+    "ResolvedSource",
+    "SourceKind",
+    "fingerprint",
+    "read_examples",
+    "resolve",
+    "sample_examples",
+]
+
+
+def read_examples(source: DataSource) -> Iterator[Example]:
+    """The examples of a data set in its own order, with flat memory.
+
+    What can be found out without reading (no such file, no such split) is raised at once, the rest
+    where it stands.
+
+    Args:
+        source: Where the data lies, and what its fields and labels are called.
+
+    Raises:
+        DataNotFoundError: Nothing is there.
+        SplitNotFoundError: The folder has no such split.
+        UnreadableDataError: The file cannot be read as what its name says, or holds no examples.
+        RowError: A row is wrong; names file and line.
+    """
+    found = resolve(source)
+    rows = _rows(found, source.fields)
+    return examples_of(rows, found.name, source.fields, source.label_map)
+
+
+def fingerprint(found: ResolvedSource) -> str | None:
+    """What identifies the content: the file's SHA-256, a HuggingFace data set's own fingerprint.
+
+    Args:
+        found: What `resolve` found.
+
+    Returns:
+        None for standard input, which cannot be read twice.
+
+    Raises:
+        UnreadableDataError: The data set cannot be read.
+    """
+    match found.kind:
+        case SourceKind.FILE:
+            return sha256_of_file(Path(found.location))
+        case SourceKind.SAVED:
+            return hub_fingerprint(load_saved(found.location))
+        case SourceKind.HUB:
+            return hub_fingerprint(load_from_hub(found.location, found.split or "test"))
+        case SourceKind.STANDARD_INPUT:
+            return None
+
+
+def _rows(found: ResolvedSource, fields: FieldNames) -> Iterator[Row]:
+    match found.kind:
+        case SourceKind.FILE:
+            return _rows_of_file(Path(found.location), found.name, fields)
+        case SourceKind.SAVED:
+            return hub_rows(load_saved(found.location), found.name, fields)
+        case SourceKind.HUB:
+            dataset = load_from_hub(found.location, found.split or "test")
+            return hub_rows(dataset, found.name, fields)
+        case SourceKind.STANDARD_INPUT:
+            return jsonl_rows(None, found.name)
+
+
+def _rows_of_file(path: Path, name: str, fields: FieldNames) -> Iterator[Row]:
+    match (suffix_of(path) or "").removesuffix(".gz"):
+        case ".csv":
+            return table_rows(path, name, ",", fields)
+        case ".tsv":
+            return table_rows(path, name, "\t", fields)
+        case ".parquet":
+            return parquet_rows(path, name, fields)
+        case _:
+            return jsonl_rows(path, name)

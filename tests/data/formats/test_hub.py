@@ -1,0 +1,104 @@
+from pathlib import Path
+
+import datasets
+import pytest
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Sequence, Value
+
+from attn_audit.data.example import Example
+from attn_audit.data.reading import DataSource, fingerprint, read_examples, resolve
+from attn_audit.errors import RowError, SplitNotFoundError, UnreadableDataError
+
+SENTIMENT = Features({"text": Value("string"), "label": ClassLabel(names=["neg", "pos"])})
+
+
+def sentiment(*labels: int | None) -> Dataset:
+    texts = [f"film {index}" for index in range(len(labels))]
+    return Dataset.from_dict({"text": texts, "label": list(labels)}, features=SENTIMENT)
+
+
+def read(location: Path | str, split: str = "test") -> list[Example]:
+    return list(read_examples(DataSource(str(location), split)))
+
+
+@pytest.fixture(autouse=True)
+def _quiet_saving() -> None:
+    datasets.disable_progress_bars()
+
+
+def test_class_numbers_become_names(tmp_path: Path) -> None:
+    sentiment(1, 0, -1, None).save_to_disk(tmp_path / "films")
+    examples = read(tmp_path / "films")
+    assert [example.labels for example in examples] == [("pos",), ("neg",), None, None]
+    assert examples[1].where == "films row 2"
+
+
+def test_lists_of_class_numbers_become_names(tmp_path: Path) -> None:
+    names = Sequence(ClassLabel(names=["joy", "fear"]))
+    features = Features({"text": Value("string"), "labels": names})
+    dataset = Dataset.from_dict({"text": ["a", "b"], "labels": [[1, 0], []]}, features=features)
+    dataset.save_to_disk(tmp_path / "emotions")
+    assert [e.labels for e in read(tmp_path / "emotions")] == [("fear", "joy"), ()]
+
+
+def test_chooses_a_split_of_a_saved_data_set(tmp_path: Path) -> None:
+    splits = DatasetDict({"validation": sentiment(1), "test": sentiment(0, 0)})
+    splits.save_to_disk(tmp_path / "films")
+    assert len(read(tmp_path / "films")) == 2
+    assert len(read(tmp_path / "films", "dev")) == 1
+    with pytest.raises(SplitNotFoundError, match="found: test, validation"):
+        read(tmp_path / "films", "train")
+
+
+def test_names_the_columns_when_the_text_is_not_among_them(tmp_path: Path) -> None:
+    sentiment(1).rename_column("text", "sentence").save_to_disk(tmp_path / "films")
+    with pytest.raises(RowError, match=r"films: no field 'text' \(fields: sentence, label\)"):
+        read(tmp_path / "films")
+
+
+def test_refuses_a_damaged_saved_data_set(tmp_path: Path) -> None:
+    sentiment(1).save_to_disk(tmp_path / "films")
+    (tmp_path / "films" / "state.json").write_text("{")
+    with pytest.raises(UnreadableDataError, match="a damaged saved data set"):
+        read(tmp_path / "films")
+
+
+def test_the_fingerprint_tells_data_sets_apart(tmp_path: Path) -> None:
+    def saved(name: str, *labels: int) -> str | None:
+        sentiment(*labels).save_to_disk(tmp_path / name)
+        return fingerprint(resolve(DataSource(str(tmp_path / name))))
+
+    assert saved("one", 1, 0) == saved("same", 1, 0)
+    assert saved("one more", 1, 0) != saved("other", 1, 1)
+
+
+def test_asks_the_hub_for_name_configuration_and_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str | None, str]] = []
+
+    def load_dataset(name: str, config: str | None, *, split: str) -> Dataset:
+        asked.append((name, config, split))
+        return sentiment(1)
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    (example,) = read("nyu-mll/glue:sst2", "dev")
+    assert asked == [("nyu-mll/glue", "sst2", "validation")]
+    assert example.where == "nyu-mll/glue:sst2[validation] row 1"
+
+
+def test_says_in_one_line_that_the_hub_gave_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load_dataset(*_: object, **__: object) -> Dataset:
+        raise ConnectionError("Couldn't reach\n the Hub \x1b[31m" + "x" * 1000)
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    with pytest.raises(
+        UnreadableDataError, match="no HuggingFace data set with a split 'test'"
+    ) as e:
+        read("owner/films")
+    assert e.value.message.isprintable()
+    assert len(e.value.message) < 350
+
+
+def test_leaves_progress_bars_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "load_dataset", lambda *_, **__: sentiment(1))
+    datasets.enable_progress_bars()
+    read("films")
+    assert not datasets.are_progress_bars_disabled()

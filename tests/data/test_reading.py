@@ -1,0 +1,146 @@
+import csv
+import gzip
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import datasets
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from attn_audit.data.example import Example
+from attn_audit.data.locating import SUFFIXES
+from attn_audit.data.reading import DataSource, read_examples
+from attn_audit.errors import DataNotFoundError, UnreadableDataError
+
+COUNTS = {
+    "sst": (872, 1821),
+    "sst_paper": (872, 1821),
+    "agnews": (1000, 1000),
+    "babi1": (1483, 1000),
+    "snli": (4917, 4925),
+    "hatexplain": (1922, 1924),
+    "goemotions": (5426, 5427),
+}
+"""Examples in dev and test."""
+
+EXAMPLES = [
+    Example("1", 'He said: "fine,\nbut | long".', "Was it\tgood?", ("yes",), ("yes", "no")),
+    Example("b", "naïve 映画 😀", "¿Qué?", None, ("maybe", "no")),
+    Example("c d", " spaces around ", "x", ("no",), None),
+]
+MULTILABEL = [Example("1", "a", None, ("joy", "fear")), Example("2", "b", None, None)]
+
+
+def rows(examples: list[Example]) -> list[dict[str, object]]:
+    """As columns of one kind: pairs if there are any, `labels` if any example has several."""
+    several = any(len(example.labels or ()) > 1 for example in examples)
+    return [_row(example, several) for example in examples]
+
+
+def _row(example: Example, several: bool) -> dict[str, object]:
+    labels = list(example.labels) if example.labels is not None else None
+    gold = {"labels": labels} if several else {"label": labels[0] if labels else None}
+    pair = {"text_pair": example.text_pair} if example.text_pair else {}
+    candidates = list(example.candidates) if example.candidates else None
+    return {"id": example.id, "text": example.text, **pair, **gold, "candidates": candidates}
+
+
+def as_jsonl(data: list[dict[str, object]]) -> bytes:
+    return "".join(f"{json.dumps(row)}\n" for row in data).encode()
+
+
+def as_table(data: list[dict[str, object]], delimiter: str) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter)
+    writer.writerow(data[0])
+    for row in data:
+        writer.writerow("|".join(v) if isinstance(v, list) else v for v in row.values())
+    return text.getvalue().encode()
+
+
+def as_parquet(data: list[dict[str, object]]) -> bytes:
+    file = io.BytesIO()
+    parquet.write_table(pa.Table.from_pylist(data), file)
+    return file.getvalue()
+
+
+def content(suffix: str, data: list[dict[str, object]]) -> bytes:
+    plain: dict[str, Callable[[], bytes]] = {
+        ".jsonl": lambda: as_jsonl(data),
+        ".csv": lambda: as_table(data, ","),
+        ".tsv": lambda: as_table(data, "\t"),
+        ".parquet": lambda: as_parquet(data),
+    }
+    written = plain[suffix.removesuffix(".gz")]()
+    return gzip.compress(written) if suffix.endswith(".gz") else written
+
+
+def read(location: Path | str) -> list[Example]:
+    """Without the places, which differ from format to format."""
+    return [replace(example, where="") for example in read_examples(DataSource(str(location)))]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("examples", [EXAMPLES, MULTILABEL], ids=["pairs", "multilabel"])
+def test_the_same_examples_come_out_of_every_format(
+    tmp_path: Path, suffix: str, examples: list[Example]
+) -> None:
+    (tmp_path / f"test{suffix}").write_bytes(content(suffix, rows(examples)))
+    assert read(tmp_path / f"test{suffix}") == examples
+    assert read(tmp_path) == examples
+
+
+def test_the_same_examples_come_out_of_a_saved_data_set(tmp_path: Path) -> None:
+    datasets.disable_progress_bars()
+    datasets.Dataset.from_list(rows(EXAMPLES)).save_to_disk(tmp_path / "pairs")
+    assert read(tmp_path / "pairs") == EXAMPLES
+
+
+def test_the_same_examples_come_in_at_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.TextIOWrapper(io.BytesIO(as_jsonl(rows(EXAMPLES))))
+    monkeypatch.setattr(sys, "stdin", stream)
+    examples = list(read_examples(DataSource("-")))
+    assert [replace(example, where="") for example in examples] == EXAMPLES
+    assert examples[2].where == "<stdin>:3"
+
+
+def test_reads_no_further_than_asked(tmp_path: Path) -> None:
+    (tmp_path / "test.jsonl").write_text('{"text": "a"}\n{"text": "b"}\nbroken\n')
+    examples = read_examples(DataSource(str(tmp_path / "test.jsonl")))
+    assert [next(examples).text, next(examples).text] == ["a", "b"]
+
+
+def test_a_missing_file_is_found_out_before_reading() -> None:
+    with pytest.raises(DataNotFoundError):
+        read_examples(DataSource("nowhere.jsonl"))
+
+
+def test_an_empty_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "test.jsonl.gz").write_bytes(gzip.compress(b""))
+    with pytest.raises(UnreadableDataError, match="it holds no examples"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(("split", "column"), [("dev", 0), ("test", 1)])
+@pytest.mark.parametrize("name", COUNTS)
+def test_reads_the_real_data_sets(shared: Path, name: str, split: str, column: int) -> None:
+    examples = list(read_examples(DataSource(str(shared / "data" / name), split)))
+    assert len(examples) == COUNTS[name][column]
+    assert all(example.labels is not None for example in examples)
+    assert all(
+        (example.text_pair is not None) == (name in {"babi1", "snli"}) for example in examples
+    )
+
+
+def test_reading_loads_no_heavy_package() -> None:
+    heavy = "{'torch', 'numpy', 'pyarrow', 'datasets'}"
+    code = f"import sys, attn_audit.data.reading; print({heavy} & set(sys.modules))"
+    command = [sys.executable, "-c", code]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed.strip() == "set()"
