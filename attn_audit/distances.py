@@ -1,0 +1,144 @@
+"""Distances between outputs and between attention distributions, in float64 where it matters."""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+MAX_JSD = math.log(2)
+"""The largest Jensen-Shannon divergence in nats: of distributions that share no unit."""
+
+
+def total_variation_distance(
+    p: Float[Tensor, "*#batch label"], q: Float[Tensor, "*#batch label"]
+) -> Float[Tensor, "*batch"]:
+    r"""Total variation distance between two softmax outputs, from 0 to 1.
+
+    .. math:: \mathrm{TVD}(p, q) = \tfrac{1}{2} \sum_i |p_i - q_i|
+
+    This is the most probability that any set of labels gains or loses between ``p`` and ``q``.
+
+    Args:
+        p: Probabilities; every slice along ``label`` sums to 1.
+        q: Probabilities of the same shape, or one that broadcasts.
+
+    Returns:
+        One distance for each batch element.
+
+    Source:
+        Jain & Wallace (2019), section 4.
+
+    Example:
+        >>> total_variation_distance(torch.tensor([0.9, 0.1]), torch.tensor([0.6, 0.4]))
+        tensor(0.3000)
+    """
+    return (p - q).abs().sum(dim=-1) / 2
+
+
+def mean_absolute_difference(
+    p: Float[Tensor, "*#batch label"], q: Float[Tensor, "*#batch label"]
+) -> Float[Tensor, "*batch"]:
+    """Mean over independent sigmoid outputs of the change of probability, from 0 to 1.
+
+    For a single sigmoid this is |p - q|, which is also the total variation distance of the two
+    labels it stands for.
+
+    Args:
+        p: Probabilities, each of its own label.
+        q: Probabilities of the same shape, or one that broadcasts.
+
+    Returns:
+        One distance for each batch element.
+
+    Source:
+        Jain & Wallace (2019), section 4: the output difference of the released code.
+
+    Example:
+        >>> mean_absolute_difference(torch.tensor([0.9, 0.2]), torch.tensor([0.6, 0.1]))
+        tensor(0.2000)
+    """
+    return (p - q).abs().mean(dim=-1)
+
+
+def jensen_shannon_divergence(
+    p: Float[Tensor, "*#batch unit"], q: Float[Tensor, "*#batch unit"]
+) -> Float[Tensor, "*batch"]:
+    r"""Jensen-Shannon divergence between two attention distributions, in nats, 0 to ln 2.
+
+    .. math:: \mathrm{JSD}(p, q) = H\left(\tfrac{p + q}{2}\right) - \tfrac{H(p) + H(q)}{2}
+
+    Args:
+        p: Weights; every slice along ``unit`` sums to 1, padding is 0.
+        q: Weights of the same shape, or one that broadcasts.
+
+    Returns:
+        One divergence for each batch element; rounding below 0 is cut off.
+
+    Source:
+        Jain & Wallace (2019), section 4; note that SciPy's `jensenshannon` is the root of this.
+
+    Example:
+        >>> jensen_shannon_divergence(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]))
+        tensor(0.6931)
+    """
+    mixed = entropy((p + q) / 2)
+    return (mixed - (entropy(p) + entropy(q)) / 2).clamp(0, MAX_JSD)
+
+
+def entropy(p: Float[Tensor, "*batch unit"]) -> Float[Tensor, "*batch"]:
+    """Shannon entropy in nats, 0 to ln n; zero weights add nothing.
+
+    Args:
+        p: Weights; every slice along ``unit`` sums to 1.
+
+    Returns:
+        One entropy for each batch element.
+
+    Example:
+        >>> entropy(torch.tensor([0.5, 0.5, 0.0]))
+        tensor(0.6931)
+    """
+    terms: Tensor = torch.special.entr(p)
+    return terms.sum(dim=-1)
+
+
+def attainable_jsd(least: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+    r"""The largest divergence that any distribution over the same units reaches, nats, 0 to ln 2.
+
+    The divergence is convex, so its maximum over all distributions is at a single unit, the one
+    with the least attention :math:`a`:
+
+    .. math:: \ln 2 + \tfrac{1}{2}(a \ln a - (1 + a) \ln(1 + a))
+
+    It depends on attention and number of units: from uniform weights 0.42 at 5 units, 0.68 at 200.
+
+    Args:
+        least: The smallest attention weight among each example's units, 0 to 1.
+
+    Returns:
+        One divergence for each batch element, 0 where the only unit has all attention.
+
+    Example:
+        >>> attainable_jsd(torch.tensor([0.2, 0.005, 1.0]))
+        tensor([0.4228, 0.6774, 0.0000])
+    """
+    return MAX_JSD + pair_term(least, torch.ones_like(least)) / 2
+
+
+def pair_term(a: Float[Tensor, "*#batch"], w: Float[Tensor, "*#batch"]) -> Float[Tensor, "*batch"]:
+    r"""One unit's part in a divergence: a ln a + w ln w - (a + w) ln(a + w), at most 0.
+
+    With it :math:`\mathrm{JSD}(a, w) = \ln 2 + \tfrac{1}{2} \sum_u g(a_u, w_u)`, where only units
+    with w > 0 have a part: the divergence from a distribution over one or two units costs four
+    logarithms, however long the text.
+
+    Args:
+        a: One distribution's weights.
+        w: The other's.
+
+    Returns:
+        The part of each unit.
+    """
+    term: Tensor = torch.xlogy(a, a) + torch.xlogy(w, w) - torch.xlogy(a + w, a + w)
+    return term

@@ -1,0 +1,154 @@
+"""Random draws as a pure function of (seed, example id, check, draw, position).
+
+The same draws come out for every batch size, order, shard and resume, and on every device: they
+are hashes, not states of a generator. The hash is SplitMix64's finaliser, applied twice.
+
+Source: Steele, Lea & Flood (2014), "Fast splittable pseudorandom number generators".
+"""
+
+import hashlib
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float64, Int64, UInt64
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_POSITION_BITS = 20
+"""Low bits of a sort key that hold the position: a million units, and 44 bits of randomness."""
+
+ALL_PERMUTATIONS_UP_TO = 4
+"""Texts of at most this many units get all n! permutations instead of a sample."""
+
+Keys = UInt64[np.ndarray, " batch"]
+"""One number an example, from `example_keys`."""
+
+
+def example_keys(seed: int, example_ids: Sequence[str], check: str) -> Keys:
+    """One 64-bit key for each example and check: where its draws start.
+
+    Args:
+        seed: The audit's seed.
+        example_ids: Ids of the examples.
+        check: What the draws are for; different names give unrelated draws.
+
+    Returns:
+        Keys in the order of `example_ids`.
+
+    Example:
+        >>> example_keys(0, ["a"], "x")[0] == example_keys(0, ["b", "a"], "x")[1]
+        np.True_
+    """
+    prefix = f"{seed}\0{check}\0"
+    digests = (
+        hashlib.blake2b((prefix + example_id).encode("utf-8", "surrogatepass"), digest_size=8)
+        for example_id in example_ids
+    )
+    return np.array([int.from_bytes(d.digest(), "little") for d in digests], dtype=np.uint64)
+
+
+def _mix(values: np.ndarray) -> np.ndarray:
+    """SplitMix64's finaliser, in place."""
+    values ^= values >> np.uint64(30)
+    values *= np.uint64(0xBF58476D1CE4E5B9)
+    values ^= values >> np.uint64(27)
+    values *= np.uint64(0x94D049BB133111EB)
+    values ^= values >> np.uint64(31)
+    return values
+
+
+def hashes(keys: Keys, draws: range, n_positions: int) -> UInt64[np.ndarray, "batch draw position"]:
+    """64 random bits for every draw and position of every example.
+
+    Args:
+        keys: From `example_keys`.
+        draws: Which draws of each example.
+        n_positions: Positions of each draw; fewer positions give the same first ones.
+
+    Returns:
+        Independent uniform bits.
+    """
+    streams = np.arange(draws.start + 1, draws.stop + 1, dtype=np.uint64) * _GOLDEN
+    positions = np.arange(1, n_positions + 1, dtype=np.uint64) * _GOLDEN
+    of_draw = _mix(keys[:, None] + streams)
+    return _mix(of_draw[:, :, None] + positions)
+
+
+def normals(
+    keys: Keys, n_draws: int, n_positions: int
+) -> Float64[np.ndarray, "batch draw position"]:
+    """Standard normal draws, by the method of Box and Muller (1958).
+
+    Args:
+        keys: From `example_keys`.
+        n_draws: Draws of each example.
+        n_positions: Positions of each draw.
+
+    Returns:
+        Independent draws; fewer positions give the same first ones.
+    """
+    # Draw d takes its radius from stream 2d and its angle from stream 2d + 1.
+    bits = hashes(keys, range(2 * n_draws), n_positions) >> np.uint64(12)
+    uniform = (bits + 0.5) * 2.0**-52  # in the open interval (0, 1)
+    radius, angle = uniform[:, 0::2], uniform[:, 1::2]
+    normal: np.ndarray = np.sqrt(-2 * np.log(radius)) * np.cos(2 * np.pi * angle)
+    return normal
+
+
+def n_permutations(
+    lengths: Int64[np.ndarray, " batch"], n_draws: int
+) -> Int64[np.ndarray, " batch"]:
+    """How many permutations each example gets: all n! where n <= 4, else `n_draws`.
+
+    Args:
+        lengths: Units of each example.
+        n_draws: Permutations of an example with more than 4 units.
+
+    Example:
+        >>> n_permutations(np.array([1, 3, 4, 5]), 100)
+        array([  1,   6,  24, 100])
+    """
+    counts = [
+        math.factorial(n) if n <= ALL_PERMUTATIONS_UP_TO else n_draws for n in lengths.tolist()
+    ]
+    return np.array(counts)
+
+
+def permutations(
+    keys: Keys, lengths: Int64[np.ndarray, " batch"], draws: range, n_units: int
+) -> Int64[np.ndarray, "batch variant unit"]:
+    """Some of each example's permutations: permuted[i] = weights[order[i]].
+
+    Up to 4 units, draws 0 to n! - 1 are all permutations there are; later draws repeat none of
+    them in any order of meaning, and `n_permutations` says to leave them out.
+
+    Args:
+        keys: From `example_keys`.
+        lengths: Units of each example.
+        draws: Which draws.
+        n_units: Width of the result; padding stays where it is.
+
+    Returns:
+        Uniform random orders of the units.
+    """
+    order = _sampled(keys, lengths, draws, n_units)
+    for i in np.flatnonzero(lengths <= ALL_PERMUTATIONS_UP_TO):
+        n = int(lengths[i])
+        every = np.array(list(itertools.permutations(range(n))))[draws.start : draws.stop]
+        order[i, : len(every), :n] = every
+    return order
+
+
+def _sampled(keys: Keys, lengths: np.ndarray, draws: range, n_units: int) -> np.ndarray:
+    """Sorting random keys that carry their position is a random permutation, ties included."""
+    positions = np.arange(n_units, dtype=np.uint64)
+    low = np.uint64((1 << _POSITION_BITS) - 1)
+    sort_keys = hashes(keys, draws, n_units)
+    sort_keys &= ~low
+    is_padding = positions >= lengths[:, None].astype(np.uint64)
+    sort_keys[np.broadcast_to(is_padding[:, None], sort_keys.shape)] = ~low
+    sort_keys |= positions
+    sort_keys.sort(axis=-1)
+    sort_keys &= low
+    return sort_keys.view(np.int64)

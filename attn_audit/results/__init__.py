@@ -1,0 +1,1 @@
+"""Typed results: records, summaries, reports. Nothing here shows or judges."""

@@ -1,0 +1,101 @@
+"""The record of one audited example: plain values, the same names in JSON, Parquet and CSV."""
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+
+class Status(StrEnum):
+    """Why a check says something, or does not, about an example.
+
+    A record's `status_*` field is null where the check was not run, else `measured`, or one or more
+    of the other values joined by `+`. `untestable`: there is nothing that the check could show on
+    such an example. `undefined`: the number does not exist.
+    """
+
+    MEASURED = "measured"
+    FEW_UNITS = "untestable_fewer_than_5_units"
+    SINGLE_UNIT = "untestable_single_unit"
+    NO_AUDITED_MASS = "undefined_no_audited_mass"
+    CONSTANT_ATTENTION = "undefined_constant_attention"
+    CONSTANT_GRADIENT = "undefined_constant_gradient"
+    CONSTANT_LEAVE_ONE_OUT = "undefined_constant_leave_one_out"
+
+
+STATUS_MEANINGS: dict[Status, str] = {
+    Status.MEASURED: "measured",
+    Status.FEW_UNITS: "fewer than 5 units: tau counts, but no p-value could reach 0.05",
+    Status.SINGLE_UNIT: "a single unit: there is no other place that attention could go to",
+    Status.NO_AUDITED_MASS: "less than 1e-6 of the attention lies on the audited units",
+    Status.CONSTANT_ATTENTION: "attention is the same on every unit: it ranks nothing",
+    Status.CONSTANT_GRADIENT: "the gradient is the same for every unit: it ranks nothing",
+    Status.CONSTANT_LEAVE_ONE_OUT: "leaving out any unit has the same effect: it ranks nothing",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What was found for one example. None: not measured, or undefined (the status says which)."""
+
+    id: str
+    label: str | tuple[str, ...] | None = None
+    """Gold label; several for multilabel tasks."""
+    prediction: str | tuple[str, ...]
+    """The model's own prediction, the target of every check."""
+    probability: float | tuple[float, ...]
+    """Binary tasks: of the second label. Else one for each label, in the task's order."""
+    n_units: int
+    truncated: bool
+    audited_mass: float
+    """Share of the attention that lies on the audited units, 0 to 1."""
+    max_attention: float | None = None
+    """The largest attention weight among the audited units, after renormalisation."""
+
+    tau_attention_gradient: float | None = None
+    p_attention_gradient: float | None = None
+    tau_attention_leave_one_out: float | None = None
+    p_attention_leave_one_out: float | None = None
+    tau_gradient_leave_one_out: float | None = None
+    p_gradient_leave_one_out: float | None = None
+
+    median_permutation_distance: float | None = None
+    median_permutation_jsd: float | None = None
+    share_permutations_within_epsilon: float | None = None
+    uniform_distance: float | None = None
+    uniform_prediction: str | tuple[str, ...] | None = None
+
+    max_jsd: float | None = None
+    relative_jsd: float | None = None
+    """max_jsd over the attainable maximum of this example, 0 to 1."""
+    max_jsd_upper_bound: float | None = None
+    adversarial_distance: float | None = None
+    adversarial_method: str | None = None
+
+    status_correlation: str | None = None
+    status_permutation: str | None = None
+    status_adversarial: str | None = None
+
+    units: tuple[str, ...] = ()
+    """The audited units in the text's own spelling."""
+    attention: tuple[float, ...] = ()
+    gradient: tuple[float, ...] | None = None
+    leave_one_out: tuple[float, ...] | None = None
+    adversarial_attention: tuple[float, ...] | None = None
+    """The witness: the weights farthest from `attention` that were found to keep the output."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """All fields by name, in the order in which they stand above."""
+        return {name: getattr(self, name) for name in FIELDS}
+
+
+FIELDS: tuple[str, ...] = tuple(field.name for field in fields(Record))
+"""Every column of a records file, in order."""
+
+LIST_FIELDS: tuple[str, ...] = (
+    "units",
+    "attention",
+    "gradient",
+    "leave_one_out",
+    "adversarial_attention",
+)
+"""Columns with one value a unit: in Parquet and JSONL, not in CSV."""

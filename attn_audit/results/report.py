@@ -1,0 +1,132 @@
+"""The report of an audit: everything that was found and how, in one validated value."""
+
+import json
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import ValidationError
+
+from attn_audit.errors import UsageError
+from attn_audit.results.description import ModelDescription
+from attn_audit.results.summary import Degenerate, Distribution, Performance, Summaries, Value
+
+SCHEMA_VERSION: Final = 1
+
+
+class ReportError(UsageError):
+    """A report file is missing, malformed or of another version."""
+
+
+class Tool(Value):
+    """What made the report."""
+
+    name: str
+    version: str
+    libraries: dict[str, str]
+    """Versions of what the numbers depend on."""
+
+
+class DataDescription(Value):
+    """What was audited."""
+
+    source: str
+    """As the user wrote it."""
+    name: str
+    """The file, or the data set and split, that was read."""
+    split: str | None
+    sha256: str | None
+    """Of the file; None for a stream."""
+    n_examples: int
+    """Examples audited."""
+    limit: int | None
+    """Size of the random sample that was asked for."""
+    n_labelled: int
+    n_truncated: int
+
+
+class Settings(Value):
+    """Everything that changes a number."""
+
+    checks: tuple[str, ...]
+    measures: tuple[str, ...]
+    epsilon: float
+    permutations: int
+    method: str
+    iterations: int
+    restarts: int
+    seed: int
+    batch_size: str
+    threads: int
+    device: str
+
+
+class TellingExample(Value):
+    """An example chosen because it shows something."""
+
+    reason: str
+    """`adversarial`, `insensitive`, `disagreeing` or `agreeing`."""
+    record: dict[str, Any]
+
+
+class RecordsFile(Value):
+    """Where the records of all examples are."""
+
+    path: str
+    """Relative to the report."""
+    sha256: str
+
+
+class Run(Value):
+    """When and how long: the one part that differs between identical audits."""
+
+    started: str
+    seconds: float
+    seconds_by_stage: dict[str, float]
+
+
+class Report(Value):
+    """An audit of one model on one split."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    tool: Tool
+    model: ModelDescription
+    data: DataDescription
+    settings: Settings
+    performance: Performance | None
+    """None where the data has no labels."""
+    n_units: Distribution
+    checks: Summaries
+    degenerate: tuple[Degenerate, ...]
+    telling_examples: tuple[TellingExample, ...]
+    records: RecordsFile | None
+    run: Run | None
+
+    def to_json(self) -> str:
+        """The report as JSON text, the same bytes for the same report."""
+        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+
+    @staticmethod
+    def load(path: Path) -> "Report":
+        """Read a report.
+
+        Args:
+            path: A JSON file written by an audit.
+
+        Raises:
+            ReportError: Missing, not JSON, of another schema version, or malformed.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise ReportError(f"cannot read the report {path}: {error}") from None
+        version = content.get("schema_version") if isinstance(content, dict) else None
+        if version != SCHEMA_VERSION:
+            raise ReportError(
+                f"{path} is not a report of schema version {SCHEMA_VERSION} (found {version!r})"
+            )
+        try:
+            return Report.model_validate(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise ReportError(f"{path}: {place}: {first['msg']}") from None

@@ -1,0 +1,1 @@
+"""Statistics in float64 on NumPy arrays: no torch, no SciPy."""

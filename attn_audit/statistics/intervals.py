@@ -1,0 +1,124 @@
+"""Confidence intervals over examples: how far a number would move on other texts of the kind."""
+
+from math import sqrt
+from statistics import NormalDist
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+
+from attn_audit.statistics.moments import mean, require_finite, sd
+
+N_RESAMPLES = 1_000
+"""How often the bootstrap draws the data set anew."""
+
+LARGEST_BOOTSTRAP_N = 10_000
+"""Above this many values the mean is normal enough, and resampling slow."""
+
+DRAWS_AT_ONCE = 1_000_000
+"""Bounds the bootstrap's memory: about 16 MB."""
+
+
+class Interval(NamedTuple):
+    """A confidence interval, in the unit of what was estimated."""
+
+    low: float
+    high: float
+    method: Literal["wilson", "bootstrap", "normal"]
+
+
+def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> Interval | None:
+    """Wilson's score interval for a share, from 0 to 1.
+
+    Unlike the textbook's p ± 1.96 se it stays inside 0 to 1 and says something at 0 of n.
+
+    Args:
+        successes: How many of the n have the property.
+        n: How many were looked at.
+        confidence: How often such an interval covers the truth.
+
+    Returns:
+        The interval; None where nothing was looked at.
+
+    Raises:
+        ValueError: `successes` is not between 0 and n.
+
+    Source:
+        Wilson (1927), "Probable inference, the law of succession, and statistical inference".
+
+    Example:
+        >>> low, high, _ = wilson_interval(8, 10)
+        >>> round(low, 3), round(high, 3)
+        (0.49, 0.943)
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"{successes} successes of {n}")
+    if n == 0:
+        return None
+    share, z = successes / n, _two_sided_z(confidence)
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    # At the ends one border is exactly 0 or 1; rounding must not say otherwise.
+    low = 0.0 if successes == 0 else centre - half
+    return Interval(low, 1.0 if successes == n else centre + half, "wilson")
+
+
+def mean_interval(
+    values: Float64[np.ndarray, " example"], seed: int, confidence: float = 0.95
+) -> Interval | None:
+    """Confidence interval of a mean over examples, in the unit of the values.
+
+    Percentile bootstrap up to 10,000 values, which need not be spread normally for it; above, the
+    normal approximation. Values are sorted first: their order changes nothing.
+
+    Args:
+        values: Finite numbers, one for each example.
+        seed: Of the resampling; the same seed and values give the same interval.
+        confidence: How often such an interval covers the truth.
+
+    Returns:
+        The interval, within the smallest and largest value; None for fewer than two values.
+
+    Raises:
+        ValueError: A value is NaN or infinite.
+
+    Source:
+        Efron & Tibshirani (1993), "An Introduction to the Bootstrap", section 13.3.
+
+    Example:
+        >>> low, high, method = mean_interval(np.arange(100.0), seed=0)
+        >>> round(low), round(high), method
+        (44, 55, 'bootstrap')
+    """
+    require_finite(values)
+    if len(values) < 2:
+        return None
+    if len(values) > LARGEST_BOOTSTRAP_N:
+        return _normal_interval(values, confidence)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(_resampled_means(np.sort(values), seed), [tail, 1 - tail])
+    return Interval(float(low), float(high), "bootstrap")
+
+
+def _resampled_means(
+    values: Float64[np.ndarray, " example"], seed: int
+) -> Float64[np.ndarray, " resample"]:
+    generator = np.random.Generator(np.random.Philox(seed))
+    n = len(values)
+    rows = max(1, DRAWS_AT_ONCE // n)
+    means = np.empty(N_RESAMPLES)
+    for start in range(0, N_RESAMPLES, rows):
+        shape = (len(means[start : start + rows]), n)
+        drawn = generator.integers(n, size=shape, dtype=np.int32)
+        means[start : start + rows] = values.take(drawn).mean(axis=1)
+    return np.clip(means, values[0], values[-1])
+
+
+def _normal_interval(values: Float64[np.ndarray, " example"], confidence: float) -> Interval:
+    half = _two_sided_z(confidence) * (sd(values) or 0.0) / sqrt(len(values))
+    centre = mean(values)
+    return Interval(centre - half, centre + half, "normal")
+
+
+def _two_sided_z(confidence: float) -> float:
+    return NormalDist().inv_cdf((1 + confidence) / 2)

@@ -1,0 +1,1 @@
+"""From records to summaries: every number of a report that is over examples."""

@@ -1,0 +1,131 @@
+"""How examples are grouped, and what is said of a number within each group."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from attn_audit.results.summary import Distribution, Group, Histogram, Interval, Share
+from attn_audit.results.table import RecordTable
+from attn_audit.statistics.intervals import mean_interval, wilson_interval
+from attn_audit.statistics.moments import describe, histogram
+
+TAU_EDGES = tuple(np.linspace(-1, 1, 21).round(10).tolist())
+UNIT_EDGES = tuple(np.linspace(0, 1, 21).round(10).tolist())
+JSD_EDGES = tuple(np.linspace(0, 0.7, 22).round(10).tolist())
+"""Up to ln 2 = 0.693 in steps of 1/30."""
+
+ATTENTION_BINS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Of the largest attention weight, as the paper bins it."""
+
+LENGTH_EDGES = (0.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0)
+"""Of the histogram of lengths; longer texts count in the last bin."""
+
+LENGTH_BINS = ((1, 4), (5, 9), (10, 19), (20, 49), (50, 99), (100, 199), (200, None))
+"""Numbers of units, both ends included."""
+
+Values = Float64[np.ndarray, " example"]
+Members = Bool[np.ndarray, " example"]
+
+
+@dataclass
+class Grouping:
+    """How examples are grouped, read from the records once."""
+
+    table: RecordTable
+    labels: Sequence[str]
+    is_multilabel: bool
+    seed: int
+    by_prediction: list[tuple[str, Members]] = field(init=False)
+    by_length: list[tuple[str, Members]] = field(init=False)
+    by_max_attention: list[tuple[str, Members]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.by_prediction = self._predictions()
+        n_units = self.table.numbers("n_units")
+        self.by_length = [
+            (_range_name(low, high), np.logical_and(n_units >= low, n_units <= (high or np.inf)))
+            for low, high in LENGTH_BINS
+        ]
+        largest = self.table.numbers("max_attention")
+        bins = itertools.pairwise(ATTENTION_BINS)
+        self.by_max_attention = [
+            (f"{low:.2f} to {high:.2f}", _between(largest, low, high)) for low, high in bins
+        ]
+
+    def _predictions(self) -> list[tuple[str, Members]]:
+        if self.is_multilabel:
+            chosen = self.table.indicators("prediction", self.labels)
+            groups = [(name, chosen[:, i]) for i, name in enumerate(self.labels)]
+            none = np.logical_not(chosen.any(axis=1))
+            return [*groups, ("(none)", none)]
+        codes = self.table.codes("prediction", self.labels)
+        return [(name, codes == i) for i, name in enumerate(self.labels)]
+
+    def groups(self, values: Values, members: Sequence[tuple[str, Members]]) -> tuple[Group, ...]:
+        """The distribution of a number within each group that has examples."""
+        return tuple(
+            Group(name=name, distribution=self.distribution(values[inside]))
+            for name, inside in members
+            if bool(inside.any())
+        )
+
+    def distribution(self, values: Values, edges: Sequence[float] | None = None) -> Distribution:
+        """Moments, quantiles and interval of the values that are not NaN.
+
+        Args:
+            values: A number for each example; NaN where it is not defined.
+            edges: Of the histogram; None for no histogram.
+        """
+        defined = values[~np.isnan(values)]
+        found = describe(defined)
+        if found is None:
+            return Distribution(
+                n=0, mean=None, sd=None, interval=None, minimum=None, quantiles={}, maximum=None
+            )
+        interval = mean_interval(defined, self.seed)
+        return Distribution(
+            n=found.n,
+            mean=found.mean,
+            sd=found.sd,
+            interval=None if interval is None else Interval(**interval._asdict()),
+            minimum=found.minimum,
+            quantiles={str(q): value for q, value in found.quantiles.items()},
+            maximum=found.maximum,
+            histogram=None if edges is None else _histogram(defined, edges),
+        )
+
+
+def _between(values: Values, low: float, high: float) -> Members:
+    """Values in a bin closed on the left; the last is closed on the right as well."""
+    is_last = high == ATTENTION_BINS[-1]
+    inside: Members = (values >= low) & ((values <= high) if is_last else (values < high))
+    return inside
+
+
+def _range_name(low: int, high: int | None) -> str:
+    return f"{low} to {high}" if high is not None else f"{low} or more"
+
+
+def _histogram(values: Values, edges: Sequence[float]) -> Histogram:
+    bounds = np.array(edges)
+    counts = histogram(np.clip(values, bounds[0], bounds[-1]), bounds)
+    return Histogram(edges=tuple(edges), counts=tuple(counts.tolist()))
+
+
+def share_of(count: int, n: int) -> Share:
+    """A share with its Wilson interval.
+
+    Args:
+        count: Examples that are so.
+        n: Examples that could be.
+    """
+    interval = wilson_interval(count, n)
+    return Share(
+        count=count,
+        n=n,
+        share=count / n if n else None,
+        interval=None if interval is None else Interval(**interval._asdict()),
+    )

@@ -1,0 +1,92 @@
+"""The permutation and the adversarial check over the examples."""
+
+import numpy as np
+
+from attn_audit.results.summary import (
+    AdversarialSummary,
+    Distribution,
+    PermutationSummary,
+    UniformSummary,
+)
+from attn_audit.statistics.summary.grouping import (
+    JSD_EDGES,
+    UNIT_EDGES,
+    Grouping,
+    Members,
+    share_of,
+)
+from attn_audit.statistics.summary.predictions import Predictions
+
+MOVED_DISTANCE = 0.1
+"""An output that moves by this much has moved."""
+
+INFORMATIVE_JSD = 0.1
+"""Permutations that differ from the original by less can show nothing."""
+
+
+def summarise_permutation(grouping: Grouping, predictions: Predictions) -> PermutationSummary:
+    """How far outputs move when attention is shuffled, and what uniform attention does.
+
+    Args:
+        grouping: The records.
+        predictions: Gold and predicted labels.
+    """
+    numbers = grouping.table.numbers
+    distance = numbers("median_permutation_distance")
+    jsd = numbers("median_permutation_jsd")
+    informative = jsd >= INFORMATIVE_JSD
+    moved = distance[informative] >= MOVED_DISTANCE
+    return PermutationSummary(
+        distance=grouping.distribution(distance, UNIT_EDGES),
+        jsd=grouping.distribution(jsd, JSD_EDGES),
+        within_epsilon=grouping.distribution(
+            numbers("share_permutations_within_epsilon"), UNIT_EDGES
+        ),
+        moved=share_of(int(moved.sum()), int(informative.sum())),
+        uniform=_uniform(grouping, predictions, ~np.isnan(distance)),
+        audited_mass=_mass(grouping, ~np.isnan(distance)),
+        by_max_attention=grouping.groups(distance, grouping.by_max_attention),
+        by_prediction=grouping.groups(distance, grouping.by_prediction),
+        by_length=grouping.groups(distance, grouping.by_length),
+    )
+
+
+def _uniform(grouping: Grouping, predictions: Predictions, measured: Members) -> UniformSummary:
+    right = predictions.right("uniform_prediction")
+    unchanged = predictions.same_as_own("uniform_prediction")[measured]
+    labelled = measured & predictions.is_labelled
+    change = right[labelled].astype(np.float64) - predictions.right("prediction")[labelled]
+    has_labels = bool(labelled.any())
+    return UniformSummary(
+        distance=grouping.distribution(grouping.table.numbers("uniform_distance"), UNIT_EDGES),
+        unchanged=share_of(int(unchanged.sum()), int(measured.sum())),
+        accuracy=share_of(int(right[labelled].sum()), int(labelled.sum())) if has_labels else None,
+        accuracy_change=grouping.distribution(change) if has_labels else None,
+    )
+
+
+def summarise_adversarial(grouping: Grouping) -> AdversarialSummary:
+    """How far attention can go while outputs stay within epsilon.
+
+    Args:
+        grouping: The records.
+    """
+    numbers = grouping.table.numbers
+    max_jsd, bound = numbers("max_jsd"), numbers("max_jsd_upper_bound")
+    methods = grouping.table.counts("adversarial_method")
+    return AdversarialSummary(
+        max_jsd=grouping.distribution(max_jsd, JSD_EDGES),
+        relative_jsd=grouping.distribution(numbers("relative_jsd"), UNIT_EDGES),
+        upper_bound=None if np.isnan(bound).all() else grouping.distribution(bound, JSD_EDGES),
+        distance=grouping.distribution(numbers("adversarial_distance")),
+        audited_mass=_mass(grouping, ~np.isnan(max_jsd)),
+        n_exact=methods.get("exact", 0),
+        n_gradient=methods.get("gradient", 0),
+        by_max_attention=grouping.groups(max_jsd, grouping.by_max_attention),
+        by_prediction=grouping.groups(max_jsd, grouping.by_prediction),
+        by_length=grouping.groups(max_jsd, grouping.by_length),
+    )
+
+
+def _mass(grouping: Grouping, measured: Members) -> Distribution:
+    return grouping.distribution(grouping.table.numbers("audited_mass")[measured])

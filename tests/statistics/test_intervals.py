@@ -1,0 +1,113 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest, bootstrap, norm
+
+from attn_audit.statistics.intervals import Interval, mean_interval, wilson_interval
+
+RNG = np.random.Generator(np.random.Philox(11))
+
+
+def interval_of(values: np.ndarray, seed: int = 0, confidence: float = 0.95) -> Interval:
+    interval = mean_interval(values, seed, confidence)
+    assert interval is not None
+    return interval
+
+
+@given(
+    st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
+    st.sampled_from([0.8, 0.95, 0.99]),
+)
+def test_wilson_against_scipy(counts: tuple[int, int], confidence: float) -> None:
+    ours = wilson_interval(*counts, confidence)
+    theirs = binomtest(*counts).proportion_ci(confidence, method="wilson")
+    assert ours is not None
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+    assert 0 <= ours.low < ours.high <= 1
+
+
+def test_wilson_ends_at_the_end_where_none_or_all_succeed() -> None:
+    none, all_ = wilson_interval(0, 10), wilson_interval(10, 10)
+    assert none is not None
+    assert all_ is not None
+    assert none.low == 0.0
+    assert all_.high == 1.0
+    assert none.high == pytest.approx(1 - all_.low)
+
+
+def test_wilson_says_nothing_about_nothing() -> None:
+    assert wilson_interval(0, 0) is None
+
+
+@pytest.mark.parametrize("successes", [-1, 11])
+def test_wilson_refuses_impossible_counts(successes: int) -> None:
+    with pytest.raises(ValueError, match="of 10"):
+        wilson_interval(successes, 10)
+
+
+def test_bootstrap_against_scipy() -> None:
+    values = RNG.exponential(size=300)
+    theirs = bootstrap((values,), np.mean, method="percentile", rng=RNG).confidence_interval
+    ours = interval_of(values)
+    spread = theirs.high - theirs.low
+    assert ours.method == "bootstrap"
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.1 * spread)
+
+
+def test_large_samples_take_the_normal_interval() -> None:
+    values = RNG.random(10_001)
+    ours = interval_of(values)
+    expected = norm.interval(0.95, values.mean(), values.std(ddof=1) / np.sqrt(len(values)))
+    assert ours.method == "normal"
+    assert (ours.low, ours.high) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("n", [50, 20_000])
+def test_neither_order_nor_repetition_changes_the_interval(n: int) -> None:
+    values = RNG.random(n)
+    assert interval_of(values, seed=5) == interval_of(RNG.permutation(values), seed=5)
+
+
+def test_another_seed_gives_another_bootstrap() -> None:
+    values = RNG.random(50)
+    assert interval_of(values, seed=1) != interval_of(values, seed=2)
+
+
+def test_more_confidence_needs_a_wider_interval() -> None:
+    values = RNG.random(50)
+    narrow, wide = interval_of(values, confidence=0.8), interval_of(values, confidence=0.99)
+    assert wide.low < narrow.low < narrow.high < wide.high
+
+
+@pytest.mark.parametrize("n", [2, 7, 1000])
+def test_equal_values_give_an_interval_of_no_width(n: int) -> None:
+    interval = interval_of(np.full(n, 0.1))
+    assert (interval.low, interval.high) == (0.1, 0.1)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_fewer_than_two_values_have_no_interval(n: int) -> None:
+    assert mean_interval(np.ones(n), seed=0) is None
+
+
+def test_refuses_nan() -> None:
+    with pytest.raises(ValueError, match="not finite"):
+        mean_interval(np.array([0.0, np.nan]), seed=0)
+
+
+def test_covers_the_truth_as_often_as_it_says() -> None:
+    samples = RNG.random((300, 40))
+    covered = [interval.low <= 0.5 <= interval.high for interval in map(interval_of, samples)]
+    assert np.mean(covered) == pytest.approx(0.94, abs=0.05)
+
+
+def test_memory_stays_bounded() -> None:
+    values = RNG.random(10_000)
+    tracemalloc.start()
+    interval_of(values)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6

@@ -1,0 +1,157 @@
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from jaxtyping import Float64, Int
+from scipy.stats import kendalltau
+
+from attn_audit.statistics.kendall import KendallResult, kendall_tau
+from attn_audit.statistics.ranks import dense_ranks
+
+RNG = np.random.Generator(np.random.Philox(7))
+PAIR_OF_ROWS = arrays(
+    np.float64, st.tuples(st.just(2), st.integers(2, 40)), elements=st.integers(0, 9)
+)
+
+Values = Float64[np.ndarray, "batch unit"]
+
+
+def tau_of(x: Values, y: Values, lengths: Int[np.ndarray, " batch"]) -> KendallResult:
+    floors = np.zeros(len(x))
+    return kendall_tau(dense_ranks(x, lengths, floors), dense_ranks(y, lengths, floors), lengths)
+
+
+def tau_of_rows(rows: Float64[np.ndarray, "2 unit"]) -> tuple[float, float]:
+    result = tau_of(rows[:1], rows[1:], np.array([rows.shape[1]]))
+    return float(result.tau[0]), float(result.p_value[0])
+
+
+def assert_as_scipy(x: Values, y: Values, lengths: Int[np.ndarray, " batch"]) -> None:
+    """Tau to the last bit, p to 1e-12 absolute and 1e-9 relative, NaN in the same places."""
+    ours = tau_of(x, y, lengths)
+    theirs = [kendalltau(x[row, :n], y[row, :n]) for row, n in enumerate(lengths)]
+    np.testing.assert_array_equal(ours.tau, [result.statistic for result in theirs])
+    expected_p = [result.pvalue for result in theirs]
+    np.testing.assert_allclose(ours.p_value, expected_p, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(ours.p_value, expected_p, rtol=1e-9)
+
+
+def ragged(longest: int, n_rows: int = 100) -> Int[np.ndarray, " batch"]:
+    return RNG.integers(2, longest + 1, n_rows)
+
+
+@pytest.mark.parametrize("n", [*range(2, 61), 200, 1000])
+def test_without_ties_as_scipy(n: int) -> None:
+    x, y = RNG.random((2, 3, n))
+    assert_as_scipy(x, y, np.full(3, n))
+
+
+@pytest.mark.parametrize("n", [*range(2, 61), 200, 1000])
+def test_with_heavy_ties_as_scipy(n: int) -> None:
+    x, y = RNG.integers(0, 4, (2, 3, n)).astype(np.float64)
+    assert_as_scipy(x, y, np.full(3, n))
+
+
+def test_with_ties_on_one_side_as_scipy() -> None:
+    x, y = RNG.random((200, 40)), RNG.integers(0, 8, (200, 40)).astype(np.float64)
+    assert_as_scipy(x, y, ragged(40, 200))
+
+
+@pytest.mark.parametrize("longest", [3, 33, 34, 70, 200])
+def test_ragged_rows_as_scipy_each_alone(longest: int) -> None:
+    x, y = RNG.random((2, 100, longest))
+    assert_as_scipy(x, y.round(1), ragged(longest))
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 33, 34, 35, 60, 170, 171, 172, 200])
+def test_orders_that_agree_up_to_one_pair_as_scipy(n: int) -> None:
+    up = np.arange(n, dtype=np.float64)
+    swapped = up.copy()
+    swapped[[0, 1]] = swapped[[1, 0]]
+    y = np.stack([up, up[::-1], swapped, swapped[::-1]])
+    assert_as_scipy(np.tile(up, (4, 1)), y, np.full(4, n))
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 30, 50])
+def test_a_constant_side_leaves_tau_undefined(n: int) -> None:
+    varying, constant = RNG.random((1, n)), np.ones((1, n))
+    for x, y in ((varying, constant), (constant, varying), (constant, constant)):
+        result = tau_of(x, y, np.array([n]))
+        assert np.isnan([result.tau[0], result.p_value[0]]).all()
+
+
+def test_a_row_without_units_leaves_tau_undefined() -> None:
+    result = tau_of(np.ones((1, 3)), np.ones((1, 3)), np.array([0]))
+    assert np.isnan([result.tau[0], result.p_value[0]]).all()
+
+
+def test_a_batch_without_rows_gives_no_taus() -> None:
+    none = np.zeros((0, 4))
+    assert tau_of(none, none, np.zeros(0, dtype=np.int64)).tau.shape == (0,)
+
+
+def test_by_hand() -> None:
+    """Of six pairs four agree, one disagrees and one is tied in y: 3 / sqrt(6 * 5)."""
+    rows = np.array([[1.0, 2.0, 3.0, 4.0], [1.0, 3.0, 2.0, 3.0]])
+    assert tau_of_rows(rows)[0] == pytest.approx(3 / np.sqrt(30), abs=1e-15)
+
+
+def test_a_noise_floor_turns_noise_into_ties() -> None:
+    lengths, floors = np.array([4]), np.array([1e-6])
+    exact = np.array([[0.1, 0.1, 0.4, 0.4]])
+    noisy = exact + np.array([[0.0, 3e-8, -2e-8, 5e-8]])
+    y = dense_ranks(np.array([[1.0, 2.0, 3.0, 4.0]]), lengths, floors)
+    with_noise = kendall_tau(dense_ranks(noisy, lengths, floors), y, lengths)
+    without = kendall_tau(dense_ranks(exact, lengths, floors), y, lengths)
+    assert with_noise.tau == without.tau
+
+
+def test_padding_changes_nothing() -> None:
+    values = RNG.integers(0, 20, (2, 50, 30)).astype(np.float64)
+    lengths = RNG.integers(2, 21, 50)
+    x, y = (dense_ranks(side, lengths, np.zeros(50)) for side in values)
+    is_unit = np.arange(30) < lengths[:, None]
+    filled = np.where(is_unit, [x, y], RNG.integers(0, 9, (2, 50, 30)))
+    wider = np.pad([x, y], ((0, 0), (0, 0), (0, 77)))
+    expected = kendall_tau(x, y, lengths)
+    for padded_x, padded_y in (filled, wider):
+        result = kendall_tau(padded_x, padded_y, lengths)
+        np.testing.assert_array_equal(result.tau, expected.tau)
+        np.testing.assert_array_equal(result.p_value, expected.p_value)
+
+
+@given(PAIR_OF_ROWS)
+def test_lies_within_its_bounds_or_is_undefined(rows: np.ndarray) -> None:
+    tau, p_value = tau_of_rows(rows)
+    assert np.isnan([tau, p_value]).all() or (-1 <= tau <= 1 and 0 <= p_value <= 1)
+
+
+@given(PAIR_OF_ROWS)
+def test_is_the_same_both_ways_round(rows: np.ndarray) -> None:
+    np.testing.assert_allclose(tau_of_rows(rows), tau_of_rows(rows[::-1]), rtol=1e-14)
+
+
+@given(PAIR_OF_ROWS)
+def test_turning_one_side_round_turns_the_sign(rows: np.ndarray) -> None:
+    tau, p_value = tau_of_rows(rows)
+    np.testing.assert_array_equal(tau_of_rows(rows * [[1.0], [-1.0]]), (-tau, p_value))
+
+
+@given(PAIR_OF_ROWS, st.randoms(use_true_random=False))
+def test_the_order_of_the_units_changes_nothing(rows: np.ndarray, random: Random) -> None:
+    order = random.sample(range(rows.shape[1]), rows.shape[1])
+    np.testing.assert_array_equal(tau_of_rows(rows[:, order]), tau_of_rows(rows))
+
+
+@given(PAIR_OF_ROWS)
+def test_only_the_order_of_the_values_counts(rows: np.ndarray) -> None:
+    np.testing.assert_array_equal(tau_of_rows(np.exp(rows)), tau_of_rows(rows))
+
+
+@given(PAIR_OF_ROWS)
+def test_a_side_agrees_with_itself_and_p_is_never_zero(rows: np.ndarray) -> None:
+    tau, p_value = tau_of_rows(rows[[0, 0]])
+    assert np.isnan(tau) or (tau == pytest.approx(1, abs=1e-15) and p_value > 0)
