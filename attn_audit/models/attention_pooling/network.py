@@ -1,0 +1,92 @@
+"""The whole network of the paper as one module: encoders, attention, readout."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from attn_audit.models.attention_pooling.architecture import Architecture
+from attn_audit.models.attention_pooling.attention import (
+    ATTENTIONS,
+    Question,
+    UnitStates,
+    masked_softmax,
+)
+from attn_audit.models.attention_pooling.encoders import TextEncoder
+from attn_audit.models.attention_pooling.readout import PairReadout, SingleReadout
+from attn_audit.shapes import Logits, UnitMask
+
+TokenIds = Int[Tensor, "batch position"]
+Lengths = Int[Tensor, " batch"]
+
+
+class AttentionPoolingNetwork(nn.Module):
+    """A classifier whose only path from units to logits is one attention-weighted average.
+
+    Source: Jain & Wallace (2019), section 3.
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.text_encoder = TextEncoder(architecture)
+        self.pair_encoder = TextEncoder(architecture) if architecture.is_pair else None
+        self.attention = ATTENTIONS[architecture.attention](architecture)
+        readout = PairReadout if architecture.is_pair else SingleReadout
+        self.readout: PairReadout | SingleReadout = readout(architecture)
+
+    def embed(self, token_ids: TokenIds) -> Float[Tensor, "batch position embedding"]:
+        """Look up the embeddings of `text`'s positions."""
+        embeddings: Tensor = self.text_encoder.embedding(token_ids)
+        return embeddings
+
+    def unit_states(
+        self, embeddings: Float[Tensor, "batch position embedding"], lengths: Lengths
+    ) -> UnitStates:
+        """States of the units: markers are encoded and then left out, as in the original."""
+        states: Tensor = self.text_encoder(embeddings, lengths)[0]
+        return states[:, 1:-1]
+
+    def question(self, token_ids: TokenIds | None, lengths: Lengths | None) -> Question | None:
+        """The summary of `text_pair`; None for single texts."""
+        if self.pair_encoder is None or token_ids is None or lengths is None:
+            return None
+        summary: Tensor = self.pair_encoder(self.pair_encoder.embedding(token_ids), lengths)[1]
+        return summary
+
+    def weights(
+        self, states: UnitStates, unit_mask: UnitMask, question: Question | None
+    ) -> Float[Tensor, "batch unit"]:
+        """The model's own attention weights."""
+        return masked_softmax(self.attention(states, question), unit_mask)
+
+    def replay(
+        self,
+        attention: Float[Tensor, "batch variant unit"],
+        unit_values: Float[Tensor, "batch unit value"],
+        question: Question | None,
+    ) -> Float[Tensor, "batch variant label"]:
+        """Logits under any attention weights over the units."""
+        return self.readout.logits(attention @ unit_values, question)
+
+    def forward(
+        self,
+        embeddings: Float[Tensor, "batch position embedding"],
+        lengths: Lengths,
+        question: Question | None,
+        hold_attention: bool = False,
+    ) -> Logits:
+        """Logits of embedded texts.
+
+        Args:
+            embeddings: Of every position of `text`; padding is not read.
+            lengths: Positions of each text, markers included.
+            question: From `question`.
+            hold_attention: Give gradients none of their way through the attention weights.
+        """
+        states = self.unit_states(embeddings, lengths)
+        unit_mask = torch.arange(states.shape[1], device=states.device) < lengths.unsqueeze(1) - 2
+        attention = self.weights(states, unit_mask, question)
+        if hold_attention:
+            attention = attention.detach()
+        values = self.readout.unit_values(states)
+        return self.replay(attention.unsqueeze(1), values, question).squeeze(1)

@@ -1,0 +1,136 @@
+"""What the labels of a data set make of it: the task, its labels in order, pairs or not."""
+
+from collections.abc import Iterable, Sequence
+
+from attn_audit.data.example import Example
+from attn_audit.data.quoting import listed, quoted
+from attn_audit.errors import ConfigurationError, DataError, RowError
+from attn_audit.models.task import Task, TaskKind
+
+HINT_KIND = "Leave --task out to have it inferred from the data."
+
+
+def infer_task(examples: Sequence[Example], kind: TaskKind | None = None) -> Task:
+    """The task that labelled examples pose.
+
+    Multilabel if an example has not exactly one label, else candidates if an example restricts its
+    answers, else binary or multiclass by the number of labels. Labels are in order of value if all
+    are numbers, else in alphabetical order.
+
+    Args:
+        examples: The training examples.
+        kind: What it has to be; None to infer it.
+
+    Raises:
+        RowError: An example has no labels, or not the one label that `kind` asks for.
+        ConfigurationError: The data is not of that `kind`.
+        DataError: There is but one label.
+    """
+    gold = {label for example in examples for label in gold_labels(example)}
+    offered = {label for example in examples for label in example.candidates or ()}
+    if kind is None:
+        kind = _kind(examples, gold, offered)
+    labels = gold | offered if kind is TaskKind.CANDIDATES else gold
+    if len(labels) < 2:
+        raise DataError(
+            f"all training examples have the same label ({listed(labels)}): nothing to learn",
+            hint="A model needs examples of two labels or more.",
+        )
+    _require_kind(kind, examples, labels, offered)
+    return Task(kind, in_order(labels))
+
+
+def gold_labels(example: Example) -> tuple[str, ...]:
+    """The labels of an example that must have some.
+
+    Raises:
+        RowError: They are not known.
+    """
+    if example.labels is None:
+        raise RowError(
+            place(example), "the example has no label", hint="Training needs all labels."
+        )
+    return example.labels
+
+
+def in_order(labels: Iterable[str]) -> tuple[str, ...]:
+    """Labels by value if all are numbers, else alphabetically.
+
+    Example:
+        >>> in_order(["10", "9"]), in_order(["10", "9", "a"])
+        (('9', '10'), ('10', '9', 'a'))
+    """
+    names = sorted(labels)
+    try:
+        return tuple(sorted(names, key=float))
+    except ValueError:
+        return tuple(names)
+
+
+def takes_pairs(examples: Iterable[Example]) -> bool:
+    """Whether the examples are pairs of texts.
+
+    Raises:
+        RowError: Some are and some are not.
+    """
+    first: Example | None = None
+    for example in examples:
+        first = first or example
+        if (example.text_pair is None) != (first.text_pair is None):
+            has, had = ("no", "one") if example.text_pair is None else ("a", "none")
+            raise RowError(
+                place(example), f"the example has {has} second text, {place(first)} has {had}"
+            )
+    return first is not None and first.text_pair is not None
+
+
+def require_known_labels(examples: Iterable[Example], task: Task) -> None:
+    """Refuse a label or candidate that the training examples do not have.
+
+    Raises:
+        RowError: Names it.
+    """
+    for example in examples:
+        _require_count(example, task.kind)
+        offered = example.candidates or () if task.is_softmax else ()
+        unknown = task.unknown_label((*gold_labels(example), *offered))
+        if unknown is not None:
+            raise RowError(
+                place(example),
+                f"label {quoted(unknown)} does not occur in the training examples "
+                f"({listed(task.labels)})",
+            )
+
+
+def place(example: Example) -> str:
+    """Where an example stands, for messages."""
+    return example.where or f"example {example.id!r}"
+
+
+def _kind(examples: Sequence[Example], gold: set[str], offered: set[str]) -> TaskKind:
+    if any(len(gold_labels(example)) != 1 for example in examples):
+        return TaskKind.MULTILABEL
+    if offered:
+        return TaskKind.CANDIDATES
+    return TaskKind.BINARY if len(gold) == 2 else TaskKind.MULTICLASS
+
+
+def _require_kind(
+    kind: TaskKind, examples: Sequence[Example], labels: set[str], offered: set[str]
+) -> None:
+    if kind is TaskKind.BINARY and len(labels) != 2:
+        problem = f"a binary task has two labels, the data has {len(labels)}"
+        raise ConfigurationError(f"{problem}: {listed(in_order(labels))}", hint=HINT_KIND)
+    if kind is TaskKind.CANDIDATES and not offered:
+        raise ConfigurationError("no training example has candidates", hint=HINT_KIND)
+    for example in examples:
+        _require_count(example, kind)
+
+
+def _require_count(example: Example, kind: TaskKind) -> None:
+    labels = gold_labels(example)
+    if kind is not TaskKind.MULTILABEL and len(labels) != 1:
+        raise RowError(
+            place(example),
+            f"the example has {len(labels)} labels ({listed(labels)}), a {kind} task needs one",
+        )

@@ -1,0 +1,132 @@
+"""Reading tensors from files without running anything in them."""
+
+import pickle
+import pickletools
+import re
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from attn_audit.errors import (
+    InvalidWeightsError,
+    UnreadableCheckpointError,
+    UnsafeCheckpointError,
+)
+
+_UNSAFE = re.compile(r"(?:GLOBAL|global|class)\s+`?([\w.]+)`?")
+
+
+def load_plain(path: Path) -> Any:
+    """Load a file that may hold tensors and plain values, and nothing that runs.
+
+    Args:
+        path: Written by `torch.save`.
+
+    Raises:
+        UnreadableCheckpointError: Missing, not such a file, or damaged.
+        UnsafeCheckpointError: Loading it would call code.
+    """
+    if not path.exists():
+        raise UnreadableCheckpointError(path.parent, f"there is no {path.name}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickles that are refused right after
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        named = _UNSAFE.search(str(error))
+        called = named.group(1) if named else _called_by_pickle(path)
+        if called is not None:
+            raise UnsafeCheckpointError(path, called) from None
+        raise UnreadableCheckpointError(path, "it is not a file written by torch.save") from None
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError) as error:
+        raise UnreadableCheckpointError(path, _first_line(error)) from None
+    except (zipfile.BadZipFile, AttributeError, TypeError, AssertionError, UnicodeError) as error:
+        raise UnreadableCheckpointError(path, f"damaged ({_first_line(error)})") from None
+
+
+def _called_by_pickle(path: Path) -> str | None:
+    """What a bare pickle would look up first in order to call it; found without running it."""
+    strings: list[str] = []
+    try:
+        with path.open("rb") as content:
+            for opcode, argument, _ in pickletools.genops(content):
+                if opcode.name in ("GLOBAL", "INST"):
+                    return str(argument).replace(" ", ".")
+                if opcode.name == "STACK_GLOBAL":
+                    return ".".join(strings[-2:])
+                if isinstance(argument, str):
+                    strings.append(argument)
+    except (ValueError, EOFError, UnicodeError, IndexError):
+        return None  # no pickle
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def load_state_dict(path: Path) -> dict[str, Tensor]:
+    """Load a state dict: tensors by name.
+
+    Args:
+        path: Written by `torch.save(module.state_dict(), path)`.
+
+    Raises:
+        UnreadableCheckpointError: Missing, damaged, or something else than tensors by name.
+        UnsafeCheckpointError: Loading it would call code.
+    """
+    content = load_plain(path)
+    if not is_state_dict(content):
+        raise UnreadableCheckpointError(path, "it holds no tensors by name (a state dict)")
+    return dict(content)
+
+
+def is_state_dict(content: object) -> bool:
+    """Whether a loaded object is tensors by name."""
+    return isinstance(content, Mapping) and all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in content.items()
+    )
+
+
+def assign(network: nn.Module, weights: Mapping[str, Tensor], source: Path) -> None:
+    """Put weights into a network built on the meta device, in float32.
+
+    Args:
+        network: Has the shapes that its checkpoint announces; holds no memory yet.
+        weights: Tensors by the network's own names, of any floating type.
+        source: The checkpoint, for messages.
+
+    Raises:
+        UnreadableCheckpointError: Names or shapes differ from what the architecture needs.
+        InvalidWeightsError: A tensor holds NaN or infinity.
+    """
+    wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    _require_names(wanted, weights, source)
+    for name, shape in wanted.items():
+        if weights[name].shape != shape:
+            raise UnreadableCheckpointError(
+                source,
+                f"{name} has shape {list(weights[name].shape)}; "
+                f"its architecture needs {list(shape)}",
+            )
+        if not bool(weights[name].isfinite().all()):
+            raise InvalidWeightsError(source, name)
+    network.load_state_dict({n: t.float() for n, t in weights.items()}, assign=True)
+
+
+def _require_names(wanted: Mapping[str, Any], weights: Mapping[str, Tensor], source: Path) -> None:
+    missing, surplus = sorted(wanted.keys() - weights), sorted(weights.keys() - wanted.keys())
+    if missing or surplus:
+        parts = [
+            f"{word} {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
+            for word, names in (("missing", missing), ("not expected", surplus))
+            if names
+        ]
+        raise UnreadableCheckpointError(
+            source, f"its weights do not fit its architecture: {'; '.join(parts)}"
+        )

@@ -1,0 +1,182 @@
+"""From what a user writes to a model that can be audited."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from attn_audit.errors import (
+    CheckpointNotFoundError,
+    DeviceError,
+    UnreadableCheckpointError,
+    UnsupportedModelError,
+)
+from attn_audit.models.attention_pooling.architecture import Architecture, EncoderKind
+from attn_audit.models.attention_pooling.checkpoint import read_checkpoint
+from attn_audit.models.attention_pooling.model import AttentionPoolingModel
+from attn_audit.models.attention_pooling.network import AttentionPoolingNetwork
+from attn_audit.models.attention_pooling.original import is_original_folder, read_original
+from attn_audit.models.attention_pooling.tokenizer import Tokenizer, Vocabulary
+from attn_audit.models.attention_pooling.weights import assign
+from attn_audit.models.base import AuditedModel
+from attn_audit.models.task import Task
+from attn_audit.results.description import ModelDescription
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device to run on.
+
+    Args:
+        name: `auto` (a CUDA device where there is one), `cpu` or `cuda`.
+
+    Raises:
+        DeviceError: CUDA was asked for and there is none.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise DeviceError(
+            "--device cuda: this machine has no CUDA device that PyTorch can use",
+            hint="Use --device cpu, or install a CUDA build of torch.",
+        )
+    return torch.device(name)
+
+
+def load_model(location: str, device: torch.device, vocabulary: Path | None = None) -> AuditedModel:
+    """Load a checkpoint of the paper's families.
+
+    Args:
+        location: A `model.pt` of ours, or a folder of the original code.
+        device: Where the weights go.
+        vocabulary: For an original folder without `vocab.json`: JSON object from word to id.
+
+    Raises:
+        CheckpointError: Missing, unreadable, unsafe or of a kind that is not supported.
+        InvalidWeightsError: The weights hold NaN or infinity.
+    """
+    path = Path(location)
+    if not path.exists():
+        raise CheckpointNotFoundError(location)
+    try:
+        if path.is_dir():
+            return _load_folder(path, device, vocabulary)
+        return _load_file(path, device)
+    except PermissionError as error:
+        raise UnreadableCheckpointError(path, error.strerror or "not permitted") from None
+
+
+def _load_folder(path: Path, device: torch.device, vocabulary_file: Path | None) -> AuditedModel:
+    if not is_original_folder(path):
+        raise UnsupportedModelError(
+            f"{path} is not a folder of the original code (it has no dec.th)"
+            + (
+                "; it looks like a HuggingFace model, which this version cannot audit yet"
+                if (path / "model.safetensors").exists() or (path / "tokenizer.json").exists()
+                else ""
+            )
+        )
+    architecture, task, vocabulary, weights = read_original(path, vocabulary_file)
+    return _build(
+        path,
+        "original folder",
+        architecture,
+        task,
+        Tokenizer.WHITESPACE,
+        vocabulary,
+        weights,
+        device,
+    )
+
+
+def _load_file(path: Path, device: torch.device) -> AuditedModel:
+    header, weights = read_checkpoint(path)
+    return _build(
+        path,
+        "attn-audit checkpoint",
+        header.architecture,
+        Task(header.task, header.labels),
+        header.tokenizer,
+        Vocabulary(header.vocabulary),
+        weights,
+        device,
+    )
+
+
+def _build(
+    path: Path,
+    checkpoint_format: str,
+    architecture: Architecture,
+    task: Task,
+    tokenizer: Tokenizer,
+    vocabulary: Vocabulary,
+    weights: Mapping[str, Tensor],
+    device: torch.device,
+) -> AttentionPoolingModel:
+    with torch.device("meta"):  # no memory is asked for before the shapes are known to agree
+        network = AttentionPoolingNetwork(architecture)
+    assign(network, weights, path)
+    network = network.to(device)
+    description = describe_architecture(
+        architecture,
+        task,
+        tokenizer,
+        source=str(path),
+        checkpoint_format=checkpoint_format,
+        sha256=fingerprint(path),
+        n_parameters=sum(parameter.numel() for parameter in network.parameters()),
+    )
+    return AttentionPoolingModel(network, task, tokenizer, vocabulary, description)
+
+
+def describe_architecture(
+    architecture: Architecture,
+    task: Task,
+    tokenizer: Tokenizer,
+    *,
+    source: str,
+    checkpoint_format: str,
+    sha256: str | None,
+    n_parameters: int,
+) -> ModelDescription:
+    """Put what is known of one of the paper's models into words and numbers."""
+    details: dict[str, str | int | float | bool] = {
+        "tokenizer": tokenizer.value,
+        "vocabulary": architecture.vocabulary_size,
+        "embedding size": architecture.embedding_size,
+        "hidden size": architecture.hidden_size,
+        "state size": architecture.state_size,
+    }
+    if architecture.encoder is EncoderKind.CNN:
+        details["kernel sizes"] = ", ".join(map(str, architecture.kernel_sizes))
+    if architecture.encoder is not EncoderKind.BILSTM:
+        details["activation"] = architecture.activation.value
+    given = " given the second text" if architecture.is_pair else ""
+    return ModelDescription(
+        source=source,
+        sha256=sha256,
+        format=checkpoint_format,
+        architecture=architecture.sentence,
+        task=task.kind.value,
+        labels=task.labels,
+        sites=(f"attention over the text's tokens{given}, read out once",),
+        n_parameters=n_parameters,
+        dtype="float32",
+        linear_readout=not architecture.is_pair,
+        takes_pairs=architecture.is_pair,
+        details=details,
+    )
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of a file, or of a folder's files with their names, in order."""
+    digest = hashlib.sha256()
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        if file.is_file():
+            if path.is_dir():
+                digest.update(file.name.encode() + b"\0")
+            with file.open("rb") as content:
+                while block := content.read(1 << 20):
+                    digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,63 @@
+"""Where gradients are wanted, the BiLSTM takes another way to the same numbers."""
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from attn_audit.models.attention_pooling.architecture import Architecture
+from attn_audit.models.attention_pooling.encoders import BiLSTMEncoder
+
+LENGTHS = torch.tensor([3, 7, 2, 5])
+
+
+@pytest.fixture
+def encoder() -> BiLSTMEncoder:
+    torch.manual_seed(0)
+    architecture = Architecture(
+        encoder="bilstm",
+        attention="dot",
+        is_pair=False,
+        vocabulary_size=9,
+        embedding_size=4,
+        hidden_size=6,
+        n_logits=1,
+    )
+    return BiLSTMEncoder(architecture).double()
+
+
+@pytest.fixture
+def embeddings() -> Tensor:
+    torch.manual_seed(1)
+    return torch.randn(4, 7, 4, dtype=torch.float64, requires_grad=True)
+
+
+def packed(encoder: BiLSTMEncoder, embeddings: Tensor) -> tuple[Tensor, Tensor]:
+    rows = pack_padded_sequence(embeddings, LENGTHS, batch_first=True, enforce_sorted=False)
+    states, (last, _) = encoder.lstm(rows)
+    return pad_packed_sequence(states, batch_first=True)[0], torch.cat([*last], dim=-1)
+
+
+def test_states_and_summary_are_those_of_packed_texts(
+    encoder: BiLSTMEncoder, embeddings: Tensor
+) -> None:
+    for ours, theirs in zip(encoder(embeddings, LENGTHS), packed(encoder, embeddings), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_gradients_are_those_of_packed_texts(encoder: BiLSTMEncoder, embeddings: Tensor) -> None:
+    inputs = [embeddings, *encoder.parameters()]
+    gradients = []
+    for states, summary in (encoder(embeddings, LENGTHS), packed(encoder, embeddings)):
+        total = states.square().sum() + summary.sin().sum()
+        gradients.append(torch.autograd.grad(total, inputs))
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_nothing_changes_without_gradients(encoder: BiLSTMEncoder, embeddings: Tensor) -> None:
+    states, summary = encoder(embeddings, LENGTHS)
+    with torch.no_grad():
+        same_states, same_summary = encoder(embeddings, LENGTHS)
+    torch.testing.assert_close(states.detach(), same_states)
+    torch.testing.assert_close(summary.detach(), same_summary)

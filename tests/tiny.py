@@ -1,0 +1,88 @@
+"""Small random models of the paper's families, built in memory, and texts for them."""
+
+import itertools
+import random
+
+import torch
+
+from attn_audit.data.example import Example
+from attn_audit.models.attention_pooling.architecture import (
+    Activation,
+    Architecture,
+    AttentionKind,
+    EncoderKind,
+)
+from attn_audit.models.attention_pooling.model import AttentionPoolingModel
+from attn_audit.models.attention_pooling.network import AttentionPoolingNetwork
+from attn_audit.models.attention_pooling.tokenizer import MARKERS, Tokenizer, Vocabulary
+from attn_audit.models.loading import describe_architecture
+from attn_audit.models.task import Task, TaskKind
+
+WORDS = tuple(f"w{i}" for i in range(4, 40))
+KINDS = tuple(itertools.product(EncoderKind, AttentionKind, (False, True)))
+"""Every encoder with every attention, for single texts and pairs."""
+
+_ACTIVATIONS = {
+    EncoderKind.BILSTM: Activation.LINEAR,
+    EncoderKind.CNN: Activation.RELU,
+    EncoderKind.AVERAGE: Activation.TANH,
+}
+
+
+def tiny_model(
+    encoder: EncoderKind = EncoderKind.BILSTM,
+    attention: AttentionKind = AttentionKind.ADDITIVE,
+    *,
+    is_pair: bool = False,
+    kind: TaskKind = TaskKind.BINARY,
+    n_labels: int = 2,
+    seed: int = 0,
+    scale: float = 3.0,
+) -> AttentionPoolingModel:
+    """A random model whose weights are large enough for peaked attention and varied outputs."""
+    torch.manual_seed(seed)
+    task = Task(kind, tuple(f"label{i}" for i in range(n_labels)))
+    architecture = Architecture(
+        encoder=encoder,
+        attention=attention,
+        is_pair=is_pair,
+        vocabulary_size=len(MARKERS) + len(WORDS),
+        embedding_size=10,
+        hidden_size=4 if encoder is EncoderKind.CNN else 8,
+        n_logits=task.n_logits,
+        activation=_ACTIVATIONS[encoder],
+    )
+    network = AttentionPoolingNetwork(architecture)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(scale)
+    description = describe_architecture(
+        architecture,
+        task,
+        Tokenizer.WHITESPACE,
+        source="in memory",
+        checkpoint_format="in memory",
+        sha256=None,
+        n_parameters=sum(p.numel() for p in network.parameters()),
+    )
+    vocabulary = Vocabulary([*MARKERS, *WORDS])
+    return AttentionPoolingModel(network, task, Tokenizer.WHITESPACE, vocabulary, description)
+
+
+def tiny_examples(
+    n_examples: int, *, is_pair: bool = False, seed: int = 0, lengths: tuple[int, int] = (1, 15)
+) -> list[Example]:
+    """Random texts of words that the tiny models know, none twice in a text."""
+    draw = random.Random(seed)
+
+    def text(low: int, high: int) -> str:
+        return " ".join(draw.sample(WORDS, draw.randint(low, high)))
+
+    return [
+        Example(
+            id=f"example-{i}",
+            text=text(*lengths),
+            text_pair=text(2, 6) if is_pair else None,
+        )
+        for i in range(n_examples)
+    ]
