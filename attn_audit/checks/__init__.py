@@ -1,0 +1,1 @@
+"""The faithfulness checks, one a file, written once against the contract of a model."""

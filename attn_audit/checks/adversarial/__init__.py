@@ -1,0 +1,1 @@
+"""Adversarial attention: how different could attention look without changing the prediction?"""

@@ -1,0 +1,154 @@
+"""Adversarial: could the model have shown entirely different attention for the same prediction?"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float64
+from torch import Tensor
+
+from attn_audit.checks.adversarial.constraint import is_exact, own_interval, upper_bound
+from attn_audit.checks.adversarial.exact import exact_adversary
+from attn_audit.checks.adversarial.gradient import Search, gradient_adversary
+from attn_audit.checks.adversarial.witness import Witness
+from attn_audit.checks.base import AuditedBatch, Columns, or_none, rows_of
+from attn_audit.checks.permutation import statuses_of_interventions
+from attn_audit.distances import attainable_jsd
+from attn_audit.errors import ConfigurationError
+
+REPLAY_TOLERANCE = 1e-4
+"""Largest difference between a replayed output and its linear form that is rounding."""
+
+
+class Method(StrEnum):
+    """How the adversary is found."""
+
+    AUTO = "auto"
+    """`exact` where the model allows it, else `gradient`."""
+    EXACT = "exact"
+    GRADIENT = "gradient"
+
+
+@dataclass(frozen=True)
+class Adversarial:
+    """The epsilon-max JSD: how far attention can go while the output stays within epsilon.
+
+    Source: Jain & Wallace (2019), section 4.2.2; its `exact` form is this project's.
+    """
+
+    id: ClassVar[str] = "adversarial"
+    question: ClassVar[str] = (
+        "Could attention look entirely different without changing the prediction?"
+    )
+
+    epsilon: float
+    """Largest output distance that counts as the same prediction."""
+    method: Method = Method.AUTO
+    n_iterations: int = 500
+    n_restarts: int = 5
+
+    def run(self, audited: AuditedBatch) -> Columns:
+        """The best adversary of every example, its witness, and how good any could be."""
+        exact = self._is_exact(audited)
+        search = Search(self.epsilon, self.n_iterations, self.n_restarts)
+        if exact:
+            witness, certain = self._exact(audited, search)
+        else:
+            witness = gradient_adversary(audited, search)
+            certain = torch.zeros_like(witness.jsd, dtype=torch.bool)
+        with torch.no_grad():
+            distance = _replayed_distance(audited, witness)
+        return self._columns(audited, witness, distance, certain)
+
+    def _is_exact(self, audited: AuditedBatch) -> bool:
+        possible = is_exact(audited)
+        if self.method is Method.EXACT and not possible:
+            raise ConfigurationError(
+                "--method exact: this model's output is not one number that is linear in its "
+                "attention weights, so the exact adversary does not apply",
+                hint="Use --method auto or --method gradient.",
+            )
+        return possible and self.method is not Method.GRADIENT
+
+    def _exact(
+        self, audited: AuditedBatch, search: Search
+    ) -> tuple[Witness, Bool[Tensor, " batch"]]:
+        """The global optimum; by search where the replayed output is not what was promised."""
+        unit_logits, interval = own_interval(audited, self.epsilon)
+        witness = exact_adversary(
+            audited.explanation, unit_logits, interval, audited.batch.unit_mask
+        )
+        holds = (_replayed_distance(audited, witness) <= self.epsilon + REPLAY_TOLERANCE) & (
+            _own_mismatch(audited) <= REPLAY_TOLERANCE
+        )
+        if bool(holds.all()):
+            return witness, holds
+        return witness.where(holds, gradient_adversary(audited, search)), holds
+
+    def _columns(
+        self,
+        audited: AuditedBatch,
+        witness: Witness,
+        distance: Float64[Tensor, " batch"],
+        certain: Bool[Tensor, " batch"],
+    ) -> Columns:
+        measured = audited.has_mass & (audited.lengths > 1)
+        attainable = attainable_jsd(_least(audited))
+        jsd = torch.minimum(witness.jsd, attainable)
+        relative = jsd / torch.where(attainable > 0, attainable, 1)
+        bound = self._bound(audited, jsd, certain, attainable)
+        rows = rows_of(witness.attention.mean(dim=1), audited.lengths)
+        return {
+            "max_jsd": or_none(jsd.cpu().numpy(), measured),
+            "relative_jsd": or_none(relative.cpu().numpy(), measured),
+            "max_jsd_upper_bound": or_none(bound, measured & np.isfinite(bound)),
+            "adversarial_distance": or_none(distance.cpu().numpy(), measured),
+            "adversarial_method": [
+                ("exact" if sure else "gradient") if kept else None
+                for sure, kept in zip(certain.tolist(), measured.tolist(), strict=True)
+            ],
+            "status_adversarial": statuses_of_interventions(audited),
+            "adversarial_attention": [
+                row if kept else None for row, kept in zip(rows, measured.tolist(), strict=True)
+            ],
+        }
+
+    def _bound(
+        self,
+        audited: AuditedBatch,
+        jsd: Float64[Tensor, " batch"],
+        certain: Bool[Tensor, " batch"],
+        attainable: Float64[Tensor, " batch"],
+    ) -> Float64[np.ndarray, " batch"]:
+        """What no adversary can exceed; infinite where nothing below the attainable is known."""
+        readout = audited.reading.linear_readout
+        if readout is None or bool(certain.all()):
+            return torch.where(certain, jsd, torch.inf).cpu().numpy()
+        bound = upper_bound(audited, self.epsilon, readout)
+        bound = torch.where(bound < attainable, torch.maximum(bound, jsd), torch.inf)
+        return torch.where(certain, jsd, bound).cpu().numpy()
+
+
+def _least(audited: AuditedBatch) -> Float64[Tensor, " batch"]:
+    """The smallest weight among each example's units."""
+    return audited.explanation.masked_fill(~audited.batch.unit_mask, torch.inf).amin(dim=-1)
+
+
+def _replayed_distance(audited: AuditedBatch, witness: Witness) -> Float64[Tensor, " batch"]:
+    """Output distance of the witness, from the model itself."""
+    task = audited.model.task
+    weights = witness.attention.to(audited.reading.attention.dtype)
+    logits = audited.reading.replay(weights.unsqueeze(1)).squeeze(1)
+    return task.distance(task.probabilities(logits), audited.probabilities)
+
+
+def _own_mismatch(audited: AuditedBatch) -> Float64[Tensor, " batch"]:
+    """How far the linear form of the model's own output is from the output itself."""
+    readout = audited.reading.linear_readout
+    assert readout is not None, "only called where the readout is linear"
+    pooled = torch.einsum("bu,bul->bl", audited.explanation, readout.unit_logits.double())
+    logits = readout.offset.double() + audited.mass[:, None] * pooled
+    task = audited.model.task
+    return task.distance(task.probabilities(logits), audited.probabilities)

@@ -1,0 +1,123 @@
+"""Correlation: does attention rank the units as accepted importance measures do?"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Bool, Float64
+from torch import Tensor
+
+from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, or_none, rows_of
+from attn_audit.importance.gradient import gradient_importance
+from attn_audit.importance.leave_one_out import leave_one_out_importance
+from attn_audit.results.record import Status
+from attn_audit.statistics.kendall import kendall_tau
+from attn_audit.statistics.ranks import dense_ranks, is_constant
+
+MEASURES = {"gradient": gradient_importance, "leave_one_out": leave_one_out_importance}
+"""The importance measures that attention is compared with, by name."""
+
+GRADIENT_NOISE = 1e-6
+"""Part of an example's largest gradient below which differences are rounding: ties."""
+
+ATTENTION_NOISE = 1e-5
+"""Attention weights that differ by less than this part of themselves are ties.
+
+A softmax weight of 1e-9 is as exact, for its size, as one of 0.9: what rounds are the scores. On a
+BiLSTM trained on SST, float32 weights are within 4e-6 of themselves of float64's.
+"""
+
+SMALLEST_WEIGHT = 1e-38
+"""Weights below are float32 underflow: ties."""
+
+PROBABILITY_NOISE = 2e-7
+"""Leave-one-out values are differences of probabilities: closer than this they are ties."""
+
+MIN_TESTABLE_UNITS = 5
+"""With fewer units no order is rare enough for p <= 0.05 (2/4! = 0.083)."""
+
+PAIRS = (("attention", "gradient"), ("attention", "leave_one_out"), ("gradient", "leave_one_out"))
+"""What is correlated; the last pair is the yardstick."""
+
+_CONSTANT = {
+    "attention": Status.CONSTANT_ATTENTION,
+    "gradient": Status.CONSTANT_GRADIENT,
+    "leave_one_out": Status.CONSTANT_LEAVE_ONE_OUT,
+}
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Kendall's tau-b between attention and importance, for each example.
+
+    Source: Jain & Wallace (2019), section 4.1.
+    """
+
+    id: ClassVar[str] = "correlation"
+    question: ClassVar[str] = (
+        "Does attention rank the words as gradients and leave-one-out rank them?"
+    )
+
+    measures: tuple[str, ...] = tuple(MEASURES)
+    """Which importance measures to compute."""
+
+    def run(self, audited: AuditedBatch) -> Columns:
+        """Tau and p-value of every pair of measures, and the measures themselves."""
+        values = {name: MEASURES[name](audited.model, audited.batch) for name in self.measures}
+        lengths = audited.lengths
+        ranks = {
+            name: _ranks(name, importance, lengths)
+            for name, importance in {"attention": audited.explanation, **values}.items()
+        }
+        columns: dict[str, Any] = {
+            name: rows_of(importance, lengths) for name, importance in values.items()
+        }
+        for first, second in PAIRS:
+            if first in ranks and second in ranks:
+                result = kendall_tau(ranks[first], ranks[second], lengths)
+                defined = audited.has_mass & ~np.isnan(result.tau)
+                if first != "attention":  # the yardstick needs no attention
+                    defined = ~np.isnan(result.tau)
+                columns[f"tau_{first}_{second}"] = or_none(result.tau, defined)
+                testable = defined & (lengths >= MIN_TESTABLE_UNITS)
+                columns[f"p_{first}_{second}"] = or_none(result.p_value, testable)
+        constant = {name: is_constant(rank, lengths) for name, rank in ranks.items()}
+        columns["status_correlation"] = _statuses(audited, constant)
+        return columns
+
+
+def _ranks(name: str, values: Float64[Tensor, "batch unit"], lengths: np.ndarray) -> np.ndarray:
+    """Dense ranks, with values closer than the measure's noise floor tied."""
+    table = values.cpu().numpy()
+    match name:
+        case "attention":
+            table = np.log(np.maximum(table, SMALLEST_WEIGHT))
+            floor = np.full(len(table), ATTENTION_NOISE)
+        case "leave_one_out":
+            floor = np.full(len(table), PROBABILITY_NOISE)
+        case _:
+            floor = GRADIENT_NOISE * table.max(axis=1)
+    return dense_ranks(table, lengths, floor)
+
+
+def _statuses(audited: AuditedBatch, constant: dict[str, Bool[np.ndarray, " batch"]]) -> list[str]:
+    return [
+        join_statuses(_reasons(int(n), bool(audited.has_mass[i]), i, constant))
+        for i, n in enumerate(audited.lengths)
+    ]
+
+
+def _reasons(
+    n_units: int, has_mass: bool, i: int, constant: dict[str, Bool[np.ndarray, " batch"]]
+) -> list[Status]:
+    if n_units == 1:
+        return [Status.SINGLE_UNIT]
+    reasons = [] if has_mass else [Status.NO_AUDITED_MASS]
+    if n_units < MIN_TESTABLE_UNITS:
+        reasons.append(Status.FEW_UNITS)
+    reasons += [
+        _CONSTANT[name]
+        for name, is_flat in constant.items()
+        if bool(is_flat[i]) and (has_mass or name != "attention")
+    ]
+    return reasons

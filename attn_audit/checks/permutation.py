@@ -1,0 +1,124 @@
+"""Permutation: does the prediction depend on which units attention points at?"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float64
+from torch import Tensor
+
+from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, or_none
+from attn_audit.distances import entropy
+from attn_audit.randomness import example_keys, n_permutations, permutations
+from attn_audit.results.record import Status
+
+MAX_WEIGHTS = 1_000_000
+"""Permuted weights in one replay: what bounds the memory of long texts."""
+
+
+@dataclass(frozen=True)
+class Permutation:
+    """The median change of output over random permutations of the attention weights.
+
+    Source: Jain & Wallace (2019), section 4.2.1, algorithm 2.
+    """
+
+    id: ClassVar[str] = "permutation"
+    question: ClassVar[str] = "Does the prediction change when attention is shuffled?"
+
+    epsilon: float
+    """Largest output distance that counts as unchanged, for the share of permutations within it."""
+    n_draws: int = 100
+    """Permutations of each example; texts of up to 4 units get all there are."""
+
+    def run(self, audited: AuditedBatch) -> Columns:
+        """Medians over the permutations, and what uniform attention does."""
+        counts = n_permutations(audited.lengths, self.n_draws)
+        distance, divergence = self._shuffle(audited, int(counts.max()))
+        drawn = np.arange(distance.shape[1]) < counts[:, None]
+        within = ((distance <= self.epsilon) & drawn).sum(axis=1) / counts
+        uniform_distance, uniform_predictions = _uniform(audited)
+        measured = audited.has_mass & (audited.lengths > 1)
+        return {
+            "median_permutation_distance": or_none(_medians(distance, drawn), measured),
+            "median_permutation_jsd": or_none(_medians(divergence, drawn), measured),
+            "share_permutations_within_epsilon": or_none(within, measured),
+            "uniform_distance": or_none(uniform_distance, measured),
+            "uniform_prediction": [
+                prediction if kept else None
+                for prediction, kept in zip(uniform_predictions, measured, strict=True)
+            ],
+            "status_permutation": statuses_of_interventions(audited),
+        }
+
+    def _shuffle(
+        self, audited: AuditedBatch, n_variants: int
+    ) -> tuple[Float64[np.ndarray, "batch variant"], Float64[np.ndarray, "batch variant"]]:
+        """Output distance and attention divergence of every permutation."""
+        keys = example_keys(audited.seed, audited.ids, self.id)
+        step = max(1, MAX_WEIGHTS // audited.attention.numel())
+        distances, divergences = [], []
+        for start in range(0, n_variants, step):
+            draws = range(start, min(start + step, n_variants))
+            n_units = audited.attention.shape[-1]
+            order = torch.from_numpy(permutations(keys, audited.lengths, draws, n_units))
+            order = order.to(audited.attention.device)
+            distances.append(_distances(audited, order))
+            divergences.append(_divergences(audited.explanation, order))
+        return torch.cat(distances, 1).cpu().numpy(), torch.cat(divergences, 1).cpu().numpy()
+
+
+def statuses_of_interventions(audited: AuditedBatch) -> list[str]:
+    """Status of a check that moves attention among units: it takes two of them, and some mass."""
+    statuses = []
+    for n_units, has_mass in zip(audited.lengths.tolist(), audited.has_mass.tolist(), strict=True):
+        reasons = [Status.SINGLE_UNIT] if n_units == 1 else []
+        statuses.append(join_statuses(reasons if has_mass else [*reasons, Status.NO_AUDITED_MASS]))
+    return statuses
+
+
+def _distances(audited: AuditedBatch, order: Tensor) -> Float64[Tensor, "batch variant"]:
+    """How far the output moves under each permutation, the same one in every row."""
+    n_rows = audited.attention.shape[1]
+    weights = audited.reading.attention.unsqueeze(1).expand(-1, order.shape[1], -1, -1)
+    permuted = weights.gather(-1, order.unsqueeze(2).expand(-1, -1, n_rows, -1))
+    with torch.no_grad():
+        logits = audited.reading.replay(permuted)
+    task = audited.model.task
+    return task.distance(task.probabilities(logits), audited.probabilities.unsqueeze(1))
+
+
+def _divergences(
+    explanation: Float64[Tensor, "batch unit"], order: Tensor
+) -> Float64[Tensor, "batch variant"]:
+    """Divergence between attention and each permutation; both have the same entropy."""
+    weights = explanation.unsqueeze(1)
+    permuted = weights.expand(-1, order.shape[1], -1).gather(-1, order)
+    return (entropy((weights + permuted) / 2) - entropy(weights)).clamp_min(0)
+
+
+def _medians(
+    values: Float64[np.ndarray, "batch variant"], drawn: Bool[np.ndarray, "batch variant"]
+) -> Float64[np.ndarray, " batch"]:
+    """Median over the variants that were drawn; of an even number the mean of the middle two."""
+    ordered = np.sort(np.where(drawn, values, np.inf), axis=1)
+    n = drawn.sum(axis=1)
+    low = np.take_along_axis(ordered, ((n - 1) // 2)[:, None], axis=1)
+    high = np.take_along_axis(ordered, (n // 2)[:, None], axis=1)
+    middle: np.ndarray = ((low + high) / 2)[:, 0]
+    return middle
+
+
+def _uniform(
+    audited: AuditedBatch,
+) -> tuple[Float64[np.ndarray, " batch"], list[str] | list[tuple[str, ...]]]:
+    """Output distance and prediction with the same weight on every unit a row may attend to."""
+    admissible = audited.reading.admissible
+    uniform = admissible / admissible.sum(dim=-1, keepdim=True).clamp_min(1)
+    with torch.no_grad():
+        logits = audited.reading.replay(uniform.to(audited.reading.attention.dtype).unsqueeze(1))
+    task = audited.model.task
+    probabilities = task.probabilities(logits.squeeze(1))
+    distance = task.distance(probabilities, audited.probabilities)
+    return distance.cpu().numpy(), task.predictions(probabilities)

@@ -1,0 +1,1 @@
+"""Importance measures that attention is compared with, one a file."""

@@ -1,0 +1,53 @@
+"""Importance by leaving one unit out."""
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from attn_audit.models.base import AuditedModel, Batch
+from attn_audit.shapes import UnitMask
+
+MAX_KEEP = 8_000_000
+"""Entries of one keep mask: what bounds the memory of long texts."""
+
+
+def leave_one_out_importance(model: AuditedModel, batch: Batch) -> Float[Tensor, "batch unit"]:
+    """How far the prediction moves when a unit is left out, 0 to 1 (the output distance).
+
+    Both outputs come from the same computation (`erase`), so that what differs is the unit alone.
+
+    Args:
+        model: The model.
+        batch: Examples of one batch.
+
+    Returns:
+        Float64; padding is 0.
+
+    Source:
+        Jain & Wallace (2019), section 4.1, algorithm 1.
+    """
+    n_units = batch.unit_mask.shape[1]
+    size = max(1, MAX_KEEP // ((n_units + 1) * n_units))
+    if len(batch) <= size:
+        return _importance(model, batch)
+    out = torch.zeros(batch.unit_mask.shape, dtype=torch.float64, device=model.device)
+    for start in range(0, len(batch), size):
+        part = model.collate(batch.encoded[start : start + size])
+        importance = _importance(model, part)
+        out[start : start + size, : importance.shape[1]] = importance
+    return out
+
+
+def _importance(model: AuditedModel, batch: Batch) -> Float[Tensor, "batch unit"]:
+    probabilities = model.task.probabilities(model.erase(batch, _all_and_each_but_one(batch)))
+    distances = model.task.distance(probabilities[:, 1:], probabilities[:, :1])
+    return distances * batch.unit_mask
+
+
+def _all_and_each_but_one(batch: Batch) -> Bool[Tensor, "batch variant unit"]:
+    """Keep everything, then everything but each unit; beyond a text's units: everything."""
+    mask: UnitMask = batch.unit_mask
+    n_units = mask.shape[1]
+    but_one = ~torch.eye(n_units, dtype=torch.bool, device=mask.device)
+    keep = torch.cat([torch.ones_like(but_one[:1]), but_one])
+    return keep & mask.unsqueeze(1)

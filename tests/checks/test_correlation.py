@@ -1,0 +1,122 @@
+"""The correlation check against SciPy, and its degenerate examples."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import kendalltau
+
+from attn_audit.checks.base import AuditedBatch, read_batch
+from attn_audit.checks.correlation import PAIRS, Correlation
+from attn_audit.data.example import Example
+from attn_audit.models.attention_pooling.architecture import EncoderKind
+from attn_audit.models.task import TaskKind
+from tests.goldens import NAMES, Golden, load_golden
+from tests.tiny import tiny_examples, tiny_model
+
+
+def audited(texts: list[str], **settings: object) -> AuditedBatch:
+    model = tiny_model(**settings)  # type: ignore[arg-type]
+    examples = [Example(id=str(i), text=text) for i, text in enumerate(texts)]
+    return read_batch(model, model.collate(model.encode(examples)), model.sites[0], seed=0)
+
+
+@pytest.mark.parametrize("kind", [TaskKind.BINARY, TaskKind.MULTICLASS, TaskKind.MULTILABEL])
+def test_taus_are_scipys(kind: TaskKind) -> None:
+    model = tiny_model(kind=kind, n_labels=2 if kind is TaskKind.BINARY else 3)
+    batch = model.collate(model.encode(tiny_examples(30, lengths=(2, 15))))
+    whole = read_batch(model, batch, model.sites[0], seed=0)
+    columns = Correlation().run(whole)
+    for i, n in enumerate(whole.lengths):
+        attention = whole.explanation[i, :n].numpy()
+        for measure in ("gradient", "leave_one_out"):
+            expected = kendalltau(attention, columns[measure][i])
+            assert columns[f"tau_attention_{measure}"][i] == pytest.approx(expected.statistic)
+            if n >= 5:
+                assert columns[f"p_attention_{measure}"][i] == pytest.approx(expected.pvalue)
+
+
+def test_short_texts_have_a_tau_but_no_p_value() -> None:
+    columns = Correlation().run(audited(["w5 w6", "w5 w6 w7 w8", "w5 w6 w7 w8 w9"]))
+    assert None not in columns["tau_attention_gradient"]
+    assert [p is None for p in columns["p_attention_gradient"]] == [True, True, False]
+    few = "untestable_fewer_than_5_units"
+    assert columns["status_correlation"] == [few, few, "measured"]
+
+
+def test_a_single_unit_ranks_nothing() -> None:
+    columns = Correlation().run(audited(["w5"]))
+    assert columns["tau_attention_gradient"] == [None]
+    assert columns["status_correlation"] == ["untestable_single_unit"]
+    assert len(columns["leave_one_out"][0]) == 1
+
+
+def test_the_same_word_throughout_is_constant_for_an_averaging_model() -> None:
+    columns = Correlation().run(audited(["w5 w5 w5 w5 w5 w5"], encoder=EncoderKind.AVERAGE))
+    (status,) = columns["status_correlation"]
+    assert "undefined_constant_attention" in status
+    assert "undefined_constant_gradient" in status
+    assert columns["tau_attention_gradient"] == [None]
+    assert columns["p_attention_gradient"] == [None]
+
+
+def test_without_audited_mass_only_the_yardstick_is_defined() -> None:
+    whole = audited(["w5 w6 w7 w8 w9 w10"])
+    empty = dataclasses.replace(whole, mass=torch.full_like(whole.mass, 1e-9))
+    columns = Correlation().run(empty)
+    assert columns["tau_attention_gradient"] == [None]
+    assert columns["tau_gradient_leave_one_out"] != [None]
+    assert columns["status_correlation"] == ["undefined_no_audited_mass"]
+
+
+def test_only_the_measures_asked_for_are_computed() -> None:
+    columns = Correlation(("gradient",)).run(audited(["w5 w6 w7"]))
+    assert "leave_one_out" not in columns
+    assert "tau_gradient_leave_one_out" not in columns
+
+
+def test_weights_of_tiny_size_are_still_ranked() -> None:
+    """Of a softmax, 1e-9 and 2e-9 differ as surely as 0.1 and 0.2 do."""
+    whole = audited(["w5 w6 w7 w8 w9 w10"])
+    tiny = torch.tensor([[1e-9, 2e-9, 3e-9, 4e-9, 5e-9, 1.0]]).double()
+    columns = Correlation(("gradient",)).run(dataclasses.replace(whole, explanation=tiny))
+    expected = kendalltau(tiny[0].numpy(), columns["gradient"][0]).statistic
+    assert columns["tau_attention_gradient"][0] == pytest.approx(expected)
+
+
+def test_taus_are_the_originals_up_to_a_step(shared: Path) -> None:
+    within = [
+        is_within_a_step
+        for name in NAMES
+        for is_within_a_step in compare_with_original(load_golden(shared, name))
+    ]
+    assert np.mean(within) >= 0.98
+
+
+def compare_with_original(golden: Golden) -> list[bool]:
+    """For each tau of each example, whether it is the original's or next to it."""
+    columns = Correlation().run(golden.audited)
+    within = []
+    for i, n in enumerate(golden.audited.lengths):
+        gradient = np.abs(golden.units("gradient_x_input")[i])
+        measures = {
+            "attention": golden.units("attention")[i, :n],
+            "gradient": (gradient if golden.is_pair else gradient.sum(axis=0))[:n],
+            "leave_one_out": leave_one_out(golden, i)[:n],
+        }
+        for first, second in PAIRS:
+            expected = kendalltau(measures[first], measures[second]).statistic
+            difference = abs(columns[f"tau_{first}_{second}"][i] - expected)
+            within.append(bool(difference <= 4 / (n * (n - 1)) + 1e-9))
+    return within
+
+
+def leave_one_out(golden: Golden, i: int) -> np.ndarray:
+    if golden.is_pair:
+        importance: np.ndarray = golden.units("leave_one_out_l1")[i]
+        return importance
+    change = np.abs(golden.units("leave_one_out")[i] - golden.expected["probability"][i][:, None])
+    mean: np.ndarray = change.mean(axis=0)
+    return mean

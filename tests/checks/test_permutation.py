@@ -1,0 +1,111 @@
+"""The permutation check against brute force."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.distance import jensenshannon
+
+from attn_audit.checks import permutation
+from attn_audit.checks.base import AuditedBatch, read_batch
+from attn_audit.checks.permutation import Permutation
+from attn_audit.data.example import Example
+from attn_audit.models.task import TaskKind
+from attn_audit.randomness import example_keys, permutations
+from tests.tiny import tiny_examples, tiny_model
+
+
+def audited(examples: list[Example], **settings: object) -> AuditedBatch:
+    model = tiny_model(**settings)  # type: ignore[arg-type]
+    return read_batch(model, model.collate(model.encode(examples)), model.sites[0], seed=0)
+
+
+def output_distance(whole: AuditedBatch, i: int, weights: np.ndarray) -> float:
+    """Replayed alone, one permutation at a time."""
+    rows = torch.zeros_like(whole.reading.attention).unsqueeze(1)
+    rows[i, 0, 0, : len(weights)] = torch.tensor(weights)
+    probability = whole.model.task.probabilities(whole.reading.replay(rows).squeeze(1))
+    return float(whole.model.task.distance(probability, whole.probabilities)[i])
+
+
+@pytest.mark.parametrize("n_units", [2, 3, 4])
+def test_short_texts_get_the_median_over_all_permutations(n_units: int) -> None:
+    whole = audited(tiny_examples(3, lengths=(n_units, n_units)))
+    columns = Permutation(epsilon=0.05).run(whole)
+    for i in range(3):
+        a = whole.explanation[i, :n_units].numpy()
+        every = [a[list(order)] for order in itertools.permutations(range(n_units))]
+        distances = [output_distance(whole, i, weights) for weights in every]
+        divergences = [jensenshannon(a, weights) ** 2 for weights in every]
+        found = (
+            columns["median_permutation_distance"][i],
+            columns["median_permutation_jsd"][i],
+            columns["share_permutations_within_epsilon"][i],
+        )
+        expected = (
+            np.median(distances),
+            np.median(divergences),
+            np.mean(np.array(distances) <= 0.05),
+        )
+        assert found == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", [TaskKind.BINARY, TaskKind.MULTICLASS, TaskKind.MULTILABEL])
+def test_longer_texts_get_the_median_over_their_draws(kind: TaskKind) -> None:
+    examples = tiny_examples(4, lengths=(6, 12))
+    whole = audited(examples, kind=kind, n_labels=2 if kind is TaskKind.BINARY else 3)
+    columns = Permutation(epsilon=0.05, n_draws=11).run(whole)
+    for i, n in enumerate(whole.lengths):
+        keys = example_keys(0, [examples[i].id], "permutation")
+        orders = permutations(keys, np.array([n]), range(11), int(n))[0]
+        a = whole.explanation[i, :n].numpy()
+        distances = [output_distance(whole, i, a[order]) for order in orders]
+        assert columns["median_permutation_distance"][i] == pytest.approx(
+            np.median(distances), abs=1e-6
+        )
+
+
+def test_uniform_attention_is_replayed_beside_it() -> None:
+    whole = audited(tiny_examples(4, lengths=(3, 9)))
+    columns = Permutation(epsilon=0.05).run(whole)
+    for i, n in enumerate(whole.lengths):
+        expected = output_distance(whole, i, np.full(n, 1 / n))
+        assert columns["uniform_distance"][i] == pytest.approx(expected, abs=1e-6)
+    assert set(columns["uniform_prediction"]) <= {"label0", "label1"}
+
+
+def test_uniform_attention_permutes_to_itself() -> None:
+    whole = audited(tiny_examples(3, lengths=(6, 6)))
+    flat = torch.full_like(whole.reading.attention, 1 / 6)
+    reading = dataclasses.replace(
+        whole.reading,
+        attention=flat,
+        logits=whole.reading.replay(flat.unsqueeze(1)).squeeze(1),
+    )
+    even = dataclasses.replace(
+        whole,
+        reading=reading,
+        attention=flat.double(),
+        explanation=flat[:, 0].double(),
+        probabilities=whole.model.task.probabilities(reading.logits),
+    )
+    columns = Permutation(epsilon=0.05).run(even)
+    assert columns["median_permutation_distance"] == pytest.approx([0, 0, 0], abs=1e-6)
+    assert columns["median_permutation_jsd"] == pytest.approx([0, 0, 0], abs=1e-7)
+    assert columns["share_permutations_within_epsilon"] == [1, 1, 1]
+
+
+def test_a_single_unit_is_untestable() -> None:
+    columns = Permutation(epsilon=0.05).run(audited(tiny_examples(2, lengths=(1, 1))))
+    assert columns["status_permutation"] == ["untestable_single_unit"] * 2
+    assert columns["median_permutation_distance"] == [None, None]
+    assert columns["uniform_prediction"] == [None, None]
+
+
+def test_portions_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = audited(tiny_examples(5, lengths=(2, 12)))
+    at_once = Permutation(epsilon=0.05).run(whole)
+    monkeypatch.setattr(permutation, "MAX_WEIGHTS", 300)
+    assert Permutation(epsilon=0.05).run(whole) == at_once

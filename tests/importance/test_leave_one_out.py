@@ -1,0 +1,35 @@
+import pytest
+import torch
+
+from attn_audit.data.example import Example
+from attn_audit.importance import leave_one_out
+from attn_audit.importance.leave_one_out import leave_one_out_importance
+from attn_audit.models.task import TaskKind
+from tests.tiny import tiny_examples, tiny_model
+
+
+@pytest.mark.parametrize("kind", [TaskKind.BINARY, TaskKind.MULTICLASS, TaskKind.MULTILABEL])
+def test_is_the_distance_to_the_shorter_text(kind: TaskKind) -> None:
+    model = tiny_model(kind=kind, n_labels=2 if kind is TaskKind.BINARY else 3)
+    examples = tiny_examples(4, lengths=(3, 6))
+    found = leave_one_out_importance(model, model.collate(model.encode(examples)))
+
+    def probability(text: str) -> torch.Tensor:
+        batch = model.collate(model.encode([Example(id="x", text=text)]))
+        return model.task.probabilities(model.read(batch, model.sites)[0].logits)[0]
+
+    for i, example in enumerate(examples):
+        words = example.text.split()
+        for unit in range(len(words)):
+            rest = " ".join(words[:unit] + words[unit + 1 :])
+            expected = model.task.distance(probability(rest), probability(example.text))
+            assert torch.allclose(found[i, unit], expected, atol=1e-6)
+        assert not found[i, len(words) :].any()
+
+
+def test_long_texts_in_portions_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_model()
+    batch = model.collate(model.encode(tiny_examples(7, lengths=(2, 12))))
+    at_once = leave_one_out_importance(model, batch)
+    monkeypatch.setattr(leave_one_out, "MAX_KEEP", 300)
+    assert torch.allclose(leave_one_out_importance(model, batch), at_once, atol=1e-6)
