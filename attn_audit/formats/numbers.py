@@ -1,0 +1,135 @@
+"""How numbers are written for people: as many digits as say something, intervals in brackets."""
+
+from attn_audit.results.summary import Distribution, Interval, Share
+
+
+def count(n: int) -> str:
+    """A whole number with its thousands apart.
+
+    Example:
+        >>> count(1821)
+        '1,821'
+    """
+    return f"{n:,}"
+
+
+def counted(n: int, noun: str) -> str:
+    """A number and what it counts, in the singular or with an s.
+
+    Example:
+        >>> counted(1, "example"), counted(1821, "example")
+        ('1 example', '1,821 examples')
+    """
+    return f"{count(n)} {noun}" if n == 1 else f"{count(n)} {noun}s"
+
+
+def number(value: float, decimals: int = 2) -> str:
+    """A measured number, never `-0.00`; one too small for its digits says so.
+
+    Example:
+        >>> number(0.2013), number(-0.0001), number(0.0004, 3), number(0.0, 3)
+        ('0.20', '0.00', '<0.001', '0.000')
+    """
+    if decimals > 2 and 0 < value < 0.5 * 10**-decimals:
+        return f"<{10**-decimals:.{decimals}f}"
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"
+
+
+def percent(share: float, decimals: int | None = None) -> str:
+    """A share from 0 to 1 in percent: with a decimal near the ends, where it tells something.
+
+    Args:
+        share: From 0 to 1.
+        decimals: As many as these; None for what the share asks for.
+
+    Example:
+        >>> percent(0.3766), percent(0.0023), percent(0.0002), percent(0.99996), percent(1.0)
+        ('38%', '0.2%', '<0.1%', '>99.9%', '100%')
+        >>> percent(0.7520, decimals=1)
+        '75.2%'
+    """
+    if share in (0, 1):
+        return f"{share:.0%}"
+    if decimals is None:
+        decimals = 1 if not 0.1 <= share <= 0.9 else 0
+    edge = 0.5 * 10 ** -(decimals + 2)
+    if share < edge:
+        return f"<{2 * edge:.{decimals}%}"
+    return f">{1 - 2 * edge:.{decimals}%}" if share > 1 - edge else f"{share:.{decimals}%}"
+
+
+def bracket(interval: Interval | None, decimals: int = 2) -> str:
+    """A 95 % interval as `[low, high]`; nothing where there is none, or all values are the same.
+
+    Example:
+        >>> bracket(Interval(low=0.191, high=0.211, method="bootstrap"))
+        '[0.19, 0.21]'
+    """
+    if interval is None or interval.low == interval.high:
+        return ""
+    return f"[{number(interval.low, decimals)}, {number(interval.high, decimals)}]"
+
+
+def percent_bracket(interval: Interval | None, decimals: int | None = None) -> str:
+    """The interval of a share as `[low%, high%]`; nothing where `bracket` has nothing."""
+    if interval is None or interval.low == interval.high:
+        return ""
+    return f"[{percent(interval.low, decimals)}, {percent(interval.high, decimals)}]"
+
+
+def digits(*distributions: Distribution | None) -> int:
+    """Decimals that keep the ends of the narrowest interval apart: 2 to 4.
+
+    Args:
+        *distributions: Numbers that are to be written alike.
+    """
+    known = [d.interval for d in distributions if d is not None and d.interval is not None]
+    narrowest = min((i.high - i.low for i in known if i.high > i.low), default=1.0)
+    return 2 + (narrowest < 0.015) + (narrowest < 0.0015)
+
+
+def mean(distribution: Distribution, decimals: int | None = None) -> str:
+    """A mean and its interval: `0.20 [0.19, 0.21]`; `-` where no example has the number.
+
+    Args:
+        distribution: Of any number.
+        decimals: As many as these; None for what the interval asks for.
+    """
+    if distribution.mean is None:
+        return "-"
+    decimals = digits(distribution) if decimals is None else decimals
+    value = number(distribution.mean, decimals)
+    return f"{value} {bracket(distribution.interval, decimals)}".rstrip()
+
+
+def mean_percent(distribution: Distribution) -> str:
+    """The mean of shares and its interval: `24% [23%, 26%]`; `-` where no example has one."""
+    if distribution.mean is None:
+        return "-"
+    return f"{percent(distribution.mean)} {percent_bracket(distribution.interval)}".rstrip()
+
+
+def share(part: Share, decimals: int | None = None) -> str:
+    """A share and its interval: `38% [35%, 40%]`; `-` where there is nothing to share."""
+    if part.share is None:
+        return "-"
+    value = percent(part.share, decimals)
+    return f"{value} {percent_bracket(part.interval, decimals)}".rstrip()
+
+
+def points(change: Distribution) -> str:
+    """A mean change of a share in percentage points, with its sign and interval.
+
+    Example:
+        >>> interval = Interval(low=-0.021, high=-0.004, method="bootstrap")
+        >>> points(Distribution(n=9, mean=-0.012, sd=0.1, interval=interval, minimum=-1,
+        ...                     quantiles={}, maximum=1))
+        '-1.2 [-2.1, -0.4]'
+    """
+    if change.mean is None:
+        return "-"
+    value = f"{round(100 * change.mean, 1) + 0.0:+.1f}"
+    if change.interval is None:
+        return value
+    low, high = 100 * change.interval.low, 100 * change.interval.high
+    return f"{value} [{round(low, 1) + 0.0:+.1f}, {round(high, 1) + 0.0:+.1f}]"

@@ -1,0 +1,126 @@
+"""Records files: one line or row an example, in Parquet, JSON Lines or CSV."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Protocol, runtime_checkable
+
+from attn_audit.errors import ConfigurationError, OutputError
+from attn_audit.results.record import FIELDS, LIST_FIELDS, Record
+from attn_audit.results.table import TableWriter, plain, record_schema
+
+SUFFIXES = (".parquet", ".jsonl", ".csv")
+
+
+@runtime_checkable
+class _Writer(Protocol):
+    def write(self, records: Sequence[Record]) -> None: ...
+    def close(self) -> None: ...
+
+
+class _JsonLines:
+    """All fields of each record as one JSON object a line."""
+
+    def __init__(self, path: Path) -> None:
+        self._file: IO[str] = path.open("w", encoding="utf-8", newline="\n")
+
+    def write(self, records: Sequence[Record]) -> None:
+        for record in records:
+            values = {name: plain(value) for name, value in record.as_dict().items()}
+            self._file.write(json.dumps(values, ensure_ascii=False) + "\n")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Csv:
+    """All fields with one value an example; several labels or probabilities are joined by `|`."""
+
+    _FIELDS = tuple(name for name in FIELDS if name not in LIST_FIELDS)
+
+    def __init__(self, path: Path) -> None:
+        self._file: IO[str] = path.open("w", encoding="utf-8", newline="")
+        self._writer = csv.writer(self._file, lineterminator="\n")
+        self._writer.writerow(self._FIELDS)
+
+    def write(self, records: Sequence[Record]) -> None:
+        for record in records:
+            self._writer.writerow([_cell(getattr(record, name)) for name in self._FIELDS])
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, tuple):
+        return "|".join(map(str, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value
+
+
+class RecordsWriter:
+    """Writes a records file under a temporary name; it gets its own only when it is complete."""
+
+    def __init__(self, path: Path, n_logits: int, is_multilabel: bool) -> None:
+        """Open the file.
+
+        Args:
+            path: Its suffix decides the format.
+            n_logits: Outputs of the model.
+            is_multilabel: Whether labels and predictions are lists.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        self._path = path
+        self._temporary = path.with_name(path.name + ".part")
+        try:
+            self._writer = self._open(n_logits, is_multilabel)
+        except OSError as error:
+            raise OutputError(path, error.strerror or str(error)) from None
+
+    def _open(self, n_logits: int, is_multilabel: bool) -> _Writer:
+        match records_suffix(self._path):
+            case ".parquet":
+                return TableWriter(self._temporary, record_schema(n_logits, is_multilabel))
+            case ".jsonl":
+                return _JsonLines(self._temporary)
+            case _:
+                return _Csv(self._temporary)
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Append records."""
+        try:
+            self._writer.write(records)
+        except OSError as error:
+            raise OutputError(self._path, error.strerror or str(error)) from None
+
+    def __enter__(self) -> "RecordsWriter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            self._writer.close()
+            if kind is None:
+                self._temporary.replace(self._path)
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+
+def records_suffix(path: Path) -> str:
+    """The suffix that decides the format of a records file.
+
+    Args:
+        path: Of the records file.
+
+    Raises:
+        ConfigurationError: Another suffix than `.parquet`, `.jsonl` or `.csv`.
+    """
+    if path.suffix not in SUFFIXES:
+        raise ConfigurationError(
+            f"--records {path}: the suffix says the format, and {path.suffix!r} is none",
+            hint=f"Use one of {', '.join(SUFFIXES)}.",
+        )
+    return path.suffix

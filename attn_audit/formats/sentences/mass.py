@@ -1,0 +1,23 @@
+"""The audited mass in words: what the permutation and the adversary could move at all."""
+
+from attn_audit.formats.numbers import mean, number
+from attn_audit.results.summary import Distribution
+
+ALL = 0.9995
+"""From this least mass on, the numbers shown would all be 1."""
+
+
+def mass(audited: Distribution) -> str:
+    """How much of the attention lies on the audited units; very short where it is all.
+
+    Args:
+        audited: Share of attention on the audited units, over the examples measured.
+    """
+    if audited.mean is None or audited.minimum is None:
+        return "The share of attention on the audited units is not known."
+    if audited.minimum >= ALL:
+        return "All attention lies on the audited units."
+    return (
+        f"Only attention on the audited units was moved: {mean(audited)} of it on average, "
+        f"{number(audited.minimum)} at least. The less there is, the less any output can move."
+    )

@@ -1,0 +1,285 @@
+"""What a report says in words: what was measured with its interval, and never more."""
+
+from typing import Any
+
+import pytest
+
+from attn_audit.checks.adversarial.check import Adversarial
+from attn_audit.checks.correlation import Correlation
+from attn_audit.checks.permutation import Permutation
+from attn_audit.formats.sentences import adversarial, correlation, mass, performance, permutation
+from attn_audit.formats.sentences.overview import QUESTIONS, answers, audited, in_short
+from attn_audit.formats.sentences.provenance import made_with
+from attn_audit.formats.sentences.telling import prediction, varied
+from attn_audit.results.report import Report
+from attn_audit.results.summary import (
+    AdversarialSummary,
+    CorrelationSummary,
+    Interval,
+    Performance,
+    PermutationSummary,
+)
+
+
+@pytest.fixture
+def ranked(report: Report) -> CorrelationSummary:
+    assert report.checks.correlation is not None
+    return report.checks.correlation
+
+
+@pytest.fixture
+def shuffled(report: Report) -> PermutationSummary:
+    assert report.checks.permutation is not None
+    return report.checks.permutation
+
+
+@pytest.fixture
+def attacked(report: Report) -> AdversarialSummary:
+    assert report.checks.adversarial is not None
+    return report.checks.adversarial
+
+
+@pytest.fixture
+def measured(report: Report) -> Performance:
+    assert report.performance is not None
+    return report.performance
+
+
+def said(report: Report, check: str) -> str:
+    return " ".join(answers(report)[check])
+
+
+def with_gap(summary: CorrelationSummary, mean: float, low: float, high: float) -> str:
+    assert summary.gap is not None
+    assert summary.gap.attention_gradient is not None
+    interval = Interval(low=low, high=high, method="bootstrap")
+    changed = summary.gap.attention_gradient.model_copy(update={"mean": mean, "interval": interval})
+    gap = summary.gap.model_copy(
+        update={"attention_gradient": changed, "attention_leave_one_out": None}
+    )
+    return " ".join(correlation.answer(summary.model_copy(update={"gap": gap})))
+
+
+def test_questions_are_word_for_word_those_of_the_checks() -> None:
+    checks: Any = (Correlation, Permutation, Adversarial)
+    assert {check.id: check.question for check in checks} == QUESTIONS
+
+
+def test_tau_stands_beside_its_yardstick_and_the_paired_gap(report: Report) -> None:
+    text = said(report, "correlation")
+    assert "mean tau of 0.20 [0.19, 0.21] with gradients" in text
+    assert "The yardstick: the two measures agree with each other at tau 0.30 [0.29, 0.31]" in text
+    assert "attention agrees with gradients less than leave-one-out does, by 0.10 [0.08, 0" in text
+    assert "not by itself faithfulness" in text
+
+
+def test_a_gap_that_includes_zero_is_no_difference(ranked: CorrelationSummary) -> None:
+    text = with_gap(ranked, 0.01, -0.02, 0.04)
+    assert "as much as leave-one-out does (the difference of 0.01 [-0.02, 0.04] includes 0)" in text
+
+
+def test_a_negative_gap_is_more_agreement(ranked: CorrelationSummary) -> None:
+    text = with_gap(ranked, -0.05, -0.08, -0.02)
+    assert "with gradients more than leave-one-out does, by 0.05 [0.02, 0.08]" in text
+
+
+def test_a_high_yardstick_is_not_called_low(ranked: CorrelationSummary) -> None:
+    assert ranked.gradient_leave_one_out is not None
+    high = ranked.gradient_leave_one_out.model_copy(update={"mean": 0.6})
+    text = " ".join(correlation.answer(ranked.model_copy(update={"gradient_leave_one_out": high})))
+    assert "That is low" not in text
+
+
+def test_one_measure_gives_no_yardstick(only_correlation: Report) -> None:
+    text = said(only_correlation, "correlation")
+    assert "leave-one-out (1:" not in text
+    assert "There is no yardstick" in text
+
+
+def test_permutation_says_what_could_move_and_how_much_did(report: Report) -> None:
+    text = said(report, "permutation")
+    assert "moves the output by 0.122 [0.116, 0.128] on average" in text
+    assert "Of the 1,727 examples whose attention is uneven enough" in text
+    assert "40% [37%, 42%] move by 0.1 or more" in text
+
+
+def test_uniform_attention_claims_no_more_than_was_measured(report: Report) -> None:
+    text = said(report, "permutation")
+    assert "accuracy becomes 74.1%, -1.3 [-2.4, -0.1] points" in text
+    assert "So at least 6.8% of the decisions depend on where attention lies" in text
+    assert "a model trained without attention is another question" in text
+
+
+def test_decisions_that_all_stay_do_not_depend_on_attention(
+    report: Report, shuffled: PermutationSummary
+) -> None:
+    same = shuffled.uniform.unchanged.model_copy(update={"count": 1818, "share": 1.0})
+    uniform = shuffled.uniform.model_copy(update={"unchanged": same})
+    summary = shuffled.model_copy(update={"uniform": uniform})
+    text = " ".join(permutation.answer(summary, report.settings))
+    assert "On these examples this model's decisions do not depend on where attention lies;" in text
+
+
+def test_without_labels_uniform_attention_has_no_accuracy(unlabelled: Report) -> None:
+    text = said(unlabelled, "permutation")
+    assert "93.2% [92.0%, 94.3%] of the predictions stay the same" in text
+    assert "accuracy" not in text
+
+
+def test_even_attention_says_nothing(report: Report, shuffled: PermutationSummary) -> None:
+    moved = shuffled.moved.model_copy(update={"n": 0, "count": 0, "share": None, "interval": None})
+    summary = shuffled.model_copy(update={"moved": moved})
+    text = " ".join(permutation.answer(summary, report.settings))
+    assert "No example's attention is uneven enough" in text
+    assert "Attention was nearly even already" in text
+    assert "depend on where attention lies" not in text
+    assert "too even" in permutation.in_short(summary)[1]
+
+
+def test_an_adversary_stands_beside_how_common_alternatives_are(report: Report) -> None:
+    text = said(report, "adversarial")
+    assert "a divergence of 0.613 [0.609, 0.617] on average" in text
+    assert "91.0% [90.6%, 91.4%] of the most that each example allows" in text
+    assert "45% [43%, 46%] of an example's random permutations" in text
+    assert "does not make the model's own attention wrong" in text
+    assert "Each is the proven optimum" in text
+
+
+def test_an_adversary_alone_says_that_its_yardstick_is_missing(
+    attacked: AdversarialSummary,
+) -> None:
+    text = " ".join(adversarial.answer(attacked, 0.05, None))
+    assert "was not measured: that takes the permutation check" in text
+    assert len(adversarial.in_short(attacked, None)) == 1
+
+
+def test_a_searched_adversary_is_not_called_an_optimum(attacked: AdversarialSummary) -> None:
+    searched = attacked.model_copy(update={"n_exact": 0, "n_gradient": 1818})
+    text = " ".join(adversarial.answer(searched, 0.05, None))
+    assert "search found: more may exist, but not beyond 0.643 [0.641, 0.645] on average." in text
+    unbounded = searched.model_copy(update={"upper_bound": None})
+    assert "beyond" not in " ".join(adversarial.answer(unbounded, 0.05, None))
+
+
+def test_a_limit_known_for_some_says_for_how_many(attacked: AdversarialSummary) -> None:
+    assert attacked.upper_bound is not None
+    some = attacked.upper_bound.model_copy(update={"n": 12})
+    searched = attacked.model_copy(update={"n_exact": 0, "n_gradient": 1818, "upper_bound": some})
+    text = " ".join(adversarial.answer(searched, 0.05, None))
+    assert "on average in 12 examples where a limit is proven." in text
+
+
+def test_methods_are_counted_where_both_were_used(attacked: AdversarialSummary) -> None:
+    mixed = attacked.model_copy(update={"n_exact": 1817, "n_gradient": 1})
+    text = " ".join(adversarial.answer(mixed, 0.05, None))
+    assert "In 1,817 examples it is the proven optimum, in 1 example the best" in text
+
+
+def test_audited_mass_is_said_once_a_check(report: Report, shuffled: PermutationSummary) -> None:
+    assert said(report, "permutation").count("audited units") == 1
+    assert mass.mass(shuffled.audited_mass) == "All attention lies on the audited units."
+    some = shuffled.audited_mass.model_copy(update={"mean": 0.62, "minimum": 0.1, "interval": None})
+    assert mass.mass(some).startswith("Only attention on the audited units was moved: 0.62 of it")
+
+
+def test_accuracy_stands_beside_the_most_frequent_answer(measured: Performance) -> None:
+    text = " ".join(performance.answer(measured))
+    assert "right in 75.2% [73.2%, 77.2%] of 1,821 labelled examples" in text
+    assert "most frequent answer would be right in 50.1%" in text
+    assert "Macro F1 0.752, ROC AUC 0.828." in text
+
+
+def test_a_model_that_beats_nothing_is_called_out(measured: Performance) -> None:
+    useless = measured.model_copy(update={"majority_share": 0.74})
+    assert performance.USELESS in performance.answer(useless)
+    assert "not measurably beaten" in performance.in_short(useless)[1]
+
+
+def test_one_labelled_example_beats_nothing(measured: Performance) -> None:
+    accuracy = measured.accuracy.model_copy(update={"share": 1.0, "n": 1, "interval": None})
+    assert not performance.beats_majority(measured.model_copy(update={"accuracy": accuracy}))
+
+
+def test_no_labels_no_accuracy(unlabelled: Report) -> None:
+    assert "no accuracy is reported" in performance.answer(None)[0]
+    assert in_short(unlabelled)[0] == ("Model", (performance.UNLABELLED,))
+    assert "without labels" in dict(audited(unlabelled))["Data"]
+
+
+def test_a_multilabel_answer_counts_as_right_only_as_a_whole(multilabel: Report) -> None:
+    text = " ".join(performance.answer(multilabel.performance))
+    assert "The model gives exactly the right set of labels in 45.6%" in text
+    assert "micro F1 0.552" in text
+    assert "ten points of probability a label" in said(multilabel, "permutation")
+
+
+def test_many_labels_are_named_in_part(multilabel: Report) -> None:
+    named = dict(audited(multilabel))["Task"]
+    assert named.startswith("multilabel, 28 labels: emotion 01, ")
+    assert named.endswith("emotion 08 and 20 more")
+
+
+def test_checks_that_were_not_run_say_so(only_correlation: Report) -> None:
+    assert in_short(only_correlation)[2:] == (
+        ("Permutation", ("not run",)),
+        ("Adversarial", ("not run",)),
+    )
+    assert list(answers(only_correlation)) == ["correlation"]
+
+
+def test_nothing_measured_is_said_plainly(nothing_measured: Report) -> None:
+    for sentences in answers(nothing_measured).values():
+        assert len(sentences) == 1
+        assert "see the degenerate examples" in sentences[0]
+    assert in_short(nothing_measured)[1] == ("Correlation", ("no example could be measured",))
+
+
+def test_the_target_is_said_to_be_the_prediction(report: Report) -> None:
+    assert "own prediction, right or wrong, never the gold label" in dict(audited(report))["Target"]
+
+
+def test_a_sample_is_said_to_be_one(report: Report) -> None:
+    data = report.data.model_copy(update={"limit": 500, "n_examples": 500, "n_labelled": 12})
+    text = dict(audited(report.model_copy(update={"data": data})))["Data"]
+    assert text.endswith("500 examples, 12 of them labelled (at most 500 drawn at random)")
+
+
+def test_what_was_not_run_has_no_settings(only_correlation: Report) -> None:
+    made = dict(made_with(only_correlation))
+    assert "epsilon" not in made["Settings"]
+    assert "permutations" not in made["Settings"]
+    assert "iterations" not in made["Settings"]
+    assert made["Records"] == "not written"
+    assert "Time" not in made
+
+
+def test_telling_examples_vary_and_never_repeat(report: Report) -> None:
+    chosen = varied(report.telling_examples)
+    assert [example.reason for example in chosen[:4]] == [
+        "adversarial",
+        "insensitive",
+        "disagreeing",
+        "agreeing",
+    ]
+    assert len(varied((*chosen, *chosen))) == len(chosen)
+
+
+@pytest.mark.parametrize(
+    ("record", "line"),
+    [
+        (
+            {"id": "a", "prediction": "no", "probability": 0.25, "label": "yes"},
+            "a: predicted no (probability 0.750), label yes",
+        ),
+        (
+            {"id": "a", "prediction": "b", "probability": [0.1, 0.9]},
+            "a: predicted b (probability 0.900)",
+        ),
+        (
+            {"id": "a", "prediction": [], "probability": [0.1, 0.2], "label": ["x", "y"]},
+            "a: predicted (none), label x, y",
+        ),
+    ],
+)
+def test_a_prediction_comes_with_its_own_probability(record: dict[str, Any], line: str) -> None:
+    assert prediction(record, ("no", "yes")) == line

@@ -1,0 +1,144 @@
+"""The report on a terminal: readable at 80 columns, in plain ASCII, and whatever labels hold."""
+
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from attn_audit.formats import terminal
+from attn_audit.formats.terminal.prose import wrapped
+from attn_audit.results.report import Report
+from attn_audit.results.summary import Group
+
+Shown = Callable[..., str]
+
+EXPECTED = Path(__file__).parent / "expected" / "report.txt"
+
+EVERY = ["report", "unlabelled", "multilabel", "nothing_measured", "only_correlation"]
+
+
+@pytest.fixture(params=EVERY)
+def any_report(request: pytest.FixtureRequest) -> Any:
+    return request.getfixturevalue(request.param)
+
+
+def test_reads_as_the_stored_report(report: Report, shown: Shown) -> None:
+    """After a change that is meant: write `text` to the file and read it."""
+    text = shown(terminal.render, report)
+    assert text == EXPECTED.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_no_line_is_longer_than_the_terminal_or_ends_in_blanks(
+    any_report: Report, shown: Shown, width: int
+) -> None:
+    lines = shown(terminal.render, any_report, width).split("\n")
+    assert max(map(cell_len, lines)) <= min(width, 100)
+    assert not [line for line in lines if line != line.rstrip()]
+
+
+@pytest.mark.parametrize("width", [20, 40, 60])
+def test_narrow_terminals_do_not_crash(any_report: Report, shown: Shown, width: int) -> None:
+    assert "Correlation" in shown(terminal.render, any_report, width)
+
+
+def test_falls_back_to_ascii(any_report: Report, shown: Shown) -> None:
+    text = shown(terminal.render, any_report, 80, "ascii")
+    assert text.isascii()
+    assert "In short" in text
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "cp437"])
+def test_old_encodings_do_not_crash(report: Report, shown: Shown, encoding: str) -> None:
+    assert "Attention audit" in shown(terminal.render, report, 80, encoding)
+
+
+def test_without_a_terminal_there_are_no_escapes(report: Report, shown: Shown) -> None:
+    assert "\x1b" not in shown(terminal.render, report)
+
+
+def test_only_checks_that_were_run_have_sections(only_correlation: Report, shown: Shown) -> None:
+    text = shown(terminal.render, only_correlation)
+    assert "Does attention rank the words" in text
+    assert "Does the prediction change" not in text
+    assert "Could attention look" not in text
+    assert "None: every check says something of every example." in text
+
+
+def test_many_classes_are_capped_at_the_largest(multilabel: Report, shown: Shown) -> None:
+    text = shown(terminal.render, multilabel)
+    assert text.count("+ 20 smaller") == 3
+    assert text.count("\n    emotion ") == 3 * 8
+    assert "an example counts under each label that it is given" in text
+
+
+def hostile(report: Report, name: str) -> Report:
+    """A report with this name wherever a user's text can stand."""
+    permutation = report.checks.permutation
+    assert permutation is not None
+    spread = permutation.by_prediction[0].distribution
+    by_prediction = (Group(name=name, distribution=spread),)
+    checks = report.checks.model_copy(
+        update={"permutation": permutation.model_copy(update={"by_prediction": by_prediction})}
+    )
+    return report.model_copy(
+        update={
+            "model": report.model.model_copy(update={"labels": (name, "x"), "source": name}),
+            "data": report.data.model_copy(update={"name": name, "split": name}),
+            "checks": checks,
+        }
+    )
+
+
+@pytest.mark.parametrize("name", ["[bold]", "[/]", "[link=x]", ":smile:", "[1, 2]"])
+def test_markup_in_names_is_text(report: Report, shown: Shown, name: str) -> None:
+    text = shown(terminal.render, hostile(report, name), 100)
+    assert text.count(name) >= 5
+
+
+def test_escapes_in_names_are_spelled_out(report: Report, shown: Shown) -> None:
+    text = shown(terminal.render, hostile(report, "\x1b[2Jgone\u202e"), 100)
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert r"\x1b[2Jgone\u202e" in text
+
+
+def test_long_names_fold(report: Report, shown: Shown) -> None:
+    text = shown(terminal.render, hostile(report, "a_very_long_label" * 10))
+    assert max(map(cell_len, text.split("\n"))) <= 80
+
+
+def on_a_screen(report: Report, height: int, **options: Any) -> str:
+    file = StringIO()
+    console = Console(
+        file=file, force_terminal=True, width=80, height=height, _environ={}, **options
+    )
+    terminal.render(report, console)
+    return file.getvalue()
+
+
+def test_the_glance_is_repeated_where_it_scrolled_out_of_sight(report: Report) -> None:
+    assert on_a_screen(report, 40).count("In short") == 2
+    assert on_a_screen(report, 400).count("In short") == 1
+
+
+def test_a_terminal_gets_colour_unless_it_is_unwanted(report: Report) -> None:
+    assert "\x1b[36m" in on_a_screen(report, 400, color_system="standard")
+    assert "\x1b[36m" not in on_a_screen(report, 400, no_color=True)
+
+
+def test_an_estimate_is_never_parted_from_its_interval() -> None:
+    text = "attention agrees at 0.20 [0.19, 0.21] and 75.2% [73.2%, 77.1%] are right"
+    for width in range(22, 80):
+        lines = list(wrapped(text, width))
+        assert any("0.20 [0.19, 0.21]" in line for line in lines)
+        assert any("75.2% [73.2%, 77.1%]" in line for line in lines)
+        assert " ".join(lines) == text
+
+
+def test_a_word_longer_than_the_line_is_cut() -> None:
+    assert list(wrapped("aaaaaaa b", 3)) == ["aaa", "aaa", "a b"]
