@@ -1,0 +1,325 @@
+"""The use case: audit a model on a data set and report what was found."""
+
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from attn_audit import demo
+from attn_audit.checks.adversarial.check import Adversarial, Method
+from attn_audit.checks.base import Check
+from attn_audit.checks.correlation import Correlation
+from attn_audit.checks.permutation import Permutation
+from attn_audit.config import AuditSettings, validate
+from attn_audit.data.example import Example
+from attn_audit.data.reading import (
+    DataSource,
+    FieldNames,
+    fingerprint,
+    read_examples,
+    resolve,
+    sample_examples,
+)
+from attn_audit.engine import AUTO_BATCH_SIZE, Plan, Stopwatch, run
+from attn_audit.errors import ConfigurationError
+from attn_audit.formats.records import RecordsWriter
+from attn_audit.models.base import AuditedModel
+from attn_audit.models.loading import load_model, resolve_device
+from attn_audit.models.task import TaskKind
+from attn_audit.reporting import build_report, describe_records, round_seconds
+from attn_audit.results.record import FIELDS, LIST_FIELDS, Record
+from attn_audit.results.report import DataDescription, RecordsFile, Report, Run, Settings, Tool
+from attn_audit.results.table import RecordTable, TableWriter, record_schema
+from attn_audit.statistics.telling import TellingExamples
+from attn_audit.version import __version__
+
+EPSILON_SINGLE, EPSILON_PAIR = 0.01, 0.05
+"""Defaults for single texts and for pairs: Jain & Wallace (2019), section 4.2.2."""
+
+
+def audit(
+    model: str | Path | AuditedModel,
+    data: str | Path | Iterable[Example],
+    *,
+    on_progress: Callable[[int], None] | None = None,
+    **settings: Any,
+) -> Report:
+    """Audit whether a model's attention weights may be shown as its reasons.
+
+    Args:
+        model: A checkpoint, or a model in memory.
+        data: A file, folder of splits or data set name, or examples in memory.
+        on_progress: Called with the number of examples of every finished batch.
+        **settings: As in `attn-audit.toml`: `checks`, `split`, `limit`, `seed`, `epsilon`, ...
+
+    Returns:
+        The report, as the command line gives it.
+
+    Raises:
+        UsageError: Model, data or settings cannot be used.
+        AuditFailedError: The model's weights or outputs are not numbers.
+    """
+    named = {"model": model, "data": data}
+    places = {key: str(value) for key, value in named.items() if isinstance(value, str | Path)}
+    flags = {key: str(v) if isinstance(v, Path) else v for key, v in settings.items()}
+    checked = validate({**places, **flags}, flags, None)
+    return run_audit(
+        checked,
+        model=model if isinstance(model, AuditedModel) else None,
+        examples=None if isinstance(data, str | Path) else data,
+        on_progress=on_progress or (lambda n_examples: None),
+    )
+
+
+def run_audit(
+    settings: AuditSettings,
+    *,
+    model: AuditedModel | None = None,
+    examples: Iterable[Example] | None = None,
+    on_progress: Callable[[int], None],
+) -> Report:
+    """Audit as the settings say.
+
+    Args:
+        settings: Checked settings.
+        model: In memory, in place of the one that the settings name.
+        examples: In memory, in place of the data that the settings name.
+        on_progress: Called with the number of examples of every finished batch.
+    """
+    started, clock = datetime.now(UTC), time.perf_counter()
+    with _threads(settings.threads):
+        data = _Data.of(settings) if examples is None else _Data.in_memory(examples)
+        audited = model or _load(settings)
+        checks = make_checks(settings, audited)
+        stopwatch = Stopwatch()
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="attn-audit-")))
+            telling = TellingExamples()
+            records = run(
+                audited,
+                _sampled(data.examples, settings),
+                Plan(checks, settings.seed, _batch_size(settings)),
+                stopwatch,
+                on_progress,
+            )
+            counts = _write(records, folder / "records.parquet", audited, settings, telling)
+            table = RecordTable(folder / "records.parquet")
+            with stopwatch.measure("summing up"):
+                grouped = build_report(
+                    table,
+                    tool=_tool(),
+                    model=audited.describe(),
+                    data=data.describe(settings, len(table), counts),
+                    settings=_describe_settings(settings, checks, audited),
+                    telling=telling,
+                    records=_records_file(settings),
+                    run=None,
+                )
+        if settings.reproducible:
+            return grouped
+        return grouped.model_copy(
+            update={
+                "run": Run(
+                    started=started.isoformat(timespec="seconds"),
+                    seconds=round(time.perf_counter() - clock, 3),
+                    seconds_by_stage=round_seconds(stopwatch.seconds),
+                )
+            }
+        )
+
+
+def _load(settings: AuditSettings) -> AuditedModel:
+    if settings.model is None:
+        raise ConfigurationError("no model was given", hint=MISSING_HINT)
+    vocabulary = None if settings.vocabulary is None else Path(settings.vocabulary)
+    location = demo.or_packaged(settings.model, demo.MODEL)
+    return load_model(location, resolve_device(settings.device), vocabulary)
+
+
+MISSING_HINT = (
+    "Usage: attn-audit audit MODEL DATA, or `model` and `data` in attn-audit.toml. "
+    "To see an audit of a packaged example, run `attn-audit demo`."
+)
+
+
+def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ...]:
+    """The checks that the settings ask for, in the order in which they are reported.
+
+    Args:
+        settings: Checked settings.
+        model: Decides the default of epsilon.
+    """
+    epsilon = epsilon_for(settings, model)
+    every: tuple[Check, ...] = (
+        Correlation(settings.measures),
+        Permutation(epsilon, settings.permutations),
+        Adversarial(epsilon, Method(settings.method), settings.iterations, settings.restarts),
+    )
+    return tuple(check for check in every if check.id in settings.checks)
+
+
+def epsilon_for(settings: AuditSettings, model: AuditedModel) -> float:
+    """Epsilon as set, or the paper's default for single texts or pairs."""
+    if settings.epsilon is not None:
+        return settings.epsilon
+    return EPSILON_PAIR if model.describe().takes_pairs else EPSILON_SINGLE
+
+
+@contextmanager
+def _threads(n_threads: int | None) -> Iterator[None]:
+    """Compute with that many threads, and leave the process as it was."""
+    before = torch.get_num_threads()
+    if n_threads is not None:
+        torch.set_num_threads(n_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _batch_size(settings: AuditSettings) -> int:
+    return AUTO_BATCH_SIZE if settings.batch_size == "auto" else settings.batch_size
+
+
+def _sampled(examples: Iterable[Example], settings: AuditSettings) -> Iterable[Example]:
+    if settings.limit is None:
+        return examples
+    return sample_examples(examples, settings.limit, settings.seed)
+
+
+@dataclass(frozen=True)
+class _Data:
+    """Examples, and what is known of where they come from."""
+
+    examples: Iterable[Example]
+    source: str
+    name: str
+    split: str | None
+    sha256: str | None
+
+    @staticmethod
+    def of(settings: AuditSettings) -> "_Data":
+        if settings.data is None:
+            raise ConfigurationError(
+                "no data was given" if settings.model else "no model and no data were given",
+                hint=MISSING_HINT,
+            )
+        source = DataSource(
+            location=demo.or_packaged(settings.data, demo.DATA),
+            split=settings.split,
+            fields=FieldNames(
+                id=settings.id_field,
+                text=settings.text_field,
+                text_pair=settings.text_pair_field,
+                label=settings.label_field,
+                labels=settings.labels_field,
+                candidates=settings.candidates_field,
+            ),
+            label_map=settings.label_map,
+        )
+        found = resolve(source)
+        return _Data(
+            examples=read_examples(source),
+            source=settings.data,
+            name=found.name,
+            split=found.split,
+            sha256=fingerprint(found),
+        )
+
+    @staticmethod
+    def in_memory(examples: Iterable[Example]) -> "_Data":
+        return _Data(examples, "examples in memory", "examples in memory", None, None)
+
+    def describe(
+        self, settings: AuditSettings, n_examples: int, counts: "_Counts"
+    ) -> DataDescription:
+        return DataDescription(
+            source=self.source,
+            name=self.name,
+            split=self.split,
+            sha256=self.sha256,
+            n_examples=n_examples,
+            limit=settings.limit,
+            n_labelled=counts.n_labelled,
+            n_truncated=counts.n_truncated,
+        )
+
+
+@dataclass
+class _Counts:
+    n_labelled: int = 0
+    n_truncated: int = 0
+
+    def add(self, records: list[Record]) -> None:
+        self.n_labelled += sum(record.label is not None for record in records)
+        self.n_truncated += sum(record.truncated for record in records)
+
+
+def _write(
+    shards: Iterator[list[Record]],
+    spool: Path,
+    model: AuditedModel,
+    settings: AuditSettings,
+    telling: TellingExamples,
+) -> _Counts:
+    """Write every shard as it comes: all columns for the user, the scalar ones to sum up."""
+    is_multilabel = model.task.kind is TaskKind.MULTILABEL
+    scalars = [name for name in FIELDS if name not in LIST_FIELDS]
+    counts = _Counts()
+    with ExitStack() as stack:
+        table = TableWriter(spool, record_schema(model.task.n_logits, is_multilabel, scalars))
+        stack.callback(table.close)
+        writers: list[TableWriter | RecordsWriter] = [table]
+        if settings.records is not None:
+            path = Path(settings.records)
+            writers.append(
+                stack.enter_context(RecordsWriter(path, model.task.n_logits, is_multilabel))
+            )
+        for records in shards:
+            for writer in writers:
+                writer.write(records)
+            telling.offer(records)
+            counts.add(records)
+    return counts
+
+
+def _records_file(settings: AuditSettings) -> RecordsFile | None:
+    if settings.records is None:
+        return None
+    output = None if settings.output is None else Path(settings.output)
+    return describe_records(Path(settings.records), output)
+
+
+def _tool() -> Tool:
+    libraries = {
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+    }
+    return Tool(name="attn-audit", version=__version__, libraries=libraries)
+
+
+def _describe_settings(
+    settings: AuditSettings, checks: tuple[Check, ...], model: AuditedModel
+) -> Settings:
+    return Settings(
+        checks=tuple(check.id for check in checks),
+        measures=settings.measures,
+        epsilon=epsilon_for(settings, model),
+        permutations=settings.permutations,
+        method=settings.method,
+        iterations=settings.iterations,
+        restarts=settings.restarts,
+        seed=settings.seed,
+        batch_size=str(settings.batch_size),
+        threads=torch.get_num_threads(),
+        device=model.device.type,
+    )

@@ -1,0 +1,63 @@
+"""The command line: one file per command, thin; `main` is the entry point."""
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from attn_audit.cli.auditing import audit_command, options_of
+from attn_audit.cli.demonstrating import OPTIONS_OF_DEMO, run_demo
+from attn_audit.cli.inspecting import OPTIONS_OF_INSPECT, inspect_model
+from attn_audit.cli.running import build_command
+from attn_audit.cli.train import train
+from attn_audit.version import __version__
+
+app = typer.Typer(
+    name="attn-audit",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> bool:
+    if wanted:
+        Console().print(f"attn-audit {__version__}", highlight=False)
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
+def _callback(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """May a text model's attention weights be shown to people as the reason for its predictions?"""
+
+
+for _name, _check, _help in (
+    ("audit", None, "Run all checks, or those that --checks names, and report."),
+    ("correlate", "correlation", "Compare attention with gradients and with leaving words out."),
+    ("permute", "permutation", "Shuffle attention and see whether the predictions change."),
+    ("adversarial", "adversarial", "Look for different attention that predicts the same."),
+):
+    app.command(_name)(build_command(audit_command(_check), options_of(_check), _help))
+
+app.command("inspect")(
+    build_command(
+        inspect_model, OPTIONS_OF_INSPECT, "Show what a model is and what can be audited."
+    )
+)
+app.command("train")(train)
+app.command("demo")(
+    build_command(run_demo, OPTIONS_OF_DEMO, "Audit a small packaged model on packaged texts.")
+)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,46 @@
+"""`demo`: all checks on the model and the texts that come with the package."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from attn_audit import demo
+from attn_audit.cli.auditing import progress
+from attn_audit.config import AuditSettings
+from attn_audit.formats import terminal, words
+
+OPTIONS_OF_DEMO = ["device", "threads", "quiet", "debug"]
+
+NEXT_STEPS = (
+    ("attn-audit train DATA --encoder bilstm --attention additive --output model.pt",
+     "train such a model on your own data"),
+    ("attn-audit audit model.pt DATA --output report.json --records records.parquet",
+     "audit it, and keep everything that was found"),
+    ("attn-audit inspect model.pt", "see what a model is and what can be audited of it"),
+    ("attn-audit audit --help", "all settings"),
+)  # fmt: skip
+
+
+def run_demo(**values: Any) -> None:
+    """Audit the packaged model, show report and telling texts, and say what to run next."""
+    from attn_audit.audit import run_audit
+
+    said = {name: values[name] for name in ("device", "threads") if values[name] is not None}
+    settings = AuditSettings(model=demo.NAME, data=demo.NAME, **said)
+    settings = settings.model_copy(update={"model": str(demo.MODEL), "data": str(demo.DATA)})
+    with progress(settings, quiet=values["quiet"]) as on_progress:
+        report = run_audit(settings, on_progress=on_progress)
+    console = Console()
+    terminal.render(report, console)
+    words.render_telling_examples(report, console, n=3)
+    if not values["quiet"]:
+        _show_next_steps(console)
+
+
+def _show_next_steps(console: Console) -> None:
+    console.print()
+    console.print(Text("What to run next", style="bold"))
+    for command, purpose in NEXT_STEPS:
+        console.print(Text(f"  {purpose}", style="dim"))
+        console.print(Text(f"    {command}"), soft_wrap=True)

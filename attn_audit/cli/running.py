@@ -1,0 +1,107 @@
+"""What all commands share: they are built from the option table, and fail in one way."""
+
+import inspect
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from attn_audit.cli.options import OPTIONS, SWITCHES
+from attn_audit.errors import AttnAuditError
+from attn_audit.formats.safety import printable
+
+CRASHED, INTERRUPTED, TERMINATED = 3, 130, 143
+
+
+class Terminated(BaseException):
+    """The process was asked to end (SIGTERM)."""
+
+
+def error_console() -> Console:
+    """Where messages, notes and progress go."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def build_command(
+    run: Callable[..., None], options: Sequence[str], help: str
+) -> Callable[..., None]:
+    """A command with rows of the option table as its parameters.
+
+    Args:
+        run: Called with every option by name.
+        options: Rows of the table.
+        help: The command's description.
+    """
+
+    def command(**values: Any) -> None:
+        with guard(debug=bool(values.get("debug"))):
+            run(**values)
+
+    parameters = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=False if name in SWITCHES else None,
+            annotation=OPTIONS[name],
+        )
+        for name in options
+    ]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {name: OPTIONS[name] for name in options}
+    command.__doc__ = help
+    return command
+
+
+@contextmanager
+def guard(*, debug: bool) -> Iterator[None]:
+    """Turn every way to fail into one message and the documented exit code.
+
+    Args:
+        debug: Show tracebacks.
+    """
+    previous = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+        sys.stdout.flush()
+    except AttnAuditError as error:
+        _fail(error.message, error.hint, error.exit_code, debug)
+    except KeyboardInterrupt:
+        _fail("interrupted; no report was written", None, INTERRUPTED, debug)
+    except Terminated:
+        _fail("terminated; no report was written", None, TERMINATED, debug)
+    except BrokenPipeError:
+        # Whoever read the report has gone; nothing more can be said there, at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(2) from None
+    except MemoryError:
+        _fail("out of memory", "Use a smaller --batch-size.", CRASHED, debug)
+    except typer.Exit:
+        raise
+    except Exception as error:
+        message = f"attn-audit crashed: {type(error).__name__}: {error}"
+        hint = "This is a fault of attn-audit. Run it again with --debug, and report the traceback."
+        _fail(message, hint, CRASHED, debug)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def _fail(message: str, hint: str | None, code: int, debug: bool) -> None:
+    console = error_console()
+    if debug:
+        console.print(Text(traceback.format_exc().rstrip()))
+    console.print(Text("error: ", style="bold red") + Text(printable(message), style="default"))
+    if hint is not None:
+        console.print(Text("hint: ", style="bold") + Text(printable(hint)))
+    raise typer.Exit(code)

@@ -1,0 +1,107 @@
+"""From the records of an audit to its report; needs no model."""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from attn_audit.results.description import ModelDescription
+from attn_audit.results.record import Record
+from attn_audit.results.report import (
+    DataDescription,
+    RecordsFile,
+    Report,
+    Run,
+    Settings,
+    TellingExample,
+    Tool,
+)
+from attn_audit.results.summary import Summaries
+from attn_audit.results.table import RecordTable, plain
+from attn_audit.statistics.summary.correlation import summarise_correlation
+from attn_audit.statistics.summary.degenerate import count_degenerate
+from attn_audit.statistics.summary.grouping import LENGTH_EDGES, Grouping
+from attn_audit.statistics.summary.interventions import (
+    summarise_adversarial,
+    summarise_permutation,
+)
+from attn_audit.statistics.summary.predictions import Predictions
+from attn_audit.statistics.telling import TellingExamples
+
+
+def build_report(
+    table: RecordTable,
+    *,
+    tool: Tool,
+    model: ModelDescription,
+    data: DataDescription,
+    settings: Settings,
+    telling: TellingExamples,
+    records: RecordsFile | None,
+    run: Run | None,
+) -> Report:
+    """Sum up the records of an audit.
+
+    Args:
+        table: All records.
+        tool: What made them.
+        model: What was audited.
+        data: On which examples.
+        settings: How.
+        telling: Examples chosen on the way.
+        records: Where the user's copy of the records is.
+        run: When and how long; None to leave it out.
+    """
+    grouping = Grouping(table, model.labels, model.task == "multilabel", settings.seed)
+    predictions = Predictions(table, model.labels, model.task)
+    checks = settings.checks
+    return Report(
+        tool=tool,
+        model=model,
+        data=data,
+        settings=settings,
+        performance=predictions.performance(),
+        n_units=grouping.distribution(table.numbers("n_units"), LENGTH_EDGES),
+        checks=Summaries(
+            correlation=summarise_correlation(grouping, settings.measures)
+            if "correlation" in checks
+            else None,
+            permutation=summarise_permutation(grouping, predictions)
+            if "permutation" in checks
+            else None,
+            adversarial=summarise_adversarial(grouping) if "adversarial" in checks else None,
+        ),
+        degenerate=count_degenerate(table, checks),
+        telling_examples=tuple(
+            TellingExample(reason=reason, record=_as_json(record))
+            for reason, record in telling.chosen()
+        ),
+        records=records,
+        run=run,
+    )
+
+
+def _as_json(record: Record) -> dict[str, object]:
+    return {name: plain(value) for name, value in record.as_dict().items()}
+
+
+def describe_records(records: Path, report: Path | None) -> RecordsFile:
+    """A finished records file, by path relative to the report and SHA-256.
+
+    Args:
+        records: The file.
+        report: Where the report goes; None for standard output.
+    """
+    digest = hashlib.sha256()
+    with records.open("rb") as content:
+        while block := content.read(1 << 20):
+            digest.update(block)
+    base = (report.parent if report is not None else Path()).resolve()
+    return RecordsFile(
+        path=Path(os.path.relpath(records.resolve(), base)).as_posix(), sha256=digest.hexdigest()
+    )
+
+
+def round_seconds(seconds: Mapping[str, float]) -> dict[str, float]:
+    """Durations to the millisecond."""
+    return {stage: round(spent, 3) for stage, spent in seconds.items()}

@@ -1,0 +1,189 @@
+"""`audit`, `correlate`, `permute`, `adversarial`: what goes in and what comes out."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import AttnAudit
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def test_a_report_in_the_terminal(attn_audit: AttnAudit, model: Path, data: Path) -> None:
+    outcome = attn_audit("audit", model, data)
+    assert outcome.exit_code == 0
+    assert "Does the prediction change when attention is shuffled?" in outcome.stdout
+    assert outcome.stderr == ""
+
+
+def test_a_report_as_json(attn_audit: AttnAudit, model: Path, data: Path) -> None:
+    outcome = attn_audit("audit", model, data, "--format", "json")
+    report = json.loads(outcome.stdout)
+    assert report["data"]["n_examples"] == 8
+    assert report["performance"]["n"] == 8
+
+
+@pytest.mark.parametrize(
+    ("command", "check"),
+    [("correlate", "correlation"), ("permute", "permutation"), ("adversarial", "adversarial")],
+)
+def test_one_check_alone(
+    attn_audit: AttnAudit, model: Path, data: Path, command: str, check: str
+) -> None:
+    outcome = attn_audit(command, model, data, "--format", "json")
+    checks = json.loads(outcome.stdout)["checks"]
+    assert [name for name, found in checks.items() if found is not None] == [check]
+
+
+def test_checks_of_an_audit_can_be_chosen(attn_audit: AttnAudit, model: Path, data: Path) -> None:
+    outcome = attn_audit(
+        "audit", model, data, "--checks", "permutation,correlation", "--format", "json"
+    )
+    assert json.loads(outcome.stdout)["settings"]["checks"] == ["correlation", "permutation"]
+
+
+def test_output_and_records_are_files(
+    attn_audit: AttnAudit, model: Path, data: Path, tmp_path: Path
+) -> None:
+    outcome = attn_audit(
+        "audit", model, data, "--output", "report.json", "--records", "records.jsonl"
+    )
+    assert outcome.exit_code == 0
+    assert outcome.stdout == ""
+    assert "report written to report.json" in outcome.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["records"]["path"] == "records.jsonl"
+    assert len((tmp_path / "records.jsonl").read_text().splitlines()) == 8
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_text_report_is_a_file_too(
+    attn_audit: AttnAudit, model: Path, data: Path, tmp_path: Path
+) -> None:
+    attn_audit("audit", model, data, "--output", "report.txt", "--quiet")
+    assert "Attention audit" in (tmp_path / "report.txt").read_text()
+
+
+def test_quiet_says_nothing(attn_audit: AttnAudit, model: Path, data: Path) -> None:
+    outcome = attn_audit("audit", model, data, "--output", "report.json", "--quiet")
+    assert (outcome.stdout, outcome.stderr) == ("", "")
+
+
+def test_data_comes_from_standard_input(attn_audit: AttnAudit, model: Path, data: Path) -> None:
+    outcome = attn_audit("permute", model, "-", "--format", "json", input=data.read_text())
+    assert json.loads(outcome.stdout)["data"]["n_examples"] == 8
+
+
+def test_data_comes_from_a_split_of_a_folder(
+    attn_audit: AttnAudit, model: Path, data: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "validation.jsonl.gz").write_bytes(gzip.compress(data.read_bytes()))
+    outcome = attn_audit("permute", model, folder, "--split", "dev", "--format", "json")
+    assert json.loads(outcome.stdout)["data"]["n_examples"] == 8
+
+
+def test_fields_and_labels_can_be_renamed(
+    attn_audit: AttnAudit, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "d.csv").write_text("sentence,mood\nw5 w6 w7,good\nw8 w9,bad\n")
+    outcome = attn_audit(
+        *("permute", model, "d.csv", "--text-field", "sentence", "--label-field", "mood"),
+        *("--label-map", "good=label1,bad=label0", "--format", "json"),
+    )
+    assert json.loads(outcome.stdout)["performance"]["n"] == 2
+
+
+def test_flags_win_over_the_discovered_configuration(
+    attn_audit: AttnAudit, model: Path, data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "attn-audit.toml").write_text(
+        'model = "model.pt"\ndata = "data.jsonl"\nseed = 5\nepsilon = 0.2\nformat = "json"\n'
+    )
+    settings = json.loads(attn_audit("adversarial", "--seed", "6").stdout)["settings"]
+    assert (settings["seed"], settings["epsilon"]) == (6, 0.2)
+
+
+def test_a_named_configuration_is_relative_to_its_own_folder(
+    attn_audit: AttnAudit, model: Path, data: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "settings"
+    folder.mkdir()
+    (folder / "a.toml").write_text('model = "../model.pt"\ndata = "../data.jsonl"\n')
+    assert attn_audit("permute", "--config", folder / "a.toml").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "file", sorted((REPOSITORY / "sample_configs").glob("*.toml")), ids=lambda file: file.name
+)
+def test_sample_configurations_run_as_they_are(attn_audit: AttnAudit, file: Path) -> None:
+    outcome = attn_audit("audit", "--config", file, "--limit", "12", "--iterations", "20")
+    assert outcome.exit_code == 0, outcome.stderr
+    assert "Attention audit" in outcome.stdout
+
+
+def test_the_demo_shows_report_texts_and_what_to_run_next(attn_audit: AttnAudit) -> None:
+    outcome = attn_audit("demo")
+    assert outcome.exit_code == 0
+    assert "Attention audit" in outcome.stdout
+    assert "What to run next" in outcome.stdout
+
+
+def test_inspect_describes_a_model(attn_audit: AttnAudit, model: Path) -> None:
+    assert "BiLSTM encoder, additive attention" in attn_audit("inspect", model).stdout
+    described = json.loads(attn_audit("inspect", model, "--format", "json").stdout)
+    assert described["labels"] == ["label0", "label1"]
+
+
+def test_version(attn_audit: AttnAudit) -> None:
+    assert attn_audit("--version").stdout.startswith("attn-audit 0.")
+
+
+def test_help_needs_no_torch() -> None:
+    code = (
+        "import sys; sys.argv = ['attn-audit', '--help']\n"
+        "import atexit; atexit.register(lambda: print('torch' in sys.modules))\n"
+        "from attn_audit.cli import main; main()"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=True
+    )
+    assert shown.stdout.rstrip().endswith("False")
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_an_interrupted_audit_leaves_no_half_written_file(
+    tmp_path: Path, model: Path, number: signal.Signals, code: int, word: str
+) -> None:
+    texts = "".join('{"text": "w5 w6 w7 w8 w9 w10"}\n' for _ in range(200_000))
+    (tmp_path / "many.jsonl").write_text(texts)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "attn_audit", "audit", str(model), "many.jsonl"]
+        + ["--records", "records.jsonl", "--output", "report.json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    started = tmp_path / "records.jsonl.part"
+    for _ in range(600):
+        if started.exists() or process.poll() is not None:
+            break
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, messages = process.communicate(timeout=60)
+    assert process.returncode == code, messages
+    assert word in messages
+    assert "Traceback" not in messages
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["many.jsonl", "model.pt"]

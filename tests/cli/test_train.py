@@ -1,0 +1,134 @@
+import inspect
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+import torch
+import typer
+from typer.testing import CliRunner, Result
+
+from attn_audit.cli.train import train
+from attn_audit.models.attention_pooling.architecture import AttentionKind, EncoderKind
+from attn_audit.models.attention_pooling.checkpoint import read_checkpoint
+from attn_audit.models.attention_pooling.tokenizer import Tokenizer
+from attn_audit.models.attention_pooling.training import Precision, TrainingSettings
+from attn_audit.models.task import TaskKind
+
+Run = Callable[..., Result]
+SMALL = ("--hidden-size", "8", "--embedding-size", "4", "--epochs", "2", "--device", "cpu")
+
+
+@pytest.fixture
+def run() -> Run:
+    app = typer.Typer()
+    app.command()(train)
+    return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture(autouse=True)
+def _threads_as_they_were() -> Iterator[None]:
+    n_threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(n_threads)
+
+
+def write_rows(file: Path, n: int, **more: Any) -> Path:
+    rows = [{"text": f"a {w} film", "label": w, **more} for w in ["good", "bad"] * (n // 2)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    folder = tmp_path / "films"
+    folder.mkdir()
+    write_rows(folder / "train.jsonl", 40)
+    write_rows(folder / "dev.jsonl", 10)
+    return folder
+
+
+def test_a_model_is_written_and_told_about(run: Run, data: Path, tmp_path: Path) -> None:
+    result = run(data, "--output", tmp_path / "model.pt", *SMALL)
+    assert result.exit_code == 0, result.output
+    header, _ = read_checkpoint(tmp_path / "model.pt")
+    assert (header.task, header.labels) == (TaskKind.BINARY, ("bad", "good"))
+    assert header.training["data"] == "films"
+    assert header.training["threads"] == 1
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert lines[0] == "training on 40 examples, early stopping on 10"
+    assert lines[1].startswith("epoch 1: loss 0.")
+    assert "binary task (bad, good), 4 words" in lines
+    assert lines[-1] == f"model written to {tmp_path / 'model.pt'}"
+
+
+def test_quiet_says_nothing(run: Run, data: Path, tmp_path: Path) -> None:
+    assert run(data, "--output", tmp_path / "m.pt", *SMALL, "--quiet").output == ""
+
+
+def test_a_single_file_has_a_tenth_held_out(run: Run, data: Path, tmp_path: Path) -> None:
+    result = run(data / "train.jsonl", "--output", tmp_path / "m.pt", *SMALL, "--seed", "3")
+    first = result.stderr.splitlines()[0]
+    assert first.startswith("training on 36 examples, early stopping on 4, held out")
+    assert read_checkpoint(tmp_path / "m.pt")[0].training["dev_is_held_out"] is True
+
+
+def test_pretrained_words_are_counted(run: Run, data: Path, tmp_path: Path) -> None:
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("good 1 2 3 4\nelsewhere 1 2 3 4\n")
+    result = run(data, "--output", tmp_path / "m.pt", *SMALL, "--embeddings", vectors)
+    assert "4 words, 1 of them with pretrained vectors" in result.stderr
+
+
+def test_fields_can_have_other_names(run: Run, tmp_path: Path) -> None:
+    file = write_rows(tmp_path / "rows.jsonl", 40, question="which")
+    words = ("--text-pair-field", "question", "--label-map", "good=1,bad=0", "--precision")
+    result = run(file, "--output", tmp_path / "m.pt", *SMALL, *words, "float16")
+    assert result.exit_code == 0, result.output
+    header, weights = read_checkpoint(tmp_path / "m.pt")
+    assert header.architecture.is_pair
+    assert header.labels == ("0", "1")
+    assert {tensor.dtype for tensor in weights.values()} == {torch.float16}
+
+
+def test_the_output_is_checked_before_the_data_is_read(run: Run, tmp_path: Path) -> None:
+    result = run(tmp_path / "no-data", "--output", tmp_path / "nowhere" / "m.pt")
+    assert result.exit_code == 2
+    assert "nowhere" in result.stderr
+    assert "no-data" not in result.stderr
+
+
+def test_the_data_is_never_overwritten(run: Run, data: Path) -> None:
+    file = data / "train.jsonl"
+    before = file.read_bytes()
+    assert run(file, "--output", file).exit_code == 2
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "words", [("--epochs", "0"), ("--threads", "0"), ("--encoder", "cnn", "--hidden-size", "6")]
+)
+def test_settings_out_of_range_are_usage_errors(
+    run: Run, data: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    result = run(data, "--output", tmp_path / "m.pt", *words)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: ")
+    assert not list(tmp_path.glob("*.pt*"))
+
+
+def test_flags_offer_every_choice_and_the_same_defaults() -> None:
+    offered = get_type_hints(train)
+    for name, kind in (
+        ("encoder", EncoderKind),
+        ("attention", AttentionKind),
+        ("tokenizer", Tokenizer),
+        ("precision", Precision),
+    ):
+        assert set(get_args(offered[name])) == set(kind)
+    assert set(get_args(get_args(offered["task"])[0])) == set(TaskKind)
+    flags = inspect.signature(train).parameters
+    for name, value in TrainingSettings().plain().items():
+        assert flags[name].default == value
