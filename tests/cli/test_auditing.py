@@ -169,8 +169,10 @@ def test_an_interrupted_audit_leaves_no_half_written_file(
     texts = "".join('{"text": "w5 w6 w7 w8 w9 w10"}\n' for _ in range(200_000))
     (tmp_path / "many.jsonl").write_text(texts)
     process = subprocess.Popen(
-        [sys.executable, "-m", "attn_audit", "audit", str(model), "many.jsonl"]
-        + ["--records", "records.jsonl", "--output", "report.json"],
+        [
+            *(sys.executable, "-m", "attn_audit", "audit", str(model), "many.jsonl"),
+            *("--records", "records.jsonl", "--output", "report.json"),
+        ],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         stderr=subprocess.PIPE,

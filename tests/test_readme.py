@@ -1,0 +1,36 @@
+"""The README shows what the tool really says."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from attn_audit.cli import app
+from attn_audit.config import KEYS
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def without_margin(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+
+
+def test_help_is_the_real_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    shown = re.search(r"<!-- help -->\n```\n(.*?)```", README, re.DOTALL)
+    assert shown is not None
+    real = CliRunner().invoke(app, ["--help"], prog_name="attn-audit").stdout
+    assert without_margin(shown.group(1)) == without_margin(real)
+
+
+def test_settings_are_real_ones() -> None:
+    for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL):
+        assert set(tomllib.loads(block)) <= set(KEYS)
+
+
+def test_commands_are_real_ones() -> None:
+    known = {command.name for command in app.registered_commands}
+    named = set(re.findall(r"^attn-audit ([a-z]+)", README, re.MULTILINE))
+    assert named <= known
