@@ -50,6 +50,7 @@ LEFT_OUT_TEXTS = frozenset(
         "eez0k0k",
         "ef2n7oz",
         "ef4lrdu",
+        "ef7new6",
     )
 )
 """Comments that read as hostile or distressing without any such word: seen by eye."""
@@ -57,7 +58,7 @@ LEFT_OUT_TEXTS = frozenset(
 TRAINING = (
     "--encoder", "bilstm", "--attention", "additive", "--tokenizer", "words",
     "--min-count", str(MIN_COUNT), "--embedding-size", "64", "--hidden-size", "64",
-    "--precision", "float16", "--seed", str(SEED), "--threads", "2",
+    "--precision", "float16", "--seed", str(SEED), "--threads", "1",
 )  # fmt: skip
 
 
