@@ -116,9 +116,11 @@ def make(folder: Path) -> None:
     from attn_audit.models.attention_pooling.checkpoint import read_checkpoint
 
     with tempfile.TemporaryDirectory() as temporary:
+        task = Path(temporary) / "goemotions_glad_troubled"  # the checkpoint keeps this name
+        task.mkdir()
         for split in ("train", "dev"):
-            write(Path(temporary) / f"{split}.jsonl", list(read_task(folder, split)))
-        app(["train", temporary, *TRAINING, "--output", str(MODEL)], standalone_mode=False)
+            write(task / f"{split}.jsonl", list(read_task(folder, split)))
+        app(["train", str(task), *TRAINING, "--output", str(MODEL)], standalone_mode=False)
     vocabulary = frozenset(read_checkpoint(MODEL)[0].vocabulary)
     write(DATA, choose_texts(list(read_task(folder, "test")), vocabulary))
 
