@@ -44,9 +44,7 @@ def bare_pass(model: AttentionPoolingModel, batches: list[TokenBatch]) -> None:
         packed = torch.nn.utils.rnn.pack_padded_sequence(
             embedded, batch.lengths, batch_first=True, enforce_sorted=False
         )
-        states, _ = torch.nn.utils.rnn.pad_packed_sequence(
-            lstm(packed)[0], batch_first=True
-        )
+        states, _ = torch.nn.utils.rnn.pad_packed_sequence(lstm(packed)[0], batch_first=True)
         states = states[:, 1:-1]
         scores = network.attention(states, None).masked_fill(~batch.unit_mask, -torch.inf)
         context = torch.einsum("bu,buh->bh", scores.softmax(-1), states)
