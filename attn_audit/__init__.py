@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any
 from attn_audit.version import __version__
 
 if TYPE_CHECKING:
-    from attn_audit.audit import audit
+    from attn_audit.auditing import audit
     from attn_audit.data.example import Example
     from attn_audit.results.report import Report
 
 __all__ = ["Example", "Report", "__version__", "audit"]
 
 _HOMES = {
-    "audit": "attn_audit.audit",
+    "audit": "attn_audit.auditing",
     "Example": "attn_audit.data.example",
     "Report": "attn_audit.results.report",
 }

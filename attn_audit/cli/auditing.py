@@ -46,7 +46,7 @@ def audit_command(check: str | None) -> Callable[..., None]:
         _require_inputs(settings)
         outputs = [Path(p) for p in (settings.output, settings.records) if p is not None]
         require_writable(settings, outputs)
-        from attn_audit.audit import run_audit
+        from attn_audit.auditing import run_audit
 
         with progress(settings, quiet=values["quiet"]) as on_progress:
             report = run_audit(settings, on_progress=on_progress)

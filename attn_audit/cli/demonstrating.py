@@ -24,7 +24,7 @@ NEXT_STEPS = (
 
 def run_demo(**values: Any) -> None:
     """Audit the packaged model, show report and telling texts, and say what to run next."""
-    from attn_audit.audit import run_audit
+    from attn_audit.auditing import run_audit
 
     said = {name: values[name] for name in ("device", "threads") if values[name] is not None}
     settings = AuditSettings(model=demo.NAME, data=demo.NAME, **said)

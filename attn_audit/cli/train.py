@@ -11,6 +11,7 @@ from attn_audit.cli.running import error_console, guard
 from attn_audit.cli.training_progress import training_progress
 from attn_audit.config import parse_label_map
 from attn_audit.data.fields import FieldNames
+from attn_audit.data.locating import suffix_of
 from attn_audit.data.quoting import listed
 from attn_audit.data.source import DataSource
 from attn_audit.errors import ConfigurationError, OutputError
@@ -104,6 +105,8 @@ def train(
 
 
 def _require_output(output: Path, data: str, embeddings: Path | None) -> None:
+    if suffix_of(output) is not None:
+        raise OutputError(output, "that is the name of a data set", hint="Call it model.pt.")
     for source in (Path(data), embeddings):
         if source is not None and source.resolve() == output.resolve():
             raise OutputError(output, "it is what the model is to be trained on")

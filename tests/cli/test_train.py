@@ -100,11 +100,13 @@ def test_the_output_is_checked_before_the_data_is_read(run: Run, tmp_path: Path)
     assert "no-data" not in result.stderr
 
 
-def test_the_data_is_never_overwritten(run: Run, data: Path) -> None:
-    file = data / "train.jsonl"
+def test_the_data_is_never_overwritten(run: Run, data: Path, tmp_path: Path) -> None:
+    file, vectors = data / "train.jsonl", tmp_path / "vectors.txt"
+    vectors.write_text("good 1 2\n")
     before = file.read_bytes()
-    assert run(file, "--output", file).exit_code == 2
-    assert file.read_bytes() == before
+    assert run(data, "--output", file).exit_code == 2
+    assert run(data, "--embeddings", vectors, "--output", vectors).exit_code == 2
+    assert (file.read_bytes(), vectors.read_text()) == (before, "good 1 2\n")
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_number_of_threads_does_not_matter(tmp_path: Path) -> None:
 def test_shards_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     examples = tiny_examples(40)
     _, expected = audit(tmp_path, examples)
-    module = importlib.import_module("attn_audit.audit")
+    module = importlib.import_module("attn_audit.auditing")
     monkeypatch.setattr(module, "Plan", functools.partial(Plan, shard_size=7))
     other, found = audit(tmp_path, examples)
     require_same(found, expected)
