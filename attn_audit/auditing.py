@@ -30,6 +30,7 @@ from attn_audit.data.reading import (
 )
 from attn_audit.engine import AUTO_BATCH_SIZE, Plan, Stopwatch, run
 from attn_audit.errors import ConfigurationError
+from attn_audit.formats.outputs import require_outputs
 from attn_audit.formats.records import RecordsWriter
 from attn_audit.models.base import AuditedModel
 from attn_audit.models.loading import load_model, resolve_device
@@ -58,7 +59,8 @@ def audit(
         model: A checkpoint, or a model in memory.
         data: A file, folder of splits or data set name, or examples in memory.
         on_progress: Called with the number of examples of every finished batch.
-        **settings: As in `attn-audit.toml`: `checks`, `split`, `limit`, `seed`, `epsilon`, ...
+        **settings: As in `attn-audit.toml`: `checks`, `split`, `limit`, `seed`, `epsilon`,
+            `records`, ...; but `output` and `format`.
 
     Returns:
         The report, as the command line gives it.
@@ -70,7 +72,14 @@ def audit(
     named = {"model": model, "data": data}
     places = {key: str(value) for key, value in named.items() if isinstance(value, str | Path)}
     flags = {key: str(v) if isinstance(v, Path) else v for key, v in settings.items()}
+    for_files = next((name for name in ("output", "format") if name in settings), None)
+    if for_files is not None:
+        raise ConfigurationError(
+            f"{for_files}: the report is what audit() returns",
+            hint="Write it with Path(...).write_text(report.to_json()).",
+        )
     checked = validate({**places, **flags}, flags, None)
+    require_outputs(checked)
     return run_audit(
         checked,
         model=model if isinstance(model, AuditedModel) else None,
@@ -215,14 +224,7 @@ class _Data:
         source = DataSource(
             location=demo.or_packaged(settings.data, demo.DATA),
             split=settings.split,
-            fields=FieldNames(
-                id=settings.id_field,
-                text=settings.text_field,
-                text_pair=settings.text_pair_field,
-                label=settings.label_field,
-                labels=settings.labels_field,
-                candidates=settings.candidates_field,
-            ),
+            fields=FieldNames(**settings.fields),
             label_map=settings.label_map,
         )
         found = resolve(source)
@@ -311,6 +313,8 @@ def _describe_settings(
     settings: AuditSettings, checks: tuple[Check, ...], model: AuditedModel
 ) -> Settings:
     return Settings(
+        fields=settings.fields,
+        label_map=settings.label_map,
         checks=tuple(check.id for check in checks),
         measures=settings.measures,
         epsilon=epsilon_for(settings, model),

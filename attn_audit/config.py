@@ -16,6 +16,9 @@ from attn_audit.errors import ConfigurationError, nearest
 DISCOVERED = "attn-audit.toml"
 """Read from the working directory where no `--config` is given."""
 
+DEMO = "demo"
+"""Stands for the packaged model or texts."""
+
 CODE_KEYS = ("adapter", "trust_remote_code")
 """Settings that name code to run: never taken from a file that was merely found."""
 
@@ -66,7 +69,7 @@ class AuditSettings(BaseModel):
     vocabulary: str | None = None
 
     split: str = "test"
-    limit: Annotated[int, Field(ge=1)] | None = None
+    limit: Annotated[int, Field(ge=1, strict=True)] | None = None
     id_field: str = "id"
     text_field: str = "text"
     text_pair_field: str = "text_pair"
@@ -85,23 +88,29 @@ class AuditSettings(BaseModel):
         Field(min_length=1),
         BeforeValidator(_split_commas),
     ] = ("gradient", "leave_one_out")
-    permutations: Annotated[int, Field(ge=1)] = 100
-    epsilon: Annotated[float, Field(ge=1e-4, lt=1)] | None = None
+    permutations: Annotated[int, Field(ge=1, strict=True)] = 100
+    epsilon: Annotated[float, Field(ge=1e-4, lt=1, strict=True)] | None = None
     """None: 0.01 for single texts, 0.05 for pairs, as in the paper."""
     method: Literal["auto", "exact", "gradient"] = "auto"
-    iterations: Annotated[int, Field(ge=1)] = 500
-    restarts: Annotated[int, Field(ge=1)] = 5
+    iterations: Annotated[int, Field(ge=1, strict=True)] = 500
+    restarts: Annotated[int, Field(ge=1, strict=True)] = 5
 
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
-    threads: Annotated[int, Field(ge=1)] | None = None
+    batch_size: Annotated[int, Field(ge=1, strict=True)] | Literal["auto"] = "auto"
+    threads: Annotated[int, Field(ge=1, strict=True)] | None = None
 
     output: str | None = None
     format: Literal["terminal", "json"] = "terminal"
     records: str | None = None
-    reproducible: bool = False
+    reproducible: Annotated[bool, Field(strict=True)] = False
     """Leave time stamps and durations out of the report."""
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What the data's fields are called, by what they are."""
+        roles = ("id", "text", "text_pair", "label", "labels", "candidates")
+        return {role: getattr(self, f"{role}_field") for role in roles}
 
 
 KEYS = tuple(AuditSettings.model_fields)
@@ -188,6 +197,17 @@ def _relative_to(folder: Path, key: str, value: object) -> object:
     """Paths in a file are relative to it; names of models and data sets that are no paths stay."""
     if key not in _PATHS or not isinstance(value, str) or value == "-":
         return value
+    if "\0" in value:
+        raise ConfigurationError(f"{key}: {value!r} is no path")
     resolved = folder / value
-    is_input = key in ("model", "data")
-    return value if is_input and not resolved.exists() else str(resolved)
+    if key == "model" and value == DEMO and not resolved.exists():
+        return value
+    if key == "data" and not resolved.exists() and _may_be_a_name(value):
+        return value
+    return str(resolved)
+
+
+def _may_be_a_name(data: str) -> bool:
+    """Whether DATA may be the name of a data set, and nothing of that name lies here."""
+    is_name = data.count("/") <= 1 and not data.startswith((".", "/")) and not Path(data).suffix
+    return is_name and not Path(data).exists()

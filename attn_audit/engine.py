@@ -13,7 +13,10 @@ from attn_audit.models.task import Task, TaskKind
 from attn_audit.results.record import Record
 
 SHARD_SIZE = 2000
-"""Examples that are in memory together."""
+"""Examples that are in memory together, at most."""
+
+MAX_SHARD_CHARACTERS = 2_000_000
+"""Their text, at most: shards of long texts hold fewer."""
 
 AUTO_BATCH_SIZE = 128
 MAX_BATCH_TOKENS = 16384
@@ -69,7 +72,9 @@ def run(
     Raises:
         AttnAuditError: Of the data, the model's output, or a check.
     """
-    for shard in _timed(shards(examples, plan.shard_size), "reading data", stopwatch):
+    for shard in _timed(
+        shards(examples, plan.shard_size, MAX_SHARD_CHARACTERS), "reading data", stopwatch
+    ):
         with stopwatch.measure("encoding"):
             encoded = model.encode(shard)
         lengths = [item.n_units for item in encoded]

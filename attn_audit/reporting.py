@@ -1,10 +1,10 @@
 """From the records of an audit to its report; needs no model."""
 
-import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from attn_audit.files import sha256_of
 from attn_audit.results.description import ModelDescription
 from attn_audit.results.record import Record
 from attn_audit.results.report import (
@@ -92,13 +92,9 @@ def describe_records(records: Path, report: Path | None) -> RecordsFile:
         records: The file.
         report: Where the report goes; None for standard output.
     """
-    digest = hashlib.sha256()
-    with records.open("rb") as content:
-        while block := content.read(1 << 20):
-            digest.update(block)
     base = (report.parent if report is not None else Path()).resolve()
     return RecordsFile(
-        path=Path(os.path.relpath(records.resolve(), base)).as_posix(), sha256=digest.hexdigest()
+        path=Path(os.path.relpath(records.resolve(), base)).as_posix(), sha256=sha256_of(records)
     )
 
 

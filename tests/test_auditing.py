@@ -16,7 +16,12 @@ import attn_audit
 from attn_audit.config import AuditSettings
 from attn_audit.data.example import Example
 from attn_audit.engine import Plan
-from attn_audit.errors import ConfigurationError, InvalidOutputError, UsageError
+from attn_audit.errors import (
+    ConfigurationError,
+    InvalidOutputError,
+    OutputError,
+    UsageError,
+)
 from attn_audit.models.task import TaskKind
 from attn_audit.results.report import Report
 from tests.tiny import tiny_examples, tiny_model
@@ -256,6 +261,28 @@ def test_reproduces_the_reference_results_on_sst(shared: Path, tmp_path: Path) -
     assert abs(column(found, name).mean() - column(expected, name).mean()) <= 0.005
     gain = column(found, "max_jsd") - column(expected, "adversarial_max_jsd")
     assert gain.min() >= -1e-6
+
+
+@pytest.mark.parametrize("name", ["output", "format"])
+def test_settings_of_the_command_line_alone_are_refused(name: str) -> None:
+    settings: dict[str, Any] = {name: "json"}
+    with pytest.raises(ConfigurationError, match=f"{name}: the report is what"):
+        attn_audit.audit(tiny_model(), tiny_examples(1), **settings)
+
+
+def test_records_never_replace_the_data(tmp_path: Path) -> None:
+    data = tmp_path / "data.jsonl"
+    data.write_text('{"text": "w5 w6"}\n')
+    with pytest.raises(OutputError, match="read by this command"):
+        attn_audit.audit(tiny_model(), data, records=data)
+    assert data.read_text() == '{"text": "w5 w6"}\n'
+
+
+def test_an_infinite_logit_is_no_output() -> None:
+    model = tiny_model()
+    model.network.readout.output.bias.fill_(-float("inf"))
+    with pytest.raises(InvalidOutputError, match="output is not finite"):
+        attn_audit.audit(model, tiny_examples(2))
 
 
 def test_missing_inputs_are_named() -> None:

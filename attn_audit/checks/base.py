@@ -79,7 +79,7 @@ def read_batch(model: AuditedModel, batch: Batch, site: Site, seed: int) -> Audi
         InvalidOutputError: A logit or weight is not a number.
     """
     (reading,) = model.read(batch, [site])
-    _require_numbers(batch, reading.logits, "output")
+    _require_numbers(batch, reading.logits.masked_fill(_disallowed(batch, reading), 0), "output")
     _require_numbers(batch, reading.attention.flatten(1), "attention")
     attention = _normalised(reading.attention.double())
     mass = reading.mass.double()
@@ -100,8 +100,15 @@ def _normalised(weights: Float64[Tensor, "*batch unit"]) -> Float64[Tensor, "*ba
     return weights / torch.where(total > 0, total, 1)
 
 
+def _disallowed(batch: Batch, reading: Reading) -> Bool[Tensor, "batch label"]:
+    """Answers that an example does not allow: the only logits that may be -inf."""
+    n_labels = reading.logits.shape[1]
+    allowed = [item.candidates or (True,) * n_labels for item in batch.encoded]
+    return ~torch.tensor(allowed, device=reading.logits.device)
+
+
 def _require_numbers(batch: Batch, values: Float[Tensor, "batch any"], what: str) -> None:
-    wrong = (values.isnan() | (values == torch.inf)).any(dim=-1)
+    wrong = ~values.isfinite().all(dim=-1)
     if bool(wrong.any()):
         first = int(wrong.int().argmax())
         raise InvalidOutputError(batch.encoded[first].example.id, what)

@@ -8,10 +8,11 @@ from typing import Any
 from rich.console import Console
 
 from attn_audit.cli.options import OPTIONS, SWITCHES
-from attn_audit.cli.output import require_writable, write_report
+from attn_audit.cli.output import write_report
 from attn_audit.cli.running import error_console
 from attn_audit.config import AuditSettings, load_settings
 from attn_audit.errors import ConfigurationError
+from attn_audit.formats.outputs import require_outputs
 
 _ADVERSARY = ("method", "iterations", "restarts")
 _OF_CHECK = {
@@ -44,8 +45,7 @@ def audit_command(check: str | None) -> Callable[..., None]:
     def run(**values: Any) -> None:
         settings = _settings(values, check)
         _require_inputs(settings)
-        outputs = [Path(p) for p in (settings.output, settings.records) if p is not None]
-        require_writable(settings, outputs)
+        require_outputs(settings, values["config"])
         from attn_audit.auditing import run_audit
 
         with progress(settings, quiet=values["quiet"]) as on_progress:

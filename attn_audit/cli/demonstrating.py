@@ -7,8 +7,9 @@ from rich.text import Text
 
 from attn_audit import demo
 from attn_audit.cli.auditing import progress
+from attn_audit.cli.output import print_report
 from attn_audit.config import AuditSettings
-from attn_audit.formats import terminal, words
+from attn_audit.formats import words
 
 OPTIONS_OF_DEMO = ["device", "threads", "quiet", "debug"]
 
@@ -27,12 +28,11 @@ def run_demo(**values: Any) -> None:
     from attn_audit.auditing import run_audit
 
     said = {name: values[name] for name in ("device", "threads") if values[name] is not None}
-    settings = AuditSettings(model=demo.NAME, data=demo.NAME, **said)
-    settings = settings.model_copy(update={"model": str(demo.MODEL), "data": str(demo.DATA)})
+    settings = AuditSettings(model=str(demo.MODEL), data=str(demo.DATA), **said)
     with progress(settings, quiet=values["quiet"]) as on_progress:
         report = run_audit(settings, on_progress=on_progress)
+    print_report(report)
     console = Console()
-    terminal.render(report, console)
     words.render_telling_examples(report, console, n=3)
     if not values["quiet"]:
         _show_next_steps(console)

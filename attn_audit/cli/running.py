@@ -18,7 +18,7 @@ from attn_audit.cli.options import OPTIONS, SWITCHES
 from attn_audit.errors import AttnAuditError
 from attn_audit.formats.safety import printable
 
-CRASHED, INTERRUPTED, TERMINATED = 3, 130, 143
+USAGE, CRASHED, INTERRUPTED, TERMINATED = 2, 3, 130, 143
 
 
 class Terminated(BaseException):
@@ -68,29 +68,39 @@ def guard(*, debug: bool) -> Iterator[None]:
         debug: Show tracebacks.
     """
     previous = signal.signal(signal.SIGTERM, _terminate)
+    if sys.stdout is None:  # closed by whoever started this; the report may go to a file
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
     try:
         yield
         sys.stdout.flush()
     except AttnAuditError as error:
         _fail(error.message, error.hint, error.exit_code, debug)
     except KeyboardInterrupt:
-        _fail("interrupted; no report was written", None, INTERRUPTED, debug)
+        _fail("interrupted; nothing was written", None, INTERRUPTED, debug)
     except Terminated:
-        _fail("terminated; no report was written", None, TERMINATED, debug)
+        _fail("terminated; nothing was written", None, TERMINATED, debug)
     except BrokenPipeError:
-        # Whoever read the report has gone; nothing more can be said there, at exit either.
+        # Whoever read the report has seen enough; what is left unsaid must not fail at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(2) from None
-    except MemoryError:
-        _fail("out of memory", "Use a smaller --batch-size.", CRASHED, debug)
     except typer.Exit:
         raise
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}", None, USAGE, debug)
     except Exception as error:
+        if _is_out_of_memory(error):
+            _fail("out of memory", "Use a smaller --batch-size.", CRASHED, debug)
         message = f"attn-audit crashed: {type(error).__name__}: {error}"
         hint = "This is a fault of attn-audit. Run it again with --debug, and report the traceback."
         _fail(message, hint, CRASHED, debug)
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Python says so by type; torch by type on a GPU, and in words on the CPU."""
+    is_named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return is_named or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

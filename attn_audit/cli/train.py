@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from attn_audit.cli import training_options as options
-from attn_audit.cli.output import require_writable_path
 from attn_audit.cli.running import error_console, guard
 from attn_audit.cli.training_progress import training_progress
 from attn_audit.config import parse_label_map
@@ -15,6 +14,7 @@ from attn_audit.data.locating import suffix_of
 from attn_audit.data.quoting import listed
 from attn_audit.data.source import DataSource
 from attn_audit.errors import ConfigurationError, OutputError
+from attn_audit.files import require_writable
 from attn_audit.formats.safety import printable
 
 if TYPE_CHECKING:
@@ -107,10 +107,8 @@ def train(
 def _require_output(output: Path, data: str, embeddings: Path | None) -> None:
     if suffix_of(output) is not None:
         raise OutputError(output, "that is the name of a data set", hint="Call it model.pt.")
-    for source in (Path(data), embeddings):
-        if source is not None and source.resolve() == output.resolve():
-            raise OutputError(output, "it is what the model is to be trained on")
-    require_writable_path(output)
+    inputs = [Path(data)] if embeddings is None else [Path(data), embeddings]
+    require_writable(output, inputs)
 
 
 def _set_threads(threads: int) -> None:

@@ -1,26 +1,34 @@
 """Cutting examples into pieces: shards to work through and to keep, batches to compute at once."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
-from typing import TypeVar
 
-T = TypeVar("T")
+from attn_audit.data.example import Example
 
 
-def shards(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Consecutive pieces of `size` items, the last one perhaps shorter.
+def shards(examples: Iterable[Example], size: int, max_characters: int) -> Iterator[list[Example]]:
+    """Consecutive examples, as many as are in memory together.
+
+    Args:
+        examples: In any number.
+        size: How many examples a shard may hold.
+        max_characters: How much text it may hold; a longer example stands alone.
 
     Raises:
         ValueError: `size` is below 1.
-
-    Example:
-        >>> list(shards("abcde", 2))
-        [['a', 'b'], ['c', 'd'], ['e']]
     """
     if size < 1:
-        raise ValueError(f"a shard needs at least 1 item, not {size}")
-    iterator = iter(items)
-    return iter(lambda: list(islice(iterator, size)), [])
+        raise ValueError(f"a shard needs at least 1 example, not {size}")
+    shard: list[Example] = []
+    characters = 0
+    for example in examples:
+        length = len(example.text) + len(example.text_pair or "")
+        if shard and (len(shard) == size or characters + length > max_characters):
+            yield shard
+            shard, characters = [], 0
+        shard.append(example)
+        characters += length
+    if shard:
+        yield shard
 
 
 def length_batches(lengths: Sequence[int], batch_size: int, max_tokens: int) -> list[list[int]]:

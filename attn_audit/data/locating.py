@@ -1,12 +1,12 @@
 """Finding the data set that the user means: a file, a folder of splits, a stream, a hub's."""
 
-import hashlib
 import re
 from pathlib import Path
 
 from attn_audit.data.quoting import listed
 from attn_audit.data.source import DataSource, ResolvedSource, SourceKind
 from attn_audit.errors import DataNotFoundError, SplitNotFoundError, UnreadableDataError
+from attn_audit.files import sha256_of
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 """The file names that can be read."""
@@ -52,8 +52,7 @@ def sha256_of_file(path: Path) -> str:
         UnreadableDataError: The file cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise UnreadableDataError(path.name, error.strerror or str(error)) from error
 
@@ -66,7 +65,7 @@ def _on_disk(path: Path, split: str) -> ResolvedSource:
 
 def _file(path: Path) -> ResolvedSource:
     if not path.is_file():
-        hint = "Pipe JSON Lines into `--data -` instead."
+        hint = "Give `-` as DATA and pipe JSON Lines into it."
         raise UnreadableDataError(str(path), "it is not a regular file", hint=hint)
     if suffix_of(path) is None:
         raise UnreadableDataError(

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
+from attn_audit.config import DEMO
+
 FOLDER = Path(__file__).parent
 MODEL = FOLDER / "model.pt"
 DATA = FOLDER / "texts.jsonl"
-
-NAME = "demo"
-"""Stands for the packaged model or texts where a MODEL or DATA is asked for."""
 
 
 def or_packaged(location: str, packaged: Path) -> str:
@@ -17,5 +16,5 @@ def or_packaged(location: str, packaged: Path) -> str:
         location: What the user wrote.
         packaged: MODEL or DATA.
     """
-    is_demo = location == NAME and not Path(location).exists()
+    is_demo = location == DEMO and not Path(location).exists()
     return str(packaged) if is_demo else location

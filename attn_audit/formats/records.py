@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, Protocol, runtime_checkable
 
 from attn_audit.errors import ConfigurationError, OutputError
+from attn_audit.files import temporary_path
 from attn_audit.results.record import FIELDS, LIST_FIELDS, Record
 from attn_audit.results.table import TableWriter, plain, record_schema
 
@@ -75,7 +76,7 @@ class RecordsWriter:
             OutputError: The file cannot be written.
         """
         self._path = path
-        self._temporary = path.with_name(path.name + ".part")
+        self._temporary = temporary_path(path)
         try:
             self._writer = self._open(n_logits, is_multilabel)
         except OSError as error:
@@ -105,6 +106,9 @@ class RecordsWriter:
             self._writer.close()
             if kind is None:
                 self._temporary.replace(self._path)
+        except OSError as error:
+            if kind is None:  # else what went wrong first is what to tell
+                raise OutputError(self._path, error.strerror or str(error)) from None
         finally:
             self._temporary.unlink(missing_ok=True)
 

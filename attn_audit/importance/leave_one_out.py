@@ -8,7 +8,8 @@ from attn_audit.models.base import AuditedModel, Batch
 from attn_audit.shapes import UnitMask
 
 MAX_KEEP = 8_000_000
-"""Entries of one keep mask: what bounds the memory of long texts."""
+"""Entries of one keep mask: how many examples go together. One example is never divided: a text of
+n units takes n (n + 1) entries, however long it is."""
 
 
 def leave_one_out_importance(model: AuditedModel, batch: Batch) -> Float[Tensor, "batch unit"]:

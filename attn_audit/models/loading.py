@@ -9,10 +9,12 @@ from torch import Tensor
 
 from attn_audit.errors import (
     CheckpointNotFoundError,
+    ConfigurationError,
     DeviceError,
     UnreadableCheckpointError,
     UnsupportedModelError,
 )
+from attn_audit.files import sha256_of
 from attn_audit.models.attention_pooling.architecture import Architecture, EncoderKind
 from attn_audit.models.attention_pooling.checkpoint import read_checkpoint
 from attn_audit.models.attention_pooling.model import AttentionPoolingModel
@@ -62,6 +64,10 @@ def load_model(location: str, device: torch.device, vocabulary: Path | None = No
     try:
         if path.is_dir():
             return _load_folder(path, device, vocabulary)
+        if vocabulary is not None:
+            raise ConfigurationError(
+                f"--vocabulary is for folders of the original code; {path} has its own"
+            )
         return _load_file(path, device)
     except PermissionError as error:
         raise UnreadableCheckpointError(path, error.strerror or "not permitted") from None
@@ -87,6 +93,7 @@ def _load_folder(path: Path, device: torch.device, vocabulary_file: Path | None)
         vocabulary,
         weights,
         device,
+        vocabulary_file,
     )
 
 
@@ -113,6 +120,7 @@ def _build(
     vocabulary: Vocabulary,
     weights: Mapping[str, Tensor],
     device: torch.device,
+    vocabulary_file: Path | None = None,
 ) -> AttentionPoolingModel:
     with torch.device("meta"):  # no memory is asked for before the shapes are known to agree
         network = AttentionPoolingNetwork(architecture)
@@ -124,7 +132,7 @@ def _build(
         tokenizer,
         source=str(path),
         checkpoint_format=checkpoint_format,
-        sha256=fingerprint(path),
+        sha256=fingerprint(path, vocabulary_file),
         n_parameters=sum(parameter.numel() for parameter in network.parameters()),
     )
     return AttentionPoolingModel(network, task, tokenizer, vocabulary, description)
@@ -169,14 +177,17 @@ def describe_architecture(
     )
 
 
-def fingerprint(path: Path) -> str:
-    """SHA-256 of a file, or of a folder's files with their names, in order."""
-    digest = hashlib.sha256()
-    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-        if file.is_file():
-            if path.is_dir():
-                digest.update(file.name.encode() + b"\0")
-            with file.open("rb") as content:
-                while block := content.read(1 << 20):
-                    digest.update(block)
-    return digest.hexdigest()
+def fingerprint(path: Path, vocabulary: Path | None = None) -> str:
+    """SHA-256 of a model file, or of everything that a model's folder consists of.
+
+    Args:
+        path: The file or folder.
+        vocabulary: A vocabulary that is used in place of the folder's own.
+    """
+    if path.is_file():
+        return sha256_of(path)
+    files = sorted(file for file in path.iterdir() if file.is_file())
+    parts = [f"{file.name} {sha256_of(file)}" for file in files]
+    if vocabulary is not None:
+        parts.append(f"--vocabulary {sha256_of(vocabulary)}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -47,6 +47,10 @@ class DataDescription(Value):
 class Settings(Value):
     """Everything that changes a number."""
 
+    fields: dict[str, str]
+    """What the data's fields are called, by what they are."""
+    label_map: dict[str, str]
+    """New names of the data's labels."""
     checks: tuple[str, ...]
     measures: tuple[str, ...]
     epsilon: float

@@ -157,6 +157,7 @@ class Performance(Value):
     """How well the model works on the labelled examples."""
 
     n: int
+    is_multilabel: bool
     accuracy: Share
     """Multilabel: examples with exactly the right set of labels."""
     macro_f1: float | None

@@ -117,7 +117,8 @@ def _resampled_means(
 def _normal_interval(values: Float64[np.ndarray, " example"], confidence: float) -> Interval:
     half = _two_sided_z(confidence) * (sd(values) or 0.0) / sqrt(len(values))
     centre = mean(values)
-    return Interval(centre - half, centre + half, "normal")
+    low, high = max(centre - half, values.min()), min(centre + half, values.max())
+    return Interval(float(low), float(high), "normal")
 
 
 def _two_sided_z(confidence: float) -> float:

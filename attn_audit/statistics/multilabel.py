@@ -46,25 +46,6 @@ def macro_f1(
     return float(np.mean(2 * found[occurs] / claimed[occurs])) if occurs.any() else None
 
 
-def subset_accuracy(
-    gold: Bool[np.ndarray, "example label"], predicted: Bool[np.ndarray, "example label"]
-) -> float | None:
-    """Share of examples whose labels are all right, 0 to 1; None without examples.
-
-    Args:
-        gold: True where an example has a label.
-        predicted: True where the model gives it the label.
-
-    Returns:
-        The share.
-
-    Example:
-        >>> subset_accuracy(np.array([[True, True], [False, True]]), np.array([[True, True]] * 2))
-        0.5
-    """
-    return float(np.mean((gold == predicted).all(axis=1))) if len(gold) else None
-
-
 def _count(indicators: Bool[np.ndarray, "example label"]) -> Int[np.ndarray, " label"]:
     count: Int[np.ndarray, " label"] = indicators.sum(axis=0)
     return count

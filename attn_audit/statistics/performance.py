@@ -9,25 +9,6 @@ from attn_audit.statistics import multilabel
 from attn_audit.statistics.moments import require_finite
 
 
-def accuracy(
-    gold: Int[np.ndarray, " example"], predicted: Int[np.ndarray, " example"]
-) -> float | None:
-    """Share of examples whose label is predicted right, 0 to 1; None without examples.
-
-    Args:
-        gold: True labels, by number.
-        predicted: The model's labels.
-
-    Returns:
-        The share.
-
-    Example:
-        >>> accuracy(np.array([0, 1, 1, 0]), np.array([0, 1, 0, 0]))
-        0.75
-    """
-    return float(np.mean(gold == predicted)) if len(gold) else None
-
-
 def macro_f1(
     gold: Int[np.ndarray, " example"], predicted: Int[np.ndarray, " example"], n_labels: int
 ) -> float | None:

@@ -1,7 +1,10 @@
 """Bad input: one clear message, the documented exit code, no traceback, nothing written."""
 
 import json
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +174,7 @@ def test_a_device_that_is_not_there(attn_audit: AttnAudit, model: Path, data: Pa
         ("--output", "report.docx", "suffix"),
         ("--records", "records.xlsx", "suffix"),
         ("--output", "folder.json", "it is a folder"),
-        ("--records", "data.jsonl", "it is an input"),
+        ("--records", "data.jsonl", "it is read by this command"),
     ],
 )
 def test_outputs_are_checked_before_anything_is_computed(
@@ -246,3 +249,62 @@ def test_a_crash_is_exit_code_3_without_traceback(
     message = refused(attn_audit, "audit", model, data, code=3)
     assert "crashed: RuntimeError: something" in message
     assert "\x1b" not in message
+
+
+def test_records_never_replace_a_split_or_a_part_of_the_model(
+    attn_audit: AttnAudit, model: Path, data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "split").mkdir()
+    data.rename(tmp_path / "split" / "test.jsonl")
+    message = refused(attn_audit, "audit", model, "split", "--records", "split/test.jsonl")
+    assert "read by this command" in message
+
+
+def test_a_model_named_in_a_configuration_is_not_looked_for_elsewhere(
+    attn_audit: AttnAudit, model: Path, data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "settings").mkdir()
+    rows(tmp_path / "settings" / "a.toml", 'model = "model.pt"', 'data = "../data.jsonl"')
+    message = refused(attn_audit, "audit", "--config", "settings/a.toml")
+    assert "no model at settings/model.pt" in message
+
+
+def test_a_vocabulary_for_a_checkpoint_that_has_its_own(
+    attn_audit: AttnAudit, model: Path, data: Path, tmp_path: Path
+) -> None:
+    message = refused(attn_audit, "audit", model, data, "--vocabulary", "words.json")
+    assert "--vocabulary is for folders" in message
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m attn_audit demo --quiet --threads 1"
+    shell = f"({command}; echo code $? >&2) | true"
+    done = subprocess.run(
+        ["bash", "-c", shell],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == "code 0\n"
+
+
+def test_a_full_disk_is_one_message(attn_audit: AttnAudit, model: Path, data: Path) -> None:
+    assert "No space left" in refused_by_disk(model, data)
+
+
+def refused_by_disk(model: Path, data: Path) -> str:
+    command = [sys.executable, "-m", "attn_audit", "permute", str(model), str(data)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            command,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    return done.stderr

@@ -1,8 +1,12 @@
+import itertools
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_audit.data.batching import length_batches, shards
+from attn_audit.data.example import Example
 
 
 @given(
@@ -27,17 +31,31 @@ def test_batches_are_as_full_as_they_may_be() -> None:
     assert length_batches([5] * 5, batch_size=9, max_tokens=10) == [[0, 1], [2, 3], [4]]
 
 
-def test_shards_are_consecutive_and_lazy() -> None:
-    pieces = shards(iter(range(10**12)), 3)
-    assert [next(pieces), next(pieces)] == [[0, 1, 2], [3, 4, 5]]
+def texts(*lengths: int) -> list[Example]:
+    return [Example(id=str(i), text="x" * length) for i, length in enumerate(lengths)]
 
 
-def test_no_items_make_no_shard() -> None:
-    assert list(shards([], 3)) == []
+def ids(pieces: Iterable[list[Example]]) -> list[str]:
+    return ["".join(example.id for example in piece) for piece in pieces]
+
+
+def test_shards_are_consecutive_and_within_both_bounds() -> None:
+    assert ids(shards(texts(1, 1, 1, 1, 1), 2, 100)) == ["01", "23", "4"]
+    assert ids(shards(texts(6, 5, 4, 30, 1), 9, 10)) == ["0", "12", "3", "4"]
+
+
+def test_shards_are_lazy() -> None:
+    endless = (Example(id=str(i), text="x") for i in itertools.count())
+    pieces = shards(endless, 3, 100)
+    assert ids([next(pieces), next(pieces)]) == ["012", "345"]
+
+
+def test_no_examples_make_no_shard() -> None:
+    assert list(shards([], 3, 100)) == []
 
 
 def test_refuses_empty_pieces() -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        shards([1], 0)
+        next(shards([], 0, 100))
     with pytest.raises(ValueError, match="at least 1"):
         length_batches([1], 0, 10)

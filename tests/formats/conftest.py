@@ -278,6 +278,8 @@ def report(telling_examples: tuple[TellingExample, ...]) -> Report:
             n_truncated=0,
         ),
         settings=Settings(
+            fields={role: role for role in ("id", "text", "text_pair", "label", "labels")},
+            label_map={},
             checks=("correlation", "permutation", "adversarial"),
             measures=("gradient", "leave_one_out"),
             epsilon=0.05,
@@ -292,6 +294,7 @@ def report(telling_examples: tuple[TellingExample, ...]) -> Report:
         ),
         performance=Performance(
             n=1821,
+            is_multilabel=False,
             accuracy=share(1369, 1821),
             macro_f1=0.7516,
             micro_f1=None,
@@ -383,6 +386,7 @@ def multilabel(report: Report) -> Report:
     sizes = tuple(40 + 37 * i % 400 for i in range(28))
     performance = Performance(
         n=1821,
+        is_multilabel=True,
         accuracy=share(830, 1821),
         macro_f1=0.4012,
         micro_f1=0.5518,

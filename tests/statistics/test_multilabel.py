@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from attn_audit.statistics.multilabel import macro_f1, micro_f1, subset_accuracy
+from attn_audit.statistics.multilabel import macro_f1, micro_f1
 
 INDICATORS = arrays(np.bool_, st.tuples(st.just(2), st.integers(1, 12), st.integers(1, 4)))
 
@@ -42,17 +42,10 @@ def test_macro_f1_is_the_mean_over_labels(sides: np.ndarray) -> None:
 def test_the_three_agree_on_perfection(sides: np.ndarray) -> None:
     gold = sides[0]
     perfect = 1.0 if gold.any() else None
-    assert subset_accuracy(gold, gold) == 1.0
     assert micro_f1(gold, gold) == macro_f1(gold, gold) == perfect
-
-
-def test_subset_accuracy_forgives_nothing() -> None:
-    gold = np.array([[True, False], [True, True]])
-    assert subset_accuracy(gold, np.array([[True, False], [True, False]])) == 0.5
 
 
 def test_without_examples_nothing_is_known() -> None:
     none = np.zeros((0, 3), dtype=bool)
-    assert subset_accuracy(none, none) is None
     assert micro_f1(none, none) is None
     assert macro_f1(none, none) is None

@@ -6,7 +6,6 @@ from scipy.stats import mannwhitneyu
 
 from attn_audit.statistics.performance import (
     MacroAuc,
-    accuracy,
     macro_f1,
     macro_roc_auc,
     roc_auc,
@@ -41,13 +40,8 @@ def test_a_label_that_never_occurs_does_not_lower_macro_f1() -> None:
     assert macro_f1(labels, labels, n_labels=5) == 1.0
 
 
-def test_accuracy_is_the_share_predicted_right() -> None:
-    assert accuracy(np.array([2, 0, 1]), np.array([2, 1, 1])) == pytest.approx(2 / 3)
-
-
 def test_without_examples_nothing_is_known() -> None:
     none = np.zeros(0, dtype=np.int64)
-    assert accuracy(none, none) is None
     assert macro_f1(none, none, n_labels=2) is None
     assert roc_auc(np.zeros(0, dtype=bool), np.zeros(0)) is None
 

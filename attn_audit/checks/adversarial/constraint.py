@@ -1,6 +1,5 @@
 """What staying within epsilon means for logits that are linear in attention."""
 
-import itertools
 from collections.abc import Iterator
 
 import torch
@@ -10,13 +9,12 @@ from torch import Tensor
 from attn_audit.checks.adversarial.exact import exact_adversary
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.models.base import LinearReadout
-from attn_audit.models.task import TaskKind
 
 
 def is_exact(audited: AuditedBatch) -> bool:
     """Whether epsilon is one linear constraint: linear readout, and one sigmoid or two classes."""
     task = audited.model.task
-    one_number = task.kind is TaskKind.BINARY or (task.is_softmax and task.n_logits == 2)
+    one_number = task.n_logits == (2 if task.is_softmax else 1)
     return audited.reading.linear_readout is not None and one_number
 
 
@@ -34,17 +32,8 @@ def own_interval(
     """
     offset, unit_logits = _odds_of_second(audited)
     second = audited.probabilities[:, -1]
-    bounds = torch.stack([second - epsilon, second + epsilon], dim=1)
-    return unit_logits, _to_units(_logit(bounds), offset, audited.mass)
-
-
-def distance_of(
-    audited: AuditedBatch, attention: Float64[Tensor, "batch unit"]
-) -> Float64[Tensor, " batch"]:
-    """The output distance of other attention, from the linear readout in float64."""
-    offset, unit_logits = _odds_of_second(audited)
-    z = offset + audited.mass * (attention * unit_logits).sum(dim=1)
-    return (z.sigmoid() - audited.probabilities[:, -1]).abs()
+    bounds = _logit(torch.stack([second - epsilon, second + epsilon], dim=1))
+    return unit_logits, _to_units(bounds, offset, audited.mass)
 
 
 def upper_bound(
@@ -52,8 +41,8 @@ def upper_bound(
 ) -> Float64[Tensor, " batch"]:
     """A divergence that no attention within epsilon can exceed, nats; for any number of labels.
 
-    Being within epsilon puts the log-ratio of each pair of softmax outputs, and each sigmoid's
-    logit, into an interval that is linear in attention. The exact optimum under one of these
+    Being within epsilon puts the log-ratio of any two softmax outputs, and each sigmoid's logit,
+    into an interval that is linear in attention. The exact optimum under one of these
     conditions alone bounds the optimum under all; the least of these bounds is returned.
 
     Args:
@@ -79,7 +68,7 @@ def upper_bound(
 def _conditions(
     audited: AuditedBatch, epsilon: float, readout: LinearReadout
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Unit logits and interval of every single condition that epsilon implies."""
+    """Unit logits and interval of single conditions that epsilon implies."""
     offset, units = readout.offset.double(), readout.unit_logits.double()
     p = audited.probabilities
     n_labels = p.shape[1]
@@ -90,15 +79,17 @@ def _conditions(
             bounds = _logit(torch.stack([p[:, label] - reach, p[:, label] + reach], dim=1))
             yield units[..., label], _to_units(bounds, offset[:, label], audited.mass)
         return
-    for i, j in itertools.combinations(range(n_labels), 2):
-        low = _log_ratio(p[:, i] - epsilon, p[:, j] + epsilon)
-        high = -_log_ratio(p[:, j] - epsilon, p[:, i] + epsilon)
-        bounds = torch.stack([low, high], dim=1)
-        both = offset[:, i].isfinite() & offset[:, j].isfinite()
-        free = torch.tensor([-torch.inf, torch.inf], dtype=p.dtype, device=p.device)
-        shift = torch.where(both, offset[:, i] - offset[:, j], 0)
-        interval = _to_units(torch.where(both[:, None], bounds, free), shift, audited.mass)
-        yield units[..., i] - units[..., j], interval
+    # Any of the pairs gives a valid bound; those with the predicted label are the tightest.
+    top = p.argmax(dim=1, keepdim=True)
+    rest = p.argsort(dim=1, descending=True, stable=True)
+    for rank in range(1, n_labels):
+        pair = torch.cat([top, rest[:, rank : rank + 1]], dim=1)
+        p_i, p_j = p.gather(1, pair).unbind(dim=1)
+        low = _log_ratio(p_i - epsilon, p_j + epsilon)
+        high = -_log_ratio(p_j - epsilon, p_i + epsilon)
+        b_i, b_j = offset.gather(1, pair).unbind(dim=1)
+        v_i, v_j = units.gather(2, pair.unsqueeze(1).expand(-1, units.shape[1], -1)).unbind(dim=2)
+        yield v_i - v_j, _to_units(torch.stack([low, high], dim=1), b_i - b_j, audited.mass)
 
 
 def _odds_of_second(audited: AuditedBatch) -> tuple[Tensor, Tensor]:
@@ -121,5 +112,10 @@ def _log_ratio(numerator: Tensor, denominator: Tensor) -> Tensor:
 
 
 def _to_units(bounds: Tensor, offset: Tensor, mass: Tensor) -> Tensor:
-    """Bounds on b + m sum a v as bounds on sum a v."""
-    return (bounds - offset[:, None]) / mass[:, None]
+    """Bounds on b + m sum a v as bounds on sum a v.
+
+    Infinite where the offset is: a label that is not allowed stays so under any attention.
+    """
+    free = torch.tensor([-torch.inf, torch.inf], dtype=bounds.dtype, device=bounds.device)
+    inner = (bounds - offset[:, None]) / mass[:, None]
+    return torch.where(offset.isfinite()[:, None], inner, free)

@@ -64,11 +64,13 @@ def best_mixture(audited: AuditedBatch, epsilon: float) -> Witness:
 
 def _outputs_of_single_units(audited: AuditedBatch) -> Float64[Tensor, "batch unit label"]:
     n_batch, _, n_units = audited.attention.shape
-    each = torch.eye(n_units, dtype=torch.float64, device=audited.attention.device)
+    units = torch.arange(n_units, device=audited.attention.device)
     step = max(1, MAX_WEIGHTS // audited.attention.numel())
     parts = [
-        replayed_probabilities(audited, block.expand(n_batch, -1, -1))
-        for block in torch.split(each, step)
+        replayed_probabilities(
+            audited, (chosen.unsqueeze(1) == units).float().expand(n_batch, -1, -1)
+        )
+        for chosen in torch.split(units, step)
     ]
     return torch.cat(parts, dim=1)
 

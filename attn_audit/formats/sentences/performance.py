@@ -37,7 +37,7 @@ def answer(performance: Performance | None) -> tuple[str, ...]:
             "The data has no labels, so no accuracy is reported: how well the model works is "
             "unknown here, and explanations of a model that does not work explain nothing.",
         )
-    is_multilabel = performance.micro_f1 is not None
+    is_multilabel = performance.is_multilabel
     right = "gives exactly the right set of labels" if is_multilabel else "is right"
     accuracy = (
         f"The model {right} in {share(performance.accuracy, 1)} of "

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from attn_audit.errors import UnreadableCheckpointError, UnsupportedModelError
+from attn_audit.files import replacing
 from attn_audit.models.attention_pooling.architecture import Architecture
 from attn_audit.models.attention_pooling.tokenizer import MARKERS, Tokenizer, Vocabulary
 from attn_audit.models.attention_pooling.weights import is_state_dict, load_plain
@@ -43,7 +44,7 @@ def save_checkpoint(
     weights: Mapping[str, Tensor],
     training: Mapping[str, Any],
 ) -> None:
-    """Write a checkpoint, first under a temporary name so that no half-written file is left.
+    """Write a checkpoint, whole or not at all.
 
     Args:
         path: Where to; replaced if it exists.
@@ -64,13 +65,9 @@ def save_checkpoint(
         labels=task.labels,
         training=dict(training),
     )
-    temporary = path.with_name(path.name + ".part")
     content = header.model_dump(mode="json") | {"weights": dict(weights)}
-    try:
+    with replacing(path) as temporary:
         torch.save(content, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_checkpoint(path: Path) -> tuple[Header, dict[str, Tensor]]:

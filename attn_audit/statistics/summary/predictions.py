@@ -61,6 +61,7 @@ class Predictions:
         counts = np.bincount(gold, minlength=len(self._labels))
         return Performance(
             n=len(gold),
+            is_multilabel=self._is_multilabel,
             accuracy=share_of(int((gold == predicted).sum()), len(gold)),
             macro_f1=macro_f1(gold, predicted, len(self._labels)),
             micro_f1=None,
@@ -92,6 +93,7 @@ class Predictions:
         _, counts = np.unique(gold, axis=0, return_counts=True)
         return Performance(
             n=len(gold),
+            is_multilabel=self._is_multilabel,
             accuracy=share_of(int(right.sum()), len(gold)),
             macro_f1=multilabel.macro_f1(gold, predicted),
             micro_f1=multilabel.micro_f1(gold, predicted),

@@ -154,3 +154,16 @@ def test_a_readout_that_is_not_what_it_claims_is_searched_instead() -> None:
     assert "gradient" in columns["adversarial_method"]
     distance = values(columns, "adversarial_distance")
     assert (distance[~np.isnan(distance)] <= 0.05 + 1e-4).all()
+
+
+def test_an_output_that_cannot_move_leaves_all_attention_feasible() -> None:
+    """With a single candidate allowed, every attention gives it probability 1."""
+    model = tiny_model(kind=TaskKind.CANDIDATES, n_labels=2)
+    examples = [
+        dataclasses.replace(example, candidates=("label0",))
+        for example in tiny_examples(4, lengths=(4, 8))
+    ]
+    batch = read_batch(model, model.collate(model.encode(examples)), model.sites[0], seed=0)
+    columns = Adversarial(0.05).run(batch)
+    assert columns["relative_jsd"] == pytest.approx([1] * 4)
+    assert columns["adversarial_distance"] == pytest.approx([0] * 4)

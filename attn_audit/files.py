@@ -1,0 +1,71 @@
+"""Files that are written whole or not at all, and what identifies their content."""
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from attn_audit.errors import OutputError
+
+
+def temporary_path(path: Path) -> Path:
+    """Where a file is written until it is complete: beside it, and this process's own."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Write to the path given; it becomes `path` when all went well, and is removed otherwise.
+
+    Args:
+        path: Of the file to write; replaced if it exists.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    temporary = temporary_path(path)
+    try:
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(path, error.strerror or str(error)) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def require_writable(path: Path, inputs: Iterable[Path] = ()) -> None:
+    """Refuse, before anything is computed, a file that could not or must not be written.
+
+    Args:
+        path: Of the file to write.
+        inputs: Files that are read; a folder stands for everything in it.
+
+    Raises:
+        OutputError: No such folder, no permission, a folder itself, or an input.
+    """
+    if path.is_dir():
+        raise OutputError(path, "it is a folder")
+    if not path.parent.is_dir():
+        raise OutputError(path, f"there is no folder {path.parent}")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise OutputError(path, "no permission to replace it")
+    for given in inputs:
+        target, source = path.resolve(), given.resolve()
+        if target == source or (path.exists() and source in target.parents):
+            raise OutputError(path, "it is read by this command, and would be overwritten")
+    try:
+        temporary_path(path).touch(exist_ok=False)
+    except OSError as error:
+        raise OutputError(path, error.strerror or str(error)) from None
+    temporary_path(path).unlink()
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's content.
+
+    Args:
+        path: Of the file.
+    """
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
