@@ -13,37 +13,23 @@ from typing import Any
 import numpy as np
 import torch
 
-from attn_audit import demo
-from attn_audit.checks.adversarial.check import Adversarial, Method
 from attn_audit.checks.base import Check
-from attn_audit.checks.correlation import Correlation
-from attn_audit.checks.permutation import Permutation
+from attn_audit.checks.selection import epsilon_for, make_checks
 from attn_audit.config import AuditSettings, validate
 from attn_audit.data.example import Example
-from attn_audit.data.reading import (
-    DataSource,
-    FieldNames,
-    fingerprint,
-    read_examples,
-    resolve,
-    sample_examples,
-)
 from attn_audit.engine import AUTO_BATCH_SIZE, Plan, Stopwatch, run
 from attn_audit.errors import ConfigurationError
 from attn_audit.formats.outputs import require_outputs
 from attn_audit.formats.records import RecordsWriter
+from attn_audit.inputs import AuditedData, load_named_model
 from attn_audit.models.base import AuditedModel
-from attn_audit.models.loading import load_model, resolve_device
 from attn_audit.models.task import TaskKind
 from attn_audit.reporting import build_report, describe_records, round_seconds
 from attn_audit.results.record import FIELDS, LIST_FIELDS, Record
-from attn_audit.results.report import DataDescription, RecordsFile, Report, Run, Settings, Tool
+from attn_audit.results.report import RecordsFile, Report, Run, Settings, Tool
 from attn_audit.results.table import RecordTable, TableWriter, record_schema
 from attn_audit.statistics.telling import TellingExamples
 from attn_audit.version import __version__
-
-EPSILON_SINGLE, EPSILON_PAIR = 0.01, 0.05
-"""Defaults for single texts and for pairs: Jain & Wallace (2019), section 4.2.2."""
 
 
 def audit(
@@ -103,83 +89,45 @@ def run_audit(
         examples: In memory, in place of the data that the settings name.
         on_progress: Called with the number of examples of every finished batch.
     """
-    started, clock = datetime.now(UTC), time.perf_counter()
+    started, clock, stopwatch = datetime.now(UTC), time.perf_counter(), Stopwatch()
     with _threads(settings.threads):
-        data = _Data.of(settings) if examples is None else _Data.in_memory(examples)
-        audited = model or _load(settings)
-        checks = make_checks(settings, audited)
-        stopwatch = Stopwatch()
-        with ExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="attn-audit-")))
-            telling = TellingExamples()
-            records = run(
-                audited,
-                _sampled(data.examples, settings),
-                Plan(checks, settings.seed, _batch_size(settings)),
-                stopwatch,
-                on_progress,
-            )
-            counts = _write(records, folder / "records.parquet", audited, settings, telling)
-            table = RecordTable(folder / "records.parquet")
-            with stopwatch.measure("summing up"):
-                grouped = build_report(
-                    table,
-                    tool=_tool(),
-                    model=audited.describe(),
-                    data=data.describe(settings, len(table), counts),
-                    settings=_describe_settings(settings, checks, audited),
-                    telling=telling,
-                    records=_records_file(settings),
-                    run=None,
-                )
-        if settings.reproducible:
-            return grouped
-        return grouped.model_copy(
-            update={
-                "run": Run(
-                    started=started.isoformat(timespec="seconds"),
-                    seconds=round(time.perf_counter() - clock, 3),
-                    seconds_by_stage=round_seconds(stopwatch.seconds),
-                )
-            }
-        )
-
-
-def _load(settings: AuditSettings) -> AuditedModel:
-    if settings.model is None:
-        raise ConfigurationError("no model was given", hint=MISSING_HINT)
-    vocabulary = None if settings.vocabulary is None else Path(settings.vocabulary)
-    location = demo.or_packaged(settings.model, demo.MODEL)
-    return load_model(location, resolve_device(settings.device), vocabulary)
-
-
-MISSING_HINT = (
-    "Usage: attn-audit audit MODEL DATA, or `model` and `data` in attn-audit.toml. "
-    "To see an audit of a packaged example, run `attn-audit demo`."
-)
-
-
-def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ...]:
-    """The checks that the settings ask for, in the order in which they are reported.
-
-    Args:
-        settings: Checked settings.
-        model: Decides the default of epsilon.
-    """
-    epsilon = epsilon_for(settings, model)
-    every: tuple[Check, ...] = (
-        Correlation(settings.measures),
-        Permutation(epsilon, settings.permutations),
-        Adversarial(epsilon, Method(settings.method), settings.iterations, settings.restarts),
+        data = AuditedData.of(settings) if examples is None else AuditedData.in_memory(examples)
+        report = _audit(model or load_named_model(settings), data, settings, stopwatch, on_progress)
+    if settings.reproducible:
+        return report
+    timing = Run(
+        started=started.isoformat(timespec="seconds"),
+        seconds=round(time.perf_counter() - clock, 3),
+        seconds_by_stage=round_seconds(stopwatch.seconds),
     )
-    return tuple(check for check in every if check.id in settings.checks)
+    return report.model_copy(update={"run": timing})
 
 
-def epsilon_for(settings: AuditSettings, model: AuditedModel) -> float:
-    """Epsilon as set, or the paper's default for single texts or pairs."""
-    if settings.epsilon is not None:
-        return settings.epsilon
-    return EPSILON_PAIR if model.describe().takes_pairs else EPSILON_SINGLE
+def _audit(
+    model: AuditedModel,
+    data: AuditedData,
+    settings: AuditSettings,
+    stopwatch: Stopwatch,
+    on_progress: Callable[[int], None],
+) -> Report:
+    """Write the records of every shard aside, then sum them up."""
+    checks, telling = make_checks(settings, model), TellingExamples()
+    plan = Plan(checks, settings.seed, _batch_size(settings))
+    with tempfile.TemporaryDirectory(prefix="attn-audit-") as folder:
+        table = Path(folder) / "records.parquet"
+        shards = run(model, data.sampled(settings), plan, stopwatch, on_progress)
+        counts = _write(shards, table, model, settings, telling)
+        with stopwatch.measure("summing up"):
+            records = RecordTable(table)
+            return build_report(
+                records,
+                tool=_tool(),
+                model=model.describe(),
+                data=data.describe(settings, len(records), counts.n_labelled, counts.n_truncated),
+                settings=_describe_settings(settings, checks, model),
+                telling=telling,
+                records_file=_records_file(settings),
+            )
 
 
 @contextmanager
@@ -196,63 +144,6 @@ def _threads(n_threads: int | None) -> Iterator[None]:
 
 def _batch_size(settings: AuditSettings) -> int:
     return AUTO_BATCH_SIZE if settings.batch_size == "auto" else settings.batch_size
-
-
-def _sampled(examples: Iterable[Example], settings: AuditSettings) -> Iterable[Example]:
-    if settings.limit is None:
-        return examples
-    return sample_examples(examples, settings.limit, settings.seed)
-
-
-@dataclass(frozen=True)
-class _Data:
-    """Examples, and what is known of where they come from."""
-
-    examples: Iterable[Example]
-    source: str
-    name: str
-    split: str | None
-    sha256: str | None
-
-    @staticmethod
-    def of(settings: AuditSettings) -> "_Data":
-        if settings.data is None:
-            raise ConfigurationError(
-                "no data was given" if settings.model else "no model and no data were given",
-                hint=MISSING_HINT,
-            )
-        source = DataSource(
-            location=demo.or_packaged(settings.data, demo.DATA),
-            split=settings.split,
-            fields=FieldNames(**settings.fields),
-            label_map=settings.label_map,
-        )
-        found = resolve(source)
-        return _Data(
-            examples=read_examples(source),
-            source=settings.data,
-            name=found.name,
-            split=found.split,
-            sha256=fingerprint(found),
-        )
-
-    @staticmethod
-    def in_memory(examples: Iterable[Example]) -> "_Data":
-        return _Data(examples, "examples in memory", "examples in memory", None, None)
-
-    def describe(
-        self, settings: AuditSettings, n_examples: int, counts: "_Counts"
-    ) -> DataDescription:
-        return DataDescription(
-            source=self.source,
-            name=self.name,
-            split=self.split,
-            sha256=self.sha256,
-            n_examples=n_examples,
-            limit=settings.limit,
-            n_labelled=counts.n_labelled,
-            n_truncated=counts.n_truncated,
-        )
 
 
 @dataclass

@@ -106,6 +106,20 @@ class AuditSettings(BaseModel):
     reproducible: Annotated[bool, Field(strict=True)] = False
     """Leave time stamps and durations out of the report."""
 
+    def require_inputs(self) -> None:
+        """Refuse to guess: nothing is ever audited by accident.
+
+        Raises:
+            ConfigurationError: No model or no data was named.
+        """
+        missing = [name for name in ("model", "data") if getattr(self, name) is None]
+        if missing:
+            raise ConfigurationError(
+                f"nothing to audit: no {' and no '.join(name.upper() for name in missing)} given",
+                hint="Give both as arguments, or as `model` and `data` in attn-audit.toml. "
+                "`attn-audit demo` audits a packaged example.",
+            )
+
     @property
     def fields(self) -> dict[str, str]:
         """What the data's fields are called, by what they are."""

@@ -11,7 +11,6 @@ from attn_audit.results.report import (
     DataDescription,
     RecordsFile,
     Report,
-    Run,
     Settings,
     TellingExample,
     Tool,
@@ -37,8 +36,7 @@ def build_report(
     data: DataDescription,
     settings: Settings,
     telling: TellingExamples,
-    records: RecordsFile | None,
-    run: Run | None,
+    records_file: RecordsFile | None,
 ) -> Report:
     """Sum up the records of an audit.
 
@@ -49,8 +47,10 @@ def build_report(
         data: On which examples.
         settings: How.
         telling: Examples chosen on the way.
-        records: Where the user's copy of the records is.
-        run: When and how long; None to leave it out.
+        records_file: Where the user's copy of the records is.
+
+    Returns:
+        The report without its times.
     """
     grouping = Grouping(table, model.labels, model.task == "multilabel", settings.seed)
     predictions = Predictions(table, model.labels, model.task)
@@ -76,8 +76,8 @@ def build_report(
             TellingExample(reason=reason, record=_as_json(record))
             for reason, record in telling.chosen()
         ),
-        records=records,
-        run=run,
+        records=records_file,
+        run=None,
     )
 
 

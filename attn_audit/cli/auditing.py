@@ -44,7 +44,7 @@ def audit_command(check: str | None) -> Callable[..., None]:
 
     def run(**values: Any) -> None:
         settings = _settings(values, check)
-        _require_inputs(settings)
+        settings.require_inputs()
         require_outputs(settings, values["config"])
         from attn_audit.auditing import run_audit
 
@@ -73,17 +73,6 @@ def _whole(value: str) -> int:
         return int(value)
     except ValueError:
         raise ConfigurationError(f"--batch-size: `auto` or a whole number, not {value!r}") from None
-
-
-def _require_inputs(settings: AuditSettings) -> None:
-    """Nothing is ever audited by accident."""
-    missing = [name for name in ("model", "data") if getattr(settings, name) is None]
-    if missing:
-        raise ConfigurationError(
-            f"nothing to audit: no {' and no '.join(name.upper() for name in missing)} given",
-            hint="Give both as arguments, or as `model` and `data` in attn-audit.toml. "
-            "`attn-audit demo` audits a packaged example.",
-        )
 
 
 @contextmanager
