@@ -26,7 +26,8 @@ from attn_audit.data.batching import length_batches
 from attn_audit.data.reading import DataSource, read_examples
 from attn_audit.importance.gradient import gradient_importance
 from attn_audit.importance.leave_one_out import leave_one_out_importance
-from attn_audit.models.attention_pooling.model import AttentionPoolingModel, TokenBatch
+from attn_audit.models.attention_pooling.batch import TokenBatch
+from attn_audit.models.attention_pooling.model import AttentionPoolingModel
 from attn_audit.models.loading import load_model
 
 BATCH_SIZE = 128

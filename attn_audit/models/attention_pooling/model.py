@@ -1,19 +1,19 @@
 """The paper's models behind the contract: replay is a product with the unit values."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from attn_audit.data.example import Example
 from attn_audit.errors import IncompatibleDataError
 from attn_audit.models.attention_pooling.attention import Question
+from attn_audit.models.attention_pooling.batch import TokenBatch, TokenEncoded, pad
+from attn_audit.models.attention_pooling.erasing import erased_logits
 from attn_audit.models.attention_pooling.network import AttentionPoolingNetwork
 from attn_audit.models.attention_pooling.tokenizer import (
     END,
-    PADDING,
     START,
     Tokenizer,
     Vocabulary,
@@ -30,36 +30,6 @@ from attn_audit.models.fitting import allowed_labels, place, require_known_label
 from attn_audit.models.task import Task, mask_candidates
 from attn_audit.results.description import ModelDescription
 from attn_audit.shapes import Logits
-
-MAX_ERASED_TOKENS = 8192
-"""Positions in one packed batch of erased variants: large enough to fill the cores, small enough
-for the states to stay in cache."""
-
-
-@dataclass(frozen=True, slots=True)
-class TokenEncoded(Encoded):
-    """An example as token ids, markers included."""
-
-    token_ids: tuple[int, ...]
-    pair_token_ids: tuple[int, ...] | None
-
-
-@dataclass(frozen=True)
-class TokenBatch(Batch):
-    """Padded token ids, and what every pass over the batch needs of the second text."""
-
-    token_ids: Int[Tensor, "batch position"]
-    lengths: Int[Tensor, " batch"]
-    allowed: Bool[Tensor, "batch label"] | None
-    question: Question | None
-
-
-def _pad(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
-    lengths = torch.tensor([len(row) for row in rows])
-    padded = torch.full((len(rows), int(lengths.max())), PADDING)
-    for i, row in enumerate(rows):
-        padded[i, : len(row)] = torch.tensor(row)
-    return padded.to(device), lengths.to(device)
 
 
 class AttentionPoolingModel(AuditedModel):
@@ -124,7 +94,7 @@ class AttentionPoolingModel(AuditedModel):
     def collate(self, encoded: Sequence[Encoded]) -> TokenBatch:
         """Pad token ids on the model's device; the second texts are encoded here, once."""
         rows = [item for item in encoded if isinstance(item, TokenEncoded)]
-        token_ids, lengths = _pad([row.token_ids for row in rows], self.device)
+        token_ids, lengths = pad([row.token_ids for row in rows], self.device)
         units = torch.arange(token_ids.shape[1] - 2, device=self.device)
         return TokenBatch(
             encoded=tuple(rows),
@@ -146,7 +116,7 @@ class AttentionPoolingModel(AuditedModel):
         if not self.network.architecture.is_pair:
             return None
         return self.network.question(
-            *_pad([row.pair_token_ids or (START, END) for row in rows], self.device)
+            *pad([row.pair_token_ids or (START, END) for row in rows], self.device)
         )
 
     # --- the contract ---------------------------------------------------------------------------
@@ -203,73 +173,9 @@ class AttentionPoolingModel(AuditedModel):
         logits = self.network(positions, batch.lengths, batch.question, hold_attention)
         return mask_candidates(logits, batch.allowed)
 
-    @torch.no_grad()
     def erase(
         self, batch: Batch, keep: Bool[Tensor, "batch variant unit"]
     ) -> Float[Tensor, "batch variant label"]:
-        """Delete units and run the shorter texts, packed by length into full batches.
-
-        Variants that keep everything are computed once for each example.
-        """
+        """Delete units and run the shorter texts."""
         assert isinstance(batch, TokenBatch)
-        kept = keep & batch.unit_mask.unsqueeze(1)
-        whole = kept.sum(-1) == batch.unit_mask.sum(-1, keepdim=True)
-        first_whole = whole & (whole.cumsum(-1) == 1)
-        example, variant = torch.nonzero(~whole | first_whole, as_tuple=True)
-        logits = self._erased_logits(batch, kept, example, variant)
-        out = logits.new_empty(*keep.shape[:2], logits.shape[-1])
-        out[example, variant] = logits
-        if bool(whole.any()):
-            of_whole = out[torch.arange(len(batch)), first_whole.int().argmax(-1)]
-            out = torch.where(whole.unsqueeze(-1), of_whole.unsqueeze(1), out)
-        return mask_candidates(out, batch.allowed)
-
-    def _erased_logits(
-        self, batch: TokenBatch, kept: Tensor, example: Tensor, variant: Tensor
-    ) -> Tensor:
-        """Logits of the listed (example, variant) pairs, in their order."""
-        lengths = kept[example, variant].sum(-1) + 2
-        order = lengths.argsort(stable=True)
-        parts = [
-            self._run_erased(batch, kept, example[rows], variant[rows], lengths[rows])
-            for rows in _full_batches(order, lengths)
-        ]
-        logits = torch.cat(parts)
-        out = torch.empty_like(logits)
-        out[order] = logits
-        return out
-
-    def _run_erased(
-        self,
-        batch: TokenBatch,
-        kept: Tensor,
-        example: Tensor,
-        variant: Tensor,
-        lengths: Int[Tensor, " row"],
-    ) -> Tensor:
-        keep = kept[example, variant]  # row unit
-        n_positions = int(lengths[-1])
-        token_ids = batch.token_ids.new_full((len(example), n_positions), PADDING)
-        token_ids[:, 0] = START
-        token_ids[torch.arange(len(example), device=self.device), lengths - 1] = END
-        row, unit = torch.nonzero(keep, as_tuple=True)
-        position = keep.cumsum(-1)[row, unit]  # the start marker is position 0
-        token_ids[row, position] = batch.token_ids[:, 1:-1][example[row], unit]
-        question = None if batch.question is None else batch.question[example]
-        logits: Tensor = self.network(self.network.embed(token_ids), lengths, question)
-        return logits
-
-
-def _full_batches(order: Tensor, lengths: Tensor) -> Iterator[Tensor]:
-    """Cut rows, sorted by length, into batches of at most MAX_ERASED_TOKENS padded positions."""
-    start = 0
-    sorted_lengths = lengths[order].tolist()
-    while start < len(sorted_lengths):
-        stop = start + 1
-        while (
-            stop < len(sorted_lengths)
-            and (stop + 1 - start) * sorted_lengths[stop] <= MAX_ERASED_TOKENS
-        ):
-            stop += 1
-        yield order[start:stop]
-        start = stop
+        return erased_logits(self.network, batch, keep)

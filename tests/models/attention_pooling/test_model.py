@@ -166,5 +166,5 @@ def test_long_texts_are_erased_in_several_batches(monkeypatch: pytest.MonkeyPatc
     batch = model.collate(model.encode(tiny_examples(4, lengths=(8, 15))))
     keep = ~torch.eye(batch.unit_mask.shape[1], dtype=torch.bool).expand(4, -1, -1)
     at_once = model.erase(batch, keep)
-    monkeypatch.setattr("attn_audit.models.attention_pooling.model.MAX_ERASED_TOKENS", 40)
+    monkeypatch.setattr("attn_audit.models.attention_pooling.erasing.MAX_ERASED_TOKENS", 40)
     assert torch.allclose(model.erase(batch, keep), at_once, atol=1e-5)
