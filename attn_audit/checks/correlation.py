@@ -75,9 +75,9 @@ class Correlation:
         for first, second in PAIRS:
             if first in ranks and second in ranks:
                 result = kendall_tau(ranks[first], ranks[second], lengths)
-                defined = audited.has_mass & ~np.isnan(result.tau)
-                if first != "attention":  # the yardstick needs no attention
-                    defined = ~np.isnan(result.tau)
+                defined = ~np.isnan(result.tau)
+                if first == "attention":  # the yardstick needs none
+                    defined &= audited.has_mass
                 columns[f"tau_{first}_{second}"] = or_none(result.tau, defined)
                 testable = defined & (lengths >= MIN_TESTABLE_UNITS)
                 columns[f"p_{first}_{second}"] = or_none(result.p_value, testable)

@@ -110,8 +110,7 @@ def _range_name(low: int, high: int | None) -> str:
 
 
 def _histogram(values: Values, edges: Sequence[float]) -> Histogram:
-    bounds = np.array(edges)
-    counts = histogram(np.clip(values, bounds[0], bounds[-1]), bounds)
+    counts = histogram(values, np.array(edges))
     return Histogram(edges=tuple(edges), counts=tuple(counts.tolist()))
 
 
