@@ -6,11 +6,13 @@ sets of units to keep; logits come out. Every check is written once against this
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from attn_audit.data.example import Example
 from attn_audit.models.task import Task
@@ -38,6 +40,8 @@ class Encoded:
     truncated: bool
     candidates: tuple[bool, ...] | None
     """For each label whether it may be given; None where every label may."""
+    readout_unit: int | None = field(default=None, kw_only=True)
+    """The unit that holds the token which is read out; None where that is no audited token."""
 
     @property
     def n_units(self) -> int:
@@ -55,16 +59,42 @@ class Batch:
     def __len__(self) -> int:
         return len(self.encoded)
 
+    def sum_over_units(self, values: Float[Tensor, "batch token"]) -> Float[Tensor, "batch unit"]:
+        """Add up the values of each unit's tokens; where units are tokens, the values themselves.
+
+        Args:
+            values: One for each token that `AuditedModel.embed` gives an embedding of.
+        """
+        return values
+
+
+class RowChoice(StrEnum):
+    """Which query rows of an attention are read."""
+
+    READOUT = "readout"
+    """Those whose attention reaches the logits; where all do, all."""
+    ALL = "all"
+    """Every token's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
     """A place where attention over the input can be read."""
 
     layer: int
-    head: int | None
+    """Index into the model's `layers`."""
+    head: int | None = None
     """None: all heads, averaged into one explanation."""
-    row: str
-    """Which query rows are read: `readout` or `all`."""
+    rows: RowChoice = RowChoice.READOUT
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionLayer:
+    """One attention over the tokens of the input."""
+
+    name: str
+    """The module that computes it, as the model names it."""
+    n_heads: int
 
 
 @dataclass(frozen=True)
@@ -84,24 +114,38 @@ Replay = Callable[
 
 @dataclass(frozen=True)
 class Reading:
-    """What one forward pass shows at one site."""
+    """What one forward pass shows at one site. Each head's query rows are rows of their own."""
 
     logits: Logits
     attention: Attention
     admissible: Bool[Tensor, "batch row unit"]
     """The units that a row may attend to; interventions move attention among these alone."""
     mass: Float[Tensor, "batch row"]
-    """Share of the row's attention that lies on the audited units."""
+    """Share of the row's attention that lies on the audited units; 0 where there is no row."""
+    rest: Float[Tensor, "batch row"]
+    """Share on everything else: special tokens, a second text, an attention sink."""
+    row_mask: Bool[Tensor, "batch row"]
+    """True where there is a row: shorter texts have fewer where every token's are read."""
     replay: Replay
-    linear_readout: LinearReadout | None
-    """Only where there is one row and the readout is linear."""
+    find_linear_readout: Callable[[], LinearReadout | None]
+
+    @cached_property
+    def linear_readout(self) -> LinearReadout | None:
+        """Only where there is one row and the readout is linear; computed when first asked for."""
+        return self.find_linear_readout()
 
 
 class AuditedModel(ABC):
     """A trained model whose attention can be read, replaced and differentiated through."""
 
     task: Task
-    sites: tuple[Site, ...]
+    layers: tuple[AttentionLayer, ...]
+    default_site: Site
+    """The last attention that reaches the logits, all heads."""
+    module: nn.Module
+    """The model itself, for a look at the mode it is in."""
+    unit: str = "token"
+    """What its units are: `token` or `word`."""
     device: torch.device
 
     @abstractmethod
@@ -126,21 +170,21 @@ class AuditedModel(ABC):
         """One forward pass for all `sites`, one reading each; without gradients of its own."""
 
     @abstractmethod
-    def embed(self, batch: Batch) -> Float[Tensor, "batch unit embedding"]:
-        """The embeddings of the audited units: what `forward` differentiates with respect to."""
+    def embed(self, batch: Batch) -> Float[Tensor, "batch token embedding"]:
+        """The embeddings of the audited tokens: what `forward` differentiates with respect to."""
 
     @abstractmethod
     def forward(
         self,
         batch: Batch,
-        embeddings: Float[Tensor, "batch unit embedding"],
+        embeddings: Float[Tensor, "batch token embedding"],
         hold_attention: bool,
     ) -> Logits:
-        """Logits from given unit embeddings, differentiable in them.
+        """Logits from given token embeddings, differentiable in them.
 
         Args:
             batch: The batch that `embeddings` belongs to.
-            embeddings: Used at every look-up of an audited unit.
+            embeddings: Used at every look-up of an audited token.
             hold_attention: Treat the attention weights as constants.
         """
 

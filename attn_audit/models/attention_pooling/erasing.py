@@ -1,7 +1,5 @@
 """Texts with units deleted, packed by length into full batches."""
 
-from collections.abc import Iterator
-
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -9,6 +7,7 @@ from torch import Tensor
 from attn_audit.models.attention_pooling.batch import TokenBatch
 from attn_audit.models.attention_pooling.network import AttentionPoolingNetwork
 from attn_audit.models.attention_pooling.tokenizer import END, PADDING, START
+from attn_audit.models.packing import full_batches, in_order
 from attn_audit.models.task import mask_candidates
 
 MAX_ERASED_TOKENS = 8192
@@ -46,15 +45,11 @@ def _logits_of(
 ) -> Tensor:
     """Logits of the listed (example, variant) pairs, in their order."""
     lengths = kept[example, variant].sum(-1) + 2
-    order = lengths.argsort(stable=True)
+    batches = list(full_batches(lengths, MAX_ERASED_TOKENS))
     parts = [
-        _run(network, batch, kept, example[rows], variant[rows], lengths[rows])
-        for rows in _full_batches(order, lengths)
+        _run(network, batch, kept, example[rows], variant[rows], lengths[rows]) for rows in batches
     ]
-    logits = torch.cat(parts)
-    out = torch.empty_like(logits)
-    out[order] = logits
-    return out
+    return in_order(parts, batches)
 
 
 def _run(
@@ -76,18 +71,3 @@ def _run(
     question = None if batch.question is None else batch.question[example]
     logits: Tensor = network(network.embed(token_ids), lengths, question)
     return logits
-
-
-def _full_batches(order: Tensor, lengths: Tensor) -> Iterator[Tensor]:
-    """Cut rows, sorted by length, into batches of at most MAX_ERASED_TOKENS padded positions."""
-    start = 0
-    sorted_lengths = lengths[order].tolist()
-    while start < len(sorted_lengths):
-        stop = start + 1
-        while (
-            stop < len(sorted_lengths)
-            and (stop + 1 - start) * sorted_lengths[stop] <= MAX_ERASED_TOKENS
-        ):
-            stop += 1
-        yield order[start:stop]
-        start = stop

@@ -19,6 +19,7 @@ from attn_audit.models.attention_pooling.tokenizer import (
     Vocabulary,
 )
 from attn_audit.models.base import (
+    AttentionLayer,
     AuditedModel,
     Batch,
     Encoded,
@@ -26,7 +27,7 @@ from attn_audit.models.base import (
     Reading,
     Site,
 )
-from attn_audit.models.fitting import allowed_labels, place, require_known_labels
+from attn_audit.models.fitting import allowed_labels, match_labels, place
 from attn_audit.models.task import Task, mask_candidates
 from attn_audit.results.description import ModelDescription
 from attn_audit.shapes import Logits
@@ -35,7 +36,8 @@ from attn_audit.shapes import Logits
 class AttentionPoolingModel(AuditedModel):
     """A trained network of the paper with its tokenizer, vocabulary and labels."""
 
-    sites = (Site(layer=0, head=None, row="readout"),)
+    layers = (AttentionLayer(name="attention", n_heads=1),)
+    default_site = Site(layer=0)
 
     def __init__(
         self,
@@ -45,7 +47,7 @@ class AttentionPoolingModel(AuditedModel):
         vocabulary: Vocabulary,
         description: ModelDescription,
     ) -> None:
-        self.network = network.eval().requires_grad_(False)
+        self.module = self.network = network.eval().requires_grad_(False)
         self.task = task
         self.tokenizer = tokenizer
         self.vocabulary = vocabulary
@@ -60,10 +62,9 @@ class AttentionPoolingModel(AuditedModel):
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Split into units and look up token ids; out-of-vocabulary units stay, as unknown."""
-        return [self._encode(example) for example in examples]
+        return [self._encode(example) for example in match_labels(self.task, examples)]
 
     def _encode(self, example: Example) -> Encoded:
-        require_known_labels(self.task, example)
         units = self.tokenizer.units(example.text)
         if not units:
             raise IncompatibleDataError(
@@ -141,8 +142,10 @@ class AttentionPoolingModel(AuditedModel):
             attention=rows,
             admissible=batch.unit_mask.unsqueeze(1),
             mass=torch.ones_like(rows[..., 0]),
+            rest=torch.zeros_like(rows[..., 0]),
+            row_mask=torch.ones_like(rows[..., 0], dtype=torch.bool),
             replay=replay,
-            linear_readout=self._linear_readout(values, batch),
+            find_linear_readout=lambda: self._linear_readout(values, batch),
         )
         return [reading for _ in sites]
 
@@ -153,7 +156,7 @@ class AttentionPoolingModel(AuditedModel):
         return LinearReadout(mask_candidates(offset, batch.allowed), values)
 
     @torch.no_grad()
-    def embed(self, batch: Batch) -> Float[Tensor, "batch unit embedding"]:
+    def embed(self, batch: Batch) -> Float[Tensor, "batch token embedding"]:
         """Embeddings of the units; markers and the second text are not audited."""
         assert isinstance(batch, TokenBatch)
         return self.network.embed(batch.token_ids[:, 1:-1])
@@ -161,7 +164,7 @@ class AttentionPoolingModel(AuditedModel):
     def forward(
         self,
         batch: Batch,
-        embeddings: Float[Tensor, "batch unit embedding"],
+        embeddings: Float[Tensor, "batch token embedding"],
         hold_attention: bool,
     ) -> Logits:
         """Logits of the batch with its units' embeddings replaced."""

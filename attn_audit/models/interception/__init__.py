@@ -1,0 +1,1 @@
+"""Any PyTorch classifier behind the contract, by intercepting its attention."""

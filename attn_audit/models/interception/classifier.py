@@ -1,0 +1,139 @@
+"""What interception must know of a module: how texts become inputs, and outputs logits."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor, nn
+
+from attn_audit.data.example import Example
+from attn_audit.models.base import Encoded
+from attn_audit.models.task import Task
+from attn_audit.results.description import ModelDescription
+from attn_audit.shapes import Logits
+
+NOT_AUDITED = -1
+"""In place of a unit's index: a special token, a second text, padding."""
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceEncoded(Encoded):
+    """An example as a sequence of positions. Classifiers subclass it to carry their inputs."""
+
+    unit_of_position: tuple[int, ...]
+    """For each position, padding left out, the unit that it belongs to, or NOT_AUDITED."""
+
+
+@dataclass(frozen=True)
+class ModelInputs:
+    """What a module is called with, and which of its positions are audited."""
+
+    arguments: tuple[Tensor, ...]
+    """Given by position, the batch axis first."""
+    keywords: Mapping[str, Tensor]
+    """Given by name, the batch axis first."""
+    units: Int[Tensor, "batch position"]
+    """The unit that each position belongs to, NOT_AUDITED elsewhere."""
+    real: Bool[Tensor, "batch position"]
+    """False where a position is padding."""
+
+    def __len__(self) -> int:
+        return len(self.units)
+
+    @property
+    def n_positions(self) -> int:
+        """Positions of the longest row."""
+        return self.units.shape[1]
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> "ModelInputs":
+        """Change every tensor."""
+        return ModelInputs(
+            tuple(change(argument) for argument in self.arguments),
+            {name: change(value) for name, value in self.keywords.items()},
+            change(self.units),
+            change(self.real),
+        )
+
+    def take(self, rows: Int[Tensor, " row"]) -> "ModelInputs":
+        """Some rows of the batch, in this order."""
+        return self.map(lambda tensor: tensor[rows])
+
+    def repeat(self, times: int) -> "ModelInputs":
+        """Every row `times` times in succession."""
+        return self.map(lambda tensor: tensor.repeat_interleave(times, dim=0))
+
+    def pick(self, positions: Int[Tensor, " batch"]) -> "ModelInputs":
+        """One position of each row, as a sequence of length 1."""
+        rows = torch.arange(len(self), device=positions.device)
+        shape = self.units.shape
+        return self.map(
+            lambda tensor: (
+                tensor[rows, positions].unsqueeze(1) if tensor.shape[:2] == shape else tensor
+            )
+        )
+
+    def trim(self) -> "ModelInputs":
+        """Without the positions that are padding in every row."""
+        used = self.real.any(dim=0)
+        if bool(used.all()):
+            return self
+        shape = self.units.shape
+        return self.map(lambda tensor: tensor[:, used] if tensor.shape[:2] == shape else tensor)
+
+
+class Classifier(ABC):
+    """A module with what surrounds it: tokens in, logits out.
+
+    Positions are the keys that attention is spread over, in the order in which the module has them.
+    """
+
+    module: nn.Module
+    task: Task
+    device: torch.device
+    takes_pairs: bool
+    unit: str = "token"
+    """What its units are: `token` or `word`."""
+    can_mask: bool
+    """Whether a position can be hidden by an attention mask."""
+    ids: str | int | None = None
+    """The input that holds the tokens' ids: its name, or its place among the arguments. None: the
+    first whose ids the embedding table is asked for."""
+
+    @abstractmethod
+    def describe(self) -> ModelDescription:
+        """What is known before anything is tried out: no layers, no findings."""
+
+    @abstractmethod
+    def encode(self, examples: Sequence[Example]) -> list[Encoded]:
+        """Turn examples into token sequences and their audited units.
+
+        Raises:
+            IncompatibleDataError: An example does not fit the model.
+        """
+
+    @abstractmethod
+    def collate(self, encoded: Sequence[Encoded]) -> ModelInputs:
+        """Pad examples into one batch on the module's device."""
+
+    @abstractmethod
+    def mask(self, inputs: ModelInputs, hidden: Bool[Tensor, "batch position"]) -> ModelInputs:
+        """The inputs with an attention mask of 0 at some positions; only where `can_mask`."""
+
+    @abstractmethod
+    def delete(self, encoded: Sequence[Encoded], keep: Bool[Tensor, "batch unit"]) -> ModelInputs:
+        """The inputs of shorter texts, without the units that are not kept.
+
+        Args:
+            encoded: One for each row of `keep`; an example may come several times.
+            keep: The units that stay. At least one in each row.
+        """
+
+    @abstractmethod
+    def logits(self, inputs: ModelInputs) -> Logits:
+        """Call the module: its output as logits of the task, differentiable."""
+
+    @abstractmethod
+    def embedding_table(self) -> Tensor | None:
+        """The weights that token ids are looked up in; None where there is no one such table."""

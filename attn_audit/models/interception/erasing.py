@@ -1,0 +1,120 @@
+"""Texts without some of their units: masked or deleted, packed by length into full batches."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from attn_audit.models.interception.batch import InterceptedBatch
+from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, ModelInputs
+from attn_audit.models.packing import full_batches, in_order
+
+MAX_ERASED_POSITIONS = 8192
+"""Positions of one packed batch: enough to fill the cores, small enough for the cache."""
+
+
+class Removal(StrEnum):
+    """How a unit is left out."""
+
+    MASK = "mask"
+    """attention_mask = 0: shapes and positions stay."""
+    DELETE = "delete"
+    """A shorter text."""
+
+
+@dataclass(frozen=True)
+class _Variants:
+    """The (example, variant) pairs that are run."""
+
+    example: Int[Tensor, " row"]
+    variant: Int[Tensor, " row"]
+    keep: Bool[Tensor, "row unit"]
+
+    def take(self, rows: Tensor) -> "_Variants":
+        return _Variants(self.example[rows], self.variant[rows], self.keep[rows])
+
+    def __len__(self) -> int:
+        return len(self.example)
+
+
+@torch.no_grad()
+def erased_logits(
+    classifier: Classifier,
+    batch: InterceptedBatch,
+    keep: Bool[Tensor, "batch variant unit"],
+    removal: Removal,
+) -> Float[Tensor, "batch variant label"]:
+    """Logits without the units that are not kept, on the model's own kernels.
+
+    A unit that holds the token which is read out cannot be masked away, since its residual stays:
+    variants without it are deleted. Where nothing is left that the model could read, the
+    prediction itself stands.
+
+    Args:
+        classifier: The model.
+        batch: Examples.
+        keep: The units that stay.
+        removal: How the others are left out.
+    """
+    kept = keep & batch.unit_mask.unsqueeze(1)
+    n_kept, n_units = kept.sum(-1), batch.unit_mask.sum(-1, keepdim=True)
+    whole = n_kept == n_units
+    nothing = (n_kept == 0) & ~whole
+    is_changed = ~whole & ~nothing
+    own = _run(classifier, batch, _own(batch), is_masked=classifier.can_mask)
+    out = own.unsqueeze(1).repeat(1, keep.shape[1], 1)
+    is_deleted = is_changed & _is_deleted(batch, kept, removal)
+    for chosen, is_masked in ((is_changed & ~is_deleted, True), (is_deleted, False)):
+        example, variant = torch.nonzero(chosen, as_tuple=True)
+        if len(example):
+            variants = _Variants(example, variant, kept[example, variant])
+            out[example, variant] = _run(classifier, batch, variants, is_masked)
+    return out
+
+
+def _own(batch: InterceptedBatch) -> _Variants:
+    rows = torch.arange(len(batch), device=batch.unit_mask.device)
+    return _Variants(rows, torch.zeros_like(rows), batch.unit_mask)
+
+
+def _is_deleted(
+    batch: InterceptedBatch, kept: Bool[Tensor, "batch variant unit"], removal: Removal
+) -> Bool[Tensor, "batch variant"]:
+    if removal is Removal.DELETE:
+        return torch.ones_like(kept[..., 0])
+    readout = batch.readout_units
+    loses = ~kept.gather(2, readout.clamp_min(0)[:, None, None].expand(-1, kept.shape[1], 1))
+    return loses.squeeze(2) & (readout != NOT_AUDITED).unsqueeze(1)
+
+
+def _run(
+    classifier: Classifier, batch: InterceptedBatch, variants: _Variants, is_masked: bool
+) -> Tensor:
+    """Logits of the variants, in their order."""
+    positions = batch.inputs.real.sum(dim=1)[variants.example]
+    if not is_masked:
+        positions = positions - (batch.unit_mask[variants.example] & ~variants.keep).sum(dim=1)
+    batches = list(full_batches(positions, MAX_ERASED_POSITIONS))
+    parts = [
+        classifier.logits(
+            _masked(classifier, batch.inputs, part)
+            if is_masked
+            else _deleted(classifier, batch, part)
+        )
+        for part in map(variants.take, batches)
+    ]
+    return in_order(parts, batches)
+
+
+def _masked(classifier: Classifier, inputs: ModelInputs, variants: _Variants) -> ModelInputs:
+    taken = inputs.take(variants.example).trim()
+    units = taken.units
+    kept = variants.keep.gather(1, units.clamp_min(0)) | (units == NOT_AUDITED)
+    return taken if bool(kept.all()) else classifier.mask(taken, ~kept)
+
+
+def _deleted(classifier: Classifier, batch: InterceptedBatch, variants: _Variants) -> ModelInputs:
+    encoded = [batch.encoded[i] for i in variants.example.tolist()]
+    return classifier.delete(encoded, variants.keep)

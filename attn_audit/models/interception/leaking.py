@@ -1,0 +1,67 @@
+"""Whether a masked token still moves the logits."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from attn_audit.models.interception.batch import InterceptedBatch
+from attn_audit.models.interception.classifier import Classifier, ModelInputs
+from attn_audit.models.interception.lookup import EmbeddingLookUp
+
+MAX_LEAK = 1e-3
+"""Of what changing the token moves the logits by where it is not masked."""
+
+MIN_UNITS = 3
+"""Units of a text that can tell."""
+
+
+@dataclass(frozen=True)
+class MaskTrial:
+    """Which units speak although they are masked."""
+
+    middle: bool
+    """Convolutions, pooling over tokens and decoders that get the raw ids let them through."""
+    first: bool
+    """The residual of the token that is read out always comes through."""
+    last: bool
+
+    @property
+    def leaks(self) -> bool:
+        """Whether more than the one token that is read out comes through."""
+        return self.middle or (self.first and self.last)
+
+
+@torch.no_grad()
+def try_masks(
+    classifier: Classifier, look_up: EmbeddingLookUp, batch: InterceptedBatch
+) -> MaskTrial:
+    """Mask one unit of each text, change it, and see whether the logits move.
+
+    Args:
+        classifier: A model that takes an attention mask.
+        look_up: Where its tokens are looked up.
+        batch: A few texts.
+    """
+    inputs, n_units = batch.inputs, batch.unit_mask.sum(dim=1)
+    own = look_up.embed(inputs)
+    other = own.flip(0, 1) + own.mean(dim=(0, 1))
+
+    def speaks(units: Int[Tensor, " batch"]) -> bool:
+        chosen = (inputs.units == units.unsqueeze(1)) & (n_units >= MIN_UNITS).unsqueeze(1)
+
+        def effect(called_with: ModelInputs) -> float:
+            changed, unchanged = (
+                look_up.logits(classifier, called_with, embeddings, chosen)
+                for embeddings in (other, own)
+            )
+            return float((changed - unchanged).abs().max())
+
+        return effect(classifier.mask(inputs, chosen)) > MAX_LEAK * effect(inputs)
+
+    return MaskTrial(
+        middle=speaks(n_units // 2),
+        first=speaks(torch.zeros_like(n_units)),
+        last=speaks(n_units - 1),
+    )

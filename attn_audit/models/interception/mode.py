@@ -1,0 +1,163 @@
+"""One TorchFunctionMode that sees every attention that a model computes, in call order.
+
+No registration, no code for any one architecture, no change to the user's model: while the mode is
+active, each softmax and each scaled_dot_product_attention that the model calls passes through here.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FunctionType
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from attn_audit.models.interception.attention import write_out
+from attn_audit.models.interception.views import WeightsView
+
+Visit = Callable[[int, Tensor, Tensor | None], Tensor | None]
+"""Called with the number of the attention in call order, its weights (batch head query key), and
+its scores before the softmax where there are any; what it returns, if anything, replaces the
+weights."""
+
+LookUp = Callable[[Tensor, Tensor], Tensor]
+"""Called with the ids and the embeddings that were looked up; returns what the model gets."""
+
+MAX_DEVIATION = 1e-2
+"""Of a sum of weights from 1 that may be rounding, in half precision too."""
+
+_SOFTMAX = {F.softmax, torch.softmax, torch.special.softmax, Tensor.softmax}
+
+
+def _inner_multi_head_attention() -> Callable[..., Any]:
+    """`F.multi_head_attention_forward` as the mode must run it.
+
+    The original hands itself to the mode as a whole, so that its inside is never seen; this copy
+    does not ask whether a mode is active.
+    """
+    original = F.multi_head_attention_forward
+    assert isinstance(original, FunctionType)
+    names = {**original.__globals__, "has_torch_function": lambda arguments: False}
+    copy = FunctionType(original.__code__, names, original.__name__, original.__defaults__)
+    copy.__kwdefaults__ = original.__kwdefaults__
+    return copy
+
+
+class Interception(TorchFunctionMode):
+    """While active, calls `visit` at the wanted attentions, and `look_up` at a table's look-ups."""
+
+    def __init__(
+        self,
+        n_batch: int,
+        visit: Visit,
+        *,
+        wanted: Sequence[int] | None = None,
+        output_of: nn.Module | None = None,
+        on_attention: Callable[[], None] | None = None,
+        table: Tensor | None = None,
+        look_up: LookUp | None = None,
+    ) -> None:
+        """Prepare; the mode is entered with `with`.
+
+        Args:
+            n_batch: Rows of the batch that the model is called on.
+            visit: Called at every wanted attention.
+            wanted: Numbers of attentions in call order; None for all. Others run on the model's
+                own kernel.
+            output_of: A module whose output is attention: numbered with the others.
+            on_attention: Called at every attention, wanted or not, before it is visited.
+            table: Weights whose look-ups are of interest.
+            look_up: Called at each of them.
+        """
+        super().__init__()
+        self._n_batch = n_batch
+        self._visit = visit
+        self._wanted = None if wanted is None else frozenset(wanted)
+        self._output_of = output_of
+        self._on_attention = on_attention
+        self._table = table
+        self._look_up = look_up
+        self._n_seen = 0
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """See one call of torch."""
+        kwargs = kwargs or {}
+        if func is F.scaled_dot_product_attention:
+            return self._product(*args, **kwargs)
+        if func is F.multi_head_attention_forward:
+            with self:
+                return _inner_multi_head_attention()(*args, **kwargs)
+        out = func(*args, **kwargs)
+        if func in _SOFTMAX:
+            return self._softmax(out, *args, **kwargs)
+        if self._look_up is not None and func is F.embedding:
+            ids, table = _named(("input", "weight"), args, kwargs)
+            return self._look_up(ids, out) if table is self._table else out
+        return out
+
+    def _is_wanted(self) -> bool:
+        """Count an attention, and say whether it is to be visited."""
+        number, self._n_seen = self._n_seen, self._n_seen + 1
+        if self._on_attention is not None:
+            self._on_attention()
+        return self._wanted is None or number in self._wanted
+
+    def _product(self, query: Tensor, key: Tensor, value: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if not self._is_wanted():
+            return F.scaled_dot_product_attention(query, key, value, *args, **kwargs)
+        written = write_out(query, key, value, *args, **kwargs)
+        return self._replaced(written.weights, written.scores, -1) @ written.values
+
+    def _softmax(self, out: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if out.dim() < 2 or not self._is_wanted():
+            return out
+        scores, axis = _named(("input", "dim"), args, kwargs)
+        return self._replaced(out, scores, axis)
+
+    def _replaced(self, weights: Tensor, scores: Tensor | None, axis: int) -> Tensor:
+        view = WeightsView.of(weights, axis, self._n_batch)
+        if view is None:
+            return weights
+        seen = None if scores is None else view.open(scores)
+        new = self._visit(self._n_seen - 1, view.open(weights), seen)
+        return weights if new is None else view.close(new.to(weights.dtype))
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """The mode itself, with a hook on the module whose output is attention."""
+        if self._output_of is None:
+            with self:
+                yield
+            return
+        handle = self._output_of.register_forward_hook(self._output)
+        try:
+            with self:
+                yield
+        finally:
+            handle.remove()
+
+    def _output(self, module: nn.Module, args: object, out: Any) -> Any:
+        if not isinstance(out, Tensor) or not self._is_wanted():
+            return out
+        return self._replaced(out, None, _axis_of_weights(out))
+
+
+def _axis_of_weights(out: Tensor) -> int:
+    """The last axis along which it sums to 1."""
+    for axis in range(-1, -out.dim(), -1):
+        if bool(((out.detach().sum(axis) - 1).abs() < MAX_DEVIATION).all()):
+            return axis
+    return -1
+
+
+def _named(names: tuple[str, str], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+    """Two leading arguments, given by position or by name."""
+    return [args[i] if i < len(args) else kwargs.get(name) for i, name in enumerate(names)]

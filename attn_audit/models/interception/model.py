@@ -1,0 +1,267 @@
+"""Any PyTorch classifier behind the contract of a model."""
+
+import dataclasses
+from collections.abc import Sequence
+from functools import cache, cached_property
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from attn_audit.data.example import Example
+from attn_audit.models.base import (
+    AttentionLayer,
+    AuditedModel,
+    Batch,
+    Encoded,
+    LinearReadout,
+    Reading,
+    RowChoice,
+    Site,
+)
+from attn_audit.models.interception.batch import InterceptedBatch
+from attn_audit.models.interception.classifier import (
+    NOT_AUDITED,
+    Classifier,
+    SequenceEncoded,
+)
+from attn_audit.models.interception.erasing import Removal, erased_logits
+from attn_audit.models.interception.leaking import MaskTrial, try_masks
+from attn_audit.models.interception.linear import is_linear, read_out_units
+from attn_audit.models.interception.lookup import EmbeddingLookUp, find_look_up
+from attn_audit.models.interception.passing import Pass, run_pass
+from attn_audit.models.interception.reading import Rows
+from attn_audit.models.interception.readout import ReadoutRule, differentiable_recurrence
+from attn_audit.models.interception.replay.choosing import (
+    CHEAPEST_FIRST,
+    NamedWays,
+    WayChoice,
+    choose_way,
+)
+from attn_audit.models.interception.survey import survey
+from attn_audit.models.task import mask_candidates
+from attn_audit.results.description import Findings, LayerDescription, ModelDescription
+from attn_audit.shapes import Logits
+
+
+class InterceptedModel(AuditedModel):
+    """A classifier whose attention is read, replaced and differentiated by interception."""
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        trial: Sequence[Example],
+        removal: Removal | None = None,
+        within: nn.Module | None = None,
+        ways: NamedWays = CHEAPEST_FIRST,
+    ) -> None:
+        """Find out by trial how the model computes its attention and what it does with it.
+
+        Args:
+            classifier: The model.
+            trial: A few texts to try it out on, of different lengths.
+            removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
+            within: The submodule to look for attention in; None: anywhere.
+            ways: Of replay, to be tried; full passes come last of themselves.
+
+        Raises:
+            UnsupportedModelError: No attention over the input is seen.
+        """
+        self.classifier = classifier
+        self.module = classifier.module.eval().requires_grad_(False)
+        self.task = classifier.task
+        self.device = classifier.device
+        self.unit = classifier.unit
+        unlabelled = [dataclasses.replace(e, labels=None, candidates=None) for e in trial]
+        encoded = classifier.encode(unlabelled)
+        self._survey = survey(classifier, encoded, within)
+        self.layers = tuple(
+            AttentionLayer(point.name, point.n_heads) for point in self._survey.points
+        )
+        self.default_site = Site(layer=self._survey.default)
+        self._candidates = ways
+        self._ways: dict[tuple[int, RowChoice], WayChoice] = {}
+        self._linear: dict[Site, bool] = {}
+        self.removal = Removal.DELETE
+        self._trial = self.collate(encoded)
+        self._masks = self._try_masks()
+        self.removal = self._choose_removal(removal)
+
+    # --- what was found -------------------------------------------------------------------------
+
+    def _try_masks(self) -> MaskTrial | None:
+        if not self.classifier.can_mask:
+            return None
+        return try_masks(self.classifier, self._look_up, self._trial)
+
+    def _choose_removal(self, removal: Removal | None) -> Removal:
+        """Masks leave shapes and positions as they are; where they leak, they leave nothing out."""
+        if removal is Removal.DELETE or self._masks is None or self._masks.leaks:
+            return Removal.DELETE
+        return Removal.MASK
+
+    @cached_property
+    def _look_up(self) -> EmbeddingLookUp:
+        return find_look_up(self.classifier, self._trial.inputs)
+
+    def describe(self) -> ModelDescription:
+        """What is known of the model, and what the trial found."""
+        layers = tuple(LayerDescription(name=x.name, n_heads=x.n_heads) for x in self.layers)
+        return self.classifier.describe().model_copy(
+            update={
+                "sites": (f"attention of {len(layers)} layers over the text's tokens",),
+                "layers": layers,
+                "default_layer": self.default_site.layer,
+                "linear_readout": self._is_linear(self.default_site),
+                "findings": self._findings,
+            }
+        )
+
+    @cached_property
+    def _findings(self) -> Findings:
+        way = self._way(self.default_site)
+        (reading,) = self.read(self._trial, [self.default_site])
+        rows = reading.row_mask
+        return Findings(
+            readout=self._survey.rule.value,
+            replay=way.name,
+            replay_error=way.error,
+            special_share=float(reading.rest[rows].double().mean()),
+            masking_leaks=None if self._masks is None else self._masks.leaks,
+            removal=self.removal.value,
+        )
+
+    def _way(self, site: Site) -> WayChoice:
+        """How other attention is tried at a layer, by a trial when it is first asked for."""
+        key = (site.layer, site.rows)
+        if key not in self._ways:
+            found = run_pass(self.classifier, self._survey, self._trial.inputs, [key])
+            self._ways[key] = choose_way(
+                found.reached[key],
+                found.admissible[key],
+                found.logits.unsqueeze(1),
+                self._candidates,
+            )
+        return self._ways[key]
+
+    def _is_linear(self, site: Site) -> bool:
+        if site not in self._linear:
+            (reading,) = self.read(self._trial, [site])
+            self._linear[site] = reading.attention.shape[1] == 1 and is_linear(
+                reading.replay, self._trial.unit_mask
+            )
+        return self._linear[site]
+
+    # --- examples in ----------------------------------------------------------------------------
+
+    def encode(self, examples: Sequence[Example]) -> list[Encoded]:
+        """Turn examples into token sequences, and mark the unit that is read out."""
+        return [self._mark_readout(item) for item in self.classifier.encode(examples)]
+
+    def _mark_readout(self, item: Encoded) -> Encoded:
+        assert isinstance(item, SequenceEncoded)
+        if self.removal is Removal.DELETE or self._masks is None:
+            return item
+        match self._survey.rule:
+            case ReadoutRule.FIRST:
+                unit = item.unit_of_position[0]
+            case ReadoutRule.LAST:
+                unit = item.unit_of_position[-1]
+            case _ if self._masks.first:
+                unit = 0
+            case _ if self._masks.last:
+                unit = item.n_units - 1
+            case _:
+                return item
+        return item if unit == NOT_AUDITED else dataclasses.replace(item, readout_unit=unit)
+
+    def collate(self, encoded: Sequence[Encoded]) -> InterceptedBatch:
+        """Pad examples into one batch."""
+        n_units = torch.tensor([item.n_units for item in encoded], device=self.device)
+        units = torch.arange(max(item.n_units for item in encoded), device=self.device)
+        readout = [NOT_AUDITED if e.readout_unit is None else e.readout_unit for e in encoded]
+        return InterceptedBatch(
+            encoded=tuple(encoded),
+            unit_mask=units < n_units.unsqueeze(1),
+            inputs=self.classifier.collate(encoded),
+            allowed=self._allowed(encoded),
+            readout_units=torch.tensor(readout, device=self.device),
+        )
+
+    def _allowed(self, encoded: Sequence[Encoded]) -> Tensor | None:
+        if all(item.candidates is None for item in encoded):
+            return None
+        everything = (True,) * len(self.task.labels)
+        return torch.tensor([e.candidates or everything for e in encoded], device=self.device)
+
+    # --- the contract ---------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def read(self, batch: Batch, sites: Sequence[Site]) -> list[Reading]:
+        """One pass for all sites; attention that no site asks for runs on the model's kernel."""
+        assert isinstance(batch, InterceptedBatch)
+        keys = list(dict.fromkeys((site.layer, site.rows) for site in sites))
+        found = run_pass(self.classifier, self._survey, batch.inputs, keys)
+        return [self._reading(batch, found, site) for site in sites]
+
+    def _reading(self, batch: InterceptedBatch, found: Pass, site: Site) -> Reading:
+        key = (site.layer, site.rows)
+        reached = found.reached[key]
+        rows = Rows.of(reached, found.admissible[key], site.head, batch.unit_mask.shape[1])
+        prepare_once = cache(lambda: self._way(site).way(reached))
+
+        def replay(
+            attention: Float[Tensor, "batch variant row unit"],
+        ) -> Float[Tensor, "batch variant label"]:
+            with differentiable_recurrence(self.classifier):
+                logits = rows.replay(prepare_once(), attention)
+            return mask_candidates(logits, batch.allowed)
+
+        def find_linear_readout() -> LinearReadout | None:
+            if not self._is_linear(site):
+                return None
+            return read_out_units(replay, batch.unit_mask, rows.mass[:, 0])
+
+        return Reading(
+            logits=mask_candidates(found.logits, batch.allowed),
+            attention=rows.attention,
+            admissible=rows.admissible,
+            mass=rows.mass,
+            rest=rows.rest,
+            row_mask=rows.row_mask,
+            replay=replay,
+            find_linear_readout=find_linear_readout,
+        )
+
+    def embed(self, batch: Batch) -> Float[Tensor, "batch token embedding"]:
+        """The embeddings of all positions; those of no unit are not used."""
+        assert isinstance(batch, InterceptedBatch)
+        return self._look_up.embed(batch.inputs)
+
+    def forward(
+        self,
+        batch: Batch,
+        embeddings: Float[Tensor, "batch token embedding"],
+        hold_attention: bool,
+    ) -> Logits:
+        """Logits with the embeddings of the audited positions replaced at every look-up."""
+        assert isinstance(batch, InterceptedBatch)
+        with differentiable_recurrence(self.classifier):
+            logits = self._look_up.logits(
+                self.classifier,
+                batch.inputs,
+                embeddings,
+                where=batch.inputs.units != NOT_AUDITED,
+                held=self._survey.numbers if hold_attention else (),
+                output_of=self._survey.points[0].output_of,
+            )
+        return mask_candidates(logits, batch.allowed)
+
+    def erase(
+        self, batch: Batch, keep: Bool[Tensor, "batch variant unit"]
+    ) -> Float[Tensor, "batch variant label"]:
+        """Mask or delete units, as `removal` says; nothing is intercepted."""
+        assert isinstance(batch, InterceptedBatch)
+        return mask_candidates(
+            erased_logits(self.classifier, batch, keep, self.removal), batch.allowed
+        )

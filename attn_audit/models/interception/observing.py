@@ -1,0 +1,85 @@
+"""What one recorded pass shows of a model's attentions."""
+
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor, nn
+
+from attn_audit.models.interception.classifier import Classifier, ModelInputs
+from attn_audit.models.interception.mode import Interception
+from attn_audit.models.interception.script import Recording
+from attn_audit.shapes import Logits
+
+MASKED = 1e3
+"""A score this far below its row's largest was masked: covers the least numbers of all types,
+1e30 (XLNet), 1e6 (Funnel) and 1e4 added to the score (GPT-1, CTRL). Weights themselves may
+underflow where nothing is masked."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One attention in one pass."""
+
+    shape: tuple[int, int, int, int]
+    """Batch, head, query, key."""
+    weights: Tensor
+    admissible: Bool[Tensor, "batch head query key"] | None
+    """None where the scores are not seen."""
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether its queries are positions that attend to none after them."""
+        n_queries, n_keys = self.shape[2:]
+        if self.admissible is None or n_queries != n_keys or n_queries == 1:
+            return False
+        return not bool(self.admissible.triu(1).any())
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A pass over one batch: its module calls, and every attention of a known layout."""
+
+    inputs: ModelInputs
+    logits: Logits
+    recording: Recording
+    attentions: dict[int, Observed] = field(default_factory=dict)
+    """By number in call order."""
+
+
+def admissible_keys(scores: Tensor) -> Bool[Tensor, "batch head query key"]:
+    """The keys that each query may attend to: those whose score was not masked.
+
+    Args:
+        scores: Before the softmax.
+    """
+    scores = scores.detach()
+    return scores > scores.amax(-1, keepdim=True) - MASKED
+
+
+@torch.no_grad()
+def observe(
+    classifier: Classifier, inputs: ModelInputs, output_of: nn.Module | None = None
+) -> Observation:
+    """Run the model once, and record everything.
+
+    Args:
+        classifier: The model.
+        inputs: A batch.
+        output_of: A module whose output is attention.
+    """
+    attentions: dict[int, Observed] = {}
+
+    def visit(number: int, weights: Tensor, scores: Tensor | None) -> None:
+        batch, head, query, key = weights.shape
+        admissible = None if scores is None else admissible_keys(scores)
+        attentions[number] = Observed((batch, head, query, key), weights, admissible)
+
+    recording = Recording()
+    mode = Interception(
+        len(inputs), visit, output_of=output_of, on_attention=recording.see_attention
+    )
+    # The mode's hook comes first: a module whose output is attention is still under way then.
+    with mode.active(), recording.of(classifier.module):
+        logits = classifier.logits(inputs)
+    return Observation(inputs, logits, recording, attentions)

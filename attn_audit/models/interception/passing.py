@@ -1,0 +1,119 @@
+"""One forward pass that reads attention and keeps what replays start from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from attn_audit.models.base import RowChoice
+from attn_audit.models.interception.classifier import Classifier, ModelInputs
+from attn_audit.models.interception.mode import Interception
+from attn_audit.models.interception.observing import admissible_keys
+from attn_audit.models.interception.point import AttentionPoint, Reached
+from attn_audit.models.interception.readout import ReadoutRule, reaching_rows, rows_by_rule
+from attn_audit.models.interception.script import CallKey, kept_outputs
+from attn_audit.models.interception.survey import Survey
+from attn_audit.shapes import Logits
+
+PlaceKey = tuple[int, RowChoice]
+"""Layer, and which of its rows."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one pass over a batch showed."""
+
+    logits: Logits
+    reached: dict[PlaceKey, Reached]
+    admissible: dict[PlaceKey, Bool[Tensor, "batch head query key"]]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    rows: Tensor
+    row_mask: Tensor
+    weights: Tensor
+    admissible: Tensor
+
+
+@torch.no_grad()
+def run_pass(
+    classifier: Classifier, found: Survey, inputs: ModelInputs, places: Sequence[PlaceKey]
+) -> Pass:
+    """Run the model once, and read its attention at some places.
+
+    Args:
+        classifier: The model.
+        found: What is known of its attentions.
+        inputs: A batch.
+        places: Layers, and which rows of them.
+    """
+    points = {found.points[layer].number: layer for layer, _ in places}
+    output_of = found.points[0].output_of
+    reaching = _reaching(classifier, found, inputs)
+    seen: dict[PlaceKey, _Seen] = {}
+
+    def visit(number: int, weights: Tensor, scores: Tensor | None) -> None:
+        for layer, choice in places:
+            if layer == points[number]:
+                rows, mask = _rows(found, inputs, choice, weights.shape[2], reaching)
+                seen[layer, choice] = _pick(
+                    found.points[layer], inputs, weights, scores, rows, mask
+                )
+
+    mode = Interception(len(inputs), visit, wanted=list(points), output_of=output_of)
+    with kept_outputs(_wanted_calls(found, places)) as outputs, mode.active():
+        logits = classifier.logits(inputs)
+    reached = {
+        key: Reached(
+            classifier, found.points[key[0]], inputs, s.rows, s.row_mask, s.weights, outputs
+        )
+        for key, s in seen.items()
+    }
+    return Pass(logits, reached, {key: s.admissible for key, s in seen.items()})
+
+
+def _wanted_calls(found: Survey, places: Sequence[PlaceKey]) -> dict[CallKey, torch.nn.Module]:
+    calls: dict[CallKey, torch.nn.Module] = {}
+    for layer, _ in places:
+        script = found.points[layer].script
+        calls |= script.finished if script is not None else {}
+    return calls
+
+
+def _reaching(classifier: Classifier, found: Survey, inputs: ModelInputs) -> Tensor | None:
+    """The rows that reach the logits, where no rule names them."""
+    if found.rule is not ReadoutRule.FOUND:
+        return None
+    point = found.points[found.default]
+    return reaching_rows(classifier, inputs, [point.number], point.output_of)[point.number]
+
+
+def _rows(
+    found: Survey, inputs: ModelInputs, choice: RowChoice, n_queries: int, reaching: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    rule = ReadoutRule.ALL if choice is RowChoice.ALL else found.rule
+    rows, mask = rows_by_rule(rule, inputs, n_queries)
+    if rule is ReadoutRule.FOUND and reaching is not None and reaching.shape == mask.shape:
+        mask = reaching
+    return rows, mask
+
+
+def _pick(
+    point: AttentionPoint,
+    inputs: ModelInputs,
+    weights: Tensor,
+    scores: Tensor | None,
+    rows: Tensor,
+    mask: Tensor,
+) -> _Seen:
+    index = rows[:, None, :, None].expand(-1, weights.shape[1], -1, weights.shape[3])
+    picked = weights.gather(2, index)
+    if scores is not None:
+        admissible = admissible_keys(scores.gather(2, index))
+    else:
+        first, n_keys = point.first_position, weights.shape[3]
+        admissible = inputs.real[:, None, None, first : first + n_keys].expand_as(picked)
+    return _Seen(rows, mask, picked, admissible)

@@ -1,0 +1,50 @@
+"""One attention of a model, what was learnt of it, and what one pass left there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from attn_audit.models.interception.classifier import Classifier, ModelInputs
+from attn_audit.models.interception.script import CallKey, Script
+
+
+@dataclass(frozen=True)
+class AttentionPoint:
+    """An attention whose keys are the positions of the input."""
+
+    number: int
+    """In call order, in a pass of the whole model."""
+    name: str
+    """The module that computes it, as the model names it."""
+    n_heads: int
+    first_position: int
+    """The position that its first key stands for."""
+    is_square: bool
+    """Whether its queries are the positions too."""
+    has_scores: bool
+    """Whether the scores before the softmax are seen; not where a module's output is attention."""
+    output_of: nn.Module | None
+    """The module whose output it is, where it is no softmax's."""
+    script: Script | None
+    """None where calls cannot be skipped."""
+    follower: nn.Module | None
+    """The first module with weights that is called after it: the output projection."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What one pass over a batch left at an attention: all that a replay starts from."""
+
+    classifier: Classifier
+    point: AttentionPoint
+    inputs: ModelInputs
+    rows: Int[Tensor, "batch query"]
+    """The query rows that are read."""
+    row_mask: Bool[Tensor, "batch query"]
+    weights: Float[Tensor, "batch head query key"]
+    """The model's own, in these rows."""
+    outputs: Mapping[CallKey, Any]
+    """What the calls of the script returned."""

@@ -1,0 +1,114 @@
+"""From the weights at one attention to a reading of its audited units, and back for a replay."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from attn_audit.models.interception.point import Reached
+from attn_audit.models.interception.replay.imposing import VariantLogits, Way
+from attn_audit.models.interception.units import UnitKeys
+
+KeyWeights = Float[Tensor, "batch row key"]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one site, head by head, over keys and over units."""
+
+    reached: Reached
+    head: int | None
+    keys: UnitKeys
+    weights: KeyWeights
+    """Raw: over all keys."""
+    admissible_keys: Bool[Tensor, "batch row key"]
+    row_mask: Bool[Tensor, "batch row"]
+
+    @staticmethod
+    def of(
+        reached: Reached,
+        admissible: Bool[Tensor, "batch head query key"],
+        head: int | None,
+        n_units: int,
+    ) -> "Rows":
+        """The rows of one head, or of all.
+
+        Args:
+            reached: A pass.
+            admissible: The keys that the rows may attend to.
+            head: Its index; None for all.
+            n_units: Of the longest example.
+        """
+        chosen = slice(None) if head is None else slice(head, head + 1)
+        weights = reached.weights[:, chosen]
+        n_heads = weights.shape[1]
+        keys = UnitKeys.of(reached.inputs, reached.point.first_position, weights.shape[-1], n_units)
+        mask = reached.row_mask.repeat(1, n_heads)
+        rows = weights.flatten(1, 2) * mask.unsqueeze(-1)
+        allowed = admissible[:, chosen].flatten(1, 2) & mask.unsqueeze(-1)
+        return Rows(reached, head, keys, rows, allowed & keys.is_audited.unsqueeze(1), mask)
+
+    @property
+    def mass(self) -> Float[Tensor, "batch row"]:
+        """The share of each row on the audited units."""
+        return (self.weights * self.keys.is_audited.unsqueeze(1)).sum(dim=-1)
+
+    @property
+    def rest(self) -> Float[Tensor, "batch row"]:
+        """The share on everything else."""
+        return (self.weights * ~self.keys.is_audited.unsqueeze(1)).sum(dim=-1)
+
+    @property
+    def attention(self) -> Float[Tensor, "batch row unit"]:
+        """Renormalised over the audited units; zeros where none of them has weight."""
+        totals = self.keys.total(self.weights.double())
+        mass = totals.sum(dim=-1, keepdim=True)
+        return (totals / torch.where(mass > 0, mass, 1)).to(self.weights.dtype)
+
+    @property
+    def admissible(self) -> Bool[Tensor, "batch row unit"]:
+        """Units with a key that the row may attend to."""
+        return self.keys.any(self.admissible_keys)
+
+    def raw(
+        self, attention: Float[Tensor, "batch variant row unit"]
+    ) -> Float[Tensor, "batch variant row key"]:
+        """Weights over all keys: units get shares of the row's mass, the rest keeps its own.
+
+        Inside a unit of several keys the proportions stay.
+
+        Args:
+            attention: Over the units; each row sums to 1.
+        """
+        shares = self._shares_within_units()
+        moved = self.keys.of_keys(attention) * (shares * self.mass.unsqueeze(-1)).unsqueeze(1)
+        own = (self.weights * ~self.keys.is_audited.unsqueeze(1)).unsqueeze(1)
+        return moved + own
+
+    def _shares_within_units(self) -> KeyWeights:
+        """Of its unit's weight the share of each key; equal shares where the unit has none."""
+        weights = self.weights * self.admissible_keys
+        allowed = self.admissible_keys.to(weights)
+        totals = self.keys.of_keys(self.keys.total(weights))
+        counts = self.keys.of_keys(self.keys.total(allowed)).clamp_min(1)
+        tiny = torch.finfo(weights.dtype).tiny
+        shares = torch.where(totals > tiny, weights / totals.clamp_min(tiny), allowed / counts)
+        return shares * self.keys.is_audited.unsqueeze(1)
+
+    def replay(self, way: Way, attention: Float[Tensor, "batch variant row unit"]) -> VariantLogits:
+        """Logits under other attention of this site's rows; other heads keep their own.
+
+        Args:
+            way: How weights of all heads are replayed.
+            attention: Over the units.
+        """
+        n_batch, n_variants = attention.shape[:2]
+        raw = self.raw(attention.to(self.weights.dtype))
+        own = self.reached.weights
+        n_heads, n_queries, n_keys = own.shape[1:]
+        if self.head is None:
+            return way(raw.reshape(n_batch, n_variants, n_heads, n_queries, n_keys))
+        every = own.unsqueeze(1).expand(-1, n_variants, -1, -1, -1)
+        before, after = every[:, :, : self.head], every[:, :, self.head + 1 :]
+        return way(torch.cat([before, raw.unsqueeze(2), after], dim=2))

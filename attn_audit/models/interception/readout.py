@@ -1,0 +1,122 @@
+"""Whose attention reaches the logits: found by gradient, not assumed."""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor, nn
+
+from attn_audit.models.interception.classifier import Classifier, ModelInputs
+from attn_audit.models.interception.mode import Interception
+
+ReachingRows = Bool[Tensor, "batch query"]
+
+
+class ReadoutRule(StrEnum):
+    """Which query rows are read out, in words."""
+
+    ONLY = "the only row"
+    FIRST = "first token"
+    LAST = "last token"
+    ALL = "every token"
+    FOUND = "other rows, found for each text"
+
+
+def reaching_rows(
+    classifier: Classifier,
+    inputs: ModelInputs,
+    numbers: Collection[int],
+    output_of: nn.Module | None = None,
+) -> dict[int, ReachingRows]:
+    """For each attention the rows whose weights have a gradient of the logits.
+
+    The weights are leaves that nothing before them is differentiated through, so the backward pass
+    covers only what lies behind the first of the attentions.
+
+    Args:
+        classifier: The model.
+        inputs: A batch.
+        numbers: Of the attentions, in call order.
+        output_of: A module whose output is attention.
+    """
+    leaves: dict[int, Tensor] = {}
+
+    def visit(number: int, weights: Tensor, scores: Tensor | None) -> Tensor:
+        leaves[number] = weights.detach().requires_grad_()
+        return leaves[number].clone()  # some models edit their weights in place
+
+    mode = Interception(len(inputs), visit, wanted=list(numbers), output_of=output_of)
+    with torch.enable_grad(), mode.active(), differentiable_recurrence(classifier):
+        logits = classifier.logits(inputs)
+        generator = torch.Generator().manual_seed(0)
+        mixture = torch.rand(logits.shape, generator=generator) + 0.5
+        score = (logits * mixture.to(logits)).sum()
+    gradients: Sequence[Tensor | None] = [None] * len(leaves)
+    if score.requires_grad:
+        gradients = torch.autograd.grad(score, list(leaves.values()), allow_unused=True)
+    return {
+        number: (gradient != 0).any(dim=3).any(dim=1)
+        if gradient is not None
+        else torch.zeros(leaf.shape[0], leaf.shape[2], dtype=torch.bool, device=leaf.device)
+        for (number, leaf), gradient in zip(leaves.items(), gradients, strict=True)
+    }
+
+
+@contextmanager
+def differentiable_recurrence(classifier: Classifier) -> Iterator[None]:
+    """Within: recurrent layers can be differentiated in eval mode, which cuDNN refuses.
+
+    Args:
+        classifier: The model.
+    """
+    is_recurrent = any(isinstance(m, nn.RNNBase) for m in classifier.module.modules())
+    if not is_recurrent or classifier.device.type != "cuda":
+        yield
+        return
+    with torch.backends.cudnn.flags(enabled=False):
+        yield
+
+
+def find_rule(rows: ReachingRows, inputs: ModelInputs) -> ReadoutRule:
+    """The rule by which rows are read out.
+
+    Args:
+        rows: From `reaching_rows`.
+        inputs: The same batch, with rows of different lengths.
+    """
+    if rows.shape[1] == 1:
+        return ReadoutRule.ONLY
+    seen = rows.any(dim=1)  # a saturated output has no gradient anywhere
+    for rule in (ReadoutRule.FIRST, ReadoutRule.LAST, ReadoutRule.ALL):
+        index, mask = rows_by_rule(rule, inputs, rows.shape[1])
+        expected = torch.zeros_like(rows).scatter(1, index, mask)
+        if bool((expected == rows)[seen].all()):
+            return rule
+    return ReadoutRule.FOUND
+
+
+def rows_by_rule(
+    rule: ReadoutRule, inputs: ModelInputs, n_queries: int
+) -> tuple[Int[Tensor, "batch row"], Bool[Tensor, "batch row"]]:
+    """The query rows of each example that a rule names, and where there is one.
+
+    Args:
+        rule: Any but FOUND.
+        inputs: A batch.
+        n_queries: Query rows of the attention; fewer or more than positions, where its queries are
+            something else.
+    """
+    real = inputs.real
+    if n_queries != real.shape[1]:
+        real = real.new_ones(len(real), n_queries)
+    queries = torch.arange(n_queries, device=real.device).expand_as(real)
+    match rule:
+        case ReadoutRule.FIRST | ReadoutRule.ONLY:
+            index = real.int().argmax(dim=1, keepdim=True)
+        case ReadoutRule.LAST:
+            index = torch.where(real, queries, 0).amax(dim=1, keepdim=True)
+        case ReadoutRule.ALL | ReadoutRule.FOUND:
+            return queries, real
+    return index, torch.ones_like(index, dtype=torch.bool)

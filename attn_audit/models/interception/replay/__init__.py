@@ -1,0 +1,1 @@
+"""Ways to the logits under other attention, from the cheapest to the surest."""

@@ -1,0 +1,48 @@
+"""Other weights in the place of the model's own, at one attention."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from attn_audit.models.interception.mode import Interception
+from attn_audit.models.interception.point import Reached
+
+Weights = Float[Tensor, "batch variant head query key"]
+"""Of the rows that are read; each row sums to 1."""
+
+VariantLogits = Float[Tensor, "batch variant label"]
+
+Way = Callable[[Weights], VariantLogits]
+
+
+def n_variants(weights: Weights) -> int:
+    """How many variants of each example."""
+    return weights.shape[1]
+
+
+@contextmanager
+def imposed(reached: Reached, number: int, weights: Weights) -> Iterator[None]:
+    """Within: the attention has these weights, in every row of a batch repeated for the variants.
+
+    Args:
+        reached: The attention.
+        number: Its number in call order, as the model will be run.
+        weights: Of the rows that are read; the others keep the model's own.
+    """
+    times = n_variants(weights)
+    rows = reached.rows.repeat_interleave(times, dim=0)
+    mask = reached.row_mask.repeat_interleave(times, dim=0)
+    new = weights.flatten(0, 1)
+
+    def visit(seen: int, own: Tensor, scores: Tensor | None) -> Tensor:
+        index = rows[:, None, :, None].expand(-1, *new.shape[1:2], -1, new.shape[-1])
+        kept = own.gather(2, index)
+        placed: Tensor = own.scatter(2, index, torch.where(mask[:, None, :, None], new, kept))
+        return placed
+
+    mode = Interception(len(new), visit, wanted=[number], output_of=reached.point.output_of)
+    with mode.active():
+        yield

@@ -1,0 +1,52 @@
+"""Between keys, which a model attends to, and units, which people are shown."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
+
+
+@dataclass(frozen=True)
+class UnitKeys:
+    """Which unit each key of an attention belongs to."""
+
+    unit: Int[Tensor, "batch key"]
+    """0 where the key is not audited."""
+    is_audited: Bool[Tensor, "batch key"]
+    n_units: int
+
+    @staticmethod
+    def of(inputs: ModelInputs, first_position: int, n_keys: int, n_units: int) -> "UnitKeys":
+        """The units of an attention's keys.
+
+        Args:
+            inputs: The batch.
+            first_position: Of the first key.
+            n_keys: How many keys; one beyond the last position is a sink.
+            n_units: Of the longest example.
+        """
+        units = inputs.units[:, first_position : first_position + n_keys]
+        n_sinks = n_keys - units.shape[1]
+        units = torch.nn.functional.pad(units, (0, n_sinks), value=NOT_AUDITED)
+        return UnitKeys(units.clamp_min(0), units != NOT_AUDITED, n_units)
+
+    def total(self, weights: Float[Tensor, "batch row key"]) -> Float[Tensor, "batch row unit"]:
+        """The weight of each unit: the sum over its keys."""
+        audited = weights * self.is_audited.unsqueeze(1)
+        out = weights.new_zeros(*weights.shape[:2], self.n_units)
+        return out.scatter_add(2, self.unit.unsqueeze(1).expand_as(weights), audited)
+
+    def any(self, mask: Bool[Tensor, "batch row key"]) -> Bool[Tensor, "batch row unit"]:
+        """Whether any key of a unit is marked."""
+        return self.total(mask.float()) > 0
+
+    def of_keys(
+        self, values: Float[Tensor, "batch *variant row unit"]
+    ) -> Float[Tensor, "batch *variant row key"]:
+        """For each key the value of its unit."""
+        middle = (1,) * (values.dim() - 2)
+        index = self.unit.reshape(len(self.unit), *middle, -1)
+        return values.gather(-1, index.expand(*values.shape[:-1], -1))

@@ -1,0 +1,63 @@
+"""The cheapest way of replay that a trial proves equal to whole passes."""
+
+from collections.abc import Callable
+
+import pytest
+
+from attn_audit.models.interception.model import InterceptedModel
+from attn_audit.models.interception.point import Reached
+from attn_audit.models.interception.replay.full import full
+from attn_audit.models.interception.replay.imposing import Way
+from tests.models.interception.matrix import audited, over_architectures
+from tests.models.interception.zoo import IdsClassifier, build, examples
+
+RESUMES = {
+    "xlnet": "has the batch second",
+    "funnel": "reads several pooled rows",
+    "convbert": "mixes values by a convolution before the projection",
+    "squeezebert": "has channels first",
+    "nystromformer": "adds a convolution over the values",
+    "eurobert": "reads every row",
+    "jamba": "reads every row",
+    "t5": "adds a position bias for all rows",
+    "mt5": "adds a position bias for all rows",
+}
+"""Where more than one row has to run again, and why."""
+
+
+@over_architectures
+def test_the_cheapest_way_that_is_exact_is_taken(name: str) -> None:
+    findings = audited(name).describe().findings
+    assert findings is not None
+    assert findings.replay == ("resume" if name in RESUMES else "row")
+    assert findings.replay_error <= 1e-5
+
+
+def wrong_values(reached: Reached) -> Way:
+    return lambda weights: full(reached)(weights) * 1.01
+
+
+def wrong_order(reached: Reached) -> Way:
+    """Right for one variant, wrong for several."""
+    return lambda weights: full(reached)(weights).flip(1)
+
+
+def wrong_shape(reached: Reached) -> Way:
+    return lambda weights: full(reached)(weights)[:, :1]
+
+
+def nothing_moves(reached: Reached) -> Way:
+    return lambda weights: full(reached)(reached.weights.unsqueeze(1).expand_as(weights))
+
+
+def refuses(reached: Reached) -> Way:
+    raise RuntimeError("whatever a model says when calls are skipped")
+
+
+@pytest.mark.parametrize("way", [wrong_values, wrong_order, wrong_shape, nothing_moves, refuses])
+def test_a_way_that_is_not_exact_is_not_taken(way: Callable[[Reached], Way]) -> None:
+    classifier = IdsClassifier(build("bert"), "bert")
+    model = InterceptedModel(classifier, examples(), ways=(("wrong", way), ("right", full)))
+    findings = model.describe().findings
+    assert findings is not None
+    assert findings.replay == "right"

@@ -1,0 +1,39 @@
+"""Variants in portions: the same values and gradients, in the memory of one portion."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from attn_audit.models.interception.replay import chunking
+from attn_audit.models.interception.replay.chunking import in_portions
+
+
+def way(weights: Tensor) -> Tensor:
+    """Some logits of each variant, with a bend."""
+    return weights.square().flatten(2).cumsum(-1)[..., :3].tanh()
+
+
+@pytest.mark.parametrize("positions", [1, 10, 1000])
+def test_portions_change_neither_values_nor_gradients(
+    positions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunking, "MAX_POSITIONS", 30)
+    whole = torch.rand(2, 7, 3, 1, 5, requires_grad=True)
+    divided = whole.detach().clone().requires_grad_()
+    expected, seen = way(whole), in_portions(way, positions)(divided)
+    assert torch.equal(seen, expected)
+    (gradient,) = torch.autograd.grad(seen.prod(), divided)
+    (expected_gradient,) = torch.autograd.grad(expected.prod(), whole)
+    assert torch.allclose(gradient, expected_gradient)
+
+
+def test_a_portion_has_no_more_positions_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunking, "MAX_POSITIONS", 30)
+    sizes: list[int] = []
+
+    def counting(weights: Tensor) -> Tensor:
+        sizes.append(weights.shape[1])
+        return way(weights)
+
+    in_portions(counting, positions_per_variant=10)(torch.rand(2, 7, 3, 1, 5))
+    assert sizes == [3, 3, 1]

@@ -1,0 +1,146 @@
+"""Texts without some of their units, against the model called on each of them alone."""
+
+from dataclasses import replace
+from functools import cache
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+
+from attn_audit.models.base import Encoded
+from attn_audit.models.interception.batch import InterceptedBatch
+from attn_audit.models.interception.classifier import ModelInputs
+from attn_audit.models.interception.erasing import Removal
+from attn_audit.models.interception.model import InterceptedModel
+from tests.models.interception.matrix import (
+    assert_close,
+    audited,
+    over,
+    over_architectures,
+    padded_batch,
+    padding_side,
+    read,
+)
+from tests.models.interception.zoo import (
+    CONFIGURATIONS,
+    MIXES_NEIGHBOURS,
+    NEEDS_END,
+    POOLS,
+    IdsClassifier,
+    build,
+    examples,
+)
+
+LEAKS = (*MIXES_NEIGHBOURS, *NEEDS_END)
+"""Decoders of encoder-decoders get the ids as they are."""
+
+TAKES_PADDING_IN = (*MIXES_NEIGHBOURS, *POOLS)
+
+N_VARIANTS = 4
+
+
+@cache
+def deleting(name: str) -> InterceptedModel:
+    classifier = IdsClassifier(build(name), name, padding_side(name))
+    return InterceptedModel(classifier, examples(), removal=Removal.DELETE)
+
+
+@over_architectures
+def test_a_masked_token_has_no_influence_or_is_known_to_leak(name: str) -> None:
+    model = audited(name)
+    (encoded,) = model.encode(examples((9,), seed=3))
+    inputs = model.collate([encoded]).inputs
+    speaking = {unit for unit in range(9) if speaks_masked(model, inputs, unit)}
+    findings = model.describe().findings
+    assert findings is not None
+    assert findings.masking_leaks == (name in LEAKS)
+    if name in LEAKS:
+        assert speaking == set(range(9))
+        assert findings.removal == "delete"
+    else:  # the residual of the token that is read out stays
+        assert speaking == set() if encoded.readout_unit is None else {encoded.readout_unit}
+        assert findings.removal == "mask"
+
+
+@over(name for name in CONFIGURATIONS if name not in {*LEAKS, *POOLS})
+def test_masked_variants_are_the_text_alone_with_that_mask(name: str) -> None:
+    model = audited(name)
+    batch = padded_batch(model)
+    keep = some_units(batch)
+    erased = model.erase(batch, keep)
+    for i, encoded in enumerate(batch.encoded):
+        for variant, kept in enumerate(keep[i, :, : encoded.n_units]):
+            if encoded.readout_unit is not None and not kept[encoded.readout_unit]:
+                expected = logits_without(model, encoded, kept)
+            else:
+                inputs = model.collate([encoded]).inputs
+                hidden = torch.zeros_like(inputs.real)
+                hidden[:, : encoded.n_units] = ~kept
+                expected = logits_of(model, model.classifier.mask(inputs, hidden))
+            assert_close(erased[i, variant], expected)
+
+
+@over(name for name in CONFIGURATIONS if name not in TAKES_PADDING_IN)
+def test_deleted_variants_are_the_shorter_text_alone(name: str) -> None:
+    model = deleting(name)
+    batch = padded_batch(model)
+    keep = some_units(batch)
+    erased = model.erase(batch, keep)
+    for i, encoded in enumerate(batch.encoded):
+        for variant, kept in enumerate(keep[i, :, : encoded.n_units]):
+            assert_close(erased[i, variant], logits_without(model, encoded, kept))
+
+
+@over(TAKES_PADDING_IN)
+def test_deleted_variants_of_one_length_are_the_shorter_text_alone(name: str) -> None:
+    model = deleting(name)
+    (encoded,) = model.encode(examples((7,), seed=3))
+    keep = ~torch.eye(7, dtype=torch.bool)
+    (erased,) = model.erase(model.collate([encoded]), keep.unsqueeze(0))
+    for logits, kept in zip(erased, keep, strict=True):
+        assert_close(logits, logits_without(model, encoded, kept))
+
+
+@over_architectures
+def test_keeping_everything_or_nothing_gives_the_prediction(name: str) -> None:
+    model = audited(name)
+    batch = padded_batch(model)
+    everything = batch.unit_mask.unsqueeze(1)
+    nothing = torch.zeros_like(everything)
+    erased = model.erase(batch, torch.cat([everything, nothing], dim=1))
+    own = read(model, batch).logits
+    assert_close(erased[:, 0], own)
+    assert_close(erased[:, 1], own)
+
+
+def some_units(batch: InterceptedBatch) -> Bool[Tensor, "batch variant unit"]:
+    """Each unit or not, at random; at least one."""
+    generator = torch.Generator().manual_seed(0)
+    n_batch, n_units = batch.unit_mask.shape
+    keep = torch.rand(n_batch, N_VARIANTS, n_units, generator=generator) < 0.6
+    keep[:, :, 1] = True
+    return keep & batch.unit_mask.unsqueeze(1)
+
+
+def speaks_masked(model: InterceptedModel, inputs: ModelInputs, unit: int) -> bool:
+    """Whether a masked unit's token makes a difference."""
+    is_unit = inputs.units == unit
+    masked = model.classifier.mask(inputs, is_unit)
+    ids = masked.keywords["input_ids"]
+    other_ids = torch.where(is_unit, (ids + 7) % 90 + 5, ids)
+    other = ModelInputs((), {**masked.keywords, "input_ids": other_ids}, inputs.units, inputs.real)
+    return not torch.allclose(logits_of(model, masked), logits_of(model, other), atol=1e-5)
+
+
+def logits_without(model: InterceptedModel, encoded: Encoded, kept: Tensor) -> Tensor:
+    """Of the text of the other tokens, written anew."""
+    words = encoded.example.text.split()
+    left = " ".join(word for word, stays in zip(words, kept.tolist(), strict=True) if stays)
+    (example,) = examples((1,))
+    shorter = replace(example, text=left)
+    return logits_of(model, model.collate(model.encode([shorter])).inputs)
+
+
+@torch.no_grad()
+def logits_of(model: InterceptedModel, inputs: ModelInputs) -> Tensor:
+    return model.classifier.logits(inputs)[0]

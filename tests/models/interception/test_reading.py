@@ -1,0 +1,154 @@
+"""From weights over keys to attention over units, and back: against plain loops."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
+from attn_audit.models.interception.point import AttentionPoint, Reached
+from attn_audit.models.interception.reading import Rows
+from tests.models.interception.zoo import IdsClassifier
+
+N_HEADS, N_UNITS = 2, 3
+UNITS = ((NOT_AUDITED, 0, 1, 1, 1, 2, NOT_AUDITED), (0, 0, NOT_AUDITED, 1, 1, 2, 2))
+"""Words of one to three tokens, a second text or special tokens between them."""
+
+
+def rows_of(weights: Tensor, admissible: Tensor | None = None, head: int | None = None) -> Rows:
+    """The rows of (batch head query key) weights."""
+    units = torch.tensor(UNITS)
+    point = AttentionPoint(0, "", N_HEADS, 0, False, True, None, None, None)
+    n_queries = weights.shape[2]
+    queries = torch.arange(n_queries).expand(len(UNITS), -1)
+    inputs = ModelInputs((), {}, units, torch.ones_like(units, dtype=torch.bool))
+    reached = Reached(
+        IdsClassifier(nn.Identity(), ""),
+        point,
+        inputs,
+        queries,
+        torch.ones_like(queries, dtype=torch.bool),
+        weights,
+        {},
+    )
+    allowed = torch.ones_like(weights, dtype=torch.bool) if admissible is None else admissible
+    return Rows.of(reached, allowed, head, N_UNITS)
+
+
+def random_weights(seed: int, n_queries: int = 2) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    shape = (len(UNITS), N_HEADS, n_queries, len(UNITS[0]))
+    return torch.rand(shape, generator=generator).softmax(-1)
+
+
+def random_attention(seed: int, n_variants: int = 3) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    shape = (len(UNITS), n_variants, 2 * N_HEADS, N_UNITS)
+    return torch.rand(shape, generator=generator).square().softmax(-1)
+
+
+seeds = st.integers(0, 10_000)
+
+
+@given(seed=seeds)
+def test_attention_mass_and_rest_are_sums_over_keys(seed: int) -> None:
+    weights = random_weights(seed)
+    rows = rows_of(weights)
+    for text, units in enumerate(UNITS):
+        for row, raw in enumerate(weights[text].flatten(0, 1)):
+            totals = [
+                sum(w for w, u in zip(raw.tolist(), units, strict=True) if u == unit)
+                for unit in range(N_UNITS)
+            ]
+            assert float(rows.mass[text, row]) == pytest.approx(sum(totals))
+            assert float(rows.rest[text, row]) == pytest.approx(1 - sum(totals), abs=1e-6)
+            expected = [total / sum(totals) for total in totals]
+            assert rows.attention[text, row].tolist() == pytest.approx(expected, rel=1e-5)
+
+
+@given(seed=seeds)
+def test_own_attention_gives_the_raw_weights_back(seed: int) -> None:
+    rows = rows_of(random_weights(seed))
+    raw = rows.raw(rows.attention.unsqueeze(1))
+    assert torch.allclose(raw.squeeze(1), rows.weights, atol=1e-6)
+
+
+@given(seed=seeds)
+def test_other_attention_moves_units_and_keeps_the_proportions_inside_them(seed: int) -> None:
+    rows, attention = rows_of(random_weights(seed)), random_attention(seed)
+    raw = rows.raw(attention)
+    for text, units in enumerate(UNITS):
+        for key, unit in enumerate(units):
+            own = rows.weights[text, :, key]
+            if unit == NOT_AUDITED:
+                expected = own.expand_as(raw[text, ..., key])
+            else:
+                of_unit = [k for k, u in enumerate(units) if u == unit]
+                share = own / rows.weights[text][:, of_unit].sum(-1)
+                expected = attention[text, ..., unit] * rows.mass[text] * share
+            assert torch.allclose(raw[text, ..., key], expected, atol=1e-6)
+
+
+@given(seed=seeds)
+def test_rows_under_other_attention_still_sum_to_one(seed: int) -> None:
+    raw = rows_of(random_weights(seed)).raw(random_attention(seed))
+    assert torch.allclose(raw.sum(-1), torch.ones(raw.shape[:-1]), atol=1e-6)
+    assert (raw >= 0).all()
+
+
+def test_a_unit_without_weight_spreads_what_it_gets_evenly() -> None:
+    weights = random_weights(0)
+    weights[0, :, :, 2:5] = 0  # the keys of unit 1
+    rows = rows_of(weights)
+    onto_unit = torch.zeros(len(UNITS), 1, 2 * N_HEADS, N_UNITS)
+    onto_unit[..., 1] = 1
+    raw = rows.raw(onto_unit)
+    thirds = (rows.mass[0] / 3).unsqueeze(-1).expand(-1, 3)
+    assert torch.allclose(raw[0, 0, :, 2:5], thirds)
+
+
+def test_a_key_that_may_not_be_attended_to_gets_nothing() -> None:
+    weights, admissible = random_weights(0), torch.ones(2, N_HEADS, 2, 7, dtype=torch.bool)
+    weights[0, :, :, 4] = 0
+    admissible[0, :, :, 4] = False  # of unit 1, whose other keys are 2 and 3
+    rows = rows_of(weights, admissible)
+    assert rows.admissible[0].all()
+    assert not rows.raw(random_attention(0))[0, ..., 4].any()
+
+
+def test_a_unit_none_of_whose_keys_may_be_attended_to_is_not_admissible() -> None:
+    weights, admissible = random_weights(0), torch.ones(2, N_HEADS, 2, 7, dtype=torch.bool)
+    admissible[0, :, :, 2:5] = False
+    assert rows_of(weights, admissible).admissible[0].tolist() == [[True, False, True]] * 4
+
+
+def test_a_row_without_weight_on_units_has_no_attention() -> None:
+    weights = torch.zeros(len(UNITS), N_HEADS, 2, 7)
+    weights[0, ..., 0] = weights[1, ..., 2] = 1  # special tokens
+    rows = rows_of(weights)
+    assert not rows.attention.any()
+    assert not rows.mass.any()
+    assert torch.equal(rows.rest, torch.ones_like(rows.rest))
+
+
+@dataclass
+class Given:
+    """A way of replay that keeps what it is given."""
+
+    weights: Tensor | None = None
+
+    def __call__(self, weights: Tensor) -> Tensor:
+        self.weights = weights
+        return torch.zeros(*weights.shape[:2], 1)
+
+
+def test_replaying_one_head_leaves_the_others_their_own() -> None:
+    weights, way = random_weights(0), Given()
+    rows = rows_of(weights, head=1)
+    rows.replay(way, random_attention(0)[:, :, :2])
+    assert way.weights is not None
+    assert torch.equal(way.weights[:, :, 0], weights[:, None, 0].expand(-1, 3, -1, -1))
+    assert torch.equal(way.weights[:, :, 1], rows.raw(random_attention(0)[:, :, :2]))
