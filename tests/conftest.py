@@ -1,11 +1,15 @@
 """What every folder of tests may use."""
 
 import os
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
+
+from tests.checkpoints import write_checkpoint
 
 # Models here are tiny: a second thread costs more than it brings.
 torch.set_num_threads(1)
@@ -16,6 +20,8 @@ settings.load_profile("here")
 
 REPOSITORY = Path(__file__).parents[1]
 
+Checkpoint = Callable[[str], Path]
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
@@ -24,3 +30,10 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the shared data sets and models: no {folder} (ATTN_AUDIT_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    """The folder of a tiny random checkpoint of a kind, made when it is first asked for."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    return cache(lambda kind: write_checkpoint(kind, folder / kind))

@@ -1,0 +1,1 @@
+"""HuggingFace models: loading, tokens and labels."""

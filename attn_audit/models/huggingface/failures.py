@@ -1,0 +1,31 @@
+"""What the libraries raise while they load, as one line each."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from attn_audit.data.quoting import one_line
+from attn_audit.errors import AttnAuditError, UnreadableCheckpointError, UnsupportedModelError
+
+
+@contextmanager
+def loading(location: str, what: str) -> Iterator[None]:
+    """Turn any failure within into an error of this interface.
+
+    Args:
+        location: The model, as the user wrote it.
+        what: What is loaded, for the message: `its weights`.
+
+    Raises:
+        UnreadableCheckpointError: It cannot be loaded.
+        UnsupportedModelError: It takes a package that is not installed.
+    """
+    try:
+        yield
+    except (AttnAuditError, MemoryError):
+        raise
+    except ImportError as error:
+        raise UnsupportedModelError(
+            f"cannot load {what} of {location}: {one_line(error)}"
+        ) from error
+    except Exception as error:  # the libraries raise whatever their readers raise
+        raise UnreadableCheckpointError(location, f"{what}: {one_line(error)}") from error

@@ -1,0 +1,95 @@
+"""From the name of a HuggingFace model to a classifier that can be audited."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from attn_audit.errors import UnreadableCheckpointError
+from attn_audit.models.huggingface.adapters import adapt, base_of
+from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
+from attn_audit.models.huggingface.configuration import CONFIG, read_configuration
+from attn_audit.models.huggingface.failures import loading
+from attn_audit.models.huggingface.locating import Checkpoint, fingerprint, locate
+from attn_audit.models.huggingface.options import LoadingOptions
+from attn_audit.models.huggingface.provenance import Details, Provenance
+from attn_audit.models.huggingface.quiet import quiet
+from attn_audit.models.huggingface.weights import load_weights, require_complete, require_finite
+
+
+def load_classifier(
+    location: str, options: LoadingOptions, device: torch.device
+) -> HuggingFaceClassifier:
+    """Load a sequence classifier and its tokenizer.
+
+    Args:
+        location: A local folder, or `name` or `owner/name` on the hub.
+        options: How to load it and split texts.
+        device: Where the weights go.
+
+    Raises:
+        CheckpointError: Missing, unreadable, unsafe or of a kind that is not supported.
+        ConfigurationError: The options do not fit the model.
+        InvalidWeightsError: The weights hold NaN or infinity.
+    """
+    checkpoint = locate(location, options.revision, options.trust_remote_code)
+    with quiet():
+        base = base_of(checkpoint)
+        module = _load_module(checkpoint, base, options.dtype)
+        tokenizer = _load_tokenizer(checkpoint if _has_tokenizer(checkpoint) else base)
+        if not getattr(module, "is_quantized", False):  # those are placed when they are loaded
+            module = module.to(device)
+        return HuggingFaceClassifier(
+            module.eval().requires_grad_(False),
+            tokenizer,
+            options,
+            Provenance(
+                location, fingerprint({checkpoint, base}), _details(checkpoint, base, module)
+            ),
+        )
+
+
+def _load_module(checkpoint: Checkpoint, base: Checkpoint, dtype: torch.dtype) -> nn.Module:
+    config = read_configuration(checkpoint if checkpoint.holds(CONFIG) else base)
+    module, missing = load_weights(base, config, dtype)
+    if base is not checkpoint:
+        missing = adapt(module, checkpoint, missing)
+    require_complete(checkpoint.location, missing)
+    require_finite(checkpoint.location, module)
+    return module
+
+
+def _has_tokenizer(checkpoint: Checkpoint) -> bool:
+    return any(checkpoint.holds(pattern) for pattern in ("tokenizer*", "vocab*", "*.model"))
+
+
+def _load_tokenizer(checkpoint: Checkpoint) -> Any:
+    from transformers import AutoTokenizer
+
+    if _has_tokenizer(checkpoint):
+        with loading(checkpoint.location, "its tokenizer"):
+            tokenizer = AutoTokenizer.from_pretrained(checkpoint.name, **checkpoint.arguments)
+        # Without its vocabulary the library makes a tokenizer that knows no word, and says nothing.
+        files = tokenizer.vocab_files_names.values()
+        if not files or any(checkpoint.holds(name) for name in files):
+            return tokenizer
+    raise UnreadableCheckpointError(
+        checkpoint.location,
+        "it holds no tokenizer (tokenizer.json)",
+        hint="Save the tokenizer that it was trained with beside it: save_pretrained.",
+    )
+
+
+def _details(checkpoint: Checkpoint, base: Checkpoint, module: nn.Module) -> Details:
+    details: dict[str, str | int | float | bool] = {}
+    if checkpoint.revision is not None:
+        details["revision"] = checkpoint.revision
+    if checkpoint.runs_code:
+        details["trust_remote_code"] = True
+    if base is not checkpoint:
+        details["base model"] = base.location
+    config: Any = module.config
+    quantization = getattr(config, "quantization_config", None)
+    if quantization is not None:
+        details["quantization"] = str(getattr(quantization, "quant_method", "yes"))
+    return details

@@ -1,0 +1,109 @@
+"""A model's weights: there, complete, of the right shapes, and finite."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+from attn_audit.data.quoting import listed
+from attn_audit.errors import InvalidWeightsError, UnreadableCheckpointError, UnsupportedModelError
+from attn_audit.models.huggingface.failures import loading
+from attn_audit.models.huggingface.locating import Checkpoint
+
+WEIGHTS = "model*.safetensors"
+
+
+def require_safetensors(checkpoint: Checkpoint, safe: str, pickled: str) -> None:
+    """Refuse weights that are a pickle or are not there.
+
+    Args:
+        checkpoint: The model's files.
+        safe: What the files of weights are called.
+        pickled: What they are called as pickles.
+
+    Raises:
+        UnreadableCheckpointError: There is no file of weights that can be loaded.
+    """
+    if checkpoint.holds(safe):
+        return
+    if checkpoint.holds(pickled):
+        raise UnreadableCheckpointError(
+            checkpoint.location,
+            f"its weights are a pickle ({pickled.replace('*', '')}), which can run code: only "
+            "safetensors are loaded",
+            hint="If you trust it, load it with transformers and save it again: "
+            "save_pretrained writes safetensors.",
+        )
+    raise UnreadableCheckpointError(
+        checkpoint.location, f"it holds no weights ({safe.replace('*', '')})"
+    )
+
+
+def load_weights(
+    checkpoint: Checkpoint, config: Any, dtype: torch.dtype
+) -> tuple[nn.Module, set[str]]:
+    """Build the module and load its weights.
+
+    Args:
+        checkpoint: The model's files.
+        config: Its configuration.
+        dtype: Of the module.
+
+    Returns:
+        The module, and the names of the weights that the files lack and that are random now.
+
+    Raises:
+        UnreadableCheckpointError: Damaged, or other shapes than the configuration says.
+    """
+    from transformers import AutoModelForSequenceClassification
+
+    require_safetensors(checkpoint, WEIGHTS, "pytorch_model*.bin")
+    with loading(checkpoint.location, "its weights"):
+        module, info = AutoModelForSequenceClassification.from_pretrained(
+            checkpoint.name,
+            config=config,
+            dtype=dtype,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,  # to be refused by name
+            output_loading_info=True,
+            **checkpoint.arguments,
+        )
+    _require_shapes(checkpoint.location, info["mismatched_keys"])
+    return module, set(info["missing_keys"])
+
+
+def require_complete(location: str, missing: Iterable[str]) -> None:
+    """Refuse a model part of which would be random.
+
+    Raises:
+        UnsupportedModelError: Weights are missing.
+    """
+    names = sorted(missing)
+    if names:
+        raise UnsupportedModelError(
+            f"{location} is not a whole classifier: its files lack {listed(names)}, which would "
+            "be random",
+            hint="Give a model that was fine-tuned to classify texts.",
+        )
+
+
+def require_finite(location: str, module: nn.Module) -> None:
+    """Refuse weights that are not numbers.
+
+    Raises:
+        InvalidWeightsError: NaN or infinity.
+    """
+    for name, parameter in module.named_parameters():
+        # Quantised weights are integers, or of 8 bits and never infinite.
+        is_float = parameter.is_floating_point() and parameter.element_size() > 1
+        if is_float and not bool(parameter.isfinite().all()):
+            raise InvalidWeightsError(location, name)
+
+
+def _require_shapes(location: str, mismatched: Iterable[tuple[str, Any, Any]]) -> None:
+    for name, found, expected in sorted(mismatched):
+        raise UnreadableCheckpointError(
+            location,
+            f"its {name} is {tuple(found)}, and its config.json says {tuple(expected)}",
+        )

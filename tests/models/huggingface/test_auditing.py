@@ -1,0 +1,70 @@
+"""Models in memory: the user's own transformers objects."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from attn_audit import Example, audit, wrap
+from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
+from attn_audit.models.huggingface.loading import load_classifier
+from attn_audit.models.huggingface.options import LoadingOptions, UnitKind
+from attn_audit.models.huggingface.siding import choose_padding_side
+from attn_audit.models.interception.classifier import ModelInputs
+from tests.checkpoints import SENTENCES
+from tests.conftest import Checkpoint
+
+
+def objects(checkpoint: Checkpoint, kind: str) -> tuple[torch.nn.Module, Any]:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    folder = checkpoint(kind)
+    module: torch.nn.Module = AutoModelForSequenceClassification.from_pretrained(folder)
+    return module, AutoTokenizer.from_pretrained(folder)
+
+
+EXAMPLES = [Example(f"e{i}", text) for i, text in enumerate(SENTENCES[:6])]
+
+
+@pytest.mark.parametrize("unit", ["token", "word"])
+def test_a_model_in_memory_is_audited_like_its_checkpoint(
+    checkpoint: Checkpoint, unit: UnitKind
+) -> None:
+    settings: dict[str, Any] = {"checks": ["permutation"], "permutations": 5, "reproducible": True}
+    wrapped = wrap(*objects(checkpoint, "bert"), unit=unit)
+    from_memory = audit(wrapped, EXAMPLES, **settings)
+    from_folder = audit(checkpoint("bert"), EXAMPLES, unit=unit, **settings)
+    assert from_memory.checks == from_folder.checks
+    assert from_memory.settings.unit == from_folder.settings.unit == unit
+
+
+def test_a_wrapped_model_works_as_before(checkpoint: Checkpoint) -> None:
+    module, tokenizer = objects(checkpoint, "bert")
+    module.train()
+    inputs = tokenizer(SENTENCES[:3], return_tensors="pt", padding=True)
+    before = module.eval()(**inputs).logits
+    audit(wrap(module, tokenizer), EXAMPLES, checks=["correlation"])
+    assert torch.equal(module(**inputs).logits, before)
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2", "llama", "t5"])
+def test_shorter_texts_are_padded_on_the_right(checkpoint: Checkpoint, kind: str) -> None:
+    classifier = load_classifier(str(checkpoint(kind)), LoadingOptions(), torch.device("cpu"))
+    choose_padding_side(classifier, EXAMPLES)
+    assert classifier.padding_side == "right"
+
+
+def test_shorter_texts_are_padded_on_the_left_where_the_last_position_is_read(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier = load_classifier(str(checkpoint("llama")), LoadingOptions(), torch.device("cpu"))
+
+    def last_position(self: HuggingFaceClassifier, inputs: ModelInputs) -> torch.Tensor:
+        module: Any = self.module
+        states = module.model(**inputs.keywords).last_hidden_state[:, -1]
+        logits: torch.Tensor = module.score(states)[:, :1]
+        return logits
+
+    monkeypatch.setattr(HuggingFaceClassifier, "logits", last_position)
+    choose_padding_side(classifier, EXAMPLES)
+    assert classifier.padding_side == "left"
