@@ -1,0 +1,129 @@
+"""What a user says of a module of their own: all that an audit cannot find out by itself."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from attn_audit.errors import ConfigurationError, nearest
+from attn_audit.models.task import Task, TaskKind
+
+OutputKind = Literal["logits", "probabilities"]
+
+
+@dataclass(frozen=True)
+class CustomModel:
+    """A PyTorch module with its labels, and how texts become what it is called with.
+
+    An adapter is a function that gets the checkpoint and returns one of these;
+    `sample_configs/plain_bilstm.py` has one for a classifier in plain PyTorch.
+
+    Example:
+        ```
+        def load(checkpoint):
+            module, ids = ...
+            return CustomModel(
+                module,
+                encode=lambda texts: pad([[ids[token] for token in tokens] for tokens in texts]),
+                labels=["negative", "positive"],
+                task="binary",
+            )
+        ```
+
+    Raises:
+        ConfigurationError: A field is not what it should be.
+    """
+
+    module: nn.Module
+    """A trained classifier; put into eval mode, its parameters are no longer trained. What it
+    returns may be a tensor, a tuple that starts with one, or an object with `logits`."""
+    encode: Callable[..., Any]
+    """Gets a batch of texts as lists of tokens, and returns what the module is called with: a
+    tensor, a tuple of tensors in the order of its parameters, or a dict by their names; padded, the
+    batch axis first, on any device. Each token has a column of its own, in the order of the text;
+    markers in front and behind are fine. Leave-one-out calls it with fewer tokens. Where
+    `takes_pairs`, it gets the second texts' tokens as a second argument."""
+    labels: Sequence[str]
+    """In the order of the outputs; binary: the negative one first."""
+    task: TaskKind | str
+    """`binary` (one output, or two that compete), `multiclass` (a softmax), `multilabel` (one
+    sigmoid for each label) or `candidates` (a softmax over the labels that an example allows)."""
+    output: OutputKind = "logits"
+    """What the module returns. Log-probabilities are logits of a softmax. Logits are the safer
+    choice: a probability of nearly 1 has lost the digits that tell it from other such."""
+    attention: str | None = None
+    """The submodule to look for attention in; one that calls no softmax returns the weights
+    itself. None: look everywhere."""
+    embedding: str | None = None
+    """The submodule whose `weight` the tokens' ids are looked up in. None: the `nn.Embedding` that
+    looks them up."""
+    tokenize: Callable[[str], Sequence[str]] | None = None
+    """Splits a text into tokens, those that are audited. None: at white space."""
+    takes_pairs: bool = False
+    """Whether there are two texts; the attention over the first is audited."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        self._require_types()
+        self._require_labels()
+        for field in ("attention", "embedding"):
+            self._require_submodule(field, getattr(self, field))
+        if self.embedding is not None and self.embedding_table() is None:
+            raise _error(f"embedding={self.embedding!r} has no weight of two axes")
+
+    @property
+    def audited_task(self) -> Task:
+        """The task as the checks know it."""
+        return Task(TaskKind(self.task), tuple(self.labels))
+
+    def embedding_table(self) -> Tensor | None:
+        """The weights of the named embedding; None where none is named, or it has none."""
+        if self.embedding is None:
+            return None
+        weight = getattr(self.module.get_submodule(self.embedding), "weight", None)
+        return weight if isinstance(weight, Tensor) and weight.dim() == 2 else None
+
+    def _require_types(self) -> None:
+        if not isinstance(self.module, nn.Module):
+            raise _error(f"module must be a torch.nn.Module, not {_kind(self.module)}")
+        if isinstance(self.module, torch.jit.ScriptModule):
+            raise _error("module is TorchScript; give the torch.nn.Module that it was made from")
+        for field in ("encode", "tokenize"):
+            value = getattr(self, field)
+            if not callable(value) and (value is not None or field == "encode"):
+                raise _error(f"{field} must be a function, not {_kind(value)}")
+        if self.output not in get_args(OutputKind):
+            raise _error(f"output must be logits or probabilities, not {self.output!r}")
+        if not isinstance(self.takes_pairs, bool):
+            raise _error(f"takes_pairs must be True or False, not {self.takes_pairs!r}")
+
+    def _require_labels(self) -> None:
+        kinds = [kind.value for kind in TaskKind]
+        if self.task not in kinds:
+            raise _error(f"there is no task {self.task!r}", hint=nearest(str(self.task), kinds))
+        names = None if isinstance(self.labels, str) else list(self.labels)
+        if names is None or not all(isinstance(name, str) for name in names):
+            raise _error(f"labels must be a list of names, not {self.labels!r}")
+        if len(set(names)) < len(names):
+            raise _error(f"a name stands twice in labels: {names}")
+        if self.task == TaskKind.BINARY and len(names) != 2:
+            raise _error(f"a binary task has 2 labels, not {len(names)}")
+        if len(names) < (1 if self.task == TaskKind.MULTILABEL else 2):
+            raise _error(f"a {self.task} task has several labels, not {len(names)}")
+
+    def _require_submodule(self, field: str, name: object) -> None:
+        names = [name for name, _ in self.module.named_modules() if name]
+        if name is not None and name not in names:
+            kind = type(self.module).__name__
+            hint = nearest(str(name), names) if names else None
+            raise _error(f"{field}={name!r}: {kind} has no such submodule", hint=hint)
+
+
+def _error(problem: str, hint: str | None = None) -> ConfigurationError:
+    return ConfigurationError(f"CustomModel: {problem}", hint=hint)
+
+
+def _kind(value: object) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__

@@ -1,0 +1,127 @@
+"""Examples as a user's tokens, and their units."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from attn_audit.data.example import Example
+from attn_audit.data.quoting import quoted
+from attn_audit.errors import ConfigurationError, IncompatibleDataError
+from attn_audit.models.custom.calling import call_tokenize
+from attn_audit.models.custom.custom_model import CustomModel
+from attn_audit.models.custom.units import find_spans, token_units
+from attn_audit.models.fitting import allowed_labels, match_labels, place
+from attn_audit.models.interception.classifier import NOT_AUDITED, SequenceEncoded
+from attn_audit.models.words import Units, group_by_word
+
+UnitKind = Literal["token", "word"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextEncoded(SequenceEncoded):
+    """An example as tokens; its positions are they, without what `encode` puts around them."""
+
+    tokens: tuple[str, ...]
+    second_tokens: tuple[str, ...]
+    """Of the second text; empty for single texts."""
+
+
+def without_units(encoded: TextEncoded, keep: Sequence[bool]) -> TextEncoded:
+    """A shorter text, of the units that are kept; they keep their numbers.
+
+    Args:
+        encoded: A text.
+        keep: For each unit whether it stays.
+    """
+    rest = [
+        (token, unit)
+        for token, unit in zip(encoded.tokens, encoded.unit_of_position, strict=True)
+        if unit == NOT_AUDITED or keep[unit]
+    ]
+    return replace(
+        encoded,
+        tokens=tuple(token for token, _ in rest),
+        unit_of_position=tuple(unit for _, unit in rest),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Splitter:
+    """How texts are split, and what the examples must fit.
+
+    Args:
+        custom: What the user says.
+        unit: What is audited: tokens, or words with all their tokens.
+        max_length: Tokens after which a text is cut; None: never.
+    """
+
+    custom: CustomModel
+    unit: UnitKind = "token"
+    max_length: int | None = None
+
+    def encode(self, examples: Sequence[Example]) -> list[TextEncoded]:
+        """Tokens, units and candidates, with labels in the model's own names.
+
+        Raises:
+            IncompatibleDataError: An example does not fit the model.
+        """
+        own = match_labels(self.custom.audited_task, examples)
+        return [self._encoded(example) for example in own]
+
+    def _encoded(self, example: Example) -> TextEncoded:
+        every = self._tokens(example.text)
+        tokens = every[: self.max_length]
+        units, unit_of_token = self._units(example, tokens)
+        if not units:
+            raise IncompatibleDataError(
+                place(example), f"the text has no token: {quoted(example.text)}"
+            )
+        return TextEncoded(
+            example=example,
+            units=units,
+            truncated=len(tokens) < len(every),
+            candidates=allowed_labels(self.custom.audited_task, example),
+            unit_of_position=unit_of_token,
+            tokens=tokens,
+            second_tokens=self._second_tokens(example),
+        )
+
+    def _units(self, example: Example, tokens: Sequence[str]) -> Units:
+        if self.unit == "token":
+            return token_units(example.text, tokens), tuple(range(len(tokens)))
+        spans = find_spans(example.text, tokens)
+        if None in spans:
+            raise IncompatibleDataError(
+                place(example),
+                f"--unit word: the text does not show the token {quoted(tokens[spans.index(None)])}"
+                ", so it cannot be told which word it belongs to",
+                hint="Audit tokens, with --unit token.",
+            )
+        return group_by_word(example.text, spans)
+
+    def _second_tokens(self, example: Example) -> tuple[str, ...]:
+        if self.custom.takes_pairs and example.text_pair is None:
+            raise IncompatibleDataError(
+                place(example),
+                "the model takes pairs of texts, and this example has no second text",
+                hint="Name the field that holds it with --text-pair-field.",
+            )
+        if not self.custom.takes_pairs and example.text_pair is not None:
+            raise IncompatibleDataError(
+                place(example),
+                "this example has a second text, and the adapter's model takes one",
+                hint="Say takes_pairs=True in the adapter if it takes two.",
+            )
+        return () if example.text_pair is None else self._tokens(example.text_pair)
+
+    def _tokens(self, text: str) -> tuple[str, ...]:
+        if self.custom.tokenize is None:
+            return tuple(text.split())
+        tokens = call_tokenize(self.custom, text)
+        is_list = isinstance(tokens, Sequence) and not isinstance(tokens, str)
+        if not is_list or not all(isinstance(token, str) for token in tokens):
+            raise ConfigurationError(
+                f"the adapter's tokenize returned {quoted(tokens)}",
+                hint="Return the tokens of the text: a list of strings.",
+            )
+        return tuple(tokens)

@@ -1,0 +1,149 @@
+"""Which columns of a module's inputs hold a text's tokens, found by trial."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice, pairwise
+
+import torch
+from torch import Tensor
+
+from attn_audit.errors import ConfigurationError
+from attn_audit.models.custom.arguments import Arguments
+from attn_audit.models.custom.columns import TokenColumns
+
+Encode = Callable[[Sequence[Sequence[str]], Sequence[Sequence[str]] | None], Arguments]
+
+MAX_PAIRS = 256
+"""Pairs of tokens among which one is sought that the module tells apart."""
+
+
+def find_columns(
+    encode: Encode, texts: Sequence[Sequence[str]], second: Sequence[Sequence[str]] | None
+) -> TokenColumns:
+    """Find the tokens by turning texts round and looking which columns change.
+
+    Args:
+        encode: The user's.
+        texts: Tokens of some texts.
+        second: Tokens of their second texts; None for single texts.
+
+    Raises:
+        ConfigurationError: The tokens have no columns of their own, or it cannot be told which.
+    """
+    told_apart = _told_apart(encode, texts, second)
+    if told_apart is None:
+        return _as_wide_as_the_texts(encode, texts, second)
+    one, other = told_apart
+    probes = [[one, other, other, other], [one, other]]
+    seconds = None if second is None else [second[0], second[0]]
+    if second is not None:  # a third, with another second text
+        probes.append(probes[0])
+        seconds = [second[0], second[0], max(second, key=len)]
+    forth = encode(probes, seconds)
+    back = encode([probe[::-1] for probe in probes], seconds)
+    for name, argument, turned in _changed(forth, back):
+        starts = [
+            _start(row, row_turned, len(probe))
+            for row, row_turned, probe in zip(argument, turned, probes, strict=True)
+        ]
+        found = _columns(name, argument, starts, [len(probe) for probe in probes])
+        if found is not None:
+            return found
+    raise _error()
+
+
+def _told_apart(
+    encode: Encode, texts: Sequence[Sequence[str]], second: Sequence[Sequence[str]] | None
+) -> tuple[str, str] | None:
+    """Two tokens whose order shows in what `encode` returns."""
+    distinct = list(dict.fromkeys(token for tokens in texts for token in tokens))
+    pairs = list(islice(pairwise(distinct), MAX_PAIRS))
+    if not pairs:
+        return None
+    seconds = None if second is None else [second[0]] * len(pairs)
+    forth = encode([[one, other] for one, other in pairs], seconds)
+    back = encode([[other, one] for one, other in pairs], seconds)
+    for _, argument, turned in _changed(forth, back):
+        differs = (argument != turned).reshape(len(pairs), -1).any(dim=1)
+        return pairs[int(differs.int().argmax())]
+    return None
+
+
+def _changed(forth: Arguments, back: Arguments) -> Iterator[tuple[int | str, Tensor, Tensor]]:
+    """The arguments with columns that differ between two calls."""
+    turned = dict(back.named())
+    for name, argument in forth.named():
+        other = turned.get(name)
+        if other is None or argument.dim() < 2 or argument.shape != other.shape:
+            continue
+        if not torch.equal(argument, other):
+            yield name, argument, other
+
+
+def _start(row: Tensor, turned: Tensor, n_tokens: int) -> int | None:
+    """The column where the tokens begin: they are what is the other way round."""
+    changed = (row != turned).reshape(len(row), -1).any(dim=1).nonzero()[:, 0].tolist()
+    if not changed:
+        return None
+    # The outermost columns that changed are as far from the first token as from the last.
+    start, remainder = divmod(changed[0] + changed[-1] - n_tokens + 1, 2)
+    tokens = slice(start, start + n_tokens)
+    if remainder or not 0 <= start <= changed[0] or tokens.stop > len(row):
+        return None
+    # The first of several tokens is unlike the others: else the text was turned round before.
+    is_forwards = n_tokens == 2 or not torch.equal(row[start], row[start + 1])
+    return start if is_forwards and torch.equal(row[tokens].flip(0), turned[tokens]) else None
+
+
+def _columns(
+    name: int | str, argument: Tensor, starts: Sequence[int | None], n_tokens: Sequence[int]
+) -> TokenColumns | None:
+    """The one rule that all starts follow; None where there is none."""
+    found = [start for start in starts if start is not None]
+    if len(found) < len(starts):
+        return None
+    behind = [argument.shape[1] - start - n for start, n in zip(found, n_tokens, strict=True)]
+    for edges, is_right_aligned in ((found, False), (behind, True)):
+        if len(set(edges)) == 1:
+            # The first two differ in length alone: the shorter one's outermost column is padding.
+            padding = argument[1, 0 if is_right_aligned else -1]
+            columns = TokenColumns(name, edges[0], 0, is_right_aligned, padding)
+            if len(starts) > 2:  # a second text may stand on the other side
+                return columns
+            return replace(columns, other_edge=_other_edge(columns, argument[:1], n_tokens[0]))
+    return None
+
+
+def _other_edge(columns: TokenColumns, row: Tensor, n_tokens: int) -> int:
+    """Markers on the side of the padding."""
+    holds_token = torch.zeros(row.shape[:2], dtype=torch.bool, device=row.device)
+    start = row.shape[1] - columns.edge - n_tokens if columns.is_right_aligned else columns.edge
+    holds_token[:, start : start + n_tokens] = True
+    return int(columns.real(row, holds_token).sum()) - columns.edge - n_tokens
+
+
+def _as_wide_as_the_texts(
+    encode: Encode, texts: Sequence[Sequence[str]], second: Sequence[Sequence[str]] | None
+) -> TokenColumns:
+    """Where no token is known, nothing shows but the width: without markers, tokens are all."""
+    longest = max(range(len(texts)), key=lambda i: len(texts[i]))
+    for name, argument in encode(texts, second).named():
+        if argument.dim() < 2 or argument.shape[1] != len(texts[longest]):
+            continue
+        shorter = [i for i, tokens in enumerate(texts) if len(tokens) < len(texts[longest])]
+        if all(not torch.equal(argument[i, -1], argument[longest, -1]) for i in shorter):
+            return TokenColumns(name, 0, 0, False, None)
+    raise ConfigurationError(
+        "it cannot be told where the adapter's encode puts a text's tokens: it makes the same of "
+        "every token that was tried",
+        hint="Name DATA whose first texts hold words that the model knows.",
+    )
+
+
+def _error() -> ConfigurationError:
+    return ConfigurationError(
+        "the adapter's encode does not give every token of a text a column of its own, in the "
+        "text's order and at the same distance from one end of every row",
+        hint="Let tokenize split texts into what encode gives one column each, and return the rows "
+        "in the order of the texts.",
+    )

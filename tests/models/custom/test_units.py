@@ -1,0 +1,73 @@
+"""Tokens are shown in the text's own spelling."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attn_audit.data.example import Example
+from attn_audit.errors import ConfigurationError, IncompatibleDataError
+from attn_audit.models.custom.encoding import Splitter, TextEncoded
+from attn_audit.models.custom.units import find_spans, token_units
+from tests.models.custom.toys import Pooling, attend_plainly, custom_of
+
+PIECES = {"Unbelievably": ["un", "##believ", "##ably"]}
+
+
+def split(text: str, unit: Any = "token", **said: Any) -> TextEncoded:
+    custom = custom_of(Pooling(attend_plainly), **said)
+    (encoded,) = Splitter(custom, unit).encode([Example(id="a", text=text)])
+    return encoded
+
+
+@given(st.text(min_size=1))
+def test_tokens_of_the_text_are_found_where_they_stand(text: str) -> None:
+    tokens = text.split()
+    spans = find_spans(text, tokens)
+    assert [text[slice(*span)] for span in spans if span is not None] == tokens
+
+
+@given(st.text(alphabet="aAbB .", min_size=1))
+def test_tokens_in_lower_case_are_found_too(text: str) -> None:
+    units = token_units(text, text.lower().split())
+    assert [unit.text for unit in units] == text.split()
+
+
+def test_a_token_that_the_text_does_not_show_keeps_its_own_spelling() -> None:
+    units = token_units("It cost 12 pounds", ["it", "cost", "<number>", "pounds"])
+    assert [unit.text for unit in units] == ["It", "cost", "<number>", "pounds"]
+    assert (units[2].start, units[2].end) == (7, 7)
+
+
+def test_a_capital_of_another_length_in_lower_case_does_no_harm() -> None:
+    text = "\u0130stanbul is large"
+    assert [unit.text for unit in token_units(text, text.split())] == text.split()
+
+
+def test_texts_are_split_at_white_space_unless_something_else_is_said() -> None:
+    assert split("Don't  panic, Arthur!").tokens == ("Don't", "panic,", "Arthur!")
+    assert split("abc", tokenize=list).tokens == ("a", "b", "c")
+
+
+def test_words_have_all_their_tokens() -> None:
+    encoded = split("so  bad!", unit="word", tokenize=lambda text: ["so", "ba", "d", "!"])
+    assert [unit.text for unit in encoded.units] == ["so", "bad!"]
+    assert encoded.unit_of_position == (0, 1, 1, 1)
+
+
+def test_a_token_of_no_word_is_refused_where_words_are_audited() -> None:
+    with pytest.raises(IncompatibleDataError, match=r"does not show the token '##d'") as caught:
+        split("bad", unit="word", tokenize=lambda text: ["ba", "##d"])
+    assert "--unit token" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("tokens", [None, "abc", 3, [1, 2]])
+def test_tokenize_must_give_strings(tokens: object) -> None:
+    with pytest.raises(ConfigurationError, match="tokenize returned"):
+        split("abc", tokenize=lambda text: tokens)
+
+
+def test_a_text_without_tokens_is_refused() -> None:
+    with pytest.raises(IncompatibleDataError, match="has no token"):
+        split("abc", tokenize=lambda text: [])
