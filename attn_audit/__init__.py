@@ -7,14 +7,18 @@ from attn_audit.version import __version__
 if TYPE_CHECKING:
     from attn_audit.auditing import audit
     from attn_audit.data.example import Example
+    from attn_audit.models.custom.custom_model import CustomModel
+    from attn_audit.models.huggingface.auditing import wrap
     from attn_audit.results.report import Report
 
-__all__ = ["Example", "Report", "__version__", "audit"]
+__all__ = ["CustomModel", "Example", "Report", "__version__", "audit", "wrap"]
 
 _HOMES = {
     "audit": "attn_audit.auditing",
+    "CustomModel": "attn_audit.models.custom.custom_model",
     "Example": "attn_audit.data.example",
     "Report": "attn_audit.results.report",
+    "wrap": "attn_audit.models.huggingface.auditing",
 }
 
 

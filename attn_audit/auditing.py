@@ -1,35 +1,33 @@
 """The use case: audit a model on a data set and report what was found."""
 
-import platform
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from attn_audit.checks.base import Check
-from attn_audit.checks.selection import epsilon_for, make_checks
+from attn_audit.checks.selection import make_checks, select_sites
 from attn_audit.config import AuditSettings, validate
 from attn_audit.data.example import Example
-from attn_audit.engine import AUTO_BATCH_SIZE, Plan, Stopwatch, run
+from attn_audit.engine.arithmetic import full_precision
+from attn_audit.engine.plan import AUTO_BATCH_SIZE, Plan
+from attn_audit.engine.running import run
+from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import ConfigurationError
 from attn_audit.formats.outputs import require_outputs
-from attn_audit.formats.records import RecordsWriter
 from attn_audit.inputs import AuditedData, load_named_model
 from attn_audit.models.base import AuditedModel
+from attn_audit.models.self_check import self_check
 from attn_audit.models.task import TaskKind
-from attn_audit.reporting import build_report, describe_records, round_seconds
-from attn_audit.results.record import FIELDS, LIST_FIELDS, Record
-from attn_audit.results.report import RecordsFile, Report, Run, Settings, Tool
-from attn_audit.results.table import RecordTable, TableWriter, record_schema
-from attn_audit.statistics.telling import TellingExamples
-from attn_audit.version import __version__
+from attn_audit.reporting.provenance import describe_settings, describe_tool
+from attn_audit.reporting.recording import Recording, RecordsPaths
+from attn_audit.reporting.report import build_report, round_seconds
+from attn_audit.results.report import Report, Run
+from attn_audit.results.table import RecordTable
+
+N_TRIAL = 8
+"""Examples that a model is tried out on before the audit."""
 
 
 def audit(
@@ -53,7 +51,8 @@ def audit(
 
     Raises:
         UsageError: Model, data or settings cannot be used.
-        AuditFailedError: The model's weights or outputs are not numbers.
+        AuditFailedError: The model's weights or outputs are not numbers, or it fails the
+            self-check.
     """
     named = {"model": model, "data": data}
     places = {key: str(value) for key, value in named.items() if isinstance(value, str | Path)}
@@ -90,9 +89,12 @@ def run_audit(
         on_progress: Called with the number of examples of every finished batch.
     """
     started, clock, stopwatch = datetime.now(UTC), time.perf_counter(), Stopwatch()
-    with _threads(settings.threads):
+    with full_precision(settings.threads):
         data = AuditedData.of(settings) if examples is None else AuditedData.in_memory(examples)
-        report = _audit(model or load_named_model(settings), data, settings, stopwatch, on_progress)
+        with stopwatch.measure("reading data"):
+            trial, data = data.peek(N_TRIAL)
+        audited = model or load_named_model(settings, trial)
+        report = _audit(audited, data, trial, settings, stopwatch, on_progress)
     if settings.reproducible:
         return report
     timing = Run(
@@ -106,115 +108,48 @@ def run_audit(
 def _audit(
     model: AuditedModel,
     data: AuditedData,
+    trial: Sequence[Example],
     settings: AuditSettings,
     stopwatch: Stopwatch,
     on_progress: Callable[[int], None],
 ) -> Report:
     """Write the records of every shard aside, then sum them up."""
-    checks, telling = make_checks(settings, model), TellingExamples()
-    plan = Plan(checks, settings.seed, _batch_size(settings))
+    sites = select_sites(settings, model)
+    with stopwatch.measure("self-check"):
+        self_checks = self_check(model, model.encode(trial), sites[0])
+    plan = Plan(make_checks(settings, model), sites, settings.seed, _batch_size(settings))
+    files = RecordsPaths.of(settings.records, has_several_sites=len(sites) > 1)
     with tempfile.TemporaryDirectory(prefix="attn-audit-") as folder:
         table = Path(folder) / "records.parquet"
-        shards = run(model, data.sampled(settings), plan, stopwatch, on_progress)
-        counts = _write(shards, table, model, settings, telling)
+        is_multilabel = model.task.kind is TaskKind.MULTILABEL
+        with Recording(
+            table, files, n_logits=model.task.n_logits, is_multilabel=is_multilabel
+        ) as recording:
+            for found in run(model, data.sampled(settings), plan, stopwatch, on_progress):
+                recording.add(
+                    [finding.record for finding in found],
+                    [record for finding in found for record in finding.site_records],
+                )
         with stopwatch.measure("summing up"):
             records = RecordTable(table)
             return build_report(
                 records,
-                tool=_tool(),
+                tool=describe_tool(),
                 model=model.describe(),
-                data=data.describe(settings, len(records), counts.n_labelled, counts.n_truncated),
-                settings=_describe_settings(settings, checks, model),
-                telling=telling,
-                records_file=_records_file(settings),
+                data=data.describe(
+                    settings,
+                    len(records),
+                    recording.n_labelled,
+                    recording.n_truncated,
+                    recording.n_readout_deleted,
+                ),
+                settings=describe_settings(settings, plan.checks, sites[0], model),
+                self_checks=self_checks,
+                telling=recording.telling,
+                sites=recording.sites,
+                records_file=files.describe(Path(settings.output) if settings.output else None),
             )
-
-
-@contextmanager
-def _threads(n_threads: int | None) -> Iterator[None]:
-    """Compute with that many threads, and leave the process as it was."""
-    before = torch.get_num_threads()
-    if n_threads is not None:
-        torch.set_num_threads(n_threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _batch_size(settings: AuditSettings) -> int:
     return AUTO_BATCH_SIZE if settings.batch_size == "auto" else settings.batch_size
-
-
-@dataclass
-class _Counts:
-    n_labelled: int = 0
-    n_truncated: int = 0
-
-    def add(self, records: list[Record]) -> None:
-        self.n_labelled += sum(record.label is not None for record in records)
-        self.n_truncated += sum(record.truncated for record in records)
-
-
-def _write(
-    shards: Iterator[list[Record]],
-    spool: Path,
-    model: AuditedModel,
-    settings: AuditSettings,
-    telling: TellingExamples,
-) -> _Counts:
-    """Write every shard as it comes: all columns for the user, the scalar ones to sum up."""
-    is_multilabel = model.task.kind is TaskKind.MULTILABEL
-    scalars = [name for name in FIELDS if name not in LIST_FIELDS]
-    counts = _Counts()
-    with ExitStack() as stack:
-        table = TableWriter(spool, record_schema(model.task.n_logits, is_multilabel, scalars))
-        stack.callback(table.close)
-        writers: list[TableWriter | RecordsWriter] = [table]
-        if settings.records is not None:
-            path = Path(settings.records)
-            writers.append(
-                stack.enter_context(RecordsWriter(path, model.task.n_logits, is_multilabel))
-            )
-        for records in shards:
-            for writer in writers:
-                writer.write(records)
-            telling.offer(records)
-            counts.add(records)
-    return counts
-
-
-def _records_file(settings: AuditSettings) -> RecordsFile | None:
-    if settings.records is None:
-        return None
-    output = None if settings.output is None else Path(settings.output)
-    return describe_records(Path(settings.records), output)
-
-
-def _tool() -> Tool:
-    libraries = {
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "numpy": np.__version__,
-    }
-    return Tool(name="attn-audit", version=__version__, libraries=libraries)
-
-
-def _describe_settings(
-    settings: AuditSettings, checks: tuple[Check, ...], model: AuditedModel
-) -> Settings:
-    return Settings(
-        fields=settings.fields,
-        label_map=settings.label_map,
-        checks=tuple(check.id for check in checks),
-        measures=settings.measures,
-        epsilon=epsilon_for(settings, model),
-        permutations=settings.permutations,
-        method=settings.method,
-        iterations=settings.iterations,
-        restarts=settings.restarts,
-        seed=settings.seed,
-        batch_size=str(settings.batch_size),
-        threads=torch.get_num_threads(),
-        device=model.device.type,
-    )

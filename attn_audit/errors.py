@@ -18,7 +18,8 @@ AttnAuditError
 │   └── OutputError                     a file that cannot be written
 └── AuditFailedError                  exit code 3: the audit was started and cannot be carried out
     ├── InvalidWeightsError
-    └── InvalidOutputError
+    ├── InvalidOutputError
+    └── SelfCheckError                  what is measured would not be the model
 """
 
 from collections.abc import Iterable
@@ -112,8 +113,8 @@ class CheckpointNotFoundError(CheckpointError):
     def __init__(self, path: str) -> None:
         super().__init__(
             f"no model at {path}",
-            hint="Give a model.pt made by `attn-audit train`, or a folder of the original code "
-            "(config.json, enc.th, dec.th).",
+            hint="Give a HuggingFace model's folder or name on the hub, a model.pt made by "
+            "`attn-audit train`, or a folder of the original code (config.json, enc.th, dec.th).",
         )
 
 
@@ -186,3 +187,13 @@ class InvalidOutputError(AuditFailedError):
             hint="Run the model on this example alone to see where it overflows.",
         )
         self.example_id = example_id
+
+
+class SelfCheckError(AuditFailedError):
+    """What must hold before anything is measured does not: names all that failed."""
+
+    def __init__(self, failures: Iterable[str], advice: Iterable[str]) -> None:
+        super().__init__(
+            f"the self-check failed, and nothing was measured: {'; '.join(failures)}",
+            hint=" ".join(advice),
+        )

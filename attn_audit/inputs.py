@@ -1,7 +1,8 @@
 """The model and the data that an audit's settings name."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 
 from attn_audit import demo
@@ -16,15 +17,29 @@ from attn_audit.data.reading import (
     sample_examples,
 )
 from attn_audit.models.base import AuditedModel
-from attn_audit.models.loading import load_model, resolve_device
+from attn_audit.models.loading import ModelOptions, load_model, resolve_device
 from attn_audit.results.report import DataDescription
 
+_MODEL_SETTINGS = (
+    "adapter",
+    "trust_remote_code",
+    "revision",
+    "dtype",
+    "max_length",
+    "task",
+    "unit",
+    "removal",
+)
+"""Settings that a model is loaded with."""
 
-def load_named_model(settings: AuditSettings) -> AuditedModel:
+
+def load_named_model(settings: AuditSettings, trial: Sequence[Example]) -> AuditedModel:
     """The model that the settings name, on the device that they name.
 
     Args:
         settings: Checked, with a model.
+        trial: The first examples of the data, for models whose attention is found by trying it
+            out; of the paper's models all is known.
 
     Raises:
         CheckpointError: Missing, unreadable, unsafe or not supported.
@@ -32,9 +47,12 @@ def load_named_model(settings: AuditSettings) -> AuditedModel:
         InvalidWeightsError: The weights are not numbers.
     """
     assert settings.model is not None, "settings.require_inputs() comes first"
-    vocabulary = None if settings.vocabulary is None else Path(settings.vocabulary)
+    options = ModelOptions(
+        vocabulary=None if settings.vocabulary is None else Path(settings.vocabulary),
+        **{name: getattr(settings, name) for name in _MODEL_SETTINGS},
+    )
     location = demo.or_packaged(settings.model, demo.MODEL)
-    return load_model(location, resolve_device(settings.device), vocabulary)
+    return load_model(location, resolve_device(settings.device), options, trial)
 
 
 @dataclass(frozen=True)
@@ -75,6 +93,19 @@ class AuditedData:
         """Examples that the caller holds."""
         return AuditedData(examples, "examples in memory", "examples in memory", None, None)
 
+    def peek(self, n_examples: int) -> tuple[tuple[Example, ...], "AuditedData"]:
+        """The first examples, and the same data with none of them missing.
+
+        Args:
+            n_examples: How many, or as many as there are.
+
+        Raises:
+            DataError: They cannot be read, or a data file holds none.
+        """
+        iterator = iter(self.examples)
+        first = tuple(islice(iterator, n_examples))
+        return first, replace(self, examples=chain(first, iterator))
+
     def sampled(self, settings: AuditSettings) -> Iterable[Example]:
         """The examples, or the random sample of them that the settings ask for."""
         if settings.limit is None:
@@ -82,7 +113,12 @@ class AuditedData:
         return sample_examples(self.examples, settings.limit, settings.seed)
 
     def describe(
-        self, settings: AuditSettings, n_examples: int, n_labelled: int, n_truncated: int
+        self,
+        settings: AuditSettings,
+        n_examples: int,
+        n_labelled: int,
+        n_truncated: int,
+        n_readout_deleted: int,
     ) -> DataDescription:
         """The data as the report names it, with what was counted while it was read."""
         return DataDescription(
@@ -94,4 +130,5 @@ class AuditedData:
             limit=settings.limit,
             n_labelled=n_labelled,
             n_truncated=n_truncated,
+            n_readout_deleted=n_readout_deleted,
         )

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from attn_audit.checks.base import AuditedBatch, read_batch
+from attn_audit.checks.base import AuditedBatch
+from attn_audit.checks.reading import read_batch
 from attn_audit.data.reading import DataSource, read_examples
 from attn_audit.models.loading import load_model
 
@@ -59,7 +60,7 @@ def load_golden(shared: Path, name: str) -> Golden:
     batch = model.collate(model.encode(examples))
     with np.load(folder / "expected.npz") as arrays:
         expected = dict(arrays)
-    return Golden(folder, read_batch(model, batch, model.sites[0], seed=0), expected)
+    return Golden(folder, read_batch(model, batch, model.default_site, seed=0), expected)
 
 
 def token_ids(golden: Golden) -> list[list[int]]:

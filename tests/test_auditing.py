@@ -15,7 +15,7 @@ import pytest
 import attn_audit
 from attn_audit.config import AuditSettings
 from attn_audit.data.example import Example
-from attn_audit.engine import Plan
+from attn_audit.engine.plan import Plan
 from attn_audit.errors import (
     ConfigurationError,
     InvalidOutputError,

@@ -12,10 +12,10 @@ from attn_audit.models.attention_pooling.architecture import (
     AttentionKind,
     EncoderKind,
 )
+from attn_audit.models.attention_pooling.describing import describe_architecture
 from attn_audit.models.attention_pooling.model import AttentionPoolingModel
 from attn_audit.models.attention_pooling.network import AttentionPoolingNetwork
 from attn_audit.models.attention_pooling.tokenizer import MARKERS, Tokenizer, Vocabulary
-from attn_audit.models.loading import describe_architecture
 from attn_audit.models.task import Task, TaskKind
 
 WORDS = tuple(f"w{i}" for i in range(4, 40))

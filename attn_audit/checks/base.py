@@ -1,20 +1,17 @@
 """What every check sees, and what it gives."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from functools import cached_property
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
-from attn_audit.errors import InvalidOutputError
-from attn_audit.models.base import AuditedModel, Batch, Reading, Site
-from attn_audit.results.record import Status
-
-Columns = dict[str, Sequence[Any]]
-"""Values of record fields by name, one for each example of a batch; None where not measured."""
+from attn_audit.checks.columns import Columns
+from attn_audit.importance.measures import Importances
+from attn_audit.models.base import AuditedModel, Batch, Reading
 
 MIN_AUDITED_MASS = 1e-6
 """Below this share of attention on the audited units, an example's attention is rounding noise."""
@@ -22,18 +19,20 @@ MIN_AUDITED_MASS = 1e-6
 
 @dataclass(frozen=True)
 class AuditedBatch:
-    """A batch with everything that several checks need, computed once."""
+    """A batch at one site, with everything that several checks need, computed once."""
 
     model: AuditedModel
     batch: Batch
     reading: Reading
     seed: int
+    importances: Importances
+    """Shared by all sites of the batch."""
     attention: Float64[Tensor, "batch row unit"]
-    """The model's weights, renormalised in float64."""
+    """The model's weights, renormalised in float64; zeros where a row has no mass."""
     explanation: Float64[Tensor, "batch unit"]
     """What people would be shown: the renormalised mean of the rows' raw weights."""
     mass: Float64[Tensor, " batch"]
-    """Share of all attention that lies on the audited units."""
+    """Share of all attention that lies on the audited units: the mean over the rows there are."""
     probabilities: Float64[Tensor, "batch label"]
 
     @property
@@ -52,6 +51,39 @@ class AuditedBatch:
         has_mass: np.ndarray = (self.mass >= MIN_AUDITED_MASS).cpu().numpy()
         return has_mass
 
+    @cached_property
+    def admissible(self) -> Bool[Tensor, "batch row unit"]:
+        """The units that each row may attend to; none where there is no row."""
+        every = self.reading.row_mask.unsqueeze(2) & self.batch.unit_mask.unsqueeze(1)
+        return self.reading.admissible & every
+
+    @cached_property
+    def is_unrestricted(self) -> bool:
+        """Whether every row may attend to every unit of its text: the usual case."""
+        every = self.reading.row_mask.unsqueeze(2) & self.batch.unit_mask.unsqueeze(1)
+        return bool((self.admissible == every).all())
+
+    @cached_property
+    def can_move(self) -> Bool[np.ndarray, " batch"]:
+        """Whether some row may attend to two units, so that attention can lie elsewhere."""
+        can_move: np.ndarray = (self.admissible.sum(dim=-1) > 1).any(dim=-1).cpu().numpy()
+        return can_move
+
+    @cached_property
+    def row_share(self) -> Float64[Tensor, "batch row"]:
+        """Each row's part in the explanation; they sum to 1, or are 0 where there is no mass."""
+        return normalised(self.reading.mass.double())
+
+    def explain(
+        self, weights: Float[Tensor, "batch variant row unit"]
+    ) -> Float64[Tensor, "batch variant unit"]:
+        """What people would be shown of other attention: the rows' mean, weighted by their mass.
+
+        Args:
+            weights: Each row sums to 1; rows that do not exist count for nothing.
+        """
+        return torch.einsum("br,bvru->bvu", self.row_share, weights.double())
+
 
 @runtime_checkable
 class Check(Protocol):
@@ -66,66 +98,7 @@ class Check(Protocol):
         ...
 
 
-def read_batch(model: AuditedModel, batch: Batch, site: Site, seed: int) -> AuditedBatch:
-    """One forward pass, and what all checks derive from it.
-
-    Args:
-        model: The model.
-        batch: Encoded examples.
-        site: Whose attention is audited.
-        seed: Of all draws.
-
-    Raises:
-        InvalidOutputError: A logit or weight is not a number.
-    """
-    (reading,) = model.read(batch, [site])
-    _require_numbers(batch, reading.logits.masked_fill(_disallowed(batch, reading), 0), "output")
-    _require_numbers(batch, reading.attention.flatten(1), "attention")
-    attention = _normalised(reading.attention.double())
-    mass = reading.mass.double()
-    return AuditedBatch(
-        model=model,
-        batch=batch,
-        reading=reading,
-        seed=seed,
-        attention=attention,
-        explanation=_normalised(torch.einsum("br,bru->bu", mass, attention)),
-        mass=mass.mean(dim=-1),
-        probabilities=model.task.probabilities(reading.logits),
-    )
-
-
-def _normalised(weights: Float64[Tensor, "*batch unit"]) -> Float64[Tensor, "*batch unit"]:
+def normalised(weights: Float64[Tensor, "*batch unit"]) -> Float64[Tensor, "*batch unit"]:
+    """Weights over their sum along the last axis; zeros stay zeros."""
     total = weights.sum(dim=-1, keepdim=True)
     return weights / torch.where(total > 0, total, 1)
-
-
-def _disallowed(batch: Batch, reading: Reading) -> Bool[Tensor, "batch label"]:
-    """Answers that an example does not allow: the only logits that may be -inf."""
-    n_labels = reading.logits.shape[1]
-    allowed = [item.candidates or (True,) * n_labels for item in batch.encoded]
-    return ~torch.tensor(allowed, device=reading.logits.device)
-
-
-def _require_numbers(batch: Batch, values: Float[Tensor, "batch any"], what: str) -> None:
-    wrong = ~values.isfinite().all(dim=-1)
-    if bool(wrong.any()):
-        first = int(wrong.int().argmax())
-        raise InvalidOutputError(batch.encoded[first].example.id, what)
-
-
-def join_statuses(statuses: Sequence[Status]) -> str:
-    """A record's status field: the reasons, or `measured` where there is none."""
-    return "+".join(statuses) if statuses else Status.MEASURED
-
-
-def or_none(values: np.ndarray, keep: np.ndarray) -> list[float | None]:
-    """Values as plain floats, None where `keep` is False."""
-    pairs = zip(values.tolist(), keep.tolist(), strict=True)
-    return [value if kept else None for value, kept in pairs]
-
-
-def rows_of(values: Tensor, lengths: np.ndarray) -> list[tuple[float, ...]]:
-    """Per-unit values without their padding."""
-    table = values.cpu().tolist()
-    return [tuple(row[:n]) for row, n in zip(table, lengths.tolist(), strict=True)]

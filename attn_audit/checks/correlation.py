@@ -7,15 +7,12 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from torch import Tensor
 
-from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, or_none, rows_of
-from attn_audit.importance.gradient import gradient_importance
-from attn_audit.importance.leave_one_out import leave_one_out_importance
+from attn_audit.checks.base import AuditedBatch
+from attn_audit.checks.columns import Columns, join_statuses, or_none, rows_of
+from attn_audit.importance.measures import MEASURES
 from attn_audit.results.record import Status
 from attn_audit.statistics.kendall import kendall_tau
 from attn_audit.statistics.ranks import dense_ranks, is_constant
-
-MEASURES = {"gradient": gradient_importance, "leave_one_out": leave_one_out_importance}
-"""The importance measures that attention is compared with, by name."""
 
 GRADIENT_NOISE = 1e-6
 """Part of an example's largest gradient below which differences are rounding: ties."""
@@ -63,7 +60,7 @@ class Correlation:
 
     def run(self, audited: AuditedBatch) -> Columns:
         """Tau and p-value of every pair of measures, and the measures themselves."""
-        values = {name: MEASURES[name](audited.model, audited.batch) for name in self.measures}
+        values = {name: audited.importances[name] for name in self.measures}
         lengths = audited.lengths
         ranks = {
             name: _ranks(name, importance, lengths)

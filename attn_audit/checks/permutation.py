@@ -6,15 +6,16 @@ from typing import ClassVar
 import numpy as np
 import torch
 from jaxtyping import Bool, Float64
-from torch import Tensor
 
-from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, or_none
-from attn_audit.distances import entropy
+from attn_audit.checks.base import AuditedBatch
+from attn_audit.checks.columns import Columns, or_none
+from attn_audit.checks.interventions import is_measured, statuses_of_interventions
+from attn_audit.checks.permuting import permuted, permuted_divergences
+from attn_audit.checks.replaying import output_distances, replayed_probabilities
 from attn_audit.randomness import example_keys, n_permutations, permutations
-from attn_audit.results.record import Status
 
 MAX_WEIGHTS = 1_000_000
-"""Permuted weights in one replay: what bounds the memory of long texts."""
+"""Permuted weights of all rows in one replay: what bounds the memory of long texts."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Permutation:
         drawn = np.arange(distance.shape[1]) < counts[:, None]
         within = ((distance <= self.epsilon) & drawn).sum(axis=1) / counts
         uniform_distance, uniform_predictions = _uniform(audited)
-        measured = audited.has_mass & (audited.lengths > 1)
+        measured = is_measured(audited)
         return {
             "median_permutation_distance": or_none(_medians(distance, drawn), measured),
             "median_permutation_jsd": or_none(_medians(divergence, drawn), measured),
@@ -64,38 +65,11 @@ class Permutation:
             n_units = audited.attention.shape[-1]
             order = torch.from_numpy(permutations(keys, audited.lengths, draws, n_units))
             order = order.to(audited.attention.device)
-            distances.append(_distances(audited, order))
-            divergences.append(_divergences(audited.explanation, order))
+            with torch.no_grad():
+                shuffled = permuted(audited, audited.reading.attention, order)
+                distances.append(output_distances(audited, shuffled))
+            divergences.append(permuted_divergences(audited, order))
         return torch.cat(distances, 1).cpu().numpy(), torch.cat(divergences, 1).cpu().numpy()
-
-
-def statuses_of_interventions(audited: AuditedBatch) -> list[str]:
-    """Status of a check that moves attention among units: it takes two of them, and some mass."""
-    statuses = []
-    for n_units, has_mass in zip(audited.lengths.tolist(), audited.has_mass.tolist(), strict=True):
-        reasons = [Status.SINGLE_UNIT] if n_units == 1 else []
-        statuses.append(join_statuses(reasons if has_mass else [*reasons, Status.NO_AUDITED_MASS]))
-    return statuses
-
-
-def _distances(audited: AuditedBatch, order: Tensor) -> Float64[Tensor, "batch variant"]:
-    """How far the output moves under each permutation, the same one in every row."""
-    n_rows = audited.attention.shape[1]
-    weights = audited.reading.attention.unsqueeze(1).expand(-1, order.shape[1], -1, -1)
-    permuted = weights.gather(-1, order.unsqueeze(2).expand(-1, -1, n_rows, -1))
-    with torch.no_grad():
-        logits = audited.reading.replay(permuted)
-    task = audited.model.task
-    return task.distance(task.probabilities(logits), audited.probabilities.unsqueeze(1))
-
-
-def _divergences(
-    explanation: Float64[Tensor, "batch unit"], order: Tensor
-) -> Float64[Tensor, "batch variant"]:
-    """Divergence between attention and each permutation; both have the same entropy."""
-    weights = explanation.unsqueeze(1)
-    permuted = weights.expand(-1, order.shape[1], -1).gather(-1, order)
-    return (entropy((weights + permuted) / 2) - entropy(weights)).clamp_min(0)
 
 
 def _medians(
@@ -114,11 +88,10 @@ def _uniform(
     audited: AuditedBatch,
 ) -> tuple[Float64[np.ndarray, " batch"], list[str] | list[tuple[str, ...]]]:
     """Output distance and prediction with the same weight on every unit a row may attend to."""
-    admissible = audited.reading.admissible
-    uniform = admissible / admissible.sum(dim=-1, keepdim=True).clamp_min(1)
+    admissible = audited.admissible
+    uniform = admissible.double() / admissible.sum(dim=-1, keepdim=True).clamp_min(1)
     with torch.no_grad():
-        logits = audited.reading.replay(uniform.to(audited.reading.attention.dtype).unsqueeze(1))
+        probabilities = replayed_probabilities(audited, uniform.unsqueeze(1)).squeeze(1)
     task = audited.model.task
-    probabilities = task.probabilities(logits.squeeze(1))
     distance = task.distance(probabilities, audited.probabilities)
     return distance.cpu().numpy(), task.predictions(probabilities)

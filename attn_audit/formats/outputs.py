@@ -5,7 +5,7 @@ from pathlib import Path
 from attn_audit.config import AuditSettings
 from attn_audit.errors import ConfigurationError, OutputError
 from attn_audit.files import require_writable
-from attn_audit.formats.records import records_suffix
+from attn_audit.formats.records import records_suffix, site_records_path
 
 REPORT_SUFFIXES = (".json", ".txt")
 
@@ -33,6 +33,9 @@ def require_outputs(settings: AuditSettings, config: Path | None = None) -> None
             raise OutputError(report, "--output and --records name the same file")
     named = (settings.model, settings.data, settings.vocabulary, config)
     inputs = [Path(name) for name in named if name is not None]
-    for path in (report, records):
+    sites = (
+        site_records_path(records) if records and "all" in (settings.layer, settings.head) else None
+    )
+    for path in (report, records, sites):
         if path is not None:
             require_writable(path, inputs)

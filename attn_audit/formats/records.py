@@ -1,4 +1,8 @@
-"""Records files: one line or row an example, in Parquet, JSON Lines or CSV."""
+"""Records files: one line or row an example, in Parquet, JSON Lines or CSV.
+
+Beside it, where several layers or heads are asked for, a second file of the same format with one
+line an example and site.
+"""
 
 import csv
 import json
@@ -6,29 +10,35 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Protocol, runtime_checkable
 
+import pyarrow as pa
+
 from attn_audit.errors import ConfigurationError, OutputError
 from attn_audit.files import temporary_path
-from attn_audit.results.record import FIELDS, LIST_FIELDS, Record
-from attn_audit.results.table import TableWriter, plain, record_schema
+from attn_audit.results.record import LIST_FIELDS, Record
+from attn_audit.results.site_record import SiteRecord
+from attn_audit.results.table import TableWriter, plain
 
 SUFFIXES = (".parquet", ".jsonl", ".csv")
+
+Records = Sequence[Record] | Sequence[SiteRecord]
 
 
 @runtime_checkable
 class _Writer(Protocol):
-    def write(self, records: Sequence[Record]) -> None: ...
+    def write(self, records: Records) -> None: ...
     def close(self) -> None: ...
 
 
 class _JsonLines:
     """All fields of each record as one JSON object a line."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, fields: Sequence[str]) -> None:
+        self._fields = fields
         self._file: IO[str] = path.open("w", encoding="utf-8", newline="\n")
 
-    def write(self, records: Sequence[Record]) -> None:
+    def write(self, records: Records) -> None:
         for record in records:
-            values = {name: plain(value) for name, value in record.as_dict().items()}
+            values = {name: plain(getattr(record, name)) for name in self._fields}
             self._file.write(json.dumps(values, ensure_ascii=False) + "\n")
 
     def close(self) -> None:
@@ -38,16 +48,15 @@ class _JsonLines:
 class _Csv:
     """All fields with one value an example; several labels or probabilities are joined by `|`."""
 
-    _FIELDS = tuple(name for name in FIELDS if name not in LIST_FIELDS)
-
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, fields: Sequence[str]) -> None:
+        self._fields = [name for name in fields if name not in LIST_FIELDS]
         self._file: IO[str] = path.open("w", encoding="utf-8", newline="")
         self._writer = csv.writer(self._file, lineterminator="\n")
-        self._writer.writerow(self._FIELDS)
+        self._writer.writerow(self._fields)
 
-    def write(self, records: Sequence[Record]) -> None:
+    def write(self, records: Records) -> None:
         for record in records:
-            self._writer.writerow([_cell(getattr(record, name)) for name in self._FIELDS])
+            self._writer.writerow([_cell(getattr(record, name)) for name in self._fields])
 
     def close(self) -> None:
         self._file.close()
@@ -64,13 +73,12 @@ def _cell(value: object) -> object:
 class RecordsWriter:
     """Writes a records file under a temporary name; it gets its own only when it is complete."""
 
-    def __init__(self, path: Path, n_logits: int, is_multilabel: bool) -> None:
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
         """Open the file.
 
         Args:
             path: Its suffix decides the format.
-            n_logits: Outputs of the model.
-            is_multilabel: Whether labels and predictions are lists.
+            schema: Its columns; CSV leaves out those with one value a unit.
 
         Raises:
             OutputError: The file cannot be written.
@@ -78,20 +86,20 @@ class RecordsWriter:
         self._path = path
         self._temporary = temporary_path(path)
         try:
-            self._writer = self._open(n_logits, is_multilabel)
+            self._writer = self._open(schema)
         except OSError as error:
             raise OutputError(path, error.strerror or str(error)) from None
 
-    def _open(self, n_logits: int, is_multilabel: bool) -> _Writer:
+    def _open(self, schema: pa.Schema) -> _Writer:
         match records_suffix(self._path):
             case ".parquet":
-                return TableWriter(self._temporary, record_schema(n_logits, is_multilabel))
+                return TableWriter(self._temporary, schema)
             case ".jsonl":
-                return _JsonLines(self._temporary)
+                return _JsonLines(self._temporary, schema.names)
             case _:
-                return _Csv(self._temporary)
+                return _Csv(self._temporary, schema.names)
 
-    def write(self, records: Sequence[Record]) -> None:
+    def write(self, records: Records) -> None:
         """Append records."""
         try:
             self._writer.write(records)
@@ -128,3 +136,16 @@ def records_suffix(path: Path) -> str:
             hint=f"Use one of {', '.join(SUFFIXES)}.",
         )
     return path.suffix
+
+
+def site_records_path(records: Path) -> Path:
+    """Where the site records go: beside the records, in the same format.
+
+    Args:
+        records: The records file.
+
+    Example:
+        >>> site_records_path(Path("audit.jsonl")).name
+        'audit.sites.jsonl'
+    """
+    return records.with_name(f"{records.stem}.sites{records.suffix}")

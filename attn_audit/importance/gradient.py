@@ -32,14 +32,14 @@ def gradient_importance(model: AuditedModel, batch: Batch) -> Float[Tensor, "bat
     with torch.enable_grad():
         logits = model.forward(batch, embeddings, hold_attention=True)
         scores, scales = _targets(model.task.kind, logits)
-    total = torch.zeros_like(embeddings[..., 0], dtype=torch.float64)
+    total = torch.zeros(batch.unit_mask.shape, dtype=torch.float64, device=model.device)
     n_scores = scores.shape[1]
     for i in range(n_scores):
         (gradient,) = torch.autograd.grad(
             scores[:, i].sum(), embeddings, retain_graph=i + 1 < n_scores
         )
         contribution = (gradient.double() * embeddings.detach().double()).sum(dim=-1)
-        total += scales[:, i, None] * contribution.abs()
+        total += scales[:, i, None] * batch.sum_over_units(contribution).abs()
     return total * batch.unit_mask
 
 

@@ -1,30 +1,63 @@
 """From what a user writes to a model that can be audited."""
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Literal
 
 import torch
-from torch import Tensor
 
-from attn_audit.errors import (
-    CheckpointNotFoundError,
-    ConfigurationError,
-    DeviceError,
-    UnreadableCheckpointError,
-    UnsupportedModelError,
-)
-from attn_audit.files import sha256_of
-from attn_audit.models.attention_pooling.architecture import Architecture, EncoderKind
-from attn_audit.models.attention_pooling.checkpoint import read_checkpoint
-from attn_audit.models.attention_pooling.model import AttentionPoolingModel
-from attn_audit.models.attention_pooling.network import AttentionPoolingNetwork
-from attn_audit.models.attention_pooling.original import is_original_folder, read_original
-from attn_audit.models.attention_pooling.tokenizer import Tokenizer, Vocabulary
-from attn_audit.models.attention_pooling.weights import assign
+from attn_audit.data.example import Example
+from attn_audit.errors import ConfigurationError, DeviceError
+from attn_audit.models.attention_pooling.loading import load_attention_pooling_model
+from attn_audit.models.attention_pooling.original import is_original_folder
 from attn_audit.models.base import AuditedModel
-from attn_audit.models.task import Task
-from attn_audit.results.description import ModelDescription
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """What a user may say about a model beside its name; None or the default where it was not."""
+
+    vocabulary: Path | None = None
+    adapter: str | None = None
+    trust_remote_code: bool = False
+    revision: str | None = None
+    dtype: Literal["float32", "float64", "bfloat16", "float16"] = "float32"
+    max_length: int | None = None
+    task: Literal["binary"] | None = None
+    unit: Literal["token", "word"] = "token"
+    removal: Literal["mask", "delete"] | None = None
+
+    def require_default(self, names: Sequence[str], kind: str) -> None:
+        """Refuse options that mean nothing to a kind of model.
+
+        Args:
+            names: The options.
+            kind: What messages call the kind.
+
+        Raises:
+            ConfigurationError: One of them was given.
+        """
+        defaults = {field.name: field.default for field in fields(self)}
+        given = [name for name in names if getattr(self, name) != defaults[name]]
+        if given:
+            flag = f"--{given[0].replace('_', '-')}"
+            raise ConfigurationError(f"{flag} means nothing to {kind}")
+
+    def require_no_mask(self, kind: str) -> None:
+        """Refuse masks where a model takes none.
+
+        Args:
+            kind: What messages call the kind of model.
+
+        Raises:
+            ConfigurationError: Units shall be left out by mask.
+        """
+        if self.removal == "mask":
+            raise ConfigurationError(
+                f"--removal mask: {kind} takes no attention mask",
+                hint="Leave --removal out, or say --removal delete.",
+            )
 
 
 def resolve_device(name: str) -> torch.device:
@@ -46,148 +79,83 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def load_model(location: str, device: torch.device, vocabulary: Path | None = None) -> AuditedModel:
-    """Load a checkpoint of the paper's families.
+def load_model(
+    location: str,
+    device: torch.device,
+    options: ModelOptions | None = None,
+    trial: Sequence[Example] = (),
+) -> AuditedModel:
+    """Load a model of any kind.
 
     Args:
-        location: A `model.pt` of ours, or a folder of the original code.
+        location: A `model.pt` of ours, a folder of the original code or of HuggingFace, a name on
+            the HuggingFace hub, or what an adapter takes.
         device: Where the weights go.
-        vocabulary: For an original folder without `vocab.json`: JSON object from word to id.
+        options: What else was said.
+        trial: The first examples of the data, to try a model out on; none: a few built-in texts.
 
     Raises:
         CheckpointError: Missing, unreadable, unsafe or of a kind that is not supported.
+        ConfigurationError: An option does not fit the kind of model.
         InvalidWeightsError: The weights hold NaN or infinity.
     """
+    options = options or ModelOptions()
     path = Path(location)
-    if not path.exists():
-        raise CheckpointNotFoundError(location)
-    try:
-        if path.is_dir():
-            return _load_folder(path, device, vocabulary)
-        if vocabulary is not None:
-            raise ConfigurationError(
-                f"--vocabulary is for folders of the original code; {path} has its own"
-            )
-        return _load_file(path, device)
-    except PermissionError as error:
-        raise UnreadableCheckpointError(path, error.strerror or "not permitted") from None
+    if options.adapter is not None:
+        return _load_custom(location, device, options, trial)
+    if path.is_file() or (path.is_dir() and is_original_folder(path)):
+        kind = "a checkpoint of the paper's models"
+        options.require_default(_OF_HUGGINGFACE, kind)
+        options.require_no_mask(kind)
+        return load_attention_pooling_model(path, device, options.vocabulary)
+    return _load_huggingface(location, device, options, trial)
 
 
-def _load_folder(path: Path, device: torch.device, vocabulary_file: Path | None) -> AuditedModel:
-    if not is_original_folder(path):
-        raise UnsupportedModelError(
-            f"{path} is not a folder of the original code (it has no dec.th)"
-            + (
-                "; it looks like a HuggingFace model, which this version cannot audit yet"
-                if (path / "model.safetensors").exists() or (path / "tokenizer.json").exists()
-                else ""
-            )
-        )
-    architecture, task, vocabulary, weights = read_original(path, vocabulary_file)
-    return _build(
-        path,
-        "original folder",
-        architecture,
-        task,
-        Tokenizer.WHITESPACE,
-        vocabulary,
-        weights,
+_OF_HUGGINGFACE = ("trust_remote_code", "revision", "dtype", "max_length", "task")
+
+
+def _load_huggingface(
+    location: str, device: torch.device, options: ModelOptions, trial: Sequence[Example]
+) -> AuditedModel:
+    options.require_default(("vocabulary",), "a HuggingFace model")
+    # Loading transformers takes a second, which the paper's models do without.
+    from attn_audit.models.huggingface.auditing import load_huggingface_model
+    from attn_audit.models.huggingface.options import LoadingOptions
+    from attn_audit.models.interception.probes import or_probes
+
+    texts = or_probes(trial)
+    return load_huggingface_model(
+        location,
+        LoadingOptions(
+            trust_remote_code=options.trust_remote_code,
+            revision=options.revision,
+            dtype=getattr(torch, options.dtype),
+            max_length=options.max_length,
+            is_binary=options.task == "binary",
+            unit=options.unit,
+            takes_pairs=texts[0].text_pair is not None,
+        ),
         device,
-        vocabulary_file,
+        texts,
+        options.removal,
     )
 
 
-def _load_file(path: Path, device: torch.device) -> AuditedModel:
-    header, weights = read_checkpoint(path)
-    return _build(
-        path,
-        "attn-audit checkpoint",
-        header.architecture,
-        Task(header.task, header.labels),
-        header.tokenizer,
-        Vocabulary(header.vocabulary),
-        weights,
+def _load_custom(
+    location: str, device: torch.device, options: ModelOptions, trial: Sequence[Example]
+) -> AuditedModel:
+    assert options.adapter is not None
+    names = [name for name in _OF_HUGGINGFACE if name != "max_length"]
+    kind = "an adapter's model"
+    options.require_default(("vocabulary", *names), kind)
+    options.require_no_mask(kind)
+    from attn_audit.models.custom.loading import load_custom_model
+
+    return load_custom_model(
+        options.adapter,
+        location,
+        trial,
         device,
+        unit=options.unit,
+        max_length=options.max_length,
     )
-
-
-def _build(
-    path: Path,
-    checkpoint_format: str,
-    architecture: Architecture,
-    task: Task,
-    tokenizer: Tokenizer,
-    vocabulary: Vocabulary,
-    weights: Mapping[str, Tensor],
-    device: torch.device,
-    vocabulary_file: Path | None = None,
-) -> AttentionPoolingModel:
-    with torch.device("meta"):  # no memory is asked for before the shapes are known to agree
-        network = AttentionPoolingNetwork(architecture)
-    assign(network, weights, path)
-    network = network.to(device)
-    description = describe_architecture(
-        architecture,
-        task,
-        tokenizer,
-        source=str(path),
-        checkpoint_format=checkpoint_format,
-        sha256=fingerprint(path, vocabulary_file),
-        n_parameters=sum(parameter.numel() for parameter in network.parameters()),
-    )
-    return AttentionPoolingModel(network, task, tokenizer, vocabulary, description)
-
-
-def describe_architecture(
-    architecture: Architecture,
-    task: Task,
-    tokenizer: Tokenizer,
-    *,
-    source: str,
-    checkpoint_format: str,
-    sha256: str | None,
-    n_parameters: int,
-) -> ModelDescription:
-    """Put what is known of one of the paper's models into words and numbers."""
-    details: dict[str, str | int | float | bool] = {
-        "tokenizer": tokenizer.value,
-        "vocabulary": architecture.vocabulary_size,
-        "embedding size": architecture.embedding_size,
-        "hidden size": architecture.hidden_size,
-        "state size": architecture.state_size,
-    }
-    if architecture.encoder is EncoderKind.CNN:
-        details["kernel sizes"] = ", ".join(map(str, architecture.kernel_sizes))
-    if architecture.encoder is not EncoderKind.BILSTM:
-        details["activation"] = architecture.activation.value
-    given = " given the second text" if architecture.is_pair else ""
-    return ModelDescription(
-        source=source,
-        sha256=sha256,
-        format=checkpoint_format,
-        architecture=architecture.sentence,
-        task=task.kind.value,
-        labels=task.labels,
-        sites=(f"attention over the text's tokens{given}, read out once",),
-        n_parameters=n_parameters,
-        dtype="float32",
-        linear_readout=not architecture.is_pair,
-        takes_pairs=architecture.is_pair,
-        details=details,
-    )
-
-
-def fingerprint(path: Path, vocabulary: Path | None = None) -> str:
-    """SHA-256 of a model file, or of everything that a model's folder consists of.
-
-    Args:
-        path: The file or folder.
-        vocabulary: A vocabulary that is used in place of the folder's own.
-    """
-    if path.is_file():
-        return sha256_of(path)
-    files = sorted(file for file in path.iterdir() if file.is_file())
-    parts = [f"{file.name} {sha256_of(file)}" for file in files]
-    if vocabulary is not None:
-        parts.append(f"--vocabulary {sha256_of(vocabulary)}")
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

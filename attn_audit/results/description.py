@@ -3,6 +3,35 @@
 from pydantic import BaseModel, ConfigDict
 
 
+class LayerDescription(BaseModel):
+    """One attention over the tokens of the input."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    """The module that computes it, as the model names it."""
+    n_heads: int
+
+
+class Findings(BaseModel):
+    """What was found out about a model's attention by trying it out on a few texts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    readout: str
+    """Whose query row reaches the logits: `first token`, `last token`, `every token`, ..."""
+    replay: str
+    """How other attention is tried: `row`, `cache`, `resume` or `full`."""
+    replay_error: float
+    """Largest difference of a logit from a full pass, over the largest effect of the trial."""
+    special_share: float
+    """Share of the readout's attention that lies on no audited unit, 0 to 1."""
+    masking_leaks: bool | None
+    """Whether a masked token still moves the logits; None where the model takes no mask."""
+    removal: str
+    """How leave-one-out leaves a unit out: `mask` or `delete`."""
+
+
 class ModelDescription(BaseModel):
     """Architecture, task and size of a model, as `inspect` and every report show them."""
 
@@ -13,13 +42,17 @@ class ModelDescription(BaseModel):
     sha256: str | None
     """Of the checkpoint's content; None for objects in memory."""
     format: str
-    """`attn-audit checkpoint` or `original folder`."""
+    """`attn-audit checkpoint`, `original folder`, `HuggingFace` or `adapter`."""
     architecture: str
     """One line: `BiLSTM encoder, additive attention, single texts`."""
     task: str
     labels: tuple[str, ...]
     sites: tuple[str, ...]
-    """Each place whose attention can be audited, in words."""
+    """Where attention can be audited, in words."""
+    layers: tuple[LayerDescription, ...]
+    """Every attention that `--layer` may name, by index."""
+    default_layer: int
+    """What `--layer last` means: the last attention that reaches the logits."""
     n_parameters: int
     dtype: str
     linear_readout: bool
@@ -27,3 +60,5 @@ class ModelDescription(BaseModel):
     takes_pairs: bool
     details: dict[str, str | int | float | bool]
     """Sizes and settings of the architecture by name."""
+    findings: Findings | None = None
+    """None for the paper's models, of which all is known."""

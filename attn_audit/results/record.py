@@ -46,6 +46,9 @@ class Record:
     """Binary tasks: of the second label. Else one for each label, in the task's order."""
     n_units: int
     truncated: bool
+    readout_unit: int | None = None
+    """The unit that holds the token which is read out; leave-one-out deletes it, because it cannot
+    be masked away. None where what is read out is no audited token."""
     audited_mass: float
     """Share of the attention that lies on the audited units, 0 to 1."""
     max_attention: float | None = None
@@ -66,7 +69,8 @@ class Record:
 
     max_jsd: float | None = None
     relative_jsd: float | None = None
-    """max_jsd over the attainable maximum of this example, 0 to 1."""
+    """max_jsd over the attainable maximum of this example, 0 to 1. Where several rows may attend to
+    different units, over a bound of that maximum."""
     max_jsd_upper_bound: float | None = None
     adversarial_distance: float | None = None
     adversarial_method: str | None = None
@@ -81,7 +85,8 @@ class Record:
     gradient: tuple[float, ...] | None = None
     leave_one_out: tuple[float, ...] | None = None
     adversarial_attention: tuple[float, ...] | None = None
-    """The witness: the weights farthest from `attention` that were found to keep the output."""
+    """The witness: the weights farthest from `attention` that were found to keep the output. Of
+    several heads or rows, each with weights of its own, what people would be shown of them."""
 
     def as_dict(self) -> dict[str, Any]:
         """All fields by name, in the order in which they stand above."""

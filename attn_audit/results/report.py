@@ -8,7 +8,14 @@ from pydantic import ValidationError
 
 from attn_audit.errors import UsageError
 from attn_audit.results.description import ModelDescription
-from attn_audit.results.summary import Degenerate, Distribution, Performance, Summaries, Value
+from attn_audit.results.summary import (
+    Degenerate,
+    Distribution,
+    Performance,
+    SiteSummary,
+    Summaries,
+    Value,
+)
 
 SCHEMA_VERSION: Final = 1
 
@@ -42,6 +49,9 @@ class DataDescription(Value):
     """Size of the random sample that was asked for."""
     n_labelled: int
     n_truncated: int
+    n_readout_deleted: int = 0
+    """Examples whose readout token is itself audited: leave-one-out deletes it, it cannot be
+    masked away."""
 
 
 class Settings(Value):
@@ -58,10 +68,34 @@ class Settings(Value):
     method: str
     iterations: int
     restarts: int
+    layer: int
+    """Index of the audited attention into the model's layers."""
+    head: int | None
+    """None: all heads, averaged."""
+    rows: str
+    """`readout` or `all`."""
+    unit: str
+    """`token` or `word`."""
+    max_length: int | None
+    """Tokens of a text beyond which it is truncated; None: never."""
+    revision: str | None
+    trust_remote_code: bool
+    adapter: str | None
     seed: int
     batch_size: str
     threads: int
     device: str
+
+
+class SelfCheck(Value):
+    """One thing that must hold before anything is measured."""
+
+    name: str
+    """What must hold, in a few words."""
+    error: float
+    """The largest deviation found on a few examples."""
+    tolerance: float
+    passed: bool
 
 
 class TellingExample(Value):
@@ -78,6 +112,8 @@ class RecordsFile(Value):
     path: str
     """Relative to the report."""
     sha256: str
+    sites: "RecordsFile | None" = None
+    """The second table, one line an example and site, where several were asked for."""
 
 
 class Run(Value):
@@ -96,10 +132,13 @@ class Report(Value):
     model: ModelDescription
     data: DataDescription
     settings: Settings
+    self_checks: tuple[SelfCheck, ...]
     performance: Performance | None
     """None where the data has no labels."""
     n_units: Distribution
     checks: Summaries
+    sites: tuple[SiteSummary, ...] = ()
+    """Every layer and head that was asked for beside the audited site; empty unless several."""
     degenerate: tuple[Degenerate, ...]
     telling_examples: tuple[TellingExample, ...]
     records: RecordsFile | None

@@ -177,6 +177,25 @@ class Summaries(Value):
     adversarial: AdversarialSummary | None
 
 
+class SiteMean(Value):
+    """The mean of one number at one site, over the examples for which it is defined."""
+
+    n: int
+    mean: float | None
+    interval: Interval | None
+    """Of the mean; None for fewer than 2 examples."""
+
+
+class SiteSummary(Value):
+    """What was found at one layer and head."""
+
+    layer: int
+    head: int | None
+    """None: all heads, averaged."""
+    means: dict[str, SiteMean]
+    """By the name of the field of the sites' records."""
+
+
 class Degenerate(Value):
     """How many examples a check says nothing, or less, about, and why."""
 

@@ -14,9 +14,11 @@ import pyarrow.parquet as pq
 from jaxtyping import Float64, Int64
 
 from attn_audit.results.record import FIELDS, LIST_FIELDS, Record
+from attn_audit.results.site_record import SITE_FIELDS, SiteRecord
 
 _STRINGS = ("id", "adversarial_method", *(f for f in FIELDS if f.startswith("status_")))
 _LABELS = ("label", "prediction", "uniform_prediction")
+_COUNTS = ("n_units", "readout_unit", "layer", "head")
 
 
 def record_schema(n_logits: int, is_multilabel: bool, fields: Sequence[str] = FIELDS) -> pa.Schema:
@@ -25,17 +27,18 @@ def record_schema(n_logits: int, is_multilabel: bool, fields: Sequence[str] = FI
     Args:
         n_logits: Outputs of the model; one alone makes `probability` a number, else it is a list.
         is_multilabel: Whether labels and predictions are lists.
-        fields: Which columns.
+        fields: Which columns, of records or site records.
     """
     label = pa.list_(pa.string()) if is_multilabel else pa.string()
     probability = pa.float64() if n_logits == 1 else pa.list_(pa.float64())
     types = (
-        dict.fromkeys(FIELDS, pa.float64())
+        dict.fromkeys((*FIELDS, *SITE_FIELDS), pa.float64())
         | dict.fromkeys(_STRINGS, pa.string())
         | dict.fromkeys(_LABELS, label)
         | dict.fromkeys(LIST_FIELDS, pa.list_(pa.float64()))
         | {"units": pa.list_(pa.string()), "probability": probability}
-        | {"n_units": pa.int64(), "truncated": pa.bool_()}
+        | dict.fromkeys(_COUNTS, pa.int64())
+        | {"truncated": pa.bool_()}
     )
     return pa.schema([(name, types[name]) for name in fields])
 
@@ -47,7 +50,7 @@ class TableWriter:
         self._schema = schema
         self._writer = pq.ParquetWriter(path, schema, compression="zstd")
 
-    def write(self, records: Sequence[Record]) -> None:
+    def write(self, records: Sequence[Record] | Sequence[SiteRecord]) -> None:
         """Append records."""
         columns = {
             name: [getattr(record, name) for record in records] for name in self._schema.names

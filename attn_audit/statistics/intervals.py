@@ -94,10 +94,33 @@ def mean_interval(
     if len(values) < 2:
         return None
     if len(values) > LARGEST_BOOTSTRAP_N:
-        return _normal_interval(values, confidence)
+        span = (float(values.min()), float(values.max()))
+        return normal_interval(mean(values), sd(values) or 0.0, len(values), span, confidence)
     tail = (1 - confidence) / 2
     low, high = np.quantile(_resampled_means(np.sort(values), seed), [tail, 1 - tail])
     return Interval(float(low), float(high), "bootstrap")
+
+
+def normal_interval(
+    centre: float, spread: float, n: int, span: tuple[float, float], confidence: float = 0.95
+) -> Interval:
+    """Confidence interval of a mean by the normal approximation, in the unit of the values.
+
+    Args:
+        centre: The mean.
+        spread: The sample standard deviation.
+        n: Number of values, at least 2.
+        span: The smallest and the largest value; the interval stays within.
+        confidence: How often such an interval covers the truth.
+
+    Example:
+        >>> low, high, method = normal_interval(0.5, 0.2, 100, (0.0, 1.0))
+        >>> round(low, 3), round(high, 3), method
+        (0.461, 0.539, 'normal')
+    """
+    half = _two_sided_z(confidence) * spread / sqrt(n)
+    low, high = max(centre - half, span[0]), min(centre + half, span[1])
+    return Interval(float(low), float(high), "normal")
 
 
 def _resampled_means(
@@ -112,13 +135,6 @@ def _resampled_means(
         drawn = generator.integers(n, size=shape, dtype=np.int32)
         means[start : start + rows] = values.take(drawn).mean(axis=1)
     return np.clip(means, values[0], values[-1])
-
-
-def _normal_interval(values: Float64[np.ndarray, " example"], confidence: float) -> Interval:
-    half = _two_sided_z(confidence) * (sd(values) or 0.0) / sqrt(len(values))
-    centre = mean(values)
-    low, high = max(centre - half, values.min()), min(centre + half, values.max())
-    return Interval(float(low), float(high), "normal")
 
 
 def _two_sided_z(confidence: float) -> float:

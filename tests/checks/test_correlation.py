@@ -8,8 +8,9 @@ import pytest
 import torch
 from scipy.stats import kendalltau
 
-from attn_audit.checks.base import AuditedBatch, read_batch
+from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.correlation import PAIRS, Correlation
+from attn_audit.checks.reading import read_batch
 from attn_audit.data.example import Example
 from attn_audit.models.attention_pooling.architecture import EncoderKind
 from attn_audit.models.task import TaskKind
@@ -20,14 +21,14 @@ from tests.tiny import tiny_examples, tiny_model
 def audited(texts: list[str], **settings: object) -> AuditedBatch:
     model = tiny_model(**settings)  # type: ignore[arg-type]
     examples = [Example(id=str(i), text=text) for i, text in enumerate(texts)]
-    return read_batch(model, model.collate(model.encode(examples)), model.sites[0], seed=0)
+    return read_batch(model, model.collate(model.encode(examples)), model.default_site, seed=0)
 
 
 @pytest.mark.parametrize("kind", [TaskKind.BINARY, TaskKind.MULTICLASS, TaskKind.MULTILABEL])
 def test_taus_are_scipys(kind: TaskKind) -> None:
     model = tiny_model(kind=kind, n_labels=2 if kind is TaskKind.BINARY else 3)
     batch = model.collate(model.encode(tiny_examples(30, lengths=(2, 15))))
-    whole = read_batch(model, batch, model.sites[0], seed=0)
+    whole = read_batch(model, batch, model.default_site, seed=0)
     columns = Correlation().run(whole)
     for i, n in enumerate(whole.lengths):
         attention = whole.explanation[i, :n].numpy()

@@ -9,8 +9,9 @@ import torch
 from scipy.spatial.distance import jensenshannon
 
 from attn_audit.checks import permutation
-from attn_audit.checks.base import AuditedBatch, read_batch
+from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.permutation import Permutation
+from attn_audit.checks.reading import read_batch
 from attn_audit.data.example import Example
 from attn_audit.models.task import TaskKind
 from attn_audit.randomness import example_keys, permutations
@@ -19,7 +20,7 @@ from tests.tiny import tiny_examples, tiny_model
 
 def audited(examples: list[Example], **settings: object) -> AuditedBatch:
     model = tiny_model(**settings)  # type: ignore[arg-type]
-    return read_batch(model, model.collate(model.encode(examples)), model.sites[0], seed=0)
+    return read_batch(model, model.collate(model.encode(examples)), model.default_site, seed=0)
 
 
 def output_distance(whole: AuditedBatch, i: int, weights: np.ndarray) -> float:

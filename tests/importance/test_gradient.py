@@ -18,7 +18,7 @@ def test_is_the_change_of_probability_when_an_embedding_shrinks(
     model.network.double()
     batch = model.collate(model.encode(tiny_examples(4, lengths=(5, 5))))
     found = gradient_importance(model, batch)
-    reading = model.read(batch, model.sites)[0]
+    reading = model.read(batch, [model.default_site])[0]
     held = reading.attention[:, 0]
     embeddings, step = model.embed(batch), 1e-5
 

@@ -16,7 +16,7 @@ def test_is_the_distance_to_the_shorter_text(kind: TaskKind) -> None:
 
     def probability(text: str) -> torch.Tensor:
         batch = model.collate(model.encode([Example(id="x", text=text)]))
-        return model.task.probabilities(model.read(batch, model.sites)[0].logits)[0]
+        return model.task.probabilities(model.read(batch, [model.default_site])[0].logits)[0]
 
     for i, example in enumerate(examples):
         words = example.text.split()

@@ -13,8 +13,10 @@ from attn_audit.checks.adversarial.constraint import is_exact, own_interval, upp
 from attn_audit.checks.adversarial.exact import exact_adversary
 from attn_audit.checks.adversarial.gradient import Search, gradient_adversary
 from attn_audit.checks.adversarial.witness import Witness
-from attn_audit.checks.base import AuditedBatch, Columns, or_none, rows_of
-from attn_audit.checks.permutation import statuses_of_interventions
+from attn_audit.checks.base import AuditedBatch
+from attn_audit.checks.columns import Columns, or_none, rows_of
+from attn_audit.checks.interventions import is_measured, statuses_of_interventions
+from attn_audit.checks.replaying import output_distances
 from attn_audit.distances import attainable_jsd
 from attn_audit.errors import ConfigurationError
 
@@ -78,7 +80,7 @@ class Adversarial:
         """The global optimum; by search where the replayed output is not what was promised."""
         unit_logits, interval = own_interval(audited, self.epsilon)
         witness = exact_adversary(
-            audited.explanation, unit_logits, interval, audited.batch.unit_mask
+            audited.explanation, unit_logits, interval, audited.admissible[:, 0]
         )
         holds = (_replayed_distance(audited, witness) <= self.epsilon + REPLAY_TOLERANCE) & (
             _own_mismatch(audited) <= REPLAY_TOLERANCE
@@ -94,12 +96,13 @@ class Adversarial:
         distance: Float64[Tensor, " batch"],
         certain: Bool[Tensor, " batch"],
     ) -> Columns:
-        measured = audited.has_mass & (audited.lengths > 1)
+        measured = is_measured(audited)
         attainable = attainable_jsd(_least(audited))
         jsd = torch.minimum(witness.jsd, attainable)
         relative = jsd / torch.where(attainable > 0, attainable, 1)
         bound = self._bound(audited, jsd, certain, attainable)
-        rows = rows_of(witness.attention.mean(dim=1), audited.lengths)
+        shown = audited.explain(witness.attention.unsqueeze(1)).squeeze(1)
+        rows = rows_of(shown, audited.lengths)
         return {
             "max_jsd": or_none(jsd.cpu().numpy(), measured),
             "relative_jsd": or_none(relative.cpu().numpy(), measured),
@@ -132,16 +135,14 @@ class Adversarial:
 
 
 def _least(audited: AuditedBatch) -> Float64[Tensor, " batch"]:
-    """The smallest weight among each example's units."""
-    return audited.explanation.masked_fill(~audited.batch.unit_mask, torch.inf).amin(dim=-1)
+    """The smallest weight among the units that attention could lie on."""
+    reachable = audited.admissible.any(dim=1)
+    return audited.explanation.masked_fill(~reachable, torch.inf).amin(dim=-1)
 
 
 def _replayed_distance(audited: AuditedBatch, witness: Witness) -> Float64[Tensor, " batch"]:
     """Output distance of the witness, from the model itself."""
-    task = audited.model.task
-    weights = witness.attention.to(audited.reading.attention.dtype)
-    logits = audited.reading.replay(weights.unsqueeze(1)).squeeze(1)
-    return task.distance(task.probabilities(logits), audited.probabilities)
+    return output_distances(audited, witness.attention.unsqueeze(1)).squeeze(1)
 
 
 def _own_mismatch(audited: AuditedBatch) -> Float64[Tensor, " batch"]:

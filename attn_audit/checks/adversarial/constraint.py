@@ -59,7 +59,7 @@ def upper_bound(
     bound = torch.full_like(audited.mass, torch.inf)
     for unit_logits, interval in _conditions(audited, epsilon, readout):
         witness = exact_adversary(
-            audited.explanation, unit_logits, interval, audited.batch.unit_mask
+            audited.explanation, unit_logits, interval, audited.admissible[:, 0]
         )
         bound = torch.minimum(bound, witness.jsd)
     return bound

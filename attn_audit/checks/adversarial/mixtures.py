@@ -5,25 +5,28 @@ nothing is proven, but in practice they beat the gradient search on most texts, 
 from the best of them.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from attn_audit.checks.adversarial.replaying import output_distances, replayed_probabilities
+from attn_audit.checks.adversarial.single_units import (
+    MAX_WEIGHTS,
+    own_attention,
+    try_single_units,
+)
 from attn_audit.checks.adversarial.witness import Witness
 from attn_audit.checks.base import AuditedBatch
+from attn_audit.checks.replaying import in_every_row, output_distances
 from attn_audit.distances import MAX_JSD, pair_term
-
-MAX_WEIGHTS = 4_000_000
-"""Weights in one replay: what bounds the memory of long texts."""
 
 N_SHARES = 15
 """How many mixtures of each pair are tried before the best is refined."""
 
-MAX_PAIRED_UNITS = 18
-"""Units among which all pairs are tried: about as many replays as the gradient search itself."""
+N_REPLAYS = 2500
+"""Mixtures that are tried of each example: as many as the gradient search replays by default."""
 
 N_BISECTIONS = 20
 """Halvings of the gap between a feasible mixture and its infeasible neighbour."""
@@ -43,57 +46,42 @@ class _Mixtures:
         return _spread(self.first, self.second, self.share, n_units)
 
 
-def best_mixture(audited: AuditedBatch, epsilon: float) -> Witness:
+def best_mixture(audited: AuditedBatch, epsilon: float, n_replays: int = N_REPLAYS) -> Witness:
     """The best feasible distribution over one unit, or over two of a choice of units.
+
+    Mixtures of two are tried where every row may attend to all units of its text.
 
     Args:
         audited: A batch.
         epsilon: Largest output distance.
+        n_replays: Mixtures of two that may be tried of each example, before the best is refined.
 
     Returns:
         The best found, in all rows alike; divergence 0 where none is feasible.
     """
-    probabilities = _outputs_of_single_units(audited)
-    single = _best_single(audited, probabilities, epsilon)
-    if audited.attention.shape[-1] < 2:
-        return _witness(audited, single)
-    units = _choose_units(audited, probabilities)
+    single = try_single_units(audited)
+    best = single.best(audited, epsilon)
+    if audited.attention.shape[-1] < 2 or not audited.is_unrestricted:
+        return best
+    units = _choose_units(audited, single.probabilities, _n_paired(n_replays))
     pair = _refine(audited, _best_pair(audited, units, epsilon), epsilon)
-    return _witness(audited, single).at_least(_witness(audited, pair))
+    return best.at_least(_witness(audited, pair))
 
 
-def _outputs_of_single_units(audited: AuditedBatch) -> Float64[Tensor, "batch unit label"]:
-    n_batch, _, n_units = audited.attention.shape
-    units = torch.arange(n_units, device=audited.attention.device)
-    step = max(1, MAX_WEIGHTS // audited.attention.numel())
-    parts = [
-        replayed_probabilities(
-            audited, (chosen.unsqueeze(1) == units).float().expand(n_batch, -1, -1)
-        )
-        for chosen in torch.split(units, step)
-    ]
-    return torch.cat(parts, dim=1)
-
-
-def _best_single(
-    audited: AuditedBatch, probabilities: Float64[Tensor, "batch unit label"], epsilon: float
-) -> _Mixtures:
-    distance = audited.model.task.distance(probabilities, audited.probabilities.unsqueeze(1))
-    feasible = (distance <= epsilon) & audited.batch.unit_mask
-    jsd = _jsd(torch.zeros_like(distance), audited.explanation, torch.ones_like(distance))
-    value, unit = jsd.masked_fill(~feasible, 0).max(dim=1)
-    return _Mixtures(unit, unit, torch.ones_like(value), value)
+def _n_paired(n_replays: int) -> int:
+    """Units among which all pairs can be tried: n (n - 1) / 2 pairs, each with all shares."""
+    return max(2, int((1 + math.sqrt(1 + 8 * n_replays / N_SHARES)) / 2))
 
 
 def _choose_units(
-    audited: AuditedBatch, probabilities: Float64[Tensor, "batch unit label"]
+    audited: AuditedBatch, probabilities: Float64[Tensor, "batch unit label"], n_paired: int
 ) -> Int64[Tensor, "batch chosen"]:
     """Half of the units that alone raise the likeliest label, half of those that lower it.
 
     A mixture can only restore the output if its two units pull it to opposite sides; among those,
     the less attention a unit has, the farther a distribution on it is from the model's own.
     """
-    n_chosen = min(MAX_PAIRED_UNITS, audited.attention.shape[-1])
+    n_chosen = min(n_paired, audited.attention.shape[-1])
     label = audited.probabilities.argmax(dim=-1)
     of_label = probabilities.gather(2, label[:, None, None].expand(-1, probabilities.shape[1], 1))
     own = audited.probabilities.gather(1, label[:, None])
@@ -139,7 +127,7 @@ class _Grid:
         weights = _spread(self.first, self.second, self.share, n_units)
         mask = audited.batch.unit_mask
         real = mask.gather(1, self.first) & mask.gather(1, self.second)
-        feasible = real & (output_distances(audited, weights) <= epsilon)
+        feasible = real & (output_distances(audited, in_every_row(audited, weights)) <= epsilon)
         a = audited.explanation
         jsd = _jsd(a.gather(1, self.first), a.gather(1, self.second), self.share)
         value, index = jsd.masked_fill(~feasible, 0).max(dim=1, keepdim=True)
@@ -161,7 +149,7 @@ def _refine(audited: AuditedBatch, found: _Mixtures, epsilon: float) -> _Mixture
             middle = (inside + outside) / 2
             grid = _Grid(found.first[:, None], found.second[:, None], middle[:, None])
             weights = _spread(grid.first, grid.second, grid.share, audited.attention.shape[-1])
-            feasible = output_distances(audited, weights)[:, 0] <= epsilon
+            feasible = output_distances(audited, in_every_row(audited, weights))[:, 0] <= epsilon
             inside = torch.where(feasible, middle, inside)
             outside = torch.where(feasible, outside, middle)
         a = audited.explanation
@@ -205,8 +193,6 @@ def _jsd(a_first: Tensor, a_second: Tensor, share: Tensor) -> Tensor:
 
 
 def _witness(audited: AuditedBatch, mixtures: _Mixtures) -> Witness:
-    n_rows, n_units = audited.attention.shape[1:]
-    weights = mixtures.weights(n_units).unsqueeze(1).expand(-1, n_rows, -1)
-    found = mixtures.jsd > 0
-    own = Witness(audited.attention, torch.zeros_like(audited.mass))
-    return Witness(weights, mixtures.jsd).where(found, own)
+    weights = mixtures.weights(audited.attention.shape[-1]).unsqueeze(1)
+    found = Witness(in_every_row(audited, weights).squeeze(1), mixtures.jsd)
+    return found.where(mixtures.jsd > 0, own_attention(audited))

@@ -8,7 +8,11 @@ import pytest
 import torch
 
 from attn_audit.checks.adversarial.check import Adversarial, Method
-from attn_audit.checks.base import AuditedBatch, Columns, read_batch
+from attn_audit.checks.base import AuditedBatch
+from attn_audit.checks.columns import Columns
+from attn_audit.checks.reading import read_batch
+from attn_audit.checks.replaying import output_distances
+from attn_audit.distances import jensen_shannon_divergence
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.base import LinearReadout
 from attn_audit.models.task import TaskKind
@@ -27,7 +31,7 @@ CASES = {
 def audited(name: str, seed: int = 0, n_examples: int = 24) -> AuditedBatch:
     model = tiny_model(seed=seed, **CASES[name])  # type: ignore[arg-type]
     examples = tiny_examples(n_examples, is_pair=name == "pairs", seed=seed)
-    return read_batch(model, model.collate(model.encode(examples)), model.sites[0], seed=0)
+    return read_batch(model, model.collate(model.encode(examples)), model.default_site, seed=0)
 
 
 def values(columns: Columns, name: str) -> np.ndarray:
@@ -43,7 +47,7 @@ def test_witness_keeps_the_output_within_epsilon_checked_in_float64(
     columns = Adversarial(0.05, method, n_iterations=100).run(batch)
     model = batch.model
     model.network.double()  # type: ignore[attr-defined]
-    (exact,) = model.read(model.collate(batch.batch.encoded), model.sites)
+    (exact,) = model.read(model.collate(batch.batch.encoded), [model.default_site])
     own = model.task.probabilities(exact.logits)
     for i, weights in enumerate(columns["adversarial_attention"]):
         if weights is None:
@@ -81,10 +85,7 @@ def test_random_attention_never_beats_the_upper_bound(name: str, seed: int) -> N
     draws = torch.distributions.Dirichlet(concentration).sample(torch.Size([4000]))
     weights = (draws.transpose(0, 1) * batch.batch.unit_mask.unsqueeze(1)).double()
     weights = weights / weights.sum(-1, keepdim=True).clamp_min(1e-30)
-    from attn_audit.checks.adversarial.replaying import output_distances
-    from attn_audit.distances import jensen_shannon_divergence
-
-    feasible = output_distances(batch, weights) <= 0.05
+    feasible = output_distances(batch, weights.unsqueeze(2)) <= 0.05
     divergence = jensen_shannon_divergence(weights, batch.explanation.unsqueeze(1))
     best = divergence.masked_fill(~feasible, 0).amax(dim=1)
     known = ~bound.isnan()
@@ -106,7 +107,7 @@ def test_finds_at_least_what_the_original_found(shared: Path, name: str) -> None
 def test_single_units_are_untestable_and_null() -> None:
     model = tiny_model()
     examples = tiny_examples(3, lengths=(1, 1))
-    batch = read_batch(model, model.collate(model.encode(examples)), model.sites[0], seed=0)
+    batch = read_batch(model, model.collate(model.encode(examples)), model.default_site, seed=0)
     columns = Adversarial(0.05).run(batch)
     assert columns["status_adversarial"] == ["untestable_single_unit"] * 3
     for name in ("max_jsd", "relative_jsd", "adversarial_attention", "adversarial_method"):
@@ -133,7 +134,7 @@ def test_search_does_not_depend_on_batch_or_order() -> None:
 
     def jsd_of(chosen: list[int]) -> dict[str, float]:
         encoded = model.encode([examples[i] for i in chosen])
-        batch = read_batch(model, model.collate(encoded), model.sites[0], seed=0)
+        batch = read_batch(model, model.collate(encoded), model.default_site, seed=0)
         return dict(zip(batch.ids, check.run(batch)["max_jsd"], strict=True))
 
     together = jsd_of([3, 1, 0, 2, 7, 5, 4, 6])
@@ -148,7 +149,7 @@ def test_a_readout_that_is_not_what_it_claims_is_searched_instead() -> None:
     assert readout is not None
     wrong = LinearReadout(readout.offset + 1, readout.unit_logits)
     lying = dataclasses.replace(
-        batch, reading=dataclasses.replace(batch.reading, linear_readout=wrong)
+        batch, reading=dataclasses.replace(batch.reading, find_linear_readout=lambda: wrong)
     )
     columns = Adversarial(0.05, n_iterations=20).run(lying)
     assert "gradient" in columns["adversarial_method"]
@@ -163,7 +164,7 @@ def test_an_output_that_cannot_move_leaves_all_attention_feasible() -> None:
         dataclasses.replace(example, candidates=("label0",))
         for example in tiny_examples(4, lengths=(4, 8))
     ]
-    batch = read_batch(model, model.collate(model.encode(examples)), model.sites[0], seed=0)
+    batch = read_batch(model, model.collate(model.encode(examples)), model.default_site, seed=0)
     columns = Adversarial(0.05).run(batch)
     assert columns["relative_jsd"] == pytest.approx([1] * 4)
     assert columns["adversarial_distance"] == pytest.approx([0] * 4)

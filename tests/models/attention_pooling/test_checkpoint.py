@@ -63,7 +63,9 @@ def test_a_model_comes_back_as_it_was(
     save(model, tmp_path / "model.pt")
     loaded = load_model(str(tmp_path / "model.pt"), CPU)
     examples = tiny_examples(5, is_pair=is_pair)
-    logits = [m.read(m.collate(m.encode(examples)), m.sites)[0].logits for m in (model, loaded)]
+    logits = [
+        m.read(m.collate(m.encode(examples)), [m.default_site])[0].logits for m in (model, loaded)
+    ]
     assert torch.equal(*logits)
     assert loaded.task == model.task
 
@@ -166,4 +168,4 @@ def test_half_precision_is_computed_in_single(tmp_path: Path) -> None:
     )
     loaded = load_model(str(path), CPU)
     batch = loaded.collate(loaded.encode(tiny_examples(2)))
-    assert loaded.read(batch, loaded.sites)[0].logits.dtype == torch.float32
+    assert loaded.read(batch, [loaded.default_site])[0].logits.dtype == torch.float32

@@ -26,7 +26,7 @@ def batch(model: AttentionPoolingModel) -> Batch:
 
 
 def read(model: AttentionPoolingModel, batch: Batch) -> Reading:
-    return model.read(batch, model.sites)[0]
+    return model.read(batch, [model.default_site])[0]
 
 
 def test_padding_and_batch_size_change_nothing(model: AttentionPoolingModel, batch: Batch) -> None:

@@ -19,7 +19,7 @@ from attn_audit.errors import (
 from attn_audit.models.attention_pooling.architecture import EncoderKind
 from attn_audit.models.attention_pooling.model import AttentionPoolingModel
 from attn_audit.models.attention_pooling.tokenizer import MARKERS
-from attn_audit.models.loading import load_model
+from attn_audit.models.loading import ModelOptions, load_model
 from attn_audit.models.task import TaskKind
 from tests.goldens import NAMES, load_golden, token_ids
 from tests.tiny import tiny_model
@@ -149,7 +149,8 @@ def test_says_how_to_write_a_missing_vocabulary(folder: Path) -> None:
 
 def test_reads_a_vocabulary_from_elsewhere(folder: Path, tmp_path: Path) -> None:
     shutil.move(folder / "vocab.json", tmp_path / "words.json")
-    assert load_model(str(folder), CPU, tmp_path / "words.json").task.labels == ("0", "1")
+    options = ModelOptions(vocabulary=tmp_path / "words.json")
+    assert load_model(str(folder), CPU, options).task.labels == ("0", "1")
 
 
 @pytest.mark.parametrize(

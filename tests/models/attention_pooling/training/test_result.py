@@ -31,7 +31,7 @@ def own_logits(model: TrainedModel, examples: list[Example]) -> torch.Tensor:
 def audited_logits(path: Path, examples: list[Example]) -> torch.Tensor:
     model = load_model(str(path), CPU)
     batch = model.collate(model.encode(examples))
-    return model.read(batch, model.sites)[0].logits
+    return model.read(batch, [model.default_site])[0].logits
 
 
 @pytest.mark.parametrize("is_pair", [False, True], ids=["single", "pair"])

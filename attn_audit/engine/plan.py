@@ -1,0 +1,23 @@
+"""What an audit computes, and in which portions."""
+
+from dataclasses import dataclass
+
+from attn_audit.checks.base import Check
+from attn_audit.models.base import Site
+
+SHARD_SIZE = 2000
+"""Examples that are in memory together, at most."""
+
+AUTO_BATCH_SIZE = 128
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is computed, and how much of it at once."""
+
+    checks: tuple[Check, ...]
+    sites: tuple[Site, ...]
+    """The audited one, then those that stand beside it, each with its own records."""
+    seed: int
+    batch_size: int = AUTO_BATCH_SIZE
+    shard_size: int = SHARD_SIZE

@@ -1,0 +1,148 @@
+"""What must hold of a model so that what is measured is the model.
+
+None of it is about a kind of model: all goes through the contract, and is as true of one that a
+user wrote as of the paper's.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from attn_audit.models.base import AuditedModel, Batch, Reading, Site
+from attn_audit.models.validity import allowed_answers
+from attn_audit.results.report import SelfCheck
+from attn_audit.shapes import Logits
+
+TOLERANCES = {
+    torch.float64: 1e-6,  # normalisation and softmax stay in float32 in some architectures
+    torch.float32: 1e-4,  # kernels that add in another order: at most 1e-5 on 74 architectures
+    torch.float16: 2e-2,  # 20 times the spacing of numbers: a dozen layers of single roundings
+    torch.bfloat16: 1e-1,  # the same of a spacing that is 8 times as wide
+}
+"""Largest deviation that is rounding, of probabilities and of logits relative to their size."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A few examples, read once."""
+
+    model: AuditedModel
+    site: Site
+    batch: Batch
+    reading: Reading
+
+    def deviation(self, logits: Logits) -> float:
+        """How far logits are from those that were read: in probability, or for their size.
+
+        Args:
+            logits: Of the same examples.
+        """
+        task, own = self.model.task, self.reading.logits
+        distance = task.distance(task.probabilities(logits), task.probabilities(own))
+        disallowed = ~allowed_answers(self.batch, self.reading)
+        change = (logits.double() - own.double()).masked_fill(disallowed, 0).abs()
+        size = own.double().masked_fill(disallowed, 0).abs().amax(dim=-1).clamp_min(1)
+        return float(torch.maximum(distance, change.amax(dim=-1) / size).max())
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """One thing that must hold, and how far a model is from it."""
+
+    name: str
+    advice: str
+    """What to do where it does not hold."""
+    error: Callable[[Trial], float]
+    tolerance: Callable[[AuditedModel], float]
+
+    def check(self, trial: Trial) -> SelfCheck:
+        """What was found on a trial."""
+        error, tolerance = self.error(trial), self.tolerance(trial.model)
+        return SelfCheck(
+            name=self.name, error=error, tolerance=tolerance, passed=error <= tolerance
+        )
+
+
+def _rounding(model: AuditedModel) -> float:
+    """What the coarsest of the model's parameters allows for."""
+    kinds = {parameter.dtype for parameter in model.module.parameters()}
+    return max(
+        [TOLERANCES[kind] for kind in kinds if kind in TOLERANCES] or [TOLERANCES[torch.float32]]
+    )
+
+
+def _nothing(model: AuditedModel) -> float:
+    return 0.0
+
+
+def _rounding_of_repeats(model: AuditedModel) -> float:
+    """None on a CPU; a GPU may add the same numbers in another order each time."""
+    return 0.0 if model.device.type == "cpu" else _rounding(model)
+
+
+def _n_training(trial: Trial) -> float:
+    return float(sum(module.training for module in trial.model.module.modules()))
+
+
+def _of_repetition(trial: Trial) -> float:
+    (again,) = trial.model.read(trial.batch, [trial.site])
+    return trial.deviation(again.logits)
+
+
+def _of_padding(trial: Trial) -> float:
+    alone = [
+        trial.model.read(trial.model.collate([item]), [trial.site])[0].logits
+        for item in trial.batch.encoded
+    ]
+    return trial.deviation(torch.cat(alone))
+
+
+def _of_row_sums(trial: Trial) -> float:
+    reading = trial.reading
+    audited: Float[Tensor, "batch row"] = reading.mass.double() * reading.attention.double().sum(-1)
+    deviation = (audited + reading.rest.double() - 1).abs()
+    return float(deviation.masked_fill(~reading.row_mask, 0).max())
+
+
+def _of_own_attention(trial: Trial) -> float:
+    reading = trial.reading
+    return trial.deviation(reading.replay(reading.attention.unsqueeze(1)).squeeze(1))
+
+
+REQUIREMENTS = (
+    Requirement(
+        "evaluation mode",
+        "Call eval() on the model: some of its modules are in training mode.",
+        _n_training,
+        _nothing,
+    ),
+    Requirement(
+        "two passes agree",
+        "Its output is random: look for dropout or noise that evaluation mode does not turn off.",
+        _of_repetition,
+        _rounding_of_repeats,
+    ),
+    Requirement(
+        "padding changes nothing",
+        "It sees padding: pass it the attention mask or the lengths of the texts, and use them.",
+        _of_padding,
+        _rounding,
+    ),
+    Requirement(
+        "rows sum to 1",
+        "What was read is no distribution over tokens: it cannot be audited as attention.",
+        _of_row_sums,
+        _rounding,
+    ),
+    Requirement(
+        "own attention reproduces the output",
+        "What was read is not the attention that the output is made with: choose another layer, "
+        "or name the module that computes it.",
+        _of_own_attention,
+        _rounding,
+    ),
+)
+"""In this order: what fails first explains what fails after it."""

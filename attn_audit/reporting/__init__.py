@@ -1,0 +1,1 @@
+"""From what an audit finds to its report and its records files."""

@@ -1,0 +1,133 @@
+"""What is kept of an audit as it goes: the records themselves, and what is summed up in passing."""
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import pyarrow as pa
+
+from attn_audit.files import sha256_of
+from attn_audit.formats.records import RecordsWriter, site_records_path
+from attn_audit.results.record import FIELDS, LIST_FIELDS, Record
+from attn_audit.results.report import RecordsFile
+from attn_audit.results.site_record import SITE_FIELDS, SiteRecord
+from attn_audit.results.table import TableWriter, record_schema
+from attn_audit.statistics.summary.sites import SiteMeans
+from attn_audit.statistics.telling import TellingExamples
+
+
+@dataclass(frozen=True)
+class RecordsPaths:
+    """The records files that the user asked for."""
+
+    records: Path | None
+    sites: Path | None
+    """Beside the records, where there are several sites."""
+
+    @staticmethod
+    def of(records: str | None, *, has_several_sites: bool) -> "RecordsPaths":
+        """The paths of the files.
+
+        Args:
+            records: Where the records go, if they were asked for.
+            has_several_sites: Whether there are site records.
+        """
+        if records is None:
+            return RecordsPaths(None, None)
+        path = Path(records)
+        return RecordsPaths(path, site_records_path(path) if has_several_sites else None)
+
+    def describe(self, report: Path | None) -> RecordsFile | None:
+        """The finished files.
+
+        Args:
+            report: Where the report goes; None for standard output.
+        """
+        if self.records is None:
+            return None
+        sites = None if self.sites is None else _describe(self.sites, report)
+        return _describe(self.records, report).model_copy(update={"sites": sites})
+
+
+class Recording:
+    """Writes every shard as it comes: all columns for the user, the scalar ones to sum up.
+
+    A context; the user's files get their names when it is left without an error.
+    """
+
+    def __init__(
+        self, spool: Path, files: RecordsPaths, *, n_logits: int, is_multilabel: bool
+    ) -> None:
+        """Open the files.
+
+        Args:
+            spool: The table to sum up.
+            files: What the user asked for.
+            n_logits: Outputs of the model.
+            is_multilabel: Whether labels and predictions are lists.
+
+        Raises:
+            OutputError: A file cannot be written.
+        """
+        self.n_labelled = self.n_truncated = self.n_readout_deleted = 0
+        self.telling = TellingExamples()
+        self.sites = SiteMeans()
+        self._writers: list[TableWriter | RecordsWriter] = []
+        self._site_writers: list[RecordsWriter] = []
+
+        def schema(fields: Sequence[str]) -> pa.Schema:
+            return record_schema(n_logits, is_multilabel, fields)
+
+        with ExitStack() as stack:
+            table = TableWriter(spool, schema([n for n in FIELDS if n not in LIST_FIELDS]))
+            stack.callback(table.close)
+            self._writers.append(table)
+            if files.records is not None:
+                writer = RecordsWriter(files.records, schema(FIELDS))
+                self._writers.append(stack.enter_context(writer))
+            if files.sites is not None:
+                writer = RecordsWriter(files.sites, schema(SITE_FIELDS))
+                self._site_writers.append(stack.enter_context(writer))
+            self._stack = stack.pop_all()
+
+    def add(self, records: Sequence[Record], site_records: Sequence[SiteRecord]) -> None:
+        """Keep what was found in a shard.
+
+        Args:
+            records: One for each example.
+            site_records: One for each example and site beside the audited one.
+        """
+        for writer in self._writers:
+            writer.write(records)
+        for writer in self._site_writers:
+            writer.write(site_records)
+        self.telling.offer(records)
+        self.sites.add(site_records)
+        self.n_labelled += sum(record.label is not None for record in records)
+        self.n_truncated += sum(record.truncated for record in records)
+        self.n_readout_deleted += sum(
+            record.readout_unit is not None and record.leave_one_out is not None
+            for record in records
+        )
+
+    def __enter__(self) -> "Recording":
+        self._stack.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)
+
+
+def _describe(file: Path, report: Path | None) -> RecordsFile:
+    """By path relative to the report, and SHA-256."""
+    base = (report.parent if report is not None else Path()).resolve()
+    path = Path(os.path.relpath(file.resolve(), base)).as_posix()
+    return RecordsFile(path=path, sha256=sha256_of(file))

@@ -1,0 +1,78 @@
+"""Means at every layer and head, added up as the records come: memory does not grow with them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+
+from attn_audit.results.site_record import MEAN_FIELDS, SiteRecord
+from attn_audit.results.summary import Interval, SiteMean, SiteSummary
+from attn_audit.statistics.intervals import normal_interval
+
+Place = tuple[int, int | None]
+"""Layer and head."""
+
+
+@dataclass(slots=True)
+class _Sums:
+    """What the mean of numbers and its interval need, of as many numbers as there may be."""
+
+    n: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+    low: float = np.inf
+    high: float = -np.inf
+
+    def add(self, values: Sequence[float]) -> None:
+        if not values:
+            return
+        numbers = np.array(values)
+        self.n += len(numbers)
+        self.total += float(numbers.sum())
+        self.squares += float((numbers**2).sum())
+        self.low = min(self.low, float(numbers.min()))
+        self.high = max(self.high, float(numbers.max()))
+
+    def mean(self) -> SiteMean:
+        if self.n == 0:
+            return SiteMean(n=0, mean=None, interval=None)
+        centre = self.total / self.n
+        if self.n == 1:
+            return SiteMean(n=1, mean=centre, interval=None)
+        spread = sqrt(max(0.0, self.squares - self.n * centre**2) / (self.n - 1))
+        interval = normal_interval(centre, spread, self.n, (self.low, self.high))
+        return SiteMean(n=self.n, mean=centre, interval=Interval(**interval._asdict()))
+
+
+class SiteMeans:
+    """The mean of every number at every site, with a normal 95 % interval over the examples."""
+
+    def __init__(self) -> None:
+        self._sums: dict[Place, dict[str, _Sums]] = {}
+
+    def add(self, records: Iterable[SiteRecord]) -> None:
+        """Count more records in; sites are reported in the order in which they first come."""
+        by_place: dict[Place, list[SiteRecord]] = defaultdict(list)
+        for record in records:
+            by_place[record.layer, record.head].append(record)
+        for place, found in by_place.items():
+            sums = self._sums.setdefault(place, {name: _Sums() for name in MEAN_FIELDS})
+            for name, of_field in sums.items():
+                values = (getattr(record, name) for record in found)
+                of_field.add([value for value in values if value is not None])
+
+    def summaries(self) -> tuple[SiteSummary, ...]:
+        """One for each site; numbers that no site has are left out."""
+        measured = {
+            name for sums in self._sums.values() for name in MEAN_FIELDS if sums[name].n > 0
+        }
+        return tuple(
+            SiteSummary(
+                layer=layer,
+                head=head,
+                means={name: of.mean() for name, of in sums.items() if name in measured},
+            )
+            for (layer, head), sums in self._sums.items()
+        )

@@ -1,0 +1,66 @@
+"""What is found at the audited site, and at those beside it."""
+
+import dataclasses
+
+import pytest
+
+from attn_audit.checks.adversarial.check import Adversarial
+from attn_audit.checks.correlation import Correlation
+from attn_audit.checks.permutation import Permutation
+from attn_audit.engine import running
+from attn_audit.engine.batch import Finding, audit_batch
+from attn_audit.engine.plan import Plan
+from attn_audit.engine.running import run
+from attn_audit.engine.stopwatch import Stopwatch
+from attn_audit.models.base import Site
+from attn_audit.results.site_record import SITE_FIELDS
+from tests.rows import RowsModel, texts
+
+SITES = (Site(1), Site(0), Site(1), Site(0, 2), Site(1, 0))
+PLAN = Plan((Correlation(), Permutation(0.05, 9), Adversarial(0.05, n_iterations=20)), SITES, 0)
+
+
+def audit(plan: Plan, *lengths: int) -> list[Finding]:
+    model = RowsModel()
+    return audit_batch(model, model.encode(texts(*lengths)), plan, Stopwatch())
+
+
+def test_a_site_is_found_as_if_it_were_audited_alone() -> None:
+    """Its adversary and permutations change that site only, whatever else is asked for."""
+    together = audit(PLAN, 6, 9)
+    for i, site in enumerate(SITES[1:]):
+        alone = audit(dataclasses.replace(PLAN, sites=(site,)), 6, 9)
+        for finding, expected in zip(together, alone, strict=True):
+            found = finding.site_records[i]
+            assert (found.layer, found.head) == (site.layer, site.head)
+            for name in set(SITE_FIELDS) - {"layer", "head"}:
+                assert getattr(found, name) == getattr(expected.record, name), name
+
+
+def test_the_audited_site_is_the_first() -> None:
+    (together,) = audit(PLAN, 7)
+    (alone,) = audit(dataclasses.replace(PLAN, sites=SITES[:1]), 7)
+    assert together.record == alone.record
+    assert alone.site_records == ()
+
+
+def test_all_sites_are_read_in_one_pass() -> None:
+    model = RowsModel()
+    audit_batch(model, model.encode(texts(6, 9)), PLAN, Stopwatch())
+    assert model.n_reads == 1
+
+
+def test_the_readout_unit_is_recorded() -> None:
+    model = RowsModel()
+    first, second = model.encode(texts(6, 9))
+    encoded = [first, dataclasses.replace(second, readout_unit=8)]
+    found = audit_batch(model, encoded, PLAN, Stopwatch())
+    assert [finding.record.readout_unit for finding in found] == [None, 8]
+
+
+def test_many_sites_make_small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "MAX_SITE_RECORDS", 2 * len(SITES))
+    plan = dataclasses.replace(PLAN, checks=())
+    shards = list(run(RowsModel(), texts(5, 6, 7, 8, 4), plan, Stopwatch(), lambda n: None))
+    assert [len(shard) for shard in shards] == [2, 2, 1]
+    assert [f.record.id for shard in shards for f in shard] == [f"text-{i}" for i in range(5)]

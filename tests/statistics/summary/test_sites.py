@@ -1,0 +1,83 @@
+"""Means at many sites, added up as the records come."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attn_audit.results.site_record import SiteRecord
+from attn_audit.statistics.summary.sites import SiteMeans
+
+VALUES = st.lists(st.none() | st.floats(-1, 1), max_size=40)
+
+
+def records(
+    values: list[float | None], layer: int = 0, head: int | None = None
+) -> list[SiteRecord]:
+    return [
+        SiteRecord(
+            id=str(i), layer=layer, head=head, audited_mass=0.5, tau_attention_gradient=value
+        )
+        for i, value in enumerate(values)
+    ]
+
+
+@given(VALUES, st.integers(1, 7))
+def test_shards_change_nothing(values: list[float | None], size: int) -> None:
+    at_once, in_shards = SiteMeans(), SiteMeans()
+    every = records(values)
+    at_once.add(every)
+    for start in range(0, len(every), size):
+        in_shards.add(every[start : start + size])
+    expected, found = at_once.summaries(), in_shards.summaries()
+    assert [s.means.keys() for s in found] == [s.means.keys() for s in expected]
+    for one, other in zip(expected, found, strict=True):
+        for name, mean in one.means.items():
+            assert other.means[name].mean == pytest.approx(mean.mean, abs=1e-12)
+            assert other.means[name].n == mean.n
+
+
+def test_mean_and_interval_are_numpys() -> None:
+    values = np.random.default_rng(0).uniform(-1, 1, 500)
+    means = SiteMeans()
+    means.add(records(values.tolist()))
+    (site,) = means.summaries()
+    found = site.means["tau_attention_gradient"]
+    half = 1.959964 * values.std(ddof=1) / np.sqrt(500)
+    assert found.n == 500
+    assert found.mean == pytest.approx(values.mean())
+    assert found.interval is not None
+    assert found.interval.method == "normal"
+    assert found.interval.low == pytest.approx(values.mean() - half)
+    assert found.interval.high == pytest.approx(values.mean() + half)
+
+
+def test_an_interval_stays_within_what_was_seen() -> None:
+    means = SiteMeans()
+    means.add(records([1.0, 1.0, 1.0, 0.9]))
+    interval = means.summaries()[0].means["tau_attention_gradient"].interval
+    assert interval is not None
+    assert interval.high == 1.0
+
+
+def test_every_site_has_its_own_means_in_the_order_in_which_it_came() -> None:
+    means = SiteMeans()
+    means.add([*records([0.5], 2), *records([0.1, 0.3], 0, 1), *records([0.7], 2)])
+    sites = means.summaries()
+    assert [(site.layer, site.head) for site in sites] == [(2, None), (0, 1)]
+    found = [site.means["tau_attention_gradient"].mean for site in sites]
+    assert found == pytest.approx([0.6, 0.2])
+
+
+def test_what_was_not_measured_anywhere_is_left_out() -> None:
+    means = SiteMeans()
+    means.add([*records([None], 0), *records([0.2], 1)])
+    nothing, something = means.summaries()
+    assert nothing.means.keys() == something.means.keys()
+    assert "max_jsd" not in nothing.means
+    assert nothing.means["tau_attention_gradient"].mean is None
+    assert something.means["tau_attention_gradient"].interval is None
+
+
+def test_without_records_there_are_no_sites() -> None:
+    assert SiteMeans().summaries() == ()
