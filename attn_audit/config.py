@@ -4,12 +4,14 @@ A key in the file, a flag and an argument of `attn_audit.audit` have the same na
 with dashes.
 """
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from attn_audit.errors import ConfigurationError, nearest
 
@@ -23,6 +25,9 @@ CODE_KEYS = ("adapter", "trust_remote_code")
 """Settings that name code to run: never taken from a file that was merely found."""
 
 _PATHS = ("model", "data", "vocabulary", "output", "records")
+
+_REFUSED = "not_as_it_should_be"
+"""Type of the validation errors whose message is ours, and says all but what was given."""
 
 
 def _split_commas(value: object) -> object:
@@ -59,6 +64,27 @@ def _pairs(value: object) -> object:
     return parse_label_map(value) if isinstance(value, str) else value
 
 
+def _number_or(*words: str) -> Callable[[object], object]:
+    """Whole numbers as a flag gives them, beside some words."""
+
+    def parse(value: object) -> object:
+        if value in words or (isinstance(value, int) and not isinstance(value, bool)):
+            return value
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value):
+            return int(value)
+        named = ", ".join(f"`{word}`" for word in words)
+        raise PydanticCustomError(_REFUSED, f"{named} or a whole number")
+
+    return parse
+
+
+def _with_function(adapter: str) -> str:
+    place, _, function = adapter.rpartition(":")
+    if not (place and function.isidentifier()):
+        raise PydanticCustomError(_REFUSED, "package.module:function or file.py:function")
+    return adapter
+
+
 class AuditSettings(BaseModel):
     """Everything that an audit can be told."""
 
@@ -67,6 +93,14 @@ class AuditSettings(BaseModel):
     model: str | None = None
     data: str | None = None
     vocabulary: str | None = None
+    adapter: Annotated[str, AfterValidator(_with_function)] | None = None
+    """Of a user's own module: the function that makes it, and where that is."""
+    trust_remote_code: Annotated[bool, Field(strict=True)] = False
+    revision: str | None = None
+    dtype: Literal["float32", "float64", "bfloat16", "float16"] = "float32"
+    max_length: Annotated[int, Field(ge=1, strict=True)] | None = None
+    task: Literal["binary"] | None = None
+    """None: as the model's configuration says."""
 
     split: str = "test"
     limit: Annotated[int, Field(ge=1, strict=True)] | None = None
@@ -88,6 +122,18 @@ class AuditSettings(BaseModel):
         Field(min_length=1),
         BeforeValidator(_split_commas),
     ] = ("gradient", "leave_one_out")
+    layer: Annotated[
+        Annotated[int, Field(ge=0)] | Literal["last", "all"],
+        BeforeValidator(_number_or("last", "all")),
+    ] = "last"
+    head: Annotated[
+        Annotated[int, Field(ge=0)] | Literal["mean", "all"],
+        BeforeValidator(_number_or("mean", "all")),
+    ] = "mean"
+    rows: Literal["readout", "all"] = "readout"
+    unit: Literal["token", "word"] = "token"
+    removal: Literal["mask", "delete"] | None = None
+    """None: by mask where that is exact, else by deletion."""
     permutations: Annotated[int, Field(ge=1, strict=True)] = 100
     epsilon: Annotated[float, Field(ge=1e-4, lt=1, strict=True)] | None = None
     """None: 0.01 for single texts, 0.05 for pairs, as in the paper."""
@@ -97,7 +143,9 @@ class AuditSettings(BaseModel):
 
     seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    batch_size: Annotated[int, Field(ge=1, strict=True)] | Literal["auto"] = "auto"
+    batch_size: Annotated[
+        Annotated[int, Field(ge=1)] | Literal["auto"], BeforeValidator(_number_or("auto"))
+    ] = "auto"
     threads: Annotated[int, Field(ge=1, strict=True)] | None = None
 
     output: str | None = None
@@ -174,6 +222,8 @@ def validate(
 
 def _problem(error: Any, value: object) -> str:
     message = str(error["msg"])
+    if error["type"] == _REFUSED:
+        return f"{message}, not {value!r}"
     if error["type"] == "literal_error":
         shown = error["input"] if len(error["loc"]) > 1 else value
         return f"{message[0].lower()}{message[1:]}, not {shown!r}"
@@ -209,19 +259,27 @@ def _require_known(content: Mapping[str, Any], file: Path, is_discovered: bool) 
 
 def _relative_to(folder: Path, key: str, value: object) -> object:
     """Paths in a file are relative to it; names of models and data sets that are no paths stay."""
-    if key not in _PATHS or not isinstance(value, str) or value == "-":
+    if not isinstance(value, str) or value == "-":
+        return value
+    if key == "adapter" and (place := value.rpartition(":"))[0].endswith(".py"):
+        return f"{folder / place[0]}:{place[2]}"
+    if key not in _PATHS:
         return value
     if "\0" in value:
         raise ConfigurationError(f"{key}: {value!r} is no path")
     resolved = folder / value
     if key == "model" and value == DEMO and not resolved.exists():
         return value
-    if key == "data" and not resolved.exists() and _may_be_a_name(value):
+    if key in ("model", "data") and not resolved.exists() and _may_be_a_name(value):
         return value
     return str(resolved)
 
 
-def _may_be_a_name(data: str) -> bool:
-    """Whether DATA may be the name of a data set, and nothing of that name lies here."""
-    is_name = data.count("/") <= 1 and not data.startswith((".", "/")) and not Path(data).suffix
-    return is_name and not Path(data).exists()
+def _may_be_a_name(value: str) -> bool:
+    """Whether it may be a name on the HuggingFace hub, and nothing of that name lies here.
+
+    Names have dots as well: `Llama-3.2-1B`. What stands behind a file's is a word.
+    """
+    is_file = Path(value).suffix[1:].isalpha()
+    is_name = value.count("/") <= 1 and not value.startswith((".", "/")) and not is_file
+    return is_name and not Path(value).exists()

@@ -1,7 +1,20 @@
+"""Settings come from defaults, a file and flags; what is wrong is named where it was said."""
+
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from attn_audit.config import parse_label_map
+from attn_audit.config import AuditSettings, load_settings, parse_label_map
 from attn_audit.errors import ConfigurationError
+
+
+def from_file(folder: Path, content: str, **flags: Any) -> AuditSettings:
+    """Settings with a named configuration in a folder of its own."""
+    (folder / "settings").mkdir()
+    file = folder / "settings" / "a.toml"
+    file.write_text(content)
+    return load_settings(flags, file, folder)
 
 
 def test_label_map_ignores_spaces_around_names() -> None:
@@ -17,3 +30,86 @@ def test_refuses_a_malformed_label_map(text: str) -> None:
 def test_refuses_a_label_mapped_twice() -> None:
     with pytest.raises(ConfigurationError, match="the label map names 'a' twice"):
         parse_label_map("a=b,a=c")
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "value"),
+    [
+        ("layer = 3", "layer", 3),
+        ('layer = "3"', "layer", 3),
+        ('head = "all"', "head", "all"),
+        ("batch_size = 4", "batch_size", 4),
+        ('removal = "mask"', "removal", "mask"),
+    ],
+)
+def test_numbers_and_words_stand_in_a_file_as_in_a_flag(
+    tmp_path: Path, line: str, name: str, value: object
+) -> None:
+    assert getattr(from_file(tmp_path, line), name) == value
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("layer = true", "a.toml: layer: `last`, `all` or a whole number, not True"),
+        ("head = 1.5", "a.toml: head: `mean`, `all` or a whole number, not 1.5"),
+        ("layer = -1", "a.toml: layer: input should be greater than or equal to 0"),
+        ('dtype = "half"', "a.toml: dtype: input should be 'float32'"),
+        ('task = "multiclass"', "a.toml: task: input should be 'binary'"),
+        ('trust_remote_code = "yes"', "a.toml: trust_remote_code"),
+        ("adapter = 3", "a.toml: adapter: input should be a valid string"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_file(tmp_path: Path, line: str, message: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        from_file(tmp_path, line)
+    assert message in refused.value.message
+
+
+@pytest.mark.parametrize("adapter", ["load", ":load", "mine.py:", "mine.py:not a name", ""])
+def test_an_adapter_names_a_function(tmp_path: Path, adapter: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"package\.module:function or file\.py:function"):
+        load_settings({"adapter": adapter}, None, tmp_path)
+
+
+def test_an_adapters_file_is_relative_to_the_configuration(tmp_path: Path) -> None:
+    settings = from_file(tmp_path, 'adapter = "../mine.py:load"')
+    assert settings.adapter is not None
+    file, _, function = settings.adapter.rpartition(":")
+    assert Path(file).resolve() == tmp_path / "mine.py"
+    assert function == "load"
+
+
+def test_an_adapters_module_and_a_flag_stay_as_they_are(tmp_path: Path) -> None:
+    assert from_file(tmp_path, 'adapter = "mine.models:load"').adapter == "mine.models:load"
+    flags = {"adapter": "mine.py:load"}
+    assert load_settings(flags, None, tmp_path).adapter == "mine.py:load"
+
+
+@pytest.mark.parametrize(
+    "name", ["bert-base", "org/bert-base", "Qwen/Qwen2.5-0.5B", "org/model-v1.2"]
+)
+def test_a_hub_name_in_a_file_is_no_path(tmp_path: Path, name: str) -> None:
+    assert from_file(tmp_path, f'model = "{name}"').model == name
+
+
+@pytest.mark.parametrize("path", ["model.pt", "./bert", "../models/bert", "a/b/c", "x.safetensors"])
+def test_a_models_path_in_a_file_is_relative_to_it(tmp_path: Path, path: str) -> None:
+    model = from_file(tmp_path, f'model = "{path}"').model
+    assert model == str(tmp_path / "settings" / path)
+
+
+def test_a_folder_that_is_there_wins_over_a_hub_name(tmp_path: Path) -> None:
+    (tmp_path / "settings" / "org" / "name").mkdir(parents=True)
+    file = tmp_path / "settings" / "a.toml"
+    file.write_text('model = "org/name"')
+    assert load_settings({}, file, tmp_path).model == str(tmp_path / "settings" / "org" / "name")
+
+
+@pytest.mark.parametrize("line", ['adapter = "mine:load"', "trust_remote_code = true"])
+def test_code_is_named_by_a_flag_or_a_named_file_alone(tmp_path: Path, line: str) -> None:
+    (tmp_path / "attn-audit.toml").write_text(line)
+    with pytest.raises(ConfigurationError, match="names code to run, and this file was found"):
+        load_settings({}, None, tmp_path)
+    settings = from_file(tmp_path, line)
+    assert settings.trust_remote_code or settings.adapter

@@ -49,7 +49,10 @@ for _name, _check, _help in (
 
 app.command("inspect")(
     build_command(
-        inspect_model, OPTIONS_OF_INSPECT, "Show what a model is and what can be audited."
+        inspect_model,
+        OPTIONS_OF_INSPECT,
+        "Show what a model is and what can be audited.\n\n"
+        "Its attention is tried out on a few texts: the first of DATA, or without it some of ours.",
     )
 )
 app.command("train")(train)

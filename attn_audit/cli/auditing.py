@@ -2,21 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from attn_audit.cli.options import OPTIONS, SWITCHES
+from attn_audit.cli.options import OPTIONS
 from attn_audit.cli.output import write_report
-from attn_audit.cli.running import error_console
-from attn_audit.config import AuditSettings, load_settings
-from attn_audit.errors import ConfigurationError
+from attn_audit.cli.running import error_console, settings_of
+from attn_audit.config import AuditSettings
 from attn_audit.formats.outputs import require_outputs
 
 _ADVERSARY = ("method", "iterations", "restarts")
 _OF_CHECK = {
-    "correlation": ("measures",),
+    "correlation": ("measures", "removal"),
     "permutation": ("permutations", "epsilon"),
     "adversarial": ("epsilon", *_ADVERSARY),
 }
@@ -43,7 +41,7 @@ def audit_command(check: str | None) -> Callable[..., None]:
     """
 
     def run(**values: Any) -> None:
-        settings = _settings(values, check)
+        settings = settings_of(values if check is None else {**values, "checks": check})
         settings.require_inputs()
         require_outputs(settings, values["config"])
         from attn_audit.auditing import run_audit
@@ -53,26 +51,6 @@ def audit_command(check: str | None) -> Callable[..., None]:
         write_report(report, settings, values["format"] is not None, quiet=values["quiet"])
 
     return run
-
-
-def _settings(values: dict[str, Any], check: str | None) -> AuditSettings:
-    flags = {
-        name: str(value) if isinstance(value, Path) else value
-        for name, value in values.items()
-        if value is not None and name not in (*SWITCHES, "config")
-    }
-    if "batch_size" in flags and flags["batch_size"] != "auto":
-        flags["batch_size"] = _whole(flags["batch_size"])
-    if check is not None:
-        flags["checks"] = (check,)
-    return load_settings(flags, values["config"], Path.cwd())
-
-
-def _whole(value: str) -> int:
-    try:
-        return int(value)
-    except ValueError:
-        raise ConfigurationError(f"--batch-size: `auto` or a whole number, not {value!r}") from None
 
 
 @contextmanager

@@ -5,8 +5,9 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from attn_audit.cli.options import OPTIONS, SWITCHES
+from attn_audit.config import AuditSettings, load_settings
 from attn_audit.errors import AttnAuditError
 from attn_audit.formats.safety import printable
 
@@ -58,6 +60,23 @@ def build_command(
     command.__annotations__ = {name: OPTIONS[name] for name in options}
     command.__doc__ = help
     return command
+
+
+def settings_of(values: Mapping[str, Any]) -> AuditSettings:
+    """The audit's settings: what the command line says over what a configuration file says.
+
+    Args:
+        values: Every option of the command by name; None where it was not said.
+
+    Raises:
+        ConfigurationError: Of the file or of a flag.
+    """
+    flags = {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in values.items()
+        if value is not None and name not in (*SWITCHES, "config")
+    }
+    return load_settings(flags, values["config"], Path.cwd())
 
 
 @contextmanager

@@ -1,14 +1,19 @@
 """A model's description on a terminal: what it is, and what can be audited of it."""
 
+from collections.abc import Iterator
+
 from rich.console import Console, Group
 from rich.text import Text
 
 from attn_audit.formats.numbers import count
+from attn_audit.formats.sentences import findings
+from attn_audit.formats.sentences.attention import readout
+from attn_audit.formats.sentences.layers import kinds
 from attn_audit.formats.sentences.overview import task
 from attn_audit.formats.sentences.provenance import short
 from attn_audit.formats.terminal.look import FAINT, WIDEST, Trimmed, heading, indented
 from attn_audit.formats.terminal.opening import pairs
-from attn_audit.results.description import ModelDescription
+from attn_audit.results.description import Findings, ModelDescription
 
 
 def render(description: ModelDescription, console: Console) -> None:
@@ -53,12 +58,32 @@ def auditable(description: ModelDescription) -> tuple[tuple[str, str], ...]:
     Args:
         description: Of any model.
     """
+    found = description.findings
+    known = [("Attention", "; ".join(description.sites))] if found is None else []
+    removal = "" if found is None else f" ({findings.removal(found)})"
     return (
-        ("Attention", "; ".join(description.sites)),
-        ("correlation", "yes: with gradients and with leave-one-out"),
+        *known,
+        *(_tried_out(description, found) if found else ()),
+        ("correlation", f"yes: with gradients and with leave-one-out{removal}"),
         ("permutation", "yes"),
         ("adversarial", _adversarial(description)),
     )
+
+
+def _tried_out(description: ModelDescription, found: Findings) -> Iterator[tuple[str, str]]:
+    """What a few texts showed of the attention: headings and what belongs to them."""
+    for i, kind in enumerate(kinds(description.layers)):
+        yield "" if i else "Attention", kind
+    last = description.layers[description.default_layer].name
+    yield "Default", f"layer {description.default_layer} ({last}), {readout(found)}"
+    yield "Readout", _linearity(description)
+    yield "Special", findings.special_share(found)
+    yield "Replay", findings.replay(found)
+    yield "Masking", findings.masking(found)
+
+
+def _linearity(description: ModelDescription) -> str:
+    return f"{'linear' if description.linear_readout else 'not linear'} in the attention weights"
 
 
 def _adversarial(description: ModelDescription) -> str:

@@ -35,6 +35,30 @@ def number(value: float, decimals: int = 2) -> str:
     return f"{round(value, decimals) + 0.0:.{decimals}f}"
 
 
+def signed(value: float) -> str:
+    """A number from -1 to 1 in four characters, its sign in front.
+
+    Example:
+        >>> signed(0.342), signed(-0.05), signed(-0.001), signed(1.0)
+        ('+.34', '-.05', '.00', '+1.0')
+    """
+    rounded = round(value, 2)
+    if rounded == 0:
+        return ".00"
+    return f"{rounded:+.1f}" if abs(rounded) >= 1 else f"{rounded:+.2f}".replace("0.", ".", 1)
+
+
+def scientific(value: float) -> str:
+    """A very small number, of which only the size says something.
+
+    Example:
+        >>> scientific(3.2e-8), scientific(0.0)
+        ('3e-8', '0')
+    """
+    mantissa, exponent = f"{value:.0e}".split("e")
+    return f"{mantissa}e{int(exponent)}" if value else "0"
+
+
 def percent(share: float, decimals: int | None = None) -> str:
     """A share from 0 to 1 in percent: with a decimal near the ends, where it tells something.
 

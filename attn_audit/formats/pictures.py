@@ -148,3 +148,21 @@ def strip(distribution: Distribution, low: float, high: float, n_columns: int, i
     cells[box_start : box_end + 1] = ink.box * (box_end + 1 - box_start)
     cells[middle] = ink.median
     return "".join(cells)
+
+
+def signed_bar(level: float, n_columns: int, ink: Ink) -> str:
+    """A bar to the right of the middle, or to the left for a number below 0.
+
+    Args:
+        level: From -1 to 1; beyond, the end is taken.
+        n_columns: Width, odd: the middle takes one column.
+        ink: Characters to draw with.
+
+    Example:
+        >>> signed_bar(0.5, 9, ASCII), signed_bar(-1.0, 9, ASCII)
+        ('    |==  ', '====|    ')
+    """
+    half = n_columns // 2
+    bar = ink.box * round(min(1.0, abs(level)) * half)
+    left, right = ("", bar) if level > 0 else (bar, "")
+    return f"{left:>{half}}{ink.side}{right:<{half}}"

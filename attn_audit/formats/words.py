@@ -15,6 +15,7 @@ from attn_audit.formats.sentences.telling import (
     REASONS,
     measured,
     prediction,
+    spelled,
     varied,
 )
 from attn_audit.formats.shading import Shading, scale, shaded_words
@@ -44,6 +45,8 @@ def render_telling_examples(report: Report, console: Console, n: int = 3) -> Non
     width = min(console.width, WIDEST)
     parts: list[RenderableType] = [heading("Telling examples")]
     parts.append(indented(Text.assemble(("Weight: ", FAINT), scale(shading))))
+    if spelling := spelled(report):
+        parts.append(indented(Text(spelling, FAINT)))
     for example in chosen:
         parts += [Text(""), telling_example(example, report.model.labels, console)]
     console.print(Trimmed(Group(*parts)), width=width)

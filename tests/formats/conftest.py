@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from attn_audit.results.description import ModelDescription
+from attn_audit.results.description import Findings, LayerDescription, ModelDescription
 from attn_audit.results.report import (
     DataDescription,
     RecordsFile,
     Report,
     Run,
+    SelfCheck,
     Settings,
     TellingExample,
     Tool,
@@ -32,6 +33,8 @@ from attn_audit.results.summary import (
     Performance,
     PermutationSummary,
     Share,
+    SiteMean,
+    SiteSummary,
     Summaries,
     TauSummary,
     UniformSummary,
@@ -198,6 +201,19 @@ def adversarial_summary(
     )
 
 
+def self_checks() -> tuple[SelfCheck, ...]:
+    found = (
+        ("evaluation mode", 0.0),
+        ("two passes agree", 0.0),
+        ("padding changes nothing", 5.96e-8),
+        ("rows sum to 1", 1.2e-7),
+        ("own attention reproduces the output", 3.1e-8),
+    )
+    return tuple(
+        SelfCheck(name=name, error=error, tolerance=1e-5, passed=True) for name, error in found
+    )
+
+
 @pytest.fixture
 def telling_examples() -> tuple[TellingExample, ...]:
     units = "if you sometimes like to go to the movies to have fun wasabi is a good place to start"
@@ -255,6 +271,8 @@ def report(telling_examples: tuple[TellingExample, ...]) -> Report:
             task="binary",
             labels=("negative", "positive"),
             sites=("attention over the text's tokens, read out once",),
+            layers=(LayerDescription(name="attention", n_heads=1),),
+            default_layer=0,
             n_parameters=952_085,
             dtype="float32",
             linear_readout=True,
@@ -287,11 +305,20 @@ def report(telling_examples: tuple[TellingExample, ...]) -> Report:
             method="auto",
             iterations=500,
             restarts=5,
+            layer=0,
+            head=None,
+            rows="readout",
+            unit="token",
+            max_length=None,
+            revision=None,
+            trust_remote_code=False,
+            adapter=None,
             seed=0,
             batch_size="auto",
             threads=2,
             device="cpu",
         ),
+        self_checks=self_checks(),
         performance=Performance(
             n=1821,
             is_multilabel=False,
@@ -402,6 +429,106 @@ def multilabel(report: Report) -> Report:
                 permutation=permutation_summary(labels, sizes),
                 adversarial=adversarial_summary(labels, sizes, n_gradient=1818),
             ),
+        }
+    )
+
+
+def site(layer: int, head: int | None, **means: float) -> SiteSummary:
+    """A layer or head with these means, of every example."""
+
+    def summed(mean: float) -> SiteMean:
+        interval = Interval(low=mean - 0.012, high=mean + 0.012, method="normal")
+        return SiteMean(n=1821, mean=mean, interval=interval)
+
+    return SiteSummary(
+        layer=layer, head=head, means={name: summed(mean) for name, mean in means.items()}
+    )
+
+
+def taus_at(layer: int, head: int) -> dict[str, float]:
+    """Numbers that differ from head to head, and grow with the layer."""
+    tau = 0.012 * (layer + 2) * ((head * 5 + layer * 3) % 7 - 1.8)
+    return {"tau_attention_gradient": tau, "tau_attention_leave_one_out": 0.8 * tau + 0.05}
+
+
+@pytest.fixture
+def transformer(report: Report) -> Report:
+    """MiniLM on the same texts, every layer and head asked for."""
+    shuffled, attacked = report.checks.permutation, report.checks.adversarial
+    assert shuffled is not None
+    assert attacked is not None
+    mass = distribution(normal(0.31, 0.11, 1818, 0.02, 0.9))
+    layers = tuple(
+        LayerDescription(name=f"bert.encoder.layer.{i}.attention.self", n_heads=12)
+        for i in range(6)
+    )
+    model = report.model.model_copy(
+        update={
+            "source": "minilm_sst",
+            "format": "HuggingFace",
+            "architecture": "BertForSequenceClassification, 6 layers, 12 heads, hidden size 384",
+            "sites": (),
+            "layers": layers,
+            "default_layer": 5,
+            "n_parameters": 22_713_986,
+            "linear_readout": False,
+            "details": {"model type": "bert", "vocabulary": 30_522, "max length": 512},
+            "findings": Findings(
+                readout="first token",
+                replay="row",
+                replay_error=3.4e-7,
+                special_share=0.69,
+                masking_leaks=False,
+                removal="mask",
+            ),
+        }
+    )
+    records = RecordsFile(
+        path="report.records.parquet",
+        sha256="5e" * 32,
+        sites=RecordsFile(path="report.records.sites.parquet", sha256="a7" * 32),
+    )
+    return report.model_copy(
+        update={
+            "model": model,
+            "settings": report.settings.model_copy(update={"layer": 5, "max_length": 512}),
+            "data": report.data.model_copy(update={"n_truncated": 4}),
+            "checks": report.checks.model_copy(
+                update={
+                    "permutation": shuffled.model_copy(update={"audited_mass": mass}),
+                    "adversarial": attacked.model_copy(
+                        update={"audited_mass": mass, "n_exact": 0, "n_gradient": 1818}
+                    ),
+                }
+            ),
+            "sites": tuple(
+                site(
+                    layer,
+                    head,
+                    **taus_at(layer, head),
+                    median_permutation_distance=0.004 * (layer + head % 5),
+                    max_jsd=0.66 - 0.02 * layer,
+                    audited_mass=0.2 + 0.05 * (head % 6),
+                )
+                for layer in range(6)
+                for head in range(12)
+            ),
+            "records": records,
+        }
+    )
+
+
+@pytest.fixture
+def by_layer(transformer: Report) -> Report:
+    """The correlation check alone, heads averaged in every layer."""
+    taus = [taus_at(layer, 4) for layer in range(6)]
+    return transformer.model_copy(
+        update={
+            "checks": Summaries(
+                correlation=transformer.checks.correlation, permutation=None, adversarial=None
+            ),
+            "settings": transformer.settings.model_copy(update={"checks": ("correlation",)}),
+            "sites": tuple(site(layer, None, **means) for layer, means in enumerate(taus)),
         }
     )
 

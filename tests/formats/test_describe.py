@@ -58,3 +58,46 @@ def test_names_are_text(report: Report, shown: Shown) -> None:
 
 def test_falls_back_to_ascii(report: Report, shown: Shown) -> None:
     assert shown(describe.render, report.model, 80, "ascii").isascii()
+
+
+def test_shows_what_trying_it_out_found(transformer: Report, shown: Shown) -> None:
+    lines = shown(describe.render, transformer.model, 100)
+    for known in (
+        "layers 0-5, 12 heads each: bert.encoder.layer.N.attention.self, N 0 to 5",
+        "layer 5 (bert.encoder.layer.5.attention.self), read out at the first token",
+        "not linear in the attention weights",
+        "69% of the readout's attention lies elsewhere",
+        "row: only the row that is read out is computed again",
+        "(off a full pass by 3e-7",
+        "exact: a masked token has no influence",
+        "with leave-one-out (by attention mask)",
+    ):
+        assert known in lines
+
+
+@pytest.mark.parametrize(
+    ("leaks", "removal", "words"),
+    [
+        (True, "delete", ("leaks: a masked token still moves the output", "(by deletion)")),
+        (None, "delete", ("impossible: the model takes no attention mask", "(by deletion)")),
+    ],
+)
+def test_says_where_masking_is_no_removal(
+    transformer: Report,
+    shown: Shown,
+    leaks: bool | None,
+    removal: str,
+    words: tuple[str, ...],
+) -> None:
+    found = transformer.model.findings
+    assert found is not None
+    changed = found.model_copy(update={"masking_leaks": leaks, "removal": removal})
+    text = shown(describe.render, transformer.model.model_copy(update={"findings": changed}), 100)
+    assert all(word in text for word in words)
+
+
+def test_a_linear_readout_that_was_found_is_said(transformer: Report, shown: Shown) -> None:
+    model = transformer.model.model_copy(update={"linear_readout": True})
+    text = shown(describe.render, model, 100)
+    assert "Readout      linear in the attention weights" in text
+    assert "yes, exactly" in text

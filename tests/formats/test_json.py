@@ -9,7 +9,9 @@ from attn_audit.formats import json as json_format
 from attn_audit.results.report import Report
 
 
-@pytest.mark.parametrize("name", ["report", "multilabel", "nothing_measured", "only_correlation"])
+@pytest.mark.parametrize(
+    "name", ["report", "multilabel", "nothing_measured", "only_correlation", "transformer"]
+)
 def test_a_report_survives_the_round_trip(
     name: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -177,9 +177,11 @@ def test_methods_are_counted_where_both_were_used(attacked: AdversarialSummary) 
 
 def test_audited_mass_is_said_once_a_check(report: Report, shuffled: PermutationSummary) -> None:
     assert said(report, "permutation").count("audited units") == 1
-    assert mass.mass(shuffled.audited_mass) == "All attention lies on the audited units."
+    assert mass.sentence(shuffled.audited_mass) == "All attention lies on the audited units."
     some = shuffled.audited_mass.model_copy(update={"mean": 0.62, "minimum": 0.1, "interval": None})
-    assert mass.mass(some).startswith("Only attention on the audited units was moved: 0.62 of it")
+    assert mass.sentence(some).startswith(
+        "Only attention on the audited units was moved: 0.62 of it"
+    )
 
 
 def test_accuracy_stands_beside_the_most_frequent_answer(measured: Performance) -> None:

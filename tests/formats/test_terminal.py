@@ -16,9 +16,17 @@ from attn_audit.results.summary import Group
 
 Shown = Callable[..., str]
 
-EXPECTED = Path(__file__).parent / "expected" / "report.txt"
+EXPECTED = Path(__file__).parent / "expected"
 
-EVERY = ["report", "unlabelled", "multilabel", "nothing_measured", "only_correlation"]
+EVERY = [
+    "report",
+    "unlabelled",
+    "multilabel",
+    "nothing_measured",
+    "only_correlation",
+    "transformer",
+    "by_layer",
+]
 
 
 @pytest.fixture(params=EVERY)
@@ -26,10 +34,13 @@ def any_report(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(request.param)
 
 
-def test_reads_as_the_stored_report(report: Report, shown: Shown) -> None:
+@pytest.mark.parametrize("name", ["report", "transformer"])
+def test_reads_as_the_stored_report(
+    name: str, shown: Shown, request: pytest.FixtureRequest
+) -> None:
     """After a change that is meant: write `text` to the file and read it."""
-    text = shown(terminal.render, report)
-    assert text == EXPECTED.read_text(encoding="utf-8")
+    text = shown(terminal.render, request.getfixturevalue(name))
+    assert text == (EXPECTED / f"{name}.txt").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("width", [80, 100, 160])

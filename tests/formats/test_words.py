@@ -119,3 +119,15 @@ def test_long_texts_are_cut_and_say_so(report: Report, shown: Shown) -> None:
 
 def test_telling_examples_fall_back_to_ascii(report: Report, shown: Shown) -> None:
     assert shown(words.render_telling_examples, report, 80, "ascii").isascii()
+
+
+def test_tokens_that_may_be_parts_of_words_are_said_to_be_tokens(
+    transformer: Report, report: Report, shown: Shown
+) -> None:
+    words_of = transformer.settings.model_copy(update={"unit": "word"})
+    by_word = transformer.model_copy(update={"settings": words_of})
+    assert "Units: tokens in the text's own spelling" in shown(
+        words.render_telling_examples, transformer
+    )
+    for other in (by_word, report):
+        assert "Units:" not in shown(words.render_telling_examples, other)

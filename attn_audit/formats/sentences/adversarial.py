@@ -3,7 +3,7 @@
 from math import log
 
 from attn_audit.formats.numbers import count, counted, mean, mean_percent
-from attn_audit.formats.sentences.mass import mass
+from attn_audit.formats.sentences import mass
 from attn_audit.results.summary import AdversarialSummary, Distribution
 
 CAVEAT = (
@@ -22,9 +22,10 @@ def in_short(summary: AdversarialSummary, common: Distribution | None) -> tuple[
     if summary.relative_jsd.mean is None:
         return ("no example could be measured",)
     first = f"could be {mean_percent(summary.relative_jsd)} different with the same output"
+    movable = mass.in_short(summary.audited_mass)
     if common is None or common.mean is None:
-        return (first,)
-    return (first, f"{mean_percent(common)} of random permutations keep it, too")
+        return (first, *movable)
+    return (first, f"{mean_percent(common)} of random permutations keep it, too", *movable)
 
 
 def answer(
@@ -45,7 +46,13 @@ def answer(
         f"attention, {log(2):.2f}: nothing in common): {mean_percent(summary.relative_jsd)} of "
         "the most that each example allows."
     )
-    return (first, _certainty(summary), _common(common), CAVEAT, mass(summary.audited_mass))
+    return (
+        first,
+        _certainty(summary),
+        _common(common),
+        CAVEAT,
+        mass.sentence(summary.audited_mass),
+    )
 
 
 def _certainty(summary: AdversarialSummary) -> str:

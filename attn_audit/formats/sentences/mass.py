@@ -1,13 +1,24 @@
 """The audited mass in words: what the permutation and the adversary could move at all."""
 
-from attn_audit.formats.numbers import mean, number
+from attn_audit.formats.numbers import mean, mean_percent, number
 from attn_audit.results.summary import Distribution
 
 ALL = 0.9995
 """From this least mass on, the numbers shown would all be 1."""
 
 
-def mass(audited: Distribution) -> str:
+def in_short(audited: Distribution) -> tuple[str, ...]:
+    """How much could be moved, in a short line; none where it is all.
+
+    Args:
+        audited: Share of attention on the audited units, over the examples measured.
+    """
+    if audited.minimum is None or audited.minimum >= ALL:
+        return ()
+    return (f"only {mean_percent(audited)} of the attention could be moved",)
+
+
+def sentence(audited: Distribution) -> str:
     """How much of the attention lies on the audited units; very short where it is all.
 
     Args:

@@ -1,9 +1,18 @@
 """What was audited, and the whole report in one line a check."""
 
 from attn_audit.formats.numbers import count, counted, number
-from attn_audit.formats.sentences import adversarial, correlation, performance, permutation
+from attn_audit.formats.sentences import (
+    adversarial,
+    correlation,
+    performance,
+    permutation,
+    sites,
+)
+from attn_audit.formats.sentences.attention import audited_attention, units
+from attn_audit.formats.sentences.removal import removal
+from attn_audit.formats.sentences.self_check import self_checked
 from attn_audit.results.description import ModelDescription
-from attn_audit.results.report import DataDescription, Report
+from attn_audit.results.report import DataDescription, Report, Settings
 from attn_audit.results.summary import Distribution
 
 QUESTIONS = {
@@ -31,12 +40,14 @@ def in_short(report: Report) -> tuple[tuple[str, tuple[str, ...]], ...]:
     shuffled, attacked = checks.permutation, checks.adversarial
     common = shuffled.within_epsilon if shuffled else None
     ranked = checks.correlation
-    return (
+    lines = (
         ("Model", performance.in_short(report.performance)),
         ("Correlation", correlation.in_short(ranked) if ranked else NOT_RUN),
         ("Permutation", permutation.in_short(shuffled) if shuffled else NOT_RUN),
         ("Adversarial", adversarial.in_short(attacked, common) if attacked else NOT_RUN),
+        (sites.title(report.sites), sites.in_short(report)),
     )
+    return tuple((name, found) for name, found in lines if found)
 
 
 def answers(report: Report) -> dict[str, tuple[str, ...]]:
@@ -49,7 +60,7 @@ def answers(report: Report) -> dict[str, tuple[str, ...]]:
     shuffled = checks.permutation
     found: dict[str, tuple[str, ...]] = {}
     if checks.correlation:
-        found["correlation"] = correlation.answer(checks.correlation)
+        found["correlation"] = (*correlation.answer(checks.correlation), *removal(report))
     if shuffled:
         found["permutation"] = permutation.answer(
             shuffled, settings, is_multilabel=report.model.task == "multilabel"
@@ -66,15 +77,19 @@ def audited(report: Report) -> tuple[tuple[str, str], ...]:
     Args:
         report: Any report.
     """
-    model, data = report.model, report.data
-    return (
-        ("Model", f"{model.architecture}; {counted(model.n_parameters, 'parameter')}"),
+    model, data, settings = report.model, report.data, report.settings
+    what = units(settings, is_pair=model.takes_pairs)
+    entries = (
+        ("Model", f"{model.architecture}; {_size(model)}"),
         ("", model.source),
         ("Task", task(model)),
         ("Data", _data(data)),
-        ("Length", _lengths(report.n_units, data)),
+        ("Units", f"{what}: {_lengths(report.n_units)}{_truncated(data, settings)}"),
+        ("Attention", audited_attention(report)),
+        ("Self-check", self_checked(report.self_checks) if report.self_checks else ""),
         ("Target", TARGET),
     )
+    return tuple((name, text) for name, text in entries if text)
 
 
 def task(model: ModelDescription) -> str:
@@ -87,6 +102,12 @@ def task(model: ModelDescription) -> str:
     more = len(model.labels) - MAX_LABELS
     rest = f" and {more} more" if more > 0 else ""
     return f"{model.task}, {counted(len(model.labels), 'label')}: {named}{rest}"
+
+
+def _size(model: ModelDescription) -> str:
+    """Numbers of half the precision, or twice, are worth a word: they decide what can be told."""
+    precision = "" if model.dtype == "float32" else f" in {model.dtype}"
+    return f"{counted(model.n_parameters, 'parameter')}{precision}"
 
 
 def _data(data: DataDescription) -> str:
@@ -103,10 +124,16 @@ def _labelled(data: DataDescription) -> str:
     return f"{count(data.n_labelled)} of them labelled"
 
 
-def _lengths(n_units: Distribution, data: DataDescription) -> str:
+def _lengths(n_units: Distribution) -> str:
     median = n_units.quantiles.get("0.5")
     if median is None or n_units.minimum is None or n_units.maximum is None:
         return "no example"
     span = f"{number(n_units.minimum, 0)} to {number(n_units.maximum, 0)}"
-    cut = f"; {counted(data.n_truncated, 'example')} truncated" if data.n_truncated else ""
-    return f"{median:g} audited units at the median ({span}){cut}"
+    return f"{median:g} at the median ({span})"
+
+
+def _truncated(data: DataDescription, settings: Settings) -> str:
+    if data.n_truncated == 0:
+        return ""
+    limit = "" if settings.max_length is None else f" at {counted(settings.max_length, 'token')}"
+    return f"; {counted(data.n_truncated, 'example')} truncated{limit}"

@@ -1,7 +1,7 @@
 """The permutation check in words: how much of the output hangs on where attention lies."""
 
 from attn_audit.formats.numbers import count, counted, mean, mean_percent, percent, points, share
-from attn_audit.formats.sentences.mass import mass
+from attn_audit.formats.sentences import mass
 from attn_audit.results.report import Settings
 from attn_audit.results.summary import PermutationSummary, UniformSummary
 
@@ -18,8 +18,10 @@ def in_short(summary: PermutationSummary) -> tuple[str, ...]:
         return ("no example could be measured",)
     first = f"shuffling moves the output by {mean(summary.distance)}"
     if summary.moved.share is None:
-        return (first, "attention is too even for shuffling to show anything")
-    return (first, f"by 0.1 or more in {share(summary.moved)} of those that can show it")
+        second = "attention is too even for shuffling to show anything"
+    else:
+        second = f"by 0.1 or more in {share(summary.moved)} of those that can show it"
+    return (first, second, *mass.in_short(summary.audited_mass))
 
 
 def answer(
@@ -45,7 +47,7 @@ def answer(
         f"output within {settings.epsilon:g}."
     )
     sentences = (first, _moved(summary), common, *_uniform(summary))
-    return (*sentences, mass(summary.audited_mass))
+    return (*sentences, mass.sentence(summary.audited_mass))
 
 
 def _moved(summary: PermutationSummary) -> str:

@@ -1,7 +1,11 @@
 """How a report was made, in words: what it takes to get the same numbers again."""
 
-from attn_audit.formats.numbers import count
-from attn_audit.results.report import Report, Settings
+from collections.abc import Iterator
+
+from attn_audit.formats.numbers import count, counted
+from attn_audit.formats.sentences import findings
+from attn_audit.results.description import ModelDescription
+from attn_audit.results.report import RecordsFile, Report, Settings
 
 
 def made_with(report: Report) -> tuple[tuple[str, str], ...]:
@@ -12,6 +16,7 @@ def made_with(report: Report) -> tuple[tuple[str, str], ...]:
     """
     entries = [
         ("Settings", _settings(report.settings)),
+        *_model(report.model, report.settings),
         ("Intervals", "95%, over examples: bootstrap or normal for means, Wilson for shares"),
         ("Versions", _versions(report)),
         ("Hashes", f"model {short(report.model.sha256)}, data {short(report.data.sha256)}"),
@@ -35,6 +40,19 @@ def short(sha256: str | None) -> str:
     return "none" if sha256 is None else sha256[:12]
 
 
+def _model(model: ModelDescription, settings: Settings) -> Iterator[tuple[str, str]]:
+    """How the model was loaded, where that was said, and what trying it out showed."""
+    said = (
+        f"revision {settings.revision}" if settings.revision else "",
+        "running the code that came with it" if settings.trust_remote_code else "",
+        f"by {settings.adapter}" if settings.adapter else "",
+    )
+    if any(said):
+        yield "Loaded", "; ".join(filter(None, said))
+    if model.findings is not None:
+        yield "Tried out", findings.in_short(model.findings)
+
+
 def _settings(settings: Settings) -> str:
     parts = [f"checks {', '.join(settings.checks)}"]
     if "correlation" in settings.checks:
@@ -49,7 +67,7 @@ def _settings(settings: Settings) -> str:
     parts += [
         f"seed {settings.seed}",
         f"batch size {settings.batch_size}",
-        f"{settings.device}, {settings.threads} threads",
+        f"{settings.device}, {counted(settings.threads, 'thread')}",
     ]
     return "; ".join(parts)
 
@@ -62,4 +80,10 @@ def _versions(report: Report) -> str:
 def _records(report: Report) -> str:
     if report.records is None:
         return "not written"
-    return f"{report.records.path}, one for each example (sha256 {short(report.records.sha256)})"
+    examples = f"{_file(report.records)}, one for each example"
+    sites = report.records.sites
+    return examples if sites is None else f"{examples}; {_file(sites)}, one for each at each site"
+
+
+def _file(records: RecordsFile) -> str:
+    return f"{records.path} (sha256 {short(records.sha256)})"

@@ -5,7 +5,7 @@ from itertools import zip_longest
 from typing import Any
 
 from attn_audit.formats.numbers import number, percent
-from attn_audit.results.report import TellingExample
+from attn_audit.results.report import Report, TellingExample
 
 REASONS = {
     "adversarial": "Entirely different attention, the same output",
@@ -29,6 +29,19 @@ NAMES = {
     "gradient": "gradient importance",
     "leave_one_out": "leave-one-out importance",
 }
+
+
+def spelled(report: Report) -> str:
+    """How units are written where a word of the text can be several of them; else nothing.
+
+    Records hold units, not what stood between them: all are written with a space between.
+
+    Args:
+        report: Any report.
+    """
+    if report.model.findings is None or report.settings.unit == "word":
+        return ""
+    return "Units: tokens in the text's own spelling, a space between any two"
 
 
 def varied(examples: Sequence[TellingExample]) -> list[TellingExample]:

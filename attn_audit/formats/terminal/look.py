@@ -118,10 +118,16 @@ class Trimmed:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         """The same lines, ending where their text ends."""
         for line in console.render_lines(self.content, options, pad=False):
-            while line and not line[-1].text.strip(" "):
+            while line and not _shown(line[-1]):
                 line.pop()
             if line:
                 last = line.pop()
-                line.append(Segment(last.text.rstrip(" "), last.style))
+                line.append(Segment(_shown(last), last.style))
             yield from line
             yield Segment.line()
+
+
+def _shown(segment: Segment) -> str:
+    """The text without blanks behind it, which show only where they have a ground."""
+    has_ground = segment.style is not None and segment.style.bgcolor is not None
+    return segment.text if has_ground else segment.text.rstrip(" ")

@@ -1,0 +1,26 @@
+"""Flags and arguments, one table: a command is a choice of rows.
+
+All default to None, which means "not said": a configuration file may say it, or a default holds.
+"""
+
+from typing import Any
+
+from attn_audit.cli.options.checking import ATTENTION, EXPERIMENTS
+from attn_audit.cli.options.inputs import INPUTS, NAMES
+from attn_audit.cli.options.loading import MODELS
+from attn_audit.cli.options.running import OUTPUTS, RUNNING
+
+__all__ = ["MODELS", "NAMES", "OPTIONS", "SWITCHES"]
+
+OPTIONS: dict[str, Any] = {
+    **INPUTS,
+    **MODELS,
+    **NAMES,
+    **ATTENTION,
+    **EXPERIMENTS,
+    **RUNNING,
+    **OUTPUTS,
+}
+
+SWITCHES = ("quiet", "debug")
+"""Options of the command itself, not of the audit."""

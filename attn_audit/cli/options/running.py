@@ -1,0 +1,68 @@
+"""Options that say how an audit is run, and what comes out."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from attn_audit.cli.options.base import HOW, OUTPUT, option
+
+RUNNING: dict[str, Any] = {
+    "seed": Annotated[
+        int | None, option("--seed", panel=HOW, metavar="N", help="Of all draws. (default: 0)")
+    ],
+    "device": Annotated[
+        Literal["auto", "cpu", "cuda"] | None,
+        option("--device", panel=HOW, help="Where to compute. (default: auto)"),
+    ],
+    "batch_size": Annotated[
+        str | None,
+        option(
+            "--batch-size",
+            panel=HOW,
+            metavar="auto|N",
+            help="Examples in a batch. (default: auto)",
+        ),
+    ],
+    "threads": Annotated[
+        int | None,
+        option("--threads", panel=HOW, metavar="N", help="CPU threads to compute with."),
+    ],
+}
+
+OUTPUTS: dict[str, Any] = {
+    "output": Annotated[
+        Path | None,
+        option(
+            "--output",
+            panel=OUTPUT,
+            metavar="FILE",
+            help="Write the report there instead of to standard output: .json or .txt.",
+        ),
+    ],
+    "format": Annotated[
+        Literal["terminal", "json"] | None,
+        option("--format", panel=OUTPUT, help="Of standard output. (default: terminal)"),
+    ],
+    "records": Annotated[
+        Path | None,
+        option(
+            "--records",
+            panel=OUTPUT,
+            metavar="FILE",
+            help="Write what was found for each example: .parquet, .jsonl or .csv.",
+        ),
+    ],
+    "reproducible": Annotated[
+        bool | None,
+        option(
+            "--reproducible",
+            panel=OUTPUT,
+            help="Leave time stamps and durations out: the same audit gives the same bytes.",
+        ),
+    ],
+    "quiet": Annotated[
+        bool, option("--quiet", "-q", panel=OUTPUT, help="No progress and no notes.")
+    ],
+    "debug": Annotated[
+        bool, option("--debug", panel=OUTPUT, help="Show the traceback of a crash.")
+    ],
+}

@@ -1,0 +1,171 @@
+"""HuggingFace classifiers through the command line, one of each shape."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.checkpoints import SENTENCES
+from tests.cli.conftest import AttnAudit
+from tests.conftest import Checkpoint
+
+SHAPES = ("llama", "gpt2", "deberta-v2", "modernbert", "t5", "mpnet", "bert")
+QUICK = ("--permutations", 5, "--iterations", 5, "--restarts", 2)
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    """Eight labelled texts of different lengths, all spelt as the tokenizers know them."""
+    path = tmp_path / "texts.jsonl"
+    rows = [{"id": f"e{i}", "text": text, "label": i % 2} for i, text in enumerate(SENTENCES[:8])]
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n")
+    return path
+
+
+def records_in(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("unit", ["token", "word"])
+def test_every_shape_is_audited(
+    attn_audit: AttnAudit, checkpoint: Checkpoint, texts: Path, shape: str, unit: str
+) -> None:
+    outcome = attn_audit(
+        "audit", checkpoint(shape), texts, "--unit", unit, *QUICK, "--records", "records.jsonl",
+        "--format", "json",
+    )  # fmt: skip
+    assert outcome.exit_code == 0, outcome.stderr
+    report = json.loads(outcome.stdout)
+    assert all(check["passed"] for check in report["self_checks"])
+    assert report["settings"]["unit"] == unit
+    assert all(report["checks"].values())
+    for record, text in zip(records_in(Path("records.jsonl")), SENTENCES, strict=False):
+        if unit == "word":
+            assert record["units"] == text.split()
+        assert sum(record["attention"]) == pytest.approx(1, abs=1e-6)
+        assert record["status_permutation"] == "measured"
+
+
+@pytest.mark.parametrize(
+    ("shape", "removal"), [("bert", "mask"), ("llama", "mask"), ("t5", "delete")]
+)
+def test_leave_one_out_masks_where_masks_hide(
+    attn_audit: AttnAudit, checkpoint: Checkpoint, texts: Path, shape: str, removal: str
+) -> None:
+    outcome = attn_audit("correlate", checkpoint(shape), texts, "--format", "json")
+    findings = json.loads(outcome.stdout)["model"]["findings"]
+    assert findings["removal"] == removal
+    assert findings["masking_leaks"] == (removal == "delete")
+
+
+def test_a_decoders_last_token_is_deleted_and_counted(
+    attn_audit: AttnAudit, checkpoint: Checkpoint, texts: Path
+) -> None:
+    outcome = attn_audit("correlate", checkpoint("gpt2"), texts, "--format", "json")
+    assert json.loads(outcome.stdout)["data"]["n_readout_deleted"] == 8
+    assert "deleted" in attn_audit("correlate", checkpoint("gpt2"), texts).stdout
+
+
+def test_every_layer_and_head_in_a_table_and_a_grid(
+    attn_audit: AttnAudit, checkpoint: Checkpoint, texts: Path
+) -> None:
+    words = ("correlate", checkpoint("bert"), texts, "--layer", "all", "--head", "all")
+    outcome = attn_audit(*words, "--records", "records.jsonl", "--format", "json")
+    sites = json.loads(outcome.stdout)["sites"]
+    assert [(site["layer"], site["head"]) for site in sites] == [
+        (layer, head) for layer in range(3) for head in range(4)
+    ]
+    lines = records_in(Path("records.sites.jsonl"))
+    assert len(lines) == 8 * len(sites)
+    taus = [x["tau_attention_gradient"] for x in lines if (x["layer"], x["head"]) == (1, 2)]
+    found = next(s for s in sites if (s["layer"], s["head"]) == (1, 2))
+    mean = found["means"]["tau_attention_gradient"]["mean"]
+    assert mean == pytest.approx(sum(taus) / len(taus))
+    assert "layer" in attn_audit(*words).stdout
+
+
+def test_a_head_alone_is_the_head_of_the_grid(
+    attn_audit: AttnAudit, checkpoint: Checkpoint, texts: Path
+) -> None:
+    site = ("--layer", 1, "--head", 2)
+    alone = attn_audit("correlate", checkpoint("bert"), texts, *site, "--format", "json")
+    every = attn_audit(
+        "correlate", checkpoint("bert"), texts, "--layer", "all", "--head", "all",
+        "--format", "json",
+    )  # fmt: skip
+    mean = json.loads(alone.stdout)["checks"]["correlation"]["attention_gradient"]["mean"]
+    found = next(s for s in json.loads(every.stdout)["sites"] if (s["layer"], s["head"]) == (1, 2))
+    assert found["means"]["tau_attention_gradient"]["mean"] == pytest.approx(mean, abs=1e-6)
+
+
+@pytest.mark.parametrize("shape", ["bert", "llama", "bart"])
+def test_every_row_can_be_audited(
+    attn_audit: AttnAudit, checkpoint: Checkpoint, texts: Path, shape: str
+) -> None:
+    outcome = attn_audit(
+        "audit", checkpoint(shape), texts, "--rows", "all", "--layer", 1, *QUICK,
+        "--format", "json",
+    )  # fmt: skip
+    assert outcome.exit_code == 0, outcome.stderr
+    assert json.loads(outcome.stdout)["settings"]["rows"] == "all"
+
+
+def test_truncated_examples_are_counted(
+    attn_audit: AttnAudit, checkpoint: Checkpoint, texts: Path
+) -> None:
+    outcome = attn_audit(
+        "permute", checkpoint("bert"), texts, "--max-length", 6, "--format", "json"
+    )
+    assert json.loads(outcome.stdout)["data"]["n_truncated"] == 8
+
+
+def test_inspect_says_what_the_trial_found(attn_audit: AttnAudit, checkpoint: Checkpoint) -> None:
+    shown = attn_audit("inspect", checkpoint("deberta-v2")).stdout
+    for word in ("first token", "row", "layers 0-2, 4 heads", "Masking", "not linear"):
+        assert word in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--layer", 3), "--layer 3: the model has 3 layers, 0 to 2"),
+        (("--head", 4), "--head 4"),
+        (("--vocabulary", "words.json"), "--vocabulary means nothing to a HuggingFace model"),
+        (("--max-length", 2), "--max-length"),
+        (("--revision", "main"), "--revision is for models on the hub"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    attn_audit: AttnAudit,
+    checkpoint: Checkpoint,
+    texts: Path,
+    words: tuple[object, ...],
+    message: str,
+) -> None:
+    outcome = attn_audit("correlate", checkpoint("bert"), texts, *words)
+    assert outcome.exit_code == 2
+    assert message in outcome.stderr
+
+
+def test_labels_that_do_not_match_are_listed_on_both_sides(
+    attn_audit: AttnAudit, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    data = tmp_path / "data.jsonl"
+    data.write_text('{"text": "a fine film", "label": "good"}\n{"text": "bad", "label": "awful"}\n')
+    outcome = attn_audit("audit", checkpoint("bert"), data)
+    assert outcome.exit_code == 2
+    for name in ("good", "awful", "negative", "positive", "--label-map"):
+        assert name in outcome.stderr
+
+
+def test_a_real_model_is_audited(attn_audit: AttnAudit, shared: Path) -> None:
+    outcome = attn_audit(
+        "correlate", shared / "models/minilm_sst", shared / "data/sst", "--limit", 12,
+        "--format", "json",
+    )  # fmt: skip
+    report = json.loads(outcome.stdout)
+    assert report["model"]["findings"]["replay"] == "row"
+    assert report["model"]["findings"]["replay_error"] < 1e-4
+    assert report["checks"]["correlation"]["gradient_leave_one_out"]["n"] == 12
