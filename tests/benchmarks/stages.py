@@ -1,34 +1,31 @@
 """What every stage of an audit costs, against a bare forward pass of the same model.
 
-    python tests/benchmarks/stages.py MODEL DATA [--json FILE] [--repeats 5] [--gradient]
+    python -m tests.benchmarks.stages MODEL DATA [--json FILE] [--repeats 5] [--gradient]
 
 MODEL is a checkpoint with a BiLSTM, DATA its data set. All figures are medians of runs that are
 interleaved in one process on one thread: quote the ratios, not the seconds.
 """
 
 import argparse
-import json
-import resource
-import statistics
-import time
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from attn_audit.checks.adversarial.check import Adversarial, Method
-from attn_audit.checks.base import AuditedBatch, read_batch
+from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
+from attn_audit.checks.reading import read_batch
 from attn_audit.data.batching import length_batches
 from attn_audit.data.reading import DataSource, read_examples
 from attn_audit.importance.gradient import gradient_importance
 from attn_audit.importance.leave_one_out import leave_one_out_importance
+from attn_audit.importance.measures import Importances
 from attn_audit.models.attention_pooling.batch import TokenBatch
 from attn_audit.models.attention_pooling.model import AttentionPoolingModel
 from attn_audit.models.loading import load_model
+from tests.benchmarks.measuring import Stages, interleaved_medians, show
 
 BATCH_SIZE = 128
 EPSILON = 0.01
@@ -52,17 +49,15 @@ def bare_pass(model: AttentionPoolingModel, batches: list[TokenBatch]) -> None:
         network.readout.output(context).sigmoid()
 
 
-def measure(
-    model: AttentionPoolingModel, batches: list[TokenBatch], with_gradient: bool
-) -> dict[str, Callable[[], object]]:
+def measure(model: AttentionPoolingModel, batches: list[TokenBatch], with_gradient: bool) -> Stages:
     """The stages by name, each over the whole split."""
-    read: list[AuditedBatch] = [read_batch(model, b, model.sites[0], seed=0) for b in batches]
-    stages: dict[str, Callable[[], object]] = {
+    read: list[AuditedBatch] = [read_batch(model, b, model.default_site, seed=0) for b in batches]
+    stages: Stages = {
         "bare forward pass (F)": lambda: bare_pass(model, batches),
-        "reading attention": lambda: [model.read(b, model.sites) for b in batches],
+        "reading attention": lambda: [model.read(b, [model.default_site]) for b in batches],
         "gradient importance": lambda: [gradient_importance(model, b) for b in batches],
         "leave-one-out": lambda: [leave_one_out_importance(model, b) for b in batches],
-        "correlation, all": lambda: [Correlation().run(a) for a in read],
+        "correlation, all": lambda: [Correlation().run(unmeasured(a)) for a in read],
         "permutation, 100 draws": lambda: [Permutation(EPSILON).run(a) for a in read],
         "adversary, exact": lambda: [Adversarial(EPSILON).run(a) for a in read],
     }
@@ -72,15 +67,9 @@ def measure(
     return stages
 
 
-def interleaved_medians(stages: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Seconds of each stage: the median over rounds in which every stage runs once."""
-    seconds: dict[str, list[float]] = {name: [] for name in stages}
-    for _ in range(repeats):
-        for name, run in stages.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(times) for name, times in seconds.items()}
+def unmeasured(audited: AuditedBatch) -> AuditedBatch:
+    """The batch as it was before its importance was first asked for."""
+    return replace(audited, importances=Importances(audited.model, audited.batch))
 
 
 def main() -> None:
@@ -102,16 +91,7 @@ def main() -> None:
     batches = [model.collate([encoded[i] for i in rows]) for rows in order]
 
     medians = interleaved_medians(measure(model, batches, words.gradient), words.repeats)
-    forward = medians["bare forward pass (F)"]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    table = Table("stage", "seconds", "F", title=f"{len(encoded)} examples, 1 thread")
-    for name, seconds in medians.items():
-        table.add_row(name, f"{seconds:.3f}", f"{seconds / forward:.2f}")
-    Console().print(table, f"peak memory {peak:.0f} MB")
-    if words.json is not None:
-        ratios = {name: seconds / forward for name, seconds in medians.items()}
-        result = {"seconds": medians, "ratios": ratios, "peak_memory_mb": peak}
-        words.json.write_text(json.dumps(result, indent=2) + "\n")
+    show(f"{len(encoded)} examples, 1 thread", medians, words.json)
 
 
 if __name__ == "__main__":
