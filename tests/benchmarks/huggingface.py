@@ -10,8 +10,9 @@ their ratio is to a bare pass over the same sample.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -28,6 +29,8 @@ from attn_audit.models.interception.batch import InterceptedBatch
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.loading import load_model, resolve_device
 from tests.benchmarks.measuring import Stages, interleaved_medians, show
+
+Item = TypeVar("Item")
 
 BATCH_SIZE = 128
 EPSILON = 0.01
@@ -61,16 +64,15 @@ def stages_of_split(model: InterceptedModel, batches: Sequence[InterceptedBatch]
         for head in range(attention.n_heads)
     ]
 
-    def permute() -> None:
-        for batch in batches:
-            Permutation(EPSILON).run(read_batch(model, batch, site, seed=0))
+    def permute(batch: InterceptedBatch) -> None:
+        Permutation(EPSILON).run(read_batch(model, batch, site, seed=0))
 
     return {
         "bare forward pass (F)": lambda: bare_pass(model, batches),
-        "reading the last layer": lambda: [model.read(b, [site]) for b in batches],
-        "reading all layers and heads": lambda: [model.read(b, every) for b in batches],
-        "gradient importance": lambda: [gradient_importance(model, b) for b in batches],
-        "reading and 100 permutations": permute,
+        "reading the last layer": lambda: over(batches, lambda b: model.read(b, [site])),
+        "reading all layers and heads": lambda: over(batches, lambda b: model.read(b, every)),
+        "gradient importance": lambda: over(batches, lambda b: gradient_importance(model, b)),
+        "reading and 100 permutations": lambda: over(batches, permute),
     }
 
 
@@ -79,9 +81,15 @@ def stages_of_sample(model: InterceptedModel, batches: Sequence[InterceptedBatch
     read = [read_batch(model, batch, model.default_site, seed=0) for batch in batches]
     return {
         "bare forward pass (F)": lambda: bare_pass(model, batches),
-        "leave-one-out": lambda: [leave_one_out_importance(model, b) for b in batches],
-        "adversary, 5 x 500 steps": lambda: [Adversarial(EPSILON).run(a) for a in read],
+        "leave-one-out": lambda: over(batches, lambda b: leave_one_out_importance(model, b)),
+        "adversary, 5 x 500 steps": lambda: over(read, Adversarial(EPSILON).run),
     }
+
+
+def over(items: Iterable[Item], run: Callable[[Item], object]) -> None:
+    """Do something with each, and keep nothing, as an audit does."""
+    for item in items:
+        run(item)
 
 
 def tokens(batches: Sequence[InterceptedBatch]) -> tuple[int, int]:

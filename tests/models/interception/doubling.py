@@ -1,6 +1,7 @@
 """Models in float64: for derivatives that rounding does not drown."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -34,7 +35,8 @@ class NoFloat32(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def doubled(name: str, attention: str | None = None) -> InterceptedModel:
-    """A model of this architecture in float64; to be used within `NoFloat32`."""
-    classifier = IdsClassifier(build(name, attention).double(), name, padding_side(name))
+@cache
+def doubled(name: str) -> InterceptedModel:
+    """An eager model of this architecture in float64; to be used within `NoFloat32`."""
+    classifier = IdsClassifier(build(name, "eager").double(), name, padding_side(name))
     return InterceptedModel(classifier, examples())

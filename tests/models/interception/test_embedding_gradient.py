@@ -6,6 +6,7 @@ from torch import Tensor
 
 from attn_audit.data.example import Example
 from attn_audit.models.interception.classifier import NOT_AUDITED
+from attn_audit.models.interception.model import InterceptedModel
 from tests.models.interception.doubling import NoFloat32, doubled
 from tests.models.interception.matrix import audited, over, over_architectures, padded_batch, read
 from tests.models.interception.patching import softmax_patched, softmax_recorded
@@ -24,7 +25,7 @@ over_float64 = over(name for name in CONFIGURATIONS if name not in NO_FLOAT64)
 @over_float64
 def test_gradient_is_the_finite_difference(name: str) -> None:
     with NoFloat32():
-        moving = Moving(name)
+        moving = Moving(doubled(name))
         assert moving.slope(hold_attention=False) == pytest.approx(moving.quotient(), rel=MAX_ERROR)
 
 
@@ -33,7 +34,7 @@ def test_with_attention_held_it_is_the_finite_difference_under_the_same_attentio
     name: str,
 ) -> None:
     with NoFloat32():
-        moving = Moving(name, attention="eager")
+        moving = Moving(doubled(name))
         with softmax_recorded() as own:
             moving.score()
         with softmax_patched(lambda number, weights: own[number % len(own)]):  # in every pass
@@ -67,8 +68,8 @@ class Moving:
     No token comes twice, so that a row of the embedding table is the embedding of one position.
     """
 
-    def __init__(self, name: str, attention: str | None = None) -> None:
-        self.model = doubled(name, attention)
+    def __init__(self, model: InterceptedModel) -> None:
+        self.model = model
         self.batch = self.model.collate(self.model.encode(texts_of_distinct_tokens()))
         self.is_audited = self.batch.inputs.units != NOT_AUDITED
         generator = torch.Generator().manual_seed(0)

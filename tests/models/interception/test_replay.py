@@ -29,11 +29,10 @@ def test_own_attention_replays_the_prediction_at_every_layer(name: str) -> None:
     model = audited(name)
     batch = padded_batch(model)
     for layer in range(len(model.layers)):
-        for rows in RowChoice:
-            reading = read(model, batch, Site(layer, rows=rows))
-            with torch.no_grad():
-                replayed = reading.replay(reading.attention.unsqueeze(1)).squeeze(1)
-            assert_close(replayed, reading.logits, MAX_ERROR[name])
+        reading = read(model, batch, Site(layer, rows=RowChoice.ALL))
+        with torch.no_grad():
+            replayed = reading.replay(reading.attention.unsqueeze(1)).squeeze(1)
+        assert_close(replayed, reading.logits, MAX_ERROR[name])
 
 
 def default_site(model: InterceptedModel) -> Site:

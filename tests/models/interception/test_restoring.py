@@ -45,7 +45,7 @@ def audited(module: nn.Module, name: str) -> InterceptedModel:
 def measure(model: InterceptedModel, batch: Batch) -> None:
     """All that is ever asked of a model."""
     model.describe()
-    for layer in range(len(model.layers)):
+    for layer in (0, model.default_site.layer):
         for rows in RowChoice:
             reading = read(model, batch, Site(layer, rows=rows))
             replayed = reading.replay(random_attention(reading, 2).requires_grad_())

@@ -20,6 +20,7 @@ from tests.models.interception.matrix import (
     padded_batch,
     read,
 )
+from tests.models.interception.toys import LstmToy, audited_toy
 
 REPORTED_OTHERWISE: dict[str, Callable[[Tensor], Tensor]] = {
     # Reports the scores under the name of the weights.
@@ -92,6 +93,17 @@ def test_layers_read_in_one_pass_are_read_as_alone(name: str) -> None:
         alone = read(model, batch, Site(layer, rows=RowChoice.ALL))
         assert_close(reading.logits, alone.logits, MAX_ERROR[name])
         assert_close(reading.attention, alone.attention, MAX_ERROR[name])
+
+
+def test_a_key_whose_weight_underflows_is_still_admissible() -> None:
+    toy = LstmToy()
+    with torch.no_grad():
+        toy.scores.get_parameter("2.weight").mul_(50)
+    model = audited_toy(toy, can_mask=False)
+    batch = padded_batch(model)
+    reading = read(model, batch)
+    assert (reading.attention == 0)[batch.unit_mask.unsqueeze(1)].any()
+    assert torch.equal(reading.admissible.squeeze(1), batch.unit_mask)
 
 
 def test_weight_on_an_attention_sink_is_the_rest() -> None:
