@@ -144,3 +144,8 @@ def logits_without(model: InterceptedModel, encoded: Encoded, kept: Tensor) -> T
 @torch.no_grad()
 def logits_of(model: InterceptedModel, inputs: ModelInputs) -> Tensor:
     return model.classifier.logits(inputs)[0]
+
+
+def test_masks_are_not_trusted_where_the_texts_are_too_short_to_tell() -> None:
+    model = InterceptedModel(IdsClassifier(build("bert"), "bert"), examples(n_tokens=(2, 1)))
+    assert model.removal is Removal.DELETE
