@@ -159,6 +159,11 @@ def test_help_needs_no_torch() -> None:
     assert shown.stdout.rstrip().endswith("False")
 
 
+def _heed_interrupts() -> None:
+    """Of a shell's background jobs, children inherit that interrupts are ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(
     ("number", "code", "word"),
     [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
@@ -177,6 +182,7 @@ def test_an_interrupted_audit_leaves_no_half_written_file(
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_heed_interrupts,
     )
     for _ in range(600):
         if any(tmp_path.glob(".records.jsonl.*.part")) or process.poll() is not None:
