@@ -1,8 +1,8 @@
 """What every stage of an audit costs, against a bare forward pass of the same model.
 
-    python -m tests.benchmarks.stages MODEL DATA [--json FILE] [--repeats 5] [--gradient]
+    python -m tests.benchmarks.stages MODEL DATA [--json FILE] [--repeats 5] [--gradient] [--plain]
 
-MODEL is a checkpoint with a BiLSTM, DATA its data set. All figures are medians of runs that are
+MODEL is a checkpoint for single texts, DATA its data set. All figures are medians of runs that are
 interleaved in one process on one thread: quote the ratios, not the seconds.
 """
 
@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor, clone
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from attn_audit.checks.adversarial.check import Adversarial, Method
 from attn_audit.checks.base import AuditedBatch
@@ -22,38 +24,93 @@ from attn_audit.data.reading import DataSource, read_examples
 from attn_audit.importance.gradient import gradient_importance
 from attn_audit.importance.leave_one_out import leave_one_out_importance
 from attn_audit.importance.measures import Importances
+from attn_audit.models.attention_pooling.architecture import AttentionKind
 from attn_audit.models.attention_pooling.batch import TokenBatch
+from attn_audit.models.attention_pooling.bilstm import BiLSTMEncoder
+from attn_audit.models.attention_pooling.encoders import AverageEncoder, CNNEncoder
+from attn_audit.models.attention_pooling.erasing.shorter_texts import logits_of_shorter_texts
 from attn_audit.models.attention_pooling.model import AttentionPoolingModel
 from attn_audit.models.loading import load_model
 from tests.benchmarks.measuring import Stages, interleaved_medians, show
 
 BATCH_SIZE = 128
 EPSILON = 0.01
+ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "linear": clone}
 
 
 @torch.inference_mode()
 def bare_pass(model: AttentionPoolingModel, batches: list[TokenBatch]) -> None:
-    """F: packed LSTM, attention, readout, sigmoid, written out without the product's code."""
-    network = model.network
-    encoder = network.text_encoder
-    lstm = encoder.get_submodule("encoder.lstm")
+    """F: packed LSTM (or CNN, or average), attention, readout, sigmoid, all written out here."""
     for batch in batches:
-        embedded = encoder.embedding(batch.token_ids)
-        packed = torch.nn.utils.rnn.pack_padded_sequence(
-            embedded, batch.lengths, batch_first=True, enforce_sorted=False
-        )
-        states, _ = torch.nn.utils.rnn.pad_packed_sequence(lstm(packed)[0], batch_first=True)
-        states = states[:, 1:-1]
-        scores = network.attention(states, None).masked_fill(~batch.unit_mask, -torch.inf)
-        context = torch.einsum("bu,buh->bh", scores.softmax(-1), states)
-        network.readout.output(context).sigmoid()
+        bare_logits(model, batch, embedded(model, batch)).sigmoid()
 
 
-def measure(model: AttentionPoolingModel, batches: list[TokenBatch], with_gradient: bool) -> Stages:
+def bare_gradient(model: AttentionPoolingModel, batches: list[TokenBatch]) -> None:
+    """B: the same with its gradient with respect to the embeddings, of one output."""
+    for batch in batches:
+        embeddings = embedded(model, batch).requires_grad_()
+        logits = bare_logits(model, batch, embeddings)
+        torch.autograd.grad(logits[:, 0].sum(), embeddings)
+
+
+def embedded(model: AttentionPoolingModel, batch: TokenBatch) -> Tensor:
+    table = model.network.text_encoder.embedding.weight
+    return torch.nn.functional.embedding(batch.token_ids, table)
+
+
+def bare_logits(model: AttentionPoolingModel, batch: TokenBatch, embeddings: Tensor) -> Tensor:
+    network = model.network
+    states = bare_states(model, batch, embeddings)[:, 1:-1]
+    attention = network.attention.get_submodule
+    match network.architecture.attention:
+        case AttentionKind.ADDITIVE:
+            scores = attention("score")(attention("state")(states).tanh())
+        case AttentionKind.DOT:
+            scores = attention("score")(states) * states.shape[-1] ** -0.5
+    scores = scores.squeeze(-1).masked_fill(~batch.unit_mask, -torch.inf)
+    context = torch.einsum("bu,buh->bh", scores.softmax(-1), states)
+    logits: Tensor = network.readout.output(context)
+    return logits
+
+
+def bare_states(model: AttentionPoolingModel, batch: TokenBatch, embeddings: Tensor) -> Tensor:
+    encoder = model.network.text_encoder.encoder
+    activate = ACTIVATIONS[model.network.architecture.activation]
+    match encoder:
+        case BiLSTMEncoder():
+            packed = pack_padded_sequence(
+                embeddings, batch.lengths, batch_first=True, enforce_sorted=False
+            )
+            return pad_packed_sequence(encoder.lstm(packed)[0], batch_first=True)[0]
+        case CNNEncoder():
+            visible = torch.arange(embeddings.shape[1]) < batch.lengths.unsqueeze(1)
+            channels = (embeddings * visible.unsqueeze(-1)).transpose(1, 2)
+            windows = [convolution(channels) for convolution in encoder.convolutions]
+            return activate(torch.cat(windows, dim=1)).transpose(1, 2)
+        case AverageEncoder():
+            return activate(encoder.projection(embeddings))
+
+
+def leave_one_out_plainly(model: AttentionPoolingModel, batches: list[TokenBatch]) -> None:
+    """Every text without each of its units, run by itself."""
+    for batch in batches:
+        but_one = ~torch.eye(batch.unit_mask.shape[1], dtype=torch.bool)
+        keep = torch.cat([torch.ones_like(but_one[:1]), but_one]).expand(len(batch), -1, -1)
+        with torch.no_grad():
+            logits_of_shorter_texts(model.network, batch, keep)
+
+
+def measure(
+    model: AttentionPoolingModel,
+    batches: list[TokenBatch],
+    with_gradient: bool,
+    with_plain: bool,
+) -> Stages:
     """The stages by name, each over the whole split."""
     read: list[AuditedBatch] = [read_batch(model, b, model.default_site, seed=0) for b in batches]
     stages: Stages = {
         "bare forward pass (F)": lambda: bare_pass(model, batches),
+        "bare gradient (B)": lambda: bare_gradient(model, batches),
         "reading attention": lambda: [model.read(b, [model.default_site]) for b in batches],
         "gradient importance": lambda: [gradient_importance(model, b) for b in batches],
         "leave-one-out": lambda: [leave_one_out_importance(model, b) for b in batches],
@@ -64,6 +121,8 @@ def measure(model: AttentionPoolingModel, batches: list[TokenBatch], with_gradie
     if with_gradient:
         search = Adversarial(EPSILON, Method.GRADIENT)
         stages["adversary, gradient, 500 steps"] = lambda: [search.run(a) for a in read]
+    if with_plain:
+        stages["leave-one-out, text by text"] = lambda: leave_one_out_plainly(model, batches)
     return stages
 
 
@@ -80,6 +139,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--gradient", action="store_true", help="the gradient adversary too")
+    parser.add_argument("--plain", action="store_true", help="leave-one-out text by text too")
     words = parser.parse_args()
 
     torch.set_num_threads(1)
@@ -90,7 +150,9 @@ def main() -> None:
     order = length_batches(lengths, BATCH_SIZE, 10**9)
     batches = [model.collate([encoded[i] for i in rows]) for rows in order]
 
-    medians = interleaved_medians(measure(model, batches, words.gradient), words.repeats)
+    medians = interleaved_medians(
+        measure(model, batches, words.gradient, words.plain), words.repeats
+    )
     show(f"{len(encoded)} examples, 1 thread", medians, words.json)
 
 

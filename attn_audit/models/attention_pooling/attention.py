@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from attn_audit.models.attention_pooling.architecture import Architecture, AttentionKind
+from attn_audit.models.attention_pooling.fast_tanh import fast_tanh
 from attn_audit.shapes import UnitMask
 
 UnitStates = Float[Tensor, "batch unit hidden"]
@@ -43,7 +44,7 @@ class AdditiveAttention(nn.Module):
         hidden = self.state(states)
         if self.question is not None and question is not None:
             hidden = hidden + self.question(question).unsqueeze(1)
-        scores: Tensor = self.score(hidden.tanh())
+        scores: Tensor = self.score(fast_tanh(hidden))
         return scores.squeeze(-1)
 
 

@@ -10,7 +10,7 @@ from attn_audit.data.example import Example
 from attn_audit.errors import IncompatibleDataError
 from attn_audit.models.attention_pooling.attention import Question
 from attn_audit.models.attention_pooling.batch import TokenBatch, TokenEncoded, pad
-from attn_audit.models.attention_pooling.erasing import erased_logits
+from attn_audit.models.attention_pooling.erasing.choosing import erased_logits
 from attn_audit.models.attention_pooling.network import AttentionPoolingNetwork
 from attn_audit.models.attention_pooling.tokenizer import (
     END,

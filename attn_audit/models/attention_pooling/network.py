@@ -12,11 +12,11 @@ from attn_audit.models.attention_pooling.attention import (
     masked_softmax,
 )
 from attn_audit.models.attention_pooling.encoders import TextEncoder
+from attn_audit.models.attention_pooling.positions import Lengths
 from attn_audit.models.attention_pooling.readout import PairReadout, SingleReadout
 from attn_audit.shapes import Logits, UnitMask
 
 TokenIds = Int[Tensor, "batch position"]
-Lengths = Int[Tensor, " batch"]
 
 
 class AttentionPoolingNetwork(nn.Module):
@@ -43,15 +43,15 @@ class AttentionPoolingNetwork(nn.Module):
         self, embeddings: Float[Tensor, "batch position embedding"], lengths: Lengths
     ) -> UnitStates:
         """States of the units: markers are encoded and then left out, as in the original."""
-        states: Tensor = self.text_encoder(embeddings, lengths)[0]
+        states: Tensor = self.text_encoder.encoder(embeddings, lengths)
         return states[:, 1:-1]
 
     def question(self, token_ids: TokenIds | None, lengths: Lengths | None) -> Question | None:
         """The summary of `text_pair`; None for single texts."""
         if self.pair_encoder is None or token_ids is None or lengths is None:
             return None
-        summary: Tensor = self.pair_encoder(self.pair_encoder.embedding(token_ids), lengths)[1]
-        return summary
+        encoder = self.pair_encoder.encoder
+        return encoder.summary(encoder(self.pair_encoder.embedding(token_ids), lengths), lengths)
 
     def weights(
         self, states: UnitStates, unit_mask: UnitMask, question: Question | None
@@ -85,8 +85,7 @@ class AttentionPoolingNetwork(nn.Module):
         """
         states = self.unit_states(embeddings, lengths)
         unit_mask = torch.arange(states.shape[1], device=states.device) < lengths.unsqueeze(1) - 2
-        attention = self.weights(states, unit_mask, question)
-        if hold_attention:
-            attention = attention.detach()
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not hold_attention):
+            attention = self.weights(states, unit_mask, question)
         values = self.readout.unit_values(states)
         return self.replay(attention.unsqueeze(1), values, question).squeeze(1)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from attn_audit.models.attention_pooling.architecture import Architecture
 from attn_audit.models.attention_pooling.attention import Question, UnitStates
+from attn_audit.models.attention_pooling.fast_tanh import fast_tanh
 
 UnitValues = Float[Tensor, "batch unit value"]
 Pooled = Float[Tensor, "batch variant value"]
@@ -53,5 +54,5 @@ class PairReadout(nn.Module):
         """What comes after the fold: batch by variant by label."""
         assert question is not None, "a model of pairs always has a question"
         offset = self.question(question) + self.text.bias
-        logits: Tensor = self.output((pooled + offset.unsqueeze(1)).tanh())
+        logits: Tensor = self.output(fast_tanh(pooled + offset.unsqueeze(1)))
         return logits

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from attn_audit.data.example import Example
 from attn_audit.errors import RowError
-from attn_audit.models.attention_pooling.network import AttentionPoolingNetwork, Lengths, TokenIds
+from attn_audit.models.attention_pooling.network import AttentionPoolingNetwork, TokenIds
+from attn_audit.models.attention_pooling.positions import Lengths
 from attn_audit.models.attention_pooling.tokenizer import PADDING, Tokenizer, Vocabulary
 from attn_audit.models.attention_pooling.training.task_inference import gold_labels, place
 from attn_audit.models.task import Task, mask_candidates

@@ -1,4 +1,4 @@
-"""Texts with units deleted, packed by length into full batches."""
+"""Texts with any units deleted, each run by itself, packed by length into full batches."""
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -8,20 +8,21 @@ from attn_audit.models.attention_pooling.batch import TokenBatch
 from attn_audit.models.attention_pooling.network import AttentionPoolingNetwork
 from attn_audit.models.attention_pooling.tokenizer import END, PADDING, START
 from attn_audit.models.packing import full_batches, in_order
-from attn_audit.models.task import mask_candidates
 
 MAX_ERASED_TOKENS = 8192
 """Positions in one packed batch of erased variants: large enough to fill the cores, small enough
 for the states to stay in cache."""
 
 
-@torch.no_grad()
-def erased_logits(
+def logits_of_shorter_texts(
     network: AttentionPoolingNetwork, batch: TokenBatch, keep: Bool[Tensor, "batch variant unit"]
 ) -> Float[Tensor, "batch variant label"]:
-    """Delete units and run the shorter texts, packed by length into full batches.
+    """Delete units and run the shorter texts; one that keeps everything runs once an example.
 
-    Variants that keep everything are computed once for each example.
+    Args:
+        network: The model.
+        batch: Whole texts.
+        keep: What variant leaves what.
     """
     kept = keep & batch.unit_mask.unsqueeze(1)
     whole = kept.sum(-1) == batch.unit_mask.sum(-1, keepdim=True)
@@ -33,7 +34,7 @@ def erased_logits(
     if bool(whole.any()):
         of_whole = out[torch.arange(len(batch)), first_whole.int().argmax(-1)]
         out = torch.where(whole.unsqueeze(-1), of_whole.unsqueeze(1), out)
-    return mask_candidates(out, batch.allowed)
+    return out
 
 
 def _logits_of(

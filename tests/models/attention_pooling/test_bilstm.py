@@ -1,4 +1,4 @@
-"""Where gradients are wanted, the BiLSTM takes another way to the same numbers."""
+"""The BiLSTM runs over padded texts on a CPU, over packed ones elsewhere, to the same numbers."""
 
 import pytest
 import torch
@@ -6,7 +6,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from attn_audit.models.attention_pooling.architecture import Architecture
-from attn_audit.models.attention_pooling.encoders import BiLSTMEncoder
+from attn_audit.models.attention_pooling.bilstm import BiLSTMEncoder
+from attn_audit.models.attention_pooling.positions import mirror
 
 LENGTHS = torch.tensor([3, 7, 2, 5])
 
@@ -32,7 +33,7 @@ def embeddings() -> Tensor:
     return torch.randn(4, 7, 4, dtype=torch.float64, requires_grad=True)
 
 
-def packed(encoder: BiLSTMEncoder, embeddings: Tensor) -> tuple[Tensor, Tensor]:
+def plain(encoder: BiLSTMEncoder, embeddings: Tensor) -> tuple[Tensor, Tensor]:
     rows = pack_padded_sequence(embeddings, LENGTHS, batch_first=True, enforce_sorted=False)
     states, (last, _) = encoder.lstm(rows)
     return pad_packed_sequence(states, batch_first=True)[0], torch.cat([*last], dim=-1)
@@ -41,14 +42,20 @@ def packed(encoder: BiLSTMEncoder, embeddings: Tensor) -> tuple[Tensor, Tensor]:
 def test_states_and_summary_are_those_of_packed_texts(
     encoder: BiLSTMEncoder, embeddings: Tensor
 ) -> None:
-    for ours, theirs in zip(encoder(embeddings, LENGTHS), packed(encoder, embeddings), strict=True):
-        torch.testing.assert_close(ours, theirs)
+    expected_states, expected_summary = plain(encoder, embeddings)
+    for states in (encoder(embeddings, LENGTHS), encoder._packed(embeddings, LENGTHS)):
+        torch.testing.assert_close(states, expected_states)
+        torch.testing.assert_close(encoder.summary(states, LENGTHS), expected_summary)
 
 
 def test_gradients_are_those_of_packed_texts(encoder: BiLSTMEncoder, embeddings: Tensor) -> None:
     inputs = [embeddings, *encoder.parameters()]
+    own = encoder(embeddings, LENGTHS)
     gradients = []
-    for states, summary in (encoder(embeddings, LENGTHS), packed(encoder, embeddings)):
+    for states, summary in (
+        (own, encoder.summary(own, LENGTHS)),
+        plain(encoder, embeddings),
+    ):
         total = states.square().sum() + summary.sin().sum()
         gradients.append(torch.autograd.grad(total, inputs))
     for ours, theirs in zip(*gradients, strict=True):
@@ -56,8 +63,12 @@ def test_gradients_are_those_of_packed_texts(encoder: BiLSTMEncoder, embeddings:
 
 
 def test_nothing_changes_without_gradients(encoder: BiLSTMEncoder, embeddings: Tensor) -> None:
-    states, summary = encoder(embeddings, LENGTHS)
+    states = encoder(embeddings, LENGTHS)
     with torch.no_grad():
-        same_states, same_summary = encoder(embeddings, LENGTHS)
-    torch.testing.assert_close(states.detach(), same_states)
-    torch.testing.assert_close(summary.detach(), same_summary)
+        torch.testing.assert_close(states.detach(), encoder(embeddings, LENGTHS))
+
+
+def test_reading_backwards_twice_is_reading_forwards() -> None:
+    backwards = mirror(LENGTHS, 7)
+    assert backwards[3].tolist() == [4, 3, 2, 1, 0, 5, 6]
+    assert torch.equal(backwards.gather(1, backwards), torch.arange(7).expand(4, 7))

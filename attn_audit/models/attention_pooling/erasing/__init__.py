@@ -1,0 +1,1 @@
+"""Logits of texts with units deleted: of any units, and of every single one in turn."""

@@ -1,0 +1,31 @@
+"""Every unit left out in turn, for the average encoder: no state depends on another token."""
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from attn_audit.models.attention_pooling.erasing.pooling import (
+    Pooled,
+    around_each_gap,
+    union,
+    union_of_all,
+)
+from attn_audit.models.attention_pooling.erasing.texts import Texts
+from attn_audit.models.attention_pooling.network import AttentionPoolingNetwork
+
+
+def average_without_each_unit(
+    network: AttentionPoolingNetwork, texts: Texts
+) -> Float64[Tensor, "variant batch value"]:
+    """Pooled unit values of the whole texts (variant 0) and without each unit.
+
+    Args:
+        network: With an average encoder.
+        texts: Whole.
+    """
+    states = network.unit_states(network.embed(texts.token_ids), texts.lengths)
+    scores = network.attention(states, texts.question).T
+    values = network.readout.unit_values(states).transpose(0, 1)
+    units = Pooled.of_units(scores, values, texts.unit_mask.T)
+    without = union(*around_each_gap(units, half=0))
+    return torch.cat([union_of_all(units).unsqueeze(0), without.mean])
