@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +12,11 @@ from attn_audit.checks.selection import make_checks, select_sites
 from attn_audit.config import AuditSettings, validate
 from attn_audit.data.example import Example
 from attn_audit.engine.arithmetic import full_precision
-from attn_audit.engine.plan import AUTO_BATCH_SIZE, Plan
+from attn_audit.engine.batch_limits import batch_limits
+from attn_audit.engine.plan import Plan
 from attn_audit.engine.running import run
 from attn_audit.engine.stopwatch import Stopwatch
+from attn_audit.engine.watching import Progress, Watcher
 from attn_audit.errors import ConfigurationError
 from attn_audit.formats.outputs import require_outputs
 from attn_audit.inputs import AuditedData, load_named_model
@@ -34,7 +37,7 @@ def audit(
     model: str | Path | AuditedModel,
     data: str | Path | Iterable[Example],
     *,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
     **settings: Any,
 ) -> Report:
     """Audit whether a model's attention weights may be shown as its reasons.
@@ -42,7 +45,7 @@ def audit(
     Args:
         model: A checkpoint, or a model in memory.
         data: A file, folder of splits or data set name, or examples in memory.
-        on_progress: Called with the number of examples of every finished batch.
+        on_progress: Called after every batch with how far the audit is.
         **settings: As in `attn-audit.toml`: `checks`, `split`, `limit`, `seed`, `epsilon`,
             `records`, ...; but `output` and `format`.
 
@@ -69,7 +72,7 @@ def audit(
         checked,
         model=model if isinstance(model, AuditedModel) else None,
         examples=None if isinstance(data, str | Path) else data,
-        on_progress=on_progress or (lambda n_examples: None),
+        watcher=Watcher(on_progress, on_note=lambda note: warnings.warn(note, stacklevel=2)),
     )
 
 
@@ -78,7 +81,7 @@ def run_audit(
     *,
     model: AuditedModel | None = None,
     examples: Iterable[Example] | None = None,
-    on_progress: Callable[[int], None],
+    watcher: Watcher,
 ) -> Report:
     """Audit as the settings say.
 
@@ -86,7 +89,7 @@ def run_audit(
         settings: Checked settings.
         model: In memory, in place of the one that the settings name.
         examples: In memory, in place of the data that the settings name.
-        on_progress: Called with the number of examples of every finished batch.
+        watcher: Is told how it goes.
     """
     started, clock, stopwatch = datetime.now(UTC), time.perf_counter(), Stopwatch()
     with full_precision(settings.threads):
@@ -94,7 +97,7 @@ def run_audit(
         with stopwatch.measure("reading data"):
             trial, data = data.peek(N_TRIAL)
         audited = model or load_named_model(settings, trial)
-        report = _audit(audited, data, trial, settings, stopwatch, on_progress)
+        report = _audit(audited, data, trial, settings, stopwatch, watcher)
     if settings.reproducible:
         return report
     timing = Run(
@@ -111,13 +114,14 @@ def _audit(
     trial: Sequence[Example],
     settings: AuditSettings,
     stopwatch: Stopwatch,
-    on_progress: Callable[[int], None],
+    watcher: Watcher,
 ) -> Report:
     """Write the records of every shard aside, then sum them up."""
     sites = select_sites(settings, model)
     with stopwatch.measure("self-check"):
         self_checks = self_check(model, model.encode(trial), sites[0])
-    plan = Plan(make_checks(settings, model), sites, settings.seed, _batch_size(settings))
+    limits = batch_limits(model, settings.batch_size)
+    plan = Plan(make_checks(settings, model), sites, settings.seed, limits)
     files = RecordsPaths.of(settings.records, has_several_sites=len(sites) > 1)
     with tempfile.TemporaryDirectory(prefix="attn-audit-") as folder:
         table = Path(folder) / "records.parquet"
@@ -125,7 +129,12 @@ def _audit(
         with Recording(
             table, files, n_logits=model.task.n_logits, is_multilabel=is_multilabel
         ) as recording:
-            for found in run(model, data.sampled(settings), plan, stopwatch, on_progress):
+            examples = data.sampled(settings)
+            sizes = None
+            if watcher.on_progress is not None:
+                with stopwatch.measure("reading data"):
+                    sizes = data.sizes(examples)
+            for found in run(model, examples, plan, stopwatch, watcher, sizes):
                 recording.add(
                     [finding.record for finding in found],
                     [record for finding in found for record in finding.site_records],
@@ -149,7 +158,3 @@ def _audit(
                 sites=recording.sites,
                 records_file=files.describe(Path(settings.output) if settings.output else None),
             )
-
-
-def _batch_size(settings: AuditSettings) -> int:
-    return AUTO_BATCH_SIZE if settings.batch_size == "auto" else settings.batch_size

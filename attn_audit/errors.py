@@ -19,6 +19,7 @@ AttnAuditError
 └── AuditFailedError                  exit code 3: the audit was started and cannot be carried out
     ├── InvalidWeightsError
     ├── InvalidOutputError
+    ├── OutOfMemoryError
     └── SelfCheckError                  what is measured would not be the model
 """
 
@@ -185,6 +186,19 @@ class InvalidOutputError(AuditFailedError):
         super().__init__(
             f"example {example_id!r}: the model's {what} is not finite",
             hint="Run the model on this example alone to see where it overflows.",
+        )
+        self.example_id = example_id
+
+
+class OutOfMemoryError(AuditFailedError):
+    """Memory is not enough for one example, let alone a batch."""
+
+    def __init__(self, example_id: str, n_tokens: int) -> None:
+        super().__init__(
+            f"example {example_id!r}: out of memory, though it was audited alone "
+            f"({n_tokens} tokens)",
+            hint="Leave it out, cut long texts with --max-length where the model allows it, or use "
+            "a machine with more memory.",
         )
         self.example_id = example_id
 

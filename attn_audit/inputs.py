@@ -1,6 +1,6 @@
 """The model and the data that an audit's settings name."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -11,6 +11,8 @@ from attn_audit.data.example import Example
 from attn_audit.data.reading import (
     DataSource,
     FieldNames,
+    ResolvedSource,
+    SourceKind,
     fingerprint,
     read_examples,
     resolve,
@@ -55,6 +57,10 @@ def load_named_model(settings: AuditSettings, trial: Sequence[Example]) -> Audit
     return load_model(location, resolve_device(settings.device), options, trial)
 
 
+MAX_COUNTED = 2**26
+"""Bytes of a data file that is read once more, only to know how much there is."""
+
+
 @dataclass(frozen=True)
 class AuditedData:
     """Examples, and what is known of where they come from."""
@@ -64,6 +70,8 @@ class AuditedData:
     name: str
     split: str | None
     sha256: str | None
+    read_again: Callable[[], Iterable[Example]] | None
+    """The same examples once more, where that takes next to no time."""
 
     @staticmethod
     def of(settings: AuditSettings) -> "AuditedData":
@@ -86,12 +94,14 @@ class AuditedData:
             name=found.name,
             split=found.split,
             sha256=fingerprint(found),
+            read_again=(lambda: read_examples(source)) if _is_small(found) else None,
         )
 
     @staticmethod
     def in_memory(examples: Iterable[Example]) -> "AuditedData":
         """Examples that the caller holds."""
-        return AuditedData(examples, "examples in memory", "examples in memory", None, None)
+        again = (lambda: examples) if isinstance(examples, Sequence) else None
+        return AuditedData(examples, "examples in memory", "examples in memory", None, None, again)
 
     def peek(self, n_examples: int) -> tuple[tuple[Example, ...], "AuditedData"]:
         """The first examples, and the same data with none of them missing.
@@ -111,6 +121,21 @@ class AuditedData:
         if settings.limit is None:
             return self.examples
         return sample_examples(self.examples, settings.limit, settings.seed)
+
+    def sizes(self, examples: Iterable[Example]) -> list[int] | None:
+        """Characters of each example; None where they cannot be had before the audit.
+
+        Args:
+            examples: The sample of them that is audited, or all.
+
+        Raises:
+            DataError: They cannot be read.
+        """
+        if not isinstance(examples, Sequence):
+            if self.read_again is None:
+                return None
+            examples = self.read_again()
+        return [len(example.text) + len(example.text_pair or "") for example in examples]
 
     def describe(
         self,
@@ -132,3 +157,8 @@ class AuditedData:
             n_truncated=n_truncated,
             n_readout_deleted=n_readout_deleted,
         )
+
+
+def _is_small(found: ResolvedSource) -> bool:
+    is_file = found.kind is SourceKind.FILE
+    return is_file and Path(found.location).stat().st_size <= MAX_COUNTED

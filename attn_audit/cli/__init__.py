@@ -8,6 +8,7 @@ from rich.console import Console
 from attn_audit.cli.auditing import audit_command, options_of
 from attn_audit.cli.demonstrating import OPTIONS_OF_DEMO, run_demo
 from attn_audit.cli.inspecting import OPTIONS_OF_INSPECT, inspect_model
+from attn_audit.cli.planning import OPTIONS_OF_PLAN, plan_audit
 from attn_audit.cli.running import build_command
 from attn_audit.cli.train import train
 from attn_audit.version import __version__
@@ -47,6 +48,9 @@ for _name, _check, _help in (
 ):
     app.command(_name)(build_command(audit_command(_check), options_of(_check), _help))
 
+app.command("plan")(
+    build_command(plan_audit, OPTIONS_OF_PLAN, "Say what an audit will take, without doing it.")
+)
 app.command("inspect")(
     build_command(
         inspect_model,

@@ -1,16 +1,11 @@
 """`correlate`, `permute`, `adversarial` and `audit`: one audit with more or fewer checks."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-from rich.console import Console
-
 from attn_audit.cli.options import OPTIONS
-from attn_audit.cli.output import write_report
-from attn_audit.cli.running import error_console, settings_of
-from attn_audit.config import AuditSettings
-from attn_audit.formats.outputs import require_outputs
+from attn_audit.cli.running import settings_of
+from attn_audit.cli.watching import watching
 
 _ADVERSARY = ("method", "iterations", "restarts")
 _OF_CHECK = {
@@ -41,40 +36,16 @@ def audit_command(check: str | None) -> Callable[..., None]:
     """
 
     def run(**values: Any) -> None:
+        from attn_audit.cli.output import write_report
+        from attn_audit.formats.outputs import require_outputs
+
         settings = settings_of(values if check is None else {**values, "checks": check})
         settings.require_inputs()
         require_outputs(settings, values["config"])
         from attn_audit.auditing import run_audit
 
-        with progress(settings, quiet=values["quiet"]) as on_progress:
-            report = run_audit(settings, on_progress=on_progress)
+        with watching(quiet=values["quiet"]) as watcher:
+            report = run_audit(settings, watcher=watcher)
         write_report(report, settings, values["format"] is not None, quiet=values["quiet"])
 
     return run
-
-
-@contextmanager
-def progress(settings: AuditSettings, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error, where that is a terminal.
-
-    Args:
-        settings: Say how many examples there are, if a sample was asked for.
-        quiet: No bar.
-    """
-    console: Console = error_console()
-    if quiet or not console.is_terminal:
-        yield lambda n_examples: None
-        return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
-
-    with Progress(
-        "[progress.description]{task.description}",
-        BarColumn(),
-        MofNCompleteColumn(),
-        "examples",
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-    ) as bar:
-        task = bar.add_task("auditing", total=settings.limit)
-        yield lambda n_examples: bar.advance(task, n_examples)

@@ -5,11 +5,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from attn_audit import demo
-from attn_audit.cli.auditing import progress
-from attn_audit.cli.output import print_report
-from attn_audit.config import AuditSettings
-from attn_audit.formats import words
+from attn_audit.cli.watching import watching
 
 OPTIONS_OF_DEMO = ["device", "threads", "quiet", "debug"]
 
@@ -25,12 +21,16 @@ NEXT_STEPS = (
 
 def run_demo(**values: Any) -> None:
     """Audit the packaged model, show report and telling texts, and say what to run next."""
+    from attn_audit import demo
     from attn_audit.auditing import run_audit
+    from attn_audit.cli.output import print_report
+    from attn_audit.config import AuditSettings
+    from attn_audit.formats import words
 
     said = {name: values[name] for name in ("device", "threads") if values[name] is not None}
     settings = AuditSettings(model=str(demo.MODEL), data=str(demo.DATA), **said)
-    with progress(settings, quiet=values["quiet"]) as on_progress:
-        report = run_audit(settings, on_progress=on_progress)
+    with watching(quiet=values["quiet"]) as watcher:
+        report = run_audit(settings, watcher=watcher)
     print_report(report)
     console = Console()
     words.render_telling_examples(report, console, n=3)

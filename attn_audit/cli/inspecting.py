@@ -8,7 +8,6 @@ from rich.console import Console
 from attn_audit.cli.options import MODELS, NAMES
 from attn_audit.cli.running import settings_of
 from attn_audit.errors import ConfigurationError
-from attn_audit.formats import describe
 
 OPTIONS_OF_INSPECT = [
     *("model", "data", "config", "split"),
@@ -28,6 +27,7 @@ def inspect_model(**values: Any) -> None:
             "code, or `demo` for the packaged model.",
         )
     from attn_audit.auditing import N_TRIAL
+    from attn_audit.formats import describe
     from attn_audit.inputs import AuditedData, load_named_model
 
     trial = () if settings.data is None else AuditedData.of(settings).peek(N_TRIAL)[0]

@@ -9,16 +9,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from attn_audit.cli.options import OPTIONS, SWITCHES
-from attn_audit.config import AuditSettings, load_settings
+from attn_audit.engine.memory import is_out_of_memory
 from attn_audit.errors import AttnAuditError
 from attn_audit.formats.safety import printable
+
+if TYPE_CHECKING:
+    from attn_audit.config import AuditSettings
 
 USAGE, CRASHED, INTERRUPTED, TERMINATED = 2, 3, 130, 143
 
@@ -62,7 +65,7 @@ def build_command(
     return command
 
 
-def settings_of(values: Mapping[str, Any]) -> AuditSettings:
+def settings_of(values: Mapping[str, Any]) -> "AuditSettings":
     """The audit's settings: what the command line says over what a configuration file says.
 
     Args:
@@ -71,6 +74,8 @@ def settings_of(values: Mapping[str, Any]) -> AuditSettings:
     Raises:
         ConfigurationError: Of the file or of a flag.
     """
+    from attn_audit.config import load_settings
+
     flags = {
         name: str(value) if isinstance(value, Path) else value
         for name, value in values.items()
@@ -107,19 +112,13 @@ def guard(*, debug: bool) -> Iterator[None]:
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}", None, USAGE, debug)
     except Exception as error:
-        if _is_out_of_memory(error):
+        if is_out_of_memory(error):
             _fail("out of memory", "Use a smaller --batch-size.", CRASHED, debug)
         message = f"attn-audit crashed: {type(error).__name__}: {error}"
         hint = "This is a fault of attn-audit. Run it again with --debug, and report the traceback."
         _fail(message, hint, CRASHED, debug)
     finally:
         signal.signal(signal.SIGTERM, previous)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Python says so by type; torch by type on a GPU, and in words on the CPU."""
-    is_named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return is_named or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

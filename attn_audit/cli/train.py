@@ -8,7 +8,6 @@ from rich.text import Text
 from attn_audit.cli import training_options as options
 from attn_audit.cli.running import error_console, guard
 from attn_audit.cli.training_progress import training_progress
-from attn_audit.config import parse_label_map
 from attn_audit.data.fields import FieldNames
 from attn_audit.data.locating import suffix_of
 from attn_audit.data.quoting import listed
@@ -62,6 +61,7 @@ def train(
     """Train one of the paper's models on labelled texts, to be audited afterwards."""
     with guard(debug=debug):
         _require_output(output, data, embeddings)
+        from attn_audit.config import parse_label_map
         from attn_audit.models.attention_pooling.architecture import AttentionKind, EncoderKind
         from attn_audit.models.attention_pooling.tokenizer import Tokenizer
         from attn_audit.models.attention_pooling.training import Precision, TrainingSettings

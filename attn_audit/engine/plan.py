@@ -1,14 +1,13 @@
 """What an audit computes, and in which portions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from attn_audit.checks.base import Check
+from attn_audit.engine.batch_limits import BatchLimits
 from attn_audit.models.base import Site
 
 SHARD_SIZE = 2000
 """Examples that are in memory together, at most."""
-
-AUTO_BATCH_SIZE = 128
 
 
 @dataclass(frozen=True)
@@ -19,5 +18,5 @@ class Plan:
     sites: tuple[Site, ...]
     """The audited one, then those that stand beside it, each with its own records."""
     seed: int
-    batch_size: int = AUTO_BATCH_SIZE
+    limits: BatchLimits = field(default_factory=BatchLimits)
     shard_size: int = SHARD_SIZE

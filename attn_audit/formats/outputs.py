@@ -5,7 +5,7 @@ from pathlib import Path
 from attn_audit.config import AuditSettings
 from attn_audit.errors import ConfigurationError, OutputError
 from attn_audit.files import require_writable
-from attn_audit.formats.records import records_suffix, site_records_path
+from attn_audit.formats.record_paths import records_suffix, site_records_path
 
 REPORT_SUFFIXES = (".json", ".txt")
 

@@ -12,13 +12,12 @@ from typing import IO, Protocol, runtime_checkable
 
 import pyarrow as pa
 
-from attn_audit.errors import ConfigurationError, OutputError
+from attn_audit.errors import OutputError
 from attn_audit.files import temporary_path
+from attn_audit.formats.record_paths import records_suffix
 from attn_audit.results.record import LIST_FIELDS, Record
 from attn_audit.results.site_record import SiteRecord
 from attn_audit.results.table import TableWriter, plain
-
-SUFFIXES = (".parquet", ".jsonl", ".csv")
 
 Records = Sequence[Record] | Sequence[SiteRecord]
 
@@ -119,33 +118,3 @@ class RecordsWriter:
                 raise OutputError(self._path, error.strerror or str(error)) from None
         finally:
             self._temporary.unlink(missing_ok=True)
-
-
-def records_suffix(path: Path) -> str:
-    """The suffix that decides the format of a records file.
-
-    Args:
-        path: Of the records file.
-
-    Raises:
-        ConfigurationError: Another suffix than `.parquet`, `.jsonl` or `.csv`.
-    """
-    if path.suffix not in SUFFIXES:
-        raise ConfigurationError(
-            f"--records {path}: the suffix says the format, and {path.suffix!r} is none",
-            hint=f"Use one of {', '.join(SUFFIXES)}.",
-        )
-    return path.suffix
-
-
-def site_records_path(records: Path) -> Path:
-    """Where the site records go: beside the records, in the same format.
-
-    Args:
-        records: The records file.
-
-    Example:
-        >>> site_records_path(Path("audit.jsonl")).name
-        'audit.sites.jsonl'
-    """
-    return records.with_name(f"{records.stem}.sites{records.suffix}")

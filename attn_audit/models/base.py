@@ -48,6 +48,11 @@ class Encoded:
         """How many units are audited."""
         return len(self.units)
 
+    @property
+    def n_tokens(self) -> int:
+        """How many tokens the model computes with: what the size of a batch is measured in."""
+        return len(self.units)
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -194,5 +199,6 @@ class AuditedModel(ABC):
     ) -> Float[Tensor, "batch variant label"]:
         """Logits with only the units marked in `keep`; all kept gives the prediction itself.
 
-        Where no unit is left, nothing is attended to: the logits are the readout's of no input.
+        Where no unit is left: the readout's logits of no input, or the prediction itself of a model
+        that cannot read nothing.
         """

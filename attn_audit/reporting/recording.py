@@ -10,7 +10,8 @@ from types import TracebackType
 import pyarrow as pa
 
 from attn_audit.files import sha256_of
-from attn_audit.formats.records import RecordsWriter, site_records_path
+from attn_audit.formats.record_paths import site_records_path
+from attn_audit.formats.records import RecordsWriter
 from attn_audit.results.record import FIELDS, LIST_FIELDS, Record
 from attn_audit.results.report import RecordsFile
 from attn_audit.results.site_record import SITE_FIELDS, SiteRecord

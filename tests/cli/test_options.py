@@ -23,7 +23,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> list[AuditSettings]:
         found.append(settings)
 
     monkeypatch.setattr("attn_audit.auditing.run_audit", note)
-    monkeypatch.setattr("attn_audit.cli.auditing.write_report", lambda *_, **__: None)
+    monkeypatch.setattr("attn_audit.cli.output.write_report", lambda *_, **__: None)
     return found
 
 

@@ -12,6 +12,7 @@ from attn_audit.engine.batch import Finding, audit_batch
 from attn_audit.engine.plan import Plan
 from attn_audit.engine.running import run
 from attn_audit.engine.stopwatch import Stopwatch
+from attn_audit.engine.watching import Watcher
 from attn_audit.models.base import Site
 from attn_audit.results.site_record import SITE_FIELDS
 from tests.rows import RowsModel, texts
@@ -61,6 +62,6 @@ def test_the_readout_unit_is_recorded() -> None:
 def test_many_sites_make_small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "MAX_SITE_RECORDS", 2 * len(SITES))
     plan = dataclasses.replace(PLAN, checks=())
-    shards = list(run(RowsModel(), texts(5, 6, 7, 8, 4), plan, Stopwatch(), lambda n: None))
+    shards = list(run(RowsModel(), texts(5, 6, 7, 8, 4), plan, Stopwatch(), Watcher()))
     assert [len(shard) for shard in shards] == [2, 2, 1]
     assert [f.record.id for shard in shards for f in shard] == [f"text-{i}" for i in range(5)]

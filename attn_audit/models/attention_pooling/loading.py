@@ -14,6 +14,7 @@ from attn_audit.models.attention_pooling.model import AttentionPoolingModel
 from attn_audit.models.attention_pooling.network import AttentionPoolingNetwork
 from attn_audit.models.attention_pooling.original import read_original
 from attn_audit.models.attention_pooling.tokenizer import Tokenizer, Vocabulary
+from attn_audit.models.attention_pooling.uninitialised import Uninitialised
 from attn_audit.models.attention_pooling.weights import assign
 from attn_audit.models.fingerprint import fingerprint
 from attn_audit.models.task import Task
@@ -87,7 +88,8 @@ def _build(
     device: torch.device,
     vocabulary_file: Path | None = None,
 ) -> AttentionPoolingModel:
-    with torch.device("meta"):  # no memory is asked for before the shapes are known to agree
+    # No memory is asked for before the shapes are known to agree.
+    with torch.device("meta"), Uninitialised():
         network = AttentionPoolingNetwork(architecture)
     assign(network, weights, path)
     network = network.to(device)

@@ -25,6 +25,11 @@ class SequenceEncoded(Encoded):
     unit_of_position: tuple[int, ...]
     """For each position, padding left out, the unit that it belongs to, or NOT_AUDITED."""
 
+    @property
+    def n_tokens(self) -> int:
+        """Special tokens and a second text included."""
+        return len(self.unit_of_position)
+
 
 @dataclass(frozen=True)
 class ModelInputs:

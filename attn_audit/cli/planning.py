@@ -1,0 +1,25 @@
+"""`plan`: what an audit with the same options will take."""
+
+import sys
+from typing import Any
+
+from rich.console import Console
+
+from attn_audit.cli.options import OPTIONS
+from attn_audit.cli.running import settings_of
+
+OPTIONS_OF_PLAN = [name for name in OPTIONS if name not in ("output", "records", "reproducible")]
+
+
+def plan_audit(**values: Any) -> None:
+    """Try a few batches, and show what all of them will take."""
+    settings = settings_of(values)
+    settings.require_inputs()
+    from attn_audit.formats import forecast
+    from attn_audit.planning import forecast_audit
+
+    found = forecast_audit(settings)
+    if settings.format == "json":
+        sys.stdout.write(found.model_dump_json(indent=2) + "\n")
+    else:
+        forecast.render(found, Console())

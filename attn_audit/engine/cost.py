@@ -1,0 +1,95 @@
+"""How long a batch takes, learnt from batches of other sizes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from jaxtyping import Float64
+
+MARGIN = 0.02
+"""How much closer, in parts of the time, a term must bring the fit to be believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What the cost of one batch, or of many together, is made of."""
+
+    n_batches: int = 0
+    tokens: int = 0
+    """Padding included."""
+    squares: int = 0
+    """Each example's length squared, without padding: what leaving out each of its tokens takes."""
+
+    @staticmethod
+    def of(lengths: Iterable[int]) -> "Shape":
+        """Of one batch.
+
+        Args:
+            lengths: Tokens of its examples.
+        """
+        sizes = list(lengths)
+        longest = max(sizes)
+        return Shape(1, len(sizes) * longest, sum(size**2 for size in sizes))
+
+    def __add__(self, other: "Shape") -> "Shape":
+        return Shape(
+            self.n_batches + other.n_batches,
+            self.tokens + other.tokens,
+            self.squares + other.squares,
+        )
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds = a for each batch + b for each token + c for each token and token of its text."""
+
+    per_batch: float
+    per_token: float
+    per_square: float
+
+    def seconds(self, shape: Shape) -> float:
+        """What batches will take.
+
+        Args:
+            shape: Of all of them together.
+        """
+        of_tokens = self.per_token * shape.tokens + self.per_square * shape.squares
+        return self.per_batch * shape.n_batches + of_tokens
+
+
+def fit_cost(shapes: Sequence[Shape], seconds: Sequence[float]) -> Cost:
+    """The cost that fits what was measured, with as few terms as do and none below 0.
+
+    Relative errors count, so that short batches say as much as long ones.
+
+    Args:
+        shapes: At least one.
+        seconds: What each took.
+    """
+    table = np.array([(s.n_batches, s.tokens, s.squares) for s in shapes], dtype=np.float64)
+    table /= np.maximum(np.array(seconds), 1e-9)[:, None]
+    best = min((_fit(table, terms) for terms in _choices(len(shapes))), key=lambda fit: fit[0])
+    return Cost(*best[1].tolist())
+
+
+def _choices(n_measured: int) -> list[tuple[int, ...]]:
+    """Sets of terms that so few measurements can tell apart; of equals the first is taken."""
+    order = (1, 2, 0)
+    sizes = range(1, min(3, n_measured) + 1)
+    return [terms for size in sizes for terms in combinations(order, size)]
+
+
+def _fit(
+    table: Float64[np.ndarray, "batch 3"], terms: tuple[int, ...]
+) -> tuple[float, Float64[np.ndarray, " 3"]]:
+    """How far the best weights of some terms are off, and the weights."""
+    weights = np.zeros(3)
+    chosen = table[:, terms]
+    scale = np.abs(chosen).max(axis=0)
+    found = np.linalg.lstsq(chosen / scale, np.ones(len(table)), rcond=None)[0] / scale
+    if (found < 0).any():
+        return np.inf, weights
+    weights[list(terms)] = found
+    error = float(np.sqrt(np.mean((table @ weights - 1) ** 2)))
+    return error + MARGIN * len(terms), weights

@@ -1,0 +1,127 @@
+"""The use case: what an audit will take, from the lengths of its data and a few timed batches."""
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from attn_audit.auditing import N_TRIAL
+from attn_audit.checks.selection import make_checks, select_sites
+from attn_audit.config import AuditSettings
+from attn_audit.data.batching import length_batches
+from attn_audit.data.example import Example
+from attn_audit.data.reading import sample_examples
+from attn_audit.engine.arithmetic import full_precision
+from attn_audit.engine.batch_limits import batch_limits
+from attn_audit.engine.cost import Shape
+from attn_audit.engine.memory import used_memory
+from attn_audit.engine.passes import count_passes
+from attn_audit.engine.plan import SHARD_SIZE, Plan
+from attn_audit.engine.probing import READING, probe
+from attn_audit.inputs import AuditedData, load_named_model
+from attn_audit.models.base import AuditedModel, Encoded
+from attn_audit.models.self_check import self_check
+from attn_audit.results.forecast import Forecast, StageForecast
+
+N_PROBES = 4
+"""Batches that are tried, from short to long."""
+
+
+def forecast_audit(settings: AuditSettings) -> Forecast:
+    """Say what an audit will take, without carrying it out.
+
+    Args:
+        settings: Checked settings.
+
+    Raises:
+        UsageError: Model, data or settings cannot be used.
+        AuditFailedError: The model fails the self-check, or its outputs are not numbers.
+    """
+    start = time.perf_counter()
+    with full_precision(settings.threads):
+        trial, data = AuditedData.of(settings).peek(N_TRIAL)
+        model = load_named_model(settings, trial)
+        sites = select_sites(settings, model)
+        self_check(model, model.encode(trial), sites[0])
+        start_up = time.perf_counter() - start
+        limits = batch_limits(model, settings.batch_size)
+        plan = Plan(make_checks(settings, model), sites, settings.seed, limits)
+        return _forecast(model, plan, _Split.of(model, data, settings), settings, start_up)
+
+
+@dataclass(frozen=True)
+class _Split:
+    """The data, as far as it was encoded."""
+
+    encoded: list[Encoded]
+    n_examples: int
+    seconds: float
+    """Reading and encoding all of it."""
+
+    @staticmethod
+    def of(model: AuditedModel, data: AuditedData, settings: AuditSettings) -> "_Split":
+        start, counted = time.perf_counter(), _Counted(data.examples)
+        size = min(SHARD_SIZE, settings.limit or SHARD_SIZE)
+        sample = sample_examples(counted, size, settings.seed)
+        n_examples = min(counted.n, settings.limit or counted.n)
+        read = time.perf_counter()
+        encoded = model.encode(sample)
+        encoding = (time.perf_counter() - read) * n_examples / len(encoded)
+        return _Split(encoded, n_examples, read - start + encoding)
+
+
+class _Counted:
+    def __init__(self, examples: Iterable[Example]) -> None:
+        self._examples, self.n = examples, 0
+
+    def __iter__(self) -> Iterator[Example]:
+        for example in self._examples:
+            self.n += 1
+            yield example
+
+
+def _forecast(
+    model: AuditedModel, plan: Plan, split: _Split, settings: AuditSettings, start_up: float
+) -> Forecast:
+    encoded, limits = split.encoded, plan.limits
+    order = length_batches([e.n_tokens for e in encoded], limits.n_examples, limits.n_tokens)
+    batches = [[encoded[i] for i in indices] for indices in order]
+    places = {round(i * (len(batches) - 1) / (N_PROBES - 1)) for i in range(N_PROBES)}
+    start = time.perf_counter()
+    trials, tried = probe(model, plan, [batches[i] for i in sorted(places)])
+    spent, scale = time.perf_counter() - start, split.n_examples / len(encoded)
+    shapes = [Shape.of(item.n_tokens for item in batch) for batch in batches]
+    whole, largest = sum(shapes, start=Shape()), max(shapes, key=lambda shape: shape.tokens)
+    base = used_memory(model.device.type)
+    n_units = [item.n_units for item in encoded]
+    stages = [
+        StageForecast(
+            name="start-up", passes=None, seconds=start_up + split.seconds, peak_bytes=base
+        )
+    ]
+    passes = {READING: len(encoded)}
+    for check in plan.checks:
+        passes[check.id] = count_passes(check, n_units, len(plan.sites), tried)
+    for name, found in trials.items():
+        n_bytes = None if base is None else base + found.memory(largest)
+        stages.append(
+            StageForecast(
+                name=name,
+                passes=round(passes[name] * scale),
+                seconds=found.forecast(whole) * scale,
+                peak_bytes=n_bytes if name != READING else None,
+            )
+        )
+    return Forecast(
+        model=settings.model or "",
+        data=settings.data or "",
+        device=model.device.type,
+        n_examples=split.n_examples,
+        n_tokens=round(sum(item.n_tokens for item in encoded) * scale),
+        longest=max(item.n_tokens for item in encoded),
+        batch_examples=max(len(batch) for batch in batches),
+        batch_tokens=largest.tokens,
+        stages=tuple(stages),
+        seconds=sum(stage.seconds for stage in stages),
+        n_timed=len({i for place in places for i in order[place]}),
+        seconds_of_trial=spent,
+    )

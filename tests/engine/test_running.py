@@ -1,0 +1,113 @@
+"""Memory that is not enough makes batches smaller, and changes nothing else."""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch
+
+from attn_audit.checks.correlation import Correlation
+from attn_audit.checks.permutation import Permutation
+from attn_audit.engine.batch_limits import BatchLimits
+from attn_audit.engine.memory import is_out_of_memory
+from attn_audit.engine.plan import Plan
+from attn_audit.engine.running import run
+from attn_audit.engine.stopwatch import Stopwatch
+from attn_audit.engine.watching import Progress, Watcher
+from attn_audit.errors import OutOfMemoryError
+from attn_audit.models.base import Batch, Reading, Site
+from attn_audit.results.record import Record
+from tests.rows import RowsModel, texts
+
+PLAN = Plan((Correlation(), Permutation(0.05, 9)), (Site(1),), seed=0)
+EXAMPLES = texts(*(5 + i % 17 for i in range(40)))
+
+
+class Cramped(RowsModel):
+    """Can read only so many tokens at once, padding included."""
+
+    def __init__(self, room: int, error: Callable[[], Exception]) -> None:
+        super().__init__()
+        self.room, self.error = room, error
+        self.sizes: list[int] = []
+
+    def read(self, batch: Batch, sites: Sequence[Site]) -> list[Reading]:
+        self.sizes.append(batch.unit_mask.numel())
+        if self.sizes[-1] > self.room:
+            raise self.error()
+        return super().read(batch, sites)
+
+
+def records(model: RowsModel, plan: Plan = PLAN, watcher: Watcher | None = None) -> list[Record]:
+    shards = run(model, EXAMPLES, plan, Stopwatch(), watcher or Watcher())
+    return [finding.record for shard in shards for finding in shard]
+
+
+def no_memory() -> Exception:
+    return RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+
+ERRORS: list[Callable[[], Exception]] = [MemoryError, torch.OutOfMemoryError, no_memory]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("room", [30, 100, 400])
+def test_records_do_not_depend_on_memory(room: int, error: Callable[[], Exception]) -> None:
+    for found, expected in zip(records(Cramped(room, error)), records(RowsModel()), strict=True):
+        for name, value in dataclasses.asdict(expected).items():
+            if isinstance(value, float | list | tuple) and name != "units":
+                assert getattr(found, name) == pytest.approx(value, abs=1e-9), name
+            else:
+                assert getattr(found, name) == value, name
+
+
+def test_batches_stay_small_once_memory_was_not_enough() -> None:
+    model = Cramped(100, MemoryError)
+    records(model)
+    failed = [size for size in model.sizes if size > model.room]
+    assert all(later <= earlier // 2 + 21 for earlier, later in itertools.pairwise(failed))
+    assert len(failed) <= 5
+
+
+def test_it_is_said_once() -> None:
+    notes: list[str] = []
+    records(Cramped(30, MemoryError), watcher=Watcher(on_note=notes.append))
+    assert notes == [
+        "out of memory with 40 examples of up to 21 tokens at once: going on with smaller batches"
+    ]
+
+
+def test_nothing_is_said_where_memory_is_enough() -> None:
+    notes: list[str] = []
+    records(RowsModel(), watcher=Watcher(on_note=notes.append))
+    assert notes == []
+
+
+def test_an_example_that_does_not_fit_alone_is_named() -> None:
+    with pytest.raises(
+        OutOfMemoryError, match=r"'text-33': out of memory, though .* alone"
+    ) as error:
+        records(Cramped(20, MemoryError))
+    assert error.value.exit_code == 3
+
+
+def test_other_errors_are_no_matter_of_memory() -> None:
+    with pytest.raises(RuntimeError, match="shapes"):
+        records(Cramped(30, lambda: RuntimeError("shapes do not match")))
+    assert not is_out_of_memory(ValueError("can't allocate memory"))
+
+
+def test_every_example_is_counted_once() -> None:
+    told: list[Progress] = []
+    records(Cramped(60, MemoryError), watcher=Watcher(told.append))
+    counts = [progress.n_finished for progress in told]
+    assert counts == sorted(set(counts))
+    assert counts[-1] == len(EXAMPLES)
+
+
+def test_the_longest_batch_comes_first() -> None:
+    """Memory that is not enough shows at once."""
+    model = Cramped(10**9, MemoryError)
+    records(model, Plan(PLAN.checks, PLAN.sites, 0, BatchLimits(n_examples=4)))
+    assert model.sizes[0] == max(model.sizes)

@@ -1,0 +1,78 @@
+"""What is not needed is not loaded: every path starts as soon as it can."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from attn_audit.models.attention_pooling.checkpoint import save_checkpoint
+from tests.conftest import REPOSITORY, Checkpoint
+from tests.tiny import tiny_model
+
+FIRST_EXAMPLE = """
+import attn_audit.auditing, attn_audit.config
+from attn_audit.engine.watching import Watcher
+class Enough(Exception): pass
+def stop(_): raise Enough
+settings = attn_audit.config.AuditSettings(model={model!r}, data={data!r})
+try:
+    attn_audit.auditing.run_audit(settings, watcher=Watcher(stop))
+    raise SystemExit("no progress was told of")
+except Enough:
+    pass
+"""
+HELP = """
+import contextlib, io
+from attn_audit.cli import app
+with contextlib.redirect_stdout(io.StringIO()):
+    app({words!r}, standalone_mode=False)
+"""
+COMMANDS: tuple[list[str], ...] = ([], ["audit"], ["plan"], ["inspect"], ["train"], ["demo"])
+
+
+def loaded(code: str, folder: Path) -> set[str]:
+    """The modules that are there after some code has run in a new process."""
+    listing = "\nimport sys\nprint('\\n'.join(sys.modules), file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", code + listing],
+        cwd=folder,
+        env={"PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.split())
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "data.jsonl"
+    path.write_text('{"text": "w4 w9 w11 w13 w30"}\n' * 3)
+    return path
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_help_needs_no_numbers(tmp_path: Path, words: list[str]) -> None:
+    modules = loaded(HELP.format(words=[*words, "--help"]), tmp_path)
+    heavy = {"torch", "numpy", "pyarrow", "transformers", "datasets", "attn_audit.config"}
+    assert not heavy & modules
+
+
+def test_a_model_of_the_paper_needs_torch_and_little_else(tmp_path: Path, data: Path) -> None:
+    tiny, path = tiny_model(), tmp_path / "model.pt"
+    parts = (tiny.network.architecture, tiny.tokenizer, tiny.vocabulary, tiny.task)
+    save_checkpoint(path, *parts, tiny.network.state_dict(), {})
+    code = FIRST_EXAMPLE.format(model=str(path), data=str(data))
+    heavy = {"transformers", "datasets", "scipy", "torch._dynamo", "sympy", "pandas"}
+    assert not heavy & loaded(code, tmp_path)
+
+
+def test_a_transformer_needs_no_data_sets_library(
+    tmp_path: Path, data: Path, checkpoint: Checkpoint
+) -> None:
+    code = FIRST_EXAMPLE.format(model=str(checkpoint("bert")), data=str(data))
+    modules = loaded(code, tmp_path)
+    assert "transformers" in modules
+    assert not {"datasets", "scipy.stats", "sklearn", "torchvision"} & modules
