@@ -1,0 +1,81 @@
+"""What a policy says of a report: one judgement for each bound, and the worst of them."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Literal
+
+from attn_audit.results.summary import Interval, Value
+
+
+class Outcome(StrEnum):
+    """How a bound, or a whole policy, came out."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    """The interval straddles the bound, or what would be judged was not measured well enough."""
+
+
+class Level(StrEnum):
+    """What a bound that does not pass does to the whole."""
+
+    FAIL = "fail"
+    WARN = "warn"
+    """It is said, and changes nothing."""
+
+
+class Waiver(Value):
+    """Leave to break a bound until a day."""
+
+    metric: str
+    reason: str
+    expires: date
+
+
+class Judgement(Value):
+    """One bound or requirement, held against a report."""
+
+    metric: str
+    """Dotted name of the metric, or `min_examples`, `min_coverage`, `min_accuracy`."""
+    definition: str
+    """What the metric is, in one sentence."""
+    direction: Literal["min", "max"]
+    limit: float
+    level: Level
+    outcome: Outcome
+    """What was found, before any waiver."""
+    estimate: float | None
+    """None: not measured."""
+    interval: Interval | None
+    """95 %; None where the number has none, and is judged by itself."""
+    n: int | None
+    """Examples behind the estimate."""
+    reason: str
+    """Why it came out so, in one sentence."""
+    look_at: str
+    """What to look at where it did not pass; empty where it did."""
+    waiver: Waiver | None = None
+    """The waiver in force; an expired one is none, and `reason` says so."""
+
+    @property
+    def counts(self) -> Outcome:
+        """What it does to the whole: a warning or a waived failure passes."""
+        forgiven = self.level is Level.WARN or self.waiver is not None
+        return Outcome.PASS if forgiven else self.outcome
+
+
+class Verdict(Value):
+    """A whole policy, held against a report."""
+
+    policy: str
+    """Its name: the file's, or `default`."""
+    policy_sha256: str
+    """Of the policy's content."""
+    judgements: tuple[Judgement, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst that counts: fail, then inconclusive, then pass."""
+        counted = {judgement.counts for judgement in self.judgements}
+        worst = (Outcome.FAIL, Outcome.INCONCLUSIVE)
+        return next((outcome for outcome in worst if outcome in counted), Outcome.PASS)
