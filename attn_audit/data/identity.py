@@ -3,6 +3,7 @@
 import hashlib
 import json
 
+from attn_audit.data.hash_map import HashMap
 from attn_audit.data.quoting import quoted
 from attn_audit.data.rows import Row
 
@@ -11,8 +12,8 @@ class Identities:
     """Every id given out so far, kept as 64-bit hashes."""
 
     def __init__(self) -> None:
-        self._first_row: dict[int, int] = {}
-        self._occurrences: dict[int, int] = {}
+        self._first_row = HashMap()
+        self._occurrences = HashMap()
 
     def claim(self, given: str, row: Row) -> str:
         """The data set's own id, once.
@@ -20,10 +21,12 @@ class Identities:
         Raises:
             RowError: An earlier row has it.
         """
-        first = self._first_row.setdefault(_hash(given), row.number)
-        if first != row.number:
+        key = _hash(given)
+        first = self._first_row.get(key)
+        if first is not None:
             problem = f"id {quoted(given)} is also that of {row.place(first)}"
             raise row.error(problem, hint="Ids must be unique; rows without one get a hash.")
+        self._first_row.set(key, row.number)
         return given
 
     def derive(self, text: str, text_pair: str | None, row: Row) -> str:
@@ -33,8 +36,9 @@ class Identities:
             RowError: An earlier row has this very id as its own.
         """
         content = content_id(text, text_pair)
-        earlier = self._occurrences.get(_hash(content), 0)
-        self._occurrences[_hash(content)] = earlier + 1
+        key = _hash(content)
+        earlier = self._occurrences.get(key) or 0
+        self._occurrences.set(key, earlier + 1)
         return self.claim(f"{content}-{earlier}" if earlier else content, row)
 
 
