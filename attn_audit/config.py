@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from attn_audit.errors import ConfigurationError, nearest
+from attn_audit.locations import is_url
 
 DISCOVERED = "attn-audit.toml"
 """Read from the working directory where no `--config` is given."""
@@ -110,6 +111,8 @@ class AuditSettings(BaseModel):
     label_field: str = "label"
     labels_field: str = "labels"
     candidates_field: str = "candidates"
+    max_unpacked_mb: Annotated[int, Field(ge=1, strict=True)] | None = None
+    """How much a packed data file may hold; None: what is likely for its size."""
     label_map: Annotated[dict[str, str], BeforeValidator(_pairs)] = Field(default_factory=dict)
 
     checks: Annotated[
@@ -263,7 +266,7 @@ def _relative_to(folder: Path, key: str, value: object) -> object:
         return value
     if key == "adapter" and (place := value.rpartition(":"))[0].endswith(".py"):
         return f"{folder / place[0]}:{place[2]}"
-    if key not in _PATHS:
+    if key not in _PATHS or is_url(value):
         return value
     if "\0" in value:
         raise ConfigurationError(f"{key}: {value!r} is no path")

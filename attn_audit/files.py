@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from attn_audit.errors import OutputError
+from attn_audit.locations import AnyPath
 
 
 def temporary_path(path: Path) -> Path:
@@ -61,11 +62,14 @@ def require_writable(path: Path, inputs: Iterable[Path] = ()) -> None:
     temporary_path(path).unlink()
 
 
-def sha256_of(path: Path) -> str:
+def sha256_of(path: AnyPath) -> str:
     """SHA-256 of a file's content.
 
     Args:
         path: Of the file.
     """
+    digest = hashlib.sha256()
     with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+        for block in iter(lambda: content.read(2**20), b""):
+            digest.update(block)
+    return digest.hexdigest()

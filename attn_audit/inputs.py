@@ -18,6 +18,7 @@ from attn_audit.data.reading import (
     resolve,
     sample_examples,
 )
+from attn_audit.locations import located
 from attn_audit.models.base import AuditedModel
 from attn_audit.models.loading import ModelOptions, load_model, resolve_device
 from attn_audit.results.report import DataDescription
@@ -86,6 +87,7 @@ class AuditedData:
             split=settings.split,
             fields=FieldNames(**settings.fields),
             label_map=settings.label_map,
+            max_unpacked_mb=settings.max_unpacked_mb,
         )
         found = resolve(source)
         return AuditedData(
@@ -161,4 +163,4 @@ class AuditedData:
 
 def _is_small(found: ResolvedSource) -> bool:
     is_file = found.kind is SourceKind.FILE
-    return is_file and Path(found.location).stat().st_size <= MAX_COUNTED
+    return is_file and located(found.location).stat().st_size <= MAX_COUNTED

@@ -3,10 +3,16 @@
 import re
 from pathlib import Path
 
-from attn_audit.data.quoting import listed
+from attn_audit.data.quoting import listed, one_line
 from attn_audit.data.source import DataSource, ResolvedSource, SourceKind
-from attn_audit.errors import DataNotFoundError, SplitNotFoundError, UnreadableDataError
+from attn_audit.errors import (
+    AttnAuditError,
+    DataNotFoundError,
+    SplitNotFoundError,
+    UnreadableDataError,
+)
 from attn_audit.files import sha256_of
+from attn_audit.locations import AnyPath, is_url, located
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
 """The file names that can be read."""
@@ -26,15 +32,17 @@ def resolve(source: DataSource) -> ResolvedSource:
     """
     if source.location == "-":
         return ResolvedSource(SourceKind.STANDARD_INPUT, "<stdin>", "-")
+    if is_url(source.location):
+        return _at_url(source.location, source.split)
     path = Path(source.location)
     try:
-        return _on_disk(path, source.split) if path.exists() else _elsewhere(path, source)
+        return _found(path, source.split) if path.exists() else _elsewhere(path, source)
     except OSError as error:
         problem = error.strerror or str(error)
         raise UnreadableDataError(source.location, problem) from error
 
 
-def suffix_of(path: Path) -> str | None:
+def suffix_of(path: AnyPath) -> str | None:
     """The known suffix that the file's name ends in.
 
     Example:
@@ -45,7 +53,7 @@ def suffix_of(path: Path) -> str | None:
     return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
 
 
-def sha256_of_file(path: Path) -> str:
+def sha256_of_file(path: AnyPath) -> str:
     """SHA-256 of the file's bytes as they lie on the disk, in hexadecimal.
 
     Raises:
@@ -57,13 +65,26 @@ def sha256_of_file(path: Path) -> str:
         raise UnreadableDataError(path.name, error.strerror or str(error)) from error
 
 
-def _on_disk(path: Path, split: str) -> ResolvedSource:
+def _found(path: AnyPath, split: str) -> ResolvedSource:
     if _is_saved(path):
         return ResolvedSource(SourceKind.SAVED, path.name, str(path))
     return _one_split(path, split) if path.is_dir() else _file(path)
 
 
-def _file(path: Path) -> ResolvedSource:
+def _at_url(url: str, split: str) -> ResolvedSource:
+    """Whatever goes wrong on the way to another machine, in its own words."""
+    try:
+        path = located(url)
+        if path.exists():
+            return _one_split(path, split) if path.is_dir() else _file(path)
+    except AttnAuditError:
+        raise
+    except Exception as error:
+        raise UnreadableDataError(url, one_line(error)) from error
+    raise DataNotFoundError(url)
+
+
+def _file(path: AnyPath) -> ResolvedSource:
     if not path.is_file():
         hint = "Give `-` as DATA and pipe JSON Lines into it."
         raise UnreadableDataError(str(path), "it is not a regular file", hint=hint)
@@ -74,7 +95,7 @@ def _file(path: Path) -> ResolvedSource:
     return ResolvedSource(SourceKind.FILE, path.name, str(path))
 
 
-def _one_split(folder: Path, split: str) -> ResolvedSource:
+def _one_split(folder: AnyPath, split: str) -> ResolvedSource:
     splits = _splits(folder)
     found = [path for name in _spellings(split) for path in splits.get(name, [])]
     if not found:
@@ -83,12 +104,13 @@ def _one_split(folder: Path, split: str) -> ResolvedSource:
         names = listed(sorted(path.name for path in found))
         hint = "Name the file itself."
         raise UnreadableDataError(str(folder), f"several files for {split!r}: {names}", hint=hint)
-    return _on_disk(found[0], split)
+    return _found(found[0], split)
 
 
-def _splits(folder: Path) -> dict[str, list[Path]]:
-    splits: dict[str, list[Path]] = {}
-    for path in sorted(folder.iterdir()):
+def _splits(folder: AnyPath) -> dict[str, list[AnyPath]]:
+    splits: dict[str, list[AnyPath]] = {}
+    paths: list[AnyPath] = [*folder.iterdir()]
+    for path in sorted(paths, key=str):
         suffix = suffix_of(path) if path.is_file() else ""
         if suffix or _is_saved(path):
             splits.setdefault(path.name[: len(path.name) - len(suffix or "")], []).append(path)
@@ -99,7 +121,7 @@ def _spellings(split: str) -> tuple[str, ...]:
     return ("dev", "validation") if split in ("dev", "validation") else (split,)
 
 
-def _is_saved(path: Path) -> bool:
+def _is_saved(path: AnyPath) -> bool:
     return all((path / name).is_file() for name in SAVED_BY_DATASETS)
 
 

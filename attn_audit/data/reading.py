@@ -1,7 +1,6 @@
 """Examples out of any data set, one at a time. The door to this folder."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from attn_audit.data.example import Example
 from attn_audit.data.examples import examples_of
@@ -14,6 +13,7 @@ from attn_audit.data.locating import resolve, sha256_of_file, suffix_of
 from attn_audit.data.rows import Row
 from attn_audit.data.sampling import sample_examples
 from attn_audit.data.source import DataSource, ResolvedSource, SourceKind
+from attn_audit.locations import AnyPath, located
 
 __all__ = [
     "DataSource",
@@ -43,7 +43,7 @@ def read_examples(source: DataSource) -> Iterator[Example]:
         RowError: A row is wrong; names file and line.
     """
     found = resolve(source)
-    rows = _rows(found, source.fields)
+    rows = _rows(found, source.fields, source.max_unpacked_mb)
     return examples_of(rows, found.name, source.fields, source.label_map)
 
 
@@ -61,7 +61,7 @@ def fingerprint(found: ResolvedSource) -> str | None:
     """
     match found.kind:
         case SourceKind.FILE:
-            return sha256_of_file(Path(found.location))
+            return sha256_of_file(located(found.location))
         case SourceKind.SAVED:
             return hub_fingerprint(load_saved(found.location))
         case SourceKind.HUB:
@@ -70,10 +70,10 @@ def fingerprint(found: ResolvedSource) -> str | None:
             return None
 
 
-def _rows(found: ResolvedSource, fields: FieldNames) -> Iterator[Row]:
+def _rows(found: ResolvedSource, fields: FieldNames, max_mb: int | None) -> Iterator[Row]:
     match found.kind:
         case SourceKind.FILE:
-            return _rows_of_file(Path(found.location), found.name, fields)
+            return _rows_of_file(located(found.location), found.name, fields, max_mb)
         case SourceKind.SAVED:
             return hub_rows(load_saved(found.location), found.name, fields)
         case SourceKind.HUB:
@@ -83,13 +83,15 @@ def _rows(found: ResolvedSource, fields: FieldNames) -> Iterator[Row]:
             return jsonl_rows(None, found.name)
 
 
-def _rows_of_file(path: Path, name: str, fields: FieldNames) -> Iterator[Row]:
+def _rows_of_file(
+    path: AnyPath, name: str, fields: FieldNames, max_mb: int | None
+) -> Iterator[Row]:
     match (suffix_of(path) or "").removesuffix(".gz"):
         case ".csv":
-            return table_rows(path, name, ",", fields)
+            return table_rows(path, name, ",", fields, max_mb)
         case ".tsv":
-            return table_rows(path, name, "\t", fields)
+            return table_rows(path, name, "\t", fields, max_mb)
         case ".parquet":
             return parquet_rows(path, name, fields)
         case _:
-            return jsonl_rows(path, name)
+            return jsonl_rows(path, name, max_mb)

@@ -12,12 +12,15 @@ class DataSource:
     """A data set as the user names it."""
 
     location: str
-    """A file, `-`, a folder of splits, or a HuggingFace data set's name (`owner/name:config`)."""
+    """A file, `-`, a folder of splits, a URL of either, or a HuggingFace data set's name
+    (`owner/name:config`)."""
     split: str = "test"
     """Which split of a folder or hub data set; `dev` and `validation` are one. Files ignore it."""
     fields: FieldNames = field(default_factory=FieldNames)
     label_map: Mapping[str, str] = field(default_factory=dict)
     """New names of labels, applied to gold labels and candidates; others keep their own."""
+    max_unpacked_mb: int | None = None
+    """How much a packed file may hold; None: what is likely for its size."""
 
 
 class SourceKind(StrEnum):

@@ -1,12 +1,13 @@
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from upath import UPath
 
 from attn_audit.data.locating import SUFFIXES, resolve
-from attn_audit.data.reading import DataSource, SourceKind, fingerprint
-from attn_audit.errors import DataNotFoundError, SplitNotFoundError, UnreadableDataError
+from attn_audit.data.reading import DataSource, SourceKind, fingerprint, read_examples
+from attn_audit.errors import DataError, DataNotFoundError, SplitNotFoundError, UnreadableDataError
 
 Write = Callable[[str, str | bytes], Path]
 
@@ -95,3 +96,33 @@ def test_fingerprint_is_the_sha256_of_the_file(write: Write) -> None:
 
 def test_standard_input_has_no_fingerprint() -> None:
     assert fingerprint(resolve(DataSource("-"))) is None
+
+
+@pytest.fixture
+def remote() -> Iterator[UPath]:
+    """A folder that only a URL leads to."""
+    folder = UPath("memory://data-sets/sst")
+    folder.mkdir(parents=True)
+    yield folder
+    folder.fs.rm("/data-sets", recursive=True)
+
+
+def test_reads_the_same_at_a_url(remote: UPath) -> None:
+    (remote / "test.jsonl").write_text('{"text": "a fine film"}\n')
+    (remote / "dev.csv").write_text("text\na dull one\n")
+    assert [e.text for e in read_examples(DataSource(str(remote)))] == ["a fine film"]
+    assert [e.text for e in read_examples(DataSource(str(remote), "dev"))] == ["a dull one"]
+    assert [e.text for e in read_examples(DataSource(f"{remote}/dev.csv"))] == ["a dull one"]
+    assert fingerprint(resolve(DataSource(str(remote)))) is not None
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("memory://data-sets/nowhere", "no data at memory://data-sets/nowhere"),
+        ("nonsense://bucket/sst", "cannot read nonsense://bucket/sst: .*nonsense"),
+    ],
+)
+def test_says_what_is_wrong_with_a_url(url: str, problem: str) -> None:
+    with pytest.raises(DataError, match=problem):
+        resolve(DataSource(url))

@@ -30,8 +30,8 @@ INPUTS: dict[str, Any] = {
         str | None,
         typer.Argument(
             metavar="DATA",
-            help="A .jsonl, .jsonl.gz, .csv, .tsv or .parquet file, a folder of splits, `-`, the "
-            "name of a HuggingFace data set, or `demo`.",
+            help="A .jsonl, .jsonl.gz, .csv, .tsv or .parquet file, a folder of splits, a URL of "
+            "either (s3://...), `-`, the name of a HuggingFace data set, or `demo`.",
             show_default=False,
         ),
     ],
@@ -51,6 +51,15 @@ INPUTS: dict[str, Any] = {
     "limit": Annotated[
         int | None,
         option("--limit", panel=WHAT, metavar="N", help="Audit a random sample of N examples."),
+    ],
+    "max_unpacked_mb": Annotated[
+        int | None,
+        option(
+            "--max-unpacked-mb",
+            panel=WHAT,
+            metavar="N",
+            help="How much a packed data file may hold. (default: 100 times its size)",
+        ),
     ],
 }
 

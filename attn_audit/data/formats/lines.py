@@ -3,39 +3,48 @@
 import gzip
 import sys
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
+from collections.abc import Iterator
 
 from attn_audit.data.rows import line_of
+from attn_audit.data.unpacking import bounded_lines, unpacked
 from attn_audit.errors import RowError, UnreadableDataError
+from attn_audit.locations import AnyPath
 
 
-def decoded_lines(path: Path | None, name: str) -> Iterator[str]:
+def decoded_lines(
+    path: AnyPath | None, name: str, max_unpacked_mb: int | None = None
+) -> Iterator[str]:
     """Lines of UTF-8 text with their line ends, one at a time; a byte-order mark is dropped.
 
     Args:
         path: The file, unpacked when it is called `.gz`; None for standard input.
         name: What messages call it.
+        max_unpacked_mb: How much a packed file may hold; None: as much as is likely for its size.
 
     Raises:
-        RowError: A line is not UTF-8, or holds NUL bytes.
-        UnreadableDataError: The file cannot be opened, or its compression is damaged.
+        RowError: A line is not UTF-8, holds NUL bytes, or is longer than any text.
+        UnreadableDataError: The file cannot be opened, its compression is damaged, or it unpacks
+            to more than is allowed.
     """
     try:
-        with _opened(path) as stream:
-            for number, line in enumerate(stream, start=1):
-                yield _decoded(line, name, number)
+        for number, line in enumerate(_lines(path, name, max_unpacked_mb), start=1):
+            yield _decoded(line, name, number)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UnreadableDataError(name, f"not a whole gzip file ({error})") from error
     except OSError as error:
         raise UnreadableDataError(name, error.strerror or str(error)) from error
 
 
-def _opened(path: Path | None) -> AbstractContextManager[Iterable[bytes]]:
+def _lines(path: AnyPath | None, name: str, max_unpacked_mb: int | None) -> Iterator[bytes]:
     if path is None:
-        return nullcontext(sys.stdin.buffer)
-    return gzip.open(path, "rb") if path.name.lower().endswith(".gz") else path.open("rb")
+        yield from bounded_lines(sys.stdin.buffer, name, None)
+        return
+    with path.open("rb") as opened:
+        if not path.name.lower().endswith(".gz"):
+            yield from bounded_lines(opened, name, None)
+            return
+        stream, max_bytes = unpacked(path, opened, max_unpacked_mb)
+        yield from bounded_lines(stream, name, max_bytes)
 
 
 def _decoded(line: bytes, name: str, number: int) -> str:

@@ -1,17 +1,17 @@
 """Parquet, batch by batch."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from attn_audit.data.fields import FieldNames
 from attn_audit.data.quoting import one_line
 from attn_audit.data.rows import Row
 from attn_audit.errors import UnreadableDataError
+from attn_audit.locations import AnyPath
 
 ROWS_AT_ONCE = 1024
 
 
-def parquet_rows(path: Path, name: str, fields: FieldNames) -> Iterator[Row]:
+def parquet_rows(path: AnyPath, name: str, fields: FieldNames) -> Iterator[Row]:
     """The rows of a Parquet file; columns that are not asked for are not read.
 
     Args:
@@ -31,10 +31,10 @@ def parquet_rows(path: Path, name: str, fields: FieldNames) -> Iterator[Row]:
         raise UnreadableDataError(name, f"not a whole Parquet file ({one_line(error)})") from error
 
 
-def _rows(path: Path, name: str, fields: FieldNames) -> Iterator[Row]:
+def _rows(path: AnyPath, name: str, fields: FieldNames) -> Iterator[Row]:
     from pyarrow.parquet import ParquetFile
 
-    with ParquetFile(path) as file:
+    with path.open("rb") as opened, ParquetFile(opened) as file:
         names = list(file.schema_arrow.names)
         columns = fields.wanted(names, name)
         batches = file.iter_batches(batch_size=ROWS_AT_ONCE, columns=columns)

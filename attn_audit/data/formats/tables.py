@@ -2,13 +2,14 @@
 
 import csv
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from attn_audit.data.fields import FieldNames
 from attn_audit.data.formats.lines import decoded_lines
 from attn_audit.data.quoting import listed
 from attn_audit.data.rows import Row, line_of
+from attn_audit.data.unpacking import MAX_LINE
 from attn_audit.errors import RowError
+from attn_audit.locations import AnyPath
 
 SEPARATOR_IN_LISTS = "|"
 
@@ -16,7 +17,13 @@ Cells = tuple[int, list[str]]
 """The line on which a row begins, and its cells."""
 
 
-def table_rows(path: Path, name: str, delimiter: str, fields: FieldNames) -> Iterator[Row]:
+def table_rows(
+    path: AnyPath,
+    name: str,
+    delimiter: str,
+    fields: FieldNames,
+    max_unpacked_mb: int | None = None,
+) -> Iterator[Row]:
     """The rows below the header; an empty cell is no value, except where text has to stand.
 
     Args:
@@ -24,13 +31,14 @@ def table_rows(path: Path, name: str, delimiter: str, fields: FieldNames) -> Ite
         name: What messages call it.
         delimiter: A comma or a tab.
         fields: Which columns hold lists, and which hold text.
+        max_unpacked_mb: How much a packed file may hold; None: what is likely for its size.
 
     Raises:
         RowError: The header lacks the text or repeats a name, a row has too many or too few cells,
             or quotation marks do not pair.
         UnreadableDataError: The file cannot be read.
     """
-    rows = _cells(path, name, delimiter)
+    rows = _cells(decoded_lines(path, name, max_unpacked_mb), name, delimiter)
     line, header = next(rows, (0, []))
     if not header:
         return
@@ -42,8 +50,9 @@ def table_rows(path: Path, name: str, delimiter: str, fields: FieldNames) -> Ite
         yield Row(values, names, name, line)
 
 
-def _cells(path: Path, name: str, delimiter: str) -> Iterator[Cells]:
-    reader = csv.reader(decoded_lines(path, name), delimiter=delimiter, strict=True)
+def _cells(lines: Iterator[str], name: str, delimiter: str) -> Iterator[Cells]:
+    csv.field_size_limit(MAX_LINE)  # the module's own is 128 kB, less than some documents
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     first = 1
     try:
         for cells in reader:
