@@ -15,7 +15,8 @@ AttnAuditError
 │   │   └── UnsupportedModelError
 │   ├── IncompatibleDataError           model and data do not fit each other, named by example
 │   ├── DeviceError
-│   └── OutputError                     a file that cannot be written
+│   ├── OutputError                     a file that cannot be written
+│   └── RunDirectoryError               a directory that holds another audit, or a damaged one
 └── AuditFailedError                  exit code 3: the audit was started and cannot be carried out
     ├── InvalidWeightsError
     ├── InvalidOutputError
@@ -156,8 +157,15 @@ class DeviceError(UsageError):
 class OutputError(UsageError):
     """A file cannot be written; found before the audit starts wherever that is possible."""
 
-    def __init__(self, path: Path | str, problem: str, *, hint: str | None = None) -> None:
+    def __init__(self, path: object, problem: str, *, hint: str | None = None) -> None:
         super().__init__(f"cannot write {path}: {problem}", hint=hint)
+
+
+class RunDirectoryError(UsageError):
+    """A run directory cannot be used: in use, damaged, or of another audit."""
+
+    def __init__(self, folder: object, problem: str, *, hint: str | None = None) -> None:
+        super().__init__(f"run directory {folder}: {problem}", hint=hint)
 
 
 # --- exit code 3 ------------------------------------------------------------------------------

@@ -35,6 +35,31 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def write_whole(path: AnyPath, content: bytes) -> None:
+    """Write a file whole or not at all; its folder is made where there is none.
+
+    On a disk under a temporary name; an object store shows an object only when it is complete.
+
+    Args:
+        path: Of the file to write; replaced if it exists.
+        content: All of it.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not isinstance(path, Path):
+            path.write_bytes(content)
+            return
+    except OSError as error:
+        raise OutputError(path, error.strerror or str(error)) from None
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def require_writable(path: Path, inputs: Iterable[Path] = ()) -> None:
     """Refuse, before anything is computed, a file that could not or must not be written.
 

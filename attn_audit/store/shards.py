@@ -1,0 +1,146 @@
+"""The records of a run directory: one Parquet file a shard, there when it is complete.
+
+A file is called by the shard's number and by the hash of its content, so that damage shows.
+"""
+
+import hashlib
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from attn_audit.errors import RunDirectoryError
+from attn_audit.files import write_whole
+from attn_audit.locations import AnyPath
+from attn_audit.results.record import FIELDS, Record
+from attn_audit.results.site_record import SITE_FIELDS, SiteRecord
+from attn_audit.results.table import record_schema
+
+RECORDS, SITES = "records", "sites"
+"""Folders of the run directory: of the examples, and of all sites of each, where there are many."""
+
+_NAME = re.compile(r"(?P<number>\d{6,})-[0-9a-f]{16}\.parquet")
+
+Kind = TypeVar("Kind", Record, SiteRecord)
+
+
+class Shards:
+    """Finished shards by number: written whole or not at all, read as they were written."""
+
+    def __init__(
+        self, folder: AnyPath, *, n_logits: int, is_multilabel: bool, has_several_sites: bool
+    ) -> None:
+        """Write nothing yet.
+
+        Args:
+            folder: The run directory.
+            n_logits: Outputs of the model.
+            is_multilabel: Whether labels and predictions are lists.
+            has_several_sites: Whether there are site records.
+        """
+        self._folder = folder
+        self._schema = record_schema(n_logits, is_multilabel, FIELDS)
+        self._site_schema = record_schema(n_logits, is_multilabel, SITE_FIELDS)
+        self._has_several_sites = has_several_sites
+
+    def finished(self) -> list[int]:
+        """Numbers of the shards that are there, in order.
+
+        Raises:
+            RunDirectoryError: The directory is gone or cannot be read.
+        """
+        return sorted(self._files(RECORDS))
+
+    def files(self) -> list[AnyPath]:
+        """The files of the finished shards' records, in order.
+
+        Raises:
+            RunDirectoryError: The directory is gone or cannot be read.
+        """
+        found = self._files(RECORDS)
+        return [found[number] for number in sorted(found)]
+
+    def write(
+        self, number: int, records: Sequence[Record], site_records: Sequence[SiteRecord]
+    ) -> None:
+        """Keep a shard.
+
+        Args:
+            number: From 0, in the order of the data.
+            records: One for each example.
+            site_records: One for each example and site, where there are several.
+
+        Raises:
+            OutputError: It cannot be written; what was finished stays as it is.
+        """
+        # The records come last: where they are, the shard is complete.
+        if self._has_several_sites:
+            self._write(SITES, number, site_records, self._site_schema)
+        self._write(RECORDS, number, records, self._schema)
+
+    def read(self, number: int) -> tuple[list[Record], list[SiteRecord]]:
+        """A finished shard as it was written.
+
+        Args:
+            number: One of `finished`.
+
+        Raises:
+            RunDirectoryError: Its file is damaged.
+        """
+        records = self._read(RECORDS, number, Record)
+        if not self._has_several_sites:
+            return records, []
+        return records, self._read(SITES, number, SiteRecord)
+
+    def _files(self, kind: str) -> dict[int, AnyPath]:
+        folder = self._folder / kind
+        try:
+            paths: list[AnyPath] = [*folder.iterdir()] if folder.exists() else []
+        except OSError as error:
+            raise RunDirectoryError(self._folder, error.strerror or str(error)) from None
+        named = ((_NAME.fullmatch(path.name), path) for path in paths)
+        return {int(match["number"]): path for match, path in named if match is not None}
+
+    def _write(
+        self, kind: str, number: int, records: Iterable[Record | SiteRecord], schema: pa.Schema
+    ) -> None:
+        kept = list(records)
+        columns = {name: [getattr(record, name) for record in kept] for name in schema.names}
+        content = io.BytesIO()
+        table = pa.table(columns, schema=schema)
+        pq.write_table(table, content, compression="zstd")
+        name = f"{number:06}-{_digest(content.getvalue())}.parquet"
+        write_whole(self._folder / kind / name, content.getvalue())
+
+    def _read(self, kind: str, number: int, record: type[Kind]) -> list[Kind]:
+        path = self._files(kind).get(number)
+        name = f"{number:06}-*.parquet" if path is None else path.name
+        problem = "missing"
+        try:
+            content = b"" if path is None else path.read_bytes()
+            if f"-{_digest(content)}." in name:
+                return [record(**row) for row in _rows(pq.read_table(io.BytesIO(content)))]
+            problem = problem if path is None else "damaged: its content is not what it was"
+        except OSError as error:
+            problem = error.strerror or str(error)
+        raise RunDirectoryError(
+            self._folder,
+            f"{kind}/{name} is {problem}",
+            hint="Delete this file and go on with --resume: its shard is audited again.",
+        )
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+    for row in table.to_pylist():
+        yield {name: _frozen(value) for name, value in row.items()}
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value

@@ -1,0 +1,91 @@
+from pathlib import Path
+
+import pytest
+from upath import UPath
+
+from attn_audit.errors import RunDirectoryError
+from attn_audit.locations import AnyPath
+from attn_audit.results.record import Record
+from attn_audit.results.site_record import SiteRecord
+from attn_audit.store.shards import Shards
+
+RECORDS = [
+    Record(
+        id="a",
+        label=None,
+        prediction="1",
+        probability=(0.25, 0.75),
+        n_units=2,
+        truncated=False,
+        audited_mass=0.1 + 0.2,
+        tau_attention_gradient=-1 / 3,
+        units=("a\x1b[31m", "פילם"),
+        attention=(1e-300, 1.0),
+        gradient=(),
+    ),
+    Record(
+        id="b",
+        label="0",
+        prediction="0",
+        probability=(0.5, 0.5),
+        n_units=0,
+        truncated=True,
+        audited_mass=0.0,
+    ),
+]
+SITES = [
+    SiteRecord(id=name, layer=0, head=head, audited_mass=0.5) for name in "ab" for head in (0, None)
+]
+
+
+def _shards(folder: AnyPath, *, several: bool = True) -> Shards:
+    return Shards(folder, n_logits=2, is_multilabel=False, has_several_sites=several)
+
+
+@pytest.mark.parametrize("kind", ["disk", "bucket"])
+def test_reads_what_was_written(tmp_path: Path, kind: str) -> None:
+    folder: AnyPath = tmp_path if kind == "disk" else UPath(f"memory://{tmp_path}")
+    shards = _shards(folder)
+    assert shards.finished() == []
+    shards.write(10, RECORDS, SITES)
+    shards.write(2, RECORDS[:1], SITES[:2])
+    assert shards.finished() == [2, 10]
+    assert shards.read(10) == (RECORDS, SITES)
+    assert shards.read(2) == (RECORDS[:1], SITES[:2])
+
+
+def test_multilabel_records_come_back(tmp_path: Path) -> None:
+    record = Record(
+        id="a",
+        label=(),
+        prediction=("joy", "love"),
+        probability=(0.9, 0.8, 0.1),
+        n_units=1,
+        truncated=False,
+        audited_mass=1.0,
+    )
+    shards = Shards(tmp_path, n_logits=3, is_multilabel=True, has_several_sites=False)
+    shards.write(0, [record], [])
+    assert shards.read(0) == ([record], [])
+
+
+def test_a_half_written_shard_is_none(tmp_path: Path) -> None:
+    shards = _shards(tmp_path)
+    shards.write(0, RECORDS, SITES)
+    (file,) = (tmp_path / "records").iterdir()
+    file.rename(file.with_name(f".{file.name}.17.part"))
+    assert shards.finished() == []
+
+
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.9])
+def test_a_bit_that_flipped_is_found(tmp_path: Path, place: float) -> None:
+    shards = _shards(tmp_path, several=False)
+    shards.write(0, RECORDS * 50, [])
+    (file,) = (tmp_path / "records").iterdir()
+    content = bytearray(file.read_bytes())
+    content[int(len(content) * place)] ^= 0x10
+    file.write_bytes(content)
+    with pytest.raises(RunDirectoryError, match=r"records/000000-\w+.parquet is damaged") as caught:
+        shards.read(0)
+    assert caught.value.hint is not None
+    assert "--resume" in caught.value.hint
