@@ -23,6 +23,9 @@ from attn_audit.errors import ConfigurationError
 REPLAY_TOLERANCE = 1e-4
 """Largest difference between a replayed output and its linear form that is rounding."""
 
+_Found = tuple[Witness, Float64[Tensor, " batch"], Bool[Tensor, " batch"]]
+"""An adversary, how far it moves the output, and whether none can be better."""
+
 
 class Method(StrEnum):
     """How the adversary is found."""
@@ -53,16 +56,8 @@ class Adversarial:
 
     def run(self, audited: AuditedBatch) -> Columns:
         """The best adversary of every example, its witness, and how good any could be."""
-        exact = self._is_exact(audited)
-        search = Search(self.epsilon, self.n_iterations, self.n_restarts)
-        if exact:
-            witness, certain = self._exact(audited, search)
-        else:
-            witness = gradient_adversary(audited, search)
-            certain = torch.zeros_like(witness.jsd, dtype=torch.bool)
-        with torch.no_grad():
-            distance = _replayed_distance(audited, witness)
-        return self._columns(audited, witness, distance, certain)
+        find = self._exact if self._is_exact(audited) else self._searched
+        return self._columns(audited, *find(audited))
 
     def _is_exact(self, audited: AuditedBatch) -> bool:
         possible = is_exact(audited)
@@ -74,20 +69,27 @@ class Adversarial:
             )
         return possible and self.method is not Method.GRADIENT
 
-    def _exact(
-        self, audited: AuditedBatch, search: Search
-    ) -> tuple[Witness, Bool[Tensor, " batch"]]:
+    def _exact(self, audited: AuditedBatch) -> _Found:
         """The global optimum; by search where the replayed output is not what was promised."""
         unit_logits, interval = own_interval(audited, self.epsilon)
         witness = exact_adversary(
             audited.explanation, unit_logits, interval, audited.admissible[:, 0]
         )
-        holds = (_replayed_distance(audited, witness) <= self.epsilon + REPLAY_TOLERANCE) & (
+        distance = _replayed_distance(audited, witness)
+        holds = (distance <= self.epsilon + REPLAY_TOLERANCE) & (
             _own_mismatch(audited) <= REPLAY_TOLERANCE
         )
         if bool(holds.all()):
-            return witness, holds
-        return witness.where(holds, gradient_adversary(audited, search)), holds
+            return witness, distance, holds
+        found, moved, _ = self._searched(audited)
+        return witness.where(holds, found), torch.where(holds, distance, moved), holds
+
+    def _searched(self, audited: AuditedBatch) -> _Found:
+        """The best that a search finds: nothing is certain."""
+        search = Search(self.epsilon, self.n_iterations, self.n_restarts)
+        witness = gradient_adversary(audited, search)
+        distance = _replayed_distance(audited, witness)
+        return witness, distance, torch.zeros_like(witness.jsd, dtype=torch.bool)
 
     def _columns(
         self,
@@ -140,6 +142,7 @@ def _least(audited: AuditedBatch) -> Float64[Tensor, " batch"]:
     return audited.explanation.masked_fill(~reachable, torch.inf).amin(dim=-1)
 
 
+@torch.no_grad()
 def _replayed_distance(audited: AuditedBatch, witness: Witness) -> Float64[Tensor, " batch"]:
     """Output distance of the witness, from the model itself."""
     return output_distances(audited, witness.attention.unsqueeze(1)).squeeze(1)

@@ -1,38 +1,14 @@
 """The exact adversary: the global optimum over all attention with one linear constraint."""
 
-from dataclasses import dataclass
-
+import numpy as np
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from attn_audit.checks.adversarial.pairs import Best, Pairs, pair_term
 from attn_audit.checks.adversarial.witness import Witness
-from attn_audit.distances import MAX_JSD, pair_term
+from attn_audit.distances import MAX_JSD
 from attn_audit.shapes import UnitMask
-
-MAX_PAIRS = 2_000_000
-"""Pairs of units in one expression: what bounds the memory of long texts."""
-
-
-@dataclass(frozen=True)
-class _Best:
-    """The best distribution so far: weight on one unit, or on two."""
-
-    jsd: Float64[Tensor, " batch"]
-    first: Tensor
-    second: Tensor
-    weight: Float64[Tensor, " batch"]
-    """Of the second unit; the first has the rest."""
-
-    def at_least(self, other: "_Best") -> "_Best":
-        """The better of two for each example; ties stay with this one."""
-        better = other.jsd > self.jsd
-        return _Best(
-            torch.where(better, other.jsd, self.jsd),
-            torch.where(better, other.first, self.first),
-            torch.where(better, other.second, self.second),
-            torch.where(better, other.weight, self.weight),
-        )
 
 
 def exact_adversary(
@@ -45,8 +21,9 @@ def exact_adversary(
 
     Distance is the Jensen-Shannon divergence, convex in the adversary, so its maximum over the
     polytope {a' >= 0, sum a' = 1, lo <= sum a' v <= hi} lies at a vertex, and a vertex gives weight
-    to one unit, or to two mixed so that the sum is exactly lo or hi. All of them are enumerated:
-    the answer is the global optimum, not the best of a search. Ties go to the lowest index.
+    to one unit, or to two mixed so that the sum is exactly lo or hi. Of these all that can be the
+    best are tried: the answer is the global optimum, not the best of a search. Ties go to one unit
+    before two, to lo before hi, and to the lowest index: of the unit below the bound, then above.
 
     Args:
         attention: The model's weights; rows sum to 1, padding is 0.
@@ -62,70 +39,34 @@ def exact_adversary(
     Source:
         The problem: Jain & Wallace (2019), section 4.2.2. The vertex argument: this project.
     """
-    best = _single_units(attention, unit_logits, interval, unit_mask)
-    for side in (0, 1):
-        best = best.at_least(_pairs(attention, unit_logits, interval[:, side], unit_mask))
+    a, v, bounds, mask = (
+        tensor.cpu().numpy() for tensor in (attention, unit_logits, interval, unit_mask)
+    )
+    best = _single_units(a, v, bounds, mask)
+    # Both sides at once: short texts cost calls rather than pairs.
+    twice = [np.concatenate([array, array]) for array in (a, v, mask, best.jsd)]
+    pairs = Pairs(twice[0], twice[1], bounds.T.ravel(), twice[2]).best(floor=twice[3])
+    for side in pairs.split(2):
+        best = best.at_least(side)
     return _witness(attention, best)
 
 
-def _single_units(
-    attention: Tensor, unit_logits: Tensor, interval: Tensor, unit_mask: Tensor
-) -> _Best:
+def _single_units(a: np.ndarray, v: np.ndarray, bounds: np.ndarray, mask: np.ndarray) -> Best:
     """All attention on one unit, where that keeps the logit within the interval."""
-    inside = (unit_logits >= interval[:, :1]) & (unit_logits <= interval[:, 1:]) & unit_mask
-    jsd = MAX_JSD + pair_term(attention, torch.ones_like(attention)) / 2
-    value, unit = jsd.masked_fill(~inside, -torch.inf).max(dim=1)
-    return _Best(value, unit, unit, torch.ones_like(value))
+    inside = (v >= bounds[:, :1]) & (v <= bounds[:, 1:]) & mask
+    jsd = np.where(inside, MAX_JSD + pair_term(a, np.ones_like(a)) / 2, -np.inf)
+    unit = jsd.argmax(axis=1)
+    return Best(jsd.max(axis=1), unit, unit, np.ones(len(a)))
 
 
-def _pairs(attention: Tensor, unit_logits: Tensor, bound: Tensor, unit_mask: Tensor) -> _Best:
-    """Two units on either side of a finite bound, mixed to meet it exactly."""
-    below = (unit_logits < bound[:, None]) & unit_mask & bound.isfinite()[:, None]
-    above = (unit_logits > bound[:, None]) & unit_mask & bound.isfinite()[:, None]
-    n_batch, n_units = attention.shape
-    step = max(1, MAX_PAIRS // (n_batch * n_units))
-    best = _nothing(attention)
-    for start in range(0, n_units, step):
-        rows = slice(start, start + step)
-        block = _pair_block(attention, unit_logits, bound, below[:, rows], above, rows)
-        best = best.at_least(block)
-    return best
-
-
-def _pair_block(
-    attention: Tensor,
-    unit_logits: Tensor,
-    bound: Tensor,
-    below: Tensor,
-    above: Tensor,
-    rows: slice,
-) -> _Best:
-    """The best pair whose lower unit is among `rows`."""
-    low, high = unit_logits[:, rows, None], unit_logits[:, None, :]
-    is_pair = below[:, :, None] & above[:, None, :]
-    gap = torch.where(is_pair, high - low, 1)
-    weight = torch.where(is_pair, (bound[:, None, None] - low) / gap, 0).clamp(0, 1)
-    terms = pair_term(attention[:, rows, None], 1 - weight)
-    terms = terms + pair_term(attention[:, None, :], weight)
-    jsd = (MAX_JSD + terms / 2).masked_fill(~is_pair, -torch.inf).flatten(1)
-    value, index = jsd.max(dim=1)
-    n_units = unit_logits.shape[1]
-    chosen = weight.flatten(1).gather(1, index[:, None])[:, 0]
-    return _Best(value, rows.start + index // n_units, index % n_units, chosen)
-
-
-def _nothing(attention: Tensor) -> _Best:
-    n_batch = len(attention)
-    nowhere = torch.zeros(n_batch, dtype=torch.long, device=attention.device)
-    lowest = attention.new_full((n_batch,), -torch.inf)
-    return _Best(lowest, nowhere, nowhere, torch.zeros_like(lowest))
-
-
-def _witness(attention: Tensor, best: _Best) -> Witness:
-    found = best.jsd.isfinite()
-    weights = torch.zeros_like(attention)
-    weights.scatter_add_(1, best.first[:, None], 1 - best.weight[:, None])
-    weights.scatter_add_(1, best.second[:, None], best.weight[:, None])
-    weights = torch.where(found[:, None], weights, attention)
-    jsd = torch.where(found, best.jsd, 0).clamp(0, MAX_JSD)
-    return Witness(weights.unsqueeze(1), jsd)
+def _witness(attention: Float64[Tensor, "batch unit"], best: Best) -> Witness:
+    row, found = np.arange(len(attention)), np.isfinite(best.jsd)
+    weights = np.zeros(attention.shape)
+    weights[row, best.first] = 1 - best.weight
+    weights[row, best.second] += best.weight
+    jsd = np.where(found, best.jsd, 0).clip(0, MAX_JSD)
+    is_found, of_found, divergence = (
+        torch.from_numpy(array).to(attention.device) for array in (found, weights, jsd)
+    )
+    of_found = torch.where(is_found[:, None], of_found, attention)
+    return Witness(of_found.unsqueeze(1), divergence)
