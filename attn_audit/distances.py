@@ -99,8 +99,7 @@ def entropy(p: Float[Tensor, "*batch unit"]) -> Float[Tensor, "*batch"]:
         >>> entropy(torch.tensor([0.5, 0.5, 0.0]))
         tensor(0.6931)
     """
-    terms: Tensor = torch.special.entr(p)
-    return terms.sum(dim=-1)
+    return -_x_log_x(p).sum(dim=-1)
 
 
 def attainable_jsd(least: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
@@ -140,5 +139,9 @@ def pair_term(a: Float[Tensor, "*#batch"], w: Float[Tensor, "*#batch"]) -> Float
     Returns:
         The part of each unit.
     """
-    term: Tensor = torch.xlogy(a, a) + torch.xlogy(w, w) - torch.xlogy(a + w, a + w)
-    return term
+    return _x_log_x(a) + _x_log_x(w) - _x_log_x(a + w)
+
+
+def _x_log_x(x: Tensor) -> Tensor:
+    """Times its logarithm, 0 at 0. On CPU `torch.xlogy` and `entr` are six times slower."""
+    return x * x.clamp_min(torch.finfo(x.dtype).tiny).log()

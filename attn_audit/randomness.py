@@ -144,11 +144,11 @@ def _sampled(keys: Keys, lengths: np.ndarray, draws: range, n_units: int) -> np.
     """Sorting random keys that carry their position is a random permutation, ties included."""
     positions = np.arange(n_units, dtype=np.uint64)
     low = np.uint64((1 << _POSITION_BITS) - 1)
+    is_padding = positions >= lengths[:, None].astype(np.uint64)
+    fixed = np.where(is_padding, positions | ~low, positions)  # padding sorts last
     sort_keys = hashes(keys, draws, n_units)
     sort_keys &= ~low
-    is_padding = positions >= lengths[:, None].astype(np.uint64)
-    sort_keys[np.broadcast_to(is_padding[:, None], sort_keys.shape)] = ~low
-    sort_keys |= positions
+    sort_keys |= fixed[:, None]
     sort_keys.sort(axis=-1)
     sort_keys &= low
     return sort_keys.view(np.int64)

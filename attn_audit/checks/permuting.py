@@ -63,5 +63,5 @@ def permuted_divergences(
         shown = audited.explain(permuted(audited, audited.attention, order))
         return jensen_shannon_divergence(shown, own)
     # All rows alike: the explanation is permuted as they are, and its entropy stays.
-    shown = own.expand(-1, order.shape[1], -1).gather(-1, order)
-    return (entropy((own + shown) / 2) - entropy(own)).clamp_min(0)
+    mixed = own.expand(-1, order.shape[1], -1).gather(-1, order).add_(own).div_(2)
+    return (entropy(mixed) - entropy(own)).clamp_min(0)
