@@ -15,6 +15,7 @@ from attn_audit.results.report import (
 )
 from attn_audit.results.summary import Summaries
 from attn_audit.results.table import RecordTable, plain
+from attn_audit.statistics.resamples import Resamples
 from attn_audit.statistics.summary.correlation import summarise_correlation
 from attn_audit.statistics.summary.degenerate import count_degenerate
 from attn_audit.statistics.summary.grouping import LENGTH_EDGES, Grouping
@@ -55,7 +56,8 @@ def build_report(
     Returns:
         The report without its times.
     """
-    grouping = Grouping(table, model.labels, model.task == "multilabel", settings.seed)
+    resamples = Resamples(settings.seed)
+    grouping = Grouping(table, model.labels, model.task == "multilabel", resamples)
     predictions = Predictions(table, model.labels, model.task)
     checks = settings.checks
     return Report(

@@ -8,15 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from attn_audit.statistics.moments import mean, require_finite, sd
-
-N_RESAMPLES = 1_000
-"""How often the bootstrap draws the data set anew."""
-
-LARGEST_BOOTSTRAP_N = 10_000
-"""Above this many values the mean is normal enough, and resampling slow."""
-
-DRAWS_AT_ONCE = 1_000_000
-"""Bounds the bootstrap's memory: about 16 MB."""
+from attn_audit.statistics.resamples import LARGEST_BOOTSTRAP_N, Resamples
 
 
 class Interval(NamedTuple):
@@ -64,7 +56,7 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> Interva
 
 
 def mean_interval(
-    values: Float64[np.ndarray, " example"], seed: int, confidence: float = 0.95
+    values: Float64[np.ndarray, " example"], resamples: Resamples, confidence: float = 0.95
 ) -> Interval | None:
     """Confidence interval of a mean over examples, in the unit of the values.
 
@@ -73,7 +65,7 @@ def mean_interval(
 
     Args:
         values: Finite numbers, one for each example.
-        seed: Of the resampling; the same seed and values give the same interval.
+        resamples: Of the same seed, the same values always have the same interval.
         confidence: How often such an interval covers the truth.
 
     Returns:
@@ -86,7 +78,7 @@ def mean_interval(
         Efron & Tibshirani (1993), "An Introduction to the Bootstrap", section 13.3.
 
     Example:
-        >>> low, high, method = mean_interval(np.arange(100.0), seed=0)
+        >>> low, high, method = mean_interval(np.arange(100.0), Resamples(seed=0))
         >>> round(low), round(high), method
         (44, 55, 'bootstrap')
     """
@@ -97,7 +89,7 @@ def mean_interval(
         span = (float(values.min()), float(values.max()))
         return normal_interval(mean(values), sd(values) or 0.0, len(values), span, confidence)
     tail = (1 - confidence) / 2
-    low, high = np.quantile(_resampled_means(np.sort(values), seed), [tail, 1 - tail])
+    low, high = np.quantile(resamples.means(np.sort(values)), [tail, 1 - tail])
     return Interval(float(low), float(high), "bootstrap")
 
 
@@ -121,20 +113,6 @@ def normal_interval(
     half = _two_sided_z(confidence) * spread / sqrt(n)
     low, high = max(centre - half, span[0]), min(centre + half, span[1])
     return Interval(float(low), float(high), "normal")
-
-
-def _resampled_means(
-    values: Float64[np.ndarray, " example"], seed: int
-) -> Float64[np.ndarray, " resample"]:
-    generator = np.random.Generator(np.random.Philox(seed))
-    n = len(values)
-    rows = max(1, DRAWS_AT_ONCE // n)
-    means = np.empty(N_RESAMPLES)
-    for start in range(0, N_RESAMPLES, rows):
-        shape = (len(means[start : start + rows]), n)
-        drawn = generator.integers(n, size=shape, dtype=np.int32)
-        means[start : start + rows] = values.take(drawn).mean(axis=1)
-    return np.clip(means, values[0], values[-1])
 
 
 def _two_sided_z(confidence: float) -> float:

@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, bootstrap, norm
 
 from attn_audit.statistics.intervals import Interval, mean_interval, wilson_interval
+from attn_audit.statistics.resamples import Resamples
 
 RNG = np.random.Generator(np.random.Philox(11))
 
 
 def interval_of(values: np.ndarray, seed: int = 0, confidence: float = 0.95) -> Interval:
-    interval = mean_interval(values, seed, confidence)
+    interval = mean_interval(values, Resamples(seed), confidence)
     assert interval is not None
     return interval
 
@@ -90,12 +91,12 @@ def test_equal_values_give_an_interval_of_no_width(n: int) -> None:
 
 @pytest.mark.parametrize("n", [0, 1])
 def test_fewer_than_two_values_have_no_interval(n: int) -> None:
-    assert mean_interval(np.ones(n), seed=0) is None
+    assert mean_interval(np.ones(n), Resamples(0)) is None
 
 
 def test_refuses_nan() -> None:
     with pytest.raises(ValueError, match="not finite"):
-        mean_interval(np.array([0.0, np.nan]), seed=0)
+        mean_interval(np.array([0.0, np.nan]), Resamples(0))
 
 
 def test_covers_the_truth_as_often_as_it_says() -> None:

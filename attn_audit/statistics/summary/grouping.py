@@ -11,6 +11,7 @@ from attn_audit.results.summary import Distribution, Group, Histogram, Interval,
 from attn_audit.results.table import RecordTable
 from attn_audit.statistics.intervals import mean_interval, wilson_interval
 from attn_audit.statistics.moments import describe, histogram
+from attn_audit.statistics.resamples import Resamples
 
 TAU_EDGES = tuple(np.linspace(-1, 1, 21).round(10).tolist())
 UNIT_EDGES = tuple(np.linspace(0, 1, 21).round(10).tolist())
@@ -37,7 +38,8 @@ class Grouping:
     table: RecordTable
     labels: Sequence[str]
     is_multilabel: bool
-    seed: int
+    resamples: Resamples
+    """Shared by all numbers."""
     by_prediction: list[tuple[str, Members]] = field(init=False)
     by_length: list[tuple[str, Members]] = field(init=False)
     by_max_attention: list[tuple[str, Members]] = field(init=False)
@@ -85,7 +87,7 @@ class Grouping:
             return Distribution(
                 n=0, mean=None, sd=None, interval=None, minimum=None, quantiles={}, maximum=None
             )
-        interval = mean_interval(defined, self.seed)
+        interval = mean_interval(defined, self.resamples)
         return Distribution(
             n=found.n,
             mean=found.mean,
