@@ -38,6 +38,13 @@ EPSILON = 0.01
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "linear": clone}
 
 
+def batches_of(model: AttentionPoolingModel, data: str) -> list[TokenBatch]:
+    """The whole split in length-sorted batches."""
+    encoded = model.encode(list(read_examples(DataSource(data))))
+    order = length_batches([item.n_units for item in encoded], BATCH_SIZE, 10**9)
+    return [model.collate([encoded[i] for i in rows]) for rows in order]
+
+
 @torch.inference_mode()
 def bare_pass(model: AttentionPoolingModel, batches: list[TokenBatch]) -> None:
     """F: packed LSTM (or CNN, or average), attention, readout, sigmoid, all written out here."""
@@ -145,15 +152,11 @@ def main() -> None:
     torch.set_num_threads(1)
     model = load_model(words.model, torch.device("cpu"))
     assert isinstance(model, AttentionPoolingModel)
-    encoded = model.encode(list(read_examples(DataSource(words.data))))
-    lengths = [item.n_units for item in encoded]
-    order = length_batches(lengths, BATCH_SIZE, 10**9)
-    batches = [model.collate([encoded[i] for i in rows]) for rows in order]
-
+    batches = batches_of(model, words.data)
     medians = interleaved_medians(
         measure(model, batches, words.gradient, words.plain), words.repeats
     )
-    show(f"{len(encoded)} examples, 1 thread", medians, words.json)
+    show(f"{sum(map(len, batches))} examples, 1 thread", medians, words.json)
 
 
 if __name__ == "__main__":
