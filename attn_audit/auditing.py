@@ -127,7 +127,11 @@ def _audit(
         table = Path(folder) / "records.parquet"
         is_multilabel = model.task.kind is TaskKind.MULTILABEL
         with Recording(
-            table, files, n_logits=model.task.n_logits, is_multilabel=is_multilabel
+            table,
+            files,
+            n_logits=model.task.n_logits,
+            is_multilabel=is_multilabel,
+            seed=settings.seed,
         ) as recording:
             examples = data.sampled(settings)
             sizes = None
@@ -155,6 +159,7 @@ def _audit(
                 settings=describe_settings(settings, plan.checks, sites[0], model),
                 self_checks=self_checks,
                 telling=recording.telling,
+                sampled=recording.sampled,
                 sites=recording.sites,
                 records_file=files.describe(Path(settings.output) if settings.output else None),
             )

@@ -16,6 +16,7 @@ from attn_audit.results.record import FIELDS, LIST_FIELDS, Record
 from attn_audit.results.report import RecordsFile
 from attn_audit.results.site_record import SITE_FIELDS, SiteRecord
 from attn_audit.results.table import TableWriter, record_schema
+from attn_audit.statistics.sampled import SampledExamples
 from attn_audit.statistics.summary.sites import SiteMeans
 from attn_audit.statistics.telling import TellingExamples
 
@@ -60,7 +61,7 @@ class Recording:
     """
 
     def __init__(
-        self, spool: Path, files: RecordsPaths, *, n_logits: int, is_multilabel: bool
+        self, spool: Path, files: RecordsPaths, *, n_logits: int, is_multilabel: bool, seed: int
     ) -> None:
         """Open the files.
 
@@ -69,12 +70,14 @@ class Recording:
             files: What the user asked for.
             n_logits: Outputs of the model.
             is_multilabel: Whether labels and predictions are lists.
+            seed: Of the random sample that is kept for the report.
 
         Raises:
             OutputError: A file cannot be written.
         """
         self.n_labelled = self.n_truncated = self.n_readout_deleted = 0
         self.telling = TellingExamples()
+        self.sampled = SampledExamples(seed)
         self.sites = SiteMeans()
         self._writers: list[TableWriter | RecordsWriter] = []
         self._site_writers: list[RecordsWriter] = []
@@ -106,6 +109,7 @@ class Recording:
         for writer in self._site_writers:
             writer.write(site_records)
         self.telling.offer(records)
+        self.sampled.offer(records)
         self.sites.add(site_records)
         self.n_labelled += sum(record.label is not None for record in records)
         self.n_truncated += sum(record.truncated for record in records)

@@ -16,6 +16,7 @@ from attn_audit.results.report import (
 from attn_audit.results.summary import Summaries
 from attn_audit.results.table import RecordTable, plain
 from attn_audit.statistics.resamples import Resamples
+from attn_audit.statistics.sampled import SampledExamples
 from attn_audit.statistics.summary.correlation import summarise_correlation
 from attn_audit.statistics.summary.degenerate import count_degenerate
 from attn_audit.statistics.summary.grouping import LENGTH_EDGES, Grouping
@@ -37,6 +38,7 @@ def build_report(
     settings: Settings,
     self_checks: Sequence[SelfCheck],
     telling: TellingExamples,
+    sampled: SampledExamples,
     sites: SiteMeans,
     records_file: RecordsFile | None,
 ) -> Report:
@@ -50,6 +52,7 @@ def build_report(
         settings: How.
         self_checks: What was found to hold before.
         telling: Examples chosen on the way.
+        sampled: Examples drawn at random on the way.
         sites: What was found at the layers and heads beside the audited site.
         records_file: Where the user's copy of the records is.
 
@@ -83,6 +86,7 @@ def build_report(
             TellingExample(reason=reason, record=_as_json(record))
             for reason, record in telling.chosen()
         ),
+        sampled_examples=tuple(map(_as_json, sampled.chosen())),
         records=records_file,
         run=None,
     )

@@ -141,6 +141,8 @@ class Report(Value):
     """Every layer and head that was asked for beside the audited site; empty unless several."""
     degenerate: tuple[Degenerate, ...]
     telling_examples: tuple[TellingExample, ...]
+    sampled_examples: tuple[dict[str, Any], ...] = ()
+    """Records drawn at random, of at most 500 units each; few enough to look through."""
     records: RecordsFile | None
     run: Run | None
 

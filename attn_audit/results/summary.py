@@ -28,6 +28,15 @@ class Histogram(Value):
     counts: tuple[int, ...]
 
 
+class JointHistogram(Value):
+    """Counts of two numbers at once, between edges; the last bins are closed on the right."""
+
+    x_edges: tuple[float, ...]
+    y_edges: tuple[float, ...]
+    counts: tuple[tuple[int, ...], ...]
+    """One row for each bin of x, in it one count for each bin of y."""
+
+
 class Distribution(Value):
     """One number over the examples for which it is defined."""
 
@@ -151,6 +160,8 @@ class AdversarialSummary(Value):
     by_max_attention: tuple[Group, ...]
     by_prediction: tuple[Group, ...]
     by_length: tuple[Group, ...]
+    jsd_by_max_attention: JointHistogram | None = None
+    """Examples by largest attention weight (x) and largest divergence (y)."""
 
 
 class Performance(Value):

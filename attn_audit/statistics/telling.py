@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from attn_audit.results.record import Record
 
-PER_REASON = 3
+PER_REASON = 8
 MIN_UNITS, MAX_UNITS = 5, 40
 """Examples worth looking at: long enough to show a pattern, short enough to read."""
 

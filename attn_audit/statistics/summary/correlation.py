@@ -69,6 +69,6 @@ def _tau(grouping: Grouping, pair: str, tau: Values) -> TauSummary:
         expected_by_chance=mean(exact_chance(lengths)) if n else None,
         positive_after_correction=share_of(int((corrected & positive).sum()), n),
         negative_after_correction=share_of(int((corrected & negative).sum()), n),
-        by_prediction=grouping.groups(tau, grouping.by_prediction),
+        by_prediction=grouping.groups(tau, grouping.by_prediction, TAU_EDGES),
         by_length=grouping.groups(tau, grouping.by_length),
     )

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float64
 
-from attn_audit.results.summary import Distribution, Group, Histogram, Interval, Share
+from attn_audit.results.summary import (
+    Distribution,
+    Group,
+    Histogram,
+    Interval,
+    JointHistogram,
+    Share,
+)
 from attn_audit.results.table import RecordTable
 from attn_audit.statistics.intervals import mean_interval, wilson_interval
 from attn_audit.statistics.moments import describe, histogram
@@ -15,6 +22,9 @@ from attn_audit.statistics.resamples import Resamples
 
 TAU_EDGES = tuple(np.linspace(-1, 1, 21).round(10).tolist())
 UNIT_EDGES = tuple(np.linspace(0, 1, 21).round(10).tolist())
+DISTANCE_EDGES = tuple(np.linspace(0, 1, 41).round(10).tolist())
+"""Finer than others: most outputs hardly move, and how little differs between groups."""
+
 JSD_EDGES = tuple(np.linspace(0, 0.7, 22).round(10).tolist())
 """Up to ln 2 = 0.693 in steps of 1/30."""
 
@@ -66,10 +76,21 @@ class Grouping:
         codes = self.table.codes("prediction", self.labels)
         return [(name, codes == i) for i, name in enumerate(self.labels)]
 
-    def groups(self, values: Values, members: Sequence[tuple[str, Members]]) -> tuple[Group, ...]:
-        """The distribution of a number within each group that has examples."""
+    def groups(
+        self,
+        values: Values,
+        members: Sequence[tuple[str, Members]],
+        edges: Sequence[float] | None = None,
+    ) -> tuple[Group, ...]:
+        """The distribution of a number within each group that has examples.
+
+        Args:
+            values: A number for each example; NaN where it is not defined.
+            members: Name of each group, and which examples are in it.
+            edges: Of the histograms; None for no histograms.
+        """
         return tuple(
-            Group(name=name, distribution=self.distribution(values[inside]))
+            Group(name=name, distribution=self.distribution(values[inside], edges))
             for name, inside in members
             if bool(inside.any())
         )
@@ -114,6 +135,24 @@ def _range_name(low: int, high: int | None) -> str:
 def _histogram(values: Values, edges: Sequence[float]) -> Histogram:
     counts = histogram(values, np.array(edges))
     return Histogram(edges=tuple(edges), counts=tuple(counts.tolist()))
+
+
+def joint_histogram(
+    x: Values, y: Values, x_edges: Sequence[float], y_edges: Sequence[float]
+) -> JointHistogram:
+    """How many examples lie where, by two numbers at once.
+
+    Args:
+        x: A number for each example; NaN where it is not defined.
+        y: Another; examples that lack one of them are left out.
+        x_edges: Borders of the bins of x; beyond, the nearest bin counts.
+        y_edges: The same of y.
+    """
+    known = ~(np.isnan(x) | np.isnan(y))
+    clipped = (np.clip(v[known], e[0], e[-1]) for v, e in ((x, x_edges), (y, y_edges)))
+    counts = np.histogram2d(*clipped, bins=[np.array(x_edges), np.array(y_edges)])[0]
+    rows = (tuple(row) for row in counts.astype(np.int64).tolist())
+    return JointHistogram(x_edges=tuple(x_edges), y_edges=tuple(y_edges), counts=tuple(rows))
 
 
 def share_of(count: int, n: int) -> Share:

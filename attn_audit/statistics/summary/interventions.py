@@ -9,10 +9,12 @@ from attn_audit.results.summary import (
     UniformSummary,
 )
 from attn_audit.statistics.summary.grouping import (
+    DISTANCE_EDGES,
     JSD_EDGES,
     UNIT_EDGES,
     Grouping,
     Members,
+    joint_histogram,
     share_of,
 )
 from attn_audit.statistics.summary.predictions import Predictions
@@ -45,7 +47,7 @@ def summarise_permutation(grouping: Grouping, predictions: Predictions) -> Permu
         moved=share_of(int(moved.sum()), int(informative.sum())),
         uniform=_uniform(grouping, predictions, ~np.isnan(distance)),
         audited_mass=_mass(grouping, ~np.isnan(distance)),
-        by_max_attention=grouping.groups(distance, grouping.by_max_attention),
+        by_max_attention=grouping.groups(distance, grouping.by_max_attention, DISTANCE_EDGES),
         by_prediction=grouping.groups(distance, grouping.by_prediction),
         by_length=grouping.groups(distance, grouping.by_length),
     )
@@ -85,6 +87,9 @@ def summarise_adversarial(grouping: Grouping) -> AdversarialSummary:
         by_max_attention=grouping.groups(max_jsd, grouping.by_max_attention),
         by_prediction=grouping.groups(max_jsd, grouping.by_prediction),
         by_length=grouping.groups(max_jsd, grouping.by_length),
+        jsd_by_max_attention=joint_histogram(
+            numbers("max_attention"), max_jsd, UNIT_EDGES, JSD_EDGES
+        ),
     )
 
 
