@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from heapq import nsmallest
+from typing import Any
 
 from attn_audit.randomness import example_keys
 from attn_audit.results.record import LIST_FIELDS, Record
@@ -45,7 +46,7 @@ class SampledExamples:
 
 
 def _rounded(record: Record) -> Record:
-    rounded = {
+    rounded: dict[str, Any] = {
         name: tuple(float(f"{value:.{SIGNIFICANT_DIGITS}g}") for value in values)
         for name in LIST_FIELDS
         if name != "units" and (values := getattr(record, name)) is not None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 
 from attn_audit.results.summary import (
     Distribution,
@@ -149,10 +149,16 @@ def joint_histogram(
         y_edges: The same of y.
     """
     known = ~(np.isnan(x) | np.isnan(y))
-    clipped = (np.clip(v[known], e[0], e[-1]) for v, e in ((x, x_edges), (y, y_edges)))
-    counts = np.histogram2d(*clipped, bins=[np.array(x_edges), np.array(y_edges)])[0]
-    rows = (tuple(row) for row in counts.astype(np.int64).tolist())
-    return JointHistogram(x_edges=tuple(x_edges), y_edges=tuple(y_edges), counts=tuple(rows))
+    counts = np.zeros((len(x_edges) - 1, len(y_edges) - 1), dtype=np.int64)
+    np.add.at(counts, (_bin_of(x[known], x_edges), _bin_of(y[known], y_edges)), 1)
+    rows = tuple(tuple(row) for row in counts.tolist())
+    return JointHistogram(x_edges=tuple(x_edges), y_edges=tuple(y_edges), counts=rows)
+
+
+def _bin_of(values: Values, edges: Sequence[float]) -> Int64[np.ndarray, " example"]:
+    """Bins are closed on the left, the last on the right as well."""
+    found = np.searchsorted(np.array(edges), values, side="right") - 1
+    return np.clip(found, 0, len(edges) - 2)
 
 
 def share_of(count: int, n: int) -> Share:

@@ -1,0 +1,79 @@
+"""The colours of figures: fixed in files, the page's own variables in the page."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Palette:
+    """What things are drawn in; told apart by every kind of eye, and never by colour alone."""
+
+    ink: str
+    """Text and marks over colour."""
+    faint: str
+    """Axes and their numbers."""
+    grid: str
+    ground: str
+    gradient: str
+    leave_one_out: str
+    yardstick: str
+    low: str
+    """Below 0, in grids."""
+    high: str
+    """Above 0, in grids."""
+    font: str
+
+    def of_pair(self, pair: str) -> str:
+        """The colour of two rankings that are compared.
+
+        Args:
+            pair: As in `correlation.attention_gradient`.
+        """
+        colours = {
+            "attention_gradient": self.gradient,
+            "attention_leave_one_out": self.leave_one_out,
+        }
+        return colours.get(pair, self.yardstick)
+
+
+FILES = Palette(
+    ink="#1b1e23", faint="#5a616b", grid="#e3e5e8", ground="#ffffff",
+    gradient="#0072b2", leave_one_out="#d55e00", yardstick="#6b7280",
+    low="#56b4e9", high="#e69f00", font="Liberation Sans, DejaVu Sans, sans-serif",
+)  # fmt: skip
+"""Okabe and Ito's colours (2008, "Color universal design")."""
+
+PAGE = Palette(
+    ink="var(--ink)", faint="var(--faint)", grid="var(--grid)", ground="var(--ground)",
+    gradient="var(--gradient)", leave_one_out="var(--leave-one-out)",
+    yardstick="var(--yardstick)", low="var(--low)", high="var(--high)",
+    font="system-ui, sans-serif",
+)  # fmt: skip
+"""Resolved by the page's style sheet: light, dark and print need no second drawing."""
+
+
+def configuration(palette: Palette) -> dict[str, Any]:
+    """Vega-Lite's `config`: the look that all figures share.
+
+    Args:
+        palette: Where the figures go.
+    """
+    axis = {
+        "labelColor": palette.faint,
+        "titleColor": palette.faint,
+        "titleFontWeight": "normal",
+        "domainColor": palette.faint,
+        "tickColor": palette.faint,
+        "gridColor": palette.grid,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+    }
+    return {
+        "font": palette.font,
+        "background": None,
+        "view": {"stroke": None},
+        "axis": axis,
+        "header": {"labelColor": palette.ink, "labelFontSize": 13, "labelFontWeight": "bold"},
+        "legend": {"labelColor": palette.ink, "titleColor": palette.faint, "labelFontSize": 12},
+        "text": {"color": palette.ink},
+    }
