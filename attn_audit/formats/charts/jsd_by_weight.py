@@ -12,7 +12,7 @@ from attn_audit.results.summary import JointHistogram
 
 
 def draw(report: Report, palette: Palette) -> Drawn | None:
-    """A grid of both numbers, the darker the more examples.
+    """A grid of both numbers, the stronger its shade the more examples.
 
     Args:
         report: Any report.
@@ -62,9 +62,9 @@ FIGURE = Figure(
     check="adversarial",
     title="Divergence against the largest weight",
     reading=(
-        "The darker a cell, the more examples have that largest weight and that divergence. "
-        "Examples to the right have one dominant word; those of them that lie high up would give "
-        "the same output with attention elsewhere."
+        "The stronger a cell's shade, the more examples have that largest weight and that "
+        "divergence. Examples to the right have one dominant word; those of them that lie high up "
+        "would give the same output with attention elsewhere."
     ),
     draw=draw,
 )

@@ -14,7 +14,7 @@ from attn_audit.formats.charts.figure import (
     values,
 )
 from attn_audit.formats.charts.palette import Palette
-from attn_audit.formats.numbers import count
+from attn_audit.formats.numbers import counted
 from attn_audit.results.report import Report
 from attn_audit.results.summary import Group
 
@@ -63,8 +63,7 @@ def _drawable(group: Group) -> bool:
 
 
 def _name(group: Group) -> str:
-    n = group.distribution.n
-    return f"Largest weight {group.name} ({count(n)} {'example' if n == 1 else 'examples'})"
+    return f"Largest weight {group.name} ({counted(group.distribution.n, 'example')})"
 
 
 def _rows(group: Group) -> list[Row]:

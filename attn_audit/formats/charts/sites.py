@@ -18,7 +18,7 @@ SIDES = ("below 0", "above 0")
 
 CELL = 26
 MAX_HEADS_WITH_NUMBERS = 16
-STRONGEST = 0.6
+STRONGEST = 0.9
 """Of a shade: what is written on it stays readable on light and on dark ground."""
 
 
@@ -55,7 +55,7 @@ def _rows(sites: Sequence[SiteSummary], measure: Measure) -> list[Row]:
             "head": site.head,
             "mean": mean,
             "written": written(site, measure),
-            "cell": signed(mean) if measure in TAUS else number(mean),
+            "cell": signed(mean).removeprefix("+") if measure in TAUS else number(mean),
             "side": SIDES[mean >= 0],
             "strength": abs(mean) / limit,
             **_ends(measure.interval(site)),

@@ -16,7 +16,7 @@ from attn_audit.formats.charts.figure import (
     values,
 )
 from attn_audit.formats.charts.palette import Palette
-from attn_audit.formats.numbers import count
+from attn_audit.formats.numbers import counted
 from attn_audit.formats.safety import printable
 from attn_audit.results.report import Report
 from attn_audit.results.summary import CorrelationSummary, Group
@@ -89,7 +89,7 @@ def _classes(sides: dict[str, Sequence[Group]]) -> list[Group]:
 
 
 def _title(group: Group) -> str:
-    return f"{printable(group.name)} ({count(group.distribution.n)})"
+    return f"Predicted {printable(group.name)} ({counted(group.distribution.n, 'example')})"
 
 
 def _rows(side: str, title: str, group: Group) -> list[Row]:

@@ -19,9 +19,9 @@ from attn_audit.results.report import Report
 from attn_audit.results.summary import CorrelationSummary, TauSummary
 
 PAIRS = {
-    "attention_gradient": "Attention and gradients",
-    "attention_leave_one_out": "Attention and leave-one-out",
-    "gradient_leave_one_out": "Gradients and leave-one-out (the yardstick)",
+    "attention_gradient": "With gradients",
+    "attention_leave_one_out": "With leave-one-out",
+    "gradient_leave_one_out": "Yardstick",
 }
 
 
@@ -87,10 +87,10 @@ FIGURE = Figure(
     check="correlation",
     title="How alike the rankings are",
     reading=(
-        "Each panel shows how many examples have which tau: 1 is the same order of the words, 0 "
-        "unrelated, -1 reversed; dashed: the mean. Attention that tells what gradients and "
-        "leave-one-out tell lies as far to the right as the yardstick, which is these two beside "
-        "each other."
+        "How many examples have which tau: 1 is the same order of the words, 0 unrelated, -1 "
+        "reversed; dashed: the mean. The upper panels hold attention against a measure, the "
+        "yardstick the two measures against each other: attention that tells what they tell lies "
+        "as far to the right."
     ),
     draw=draw,
 )

@@ -68,17 +68,32 @@ def prediction(record: dict[str, Any], labels: Sequence[str]) -> str:
         record: As a report holds it.
         labels: Of the model, in the order of its outputs.
     """
-    said, probability = _label(record["prediction"]), record["probability"]
+    gold = "" if record.get("label") is None else f", label {label_of(record['label'])}"
+    return f"{record['id']}: predicted {said(record, labels)}{gold}"
+
+
+def said(record: dict[str, Any], labels: Sequence[str]) -> str:
+    """The model's prediction, and how probable it finds it where that is one number.
+
+    Args:
+        record: As a report holds it.
+        labels: Of the model, in the order of its outputs.
+    """
+    predicted, probability = label_of(record["prediction"]), record["probability"]
     if isinstance(probability, float):  # binary: of the second label
         of_said = probability if record["prediction"] == labels[-1] else 1 - probability
-        said += f" (probability {number(of_said, 3)})"
-    elif isinstance(record["prediction"], str):
-        said += f" (probability {number(max(probability), 3)})"
-    gold = "" if record.get("label") is None else f", label {_label(record['label'])}"
-    return f"{record['id']}: predicted {said}{gold}"
+        return f"{predicted} (probability {number(of_said, 3)})"
+    if isinstance(record["prediction"], str):
+        return f"{predicted} (probability {number(max(probability), 3)})"
+    return predicted
 
 
-def _label(label: Any) -> str:
+def label_of(label: Any) -> str:
+    """A label, or several, as one text.
+
+    Args:
+        label: A name, or a list of them.
+    """
     return (
         ", ".join(map(str, label)) or "(none)" if isinstance(label, (list, tuple)) else str(label)
     )

@@ -1,0 +1,103 @@
+// The example browser: search, filters and order over what the page holds.
+
+const AT_ONCE = 10;
+
+function exampleCard(example, told, sortedBy) {
+  const card = element("article", "example");
+  const title = element("h3", "", `Predicted ${example.said} `);
+  const gold = example.label === null ? "" : `label ${example.label} · `;
+  title.append(element("small", "", `${gold}${example.id}`));
+  const readout = element("p", "readout", "Point at a word to read its weights.");
+  readout.setAttribute("aria-live", "polite");
+  const rows = rowsOf(example);
+  choosing(rows, example, readout);
+  card.append(title, chipsOf(example, told, sortedBy), rows, readout, numbersOf(example, told));
+  return card;
+}
+
+function chipsOf(example, told, sortedBy) {
+  const chips = element("ul", "chips");
+  if (sortedBy in example.measures) {
+    const value = example.measures[sortedBy];
+    chips.append(element("li", "sorted", `${told.measures[sortedBy]} ${value}`));
+  }
+  for (const reason of example.reasons) chips.append(element("li", "", told.reasons[reason]));
+  for (const tag of example.tags) chips.append(element("li", "", told.tags[tag]));
+  return chips;
+}
+
+function rowsOf(example) {
+  const rows = element("div", "rows");
+  rows.tabIndex = 0;
+  rows.setAttribute("role", "group");
+  rows.setAttribute("aria-label", `Weights of ${example.id}: arrow keys go from word to word`);
+  for (const row of example.rows) rows.append(shadedRow(row, example.units));
+  if (example.uniform !== null) {
+    const row = element("div", "row");
+    row.append(element("div", "name", "equal attention"), element("div", "under", example.uniform));
+    rows.append(row);
+  }
+  return rows;
+}
+
+function numbersOf(example, told) {
+  const details = element("details", "numbers");
+  const list = element("dl", "facts");
+  for (const [field, value] of Object.entries(example.measures)) {
+    list.append(element("dt", "", told.measures[field]), element("dd", "", String(value)));
+  }
+  details.append(element("summary", "", "All its numbers"), list);
+  return details;
+}
+
+function matches(example, wanted) {
+  const holds = (field) => !wanted[field] || example[field].includes(wanted[field]);
+  const shown = { telling: example.reasons.length > 0, sampled: example.sampled };
+  return holds("predicted") && holds("gold") && (wanted.kind ? shown[wanted.kind] : true)
+    && (!wanted.verdict || example.tags.includes(wanted.verdict))
+    && wanted.search.toLowerCase().split(/\s+/).every((part) => example.text.includes(part));
+}
+
+// Examples without the number stand last, whatever the order.
+function ordered(examples, field, direction) {
+  if (!field) return examples;
+  const known = examples.filter((example) => field in example.measures);
+  const unknown = examples.filter((example) => !(field in example.measures));
+  const by = (one, other) => direction * (one.measures[field] - other.measures[field]);
+  return [...known.sort(by), ...unknown];
+}
+
+function browseExamples() {
+  const source = document.getElementById("example-data");
+  if (!source) return;
+  const told = JSON.parse(source.textContent);
+  const [controls, list, more, found] = ["controls", "list", "more", "found"]
+    .map((id) => document.getElementById(id));
+  for (const example of told.examples) {
+    example.text = `${example.units.join(" ")} ${example.id}`.toLowerCase();
+  }
+  let chosen = [];
+
+  function showMore() {
+    const next = chosen.slice(list.children.length, list.children.length + AT_ONCE);
+    const sortedBy = controls.elements.sort.value;
+    list.append(...next.map((example) => exampleCard(example, told, sortedBy)));
+    more.hidden = list.children.length >= chosen.length;
+    const n = chosen.length;
+    found.textContent = n === 0 ? "No example is so."
+      : `${n} ${n === 1 ? "example" : "examples"}, ${list.children.length} shown.`;
+  }
+
+  function update() {
+    const wanted = Object.fromEntries(new FormData(controls));
+    const fitting = told.examples.filter((example) => matches(example, wanted));
+    chosen = ordered(fitting, wanted.sort, Number(wanted.order));
+    list.replaceChildren();
+    showMore();
+  }
+
+  controls.addEventListener("input", update);
+  controls.addEventListener("submit", (event) => event.preventDefault());
+  more.addEventListener("click", showMore);
+  update();
+}

@@ -1,0 +1,100 @@
+"""What was found, one sentence a check, for someone with a minute: direction first, no numbers.
+
+The numbers stand beside it, in the checks' short lines. A verdict says no more than its interval:
+where that leaves a direction open, so does the sentence.
+"""
+
+from attn_audit.formats.sentences.correlation import WEAK_YARDSTICK
+from attn_audit.formats.sentences.performance import beats_majority
+from attn_audit.results.summary import (
+    AdversarialSummary,
+    CorrelationSummary,
+    Distribution,
+    Performance,
+    PermutationSummary,
+)
+
+MOST = 0.5
+"""Of the examples."""
+
+ENTIRELY, LARGELY = 0.9, 0.5
+"""Shares of the largest divergence that an example's attention allows."""
+
+NOT_MEASURED = "Not known: no example could be measured."
+
+
+def works(performance: Performance | None) -> str:
+    """Whether the model does what it is for.
+
+    Args:
+        performance: None where the data has no labels.
+    """
+    if performance is None or performance.accuracy.share is None:
+        return "Not known: the data has no labels."
+    if beats_majority(performance):
+        return "Yes: it is right more often than the most frequent answer alone would be."
+    return "Not measurably: the most frequent answer alone would do as well."
+
+
+def agrees(summary: CorrelationSummary) -> str:
+    """Whether attention agrees with the measures as these do with each other.
+
+    Args:
+        summary: Of a correlation check that was run.
+    """
+    yardstick, gap = summary.gradient_leave_one_out, summary.gap
+    if yardstick is None or gap is None:
+        return "Open: without both measures there is no yardstick to hold attention against."
+    if yardstick.mean is None:
+        return NOT_MEASURED
+    if yardstick.mean < WEAK_YARDSTICK:
+        return "Open: the two measures themselves hardly agree on this model."
+    gaps = {"gradients": gap.attention_gradient, "leave-one-out": gap.attention_leave_one_out}
+    less = [name for name, found in gaps.items() if found is not None and _is_positive(found)]
+    if len(less) == len(gaps):
+        return "Less than these two agree with each other."
+    if less:
+        other = next(name for name in gaps if name not in less)
+        return f"In part: with {other}, but less with {less[0]} than these two agree."
+    return "As much as these two agree with each other."
+
+
+def _is_positive(gap: Distribution) -> bool:
+    return gap.interval is not None and gap.interval.low > 0
+
+
+def moves(summary: PermutationSummary) -> str:
+    """Whether outputs depend on where attention lies.
+
+    Args:
+        summary: Of a permutation check that was run.
+    """
+    if summary.distance.mean is None:
+        return NOT_MEASURED
+    interval = summary.moved.interval
+    if interval is None:
+        return "Open: attention is too even for shuffling to show anything."
+    if interval.low >= MOST:
+        return "In most examples: where attention lies matters to the output."
+    if interval.high < MOST:
+        return "In most examples it hardly does: where attention lies matters little."
+    return "In about half of the examples."
+
+
+def differs(summary: AdversarialSummary) -> str:
+    """Whether the output singles the model's attention out.
+
+    Args:
+        summary: Of an adversarial check that was run.
+    """
+    relative = summary.relative_jsd
+    if relative.mean is None:
+        return NOT_MEASURED
+    low = relative.mean if relative.interval is None else relative.interval.low
+    if low >= ENTIRELY:
+        return "Yes: almost entirely different attention gives the same output."
+    if low >= LARGELY:
+        return "Largely: very different attention gives the same output."
+    if summary.n_gradient:
+        return "Not by much, as far as a search could find."
+    return "Not by much: the output ties attention down."
