@@ -16,7 +16,8 @@ AttnAuditError
 │   ├── IncompatibleDataError           model and data do not fit each other, named by example
 │   ├── DeviceError
 │   ├── OutputError                     a file that cannot be written
-│   └── RunDirectoryError               a directory that holds another audit, or a damaged one
+│   ├── RunDirectoryError               a directory that holds another audit, or a damaged one
+│   └── ReportError                     a stored report that cannot be used
 └── AuditFailedError                  exit code 3: the audit was started and cannot be carried out
     ├── InvalidWeightsError
     ├── InvalidOutputError
@@ -166,6 +167,13 @@ class RunDirectoryError(UsageError):
 
     def __init__(self, folder: object, problem: str, *, hint: str | None = None) -> None:
         super().__init__(f"run directory {folder}: {problem}", hint=hint)
+
+
+class ReportError(UsageError):
+    """A stored report is missing, cut short, edited, or of another version."""
+
+    def __init__(self, path: Path | str, problem: str, *, hint: str | None = None) -> None:
+        super().__init__(f"cannot use the report {path}: {problem}", hint=hint)
 
 
 # --- exit code 3 ------------------------------------------------------------------------------

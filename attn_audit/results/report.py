@@ -1,13 +1,18 @@
 """The report of an audit: everything that was found and how, in one validated value."""
 
-import json
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, ValidationError
 
-from attn_audit.errors import UsageError
 from attn_audit.results.description import ModelDescription
+from attn_audit.results.stored import (
+    malformed,
+    publish_hash,
+    read_stored,
+    require_unedited,
+    to_stored,
+)
 from attn_audit.results.summary import (
     Degenerate,
     Distribution,
@@ -18,10 +23,6 @@ from attn_audit.results.summary import (
 )
 
 SCHEMA_VERSION: Final = 1
-
-
-class ReportError(UsageError):
-    """A report file is missing, malformed or of another version."""
 
 
 class Tool(Value):
@@ -127,6 +128,8 @@ class Run(Value):
 class Report(Value):
     """An audit of one model on one split."""
 
+    model_config = ConfigDict(json_schema_extra=publish_hash)
+
     schema_version: Literal[1] = SCHEMA_VERSION
     tool: Tool
     model: ModelDescription
@@ -147,8 +150,8 @@ class Report(Value):
     run: Run | None
 
     def to_json(self) -> str:
-        """The report as JSON text, the same bytes for the same report."""
-        return json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+        """The report as JSON text, its hash in it: the same bytes for the same report."""
+        return to_stored(self.model_dump(mode="json"))
 
     @staticmethod
     def load(path: Path) -> "Report":
@@ -158,20 +161,13 @@ class Report(Value):
             path: A JSON file written by an audit.
 
         Raises:
-            ReportError: Missing, not JSON, of another schema version, or malformed.
+            ReportError: Missing, cut short, no JSON, of another schema version, malformed, or
+                edited since it was written.
         """
+        content, sha256 = read_stored(path, SCHEMA_VERSION)
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise ReportError(f"cannot read the report {path}: {error}") from None
-        version = content.get("schema_version") if isinstance(content, dict) else None
-        if version != SCHEMA_VERSION:
-            raise ReportError(
-                f"{path} is not a report of schema version {SCHEMA_VERSION} (found {version!r})"
-            )
-        try:
-            return Report.model_validate(content)
+            report = Report.model_validate(content)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            raise ReportError(f"{path}: {place}: {first['msg']}") from None
+            raise malformed(path, error) from None
+        require_unedited(path, report.model_dump(mode="json"), sha256)
+        return report

@@ -1,0 +1,150 @@
+"""A report as it is stored: JSON text that carries the hash of its own content.
+
+The hash is no signature: it tells a report that was edited, by hand or by a tool, from one that is
+as it was written, and does not keep a forger out.
+"""
+
+import hashlib
+import json
+from json import JSONDecodeError
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from attn_audit.errors import ReportError
+
+HASH: Final = "content_sha256"
+
+MAKE_AGAIN = "Use the file that the audit wrote, or audit again."
+
+_ENDS_EARLY = "the file ends early: it was not written or copied whole"
+
+
+def content_sha256(content: dict[str, Any]) -> str:
+    """SHA-256 of a report's content, however its text is laid out.
+
+    Args:
+        content: The report as JSON values; its own hash, if it is there, does not count.
+
+    Returns:
+        Of the content as JSON with sorted keys, no blanks, and ASCII alone; in hexadecimal.
+    """
+    hashed = {key: value for key, value in content.items() if key != HASH}
+    canonical = json.dumps(hashed, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def to_stored(content: dict[str, Any]) -> str:
+    """The text of a report file: the content with its hash behind the schema's version.
+
+    Args:
+        content: The report as JSON values.
+    """
+    stored = {"schema_version": content["schema_version"], HASH: content_sha256(content)}
+    return json.dumps(stored | content, indent=2, ensure_ascii=False) + "\n"
+
+
+def read_stored(path: Path, schema_version: int) -> tuple[dict[str, Any], object]:
+    """Read a report file, as far as it is one of a version that is known.
+
+    Args:
+        path: Of the file.
+        schema_version: The only version that is known.
+
+    Returns:
+        The content as JSON values, not validated yet, and the hash that stands beside it.
+
+    Raises:
+        ReportError: Missing, not text, not JSON, cut short, no report, or of another version.
+    """
+    content = _parse(path)
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if isinstance(version, bool) or not isinstance(version, int):
+        raise ReportError(
+            path, "it is no report: no schema version", hint="Name what --output wrote as .json."
+        )
+    if version > schema_version:
+        raise ReportError(
+            path,
+            f"it was made by a newer attn-audit (schema version {version}, here {schema_version})",
+            hint="Update this attn-audit: pip install --upgrade attn-audit.",
+        )
+    if version < schema_version:
+        raise ReportError(
+            path, f"its schema version {version} is no longer read", hint="Audit again."
+        )
+    return content, content.pop(HASH, None)
+
+
+def require_unedited(path: Path, content: dict[str, Any], sha256: object) -> None:
+    """Hold the content of a report against its hash.
+
+    Args:
+        path: Of the file, to name it.
+        content: As it was validated: another order of keys or layout makes no difference.
+        sha256: What stood beside it.
+
+    Raises:
+        ReportError: There is no hash, or it is that of other content.
+    """
+    if sha256 is None:
+        raise ReportError(path, f"it has no {HASH}, which every audit writes", hint=MAKE_AGAIN)
+    if sha256 != content_sha256(content):
+        problem = f"it was edited after it was written: its {HASH} is not its content's"
+        raise ReportError(path, problem, hint=MAKE_AGAIN)
+
+
+def malformed(path: Path, error: ValidationError) -> ReportError:
+    """What to say of a report that does not follow the schema: its first fault.
+
+    Args:
+        path: Of the file.
+        error: From the validation.
+    """
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"])) or "the whole"
+    message = f"{first['msg'][0].lower()}{first['msg'][1:]}"
+    return ReportError(path, f"{place}: {message}", hint=MAKE_AGAIN)
+
+
+def publish_hash(schema: dict[str, Any]) -> None:
+    """Add the hash to the published schema: it is in every stored report, but in no report.
+
+    Args:
+        schema: Of a report; changed in place.
+    """
+    described = {
+        "description": "SHA-256 of the content but this: as JSON with sorted keys, no blanks, and "
+        "all but ASCII escaped.",
+        "pattern": "^[0-9a-f]{64}$",
+        "type": "string",
+    }
+    schema["properties"] = {**schema["properties"], HASH: described}
+    schema["required"] = [*schema.get("required", ()), HASH]
+
+
+def _parse(path: Path) -> Any:
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise ReportError(path, (error.strerror or str(error)).lower()) from None
+    except UnicodeDecodeError as error:
+        problem = "not UTF-8 text" if error.end < len(error.object) else _ENDS_EARLY
+        raise ReportError(path, problem, hint=MAKE_AGAIN) from None
+    try:
+        return json.loads(text)
+    except JSONDecodeError as error:
+        raise ReportError(path, _broken(text, error), hint=MAKE_AGAIN) from None
+    except (ValueError, RecursionError) as error:
+        raise ReportError(path, f"it is no report: {error}", hint=MAKE_AGAIN) from None
+
+
+def _broken(text: str, error: JSONDecodeError) -> str:
+    """Cut short, or broken within: a whole report ends in the brace that it began with."""
+    whole = text.strip()
+    if not whole.startswith("{"):
+        return "the file is empty" if not whole else "it is not JSON"
+    if not whole.endswith("}") or error.pos >= len(text.rstrip()):
+        return _ENDS_EARLY
+    return f"it is not JSON: line {error.lineno}, column {error.colno}: {error.msg.lower()}"
