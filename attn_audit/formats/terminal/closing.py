@@ -4,6 +4,7 @@ from rich.console import ConsoleOptions, Group, RenderableType
 from rich.text import Text
 
 from attn_audit.formats.numbers import count
+from attn_audit.formats.safety import printable
 from attn_audit.formats.sentences.provenance import made_with
 from attn_audit.formats.terminal.look import FAINT, add_row, heading, indented, plain, table
 from attn_audit.formats.terminal.opening import pairs
@@ -23,7 +24,8 @@ def degenerate(report: Report, options: ConsoleOptions) -> RenderableType:
         return Group(title, Prose("None: every check says something of every example."), Text(""))
     checks = tuple(dict.fromkeys(entry.check for entry in report.degenerate))
     counts = {(entry.meaning, entry.check): entry.n for entry in report.degenerate}
-    made = table(("examples that say nothing, or less", *checks), options)
+    named = (printable(check, options.encoding) for check in checks)
+    made = table(("examples that say nothing, or less", *named), options)
     for meaning in dict.fromkeys(entry.meaning for entry in report.degenerate):
         found = (counts.get((meaning, check)) for check in checks)
         add_row(made, plain(meaning, options), *("-" if n is None else count(n) for n in found))
