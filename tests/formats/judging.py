@@ -1,0 +1,78 @@
+"""Verdicts for the formats: every outcome at every level, with and without a waiver."""
+
+from datetime import date
+from typing import Any
+
+from attn_audit.results.report import Report
+from attn_audit.results.summary import Interval
+from attn_audit.results.verdict import Judgement, Level, Outcome, Verdict, Waiver
+
+HOSTILE = (
+    "\x1b[31m=1+1 |`*_[a](http://evil.example) <b>&\"' @me #7 $x$ {0} :tada: \u202e\uffff\n- x"
+)
+"""Every kind of text that a terminal, browser, spreadsheet or comment could act on."""
+
+WAIVER = Waiver(metric="permutation.moved.share", reason="known", expires=date(2027, 6, 30))
+
+
+def judgement(outcome: Outcome = Outcome.PASS, **given: Any) -> Judgement:
+    """A bound of the share of outputs that shuffling moves."""
+    told: dict[str, Any] = {
+        "metric": "permutation.moved.share",
+        "definition": "Outputs that shuffling moves by 0.1 or more.",
+        "direction": "min",
+        "limit": 0.5,
+        "level": Level.FAIL,
+        "outcome": outcome,
+        "estimate": 0.377,
+        "interval": Interval(low=0.354, high=0.4, method="wilson"),
+        "n": 1730,
+        "reason": "The whole interval is below 0.5.",
+        "look_at": "" if outcome is Outcome.PASS else "The histogram of the distances.",
+    }
+    return Judgement(**{**told, **given})
+
+
+def verdict(*judgements: Judgement, policy: str = "default") -> Verdict:
+    """What a policy of these bounds says."""
+    return Verdict(policy=policy, policy_sha256="ab" * 32, judgements=judgements)
+
+
+def every_kind() -> Verdict:
+    """Passed, failed, inconclusive, warned of twice, and waived."""
+    straddles = {"reason": "The interval straddles 0.5."}
+    return verdict(
+        judgement(metric="min_examples", estimate=1821, interval=None, limit=100, n=None),
+        judgement(metric="correlation.gap.attention_gradient.mean", direction="max", limit=0.15),
+        judgement(Outcome.FAIL),
+        judgement(Outcome.INCONCLUSIVE, metric="adversarial.max_jsd.mean", **straddles),
+        judgement(Outcome.INCONCLUSIVE, metric="correlation.attention_gradient.mean",
+                  estimate=None, interval=None, n=None, reason="The check was not run."),
+        judgement(Outcome.FAIL, metric="permutation.within_epsilon.mean", level=Level.WARN),
+        judgement(Outcome.INCONCLUSIVE, metric="permutation.uniform.unchanged.share",
+                  level=Level.WARN, **straddles),
+        judgement(Outcome.FAIL, metric="permutation.distance.mean", waiver=WAIVER),
+    )  # fmt: skip
+
+
+def hostile_verdict() -> Verdict:
+    """Someone else's text wherever a verdict has room for text."""
+    text = dict.fromkeys(("metric", "definition", "reason", "look_at"), HOSTILE)
+    waiver = Waiver(metric=HOSTILE, reason=HOSTILE, expires=date(2027, 6, 30))
+    bounds = [judgement(outcome, **text) for outcome in Outcome]
+    return verdict(*bounds, judgement(Outcome.FAIL, waiver=waiver, **text), policy=HOSTILE)
+
+
+def hostile(report: Report) -> Report:
+    """Someone else's text wherever a report has room for text."""
+    content = report.model_dump(mode="json")
+    kept = {"sha256", "task", "rows", "unit", "method", "started", "reason", "removal", "replay"}
+
+    def spoilt(value: Any, name: str = "") -> Any:
+        if isinstance(value, dict):
+            return {key: spoilt(part, key) for key, part in value.items()}
+        if isinstance(value, list):
+            return value if name == "checks" else [spoilt(part, name) for part in value]
+        return HOSTILE if isinstance(value, str) and name not in kept else value
+
+    return Report.model_validate(spoilt(content))
