@@ -6,6 +6,12 @@ UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode categories of control and format characters (terminal escapes, bidi overrides, zero-width
 characters), lone surrogates, and line and paragraph separators."""
 
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+"""What a spreadsheet takes for the beginning of a formula."""
+
+_NO_XML = "\ufffe\uffff"
+"""Beside control characters and surrogates."""
+
 _NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
@@ -30,6 +36,36 @@ def printable(text: str, encoding: str = "utf-8") -> str:
     """
     seen = "".join(_spelled(c) if category(c) in UNSEEN else c for c in text)
     return seen.encode(encoding, "backslashreplace").decode(encoding)
+
+
+def cell(text: str) -> str:
+    """The text for a cell of a spreadsheet, where nothing in it is calculated or called.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        Printable text; with an apostrophe in front where a spreadsheet would take it for a formula.
+
+    Example:
+        >>> cell("=HYPERLINK(0)"), cell("gap.mean")
+        ("'=HYPERLINK(0)", 'gap.mean')
+    """
+    shown = printable(text)
+    return f"'{shown}" if shown.lstrip().startswith(FORMULA) else shown
+
+
+def xml(text: str) -> str:
+    r"""The text without what XML cannot hold; markup is escaped by whoever writes the file.
+
+    Args:
+        text: Any text.
+
+    Example:
+        >>> xml("\x1b[31m\uffff")
+        '\\x1b[31m\\uffff'
+    """
+    return "".join(_spelled(c) if c in _NO_XML else c for c in printable(text))
 
 
 def _spelled(character: str) -> str:

@@ -1,0 +1,88 @@
+"""What a policy says of a report as JUnit XML: one test case a bound, for any CI system.
+
+A bound that fails is a failure; one that is inconclusive an error: the question could not be
+answered, and the build must not pass on it. A waived one is skipped, so that it is seen and stops
+nothing. A warning passes, and says what it warns of.
+"""
+
+from collections import Counter
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from attn_audit.formats.safety import xml
+from attn_audit.formats.sentences.judgements import Standing, bound, explained, found, standing
+from attn_audit.results.report import Report
+from attn_audit.results.verdict import Judgement, Verdict
+
+_ELEMENTS = {
+    Standing.FAILED: "failure",
+    Standing.INCONCLUSIVE: "error",
+    Standing.WAIVED: "skipped",
+}
+
+
+def render(report: Report, verdict: Verdict) -> str:
+    """One test suite with one test case for each bound.
+
+    Args:
+        report: Any report.
+        verdict: What a policy says of it.
+    """
+    kinds = Counter(standing(judgement) for judgement in verdict.judgements)
+    counts = {
+        "tests": str(len(verdict.judgements)),
+        "failures": str(kinds[Standing.FAILED]),
+        "errors": str(kinds[Standing.INCONCLUSIVE]),
+    }
+    tool = report.tool.name
+    suites = Element("testsuites", _written({"name": tool, **counts}))
+    named = {"name": f"{tool}: policy {verdict.policy}", **counts}
+    timed = {} if report.run is None else {"timestamp": report.run.started}
+    suite = _add(suites, "testsuite", named | {"skipped": str(kinds[Standing.WAIVED])} | timed)
+    properties = _add(suite, "properties", {})
+    for name, value in _facts(report, verdict).items():
+        _add(properties, "property", {"name": name, "value": value})
+    for judgement in verdict.judgements:
+        _add_case(suite, judgement)
+    indent(suites)
+    declared: bytes = tostring(suites, encoding="utf-8", xml_declaration=True)
+    return f"{declared.decode('utf-8')}\n"
+
+
+def _add(parent: Element, tag: str, attributes: dict[str, str], text: str | None = None) -> Element:
+    """An element whose text XML can hold, whoever wrote it."""
+    element = SubElement(parent, tag, _written(attributes))
+    element.text = None if text is None else xml(text)
+    return element
+
+
+def _written(attributes: dict[str, str]) -> dict[str, str]:
+    return {name: xml(value) for name, value in attributes.items()}
+
+
+def _facts(report: Report, verdict: Verdict) -> dict[str, str]:
+    """What was judged by what."""
+    return {
+        "model": report.model.source,
+        "model_sha256": report.model.sha256 or "none",
+        "data": report.data.name,
+        "data_sha256": report.data.sha256 or "none",
+        "policy": verdict.policy,
+        "policy_sha256": verdict.policy_sha256,
+        "outcome": verdict.outcome.value,
+    }
+
+
+def _add_case(suite: Element, judgement: Judgement) -> None:
+    """A bound, grouped under its check; what asks for the whole, under `report`."""
+    check, dot, _ = judgement.metric.partition(".")
+    group = f"attn-audit.{check if dot else 'report'}"
+    named = {"name": f"{judgement.metric} {bound(judgement)}", "classname": group}
+    case = _add(suite, "testcase", named)
+    kind = standing(judgement)
+    message = f"found {found(judgement)}, asked for {bound(judgement)}"
+    if kind in _ELEMENTS:
+        text = f"{judgement.definition} {explained(judgement)}"
+        _add(case, _ELEMENTS[kind], {"type": kind.value, "message": message}, text)
+    else:
+        said = "" if kind is Standing.PASSED else f"{kind.value}: "
+        _add(case, "system-out", {}, f"{said}{message}. {explained(judgement)}")

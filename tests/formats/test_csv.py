@@ -1,0 +1,95 @@
+"""The CSV of a report: every number of the summary once, and no formula."""
+
+import csv
+from io import StringIO
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attn_audit.formats import csv as csv_format
+from attn_audit.formats.safety import FORMULA, cell
+from attn_audit.results.report import Report
+from tests.formats.judging import every_kind, hostile
+
+
+def lines(report: Report) -> dict[str, dict[str, str]]:
+    """Every line of the CSV by its metric."""
+    read = list(csv.DictReader(StringIO(csv_format.render(report, None))))
+    assert len({line["metric"] for line in read}) == len(read)
+    return {line["metric"]: line for line in read}
+
+
+def numbers_of(part: Any) -> list[float]:
+    """All estimates below a part of the report's JSON: of groups the means alone."""
+    if isinstance(part, dict):
+        if "distribution" in part:
+            return numbers_of(part["distribution"]["mean"])
+        counts = {"n", "count"} if "n" in part else set()
+        names = part.keys() - {"histogram", "interval", "jsd_by_max_attention", *counts}
+        return [number for name in names for number in numbers_of(part[name])]
+    if isinstance(part, list):
+        return [number for item in part for number in numbers_of(item)]
+    return [part] if isinstance(part, int | float) else []
+
+
+@pytest.mark.parametrize("name", ["report", "multilabel", "transformer", "only_correlation"])
+def test_every_number_of_the_checks_has_one_line(name: str, request: pytest.FixtureRequest) -> None:
+    report: Report = request.getfixturevalue(name)
+    told = lines(report)
+    values = sorted(
+        float(line["value"])
+        for metric, line in told.items()
+        if metric.startswith(("correlation", "permutation", "adversarial")) and line["value"]
+    )
+    assert values == sorted(numbers_of(report.checks.model_dump(mode="json")))
+
+
+def test_an_estimate_stands_with_its_interval_and_its_examples(report: Report) -> None:
+    line = lines(report)["correlation.gap.attention_gradient.mean"]
+    assert report.checks.correlation is not None
+    assert report.checks.correlation.gap is not None
+    gap = report.checks.correlation.gap.attention_gradient
+    assert gap is not None
+    assert gap.interval is not None
+    assert [float(line[key]) for key in ("value", "low", "high")] == [
+        gap.mean,
+        gap.interval.low,
+        gap.interval.high,
+    ]
+    assert line["n"] == "1818"
+
+
+def test_what_no_example_has_is_an_empty_cell(nothing_measured: Report) -> None:
+    line = lines(nothing_measured)["correlation.attention_gradient.mean"]
+    assert (line["value"], line["low"], line["high"], line["n"]) == ("", "", "", "0")
+
+
+def test_groups_sites_and_degenerate_examples_have_names(transformer: Report) -> None:
+    told = lines(transformer)
+    assert told["permutation.by_prediction.positive.mean"]["n"] == "936"
+    assert told["sites.layer5.head11.max_jsd.mean"]["value"] == "0.56"
+    assert told["degenerate.permutation.untestable_single_unit"]["value"] == "3"
+
+
+def test_a_layer_without_heads_is_named_by_itself(by_layer: Report) -> None:
+    assert "sites.layer2.tau_attention_gradient.mean" in lines(by_layer)
+
+
+def test_a_policy_changes_no_number(report: Report) -> None:
+    assert csv_format.render(report, every_kind()) == csv_format.render(report, None)
+
+
+def test_someone_elses_text_is_neither_formula_nor_control_character(report: Report) -> None:
+    text = csv_format.render(hostile(report), None)
+    assert not set(text) & {"\x1b", "\u202e", "\r"}
+    for row in csv.reader(StringIO(text)):
+        assert not row[0].startswith(FORMULA)
+
+
+@given(st.text(st.sampled_from("=+-@＝ \t\r\n'a1\x1b\u200b"), max_size=8))
+def test_no_cell_begins_as_a_formula_does(text: str) -> None:
+    shown = cell(text)
+    assert not shown.lstrip().startswith(FORMULA)
+    assert shown.removeprefix("'").isprintable()

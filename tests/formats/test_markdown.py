@@ -1,0 +1,126 @@
+"""Markdown: the verdict first, and nothing that others wrote comes alive."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from attn_audit.formats import markdown
+from attn_audit.formats.markdown.escaping import code, escaped, table
+from attn_audit.formats.safety import printable
+from attn_audit.results.report import Report
+from tests.formats.judging import HOSTILE, every_kind, hostile, hostile_verdict, verdict
+
+PARSER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+ALIVE = re.compile(r"(?<!<span>)@|(?<!<span>)#(?!#)|://|www\.")
+
+texts = st.one_of(
+    st.text(max_size=30),
+    st.text(st.sampled_from("\\`*_[]()<>|~&#@!$:/.-ghw1aé \n\t\x1b\u202e;"), max_size=30),
+)
+
+
+def shown(tokens: list[Token]) -> str:
+    """What a reader sees of inline Markdown, which may hold nothing but text in spans."""
+    seen = ""
+    for token in tokens:
+        if token.type == "html_inline":
+            assert token.content in ("<span>", "</span>", "<code>", "</code>")
+        elif token.type == "code_inline":
+            seen += token.content
+        else:
+            assert token.type in ("text", "text_special")
+            seen += token.content
+    return seen
+
+
+def cells(lines: list[str]) -> list[list[Token]]:
+    """The cells of a table, as parsed."""
+    found = PARSER.parse("\n".join(lines))
+    return [token.children or [] for token in found if token.type == "inline"]
+
+
+@pytest.mark.parametrize("show", [escaped, code])
+@given(text=texts)
+def test_a_cell_shows_any_text_as_it_is(show: Callable[[str], str], text: str) -> None:
+    first, second, third, fourth = cells(table(("a", "b"), [(show(f"x{text}x"), "d")]))
+    assert [shown(cell) for cell in (first, second, fourth)] == ["a", "b", "d"]
+    assert shown(third) == printable(f"x{text}x")
+
+
+@given(text=texts)
+def test_nothing_comes_alive(text: str) -> None:
+    assert not ALIVE.search(escaped(text))
+
+
+@pytest.mark.parametrize("name", ["report", "multilabel", "nothing_measured", "transformer"])
+def test_every_report_is_markdown_throughout(name: str, request: pytest.FixtureRequest) -> None:
+    report: Report = request.getfixturevalue(name)
+    text = markdown.render(report, None)
+    kinds = {token.type for token in PARSER.parse(text)}
+    assert {"heading_open", "bullet_list_open", "table_open"} <= kinds
+    assert not kinds & {"code_block", "fence", "blockquote_open", "hr"}
+
+
+def test_a_report_without_a_policy_has_no_verdict(report: Report) -> None:
+    text = markdown.render(report, None)
+    assert text.startswith("## Attention audit\n")
+    assert "olicy" not in text
+
+
+def test_the_verdict_stands_first_and_the_worst_bounds_above(report: Report) -> None:
+    text = markdown.render(report, every_kind())
+    lines = text.splitlines()
+    assert lines[0] == "## Attention audit: ❌ fail"
+    rows = [line for line in lines if line.startswith("| ")]
+    assert rows[2].startswith("| ❌ failed | `permutation.moved.share` | at least 0.5 | 0.377 ")
+    assert rows[8:10][-1].startswith("| ✅ passed | ")
+    assert text.index("| ✅ passed") < text.index("### What was found")
+
+
+def test_what_did_not_pass_is_explained(report: Report) -> None:
+    text = markdown.render(report, every_kind())
+    assert "- ❌ `permutation.moved.share`: The whole interval is below 0.5. The histogram" in text
+    assert "Waived until 2027-06-30: known" in text
+    assert "- ✅" not in text
+
+
+def test_a_policy_without_bounds_is_said_to_have_none(report: Report) -> None:
+    assert "Policy `default`: no bounds." in markdown.render(report, verdict())
+
+
+def test_sentences_numbers_and_how_it_was_made(report: Report) -> None:
+    text = markdown.render(report, None)
+    assert "**Does the prediction change when attention is shuffled?**" in text
+    assert "| Tau, attention with gradients | 0.20 \\[0.19, 0.21\\] | 1,818 |" in text
+    folded = text[text.index("<details>") :]
+    assert "| Hashes | model 1f0c9a7be2d4, data 77ab01c2d3e4 |" in folded
+    assert text.endswith("</details>\n")
+
+
+def test_a_check_that_was_not_run_has_no_numbers(only_correlation: Report) -> None:
+    text = markdown.render(only_correlation, None)
+    assert "Tau, attention with gradients" in text
+    assert "yardstick |" not in text
+    assert "shuffled" not in text
+
+
+def test_layers_and_heads_are_compared_in_sentences(transformer: Report) -> None:
+    assert "agrees most with gradients" in markdown.render(transformer, None)
+
+
+def test_someone_elses_text_does_nothing(report: Report) -> None:
+    text = markdown.render(hostile(report), hostile_verdict())
+    assert not set(text) & set("\x1b\u202e")
+    own = {"<details>", "</details>", "<summary>", "</summary>", "<span>", "</span>"}
+    own |= {"<code>", "</code>"}
+    assert set(re.findall(r"</?\w[^>]*>", text)) == own
+    assert not ALIVE.search(re.sub(r"(?m)^#+ ", "", text))
+    inline = [child for token in PARSER.parse(text) for child in token.children or []]
+    assert not {child.type for child in inline} & {"link_open", "image", "em_open"}
+    assert "<b>" in "".join(child.content for child in inline)
+    assert HOSTILE not in text
