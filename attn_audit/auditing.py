@@ -161,5 +161,5 @@ def _audit(
                 telling=recording.telling,
                 sampled=recording.sampled,
                 sites=recording.sites,
-                records_file=files.describe(Path(settings.output) if settings.output else None),
+                records_file=files.describe(Path(settings.output[0]) if settings.output else None),
             )

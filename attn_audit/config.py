@@ -35,6 +35,10 @@ def _split_commas(value: object) -> object:
     return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
 
 
+def _alone_or_several(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
 def parse_label_map(text: str) -> dict[str, str]:
     """Read `--label-map`: pairs of old and new name.
 
@@ -151,7 +155,8 @@ class AuditSettings(BaseModel):
     ] = "auto"
     threads: Annotated[int, Field(ge=1, strict=True)] | None = None
 
-    output: str | None = None
+    output: Annotated[tuple[str, ...], BeforeValidator(_alone_or_several)] = ()
+    """Where the report goes, in as many formats as there are files; empty: standard output."""
     format: Literal["terminal", "json"] = "terminal"
     records: str | None = None
     reproducible: Annotated[bool, Field(strict=True)] = False
@@ -262,6 +267,8 @@ def _require_known(content: Mapping[str, Any], file: Path, is_discovered: bool) 
 
 def _relative_to(folder: Path, key: str, value: object) -> object:
     """Paths in a file are relative to it; names of models and data sets that are no paths stay."""
+    if isinstance(value, list):
+        return [_relative_to(folder, key, part) for part in value]
     if not isinstance(value, str) or value == "-":
         return value
     if key == "adapter" and (place := value.rpartition(":"))[0].endswith(".py"):

@@ -66,6 +66,26 @@ def test_a_wrong_value_is_named_with_its_file(tmp_path: Path, line: str, message
     assert message in refused.value.message
 
 
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ('output = "a.json"', ["a.json"]),
+        ('output = ["a.json", "../b.md"]', ["a.json", "../b.md"]),
+        ("output = []", []),
+    ],
+)
+def test_one_output_or_several_are_relative_to_the_file(
+    tmp_path: Path, line: str, names: list[str]
+) -> None:
+    assert from_file(tmp_path, line).output == tuple(str(tmp_path / "settings" / n) for n in names)
+
+
+@pytest.mark.parametrize("value", ["3", "[3]", "true"])
+def test_an_output_is_a_path(tmp_path: Path, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"a\.toml: output: input should be a valid"):
+        from_file(tmp_path, f"output = {value}")
+
+
 @pytest.mark.parametrize("adapter", ["load", ":load", "mine.py:", "mine.py:not a name", ""])
 def test_an_adapter_names_a_function(tmp_path: Path, adapter: str) -> None:
     with pytest.raises(ConfigurationError, match=r"package\.module:function or file\.py:function"):

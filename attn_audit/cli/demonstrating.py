@@ -5,9 +5,10 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from attn_audit.cli.running import said
 from attn_audit.cli.watching import watching
 
-OPTIONS_OF_DEMO = ["device", "threads", "quiet", "debug"]
+OPTIONS_OF_DEMO = ["device", "threads", "output", "quiet", "debug"]
 
 NEXT_STEPS = (
     ("attn-audit train DATA --encoder bilstm --attention additive --output model.pt",
@@ -22,19 +23,25 @@ NEXT_STEPS = (
 def run_demo(**values: Any) -> None:
     """Audit the packaged model, show report and telling texts, and say what to run next."""
     from attn_audit import demo
+    from attn_audit.cli.output import write_report
+    from attn_audit.config import validate
+    from attn_audit.formats.outputs import require_outputs
+
+    quiet = values["quiet"]
+    flags = said(values)
+    settings = validate({**flags, "model": str(demo.MODEL), "data": str(demo.DATA)}, flags, None)
+    require_outputs(settings)
     from attn_audit.auditing import run_audit
-    from attn_audit.cli.output import print_report
-    from attn_audit.config import AuditSettings
     from attn_audit.formats import words
 
-    said = {name: values[name] for name in ("device", "threads") if values[name] is not None}
-    settings = AuditSettings(model=str(demo.MODEL), data=str(demo.DATA), **said)
-    with watching(quiet=values["quiet"]) as watcher:
+    with watching(quiet=quiet) as watcher:
         report = run_audit(settings, watcher=watcher)
-    print_report(report)
+    write_report(report, settings, format_was_said=False, quiet=quiet)
+    if settings.output:
+        return
     console = Console()
     words.render_telling_examples(report, console, n=3)
-    if not values["quiet"]:
+    if not quiet:
         _show_next_steps(console)
 
 

@@ -1,7 +1,7 @@
 """Writing a report where it was asked for."""
 
 import sys
-from io import StringIO
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -9,49 +9,62 @@ from rich.text import Text
 
 from attn_audit.cli.running import error_console
 from attn_audit.config import AuditSettings
-from attn_audit.files import replacing
 from attn_audit.formats import json, terminal
+from attn_audit.formats.outputs import write_reports
 from attn_audit.formats.safety import printable
 from attn_audit.results.report import Report
+from attn_audit.results.verdict import Verdict
 
 
 def write_report(
-    report: Report, settings: AuditSettings, format_was_said: bool, *, quiet: bool
+    report: Report,
+    settings: AuditSettings,
+    format_was_said: bool,
+    *,
+    verdict: Verdict | None = None,
+    quiet: bool,
 ) -> None:
-    """Write the report to `--output`, to standard output, or to both where both were asked for.
+    """Write an audit's report to every `--output`, to standard output, or to both.
 
     Args:
         report: The report.
         settings: Say where to.
         format_was_said: Whether `--format` was given beside `--output`.
+        verdict: What a policy says of the report; None where none was named.
         quiet: No notes.
     """
-    if settings.output is not None:
-        path = Path(settings.output)
-        with replacing(path) as temporary:
-            temporary.write_text(_as_text(report, path.suffix), encoding="utf-8")
-    if settings.output is None or format_was_said:
-        if settings.format == "json":
-            sys.stdout.write(json.render(report))
-        else:
-            print_report(report)
+    paths = [Path(path) for path in settings.output]
+    if paths:
+        write_reports(report, verdict, paths, origin=paths[0].parent)
+    if not paths or format_was_said:
+        show_report(report, settings.format)
     if not quiet:
-        for what, where in (("report", settings.output), ("records", settings.records)):
-            if where is not None:
-                error_console().print(Text(f"{what} written to {printable(where)}"))
+        say_written("report", paths)
+        say_written("records", [Path(settings.records)] if settings.records else [])
 
 
-def print_report(report: Report) -> None:
-    """Show a report on standard output, in one piece."""
+def show_report(report: Report, format: str) -> None:
+    """Show a report on standard output, in one piece.
+
+    Args:
+        report: Any report.
+        format: `terminal` or `json`.
+    """
+    if format == "json":
+        sys.stdout.write(json.render(report))
+        return
     console = Console()
     with console.capture() as captured:
         terminal.render(report, console)
     sys.stdout.write(captured.get())
 
 
-def _as_text(report: Report, suffix: str) -> str:
-    if suffix == ".json":
-        return json.render(report)
-    text = StringIO()
-    terminal.render(report, Console(file=text, width=100, no_color=True))
-    return text.getvalue()
+def say_written(what: str, paths: Sequence[Path]) -> None:
+    """Note on standard error which files are there now.
+
+    Args:
+        what: They are.
+        paths: Of the files.
+    """
+    for path in paths:
+        error_console().print(Text(f"{what} written to {printable(str(path))}"))

@@ -76,12 +76,26 @@ def settings_of(values: Mapping[str, Any]) -> "AuditSettings":
     """
     from attn_audit.config import load_settings
 
-    flags = {
-        name: str(value) if isinstance(value, Path) else value
+    return load_settings(said(values), values["config"], Path.cwd())
+
+
+def said(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that the command line says, as a configuration file would say them.
+
+    Args:
+        values: Every option of the command by name; None where it was not said.
+    """
+    return {
+        name: _as_in_a_file(value)
         for name, value in values.items()
-        if value is not None and name not in (*SWITCHES, "config")
+        if value not in (None, []) and name not in (*SWITCHES, "config")
     }
-    return load_settings(flags, values["config"], Path.cwd())
+
+
+def _as_in_a_file(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_as_in_a_file(part) for part in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 @contextmanager

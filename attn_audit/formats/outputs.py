@@ -1,41 +1,102 @@
-"""Which files an audit writes, checked before anything is computed."""
+"""The files that a command writes: checked before anything is computed, whole or not there."""
 
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 
 from attn_audit.config import AuditSettings
-from attn_audit.errors import ConfigurationError, OutputError
-from attn_audit.files import require_writable
+from attn_audit.errors import OutputError
+from attn_audit.files import replacing, require_writable
 from attn_audit.formats.record_paths import records_suffix, site_records_path
+from attn_audit.formats.registry import FORMATS, require_format
+from attn_audit.results.relocating import relocated
+from attn_audit.results.report import Report
+from attn_audit.results.verdict import Verdict
 
-REPORT_SUFFIXES = (".json", ".txt")
 
-
-def require_outputs(settings: AuditSettings, config: Path | None = None) -> None:
+def require_outputs(
+    settings: AuditSettings, config: Path | None = None, *, is_judged: bool = False
+) -> None:
     """Refuse outputs that could not be written afterwards, or would overwrite an input.
 
     Args:
         settings: Name the outputs and the inputs.
         config: The configuration file, if one was named.
+        is_judged: Whether a policy judges the report.
 
     Raises:
-        ConfigurationError: A suffix that is no format.
-        OutputError: No such folder, no permission, or the file is an input.
+        ConfigurationError: A suffix that is no format, or a format that takes a policy.
+        OutputError: No such folder, no permission, an input, or a file that is named twice.
     """
-    report, records = (Path(p) if p else None for p in (settings.output, settings.records))
-    if report is not None and report.suffix not in REPORT_SUFFIXES:
-        raise ConfigurationError(
-            f"--output {report}: the suffix says the format, and {report.suffix!r} is none",
-            hint=f"Use one of {', '.join(REPORT_SUFFIXES)}.",
-        )
-    if records is not None:
-        records_suffix(records)
-        if report is not None and report.resolve() == records.resolve():
-            raise OutputError(report, "--output and --records name the same file")
+    reports = [Path(path) for path in settings.output]
     named = (settings.model, settings.data, settings.vocabulary, config)
     inputs = [Path(name) for name in named if name is not None]
-    sites = (
-        site_records_path(records) if records and "all" in (settings.layer, settings.head) else None
-    )
-    for path in (report, records, sites):
-        if path is not None:
-            require_writable(path, inputs)
+    require_reports(reports, inputs, _records_files(settings), is_judged=is_judged)
+
+
+def require_reports(
+    reports: Sequence[Path],
+    inputs: Iterable[Path],
+    records: Sequence[Path] = (),
+    *,
+    is_judged: bool = False,
+) -> None:
+    """The same for a report that is rendered again.
+
+    Args:
+        reports: Where the report goes.
+        inputs: Files that are read.
+        records: Other files that are written.
+        is_judged: Whether a policy judges the report.
+
+    Raises:
+        ConfigurationError: A suffix that is no format, or a format that takes a policy.
+        OutputError: No such folder, no permission, an input, or a file that is named twice.
+    """
+    for path in reports:
+        require_format(path, is_judged=is_judged)
+    taken: set[Path] = set()
+    for path in (*reports, *records):
+        if path.resolve() in taken:
+            options = "--output and --records name" if path in records else "--output names"
+            raise OutputError(path, f"{options} this file twice", hint="Name each file once.")
+        taken.add(path.resolve())
+        require_writable(path, inputs)
+
+
+def _records_files(settings: AuditSettings) -> list[Path]:
+    """The records, and where there are several sites theirs."""
+    if settings.records is None:
+        return []
+    records = Path(settings.records)
+    records_suffix(records)
+    has_several_sites = "all" in (settings.layer, settings.head)
+    return [records, site_records_path(records)] if has_several_sites else [records]
+
+
+def write_reports(
+    report: Report, verdict: Verdict | None, paths: Sequence[Path], origin: Path
+) -> None:
+    """Write a report in several formats: either all files are written, or none is touched.
+
+    Args:
+        report: Any report.
+        verdict: What a policy says of it; None where none was named.
+        paths: Where to; their suffixes decide the formats.
+        origin: The folder that the report's own paths start from.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    texts = [_rendered(relocated(report, origin, path.parent), verdict, path) for path in paths]
+    with ExitStack() as stack:
+        for path, text in zip(paths, texts, strict=True):
+            temporary = stack.enter_context(replacing(path))
+            temporary.write_bytes(text.encode("utf-8"))
+
+
+def _rendered(report: Report, verdict: Verdict | None, path: Path) -> str:
+    require_format(path, is_judged=verdict is not None)
+    text: str = import_module(FORMATS[path.suffix]).render(report, verdict)
+    return text

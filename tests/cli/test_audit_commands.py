@@ -71,6 +71,38 @@ def test_a_text_report_is_a_file_too(
     assert "Attention audit" in (tmp_path / "report.txt").read_text()
 
 
+def test_a_report_goes_to_several_files_at_once(
+    attn_audit: AttnAudit, model: Path, data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    outcome = attn_audit(
+        *("permute", model, data, "--records", "records.csv", "--reproducible"),
+        *("--output", "out/r.json", "--output", "r.json", "--output", "r.md"),
+    )
+    assert outcome.exit_code == 0
+    assert outcome.stdout == ""
+    reports = [json.loads((tmp_path / name).read_text()) for name in ("out/r.json", "r.json")]
+    assert [r["records"]["path"] for r in reports] == ["../records.csv", "records.csv"]
+    assert (tmp_path / "r.md").read_text().startswith("## Attention audit")
+
+
+def test_a_configuration_names_one_output_or_several(
+    attn_audit: AttnAudit, model: Path, data: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "attn-audit.toml"
+    config.write_text('model = "model.pt"\ndata = "data.jsonl"\noutput = ["a.json", "a.csv"]\n')
+    assert attn_audit("permute").exit_code == 0
+    assert attn_audit("permute", "--output", "b.md").exit_code == 0  # a flag wins over the file
+    written = {path.name for path in tmp_path.iterdir()} - {"model.pt", "data.jsonl", config.name}
+    assert written == {"a.json", "a.csv", "b.md"}
+
+
+def test_the_demo_writes_files_too(attn_audit: AttnAudit, tmp_path: Path) -> None:
+    outcome = attn_audit("demo", "--output", "demo.md", "--quiet")
+    assert (outcome.exit_code, outcome.stdout) == (0, "")
+    assert (tmp_path / "demo.md").read_text().startswith("## Attention audit")
+
+
 def test_quiet_says_nothing(attn_audit: AttnAudit, model: Path, data: Path) -> None:
     outcome = attn_audit("audit", model, data, "--output", "report.json", "--quiet")
     assert (outcome.stdout, outcome.stderr) == ("", "")

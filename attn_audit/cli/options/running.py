@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from attn_audit.cli.options.base import HOW, OUTPUT, option
+from attn_audit.formats.registry import FORMATS
 
 RUNNING: dict[str, Any] = {
     "seed": Annotated[
@@ -30,12 +31,13 @@ RUNNING: dict[str, Any] = {
 
 OUTPUTS: dict[str, Any] = {
     "output": Annotated[
-        Path | None,
+        list[Path] | None,
         option(
             "--output",
             panel=OUTPUT,
             metavar="FILE",
-            help="Write the report there instead of to standard output: .json or .txt.",
+            help="Write the report there instead of to standard output; repeat it for more files: "
+            f"{', '.join(FORMATS)}.",
         ),
     ],
     "format": Annotated[
