@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from attn_audit.auditing import audit
+from attn_audit.formats.registry import FORMATS
 from attn_audit.models.attention_pooling.checkpoint import save_checkpoint
 from tests.conftest import REPOSITORY, Checkpoint
 from tests.tiny import tiny_model
@@ -28,7 +30,27 @@ from attn_audit.cli import app
 with contextlib.redirect_stdout(io.StringIO()):
     app({words!r}, standalone_mode=False)
 """
-COMMANDS: tuple[list[str], ...] = ([], ["audit"], ["plan"], ["inspect"], ["train"], ["demo"])
+RENDER = """
+from pathlib import Path
+from attn_audit.cli import app
+from attn_audit.formats.outputs import write_reports
+from attn_audit.formats.registry import FORMATS
+from attn_audit.results.report import Report
+from attn_audit.results.verdict import Verdict
+app(["report", "stored.json"], standalone_mode=False)
+verdict = Verdict(policy="none", policy_sha256="0" * 64, judgements=())
+paths = [Path("out" + suffix) for suffix in FORMATS]
+write_reports(Report.load(Path("stored.json")), verdict, paths, Path())
+"""
+COMMANDS: tuple[list[str], ...] = (
+    [],
+    ["audit"],
+    ["plan"],
+    ["inspect"],
+    ["report"],
+    ["train"],
+    ["demo"],
+)
 
 
 def loaded(code: str, folder: Path) -> set[str]:
@@ -58,6 +80,15 @@ def test_help_needs_no_numbers(tmp_path: Path, words: list[str]) -> None:
     modules = loaded(HELP.format(words=[*words, "--help"]), tmp_path)
     heavy = {"torch", "numpy", "pyarrow", "transformers", "datasets", "attn_audit.config"}
     assert not heavy & modules
+
+
+def test_a_stored_report_is_shown_and_rendered_without_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "stored.json"
+    report = audit("demo", "demo", limit=5, checks="correlation", measures="gradient")
+    path.write_text(report.to_json(), encoding="utf-8")
+    heavy = {"torch", "numpy", "pyarrow", "transformers", "datasets", "scipy"}
+    assert not heavy & loaded(RENDER, tmp_path)
+    assert {f"out{suffix}" for suffix in FORMATS} <= {file.name for file in tmp_path.iterdir()}
 
 
 def test_a_model_of_the_paper_needs_torch_and_little_else(tmp_path: Path, data: Path) -> None:

@@ -9,6 +9,7 @@ from attn_audit.cli.auditing import audit_command, options_of
 from attn_audit.cli.demonstrating import OPTIONS_OF_DEMO, run_demo
 from attn_audit.cli.inspecting import OPTIONS_OF_INSPECT, inspect_model
 from attn_audit.cli.planning import OPTIONS_OF_PLAN, plan_audit
+from attn_audit.cli.reporting import report
 from attn_audit.cli.running import build_command
 from attn_audit.cli.train import train
 from attn_audit.version import __version__
@@ -59,6 +60,7 @@ app.command("inspect")(
         "Its attention is tried out on a few texts: the first of DATA, or without it some of ours.",
     )
 )
+app.command("report")(report)
 app.command("train")(train)
 app.command("demo")(
     build_command(run_demo, OPTIONS_OF_DEMO, "Audit a small packaged model on packaged texts.")

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from attn_audit.cli.options import OPTIONS
+from attn_audit.cli.options import shared
 
 _DATA = "What is learnt"
 _MODEL = "What learns it"
@@ -21,11 +21,6 @@ def _option(name: str, panel: str, help: str, metavar: str | None = None) -> Any
 
 def _number(name: str, panel: str, help: str) -> Any:
     return _option(name, panel, help, "N")
-
-
-def _shared(name: str) -> Any:
-    """An option as all commands know it."""
-    return OPTIONS[name].__metadata__[0]
 
 
 Data = Annotated[
@@ -94,13 +89,13 @@ DevSplit = Annotated[
         "dev-split", _DATA, "Split that decides when to stop. (default: dev, or a tenth held out)"
     ),
 ]
-LabelMap = Annotated[str | None, _shared("label_map")]
-TextField = Annotated[str | None, _shared("text_field")]
-TextPairField = Annotated[str | None, _shared("text_pair_field")]
-LabelField = Annotated[str | None, _shared("label_field")]
-LabelsField = Annotated[str | None, _shared("labels_field")]
-CandidatesField = Annotated[str | None, _shared("candidates_field")]
-IdField = Annotated[str | None, _shared("id_field")]
+LabelMap = Annotated[str | None, shared("label_map")]
+TextField = Annotated[str | None, shared("text_field")]
+TextPairField = Annotated[str | None, shared("text_pair_field")]
+LabelField = Annotated[str | None, shared("label_field")]
+LabelsField = Annotated[str | None, shared("labels_field")]
+CandidatesField = Annotated[str | None, shared("candidates_field")]
+IdField = Annotated[str | None, shared("id_field")]
 
 Epochs = Annotated[int, _number("epochs", _TRAINING, "At most so many.")]
 Patience = Annotated[
@@ -114,10 +109,10 @@ WeightDecay = Annotated[
 ]
 Seed = Annotated[int, _number("seed", _HOW, "Of the first weights and the order of texts.")]
 
-Device = Annotated[Literal["auto", "cpu", "cuda"] | None, _shared("device")]
+Device = Annotated[Literal["auto", "cpu", "cuda"] | None, shared("device")]
 Threads = Annotated[
     int,
     _number("threads", _HOW, "CPU threads: more are hardly faster, and give other weights."),
 ]
-Quiet = Annotated[bool, _shared("quiet")]
-Debug = Annotated[bool, _shared("debug")]
+Quiet = Annotated[bool, shared("quiet")]
+Debug = Annotated[bool, shared("debug")]

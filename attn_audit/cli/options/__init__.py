@@ -10,7 +10,7 @@ from attn_audit.cli.options.inputs import INPUTS, NAMES
 from attn_audit.cli.options.loading import MODELS
 from attn_audit.cli.options.running import OUTPUTS, RUNNING
 
-__all__ = ["MODELS", "NAMES", "OPTIONS", "SWITCHES"]
+__all__ = ["MODELS", "NAMES", "OPTIONS", "SWITCHES", "shared"]
 
 OPTIONS: dict[str, Any] = {
     **INPUTS,
@@ -24,3 +24,12 @@ OPTIONS: dict[str, Any] = {
 
 SWITCHES = ("quiet", "debug")
 """Options of the command itself, not of the audit."""
+
+
+def shared(name: str) -> Any:
+    """A row of the table for a command that writes its own signature.
+
+    Args:
+        name: Of the option.
+    """
+    return OPTIONS[name].__metadata__[0]
