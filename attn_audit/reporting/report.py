@@ -93,7 +93,9 @@ def build_report(
 
 
 def _as_json(record: Record) -> dict[str, object]:
-    return {name: plain(value) for name, value in record.as_dict().items()}
+    """For people to look at: without the weights of single rows, which are many."""
+    values = record.as_dict().items()
+    return {name: plain(value) for name, value in values if name != "adversarial_rows"}
 
 
 def round_seconds(seconds: Mapping[str, float]) -> dict[str, float]:

@@ -1,8 +1,14 @@
 """The record of one audited example: plain values, the same names in JSON, Parquet and CSV."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+MAX_ROW_WEIGHTS = 16_384
+"""Weights of a witness that a record holds row by row, at most: 64 KiB."""
 
 
 class Status(StrEnum):
@@ -87,6 +93,10 @@ class Record:
     adversarial_attention: tuple[float, ...] | None = None
     """The witness: the weights farthest from `attention` that were found to keep the output. Of
     several heads or rows, each with weights of its own, what people would be shown of them."""
+    adversarial_rows: Float32[np.ndarray, "row unit"] | None = field(default=None, compare=False)
+    """Where there are several rows, the witness's weights in each, heads apart: what a model is
+    given to check it again. None for one row, whose weights are `adversarial_attention`, and above
+    `MAX_ROW_WEIGHTS`."""
 
     def as_dict(self) -> dict[str, Any]:
         """All fields by name, in the order in which they stand above."""
@@ -102,5 +112,6 @@ LIST_FIELDS: tuple[str, ...] = (
     "gradient",
     "leave_one_out",
     "adversarial_attention",
+    "adversarial_rows",
 )
-"""Columns with one value a unit: in Parquet and JSONL, not in CSV."""
+"""Columns with one value a unit, or one a row and unit: in Parquet and JSONL, not in CSV."""

@@ -37,6 +37,7 @@ def record_schema(n_logits: int, is_multilabel: bool, fields: Sequence[str] = FI
         | dict.fromkeys(_LABELS, label)
         | dict.fromkeys(LIST_FIELDS, pa.list_(pa.float64()))
         | {"units": pa.list_(pa.string()), "probability": probability}
+        | {"adversarial_rows": pa.list_(pa.list_(pa.float32()))}
         | dict.fromkeys(_COUNTS, pa.int64())
         | {"truncated": pa.bool_()}
     )
@@ -53,7 +54,8 @@ class TableWriter:
     def write(self, records: Sequence[Record] | Sequence[SiteRecord]) -> None:
         """Append records."""
         columns = {
-            name: [getattr(record, name) for record in records] for name in self._schema.names
+            name: [_cell(getattr(record, name)) for record in records]
+            for name in self._schema.names
         }
         self._writer.write_table(pa.table(columns, schema=self._schema))
 
@@ -125,6 +127,13 @@ class RecordTable:
                 start += len(batch)
 
 
+def _cell(value: Any) -> Any:
+    """A matrix as pyarrow takes it: row by row."""
+    return list(value) if isinstance(value, np.ndarray) else value
+
+
 def plain(value: Any) -> Any:
-    """A record's value as JSON knows it: tuples become lists."""
+    """A record's value as JSON knows it: tuples and matrices become lists."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
     return list(value) if isinstance(value, tuple) else value

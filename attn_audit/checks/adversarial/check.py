@@ -12,6 +12,7 @@ from torch import Tensor
 from attn_audit.checks.adversarial.constraint import is_exact, own_interval, upper_bound
 from attn_audit.checks.adversarial.exact import exact_adversary
 from attn_audit.checks.adversarial.gradient import Search, gradient_adversary
+from attn_audit.checks.adversarial.restoring import row_by_row
 from attn_audit.checks.adversarial.witness import Witness
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.columns import Columns, or_none, rows_of
@@ -117,6 +118,10 @@ class Adversarial:
             "status_adversarial": statuses_of_interventions(audited),
             "adversarial_attention": [
                 row if kept else None for row, kept in zip(rows, measured.tolist(), strict=True)
+            ],
+            "adversarial_rows": [
+                row if kept else None
+                for row, kept in zip(row_by_row(audited, witness), measured.tolist(), strict=True)
             ],
         }
 
