@@ -50,6 +50,7 @@ COMMANDS: tuple[list[str], ...] = (
     ["report"],
     ["train"],
     ["demo"],
+    ["verify"],
 )
 
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Float64
-from torch import Tensor
+from jaxtyping import Bool, Float64, Int
 
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.columns import Columns, join_statuses, or_none, rows_of
@@ -63,7 +62,7 @@ class Correlation:
         values = {name: audited.importances[name] for name in self.measures}
         lengths = audited.lengths
         ranks = {
-            name: _ranks(name, importance, lengths)
+            name: ranks_of(name, importance.cpu().numpy(), lengths)
             for name, importance in {"attention": audited.explanation, **values}.items()
         }
         columns: dict[str, Any] = {
@@ -83,9 +82,16 @@ class Correlation:
         return columns
 
 
-def _ranks(name: str, values: Float64[Tensor, "batch unit"], lengths: np.ndarray) -> np.ndarray:
-    """Dense ranks, with values closer than the measure's noise floor tied."""
-    table = values.cpu().numpy()
+def ranks_of(
+    name: str, table: Float64[np.ndarray, "batch unit"], lengths: Int[np.ndarray, " batch"]
+) -> Int[np.ndarray, "batch unit"]:
+    """Dense ranks, with values closer than the measure's noise floor tied.
+
+    Args:
+        name: `attention`, or a measure's.
+        table: Values, at least 0; padding is 0.
+        lengths: Units of each example.
+    """
     match name:
         case "attention":
             table = np.log(np.maximum(table, SMALLEST_WEIGHT))

@@ -12,6 +12,7 @@ from attn_audit.cli.planning import OPTIONS_OF_PLAN, plan_audit
 from attn_audit.cli.reporting import report
 from attn_audit.cli.running import build_command
 from attn_audit.cli.train import train
+from attn_audit.cli.verifying import OPTIONS_OF_VERIFY, verify
 from attn_audit.version import __version__
 
 app = typer.Typer(
@@ -61,6 +62,16 @@ app.command("inspect")(
     )
 )
 app.command("report")(report)
+app.command("verify")(
+    build_command(
+        verify,
+        OPTIONS_OF_VERIFY,
+        "Check a report again: its witnesses, its numbers, its summaries.\n\n"
+        "Every stored adversarial witness is replayed, all numbers of a random tenth of the "
+        "examples are computed again, and the report is summed up again from its records. Exit "
+        "code 1 if anything does not hold.",
+    )
+)
 app.command("train")(train)
 app.command("demo")(
     build_command(run_demo, OPTIONS_OF_DEMO, "Audit a small packaged model on packaged texts.")

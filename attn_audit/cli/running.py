@@ -36,15 +36,16 @@ def error_console() -> Console:
 
 
 def build_command(
-    run: Callable[..., None], options: Sequence[str], help: str
+    run: Callable[..., None], options: Sequence[str] | Mapping[str, Any], help: str
 ) -> Callable[..., None]:
     """A command with rows of the option table as its parameters.
 
     Args:
         run: Called with every option by name.
-        options: Rows of the table.
+        options: Names of rows of the table; or rows by name, its own among them.
         help: The command's description.
     """
+    rows = options if isinstance(options, Mapping) else {name: OPTIONS[name] for name in options}
 
     def command(**values: Any) -> None:
         with guard(debug=bool(values.get("debug"))):
@@ -55,12 +56,12 @@ def build_command(
             name,
             inspect.Parameter.KEYWORD_ONLY,
             default=False if name in SWITCHES else None,
-            annotation=OPTIONS[name],
+            annotation=row,
         )
-        for name in options
+        for name, row in rows.items()
     ]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {name: OPTIONS[name] for name in options}
+    command.__annotations__ = dict(rows)
     command.__doc__ = help
     return command
 

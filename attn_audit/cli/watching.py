@@ -13,17 +13,18 @@ from attn_audit.formats.safety import printable
 
 
 @contextmanager
-def watching(*, quiet: bool) -> Iterator[Watcher]:
+def watching(*, quiet: bool, doing: str = "auditing") -> Iterator[Watcher]:
     """Show how an audit goes.
 
     Args:
         quiet: Show nothing.
+        doing: What stands before the bar.
     """
     console = error_console()
     if quiet:
         yield Watcher()
     elif console.is_terminal:
-        with _bar(console) as on_progress:
+        with _bar(console, doing) as on_progress:
             yield Watcher(on_progress, _notes(console))
     else:
         yield Watcher(on_note=_notes(console))
@@ -37,17 +38,17 @@ def _notes(console: Console) -> Callable[[str], None]:
 
 
 @contextmanager
-def _bar(console: Console) -> Iterator[Callable[[Progress], None]]:
+def _bar(console: Console, doing: str) -> Iterator[Callable[[Progress], None]]:
     from rich import progress as rich
 
     with rich.Progress(
-        "auditing",
+        "{task.description}",
         rich.BarColumn(),
         rich.TextColumn("{task.fields[text]}"),
         console=console,
         transient=True,
     ) as bar:
-        task = bar.add_task("auditing", total=None, text="")
+        task = bar.add_task(doing, total=None, text="")
         start = monotonic()
 
         def on_progress(progress: Progress) -> None:

@@ -1,0 +1,57 @@
+"""`verify`: a report checked again, against its records, its model and its data."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from attn_audit.cli.options import OPTIONS
+from attn_audit.cli.options.base import HOW, option
+from attn_audit.cli.watching import watching
+from attn_audit.errors import ConfigurationError
+
+_AGAIN = ("adapter", "trust_remote_code", "vocabulary", "device", "batch_size", "threads")
+"""What a report cannot say: code to run, and what concerns this machine."""
+
+OPTIONS_OF_VERIFY: dict[str, Any] = {
+    "report": Annotated[
+        Path,
+        typer.Argument(
+            metavar="REPORT", help="A .json report with its records.", show_default=False
+        ),
+    ],
+    **{name: OPTIONS[name] for name in ("model", "data", *_AGAIN)},
+    "seed": Annotated[
+        int | None,
+        option("--seed", panel=HOW, metavar="N", help="Another tenth of the examples."),
+    ],
+    **{name: OPTIONS[name] for name in ("format", "quiet", "debug")},
+}
+
+
+def verify(**values: Any) -> None:
+    """Check a report again, show what holds, and exit with 1 if anything does not."""
+    missing = [name for name in ("report", "model", "data") if values[name] is None]
+    if missing:
+        raise ConfigurationError(
+            f"nothing to verify: no {' and no '.join(name.upper() for name in missing)} given",
+            hint="Give the report, and the model and the data that it is of.",
+        )
+    from attn_audit.formats import verification
+    from attn_audit.verifying import verify_report
+
+    said = {
+        name: str(values[name]) if isinstance(values[name], Path) else values[name]
+        for name in ("model", "data", *_AGAIN)
+        if values[name] is not None
+    }
+    with watching(quiet=values["quiet"], doing="verifying") as watcher:
+        found = verify_report(values["report"], said, seed=values["seed"] or 0, watcher=watcher)
+    if values["format"] == "json":
+        sys.stdout.write(found.model_dump_json(indent=2) + "\n")
+    else:
+        verification.render(found, Console())
+    if not found.holds:
+        raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""Checking a report again: its witnesses, its numbers, its summaries."""

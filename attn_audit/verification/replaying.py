@@ -1,0 +1,142 @@
+"""Records and data side by side: every witness is replayed, and some examples audited again."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from attn_audit.checks.adversarial.check import Adversarial
+from attn_audit.checks.base import Check
+from attn_audit.checks.reading import read_batches
+from attn_audit.data.batching import shards
+from attn_audit.data.example import Example
+from attn_audit.engine.batching import spread_batches
+from attn_audit.engine.plan import Plan
+from attn_audit.engine.running import MAX_SHARD_CHARACTERS, run
+from attn_audit.engine.stopwatch import Stopwatch
+from attn_audit.engine.watching import Progress, Watcher
+from attn_audit.models.base import AuditedModel
+from attn_audit.results.record import Record
+from attn_audit.results.site_record import SiteRecord
+from attn_audit.verification.numbers import Numbers
+from attn_audit.verification.tally import Tally
+from attn_audit.verification.witnesses import Witnesses
+
+Pair = tuple[Example, Record]
+
+
+def paired(
+    examples: Iterable[Example], records: Iterable[Sequence[Record]], order: Tally
+) -> Iterator[Pair]:
+    """Each example with its record, as far as they belong together.
+
+    Args:
+        examples: Of the data, as the audit read them.
+        records: In the same order.
+        order: Counts them; from the first that does not fit on, nothing can be compared.
+    """
+    waiting = (record for some in records for record in some)
+    for example in examples:
+        record = next(waiting, None)
+        found = None if record is None else record.id
+        order.require(example.id, "id", found, example.id, found == example.id)
+        if record is None or record.id != example.id:
+            return
+        yield example, record
+    beyond = next(waiting, None)
+    if beyond is not None:
+        order.require(beyond.id, "id", beyond.id, None, False)
+
+
+@dataclass
+class Replaying:
+    """What is compared with the model, shard by shard."""
+
+    model: AuditedModel
+    plan: Plan
+    watcher: Watcher
+    sample: frozenset[str]
+    site_records: dict[str, list[SiteRecord]]
+    """Of the sample."""
+    witnesses: Witnesses
+    numbers: Numbers
+    of_sites: Numbers
+    n_total: int
+    """Examples to replay and to audit again, for the bar."""
+    n_finished: int = 0
+
+    def run(self, pairs: Iterable[Pair]) -> None:
+        """Compare everything.
+
+        Args:
+            pairs: Examples with their records.
+        """
+        by_id: dict[str, Record] = {}
+        examples = _noting(pairs, by_id)
+        for shard in shards(examples, self.plan.shard_size, MAX_SHARD_CHARACTERS):
+            records = [by_id[example.id] for example in shard]
+            self._replay(shard, records)
+            self._audit_again([example for example in shard if example.id in self.sample], by_id)
+            for example in shard:
+                del by_id[example.id]
+
+    def _replay(self, shard: Sequence[Example], records: Sequence[Record]) -> None:
+        kept = [i for i, record in enumerate(records) if self.witnesses.require_kept(record)]
+        if not kept:
+            return
+        encoded = self.model.encode([shard[i] for i in kept])
+        of_id = {records[i].id: records[i] for i in kept}
+        for indices in spread_batches(encoded, range(len(encoded)), self.plan.limits):
+            batch = self.model.collate([encoded[i] for i in indices])
+            for (audited,) in read_batches(self.model, batch, self.plan.sites[:1], self.plan.seed):
+                self.witnesses.replay(audited, [of_id[name] for name in audited.ids])
+            self._tell(len(indices))
+
+    def _audit_again(self, examples: Sequence[Example], by_id: dict[str, Record]) -> None:
+        if not examples:
+            return
+        for findings in run(self.model, examples, self.plan, Stopwatch(), Watcher()):
+            for finding in findings:
+                record = by_id[finding.record.id]
+                self.numbers.compare(record, finding.record, n_units=record.n_units)
+                self._compare_sites(record, finding.site_records)
+            self._tell(len(findings))
+
+    def _compare_sites(self, record: Record, found: Sequence[SiteRecord]) -> None:
+        stored = {(one.layer, one.head): one for one in self.site_records.get(record.id, [])}
+        for site in found:
+            where = f" at layer {site.layer}" + ("" if site.head is None else f", head {site.head}")
+            one = stored.get((site.layer, site.head))
+            if one is None:
+                self.of_sites.tallies[0].require(record.id, f"record{where}", None, "one", False)
+            else:
+                self.of_sites.compare(one, site, where, record.n_units)
+
+    def _tell(self, n_examples: int) -> None:
+        self.n_finished += n_examples
+        if self.watcher.on_progress is not None:
+            self.watcher.on_progress(Progress(self.n_finished, self.n_total, None))
+
+
+def _noting(pairs: Iterable[Pair], by_id: dict[str, Record]) -> Iterator[Example]:
+    for example, record in pairs:
+        by_id[example.id] = record
+        yield example
+
+
+def checks_again(checks: Sequence[Check], *, has_several_sites: bool) -> tuple[Check, ...]:
+    """The checks that the sample is audited with.
+
+    The witness itself says more than a search for another: one step finds what else is stored, the
+    bounds. Only the witnesses of other sites are not kept.
+
+    Args:
+        checks: Of the audit.
+        has_several_sites: Whether there are records of other sites.
+    """
+    if has_several_sites:
+        return tuple(checks)
+    return tuple(
+        Adversarial(check.epsilon, check.method, n_iterations=1, n_restarts=1)
+        if isinstance(check, Adversarial)
+        else check
+        for check in checks
+    )

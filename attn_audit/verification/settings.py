@@ -1,0 +1,64 @@
+"""The settings of an audit, from its report: what it takes to compute the same numbers again."""
+
+from typing import Any
+
+from attn_audit.config import AuditSettings, validate
+from attn_audit.errors import ConfigurationError
+from attn_audit.results.report import Report
+
+_AS_STORED = (
+    "checks", "measures", "epsilon", "permutations", "method", "iterations", "restarts", "layer",
+    "rows", "unit", "max_length", "revision", "seed", "batch_size", "threads",
+)  # fmt: skip
+_HUB = "HuggingFace"
+
+
+def settings_of_report(report: Report, said: dict[str, Any]) -> AuditSettings:
+    """The settings that the audit was run with, and what the user says again.
+
+    Args:
+        report: Any report.
+        said: `model` and `data`; `adapter` and `trust_remote_code`, which name code to run and are
+            never taken from a file; what concerns this machine.
+
+    Raises:
+        ConfigurationError: The report names code, and the user does not.
+    """
+    _require_code_again(report, said)
+    stored = {name: getattr(report.settings, name) for name in _AS_STORED}
+    stored |= {f"{role}_field": name for role, name in report.settings.fields.items()}
+    stored |= {
+        "head": "mean" if report.settings.head is None else report.settings.head,
+        "label_map": report.settings.label_map,
+        "limit": report.data.limit,
+        "split": report.data.split or report.data.name.split(".")[0],
+        "device": "cpu" if report.settings.device == "cpu" else "auto",
+    }
+    if report.model.format == _HUB:
+        stored |= _of_loading(report)
+    values = stored | said
+    return validate(values, said, None)
+
+
+def _of_loading(report: Report) -> dict[str, Any]:
+    """What the report says of a HuggingFace model beside its settings."""
+    found = report.model.findings
+    return {
+        "dtype": report.model.dtype,
+        "task": "binary" if report.model.task == "binary" else None,
+        "removal": None if found is None else found.removal,
+    }
+
+
+def _require_code_again(report: Report, said: dict[str, Any]) -> None:
+    settings = report.settings
+    if settings.adapter is not None and said.get("adapter") is None:
+        raise ConfigurationError(
+            f"the audit ran code of yours, --adapter {settings.adapter}: no file may name it",
+            hint="If you trust it, give --adapter again.",
+        )
+    if settings.trust_remote_code and not said.get("trust_remote_code"):
+        raise ConfigurationError(
+            "the audit ran the Python code that comes with the model: no file may allow that",
+            hint="If you trust it, give --trust-remote-code again.",
+        )

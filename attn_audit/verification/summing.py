@@ -1,0 +1,91 @@
+"""The report's summaries, computed again from its records."""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from attn_audit.reporting.recording import Recording, RecordsPaths
+from attn_audit.reporting.report import build_report
+from attn_audit.results.record import Record
+from attn_audit.results.report import Report
+from attn_audit.results.site_record import SiteRecord
+from attn_audit.results.table import RecordTable
+from attn_audit.verification.tally import Tally
+from attn_audit.verification.tolerances import SUMMARY
+
+
+def summed_up(
+    report: Report,
+    records: Iterable[Sequence[Record]],
+    site_records: Iterable[Sequence[SiteRecord]],
+) -> Report:
+    """The report that these records give.
+
+    Args:
+        report: As it is stored; what is not summed up is taken from it.
+        records: Of every example, some at a time.
+        site_records: Of every example at every other site.
+    """
+    with tempfile.TemporaryDirectory(prefix="attn-audit-") as folder:
+        table = Path(folder) / "records.parquet"
+        is_multilabel = report.model.task == "multilabel"
+        n_logits = 1 if report.model.task == "binary" else len(report.model.labels)
+        with Recording(
+            table, RecordsPaths(None, None), n_logits=n_logits, is_multilabel=is_multilabel
+        ) as recording:
+            for found in records:
+                recording.add(found, [])
+            for of_sites in site_records:
+                recording.add([], of_sites)
+        counted = {
+            "n_examples": len(RecordTable(table)),
+            "n_labelled": recording.n_labelled,
+            "n_truncated": recording.n_truncated,
+            "n_readout_deleted": recording.n_readout_deleted,
+        }
+        return build_report(
+            RecordTable(table),
+            tool=report.tool,
+            model=report.model,
+            data=report.data.model_copy(update=counted),
+            settings=report.settings,
+            self_checks=report.self_checks,
+            telling=recording.telling,
+            sites=recording.sites,
+            records_file=report.records,
+        )
+
+
+def compare_summaries(stored: Report, found: Report) -> Tally:
+    """Every value of two reports, one by one.
+
+    Args:
+        stored: As it was written.
+        found: From `summed_up`.
+    """
+    tally = Tally("summary", "every value", SUMMARY.limit, SUMMARY.reason)
+    ours, theirs = found.model_dump(mode="json"), stored.model_dump(mode="json")
+    for path, one, other in _pairs("", theirs | {"run": None}, ours):
+        if _is_number(one) and _is_number(other):
+            size = max(abs(one), abs(other), 1e-12)
+            tally.compare(None, path, one, other, abs(one - other) / size)
+        else:
+            tally.require(None, path, one, other, one == other)
+    return tally
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _pairs(path: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Values at the same place; where the places themselves differ, what stands there."""
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        for key in one:
+            yield from _pairs(f"{path}.{key}".lstrip("."), one[key], other[key])
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for i, (first, second) in enumerate(zip(one, other, strict=True)):
+            yield from _pairs(f"{path}[{i}]", first, second)
+    else:
+        yield path, one, other

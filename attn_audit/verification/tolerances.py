@@ -1,0 +1,106 @@
+"""How far a number may be from what was stored and still be the same number.
+
+Computed again in other batches, by other threads or on another device, a number is not the same to
+the last bit. What follows says of each how far rounding may take it; all of it stands in the
+result beside the largest deviation that was met.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float64
+
+HALF_PRECISION = ("bfloat16", "float16")
+COARSER = 100.0
+"""Half precision has 8 to 11 bits where float32 has 24: probabilities move by about 1e-3."""
+
+TAU_LIMIT = 0.02
+SHARE_LIMIT = 0.03
+SMALL_WEIGHT = 1e-3
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """The largest deviation that is rounding, and why."""
+
+    limit: float
+    reason: str
+    is_of_the_model: bool = True
+    """Whether it grows where the model computes in half precision."""
+
+    def at(self, dtype: str) -> "Tolerance":
+        """The tolerance for a model of that precision.
+
+        Args:
+            dtype: `float32`, ...
+        """
+        if dtype not in HALF_PRECISION or not self.is_of_the_model:
+            return self
+        return Tolerance(self.limit * COARSER, f"{self.reason}; {dtype}")
+
+
+OUTPUT = Tolerance(1e-4, "outputs, as in the self-check: float32 logits, added up in another order")
+WEIGHT = Tolerance(
+    1e-3, "attention, in parts of the weight itself or of 0.001: scores round to about 1e-5"
+)
+MASS = Tolerance(1e-4, "sums and maxima of float32 weights")
+GRADIENT = Tolerance(1e-3, "gradients, in parts of the text's largest: a float32 backward pass")
+DIVERGENCE = Tolerance(1e-4, "divergences in nats: float64, from float32 weights")
+BOUND = Tolerance(
+    1e-3, "optima and bounds: where the output is steep, epsilon magnifies the logits' rounding"
+)
+SEARCHED = Tolerance(0.02, "searches, in nats: hundreds of steps magnify rounding")
+TAU = Tolerance(
+    TAU_LIMIT, "taus, or two pairs of a short text: ranks closer than rounding flip", False
+)
+SHARE = Tolerance(
+    SHARE_LIMIT, "shares of permutations, or one of a few: those just at epsilon flip", False
+)
+DISTRIBUTION = Tolerance(
+    1e-5, "distributions: from a sum of 1, below 0, or where a row may not attend; float32", False
+)
+DERIVED = Tolerance(
+    1e-6, "rankings of the record's own lists, by the same code: decimals of p-values", False
+)
+SUMMARY = Tolerance(
+    1e-9, "summaries, in parts of the number itself: the same sums of the same records", False
+)
+
+
+def weight_scale(stored: Float64[np.ndarray, " unit"]) -> Float64[np.ndarray, " unit"]:
+    """What a deviation of attention weights is measured in: each weight itself.
+
+    Args:
+        stored: Weights, 0 to 1.
+    """
+    scale: np.ndarray = np.maximum(stored, SMALL_WEIGHT)
+    return scale
+
+
+def gradient_scale(stored: Float64[np.ndarray, " unit"]) -> Float64[np.ndarray, " unit"]:
+    """What a deviation of gradients is measured in: the text's largest.
+
+    Args:
+        stored: Importance by gradient, at least 0.
+    """
+    largest = float(stored.max(initial=0.0))
+    return np.full(len(stored), largest if largest > 0 else 1.0)
+
+
+def tau_scale(n_units: int) -> float:
+    """By how much a tau of few units may move more: one flipped pair is 4 / n (n - 1).
+
+    Args:
+        n_units: Of the text.
+    """
+    flipped = 2 * 4 / max(1, n_units * (n_units - 1))
+    return max(1.0, flipped / TAU_LIMIT)
+
+
+def share_scale(n_permutations: int) -> float:
+    """By how much a share of few permutations may move more: one of them.
+
+    Args:
+        n_permutations: Of the text.
+    """
+    return max(1.0, 1 / n_permutations / SHARE_LIMIT)

@@ -1,0 +1,140 @@
+"""The use case: re-check a report's witnesses and numbers against the model and the data."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from attn_audit.auditing import N_TRIAL
+from attn_audit.checks.selection import make_checks, select_sites
+from attn_audit.config import AuditSettings
+from attn_audit.engine.arithmetic import full_precision
+from attn_audit.engine.batch_limits import batch_limits
+from attn_audit.engine.plan import Plan
+from attn_audit.engine.watching import Watcher
+from attn_audit.inputs import AuditedData, load_named_model
+from attn_audit.models.base import AuditedModel, Site
+from attn_audit.models.self_check import self_check
+from attn_audit.results.record import Record
+from attn_audit.results.report import Report
+from attn_audit.results.site_record import SiteRecord
+from attn_audit.results.verification import Verification
+from attn_audit.verification.numbers import Expected, Numbers
+from attn_audit.verification.rankings import Rankings
+from attn_audit.verification.replaying import Replaying, checks_again, paired
+from attn_audit.verification.sampling import chosen
+from attn_audit.verification.settings import settings_of_report
+from attn_audit.verification.stored import StoredAudit, require_same
+from attn_audit.verification.summing import compare_summaries, summed_up
+from attn_audit.verification.tally import Tally, claims_of
+from attn_audit.verification.witnesses import Witnesses
+
+
+def verify_report(
+    report: Path, said: dict[str, Any], *, seed: int = 0, watcher: Watcher
+) -> Verification:
+    """Re-check every stored witness, every summary, and all numbers of a tenth of the examples.
+
+    Args:
+        report: A JSON report, with its records where it says that they are.
+        said: `model` and `data`, and what else the user says: `adapter`, `trust_remote_code`,
+            `vocabulary`, `device`, `threads`, `batch_size`.
+        seed: Of the sample.
+        watcher: Is told how it goes.
+
+    Returns:
+        What holds and what does not.
+
+    Raises:
+        UsageError: The report has no records or other ones, or model or data are not its own.
+        AuditFailedError: The model fails the self-check, or its outputs are not numbers.
+    """
+    start = time.perf_counter()
+    stored = StoredAudit.load(report)
+    settings = settings_of_report(stored.report, said)
+    with full_precision(settings.threads):
+        trial, data = AuditedData.of(settings).peek(N_TRIAL)
+        notes = [require_same("data", data.source, stored.report.data.sha256, data.sha256)]
+        model = load_named_model(settings, trial)
+        name, sha256 = str(settings.model), model.describe().sha256
+        notes.append(require_same("model", name, stored.report.model.sha256, sha256))
+        rankings, summary, ids = _check_records(stored)
+        sample = chosen(ids, stored.report.records.sha256 if stored.report.records else "", seed)
+        work = _replaying(stored, settings, model, sample, watcher)
+        self_check(model, model.encode(trial), work.plan.sites[0])
+        order = Tally("records", "examples are those of the data")
+        work.run(paired(data.sampled(settings), stored.records(), order))
+    tallies = (
+        *work.witnesses.tallies, *work.numbers.tallies, *work.of_sites.tallies, order,
+        *rankings.tallies, summary,
+    )  # fmt: skip
+    claims = claims_of(tallies)
+    return Verification(
+        report=str(report),
+        model=str(settings.model),
+        data=str(settings.data),
+        n_examples=len(ids),
+        n_witnesses=work.witnesses.n_replayed,
+        n_not_kept=work.witnesses.n_not_kept,
+        n_sampled=len(sample),
+        seed=seed,
+        notes=tuple(note for note in notes if note is not None),
+        claims=tuple(claims),
+        holds=all(claim.holds for claim in claims),
+        seconds=round(time.perf_counter() - start, 3),
+    )
+
+
+def _check_records(stored: StoredAudit) -> tuple[Rankings, Tally, list[str]]:
+    """What the records say of themselves, and whether the report sums them up."""
+    rankings, ids = Rankings(), list[str]()
+
+    def read() -> Iterator[Sequence[Record]]:
+        for records in stored.records():
+            rankings.check(records)
+            ids.extend(record.id for record in records)
+            yield records
+
+    found = summed_up(stored.report, read(), stored.site_records())
+    return rankings, compare_summaries(stored.report, found), ids
+
+
+def _replaying(
+    stored: StoredAudit,
+    settings: AuditSettings,
+    model: AuditedModel,
+    sample: frozenset[str],
+    watcher: Watcher,
+) -> Replaying:
+    report = stored.report
+    (main,) = select_sites(settings, model)
+    sites = (main, *(Site(site.layer, site.head, main.rows) for site in report.sites))
+    checks = checks_again(make_checks(settings, model), has_several_sites=len(sites) > 1)
+    dtype = report.model.dtype
+    has_adversary = report.checks.adversarial is not None
+    return Replaying(
+        model=model,
+        plan=Plan(checks, sites, settings.seed, batch_limits(model, settings.batch_size)),
+        watcher=watcher,
+        sample=sample,
+        site_records=_of_sample(stored.site_records(), sample),
+        witnesses=Witnesses(report.settings.epsilon, dtype),
+        numbers=Numbers("sample", Expected(dtype, settings.permutations, searches_again=False)),
+        of_sites=Numbers("sites", Expected(dtype, settings.permutations, searches_again=True)),
+        n_total=_n_examples(report) * has_adversary + len(sample),
+    )
+
+
+def _n_examples(report: Report) -> int:
+    return report.data.n_examples
+
+
+def _of_sample(
+    site_records: Iterable[Sequence[SiteRecord]], sample: frozenset[str]
+) -> dict[str, list[SiteRecord]]:
+    found: dict[str, list[SiteRecord]] = {}
+    for some in site_records:
+        for record in some:
+            if record.id in sample:
+                found.setdefault(record.id, []).append(record)
+    return found

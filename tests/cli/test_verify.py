@@ -1,0 +1,76 @@
+"""`verify`: words in; exit code, output and messages out."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import AttnAudit
+from tests.verification.forging import Rows, forge
+
+
+@pytest.fixture
+def report(attn_audit: AttnAudit, model: Path, data: Path) -> Path:
+    """An audit of eight texts, records beside it."""
+    outcome = attn_audit(
+        "audit", model, data, "--output", "report.json", "--records", "report.jsonl", "--quiet"
+    )
+    assert outcome.exit_code == 0
+    return Path("report.json")
+
+
+def lower_a_divergence(rows: Rows) -> None:
+    rows[2]["max_jsd"] -= 0.05
+
+
+def test_what_holds(attn_audit: AttnAudit, model: Path, data: Path, report: Path) -> None:
+    outcome = attn_audit("verify", report, model, data)
+    assert outcome.exit_code == 0
+    assert "8 witnesses; all numbers of 1 example (seed 0)" in outcome.stdout
+    assert "Everything holds" in outcome.stdout
+    assert "do not" not in outcome.stdout
+    assert outcome.stderr == ""
+
+
+def test_what_does_not(attn_audit: AttnAudit, model: Path, data: Path, report: Path) -> None:
+    forge(report, lower_a_divergence)
+    outcome = attn_audit("verify", report, model, data)
+    assert outcome.exit_code == 1
+    assert "What does not hold" in outcome.stdout
+    assert "e2" in outcome.stdout
+    assert "max_jsd" in outcome.stdout
+    assert "Not everything holds" in outcome.stdout
+
+
+def test_as_json(attn_audit: AttnAudit, model: Path, data: Path, report: Path) -> None:
+    forge(report, lower_a_divergence)
+    outcome = attn_audit("verify", report, model, data, "--format", "json", "--seed", "5")
+    assert outcome.exit_code == 1
+    found = json.loads(outcome.stdout)
+    assert (found["holds"], found["seed"]) == (False, 5)
+    failed = [claim for claim in found["claims"] if claim["n_failed"]]
+    assert failed[0]["failures"][0]["example"] == "e2"
+
+
+def test_other_data_is_wrong_usage(
+    attn_audit: AttnAudit, model: Path, data: Path, report: Path
+) -> None:
+    data.write_text(data.read_text().replace("w9", "w10"))
+    outcome = attn_audit("verify", report, model, data)
+    assert outcome.exit_code == 2
+    assert "is not the data of this report" in outcome.stderr
+    assert outcome.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "no REPORT and no MODEL and no DATA given"),
+        (["report.json", "model.pt"], "no DATA given"),
+        (["nowhere.json", "model.pt", "data.jsonl"], "cannot read the report nowhere.json"),
+    ],
+)
+def test_what_is_missing_is_said(attn_audit: AttnAudit, words: list[str], message: str) -> None:
+    outcome = attn_audit("verify", *words)
+    assert outcome.exit_code == 2
+    assert message in outcome.stderr

@@ -1,0 +1,55 @@
+"""An audit on the disk, to be verified."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from attn_audit.engine.watching import Watcher
+from attn_audit.results.verification import Claim, Verification
+from attn_audit.verifying import verify_report
+from tests.tiny import tiny_model
+from tests.verification.forging import save_audit, save_model, save_texts
+
+
+@dataclass(frozen=True)
+class Audited:
+    """Where everything lies."""
+
+    model: Path
+    data: Path
+    report: Path
+
+    def verify(self, **said: Any) -> Verification:
+        """Check the report again."""
+        given = {"model": str(self.model), "data": str(self.data), **said}
+        return verify_report(self.report, given, watcher=Watcher())
+
+
+@pytest.fixture
+def audited(tmp_path: Path) -> Audited:
+    """A tiny BiLSTM on twelve texts."""
+    return audit_into(tmp_path)
+
+
+def audit_into(folder: Path, model: Any = None, **settings: Any) -> Audited:
+    """Audit a tiny model, and keep everything in a folder."""
+    saved = save_model(model or tiny_model(), folder / "model.pt")
+    data = save_texts(folder / "data.jsonl", is_pair=settings.pop("is_pair", False))
+    return Audited(saved, data, save_audit(saved, data, folder / "report.json", **settings))
+
+
+@pytest.fixture
+def everything_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compute all examples again, not a tenth."""
+    monkeypatch.setattr("attn_audit.verification.sampling.SHARE", 1.0)
+
+
+def failed(found: Verification) -> dict[str, Claim]:
+    """The claims that do not hold, by name."""
+    return {claim.name: claim for claim in found.claims if not claim.holds}
+
+
+Change = Callable[[dict[str, Any]], None]

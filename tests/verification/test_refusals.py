@@ -1,0 +1,100 @@
+"""What cannot be verified is refused, with what differs."""
+
+from pathlib import Path
+
+import pytest
+
+from attn_audit.errors import ConfigurationError, UsageError
+from attn_audit.formats.stored_records import RecordsError
+from attn_audit.results.report import Report
+from tests.tiny import tiny_model
+from tests.verification.conftest import Audited, audit_into
+from tests.verification.forging import rehash, save_model, save_texts
+
+
+def test_refuses_another_model(audited: Audited, tmp_path: Path) -> None:
+    other = save_model(tiny_model(seed=1), tmp_path / "other.pt")
+    with pytest.raises(UsageError, match=r"other.pt is not the model of this report: its SHA-256"):
+        audited.verify(model=str(other))
+
+
+def test_refuses_other_data(audited: Audited, tmp_path: Path) -> None:
+    other = save_texts(tmp_path / "other.jsonl", seed=1)
+    with pytest.raises(UsageError, match=r"other.jsonl is not the data of this report"):
+        audited.verify(data=str(other))
+
+
+def test_refuses_a_report_without_records(audited: Audited) -> None:
+    stored = Report.load(audited.report)
+    audited.report.write_text(stored.model_copy(update={"records": None}).to_json())
+    with pytest.raises(RecordsError, match="names no records"):
+        audited.verify()
+
+
+def test_refuses_records_that_are_not_there(audited: Audited) -> None:
+    audited.report.with_suffix(".jsonl").unlink()
+    with pytest.raises(RecordsError, match=r"are not there: no .*report\.jsonl"):
+        audited.verify()
+
+
+def test_refuses_records_of_another_hash(audited: Audited) -> None:
+    records = audited.report.with_suffix(".jsonl")
+    records.write_text(records.read_text() + "\n")
+    with pytest.raises(RecordsError, match=r"is not the file that .* was written with"):
+        audited.verify()
+
+
+def test_refuses_records_without_lists(tmp_path: Path) -> None:
+    audited = audit_into(tmp_path, records=tmp_path / "records.csv")
+    with pytest.raises(RecordsError, match="records in CSV hold no witnesses"):
+        audited.verify()
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("{", "Expecting property name"),
+        ("[1]\n", "line 1 does not hold the fields of a record"),
+        ('{"id": "a"}\n', "line 1 does not hold the fields of a record"),
+    ],
+)
+def test_refuses_records_that_are_none(audited: Audited, content: str, problem: str) -> None:
+    audited.report.with_suffix(".jsonl").write_text(content)
+    rehash(audited.report)
+    with pytest.raises(RecordsError, match=problem):
+        audited.verify()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [('"n_units": ', '"n_units": "x", "no": '), ('"attention": [', '"attention": ["x", ')],
+)
+def test_refuses_records_of_other_types(audited: Audited, old: str, new: str) -> None:
+    records = audited.report.with_suffix(".jsonl")
+    records.write_text(records.read_text().replace(old, new, 1))
+    rehash(audited.report)
+    with pytest.raises(RecordsError, match="cannot read the records"):
+        audited.verify()
+
+
+def test_asks_for_code_again(audited: Audited) -> None:
+    stored = Report.load(audited.report)
+    for update, flag in (
+        ({"adapter": "mine.py:load"}, "--adapter mine.py:load"),
+        ({"trust_remote_code": True}, "no file may allow that"),
+    ):
+        settings = stored.settings.model_copy(update=update)
+        audited.report.write_text(stored.model_copy(update={"settings": settings}).to_json())
+        with pytest.raises(ConfigurationError, match=flag):
+            audited.verify()
+
+
+def test_says_where_there_is_no_hash(audited: Audited) -> None:
+    stored = Report.load(audited.report)
+    data = stored.data.model_copy(update={"sha256": None})
+    audited.report.write_text(stored.model_copy(update={"data": data}).to_json())
+    found = audited.verify()
+    assert found.holds
+    assert found.notes == (
+        "the report holds no hash of the data: only its numbers tell whether it is the same",
+    )

@@ -1,0 +1,226 @@
+"""An honest report holds; of a forged one everything that was changed is found and named."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from attn_audit.models.attention_pooling.architecture import EncoderKind
+from attn_audit.models.task import TaskKind
+from attn_audit.results.report import Report
+from tests.tiny import tiny_model
+from tests.verification.conftest import Audited, Change, audit_into, failed
+from tests.verification.forging import Rows, forge, rehash, save_audit
+
+
+def test_an_untouched_report_holds(audited: Audited) -> None:
+    found = audited.verify()
+    assert found.holds
+    assert (found.n_examples, found.n_sampled) == (12, 2)
+    assert found.n_witnesses > 5
+    assert {claim.subject for claim in found.claims} == {
+        "witnesses",
+        "sample",
+        "records",
+        "summary",
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "settings"),
+    [
+        (tiny_model(EncoderKind.CNN, kind=TaskKind.MULTICLASS, n_labels=3), {"iterations": 20}),
+        (tiny_model(kind=TaskKind.MULTILABEL, n_labels=3), {"iterations": 20}),
+        (tiny_model(EncoderKind.AVERAGE, is_pair=True), {"is_pair": True, "iterations": 20}),
+        (tiny_model(), {"checks": "correlation", "measures": "gradient"}),
+        (tiny_model(), {"checks": "permutation", "limit": 7, "seed": 3}),
+        (tiny_model(), {"method": "gradient", "iterations": 20, "epsilon": 0.05}),
+    ],
+)
+@pytest.mark.usefixtures("everything_sampled")
+def test_every_kind_of_report_holds(tmp_path: Path, model: Any, settings: Any) -> None:
+    assert failed(audit_into(tmp_path, model, **settings).verify()) == {}
+
+
+@pytest.mark.usefixtures("everything_sampled")
+def test_other_batches_are_rounding(audited: Audited) -> None:
+    assert audited.verify(batch_size="1", threads=2).holds
+
+
+def test_records_in_parquet_hold(tmp_path: Path) -> None:
+    assert audit_into(tmp_path, records=tmp_path / "records.parquet").verify().holds
+
+
+def _set(name: str, value: Any) -> Change:
+    return lambda row: row.update({name: value})
+
+
+def _swap(name: str) -> Change:
+    """The largest value and the smallest, so that sums stay."""
+
+    def change(row: dict[str, Any]) -> None:
+        values = row[name]
+        i, j = values.index(max(values)), values.index(min(values))
+        values[i], values[j] = values[j], values[i]
+
+    return change
+
+
+def _add(name: str, amount: float) -> Change:
+    return lambda row: row.update({name: row[name] + amount})
+
+
+def _single_unit(row: dict[str, Any]) -> None:
+    """A witness that is farther away than any can be while the output stays."""
+    row["adversarial_attention"] = [0.0] * row["n_units"]
+    row["adversarial_attention"][row["attention"].index(max(row["attention"]))] = 1.0
+
+
+@pytest.mark.parametrize(
+    ("change", "claim", "what"),
+    [
+        (_add("max_jsd", 0.01), "divergence", "max_jsd"),
+        (_add("adversarial_distance", -0.001), "output distance", "adversarial_distance"),
+        (_set("adversarial_attention", None), "kept where one was found", "adversarial_attention"),
+        (_set("adversarial_attention", [1.0]), "is a distribution", "adversarial_attention"),
+        (_single_unit, "divergence", "max_jsd"),
+        (_swap("attention"), "attention", "attention["),
+        (_swap("attention"), "taus and p-values", "tau_attention_"),
+        (_swap("gradient"), "gradient", "gradient["),
+        (_swap("leave_one_out"), "leave-one-out", "leave_one_out["),
+        (_add("tau_attention_gradient", 0.01), "taus and p-values", "tau_attention_gradient"),
+        (_set("p_attention_leave_one_out", 0.01), "taus and p-values", "p_attention_leave_one_out"),
+        (_add("tau_gradient_leave_one_out", -0.5), "taus", "tau_gradient_leave_one_out"),
+        (_add("probability", 0.001), "probability", "probability"),
+        (_set("prediction", "label7"), "predictions, units, statuses", "prediction"),
+        (_set("status_correlation", "x"), "predictions, units, statuses", "status_correlation"),
+        (_add("audited_mass", -0.1), "audited mass, largest weight", "audited_mass"),
+        (
+            _add("median_permutation_distance", 0.01),
+            "permutations: output distance",
+            "median_permutation_distance",
+        ),
+        (
+            _add("median_permutation_jsd", 0.01),
+            "permutations: divergence",
+            "median_permutation_jsd",
+        ),
+        (
+            _add("share_permutations_within_epsilon", 0.1),
+            "permutations within epsilon",
+            "share_permutations_within_epsilon",
+        ),
+        (_add("uniform_distance", 0.01), "uniform: output distance", "uniform_distance"),
+        (_add("relative_jsd", -0.1), "relative divergence, bounds", "relative_jsd"),
+        (_add("max_jsd_upper_bound", -0.1), "relative divergence, bounds", "max_jsd_upper_bound"),
+        (_set("max_jsd_upper_bound", None), "predictions, units, statuses", "max_jsd_upper_bound"),
+    ],
+)
+@pytest.mark.usefixtures("everything_sampled")
+def test_a_forged_record_is_named(audited: Audited, change: Change, claim: str, what: str) -> None:
+    changed: list[str] = []
+
+    def in_one(rows: Rows) -> None:
+        row = next(row for row in rows if row["n_units"] > 5 and row["status_correlation"])
+        changed.append(row["id"])
+        change(row)
+
+    forge(audited.report, in_one)
+    found = audited.verify()
+    assert not found.holds
+    named = failed(found)[claim].failures
+    assert {failure.example for failure in named} == set(changed)
+    assert any(failure.what.startswith(what) for failure in named)
+
+
+def test_every_witness_is_checked_not_a_tenth(audited: Audited) -> None:
+    def all_of_them(rows: Rows) -> None:
+        for row in rows:
+            if row["max_jsd"] is not None:
+                row["max_jsd"] /= 2
+
+    forge(audited.report, all_of_them)
+    found = audited.verify()
+    assert failed(found)["divergence"].n_failed == found.n_witnesses
+
+
+def test_a_witness_that_moves_the_output_is_found(tmp_path: Path) -> None:
+    audited = audit_into(tmp_path, epsilon=0.2)
+    stored = Report.load(audited.report)
+    settings = stored.settings.model_copy(update={"epsilon": 0.01})
+    audited.report.write_text(stored.model_copy(update={"settings": settings}).to_json())
+    named = failed(audited.verify())["output stays within epsilon"]
+    assert named.failures[0].stored == "0.01"
+    assert float(named.failures[0].found) > 0.01
+
+
+def test_a_forged_summary_is_named(audited: Audited) -> None:
+    stored = Report.load(audited.report)
+    checks = stored.checks
+    assert checks.adversarial is not None
+    share = checks.adversarial.max_jsd.model_copy(update={"mean": 0.1})
+    adversarial = checks.adversarial.model_copy(update={"max_jsd": share})
+    forged = checks.model_copy(update={"adversarial": adversarial})
+    audited.report.write_text(stored.model_copy(update={"checks": forged}).to_json())
+    (claim,) = failed(audited.verify()).values()
+    assert [failure.what for failure in claim.failures] == ["checks.adversarial.max_jsd.mean"]
+    assert claim.failures[0].stored == "0.1"
+
+
+def test_a_record_that_was_left_out_is_named(audited: Audited) -> None:
+    left_out: list[str] = []
+    forge(audited.report, lambda rows: left_out.append(rows.pop(4)["id"]))
+    named = failed(audited.verify())["examples are those of the data"]
+    assert [failure.example for failure in named.failures] == left_out
+
+
+def test_a_record_too_many_is_named(audited: Audited) -> None:
+    forge(audited.report, lambda rows: rows.append({**rows[0], "id": "made up"}))
+    named = failed(audited.verify())["examples are those of the data"]
+    assert [failure.example for failure in named.failures] == ["made up"]
+
+
+def test_another_seed_draws_another_tenth(tmp_path: Path) -> None:
+    from attn_audit.verification.sampling import chosen
+
+    ids = [f"e{i}" for i in range(200)]
+    first = chosen(ids, "a", 0)
+    assert len(first) == 20
+    assert first == chosen(ids[::-1], "a", 0)
+    assert len({first, chosen(ids, "a", 1), chosen(ids, "b", 0)}) == 3
+
+
+def test_failures_are_counted_and_the_first_are_named(audited: Audited) -> None:
+    def all_of_them(rows: Rows) -> None:
+        for row in rows:
+            row["id"] = f"other {row['id']}"
+            row["tau_gradient_leave_one_out"] = 0.123
+
+    forge(audited.report, all_of_them)
+    claim = failed(audited.verify())["taus and p-values"]
+    assert claim.n_failed == 12
+    assert len(claim.failures) == 10
+
+
+def test_only_the_file_matters_not_where_it_lies(audited: Audited, tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    for path in (audited.report, audited.report.with_suffix(".jsonl")):
+        path.rename(folder / path.name)
+    assert Audited(audited.model, audited.data, folder / "report.json").verify().holds
+
+
+def test_rehashing_changes_nothing_else(audited: Audited) -> None:
+    before = audited.report.read_text()
+    rehash(audited.report)
+    assert audited.report.read_text() == before
+
+
+def test_a_sample_of_a_folder_is_the_same_sample(audited: Audited, tmp_path: Path) -> None:
+    folder = tmp_path / "splits"
+    folder.mkdir()
+    audited.data.rename(folder / "dev.jsonl")
+    report = save_audit(audited.model, folder, tmp_path / "r.json", split="dev", limit=6)
+    found = Audited(audited.model, folder, report).verify()
+    assert found.holds
+    assert found.n_examples == 6
