@@ -51,6 +51,7 @@ COMMANDS: tuple[list[str], ...] = (
     ["train"],
     ["demo"],
     ["verify"],
+    ["explain"],
 )
 
 

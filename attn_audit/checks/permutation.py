@@ -11,7 +11,11 @@ from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.columns import Columns, or_none
 from attn_audit.checks.interventions import is_measured, statuses_of_interventions
 from attn_audit.checks.permuting import permuted, permuted_divergences
-from attn_audit.checks.replaying import output_distances, replayed_probabilities
+from attn_audit.checks.replaying import (
+    output_distances,
+    replayed_probabilities,
+    uniform_attention,
+)
 from attn_audit.randomness import example_keys, n_permutations, permutations
 
 MAX_WEIGHTS = 2**17
@@ -88,10 +92,9 @@ def _uniform(
     audited: AuditedBatch,
 ) -> tuple[Float64[np.ndarray, " batch"], list[str] | list[tuple[str, ...]]]:
     """Output distance and prediction with the same weight on every unit a row may attend to."""
-    admissible = audited.admissible
-    uniform = admissible.double() / admissible.sum(dim=-1, keepdim=True).clamp_min(1)
     with torch.no_grad():
-        probabilities = replayed_probabilities(audited, uniform.unsqueeze(1)).squeeze(1)
+        uniform = uniform_attention(audited).unsqueeze(1)
+        probabilities = replayed_probabilities(audited, uniform).squeeze(1)
     task = audited.model.task
     distance = task.distance(probabilities, audited.probabilities)
     return distance.cpu().numpy(), task.predictions(probabilities)

@@ -33,6 +33,16 @@ def output_distances(
     return audited.model.task.distance(probabilities, audited.probabilities.unsqueeze(1))
 
 
+def uniform_attention(audited: AuditedBatch) -> Float64[Tensor, "batch row unit"]:
+    """The same weight on every unit that a row may attend to; zeros where there is none.
+
+    Args:
+        audited: A batch.
+    """
+    admissible = audited.admissible
+    return admissible.double() / admissible.sum(dim=-1, keepdim=True).clamp_min(1)
+
+
 def in_every_row(
     audited: AuditedBatch, weights: Float[Tensor, "batch variant unit"]
 ) -> Float[Tensor, "batch variant row unit"]:

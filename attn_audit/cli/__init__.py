@@ -7,6 +7,7 @@ from rich.console import Console
 
 from attn_audit.cli.auditing import audit_command, options_of
 from attn_audit.cli.demonstrating import OPTIONS_OF_DEMO, run_demo
+from attn_audit.cli.explaining import OPTIONS_OF_EXPLAIN, explain
 from attn_audit.cli.inspecting import OPTIONS_OF_INSPECT, inspect_model
 from attn_audit.cli.planning import OPTIONS_OF_PLAN, plan_audit
 from attn_audit.cli.reporting import report
@@ -70,6 +71,11 @@ app.command("verify")(
         "Every stored adversarial witness is replayed, all numbers of a random tenth of the "
         "examples are computed again, and the report is summed up again from its records. Exit "
         "code 1 if anything does not hold.",
+    )
+)
+app.command("explain")(
+    build_command(
+        explain, OPTIONS_OF_EXPLAIN, "Show one text: its words shaded, and what else could be."
     )
 )
 app.command("train")(train)

@@ -1,0 +1,53 @@
+"""`explain`: one text in the terminal, its words shaded by all that an audit measures."""
+
+import sys
+from typing import Annotated, Any
+
+from rich.console import Console
+
+from attn_audit.cli.options import MODELS, OPTIONS
+from attn_audit.cli.options.base import WHAT, option
+from attn_audit.cli.running import settings_of
+from attn_audit.errors import ConfigurationError
+
+_OWN: dict[str, Any] = {
+    "text": Annotated[
+        str | None,
+        option("--text", panel=WHAT, metavar="TEXT", help="The text; - reads standard input."),
+    ],
+    "text_pair": Annotated[
+        str | None,
+        option("--text-pair", panel=WHAT, metavar="TEXT", help="The second text of a pair."),
+    ],
+}
+_SHARED = (
+    "config", *MODELS, "layer", "head", "rows", "unit", "removal", "permutations", "epsilon",
+    "method", "iterations", "restarts", "seed", "device", "threads", "format", "debug",
+)  # fmt: skip
+OPTIONS_OF_EXPLAIN: dict[str, Any] = {
+    "model": OPTIONS["model"],
+    **_OWN,
+    **{name: OPTIONS[name] for name in _SHARED},
+}
+
+
+def explain(**values: Any) -> None:
+    """Run every check on one text, and show it."""
+    settings = settings_of({name: values[name] for name in values if name not in _OWN})
+    text = values["text"]
+    missing = [name for name, given in (("MODEL", settings.model), ("--text", text)) if not given]
+    if missing:
+        raise ConfigurationError(
+            f"nothing to explain: no {' and no '.join(missing)} given",
+            hint='attn-audit explain MODEL --text "..."; `--text -` reads standard input.',
+        )
+    from attn_audit.explaining import explain_text
+    from attn_audit.formats import explanation
+
+    if text == "-":
+        text = sys.stdin.read().rstrip("\n")
+    found = explain_text(settings, text, values["text_pair"])
+    if settings.format == "json":
+        sys.stdout.write(found.model_dump_json(indent=2) + "\n")
+    else:
+        explanation.render(found, Console())

@@ -1,0 +1,130 @@
+"""What is said of one text, and that it says no more than was measured."""
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from attn_audit.formats.explanation import render
+from attn_audit.formats.sentences.explanation import certainty, meaning
+from attn_audit.results.explanation import Explanation, Outcome
+from attn_audit.results.record import FIELDS
+from tests.tiny import tiny_model
+
+OWN = Outcome(prediction="label1", probabilities=(0.2, 0.8), distance=0.0)
+MOVED = Outcome(prediction="label0", probabilities=(0.7, 0.3), distance=0.5)
+
+RECORD: dict[str, Any] = {
+    **dict.fromkeys(FIELDS),
+    "n_units": 4,
+    "truncated": False,
+    "audited_mass": 1.0,
+    "units": ["a", "fine", "old", "film"],
+    "attention": [0.1, 0.6, 0.0, 0.3],
+    "gradient": [0.1, 0.6, 0.0, 0.3],
+    "leave_one_out": [0.0001, 0.0003, 0.0, 0.0],
+    "adversarial_attention": [1.0, 0.0, 0.0, 0.0],
+    "tau_attention_gradient": 0.9,
+    "tau_attention_leave_one_out": 0.8,
+    "tau_gradient_leave_one_out": 0.7,
+    "p_attention_gradient": 0.01,
+    "max_jsd": 0.5,
+    "relative_jsd": 0.9,
+    "adversarial_method": "exact",
+    "adversarial_distance": 0.01,
+    "median_permutation_distance": 0.02,
+    "status_correlation": "measured",
+    "status_adversarial": "measured",
+}
+
+
+def explained(**changes: Any) -> Explanation:
+    return Explanation(
+        model=tiny_model().describe(),
+        text="a fine old film",
+        text_pair=None,
+        layer=0,
+        head=None,
+        rows="readout",
+        unit="token",
+        seed=0,
+        epsilon=0.01,
+        permutations=100,
+        record={**RECORD, **changes},
+        own=OWN,
+        adversarial=OWN,
+        uniform=None,
+        left_out=1,
+        without=MOVED,
+    )
+
+
+def shown(found: Explanation, width: int = 80, encoding: str = "utf-8") -> str:
+    class Terminal(StringIO):
+        @property
+        def encoding(self) -> str:  # type: ignore[override]
+            return encoding
+
+    text = Terminal()
+    render(found, Console(file=text, width=width, no_color=True))
+    return text.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({}, "Entirely different attention keeps the output within 0.01"),
+        ({"relative_jsd": 0.5}, "Clearly different attention"),
+        ({"relative_jsd": 0.1}, "No very different attention"),
+        ({"relative_jsd": 0.1, "adversarial_method": "gradient"}, "As far as was searched, no"),
+        ({}, "ranks the tokens much as the importance measures do (tau 0.90 with gradients"),
+        ({"tau_attention_gradient": -0.1}, "ranks the tokens partly as"),
+        ({"tau_attention_gradient": -0.9}, "does not rank the tokens as"),
+        ({}, "0.70 between these two"),
+        (
+            {"relative_jsd": None, "status_adversarial": "undefined_no_audited_mass"},
+            "cannot be said (less than 1e-6 of the attention",
+        ),
+    ],
+)
+def test_the_sentence_follows_from_the_numbers(changes: dict[str, Any], part: str) -> None:
+    assert part in meaning(explained(**changes))
+
+
+def test_certainty_is_what_is_known() -> None:
+    assert certainty(explained()) == "the proven optimum"
+    searched = {"adversarial_method": "gradient"}
+    assert "more may exist" in certainty(explained(**searched))
+    assert certainty(explained(**searched, relative_jsd=1.0)) == "nothing can be farther"
+
+
+def test_figures_have_as_many_digits_as_say_something() -> None:
+    text = shown(explained())
+    assert "most: fine 0.60, film 0.30, a 0.10" in text
+    assert "most: fine 3e-4, a 1e-4" in text
+
+
+def test_a_changed_prediction_is_marked_in_words() -> None:
+    lines = shown(explained()).splitlines()
+    (line,) = [line for line in lines if line.strip().startswith("without 'fine'")]
+    assert line.split()[2:] == ["label0", "(changed)", "0.700", "0.500"]
+
+
+def test_a_tau_without_a_p_value_says_why() -> None:
+    found = explained(p_attention_gradient=None)
+    assert "tau with attention 0.90 (too short for a p-value)" in shown(found)
+    constant = explained(
+        tau_attention_gradient=None, status_correlation="undefined_constant_gradient"
+    )
+    assert "tau undefined: the gradient is the same for every unit" in shown(constant)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_no_line_is_too_long(width: int) -> None:
+    for line in shown(explained(), width=width).splitlines():
+        assert len(line) <= min(width, 100)
+
+
+def test_ascii_terminals_get_ascii() -> None:
+    assert shown(explained(units=["à", "fine", "old", "film"]), encoding="ascii").isascii()
