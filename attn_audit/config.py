@@ -5,7 +5,6 @@ with dashes.
 """
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,8 +12,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from attn_audit.errors import ConfigurationError, nearest
+from attn_audit.errors import ConfigurationError
 from attn_audit.locations import is_url
+from attn_audit.toml import read_toml, require_known
 
 DISCOVERED = "attn-audit.toml"
 """Read from the working directory where no `--config` is given."""
@@ -239,30 +239,15 @@ def _problem(error: Any, value: object) -> str:
 
 
 def _read(file: Path, *, is_discovered: bool) -> dict[str, Any]:
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigurationError(f"--config {file}: there is no such file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigurationError(f"cannot read the configuration {file}: {error}") from None
-    _require_known(content, file, is_discovered)
-    return {key: _relative_to(file.parent, key, value) for key, value in content.items()}
-
-
-def _require_known(content: Mapping[str, Any], file: Path, is_discovered: bool) -> None:
+    content = read_toml(file, "--config", "configuration")
     code = next((key for key in content if key in CODE_KEYS), None)
     if code is not None and is_discovered:
         raise ConfigurationError(
             f"{file}: {code!r} names code to run, and this file was found, not named",
             hint="Name the file with --config if you trust it.",
         )
-    unknown = [key for key in content if key not in KEYS]
-    if unknown:
-        keys = ", ".join(repr(key) for key in unknown)
-        raise ConfigurationError(
-            f"{file}: unknown setting{'s' if len(unknown) > 1 else ''} {keys}",
-            hint=nearest(unknown[0], KEYS),
-        )
+    require_known(content, KEYS, str(file), "setting")
+    return {key: _relative_to(file.parent, key, value) for key, value in content.items()}
 
 
 def _relative_to(folder: Path, key: str, value: object) -> object:

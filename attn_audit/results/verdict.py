@@ -1,8 +1,11 @@
 """What a policy says of a report: one judgement for each bound, and the worst of them."""
 
+import json
 from datetime import date
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from attn_audit.results.summary import Interval, Value
 
@@ -28,8 +31,9 @@ class Waiver(Value):
     """Leave to break a bound until a day."""
 
     metric: str
-    reason: str
-    expires: date
+    reason: Annotated[str, Field(pattern=r"\S")]
+    expires: Annotated[date, Field(strict=True)]
+    """The last day on which it holds."""
 
 
 class Judgement(Value):
@@ -54,6 +58,8 @@ class Judgement(Value):
     """Why it came out so, in one sentence."""
     look_at: str
     """What to look at where it did not pass; empty where it did."""
+    why: str | None = None
+    """Where the bound comes from, as the policy says."""
     waiver: Waiver | None = None
     """The waiver in force; an expired one is none, and `reason` says so."""
 
@@ -71,6 +77,8 @@ class Verdict(Value):
     """Its name: the file's, or `default`."""
     policy_sha256: str
     """Of the policy's content."""
+    subject: str = ""
+    """What was judged: the model, and on which data."""
     judgements: tuple[Judgement, ...]
 
     @property
@@ -79,3 +87,11 @@ class Verdict(Value):
         counted = {judgement.counts for judgement in self.judgements}
         worst = (Outcome.FAIL, Outcome.INCONCLUSIVE)
         return next((outcome for outcome in worst if outcome in counted), Outcome.PASS)
+
+    def to_json(self) -> str:
+        """The verdict as JSON text: the outcome first, then what it comes from."""
+        content = self.model_dump(mode="json")
+        for judgement, written in zip(self.judgements, content["judgements"], strict=True):
+            written["counts"] = judgement.counts
+        whole = {"outcome": self.outcome, **content}
+        return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"

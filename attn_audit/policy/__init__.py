@@ -1,0 +1,1 @@
+"""Policies: the bounds that a report, or the change between two, is held against."""

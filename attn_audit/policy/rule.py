@@ -1,0 +1,95 @@
+"""The rule by which a number passes a limit, fails it, or leaves it open."""
+
+from typing import Literal
+
+from attn_audit.results.summary import Interval
+from attn_audit.results.verdict import Outcome
+
+Direction = Literal["min", "max"]
+
+
+def outcome_of(
+    direction: Direction, limit: float, estimate: float, interval: Interval | None
+) -> Outcome:
+    """Hold a number against a limit.
+
+    `min` passes if all of the 95 % interval reaches the limit, fails if none of it does, and is
+    inconclusive where the interval straddles it: other texts of the kind could decide either way.
+    `max` is its mirror image.
+
+    Args:
+        direction: On which side the limit lies.
+        limit: The least, or the most, that is wanted.
+        estimate: What was found; NaN is inconclusive.
+        interval: Of the estimate; None: the estimate is judged by itself.
+
+    Source:
+        As equivalence and non-inferiority tests use confidence intervals: Walker & Nowacki (2011),
+        "Understanding equivalence and noninferiority testing".
+
+    Example:
+        >>> outcome_of("max", 0.15, 0.11, Interval(low=0.10, high=0.12, method="bootstrap"))
+        <Outcome.PASS: 'pass'>
+    """
+    low, high = (estimate, estimate) if interval is None else (interval.low, interval.high)
+    if direction == "max":
+        low, high, limit = -high, -low, -limit
+    if low >= limit:
+        return Outcome.PASS
+    return Outcome.FAIL if high < limit else Outcome.INCONCLUSIVE
+
+
+def wanted(direction: Direction, limit: float) -> str:
+    """The limit in words.
+
+    Example:
+        >>> wanted("min", 0.5), wanted("max", 0.15)
+        ('at least 0.5', 'at most 0.15')
+    """
+    return f"at {'least' if direction == 'min' else 'most'} {limit:g}"
+
+
+def written(estimate: float, interval: Interval | None) -> str:
+    """A number and its interval in a sentence.
+
+    Example:
+        >>> written(0.2, None)
+        '0.200'
+    """
+    ends = "" if interval is None else f" [{interval.low:.3f}, {interval.high:.3f}]"
+    return f"{estimate:.3f}{ends}"
+
+
+def examples_that_would_decide(
+    limit: float, estimate: float, interval: Interval, n: int
+) -> int | None:
+    """About how many examples it would take for the interval no longer to straddle the limit.
+
+    An interval's width falls with the root of the number of examples, if the estimate stays.
+
+    Args:
+        limit: What the interval straddles.
+        estimate: What was found on n examples.
+        interval: Of the estimate.
+        n: How many examples are behind it.
+
+    Returns:
+        The number in two digits, rounded up; None where the estimate is all but on the limit, and
+        no number would do.
+
+    Example:
+        >>> interval = Interval(low=0.10, high=0.20, method="bootstrap")
+        >>> examples_that_would_decide(0.175, 0.15, interval, 500)
+        2000
+    """
+    distance = abs(estimate - limit)
+    towards = interval.high - estimate if limit > estimate else estimate - interval.low
+    if distance < towards / MOST_ROOT:
+        return None
+    needed = n * (towards / distance) ** 2
+    magnitude: int = 10 ** max(0, len(str(int(needed))) - 2)
+    return int(-(-round(needed, 6) // magnitude)) * magnitude
+
+
+MOST_ROOT = 10
+"""More than a hundred times the examples is no advice."""

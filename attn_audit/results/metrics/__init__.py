@@ -1,0 +1,7 @@
+"""Every number of a report that a policy may bound, by its dotted name."""
+
+from attn_audit.results.metrics.finding import Found, find
+from attn_audit.results.metrics.metric import Metric
+from attn_audit.results.metrics.registry import METRICS
+
+__all__ = ["METRICS", "Found", "Metric", "find"]

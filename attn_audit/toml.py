@@ -1,0 +1,48 @@
+"""Reading TOML files that people write: configurations and policies."""
+
+import tomllib
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+from attn_audit.errors import ConfigurationError, nearest
+
+
+def read_toml(file: Path, flag: str, kind: str) -> dict[str, Any]:
+    """The content of a file that a flag names.
+
+    Args:
+        file: The file.
+        flag: `--config`.
+        kind: `configuration`.
+
+    Raises:
+        ConfigurationError: It is missing, unreadable or no TOML; says in which line.
+    """
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(f"{flag} {file}: there is no such file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigurationError(f"cannot read the {kind} {file}: {error}") from None
+
+
+def require_known(keys: Iterable[str], known: Collection[str], where: str, kind: str) -> None:
+    """Refuse mistyped keys.
+
+    Args:
+        keys: As they stand in the file.
+        known: What there is.
+        where: The file, and the place in it.
+        kind: What the keys are: `setting`.
+
+    Raises:
+        ConfigurationError: Names the unknown ones, and what the first may have been meant to be.
+    """
+    unknown = [key for key in keys if key not in known]
+    if unknown:
+        named = ", ".join(repr(key) for key in unknown)
+        raise ConfigurationError(
+            f"{where}: unknown {kind}{'s' if len(unknown) > 1 else ''} {named}",
+            hint=nearest(unknown[0], known),
+        )

@@ -1,0 +1,16 @@
+"""A report with realistic numbers, and policies by their text."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.formats.conftest import multilabel, report, telling_examples, unlabelled
+from tests.judged import PolicyOf, policy_from
+
+__all__ = ["multilabel", "report", "telling_examples", "unlabelled"]
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> PolicyOf:
+    """A policy from TOML text."""
+    return lambda text: policy_from(tmp_path, text)
