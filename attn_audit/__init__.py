@@ -7,16 +7,29 @@ from attn_audit.version import __version__
 if TYPE_CHECKING:
     from attn_audit.auditing import audit
     from attn_audit.data.example import Example
+    from attn_audit.gate import judge
     from attn_audit.models.custom.custom_model import CustomModel
     from attn_audit.models.huggingface.auditing import wrap
+    from attn_audit.policy.reading import load_policy
     from attn_audit.results.report import Report
 
-__all__ = ["CustomModel", "Example", "Report", "__version__", "audit", "wrap"]
+__all__ = [
+    "CustomModel",
+    "Example",
+    "Report",
+    "__version__",
+    "audit",
+    "judge",
+    "load_policy",
+    "wrap",
+]
 
 _HOMES = {
     "audit": "attn_audit.auditing",
     "CustomModel": "attn_audit.models.custom.custom_model",
     "Example": "attn_audit.data.example",
+    "judge": "attn_audit.gate",
+    "load_policy": "attn_audit.policy.reading",
     "Report": "attn_audit.results.report",
     "wrap": "attn_audit.models.huggingface.auditing",
 }

@@ -29,6 +29,15 @@ from attn_audit.reporting.report import build_report, round_seconds
 from attn_audit.results.report import Report, Run
 from attn_audit.results.table import RecordTable
 
+_JUDGE = "Judge it with judge(report, load_policy(...))"
+_NOT_FROM_PYTHON = {
+    "output": "Write it with Path(...).write_text(report.to_json())",
+    "format": "Write it with Path(...).write_text(report.to_json())",
+    "policy": _JUDGE,
+    "inconclusive": _JUDGE,
+}
+"""Settings of the command line alone, and what to do instead."""
+
 N_TRIAL = 8
 """Examples that a model is tried out on before the audit."""
 
@@ -60,12 +69,11 @@ def audit(
     named = {"model": model, "data": data}
     places = {key: str(value) for key, value in named.items() if isinstance(value, str | Path)}
     flags = {key: str(v) if isinstance(v, Path) else v for key, v in settings.items()}
-    for_files = next((name for name in ("output", "format") if name in settings), None)
-    if for_files is not None:
-        raise ConfigurationError(
-            f"{for_files}: the report is what audit() returns",
-            hint="Write it with Path(...).write_text(report.to_json()).",
-        )
+    for name, instead in _NOT_FROM_PYTHON.items():
+        if name in settings:
+            raise ConfigurationError(
+                f"{name}: the report is what audit() returns", hint=f"{instead}."
+            )
     checked = validate({**places, **flags}, flags, None)
     require_outputs(checked)
     return run_audit(

@@ -25,7 +25,10 @@ DEMO = "demo"
 CODE_KEYS = ("adapter", "trust_remote_code")
 """Settings that name code to run: never taken from a file that was merely found."""
 
-_PATHS = ("model", "data", "vocabulary", "output", "records")
+DEFAULT_POLICY = "default"
+"""Stands for the packaged policy."""
+
+_PATHS = ("model", "data", "vocabulary", "output", "records", "policy")
 
 _REFUSED = "not_as_it_should_be"
 """Type of the validation errors whose message is ours, and says all but what was given."""
@@ -161,6 +164,10 @@ class AuditSettings(BaseModel):
     records: str | None = None
     reproducible: Annotated[bool, Field(strict=True)] = False
     """Leave time stamps and durations out of the report."""
+    policy: str | None = None
+    """What the report is judged by; None: it is not judged."""
+    inconclusive: Literal["pass", "fail"] | None = None
+    """What an inconclusive verdict counts as; None: it has an exit code of its own."""
 
     def require_inputs(self) -> None:
         """Refuse to guess: nothing is ever audited by accident.
@@ -263,6 +270,8 @@ def _relative_to(folder: Path, key: str, value: object) -> object:
     if "\0" in value:
         raise ConfigurationError(f"{key}: {value!r} is no path")
     resolved = folder / value
+    if key == "policy" and value == DEFAULT_POLICY:
+        return value
     if key == "model" and value == DEMO and not resolved.exists():
         return value
     if key in ("model", "data") and not resolved.exists() and _may_be_a_name(value):

@@ -42,17 +42,11 @@ verdict = Verdict(policy="none", policy_sha256="0" * 64, judgements=())
 paths = [Path("out" + suffix) for suffix in FORMATS]
 write_reports(Report.load(Path("stored.json")), verdict, paths, Path())
 """
-COMMANDS: tuple[list[str], ...] = (
-    [],
-    ["audit"],
-    ["plan"],
-    ["inspect"],
-    ["report"],
-    ["train"],
-    ["demo"],
-    ["verify"],
-    ["explain"],
+NAMES = (
+    *("audit", "plan", "inspect", "report", "verify", "explain", "gate", "metrics"),
+    *("train", "demo"),
 )
+COMMANDS: tuple[list[str], ...] = ([], *([name] for name in NAMES))
 
 
 def loaded(code: str, folder: Path) -> set[str]:

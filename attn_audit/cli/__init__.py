@@ -8,7 +8,9 @@ from rich.console import Console
 from attn_audit.cli.auditing import audit_command, options_of
 from attn_audit.cli.demonstrating import OPTIONS_OF_DEMO, run_demo
 from attn_audit.cli.explaining import OPTIONS_OF_EXPLAIN, explain
+from attn_audit.cli.gating import gate
 from attn_audit.cli.inspecting import OPTIONS_OF_INSPECT, inspect_model
+from attn_audit.cli.metrics import metrics
 from attn_audit.cli.planning import OPTIONS_OF_PLAN, plan_audit
 from attn_audit.cli.reporting import report
 from attn_audit.cli.running import build_command
@@ -78,6 +80,8 @@ app.command("explain")(
         explain, OPTIONS_OF_EXPLAIN, "Show one text: its words shaded, and what else could be."
     )
 )
+app.command("gate")(gate)
+app.command("metrics")(metrics)
 app.command("train")(train)
 app.command("demo")(
     build_command(run_demo, OPTIONS_OF_DEMO, "Audit a small packaged model on packaged texts.")

@@ -29,7 +29,7 @@ def options_of(check: str | None) -> list[str]:
 
 
 def audit_command(check: str | None) -> Callable[..., None]:
-    """What a command does: put the settings together, audit, write the report.
+    """What a command does: put the settings together, audit, write the report, perhaps judge it.
 
     Args:
         check: Id of the one check; None for those that the settings name.
@@ -37,15 +37,20 @@ def audit_command(check: str | None) -> Callable[..., None]:
 
     def run(**values: Any) -> None:
         from attn_audit.cli.output import write_report
+        from attn_audit.cli.verdicts import policy_of, show_and_exit
         from attn_audit.formats.outputs import require_outputs
+        from attn_audit.gate import judge
 
         settings = settings_of(values if check is None else {**values, "checks": check})
         settings.require_inputs()
         require_outputs(settings, values["config"])
+        policy = policy_of(settings)
         from attn_audit.auditing import run_audit
 
         with watching(quiet=values["quiet"]) as watcher:
             report = run_audit(settings, watcher=watcher)
         write_report(report, settings, values["format"] is not None, quiet=values["quiet"])
+        if policy is not None:
+            show_and_exit(judge(report, policy), settings.inconclusive, beside=settings)
 
     return run

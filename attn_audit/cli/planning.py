@@ -5,10 +5,11 @@ from typing import Any
 
 from rich.console import Console
 
-from attn_audit.cli.options import OPTIONS
+from attn_audit.cli.options import JUDGING, OPTIONS
 from attn_audit.cli.running import settings_of
 
-OPTIONS_OF_PLAN = [name for name in OPTIONS if name not in ("output", "records", "reproducible")]
+_OF_REPORTS = ("output", "records", "reproducible", *JUDGING)
+OPTIONS_OF_PLAN = [name for name in OPTIONS if name not in _OF_REPORTS]
 
 
 def plan_audit(**values: Any) -> None:

@@ -25,8 +25,9 @@ def judge_bound(report: Report, policy: Policy, bound: Bound) -> Judgement:
         direction=bound.direction,
         limit=bound.limit,
         level=bound.level,
-        why=bound.why,
         look_at=where_to_look(bound.measured.check, report),
+        check=bound.measured.check,
+        why=bound.why,
     )
     found = find(bound.measured, report)
     if found.estimate is None:
@@ -70,7 +71,7 @@ def _guarded(guard: Guard | None, report: Report) -> Problem:
     value = written(found.estimate, found.interval)
     return (
         f"It says something only where {condition}, and that is {value}.",
-        guard.measured.definition,
+        f"First {guard.metric}: {where_to_look(guard.measured.check, report)}",
     )
 
 

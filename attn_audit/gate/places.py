@@ -27,7 +27,7 @@ def where_to_look(check: str, report: Report) -> str:
         for example in report.telling_examples
         if example.reason == reason and "id" in example.record
     ]
-    parts = "By prediction and by length in the report"
+    parts = f"the {check} section of the report, by prediction and by length"
     if not named:
         return f"{parts}."
     return f"{parts}; examples {meaning}: {', '.join(named[:MAX_NAMED])}."

@@ -63,6 +63,7 @@ def _covered(report: Report, check: str, n: int, least: float, level: Level) -> 
         limit=least,
         level=level,
         look_at=f"The degenerate examples of this check: {said or 'none is reported'}.",
+        check=check,
     )
     found = Found(n / n_examples if n_examples else 0.0, None, n)
     return _open_or_passed(asked, found, f"The {check} check says nothing about too many examples.")
@@ -81,6 +82,7 @@ def _accuracy(report: Report, least: float) -> Judgement:
         limit=least,
         level=Level.FAIL,
         look_at=where_to_look(ACCURACY.check, report),
+        check=ACCURACY.check,
     )
     found = find(ACCURACY, report)
     if found.estimate is None:

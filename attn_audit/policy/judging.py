@@ -31,6 +31,8 @@ class Asked:
     level: Level
     look_at: str
     """Where to look if it does not pass."""
+    check: str | None = None
+    """Whose number it is."""
     why: str | None = None
     """Where the bound comes from."""
 
@@ -79,6 +81,7 @@ def _judgement(
         n=found.n,
         reason=reason,
         look_at=look_at,
+        check=asked.check,
         why=asked.why,
     )
 

@@ -6,16 +6,14 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
+from attn_audit.config import DEFAULT_POLICY
 from attn_audit.errors import ConfigurationError, nearest
 from attn_audit.files import sha256_of
 from attn_audit.policy.policy import REFUSED, Bound, Guard, Policy
 from attn_audit.results.verdict import Waiver
 from attn_audit.toml import read_toml, require_known
 
-DEFAULT: Final = "default"
-"""Stands for the packaged policy."""
-
-DEFAULT_POLICY: Final = Path(__file__).with_name("default_policy.toml")
+PACKAGED: Final = Path(__file__).with_name("default_policy.toml")
 
 KEYS: Final = ("min_examples", "min_coverage", "min_accuracy", "bound", "waiver")
 
@@ -25,7 +23,7 @@ UNKNOWN_KEY: Final = "extra_forbidden"
 Error = Mapping[str, Any]
 
 
-def load_policy(name: str = DEFAULT) -> Policy:
+def load_policy(name: str = DEFAULT_POLICY) -> Policy:
     """Read a policy.
 
     Args:
@@ -35,10 +33,10 @@ def load_policy(name: str = DEFAULT) -> Policy:
         ConfigurationError: It is missing or no TOML; a key or metric is unknown; a limit is
             missing, doubled, or out of reach; a waiver waives nothing.
     """
-    file = DEFAULT_POLICY if name == DEFAULT else Path(name)
+    file = PACKAGED if name == DEFAULT_POLICY else Path(name)
     content = read_toml(file, "--policy", "policy")
     require_known(content, KEYS, str(file), "key")
-    shown = DEFAULT if name == DEFAULT else file.name
+    shown = name if file == PACKAGED else file.name
     try:
         return Policy.model_validate({**content, "name": shown, "sha256": sha256_of(file)})
     except ValidationError as error:

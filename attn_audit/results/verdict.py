@@ -58,6 +58,8 @@ class Judgement(Value):
     """Why it came out so, in one sentence."""
     look_at: str
     """What to look at where it did not pass; empty where it did."""
+    check: str | None = None
+    """Id of the check whose number it is; None where it is of no check."""
     why: str | None = None
     """Where the bound comes from, as the policy says."""
     waiver: Waiver | None = None

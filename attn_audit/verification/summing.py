@@ -32,7 +32,11 @@ def summed_up(
         is_multilabel = report.model.task == "multilabel"
         n_logits = 1 if report.model.task == "binary" else len(report.model.labels)
         with Recording(
-            table, RecordsPaths(None, None), n_logits=n_logits, is_multilabel=is_multilabel
+            table,
+            RecordsPaths(None, None),
+            n_logits=n_logits,
+            is_multilabel=is_multilabel,
+            seed=report.settings.seed,
         ) as recording:
             for found in records:
                 recording.add(found, [])
@@ -52,6 +56,7 @@ def summed_up(
             settings=report.settings,
             self_checks=report.self_checks,
             telling=recording.telling,
+            sampled=recording.sampled,
             sites=recording.sites,
             records_file=report.records,
         )

@@ -19,7 +19,7 @@ import torch
 from attn_audit.auditing import audit
 from attn_audit.models.attention_pooling.model import AttentionPoolingModel
 from attn_audit.models.loading import load_model
-from tests.benchmarks.measuring import interleaved_medians, show
+from tests.benchmarks.measuring import Stages, interleaved_medians, show
 from tests.benchmarks.stages import bare_pass, batches_of
 
 Spent = dict[str, list[float]]
@@ -50,7 +50,7 @@ def main() -> None:
     spent: Spent = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
         records = Path(folder) / "records.parquet"
-        stages = {
+        stages: Stages = {
             "bare forward pass (F)": lambda: bare_pass(model, batches),
             "whole audit": lambda: audit_whole(model, words.data, records, spent),
         }

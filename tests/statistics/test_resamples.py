@@ -13,7 +13,8 @@ def means_by_drawing(values: np.ndarray, seed: int) -> np.ndarray:
     generator = np.random.Generator(np.random.Philox(seed))
     n = len(values)
     drawn = [generator.integers(n, size=n, dtype=np.int32) for _ in range(N_RESAMPLES)]
-    return values[np.array(drawn)].mean(axis=1)
+    means: np.ndarray = values[np.array(drawn)].mean(axis=1)
+    return means
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=300), st.integers(0, 2**32))

@@ -11,6 +11,7 @@ SITES = "Which attention"
 CHECKS = "How it is checked"
 HOW = "How it is run"
 OUTPUT = "What comes out"
+GATE = "How it is judged"
 
 
 def option(*names: str, panel: str, help: str, metavar: str | None = None) -> Any:

@@ -2,6 +2,6 @@
 
 from attn_audit.results.metrics.finding import Found, find
 from attn_audit.results.metrics.metric import Metric
-from attn_audit.results.metrics.registry import METRICS
+from attn_audit.results.metrics.registry import METRICS, STATISTICS
 
-__all__ = ["METRICS", "Found", "Metric", "find"]
+__all__ = ["METRICS", "STATISTICS", "Found", "Metric", "find"]

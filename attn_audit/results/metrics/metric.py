@@ -1,6 +1,7 @@
 """What a metric is: a name, a definition, and the range of its values."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from math import isfinite
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +25,10 @@ class Metric:
     def check(self) -> str:
         """Id of the check that measures it, or `performance`."""
         return self.name.partition(".")[0]
+
+    def as_dict(self) -> dict[str, str | float | bool | None]:
+        """All fields by name; ends that are infinite as None, which JSON knows."""
+        return {
+            field: None if isinstance(value, float) and not isfinite(value) else value
+            for field, value in asdict(self).items()
+        }

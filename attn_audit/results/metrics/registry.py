@@ -18,7 +18,7 @@ _PAIRS = {
 
 _MASS = "Share of the attention that lies on the audited units; no intervention moves the rest"
 
-_STATISTICS = {
+STATISTICS = {
     "mean": "mean over examples",
     "sd": "standard deviation over examples",
     "minimum": "lowest of any example",
@@ -35,7 +35,7 @@ _STATISTICS = {
 def _distribution(
     name: str, definition: str, unit: str, low: float, high: float
 ) -> Iterator[Metric]:
-    for statistic, meaning in _STATISTICS.items():
+    for statistic, meaning in STATISTICS.items():
         least, most = (0.0, high - low) if statistic == "sd" else (low, high)
         sentence = f"{definition}: {meaning}."
         yield Metric(f"{name}.{statistic}", sentence, unit, least, most, statistic == "mean")

@@ -1,0 +1,64 @@
+"""`gate`: a report that was written before, held against a policy."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from attn_audit.cli.options.judging import Inconclusive
+from attn_audit.cli.running import guard
+
+Format = Annotated[
+    Literal["terminal", "json"], typer.Option("--format", help="Of standard output.")
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a crash.")]
+
+
+def _print_default(wanted: bool) -> bool:
+    if wanted:
+        from attn_audit.policy.reading import PACKAGED
+
+        sys.stdout.write(PACKAGED.read_text(encoding="utf-8"))
+        raise typer.Exit
+    return wanted
+
+
+def gate(
+    report: Annotated[
+        Path, typer.Argument(metavar="REPORT", help="A JSON report.", show_default=False)
+    ],
+    *,
+    policy: Annotated[
+        str,
+        typer.Option("--policy", metavar="FILE|default", help="What it is judged by."),
+    ] = "default",
+    inconclusive: Inconclusive = None,
+    format: Format = "terminal",
+    print_default_policy: Annotated[
+        bool,
+        typer.Option(
+            "--print-default-policy",
+            help="Show the packaged policy, bound by bound explained, to start yours from.",
+            callback=_print_default,
+            is_eager=True,
+        ),
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Judge a report by a policy: may this model be released?
+
+    Exit code 0: passed. 1: failed. 4: inconclusive.
+    """
+    with guard(debug=debug):
+        from attn_audit.cli.verdicts import finish, show_verdict
+        from attn_audit.gate import judge
+        from attn_audit.policy.reading import load_policy
+        from attn_audit.results.report import Report
+
+        verdict = judge(Report.load(report), load_policy(policy))
+        if format == "json":
+            sys.stdout.write(verdict.to_json())
+        else:
+            show_verdict(verdict)
+        finish(verdict.outcome, inconclusive)

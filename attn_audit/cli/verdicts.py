@@ -1,0 +1,87 @@
+"""From a verdict to what is shown, and to the exit code."""
+
+import sys
+from typing import TYPE_CHECKING, Final, Literal, NoReturn
+
+import typer
+from rich.console import Console
+
+from attn_audit.gate import require_bounds
+from attn_audit.policy.policy import Policy
+from attn_audit.policy.reading import load_policy
+from attn_audit.results.verdict import Outcome, Verdict
+
+if TYPE_CHECKING:
+    from attn_audit.config import AuditSettings
+
+EXIT_CODES: Final = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.INCONCLUSIVE: 4}
+
+Inconclusive = Literal["pass", "fail"] | None
+
+
+def policy_of(settings: "AuditSettings") -> Policy | None:
+    """The policy that an audit's report will be judged by; read before the audit starts.
+
+    Args:
+        settings: Of the audit.
+
+    Raises:
+        ConfigurationError: The policy cannot be read, or asks nothing of a report.
+    """
+    if settings.policy is None:
+        return None
+    policy = load_policy(settings.policy)
+    require_bounds(policy)
+    return policy
+
+
+def exit_code(outcome: Outcome, inconclusive: Inconclusive) -> int:
+    """0 passed, 1 failed, 4 inconclusive, or what that counts as.
+
+    Args:
+        outcome: Of a verdict.
+        inconclusive: What an inconclusive one counts as.
+    """
+    if outcome is Outcome.INCONCLUSIVE and inconclusive is not None:
+        return EXIT_CODES[Outcome(inconclusive)]
+    return EXIT_CODES[outcome]
+
+
+def show_and_exit(
+    verdict: Verdict, inconclusive: Inconclusive, *, beside: "AuditSettings"
+) -> NoReturn:
+    """Show a verdict below its report, or where the report is JSON, beside it on standard error.
+
+    Args:
+        verdict: Of an audit's report.
+        inconclusive: What an inconclusive one counts as.
+        beside: Say where the report went.
+    """
+    show_verdict(verdict, to_standard_error=beside.format == "json")
+    finish(verdict.outcome, inconclusive)
+
+
+def show_verdict(verdict: Verdict, *, to_standard_error: bool = False) -> None:
+    """Show a verdict in one piece.
+
+    Args:
+        verdict: Any verdict.
+        to_standard_error: Where standard output holds something else.
+    """
+    from attn_audit.formats.terminal.verdict import render
+
+    console = Console(stderr=to_standard_error)
+    with console.capture() as captured:
+        render(verdict, console)
+    (sys.stderr if to_standard_error else sys.stdout).write(captured.get())
+
+
+def finish(outcome: Outcome, inconclusive: Inconclusive) -> NoReturn:
+    """Leave with the exit code of an outcome, when all that was said is out.
+
+    Args:
+        outcome: Of a verdict.
+        inconclusive: What an inconclusive one counts as.
+    """
+    sys.stdout.flush()
+    raise typer.Exit(exit_code(outcome, inconclusive))

@@ -1,0 +1,94 @@
+"""A verdict on a terminal: a line a bound, then what there is to say of those that did not pass."""
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from attn_audit.formats.sentences import verdict as words
+from attn_audit.formats.sentences.provenance import short
+from attn_audit.formats.terminal.look import (
+    FAINT,
+    WIDEST,
+    Trimmed,
+    add_row,
+    heading,
+    indented,
+    is_wide,
+    plain,
+    table,
+)
+from attn_audit.formats.terminal.opening import pairs
+from attn_audit.formats.terminal.prose import Prose
+from attn_audit.results.verdict import Judgement, Outcome, Verdict
+
+STYLES = {Outcome.PASS: "green", Outcome.FAIL: "bold red", Outcome.INCONCLUSIVE: "bold yellow"}
+LONG_NAME = 31
+"""Longer names of bounds are parted where the screen is narrow."""
+
+WARNS = "yellow"
+"""Of what did not pass and changes nothing."""
+
+
+def render(verdict: Verdict, console: Console) -> None:
+    """Print a verdict: every bound, the reasons, and the whole in the last line.
+
+    Args:
+        verdict: Any verdict.
+        console: Where to; without a terminal there is no colour, without UTF-8 only ASCII.
+    """
+    options = console.options.update(width=min(console.width, WIDEST))
+    open_ones = [one for one in verdict.judgements if one.outcome is not Outcome.PASS]
+    parts: list[RenderableType] = [heading("Gate"), indented(pairs(_facts(verdict), FAINT))]
+    parts += [Text(""), indented(_table(verdict, options)), Text("")]
+    for judgement in open_ones:
+        parts += [indented(_details(judgement, options)), Text("")]
+    style = STYLES[verdict.outcome]
+    parts.append(Prose(words.in_short(verdict), style=style))
+    console.print(Trimmed(Group(*parts)), width=options.max_width)
+
+
+def _facts(verdict: Verdict) -> tuple[tuple[str, str], ...]:
+    return (
+        ("Judged", verdict.subject),
+        ("Policy", f"{verdict.policy} (sha256 {short(verdict.policy_sha256)})"),
+    )
+
+
+def _table(verdict: Verdict, options: ConsoleOptions) -> Table:
+    made = table(("bound", "found", "wanted", "verdict"), options)
+    for column in made.columns[1:]:
+        column.justify = "left"
+    sides = (">=", "<=") if options.ascii_only else ("≥", "≤")
+    for judgement in verdict.judgements:
+        add_row(
+            made,
+            _name(judgement, options),
+            words.found(judgement),
+            words.wanted(judgement, *sides),
+            Text(words.standing(judgement).replace(" (", "\n("), _style(judgement)),
+        )
+    return made
+
+
+def _name(judgement: Judgement, options: ConsoleOptions) -> Text:
+    """On two lines, parted at the first dot that leaves room, where the screen is narrow."""
+    name = words.name(judgement)
+    first, rest = name, ""
+    while not is_wide(options) and len(first) > LONG_NAME and "." in first:
+        first, _, part = first.rpartition(".")
+        rest = f"{part}.{rest}" if rest else part
+    return plain(f"{first}.", options).append(f"\n  {rest}") if rest else plain(name, options)
+
+
+def _style(judgement: Judgement) -> str:
+    is_forgiven = judgement.counts is Outcome.PASS and judgement.outcome is not Outcome.PASS
+    return WARNS if is_forgiven else STYLES[judgement.outcome]
+
+
+def _details(judgement: Judgement, options: ConsoleOptions) -> RenderableType:
+    title = Text.assemble(
+        plain(words.name(judgement), options, "bold"),
+        "  ",
+        (words.standing(judgement), _style(judgement)),
+    )
+    return Group(title, indented(pairs(words.details(judgement), FAINT)))

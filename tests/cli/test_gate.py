@@ -1,0 +1,221 @@
+"""`gate`, `metrics` and `--policy`: exit codes, what is said, and where."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from attn_audit.results.metrics import METRICS
+from attn_audit.results.report import Report
+from tests.cli.conftest import AttnAudit
+from tests.conftest import REPOSITORY
+from tests.formats.conftest import report, telling_examples
+from tests.judged import MOVED, with_number, without
+
+__all__ = ["report", "telling_examples"]
+
+POLICY = f'[[bound]]\nmetric = "{MOVED}"\nmin = 0.5\n'
+INTERVALS = {"pass": (0.55, 0.65), "fail": (0.05, 0.15), "inconclusive": (0.45, 0.55)}
+RUN = "from attn_audit.cli import app; app({words!r})"
+
+
+@pytest.fixture
+def saved(report: Report, tmp_path: Path) -> dict[str, Path]:
+    """Reports on disk, by what the policy says of them."""
+    paths = {}
+    for name, interval in INTERVALS.items():
+        paths[name] = tmp_path / f"{name}.json"
+        paths[name].write_text(with_number(report, MOVED, sum(interval) / 2, interval).to_json())
+    return paths
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    path = tmp_path / "policy.toml"
+    path.write_text(POLICY)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("outcome", "flags", "code"),
+    [
+        ("pass", [], 0),
+        ("fail", [], 1),
+        ("inconclusive", [], 4),
+        ("inconclusive", ["--inconclusive", "pass"], 0),
+        ("inconclusive", ["--inconclusive", "fail"], 1),
+        ("fail", ["--inconclusive", "pass"], 1),
+        ("pass", ["--inconclusive", "fail"], 0),
+    ],
+)
+def test_the_exit_code_is_the_verdict(
+    attn_audit: AttnAudit,
+    saved: dict[str, Path],
+    policy: Path,
+    outcome: str,
+    flags: list[str],
+    code: int,
+) -> None:
+    done = attn_audit("gate", saved[outcome], "--policy", policy, *flags)
+    assert done.exit_code == code
+    assert done.stderr == ""
+
+
+def test_says_what_was_found_wanted_and_what_to_look_at(
+    attn_audit: AttnAudit, saved: dict[str, Path], policy: Path
+) -> None:
+    shown = attn_audit("gate", saved["fail"], "--policy", policy).stdout
+    for part in (MOVED, "0.10 [0.05, 0.15]", "0.5", "fail", "look at", "sst-c"):
+        assert part in shown
+    assert shown.rstrip().endswith("The gate failed: of 1 bound 1 failed.")
+
+
+def test_json_holds_the_whole_verdict(
+    attn_audit: AttnAudit, saved: dict[str, Path], policy: Path
+) -> None:
+    done = attn_audit("gate", saved["fail"], "--policy", policy, "--format", "json")
+    verdict = json.loads(done.stdout)
+    assert done.exit_code == 1
+    assert verdict["outcome"] == "fail"
+    assert verdict["policy"] == "policy.toml"
+    (judgement,) = verdict["judgements"]
+    assert judgement["metric"] == MOVED
+    assert judgement["interval"] == {"low": 0.05, "high": 0.15, "method": "bootstrap"}
+    assert judgement["counts"] == "fail"
+
+
+def test_a_check_that_raised_does_not_pass(
+    attn_audit: AttnAudit, report: Report, policy: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "raised.json"
+    path.write_text(without(report, "permutation", was_run=True).to_json())
+    done = attn_audit("gate", path, "--policy", policy)
+    assert done.exit_code == 4
+    assert "raised an error" in done.stdout
+
+
+def test_the_default_policy_is_judged_by_unless_another_is_named(
+    attn_audit: AttnAudit, saved: dict[str, Path]
+) -> None:
+    shown = attn_audit("gate", saved["fail"]).stdout
+    assert "default (sha256" in shown
+
+
+def test_the_default_policy_can_be_copied_and_used(
+    attn_audit: AttnAudit, saved: dict[str, Path], tmp_path: Path
+) -> None:
+    printed = attn_audit("gate", "--print-default-policy")
+    assert printed.exit_code == 0
+    (tmp_path / "mine.toml").write_text(printed.stdout)
+    own = attn_audit("gate", saved["fail"], "--policy", "mine.toml", "--format", "json")
+    default = attn_audit("gate", saved["fail"], "--format", "json")
+    assert json.loads(own.stdout)["judgements"] == json.loads(default.stdout)["judgements"]
+
+
+@pytest.mark.parametrize(
+    ("report_text", "policy_text", "message"),
+    [
+        (None, POLICY, "cannot read the report"),
+        ("{", POLICY, "cannot read the report"),
+        ("", "min_exmaples = 3", "Did you mean 'min_examples'?"),
+        ("", POLICY.replace("moved", "movd"), "Did you mean 'permutation.moved.share'?"),
+        ("", "", "bounds no number of a report"),
+        ("", "[", "cannot read the policy"),
+    ],
+)
+def test_bad_input_is_one_message_and_exit_code_2(
+    attn_audit: AttnAudit,
+    saved: dict[str, Path],
+    tmp_path: Path,
+    report_text: str | None,
+    policy_text: str,
+    message: str,
+) -> None:
+    path, policy = tmp_path / "given.json", tmp_path / "given.toml"
+    if report_text is not None:
+        path.write_text(report_text or saved["pass"].read_text())
+    policy.write_text(policy_text)
+    done = attn_audit("gate", path, "--policy", policy)
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+
+
+def test_gating_needs_neither_torch_nor_numbers(saved: dict[str, Path], policy: Path) -> None:
+    words = ["gate", str(saved["pass"]), "--policy", str(policy)]
+    listing = "import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
+    done = subprocess.run(
+        [sys.executable, "-c", listing + RUN.format(words=words)],
+        env={"PYTHONPATH": str(REPOSITORY), "HOME": str(policy.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    heavy = {"torch", "numpy", "pyarrow", "scipy", "transformers", "jaxtyping", "datasets"}
+    assert not heavy & set(done.stderr.split())
+
+
+def test_metrics_lists_everything_that_a_bound_may_name(attn_audit: AttnAudit) -> None:
+    listed = json.loads(attn_audit("metrics", "--format", "json").stdout)
+    assert [entry["name"] for entry in listed] == list(METRICS)
+    assert all(entry["definition"] for entry in listed)
+
+
+def test_metrics_says_statistics_of_distributions_once(attn_audit: AttnAudit) -> None:
+    shown = attn_audit("metrics").stdout
+    assert "permutation.moved.share *" in shown
+    assert "correlation.gap.attention_gradient.mean *" in shown
+    assert "correlation.gap.attention_gradient.sd" not in shown
+    assert ".quantiles.0.95" in shown
+
+
+def test_an_audit_is_judged_after_its_report_is_written(
+    attn_audit: AttnAudit, model: Path, data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "never.toml").write_text('[[bound]]\nmetric = "permutation.jsd.mean"\nmax = 0\n')
+    words = ("permute", model, data, "--policy", "never.toml", "--output", "report.json", "-q")
+    done = attn_audit(*words)
+    assert done.exit_code == 1
+    assert done.stdout.startswith("Gate")
+    assert "The gate failed" in done.stdout
+    assert Report.load(tmp_path / "report.json").checks.permutation is not None
+    assert attn_audit("gate", "report.json", "--policy", "never.toml").exit_code == 1
+
+
+def test_a_verdict_stands_beside_a_json_report(
+    attn_audit: AttnAudit, model: Path, data: Path
+) -> None:
+    done = attn_audit("permute", model, data, "--policy", "default", "--format", "json", "-q")
+    assert done.exit_code == 4
+    assert json.loads(done.stdout)["schema_version"] == 1
+    assert "The gate is inconclusive" in done.stderr
+    flags = ("--policy", "default", "--inconclusive", "pass", "-q")
+    passed = attn_audit("correlate", model, data, *flags)
+    assert passed.exit_code == 0
+    assert passed.stdout.startswith("Attention audit")
+    assert "Gate" in passed.stdout
+
+
+def test_a_policy_may_stand_in_the_configuration(
+    attn_audit: AttnAudit, model: Path, data: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "settings"
+    folder.mkdir()
+    (folder / "policy.toml").write_text(POLICY)
+    (folder / "a.toml").write_text('policy = "policy.toml"\ninconclusive = "fail"\n')
+    done = attn_audit("permute", model, data, "--config", folder / "a.toml", "-q")
+    assert "policy.toml (sha256" in done.stdout
+    assert done.exit_code in (0, 1)
+
+
+def test_a_policy_with_a_typo_is_found_before_the_audit(
+    attn_audit: AttnAudit, data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "typo.toml").write_text("min_exmaples = 3")
+    done = attn_audit("audit", "nowhere.pt", data, "--policy", "typo.toml")
+    assert done.exit_code == 2
+    assert "unknown key 'min_exmaples'" in done.stderr
