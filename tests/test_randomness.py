@@ -15,6 +15,33 @@ def draw(ids: list[str], lengths: list[int], n_draws: int, n_units: int) -> np.n
     return permutations(keys, np.array(lengths), range(n_draws), n_units)
 
 
+def mixed(z: int) -> int:
+    """SplitMix64's finaliser as published, on Python's whole numbers."""
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
+    return z ^ (z >> 31)
+
+
+def plain_order(key: int, draw: int, n: int) -> list[int]:
+    """Positions in the order of the upper 44 bits of their hashes, ties in their own order."""
+    golden = 0x9E3779B97F4A7C15
+    of_draw = mixed((key + golden * (draw + 1)) % 2**64)
+    upper = [mixed((of_draw + golden * (i + 1)) % 2**64) >> 20 for i in range(n)]
+    return sorted(range(n), key=lambda i: (upper[i], i))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 2**64 - 1), st.integers(5, 40)), min_size=1, max_size=5),
+    st.integers(0, 90),
+)
+def test_a_draw_is_the_order_of_its_hashes(cases: list[tuple[int, int]], first: int) -> None:
+    keys, lengths = np.array([key for key, _ in cases], dtype=np.uint64), [n for _, n in cases]
+    order = permutations(keys, np.array(lengths), range(first, first + 3), max(lengths) + 1)
+    for i, (key, n) in enumerate(cases):
+        for draw in range(3):
+            assert order[i, draw, :n].tolist() == plain_order(key, first + draw, n)
+
+
 @given(st.lists(st.integers(5, 30), min_size=1, max_size=6))
 def test_every_draw_is_a_permutation_and_padding_stays(lengths: list[int]) -> None:
     n_units = max(lengths) + 2

@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float64, Int64
 from attn_audit.checks.adversarial.pruning import running_minima
 from attn_audit.distances import MAX_JSD
 
-MAX_PAIRS = 2**16
-"""Pairs of units that are looked at together: what bounds the memory of long texts."""
+MAX_PAIRS = 2**14
+"""Pairs of units that are looked at together: what bounds memory, and stays in the CPU's cache."""
 
 ROUNDING = 1e-12
 """Far more than rounding changes a divergence; divergences closer than this may be ties."""
