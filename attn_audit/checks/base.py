@@ -35,17 +35,17 @@ class AuditedBatch:
     """Share of all attention that lies on the audited units: the mean over the rows there are."""
     probabilities: Float64[Tensor, "batch label"]
 
-    @property
+    @cached_property
     def ids(self) -> list[str]:
         """Ids of the examples."""
         return [encoded.example.id for encoded in self.batch.encoded]
 
-    @property
+    @cached_property
     def lengths(self) -> Int64[np.ndarray, " batch"]:
         """Units of each example."""
         return np.array([encoded.n_units for encoded in self.batch.encoded])
 
-    @property
+    @cached_property
     def has_mass(self) -> Bool[np.ndarray, " batch"]:
         """Whether enough attention lies on the audited units to say anything."""
         has_mass: np.ndarray = (self.mass >= MIN_AUDITED_MASS).cpu().numpy()
