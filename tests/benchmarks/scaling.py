@@ -4,13 +4,13 @@
 
 MODEL is a checkpoint for single texts, DATA its data set, whose texts are joined to documents.
 Every figure is from a process of its own with one thread. Memory is what its peak rises by over a
-bare forward pass of the model on the same batches; over the imports, where values are synthetic.
-Compare lengths, not seconds.
+bare forward pass of the model on the same batches; where values are synthetic, over a tiny batch.
+Time is the CPU's: other processes change it little, but not nothing.
 """
 
 import argparse
 import json
-import resource
+import re
 import subprocess
 import sys
 import time
@@ -77,18 +77,19 @@ def measure(words: argparse.Namespace) -> Figure:
         warm_up, run, n_examples = on_model(words)
     else:
         warm_up, run, n_examples = on_values(words.stage, words.length)
-    warm_up()
-    before = peak_mb()
-    start = time.perf_counter()
-    run()
-    seconds = time.perf_counter() - start
-    added = peak_mb() - before
+    own = peak_mb(warm_up)
+    start = time.process_time()
+    added = peak_mb(run) - own
+    seconds = time.process_time() - start
     return Figure(words.stage, words.length, n_examples, 1e3 * seconds / n_examples, added)
 
 
-def peak_mb() -> float:
-    """The process's largest resident memory so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def peak_mb(run: Callable[[], object]) -> float:
+    """The process's largest resident memory while something runs; Linux alone forgets old peaks."""
+    Path("/proc/self/clear_refs").write_text("5")
+    run()
+    (line,) = re.findall(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+    return int(line) / 1024
 
 
 Run = tuple[Callable[[], object], Callable[[], object], int]
@@ -161,7 +162,7 @@ def measured_apart(words: argparse.Namespace, stage: str, length: int) -> Figure
 
 def show(figures: Sequence[Figure], file: Path | None) -> None:
     """Print a table, and write the same as JSON."""
-    table = Table("stage", "units", "examples", "ms an example", "MB added")
+    table = Table("stage", "units", "examples", "CPU ms an example", "MB added")
     for figure in figures:
         numbers = (f"{figure.ms_per_example:.3f}", f"{figure.added_mb:.0f}")
         table.add_row(figure.stage, str(figure.n_units), str(figure.n_examples), *numbers)
