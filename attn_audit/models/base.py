@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -20,8 +21,7 @@ from attn_audit.results.description import ModelDescription
 from attn_audit.shapes import Attention, Logits, UnitMask
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     """One audited token or word: what people are shown."""
 
     text: str

@@ -29,7 +29,7 @@ class Tokenizer(StrEnum):
             ["Don't", 'panic,', 'Arthur!']
         """
         pattern = _PATTERNS[self]
-        return tuple(Unit(m.group(), m.start(), m.end()) for m in pattern.finditer(text))
+        return tuple([Unit(m[0], *m.span()) for m in pattern.finditer(text)])
 
     def token(self, unit: Unit) -> str:
         """What a unit is looked up by in the vocabulary."""
@@ -60,4 +60,4 @@ class Vocabulary:
             >>> Vocabulary([*MARKERS, "good", "film"]).ids(["good", "old", "film"])
             (2, 4, 1, 5, 3)
         """
-        return (START, *(self._ids.get(token, UNKNOWN) for token in tokens), END)
+        return (START, *[self._ids.get(token, UNKNOWN) for token in tokens], END)
