@@ -16,7 +16,6 @@ from attn_audit.models.attention_pooling.attention import (
     DotAttention,
     Question,
 )
-from attn_audit.models.attention_pooling.fast_tanh import fast_tanh
 from attn_audit.models.attention_pooling.network import AttentionPoolingNetwork
 from attn_audit.models.attention_pooling.readout import PairReadout
 
@@ -50,28 +49,32 @@ class Scorer(ABC):
 
 
 class AdditiveScorer(Scorer):
-    """Of additive attention."""
+    """Of additive attention, with tanh x as 2 sigmoid(2x) - 1 (see `fast_tanh`).
+
+    The factors 2 are folded into the weights.
+    """
 
     def __init__(
         self, attention: AdditiveAttention, values: ValueWeight, question: Question | None
     ) -> None:
-        self._weight = torch.cat([attention.state.weight, values])
-        self._score = attention.score.weight[0]
+        self._weight = torch.cat([2 * attention.state.weight, values])
+        self._score = 2 * attention.score.weight[0]
+        self._excess = attention.score.weight.sum()
         self.n_values = len(values)
         offset = attention.state.bias.unsqueeze(0)
         if attention.question is not None and question is not None:
             offset = offset + attention.question(question)
-        self.offset = F.pad(offset, (0, self.n_values))
+        self.offset = F.pad(2 * offset, (0, self.n_values))
 
     def project(self, states: SomeChannels, channels: slice | Tensor) -> Projected:
-        """W state, and the values."""
+        """2 W state, and the values."""
         return states @ self._weight[:, channels].T
 
     def finish(self, projected: Projected) -> Scored:
         """The scores v . tanh(...), and the values as they are."""
         n_hidden = len(self._score)
-        scores = fast_tanh(projected[..., :n_hidden]) @ self._score
-        return scores, projected[..., n_hidden:]
+        scores = projected[..., :n_hidden].sigmoid() @ self._score
+        return scores - self._excess, projected[..., n_hidden:]
 
 
 class DotScorer(Scorer):
