@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from attn_audit.checks.adversarial.witness import Witness
 from attn_audit.checks.base import AuditedBatch
-from attn_audit.checks.replaying import in_every_row, replayed_probabilities
+from attn_audit.checks.replaying import in_every_row
 from attn_audit.distances import MAX_JSD, jensen_shannon_divergence, pair_term
 
 MAX_WEIGHTS = 4_000_000
@@ -20,6 +20,7 @@ MAX_WEIGHTS = 4_000_000
 class SingleUnits:
     """What each unit does when every row attends to it alone, as far as it may."""
 
+    logits: Float64[Tensor, "batch unit label"]
     probabilities: Float64[Tensor, "batch unit label"]
     jsd: Float64[Tensor, "batch unit"]
     """Divergence of the explanation from the model's own, nats."""
@@ -52,10 +53,10 @@ def try_single_units(audited: AuditedBatch) -> SingleUnits:
     """
     n_units = audited.attention.shape[-1]
     every = torch.eye(n_units, dtype=torch.float64, device=audited.attention.device)
-    probabilities, divergences = [], []
+    logits, divergences = [], []
     for one_hots in torch.split(every, max(1, MAX_WEIGHTS // audited.attention.numel())):
         rows = in_every_row(audited, one_hots.expand(len(audited.batch), -1, -1))
-        probabilities.append(replayed_probabilities(audited, rows))
+        logits.append(audited.reading.replay(rows.to(audited.reading.attention.dtype)))
         if not audited.is_unrestricted:
             own = audited.explanation.unsqueeze(1)
             divergences.append(jensen_shannon_divergence(audited.explain(rows), own))
@@ -64,7 +65,8 @@ def try_single_units(audited: AuditedBatch) -> SingleUnits:
         jsd = MAX_JSD + pair_term(a, torch.ones_like(a)) / 2
     else:
         jsd = torch.cat(divergences, dim=1)
-    return SingleUnits(torch.cat(probabilities, dim=1), jsd)
+    every_logit = torch.cat(logits, dim=1).double()
+    return SingleUnits(every_logit, audited.model.task.probabilities(every_logit), jsd)
 
 
 def own_attention(audited: AuditedBatch) -> Witness:

@@ -1,0 +1,54 @@
+"""Which pairs of units are tried, and that leaving the others out loses nothing."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from attn_audit.checks.adversarial import likely_pairs
+from attn_audit.checks.adversarial.mixtures import best_mixture
+from attn_audit.checks.adversarial.likely_pairs import N_LIKELY, likely_pairs
+from attn_audit.checks.adversarial.single_units import try_single_units
+from attn_audit.checks.base import AuditedBatch
+from attn_audit.checks.reading import read_batch
+from attn_audit.models.task import TaskKind
+from tests.tiny import tiny_examples, tiny_model
+
+EPSILON = 0.05
+
+
+def audited(kind: TaskKind = TaskKind.BINARY, is_pair: bool = False) -> AuditedBatch:
+    model = tiny_model(kind=kind, n_labels=3, is_pair=is_pair)
+    examples = tiny_examples(12, lengths=(8, 14), is_pair=is_pair)
+    return read_batch(model, model.collate(model.encode(examples)), model.default_site, seed=0)
+
+
+@pytest.mark.parametrize("kind", [TaskKind.BINARY, TaskKind.MULTICLASS, TaskKind.MULTILABEL])
+def test_the_likeliest_pairs_of_a_linear_readout_hold_the_best_of_all(
+    kind: TaskKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = audited(kind)
+    likely = best_mixture(whole, EPSILON)
+    monkeypatch.setattr(pairs, "N_LIKELY", 10**6)
+    every = best_mixture(whole, EPSILON)
+    # Of pairs, the grid's best need not stay the best when both are refined.
+    assert torch.allclose(likely.jsd, every.jsd, atol=1e-9)
+
+
+def test_the_readout_need_not_be_known_to_be_linear() -> None:
+    whole = audited()
+    reading = dataclasses.replace(whole.reading, find_linear_readout=lambda: None)
+    withheld = dataclasses.replace(whole, reading=reading)
+    first, second = likely_pairs(withheld, try_single_units(withheld), EPSILON)
+    assert first.shape == second.shape == (12, N_LIKELY)
+
+
+def test_where_logits_do_not_mix_all_pairs_are_tried() -> None:
+    whole = audited(TaskKind.CANDIDATES, is_pair=True)
+    single = try_single_units(whole)
+    # A readout that is further from linear than an untrained one.
+    warped = dataclasses.replace(single, logits=single.logits + 10 * single.logits.tanh() ** 2)
+    first, second = likely_pairs(whole, warped, EPSILON)
+    n = whole.attention.shape[-1]
+    assert first.shape[1] == n * (n - 1) // 2
+    assert (first != second).all()
