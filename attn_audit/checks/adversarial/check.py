@@ -20,6 +20,7 @@ from attn_audit.checks.interventions import is_measured, statuses_of_interventio
 from attn_audit.checks.replaying import output_distances
 from attn_audit.distances import attainable_jsd
 from attn_audit.errors import ConfigurationError
+from attn_audit.models.base import LinearReadout
 
 REPLAY_TOLERANCE = 1e-4
 """Largest difference between a replayed output and its linear form that is rounding."""
@@ -88,7 +89,7 @@ class Adversarial:
     def _searched(self, audited: AuditedBatch) -> _Found:
         """The best that a search finds: nothing is certain."""
         search = Search(self.epsilon, self.n_iterations, self.n_restarts)
-        witness = gradient_adversary(audited, search)
+        witness = gradient_adversary(audited, search, _trusted_readout(audited))
         distance = _replayed_distance(audited, witness)
         return witness, distance, torch.zeros_like(witness.jsd, dtype=torch.bool)
 
@@ -151,6 +152,14 @@ def _least(audited: AuditedBatch) -> Float64[Tensor, " batch"]:
 def _replayed_distance(audited: AuditedBatch, witness: Witness) -> Float64[Tensor, " batch"]:
     """Output distance of the witness, from the model itself."""
     return output_distances(audited, witness.attention.unsqueeze(1)).squeeze(1)
+
+
+def _trusted_readout(audited: AuditedBatch) -> LinearReadout | None:
+    """The linear readout, where there is one and it gives the model's own outputs."""
+    readout = audited.reading.linear_readout
+    if readout is None or bool((_own_mismatch(audited) > REPLAY_TOLERANCE).any()):
+        return None
+    return readout
 
 
 def _own_mismatch(audited: AuditedBatch) -> Float64[Tensor, " batch"]:

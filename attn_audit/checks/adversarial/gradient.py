@@ -3,17 +3,19 @@
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
-from attn_audit.checks.adversarial.loss import Step
+from attn_audit.checks.adversarial.adam import Adam
+from attn_audit.checks.adversarial.loss import Loss, Step
 from attn_audit.checks.adversarial.mixtures import best_mixture
+from attn_audit.checks.adversarial.penalty import Penalty, linear_penalty, replayed_penalty
 from attn_audit.checks.adversarial.starts import starting_scores
 from attn_audit.checks.adversarial.witness import Witness
 from attn_audit.checks.base import AuditedBatch
+from attn_audit.checks.replaying import output_distances
 from attn_audit.distances import jensen_shannon_divergence
-
-LEARNING_RATE = 0.01
-"""Source: the paper's released code."""
+from attn_audit.models.base import LinearReadout
 
 MARGIN = 1e-6
 """Iterates count as feasible this far inside epsilon: rounding must not push them out again."""
@@ -33,7 +35,10 @@ class Search:
     """Distributions that are searched for together, pushed apart from each other."""
 
 
-def gradient_adversary(audited: AuditedBatch, search: Search) -> Witness:
+@torch.no_grad()
+def gradient_adversary(
+    audited: AuditedBatch, search: Search, readout: LinearReadout | None = None
+) -> Witness:
     """Search for attention far from the model's own whose output stays within epsilon.
 
     Adam maximises, over `n_restarts` variants together, the divergence of their explanations from
@@ -45,50 +50,57 @@ def gradient_adversary(audited: AuditedBatch, search: Search) -> Witness:
     Args:
         audited: A batch.
         search: Settings.
+        readout: Spares the search its replays, where it is what the model does; what is found is
+            replayed all the same.
 
     Returns:
         The best found: a lower bound of the largest divergence there is.
     """
-    with torch.no_grad():
-        n_replays = search.n_iterations * search.n_restarts
-        mixture = best_mixture(audited, search.epsilon, n_replays)
-    return mixture.at_least(_search(audited, search))
+    n_replays = search.n_iterations * search.n_restarts
+    mixture = best_mixture(audited, search.epsilon, n_replays)
+    if readout is not None:
+        penalty = linear_penalty(audited, search.epsilon, readout)
+        found = _search(audited, search, penalty, mixture)
+        if bool((output_distances(audited, found.attention.unsqueeze(1)) <= search.epsilon).all()):
+            return found
+    return _search(audited, search, replayed_penalty(audited, search.epsilon), mixture)
 
 
-def _search(audited: AuditedBatch, search: Search) -> Witness:
-    scores = starting_scores(audited, search.n_restarts).requires_grad_()
-    optimiser = torch.optim.Adam([scores], lr=LEARNING_RATE, amsgrad=True, fused=True)
-    has_units = audited.admissible.any(dim=-1)[:, None, :, None]
-    all_have_units = bool(has_units.all())
-    best = _BestIterate(audited)
+def _search(audited: AuditedBatch, search: Search, penalty: Penalty, candidate: Witness) -> Witness:
+    """The better of a candidate and the best feasible iterate."""
+    scores = starting_scores(audited, search.n_restarts).permute(1, 2, 3, 0).contiguous()
+    loss = Loss(audited, search.n_restarts, penalty, scores.dtype)
+    adam = Adam(scores)
+    best = _BestIterate(candidate)
     for _ in range(search.n_iterations):
-        log_p = scores.detach().log_softmax(dim=-1)
-        p = log_p.exp() if all_have_units else log_p.exp() * has_units
-        step = Step.of(audited, p, log_p, search.epsilon)
-        best.offer(p, step.jsd.masked_fill(step.distance > search.epsilon - MARGIN, -1))
-        scores.grad = step.score_gradient
-        optimiser.step()
+        step = loss.at(scores)
+        best.offer(step, step.distance <= search.epsilon - MARGIN)
+        adam.step(step.score_gradient)
     return best.witness(audited)
 
 
 class _BestIterate:
-    """The feasible iterate of the largest divergence seen so far, for each example."""
+    """The feasible iterate of the largest divergence seen so far, where one beats a candidate."""
 
-    def __init__(self, audited: AuditedBatch) -> None:
-        self.attention = audited.attention.float()
-        self.jsd = torch.zeros_like(audited.mass, dtype=torch.float32)
+    def __init__(self, candidate: Witness) -> None:
+        self._candidate = candidate
+        self._weights = candidate.attention.clone()
+        self._jsd = candidate.jsd.float()
 
-    def offer(self, p: Tensor, jsd: Tensor) -> None:
-        value, variant = jsd.max(dim=1)
-        better = value > self.jsd
-        candidate = p[torch.arange(len(p), device=p.device), variant]
-        self.attention = torch.where(better[:, None, None], candidate, self.attention)
-        self.jsd = torch.where(better, value, self.jsd)
+    def offer(self, step: Step, feasible: Bool[Tensor, "variant batch"]) -> None:
+        better = (step.jsd > self._jsd) & feasible
+        if not bool(better.any()):
+            return
+        examples = better.any(dim=0).nonzero()[:, 0]
+        value, variant = step.jsd.masked_fill(~better, -1)[:, examples].max(dim=0)
+        self._jsd[examples] = value
+        self._weights[examples] = step.p[variant, :, :, examples].double()
 
     def witness(self, audited: AuditedBatch) -> Witness:
         """Renormalised in float64, without the traces of padding."""
-        weights = self.attention.double() * audited.admissible
+        weights = self._weights * audited.admissible
         total = weights.sum(dim=-1, keepdim=True)
         weights = weights / torch.where(total > 0, total, 1)
         shown = audited.explain(weights.unsqueeze(1)).squeeze(1)
-        return Witness(weights, jensen_shannon_divergence(shown, audited.explanation))
+        found = Witness(weights, jensen_shannon_divergence(shown, audited.explanation))
+        return self._candidate.at_least(found)

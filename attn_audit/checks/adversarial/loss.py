@@ -1,35 +1,40 @@
 """The loss of the gradient adversary, with its gradient written by hand.
 
-Only what needs the model, the change of the output, is differentiated by autograd, through
-`replay`: a step costs one replay there and back, and a few logarithms a weight.
+Only what needs the model, the change of the output, may need autograd (`penalty`).
 """
 
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float
 from torch import Tensor
 
+from attn_audit.checks.adversarial.divergence import Divergences
+from attn_audit.checks.adversarial.penalty import Distances, Penalty, Weights
 from attn_audit.checks.base import AuditedBatch
-from attn_audit.checks.replaying import output_distances
-from attn_audit.distances import MAX_JSD
 
-PENALTY = 500.0
-"""Weight of an output's excess over epsilon. Source: the paper's released code."""
-
-Weights = Float[Tensor, "batch variant row unit"]
-"""The distributions that are searched with: each row sums to 1 and is nowhere exactly 0, or it is
-zero throughout where there is nothing to attend to."""
-
-Explanation = Float[Tensor, "batch variant unit"]
-"""The mean of a variant's rows, weighted by their mass; nowhere exactly 0."""
+Scores = Float[Tensor, "variant row unit batch"]
+"""What the distributions are the softmax of."""
 
 
 @dataclass(frozen=True)
 class Step:
-    r"""What one step of the search needs to know of its variants, k = 1 ... K.
+    """What one step of the search needs to know of its variants."""
 
-    The loss is
+    p: Weights
+    """The distributions; overwritten by the next step."""
+    jsd: Float[Tensor, "variant batch"]
+    """Divergence of their explanations from the model's attention, nats."""
+    distance: Distances
+    """How far the output moves."""
+    score_gradient: Scores
+    """Gradient of the loss in the scores."""
+
+
+class Loss:
+    r"""The loss of K variants of each example's attention.
+
+    It is
 
     .. math:: -\frac{1}{K} \sum_k \mathrm{JSD}(q_k, a) + \frac{500}{K} \sum_k [d_k - \epsilon]_+
         - \frac{1}{|P|} \sum_{(k, l) \in P} \mathrm{JSD}(q_k, q_l)
@@ -41,86 +46,53 @@ class Step:
     Source: Jain & Wallace (2019), section 4.2.2, algorithm 3 and the released code.
     """
 
-    jsd: Float[Tensor, "batch variant"]
-    """Divergence from the model's attention, nats."""
-    distance: Float64[Tensor, "batch variant"]
-    """How far the output moves."""
-    score_gradient: Weights
-    """Gradient of the loss in the scores that p is the softmax of."""
-
-    @staticmethod
-    def of(audited: AuditedBatch, p: Weights, log_p: Weights, epsilon: float) -> "Step":
-        """Evaluate the loss.
+    def __init__(
+        self, audited: AuditedBatch, n_variants: int, penalty: Penalty, dtype: torch.dtype
+    ) -> None:
+        """Prepare for one batch.
 
         Args:
             audited: The batch.
-            p: The distributions.
-            log_p: Their logarithms, finite everywhere.
-            epsilon: Output distance that costs nothing.
+            n_variants: K.
+            penalty: What the middle term is computed with.
+            dtype: Of the scores.
         """
-        own = audited.explanation.to(p.dtype).unsqueeze(1)
-        q, log_q = _explanations(audited, p, log_p)
-        distance, slope = _distance_and_slope(audited, p, epsilon)
-        log_sum = (q + own).log()
-        apart = (log_sum - log_q) / (2 * p.shape[1]) + _apart(q, log_q)
-        pull = slope + _of_rows(audited, apart)
+        self._penalty = penalty
+        self._divergences = Divergences(audited.explanation.T.to(dtype).contiguous(), n_variants)
+        self._share = audited.row_share.T.to(dtype).unsqueeze(1).contiguous()
+        self._has_units = audited.admissible.any(dim=-1).T.unsqueeze(1)
+        self._all_have_units = bool(self._has_units.all())
+        if len(self._share) == 1:
+            # The one row is the explanation, and the same memory serves for both.
+            self._p = self._divergences.q.unsqueeze(1)
+            self._log_p = self._divergences.log_q.unsqueeze(1)
+        else:
+            shape = (n_variants, len(self._share), *audited.explanation.T.shape)
+            self._p = torch.empty(shape, dtype=dtype, device=audited.explanation.device)
+            self._log_p = torch.empty_like(self._p)
+
+    def at(self, scores: Scores) -> Step:
+        """Evaluate the loss.
+
+        Args:
+            scores: Before the softmax; units that a row may not attend to have `PADDING_SCORE`.
+        """
+        self._weigh(scores)
+        pull = self._divergences.gradient().unsqueeze(1)
+        if len(self._share) > 1:
+            pull = pull * self._share
+        distance = self._penalty(self._p, pull)
         # Backward through softmax; constants along the units drop out.
-        score_gradient = p * (pull - (p * pull).sum(dim=-1, keepdim=True))
-        return Step(_divergence(q, log_q, own, log_sum), distance, score_gradient)
+        pull -= (self._p * pull).sum(dim=2, keepdim=True)
+        return Step(self._p, self._divergences.from_own(), distance, pull.mul_(self._p))
 
-
-def _explanations(
-    audited: AuditedBatch, p: Weights, log_p: Weights
-) -> tuple[Explanation, Explanation]:
-    """The explanations that the rows add up to, and their logarithms."""
-    if p.shape[2] == 1:
-        return p.squeeze(2), log_p.squeeze(2)
-    share = audited.row_share.to(p.dtype)[:, None, None, :]
-    q = (share @ p).squeeze(2).clamp_min(torch.finfo(p.dtype).tiny)
-    return q, q.log()
-
-
-def _of_rows(
-    audited: AuditedBatch, gradient: Explanation
-) -> Float[Tensor, "batch variant row unit"]:
-    """From a gradient in the explanation to one in the rows: each has its share of it."""
-    if audited.row_share.shape[1] == 1:
-        return gradient.unsqueeze(2)
-    return audited.row_share.to(gradient.dtype)[:, None, :, None] * gradient.unsqueeze(2)
-
-
-def _divergence(
-    q: Explanation, log_q: Explanation, own: Tensor, log_sum: Explanation
-) -> Float[Tensor, "batch variant"]:
-    """JSD = ln 2 + (sum q ln q + sum a ln a - sum (q + a) ln(q + a)) / 2."""
-    terms = q * log_q + torch.xlogy(own, own) - (q + own) * log_sum
-    return MAX_JSD + terms.sum(dim=-1) / 2
-
-
-def _distance_and_slope(
-    audited: AuditedBatch, p: Weights, epsilon: float
-) -> tuple[Float64[Tensor, "batch variant"], Weights]:
-    """Output distances, and the gradient in p of the penalty on what exceeds epsilon."""
-    with torch.enable_grad():
-        weights = p.detach().requires_grad_()
-        distance = output_distances(audited, weights)
-        penalty = (distance - epsilon).clamp_min(0).sum() * (PENALTY / p.shape[1])
-        (slope,) = torch.autograd.grad(penalty, weights)
-    return distance.detach(), slope
-
-
-def _apart(q: Explanation, log_q: Explanation) -> Explanation:
-    """Gradient in q of minus the mean divergence between pairs of the explanations.
-
-    d JSD(q, r) / d q = (ln q - ln(q + r)) / 2, up to a constant along the units.
-    """
-    n = q.shape[1]
-    pull = torch.zeros_like(q)
-    # Shifting the distributions cyclically by 1, 2, ... meets every pair once; of an even number
-    # the last shift meets each pair twice.
-    for shift in range(1, n // 2 + 1):
-        times = 0.5 if 2 * shift == n else 1.0
-        log_sum = (q + q.roll(-shift, dims=1)).log()
-        both_sides = (log_sum - log_q) + (log_sum.roll(shift, dims=1) - log_q)
-        pull += both_sides * (times / (n * (n - 1)))
-    return pull
+    def _weigh(self, scores: Scores) -> None:
+        """The rows and the explanations that they add up to, and the logarithms of these."""
+        torch.log_softmax(scores, dim=2, out=self._log_p)
+        torch.exp(self._log_p, out=self._p)
+        if not self._all_have_units:
+            self._p *= self._has_units
+        if len(self._share) > 1:
+            q, log_q = self._divergences.q, self._divergences.log_q
+            torch.sum(self._p * self._share, dim=1, out=q)
+            torch.log(q.clamp_min_(torch.finfo(q.dtype).tiny), out=log_q)

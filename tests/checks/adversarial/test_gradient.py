@@ -8,7 +8,8 @@ import torch
 
 from attn_audit.checks.adversarial import starts
 from attn_audit.checks.adversarial.gradient import Search, gradient_adversary
-from attn_audit.checks.adversarial.loss import Step
+from attn_audit.checks.adversarial.loss import Loss, Step
+from attn_audit.checks.adversarial.penalty import replayed_penalty
 from attn_audit.checks.adversarial.starts import PADDING_SCORE, starting_scores
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.reading import read_batch
@@ -56,30 +57,39 @@ def loss(audited: AuditedBatch, scores: torch.Tensor, epsilon: float) -> torch.T
     return total
 
 
-@pytest.mark.parametrize("n_restarts", [1, 2, 3, 4, 5])
-def test_gradient_is_autograds(audited: AuditedBatch, n_restarts: int) -> None:
+def random_scores(audited: AuditedBatch, n_restarts: int) -> torch.Tensor:
     torch.manual_seed(0)
     n_batch, n_rows, n_units = audited.attention.shape
     scores = torch.randn(n_batch, n_restarts, n_rows, n_units, dtype=torch.float64)
-    scores = scores.masked_fill(~audited.admissible.unsqueeze(1), PADDING_SCORE)
-    scores.requires_grad_()
+    return scores.masked_fill(~audited.admissible.unsqueeze(1), PADDING_SCORE)
+
+
+def examples_last(scores: torch.Tensor) -> torch.Tensor:
+    return scores.detach().permute(1, 2, 3, 0).contiguous()
+
+
+def step_at(audited: AuditedBatch, scores: torch.Tensor) -> Step:
+    penalty = replayed_penalty(audited, 0.01)
+    found = Loss(audited, scores.shape[1], penalty, scores.dtype)
+    found.at(examples_last(torch.randn_like(scores)))  # what an earlier step leaves behind
+    return found.at(examples_last(scores))
+
+
+@pytest.mark.parametrize("n_restarts", [1, 2, 3, 4, 5])
+def test_gradient_is_autograds(audited: AuditedBatch, n_restarts: int) -> None:
+    scores = random_scores(audited, n_restarts).requires_grad_()
     (expected,) = torch.autograd.grad(loss(audited, scores, 0.01), scores)
-    log_p = scores.detach().log_softmax(dim=-1)
-    p = log_p.exp() * audited.admissible.any(-1)[:, None, :, None]
-    step = Step.of(audited, p, log_p, epsilon=0.01)
-    assert torch.allclose(step.score_gradient, expected, atol=1e-9)
+    found = step_at(audited, scores).score_gradient
+    assert torch.allclose(found, examples_last(expected), atol=1e-9)
 
 
 def test_divergence_of_the_iterates_is_their_explanations_divergence(
     audited: AuditedBatch,
 ) -> None:
-    torch.manual_seed(0)
-    p = torch.rand(6, 5, *audited.attention.shape[1:]).double() * audited.admissible[:, None]
-    p = (p + 1e-12) / (p + 1e-12).sum(-1, keepdim=True)
-    p = p * audited.admissible.any(-1)[:, None, :, None]
-    step = Step.of(audited, p, p.clamp_min(1e-30).log(), epsilon=0.01)
-    expected = jensen_shannon_divergence(audited.explain(p), audited.explanation.unsqueeze(1))
-    assert torch.allclose(step.jsd, expected, atol=1e-9)
+    step = step_at(audited, random_scores(audited, 5))
+    shown = audited.explain(step.p.permute(3, 0, 1, 2))
+    expected = jensen_shannon_divergence(shown, audited.explanation.unsqueeze(1))
+    assert torch.allclose(step.jsd.T, expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("case", CASES[1:])
