@@ -127,7 +127,9 @@ def measure(
     }
     if with_gradient:
         search = Adversarial(EPSILON, Method.GRADIENT)
+        withheld = [without_readout(a) for a in read]
         stages["adversary, gradient, 500 steps"] = lambda: [search.run(a) for a in read]
+        stages["adversary, gradient, through replay"] = lambda: [search.run(a) for a in withheld]
     if with_plain:
         stages["leave-one-out, text by text"] = lambda: leave_one_out_plainly(model, batches)
     return stages
@@ -136,6 +138,11 @@ def measure(
 def unmeasured(audited: AuditedBatch) -> AuditedBatch:
     """The batch as it was before its importance was first asked for."""
     return replace(audited, importances=Importances(audited.model, audited.batch))
+
+
+def without_readout(audited: AuditedBatch) -> AuditedBatch:
+    """The same model, of whose readout nothing is known: everything goes through `replay`."""
+    return replace(audited, reading=replace(audited.reading, find_linear_readout=lambda: None))
 
 
 def main() -> None:
