@@ -54,9 +54,11 @@ def read_site_records(path: Path, schema: pa.Schema) -> Iterator[list[SiteRecord
 
 def _rows(path: Path, schema: pa.Schema) -> Iterator[list[dict[str, Any]]]:
     read = _parquet if path.suffix == ".parquet" else _json_lines
+    n_read = 0
     try:
         for batch in read(path, schema):
             _require_values(batch)
+            n_read += len(batch)
             columns = {name: _values(batch.column(name)) for name in schema.names}
             yield [
                 dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
@@ -64,6 +66,8 @@ def _rows(path: Path, schema: pa.Schema) -> Iterator[list[dict[str, Any]]]:
     except (pa.ArrowException, ValueError, TypeError, OSError, RecursionError) as error:
         problem = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RecordsError(f"cannot read the records {path}: {problem}") from None
+    if n_read == 0:
+        raise RecordsError(f"{path} holds no records")
 
 
 def _parquet(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

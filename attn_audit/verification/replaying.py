@@ -95,9 +95,9 @@ class Replaying:
             return
         for findings in run(self.model, examples, self.plan, Stopwatch(), Watcher()):
             for finding in findings:
-                record = by_id[finding.record.id]
-                self.numbers.compare(record, finding.record, n_units=record.n_units)
-                self._compare_sites(record, finding.site_records)
+                stored, found = by_id[finding.record.id], finding.record
+                self.numbers.compare(stored, found, n_units=found.n_units)
+                self._compare_sites(found, finding.site_records)
             self._tell(len(findings))
 
     def _compare_sites(self, record: Record, found: Sequence[SiteRecord]) -> None:

@@ -1,8 +1,10 @@
 """The settings of an audit, from its report: what it takes to compute the same numbers again."""
 
+from pathlib import Path
 from typing import Any
 
 from attn_audit.config import AuditSettings, validate
+from attn_audit.data.locating import suffix_of
 from attn_audit.errors import ConfigurationError
 from attn_audit.results.report import Report
 
@@ -31,13 +33,18 @@ def settings_of_report(report: Report, said: dict[str, Any]) -> AuditSettings:
         "head": "mean" if report.settings.head is None else report.settings.head,
         "label_map": report.settings.label_map,
         "limit": report.data.limit,
-        "split": report.data.split or report.data.name.split(".")[0],
+        "split": report.data.split or _split_named(report.data.name),
         "device": "cpu" if report.settings.device == "cpu" else "auto",
     }
     if report.model.format == _HUB:
         stored |= _of_loading(report)
-    values = stored | said
-    return validate(values, said, None)
+    return validate(stored | said, said, None)
+
+
+def _split_named(name: str) -> str:
+    """The split that a file of a folder is: its name without what says its format."""
+    suffix = suffix_of(Path(name)) or ""
+    return name[: len(name) - len(suffix)]
 
 
 def _of_loading(report: Report) -> dict[str, Any]:

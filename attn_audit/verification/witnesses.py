@@ -91,7 +91,7 @@ class Witnesses:
         stored_distance = _number(record.adversarial_distance)
         stored_jsd = _number(record.max_jsd)
         name = "adversarial_attention"
-        found = "weights of other units" if error == np.inf else error
+        found = "weights of other units" if error == np.inf else f"off by {error:.3g}"
         self._is_distribution.compare(record.id, name, "a distribution", found, error)
         if error == np.inf:
             return

@@ -1,11 +1,13 @@
 """What cannot be verified is refused, with what differs."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from attn_audit.errors import ConfigurationError, UsageError
 from attn_audit.formats.stored_records import RecordsError
+from attn_audit.models.task import TaskKind
 from attn_audit.results.report import Report
 from tests.tiny import tiny_model
 from tests.verification.conftest import Audited, audit_into
@@ -74,6 +76,25 @@ def test_refuses_records_of_other_types(audited: Audited, old: str, new: str) ->
     records.write_text(records.read_text().replace(old, new, 1))
     rehash(audited.report)
     with pytest.raises(RecordsError, match="cannot read the records"):
+        audited.verify()
+
+
+def test_refuses_records_that_no_audit_writes(tmp_path: Path) -> None:
+    audited = audit_into(tmp_path, tiny_model(kind=TaskKind.MULTICLASS, n_labels=3), iterations=5)
+    records = audited.report.with_suffix(".jsonl")
+    rows = [json.loads(line) for line in records.read_text().splitlines()]
+    for row in rows:
+        row.update(label="label0", probability=[])
+    records.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    rehash(audited.report)
+    with pytest.raises(RecordsError, match="cannot be summed up"):
+        audited.verify()
+
+
+def test_refuses_no_records_at_all(audited: Audited) -> None:
+    audited.report.with_suffix(".jsonl").write_text("")
+    rehash(audited.report)
+    with pytest.raises(RecordsError, match="holds no records"):
         audited.verify()
 
 
