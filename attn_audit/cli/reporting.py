@@ -23,11 +23,11 @@ def report(
     with guard(debug=debug):
         from attn_audit.cli.output import say_written, show_report
         from attn_audit.formats.outputs import require_reports, write_reports
+        from attn_audit.results.relocating import records_files
         from attn_audit.results.report import Report
 
-        paths = output or []
-        require_reports(paths, inputs=[source])
-        stored = Report.load(source)
+        stored, paths = Report.load(source), output or []
+        require_reports(paths, inputs=[source, *records_files(stored, source.parent)])
         write_reports(stored, None, paths, origin=source.parent)
         if not paths or format is not None:
             show_report(stored, format or "terminal")

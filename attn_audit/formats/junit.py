@@ -9,7 +9,7 @@ from collections import Counter
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from attn_audit.formats.safety import xml
-from attn_audit.formats.sentences.judgements import Standing, bound, explained, found, standing
+from attn_audit.formats.sentences.judgements import Standing, explained, found, standing, wanted
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Judgement, Verdict
 
@@ -76,10 +76,10 @@ def _add_case(suite: Element, judgement: Judgement) -> None:
     """A bound, grouped under its check; what asks for the whole, under `report`."""
     check, dot, _ = judgement.metric.partition(".")
     group = f"attn-audit.{check if dot else 'report'}"
-    named = {"name": f"{judgement.metric} {bound(judgement)}", "classname": group}
+    named = {"name": f"{judgement.metric} {wanted(judgement)}", "classname": group}
     case = _add(suite, "testcase", named)
     kind = standing(judgement)
-    message = f"found {found(judgement)}, asked for {bound(judgement)}"
+    message = f"found {found(judgement)}, asked for {wanted(judgement)}"
     if kind in _ELEMENTS:
         text = f"{judgement.definition} {explained(judgement)}"
         _add(case, _ELEMENTS[kind], {"type": kind.value, "message": message}, text)

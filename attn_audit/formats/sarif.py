@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from attn_audit.formats.safety import printable
-from attn_audit.formats.sentences.judgements import Standing, bound, explained, found, standing
+from attn_audit.formats.sentences.judgements import Standing, explained, found, standing, wanted
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Judgement, Level, Verdict
 
@@ -72,7 +72,7 @@ def _result(judgement: Judgement, place: int, target: dict[str, Any]) -> dict[st
     """A bound; the model as a whole is where it stands."""
     kind = standing(judgement)
     passed = kind is Standing.PASSED
-    said = f"{judgement.metric} {kind}: found {found(judgement)}, asked for {bound(judgement)}. "
+    said = f"{judgement.metric} {kind}: found {found(judgement)}, asked for {wanted(judgement)}. "
     result = {
         "ruleId": printable(judgement.metric),
         "ruleIndex": place,

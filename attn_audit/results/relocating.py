@@ -1,9 +1,20 @@
-"""A report in another folder still finds its records."""
+"""Where a report's records are, and how it still finds them from another folder."""
 
 import os
 from pathlib import Path
 
 from attn_audit.results.report import RecordsFile, Report
+
+
+def records_files(report: Report, origin: Path) -> tuple[Path, ...]:
+    """The files that a report names as its records, whether they are there or not.
+
+    Args:
+        report: Any report.
+        origin: The folder that its paths start from.
+    """
+    files = (report.records, report.records and report.records.sites)
+    return tuple(origin / file.path for file in files if file is not None)
 
 
 def relocated(report: Report, origin: Path, target: Path) -> Report:

@@ -17,6 +17,7 @@ from attn_audit.errors import ReportError
 
 HASH: Final = "content_sha256"
 
+NAME_IT = "Name what `--output` of an audit wrote as .json."
 MAKE_AGAIN = "Use the file that the audit wrote, or audit again."
 
 _ENDS_EARLY = "the file ends early: it was not written or copied whole"
@@ -73,9 +74,7 @@ def read_stored(path: Path, schema_version: int) -> tuple[dict[str, Any], object
     content = _parse(path)
     version = content.get("schema_version") if isinstance(content, dict) else None
     if isinstance(version, bool) or not isinstance(version, int):
-        raise ReportError(
-            path, "it is no report: no schema version", hint="Name what --output wrote as .json."
-        )
+        raise ReportError(path, "it is no report: no schema version", hint=NAME_IT)
     if version > schema_version:
         raise ReportError(
             path,
@@ -140,7 +139,7 @@ def _parse(path: Path) -> Any:
     try:
         text = path.read_bytes().decode("utf-8")
     except OSError as error:
-        raise ReportError(path, (error.strerror or str(error)).lower()) from None
+        raise ReportError(path, (error.strerror or str(error)).lower(), hint=NAME_IT) from None
     except UnicodeDecodeError as error:
         problem = "not UTF-8 text" if error.end < len(error.object) else _ENDS_EARLY
         raise ReportError(path, problem, hint=MAKE_AGAIN) from None

@@ -172,6 +172,8 @@ def test_a_device_that_is_not_there(attn_audit: AttnAudit, model: Path, data: Pa
         ("--records", "nowhere/records.csv", "there is no folder nowhere"),
         ("--output", ".", "suffix"),
         ("--output", "report.docx", "suffix"),
+        ("--output", "gate.xml", "no policy is named"),
+        ("--output", "gate.sarif", "--policy default"),
         ("--records", "records.xlsx", "suffix"),
         ("--output", "folder.json", "it is a folder"),
         ("--records", "data.jsonl", "it is read by this command"),

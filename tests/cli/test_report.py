@@ -108,6 +108,7 @@ def test_the_configuration_of_an_audit_is_not_read(attn_audit: AttnAudit, source
     [
         ("r.json", "is read by this command, and would be overwritten"),
         ("./r.json", "is read by this command, and would be overwritten"),
+        ("records.csv", "is read by this command, and would be overwritten"),
         ("nowhere/a.md", "there is no folder nowhere"),
         ("folder.md", "it is a folder"),
         ("a.docx", "the suffix says the format, and '.docx' is none"),

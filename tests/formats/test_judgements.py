@@ -4,12 +4,12 @@ import pytest
 
 from attn_audit.formats.sentences.judgements import (
     Standing,
-    bound,
     explained,
     found,
     in_short,
     listed,
     standing,
+    wanted,
 )
 from attn_audit.results.verdict import Judgement, Level, Outcome
 from tests.formats.judging import WAIVER, every_kind, judgement, verdict
@@ -53,7 +53,7 @@ def test_a_verdict_in_short_counts_the_worst_first() -> None:
     ],
 )
 def test_bound_and_finding_in_words(judged: Judgement, asked: str, measured: str) -> None:
-    assert (bound(judged), found(judged)) == (asked, measured)
+    assert (wanted(judged), found(judged)) == (asked, measured)
 
 
 def test_a_waiver_is_told_with_its_reason_and_its_end() -> None:

@@ -86,6 +86,6 @@ def test_without_times_there_is_no_timestamp(only_correlation: Report) -> None:
 
 def test_someone_elses_text_is_text(report: Report) -> None:
     text = junit.render(hostile(report), hostile_verdict())
-    assert not set(text) & set("\x1b\u202e\uffff")
+    assert not set(text) & set("\x1b\x7f\x9b\u202e\uffff")
     assert not list(parsed(text).iter("b"))
     assert HOSTILE not in text

@@ -115,7 +115,7 @@ def test_layers_and_heads_are_compared_in_sentences(transformer: Report) -> None
 
 def test_someone_elses_text_does_nothing(report: Report) -> None:
     text = markdown.render(hostile(report), hostile_verdict())
-    assert not set(text) & set("\x1b\u202e")
+    assert not set(text) & set("\x1b\x7f\x9b\u202e")
     own = {"<details>", "</details>", "<summary>", "</summary>", "<span>", "</span>"}
     own |= {"<code>", "</code>"}
     assert set(re.findall(r"</?\w[^>]*>", text)) == own

@@ -103,7 +103,7 @@ def test_a_model_in_memory_has_no_hash(report: Report) -> None:
 
 def test_someone_elses_text_is_neither_link_nor_placeholder(report: Report) -> None:
     text = sarif.render(hostile(report), hostile_verdict())
-    assert not set(text) & set("\x1b\u202e")
+    assert not set(text) & set("\x1b\x7f\x9b\u202e")
     for result in json.loads(text)["runs"][0]["results"]:
         message = result["message"]["text"]
         assert "](" not in message

@@ -3,11 +3,11 @@
 from attn_audit.formats.markdown.escaping import code, escaped, table
 from attn_audit.formats.sentences.judgements import (
     Standing,
-    bound,
     explained,
     found,
     in_short,
     standing,
+    wanted,
 )
 from attn_audit.results.verdict import Outcome, Verdict
 
@@ -35,7 +35,7 @@ def verdict_lines(verdict: Verdict) -> list[str]:
     order = list(Standing)
     judged = sorted(verdict.judgements, key=lambda judgement: order.index(standing(judgement)))
     rows = [
-        (f"{MARKS[standing(j)]} {standing(j)}", code(j.metric), bound(j), escaped(found(j)))
+        (f"{MARKS[standing(j)]} {standing(j)}", code(j.metric), wanted(j), escaped(found(j)))
         for j in judged
     ]
     reasons = [

@@ -46,7 +46,7 @@ def in_short(verdict: Verdict) -> str:
     return f"{bounds}: {', '.join(parts)}" if parts else "no bounds"
 
 
-def bound(judgement: Judgement) -> str:
+def wanted(judgement: Judgement) -> str:
     """What was asked for: `at most 0.15`.
 
     Args:
@@ -87,7 +87,7 @@ def listed(verdict: Verdict) -> tuple[str, ...]:
         verdict: Of any policy.
     """
     lines = (
-        f"  {standing(judgement)}: {judgement.metric} {bound(judgement)}, found "
+        f"  {standing(judgement)}: {judgement.metric} {wanted(judgement)}, found "
         f"{found(judgement)}. {explained(judgement)}"
         for judgement in verdict.judgements
     )
