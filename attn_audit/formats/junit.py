@@ -79,7 +79,7 @@ def _add_case(suite: Element, judgement: Judgement) -> None:
     named = {"name": f"{judgement.metric} {wanted(judgement)}", "classname": group}
     case = _add(suite, "testcase", named)
     kind = standing(judgement)
-    message = f"found {found(judgement)}, asked for {wanted(judgement)}"
+    message = f"{found(judgement)}, asked for {wanted(judgement)}"
     if kind in _ELEMENTS:
         text = f"{judgement.definition} {explained(judgement)}"
         _add(case, _ELEMENTS[kind], {"type": kind.value, "message": message}, text)

@@ -72,7 +72,7 @@ def _result(judgement: Judgement, place: int, target: dict[str, Any]) -> dict[st
     """A bound; the model as a whole is where it stands."""
     kind = standing(judgement)
     passed = kind is Standing.PASSED
-    said = f"{judgement.metric} {kind}: found {found(judgement)}, asked for {wanted(judgement)}. "
+    said = f"{judgement.metric} {kind}: {found(judgement)}, asked for {wanted(judgement)}. "
     result = {
         "ruleId": printable(judgement.metric),
         "ruleIndex": place,

@@ -87,8 +87,8 @@ def listed(verdict: Verdict) -> tuple[str, ...]:
         verdict: Of any policy.
     """
     lines = (
-        f"  {standing(judgement)}: {judgement.metric} {wanted(judgement)}, found "
-        f"{found(judgement)}. {explained(judgement)}"
+        f"  {standing(judgement)}: {judgement.metric} {found(judgement)}, asked for "
+        f"{wanted(judgement)}. {explained(judgement)}"
         for judgement in verdict.judgements
     )
     return (f"Policy {verdict.policy}: {verdict.outcome} ({in_short(verdict)})", *lines)
