@@ -14,6 +14,7 @@ AttnAuditError
 │   │   ├── UnsafeCheckpointError
 │   │   └── UnsupportedModelError
 │   ├── IncompatibleDataError           model and data do not fit each other, named by example
+│   ├── ComparisonRefusedError          two reports whose numbers do not mean the same
 │   ├── DeviceError
 │   ├── OutputError                     a file that cannot be written
 │   ├── RunDirectoryError               a directory that holds another audit, or a damaged one
@@ -149,6 +150,10 @@ class IncompatibleDataError(UsageError):
     def __init__(self, where: str, problem: str, *, hint: str | None = None) -> None:
         super().__init__(f"{where}: {problem}", hint=hint)
         self.where = where
+
+
+class ComparisonRefusedError(UsageError):
+    """Two reports cannot be compared: their data, settings or definitions differ."""
 
 
 class DeviceError(UsageError):

@@ -43,8 +43,8 @@ paths = [Path("out" + suffix) for suffix in FORMATS]
 write_reports(Report.load(Path("stored.json")), verdict, paths, Path())
 """
 NAMES = (
-    *("audit", "plan", "inspect", "report", "verify", "explain", "gate", "metrics"),
-    *("train", "demo"),
+    *("audit", "plan", "inspect", "report", "verify", "explain", "gate", "compare"),
+    *("metrics", "train", "demo"),
 )
 COMMANDS: tuple[list[str], ...] = ([], *([name] for name in NAMES))
 

@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from attn_audit.cli.auditing import audit_command, options_of
+from attn_audit.cli.comparing import compare
 from attn_audit.cli.demonstrating import OPTIONS_OF_DEMO, run_demo
 from attn_audit.cli.explaining import OPTIONS_OF_EXPLAIN, explain
 from attn_audit.cli.gating import gate
@@ -81,6 +82,7 @@ app.command("explain")(
     )
 )
 app.command("gate")(gate)
+app.command("compare")(compare)
 app.command("metrics")(metrics)
 app.command("train")(train)
 app.command("demo")(

@@ -141,6 +141,28 @@ def share(part: Share, decimals: int | None = None) -> str:
     return f"{value} {percent_bracket(part.interval, decimals)}".rstrip()
 
 
+def difference(change: float, interval: Interval | None, decimals: int = 3) -> str:
+    """A difference with its sign and interval: `-0.018 [-0.029, -0.007]`.
+
+    Args:
+        change: In any unit.
+        interval: Of the change.
+        decimals: Of all three numbers.
+
+    Example:
+        >>> difference(-0.0004, None), difference(0.0126, None)
+        ('0.000', '+0.013')
+    """
+
+    def written(value: float) -> str:
+        rounded = round(value, decimals) + 0.0
+        return f"{rounded:+.{decimals}f}" if rounded else f"{0:.{decimals}f}"
+
+    if interval is None or interval.low == interval.high:
+        return written(change)
+    return f"{written(change)} [{written(interval.low)}, {written(interval.high)}]"
+
+
 def points(change: Distribution) -> str:
     """A mean change of a share in percentage points, with its sign and interval.
 

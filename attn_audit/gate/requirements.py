@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from attn_audit.gate.coverage import coverage
-from attn_audit.gate.missing import why_missing
-from attn_audit.gate.places import where_to_look
+from attn_audit.policy.coverage import coverage
 from attn_audit.policy.judging import Asked, held_against, left_open
+from attn_audit.policy.missing import why_missing
+from attn_audit.policy.places import where_to_look
 from attn_audit.policy.policy import Bound, Policy
 from attn_audit.results.metrics import METRICS, Found, find
 from attn_audit.results.report import Report

@@ -12,7 +12,7 @@ from attn_audit.checks.base import Check
 from attn_audit.checks.selection import epsilon_for
 from attn_audit.config import AuditSettings
 from attn_audit.models.base import AuditedModel, Site
-from attn_audit.results.report import Settings, Tool
+from attn_audit.results.report import DEFINITIONS_VERSION, Settings, Tool
 from attn_audit.version import __version__
 
 
@@ -25,7 +25,12 @@ def describe_tool() -> Tool:
     }
     if "transformers" in sys.modules:  # only where the model is one of its own
         libraries |= {"transformers": version("transformers")}
-    return Tool(name="attn-audit", version=__version__, libraries=libraries)
+    return Tool(
+        name="attn-audit",
+        version=__version__,
+        libraries=libraries,
+        definitions=DEFINITIONS_VERSION,
+    )
 
 
 def describe_settings(

@@ -24,6 +24,9 @@ from attn_audit.results.summary import (
 
 SCHEMA_VERSION: Final = 1
 
+DEFINITIONS_VERSION: Final = 1
+"""Raised whenever a number of the report is defined anew: reports of two do not compare."""
+
 
 class Tool(Value):
     """What made the report."""
@@ -32,6 +35,8 @@ class Tool(Value):
     version: str
     libraries: dict[str, str]
     """Versions of what the numbers depend on."""
+    definitions: int = 1
+    """Version of what the numbers mean; the first reports did not say it."""
 
 
 class DataDescription(Value):

@@ -18,7 +18,7 @@ class Interval(Value):
     low: float
     high: float
     method: str
-    """`bootstrap` (percentile), `normal` or `wilson`."""
+    """`bootstrap` (percentile), `normal` or `wilson`; of differences also `newcombe`."""
 
 
 class Histogram(Value):

@@ -80,6 +80,21 @@ class RecordTable:
         values: np.ndarray = column.fill_null(np.nan).to_numpy(zero_copy_only=False)
         return values
 
+    def strings(self, name: str) -> list[str]:
+        """A column of strings; null is empty."""
+        values: list[str] = self._column(name).fill_null("").to_pylist()
+        return values
+
+    def units(self, index: int) -> list[str] | None:
+        """The units of one record; None where the records have no such column."""
+        if "units" not in pq.read_schema(self._path).names:
+            return None
+        for first, batch in self._batches("units"):
+            if index < first + len(batch):
+                units: list[str] = batch.column(0)[index - first].as_py()
+                return units
+        raise IndexError(index)
+
     def codes(self, name: str, names: Sequence[str]) -> Int64[np.ndarray, " example"]:
         """A column of single strings as indices into `names`; -1 for null."""
         encoded = pc.index_in(self._column(name), value_set=pa.array(list(names)))

@@ -1,5 +1,6 @@
 """The look shared by everything on a terminal: styles, headings, tables, which characters."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -62,6 +63,31 @@ def plain(value: object, options: ConsoleOptions, style: str = "") -> Text:
         style: A rich style.
     """
     return Text(printable(str(value), options.encoding), style)
+
+
+LONG_NAME = 30
+"""Longer dotted names are parted where the screen is narrow."""
+
+_SYLLABLE = re.compile(r"[^._]*[._]?")
+
+
+def folded(name: str, options: ConsoleOptions) -> Text:
+    """A dotted name; on several lines, parted at dots and underscores, where the screen is narrow.
+
+    Args:
+        name: Of a metric.
+        options: Of the console.
+    """
+    if is_wide(options) or len(name) <= LONG_NAME:
+        return plain(name, options)
+    lines = [""]
+    for part in re.findall(r"[^.]*\.?", name):
+        whole = len(part) <= LONG_NAME - 2
+        for piece in (part,) if whole else _SYLLABLE.findall(part):
+            if len(lines[-1]) + len(piece) > LONG_NAME - 2 * (len(lines) > 1):
+                lines.append("")
+            lines[-1] += piece
+    return Text("\n  ").join(plain(line, options) for line in lines)
 
 
 def table(headers: Sequence[str], options: ConsoleOptions, n_left: int = 1) -> Table:

@@ -11,9 +11,9 @@ from attn_audit.formats.terminal.look import (
     WIDEST,
     Trimmed,
     add_row,
+    folded,
     heading,
     indented,
-    is_wide,
     plain,
     table,
 )
@@ -22,9 +22,6 @@ from attn_audit.formats.terminal.prose import Prose
 from attn_audit.results.verdict import Judgement, Outcome, Verdict
 
 STYLES = {Outcome.PASS: "green", Outcome.FAIL: "bold red", Outcome.INCONCLUSIVE: "bold yellow"}
-LONG_NAME = 31
-"""Longer names of bounds are parted where the screen is narrow."""
-
 WARNS = "yellow"
 """Of what did not pass and changes nothing."""
 
@@ -62,22 +59,12 @@ def _table(verdict: Verdict, options: ConsoleOptions) -> Table:
     for judgement in verdict.judgements:
         add_row(
             made,
-            _name(judgement, options),
+            folded(words.name(judgement), options),
             words.found(judgement),
             words.wanted(judgement, *sides),
             Text(words.standing(judgement).replace(" (", "\n("), _style(judgement)),
         )
     return made
-
-
-def _name(judgement: Judgement, options: ConsoleOptions) -> Text:
-    """On two lines, parted at the first dot that leaves room, where the screen is narrow."""
-    name = words.name(judgement)
-    first, rest = name, ""
-    while not is_wide(options) and len(first) > LONG_NAME and "." in first:
-        first, _, part = first.rpartition(".")
-        rest = f"{part}.{rest}" if rest else part
-    return plain(f"{first}.", options).append(f"\n  {rest}") if rest else plain(name, options)
 
 
 def _style(judgement: Judgement) -> str:

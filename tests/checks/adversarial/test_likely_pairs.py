@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from attn_audit.checks.adversarial import likely_pairs
+from attn_audit.checks.adversarial import likely_pairs as likely_pairs_module
 from attn_audit.checks.adversarial.mixtures import best_mixture
 from attn_audit.checks.adversarial.likely_pairs import N_LIKELY, likely_pairs
 from attn_audit.checks.adversarial.single_units import try_single_units
@@ -29,7 +29,7 @@ def test_the_likeliest_pairs_of_a_linear_readout_hold_the_best_of_all(
 ) -> None:
     whole = audited(kind)
     likely = best_mixture(whole, EPSILON)
-    monkeypatch.setattr(pairs, "N_LIKELY", 10**6)
+    monkeypatch.setattr(likely_pairs_module, "N_LIKELY", 10**6)
     every = best_mixture(whole, EPSILON)
     # Of pairs, the grid's best need not stay the best when both are refined.
     assert torch.allclose(likely.jsd, every.jsd, atol=1e-9)

@@ -1,0 +1,5 @@
+"""Comparing two reports: did the new release get worse?"""
+
+from attn_audit.compare.comparing import compare
+
+__all__ = ["compare"]

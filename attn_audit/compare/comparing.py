@@ -1,0 +1,117 @@
+"""The whole comparison of two reports."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import date
+from pathlib import Path
+
+from attn_audit.compare.changes import all_changes, change_of
+from attn_audit.compare.differences import harmless, of_data
+from attn_audit.compare.judging import judge_changes, require_bounds_of_changes
+from attn_audit.compare.pairing import Pairs, pair
+from attn_audit.compare.records import opened_records
+from attn_audit.compare.refusing import require_comparable
+from attn_audit.errors import ComparisonRefusedError
+from attn_audit.policy.policy import Policy
+from attn_audit.results.comparison import Comparison, Side
+from attn_audit.results.report import Report
+
+
+def compare(
+    base: Path,
+    new: Path,
+    policy: Policy | None = None,
+    *,
+    allow_different_data: bool = False,
+    today: date | None = None,
+) -> Comparison:
+    """Compare two reports: paired example by example where both have records.
+
+    Args:
+        base: A JSON report.
+        new: Another, of the same data.
+        policy: Bounds changes; None: nothing is judged.
+        allow_different_data: Compare the summaries alone, whatever data they are of.
+        today: Waivers hold through their last day; None: the day it is.
+
+    Raises:
+        ReportError: A report or its records are missing, malformed or changed.
+        ComparisonRefusedError: Task, definitions, settings or data differ.
+        ConfigurationError: The policy bounds no change.
+    """
+    if policy is not None:
+        require_bounds_of_changes(policy)
+    reports = Report.load(base), Report.load(new)
+    require_comparable(*reports, allow_different_data=allow_different_data)
+    why_unpaired = _why_unpaired(*reports, allow_different_data=allow_different_data)
+    with ExitStack() as stack:
+        pairs = None if why_unpaired else _paired(stack, reports, (base, new))
+        verdict = None
+        if policy is not None:
+            verdict = judge_changes(
+                *reports,
+                lambda metric: change_of(metric, *reports, pairs),
+                policy,
+                today or date.today(),
+            )
+        return Comparison(
+            base=_side(reports[0], base),
+            new=_side(reports[1], new),
+            n_pairs=None if pairs is None else len(pairs.ids),
+            why_unpaired=why_unpaired,
+            notes=tuple(_notes(*reports, allow_different_data=allow_different_data)),
+            changes=all_changes(*reports, pairs),
+            verdict=verdict,
+        )
+
+
+def _paired(stack: ExitStack, reports: tuple[Report, Report], paths: tuple[Path, Path]) -> Pairs:
+    sides = [
+        (report, path, stack.enter_context(opened_records(report, path)))
+        for report, path in zip(reports, paths, strict=True)
+    ]
+    return pair(*sides)
+
+
+def _why_unpaired(base: Report, new: Report, *, allow_different_data: bool) -> str | None:
+    """Why summaries alone are compared; None where examples can be matched.
+
+    Raises:
+        ComparisonRefusedError: Without records and hashes nothing says that the data is the same.
+    """
+    if allow_different_data:
+        return "Different data was allowed, so the summaries alone are compared."
+    without = [name for name, r in (("base", base), ("new", new)) if r.records is None]
+    if not without:
+        return None
+    if base.data.sha256 is None or new.data.sha256 is None:
+        raise ComparisonRefusedError(
+            "nothing says that the reports are of the same data: they have neither records nor a "
+            "hash of it",
+            hint="Audit with `--records`, or compare the summaries alone with "
+            "`--allow-different-data`.",
+        )
+    named = " and the ".join(without)
+    return (
+        f"Unpaired: the {named} report has no records (`--records`), so the intervals are wider "
+        "than they need to be and no example can be named."
+    )
+
+
+def _notes(base: Report, new: Report, *, allow_different_data: bool) -> Iterator[str]:
+    """What differs and was no reason to refuse."""
+    for difference in (
+        *(of_data(base, new) if allow_different_data else ()),
+        *harmless(base, new),
+    ):
+        yield str(difference)
+
+
+def _side(report: Report, path: Path) -> Side:
+    return Side(
+        report=str(path),
+        model=report.model.source,
+        model_sha256=report.model.sha256,
+        data=report.data.name,
+        n_examples=report.data.n_examples,
+    )

@@ -1,0 +1,73 @@
+"""The same examples in two sets of records, found by id."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64
+
+from attn_audit.compare.records import require_unique_ids
+from attn_audit.compare.values import Examples, Values
+from attn_audit.errors import ComparisonRefusedError
+from attn_audit.results.report import Report
+from attn_audit.results.table import RecordTable
+
+MAX_UNITS = 40
+"""Units of a text that are quoted."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Two reports' records, example beside example, in the order of the base."""
+
+    base: Examples
+    new: Examples
+    ids: list[str]
+    places: Int64[np.ndarray, " example"]
+    """Where each example of the base stands in the new records."""
+
+    def values(self, metric: str) -> tuple[Values, Values]:
+        """A metric's values in both, example beside example.
+
+        Args:
+            metric: One of `PER_EXAMPLE`.
+        """
+        return self.base.values(metric), self.new.values(metric)[self.places]
+
+    def text(self, index: int) -> str | None:
+        """The units of an example; None where the records hold none.
+
+        Args:
+            index: Of the example.
+        """
+        units = self.base.table.units(index)
+        if units is None:
+            return None
+        more = " ..." if len(units) > MAX_UNITS else ""
+        return " ".join(units[:MAX_UNITS]) + more
+
+
+def pair(base: tuple[Report, Path, RecordTable], new: tuple[Report, Path, RecordTable]) -> Pairs:
+    """Match the examples of two reports by id.
+
+    Args:
+        base: Report, its file and its records.
+        new: The same of the other.
+
+    Raises:
+        ComparisonRefusedError: An id stands twice in one of them, or in one of them only.
+    """
+    base_ids, new_ids = (table.strings("id") for _, _, table in (base, new))
+    for ids, (_, path, _) in ((base_ids, base), (new_ids, new)):
+        require_unique_ids(ids, path)
+    alone = set(base_ids) ^ set(new_ids)
+    if alone:
+        raise ComparisonRefusedError(
+            f"the reports are of different data: {len(alone):,} examples stand in one of them only "
+            f"(id {min(alone)!r})",
+            hint="Audit both models on the same data, or compare the summaries alone with "
+            "`--allow-different-data`.",
+        )
+    place = {name: i for i, name in enumerate(new_ids)}
+    places = np.array([place[name] for name in base_ids], dtype=np.int64)
+    return Pairs(Examples.of(base[2], base[0]), Examples.of(new[2], new[0]), base_ids, places)

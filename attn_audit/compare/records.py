@@ -1,0 +1,109 @@
+"""The records of a report: found, verified, and in one form whatever their format."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.json as pa_json
+import pyarrow.parquet as pq
+
+from attn_audit.errors import ComparisonRefusedError
+from attn_audit.files import sha256_of
+from attn_audit.results.record import FIELDS, LIST_FIELDS
+from attn_audit.results.report import Report, ReportError
+from attn_audit.results.table import RecordTable, record_schema
+
+_COMPARED = tuple(name for name in FIELDS if name != "probability")
+"""Columns that are read; a probability is a number or a list, as the model has outputs."""
+
+_LABELS = ("label", "prediction", "uniform_prediction")
+
+
+@contextmanager
+def opened_records(report: Report, path: Path) -> Iterator[RecordTable]:
+    """The records of a report, as columns.
+
+    Args:
+        report: Any report with records.
+        path: Its file, beside which the records are named.
+
+    Raises:
+        ReportError: The records are missing, changed since the report was written, or unreadable.
+    """
+    assert report.records is not None, "the caller asks first"
+    file = path.parent / report.records.path
+    _verify(file, report.records.sha256, path)
+    try:
+        if file.suffix == ".parquet":
+            yield RecordTable(file)
+            return
+        with tempfile.TemporaryDirectory(prefix="attn-audit-") as folder:
+            converted = Path(folder) / "records.parquet"
+            pq.write_table(_read_text(file, report), converted)
+            yield RecordTable(converted)
+    except pa.ArrowException as error:
+        problem = str(error).splitlines()[0]
+        raise ReportError(f"cannot read the records {file} of {path}: {problem}") from None
+
+
+def _verify(file: Path, sha256: str, report: Path) -> None:
+    hint = "Without them, summaries can be compared: `--allow-different-data`."
+    try:
+        found = sha256_of(file)
+    except OSError as error:
+        problem = error.strerror or str(error)
+        raise ReportError(f"the records {file} of {report}: {problem}", hint=hint) from None
+    if found != sha256:
+        raise ReportError(
+            f"the records {file} are not those that {report} was made with: their SHA-256 is "
+            f"{found[:12]}, not {sha256[:12]}",
+            hint=hint,
+        )
+
+
+def _read_text(file: Path, report: Report) -> pa.Table:
+    """JSON Lines or CSV; several labels stand in one cell of CSV, parted by `|`."""
+    is_multilabel = report.model.task == "multilabel"
+    if file.suffix == ".jsonl":
+        parsing = pa_json.ParseOptions(
+            explicit_schema=record_schema(1, is_multilabel, _COMPARED),
+            unexpected_field_behavior="ignore",
+        )
+        return pa_json.read_json(file, parse_options=parsing)
+    names = [name for name in _COMPARED if name not in LIST_FIELDS]
+    conversion = pa_csv.ConvertOptions(
+        column_types=record_schema(1, False, names),
+        include_columns=names,
+        strings_can_be_null=True,
+        null_values=[""],  # a label may be called NA
+    )
+    table = pa_csv.read_csv(file, convert_options=conversion)
+    for name in _LABELS if is_multilabel else ():
+        split = pc.split_pattern(table[name], pattern="|")
+        table = table.set_column(names.index(name), name, split)
+    return table
+
+
+def require_unique_ids(ids: list[str], report: Path) -> None:
+    """Refuse records in which an example cannot be told from another.
+
+    Args:
+        ids: Of all records.
+        report: They belong to.
+
+    Raises:
+        ComparisonRefusedError: An id stands twice.
+    """
+    seen: set[str] = set()
+    for name in ids:
+        if name in seen:
+            raise ComparisonRefusedError(
+                f"the records of {report} hold two examples with the id {name!r}",
+                hint="Give the examples ids of their own, or compare the summaries alone with "
+                "`--allow-different-data`.",
+            )
+        seen.add(name)

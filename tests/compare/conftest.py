@@ -1,0 +1,93 @@
+"""Two small audits of the same texts, with records, as reports on disk."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from attn_audit.auditing import run_audit
+from attn_audit.config import AuditSettings
+from attn_audit.engine.watching import Watcher
+from attn_audit.models.attention_pooling.checkpoint import save_checkpoint
+from attn_audit.results.report import Report
+from tests.tiny import tiny_model
+
+N_TEXTS = 30
+
+Audited = Callable[..., Path]
+
+
+def write_texts(path: Path, n: int = N_TEXTS, first: int = 0) -> Path:
+    """Labelled texts of one to twelve words; every fifth without a label."""
+    rows = []
+    for i in range(first, first + n):
+        words = " ".join(f"w{(7 * i + 5 * j) % 40 + 4}" for j in range(i % 12 + 1))
+        label = {} if i % 5 == 4 else {"label": f"label{i % 2}"}
+        rows.append(json.dumps({"id": f"e{i}", "text": words, **label}))
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def write_model(path: Path, scale: float) -> Path:
+    """A tiny model whose attention's weights are scaled."""
+    tiny = tiny_model()
+    weights = dict(tiny.network.state_dict())
+    for name in weights:
+        if name.startswith("attention"):
+            weights[name] = weights[name] * scale
+    parts = (tiny.network.architecture, tiny.tokenizer, tiny.vocabulary, tiny.task)
+    save_checkpoint(path, *parts, weights, {})
+    return path
+
+
+@pytest.fixture(scope="session")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Audited:
+    """Audit a model of some scale; every call writes a report and its records in a new folder."""
+    torch.set_num_threads(1)
+
+    def run(scale: float = 1.0, suffix: str = ".parquet", **said: object) -> Path:
+        folder = tmp_path_factory.mktemp("audit")
+        texts = said.pop("data", None) or write_texts(folder / "texts.jsonl")
+        path = folder / "report.json"
+        records = {} if suffix == "" else {"records": str(folder / f"records{suffix}")}
+        settings = AuditSettings.model_validate(
+            {
+                "model": str(write_model(folder / "model.pt", scale)),
+                "data": str(texts),
+                "permutations": 20,
+                "output": str(path),
+                **records,
+                **said,
+            }
+        )
+        report = run_audit(settings, watcher=Watcher())
+        path.write_text(report.to_json(), encoding="utf-8")
+        return path
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def base(audited: Audited) -> Path:
+    """The report to hold against."""
+    return audited()
+
+
+@pytest.fixture(scope="session")
+def new(audited: Audited) -> Path:
+    """The report of a model whose attention is more peaked."""
+    return audited(6.0)
+
+
+def rewritten(report: Path, folder: Path, **parts: dict[str, object]) -> Path:
+    """The same report with some fields changed, beside the same records."""
+    content = json.loads(report.read_text(encoding="utf-8"))
+    for part, fields in parts.items():
+        content[part] = {**content[part], **fields}
+    if content["records"] is not None:
+        content["records"]["path"] = str(report.parent / content["records"]["path"])
+    path = folder / "rewritten.json"
+    path.write_text(Report.model_validate(content).to_json(), encoding="utf-8")
+    return path

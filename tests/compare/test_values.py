@@ -1,0 +1,31 @@
+"""What a metric is over, example by example, is what the report's own number is made of."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from attn_audit.compare.records import opened_records
+from attn_audit.compare.values import PER_EXAMPLE, Examples
+from attn_audit.results.metrics import METRICS, find
+from attn_audit.results.report import Report
+
+
+@pytest.mark.parametrize("name", sorted(PER_EXAMPLE))
+def test_the_mean_over_examples_is_the_reports_number(new: Path, name: str) -> None:
+    report = Report.load(new)
+    found = find(METRICS[name], report)
+    with opened_records(report, new) as table:
+        values = Examples.of(table, report).values(name)
+    known = values[~np.isnan(values)]
+    assert len(values) == report.data.n_examples
+    assert found.n == len(known)
+    if found.estimate is not None:
+        assert known.mean() == pytest.approx(found.estimate, abs=1e-12)
+
+
+def test_every_mean_and_share_is_known_by_example_but_corrected_significance() -> None:
+    """Benjamini-Hochberg is over all examples; the adversary's audited mass is permutation's."""
+    unknown = {m.name for m in METRICS.values() if m.has_interval} - set(PER_EXAMPLE)
+    expected = {name for name in METRICS if name.endswith("_after_correction.share")}
+    assert unknown == expected | {"adversarial.audited_mass.mean"}
