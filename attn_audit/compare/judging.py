@@ -105,4 +105,4 @@ def _where_to_look(bound: Bound, change: Change | None, new: Report) -> str:
     if change is None or not change.most_changed:
         return where_to_look(bound.measured.check, new)
     named = ", ".join(example.id for example in change.most_changed[:MAX_NAMED])
-    return f"the examples that changed most: {named}."
+    return f"The examples that changed most: {named}."

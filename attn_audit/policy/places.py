@@ -20,14 +20,14 @@ def where_to_look(check: str, report: Report) -> str:
         report: Any report.
     """
     if check == "performance":
-        return "`label` beside `prediction` in the records."
+        return "In the records, `label` beside `prediction`."
     reason, meaning = TELLING[check]
     named = [
         str(example.record["id"])
         for example in report.telling_examples
         if example.reason == reason and "id" in example.record
     ]
-    parts = f"the {check} section of the report, by prediction and by length"
+    parts = f"The {check} section of the report, by prediction and by length"
     if not named:
         return f"{parts}."
     return f"{parts}; examples {meaning}: {', '.join(named[:MAX_NAMED])}."

@@ -7,6 +7,9 @@ from attn_audit.results.verdict import Outcome
 
 Direction = Literal["min", "max"]
 
+MOST_ROOT = 5
+"""More than the square of this times the examples is no advice."""
+
 
 def outcome_of(
     direction: Direction, limit: float, estimate: float, interval: Interval | None
@@ -74,8 +77,8 @@ def examples_that_would_decide(
         n: How many examples are behind it.
 
     Returns:
-        The number in two digits, rounded up; None where the estimate is all but on the limit, and
-        no number would do.
+        The number in two digits, rounded up; None where the estimate is all but on the limit, so
+        that it would take more than 25 times the examples.
 
     Example:
         >>> interval = Interval(low=0.10, high=0.20, method="bootstrap")
@@ -89,7 +92,3 @@ def examples_that_would_decide(
     needed = n * (towards / distance) ** 2
     magnitude: int = 10 ** max(0, len(str(int(needed))) - 2)
     return int(-(-round(needed, 6) // magnitude)) * magnitude
-
-
-MOST_ROOT = 10
-"""More than a hundred times the examples is no advice."""

@@ -114,6 +114,11 @@ def test_the_default_policy_can_be_copied_and_used(
     assert json.loads(own.stdout)["judgements"] == json.loads(default.stdout)["judgements"]
 
 
+def test_the_sample_policy_runs_as_it_is(attn_audit: AttnAudit, saved: dict[str, Path]) -> None:
+    sample = REPOSITORY / "sample_configs" / "policies" / "release.toml"
+    assert attn_audit("gate", saved["pass"], "--policy", sample).exit_code in (0, 1, 4)
+
+
 @pytest.mark.parametrize(
     ("report_text", "policy_text", "message"),
     [

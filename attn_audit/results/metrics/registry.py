@@ -187,7 +187,9 @@ def _performance() -> Iterator[Metric]:
     )
     yield _number("performance.macro_f1", "F1, mean over labels")
     yield _number("performance.micro_f1", "F1 over all labels together, for several labels")
-    yield _number("performance.roc_auc", "Area under the ROC curve, mean over labels")
+    yield _number(
+        "performance.roc_auc", "Area under the ROC curve; of several labels, the mean over labels"
+    )
     yield _number(
         "performance.majority_share", "Accuracy of always giving the most frequent answer"
     )
