@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from attn_audit.cli import app
 from attn_audit.config import KEYS
+from tests.judged import policy_from
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -25,9 +26,13 @@ def test_help_is_the_real_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert without_margin(shown.group(1)) == without_margin(real)
 
 
-def test_settings_are_real_ones() -> None:
+def test_settings_and_policies_are_real_ones(tmp_path: Path) -> None:
     for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL):
-        assert set(tomllib.loads(block)) <= set(KEYS)
+        content = tomllib.loads(block)
+        if "bound" in content:
+            policy_from(tmp_path, block)
+        else:
+            assert set(content) <= set(KEYS)
 
 
 def test_commands_are_real_ones() -> None:

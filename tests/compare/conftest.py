@@ -11,6 +11,7 @@ from attn_audit.auditing import run_audit
 from attn_audit.config import AuditSettings
 from attn_audit.engine.watching import Watcher
 from attn_audit.models.attention_pooling.checkpoint import save_checkpoint
+from attn_audit.models.task import TaskKind
 from attn_audit.results.report import Report
 from tests.tiny import tiny_model
 
@@ -19,20 +20,23 @@ N_TEXTS = 30
 Audited = Callable[..., Path]
 
 
-def write_texts(path: Path, n: int = N_TEXTS, first: int = 0) -> Path:
+def write_texts(
+    path: Path, n: int = N_TEXTS, first: int = 0, kind: TaskKind = TaskKind.BINARY
+) -> Path:
     """Labelled texts of one to twelve words; every fifth without a label."""
     rows = []
     for i in range(first, first + n):
         words = " ".join(f"w{(7 * i + 5 * j) % 40 + 4}" for j in range(i % 12 + 1))
-        label = {} if i % 5 == 4 else {"label": f"label{i % 2}"}
-        rows.append(json.dumps({"id": f"e{i}", "text": words, **label}))
+        several = {"labels": [f"label{j}" for j in range(3) if (i >> j) % 2 or j == i % 3]}
+        label = several if kind is TaskKind.MULTILABEL else {"label": f"label{i % 2}"}
+        rows.append(json.dumps({"id": f"e{i}", "text": words, **({} if i % 5 == 4 else label)}))
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return path
 
 
-def write_model(path: Path, scale: float) -> Path:
+def write_model(path: Path, scale: float, kind: TaskKind) -> Path:
     """A tiny model whose attention's weights are scaled."""
-    tiny = tiny_model()
+    tiny = tiny_model(kind=kind, n_labels=2 if kind is TaskKind.BINARY else 3)
     weights = dict(tiny.network.state_dict())
     for name in weights:
         if name.startswith("attention"):
@@ -47,16 +51,22 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Audited:
     """Audit a model of some scale; every call writes a report and its records in a new folder."""
     torch.set_num_threads(1)
 
-    def run(scale: float = 1.0, suffix: str = ".parquet", **said: object) -> Path:
+    def run(
+        scale: float = 1.0,
+        suffix: str = ".parquet",
+        kind: TaskKind = TaskKind.BINARY,
+        **said: object,
+    ) -> Path:
         folder = tmp_path_factory.mktemp("audit")
-        texts = said.pop("data", None) or write_texts(folder / "texts.jsonl")
+        texts = said.pop("data", None) or write_texts(folder / "texts.jsonl", kind=kind)
         path = folder / "report.json"
         records = {} if suffix == "" else {"records": str(folder / f"records{suffix}")}
         settings = AuditSettings.model_validate(
             {
-                "model": str(write_model(folder / "model.pt", scale)),
+                "model": str(write_model(folder / "model.pt", scale, kind)),
                 "data": str(texts),
                 "permutations": 20,
+                "iterations": 5,
                 "output": str(path),
                 **records,
                 **said,

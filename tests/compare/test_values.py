@@ -7,8 +7,10 @@ import pytest
 
 from attn_audit.compare.records import opened_records
 from attn_audit.compare.values import PER_EXAMPLE, Examples
+from attn_audit.models.task import TaskKind
 from attn_audit.results.metrics import METRICS, find
 from attn_audit.results.report import Report
+from tests.compare.conftest import Audited
 
 
 @pytest.mark.parametrize("name", sorted(PER_EXAMPLE))
@@ -22,6 +24,23 @@ def test_the_mean_over_examples_is_the_reports_number(new: Path, name: str) -> N
     assert found.n == len(known)
     if found.estimate is not None:
         assert known.mean() == pytest.approx(found.estimate, abs=1e-12)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".csv"])
+def test_several_labels_are_read_from_every_format(audited: Audited, suffix: str) -> None:
+    path = audited(1.0, suffix, TaskKind.MULTILABEL, checks=("permutation",))
+    report = Report.load(path)
+    with opened_records(report, path) as table:
+        examples = Examples.of(table, report)
+        for name in (
+            "performance.accuracy.share",
+            "permutation.uniform.unchanged.share",
+            "permutation.uniform.accuracy.share",
+        ):
+            values = examples.values(name)
+            found = find(METRICS[name], report)
+            assert np.nanmean(values) == pytest.approx(found.estimate, abs=1e-12)
+            assert np.count_nonzero(~np.isnan(values)) == found.n
 
 
 def test_every_mean_and_share_is_known_by_example_but_corrected_significance() -> None:

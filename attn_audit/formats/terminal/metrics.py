@@ -43,7 +43,7 @@ def _entry(metric: Metric) -> Iterator[RenderableType]:
     if metric.name.endswith(BESIDE_MEAN):
         return
     mark = " *" if metric.has_interval else ""
-    yield Text.assemble(f"  {metric.name}", (mark, ACCENT), no_wrap=True)
+    yield Text.assemble(f"  {metric.name}", (mark, ACCENT), overflow="fold")
     yield Prose(f"{metric.definition} ({_range(metric)})", indent=6, style=FAINT)
 
 

@@ -1,0 +1,84 @@
+"""A comparison, and the list of metrics, on a terminal."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from attn_audit.formats.numbers import difference
+from attn_audit.formats.sentences import comparison as words
+from attn_audit.formats.terminal.comparison import render
+from attn_audit.formats.terminal.metrics import render as render_metrics
+from attn_audit.results.comparison import Change, ChangedExample, Comparison, Side
+from attn_audit.results.metrics import METRICS
+from attn_audit.results.summary import Interval
+
+Shown = Callable[..., str]
+LONG = "correlation.attention_leave_one_out.significantly_negative.share"
+
+
+def change(metric: str = LONG, low: float = -0.03, high: float = -0.01, **more: Any) -> Change:
+    values: dict[str, Any] = {
+        "base": 0.5,
+        "new": 0.48,
+        "difference": (low + high) / 2,
+        "interval": Interval(low=low, high=high, method="bootstrap"),
+        "effect_size": -0.21,
+        "n": 1818,
+        "n_undefined": 3,
+        "is_paired": True,
+    }
+    return Change(metric=metric, definition=METRICS[metric].definition, **{**values, **more})
+
+
+def compared(*changes: Change, **more: Any) -> Comparison:
+    side = Side(report="a.json", model="model.pt", model_sha256=None, data="d", n_examples=1821)
+    values: dict[str, Any] = {"n_pairs": 1821, "why_unpaired": None, "notes": ()}
+    return Comparison(base=side, new=side, changes=changes, **{**values, **more})
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120])
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_fits_every_screen(shown: Shown, width: int, encoding: str) -> None:
+    text = shown(render, compared(change(), change("permutation.moved.share")), width, encoding)
+    assert max(map(len, text.splitlines())) <= width
+    assert "-0.020 [-0.030, -0.010]" in text
+
+
+def test_long_names_are_parted_and_whole(shown: Shown) -> None:
+    text = shown(render, compared(change()), 80)
+    parts = [line[:32].strip() for line in text.splitlines()]
+    start = next(i for i, part in enumerate(parts) if part.startswith("correlation"))
+    assert "".join(parts[start : start + 3]) == LONG
+
+
+def test_what_has_changed_is_counted() -> None:
+    unsure = change("permutation.moved.share", -0.01, 0.03)
+    assert words.in_short(compared(change(), unsure)).startswith("Of 2 numbers 1 has changed")
+    assert "none changed" in words.in_short(compared(unsure))
+    assert words.in_short(compared()) == "The reports hold no number in common."
+
+
+def test_an_example_of_accuracy_is_right_or_wrong(shown: Shown) -> None:
+    example = ChangedExample(id="e\x1b1", base=1.0, new=0.0, text="so [bold]good\x1b[31m")
+    text = shown(render, compared(change("performance.accuracy.share", most_changed=(example,))))
+    assert "e\\x1b1: right → wrong" in text
+    assert "so [bold]good\\x1b[31m" in text
+
+
+def test_what_is_unpaired_or_differs_is_said(shown: Shown) -> None:
+    text = shown(render, compared(why_unpaired="No records.", n_pairs=None, notes=("dtype (a)",)))
+    assert "No records." in text
+    assert "dtype (a)" in text
+
+
+def test_a_change_too_small_for_its_digits_has_no_sign() -> None:
+    interval = Interval(low=-0.0002, high=0.0004, method="bootstrap")
+    assert difference(0.0001, interval) == "0.000 [0.000, 0.000]"
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_metrics_fit_every_screen(shown: Shown, width: int) -> None:
+    text = shown(render_metrics, tuple(METRICS.values()), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert LONG in "".join(line.strip() for line in text.splitlines())
