@@ -12,17 +12,18 @@ from attn_audit.results.report import Report
 from attn_audit.results.summary import Interval
 from attn_audit.statistics.intervals import mean_interval
 from attn_audit.statistics.moments import mean, sd
+from attn_audit.statistics.resamples import Resamples
 
 N_MOST_CHANGED = 5
 
 
-def paired_change(metric: Metric, pairs: Pairs, seed: int) -> Change | None:
+def paired_change(metric: Metric, pairs: Pairs, resamples: Resamples) -> Change | None:
     """The mean difference of an example's number, new minus base.
 
     Args:
         metric: One of `PER_EXAMPLE`.
         pairs: The examples of both reports.
-        seed: Of the bootstrap.
+        resamples: Of the bootstrap.
 
     Returns:
         The change over the examples that have the number in both; None where there is none.
@@ -36,7 +37,7 @@ def paired_change(metric: Metric, pairs: Pairs, seed: int) -> Change | None:
     if len(known) == 0:
         return None
     differences = new[known] - base[known]
-    interval = mean_interval(differences, seed)
+    interval = mean_interval(differences, resamples)
     centre, spread = mean(differences), sd(differences)
     return Change(
         metric=metric.name,
@@ -130,13 +131,16 @@ def newcombe_interval(base: Found, new: Found) -> Interval | None:
     return Interval(low=difference - down, high=difference + up, method="newcombe")
 
 
-def all_changes(base: Report, new: Report, pairs: Pairs | None) -> tuple[Change, ...]:
+def all_changes(
+    base: Report, new: Report, pairs: Pairs | None, resamples: Resamples
+) -> tuple[Change, ...]:
     """The change of every mean and share that both reports hold.
 
     Args:
         base: One report.
         new: The other.
         pairs: Their examples; None to compare summaries.
+        resamples: Of the bootstrap, shared by all metrics.
     """
     found = []
     for metric in METRICS.values():
@@ -145,11 +149,13 @@ def all_changes(base: Report, new: Report, pairs: Pairs | None) -> tuple[Change,
         if pairs is None:
             found.append(summary_change(metric, base, new))
         elif metric.name in PER_EXAMPLE:
-            found.append(change_of(metric, base, new, pairs))
+            found.append(change_of(metric, base, new, pairs, resamples))
     return tuple(change for change in found if change is not None)
 
 
-def change_of(metric: Metric, base: Report, new: Report, pairs: Pairs | None) -> Change | None:
+def change_of(
+    metric: Metric, base: Report, new: Report, pairs: Pairs | None, resamples: Resamples
+) -> Change | None:
     """The change of one metric, paired where the records allow it.
 
     Args:
@@ -157,9 +163,10 @@ def change_of(metric: Metric, base: Report, new: Report, pairs: Pairs | None) ->
         base: One report.
         new: The other.
         pairs: Their examples; None to compare summaries.
+        resamples: Of the bootstrap, shared by all metrics.
     """
     if find(metric, base).estimate is None or find(metric, new).estimate is None:
         return None
     if pairs is not None and metric.name in PER_EXAMPLE:
-        return paired_change(metric, pairs, base.settings.seed)
+        return paired_change(metric, pairs, resamples)
     return summary_change(metric, base, new)

@@ -15,6 +15,7 @@ from attn_audit.errors import ComparisonRefusedError
 from attn_audit.policy.policy import Policy
 from attn_audit.results.comparison import Comparison, Side
 from attn_audit.results.report import Report
+from attn_audit.statistics.resamples import Resamples
 
 
 def compare(
@@ -43,6 +44,7 @@ def compare(
         require_bounds_of_changes(policy)
     reports = Report.load(base), Report.load(new)
     require_comparable(*reports, allow_different_data=allow_different_data)
+    resamples = Resamples(reports[0].settings.seed)
     why_unpaired = _why_unpaired(*reports, allow_different_data=allow_different_data)
     with ExitStack() as stack:
         pairs = None if why_unpaired else _paired(stack, reports, (base, new))
@@ -50,7 +52,7 @@ def compare(
         if policy is not None:
             verdict = judge_changes(
                 *reports,
-                lambda metric: change_of(metric, *reports, pairs),
+                lambda metric: change_of(metric, *reports, pairs, resamples),
                 policy,
                 today or date.today(),
             )
@@ -60,7 +62,7 @@ def compare(
             n_pairs=None if pairs is None else len(pairs.ids),
             why_unpaired=why_unpaired,
             notes=tuple(_notes(*reports, allow_different_data=allow_different_data)),
-            changes=all_changes(*reports, pairs),
+            changes=all_changes(*reports, pairs, resamples),
             verdict=verdict,
         )
 

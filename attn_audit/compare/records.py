@@ -11,10 +11,10 @@ import pyarrow.csv as pa_csv
 import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 
-from attn_audit.errors import ComparisonRefusedError
+from attn_audit.errors import ComparisonRefusedError, ReportError
 from attn_audit.files import sha256_of
 from attn_audit.results.record import FIELDS, LIST_FIELDS
-from attn_audit.results.report import Report, ReportError
+from attn_audit.results.report import Report
 from attn_audit.results.table import RecordTable, record_schema
 
 _COMPARED = tuple(name for name in FIELDS if name != "probability")
@@ -47,7 +47,7 @@ def opened_records(report: Report, path: Path) -> Iterator[RecordTable]:
             yield RecordTable(converted)
     except pa.ArrowException as error:
         problem = str(error).splitlines()[0]
-        raise ReportError(f"cannot read the records {file} of {path}: {problem}") from None
+        raise ReportError(path, f"its records {file} cannot be read: {problem}") from None
 
 
 def _verify(file: Path, sha256: str, report: Path) -> None:
@@ -56,10 +56,11 @@ def _verify(file: Path, sha256: str, report: Path) -> None:
         found = sha256_of(file)
     except OSError as error:
         problem = error.strerror or str(error)
-        raise ReportError(f"the records {file} of {report}: {problem}", hint=hint) from None
+        raise ReportError(report, f"its records {file}: {problem}", hint=hint) from None
     if found != sha256:
         raise ReportError(
-            f"the records {file} are not those that {report} was made with: their SHA-256 is "
+            report,
+            f"the records {file} are not those that it was made with: their SHA-256 is "
             f"{found[:12]}, not {sha256[:12]}",
             hint=hint,
         )

@@ -122,8 +122,8 @@ def test_the_sample_policy_runs_as_it_is(attn_audit: AttnAudit, saved: dict[str,
 @pytest.mark.parametrize(
     ("report_text", "policy_text", "message"),
     [
-        (None, POLICY, "cannot read the report"),
-        ("{", POLICY, "cannot read the report"),
+        (None, POLICY, "cannot use the report"),
+        ("{", POLICY, "cannot use the report"),
         ("", "min_exmaples = 3", "Did you mean 'min_examples'?"),
         ("", POLICY.replace("moved", "movd"), "Did you mean 'permutation.moved.share'?"),
         ("", "", "bounds no number of a report"),

@@ -15,7 +15,8 @@ from attn_audit.results.metrics import METRICS, Found, find
 from attn_audit.results.report import Report
 from attn_audit.results.summary import Interval
 from attn_audit.statistics.intervals import mean_interval, wilson_interval
-from tests.compare.conftest import Audited
+from attn_audit.statistics.resamples import Resamples
+from tests.compare.conftest import Audited, write_content
 
 TAU = "correlation.attention_gradient.mean"
 
@@ -48,7 +49,7 @@ def test_is_the_mean_of_the_differences_of_the_same_examples(audited: Audited) -
     assert change.difference == pytest.approx(differences.mean(), abs=1e-12)
     assert change.new - change.base == pytest.approx(change.difference, abs=1e-12)
     assert change.effect_size == pytest.approx(differences.mean() / differences.std(ddof=1))
-    expected = mean_interval(differences, seed=0)
+    expected = mean_interval(differences, Resamples(0))
     assert expected is not None
     assert change.interval is not None
     assert (change.interval.low, change.interval.high) == (expected.low, expected.high)
@@ -105,7 +106,7 @@ def test_examples_are_matched_by_id_in_whatever_order(audited: Audited, tmp_path
     other = audited(1.0, data=turned)
     content = json.loads(other.read_text())
     content["data"]["sha256"] = json.loads(straight.read_text())["data"]["sha256"]
-    other.write_text(json.dumps(content))
+    write_content(other, content)
     assert all(
         change.difference == pytest.approx(0, abs=1e-6)
         for change in compare(straight, other).changes

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from attn_audit.checks.adversarial import likely_pairs as likely_pairs_module
-from attn_audit.checks.adversarial.mixtures import best_mixture
 from attn_audit.checks.adversarial.likely_pairs import N_LIKELY, likely_pairs
+from attn_audit.checks.adversarial.mixtures import best_mixture
 from attn_audit.checks.adversarial.single_units import try_single_units
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.reading import read_batch
