@@ -174,5 +174,5 @@ class Report(Value):
             report = Report.model_validate(content)
         except ValidationError as error:
             raise malformed(path, error) from None
-        require_unedited(path, report.model_dump(mode="json"), sha256)
+        require_unedited(path, content, sha256)
         return report

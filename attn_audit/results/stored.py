@@ -93,7 +93,8 @@ def require_unedited(path: Path, content: dict[str, Any], sha256: object) -> Non
 
     Args:
         path: Of the file, to name it.
-        content: As it was validated: another order of keys or layout makes no difference.
+        content: As it was read, not as it was validated: a field that was added to the schema since
+            has its default there. Another order of keys or layout makes no difference.
         sha256: What stood beside it.
 
     Raises:

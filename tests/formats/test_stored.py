@@ -108,6 +108,13 @@ def test_another_layout_or_order_of_keys_is_no_edit(tmp_path: Path, report: Repo
     assert Report.load(written(tmp_path, json.dumps(turned, separators=(",", ":")))) == report
 
 
+def test_a_report_from_before_a_field_was_added_is_unedited(tmp_path: Path, report: Report) -> None:
+    content = json.loads(report.to_json())
+    del content["sites"]  # it has a default
+    content["content_sha256"] = content_sha256(content)
+    assert Report.load(written(tmp_path, json.dumps(content))) == report
+
+
 @pytest.fixture(scope="session")
 def stored_bytes() -> bytes:
     """A long JSON object with every kind of value, nested as in a report."""
