@@ -3,36 +3,68 @@
 from attn_audit.results.metrics import Metric
 from attn_audit.results.report import Report
 
+Reason = tuple[str, str]
+"""Why, and what to do or look at."""
 
-def why_missing(metric: Metric, report: Report) -> tuple[str, str]:
+
+def why_missing(metric: Metric, report: Report) -> Reason:
     """The reason, and what to do.
 
     Args:
         metric: That has no estimate in the report.
         report: Without it.
     """
-    check, settings = metric.check, report.settings
-    if check == "performance" or metric.name.startswith("permutation.uniform.accuracy"):
-        if report.data.n_labelled == 0:
-            return "The data has no labels.", "Audit data with gold labels."
-        if check == "performance":
-            return "It is not defined for this task and these labels.", "Bound another number."
-    if check not in settings.checks:
+    return (
+        _without_labels(metric, report)
+        or _without_result(metric.check, report)
+        or _without_measure(metric.check, report)
+        or _without_examples(metric, report)
+    )
+
+
+def _without_labels(metric: Metric, report: Report) -> Reason | None:
+    is_performance = metric.check == "performance"
+    needs_labels = is_performance or metric.name.startswith("permutation.uniform.accuracy")
+    if needs_labels and report.data.n_labelled == 0:
+        return "The data has no labels.", "Audit data with gold labels."
+    if is_performance:
+        return "It is not defined for this task and these labels.", "Bound another number."
+    return None
+
+
+def _without_result(check: str, report: Report) -> Reason | None:
+    run = report.settings.checks
+    if check not in run:
         return (
-            f"The {check} check was not run (only {', '.join(settings.checks)}).",
-            f"Audit again with `--checks {','.join((*settings.checks, check))}`.",
+            f"The {check} check was not run (only {', '.join(run)}).",
+            f"Audit again with `--checks {','.join((*run, check))}`.",
         )
     if getattr(report.checks, check) is None:
         return (
             f"The {check} check was started and left no result: it raised an error.",
             "What the audit printed, and `--debug`.",
         )
-    if check == "correlation" and len(settings.measures) < 2:
+    return None
+
+
+def _without_measure(check: str, report: Report) -> Reason | None:
+    measures = report.settings.measures
+    if check != "correlation" or len(measures) > 1:
+        return None
+    return (
+        f"It needs measures that were not computed (only {measures[0]}).",
+        "Audit again with `--measures gradient,leave_one_out`.",
+    )
+
+
+def _without_examples(metric: Metric, report: Report) -> Reason:
+    permutation = report.checks.permutation
+    if metric.name == "permutation.moved.share" and permutation and permutation.distance.n:
         return (
-            f"It needs measures that were not computed (only {settings.measures[0]}).",
-            "Audit again with `--measures gradient,leave_one_out`.",
+            "Attention is too even: no example's shuffles differ from it by a divergence of 0.1.",
+            "`permutation.jsd` in the report: a map that is even tells people nothing.",
         )
     return (
-        f"The {check} check has no such number of any example.",
+        f"The {metric.check} check has no such number of any example.",
         "The degenerate examples of this check, by reason.",
     )

@@ -140,6 +140,14 @@ def test_a_number_that_no_example_has_is_left_open(report: Report, policy: Polic
     assert judged.reason == "The correlation check has no such number of any example."
 
 
+def test_attention_that_is_too_even_to_shuffle_is_left_open(
+    report: Report, policy: PolicyOf
+) -> None:
+    judged = the_one(with_number(report, MOVED, None, None, n=0), policy, LEAST)
+    assert judged.outcome is INCONCLUSIVE
+    assert judged.reason.startswith("Attention is too even")
+
+
 @pytest.mark.parametrize(
     ("yardstick", "outcome"),
     [((0.4, 0.5), FAIL), ((0.39, 0.5), INCONCLUSIVE), ((0.2, 0.3), INCONCLUSIVE)],
