@@ -103,3 +103,14 @@ def test_a_transformer_needs_no_data_sets_library(
     modules = loaded(code, tmp_path)
     assert "transformers" in modules
     assert not {"datasets", "scipy.stats", "sklearn", "torchvision"} & modules
+
+
+def test_a_page_loads_what_it_draws_with_only_when_it_is_asked_for(tmp_path: Path) -> None:
+    modules = loaded("import attn_audit.formats.html, attn_audit.cli", tmp_path)
+    assert not {"altair", "vl_convert", "jinja2", "torch"} & modules
+
+
+def test_a_page_needs_no_torch(tmp_path: Path) -> None:
+    modules = loaded("import attn_audit.formats.html.page", tmp_path)
+    assert "altair" in modules
+    assert not {"torch", "transformers", "scipy"} & modules

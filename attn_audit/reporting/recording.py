@@ -12,11 +12,11 @@ import pyarrow as pa
 from attn_audit.files import sha256_of
 from attn_audit.formats.record_paths import site_records_path
 from attn_audit.formats.records import RecordsWriter
+from attn_audit.reporting.sampled import SampledExamples
 from attn_audit.results.record import FIELDS, LIST_FIELDS, Record
 from attn_audit.results.report import RecordsFile
 from attn_audit.results.site_record import SITE_FIELDS, SiteRecord
 from attn_audit.results.table import TableWriter, record_schema
-from attn_audit.statistics.sampled import SampledExamples
 from attn_audit.statistics.summary.sites import SiteMeans
 from attn_audit.statistics.telling import TellingExamples
 

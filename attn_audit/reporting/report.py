@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from attn_audit.reporting.sampled import SampledExamples
 from attn_audit.results.description import ModelDescription
 from attn_audit.results.record import Record
 from attn_audit.results.report import (
@@ -16,7 +17,6 @@ from attn_audit.results.report import (
 from attn_audit.results.summary import Summaries
 from attn_audit.results.table import RecordTable, plain
 from attn_audit.statistics.resamples import Resamples
-from attn_audit.statistics.sampled import SampledExamples
 from attn_audit.statistics.summary.correlation import summarise_correlation
 from attn_audit.statistics.summary.degenerate import count_degenerate
 from attn_audit.statistics.summary.grouping import LENGTH_EDGES, Grouping

@@ -22,7 +22,7 @@ def draw(report: Report, palette: Palette) -> Drawn | None:
     if summary is None or summary.max_jsd.histogram is None or not summary.max_jsd.n:
         return None
     histogram = summary.max_jsd.histogram
-    axis = scale(0, histogram.edges[-1])
+    axis = scale(0.0, histogram.edges[-1])
     bars = (
         alt.Chart(values(list(bins(histogram))))
         .mark_bar(binSpacing=1, color=palette.gradient)

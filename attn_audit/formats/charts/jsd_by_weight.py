@@ -25,9 +25,9 @@ def draw(report: Report, palette: Palette) -> Drawn | None:
         return None
     chart = alt.Chart(values(cells)).mark_rect(color=palette.gradient)
     made: alt.Chart = chart.encode(
-        x=alt.X("low:Q", scale=scale(0, joint.x_edges[-1]), title="largest weight", bin="binned"),
+        x=alt.X("low:Q", scale=scale(0.0, joint.x_edges[-1]), title="largest weight", bin="binned"),
         x2="high:Q",
-        y=alt.Y("jsd:Q", scale=scale(0, joint.y_edges[-1]), title=TITLE, bin="binned"),
+        y=alt.Y("jsd:Q", scale=scale(0.0, joint.y_edges[-1]), title=TITLE, bin="binned"),
         y2="jsd_high:Q",
         opacity=alt.Opacity(
             "count:Q",

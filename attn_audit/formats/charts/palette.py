@@ -70,7 +70,7 @@ def configuration(palette: Palette) -> dict[str, Any]:
     }
     return {
         "font": palette.font,
-        "background": None,
+        "background": "transparent",
         "view": {"stroke": None},
         "axis": axis,
         "header": {"labelColor": palette.ink, "labelFontSize": 13, "labelFontWeight": "bold"},

@@ -23,7 +23,7 @@ from attn_audit.results.summary import CorrelationSummary, Group
 
 SIDES = {"attention_gradient": "with gradients", "attention_leave_one_out": "with leave-one-out"}
 
-MAX_CLASSES = 8
+MAX_CLASSES = 6
 """The classes that are predicted most; of more, nobody sees a pattern."""
 
 
@@ -53,7 +53,7 @@ def draw(report: Report, palette: Palette) -> Drawn | None:
         base.transform_filter(only("bin"))
         .mark_bar(binSpacing=1)
         .encode(
-            x=alt.X("low:Q", scale=scale(-1, 1), title="Kendall's tau", bin="binned"),
+            x=alt.X("low:Q", scale=scale(-1.0, 1.0), title="Kendall's tau", bin="binned"),
             x2="high:Q",
             y=alt.Y("height:Q", title=None, axis=_axis()),
             color=alt.Color(
@@ -67,7 +67,7 @@ def draw(report: Report, palette: Palette) -> Drawn | None:
     means = (
         base.transform_filter(only("mean"))
         .mark_rule(strokeWidth=2, strokeDash=[4, 2], color=palette.ink)
-        .encode(x=alt.X("low:Q", scale=scale(-1, 1)), y="y:Q", y2="height:Q")
+        .encode(x=alt.X("low:Q", scale=scale(-1.0, 1.0)), y="y:Q", y2="height:Q")
     )
     return stacked([bars, means], list(titles.values()), 80)
 

@@ -48,7 +48,7 @@ def draw(report: Report, palette: Palette) -> Drawn | None:
         base.transform_filter(only("bin"))
         .mark_bar(binSpacing=1)
         .encode(
-            x=alt.X("low:Q", scale=scale(-1, 1), title="Kendall's tau", bin="binned"),
+            x=alt.X("low:Q", scale=scale(-1.0, 1.0), title="Kendall's tau", bin="binned"),
             x2="high:Q",
             y=alt.Y("share:Q", title=None, axis=alt.Axis(format="%", tickCount=2)),
             color=colour,
@@ -58,7 +58,7 @@ def draw(report: Report, palette: Palette) -> Drawn | None:
     line = base.transform_filter(only("mean")).mark_rule(
         strokeWidth=2, strokeDash=[4, 2], color=palette.ink
     )
-    return stacked([bars, line.encode(x=alt.X("low:Q", scale=scale(-1, 1)))], names, 90)
+    return stacked([bars, line.encode(x=alt.X("low:Q", scale=scale(-1.0, 1.0)))], names, 90)
 
 
 def measured(summary: CorrelationSummary) -> dict[str, TauSummary]:
@@ -72,7 +72,7 @@ def measured(summary: CorrelationSummary) -> dict[str, TauSummary]:
 
 
 def _name(pair: str, tau: TauSummary) -> str:
-    return f"{PAIRS[pair]}: mean {mean(tau)}"
+    return f"{PAIRS[pair]}: {mean(tau)}"
 
 
 def _rows(pair: str, tau: TauSummary) -> list[Row]:

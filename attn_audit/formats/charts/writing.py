@@ -36,7 +36,7 @@ def specification(figure: Figure, report: Report, palette: Palette) -> dict[str,
     drawn = figure.draw(report, palette)
     if drawn is None:
         return None
-    made: dict[str, Any] = drawn.to_dict()
+    made: dict[str, Any] = drawn.to_dict(validate=False)  # the tests validate: it takes a while
     return made | {"config": configuration(palette), "description": figure.title}
 
 

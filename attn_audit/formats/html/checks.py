@@ -1,7 +1,7 @@
 """A section for each check: its answer in sentences, its figures, and its numbers as tables."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from attn_audit.formats.html.tables import (
     Table,
@@ -29,12 +29,6 @@ class Section:
     question: str
     sentences: tuple[str, ...]
     tables: tuple[Table, ...]
-    figures: tuple[str, ...] = ()
-    """Their names."""
-
-    def with_figures(self, names: tuple[str, ...]) -> "Section":
-        """The same with these figures."""
-        return replace(self, figures=names)
 
 
 def sections(report: Report) -> Iterator[Section]:

@@ -1,8 +1,8 @@
 """The page's parts, put into its template."""
 
-from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -10,7 +10,7 @@ from markupsafe import Markup
 from attn_audit.formats.charts import FIGURES
 from attn_audit.formats.charts.palette import PAGE
 from attn_audit.formats.charts.writing import specification
-from attn_audit.formats.html.checks import Section, sections
+from attn_audit.formats.html.checks import sections
 from attn_audit.formats.html.definitions import DEFINITIONS, SOURCES
 from attn_audit.formats.html.degenerate import degenerate
 from attn_audit.formats.html.examples import browser
@@ -32,25 +32,19 @@ def page(report: Report, verdict: Verdict | None) -> str:
         verdict: What a policy says of it.
     """
     style = files(__package__).joinpath("static", "page.css").read_text(encoding="utf-8")
-    shown = tuple(_with_figures(report))
-    specifications = {
-        name: made
-        for section in shown
-        for name in section.figures
-        if (made := specification(_FIGURES[name], report, PAGE)) is not None
-    }
-    scripts = (*((vega(),) if specifications else ()), page_script())
+    drawn = _specifications(report)
+    scripts = (*((vega(),) if drawn else ()), page_script())
     return _environment().get_template("page.html.j2").render(
         report=report,
         policy=content_security_policy(scripts, style),
         style=Markup(style),
         scripts=[Markup(script) for script in scripts],
-        figures=_FIGURES,
-        figure_data=data(specifications),
+        figures=[figure for figure in FIGURES if figure.name in drawn],
+        figure_data=data(drawn),
         cards=cards(report),
         gate=None if verdict is None else gate(verdict),
         audited=audited(report),
-        sections=shown,
+        sections=tuple(sections(report)),
         browser=browser(report),
         degenerate=degenerate(report),
         made_with=made_with(report),
@@ -60,15 +54,10 @@ def page(report: Report, verdict: Verdict | None) -> str:
     )  # fmt: skip
 
 
-_FIGURES = {figure.name: figure for figure in FIGURES}
-
-
-def _with_figures(report: Report) -> Iterator[Section]:
-    """Sections, each with the names of the figures that the report has data for."""
-    drawn = [figure for figure in FIGURES if figure.draw(report, PAGE) is not None]
-    for section in sections(report):
-        names = tuple(figure.name for figure in drawn if figure.check == section.id)
-        yield section.with_figures(names)
+def _specifications(report: Report) -> dict[str, dict[str, Any]]:
+    """Every figure that the report has data for, by name."""
+    made = {figure.name: specification(figure, report, PAGE) for figure in FIGURES}
+    return {name: found for name, found in made.items() if found is not None}
 
 
 @cache

@@ -1,13 +1,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_audit.results.record import Record
-from attn_audit.statistics.sampled import (
+from attn_audit.reporting.sampled import (
     MAX_UNITS,
     MAX_UNITS_TOGETHER,
     N_EXAMPLES,
     SampledExamples,
 )
+from attn_audit.results.record import Record
 
 
 def record(id_: str, n_units: int = 2) -> Record:

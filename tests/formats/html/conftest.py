@@ -1,0 +1,161 @@
+"""Pages in a headless browser: the system's Chromium and its driver, nothing downloaded."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.ui import WebDriverWait
+
+from attn_audit.formats import html
+from attn_audit.results.report import Report
+from attn_audit.results.summary import JointHistogram
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-dev-shm-usage",
+    "--disable-sync",
+    "--no-first-run",
+    "--window-size=1280,900",
+)
+
+SECONDS = 30
+"""That anything may take on a busy machine."""
+
+Opened = Callable[[Report], "Page"]
+
+
+class Page:
+    """A report in the browser."""
+
+    def __init__(self, driver: webdriver.Chrome, path: Path) -> None:
+        self.driver = driver
+        self.url = path.as_uri()
+        driver.get("about:blank")
+        for log in ("browser", "performance"):
+            driver.get_log(log)
+        driver.get(self.url)
+        self.wait("return document.documentElement.dataset.drawn === 'true' || !window.vegaEmbed")
+
+    def run(self, script: str, *values: Any) -> Any:
+        return self.driver.execute_script(script, *values)
+
+    def wait(self, condition: str) -> None:
+        WebDriverWait(self.driver, SECONDS, poll_frequency=0.05).until(
+            lambda _: self.run(condition)
+        )
+
+    def console(self) -> list[str]:
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+    def requests(self) -> set[str]:
+        """What the page asked for, itself among it."""
+        events = (json.loads(e["message"])["message"] for e in self.driver.get_log("performance"))
+        sent = (e for e in events if e["method"] == "Network.requestWillBeSent")
+        return {event["params"]["request"]["url"] for event in sent}
+
+    def texts(self, selector: str) -> list[str]:
+        script = "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)"
+        found: list[str] = self.run(script, selector)
+        return found
+
+    def set(self, name: str, value: str) -> None:
+        """Give a control of the example browser a value, as a user would."""
+        self.run(
+            "const control = document.getElementById('controls').elements[arguments[0]];"
+            "control.value = arguments[1];"
+            "control.dispatchEvent(new Event('input', {bubbles: true}));",
+            name,
+            value,
+        )
+
+    def ids(self) -> list[str]:
+        """Of the examples shown."""
+        return [text.split("· ")[-1].strip() for text in self.texts("#list .example h3 small")]
+
+    def emulate(self, width: int, scheme: str = "light", media: str = "screen") -> None:
+        """Another screen, or paper."""
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self.driver.execute_cdp_cmd(
+            "Emulation.setEmulatedMedia", {"media": media, "features": [feature]}
+        )
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    chromedriver = shutil.which("chromedriver")
+    if browser is None or chromedriver is None:
+        pytest.skip("needs Chromium and its driver: `apt-get install chromium chromium-driver`")
+    options = Options()
+    options.binary_location = browser
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    started = webdriver.Chrome(options=options, service=Service(chromedriver))
+    yield started
+    started.quit()
+
+
+@cache
+def rendered(report: str) -> str:
+    """The page of a report in JSON: many tests look at the same one."""
+    return html.render(Report.model_validate_json(report))
+
+
+@pytest.fixture
+def opened(driver: webdriver.Chrome, tmp_path: Path) -> Iterator[Opened]:
+    """Open a report's page."""
+
+    def open_page(report: Report) -> Page:
+        path = tmp_path / "report.html"
+        path.write_text(rendered(report.model_dump_json()), encoding="utf-8")
+        return Page(driver, path)
+
+    yield open_page
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+
+
+def sampled(i: int, record: dict[str, Any]) -> dict[str, Any]:
+    """A record like another one, with its own numbers."""
+    label = ("negative", "positive")[i % 2]
+    return {
+        **record,
+        "id": f"random-{i:03}",
+        "prediction": label,
+        "label": "positive",
+        "max_attention": 0.2 + 0.01 * i,
+        "tau_attention_gradient": None if i == 7 else -0.5 + 0.02 * i,
+        "units": [*record["units"][:-1], f"ending{i}"],
+    }
+
+
+@pytest.fixture
+def full(report: Report) -> Report:
+    """All that a page can show of a binary task: 5 telling and 40 random examples."""
+    adversarial = report.checks.adversarial
+    assert adversarial is not None
+    joint = JointHistogram(x_edges=(0, 0.5, 1), y_edges=(0, 0.35, 0.7), counts=((3, 900), (5, 910)))
+    record = report.telling_examples[0].record
+    return report.model_copy(
+        update={
+            "checks": report.checks.model_copy(
+                update={
+                    "adversarial": adversarial.model_copy(update={"jsd_by_max_attention": joint})
+                }
+            ),
+            "sampled_examples": tuple(sampled(i, record) for i in range(40)),
+        }
+    )

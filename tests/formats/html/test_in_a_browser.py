@@ -1,0 +1,170 @@
+"""What a page does in Chromium."""
+
+import pytest
+
+from attn_audit.results.report import Report
+from tests.formats.html.conftest import Opened
+
+EVERY_REPORT = (
+    "full", "unlabelled", "multilabel", "transformer", "by_layer", "nothing_measured",
+    "only_correlation",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EVERY_REPORT)
+def test_runs_without_an_error_and_asks_for_nothing(
+    request: pytest.FixtureRequest, opened: Opened, name: str
+) -> None:
+    page = opened(request.getfixturevalue(name))
+    assert page.console() == []
+    assert page.requests() == {page.url}
+
+
+def test_draws_every_figure(full: Report, opened: Opened) -> None:
+    page = opened(full)
+    holders = "document.querySelectorAll('[data-figure]')"
+    names = page.run(f"return [...{holders}].map((holder) => holder.dataset.figure)")
+    assert names == ["tau_pairs", "tau_by_class", "output_change", "jsd", "jsd_by_weight"]
+    drawn = f"return [...{holders}].every((holder) => holder.querySelector('svg path'))"
+    assert page.run(drawn)
+
+
+def test_says_a_marks_numbers_under_the_pointer(full: Report, opened: Opened) -> None:
+    page = opened(full)
+    page.run(
+        "const bar = document.querySelector('[data-figure=jsd] .mark-rect path');"
+        "const at = bar.getBoundingClientRect();"
+        "bar.dispatchEvent(new PointerEvent('pointermove', {bubbles: true, "
+        "clientX: at.x + at.width / 2, clientY: at.y + at.height / 2}));"
+    )
+    page.wait("return document.querySelector('#vg-tooltip-element.visible') !== null")
+    (said,) = page.texts("#vg-tooltip-element")
+    assert "divergence" in said
+    assert "examples" in said
+
+
+def test_searches_words_and_ids(full: Report, opened: Opened) -> None:
+    page = opened(full)
+    page.set("search", "Ending12")
+    assert page.ids() == ["random-012"]
+    page.set("search", "random-03 WASABI")
+    assert page.ids() == [f"random-03{i}" for i in range(10)]
+    page.set("search", "nowhere")
+    assert page.texts("#found") == ["No example is so."]
+
+
+def test_filters_by_prediction_label_verdict_and_kind(full: Report, opened: Opened) -> None:
+    page = opened(full)
+    page.set("kind", "telling")
+    assert page.ids() == ["sst-a", "sst-c", "sst-d", "sst-e", "sst-b"]
+    page.set("kind", "sampled")
+    page.set("predicted", "negative")
+    assert page.ids() == [f"random-{2 * i:03}" for i in range(10)]
+    page.set("verdict", "right")
+    assert page.ids() == []
+    page.set("predicted", "positive")
+    page.set("gold", "positive")
+    assert page.ids() == [f"random-{2 * i + 1:03}" for i in range(10)]
+
+
+def test_sorts_by_any_measure_with_the_unmeasured_last(full: Report, opened: Opened) -> None:
+    page = opened(full)
+    page.set("sort", "max_attention")
+    assert page.ids()[0] in {"random-039", "random-038"}  # both 0.59 or 0.58 before the telling
+    page.set("kind", "sampled")
+    page.set("sort", "tau_attention_gradient")
+    assert page.ids()[:2] == ["random-039", "random-038"]
+    page.set("order", "1")
+    assert page.ids()[:2] == ["random-000", "random-001"]
+    for _ in range(4):
+        page.run("document.getElementById('more').click()")
+    assert page.ids()[-1] == "random-007"
+    assert page.run("return document.getElementById('more').hidden")
+
+
+def test_shows_each_example_shaded_four_times_with_words_under_each(
+    full: Report, opened: Opened
+) -> None:
+    page = opened(full)
+    page.set("search", "sst-a")
+    assert page.texts(".example .row .name") == [
+        "the model's attention",
+        "gradient importance",
+        "leave-one-out importance",
+        "adversarial attention",
+    ]
+    under = page.texts(".example .row .under")
+    assert all("redicts positive" in text for text in under)
+    word = "const word = document.querySelectorAll('.word')[15];"
+    level = page.run(word + "return word.computedStyleMap().get('--level').toString()")
+    assert float(level) == 1
+
+
+def test_reads_weights_to_the_keyboard(full: Report, opened: Opened) -> None:
+    page = opened(full)
+    page.run(
+        "const rows = document.querySelector('.example .rows'); rows.focus();"
+        "for (const key of ['ArrowRight', 'ArrowRight', 'ArrowLeft', 'ArrowRight'])"
+        "  rows.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));"
+    )
+    assert page.texts(".example .readout")[0].startswith("“you”: the model's attention 0.01, ")
+    assert page.run("return document.querySelectorAll('.word.chosen').length") == 4
+
+
+def test_everything_that_does_something_can_be_focused(full: Report, opened: Opened) -> None:
+    page = opened(full)
+    page.run("for (const details of document.querySelectorAll('details')) details.open = true")
+    scrolling = page.run(
+        "return [...document.querySelectorAll('.scroll, .rows')].every((e) => e.tabIndex === 0)"
+    )
+    named = page.run(
+        "return [...document.querySelectorAll('input, select')].every((e) => e.labels.length === 1)"
+    )
+    assert scrolling
+    assert named
+
+
+@pytest.mark.parametrize("name", ["full", "transformer", "multilabel"])
+def test_is_never_wider_than_a_phone(
+    request: pytest.FixtureRequest, opened: Opened, name: str
+) -> None:
+    page = opened(request.getfixturevalue(name))
+    page.emulate(390)
+    assert page.run("return document.documentElement.scrollWidth") <= 390
+
+
+CONTRAST = """
+const channel = (c) => c <= 10 ? c / 3294.6 : ((c / 255 + 0.055) / 1.055) ** 2.4;
+const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+const style = getComputedStyle(document.documentElement);
+const colour = (name) => style.getPropertyValue(name).trim().match(/[0-9a-f]{2}/g)
+  .map((part) => parseInt(part, 16));
+return (arguments[0]).map(([ink, ground]) => {
+  const [one, two] = [light(colour(ink)), light(colour(ground))].sort((a, b) => b - a);
+  return (one + 0.05) / (two + 0.05);
+});
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(full: Report, opened: Opened, scheme: str) -> None:
+    """As WCAG 2.2 asks for: 4.5 to 1."""
+    page = opened(full)
+    page.emulate(1280, scheme)
+    inks = ("--ink", "--faint", "--link", "--pass", "--fail", "--inconclusive")
+    pairs = [(ink, ground) for ink in inks for ground in ("--ground", "--panel")]
+    on_shades = [("--ink", shade) for shade in ("--low", "--high")]
+    assert min(page.run(CONTRAST, [*pairs, *on_shades])) >= 4.5
+
+
+def test_prints_in_light_colours_without_controls(full: Report, opened: Opened) -> None:
+    page = opened(full)
+    page.emulate(800, "dark", "print")
+    assert (
+        page.run("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    )
+    assert (
+        page.run("return getComputedStyle(document.getElementById('controls')).display") == "none"
+    )
+    page.run("dispatchEvent(new Event('beforeprint'))")
+    assert page.run("return [...document.querySelectorAll('details')].every((d) => d.open)")

@@ -1,0 +1,73 @@
+"""What stands in a page, without a browser."""
+
+import re
+from base64 import b64encode
+from hashlib import sha256
+
+import pytest
+
+from attn_audit.formats import html
+from attn_audit.results.report import Report
+from tests.formats.html.test_hostile_text import elements
+
+EVERY_REPORT = (
+    "full", "unlabelled", "multilabel", "transformer", "by_layer", "nothing_measured",
+    "only_correlation",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EVERY_REPORT)
+def test_says_what_was_audited_and_answers_every_check(
+    request: pytest.FixtureRequest, name: str
+) -> None:
+    report: Report = request.getfixturevalue(name)
+    page = html.render(report)
+    assert f"<h1>{report.model.source}</h1>" in page
+    for check in report.settings.checks:
+        assert f'id="card-{check}"' in page
+        assert f'<section id="{check}"' in page
+
+
+def test_is_the_same_for_the_same_report(full: Report) -> None:
+    assert html.render(full) == html.render(full)
+
+
+def test_is_the_same_for_the_report_read_again(full: Report) -> None:
+    assert html.render(Report.model_validate_json(full.to_json())) == html.render(full)
+
+
+def test_allows_its_own_scripts_and_style_and_nothing_else(full: Report) -> None:
+    page = html.render(full)
+    policy = next(v for _, v in elements(page).attributes if "default-src" in v)
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
+    for text in (*scripts, style):
+        assert b64encode(sha256(text.encode()).digest()).decode() in policy
+    assert len(scripts) == 2
+    assert "unsafe" not in policy
+
+
+def test_refers_to_nothing_outside(full: Report) -> None:
+    found = elements(html.render(full))
+    links = [value for name, value in found.attributes if name in ("href", "src", "action")]
+    assert links
+    assert all(link.startswith("#") for link in links)
+    assert not {"link", "img", "iframe", "object"} & set(found.tags)
+
+
+def test_links_lead_somewhere(full: Report) -> None:
+    found = elements(html.render(full))
+    ids = [value for name, value in found.attributes if name == "id"]
+    links = {value[1:] for name, value in found.attributes if name == "href"}
+    assert len(ids) == len(set(ids))
+    assert links <= set(ids)
+
+
+def test_leaves_vega_out_where_there_is_no_figure(nothing_measured: Report) -> None:
+    assert len(html.render(nothing_measured)) < 150_000
+
+
+def test_names_hashes_in_full(full: Report) -> None:
+    page = html.render(full)
+    assert full.model.sha256 is not None
+    assert full.model.sha256 in page

@@ -1,0 +1,102 @@
+"""A report on 25,000 long examples stays small enough to be mailed, and opens at once."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from attn_audit.formats import html
+from attn_audit.reporting.report import build_report
+from attn_audit.reporting.sampled import SampledExamples
+from attn_audit.results.record import FIELDS, LIST_FIELDS, Record
+from attn_audit.results.report import Report
+from attn_audit.results.table import RecordTable, TableWriter, record_schema
+from attn_audit.statistics.summary.sites import SiteMeans
+from attn_audit.statistics.telling import TellingExamples
+from tests.formats.html.conftest import Opened
+
+N = 25_000
+BYTES = 6_000_000
+
+
+def records() -> Iterator[Record]:
+    """Examples of 5 to 400 words, all measured."""
+    random = np.random.default_rng(0)
+    for i in range(N):
+        n = int(random.integers(5, 400))
+        weights = tuple(random.dirichlet(np.full(n, 0.3)).tolist())
+        numbers = random.random(6).tolist()
+        taus = (random.random(3) * 2 - 1).tolist()
+        yield Record(
+            id=f"example-{i:05}",
+            label=("negative", "positive")[i % 2],
+            prediction=("negative", "positive")[i % 3 % 2],
+            probability=numbers[0],
+            n_units=n,
+            truncated=False,
+            audited_mass=1.0,
+            max_attention=max(weights),
+            tau_attention_gradient=taus[0],
+            p_attention_gradient=numbers[1],
+            tau_attention_leave_one_out=taus[1],
+            p_attention_leave_one_out=numbers[2],
+            tau_gradient_leave_one_out=taus[2],
+            p_gradient_leave_one_out=numbers[3],
+            median_permutation_distance=numbers[4] ** 2,
+            median_permutation_jsd=0.6 * numbers[5],
+            share_permutations_within_epsilon=numbers[3],
+            uniform_distance=numbers[2],
+            uniform_prediction="positive",
+            max_jsd=0.69 * numbers[1],
+            relative_jsd=numbers[1],
+            adversarial_distance=0.01 * numbers[2],
+            adversarial_method="exact",
+            status_correlation="measured",
+            status_permutation="measured",
+            status_adversarial="measured",
+            units=tuple(f"word{j:03}" for j in range(n)),
+            attention=weights,
+            gradient=weights,
+            leave_one_out=weights,
+            adversarial_attention=weights,
+        )
+
+
+@pytest.fixture
+def large(report: Report, tmp_path: Path) -> Report:
+    fields = [name for name in FIELDS if name not in LIST_FIELDS]
+    telling, sampled = TellingExamples(), SampledExamples(0)
+    writer = TableWriter(tmp_path / "table.parquet", record_schema(1, False, fields))
+    every = records()
+    while shard := list(islice(every, 2000)):
+        writer.write(shard)
+        telling.offer(shard)
+        sampled.offer(shard)
+    writer.close()
+    return build_report(
+        RecordTable(tmp_path / "table.parquet"),
+        tool=report.tool,
+        model=report.model,
+        data=report.data.model_copy(update={"n_examples": N, "n_labelled": N}),
+        settings=report.settings,
+        self_checks=report.self_checks,
+        telling=telling,
+        sampled=sampled,
+        sites=SiteMeans(),
+        records_file=None,
+    )
+
+
+def test_a_page_of_25_000_examples_is_small_and_opens_at_once(
+    large: Report, opened: Opened
+) -> None:
+    assert len(html.render(large).encode("utf-8")) < BYTES
+    assert len(large.to_json().encode("utf-8")) < BYTES
+    page = opened(large)
+    timing = "performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
+    milliseconds = page.run(f"return {timing}")
+    assert milliseconds < 10_000  # about 0.3 s where nothing else runs; here, much may
+    assert page.console() == []
+    assert page.texts("#found")[0].endswith("examples, 10 shown.")

@@ -1,0 +1,107 @@
+"""One example in words."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attn_audit.formats.sentences.example import is_prediction_kept, tags, under, uniform
+from attn_audit.results.report import Report
+
+LABELS = ("negative", "positive")
+
+
+@pytest.fixture
+def record(report: Report) -> dict[str, Any]:
+    return dict(report.telling_examples[0].record)
+
+
+def test_under_each_shading_stands_what_the_model_says(record: dict[str, Any]) -> None:
+    def said(field: str) -> str:
+        return under(field, record, LABELS, 0.05)
+
+    record["leave_one_out"] = [0.0] * 18
+    record["leave_one_out"][15] = 0.4321
+    assert said("attention") == (
+        "Predicts positive (probability 0.995). Most attention: “good”, 58%."
+    )
+    assert said("gradient") == (
+        "Predicts positive (probability 0.995). The slightest change of “sometimes” would move "
+        "this most. Tau with attention: 0.25."
+    ).replace("sometimes", record["units"][3])
+    assert said("leave_one_out") == (
+        "Predicts positive (probability 0.995). Without “good” the output moves most: by 0.432. "
+        "Tau with attention: 0.13."
+    )
+    assert said("adversarial_attention").startswith(
+        "Still predicts positive: the output moves by 0.050 (0.05 is allowed). Most attention: "
+    )
+
+
+def test_an_adversary_near_the_border_is_not_said_to_keep_the_prediction(
+    record: dict[str, Any],
+) -> None:
+    record["probability"] = 0.52
+    said = under("adversarial_attention", record, LABELS, 0.05)
+    assert said.startswith("Predicts nearly the same: ")
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_a_kept_binary_prediction_is_kept_whatever_the_direction(p: float, moved: float) -> None:
+    record = {"probability": p, "prediction": LABELS[p > 0.5]}
+    if is_prediction_kept(record, moved, LABELS):
+        assert {p > 0.5, p + moved > 0.5, p - moved > 0.5} == {p > 0.5}
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 5))
+def test_a_kept_softmax_prediction_is_kept_by_any_output_that_near(seed: int, n: int) -> None:
+    random = np.random.default_rng(seed)
+    own, other = random.dirichlet(np.ones(n), size=2)
+    moved = float(np.abs(own - other).sum() / 2)
+    record = {"probability": own.tolist(), "prediction": "x"}
+    if is_prediction_kept(record, moved + 1e-12, LABELS):
+        assert own.argmax() == other.argmax()
+
+
+def test_of_several_labels_nothing_is_sure() -> None:
+    record = {"probability": [0.99, 0.01], "prediction": ["joy"]}
+    assert not is_prediction_kept(record, 0.0001, ("joy", "fear"))
+
+
+def test_equal_attention_keeps_the_prediction_or_changes_it(record: dict[str, Any]) -> None:
+    assert uniform(record) is None
+    record |= {"uniform_prediction": "positive", "uniform_distance": 0.1}
+    assert uniform(record) == "Still predicts positive: the output moves by 0.100."
+    record["uniform_prediction"] = "negative"
+    assert uniform(record) == "Predicts negative: the output moves by 0.100."
+    assert "uniform" in tags(record)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, ["right", "moved", "replaceable"]),
+        ({"label": "negative"}, ["wrong", "moved", "replaceable"]),
+        ({"label": None, "relative_jsd": 0.5}, ["moved"]),
+        ({"median_permutation_distance": 0.02}, ["right", "unmoved", "replaceable"]),
+        ({"median_permutation_jsd": 0.02}, ["right", "replaceable"]),
+        (
+            {"p_attention_gradient": 0.01, "p_attention_leave_one_out": 0.05},
+            ["right", "agrees", "moved", "replaceable"],
+        ),
+        (
+            {"tau_attention_gradient": -0.1, "tau_attention_leave_one_out": 0.0},
+            ["right", "disagrees", "moved", "replaceable"],
+        ),
+        (
+            {"label": ["b", "a"], "prediction": ["a", "b"], "relative_jsd": None},
+            ["right", "moved"],
+        ),
+    ],
+)
+def test_verdicts_of_an_example(
+    record: dict[str, Any], change: dict[str, Any], expected: list[str]
+) -> None:
+    assert tags({**record, **change}) == expected
