@@ -28,7 +28,7 @@ CODE_KEYS = ("adapter", "trust_remote_code")
 DEFAULT_POLICY = "default"
 """Stands for the packaged policy."""
 
-_PATHS = ("model", "data", "vocabulary", "output", "records", "policy")
+_PATHS = ("model", "data", "vocabulary", "output", "figures", "records", "policy")
 
 _REFUSED = "not_as_it_should_be"
 """Type of the validation errors whose message is ours, and says all but what was given."""
@@ -161,6 +161,7 @@ class AuditSettings(BaseModel):
     output: Annotated[tuple[str, ...], BeforeValidator(_alone_or_several)] = ()
     """Where the report goes, in as many formats as there are files; empty: standard output."""
     format: Literal["terminal", "json"] = "terminal"
+    figures: str | None = None
     records: str | None = None
     reproducible: Annotated[bool, Field(strict=True)] = False
     """Leave time stamps and durations out of the report."""

@@ -87,6 +87,25 @@ def require_writable(path: Path, inputs: Iterable[Path] = ()) -> None:
     temporary_path(path).unlink()
 
 
+def require_empty_folder(path: Path) -> None:
+    """Refuse a folder that holds something, or could not be made or written to.
+
+    Args:
+        path: Of the folder; its own folder must be there, itself it need not be.
+
+    Raises:
+        OutputError: It is a file, holds something, or cannot be written to.
+    """
+    if path.is_dir():
+        if any(path.iterdir()):
+            raise OutputError(path, "the folder is not empty", hint="Name a new one.")
+        require_writable(path / "figure")
+    elif path.exists():
+        raise OutputError(path, "it is a file, not a folder")
+    else:
+        require_writable(path)
+
+
 def sha256_of(path: AnyPath) -> str:
     """SHA-256 of a file's content.
 

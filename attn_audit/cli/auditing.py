@@ -49,8 +49,10 @@ def audit_command(check: str | None) -> Callable[..., None]:
 
         with watching(quiet=values["quiet"]) as watcher:
             report = run_audit(settings, watcher=watcher)
-        write_report(report, settings, values["format"] is not None, quiet=values["quiet"])
-        if policy is not None:
-            show_and_exit(judge(report, policy), settings.inconclusive, beside=settings)
+        verdict = None if policy is None else judge(report, policy)
+        format_was_said, quiet = values["format"] is not None, values["quiet"]
+        write_report(report, settings, format_was_said, verdict=verdict, quiet=quiet)
+        if verdict is not None:
+            show_and_exit(verdict, settings.inconclusive, beside=settings)
 
     return run

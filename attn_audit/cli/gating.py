@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from attn_audit.cli.options import shared
 from attn_audit.cli.options.judging import Inconclusive
 from attn_audit.cli.running import guard
 
@@ -34,7 +35,9 @@ def gate(
         typer.Option("--policy", metavar="FILE|default", help="What it is judged by."),
     ] = "default",
     inconclusive: Inconclusive = None,
-    format: Format = "terminal",
+    output: Annotated[list[Path] | None, shared("output")] = None,
+    format: Annotated[Literal["terminal", "json"] | None, shared("format")] = None,
+    quiet: Annotated[bool, shared("quiet")] = False,
     print_default_policy: Annotated[
         bool,
         typer.Option(
@@ -51,14 +54,22 @@ def gate(
     Exit code 0: passed. 1: failed. 4: inconclusive.
     """
     with guard(debug=debug):
+        from attn_audit.cli.output import say_written
         from attn_audit.cli.verdicts import finish, show_verdict
+        from attn_audit.formats.outputs import require_reports, write_reports
         from attn_audit.gate import judge
         from attn_audit.policy.reading import load_policy
+        from attn_audit.results.relocating import records_files
         from attn_audit.results.report import Report
 
-        verdict = judge(Report.load(report), load_policy(policy))
+        stored, paths = Report.load(report), output or []
+        require_reports(paths, [report, *records_files(stored, report.parent)], is_judged=True)
+        verdict = judge(stored, load_policy(policy))
+        write_reports(stored, verdict, paths, origin=report.parent)
         if format == "json":
             sys.stdout.write(verdict.to_json())
-        else:
+        elif not paths or format is not None:
             show_verdict(verdict)
+        if not quiet:
+            say_written("report", paths)
         finish(verdict.outcome, inconclusive)

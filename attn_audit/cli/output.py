@@ -36,6 +36,7 @@ def write_report(
     paths = [Path(path) for path in settings.output]
     if paths:
         write_reports(report, verdict, paths, origin=paths[0].parent)
+    draw_figures(report, Path(settings.figures) if settings.figures else None, quiet=quiet)
     if not paths or format_was_said:
         show_report(report, settings.format)
     if not quiet:
@@ -57,6 +58,23 @@ def show_report(report: Report, format: str) -> None:
     with console.capture() as captured:
         terminal.render(report, console)
     sys.stdout.write(captured.get())
+
+
+def draw_figures(report: Report, folder: Path | None, *, quiet: bool) -> None:
+    """Write the figures, where they were asked for.
+
+    Args:
+        report: Any report.
+        folder: Where to; None for nowhere.
+        quiet: No notes.
+    """
+    if folder is None:
+        return
+    from attn_audit.formats.charts import write_figures  # Altair: only for who asks for figures
+
+    written = write_figures(report, folder)
+    if not quiet:
+        error_console().print(Text(f"{len(written)} figures written to {printable(str(folder))}"))
 
 
 def say_written(what: str, paths: Sequence[Path]) -> None:

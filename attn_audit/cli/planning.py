@@ -8,8 +8,12 @@ from rich.console import Console
 from attn_audit.cli.options import JUDGING, OPTIONS
 from attn_audit.cli.running import settings_of
 
-_OF_REPORTS = ("output", "records", "reproducible", *JUDGING)
-OPTIONS_OF_PLAN = [name for name in OPTIONS if name not in _OF_REPORTS]
+_OF_REPORTS = ("output", "figures", "records", "reproducible", *JUDGING)
+OPTIONS_OF_PLAN = [
+    name
+    for name in OPTIONS
+    if name not in (*JUDGING, "output", "figures", "records", "reproducible")
+]
 
 
 def plan_audit(**values: Any) -> None:

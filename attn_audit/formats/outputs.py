@@ -7,7 +7,7 @@ from pathlib import Path
 
 from attn_audit.config import AuditSettings
 from attn_audit.errors import OutputError
-from attn_audit.files import replacing, require_writable
+from attn_audit.files import replacing, require_empty_folder, require_writable
 from attn_audit.formats.record_paths import records_suffix, site_records_path
 from attn_audit.formats.registry import FORMATS, require_format
 from attn_audit.results.relocating import relocated
@@ -15,24 +15,25 @@ from attn_audit.results.report import Report
 from attn_audit.results.verdict import Verdict
 
 
-def require_outputs(
-    settings: AuditSettings, config: Path | None = None, *, is_judged: bool = False
-) -> None:
+def require_outputs(settings: AuditSettings, config: Path | None = None) -> None:
     """Refuse outputs that could not be written afterwards, or would overwrite an input.
 
     Args:
         settings: Name the outputs and the inputs.
         config: The configuration file, if one was named.
-        is_judged: Whether a policy judges the report.
 
     Raises:
         ConfigurationError: A suffix that is no format, or a format that takes a policy.
         OutputError: No such folder, no permission, an input, or a file that is named twice.
     """
     reports = [Path(path) for path in settings.output]
-    named = (settings.model, settings.data, settings.vocabulary, config)
+    named = (settings.model, settings.data, settings.vocabulary, settings.policy, config)
     inputs = [Path(name) for name in named if name is not None]
-    require_reports(reports, inputs, _records_files(settings), is_judged=is_judged)
+    require_reports(
+        reports, inputs, _records_files(settings), is_judged=settings.policy is not None
+    )
+    if settings.figures is not None:
+        require_empty_folder(Path(settings.figures))
 
 
 def require_reports(

@@ -7,6 +7,7 @@ from attn_audit.errors import ConfigurationError
 
 FORMATS: Final[dict[str, str]] = {
     ".json": "attn_audit.formats.json",
+    ".html": "attn_audit.formats.html",
     ".md": "attn_audit.formats.markdown",
     ".xml": "attn_audit.formats.junit",
     ".sarif": "attn_audit.formats.sarif",

@@ -86,6 +86,19 @@ def test_a_report_goes_to_several_files_at_once(
     assert (tmp_path / "r.md").read_text().startswith("## Attention audit")
 
 
+def test_a_policy_is_told_of_in_the_files(
+    attn_audit: AttnAudit, model: Path, data: Path, tmp_path: Path
+) -> None:
+    outcome = attn_audit(
+        *("audit", model, data, "--policy", "default", "--quiet"),
+        *("--output", "r.json", "--output", "r.xml", "--output", "r.sarif", "--output", "r.html"),
+    )
+    assert outcome.exit_code == 4
+    assert "inconclusive" in (tmp_path / "r.xml").read_text()
+    assert json.loads((tmp_path / "r.sarif").read_text())["version"] == "2.1.0"
+    assert "inconclusive" in (tmp_path / "r.html").read_text()
+
+
 def test_a_configuration_names_one_output_or_several(
     attn_audit: AttnAudit, model: Path, data: Path, tmp_path: Path
 ) -> None:

@@ -157,6 +157,46 @@ def test_a_report_that_is_not_there(attn_audit: AttnAudit) -> None:
     assert "cannot use the report nowhere.json: no such file" in refused(attn_audit, "nowhere.json")
 
 
+def test_a_policy_is_told_of_in_the_files(attn_audit: AttnAudit, source: Path) -> None:
+    outcome = attn_audit(
+        *("report", source, "--policy", "default", "--quiet"),
+        *("--output", "a.xml", "--output", "a.sarif", "--output", "a.md"),
+    )
+    assert (outcome.exit_code, outcome.stdout) == (0, "")
+    assert "<testcase " in Path("a.xml").read_text()
+    assert json.loads(Path("a.sarif").read_text())["runs"][0]["properties"]["policy"] == "default"
+    assert Path("a.md").read_text().startswith("## Attention audit: ")
+
+
+def test_a_policy_that_is_not_there_is_refused(attn_audit: AttnAudit, source: Path) -> None:
+    assert "nowhere.toml" in refused(attn_audit, source, "--policy", "nowhere.toml")
+
+
+def test_figures_go_to_a_new_folder(attn_audit: AttnAudit, source: Path) -> None:
+    outcome = attn_audit("report", source, "--figures", "figures")
+    assert (outcome.exit_code, outcome.stdout) == (0, "")
+    written = sorted(path.name for path in Path("figures").iterdir())
+    assert written
+    assert {Path(name).suffix for name in written} == {".png", ".svg", ".pdf"}
+    assert outcome.stderr.count("figure written to figures/") == len(written)
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("full", "the folder is not empty"),
+        ("r.json", "it is a file, not a folder"),
+        ("nowhere/figures", "there is no folder nowhere"),
+    ],
+)
+def test_figures_never_mix_with_other_files(
+    attn_audit: AttnAudit, source: Path, folder: str, message: str
+) -> None:
+    Path("full").mkdir()
+    Path("full", "notes.txt").touch()
+    assert message in refused(attn_audit, source, "--figures", folder)
+
+
 def test_a_full_disk_leaves_nothing_half_written(
     attn_audit: AttnAudit, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,7 +58,7 @@ def test_what_holds_judgements_takes_a_policy(tmp_path: Path, suffix: str, repor
     with pytest.raises(ConfigurationError, match="no policy is named") as refused:
         write_reports(report, None, [path], tmp_path)
     assert "--policy default" in str(refused.value.hint)
-    require_outputs(settings(tmp_path, output=[path.name]), is_judged=True)
+    require_outputs(settings(tmp_path, output=[path.name], policy="default"))
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,15 @@ OUTPUTS: dict[str, Any] = {
             f"{', '.join(FORMATS)}.",
         ),
     ],
+    "figures": Annotated[
+        Path | None,
+        option(
+            "--figures",
+            panel=OUTPUT,
+            metavar="DIR",
+            help="Write the figures there, as PNG, SVG and PDF: a new or empty folder.",
+        ),
+    ],
     "format": Annotated[
         Literal["terminal", "json"] | None,
         option("--format", panel=OUTPUT, help="Of standard output. (default: terminal)"),
