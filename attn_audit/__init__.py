@@ -6,7 +6,6 @@ from attn_audit.version import __version__
 
 if TYPE_CHECKING:
     from attn_audit.auditing import audit
-    from attn_audit.compare import compare
     from attn_audit.data.example import Example
     from attn_audit.gate import judge
     from attn_audit.models.custom.custom_model import CustomModel
@@ -20,7 +19,6 @@ __all__ = [
     "Report",
     "__version__",
     "audit",
-    "compare",
     "judge",
     "load_policy",
     "wrap",
@@ -28,7 +26,6 @@ __all__ = [
 
 _HOMES = {
     "audit": "attn_audit.auditing",
-    "compare": "attn_audit.compare",
     "CustomModel": "attn_audit.models.custom.custom_model",
     "Example": "attn_audit.data.example",
     "judge": "attn_audit.gate",

@@ -264,7 +264,7 @@ def test_reproduces_the_reference_results_on_sst(shared: Path, tmp_path: Path) -
     assert gain.min() >= -1e-6
 
 
-@pytest.mark.parametrize("name", ["output", "format"])
+@pytest.mark.parametrize("name", ["output", "format", "policy"])
 def test_settings_of_the_command_line_alone_are_refused(name: str) -> None:
     settings: dict[str, Any] = {name: "json"}
     with pytest.raises(ConfigurationError, match=f"{name}: the report is what"):
