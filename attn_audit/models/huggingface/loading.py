@@ -8,6 +8,7 @@ from torch import nn
 from attn_audit.errors import UnreadableCheckpointError
 from attn_audit.models.huggingface.adapters import adapt, base_of
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
+from attn_audit.models.huggingface.collecting import no_collection
 from attn_audit.models.huggingface.configuration import CONFIG, read_configuration
 from attn_audit.models.huggingface.failures import loading
 from attn_audit.models.huggingface.locating import Checkpoint, fingerprint, locate
@@ -33,7 +34,7 @@ def load_classifier(
         InvalidWeightsError: The weights hold NaN or infinity.
     """
     checkpoint = locate(location, options.revision, options.trust_remote_code)
-    with quiet():
+    with no_collection(), quiet():
         base = base_of(checkpoint)
         module = _load_module(checkpoint, base, options.dtype)
         tokenizer = _load_tokenizer(checkpoint if _has_tokenizer(checkpoint) else base)

@@ -7,7 +7,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from attn_audit.models.interception.batch import InterceptedBatch
-from attn_audit.models.interception.classifier import Classifier, ModelInputs
+from attn_audit.models.interception.classifier import Classifier
 from attn_audit.models.interception.lookup import EmbeddingLookUp
 
 MAX_LEAK = 1e-3
@@ -52,18 +52,17 @@ def try_masks(
         return MaskTrial(middle=True, first=True, last=True)
     own = look_up.embed(inputs)
     other = own.flip(0, 1) + own.mean(dim=(0, 1))
+    everywhere = torch.ones_like(inputs.real)
+    seen = look_up.logits(classifier, inputs, own, everywhere)
 
     def speaks(units: Int[Tensor, " batch"]) -> bool:
         chosen = (inputs.units == units.unsqueeze(1)) & (n_units >= MIN_UNITS).unsqueeze(1)
-
-        def effect(called_with: ModelInputs) -> float:
-            changed, unchanged = (
-                look_up.logits(classifier, called_with, embeddings, chosen)
-                for embeddings in (other, own)
-            )
-            return float((changed - unchanged).abs().max())
-
-        return effect(classifier.mask(inputs, chosen)) > MAX_LEAK * effect(inputs)
+        masked = classifier.mask(inputs, chosen)
+        hidden = look_up.logits(classifier, masked, own, chosen)
+        changed = look_up.logits(classifier, inputs, other, chosen)
+        still_changed = look_up.logits(classifier, masked, other, chosen)
+        leak = float((still_changed - hidden).abs().max())
+        return leak > MAX_LEAK * float((changed - seen).abs().max())
 
     return MaskTrial(
         middle=speaks(n_units // 2),
