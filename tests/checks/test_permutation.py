@@ -109,4 +109,8 @@ def test_portions_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = audited(tiny_examples(5, lengths=(2, 12)))
     at_once = Permutation(epsilon=0.05).run(whole)
     monkeypatch.setattr(permutation, "MAX_WEIGHTS", 300)
-    assert Permutation(epsilon=0.05).run(whole) == at_once
+    in_portions = Permutation(epsilon=0.05).run(whole)
+    # A product in float32 is summed up in another order where it has more columns.
+    moved = "median_permutation_distance"
+    assert in_portions[moved] == pytest.approx(at_once[moved], abs=1e-7)
+    assert in_portions | {moved: None} == at_once | {moved: None}
