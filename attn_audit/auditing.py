@@ -1,33 +1,35 @@
 """The use case: audit a model on a data set and report what was found."""
 
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from attn_audit.checks.selection import make_checks, select_sites
+from attn_audit.checks.selection import select_sites
 from attn_audit.config import AuditSettings, validate
 from attn_audit.data.example import Example
 from attn_audit.engine.arithmetic import full_precision
-from attn_audit.engine.batch_limits import batch_limits
-from attn_audit.engine.plan import Plan
-from attn_audit.engine.running import run
+from attn_audit.engine.base import cut
+from attn_audit.engine.running import LocalEngine
 from attn_audit.engine.stopwatch import Stopwatch
+from attn_audit.engine.storing import audited
 from attn_audit.engine.watching import Progress, Watcher
 from attn_audit.errors import ConfigurationError
 from attn_audit.formats.outputs import require_outputs
 from attn_audit.inputs import AuditedData, load_named_model
 from attn_audit.models.base import AuditedModel
 from attn_audit.models.self_check import self_check
-from attn_audit.models.task import TaskKind
 from attn_audit.reporting.provenance import describe_settings, describe_tool
-from attn_audit.reporting.recording import Recording, RecordsPaths
-from attn_audit.reporting.report import build_report, round_seconds
+from attn_audit.reporting.recording import RecordsPaths
+from attn_audit.reporting.report import round_seconds
+from attn_audit.reporting.summing_up import sum_up
 from attn_audit.results.report import Report, Run
-from attn_audit.results.table import RecordTable
+from attn_audit.results.subject import Subject
+from attn_audit.resuming import manifest_of, plan_of, settings_of_run
+from attn_audit.store.directory import RunDirectory, open_run_directory
 
 _JUDGE = "Judge it with judge(report, load_policy(...))"
 _NOT_FROM_PYTHON = {
@@ -100,12 +102,18 @@ def run_audit(
         watcher: Is told how it goes.
     """
     started, clock, stopwatch = datetime.now(UTC), time.perf_counter(), Stopwatch()
-    with full_precision(settings.threads):
+    with ExitStack() as stack:
+        directory = None
+        if settings.run_dir is not None:
+            opened = open_run_directory(settings.run_dir, resume=settings.resume)
+            directory = stack.enter_context(opened)
+            settings = settings_of_run(settings, directory.earlier)
+        stack.enter_context(full_precision(settings.threads))
         data = AuditedData.of(settings) if examples is None else AuditedData.in_memory(examples)
         with stopwatch.measure("reading data"):
             trial, data = data.peek(N_TRIAL)
-        audited = model or load_named_model(settings, trial)
-        report = _audit(audited, data, trial, settings, stopwatch, watcher)
+        audited_model = model or load_named_model(settings, trial)
+        report = _audit(audited_model, data, trial, settings, stopwatch, watcher, directory)
     if settings.reproducible:
         return report
     timing = Run(
@@ -123,51 +131,34 @@ def _audit(
     settings: AuditSettings,
     stopwatch: Stopwatch,
     watcher: Watcher,
+    directory: RunDirectory | None,
 ) -> Report:
-    """Write the records of every shard aside, then sum them up."""
+    """Audit shard by shard, and sum up what was found."""
     sites = select_sites(settings, model)
     with stopwatch.measure("self-check"):
         self_checks = self_check(model, model.encode(trial), sites[0])
-    limits = batch_limits(model, settings.batch_size)
-    plan = Plan(make_checks(settings, model), sites, settings.seed, limits)
-    files = RecordsPaths.of(settings.records, has_several_sites=len(sites) > 1)
-    with tempfile.TemporaryDirectory(prefix="attn-audit-") as folder:
-        table = Path(folder) / "records.parquet"
-        is_multilabel = model.task.kind is TaskKind.MULTILABEL
-        with Recording(
-            table,
-            files,
-            n_logits=model.task.n_logits,
-            is_multilabel=is_multilabel,
-            seed=settings.seed,
-        ) as recording:
-            examples = data.sampled(settings)
-            sizes = None
-            if watcher.on_progress is not None:
-                with stopwatch.measure("reading data"):
-                    sizes = data.sizes(examples)
-            for found in run(model, examples, plan, stopwatch, watcher, sizes):
-                recording.add(
-                    [finding.record for finding in found],
-                    [record for finding in found for record in finding.site_records],
-                )
-        with stopwatch.measure("summing up"):
-            records = RecordTable(table)
-            return build_report(
-                records,
-                tool=describe_tool(),
-                model=model.describe(),
-                data=data.describe(
-                    settings,
-                    len(records),
-                    recording.n_labelled,
-                    recording.n_truncated,
-                    recording.n_readout_deleted,
-                ),
-                settings=describe_settings(settings, plan.checks, sites[0], model),
-                self_checks=self_checks,
-                telling=recording.telling,
-                sampled=recording.sampled,
-                sites=recording.sites,
-                records_file=files.describe(Path(settings.output[0]) if settings.output else None),
-            )
+    earlier = None if directory is None else directory.earlier
+    plan = plan_of(settings, model, sites, earlier)
+    subject = Subject(
+        tool=describe_tool(),
+        model=model.describe(),
+        data=data.describe(settings),
+        settings=describe_settings(settings, plan.checks, sites[0], model),
+        self_checks=tuple(self_checks),
+    )
+    store = None
+    if directory is not None:
+        manifest, store = directory.begin(manifest_of(subject, plan))
+        subject = manifest.subject
+    examples, sizes = data.sampled(settings), None
+    if watcher.on_progress is not None:
+        with stopwatch.measure("reading data"):
+            sizes = data.sizes(examples)
+    engine = LocalEngine(model, plan, stopwatch, watcher, sizes)
+    return sum_up(
+        subject,
+        audited(engine, cut(examples, plan), store),
+        RecordsPaths.of(settings.records, has_several_sites=len(sites) > 1),
+        Path(settings.output[0]) if settings.output else None,
+        timing=stopwatch.measure("summing up"),
+    )

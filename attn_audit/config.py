@@ -28,7 +28,7 @@ CODE_KEYS = ("adapter", "trust_remote_code")
 DEFAULT_POLICY = "default"
 """Stands for the packaged policy."""
 
-_PATHS = ("model", "data", "vocabulary", "output", "figures", "records", "policy")
+_PATHS = ("model", "data", "vocabulary", "output", "figures", "records", "policy", "run_dir")
 
 _REFUSED = "not_as_it_should_be"
 """Type of the validation errors whose message is ours, and says all but what was given."""
@@ -161,6 +161,14 @@ class AuditSettings(BaseModel):
     output: Annotated[tuple[str, ...], BeforeValidator(_alone_or_several)] = ()
     """Where the report goes, in as many formats as there are files; empty: standard output."""
     format: Literal["terminal", "json"] = "terminal"
+    run_dir: str | None = None
+    """Where records are kept shard by shard; None: nowhere until all is done."""
+    resume: Annotated[bool, Field(strict=True)] = False
+    shard_size: Annotated[int, Field(ge=1, strict=True)] | None = None
+    """Examples of a shard; None: 2,000, or as the audit had that is gone on with."""
+    on_error: Literal["stop", "record"] = "stop"
+    """What an example that fails does: end the audit, or become a record that says so."""
+
     figures: str | None = None
     records: str | None = None
     reproducible: Annotated[bool, Field(strict=True)] = False
@@ -182,6 +190,19 @@ class AuditSettings(BaseModel):
                 f"nothing to audit: no {' and no '.join(name.upper() for name in missing)} given",
                 hint="Give both as arguments, or as `model` and `data` in attn-audit.toml. "
                 "`attn-audit demo` audits a packaged example.",
+            )
+
+    def require_run_dir(self) -> None:
+        """Refuse what only a run directory can do where none is named.
+
+        Raises:
+            ConfigurationError: `resume` or `shard_size` without `run_dir`.
+        """
+        name = "--resume" if self.resume else "--shard-size"
+        if self.run_dir is None and (self.resume or self.shard_size is not None):
+            raise ConfigurationError(
+                f"{name}: no run directory is named",
+                hint="Name the folder that keeps the shards with --run-dir.",
             )
 
     @property

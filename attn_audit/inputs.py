@@ -139,25 +139,17 @@ class AuditedData:
             examples = self.read_again()
         return [len(example.text) + len(example.text_pair or "") for example in examples]
 
-    def describe(
-        self,
-        settings: AuditSettings,
-        n_examples: int,
-        n_labelled: int,
-        n_truncated: int,
-        n_readout_deleted: int,
-    ) -> DataDescription:
-        """The data as the report names it, with what was counted while it was read."""
+    def describe(self, settings: AuditSettings) -> DataDescription:
+        """The data as the report names it, with nothing counted in it yet."""
         return DataDescription(
             source=self.source,
             name=self.name,
             split=self.split,
             sha256=self.sha256,
-            n_examples=n_examples,
+            n_examples=0,
             limit=settings.limit,
-            n_labelled=n_labelled,
-            n_truncated=n_truncated,
-            n_readout_deleted=n_readout_deleted,
+            n_labelled=0,
+            n_truncated=0,
         )
 
 

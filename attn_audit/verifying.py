@@ -15,7 +15,7 @@ from attn_audit.engine.watching import Watcher
 from attn_audit.inputs import AuditedData, load_named_model
 from attn_audit.models.base import AuditedModel, Site
 from attn_audit.models.self_check import self_check
-from attn_audit.results.record import Record
+from attn_audit.results.record import FAILED, Record
 from attn_audit.results.report import Report
 from attn_audit.results.site_record import SiteRecord
 from attn_audit.results.verification import Verification
@@ -91,8 +91,9 @@ def _check_records(stored: StoredAudit) -> tuple[Rankings, Tally, list[str]]:
 
     def read() -> Iterator[Sequence[Record]]:
         for records in stored.records():
-            rankings.check(records)
-            ids.extend(record.id for record in records)
+            audited = [record for record in records if record.status != FAILED]
+            rankings.check(audited)
+            ids.extend(record.id for record in audited)
             yield records
 
     found = summed_up(stored.report, read(), stored.site_records())

@@ -1,7 +1,5 @@
 """The use case from end to end: what does not matter, does not; and the reference results."""
 
-import functools
-import importlib
 import json
 import random
 from collections.abc import Iterable
@@ -13,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import attn_audit
+from attn_audit import resuming
 from attn_audit.config import AuditSettings
 from attn_audit.data.example import Example
-from attn_audit.engine.plan import Plan
 from attn_audit.errors import (
     ConfigurationError,
     InvalidOutputError,
@@ -100,8 +98,7 @@ def test_number_of_threads_does_not_matter(tmp_path: Path) -> None:
 def test_shards_do_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     examples = tiny_examples(40)
     _, expected = audit(tmp_path, examples)
-    module = importlib.import_module("attn_audit.auditing")
-    monkeypatch.setattr(module, "Plan", functools.partial(Plan, shard_size=7))
+    monkeypatch.setattr(resuming, "SHARD_SIZE", 7)
     other, found = audit(tmp_path, examples)
     require_same(found, expected)
     assert list(found) == list(expected)

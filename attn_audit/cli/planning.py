@@ -5,15 +5,11 @@ from typing import Any
 
 from rich.console import Console
 
-from attn_audit.cli.options import JUDGING, OPTIONS
+from attn_audit.cli.options import JUDGING, OPTIONS, STORE
 from attn_audit.cli.running import settings_of
 
-_OF_REPORTS = ("output", "figures", "records", "reproducible", *JUDGING)
-OPTIONS_OF_PLAN = [
-    name
-    for name in OPTIONS
-    if name not in (*JUDGING, "output", "figures", "records", "reproducible")
-]
+_LATER = ("output", "figures", "records", "reproducible", "on_error", *STORE, *JUDGING)
+OPTIONS_OF_PLAN = [name for name in OPTIONS if name not in _LATER]
 
 
 def plan_audit(**values: Any) -> None:

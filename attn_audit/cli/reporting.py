@@ -1,18 +1,29 @@
 """`report`: a stored report once more, in other formats or on a terminal."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from attn_audit.cli.options import shared
 from attn_audit.cli.options.base import GATE, option
 from attn_audit.cli.running import guard
+from attn_audit.errors import ConfigurationError
+from attn_audit.files import require_writable
+from attn_audit.locations import is_url
+
+if TYPE_CHECKING:
+    from attn_audit.results.report import Report
 
 
 def report(
     source: Annotated[
-        Path, typer.Argument(metavar="SOURCE", help="A report that an audit wrote as .json.")
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A report that an audit wrote as .json, or the --run-dir of an audit.",
+        ),
     ],
     *,
     output: Annotated[list[Path] | None, shared("output")] = None,
@@ -26,6 +37,7 @@ def report(
             "code. (default: none)",
         ),
     ] = None,
+    records: Annotated[Path | None, shared("records")] = None,
     figures: Annotated[Path | None, shared("figures")] = None,
     format: Annotated[Literal["terminal", "json"] | None, shared("format")] = None,
     quiet: Annotated[bool, shared("quiet")] = False,
@@ -38,18 +50,47 @@ def report(
         from attn_audit.formats.outputs import require_reports, write_reports
         from attn_audit.gate import judge
         from attn_audit.policy.reading import load_policy
-        from attn_audit.results.relocating import records_files
-        from attn_audit.results.report import Report
 
-        stored, paths = Report.load(source), output or []
-        inputs = [source, *records_files(stored, source.parent)]
+        paths = output or []
+        stored, origin, inputs = _loaded(source, records, paths)
         require_reports(paths, inputs, is_judged=policy is not None)
         if figures is not None:
             require_empty_folder(figures)
         verdict = None if policy is None else judge(stored, load_policy(policy))
-        write_reports(stored, verdict, paths, origin=source.parent)
+        write_reports(stored, verdict, paths, origin=origin)
         draw_figures(stored, figures, quiet=quiet)
         if not (paths or figures) or format is not None:
             show_report(stored, format or "terminal")
         if not quiet:
             say_written("report", paths)
+            say_written("records", [] if records is None else [records])
+
+
+def _loaded(
+    source: str, records: Path | None, paths: Sequence[Path]
+) -> tuple["Report", Path, list[Path]]:
+    """The report, the folder that its paths start from, and the files that it is read from."""
+    from attn_audit.results.relocating import records_files
+    from attn_audit.results.report import Report
+
+    path = Path(source)
+    if not (path.is_dir() or is_url(source)):
+        if records is not None:
+            raise ConfigurationError(
+                f"--records: {source} is a report, and names its records already",
+                hint="A run directory's records can be written as one file.",
+            )
+        stored = Report.load(path)
+        return stored, path.parent, [path, *records_files(stored, path.parent)]
+    from attn_audit.formats.record_paths import records_suffix
+    from attn_audit.reporting.stored import report_of_run
+
+    inputs = [] if is_url(source) else [path]
+    if records is not None:
+        records_suffix(records)
+        require_writable(records, inputs)
+    origin = paths[0].parent if paths else Path()
+    report = report_of_run(
+        source, None if records is None else str(records), paths[0] if paths else None
+    )
+    return report, origin, inputs

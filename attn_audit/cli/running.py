@@ -113,11 +113,12 @@ def guard(*, debug: bool) -> Iterator[None]:
         yield
         sys.stdout.flush()
     except AttnAuditError as error:
-        _fail(error.message, error.hint, error.exit_code, debug)
-    except KeyboardInterrupt:
-        _fail("interrupted; nothing was written", None, INTERRUPTED, debug)
-    except Terminated:
-        _fail("terminated; nothing was written", None, TERMINATED, debug)
+        hints = [*([] if error.hint is None else [error.hint]), *_kept(error)]
+        _fail(error.message, " ".join(hints) or None, error.exit_code, debug)
+    except KeyboardInterrupt as error:
+        _fail(f"interrupted; {_left(error)}", None, INTERRUPTED, debug)
+    except Terminated as error:
+        _fail(f"terminated; {_left(error)}", None, TERMINATED, debug)
     except BrokenPipeError:
         # Whoever read the report has seen enough; what is left unsaid must not fail at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -134,6 +135,16 @@ def guard(*, debug: bool) -> Iterator[None]:
         _fail(message, hint, CRASHED, debug)
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def _kept(error: BaseException) -> list[str]:
+    """Sentences about what an error leaves behind."""
+    notes = getattr(error, "__notes__", ())
+    return [f"{note[:1].upper()}{note[1:]}." for note in notes]
+
+
+def _left(error: BaseException) -> str:
+    return "; ".join(getattr(error, "__notes__", ())) or "nothing was written"
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

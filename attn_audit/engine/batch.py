@@ -94,7 +94,7 @@ def _describe(audited: AuditedBatch) -> Columns:
     probabilities = audited.probabilities.tolist()
     return {
         "id": audited.ids,
-        "label": [_label(task, item.example) for item in batch.encoded],
+        "label": [gold_label(task, item.example) for item in batch.encoded],
         "prediction": task.predictions(audited.probabilities),
         "probability": [p[0] if task.n_logits == 1 else tuple(p) for p in probabilities],
         "n_units": [item.n_units for item in batch.encoded],
@@ -105,7 +105,13 @@ def _describe(audited: AuditedBatch) -> Columns:
     }
 
 
-def _label(task: Task, example: Example) -> str | tuple[str, ...] | None:
+def gold_label(task: Task, example: Example) -> str | tuple[str, ...] | None:
+    """An example's gold label as records have it: several for multilabel tasks, None without.
+
+    Args:
+        task: The model's.
+        example: Any example.
+    """
     if example.labels is None:
         return None
     return example.labels if task.kind is TaskKind.MULTILABEL else example.labels[0]

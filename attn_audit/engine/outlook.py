@@ -36,15 +36,34 @@ class Outlook:
         self._measured: deque[tuple[Shape, float]] = deque(maxlen=N_REMEMBERED)
         self._tokens = self._characters = 0
 
-    def begin(self, shard: Sequence[Encoded]) -> None:
+    def skip(self, n_examples: int) -> None:
+        """Examples that are finished without being audited now.
+
+        Args:
+            n_examples: The next ones.
+        """
+        self._n_begun += n_examples
+        self._n_finished += n_examples
+
+    def take_back(self, n_examples: int) -> None:
+        """Examples that were finished and will be audited once more.
+
+        Args:
+            n_examples: Of the shard that was begun last.
+        """
+        self._n_finished -= n_examples
+
+    def begin(self, shard: Sequence[Encoded], n_failed: int = 0) -> None:
         """Take note of a shard, and of what is left behind it.
 
         Args:
             shard: Encoded.
+            n_failed: Examples of it that could not be.
         """
+        self._n_finished += n_failed
         if self._sizes is None:
             return
-        begun = self._n_begun + len(shard)
+        begun = self._n_begun + len(shard) + n_failed
         self._tokens += sum(item.n_tokens for item in shard)
         self._characters += sum(self._sizes[self._n_begun : begun])
         self._n_begun = begun

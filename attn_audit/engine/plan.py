@@ -20,3 +20,5 @@ class Plan:
     seed: int
     limits: BatchLimits = field(default_factory=BatchLimits)
     shard_size: int = SHARD_SIZE
+    records_failures: bool = False
+    """Whether an example that fails becomes a record that says so; else it ends the audit."""

@@ -23,9 +23,11 @@ def require_outputs(settings: AuditSettings, config: Path | None = None) -> None
         config: The configuration file, if one was named.
 
     Raises:
-        ConfigurationError: A suffix that is no format, or a format that takes a policy.
+        ConfigurationError: A suffix that is no format, or a format that takes a policy; or a
+            setting of run directories without one.
         OutputError: No such folder, no permission, an input, or a file that is named twice.
     """
+    settings.require_run_dir()
     reports = [Path(path) for path in settings.output]
     named = (settings.model, settings.data, settings.vocabulary, settings.policy, config)
     inputs = [Path(name) for name in named if name is not None]

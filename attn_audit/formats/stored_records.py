@@ -5,19 +5,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from attn_audit.errors import UsageError
-from attn_audit.results.record import Record
+from attn_audit.results.record import FAILED, Record
 from attn_audit.results.site_record import SiteRecord
+from attn_audit.results.table import rows_of
 
 N_AT_ONCE = 512
 """Records that are read together."""
 
 _ALWAYS = ("id", "prediction", "probability", "n_units", "truncated", "audited_mass", "attention")
-"""Columns that no record leaves out; the others are null where nothing was measured."""
+"""Columns that no record leaves out but that of an example that failed; the others are null where
+nothing was measured."""
 
 
 class RecordsError(UsageError):
@@ -59,10 +61,7 @@ def _rows(path: Path, schema: pa.Schema) -> Iterator[list[dict[str, Any]]]:
         for batch in read(path, schema):
             _require_values(batch)
             n_read += len(batch)
-            columns = {name: _values(batch.column(name)) for name in schema.names}
-            yield [
-                dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
-            ]
+            yield list(rows_of(batch.select(schema.names)))
     except (pa.ArrowException, ValueError, TypeError, OSError, RecursionError) as error:
         problem = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RecordsError(f"cannot read the records {path}: {problem}") from None
@@ -97,15 +96,8 @@ def _json_lines(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
 
 
 def _require_values(batch: pa.RecordBatch) -> None:
+    if "status" in batch.schema.names:
+        batch = batch.filter(pc.not_equal(batch.column("status"), FAILED))
     for name in _ALWAYS:
         if name in batch.schema.names and batch.column(name).null_count:
             raise ValueError(f"{name!r} is null where it must not be")
-
-
-def _values(column: pa.Array) -> list[Any]:
-    values: list[Any] = column.to_pylist()
-    if not pa.types.is_list(column.type):
-        return values
-    if pa.types.is_list(column.type.value_type):
-        return [None if value is None else np.array(value, dtype=np.float32) for value in values]
-    return [None if value is None else tuple(value) for value in values]

@@ -27,6 +27,8 @@ def judge_requirements(
         policy: Names what is required; what it does not name is not judged.
         bounds: That will be judged.
     """
+    if not report.data.is_complete:
+        yield _unfinished(report)
     if policy.min_examples is not None:
         yield _examples(report, policy.min_examples)
     if policy.min_coverage is not None:
@@ -37,6 +39,20 @@ def judge_requirements(
                 yield _covered(report, check, covered, policy.min_coverage, level)
     if policy.min_accuracy is not None:
         yield _accuracy(report, policy.min_accuracy)
+
+
+def _unfinished(report: Report) -> Judgement:
+    """The first shards of an audit are no sample of all."""
+    asked = Asked(
+        metric="is_complete",
+        definition="Whether the audit was finished: 1, or 0.",
+        direction="min",
+        limit=1.0,
+        level=Level.FAIL,
+        look_at="Finish the audit with `--resume`.",
+    )
+    found = Found(0.0, None, report.data.n_examples)
+    return left_open(asked, found, "The report is of an audit that is not finished.")
 
 
 def _examples(report: Report, least: int) -> Judgement:
@@ -53,7 +69,7 @@ def _examples(report: Report, least: int) -> Judgement:
 
 
 def _covered(report: Report, check: str, n: int, least: float, level: Level) -> Judgement:
-    n_examples = report.data.n_examples
+    n_examples = report.data.n_read
     reasons = [entry for entry in report.degenerate if entry.check == check]
     said = "; ".join(f"{entry.n:,} examples: {entry.meaning}" for entry in reasons)
     asked = Asked(

@@ -61,7 +61,7 @@ def uncovered(bound: Bound, policy: Policy, report: Report) -> Problem:
         policy: Says how many examples the check must say something about.
         report: The bounded one.
     """
-    check, n, least = bound.measured.check, report.data.n_examples, policy.min_coverage
+    check, n, least = bound.measured.check, report.data.n_read, policy.min_coverage
     covered = coverage(check, report)
     if least is None or covered is None or covered / n >= least:
         return None

@@ -13,7 +13,7 @@ from attn_audit.files import sha256_of
 from attn_audit.formats.record_paths import site_records_path
 from attn_audit.formats.records import RecordsWriter
 from attn_audit.reporting.sampled import SampledExamples
-from attn_audit.results.record import FIELDS, LIST_FIELDS, Record
+from attn_audit.results.record import FAILED, FIELDS, LIST_FIELDS, Record
 from attn_audit.results.report import RecordsFile
 from attn_audit.results.site_record import SITE_FIELDS, SiteRecord
 from attn_audit.results.table import TableWriter, record_schema
@@ -75,20 +75,19 @@ class Recording:
         Raises:
             OutputError: A file cannot be written.
         """
-        self.n_labelled = self.n_truncated = self.n_readout_deleted = 0
+        self.n_failed = self.n_labelled = self.n_truncated = self.n_readout_deleted = 0
         self.telling = TellingExamples()
         self.sampled = SampledExamples(seed)
         self.sites = SiteMeans()
-        self._writers: list[TableWriter | RecordsWriter] = []
+        self._writers: list[RecordsWriter] = []
         self._site_writers: list[RecordsWriter] = []
 
         def schema(fields: Sequence[str]) -> pa.Schema:
             return record_schema(n_logits, is_multilabel, fields)
 
         with ExitStack() as stack:
-            table = TableWriter(spool, schema([n for n in FIELDS if n not in LIST_FIELDS]))
-            stack.callback(table.close)
-            self._writers.append(table)
+            self._table = TableWriter(spool, schema([n for n in FIELDS if n not in LIST_FIELDS]))
+            stack.callback(self._table.close)
             if files.records is not None:
                 writer = RecordsWriter(files.records, schema(FIELDS))
                 self._writers.append(stack.enter_context(writer))
@@ -108,9 +107,15 @@ class Recording:
             writer.write(records)
         for writer in self._site_writers:
             writer.write(site_records)
+        self.sites.add(site_records)
+        self._count([record for record in records if record.status != FAILED])
+        self.n_failed += sum(record.status == FAILED for record in records)
+
+    def _count(self, records: Sequence[Record]) -> None:
+        """Of the examples that were audited, which alone are summed up."""
+        self._table.write(records)
         self.telling.offer(records)
         self.sampled.offer(records)
-        self.sites.add(site_records)
         self.n_labelled += sum(record.label is not None for record in records)
         self.n_truncated += sum(record.truncated for record in records)
         self.n_readout_deleted += sum(

@@ -40,6 +40,7 @@ def build_report(
     telling: TellingExamples,
     sampled: SampledExamples,
     sites: SiteMeans,
+    n_failed: int,
     records_file: RecordsFile | None,
 ) -> Report:
     """Sum up the records of an audit.
@@ -54,6 +55,7 @@ def build_report(
         telling: Examples chosen on the way.
         sampled: Examples drawn at random on the way.
         sites: What was found at the layers and heads beside the audited site.
+        n_failed: Examples that could not be audited.
         records_file: Where the user's copy of the records is.
 
     Returns:
@@ -81,7 +83,7 @@ def build_report(
             adversarial=summarise_adversarial(grouping) if "adversarial" in checks else None,
         ),
         sites=sites.summaries(),
-        degenerate=count_degenerate(table, checks),
+        degenerate=count_degenerate(table, checks, n_failed),
         telling_examples=tuple(
             TellingExample(reason=reason, record=_as_json(record))
             for reason, record in telling.chosen()

@@ -49,6 +49,7 @@ def _rounded(record: Record) -> Record:
     rounded: dict[str, Any] = {
         name: tuple(float(f"{value:.{SIGNIFICANT_DIGITS}g}") for value in values)
         for name in LIST_FIELDS
-        if name != "units" and (values := getattr(record, name)) is not None
+        if name not in ("units", "adversarial_rows")
+        and (values := getattr(record, name)) is not None
     }
     return replace(record, **rounded)

@@ -39,6 +39,10 @@ STATUS_MEANINGS: dict[Status, str] = {
 }
 
 
+AUDITED, FAILED = "audited", "failed"
+"""What a record's `status` may be."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """What was found for one example. None: not measured, or undefined (the status says which)."""
@@ -46,16 +50,21 @@ class Record:
     id: str
     label: str | tuple[str, ...] | None = None
     """Gold label; several for multilabel tasks."""
-    prediction: str | tuple[str, ...]
+    status: str = AUDITED
+    """`audited`, or `failed` where nothing could be measured: then all but `id`, `label` and
+    `reason` is null."""
+    reason: str | None = None
+    """Why it failed."""
+    prediction: str | tuple[str, ...] | None = None
     """The model's own prediction, the target of every check."""
-    probability: float | tuple[float, ...]
+    probability: float | tuple[float, ...] | None = None
     """Binary tasks: of the second label. Else one for each label, in the task's order."""
-    n_units: int
-    truncated: bool
+    n_units: int = 0
+    truncated: bool = False
     readout_unit: int | None = None
     """The unit that holds the token which is read out; leave-one-out deletes it, because it cannot
     be masked away. None where what is read out is no audited token."""
-    audited_mass: float
+    audited_mass: float | None = None
     """Share of the attention that lies on the audited units, 0 to 1."""
     max_attention: float | None = None
     """The largest attention weight among the audited units, after renormalisation."""

@@ -53,11 +53,20 @@ class DataDescription(Value):
     """Examples audited."""
     limit: int | None
     """Size of the random sample that was asked for."""
+    is_complete: bool = True
+    """False where this sums up the finished shards of an audit that is not finished."""
+    n_failed: int = 0
+    """Examples beside these that could not be audited: `--on-error record`."""
     n_labelled: int
     n_truncated: int
     n_readout_deleted: int = 0
     """Examples whose readout token is itself audited: leave-one-out deletes it, it cannot be
     masked away."""
+
+    @property
+    def n_read(self) -> int:
+        """All examples, those that failed included."""
+        return self.n_examples + self.n_failed
 
 
 class Settings(Value):

@@ -16,7 +16,8 @@ from jaxtyping import Float64, Int64
 from attn_audit.results.record import FIELDS, LIST_FIELDS, Record
 from attn_audit.results.site_record import SITE_FIELDS, SiteRecord
 
-_STRINGS = ("id", "adversarial_method", *(f for f in FIELDS if f.startswith("status_")))
+_STATUSES = tuple(name for name in FIELDS if name.startswith("status"))
+_STRINGS = ("id", "reason", "adversarial_method", *_STATUSES)
 _LABELS = ("label", "prediction", "uniform_prediction")
 _COUNTS = ("n_units", "readout_unit", "layer", "head")
 
@@ -62,6 +63,26 @@ class TableWriter:
     def close(self) -> None:
         """Finish the file."""
         self._writer.close()
+
+
+def rows_of(batch: pa.RecordBatch | pa.Table) -> Iterator[dict[str, Any]]:
+    """Rows as they were before they were written: tuples for lists, arrays for lists of lists.
+
+    Args:
+        batch: Of the columns of `record_schema`.
+    """
+    columns = {name: _values(batch.column(name)) for name in batch.schema.names}
+    for row in zip(*columns.values(), strict=True):
+        yield dict(zip(columns, row, strict=True))
+
+
+def _values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
+    values: list[Any] = column.to_pylist()
+    if not pa.types.is_list(column.type):
+        return values
+    if pa.types.is_list(column.type.value_type):
+        return [None if value is None else np.array(value, dtype=np.float32) for value in values]
+    return [None if value is None else tuple(value) for value in values]
 
 
 class RecordTable:

@@ -9,13 +9,12 @@ from pydantic import ValidationError
 from attn_audit.errors import RunDirectoryError
 from attn_audit.files import write_whole
 from attn_audit.locations import AnyPath
-from attn_audit.results.description import ModelDescription
-from attn_audit.results.report import DataDescription, SelfCheck, Settings, Tool
+from attn_audit.results.subject import Subject
 from attn_audit.results.summary import Value
 
 MANIFEST = "manifest.json"
 
-_MEASURED = ("self_checks", "model.findings")
+_MEASURED = ("subject.self_checks", "subject.model.findings")
 """What rounding may move; everything else must be the same."""
 
 MOST_NAMED = 5
@@ -34,17 +33,12 @@ class Manifest(Value):
     """Everything that the records of a run directory depend on."""
 
     format_version: Literal[1] = 1
-    tool: Tool
-    model: ModelDescription
-    data: DataDescription
-    """With no examples counted yet."""
-    settings: Settings
+    subject: Subject
     plan: BatchPlan
-    sites: tuple[str, ...]
-    """Layer and head of all sites, the audited one first."""
-    n_logits: int
-    is_multilabel: bool
-    self_checks: tuple[SelfCheck, ...]
+    sites: tuple[tuple[int, int | None], ...]
+    """Layer and head of all sites, the audited one first; head None: all, averaged."""
+    on_error: str
+    """`stop` or `record`."""
 
     def write(self, folder: AnyPath) -> None:
         """Write it into a run directory, whole or not at all.
@@ -122,7 +116,8 @@ def _flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
 def _differences(was: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
     for name in [*was, *(name for name in now if name not in was)]:
         if was.get(name) != now.get(name):
-            yield f"{name} was {_short(was.get(name))} and is {_short(now.get(name))}"
+            shown = name.removeprefix("subject.")
+            yield f"{shown} was {_short(was.get(name))} and is {_short(now.get(name))}"
 
 
 def _short(value: object) -> str:

@@ -6,8 +6,8 @@ A file is called by the shard's number and by the hash of its content, so that d
 import hashlib
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,10 +17,13 @@ from attn_audit.files import write_whole
 from attn_audit.locations import AnyPath
 from attn_audit.results.record import FIELDS, Record
 from attn_audit.results.site_record import SITE_FIELDS, SiteRecord
-from attn_audit.results.table import record_schema
+from attn_audit.results.table import record_schema, rows_of
 
 RECORDS, SITES = "records", "sites"
 """Folders of the run directory: of the examples, and of all sites of each, where there are many."""
+
+COMPLETE = "complete"
+"""An empty file that is written last."""
 
 _NAME = re.compile(r"(?P<number>\d{6,})-[0-9a-f]{16}\.parquet")
 
@@ -41,10 +44,29 @@ class Shards:
             is_multilabel: Whether labels and predictions are lists.
             has_several_sites: Whether there are site records.
         """
-        self._folder = folder
+        self.folder = folder
         self._schema = record_schema(n_logits, is_multilabel, FIELDS)
         self._site_schema = record_schema(n_logits, is_multilabel, SITE_FIELDS)
         self._has_several_sites = has_several_sites
+
+    def complete(self) -> None:
+        """Note that there are no more shards than these.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        write_whole(self.folder / COMPLETE, b"")
+
+    def are_complete(self) -> bool:
+        """Whether the audit was finished.
+
+        Raises:
+            RunDirectoryError: The directory cannot be read.
+        """
+        try:
+            return (self.folder / COMPLETE).exists()
+        except OSError as error:
+            raise RunDirectoryError(self.folder, error.strerror or str(error)) from None
 
     def finished(self) -> list[int]:
         """Numbers of the shards that are there, in order.
@@ -96,11 +118,11 @@ class Shards:
         return records, self._read(SITES, number, SiteRecord)
 
     def _files(self, kind: str) -> dict[int, AnyPath]:
-        folder = self._folder / kind
+        folder = self.folder / kind
         try:
             paths: list[AnyPath] = [*folder.iterdir()] if folder.exists() else []
         except OSError as error:
-            raise RunDirectoryError(self._folder, error.strerror or str(error)) from None
+            raise RunDirectoryError(self.folder, error.strerror or str(error)) from None
         named = ((_NAME.fullmatch(path.name), path) for path in paths)
         return {int(match["number"]): path for match, path in named if match is not None}
 
@@ -113,7 +135,7 @@ class Shards:
         table = pa.table(columns, schema=schema)
         pq.write_table(table, content, compression="zstd")
         name = f"{number:06}-{_digest(content.getvalue())}.parquet"
-        write_whole(self._folder / kind / name, content.getvalue())
+        write_whole(self.folder / kind / name, content.getvalue())
 
     def _read(self, kind: str, number: int, record: type[Kind]) -> list[Kind]:
         path = self._files(kind).get(number)
@@ -122,12 +144,12 @@ class Shards:
         try:
             content = b"" if path is None else path.read_bytes()
             if f"-{_digest(content)}." in name:
-                return [record(**row) for row in _rows(pq.read_table(io.BytesIO(content)))]
+                return [record(**row) for row in rows_of(pq.read_table(io.BytesIO(content)))]
             problem = problem if path is None else "damaged: its content is not what it was"
         except OSError as error:
             problem = error.strerror or str(error)
         raise RunDirectoryError(
-            self._folder,
+            self.folder,
             f"{kind}/{name} is {problem}",
             hint="Delete this file and go on with --resume: its shard is audited again.",
         )
@@ -135,12 +157,3 @@ class Shards:
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:16]
-
-
-def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
-    for row in table.to_pylist():
-        yield {name: _frozen(value) for name, value in row.items()}
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(map(_frozen, value)) if isinstance(value, list) else value

@@ -183,6 +183,7 @@ def _array(value: object) -> np.ndarray:
 
 def _is_close_call(record: Record, limit: float) -> bool:
     """Whether rounding may turn the prediction."""
+    assert record.probability is not None, "failed examples are not compared"
     probabilities: Sequence[float] = (
         record.probability if isinstance(record.probability, tuple) else (record.probability,)
     )

@@ -8,13 +8,14 @@ from attn_audit.checks.base import Check
 from attn_audit.checks.reading import read_batches
 from attn_audit.data.batching import shards
 from attn_audit.data.example import Example
+from attn_audit.engine.base import MAX_SHARD_CHARACTERS
 from attn_audit.engine.batching import spread_batches
 from attn_audit.engine.plan import Plan
-from attn_audit.engine.running import MAX_SHARD_CHARACTERS, run
+from attn_audit.engine.running import run
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.engine.watching import Progress, Watcher
 from attn_audit.models.base import AuditedModel
-from attn_audit.results.record import Record
+from attn_audit.results.record import FAILED, Record
 from attn_audit.results.site_record import SiteRecord
 from attn_audit.verification.numbers import Numbers
 from attn_audit.verification.tally import Tally
@@ -40,7 +41,8 @@ def paired(
         order.require(example.id, "id", found, example.id, found == example.id)
         if record is None or record.id != example.id:
             return
-        yield example, record
+        if record.status != FAILED:
+            yield example, record
     beyond = next(waiting, None)
     if beyond is not None:
         order.require(beyond.id, "id", beyond.id, None, False)

@@ -1,19 +1,18 @@
 """The report's summaries, computed again from its records."""
 
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
 
 from attn_audit.formats.stored_records import RecordsError
-from attn_audit.reporting.recording import Recording, RecordsPaths
-from attn_audit.reporting.report import build_report
+from attn_audit.reporting.recording import RecordsPaths
+from attn_audit.reporting.summing_up import sum_up
 from attn_audit.results.record import Record
 from attn_audit.results.report import Report
 from attn_audit.results.site_record import SiteRecord
-from attn_audit.results.table import RecordTable
+from attn_audit.results.subject import Subject
 from attn_audit.verification.tally import Tally
 from attn_audit.verification.tolerances import SUMMARY
 
@@ -33,52 +32,17 @@ def summed_up(
     Raises:
         RecordsError: They hold what no audit writes.
     """
+    found = chain(
+        ((some, ()) for some in records),
+        (((), some) for some in site_records),
+    )
     try:
-        with tempfile.TemporaryDirectory(prefix="attn-audit-") as folder:
-            return _summed_up(report, records, site_records, Path(folder) / "records.parquet")
+        return sum_up(
+            Subject.of(report), found, RecordsPaths(None, None), records_file=report.records
+        )
     except (pa.ArrowException, ValueError, TypeError, LookupError, ArithmeticError) as error:
         problem = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RecordsError(f"these records cannot be summed up: {problem}") from None
-
-
-def _summed_up(
-    report: Report,
-    records: Iterable[Sequence[Record]],
-    site_records: Iterable[Sequence[SiteRecord]],
-    spool: Path,
-) -> Report:
-    is_multilabel = report.model.task == "multilabel"
-    n_logits = 1 if report.model.task == "binary" else len(report.model.labels)
-    with Recording(
-        spool,
-        RecordsPaths(None, None),
-        n_logits=n_logits,
-        is_multilabel=is_multilabel,
-        seed=report.settings.seed,
-    ) as recording:
-        for found in records:
-            recording.add(found, [])
-        for of_sites in site_records:
-            recording.add([], of_sites)
-    table = RecordTable(spool)
-    counted = {
-        "n_examples": len(table),
-        "n_labelled": recording.n_labelled,
-        "n_truncated": recording.n_truncated,
-        "n_readout_deleted": recording.n_readout_deleted,
-    }
-    return build_report(
-        table,
-        tool=report.tool,
-        model=report.model,
-        data=report.data.model_copy(update=counted),
-        settings=report.settings,
-        self_checks=report.self_checks,
-        telling=recording.telling,
-        sampled=recording.sampled,
-        sites=recording.sites,
-        records_file=report.records,
-    )
 
 
 def compare_summaries(stored: Report, found: Report) -> Tally:

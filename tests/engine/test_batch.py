@@ -7,7 +7,7 @@ import pytest
 from attn_audit.checks.adversarial.check import Adversarial
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
-from attn_audit.engine import running
+from attn_audit.engine import base
 from attn_audit.engine.batch import Finding, audit_batch
 from attn_audit.engine.plan import Plan
 from attn_audit.engine.running import run
@@ -60,7 +60,7 @@ def test_the_readout_unit_is_recorded() -> None:
 
 
 def test_many_sites_make_small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "MAX_SITE_RECORDS", 2 * len(SITES))
+    monkeypatch.setattr(base, "MAX_SITE_RECORDS", 2 * len(SITES))
     plan = dataclasses.replace(PLAN, checks=())
     shards = list(run(RowsModel(), texts(5, 6, 7, 8, 4), plan, Stopwatch(), Watcher()))
     assert [len(shard) for shard in shards] == [2, 2, 1]

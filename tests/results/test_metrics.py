@@ -11,8 +11,8 @@ from tests.formats.conftest import multilabel, report, telling_examples, unlabel
 
 __all__ = ["multilabel", "report", "telling_examples", "unlabelled"]
 
-NO_METRICS = {"n", "count", "histogram", "interval", "is_multilabel"}
-"""Counts that others are shares of, and what says how sure a number is."""
+NO_METRICS = {"n", "count", "histogram", "interval", "is_multilabel", "jsd_by_max_attention"}
+"""Counts that others are shares of, what says how sure a number is, and a joint distribution."""
 
 
 def numbers(content: dict[str, Any], place: str) -> Iterator[str]:

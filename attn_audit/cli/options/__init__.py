@@ -9,9 +9,9 @@ from attn_audit.cli.options.checking import ATTENTION, EXPERIMENTS
 from attn_audit.cli.options.inputs import INPUTS, NAMES
 from attn_audit.cli.options.judging import JUDGING
 from attn_audit.cli.options.loading import MODELS
-from attn_audit.cli.options.running import OUTPUTS, RUNNING
+from attn_audit.cli.options.running import OUTPUTS, RUNNING, STORE
 
-__all__ = ["JUDGING", "MODELS", "NAMES", "OPTIONS", "SWITCHES", "shared"]
+__all__ = ["JUDGING", "MODELS", "NAMES", "OPTIONS", "STORE", "SWITCHES", "shared"]
 
 OPTIONS: dict[str, Any] = {
     **INPUTS,
@@ -20,6 +20,7 @@ OPTIONS: dict[str, Any] = {
     **ATTENTION,
     **EXPERIMENTS,
     **RUNNING,
+    **STORE,
     **JUDGING,
     **OUTPUTS,
 }

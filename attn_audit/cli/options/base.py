@@ -10,6 +10,7 @@ FIELDS = "Names in the data"
 SITES = "Which attention"
 CHECKS = "How it is checked"
 HOW = "How it is run"
+STORING = "Large audits"
 OUTPUT = "What comes out"
 GATE = "How it is judged"
 

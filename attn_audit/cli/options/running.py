@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from attn_audit.cli.options.base import HOW, OUTPUT, option
+from attn_audit.cli.options.base import HOW, OUTPUT, STORING, option
 from attn_audit.formats.registry import FORMATS
 
 RUNNING: dict[str, Any] = {
@@ -26,6 +26,44 @@ RUNNING: dict[str, Any] = {
     "threads": Annotated[
         int | None,
         option("--threads", panel=HOW, metavar="N", help="CPU threads to compute with."),
+    ],
+    "on_error": Annotated[
+        Literal["stop", "record"] | None,
+        option(
+            "--on-error",
+            panel=HOW,
+            help="An example at which the model fails ends the audit, or is recorded as failed. "
+            "(default: stop)",
+        ),
+    ],
+}
+
+STORE: dict[str, Any] = {
+    "run_dir": Annotated[
+        str | None,
+        option(
+            "--run-dir",
+            panel=STORING,
+            metavar="DIR",
+            help="Keep the records there, shard by shard: a new or empty folder, or a URL.",
+        ),
+    ],
+    "resume": Annotated[
+        bool | None,
+        option(
+            "--resume",
+            panel=STORING,
+            help="Go on with the audit that was started in --run-dir, or start it.",
+        ),
+    ],
+    "shard_size": Annotated[
+        int | None,
+        option(
+            "--shard-size",
+            panel=STORING,
+            metavar="N",
+            help="Examples that are kept, or done again, together. (default: 2000)",
+        ),
     ],
 }
 

@@ -24,6 +24,8 @@ QUESTIONS = {
 
 TARGET = "Every check explains the model's own prediction, right or wrong, never the gold label."
 
+UNFINISHED = "The audit is not finished: these are the examples so far."
+
 MAX_LABELS = 8
 """How many labels are named before the rest is only counted."""
 
@@ -84,6 +86,8 @@ def audited(report: Report) -> tuple[tuple[str, str], ...]:
         ("", model.source),
         ("Task", task(model)),
         ("Data", _data(data)),
+        ("Unfinished", "" if data.is_complete else UNFINISHED),
+        ("Failed", failed(data)),
         ("Units", f"{what}: {_lengths(report.n_units)}{_truncated(data, settings)}"),
         ("Attention", audited_attention(report)),
         ("Self-check", self_checked(report.self_checks) if report.self_checks else ""),
@@ -114,6 +118,20 @@ def _data(data: DataDescription) -> str:
     split = f", split {data.split}" if data.split else ""
     sample = "" if data.limit is None else f" (at most {count(data.limit)} drawn at random)"
     return f"{data.name}{split}: {counted(data.n_examples, 'example')}, {_labelled(data)}{sample}"
+
+
+def failed(data: DataDescription) -> str:
+    """How many examples could not be audited; nothing where all could.
+
+    Args:
+        data: That was audited.
+    """
+    if data.n_failed == 0:
+        return ""
+    return (
+        f"{counted(data.n_failed, 'example')} of {count(data.n_read)} could not be audited, and "
+        "count for nothing below: the records say why"
+    )
 
 
 def _labelled(data: DataDescription) -> str:

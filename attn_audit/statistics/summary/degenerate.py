@@ -3,20 +3,27 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from attn_audit.results.record import STATUS_MEANINGS, Status
+from attn_audit.results.record import FAILED, STATUS_MEANINGS, Status
 from attn_audit.results.summary import Degenerate
 from attn_audit.results.table import RecordTable
 
+MEANING = "the model failed at the example: see the records for the reason"
 
-def count_degenerate(table: RecordTable, checks: Sequence[str]) -> tuple[Degenerate, ...]:
+
+def count_degenerate(
+    table: RecordTable, checks: Sequence[str], n_failed: int
+) -> tuple[Degenerate, ...]:
     """How many examples each check is untestable or undefined for, by reason.
 
     Args:
         table: The records.
         checks: Ids of the checks that were run.
+        n_failed: Examples that could not be audited, and are not among the records.
     """
     found = []
     for check in checks:
+        if n_failed:
+            found.append(Degenerate(check=check, status=FAILED, meaning=MEANING, n=n_failed))
         reasons: Counter[str] = Counter()
         for statuses, n in table.counts(f"status_{check}").items():
             reasons.update(dict.fromkeys(statuses.split("+"), n))

@@ -85,6 +85,7 @@ def large(report: Report, tmp_path: Path) -> Report:
         telling=telling,
         sampled=sampled,
         sites=SiteMeans(),
+        n_failed=0,
         records_file=None,
     )
 
