@@ -31,22 +31,24 @@ class Gate:
     outcome: str
     mark: str
     policy: str
-    lines: tuple[Line, ...]
+    noted: tuple[Line, ...]
+    """What did not pass, failures first, waived ones and warnings among them."""
+    passed: tuple[Line, ...]
 
 
 def gate(verdict: Verdict) -> Gate:
-    """What the template shows; what did not pass first.
+    """What the template shows.
 
     Args:
         verdict: Of any policy.
     """
-    order = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
-    sorted_ = sorted(verdict.judgements, key=lambda judgement: order.index(judgement.outcome))
+    found = {outcome: [j for j in verdict.judgements if j.outcome is outcome] for outcome in MARKS}
     return Gate(
         outcome=verdict.outcome.value,
         mark=MARKS[verdict.outcome],
         policy=f"{verdict.policy} (sha256 {short(verdict.policy_sha256)})",
-        lines=tuple(map(_line, sorted_)),
+        noted=tuple(map(_line, (*found[Outcome.FAIL], *found[Outcome.INCONCLUSIVE]))),
+        passed=tuple(map(_line, found[Outcome.PASS])),
     )
 
 

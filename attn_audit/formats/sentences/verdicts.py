@@ -17,6 +17,9 @@ from attn_audit.results.summary import (
 MOST = 0.5
 """Of the examples."""
 
+SMALL_GAP = 0.15
+"""Of taus: by how much attention may fall short of the yardstick and still be called alike."""
+
 ENTIRELY, LARGELY = 0.9, 0.5
 """Shares of the largest divergence that an example's attention allows."""
 
@@ -49,18 +52,31 @@ def agrees(summary: CorrelationSummary) -> str:
         return NOT_MEASURED
     if yardstick.mean < WEAK_YARDSTICK:
         return "Open: the two measures themselves hardly agree on this model."
-    gaps = {"gradients": gap.attention_gradient, "leave-one-out": gap.attention_leave_one_out}
-    less = [name for name, found in gaps.items() if found is not None and _is_positive(found)]
-    if len(less) == len(gaps):
-        return "Less than these two agree with each other."
-    if less:
-        other = next(name for name in gaps if name not in less)
-        return f"In part: with {other}, but less with {less[0]} than these two agree."
-    return "As much as these two agree with each other."
+    sizes = {
+        name: _size(found)
+        for name, found in (
+            ("gradients", gap.attention_gradient),
+            ("leave-one-out", gap.attention_leave_one_out),
+        )
+        if found is not None
+    }
+    if set(sizes.values()) == {"less"}:
+        return "No: it agrees with them clearly less than they agree with each other."
+    if set(sizes.values()) == {"alike"}:
+        return "Yes: it agrees with them about as much as they agree with each other."
+    if set(sizes.values()) == {"alike", "less"}:
+        (alike,), (less,) = ([n for n in sizes if sizes[n] == size] for size in ("alike", "less"))
+        return f"In part: about as much with {alike}, clearly less with {less}."
+    return "Open: it agrees with them somewhat less than they agree with each other."
 
 
-def _is_positive(gap: Distribution) -> bool:
-    return gap.interval is not None and gap.interval.low > 0
+def _size(gap: Distribution) -> str:
+    """Where the interval of a gap lies: above what is small, not above, or on both sides."""
+    if gap.interval is None:
+        return "open"
+    if gap.interval.low > SMALL_GAP:
+        return "less"
+    return "alike" if gap.interval.high <= SMALL_GAP else "open"
 
 
 def moves(summary: PermutationSummary) -> str:

@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -108,10 +107,15 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrom
     started.quit()
 
 
-@cache
-def rendered(report: str) -> str:
-    """The page of a report in JSON: many tests look at the same one."""
-    return html.render(Report.model_validate_json(report))
+_PAGES: dict[str, str] = {}
+
+
+def rendered(report: Report) -> str:
+    """The page of a report, rendered once: many tests look at the same one."""
+    key = repr(report)
+    if key not in _PAGES:
+        _PAGES[key] = html.render(report)
+    return _PAGES[key]
 
 
 @pytest.fixture
@@ -120,7 +124,7 @@ def opened(driver: webdriver.Chrome, tmp_path: Path) -> Iterator[Opened]:
 
     def open_page(report: Report) -> Page:
         path = tmp_path / "report.html"
-        path.write_text(rendered(report.model_dump_json()), encoding="utf-8")
+        path.write_text(rendered(report), encoding="utf-8")
         return Page(driver, path)
 
     yield open_page
