@@ -96,6 +96,18 @@ def test_one_measure_gives_no_yardstick(only_correlation: Report) -> None:
     assert "There is no yardstick" in text
 
 
+def test_permutation_says_shortly_what_equal_attention_keeps(
+    report: Report, nothing_measured: Report
+) -> None:
+    found, nothing = report.checks.permutation, nothing_measured.checks.permutation
+    assert found is not None
+    assert nothing is not None
+    (line,) = permutation.uniform_in_short(found)
+    assert line.startswith("equal attention keeps ")
+    assert line.endswith("] of the predictions")
+    assert permutation.uniform_in_short(nothing) == ()
+
+
 def test_permutation_says_what_could_move_and_how_much_did(report: Report) -> None:
     text = said(report, "permutation")
     assert "moves the output by 0.122 [0.116, 0.128] on average" in text

@@ -82,6 +82,20 @@ def test_outputs_move_or_do_not(report: Report, share: float | None, start: str)
     assert verdicts.moves(permutation(report, share)).startswith(start)
 
 
+@pytest.mark.parametrize(
+    ("unchanged", "start"), [(0.95, "In most examples it hardly"), (0.32, "In part: most outputs")]
+)
+def test_little_movement_that_changes_predictions_is_no_little(
+    report: Report, unchanged: float, start: str
+) -> None:
+    """Outputs of many labels move by the mean over all of them: little for each, yet enough."""
+    found = permutation(report, 0.2)
+    interval = Interval(low=unchanged - 0.04, high=unchanged + 0.04, method="wilson")
+    share = Share(count=1, n=9, share=unchanged, interval=interval)
+    uniform = found.uniform.model_copy(update={"unchanged": share})
+    assert verdicts.moves(found.model_copy(update={"uniform": uniform})).startswith(start)
+
+
 def adversarial(report: Report, relative: float, n_gradient: int = 0) -> AdversarialSummary:
     found = report.checks.adversarial
     assert found is not None

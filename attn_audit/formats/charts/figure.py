@@ -17,6 +17,9 @@ Row = dict[str, Any]
 WIDTH = 560
 """In files; the page makes figures as wide as there is room."""
 
+AXIS = alt.Axis(tickCount=5)
+"""From 0 to 1, where there may be no room for more."""
+
 FORMATS = {"share": ".1%", "low": ".3f"}
 """Of numbers that are said of a mark, by field."""
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import altair as alt
 
-from attn_audit.formats.charts.figure import WIDTH, Drawn, Figure, Row, scale, tooltip, values
+from attn_audit.formats.charts.figure import AXIS, WIDTH, Drawn, Figure, Row, scale, tooltip, values
 from attn_audit.formats.charts.jsd import TITLE
 from attn_audit.formats.charts.palette import Palette
 from attn_audit.results.report import Report
@@ -25,7 +25,13 @@ def draw(report: Report, palette: Palette) -> Drawn | None:
         return None
     chart = alt.Chart(values(cells)).mark_rect(color=palette.gradient)
     made: alt.Chart = chart.encode(
-        x=alt.X("low:Q", scale=scale(0.0, joint.x_edges[-1]), title="largest weight", bin="binned"),
+        x=alt.X(
+            "low:Q",
+            scale=scale(0.0, joint.x_edges[-1]),
+            title="largest weight",
+            bin="binned",
+            axis=AXIS,
+        ),
         x2="high:Q",
         y=alt.Y("jsd:Q", scale=scale(0.0, joint.y_edges[-1]), title=TITLE, bin="binned"),
         y2="jsd_high:Q",

@@ -3,6 +3,7 @@
 import altair as alt
 
 from attn_audit.formats.charts.figure import (
+    AXIS,
     Drawn,
     Figure,
     Row,
@@ -33,12 +34,12 @@ def draw(report: Report, palette: Palette) -> Drawn | None:
     if not groups:
         return None
     base = alt.Chart(values([row for group in groups for row in _rows(group)]))
-    x = alt.X("low:Q", scale=scale(0.0, 1.0), title=X)
+    x = alt.X("low:Q", scale=scale(0.0, 1.0), title=X, axis=AXIS)
     violin = (
         base.transform_filter(only("bin"))
         .mark_bar(binSpacing=0, color=palette.gradient, opacity=0.75)
         .encode(
-            x=alt.X("low:Q", scale=scale(0.0, 1.0), title=X, bin="binned"),
+            x=alt.X("low:Q", scale=scale(0.0, 1.0), title=X, bin="binned", axis=AXIS),
             x2="high:Q",
             y=alt.Y("below:Q", title=None, axis=None),
             y2="above:Q",

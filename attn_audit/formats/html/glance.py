@@ -73,7 +73,7 @@ def _checks(report: Report) -> Iterator[Card]:
     if shuffled:
         yield Card(
             "permutation", questions["permutation"], verdicts.moves(shuffled),
-            permutation.in_short(shuffled),
+            (*permutation.in_short(shuffled), *permutation.uniform_in_short(shuffled)),
             pictures.histogram(shuffled.distance, ("0: unmoved", "1"), "change of the output"),
         )  # fmt: skip
     if attacked:

@@ -46,7 +46,7 @@ def data(value: Any) -> Markup:
 
     Example:
         >>> data({"text": "</script>"})
-        Markup('{"text":"\\\\u003c/script\\\\u003e"}')
+        Markup('{"text":"\\u003c/script\\u003e"}')
     """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character, escape in _ESCAPES.items():

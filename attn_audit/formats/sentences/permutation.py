@@ -24,6 +24,18 @@ def in_short(summary: PermutationSummary) -> tuple[str, ...]:
     return (first, second, *mass.in_short(summary.audited_mass))
 
 
+def uniform_in_short(summary: PermutationSummary) -> tuple[str, ...]:
+    """How many predictions stay with equal attention, in a short line.
+
+    Args:
+        summary: Of a permutation check that was run; nothing where no example was measured.
+    """
+    same = summary.uniform.unchanged
+    if same.share is None:
+        return ()
+    return (f"equal attention keeps {share(same)} of the predictions",)
+
+
 def answer(
     summary: PermutationSummary, settings: Settings, *, is_multilabel: bool = False
 ) -> tuple[str, ...]:

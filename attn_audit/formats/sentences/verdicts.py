@@ -14,7 +14,7 @@ from attn_audit.results.summary import (
     PermutationSummary,
 )
 
-MOST = 0.5
+MOST, NEARLY_ALL = 0.5, 0.9
 """Of the examples."""
 
 SMALL_GAP = 0.15
@@ -92,6 +92,9 @@ def moves(summary: PermutationSummary) -> str:
         return "Open: attention is too even for shuffling to show anything."
     if interval.low >= MOST:
         return "In most examples: where attention lies matters to the output."
+    unchanged = summary.uniform.unchanged.interval
+    if interval.high < MOST and unchanged is not None and unchanged.high < NEARLY_ALL:
+        return "In part: most outputs move little, but equal attention changes many predictions."
     if interval.high < MOST:
         return "In most examples it hardly does: where attention lies matters little."
     return "In about half of the examples."
