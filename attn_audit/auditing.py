@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from attn_audit.checks.selection import select_sites
 from attn_audit.config import AuditSettings, validate
 from attn_audit.data.example import Example
 from attn_audit.engine.arithmetic import full_precision
-from attn_audit.engine.base import cut
+from attn_audit.engine.base import Engine, cut
+from attn_audit.engine.plan import Plan
 from attn_audit.engine.running import LocalEngine
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.engine.storing import audited
@@ -108,6 +110,9 @@ def run_audit(
             opened = open_run_directory(settings.run_dir, resume=settings.resume)
             directory = stack.enter_context(opened)
             settings = settings_of_run(settings, directory.earlier)
+        if settings.engine == "ray":
+            _require_named(model)
+            settings = settings.model_copy(update={"threads": settings.threads or 1})
         stack.enter_context(full_precision(settings.threads))
         data = AuditedData.of(settings) if examples is None else AuditedData.in_memory(examples)
         with stopwatch.measure("reading data"):
@@ -154,7 +159,9 @@ def _audit(
     if watcher.on_progress is not None:
         with stopwatch.measure("reading data"):
             sizes = data.sizes(examples)
-    engine = LocalEngine(model, plan, stopwatch, watcher, sizes)
+    engine: Engine = LocalEngine(model, plan, stopwatch, watcher, sizes)
+    if settings.engine == "ray":
+        engine = _ray_engine(settings, trial, plan, watcher, sizes)
     return sum_up(
         subject,
         audited(engine, cut(examples, plan), store),
@@ -162,3 +169,25 @@ def _audit(
         Path(settings.output[0]) if settings.output else None,
         timing=stopwatch.measure("summing up"),
     )
+
+
+def _require_named(model: AuditedModel | None) -> None:
+    if model is not None:
+        raise ConfigurationError(
+            "engine: workers load the model themselves, and this one is in memory",
+            hint="Name a checkpoint that the workers can read.",
+        )
+
+
+def _ray_engine(
+    settings: AuditSettings,
+    trial: Sequence[Example],
+    plan: Plan,
+    watcher: Watcher,
+    sizes: Sequence[int] | None,
+) -> Engine:
+    from attn_audit.engine.ray import Cluster, RayEngine
+
+    cluster = Cluster(settings.ray_address, settings.workers, settings.gpus_per_worker or 0.0)
+    load = partial(load_named_model, settings, tuple(trial))
+    return RayEngine(load, plan, cluster, watcher, None if sizes is None else len(sizes))

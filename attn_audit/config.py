@@ -161,6 +161,12 @@ class AuditSettings(BaseModel):
     output: Annotated[tuple[str, ...], BeforeValidator(_alone_or_several)] = ()
     """Where the report goes, in as many formats as there are files; empty: standard output."""
     format: Literal["terminal", "json"] = "terminal"
+    engine: Literal["local", "ray"] = "local"
+    """Where shards are audited: in this process, or on a Ray cluster."""
+    workers: Annotated[int, Field(ge=1, strict=True)] | None = None
+    gpus_per_worker: Annotated[float, Field(ge=0)] | None = None
+    ray_address: str | None = None
+    """None: a cluster is started on this machine."""
     run_dir: str | None = None
     """Where records are kept shard by shard; None: nowhere until all is done."""
     resume: Annotated[bool, Field(strict=True)] = False
@@ -203,6 +209,20 @@ class AuditSettings(BaseModel):
             raise ConfigurationError(
                 f"{name}: no run directory is named",
                 hint="Name the folder that keeps the shards with --run-dir.",
+            )
+
+    def require_engine(self) -> None:
+        """Refuse what only a cluster can do where the engine is local.
+
+        Raises:
+            ConfigurationError: A setting of the cluster without `engine = "ray"`.
+        """
+        names = ("workers", "gpus_per_worker", "ray_address")
+        said = next((name for name in names if getattr(self, name) is not None), None)
+        if self.engine == "local" and said is not None:
+            raise ConfigurationError(
+                f"--{said.replace('_', '-')}: the local engine has no workers",
+                hint="Audit on a cluster with --engine ray.",
             )
 
     @property

@@ -29,7 +29,7 @@ AttnAuditError
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class AttnAuditError(Exception):
@@ -41,6 +41,19 @@ class AttnAuditError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors come home from other processes as they are, whatever their constructors take."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(
+    kind: type[AttnAuditError], args: tuple[Any, ...], state: dict[str, Any]
+) -> AttnAuditError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -28,6 +28,7 @@ def require_outputs(settings: AuditSettings, config: Path | None = None) -> None
         OutputError: No such folder, no permission, an input, or a file that is named twice.
     """
     settings.require_run_dir()
+    settings.require_engine()
     reports = [Path(path) for path in settings.output]
     named = (settings.model, settings.data, settings.vocabulary, settings.policy, config)
     inputs = [Path(name) for name in named if name is not None]

@@ -39,6 +39,37 @@ RUNNING: dict[str, Any] = {
 }
 
 STORE: dict[str, Any] = {
+    "engine": Annotated[
+        Literal["local", "ray"] | None,
+        option(
+            "--engine",
+            panel=STORING,
+            help="Audit in this process, or on a Ray cluster. (default: local)",
+        ),
+    ],
+    "workers": Annotated[
+        int | None,
+        option(
+            "--workers",
+            panel=STORING,
+            metavar="N",
+            help="Workers of the cluster, each with the model and --threads CPUs. (default: as "
+            "many as there is room for)",
+        ),
+    ],
+    "gpus_per_worker": Annotated[
+        float | None,
+        option("--gpus-per-worker", panel=STORING, metavar="N", help="(default: 0)"),
+    ],
+    "ray_address": Annotated[
+        str | None,
+        option(
+            "--ray-address",
+            panel=STORING,
+            metavar="HOST:PORT",
+            help="Of a running cluster. (default: one is started on this machine)",
+        ),
+    ],
     "run_dir": Annotated[
         str | None,
         option(

@@ -70,6 +70,7 @@ def _environment() -> Environment:
         finalize=_seen,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
 
 

@@ -1,6 +1,7 @@
 """What runs in the page, what it reads, and the policy that keeps everything else from running."""
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Sequence
 from functools import cache
@@ -14,13 +15,8 @@ from markupsafe import Markup
 PARTS = ("charts.js", "shading.js", "examples.js", "start.js")
 """Of our own script, in the order in which they are put together."""
 
-_ESCAPES = {
-    "<": "\\u003c",
-    ">": "\\u003e",
-    "&": "\\u0026",
-    "\u2028": "\\u2028",
-    "\u2029": "\\u2029",
-}
+_SPECIAL = re.compile(r"[<>&]|[^\x00-\x7e]")
+"""What could end a script, and what may be no letter: in JSON all of it stands within strings."""
 
 
 @cache
@@ -49,9 +45,16 @@ def data(value: Any) -> Markup:
         Markup('{"text":"\\u003c/script\\u003e"}')
     """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for character, escape in _ESCAPES.items():
-        text = text.replace(character, escape)
-    return Markup(text)
+    return Markup(_SPECIAL.sub(_escaped, text))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """Letters stay as they are; what ends scripts, acts on a terminal or hides is spelled out."""
+    character = found[0]
+    if character.isprintable() and character not in "<>&":
+        return character
+    units = character.encode("utf-16-be")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
 
 def content_security_policy(scripts: Sequence[str], style: str) -> str:
