@@ -6,12 +6,16 @@ nothing. A warning passes, and says what it warns of.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from attn_audit.formats.safety import xml
-from attn_audit.formats.sentences.judgements import Standing, explained, found, standing, wanted
+from attn_audit.formats.sentences.bounds import found, name, wanted
+from attn_audit.formats.sentences.judgements import Standing, explained, standing
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Judgement, Verdict
+
+TOOL = "attn-audit"
 
 _ELEMENTS = {
     Standing.FAILED: "failure",
@@ -27,24 +31,40 @@ def render(report: Report, verdict: Verdict) -> str:
         report: Any report.
         verdict: What a policy says of it.
     """
+    facts = {
+        "model": report.model.source,
+        "model_sha256": report.model.sha256 or "none",
+        "data": report.data.name,
+        "data_sha256": report.data.sha256 or "none",
+    }
+    return suites(verdict, facts, started=None if report.run is None else report.run.started)
+
+
+def suites(verdict: Verdict, facts: Mapping[str, str], *, started: str | None = None) -> str:
+    """The test suite of a verdict, whatever was judged.
+
+    Args:
+        verdict: What a policy says.
+        facts: What was judged, by name.
+        started: When it was measured.
+    """
     kinds = Counter(standing(judgement) for judgement in verdict.judgements)
     counts = {
         "tests": str(len(verdict.judgements)),
         "failures": str(kinds[Standing.FAILED]),
         "errors": str(kinds[Standing.INCONCLUSIVE]),
     }
-    tool = report.tool.name
-    suites = Element("testsuites", _written({"name": tool, **counts}))
-    named = {"name": f"{tool}: policy {verdict.policy}", **counts}
-    timed = {} if report.run is None else {"timestamp": report.run.started}
-    suite = _add(suites, "testsuite", named | {"skipped": str(kinds[Standing.WAIVED])} | timed)
+    root = Element("testsuites", _written({"name": TOOL, **counts}))
+    named = {"name": f"{TOOL}: policy {verdict.policy}", **counts}
+    timed = {} if started is None else {"timestamp": started}
+    suite = _add(root, "testsuite", named | {"skipped": str(kinds[Standing.WAIVED])} | timed)
     properties = _add(suite, "properties", {})
-    for name, value in _facts(report, verdict).items():
-        _add(properties, "property", {"name": name, "value": value})
+    for name_, value in {**facts, **_by_what(verdict)}.items():
+        _add(properties, "property", {"name": name_, "value": value})
     for judgement in verdict.judgements:
         _add_case(suite, judgement)
-    indent(suites)
-    declared: bytes = tostring(suites, encoding="utf-8", xml_declaration=True)
+    indent(root)
+    declared: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
     return f"{declared.decode('utf-8')}\n"
 
 
@@ -59,13 +79,8 @@ def _written(attributes: dict[str, str]) -> dict[str, str]:
     return {name: xml(value) for name, value in attributes.items()}
 
 
-def _facts(report: Report, verdict: Verdict) -> dict[str, str]:
-    """What was judged by what."""
+def _by_what(verdict: Verdict) -> dict[str, str]:
     return {
-        "model": report.model.source,
-        "model_sha256": report.model.sha256 or "none",
-        "data": report.data.name,
-        "data_sha256": report.data.sha256 or "none",
         "policy": verdict.policy,
         "policy_sha256": verdict.policy_sha256,
         "outcome": verdict.outcome.value,
@@ -74,9 +89,10 @@ def _facts(report: Report, verdict: Verdict) -> dict[str, str]:
 
 def _add_case(suite: Element, judgement: Judgement) -> None:
     """A bound, grouped under its check; what asks for the whole, under `report`."""
-    check, dot, _ = judgement.metric.partition(".")
-    group = f"attn-audit.{check if dot else 'report'}"
-    named = {"name": f"{judgement.metric} {wanted(judgement)}", "classname": group}
+    named = {
+        "name": f"{name(judgement)} {wanted(judgement)}",
+        "classname": f"{TOOL}.{judgement.check or 'report'}",
+    }
     case = _add(suite, "testcase", named)
     kind = standing(judgement)
     message = f"{found(judgement)}, asked for {wanted(judgement)}"

@@ -7,17 +7,23 @@ holds is of the kind `pass`.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
 from attn_audit.formats.safety import printable
-from attn_audit.formats.sentences.judgements import Standing, explained, found, standing, wanted
+from attn_audit.formats.sentences.bounds import found, name, wanted
+from attn_audit.formats.sentences.judgements import Standing, explained, standing
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Judgement, Level, Verdict
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
+
+
+Artifact = tuple[str, str | None]
+"""Path or name, and SHA-256, where it is known."""
 
 
 def render(report: Report, verdict: Verdict) -> str:
@@ -27,28 +33,39 @@ def render(report: Report, verdict: Verdict) -> str:
         report: Any report.
         verdict: What a policy says of it.
     """
-    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [_run(report, verdict)]}
-    return json.dumps(log, indent=2, ensure_ascii=False) + "\n"
+    model, data = report.model, report.data
+    artifacts = ((model.source, model.sha256), (data.name, data.sha256))
+    return log(verdict, artifacts, version=report.tool.version)
 
 
-def _run(report: Report, verdict: Verdict) -> dict[str, Any]:
-    by_metric: dict[str, Judgement] = {}
+def log(verdict: Verdict, artifacts: Sequence[Artifact], *, version: str) -> str:
+    """The log of a verdict, whatever was judged.
+
+    Args:
+        verdict: What a policy says.
+        artifacts: What was judged, the model that the results are of first.
+        version: Of this tool, when it measured.
+    """
+    run = _run(verdict, artifacts, version)
+    content = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def _run(verdict: Verdict, artifacts: Sequence[Artifact], version: str) -> dict[str, Any]:
+    by_name: dict[str, Judgement] = {}
     for judgement in verdict.judgements:
-        by_metric.setdefault(judgement.metric, judgement)
+        by_name.setdefault(name(judgement), judgement)
     driver = {
-        "name": printable(report.tool.name),
-        "version": printable(report.tool.version),
-        "rules": [_rule(judgement) for judgement in by_metric.values()],
+        "name": "attn-audit",
+        "version": printable(version),
+        "rules": [_rule(judgement) for judgement in by_name.values()],
     }
-    places = {metric: i for i, metric in enumerate(by_metric)}
-    target = _location(report.model.source)
+    places = {named: i for i, named in enumerate(by_name)}
+    target = _location(artifacts[0][0])
     return {
         "tool": {"driver": driver},
-        "artifacts": [
-            _artifact(report.model.source, report.model.sha256),
-            _artifact(report.data.name, report.data.sha256),
-        ],
-        "results": [_result(j, places[j.metric], target) for j in verdict.judgements],
+        "artifacts": [_artifact(source, sha256) for source, sha256 in artifacts],
+        "results": [_result(j, places[name(j)], target) for j in verdict.judgements],
         "properties": {
             "policy": printable(verdict.policy),
             "policySha256": printable(verdict.policy_sha256),
@@ -60,7 +77,7 @@ def _run(report: Report, verdict: Verdict) -> dict[str, Any]:
 def _rule(judgement: Judgement) -> dict[str, Any]:
     definition = _message(judgement.definition)
     return {
-        "id": printable(judgement.metric),
+        "id": printable(name(judgement)),
         "shortDescription": definition,
         "fullDescription": definition,
         "help": definition,
@@ -72,9 +89,9 @@ def _result(judgement: Judgement, place: int, target: dict[str, Any]) -> dict[st
     """A bound; the model as a whole is where it stands."""
     kind = standing(judgement)
     passed = kind is Standing.PASSED
-    said = f"{judgement.metric} {kind}: {found(judgement)}, asked for {wanted(judgement)}. "
+    said = f"{name(judgement)} {kind}: {found(judgement)}, asked for {wanted(judgement)}. "
     result = {
-        "ruleId": printable(judgement.metric),
+        "ruleId": printable(name(judgement)),
         "ruleIndex": place,
         "kind": "pass" if passed else "fail",
         "level": "none" if passed else _level(judgement),
@@ -98,7 +115,7 @@ def _level(judgement: Judgement) -> str:
 
 def _fingerprint(judgement: Judgement) -> str:
     """Tells bounds apart, and knows each again, where all stand at the same place."""
-    named = f"{judgement.metric} {judgement.direction}"
+    named = f"{name(judgement)} {judgement.direction}"
     return hashlib.sha256(named.encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
 

@@ -5,8 +5,7 @@ from io import StringIO
 from rich.console import Console
 
 from attn_audit.formats import terminal
-from attn_audit.formats.safety import printable
-from attn_audit.formats.sentences import judgements
+from attn_audit.formats.terminal import verdict as terminal_verdict
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Verdict
 
@@ -21,8 +20,9 @@ def render(report: Report, verdict: Verdict | None) -> str:
         verdict: None where no policy was named.
     """
     text = StringIO()
+    console = Console(file=text, width=WIDTH, no_color=True)
     if verdict is not None:
-        text.writelines(f"{printable(line)}\n" for line in judgements.listed(verdict))
-        text.write("\n")
-    terminal.render(report, Console(file=text, width=WIDTH, no_color=True))
+        terminal_verdict.render(verdict, console)
+        console.print()
+    terminal.render(report, console)
     return text.getvalue()

@@ -2,6 +2,7 @@
 
 import json
 
+from attn_audit.results.json_text import json_text
 from attn_audit.results.summary import Interval, Value
 from attn_audit.results.verdict import Verdict
 
@@ -71,4 +72,4 @@ class Comparison(Value):
         content = self.model_dump(mode="json")
         if self.verdict is not None:
             content["verdict"] = json.loads(self.verdict.to_json())
-        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        return json_text(content)

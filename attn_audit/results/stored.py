@@ -6,7 +6,6 @@ as it was written, and does not keep a forger out.
 
 import hashlib
 import json
-import re
 from json import JSONDecodeError
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +13,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from attn_audit.errors import ReportError
+from attn_audit.results.json_text import json_text
 
 HASH: Final = "content_sha256"
 
@@ -44,18 +44,7 @@ def to_stored(content: dict[str, Any]) -> str:
         content: The report as JSON values.
     """
     stored = {"schema_version": content["schema_version"], HASH: content_sha256(content)}
-    text = json.dumps(stored | content, indent=2, ensure_ascii=False)
-    return _NOT_ASCII.sub(_escaped_if_unseen, text) + "\n"
-
-
-_NOT_ASCII = re.compile(r"[^\x00-\x7e]")
-"""What is not: in JSON it stands within strings alone."""
-
-
-def _escaped_if_unseen(found: re.Match[str]) -> str:
-    """Letters stay readable; what would act on a terminal, or hide, is spelled out."""
-    character = found[0]
-    return character if character.isprintable() else json.dumps(character)[1:-1]
+    return json_text(stored | content)
 
 
 def read_stored(path: Path, schema_version: int) -> tuple[dict[str, Any], object]:

@@ -1,12 +1,12 @@
 """What a policy says of a report: one judgement for each bound, and the worst of them."""
 
-import json
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from attn_audit.results.json_text import json_text
 from attn_audit.results.summary import Interval, Value
 
 
@@ -95,5 +95,4 @@ class Verdict(Value):
         content = self.model_dump(mode="json")
         for judgement, written in zip(self.judgements, content["judgements"], strict=True):
             written["counts"] = judgement.counts
-        whole = {"outcome": self.outcome, **content}
-        return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+        return json_text({"outcome": self.outcome, **content})

@@ -69,7 +69,7 @@ def test_says_what_was_found_wanted_and_what_to_look_at(
     shown = attn_audit("gate", saved["fail"], "--policy", policy).stdout
     for part in (MOVED, "0.10 [0.05, 0.15]", "0.5", "fail", "look at", "sst-c"):
         assert part in shown
-    assert shown.rstrip().endswith("The gate failed: of 1 bound 1 failed.")
+    assert shown.rstrip().endswith("The gate failed (1 bound: 1 failed).")
 
 
 def test_json_holds_the_whole_verdict(

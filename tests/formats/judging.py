@@ -28,6 +28,7 @@ def judgement(outcome: Outcome = Outcome.PASS, **given: Any) -> Judgement:
         "interval": Interval(low=0.354, high=0.4, method="wilson"),
         "n": 1730,
         "reason": "The whole interval is below 0.5.",
+        "check": "permutation",
         "look_at": "" if outcome is Outcome.PASS else "The histogram of the distances.",
     }
     return Judgement(**{**told, **given})
@@ -42,8 +43,10 @@ def every_kind() -> Verdict:
     """Passed, failed, inconclusive, warned of twice, and waived."""
     straddles = {"reason": "The interval straddles 0.5."}
     return verdict(
-        judgement(metric="min_examples", estimate=1821, interval=None, limit=100, n=None),
-        judgement(metric="correlation.gap.attention_gradient.mean", direction="max", limit=0.15),
+        judgement(metric="min_examples", estimate=1821, interval=None, limit=100, n=None,
+                  check=None),
+        judgement(metric="correlation.gap.attention_gradient.mean", direction="max", limit=0.15,
+                  check="correlation"),
         judgement(Outcome.FAIL),
         judgement(Outcome.INCONCLUSIVE, metric="adversarial.max_jsd.mean", **straddles),
         judgement(Outcome.INCONCLUSIVE, metric="correlation.attention_gradient.mean",

@@ -4,12 +4,11 @@ import pytest
 
 from attn_audit.formats.sentences.judgements import (
     Standing,
+    came_out,
     explained,
-    found,
     in_short,
-    listed,
     standing,
-    wanted,
+    whole,
 )
 from attn_audit.results.verdict import Judgement, Level, Outcome
 from tests.formats.judging import WAIVER, every_kind, judgement, verdict
@@ -37,23 +36,22 @@ def test_what_becomes_of_a_bound(judged: Judgement, expected: Standing) -> None:
 
 def test_a_verdict_in_short_counts_the_worst_first() -> None:
     assert in_short(every_kind()) == (
-        "8 bounds: 1 failed, 2 inconclusive, 2 warning, 1 waived, 2 passed"
+        "8 bounds: 1 failed, 2 inconclusive, 2 warnings, 1 waived, 2 passed"
     )
     assert in_short(verdict()) == "no bounds"
 
 
 @pytest.mark.parametrize(
-    ("judged", "asked", "measured"),
+    ("judged", "expected"),
     [
-        (judgement(), "at least 0.5", "0.377 [0.354, 0.400]"),
-        (judgement(direction="max", limit=0.15), "at most 0.15", "0.377 [0.354, 0.400]"),
-        (judgement(limit=100, estimate=1821, interval=None), "at least 100", "1,821"),
-        (judgement(estimate=0.75, interval=None), "at least 0.5", "0.750"),
-        (judgement(estimate=None, interval=None), "at least 0.5", "not measured"),
+        (judgement(), "pass"),
+        (judgement(Outcome.FAIL), "fail"),
+        (judgement(Outcome.FAIL, level=Level.WARN), "fail (warning)"),
+        (judgement(Outcome.INCONCLUSIVE, waiver=WAIVER), "inconclusive (waived)"),
     ],
 )
-def test_bound_and_finding_in_words(judged: Judgement, asked: str, measured: str) -> None:
-    assert (wanted(judged), found(judged)) == (asked, measured)
+def test_an_outcome_is_told_with_what_is_made_of_it(judged: Judgement, expected: str) -> None:
+    assert came_out(judged) == expected
 
 
 def test_a_waiver_is_told_with_its_reason_and_its_end() -> None:
@@ -62,7 +60,6 @@ def test_a_waiver_is_told_with_its_reason_and_its_end() -> None:
     assert told.endswith("Waived until 2027-06-30: known")
 
 
-def test_the_list_opens_with_the_outcome() -> None:
-    lines = listed(every_kind())
-    assert lines[0].startswith("Policy default: fail (8 bounds: ")
-    assert len(lines) == 9
+def test_the_whole_opens_with_the_outcome() -> None:
+    assert whole(every_kind()).startswith("The gate failed (8 bounds: 1 failed, ")
+    assert whole(verdict()) == "The gate passed (no bounds)."

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from attn_audit.formats.numbers import count, number
+from attn_audit.formats.numbers import count
+from attn_audit.formats.sentences.bounds import found, name, wanted
 from attn_audit.formats.sentences.provenance import short
 from attn_audit.results.verdict import Judgement, Level, Outcome, Verdict
 
-MARKS = {Outcome.PASS: "✓", Outcome.FAIL: "✗", Outcome.INCONCLUSIVE: "?"}
-"""Beside the word: told apart without colour."""
+MARKS = {Outcome.FAIL: "✗", Outcome.INCONCLUSIVE: "?", Outcome.PASS: "✓"}
+"""Beside the word: told apart without colour. In the order in which they are shown."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,10 @@ class Gate:
     outcome: str
     mark: str
     policy: str
-    noted: tuple[Line, ...]
-    """What did not pass, failures first, waived ones and warnings among them."""
+    decisive: tuple[Line, ...]
+    """What did not pass and counts, failures first."""
+    forgiven: tuple[Line, ...]
+    """What did not pass and does not count: warnings, and what is waived."""
     passed: tuple[Line, ...]
 
 
@@ -42,21 +45,23 @@ def gate(verdict: Verdict) -> Gate:
     Args:
         verdict: Of any policy.
     """
-    found = {outcome: [j for j in verdict.judgements if j.outcome is outcome] for outcome in MARKS}
+    by_outcome = sorted(verdict.judgements, key=lambda judged: list(MARKS).index(judged.outcome))
+    broken = [judged for judged in by_outcome if judged.outcome is not Outcome.PASS]
     return Gate(
         outcome=verdict.outcome.value,
         mark=MARKS[verdict.outcome],
         policy=f"{verdict.policy} (sha256 {short(verdict.policy_sha256)})",
-        noted=tuple(map(_line, (*found[Outcome.FAIL], *found[Outcome.INCONCLUSIVE]))),
-        passed=tuple(map(_line, found[Outcome.PASS])),
+        decisive=tuple(_line(judged) for judged in broken if judged.counts is not Outcome.PASS),
+        forgiven=tuple(_line(judged) for judged in broken if judged.counts is Outcome.PASS),
+        passed=tuple(_line(judged) for judged in by_outcome if judged.outcome is Outcome.PASS),
     )
 
 
 def _line(judgement: Judgement) -> Line:
     return Line(
-        metric=judgement.metric,
+        metric=name(judgement),
         definition=judgement.definition,
-        bound=f"{'at least' if judgement.direction == 'min' else 'at most'} {judgement.limit:g}",
+        bound=wanted(judgement),
         found=_found(judgement),
         outcome=judgement.outcome.value,
         mark=MARKS[judgement.outcome],
@@ -65,12 +70,9 @@ def _line(judgement: Judgement) -> Line:
 
 
 def _found(judgement: Judgement) -> str:
-    if judgement.estimate is None:
-        return "not measured"
-    interval = judgement.interval
-    ends = "" if interval is None else f" [{number(interval.low, 3)}, {number(interval.high, 3)}]"
-    n = "" if judgement.n is None else f", n {count(judgement.n)}"
-    return f"{number(judgement.estimate, 3)}{ends}{n}"
+    n = judgement.n
+    counted = "" if n is None or judgement.estimate is None else f", n {count(n)}"
+    return f"{found(judgement)}{counted}"
 
 
 def _forgiven(judgement: Judgement) -> str:

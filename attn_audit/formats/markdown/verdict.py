@@ -1,14 +1,8 @@
 """What a policy says of a report, as Markdown."""
 
 from attn_audit.formats.markdown.escaping import code, escaped, table
-from attn_audit.formats.sentences.judgements import (
-    Standing,
-    explained,
-    found,
-    in_short,
-    standing,
-    wanted,
-)
+from attn_audit.formats.sentences.bounds import found, name, wanted
+from attn_audit.formats.sentences.judgements import Standing, explained, in_short, standing
 from attn_audit.results.verdict import Outcome, Verdict
 
 MARKS = {
@@ -35,11 +29,11 @@ def verdict_lines(verdict: Verdict) -> list[str]:
     order = list(Standing)
     judged = sorted(verdict.judgements, key=lambda judgement: order.index(standing(judgement)))
     rows = [
-        (f"{MARKS[standing(j)]} {standing(j)}", code(j.metric), wanted(j), escaped(found(j)))
+        (f"{MARKS[standing(j)]} {standing(j)}", code(name(j)), wanted(j), escaped(found(j)))
         for j in judged
     ]
     reasons = [
-        f"- {MARKS[standing(j)]} {code(j.metric)}: {escaped(explained(j))}"
+        f"- {MARKS[standing(j)]} {code(name(j))}: {escaped(explained(j))}"
         for j in judged
         if standing(j) is not Standing.PASSED
     ]

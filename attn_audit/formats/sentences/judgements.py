@@ -1,9 +1,10 @@
-"""What a policy says of a report, in words."""
+"""What becomes of the bounds of a policy, in words: each by itself, and all together."""
 
 from collections import Counter
+from collections.abc import Iterator
 from enum import StrEnum
 
-from attn_audit.formats.numbers import bracket, count, counted, number
+from attn_audit.formats.numbers import count, counted
 from attn_audit.results.verdict import Judgement, Level, Outcome, Verdict
 
 
@@ -17,6 +18,13 @@ class Standing(StrEnum):
     WAIVED = "waived"
     """It did not pass, and there is leave not to."""
     PASSED = "passed"
+
+
+MEANING = {
+    Outcome.PASS: "The gate passed",
+    Outcome.FAIL: "The gate failed",
+    Outcome.INCONCLUSIVE: "The gate is inconclusive",
+}
 
 
 def standing(judgement: Judgement) -> Standing:
@@ -34,39 +42,40 @@ def standing(judgement: Judgement) -> Standing:
     return Standing.FAILED if judgement.outcome is Outcome.FAIL else Standing.INCONCLUSIVE
 
 
+def came_out(judgement: Judgement) -> str:
+    """The outcome, and what is made of it: `fail`, `fail (warning)`, `inconclusive (waived)`.
+
+    Args:
+        judgement: Of any policy.
+    """
+    kind = standing(judgement)
+    is_forgiven = kind in (Standing.WARNING, Standing.WAIVED)
+    return f"{judgement.outcome} ({kind})" if is_forgiven else judgement.outcome
+
+
 def in_short(verdict: Verdict) -> str:
-    """How a policy came out, and how many of its bounds became what.
+    """How many bounds there are, and how many of them became what.
 
     Args:
         verdict: Of any policy.
     """
     found = Counter(standing(judgement) for judgement in verdict.judgements)
-    parts = [f"{count(found[kind])} {kind}" for kind in Standing if found[kind]]
+    parts = [_counted(found[kind], kind) for kind in Standing if found[kind]]
     bounds = counted(len(verdict.judgements), "bound")
     return f"{bounds}: {', '.join(parts)}" if parts else "no bounds"
 
 
-def wanted(judgement: Judgement) -> str:
-    """What was asked for: `at most 0.15`.
+def whole(verdict: Verdict) -> str:
+    """The outcome and what it comes from, in one sentence.
 
     Args:
-        judgement: Of any policy.
+        verdict: Of any policy.
     """
-    return f"at {'least' if judgement.direction == 'min' else 'most'} {judgement.limit:g}"
+    return f"{MEANING[verdict.outcome]} ({in_short(verdict)})."
 
 
-def found(judgement: Judgement) -> str:
-    """What was found: `0.263 [0.251, 0.276]`.
-
-    Args:
-        judgement: Of any policy.
-    """
-    estimate = judgement.estimate
-    if estimate is None:
-        return "not measured"
-    if judgement.interval is None and estimate == int(estimate):
-        return count(int(estimate))
-    return f"{number(estimate, 3)} {bracket(judgement.interval, 3)}".rstrip()
+def _counted(n: int, kind: Standing) -> str:
+    return counted(n, kind) if kind is Standing.WARNING else f"{count(n)} {kind}"
 
 
 def explained(judgement: Judgement) -> str:
@@ -75,20 +84,26 @@ def explained(judgement: Judgement) -> str:
     Args:
         judgement: Of any policy.
     """
-    waiver = judgement.waiver
-    leave = "" if waiver is None else f"Waived until {waiver.expires}: {waiver.reason}"
+    leave = "" if judgement.waiver is None else f"Waived {_leave(judgement)}"
     return " ".join(filter(None, (judgement.reason, judgement.look_at, leave)))
 
 
-def listed(verdict: Verdict) -> tuple[str, ...]:
-    """The whole verdict, a line for itself and for each bound.
+def details(judgement: Judgement) -> Iterator[tuple[str, str]]:
+    """The same, and where the bound comes from, part by part: headings and sentences.
 
     Args:
-        verdict: Of any policy.
+        judgement: That did not pass.
     """
-    lines = (
-        f"  {standing(judgement)}: {judgement.metric} {found(judgement)}, asked for "
-        f"{wanted(judgement)}. {explained(judgement)}"
-        for judgement in verdict.judgements
-    )
-    return (f"Policy {verdict.policy}: {verdict.outcome} ({in_short(verdict)})", *lines)
+    yield "is", judgement.definition
+    yield "found", judgement.reason
+    if judgement.waiver is not None:
+        yield "waived", _leave(judgement)
+    if judgement.look_at:
+        yield "look at", judgement.look_at
+    if judgement.why:
+        yield "why", judgement.why
+
+
+def _leave(judgement: Judgement) -> str:
+    waiver = judgement.waiver
+    return "" if waiver is None else f"until {waiver.expires}: {waiver.reason}"

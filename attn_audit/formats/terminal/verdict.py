@@ -4,7 +4,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from attn_audit.formats.sentences import verdict as words
+from attn_audit.formats.sentences import bounds, judgements
 from attn_audit.formats.sentences.provenance import short
 from attn_audit.formats.terminal.look import (
     FAINT,
@@ -40,7 +40,7 @@ def render(verdict: Verdict, console: Console) -> None:
     for judgement in open_ones:
         parts += [indented(_details(judgement, options)), Text("")]
     style = STYLES[verdict.outcome]
-    parts.append(Prose(words.in_short(verdict), style=style))
+    parts.append(Prose(judgements.whole(verdict), style=style))
     console.print(Trimmed(Group(*parts)), width=options.max_width)
 
 
@@ -59,10 +59,10 @@ def _table(verdict: Verdict, options: ConsoleOptions) -> Table:
     for judgement in verdict.judgements:
         add_row(
             made,
-            folded(words.name(judgement), options),
-            words.found(judgement),
-            words.wanted(judgement, *sides),
-            Text(words.standing(judgement).replace(" (", "\n("), _style(judgement)),
+            folded(bounds.name(judgement), options),
+            bounds.found(judgement),
+            bounds.wanted(judgement, *sides),
+            Text(judgements.came_out(judgement).replace(" (", "\n("), _style(judgement)),
         )
     return made
 
@@ -74,8 +74,8 @@ def _style(judgement: Judgement) -> str:
 
 def _details(judgement: Judgement, options: ConsoleOptions) -> RenderableType:
     title = Text.assemble(
-        plain(words.name(judgement), options, "bold"),
+        plain(bounds.name(judgement), options, "bold"),
         "  ",
-        (words.standing(judgement), _style(judgement)),
+        (judgements.came_out(judgement), _style(judgement)),
     )
-    return Group(title, indented(pairs(words.details(judgement), FAINT)))
+    return Group(title, indented(pairs(judgements.details(judgement), FAINT)))

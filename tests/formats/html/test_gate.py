@@ -44,20 +44,22 @@ def verdict() -> Verdict:
 def test_says_first_what_did_not_pass(verdict: Verdict) -> None:
     shown = gate(verdict)
     assert (shown.outcome, shown.mark) == ("fail", "✗")
-    assert [line.outcome for line in shown.noted] == ["fail", "inconclusive"]
-    assert [line.mark for line in (*shown.noted, *shown.passed)] == ["✗", "?", "✓"]
+    assert [line.outcome for line in shown.decisive] == ["fail", "inconclusive"]
+    assert [line.mark for line in (*shown.decisive, *shown.passed)] == ["✗", "?", "✓"]
 
 
 def test_shows_bound_and_number_with_interval(verdict: Verdict) -> None:
-    line = gate(verdict).noted[0]
+    line = gate(verdict).decisive[0]
     assert line.bound == "at most 0.15"
-    assert line.found == "0.210 [0.190, 0.230], n 1,818"
+    assert line.found == "0.21 [0.19, 0.23], n 1,818"
 
 
 def test_says_what_is_forgiven(verdict: Verdict) -> None:
     waiver = Waiver(metric="metric.fail", reason="known", expires=date(2030, 1, 2))
     judged = (judgement(Outcome.FAIL, waiver=waiver), judgement(Outcome.FAIL, Level.WARN))
-    notes = [line.note for line in gate(verdict.model_copy(update={"judgements": judged})).noted]
+    shown = gate(verdict.model_copy(update={"judgements": judged}))
+    assert shown.decisive == ()
+    notes = [line.note for line in shown.forgiven]
     assert notes[0].endswith("Waived until 2030-01-02: known.")
     assert notes[1].endswith("A warning: it changes nothing.")
 
@@ -65,7 +67,7 @@ def test_says_what_is_forgiven(verdict: Verdict) -> None:
 def test_what_was_not_measured_says_so(verdict: Verdict) -> None:
     nothing = judgement(Outcome.INCONCLUSIVE).model_copy(update={"estimate": None, "n": None})
     shown = gate(verdict.model_copy(update={"judgements": (nothing,)}))
-    assert shown.noted[0].found == "not measured"
+    assert shown.decisive[0].found == "not measured"
 
 
 def test_stands_on_the_first_screen_and_is_escaped(full: Report, verdict: Verdict) -> None:
