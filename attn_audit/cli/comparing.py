@@ -2,12 +2,13 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
-from attn_audit.cli.gating import Debug, Format
+from attn_audit.cli.gating import Debug
+from attn_audit.cli.options import shared
 from attn_audit.cli.options.judging import Inconclusive
 from attn_audit.cli.running import guard
 
@@ -35,7 +36,9 @@ def compare(
             help="Compare the summaries alone, whatever data they are of.",
         ),
     ] = False,
-    format: Format = "terminal",
+    output: Annotated[list[Path] | None, shared("output")] = None,
+    format: Annotated[Literal["terminal", "json"] | None, shared("format")] = None,
+    quiet: Annotated[bool, shared("quiet")] = False,
     debug: Debug = False,
 ) -> None:
     """Compare two reports, example by example where they have records.
@@ -43,23 +46,39 @@ def compare(
     Exit code 0: done, and no bound of the policy is broken. 1: one is. 4: inconclusive.
     """
     with guard(debug=debug):
+        from attn_audit.cli.output import say_written
         from attn_audit.cli.verdicts import finish
         from attn_audit.compare import compare as compared
+        from attn_audit.formats.outputs import require_reports, write_comparison
         from attn_audit.formats.terminal.comparison import render
         from attn_audit.policy.reading import load_policy
 
+        paths = output or []
+        require_reports(paths, _inputs(base, new), is_judged=policy is not None)
         found = compared(
             base,
             new,
             None if policy is None else load_policy(policy),
             allow_different_data=allow_different_data,
         )
+        write_comparison(found, paths)
         if format == "json":
             sys.stdout.write(found.to_json())
-        else:
+        elif not paths or format is not None:
             console = Console()
             with console.capture() as captured:
                 render(found, console)
             sys.stdout.write(captured.get())
+        if not quiet:
+            say_written("comparison", paths)
         if found.verdict is not None:
             finish(found.verdict.outcome, inconclusive)
+
+
+def _inputs(*reports: Path) -> list[Path]:
+    """What is read, and must not be overwritten."""
+    from attn_audit.results.relocating import records_files
+    from attn_audit.results.report import Report
+
+    loaded = ((path, Report.load(path)) for path in reports)
+    return [file for path, report in loaded for file in (path, *records_files(report, path.parent))]

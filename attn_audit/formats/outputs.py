@@ -9,7 +9,8 @@ from attn_audit.config import AuditSettings
 from attn_audit.errors import OutputError
 from attn_audit.files import replacing, require_empty_folder, require_writable
 from attn_audit.formats.record_paths import records_suffix, site_records_path
-from attn_audit.formats.registry import FORMATS, require_format
+from attn_audit.formats.registry import COMPARISONS, FORMATS, require_format
+from attn_audit.results.comparison import Comparison
 from attn_audit.results.relocating import relocated
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Verdict
@@ -94,6 +95,27 @@ def write_reports(
         OutputError: A file cannot be written.
     """
     texts = [_rendered(relocated(report, origin, path.parent), verdict, path) for path in paths]
+    _write_all(paths, texts)
+
+
+def write_comparison(comparison: Comparison, paths: Sequence[Path]) -> None:
+    """Write a comparison in several formats: either all files are written, or none is touched.
+
+    Args:
+        comparison: Any comparison.
+        paths: Where to; their suffixes decide the formats.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    texts: list[str] = []
+    for path in paths:
+        require_format(path, is_judged=comparison.verdict is not None)
+        texts.append(import_module(COMPARISONS[path.suffix]).render(comparison))
+    _write_all(paths, texts)
+
+
+def _write_all(paths: Sequence[Path], texts: Sequence[str]) -> None:
     with ExitStack() as stack:
         for path, text in zip(paths, texts, strict=True):
             temporary = stack.enter_context(replacing(path))

@@ -17,6 +17,17 @@ FORMATS: Final[dict[str, str]] = {
 """By suffix the module whose `render(report, verdict)` gives the text; the verdict, what a policy
 says of the report, may be None. A module is imported when its format is asked for."""
 
+COMPARISONS: Final[dict[str, str]] = {
+    ".json": "attn_audit.formats.comparison.json",
+    ".html": "attn_audit.formats.comparison.html",
+    ".md": "attn_audit.formats.comparison.markdown",
+    ".xml": "attn_audit.formats.comparison.junit",
+    ".sarif": "attn_audit.formats.comparison.sarif",
+    ".csv": "attn_audit.formats.comparison.csv",
+    ".txt": "attn_audit.formats.comparison.text",
+}
+"""The same for two reports that are compared: each has `render(comparison)`."""
+
 JUDGED: Final = (".xml", ".sarif")
 """Formats that hold judgements and nothing else: without a policy there is nothing to write."""
 
