@@ -138,7 +138,8 @@ class Adversarial:
         if readout is None or bool(certain.all()):
             return torch.where(certain, jsd, torch.inf).cpu().numpy()
         bound = upper_bound(audited, self.epsilon, readout)
-        bound = torch.where(bound < attainable, torch.maximum(bound, jsd), torch.inf)
+        is_true = _own_mismatch(audited) <= REPLAY_TOLERANCE
+        bound = torch.where((bound < attainable) & is_true, torch.maximum(bound, jsd), torch.inf)
         return torch.where(certain, jsd, bound).cpu().numpy()
 
 
