@@ -10,7 +10,7 @@ from tests.tiny import tiny_examples, tiny_model
 
 
 def with_readout(audited: AuditedBatch, readout: LinearReadout | None) -> AuditedBatch:
-    reading = dataclasses.replace(audited.reading, linear_readout=readout)
+    reading = dataclasses.replace(audited.reading, find_linear_readout=lambda: readout)
     return dataclasses.replace(audited, reading=reading)
 
 
