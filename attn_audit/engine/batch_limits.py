@@ -9,7 +9,7 @@ from torch import nn
 from attn_audit.engine.memory import machine_memory
 from attn_audit.models.base import AuditedModel
 
-N_EXAMPLES, N_TOKENS = 128, 16_384
+N_EXAMPLES, N_TOKENS = 256, 16_384
 """On a CPU, larger batches are no faster: their tensors leave its caches."""
 
 N_EXAMPLES_GPU, N_TOKENS_GPU = 512, 65_536

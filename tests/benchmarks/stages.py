@@ -21,6 +21,7 @@ from attn_audit.checks.permutation import Permutation
 from attn_audit.checks.reading import read_batch
 from attn_audit.data.batching import length_batches
 from attn_audit.data.reading import DataSource, read_examples
+from attn_audit.engine.batch_limits import BatchLimits
 from attn_audit.importance.gradient import gradient_importance
 from attn_audit.importance.leave_one_out import leave_one_out_importance
 from attn_audit.importance.measures import Importances
@@ -38,10 +39,12 @@ EPSILON = 0.01
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "linear": clone}
 
 
-def batches_of(model: AttentionPoolingModel, data: str) -> list[TokenBatch]:
+def batches_of(
+    model: AttentionPoolingModel, data: str, size: int = BATCH_SIZE, n_tokens: int = 10**9
+) -> list[TokenBatch]:
     """The whole split in length-sorted batches."""
     encoded = model.encode(list(read_examples(DataSource(data))))
-    order = length_batches([item.n_units for item in encoded], BATCH_SIZE, 10**9)
+    order = length_batches([item.n_units for item in encoded], size, n_tokens)
     return [model.collate([encoded[i] for i in rows]) for rows in order]
 
 
@@ -109,15 +112,16 @@ def leave_one_out_plainly(model: AttentionPoolingModel, batches: list[TokenBatch
 
 def measure(
     model: AttentionPoolingModel,
+    bare: list[TokenBatch],
     batches: list[TokenBatch],
     with_gradient: bool,
     with_plain: bool,
 ) -> Stages:
-    """The stages by name, each over the whole split."""
+    """The stages by name, each over the whole split; the bare ones in batches of 128."""
     read: list[AuditedBatch] = [read_batch(model, b, model.default_site, seed=0) for b in batches]
     stages: Stages = {
-        "bare forward pass (F)": lambda: bare_pass(model, batches),
-        "bare gradient (B)": lambda: bare_gradient(model, batches),
+        "bare forward pass (F)": lambda: bare_pass(model, bare),
+        "bare gradient (B)": lambda: bare_gradient(model, bare),
         "reading attention": lambda: [model.read(b, [model.default_site]) for b in batches],
         "gradient importance": lambda: [gradient_importance(model, b) for b in batches],
         "leave-one-out": lambda: [leave_one_out_importance(model, b) for b in batches],
@@ -131,7 +135,7 @@ def measure(
         stages["adversary, gradient, 500 steps"] = lambda: [search.run(a) for a in read]
         stages["adversary, gradient, through replay"] = lambda: [search.run(a) for a in withheld]
     if with_plain:
-        stages["leave-one-out, text by text"] = lambda: leave_one_out_plainly(model, batches)
+        stages["leave-one-out, text by text"] = lambda: leave_one_out_plainly(model, bare)
     return stages
 
 
@@ -159,10 +163,11 @@ def main() -> None:
     torch.set_num_threads(1)
     model = load_model(words.model, torch.device("cpu"))
     assert isinstance(model, AttentionPoolingModel)
-    batches = batches_of(model, words.data)
-    medians = interleaved_medians(
-        measure(model, batches, words.gradient, words.plain), words.repeats
-    )
+    bare = batches_of(model, words.data)
+    limits = BatchLimits()
+    batches = batches_of(model, words.data, limits.n_examples, limits.n_tokens)
+    stages = measure(model, bare, batches, words.gradient, words.plain)
+    medians = interleaved_medians(stages, words.repeats)
     show(f"{sum(map(len, batches))} examples, 1 thread", medians, words.json)
 
 

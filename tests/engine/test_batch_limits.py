@@ -5,29 +5,34 @@ import torch
 from torch import nn
 
 from attn_audit.engine import batch_limits as module
-from attn_audit.engine.batch_limits import BatchLimits, batch_limits, bytes_per_token
+from attn_audit.engine.batch_limits import (
+    N_EXAMPLES,
+    BatchLimits,
+    batch_limits,
+    bytes_per_token,
+)
 from tests.tiny import tiny_model
 
 
 def test_a_small_model_gets_the_batches_that_the_device_likes() -> None:
-    assert batch_limits(tiny_model(), "auto") == BatchLimits(128, 16_384)
+    assert batch_limits(tiny_model(), "auto") == BatchLimits(N_EXAMPLES, 16_384)
 
 
 def test_a_large_model_gets_smaller_batches() -> None:
     model = tiny_model()
     model.module = nn.ModuleList([nn.Linear(8, 200_000, device="meta")])
-    assert batch_limits(model, "auto") == BatchLimits(128, 512)
+    assert batch_limits(model, "auto") == BatchLimits(N_EXAMPLES, 512)
 
 
 def test_a_huge_model_gets_at_least_one_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MEMORY", 1)
-    assert batch_limits(tiny_model(), "auto") == BatchLimits(128, 256)
+    assert batch_limits(tiny_model(), "auto") == BatchLimits(N_EXAMPLES, 256)
 
 
 def test_a_small_machine_gets_smaller_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     needed = bytes_per_token(tiny_model().module)
     monkeypatch.setattr(module, "machine_memory", lambda: 8 * 2048 * needed)
-    assert batch_limits(tiny_model(), "auto") == BatchLimits(128, 2048)
+    assert batch_limits(tiny_model(), "auto") == BatchLimits(N_EXAMPLES, 2048)
 
 
 def test_what_is_asked_for_is_taken() -> None:
@@ -49,5 +54,5 @@ def test_memory_grows_with_the_outputs_of_all_layers(part: nn.Module, n_outputs:
 
 
 def test_what_was_too_much_is_halved() -> None:
-    assert BatchLimits(128, 16_384).below(900) == BatchLimits(128, 450)
-    assert BatchLimits(128, 16_384).below(1) == BatchLimits(128, 1)
+    assert BatchLimits(N_EXAMPLES, 16_384).below(900) == BatchLimits(N_EXAMPLES, 450)
+    assert BatchLimits(N_EXAMPLES, 16_384).below(1) == BatchLimits(N_EXAMPLES, 1)

@@ -66,7 +66,12 @@ class AttentionPoolingNetwork(nn.Module):
         question: Question | None,
     ) -> Float[Tensor, "batch variant label"]:
         """Logits under any attention weights over the units."""
-        return self.readout.logits(attention @ unit_values, question)
+        if unit_values.shape[-1] == 1:
+            # A matrix product with one column is slow, and its derivative slower.
+            pooled = (attention * unit_values.transpose(1, 2)).sum(dim=-1, keepdim=True)
+        else:
+            pooled = attention @ unit_values
+        return self.readout.logits(pooled, question)
 
     def forward(
         self,
