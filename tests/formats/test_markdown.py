@@ -77,7 +77,7 @@ def test_the_verdict_stands_first_and_the_worst_bounds_above(report: Report) -> 
     lines = text.splitlines()
     assert lines[0] == "## Attention audit: ❌ fail"
     rows = [line for line in lines if line.startswith("| ")]
-    assert rows[2].startswith("| ❌ failed | `permutation.moved.share` | at least 0.5 | 0.377 ")
+    assert rows[2].startswith("| ❌ failed | `permutation.moved.share` | at least 0.5 | 0.38 ")
     assert rows[8:10][-1].startswith("| ✅ passed | ")
     assert text.index("| ✅ passed") < text.index("### What was found")
 
