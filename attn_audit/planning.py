@@ -1,7 +1,7 @@
 """The use case: what an audit will take, from the lengths of its data and a few timed batches."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from attn_audit.auditing import N_TRIAL
@@ -11,16 +11,22 @@ from attn_audit.data.batching import length_batches
 from attn_audit.data.example import Example
 from attn_audit.data.reading import sample_examples
 from attn_audit.engine.arithmetic import full_precision
+from attn_audit.engine.batch import Finding
 from attn_audit.engine.batch_limits import batch_limits
 from attn_audit.engine.cost import Shape
-from attn_audit.engine.memory import used_memory
+from attn_audit.engine.memory import restart_peak, used_memory
 from attn_audit.engine.passes import count_passes
 from attn_audit.engine.plan import SHARD_SIZE, Plan
 from attn_audit.engine.probing import READING, probe
 from attn_audit.inputs import AuditedData, load_named_model
 from attn_audit.models.base import AuditedModel, Encoded
 from attn_audit.models.self_check import self_check
+from attn_audit.reporting.forecasting import try_summing_up
+from attn_audit.reporting.provenance import describe_settings, describe_tool
 from attn_audit.results.forecast import Forecast, StageForecast
+from attn_audit.results.subject import Subject
+
+SUMMING_UP = "summing up"
 
 N_PROBES = 4
 """Batches that are tried, from short to long."""
@@ -41,11 +47,19 @@ def forecast_audit(settings: AuditSettings) -> Forecast:
         trial, data = AuditedData.of(settings).peek(N_TRIAL)
         model = load_named_model(settings, trial)
         sites = select_sites(settings, model)
-        self_check(model, model.encode(trial), sites[0])
+        self_checks = self_check(model, model.encode(trial), sites[0])
         start_up = time.perf_counter() - start
         limits = batch_limits(model, settings.batch_size)
         plan = Plan(make_checks(settings, model), sites, settings.seed, limits)
-        return _forecast(model, plan, _Split.of(model, data, settings), settings, start_up)
+        subject = Subject(
+            tool=describe_tool(),
+            model=model.describe(),
+            data=data.describe(settings),
+            settings=describe_settings(settings, plan.checks, sites[0], model),
+            self_checks=tuple(self_checks),
+        )
+        split = _Split.of(model, data, settings)
+        return _forecast(model, plan, split, settings, start_up, subject)
 
 
 @dataclass(frozen=True)
@@ -80,7 +94,12 @@ class _Counted:
 
 
 def _forecast(
-    model: AuditedModel, plan: Plan, split: _Split, settings: AuditSettings, start_up: float
+    model: AuditedModel,
+    plan: Plan,
+    split: _Split,
+    settings: AuditSettings,
+    start_up: float,
+    subject: Subject,
 ) -> Forecast:
     encoded, limits = split.encoded, plan.limits
     order = length_batches([e.n_tokens for e in encoded], limits.n_examples, limits.n_tokens)
@@ -100,7 +119,7 @@ def _forecast(
     ]
     passes = {READING: len(encoded)}
     for check in plan.checks:
-        passes[check.id] = count_passes(check, n_units, len(plan.sites), tried)
+        passes[check.id] = count_passes(check, n_units, len(plan.sites), tried[-1].record)
     for name, found in trials.items():
         n_bytes = None if base is None else base + found.memory(largest)
         stages.append(
@@ -111,6 +130,7 @@ def _forecast(
                 peak_bytes=n_bytes if name != READING else None,
             )
         )
+    stages.append(_summing_up(subject, tried, split.n_examples, model.device.type))
     return Forecast(
         model=settings.model or "",
         data=settings.data or "",
@@ -124,4 +144,20 @@ def _forecast(
         seconds=sum(stage.seconds for stage in stages),
         n_timed=len({i for place in places for i in order[place]}),
         seconds_of_trial=spent,
+    )
+
+
+def _summing_up(
+    subject: Subject, tried: Sequence[Finding], n_examples: int, device: str
+) -> StageForecast:
+    """Of the records, on the processor; its memory is the device's only where that is the same."""
+    records = [found.record for found in tried]
+    site_records = [record for found in tried for record in found.site_records]
+    restart_peak(device)
+    found = try_summing_up(subject, (records, site_records), n_examples)
+    return StageForecast(
+        name=SUMMING_UP,
+        passes=None,
+        seconds=found.seconds(n_examples),
+        peak_bytes=used_memory(device, peak=True),
     )

@@ -5,13 +5,12 @@ from dataclasses import dataclass, field, replace
 
 from attn_audit.checks.adversarial.check import Adversarial
 from attn_audit.checks.base import Check
-from attn_audit.engine.batch import audit_batch
+from attn_audit.engine.batch import Finding, audit_batch
 from attn_audit.engine.cost import Shape, fit_cost
 from attn_audit.engine.memory import restart_peak, used_memory
 from attn_audit.engine.plan import Plan
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.models.base import AuditedModel, Encoded
-from attn_audit.results.record import Record
 
 READING = "reading attention"
 
@@ -64,7 +63,7 @@ class Trials:
 
 def probe(
     model: AuditedModel, plan: Plan, batches: Sequence[Sequence[Encoded]]
-) -> tuple[dict[str, Trials], Record]:
+) -> tuple[dict[str, Trials], list[Finding]]:
     """Try every check on some batches.
 
     Args:
@@ -73,8 +72,8 @@ def probe(
         batches: A few, of all lengths.
 
     Returns:
-        What was measured, by check; under READING of reading attention. And what was found for one
-        example.
+        What was measured, by check; under READING of reading attention. And what was found
+        for a few examples of each batch.
     """
     trials = _no_trials(plan)
     for check in plan.checks:
@@ -94,8 +93,10 @@ def probe(
         replace(check, n_iterations=1) if isinstance(check, Adversarial) else check
         for check in plan.checks
     )
-    tried = audit_batch(model, batches[-1][-1:], replace(plan, checks=brief), Stopwatch())
-    return trials, tried[0].record
+    brief_plan = replace(plan, checks=brief)
+    parts = [_some(batch, FEW_EXAMPLES) for batch in batches]
+    tried = [found for part in parts for found in audit_batch(model, part, brief_plan, Stopwatch())]
+    return trials, tried
 
 
 def _some(batch: Sequence[Encoded], n: int) -> list[Encoded]:

@@ -22,8 +22,7 @@ from attn_audit.results.forecast import Forecast
 
 HONESTLY = (
     "Right within a factor of about 1.5 on a machine that has nothing else to do; memory, more "
-    "roughly. Summing up, mostly below a second, comes on top. Passes are outputs that are "
-    "computed, those under other attention from there on only."
+    "roughly. Passes are outputs that are computed, those under other attention from there on only."
 )
 
 

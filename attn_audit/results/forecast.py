@@ -9,7 +9,7 @@ class StageForecast(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    """`start-up`, `reading attention`, or a check's id."""
+    """`start-up`, `reading attention`, a check's id, or `summing up`."""
     passes: int | None
     """Outputs that are computed, most of them from the attention on; None where there are none."""
     seconds: float
