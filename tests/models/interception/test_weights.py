@@ -31,7 +31,7 @@ REPORTED_OTHERWISE: dict[str, Callable[[Tensor], Tensor]] = {
 Of the others, GPT-OSS leaves out the weight of its attention sink, which here is `rest`.
 """
 
-MAX_DIFFERENCE = {"t5": 5e-6, "mt5": 5e-6}
+MAX_DIFFERENCE = {"t5": 1e-5, "mt5": 1e-5}
 """Where it is not 1e-6: the decoder's attention to itself runs on the model's own kernel, and what
 that rounds otherwise than eager code is seen in the layers behind."""
 
