@@ -54,7 +54,8 @@ def compare(
         from attn_audit.policy.reading import load_policy
 
         paths = output or []
-        require_reports(paths, _inputs(base, new), is_judged=policy is not None)
+        inputs = [*_inputs(base, new), *([] if policy is None else [Path(policy)])]
+        require_reports(paths, inputs, is_judged=policy is not None)
         found = compared(
             base,
             new,

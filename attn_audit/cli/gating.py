@@ -63,7 +63,9 @@ def gate(
         from attn_audit.results.report import Report
 
         stored, paths = Report.load(report), output or []
-        require_reports(paths, [report, *records_files(stored, report.parent)], is_judged=True)
+        require_reports(
+            paths, [report, Path(policy), *records_files(stored, report.parent)], is_judged=True
+        )
         verdict = judge(stored, load_policy(policy))
         write_reports(stored, verdict, paths, origin=report.parent)
         if format == "json":

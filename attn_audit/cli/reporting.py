@@ -53,6 +53,7 @@ def report(
 
         paths = output or []
         stored, origin, inputs = _loaded(source, records, paths)
+        inputs += [] if policy is None else [Path(policy)]
         require_reports(paths, inputs, is_judged=policy is not None)
         if figures is not None:
             require_empty_folder(figures)

@@ -51,3 +51,15 @@ def test_reports_and_records_are_not_overwritten(
         assert done.exit_code == 2
         assert "it is read by this command" in done.stderr
     assert (other.parent / "records.csv").read_bytes() == before
+
+
+def test_a_policy_is_not_overwritten(
+    attn_audit: AttnAudit, base: Path, new: Path, tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.txt"
+    policy.write_text(POLICY)
+    for words in (("compare", base, new), ("gate", base), ("report", base)):
+        done = attn_audit(*words, "--policy", policy, "--output", policy)
+        assert done.exit_code == 2
+        assert "it is read by this command" in done.stderr
+        assert policy.read_text() == POLICY

@@ -52,8 +52,8 @@ def in_short(comparison: Comparison) -> str:
         return "The reports hold no number in common."
     if n_changed == 0:
         return f"Of {whole} none changed by more than chance would: every interval includes 0."
-    verb = "has" if n_changed == 1 else "have"
-    return f"Of {whole} {count(n_changed)} {verb} changed: their intervals do not include 0."
+    verb, whose = ("has", "its interval does") if n_changed == 1 else ("have", "their intervals do")
+    return f"Of {whole} {count(n_changed)} {verb} changed: {whose} not include 0."
 
 
 def has_changed(change: Change) -> bool:
