@@ -36,7 +36,7 @@ class Divergences:
             n_variants: K.
         """
         self._own = own
-        self._offset = MAX_JSD + torch.xlogy(own, own).sum(dim=0) / 2
+        self._own_terms = torch.xlogy(own, own).sum(dim=0)
         # Shifting the variants cyclically by 1, 2, ... meets every pair once.
         self._n_shifts = n_variants // 2
         self._around = own.new_empty(n_variants + self._n_shifts, *own.shape)
@@ -69,7 +69,7 @@ class Divergences:
         """
         terms = torch.sub(self.log_q, self._of_own, out=self._scratch).mul_(self.q)
         terms.addcmul_(self._own, self._of_own, value=-1)
-        return torch.add(self._offset, terms.sum(dim=1), alpha=0.5)
+        return MAX_JSD + (terms.sum(dim=1) + self._own_terms) / 2
 
 
 def _combination(n_variants: int) -> Float[Tensor, "variant logarithm"]:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
-from torch.nn.functional import hardshrink
 
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.models.base import LinearReadout
@@ -37,8 +36,8 @@ def replayed_penalty(audited: AuditedBatch, epsilon: float) -> Penalty:
     dtype = audited.reading.attention.dtype
 
     def penalise(p: Weights, pull: Weights) -> Distances:
-        # A view, unless the precision differs: most readouts take one as it is.
-        weights = p.permute(3, 0, 1, 2).to(dtype).detach().requires_grad_()
+        weights = p.permute(3, 0, 1, 2).clone(memory_format=torch.contiguous_format).to(dtype)
+        weights.requires_grad_()
         with torch.enable_grad():
             logits = audited.reading.replay(weights)
         distance, slope = _distance_and_slope(audited, logits.detach().transpose(0, 1), epsilon)
@@ -79,15 +78,14 @@ def _distance_and_slope(
     task = audited.model.task
     moved = task.probabilities(logits)
     gap = moved - audited.probabilities
-    weight = PENALTY / len(logits)
     if gap.shape[-1] == 1:
-        # One output is most models', and its steps are so short that calls count.
-        distance = gap.abs().squeeze(-1)
-        side = hardshrink(gap, epsilon).sign_().mul_(weight)
-        return distance, side.mul_(torch.addcmul(moved, moved, moved, value=-1))
-    distance = task.distance(gap, torch.zeros_like(gap))
-    slope = _back_through_link(task, moved, gap.sign_())
-    return distance, slope.mul_((distance > epsilon).unsqueeze(-1)).mul_(weight)
+        distance = gap[..., 0].abs()
+        slope = torch.addcmul(moved, moved, moved, value=-1).mul_(gap.sign_())
+    else:
+        distance = task.distance(gap, torch.zeros_like(gap))
+        slope = _back_through_link(task, moved, gap.sign_())
+    costs = distance > epsilon
+    return distance, slope.mul_(costs.unsqueeze(-1)).mul_(PENALTY / len(logits))
 
 
 def _back_through_link(task: Task, p: Tensor, side: Tensor) -> Tensor:
