@@ -10,6 +10,10 @@ from jaxtyping import Float64
 MARGIN = 0.02
 """How much closer, in parts of the time, a term must bring the fit to be believed."""
 
+TIE = 0.005
+"""Fits that are no farther apart, in parts of the time, are equally good: batches of one shape can
+not tell a cost of each batch from one of each token, and their rounding must not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -69,8 +73,10 @@ def fit_cost(shapes: Sequence[Shape], seconds: Sequence[float]) -> Cost:
     """
     table = np.array([(s.n_batches, s.tokens, s.squares) for s in shapes], dtype=np.float64)
     table /= np.maximum(np.array(seconds), 1e-9)[:, None]
-    best = min((_fit(table, terms) for terms in _choices(len(shapes))), key=lambda fit: fit[0])
-    return Cost(*best[1].tolist())
+    fits = [_fit(table, terms) for terms in _choices(len(shapes))]
+    least = min(error for error, _ in fits)
+    best = next(weights for error, weights in fits if error <= least + TIE)
+    return Cost(*best.tolist())
 
 
 def _choices(n_measured: int) -> list[tuple[int, ...]]:

@@ -35,5 +35,13 @@ def test_of_one_batch_time_is_thought_to_grow_with_its_tokens() -> None:
     assert fit_cost(SHAPES[:1], [2.0]).seconds(SHAPES[0] + SHAPES[0]) == pytest.approx(4.0)
 
 
+@given(st.lists(st.floats(0.95, 1.05), min_size=1, max_size=9))
+def test_of_equal_batches_too(noise: list[float]) -> None:
+    shape = Shape.of([180] * 8)
+    other = Shape.of([180] * 200)
+    found = fit_cost([shape] * len(noise), noise)
+    assert found.seconds(other) == pytest.approx(25.0, rel=0.06)
+
+
 def test_padding_counts_as_tokens() -> None:
     assert Shape.of([3, 9, 5]) == Shape(1, 27, 115)
