@@ -12,11 +12,19 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from attn_audit.data.quoting import quoted
 from attn_audit.errors import (
     InvalidWeightsError,
     UnreadableCheckpointError,
     UnsafeCheckpointError,
 )
+from attn_audit.models.attention_pooling.announced import (
+    AnnouncesMoreError,
+    CallsCodeError,
+    require_announced,
+)
+
+_NOT_SAVED = "it is damaged, or not a file written by torch.save"
 
 _UNSAFE = re.compile(r"(?:GLOBAL|global|class)\s+`?([\w.]+)`?")
 
@@ -33,6 +41,7 @@ def load_plain(path: Path) -> Any:
     """
     if not path.exists():
         raise UnreadableCheckpointError(path.parent, f"there is no {path.name}")
+    _require_announced(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickles that are refused right after
@@ -47,6 +56,19 @@ def load_plain(path: Path) -> Any:
         raise UnreadableCheckpointError(path, _first_line(error)) from None
     except (zipfile.BadZipFile, AttributeError, TypeError, AssertionError, UnicodeError) as error:
         raise UnreadableCheckpointError(path, f"damaged ({_first_line(error)})") from None
+
+
+def _require_announced(path: Path) -> None:
+    try:
+        require_announced(path)
+    except CallsCodeError as error:
+        raise UnsafeCheckpointError(path, quoted(str(error))[1:-1]) from None
+    except AnnouncesMoreError as error:
+        raise UnreadableCheckpointError(path, f"it announces {error}") from None
+    except OSError as error:
+        raise UnreadableCheckpointError(path, error.strerror or str(error)) from None
+    except Exception as error:  # of bytes that are no pickle, the reader raises anything
+        raise UnreadableCheckpointError(path, _NOT_SAVED) from error
 
 
 def _called_by_pickle(path: Path) -> str | None:
@@ -102,7 +124,8 @@ def assign(network: nn.Module, weights: Mapping[str, Tensor], source: Path) -> N
         source: The checkpoint, for messages.
 
     Raises:
-        UnreadableCheckpointError: Names or shapes differ from what the architecture needs.
+        UnreadableCheckpointError: Names or shapes differ from what the architecture needs, or a
+            tensor is no plain table of numbers, or announces more of them than the file holds.
         InvalidWeightsError: A tensor holds NaN or infinity.
     """
     wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
@@ -114,9 +137,22 @@ def assign(network: nn.Module, weights: Mapping[str, Tensor], source: Path) -> N
                 f"{name} has shape {list(weights[name].shape)}; "
                 f"its architecture needs {list(shape)}",
             )
+        _require_numbers(name, weights[name], source)
         if not bool(weights[name].isfinite().all()):
             raise InvalidWeightsError(source, name)
     network.load_state_dict({n: t.float() for n, t in weights.items()}, assign=True)
+
+
+def _require_numbers(name: str, tensor: Tensor, source: Path) -> None:
+    """Each number that the shape asks for stands in the file: a view of one has any size."""
+    is_dense = tensor.layout is torch.strided and tensor.device.type == "cpu"
+    if not (is_dense and tensor.is_floating_point()):
+        problem = f"{name} holds no plain numbers ({tensor.layout}, {tensor.dtype})"
+        raise UnreadableCheckpointError(source, problem.replace("torch.", ""))
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        n_there = tensor.untyped_storage().nbytes() // tensor.element_size()
+        problem = f"{name} announces {tensor.numel()} numbers, and the file holds {n_there}"
+        raise UnreadableCheckpointError(source, problem)
 
 
 def _require_names(wanted: Mapping[str, Any], weights: Mapping[str, Tensor], source: Path) -> None:
