@@ -5,10 +5,14 @@ from typing import Any
 
 from attn_audit.data.quoting import quoted
 from attn_audit.errors import UnreadableCheckpointError, UnsupportedModelError
+from attn_audit.models.huggingface.announced import require_possible
 from attn_audit.models.huggingface.failures import loading
 from attn_audit.models.huggingface.locating import Checkpoint
 
 CONFIG = "config.json"
+MAX_BYTES = 2**26
+"""Of a file that says what a checkpoint holds."""
+
 CLASSIFIER = "AutoModelForSequenceClassification"
 
 
@@ -31,6 +35,7 @@ def read_configuration(checkpoint: Checkpoint) -> Any:
             "folder of the original code, it has no dec.th"
         )
     written = read_json(checkpoint, CONFIG)
+    require_possible(checkpoint.location, written)
     code = written.get("auto_map") or {}
     _require_known_type(checkpoint, written.get("model_type"), "AutoConfig" in code)
     with loading(checkpoint.location, f"its {CONFIG}"):
@@ -46,7 +51,10 @@ def read_json(checkpoint: Checkpoint, name: str) -> dict[str, Any]:
         UnreadableCheckpointError: It cannot be read, or it is no JSON object.
     """
     try:
-        content = json.loads((checkpoint.folder / name).read_text(encoding="utf-8"))
+        file = checkpoint.folder / name
+        if file.stat().st_size > MAX_BYTES:
+            raise ValueError(f"longer than {MAX_BYTES >> 20} MiB")
+        content = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, RecursionError, OSError) as error:
         raise UnreadableCheckpointError(
             checkpoint.location, f"its {name} is damaged or cannot be read ({error})"
@@ -85,7 +93,8 @@ def _require_classifier(checkpoint: Checkpoint, config: Any, has_code: bool) -> 
             )
         _require_trust(checkpoint)
     # A decoder's token classifier has weights of the same names and shapes.
-    head = next((name for name in config.architectures or () if "TokenClassif" in name), None)
+    names = config.architectures if isinstance(config.architectures, (list, tuple)) else ()
+    head = next((name for name in map(str, names) if "TokenClassif" in name), None)
     if head is not None:
         raise UnsupportedModelError(
             f"{checkpoint.location} is a {head}: it labels tokens, and only classifiers of whole "

@@ -73,6 +73,7 @@ class Encoder:
         return [self._encoded(*each) for each in zip(own, rows, strict=True)]
 
     def _encoded(self, example: Example, tokens: Tokens) -> TokenEncoded:
+        _require_one_string_each(example, tokens)
         self._require_known_ids(example, tokens)
         self._require_one_end(example, tokens)
         split = word_units if self.unit == "word" else token_units
@@ -130,6 +131,16 @@ class Encoder:
             raise IncompatibleDataError(
                 place(example), f"the model reads at the end marker of each text, and {problem}"
             )
+
+
+def _require_one_string_each(example: Example, tokens: Tokens) -> None:
+    """What a tokenizer.json puts around texts may be ids and strings that do not match."""
+    if len(tokens.ids) != len(tokens.strings):
+        raise IncompatibleDataError(
+            place(example),
+            f"the tokenizer makes {len(tokens.ids)} ids of it, and {len(tokens.strings)} tokens",
+            hint="The model's tokenizer.json is damaged.",
+        )
 
 
 def _require_no_offsets(name: str, options: LoadingOptions) -> None:

@@ -29,3 +29,34 @@ def loading(location: str, what: str) -> Iterator[None]:
         ) from error
     except Exception as error:  # the libraries raise whatever their readers raise
         raise UnreadableCheckpointError(location, f"{what}: {one_line(error)}") from error
+    except BaseException as error:
+        if not is_panic(error):
+            raise
+        raise UnreadableCheckpointError(location, f"{what} is damaged: {error}") from error
+
+
+@contextmanager
+def not_panicking(location: str) -> Iterator[None]:
+    """Turn the panic of a tokenizer that does not fit itself into an error of this interface.
+
+    Args:
+        location: The model.
+
+    Raises:
+        UnreadableCheckpointError: It panicked.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if not is_panic(error):
+            raise
+        raise UnreadableCheckpointError(location, f"its tokenizer is damaged: {error}") from error
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether an error says that a library in Rust met what it takes for impossible.
+
+    Args:
+        error: Any; a panic is no `Exception`.
+    """
+    return type(error).__name__ == "PanicException"

@@ -27,7 +27,9 @@ def max_length_of(
     positions = _n_positions(module)
     if asked is None:
         limits = [positions, tokenizer.model_max_length]
-        return min((n for n in limits if n is not None and 0 < n < SANE), default=None)
+        return min(
+            (int(n) for n in limits if isinstance(n, (int, float)) and 0 < n < SANE), default=None
+        )
     if positions is not None and asked > positions:
         raise ConfigurationError(
             f"--max-length {asked}: the model has positions for {positions} tokens"

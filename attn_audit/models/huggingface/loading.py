@@ -14,8 +14,10 @@ from attn_audit.models.huggingface.failures import loading
 from attn_audit.models.huggingface.locating import Checkpoint, fingerprint, locate
 from attn_audit.models.huggingface.options import LoadingOptions
 from attn_audit.models.huggingface.provenance import Details, Provenance
-from attn_audit.models.huggingface.quiet import quiet
+from attn_audit.models.huggingface.quiet import quiet, silenced
 from attn_audit.models.huggingface.weights import load_weights, require_complete, require_finite
+
+TRIAL = "A text, and all that stands around it."
 
 
 def load_classifier(
@@ -68,8 +70,9 @@ def _load_tokenizer(checkpoint: Checkpoint) -> Any:
     from transformers import AutoTokenizer
 
     if _has_tokenizer(checkpoint):
-        with loading(checkpoint.location, "its tokenizer"):
+        with loading(checkpoint.location, "its tokenizer"), silenced():
             tokenizer = AutoTokenizer.from_pretrained(checkpoint.name, **checkpoint.arguments)
+            tokenizer(TRIAL)  # what does not fit together shows itself here, and not on the way
         # Without its vocabulary the library makes a tokenizer that knows no word, and says nothing.
         files = tokenizer.vocab_files_names.values()
         if not files or any(checkpoint.holds(name) for name in files):

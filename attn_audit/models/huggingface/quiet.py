@@ -1,5 +1,6 @@
 """The libraries' own progress bars, warnings and messages, kept off the terminal."""
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,6 +14,21 @@ def quiet() -> Iterator[None]:
         warnings.simplefilter("ignore")
         _silence_hub(restored)
         _silence_transformers(restored)
+        yield
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Let nothing reach the terminal that libraries in other languages write past Python.
+
+    Their panics come with a stack, and their warnings with text from the model's files as it is.
+    """
+    with open(os.devnull, "wb") as nowhere, ExitStack() as restored:  # noqa: PTH123 - a device
+        for stream in (1, 2):
+            kept = os.dup(stream)
+            restored.callback(os.close, kept)
+            restored.callback(os.dup2, kept, stream)
+            os.dup2(nowhere.fileno(), stream)
         yield
 
 

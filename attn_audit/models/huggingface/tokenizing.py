@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from attn_audit.data.example import Example
+from attn_audit.models.huggingface.failures import not_panicking
 from attn_audit.models.huggingface.quiet import quiet
 
 TEXT = 0
@@ -38,7 +39,8 @@ def tokenize(tokenizer: Any, examples: Sequence[Example], max_length: int | None
     """
     if not examples:
         return []
-    with quiet():
+    location = str(getattr(tokenizer, "name_or_path", "") or "in memory")
+    with quiet(), not_panicking(location):
         if tokenizer.is_fast:
             return _with_offsets(tokenizer, examples, max_length)
         return [_without_offsets(tokenizer, example, max_length) for example in examples]

@@ -1,17 +1,21 @@
 """A model's weights: there, complete, of the right shapes, and finite."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from attn_audit.data.quoting import listed
+from attn_audit.data.quoting import listed, quoted
 from attn_audit.errors import InvalidWeightsError, UnreadableCheckpointError, UnsupportedModelError
+from attn_audit.models.huggingface.announced import bounded
+from attn_audit.models.huggingface.configuration import read_json
 from attn_audit.models.huggingface.failures import loading
 from attn_audit.models.huggingface.locating import Checkpoint
 
 WEIGHTS = "model*.safetensors"
+INDEX = "model.safetensors.index.json"
 
 
 def require_safetensors(checkpoint: Checkpoint, safe: str, pickled: str) -> None:
@@ -59,7 +63,8 @@ def load_weights(
     from transformers import AutoModelForSequenceClassification
 
     require_safetensors(checkpoint, WEIGHTS, "pytorch_model*.bin")
-    with loading(checkpoint.location, "its weights"):
+    _require_parts_inside(checkpoint)
+    with loading(checkpoint.location, "its weights"), bounded(checkpoint):
         module, info = AutoModelForSequenceClassification.from_pretrained(
             checkpoint.name,
             config=config,
@@ -71,6 +76,18 @@ def load_weights(
         )
     _require_shapes(checkpoint.location, info["mismatched_keys"])
     return module, set(info["missing_keys"])
+
+
+def _require_parts_inside(checkpoint: Checkpoint) -> None:
+    """The parts that an index names lie beside it."""
+    if not checkpoint.holds(INDEX):
+        return
+    named = read_json(checkpoint, INDEX).get("weight_map")
+    for part in named.values() if isinstance(named, dict) else (named,):
+        if not isinstance(part, str) or Path(part).name != part or "\\" in part:
+            raise UnreadableCheckpointError(
+                checkpoint.location, f"its {INDEX} names {quoted(part)}, which is no file beside it"
+            )
 
 
 def require_complete(location: str, missing: Iterable[str]) -> None:
