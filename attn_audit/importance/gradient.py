@@ -6,6 +6,7 @@ from torch import Tensor
 
 from attn_audit.models.base import AuditedModel, Batch
 from attn_audit.models.task import TaskKind
+from attn_audit.models.validity import require_finite
 from attn_audit.shapes import Logits
 
 
@@ -40,6 +41,7 @@ def gradient_importance(model: AuditedModel, batch: Batch) -> Float[Tensor, "bat
         )
         contribution = (gradient.double() * embeddings.detach().double()).sum(dim=-1)
         total += scales[:, i, None] * batch.sum_over_units(contribution).abs()
+    require_finite(batch, total, "gradient")
     return total * batch.unit_mask
 
 

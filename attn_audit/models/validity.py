@@ -18,8 +18,8 @@ def require_numbers(batch: Batch, reading: Reading) -> None:
     Raises:
         InvalidOutputError: A logit of an answer that is allowed, or a weight, is no finite number.
     """
-    _require(batch, reading.logits.masked_fill(~allowed_answers(batch, reading), 0), "output")
-    _require(batch, reading.attention.flatten(1), "attention")
+    require_finite(batch, reading.logits.masked_fill(~allowed_answers(batch, reading), 0), "output")
+    require_finite(batch, reading.attention.flatten(1), "attention")
 
 
 def allowed_answers(batch: Batch, reading: Reading) -> Bool[Tensor, "batch label"]:
@@ -34,7 +34,17 @@ def allowed_answers(batch: Batch, reading: Reading) -> Bool[Tensor, "batch label
     return torch.tensor(allowed, device=reading.logits.device)
 
 
-def _require(batch: Batch, values: Float[Tensor, "batch any"], what: str) -> None:
+def require_finite(batch: Batch, values: Float[Tensor, "batch any"], what: str) -> None:
+    """Refuse values that are NaN or infinite, and name the first example that has one.
+
+    Args:
+        batch: What was read.
+        values: Of each example.
+        what: What messages call them.
+
+    Raises:
+        InvalidOutputError: A value is no finite number.
+    """
     wrong = ~values.isfinite().all(dim=-1)
     if bool(wrong.any()):
         first = int(wrong.int().argmax())

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from attn_audit.data.fields import FieldNames
-from attn_audit.data.quoting import one_line
+from attn_audit.data.quoting import listed, one_line
 from attn_audit.data.rows import Row
-from attn_audit.errors import UnreadableDataError
+from attn_audit.errors import RowError, UnreadableDataError
 from attn_audit.locations import AnyPath
 
 ROWS_AT_ONCE = 1024
@@ -20,7 +20,7 @@ def parquet_rows(path: AnyPath, name: str, fields: FieldNames) -> Iterator[Row]:
         fields: Which columns to read.
 
     Raises:
-        RowError: There is no column of texts.
+        RowError: There is no column of texts, or several have one name.
         UnreadableDataError: It is no Parquet file, or a damaged one.
     """
     import pyarrow
@@ -37,6 +37,8 @@ def _rows(path: AnyPath, name: str, fields: FieldNames) -> Iterator[Row]:
     with path.open("rb") as opened, ParquetFile(opened) as file:
         names = list(file.schema_arrow.names)
         columns = fields.wanted(names, name)
+        if len(set(columns)) < len(columns):
+            raise RowError(name, f"it has columns of one name: {listed(columns)}")
         batches = file.iter_batches(batch_size=ROWS_AT_ONCE, columns=columns)
         values = (row for batch in batches for row in batch.to_pylist())
         for number, row in enumerate(values, start=1):
