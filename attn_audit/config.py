@@ -30,6 +30,9 @@ DEFAULT_POLICY = "default"
 
 _PATHS = ("model", "data", "vocabulary", "output", "figures", "records", "policy", "run_dir")
 
+_WRITTEN = ("output", "figures", "records", "run_dir")
+"""Of these, what is written."""
+
 _REFUSED = "not_as_it_should_be"
 """Type of the validation errors whose message is ours, and says all but what was given."""
 
@@ -144,19 +147,19 @@ class AuditSettings(BaseModel):
     unit: Literal["token", "word"] = "token"
     removal: Literal["mask", "delete"] | None = None
     """None: by mask where that is exact, else by deletion."""
-    permutations: Annotated[int, Field(ge=1, strict=True)] = 100
+    permutations: Annotated[int, Field(ge=1, le=10**5, strict=True)] = 100
     epsilon: Annotated[float, Field(ge=1e-4, lt=1, strict=True)] | None = None
     """None: 0.01 for single texts, 0.05 for pairs, as in the paper."""
     method: Literal["auto", "exact", "gradient"] = "auto"
-    iterations: Annotated[int, Field(ge=1, strict=True)] = 500
-    restarts: Annotated[int, Field(ge=1, strict=True)] = 5
+    iterations: Annotated[int, Field(ge=1, le=10**5, strict=True)] = 500
+    restarts: Annotated[int, Field(ge=1, le=1000, strict=True)] = 5
 
     seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     batch_size: Annotated[
         Annotated[int, Field(ge=1)] | Literal["auto"], BeforeValidator(_number_or("auto"))
     ] = "auto"
-    threads: Annotated[int, Field(ge=1, strict=True)] | None = None
+    threads: Annotated[int, Field(ge=1, le=1024, strict=True)] | None = None
 
     output: Annotated[tuple[str, ...], BeforeValidator(_alone_or_several)] = ()
     """Where the report goes, in as many formats as there are files; empty: standard output."""
@@ -296,7 +299,25 @@ def _read(file: Path, *, is_discovered: bool) -> dict[str, Any]:
             hint="Name the file with --config if you trust it.",
         )
     require_known(content, KEYS, str(file), "setting")
+    if is_discovered:
+        _require_outputs_inside(file, content)
     return {key: _relative_to(file.parent, key, value) for key, value in content.items()}
+
+
+def _require_outputs_inside(file: Path, content: Mapping[str, Any]) -> None:
+    """Nothing is written outside of a folder because of a file that lay in it."""
+    folder = file.parent.resolve()
+    for key in _WRITTEN:
+        value = content.get(key)
+        for name in value if isinstance(value, list) else [value]:
+            if not isinstance(name, str) or "\0" in name:
+                continue
+            if not (folder / name).resolve().is_relative_to(folder):
+                raise ConfigurationError(
+                    f"{file}: {key} = {name!r} lies outside of its folder, and this file was "
+                    "found, not named",
+                    hint="Name the file with --config if you trust it.",
+                )
 
 
 def _relative_to(folder: Path, key: str, value: object) -> object:

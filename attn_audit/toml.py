@@ -7,6 +7,9 @@ from typing import Any
 
 from attn_audit.errors import ConfigurationError, nearest
 
+MAX_BYTES = 2**20
+"""What people write by hand is never longer than 1 MiB."""
+
 
 def read_toml(file: Path, flag: str, kind: str) -> dict[str, Any]:
     """The content of a file that a flag names.
@@ -17,13 +20,18 @@ def read_toml(file: Path, flag: str, kind: str) -> dict[str, Any]:
         kind: `configuration`.
 
     Raises:
-        ConfigurationError: It is missing, unreadable or no TOML; says in which line.
+        ConfigurationError: It is missing, unreadable, too long or no TOML; says in which line.
     """
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        with file.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            problem = f"it is longer than {MAX_BYTES >> 20} MiB"
+            raise ConfigurationError(f"cannot read the {kind} {file}: {problem}")
+        return tomllib.loads(content.decode("utf-8").replace("\r\n", "\n"))
     except FileNotFoundError:
         raise ConfigurationError(f"{flag} {file}: there is no such file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # also of numbers of 4,300 digits
         raise ConfigurationError(f"cannot read the {kind} {file}: {error}") from None
 
 
