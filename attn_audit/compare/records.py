@@ -52,6 +52,8 @@ def opened_records(report: Report, path: Path) -> Iterator[RecordTable]:
 
 def _verify(file: Path, sha256: str, report: Path) -> None:
     hint = "Without them, summaries can be compared: `--allow-different-data`."
+    if file.exists() and not file.is_file():  # a device or pipe has no end
+        raise ReportError(report, f"its records {file} are no file", hint=hint)
     try:
         found = sha256_of(file)
     except OSError as error:

@@ -5,8 +5,12 @@ from typing import Any, Final, Literal
 
 from pydantic import ConfigDict, ValidationError
 
+from attn_audit.errors import ReportError
+from attn_audit.results.consistent import contradictions
 from attn_audit.results.description import ModelDescription
+from attn_audit.results.shown import Shown
 from attn_audit.results.stored import (
+    MAKE_AGAIN,
     malformed,
     publish_hash,
     read_stored,
@@ -163,6 +167,11 @@ class Report(Value):
     records: RecordsFile | None
     run: Run | None
 
+    @property
+    def shown_records(self) -> tuple[dict[str, Any], ...]:
+        """The records that it holds itself, for people to look at."""
+        return (*(telling.record for telling in self.telling_examples), *self.sampled_examples)
+
     def to_json(self) -> str:
         """The report as JSON text, its hash in it: the same bytes for the same report."""
         return to_stored(self.model_dump(mode="json"))
@@ -181,7 +190,11 @@ class Report(Value):
         content, sha256 = read_stored(path, SCHEMA_VERSION)
         try:
             report = Report.model_validate(content)
+            for record in report.shown_records:
+                Shown.model_validate(record)
         except ValidationError as error:
             raise malformed(path, error) from None
+        for problem in contradictions(report):
+            raise ReportError(path, problem, hint=MAKE_AGAIN)
         require_unedited(path, content, sha256)
         return report

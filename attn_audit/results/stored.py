@@ -20,6 +20,9 @@ HASH: Final = "content_sha256"
 NAME_IT = "Name what `--output` of an audit wrote as .json."
 MAKE_AGAIN = "Use the file that the audit wrote, or audit again."
 
+MAX_BYTES: Final = 2**26
+"""Of a report: 64 MiB. It holds sums and a bounded sample, whatever was audited."""
+
 _ENDS_EARLY = "the file ends early: it was not written or copied whole"
 
 
@@ -127,7 +130,11 @@ def publish_hash(schema: dict[str, Any]) -> None:
 
 def _parse(path: Path) -> Any:
     try:
-        text = path.read_bytes().decode("utf-8")
+        with path.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ReportError(path, f"it is longer than {MAX_BYTES >> 20} MiB", hint=NAME_IT)
+        text = content.decode("utf-8")
     except OSError as error:
         raise ReportError(path, (error.strerror or str(error)).lower(), hint=NAME_IT) from None
     except UnicodeDecodeError as error:

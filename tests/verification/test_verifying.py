@@ -70,6 +70,10 @@ def _add(name: str, amount: float) -> Change:
     return lambda row: row.update({name: row[name] + amount})
 
 
+def _doubled(name: str) -> Change:
+    return lambda row: row.update({name: [2 * value for value in row[name]]})
+
+
 def _single_unit(row: dict[str, Any]) -> None:
     """A witness that is farther away than any can be while the output stays."""
     row["adversarial_attention"] = [0.0] * row["n_units"]
@@ -82,7 +86,7 @@ def _single_unit(row: dict[str, Any]) -> None:
         (_add("max_jsd", 0.01), "divergence", "max_jsd"),
         (_add("adversarial_distance", -0.001), "output distance", "adversarial_distance"),
         (_set("adversarial_attention", None), "kept where one was found", "adversarial_attention"),
-        (_set("adversarial_attention", [1.0]), "is a distribution", "adversarial_attention"),
+        (_doubled("adversarial_attention"), "is a distribution", "adversarial_attention"),
         (_single_unit, "divergence", "max_jsd"),
         (_swap("attention"), "attention", "attention["),
         (_swap("attention"), "taus and p-values", "tau_attention_"),
