@@ -42,7 +42,7 @@ def p_values(pairs: PairCounts) -> Float64[np.ndarray, " batch"]:
     untied = (pairs.x.pairs == 0) & (pairs.y.pairs == 0)
     few = untied & (pairs.n <= LARGEST_EXACT_N)
     extreme = untied & (smaller <= 1) & ~few
-    p = np.array([erfc(abs(z) / sqrt(2)) for z in _z_scores(pairs).tolist()])
+    p = np.array([erfc(value) for value in (np.abs(_z_scores(pairs)) / sqrt(2)).tolist()])
     p[few] = _exact_p_values()[pairs.n[few], smaller[few]]
     p[extreme] = [_extreme_p_value(int(n)) for n in (pairs.n - smaller)[extreme]]
     return p

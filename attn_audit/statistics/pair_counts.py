@@ -56,7 +56,7 @@ def count_pairs(
     Sorted by x, then y, the discordant pairs are those that y has in the wrong order.
 
     Args:
-        x_ranks: Dense ranks of one measure, each below n.
+        x_ranks: Dense ranks of one measure: from 0, without gaps.
         y_ranks: Dense ranks of the other.
         lengths: Number of units n in each row; what stands behind them is ignored.
 
@@ -76,9 +76,12 @@ def count_pairs(
     x = _with_distinct_padding(x_ranks.astype(packed, copy=False), lengths)
     y = _with_distinct_padding(y_ranks.astype(packed, copy=False), lengths)
     both = np.sort(x << bits | y, axis=1)
-    joint, of_x, of_y = _ties(both, both >> bits, np.sort(y, axis=1))
     discordant = count_inversions(both & ((1 << bits) - 1))
-    return PairCounts(lengths.astype(np.int64), discordant, joint.pairs, of_x, of_y)
+    of_x, of_y = _ties(x), _ties(y)
+    joint = np.zeros_like(of_x.pairs)
+    are_tied = np.flatnonzero((of_x.pairs > 0) & (of_y.pairs > 0))
+    joint[are_tied] = _equal_pairs(both[are_tied])
+    return PairCounts(lengths.astype(np.int64), discordant, joint, of_x, of_y)
 
 
 def _with_distinct_padding(
@@ -89,27 +92,32 @@ def _with_distinct_padding(
     return np.where(position < lengths.astype(ranks.dtype)[:, None], ranks, position)
 
 
-def _ties(*ascending: Int[np.ndarray, "batch unit"]) -> list[Ties]:
-    """One result for each argument; they are counted together because calls cost more than rows."""
-    stacked = np.concatenate(ascending)
-    t, rows = _tied_groups(stacked)
+def _ties(ranks: Int[np.ndarray, "batch unit"]) -> Ties:
+    """Of one side, from how often each rank occurs.
 
-    def per_row(terms: Int[np.ndarray, " group"]) -> Int[np.ndarray, "side batch"]:
-        sums = np.bincount(rows, terms, minlength=len(stacked))
-        return sums.astype(np.int64).reshape(len(ascending), -1)
+    Every tie lowers the ranks behind it, as there are no gaps: where nothing is tied they sum up to
+    what 0, 1, 2, ... do, and only there.
+    """
+    n_rows, width = ranks.shape
+    pairs, cubic = np.zeros((2, n_rows), dtype=np.int64)  # sums of t (t - 1) and t^2 (t - 1)
+    are_tied = np.flatnonzero(ranks.sum(axis=1) != width * (width - 1) // 2)
+    flat = ranks[are_tied] + np.arange(0, len(are_tied) * width, width)[:, None]
+    t = np.bincount(flat.ravel(), minlength=flat.size).reshape(flat.shape)
+    squares = t * t
+    sum_of_squares = squares.sum(axis=1)
+    pairs[are_tied] = sum_of_squares - width
+    cubic[are_tied] = np.einsum("ij,ij->i", squares, t) - sum_of_squares
+    return Ties(pairs // 2, cubic - 2 * pairs, 2 * cubic + 5 * pairs)
 
-    pairs = t * (t - 1)
-    sums = per_row(pairs // 2), per_row(pairs * (t - 2)), per_row(pairs * (2 * t + 5))
-    return [Ties(*side) for side in zip(*sums, strict=True)]
 
-
-def _tied_groups(
-    ascending: Int[np.ndarray, "batch unit"],
-) -> tuple[Int[np.ndarray, " group"], Int[np.ndarray, " group"]]:
-    """How many units each group of two or more equal ones has, and in which row it stands."""
+def _equal_pairs(ascending: Int[np.ndarray, "batch unit"]) -> Int[np.ndarray, " batch"]:
+    """How many pairs of each row are equal: each repetition pairs with all before it."""
     is_repeated = np.zeros(ascending.shape, dtype=bool)
     is_repeated[:, 1:] = ascending[:, 1:] == ascending[:, :-1]
     repeated = np.flatnonzero(is_repeated)
     is_second = np.diff(repeated, prepend=-1) > 1  # a row's first unit is never repeated
     sizes = 1 + np.diff(np.flatnonzero(is_second), append=len(repeated))
-    return sizes, repeated[is_second] // ascending.shape[1]
+    rows = repeated[is_second] // ascending.shape[1]
+    sums = np.bincount(rows, sizes * (sizes - 1) // 2, minlength=len(ascending))
+    pairs: np.ndarray = sums.astype(np.int64)
+    return pairs
