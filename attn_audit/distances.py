@@ -144,4 +144,4 @@ def pair_term(a: Float[Tensor, "*#batch"], w: Float[Tensor, "*#batch"]) -> Float
 
 def _x_log_x(x: Tensor) -> Tensor:
     """Times its logarithm, 0 at 0. On CPU `torch.xlogy` and `entr` are six times slower."""
-    return x * x.clamp_min(torch.finfo(x.dtype).tiny).log()
+    return x.clamp_min(torch.finfo(x.dtype).tiny).log_().mul_(x)

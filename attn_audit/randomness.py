@@ -41,20 +41,19 @@ def example_keys(seed: int, example_ids: Sequence[str], check: str) -> Keys:
         np.True_
     """
     prefix = f"{seed}\0{check}\0"
-    digests = (
-        hashlib.blake2b((prefix + example_id).encode("utf-8", "surrogatepass"), digest_size=8)
-        for example_id in example_ids
-    )
-    return np.array([int.from_bytes(d.digest(), "little") for d in digests], dtype=np.uint64)
+    names = ((prefix + example_id).encode("utf-8", "surrogatepass") for example_id in example_ids)
+    digests = [hashlib.blake2b(name, digest_size=8).digest() for name in names]
+    return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
 
 
 def _mix(values: np.ndarray) -> np.ndarray:
     """SplitMix64's finaliser, in place."""
-    values ^= values >> np.uint64(30)
+    shifted = values >> np.uint64(30)
+    values ^= shifted
     values *= np.uint64(0xBF58476D1CE4E5B9)
-    values ^= values >> np.uint64(27)
+    values ^= np.right_shift(values, np.uint64(27), out=shifted)
     values *= np.uint64(0x94D049BB133111EB)
-    values ^= values >> np.uint64(31)
+    values ^= np.right_shift(values, np.uint64(31), out=shifted)
     return values
 
 

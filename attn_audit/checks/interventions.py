@@ -16,10 +16,10 @@ def is_measured(audited: AuditedBatch) -> Bool[np.ndarray, " batch"]:
 
 def statuses_of_interventions(audited: AuditedBatch) -> list[str]:
     """The status of each example, for a check that moves attention among units."""
-    statuses = []
-    for can_move, has_mass in zip(
-        audited.can_move.tolist(), audited.has_mass.tolist(), strict=True
-    ):
-        reasons = [] if can_move else [Status.SINGLE_UNIT]
-        statuses.append(join_statuses(reasons if has_mass else [*reasons, Status.NO_AUDITED_MASS]))
+    statuses = [str(Status.MEASURED)] * len(audited.batch)
+    for i in np.flatnonzero(~is_measured(audited)).tolist():
+        reasons = [] if audited.can_move[i] else [Status.SINGLE_UNIT]
+        statuses[i] = join_statuses(
+            reasons if audited.has_mass[i] else [*reasons, Status.NO_AUDITED_MASS]
+        )
     return statuses

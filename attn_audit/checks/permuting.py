@@ -63,5 +63,6 @@ def permuted_divergences(
         shown = audited.explain(permuted(audited, audited.attention, order))
         return jensen_shannon_divergence(shown, own)
     # All rows alike: the explanation is permuted as they are, and its entropy stays.
-    mixed = own.expand(-1, order.shape[1], -1).gather(-1, order).add_(own).div_(2)
+    half = own / 2
+    mixed = half.expand(-1, order.shape[1], -1).gather(-1, order).add_(half)
     return (entropy(mixed) - entropy(own)).clamp_min(0)
