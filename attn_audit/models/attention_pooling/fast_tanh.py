@@ -19,4 +19,5 @@ def fast_tanh(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """
     if torch.is_grad_enabled() or values.device.type != "cpu":
         return values.tanh()
-    return (values * 2).sigmoid_().mul_(2).sub_(1)
+    logistic = (values * 2).sigmoid_()
+    return torch.add(logistic.new_tensor(-1), logistic, alpha=2, out=logistic)

@@ -1,7 +1,7 @@
 """Which way to the logits of erased texts: every single unit at once, or each text by itself."""
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from attn_audit.models.attention_pooling.batch import TokenBatch
@@ -26,27 +26,19 @@ def erased_logits(
     Returns:
         Every variant's; -inf for answers that an example does not allow.
     """
-    left_out = _left_out(batch.unit_mask, keep)
-    if left_out is None:
-        logits = logits_of_shorter_texts(network, batch, keep)
-    else:
+    if _is_each_in_turn(batch.unit_mask, keep):
         logits = logits_without_each_unit(network, batch)
-        logits = logits.take_along_dim(left_out.unsqueeze(-1), dim=1)
+    else:
+        logits = logits_of_shorter_texts(network, batch, keep)
     return mask_candidates(logits, batch.allowed)
 
 
-def _left_out(
-    unit_mask: UnitMask, keep: Bool[Tensor, "batch variant unit"]
-) -> Int[Tensor, "batch variant"] | None:
-    """The one unit that each variant leaves out, from 1; 0 for none. None if one leaves out more.
-
-    None also if there are few variants: computing all that leave out a unit would be a waste.
-    """
-    if keep.shape[1] < unit_mask.shape[1]:
-        return None
-    absent = keep.logical_not().logical_and_(unit_mask.unsqueeze(1))
-    first = absent.view(torch.uint8).argmax(dim=-1, keepdim=True)  # booleans have no argmax
-    is_any = absent.gather(2, first)
-    if bool(absent.scatter_(2, first, False).any()):
-        return None
-    return torch.where(is_any, first + 1, 0).squeeze(-1)
+def _is_each_in_turn(unit_mask: UnitMask, keep: Bool[Tensor, "batch variant unit"]) -> bool:
+    """Whether the variants are the whole text, and then without its first, second, ... unit."""
+    n_units = unit_mask.shape[1]
+    if keep.shape[1] != n_units + 1:
+        return False
+    each = torch.ones_like(keep[0])
+    each[1:].fill_diagonal_(False)
+    differs = (keep != each).logical_and_(unit_mask.unsqueeze(1))
+    return not bool(differs.any())

@@ -45,10 +45,10 @@ def logits_without_each_unit(
         batch: Whole texts.
 
     Returns:
-        What stands beyond a text's last unit has no meaning.
+        Beyond a text's last unit those of the whole text.
     """
     shape = (len(batch), batch.unit_mask.shape[1] + 1, network.architecture.n_logits)
-    out = torch.zeros(shape, dtype=network.readout.output.weight.dtype, device=batch.lengths.device)
+    out = network.readout.output.weight.new_empty(shape)
     encoder = network.architecture.encoder
     max_positions = MAX_POSITIONS * (2 if encoder is EncoderKind.AVERAGE else 1)
     for rows in full_batches(batch.lengths, max_positions):
@@ -56,4 +56,5 @@ def logits_without_each_unit(
         pooled = WITHOUT_EACH_UNIT[encoder](network, texts)
         logits = network.readout.logits(pooled.transpose(0, 1).to(out.dtype), texts.question)
         out[rows, : logits.shape[1]] = logits
+    out[:, 1:] = torch.where(batch.unit_mask.unsqueeze(-1), out[:, 1:], out[:, :1])
     return out

@@ -40,42 +40,46 @@ def ways_taken(
     return taken
 
 
-def random_variants(batch: Batch, n_variants: int, n_absent: int) -> Tensor:
-    torch.manual_seed(0)
+def each_in_turn(batch: Batch) -> Tensor:
+    """The whole text, and then without its first, second, ... unit."""
     n_units = batch.unit_mask.shape[1]
-    keep = torch.ones(len(batch), n_variants, n_units, dtype=torch.bool)
-    absent = torch.rand(keep.shape).argsort(dim=-1)[..., :n_absent]
-    return keep.scatter(2, absent, False)
+    keep = torch.ones(len(batch), n_units + 1, n_units, dtype=torch.bool)
+    keep[:, 1:] = ~torch.eye(n_units, dtype=torch.bool)
+    return keep
 
 
-def test_one_unit_at_most_is_left_out_at_once_in_any_order(
-    model: AttentionPoolingModel, batch: Batch, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("padding_is_kept", [True, False])
+def test_each_unit_in_turn_is_left_out_at_once(
+    model: AttentionPoolingModel,
+    batch: Batch,
+    padding_is_kept: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    n_units = batch.unit_mask.shape[1]
-    keep = torch.cat([random_variants(batch, n_units, 1), random_variants(batch, 2, 0)], dim=1)
+    keep = each_in_turn(batch)
+    if not padding_is_kept:
+        keep &= batch.unit_mask.unsqueeze(1)
     assert ways_taken(model, batch, keep, monkeypatch) == ["logits_without_each_unit"]
     one_by_one = torch.cat([model.erase(batch, keep[:, [v]]) for v in range(keep.shape[1])], dim=1)
     torch.testing.assert_close(model.erase(batch, keep), one_by_one, rtol=1e-5, atol=1e-5)
 
 
-def test_padding_counts_as_kept(
-    model: AttentionPoolingModel, batch: Batch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    n_units = batch.unit_mask.shape[1]
-    keep = random_variants(batch, n_units, 0) & batch.unit_mask.unsqueeze(1)
-    assert ways_taken(model, batch, keep, monkeypatch) == ["logits_without_each_unit"]
-
-
 def test_two_units_are_left_out_text_by_text(
     model: AttentionPoolingModel, batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep = random_variants(batch, 9, 1)
-    keep[-1, -1, :2] = False
+    keep = each_in_turn(batch)
+    keep[-1, 1, :2] = False
+    assert ways_taken(model, batch, keep, monkeypatch) == ["logits_of_shorter_texts"]
+
+
+def test_another_order_is_left_out_text_by_text(
+    model: AttentionPoolingModel, batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = each_in_turn(batch).flip(1)
     assert ways_taken(model, batch, keep, monkeypatch) == ["logits_of_shorter_texts"]
 
 
 def test_a_few_variants_are_not_worth_all(
     model: AttentionPoolingModel, batch: Batch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep = random_variants(batch, batch.unit_mask.shape[1] - 1, 1)
+    keep = each_in_turn(batch)[:, :-1]
     assert ways_taken(model, batch, keep, monkeypatch) == ["logits_of_shorter_texts"]
