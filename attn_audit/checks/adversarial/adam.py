@@ -1,17 +1,17 @@
-"""Adam with the largest second moment (AMSGrad), in few calls and with nothing around them."""
+"""Adam with the largest second moment (AMSGrad): PyTorch's, without the optimiser around it."""
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
 LEARNING_RATE = 0.01
 """Source: the paper's released code."""
 
-BETAS = (0.9, 0.999)
-EPSILON = 1e-8
-
 
 class Adam:
-    """Does what `torch.optim.Adam(lr=0.01, amsgrad=True)` does to one tensor.
+    """Does what `torch.optim.Adam(lr=0.01, amsgrad=True, fused=True)` does to one tensor.
+
+    That class looks after hooks, groups and graphs, which costs as much again as the step itself.
 
     Source: Kingma & Ba (2015), algorithm 1; Reddi, Kale & Kumar (2018), algorithm 2.
     """
@@ -20,13 +20,11 @@ class Adam:
         """Start.
 
         Args:
-            parameter: Changed in place by each step.
+            parameter: Contiguous; changed in place by each step.
         """
-        self._parameter = parameter
-        self._first, self._second, self._largest, self._scratch = (
-            torch.zeros_like(parameter) for _ in range(4)
-        )
-        self._n_steps = 0
+        self._parameters = [parameter]
+        self._first, self._second, self._largest = ([torch.zeros_like(parameter)] for _ in range(3))
+        self._steps = [torch.zeros((), dtype=torch.float32, device=parameter.device)]
 
     def step(self, gradient: Tensor) -> None:
         """One step down the gradient.
@@ -34,11 +32,19 @@ class Adam:
         Args:
             gradient: Of what is to become small, in the parameter.
         """
-        self._n_steps += 1
-        bias_1, bias_2 = (1 - beta**self._n_steps for beta in BETAS)
-        self._first.lerp_(gradient, 1 - BETAS[0])
-        self._second.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
-        torch.maximum(self._largest, self._second, out=self._largest)
-        # Both bias corrections go into the two scalars: root / sqrt(bias_2) + EPSILON.
-        root = torch.sqrt(self._largest, out=self._scratch).add_(EPSILON * bias_2**0.5)
-        self._parameter.addcdiv_(self._first, root, value=-LEARNING_RATE * bias_2**0.5 / bias_1)
+        adam(
+            self._parameters,
+            [gradient.contiguous()],  # the fused step goes through all tensors alike
+            self._first,
+            self._second,
+            self._largest,
+            self._steps,
+            fused=True,
+            amsgrad=True,
+            beta1=0.9,
+            beta2=0.999,
+            lr=LEARNING_RATE,
+            weight_decay=0.0,
+            eps=1e-8,
+            maximize=False,
+        )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
+from torch.nn.functional import hardshrink
 
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.models.base import LinearReadout
@@ -36,8 +37,8 @@ def replayed_penalty(audited: AuditedBatch, epsilon: float) -> Penalty:
     dtype = audited.reading.attention.dtype
 
     def penalise(p: Weights, pull: Weights) -> Distances:
-        weights = p.permute(3, 0, 1, 2).clone(memory_format=torch.contiguous_format).to(dtype)
-        weights.requires_grad_()
+        # No copy: replays that need another layout make their own, others are faster without.
+        weights = p.permute(3, 0, 1, 2).to(dtype).detach().requires_grad_()
         with torch.enable_grad():
             logits = audited.reading.replay(weights)
         distance, slope = _distance_and_slope(audited, logits.detach().transpose(0, 1), epsilon)
@@ -80,12 +81,14 @@ def _distance_and_slope(
     gap = moved - audited.probabilities
     if gap.shape[-1] == 1:
         distance = gap[..., 0].abs()
-        slope = torch.addcmul(moved, moved, moved, value=-1).mul_(gap.sign_())
+        # The sign of what exceeds epsilon, 0 within.
+        side = hardshrink(gap, epsilon).sign_()
+        slope = torch.addcmul(moved, moved, moved, value=-1).mul_(side)
     else:
         distance = task.distance(gap, torch.zeros_like(gap))
-        slope = _back_through_link(task, moved, gap.sign_())
-    costs = distance > epsilon
-    return distance, slope.mul_(costs.unsqueeze(-1)).mul_(PENALTY / len(logits))
+        costs = (distance > epsilon).to(gap.dtype)
+        slope = _back_through_link(task, moved, gap.sign_()).mul_(costs.unsqueeze(-1))
+    return distance, slope.mul_(PENALTY / len(logits))
 
 
 def _back_through_link(task: Task, p: Tensor, side: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.replaying import in_every_row
 from attn_audit.distances import MAX_JSD, jensen_shannon_divergence, pair_term
 
-MAX_WEIGHTS = 4_000_000
+MAX_WEIGHTS = 2**18
 """Weights of all rows in one replay: what bounds the memory of long texts."""
 
 

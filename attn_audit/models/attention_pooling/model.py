@@ -133,7 +133,8 @@ class AttentionPoolingModel(AuditedModel):
         def replay(
             weights: Float[Tensor, "batch variant row unit"],
         ) -> Float[Tensor, "batch variant label"]:
-            logits = self.network.replay(weights[:, :, 0].to(values.dtype), values, batch.question)
+            own_row = weights.squeeze(2).to(values.dtype)
+            logits = self.network.replay(own_row, values, batch.question)
             return mask_candidates(logits, batch.allowed)
 
         rows = attention.unsqueeze(1)

@@ -66,9 +66,8 @@ class AttentionPoolingNetwork(nn.Module):
         question: Question | None,
     ) -> Float[Tensor, "batch variant label"]:
         """Logits under any attention weights over the units."""
-        if unit_values.shape[-1] == 1:
-            # A matrix product with one column is slow, and its derivative slower.
-            pooled = (attention * unit_values.transpose(1, 2)).sum(dim=-1, keepdim=True)
+        if attention.requires_grad and unit_values.shape[-1] == 1:
+            pooled = _one_value_pooled(attention, unit_values)
         else:
             pooled = attention @ unit_values
         return self.readout.logits(pooled, question)
@@ -94,3 +93,15 @@ class AttentionPoolingNetwork(nn.Module):
             attention = self.weights(states, unit_mask, question)
         values = self.readout.unit_values(states)
         return self.replay(attention.unsqueeze(1), values, question).squeeze(1)
+
+
+def _one_value_pooled(
+    attention: Float[Tensor, "batch variant unit"], unit_values: Float[Tensor, "batch unit 1"]
+) -> Float[Tensor, "batch variant 1"]:
+    """The product with a single column, whose derivative is slow where it is a matrix product.
+
+    The values are laid out as the adversary's weights are, examples next to each other, so that
+    sums run along them and the gradient comes back in the same layout.
+    """
+    columns = unit_values.permute(2, 1, 0).contiguous()
+    return (attention.permute(1, 2, 0) * columns).sum(dim=1).T.unsqueeze(-1)

@@ -23,3 +23,11 @@ def test_where_there_is_no_gradient_nothing_moves() -> None:
     parameter = torch.ones(3)
     Adam(parameter).step(torch.zeros(3))
     assert parameter.equal(torch.ones(3))
+
+
+def test_a_gradient_may_have_any_layout() -> None:
+    gradient = torch.arange(6.0).reshape(2, 3)
+    expected, found = torch.zeros(2, 3), torch.zeros(2, 3)
+    Adam(expected).step(gradient)
+    Adam(found).step(gradient.T.contiguous().T)
+    assert found.equal(expected)
