@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from attn_audit.importance.portions import in_portions
 from attn_audit.models.base import AuditedModel, Batch
 from attn_audit.shapes import UnitMask
 
@@ -29,14 +30,7 @@ def leave_one_out_importance(model: AuditedModel, batch: Batch) -> Float[Tensor,
     """
     n_units = batch.unit_mask.shape[1]
     size = max(1, MAX_KEEP // ((n_units + 1) * n_units))
-    if len(batch) <= size:
-        return _importance(model, batch)
-    out = torch.zeros(batch.unit_mask.shape, dtype=torch.float64, device=model.device)
-    for start in range(0, len(batch), size):
-        part = model.collate(batch.encoded[start : start + size])
-        importance = _importance(model, part)
-        out[start : start + size, : importance.shape[1]] = importance
-    return out
+    return in_portions(_importance, model, batch, size)
 
 
 def _importance(model: AuditedModel, batch: Batch) -> Float[Tensor, "batch unit"]:

@@ -7,6 +7,7 @@ from torch import nn
 from attn_audit.engine import batch_limits as module
 from attn_audit.engine.batch_limits import (
     N_EXAMPLES,
+    N_TOKENS,
     BatchLimits,
     batch_limits,
     bytes_per_token,
@@ -15,7 +16,7 @@ from tests.tiny import tiny_model
 
 
 def test_a_small_model_gets_the_batches_that_the_device_likes() -> None:
-    assert batch_limits(tiny_model(), "auto") == BatchLimits(N_EXAMPLES, 16_384)
+    assert batch_limits(tiny_model(), "auto") == BatchLimits(N_EXAMPLES, N_TOKENS)
 
 
 def test_a_large_model_gets_smaller_batches() -> None:
@@ -54,5 +55,5 @@ def test_memory_grows_with_the_outputs_of_all_layers(part: nn.Module, n_outputs:
 
 
 def test_what_was_too_much_is_halved() -> None:
-    assert BatchLimits(N_EXAMPLES, 16_384).below(900) == BatchLimits(N_EXAMPLES, 450)
-    assert BatchLimits(N_EXAMPLES, 16_384).below(1) == BatchLimits(N_EXAMPLES, 1)
+    assert BatchLimits(N_EXAMPLES, N_TOKENS).below(900) == BatchLimits(N_EXAMPLES, 450)
+    assert BatchLimits(N_EXAMPLES, N_TOKENS).below(1) == BatchLimits(N_EXAMPLES, 1)
