@@ -28,6 +28,7 @@ from attn_audit.checks.permutation import Permutation
 from attn_audit.data.batching import length_batches
 from attn_audit.data.example import Example
 from attn_audit.data.reading import DataSource, read_examples
+from attn_audit.engine.batch_limits import BatchLimits
 from attn_audit.importance.gradient import gradient_importance
 from attn_audit.importance.leave_one_out import leave_one_out_importance
 from attn_audit.models.attention_pooling.batch import TokenBatch
@@ -42,7 +43,7 @@ LENGTHS = (20, 200, 2000)
 DOCUMENT = 180
 """Words of the documents that stand for long texts of the real kind."""
 
-BATCH_SIZE, MAX_TOKENS = 128, 16384
+LIMITS = BatchLimits()
 EPSILON = 0.01
 
 OnBatch = Callable[[AttentionPoolingModel, TokenBatch], object]
@@ -105,7 +106,7 @@ def on_model(words: argparse.Namespace) -> Run:
     if words.length != DOCUMENT or words.stage == "leave-one-out":  # quadratic in the length
         count = min(count, {20: 512, DOCUMENT: 32, 200: 32, 2000: 2}[words.length])
     encoded = model.encode(documents(texts, words.length, count))
-    order = length_batches([item.n_units for item in encoded], BATCH_SIZE, MAX_TOKENS)
+    order = length_batches([item.n_units for item in encoded], LIMITS.n_examples, LIMITS.n_tokens)
     batches = [model.collate([encoded[i] for i in rows]) for rows in order]
     stage = ON_MODELS[words.stage]
 
@@ -125,7 +126,7 @@ def documents(texts: Sequence[str], n_words: int, count: int) -> list[Example]:
 
 def on_values(stage: str, n_units: int) -> Run:
     """A stage over synthetic values, after the same on a very small batch."""
-    n_examples = max(2, min(BATCH_SIZE, MAX_TOKENS // n_units))
+    n_examples = max(2, min(LIMITS.n_examples, LIMITS.n_tokens // n_units))
     small, large = (of_stage(stage, *shape) for shape in ((2, 6), (n_examples, n_units)))
     return small, large, n_examples
 

@@ -52,9 +52,10 @@ def try_single_units(audited: AuditedBatch) -> SingleUnits:
         audited: A batch.
     """
     n_units = audited.attention.shape[-1]
-    every = torch.eye(n_units, dtype=torch.float64, device=audited.attention.device)
+    every = torch.arange(n_units, device=audited.attention.device)
     logits, divergences = [], []
-    for one_hots in torch.split(every, max(1, MAX_WEIGHTS // audited.attention.numel())):
+    for some in torch.split(every, max(1, MAX_WEIGHTS // audited.attention.numel())):
+        one_hots = F.one_hot(some, n_units).to(torch.float64)
         rows = in_every_row(audited, one_hots.expand(len(audited.batch), -1, -1))
         logits.append(audited.reading.replay(rows.to(audited.reading.attention.dtype)))
         if not audited.is_unrestricted:
