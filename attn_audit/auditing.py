@@ -14,6 +14,8 @@ from attn_audit.config import AuditSettings, validate
 from attn_audit.data.example import Example
 from attn_audit.engine.arithmetic import full_precision
 from attn_audit.engine.base import Engine, cut
+from attn_audit.engine.batch import Finding
+from attn_audit.engine.outlook import Afterwards
 from attn_audit.engine.plan import Plan
 from attn_audit.engine.running import LocalEngine
 from attn_audit.engine.stopwatch import Stopwatch
@@ -24,6 +26,7 @@ from attn_audit.formats.outputs import require_outputs
 from attn_audit.inputs import AuditedData, load_named_model
 from attn_audit.models.base import AuditedModel
 from attn_audit.models.self_check import self_check
+from attn_audit.reporting.forecasting import extrapolate_summing_up
 from attn_audit.reporting.provenance import describe_settings, describe_tool
 from attn_audit.reporting.recording import RecordsPaths
 from attn_audit.reporting.report import round_seconds
@@ -58,7 +61,7 @@ def audit(
     Args:
         model: A checkpoint, or a model in memory.
         data: A file, folder of splits or data set name, or examples in memory.
-        on_progress: Called after every batch with how far the audit is.
+        on_progress: Called after every check of every batch with how far the audit is.
         **settings: As in `attn-audit.toml`: `checks`, `split`, `limit`, `seed`, `epsilon`,
             `records`, ...; but `output` and `format`.
 
@@ -159,7 +162,8 @@ def _audit(
     if watcher.on_progress is not None:
         with stopwatch.measure("reading data"):
             sizes = data.sizes(examples)
-    engine: Engine = LocalEngine(model, plan, stopwatch, watcher, sizes)
+    try_afterwards = partial(_afterwards, subject, sizes, settings.records is not None)
+    engine: Engine = LocalEngine(model, plan, stopwatch, watcher, sizes, try_afterwards)
     if settings.engine == "ray":
         engine = _ray_engine(settings, trial, plan, watcher, sizes)
     return sum_up(
@@ -169,6 +173,19 @@ def _audit(
         Path(settings.output[0]) if settings.output else None,
         timing=stopwatch.measure("summing up"),
     )
+
+
+def _afterwards(
+    subject: Subject, sizes: Sequence[int] | None, keeps_records: bool, tried: Sequence[Finding]
+) -> Afterwards:
+    """What comes after the batches, for the time left."""
+    records = [found.record for found in tried]
+    of_sites = [record for found in tried for record in found.site_records]
+    n_examples = len(sizes or ())
+    found = extrapolate_summing_up(
+        subject, (records, of_sites), n_examples, keeps_records=keeps_records
+    )
+    return Afterwards(found.recording / n_examples, found.of_report)
 
 
 def _require_named(model: AuditedModel | None) -> None:

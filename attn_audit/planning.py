@@ -11,17 +11,17 @@ from attn_audit.data.batching import length_batches
 from attn_audit.data.example import Example
 from attn_audit.data.reading import sample_examples
 from attn_audit.engine.arithmetic import full_precision
-from attn_audit.engine.batch import Finding
+from attn_audit.engine.batch import READING, Finding
 from attn_audit.engine.batch_limits import batch_limits
 from attn_audit.engine.cost import Shape
 from attn_audit.engine.memory import restart_peak, used_memory
 from attn_audit.engine.passes import count_passes
 from attn_audit.engine.plan import SHARD_SIZE, Plan
-from attn_audit.engine.probing import READING, probe
+from attn_audit.engine.probing import probe
 from attn_audit.inputs import AuditedData, load_named_model
 from attn_audit.models.base import AuditedModel, Encoded
 from attn_audit.models.self_check import self_check
-from attn_audit.reporting.forecasting import try_summing_up
+from attn_audit.reporting.forecasting import time_summing_up
 from attn_audit.reporting.provenance import describe_settings, describe_tool
 from attn_audit.results.forecast import Forecast, StageForecast
 from attn_audit.results.subject import Subject
@@ -130,7 +130,7 @@ def _forecast(
                 peak_bytes=n_bytes if name != READING else None,
             )
         )
-    stages.append(_summing_up(subject, tried, split.n_examples, model.device.type))
+    stages.append(_summing_up(subject, settings, tried, split.n_examples, model.device.type))
     return Forecast(
         model=settings.model or "",
         data=settings.data or "",
@@ -148,16 +148,25 @@ def _forecast(
 
 
 def _summing_up(
-    subject: Subject, tried: Sequence[Finding], n_examples: int, device: str
+    subject: Subject,
+    settings: AuditSettings,
+    tried: Sequence[Finding],
+    n_examples: int,
+    device: str,
 ) -> StageForecast:
     """Of the records, on the processor; its memory is the device's only where that is the same."""
     records = [found.record for found in tried]
     site_records = [record for found in tried for record in found.site_records]
     restart_peak(device)
-    found = try_summing_up(subject, (records, site_records), n_examples)
+    found = time_summing_up(
+        subject,
+        (records, site_records),
+        n_examples,
+        keeps_records=settings.records is not None,
+    )
     return StageForecast(
         name=SUMMING_UP,
         passes=None,
-        seconds=found.seconds(n_examples),
+        seconds=found.recording + found.of_report,
         peak_bytes=used_memory(device, peak=True),
     )

@@ -25,12 +25,11 @@ class Interrupted(BaseException):
 
 def audit(folder: object, *, after: int | None = None, **settings: Any) -> Report:
     """Audit into a run directory; with `after`, interrupted after so many batches."""
-    n_batches = 0
+    finished: set[int] = set()
 
     def on_progress(progress: Progress) -> None:
-        nonlocal n_batches
-        n_batches += 1
-        if n_batches == after:
+        finished.add(progress.n_finished)
+        if len(finished - {0}) == after:
             raise Interrupted
 
     return attn_audit.audit(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from time import monotonic
 
 from rich.console import Console
@@ -54,14 +55,23 @@ def _bar(console: Console, doing: str) -> Iterator[Callable[[Progress], None]]:
         def on_progress(progress: Progress) -> None:
             seconds = monotonic() - start
             left = progress.seconds_left
-            bar.update(
-                task,
-                completed=seconds,
-                total=None if left is None else seconds + left,
-                text=so_far(progress, seconds),
-            )
+            total = None if left is None else seconds + left
+            bar.update(task, completed=seconds, total=total, text=_Said(progress, start))
 
         yield on_progress
+
+
+class _Said:
+    """What stands beside the bar, whose time left counts down until something else is said."""
+
+    def __init__(self, progress: Progress, start: float) -> None:
+        self._progress, self._start, self._said = progress, start, monotonic()
+
+    def __str__(self) -> str:
+        now, left = monotonic(), self._progress.seconds_left
+        if left is not None:
+            left = max(0.0, left - (now - self._said))
+        return so_far(replace(self._progress, seconds_left=left), now - self._start)
 
 
 def so_far(progress: Progress, seconds: float) -> str:
@@ -74,13 +84,14 @@ def so_far(progress: Progress, seconds: float) -> str:
     Example:
         >>> so_far(Progress(384, 1821, 74.6), 12.0)
         '384 of 1,821 examples, 32 a second, 1:15 left'
+        >>> so_far(Progress(0, 1821, 74.6), 1.0)
+        '0 of 1,821 examples, 1:15 left'
     """
     of_all = "" if progress.n_examples is None else f" of {progress.n_examples:,}"
     rate = progress.n_finished / max(seconds, 1e-9)
-    parts = [
-        f"{progress.n_finished:,}{of_all} examples",
-        f"{rate:.{0 if rate >= 10 else 1}f} a second",
-    ]
+    parts = [f"{progress.n_finished:,}{of_all} examples"]
+    if progress.n_finished:
+        parts.append(f"{rate:.{0 if rate >= 10 else 1}f} a second")
     if progress.seconds_left is not None:
         parts.append(f"{clock(progress.seconds_left)} left")
     return ", ".join(parts)

@@ -15,6 +15,8 @@ from attn_audit.models.task import Task, TaskKind
 from attn_audit.results.record import Record
 from attn_audit.results.site_record import SITE_FIELDS, SiteRecord
 
+READING = "reading attention"
+
 Row = TypeVar("Row")
 
 
@@ -45,11 +47,11 @@ def audit_batch(
         AttnAuditError: Of the model's output, or a check.
     """
     sites = tuple(dict.fromkeys(plan.sites))
-    with stopwatch.measure("reading attention"):
+    with stopwatch.measure(READING):
         batch = model.collate(encoded)
     parts = read_batches(model, batch, sites, plan.seed)
     findings = []
-    for part in stopwatch.timed(parts, "reading attention"):
+    for part in stopwatch.timed(parts, READING):
         findings += _audit_part(dict(zip(sites, part, strict=True)), plan, stopwatch)
     return findings
 
@@ -78,7 +80,7 @@ def _measure(audited: AuditedBatch, plan: Plan, stopwatch: Stopwatch) -> Columns
         "max_attention": or_none(largest, audited.has_mass),
     }
     for check in plan.checks:
-        with stopwatch.measure(check.id):
+        with stopwatch.measure(check.id, len(audited.ids)):
             columns |= check.run(audited)
     return columns
 

@@ -61,6 +61,10 @@ class Cost:
         of_tokens = self.per_token * shape.tokens + self.per_square * shape.squares
         return self.per_batch * shape.n_batches + of_tokens
 
+    def times(self, factor: float) -> "Cost":
+        """The same on a machine that takes so many times as long."""
+        return Cost(self.per_batch * factor, self.per_token * factor, self.per_square * factor)
+
 
 def fit_cost(shapes: Sequence[Shape], seconds: Sequence[float]) -> Cost:
     """The cost that fits what was measured, with as few terms as do and none below 0.

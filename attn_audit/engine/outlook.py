@@ -1,40 +1,88 @@
 """How much of an audit is left, in seconds."""
 
-from collections import deque
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from attn_audit.data.batching import length_batches
-from attn_audit.engine.cost import Shape, fit_cost
+from attn_audit.engine.batch import READING
+from attn_audit.engine.cost import Shape
 from attn_audit.engine.plan import Plan
+from attn_audit.engine.stage_costs import StageCosts
 from attn_audit.engine.watching import Progress
 from attn_audit.models.base import Encoded
 
-N_REMEMBERED = 100
-"""Batches that the cost is learnt from: the last ones, since machines get slower and faster."""
+ROWS = "rows"
+"""What a batch takes beside its stages: mostly making its records."""
 
-MIN_MEASURED = 2
-"""Batches before anything is said: one, the longest, does not show how time grows with length."""
+
+@dataclass(frozen=True)
+class Afterwards:
+    """What comes after the batches."""
+
+    per_example: float = 0.0
+    """Seconds of keeping the records of one."""
+    at_the_end: float = 0.0
+    """Seconds of summing up all."""
+
+
+@dataclass
+class _Begun:
+    """A batch that is being audited."""
+
+    shape: Shape
+    n_examples: int
+    n_measurements: int
+    """Of each check: one for every example at every site."""
+    spent: dict[str, float] = field(default_factory=dict)
+    n_measured: dict[str, int] = field(default_factory=dict)
+    finished: set[str] = field(default_factory=set)
+
+    def add(self, stage: str, seconds: float, n_examples: int) -> list[str]:
+        """Note what was done of a stage; the stages that are finished with it."""
+        self.spent[stage] = self.spent.get(stage, 0.0) + seconds
+        self.n_measured[stage] = self.n_measured.get(stage, 0) + n_examples
+        ended = [READING] if n_examples else []  # it comes before all checks
+        if self.n_measured[stage] >= self.n_measurements:
+            ended.append(stage)
+        ended = [name for name in ended if name not in self.finished]
+        self.finished.update(ended)
+        return ended
 
 
 class Outlook:
-    """Learns from every finished batch what those that are left will take.
+    """Time left = stages of batches that are not finished + keeping records + summing up.
 
-    Batches differ much in length, so that neither their number nor that of their examples says how
-    much of the work is done.
+    Every stage of a batch (reading attention, each check, making rows) has a cost of its own, which
+    is affine in the batch's shape and learnt from every finished stage of every batch
+    (`StageCosts`). A stage that is under way has left what it costs less what it took. To this is
+    added what later shards take to be read and encoded, by their characters, and what comes
+    afterwards. What was spent before the first batch is in none of it.
     """
 
-    def __init__(self, plan: Plan, sizes: Sequence[int] | None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        sizes: Sequence[int] | None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         """Nothing is done yet.
 
         Args:
-            plan: Says how large shards and batches are.
+            plan: Says what is computed, and how large shards and batches are.
             sizes: Characters of each example, in order; None where that is not known.
+            clock: Seconds since any moment.
         """
-        self._plan, self._sizes = plan, sizes
-        self._n_begun = self._n_finished = 0
-        self._later = Shape()
-        self._measured: deque[tuple[Shape, float]] = deque(maxlen=N_REMEMBERED)
-        self._tokens = self._characters = 0
+        self._plan, self._sizes, self._clock = plan, sizes, clock
+        self._stages = (READING, *(check.id for check in plan.checks), ROWS)
+        self._costs = StageCosts(self._stages)
+        self._afterwards = Afterwards()
+        self._since = clock()
+        self._n_begun = self._n_finished = self._n_recorded = 0
+        self._later, self._waiting, self._batch = Shape(), Shape(), _Begun(Shape(), 0, 0)
+        self._tokens = self._characters = self._characters_later = 0
+        self._encoding = self._recording = 0.0
+        self._n_timed_records = 0
 
     def skip(self, n_examples: int) -> None:
         """Examples that are finished without being audited now.
@@ -44,6 +92,7 @@ class Outlook:
         """
         self._n_begun += n_examples
         self._n_finished += n_examples
+        self._n_recorded += n_examples
 
     def take_back(self, n_examples: int) -> None:
         """Examples that were finished and will be audited once more.
@@ -53,45 +102,116 @@ class Outlook:
         """
         self._n_finished -= n_examples
 
+    def expect(self, batch: Sequence[Encoded], seconds: Mapping[str, float]) -> None:
+        """Learn from a few examples that are only tried.
+
+        Args:
+            batch: That they made.
+            seconds: What each stage took of it, by name.
+        """
+        self._costs.expect(_shape_of(batch), seconds)
+
+    def expect_afterwards(self, afterwards: Afterwards) -> None:
+        """Take note of what comes after the batches."""
+        self._afterwards = afterwards
+
     def begin(self, shard: Sequence[Encoded], n_failed: int = 0) -> None:
-        """Take note of a shard, and of what is left behind it.
+        """Take note of a shard that was just encoded, and of what is left behind it.
 
         Args:
             shard: Encoded.
             n_failed: Examples of it that could not be.
         """
+        self._encoding += self._lap()
         self._n_finished += n_failed
         if self._sizes is None:
             return
         begun = self._n_begun + len(shard) + n_failed
         self._tokens += sum(item.n_tokens for item in shard)
         self._characters += sum(self._sizes[self._n_begun : begun])
+        self._characters_later = sum(self._sizes[begun:])
         self._n_begun = begun
         ratio = self._tokens / max(1, self._characters)
         rest = [max(1, round(size * ratio)) for size in self._sizes[begun:]]
-        self._later = Shape()
+        self._waiting, self._later = self._shape([item.n_tokens for item in shard]), Shape()
         for start in range(0, len(rest), self._plan.shard_size):
             self._later += self._shape(rest[start : start + self._plan.shard_size])
 
-    def finish(
-        self, batch: Sequence[Encoded], seconds: float, waiting: Sequence[Sequence[Encoded]]
-    ) -> Progress:
-        """Learn from a batch.
+    def start(self, batch: Sequence[Encoded], waiting: Sequence[Sequence[Encoded]]) -> None:
+        """Take note of a batch.
 
         Args:
-            batch: That is finished.
-            seconds: What it took.
-            waiting: The batches of its shard that are not.
+            batch: That is about to be audited.
+            waiting: The batches of its shard that come behind it.
         """
-        self._n_finished += len(batch)
-        self._measured.append((_shape_of(batch), seconds))
+        n_sites = len(set(self._plan.sites))
+        self._batch = _Begun(_shape_of(batch), len(batch), len(batch) * n_sites)
+        self._waiting = sum(map(_shape_of, waiting), start=Shape())
+        self._lap()
+
+    def measured(self, stage: str, seconds: float, n_examples: int) -> None:
+        """Learn from what was done of a batch.
+
+        Args:
+            stage: Reading attention, or a check's id.
+            seconds: What it took.
+            n_examples: For which it is done, at one site; 0 for reading.
+        """
+        for ended in self._batch.add(stage, seconds, n_examples):
+            self._costs.learn(ended, self._batch.shape, self._batch.spent[ended])
+
+    def finish(self) -> None:
+        """Learn from the batch that was begun last."""
+        batch, seconds = self._batch, self._lap()
+        self._n_finished += batch.n_examples
+        rows = max(0.0, seconds - sum(batch.spent.values()))
+        self._costs.learn(ROWS, batch.shape, rows)
+        self._batch = _Begun(Shape(), 0, 0)
+
+    def recorded(self, n_examples: int) -> None:
+        """Learn from a shard whose records were kept since its last batch was finished.
+
+        Args:
+            n_examples: Of the shard.
+        """
+        self._recording += self._lap()
+        self._n_timed_records += n_examples
+        self._n_recorded += n_examples
+
+    def progress(self) -> Progress:
+        """How far the audit is; no time is said before something is known of every stage."""
         if self._sizes is None:
             return Progress(self._n_finished, None, None)
-        left = sum((_shape_of(other) for other in waiting), start=self._later)
-        seconds_left = None
-        if left.n_batches == 0 or len(self._measured) >= MIN_MEASURED:
-            seconds_left = fit_cost(*zip(*self._measured, strict=True)).seconds(left)
-        return Progress(self._n_finished, len(self._sizes), seconds_left)
+        return Progress(self._n_finished, len(self._sizes), self._seconds_left(len(self._sizes)))
+
+    def _seconds_left(self, n_examples: int) -> float | None:
+        behind = [self._costs.seconds(stage, self._waiting + self._later) for stage in self._stages]
+        begun = [self._left_of_batch(stage) for stage in self._stages]
+        known = [seconds for seconds in (*behind, *begun) if seconds is not None]
+        if len(known) < len(behind) + len(begun):
+            return None
+        encoding = self._encoding * self._characters_later / max(1, self._characters)
+        return sum(known) + encoding + self._left_afterwards(n_examples)
+
+    def _left_of_batch(self, stage: str) -> float | None:
+        seconds = self._costs.seconds(stage, self._batch.shape)
+        if seconds is None:
+            return None
+        if stage in self._batch.finished:
+            return 0.0
+        return max(0.0, seconds - self._batch.spent.get(stage, 0.0))
+
+    def _left_afterwards(self, n_examples: int) -> float:
+        per_example = self._afterwards.per_example
+        if self._n_timed_records:
+            per_example = self._recording / self._n_timed_records
+        n_left = n_examples - self._n_recorded
+        return n_left * per_example + self._afterwards.at_the_end
+
+    def _lap(self) -> float:
+        """Seconds since this was last asked."""
+        before, self._since = self._since, self._clock()
+        return self._since - before
 
     def _shape(self, lengths: Sequence[int]) -> Shape:
         limits = self._plan.limits

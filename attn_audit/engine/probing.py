@@ -5,14 +5,12 @@ from dataclasses import dataclass, field, replace
 
 from attn_audit.checks.adversarial.check import Adversarial
 from attn_audit.checks.base import Check
-from attn_audit.engine.batch import Finding, audit_batch
+from attn_audit.engine.batch import READING, Finding, audit_batch
 from attn_audit.engine.cost import Shape, fit_cost
 from attn_audit.engine.memory import restart_peak, used_memory
 from attn_audit.engine.plan import Plan
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.models.base import AuditedModel, Encoded
-
-READING = "reading attention"
 
 PATIENCE = 0.7
 """Seconds that one check may be tried on one batch: fewer examples where it would take longer."""

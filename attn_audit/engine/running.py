@@ -1,15 +1,15 @@
 """The local engine: shards one after the other in this process, so that memory does not grow."""
 
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from attn_audit.data.example import Example
 from attn_audit.engine.base import cut
 from attn_audit.engine.batch import Finding
 from attn_audit.engine.batching import spread_batches
 from attn_audit.engine.failing import audit_or_record, encode_or_record
+from attn_audit.engine.first_look import first_look
 from attn_audit.engine.memory import is_out_of_memory, release_memory
-from attn_audit.engine.outlook import Outlook
+from attn_audit.engine.outlook import Afterwards, Outlook
 from attn_audit.engine.plan import Plan
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.engine.watching import Watcher
@@ -27,6 +27,7 @@ class LocalEngine:
         stopwatch: Stopwatch,
         watcher: Watcher,
         sizes: Sequence[int] | None = None,
+        try_afterwards: "Callable[[Sequence[Finding]], Afterwards] | None" = None,
     ) -> None:
         """Nothing is done yet.
 
@@ -34,13 +35,16 @@ class LocalEngine:
             model: The model.
             plan: What to compute.
             stopwatch: Gets the time of each stage.
-            watcher: Is told of every finished batch, and once if memory is not enough for the
-                plan's batches.
+            watcher: Is told of every finished part of a batch, and once if memory is not enough
+                for the plan's batches.
             sizes: Characters of each example, where they were counted, to tell how much is left.
+            try_afterwards: Says from what is found for a few examples what comes after all batches.
         """
         self._model, self._plan = model, plan
         self._stopwatch, self._watcher = stopwatch, watcher
         self._outlook = Outlook(plan, sizes)
+        self._try_afterwards = try_afterwards
+        self._is_tried = watcher.on_progress is None or sizes is None
         self._said_out_of_memory = False
 
     def audit(self, shards: Iterable[Sequence[Example]]) -> Iterator[list[Finding]]:
@@ -57,12 +61,34 @@ class LocalEngine:
             with self._stopwatch.measure("encoding"):
                 encoded, failed = encode_or_record(self._model, shard, self._plan)
             self._outlook.begin(encoded, n_failed=len(failed))
+            self._look(encoded)
             found = iter(self._audit(encoded))
             yield [failed.get(i) or next(found) for i in range(len(shard))]
+            self._outlook.recorded(len(shard))
+            self._tell()
 
     def skip(self, shard: Sequence[Example]) -> None:
         """Take note of a shard that was audited before."""
         self._outlook.skip(len(shard))
+
+    def _look(self, encoded: Sequence[Encoded]) -> None:
+        """Before the first batch."""
+        if self._is_tried:
+            return
+        self._is_tried = True
+        found = first_look(self._model, self._plan, encoded, self._outlook)
+        if found and self._try_afterwards is not None:
+            self._outlook.expect_afterwards(self._try_afterwards(found))
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._watcher.on_progress is not None:
+            self._watcher.on_progress(self._outlook.progress())
+
+    def _note(self, stage: str, seconds: float, n_examples: int) -> None:
+        self._outlook.measured(stage, seconds, n_examples)
+        if n_examples:
+            self._tell()
 
     def _audit(self, encoded: Sequence[Encoded]) -> list[Finding]:
         """A shard in the plan's batches, or where memory is not enough again in smaller ones."""
@@ -88,19 +114,19 @@ class LocalEngine:
         encoded: Sequence[Encoded],
     ) -> list[Finding] | None:
         """What is found, or None where memory is not enough."""
-        start = time.perf_counter()
+        self._outlook.start(batch, [[encoded[i] for i in indices] for indices in waiting])
         try:
-            found = audit_or_record(self._model, batch, self._plan, self._stopwatch)
+            with self._stopwatch.told(self._note):
+                found = audit_or_record(self._model, batch, self._plan, self._stopwatch)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
             found = None
         if found is None:
             release_memory()  # only here, where the error and the frames with its tensors are gone
-        elif self._watcher.on_progress is not None:
-            left = [[encoded[i] for i in indices] for indices in waiting]
-            seconds = time.perf_counter() - start
-            self._watcher.on_progress(self._outlook.finish(batch, seconds, left))
+        else:
+            self._outlook.finish()
+            self._tell()
         return found
 
     def _say_out_of_memory(self, batch: Sequence[Encoded]) -> int:

@@ -1,72 +1,80 @@
 """What summing up will take, from the records of a few examples that were tried."""
 
+import tempfile
 import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 
 from attn_audit.reporting.recording import RecordsPaths
 from attn_audit.reporting.summing_up import Found, sum_up
 from attn_audit.results.subject import Subject
 from attn_audit.statistics.resamples import LARGEST_BOOTSTRAP_N
 
-SIZES = (500, 2_000)
-"""Examples that summing up is timed on, where there are more; the tried records are repeated."""
+FEW = 500
+"""Examples on which summing up is timed during an audit, which must not be held up by it."""
+
+MANY = LARGEST_BOOTSTRAP_N + 1
+"""From here on time grows with the examples alone, since nothing is drawn anew."""
 
 
 @dataclass(frozen=True)
 class SummingUp:
-    """Seconds of summing up n examples: of records, a for each; of the report, b and c for each.
+    """Seconds that come after the batches."""
 
-    Above `LARGEST_BOOTSTRAP_N` the report takes d for each, since nothing is drawn anew.
-    """
-
-    per_record: float
-    fixed: float
-    per_example: float
-    per_example_of_many: float
-
-    def seconds(self, n_examples: int) -> float:
-        """What it takes.
-
-        Args:
-            n_examples: That are summed up.
-        """
-        if n_examples <= LARGEST_BOOTSTRAP_N:
-            of_report = self.fixed + self.per_example * n_examples
-        else:
-            of_report = self.per_example_of_many * n_examples
-        return self.per_record * n_examples + of_report
+    recording: float
+    """Of keeping the records, and of writing those that the user asked for."""
+    of_report: float
 
 
-def try_summing_up(subject: Subject, tried: Found, n_examples: int) -> SummingUp:
-    """Time summing up, on as many examples as there are or on some and more.
+def time_summing_up(
+    subject: Subject, tried: Found, n_examples: int, *, keeps_records: bool
+) -> SummingUp:
+    """Sum up as many examples as there are, or `MANY` of more: the tried records, repeated.
 
     Args:
         subject: What is audited.
         tried: Records of at least one example, and those of its other sites.
         n_examples: Of the whole audit.
+        keeps_records: Whether the user asked for a records file.
     """
-    _time(subject, tried, 1)  # what only happens once
-    sizes = sorted({min(n_examples, size) for size in SIZES})
-    timed = [_time(subject, tried, size) for size in sizes]
-    per_example = 0.0
-    if len(sizes) > 1:
-        per_example = max(0.0, timed[1][1] - timed[0][1]) / (sizes[1] - sizes[0])
-    recording, of_report = timed[-1]
-    of_many = 0.0
-    if n_examples > LARGEST_BOOTSTRAP_N:
-        n_many = LARGEST_BOOTSTRAP_N + 1
-        of_many = _time(subject, tried, n_many)[1] / n_many
-    fixed = max(0.0, of_report - per_example * sizes[-1])
-    return SummingUp(recording / sizes[-1], fixed, per_example, of_many)
+    _time(subject, tried, 1, keeps_records)  # what only happens once
+    size = min(n_examples, MANY)
+    timed, scale = _time(subject, tried, size, keeps_records), n_examples / size
+    return SummingUp(timed.recording * scale, timed.of_report * scale)
 
 
-def _time(subject: Subject, tried: Found, n_examples: int) -> tuple[float, float]:
-    """Seconds of keeping so many records, and of their report."""
+def extrapolate_summing_up(
+    subject: Subject, tried: Found, n_examples: int, *, keeps_records: bool
+) -> SummingUp:
+    """The same in a tenth of a second: from one example and from `FEW`, in a straight line.
+
+    Args:
+        subject: What is audited.
+        tried: Records of at least one example, and those of its other sites.
+        n_examples: Of the whole audit.
+        keeps_records: Whether the user asked for a records file.
+    """
+    _time(subject, tried, 1, keeps_records)  # what only happens once
+    size = min(n_examples, FEW)
+    one, few = (_time(subject, tried, n, keeps_records) for n in (1, size))
+    if size == 1:
+        return few
+    scale = (n_examples - 1) / (size - 1)
+    return SummingUp(
+        one.recording + max(0.0, few.recording - one.recording) * scale,
+        one.of_report + max(0.0, few.of_report - one.of_report) * scale,
+    )
+
+
+def _time(subject: Subject, tried: Found, n_examples: int, keeps_records: bool) -> SummingUp:
     found, timing = _repeated(tried, n_examples), _Timing()
-    start = time.perf_counter()
-    sum_up(subject, [found], RecordsPaths(None, None), timing=timing)
-    return time.perf_counter() - start - timing.seconds, timing.seconds
+    with tempfile.TemporaryDirectory(prefix="attn-audit-") as folder:
+        records = str(Path(folder) / "records.parquet") if keeps_records else None
+        paths = RecordsPaths.of(records, has_several_sites=bool(found[1]))
+        start = time.perf_counter()
+        sum_up(subject, [found], paths, timing=timing)
+        return SummingUp(time.perf_counter() - start - timing.seconds, timing.seconds)
 
 
 class _Timing(AbstractContextManager[None]):

@@ -1,14 +1,18 @@
 """Whether forecasts come true: `attn-audit plan` against the audit, and the time left meanwhile.
 
-    python -m tests.benchmarks.forecasts MODEL DATA [--json FILE] [SETTING=VALUE ...]
+    python -m tests.benchmarks.forecasts MODEL DATA [--json FILE] [--cpu] [--repeats 3]
+        [SETTING=VALUE ...]
 
 Settings are those of `attn-audit.toml`, such as `limit=200`. The plan and the audit each run in a
-process of their own on one thread; on a busy machine the two see different speeds.
+process of their own on one thread, in turn; the table has the medians of their ratios, and the
+least and the largest. On a busy machine the two see different speeds: with `--cpu` every clock in
+them counts the seconds of the processor.
 """
 
 import argparse
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -50,24 +54,24 @@ def audit(settings: AuditSettings) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - start, "peak_bytes": peak, "told": told}
 
 
-def of_total(told: list[tuple[float, float | None]]) -> dict[str, float | None]:
-    """Forecast of the total over the real total, from each tenth of the time until the next."""
-    end = told[-1][0]
-    ratios: dict[str, float | None] = {}
+def of_what_is_left(told: list[tuple[float, float | None]], end: float) -> dict[str, float]:
+    """Time left as it is shown over what was really left, at each tenth from the first batch on.
+
+    What was said last counts down until something else is said; 0 where nothing was.
+    """
+    begin = told[0][0]
+    ratios: dict[str, float] = {}
     for tenth in TENTHS:
-        later = (
-            now + left
-            for now, left in told
-            if left is not None and tenth / 10 <= now / end < (tenth + 1) / 10
-        )
-        worst = max((total / end for total in later), key=lambda r: abs(r - 1), default=None)
-        ratios[f"{tenth}/10"] = worst
+        now = begin + (end - begin) * tenth / 10
+        said, left = [words for words in told if words[0] <= now][-1]
+        ratios[f"time left, at {tenth}/10"] = max(0.0, (left or 0.0) - (now - said)) / (end - now)
     return ratios
 
 
-def in_own_process(what: str, settings: dict[str, Any]) -> dict[str, Any]:
+def in_own_process(what: str, settings: dict[str, Any], *, counts_cpu: bool) -> dict[str, Any]:
     """Run `plan` or `audit` alone, so that its memory is its own."""
-    code = f"import json; from tests.benchmarks.forecasts import AuditSettings, {what}\n"
+    code = "import time; time.perf_counter = time.process_time\n" if counts_cpu else ""
+    code += f"import json; from tests.benchmarks.forecasts import AuditSettings, {what}\n"
     code += f"print(json.dumps({what}(AuditSettings(**json.loads({json.dumps(settings)!r})))))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     if done.returncode != 0:
@@ -90,27 +94,30 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("settings", nargs="*")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--cpu", action="store_true")
+    parser.add_argument("--repeats", type=int, default=3)
     words = parser.parse_args()
 
     pairs = (word.split("=", 1) for word in words.settings)
     settings: dict[str, Any] = {"model": words.model, "data": words.data, "threads": 1}
     settings |= {name: _value(value) for name, value in pairs}
-    forecast = in_own_process("plan", settings)
-    real = in_own_process("audit", settings)
-
-    table = Table("what", "forecast", "real", "forecast / real", title=words.model)
-    ratios = {name: forecast[name] / real[name] for name in ("seconds", "peak_bytes")}
-    for name, size, unit in (("seconds", 1, "s"), ("peak_bytes", 2**20, "MB")):
-        values = (f"{found[name] / size:.1f} {unit}" for found in (forecast, real))
-        table.add_row(name, *values, f"{ratios[name]:.2f}")
-    by_tenth = of_total(real.pop("told"))
-    for tenth, ratio in by_tenth.items():
-        shown = "-" if ratio is None else f"{ratio:.2f}"
-        table.add_row(f"total, said after {tenth}", "", "", shown)
-    Console().print(table)
+    found = [_one(settings, counts_cpu=words.cpu) for _ in range(words.repeats)]
+    table = Table("what", "forecast / real", "least", "largest", title=words.model)
+    for name in found[0]["ratios"]:
+        ratios = [one["ratios"][name] for one in found]
+        table.add_row(name, *(f"{f(ratios):.2f}" for f in (statistics.median, min, max)))
+    Console().print(table, f"real: {found[-1]['real']}")
     if words.json is not None:
-        result = {"forecast": forecast, "real": real, "ratios": ratios, "told": by_tenth}
-        words.json.write_text(json.dumps(result, indent=2) + "\n")
+        words.json.write_text(json.dumps(found, indent=2) + "\n")
+
+
+def _one(settings: dict[str, Any], *, counts_cpu: bool) -> dict[str, Any]:
+    forecast, real = (
+        in_own_process(what, settings, counts_cpu=counts_cpu) for what in ("plan", "audit")
+    )
+    left = of_what_is_left(real.pop("told"), real["seconds"])
+    ratios = {name: forecast[name] / real[name] for name in ("seconds", "peak_bytes")}
+    return {"forecast": forecast, "real": real, "ratios": ratios | left}
 
 
 if __name__ == "__main__":

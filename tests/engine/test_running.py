@@ -102,7 +102,7 @@ def test_every_example_is_counted_once() -> None:
     told: list[Progress] = []
     records(Cramped(60, MemoryError), watcher=Watcher(told.append))
     counts = [progress.n_finished for progress in told]
-    assert counts == sorted(set(counts))
+    assert counts == sorted(counts)
     assert counts[-1] == len(EXAMPLES)
 
 
@@ -111,3 +111,14 @@ def test_the_longest_batch_comes_first() -> None:
     model = Cramped(10**9, MemoryError)
     records(model, Plan(PLAN.checks, PLAN.sites, 0, BatchLimits(n_examples=4)))
     assert model.sizes[0] == max(model.sizes)
+
+
+def test_the_time_left_is_told_from_before_the_first_batch_to_the_end() -> None:
+    told: list[Progress] = []
+    examples = texts(*(5 + i % 17 for i in range(60)))
+    sizes = [len(example.text) for example in examples]
+    for _ in run(RowsModel(), examples, PLAN, Stopwatch(), Watcher(told.append), sizes):
+        pass
+    assert [step.n_finished for step in told] == [0, 0, 0, 60, 60]
+    assert all(step.seconds_left is not None for step in told)
+    assert told[-1].seconds_left == 0

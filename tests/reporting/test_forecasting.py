@@ -1,18 +1,77 @@
-"""What summing up will take grows with the examples: drawn anew up to some, not above."""
+"""What summing up takes is measured on the tried records, as often as there are examples."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import SimpleNamespace
 
 import pytest
 
-from attn_audit.reporting.forecasting import SummingUp
-from attn_audit.statistics.resamples import LARGEST_BOOTSTRAP_N
+from attn_audit.reporting import forecasting
+from attn_audit.reporting.forecasting import (
+    MANY,
+    SummingUp,
+    extrapolate_summing_up,
+    time_summing_up,
+)
+from attn_audit.reporting.recording import RecordsPaths
+from attn_audit.reporting.summing_up import Found
+from attn_audit.results.record import Record
+from attn_audit.results.subject import Subject
 
-COST = SummingUp(per_record=0.25, fixed=2.0, per_example=0.5, per_example_of_many=0.125)
+TRIED: Found = ([Record(id="a"), Record(id="b")], [])
+SUBJECT = Subject.__new__(Subject)
 
 
-@pytest.mark.parametrize("n", [1, 500, LARGEST_BOOTSTRAP_N])
-def test_a_fixed_part_and_one_for_each_example_are_added(n: int) -> None:
-    assert COST.seconds(n) == 2.0 + sum(0.25 + 0.5 for _ in range(n))
+class Machine:
+    """Keeps a record in 1/8 s, with a file in 1/4; sums up in 2 s and 1/2 for each, once in 100."""
+
+    def __init__(self) -> None:
+        self.now, self.sizes = 0.0, list[int]()
+
+    def sum_up(
+        self,
+        subject: Subject,
+        found: list[Found],
+        files: RecordsPaths,
+        *,
+        timing: AbstractContextManager[None],
+    ) -> None:
+        """Let time pass."""
+        n_records = len(found[0][0])
+        self.sizes.append(n_records)
+        self.now += n_records / (8 if files.records is None else 4)
+        with timing:
+            self.now += 2 + n_records / 2 + (100 if len(self.sizes) == 1 else 0)
 
 
-def test_many_examples_are_not_drawn_anew() -> None:
-    n = LARGEST_BOOTSTRAP_N + 1
-    assert COST.seconds(n) == sum(0.25 + 0.125 for _ in range(n))
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    machine = Machine()
+    monkeypatch.setattr(forecasting, "sum_up", machine.sum_up)
+    monkeypatch.setattr(forecasting, "time", SimpleNamespace(perf_counter=lambda: machine.now))
+    return machine
+
+
+@pytest.mark.parametrize("n", [1, 2, 300, 9000])
+@pytest.mark.parametrize("function", [time_summing_up, extrapolate_summing_up])
+def test_it_is_what_it_takes_when_all_is_loaded(
+    machine: Machine, n: int, function: Callable[..., SummingUp]
+) -> None:
+    found = function(SUBJECT, TRIED, n, keeps_records=False)
+    assert found.recording == pytest.approx(n / 8)
+    assert found.of_report == pytest.approx(2 + n / 2)
+
+
+def test_a_records_file_is_counted(machine: Machine) -> None:
+    found = time_summing_up(SUBJECT, TRIED, 100, keeps_records=True)
+    assert found.recording == pytest.approx(100 / 4)
+
+
+def test_of_very_many_only_some_are_tried(machine: Machine) -> None:
+    time_summing_up(SUBJECT, TRIED, 10 * MANY, keeps_records=False)
+    assert max(machine.sizes) == MANY
+
+
+def test_an_audit_is_not_held_up_by_many(machine: Machine) -> None:
+    extrapolate_summing_up(SUBJECT, TRIED, 10 * MANY, keeps_records=False)
+    assert max(machine.sizes) == 500

@@ -1,0 +1,89 @@
+"""What each stage of a batch costs: as a few examples let expect, then as batches have shown."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from attn_audit.engine.cost import Cost, Shape, fit_cost
+
+N_REMEMBERED = 100
+"""Batches that a cost is learnt from: the last ones, since machines get slower and faster."""
+
+N_CONVINCING = 3
+"""Batches after which the examples that were tried before them are forgotten."""
+
+
+@dataclass
+class _Stage:
+    tried: list[tuple[Shape, float]] = field(default_factory=list)
+    measured: deque[tuple[Shape, float]] = field(default_factory=lambda: deque(maxlen=N_REMEMBERED))
+    cost: Cost | None = None
+    """None: it has to be found anew."""
+
+    def seconds(self, shape: Shape) -> float:
+        if self.cost is None:
+            self.cost = self._fit()
+        return self.cost.seconds(shape)
+
+    def _fit(self) -> Cost:
+        tried = self.tried if len(self.measured) < N_CONVINCING else []
+        cost = fit_cost(*zip(*tried, *self.measured, strict=True))
+        expected = sum(cost.seconds(shape) for shape, _ in self.measured)
+        if expected <= 0:
+            return cost
+        return cost.times(sum(seconds for _, seconds in self.measured) / expected)
+
+
+class StageCosts:
+    """The cost of every stage, each affine in what its batches are made of (`Shape`).
+
+    How a cost grows is learnt from the examples that were tried and the batches that are finished;
+    how high it is, from the batches alone once there are any, because a few examples take longer
+    each than many. Of costs that are affine both are exact.
+    """
+
+    def __init__(self, stages: Iterable[str]) -> None:
+        """Nothing is known yet.
+
+        Args:
+            stages: Their names.
+        """
+        self._stages = {name: _Stage() for name in stages}
+
+    def expect(self, shape: Shape, seconds: Mapping[str, float]) -> None:
+        """Take note of a few examples that were tried.
+
+        Args:
+            shape: Of the batch that they made.
+            seconds: What each stage took.
+        """
+        for name, stage in self._stages.items():
+            stage.tried.append((shape, seconds[name]))
+            stage.cost = None
+
+    def learn(self, name: str, shape: Shape, seconds: float) -> None:
+        """Take note of a batch.
+
+        Args:
+            name: Of a stage that is finished.
+            shape: Of the batch.
+            seconds: What the stage took.
+        """
+        stage = self._stages[name]
+        stage.measured.append((shape, seconds))
+        stage.cost = None
+
+    def seconds(self, name: str, shape: Shape) -> float | None:
+        """What a stage will take.
+
+        Args:
+            name: Of the stage.
+            shape: Of one batch, or of many together.
+
+        Returns:
+            None where nothing is known of it.
+        """
+        stage = self._stages[name]
+        if not stage.tried and not stage.measured:
+            return None
+        return stage.seconds(shape)
