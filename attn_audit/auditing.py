@@ -162,7 +162,9 @@ def _audit(
     if watcher.on_progress is not None:
         with stopwatch.measure("reading data"):
             sizes = data.sizes(examples)
-    try_afterwards = partial(_afterwards, subject, sizes, settings.records is not None)
+    try_afterwards = partial(
+        expect_afterwards, subject, len(sizes or ()), settings.records is not None
+    )
     engine: Engine = LocalEngine(model, plan, stopwatch, watcher, sizes, try_afterwards)
     if settings.engine == "ray":
         engine = _ray_engine(settings, trial, plan, watcher, sizes)
@@ -175,13 +177,19 @@ def _audit(
     )
 
 
-def _afterwards(
-    subject: Subject, sizes: Sequence[int] | None, keeps_records: bool, tried: Sequence[Finding]
+def expect_afterwards(
+    subject: Subject, n_examples: int, keeps_records: bool, tried: Sequence[Finding]
 ) -> Afterwards:
-    """What comes after the batches, for the time left."""
+    """What comes after the batches, for the time left.
+
+    Args:
+        subject: What is audited.
+        n_examples: Of the whole audit.
+        keeps_records: Whether the user asked for a records file.
+        tried: What was found for a few examples.
+    """
     records = [found.record for found in tried]
     of_sites = [record for found in tried for record in found.site_records]
-    n_examples = len(sizes or ())
     found = extrapolate_summing_up(
         subject, (records, of_sites), n_examples, keeps_records=keeps_records
     )

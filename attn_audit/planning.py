@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from attn_audit.auditing import N_TRIAL
+from attn_audit.auditing import N_TRIAL, expect_afterwards
 from attn_audit.checks.selection import make_checks, select_sites
 from attn_audit.config import AuditSettings
 from attn_audit.data.batching import length_batches
@@ -14,7 +14,9 @@ from attn_audit.engine.arithmetic import full_precision
 from attn_audit.engine.batch import READING, Finding
 from attn_audit.engine.batch_limits import batch_limits
 from attn_audit.engine.cost import Shape
+from attn_audit.engine.first_look import first_look
 from attn_audit.engine.memory import restart_peak, used_memory
+from attn_audit.engine.outlook import Outlook
 from attn_audit.engine.passes import count_passes
 from attn_audit.engine.plan import SHARD_SIZE, Plan
 from attn_audit.engine.probing import probe
@@ -59,6 +61,7 @@ def forecast_audit(settings: AuditSettings) -> Forecast:
             self_checks=tuple(self_checks),
         )
         split = _Split.of(model, data, settings)
+        start_up += split.seconds + _first_look(model, plan, split, settings, subject)
         return _forecast(model, plan, split, settings, start_up, subject)
 
 
@@ -93,6 +96,19 @@ class _Counted:
             yield example
 
 
+def _first_look(
+    model: AuditedModel, plan: Plan, split: _Split, settings: AuditSettings, subject: Subject
+) -> float:
+    """Seconds of what an audit tries before its first batch, and of what only happens once."""
+    start = time.perf_counter()
+    outlook = Outlook(plan, [len(item.example.text) for item in split.encoded])
+    outlook.begin(split.encoded)
+    found = first_look(model, plan, split.encoded, outlook)
+    if found:
+        expect_afterwards(subject, split.n_examples, settings.records is not None, found)
+    return time.perf_counter() - start
+
+
 def _forecast(
     model: AuditedModel,
     plan: Plan,
@@ -112,11 +128,7 @@ def _forecast(
     whole, largest = sum(shapes, start=Shape()), max(shapes, key=lambda shape: shape.tokens)
     base = used_memory(model.device.type)
     n_units = [item.n_units for item in encoded]
-    stages = [
-        StageForecast(
-            name="start-up", passes=None, seconds=start_up + split.seconds, peak_bytes=base
-        )
-    ]
+    stages = [StageForecast(name="start-up", passes=None, seconds=start_up, peak_bytes=base)]
     passes = {READING: len(encoded)}
     for check in plan.checks:
         passes[check.id] = count_passes(check, n_units, len(plan.sites), tried[-1].record)

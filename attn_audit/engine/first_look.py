@@ -12,15 +12,16 @@ from attn_audit.engine.plan import Plan
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.models.base import AuditedModel, Encoded
 
-PART = 0.02
-"""Of the audit's time that trying may take; the first example is tried without knowing it."""
+PART, MOMENT = 0.01, 0.05
+"""Nothing more is tried once that part of the audit's time is spent, and so many seconds, which
+nobody notices."""
 
-MOMENT = 0.05
-"""Seconds that trying may take in any case, since nobody notices them."""
+TRIALS = ((1, 0.5), (1, 0.5), (4, 0.8), (16, 0.4), (64, 0.6))
+"""Batches that are tried: how many examples, and how far from the shortest to the longest they are.
+As in the audit each is of similar lengths, without much padding."""
 
-TRIALS = ((1, 0.5), (1, 0.5), (1, 0.9), (4, 0.8), (16, 0.4), (64, 0.6))
-"""Batches that are tried, if there is time: how many examples, and how far from the shortest to the
-longest they are. As in the audit each is of similar lengths, without much padding."""
+FEWEST, PART_OF_EXAMPLES = 2, 0.04
+"""The larger of them hold as many as that part of all, but not fewer."""
 
 MIN_EXAMPLES = 20
 """Of fewer, those that are tried would be too large a part."""
@@ -59,25 +60,24 @@ def first_look(
 def _learn(
     model: AuditedModel, plan: Plan, batches: Iterator[list[Encoded]], outlook: Outlook
 ) -> list[Finding]:
-    start = before = time.perf_counter()
+    start = time.perf_counter()
     tried = []
     for batch in batches:
         found, seconds = _try(model, plan, batch)
         tried += found
         outlook.expect(batch, seconds)
-        now, left = time.perf_counter(), outlook.progress().seconds_left
-        if left is None or now - start + (now - before) > max(MOMENT, PART * left):
+        left = outlook.progress().seconds_left
+        if left is None or time.perf_counter() - start > max(MOMENT, PART * left):
             break
-        before = now
     return tried
 
 
 def _batches(shard: Sequence[Encoded]) -> Iterator[list[Encoded]]:
     by_length = sorted(shard, key=lambda item: item.n_tokens)
+    largest = max(FEWEST, round(PART_OF_EXAMPLES * len(by_length)))
     for size, place in TRIALS:
-        if size <= max(1, PART * len(by_length)):
-            start = round((len(by_length) - size) * place)
-            yield by_length[start : start + size]
+        start = round((len(by_length) - size) * place)
+        yield by_length[start : start + min(size, largest)]
 
 
 def _try(
