@@ -24,6 +24,7 @@ class Shape:
     """Padding included."""
     squares: int = 0
     """Each example's length squared, without padding: what leaving out each of its tokens takes."""
+    n_examples: int = 0
 
     @staticmethod
     def of(lengths: Iterable[int]) -> "Shape":
@@ -34,23 +35,25 @@ class Shape:
         """
         sizes = list(lengths)
         longest = max(sizes)
-        return Shape(1, len(sizes) * longest, sum(size**2 for size in sizes))
+        return Shape(1, len(sizes) * longest, sum(size**2 for size in sizes), len(sizes))
 
     def __add__(self, other: "Shape") -> "Shape":
         return Shape(
             self.n_batches + other.n_batches,
             self.tokens + other.tokens,
             self.squares + other.squares,
+            self.n_examples + other.n_examples,
         )
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Seconds = a for each batch + b for each token + c for each token and token of its text."""
+    """Seconds = a a batch + b a token + c for each token and token of its text + d an example."""
 
     per_batch: float
     per_token: float
     per_square: float
+    per_example: float = 0.0
 
     def seconds(self, shape: Shape) -> float:
         """What batches will take.
@@ -59,11 +62,13 @@ class Cost:
             shape: Of all of them together.
         """
         of_tokens = self.per_token * shape.tokens + self.per_square * shape.squares
-        return self.per_batch * shape.n_batches + of_tokens
+        of_examples = self.per_example * shape.n_examples
+        return self.per_batch * shape.n_batches + of_tokens + of_examples
 
     def times(self, factor: float) -> "Cost":
         """The same on a machine that takes so many times as long."""
-        return Cost(self.per_batch * factor, self.per_token * factor, self.per_square * factor)
+        terms = (self.per_batch, self.per_token, self.per_square, self.per_example)
+        return Cost(*(term * factor for term in terms))
 
 
 def fit_cost(shapes: Sequence[Shape], seconds: Sequence[float]) -> Cost:
@@ -75,7 +80,8 @@ def fit_cost(shapes: Sequence[Shape], seconds: Sequence[float]) -> Cost:
         shapes: At least one.
         seconds: What each took.
     """
-    table = np.array([(s.n_batches, s.tokens, s.squares) for s in shapes], dtype=np.float64)
+    rows = [(s.n_batches, s.tokens, s.squares, s.n_examples) for s in shapes]
+    table = np.array(rows, dtype=np.float64)
     table /= np.maximum(np.array(seconds), 1e-9)[:, None]
     fits = [_fit(table, terms) for terms in _choices(len(shapes))]
     least = min(error for error, _ in fits)
@@ -85,16 +91,16 @@ def fit_cost(shapes: Sequence[Shape], seconds: Sequence[float]) -> Cost:
 
 def _choices(n_measured: int) -> list[tuple[int, ...]]:
     """Sets of terms that so few measurements can tell apart; of equals the first is taken."""
-    order = (1, 2, 0)
+    order = (1, 2, 0, 3)
     sizes = range(1, min(3, n_measured) + 1)
     return [terms for size in sizes for terms in combinations(order, size)]
 
 
 def _fit(
-    table: Float64[np.ndarray, "batch 3"], terms: tuple[int, ...]
-) -> tuple[float, Float64[np.ndarray, " 3"]]:
+    table: Float64[np.ndarray, "batch 4"], terms: tuple[int, ...]
+) -> tuple[float, Float64[np.ndarray, " 4"]]:
     """How far the best weights of some terms are off, and the weights."""
-    weights = np.zeros(3)
+    weights = np.zeros(4)
     chosen = table[:, terms]
     scale = np.abs(chosen).max(axis=0)
     found = np.linalg.lstsq(chosen / scale, np.ones(len(table)), rcond=None)[0] / scale

@@ -12,7 +12,7 @@ from attn_audit.engine.plan import Plan
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.models.base import AuditedModel, Encoded
 
-PART, MOMENT = 0.01, 0.05
+PART, MOMENT = 0.02, 0.05
 """Nothing more is tried once that part of the audit's time is spent, and so many seconds, which
 nobody notices."""
 
@@ -26,7 +26,7 @@ FEWEST, PART_OF_EXAMPLES = 2, 0.04
 MIN_EXAMPLES = 20
 """Of fewer, those that are tried would be too large a part."""
 
-STEPS = (5, 15)
+STEPS = (5, 45)
 """Of the gradient adversary, which is tried twice: its other steps take as long each."""
 
 

@@ -17,6 +17,8 @@ SHAPES = [Shape.of([n] * m) for n, m in ((5, 128), (10, 128), (18, 64), (30, 128
         Cost(0.0, 0.0, 1e-6),
         Cost(0.1, 1e-4, 1e-5),
         Cost(0.3, 0.0, 1e-5),
+        Cost(0.1, 0.0, 0.0, 1e-2),
+        Cost(0.0, 1e-4, 0.0, 1e-2),
     ],
 )
 def test_a_cost_is_found_again(cost: Cost) -> None:
@@ -28,7 +30,7 @@ def test_a_cost_is_found_again(cost: Cost) -> None:
 @given(st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=5))
 def test_no_term_is_negative(seconds: list[float]) -> None:
     found = fit_cost(SHAPES[: len(seconds)], seconds)
-    assert min(found.per_batch, found.per_token, found.per_square) >= 0
+    assert min(found.per_batch, found.per_token, found.per_square, found.per_example) >= 0
 
 
 def test_of_one_batch_time_is_thought_to_grow_with_its_tokens() -> None:
@@ -44,4 +46,4 @@ def test_of_equal_batches_too(noise: list[float]) -> None:
 
 
 def test_padding_counts_as_tokens() -> None:
-    assert Shape.of([3, 9, 5]) == Shape(1, 27, 115)
+    assert Shape.of([3, 9, 5]) == Shape(1, 27, 115, 3)

@@ -30,6 +30,7 @@ COSTS = {
     "by batch": Cost(0.5, 0.0, 0.0),
     "by token": Cost(0.02, 1e-4, 0.0),
     "by square": Cost(0.01, 1e-4, 1e-5),
+    "by example": Cost(0.05, 0.0, 0.0, 1e-2),
 }
 
 
@@ -127,7 +128,9 @@ def test_it_is_right_within_a_fifth_after_the_first_tenth(
         assert step.seconds_left == pytest.approx(audit.now - now, rel=0.2)
 
 
-COST = st.builds(Cost, st.floats(1e-3, 1.0), st.floats(0, 1e-3), st.floats(0, 1e-5))
+COST = st.builds(
+    Cost, st.floats(1e-3, 1.0), st.floats(0, 1e-3), st.floats(0, 1e-5), st.floats(0, 1e-2)
+)
 
 
 @settings(deadline=None, max_examples=50)
