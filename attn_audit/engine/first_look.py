@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TypeGuard
 
 from attn_audit.checks.adversarial.check import Adversarial
 from attn_audit.checks.base import Check
@@ -26,8 +27,12 @@ FEWEST, PART_OF_EXAMPLES = 2, 0.04
 MIN_EXAMPLES = 20
 """Of fewer, those that are tried would be too large a part."""
 
-STEPS = (5, 45)
+STEPS = (5, 25)
 """Of the gradient adversary, which is tried twice: its other steps take as long each."""
+
+N_SEARCHED, PART_SEARCHED, SEARCHED_PLACE = 32, 0.16, 0.8
+"""Examples that the gradient adversary is tried on, the part of all that they may be, and how far
+from the shortest they are. A step of few takes nearly as long as one of many, and few are taken."""
 
 
 def first_look(
@@ -51,21 +56,29 @@ def first_look(
         return []
     batches = _batches(shard)
     try:
-        found, _ = _try(model, plan, next(batches))
-        return found + _learn(model, plan, batches, outlook)
+        found, _ = _timed(model, _with_steps(plan, plan.checks, STEPS[0]), next(batches))
+        searches = [check for check in plan.checks if _is_search(check, found)]
+        for check in searches:
+            chosen = _searched(shard, plan)
+            outlook.expect(chosen, {check.id: _seconds_of_search(model, plan, check, chosen)})
+        return found + _learn(model, plan, batches, outlook, {check.id for check in searches})
     except Exception:
         return []
 
 
 def _learn(
-    model: AuditedModel, plan: Plan, batches: Iterator[list[Encoded]], outlook: Outlook
+    model: AuditedModel,
+    plan: Plan,
+    batches: Iterator[list[Encoded]],
+    outlook: Outlook,
+    known: set[str],
 ) -> list[Finding]:
     start = time.perf_counter()
     tried = []
     for batch in batches:
-        found, seconds = _try(model, plan, batch)
+        found, seconds = _timed(model, _with_steps(plan, plan.checks, STEPS[0]), batch)
         tried += found
-        outlook.expect(batch, seconds)
+        outlook.expect(batch, {name: s for name, s in seconds.items() if name not in known})
         left = outlook.progress().seconds_left
         if left is None or time.perf_counter() - start > max(MOMENT, PART * left):
             break
@@ -80,17 +93,38 @@ def _batches(shard: Sequence[Encoded]) -> Iterator[list[Encoded]]:
         yield by_length[start : start + min(size, largest)]
 
 
-def _try(
-    model: AuditedModel, plan: Plan, batch: Sequence[Encoded]
-) -> tuple[list[Finding], dict[str, float]]:
-    """What is found, and the seconds of every stage as all steps of a search would take them."""
-    found, seconds = _timed(model, _with_steps(plan, plan.checks, STEPS[0]), batch)
-    for check in plan.checks:
-        if isinstance(check, Adversarial) and check.n_iterations > STEPS[1] and _searched(found):
-            _, more = _timed(model, _with_steps(plan, (check,), STEPS[1]), batch)
-            per_step = max(0.0, more[check.id] - seconds[check.id]) / (STEPS[1] - STEPS[0])
-            seconds[check.id] += per_step * (check.n_iterations - STEPS[0])
-    return found, seconds
+def _searched(shard: Sequence[Encoded], plan: Plan) -> list[Encoded]:
+    """As many examples as a batch may hold, rather long: so are batches with their padding."""
+    by_length = sorted(shard, key=lambda item: item.n_tokens)
+    place = SEARCHED_PLACE * len(by_length)
+    allowed = (
+        N_SEARCHED,
+        round(PART_SEARCHED * len(shard)),
+        plan.limits.n_examples,
+        plan.limits.n_tokens // by_length[int(place)].n_tokens,
+    )
+    size = max(1, min(allowed))
+    start = round(SEARCHED_PLACE * (len(by_length) - size))
+    return by_length[start : start + size]
+
+
+def _seconds_of_search(
+    model: AuditedModel, plan: Plan, check: Adversarial, batch: Sequence[Encoded]
+) -> float:
+    """What all steps would take; the first call of a shape is not counted."""
+    _, few, more = (
+        _timed(model, _with_steps(plan, (check,), n), batch)[1][check.id] for n in (1, *STEPS)
+    )
+    per_step = max(0.0, more - few) / (STEPS[1] - STEPS[0])
+    return few + per_step * (check.n_iterations - STEPS[0])
+
+
+def _is_search(check: Check, found: Sequence[Finding]) -> TypeGuard[Adversarial]:
+    return (
+        isinstance(check, Adversarial)
+        and check.n_iterations > STEPS[1]
+        and any(item.record.adversarial_method == "gradient" for item in found)
+    )
 
 
 def _timed(
@@ -112,7 +146,3 @@ def _with_steps(plan: Plan, checks: Sequence[Check], n_steps: int) -> Plan:
             for check in checks
         ),
     )
-
-
-def _searched(found: Sequence[Finding]) -> bool:
-    return any(item.record.adversarial_method == "gradient" for item in found)

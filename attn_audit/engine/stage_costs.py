@@ -55,10 +55,11 @@ class StageCosts:
 
         Args:
             shape: Of the batch that they made.
-            seconds: What each stage took.
+            seconds: What each stage that was tried took.
         """
-        for name, stage in self._stages.items():
-            stage.tried.append((shape, seconds[name]))
+        for name, spent in seconds.items():
+            stage = self._stages[name]
+            stage.tried.append((shape, spent))
             stage.cost = None
 
     def learn(self, name: str, shape: Shape, seconds: float) -> None:

@@ -52,7 +52,7 @@ def test_the_time_left_is_known_after_it() -> None:
 def test_only_a_few_are_tried_of_middling_and_large_length() -> None:
     model = Watched()
     look(model, 100)
-    assert max(n for n, _ in model.shapes) <= 4
+    assert max(n for n, _ in model.shapes) <= 16
     assert {13, 18} <= {length for _, length in model.shapes}
 
 
