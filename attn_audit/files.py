@@ -9,10 +9,13 @@ from pathlib import Path
 from attn_audit.errors import OutputError
 from attn_audit.locations import AnyPath
 
+PART = ".part"
+"""Ends the name of a file that is not complete."""
+
 
 def temporary_path(path: Path) -> Path:
     """Where a file is written until it is complete: beside it, and this process's own."""
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    return path.with_name(f".{path.name}.{os.getpid()}{PART}")
 
 
 @contextmanager

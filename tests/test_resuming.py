@@ -187,3 +187,17 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+def test_half_written_files_go_and_those_of_others_stay(tmp_path: Path) -> None:
+    audit(tmp_path / "run")
+    part = tmp_path / "run" / "records" / ".000000-half.parquet.17.part"
+    part.write_bytes(b"PAR1")
+    audit(tmp_path / "run", resume=True)
+    assert not part.exists()
+    (tmp_path / "mine" / "records").mkdir(parents=True)
+    others = tmp_path / "mine" / "records" / part.name
+    others.touch()
+    with pytest.raises(RunDirectoryError, match="it is not empty"):
+        audit(tmp_path / "mine", resume=True)
+    assert others.exists()

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from attn_audit.errors import OutputError, RunDirectoryError
+from attn_audit.files import PART
 from attn_audit.locations import AnyPath, located
 from attn_audit.store.lock import locked
 from attn_audit.store.manifest import MANIFEST, Manifest
-from attn_audit.store.shards import Shards
+from attn_audit.store.shards import COMPLETE, RECORDS, SITES, Shards
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ def open_run_directory(name: str, *, resume: bool) -> Iterator[RunDirectory]:
     with locked(folder):
         earlier = Manifest.read(folder)
         _require_room(folder, earlier, resume=resume)
+        _remove_parts(folder)
         try:
             yield RunDirectory(folder, earlier)
         except RunDirectoryError:
@@ -116,3 +119,16 @@ def _require_room(folder: AnyPath, earlier: Manifest | None, *, resume: bool) ->
             "it is not empty, and no audit was started in it",
             hint="Name a new folder, or an empty one.",
         )
+
+
+def _remove_parts(folder: AnyPath) -> None:
+    """What a process that was killed left half-written; object stores have no such files."""
+    if not isinstance(folder, Path):
+        return
+    for name in (MANIFEST, COMPLETE, f"{RECORDS}/", f"{SITES}/"):
+        kind, _, file = name.rpartition("/")
+        for part in (folder / kind).glob(f".{file}*{PART}"):
+            try:
+                part.unlink()
+            except OSError as error:
+                raise OutputError(part, error.strerror or str(error)) from None

@@ -1,0 +1,28 @@
+"""Audits of the packaged demo as processes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults.auditing import Audit
+
+WORDS = ("demo", "demo", "--shard-size", "5", "--permutations", "20", "--threads", "1")
+QUIET = (*WORDS, "--reproducible", "--quiet")
+
+NewAudit = Callable[[str], Audit]
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Audit:
+    """An audit that came to its end, to hold others against."""
+    audit = Audit(tmp_path_factory.mktemp("faults") / "undisturbed", QUIET)
+    ended = audit.finish()
+    assert ended.exit_code == 0, ended.stderr
+    return audit
+
+
+@pytest.fixture
+def audit(tmp_path: Path) -> Audit:
+    """The same audit, not begun."""
+    return Audit(tmp_path / "audit", QUIET)
