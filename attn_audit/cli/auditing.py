@@ -1,6 +1,7 @@
 """`correlate`, `permute`, `adversarial` and `audit`: one audit with more or fewer checks."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from attn_audit.cli.options import OPTIONS
@@ -46,12 +47,15 @@ def audit_command(check: str | None) -> Callable[..., None]:
         require_outputs(settings, values["config"])
         policy = policy_of(settings)
         from attn_audit.auditing import run_audit
+        from attn_audit.store.directory import saying_what_is_kept
 
         with watching(quiet=values["quiet"]) as watcher:
             report = run_audit(settings, watcher=watcher)
         verdict = None if policy is None else judge(report, policy)
         format_was_said, quiet = values["format"] is not None, values["quiet"]
-        write_report(report, settings, format_was_said, verdict=verdict, quiet=quiet)
+        kept = nullcontext() if settings.run_dir is None else saying_what_is_kept(settings.run_dir)
+        with kept:
+            write_report(report, settings, format_was_said, verdict=verdict, quiet=quiet)
         if verdict is not None:
             show_and_exit(verdict, settings.inconclusive, beside=settings)
 

@@ -2,19 +2,18 @@
 
 import inspect
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
+from attn_audit.cli.interrupts import Terminated, heeding_signals
 from attn_audit.cli.options import OPTIONS, SWITCHES
 from attn_audit.engine.memory import is_out_of_memory
 from attn_audit.errors import AttnAuditError
@@ -24,10 +23,6 @@ if TYPE_CHECKING:
     from attn_audit.config import AuditSettings
 
 USAGE, CRASHED, INTERRUPTED, TERMINATED = 2, 3, 130, 143
-
-
-class Terminated(BaseException):
-    """The process was asked to end (SIGTERM)."""
 
 
 def error_console() -> Console:
@@ -106,12 +101,12 @@ def guard(*, debug: bool) -> Iterator[None]:
     Args:
         debug: Show tracebacks.
     """
-    previous = signal.signal(signal.SIGTERM, _terminate)
     if sys.stdout is None:  # closed by whoever started this; the report may go to a file
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
     try:
-        yield
-        sys.stdout.flush()
+        with heeding_signals():
+            yield
+            sys.stdout.flush()
     except AttnAuditError as error:
         hints = [*([] if error.hint is None else [error.hint]), *_kept(error)]
         _fail(error.message, " ".join(hints) or None, error.exit_code, debug)
@@ -133,8 +128,6 @@ def guard(*, debug: bool) -> Iterator[None]:
         message = f"attn-audit crashed: {type(error).__name__}: {error}"
         hint = "This is a fault of attn-audit. Run it again with --debug, and report the traceback."
         _fail(message, hint, CRASHED, debug)
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def _kept(error: BaseException) -> list[str]:
@@ -145,10 +138,6 @@ def _kept(error: BaseException) -> list[str]:
 
 def _left(error: BaseException) -> str:
     return "; ".join(getattr(error, "__notes__", ())) or "nothing was written"
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated
 
 
 def _fail(message: str, hint: str | None, code: int, debug: bool) -> None:

@@ -13,6 +13,7 @@ import torch
 from attn_audit.data.example import Example
 from attn_audit.engine.arithmetic import full_precision
 from attn_audit.engine.batch import Finding
+from attn_audit.engine.handlers import keeping_signal_handlers
 from attn_audit.engine.plan import Plan
 from attn_audit.engine.running import LocalEngine
 from attn_audit.engine.stopwatch import Stopwatch
@@ -198,7 +199,10 @@ def _connected(address: str | None) -> Iterator[None]:
         ) from None
     _require_reachable(address)
     try:
-        ray.init(address, log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
+        with keeping_signal_handlers():
+            ray.init(
+                address, log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR
+            )
     except (ConnectionError, ValueError, RuntimeError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise ConfigurationError(f"--ray-address {address}: {first}") from None

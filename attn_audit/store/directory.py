@@ -59,14 +59,32 @@ def open_run_directory(name: str, *, resume: bool) -> Iterator[RunDirectory]:
         earlier = Manifest.read(folder)
         _require_room(folder, earlier, resume=resume)
         _remove_parts(folder)
-        try:
+        with saying_what_is_kept(name):
             yield RunDirectory(folder, earlier)
-        except RunDirectoryError:
-            raise
-        except BaseException as error:
-            if (folder / MANIFEST).exists():
-                error.add_note(f"the finished shards are kept in {name}: go on with --resume")
-            raise
+
+
+@contextmanager
+def saying_what_is_kept(name: str) -> Iterator[None]:
+    """Within: errors that are not the run directory's say that its shards are kept.
+
+    Args:
+        name: A path or URL.
+    """
+    try:
+        yield
+    except RunDirectoryError:
+        raise
+    except BaseException as error:
+        if _was_started(place_of(name)):
+            error.add_note(f"the finished shards are kept in {name}: go on with --resume")
+        raise
+
+
+def _was_started(folder: AnyPath) -> bool:
+    try:
+        return (folder / MANIFEST).exists()
+    except OSError:
+        return False
 
 
 def place_of(name: str) -> AnyPath:

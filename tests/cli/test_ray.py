@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.auditing import Audit
+
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'attn-audit[ray]'")
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -86,6 +88,20 @@ def test_records_equal_the_local_engines_though_workers_are_killed(
     assert process.returncode == 0, said
     assert killed
     assert contents(tmp_path / "cluster") == contents(tmp_path / "local")
+
+
+def test_an_audit_that_was_terminated_says_how_to_go_on(run: Run, tmp_path: Path) -> None:
+    words = ("demo", str(tmp_path / "texts.jsonl"), *SETTINGS, "--engine", "ray", "--workers", "1")
+    settings = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "TMPDIR": "/tmp",
+    }  # names of sockets may not be long
+    audit = Audit(tmp_path / "audit", words, settings)
+    ended = audit.end_when(lambda: len(audit.shards()) > 0, signal.SIGTERM)
+    assert ended.exit_code == 143, ended.stderr
+    kept = "the finished shards are kept in run: go on with --resume"
+    assert ended.stderr == f"error: terminated; {kept}\n"
+    assert 0 < len(audit.shards()) < 9
 
 
 @pytest.mark.parametrize(
