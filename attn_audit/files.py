@@ -13,6 +13,17 @@ PART = ".part"
 """Ends the name of a file that is not complete."""
 
 
+def problem_of(error: OSError) -> str:
+    """What the system says is wrong, without what libraries say around it.
+
+    Example:
+        >>> problem_of(OSError(28, "Error writing bytes to file. Detail: [errno 28] ..."))
+        'No space left on device'
+    """
+    said = error.strerror or str(error)
+    return os.strerror(error.errno) if error.errno is not None and "[errno" in said else said
+
+
 def temporary_path(path: Path) -> Path:
     """Where a file is written until it is complete: beside it, and this process's own."""
     return path.with_name(f".{path.name}.{os.getpid()}{PART}")
@@ -33,7 +44,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise OutputError(path, error.strerror or str(error)) from None
+        raise OutputError(path, problem_of(error)) from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -56,7 +67,7 @@ def write_whole(path: AnyPath, content: bytes) -> None:
             path.write_bytes(content)
             return
     except OSError as error:
-        raise OutputError(path, error.strerror or str(error)) from None
+        raise OutputError(path, problem_of(error)) from None
     with replacing(path) as temporary, temporary.open("wb") as file:
         file.write(content)
         file.flush()
@@ -86,7 +97,7 @@ def require_writable(path: Path, inputs: Iterable[Path] = ()) -> None:
     try:
         temporary_path(path).touch(exist_ok=False)
     except OSError as error:
-        raise OutputError(path, error.strerror or str(error)) from None
+        raise OutputError(path, problem_of(error)) from None
     temporary_path(path).unlink()
 
 

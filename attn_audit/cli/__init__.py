@@ -1,5 +1,6 @@
 """The command line: one file per command, thin; `main` is the entry point."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -14,9 +15,11 @@ from attn_audit.cli.inspecting import OPTIONS_OF_INSPECT, inspect_model
 from attn_audit.cli.metrics import metrics
 from attn_audit.cli.planning import OPTIONS_OF_PLAN, plan_audit
 from attn_audit.cli.reporting import report
-from attn_audit.cli.running import build_command
+from attn_audit.cli.running import build_command, say
+from attn_audit.cli.streams import naming_standard_output
 from attn_audit.cli.train import train
 from attn_audit.cli.verifying import OPTIONS_OF_VERIFY, verify
+from attn_audit.errors import OutputError
 from attn_audit.version import __version__
 
 app = typer.Typer(
@@ -92,4 +95,9 @@ app.command("demo")(
 
 def main() -> None:
     """Run the command line."""
-    app()
+    try:
+        with naming_standard_output():
+            app()
+    except OutputError as error:  # of help, versions and policies, which are printed by no command
+        say(error.message, error.hint)
+        sys.exit(error.exit_code)

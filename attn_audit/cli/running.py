@@ -15,12 +15,16 @@ from rich.text import Text
 
 from attn_audit.cli.interrupts import Terminated, heeding_signals
 from attn_audit.cli.options import OPTIONS, SWITCHES
+from attn_audit.cli.streams import silence
 from attn_audit.engine.memory import is_out_of_memory
 from attn_audit.errors import AttnAuditError
+from attn_audit.files import problem_of
 from attn_audit.formats.safety import printable
 
 if TYPE_CHECKING:
     from attn_audit.config import AuditSettings
+
+_OURS = "This is a fault of attn-audit. Run it again with --debug, and report the traceback."
 
 USAGE, CRASHED, INTERRUPTED, TERMINATED = 2, 3, 130, 143
 
@@ -115,19 +119,19 @@ def guard(*, debug: bool) -> Iterator[None]:
     except Terminated as error:
         _fail(f"terminated; {_left(error)}", None, TERMINATED, debug)
     except BrokenPipeError:
-        # Whoever read the report has seen enough; what is left unsaid must not fail at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout)  # whoever read the report has seen enough
     except typer.Exit:
         raise
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{error.strerror or error}", None, USAGE, debug)
+        _fail(f"{where}{problem_of(error)}", " ".join(_kept(error)) or None, USAGE, debug)
     except Exception as error:
         if is_out_of_memory(error):
-            _fail("out of memory", "Use a smaller --batch-size.", CRASHED, debug)
+            hints = ["Use a smaller --batch-size.", *_kept(error)]
+            _fail("out of memory", " ".join(hints), CRASHED, debug)
         message = f"attn-audit crashed: {type(error).__name__}: {error}"
-        hint = "This is a fault of attn-audit. Run it again with --debug, and report the traceback."
-        _fail(message, hint, CRASHED, debug)
+        hints = [_OURS, *_kept(error)]
+        _fail(message, " ".join(hints), CRASHED, debug)
 
 
 def _kept(error: BaseException) -> list[str]:
@@ -141,10 +145,24 @@ def _left(error: BaseException) -> str:
 
 
 def _fail(message: str, hint: str | None, code: int, debug: bool) -> None:
-    console = error_console()
-    if debug:
-        console.print(Text(traceback.format_exc().rstrip()))
-    console.print(Text("error: ", style="bold red") + Text(printable(message), style="default"))
-    if hint is not None:
-        console.print(Text("hint: ", style="bold") + Text(printable(hint)))
+    say(message, hint, traceback.format_exc() if debug else None)
     raise typer.Exit(code)
+
+
+def say(message: str, hint: str | None, trace: str | None = None) -> None:
+    """Tell of an error on standard error, if that can be written to.
+
+    Args:
+        message: What is wrong.
+        hint: What to do.
+        trace: Where it was found, for who debugs.
+    """
+    console = error_console()
+    try:
+        if trace is not None:
+            console.print(Text(trace.rstrip()))
+        console.print(Text("error: ", style="bold red") + Text(printable(message), style="default"))
+        if hint is not None:
+            console.print(Text("hint: ", style="bold") + Text(printable(hint)))
+    except OSError:
+        silence(sys.stderr)  # nobody can be told; the exit code still says it

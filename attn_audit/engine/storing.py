@@ -51,6 +51,7 @@ class _Resuming:
         self._engine, self._store = engine, store
         self._finished = set(store.finished())
         self._waiting: deque[_Waiting] = deque()
+        self._n_shards = 0
 
     def audited(self, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
         for findings in self._engine.audit(self._unfinished(shards)):
@@ -59,10 +60,11 @@ class _Resuming:
             self._store.write(self._waiting.popleft().number, records, site_records)
             yield records, site_records
         yield from self._kept()
-        self._store.complete()
+        self._store.complete(self._n_shards)
 
     def _unfinished(self, shards: Iterable[Sequence[Example]]) -> Iterator[Sequence[Example]]:
         for number, shard in enumerate(shards):
+            self._n_shards = number + 1
             is_finished = number in self._finished
             ids = _hash(example.id for example in shard)
             self._waiting.append(_Waiting(number, ids, is_finished))

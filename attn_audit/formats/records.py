@@ -13,7 +13,7 @@ from typing import IO, Protocol, runtime_checkable
 import pyarrow as pa
 
 from attn_audit.errors import OutputError
-from attn_audit.files import temporary_path
+from attn_audit.files import problem_of, temporary_path
 from attn_audit.formats.record_paths import records_suffix
 from attn_audit.results.record import LIST_FIELDS, Record
 from attn_audit.results.site_record import SiteRecord
@@ -72,22 +72,23 @@ def _cell(value: object) -> object:
 class RecordsWriter:
     """Writes a records file under a temporary name; it gets its own only when it is complete."""
 
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
+    def __init__(self, path: Path, schema: pa.Schema, *, hint: str | None = None) -> None:
         """Open the file.
 
         Args:
             path: Its suffix decides the format.
             schema: Its columns; CSV leaves out those with one value a unit.
+            hint: What to do where the file cannot be written.
 
         Raises:
             OutputError: The file cannot be written.
         """
-        self._path = path
+        self._path, self._hint = path, hint
         self._temporary = temporary_path(path)
         try:
             self._writer = self._open(schema)
         except OSError as error:
-            raise OutputError(path, error.strerror or str(error)) from None
+            raise self._error(error) from None
 
     def _open(self, schema: pa.Schema) -> _Writer:
         match records_suffix(self._path):
@@ -103,7 +104,10 @@ class RecordsWriter:
         try:
             self._writer.write(records)
         except OSError as error:
-            raise OutputError(self._path, error.strerror or str(error)) from None
+            raise self._error(error) from None
+
+    def _error(self, error: OSError) -> OutputError:
+        return OutputError(self._path, problem_of(error), hint=self._hint)
 
     def __enter__(self) -> "RecordsWriter":
         return self
@@ -115,6 +119,6 @@ class RecordsWriter:
                 self._temporary.replace(self._path)
         except OSError as error:
             if kind is None:  # else what went wrong first is what to tell
-                raise OutputError(self._path, error.strerror or str(error)) from None
+                raise self._error(error) from None
         finally:
             self._temporary.unlink(missing_ok=True)

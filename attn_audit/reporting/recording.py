@@ -16,9 +16,11 @@ from attn_audit.reporting.sampled import SampledExamples
 from attn_audit.results.record import FAILED, FIELDS, LIST_FIELDS, Record
 from attn_audit.results.report import RecordsFile
 from attn_audit.results.site_record import SITE_FIELDS, SiteRecord
-from attn_audit.results.table import TableWriter, record_schema
+from attn_audit.results.table import record_schema
 from attn_audit.statistics.summary.sites import SiteMeans
 from attn_audit.statistics.telling import TellingExamples
+
+_ROOM = "It is a temporary file: name a folder with more room in the environment variable TMPDIR."
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ class Recording:
             return record_schema(n_logits, is_multilabel, fields)
 
         with ExitStack() as stack:
-            self._table = TableWriter(spool, schema([n for n in FIELDS if n not in LIST_FIELDS]))
-            stack.callback(self._table.close)
+            scalars = schema([name for name in FIELDS if name not in LIST_FIELDS])
+            self._table = stack.enter_context(RecordsWriter(spool, scalars, hint=_ROOM))
             if files.records is not None:
                 writer = RecordsWriter(files.records, schema(FIELDS))
                 self._writers.append(stack.enter_context(writer))

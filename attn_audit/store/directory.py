@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attn_audit.errors import OutputError, RunDirectoryError
-from attn_audit.files import PART
+from attn_audit.files import PART, problem_of
 from attn_audit.locations import AnyPath, located
 from attn_audit.store.lock import locked
 from attn_audit.store.manifest import MANIFEST, Manifest
@@ -54,7 +54,7 @@ def open_run_directory(name: str, *, resume: bool) -> Iterator[RunDirectory]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(name, error.strerror or str(error)) from None
+        raise OutputError(name, problem_of(error)) from None
     with locked(folder):
         earlier = Manifest.read(folder)
         _require_room(folder, earlier, resume=resume)
@@ -130,7 +130,7 @@ def _require_room(folder: AnyPath, earlier: Manifest | None, *, resume: bool) ->
     try:
         names = [path.name for path in folder.iterdir()]
     except OSError as error:
-        raise RunDirectoryError(folder, error.strerror or str(error)) from None
+        raise RunDirectoryError(folder, problem_of(error)) from None
     if any(not name.startswith(".") for name in names):
         raise RunDirectoryError(
             folder,
@@ -149,4 +149,4 @@ def _remove_parts(folder: AnyPath) -> None:
             try:
                 part.unlink()
             except OSError as error:
-                raise OutputError(part, error.strerror or str(error)) from None
+                raise OutputError(part, problem_of(error)) from None

@@ -7,6 +7,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from attn_audit.errors import RunDirectoryError
+from attn_audit.files import problem_of
 from attn_audit.locations import AnyPath
 
 LOCK = ".lock"
@@ -38,7 +39,7 @@ def locked(folder: AnyPath) -> Iterator[None]:
             hint="Wait until it has ended, or name another --run-dir.",
         ) from None
     except OSError as error:
-        raise RunDirectoryError(folder, error.strerror or str(error)) from None
+        raise RunDirectoryError(folder, problem_of(error)) from None
     try:
         yield
     finally:

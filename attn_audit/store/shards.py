@@ -12,18 +12,19 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from attn_audit.errors import RunDirectoryError
-from attn_audit.files import write_whole
+from attn_audit.errors import OutputError, RunDirectoryError
+from attn_audit.files import problem_of, write_whole
 from attn_audit.locations import AnyPath
 from attn_audit.results.record import FIELDS, Record
 from attn_audit.results.site_record import SITE_FIELDS, SiteRecord
 from attn_audit.results.table import record_schema, rows_of
+from attn_audit.store.manifest import MANIFEST
 
 RECORDS, SITES = "records", "sites"
 """Folders of the run directory: of the examples, and of all sites of each, where there are many."""
 
 COMPLETE = "complete"
-"""An empty file that is written last."""
+"""A file that is written last, with the number of shards."""
 
 _NAME = re.compile(r"(?P<number>\d{6,})-[0-9a-f]{16}\.parquet")
 
@@ -49,24 +50,43 @@ class Shards:
         self._site_schema = record_schema(n_logits, is_multilabel, SITE_FIELDS)
         self._has_several_sites = has_several_sites
 
-    def complete(self) -> None:
+    def complete(self, n_shards: int) -> None:
         """Note that there are no more shards than these.
 
+        Args:
+            n_shards: Of the audit.
+
         Raises:
+            RunDirectoryError: Some are not there.
             OutputError: It cannot be written.
         """
-        write_whole(self.folder / COMPLETE, b"")
+        self._require(n_shards)
+        write_whole(self.folder / COMPLETE, f"{n_shards}\n".encode())
 
     def are_complete(self) -> bool:
         """Whether the audit was finished.
 
         Raises:
-            RunDirectoryError: The directory cannot be read.
+            RunDirectoryError: It was, and shards are missing; or the directory cannot be read.
         """
+        path = self.folder / COMPLETE
         try:
-            return (self.folder / COMPLETE).exists()
-        except OSError as error:
-            raise RunDirectoryError(self.folder, error.strerror or str(error)) from None
+            if not path.exists():
+                return False
+            self._require(int(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            problem = problem_of(error) if isinstance(error, OSError) else f"{COMPLETE} is damaged"
+            raise RunDirectoryError(self.folder, problem) from None
+        return True
+
+    def _require(self, n_shards: int) -> None:
+        missing = sorted(set(range(n_shards)) - set(self.finished()))
+        if missing:
+            raise RunDirectoryError(
+                self.folder,
+                f"{RECORDS}/{missing[0]:06}-*.parquet is missing",
+                hint="Go on with --resume: its shard is audited again.",
+            )
 
     def finished(self) -> list[int]:
         """Numbers of the shards that are there, in order.
@@ -96,8 +116,15 @@ class Shards:
             site_records: One for each example and site, where there are several.
 
         Raises:
+            RunDirectoryError: The directory was removed.
             OutputError: It cannot be written; what was finished stays as it is.
         """
+        if not _is_there(self.folder / MANIFEST):
+            raise RunDirectoryError(
+                self.folder,
+                "it was removed while the audit ran",
+                hint="Start again, in a folder that nobody clears away.",
+            )
         # The records come last: where they are, the shard is complete.
         if self._has_several_sites:
             self._write(SITES, number, site_records, self._site_schema)
@@ -122,7 +149,7 @@ class Shards:
         try:
             paths: list[AnyPath] = [*folder.iterdir()] if folder.exists() else []
         except OSError as error:
-            raise RunDirectoryError(self.folder, error.strerror or str(error)) from None
+            raise RunDirectoryError(self.folder, problem_of(error)) from None
         named = ((_NAME.fullmatch(path.name), path) for path in paths)
         return {int(match["number"]): path for match, path in named if match is not None}
 
@@ -147,12 +174,19 @@ class Shards:
                 return [record(**row) for row in rows_of(pq.read_table(io.BytesIO(content)))]
             problem = problem if path is None else "damaged: its content is not what it was"
         except OSError as error:
-            problem = error.strerror or str(error)
+            problem = problem_of(error)
         raise RunDirectoryError(
             self.folder,
             f"{kind}/{name} is {problem}",
             hint="Delete this file and go on with --resume: its shard is audited again.",
         )
+
+
+def _is_there(path: AnyPath) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise OutputError(path, problem_of(error)) from None
 
 
 def _digest(content: bytes) -> str:

@@ -1,5 +1,6 @@
 """An audit as a user starts it: a process with a folder of its own, that may end at any moment."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -10,6 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
+
+COMMAND = (sys.executable, "-m", "attn_audit")
+
+DROP_FROM_BOUNDING_SET, OVERRIDE, SEARCH = 24, 1, 2
+"""Linux: what lets an administrator's process write where it has no permission."""
 
 SECONDS_TO_END = 60
 """That a process may take to end after a signal that lets it clean up."""
@@ -37,6 +43,8 @@ class Audit:
     words: Sequence[str]
     """Model, data and settings; names are absolute."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    launcher: Sequence[str] = ()
+    """What the command stands behind: a shell that limits it."""
 
     @property
     def run(self) -> Path:
@@ -63,7 +71,7 @@ class Audit:
         (self.folder / "tmp").mkdir(exist_ok=True)
         words = ["--run-dir", "run", "--output", "report.json", "--records", "records.parquet"]
         return subprocess.Popen(
-            [sys.executable, "-m", "attn_audit", "audit", *self.words, *words, *more],
+            [*self.launcher, *COMMAND, "audit", *self.words, *words, *more],
             cwd=self.folder,
             env={
                 **os.environ,
@@ -76,7 +84,7 @@ class Audit:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=_heed_interrupts,
+            preexec_fn=_as_a_user,
         )
 
     def finish(self, *more: str) -> Ended:
@@ -105,6 +113,9 @@ def _ended(process: subprocess.Popen[str], timeout: float) -> Ended:
     return Ended(process.returncode, stdout, stderr)
 
 
-def _heed_interrupts() -> None:
-    """Of a shell's background jobs, children inherit that interrupts are ignored."""
+def _as_a_user() -> None:
+    """Interrupts count, which a shell's background jobs ignore; and so do permissions."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if sys.platform == "linux" and os.geteuid() == 0:
+        for capability in (OVERRIDE, SEARCH):
+            ctypes.CDLL(None).prctl(DROP_FROM_BOUNDING_SET, capability, 0, 0, 0)

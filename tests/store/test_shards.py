@@ -1,9 +1,11 @@
+import errno
+import os
 from pathlib import Path
 
 import pytest
 from upath import UPath
 
-from attn_audit.errors import RunDirectoryError
+from attn_audit.errors import OutputError, RunDirectoryError
 from attn_audit.locations import AnyPath
 from attn_audit.results.record import Record
 from attn_audit.results.site_record import SiteRecord
@@ -39,6 +41,7 @@ SITES = [
 
 
 def _shards(folder: AnyPath, *, several: bool = True) -> Shards:
+    (folder / "manifest.json").touch()
     return Shards(folder, n_logits=2, is_multilabel=False, has_several_sites=several)
 
 
@@ -64,6 +67,7 @@ def test_multilabel_records_come_back(tmp_path: Path) -> None:
         truncated=False,
         audited_mass=1.0,
     )
+    (tmp_path / "manifest.json").touch()
     shards = Shards(tmp_path, n_logits=3, is_multilabel=True, has_several_sites=False)
     shards.write(0, [record], [])
     assert shards.read(0) == ([record], [])
@@ -89,3 +93,48 @@ def test_a_bit_that_flipped_is_found(tmp_path: Path, place: float) -> None:
         shards.read(0)
     assert caught.value.hint is not None
     assert "--resume" in caught.value.hint
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.EDQUOT])
+def test_a_disk_that_fails_leaves_what_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    shards = _shards(tmp_path)
+    shards.write(0, RECORDS, SITES)
+
+    def fail(descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OutputError, match=os.strerror(number)) as refused:
+        shards.write(1, RECORDS, SITES)
+    assert str(tmp_path / "sites" / "000001-") in refused.value.message
+    assert shards.finished() == [0]
+    assert list(tmp_path.rglob("*.part")) == []
+
+
+def test_nothing_is_written_where_the_directory_was_removed(tmp_path: Path) -> None:
+    shards = _shards(tmp_path)
+    (tmp_path / "manifest.json").unlink()
+    with pytest.raises(RunDirectoryError, match="it was removed while the audit ran"):
+        shards.write(0, RECORDS, SITES)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_finished_audit_whose_shards_are_missing_is_not_complete(tmp_path: Path) -> None:
+    shards = _shards(tmp_path)
+    assert not shards.are_complete()
+    for number in (0, 1):
+        shards.write(number, RECORDS, SITES)
+    with pytest.raises(RunDirectoryError, match=r"records/000002-\*.parquet is missing"):
+        shards.complete(3)
+    assert not shards.are_complete()
+    shards.complete(2)
+    assert shards.are_complete()
+    (file,) = (tmp_path / "records").glob("000001-*")
+    file.unlink()
+    with pytest.raises(RunDirectoryError, match=r"records/000001-\*.parquet is missing"):
+        shards.are_complete()
+    (tmp_path / "complete").write_text("?")
+    with pytest.raises(RunDirectoryError, match="complete is damaged"):
+        shards.are_complete()
