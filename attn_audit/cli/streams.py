@@ -12,37 +12,38 @@ from attn_audit.files import problem_of
 
 
 class StandardOutput(io.TextIOWrapper):
-    """Standard output that says by name that it cannot be written."""
+    """Standard output that says by name that it cannot be written.
+
+    Where whoever reads it has seen enough, it goes nowhere from then on, which is no error.
+    """
 
     def write(self, text: str, /) -> int:
         """Write text.
 
         Raises:
             OutputError: It cannot be written.
-            BrokenPipeError: Nobody reads any more.
         """
         try:
             return super().write(text)
         except OSError as error:
-            raise self._failed(error) from None
+            self._fail(error)
+            return len(text)
 
     def flush(self) -> None:
         """Write what was held back.
 
         Raises:
             OutputError: It cannot be written.
-            BrokenPipeError: Nobody reads any more.
         """
         try:
             super().flush()
         except OSError as error:
-            raise self._failed(error) from None
+            self._fail(error)
 
-    def _failed(self, error: OSError) -> Exception:
-        if isinstance(error, BrokenPipeError):
-            return error
+    def _fail(self, error: OSError) -> None:
         silence(self)
-        return OutputError("standard output", problem_of(error))
+        if not isinstance(error, BrokenPipeError):
+            raise OutputError("standard output", problem_of(error)) from None
 
 
 @contextmanager
@@ -62,10 +63,7 @@ def naming_standard_output() -> Iterator[None]:
     try:
         yield
     finally:
-        try:
-            named.flush()
-        except BrokenPipeError:
-            silence(named)  # whoever read it has seen enough
+        named.flush()
 
 
 def silence(stream: TextIO) -> None:
