@@ -45,6 +45,17 @@ def record_schema(n_logits: int, is_multilabel: bool, fields: Sequence[str] = FI
     return pa.schema([(name, types[name]) for name in fields])
 
 
+def table_of(records: Sequence[Record] | Sequence[SiteRecord], schema: pa.Schema) -> pa.Table:
+    """Records as columns.
+
+    Args:
+        records: In order.
+        schema: From `record_schema`.
+    """
+    columns = {name: [_cell(getattr(record, name)) for record in records] for name in schema.names}
+    return pa.table(columns, schema=schema)
+
+
 class TableWriter:
     """Writes records into a Parquet file, one row group a call."""
 
@@ -54,11 +65,7 @@ class TableWriter:
 
     def write(self, records: Sequence[Record] | Sequence[SiteRecord]) -> None:
         """Append records."""
-        columns = {
-            name: [_cell(getattr(record, name)) for record in records]
-            for name in self._schema.names
-        }
-        self._writer.write_table(pa.table(columns, schema=self._schema))
+        self._writer.write_table(table_of(records, self._schema))
 
     def close(self) -> None:
         """Finish the file."""

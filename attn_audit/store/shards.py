@@ -6,7 +6,7 @@ A file is called by the shard's number and by the hash of its content, so that d
 import hashlib
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 import pyarrow as pa
@@ -17,7 +17,7 @@ from attn_audit.files import problem_of, write_whole
 from attn_audit.locations import AnyPath
 from attn_audit.results.record import FIELDS, Record
 from attn_audit.results.site_record import SITE_FIELDS, SiteRecord
-from attn_audit.results.table import record_schema, rows_of
+from attn_audit.results.table import record_schema, rows_of, table_of
 from attn_audit.store.manifest import MANIFEST
 
 RECORDS, SITES = "records", "sites"
@@ -154,13 +154,14 @@ class Shards:
         return {int(match["number"]): path for match, path in named if match is not None}
 
     def _write(
-        self, kind: str, number: int, records: Iterable[Record | SiteRecord], schema: pa.Schema
+        self,
+        kind: str,
+        number: int,
+        records: Sequence[Record] | Sequence[SiteRecord],
+        schema: pa.Schema,
     ) -> None:
-        kept = list(records)
-        columns = {name: [getattr(record, name) for record in kept] for name in schema.names}
         content = io.BytesIO()
-        table = pa.table(columns, schema=schema)
-        pq.write_table(table, content, compression="zstd")
+        pq.write_table(table_of(records, schema), content, compression="zstd")
         name = f"{number:06}-{_digest(content.getvalue())}.parquet"
         write_whole(self.folder / kind / name, content.getvalue())
 

@@ -1,7 +1,9 @@
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from upath import UPath
 
@@ -71,6 +73,16 @@ def test_multilabel_records_come_back(tmp_path: Path) -> None:
     shards = Shards(tmp_path, n_logits=3, is_multilabel=True, has_several_sites=False)
     shards.write(0, [record], [])
     assert shards.read(0) == ([record], [])
+
+
+def test_weights_of_many_heads_come_back(tmp_path: Path) -> None:
+    rows = np.array([[0.25, 0.75], [1.0, 0.0]], dtype=np.float32)
+    records = [replace(RECORDS[0], adversarial_rows=given) for given in (rows, None)]
+    shards = _shards(tmp_path, several=False)
+    shards.write(0, records, [])
+    (first, second), _ = shards.read(0)
+    np.testing.assert_array_equal(first.adversarial_rows, rows)
+    assert second.adversarial_rows is None
 
 
 def test_a_half_written_shard_is_none(tmp_path: Path) -> None:

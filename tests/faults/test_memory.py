@@ -1,0 +1,106 @@
+"""Memory that runs out in the middle of a shard: it is audited again in smaller batches, whole."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from torch import Tensor
+
+import attn_audit
+from attn_audit.errors import OutOfMemoryError
+from attn_audit.models.base import Batch, Reading, Site
+from attn_audit.results.record import Record
+from attn_audit.results.table import rows_of
+from tests.faults.comparing import contents
+from tests.rows import RowsModel, texts
+
+EXAMPLES = texts(*(4 + i % 9 for i in range(36)))
+AT = "text-17"
+"""In the second of three shards, and not in the first of its three batches."""
+
+SETTINGS: dict[str, Any] = {
+    "batch_size": 4,
+    "shard_size": 12,
+    "permutations": 9,
+    "iterations": 5,
+    "reproducible": True,
+}
+
+
+class Cramped(RowsModel):
+    """Runs out of memory where an example is in a batch with others, at some stage of it."""
+
+    def __init__(self, stage: str = "nowhere", most: int = 1) -> None:
+        super().__init__()
+        self.stage, self.most = stage, most
+        self.read_ids: list[list[str]] = []
+
+    def read(self, batch: Batch, sites: Sequence[Site]) -> list[Reading]:
+        self.read_ids.append([encoded.example.id for encoded in batch.encoded])
+        self.require(batch, "reading")
+        return super().read(batch, sites)
+
+    def erase(self, batch: Batch, keep: Tensor) -> Tensor:
+        self.require(batch, "leaving out")
+        return super().erase(batch, keep)
+
+    def require(self, batch: Batch, stage: str) -> None:
+        ids = [encoded.example.id for encoded in batch.encoded]
+        if stage == self.stage and AT in ids and len(ids) > self.most:
+            raise MemoryError
+
+
+def audit(folder: Path, model: Cramped, **settings: Any) -> Cramped:
+    attn_audit.audit(model, EXAMPLES, run_dir=str(folder), **{**SETTINGS, **settings})
+    return model
+
+
+def records(folder: Path) -> list[Record]:
+    shards = sorted(folder.glob("records/*.parquet"))
+    return [Record(**row) for row in rows_of(pa.concat_tables(map(pq.read_table, shards)))]
+
+
+@pytest.mark.parametrize("stage", ["reading", "leaving out"])
+def test_the_batch_is_halved_and_the_shard_repeated_whole(tmp_path: Path, stage: str) -> None:
+    audit(tmp_path / "plain", Cramped())
+    with pytest.warns(UserWarning, match="out of memory with 4 examples") as noted:
+        model = audit(tmp_path / "cramped", Cramped(stage))
+    assert len(noted) == 1
+    found, expected = records(tmp_path / "cramped"), records(tmp_path / "plain")
+    assert [record.id for record in found] == [example.id for example in EXAMPLES]
+    for one, other in zip(found, expected, strict=True):
+        for name, value in dataclasses.asdict(other).items():
+            is_number = isinstance(value, float | tuple | np.ndarray) and name != "units"
+            wanted = pytest.approx(value, abs=1e-6) if is_number else value
+            assert getattr(one, name) == wanted, (one.id, name)
+    shard = {example.id for example in EXAMPLES[12:24]}
+    last = [ids for ids in model.read_ids if AT in ids][-1]
+    assert len(last) == 1
+    read = [ids for ids in model.read_ids if set(ids) <= shard]
+    again = read[next(i for i, ids in enumerate(read) if AT in ids) + 1 :]
+    assert {name for ids in again for name in ids} == shard
+
+
+def test_the_next_shard_has_the_plans_batches_again(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="out of memory with 4"):
+        model = audit(tmp_path, Cramped("reading"))
+    last = {example.id for example in EXAMPLES[24:]}
+    assert [len(ids) for ids in model.read_ids if set(ids) <= last] == [4, 4, 4]
+
+
+def test_an_example_too_large_alone_leaves_what_was_finished(tmp_path: Path) -> None:
+    with (
+        pytest.warns(UserWarning, match="out of memory with 4"),
+        pytest.raises(OutOfMemoryError, match=AT) as raised,
+    ):
+        audit(tmp_path / "cramped", Cramped("reading", most=0))
+    assert "go on with --resume" in raised.value.__notes__[0]
+    assert len(records(tmp_path / "cramped")) == 12
+    audit(tmp_path / "cramped", Cramped(), resume=True)
+    audit(tmp_path / "plain", Cramped())
+    assert contents(tmp_path / "cramped") == contents(tmp_path / "plain")
