@@ -205,7 +205,10 @@ def _connected(address: str | None) -> Iterator[None]:
             )
     except (ConnectionError, ValueError, RuntimeError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigurationError(f"--ray-address {address}: {first}") from None
+        raise ConfigurationError(
+            f"--ray-address {address}: {first}",
+            hint="Run on a machine of the cluster, with its RAY_AUTH_TOKEN if it asks for one.",
+        ) from None
     try:
         yield
     finally:
