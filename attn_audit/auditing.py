@@ -211,7 +211,8 @@ def _ray_engine(
     watcher: Watcher,
     sizes: Sequence[int] | None,
 ) -> Engine:
-    from attn_audit.engine.ray import Cluster, RayEngine
+    from attn_audit.engine.cluster import Cluster
+    from attn_audit.engine.ray import RayEngine
 
     cluster = Cluster(settings.ray_address, settings.workers, settings.gpus_per_worker or 0.0)
     load = partial(load_named_model, settings, tuple(trial))

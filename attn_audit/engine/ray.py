@@ -1,11 +1,7 @@
 """Shards on a Ray cluster: scheduling, restarts, repetition and transport are Ray's."""
 
-import logging
-import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,7 +9,7 @@ import torch
 from attn_audit.data.example import Example
 from attn_audit.engine.arithmetic import full_precision
 from attn_audit.engine.batch import Finding
-from attn_audit.engine.handlers import keeping_signal_handlers
+from attn_audit.engine.cluster import Cluster, connected
 from attn_audit.engine.plan import Plan
 from attn_audit.engine.running import LocalEngine
 from attn_audit.engine.stopwatch import Stopwatch
@@ -26,17 +22,6 @@ if TYPE_CHECKING:
 
 SHARDS_PER_WORKER = 3
 """Shards that are under way or waiting to be kept, for each worker: what bounds the memory."""
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """Where shards are audited."""
-
-    address: str | None
-    """Of a running cluster; None: one is started on this machine and ends with the audit."""
-    workers: int | None
-    """None: as many as the cluster's CPUs allow."""
-    gpus_per_worker: float = 0.0
 
 
 class Worker:
@@ -108,7 +93,7 @@ class RayEngine:
         """
         from ray.util import ActorPool
 
-        with _connected(self._cluster.address):
+        with connected(self._cluster.address):
             workers = self._workers()
             pool, came, start = ActorPool(workers), dict[int, list[Finding]](), time.perf_counter()
             n_sent = n_given = 0
@@ -164,52 +149,3 @@ class RayEngine:
 
 def _send(worker: Any, numbered: tuple[int, Sequence[Example]]) -> Any:
     return worker.audit.remote(*numbered)
-
-
-def _require_reachable(address: str | None) -> None:
-    """Ray itself would wait for minutes, and then end the process."""
-    if address is None:
-        return
-    host, _, port = address.rpartition(":")
-    problem = "it is not HOST:PORT"
-    if host and port.isdecimal():
-        try:
-            socket.create_connection((host, int(port)), timeout=10).close()
-            return
-        except (OSError, OverflowError) as error:
-            problem = str(error)
-    raise ConfigurationError(
-        f"--ray-address {address}: {problem}",
-        hint="Give the address that `ray start --head` printed; without one, a cluster is started.",
-    )
-
-
-@contextmanager
-def _connected(address: str | None) -> Iterator[None]:
-    """Within: a cluster; one that was started for it ends with it.
-
-    Raises:
-        ConfigurationError: Ray is not installed, or there is no such cluster.
-    """
-    try:
-        import ray
-    except ImportError:
-        raise ConfigurationError(
-            "--engine ray: Ray is not installed", hint="pip install 'attn-audit[ray]'"
-        ) from None
-    _require_reachable(address)
-    try:
-        with keeping_signal_handlers():
-            ray.init(
-                address, log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR
-            )
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigurationError(
-            f"--ray-address {address}: {first}",
-            hint="Run on a machine of the cluster, with its RAY_AUTH_TOKEN if it asks for one.",
-        ) from None
-    try:
-        yield
-    finally:
-        ray.shutdown()

@@ -30,8 +30,9 @@ from attn_audit.config import AuditSettings
 from attn_audit.data.example import Example
 from attn_audit.data.reading import DataSource, read_examples
 from attn_audit.engine.base import Engine, cut
+from attn_audit.engine.cluster import Cluster
 from attn_audit.engine.plan import Plan
-from attn_audit.engine.ray import Cluster, RayEngine
+from attn_audit.engine.ray import RayEngine
 from attn_audit.engine.running import LocalEngine
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.engine.watching import Watcher

@@ -1,6 +1,5 @@
 """An audit as a user starts it: a process with a folder of its own, that may end at any moment."""
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -14,8 +13,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 COMMAND = (sys.executable, "-m", "attn_audit")
 
-DROP_FROM_BOUNDING_SET, OVERRIDE, SEARCH = 24, 1, 2
-"""Linux: what lets an administrator's process write where it has no permission."""
+AS_A_USER = (sys.executable, str(Path(__file__).with_name("as_a_user.py")))
 
 SECONDS_TO_END = 60
 """That a process may take to end after a signal that lets it clean up."""
@@ -71,7 +69,7 @@ class Audit:
         (self.folder / "tmp").mkdir(exist_ok=True)
         words = ["--run-dir", "run", "--output", "report.json", "--records", "records.parquet"]
         return subprocess.Popen(
-            [*self.launcher, *COMMAND, "audit", *self.words, *words, *more],
+            [*AS_A_USER, *self.launcher, *COMMAND, "audit", *self.words, *words, *more],
             cwd=self.folder,
             env={
                 **os.environ,
@@ -84,7 +82,6 @@ class Audit:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=_as_a_user,
         )
 
     def finish(self, *more: str) -> Ended:
@@ -111,11 +108,3 @@ def _ended(process: subprocess.Popen[str], timeout: float) -> Ended:
         process.communicate()
         raise
     return Ended(process.returncode, stdout, stderr)
-
-
-def _as_a_user() -> None:
-    """Interrupts count, which a shell's background jobs ignore; and so do permissions."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    if sys.platform == "linux" and os.geteuid() == 0:
-        for capability in (OVERRIDE, SEARCH):
-            ctypes.CDLL(None).prctl(DROP_FROM_BOUNDING_SET, capability, 0, 0, 0)
