@@ -6,6 +6,7 @@ are hashes, not states of a generator. The hash is SplitMix64's finaliser, appli
 Source: Steele, Lea & Flood (2014), "Fast splittable pseudorandom number generators".
 """
 
+import functools
 import hashlib
 import itertools
 import math
@@ -132,11 +133,15 @@ def permutations(
         Uniform random orders of the units.
     """
     order = _sampled(keys, lengths, draws, n_units)
-    for i in np.flatnonzero(lengths <= ALL_PERMUTATIONS_UP_TO):
-        n = int(lengths[i])
-        every = np.array(list(itertools.permutations(range(n))))[draws.start : draws.stop]
-        order[i, : len(every), :n] = every
+    for n in range(2, min(ALL_PERMUTATIONS_UP_TO, n_units) + 1):
+        every = _all_orders(n)[draws.start : draws.stop]
+        order[lengths == n, : len(every), :n] = every
     return order
+
+
+@functools.cache
+def _all_orders(n: int) -> Int64[np.ndarray, "variant unit"]:
+    return np.array(list(itertools.permutations(range(n))))
 
 
 def _sampled(keys: Keys, lengths: np.ndarray, draws: range, n_units: int) -> np.ndarray:

@@ -131,9 +131,10 @@ def measure(
     }
     if with_gradient:
         search = Adversarial(EPSILON, Method.GRADIENT)
-        withheld = [without_readout(a) for a in read]
+        withheld, bent = ([change(a) for a in read] for change in (without_readout, with_bend))
         stages["adversary, gradient, 500 steps"] = lambda: [search.run(a) for a in read]
         stages["adversary, gradient, through replay"] = lambda: [search.run(a) for a in withheld]
+        stages["adversary, gradient, not linear"] = lambda: [search.run(a) for a in bent]
     if with_plain:
         stages["leave-one-out, text by text"] = lambda: leave_one_out_plainly(model, bare)
     return stages
@@ -145,8 +146,20 @@ def unmeasured(audited: AuditedBatch) -> AuditedBatch:
 
 
 def without_readout(audited: AuditedBatch) -> AuditedBatch:
-    """The same model, of whose readout nothing is known: everything goes through `replay`."""
+    """The same model, of whose readout nothing is known."""
     return replace(audited, reading=replace(audited.reading, find_linear_readout=lambda: None))
+
+
+def with_bend(audited: AuditedBatch) -> AuditedBatch:
+    """The same with a readout that is not linear: the search goes through autograd and `replay`."""
+
+    def replay(weights: Tensor) -> Tensor:
+        logits: Tensor = audited.reading.replay(weights)
+        return logits + 0.1 * torch.sigmoid(logits)
+
+    reading = replace(without_readout(audited).reading, replay=replay)
+    own = replay(reading.attention.unsqueeze(1)).squeeze(1)
+    return replace(audited, reading=reading, probabilities=audited.model.task.probabilities(own))
 
 
 def main() -> None:

@@ -141,7 +141,7 @@ COST = st.builds(
 def test_of_costs_that_are_affine_it_is_right_from_the_first_word_on(
     lengths: list[int], costs: dict[str, Cost]
 ) -> None:
-    """But for terms that make up less than fits are rounded by, or that so few trials cannot tell."""
+    """But for terms that make up little, or that so few trials cannot tell apart."""
     audit = Audit(encoded(lengths), costs).run()
     for now, step in audit.told:
         assert step.seconds_left == pytest.approx(audit.now - now, rel=0.2)

@@ -11,6 +11,7 @@ from attn_audit.checks.adversarial.loss import Loss, Step
 from attn_audit.checks.adversarial.mixtures import best_mixture
 from attn_audit.checks.adversarial.penalty import Penalty, linear_penalty, replayed_penalty
 from attn_audit.checks.adversarial.starts import starting_scores
+from attn_audit.checks.adversarial.tried_readout import tried_readout
 from attn_audit.checks.adversarial.witness import Witness
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.replaying import output_distances
@@ -51,13 +52,14 @@ def gradient_adversary(
         audited: A batch.
         search: Settings.
         readout: Spares the search its replays, where it is what the model does; what is found is
-            replayed all the same.
+            replayed all the same. Where none is known, one is looked for.
 
     Returns:
         The best found: a lower bound of the largest divergence there is.
     """
     n_replays = search.n_iterations * search.n_restarts
     mixture = best_mixture(audited, search.epsilon, n_replays)
+    readout = readout or tried_readout(audited)
     if readout is not None:
         penalty = linear_penalty(audited, search.epsilon, readout)
         found = _search(audited, search, penalty, mixture)
