@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import TypeVar
 
 from attn_audit.checks.base import AuditedBatch
@@ -10,6 +11,7 @@ from attn_audit.checks.reading import read_batches
 from attn_audit.data.example import Example
 from attn_audit.engine.plan import Plan
 from attn_audit.engine.stopwatch import Stopwatch
+from attn_audit.errors import InvalidOutputError
 from attn_audit.models.base import AuditedModel, Encoded, Site
 from attn_audit.models.task import Task, TaskKind
 from attn_audit.results.record import Record
@@ -81,8 +83,18 @@ def _measure(audited: AuditedBatch, plan: Plan, stopwatch: Stopwatch) -> Columns
     }
     for check in plan.checks:
         with stopwatch.measure(check.id, len(audited.ids)):
-            columns |= check.run(audited)
+            found = check.run(audited)
+        _require_numbers(audited.ids, found)
+        columns |= found
     return columns
+
+
+def _require_numbers(ids: Sequence[str], columns: Columns) -> None:
+    """Whatever else a check found: NaN and infinity are no findings."""
+    for values in columns.values():
+        for i, value in enumerate(values):
+            if isinstance(value, float) and not isfinite(value):
+                raise InvalidOutputError(ids[i], "output under other attention")
 
 
 def _rows(kind: type[Row], columns: Columns) -> list[Row]:

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from attn_audit.importance.portions import in_portions
 from attn_audit.models.base import AuditedModel, Batch
+from attn_audit.models.validity import require_finite
 from attn_audit.shapes import UnitMask
 
 MAX_KEEP = 8_000_000
@@ -25,6 +26,9 @@ def leave_one_out_importance(model: AuditedModel, batch: Batch) -> Float[Tensor,
     Returns:
         Float64; padding is 0.
 
+    Raises:
+        InvalidOutputError: An output is no finite number.
+
     Source:
         Jain & Wallace (2019), section 4.1, algorithm 1.
     """
@@ -35,8 +39,9 @@ def leave_one_out_importance(model: AuditedModel, batch: Batch) -> Float[Tensor,
 
 def _importance(model: AuditedModel, batch: Batch) -> Float[Tensor, "batch unit"]:
     probabilities = model.task.probabilities(model.erase(batch, _all_and_each_but_one(batch)))
-    distances = model.task.distance(probabilities[:, 1:], probabilities[:, :1])
-    return distances * batch.unit_mask
+    distances = model.task.distance(probabilities[:, 1:], probabilities[:, :1]) * batch.unit_mask
+    require_finite(batch, distances, "output without one of its units")
+    return distances
 
 
 def _all_and_each_but_one(batch: Batch) -> Bool[Tensor, "batch variant unit"]:

@@ -1,10 +1,13 @@
 """What is found at the audited site, and at those beside it."""
 
 import dataclasses
+import math
 
 import pytest
 
 from attn_audit.checks.adversarial.check import Adversarial
+from attn_audit.checks.base import AuditedBatch
+from attn_audit.checks.columns import Columns
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
 from attn_audit.engine import base
@@ -13,6 +16,7 @@ from attn_audit.engine.plan import Plan
 from attn_audit.engine.running import run
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.engine.watching import Watcher
+from attn_audit.errors import InvalidOutputError
 from attn_audit.models.base import Site
 from attn_audit.results.site_record import SITE_FIELDS
 from tests.rows import RowsModel, texts
@@ -65,3 +69,17 @@ def test_many_sites_make_small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     shards = list(run(RowsModel(), texts(5, 6, 7, 8, 4), plan, Stopwatch(), Watcher()))
     assert [len(shard) for shard in shards] == [2, 2, 1]
     assert [f.record.id for shard in shards for f in shard] == [f"text-{i}" for i in range(5)]
+
+
+class Overflowing(Permutation):
+    """A check that finds no number for the second example."""
+
+    def run(self, audited: AuditedBatch) -> Columns:
+        """Args: audited: Any batch."""
+        return super().run(audited) | {"uniform_distance": [0.5, math.nan]}
+
+
+def test_what_a_check_finds_must_be_numbers() -> None:
+    plan = dataclasses.replace(PLAN, checks=(Overflowing(0.05, 9),))
+    with pytest.raises(InvalidOutputError, match="output under other attention is not finite"):
+        audit(plan, 6, 9)

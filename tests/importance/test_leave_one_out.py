@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from attn_audit.data.example import Example
+from attn_audit.errors import InvalidOutputError
 from attn_audit.importance import leave_one_out
 from attn_audit.importance.leave_one_out import leave_one_out_importance
 from attn_audit.models.task import TaskKind
@@ -33,3 +34,11 @@ def test_long_texts_in_portions_give_the_same(monkeypatch: pytest.MonkeyPatch) -
     at_once = leave_one_out_importance(model, batch)
     monkeypatch.setattr(leave_one_out, "MAX_KEEP", 300)
     assert torch.allclose(leave_one_out_importance(model, batch), at_once, atol=1e-6)
+
+
+def test_a_shorter_text_that_overflows_is_named() -> None:
+    model = tiny_model()
+    model.network.attention.get_parameter("score.weight").data.fill_(3e38)
+    batch = model.collate(model.encode(tiny_examples(2, lengths=(3, 6))))
+    with pytest.raises(InvalidOutputError, match="output without one of its units is not finite"):
+        leave_one_out_importance(model, batch)
