@@ -226,6 +226,22 @@ def test_absurd_sizes_of_a_huggingface_configuration(
     assert message in refused(attn_audit, "bert", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("part", "key"),
+    [("encoder", "embed_size"), ("encoder", "hidden_size"), ("decoder", "output_size")],
+)
+@pytest.mark.parametrize("size", [2**32, 2**63, 10**30])
+def test_absurd_sizes_of_an_original_configuration(
+    attn_audit: AttnAudit, tmp_path: Path, part: str, key: str, size: int
+) -> None:
+    write_original(tmp_path / "original")
+    file = tmp_path / "original" / "config.json"
+    config = json.loads(file.read_text())
+    config["model"][part][key] = size
+    file.write_text(json.dumps(config))
+    assert "original/config.json: " in refused(attn_audit, "original", tmp_path)
+
+
 @pytest.mark.parametrize("size", [10**6, 2**40, 2**63])
 def test_a_safetensors_header_longer_than_the_file(
     attn_audit: AttnAudit, tmp_path: Path, bert: Path, size: int

@@ -1,6 +1,7 @@
 """What one of the paper's models is made of: all that is needed to build it without weights."""
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -37,6 +38,10 @@ ENCODER_NAMES = {
 """How people write them."""
 
 
+Width = Annotated[int, Field(ge=1, le=2**20)]
+"""Above, a tensor could have more numbers than can be counted, let alone held."""
+
+
 class Architecture(BaseModel):
     """The shape of a model; checkpoints hold it beside the weights.
 
@@ -49,12 +54,12 @@ class Architecture(BaseModel):
     attention: AttentionKind
     is_pair: bool
     """Attention over `text` given `text_pair`, each with an encoder of its own."""
-    vocabulary_size: int = Field(ge=4)
-    embedding_size: int = Field(ge=1)
-    hidden_size: int = Field(ge=1)
+    vocabulary_size: int = Field(ge=4, le=2**40)
+    embedding_size: Width
+    hidden_size: Width
     """Of one LSTM direction, of one kernel size, of the projection."""
-    n_logits: int = Field(ge=1)
-    kernel_sizes: tuple[int, ...] = (1, 3, 5, 7)
+    n_logits: Width
+    kernel_sizes: tuple[Width, ...] = (1, 3, 5, 7)
     """CNN only; odd, so that there is one state for each token."""
     activation: Activation = Activation.LINEAR
     has_projection: bool = True

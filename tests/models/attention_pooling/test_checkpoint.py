@@ -145,10 +145,15 @@ def test_refuses_parts_that_do_not_fit(
     refused(checkpoint, UnreadableCheckpointError, message)
 
 
-def test_absurd_sizes_are_refused_before_memory_is_asked_for(checkpoint: Path) -> None:
+@pytest.mark.parametrize(
+    ("size", "problem"), [(10**6, "its architecture needs"), (10**7, "architecture.hidden_size: ")]
+)
+def test_absurd_sizes_are_refused_before_memory_is_asked_for(
+    checkpoint: Path, size: int, problem: str
+) -> None:
     content = torch.load(checkpoint, weights_only=True)
-    edit(checkpoint, architecture={**content["architecture"], "hidden_size": 10**7})
-    refused(checkpoint, UnreadableCheckpointError, "its architecture needs")
+    edit(checkpoint, architecture={**content["architecture"], "hidden_size": size})
+    refused(checkpoint, UnreadableCheckpointError, problem)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
