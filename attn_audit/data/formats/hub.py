@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from logging import ERROR
 from typing import Any
 
@@ -14,6 +15,9 @@ Dataset = Any
 """A `datasets.Dataset` in map mode; the library has no types."""
 
 Naming = Callable[[Any], object]
+
+PATIENCE = 10.0
+"""Seconds to wait for the hub's first answer."""
 
 
 def load_from_hub(location: str, split: str) -> Dataset:
@@ -30,7 +34,11 @@ def load_from_hub(location: str, split: str) -> Dataset:
 
     name, _, config = location.partition(":")
     about = f"no such file or folder, and no HuggingFace data set with a split {split!r}"
-    return _loaded(lambda: load_dataset(name, config or None, split=split), location, about)
+    load = partial(load_dataset, name, config or None, split=split)
+    if _answers(name):
+        return _loaded(load, location, about)
+    with _from_cache_alone():
+        return _loaded(load, location, f"{about} is in the cache; the hub does not answer")
 
 
 def load_saved(folder: str) -> Dataset:
@@ -75,6 +83,34 @@ def _loaded(load: Callable[[], Dataset], location: str, about: str) -> Dataset:
             return load()
     except Exception as error:  # `datasets` raises what its readers and the network raise
         raise UnreadableDataError(location, f"{about} ({one_line(error)})") from error
+
+
+def _answers(name: str) -> bool:
+    """Whether the hub says anything: asked once, where the libraries try for half a minute."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        HfApi().dataset_info(name, timeout=PATIENCE)
+    except HfHubHTTPError:
+        return True
+    except Exception:  # what the network raises differs between versions
+        return False
+    return True
+
+
+@contextmanager
+def _from_cache_alone() -> Iterator[None]:
+    """Within: the libraries ask nothing of the hub, as if HF_HUB_OFFLINE were set."""
+    from datasets import config
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE, config.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = config.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE, config.HF_HUB_OFFLINE = before
 
 
 def _naming(feature: Any) -> Naming:

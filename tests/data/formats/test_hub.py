@@ -1,13 +1,19 @@
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import datasets
+import huggingface_hub
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Sequence, Value
+from huggingface_hub.errors import HfHubHTTPError
 
 from attn_audit.data.example import Example
 from attn_audit.data.reading import DataSource, fingerprint, read_examples, resolve
 from attn_audit.errors import RowError, SplitNotFoundError, UnreadableDataError
 
+NO_RESPONSE: Any = SimpleNamespace(headers={}, request=None)
 SENTIMENT = Features({"text": Value("string"), "label": ClassLabel(names=["neg", "pos"])})
 
 
@@ -23,6 +29,25 @@ def read(location: Path | str, split: str = "test") -> list[Example]:
 @pytest.fixture(autouse=True)
 def _quiet_saving() -> None:
     datasets.disable_progress_bars()
+
+
+@pytest.fixture
+def answer(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception | None], None]:
+    """Let the hub answer the question for a data set, or fail to."""
+
+    def set_answer(error: Exception | None) -> None:
+        def dataset_info(*_: object, **__: object) -> None:
+            if error is not None:
+                raise error
+
+        monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", dataset_info)
+
+    return set_answer
+
+
+@pytest.fixture(autouse=True)
+def _there_is_a_hub(answer: Callable[[Exception | None], None]) -> None:
+    answer(None)
 
 
 def test_class_numbers_become_names(tmp_path: Path) -> None:
@@ -102,3 +127,38 @@ def test_leaves_progress_bars_as_they_were(monkeypatch: pytest.MonkeyPatch) -> N
     datasets.enable_progress_bars()
     read("films")
     assert not datasets.are_progress_bars_disabled()
+
+
+@pytest.mark.parametrize(
+    ("error", "is_offline"),
+    [
+        (None, False),
+        (HfHubHTTPError("refused", response=NO_RESPONSE), False),
+        (ConnectionError("no network"), True),
+        (TimeoutError("no answer"), True),
+    ],
+)
+def test_a_hub_that_does_not_answer_is_not_asked_again(
+    answer: Callable[[Exception | None], None],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception | None,
+    is_offline: bool,
+) -> None:
+    """The libraries would try for half a minute; what is in the cache is found without."""
+
+    def load_dataset(*_: object, **__: object) -> Dataset:
+        found = (huggingface_hub.constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE)
+        assert found == (is_offline, is_offline)
+        return sentiment(1)
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    answer(error)
+    assert len(read("films")) == 1
+    assert not huggingface_hub.constants.HF_HUB_OFFLINE
+    assert not datasets.config.HF_HUB_OFFLINE
+
+
+def test_says_that_the_hub_does_not_answer(answer: Callable[[Exception | None], None]) -> None:
+    answer(ConnectionError("no network"))
+    with pytest.raises(UnreadableDataError, match="the hub does not answer"):
+        read("owner/films-that-nobody-has")
