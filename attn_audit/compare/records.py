@@ -39,6 +39,7 @@ def opened_records(report: Report, path: Path) -> Iterator[RecordTable]:
     _verify(file, report.records.sha256, path)
     try:
         if file.suffix == ".parquet":
+            _require_types(file, report, path)
             yield RecordTable(file)
             return
         with tempfile.TemporaryDirectory(prefix="attn-audit-") as folder:
@@ -66,6 +67,26 @@ def _verify(file: Path, sha256: str, report: Path) -> None:
             f"{found[:12]}, not {sha256[:12]}",
             hint=hint,
         )
+
+
+def _require_types(file: Path, report: Report, path: Path) -> None:
+    """What stands in a column is what records have there."""
+    found = pq.read_schema(file)
+    for wanted in record_schema(1, report.model.task == "multilabel", _COMPARED):
+        index = found.get_field_index(wanted.name)
+        if index >= 0 and not _is_alike(found.field(index).type, wanted.type):
+            raise ReportError(
+                path,
+                f"its records {file}: the column {wanted.name!r} holds {found.field(index).type}, "
+                f"not {wanted.type}",
+            )
+
+
+def _is_alike(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """Equal but for the names that files give to the items of lists."""
+    if pa.types.is_list(found) and pa.types.is_list(wanted):
+        return _is_alike(found.value_type, wanted.value_type)
+    return bool(found == wanted)
 
 
 def _read_text(file: Path, report: Report) -> pa.Table:

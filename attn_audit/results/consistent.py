@@ -8,6 +8,8 @@ from pydantic import BaseModel
 
 from attn_audit.results.summary import Distribution, Histogram, JointHistogram
 
+QUANTILES = frozenset(("0.05", "0.25", "0.5", "0.75", "0.95"))
+
 
 def contradictions(value: object, place: str = "") -> Iterator[str]:
     """What no audit writes, with the dotted name of where it stands.
@@ -36,7 +38,7 @@ def contradictions(value: object, place: str = "") -> Iterator[str]:
 def _of_model(value: BaseModel) -> Iterator[str]:
     if isinstance(value, Distribution):
         numbers = (value.mean, value.minimum, value.maximum)
-        if value.n > 0 and (None in numbers or not value.quantiles):
+        if value.n > 0 and (None in numbers or set(value.quantiles) != QUANTILES):
             yield f"no mean, extremes or quantiles of {value.n} examples"
     elif isinstance(value, Histogram):
         yield from _of_bins(value.edges, value.counts)

@@ -1,9 +1,12 @@
 """What cannot be compared is refused, with everything that differs by name."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from attn_audit.compare import compare
@@ -107,6 +110,20 @@ def test_records_that_are_gone(audited: Audited, base: Path) -> None:
     (other.parent / "records.parquet").unlink()
     with pytest.raises(ReportError, match=r"its records .*records\.parquet: No such file"):
         compare(base, other)
+
+
+def test_records_whose_columns_hold_something_else(
+    audited: Audited, base: Path, tmp_path: Path
+) -> None:
+    other = audited(1.0)
+    file = other.parent / "records.parquet"
+    table = pq.read_table(file)
+    lists = pa.array([[name] for name in table["id"].to_pylist()])
+    pq.write_table(table.set_column(table.column_names.index("id"), "id", lists), file)
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    path = rewritten(other, tmp_path, records={"sha256": sha256})
+    with pytest.raises(ReportError, match=r"the column 'id' holds list<.*>, not string"):
+        compare(base, path)
 
 
 def test_records_that_were_changed_since(audited: Audited, base: Path) -> None:

@@ -22,6 +22,12 @@ def test_an_audits_report_has_none(report: Report, multilabel: Report) -> None:
 @pytest.mark.parametrize(
     ("value", "problem"),
     [
+        (
+            HALF.model_copy(
+                update={"mean": 0.5, "minimum": 0.0, "maximum": 1.0, "quantiles": {"{0}": 0.5}}
+            ),
+            "no mean, extremes or quantiles of 3 examples",
+        ),
         (HALF, "no mean, extremes or quantiles of 3 examples"),
         (Histogram(edges=(0.0, 1.0), counts=(1, 2)), "2 counts between 2 edges"),
         (Histogram(edges=(0.0, 0.0), counts=(1,)), "edges that do not rise"),

@@ -53,7 +53,7 @@ def _escaped(found: re.Match[str]) -> str:
     character = found[0]
     if character.isprintable() and character not in "<>&":
         return character
-    units = character.encode("utf-16-be")
+    units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
 
