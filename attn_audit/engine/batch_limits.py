@@ -9,7 +9,7 @@ from torch import nn
 from attn_audit.engine.memory import machine_memory
 from attn_audit.models.base import AuditedModel
 
-N_EXAMPLES, N_TOKENS = 1024, 8192
+N_EXAMPLES, N_TOKENS = 1024, 12_288
 """On a CPU, larger batches are no faster: their tensors leave its caches. Of short texts it takes
 many until the arithmetic of a batch costs more than the calls."""
 
