@@ -51,7 +51,11 @@ def likely_pairs(
         return first, second
     step = max(1, MAX_WEIGHTS // (N_SHARES * single.logits[:, 0].numel()))
     portions = zip(torch.split(first, step, 1), torch.split(second, step, 1), strict=True)
-    promise = torch.cat([_promise(audited, single, epsilon, i, j) for i, j in portions], dim=1)
+    parts = parts_of_grid(audited)
+    promise = torch.cat(
+        [_promise(audited, single, epsilon, grid_jsd(parts, i, j), i, j) for i, j in portions],
+        dim=1,
+    )
     order = promise.argsort(dim=1, descending=True, stable=True)[:, :N_LIKELY]
     likely = first.gather(1, order), second.gather(1, order)
     return likely if _guess_holds(audited, single, *likely) else (first, second)
@@ -66,6 +70,28 @@ def shares_of_second(like: Tensor) -> Float64[Tensor, " share"]:
 def mixture_jsd(a_first: Tensor, a_second: Tensor, share: Tensor) -> Tensor:
     """Divergence of (1 - share) on one unit and `share` on another from weights a."""
     return MAX_JSD + (pair_term(a_first, 1 - share) + pair_term(a_second, share)) / 2
+
+
+def parts_of_grid(audited: AuditedBatch) -> Float64[Tensor, "batch unit share"]:
+    """Each unit's part in the divergence, for each of `shares_of_second` on it."""
+    return pair_term(audited.explanation.unsqueeze(2), shares_of_second(audited.explanation))
+
+
+def grid_jsd(
+    parts: Float64[Tensor, "batch unit share"], first: Units, second: Units
+) -> Float64[Tensor, "batch pair share"]:
+    """`mixture_jsd` of pairs at all `shares_of_second`.
+
+    Args:
+        parts: From `parts_of_grid`: computed once, however many pairs a unit is in.
+        first: Of each pair.
+        second: Of each pair.
+    """
+    of_first, of_second = (
+        part.gather(1, units.unsqueeze(2).expand(-1, -1, N_SHARES))
+        for part, units in ((parts.flip(2), first), (parts, second))  # 1 - share is one of them
+    )
+    return MAX_JSD + of_first.add_(of_second).div_(2)
 
 
 def spread(first: Tensor, second: Tensor, share: Tensor, n_units: int) -> Tensor:
@@ -102,7 +128,12 @@ def _logits(single: SingleUnits, units: Units) -> Float64[Tensor, "batch pair la
 
 
 def _promise(
-    audited: AuditedBatch, single: SingleUnits, epsilon: float, first: Units, second: Units
+    audited: AuditedBatch,
+    single: SingleUnits,
+    epsilon: float,
+    jsd: Float64[Tensor, "batch pair share"],
+    first: Units,
+    second: Units,
 ) -> Float64[Tensor, "batch pair"]:
     """The guessed divergence; below 0 where no mixture seems feasible, -2 of padding."""
     task, share = audited.model.task, shares_of_second(first)
@@ -110,10 +141,6 @@ def _promise(
     logits = z_first * (1 - share).unsqueeze(1) + z_second * share.unsqueeze(1)
     own = audited.probabilities[:, None, None]
     distance = task.distance(task.probabilities(logits), own)
-    a_first, a_second = (
-        audited.explanation.gather(1, units).unsqueeze(2) for units in (first, second)
-    )
-    jsd = mixture_jsd(a_first, a_second, share)
     promise = torch.where(distance <= epsilon, jsd, -distance).amax(dim=2)
     mask = audited.batch.unit_mask
     return promise.masked_fill(~(mask.gather(1, first) & mask.gather(1, second)), -2)

@@ -15,8 +15,10 @@ from attn_audit.checks.adversarial.likely_pairs import (
     N_REPLAYS,
     N_SHARES,
     Units,
+    grid_jsd,
     likely_pairs,
     mixture_jsd,
+    parts_of_grid,
     shares_of_second,
     spread,
 )
@@ -74,12 +76,13 @@ def _best_pair(audited: AuditedBatch, first: Units, second: Units, epsilon: floa
     n_units = audited.attention.shape[-1]
     shares = shares_of_second(first)
     step = max(1, MAX_WEIGHTS // (audited.attention.numel() * N_SHARES))
-    best = _no_mixture(audited)
+    best, parts = _no_mixture(audited), parts_of_grid(audited)
     for i, j in zip(torch.split(first, step, 1), torch.split(second, step, 1), strict=True):
         shape = (*i.shape, N_SHARES)
         each = (i.unsqueeze(2), j.unsqueeze(2), shares)  # batch pair share
         grid = _Grid(*(values.expand(shape).flatten(1) for values in each))
-        best = _better(best, grid.best(audited, n_units, epsilon))
+        jsd = grid_jsd(parts, i, j).flatten(1)
+        best = _better(best, grid.best(audited, jsd, n_units, epsilon))
     return best
 
 
@@ -91,14 +94,19 @@ class _Grid:
     second: Int64[Tensor, "batch variant"]
     share: Float64[Tensor, "batch variant"]
 
-    def best(self, audited: AuditedBatch, n_units: int, epsilon: float) -> _Mixtures:
+    def best(
+        self,
+        audited: AuditedBatch,
+        jsd: Float64[Tensor, "batch variant"],
+        n_units: int,
+        epsilon: float,
+    ) -> _Mixtures:
         """The feasible one of the largest divergence; ties go to the first."""
-        weights = spread(self.first, self.second, self.share, n_units)
+        share = self.share.to(audited.reading.attention.dtype)  # sixteenths: exact in any
+        weights = spread(self.first, self.second, share, n_units)
         mask = audited.batch.unit_mask
         real = mask.gather(1, self.first) & mask.gather(1, self.second)
         feasible = real & (output_distances(audited, in_every_row(audited, weights)) <= epsilon)
-        a = audited.explanation
-        jsd = mixture_jsd(a.gather(1, self.first), a.gather(1, self.second), self.share)
         value, index = jsd.masked_fill(~feasible, 0).max(dim=1, keepdim=True)
         chosen = (self.first, self.second, self.share)
         first, second, share = (values.gather(1, index)[:, 0] for values in chosen)

@@ -6,7 +6,14 @@ import pytest
 import torch
 
 from attn_audit.checks.adversarial import likely_pairs as likely_pairs_module
-from attn_audit.checks.adversarial.likely_pairs import N_LIKELY, likely_pairs
+from attn_audit.checks.adversarial.likely_pairs import (
+    N_LIKELY,
+    grid_jsd,
+    likely_pairs,
+    mixture_jsd,
+    parts_of_grid,
+    shares_of_second,
+)
 from attn_audit.checks.adversarial.mixtures import best_mixture
 from attn_audit.checks.adversarial.single_units import try_single_units
 from attn_audit.checks.base import AuditedBatch
@@ -52,3 +59,13 @@ def test_where_logits_do_not_mix_all_pairs_are_tried() -> None:
     n = whole.attention.shape[-1]
     assert first.shape[1] == n * (n - 1) // 2
     assert (first != second).all()
+
+
+def test_divergences_on_the_grid_are_the_mixtures() -> None:
+    whole = audited()
+    first, second = torch.tensor([[0, 3, 2], [1, 0, 4]]).repeat(6, 1), torch.tensor([[1, 2, 5]])
+    second = second.expand(12, -1)
+    found = grid_jsd(parts_of_grid(whole), first, second)
+    share = shares_of_second(whole.explanation)
+    a_first, a_second = (whole.explanation.gather(1, u).unsqueeze(2) for u in (first, second))
+    assert torch.allclose(found, mixture_jsd(a_first, a_second, share), atol=1e-15, rtol=0)
