@@ -104,8 +104,10 @@ class RecordTable:
 
     def numbers(self, name: str) -> Float64[np.ndarray, " example"]:
         """A column of numbers; NaN stands for null, which no record holds otherwise."""
-        column = self._column(name).cast(pa.float64())
-        values: np.ndarray = column.fill_null(np.nan).to_numpy(zero_copy_only=False)
+        values = np.empty(len(self))
+        for start, batch in self._batches(name):
+            column = batch.column(0).cast(pa.float64()).fill_null(np.nan)
+            values[start : start + len(batch)] = column.to_numpy(zero_copy_only=False)
         return values
 
     def strings(self, name: str) -> list[str]:
@@ -125,8 +127,10 @@ class RecordTable:
 
     def codes(self, name: str, names: Sequence[str]) -> Int64[np.ndarray, " example"]:
         """A column of single strings as indices into `names`; -1 for null."""
-        encoded = pc.index_in(self._column(name), value_set=pa.array(list(names)))
-        codes: np.ndarray = encoded.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+        codes = np.full(len(self), -1)
+        for start, batch in self._batches(name):
+            found = pc.index_in(batch.column(0), value_set=pa.array(list(names)))
+            codes[start : start + len(batch)] = found.fill_null(-1).to_numpy(zero_copy_only=False)
         return codes
 
     def indicators(self, name: str, names: Sequence[str]) -> np.ndarray:
