@@ -24,7 +24,8 @@ def leave_one_out_importance(model: AuditedModel, batch: Batch) -> Float[Tensor,
         batch: Examples of one batch.
 
     Returns:
-        Float64; padding is 0.
+        Float64; padding is 0, and so is a text's only unit where the model makes no number of an
+        empty text.
 
     Raises:
         InvalidOutputError: An output is no finite number.
@@ -40,6 +41,9 @@ def leave_one_out_importance(model: AuditedModel, batch: Batch) -> Float[Tensor,
 def _importance(model: AuditedModel, batch: Batch) -> Float[Tensor, "batch unit"]:
     probabilities = model.task.probabilities(model.erase(batch, _all_and_each_but_one(batch)))
     distances = model.task.distance(probabilities[:, 1:], probabilities[:, :1]) * batch.unit_mask
+    # Of a text without any unit a model need not make a number, and no ranking asks for one.
+    nothing_left = batch.unit_mask & (batch.unit_mask.sum(dim=1, keepdim=True) == 1)
+    distances = distances.masked_fill(nothing_left & ~distances.isfinite(), 0)
     require_finite(batch, distances, "output without one of its units")
     return distances
 

@@ -6,6 +6,7 @@ from attn_audit.errors import InvalidOutputError
 from attn_audit.importance import leave_one_out
 from attn_audit.importance.leave_one_out import leave_one_out_importance
 from attn_audit.models.task import TaskKind
+from tests.rows import RowsModel, texts
 from tests.tiny import tiny_examples, tiny_model
 
 
@@ -42,3 +43,12 @@ def test_a_shorter_text_that_overflows_is_named() -> None:
     batch = model.collate(model.encode(tiny_examples(2, lengths=(3, 6))))
     with pytest.raises(InvalidOutputError, match="output without one of its units is not finite"):
         leave_one_out_importance(model, batch)
+
+
+def test_the_only_unit_of_a_text_may_leave_nothing_that_is_a_number() -> None:
+    model = RowsModel(every_row=True)
+    batch = model.collate(model.encode(texts(1, 4)))
+    assert model.erase(batch, torch.zeros_like(batch.unit_mask).unsqueeze(1))[0].isnan().any()
+    found = leave_one_out_importance(model, batch)
+    assert found[0].tolist() == [0, 0, 0, 0]
+    assert found.isfinite().all()
