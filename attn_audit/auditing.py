@@ -14,7 +14,7 @@ from attn_audit.config import AuditSettings, validate
 from attn_audit.data.example import Example
 from attn_audit.engine.arithmetic import full_precision
 from attn_audit.engine.base import Engine, cut
-from attn_audit.engine.batch import Finding
+from attn_audit.engine.batch import Finding, records_of
 from attn_audit.engine.outlook import Afterwards
 from attn_audit.engine.plan import Plan
 from attn_audit.engine.running import LocalEngine
@@ -188,10 +188,8 @@ def expect_afterwards(
         keeps_records: Whether the user asked for a records file.
         tried: What was found for a few examples.
     """
-    records = [found.record for found in tried]
-    of_sites = [record for found in tried for record in found.site_records]
     found = extrapolate_summing_up(
-        subject, (records, of_sites), n_examples, keeps_records=keeps_records
+        subject, records_of(tried), n_examples, keeps_records=keeps_records
     )
     return Afterwards(found.recording / n_examples, found.of_report)
 

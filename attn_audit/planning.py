@@ -11,7 +11,7 @@ from attn_audit.data.batching import length_batches
 from attn_audit.data.example import Example
 from attn_audit.data.reading import sample_examples
 from attn_audit.engine.arithmetic import full_precision
-from attn_audit.engine.batch import READING, Finding
+from attn_audit.engine.batch import READING, Finding, records_of
 from attn_audit.engine.batch_limits import batch_limits
 from attn_audit.engine.cost import Shape
 from attn_audit.engine.first_look import first_look
@@ -167,12 +167,10 @@ def _summing_up(
     device: str,
 ) -> StageForecast:
     """Of the records, on the processor; its memory is the device's only where that is the same."""
-    records = [found.record for found in tried]
-    site_records = [record for found in tried for record in found.site_records]
     restart_peak(device)
     found = time_summing_up(
         subject,
-        (records, site_records),
+        records_of(tried),
         n_examples,
         keeps_records=settings.records is not None,
     )

@@ -12,7 +12,7 @@ import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 
 from attn_audit.errors import ComparisonRefusedError, ReportError
-from attn_audit.files import sha256_of
+from attn_audit.files import problem_of, sha256_of
 from attn_audit.results.record import FIELDS, LIST_FIELDS
 from attn_audit.results.report import Report
 from attn_audit.results.table import RecordTable, record_schema
@@ -58,7 +58,7 @@ def _verify(file: Path, sha256: str, report: Path) -> None:
     try:
         found = sha256_of(file)
     except OSError as error:
-        problem = error.strerror or str(error)
+        problem = problem_of(error)
         raise ReportError(report, f"its records {file}: {problem}", hint=hint) from None
     if found != sha256:
         raise ReportError(

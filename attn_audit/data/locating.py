@@ -11,7 +11,7 @@ from attn_audit.errors import (
     SplitNotFoundError,
     UnreadableDataError,
 )
-from attn_audit.files import sha256_of
+from attn_audit.files import problem_of, sha256_of
 from attn_audit.locations import AnyPath, is_url, located
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
@@ -38,7 +38,7 @@ def resolve(source: DataSource) -> ResolvedSource:
     try:
         return _found(path, source.split) if path.exists() else _elsewhere(path, source)
     except OSError as error:
-        problem = error.strerror or str(error)
+        problem = problem_of(error)
         raise UnreadableDataError(source.location, problem) from error
 
 
@@ -62,7 +62,7 @@ def sha256_of_file(path: AnyPath) -> str:
     try:
         return sha256_of(path)
     except OSError as error:
-        raise UnreadableDataError(path.name, error.strerror or str(error)) from error
+        raise UnreadableDataError(path.name, problem_of(error)) from error
 
 
 def _found(path: AnyPath, split: str) -> ResolvedSource:

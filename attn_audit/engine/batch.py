@@ -1,6 +1,6 @@
 """One batch: a forward pass for all sites, and every check at each of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import TypeVar
@@ -87,6 +87,13 @@ def _measure(audited: AuditedBatch, plan: Plan, stopwatch: Stopwatch) -> Columns
         _require_numbers(audited.ids, found)
         columns |= found
     return columns
+
+
+def records_of(findings: Iterable[Finding]) -> tuple[list[Record], list[SiteRecord]]:
+    """The examples' own records, and those of their other sites, in order."""
+    kept = list(findings)
+    records = [finding.record for finding in kept]
+    return records, [record for finding in kept for record in finding.site_records]
 
 
 def _require_numbers(ids: Sequence[str], columns: Columns) -> None:

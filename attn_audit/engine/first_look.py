@@ -10,6 +10,7 @@ from attn_audit.checks.base import Check
 from attn_audit.engine.batch import Finding, audit_batch
 from attn_audit.engine.outlook import ROWS, Outlook
 from attn_audit.engine.plan import Plan
+from attn_audit.engine.search_steps import N_SEARCHED, STEPS, has_searched, seconds_of_steps
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.models.base import AuditedModel, Encoded
 
@@ -27,12 +28,9 @@ FEWEST, PART_OF_EXAMPLES = 2, 0.04
 MIN_EXAMPLES = 20
 """Of fewer, those that are tried would be too large a part."""
 
-STEPS = (5, 25)
-"""Of the gradient adversary, which is tried twice: its other steps take as long each."""
-
-N_SEARCHED, PART_SEARCHED, SEARCHED_PLACE = 32, 0.16, 0.8
-"""Examples that the gradient adversary is tried on, the part of all that they may be, and how far
-from the shortest they are. A step of few takes nearly as long as one of many, and few are taken."""
+PART_SEARCHED, SEARCHED_PLACE = 0.16, 0.8
+"""The part of all that the examples may be on which the gradient adversary is tried, and how far
+from the shortest they are."""
 
 
 def first_look(
@@ -115,16 +113,11 @@ def _seconds_of_search(
     _, few, more = (
         _timed(model, _with_steps(plan, (check,), n), batch)[1][check.id] for n in (1, *STEPS)
     )
-    per_step = max(0.0, more - few) / (STEPS[1] - STEPS[0])
-    return few + per_step * (check.n_iterations - STEPS[0])
+    return seconds_of_steps(few, more, check.n_iterations)
 
 
 def _is_search(check: Check, found: Sequence[Finding]) -> TypeGuard[Adversarial]:
-    return (
-        isinstance(check, Adversarial)
-        and check.n_iterations > STEPS[1]
-        and any(item.record.adversarial_method == "gradient" for item in found)
-    )
+    return isinstance(check, Adversarial) and check.n_iterations > STEPS[1] and has_searched(found)
 
 
 def _timed(

@@ -9,6 +9,7 @@ from attn_audit.engine.batch import READING, Finding, audit_batch
 from attn_audit.engine.cost import Shape, fit_cost
 from attn_audit.engine.memory import restart_peak, used_memory
 from attn_audit.engine.plan import Plan
+from attn_audit.engine.search_steps import N_SEARCHED, STEPS, has_searched, seconds_of_steps
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.models.base import AuditedModel, Encoded
 
@@ -16,12 +17,6 @@ PATIENCE = 0.7
 """Seconds that one check may be tried on one batch: fewer examples where it would take longer."""
 
 FEW_EXAMPLES = 4
-
-N_SEARCHED = 32
-"""Examples that the adversary is tried on first: a step of few takes nearly as long as of many."""
-
-STEPS = (5, 25)
-"""Of the gradient adversary, which is tried twice: its other steps take as long each."""
 
 
 @dataclass
@@ -127,11 +122,9 @@ def _try(
         seconds, spent = found.seconds, found.reading + found.seconds
         if found.has_searched:
             again = _measure(model, plan, replace(check, n_iterations=STEPS[0]), batch)
-            seconds = again.seconds
             other = _measure(model, plan, replace(check, n_iterations=STEPS[1]), batch)
             spent += again.reading + again.seconds + other.reading + other.seconds
-            per_step = max(0.0, other.seconds - seconds) / (STEPS[1] - STEPS[0])
-            seconds += per_step * (check.n_iterations - STEPS[0])
+            seconds = seconds_of_steps(again.seconds, other.seconds, check.n_iterations)
     trials[check.id].add(batch, seconds, found.n_bytes)
     trials[READING].add(batch, found.reading, 0)
     return spent
@@ -155,5 +148,5 @@ def _measure(model: AuditedModel, plan: Plan, check: Check, batch: Sequence[Enco
         seconds=stopwatch.seconds[check.id],
         reading=stopwatch.seconds[READING],
         n_bytes=max(0, peak - before),
-        has_searched=any(item.record.adversarial_method == "gradient" for item in found),
+        has_searched=has_searched(found),
     )

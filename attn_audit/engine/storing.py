@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from attn_audit.data.example import Example
 from attn_audit.engine.base import Engine
-from attn_audit.engine.batch import Finding
+from attn_audit.engine.batch import records_of
 from attn_audit.errors import RunDirectoryError
 from attn_audit.results.record import Record
 from attn_audit.results.site_record import SiteRecord
@@ -31,7 +31,7 @@ def audited(
     """
     if store is None:
         for findings in engine.audit(shards):
-            yield _records(findings)
+            yield records_of(findings)
         return
     yield from _Resuming(engine, store).audited(shards)
 
@@ -56,7 +56,7 @@ class _Resuming:
     def audited(self, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
         for findings in self._engine.audit(self._unfinished(shards)):
             yield from self._kept()
-            records, site_records = _records(findings)
+            records, site_records = records_of(findings)
             self._store.write(self._waiting.popleft().number, records, site_records)
             yield records, site_records
         yield from self._kept()
@@ -85,11 +85,6 @@ class _Resuming:
                     hint="The data was changed since: name another --run-dir.",
                 )
             yield records, site_records
-
-
-def _records(findings: Sequence[Finding]) -> Found:
-    records = [finding.record for finding in findings]
-    return records, [record for finding in findings for record in finding.site_records]
 
 
 def _hash(ids: Iterable[str]) -> bytes:

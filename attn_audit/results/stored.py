@@ -13,6 +13,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from attn_audit.errors import ReportError
+from attn_audit.files import problem_of
 from attn_audit.results.json_text import json_text
 
 HASH: Final = "content_sha256"
@@ -136,7 +137,7 @@ def _parse(path: Path) -> Any:
             raise ReportError(path, f"it is longer than {MAX_BYTES >> 20} MiB", hint=NAME_IT)
         text = content.decode("utf-8")
     except OSError as error:
-        raise ReportError(path, (error.strerror or str(error)).lower(), hint=NAME_IT) from None
+        raise ReportError(path, problem_of(error).lower(), hint=NAME_IT) from None
     except UnicodeDecodeError as error:
         problem = "not UTF-8 text" if error.end < len(error.object) else _ENDS_EARLY
         raise ReportError(path, problem, hint=MAKE_AGAIN) from None

@@ -10,6 +10,7 @@ from attn_audit.checks.adversarial.adam import Adam
 from attn_audit.checks.adversarial.loss import Loss, Step
 from attn_audit.checks.adversarial.mixtures import best_mixture
 from attn_audit.checks.adversarial.penalty import Penalty, linear_penalty, replayed_penalty
+from attn_audit.checks.adversarial.single_units import try_single_units
 from attn_audit.checks.adversarial.starts import starting_scores
 from attn_audit.checks.adversarial.tried_readout import tried_readout
 from attn_audit.checks.adversarial.witness import Witness
@@ -58,8 +59,9 @@ def gradient_adversary(
         The best found: a lower bound of the largest divergence there is.
     """
     n_replays = search.n_iterations * search.n_restarts
-    mixture = best_mixture(audited, search.epsilon, n_replays)
-    readout = readout or tried_readout(audited)
+    single = try_single_units(audited)
+    mixture = best_mixture(audited, single, search.epsilon, n_replays)
+    readout = readout or tried_readout(audited, single)
     if readout is not None:
         penalty = linear_penalty(audited, search.epsilon, readout)
         found = _search(audited, search, penalty, mixture)

@@ -24,8 +24,8 @@ from attn_audit.checks.adversarial.likely_pairs import (
 )
 from attn_audit.checks.adversarial.single_units import (
     MAX_WEIGHTS,
+    SingleUnits,
     own_attention,
-    try_single_units,
 )
 from attn_audit.checks.adversarial.witness import Witness
 from attn_audit.checks.base import AuditedBatch
@@ -49,20 +49,22 @@ class _Mixtures:
         return spread(self.first, self.second, self.share, n_units)
 
 
-def best_mixture(audited: AuditedBatch, epsilon: float, n_replays: int = N_REPLAYS) -> Witness:
+def best_mixture(
+    audited: AuditedBatch, single: SingleUnits, epsilon: float, n_replays: int = N_REPLAYS
+) -> Witness:
     """The best feasible distribution over one unit, or over two of the likeliest pairs.
 
     Mixtures of two are tried where every row may attend to all units of its text.
 
     Args:
         audited: A batch.
+        single: What each of its units does alone.
         epsilon: Largest output distance.
         n_replays: Mixtures of two that may be tried of each example, before the best is refined.
 
     Returns:
         The best found, in all rows alike; divergence 0 where none is feasible.
     """
-    single = try_single_units(audited)
     best = single.best(audited, epsilon)
     if audited.attention.shape[-1] < 2 or not audited.is_unrestricted:
         return best

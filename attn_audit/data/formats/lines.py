@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from attn_audit.data.rows import line_of
 from attn_audit.data.unpacking import bounded_lines, unpacked
 from attn_audit.errors import RowError, UnreadableDataError
+from attn_audit.files import problem_of
 from attn_audit.locations import AnyPath
 
 
@@ -32,7 +33,7 @@ def decoded_lines(
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UnreadableDataError(name, f"not a whole gzip file ({error})") from error
     except OSError as error:
-        raise UnreadableDataError(name, error.strerror or str(error)) from error
+        raise UnreadableDataError(name, problem_of(error)) from error
 
 
 def _lines(path: AnyPath | None, name: str, max_unpacked_mb: int | None) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ from typing import Any
 import vl_convert
 
 from attn_audit.errors import OutputError
-from attn_audit.files import replacing
+from attn_audit.files import problem_of, replacing
 from attn_audit.formats.charts.figure import Figure
 from attn_audit.formats.charts.palette import FILES, Palette, configuration
 from attn_audit.results.report import Report
@@ -57,7 +57,7 @@ def write_figures(report: Report, folder: Path, figures: Sequence[Figure]) -> tu
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(folder, error.strerror or str(error)) from None
+        raise OutputError(folder, problem_of(error)) from None
     written = []
     for figure in figures:
         made = specification(figure, report, FILES)

@@ -18,6 +18,7 @@ from attn_audit.errors import (
     UnreadableCheckpointError,
     UnsafeCheckpointError,
 )
+from attn_audit.files import problem_of
 from attn_audit.models.attention_pooling.announced import (
     AnnouncesMoreError,
     CallsCodeError,
@@ -66,7 +67,7 @@ def _require_announced(path: Path) -> None:
     except AnnouncesMoreError as error:
         raise UnreadableCheckpointError(path, f"it announces {error}") from None
     except OSError as error:
-        raise UnreadableCheckpointError(path, error.strerror or str(error)) from None
+        raise UnreadableCheckpointError(path, problem_of(error)) from None
     except Exception as error:  # of bytes that are no pickle, the reader raises anything
         raise UnreadableCheckpointError(path, _NOT_SAVED) from error
 

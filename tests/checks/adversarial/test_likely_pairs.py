@@ -35,9 +35,9 @@ def test_the_likeliest_pairs_of_a_linear_readout_hold_the_best_of_all(
     kind: TaskKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = audited(kind)
-    likely = best_mixture(whole, EPSILON)
+    likely = best_mixture(whole, try_single_units(whole), EPSILON)
     monkeypatch.setattr(likely_pairs_module, "N_LIKELY", 10**6)
-    every = best_mixture(whole, EPSILON)
+    every = best_mixture(whole, try_single_units(whole), EPSILON)
     # Of pairs, the grid's best need not stay the best when both are refined.
     assert torch.allclose(likely.jsd, every.jsd, atol=1e-9)
 

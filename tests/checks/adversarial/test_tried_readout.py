@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from attn_audit.checks.adversarial.check import Adversarial, Method
+from attn_audit.checks.adversarial.single_units import try_single_units
 from attn_audit.checks.adversarial.tried_readout import tried_readout
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.reading import read_batch
+from attn_audit.models.base import LinearReadout
 from attn_audit.models.task import TaskKind
 from tests.tiny import tiny_examples, tiny_model
 
@@ -32,6 +34,10 @@ def withheld(whole: AuditedBatch) -> AuditedBatch:
     return dataclasses.replace(whole, reading=reading)
 
 
+def tried(whole: AuditedBatch) -> LinearReadout | None:
+    return tried_readout(whole, try_single_units(whole))
+
+
 def warped(whole: AuditedBatch) -> AuditedBatch:
     """As if something that is not linear lay behind the readout."""
 
@@ -45,7 +51,7 @@ def warped(whole: AuditedBatch) -> AuditedBatch:
 @pytest.mark.parametrize("case", LINEAR)
 def test_it_gives_what_the_models_own_gives(case: str) -> None:
     whole = audited(**LINEAR[case])
-    found, own = tried_readout(withheld(whole)), whole.reading.linear_readout
+    found, own = tried(withheld(whole)), whole.reading.linear_readout
     assert found is not None
     assert own is not None
     weights = whole.reading.attention[:, 0]
@@ -55,18 +61,19 @@ def test_it_gives_what_the_models_own_gives(case: str) -> None:
 
 
 def test_there_is_none_where_logits_do_not_mix() -> None:
-    assert tried_readout(warped(audited())) is None
+    assert tried(warped(audited())) is None
 
 
 def test_there_is_none_where_labels_are_ruled_out() -> None:
     kind = {"kind": TaskKind.CANDIDATES, "n_labels": 4, "is_pair": True}
-    assert tried_readout(withheld(audited(**kind))) is None
+    assert tried(withheld(audited(**kind))) is None
 
 
 def test_several_rows_have_none() -> None:
     whole = audited()
     twice = whole.attention.expand(-1, 2, -1)
-    assert tried_readout(dataclasses.replace(whole, attention=twice)) is None
+    several = dataclasses.replace(whole, attention=twice)
+    assert tried_readout(several, try_single_units(whole)) is None
 
 
 @pytest.mark.parametrize("case", LINEAR)
