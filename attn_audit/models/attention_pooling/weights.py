@@ -1,7 +1,6 @@
 """Reading tensors from files without running anything in them."""
 
 import pickle
-import pickletools
 import re
 import warnings
 import zipfile
@@ -49,9 +48,8 @@ def load_plain(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         named = _UNSAFE.search(str(error))
-        called = named.group(1) if named else _called_by_pickle(path)
-        if called is not None:
-            raise UnsafeCheckpointError(path, called) from None
+        if named is not None:
+            raise UnsafeCheckpointError(path, named.group(1)) from None
         raise UnreadableCheckpointError(path, "it is not a file written by torch.save") from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError) as error:
         raise UnreadableCheckpointError(path, _first_line(error)) from None
@@ -70,23 +68,6 @@ def _require_announced(path: Path) -> None:
         raise UnreadableCheckpointError(path, problem_of(error)) from None
     except Exception as error:  # of bytes that are no pickle, the reader raises anything
         raise UnreadableCheckpointError(path, _NOT_SAVED) from error
-
-
-def _called_by_pickle(path: Path) -> str | None:
-    """What a bare pickle would look up first in order to call it; found without running it."""
-    strings: list[str] = []
-    try:
-        with path.open("rb") as content:
-            for opcode, argument, _ in pickletools.genops(content):
-                if opcode.name in ("GLOBAL", "INST"):
-                    return str(argument).replace(" ", ".")
-                if opcode.name == "STACK_GLOBAL":
-                    return ".".join(strings[-2:])
-                if isinstance(argument, str):
-                    strings.append(argument)
-    except (ValueError, EOFError, UnicodeError, IndexError):
-        return None  # no pickle
-    return None
 
 
 def _first_line(error: Exception) -> str:
