@@ -45,9 +45,6 @@ _NOT_FROM_PYTHON = {
 }
 """Settings of the command line alone, and what to do instead."""
 
-N_TRIAL = 8
-"""Examples that a model is tried out on before the audit."""
-
 
 def audit(
     model: str | Path | AuditedModel,
@@ -119,7 +116,7 @@ def run_audit(
         stack.enter_context(full_precision(settings.threads))
         data = AuditedData.of(settings) if examples is None else AuditedData.in_memory(examples)
         with stopwatch.measure("reading data"):
-            trial, data = data.peek(N_TRIAL)
+            trial, data = data.take_trial()
         audited_model = model or load_named_model(settings, trial)
         report = _audit(audited_model, data, trial, settings, stopwatch, watcher, directory)
     if settings.reproducible:

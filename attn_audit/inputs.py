@@ -9,10 +9,12 @@ from attn_audit import demo
 from attn_audit.config import AuditSettings
 from attn_audit.data.example import Example
 from attn_audit.data.reading import (
+    N_PEEKED,
     DataSource,
     FieldNames,
     ResolvedSource,
     SourceKind,
+    choose_trial,
     fingerprint,
     read_examples,
     resolve,
@@ -105,18 +107,15 @@ class AuditedData:
         again = (lambda: examples) if isinstance(examples, Sequence) else None
         return AuditedData(examples, "examples in memory", "examples in memory", None, None, again)
 
-    def peek(self, n_examples: int) -> tuple[tuple[Example, ...], "AuditedData"]:
-        """The first examples, and the same data with none of them missing.
-
-        Args:
-            n_examples: How many, or as many as there are.
+    def take_trial(self) -> tuple[tuple[Example, ...], "AuditedData"]:
+        """A few texts to try a model out on, and the same data with none of them missing.
 
         Raises:
-            DataError: They cannot be read, or a data file holds none.
+            DataError: The first examples cannot be read, or a data file holds none.
         """
         iterator = iter(self.examples)
-        first = tuple(islice(iterator, n_examples))
-        return first, replace(self, examples=chain(first, iterator))
+        first = tuple(islice(iterator, N_PEEKED))
+        return choose_trial(first), replace(self, examples=chain(first, iterator))
 
     def sampled(self, settings: AuditSettings) -> Iterable[Example]:
         """The examples, or the random sample of them that the settings ask for."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from attn_audit.auditing import N_TRIAL, expect_afterwards
+from attn_audit.auditing import expect_afterwards
 from attn_audit.checks.selection import make_checks, select_sites
 from attn_audit.config import AuditSettings
 from attn_audit.data.batching import length_batches
@@ -46,7 +46,7 @@ def forecast_audit(settings: AuditSettings) -> Forecast:
     """
     start = time.perf_counter()
     with full_precision(settings.threads):
-        trial, data = AuditedData.of(settings).peek(N_TRIAL)
+        trial, data = AuditedData.of(settings).take_trial()
         model = load_named_model(settings, trial)
         sites = select_sites(settings, model)
         self_checks = self_check(model, model.encode(trial), sites[0])

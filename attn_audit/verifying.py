@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from attn_audit.auditing import N_TRIAL
 from attn_audit.checks.selection import make_checks, select_sites
 from attn_audit.config import AuditSettings
 from attn_audit.engine.arithmetic import full_precision
@@ -53,7 +52,7 @@ def verify_report(
     stored = StoredAudit.load(report)
     settings = settings_of_report(stored.report, said)
     with full_precision(settings.threads):
-        trial, data = AuditedData.of(settings).peek(N_TRIAL)
+        trial, data = AuditedData.of(settings).take_trial()
         notes = [require_same("data", data.source, stored.report.data.sha256, data.sha256)]
         model = load_named_model(settings, trial)
         name, sha256 = str(settings.model), model.describe().sha256

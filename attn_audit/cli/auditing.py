@@ -7,6 +7,7 @@ from typing import Any
 from attn_audit.cli.options import OPTIONS
 from attn_audit.cli.running import settings_of
 from attn_audit.cli.watching import watching
+from attn_audit.collecting import no_collection
 
 _ADVERSARY = ("method", "iterations", "restarts")
 _OF_CHECK = {
@@ -46,8 +47,9 @@ def audit_command(check: str | None) -> Callable[..., None]:
         settings.require_inputs()
         require_outputs(settings, values["config"])
         policy = policy_of(settings)
-        from attn_audit.auditing import run_audit
-        from attn_audit.store.directory import saying_what_is_kept
+        with no_collection():
+            from attn_audit.auditing import run_audit
+            from attn_audit.store.directory import saying_what_is_kept
 
         with watching(quiet=values["quiet"]) as watcher:
             report = run_audit(settings, watcher=watcher)

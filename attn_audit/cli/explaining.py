@@ -8,6 +8,7 @@ from rich.console import Console
 from attn_audit.cli.options import MODELS, OPTIONS
 from attn_audit.cli.options.base import WHAT, option
 from attn_audit.cli.running import settings_of
+from attn_audit.collecting import no_collection
 from attn_audit.errors import ConfigurationError
 
 _OWN: dict[str, Any] = {
@@ -41,8 +42,9 @@ def explain(**values: Any) -> None:
             f"nothing to explain: no {' and no '.join(missing)} given",
             hint='attn-audit explain MODEL --text "..."; `--text -` reads standard input.',
         )
-    from attn_audit.explaining import explain_text
-    from attn_audit.formats import explanation
+    with no_collection():
+        from attn_audit.explaining import explain_text
+        from attn_audit.formats import explanation
 
     if text == "-":
         text = sys.stdin.read().rstrip("\n")

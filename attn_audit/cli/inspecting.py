@@ -7,6 +7,7 @@ from rich.console import Console
 
 from attn_audit.cli.options import MODELS, NAMES
 from attn_audit.cli.running import settings_of
+from attn_audit.collecting import no_collection
 from attn_audit.errors import ConfigurationError
 
 OPTIONS_OF_INSPECT = [
@@ -26,11 +27,11 @@ def inspect_model(**values: Any) -> None:
             hint="Give a HuggingFace folder or hub name, a model.pt, a folder of the original "
             "code, or `demo` for the packaged model.",
         )
-    from attn_audit.auditing import N_TRIAL
-    from attn_audit.formats import describe
-    from attn_audit.inputs import AuditedData, load_named_model
+    with no_collection():
+        from attn_audit.formats import describe
+        from attn_audit.inputs import AuditedData, load_named_model
 
-    trial = () if settings.data is None else AuditedData.of(settings).peek(N_TRIAL)[0]
+    trial = () if settings.data is None else AuditedData.of(settings).take_trial()[0]
     description = load_named_model(settings, trial).describe()
     if settings.format == "json":
         sys.stdout.write(description.model_dump_json(indent=2) + "\n")

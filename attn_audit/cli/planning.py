@@ -7,6 +7,7 @@ from rich.console import Console
 
 from attn_audit.cli.options import JUDGING, OPTIONS, STORE
 from attn_audit.cli.running import settings_of
+from attn_audit.collecting import no_collection
 
 _LATER = ("output", "figures", "records", "reproducible", "on_error", *STORE, *JUDGING)
 OPTIONS_OF_PLAN = [name for name in OPTIONS if name not in _LATER]
@@ -16,8 +17,9 @@ def plan_audit(**values: Any) -> None:
     """Try a few batches, and show what all of them will take."""
     settings = settings_of(values)
     settings.require_inputs()
-    from attn_audit.formats import forecast
-    from attn_audit.planning import forecast_audit
+    with no_collection():
+        from attn_audit.formats import forecast
+        from attn_audit.planning import forecast_audit
 
     found = forecast_audit(settings)
     if settings.format == "json":

@@ -10,6 +10,7 @@ from rich.console import Console
 from attn_audit.cli.options import OPTIONS
 from attn_audit.cli.options.base import HOW, option
 from attn_audit.cli.watching import watching
+from attn_audit.collecting import no_collection
 from attn_audit.errors import ConfigurationError
 
 _AGAIN = ("adapter", "trust_remote_code", "vocabulary", "device", "batch_size", "threads")
@@ -39,8 +40,9 @@ def verify(**values: Any) -> None:
             f"nothing to verify: no {' and no '.join(name.upper() for name in missing)} given",
             hint="Give the report, and the model and the data that it is of.",
         )
-    from attn_audit.formats import verification
-    from attn_audit.verifying import verify_report
+    with no_collection():
+        from attn_audit.formats import verification
+        from attn_audit.verifying import verify_report
 
     said = {
         name: str(values[name]) if isinstance(values[name], Path) else values[name]

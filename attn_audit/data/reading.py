@@ -13,13 +13,16 @@ from attn_audit.data.locating import resolve, sha256_of_file, suffix_of
 from attn_audit.data.rows import Row
 from attn_audit.data.sampling import sample_examples
 from attn_audit.data.source import DataSource, ResolvedSource, SourceKind
+from attn_audit.data.trial import N_PEEKED, choose_trial
 from attn_audit.locations import AnyPath, located
 
 __all__ = [
+    "N_PEEKED",
     "DataSource",
     "FieldNames",
     "ResolvedSource",
     "SourceKind",
+    "choose_trial",
     "fingerprint",
     "read_examples",
     "resolve",

@@ -25,10 +25,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from attn_audit.auditing import N_TRIAL
 from attn_audit.config import AuditSettings
 from attn_audit.data.example import Example
-from attn_audit.data.reading import DataSource, read_examples
+from attn_audit.data.reading import N_PEEKED, DataSource, choose_trial, read_examples
 from attn_audit.engine.base import Engine, cut
 from attn_audit.engine.cluster import Cluster
 from attn_audit.engine.plan import Plan
@@ -118,7 +117,7 @@ def main() -> None:
     torch.set_num_threads(1)
     examples = copies(list(read_examples(DataSource(said.data))), said.copies)
     settings = AuditSettings(model=str(Path(said.model).resolve()), shard_size=said.shard_size)
-    load = partial(load_named_model, settings, tuple(examples[:N_TRIAL]))
+    load = partial(load_named_model, settings, choose_trial(examples[:N_PEEKED]))
     model = load()
     plan = plan_of(settings, model, [model.default_site], None)
     shards = list(cut(examples, plan))

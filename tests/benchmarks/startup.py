@@ -10,6 +10,7 @@ to the first example being audited, with all checks for MODEL and `correlation` 
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -31,9 +32,11 @@ import torch
 """
 FIRST_EXAMPLE = """
 import time, torch; start = time.perf_counter()
-from attn_audit.auditing import run_audit
-from attn_audit.config import AuditSettings
-from attn_audit.engine.watching import Watcher
+from attn_audit.collecting import no_collection
+with no_collection():  # as the commands do
+    from attn_audit.auditing import run_audit
+    from attn_audit.config import AuditSettings
+    from attn_audit.engine.watching import Watcher
 class Enough(Exception): pass
 def stop(_): raise Enough
 settings = AuditSettings(model={model!r}, data={data!r}, limit=1, threads=1, checks={checks!r})
@@ -57,7 +60,11 @@ END = "\nprint('seconds', time.perf_counter() - start)\n"
 
 def seconds_of(code: str) -> float:
     """What a new process measures of itself."""
-    done = subprocess.run([sys.executable, "-c", code + END], capture_output=True, text=True)
+    environment = dict(os.environ)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package is compiled, too
+    done = subprocess.run(
+        [sys.executable, "-c", code + END], capture_output=True, text=True, env=environment
+    )
     if done.returncode != 0:
         raise SystemExit(done.stderr)
     return float(done.stdout.rsplit("seconds", 1)[1])

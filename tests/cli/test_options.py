@@ -125,12 +125,12 @@ def test_the_help_says_why_single_precision_is_the_default(attn_audit: AttnAudit
     assert "half precision moves probabilities by about 1e-3" in shown
 
 
-def test_inspect_tries_a_model_out_on_the_first_texts(
+def test_inspect_tries_a_model_out_on_short_texts_among_the_first(
     attn_audit: AttnAudit,
     inspected: list[tuple[AuditSettings, tuple[Example, ...]]],
     tmp_path: Path,
 ) -> None:
-    rows = [json.dumps({"sentence": f"w{i}"}) for i in range(20)]
+    rows = [json.dumps({"sentence": "w " * (30 - i)}) for i in range(20)]
     (tmp_path / "d.jsonl").write_text("\n".join(rows))
     outcome = attn_audit(
         *("inspect", "org/name", "d.jsonl", "--text-field", "sentence", "--dtype", "float64"),
@@ -138,7 +138,7 @@ def test_inspect_tries_a_model_out_on_the_first_texts(
     )
     assert outcome.exit_code == 0, outcome.stderr
     settings, trial = inspected[0]
-    assert [example.text for example in trial] == [f"w{i}" for i in range(8)]
+    assert [len(example.text.split()) for example in trial] == [11, 13, 16]
     assert (settings.model, settings.revision, settings.dtype) == ("org/name", "v1", "float64")
     assert settings.trust_remote_code
 

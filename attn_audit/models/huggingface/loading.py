@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from attn_audit.collecting import no_collection
 from attn_audit.errors import UnreadableCheckpointError
 from attn_audit.models.huggingface.adapters import adapt, base_of
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
-from attn_audit.models.huggingface.collecting import no_collection
 from attn_audit.models.huggingface.configuration import CONFIG, read_configuration
 from attn_audit.models.huggingface.failures import loading
 from attn_audit.models.huggingface.locating import Checkpoint, fingerprint, locate

@@ -82,6 +82,7 @@ class InterceptedModel(AuditedModel):
         self._candidates = ways
         self._ways: dict[tuple[int, RowChoice], WayChoice] = {}
         self._linear: dict[Site, bool] = {}
+        self._tried: tuple[tuple[int, RowChoice], Pass] | None = None
         self.removal = Removal.DELETE
         self._trial = self.collate(encoded)
         self._masks = self._try_masks()
@@ -92,7 +93,8 @@ class InterceptedModel(AuditedModel):
     def _try_masks(self) -> MaskTrial | None:
         if not self.classifier.can_mask:
             return None
-        return try_masks(self.classifier, self._look_up, self._trial)
+        logits = self._try(self.default_site).logits
+        return try_masks(self.classifier, self._look_up, self._trial, logits)
 
     def _choose_removal(self, removal: Removal | None) -> Removal:
         """Masks leave shapes and positions as they are; where they leak, they leave nothing out."""
@@ -119,8 +121,7 @@ class InterceptedModel(AuditedModel):
 
     @cached_property
     def _findings(self) -> Findings:
-        way = self._way(self.default_site)
-        (reading,) = self.read(self._trial, [self.default_site])
+        way, reading = self._way(self.default_site), self._read_trial(self.default_site)
         rows = reading.row_mask
         return Findings(
             readout=self._survey.rule.value,
@@ -131,11 +132,22 @@ class InterceptedModel(AuditedModel):
             removal=self.removal.value,
         )
 
+    def _try(self, site: Site) -> Pass:
+        """A pass over the trial's texts; the last one is kept, for all that is asked of a layer."""
+        key = (site.layer, site.rows)
+        if self._tried is None or self._tried[0] != key:
+            found = run_pass(self.classifier, self._survey, self._trial.inputs, [key])
+            self._tried = key, found
+        return self._tried[1]
+
+    def _read_trial(self, site: Site) -> Reading:
+        return self._reading(self._trial, self._try(site), site)
+
     def _way(self, site: Site) -> WayChoice:
         """How other attention is tried at a layer, by a trial when it is first asked for."""
         key = (site.layer, site.rows)
         if key not in self._ways:
-            found = run_pass(self.classifier, self._survey, self._trial.inputs, [key])
+            found = self._try(site)
             self._ways[key] = choose_way(
                 found.reached[key],
                 found.admissible[key],
@@ -146,7 +158,7 @@ class InterceptedModel(AuditedModel):
 
     def _is_linear(self, site: Site) -> bool:
         if site not in self._linear:
-            (reading,) = self.read(self._trial, [site])
+            reading = self._read_trial(site)
             self._linear[site] = reading.attention.shape[1] == 1 and is_linear(
                 reading.replay, self._trial.unit_mask
             )
