@@ -46,6 +46,11 @@ class Task:
         """Whether the outputs compete: softmax, against one sigmoid for each."""
         return self.kind in (TaskKind.MULTICLASS, TaskKind.CANDIDATES)
 
+    @property
+    def is_one_number(self) -> bool:
+        """Whether one probability says all: one sigmoid, or a softmax over two labels."""
+        return self.n_logits == (2 if self.is_softmax else 1)
+
     def probabilities(self, logits: Float[Tensor, "*batch label"]) -> Float[Tensor, "*batch label"]:
         """Output probabilities in float64, 0 to 1; softmax outputs sum to 1.
 

@@ -13,9 +13,7 @@ from attn_audit.models.base import LinearReadout
 
 def is_exact(audited: AuditedBatch) -> bool:
     """Whether epsilon is one linear constraint: linear readout, and one sigmoid or two classes."""
-    task = audited.model.task
-    one_number = task.n_logits == (2 if task.is_softmax else 1)
-    return audited.reading.linear_readout is not None and one_number
+    return audited.reading.linear_readout is not None and audited.model.task.is_one_number
 
 
 def own_interval(

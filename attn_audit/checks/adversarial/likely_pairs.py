@@ -3,7 +3,7 @@
 import math
 
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
 from attn_audit.checks.adversarial.single_units import MAX_WEIGHTS, SingleUnits
@@ -33,7 +33,8 @@ def likely_pairs(
 
     If logits of mixtures are mixtures of logits, as they are where the readout is linear, those of
     the largest divergence are known from what each unit does alone. A trial shows whether it is so;
-    elsewhere these are all pairs of a choice of units.
+    elsewhere these are all pairs of a choice of units, or those that pull to opposite sides where
+    the output has only two.
 
     Args:
         audited: A batch of at least two units.
@@ -58,7 +59,11 @@ def likely_pairs(
     )
     order = promise.argsort(dim=1, descending=True, stable=True)[:, :N_LIKELY]
     likely = first.gather(1, order), second.gather(1, order)
-    return likely if _guess_holds(audited, single, *likely) else (first, second)
+    if _guess_holds(audited, single, *likely):
+        return likely
+    if audited.model.task.is_one_number:
+        return _opposite(audited, single, first, second)
+    return first, second
 
 
 def shares_of_second(like: Tensor) -> Float64[Tensor, " share"]:
@@ -155,10 +160,7 @@ def _choose_units(
     the less attention a unit has, the farther a distribution on it is from the model's own.
     """
     n_chosen = min(n_paired, audited.attention.shape[-1])
-    label = audited.probabilities.argmax(dim=-1)
-    of_label = probabilities.gather(2, label[:, None, None].expand(-1, probabilities.shape[1], 1))
-    own = audited.probabilities.gather(1, label[:, None])
-    raises = of_label.squeeze(2) >= own
+    raises = _raises(audited, probabilities)
     attention = audited.explanation.masked_fill(~audited.batch.unit_mask, torch.inf)
     rank_above = (
         attention.masked_fill(~raises, torch.inf).argsort(dim=1, stable=True).argsort(dim=1)
@@ -167,3 +169,28 @@ def _choose_units(
     rank = torch.where(raises, rank_above, rank_below)
     rank = rank.masked_fill(~audited.batch.unit_mask, len(rank.view(-1)))
     return rank.argsort(dim=1, stable=True)[:, :n_chosen]
+
+
+def _raises(
+    audited: AuditedBatch, probabilities: Float64[Tensor, "batch unit label"]
+) -> Bool[Tensor, "batch unit"]:
+    """Whether all attention on a unit makes the likeliest label no less likely."""
+    label = audited.probabilities.argmax(dim=-1)
+    of_label = probabilities.gather(2, label[:, None, None].expand(-1, probabilities.shape[1], 1))
+    return of_label.squeeze(2) >= audited.probabilities.gather(1, label[:, None])
+
+
+def _opposite(
+    audited: AuditedBatch, single: SingleUnits, first: Units, second: Units
+) -> tuple[Int64[Tensor, "batch tried"], Int64[Tensor, "batch tried"]]:
+    """The pairs whose units pull to opposite sides, first of them those that came first.
+
+    Texts with fewer such pairs than others of the batch get some of their other pairs besides.
+    """
+    raises, mask = _raises(audited, single.probabilities), audited.batch.unit_mask
+    real = mask.gather(1, first) & mask.gather(1, second)
+    opposite = real & (raises.gather(1, first) != raises.gather(1, second))
+    n_tried = max(N_LIKELY, int(opposite.sum(dim=1).max()))
+    order = (2 * opposite.int() + real.int()).argsort(dim=1, descending=True, stable=True)
+    tried = order[:, :n_tried]
+    return first.gather(1, tried), second.gather(1, tried)

@@ -15,7 +15,7 @@ from attn_audit.checks.adversarial.likely_pairs import (
     shares_of_second,
 )
 from attn_audit.checks.adversarial.mixtures import best_mixture
-from attn_audit.checks.adversarial.single_units import try_single_units
+from attn_audit.checks.adversarial.single_units import SingleUnits, try_single_units
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.reading import read_batch
 from attn_audit.models.task import TaskKind
@@ -50,15 +50,33 @@ def test_the_readout_need_not_be_known_to_be_linear() -> None:
     assert first.shape == second.shape == (12, N_LIKELY)
 
 
+def warped(single: SingleUnits) -> SingleUnits:
+    """Of a readout that is further from linear than an untrained one."""
+    return dataclasses.replace(single, logits=single.logits + 10 * single.logits.tanh() ** 2)
+
+
 def test_where_logits_do_not_mix_all_pairs_are_tried() -> None:
     whole = audited(TaskKind.CANDIDATES, is_pair=True)
-    single = try_single_units(whole)
-    # A readout that is further from linear than an untrained one.
-    warped = dataclasses.replace(single, logits=single.logits + 10 * single.logits.tanh() ** 2)
-    first, second = likely_pairs(whole, warped, EPSILON)
+    first, second = likely_pairs(whole, warped(try_single_units(whole)), EPSILON)
     n = whole.attention.shape[-1]
     assert first.shape[1] == n * (n - 1) // 2
     assert (first != second).all()
+
+
+def test_of_two_sides_all_pairs_that_pull_to_opposite_ones_are_tried() -> None:
+    whole = audited()
+    single = try_single_units(whole)
+    first, second = likely_pairs(whole, warped(single), EPSILON)
+    n = whole.attention.shape[-1]
+    assert N_LIKELY < first.shape[1] < n * (n - 1) // 2
+    raises = single.probabilities[..., 0] >= whole.probabilities
+    raises = torch.where(whole.probabilities >= 0.5, raises, ~raises)
+    for row, tried in enumerate(torch.stack([first, second], dim=2).tolist()):
+        units = range(int(whole.lengths[row]))
+        opposite = {
+            frozenset((i, j)) for i in units for j in units if raises[row, i] != raises[row, j]
+        }
+        assert opposite <= {frozenset(pair) for pair in tried}
 
 
 def test_divergences_on_the_grid_are_the_mixtures() -> None:
