@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from attn_audit.formats import csv as csv_format
 from attn_audit.formats.safety import FORMULA, cell
+from attn_audit.results.metrics import METRICS, find
 from attn_audit.results.report import Report
 from tests.formats.judging import every_kind, hostile
 
@@ -44,6 +45,18 @@ def test_every_number_of_the_checks_has_one_line(name: str, request: pytest.Fixt
         if metric.startswith(("correlation", "permutation", "adversarial")) and line["value"]
     )
     assert values == sorted(numbers_of(report.checks.model_dump(mode="json")))
+
+
+@pytest.mark.parametrize("name", ["report", "multilabel", "transformer", "only_correlation"])
+def test_what_a_policy_may_bound_has_a_line_of_the_same_name(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    report: Report = request.getfixturevalue(name)
+    told = lines(report)
+    found = {metric: find(metric, report).estimate for metric in METRICS.values()}
+    measured = {metric.name: value for metric, value in found.items() if value is not None}
+    assert len(measured) > 10
+    assert {name: float(told[name]["value"]) for name in measured} == measured
 
 
 def test_an_estimate_stands_with_its_interval_and_its_examples(report: Report) -> None:
