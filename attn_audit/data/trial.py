@@ -9,12 +9,15 @@ N_PEEKED = 32
 
 N_TRIAL = 3
 
+SHORT = 6
+"""One text in so many is short enough."""
+
 MIN_CHARACTERS = 12
 """Shorter texts may be one unit: they tell nothing of where a model looks."""
 
 
 def choose_trial(examples: Sequence[Example]) -> tuple[Example, ...]:
-    """A few texts of different lengths, none of them longer than most.
+    """A few of the shorter texts, of different lengths.
 
     The trial of a transformer takes some 30 passes: how long its texts are decides how soon the
     audit begins, and that they differ is what shows its padding.
@@ -25,9 +28,9 @@ def choose_trial(examples: Sequence[Example]) -> tuple[Example, ...]:
     ordered = sorted(examples, key=_n_characters)
     telling = [e for e in ordered if _n_characters(e) >= MIN_CHARACTERS]
     candidates = telling if len(telling) >= N_TRIAL else ordered
-    last = max(min(N_TRIAL, len(candidates)) - 1, len(candidates) // 4)
-    ranks = sorted({last * i // (N_TRIAL - 1) for i in range(N_TRIAL)})
-    return tuple(candidates[rank] for rank in ranks if rank < len(candidates))
+    n_short = max(N_TRIAL, len(candidates) // SHORT)
+    step = max(1, (n_short - 1) // (N_TRIAL - 1))
+    return tuple(candidates[:n_short:step][:N_TRIAL])
 
 
 def _n_characters(example: Example) -> int:

@@ -6,6 +6,8 @@ MODEL is a checkpoint of a paper model, TRANSFORMER a HuggingFace classifier. Ev
 median over processes of their own, which take turns. "First example": from torch being imported
 to the first example being audited, with all checks for MODEL and `correlation` for TRANSFORMER.
 "transformers alone": the same library loads the same model and runs it once, without attn-audit.
+What users wait for shows in an environment of the package alone: where SciPy is installed, as it is
+for the tests, `transformers` imports that, too.
 """
 
 import argparse
