@@ -10,6 +10,9 @@ from jaxtyping import Float64
 MARGIN = 0.02
 """How much closer, in parts of the time, a term must bring the fit to be believed."""
 
+MARGIN_OF_ALL = 0.04
+"""The same of as many terms as there are batches: these fit anything, and foretell little."""
+
 TIE = 0.005
 """Fits that are no farther apart, in parts of the time, are equally good: batches of one shape can
 not tell a cost of each batch from one of each token, and their rounding must not."""
@@ -108,4 +111,5 @@ def _fit(
         return np.inf, weights
     weights[list(terms)] = found
     error = float(np.sqrt(np.mean((table @ weights - 1) ** 2)))
-    return error + MARGIN * len(terms), weights
+    believed = MARGIN_OF_ALL if len(terms) == len(table) else MARGIN
+    return error + believed * len(terms), weights

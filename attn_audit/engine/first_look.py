@@ -28,9 +28,17 @@ FEWEST, PART_OF_EXAMPLES = 2, 0.04
 MIN_EXAMPLES = 20
 """Of fewer, those that are tried would be too large a part."""
 
-PART_SEARCHED, SEARCHED_PLACE = 0.16, 0.8
-"""The part of all that the examples may be on which the gradient adversary is tried, and how far
-from the shortest they are."""
+PART_SEARCHED = 0.16
+"""The part of all that the examples may be on which the gradient adversary is tried."""
+
+SEARCHED, OTHERS_OF_SLOW, OTHERS_OF_QUICK = (N_SEARCHED, 0.8), (6, 0.2), (256, 0.5)
+"""Batches on which it is tried: how many examples, and how far from the shortest they are. A second
+batch follows: of a slow search fewer and shorter ones, which show whether it takes its time by the
+token (as where the readout pools) or by the example (as where a transformer resumes at one row); of
+a quick one more, since a few cost next to nothing beside the call of each step."""
+
+SLOW = 2.0
+"""Seconds of a search on the first of these batches."""
 
 
 def first_look(
@@ -57,11 +65,22 @@ def first_look(
         found, _ = _timed(model, _with_steps(plan, plan.checks, STEPS[0]), next(batches))
         searches = [check for check in plan.checks if _is_search(check, found)]
         for check in searches:
-            chosen = _searched(shard, plan)
-            outlook.expect(chosen, {check.id: _seconds_of_search(model, plan, check, chosen)})
+            _learn_of_search(model, plan, shard, outlook, check)
         return found + _learn(model, plan, batches, outlook, {check.id for check in searches})
     except Exception:
         return []
+
+
+def _learn_of_search(
+    model: AuditedModel, plan: Plan, shard: Sequence[Encoded], outlook: Outlook, check: Adversarial
+) -> None:
+    def learn(size_and_place: tuple[int, float]) -> float:
+        some = _searched(shard, plan, *size_and_place)
+        seconds = _seconds_of_search(model, plan, check, some)
+        outlook.expect(some, {check.id: seconds})
+        return seconds
+
+    learn(OTHERS_OF_SLOW if learn(SEARCHED) > SLOW else OTHERS_OF_QUICK)
 
 
 def _learn(
@@ -91,18 +110,17 @@ def _batches(shard: Sequence[Encoded]) -> Iterator[list[Encoded]]:
         yield by_length[start : start + min(size, largest)]
 
 
-def _searched(shard: Sequence[Encoded], plan: Plan) -> list[Encoded]:
-    """As many examples as a batch may hold, rather long: so are batches with their padding."""
+def _searched(shard: Sequence[Encoded], plan: Plan, n: int, place: float) -> list[Encoded]:
+    """At most so many examples of that place, and no more than a batch may hold."""
     by_length = sorted(shard, key=lambda item: item.n_tokens)
-    place = SEARCHED_PLACE * len(by_length)
     allowed = (
-        N_SEARCHED,
+        n,
         round(PART_SEARCHED * len(shard)),
         plan.limits.n_examples,
-        plan.limits.n_tokens // by_length[int(place)].n_tokens,
+        plan.limits.n_tokens // by_length[int(place * len(by_length))].n_tokens,
     )
     size = max(1, min(allowed))
-    start = round(SEARCHED_PLACE * (len(by_length) - size))
+    start = round(place * (len(by_length) - size))
     return by_length[start : start + size]
 
 

@@ -47,3 +47,10 @@ def test_of_equal_batches_too(noise: list[float]) -> None:
 
 def test_padding_counts_as_tokens() -> None:
     assert Shape.of([3, 9, 5]) == Shape(1, 27, 115, 3)
+
+
+def test_two_batches_alone_do_not_make_two_terms_believed() -> None:
+    # A transformer's search, which takes its time by the example: 10.4 s of 32, 16.4 s of 54.
+    tried, measured = Shape(1, 992, 25_775, 32), Shape(1, 2808, 64_093, 54)
+    found = fit_cost([tried, measured], [10.4, 16.4])
+    assert found.seconds(Shape(1, 3942, 49_149, 146)) == pytest.approx(45.4, rel=0.02)

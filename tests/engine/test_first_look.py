@@ -1,10 +1,14 @@
 """A few examples are tried before the first batch, so that the time left is said from the start."""
 
+import math
 from collections.abc import Sequence
+
+import pytest
 
 from attn_audit.checks.adversarial.check import Adversarial, Method
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
+from attn_audit.engine import first_look as first_look_module
 from attn_audit.engine.first_look import MIN_EXAMPLES, first_look
 from attn_audit.engine.outlook import Outlook
 from attn_audit.engine.plan import Plan
@@ -64,6 +68,16 @@ def test_a_search_is_tried_with_few_steps_and_counted_with_all() -> None:
         assert left is not None
         seconds.append(left)
     assert seconds[1] > 10 * seconds[0]
+
+
+@pytest.mark.parametrize(("slow", "expected"), [(0.0, {6, 32}), (math.inf, {32, 80})])
+def test_a_slow_search_is_tried_on_fewer_besides_and_a_quick_one_on_more(
+    monkeypatch: pytest.MonkeyPatch, slow: float, expected: set[int]
+) -> None:
+    monkeypatch.setattr(first_look_module, "SLOW", slow)
+    model = Watched()
+    look(model, 500, Plan((Adversarial(0.05, Method.GRADIENT, 100),), (Site(1),), seed=0))
+    assert {n for n, _ in model.shapes} & {6, 32, 80} == expected
 
 
 def test_of_very_few_examples_none_is_tried() -> None:
