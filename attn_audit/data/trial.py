@@ -12,8 +12,8 @@ N_TRIAL = 3
 SHORT = 6
 """One text in so many is short enough."""
 
-MIN_CHARACTERS = 12
-"""Shorter texts may be one unit: they tell nothing of where a model looks."""
+MIN_CHARACTERS = 24
+"""Of what attention is read over: less may be one or two units, which tell little."""
 
 
 def choose_trial(examples: Sequence[Example]) -> tuple[Example, ...]:
@@ -25,9 +25,9 @@ def choose_trial(examples: Sequence[Example]) -> tuple[Example, ...]:
     Args:
         examples: The first of the data.
     """
-    ordered = sorted(examples, key=_n_characters)
-    telling = [e for e in ordered if _n_characters(e) >= MIN_CHARACTERS]
-    candidates = telling if len(telling) >= N_TRIAL else ordered
+    by_text = sorted(examples, key=lambda example: len(example.text))
+    n_telling = sum(len(example.text) >= MIN_CHARACTERS for example in examples)
+    candidates = sorted(by_text[-max(N_TRIAL, n_telling) :], key=_n_characters)
     n_short = max(N_TRIAL, len(candidates) // SHORT)
     step = max(1, (n_short - 1) // (N_TRIAL - 1))
     return tuple(candidates[:n_short:step][:N_TRIAL])

@@ -16,19 +16,22 @@ def lengths_of(chosen: tuple[Example, ...]) -> list[int]:
 
 
 def test_they_are_short_and_of_different_lengths() -> None:
-    chosen = lengths_of(choose_trial(examples(list(range(20, 52)))))
-    assert chosen == [20, 22, 24]
+    chosen = lengths_of(choose_trial(examples(list(range(30, 62)))))
+    assert chosen == [30, 32, 34]
 
 
 def test_texts_that_may_be_one_word_are_left_out_where_there_are_others() -> None:
-    assert lengths_of(choose_trial(examples([1, 2, 3, 20, 30, 40]))) == [20, 30, 40]
-    assert lengths_of(choose_trial(examples([1, 2, 3]))) == [1, 2, 3]
+    assert lengths_of(choose_trial(examples([1, 2, 3, 30, 40, 50]))) == [30, 40, 50]
+    assert lengths_of(choose_trial(examples([1, 2, 3, 4, 30]))) == [3, 4, 30]
+    assert lengths_of(choose_trial(examples([1, 2]))) == [1, 2]
 
 
-def test_both_texts_of_a_pair_count() -> None:
-    pair = Example(id="pair", text="a" * 5, text_pair="b" * 60)
-    chosen = choose_trial([pair, *examples([30, 40, 50, 55, 58, 59, 60, 61])])
-    assert pair not in chosen
+def test_both_texts_of_a_pair_count_and_the_first_has_to_tell() -> None:
+    long = Example(id="long", text="a" * 30, text_pair="b" * 60)
+    mute = Example(id="mute", text="a" * 5, text_pair="b" * 30)
+    chosen = choose_trial([long, mute, *examples([30, 40, 50, 55, 58])])
+    assert lengths_of(chosen) == [30, 40, 50]
+    assert long not in chosen
 
 
 def test_no_examples_give_no_texts() -> None:
