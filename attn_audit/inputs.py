@@ -43,8 +43,8 @@ def load_named_model(settings: AuditSettings, trial: Sequence[Example]) -> Audit
 
     Args:
         settings: Checked, with a model.
-        trial: The first examples of the data, for models whose attention is found by trying it
-            out; of the paper's models all is known.
+        trial: A few of the examples, for models whose attention is found by trying it out; of
+            the paper's models all is known.
 
     Raises:
         CheckpointError: Missing, unreadable, unsafe or not supported.

@@ -7,30 +7,38 @@ from attn_audit.data.example import Example
 N_PEEKED = 32
 """Examples at the beginning of the data, among which the texts of the trial are chosen."""
 
-N_TRIAL = 3
+N_SHORT = 2
+"""Of the shortest; one that is longer comes with them."""
 
-SHORT = 6
-"""One text in so many is short enough."""
+TIMES_AS_LONG = 2.0
+"""How much longer: characters tell little of tokens where lengths are nearly the same."""
 
 MIN_CHARACTERS = 24
 """Of what attention is read over: less may be one or two units, which tell little."""
 
 
 def choose_trial(examples: Sequence[Example]) -> tuple[Example, ...]:
-    """A few of the shorter texts, of different lengths.
+    """A few texts: two of the shortest that tell something, and one that is clearly longer.
 
     The trial of a transformer takes some 30 passes: how long its texts are decides how soon the
     audit begins, and that they differ is what shows its padding.
 
     Args:
         examples: The first of the data.
+
+    Returns:
+        Fewer where there are fewer.
     """
-    by_text = sorted(examples, key=lambda example: len(example.text))
-    n_telling = sum(len(example.text) >= MIN_CHARACTERS for example in examples)
-    candidates = sorted(by_text[-max(N_TRIAL, n_telling) :], key=_n_characters)
-    n_short = max(N_TRIAL, len(candidates) // SHORT)
-    step = max(1, (n_short - 1) // (N_TRIAL - 1))
-    return tuple(candidates[:n_short:step][:N_TRIAL])
+    telling = [e for e in examples if len(e.text) >= MIN_CHARACTERS]
+    if len(telling) <= N_SHORT:
+        telling = sorted(examples, key=lambda e: len(e.text))[-N_SHORT - 1 :]
+    ordered = sorted(telling, key=_n_characters)
+    short, others = ordered[:N_SHORT], ordered[N_SHORT:]
+    if not others:
+        return tuple(short)
+    enough = TIMES_AS_LONG * _n_characters(short[0])
+    longer = next((e for e in others if _n_characters(e) >= enough), others[-1])
+    return (*short, longer)
 
 
 def _n_characters(example: Example) -> int:

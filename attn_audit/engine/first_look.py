@@ -111,7 +111,7 @@ def _batches(shard: Sequence[Encoded]) -> Iterator[list[Encoded]]:
 
 
 def _searched(shard: Sequence[Encoded], plan: Plan, n: int, place: float) -> list[Encoded]:
-    """At most so many examples of that place, and no more than a batch may hold."""
+    """At most so many examples of that place, and about as many as a batch may hold."""
     by_length = sorted(shard, key=lambda item: item.n_tokens)
     allowed = (
         n,

@@ -92,7 +92,7 @@ def load_model(
             the HuggingFace hub, or what an adapter takes.
         device: Where the weights go.
         options: What else was said.
-        trial: The first examples of the data, to try a model out on; none: a few built-in texts.
+        trial: A few of the examples, to try a model out on; none: a few built-in texts.
 
     Raises:
         CheckpointError: Missing, unreadable, unsafe or of a kind that is not supported.

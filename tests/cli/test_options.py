@@ -138,7 +138,7 @@ def test_inspect_tries_a_model_out_on_short_texts_among_the_first(
     )
     assert outcome.exit_code == 0, outcome.stderr
     settings, trial = inspected[0]
-    assert [len(example.text.split()) for example in trial] == [12, 13, 14]
+    assert [len(example.text.split()) for example in trial] == [12, 13, 24]
     assert (settings.model, settings.revision, settings.dtype) == ("org/name", "v1", "float64")
     assert settings.trust_remote_code
 

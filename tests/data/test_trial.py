@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_audit.data.example import Example
-from attn_audit.data.trial import MIN_CHARACTERS, N_TRIAL, choose_trial
+from attn_audit.data.trial import MIN_CHARACTERS, choose_trial
 
 
 def examples(lengths: list[int]) -> list[Example]:
@@ -15,9 +15,13 @@ def lengths_of(chosen: tuple[Example, ...]) -> list[int]:
     return [len(example.text) for example in chosen]
 
 
-def test_they_are_short_and_of_different_lengths() -> None:
-    chosen = lengths_of(choose_trial(examples(list(range(30, 62)))))
-    assert chosen == [30, 32, 34]
+def test_two_are_short_and_one_is_clearly_longer() -> None:
+    chosen = lengths_of(choose_trial(examples(list(range(100, 29, -1)))))
+    assert chosen == [30, 31, 60]
+
+
+def test_the_longest_comes_with_them_where_none_is_twice_as_long() -> None:
+    assert lengths_of(choose_trial(examples([30, 33, 31, 40, 32]))) == [30, 31, 40]
 
 
 def test_texts_that_may_be_one_word_are_left_out_where_there_are_others() -> None:
@@ -27,11 +31,10 @@ def test_texts_that_may_be_one_word_are_left_out_where_there_are_others() -> Non
 
 
 def test_both_texts_of_a_pair_count_and_the_first_has_to_tell() -> None:
-    long = Example(id="long", text="a" * 30, text_pair="b" * 60)
-    mute = Example(id="mute", text="a" * 5, text_pair="b" * 30)
-    chosen = choose_trial([long, mute, *examples([30, 40, 50, 55, 58])])
-    assert lengths_of(chosen) == [30, 40, 50]
-    assert long not in chosen
+    long = Example(id="long", text="a" * 30, text_pair="b" * 90)
+    mute = Example(id="mute", text="a" * 5, text_pair="b" * 55)
+    chosen = choose_trial([long, mute, *examples([30, 40, 55, 60])])
+    assert lengths_of(chosen) == [30, 40, 60]
 
 
 def test_no_examples_give_no_texts() -> None:
@@ -39,13 +42,14 @@ def test_no_examples_give_no_texts() -> None:
 
 
 @given(st.lists(st.integers(1, 200), max_size=40))
-def test_as_many_as_there_are_and_none_twice_and_the_shortest_that_tells_among_them(
+def test_as_many_as_there_are_and_none_twice_and_of_lengths_as_different_as_can_be_had(
     lengths: list[int],
 ) -> None:
     chosen = choose_trial(examples(lengths))
-    assert len(chosen) == min(N_TRIAL, len(lengths))
+    assert len(chosen) == min(3, len(lengths))
     assert len({example.id for example in chosen}) == len(chosen)
     telling = [length for length in lengths if length >= MIN_CHARACTERS]
-    if len(telling) >= N_TRIAL:
-        assert lengths_of(chosen)[0] == min(telling)
-        assert lengths_of(chosen)[-1] <= sorted(telling)[max(2, len(telling) // 6 - 1)]
+    if len(telling) >= 3:
+        found = lengths_of(chosen)
+        assert found[0] == min(telling)
+        assert found[-1] >= min(2 * found[0], max(telling))

@@ -33,8 +33,8 @@ def likely_pairs(
 
     If logits of mixtures are mixtures of logits, as they are where the readout is linear, those of
     the largest divergence are known from what each unit does alone. A trial shows whether it is so;
-    elsewhere these are all pairs of a choice of units, or those that pull to opposite sides where
-    the output has only two.
+    elsewhere these are all pairs of a choice of units; where one number is the whole output, those
+    whose units move it to opposite sides.
 
     Args:
         audited: A batch of at least two units.
@@ -43,7 +43,8 @@ def likely_pairs(
         n_replays: Mixtures that may be tried of each example.
 
     Returns:
-        First and second units; padding stands in where there are too few.
+        First and second units; where a text has fewer than others, a pair comes again, or padding
+        stands in.
     """
     units = _choose_units(audited, single.probabilities, _n_paired(n_replays))
     low, high = torch.triu_indices(units.shape[1], units.shape[1], 1, device=units.device)
@@ -183,14 +184,18 @@ def _raises(
 def _opposite(
     audited: AuditedBatch, single: SingleUnits, first: Units, second: Units
 ) -> tuple[Int64[Tensor, "batch tried"], Int64[Tensor, "batch tried"]]:
-    """The pairs whose units pull to opposite sides, first of them those that came first.
+    """The pairs whose units pull to opposite sides, or the first `N_LIKELY` where those are fewer.
 
-    Texts with fewer such pairs than others of the batch get some of their other pairs besides.
+    A mixture of units that pull to one side restores the output only where one of them nearly does
+    alone. On the SST test split, a sigmoid on top of the readout of a BiLSTM, 9 of 1,821 texts have
+    a best mixture that is worse by more than 1e-6 without these, by 4e-5 nats in the mean of all.
     """
     raises, mask = _raises(audited, single.probabilities), audited.batch.unit_mask
     real = mask.gather(1, first) & mask.gather(1, second)
     opposite = real & (raises.gather(1, first) != raises.gather(1, second))
-    n_tried = max(N_LIKELY, int(opposite.sum(dim=1).max()))
+    n_own = opposite.sum(dim=1, keepdim=True).clamp_min(N_LIKELY)
     order = (2 * opposite.int() + real.int()).argsort(dim=1, descending=True, stable=True)
-    tried = order[:, :n_tried]
+    # What a text is tried with does not depend on the others of its batch: the rest comes again.
+    rank = torch.arange(int(n_own.max()), device=order.device)
+    tried = order.gather(1, torch.where(rank < n_own, rank, 0))
     return first.gather(1, tried), second.gather(1, tried)

@@ -36,7 +36,7 @@ def load_custom_model(
     Args:
         adapter: `package.module:function` or `path/file.py:function`.
         checkpoint: What the function gets.
-        trial: The first texts of the data; none: a few built-in ones.
+        trial: A few texts of the data; none: a few built-in ones.
         device: Where the module goes.
         unit: What is audited: tokens, or words with all their tokens.
         max_length: Tokens after which a text is cut.

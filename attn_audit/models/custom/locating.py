@@ -136,7 +136,7 @@ def _as_wide_as_the_texts(
     raise ConfigurationError(
         "it cannot be told where the adapter's encode puts a text's tokens: it makes the same of "
         "every token that was tried",
-        hint="Name DATA whose first texts hold words that the model knows.",
+        hint="Name DATA whose first texts, the short ones too, hold words that the model knows.",
     )
 
 

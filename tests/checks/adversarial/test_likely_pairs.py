@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 import torch
+from torch import Tensor
 
 from attn_audit.checks.adversarial import likely_pairs as likely_pairs_module
 from attn_audit.checks.adversarial.likely_pairs import (
@@ -70,7 +71,6 @@ def test_of_two_sides_all_pairs_that_pull_to_opposite_ones_are_tried() -> None:
     n = whole.attention.shape[-1]
     assert N_LIKELY < first.shape[1] < n * (n - 1) // 2
     raises = single.probabilities[..., 0] >= whole.probabilities
-    raises = torch.where(whole.probabilities >= 0.5, raises, ~raises)
     for row, tried in enumerate(torch.stack([first, second], dim=2).tolist()):
         units = range(int(whole.lengths[row]))
         opposite = {
@@ -87,3 +87,42 @@ def test_divergences_on_the_grid_are_the_mixtures() -> None:
     share = shares_of_second(whole.explanation)
     a_first, a_second = (whole.explanation.gather(1, u).unsqueeze(2) for u in (first, second))
     assert torch.allclose(found, mixture_jsd(a_first, a_second, share), atol=1e-15, rtol=0)
+
+
+def test_a_text_is_tried_with_the_same_pairs_alone_as_beside_longer_ones() -> None:
+    whole = audited()
+    together = likely_pairs(whole, warped(try_single_units(whole)), EPSILON)
+    for row, encoded in enumerate(whole.batch.encoded):
+        batch = whole.model.collate([encoded])
+        alone = read_batch(whole.model, batch, whole.model.default_site, seed=0)
+        pairs = likely_pairs(alone, warped(try_single_units(alone)), EPSILON)
+        assert real_pairs(alone, 0, *pairs) == real_pairs(whole, row, *together)
+
+
+def real_pairs(
+    whole: AuditedBatch, row: int, first: Tensor, second: Tensor
+) -> set[tuple[int, int]]:
+    n_units = int(whole.lengths[row])
+    pairs = zip(first[row].tolist(), second[row].tolist(), strict=True)
+    return {(i, j) for i, j in pairs if max(i, j) < n_units}
+
+
+def test_pairs_that_pull_to_opposite_sides_find_nearly_what_all_pairs_find(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = audited()
+
+    def replay(weights: Tensor) -> Tensor:
+        logits = whole.reading.replay(weights)
+        return logits + 2 * logits.sin()
+
+    reading = dataclasses.replace(whole.reading, replay=replay, find_linear_readout=lambda: None)
+    own = replay(reading.attention.unsqueeze(1)).squeeze(1)
+    bent = dataclasses.replace(
+        whole, reading=reading, probabilities=whole.model.task.probabilities(own)
+    )
+    opposite = best_mixture(bent, try_single_units(bent), EPSILON)
+    monkeypatch.setattr(likely_pairs_module, "_opposite", lambda audited, single, *pairs: pairs)
+    every = best_mixture(bent, try_single_units(bent), EPSILON)
+    assert float(every.jsd.min()) > 0
+    assert float((every.jsd - opposite.jsd).abs().mean()) < 1e-3
