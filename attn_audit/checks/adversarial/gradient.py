@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool
-from torch import Tensor
 
 from attn_audit.checks.adversarial.adam import Adam
-from attn_audit.checks.adversarial.loss import Loss, Step
+from attn_audit.checks.adversarial.best_iterate import BestIterate
+from attn_audit.checks.adversarial.loss import Loss
 from attn_audit.checks.adversarial.mixtures import best_mixture
 from attn_audit.checks.adversarial.penalty import Penalty, linear_penalty, replayed_penalty
 from attn_audit.checks.adversarial.single_units import try_single_units
@@ -16,7 +15,6 @@ from attn_audit.checks.adversarial.tried_readout import tried_readout
 from attn_audit.checks.adversarial.witness import Witness
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.replaying import output_distances
-from attn_audit.distances import jensen_shannon_divergence
 from attn_audit.models.base import LinearReadout
 
 MARGIN = 1e-6
@@ -75,36 +73,9 @@ def _search(audited: AuditedBatch, search: Search, penalty: Penalty, candidate: 
     scores = starting_scores(audited, search.n_restarts).permute(1, 2, 3, 0).contiguous()
     loss = Loss(audited, search.n_restarts, penalty, scores.dtype)
     adam = Adam(scores)
-    best = _BestIterate(candidate)
+    best = BestIterate(candidate)
     for _ in range(search.n_iterations):
         step = loss.at(scores)
         best.offer(step, step.distance <= search.epsilon - MARGIN)
         adam.step(step.score_gradient)
     return best.witness(audited)
-
-
-class _BestIterate:
-    """The feasible iterate of the largest divergence seen so far, where one beats a candidate."""
-
-    def __init__(self, candidate: Witness) -> None:
-        self._candidate = candidate
-        self._weights = candidate.attention.clone()
-        self._jsd = candidate.jsd.float()
-
-    def offer(self, step: Step, feasible: Bool[Tensor, "variant batch"]) -> None:
-        better = (step.jsd > self._jsd) & feasible
-        if not bool(better.any()):
-            return
-        examples = better.any(dim=0).nonzero()[:, 0]
-        value, variant = step.jsd.masked_fill(~better, -1)[:, examples].max(dim=0)
-        self._jsd[examples] = value
-        self._weights[examples] = step.p[variant, :, :, examples].double()
-
-    def witness(self, audited: AuditedBatch) -> Witness:
-        """Renormalised in float64, without the traces of padding."""
-        weights = self._weights * audited.admissible
-        total = weights.sum(dim=-1, keepdim=True)
-        weights = weights / torch.where(total > 0, total, 1)
-        shown = audited.explain(weights.unsqueeze(1)).squeeze(1)
-        found = Witness(weights, jensen_shannon_divergence(shown, audited.explanation))
-        return self._candidate.at_least(found)
