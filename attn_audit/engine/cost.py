@@ -111,5 +111,5 @@ def _fit(
         return np.inf, weights
     weights[list(terms)] = found
     error = float(np.sqrt(np.mean((table @ weights - 1) ** 2)))
-    believed = MARGIN_OF_ALL if len(terms) == len(table) else MARGIN
-    return error + believed * len(terms), weights
+    margin = MARGIN_OF_ALL if len(terms) == len(table) else MARGIN
+    return error + margin * len(terms), weights

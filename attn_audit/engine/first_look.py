@@ -74,13 +74,14 @@ def first_look(
 def _learn_of_search(
     model: AuditedModel, plan: Plan, shard: Sequence[Encoded], outlook: Outlook, check: Adversarial
 ) -> None:
-    def learn(size_and_place: tuple[int, float]) -> float:
-        some = _searched(shard, plan, *size_and_place)
+    def learn(n_examples: int, place: float) -> float:
+        some = _searched(shard, plan, n_examples, place)
         seconds = _seconds_of_search(model, plan, check, some)
         outlook.expect(some, {check.id: seconds})
         return seconds
 
-    learn(OTHERS_OF_SLOW if learn(SEARCHED) > SLOW else OTHERS_OF_QUICK)
+    is_slow = learn(*SEARCHED) > SLOW
+    learn(*(OTHERS_OF_SLOW if is_slow else OTHERS_OF_QUICK))
 
 
 def _learn(

@@ -27,7 +27,7 @@ from rich.table import Table
 
 from attn_audit.config import AuditSettings
 from attn_audit.data.example import Example
-from attn_audit.data.reading import N_PEEKED, DataSource, choose_trial, read_examples
+from attn_audit.data.reading import DataSource, read_examples
 from attn_audit.engine.base import Engine, cut
 from attn_audit.engine.cluster import Cluster
 from attn_audit.engine.plan import Plan
@@ -35,7 +35,7 @@ from attn_audit.engine.ray import RayEngine
 from attn_audit.engine.running import LocalEngine
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.engine.watching import Watcher
-from attn_audit.inputs import load_named_model
+from attn_audit.inputs import AuditedData, load_named_model
 from attn_audit.models.base import AuditedModel
 from attn_audit.resuming import plan_of
 
@@ -117,7 +117,8 @@ def main() -> None:
     torch.set_num_threads(1)
     examples = copies(list(read_examples(DataSource(said.data))), said.copies)
     settings = AuditSettings(model=str(Path(said.model).resolve()), shard_size=said.shard_size)
-    load = partial(load_named_model, settings, choose_trial(examples[:N_PEEKED]))
+    trial, _ = AuditedData.in_memory(examples).take_trial()
+    load = partial(load_named_model, settings, trial)
     model = load()
     plan = plan_of(settings, model, [model.default_site], None)
     shards = list(cut(examples, plan))

@@ -6,11 +6,8 @@ from torch import Tensor
 
 from attn_audit.checks.adversarial.loss import Step
 from attn_audit.checks.adversarial.witness import Witness
-from attn_audit.checks.base import AuditedBatch
+from attn_audit.checks.base import AuditedBatch, normalised
 from attn_audit.distances import jensen_shannon_divergence
-
-Better = Bool[Tensor, "variant batch"]
-"""The variants that beat what is kept of their example."""
 
 
 class BestIterate:
@@ -23,9 +20,11 @@ class BestIterate:
             candidate: One for each example.
         """
         self._candidate = candidate
-        self._weights = candidate.attention.clone()
-        self._jsd = candidate.jsd.float()
-        self._keep = keep_some if self._jsd.device.type == "cpu" else keep_masked
+        self.weights = candidate.attention.clone()
+        self.jsd = candidate.jsd.float()
+        self.writes_all = self.jsd.device.type != "cpu"
+        """Whether all examples are written at each step, so that a GPU need not tell which improved
+        and runs on; else those alone, which after a while are few."""
 
     def offer(self, step: Step, feasible: Bool[Tensor, "variant batch"]) -> None:
         """Keep what is better; of several variants the first of the best.
@@ -34,46 +33,23 @@ class BestIterate:
             step: Of the search.
             feasible: The variants whose output stays within epsilon.
         """
-        self._keep(self._weights, self._jsd, step, (step.jsd > self._jsd) & feasible)
+        better = (step.jsd > self.jsd) & feasible
+        if not self.writes_all and not bool(better.any()):
+            return
+        improved = better.any(dim=0)
+        value, variant = step.jsd.masked_fill(~better, -1).max(dim=0)
+        if self.writes_all:
+            chosen = step.p.gather(0, variant.expand(1, *step.p.shape[1:]))[0].permute(2, 0, 1)
+            self.jsd = torch.where(improved, value, self.jsd)
+            self.weights = torch.where(improved[:, None, None], chosen.double(), self.weights)
+        else:
+            examples = improved.nonzero()[:, 0]
+            self.jsd[examples] = value[examples]
+            self.weights[examples] = step.p[variant[examples], :, :, examples].double()
 
     def witness(self, audited: AuditedBatch) -> Witness:
         """Renormalised in float64, without the traces of padding."""
-        weights = self._weights * audited.admissible
-        total = weights.sum(dim=-1, keepdim=True)
-        weights = weights / torch.where(total > 0, total, 1)
+        weights = normalised(self.weights * audited.admissible)
         shown = audited.explain(weights.unsqueeze(1)).squeeze(1)
         found = Witness(weights, jensen_shannon_divergence(shown, audited.explanation))
         return self._candidate.at_least(found)
-
-
-def keep_some(weights: Tensor, jsd: Tensor, step: Step, better: Better) -> None:
-    """Write the examples that improved, and only those: after a while they are few.
-
-    Args:
-        weights: Kept, "batch row unit"; written in place.
-        jsd: Theirs; written in place.
-        step: Of the search.
-        better: Where it improves.
-    """
-    if not bool(better.any()):
-        return
-    examples = better.any(dim=0).nonzero()[:, 0]
-    value, variant = step.jsd.masked_fill(~better, -1)[:, examples].max(dim=0)
-    jsd[examples] = value
-    weights[examples] = step.p[variant, :, :, examples].double()
-
-
-def keep_masked(weights: Tensor, jsd: Tensor, step: Step, better: Better) -> None:
-    """The same for all examples at once: a GPU need not tell which improved, and runs on.
-
-    Args:
-        weights: Kept, "batch row unit"; written in place.
-        jsd: Theirs; written in place.
-        step: Of the search.
-        better: Where it improves.
-    """
-    value, variant = step.jsd.masked_fill(~better, -1).max(dim=0)
-    improved = better.any(dim=0)
-    chosen = step.p.gather(0, variant.expand(1, *step.p.shape[1:]))[0].permute(2, 0, 1)
-    torch.where(improved, value, jsd, out=jsd)
-    torch.where(improved[:, None, None], chosen.to(weights.dtype), weights, out=weights)

@@ -15,6 +15,7 @@ from attn_audit.checks.adversarial.likely_pairs import (
     N_REPLAYS,
     N_SHARES,
     Units,
+    are_real,
     grid_jsd,
     likely_pairs,
     mixture_jsd,
@@ -106,9 +107,8 @@ class _Grid:
         """The feasible one of the largest divergence; ties go to the first."""
         share = self.share.to(audited.reading.attention.dtype)  # sixteenths: exact in any
         weights = spread(self.first, self.second, share, n_units)
-        mask = audited.batch.unit_mask
-        real = mask.gather(1, self.first) & mask.gather(1, self.second)
-        feasible = real & (output_distances(audited, in_every_row(audited, weights)) <= epsilon)
+        feasible = output_distances(audited, in_every_row(audited, weights)) <= epsilon
+        feasible &= are_real(audited, self.first, self.second)
         value, index = jsd.masked_fill(~feasible, 0).max(dim=1, keepdim=True)
         chosen = (self.first, self.second, self.share)
         first, second, share = (values.gather(1, index)[:, 0] for values in chosen)

@@ -16,7 +16,6 @@ from attn_audit.models.base import (
     Encoded,
     LinearReadout,
     Reading,
-    RowChoice,
     Site,
 )
 from attn_audit.models.interception.batch import InterceptedBatch
@@ -29,7 +28,7 @@ from attn_audit.models.interception.erasing import Removal, erased_logits
 from attn_audit.models.interception.leaking import MaskTrial, try_masks
 from attn_audit.models.interception.linear import is_linear, read_out_units
 from attn_audit.models.interception.lookup import EmbeddingLookUp, find_look_up
-from attn_audit.models.interception.passing import Pass, run_pass
+from attn_audit.models.interception.passing import Pass, PlaceKey, run_pass
 from attn_audit.models.interception.reading import Rows
 from attn_audit.models.interception.readout import ReadoutRule, differentiable_recurrence
 from attn_audit.models.interception.replay.choosing import (
@@ -80,9 +79,9 @@ class InterceptedModel(AuditedModel):
         )
         self.default_site = Site(layer=self._survey.default)
         self._candidates = ways
-        self._ways: dict[tuple[int, RowChoice], WayChoice] = {}
+        self._ways: dict[PlaceKey, WayChoice] = {}
         self._linear: dict[Site, bool] = {}
-        self._tried: tuple[tuple[int, RowChoice], Pass] | None = None
+        self._tried: tuple[PlaceKey, Pass] | None = None
         self.removal = Removal.DELETE
         self._trial = self.collate(encoded)
         self._masks = self._try_masks()

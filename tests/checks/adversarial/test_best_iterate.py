@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from attn_audit.checks.adversarial.best_iterate import keep_masked, keep_some
+from attn_audit.checks.adversarial.best_iterate import BestIterate
 from attn_audit.checks.adversarial.loss import Step
+from attn_audit.checks.adversarial.witness import Witness
 
 
 def step_of(generator: torch.Generator, jsd: Tensor, n_rows: int = 2, n_units: int = 5) -> Step:
@@ -27,12 +28,13 @@ def test_both_ways_keep_the_first_of_the_best_and_leave_the_others(
     better = (step.jsd > kept) & feasible
     own = torch.rand(n_examples, 2, 5, generator=generator).double()
 
-    for keep in (keep_some, keep_masked):
-        weights, jsd = own.clone(), kept.clone()
-        keep(weights, jsd, step, better)
+    for writes_all in (False, True):
+        kept_best = BestIterate(Witness(own, kept.double()))
+        kept_best.writes_all = writes_all
+        kept_best.offer(step, feasible)
         for i in range(n_examples):
             candidates = [v for v in range(n_variants) if better[v, i]]
             best = max(candidates, key=lambda v: float(step.jsd[v, i]), default=None)
             expected = own[i] if best is None else step.p[best, :, :, i].double()
-            assert torch.equal(weights[i], expected)
-            assert jsd[i] == (kept[i] if best is None else step.jsd[best, i])
+            assert torch.equal(kept_best.weights[i], expected)
+            assert kept_best.jsd[i] == (kept[i] if best is None else step.jsd[best, i])
