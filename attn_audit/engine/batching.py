@@ -13,10 +13,10 @@ Item = TypeVar("Item")
 def spread_batches(
     encoded: Sequence[Encoded], indices: Sequence[int], limits: BatchLimits
 ) -> list[list[int]]:
-    """Batches of similar length: the longest first, then from all over the range of lengths.
+    """Batches of similar length: the longest, the shortest, then from all over the range.
 
     If memory is not enough for the longest, that is known at once; and the first few batches say
-    how time grows with length, which the shortest alone would not.
+    how time grows with length: what the others take is read off between them, not beyond.
 
     Args:
         encoded: The examples of a shard.
@@ -29,12 +29,13 @@ def spread_batches(
 
 
 def spread(items: Sequence[Item]) -> list[Item]:
-    """The last first, then the middle, then the quarters: any first part is spread evenly.
+    """The last and the first, then the middle, then the quarters: what comes lies between those.
 
     Example:
-        >>> spread([1, 2, 3, 4, 5, 6, 7, 8])
-        [8, 4, 6, 2, 7, 3, 5, 1]
+        >>> spread([1, 2, 3, 4, 5, 6, 7, 8, 9])
+        [9, 1, 5, 7, 3, 8, 4, 6, 2]
     """
-    n_bits = max(1, (len(items) - 1).bit_length())
-    order = sorted(range(len(items)), key=lambda i: f"{i:0{n_bits}b}"[::-1])
-    return [items[-1 - i] for i in order]
+    backwards = items[::-1]
+    n_bits = len(items).bit_length()
+    order = sorted(range(len(items) - 1), key=lambda i: f"{i:0{n_bits}b}"[::-1])
+    return [backwards[i] for i in (*order[:1], len(items) - 1, *order[1:])] if order else [*items]
