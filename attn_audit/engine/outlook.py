@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from attn_audit.data.batching import length_batches
 from attn_audit.engine.batch import READING
+from attn_audit.engine.begun_batch import BegunBatch
 from attn_audit.engine.cost import Shape
 from attn_audit.engine.plan import Plan
 from attn_audit.engine.stage_costs import StageCosts
+from attn_audit.engine.stopwatch import Step
 from attn_audit.engine.watching import Progress
 from attn_audit.models.base import Encoded
 
@@ -26,38 +28,15 @@ class Afterwards:
     """Seconds of summing up all."""
 
 
-@dataclass
-class _Begun:
-    """A batch that is being audited."""
-
-    shape: Shape
-    n_examples: int
-    n_measurements: int
-    """Of each check: one for every example at every site."""
-    spent: dict[str, float] = field(default_factory=dict)
-    n_measured: dict[str, int] = field(default_factory=dict)
-    finished: set[str] = field(default_factory=set)
-
-    def add(self, stage: str, seconds: float, n_examples: int) -> list[str]:
-        """Note what was done of a stage; the stages that are finished with it."""
-        self.spent[stage] = self.spent.get(stage, 0.0) + seconds
-        self.n_measured[stage] = self.n_measured.get(stage, 0) + n_examples
-        ended = [READING] if n_examples else []  # it comes before all checks
-        if self.n_measured[stage] >= self.n_measurements:
-            ended.append(stage)
-        ended = [name for name in ended if name not in self.finished]
-        self.finished.update(ended)
-        return ended
-
-
 class Outlook:
     """Time left = stages of batches that are not finished + keeping records + summing up.
 
     Every stage of a batch (reading attention, each check, making rows) has a cost of its own, which
     is affine in the batch's shape and learnt from every finished stage of every batch
-    (`StageCosts`). A stage that is under way has left what it costs less what it took. To this is
-    added what later shards take to be read and encoded, by their characters, and what comes
-    afterwards. What was spent before the first batch is in none of it.
+    (`StageCosts`). A stage that is under way has left what it costs less what it took, or where it
+    tells of its steps, what these still take. To this is added what later shards take to be read
+    and encoded, by their characters, and what comes afterwards. What was spent before the first
+    batch is in none of it.
     """
 
     def __init__(
@@ -79,7 +58,7 @@ class Outlook:
         self._afterwards = Afterwards()
         self._since = clock()
         self._n_begun = self._n_finished = self._n_recorded = 0
-        self._later, self._waiting, self._batch = Shape(), Shape(), _Begun(Shape(), 0, 0)
+        self._later, self._waiting, self._batch = Shape(), Shape(), BegunBatch(Shape(), 0, 0)
         self._tokens = self._characters = self._characters_later = 0
         self._encoding = self._recording = 0.0
         self._n_timed_records = 0
@@ -145,7 +124,7 @@ class Outlook:
             waiting: The batches of its shard that come behind it.
         """
         n_sites = len(set(self._plan.sites))
-        self._batch = _Begun(_shape_of(batch), len(batch), len(batch) * n_sites)
+        self._batch = BegunBatch(_shape_of(batch), len(batch), len(batch) * n_sites)
         self._waiting = sum(map(_shape_of, waiting), start=Shape())
         self._lap()
 
@@ -160,13 +139,21 @@ class Outlook:
         for ended in self._batch.add(stage, seconds, n_examples):
             self._costs.learn(ended, self._batch.shape, self._batch.spent[ended])
 
+    def step(self, step: Step) -> None:
+        """Learn from a stage that is under way.
+
+        Args:
+            step: Of its longest loop.
+        """
+        self._batch.at(step)
+
     def finish(self) -> None:
         """Learn from the batch that was begun last."""
         batch, seconds = self._batch, self._lap()
         self._n_finished += batch.n_examples
         rows = max(0.0, seconds - sum(batch.spent.values()))
         self._costs.learn(ROWS, batch.shape, rows)
-        self._batch = _Begun(Shape(), 0, 0)
+        self._batch = BegunBatch(Shape(), 0, 0)
 
     def recorded(self, n_examples: int) -> None:
         """Learn from a shard whose records were kept since its last batch was finished.
@@ -195,11 +182,7 @@ class Outlook:
 
     def _left_of_batch(self, stage: str) -> float | None:
         seconds = self._costs.seconds(stage, self._batch.shape)
-        if seconds is None:
-            return None
-        if stage in self._batch.finished:
-            return 0.0
-        return max(0.0, seconds - self._batch.spent.get(stage, 0.0))
+        return None if seconds is None else self._batch.left(stage, seconds)
 
     def _left_afterwards(self, n_examples: int) -> float:
         per_example = self._afterwards.per_example

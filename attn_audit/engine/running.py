@@ -12,6 +12,7 @@ from attn_audit.engine.memory import is_out_of_memory, release_memory
 from attn_audit.engine.outlook import Afterwards, Outlook
 from attn_audit.engine.plan import Plan
 from attn_audit.engine.stopwatch import Stopwatch
+from attn_audit.engine.telling import Telling
 from attn_audit.engine.watching import Watcher
 from attn_audit.errors import OutOfMemoryError
 from attn_audit.models.base import AuditedModel, Encoded
@@ -35,14 +36,15 @@ class LocalEngine:
             model: The model.
             plan: What to compute.
             stopwatch: Gets the time of each stage.
-            watcher: Is told of every finished part of a batch, and once if memory is not enough
-                for the plan's batches.
+            watcher: Is told of every finished part of a batch, within long ones now and then, and
+                once if memory is not enough for the plan's batches.
             sizes: Characters of each example, where they were counted, to tell how much is left.
             try_afterwards: Says from what is found for a few examples what comes after all batches.
         """
         self._model, self._plan = model, plan
         self._stopwatch, self._watcher = stopwatch, watcher
         self._outlook = Outlook(plan, sizes)
+        self._telling = Telling(self._outlook, watcher)
         self._try_afterwards = try_afterwards
         self._is_tried = watcher.on_progress is None or sizes is None
         self._said_out_of_memory = False
@@ -65,7 +67,7 @@ class LocalEngine:
             found = iter(self._audit(encoded))
             yield [failed.get(i) or next(found) for i in range(len(shard))]
             self._outlook.recorded(len(shard))
-            self._tell()
+            self._telling.tell()
 
     def skip(self, shard: Sequence[Example]) -> None:
         """Take note of a shard that was audited before."""
@@ -79,16 +81,7 @@ class LocalEngine:
         found = first_look(self._model, self._plan, encoded, self._outlook)
         if found and self._try_afterwards is not None:
             self._outlook.expect_afterwards(self._try_afterwards(found))
-        self._tell()
-
-    def _tell(self) -> None:
-        if self._watcher.on_progress is not None:
-            self._watcher.on_progress(self._outlook.progress())
-
-    def _note(self, stage: str, seconds: float, n_examples: int) -> None:
-        self._outlook.measured(stage, seconds, n_examples)
-        if n_examples:
-            self._tell()
+        self._telling.tell()
 
     def _audit(self, encoded: Sequence[Encoded]) -> list[Finding]:
         """A shard in the plan's batches, or where memory is not enough again in smaller ones."""
@@ -116,7 +109,7 @@ class LocalEngine:
         """What is found, or None where memory is not enough."""
         self._outlook.start(batch, [[encoded[i] for i in indices] for indices in waiting])
         try:
-            with self._stopwatch.told(self._note):
+            with self._stopwatch.told(self._telling):
                 found = audit_or_record(self._model, batch, self._plan, self._stopwatch)
         except Exception as error:
             if not is_out_of_memory(error):
@@ -126,7 +119,7 @@ class LocalEngine:
             release_memory()  # only here, where the error and the frames with its tensors are gone
         else:
             self._outlook.finish()
-            self._tell()
+            self._telling.tell()
         return found
 
     def _say_out_of_memory(self, batch: Sequence[Encoded]) -> int:

@@ -1,12 +1,40 @@
 """Where an audit's time goes."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
+
+from attn_audit.steps import listening_to_steps
 
 Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Of a long loop in a stage that is under way."""
+
+    stage: str
+    seconds: float
+    """Since the stage began."""
+    n_examples: int
+    """For which the stage will be done, at one site."""
+    n_done: int
+    n_steps: int
+
+
+@runtime_checkable
+class Listener(Protocol):
+    """Whom a stopwatch tells what it measures."""
+
+    def measured(self, stage: str, seconds: float, n_examples: int) -> None:
+        """A stage is done, for that many examples at one site."""
+        ...
+
+    def step(self, step: Step) -> None:
+        """A stage is under way."""
+        ...
 
 
 @dataclass
@@ -14,7 +42,7 @@ class Stopwatch:
     """Seconds spent in each stage."""
 
     seconds: dict[str, float] = field(default_factory=dict)
-    _listener: Callable[[str, float, int], None] | None = None
+    _listener: Listener | None = None
 
     @contextmanager
     def measure(self, stage: str, n_examples: int = 0) -> Iterator[None]:
@@ -24,21 +52,28 @@ class Stopwatch:
             stage: Of any name.
             n_examples: For which the stage is then done, at one site.
         """
-        start = time.perf_counter()
+        start, listener = time.perf_counter(), self._listener
+
+        def on_step(n_done: int, n_steps: int) -> None:
+            assert listener is not None, "otherwise nobody listens"
+            spent = time.perf_counter() - start
+            listener.step(Step(stage, spent, n_examples, n_done, n_steps))
+
         try:
-            yield
+            with nullcontext() if listener is None else listening_to_steps(on_step):
+                yield
         finally:
             spent = time.perf_counter() - start
             self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
-        if self._listener is not None:
-            self._listener(stage, spent, n_examples)
+        if listener is not None:
+            listener.measured(stage, spent, n_examples)
 
     @contextmanager
-    def told(self, listener: Callable[[str, float, int], None]) -> Iterator[None]:
+    def told(self, listener: Listener) -> Iterator[None]:
         """Within: what is measured is told, too.
 
         Args:
-            listener: Called with a stage, its seconds, and its examples.
+            listener: Whom.
         """
         self._listener = listener
         try:

@@ -22,7 +22,7 @@ class Watcher:
     """Whom a run tells how it goes."""
 
     on_progress: Callable[[Progress], None] | None = None
-    """Called after every check of every batch, and of every shard. None: nobody wants to know, and
-    nothing is counted for it."""
+    """Called after every check of every batch, now and then within a long one, and after every
+    shard. None: nobody wants to know, and nothing is counted for it."""
     on_note: Callable[[str], None] = lambda note: None
     """Called with a sentence that somebody should read."""

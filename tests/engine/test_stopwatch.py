@@ -1,30 +1,65 @@
 """Each stage's seconds add up, and whoever listens is told of them."""
 
+from dataclasses import dataclass, field
+
 import pytest
 
-from attn_audit.engine.stopwatch import Stopwatch
+from attn_audit.engine.stopwatch import Step, Stopwatch
+from attn_audit.steps import told_steps
+
+
+@dataclass
+class Heard:
+    """What a stopwatch told."""
+
+    stages: list[tuple[str, int]] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+
+    def measured(self, stage: str, seconds: float, n_examples: int) -> None:
+        self.stages.append((stage, n_examples))
+
+    def step(self, step: Step) -> None:
+        self.steps.append(step)
 
 
 def test_a_stage_is_told_with_its_examples_while_somebody_listens() -> None:
-    stopwatch, told = Stopwatch(), list[tuple[str, int]]()
-    with stopwatch.told(lambda stage, seconds, n_examples: told.append((stage, n_examples))):
+    stopwatch, heard = Stopwatch(), Heard()
+    with stopwatch.told(heard):
         with stopwatch.measure("a", 3):
             pass
         with stopwatch.measure("b"):
             pass
     with stopwatch.measure("a", 3):
         pass
-    assert told == [("a", 3), ("b", 0)]
+    assert heard.stages == [("a", 3), ("b", 0)]
     assert set(stopwatch.seconds) == {"a", "b"}
 
 
 def test_a_stage_that_fails_is_counted_and_not_told() -> None:
-    stopwatch, told = Stopwatch(), list[str]()
+    stopwatch, heard = Stopwatch(), Heard()
     with (
         pytest.raises(ValueError, match="no"),
-        stopwatch.told(lambda stage, seconds, n_examples: told.append(stage)),
+        stopwatch.told(heard),
         stopwatch.measure("a", 3),
     ):
         raise ValueError("no")
-    assert told == []
+    assert heard.stages == []
     assert stopwatch.seconds["a"] >= 0
+
+
+def test_the_steps_of_a_stage_are_told_with_its_time_so_far() -> None:
+    stopwatch, heard = Stopwatch(), Heard()
+    with stopwatch.told(heard), stopwatch.measure("a", 3):
+        assert list(told_steps(2)) == [0, 1]
+    assert [(step.stage, step.n_examples) for step in heard.steps] == [("a", 3)] * 2
+    assert [(step.n_done, step.n_steps) for step in heard.steps] == [(1, 2), (2, 2)]
+    assert 0 <= heard.steps[0].seconds <= heard.steps[1].seconds <= stopwatch.seconds["a"]
+
+
+def test_steps_between_stages_are_nobodys() -> None:
+    stopwatch, heard = Stopwatch(), Heard()
+    with stopwatch.told(heard):
+        with stopwatch.measure("a", 3):
+            pass
+        assert list(told_steps(2)) == [0, 1]
+    assert heard.steps == []

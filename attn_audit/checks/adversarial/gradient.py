@@ -16,6 +16,7 @@ from attn_audit.checks.adversarial.witness import Witness
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.replaying import output_distances
 from attn_audit.models.base import LinearReadout
+from attn_audit.steps import told_steps
 
 MARGIN = 1e-6
 """Iterates count as feasible this far inside epsilon: rounding must not push them out again."""
@@ -74,7 +75,7 @@ def _search(audited: AuditedBatch, search: Search, penalty: Penalty, candidate: 
     loss = Loss(audited, search.n_restarts, penalty, scores.dtype)
     adam = Adam(scores)
     best = BestIterate(candidate)
-    for _ in range(search.n_iterations):
+    for _ in told_steps(search.n_iterations):
         step = loss.at(scores)
         best.offer(step, step.distance <= search.epsilon - MARGIN)
         adam.step(step.score_gradient)

@@ -17,6 +17,7 @@ from attn_audit.checks.replaying import output_distances
 from attn_audit.distances import jensen_shannon_divergence
 from attn_audit.models.base import AuditedModel, Site
 from attn_audit.randomness import example_keys, normals
+from attn_audit.steps import listening_to_steps
 from tests.rows import RowsModel, Sight, texts
 from tests.tiny import tiny_examples, tiny_model
 
@@ -134,3 +135,13 @@ def test_more_steps_find_no_less(audited: AuditedBatch) -> None:
     many = gradient_adversary(audited, Search(0.05, n_iterations=60, n_restarts=3))
     assert (many.jsd >= few.jsd).all()
     assert (many.jsd > 0).all()
+
+
+def test_the_search_tells_of_its_steps_and_finds_the_same(audited: AuditedBatch) -> None:
+    search, told = Search(0.05, n_iterations=7, n_restarts=2), list[tuple[int, int]]()
+    silent = gradient_adversary(audited, search)
+    with listening_to_steps(lambda n_done, n_steps: told.append((n_done, n_steps))):
+        heard = gradient_adversary(audited, search)
+    assert told[:7] == [(n_done, 7) for n_done in range(1, 8)]
+    assert torch.equal(heard.attention, silent.attention)
+    assert torch.equal(heard.jsd, silent.jsd)
