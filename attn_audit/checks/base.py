@@ -64,6 +64,11 @@ class AuditedBatch:
         return bool((self.admissible == every).all())
 
     @cached_property
+    def has_all_rows(self) -> bool:
+        """Whether no text has fewer rows than another."""
+        return bool(self.reading.row_mask.all())
+
+    @cached_property
     def can_move(self) -> Bool[np.ndarray, " batch"]:
         """Whether some row may attend to two units, so that attention can lie elsewhere."""
         can_move: np.ndarray = (self.admissible.sum(dim=-1) > 1).any(dim=-1).cpu().numpy()

@@ -56,7 +56,7 @@ def in_every_row(
         weights: Each variant sums to 1.
     """
     rows = weights.unsqueeze(2)
-    if audited.is_unrestricted and bool(audited.reading.row_mask.all()):
+    if audited.is_unrestricted and audited.has_all_rows:
         return rows.expand(-1, -1, audited.attention.shape[1], -1)
     allowed = rows * audited.admissible.unsqueeze(1)
     total = allowed.sum(dim=-1, keepdim=True)
