@@ -58,8 +58,8 @@ def audit(
     Args:
         model: A checkpoint, or a model in memory.
         data: A file, folder of splits or data set name, or examples in memory.
-        on_progress: Called after every check of every batch, and within long ones, with how far
-            the audit is.
+        on_progress: Called after every check of every batch, and every 0.2 seconds of a search,
+            with how far the audit is.
         **settings: As in `attn-audit.toml`: `checks`, `split`, `limit`, `seed`, `epsilon`,
             `records`, ...; but `output` and `format`.
 

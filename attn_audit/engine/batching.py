@@ -1,5 +1,6 @@
 """The batches of a shard, in an order that soon shows what the whole of it takes."""
 
+from collections import deque
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -29,13 +30,19 @@ def spread_batches(
 
 
 def spread(items: Sequence[Item]) -> list[Item]:
-    """The last and the first, then the middle, then the quarters: what comes lies between those.
+    """The last and the first, then what lies in the middle, then in the middle of the halves, ...
 
     Example:
         >>> spread([1, 2, 3, 4, 5, 6, 7, 8, 9])
-        [9, 1, 5, 7, 3, 8, 4, 6, 2]
+        [9, 1, 5, 7, 3, 8, 6, 4, 2]
     """
     backwards = items[::-1]
-    n_bits = len(items).bit_length()
-    order = sorted(range(len(items) - 1), key=lambda i: f"{i:0{n_bits}b}"[::-1])
-    return [backwards[i] for i in (*order[:1], len(items) - 1, *order[1:])] if order else [*items]
+    last = len(items) - 1
+    order, gaps = [0, last][: len(items)], deque([(0, last)])
+    while gaps:
+        start, end = gaps.popleft()
+        if end - start > 1:
+            middle = (start + end) // 2
+            order.append(middle)
+            gaps += [(start, middle), (middle, end)]
+    return [backwards[i] for i in order]

@@ -4,16 +4,16 @@ from dataclasses import dataclass, field
 
 from attn_audit.engine.batch import READING
 from attn_audit.engine.cost import Shape
-from attn_audit.engine.stopwatch import Step
+from attn_audit.engine.stopwatch import LoopStep
 
 
 @dataclass(frozen=True)
 class _Loop:
     """The search of a stage that is under way, whose steps take as long each."""
 
-    first: Step
+    first: LoopStep
     """That was told."""
-    now: Step
+    now: LoopStep
 
     @property
     def left(self) -> float | None:
@@ -38,6 +38,8 @@ class BegunBatch:
     finished: set[str] = field(default_factory=set)
     loop: _Loop | None = None
     """That is under way."""
+    stepping: set[str] = field(default_factory=set)
+    """Stages that tell of their steps: they take as long at each site."""
 
     def add(self, stage: str, seconds: float, n_examples: int) -> list[str]:
         """Note what was done of a stage; the stages that are finished with it."""
@@ -51,9 +53,10 @@ class BegunBatch:
         self.finished.update(ended)
         return ended
 
-    def at(self, step: Step) -> None:
-        """Note how far the stage that is under way is."""
-        if self.loop is None or step.n_done <= self.loop.now.n_done:  # it begins, or once more
+    def at(self, step: LoopStep) -> None:
+        """Note how far the stage that is under way is; of every step, to see where loops begin."""
+        self.stepping.add(step.stage)
+        if self.loop is None or step.n_done <= self.loop.now.n_done:
             self.loop = _Loop(step, step)
         else:
             self.loop = _Loop(self.loop.first, step)
@@ -62,10 +65,14 @@ class BegunBatch:
         """Seconds of a stage that are left, of those that all of it is expected to take."""
         if stage in self.finished:
             return 0.0
-        spent = self.spent.get(stage, 0.0)
-        if self.loop is None or self.loop.now.stage != stage:
+        spent, done = self.spent.get(stage, 0.0), self.n_measured.get(stage, 0)
+        if stage not in self.stepping:
             return max(0.0, expected - spent)
-        if self.loop.left is None:
-            return max(0.0, expected - spent - self.loop.now.seconds)
-        done = self.n_measured.get(stage, 0) + self.loop.now.n_examples
-        return self.loop.left + expected * max(0.0, 1 - done / self.n_measurements)
+        each = spent / done if done else expected / self.n_measurements
+        later = self.n_measurements - done
+        if self.loop is None or self.loop.now.stage != stage:
+            return each * max(0, later)
+        now, left = self.loop.now, self.loop.left
+        if left is None:
+            left = max(0.0, each * now.n_examples - now.seconds)
+        return left + each * max(0, later - now.n_examples)

@@ -10,7 +10,7 @@ from attn_audit.engine.begun_batch import BegunBatch
 from attn_audit.engine.cost import Shape
 from attn_audit.engine.plan import Plan
 from attn_audit.engine.stage_costs import StageCosts
-from attn_audit.engine.stopwatch import Step
+from attn_audit.engine.stopwatch import LoopStep
 from attn_audit.engine.watching import Progress
 from attn_audit.models.base import Encoded
 
@@ -139,11 +139,11 @@ class Outlook:
         for ended in self._batch.add(stage, seconds, n_examples):
             self._costs.learn(ended, self._batch.shape, self._batch.spent[ended])
 
-    def step(self, step: Step) -> None:
+    def step(self, step: LoopStep) -> None:
         """Learn from a stage that is under way.
 
         Args:
-            step: Of its longest loop.
+            step: Of a loop that takes most of it. All are needed.
         """
         self._batch.at(step)
 

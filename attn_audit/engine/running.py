@@ -36,8 +36,8 @@ class LocalEngine:
             model: The model.
             plan: What to compute.
             stopwatch: Gets the time of each stage.
-            watcher: Is told of every finished part of a batch, within long ones now and then, and
-                once if memory is not enough for the plan's batches.
+            watcher: Is told of every finished part of a batch, now and then of a search that is
+                under way, and once if memory is not enough for the plan's batches.
             sizes: Characters of each example, where they were counted, to tell how much is left.
             try_afterwards: Says from what is found for a few examples what comes after all batches.
         """

@@ -12,8 +12,8 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """Of a long loop in a stage that is under way."""
+class LoopStep:
+    """What is done of a long loop, in a stage that is under way."""
 
     stage: str
     seconds: float
@@ -32,7 +32,7 @@ class Listener(Protocol):
         """A stage is done, for that many examples at one site."""
         ...
 
-    def step(self, step: Step) -> None:
+    def step(self, step: LoopStep) -> None:
         """A stage is under way."""
         ...
 
@@ -57,7 +57,7 @@ class Stopwatch:
         def on_step(n_done: int, n_steps: int) -> None:
             assert listener is not None, "otherwise nobody listens"
             spent = time.perf_counter() - start
-            listener.step(Step(stage, spent, n_examples, n_done, n_steps))
+            listener.step(LoopStep(stage, spent, n_examples, n_done, n_steps))
 
         try:
             with nullcontext() if listener is None else listening_to_steps(on_step):

@@ -3,11 +3,11 @@
 import time
 
 from attn_audit.engine.outlook import Outlook
-from attn_audit.engine.stopwatch import Step
+from attn_audit.engine.stopwatch import LoopStep
 from attn_audit.engine.watching import Watcher
 
 PAUSE = 0.2
-"""Seconds between what is told within a stage: as often as people can read it."""
+"""Seconds at least between what is told within a stage: as often as people can read it."""
 
 
 class Telling:
@@ -25,9 +25,9 @@ class Telling:
 
     def tell(self) -> None:
         """Now."""
-        self._since = time.perf_counter()
         if self._watcher.on_progress is not None:
             self._watcher.on_progress(self._outlook.progress())
+        self._since = time.perf_counter()
 
     def measured(self, stage: str, seconds: float, n_examples: int) -> None:
         """A stage is done, for that many examples at one site; of reading, for none."""
@@ -35,8 +35,8 @@ class Telling:
         if n_examples:
             self.tell()
 
-    def step(self, step: Step) -> None:
+    def step(self, step: LoopStep) -> None:
         """A stage is under way; this is told if nothing was for a while."""
+        self._outlook.step(step)
         if time.perf_counter() - self._since >= PAUSE:
-            self._outlook.step(step)
             self.tell()

@@ -13,8 +13,8 @@ class Progress:
     n_examples: int | None
     """Of all there are; None where they cannot be counted before they are read."""
     seconds_left: float | None
-    """As the finished batches let expect; None where that cannot be said: too few are, or the
-    data was not counted."""
+    """As the finished batches and the steps of a search let expect; None where that cannot be said:
+    too few are finished, or the data was not counted."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Watcher:
     """Whom a run tells how it goes."""
 
     on_progress: Callable[[Progress], None] | None = None
-    """Called after every check of every batch, now and then within a long one, and after every
-    shard. None: nobody wants to know, and nothing is counted for it."""
+    """Called after every check of every batch and after every shard, and within a search every 0.2
+    seconds. None: nobody wants to know, and nothing is counted for it."""
     on_note: Callable[[str], None] = lambda note: None
     """Called with a sentence that somebody should read."""

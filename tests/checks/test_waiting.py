@@ -1,7 +1,8 @@
-"""No loop of a check waits for the device: what is asked of it does not grow with the steps.
+"""No loop of a search, or over permutations, asks the device for a value at every step.
 
-Where a value is wanted in Python, a GPU has to finish all that it was given before. What would wait
-is counted here as it is dispatched, whatever the device.
+Where a value is wanted in Python, a GPU has to finish all that it was given before. Such questions
+are counted here as they are dispatched, whatever the device; whole tensors that are fetched, as
+results are, are not seen on a CPU.
 """
 
 from collections.abc import Callable
@@ -40,7 +41,7 @@ CHECKS: dict[str, Callable[[int], Check]] = {
 
 
 class Waits(TorchDispatchMode):
-    """Counts what would wait for a GPU."""
+    """Counts the questions."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -4,7 +4,7 @@ import pytest
 
 from attn_audit.engine.begun_batch import BegunBatch
 from attn_audit.engine.cost import Shape
-from attn_audit.engine.stopwatch import Step
+from attn_audit.engine.stopwatch import LoopStep
 
 SEARCH = "adversarial"
 
@@ -14,9 +14,9 @@ def begun(n_sites: int = 1) -> BegunBatch:
     return BegunBatch(Shape.of([5] * 8), 8, 8 * n_sites)
 
 
-def step(seconds: float, n_done: int) -> Step:
+def step(seconds: float, n_done: int) -> LoopStep:
     """Of a search of 100 steps for all eight texts."""
-    return Step(SEARCH, seconds, 8, n_done, 100)
+    return LoopStep(SEARCH, seconds, 8, n_done, 100)
 
 
 def test_before_it_begins_all_is_left() -> None:
@@ -42,12 +42,25 @@ def test_from_its_second_word_on_its_own_pace_counts_not_what_was_expected() -> 
     assert batch.left(SEARCH, 1000.0) == 0.0
 
 
-def test_other_sites_are_left_as_expected() -> None:
+def test_before_a_site_is_done_the_others_are_left_as_expected() -> None:
     batch = begun(n_sites=4)
-    batch.add(SEARCH, 30.0, 8)
     batch.at(step(1.0, 10))
     batch.at(step(2.0, 20))
-    assert batch.left(SEARCH, 400.0) == pytest.approx(8.0 + 400.0 / 2)
+    assert batch.left(SEARCH, 400.0) == pytest.approx(8.0 + 3 * 100.0)
+
+
+@pytest.mark.parametrize("expected", [40.0, 400.0, 4000.0])
+def test_from_then_on_they_take_as_long_as_those_that_are_done(expected: float) -> None:
+    """Whatever was expected: before the loop of the next, at its first words, and behind it."""
+    batch = begun(n_sites=4)
+    batch.at(step(1.0, 10))
+    batch.add(SEARCH, 100.0, 8)
+    assert batch.left(SEARCH, expected) == pytest.approx(300.0)
+    for n_done in (1, 2, 50, 99, 100):
+        batch.at(step(float(n_done), n_done))
+        assert batch.left(SEARCH, expected) == pytest.approx(300.0 - n_done)
+    batch.add(SEARCH, 100.0, 8)
+    assert batch.left(SEARCH, expected) == pytest.approx(200.0)
 
 
 def test_a_loop_that_begins_once_more_is_another_one() -> None:
@@ -58,6 +71,13 @@ def test_a_loop_that_begins_once_more_is_another_one() -> None:
     assert batch.left(SEARCH, 50.0) == 38.0
     batch.at(step(13.0, 6))
     assert batch.left(SEARCH, 50.0) == pytest.approx(94.0)
+
+
+def test_of_a_stage_that_tells_no_steps_what_it_took_is_left_no_more() -> None:
+    """Importance is measured at the first site, for all of them."""
+    batch = begun(n_sites=4)
+    batch.add("correlation", 30.0, 8)
+    assert batch.left("correlation", 40.0) == 10.0
 
 
 def test_other_stages_know_nothing_of_it() -> None:
@@ -77,8 +97,8 @@ def test_when_the_stage_is_done_nothing_is_left() -> None:
 
 def test_a_part_that_is_done_ends_the_loop() -> None:
     batch = begun()
-    batch.at(Step(SEARCH, 1.0, 4, 10, 100))
-    batch.at(Step(SEARCH, 2.0, 4, 20, 100))
+    batch.at(LoopStep(SEARCH, 1.0, 4, 10, 100))
+    batch.at(LoopStep(SEARCH, 2.0, 4, 20, 100))
     assert batch.left(SEARCH, 50.0) == pytest.approx(8.0 + 25.0)
     batch.add(SEARCH, 10.0, 4)
-    assert batch.left(SEARCH, 50.0) == 40.0
+    assert batch.left(SEARCH, 50.0) == 10.0

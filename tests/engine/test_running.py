@@ -113,6 +113,14 @@ def test_the_longest_batch_comes_first() -> None:
     assert model.sizes[0] == max(model.sizes)
 
 
+def test_the_shortest_batch_comes_second() -> None:
+    """What the others take then lies between what is known."""
+    model = Cramped(10**9, MemoryError)
+    records(model, Plan(PLAN.checks, PLAN.sites, 0, BatchLimits(n_examples=4)))
+    assert len(model.sizes) > 2
+    assert model.sizes[1] == min(model.sizes)
+
+
 def test_the_time_left_is_told_from_before_the_first_batch_to_the_end() -> None:
     told: list[Progress] = []
     examples = texts(*(5 + i % 17 for i in range(60)))

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from attn_audit.engine.stopwatch import Step, Stopwatch
+from attn_audit.engine.stopwatch import LoopStep, Stopwatch
 from attn_audit.steps import told_steps
 
 
@@ -13,12 +13,12 @@ class Heard:
     """What a stopwatch told."""
 
     stages: list[tuple[str, int]] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
+    steps: list[LoopStep] = field(default_factory=list)
 
     def measured(self, stage: str, seconds: float, n_examples: int) -> None:
         self.stages.append((stage, n_examples))
 
-    def step(self, step: Step) -> None:
+    def step(self, step: LoopStep) -> None:
         self.steps.append(step)
 
 

@@ -11,7 +11,7 @@ from attn_audit.engine.batch import READING
 from attn_audit.engine.batch_limits import BatchLimits
 from attn_audit.engine.outlook import ROWS, Outlook
 from attn_audit.engine.plan import Plan
-from attn_audit.engine.stopwatch import Step
+from attn_audit.engine.stopwatch import LoopStep
 from attn_audit.engine.telling import Telling
 from attn_audit.engine.watching import Progress, Watcher
 from attn_audit.models.base import Encoded, Site, Unit
@@ -21,14 +21,15 @@ TEXT = Encoded(Example("a", "x x"), (Unit("x", 0, 1), Unit("x", 2, 3)), False, N
 
 
 class Clock:
-    """A stage of 100 steps that takes a hundredth of a second for each."""
+    """Stands still but for a stage of loops of 100 steps each."""
 
     now = 0.0
 
-    def run(self, told: Telling) -> None:
-        for n_done in range(1, 101):
-            self.now += 0.01
-            told.step(Step("permutation", self.now, 1, n_done, 100))
+    def run(self, told: Telling, *seconds_per_step: float) -> None:
+        for seconds in seconds_per_step:
+            for n_done in range(1, 101):
+                self.now += seconds
+                told.step(LoopStep("permutation", self.now, 1, n_done, 100))
 
 
 @pytest.fixture
@@ -57,10 +58,36 @@ def test_the_time_left_follows_the_steps_whatever_was_expected(
     def on_progress(progress: Progress) -> None:
         said.append((clock.now, progress.seconds_left))
 
-    clock.run(Telling(outlook_of(expected, clock), Watcher(on_progress)))
+    clock.run(Telling(outlook_of(expected, clock), Watcher(on_progress)), 0.01)
     assert 3 <= len(said) <= 1.0 / telling.PAUSE
-    for now, left in said[1:]:
+    for now, left in said:
         assert left == pytest.approx(1.0 - now, abs=1e-6)
+
+
+def test_a_second_loop_has_a_pace_of_its_own(clock: Clock) -> None:
+    """As where a quick search turns out to be of no use, and a slow one follows."""
+    said: list[tuple[float, float | None]] = []
+
+    def on_progress(progress: Progress) -> None:
+        said.append((clock.now, progress.seconds_left))
+
+    clock.run(Telling(outlook_of(0.1, clock), Watcher(on_progress)), 0.001, 0.1)
+    later = [(now, left) for now, left in said if now > 0.1 + 0.15]
+    assert len(later) > 10
+    for now, left in later:
+        assert left == pytest.approx(0.1 + 10.0 - now, abs=1e-6)
+
+
+def test_whoever_takes_long_to_listen_is_told_less_often(clock: Clock) -> None:
+    """Than at every step, or the audit would wait for nothing else."""
+    said: list[Progress] = []
+
+    def on_progress(progress: Progress) -> None:
+        said.append(progress)
+        clock.now += 5.0
+
+    clock.run(Telling(outlook_of(1.0, clock), Watcher(on_progress)), 0.01)
+    assert len(said) <= 1.0 / telling.PAUSE
 
 
 def test_a_stage_that_is_soon_done_tells_nothing_within(clock: Clock) -> None:
@@ -68,7 +95,7 @@ def test_a_stage_that_is_soon_done_tells_nothing_within(clock: Clock) -> None:
     told = Telling(outlook_of(0.1, clock), Watcher(said.append))
     for n_done in range(1, 101):
         clock.now += telling.PAUSE / 200
-        told.step(Step("permutation", clock.now, 1, n_done, 100))
+        told.step(LoopStep("permutation", clock.now, 1, n_done, 100))
     assert said == []
     told.measured("permutation", clock.now, 1)
     assert len(said) == 1
