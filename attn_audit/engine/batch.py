@@ -62,19 +62,19 @@ def _audit_part(
     audited: dict[Site, AuditedBatch], plan: Plan, stopwatch: Stopwatch
 ) -> list[Finding]:
     main, *others = plan.sites
-    columns = _measure(audited[main], plan, stopwatch)
+    columns = _measure(audited[main], main, plan, stopwatch)
     records = _rows(Record, _describe(audited[main]) | columns)
     ids = audited[main].ids
     by_site = []
     for site in others:
-        found = columns if site == main else _measure(audited[site], plan, stopwatch)
+        found = columns if site == main else _measure(audited[site], site, plan, stopwatch)
         fields = {name: values for name, values in found.items() if name in SITE_FIELDS}
         fields |= {"layer": [site.layer] * len(ids), "head": [site.head] * len(ids)}
         by_site.append(_rows(SiteRecord, {"id": ids} | fields))
     return [Finding(record, tuple(rows[i] for rows in by_site)) for i, record in enumerate(records)]
 
 
-def _measure(audited: AuditedBatch, plan: Plan, stopwatch: Stopwatch) -> Columns:
+def _measure(audited: AuditedBatch, site: Site, plan: Plan, stopwatch: Stopwatch) -> Columns:
     """What is known of attention at a site: its shape, and what every check finds."""
     largest = audited.explanation.max(dim=-1).values.cpu().numpy()
     columns: Columns = {
@@ -82,7 +82,7 @@ def _measure(audited: AuditedBatch, plan: Plan, stopwatch: Stopwatch) -> Columns
         "max_attention": or_none(largest, audited.has_mass),
     }
     for check in plan.checks:
-        with stopwatch.measure(check.id, len(audited.ids)):
+        with stopwatch.measure(check.id, len(audited.ids), site):
             found = check.run(audited)
         _require_numbers(audited.ids, found)
         columns |= found

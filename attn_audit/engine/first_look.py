@@ -11,7 +11,7 @@ from attn_audit.engine.batch import Finding, audit_batch
 from attn_audit.engine.outlook import ROWS, Outlook
 from attn_audit.engine.plan import Plan
 from attn_audit.engine.search_steps import N_SEARCHED, STEPS, has_searched, seconds_of_steps
-from attn_audit.engine.stopwatch import Stopwatch
+from attn_audit.engine.stopwatch import LoopStep, Stage, Stopwatch
 from attn_audit.models.base import AuditedModel, Encoded
 
 PART, MOMENT = 0.02, 0.05
@@ -77,8 +77,8 @@ def _learn_of_search(
     def learn(n_examples: int, place: float) -> float:
         some = _searched(shard, plan, n_examples, place)
         seconds = _seconds_of_search(model, plan, check, some)
-        outlook.expect(some, {check.id: seconds})
-        return seconds
+        outlook.expect(some, seconds)
+        return sum(seconds.values())
 
     is_slow = learn(*SEARCHED) > SLOW
     learn(*(OTHERS_OF_SLOW if is_slow else OTHERS_OF_QUICK))
@@ -96,7 +96,7 @@ def _learn(
     for batch in batches:
         found, seconds = _timed(model, _with_steps(plan, plan.checks, STEPS[0]), batch)
         tried += found
-        outlook.expect(batch, {name: s for name, s in seconds.items() if name not in known})
+        outlook.expect(batch, {stage: s for stage, s in seconds.items() if stage.name not in known})
         left = outlook.progress().seconds_left
         if left is None or time.perf_counter() - start > max(MOMENT, PART * left):
             break
@@ -127,12 +127,14 @@ def _searched(shard: Sequence[Encoded], plan: Plan, n: int, place: float) -> lis
 
 def _seconds_of_search(
     model: AuditedModel, plan: Plan, check: Adversarial, batch: Sequence[Encoded]
-) -> float:
-    """What all steps would take; the first call of a shape is not counted."""
-    _, few, more = (
-        _timed(model, _with_steps(plan, (check,), n), batch)[1][check.id] for n in (1, *STEPS)
-    )
-    return seconds_of_steps(few, more, check.n_iterations)
+) -> dict[Stage, float]:
+    """What all steps would take at each site; the first call of a shape is not counted."""
+    _, few, more = (_timed(model, _with_steps(plan, (check,), n), batch)[1] for n in (1, *STEPS))
+    return {
+        stage: seconds_of_steps(few[stage], more[stage], check.n_iterations)
+        for stage in few
+        if stage.name == check.id
+    }
 
 
 def _is_search(check: Check, found: Sequence[Finding]) -> TypeGuard[Adversarial]:
@@ -141,11 +143,25 @@ def _is_search(check: Check, found: Sequence[Finding]) -> TypeGuard[Adversarial]
 
 def _timed(
     model: AuditedModel, plan: Plan, batch: Sequence[Encoded]
-) -> tuple[list[Finding], dict[str, float]]:
-    stopwatch, start = Stopwatch(), time.perf_counter()
-    found = audit_batch(model, batch, plan, stopwatch)
+) -> tuple[list[Finding], dict[Stage, float]]:
+    stopwatch, start, taken = Stopwatch(), time.perf_counter(), _Taken()
+    with stopwatch.told(taken):
+        found = audit_batch(model, batch, plan, stopwatch)
     whole = time.perf_counter() - start
-    return found, stopwatch.seconds | {ROWS: max(0.0, whole - sum(stopwatch.seconds.values()))}
+    return found, taken.seconds | {ROWS: max(0.0, whole - sum(taken.seconds.values()))}
+
+
+class _Taken:
+    """The seconds of each stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[Stage, float] = {}
+
+    def measured(self, stage: Stage, seconds: float, n_examples: int) -> None:
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
+
+    def step(self, step: LoopStep) -> None:
+        """Whole stages are all that counts."""
 
 
 def _with_steps(plan: Plan, checks: Sequence[Check], n_steps: int) -> Plan:

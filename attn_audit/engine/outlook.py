@@ -10,12 +10,12 @@ from attn_audit.engine.begun_batch import BegunBatch
 from attn_audit.engine.cost import Shape
 from attn_audit.engine.plan import Plan
 from attn_audit.engine.stage_costs import StageCosts
-from attn_audit.engine.stopwatch import LoopStep
+from attn_audit.engine.stopwatch import LoopStep, Stage
 from attn_audit.engine.watching import Progress
 from attn_audit.models.base import Encoded
 
-ROWS = "rows"
-"""What a batch takes beside its stages: mostly making its records."""
+ROWS = Stage("rows")
+"""What a batch takes beside its other stages: mostly making its records."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class Afterwards:
 class Outlook:
     """Time left = stages of batches that are not finished + keeping records + summing up.
 
-    Every stage of a batch (reading attention, each check, making rows) has a cost of its own, which
-    is affine in the batch's shape and learnt from every finished stage of every batch
-    (`StageCosts`). A stage that is under way has left what it costs less what it took, or where it
-    tells of its steps, what these still take. To this is added what later shards take to be read
-    and encoded, by their characters, and what comes afterwards. What was spent before the first
-    batch is in none of it.
+    Every stage of a batch (reading attention, each check at each site, making rows) has a cost of
+    its own, which is affine in the batch's shape and learnt from every finished stage of every
+    batch (`StageCosts`). A stage that is under way has left what it costs less what it took, or
+    where it tells of its steps, what these still take. To this is added what later shards take to
+    be read and encoded, by their characters, and what comes afterwards. What was spent before the
+    first batch is in none of it.
     """
 
     def __init__(
@@ -53,12 +53,12 @@ class Outlook:
             clock: Seconds since any moment.
         """
         self._plan, self._sizes, self._clock = plan, sizes, clock
-        self._stages = (READING, *(check.id for check in plan.checks), ROWS)
+        self._stages = _stages(plan)
         self._costs = StageCosts(self._stages)
         self._afterwards = Afterwards()
         self._since = clock()
         self._n_begun = self._n_finished = self._n_recorded = 0
-        self._later, self._waiting, self._batch = Shape(), Shape(), BegunBatch(Shape(), 0, 0)
+        self._later, self._waiting, self._batch = Shape(), Shape(), BegunBatch(Shape(), 0)
         self._tokens = self._characters = self._characters_later = 0
         self._encoding = self._recording = 0.0
         self._n_timed_records = 0
@@ -81,12 +81,12 @@ class Outlook:
         """
         self._n_finished -= n_examples
 
-    def expect(self, batch: Sequence[Encoded], seconds: Mapping[str, float]) -> None:
+    def expect(self, batch: Sequence[Encoded], seconds: Mapping[Stage, float]) -> None:
         """Learn from a few examples that are only tried.
 
         Args:
             batch: That they made.
-            seconds: What each stage took of it, by name.
+            seconds: What each stage took of it.
         """
         self._costs.expect(_shape_of(batch), seconds)
 
@@ -123,18 +123,17 @@ class Outlook:
             batch: That is about to be audited.
             waiting: The batches of its shard that come behind it.
         """
-        n_sites = len(set(self._plan.sites))
-        self._batch = BegunBatch(_shape_of(batch), len(batch), len(batch) * n_sites)
+        self._batch = BegunBatch(_shape_of(batch), len(batch))
         self._waiting = sum(map(_shape_of, waiting), start=Shape())
         self._lap()
 
-    def measured(self, stage: str, seconds: float, n_examples: int) -> None:
+    def measured(self, stage: Stage, seconds: float, n_examples: int) -> None:
         """Learn from what was done of a batch.
 
         Args:
-            stage: Reading attention, or a check's id.
+            stage: Reading attention, or a check at a site.
             seconds: What it took.
-            n_examples: For which it is done, at one site; 0 for reading.
+            n_examples: For which it is done; 0 for reading.
         """
         for ended in self._batch.add(stage, seconds, n_examples):
             self._costs.learn(ended, self._batch.shape, self._batch.spent[ended])
@@ -153,7 +152,7 @@ class Outlook:
         self._n_finished += batch.n_examples
         rows = max(0.0, seconds - sum(batch.spent.values()))
         self._costs.learn(ROWS, batch.shape, rows)
-        self._batch = BegunBatch(Shape(), 0, 0)
+        self._batch = BegunBatch(Shape(), 0)
 
     def recorded(self, n_examples: int) -> None:
         """Learn from a shard whose records were kept since its last batch was finished.
@@ -180,7 +179,7 @@ class Outlook:
         encoding = self._encoding * self._characters_later / max(1, self._characters)
         return sum(known) + encoding + self._left_afterwards(n_examples)
 
-    def _left_of_batch(self, stage: str) -> float | None:
+    def _left_of_batch(self, stage: Stage) -> float | None:
         seconds = self._costs.seconds(stage, self._batch.shape)
         return None if seconds is None else self._batch.left(stage, seconds)
 
@@ -201,6 +200,12 @@ class Outlook:
         batches = length_batches(lengths, limits.n_examples, limits.n_tokens)
         parts = (Shape.of(lengths[i] for i in batch) for batch in batches)
         return sum(parts, start=Shape())
+
+
+def _stages(plan: Plan) -> tuple[Stage, ...]:
+    sites = dict.fromkeys(plan.sites)
+    checks = (Stage(check.id, site) for site in sites for check in plan.checks)
+    return (Stage(READING), *checks, ROWS)
 
 
 def _shape_of(batch: Sequence[Encoded]) -> Shape:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from attn_audit.engine.cost import Cost, Shape, fit_cost
+from attn_audit.engine.stopwatch import Stage
 
 N_REMEMBERED = 100
 """Batches that a cost is learnt from: the last ones, since machines get slower and faster."""
@@ -14,7 +15,7 @@ N_CONVINCING = 3
 
 
 @dataclass
-class _Stage:
+class _Known:
     tried: list[tuple[Shape, float]] = field(default_factory=list)
     measured: deque[tuple[Shape, float]] = field(default_factory=lambda: deque(maxlen=N_REMEMBERED))
     cost: Cost | None = None
@@ -42,49 +43,49 @@ class StageCosts:
     each than many. Of costs that are affine both are exact.
     """
 
-    def __init__(self, stages: Iterable[str]) -> None:
+    def __init__(self, stages: Iterable[Stage]) -> None:
         """Nothing is known yet.
 
         Args:
-            stages: Their names.
+            stages: All there are.
         """
-        self._stages = {name: _Stage() for name in stages}
+        self._known = {stage: _Known() for stage in stages}
 
-    def expect(self, shape: Shape, seconds: Mapping[str, float]) -> None:
+    def expect(self, shape: Shape, seconds: Mapping[Stage, float]) -> None:
         """Take note of a few examples that were tried.
 
         Args:
             shape: Of the batch that they made.
             seconds: What each stage that was tried took.
         """
-        for name, spent in seconds.items():
-            stage = self._stages[name]
-            stage.tried.append((shape, spent))
-            stage.cost = None
+        for stage, spent in seconds.items():
+            known = self._known[stage]
+            known.tried.append((shape, spent))
+            known.cost = None
 
-    def learn(self, name: str, shape: Shape, seconds: float) -> None:
+    def learn(self, stage: Stage, shape: Shape, seconds: float) -> None:
         """Take note of a batch.
 
         Args:
-            name: Of a stage that is finished.
+            stage: That is finished.
             shape: Of the batch.
             seconds: What the stage took.
         """
-        stage = self._stages[name]
-        stage.measured.append((shape, seconds))
-        stage.cost = None
+        known = self._known[stage]
+        known.measured.append((shape, seconds))
+        known.cost = None
 
-    def seconds(self, name: str, shape: Shape) -> float | None:
+    def seconds(self, stage: Stage, shape: Shape) -> float | None:
         """What a stage will take.
 
         Args:
-            name: Of the stage.
+            stage: Any.
             shape: Of one batch, or of many together.
 
         Returns:
             None where nothing is known of it.
         """
-        stage = self._stages[name]
-        if not stage.tried and not stage.measured:
+        known = self._known[stage]
+        if not known.tried and not known.measured:
             return None
-        return stage.seconds(shape)
+        return known.seconds(shape)

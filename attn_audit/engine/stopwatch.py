@@ -4,22 +4,31 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
+from attn_audit.models.base import Site
 from attn_audit.steps import listening_to_steps
 
 Item = TypeVar("Item")
+
+
+class Stage(NamedTuple):
+    """What is timed by itself."""
+
+    name: str
+    site: Site | None = None
+    """Where a check measures; None for what is done once for all sites."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoopStep:
     """What is done of a long loop, in a stage that is under way."""
 
-    stage: str
+    stage: Stage
     seconds: float
     """Since the stage began."""
     n_examples: int
-    """For which the stage will be done, at one site."""
+    """For which the stage will be done."""
     n_done: int
     n_steps: int
 
@@ -28,8 +37,8 @@ class LoopStep:
 class Listener(Protocol):
     """Whom a stopwatch tells what it measures."""
 
-    def measured(self, stage: str, seconds: float, n_examples: int) -> None:
-        """A stage is done, for that many examples at one site."""
+    def measured(self, stage: Stage, seconds: float, n_examples: int) -> None:
+        """A stage is done, for that many examples."""
         ...
 
     def step(self, step: LoopStep) -> None:
@@ -39,20 +48,21 @@ class Listener(Protocol):
 
 @dataclass
 class Stopwatch:
-    """Seconds spent in each stage."""
+    """Seconds spent in each stage, at all sites together."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     _listener: Listener | None = None
 
     @contextmanager
-    def measure(self, stage: str, n_examples: int = 0) -> Iterator[None]:
+    def measure(self, name: str, n_examples: int = 0, site: Site | None = None) -> Iterator[None]:
         """Add the time spent inside to a stage.
 
         Args:
-            stage: Of any name.
-            n_examples: For which the stage is then done, at one site.
+            name: Any.
+            n_examples: For which the stage is then done.
+            site: Where, which only listeners are told.
         """
-        start, listener = time.perf_counter(), self._listener
+        start, listener, stage = time.perf_counter(), self._listener, Stage(name, site)
 
         def on_step(n_done: int, n_steps: int) -> None:
             assert listener is not None, "otherwise nobody listens"
@@ -64,7 +74,7 @@ class Stopwatch:
                 yield
         finally:
             spent = time.perf_counter() - start
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + spent
+            self.seconds[name] = self.seconds.get(name, 0.0) + spent
         if listener is not None:
             listener.measured(stage, spent, n_examples)
 
@@ -81,11 +91,11 @@ class Stopwatch:
         finally:
             self._listener = None
 
-    def timed(self, items: Iterable[Item], stage: str) -> Iterator[Item]:
+    def timed(self, items: Iterable[Item], name: str) -> Iterator[Item]:
         """The items as they are, with the time that each takes to come added to a stage."""
         iterator = iter(items)
         while True:
-            with self.measure(stage):
+            with self.measure(name):
                 item = next(iterator, None)
             if item is None:
                 return

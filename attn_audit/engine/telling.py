@@ -3,7 +3,7 @@
 import time
 
 from attn_audit.engine.outlook import Outlook
-from attn_audit.engine.stopwatch import LoopStep
+from attn_audit.engine.stopwatch import LoopStep, Stage
 from attn_audit.engine.watching import Watcher
 
 PAUSE = 0.2
@@ -29,8 +29,8 @@ class Telling:
             self._watcher.on_progress(self._outlook.progress())
         self._since = time.perf_counter()
 
-    def measured(self, stage: str, seconds: float, n_examples: int) -> None:
-        """A stage is done, for that many examples at one site; of reading, for none."""
+    def measured(self, stage: Stage, seconds: float, n_examples: int) -> None:
+        """A stage is done, for that many examples; of reading, for none."""
         self._outlook.measured(stage, seconds, n_examples)
         if n_examples:
             self.tell()

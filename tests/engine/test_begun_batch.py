@@ -4,14 +4,15 @@ import pytest
 
 from attn_audit.engine.begun_batch import BegunBatch
 from attn_audit.engine.cost import Shape
-from attn_audit.engine.stopwatch import LoopStep
+from attn_audit.engine.stopwatch import LoopStep, Stage
+from attn_audit.models.base import Site
 
-SEARCH = "adversarial"
+SEARCH = Stage("adversarial", Site(0))
 
 
-def begun(n_sites: int = 1) -> BegunBatch:
+def begun() -> BegunBatch:
     """A batch of eight texts."""
-    return BegunBatch(Shape.of([5] * 8), 8, 8 * n_sites)
+    return BegunBatch(Shape.of([5] * 8), 8)
 
 
 def step(seconds: float, n_done: int) -> LoopStep:
@@ -42,49 +43,12 @@ def test_from_its_second_word_on_its_own_pace_counts_not_what_was_expected() -> 
     assert batch.left(SEARCH, 1000.0) == 0.0
 
 
-def test_before_a_site_is_done_the_others_are_left_as_expected() -> None:
-    batch = begun(n_sites=4)
-    batch.at(step(1.0, 10))
-    batch.at(step(2.0, 20))
-    assert batch.left(SEARCH, 400.0) == pytest.approx(8.0 + 3 * 100.0)
-
-
-@pytest.mark.parametrize("expected", [40.0, 400.0, 4000.0])
-def test_from_then_on_they_take_as_long_as_those_that_are_done(expected: float) -> None:
-    """Whatever was expected: before the loop of the next, at its first words, and behind it."""
-    batch = begun(n_sites=4)
-    batch.at(step(1.0, 10))
-    batch.add(SEARCH, 100.0, 8)
-    assert batch.left(SEARCH, expected) == pytest.approx(300.0)
-    for n_done in (1, 2, 50, 99, 100):
-        batch.at(step(float(n_done), n_done))
-        assert batch.left(SEARCH, expected) == pytest.approx(300.0 - n_done)
-    batch.add(SEARCH, 100.0, 8)
-    assert batch.left(SEARCH, expected) == pytest.approx(200.0)
-
-
-def test_a_loop_that_begins_once_more_is_another_one() -> None:
-    batch = begun()
-    batch.at(step(1.0, 10))
-    batch.at(step(10.0, 100))
-    batch.at(step(12.0, 5))
-    assert batch.left(SEARCH, 50.0) == 38.0
-    batch.at(step(13.0, 6))
-    assert batch.left(SEARCH, 50.0) == pytest.approx(94.0)
-
-
-def test_of_a_stage_that_tells_no_steps_what_it_took_is_left_no_more() -> None:
-    """Importance is measured at the first site, for all of them."""
-    batch = begun(n_sites=4)
-    batch.add("correlation", 30.0, 8)
-    assert batch.left("correlation", 40.0) == 10.0
-
-
-def test_other_stages_know_nothing_of_it() -> None:
+def test_other_stages_and_other_sites_know_nothing_of_it() -> None:
     batch = begun()
     batch.at(step(1.0, 10))
     batch.at(step(2.0, 20))
-    assert batch.left("permutation", 3.0) == 3.0
+    assert batch.left(Stage("permutation", Site(0)), 3.0) == 3.0
+    assert batch.left(SEARCH._replace(site=Site(1)), 30.0) == 30.0
 
 
 def test_when_the_stage_is_done_nothing_is_left() -> None:
@@ -101,4 +65,4 @@ def test_a_part_that_is_done_ends_the_loop() -> None:
     batch.at(LoopStep(SEARCH, 2.0, 4, 20, 100))
     assert batch.left(SEARCH, 50.0) == pytest.approx(8.0 + 25.0)
     batch.add(SEARCH, 10.0, 4)
-    assert batch.left(SEARCH, 50.0) == 10.0
+    assert batch.left(SEARCH, 50.0) == 40.0

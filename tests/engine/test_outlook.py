@@ -17,13 +17,15 @@ from attn_audit.engine.batching import spread_batches
 from attn_audit.engine.cost import Cost, Shape
 from attn_audit.engine.outlook import ROWS, Afterwards, Outlook
 from attn_audit.engine.plan import Plan
+from attn_audit.engine.stopwatch import Stage
 from attn_audit.engine.watching import Progress
 from attn_audit.models.base import Encoded, Site, Unit
 
 PLAN = Plan(
     (Correlation(), Permutation(0.05)), (Site(0),), 0, BatchLimits(32, 16_384), shard_size=500
 )
-STAGES = (READING, "correlation", "permutation", ROWS)
+CORRELATION, PERMUTATION = Stage("correlation", Site(0)), Stage("permutation", Site(0))
+STAGES = (Stage(READING), CORRELATION, PERMUTATION, ROWS)
 KEEPING, SUMMING_UP = 0.001, 3.0
 CHEAP = Cost(0.01, 1e-5, 0.0)
 COSTS = {
@@ -49,7 +51,7 @@ class Audit:
     """An audit of which only the time is real, and that is made up."""
 
     items: list[Encoded]
-    costs: dict[str, Cost]
+    costs: dict[Stage, Cost]
     noise: float = 0.0
     is_tried: bool = True
     is_counted: bool = True
@@ -93,12 +95,12 @@ class Audit:
             seconds = self._seconds(stage, batch)
             self.now += seconds
             if stage != ROWS:
-                self.outlook.measured(stage, seconds, 0 if stage == READING else len(batch))
+                self.outlook.measured(stage, seconds, 0 if stage.site is None else len(batch))
                 self._tell()
         self.outlook.finish()
         self._tell()
 
-    def _seconds(self, stage: str, batch: Sequence[Encoded]) -> float:
+    def _seconds(self, stage: Stage, batch: Sequence[Encoded]) -> float:
         exact = self.costs[stage].seconds(Shape.of(item.n_tokens for item in batch))
         return exact * self._draw.uniform(1 - self.noise, 1 + self.noise)
 
@@ -120,7 +122,7 @@ def test_it_is_right_within_a_fifth_after_the_first_tenth(
 ) -> None:
     lengths = mixed_lengths(n_examples)
     items = encoded(lengths if order == "mixed" else sorted(lengths))
-    costs = dict.fromkeys(STAGES, CHEAP) | {"correlation": COSTS[cost]}
+    costs = dict.fromkeys(STAGES, CHEAP) | {CORRELATION: COSTS[cost]}
     audit = Audit(items, costs, noise=0.1).run()
     judged = [(now, step) for now, step in audit.told if now >= audit.now / 10]
     for now, step in judged:
@@ -139,7 +141,7 @@ COST = st.builds(
     costs=st.fixed_dictionaries(dict.fromkeys(STAGES, COST)),
 )
 def test_of_costs_that_are_affine_it_is_right_from_the_first_word_on(
-    lengths: list[int], costs: dict[str, Cost]
+    lengths: list[int], costs: dict[Stage, Cost]
 ) -> None:
     """But for terms that make up little, or that so few trials cannot tell apart."""
     audit = Audit(encoded(lengths), costs).run()
@@ -181,3 +183,26 @@ def test_examples_that_were_audited_before_are_not_left() -> None:
     outlook = Outlook(PLAN, [10] * 20, clock=lambda: 0.0)
     outlook.skip(20)
     assert outlook.progress().n_finished == 20
+
+
+def test_each_site_has_a_cost_of_its_own() -> None:
+    """Other attention in an early layer takes a pass through all later ones."""
+    items, now = encoded([10] * 40), [0.0]
+    early, last = (Stage("permutation", Site(layer)) for layer in (0, 1))
+    plan = Plan((Permutation(0.05),), (Site(0), Site(1)), 0, BatchLimits(20, 16_384), 500)
+    outlook = Outlook(plan, [50] * 40, clock=lambda: now[0])
+
+    def audit(batch: Sequence[Encoded], waiting: list[list[Encoded]]) -> list[float | None]:
+        left = []
+        outlook.start(batch, waiting)
+        for stage, seconds in ((Stage(READING), 0.0), (early, 10.0), (last, 1.0)):
+            now[0] += seconds
+            outlook.measured(stage, seconds, 0 if stage.site is None else len(batch))
+            left.append(outlook.progress().seconds_left)
+        outlook.finish()
+        return left
+
+    outlook.begin(items)
+    audit(items[:20], [items[20:]])
+    assert outlook.progress().seconds_left == pytest.approx(11.0)
+    assert audit(items[20:], []) == pytest.approx([11.0, 1.0, 0.0])

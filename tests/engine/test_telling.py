@@ -11,13 +11,15 @@ from attn_audit.engine.batch import READING
 from attn_audit.engine.batch_limits import BatchLimits
 from attn_audit.engine.outlook import ROWS, Outlook
 from attn_audit.engine.plan import Plan
-from attn_audit.engine.stopwatch import LoopStep
+from attn_audit.engine.stopwatch import LoopStep, Stage
 from attn_audit.engine.telling import Telling
 from attn_audit.engine.watching import Progress, Watcher
 from attn_audit.models.base import Encoded, Site, Unit
 
 PLAN = Plan((Permutation(0.05),), (Site(0),), 0, BatchLimits(), shard_size=500)
 TEXT = Encoded(Example("a", "x x"), (Unit("x", 0, 1), Unit("x", 2, 3)), False, None)
+
+CHECK = Stage("permutation", Site(0))
 
 
 class Clock:
@@ -29,7 +31,7 @@ class Clock:
         for seconds in seconds_per_step:
             for n_done in range(1, 101):
                 self.now += seconds
-                told.step(LoopStep("permutation", self.now, 1, n_done, 100))
+                told.step(LoopStep(CHECK, self.now, 1, n_done, 100))
 
 
 @pytest.fixture
@@ -43,9 +45,9 @@ def outlook_of(expected: float, clock: Clock) -> Outlook:
     """Of one text, whose only check is thought to take so many seconds."""
     outlook = Outlook(PLAN, [3], clock=lambda: clock.now)
     outlook.begin([TEXT])
-    outlook.expect([TEXT], {READING: 0.0, "permutation": expected, ROWS: 0.0})
+    outlook.expect([TEXT], {Stage(READING): 0.0, CHECK: expected, ROWS: 0.0})
     outlook.start([TEXT], [])
-    outlook.measured(READING, 0.0, 0)
+    outlook.measured(Stage(READING), 0.0, 0)
     return outlook
 
 
@@ -95,7 +97,7 @@ def test_a_stage_that_is_soon_done_tells_nothing_within(clock: Clock) -> None:
     told = Telling(outlook_of(0.1, clock), Watcher(said.append))
     for n_done in range(1, 101):
         clock.now += telling.PAUSE / 200
-        told.step(LoopStep("permutation", clock.now, 1, n_done, 100))
+        told.step(LoopStep(CHECK, clock.now, 1, n_done, 100))
     assert said == []
-    told.measured("permutation", clock.now, 1)
+    told.measured(CHECK, clock.now, 1)
     assert len(said) == 1
