@@ -172,7 +172,7 @@ class Shards:
         try:
             content = b"" if path is None else path.read_bytes()
             if f"-{_digest(content)}." in name:
-                return [record(**row) for row in rows_of(pq.read_table(io.BytesIO(content)))]
+                return [record(**row) for row in rows_of(pq.read_table(_of_arrow(content)))]
             problem = problem if path is None else "damaged: its content is not what it was"
         except OSError as error:
             problem = problem_of(error)
@@ -181,6 +181,17 @@ class Shards:
             f"{kind}/{name} is {problem}",
             hint="Delete this file and go on with --resume: its shard is audited again.",
         )
+
+
+def _of_arrow(content: bytes) -> pa.BufferReader:
+    """A copy that is no Python object.
+
+    Arrow's threads may still hold what they read while Python ends, and to let go of a Python
+    object then aborts the process.
+    """
+    stream = pa.BufferOutputStream()
+    stream.write(content)
+    return pa.BufferReader(stream.getvalue())
 
 
 def _is_there(path: AnyPath) -> bool:

@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
@@ -150,3 +152,20 @@ def test_a_finished_audit_whose_shards_are_missing_is_not_complete(tmp_path: Pat
     (tmp_path / "complete").write_text("?")
     with pytest.raises(RunDirectoryError, match="complete is damaged"):
         shards.are_complete()
+
+
+def test_arrow_gets_nothing_of_pythons_to_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its threads may let go of it while Python ends, which aborts the process."""
+    shards, given = _shards(tmp_path, several=False), list[object]()
+    shards.write(0, RECORDS, [])
+    read_table = pq.read_table
+
+    def watched(source: object) -> pa.Table:
+        given.append(source)
+        return read_table(source)
+
+    monkeypatch.setattr(pq, "read_table", watched)
+    assert shards.read(0) == (RECORDS, [])
+    assert [type(source) for source in given] == [pa.BufferReader]

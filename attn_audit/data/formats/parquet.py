@@ -1,12 +1,17 @@
 """Parquet, batch by batch."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 from attn_audit.data.fields import FieldNames
 from attn_audit.data.quoting import listed, one_line
 from attn_audit.data.rows import Row
 from attn_audit.errors import RowError, UnreadableDataError
 from attn_audit.locations import AnyPath
+
+if TYPE_CHECKING:
+    from pyarrow import NativeFile
 
 ROWS_AT_ONCE = 1024
 
@@ -34,7 +39,7 @@ def parquet_rows(path: AnyPath, name: str, fields: FieldNames) -> Iterator[Row]:
 def _rows(path: AnyPath, name: str, fields: FieldNames) -> Iterator[Row]:
     from pyarrow.parquet import ParquetFile
 
-    with path.open("rb") as opened, ParquetFile(opened) as file:
+    with _opened(path) as opened, ParquetFile(opened) as file:
         names = list(file.schema_arrow.names)
         columns = fields.wanted(names, name)
         if len(set(columns)) < len(columns):
@@ -43,3 +48,14 @@ def _rows(path: AnyPath, name: str, fields: FieldNames) -> Iterator[Row]:
         values = (row for batch in batches for row in batch.to_pylist())
         for number, row in enumerate(values, start=1):
             yield Row(row, names, name, number, "row")
+
+
+def _opened(path: AnyPath) -> "IO[bytes] | NativeFile":
+    """By Arrow itself where that can be.
+
+    Its threads may still hold a file while Python ends, as after an error in a row, and to let go
+    of a Python object then aborts the process.
+    """
+    from pyarrow import OSFile
+
+    return OSFile(str(path)) if isinstance(path, Path) else path.open("rb")

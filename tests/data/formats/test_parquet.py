@@ -66,3 +66,18 @@ def test_refuses_damaged_texts(tmp_path: Path) -> None:
 def test_refuses_what_is_not_parquet(write: Write, content: bytes) -> None:
     with pytest.raises(UnreadableDataError, match=r"test.parquet: not a whole Parquet file"):
         read(write("test.parquet", content))
+
+
+def test_arrow_opens_a_local_file_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its threads may let go of a file of Python's while Python ends, which aborts the process."""
+    given: list[object] = []
+    parquet_file = parquet.ParquetFile
+
+    def watched(source: object) -> parquet.ParquetFile:
+        given.append(source)
+        return parquet_file(source)
+
+    path = saved(tmp_path, {"text": ["a b"]})
+    monkeypatch.setattr(parquet, "ParquetFile", watched)
+    assert [example.text for example in read(path)] == ["a b"]
+    assert {type(source) for source in given} == {pa.OSFile}
