@@ -11,7 +11,7 @@ from attn_audit.engine.batch import Finding, audit_batch
 from attn_audit.engine.outlook import ROWS, Outlook
 from attn_audit.engine.plan import Plan
 from attn_audit.engine.search_steps import N_SEARCHED, STEPS, has_searched, seconds_of_steps
-from attn_audit.engine.stopwatch import LoopStep, Stage, Stopwatch
+from attn_audit.engine.stopwatch import Stage, Stopwatch
 from attn_audit.models.base import AuditedModel, Encoded
 
 PART, MOMENT = 0.02, 0.05
@@ -144,24 +144,10 @@ def _is_search(check: Check, found: Sequence[Finding]) -> TypeGuard[Adversarial]
 def _timed(
     model: AuditedModel, plan: Plan, batch: Sequence[Encoded]
 ) -> tuple[list[Finding], dict[Stage, float]]:
-    stopwatch, start, taken = Stopwatch(), time.perf_counter(), _Taken()
-    with stopwatch.told(taken):
-        found = audit_batch(model, batch, plan, stopwatch)
+    stopwatch, start = Stopwatch(), time.perf_counter()
+    found = audit_batch(model, batch, plan, stopwatch)
     whole = time.perf_counter() - start
-    return found, taken.seconds | {ROWS: max(0.0, whole - sum(taken.seconds.values()))}
-
-
-class _Taken:
-    """The seconds of each stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[Stage, float] = {}
-
-    def measured(self, stage: Stage, seconds: float, n_examples: int) -> None:
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
-
-    def step(self, step: LoopStep) -> None:
-        """Whole stages are all that counts."""
+    return found, stopwatch.by_stage | {ROWS: max(0.0, whole - sum(stopwatch.by_stage.values()))}
 
 
 def _with_steps(plan: Plan, checks: Sequence[Check], n_steps: int) -> Plan:

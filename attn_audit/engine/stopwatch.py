@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -48,10 +48,18 @@ class Listener(Protocol):
 
 @dataclass
 class Stopwatch:
-    """Seconds spent in each stage, at all sites together."""
+    """Seconds spent in each stage."""
 
-    seconds: dict[str, float] = field(default_factory=dict)
+    by_stage: dict[Stage, float] = field(default_factory=dict)
     _listener: Listener | None = None
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """By name: at all sites together."""
+        seconds: dict[str, float] = {}
+        for stage, spent in self.by_stage.items():
+            seconds[stage.name] = seconds.get(stage.name, 0.0) + spent
+        return seconds
 
     @contextmanager
     def measure(self, name: str, n_examples: int = 0, site: Site | None = None) -> Iterator[None]:
@@ -60,21 +68,15 @@ class Stopwatch:
         Args:
             name: Any.
             n_examples: For which the stage is then done.
-            site: Where, which only listeners are told.
+            site: Where.
         """
         start, listener, stage = time.perf_counter(), self._listener, Stage(name, site)
-
-        def on_step(n_done: int, n_steps: int) -> None:
-            assert listener is not None, "otherwise nobody listens"
-            spent = time.perf_counter() - start
-            listener.step(LoopStep(stage, spent, n_examples, n_done, n_steps))
-
         try:
-            with nullcontext() if listener is None else listening_to_steps(on_step):
+            with _steps_told(listener, stage, n_examples, start):
                 yield
         finally:
             spent = time.perf_counter() - start
-            self.seconds[name] = self.seconds.get(name, 0.0) + spent
+            self.by_stage[stage] = self.by_stage.get(stage, 0.0) + spent
         if listener is not None:
             listener.measured(stage, spent, n_examples)
 
@@ -100,3 +102,17 @@ class Stopwatch:
             if item is None:
                 return
             yield item
+
+
+def _steps_told(
+    listener: Listener | None, stage: Stage, n_examples: int, start: float
+) -> AbstractContextManager[None]:
+    """Within: whoever listens, if anybody does, hears of the steps of a stage."""
+    if listener is None:
+        return nullcontext()
+
+    def on_step(n_done: int, n_steps: int) -> None:
+        spent = time.perf_counter() - start
+        listener.step(LoopStep(stage, spent, n_examples, n_done, n_steps))
+
+    return listening_to_steps(on_step)

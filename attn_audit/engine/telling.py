@@ -37,6 +37,8 @@ class Telling:
 
     def step(self, step: LoopStep) -> None:
         """A stage is under way; this is told if nothing was for a while."""
+        if self._watcher.on_progress is None:
+            return
         self._outlook.step(step)
         if time.perf_counter() - self._since >= PAUSE:
             self.tell()

@@ -44,6 +44,7 @@ def test_sites_are_told_apart_and_counted_together() -> None:
                 pass
     assert heard.stages == [(Stage("a", Site(1)), 3), (Stage("a", Site(0)), 3)]
     assert set(stopwatch.seconds) == {"a"}
+    assert stopwatch.seconds["a"] == sum(stopwatch.by_stage.values())
 
 
 def test_a_stage_that_fails_is_counted_and_not_told() -> None:

@@ -51,16 +51,24 @@ def outlook_of(expected: float, clock: Clock) -> Outlook:
     return outlook
 
 
-@pytest.mark.parametrize("expected", [0.1, 1.0, 10.0])
-def test_the_time_left_follows_the_steps_whatever_was_expected(
-    clock: Clock, expected: float
-) -> None:
+def said_of(
+    clock: Clock, expected: float, *seconds_per_step: float
+) -> list[tuple[float, float | None]]:
+    """When something was said, and what."""
     said: list[tuple[float, float | None]] = []
 
     def on_progress(progress: Progress) -> None:
         said.append((clock.now, progress.seconds_left))
 
-    clock.run(Telling(outlook_of(expected, clock), Watcher(on_progress)), 0.01)
+    clock.run(Telling(outlook_of(expected, clock), Watcher(on_progress)), *seconds_per_step)
+    return said
+
+
+@pytest.mark.parametrize("expected", [0.1, 1.0, 10.0])
+def test_the_time_left_follows_the_steps_whatever_was_expected(
+    clock: Clock, expected: float
+) -> None:
+    said = said_of(clock, expected, 0.01)
     assert 3 <= len(said) <= 1.0 / telling.PAUSE
     for now, left in said:
         assert left == pytest.approx(1.0 - now, abs=1e-6)
@@ -68,12 +76,7 @@ def test_the_time_left_follows_the_steps_whatever_was_expected(
 
 def test_a_second_loop_has_a_pace_of_its_own(clock: Clock) -> None:
     """As where a quick search turns out to be of no use, and a slow one follows."""
-    said: list[tuple[float, float | None]] = []
-
-    def on_progress(progress: Progress) -> None:
-        said.append((clock.now, progress.seconds_left))
-
-    clock.run(Telling(outlook_of(0.1, clock), Watcher(on_progress)), 0.001, 0.1)
+    said = said_of(clock, 0.1, 0.001, 0.1)
     later = [(now, left) for now, left in said if now > 0.1 + 0.15]
     assert len(later) > 10
     for now, left in later:
