@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from attn_audit.checks.selection import make_checks, select_sites
 from attn_audit.config import AuditSettings
 from attn_audit.engine.arithmetic import full_precision
-from attn_audit.engine.batch_limits import batch_limits
+from attn_audit.engine.batch_limits import BatchLimits, batch_limits
 from attn_audit.engine.plan import Plan
 from attn_audit.engine.watching import Watcher
 from attn_audit.inputs import AuditedData, load_named_model
@@ -63,6 +64,7 @@ def verify_report(
         self_check(model, model.encode(trial), work.plan.sites[0])
         order = Tally("records", "examples are those of the data")
         work.run(paired(data.sampled(settings), stored.records(), order))
+        notes.append(_batches(work))
     tallies = (
         *work.witnesses.tallies, *work.numbers.tallies, *work.of_sites.tallies, order,
         *rankings.tallies, summary,
@@ -82,6 +84,14 @@ def verify_report(
         holds=all(claim.holds for claim in claims),
         seconds=round(time.perf_counter() - start, 3),
     )
+
+
+def _batches(work: Replaying) -> str:
+    """In which batches the sample was computed again."""
+    if not work.model.batches_texts:
+        return "this model's texts may not share a batch: the sample was computed as in the audit"
+    how = "each alone" if work.again.limits.n_examples == 1 else "several together"
+    return f"in other batches than the audit's: {work.n_again} of the sample, {how}"
 
 
 def _check_records(stored: StoredAudit) -> tuple[Rankings, Tally, list[str]]:
@@ -111,10 +121,16 @@ def _replaying(
     sites = (main, *(Site(site.layer, site.head, main.rows) for site in report.sites))
     checks = checks_again(make_checks(settings, model), has_several_sites=len(sites) > 1)
     dtype = report.model.dtype
+    limits = batch_limits(model, settings.batch_size)
+    plan = Plan(checks, sites, settings.seed, limits)
     has_adversary = report.checks.adversarial is not None
     return Replaying(
         model=model,
-        plan=Plan(checks, sites, settings.seed, batch_limits(model, settings.batch_size)),
+        plan=plan,
+        again=replace(
+            plan,
+            limits=batch_limits(model, "auto") if limits.n_examples == 1 else BatchLimits(1),
+        ),
         watcher=watcher,
         sample=sample,
         site_records=_of_sample(stored.site_records(), sample),

@@ -49,13 +49,16 @@ class BatchLimits:
 def batch_limits(model: AuditedModel, batch_size: int | Literal["auto"]) -> BatchLimits:
     """The limits for a model on its device.
 
-    On a CPU they depend on the model and the machine alone, not on what else runs there, so that
-    the same audit is computed in the same batches again.
+    Texts that disturb each other stand alone, whatever the user says. On a CPU the limits depend on
+    the model and the machine alone, not on what else runs there, so that the same audit is computed
+    in the same batches again.
 
     Args:
         model: The model.
         batch_size: Examples in a batch, or `auto`.
     """
+    if not model.batches_texts:
+        batch_size = 1
     if batch_size != "auto":
         return BatchLimits(batch_size)
     per_token = bytes_per_token(model.module)

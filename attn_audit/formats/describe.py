@@ -64,7 +64,7 @@ def auditable(description: ModelDescription) -> tuple[tuple[str, str], ...]:
     return (
         *known,
         *(_tried_out(description, found) if found else ()),
-        ("correlation", f"yes: with gradients and with leave-one-out{removal}"),
+        ("correlation", _correlation(found, removal)),
         ("permutation", "yes"),
         ("adversarial", _adversarial(description)),
     )
@@ -80,6 +80,16 @@ def _tried_out(description: ModelDescription, found: Findings) -> Iterator[tuple
     yield "Special", findings.special_share(found)
     yield "Replay", findings.replay(found)
     yield "Masking", findings.masking(found)
+    if found.places_are_told is not None:  # of the models that were tried out in batches too
+        yield "Batches", findings.batching(found)
+
+
+def _correlation(found: Findings | None, removal: str) -> str:
+    if found is None or found.no_gradient_because is None:
+        return f"yes: with gradients and with leave-one-out{removal}"
+    return (
+        f"with leave-one-out alone{removal} (--measures leave_one_out): {found.no_gradient_because}"
+    )
 
 
 def _linearity(description: ModelDescription) -> str:

@@ -151,6 +151,9 @@ class AuditedModel(ABC):
     """The model itself, for a look at the mode it is in."""
     unit: str = "token"
     """What its units are: `token` or `word`."""
+    batches_texts: bool = True
+    """Whether texts may share a batch; where a trial found that they disturb each other, every
+    batch holds one text."""
     device: torch.device
 
     @abstractmethod

@@ -148,7 +148,6 @@ def _load_custom(
     names = [name for name in _OF_HUGGINGFACE if name != "max_length"]
     kind = "an adapter's model"
     options.require_default(("vocabulary", *names), kind)
-    options.require_no_mask(kind)
     from attn_audit.models.custom.loading import load_custom_model
 
     return load_custom_model(
@@ -158,4 +157,5 @@ def _load_custom(
         device,
         unit=options.unit,
         max_length=options.max_length,
+        removal=options.removal,
     )

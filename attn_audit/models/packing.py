@@ -8,13 +8,14 @@ from torch import Tensor
 
 
 def full_batches(
-    lengths: Int[Tensor, " row"], max_positions: int
+    lengths: Int[Tensor, " row"], max_positions: int, *, of_one_length: bool = False
 ) -> Iterator[Int[Tensor, " chosen"]]:
     """Rows sorted by length and cut into batches.
 
     Args:
         lengths: Positions of each row.
         max_positions: Padded positions in one batch, at most; a longer row stands alone.
+        of_one_length: Whether no row may be padded.
 
     Yields:
         Indices of rows, shortest first; all rows once.
@@ -27,6 +28,7 @@ def full_batches(
         while (
             stop < len(sorted_lengths)
             and (stop + 1 - start) * sorted_lengths[stop] <= max_positions
+            and not (of_one_length and sorted_lengths[stop] > sorted_lengths[start])
         ):
             stop += 1
         yield order[start:stop]

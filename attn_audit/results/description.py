@@ -30,6 +30,15 @@ class Findings(BaseModel):
     """Whether a masked token still moves the logits; None where the model takes no mask."""
     removal: str
     """How leave-one-out leaves a unit out: `mask` or `delete`."""
+    sharing: str = "texts"
+    """What is computed together: `texts`, `variants` of one text, or `nothing`."""
+    not_shared_because: str | None = None
+    """What a batch of texts changes, where texts may not share one."""
+    places_are_told: bool | None = None
+    """Whether changing a unit was seen to move the weight in its own column; None where columns are
+    those of a tokenizer of transformers, and where nothing was tried."""
+    no_gradient_because: str | None = None
+    """Why importance by gradient cannot be had, where that is so."""
 
 
 class ModelDescription(BaseModel):

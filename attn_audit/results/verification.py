@@ -56,7 +56,7 @@ class Verification(Value):
     seed: int
     """Of that sample."""
     notes: tuple[str, ...]
-    """What could not be checked, in sentences."""
+    """What could not be checked, and in which batches the sample was computed, in sentences."""
     claims: tuple[Claim, ...]
     holds: bool
     """Whether everything that was checked does."""

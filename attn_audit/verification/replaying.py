@@ -23,6 +23,10 @@ from attn_audit.verification.witnesses import Witnesses
 
 Pair = tuple[Example, Record]
 
+N_IN_OTHER_BATCHES = 100
+"""Examples of the sample that are computed in other batches than the audit's: one at a time, as
+far as the audit did not do that. What a batch does to its texts shows there."""
+
 
 def paired(
     examples: Iterable[Example], records: Iterable[Sequence[Record]], order: Tally
@@ -54,6 +58,8 @@ class Replaying:
 
     model: AuditedModel
     plan: Plan
+    again: Plan
+    """The same in other batches, for the first of the sample."""
     watcher: Watcher
     sample: frozenset[str]
     site_records: dict[str, list[SiteRecord]]
@@ -64,6 +70,8 @@ class Replaying:
     n_total: int
     """Examples to replay and to audit again, for the bar."""
     n_finished: int = 0
+    n_again: int = 0
+    """Examples of the sample that were computed in other batches."""
 
     def run(self, pairs: Iterable[Pair]) -> None:
         """Compare everything.
@@ -93,14 +101,15 @@ class Replaying:
             self._tell(len(indices))
 
     def _audit_again(self, examples: Sequence[Example], by_id: dict[str, Record]) -> None:
-        if not examples:
-            return
-        for findings in run(self.model, examples, self.plan, Stopwatch(), Watcher()):
-            for finding in findings:
-                stored, found = by_id[finding.record.id], finding.record
-                self.numbers.compare(stored, found, n_units=found.n_units)
-                self._compare_sites(found, finding.site_records)
-            self._tell(len(findings))
+        n = max(0, min(N_IN_OTHER_BATCHES - self.n_again, len(examples)))
+        self.n_again += n
+        for some, plan in ((examples[:n], self.again), (examples[n:], self.plan)):
+            for findings in run(self.model, some, plan, Stopwatch(), Watcher()):
+                for finding in findings:
+                    stored, found = by_id[finding.record.id], finding.record
+                    self.numbers.compare(stored, found, n_units=found.n_units)
+                    self._compare_sites(found, finding.site_records)
+                self._tell(len(findings))
 
     def _compare_sites(self, record: Record, found: Sequence[SiteRecord]) -> None:
         stored = {(one.layer, one.head): one for one in self.site_records.get(record.id, [])}

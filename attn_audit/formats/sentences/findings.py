@@ -50,6 +50,24 @@ def special_share(findings: Findings) -> str:
     return f"{share} of the readout's attention lies elsewhere: special tokens and the like"
 
 
+TOGETHER = {
+    "texts": "texts share batches: each was found to be in them what it is alone",
+    "variants": "one text at a time, its variants together",
+    "nothing": "one text at a time, and of its variants one after the other",
+}
+"""What is computed in one pass."""
+
+
+def batching(findings: Findings) -> str:
+    """What is computed together, and why not more.
+
+    Args:
+        findings: Of a model that was tried out.
+    """
+    reason = findings.not_shared_because
+    return TOGETHER[findings.sharing] + (f", since in a batch {reason}" if reason else "")
+
+
 def masking(findings: Findings) -> str:
     """Whether a masked token is out of the model's sight.
 

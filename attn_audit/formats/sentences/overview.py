@@ -4,6 +4,7 @@ from attn_audit.formats.numbers import count, counted, number
 from attn_audit.formats.sentences import (
     adversarial,
     correlation,
+    findings,
     performance,
     permutation,
     sites,
@@ -90,10 +91,17 @@ def audited(report: Report) -> tuple[tuple[str, str], ...]:
         ("Failed", failed(data)),
         ("Units", f"{what}: {_lengths(report.n_units)}{_truncated(data, settings)}"),
         ("Attention", audited_attention(report)),
+        ("Batches", _batches(model)),
         ("Self-check", self_checked(report.self_checks) if report.self_checks else ""),
         ("Target", TARGET),
     )
     return tuple((name, text) for name, text in entries if text)
+
+
+def _batches(model: ModelDescription) -> str:
+    """Nothing where texts share them, as nearly everywhere."""
+    found = model.findings
+    return "" if found is None or found.sharing == "texts" else findings.batching(found)
 
 
 def task(model: ModelDescription) -> str:

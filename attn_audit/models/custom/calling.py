@@ -29,6 +29,14 @@ def call_encode(custom: CustomModel, texts: TokenLists, second: TokenLists | Non
     return custom.encode(lists, [list(tokens) for tokens in second])
 
 
-def call_module(custom: CustomModel, inputs: ModelInputs) -> Any:
-    """What the user's module returns."""
+def call_module(custom: CustomModel, inputs: ModelInputs, with_one_dict: bool) -> Any:
+    """What the user's module returns.
+
+    Args:
+        custom: The user's model.
+        inputs: A batch.
+        with_one_dict: Whether it takes the named tensors as one dict.
+    """
+    if with_one_dict:
+        return custom.module(dict(inputs.keywords))
     return custom.module(*inputs.arguments, **inputs.keywords)

@@ -1,6 +1,8 @@
 """A user's module as interception takes it: texts in, logits out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool
@@ -10,23 +12,24 @@ from torch.nn.utils.rnn import pad_sequence
 from attn_audit.data.example import Example
 from attn_audit.errors import IncompatibleDataError
 from attn_audit.models.base import Encoded
-from attn_audit.models.custom.arguments import Arguments
+from attn_audit.models.custom.arguments import Arguments, takes_one_dict
 from attn_audit.models.custom.calling import TokenLists, call_encode, call_module
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.custom.embedding import find_table
 from attn_audit.models.custom.encoding import Splitter, TextEncoded, without_units
+from attn_audit.models.custom.given_mask import GivenMask
 from attn_audit.models.custom.locating import find_columns
 from attn_audit.models.custom.outputs import require_outputs, task_logits
+from attn_audit.models.custom.pieces import Pieces, with_markers
 from attn_audit.models.fitting import place
 from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, ModelInputs
+from attn_audit.models.interception.geometry import Changed
 from attn_audit.results.description import ModelDescription
 from attn_audit.shapes import Logits
 
 
 class CustomClassifier(Classifier):
     """A user's module with the user's own encoding."""
-
-    can_mask = False
 
     def __init__(
         self,
@@ -55,12 +58,25 @@ class CustomClassifier(Classifier):
         self.device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
         self._splitter = splitter
         self._description = description
-        encoded = splitter.encode(trial)
-        self._columns = find_columns(self._arguments, *self._texts(encoded))
+        texts = splitter.encode(trial)
+        first, second = self._texts(texts)
+        self._columns, probe = find_columns(self._arguments, first, second)
         self.ids = self._columns.name
-        self._trial = self._inputs(encoded)
+        self._with_one_dict = takes_one_dict(self.module, self._arguments(first, second))
+        self._second = None if second is None else second[0]
+        self._pieces = Pieces(self._alone, self._columns, probe, self.takes_pairs)
+        self._mask = (
+            None
+            if custom.mask is None
+            else self._find_mask(custom.mask, probe or texts[0].tokens[0])
+        )
+        self.can_mask = self._mask is not None
+        encoded = self.located(texts)
+        self._trial = self._inputs(encoded[:1])
         with torch.no_grad():
-            require_outputs(custom, call_module(custom, self._trial), len(self._trial))
+            for item in encoded:
+                alone = self._inputs([item])
+                require_outputs(custom, self._call(alone), len(alone))
 
     def describe(self) -> ModelDescription:
         """What is known before anything is tried out."""
@@ -68,47 +84,113 @@ class CustomClassifier(Classifier):
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Split texts into tokens and units; the user's `encode` gets them batch by batch."""
-        return list(self._splitter.encode(examples))
+        return list(self.located(self._splitter.encode(examples)))
 
     def collate(self, encoded: Sequence[Encoded]) -> ModelInputs:
-        """What the module is called with, and where in it the audited tokens stand."""
-        return self._inputs([item for item in encoded if isinstance(item, TextEncoded)])
+        """What the module is called with, and where in it the audited tokens stand.
+
+        Raises:
+            IncompatibleDataError: The columns of a text are not those of its tokens.
+        """
+        texts = [item for item in encoded if isinstance(item, TextEncoded)]
+        inputs = self._inputs(texts)
+        self._pieces.require(texts, self._holder(inputs))
+        return inputs
 
     def mask(self, inputs: ModelInputs, hidden: Bool[Tensor, "batch position"]) -> ModelInputs:
-        """Never called: of a mask nothing is known."""
-        raise NotImplementedError
+        """The inputs with some positions masked as padding is."""
+        assert self._mask is not None
+        return self._mask.hide(inputs, hidden)
+
+    def changed(self, encoded: Sequence[Encoded], n_units: int) -> tuple[Changed, ...]:
+        """Texts with one unit after the other replaced by a token of as many columns.
+
+        Args:
+            encoded: Texts whose tokens the module knows.
+            n_units: To replace in each text, at most.
+        """
+        texts = [item for item in encoded if isinstance(item, TextEncoded)]
+        tokens = list(dict.fromkeys(token for text in texts for token in text.tokens))
+        self._pieces.learn(tokens)
+        found = []
+        for text in texts:
+            step = max(1, text.n_units // n_units)
+            others = {u: self._with_another(text, u, tokens) for u in range(0, text.n_units, step)}
+            found.append(Changed(text, {u: other for u, other in others.items() if other}))
+        return tuple(found)
+
+    def _with_another(
+        self, text: TextEncoded, unit: int, tokens: Sequence[str]
+    ) -> TextEncoded | None:
+        """A text with a unit's first token replaced; None where no token is as long and another.
+
+        Which one depends on the unit, so that not all are replaced by the same.
+        """
+        place = text.unit_of_token.index(unit)
+        first = unit % len(tokens)
+        turned = (*tokens[first:], *tokens[:first])
+        for token in turned:
+            if self._pieces.may_stand_for(token, text.tokens[place]):
+                others = (*text.tokens[:place], token, *text.tokens[place + 1 :])
+                return replace(text, tokens=others)
+        return None
 
     def delete(self, encoded: Sequence[Encoded], keep: Bool[Tensor, "batch unit"]) -> ModelInputs:
         """Encode the tokens that are left."""
         rows = zip(encoded, keep.tolist(), strict=True)
         return self._inputs(
-            [without_units(item, kept) for item, kept in rows if isinstance(item, TextEncoded)]
+            self.located(
+                without_units(item, kept) for item, kept in rows if isinstance(item, TextEncoded)
+            )
         )
 
     def logits(self, inputs: ModelInputs) -> Logits:
         """Call the module: its output as logits of the task, differentiable."""
-        return task_logits(self.custom, call_module(self.custom, inputs), len(inputs))
+        return task_logits(self.custom, self._call(inputs), len(inputs))
 
     def embedding_table(self) -> Tensor | None:
         """The table that is named, or that was seen to be asked for the tokens."""
-        return find_table(self.custom, self._trial, self._columns.name)
+        ids = self._holder(self._trial)
+        return find_table(self.custom, ids, lambda: self._call(self._trial))
+
+    def _call(self, inputs: ModelInputs) -> Any:
+        return call_module(self.custom, inputs, self._with_one_dict)
 
     def _arguments(self, texts: TokenLists, second: TokenLists | None) -> Arguments:
         given = call_encode(self.custom, texts, second)
         return Arguments.of(given, len(texts), self.device)
 
+    def _alone(self, texts: TokenLists) -> Arguments:
+        return self._arguments(texts, self._second and [self._second] * len(texts))
+
+    def _holder(self, inputs: ModelInputs) -> Tensor:
+        """The argument that holds the tokens."""
+        return Arguments(inputs.arguments, inputs.keywords)[self._columns.name]
+
+    def located(self, texts: Iterable[TextEncoded]) -> list[TextEncoded]:
+        """The texts with the unit of each of their columns.
+
+        Args:
+            texts: Whose tokens were chosen anew.
+        """
+        every = list(texts)
+        self._pieces.learn(token for text in every for token in text.tokens)
+        return [
+            replace(text, unit_of_position=with_markers(self._pieces.units(text), self._columns))
+            for text in every
+        ]
+
     def _inputs(self, rows: Sequence[TextEncoded]) -> ModelInputs:
         arguments = self._arguments(*self._texts(rows))
         holder = arguments[self._columns.name]
-        n_tokens = torch.tensor([len(row.tokens) for row in rows])
-        starts = self._columns.starts(holder.shape[1], n_tokens)
+        of_columns = [torch.tensor(self._pieces.units(row)) for row in rows]
+        n_columns = torch.tensor([len(units) for units in of_columns])
+        starts = self._columns.starts(holder.shape[1], n_columns)
         _require_all_tokens(rows, starts, holder)
         offset = torch.arange(holder.shape[1]) - starts.unsqueeze(1)
-        holds_token = (offset >= 0) & (offset < n_tokens.unsqueeze(1))
-        unit_of_token = pad_sequence(
-            [torch.tensor(row.unit_of_position) for row in rows], batch_first=True
-        )
-        units = unit_of_token.gather(1, offset.clamp(0, unit_of_token.shape[1] - 1))
+        holds_token = (offset >= 0) & (offset < n_columns.unsqueeze(1))
+        padded = pad_sequence(of_columns, batch_first=True, padding_value=NOT_AUDITED)
+        units = padded.gather(1, offset.clamp(0, padded.shape[1] - 1))
         return ModelInputs(
             arguments.by_position,
             arguments.by_name,
@@ -119,6 +201,11 @@ class CustomClassifier(Classifier):
     def _texts(self, rows: Sequence[TextEncoded]) -> tuple[TokenLists, TokenLists | None]:
         second = [row.second_tokens for row in rows] if self.takes_pairs else None
         return [row.tokens for row in rows], second
+
+    def _find_mask(self, name: str | int, token: str) -> GivenMask:
+        """What the named mask holds at a token and at padding."""
+        arguments = self._alone([[token] * 3, [token]])
+        return GivenMask.of(name, arguments, self._columns)
 
 
 def _require_all_tokens(rows: Sequence[TextEncoded], starts: Tensor, holder: Tensor) -> None:

@@ -42,9 +42,10 @@ class CustomModel:
     encode: Callable[..., Any]
     """Gets a batch of texts as lists of tokens, and returns what the module is called with: a
     tensor, a tuple of tensors in the order of its parameters, or a dict by their names; padded, the
-    batch axis first, on any device. Each token has a column of its own, in the order of the text;
-    markers in front and behind are fine. Leave-one-out calls it with fewer tokens. Where
-    `takes_pairs`, it gets the second texts' tokens as a second argument."""
+    batch axis first, on any device. A module whose `forward` takes one dict gets the dict itself.
+    Each token has a column of its own, or one for each of its pieces, in the order of the text and
+    the same in every text; markers in front and behind are fine. Leave-one-out calls it with fewer
+    tokens. Where `takes_pairs`, it gets the second texts' tokens as a second argument."""
     labels: Sequence[str]
     """In the order of the outputs; binary: the negative one first."""
     task: TaskKind | str
@@ -55,7 +56,15 @@ class CustomModel:
     choice: a probability of nearly 1 has lost the digits that tell it from other such."""
     attention: str | None = None
     """The submodule to look for attention in; one that calls no softmax returns the weights
-    itself. None: look everywhere."""
+    itself, alone or in a tuple. None: look everywhere."""
+    columns: int | None = None
+    """Columns of the attention that stand in front of the input's first one: 1 for a class token
+    that the module puts there itself, -1 where it leaves the first marker of `encode` out. None:
+    found by trial, which says so where it cannot tell."""
+    mask: str | int | None = None
+    """The name, or the place, of the attention mask in what `encode` returns: leave-one-out then
+    masks a unit as padding is masked, where a trial shows that this hides it. None: it calls
+    `encode` without the unit."""
     embedding: str | None = None
     """The submodule whose `weight` the tokens' ids are looked up in. None: the `nn.Embedding` that
     looks them up."""
@@ -96,6 +105,11 @@ class CustomModel:
                 raise _error(f"{field} must be a function, not {_kind(value)}")
         if self.output not in get_args(OutputKind):
             raise _error(f"output must be logits or probabilities, not {self.output!r}")
+        for field, kinds in (("columns", (int,)), ("mask", (str, int))):
+            value = getattr(self, field)
+            if value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
+                wanted = " or ".join("a name" if kind is str else "a number" for kind in kinds)
+                raise _error(f"{field} must be {wanted}, not {value!r}")
         if not isinstance(self.takes_pairs, bool):
             raise _error(f"takes_pairs must be True or False, not {self.takes_pairs!r}")
 

@@ -19,9 +19,10 @@ UnitKind = Literal["token", "word"]
 
 @dataclass(frozen=True, slots=True)
 class TextEncoded(SequenceEncoded):
-    """An example as tokens; its positions are they, without what `encode` puts around them."""
+    """An example as tokens; what columns `encode` gives them is known to the classifier alone."""
 
     tokens: tuple[str, ...]
+    unit_of_token: tuple[int, ...]
     second_tokens: tuple[str, ...]
     """Of the second text; empty for single texts."""
 
@@ -35,14 +36,25 @@ def without_units(encoded: TextEncoded, keep: Sequence[bool]) -> TextEncoded:
     """
     rest = [
         (token, unit)
-        for token, unit in zip(encoded.tokens, encoded.unit_of_position, strict=True)
+        for token, unit in zip(encoded.tokens, encoded.unit_of_token, strict=True)
         if unit == NOT_AUDITED or keep[unit]
     ]
     return replace(
         encoded,
         tokens=tuple(token for token, _ in rest),
-        unit_of_position=tuple(unit for _, unit in rest),
+        unit_of_token=tuple(unit for _, unit in rest),
     )
+
+
+def first_units(encoded: TextEncoded, n_units: int) -> TextEncoded:
+    """The beginning of a text.
+
+    Args:
+        encoded: A text.
+        n_units: How many units it keeps; at least one.
+    """
+    kept = without_units(encoded, [unit < n_units for unit in range(encoded.n_units)])
+    return replace(kept, units=encoded.units[:n_units])
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +95,7 @@ class Splitter:
             candidates=allowed_labels(self.custom.audited_task, example),
             unit_of_position=unit_of_token,
             tokens=tokens,
+            unit_of_token=unit_of_token,
             second_tokens=self._second_tokens(example),
         )
 

@@ -39,7 +39,7 @@ def failures_named(find_ids: Callable[[], Sequence[str]]) -> Iterator[None]:
         if not _is_of_a_call(error):
             raise
         raise AuditFailedError(
-            f"the adapter's code failed at {_listed(find_ids())}: {described(error)}",
+            f"the adapter's code failed at {listed_ids(find_ids())}: {described(error)}",
             hint="Try it on this text outside of attn-audit; --debug shows the traceback.",
         ) from error
 
@@ -77,7 +77,8 @@ def _shown(file: str) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def _listed(ids: Sequence[str]) -> str:
+def listed_ids(ids: Sequence[str]) -> str:
+    """A few ids of examples, and how many more there are."""
     shown = ", ".join(map(repr, ids[:MAX_SHOWN]))
     more = f" and {len(ids) - MAX_SHOWN} more" if len(ids) > MAX_SHOWN else ""
     return f"example{'s' if len(ids) > 1 else ''} {shown}{more}"

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import nn
 
 from attn_audit.data.example import Example
-from attn_audit.errors import InvalidWeightsError
+from attn_audit.errors import ConfigurationError, InvalidWeightsError
 from attn_audit.files import sha256_of
 from attn_audit.models.custom.adapter import load_adapter, source_file
 from attn_audit.models.custom.classifier import CustomClassifier
@@ -16,6 +17,7 @@ from attn_audit.models.custom.encoding import Splitter, UnitKind
 from attn_audit.models.custom.failures import failures_named
 from attn_audit.models.custom.model import CustomInterceptedModel
 from attn_audit.models.fingerprint import fingerprint
+from attn_audit.models.interception.erasing import Removal
 from attn_audit.models.interception.probes import or_probes
 from attn_audit.results.description import ModelDescription
 
@@ -30,6 +32,7 @@ def load_custom_model(
     *,
     unit: UnitKind = "token",
     max_length: int | None = None,
+    removal: Literal["mask", "delete"] | None = None,
 ) -> CustomInterceptedModel:
     """Call a user's function, and find out by trial how its module computes attention.
 
@@ -40,6 +43,7 @@ def load_custom_model(
         device: Where the module goes.
         unit: What is audited: tokens, or words with all their tokens.
         max_length: Tokens after which a text is cut.
+        removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
 
     Raises:
         AuditFailedError: The module or `encode` fails.
@@ -59,6 +63,7 @@ def load_custom_model(
         or_probes(trial, as_pairs=custom.takes_pairs),
         device,
         Splitter(custom, unit, max_length),
+        removal=None if removal is None else Removal(removal),
         source=checkpoint,
         sha256=fingerprint(path) if path.exists() else None,
         details=details,
@@ -71,6 +76,7 @@ def build_custom_model(
     device: torch.device,
     splitter: Splitter,
     *,
+    removal: Removal | None = None,
     source: str = "in memory",
     sha256: str | None = None,
     details: Details | None = None,
@@ -82,6 +88,7 @@ def build_custom_model(
         trial: A few texts, of different lengths.
         device: Where the module goes.
         splitter: Texts into tokens and units.
+        removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
         source: What reports call it.
         sha256: Of the checkpoint's content.
         details: What else reports say.
@@ -89,13 +96,18 @@ def build_custom_model(
     Raises:
         AttnAuditError: As `load_custom_model`.
     """
+    if removal is Removal.MASK and custom.mask is None:
+        raise ConfigurationError(
+            "--removal mask: the adapter names no attention mask",
+            hint="Say in CustomModel which argument it is, mask=..., or say --removal delete.",
+        )
     module = custom.module.to(device).eval()
     _require_finite(module, source)
     description = _describe(custom, source, sha256, details or {})
     with failures_named(lambda: [example.id for example in trial]):
         classifier = CustomClassifier(custom, trial, splitter, description)
     within = None if custom.attention is None else module.get_submodule(custom.attention)
-    return CustomInterceptedModel(classifier, trial, within)
+    return CustomInterceptedModel(classifier, trial, removal, within)
 
 
 def _require_finite(module: nn.Module, source: str) -> None:
@@ -108,7 +120,12 @@ def _describe(
     custom: CustomModel, source: str, sha256: str | None, details: Details
 ) -> ModelDescription:
     parameters = list(custom.module.parameters())
-    named = {"attention": custom.attention, "embedding": custom.embedding}
+    named = {
+        "attention": custom.attention,
+        "embedding": custom.embedding,
+        "columns": custom.columns,
+        "mask": custom.mask,
+    }
     return ModelDescription(
         source=source,
         sha256=sha256,

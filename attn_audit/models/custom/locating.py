@@ -16,10 +16,13 @@ Encode = Callable[[Sequence[Sequence[str]], Sequence[Sequence[str]] | None], Arg
 MAX_PAIRS = 256
 """Pairs of tokens among which one is sought that the module tells apart."""
 
+MAX_TRIED = 8
+"""Of them, until two have a column each."""
+
 
 def find_columns(
     encode: Encode, texts: Sequence[Sequence[str]], second: Sequence[Sequence[str]] | None
-) -> TokenColumns:
+) -> tuple[TokenColumns, str | None]:
     """Find the tokens by turning texts round and looking which columns change.
 
     Args:
@@ -27,13 +30,26 @@ def find_columns(
         texts: Tokens of some texts.
         second: Tokens of their second texts; None for single texts.
 
+    Returns:
+        Where they stand, and a token that has one column; None where no token is known.
+
     Raises:
         ConfigurationError: The tokens have no columns of their own, or it cannot be told which.
     """
-    told_apart = _told_apart(encode, texts, second)
-    if told_apart is None:
-        return _as_wide_as_the_texts(encode, texts, second)
-    one, other = told_apart
+    told_apart = list(islice(_told_apart(encode, texts, second), MAX_TRIED))
+    if not told_apart:
+        return _as_wide_as_the_texts(encode, texts, second), None
+    for one, other in told_apart:
+        columns = _columns_of(encode, one, other, second)
+        if columns is not None:
+            return columns, other
+    raise _error()
+
+
+def _columns_of(
+    encode: Encode, one: str, other: str, second: Sequence[Sequence[str]] | None
+) -> TokenColumns | None:
+    """Where two tokens stand, each in a column of its own; None where they do not."""
     probes = [[one, other, other, other], [one, other]]
     seconds = None if second is None else [second[0], second[0]]
     if second is not None:  # a third, with another second text
@@ -49,24 +65,28 @@ def find_columns(
         found = _columns(name, argument, starts, [len(probe) for probe in probes])
         if found is not None:
             return found
-    raise _error()
+    return None
 
 
 def _told_apart(
     encode: Encode, texts: Sequence[Sequence[str]], second: Sequence[Sequence[str]] | None
-) -> tuple[str, str] | None:
-    """Two tokens whose order shows in what `encode` returns."""
+) -> Iterator[tuple[str, str]]:
+    """Two tokens whose order shows in what `encode` returns: first those of the fewest letters.
+
+    The longer a token is, the sooner `encode` splits it into pieces.
+    """
     distinct = list(dict.fromkeys(token for tokens in texts for token in tokens))
     pairs = list(islice(pairwise(distinct), MAX_PAIRS))
     if not pairs:
-        return None
+        return
     seconds = None if second is None else [second[0]] * len(pairs)
     forth = encode([[one, other] for one, other in pairs], seconds)
     back = encode([[other, one] for one, other in pairs], seconds)
     for _, argument, turned in _changed(forth, back):
         differs = (argument != turned).reshape(len(pairs), -1).any(dim=1)
-        return pairs[int(differs.int().argmax())]
-    return None
+        told_apart = [pair for pair, is_so in zip(pairs, differs.tolist(), strict=True) if is_so]
+        yield from sorted(told_apart, key=lambda pair: sum(map(len, pair)))
+        return
 
 
 def _changed(forth: Arguments, back: Arguments) -> Iterator[tuple[int | str, Tensor, Tensor]]:

@@ -3,34 +3,51 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from attn_audit.data.example import Example
+from attn_audit.errors import AuditFailedError, ConfigurationError, UnsupportedModelError
 from attn_audit.models.base import Batch, Encoded, LinearReadout, Reading, Site
 from attn_audit.models.custom.classifier import CustomClassifier
-from attn_audit.models.custom.failures import failures_named
+from attn_audit.models.custom.encoding import TextEncoded, first_units
+from attn_audit.models.custom.failures import failures_named, listed_ids
+from attn_audit.models.custom.sharing import try_sharing
 from attn_audit.models.interception.batch import InterceptedBatch
+from attn_audit.models.interception.erasing import Removal, Sharing
+from attn_audit.models.interception.geometry import Geometry
 from attn_audit.models.interception.model import InterceptedModel
+from attn_audit.models.requirements import rounding
+from attn_audit.results.description import Findings
 from attn_audit.shapes import Logits
+
+N_CHANGED = 12
+"""Units of each text of the trial that are replaced, to see whose column is whose."""
 
 
 class CustomInterceptedModel(InterceptedModel):
     """An intercepted model, with every call that leads into the user's code under guard."""
 
+    _is_tried = False
+
     def __init__(
         self,
         classifier: CustomClassifier,
         trial: Sequence[Example],
+        removal: Removal | None = None,
         within: nn.Module | None = None,
     ) -> None:
         """Find out by trial how the model computes its attention and what it does with it.
 
+        One text at a time first: what is found there is what texts in a batch are held against.
+
         Args:
             classifier: The user's.
             trial: A few texts to try it out on, of different lengths.
+            removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
             within: The submodule to look for attention in; None: anywhere.
 
         Raises:
@@ -38,7 +55,31 @@ class CustomInterceptedModel(InterceptedModel):
             UnsupportedModelError: No attention over the input is seen.
         """
         with failures_named(lambda: [example.id for example in trial]):
-            super().__init__(classifier, trial, within=within)
+            texts = _texts(classifier, trial)
+            changed = classifier.changed(texts[: len(trial)], N_CHANGED)
+            geometry = Geometry(changed, classifier.custom.columns)
+            super().__init__(classifier, trial, removal, within, geometry=geometry)
+            self._no_gradient = self._why_no_gradient()
+            self.sharing, self._not_shared = try_sharing(self, texts, self._no_gradient is None)
+        self.batches_texts = self.sharing is Sharing.TEXTS
+        self._is_tried = True
+
+    def _why_no_gradient(self) -> str | None:
+        try:
+            batch = self._trial
+            self.forward(batch, self.embed(batch), hold_attention=True)
+        except (ConfigurationError, UnsupportedModelError) as error:
+            return error.message
+        return None
+
+    @cached_property
+    def _findings(self) -> Findings:
+        return super()._findings.model_copy(
+            update={
+                "not_shared_because": self._not_shared,
+                "no_gradient_because": self._no_gradient,
+            }
+        )
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Split texts into the user's tokens."""
@@ -47,6 +88,8 @@ class CustomInterceptedModel(InterceptedModel):
 
     def collate(self, encoded: Sequence[Encoded]) -> InterceptedBatch:
         """Encode and pad a batch."""
+        if len(encoded) > 1 and not self.batches_texts:
+            raise ValueError("texts of this model may not share a batch")
         with self._guard(encoded):
             return super().collate(encoded)
 
@@ -62,13 +105,36 @@ class CustomInterceptedModel(InterceptedModel):
             attention: Float[Tensor, "batch variant row unit"],
         ) -> Float[Tensor, "batch variant label"]:
             with self._guard(encoded):
-                return reading.replay(attention)
+                if not self._is_tried or attention.requires_grad:
+                    return reading.replay(attention)
+                own = reading.attention.to(attention).unsqueeze(1)
+                logits = reading.replay(torch.cat([attention, own], dim=1))
+            self._require_own(reading, logits[:, -1], encoded)
+            return logits[:, :-1]
 
         def find_linear_readout() -> LinearReadout | None:
             with self._guard(encoded):
                 return reading.find_linear_readout()
 
         return replace(reading, replay=replay, find_linear_readout=find_linear_readout)
+
+    def _require_own(self, reading: Reading, logits: Logits, encoded: Sequence[Encoded]) -> None:
+        """Refuse replays in which a text's own attention does not give its own output.
+
+        What holds of the trial's batches need not hold of all: this is asked of every one.
+        """
+        limit = rounding(self)
+        gap = (logits - reading.logits).abs().nan_to_num(0)
+        size = reading.logits.abs().nan_to_num(0, posinf=0).clamp_min(1)
+        wrong = (gap > limit * size).any(dim=1).nonzero().flatten().tolist()
+        if wrong:
+            kind = type(self.module).__name__
+            ids = listed_ids([encoded[i].example.id for i in wrong])
+            raise AuditFailedError(
+                f"attention that {kind} is given for a text reaches another: its own attention "
+                f"does not give its own output at {ids}",
+                hint="Audit one text at a time, with --batch-size 1.",
+            )
 
     def forward(
         self,
@@ -102,3 +168,17 @@ class CustomInterceptedModel(InterceptedModel):
         except Exception:
             return True
         return False
+
+
+def _texts(classifier: CustomClassifier, trial: Sequence[Example]) -> list[Encoded]:
+    """The trial's texts, and their beginnings: many of one length, and not all."""
+    unlabelled = [replace(example, labels=None, candidates=None) for example in trial]
+    whole = [item for item in classifier.encode(unlabelled) if isinstance(item, TextEncoded)]
+    shortest = min(item.n_units for item in whole)
+    cut = [
+        first_units(item, n)
+        for n in (shortest, max(1, shortest - 1), max(1, shortest // 2))
+        for item in whole
+        if n < item.n_units
+    ]
+    return [*whole, *classifier.located(cut)]

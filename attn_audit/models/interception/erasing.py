@@ -24,6 +24,16 @@ class Removal(StrEnum):
     """A shorter text."""
 
 
+class Sharing(StrEnum):
+    """What may be computed in one pass, each row as it is alone."""
+
+    TEXTS = "texts"
+    """Any texts."""
+    VARIANTS = "variants"
+    """Variants of one text, of one length."""
+    NOTHING = "nothing"
+
+
 @dataclass(frozen=True)
 class _Variants:
     """The (example, variant) pairs that are run."""
@@ -45,6 +55,7 @@ def erased_logits(
     batch: InterceptedBatch,
     keep: Bool[Tensor, "batch variant unit"],
     removal: Removal,
+    sharing: Sharing,
 ) -> Float[Tensor, "batch variant label"]:
     """Logits without the units that are not kept, on the model's own kernels.
 
@@ -57,20 +68,21 @@ def erased_logits(
         batch: Examples.
         keep: The units that stay.
         removal: How the others are left out.
+        sharing: What may be computed together.
     """
     kept = keep & batch.unit_mask.unsqueeze(1)
     n_kept, n_units = kept.sum(-1), batch.unit_mask.sum(-1, keepdim=True)
     whole = n_kept == n_units
     nothing = (n_kept == 0) & ~whole
     is_changed = ~whole & ~nothing
-    own = _run(classifier, batch, _own(batch), is_masked=classifier.can_mask)
+    own = _run(classifier, batch, _own(batch), classifier.can_mask, sharing)
     out = own.unsqueeze(1).repeat(1, keep.shape[1], 1)
     is_deleted = is_changed & _is_deleted(batch, kept, removal)
     for chosen, is_masked in ((is_changed & ~is_deleted, True), (is_deleted, False)):
         example, variant = torch.nonzero(chosen, as_tuple=True)
         if len(example):
             variants = _Variants(example, variant, kept[example, variant])
-            out[example, variant] = _run(classifier, batch, variants, is_masked)
+            out[example, variant] = _run(classifier, batch, variants, is_masked, sharing)
     return out
 
 
@@ -90,13 +102,18 @@ def _is_deleted(
 
 
 def _run(
-    classifier: Classifier, batch: InterceptedBatch, variants: _Variants, is_masked: bool
+    classifier: Classifier,
+    batch: InterceptedBatch,
+    variants: _Variants,
+    is_masked: bool,
+    sharing: Sharing,
 ) -> Tensor:
     """Logits of the variants, in their order."""
     positions = batch.inputs.real.sum(dim=1)[variants.example]
     if not is_masked:
         positions = positions - (batch.unit_mask[variants.example] & ~variants.keep).sum(dim=1)
-    batches = list(full_batches(positions, MAX_ERASED_POSITIONS))
+    most = 0 if sharing is Sharing.NOTHING else MAX_ERASED_POSITIONS
+    batches = list(full_batches(positions, most, of_one_length=sharing is not Sharing.TEXTS))
     parts = [
         classifier.logits(
             _masked(classifier, batch.inputs, part)

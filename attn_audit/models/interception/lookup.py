@@ -1,16 +1,17 @@
 """The embedding look-ups of a pass: read, replaced and differentiated with respect to."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from attn_audit.errors import UnsupportedModelError
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
-from attn_audit.models.interception.mode import Interception
+from attn_audit.models.interception.geometry import KeyOrder
+from attn_audit.models.interception.mode import Interception, Sight
 from attn_audit.shapes import Logits
 
 
@@ -20,9 +21,14 @@ class _Alignment(Enum):
     SAME = "same"
     TURNED = "turned"
     """Positions first, then the batch."""
+    REVERSED = "reversed"
+    """Each text from its end."""
     SHIFTED = "shifted"
     """One position later: the decoder of an encoder-decoder."""
     OTHER = "other"
+
+
+_FROM_THE_END = KeyOrder(is_reversed=True)
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,8 @@ class EmbeddingLookUp:
     table: Float[Tensor, "token embedding"]
     name: str | int
     """The input that holds the ids: a keyword, or a position among the arguments."""
+    alignments: tuple[_Alignment, ...]
+    """How the ids of some look-up stood to them in the trial; no other is looked for."""
 
     def ids(self, inputs: ModelInputs) -> Int[Tensor, "batch position"]:
         """The ids of a batch."""
@@ -51,7 +59,7 @@ class EmbeddingLookUp:
         embeddings: Float[Tensor, "batch position embedding"],
         where: Bool[Tensor, "batch position"],
         held: Sequence[int] = (),
-        output_of: nn.Module | None = None,
+        sight: Sight | None = None,
     ) -> Logits:
         """Logits with given embeddings at some positions, at every look-up of them.
 
@@ -61,22 +69,29 @@ class EmbeddingLookUp:
             embeddings: One for each position; differentiable.
             where: The positions that get them; the others keep their own.
             held: Numbers of attentions whose weights are held constant.
-            output_of: A module whose output is attention.
+            sight: How they are seen.
         """
+        is_replaced = False
 
         def look_up(ids: Tensor, looked_up: Tensor) -> Tensor:
-            return self._replaced(inputs, embeddings, where, ids, looked_up)
+            nonlocal is_replaced
+            given = self._replaced(inputs, embeddings, where, ids, looked_up)
+            is_replaced |= given is not looked_up
+            return given
 
         mode = Interception(
             len(inputs),
             lambda number, weights, scores: weights.detach(),
             wanted=held,
-            output_of=output_of,
+            sight=sight,
             table=self.table,
             look_up=look_up,
         )
         with mode.active():
-            return classifier.logits(inputs)
+            logits = classifier.logits(inputs)
+        if not is_replaced:
+            raise _moved(classifier)
+        return logits
 
     def _replaced(
         self,
@@ -87,12 +102,17 @@ class EmbeddingLookUp:
         looked_up: Tensor,
     ) -> Tensor:
         """What the model gets from one look-up: given embeddings where asked for, else its own."""
-        match _alignment(ids, self.ids(inputs)):
+        match _alignment(ids, self.ids(inputs), inputs.real, self.alignments):
             case _Alignment.SAME:
                 return torch.where(where.unsqueeze(-1), embeddings, looked_up)
             case _Alignment.TURNED:
                 turned = torch.where(where.unsqueeze(-1), embeddings, looked_up.transpose(0, 1))
                 return turned.transpose(0, 1)
+            case _Alignment.REVERSED:
+                index = _FROM_THE_END.positions(inputs.real, ids.shape[1])
+                turned = embeddings.gather(1, _as_wide(index.clamp_min(0), embeddings))
+                chosen = where.gather(1, index.clamp_min(0)) & (index >= 0)
+                return torch.where(chosen.unsqueeze(-1), turned, looked_up)
             case _Alignment.SHIFTED:
                 later = torch.where(
                     where[:, :-1].unsqueeze(-1), embeddings[:, :-1], looked_up[:, 1:]
@@ -125,13 +145,29 @@ def find_look_up(classifier: Classifier, inputs: ModelInputs) -> EmbeddingLookUp
     for name, candidate in _integer_inputs(inputs):
         if classifier.ids not in (None, name):
             continue
-        alignments = {_alignment(ids, candidate) for ids in seen}
-        if table is not None and alignments & {_Alignment.SAME, _Alignment.TURNED}:
-            return EmbeddingLookUp(table, name)
+        alignments = {_alignment(ids, candidate, inputs.real, _Alignment) for ids in seen}
+        if table is not None and alignments - {_Alignment.SHIFTED, _Alignment.OTHER}:
+            return EmbeddingLookUp(table, name, tuple(a for a in _Alignment if a in alignments))
+    given = [candidate for _, candidate in _integer_inputs(inputs)]
+    if any(_is_moved(ids, own) for ids in seen for own in given):
+        raise _moved(classifier)
     raise UnsupportedModelError(
         f"{type(classifier.module).__name__} does not look its tokens up in one embedding table: "
         "no gradient can be taken",
         hint="In an adapter, name the embedding's submodule with embedding=...",
+    )
+
+
+def _is_moved(ids: Tensor, own: Tensor) -> bool:
+    same_number = ids.numel() == own.numel()
+    return same_number and torch.equal(ids.flatten().sort().values, own.flatten().sort().values)
+
+
+def _moved(classifier: Classifier) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        f"{type(classifier.module).__name__} asks its embedding for the tokens in another order "
+        "than they are given in: no gradient can be taken",
+        hint="Look tokens up in the order of the input, and put them in order behind it.",
     )
 
 
@@ -149,13 +185,28 @@ def _integer_inputs(inputs: ModelInputs) -> Iterator[tuple[str | int, Tensor]]:
             yield name, value
 
 
-def _alignment(ids: Tensor, own: Tensor) -> _Alignment:
-    if ids.shape == own.shape and torch.equal(ids, own):
-        return _Alignment.SAME
-    if ids.shape == own.mT.shape and torch.equal(ids, own.mT):
-        return _Alignment.TURNED
-    if ids.shape != own.shape:
-        return _Alignment.OTHER
-    if torch.equal(ids[:, 1:], own[:, :-1]):
-        return _Alignment.SHIFTED
-    return _Alignment.OTHER
+def _alignment(ids: Tensor, own: Tensor, real: Tensor, among: Iterable[_Alignment]) -> _Alignment:
+    """The first of some alignments that fits; two tokens fit several."""
+    return next((one for one in among if _fits(one, ids, own, real)), _Alignment.OTHER)
+
+
+def _fits(alignment: _Alignment, ids: Tensor, own: Tensor, real: Tensor) -> bool:
+    match alignment:
+        case _Alignment.SAME:
+            return ids.shape == own.shape and torch.equal(ids, own)
+        case _Alignment.TURNED:
+            return ids.shape == own.mT.shape and torch.equal(ids, own.mT)
+        case _Alignment.SHIFTED:
+            return ids.shape == own.shape and torch.equal(ids[:, 1:], own[:, :-1])
+        case _Alignment.REVERSED:
+            if not ids.shape == own.shape == real.shape:
+                return False
+            index = _FROM_THE_END.positions(real, own.shape[1])
+            turned = torch.where(index < 0, own, own.gather(1, index.clamp_min(0)))
+            return torch.equal(ids, turned)
+        case _Alignment.OTHER:
+            return True
+
+
+def _as_wide(index: Tensor, embeddings: Tensor) -> Tensor:
+    return index.unsqueeze(-1).expand(-1, -1, embeddings.shape[-1])

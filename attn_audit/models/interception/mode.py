@@ -4,8 +4,9 @@ No registration, no code for any one architecture, no change to the user's model
 active, each softmax and each scaled_dot_product_attention that the model calls passes through here.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from attn_audit.models.interception.attention import write_out
-from attn_audit.models.interception.views import WeightsView
+from attn_audit.models.interception.views import Axes, WeightsView
 
 Visit = Callable[[int, Tensor, Tensor | None], Tensor | None]
 """Called with the number of the attention in call order, its weights (batch head query key), and
@@ -45,6 +46,16 @@ def _inner_multi_head_attention() -> Callable[..., Any]:
     return copy
 
 
+@dataclass(frozen=True)
+class Sight:
+    """How a model's attentions are seen."""
+
+    output_of: nn.Module | None = None
+    """A module whose output is attention: numbered with the others."""
+    axes: Mapping[int, Axes] = field(default_factory=dict)
+    """How the weights of some are laid out, by number, where a trial found it."""
+
+
 class Interception(TorchFunctionMode):
     """While active, calls `visit` at the wanted attentions, and `look_up` at a table's look-ups."""
 
@@ -54,8 +65,9 @@ class Interception(TorchFunctionMode):
         visit: Visit,
         *,
         wanted: Sequence[int] | None = None,
-        output_of: nn.Module | None = None,
+        sight: Sight | None = None,
         on_attention: Callable[[], None] | None = None,
+        on_weights: Callable[[int, torch.Size, int], None] | None = None,
         table: Tensor | None = None,
         look_up: LookUp | None = None,
     ) -> None:
@@ -66,8 +78,10 @@ class Interception(TorchFunctionMode):
             visit: Called at every wanted attention.
             wanted: Numbers of attentions in call order; None for all. Others run on the model's
                 own kernel.
-            output_of: A module whose output is attention: numbered with the others.
+            sight: How they are seen; None: every softmax, laid out as its shape suggests.
             on_attention: Called at every attention, wanted or not, before it is visited.
+            on_weights: Called with number, shape and axis of the weights at every wanted attention,
+                whatever its layout.
             table: Weights whose look-ups are of interest.
             look_up: Called at each of them.
         """
@@ -75,8 +89,9 @@ class Interception(TorchFunctionMode):
         self._n_batch = n_batch
         self._visit = visit
         self._wanted = None if wanted is None else frozenset(wanted)
-        self._output_of = output_of
+        self._sight = sight or Sight()
         self._on_attention = on_attention
+        self._on_weights = on_weights
         self._table = table
         self._look_up = look_up
         self._n_seen = 0
@@ -123,21 +138,24 @@ class Interception(TorchFunctionMode):
         return self._replaced(out, scores, axis)
 
     def _replaced(self, weights: Tensor, scores: Tensor | None, axis: int) -> Tensor:
-        view = WeightsView.of(weights, axis, self._n_batch)
+        number = self._n_seen - 1
+        if self._on_weights is not None:
+            self._on_weights(number, weights.shape, axis % weights.dim())
+        view = WeightsView.of(weights, axis, self._n_batch, self._sight.axes.get(number))
         if view is None:
             return weights
         seen = None if scores is None else view.open(scores)
-        new = self._visit(self._n_seen - 1, view.open(weights), seen)
+        new = self._visit(number, view.open(weights), seen)
         return weights if new is None else view.close(new.to(weights.dtype))
 
     @contextmanager
     def active(self) -> Iterator[None]:
         """The mode itself, with a hook on the module whose output is attention."""
-        if self._output_of is None:
+        if self._sight.output_of is None:
             with self:
                 yield
             return
-        handle = self._output_of.register_forward_hook(self._output)
+        handle = self._sight.output_of.register_forward_hook(self._output)
         try:
             with self:
                 yield
@@ -145,6 +163,12 @@ class Interception(TorchFunctionMode):
             handle.remove()
 
     def _output(self, module: nn.Module, args: object, out: Any) -> Any:
+        if isinstance(out, tuple | list):  # (output, weights), or the other way round
+            place = next((i for i, part in enumerate(out) if _is_weights(part)), None)
+            if place is None or not self._is_wanted():
+                return out
+            new = self._replaced(out[place], None, _axis_of_weights(out[place]))
+            return (*out[:place], new, *out[place + 1 :])
         if not isinstance(out, Tensor) or not self._is_wanted():
             return out
         return self._replaced(out, None, _axis_of_weights(out))
@@ -156,6 +180,13 @@ def _axis_of_weights(out: Tensor) -> int:
         if bool(((out.detach().sum(axis) - 1).abs() < MAX_DEVIATION).all()):
             return axis
     return -1
+
+
+def _is_weights(part: object) -> bool:
+    if not isinstance(part, Tensor) or not part.is_floating_point() or part.dim() < 2:
+        return False
+    sums = part.detach().sum(_axis_of_weights(part))
+    return bool((part >= 0).all()) and bool(((sums - 1).abs() < MAX_DEVIATION).all())
 
 
 def _named(names: tuple[str, str], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:

@@ -24,7 +24,8 @@ from attn_audit.models.interception.classifier import (
     Classifier,
     SequenceEncoded,
 )
-from attn_audit.models.interception.erasing import Removal, erased_logits
+from attn_audit.models.interception.erasing import Removal, Sharing, erased_logits
+from attn_audit.models.interception.geometry import Geometry
 from attn_audit.models.interception.leaking import MaskTrial, try_masks
 from attn_audit.models.interception.linear import is_linear, read_out_units
 from attn_audit.models.interception.lookup import EmbeddingLookUp, find_look_up
@@ -53,6 +54,7 @@ class InterceptedModel(AuditedModel):
         removal: Removal | None = None,
         within: nn.Module | None = None,
         ways: NamedWays = CHEAPEST_FIRST,
+        geometry: Geometry | None = None,
     ) -> None:
         """Find out by trial how the model computes its attention and what it does with it.
 
@@ -62,6 +64,8 @@ class InterceptedModel(AuditedModel):
             removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
             within: The submodule to look for attention in; None: anywhere.
             ways: Of replay, to be tried; full passes come last of themselves.
+            geometry: What its geometry is tried out with, on one text at a time; None: it is laid
+                out as shapes suggest.
 
         Raises:
             UnsupportedModelError: No attention over the input is seen.
@@ -73,7 +77,7 @@ class InterceptedModel(AuditedModel):
         self.unit = classifier.unit
         unlabelled = [dataclasses.replace(e, labels=None, candidates=None) for e in trial]
         encoded = classifier.encode(unlabelled)
-        self._survey = survey(classifier, encoded, within)
+        self._survey = survey(classifier, encoded, within, geometry)
         self.layers = tuple(
             AttentionLayer(point.name, point.n_heads) for point in self._survey.points
         )
@@ -83,6 +87,9 @@ class InterceptedModel(AuditedModel):
         self._linear: dict[Site, bool] = {}
         self._tried: tuple[PlaceKey, Pass] | None = None
         self.removal = Removal.DELETE
+        self.sharing = Sharing.TEXTS
+        if geometry is not None:
+            encoded = [max(encoded, key=lambda item: item.n_tokens)]
         self._trial = self.collate(encoded)
         self._masks = self._try_masks()
         self.removal = self._choose_removal(removal)
@@ -129,6 +136,8 @@ class InterceptedModel(AuditedModel):
             special_share=float(reading.rest[rows].double().mean()),
             masking_leaks=None if self._masks is None else self._masks.leaks,
             removal=self.removal.value,
+            sharing=self.sharing.value,
+            places_are_told=self._survey.places_are_told,
         )
 
     def _try(self, site: Site) -> Pass:
@@ -219,7 +228,8 @@ class InterceptedModel(AuditedModel):
         key = (site.layer, site.rows)
         reached = found.reached[key]
         rows = Rows.of(reached, found.admissible[key], site.head, batch.unit_mask.shape[1])
-        prepare_once = cache(lambda: self._way(site).way(reached))
+        one_by_one = self.sharing is Sharing.NOTHING
+        prepare_once = cache(lambda: self._way(site).way(reached, one_by_one))
 
         def replay(
             attention: Float[Tensor, "batch variant row unit"],
@@ -264,7 +274,7 @@ class InterceptedModel(AuditedModel):
                 embeddings,
                 where=batch.inputs.units != NOT_AUDITED,
                 held=self._survey.numbers if hold_attention else (),
-                output_of=self._survey.points[0].output_of,
+                sight=self._survey.sight,
             )
         return mask_candidates(logits, batch.allowed)
 
@@ -274,5 +284,5 @@ class InterceptedModel(AuditedModel):
         """Mask or delete units, as `removal` says; nothing is intercepted."""
         assert isinstance(batch, InterceptedBatch)
         return mask_candidates(
-            erased_logits(self.classifier, batch, keep, self.removal), batch.allowed
+            erased_logits(self.classifier, batch, keep, self.removal, self.sharing), batch.allowed
         )

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 
 import torch
 from jaxtyping import Bool
-from torch import Tensor, nn
+from torch import Tensor
 
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
-from attn_audit.models.interception.mode import Interception
+from attn_audit.models.interception.mode import Interception, Sight
 from attn_audit.models.interception.script import Recording
 from attn_audit.shapes import Logits
 
@@ -45,6 +45,9 @@ class Observation:
     recording: Recording
     attentions: dict[int, Observed] = field(default_factory=dict)
     """By number in call order."""
+    sight: Sight = field(default_factory=Sight)
+    shapes: dict[int, tuple[torch.Size, int]] = field(default_factory=dict)
+    """Of the weights of every attention, those of an unknown layout too, and the keys' axis."""
 
 
 def admissible_keys(scores: Tensor) -> Bool[Tensor, "batch head query key"]:
@@ -58,17 +61,16 @@ def admissible_keys(scores: Tensor) -> Bool[Tensor, "batch head query key"]:
 
 
 @torch.no_grad()
-def observe(
-    classifier: Classifier, inputs: ModelInputs, output_of: nn.Module | None = None
-) -> Observation:
+def observe(classifier: Classifier, inputs: ModelInputs, sight: Sight | None = None) -> Observation:
     """Run the model once, and record everything.
 
     Args:
         classifier: The model.
         inputs: A batch.
-        output_of: A module whose output is attention.
+        sight: How its attentions are seen.
     """
     attentions: dict[int, Observed] = {}
+    shapes: dict[int, tuple[torch.Size, int]] = {}
 
     def visit(number: int, weights: Tensor, scores: Tensor | None) -> None:
         batch, head, query, key = weights.shape
@@ -77,9 +79,13 @@ def observe(
 
     recording = Recording()
     mode = Interception(
-        len(inputs), visit, output_of=output_of, on_attention=recording.see_attention
+        len(inputs),
+        visit,
+        sight=sight,
+        on_attention=recording.see_attention,
+        on_weights=lambda number, shape, key: shapes.update({number: (shape, key)}),
     )
     # The mode's hook comes first: a module whose output is attention is still under way then.
     with mode.active(), recording.of(classifier.module):
         logits = classifier.logits(inputs)
-    return Observation(inputs, logits, recording, attentions)
+    return Observation(inputs, logits, recording, attentions, sight or Sight(), shapes)

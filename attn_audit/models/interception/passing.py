@@ -51,19 +51,18 @@ def run_pass(
         places: Layers, and which rows of them.
     """
     points = {found.points[layer].number: layer for layer, _ in places}
-    output_of = found.points[0].output_of
     reaching = _reaching(classifier, found, inputs)
     seen: dict[PlaceKey, _Seen] = {}
 
     def visit(number: int, weights: Tensor, scores: Tensor | None) -> None:
         for layer, choice in places:
             if layer == points[number]:
-                rows, mask = _rows(found, inputs, choice, weights.shape[2], reaching)
-                seen[layer, choice] = _pick(
-                    found.points[layer], inputs, weights, scores, rows, mask
-                )
+                point = found.points[layer]
+                rule = ReadoutRule.ALL if choice is RowChoice.ALL else found.rule
+                rows, mask = _rows(rule, point, inputs, weights.shape[2], reaching)
+                seen[layer, choice] = _pick(point, inputs, weights, scores, rows, mask)
 
-    mode = Interception(len(inputs), visit, wanted=list(points), output_of=output_of)
+    mode = Interception(len(inputs), visit, wanted=list(points), sight=found.sight)
     with kept_outputs(_wanted_calls(found, places)) as outputs, mode.active():
         logits = classifier.logits(inputs)
     reached = {
@@ -88,14 +87,17 @@ def _reaching(classifier: Classifier, found: Survey, inputs: ModelInputs) -> Ten
     if found.rule is not ReadoutRule.FOUND:
         return None
     point = found.points[found.default]
-    return reaching_rows(classifier, inputs, [point.number], point.output_of)[point.number]
+    return reaching_rows(classifier, inputs, [point.number], found.sight)[point.number]
 
 
 def _rows(
-    found: Survey, inputs: ModelInputs, choice: RowChoice, n_queries: int, reaching: Tensor | None
+    rule: ReadoutRule,
+    point: AttentionPoint,
+    inputs: ModelInputs,
+    n_queries: int,
+    reaching: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    rule = ReadoutRule.ALL if choice is RowChoice.ALL else found.rule
-    rows, mask = rows_by_rule(rule, inputs, n_queries)
+    rows, mask = rows_by_rule(rule, inputs, n_queries, point.rows_are_positions)
     if rule is ReadoutRule.FOUND and reaching is not None and reaching.shape == mask.shape:
         mask = reaching
     return rows, mask
@@ -114,6 +116,6 @@ def _pick(
     if scores is not None:
         admissible = admissible_keys(scores.gather(2, index))
     else:
-        first, n_keys = point.first_position, weights.shape[3]
-        admissible = inputs.real[:, None, None, first : first + n_keys].expand_as(picked)
+        real = point.order.of_keys(inputs.real.long(), inputs.real, weights.shape[3]) != 0
+        admissible = real[:, None, None].expand_as(picked)
     return _Seen(rows, mask, picked, admissible)

@@ -8,7 +8,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
+from attn_audit.models.interception.geometry import KeyOrder
+from attn_audit.models.interception.mode import Sight
 from attn_audit.models.interception.script import CallKey, Script
+from attn_audit.models.interception.views import Axes
 
 
 @dataclass(frozen=True)
@@ -20,18 +23,26 @@ class AttentionPoint:
     name: str
     """The module that computes it, as the model names it."""
     n_heads: int
-    first_position: int
-    """The position that its first key stands for."""
+    order: KeyOrder
+    """Which position each of its keys stands for."""
+    rows_are_positions: bool
+    """Whether its queries are the positions too: in number, whatever the length of the text."""
     is_square: bool
-    """Whether its queries are the positions too."""
+    """Whether its keys are the positions from the first on, and its queries too."""
     has_scores: bool
     """Whether the scores before the softmax are seen; not where a module's output is attention."""
     output_of: nn.Module | None
     """The module whose output it is, where it is no softmax's."""
+    axes: Axes | None
+    """How its weights are laid out, where a trial found it; None: as their shape suggests."""
     script: Script | None
     """None where calls cannot be skipped."""
     follower: nn.Module | None
     """The first module with weights that is called after it: the output projection."""
+
+    def seen_at(self, number: int) -> Sight:
+        """How it is seen where it has another number: in a pass that skips what comes before."""
+        return Sight(self.output_of, {} if self.axes is None else {number: self.axes})
 
 
 @dataclass(frozen=True)

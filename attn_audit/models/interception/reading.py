@@ -43,7 +43,7 @@ class Rows:
         chosen = slice(None) if head is None else slice(head, head + 1)
         weights = reached.weights[:, chosen]
         n_heads = weights.shape[1]
-        keys = UnitKeys.of(reached.inputs, reached.point.first_position, weights.shape[-1], n_units)
+        keys = UnitKeys.of(reached.inputs, reached.point.order, weights.shape[-1], n_units)
         mask = reached.row_mask.repeat(1, n_heads)
         rows = weights.flatten(1, 2) * mask.unsqueeze(-1)
         allowed = admissible[:, chosen].flatten(1, 2) & mask.unsqueeze(-1)

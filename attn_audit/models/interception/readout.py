@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
-from attn_audit.models.interception.mode import Interception
+from attn_audit.models.interception.mode import Interception, Sight
 
 ReachingRows = Bool[Tensor, "batch query"]
 
@@ -28,7 +28,7 @@ def reaching_rows(
     classifier: Classifier,
     inputs: ModelInputs,
     numbers: Collection[int],
-    output_of: nn.Module | None = None,
+    sight: Sight | None = None,
 ) -> dict[int, ReachingRows]:
     """For each attention the rows whose weights have a gradient of the logits.
 
@@ -39,7 +39,7 @@ def reaching_rows(
         classifier: The model.
         inputs: A batch.
         numbers: Of the attentions, in call order.
-        output_of: A module whose output is attention.
+        sight: How they are seen.
     """
     leaves: dict[int, Tensor] = {}
 
@@ -47,7 +47,7 @@ def reaching_rows(
         leaves[number] = weights.detach().requires_grad_()
         return leaves[number].clone()  # some models edit their weights in place
 
-    mode = Interception(len(inputs), visit, wanted=list(numbers), output_of=output_of)
+    mode = Interception(len(inputs), visit, wanted=list(numbers), sight=sight)
     with torch.enable_grad(), mode.active(), differentiable_recurrence(classifier):
         logits = classifier.logits(inputs)
         generator = torch.Generator().manual_seed(0)
@@ -79,18 +79,19 @@ def differentiable_recurrence(classifier: Classifier) -> Iterator[None]:
         yield
 
 
-def find_rule(rows: ReachingRows, inputs: ModelInputs) -> ReadoutRule:
+def find_rule(rows: ReachingRows, inputs: ModelInputs, are_positions: bool) -> ReadoutRule:
     """The rule by which rows are read out.
 
     Args:
         rows: From `reaching_rows`.
         inputs: The same batch, with rows of different lengths.
+        are_positions: Whether the rows are the positions of the input.
     """
     if rows.shape[1] == 1:
         return ReadoutRule.ONLY
     seen = rows.any(dim=1)  # a saturated output has no gradient anywhere
     for rule in (ReadoutRule.FIRST, ReadoutRule.LAST, ReadoutRule.ALL):
-        index, mask = rows_by_rule(rule, inputs, rows.shape[1])
+        index, mask = rows_by_rule(rule, inputs, rows.shape[1], are_positions)
         expected = torch.zeros_like(rows).scatter(1, index, mask)
         if bool((expected == rows)[seen].all()):
             return rule
@@ -98,18 +99,18 @@ def find_rule(rows: ReachingRows, inputs: ModelInputs) -> ReadoutRule:
 
 
 def rows_by_rule(
-    rule: ReadoutRule, inputs: ModelInputs, n_queries: int
+    rule: ReadoutRule, inputs: ModelInputs, n_queries: int, are_positions: bool
 ) -> tuple[Int[Tensor, "batch row"], Bool[Tensor, "batch row"]]:
     """The query rows of each example that a rule names, and where there is one.
 
     Args:
         rule: Any but FOUND.
         inputs: A batch.
-        n_queries: Query rows of the attention; fewer or more than positions, where its queries are
-            something else.
+        n_queries: Query rows of the attention.
+        are_positions: Whether they are the positions of the input, however many there are.
     """
     real = inputs.real
-    if n_queries != real.shape[1]:
+    if not are_positions or n_queries != real.shape[1]:
         real = real.new_ones(len(real), n_queries)
     queries = torch.arange(n_queries, device=real.device).expand_as(real)
     match rule:

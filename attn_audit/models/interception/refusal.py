@@ -10,13 +10,17 @@ _UNSEEN = ("flash", "flex")
 
 
 def nothing_seen(
-    module: nn.Module, observation: Observation, within: nn.Module | None
+    module: nn.Module,
+    observation: Observation,
+    shorter: Observation | None,
+    within: nn.Module | None,
 ) -> UnsupportedModelError:
     """The error for a model without any attention whose keys are the tokens of the input.
 
     Args:
         module: The model.
         observation: A pass over a few texts.
+        shorter: Over a shorter text.
         within: The submodule that was named to look in.
     """
     kind = type(module).__name__

@@ -4,17 +4,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from attn_audit.errors import UnsupportedModelError
 from attn_audit.models.base import Encoded
 from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, ModelInputs
+from attn_audit.models.interception.geometry import (
+    Geometry,
+    KeyOrder,
+    Place,
+    choose_majors,
+    find_places,
+)
 from attn_audit.models.interception.layout import UnknownLayoutError
+from attn_audit.models.interception.mode import Sight
 from attn_audit.models.interception.observing import Observation, Observed, observe
 from attn_audit.models.interception.point import AttentionPoint
 from attn_audit.models.interception.readout import ReadoutRule, find_rule, reaching_rows
 from attn_audit.models.interception.refusal import nothing_seen
 from attn_audit.models.interception.script import Script, UnexpectedCallError, write_script
+from attn_audit.models.interception.views import Axes
 
 
 @dataclass(frozen=True)
@@ -29,10 +38,17 @@ class Survey:
     """The query rows that are read out there."""
     numbers: tuple[int, ...]
     """All attentions in call order, whatever their keys: what is held constant for a gradient."""
+    sight: Sight
+    """How they are seen in a pass of the whole model."""
+    places_are_told: bool | None
+    """Whether a trial showed everywhere whose key is whose; None where none was made."""
 
 
 def survey(
-    classifier: Classifier, encoded: Sequence[Encoded], within: nn.Module | None = None
+    classifier: Classifier,
+    encoded: Sequence[Encoded],
+    within: nn.Module | None = None,
+    geometry: Geometry | None = None,
 ) -> Survey:
     """Try a model out on a few texts.
 
@@ -40,25 +56,39 @@ def survey(
         classifier: The model.
         encoded: Texts, of different lengths if possible.
         within: The module to look in; where it computes no softmax, its output is attention.
+        geometry: What its geometry is tried out with, on one text at a time; None: it is laid out
+            as shapes suggest.
 
     Raises:
-        UnsupportedModelError: No attention over the input is seen, or none reaches the logits.
+        UnsupportedModelError: No attention over the input is seen, none reaches the logits, or it
+            cannot be told which of its columns is whose.
     """
-    observation, output_of = _observe(classifier, classifier.collate(encoded), within)
-    shorter = _shorter(classifier, encoded, observation, output_of)
-    found = _over_input(observation, shorter)
+    texts = encoded if geometry is None else [max(encoded, key=lambda item: item.n_tokens)]
+    observation, sight = _observe(classifier, classifier.collate(texts), within)
+    shorter = _shorter(classifier, encoded, observation, sight)
+    twin = observe(classifier, _one_more_row(observation.inputs), sight)
+    if geometry is not None:
+        sight = Sight(
+            sight.output_of, _tried_axes(classifier, geometry, observation, shorter, twin)
+        )
+        observation = observe(classifier, observation.inputs, sight)
+        twin = observe(classifier, twin.inputs, sight)
+        shorter = None if shorter is None else observe(classifier, shorter.inputs, sight)
+    found = _over_input(observation, shorter, geometry)
     if within is not None:
         found = {n: s for n, s in found.items() if _is_within(observation, n, within)}
     if not found:
-        raise nothing_seen(classifier.module, observation, within)
-    _require_one_place(classifier.module, observation, found)
-    twin = observe(classifier, _one_more_row(observation.inputs), output_of)
+        raise nothing_seen(classifier.module, observation, shorter, within)
+    if geometry is None:
+        places = _only_places(classifier.module, observation, found)
+    else:
+        places = find_places(classifier, geometry, found, sight)
     names = {module: name for name, module in classifier.module.named_modules()}
     points = tuple(
-        _point(observation, twin, number, firsts[0], output_of, names)
-        for number, firsts in found.items()
+        _point((observation, shorter, twin), number, place.order, sight, names)
+        for number, place in places.items()
     )
-    rows = reaching_rows(classifier, observation.inputs, list(found), output_of)
+    rows = reaching_rows(classifier, observation.inputs, list(found), sight)
     reaching = [i for i, number in enumerate(found) if bool(rows[number].any())]
     if not reaching:
         raise UnsupportedModelError(
@@ -66,12 +96,37 @@ def survey(
             hint="In a module of your own, look for detach() or torch.no_grad() behind it.",
         )
     default = reaching[-1]
+    point = points[default]
     return Survey(
         points,
         default,
-        find_rule(rows[points[default].number], observation.inputs),
+        find_rule(rows[point.number], observation.inputs, point.rows_are_positions),
         _attentions(observation, shorter),
+        sight,
+        None if geometry is None else all(place.is_told for place in places.values()),
     )
+
+
+def _tried_axes(
+    classifier: Classifier,
+    geometry: Geometry,
+    observation: Observation,
+    shorter: Observation | None,
+    twin: Observation,
+) -> dict[int, Axes]:
+    """How the weights of every attention are laid out, as far as three sizes show it."""
+    found = {}
+    for number, (shape, key) in observation.shapes.items():
+        more = twin.shapes.get(number)
+        less = None if shorter is None else shorter.shapes.get(number)
+        if more is None or more[1] != key or (shorter is not None and less is None):
+            continue
+        first = shape, len(observation.inputs)
+        few = None if shorter is None or less is None else (less[0], len(shorter.inputs))
+        axes = Axes.tried(key, first, few, (more[0], len(twin.inputs)))
+        if axes is not None:
+            found[number] = axes
+    return choose_majors(classifier, geometry, found, Sight(observation.sight.output_of, found))
 
 
 def _attentions(observation: Observation, shorter: Observation | None) -> tuple[int, ...]:
@@ -100,11 +155,11 @@ def _is_attention(seen: Observed, other: Observed | None) -> bool:
 
 def _observe(
     classifier: Classifier, inputs: ModelInputs, within: nn.Module | None
-) -> tuple[Observation, nn.Module | None]:
+) -> tuple[Observation, Sight]:
     observation = observe(classifier, inputs)
-    if within is None or any(_is_within(observation, n, within) for n in observation.attentions):
-        return observation, None
-    return observe(classifier, inputs, within), within
+    if within is None or any(_is_within(observation, n, within) for n in observation.shapes):
+        return observation, Sight()
+    return observe(classifier, inputs, Sight(within)), Sight(within)
 
 
 def _is_within(observation: Observation, number: int, module: nn.Module) -> bool:
@@ -116,7 +171,7 @@ def _shorter(
     classifier: Classifier,
     encoded: Sequence[Encoded],
     observation: Observation,
-    output_of: nn.Module | None,
+    sight: Sight,
 ) -> Observation | None:
     """A pass over a text that is shorter than the longest; None where all are of one length.
 
@@ -130,26 +185,31 @@ def _shorter(
         inputs = classifier.delete([shortest], keep)
     if inputs.n_positions == observation.inputs.n_positions:
         return None
-    return observe(classifier, inputs, output_of)
+    return observe(classifier, inputs, sight)
 
 
-def _over_input(observation: Observation, shorter: Observation | None) -> dict[int, list[int]]:
-    """Attentions whose keys are positions, and which position the first key may be.
+def _over_input(
+    observation: Observation, shorter: Observation | None, geometry: Geometry | None
+) -> dict[int, list[KeyOrder]]:
+    """Attentions whose keys are positions, and how these may stand to them.
 
     Their keys grow with the text, one by one. In an encoder-decoder the decoder attends to itself
     as well, causally: its keys are not the input's tokens but what was made of them.
     """
-    found: dict[int, list[int]] = {}
+    found: dict[int, list[KeyOrder]] = {}
     for number, seen in observation.attentions.items():
         other = None if shorter is None else shorter.attentions.get(number)
         if shorter is not None and not _grows(observation, seen, shorter, other):
             continue
-        firsts = _first_positions(observation.inputs, seen)
-        if firsts:
-            found[number] = firsts
+        if geometry is None:
+            orders = _orders(observation.inputs, seen)
+        else:
+            orders = _orders_to_try(observation.inputs, seen, geometry)
+        if orders:
+            found[number] = orders
     causal = {n for n in found if observation.attentions[n].is_causal}
     others = {n for n in found if n not in causal and observation.attentions[n].shape[2] > 1}
-    return {n: firsts for n, firsts in found.items() if not (others and n in causal)}
+    return {n: orders for n, orders in found.items() if not (others and n in causal)}
 
 
 def _grows(
@@ -161,8 +221,8 @@ def _grows(
     return seen.shape[-1] - other.shape[-1] == n_more
 
 
-def _first_positions(inputs: ModelInputs, seen: Observed) -> list[int]:
-    """The positions that the first key may stand for, so that every unit has keys it may be given.
+def _orders(inputs: ModelInputs, seen: Observed) -> list[KeyOrder]:
+    """How keys may stand to positions, so that every unit has keys it may be given.
 
     Only markers are cut off, in front or behind; one more key, the last, is a sink.
     """
@@ -171,31 +231,47 @@ def _first_positions(inputs: ModelInputs, seen: Observed) -> list[int]:
     n_markers = int((inputs.real & ~audited).sum(dim=1).max())
     if n_cut < -1 or n_cut > n_markers:
         return []
-    return [first for first in range(max(n_cut, 0) + 1) if _covers(audited, seen, first)]
+    orders = (KeyOrder(-first) for first in range(max(n_cut, 0) + 1))
+    return [order for order in orders if _covers(inputs, seen, order)]
 
 
-def _covers(audited: Tensor, seen: Observed, first: int) -> bool:
-    keys = audited[:, first : first + seen.shape[-1]]
+def _orders_to_try(inputs: ModelInputs, seen: Observed, geometry: Geometry) -> list[KeyOrder]:
+    """How keys may stand to positions: every order that gives all units keys they may be given."""
+    n_more = seen.shape[-1] - inputs.n_positions
+    fronts = range(min(n_more, 0), max(n_more, 0) + 1)
+    said = geometry.n_in_front
+    orders = (
+        KeyOrder(front, is_reversed)
+        for is_reversed in (False, True)
+        for front in (fronts if said is None else (said,))
+    )
+    return [order for order in orders if _covers(inputs, seen, order)]
+
+
+def _covers(inputs: ModelInputs, seen: Observed, order: KeyOrder) -> bool:
+    audited = inputs.units != NOT_AUDITED
+    keys = order.of_keys(inputs.units, inputs.real, seen.shape[-1]) != NOT_AUDITED
     if int(keys.sum()) < int(audited.sum()):
         return False
     if seen.admissible is None:
         return True
-    usable = seen.admissible.any(dim=1).any(dim=1)[:, : keys.shape[1]]
+    usable = seen.admissible.any(dim=1).any(dim=1)
     return bool((usable | ~keys).all())
 
 
-def _require_one_place(
-    module: nn.Module, observation: Observation, found: dict[int, list[int]]
-) -> None:
+def _only_places(
+    module: nn.Module, observation: Observation, found: dict[int, list[KeyOrder]]
+) -> dict[int, Place]:
     """Attention that is shown one token beside its own would be worse than none."""
-    for number, firsts in found.items():
-        if len(firsts) > 1:
+    for number, orders in found.items():
+        if len(orders) > 1:
             n_keys = observation.attentions[number].shape[-1]
             raise UnsupportedModelError(
                 f"{type(module).__name__} attends to {n_keys} of "
                 f"{observation.inputs.n_positions} positions, and it cannot be told which",
                 hint="Attend to all positions, with the markers masked, or to the tokens alone.",
             )
+    return {number: Place(orders[0], is_told=False) for number, orders in found.items()}
 
 
 def _one_more_row(inputs: ModelInputs) -> ModelInputs:
@@ -204,24 +280,31 @@ def _one_more_row(inputs: ModelInputs) -> ModelInputs:
 
 
 def _point(
-    observation: Observation,
-    twin: Observation,
+    observations: tuple[Observation, Observation | None, Observation],
     number: int,
-    first_position: int,
-    output_of: nn.Module | None,
+    order: KeyOrder,
+    sight: Sight,
     names: dict[nn.Module, str],
 ) -> AttentionPoint:
+    observation, shorter, twin = observations
     seen, recording = observation.attentions[number], observation.recording
-    n_queries, n_keys = seen.shape[2:]
-    n_positions = observation.inputs.n_positions
+    n_keys, n_positions = seen.shape[3], observation.inputs.n_positions
+    rows_are_positions = all(
+        one is None or one.attentions[number].shape[2] == one.inputs.n_positions
+        for one in (observation, shorter)
+    )
     return AttentionPoint(
         number=number,
         name=_name(observation, number, names),
         n_heads=seen.shape[1],
-        first_position=first_position,
-        is_square=n_queries == n_positions and n_keys in (n_positions, n_positions + 1),
+        order=order,
+        rows_are_positions=rows_are_positions,
+        is_square=rows_are_positions
+        and order == KeyOrder()
+        and n_keys in (n_positions, n_positions + 1),
         has_scores=seen.admissible is not None,
-        output_of=output_of,
+        output_of=sight.output_of,
+        axes=sight.axes.get(number),
         script=_script(observation, twin, number),
         follower=recording.followers[number],
     )

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
+from attn_audit.models.interception.geometry import KeyOrder
 
 
 @dataclass(frozen=True)
@@ -19,18 +19,16 @@ class UnitKeys:
     n_units: int
 
     @staticmethod
-    def of(inputs: ModelInputs, first_position: int, n_keys: int, n_units: int) -> "UnitKeys":
+    def of(inputs: ModelInputs, order: KeyOrder, n_keys: int, n_units: int) -> "UnitKeys":
         """The units of an attention's keys.
 
         Args:
             inputs: The batch.
-            first_position: Of the first key.
-            n_keys: How many keys; one beyond the last position is a sink.
+            order: Which position each key stands for.
+            n_keys: How many keys; one that stands for none is a sink, or a marker of the module's.
             n_units: Of the longest example.
         """
-        units = inputs.units[:, first_position : first_position + n_keys]
-        n_sinks = n_keys - units.shape[1]
-        units = torch.nn.functional.pad(units, (0, n_sinks), value=NOT_AUDITED)
+        units = order.of_keys(inputs.units, inputs.real, n_keys)
         return UnitKeys(units.clamp_min(0), units != NOT_AUDITED, n_units)
 
     def total(self, weights: Float[Tensor, "batch row key"]) -> Float[Tensor, "batch row unit"]:

@@ -140,9 +140,31 @@ def tokens_and_one_marker(states: Tensor, scores: Tensor, mask: Tensor) -> Tenso
     return torch.einsum("bp,bph->bh", scores[:, 1:].softmax(-1), states[:, 1:])
 
 
-def test_attention_that_may_be_one_token_off_is_refused() -> None:
-    with pytest.raises(UnsupportedModelError, match="8 of 9 positions, and it cannot be told"):
-        model_of(custom_of(Pooling(tokens_and_one_marker)))
+def test_a_trial_shows_which_marker_attention_leaves_out() -> None:
+    model = model_of(custom_of(Pooling(tokens_and_one_marker)))
+    for example, expected in zip(EXAMPLES, expected_attention(), strict=True):
+        (reading,) = model.read(model.collate(model.encode([example])), [model.default_site])
+        assert torch.allclose(reading.attention[0, 0], expected, atol=1e-5)
+        assert float(reading.mass[0, 0]) < 1
+
+
+def last_tokens_alike(states: Tensor, scores: Tensor, mask: Tensor) -> Tensor:
+    return torch.einsum("bp,bph->bh", torch.zeros_like(scores[:, 1:]).softmax(-1), states[:, 1:])
+
+
+def test_where_a_trial_cannot_tell_the_user_says_it() -> None:
+    with pytest.raises(UnsupportedModelError, match=r"one column less .* cannot be told") as caught:
+        model_of(custom_of(Pooling(last_tokens_alike)))
+    assert "columns=-1" in str(caught.value.hint)
+    model = model_of(custom_of(Pooling(last_tokens_alike), columns=-1))
+    (reading,) = model.read(model.collate(model.encode(EXAMPLES[:1])), [model.default_site])
+    assert torch.allclose(reading.attention[0, 0], torch.full((5,), 0.2))
+    assert float(reading.mass[0, 0]) == pytest.approx(5 / 6)
+
+
+def test_what_the_user_says_is_tried_too() -> None:
+    with pytest.raises(UnsupportedModelError, match="columns=0: changing a token"):
+        model_of(custom_of(Pooling(tokens_and_one_marker), columns=0))
 
 
 def test_a_softmax_over_as_many_labels_as_tokens_is_not_attention() -> None:

@@ -30,7 +30,7 @@ def found(
         given = encode(first) if other is None else encode(first, other)
         return Arguments.of(given, len(first), CPU)
 
-    return find_columns(as_arguments, texts, second)
+    return find_columns(as_arguments, texts, second)[0]
 
 
 @given(

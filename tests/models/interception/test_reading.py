@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
+from attn_audit.models.interception.geometry import KeyOrder
 from attn_audit.models.interception.point import AttentionPoint, Reached
 from attn_audit.models.interception.reading import Rows
 from tests.models.interception.zoo import IdsClassifier
@@ -21,7 +22,7 @@ UNITS = ((NOT_AUDITED, 0, 1, 1, 1, 2, NOT_AUDITED), (0, 0, NOT_AUDITED, 1, 1, 2,
 def rows_of(weights: Tensor, admissible: Tensor | None = None, head: int | None = None) -> Rows:
     """The rows of (batch head query key) weights."""
     units = torch.tensor(UNITS)
-    point = AttentionPoint(0, "", N_HEADS, 0, False, True, None, None, None)
+    point = AttentionPoint(0, "", N_HEADS, KeyOrder(), False, False, True, None, None, None, None)
     n_queries = weights.shape[2]
     queries = torch.arange(n_queries).expand(len(UNITS), -1)
     inputs = ModelInputs((), {}, units, torch.ones_like(units, dtype=torch.bool))

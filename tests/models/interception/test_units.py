@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
+from attn_audit.models.interception.geometry import KeyOrder
 from attn_audit.models.interception.units import UnitKeys
 
 N_UNITS = 4
@@ -22,7 +23,7 @@ def inputs_of(units: list[list[int]]) -> ModelInputs:
 
 @given(units=some_units)
 def test_the_weight_of_a_unit_is_the_sum_over_its_keys(units: list[list[int]]) -> None:
-    keys = UnitKeys.of(inputs_of(units), 0, 6, N_UNITS)
+    keys = UnitKeys.of(inputs_of(units), KeyOrder(), 6, N_UNITS)
     weights = torch.rand(len(units), 2, 6)
     totals = keys.total(weights)
     for text, of_keys in enumerate(units):
@@ -33,7 +34,7 @@ def test_the_weight_of_a_unit_is_the_sum_over_its_keys(units: list[list[int]]) -
 
 @given(units=some_units)
 def test_a_unit_is_marked_if_any_of_its_keys_is(units: list[list[int]]) -> None:
-    keys = UnitKeys.of(inputs_of(units), 0, 6, N_UNITS)
+    keys = UnitKeys.of(inputs_of(units), KeyOrder(), 6, N_UNITS)
     mask = torch.rand(len(units), 2, 6) < 0.5
     marked = keys.any(mask)
     for text, of_keys in enumerate(units):
@@ -44,7 +45,7 @@ def test_a_unit_is_marked_if_any_of_its_keys_is(units: list[list[int]]) -> None:
 
 @given(units=some_units)
 def test_a_key_gets_the_value_of_its_unit(units: list[list[int]]) -> None:
-    keys = UnitKeys.of(inputs_of(units), 0, 6, N_UNITS)
+    keys = UnitKeys.of(inputs_of(units), KeyOrder(), 6, N_UNITS)
     values = torch.rand(len(units), 3, 2, N_UNITS)
     spread = keys.of_keys(values)
     for text, of_keys in enumerate(units):
@@ -54,11 +55,13 @@ def test_a_key_gets_the_value_of_its_unit(units: list[list[int]]) -> None:
 
 
 def test_keys_may_begin_at_a_later_position() -> None:
-    keys = UnitKeys.of(inputs_of([[NOT_AUDITED, 0, 1, 2, 2, NOT_AUDITED]]), 1, 4, N_UNITS)
+    keys = UnitKeys.of(
+        inputs_of([[NOT_AUDITED, 0, 1, 2, 2, NOT_AUDITED]]), KeyOrder(-1), 4, N_UNITS
+    )
     assert keys.total(torch.tensor([[[1.0, 2, 3, 4]]])).tolist() == [[[1, 2, 7, 0]]]
 
 
 def test_a_key_behind_the_last_position_is_no_unit() -> None:
-    keys = UnitKeys.of(inputs_of([[0, 1, 2]]), 0, 4, N_UNITS)
+    keys = UnitKeys.of(inputs_of([[0, 1, 2]]), KeyOrder(), 4, N_UNITS)
     assert keys.is_audited.tolist() == [[True, True, True, False]]
     assert keys.total(torch.tensor([[[1.0, 2, 3, 100]]])).tolist() == [[[1, 2, 3, 0]]]

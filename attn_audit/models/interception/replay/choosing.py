@@ -8,7 +8,7 @@ from jaxtyping import Bool, TypeCheckError
 from torch import Tensor
 
 from attn_audit.models.interception.point import Reached
-from attn_audit.models.interception.replay.chunking import in_portions
+from attn_audit.models.interception.replay.chunking import MAX_POSITIONS, in_portions
 from attn_audit.models.interception.replay.full import full
 from attn_audit.models.interception.replay.imposing import VariantLogits, Way, Weights
 from attn_audit.models.interception.replay.resume import resume
@@ -39,8 +39,15 @@ class WayChoice:
     error: float
     """Largest difference of a logit from a full pass, over the largest effect of the trial."""
 
-    def way(self, reached: Reached) -> Way:
-        """Ready for the variants of one batch."""
+    def way(self, reached: Reached, one_by_one: bool = False) -> Way:
+        """Ready for the variants of one batch.
+
+        Args:
+            reached: A pass over it.
+            one_by_one: Whether variants may not share a pass.
+        """
+        if one_by_one:
+            return in_portions(self.prepare(reached), MAX_POSITIONS)
         n_rows, n_positions = reached.inputs.units.shape
         return in_portions(
             self.prepare(reached), n_rows if self.name in ("row", "cache") else n_rows * n_positions

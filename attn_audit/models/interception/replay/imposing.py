@@ -43,6 +43,7 @@ def imposed(reached: Reached, number: int, weights: Weights) -> Iterator[None]:
         placed: Tensor = own.scatter(2, index, torch.where(mask[:, None, :, None], new, kept))
         return placed
 
-    mode = Interception(len(new), visit, wanted=[number], output_of=reached.point.output_of)
+    sight = reached.point.seen_at(number)
+    mode = Interception(len(new), visit, wanted=[number], sight=sight)
     with mode.active():
         yield

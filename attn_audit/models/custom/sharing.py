@@ -1,0 +1,204 @@
+"""Which texts may share a batch: each must be in it what it is alone."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import cycle, islice
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from attn_audit.errors import AttnAuditError
+from attn_audit.models.base import Encoded, Reading, Site
+from attn_audit.models.interception.batch import InterceptedBatch
+from attn_audit.models.interception.erasing import Sharing
+from attn_audit.models.interception.model import InterceptedModel
+from attn_audit.models.requirements import Trial, rounding
+from attn_audit.shapes import Logits
+
+N_DRAWS = 4
+"""Random attentions of each text that are replayed."""
+
+N_CROWD = 33
+"""Texts of the largest batch that is tried: with their variants enough for sorting and other
+kernels to take the ways that they take in an audit."""
+
+N_VARIANTS = 64
+"""Of one text that are tried together."""
+
+GRADIENT_FACTOR = 10.0
+"""Rounding of a gradient, over the largest of its text, in what rounding of logits may be."""
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """What a text is by itself."""
+
+    encoded: Encoded
+    readings: list[Reading]
+    draws: list[Tensor]
+    """At each site random attention: (1, variant, row, unit)."""
+    replayed: list[Tensor]
+    """At each site the logits under it: (1, variant, label)."""
+    gradient: Tensor | None
+    """Of its units; None where none can be taken."""
+
+
+def try_sharing(
+    model: InterceptedModel, texts: Sequence[Encoded], has_gradient: bool
+) -> tuple[Sharing, str | None]:
+    """What may be computed together, and what else would be changed by it.
+
+    Args:
+        model: Its geometry is known of texts alone.
+        texts: Of different lengths, some as long as others.
+        has_gradient: Whether gradients can be taken at all.
+
+    Returns:
+        The most that is right, and why not more; None where any texts may share a batch.
+    """
+    sites = [Site(layer) for layer in range(len(model.layers))]
+    alone = [_alone(model, text, sites, has_gradient) for text in texts]
+    for batch in _batches(alone):
+        reason = _what_differs(model, batch, sites)
+        if reason is not None:
+            is_right = all(_variants_are_right(model, one, sites) for one in alone[:2])
+            return (Sharing.VARIANTS if is_right else Sharing.NOTHING), reason
+    return Sharing.TEXTS, None
+
+
+def _batches(alone: Sequence[_Alone]) -> Iterator[list[_Alone]]:
+    """In the order in which an audit batches texts, in others, and of several sizes."""
+    ordered = sorted(alone, key=lambda one: one.encoded.n_tokens)
+    yield ordered
+    yield [*ordered[1::2], *ordered[::2]]
+    yield [ordered[-1], ordered[0]]
+    yield list(islice(cycle([*ordered[::2], *ordered[1::2]]), N_CROWD))
+
+
+def _alone(
+    model: InterceptedModel, text: Encoded, sites: Sequence[Site], has_gradient: bool
+) -> _Alone:
+    batch = model.collate([text])
+    readings = model.read(batch, sites)
+    draws = [_draws(reading, seed) for seed, reading in enumerate(readings)]
+    replayed = [r.replay(weights) for r, weights in zip(readings, draws, strict=True)]
+    return _Alone(
+        text, readings, draws, replayed, _gradient(model, batch) if has_gradient else None
+    )
+
+
+def _draws(reading: Reading, seed: int, n: int = N_DRAWS) -> Float[Tensor, "1 variant row unit"]:
+    generator = torch.Generator().manual_seed(seed)
+    shape = (1, n, *reading.admissible.shape[1:])
+    scores = torch.rand(shape, generator=generator).to(reading.attention) + 0.01
+    weights = scores * reading.admissible.unsqueeze(1)
+    total = weights.sum(dim=-1, keepdim=True)
+    return weights / torch.where(total > 0, total, 1)
+
+
+def _gradient(model: InterceptedModel, batch: InterceptedBatch) -> Tensor:
+    """Of a mixture of the logits, times the embedding; over the largest of each text."""
+    embeddings = model.embed(batch).detach().requires_grad_()
+    with torch.enable_grad():
+        logits = model.forward(batch, embeddings, hold_attention=True)
+        mixture = torch.arange(1, logits.shape[1] + 1).to(logits)
+        score = (logits.masked_fill(~logits.isfinite(), 0) * mixture).sum()
+        (gradient,) = torch.autograd.grad(score, embeddings)
+    of_units = batch.sum_over_units((gradient * embeddings.detach()).sum(dim=-1))
+    largest = of_units.abs().amax(dim=1, keepdim=True)
+    return of_units / torch.where(largest > 0, largest, 1)
+
+
+def _what_differs(
+    model: InterceptedModel, alone: Sequence[_Alone], sites: Sequence[Site]
+) -> str | None:
+    """What is not in the batch as it is alone; None where all is."""
+    try:
+        return next(_differences(model, alone, sites), None)
+    except AttnAuditError as error:
+        return f"of several texts together: {error.message}"
+
+
+def _differences(
+    model: InterceptedModel, alone: Sequence[_Alone], sites: Sequence[Site]
+) -> Iterator[str]:
+    batch = model.collate([one.encoded for one in alone])
+    readings = model.read(batch, sites)
+    limit = rounding(model)
+
+    def is_off(found: Logits, expected: Sequence[Tensor]) -> bool:
+        own = replace(readings[0], logits=torch.cat(list(expected)))
+        return Trial(model, sites[0], batch, own).deviation(found) > limit
+
+    if is_off(readings[0].logits, [one.readings[0].logits for one in alone]):
+        yield "its output for a text changes with the texts beside it, as where padding is seen"
+    for i, reading in enumerate(readings):
+        own = [one.readings[i] for one in alone]
+        if any(_gap(reading, row, one) > limit for row, one in enumerate(own)):
+            yield _of_attention(reading, own, limit)
+        found = reading.replay(_side_by_side(reading, alone, i))
+        for variant in range(N_DRAWS):
+            if is_off(found[:, variant], [one.replayed[i][:, variant] for one in alone]):
+                yield "it puts texts in another order: attention given to one reaches another"
+    if alone[0].gradient is not None:
+        for row, one in zip(_gradient(model, batch), alone, strict=True):
+            assert one.gradient is not None
+            gap = row[: one.encoded.n_units] - one.gradient[0]
+            if float(gap.abs().max()) > GRADIENT_FACTOR * limit:
+                yield "its gradient for a text changes with the texts beside it"
+
+
+def _gap(reading: Reading, row: int, own: Reading) -> float:
+    """The largest difference of a text's weights in a batch from those that it has alone."""
+    found, expected = (
+        reading.attention[row][reading.row_mask[row]],
+        own.attention[0][own.row_mask[0]],
+    )
+    if len(found) != len(expected):
+        return torch.inf
+    n_units = expected.shape[-1]
+    gaps = (found[:, :n_units] - expected).abs(), found[:, n_units:].abs()
+    of_mass = (reading.mass[row][reading.row_mask[row]] - own.mass[0][own.row_mask[0]]).abs()
+    return max(float(gap.max()) if gap.numel() else 0.0 for gap in (*gaps, of_mass))
+
+
+def _of_attention(reading: Reading, own: Sequence[Reading], limit: float) -> str:
+    """Whether the rows are right ones in another order."""
+    rows = range(len(reading.attention))
+    is_moved = all(any(_fits(reading, row, one, limit) for row in rows) for one in own)
+    if is_moved:
+        return "its attention comes back with the texts in another order"
+    return "its attention for a text changes with the texts beside it"
+
+
+def _fits(reading: Reading, row: int, own: Reading, limit: float) -> bool:
+    n_units = own.attention.shape[-1]
+    found, expected = reading.attention[row].sum(0), own.attention[0].sum(0)
+    return float((found[:n_units] - expected).abs().max()) <= limit * len(reading.attention[row])
+
+
+def _side_by_side(
+    reading: Reading, alone: Sequence[_Alone], site: int
+) -> Float[Tensor, "batch variant row unit"]:
+    """The random attention of every text, padded as the batch is."""
+    n_batch, n_rows, n_units = reading.attention.shape
+    out = reading.attention.new_zeros(n_batch, N_DRAWS, n_rows, n_units)
+    for row, one in enumerate(alone):
+        draws = one.draws[site][0][:, one.readings[site].row_mask[0]]
+        out[row, :, reading.row_mask[row], : draws.shape[-1]] = draws
+    return out
+
+
+def _variants_are_right(model: InterceptedModel, one: _Alone, sites: Sequence[Site]) -> bool:
+    """Whether variants of a text, in one pass, give what each gives in a pass of its own."""
+    batch = model.collate([one.encoded])
+    limit = rounding(model)
+    for site, reading in zip(sites, one.readings, strict=True):
+        weights = _draws(reading, seed=len(sites), n=N_VARIANTS)
+        together = reading.replay(weights)[0]
+        for variant in (0, 1, N_VARIANTS // 3, N_VARIANTS // 2, N_VARIANTS - 2, N_VARIANTS - 1):
+            own = replace(reading, logits=reading.replay(weights[:, variant : variant + 1])[0])
+            if Trial(model, site, batch, own).deviation(together[variant : variant + 1]) > limit:
+                return False
+    return True

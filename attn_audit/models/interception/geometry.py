@@ -1,0 +1,316 @@
+"""Which column of an attention is whose: tried, for modules of which nothing can be believed."""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from attn_audit.errors import UnsupportedModelError
+from attn_audit.models.base import Encoded
+from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, ModelInputs
+from attn_audit.models.interception.mode import Interception, Sight
+from attn_audit.models.interception.observing import MASKED
+from attn_audit.models.interception.views import Axes
+
+MIN_CHANGES = 6
+"""Changed units, at least, that a place is told from."""
+
+MIN_MARGIN = 2.5
+"""Standard errors by which the right place must beat every other one."""
+
+N_BESIDE = 3
+"""Columns beside the places that are possible, which must be beaten too."""
+
+
+@dataclass(frozen=True)
+class KeyOrder:
+    """Which position of the input each key of an attention stands for."""
+
+    n_in_front: int = 0
+    """Keys in front of the one of the first position, such as a class token that the module itself
+    puts there; negative where the first positions have no keys."""
+    is_reversed: bool = False
+    """Whether the text is read from its end."""
+
+    def positions(
+        self, real: Bool[Tensor, "batch position"], n_keys: int
+    ) -> Int[Tensor, "batch key"]:
+        """The position of each key; -1 where it stands for none.
+
+        Args:
+            real: Positions that are no padding.
+            n_keys: Of the attention.
+        """
+        index = torch.arange(n_keys, device=real.device).expand(len(real), -1) - self.n_in_front
+        if self.is_reversed:
+            first = real.int().argmax(dim=1, keepdim=True)
+            index = 2 * first + real.sum(dim=1, keepdim=True) - 1 - index
+        return torch.where((index >= 0) & (index < real.shape[1]), index, -1)
+
+    def of_keys(
+        self, values: Int[Tensor, "batch position"], real: Bool[Tensor, "batch position"], n: int
+    ) -> Int[Tensor, "batch key"]:
+        """What each key's position has; NOT_AUDITED where a key stands for none.
+
+        Args:
+            values: One for each position.
+            real: Positions that are no padding.
+            n: Keys of the attention.
+        """
+        positions = self.positions(real, n)
+        found = values.gather(1, positions.clamp_min(0))
+        return torch.where(positions >= 0, found, NOT_AUDITED)
+
+    def described(self) -> str:
+        """In words, for messages."""
+        backwards = ", read from the text's end" if self.is_reversed else ""
+        return f"{self.n_in_front} in front{backwards}"
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A text, and what it is with one unit replaced, for some of its units."""
+
+    text: Encoded
+    with_another: Mapping[int, Encoded]
+    """By the unit that is replaced; each as long as the text."""
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What a module's attentions are tried out with."""
+
+    texts: tuple[Changed, ...]
+    n_in_front: int | None = None
+    """What the user says of every attention; None: nothing."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a trial found of an attention's columns."""
+
+    order: KeyOrder
+    is_told: bool
+    """False where changing a unit did not show whose column is whose."""
+
+
+@dataclass(frozen=True)
+class _Movement:
+    """How far the scores of each key moved when a unit was changed, over the largest of them."""
+
+    inputs: ModelInputs
+    unit: int
+    of_keys: Float[Tensor, " key"]
+
+    def at(self, order: KeyOrder) -> float:
+        """Of the unit's own keys, if the keys stand in this order."""
+        n_keys = len(self.of_keys)
+        units = order.of_keys(self.inputs.units, self.inputs.real, n_keys)[0]
+        own = self.of_keys[units == self.unit]
+        return float(own.max()) if len(own) else 0.0
+
+
+@torch.no_grad()
+def scores_of(
+    classifier: Classifier, inputs: ModelInputs, numbers: Collection[int], sight: Sight
+) -> dict[int, Tensor]:
+    """What some attentions compute before the softmax: (batch, head, query, key).
+
+    Where only weights are seen their logarithms, which differ from scores by a constant a row.
+
+    Args:
+        classifier: The model.
+        inputs: A batch.
+        numbers: Of the attentions, in call order.
+        sight: How they are seen.
+    """
+    found: dict[int, Tensor] = {}
+
+    def visit(number: int, weights: Tensor, scores: Tensor | None) -> None:
+        seen = (
+            weights.clamp_min(torch.finfo(weights.dtype).tiny).log() if scores is None else scores
+        )
+        found[number] = seen.detach().double()
+
+    mode = Interception(len(inputs), visit, wanted=list(numbers), sight=sight)
+    with mode.active():
+        classifier.logits(inputs)
+    return found
+
+
+def find_places(
+    classifier: Classifier,
+    geometry: Geometry,
+    candidates: Mapping[int, Sequence[KeyOrder]],
+    sight: Sight,
+) -> dict[int, Place]:
+    """Which key stands for which position: changing a unit moves the score of its own key most.
+
+    Args:
+        classifier: The model.
+        geometry: Texts with their units changed.
+        candidates: For each attention, by number in call order, what its size admits; in the order
+            in which they are believed where nothing can be told.
+        sight: How the attentions are seen.
+
+    Raises:
+        UnsupportedModelError: Another order than the possible ones is right, or there are several
+            and it cannot be told which.
+    """
+    moved = _movements(classifier, geometry, list(candidates), sight)
+    return {
+        number: _place(classifier, orders, moved[number], geometry.n_in_front)
+        for number, orders in candidates.items()
+    }
+
+
+def _movements(
+    classifier: Classifier, geometry: Geometry, numbers: Collection[int], sight: Sight
+) -> dict[int, list[_Movement]]:
+    moved: dict[int, list[_Movement]] = {number: [] for number in numbers}
+    for changed in geometry.texts:
+        inputs = classifier.collate([changed.text])
+        own = scores_of(classifier, inputs, numbers, sight)
+        for unit, text in changed.with_another.items():
+            others = scores_of(classifier, classifier.collate([text]), numbers, sight)
+            for number in numbers:
+                of_keys = _moved(own.get(number), others.get(number))
+                if of_keys is not None:
+                    moved[number].append(_Movement(inputs, unit, of_keys))
+    return moved
+
+
+def _moved(own: Tensor | None, other: Tensor | None) -> Tensor | None:
+    """The mean over heads and queries; None where nothing moved."""
+    if own is None or other is None or own.shape != other.shape:
+        return None
+    difference = other - own
+    # What is masked is masked by a huge number: that it is so in one text alone is no movement.
+    hidden = ~difference.isfinite() | (difference.abs() > MASKED)
+    difference = difference.masked_fill(hidden, 0)
+    difference = difference - difference.median(dim=-1, keepdim=True).values
+    of_keys = difference.abs().flatten(0, 2).mean(dim=0)
+    largest = float(of_keys.max())
+    return of_keys / largest if largest > _STILL else None
+
+
+_STILL = 1e-6
+"""A movement of scores that is rounding."""
+
+
+def _place(
+    classifier: Classifier,
+    possible: Sequence[KeyOrder],
+    moved: Sequence[_Movement],
+    said: int | None,
+) -> Place:
+    fronts = [order.n_in_front for order in possible]
+    around = range(min(fronts) - N_BESIDE, max(fronts) + N_BESIDE + 1)
+    rivals = [KeyOrder(front, is_reversed) for front, is_reversed in product(around, (False, True))]
+    values = {order: [movement.at(order) for movement in moved] for order in rivals}
+    best = max(rivals, key=lambda order: (sum(values[order]), order == possible[0]))
+    is_told = all(_is_larger(values[best], values[order]) for order in rivals if order != best)
+    if is_told and best not in possible:
+        raise _elsewhere(classifier, best, possible, said)
+    if is_told and best in possible:
+        return Place(best, is_told=True)
+    if len({order.n_in_front for order in possible}) > 1:
+        raise _cannot_be_told(classifier, fronts)
+    return Place(possible[0], is_told=False)
+
+
+def _is_larger(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether one is larger in the mean, by more than chance."""
+    n = len(one)
+    if n < MIN_CHANGES:
+        return False
+    gaps = [a - b for a, b in zip(one, other, strict=True)]
+    mean = sum(gaps) / n
+    variance = sum((gap - mean) ** 2 for gap in gaps) / (n - 1)
+    return mean > MIN_MARGIN * math.sqrt(variance / n)
+
+
+def _elsewhere(
+    classifier: Classifier, best: KeyOrder, possible: Sequence[KeyOrder], said: int | None
+) -> UnsupportedModelError:
+    kind = type(classifier.module).__name__
+    if said is not None:
+        return UnsupportedModelError(
+            f"columns={said}: changing a token of {kind} moves the attention's column that it has "
+            f"with {best.described()} columns",
+            hint="Leave columns= out, or say what is right.",
+        )
+    return UnsupportedModelError(
+        f"the columns of the attention in {kind} do not stand for the tokens in their order: "
+        f"changing a token moves the column that it has with {best.described()} columns, and not "
+        f"all tokens have one then ({', '.join(o.described() for o in possible)} would fit)",
+        hint="Let the module compute one weight for each column of its input, in the same order.",
+    )
+
+
+def _cannot_be_told(classifier: Classifier, fronts: Sequence[int]) -> UnsupportedModelError:
+    n_more = max(fronts)
+    kind = type(classifier.module).__name__
+    what = (
+        f"{_counted(n_more)} more than its input"
+        if n_more > 0
+        else f"{_counted(-min(fronts))} less than its input"
+    )
+    return UnsupportedModelError(
+        f"the attention of {kind} has {what}, and which cannot be told: changing a token moves no "
+        "column clearly most",
+        hint="Say in CustomModel how many stand in front of the input's first column: columns=1 "
+        "for a class token that the module puts there itself, columns=0 where what is more comes "
+        "last, columns=-1 where a first marker is left out.",
+    )
+
+
+def _counted(n: int) -> str:
+    return "one column" if n == 1 else f"{n} columns"
+
+
+def choose_majors(
+    classifier: Classifier, geometry: Geometry, axes: Mapping[int, Axes], sight: Sight
+) -> dict[int, Axes]:
+    """Whether heads that are folded into the batch come first or last in it.
+
+    Args:
+        classifier: The model.
+        geometry: Texts with their units changed.
+        axes: Of each attention, by number in call order.
+        sight: How the attentions are seen.
+
+    Returns:
+        The same, the other way round where only that gives each of two texts what it has alone.
+    """
+    folded = [number for number, one in axes.items() if one.per_row > 1]
+    pair = next(
+        ((c.text, other) for c in geometry.texts for other in c.with_another.values()), None
+    )
+    if not folded or pair is None:
+        return dict(axes)
+    alone = [scores_of(classifier, classifier.collate([text]), folded, sight) for text in pair]
+    both = classifier.collate(pair)
+    chosen = dict(axes)
+    errors: dict[bool, dict[int, float]] = {}
+    for is_head_major in (False, True):
+        turned = {n: replace(axes[n], is_head_major=is_head_major) for n in folded}
+        seen = scores_of(classifier, both, folded, replace(sight, axes={**axes, **turned}))
+        errors[is_head_major] = {
+            n: _distance(seen.get(n), [a.get(n) for a in alone]) for n in folded
+        }
+    for number in folded:
+        if errors[True][number] < errors[False][number]:
+            chosen[number] = replace(axes[number], is_head_major=True)
+    return chosen
+
+
+def _distance(seen: Tensor | None, alone: Sequence[Tensor | None]) -> float:
+    if seen is None or any(one is None or one.shape[1:] != seen.shape[1:] for one in alone):
+        return math.inf
+    expected = torch.cat([one for one in alone if one is not None])
+    return float((seen - expected).abs().nan_to_num(0).clamp_max(MASKED).max())

@@ -1,0 +1,309 @@
+"""Modules whose attention lies in every way that modules have it, with what is true of one text.
+
+Each keeps the weights of its last pass in `seen`, as one row over the tokens of the first text, so
+that a pass over a text alone says what is right.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from tests.models.custom.toys import N_IDS, PAD, pad_ids
+
+HIDDEN, HEADS = 8, 2
+
+
+def encode(texts: Sequence[Sequence[str]]) -> Tensor:
+    """Ids without markers."""
+    return pad_ids(texts, before=0, after=0)
+
+
+class Geometric(nn.Module):
+    """An embedding, projections, and an output; what lies between is each module's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.embedding = nn.Embedding(N_IDS, HIDDEN, padding_idx=PAD)
+        self.query, self.key, self.value = (nn.Linear(HIDDEN, HIDDEN) for _ in range(3))
+        self.score = nn.Linear(HIDDEN, 1)
+        self.output = nn.Linear(HIDDEN, 2)
+        self.cls = nn.Parameter(torch.randn(1, 1, HIDDEN))
+        self.seen = torch.empty(0)
+        with torch.no_grad():
+            for parameter in self.parameters():
+                parameter.mul_(1.5)
+
+    def pooled(self, states: Tensor, ids: Tensor) -> Tensor:
+        """The mean over what is no padding."""
+        real = (ids != PAD).unsqueeze(-1).float()
+        mean: Tensor = (states * real).sum(1) / real.sum(1)
+        return mean
+
+    def attend(self, states: Tensor, is_real: Tensor) -> Tensor:
+        """One weight for each position."""
+        scores = self.score(states.tanh()).squeeze(-1) * 2
+        return scores.masked_fill(~is_real, -1e9).softmax(-1)
+
+
+class SquareOfHeads(Geometric):
+    """Self-attention of two heads, laid out as the subclass says."""
+
+    def heads(self, states: Tensor) -> Tensor:
+        """(batch, position, head, part)."""
+        return states.reshape(*states.shape[:-1], HEADS, -1)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        states = self.embedding(ids)
+        query, key, value = (self.heads(p(states)) for p in (self.query, self.key, self.value))
+        hidden = ids == PAD
+        mixed, weights = self.mix(query, key, value, hidden)
+        self.seen = weights[0].mean(0).mean(0)
+        return self.output(self.pooled(mixed.flatten(2), ids))  # type: ignore[no-any-return]
+
+    def mix(
+        self, query: Tensor, key: Tensor, value: Tensor, hidden: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Values mixed, (batch, position, head, part); and weights, (batch, head, query, key)."""
+        raise NotImplementedError
+
+
+class BatchFirst(SquareOfHeads):
+    """(batch * head, query, key)."""
+
+    def mix(
+        self, query: Tensor, key: Tensor, value: Tensor, hidden: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        n, length = hidden.shape
+        q, k, v = (x.transpose(1, 2).flatten(0, 1) for x in (query, key, value))
+        mask = hidden.repeat_interleave(HEADS, 0).unsqueeze(1)
+        weights = (q @ k.mT).masked_fill(mask, -1e9).softmax(-1)
+        return (weights @ v).view(n, HEADS, length, -1).transpose(1, 2), weights.view(
+            n, HEADS, length, length
+        )
+
+
+class HeadFirst(SquareOfHeads):
+    """(head * batch, query, key)."""
+
+    def mix(
+        self, query: Tensor, key: Tensor, value: Tensor, hidden: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        n, length = hidden.shape
+        q, k, v = (x.permute(2, 0, 1, 3).flatten(0, 1) for x in (query, key, value))
+        weights = (q @ k.mT).masked_fill(hidden.repeat(HEADS, 1).unsqueeze(1), -1e9).softmax(-1)
+        mixed = (weights @ v).view(HEADS, n, length, -1).permute(1, 2, 0, 3)
+        return mixed, weights.view(HEADS, n, length, length).transpose(0, 1)
+
+
+class HeadBeforeBatch(SquareOfHeads):
+    """(head, batch, query, key)."""
+
+    def mix(
+        self, query: Tensor, key: Tensor, value: Tensor, hidden: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        scores = torch.einsum("bqhd,bkhd->hbqk", query, key)
+        weights = scores.masked_fill(hidden[None, :, None], -1e9).softmax(-1)
+        return torch.einsum("hbqk,bkhd->bqhd", weights, value), weights.transpose(0, 1)
+
+
+class QueryBeforeHead(SquareOfHeads):
+    """(batch, query, head, key)."""
+
+    def mix(
+        self, query: Tensor, key: Tensor, value: Tensor, hidden: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        scores = torch.einsum("bqhd,bkhd->bqhk", query, key)
+        weights = scores.masked_fill(hidden[:, None, None], -1e9).softmax(-1)
+        return torch.einsum("bqhk,bkhd->bqhd", weights, value), weights.transpose(1, 2)
+
+
+class KeyBeforeQuery(SquareOfHeads):
+    """(batch, key, query, head), the softmax along the keys."""
+
+    def mix(
+        self, query: Tensor, key: Tensor, value: Tensor, hidden: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        scores = torch.einsum("bqhd,bkhd->bkqh", query, key)
+        weights = scores.masked_fill(hidden[:, :, None, None], -1e9).softmax(1)
+        return torch.einsum("bkqh,bkhd->bqhd", weights, value), weights.permute(0, 3, 2, 1)
+
+
+class Hops(Geometric):
+    """Five hops over the tokens, (batch, hop, key): as many as some texts have tokens."""
+
+    n_hops = 5
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hops = nn.Linear(HIDDEN, self.n_hops)
+        self.output = nn.Linear(HIDDEN * self.n_hops, 2)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        states = self.embedding(ids)
+        scores = self.hops(states.tanh()).mT * 2
+        weights = scores.masked_fill((ids == PAD).unsqueeze(1), -1e9).softmax(-1)
+        self.seen = weights[0].mean(0)
+        return self.output((weights @ states).flatten(1))  # type: ignore[no-any-return]
+
+
+class HopsInTheBatch(Hops):
+    """(batch * hop, key)."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        states = self.embedding(ids)
+        scores = (self.hops(states.tanh()).mT * 2).flatten(0, 1)
+        hidden = (ids == PAD).repeat_interleave(self.n_hops, 0)
+        weights = scores.masked_fill(hidden, -1e9).softmax(-1).view(len(ids), self.n_hops, -1)
+        self.seen = weights[0].mean(0)
+        return self.output((weights @ states).flatten(1))  # type: ignore[no-any-return]
+
+
+class PositionsFirst(Geometric):
+    """Time before batch: (key, batch), the softmax along the time."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        states = self.embedding(ids.T)
+        scores = self.score(states.tanh()).squeeze(-1) * 2
+        weights = scores.masked_fill(ids.T == PAD, -1e9).softmax(0)
+        self.seen = weights[:, 0]
+        return self.output((weights.unsqueeze(-1) * states).sum(0))  # type: ignore[no-any-return]
+
+
+class OwnMarkers(Geometric):
+    """Learnt tokens of the module's own, in front and behind, that are attended to as well."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.before, self.after = before, after
+
+    def forward(self, ids: Tensor) -> Tensor:
+        n = len(ids)
+        front, back = (self.cls.expand(n, k, -1) for k in (self.before, self.after))
+        states = torch.cat([front, self.embedding(ids), back], 1)
+        always = torch.ones(n, 1, dtype=torch.bool)
+        real = torch.cat(
+            [always.expand(n, self.before), ids != PAD, always.expand(n, self.after)], 1
+        )
+        weights = self.attend(states, real)
+        own = weights[0, self.before : self.before + ids.shape[1]]
+        self.seen = own / own.sum()
+        return self.output((weights.unsqueeze(-1) * states).sum(1))  # type: ignore[no-any-return]
+
+
+class Backwards(Geometric):
+    """Reads every text from its end; padding stays where it is."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        n = (ids != PAD).sum(1, keepdim=True)
+        index = torch.arange(ids.shape[1]).expand_as(ids)
+        turned = ids.gather(1, torch.where(index < n, n - 1 - index, index))
+        states = self.embedding(turned)
+        weights = self.attend(states, turned != PAD)
+        self.seen = weights[0, : int(n[0])].flip(0)
+        return self.output((weights.unsqueeze(-1) * states).sum(1))  # type: ignore[no-any-return]
+
+
+class Mirrored(Geometric):
+    """Turns the whole row round, padding and all."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        states = self.embedding(ids.flip(1))
+        weights = self.attend(states, ids.flip(1) != PAD)
+        self.seen = weights[0].flip(0)
+        return self.output((weights.unsqueeze(-1) * states).sum(1))  # type: ignore[no-any-return]
+
+
+class Rolled(Geometric):
+    """Every token's weight stands one column later, the last one's in the first."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        states = self.embedding(ids).roll(1, 1)
+        weights = self.attend(states, ids.roll(1, 1) != PAD)
+        return self.output((weights.unsqueeze(-1) * states).sum(1))  # type: ignore[no-any-return]
+
+
+class Sorting(Geometric):
+    """An LSTM over texts in the order of their lengths, put back at some point or other.
+
+    Args:
+        back: `states`: right behind the LSTM. `logits`: at the very end.
+        looks_up: `given`: the embedding is asked for the texts as they come. `sorted`: as sorted.
+    """
+
+    def __init__(self, back: str, looks_up: str) -> None:
+        super().__init__()
+        self.back, self.looks_up = back, looks_up
+        self.encoder = nn.LSTM(HIDDEN, HIDDEN // 2, bidirectional=True, batch_first=True)
+        with torch.no_grad():
+            for parameter in self.encoder.parameters():
+                parameter.mul_(3)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        lengths, order = (ids != PAD).sum(1).sort(descending=True)
+        sorted_ids = ids[order]
+        is_given = self.looks_up == "given"
+        embedded = self.embedding(ids)[order] if is_given else self.embedding(sorted_ids)
+        packed = pack_padded_sequence(embedded, lengths, batch_first=True)
+        states = pad_packed_sequence(self.encoder(packed)[0], batch_first=True)[0]
+        states = F.pad(states, (0, 0, 0, ids.shape[1] - states.shape[1]))
+        if self.back == "states":
+            states, sorted_ids = states[order.argsort()], ids
+        weights = self.attend(states, sorted_ids != PAD)
+        self.seen = weights[0]
+        logits = self.output((weights.unsqueeze(-1) * states).sum(1))
+        return logits if self.back == "states" else logits[order.argsort()]  # type: ignore[no-any-return]
+
+
+class TurnedBatch(Geometric):
+    """Works through the batch from its last text, and puts nothing back but the logits."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        turned = ids.flip(0)
+        states = self.embedding(turned)
+        weights = self.attend(states, turned != PAD)
+        self.seen = weights[-1]
+        return self.output((weights.unsqueeze(-1) * states).sum(1)).flip(0)  # type: ignore[no-any-return]
+
+
+class SeesPadding(Geometric):
+    """A convolution whose bias makes something of padding, next to a text's last token."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv1d(HIDDEN, HIDDEN, 3, padding=1)
+        self.padding = nn.Parameter(torch.ones(HIDDEN) * 2)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        states = torch.where((ids == PAD).unsqueeze(-1), self.padding, self.embedding(ids))
+        states = self.convolution(states.mT).mT
+        weights = self.attend(states, ids != PAD)
+        self.seen = weights[0]
+        return self.output((weights.unsqueeze(-1) * states).sum(1))  # type: ignore[no-any-return]
+
+
+RIGHT: dict[str, Callable[[], Geometric]] = {
+    "batch * head": BatchFirst,
+    "head * batch": HeadFirst,
+    "head before batch": HeadBeforeBatch,
+    "query before head": QueryBeforeHead,
+    "key before query": KeyBeforeQuery,
+    "hops": Hops,
+    "batch * hops": HopsInTheBatch,
+    "positions before batch": PositionsFirst,
+    "own class token": lambda: OwnMarkers(1, 0),
+    "sink behind": lambda: OwnMarkers(0, 1),
+    "two in front, one behind": lambda: OwnMarkers(2, 1),
+    "backwards": Backwards,
+    "mirrored": Mirrored,
+    "sorted, states put back": lambda: Sorting("states", "given"),
+    "sorted, logits put back": lambda: Sorting("logits", "given"),
+    "looked up sorted, states put back": lambda: Sorting("states", "sorted"),
+    "looked up sorted, logits put back": lambda: Sorting("logits", "sorted"),
+    "batch turned": TurnedBatch,
+    "sees padding": SeesPadding,
+}
+"""What is read right, together or one text at a time."""

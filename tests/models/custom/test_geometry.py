@@ -1,0 +1,112 @@
+"""Whose weight is it? Read right however a module lays its attention out, or refused."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from attn_audit.data.batching import length_batches
+from attn_audit.data.example import Example
+from attn_audit.engine.batch_limits import batch_limits
+from attn_audit.errors import UnsupportedModelError
+from attn_audit.models.base import Encoded
+from attn_audit.models.custom.model import CustomInterceptedModel
+from attn_audit.models.self_check import self_check
+from tests.models.custom.geometry import RIGHT, Geometric, Rolled, encode
+from tests.models.custom.toys import EXAMPLES, custom_of, model_of
+from tests.tiny import WORDS
+
+LENGTHS = (3, 5, 5, 2, 9, 5, 7, 3, 12, 5, 4, 2, 6, 5, 1, 8)
+TEXTS = [
+    Example(str(i), " ".join(WORDS[(7 * i + 5 * j) % len(WORDS)] for j in range(n)))
+    for i, n in enumerate(LENGTHS)
+]
+ALONE = {
+    "mirrored": "variants",
+    "sorted, states put back": "variants",
+    "looked up sorted, states put back": "variants",
+    "sorted, logits put back": "nothing",
+    "looked up sorted, logits put back": "nothing",
+    "batch turned": "nothing",
+    "sees padding": "variants",
+}
+"""What a batch of texts changes, and what may be computed together of one text."""
+
+
+@pytest.fixture(scope="module", params=RIGHT)
+def pair(request: pytest.FixtureRequest) -> tuple[str, Geometric, CustomInterceptedModel]:
+    module = RIGHT[request.param]()
+    return request.param, module, model_of(custom_of(module, encode, task="multiclass"))
+
+
+Pair = tuple[str, Geometric, CustomInterceptedModel]
+
+
+def batches(model: CustomInterceptedModel, size: int) -> list[list[Encoded]]:
+    """As an audit makes them, and in the order in which the texts come."""
+    encoded = model.encode(TEXTS)
+    limits = batch_limits(model, size)
+    sorted_ = length_batches([e.n_tokens for e in encoded], limits.n_examples, limits.n_tokens)
+    n = limits.n_examples
+    as_given = [list(range(i, min(i + n, len(encoded)))) for i in range(0, len(encoded), n)]
+    return [[encoded[i] for i in batch] for batch in (*sorted_, *as_given)]
+
+
+def truth(module: Geometric, item: Encoded) -> tuple[Tensor, Tensor]:
+    """A text's weights and logits, alone."""
+    with torch.no_grad():
+        logits = module(encode([item.example.text.split()]))
+    return module.seen[: item.n_units], logits[0] - logits[0, 0]
+
+
+@pytest.mark.parametrize("size", [1, 7, 16])
+def test_weights_are_those_of_the_text_alone_in_every_batch(pair: Pair, size: int) -> None:
+    _, module, model = pair
+    for items in batches(model, size):
+        batch = model.collate(items)
+        (reading,) = model.read(batch, [model.default_site])
+        mass = reading.mass.unsqueeze(-1)
+        shown = (reading.attention * mass).sum(1) / mass.sum(1)
+        for row, logits, item in zip(shown, reading.logits, items, strict=True):
+            weights, expected = truth(module, item)
+            assert torch.allclose(row[: item.n_units], weights, atol=1e-4)
+            assert torch.allclose(logits, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [7])
+def test_other_attention_reaches_the_text_that_it_is_given_to(pair: Pair, size: int) -> None:
+    _, _, model = pair
+    generator = torch.Generator().manual_seed(0)
+    for items in batches(model, size)[:3]:
+        batch = model.collate(items)
+        (reading,) = model.read(batch, [model.default_site])
+        shape = (len(items), 24, *reading.admissible.shape[1:])
+        draws = torch.rand(shape, generator=generator) * reading.admissible.unsqueeze(1)
+        draws /= draws.sum(-1, keepdim=True).clamp_min(1e-9)
+        found = reading.replay(draws)
+        for i, item in enumerate(items[:2]):
+            (alone,) = model.read(model.collate([item]), [model.default_site])
+            for variant in (0, 11, 23):
+                own = draws[i : i + 1, variant : variant + 1, reading.row_mask[i], : item.n_units]
+                expected = alone.replay(own[:, :, : alone.attention.shape[1]])
+                assert torch.allclose(found[i, variant], expected[0, 0], atol=1e-4)
+
+
+def test_only_what_a_batch_changes_is_audited_one_text_at_a_time(pair: Pair) -> None:
+    name, _, model = pair
+    findings = model.describe().findings
+    assert findings is not None
+    assert findings.sharing == ALONE.get(name, "texts")
+    assert (findings.not_shared_because is not None) == (name in ALONE)
+    assert findings.no_gradient_because is None
+
+
+def test_the_self_check_passes_and_says_that_places_were_tried(pair: Pair) -> None:
+    name, _, model = pair
+    checks = self_check(model, model.encode(EXAMPLES), model.default_site)
+    is_told = checks[-1].name == "changing a token moves its own weight most"
+    assert is_told == (name != "sees padding")  # neighbours move as much there
+
+
+def test_columns_that_are_no_order_of_the_tokens_are_refused() -> None:
+    with pytest.raises(UnsupportedModelError, match="do not stand for the tokens in their order"):
+        model_of(custom_of(Rolled(), encode, task="multiclass"))
