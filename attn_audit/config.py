@@ -121,6 +121,8 @@ class AuditSettings(BaseModel):
     label_field: str = "label"
     labels_field: str = "labels"
     candidates_field: str = "candidates"
+    quoting: Literal["auto", "none", "csv"] = "auto"
+    """Whether cells of CSV and TSV are quoted; `auto`: CSV is, TSV if the whole file says so."""
     max_unpacked_mb: Annotated[int, Field(ge=1, strict=True)] | None = None
     """How much a packed data file may hold; None: what is likely for its size."""
     label_map: Annotated[dict[str, str], BeforeValidator(_pairs)] = Field(default_factory=dict)

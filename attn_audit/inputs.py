@@ -90,6 +90,7 @@ class AuditedData:
             fields=FieldNames(**settings.fields),
             label_map=settings.label_map,
             max_unpacked_mb=settings.max_unpacked_mb,
+            quoting=settings.quoting,
         )
         found = resolve(source)
         return AuditedData(

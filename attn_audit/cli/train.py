@@ -43,6 +43,7 @@ def train(
     batch_size: options.BatchSize = 32,
     learning_rate: options.LearningRate = 1e-3,
     weight_decay: options.WeightDecay = 1e-5,
+    quoting: options.QuotingName = None,
     label_map: options.LabelMap = None,
     text_field: options.TextField = None,
     text_pair_field: options.TextPairField = None,
@@ -97,6 +98,7 @@ def train(
             train_split,
             FieldNames(**{role: name for role, name in names.items() if name is not None}),
             {} if label_map is None else parse_label_map(label_map),
+            quoting=quoting or "auto",
         )
         _set_threads(threads)
         model, notes = _train(settings, source, dev_split, device or "auto", quiet=quiet)

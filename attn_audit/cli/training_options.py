@@ -89,6 +89,7 @@ DevSplit = Annotated[
         "dev-split", _DATA, "Split that decides when to stop. (default: dev, or a tenth held out)"
     ),
 ]
+QuotingName = Annotated[Literal["auto", "none", "csv"] | None, shared("quoting")]
 LabelMap = Annotated[str | None, shared("label_map")]
 TextField = Annotated[str | None, shared("text_field")]
 TextPairField = Annotated[str | None, shared("text_pair_field")]

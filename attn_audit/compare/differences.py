@@ -93,7 +93,7 @@ def of_data(base: Report, new: Report) -> Iterator[Difference]:
         yield from _differing("data sha256", base.data.sha256[:12], new.data.sha256[:12])
     for name in ("n_examples", "limit"):
         yield from _differing(name, getattr(base.data, name), getattr(new.data, name))
-    for name in ("seed", "fields", "label_map"):
+    for name in ("seed", "fields", "label_map", "quoting"):
         yield from _differing(name, getattr(base.settings, name), getattr(new.settings, name))
 
 

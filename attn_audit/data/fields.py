@@ -34,6 +34,17 @@ class FieldNames:
         ours = {getattr(self, role) for role in ROLES}
         return [name for name in names if name in ours]
 
+    @property
+    def of_one_label(self) -> str | None:
+        """The field of one label; None where its name was given to the field of several."""
+        is_given_away = self.labels == self.label == "label"
+        return None if is_given_away else self.label
+
+    @property
+    def of_several_labels(self) -> str | None:
+        """The field of several labels; None where its name was given to the field of one."""
+        return None if self.labels == self.of_one_label else self.labels
+
     def renamed(self) -> dict[str, str]:
         """The optional fields that were given another name, by role."""
         names = {role: getattr(self, role) for role in ROLES if role != "text"}

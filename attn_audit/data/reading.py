@@ -46,7 +46,7 @@ def read_examples(source: DataSource) -> Iterator[Example]:
         RowError: A row is wrong; names file and line.
     """
     found = resolve(source)
-    rows = _rows(found, source.fields, source.max_unpacked_mb)
+    rows = _rows(found, source)
     return examples_of(rows, found.name, source.fields, source.label_map)
 
 
@@ -73,28 +73,26 @@ def fingerprint(found: ResolvedSource) -> str | None:
             return None
 
 
-def _rows(found: ResolvedSource, fields: FieldNames, max_mb: int | None) -> Iterator[Row]:
+def _rows(found: ResolvedSource, source: DataSource) -> Iterator[Row]:
     match found.kind:
         case SourceKind.FILE:
-            return _rows_of_file(located(found.location), found.name, fields, max_mb)
+            return _rows_of_file(located(found.location), found.name, source)
         case SourceKind.SAVED:
-            return hub_rows(load_saved(found.location), found.name, fields)
+            return hub_rows(load_saved(found.location), found.name, source.fields)
         case SourceKind.HUB:
             dataset = load_from_hub(found.location, found.split or "test")
-            return hub_rows(dataset, found.name, fields)
+            return hub_rows(dataset, found.name, source.fields)
         case SourceKind.STANDARD_INPUT:
             return jsonl_rows(None, found.name)
 
 
-def _rows_of_file(
-    path: AnyPath, name: str, fields: FieldNames, max_mb: int | None
-) -> Iterator[Row]:
+def _rows_of_file(path: AnyPath, name: str, source: DataSource) -> Iterator[Row]:
     match (suffix_of(path) or "").removesuffix(".gz"):
         case ".csv":
-            return table_rows(path, name, ",", fields, max_mb)
+            return table_rows(path, name, ",", source)
         case ".tsv":
-            return table_rows(path, name, "\t", fields, max_mb)
+            return table_rows(path, name, "\t", source)
         case ".parquet":
-            return parquet_rows(path, name, fields)
+            return parquet_rows(path, name, source.fields)
         case _:
-            return jsonl_rows(path, name, max_mb)
+            return jsonl_rows(path, name, source.max_unpacked_mb)

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 from attn_audit.data.fields import FieldNames
+
+Quoting = Literal["auto", "none", "csv"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,8 @@ class DataSource:
     """New names of labels, applied to gold labels and candidates; others keep their own."""
     max_unpacked_mb: int | None = None
     """How much a packed file may hold; None: what is likely for its size."""
+    quoting: Quoting = "auto"
+    """Whether cells of a table are quoted; `auto`: in CSV, and in TSV if the whole file says so."""
 
 
 class SourceKind(StrEnum):

@@ -47,6 +47,7 @@ def describe_settings(
     return Settings(
         fields=settings.fields,
         label_map=settings.label_map,
+        quoting=settings.quoting,
         checks=tuple(check.id for check in checks),
         measures=settings.measures,
         epsilon=epsilon_for(settings, model),

@@ -80,6 +80,8 @@ class Settings(Value):
     """What the data's fields are called, by what they are."""
     label_map: dict[str, str]
     """New names of the data's labels."""
+    quoting: Literal["auto", "none", "csv"] = "auto"
+    """Whether cells of a table were taken for quoted."""
     checks: tuple[str, ...]
     measures: tuple[str, ...]
     epsilon: float

@@ -10,7 +10,7 @@ from attn_audit.results.report import Report
 
 _AS_STORED = (
     "checks", "measures", "epsilon", "permutations", "method", "iterations", "restarts", "layer",
-    "rows", "unit", "max_length", "revision", "seed", "batch_size", "threads",
+    "rows", "quoting", "unit", "max_length", "revision", "seed", "batch_size", "threads",
 )  # fmt: skip
 _HUB = "HuggingFace"
 

@@ -74,3 +74,13 @@ def test_what_is_missing_is_said(attn_audit: AttnAudit, words: list[str], messag
     outcome = attn_audit("verify", *words)
     assert outcome.exit_code == 2
     assert message in outcome.stderr
+
+
+def test_cells_are_read_as_they_were(attn_audit: AttnAudit, model: Path) -> None:
+    Path("data.tsv").write_text('text\tlabel\n"w5 w6 w7"\tlabel0\n"w8 w9 w10"\tlabel1\n')
+    words = ("audit", model, "data.tsv", "--output", "r.json", "--records", "r.jsonl", "--quiet")
+    assert attn_audit(*words, "--quoting", "csv").exit_code == 0
+    first = json.loads(Path("r.jsonl").read_text().splitlines()[0])
+    assert first["units"] == ["w5", "w6", "w7"]
+    outcome = attn_audit("verify", "r.json", model, "data.tsv")
+    assert outcome.exit_code == 0, outcome.stderr

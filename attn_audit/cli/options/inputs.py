@@ -1,7 +1,7 @@
 """Options that say what is audited: the model, the data, and what the data's fields are called."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -51,6 +51,15 @@ INPUTS: dict[str, Any] = {
     "limit": Annotated[
         int | None,
         option("--limit", panel=WHAT, metavar="N", help="Audit a random sample of N examples."),
+    ],
+    "quoting": Annotated[
+        Literal["auto", "none", "csv"] | None,
+        option(
+            "--quoting",
+            panel=WHAT,
+            help="Whether cells of a table are quoted. (default: in CSV, and in TSV if the whole "
+            "file says so)",
+        ),
     ],
     "max_unpacked_mb": Annotated[
         int | None,

@@ -5,13 +5,15 @@ import pytest
 
 from attn_audit.data.example import Example
 from attn_audit.data.reading import DataSource, FieldNames, read_examples
+from attn_audit.data.source import Quoting
 from attn_audit.errors import RowError, UnreadableDataError
 
 Write = Callable[[str, str | bytes], Path]
 
 
-def read(path: Path, **names: str) -> list[Example]:
-    return list(read_examples(DataSource(str(path), fields=FieldNames(**names))))
+def read(path: Path, quoting: Quoting = "auto", **names: str) -> list[Example]:
+    source = DataSource(str(path), fields=FieldNames(**names), quoting=quoting)
+    return list(read_examples(source))
 
 
 def test_reads_quoted_cells_with_commas_marks_and_line_ends(write: Write) -> None:
@@ -85,7 +87,7 @@ def test_names_the_row_whose_quotation_marks_do_not_pair(write: Write, content: 
 
 def test_shows_no_bare_tab_in_a_message(write: Write) -> None:
     with pytest.raises(RowError) as caught:
-        read(write("test.tsv", 'text\tlabel\n"a" b\tc\n'))
+        read(write("test.tsv", 'text\tlabel\n"a" b\tc\n'), "csv")
     assert caught.value.message.isprintable()
 
 
@@ -104,3 +106,64 @@ def test_names_the_line_of_invalid_utf8_and_of_nul(write: Write) -> None:
         read(write("test.csv", b"text\nfilm\xe9\n"))
     with pytest.raises(RowError, match=r"test.csv:3: NUL bytes"):
         read(write("test.csv", b"text\nfilm\n\0\n"))
+
+
+def test_a_list_is_read_from_the_field_that_is_said_to_hold_one(write: Write) -> None:
+    (example,) = read(write("test.csv", "text,label\na film,joy|love\n"), labels="label")
+    assert example.labels == ("joy", "love")
+
+
+@pytest.mark.parametrize(
+    ("content", "quoting", "texts"),
+    [
+        ('text\tlabel\n"Great" film\t1\n', "auto", ['"Great" film']),
+        ('text\tlabel\n"Great" film\t1\n', "none", ['"Great" film']),
+        ('text\tlabel\n"Great film"\t1\n', "auto", ['"Great film"']),
+        ('text\tlabel\n"Great film"\t1\n', "csv", ["Great film"]),
+        ('text,label\n"Great, film",1\n', "auto", ["Great, film"]),
+        ('text,label\n"Great" film,1\n', "none", ['"Great" film']),
+    ],
+)
+def test_quoting_is_chosen(write: Write, content: str, quoting: Quoting, texts: list[str]) -> None:
+    path = write("test.tsv" if "\t" in content else "test.csv", content)
+    assert [example.text for example in read(path, quoting)] == texts
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "quoting", "hint"),
+    [
+        ("test.csv", 'text,label\n"Great" film,1\n', "auto", "--quoting none"),
+        ("test.csv", 'text,label\n"Great film,1\nbad,0\n', "auto", "--quoting none"),
+        ("test.csv", "text,label\na, b,1\n", "none", "--quoting csv"),
+        ("test.tsv", 'text\tlabel\n"a\tb\nc"\td" e\t1\n', "auto", "--quoting csv"),
+    ],
+)
+def test_what_is_malformed_in_one_way_may_not_be_in_the_other(
+    write: Write, name: str, content: str, quoting: Quoting, hint: str
+) -> None:
+    with pytest.raises(RowError) as caught:
+        read(write(name, content), quoting)
+    assert hint in (caught.value.hint or "")
+
+
+def test_a_table_that_can_be_read_both_ways_is_refused(write: Write) -> None:
+    path = write("test.tsv", 'text\n"a film\nand more"\n')
+    with pytest.raises(UnreadableDataError, match="may quote cells of several lines") as caught:
+        read(path)
+    assert "--quoting csv or --quoting none" in (caught.value.hint or "")
+    assert [e.text for e in read(path, "none")] == ['"a film', 'and more"']
+    assert [e.text for e in read(path, "csv")] == ["a film\nand more"]
+
+
+def test_literal_quotation_marks_of_the_case_file(shared: Path) -> None:
+    examples = read(shared / "cases" / "data" / "literal_quotes.tsv")
+    assert [example.text for example in examples] == [
+        "a quiet garden",
+        '"The machine forgets every letter .',
+        "It follows the window .",
+        'Nobody repeats it ."',
+        "a boring committee",
+        "an ordinary argument",
+        "the end of the question",
+    ]
+    assert [example.labels for example in examples] == [(x,) for x in "0101010"]
