@@ -1,6 +1,8 @@
 """One labelled or unlabelled text of a data set."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from attn_audit.data.labelling import Labelling
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +26,10 @@ class Example:
 
     where: str = ""
     """File and line (`test.jsonl:17`) for messages."""
+
+    on: tuple[int, ...] | None = None
+    """Which places of a list of labels are 1, where the data set's lists may be multi-hot; whether
+    they are depends on how many labels the model has."""
+
+    labelling: Labelling = field(default=Labelling(), compare=False, repr=False)
+    """What the whole data set says of its labels."""

@@ -5,19 +5,21 @@ from dataclasses import dataclass, field
 
 from attn_audit.data.example import Example
 from attn_audit.data.fields import FieldNames, missing_field
+from attn_audit.data.gold import GoldLabels, Labels, LookAhead
 from attn_audit.data.identity import Identities
-from attn_audit.data.labels import NotALabelError, label_name, label_names
+from attn_audit.data.labelling import is_no_label
+from attn_audit.data.labels import NotALabelError, class_name, label_name
 from attn_audit.data.quoting import is_damaged, listed, quoted
 from attn_audit.data.rows import Row
 from attn_audit.errors import UnreadableDataError
 
-Labels = tuple[str, ...]
-
-HINT = "One label stands in the --label-field, a list of them in the --labels-field."
-
 
 def examples_of(
-    rows: Iterator[Row], name: str, fields: FieldNames, label_map: Mapping[str, str]
+    rows: Iterator[Row],
+    name: str,
+    fields: FieldNames,
+    label_map: Mapping[str, str],
+    look_ahead: LookAhead,
 ) -> Iterator[Example]:
     """The example that each row is.
 
@@ -26,6 +28,7 @@ def examples_of(
         name: What messages call the data set.
         fields: What its fields are called.
         label_map: New names of labels.
+        look_ahead: For where the rows to come say what a number means.
 
     Raises:
         RowError: A row lacks its text, contradicts itself, or has the id of an earlier one.
@@ -35,7 +38,7 @@ def examples_of(
     if first is None:
         raise UnreadableDataError(name, "it holds no examples")
     _require_renamed_fields(first, fields)
-    reader = _RowReader(fields, label_map)
+    reader = _RowReader(fields, GoldLabels.of(first, fields, label_map, look_ahead))
     yield reader.example(first)
     for row in rows:
         yield reader.example(row)
@@ -51,17 +54,18 @@ def _require_renamed_fields(row: Row, fields: FieldNames) -> None:
 @dataclass(frozen=True, slots=True)
 class _RowReader:
     fields: FieldNames
-    label_map: Mapping[str, str]
+    gold: GoldLabels
     identities: Identities = field(default_factory=Identities)
 
     def example(self, row: Row) -> Example:
         text = self._text(row)
         text_pair = _string(row, self.fields.text_pair)
-        labels = self._labels(row)
+        labels, on = self.gold.of_row(row)
         candidates = self._candidates(row)
-        _require_admissible(row, labels, candidates)
-        name = self._id(row, text, text_pair)
-        return Example(name, text, text_pair, labels, candidates, row.where)
+        if on is None:
+            _require_admissible(row, labels, candidates)
+        name, labelling = self._id(row, text, text_pair), self.gold.labelling
+        return Example(name, text, text_pair, labels, candidates, row.where, on, labelling)
 
     def _text(self, row: Row) -> str:
         if self.fields.text not in row.names:
@@ -73,7 +77,7 @@ class _RowReader:
         return text
 
     def _id(self, row: Row, text: str, text_pair: str | None) -> str:
-        value = row.values.get(self.fields.id)
+        value = _value(row, self.fields.id)
         if value is None:
             return self.identities.derive(text, text_pair, row)
         try:
@@ -81,33 +85,27 @@ class _RowReader:
         except NotALabelError as error:
             raise row.error(f"{quoted(self.fields.id)} {error}") from error
 
-    def _labels(self, row: Row) -> Labels | None:
-        one, several = row.values.get(self.fields.label), row.values.get(self.fields.labels)
-        if self.fields.label == self.fields.labels:
-            several = None
-        if one is not None and several is not None:
-            both = f"{quoted(self.fields.label)} and {quoted(self.fields.labels)}"
-            raise row.error(f"row has both {both}", hint="Keep one of them.")
-        if one is not None:
-            return self._names(row, self.fields.label, [one])
-        return self._names(row, self.fields.labels, several)
-
     def _candidates(self, row: Row) -> Labels | None:
         values = row.values.get(self.fields.candidates)
-        names = self._names(row, self.fields.candidates, values)
+        names = self.gold.names(row, self.fields.candidates, values)
         if names == ():
             raise row.error(f"{quoted(self.fields.candidates)} is empty")
         return names
 
-    def _names(self, row: Row, field_name: str, values: object) -> Labels | None:
-        try:
-            return None if values is None else label_names(values, self.label_map)
-        except NotALabelError as error:
-            raise row.error(f"{quoted(field_name)} {error}", hint=HINT) from error
+
+def _value(row: Row, name: str) -> object:
+    """What stands in a field, the number of a class by its name."""
+    value, classes = row.values.get(name), row.classes.get(name, ())
+    if classes and is_no_label(value):
+        return None
+    try:
+        return class_name(value, classes)
+    except NotALabelError as error:
+        raise row.error(f"{quoted(name)} {error}", hint=error.hint) from error
 
 
 def _string(row: Row, name: str) -> str | None:
-    value = row.values.get(name)
+    value = _value(row, name)
     if value is None:
         return None
     if not isinstance(value, str):

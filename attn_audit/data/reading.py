@@ -1,14 +1,16 @@
 """Examples out of any data set, one at a time. The door to this folder."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from attn_audit.data.example import Example
 from attn_audit.data.examples import examples_of
 from attn_audit.data.fields import FieldNames
 from attn_audit.data.formats.hub import hub_fingerprint, hub_rows, load_from_hub, load_saved
-from attn_audit.data.formats.jsonl import jsonl_rows
+from attn_audit.data.formats.jsonl import StandardInput, jsonl_rows
 from attn_audit.data.formats.parquet import parquet_rows
 from attn_audit.data.formats.tables import table_rows
+from attn_audit.data.gold import LookAhead
 from attn_audit.data.locating import resolve, sha256_of_file, suffix_of
 from attn_audit.data.rows import Row
 from attn_audit.data.sampling import sample_examples
@@ -46,8 +48,8 @@ def read_examples(source: DataSource) -> Iterator[Example]:
         RowError: A row is wrong; names file and line.
     """
     found = resolve(source)
-    rows = _rows(found, source)
-    return examples_of(rows, found.name, source.fields, source.label_map)
+    rows, look_ahead = _rows(found, source)
+    return examples_of(rows, found.name, source.fields, source.label_map, look_ahead)
 
 
 def fingerprint(found: ResolvedSource) -> str | None:
@@ -73,17 +75,23 @@ def fingerprint(found: ResolvedSource) -> str | None:
             return None
 
 
-def _rows(found: ResolvedSource, source: DataSource) -> Iterator[Row]:
-    match found.kind:
-        case SourceKind.FILE:
-            return _rows_of_file(located(found.location), found.name, source)
-        case SourceKind.SAVED:
-            return hub_rows(load_saved(found.location), found.name, source.fields)
-        case SourceKind.HUB:
-            dataset = load_from_hub(found.location, found.split or "test")
-            return hub_rows(dataset, found.name, source.fields)
-        case SourceKind.STANDARD_INPUT:
-            return jsonl_rows(None, found.name)
+def _rows(found: ResolvedSource, source: DataSource) -> tuple[Iterator[Row], LookAhead]:
+    """The rows, and a way to read them before their turn."""
+    if found.kind is SourceKind.STANDARD_INPUT:
+        stream = StandardInput(found.name)
+        return stream.rows(), stream.rows_behind
+    from_the_beginning = _reader(found, source)
+    return from_the_beginning(), lambda _: from_the_beginning()
+
+
+def _reader(found: ResolvedSource, source: DataSource) -> Callable[[], Iterator[Row]]:
+    if found.kind is SourceKind.FILE:
+        return partial(_rows_of_file, located(found.location), found.name, source)
+    if found.kind is SourceKind.SAVED:
+        dataset = load_saved(found.location)
+    else:
+        dataset = load_from_hub(found.location, found.split or "test")
+    return partial(hub_rows, dataset, found.name, source.fields)
 
 
 def _rows_of_file(path: AnyPath, name: str, source: DataSource) -> Iterator[Row]:

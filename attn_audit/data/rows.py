@@ -1,7 +1,7 @@
 """One row of a data set, as every format gives it."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from attn_audit.errors import RowError
 
@@ -18,6 +18,8 @@ class Row:
     number: int
     """The line in a text file, the row in a table; both from 1."""
     counted_in: str = "line"
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What the file calls the classes that the numbers in a field stand for, by field."""
 
     @property
     def where(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from attn_audit.data.example import Example
+from attn_audit.data.labelling import NO_LABEL
 from attn_audit.data.quoting import listed
 from attn_audit.errors import IncompatibleDataError
 from attn_audit.models.task import Task, TaskKind
@@ -24,15 +25,18 @@ def match_labels(task: Task, examples: Sequence[Example]) -> list[Example]:
 
     A name stands for the label that is spelled so; else for the one that is spelled so in other
     case, where there is one such; else, if it is a number or `LABEL_` and a number, for the label
-    of that index. Candidates mean something to a softmax only and stay as they are elsewhere.
+    of that index. The name of a class stands for the label of its number only where the model's
+    labels have no names (`LABEL_0`, `LABEL_1`) and are as many. -1 in a data set is no label,
+    unless the model has one of that name. Candidates mean something to a softmax only and stay as
+    they are elsewhere.
 
     Args:
         task: The model's.
         examples: Labelled or not; messages list the labels of them all.
 
     Raises:
-        IncompatibleDataError: An unknown label or candidate, or not exactly one label where the
-            model gives one.
+        IncompatibleDataError: An unknown label or candidate, not exactly one label where the model
+            gives one, or labels that stand where they are not read.
     """
     return [_matched(task, example, examples) for example in examples]
 
@@ -50,14 +54,7 @@ def allowed_labels(task: Task, example: Example) -> tuple[bool, ...] | None:
 
 
 def _matched(task: Task, example: Example, examples: Sequence[Example]) -> Example:
-    labels, candidates = example.labels, example.candidates
-    if labels is not None:
-        seen = (label for each in examples for label in each.labels or ())
-        labels = _names(task, example, "label", labels, seen)
-        if task.kind is not TaskKind.MULTILABEL and len(labels) != 1:
-            raise IncompatibleDataError(
-                place(example), f"{len(labels)} labels, and the model gives exactly one"
-            )
+    labels, candidates = _labels(task, example, examples), example.candidates
     if candidates is not None and task.is_softmax:
         seen = (label for each in examples for label in each.candidates or ())
         candidates = _names(task, example, "candidate", candidates, seen)
@@ -66,10 +63,95 @@ def _matched(task: Task, example: Example, examples: Sequence[Example]) -> Examp
     return replace(example, labels=labels, candidates=candidates)
 
 
+def _labels(task: Task, example: Example, examples: Sequence[Example]) -> tuple[str, ...] | None:
+    if example.labels is None:
+        _require_no_label_columns(task, example)
+        return None
+    if says_no_label(example) and _own_name(task, NO_LABEL) is None:
+        _require_no_scale(task, example)
+        return None
+    labels = multi_hot_labels(example, len(task.labels))
+    if labels is None:
+        seen = (label for each in examples for label in each.labels or ())
+        labels = _names(task, example, "label", example.labels, seen)
+    else:
+        named = zip(example.on or (), labels, strict=True)
+        labels = tuple(
+            dict.fromkeys(_label_of_place(task, example, index, name) for index, name in named)
+        )
+    if task.kind is not TaskKind.MULTILABEL and len(labels) != 1:
+        raise IncompatibleDataError(
+            place(example), f"{len(labels)} labels, and the model gives exactly one"
+        )
+    return labels
+
+
+def says_no_label(example: Example) -> bool:
+    """Whether the label is -1 in a data set, which is how data sets say that there is none."""
+    return example.labels == (NO_LABEL,) and example.labelling.signs is not None
+
+
+def multi_hot_labels(example: Example, n_labels: int) -> tuple[str | None, ...] | None:
+    """What the data calls the labels that are on, None for one that it gives no name.
+
+    Args:
+        example: With labels.
+        n_labels: How many labels there are.
+
+    Returns:
+        None where the labels are no multi-hot list.
+
+    Raises:
+        IncompatibleDataError: They can be nothing else, and are a list for more or fewer labels.
+    """
+    places = example.labelling.places
+    if example.on is None or len(places) != n_labels:
+        if example.on is not None and example.labelling.is_multi_hot:
+            raise IncompatibleDataError(
+                place(example),
+                f"its labels are a list of {len(places)} zeros and ones, one for each label, and "
+                f"there are {n_labels} labels",
+            )
+        return None
+    return tuple(places[index] for index in example.on)
+
+
+def _label_of_place(task: Task, example: Example, index: int, name: str | None) -> str:
+    if name is None:
+        return task.labels[index]
+    return _names(task, example, "label", (name,), (n for n in example.labelling.places if n))[0]
+
+
+def _require_no_label_columns(task: Task, example: Example) -> None:
+    """Refuse labels in fields of their own, which would silently not be there."""
+    columns = {name.casefold(): name for name in example.labelling.columns}
+    found = [columns[label.casefold()] for label in task.labels if label.casefold() in columns]
+    if len(found) > 1:
+        raise IncompatibleDataError(
+            place(example),
+            f"the data has no field of labels, but fields called as labels of the model "
+            f"are: {listed(found)}",
+            hint="Put the labels of a text into one field: `label`, or a list of them in `labels`.",
+        )
+
+
+def _require_no_scale(task: Task, example: Example) -> None:
+    """Refuse to take -1 for no label where it may be the name of a class as well."""
+    signs = example.labelling.signs or ()
+    if len(signs) == len(task.labels):
+        raise IncompatibleDataError(
+            place(example),
+            f"its label is -1, which says that there is none; but the data's labels are "
+            f"{listed(sorted(signs, key=int))}, as many as the model has",
+            hint="If -1 is a class, name it: --label-map -1=NAME,... If not, leave the label out.",
+        )
+
+
 def _names(
     task: Task, example: Example, what: str, given: Sequence[str], seen: Iterable[str]
 ) -> tuple[str, ...]:
-    names = {text: _own_name(task, text) for text in given}
+    classes = example.labelling.classes
+    names = {text: _own_name(task, text, classes) for text in given}
     unknown = next((text for text, name in names.items() if name is None), None)
     if unknown is not None:
         raise IncompatibleDataError(
@@ -83,17 +165,35 @@ def _names(
 
 
 @lru_cache(maxsize=4096)
-def _own_name(task: Task, text: str) -> str | None:
+def _own_name(task: Task, text: str, classes: tuple[str, ...] = ()) -> str | None:
     """What the model calls the label that a data set calls `text`; None if it has none such."""
     if text in task.labels:
         return text
     same = [label for label in task.labels if label.casefold() == text.casefold()]
     if len(same) == 1:
         return same[0]
-    match = _INDEX.fullmatch(text)
-    if match is None or int(match[1]) >= len(task.labels) or not _is_numbered_by_index(task):
+    index = _index_of(text) if text not in classes else _index_of_class(task, text, classes)
+    if index is None or index >= len(task.labels) or not _is_numbered_by_index(task):
         return None
-    return task.labels[int(match[1])]
+    return task.labels[index]
+
+
+def _index_of(text: str) -> int | None:
+    match = _INDEX.fullmatch(text)
+    return None if match is None else int(match[1])
+
+
+def _index_of_class(task: Task, text: str, classes: tuple[str, ...]) -> int | None:
+    """The number of a class, where the data or the model has nothing but numbers for names."""
+    model_has_none = _are_numbers(task.labels) and len(task.labels) == len(classes)
+    is_partly_the_models = any(name in task.labels for name in classes)
+    if _are_numbers(classes) or (model_has_none and not is_partly_the_models):
+        return classes.index(text)
+    return None
+
+
+def _are_numbers(names: Sequence[str]) -> bool:
+    return all(_index_of(name) == index for index, name in enumerate(names))
 
 
 @lru_cache(maxsize=16)

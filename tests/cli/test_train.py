@@ -134,3 +134,67 @@ def test_flags_offer_every_choice_and_the_same_defaults() -> None:
     flags = inspect.signature(train).parameters
     for name, value in TrainingSettings().plain().items():
         assert flags[name].default == value
+
+
+def write_lists(file: Path, lists: list[list[float]], n: int = 12) -> Path:
+    rows = [{"text": f"a film {i}", "labels": lists[i % len(lists)]} for i in range(n)]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("lists", "labels"),
+    [
+        ([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0]], ("0", "1", "2")),
+        ([[1, 0], [0, 1]], ("0", "1")),
+        ([[0], [0, 2]], ("0", "2")),
+    ],
+)
+def test_multi_hot_lists_make_as_many_labels_as_they_have_places(
+    run: Run, tmp_path: Path, lists: list[list[float]], labels: tuple[str, ...]
+) -> None:
+    write_lists(tmp_path / "train.jsonl", lists)
+    write_lists(tmp_path / "dev.jsonl", lists)
+    result = run(tmp_path, "--output", tmp_path / "model.pt", *SMALL)
+    assert result.exit_code == 0, result.output
+    header, _ = read_checkpoint(tmp_path / "model.pt")
+    assert (header.task, header.labels) == (TaskKind.MULTILABEL, labels)
+
+
+def test_one_hot_lists_are_classes_where_the_user_says_so(run: Run, tmp_path: Path) -> None:
+    write_lists(tmp_path / "train.jsonl", [[1, 0], [0, 1]])
+    write_lists(tmp_path / "dev.jsonl", [[1, 0], [0, 1]])
+    result = run(tmp_path, "--task", "binary", "--output", tmp_path / "model.pt", *SMALL)
+    assert result.exit_code == 0, result.output
+    header, _ = read_checkpoint(tmp_path / "model.pt")
+    assert (header.task, header.labels) == (TaskKind.BINARY, ("0", "1"))
+
+
+def test_the_dev_split_has_lists_for_the_same_labels(run: Run, tmp_path: Path) -> None:
+    write_lists(tmp_path / "train.jsonl", [[1, 1, 0]])
+    write_lists(tmp_path / "dev.jsonl", [[1, 1, 0, 0]])
+    result = run(tmp_path, "--output", tmp_path / "model.pt", *SMALL)
+    assert result.exit_code != 0
+    assert "dev.jsonl:1" in str(result.exception) + result.output
+
+
+def test_training_takes_minus_one_for_no_label_and_says_how_to_name_it(
+    run: Run, tmp_path: Path
+) -> None:
+    for split in ("train", "dev"):
+        rows = [{"text": f"a film {i}", "label": (-1) ** i} for i in range(12)]
+        (tmp_path / f"{split}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    words = (tmp_path, "--output", tmp_path / "model.pt", *SMALL)
+    result = run(*words)
+    assert "train.jsonl:2: its label is -1" in str(result.exception) + result.output
+    assert "--label-map -1=NAME" in result.output
+    assert run(*words, "--label-map", "-1=bad,1=good").exit_code == 0
+
+
+def test_training_reads_a_table_as_it_is_told(run: Run, tmp_path: Path) -> None:
+    for split in ("train", "dev"):
+        content = "text,label\n" + '"Great" film,good\n"Bad" film,bad\n' * 6
+        (tmp_path / f"{split}.csv").write_text(content)
+    words = (tmp_path, "--output", tmp_path / "model.pt", *SMALL)
+    assert "--quoting none" in run(*words).output
+    assert run(*words, "--quoting", "none").exit_code == 0

@@ -7,14 +7,13 @@ from logging import ERROR
 from typing import Any
 
 from attn_audit.data.fields import FieldNames
+from attn_audit.data.formats.features import classes_of
 from attn_audit.data.quoting import one_line
 from attn_audit.data.rows import Row
 from attn_audit.errors import UnreadableDataError
 
 Dataset = Any
 """A `datasets.Dataset` in map mode; the library has no types."""
-
-Naming = Callable[[Any], object]
 
 PATIENCE = 10.0
 """Seconds to wait for the hub's first answer."""
@@ -53,7 +52,7 @@ def load_saved(folder: str) -> Dataset:
 
 
 def hub_rows(dataset: Dataset, name: str, fields: FieldNames) -> Iterator[Row]:
-    """The rows of a data set, class numbers as the names they stand for.
+    """The rows of a data set.
 
     Args:
         dataset: The data set.
@@ -65,10 +64,9 @@ def hub_rows(dataset: Dataset, name: str, fields: FieldNames) -> Iterator[Row]:
     """
     names: list[str] = list(dataset.column_names)
     columns = fields.wanted(names, name)
-    naming = {column: _naming(dataset.features[column]) for column in columns}
+    classes = classes_of(dataset.features.to_dict())
     for number, row in enumerate(dataset.with_format(None).select_columns(columns), start=1):
-        values = {column: naming[column](row[column]) for column in columns}
-        yield Row(values, names, name, number, "row")
+        yield Row(row, names, name, number, "row", classes)
 
 
 def hub_fingerprint(dataset: Dataset) -> str | None:
@@ -111,18 +109,6 @@ def _from_cache_alone() -> Iterator[None]:
         yield
     finally:
         constants.HF_HUB_OFFLINE, config.HF_HUB_OFFLINE = before
-
-
-def _naming(feature: Any) -> Naming:
-    """What turns a column's values into names; -1 is how data sets write that there is no label."""
-    from datasets import ClassLabel
-
-    if isinstance(feature, ClassLabel):
-        return lambda value: feature.int2str(value) if value is not None and value >= 0 else None
-    items = feature[0] if isinstance(feature, list) else getattr(feature, "feature", None)
-    if isinstance(items, ClassLabel):
-        return lambda values: None if values is None else items.int2str(values)
-    return lambda value: value
 
 
 @contextmanager

@@ -1,9 +1,9 @@
 """JSON Lines: one object a line."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from attn_audit.data.formats.lines import decoded_lines
+from attn_audit.data.formats.lines import KeptLines, decoded_lines
 from attn_audit.data.quoting import quoted
 from attn_audit.data.rows import Row, line_of
 from attn_audit.errors import RowError
@@ -12,13 +12,11 @@ from attn_audit.locations import AnyPath
 HINT = 'Every line must be one JSON object: {"text": ..., "label": ...}.'
 
 
-def jsonl_rows(
-    path: AnyPath | None, name: str, max_unpacked_mb: int | None = None
-) -> Iterator[Row]:
+def jsonl_rows(path: AnyPath, name: str, max_unpacked_mb: int | None = None) -> Iterator[Row]:
     """The objects of a JSON Lines file; blank lines are counted and skipped.
 
     Args:
-        path: The file, perhaps gzipped; None for standard input.
+        path: The file, perhaps gzipped.
         name: What messages call it.
         max_unpacked_mb: How much a packed file may hold; None: what is likely for its size.
 
@@ -26,7 +24,27 @@ def jsonl_rows(
         RowError: A line is not UTF-8, not JSON, or not an object.
         UnreadableDataError: The file cannot be read.
     """
-    for number, line in enumerate(decoded_lines(path, name, max_unpacked_mb), start=1):
+    return _rows(decoded_lines(path, name, max_unpacked_mb), name)
+
+
+class StandardInput:
+    """The objects on standard input, some of them looked at before their turn."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._lines = name, KeptLines(decoded_lines(None, name))
+
+    def rows(self) -> Iterator[Row]:
+        """One after the other, as `jsonl_rows`."""
+        return _rows(self._lines, self._name)
+
+    def rows_behind(self, row: Row) -> Iterator[Row]:
+        """The row that was given last, and those that will be."""
+        yield row
+        yield from _rows(self._lines.ahead(), self._name, row.number + 1)
+
+
+def _rows(lines: Iterable[str], name: str, first: int = 1) -> Iterator[Row]:
+    for number, line in enumerate(lines, start=first):
         if line.strip():
             values = _object(line, line_of(name, number))
             yield Row(values, values.keys(), name, number)

@@ -3,7 +3,10 @@
 import gzip
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from itertools import chain
+from tempfile import SpooledTemporaryFile
 
 from attn_audit.data.rows import line_of
 from attn_audit.data.unpacking import bounded_lines, unpacked
@@ -34,6 +37,41 @@ def decoded_lines(
         raise UnreadableDataError(name, f"not a whole gzip file ({error})") from error
     except OSError as error:
         raise UnreadableDataError(name, problem_of(error)) from error
+
+
+MAX_IN_MEMORY = 2**26
+"""Bytes of lines read ahead that are kept in memory; more go to a temporary file."""
+
+
+class KeptLines:
+    """Lines of a stream that can be read once, and may be looked at before their turn."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+
+    def __iter__(self) -> Iterator[str]:
+        while (line := next(self._lines, None)) is not None:
+            yield line
+
+    def ahead(self) -> Iterator[str]:
+        """The lines whose turn has not come, as many as the caller wants; all will come."""
+        rest = self._lines
+        with ExitStack() as stack:
+            kept = stack.enter_context(
+                SpooledTemporaryFile(MAX_IN_MEMORY, "w+", encoding="utf-8", newline="\n")
+            )
+            try:
+                for line in rest:
+                    kept.write(line)
+                    yield line
+            finally:
+                kept.seek(0)
+                self._lines = chain(_until_closed(kept, stack.pop_all()), rest)
+
+
+def _until_closed(lines: Iterable[str], closing: ExitStack) -> Iterator[str]:
+    with closing:
+        yield from lines
 
 
 def _lines(path: AnyPath | None, name: str, max_unpacked_mb: int | None) -> Iterator[bytes]:

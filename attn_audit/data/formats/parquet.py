@@ -1,10 +1,12 @@
 """Parquet, batch by batch."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from attn_audit.data.fields import FieldNames
+from attn_audit.data.formats.features import classes_of
 from attn_audit.data.quoting import listed, one_line
 from attn_audit.data.rows import Row
 from attn_audit.errors import RowError, UnreadableDataError
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from pyarrow import NativeFile
 
 ROWS_AT_ONCE = 1024
+
+WRITTEN_BY_DATASETS = b"huggingface"
+"""What `datasets` knows of a file that it writes, in the schema's metadata."""
 
 
 def parquet_rows(path: AnyPath, name: str, fields: FieldNames) -> Iterator[Row]:
@@ -44,10 +49,21 @@ def _rows(path: AnyPath, name: str, fields: FieldNames) -> Iterator[Row]:
         columns = fields.wanted(names, name)
         if len(set(columns)) < len(columns):
             raise RowError(name, f"it has columns of one name: {listed(columns)}")
+        classes = _classes(file.schema_arrow.metadata or {}, name)
         batches = file.iter_batches(batch_size=ROWS_AT_ONCE, columns=columns)
         values = (row for batch in batches for row in batch.to_pylist())
         for number, row in enumerate(values, start=1):
-            yield Row(row, names, name, number, "row")
+            yield Row(row, names, name, number, "row", classes)
+
+
+def _classes(metadata: Mapping[bytes, bytes], name: str) -> dict[str, tuple[str, ...]]:
+    """What the numbers stand for, where `datasets` wrote the file."""
+    try:
+        content = json.loads(metadata.get(WRITTEN_BY_DATASETS, b"{}"))
+        return classes_of(content.get("info", {}).get("features") or {})
+    except (ValueError, AttributeError) as error:
+        problem = "its schema does not say what its class numbers stand for"
+        raise UnreadableDataError(name, f"{problem} ({one_line(error)})") from error
 
 
 def _opened(path: AnyPath) -> "IO[bytes] | NativeFile":

@@ -8,7 +8,10 @@ from attn_audit.data.example import Example
 from attn_audit.data.reading import DataSource, read_examples, resolve
 from attn_audit.data.sampling import sample_examples
 from attn_audit.errors import ConfigurationError, DataError, SplitNotFoundError
-from attn_audit.models.attention_pooling.training.task_inference import gold_labels
+from attn_audit.models.attention_pooling.training.task_inference import (
+    gold_labels,
+    with_settled_labels,
+)
 
 DEV_SPLIT = "dev"
 TENTH = 10
@@ -37,9 +40,11 @@ def read_splits(source: DataSource, dev_split: str | None, seed: int) -> Splits:
         ConfigurationError: A dev split of a data set that is one file, or the training split again.
     """
     dev = _dev_source(source, dev_split)
-    train = list(read_examples(source))
+    read = list(read_examples(source))
+    train = list(with_settled_labels(read, read))
     if dev is not None:
-        return Splits(train, list(read_examples(dev)), is_held_out=False)
+        held_out = with_settled_labels(read_examples(dev), read)
+        return Splits(train, list(held_out), is_held_out=False)
     return Splits(*hold_out(train, seed), is_held_out=True)
 
 

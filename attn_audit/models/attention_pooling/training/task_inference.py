@@ -1,10 +1,12 @@
 """What the labels of a data set make of it: the task, its labels in order, pairs or not."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from attn_audit.data.example import Example
 from attn_audit.data.quoting import listed, quoted
 from attn_audit.errors import ConfigurationError, DataError, RowError
+from attn_audit.models.fitting import multi_hot_labels, says_no_label
 from attn_audit.models.task import Task, TaskKind
 
 HINT_KIND = "Leave --task out to have it inferred from the data."
@@ -13,12 +15,13 @@ HINT_KIND = "Leave --task out to have it inferred from the data."
 def infer_task(examples: Sequence[Example], kind: TaskKind | None = None) -> Task:
     """The task that labelled examples pose.
 
-    Multilabel if an example has not exactly one label, else candidates if an example restricts its
-    answers, else binary or multiclass by the number of labels. Labels are in order of value if all
-    are numbers, else in alphabetical order.
+    Multilabel if lists are multi-hot or an example has not exactly one label, else candidates if an
+    example restricts its answers, else binary or multiclass by the number of labels. Labels are in
+    the order of multi-hot lists, else in order of value if all are numbers, else in alphabetical
+    order.
 
     Args:
-        examples: The training examples.
+        examples: The training examples, from `with_settled_labels`.
         kind: What it has to be; None to infer it.
 
     Raises:
@@ -26,10 +29,11 @@ def infer_task(examples: Sequence[Example], kind: TaskKind | None = None) -> Tas
         ConfigurationError: The data is not of that `kind`.
         DataError: There is but one label.
     """
-    gold = {label for example in examples for label in gold_labels(example)}
+    places = _places(examples)
+    gold = {*places, *(label for example in examples for label in gold_labels(example))}
     offered = {label for example in examples for label in example.candidates or ()}
     if kind is None:
-        kind = _kind(examples, gold, offered)
+        kind = TaskKind.MULTILABEL if places else _kind(examples, gold, offered)
     labels = gold | offered if kind is TaskKind.CANDIDATES else gold
     if len(labels) < 2:
         raise DataError(
@@ -37,7 +41,46 @@ def infer_task(examples: Sequence[Example], kind: TaskKind | None = None) -> Tas
             hint="A model needs examples of two labels or more.",
         )
     _require_kind(kind, examples, labels, offered)
-    return Task(kind, in_order(labels))
+    return Task(kind, places if labels == set(places) else in_order(labels))
+
+
+def with_settled_labels(
+    examples: Iterable[Example], labels_of: Sequence[Example]
+) -> Iterator[Example]:
+    """Examples whose lists are read as what they are, multi-hot or label numbers.
+
+    Args:
+        examples: To train on, or for early stopping.
+        labels_of: The training examples, which decide how many labels there are.
+
+    Raises:
+        RowError: A label is -1, which says that there is none.
+        IncompatibleDataError: Multi-hot lists for more or fewer labels.
+    """
+    n_labels = len(_places(labels_of)) or len({x for e in labels_of for x in e.labels or ()})
+    for example in examples:
+        if says_no_label(example):
+            raise RowError(
+                place(example),
+                "its label is -1, which says that it has none; training needs all labels",
+                hint="If -1 is a class, name it: --label-map -1=NAME,...",
+            )
+        if example.on is None:
+            yield example
+        elif multi_hot_labels(example, n_labels) is None:
+            yield replace(example, on=None)
+        else:
+            names = tuple(dict.fromkeys(map(example.labelling.name_of, example.on)))
+            yield replace(example, labels=names)
+
+
+def _places(examples: Iterable[Example]) -> tuple[str, ...]:
+    """The labels that multi-hot lists are for, in order; none where there are no such lists."""
+    example = next((example for example in examples if example.on is not None), None)
+    if example is None or len(example.labelling.places) < 2:
+        return ()
+    names = map(example.labelling.name_of, range(len(example.labelling.places)))
+    return tuple(dict.fromkeys(names))
 
 
 def gold_labels(example: Example) -> tuple[str, ...]:
