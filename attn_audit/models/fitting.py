@@ -111,6 +111,7 @@ def multi_hot_labels(example: Example, n_labels: int) -> tuple[str | None, ...] 
                 place(example),
                 f"its labels are a list of {len(places)} zeros and ones, one for each label, and "
                 f"there are {n_labels} labels",
+                hint="Give each list an item for every label in order, or the names of labels.",
             )
         return None
     return tuple(places[index] for index in example.on)
