@@ -24,15 +24,19 @@ def quoted(value: object) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
-def listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str], longest: int = LONGEST) -> str:
     """Names with commas between them; odd or long ones quoted, the rest of a long list counted.
+
+    Args:
+        names: In their order.
+        longest: Characters after which a name is long.
 
     Example:
         >>> listed(["text", "label"])
         'text, label'
     """
     every = list(names)
-    shown = [_plain(name) for name in every[:MOST_NAMES]]
+    shown = [_plain(name, longest) for name in every[:MOST_NAMES]]
     more = [f"and {len(every) - MOST_NAMES} more"] if len(every) > MOST_NAMES else []
     return ", ".join(shown + more) or "none"
 
@@ -53,5 +57,5 @@ def is_damaged(text: str) -> bool:
     return LONE_SURROGATE.search(text) is not None
 
 
-def _plain(name: str) -> str:
-    return name if name.isprintable() and 0 < len(name) <= LONGEST else quoted(name)
+def _plain(name: str, longest: int) -> str:
+    return name if name.isprintable() and 0 < len(name) <= longest else quoted(name)

@@ -58,16 +58,20 @@ def _numbers(content: Any) -> Iterator[tuple[str, float]]:
 
 
 @contextmanager
-def bounded(checkpoint: Checkpoint) -> Iterator[None]:
+def bounded(announcing: str, checkpoint: Checkpoint, *others: Checkpoint) -> Iterator[None]:
     """Count what every module made within asks for, and refuse more than the files can hold.
 
     Args:
-        checkpoint: The model's files.
+        announcing: The file that says what is made.
+        checkpoint: Where it lies, with its weights.
+        others: Those that it builds on.
 
     Raises:
         UnreadableCheckpointError: The configuration announces far more than there is.
     """
-    n_bytes = sum(file.stat().st_size for file in checkpoint.folder.glob("*.safetensors"))
+    folders = {each.folder for each in (checkpoint, *others)}
+    files = [file for folder in folders for file in folder.glob("*.safetensors")]
+    n_bytes = sum(file.stat().st_size for file in files)
     left = {"numbers": PER_BYTE * n_bytes + ALWAYS_ALLOWED, "tensors": MAX_TENSORS}
 
     def count(module: nn.Module, name: str, tensor: Tensor | None) -> None:
@@ -79,7 +83,7 @@ def bounded(checkpoint: Checkpoint) -> Iterator[None]:
         if short is not None:
             raise UnreadableCheckpointError(
                 checkpoint.location,
-                f"its config.json announces more {short} than its {n_bytes:,} bytes of weights "
+                f"its {announcing} announces more {short} than its {n_bytes:,} bytes of weights "
                 f"can hold: {type(module).__name__}.{name} of shape {tuple(tensor.shape)}",
             )
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from attn_audit.collecting import no_collection
 from attn_audit.errors import UnreadableCheckpointError
-from attn_audit.models.huggingface.adapters import adapt, base_of
+from attn_audit.models.huggingface.adapters import Adapter, read_adapter
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.configuration import CONFIG, read_configuration
 from attn_audit.models.huggingface.failures import loading
@@ -37,8 +37,9 @@ def load_classifier(
     """
     checkpoint = locate(location, options.revision, options.trust_remote_code)
     with no_collection(), quiet():
-        base = base_of(checkpoint)
-        module = _load_module(checkpoint, base, options.dtype)
+        adapter = read_adapter(checkpoint)
+        base = checkpoint if adapter is None else adapter.base
+        module, notes = _load_module(checkpoint, adapter, options.dtype)
         tokenizer = _load_tokenizer(checkpoint if _has_tokenizer(checkpoint) else base)
         if not getattr(module, "is_quantized", False):  # those are placed when they are loaded
             module = module.to(device)
@@ -47,19 +48,43 @@ def load_classifier(
             tokenizer,
             options,
             Provenance(
-                location, fingerprint({checkpoint, base}), _details(checkpoint, base, module)
+                location,
+                fingerprint({checkpoint, base}),
+                _details(checkpoint, base, module) | notes,
             ),
         )
 
 
-def _load_module(checkpoint: Checkpoint, base: Checkpoint, dtype: torch.dtype) -> nn.Module:
-    config = read_configuration(checkpoint if checkpoint.holds(CONFIG) else base)
-    module, missing = load_weights(base, config, dtype)
-    if base is not checkpoint:
-        missing = adapt(module, checkpoint, missing)
-    require_complete(checkpoint.location, missing)
+def _load_module(
+    checkpoint: Checkpoint, adapter: Adapter | None, dtype: torch.dtype
+) -> tuple[nn.Module, dict[str, str]]:
+    """The module, and what is to be said of it."""
+    if adapter is None:
+        config = read_configuration(checkpoint)
+        module, missing = load_weights(checkpoint, config, dtype)
+        require_complete(checkpoint.location, missing)
+        notes = {}
+    else:
+        module, notes = _load_adapted(adapter, dtype)
     require_finite(checkpoint.location, module)
-    return module
+    return module, notes
+
+
+def _load_adapted(adapter: Adapter, dtype: torch.dtype) -> tuple[nn.Module, dict[str, str]]:
+    notes = {"adapter": adapter.kind}
+    source = adapter.checkpoint if adapter.checkpoint.holds(CONFIG) else adapter.base
+    config = read_configuration(source)
+    said, n_labels = config.num_labels, adapter.n_labels(config)
+    if n_labels != said:
+        config.num_labels = n_labels
+        where = f"the {CONFIG} of {source.location} says {said}"
+        notes["number of labels"] = f"{n_labels}, as the adapter's classifier has ({where})"
+    module, missing = load_weights(adapter.base, config, dtype, adapter.brought)
+    lacking = missing - adapter.brought.keys()
+    adapter.require_classifier(lacking)
+    adapter.load_into(module, missing)
+    require_complete(adapter.checkpoint.location, lacking)
+    return module, notes
 
 
 def _has_tokenizer(checkpoint: Checkpoint) -> bool:

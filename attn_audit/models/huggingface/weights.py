@@ -1,6 +1,6 @@
 """A model's weights: there, complete, of the right shapes, and finite."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,16 @@ from torch import Tensor, nn
 from attn_audit.data.quoting import listed, quoted
 from attn_audit.errors import InvalidWeightsError, UnreadableCheckpointError, UnsupportedModelError
 from attn_audit.models.huggingface.announced import bounded
-from attn_audit.models.huggingface.configuration import read_json
+from attn_audit.models.huggingface.configuration import CONFIG, read_json
 from attn_audit.models.huggingface.failures import loading
 from attn_audit.models.huggingface.locating import Checkpoint
 
 WEIGHTS = "model*.safetensors"
 INDEX = "model.safetensors.index.json"
+ADAPTER_CONFIG = "adapter_config.json"
+
+NOWHERE: Mapping[str, Any] = {"adapter_kwargs": {"subfolder": "no adapter"}}
+"""Where `transformers` is to look for an adapter: it would load what fits, and go on."""
 
 
 def require_safetensors(checkpoint: Checkpoint, safe: str, pickled: str) -> None:
@@ -45,7 +49,7 @@ def require_safetensors(checkpoint: Checkpoint, safe: str, pickled: str) -> None
 
 
 def load_weights(
-    checkpoint: Checkpoint, config: Any, dtype: torch.dtype
+    checkpoint: Checkpoint, config: Any, dtype: torch.dtype, replaced: Collection[str] = ()
 ) -> tuple[nn.Module, set[str]]:
     """Build the module and load its weights.
 
@@ -53,6 +57,7 @@ def load_weights(
         checkpoint: The model's files.
         config: Its configuration.
         dtype: Of the module.
+        replaced: Weights that an adapter replaces, whatever their shapes are here.
 
     Returns:
         The module, and the names of the weights that the files lack and that are random now.
@@ -64,7 +69,7 @@ def load_weights(
 
     require_safetensors(checkpoint, WEIGHTS, "pytorch_model*.bin")
     _require_parts_inside(checkpoint)
-    with loading(checkpoint.location, "its weights"), bounded(checkpoint):
+    with loading(checkpoint.location, "its weights"), bounded(CONFIG, checkpoint):
         module, info = AutoModelForSequenceClassification.from_pretrained(
             checkpoint.name,
             config=config,
@@ -72,10 +77,12 @@ def load_weights(
             use_safetensors=True,
             ignore_mismatched_sizes=True,  # to be refused by name
             output_loading_info=True,
+            **(NOWHERE if checkpoint.holds(ADAPTER_CONFIG) else {}),
             **checkpoint.arguments,
         )
-    _require_shapes(checkpoint.location, info["mismatched_keys"])
-    return module, set(info["missing_keys"])
+    others = {each[0]: each for each in info["mismatched_keys"]}
+    _require_shapes(checkpoint.location, [others[n] for n in others.keys() - set(replaced)])
+    return module, set(info["missing_keys"]) | others.keys()
 
 
 def _require_parts_inside(checkpoint: Checkpoint) -> None:
