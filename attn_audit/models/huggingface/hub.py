@@ -7,7 +7,10 @@ from attn_audit.data.quoting import one_line
 from attn_audit.errors import CheckpointError, CheckpointNotFoundError, UnreadableCheckpointError
 from attn_audit.models.huggingface.quiet import quiet
 
-FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.tiktoken", "*.jinja")
+FILES = (
+    *("*.json", "*.safetensors", "*.jinja"),
+    *("*.txt", "*.model", "*.spm", "*.tiktoken", "*.tokenizer", "bpe.codes", "vocab.bpe"),
+)
 """Configuration, weights, tokenizer. No pickles."""
 CODE = ("*.py",)
 """Taken only where the user trusts it."""

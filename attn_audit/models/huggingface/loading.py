@@ -6,18 +6,15 @@ import torch
 from torch import nn
 
 from attn_audit.collecting import no_collection
-from attn_audit.errors import UnreadableCheckpointError
 from attn_audit.models.huggingface.adapters import Adapter, read_adapter
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.configuration import CONFIG, read_configuration
-from attn_audit.models.huggingface.failures import loading
 from attn_audit.models.huggingface.locating import Checkpoint, fingerprint, locate
 from attn_audit.models.huggingface.options import LoadingOptions
 from attn_audit.models.huggingface.provenance import Details, Provenance
-from attn_audit.models.huggingface.quiet import quiet, silenced
+from attn_audit.models.huggingface.quiet import quiet
+from attn_audit.models.huggingface.tokenizer_files import has_tokenizer, load_tokenizer
 from attn_audit.models.huggingface.weights import load_weights, require_complete, require_finite
-
-TRIAL = "A text, and all that stands around it."
 
 
 def load_classifier(
@@ -40,7 +37,7 @@ def load_classifier(
         adapter = read_adapter(checkpoint)
         base = checkpoint if adapter is None else adapter.base
         module, notes = _load_module(checkpoint, adapter, options.dtype)
-        tokenizer = _load_tokenizer(checkpoint if _has_tokenizer(checkpoint) else base)
+        tokenizer = load_tokenizer(checkpoint if has_tokenizer(checkpoint) else base)
         if not getattr(module, "is_quantized", False):  # those are placed when they are loaded
             module = module.to(device)
         return HuggingFaceClassifier(
@@ -85,28 +82,6 @@ def _load_adapted(adapter: Adapter, dtype: torch.dtype) -> tuple[nn.Module, dict
     adapter.load_into(module, missing)
     require_complete(adapter.checkpoint.location, lacking)
     return module, notes
-
-
-def _has_tokenizer(checkpoint: Checkpoint) -> bool:
-    return any(checkpoint.holds(pattern) for pattern in ("tokenizer*", "vocab*", "*.model"))
-
-
-def _load_tokenizer(checkpoint: Checkpoint) -> Any:
-    from transformers import AutoTokenizer
-
-    if _has_tokenizer(checkpoint):
-        with loading(checkpoint.location, "its tokenizer"), silenced():
-            tokenizer = AutoTokenizer.from_pretrained(checkpoint.name, **checkpoint.arguments)
-            tokenizer(TRIAL)  # what does not fit together shows itself here, and not on the way
-        # Without its vocabulary the library makes a tokenizer that knows no word, and says nothing.
-        files = tokenizer.vocab_files_names.values()
-        if not files or any(checkpoint.holds(name) for name in files):
-            return tokenizer
-    raise UnreadableCheckpointError(
-        checkpoint.location,
-        "it holds no tokenizer (tokenizer.json)",
-        hint="Save the tokenizer that it was trained with beside it: save_pretrained.",
-    )
 
 
 def _details(checkpoint: Checkpoint, base: Checkpoint, module: nn.Module) -> Details:
