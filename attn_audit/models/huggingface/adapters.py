@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from attn_audit.models.huggingface.configuration import CONFIG, read_json
 from attn_audit.models.huggingface.failures import loading
 from attn_audit.models.huggingface.locating import Checkpoint, locate
 from attn_audit.models.huggingface.quiet import silenced
+from attn_audit.models.huggingface.vocabulary import embedding_table
 from attn_audit.models.huggingface.weights import ADAPTER_CONFIG, WEIGHTS, require_safetensors
 
 ADAPTER = "adapter_model.safetensors"
@@ -42,8 +44,6 @@ UNSAVED = ("pissa_niter", "lora_ga", "corda")
 """Beginnings that change the base model at random, or by data, and do not save how."""
 
 PREFIX = "base_model.model."
-NAME = "default"
-"""What `peft` calls an adapter unless it is told otherwise."""
 LONGEST_NAME = 120
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -147,9 +147,8 @@ class Adapter:
     def _resize_vocabulary(self, module: nn.Module) -> None:
         """Make room for tokens that were added before the adapter was trained."""
         model: Any = module
-        try:
-            table = getattr(model.get_input_embeddings(), "weight", None)
-        except NotImplementedError:  # several tables, as of characters' hashes
+        table = embedding_table(module)
+        if table is None:
             return
         name = next((name for name, each in module.named_parameters() if each is table), "")
         n_tokens = self.brought.get(name, (0,))[0]
@@ -255,8 +254,7 @@ def _shapes_of(checkpoint: Checkpoint, config: Any) -> Shapes:
 
 def _configuration(checkpoint: Checkpoint) -> Any:
     """Everything in the file is known to this version of `peft`, which would drop it unseen."""
-    import peft
-
+    peft = _peft()
     written = read_json(checkpoint, ADAPTER_CONFIG)
     kind = written.get("peft_type")
     if not isinstance(kind, str) or kind not in peft.PEFT_TYPE_TO_CONFIG_MAPPING:
@@ -285,6 +283,11 @@ def _configuration(checkpoint: Checkpoint) -> Any:
     return config
 
 
+def _peft() -> Any:
+    """It is there for those who have adapters."""
+    return import_module("peft")
+
+
 @contextmanager
 def _unchanging() -> Iterator[None]:
     """Some kinds draw numbers before they read their weights: the same ones every time."""
@@ -303,13 +306,11 @@ def _fill(module: nn.Module, missing: set[str]) -> None:
 
 def _require_known_tokens(location: str, config: Any, module: nn.Module) -> None:
     """Tokens that are trained one by one, of a vocabulary that was larger then."""
-    model: Any = module
     named = getattr(config, "trainable_token_indices", getattr(config, "token_indices", None))
     lists = named.values() if isinstance(named, dict) else [named]
     highest = max((number for numbers in lists for number in numbers or ()), default=-1)
-    if highest < 0:
-        return
-    n_tokens = len(model.get_input_embeddings().weight)
+    table = embedding_table(module)
+    n_tokens = highest + 1 if table is None else len(table)
     if highest >= n_tokens:
         raise UnreadableCheckpointError(
             location,
@@ -320,11 +321,10 @@ def _require_known_tokens(location: str, config: Any, module: nn.Module) -> None
 
 
 def _wrapped(module: nn.Module, config: Any) -> Any:
-    from peft import PeftModel, PeftModelForSequenceClassification
-
-    # Of the others only the head differs, which is the module's.
-    kind = PeftModelForSequenceClassification if config.task_type == CLASSIFIER_TASK else PeftModel
-    return kind(module, config, NAME)
+    peft = _peft()
+    if config.task_type == CLASSIFIER_TASK:
+        return peft.PeftModelForSequenceClassification(module, config)
+    return peft.PeftModel(module, config)  # of the others only the head differs: the module's
 
 
 def _load(model: Any, weights: Mapping[str, Tensor]) -> list[str]:
@@ -334,15 +334,15 @@ def _load(model: Any, weights: Mapping[str, Tensor]) -> list[str]:
         model: Of `peft`.
         weights: By their names in the file.
     """
-    from peft import get_peft_model_state_dict, set_peft_model_state_dict
+    peft = _peft()
 
     def saved() -> dict[str, Tensor]:
-        return dict(get_peft_model_state_dict(model, save_embedding_layers=False))
+        return dict(peft.get_peft_model_state_dict(model, save_embedding_layers=False))
 
     wanted = saved()
     misfits = {n for n in wanted.keys() & weights.keys() if wanted[n].shape != weights[n].shape}
     try:
-        found = set_peft_model_state_dict(model, dict(weights), ignore_mismatched_sizes=True)
+        found = peft.set_peft_model_state_dict(model, dict(weights), ignore_mismatched_sizes=True)
         lacking = _not_loaded(wanted, model.state_dict(), set(found.missing_keys), weights)
         # Some are there twice, under a second name that is read or not: with the same numbers?
         now = model.state_dict() | saved()

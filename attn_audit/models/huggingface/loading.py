@@ -47,7 +47,7 @@ def load_classifier(
             Provenance(
                 location,
                 fingerprint({checkpoint, base}),
-                _details(checkpoint, base, module) | notes,
+                {**_details(checkpoint, base, module), **notes},
             ),
         )
 
@@ -60,7 +60,7 @@ def _load_module(
         config = read_configuration(checkpoint)
         module, missing = load_weights(checkpoint, config, dtype)
         require_complete(checkpoint.location, missing)
-        notes = {}
+        notes: dict[str, str] = {}
     else:
         module, notes = _load_adapted(adapter, dtype)
     require_finite(checkpoint.location, module)

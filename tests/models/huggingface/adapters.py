@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from attn_audit.models.huggingface.quiet import quiet
@@ -24,9 +25,9 @@ def train(
     base: Path, folder: Path, config: Any, n_labels: int = 2, n_new_tokens: int = 0, **saving: Any
 ) -> Path:
     """Add noise to all that an adapter trains, and save it with its tokenizer."""
-    import peft
     from transformers import AutoTokenizer
 
+    peft = pytest.importorskip("peft")
     tokenizer = AutoTokenizer.from_pretrained(base)
     tokenizer.add_tokens([f"<new{number}>" for number in range(n_new_tokens)])
     with quiet(), torch.random.fork_rng():
@@ -57,8 +58,7 @@ def plain(base: Path, n_labels: int = 2, n_tokens: int | None = None, **options:
 
 def logits_of_peft(adapter: Path, base: Any, inputs: Any) -> torch.Tensor:
     """What `peft` itself makes of an adapter and its base model."""
-    import peft
-
+    peft = pytest.importorskip("peft")
     with quiet(), torch.no_grad():
         model = peft.PeftModel.from_pretrained(base, adapter).eval()
         logits: torch.Tensor = model(**dict(inputs.keywords)).logits

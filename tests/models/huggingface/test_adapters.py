@@ -153,7 +153,7 @@ def adapter(trained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "adapter"))
 
 
-OTHERS = {
+OTHERS: dict[str, dict[str, Any]] = {
     "AdaLora": {"init_r": 6, "target_r": 3, "total_step": 10, "tinit": 1, "tfinal": 1},
     "BOFT": {"boft_block_size": 4},
     "FourierFT": {"n_frequency": 50},

@@ -84,7 +84,7 @@ def test_pieces_of_tiktoken_take_its_own_package(
 ) -> None:
     monkeypatch.setattr(tokenizer_files, "find_spec", lambda name: None)
     folder = with_tokenizer(damaged, None, "llama", tokenizer_model="IQ== 0\nIQ== 0\n")
-    error = refused(folder, CheckpointError)  # type: ignore[type-abstract]
+    error = refused(folder, CheckpointError)
     assert "tiktoken" in error.message
 
 
