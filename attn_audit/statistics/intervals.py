@@ -60,7 +60,7 @@ def mean_interval(
 ) -> Interval | None:
     """Confidence interval of a mean over examples, in the unit of the values.
 
-    Percentile bootstrap up to 10,000 values, which need not be spread normally for it; above, the
+    Percentile bootstrap up to 5,000 values, which need not be spread normally for it; above, the
     normal approximation. Values are sorted first: their order changes nothing.
 
     Args:

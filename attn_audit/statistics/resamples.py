@@ -3,20 +3,21 @@
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float64, Int32, UInt8
+from jaxtyping import Bool, Float32, Float64, Int32, UInt8
 
-N_RESAMPLES = 1_000
-"""How often the bootstrap draws the data set anew."""
+N_RESAMPLES = 5_000
+"""How often the bootstrap draws the data set anew: with 1,000 the draw alone moves the width of an
+interval by 3 %, with these by 1.4 %."""
 
-LARGEST_BOOTSTRAP_N = 10_000
+LARGEST_BOOTSTRAP_N = 5_000
 """Above this many values the mean is normal enough, and resampling slow."""
 
-DRAWS_AT_ONCE, COUNTS_AT_ONCE = 1_000_000, 100_000
-"""Bounds the memory of drawing to about 16 MB; counts are taken in blocks that stay in cache."""
+DRAWS_AT_ONCE, COUNTS_AT_ONCE = 125_000, 400_000
+"""Bounds the memory of drawing to a few MB; counts are taken in blocks that stay in cache."""
 
-MAX_KEPT = 48_000_000
-"""Counts that are kept for the next values of the same number: 48 MB, which the groups of a report
-over 10,000 examples need."""
+MAX_KEPT = 100_000_000
+"""Counts that are kept for the next values of the same number: 100 MB, which all and the groups of
+a report over 5,000 examples need."""
 
 Counts = UInt8[np.ndarray, "resample example"]
 """How often each value is in each resample: 1 on average, 256 times by no chance there is."""
@@ -41,11 +42,31 @@ class Resamples:
             values: Finite numbers, one to `LARGEST_BOOTSTRAP_N`; their order decides which of them
                 are drawn.
         """
-        counts, n = self._counts(len(values)), len(values)
-        means = np.empty(N_RESAMPLES)
-        for rows in _blocks(COUNTS_AT_ONCE // n):
-            means[rows] = np.einsum("re,e->r", counts[rows].astype(np.float64), values) / n
-        return means.clip(values.min(), values.max())
+        sums = np.empty(N_RESAMPLES)
+        for rows, counts in self._portions(len(values)):
+            sums[rows] = counts.astype(np.float64) @ values
+        return (sums / len(values)).clip(values.min(), values.max())
+
+    def totals(
+        self, counted: Bool[np.ndarray, "example column"]
+    ) -> Float32[np.ndarray, "resample column"]:
+        """How many of the examples that each resample holds are so, column by column.
+
+        Args:
+            counted: One to `LARGEST_BOOTSTRAP_N` examples; what is so of each.
+
+        Returns:
+            Whole numbers, exact: none is larger than the number of examples.
+        """
+        of_example = counted.astype(np.float32)
+        totals = np.empty((N_RESAMPLES, counted.shape[1]), dtype=np.float32)
+        for rows, counts in self._portions(len(counted)):
+            totals[rows] = counts.astype(np.float32) @ of_example
+        return totals
+
+    def _portions(self, n: int) -> Iterator[tuple[slice, Counts]]:
+        counts = self._counts(n)
+        return ((rows, counts[rows]) for rows in _blocks(COUNTS_AT_ONCE // n))
 
     def _counts(self, n: int) -> Counts:
         counts = self._kept.pop(n, None)
@@ -69,7 +90,7 @@ def _count(n: int, seed: int) -> Counts:
 def _occurrences(drawn: Int32[np.ndarray, "resample example"]) -> np.ndarray:
     """How often each index occurs in each row."""
     n_rows, n = drawn.shape
-    places = drawn + np.arange(0, drawn.size, n, dtype=np.int32)[:, None]
+    places = drawn + np.arange(0, drawn.size, n)[:, None]  # int64, which is counted fastest
     return np.bincount(places.ravel(), minlength=drawn.size).reshape(n_rows, n)
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attn_audit.statistics.resamples import MAX_KEPT, N_RESAMPLES, Resamples
@@ -41,9 +41,19 @@ def test_no_mean_lies_beyond_the_values(n: int) -> None:
     assert set(Resamples(0).means(np.full(n, 0.1))) == {0.1}
 
 
+@settings(max_examples=20)
+@given(st.integers(1, 60), st.integers(1, 4), st.integers(0, 2**32))
+def test_totals_are_those_of_drawing(n: int, n_columns: int, seed: int) -> None:
+    counted = np.random.default_rng(seed).random((n, n_columns)) < 0.4
+    found = Resamples(seed).totals(counted)
+    for column in range(n_columns):
+        expected = n * means_by_drawing(counted[:, column].astype(float), seed)
+        np.testing.assert_allclose(found[:, column], expected, atol=1e-6)
+
+
 def test_keeps_no_more_than_its_limit() -> None:
     resamples, kept = Resamples(0), []
-    for n in (6000, 6001, 6002):
+    for n in range(4990, 4996):
         resamples.means(RNG.random(n))
         kept.append(sum(counts.size for counts in resamples._kept.values()))
     assert max(kept) <= MAX_KEPT
