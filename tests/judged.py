@@ -36,9 +36,10 @@ def with_number(
     for part in path:
         parent = parent[part]
     parent[field] = estimate
-    if "interval" in parent:
-        ends = None if interval is None else dict(zip(("low", "high"), interval, strict=True))
-        parent["interval"] = ends and {**ends, "method": "bootstrap"}
+    ends = None if interval is None else dict(zip(("low", "high"), interval, strict=True))
+    for beside in ("interval", f"{field}_interval"):
+        if beside in parent:
+            parent[beside] = ends and {**ends, "method": "bootstrap"}
     if n is not None:
         parent["n"] = n
     return Report.model_validate(content)

@@ -148,7 +148,7 @@ def all_changes(
             continue
         if pairs is None:
             found.append(summary_change(metric, base, new))
-        elif metric.name in PER_EXAMPLE:
+        elif metric.name in PER_EXAMPLE or metric.check == "performance":
             found.append(change_of(metric, base, new, pairs, resamples))
     return tuple(change for change in found if change is not None)
 

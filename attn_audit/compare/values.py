@@ -8,8 +8,9 @@ from jaxtyping import Bool, Float64
 
 from attn_audit.results.report import Report
 from attn_audit.results.table import RecordTable
-from attn_audit.statistics.summary.correlation import PAIRS, SIGNIFICANT
-from attn_audit.statistics.summary.interventions import INFORMATIVE_JSD, MOVED_DISTANCE
+from attn_audit.results.thresholds import SIGNIFICANT
+from attn_audit.statistics.summary.correlation import PAIRS
+from attn_audit.statistics.summary.interventions import is_moved, is_too_even
 from attn_audit.statistics.summary.predictions import Predictions
 
 Values = Float64[np.ndarray, " example"]
@@ -79,8 +80,13 @@ def _is_permuted(examples: Examples) -> Bool[np.ndarray, " example"]:
 
 def _moved(examples: Examples) -> Values:
     numbers = examples.table.numbers
-    distance = numbers("median_permutation_distance")
-    return _where(numbers("median_permutation_jsd") >= INFORMATIVE_JSD, distance >= MOVED_DISTANCE)
+    moved = is_moved(numbers("median_permutation_distance"), numbers("median_permutation_jsd"))
+    return _where(_is_permuted(examples), moved)
+
+
+def _too_even(examples: Examples) -> Values:
+    too_even = is_too_even(examples.table.numbers("median_permutation_jsd"))
+    return _where(_is_permuted(examples), too_even)
 
 
 def _permuted_mass(examples: Examples) -> Values:
@@ -122,6 +128,7 @@ PER_EXAMPLE: dict[str, Callable[[Examples], Values]] = {
     "permutation.jsd.mean": _column("median_permutation_jsd"),
     "permutation.within_epsilon.mean": _column("share_permutations_within_epsilon"),
     "permutation.moved.share": _moved,
+    "permutation.too_even.share": _too_even,
     "permutation.uniform.distance.mean": _column("uniform_distance"),
     "permutation.uniform.unchanged.share": _unchanged,
     "permutation.uniform.accuracy.share": _uniform_accuracy,

@@ -8,7 +8,14 @@ from pydantic import BaseModel
 
 from attn_audit.formats.safety import cell
 from attn_audit.results.report import Report
-from attn_audit.results.summary import Distribution, Group, Interval, Share, SiteSummary
+from attn_audit.results.summary import (
+    Distribution,
+    Group,
+    Interval,
+    Performance,
+    Share,
+    SiteSummary,
+)
 from attn_audit.results.verdict import Verdict
 
 HEADER = ("metric", "value", "low", "high", "n")
@@ -60,6 +67,12 @@ def _of_value(name: str, value: object) -> Iterator[Row]:
             yield _estimate(f"{name}.mean", value.mean, value.interval, value.n)
             yield from _spread(name, value)
             yield from _of_fields(name, value, skipped=Distribution)
+        case Performance():
+            for row in _of_fields(name, value):
+                interval = getattr(value, f"{row[0].removeprefix(f'{name}.')}_interval", None)
+                yield row if interval is None else _estimate(*row[:2], interval, value.n)
+        case Interval():  # stands beside its number
+            pass
         case BaseModel():
             yield from _of_fields(name, value)
         case tuple():

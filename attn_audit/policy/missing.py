@@ -18,7 +18,7 @@ def why_missing(metric: Metric, report: Report) -> Reason:
         _without_labels(metric, report)
         or _without_result(metric.check, report)
         or _without_measure(metric.check, report)
-        or _without_examples(metric, report)
+        or _without_examples(metric)
     )
 
 
@@ -57,13 +57,7 @@ def _without_measure(check: str, report: Report) -> Reason | None:
     )
 
 
-def _without_examples(metric: Metric, report: Report) -> Reason:
-    permutation = report.checks.permutation
-    if metric.name == "permutation.moved.share" and permutation and permutation.distance.n:
-        return (
-            "Attention is too even: no example's shuffles differ from it by a divergence of 0.1.",
-            "`permutation.jsd` in the report: a map that is even tells people nothing.",
-        )
+def _without_examples(metric: Metric) -> Reason:
     return (
         f"The {metric.check} check has no such number of any example.",
         "The degenerate examples of this check, by reason.",

@@ -4,7 +4,7 @@ from attn_audit.results.report import Report
 
 TELLING = {
     "correlation": ("disagreeing", "where attention disagrees most with the measures"),
-    "permutation": ("insensitive", "where attention is peaked and shuffling changes nothing"),
+    "permutation": ("insensitive", "where attention is peaked and shuffling changes least"),
     "adversarial": ("adversarial", "where attention is peaked and could be elsewhere"),
 }
 """By check: the reason of the telling examples that show it, and what they are."""

@@ -71,7 +71,7 @@ def build_report(
         data=data,
         settings=settings,
         self_checks=tuple(self_checks),
-        performance=predictions.performance(),
+        performance=predictions.performance(resamples),
         n_units=grouping.distribution(table.numbers("n_units"), LENGTH_EDGES),
         checks=Summaries(
             correlation=summarise_correlation(grouping, settings.measures)

@@ -26,9 +26,9 @@ from attn_audit.results.summary import (
     Value,
 )
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
-DEFINITIONS_VERSION: Final = 1
+DEFINITIONS_VERSION: Final = 2
 """Raised whenever a number of the report is defined anew: reports of two do not compare."""
 
 
@@ -150,7 +150,7 @@ class Report(Value):
 
     model_config = ConfigDict(json_schema_extra=publish_hash)
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     tool: Tool
     model: ModelDescription
     data: DataDescription

@@ -75,9 +75,8 @@ def read_stored(path: Path, schema_version: int) -> tuple[dict[str, Any], object
             hint="Update this attn-audit: pip install --upgrade attn-audit.",
         )
     if version < schema_version:
-        raise ReportError(
-            path, f"its schema version {version} is no longer read", hint="Audit again."
-        )
+        problem = f"its schema version {version} is no longer read (here {schema_version})"
+        raise ReportError(path, problem, hint="Numbers mean other things since. Audit again.")
     return content, content.pop(HASH, None)
 
 

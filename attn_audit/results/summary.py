@@ -18,7 +18,8 @@ class Interval(Value):
     low: float
     high: float
     method: str
-    """`bootstrap` (percentile), `normal` or `wilson`; of differences also `newcombe`."""
+    """`bootstrap` (percentile), `normal` or `wilson`; of ROC AUC `delong` (on the logit scale), or
+    `newcombe` where DeLong's variance is none; of differences also `newcombe`."""
 
 
 class Histogram(Value):
@@ -132,8 +133,10 @@ class PermutationSummary(Value):
     within_epsilon: Distribution
     """Share of an example's permutations whose output stays within epsilon."""
     moved: Share
-    """Outputs that move by 0.1 or more, among examples whose permutations differ from the
-    original by a divergence of 0.1 or more (others cannot show anything)."""
+    """Outputs that move by 0.1 or more. Where attention is too even to show anything, an output
+    counts as not moved."""
+    too_even: Share
+    """Examples whose permutations differ from the original by a divergence of less than 0.1."""
     uniform: UniformSummary
     audited_mass: Distribution
     by_max_attention: tuple[Group, ...]
@@ -172,10 +175,13 @@ class Performance(Value):
     accuracy: Share
     """Multilabel: examples with exactly the right set of labels."""
     macro_f1: float | None
+    macro_f1_interval: Interval | None
     micro_f1: float | None
     """Multilabel only."""
+    micro_f1_interval: Interval | None
     roc_auc: float | None
     """Binary: of the second label. Else the mean over labels that occur and do not always."""
+    roc_auc_interval: Interval | None
     majority_share: float
     """Accuracy of always giving the most frequent answer: what the model must beat."""
 

@@ -16,7 +16,7 @@ class Interval(NamedTuple):
 
     low: float
     high: float
-    method: Literal["wilson", "bootstrap", "normal"]
+    method: Literal["wilson", "bootstrap", "normal", "delong", "newcombe"]
 
 
 def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> Interval | None:
@@ -47,7 +47,7 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> Interva
         raise ValueError(f"{successes} successes of {n}")
     if n == 0:
         return None
-    share, z = successes / n, _two_sided_z(confidence)
+    share, z = successes / n, two_sided_z(confidence)
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     # At the ends one border is exactly 0 or 1; rounding must not say otherwise.
@@ -88,8 +88,18 @@ def mean_interval(
     if len(values) > LARGEST_BOOTSTRAP_N:
         span = (float(values.min()), float(values.max()))
         return normal_interval(mean(values), sd(values) or 0.0, len(values), span, confidence)
+    return percentiles(resamples.means(np.sort(values)), confidence)
+
+
+def percentiles(drawn: Float64[np.ndarray, " resample"], confidence: float = 0.95) -> Interval:
+    """The bootstrap's interval: what lies between the tails of the numbers that were drawn.
+
+    Args:
+        drawn: The number of each resample.
+        confidence: How often such an interval covers the truth.
+    """
     tail = (1 - confidence) / 2
-    low, high = np.quantile(resamples.means(np.sort(values)), [tail, 1 - tail])
+    low, high = np.quantile(drawn, [tail, 1 - tail])
     return Interval(float(low), float(high), "bootstrap")
 
 
@@ -110,10 +120,16 @@ def normal_interval(
         >>> round(low, 3), round(high, 3), method
         (0.461, 0.539, 'normal')
     """
-    half = _two_sided_z(confidence) * spread / sqrt(n)
+    half = two_sided_z(confidence) * spread / sqrt(n)
     low, high = max(centre - half, span[0]), min(centre + half, span[1])
     return Interval(float(low), float(high), "normal")
 
 
-def _two_sided_z(confidence: float) -> float:
+def two_sided_z(confidence: float) -> float:
+    """Standard errors from the centre of a normal distribution to the ends of such an interval.
+
+    Example:
+        >>> round(two_sided_z(0.95), 3)
+        1.96
+    """
     return NormalDist().inv_cdf((1 + confidence) / 2)

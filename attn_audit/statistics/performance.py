@@ -60,7 +60,7 @@ def roc_auc(
     n_pairs = n_positive * (len(score) - n_positive)
     if n_pairs == 0:
         return None
-    rank_sum = float(_mean_ranks(score)[is_positive].sum())
+    rank_sum = float(mean_ranks(score)[is_positive].sum())
     return (rank_sum - n_positive * (n_positive + 1) / 2) / n_pairs
 
 
@@ -100,7 +100,7 @@ def macro_roc_auc(
     return MacroAuc(mean, len(areas) - len(defined))
 
 
-def _mean_ranks(score: Float[np.ndarray, " example"]) -> Float[np.ndarray, " example"]:
-    """Ranks from 1; equal scores share the mean of the ranks they take up."""
+def mean_ranks(score: Float[np.ndarray, " example"]) -> Float[np.ndarray, " example"]:
+    """Ranks from 1; equal scores share the mean of the ranks that they take up."""
     _, group, sizes = np.unique(score, return_inverse=True, return_counts=True)
     return (np.cumsum(sizes) - (sizes - 1) / 2)[group]

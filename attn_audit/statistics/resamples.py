@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int32, UInt8
+from jaxtyping import Float32, Float64, Int32, Integer, UInt8
 
 N_RESAMPLES = 5_000
 """How often the bootstrap draws the data set anew: with 1,000 the draw alone moves the width of an
@@ -48,15 +48,13 @@ class Resamples:
         return (sums / len(values)).clip(values.min(), values.max())
 
     def totals(
-        self, counted: Bool[np.ndarray, "example column"]
+        self, counted: Integer[np.ndarray, "example column"]
     ) -> Float32[np.ndarray, "resample column"]:
-        """How many of the examples that each resample holds are so, column by column.
+        """The sum of each column over each resample.
 
         Args:
-            counted: One to `LARGEST_BOOTSTRAP_N` examples; what is so of each.
-
-        Returns:
-            Whole numbers, exact: none is larger than the number of examples.
+            counted: One to `LARGEST_BOOTSTRAP_N` examples; counts that add up to less than 2**24,
+                so that sums are exact.
         """
         of_example = counted.astype(np.float32)
         totals = np.empty((N_RESAMPLES, counted.shape[1]), dtype=np.float32)

@@ -196,7 +196,7 @@ def test_a_verdict_stands_beside_a_json_report(
 ) -> None:
     done = attn_audit("permute", model, data, "--policy", "default", "--format", "json", "-q")
     assert done.exit_code == 4
-    assert json.loads(done.stdout)["schema_version"] == 1
+    assert json.loads(done.stdout)["schema_version"] == 2
     assert "The gate is inconclusive" in done.stderr
     flags = ("--policy", "default", "--inconclusive", "pass", "-q")
     passed = attn_audit("correlate", model, data, *flags)

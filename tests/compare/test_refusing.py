@@ -28,7 +28,7 @@ def refused(base: Path, new: Path, **said: Any) -> str:
     [
         ({"model": {"task": "multiclass"}}, "different tasks: task (binary and multiclass)"),
         ({"model": {"takes_pairs": True}}, "different tasks: takes pairs"),
-        ({"tool": {"definitions": 2}}, "defined differently: definitions (1 and 2)"),
+        ({"tool": {"definitions": 3}}, "defined differently: definitions (2 and 3)"),
         ({"settings": {"epsilon": 0.05}}, "different settings: epsilon (0.01 and 0.05)"),
         ({"settings": {"permutations": 50, "unit": "word"}}, "unit (token and word); permut"),
         ({"settings": {"layer": 3}}, "different settings: layer (last and 3)"),

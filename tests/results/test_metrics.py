@@ -11,7 +11,9 @@ from tests.formats.conftest import multilabel, report, telling_examples, unlabel
 
 __all__ = ["multilabel", "report", "telling_examples", "unlabelled"]
 
-NO_METRICS = {"n", "count", "histogram", "interval", "is_multilabel", "jsd_by_max_attention"}
+NO_METRICS = {"n", "count", "histogram", "interval", "is_multilabel", "jsd_by_max_attention"} | {
+    f"{name}_interval" for name in ("macro_f1", "micro_f1", "roc_auc")
+}
 """Counts that others are shares of, what says how sure a number is, and a joint distribution."""
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from attn_audit.formats.numbers import mean, mean_percent, percent, share
+from attn_audit.formats.numbers import bracket, mean, mean_percent, number, percent, share
 from attn_audit.results.report import Report
 from attn_audit.results.summary import (
     AdversarialSummary,
@@ -11,6 +11,7 @@ from attn_audit.results.summary import (
     Performance,
     PermutationSummary,
 )
+from attn_audit.results.thresholds import MOVED_DISTANCE
 
 Row = tuple[str, str, int]
 """What it is, the estimate with its 95 % interval, and the examples behind it."""
@@ -39,6 +40,13 @@ def figures(report: Report) -> Iterator[Row]:
 def _performance(found: Performance) -> Iterator[Row]:
     yield "Accuracy of the model", share(found.accuracy, 1), found.n
     yield "Accuracy of the most frequent answer", percent(found.majority_share, 1), found.n
+    for name, value, interval in (
+        ("Macro F1", found.macro_f1, found.macro_f1_interval),
+        ("Micro F1", found.micro_f1, found.micro_f1_interval),
+        ("ROC AUC", found.roc_auc, found.roc_auc_interval),
+    ):
+        if value is not None:
+            yield name, f"{number(value, 3)} {bracket(interval, 3)}".rstrip(), found.n
 
 
 def _correlation(found: CorrelationSummary) -> Iterator[Row]:
@@ -59,7 +67,9 @@ def _correlation(found: CorrelationSummary) -> Iterator[Row]:
 def _permutation(found: PermutationSummary, epsilon: float) -> Iterator[Row]:
     unchanged = found.uniform.unchanged
     yield "Shuffled attention moves the output by", mean(found.distance), found.distance.n
-    yield "Moved by 0.1 or more, of those that can be", share(found.moved), found.moved.n
+    yield f"Moved by {MOVED_DISTANCE:g} or more", share(found.moved), found.moved.n
+    too_even = "Attention too even for that, counted as not moved"
+    yield too_even, share(found.too_even), found.too_even.n
     within = found.within_epsilon
     yield f"Permutations that keep it within {epsilon:g}", mean_percent(within), within.n
     yield "Predictions that equal attention leaves as they are", share(unchanged), unchanged.n

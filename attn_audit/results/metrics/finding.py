@@ -45,7 +45,7 @@ def find(metric: Metric, report: Report) -> Found:
     )
     if estimate is None or not isfinite(estimate):
         return NOT_MEASURED._replace(n=n)
-    return Found(float(estimate), _interval(parent) if metric.has_interval else None, n)
+    return Found(float(estimate), _interval(parent, field) if metric.has_interval else None, n)
 
 
 def _split(name: str) -> tuple[list[str], str]:
@@ -57,5 +57,9 @@ def _split(name: str) -> tuple[list[str], str]:
     return parts, field
 
 
-def _interval(parent: object) -> Interval | None:
-    return parent.interval if isinstance(parent, Distribution | Share) else None
+def _interval(parent: object, field: str) -> Interval | None:
+    """A distribution's and a share's is their own; of a number it stands beside it, by its name."""
+    if isinstance(parent, Distribution | Share):
+        return parent.interval
+    interval = getattr(parent, f"{field}_interval", None)
+    return interval if isinstance(interval, Interval) else None

@@ -9,6 +9,7 @@ from math import inf, log
 from types import MappingProxyType
 
 from attn_audit.results.metrics.metric import Metric
+from attn_audit.results.thresholds import INFORMATIVE_JSD, MOVED_DISTANCE, SIGNIFICANT
 
 _PAIRS = {
     "attention_gradient": "attention and gradients",
@@ -45,17 +46,23 @@ def _share(name: str, definition: str) -> Metric:
     return Metric(f"{name}.share", f"{definition}.", "share", 0.0, 1.0, True)
 
 
-def _number(name: str, definition: str, unit: str = "share", high: float = 1.0) -> Metric:
-    return Metric(name, f"{definition}.", unit, 0.0, high, False)
+def _number(
+    name: str,
+    definition: str,
+    unit: str = "share",
+    high: float = 1.0,
+    has_interval: bool = False,
+) -> Metric:
+    return Metric(name, f"{definition}.", unit, 0.0, high, has_interval)
 
 
 def _of_pair(pair: str, between: str) -> Iterator[Metric]:
     name = f"correlation.{pair}"
     tested = f"Of the examples with 5 or more units: tau between {between}"
-    corrected = "after Benjamini-Hochberg at a false discovery rate of 0.05"
+    corrected = f"after Benjamini-Hochberg at a false discovery rate of {SIGNIFICANT:g}"
     yield from _distribution(name, f"Kendall's tau-b between {between}", "tau", -1.0, 1.0)
-    yield _share(f"{name}.significantly_positive", f"{tested} is above 0 with p <= 0.05")
-    yield _share(f"{name}.significantly_negative", f"{tested} is below 0 with p <= 0.05")
+    yield _share(f"{name}.significantly_positive", f"{tested} is above 0 with p <= {SIGNIFICANT:g}")
+    yield _share(f"{name}.significantly_negative", f"{tested} is below 0 with p <= {SIGNIFICANT:g}")
     yield _share(f"{name}.positive_after_correction", f"{tested} is above 0, {corrected}")
     yield _share(f"{name}.negative_after_correction", f"{tested} is below 0, {corrected}")
     yield _number(
@@ -70,7 +77,7 @@ def _of_pair(pair: str, between: str) -> Iterator[Metric]:
     )
     yield _number(
         f"{name}.n_untestable",
-        f"Examples with a tau between {between} but too few units for p <= 0.05",
+        f"Examples with a tau between {between} but too few units for p <= {SIGNIFICANT:g}",
         "examples",
         inf,
     )
@@ -114,8 +121,13 @@ def _permutation() -> Iterator[Metric]:
     )
     yield _share(
         "permutation.moved",
-        "Outputs that shuffling moves by 0.1 or more, of the examples whose permutations differ "
-        "from their attention by a divergence of 0.1 or more",
+        f"Outputs that shuffling moves by {MOVED_DISTANCE:g} or more; where attention is too even "
+        "for shuffling to show anything, an output counts as not moved",
+    )
+    yield _share(
+        "permutation.too_even",
+        "Examples whose attention is too even for shuffling to show anything: its permutations "
+        f"differ from it by a divergence of less than {INFORMATIVE_JSD:g}",
     )
     yield from _uniform()
     yield from _distribution("permutation.audited_mass", _MASS, "share", 0.0, 1.0)
@@ -185,11 +197,12 @@ def _performance() -> Iterator[Metric]:
         "performance.accuracy",
         "Predictions that are the gold label; of several labels, exactly the right set",
     )
-    yield _number("performance.macro_f1", "F1, mean over labels")
-    yield _number("performance.micro_f1", "F1 over all labels together, for several labels")
-    yield _number(
-        "performance.roc_auc", "Area under the ROC curve; of several labels, the mean over labels"
-    )
+    for name, definition in (
+        ("macro_f1", "F1, mean over labels"),
+        ("micro_f1", "F1 over all labels together, for several labels"),
+        ("roc_auc", "Area under the ROC curve; of several labels, the mean over labels"),
+    ):
+        yield _number(f"performance.{name}", definition, has_interval=True)
     yield _number(
         "performance.majority_share", "Accuracy of always giving the most frequent answer"
     )

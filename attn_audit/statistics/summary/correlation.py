@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from attn_audit.results.summary import CorrelationSummary, Gap, TauSummary
+from attn_audit.results.thresholds import SIGNIFICANT
 from attn_audit.statistics.kendall_significance import exact_chance
 from attn_audit.statistics.moments import mean
 from attn_audit.statistics.multiple_comparisons import benjamini_hochberg
@@ -21,8 +22,6 @@ PAIRS = {
     "gradient_leave_one_out": ("gradient", "leave_one_out"),
 }
 """Which measures each correlation needs."""
-
-SIGNIFICANT = 0.05
 
 
 def summarise_correlation(grouping: Grouping, measures: Sequence[str]) -> CorrelationSummary:
@@ -66,7 +65,7 @@ def _tau(grouping: Grouping, pair: str, tau: Values) -> TauSummary:
         n_untestable=int((~np.isnan(tau) & ~testable).sum()),
         significantly_positive=share_of(int((significant & positive).sum()), n),
         significantly_negative=share_of(int((significant & negative).sum()), n),
-        expected_by_chance=mean(exact_chance(lengths)) if n else None,
+        expected_by_chance=mean(exact_chance(lengths, SIGNIFICANT)) if n else None,
         positive_after_correction=share_of(int((corrected & positive).sum()), n),
         negative_after_correction=share_of(int((corrected & negative).sum()), n),
         by_prediction=grouping.groups(tau, grouping.by_prediction, TAU_EDGES),

@@ -8,22 +8,39 @@ from attn_audit.results.summary import (
     PermutationSummary,
     UniformSummary,
 )
+from attn_audit.results.thresholds import INFORMATIVE_JSD, MOVED_DISTANCE
 from attn_audit.statistics.summary.grouping import (
     DISTANCE_EDGES,
     JSD_EDGES,
     UNIT_EDGES,
     Grouping,
     Members,
+    Values,
     joint_histogram,
     share_of,
 )
 from attn_audit.statistics.summary.predictions import Predictions
 
-MOVED_DISTANCE = 0.1
-"""An output that moves by this much has moved."""
 
-INFORMATIVE_JSD = 0.1
-"""Permutations that differ from the original by less can show nothing."""
+def is_too_even(jsd: Values) -> Members:
+    """Whether attention is too even for its permutations to show anything.
+
+    Args:
+        jsd: Median divergence between attention and its permutations; NaN where not measured.
+    """
+    too_even: Members = jsd < INFORMATIVE_JSD
+    return too_even
+
+
+def is_moved(distance: Values, jsd: Values) -> Members:
+    """Whether shuffling moves the output; where attention is too even, it does not.
+
+    Args:
+        distance: Median output distance over the permutations; NaN where not measured.
+        jsd: Their median divergence from attention.
+    """
+    moved: Members = (distance >= MOVED_DISTANCE) & ~is_too_even(jsd)
+    return moved
 
 
 def summarise_permutation(grouping: Grouping, predictions: Predictions) -> PermutationSummary:
@@ -36,17 +53,18 @@ def summarise_permutation(grouping: Grouping, predictions: Predictions) -> Permu
     numbers = grouping.table.numbers
     distance = numbers("median_permutation_distance")
     jsd = numbers("median_permutation_jsd")
-    informative = jsd >= INFORMATIVE_JSD
-    moved = distance[informative] >= MOVED_DISTANCE
+    measured = ~np.isnan(distance)
+    n = int(measured.sum())
     return PermutationSummary(
         distance=grouping.distribution(distance, UNIT_EDGES),
         jsd=grouping.distribution(jsd, JSD_EDGES),
         within_epsilon=grouping.distribution(
             numbers("share_permutations_within_epsilon"), UNIT_EDGES
         ),
-        moved=share_of(int(moved.sum()), int(informative.sum())),
-        uniform=_uniform(grouping, predictions, ~np.isnan(distance)),
-        audited_mass=_mass(grouping, ~np.isnan(distance)),
+        moved=share_of(int(is_moved(distance, jsd).sum()), n),
+        too_even=share_of(int(is_too_even(jsd).sum()), n),
+        uniform=_uniform(grouping, predictions, measured),
+        audited_mass=_mass(grouping, measured),
         by_max_attention=grouping.groups(distance, grouping.by_max_attention, DISTANCE_EDGES),
         by_prediction=grouping.groups(distance, grouping.by_prediction),
         by_length=grouping.groups(distance, grouping.by_length),

@@ -1,0 +1,42 @@
+"""The numbers that sentences, the page, `explain` and the default policy decide by: one table.
+
+The packaged policy is TOML and repeats those that it bounds; a test holds it to these.
+"""
+
+MIN_EXAMPLES = 100
+"""Intervals of fewer examples are too narrow to be believed, whichever way they point."""
+
+MIN_COVERAGE = 0.95
+"""Share of the examples that a check must say something about, to speak for all of them."""
+
+WORKS = 0.7
+"""ROC AUC from which a model is said to tell its labels apart."""
+
+ALIKE, PARTLY_ALIKE = 0.4, 0.2
+"""Kendall's taus from which two rankings are alike, or partly so: at 0.4 they order three of ten
+pairs differently. Measures less alike than 0.4 can neither be asked about attention."""
+
+SMALL_GAP = 0.2
+"""By how much a tau may fall short of the yardstick and still be as much."""
+
+SIGNIFICANT = 0.05
+"""The largest p-value of a tau that is told from chance; also the false discovery rate."""
+
+MOVED_DISTANCE = 0.1
+"""An output that moves by this much has moved."""
+
+INFORMATIVE_JSD = 0.1
+"""Nats: attention whose permutations differ from it by less is too even to show anything."""
+
+MOST, NEARLY_ALL = 0.5, 0.9
+"""Shares of the examples."""
+
+ENTIRELY, LARGELY = 0.9, 0.5
+"""Shares of the largest divergence that an example allows, from which other attention is called
+almost entirely different, or very different."""
+
+FARTHEST = 0.9999
+"""Share of that divergence from which on the rest is rounding: nothing can be farther."""
+
+ALL_MASS = 0.9995
+"""Share of attention from which on all of it is said to lie on the audited units."""
