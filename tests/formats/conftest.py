@@ -161,7 +161,8 @@ def permutation_summary(
         distance=distribution(falling(0.122, n)),
         jsd=distribution(normal(0.35, 0.12, n, 0, log(2)), JSD_EDGES),
         within_epsilon=distribution(normal(0.44, 0.3, n, 0, 1)),
-        moved=share(round(0.377 * n), round(0.95 * n)),
+        moved=share(round(0.377 * n), n),
+        too_even=share(round(0.05 * n), n),
         uniform=UniformSummary(
             distance=distribution(falling(0.11, n)),
             unchanged=share(round(0.932 * n), n),
@@ -324,8 +325,11 @@ def report(telling_examples: tuple[TellingExample, ...]) -> Report:
             is_multilabel=False,
             accuracy=share(1369, 1821),
             macro_f1=0.7516,
+            macro_f1_interval=Interval(low=0.7317, high=0.7713, method="bootstrap"),
             micro_f1=None,
+            micro_f1_interval=None,
             roc_auc=0.8281,
+            roc_auc_interval=Interval(low=0.8087, high=0.8459, method="delong"),
             majority_share=912 / 1821,
         ),
         n_units=distribution(normal(17, 8, 1821, 1, 52), tuple(range(0, 60, 5))).model_copy(
@@ -416,8 +420,11 @@ def multilabel(report: Report) -> Report:
         is_multilabel=True,
         accuracy=share(830, 1821),
         macro_f1=0.4012,
+        macro_f1_interval=Interval(low=0.382, high=0.419, method="bootstrap"),
         micro_f1=0.5518,
+        micro_f1_interval=Interval(low=0.533, high=0.570, method="bootstrap"),
         roc_auc=0.8904,
+        roc_auc_interval=Interval(low=0.882, high=0.898, method="delong"),
         majority_share=0.29,
     )
     return report.model_copy(

@@ -18,6 +18,7 @@ from attn_audit.results.summary import (
     Interval,
     Performance,
     PermutationSummary,
+    Share,
 )
 
 
@@ -75,7 +76,10 @@ def test_tau_stands_beside_its_yardstick_and_the_paired_gap(report: Report) -> N
 
 def test_a_gap_that_includes_zero_is_no_difference(ranked: CorrelationSummary) -> None:
     text = with_gap(ranked, 0.01, -0.02, 0.04)
-    assert "as much as leave-one-out does (the difference of 0.01 [-0.02, 0.04] includes 0)" in text
+    assert (
+        "with gradients not measurably less or more than leave-one-out does (less by 0.01 [-0.02, "
+        in text
+    )
 
 
 def test_a_negative_gap_is_more_agreement(ranked: CorrelationSummary) -> None:
@@ -83,11 +87,19 @@ def test_a_negative_gap_is_more_agreement(ranked: CorrelationSummary) -> None:
     assert "with gradients more than leave-one-out does, by 0.05 [0.02, 0.08]" in text
 
 
-def test_a_high_yardstick_is_not_called_low(ranked: CorrelationSummary) -> None:
+def test_a_yardstick_is_called_low_where_its_whole_interval_is(ranked: CorrelationSummary) -> None:
     assert ranked.gradient_leave_one_out is not None
-    high = ranked.gradient_leave_one_out.model_copy(update={"mean": 0.6})
-    text = " ".join(correlation.answer(ranked.model_copy(update={"gradient_leave_one_out": high})))
-    assert "That is low" not in text
+    for ends, said in (
+        ((0.4, 0.7), "at tau 0.55 [0.40, 0.70]. Example by example"),
+        ((0.3, 0.39), "That is low, less than 0.4: where the measures themselves disagree"),
+        ((0.39, 0.5), "Whether that is enough to judge attention by, 0.4, these texts leave open."),
+    ):
+        low, high = ends
+        interval = Interval(low=low, high=high, method="bootstrap")
+        update = {"mean": (low + high) / 2, "interval": interval}
+        yardstick = ranked.gradient_leave_one_out.model_copy(update=update)
+        update = {"gradient_leave_one_out": yardstick}
+        assert said in " ".join(correlation.answer(ranked.model_copy(update=update)))
 
 
 def test_one_measure_gives_no_yardstick(only_correlation: Report) -> None:
@@ -111,25 +123,33 @@ def test_permutation_says_shortly_what_equal_attention_keeps(
 def test_permutation_says_what_could_move_and_how_much_did(report: Report) -> None:
     text = said(report, "permutation")
     assert "moves the output by 0.122 [0.116, 0.128] on average" in text
-    assert "Of the 1,727 examples whose attention is uneven enough" in text
-    assert "40% [37%, 42%] move by 0.1 or more" in text
+    assert "38% [35%, 40%] of the outputs move by 0.1 or more" in text
+    assert "Counted as not moved: 91 examples whose attention is too even" in text
+    assert "a divergence of less than 0.1" in text
 
 
 def test_uniform_attention_claims_no_more_than_was_measured(report: Report) -> None:
     text = said(report, "permutation")
     assert "accuracy becomes 74.1%, -1.3 [-2.4, -0.1] points" in text
-    assert "So at least 6.8% of the decisions depend on where attention lies" in text
+    assert "So at least 5.7% of the decisions depend on where attention lies" in text
     assert "a model trained without attention is another question" in text
 
 
-def test_decisions_that_all_stay_do_not_depend_on_attention(
-    report: Report, shuffled: PermutationSummary
+@pytest.mark.parametrize(
+    ("n", "low", "others"), [(15, 0.796, "up to 20%"), (1818, 0.998, "up to 0.2%")]
+)
+def test_decisions_that_all_stay_say_how_many_texts_and_which_attention_that_rests_on(
+    report: Report, shuffled: PermutationSummary, n: int, low: float, others: str
 ) -> None:
-    same = shuffled.uniform.unchanged.model_copy(update={"count": 1818, "share": 1.0})
+    interval = Interval(low=low, high=1.0, method="wilson")
+    same = Share(count=n, n=n, share=1.0, interval=interval)
     uniform = shuffled.uniform.model_copy(update={"unchanged": same})
     summary = shuffled.model_copy(update={"uniform": uniform})
     text = " ".join(permutation.answer(summary, report.settings))
-    assert "On these examples this model's decisions do not depend on where attention lies;" in text
+    assert "With equal attention on every unit, 100% [" in text
+    assert f"None of these {n:,} decisions changed under this one other attention; of other" in text
+    assert f"of other texts {others} may, and under still other attention more" in text
+    assert "do not depend on where attention lies is not shown" in text
 
 
 def test_without_labels_uniform_attention_has_no_accuracy(unlabelled: Report) -> None:
@@ -138,14 +158,21 @@ def test_without_labels_uniform_attention_has_no_accuracy(unlabelled: Report) ->
     assert "accuracy" not in text
 
 
-def test_even_attention_says_nothing(report: Report, shuffled: PermutationSummary) -> None:
-    moved = shuffled.moved.model_copy(update={"n": 0, "count": 0, "share": None, "interval": None})
-    summary = shuffled.model_copy(update={"moved": moved})
+def test_even_attention_counts_as_not_moved_and_says_so(
+    report: Report, shuffled: PermutationSummary
+) -> None:
+    n = shuffled.moved.n
+    nothing, all_ = (
+        Share(count=count, n=n, share=count / n, interval=shuffled.moved.interval)
+        for count in (0, n)
+    )
+    summary = shuffled.model_copy(update={"moved": nothing, "too_even": all_})
     text = " ".join(permutation.answer(summary, report.settings))
-    assert "No example's attention is uneven enough" in text
+    assert "Counted as not moved: 1,818 examples whose attention is too even" in text
     assert "Attention was nearly even already" in text
     assert "depend on where attention lies" not in text
-    assert "too even" in permutation.in_short(summary)[1]
+    short = permutation.in_short(summary)
+    assert short[2] == "counted as not moved: 1,818 whose attention is too even"
 
 
 def test_an_adversary_stands_beside_how_common_alternatives_are(report: Report) -> None:
@@ -200,7 +227,7 @@ def test_accuracy_stands_beside_the_most_frequent_answer(measured: Performance) 
     text = " ".join(performance.answer(measured))
     assert "right in 75.2% [73.2%, 77.2%] of 1,821 labelled examples" in text
     assert "most frequent answer would be right in 50.1%" in text
-    assert "Macro F1 0.752, ROC AUC 0.828." in text
+    assert "Macro F1 0.752 [0.732, 0.771], ROC AUC 0.828 [0.809, 0.846]." in text
 
 
 def test_a_model_that_beats_nothing_is_called_out(measured: Performance) -> None:
@@ -223,8 +250,8 @@ def test_no_labels_no_accuracy(unlabelled: Report) -> None:
 def test_a_multilabel_answer_counts_as_right_only_as_a_whole(multilabel: Report) -> None:
     text = " ".join(performance.answer(multilabel.performance))
     assert "The model gives exactly the right set of labels in 45.6%" in text
-    assert "micro F1 0.552" in text
-    assert "ten points of probability a label" in said(multilabel, "permutation")
+    assert "micro F1 0.552 [0.533, 0.570], ROC AUC 0.890 [0.882, 0.898]." in text
+    assert "10 points of probability a label" in said(multilabel, "permutation")
 
 
 def test_many_labels_are_named_in_part(multilabel: Report) -> None:

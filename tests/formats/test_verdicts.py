@@ -1,136 +1,265 @@
-"""One sentence a check: direction first, and no more than the interval allows."""
+"""One sentence a check: direction first, and no more than the interval and the gate allow."""
+
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from attn_audit import policy as policy_package
+from attn_audit.formats.html.glance import cards
 from attn_audit.formats.sentences import verdicts
+from attn_audit.gate import judge
+from attn_audit.policy.reading import load_policy
 from attn_audit.results.report import Report
-from attn_audit.results.summary import (
-    AdversarialSummary,
-    CorrelationSummary,
-    Distribution,
-    Interval,
-    PermutationSummary,
-    Share,
-)
+from attn_audit.results.verdict import Outcome
+from tests.judged import GAP, MOVED, YARDSTICK, with_number
+
+LOO_GAP = "correlation.gap.attention_leave_one_out.mean"
+AUC = "performance.roc_auc"
+RELATIVE = "adversarial.relative_jsd.mean"
+UNCHANGED = "permutation.uniform.unchanged.share"
+TOO_EVEN = "permutation.too_even.share"
+
+Numbers = dict[str, tuple[float, float]]
+"""Low and high end by the metric's name."""
 
 
-def around(centre: float, half: float = 0.01) -> Distribution:
-    """A number that is known about this well."""
-    interval = Interval(low=centre - half, high=centre + half, method="bootstrap")
-    return Distribution(
-        n=100, mean=centre, sd=0.1, interval=interval, minimum=-1, quantiles={}, maximum=1
-    )
+def having(report: Report, numbers: Numbers, n: int | None = None) -> Report:
+    """The same report with these intervals, each with its middle as the number."""
+    for name, (low, high) in numbers.items():
+        report = with_number(report, name, (low + high) / 2, (low, high), n)
+    return report
 
 
-def correlation(report: Report, yardstick: float, *gaps: float) -> CorrelationSummary:
-    found = report.checks.correlation
-    assert found is not None
-    assert found.gradient_leave_one_out is not None
-    assert found.gap is not None
-    gap = dict(
-        zip(("attention_gradient", "attention_leave_one_out"), map(around, gaps), strict=True)
-    )
-    mean = found.gradient_leave_one_out.model_copy(update={"mean": yardstick})
-    return found.model_copy(
-        update={"gradient_leave_one_out": mean, "gap": found.gap.model_copy(update=gap)}
-    )
+def verdict(report: Report, card: str) -> str:
+    """What the page says of a check at first sight."""
+    return next(found.verdict for found in cards(report) if found.id == card)
+
+
+def gated(report: Report) -> dict[str, Outcome]:
+    """What the default policy says, by metric."""
+    judged = judge(report, load_policy(), date(2026, 1, 5)).judgements
+    return {judgement.metric: judgement.outcome for judgement in judged}
 
 
 @pytest.mark.parametrize(
-    ("yardstick", "gaps", "start"),
+    ("yardstick", "gaps", "said"),
     [
-        (0.6, (0.2, 0.3), "No: it agrees with them clearly less"),
-        (0.6, (0.02, -0.2), "Yes: it agrees with them about as much"),
-        (0.6, (0.0, 0.2), "In part: about as much with gradients, clearly less with leave"),
-        (0.6, (0.2, 0.1), "In part: about as much with leave-one-out, clearly less with grad"),
-        (0.6, (0.2, 0.155), "Open: it agrees with them somewhat less"),
-        (0.3, (0.2, 0.3), "Open: the two measures themselves hardly agree"),
+        ((0.59, 0.61), [(0.21, 0.3), (0.3, 0.4)], "No: it agrees with them clearly less than"),
+        ((0.59, 0.61), [(0.01, 0.2), (-0.3, -0.2)], "Yes: it agrees with them about as much"),
+        ((0.40, 0.61), [(-0.1, 0.1), (0.21, 0.3)],
+         "In part: about as much with gradients, clearly less with leave-one-out."),
+        ((0.59, 0.61), [(0.21, 0.3), (0.05, 0.1)],
+         "In part: about as much with leave-one-out, clearly less with gradients."),
+        ((0.59, 0.61), [(0.16, 0.19), (0.16, 0.19)], "Yes: it agrees"),  # where 0.15 was the limit
+        ((0.59, 0.61), [(0.19, 0.21), (0.18, 0.26)],
+         "Open: too few texts (less by 0.20, between 0.19 and 0.21 with gradients; less by 0.22, "
+         "between 0.18 and 0.26 with leave-one-out)."),
+        ((0.59, 0.61), [(0.21, 0.3), (0.18, 0.26)],
+         "In part: clearly less with gradients. Open: too few texts (less by 0.22, between 0.18 "),
+        ((0.29, 0.31), [(0.21, 0.3), (0.3, 0.4)],
+         "Open: the two measures themselves hardly agree on this model (tau 0.30, between 0.29 "),
+        ((0.39, 0.45), [(0.21, 0.3), (0.3, 0.4)],
+         "Open: too few texts (the measures agree with each other at tau 0.42, between 0.39 and "),
     ],
-)
+)  # fmt: skip
 def test_attention_is_held_against_the_yardstick(
-    report: Report, yardstick: float, gaps: tuple[float, float], start: str
+    report: Report,
+    yardstick: tuple[float, float],
+    gaps: list[tuple[float, float]],
+    said: str,
 ) -> None:
-    assert verdicts.agrees(correlation(report, yardstick, *gaps)).startswith(start)
+    found = having(report, {YARDSTICK: yardstick, GAP: gaps[0], LOO_GAP: gaps[1]})
+    assert verdict(found, "correlation").startswith(said)
 
 
 def test_without_both_measures_agreement_is_open(only_correlation: Report) -> None:
-    summary = only_correlation.checks.correlation
-    assert summary is not None
-    assert verdicts.agrees(summary).startswith("Open: without both measures")
-
-
-def permutation(report: Report, share: float | None, half: float = 0.05) -> PermutationSummary:
-    found = report.checks.permutation
-    assert found is not None
-    interval = None
-    if share is not None:
-        interval = Interval(low=share - half, high=share + half, method="wilson")
-    moved = Share(count=1, n=0 if share is None else 9, share=share, interval=interval)
-    return found.model_copy(update={"moved": moved})
+    assert verdict(only_correlation, "correlation").startswith("Open: without both measures")
 
 
 @pytest.mark.parametrize(
-    ("share", "start"),
+    ("moved", "said"),
     [
-        (0.8, "In most examples: where attention lies matters"),
-        (0.2, "In most examples it hardly does"),
-        (0.52, "In about half"),
-        (None, "Open: attention is too even"),
+        ((0.5, 0.85), "In most examples: where attention lies matters to the output."),
+        ((0.1, 0.49), "In most examples it hardly does: where attention lies matters little."),
+        ((0.057, 0.51), "Open: too few texts (28%, between 5.7% and 51%)."),
+        ((0.49, 0.55), "Open: too few texts (52%, between 49% and 55%)."),
     ],
 )
-def test_outputs_move_or_do_not(report: Report, share: float | None, start: str) -> None:
-    assert verdicts.moves(permutation(report, share)).startswith(start)
+def test_outputs_move_or_do_not(report: Report, moved: tuple[float, float], said: str) -> None:
+    assert verdict(having(report, {MOVED: moved}), "permutation") == said
+
+
+def test_few_texts_are_too_few_whichever_way_they_point(report: Report) -> None:
+    few = having(report, {MOVED: (0.1, 0.3)}, n=99)
+    assert verdict(few, "permutation") == (
+        "Open: too few texts (20%, between 10% and 30%; 99 texts, and 100 are asked for)."
+    )
+    enough = having(report, {MOVED: (0.1, 0.3)}, n=100)
+    assert verdict(enough, "permutation").startswith("In most examples it hardly does")
+
+
+def test_what_was_measured_in_a_part_of_the_texts_does_not_pass_for_all(report: Report) -> None:
+    found = having(report, {MOVED: (0.6, 0.8)})
+    part = with_number(found, "permutation.distance.mean", 0.2, (0.1, 0.3), n=1729)
+    assert verdict(part, "permutation") == (
+        "Open: measured in too few of the texts (1,729 of 1,821: 70%, between 60% and 80%)."
+    )
+    assert gated(part)[MOVED] is Outcome.INCONCLUSIVE
+    whole = with_number(found, "permutation.distance.mean", 0.2, (0.1, 0.3), n=1730)
+    assert verdict(whole, "permutation").startswith("In most examples: ")
 
 
 @pytest.mark.parametrize(
-    ("unchanged", "start"), [(0.95, "In most examples it hardly"), (0.32, "In part: most outputs")]
-)
-def test_little_movement_that_changes_predictions_is_no_little(
-    report: Report, unchanged: float, start: str
-) -> None:
-    """Outputs of many labels move by the mean over all of them: little for each, yet enough."""
-    found = permutation(report, 0.2)
-    interval = Interval(low=unchanged - 0.04, high=unchanged + 0.04, method="wilson")
-    share = Share(count=1, n=9, share=unchanged, interval=interval)
-    uniform = found.uniform.model_copy(update={"unchanged": share})
-    assert verdicts.moves(found.model_copy(update={"uniform": uniform})).startswith(start)
-
-
-def adversarial(report: Report, relative: float, n_gradient: int = 0) -> AdversarialSummary:
-    found = report.checks.adversarial
-    assert found is not None
-    update = {"relative_jsd": around(relative), "n_gradient": n_gradient}
-    return found.model_copy(update=update)
-
-
-@pytest.mark.parametrize(
-    ("relative", "n_gradient", "start"),
+    ("others", "said"),
     [
-        (0.95, 0, "Yes: almost entirely"),
-        (0.905, 0, "Largely"),  # the interval reaches below 0.9
-        (0.3, 0, "Not by much: the output ties"),
-        (0.3, 5, "Not by much, as far as a search"),
+        ({UNCHANGED: (0.91, 0.97)}, "In most examples it hardly does"),
+        ({UNCHANGED: (0.88, 0.92)}, "In most examples it hardly does"),
+        ({UNCHANGED: (0.3, 0.89)}, "In part: most outputs move little, but equal attention"),
+        ({TOO_EVEN: (0.5, 0.9)}, "In most examples it does not: attention is too even there"),
+        ({TOO_EVEN: (0.49, 0.9)}, "In most examples it hardly does"),
+    ],
+)
+def test_little_movement_has_its_reasons(report: Report, others: Numbers, said: str) -> None:
+    """Outputs of many labels move by the mean over all of them: little for each, yet enough."""
+    found = having(report, {MOVED: (0.1, 0.3), **others})
+    assert verdict(found, "permutation").startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("relative", "n_gradient", "said"),
+    [
+        ((0.9, 0.99), 0, "Yes: almost entirely"),
+        ((0.89, 0.99), 0, "Largely: very different"),
+        ((0.5, 0.6), 0, "Largely: very different"),
+        ((0.49, 0.6), 0, "Open: too few texts (54%, between 49% and 60% different)."),
+        ((0.2, 0.49), 0, "Not by much: the output ties"),
+        ((0.2, 0.49), 5, "Not by much, as far as a search"),
     ],
 )
 def test_other_attention_gives_the_same_output_or_does_not(
-    report: Report, relative: float, n_gradient: int, start: str
+    report: Report, relative: tuple[float, float], n_gradient: int, said: str
 ) -> None:
-    assert verdicts.differs(adversarial(report, relative, n_gradient)).startswith(start)
+    found = having(report, {RELATIVE: relative})
+    found = with_number(found, "adversarial.n_gradient", n_gradient)
+    assert verdict(found, "adversarial").startswith(said)
 
 
 def test_what_was_not_measured_is_not_known(nothing_measured: Report) -> None:
-    checks = nothing_measured.checks
-    assert checks.correlation
-    assert checks.permutation
-    assert checks.adversarial
-    assert verdicts.agrees(checks.correlation) == verdicts.NOT_MEASURED
-    assert verdicts.moves(checks.permutation) == verdicts.NOT_MEASURED
-    assert verdicts.differs(checks.adversarial) == verdicts.NOT_MEASURED
+    for check in ("correlation", "permutation", "adversarial"):
+        assert verdict(nothing_measured, check) == verdicts.NOT_MEASURED
 
 
-def test_a_model_must_beat_the_most_frequent_answer(report: Report) -> None:
-    found = report.performance
-    assert found is not None
-    assert verdicts.works(found).startswith("Yes")
-    assert verdicts.works(found.model_copy(update={"majority_share": 0.9})).startswith("Not meas")
-    assert verdicts.works(None).startswith("Not known")
+@pytest.mark.parametrize(
+    ("area", "majority", "said"),
+    [
+        ((0.7, 0.9), 0.5, "Yes: it tells the labels apart, and is right more often"),
+        ((0.7, 0.9), 0.75, "In part: it tells the labels apart, but is not measurably right"),
+        ((0.5, 0.69), 0.5, "No: it hardly tells the labels apart."),
+        ((0.66, 0.75), 0.5, "Open: too few texts (ROC AUC 0.71, between 0.66 and 0.75)."),
+    ],
+)
+def test_a_model_works_that_tells_labels_apart(
+    report: Report, area: tuple[float, float], majority: float, said: str
+) -> None:
+    found = with_number(having(report, {AUC: area}), "performance.majority_share", majority)
+    assert verdict(found, "model").startswith(said)
+
+
+def test_without_labels_or_with_one_alone_nobody_knows(report: Report, unlabelled: Report) -> None:
+    assert verdict(unlabelled, "model").startswith("Not known: the data has no labels")
+    undefined = with_number(report, AUC, None)
+    assert verdict(undefined, "model").startswith("Open: no label has both")
+    assert gated(undefined)[AUC] is Outcome.INCONCLUSIVE
+
+
+def interval(low: float = 0.0, high: float = 1.0) -> st.SearchStrategy[tuple[float, float]]:
+    """Ends on a raster that holds every limit, so that some lie on it."""
+    ends = st.integers(round(low * 100), round(high * 100)).map(lambda i: i / 100)
+    return st.tuples(ends, ends).map(lambda pair: (min(pair), max(pair)))
+
+
+REPORTS = st.fixed_dictionaries(
+    {
+        MOVED: interval(),
+        TOO_EVEN: interval(),
+        UNCHANGED: interval(),
+        YARDSTICK: interval(-1, 1),
+        GAP: interval(-0.5, 0.8),
+        LOO_GAP: interval(-0.5, 0.8),
+        RELATIVE: interval(),
+        AUC: interval(),
+    }
+)
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(REPORTS, st.sampled_from([30, 99, 100, 1821]), st.sampled_from([1600, 1730, 1821]))
+def test_no_sentence_contradicts_the_gate(
+    report: Report, numbers: Numbers, n: int, covered: int
+) -> None:
+    """A direction is claimed where the gate decides it, and only there."""
+    found = having(report, numbers, n)
+    found = with_number(found, "permutation.distance.mean", 0.2, (0.1, 0.3), n=covered)
+    outcomes = gated(found)
+
+    moves = verdict(found, "permutation")
+    by_moved = {
+        Outcome.PASS: ("In most examples: ",),
+        Outcome.FAIL: ("In most examples it ", "In part: most outputs move little"),
+        Outcome.INCONCLUSIVE: ("Open: ",),
+    }
+    assert moves.startswith(by_moved[outcomes[MOVED]])
+
+    agrees, gaps = verdict(found, "correlation"), [outcomes[GAP], outcomes[LOO_GAP]]
+    if set(gaps) == {Outcome.PASS}:
+        assert agrees.startswith("Yes: ")
+    elif set(gaps) == {Outcome.FAIL}:
+        assert agrees.startswith("No: ")
+    elif set(gaps) == {Outcome.INCONCLUSIVE}:
+        assert agrees.startswith("Open: ")
+    else:
+        assert agrees.startswith("In part: ")
+    for name, outcome in zip(("gradients", "leave-one-out"), gaps, strict=True):
+        if agrees.startswith("In part: "):
+            assert (f"about as much with {name}" in agrees) == (outcome is Outcome.PASS)
+            assert (f"clearly less with {name}" in agrees) == (outcome is Outcome.FAIL)
+
+    works = verdict(found, "model")
+    by_area = {
+        Outcome.PASS: ("Yes: ", "In part: it tells the labels apart"),
+        Outcome.FAIL: ("No: ",),
+        Outcome.INCONCLUSIVE: ("Open: ",),
+    }
+    assert works.startswith(by_area[outcomes[AUC]])
+
+
+def test_limits_of_the_default_policy_are_those_of_the_sentences() -> None:
+    """One table: `results.thresholds`."""
+    from attn_audit.results import thresholds as table
+
+    path = Path(policy_package.__file__).with_name("default_policy.toml")
+    content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    limits = {bound["metric"]: bound.get("min", bound.get("max")) for bound in content["bound"]}
+    guards = {
+        guard["metric"]: guard["min"]
+        for bound in content["bound"]
+        if (guard := bound.get("only_if")) is not None
+    }
+    assert content["min_examples"] == table.MIN_EXAMPLES
+    assert content["min_coverage"] == table.MIN_COVERAGE
+    assert limits == {
+        AUC: table.WORKS,
+        GAP: table.SMALL_GAP,
+        LOO_GAP: table.SMALL_GAP,
+        "correlation.attention_gradient.mean": table.ALIKE,
+        "correlation.attention_leave_one_out.mean": table.ALIKE,
+        MOVED: table.MOST,
+        "permutation.within_epsilon.mean": table.MOST,
+        "permutation.uniform.accuracy_change.mean": 0,
+    }
+    assert guards == {YARDSTICK: table.ALIKE}

@@ -36,7 +36,8 @@ DEFINITIONS = (
     (
         "Permutation",
         "The median change of the output over random permutations of an example's attention. An "
-        "output that stays did not depend on where attention was peaked.",
+        "output that stays did not depend on where attention was peaked; where it is too even to "
+        "show anything, the output counts as not moved.",
         f"{JAIN}, section 4.2.1",
     ),
     (
@@ -52,14 +53,14 @@ DEFINITIONS = (
     ),
     (
         "Uniform attention",
-        "The output with equal attention on every unit of the trained model: a decision that stays "
-        "did not depend on where attention lies.",
+        "The output with equal attention on every unit of the trained model: a decision that "
+        "changes depends on where attention lies; one that stays may change under other attention.",
         "Wiegreffe & Pinter (2019)",
     ),
     (
         "95% interval",
         "Over examples: where the number would lie for other examples of the same kind. Bootstrap "
-        "or normal for means, Wilson (1927) for shares.",
+        "or normal for means and F1, Wilson (1927) for shares, DeLong (1988) for ROC AUC.",
         "Efron & Tibshirani (1993)",
     ),
 )
@@ -72,4 +73,6 @@ SOURCES = (
     "Lin (1991), Divergence measures based on the Shannon entropy, IEEE Trans. Inf. Theory 37.",
     "Wilson (1927), Probable inference, the law of succession, and statistical inference, JASA 22.",
     "Efron & Tibshirani (1993), An Introduction to the Bootstrap.",
+    "DeLong, DeLong & Clarke-Pearson (1988), Comparing the areas under two or more correlated "
+    "receiver operating characteristic curves, Biometrics 44.",
 )

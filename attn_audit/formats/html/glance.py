@@ -39,14 +39,15 @@ def cards(report: Report) -> tuple[Card, ...]:
     Args:
         report: Any report.
     """
-    return (_model(report.performance), *_checks(report), *_sites(report))
+    return (_model(report), *_checks(report), *_sites(report))
 
 
-def _model(found: Performance | None) -> Card:
+def _model(report: Report) -> Card:
+    found = report.performance
     return Card(
         id="model",
         question="Does the model work?",
-        verdict=verdicts.works(found),
+        verdict=verdicts.works(report),
         lines=performance.in_short(found),
         picture=Markup() if found is None else _accuracy(found),
     )
@@ -67,19 +68,19 @@ def _checks(report: Report) -> Iterator[Card]:
     questions = overview.QUESTIONS
     if ranked:
         yield Card(
-            "correlation", questions["correlation"], verdicts.agrees(ranked),
+            "correlation", questions["correlation"], verdicts.agrees(report, ranked),
             correlation.in_short(ranked), _taus(ranked),
         )  # fmt: skip
     if shuffled:
         yield Card(
-            "permutation", questions["permutation"], verdicts.moves(shuffled),
+            "permutation", questions["permutation"], verdicts.moves(report, shuffled),
             (*permutation.in_short(shuffled), *permutation.uniform_in_short(shuffled)),
             pictures.histogram(shuffled.distance, ("0: unmoved", "1"), "change of the output"),
         )  # fmt: skip
     if attacked:
         common = shuffled.within_epsilon if shuffled else None
         yield Card(
-            "adversarial", questions["adversarial"], verdicts.differs(attacked),
+            "adversarial", questions["adversarial"], verdicts.differs(report, attacked),
             adversarial.in_short(attacked, common),
             pictures.histogram(
                 attacked.relative_jsd, ("0%: the same", "100%: entirely different"),

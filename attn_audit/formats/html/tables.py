@@ -13,6 +13,7 @@ from attn_audit.results.summary import (
     SiteSummary,
     TauSummary,
 )
+from attn_audit.results.thresholds import SIGNIFICANT
 
 PAIRS = {
     "attention_gradient": "attention and gradients",
@@ -36,7 +37,7 @@ def significance(summary: CorrelationSummary) -> Table:
     Args:
         summary: Of a correlation check.
     """
-    columns = ("p <= 0.05", "tested", "by chance, each", "positive", "corrected",
+    columns = (f"p <= {SIGNIFICANT:g}", "tested", "by chance, each", "positive", "corrected",
                "negative", "corrected")  # fmt: skip
     rows = [
         (
@@ -50,7 +51,8 @@ def significance(summary: CorrelationSummary) -> Table:
         )
         for pair, tau in _known(summary).items()
     ]
-    title = "Significant taus (corrected: Benjamini-Hochberg, false discovery rate 0.05)"
+    rate = f"false discovery rate {SIGNIFICANT:g}"
+    title = f"Significant taus (corrected: Benjamini-Hochberg, {rate})"
     return Table(title, columns, tuple(rows))
 
 

@@ -1,10 +1,10 @@
 """The correlation check in words: tau always beside its yardstick."""
 
 from attn_audit.formats.numbers import counted, digits, mean, number
+from attn_audit.formats.sentences.claims import held
 from attn_audit.results.summary import CorrelationSummary, Distribution, TauSummary
-
-WEAK_YARDSTICK = 0.4
-"""Below this tau the measures themselves disagree, and judging attention by them says little."""
+from attn_audit.results.thresholds import ALIKE
+from attn_audit.results.verdict import Outcome
 
 CAVEAT = "Agreement with these measures is not by itself faithfulness to the model."
 
@@ -67,16 +67,20 @@ def _yardstick(summary: CorrelationSummary) -> tuple[str, ...]:
     yardstick = summary.gradient_leave_one_out
     if yardstick is None or yardstick.mean is None:
         return ("There is no yardstick: it takes both measures, gradients and leave-one-out.",)
-    weak = (
-        " That is low: where the measures themselves disagree, a low tau says little about "
-        "attention."
-        if yardstick.mean < WEAK_YARDSTICK
-        else ""
-    )
-    sentence = (
-        f"The yardstick: the two measures agree with each other at tau {mean(yardstick)}.{weak}"
-    )
-    return (sentence, *_gaps(summary))
+    sentence = f"The yardstick: the two measures agree with each other at tau {mean(yardstick)}."
+    return (f"{sentence}{_weakness(yardstick)}", *_gaps(summary))
+
+
+def _weakness(yardstick: TauSummary) -> str:
+    match held("min", ALIKE, yardstick):
+        case Outcome.PASS:
+            return ""
+        case Outcome.FAIL:
+            return (
+                f" That is low, less than {ALIKE:g}: where the measures themselves disagree, a low "
+                "tau says little about attention."
+            )
+    return f" Whether that is enough to judge attention by, {ALIKE:g}, these texts leave open."
 
 
 def _gaps(summary: CorrelationSummary) -> tuple[str, ...]:
@@ -94,8 +98,8 @@ def _gaps(summary: CorrelationSummary) -> tuple[str, ...]:
 
 def _gap(measure: str, other: str, gap: Distribution) -> str:
     assert gap.mean is not None
-    if gap.interval is not None and gap.interval.low <= 0 <= gap.interval.high:
-        return f"with {measure} as much as {other} (the difference of {mean(gap)} includes 0)"
+    if gap.interval is None or gap.interval.low <= 0 <= gap.interval.high:
+        return f"with {measure} not measurably less or more than {other} (less by {mean(gap)})"
     direction = "less" if gap.mean > 0 else "more"
     return f"with {measure} {direction} than {other}, by {_size(gap)}"
 
@@ -103,8 +107,7 @@ def _gap(measure: str, other: str, gap: Distribution) -> str:
 def _size(gap: Distribution) -> str:
     """The gap without its sign, which the word before it tells."""
     assert gap.mean is not None
+    assert gap.interval is not None
     decimals, size = digits(gap), abs(gap.mean)
-    if gap.interval is None:
-        return number(size)
     low, high = sorted((abs(gap.interval.low), abs(gap.interval.high)))
     return f"{number(size, decimals)} [{number(low, decimals)}, {number(high, decimals)}]"

@@ -5,6 +5,12 @@ from typing import Any
 
 from attn_audit.formats.numbers import number, percent
 from attn_audit.formats.sentences.telling import label_of, said
+from attn_audit.results.thresholds import (
+    ENTIRELY,
+    INFORMATIVE_JSD,
+    MOVED_DISTANCE,
+    SIGNIFICANT,
+)
 
 TAGS = {
     "right": "prediction right",
@@ -13,17 +19,23 @@ TAGS = {
     "disagrees": "ranks unlike the measures",
     "moved": "shuffling moves the output",
     "unmoved": "shuffling hardly moves the output",
+    "even": "attention too even for shuffling to show anything",
     "replaceable": "attention replaceable",
     "uniform": "other prediction with equal attention",
 }
 """What may be found of an example."""
 
+_DIFFER = f"permutations differ (divergence of {INFORMATIVE_JSD:g} or more)"
+
 MEANINGS = {
-    "agrees": "significantly positive tau (p <= 0.05) with every measure",
+    "agrees": f"significantly positive tau (p <= {SIGNIFICANT:g}) with every measure",
     "disagrees": "no tau above 0 with any measure",
-    "moved": "permutations differ (divergence of 0.1 or more), and the output moves by 0.1 or more",
-    "unmoved": "permutations differ (divergence of 0.1 or more), but the output moves by less",
-    "replaceable": "at least 90% of the possible divergence, with the output within epsilon",
+    "moved": f"{_DIFFER}, and the output moves by {MOVED_DISTANCE:g} or more",
+    "unmoved": f"{_DIFFER}, but the output moves by less than {MOVED_DISTANCE:g}",
+    "even": f"permutations differ by a divergence of less than {INFORMATIVE_JSD:g}: counted as not "
+    "moved",
+    "replaceable": f"at least {ENTIRELY:.0%} of the possible divergence, with the output within "
+    "epsilon",
 }
 """When it is found, where the name does not say it."""
 
@@ -37,7 +49,7 @@ def tags(record: dict[str, Any]) -> list[str]:
         record: As a report holds it.
     """
     found = [_right(record), _agreement(record), _moved(record)]
-    if (record.get("relative_jsd") or 0) >= 0.9:
+    if (record.get("relative_jsd") or 0) >= ENTIRELY:
         found.append("replaceable")
     uniform = record.get("uniform_prediction")
     if uniform is not None and uniform != record["prediction"]:
@@ -61,15 +73,17 @@ def _agreement(record: dict[str, Any]) -> str | None:
         return None
     if all(tau <= 0 for tau, _ in known):
         return "disagrees"
-    is_significant = all(tau > 0 and p is not None and p <= 0.05 for tau, p in known)
+    is_significant = all(tau > 0 and p is not None and p <= SIGNIFICANT for tau, p in known)
     return "agrees" if is_significant else None
 
 
 def _moved(record: dict[str, Any]) -> str | None:
     distance, jsd = (record.get(f"median_permutation_{name}") for name in ("distance", "jsd"))
-    if distance is None or jsd is None or jsd < 0.1:
+    if distance is None or jsd is None:
         return None
-    return "moved" if distance >= 0.1 else "unmoved"
+    if jsd < INFORMATIVE_JSD:
+        return "even"
+    return "moved" if distance >= MOVED_DISTANCE else "unmoved"
 
 
 def under(field: str, record: dict[str, Any], labels: Sequence[str], epsilon: float) -> str:

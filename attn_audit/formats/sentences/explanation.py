@@ -7,15 +7,7 @@ from attn_audit.formats.sentences.attention import readout
 from attn_audit.formats.sentences.provenance import short
 from attn_audit.results.explanation import Explanation
 from attn_audit.results.record import STATUS_MEANINGS, Status
-
-ENTIRELY, CLEARLY = 0.8, 0.3
-"""Parts of the possible divergence from which other attention is called so."""
-
-ALL = 0.9999
-"""Part of the possible divergence from which on the rest is rounding."""
-
-MUCH, PARTLY = 0.5, 0.2
-"""Mean taus from which two rankings are called alike."""
+from attn_audit.results.thresholds import ALIKE, ENTIRELY, FARTHEST, LARGELY, PARTLY_ALIKE
 
 
 def facts(found: Explanation) -> Iterator[tuple[str, str]]:
@@ -78,7 +70,7 @@ def certainty(found: Explanation) -> str:
     """
     if found.record["adversarial_method"] == "exact":
         return "the proven optimum"
-    if found.record["relative_jsd"] > ALL:
+    if found.record["relative_jsd"] > FARTHEST:
         return "nothing can be farther"
     return "the best that was found: more may exist"
 
@@ -99,14 +91,11 @@ def _movable(found: Explanation) -> str:
             f"Whether attention could lie elsewhere cannot be said ({_why(found, 'adversarial')})"
         )
     kept = f"the output within {found.epsilon:g}"
+    singled = "so the output does not single this one out"
     if relative >= ENTIRELY:
-        return (
-            f"Entirely different attention keeps {kept}, so the output does not single this one out"
-        )
-    if relative >= CLEARLY:
-        return (
-            f"Clearly different attention keeps {kept}, so the output does not single this one out"
-        )
+        return f"Almost entirely different attention keeps {kept}, {singled}"
+    if relative >= LARGELY:
+        return f"Very different attention keeps {kept}, {singled}"
     best = "No" if found.record["adversarial_method"] == "exact" else "As far as was searched, no"
     return f"{best} very different attention keeps {kept}"
 
@@ -118,8 +107,8 @@ def _ranked(found: Explanation) -> str:
     if not taus:
         return ""
     mean = sum(taus) / len(taus)
-    how = "ranks the {} much as" if mean >= MUCH else "ranks the {} partly as"
-    how = how if mean >= PARTLY else "does not rank the {} as"
+    how = "ranks the {} much as" if mean >= ALIKE else "ranks the {} partly as"
+    how = how if mean >= PARTLY_ALIKE else "does not rank the {} as"
     shown = ", ".join(f"{number(value)} with {name}" for name, value in known if value is not None)
     yardstick = found.record["tau_gradient_leave_one_out"]
     between = "" if yardstick is None else f"; {number(yardstick)} between these two"

@@ -2,9 +2,7 @@
 
 from attn_audit.formats.numbers import mean, mean_percent, number
 from attn_audit.results.summary import Distribution
-
-ALL = 0.9995
-"""From this least mass on, the numbers shown would all be 1."""
+from attn_audit.results.thresholds import ALL_MASS
 
 
 def in_short(audited: Distribution) -> tuple[str, ...]:
@@ -13,7 +11,7 @@ def in_short(audited: Distribution) -> tuple[str, ...]:
     Args:
         audited: Share of attention on the audited units, over the examples measured.
     """
-    if audited.minimum is None or audited.minimum >= ALL:
+    if audited.minimum is None or audited.minimum >= ALL_MASS:
         return ()
     return (f"only {mean_percent(audited)} of the attention could be moved",)
 
@@ -26,7 +24,7 @@ def sentence(audited: Distribution) -> str:
     """
     if audited.mean is None or audited.minimum is None:
         return "The share of attention on the audited units is not known."
-    if audited.minimum >= ALL:
+    if audited.minimum >= ALL_MASS:
         return "All attention lies on the audited units."
     return (
         f"Only attention on the audited units was moved: {mean(audited)} of it on average, "

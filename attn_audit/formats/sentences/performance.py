@@ -1,7 +1,7 @@
 """How well the model works, in words: what the explanations are explanations of."""
 
-from attn_audit.formats.numbers import counted, number, percent, share
-from attn_audit.results.summary import Performance
+from attn_audit.formats.numbers import bracket, counted, number, percent, share
+from attn_audit.results.summary import Interval, Performance
 
 UNLABELLED = "no labels, so no accuracy is reported"
 
@@ -20,9 +20,12 @@ def in_short(performance: Performance | None) -> tuple[str, ...]:
     if performance is None or performance.accuracy.share is None:
         return (UNLABELLED,)
     beats = "" if beats_majority(performance) else " - not measurably beaten"
+    area = performance.roc_auc
+    apart = () if area is None else (f"ROC AUC {_written(area, performance.roc_auc_interval)}",)
     return (
         f"right in {share(performance.accuracy, 1)} of the examples",
         f"the most frequent answer alone: {percent(performance.majority_share, 1)}{beats}",
+        *apart,
     )
 
 
@@ -58,11 +61,20 @@ def beats_majority(performance: Performance) -> bool:
     return interval is not None and interval.low > performance.majority_share
 
 
+def _written(value: float, interval: Interval | None) -> str:
+    return f"{number(value, 3)} {bracket(interval, 3)}".rstrip()
+
+
 def _scores(performance: Performance) -> tuple[str, ...]:
     named = (
-        ("Macro F1", performance.macro_f1),
-        ("micro F1", performance.micro_f1),
-        ("ROC AUC", performance.roc_auc),
+        ("macro F1", performance.macro_f1, performance.macro_f1_interval),
+        ("micro F1", performance.micro_f1, performance.micro_f1_interval),
+        ("ROC AUC", performance.roc_auc, performance.roc_auc_interval),
     )
-    written = [f"{name} {number(value, 3)}" for name, value in named if value is not None]
-    return (", ".join(written) + ".",) if written else ()
+    written = [
+        f"{name} {_written(value, interval)}"
+        for name, value, interval in named
+        if value is not None
+    ]
+    sentence = f"{', '.join(written)}."
+    return (sentence[0].upper() + sentence[1:],) if written else ()

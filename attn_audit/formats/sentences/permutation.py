@@ -3,7 +3,8 @@
 from attn_audit.formats.numbers import count, counted, mean, mean_percent, percent, points, share
 from attn_audit.formats.sentences import mass
 from attn_audit.results.report import Settings
-from attn_audit.results.summary import PermutationSummary, UniformSummary
+from attn_audit.results.summary import PermutationSummary, Share, UniformSummary
+from attn_audit.results.thresholds import INFORMATIVE_JSD, MOVED_DISTANCE
 
 NOTHING_MEASURED = "No example could be measured: see the degenerate examples."
 
@@ -17,11 +18,10 @@ def in_short(summary: PermutationSummary) -> tuple[str, ...]:
     if summary.distance.mean is None:
         return ("no example could be measured",)
     first = f"shuffling moves the output by {mean(summary.distance)}"
-    if summary.moved.share is None:
-        second = "attention is too even for shuffling to show anything"
-    else:
-        second = f"by 0.1 or more in {share(summary.moved)} of those that can show it"
-    return (first, second, *mass.in_short(summary.audited_mass))
+    second = f"by {MOVED_DISTANCE:g} or more in {share(summary.moved)} of the examples"
+    n_even = summary.too_even.count
+    even = (f"counted as not moved: {count(n_even)} whose attention is too even",) if n_even else ()
+    return (first, second, *even, *mass.in_short(summary.audited_mass))
 
 
 def uniform_in_short(summary: PermutationSummary) -> tuple[str, ...]:
@@ -52,7 +52,8 @@ def answer(
     first = (
         f"Shuffling an example's attention moves the output by {mean(summary.distance)} on average "
         f"(the median of {count(settings.permutations)} permutations, over "
-        f"{counted(summary.distance.n, 'example')}; 0.1: ten points of probability{a_label})."
+        f"{counted(summary.distance.n, 'example')}; {MOVED_DISTANCE:g}: "
+        f"{100 * MOVED_DISTANCE:.0f} points of probability{a_label})."
     )
     common = (
         f"On average {mean_percent(summary.within_epsilon)} of an example's permutations keep the "
@@ -63,16 +64,14 @@ def answer(
 
 
 def _moved(summary: PermutationSummary) -> str:
-    moved = summary.moved
-    if moved.share is None:
-        return (
-            "No example's attention is uneven enough for shuffling to make a difference "
-            "(a divergence of 0.1 or more), so this says nothing about where attention lies."
-        )
+    moved, n_even = summary.moved, summary.too_even.count
+    sentence = f"{share(moved)} of the outputs move by {MOVED_DISTANCE:g} or more."
+    if n_even == 0:
+        return sentence
     return (
-        f"Of the {counted(moved.n, 'example')} whose attention is uneven enough for shuffling to "
-        f"make a difference (a divergence of 0.1 or more), {share(moved)} move by 0.1 or more. "
-        "An output that does not move did not depend on where attention was peaked."
+        f"{sentence} Counted as not moved: {counted(n_even, 'example')} whose attention is too "
+        f"even for shuffling to show anything (its permutations differ from it by a divergence "
+        f"of less than {INFORMATIVE_JSD:g})."
     )
 
 
@@ -82,10 +81,10 @@ def _uniform(summary: PermutationSummary) -> tuple[str, ...]:
         return ()
     kept = f"With equal attention on every unit, {share(same)} of the predictions stay the same"
     moved = f"the output moves by {mean(uniform.distance)}"
-    if summary.moved.share is None:
-        meaning = "Attention was nearly even already, so this changed little."
+    if summary.too_even.count == summary.too_even.n:
+        meaning = "Attention was nearly even already, so this says little."
     else:
-        meaning = _dependence(same.share)
+        meaning = _dependence(same)
     return (f"{kept} and {moved}{_accuracy(uniform)}. {meaning}",)
 
 
@@ -96,10 +95,16 @@ def _accuracy(uniform: UniformSummary) -> str:
     return f"; accuracy becomes {percent(accuracy.share, 1)}, {points(change)} points"
 
 
-def _dependence(unchanged: float) -> str:
-    if unchanged == 1:
-        depends = "On these examples this model's decisions do not depend on where attention lies"
-    else:
-        changed = percent(1 - unchanged)
-        depends = f"So at least {changed} of the decisions depend on where attention lies"
-    return f"{depends}; a model trained without attention is another question."
+def _dependence(unchanged: Share) -> str:
+    """What one other attention tells: how many decisions hang on attention at least, never most."""
+    rest = "a model trained without attention is another question"
+    interval = unchanged.interval
+    if unchanged.count == unchanged.n:
+        others = "some" if interval is None else f"up to {percent(1 - interval.low)}"
+        return (
+            f"None of these {count(unchanged.n)} decisions changed under this one other attention; "
+            f"of other texts {others} may, and under still other attention more. That decisions "
+            f"do not depend on where attention lies is not shown; {rest}."
+        )
+    least = 0.0 if interval is None else 1 - interval.high
+    return f"So at least {percent(least)} of the decisions depend on where attention lies; {rest}."

@@ -80,11 +80,22 @@ def _extremes(report: Report, measure: Measure) -> tuple[str, ...]:
         return ()
     least, most = order[0], order[-1]
     kind = "layers" if most.head is None else "heads"
+    if not _is_apart(least, most, measure):
+        return (
+            f"Of {count(len(order))} {kind}, none stands out by {measure.name}: even the intervals "
+            f"of {name(most)} ({_beside_mass(most, measure)}) and {name(least)} "
+            f"({_beside_mass(least, measure)}) overlap{_yardstick(report, measure)}.",
+        )
     return (
         f"Of {count(len(order))} {kind}, {name(most)} {measure.most} "
         f"({_beside_mass(most, measure)}), {name(least)} least ({_beside_mass(least, measure)})"
         f"{_yardstick(report, measure)}.",
     )
+
+
+def _is_apart(least: SiteSummary, most: SiteSummary, measure: Measure) -> bool:
+    low, high = measure.interval(least), measure.interval(most)
+    return low is not None and high is not None and low.high < high.low
 
 
 def _beside_mass(site: SiteSummary, measure: Measure) -> str:

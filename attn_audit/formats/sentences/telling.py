@@ -8,10 +8,10 @@ from attn_audit.formats.numbers import number, percent
 from attn_audit.results.report import Report, TellingExample
 
 REASONS = {
-    "adversarial": "Entirely different attention, the same output",
-    "insensitive": "Shuffling attention changes the weights, but hardly the output",
-    "disagreeing": "Attention and the importance measures rank the units differently",
-    "agreeing": "Attention and the importance measures rank the units alike",
+    "adversarial": "The most different attention that was found with the same output",
+    "insensitive": "Shuffling changes the weights most, and the output least",
+    "disagreeing": "Attention and the importance measures rank the units least alike",
+    "agreeing": "Attention and the importance measures rank the units most alike",
 }
 """What an example shows."""
 

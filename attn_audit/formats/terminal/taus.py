@@ -18,6 +18,7 @@ from attn_audit.formats.terminal.look import (
     table,
 )
 from attn_audit.results.summary import CorrelationSummary, Distribution, Share, TauSummary
+from attn_audit.results.thresholds import SIGNIFICANT
 
 TICKS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 
@@ -93,7 +94,7 @@ def significance(pairs: Pairs, options: ConsoleOptions) -> RenderableType:
         options: Of the console.
     """
     headers = (
-        "Significant (p <= 0.05)", "examples\ntested", "by chance,\neach",
+        f"Significant (p <= {SIGNIFICANT:g})", "examples\ntested", "by chance,\neach",
         "positive\n(corrected)", "negative\n(corrected)",
     )  # fmt: skip
     made = table(headers, options)
@@ -107,7 +108,8 @@ def significance(pairs: Pairs, options: ConsoleOptions) -> RenderableType:
             _significant(tau.significantly_positive, tau.positive_after_correction, options),
             _significant(tau.significantly_negative, tau.negative_after_correction, options),
         )
-    note = "(corrected): Benjamini-Hochberg over all examples, false discovery rate 0.05"
+    rate = f"false discovery rate {SIGNIFICANT:g}"
+    note = f"(corrected): Benjamini-Hochberg over all examples, {rate}"
     return indented(Group(made, Text(note, FAINT)))
 
 

@@ -1,0 +1,122 @@
+"""What may be claimed of a number: only what the whole of its interval says, as the gate has it."""
+
+from attn_audit.formats.numbers import number, percent
+from attn_audit.policy.coverage import coverage
+from attn_audit.policy.rule import Direction, outcome_of
+from attn_audit.results.report import Report
+from attn_audit.results.summary import Distribution, Interval, Share
+from attn_audit.results.thresholds import MIN_COVERAGE, MIN_EXAMPLES
+from attn_audit.results.verdict import Outcome
+
+
+def held(
+    direction: Direction,
+    limit: float,
+    found: Distribution | Share,
+    *,
+    is_covered: bool = True,
+) -> Outcome:
+    """Hold a number against a limit of the table, by the gate's rule and the default policy's.
+
+    Args:
+        direction: On which side the limit lies.
+        limit: Of `results.thresholds`.
+        found: With an estimate.
+        is_covered: Whether the check says something about enough examples to pass for all.
+
+    Returns:
+        Inconclusive where the interval straddles the limit, there are too few examples to believe
+        it, or those that are covered would pass for all.
+    """
+    estimate = found.share if isinstance(found, Share) else found.mean
+    if estimate is None:
+        return Outcome.INCONCLUSIVE
+    return held_number(direction, limit, estimate, found.interval, found.n, is_covered=is_covered)
+
+
+def held_number(
+    direction: Direction,
+    limit: float,
+    estimate: float,
+    interval: Interval | None,
+    n: int,
+    *,
+    is_covered: bool = True,
+) -> Outcome:
+    """The same of a number over all examples together.
+
+    Args:
+        direction: On which side the limit lies.
+        limit: Of `results.thresholds`.
+        estimate: What was found.
+        interval: Of the estimate; without one nothing is claimed.
+        n: Examples behind it.
+        is_covered: Whether the check says something about enough examples to pass for all.
+    """
+    if interval is None or n < MIN_EXAMPLES:
+        return Outcome.INCONCLUSIVE
+    outcome = outcome_of(direction, limit, estimate, interval)
+    return Outcome.INCONCLUSIVE if outcome is Outcome.PASS and not is_covered else outcome
+
+
+def is_covered(check: str, report: Report) -> bool:
+    """Whether a check says something about enough examples to speak for all.
+
+    Args:
+        check: Its id.
+        report: Any report.
+    """
+    covered = coverage(check, report)
+    return covered is None or covered >= MIN_COVERAGE * report.data.n_read
+
+
+def left_open(check: str, report: Report, n: int, *numbers: str) -> str:
+    """Why nothing is claimed: of 20 % between 5.7 % and 51 %, that there are too few texts.
+
+    Args:
+        check: Whose numbers they are.
+        report: Any report.
+        n: Texts behind them.
+        *numbers: With their intervals.
+    """
+    found = "; ".join(numbers)
+    if n < MIN_EXAMPLES:
+        return f"Open: too few texts ({found}; {n} texts, and {MIN_EXAMPLES} are asked for)."
+    if not is_covered(check, report):
+        covered, whole = coverage(check, report), report.data.n_read
+        return f"Open: measured in too few of the texts ({covered:,} of {whole:,}: {found})."
+    return f"Open: too few texts ({found})."
+
+
+def share_between(found: Share) -> str:
+    """A share and its interval in a sentence: `20%, between 5.7% and 51%`.
+
+    Args:
+        found: Of at least one example.
+    """
+    assert found.share is not None
+    return percent_between(found.share, found.interval)
+
+
+def percent_between(share: float, interval: Interval | None) -> str:
+    """The same of any number that is written in percent.
+
+    Example:
+        >>> percent_between(0.2, Interval(low=0.057, high=0.51, method="wilson"))
+        '20%, between 5.7% and 51%'
+    """
+    if interval is None:
+        return percent(share)
+    return f"{percent(share)}, between {percent(interval.low)} and {percent(interval.high)}"
+
+
+def between(estimate: float, interval: Interval | None) -> str:
+    """A number and its interval in a sentence.
+
+    Example:
+        >>> between(0.2, Interval(low=0.1, high=0.31, method="bootstrap"))
+        '0.20, between 0.10 and 0.31'
+    """
+    if interval is None:
+        return number(estimate)
+    return f"{number(estimate)}, between {number(interval.low)} and {number(interval.high)}"
