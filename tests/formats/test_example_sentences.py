@@ -86,7 +86,16 @@ def test_equal_attention_keeps_the_prediction_or_changes_it(record: dict[str, An
         ({"label": "negative"}, ["wrong", "moved", "replaceable"]),
         ({"label": None, "relative_jsd": 0.5}, ["moved"]),
         ({"median_permutation_distance": 0.02}, ["right", "unmoved", "replaceable"]),
-        ({"median_permutation_jsd": 0.02}, ["right", "even", "replaceable"]),
+        ({"median_permutation_distance": 0.1}, ["right", "moved", "replaceable"]),
+        ({"median_permutation_distance": 0.09}, ["right", "unmoved", "replaceable"]),
+        ({"median_permutation_jsd": 0.1}, ["right", "moved", "replaceable"]),
+        ({"median_permutation_jsd": 0.09}, ["right", "even", "replaceable"]),
+        ({"relative_jsd": 0.9}, ["right", "moved", "replaceable"]),
+        ({"relative_jsd": 0.89}, ["right", "moved"]),
+        (
+            {"p_attention_gradient": 0.01, "p_attention_leave_one_out": 0.06},
+            ["right", "moved", "replaceable"],
+        ),
         (
             {"p_attention_gradient": 0.01, "p_attention_leave_one_out": 0.05},
             ["right", "agrees", "moved", "replaceable"],

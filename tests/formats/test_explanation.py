@@ -83,6 +83,10 @@ def shown(found: Explanation, width: int = 80, encoding: str = "utf-8") -> str:
         ({}, "ranks the tokens much as the importance measures do (tau 0.90 with gradients"),
         ({"tau_attention_gradient": -0.1}, "ranks the tokens partly as"),
         ({"tau_attention_gradient": -0.9}, "does not rank the tokens as"),
+        ({"tau_attention_gradient": 0.0}, "ranks the tokens much as"),
+        ({"tau_attention_gradient": -0.02}, "ranks the tokens partly as"),
+        ({"tau_attention_gradient": -0.4}, "ranks the tokens partly as"),
+        ({"tau_attention_gradient": -0.42}, "does not rank the tokens as"),
         ({}, "0.70 between these two"),
         (
             {"relative_jsd": None, "status_adversarial": "undefined_no_audited_mass"},
@@ -98,6 +102,7 @@ def test_certainty_is_what_is_known() -> None:
     assert certainty(explained()) == "the proven optimum"
     searched = {"adversarial_method": "gradient"}
     assert "more may exist" in certainty(explained(**searched))
+    assert "more may exist" in certainty(explained(**searched, relative_jsd=0.9998))
     assert certainty(explained(**searched, relative_jsd=1.0)) == "nothing can be farther"
 
 

@@ -218,6 +218,8 @@ def test_audited_mass_is_said_once_a_check(report: Report, shuffled: Permutation
     assert said(report, "permutation").count("audited units") == 1
     assert mass.sentence(shuffled.audited_mass) == "All attention lies on the audited units."
     some = shuffled.audited_mass.model_copy(update={"mean": 0.62, "minimum": 0.1, "interval": None})
+    nearly = some.model_copy(update={"mean": 0.9999, "minimum": 0.999})
+    assert mass.sentence(nearly).startswith("Only attention on the audited units was moved")
     assert mass.sentence(some).startswith(
         "Only attention on the audited units was moved: 0.62 of it"
     )

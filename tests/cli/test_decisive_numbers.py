@@ -1,0 +1,180 @@
+"""Numbers that decide, held to their meaning from outside: words in, a report or a page out.
+
+Every limit is written out here once more, so that it cannot change unseen. A limit is tried on both
+sides, nearer than a factor of 2.
+"""
+
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from attn_audit.models.task import TaskKind
+from attn_audit.results.report import Report
+from tests.cli.conftest import AttnAudit
+from tests.compare.conftest import write_model, write_texts
+from tests.formats.conftest import report, telling_examples
+from tests.judged import GAP, MOVED, YARDSTICK, with_number
+
+__all__ = ["report", "telling_examples"]
+
+LOO_GAP = "correlation.gap.attention_leave_one_out.mean"
+AUC = "performance.roc_auc"
+AGREES, UNAGREED = {YARDSTICK: (0.4, 0.6)}, {YARDSTICK: (0.21, 0.39)}
+
+Columns = dict[str, np.ndarray]
+
+
+@pytest.fixture
+def audited(attn_audit: AttnAudit, tmp_path: Path) -> tuple[dict[str, Any], Columns]:
+    """A report of 240 texts as JSON, and the numbers of its records; null is NaN."""
+    model = write_model(tmp_path / "model.pt", 2.0, TaskKind.BINARY)
+    texts = write_texts(tmp_path / "texts.jsonl", n=240)
+    flags = ("--checks", "correlation,permutation", "--permutations", "20", "--quiet")
+    outputs = ("--output", "report.json", "--records", "records.jsonl")
+    assert attn_audit("audit", model, texts, *flags, *outputs).exit_code == 0
+    rows = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]
+    numbers = {
+        name: np.array([row[name] for row in rows], dtype=float)
+        for name in rows[0]
+        if all(row[name] is None or isinstance(row[name], float) for row in rows)
+    }
+    labels = np.array([{"label0": 0, "label1": 1, None: np.nan}[row["label"]] for row in rows])
+    return json.loads((tmp_path / "report.json").read_text()), numbers | {"label": labels}
+
+
+def test_an_output_moves_by_a_tenth_where_shuffles_differ_by_a_tenth(
+    audited: tuple[dict[str, Any], Columns],
+) -> None:
+    """Attention that is too even to show anything counts as not moved."""
+    content, numbers = audited
+    distance = numbers["median_permutation_distance"]
+    jsd, known = numbers["median_permutation_jsd"], ~np.isnan(distance)
+    found = content["checks"]["permutation"]
+
+    def moved(least: float) -> int:
+        return int((known & (distance >= least) & (jsd >= 0.1)).sum())
+
+    def too_even(least: float) -> int:
+        return int((known & (jsd < least)).sum())
+
+    assert found["moved"]["count"] == moved(0.1)
+    assert found["too_even"]["count"] == too_even(0.1)
+    assert found["moved"]["n"] == found["too_even"]["n"] == known.sum()
+    assert moved(0.05) > moved(0.1) > moved(0.2)
+    assert too_even(0.05) < too_even(0.1) < too_even(0.2)
+    assert too_even(0.1) > 0
+
+
+def test_a_tau_is_significant_up_to_a_twentieth(audited: tuple[dict[str, Any], Columns]) -> None:
+    content, numbers = audited
+    tau, p_value = numbers["tau_attention_gradient"], numbers["p_attention_gradient"]
+    found = content["checks"]["correlation"]["attention_gradient"]
+
+    def significant(most: float) -> int:
+        return int(((p_value <= most) & (tau > 0)).sum())
+
+    assert found["significantly_positive"]["count"] == significant(0.05)
+    assert significant(0.025) < significant(0.05) < significant(0.1)
+    assert found["significantly_positive"]["n"] == (~np.isnan(p_value)).sum()
+
+
+def test_the_area_under_the_roc_curve_has_delongs_interval(
+    audited: tuple[dict[str, Any], Columns],
+) -> None:
+    """From placements counted pair by pair, on the scale of the log-odds."""
+    content, numbers = audited
+    label, score = numbers["label"], numbers["probability"]
+    wins = np.sign(score[label == 1][:, None] - score[label == 0]) / 2 + 0.5
+    area, sides = wins.mean(), (wins.mean(axis=1), wins.mean(axis=0))
+    error = np.sqrt(sum(side.var(ddof=1) / len(side) for side in sides))
+    centre, half = np.log(area / (1 - area)), 1.959964 * error / (area * (1 - area))
+    ends = 1 / (1 + np.exp(-np.array([centre - half, centre + half])))
+    found = content["performance"]
+    assert found["roc_auc"] == pytest.approx(area, abs=1e-12)
+    interval = found["roc_auc_interval"]
+    assert (interval["low"], interval["high"]) == pytest.approx(tuple(ends), abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["roc_auc", "macro_f1"])
+def test_a_model_at_the_bound_is_no_coin_to_be_flipped(
+    attn_audit: AttnAudit, audited: tuple[dict[str, Any], Columns], tmp_path: Path, name: str
+) -> None:
+    value = audited[0]["performance"][name]
+    for limit in (value - 0.01, value + 0.01):
+        policy = tmp_path / "policy.toml"
+        policy.write_text(f'[[bound]]\nmetric = "performance.{name}"\nmin = {limit:.6f}\n')
+        done = attn_audit("gate", "report.json", "--policy", policy, "--format", "json")
+        assert done.exit_code == 4
+        (judgement,) = json.loads(done.stdout)["judgements"]
+        assert judgement["outcome"] == "inconclusive"
+        assert judgement["interval"]["low"] < limit < judgement["interval"]["high"]
+
+
+def test_intervals_hang_on_their_draw_by_little_more_than_a_hundredth(
+    attn_audit: AttnAudit, tmp_path: Path
+) -> None:
+    """The width's standard deviation over seeds: 1.4 % with 5,000 resamples, 3 % with 1,000."""
+    model = write_model(tmp_path / "model.pt", 2.0, TaskKind.BINARY)
+    texts = write_texts(tmp_path / "texts.jsonl", n=60)
+    widths = []
+    for seed in range(24):
+        flags = ("--measures", "gradient", "--seed", seed, "--format", "json", "-q")
+        done = attn_audit("correlate", model, texts, *flags)
+        tau = json.loads(done.stdout)["checks"]["correlation"]["attention_gradient"]
+        widths.append(tau["interval"]["high"] - tau["interval"]["low"])
+    assert 0.0115 < np.std(widths, ddof=1) / np.mean(widths) < 0.0165
+
+
+def having(report: Report, numbers: dict[str, tuple[float, float]], n: int) -> Report:
+    """The same report with these intervals, each with its middle as the number."""
+    for name, (low, high) in numbers.items():
+        report = with_number(report, name, (low + high) / 2, (low, high), n)
+    return report
+
+
+@pytest.mark.parametrize(
+    ("numbers", "n", "card", "said", "gated"),
+    [
+        ({**AGREES, GAP: (0.11, 0.2), LOO_GAP: (0.11, 0.2)}, 1821, "correlation", "Yes: ", "pass"),
+        ({**AGREES, GAP: (0.21, 0.3), LOO_GAP: (0.21, 0.3)}, 1821, "correlation", "No: ", "fail"),
+        ({**UNAGREED, GAP: (0.21, 0.3), LOO_GAP: (0.21, 0.3)}, 1821, "correlation",
+         "Open: the two measures themselves hardly", "inconclusive"),
+        ({MOVED: (0.5, 0.9)}, 1821, "permutation", "In most examples: ", "pass"),
+        ({MOVED: (0.26, 0.49)}, 1821, "permutation", "In most examples it hardly", "fail"),
+        ({MOVED: (0.057, 0.51)}, 1821, "permutation",
+         "Open: too few texts (28%, between 5.7% and 51%).", "inconclusive"),
+        ({MOVED: (0.26, 0.49)}, 99, "permutation",
+         "Open: too few texts (38%, between 26% and 49%; 99 texts, and 100", "inconclusive"),
+        ({MOVED: (0.26, 0.49)}, 100, "permutation", "In most examples it hardly", "fail"),
+        ({AUC: (0.7, 0.9)}, 1821, "model", "Yes: ", "pass"),
+        ({AUC: (0.4, 0.69)}, 1821, "model", "No: ", "fail"),
+        ({AUC: (0.6, 0.8)}, 1821, "model",
+         "Open: too few texts (ROC AUC 0.70, between 0.60 and 0.80).", "inconclusive"),
+    ],
+)  # fmt: skip
+def test_the_page_says_what_the_gate_says(
+    attn_audit: AttnAudit,
+    report: Report,
+    tmp_path: Path,
+    numbers: dict[str, tuple[float, float]],
+    n: int,
+    card: str,
+    said: str,
+    gated: str,
+) -> None:
+    stored = having(report, numbers, n).model_copy(update={"records": None})
+    (tmp_path / "report.json").write_text(stored.to_json())
+    assert attn_audit("report", "report.json", "--output", "page.html").exit_code == 0
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    found = re.search(rf'id="card-{card}".*?<p class="verdict">(.*?)</p>', page, re.DOTALL)
+    assert found is not None
+    assert html.unescape(found[1]).startswith(said)
+    done = attn_audit("gate", "report.json", "--format", "json")
+    judged = {entry["metric"]: entry for entry in json.loads(done.stdout)["judgements"]}
+    for metric in numbers.keys() - {YARDSTICK}:
+        assert judged[metric]["outcome"] == gated
