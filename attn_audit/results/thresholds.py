@@ -1,6 +1,7 @@
 """The numbers that sentences, the page, `explain` and the default policy decide by: one table.
 
-The packaged policy is TOML and repeats those that it bounds; a test holds it to these.
+The packaged policy is TOML and repeats those that it bounds; a test holds it to these, and keeps
+other numbers out of the sentences.
 """
 
 MIN_EXAMPLES = 100

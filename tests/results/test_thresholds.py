@@ -1,0 +1,44 @@
+"""One table: no sentence, page or explanation decides by a number of its own."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import attn_audit
+
+PACKAGE = Path(attn_audit.__file__).parent
+SENTENCES = sorted((PACKAGE / "formats" / "sentences").glob("*.py"))
+OTHERS = [
+    PACKAGE / "explaining.py",
+    *sorted((PACKAGE / "formats" / "markdown").glob("*.py")),
+    *(PACKAGE / "formats" / "html" / f"{name}.py" for name in ("checks", "gate", "examples")),
+    *(PACKAGE / "compare" / "values.py", PACKAGE / "statistics" / "summary" / "interventions.py"),
+]
+
+NO_LIMITS = {0.0, 1.0, 1e-12}
+HALF = {("example.py", 0.5)}
+"""Where one sigmoid's prediction turns."""
+
+
+def numbers(path: Path) -> Iterator[tuple[str, float]]:
+    """Every number that is no whole number, and where."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, float):
+            yield path.name, node.value
+
+
+def test_no_sentence_has_a_limit_of_its_own() -> None:
+    assert len(SENTENCES) > 20
+    found = {entry for path in (*SENTENCES, *OTHERS) for entry in numbers(path)}
+    assert {(name, value) for name, value in found if value not in NO_LIMITS} <= HALF
+
+
+def test_no_sentence_writes_a_limit_out() -> None:
+    """`0.1 or more` in a text would stay when the table changes."""
+    written = ("0.1 or more", "p <= 0.05", "rate 0.05", "less than 0.1", "90%")
+    sources = list((PACKAGE / "formats").rglob("*.py"))
+    sources += [*(PACKAGE / "results" / "metrics").glob("*.py"), *(PACKAGE / "policy").glob("*.py")]
+    for path in sources:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert not [text for text in written if text in node.value], path
