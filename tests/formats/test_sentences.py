@@ -92,7 +92,7 @@ def test_a_yardstick_is_called_low_where_its_whole_interval_is(ranked: Correlati
     for ends, said in (
         ((0.4, 0.7), "at tau 0.55 [0.40, 0.70]. Example by example"),
         ((0.3, 0.39), "That is low, less than 0.4: where the measures themselves disagree"),
-        ((0.39, 0.5), "Whether that is enough to judge attention by, 0.4, these texts leave open."),
+        ((0.39, 0.5), "Whether that is enough to judge attention by, 0.4, is open."),
     ):
         low, high = ends
         interval = Interval(low=low, high=high, method="bootstrap")

@@ -80,7 +80,8 @@ def _weakness(yardstick: TauSummary) -> str:
                 f" That is low, less than {ALIKE:g}: where the measures themselves disagree, a low "
                 "tau says little about attention."
             )
-    return f" Whether that is enough to judge attention by, {ALIKE:g}, these texts leave open."
+        case Outcome.INCONCLUSIVE:
+            return f" Whether that is enough to judge attention by, {ALIKE:g}, is open."
 
 
 def _gaps(summary: CorrelationSummary) -> tuple[str, ...]:

@@ -44,12 +44,13 @@ def works(report: Report) -> str:
         return "Open: no label has both texts with it and texts without it, to tell them apart."
     area, interval = found.roc_auc, found.roc_auc_interval
     match claims.held_number("min", WORKS, area, interval, found.n):
+        case Outcome.PASS:
+            return _beats(found)
         case Outcome.FAIL:
             return "No: it hardly tells the labels apart."
         case Outcome.INCONCLUSIVE:
             said = f"ROC AUC {claims.between(area, interval)}"
             return claims.left_open("performance", report, found.n, said)
-    return _beats(found)
 
 
 def _beats(found: Performance) -> str:
@@ -77,14 +78,15 @@ def agrees(report: Report, summary: CorrelationSummary) -> str:
     if yardstick.mean is None:
         return NOT_MEASURED
     tau = claims.between(yardstick.mean, yardstick.interval)
+    gaps = {"gradients": gap.attention_gradient, "leave-one-out": gap.attention_leave_one_out}
     match claims.held("min", ALIKE, yardstick):
+        case Outcome.PASS:
+            return _less(report, {name: found for name, found in gaps.items() if found is not None})
         case Outcome.FAIL:
             return f"Open: the two measures themselves hardly agree on this model (tau {tau})."
         case Outcome.INCONCLUSIVE:
             said = f"the measures agree with each other at tau {tau}, and {ALIKE:g} is asked for"
             return claims.left_open("correlation", report, yardstick.n, said)
-    gaps = {"gradients": gap.attention_gradient, "leave-one-out": gap.attention_leave_one_out}
-    return _less(report, {name: found for name, found in gaps.items() if found is not None})
 
 
 def _less(report: Report, gaps: dict[str, Distribution]) -> str:
@@ -129,8 +131,14 @@ def moves(report: Report, summary: PermutationSummary) -> str:
     match claims.held("min", MOST, moved, is_covered=covered):
         case Outcome.PASS:
             return "In most examples: where attention lies matters to the output."
+        case Outcome.FAIL:
+            return _hardly_moves(summary)
         case Outcome.INCONCLUSIVE:
             return claims.left_open("permutation", report, moved.n, claims.share_between(moved))
+
+
+def _hardly_moves(summary: PermutationSummary) -> str:
+    """Why most outputs stay, as far as that is known."""
     if claims.held("min", MOST, summary.too_even) is PASS:
         return "In most examples it does not: attention is too even there for shuffling to matter."
     if claims.held("min", NEARLY_ALL, summary.uniform.unchanged) is FAIL:
@@ -154,9 +162,10 @@ def differs(report: Report, summary: AdversarialSummary) -> str:
     match claims.held("min", LARGELY, relative, is_covered=covered):
         case Outcome.PASS:
             return "Largely: very different attention gives the same output."
+        case Outcome.FAIL if summary.n_gradient:
+            return "Not by much, as far as a search could find."
+        case Outcome.FAIL:
+            return "Not by much: the output ties attention down."
         case Outcome.INCONCLUSIVE:
             said = claims.percent_between(relative.mean, relative.interval)
             return claims.left_open("adversarial", report, relative.n, f"{said} different")
-    if summary.n_gradient:
-        return "Not by much, as far as a search could find."
-    return "Not by much: the output ties attention down."
