@@ -48,6 +48,14 @@ class Shape:
             self.n_examples + other.n_examples,
         )
 
+    def __sub__(self, other: "Shape") -> "Shape":
+        return Shape(
+            self.n_batches - other.n_batches,
+            self.tokens - other.tokens,
+            self.squares - other.squares,
+            self.n_examples - other.n_examples,
+        )
+
 
 @dataclass(frozen=True)
 class Cost:

@@ -73,14 +73,6 @@ class Outlook:
         self._n_finished += n_examples
         self._n_recorded += n_examples
 
-    def take_back(self, n_examples: int) -> None:
-        """Examples that were finished and will be audited once more.
-
-        Args:
-            n_examples: Of the shard that was begun last.
-        """
-        self._n_finished -= n_examples
-
     def expect(self, batch: Sequence[Encoded], seconds: Mapping[Stage, float]) -> None:
         """Learn from a few examples that are only tried.
 
@@ -116,15 +108,15 @@ class Outlook:
         for start in range(0, len(rest), self._plan.shard_size):
             self._later += self._shape(rest[start : start + self._plan.shard_size])
 
-    def start(self, batch: Sequence[Encoded], waiting: Sequence[Sequence[Encoded]]) -> None:
+    def start(self, batch: Sequence[Encoded], behind: Shape) -> None:
         """Take note of a batch.
 
         Args:
             batch: That is about to be audited.
-            waiting: The batches of its shard that come behind it.
+            behind: Of the batches of its shard that come after it.
         """
         self._batch = BegunBatch(_shape_of(batch), len(batch))
-        self._waiting = sum(map(_shape_of, waiting), start=Shape())
+        self._waiting = behind
         self._lap()
 
     def measured(self, stage: Stage, seconds: float, n_examples: int) -> None:

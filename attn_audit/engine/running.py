@@ -1,11 +1,14 @@
 """The local engine: shards one after the other in this process, so that memory does not grow."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
 from attn_audit.data.example import Example
 from attn_audit.engine.base import cut
 from attn_audit.engine.batch import Finding
 from attn_audit.engine.batching import spread_batches
+from attn_audit.engine.cost import Shape
 from attn_audit.engine.failing import audit_or_record, encode_or_record
 from attn_audit.engine.first_look import first_look
 from attn_audit.engine.memory import is_out_of_memory, release_memory
@@ -84,30 +87,27 @@ class LocalEngine:
         self._telling.tell()
 
     def _audit(self, encoded: Sequence[Encoded]) -> list[Finding]:
-        """A shard in the plan's batches, or where memory is not enough again in smaller ones."""
-        limits = self._plan.limits
-        while True:
-            findings: dict[int, Finding] = {}
-            waiting = spread_batches(encoded, range(len(encoded)), limits)
-            while waiting:
-                batch = waiting.pop(0)
-                found = self._try([encoded[i] for i in batch], waiting, encoded)
-                if found is None:
-                    self._outlook.take_back(len(findings))
-                    limits = limits.below(self._say_out_of_memory([encoded[i] for i in batch]))
-                    break
-                findings.update(zip(batch, found, strict=True))
+        """A shard in the plan's batches; what memory is not enough for again, in smaller ones."""
+        limits, findings = self._plan.limits, dict[int, Finding]()
+        waiting = deque(spread_batches(encoded, range(len(encoded)), limits))
+        behind = _shape_of(waiting, encoded)
+        while waiting:
+            batch = waiting.popleft()
+            behind -= _shape_of([batch], encoded)
+            examples = [encoded[i] for i in batch]
+            found = self._try(examples, behind)
+            if found is None:
+                limits = limits.below(self._say_out_of_memory(examples))
+                left = [*batch, *chain.from_iterable(waiting)]
+                waiting = deque(spread_batches(encoded, sorted(left), limits))
+                behind = _shape_of(waiting, encoded)
             else:
-                return [findings[i] for i in range(len(encoded))]
+                findings.update(zip(batch, found, strict=True))
+        return [findings[i] for i in range(len(encoded))]
 
-    def _try(
-        self,
-        batch: Sequence[Encoded],
-        waiting: Sequence[Sequence[int]],
-        encoded: Sequence[Encoded],
-    ) -> list[Finding] | None:
+    def _try(self, batch: Sequence[Encoded], behind: Shape) -> list[Finding] | None:
         """What is found, or None where memory is not enough."""
-        self._outlook.start(batch, [[encoded[i] for i in indices] for indices in waiting])
+        self._outlook.start(batch, behind)
         try:
             with self._stopwatch.told(self._telling):
                 found = audit_or_record(self._model, batch, self._plan, self._stopwatch)
@@ -134,6 +134,11 @@ class LocalEngine:
                 "going on with smaller batches"
             )
         return len(batch) * longest
+
+
+def _shape_of(batches: Iterable[Sequence[int]], encoded: Sequence[Encoded]) -> Shape:
+    shapes = (Shape.of(encoded[i].n_tokens for i in batch) for batch in batches)
+    return sum(shapes, start=Shape())
 
 
 def run(

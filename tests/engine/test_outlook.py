@@ -73,7 +73,8 @@ class Audit:
             waiting = spread_batches(shard, range(len(shard)), PLAN.limits)
             while waiting:
                 batch = [shard[i] for i in waiting.pop(0)]
-                self._audit(batch, [[shard[i] for i in indices] for indices in waiting])
+                behind = (Shape.of(shard[i].n_tokens for i in indices) for indices in waiting)
+                self._audit(batch, sum(behind, start=Shape()))
             self.now += KEEPING * len(shard)
             self.outlook.recorded(len(shard))
             self._tell()
@@ -89,8 +90,8 @@ class Audit:
         self.outlook.expect_afterwards(Afterwards(KEEPING, SUMMING_UP))
         self._tell()
 
-    def _audit(self, batch: list[Encoded], waiting: list[list[Encoded]]) -> None:
-        self.outlook.start(batch, waiting)
+    def _audit(self, batch: list[Encoded], behind: Shape) -> None:
+        self.outlook.start(batch, behind)
         for stage in STAGES:
             seconds = self._seconds(stage, batch)
             self.now += seconds
@@ -192,9 +193,9 @@ def test_each_site_has_a_cost_of_its_own() -> None:
     plan = Plan((Permutation(0.05),), (Site(0), Site(1)), 0, BatchLimits(20, 16_384), 500)
     outlook = Outlook(plan, [50] * 40, clock=lambda: now[0])
 
-    def audit(batch: Sequence[Encoded], waiting: list[list[Encoded]]) -> list[float | None]:
+    def audit(batch: Sequence[Encoded], behind: Shape) -> list[float | None]:
         left = []
-        outlook.start(batch, waiting)
+        outlook.start(batch, behind)
         for stage, seconds in ((Stage(READING), 0.0), (early, 10.0), (last, 1.0)):
             now[0] += seconds
             outlook.measured(stage, seconds, 0 if stage.site is None else len(batch))
@@ -203,6 +204,6 @@ def test_each_site_has_a_cost_of_its_own() -> None:
         return left
 
     outlook.begin(items)
-    audit(items[:20], [items[20:]])
+    audit(items[:20], Shape.of([10] * 20))
     assert outlook.progress().seconds_left == pytest.approx(11.0)
-    assert audit(items[20:], []) == pytest.approx([11.0, 1.0, 0.0])
+    assert audit(items[20:], Shape()) == pytest.approx([11.0, 1.0, 0.0])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -68,6 +69,30 @@ def test_batches_stay_small_once_memory_was_not_enough() -> None:
     failed = [size for size in model.sizes if size > model.room]
     assert all(later <= earlier // 2 + 21 for earlier, later in itertools.pairwise(failed))
     assert len(failed) <= 5
+
+
+class Interrupted(RowsModel):
+    """Has not enough memory for one batch, the third: as where others use it for a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[list[str]] = []
+
+    def read(self, batch: Batch, sites: Sequence[Site]) -> list[Reading]:
+        self.batches.append([encoded.example.id for encoded in batch.encoded])
+        if len(self.batches) == 3:
+            raise MemoryError
+        return super().read(batch, sites)
+
+
+def test_a_batch_that_had_not_enough_memory_is_all_that_is_repeated() -> None:
+    model = Interrupted()
+    found = records(model, dataclasses.replace(PLAN, limits=BatchLimits(n_examples=4)))
+    assert [record.id for record in found] == [example.id for example in EXAMPLES]
+    passes = Counter(itertools.chain.from_iterable(model.batches))
+    failed = set(model.batches[2])
+    assert len(failed) == 4
+    assert passes == {example.id: 2 if example.id in failed else 1 for example in EXAMPLES}
 
 
 def test_it_is_said_once() -> None:

@@ -9,6 +9,7 @@ from attn_audit.data.example import Example
 from attn_audit.engine import telling
 from attn_audit.engine.batch import READING
 from attn_audit.engine.batch_limits import BatchLimits
+from attn_audit.engine.cost import Shape
 from attn_audit.engine.outlook import ROWS, Outlook
 from attn_audit.engine.plan import Plan
 from attn_audit.engine.stopwatch import LoopStep, Stage
@@ -46,7 +47,7 @@ def outlook_of(expected: float, clock: Clock) -> Outlook:
     outlook = Outlook(PLAN, [3], clock=lambda: clock.now)
     outlook.begin([TEXT])
     outlook.expect([TEXT], {Stage(READING): 0.0, CHECK: expected, ROWS: 0.0})
-    outlook.start([TEXT], [])
+    outlook.start([TEXT], Shape())
     outlook.measured(Stage(READING), 0.0, 0)
     return outlook
 
