@@ -1,12 +1,14 @@
 """The command line: one file per command, thin; `main` is the entry point."""
 
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from attn_audit.cli.auditing import audit_command, options_of
+from attn_audit.cli.command import Command
 from attn_audit.cli.comparing import compare
 from attn_audit.cli.demonstrating import OPTIONS_OF_DEMO, run_demo
 from attn_audit.cli.explaining import OPTIONS_OF_EXPLAIN, explain
@@ -30,6 +32,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+command = partial(app.command, cls=Command)
 
 
 def _show_version(wanted: bool) -> bool:
@@ -55,12 +58,12 @@ for _name, _check, _help in (
     ("permute", "permutation", "Shuffle attention and see whether the predictions change."),
     ("adversarial", "adversarial", "Look for different attention that predicts the same."),
 ):
-    app.command(_name)(build_command(audit_command(_check), options_of(_check), _help))
+    command(_name)(build_command(audit_command(_check), options_of(_check), _help))
 
-app.command("plan")(
+command("plan")(
     build_command(plan_audit, OPTIONS_OF_PLAN, "Say what an audit will take, without doing it.")
 )
-app.command("inspect")(
+command("inspect")(
     build_command(
         inspect_model,
         OPTIONS_OF_INSPECT,
@@ -68,8 +71,8 @@ app.command("inspect")(
         "Its attention is tried out on a few texts: the first of DATA, or without it some of ours.",
     )
 )
-app.command("report")(report)
-app.command("verify")(
+command("report")(report)
+command("verify")(
     build_command(
         verify,
         OPTIONS_OF_VERIFY,
@@ -79,16 +82,16 @@ app.command("verify")(
         "code 1 if anything does not hold.",
     )
 )
-app.command("explain")(
+command("explain")(
     build_command(
         explain, OPTIONS_OF_EXPLAIN, "Show one text: its words shaded, and what else could be."
     )
 )
-app.command("gate")(gate)
-app.command("compare")(compare)
-app.command("metrics")(metrics)
-app.command("train")(train)
-app.command("demo")(
+command("gate")(gate)
+command("compare")(compare)
+command("metrics")(metrics)
+command("train")(train)
+command("demo")(
     build_command(run_demo, OPTIONS_OF_DEMO, "Audit a small packaged model on packaged texts.")
 )
 

@@ -94,7 +94,8 @@ def said(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _as_in_a_file(value: Any) -> Any:
     if isinstance(value, list):
-        return [_as_in_a_file(part) for part in value]
+        files = [str(part) for part in value if isinstance(part, Path)]
+        return files or ",".join(value)  # an option that takes NAME,... adds to itself
     return str(value) if isinstance(value, Path) else value
 
 

@@ -97,7 +97,7 @@ def train(
             data,
             train_split,
             FieldNames(**{role: name for role, name in names.items() if name is not None}),
-            {} if label_map is None else parse_label_map(label_map),
+            {} if label_map is None else parse_label_map(",".join(label_map)),
             quoting=quoting or "auto",
         )
         _set_threads(threads)

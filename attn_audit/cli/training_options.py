@@ -90,7 +90,7 @@ DevSplit = Annotated[
     ),
 ]
 QuotingName = Annotated[Literal["auto", "none", "csv"] | None, shared("quoting")]
-LabelMap = Annotated[str | None, shared("label_map")]
+LabelMap = Annotated[list[str] | None, shared("label_map")]
 TextField = Annotated[str | None, shared("text_field")]
 TextPairField = Annotated[str | None, shared("text_pair_field")]
 LabelField = Annotated[str | None, shared("label_field")]

@@ -78,6 +78,55 @@ def test_a_flag_is_a_setting(
     assert getattr(settings[0], flag[2:].replace("-", "_")) == expected
 
 
+@pytest.mark.parametrize(
+    ("words", "name", "expected"),
+    [
+        (
+            ("--checks", "correlation", "--checks", "permutation,adversarial"),
+            "checks",
+            ("correlation", "permutation", "adversarial"),
+        ),
+        (
+            ("--measures", "gradient", "--measures", "leave_one_out"),
+            "measures",
+            ("gradient", "leave_one_out"),
+        ),
+        (
+            ("--label-map", "0=no,1=yes", "--label-map", "2=perhaps"),
+            "label_map",
+            {"0": "no", "1": "yes", "2": "perhaps"},
+        ),
+    ],
+)
+def test_a_repeated_list_goes_on(
+    attn_audit: AttnAudit,
+    settings: list[AuditSettings],
+    words: tuple[str, ...],
+    name: str,
+    expected: object,
+) -> None:
+    outcome = attn_audit("audit", "m", "d", *words)
+    assert outcome.exit_code == 0, outcome.stderr
+    assert getattr(settings[0], name) == expected
+
+
+@pytest.mark.parametrize("command", ["audit", "plan", "permute", "verify", "train", "inspect"])
+def test_an_option_of_one_value_is_not_taken_twice(attn_audit: AttnAudit, command: str) -> None:
+    outcome = attn_audit(command, "m", "d", "--device", "cpu", "--device", "auto")
+    assert outcome.exit_code == 2
+    assert "--device is given 2 times, and takes one value" in outcome.stderr
+
+
+def test_a_repeated_label_of_a_repeated_map_is_refused(attn_audit: AttnAudit) -> None:
+    outcome = attn_audit("audit", "m", "d", "--label-map", "0=no", "--label-map", "0=yes")
+    assert outcome.exit_code == 2
+    assert "names '0' twice" in outcome.stderr
+
+
+def test_a_repeated_switch_is_a_switch(attn_audit: AttnAudit, settings: list[AuditSettings]) -> None:
+    assert attn_audit("audit", "m", "d", "-q", "--quiet").exit_code == 0
+
+
 def test_code_is_trusted_by_a_switch(attn_audit: AttnAudit, settings: list[AuditSettings]) -> None:
     attn_audit("audit", "m", "d")
     attn_audit("audit", "m", "d", "--trust-remote-code")

@@ -45,7 +45,7 @@ ATTENTION: dict[str, Any] = {
 
 EXPERIMENTS: dict[str, Any] = {
     "checks": Annotated[
-        str | None,
+        list[str] | None,
         option(
             "--checks",
             panel=CHECKS,
@@ -54,7 +54,7 @@ EXPERIMENTS: dict[str, Any] = {
         ),
     ],
     "measures": Annotated[
-        str | None,
+        list[str] | None,
         option(
             "--measures",
             panel=CHECKS,

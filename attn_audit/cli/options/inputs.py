@@ -74,7 +74,7 @@ INPUTS: dict[str, Any] = {
 
 NAMES: dict[str, Any] = {
     "label_map": Annotated[
-        str | None,
+        list[str] | None,
         option(
             "--label-map",
             panel=FIELDS,
