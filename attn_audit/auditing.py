@@ -118,8 +118,9 @@ def run_audit(
         data = AuditedData.of(settings) if examples is None else AuditedData.in_memory(examples)
         with stopwatch.measure("reading data"):
             trial, data = data.take_trial()
-        audited_model = model or load_named_model(settings, trial)
-        report = _audit(audited_model, data, trial, settings, stopwatch, watcher, directory)
+        if model is None:
+            model, trial = data.load_model(settings, trial)
+        report = _audit(model, data, trial, settings, stopwatch, watcher, directory)
     if settings.reproducible:
         return report
     timing = Run(

@@ -21,7 +21,7 @@ from attn_audit.engine.batch import audit_batch
 from attn_audit.engine.plan import Plan
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import ConfigurationError
-from attn_audit.inputs import load_named_model
+from attn_audit.inputs import load_tried_model
 from attn_audit.models.base import AuditedModel, Site
 from attn_audit.models.interception.probes import or_probes
 from attn_audit.models.self_check import self_check
@@ -51,8 +51,8 @@ def explain_text(settings: AuditSettings, text: str, text_pair: str | None = Non
     settings = settings.model_copy(update=every)
     example = Example(content_id(text, text_pair), text, text_pair)
     with full_precision(settings.threads):
-        trial = or_probes((), as_pairs=text_pair is not None)
-        model = load_named_model(settings, trial)
+        probes = or_probes((), as_pairs=text_pair is not None)
+        model, trial = load_tried_model(settings, probes, lambda: [example])
         site = _one_site(settings, model)
         self_check(model, model.encode(trial), site)
         return _explain(model, example, site, settings)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
 from pathlib import Path
 
 from attn_audit import demo
@@ -10,8 +9,10 @@ from attn_audit.config import AuditSettings
 from attn_audit.data.example import Example
 from attn_audit.data.reading import (
     N_PEEKED,
+    N_SEARCHED,
     DataSource,
     FieldNames,
+    Peekable,
     ResolvedSource,
     SourceKind,
     choose_trial,
@@ -22,6 +23,7 @@ from attn_audit.data.reading import (
 )
 from attn_audit.locations import located
 from attn_audit.models.base import AuditedModel
+from attn_audit.models.interception.refusal import AttentionOutOfReachError
 from attn_audit.models.loading import ModelOptions, load_model, resolve_device
 from attn_audit.results.report import DataDescription
 
@@ -58,6 +60,28 @@ def load_named_model(settings: AuditSettings, trial: Sequence[Example]) -> Audit
     )
     location = demo.or_packaged(settings.model, demo.MODEL)
     return load_model(location, resolve_device(settings.device), options, trial)
+
+
+def load_tried_model(
+    settings: AuditSettings, trial: Sequence[Example], others: Callable[[], Sequence[Example]]
+) -> tuple[AuditedModel, Sequence[Example]]:
+    """The model that the settings name, and texts in which its attention can be tried out.
+
+    Args:
+        settings: Checked, with a model.
+        trial: A few of the examples.
+        others: More of them, for where attention reaches the output in none of the trial's.
+
+    Raises:
+        UsageError: As `load_named_model`; attention reaches the output in no text at all.
+    """
+    try:
+        return load_named_model(settings, trial), trial
+    except AttentionOutOfReachError as error:
+        tried = {example.id for example in trial}
+        found = error.texts_in_reach([e for e in others() if e.id not in tried])
+    trial = (*choose_trial(found), *trial)
+    return load_named_model(settings, trial), trial
 
 
 MAX_COUNTED = 2**26
@@ -114,9 +138,24 @@ class AuditedData:
         Raises:
             DataError: The first examples cannot be read, or a data file holds none.
         """
-        iterator = iter(self.examples)
-        first = tuple(islice(iterator, N_PEEKED))
-        return choose_trial(first), replace(self, examples=chain(first, iterator))
+        examples = Peekable(self.examples)
+        return choose_trial(examples.first(N_PEEKED)), replace(self, examples=examples)
+
+    def load_model(
+        self, settings: AuditSettings, trial: Sequence[Example]
+    ) -> tuple[AuditedModel, Sequence[Example]]:
+        """The model that the settings name, and the texts that it was tried out on.
+
+        Args:
+            settings: Checked, with a model.
+            trial: From `take_trial`, which gave this data as well.
+
+        Raises:
+            UsageError: As `load_tried_model`.
+        """
+        examples = self.examples
+        assert isinstance(examples, Peekable), "take_trial() comes first"
+        return load_tried_model(settings, trial, lambda: examples.first(N_SEARCHED))
 
     def sampled(self, settings: AuditSettings) -> Iterable[Example]:
         """The examples, or the random sample of them that the settings ask for."""

@@ -20,7 +20,7 @@ from attn_audit.engine.outlook import Outlook
 from attn_audit.engine.passes import count_passes
 from attn_audit.engine.plan import SHARD_SIZE, Plan
 from attn_audit.engine.probing import probe
-from attn_audit.inputs import AuditedData, load_named_model
+from attn_audit.inputs import AuditedData
 from attn_audit.models.base import AuditedModel, Encoded
 from attn_audit.models.self_check import self_check
 from attn_audit.reporting.forecasting import time_summing_up
@@ -47,7 +47,7 @@ def forecast_audit(settings: AuditSettings) -> Forecast:
     start = time.perf_counter()
     with full_precision(settings.threads):
         trial, data = AuditedData.of(settings).take_trial()
-        model = load_named_model(settings, trial)
+        model, trial = data.load_model(settings, trial)
         sites = select_sites(settings, model)
         self_checks = self_check(model, model.encode(trial), sites[0])
         start_up = time.perf_counter() - start

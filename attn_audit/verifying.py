@@ -12,7 +12,7 @@ from attn_audit.engine.arithmetic import full_precision
 from attn_audit.engine.batch_limits import BatchLimits, batch_limits
 from attn_audit.engine.plan import Plan
 from attn_audit.engine.watching import Watcher
-from attn_audit.inputs import AuditedData, load_named_model
+from attn_audit.inputs import AuditedData
 from attn_audit.models.base import AuditedModel, Site
 from attn_audit.models.self_check import self_check
 from attn_audit.results.record import FAILED, Record
@@ -55,7 +55,7 @@ def verify_report(
     with full_precision(settings.threads):
         trial, data = AuditedData.of(settings).take_trial()
         notes = [require_same("data", data.source, stored.report.data.sha256, data.sha256)]
-        model = load_named_model(settings, trial)
+        model, trial = data.load_model(settings, trial)
         name, sha256 = str(settings.model), model.describe().sha256
         notes.append(require_same("model", name, stored.report.model.sha256, sha256))
         rankings, summary, ids = _check_records(stored)

@@ -31,8 +31,12 @@ def inspect_model(**values: Any) -> None:
         from attn_audit.formats import describe
         from attn_audit.inputs import AuditedData, load_named_model
 
-    trial = () if settings.data is None else AuditedData.of(settings).take_trial()[0]
-    description = load_named_model(settings, trial).describe()
+    if settings.data is None:
+        model = load_named_model(settings, ())
+    else:
+        trial, data = AuditedData.of(settings).take_trial()
+        model, _ = data.load_model(settings, trial)
+    description = model.describe()
     if settings.format == "json":
         sys.stdout.write(description.model_dump_json(indent=2) + "\n")
     else:

@@ -15,13 +15,15 @@ from attn_audit.data.locating import resolve, sha256_of_file, suffix_of
 from attn_audit.data.rows import Row
 from attn_audit.data.sampling import sample_examples
 from attn_audit.data.source import DataSource, ResolvedSource, SourceKind
-from attn_audit.data.trial import N_PEEKED, choose_trial
+from attn_audit.data.trial import N_PEEKED, N_SEARCHED, Peekable, choose_trial
 from attn_audit.locations import AnyPath, located
 
 __all__ = [
     "N_PEEKED",
+    "N_SEARCHED",
     "DataSource",
     "FieldNames",
+    "Peekable",
     "ResolvedSource",
     "SourceKind",
     "choose_trial",

@@ -1,11 +1,17 @@
 """The few texts that a model is tried out on before it is audited."""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from attn_audit.data.example import Example
 
 N_PEEKED = 32
 """Examples at the beginning of the data, among which the texts of the trial are chosen."""
+
+N_SEARCHED = 256
+"""Examples at the beginning, among which texts are sought that tell what those of the trial do
+not."""
 
 N_SHORT = 2
 """Of the shortest; one that is longer comes with them."""
@@ -15,6 +21,25 @@ TIMES_AS_LONG = 2.0
 
 MIN_CHARACTERS = 24
 """Of what attention is read over: less may be one or two units, which tell little."""
+
+
+class Peekable:
+    """Examples of which the first can be looked at before they are read."""
+
+    def __init__(self, examples: Iterable[Example]) -> None:
+        self._rest = iter(examples)
+        self._seen = deque[Example]()
+
+    def first(self, n: int) -> tuple[Example, ...]:
+        """The next ones, at most so many; they are still to be read."""
+        self._seen += islice(self._rest, max(0, n - len(self._seen)))
+        return tuple(islice(self._seen, n))
+
+    def __iter__(self) -> Iterator[Example]:
+        """All that were not read yet, once."""
+        while self._seen:
+            yield self._seen.popleft()
+        yield from self._rest
 
 
 def choose_trial(examples: Sequence[Example]) -> tuple[Example, ...]:

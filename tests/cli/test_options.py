@@ -123,7 +123,9 @@ def test_a_repeated_label_of_a_repeated_map_is_refused(attn_audit: AttnAudit) ->
     assert "names '0' twice" in outcome.stderr
 
 
-def test_a_repeated_switch_is_a_switch(attn_audit: AttnAudit, settings: list[AuditSettings]) -> None:
+def test_a_repeated_switch_is_a_switch(
+    attn_audit: AttnAudit, settings: list[AuditSettings]
+) -> None:
     assert attn_audit("audit", "m", "d", "-q", "--quiet").exit_code == 0
 
 

@@ -2,14 +2,20 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
+from attn_audit.data.batching import length_batches
+from attn_audit.data.example import Example
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
 from attn_audit.models.interception.mode import Interception, Sight
+
+N_TOGETHER, MAX_CHARACTERS = 32, 2**13
+"""Texts of one backward pass over all attentions, whose weights grow with the square of length."""
 
 ReachingRows = Bool[Tensor, "batch query"]
 
@@ -62,6 +68,52 @@ def reaching_rows(
         else torch.zeros(leaf.shape[0], leaf.shape[2], dtype=torch.bool, device=leaf.device)
         for (number, leaf), gradient in zip(leaves.items(), gradients, strict=True)
     }
+
+
+def texts_in_reach(
+    classifier: Classifier,
+    numbers: Collection[int],
+    output_of: nn.Module | None,
+    examples: Sequence[Example],
+) -> tuple[list[Example], int]:
+    """Texts in which attention reaches the logits: those of the first batch that has any.
+
+    A text at which the model fails is passed over: the audit itself will say so.
+
+    Args:
+        classifier: The model.
+        numbers: Of the attentions, in call order.
+        output_of: A module whose output is attention.
+        examples: Texts, in any order: the shortest are tried first.
+
+    Returns:
+        The texts, and how many were tried until then; none, and all that were.
+    """
+    n_tried = 0
+    for indices in length_batches([len(e.text) for e in examples], N_TOGETHER, MAX_CHARACTERS):
+        batch = [examples[i] for i in indices]
+        try:
+            if _reaches(classifier, numbers, output_of, batch):
+                # Each by itself: a module may return the rows of a batch in another order.
+                alone = [e for e in batch if _reaches(classifier, numbers, output_of, [e])]
+                if alone:
+                    return alone, n_tried + len(batch)
+        except Exception:
+            continue
+        n_tried += len(batch)
+    return [], n_tried
+
+
+def _reaches(
+    classifier: Classifier,
+    numbers: Collection[int],
+    output_of: nn.Module | None,
+    examples: Sequence[Example],
+) -> bool:
+    unlabelled = [replace(example, labels=None, candidates=None) for example in examples]
+    inputs = classifier.collate(classifier.encode(unlabelled))
+    rows = reaching_rows(classifier, inputs, numbers, output_of)
+    return any(bool(reached.any()) for reached in rows.values())
 
 
 @contextmanager

@@ -1,12 +1,52 @@
 """Why no attention of a model can be audited, and what to load instead."""
 
+from collections.abc import Callable, Sequence
+
 from torch import nn
 
+from attn_audit.data.example import Example
 from attn_audit.errors import UnsupportedModelError
 from attn_audit.models.interception.observing import Observation
 
 LOAD_INSTEAD = "Load the model with attn_implementation='sdpa' or 'eager'."
 _UNSEEN = ("flash", "flex")
+
+
+class AttentionOutOfReachError(UnsupportedModelError):
+    """Attention is seen, and reaches the output in none of the texts that were tried.
+
+    Of other texts that is not said: where one word decides, attention matters in few of them.
+    """
+
+    def __init__(
+        self, n_tried: int, find: Callable[[Sequence[Example]], tuple[list[Example], int]]
+    ) -> None:
+        """Say so.
+
+        Args:
+            n_tried: How many texts were tried.
+            find: Gives those of other texts in which attention reaches the output, and how many it
+                tried until it met them.
+        """
+        who = f"none of the {n_tried} texts that were tried lets"
+        super().__init__(
+            f"{'the one text that was tried does not let' if n_tried == 1 else who} attention "
+            "reach the output",
+            hint="In a module of your own, look for detach() or torch.no_grad() behind it. Where "
+            "attention acts in few texts, begin the data with one of them.",
+        )
+        self._n_tried, self._find = n_tried, find
+
+    def texts_in_reach(self, others: Sequence[Example]) -> list[Example]:
+        """Those of some other texts in which attention does reach the output, at least one.
+
+        Raises:
+            AttentionOutOfReachError: It does in none of them either.
+        """
+        found, n_tried = self._find(others)
+        if not found:
+            raise AttentionOutOfReachError(self._n_tried + n_tried, self._find) from None
+        return found
 
 
 def nothing_seen(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
@@ -20,8 +21,13 @@ from attn_audit.models.interception.layout import UnknownLayoutError
 from attn_audit.models.interception.mode import Sight
 from attn_audit.models.interception.observing import Observation, Observed, observe
 from attn_audit.models.interception.point import AttentionPoint
-from attn_audit.models.interception.readout import ReadoutRule, find_rule, reaching_rows
-from attn_audit.models.interception.refusal import nothing_seen
+from attn_audit.models.interception.readout import (
+    ReadoutRule,
+    find_rule,
+    reaching_rows,
+    texts_in_reach,
+)
+from attn_audit.models.interception.refusal import AttentionOutOfReachError, nothing_seen
 from attn_audit.models.interception.script import Script, UnexpectedCallError, write_script
 from attn_audit.models.interception.views import Axes
 
@@ -91,10 +97,8 @@ def survey(
     rows = reaching_rows(classifier, observation.inputs, list(found), sight)
     reaching = [i for i, number in enumerate(found) if bool(rows[number].any())]
     if not reaching:
-        raise UnsupportedModelError(
-            "no attention over the input reaches the model's output",
-            hint="In a module of your own, look for detach() or torch.no_grad() behind it.",
-        )
+        find = partial(texts_in_reach, classifier, list(found), output_of)
+        raise AttentionOutOfReachError(len(encoded), find)
     default = reaching[-1]
     point = points[default]
     return Survey(
