@@ -47,7 +47,7 @@ def test_a_model_without_attention_is_refused() -> None:
 
 
 def test_attention_that_does_not_reach_the_output_is_refused() -> None:
-    with pytest.raises(UnsupportedModelError, match="reaches the model's output"):
+    with pytest.raises(UnsupportedModelError, match="attention reach the output"):
         audited_toy(LstmToy(behind=torch.zeros_like), can_mask=False)
 
 
