@@ -1,6 +1,8 @@
 """From a HuggingFace classifier to a model behind the contract."""
 
+import warnings
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any, Literal
 
 import torch
@@ -11,11 +13,13 @@ from attn_audit.models.huggingface.caching import cache
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.loading import load_classifier
 from attn_audit.models.huggingface.options import LoadingOptions, UnitKind
+from attn_audit.models.huggingface.provenance import Details, Provenance
 from attn_audit.models.huggingface.siding import choose_padding_side
 from attn_audit.models.interception.erasing import Removal
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.interception.probes import or_probes
 from attn_audit.models.interception.replay.choosing import CHEAPEST_FIRST
+from attn_audit.models.precision import coarsest_dtype
 
 _ROW, *_OTHERS = CHEAPEST_FIRST
 WAYS = (_ROW, ("cache", cache), *_OTHERS)
@@ -54,12 +58,14 @@ def wrap(
     max_length: int | None = None,
     task: Literal["binary"] | None = None,
     removal: Literal["mask", "delete"] | None = None,
+    dtype: Literal["float32", "float64", "bfloat16", "float16"] | None = None,
 ) -> InterceptedModel:
     """Make a transformers classifier that is in memory ready for `attn_audit.audit`.
 
     Args:
         module: A sequence classifier of `transformers`. It is put into eval mode, and its
-            parameters need no gradient any more; nothing else of it is changed.
+            parameters need no gradient any more; nothing else of it is changed. Where it is to
+            compute in another precision, a copy of it does.
         tokenizer: Its tokenizer.
         examples: A few texts to try it out on, pairs where it takes pairs; built-in ones by
             default.
@@ -67,6 +73,8 @@ def wrap(
         max_length: Tokens after which a text is truncated.
         task: `binary` for a one-output head that is one sigmoid.
         removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
+        dtype: Numbers to compute with. None: float32 where its weights are coarser, which a warning
+            and the report say; else its own. Quantised weights stay as they are.
 
     Raises:
         ConfigurationError: The options do not fit the model.
@@ -85,8 +93,29 @@ def wrap(
         unit=unit,
         takes_pairs=texts[0].text_pair is not None,
     )
-    classifier = HuggingFaceClassifier(module.eval().requires_grad_(False), tokenizer, options)
+    computing, details = _in_precision(module, None if dtype is None else getattr(torch, dtype))
+    classifier = HuggingFaceClassifier(
+        computing.eval().requires_grad_(False), tokenizer, options, Provenance(details=details)
+    )
     return _intercepted(classifier, texts, removal)
+
+
+def _in_precision(module: nn.Module, asked: torch.dtype | None) -> tuple[nn.Module, Details]:
+    """The module, or a copy of it that computes as asked, and what a report says of that."""
+    own = coarsest_dtype(module)
+    is_half = torch.finfo(own).eps > torch.finfo(torch.float32).eps
+    wanted = asked or (torch.float32 if is_half else own)
+    if wanted == own or getattr(module, "is_quantized", False):
+        return module, {}
+    kept = str(own).removeprefix("torch.")
+    if asked is None:
+        warnings.warn(
+            f"the model's weights are {kept}, and a copy of it computes in float32: half precision "
+            f'hides small effects in its rounding, and takes longer on a CPU (dtype="{kept}" keeps '
+            "it)",
+            stacklevel=3,
+        )
+    return deepcopy(module).to(wanted), {"weights in memory": kept}
 
 
 def _intercepted(

@@ -68,3 +68,44 @@ def test_shorter_texts_are_padded_on_the_left_where_the_last_position_is_read(
     monkeypatch.setattr(HuggingFaceClassifier, "logits", last_position)
     choose_padding_side(classifier, EXAMPLES)
     assert classifier.padding_side == "left"
+
+
+@pytest.mark.parametrize("kept", [torch.float16, torch.bfloat16])
+def test_half_precision_in_memory_is_computed_with_in_single(
+    checkpoint: Checkpoint, kept: torch.dtype
+) -> None:
+    module, tokenizer = objects(checkpoint, "bert")
+    rounded, _ = objects(checkpoint, "bert")
+    settings: dict[str, Any] = {"checks": ["correlation"], "reproducible": True}
+    expected = audit(wrap(rounded.to(kept).float(), tokenizer), EXAMPLES, **settings)
+    module = module.to(kept).train()
+    with pytest.warns(UserWarning, match="a copy of it computes in float32"):
+        wrapped = wrap(module, tokenizer)
+    report = audit(wrapped, EXAMPLES, **settings)
+    assert report.checks == expected.checks
+    assert report.model.dtype == "float32"
+    assert report.model.details["weights in memory"] == str(kept).removeprefix("torch.")
+    assert {parameter.dtype for parameter in module.parameters()} == {kept}
+    assert module.training
+
+
+def test_half_precision_is_kept_where_it_is_asked_for(checkpoint: Checkpoint) -> None:
+    module, tokenizer = objects(checkpoint, "bert")
+    wrapped = wrap(module.to(torch.bfloat16), tokenizer, dtype="bfloat16")
+    assert wrapped.module is module
+    assert wrapped.describe().dtype == "bfloat16"
+    assert "weights in memory" not in wrapped.describe().details
+
+
+def test_double_precision_is_kept_and_can_be_asked_for(checkpoint: Checkpoint) -> None:
+    module, tokenizer = objects(checkpoint, "bert")
+    assert wrap(module, tokenizer, dtype="float64").describe().dtype == "float64"
+    assert module.dtype == torch.float32
+    assert wrap(module.double(), tokenizer).describe().dtype == "float64"
+
+
+def test_quantised_weights_stay_as_they_are(checkpoint: Checkpoint) -> None:
+    module, tokenizer = objects(checkpoint, "bert")
+    module = module.to(torch.bfloat16)
+    module.is_quantized = True
+    assert wrap(module, tokenizer).module is module
