@@ -96,7 +96,7 @@ def _batches(work: Replaying) -> str:
 
 def _check_records(stored: StoredAudit) -> tuple[Rankings, Tally, list[str]]:
     """What the records say of themselves, and whether the report sums them up."""
-    rankings, ids = Rankings(), list[str]()
+    rankings, ids = Rankings(stored.report.model.dtype), list[str]()
 
     def read() -> Iterator[Sequence[Record]]:
         for records in stored.records():

@@ -4,17 +4,22 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float64, Int
 
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.columns import Columns, join_statuses, or_none, rows_of
 from attn_audit.importance.measures import MEASURES
+from attn_audit.models.precision import coarseness
 from attn_audit.results.record import Status
 from attn_audit.statistics.kendall import kendall_tau
 from attn_audit.statistics.ranks import dense_ranks, is_constant
 
 GRADIENT_NOISE = 1e-6
-"""Part of an example's largest gradient below which differences are rounding: ties."""
+"""Part of an example's largest gradient below which differences are rounding: ties.
+
+This and the floors below are float32's; those of other numbers follow how finely these are spaced.
+"""
 
 ATTENTION_NOISE = 1e-5
 """Attention weights that differ by less than this part of themselves are ties.
@@ -23,8 +28,13 @@ A softmax weight of 1e-9 is as exact, for its size, as one of 0.9: what rounds a
 BiLSTM trained on SST, float32 weights are within 4e-6 of themselves of float64's.
 """
 
+HALF_PRECISION_NOISE = 10.0
+"""The same of coarser numbers, in spacings of theirs: half precision is added up in float32, so
+that its weights are off by few roundings. MiniLM's on SST, in bfloat16, are within 2.3 of them of
+float64's."""
+
 SMALLEST_WEIGHT = 1e-38
-"""Weights below are float32 underflow: ties."""
+"""Weights below are float32's underflow: ties."""
 
 PROBABILITY_NOISE = 2e-7
 """Leave-one-out values are differences of probabilities: closer than this they are ties."""
@@ -62,7 +72,7 @@ class Correlation:
         values = {name: audited.importances[name] for name in self.measures}
         lengths = audited.lengths
         ranks = {
-            name: ranks_of(name, importance.cpu().numpy(), lengths)
+            name: ranks_of(name, importance.cpu().numpy(), lengths, audited.model.dtype)
             for name, importance in {"attention": audited.explanation, **values}.items()
         }
         columns: dict[str, Any] = {
@@ -83,7 +93,10 @@ class Correlation:
 
 
 def ranks_of(
-    name: str, table: Float64[np.ndarray, "batch unit"], lengths: Int[np.ndarray, " batch"]
+    name: str,
+    table: Float64[np.ndarray, "batch unit"],
+    lengths: Int[np.ndarray, " batch"],
+    dtype: torch.dtype,
 ) -> Int[np.ndarray, "batch unit"]:
     """Dense ranks, with values closer than the measure's noise floor tied.
 
@@ -91,15 +104,19 @@ def ranks_of(
         name: `attention`, or a measure's.
         table: Values, at least 0; padding is 0.
         lengths: Units of each example.
+        dtype: That the model computes in.
     """
+    coarser, eps = coarseness(dtype), torch.finfo(dtype).eps
     match name:
         case "attention":
-            table = np.log(np.maximum(table, SMALLEST_WEIGHT))
-            floor = np.full(len(table), ATTENTION_NOISE)
+            underflow = torch.finfo(dtype).tiny / torch.finfo(torch.float32).tiny
+            table = np.log(np.maximum(table, SMALLEST_WEIGHT * underflow))
+            noise = HALF_PRECISION_NOISE * eps if coarser > 1 else ATTENTION_NOISE * coarser
+            floor = np.full(len(table), noise)
         case "leave_one_out":
-            floor = np.full(len(table), PROBABILITY_NOISE)
+            floor = np.full(len(table), PROBABILITY_NOISE * coarser)
         case _:
-            floor = GRADIENT_NOISE * table.max(axis=1)
+            floor = GRADIENT_NOISE * coarser * table.max(axis=1)
     return dense_ranks(table, lengths, floor)
 
 

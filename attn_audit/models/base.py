@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from attn_audit.data.example import Example
+from attn_audit.models.precision import coarsest_dtype
 from attn_audit.models.task import Task
 from attn_audit.results.description import ModelDescription
 from attn_audit.shapes import Attention, Logits, UnitMask
@@ -155,6 +156,11 @@ class AuditedModel(ABC):
     """Whether texts may share a batch; where a trial found that they disturb each other, every
     batch holds one text."""
     device: torch.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """How finely it computes: what the noise floors of its numbers follow."""
+        return coarsest_dtype(self.module)
 
     @abstractmethod
     def describe(self) -> ModelDescription:

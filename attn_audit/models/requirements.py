@@ -71,10 +71,7 @@ class Requirement:
 
 def rounding(model: AuditedModel) -> float:
     """What the coarsest of the model's parameters allows for."""
-    kinds = {parameter.dtype for parameter in model.module.parameters()}
-    return max(
-        [TOLERANCES[kind] for kind in kinds if kind in TOLERANCES] or [TOLERANCES[torch.float32]]
-    )
+    return TOLERANCES[model.dtype]
 
 
 def _nothing(model: AuditedModel) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from jaxtyping import Float64
 
 from attn_audit.checks.correlation import MIN_TESTABLE_UNITS, PAIRS, ranks_of
@@ -15,8 +16,13 @@ from attn_audit.verification.tolerances import DERIVED
 class Rankings:
     """Every tau and p-value, against the rankings that the record itself holds."""
 
-    def __init__(self) -> None:
-        """Nothing is compared yet."""
+    def __init__(self, dtype: str) -> None:
+        """Nothing is compared yet.
+
+        Args:
+            dtype: That the model computed in, as its report has it.
+        """
+        self._dtype = getattr(torch, dtype)
         self._taus = Tally("records", "taus and p-values", DERIVED.limit, DERIVED.reason)
 
     @property
@@ -35,7 +41,10 @@ class Rankings:
             if not ranked:
                 continue
             lengths = np.array([len(record.units) for record in ranked])
-            ranks, others = (ranks_of(n, _table(ranked, n), lengths) for n in (first, second))
+            ranks, others = (
+                ranks_of(name, _table(ranked, name), lengths, self._dtype)
+                for name in (first, second)
+            )
             result = kendall_tau(ranks, others, lengths)
             for i, record in enumerate(ranked):
                 self._compare(record, f"{first}_{second}", result.tau[i], result.p_value[i])

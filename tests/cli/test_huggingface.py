@@ -169,3 +169,17 @@ def test_a_real_model_is_audited(attn_audit: AttnAudit, shared: Path) -> None:
     assert report["model"]["findings"]["replay"] == "row"
     assert report["model"]["findings"]["replay_error"] < 1e-4
     assert report["checks"]["correlation"]["gradient_leave_one_out"]["n"] == 12
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_other_precisions_are_audited_and_verified(
+    attn_audit: AttnAudit, checkpoint: Checkpoint, texts: Path, dtype: str
+) -> None:
+    """The ties of the records are those that are looked for, and witnesses stay within epsilon."""
+    words = ("audit", checkpoint("bert"), texts, *QUICK, "--dtype", dtype)
+    outcome = attn_audit(*words, "--output", "r.json", "--records", "r.jsonl")
+    assert outcome.exit_code == 0, outcome.stderr
+    for record in records_in(Path("r.jsonl")):
+        assert record["adversarial_distance"] <= 0.01
+    outcome = attn_audit("verify", "r.json", checkpoint("bert"), texts)
+    assert outcome.exit_code == 0, outcome.stdout

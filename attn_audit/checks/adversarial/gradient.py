@@ -16,10 +16,14 @@ from attn_audit.checks.adversarial.witness import Witness
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.replaying import output_distances
 from attn_audit.models.base import LinearReadout
+from attn_audit.models.precision import coarseness
 from attn_audit.steps import told_steps
 
 MARGIN = 1e-6
-"""Iterates count as feasible this far inside epsilon: rounding must not push them out again."""
+"""Iterates count as feasible this far inside epsilon: rounding must not push them out again.
+
+Of float32, which the search itself computes in; coarser models need more, up to half of epsilon.
+"""
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,9 @@ def _search(audited: AuditedBatch, search: Search, penalty: Penalty, candidate: 
     loss = Loss(audited, search.n_restarts, penalty, scores.dtype)
     adam = Adam(scores)
     best = BestIterate(candidate)
+    margin = min(MARGIN * max(1.0, coarseness(audited.model.dtype)), search.epsilon / 2)
     for _ in told_steps(search.n_iterations):
         step = loss.at(scores)
-        best.offer(step, step.distance <= search.epsilon - MARGIN)
+        best.offer(step, step.distance <= search.epsilon - margin)
         adam.step(step.score_gradient)
     return best.witness(audited)

@@ -19,6 +19,7 @@ from attn_audit.models.custom.model import CustomInterceptedModel
 from attn_audit.models.fingerprint import fingerprint
 from attn_audit.models.interception.erasing import Removal
 from attn_audit.models.interception.probes import or_probes
+from attn_audit.models.precision import coarsest_dtype
 from attn_audit.results.description import ModelDescription
 
 Details = Mapping[str, str | int | float | bool]
@@ -137,7 +138,7 @@ def _describe(
         layers=(),
         default_layer=0,
         n_parameters=sum(parameter.numel() for parameter in parameters),
-        dtype=str(parameters[0].dtype if parameters else torch.float32).removeprefix("torch."),
+        dtype=str(coarsest_dtype(custom.module)).removeprefix("torch."),
         linear_readout=False,
         takes_pairs=custom.takes_pairs,
         details={

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import torch
 from torch import nn
 
 from attn_audit.models.huggingface.encoding import Encoder
 from attn_audit.models.huggingface.provenance import Provenance
+from attn_audit.models.precision import coarsest_dtype
 from attn_audit.results.description import ModelDescription
 
 
@@ -29,7 +29,7 @@ def describe(module: nn.Module, encoder: Encoder, provenance: Provenance) -> Mod
         layers=(),
         default_layer=0,
         n_parameters=sum(parameter.numel() for parameter in module.parameters()),
-        dtype=str(_dtype(module)).removeprefix("torch."),
+        dtype=str(coarsest_dtype(module)).removeprefix("torch."),
         linear_readout=False,
         takes_pairs=encoder.takes_pairs,
         details={**_details(module, encoder), **provenance.details},
@@ -47,12 +47,6 @@ def _details(module: nn.Module, encoder: Encoder) -> dict[str, str | int | float
         "tokenizer": type(encoder.tokenizer).__name__,
     }
     return {name: value for name, value in details.items() if value is not None}
-
-
-def _dtype(module: nn.Module) -> torch.dtype:
-    """Of the first weights that are no quantised integers."""
-    dtypes = [parameter.dtype for parameter in module.parameters()]
-    return next((dtype for dtype in dtypes if dtype.is_floating_point), dtypes[0])
 
 
 def _architecture(module: nn.Module) -> str:
