@@ -14,9 +14,6 @@ from attn_audit.distances import MAX_JSD, pair_term
 N_SHARES = 15
 """How many mixtures of each pair are tried."""
 
-N_REPLAYS = 2500
-"""Mixtures that may be tried of each example: as many as the gradient search replays by default."""
-
 N_LIKELY = 16
 """Pairs whose mixtures are tried where it can be said which are the best."""
 
@@ -27,7 +24,7 @@ Units = Int64[Tensor, "batch pair"]
 
 
 def likely_pairs(
-    audited: AuditedBatch, single: SingleUnits, epsilon: float, n_replays: int = N_REPLAYS
+    audited: AuditedBatch, single: SingleUnits, epsilon: float, n_replays: int
 ) -> tuple[Units, Units]:
     """The pairs that are worth a replay of their mixtures.
 

@@ -12,7 +12,6 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from attn_audit.checks.adversarial.likely_pairs import (
-    N_REPLAYS,
     N_SHARES,
     Units,
     are_real,
@@ -51,7 +50,7 @@ class _Mixtures:
 
 
 def best_mixture(
-    audited: AuditedBatch, single: SingleUnits, epsilon: float, n_replays: int = N_REPLAYS
+    audited: AuditedBatch, single: SingleUnits, epsilon: float, n_replays: int
 ) -> Witness:
     """The best feasible distribution over one unit, or over two of the likeliest pairs.
 

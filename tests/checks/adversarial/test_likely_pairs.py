@@ -36,9 +36,9 @@ def test_the_likeliest_pairs_of_a_linear_readout_hold_the_best_of_all(
     kind: TaskKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = audited(kind)
-    likely = best_mixture(whole, try_single_units(whole), EPSILON)
+    likely = best_mixture(whole, try_single_units(whole), EPSILON, 2500)
     monkeypatch.setattr(likely_pairs_module, "N_LIKELY", 10**6)
-    every = best_mixture(whole, try_single_units(whole), EPSILON)
+    every = best_mixture(whole, try_single_units(whole), EPSILON, 2500)
     # Of pairs, the grid's best need not stay the best when both are refined.
     assert torch.allclose(likely.jsd, every.jsd, atol=1e-9)
 
@@ -47,7 +47,7 @@ def test_the_readout_need_not_be_known_to_be_linear() -> None:
     whole = audited()
     reading = dataclasses.replace(whole.reading, find_linear_readout=lambda: None)
     withheld = dataclasses.replace(whole, reading=reading)
-    first, second = likely_pairs(withheld, try_single_units(withheld), EPSILON)
+    first, second = likely_pairs(withheld, try_single_units(withheld), EPSILON, 2500)
     assert first.shape == second.shape == (12, N_LIKELY)
 
 
@@ -58,7 +58,7 @@ def warped(single: SingleUnits) -> SingleUnits:
 
 def test_where_logits_do_not_mix_all_pairs_are_tried() -> None:
     whole = audited(TaskKind.CANDIDATES, is_pair=True)
-    first, second = likely_pairs(whole, warped(try_single_units(whole)), EPSILON)
+    first, second = likely_pairs(whole, warped(try_single_units(whole)), EPSILON, 2500)
     n = whole.attention.shape[-1]
     assert first.shape[1] == n * (n - 1) // 2
     assert (first != second).all()
@@ -67,7 +67,7 @@ def test_where_logits_do_not_mix_all_pairs_are_tried() -> None:
 def test_of_two_sides_all_pairs_that_pull_to_opposite_ones_are_tried() -> None:
     whole = audited()
     single = try_single_units(whole)
-    first, second = likely_pairs(whole, warped(single), EPSILON)
+    first, second = likely_pairs(whole, warped(single), EPSILON, 2500)
     n = whole.attention.shape[-1]
     assert N_LIKELY < first.shape[1] < n * (n - 1) // 2
     raises = single.probabilities[..., 0] >= whole.probabilities
@@ -91,11 +91,11 @@ def test_divergences_on_the_grid_are_the_mixtures() -> None:
 
 def test_a_text_is_tried_with_the_same_pairs_alone_as_beside_longer_ones() -> None:
     whole = audited()
-    together = likely_pairs(whole, warped(try_single_units(whole)), EPSILON)
+    together = likely_pairs(whole, warped(try_single_units(whole)), EPSILON, 2500)
     for row, encoded in enumerate(whole.batch.encoded):
         batch = whole.model.collate([encoded])
         alone = read_batch(whole.model, batch, whole.model.default_site, seed=0)
-        pairs = likely_pairs(alone, warped(try_single_units(alone)), EPSILON)
+        pairs = likely_pairs(alone, warped(try_single_units(alone)), EPSILON, 2500)
         assert real_pairs(alone, 0, *pairs) == real_pairs(whole, row, *together)
 
 
@@ -121,8 +121,8 @@ def test_pairs_that_pull_to_opposite_sides_find_nearly_what_all_pairs_find(
     bent = dataclasses.replace(
         whole, reading=reading, probabilities=whole.model.task.probabilities(own)
     )
-    opposite = best_mixture(bent, try_single_units(bent), EPSILON)
+    opposite = best_mixture(bent, try_single_units(bent), EPSILON, 2500)
     monkeypatch.setattr(likely_pairs_module, "_opposite", lambda audited, single, *pairs: pairs)
-    every = best_mixture(bent, try_single_units(bent), EPSILON)
+    every = best_mixture(bent, try_single_units(bent), EPSILON, 2500)
     assert float(every.jsd.min()) > 0
     assert float((every.jsd - opposite.jsd).abs().mean()) < 1e-3

@@ -60,7 +60,7 @@ def test_single_units_are_put_into_every_row_that_may_attend_to_them(name: str) 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_best_mixture_is_feasible_and_its_divergence_is_what_it_says(name: str) -> None:
     whole = audited(name, 6, 4, 9)
-    witness = best_mixture(whole, try_single_units(whole), EPSILON)
+    witness = best_mixture(whole, try_single_units(whole), EPSILON, 2500)
     weights = witness.attention.unsqueeze(1)
     assert (output_distances(whole, weights) <= EPSILON + 1e-9).all()
     divergence = jensen_shannon_divergence(whole.explain(weights).squeeze(1), whole.explanation)
@@ -99,7 +99,7 @@ def test_the_witness_keeps_the_output_and_is_recorded_as_it_would_be_shown(name:
 def test_heads_of_their_own_find_what_all_alike_cannot() -> None:
     """The adversary may keep the heads that matter and scramble the others."""
     whole = audited("heads", 3)
-    alike = best_mixture(whole, try_single_units(whole), 0.01)
+    alike = best_mixture(whole, try_single_units(whole), 0.01, 2500)
     (found,) = Adversarial(0.01, n_iterations=500).run(whole)["max_jsd"]
     assert float(alike.jsd) == 0
     assert found > 0.1
@@ -118,10 +118,10 @@ def test_a_text_gets_the_same_adversary_alone(name: str) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_portions_change_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = audited(name, 6, 4, 9)
-    at_once = best_mixture(whole, try_single_units(whole), EPSILON)
+    at_once = best_mixture(whole, try_single_units(whole), EPSILON, 2500)
     for module in (single_units, mixtures):
         monkeypatch.setattr(module, "MAX_WEIGHTS", 5000)
-    in_portions = best_mixture(whole, try_single_units(whole), EPSILON)
+    in_portions = best_mixture(whole, try_single_units(whole), EPSILON, 2500)
     assert torch.allclose(in_portions.jsd, at_once.jsd, atol=1e-12)
     assert torch.allclose(in_portions.attention, at_once.attention, atol=1e-12)
 

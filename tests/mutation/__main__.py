@@ -1,0 +1,88 @@
+"""Change one number at a time, and see whether a test notices.
+
+python -m tests.mutation                                every number that decides something
+python -m tests.mutation checks.correlation --limit 3   of these modules or constants, at most 3
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.mutation.classified import CAPACITY
+from tests.mutation.finding import REPOSITORY, Number, numbers
+
+TESTS = {
+    "checks.adversarial": (
+        "tests/checks/adversarial/test_constants.py",
+        "tests/checks/adversarial",
+    ),
+    "checks.": ("tests/checks/test_noise.py", "tests/test_pins.py", "tests/checks"),
+    "statistics.kendall": ("tests/statistics/test_kendall_significance.py", "tests/test_pins.py"),
+    "statistics.resamples": ("tests/statistics/test_intervals.py", "tests/statistics"),
+    "statistics.summary": ("tests/test_pins.py", "tests/statistics/summary"),
+    "statistics.": ("tests/statistics", "tests/test_pins.py"),
+    "importance.": ("tests/importance",),
+    "verification.": ("tests/test_pins.py", "tests/verification"),
+}
+"""By the beginning of a number's name, the first that fits: fast ones first."""
+
+
+def main() -> None:
+    """Print every number with what became of it, and the share that was noticed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__)
+    parser.add_argument("names", nargs="*", help="parts of modules' or constants' names")
+    parser.add_argument("--limit", type=int, help="numbers to try, at most")
+    asked = parser.parse_args()
+    chosen = [
+        number
+        for number in numbers()
+        if number.constant not in CAPACITY
+        and (not asked.names or any(name in number.id for name in asked.names))
+    ]
+    noticed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        copy = _copy(Path(folder) / "repository")
+        for number in (tried := chosen[: asked.limit]):
+            by = _noticed_by(copy, number)
+            noticed += by is not None
+            print(f"{number.id:70} {'unnoticed' if by is None else f'noticed by {by}'}", flush=True)
+    print(f"{noticed} of {len(tried)} noticed; {len(CAPACITY)} constants are capacity")
+
+
+def _copy(folder: Path) -> Path:
+    skipped = shutil.ignore_patterns(".git", "__pycache__", ".*_cache", ".hypothesis")
+    shutil.copytree(REPOSITORY, folder, ignore=skipped)
+    return folder
+
+
+def _noticed_by(copy: Path, number: Number) -> str | None:
+    """The first test that fails with the number changed."""
+    path = copy / number.file
+    source = path.read_text()
+    path.write_text(number.changed(source))
+    try:
+        tests = next(paths for name, paths in TESTS.items() if number.id.startswith(name))
+        return next(filter(None, (_failing(copy, path) for path in tests)), None)
+    finally:
+        path.write_text(source)
+
+
+def _failing(copy: Path, tests: str) -> str | None:
+    shared = os.environ.get("ATTN_AUDIT_SHARED", str(REPOSITORY.parent / "shared"))
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", tests]
+    environment = {**os.environ, "ATTN_AUDIT_SHARED": shared, "PYTHONPATH": str(copy)}
+    found = subprocess.run(
+        command, cwd=copy, env=environment, capture_output=True, text=True, check=False
+    )
+    if found.returncode == 0:
+        return None
+    lines = [line for line in found.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    return lines[0].split(" ")[1] if lines else f"exit code {found.returncode}"
+
+
+if __name__ == "__main__":
+    main()

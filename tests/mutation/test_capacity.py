@@ -1,0 +1,74 @@
+"""Constants of capacity change no number of a record or a report."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import attn_audit
+from attn_audit.models.attention_pooling.model import AttentionPoolingModel
+from attn_audit.models.base import AuditedModel
+from attn_audit.models.task import TaskKind
+from tests.mutation.classified import CAPACITY
+from tests.rows import RowsModel, texts
+from tests.tiny import tiny_examples, tiny_model
+
+SETTINGS: dict[str, Any] = {"permutations": 30, "iterations": 8, "restarts": 4}
+
+
+def models() -> list[tuple[AuditedModel, list[attn_audit.Example]]]:
+    """With the exact adversary, with the search, and of many rows; in float64, without rounding."""
+    found: list[tuple[AuditedModel, list[attn_audit.Example]]] = []
+    for kind in (TaskKind.BINARY, TaskKind.MULTICLASS):
+        model = tiny_model(kind=kind, n_labels=2 if kind is TaskKind.BINARY else 3)
+        assert isinstance(model, AttentionPoolingModel)
+        model.network.double()
+        found.append((model, tiny_examples(24, lengths=(1, 20))))
+    return [*found, (RowsModel(), texts(*range(3, 12)))]
+
+
+def numbers_of(folder: Path) -> list[Any]:
+    """Everything that is reported, and every record, to the tenth decimal."""
+    found = []
+    for model, examples in models():
+        path = folder / "records.jsonl"
+        settings = {**SETTINGS, "records": str(path), "reproducible": True}
+        report = attn_audit.audit(model, examples, **settings)
+        checks = rounded(report.checks.model_dump(mode="json"))
+        found.append((checks, [rounded(json.loads(row)) for row in path.read_text().splitlines()]))
+    return found
+
+
+def rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: rounded(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [rounded(part) for part in value]
+    return pytest.approx(value, abs=1e-6) if isinstance(value, float) else value
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    return numbers_of(tmp_path_factory.mktemp("expected"))
+
+
+@pytest.mark.parametrize("factor", [1 / 512, 2])
+def test_all_of_them_at_once_change_nothing(
+    expected: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, factor: float
+) -> None:
+    for name in CAPACITY:
+        place, _, constant = name.rpartition(".")
+        value = getattr(importlib.import_module(f"attn_audit.{place}"), constant)
+        if constant == "BLOCK":  # a power of two, of which the rows are cut into
+            other = max(2, int(value * max(factor, 1 / 4)))
+        elif constant == "ROUNDING":  # never below what rounding does
+            other = value * max(factor, 1)
+        else:
+            other = max(1, int(value * factor))
+        for module in [m for n, m in sys.modules.items() if n.startswith("attn_audit.")]:
+            if getattr(module, constant, None) == value:  # others import it by name
+                monkeypatch.setattr(module, constant, other)
+    assert numbers_of(tmp_path) == expected
