@@ -14,6 +14,7 @@ import pytest
 import attn_audit
 from attn_audit import Example
 from attn_audit.models.attention_pooling.architecture import EncoderKind
+from attn_audit.results.record import Record
 from attn_audit.results.report import Report
 from attn_audit.statistics.kendall_significance import exact_chance
 from attn_audit.verification.numbers import Expected, Numbers
@@ -234,3 +235,15 @@ def test_tolerances_of_a_verification(tmp_path: Path) -> None:
     assert by_name["output distance"] == 1e-4
     assert by_name["divergence"] == 1e-4
     assert found.n_sampled == math.ceil(found.n_examples / 10)
+
+
+@pytest.mark.parametrize(("off", "holds"), [(0.7e-6, True), (2e-6, False)])
+def test_small_weights_are_measured_in_thousandths(off: float, holds: bool) -> None:
+    """A weight of 1e-4 may be off by a thousandth of 0.001; one of 0.9 by a thousandth of itself."""
+    same: dict[str, Any] = {"id": "e", "n_units": 2, "units": ("a", "b"), "probability": 0.7}
+    numbers = Numbers("sample", Expected("float32", 100, searches_again=False))
+    stored = Record(**same, prediction="yes", attention=(1e-4, 0.9999))
+    found = Record(**same, prediction="yes", attention=(1e-4 + off, 0.9999 - off))
+    numbers.compare(stored, found, n_units=2)
+    failed = {tally.name for tally in numbers.tallies if tally.claim().n_failed}
+    assert failed == (set() if holds else {"attention"})

@@ -7,10 +7,13 @@ python -m tests.mutation checks.correlation --limit 3   of these modules or cons
 import argparse
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import pytest
+import scipy.stats  # noqa: F401
+import torch  # noqa: F401
 
 from tests.mutation.classified import CAPACITY
 from tests.mutation.finding import REPOSITORY, Number, numbers
@@ -43,6 +46,7 @@ def main() -> None:
         if number.constant not in CAPACITY
         and (not asked.names or any(name in number.id for name in asked.names))
     ]
+    os.environ.setdefault("ATTN_AUDIT_SHARED", str(REPOSITORY.parent / "shared"))
     noticed = 0
     with tempfile.TemporaryDirectory() as folder:
         copy = _copy(Path(folder) / "repository")
@@ -72,16 +76,21 @@ def _noticed_by(copy: Path, number: Number) -> str | None:
 
 
 def _failing(copy: Path, tests: str) -> str | None:
-    shared = os.environ.get("ATTN_AUDIT_SHARED", str(REPOSITORY.parent / "shared"))
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", tests]
-    environment = {**os.environ, "ATTN_AUDIT_SHARED": shared, "PYTHONPATH": str(copy)}
-    found = subprocess.run(
-        command, cwd=copy, env=environment, capture_output=True, text=True, check=False
-    )
-    if found.returncode == 0:
+    """In a child of this process, which has loaded what takes long to load."""
+    output = copy / "output.txt"
+    child = os.fork()
+    if child == 0:
+        with output.open("w") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        os.chdir(copy)
+        sys.path.insert(0, str(copy))
+        os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", tests]))
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code == 0:
         return None
-    lines = [line for line in found.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return lines[0].split(" ")[1] if lines else f"exit code {found.returncode}"
+    failed = [line for line in output.read_text().splitlines() if line[:6] in ("FAILED", "ERROR ")]
+    return failed[0].split(" ")[1] if failed else f"exit code {code}"
 
 
 if __name__ == "__main__":

@@ -2,9 +2,7 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
