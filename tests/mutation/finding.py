@@ -57,7 +57,6 @@ def numbers(repository: Path = REPOSITORY) -> Iterator[Number]:
             starts = [0]
             for line in source.splitlines(keepends=True):
                 starts.append(starts[-1] + len(line.encode()))
-            assert source.isascii() or len(source.encode()) >= len(source)
             for name, value in _constants(ast.parse(source)):
                 for index, node in enumerate(_numbers(value)):
                     places = (
@@ -74,6 +73,7 @@ def numbers(repository: Path = REPOSITORY) -> Iterator[Number]:
 
 def _constants(module: ast.Module) -> Iterator[tuple[str, ast.expr]]:
     for statement in module.body:
+        pairs: list[tuple[ast.expr, ast.expr]]
         if isinstance(statement, ast.AnnAssign) and statement.value is not None:
             pairs = [(statement.target, statement.value)]
         elif isinstance(statement, ast.Assign):
@@ -110,4 +110,5 @@ def _is_number(value: ast.expr) -> bool:
             return _is_number(operand)
         case ast.BinOp(left=left, right=right):
             return _is_number(left) and _is_number(right)
-    return False
+        case _:
+            return False
