@@ -239,7 +239,7 @@ def test_tolerances_of_a_verification(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("off", "holds"), [(0.7e-6, True), (2e-6, False)])
 def test_small_weights_are_measured_in_thousandths(off: float, holds: bool) -> None:
-    """A weight of 1e-4 may be off by a thousandth of 0.001; one of 0.9 by a thousandth of itself."""
+    """A weight of 1e-4 may be off by a thousandth of 0.001; another by one of itself."""
     same: dict[str, Any] = {"id": "e", "n_units": 2, "units": ("a", "b"), "probability": 0.7}
     numbers = Numbers("sample", Expected("float32", 100, searches_again=False))
     stored = Record(**same, prediction="yes", attention=(1e-4, 0.9999))
