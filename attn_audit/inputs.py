@@ -64,7 +64,7 @@ def load_named_model(settings: AuditSettings, trial: Sequence[Example]) -> Audit
 
 def load_tried_model(
     settings: AuditSettings, trial: Sequence[Example], others: Callable[[], Sequence[Example]]
-) -> tuple[AuditedModel, Sequence[Example]]:
+) -> tuple[AuditedModel, tuple[Example, ...]]:
     """The model that the settings name, and texts in which its attention can be tried out.
 
     Args:
@@ -76,12 +76,12 @@ def load_tried_model(
         UsageError: As `load_named_model`; attention reaches the output in no text at all.
     """
     try:
-        return load_named_model(settings, trial), trial
+        return load_named_model(settings, trial), tuple(trial)
     except AttentionOutOfReachError as error:
         tried = {example.id for example in trial}
         found = error.texts_in_reach([e for e in others() if e.id not in tried])
-    trial = (*choose_trial(found), *trial)
-    return load_named_model(settings, trial), trial
+    more = (*choose_trial(found), *trial)
+    return load_named_model(settings, more), more
 
 
 MAX_COUNTED = 2**26
@@ -143,7 +143,7 @@ class AuditedData:
 
     def load_model(
         self, settings: AuditSettings, trial: Sequence[Example]
-    ) -> tuple[AuditedModel, Sequence[Example]]:
+    ) -> tuple[AuditedModel, tuple[Example, ...]]:
         """The model that the settings name, and the texts that it was tried out on.
 
         Args:

@@ -6,7 +6,7 @@
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -142,8 +142,9 @@ def test_p_values_are_exact_up_to_33_units(tmp_path: Path) -> None:
         tiny_model(EncoderKind.AVERAGE), examples, checks="correlation", records=str(path)
     )
     for row in records_of(path):
-        rule = "exact" if row["n_units"] <= 33 else "asymptotic"
-        expected = kendalltau(row["attention"], row["gradient"], method=rule)
+        rule: Literal["exact", "asymptotic"] = "exact" if row["n_units"] <= 33 else "asymptotic"
+        one, other = np.array(row["attention"]), np.array(row["gradient"])
+        expected = kendalltau(one, other, method=rule)
         assert row["p_attention_gradient"] == pytest.approx(expected.pvalue, rel=1e-9)
 
 
@@ -187,7 +188,7 @@ def test_mass_that_is_rounding(mass: float, is_measured: bool, tmp_path: Path) -
 
 def with_mass(model: RowsModel, mass: float) -> None:
     """Raise the special token's score until the words have so much of the attention."""
-    network = model.module
+    network: Any = model.module
     network.query.mul_(0.0)
     network.of_rows.mul_(0.0)
     network.special_score.fill_(math.log(6.5 / mass))

@@ -88,9 +88,7 @@ class InterceptedModel(AuditedModel):
         self._tried: tuple[PlaceKey, Pass] | None = None
         self.removal = Removal.DELETE
         self.sharing = Sharing.TEXTS
-        if geometry is not None:
-            encoded = [max(encoded, key=lambda item: item.n_tokens)]
-        self._trial = self.collate(encoded)
+        self._trial = self.collate(self._survey.texts)
         self._masks = self._try_masks()
         self.removal = self._choose_removal(removal)
 

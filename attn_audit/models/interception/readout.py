@@ -73,7 +73,7 @@ def reaching_rows(
 def texts_in_reach(
     classifier: Classifier,
     numbers: Collection[int],
-    output_of: nn.Module | None,
+    sight: Sight,
     examples: Sequence[Example],
 ) -> tuple[list[Example], int]:
     """Texts in which attention reaches the logits: those of the first batch that has any.
@@ -83,7 +83,7 @@ def texts_in_reach(
     Args:
         classifier: The model.
         numbers: Of the attentions, in call order.
-        output_of: A module whose output is attention.
+        sight: How they are seen.
         examples: Texts, in any order: the shortest are tried first.
 
     Returns:
@@ -93,9 +93,9 @@ def texts_in_reach(
     for indices in length_batches([len(e.text) for e in examples], N_TOGETHER, MAX_CHARACTERS):
         batch = [examples[i] for i in indices]
         try:
-            if _reaches(classifier, numbers, output_of, batch):
+            if _reaches(classifier, numbers, sight, batch):
                 # Each by itself: a module may return the rows of a batch in another order.
-                alone = [e for e in batch if _reaches(classifier, numbers, output_of, [e])]
+                alone = [e for e in batch if _reaches(classifier, numbers, sight, [e])]
                 if alone:
                     return alone, n_tried + len(batch)
         except Exception:
@@ -107,12 +107,12 @@ def texts_in_reach(
 def _reaches(
     classifier: Classifier,
     numbers: Collection[int],
-    output_of: nn.Module | None,
+    sight: Sight,
     examples: Sequence[Example],
 ) -> bool:
     unlabelled = [replace(example, labels=None, candidates=None) for example in examples]
     inputs = classifier.collate(classifier.encode(unlabelled))
-    rows = reaching_rows(classifier, inputs, numbers, output_of)
+    rows = reaching_rows(classifier, inputs, numbers, sight)
     return any(bool(reached.any()) for reached in rows.values())
 
 

@@ -82,18 +82,52 @@ def nothing_seen(
             hint="Name the submodule that computes the attention, or whose output it is.",
         )
     if observation.attentions:
-        shapes = {seen.shape for seen in observation.attentions.values()}
-        listed = ", ".join("x".join(map(str, shape[1:])) for shape in sorted(shapes))
         return UnsupportedModelError(
-            f"{kind} has no attention with one weight for each token: it computes its attention "
-            f"in chunks, windows or over pooled tokens (heads x queries x keys: {listed}, for "
-            f"{observation.inputs.n_positions} tokens)",
+            f"{kind} has no attention with one weight for each token: "
+            f"{_instead(observation, shorter)}",
             hint="Where the model has a dense mode (BigBird: attention_type='original_full'), "
             "load it with that.",
+        )
+    if observation.shapes:
+        listed = ", ".join("x".join(map(str, shape)) for shape, _ in observation.shapes.values())
+        return UnsupportedModelError(
+            f"{kind} computes weights of which it cannot be told what their axes are: {listed}, "
+            f"for one text of {observation.inputs.n_positions} tokens",
+            hint="Let it compute them with the batch along an axis of its own, or along one with "
+            "the heads.",
         )
     return UnsupportedModelError(
         f"no attention is seen in {kind}: it calls neither a softmax nor "
         "scaled_dot_product_attention over its tokens",
         hint=f"A transformer: {LOAD_INSTEAD[0].lower()}{LOAD_INSTEAD[1:]} An adapter's module: "
         "name the submodule whose output is the attention (attention=...).",
+    )
+
+
+def _instead(observation: Observation, shorter: Observation | None) -> str:
+    """What the weights stand for, as far as two lengths of text show it."""
+    sizes = {number: seen.shape for number, seen in observation.attentions.items()}
+    n_positions = observation.inputs.n_positions
+    if shorter is not None:
+        more = {
+            shape[3] - shorter.attentions[number].shape[3]
+            for number, shape in sizes.items()
+            if number in shorter.attentions
+        }
+        if more == {0}:
+            listed = ", ".join(sorted({str(shape[3]) for shape in sizes.values()}))
+            return (
+                f"it attends over {listed} places, however long the text is: labels, slots of a "
+                "memory, or pooled tokens"
+            )
+        if n_positions - shorter.inputs.n_positions in more:
+            listed = ", ".join(sorted({str(shape[3]) for shape in sizes.values()}))
+            return (
+                f"its columns grow with the text, and some token has none that may be attended to "
+                f"({listed} columns for {n_positions} tokens)"
+            )
+    listed = ", ".join("x".join(map(str, shape[1:])) for shape in sorted(set(sizes.values())))
+    return (
+        "it computes its attention in chunks, windows or over pooled tokens (heads x queries x "
+        f"keys: {listed}, for {n_positions} tokens)"
     )

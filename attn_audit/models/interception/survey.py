@@ -1,6 +1,7 @@
 """A model's attentions over its input: which there are, and which of them is audited by default."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -36,6 +37,8 @@ from attn_audit.models.interception.views import Axes
 class Survey:
     """What trial passes found of a model's attentions."""
 
+    texts: tuple[Encoded, ...]
+    """What was looked at, in one batch."""
     points: tuple[AttentionPoint, ...]
     """Attentions whose keys are the input's positions, in call order."""
     default: int
@@ -69,7 +72,23 @@ def survey(
         UnsupportedModelError: No attention over the input is seen, none reaches the logits, or it
             cannot be told which of its columns is whose.
     """
-    texts = encoded if geometry is None else [max(encoded, key=lambda item: item.n_tokens)]
+    if geometry is None:
+        return _survey(classifier, encoded, encoded, within, None)
+    *longer, shortest = sorted(encoded, key=lambda item: item.n_tokens, reverse=True)
+    for text in longer:
+        with suppress(AttentionOutOfReachError):
+            return _survey(classifier, [text], encoded, within, geometry)
+    return _survey(classifier, [shortest], encoded, within, geometry)
+
+
+def _survey(
+    classifier: Classifier,
+    texts: Sequence[Encoded],
+    encoded: Sequence[Encoded],
+    within: nn.Module | None,
+    geometry: Geometry | None,
+) -> Survey:
+    """What some texts show, beside a shorter one."""
     observation, sight = _observe(classifier, classifier.collate(texts), within)
     shorter = _shorter(classifier, encoded, observation, sight)
     twin = observe(classifier, _one_more_row(observation.inputs), sight)
@@ -97,11 +116,12 @@ def survey(
     rows = reaching_rows(classifier, observation.inputs, list(found), sight)
     reaching = [i for i, number in enumerate(found) if bool(rows[number].any())]
     if not reaching:
-        find = partial(texts_in_reach, classifier, list(found), output_of)
+        find = partial(texts_in_reach, classifier, list(found), sight)
         raise AttentionOutOfReachError(len(encoded), find)
     default = reaching[-1]
     point = points[default]
     return Survey(
+        tuple(texts),
         points,
         default,
         find_rule(rows[point.number], observation.inputs, point.rows_are_positions),

@@ -46,7 +46,8 @@ class Geometric(nn.Module):
     def attend(self, states: Tensor, is_real: Tensor) -> Tensor:
         """One weight for each position."""
         scores = self.score(states.tanh()).squeeze(-1) * 2
-        return scores.masked_fill(~is_real, -1e9).softmax(-1)
+        weights: Tensor = scores.masked_fill(~is_real, -1e9).softmax(-1)
+        return weights
 
 
 class SquareOfHeads(Geometric):

@@ -212,7 +212,7 @@ def test_a_forward_that_keeps_no_gradient_is_told_so() -> None:
         def forward(self, ids: Tensor) -> Tensor:
             return super().forward(ids)
 
-    with pytest.raises(UnsupportedModelError, match="reaches the model's output") as caught:
+    with pytest.raises(UnsupportedModelError, match="lets attention reach the output") as caught:
         model_of(custom_of(Detached(attend_plainly)))
     assert "no_grad" in str(caught.value.hint)
 
