@@ -67,7 +67,9 @@ class Audit:
         """Begin, or go on with `--resume` among the words."""
         self.folder.mkdir(exist_ok=True)
         (self.folder / "tmp").mkdir(exist_ok=True)
-        words = ["--run-dir", "run", "--output", "report.json", "--records", "records.parquet"]
+        words = ["--run-dir", "run", "--output", "report.json"]
+        if "--records" not in more:
+            words += ["--records", "records.parquet"]
         return subprocess.Popen(
             [*AS_A_USER, *self.launcher, *COMMAND, "audit", *self.words, *words, *more],
             cwd=self.folder,
