@@ -87,7 +87,10 @@ def _output(custom: CustomModel, returned: object, n_texts: int) -> Tensor:
         wanted = " or ".join(f"{n_texts} x {width}" for width in widths)
         raise ConfigurationError(
             f"the adapter's module returned a tensor of {' x '.join(map(str, output.shape))} for "
-            f"{n_texts} texts; a {task.kind} task with {len(task.labels)} labels needs {wanted}"
+            f"{n_texts} texts; a {task.kind} task with {len(task.labels)} labels needs {wanted}",
+            hint="squeeze() drops the batch's axis too where there is one text: say squeeze(-1)."
+            if n_texts == 1
+            else None,
         )
     return output.to(torch.promote_types(output.dtype, torch.float32))
 

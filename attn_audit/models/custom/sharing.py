@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from itertools import cycle, islice
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from attn_audit.errors import AttnAuditError
-from attn_audit.models.base import Encoded, Reading, Site
+from attn_audit.models.base import Encoded, Reading, RowChoice, Site
 from attn_audit.models.interception.batch import InterceptedBatch
 from attn_audit.models.interception.erasing import Sharing
 from attn_audit.models.interception.model import InterceptedModel
@@ -22,6 +22,9 @@ N_DRAWS = 4
 N_CROWD = 33
 """Texts of the largest batch that is tried: with their variants enough for sorting and other
 kernels to take the ways that they take in an audit."""
+
+N_ERASED = 3
+"""Units of each text that are left out in turn."""
 
 N_VARIANTS = 64
 """Of one text that are tried together."""
@@ -40,6 +43,8 @@ class _Alone:
     """At each site random attention: (1, variant, row, unit)."""
     replayed: list[Tensor]
     """At each site the logits under it: (1, variant, label)."""
+    erased: Tensor
+    """The logits without each of its first units: (variant, label)."""
     gradient: Tensor | None
     """Of its units; None where none can be taken."""
 
@@ -57,7 +62,7 @@ def try_sharing(
     Returns:
         The most that is right, and why not more; None where any texts may share a batch.
     """
-    sites = [Site(layer) for layer in range(len(model.layers))]
+    sites = [Site(layer, rows=rows) for rows in RowChoice for layer in range(len(model.layers))]
     alone = [_alone(model, text, sites, has_gradient) for text in texts]
     for batch in _batches(alone):
         reason = _what_differs(model, batch, sites)
@@ -82,10 +87,20 @@ def _alone(
     batch = model.collate([text])
     readings = model.read(batch, sites)
     draws = [_draws(reading, seed) for seed, reading in enumerate(readings)]
-    replayed = [r.replay(weights) for r, weights in zip(readings, draws, strict=True)]
-    return _Alone(
-        text, readings, draws, replayed, _gradient(model, batch) if has_gradient else None
-    )
+    replayed = [
+        torch.cat([r.replay(one) for one in weights.split(1, dim=1)], dim=1)
+        for r, weights in zip(readings, draws, strict=True)
+    ]
+    erased = [model.erase(batch, keep) for keep in _without_one(batch).split(1, dim=1)]
+    gradient = _gradient(model, batch) if has_gradient else None
+    return _Alone(text, readings, draws, replayed, torch.cat(erased, dim=1)[0], gradient)
+
+
+def _without_one(batch: InterceptedBatch) -> Bool[Tensor, "batch variant unit"]:
+    """Without each of the first units, as far as there are so many."""
+    n_units = batch.unit_mask.shape[1]
+    one = torch.eye(max(n_units, N_ERASED), dtype=torch.bool, device=batch.unit_mask.device)
+    return batch.unit_mask.unsqueeze(1) & ~one[:N_ERASED, :n_units]
 
 
 def _draws(reading: Reading, seed: int, n: int = N_DRAWS) -> Float[Tensor, "1 variant row unit"]:
@@ -129,23 +144,27 @@ def _differences(
 
     def is_off(found: Logits, expected: Sequence[Tensor]) -> bool:
         own = replace(readings[0], logits=torch.cat(list(expected)))
-        return Trial(model, sites[0], batch, own).deviation(found) > limit
+        return not Trial(model, sites[0], batch, own).deviation(found) <= limit
 
     if is_off(readings[0].logits, [one.readings[0].logits for one in alone]):
         yield "its output for a text changes with the texts beside it, as where padding is seen"
     for i, reading in enumerate(readings):
         own = [one.readings[i] for one in alone]
-        if any(_gap(reading, row, one) > limit for row, one in enumerate(own)):
+        if not all(_gap(reading, row, one) <= limit for row, one in enumerate(own)):
             yield _of_attention(reading, own, limit)
         found = reading.replay(_side_by_side(reading, alone, i))
         for variant in range(N_DRAWS):
             if is_off(found[:, variant], [one.replayed[i][:, variant] for one in alone]):
                 yield "it puts texts in another order: attention given to one reaches another"
+    erased = model.erase(batch, _without_one(batch))
+    for variant in range(N_ERASED):
+        if is_off(erased[:, variant], [one.erased[variant].unsqueeze(0) for one in alone]):
+            yield "its output for a shorter text changes with the texts beside it"
     if alone[0].gradient is not None:
         for row, one in zip(_gradient(model, batch), alone, strict=True):
             assert one.gradient is not None
             gap = row[: one.encoded.n_units] - one.gradient[0]
-            if float(gap.abs().max()) > GRADIENT_FACTOR * limit:
+            if not float(gap.abs().max()) <= GRADIENT_FACTOR * limit:
                 yield "its gradient for a text changes with the texts beside it"
 
 
@@ -166,16 +185,9 @@ def _gap(reading: Reading, row: int, own: Reading) -> float:
 def _of_attention(reading: Reading, own: Sequence[Reading], limit: float) -> str:
     """Whether the rows are right ones in another order."""
     rows = range(len(reading.attention))
-    is_moved = all(any(_fits(reading, row, one, limit) for row in rows) for one in own)
-    if is_moved:
+    if all(any(_gap(reading, row, one) <= limit for row in rows) for one in own):
         return "its attention comes back with the texts in another order"
     return "its attention for a text changes with the texts beside it"
-
-
-def _fits(reading: Reading, row: int, own: Reading, limit: float) -> bool:
-    n_units = own.attention.shape[-1]
-    found, expected = reading.attention[row].sum(0), own.attention[0].sum(0)
-    return float((found[:n_units] - expected).abs().max()) <= limit * len(reading.attention[row])
 
 
 def _side_by_side(
@@ -194,11 +206,26 @@ def _variants_are_right(model: InterceptedModel, one: _Alone, sites: Sequence[Si
     """Whether variants of a text, in one pass, give what each gives in a pass of its own."""
     batch = model.collate([one.encoded])
     limit = rounding(model)
-    for site, reading in zip(sites, one.readings, strict=True):
-        weights = _draws(reading, seed=len(sites), n=N_VARIANTS)
-        together = reading.replay(weights)[0]
-        for variant in (0, 1, N_VARIANTS // 3, N_VARIANTS // 2, N_VARIANTS - 2, N_VARIANTS - 1):
-            own = replace(reading, logits=reading.replay(weights[:, variant : variant + 1])[0])
-            if Trial(model, site, batch, own).deviation(together[variant : variant + 1]) > limit:
-                return False
-    return True
+
+    def is_off(found: Tensor, expected: Tensor) -> bool:
+        own = replace(one.readings[0], logits=expected)
+        return not Trial(model, sites[0], batch, own).deviation(found) <= limit
+
+    try:
+        for site, reading in zip(sites, one.readings, strict=True):
+            weights = _draws(reading, seed=site.layer, n=N_VARIANTS)
+            together = reading.replay(weights)[0]
+            for i in (0, 1, N_VARIANTS // 3, N_VARIANTS // 2, N_VARIANTS - 2, N_VARIANTS - 1):
+                alone = reading.replay(weights[:, i : i + 1])[0]
+                if is_off(together[i : i + 1], alone):
+                    return False
+        model.sharing = Sharing.VARIANTS
+        erased = model.erase(batch, _without_one(batch))[0]
+        return not any(
+            is_off(found.unsqueeze(0), expected.unsqueeze(0))
+            for found, expected in zip(erased, one.erased, strict=True)
+        )
+    except AttnAuditError:
+        return False
+    finally:
+        model.sharing = Sharing.TEXTS

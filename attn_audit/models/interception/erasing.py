@@ -109,9 +109,11 @@ def _run(
     sharing: Sharing,
 ) -> Tensor:
     """Logits of the variants, in their order."""
-    positions = batch.inputs.real.sum(dim=1)[variants.example]
+    inputs = batch.inputs
+    positions = inputs.real.sum(dim=1)[variants.example]
     if not is_masked:
-        positions = positions - (batch.unit_mask[variants.example] & ~variants.keep).sum(dim=1)
+        gone = ~variants.keep.gather(1, inputs.units.clamp_min(0)[variants.example])
+        positions = positions - (gone & (inputs.units != NOT_AUDITED)[variants.example]).sum(dim=1)
     most = 0 if sharing is Sharing.NOTHING else MAX_ERASED_POSITIONS
     batches = list(full_batches(positions, most, of_one_length=sharing is not Sharing.TEXTS))
     parts = [

@@ -22,6 +22,12 @@ MIN_CHANGES = 6
 MIN_MARGIN = 2.5
 """Standard errors by which the right place must beat every other one."""
 
+STANDS_STILL = 0.01
+"""Of the largest movement: what is below it is none."""
+
+MIN_REFUTED, SHARE_REFUTED = 2, 0.05
+"""Changes, and the part of all of them, that refute an order of keys."""
+
 N_BESIDE = 3
 """Columns beside the places that are possible, which must be beaten too."""
 
@@ -68,7 +74,7 @@ class KeyOrder:
     def described(self) -> str:
         """In words, for messages."""
         backwards = ", read from the text's end" if self.is_reversed else ""
-        return f"{self.n_in_front} in front{backwards}"
+        return f"{_counted(self.n_in_front)} in front{backwards}"
 
 
 @dataclass(frozen=True)
@@ -105,13 +111,23 @@ class _Movement:
     inputs: ModelInputs
     unit: int
     of_keys: Float[Tensor, " key"]
+    is_still: Bool[Tensor, " key"]
+    """Keys that may be attended to, and whose scores did not change, by themselves or among the
+    others'."""
+
+    def own(self, order: KeyOrder) -> Bool[Tensor, " key"]:
+        """The unit's own keys, if the keys stand in this order."""
+        return order.of_keys(self.inputs.units, self.inputs.real, len(self.of_keys))[0] == self.unit
 
     def at(self, order: KeyOrder) -> float:
         """Of the unit's own keys, if the keys stand in this order."""
-        n_keys = len(self.of_keys)
-        units = order.of_keys(self.inputs.units, self.inputs.real, n_keys)[0]
-        own = self.of_keys[units == self.unit]
+        own = self.of_keys[self.own(order)]
         return float(own.max()) if len(own) else 0.0
+
+    def refutes(self, order: KeyOrder) -> bool:
+        """Whether others moved, and the unit's own keys did not."""
+        own = self.own(order)
+        return bool(self.is_still[own].all()) and bool(own.any())
 
 
 @torch.no_grad()
@@ -162,10 +178,24 @@ def find_places(
             and it cannot be told which.
     """
     moved = _movements(classifier, geometry, list(candidates), sight)
-    return {
-        number: _place(classifier, orders, moved[number], geometry.n_in_front)
-        for number, orders in candidates.items()
-    }
+    found: dict[int, Place] = {}
+    failed: UnsupportedModelError | None = None
+    for number, orders in candidates.items():
+        try:
+            found[number] = _place(classifier, orders, moved[number], geometry.n_in_front)
+        except _CannotBeToldError as error:  # of what was mixed before, an earlier one may tell
+            like = [n for n, place in found.items() if candidates[n] == orders and place.is_told]
+            if not like:
+                failed = error
+                continue
+            found[number] = Place(found[like[-1]].order, is_told=False)
+    if failed is not None:
+        raise failed
+    return found
+
+
+class _CannotBeToldError(UnsupportedModelError):
+    """Several orders fit, and changing a token shows none of them."""
 
 
 def _movements(
@@ -178,24 +208,37 @@ def _movements(
         for unit, text in changed.with_another.items():
             others = scores_of(classifier, classifier.collate([text]), numbers, sight)
             for number in numbers:
-                of_keys = _moved(own.get(number), others.get(number))
-                if of_keys is not None:
-                    moved[number].append(_Movement(inputs, unit, of_keys))
+                before, after = own.get(number), others.get(number)
+                if before is None or after is None or before.shape != after.shape:
+                    continue
+                movement = _movement(inputs, unit, before, after, sight.output_of is not None)
+                if movement is not None:
+                    moved[number].append(movement)
     return moved
 
 
-def _moved(own: Tensor | None, other: Tensor | None) -> Tensor | None:
-    """The mean over heads and queries; None where nothing moved."""
-    if own is None or other is None or own.shape != other.shape:
-        return None
-    difference = other - own
+def _movement(
+    inputs: ModelInputs, unit: int, before: Tensor, after: Tensor, is_shifted: bool
+) -> _Movement | None:
+    """The mean over heads and queries; None where nothing moved.
+
+    Scores that are shifted alike are the same scores, as where their largest is subtracted. Of
+    logarithms of weights the shift is unknown, and that one stands still cannot be told.
+    """
+    difference = after - before
     # What is masked is masked by a huge number: that it is so in one text alone is no movement.
     hidden = ~difference.isfinite() | (difference.abs() > MASKED)
     difference = difference.masked_fill(hidden, 0)
-    difference = difference - difference.median(dim=-1, keepdim=True).values
-    of_keys = difference.abs().flatten(0, 2).mean(dim=0)
+    among = difference - difference.median(dim=-1, keepdim=True).values
+    of_keys = among.abs().flatten(0, 2).mean(dim=0)
     largest = float(of_keys.max())
-    return of_keys / largest if largest > _STILL else None
+    if largest <= _STILL:
+        return None
+    by_itself = difference.abs().flatten(0, 2).mean(dim=0)
+    lowest = before.amax(dim=-1, keepdim=True) - MASKED
+    is_masked = (before <= lowest).flatten(0, 2).all(dim=0)
+    is_still = torch.maximum(of_keys, by_itself) < STANDS_STILL * largest
+    return _Movement(inputs, unit, of_keys / largest, is_still & ~is_masked & (not is_shifted))
 
 
 _STILL = 1e-6
@@ -212,15 +255,28 @@ def _place(
     around = range(min(fronts) - N_BESIDE, max(fronts) + N_BESIDE + 1)
     rivals = [KeyOrder(front, is_reversed) for front, is_reversed in product(around, (False, True))]
     values = {order: [movement.at(order) for movement in moved] for order in rivals}
-    best = max(rivals, key=lambda order: (sum(values[order]), order == possible[0]))
-    is_told = all(_is_larger(values[best], values[order]) for order in rivals if order != best)
-    if is_told and best not in possible:
-        raise _elsewhere(classifier, best, possible, said)
-    if is_told and best in possible:
+    refuted = {order for order in rivals if _is_refuted(order, moved)}
+    best = max(
+        rivals, key=lambda order: (order not in refuted, sum(values[order]), order == possible[0])
+    )
+    is_told = best not in refuted and all(
+        _is_larger(values[best], values[order]) or (order in refuted and len(moved) >= MIN_CHANGES)
+        for order in rivals
+        if order != best
+    )
+    if (is_told and best not in possible) or set(possible) <= refuted:
+        raise _elsewhere(classifier, best if is_told else None, possible, said)
+    if is_told:
         return Place(best, is_told=True)
-    if len({order.n_in_front for order in possible}) > 1:
+    left = [order for order in possible if order not in refuted]
+    if len({order.n_in_front for order in left}) > 1 or left[0] != possible[0]:
         raise _cannot_be_told(classifier, fronts)
-    return Place(possible[0], is_told=False)
+    return Place(left[0], is_told=False)
+
+
+def _is_refuted(order: KeyOrder, moved: Sequence[_Movement]) -> bool:
+    n = sum(movement.refutes(order) for movement in moved)
+    return n >= max(MIN_REFUTED, SHARE_REFUTED * len(moved))
 
 
 def _is_larger(one: Sequence[float], other: Sequence[float]) -> bool:
@@ -235,34 +291,35 @@ def _is_larger(one: Sequence[float], other: Sequence[float]) -> bool:
 
 
 def _elsewhere(
-    classifier: Classifier, best: KeyOrder, possible: Sequence[KeyOrder], said: int | None
+    classifier: Classifier, best: KeyOrder | None, possible: Sequence[KeyOrder], said: int | None
 ) -> UnsupportedModelError:
     kind = type(classifier.module).__name__
+    moved = "others than its own" if best is None else f"the one with {best.described()}"
     if said is not None:
         return UnsupportedModelError(
-            f"columns={said}: changing a token of {kind} moves the attention's column that it has "
-            f"with {best.described()} columns",
+            f"columns={said}: changing a token of {kind} moves columns of the attention that are "
+            f"not its own then ({moved})",
             hint="Leave columns= out, or say what is right.",
         )
+    fits = ", ".join(order.described() for order in possible if not order.is_reversed)
     return UnsupportedModelError(
         f"the columns of the attention in {kind} do not stand for the tokens in their order: "
-        f"changing a token moves the column that it has with {best.described()} columns, and not "
-        f"all tokens have one then ({', '.join(o.described() for o in possible)} would fit)",
+        f"changing a token moves {moved} (its size would fit {fits})",
         hint="Let the module compute one weight for each column of its input, in the same order.",
     )
 
 
-def _cannot_be_told(classifier: Classifier, fronts: Sequence[int]) -> UnsupportedModelError:
+def _cannot_be_told(classifier: Classifier, fronts: Sequence[int]) -> _CannotBeToldError:
     n_more = max(fronts)
     kind = type(classifier.module).__name__
-    what = (
-        f"{_counted(n_more)} more than its input"
-        if n_more > 0
-        else f"{_counted(-min(fronts))} less than its input"
-    )
-    return UnsupportedModelError(
-        f"the attention of {kind} has {what}, and which cannot be told: changing a token moves no "
-        "column clearly most",
+    if n_more > 0:
+        what = f"{_counted(n_more)} more than its input, and which cannot be told"
+    elif min(fronts) < 0:
+        what = f"{_counted(-min(fronts))} less than its input, and which cannot be told"
+    else:
+        what = "columns of which it cannot be told whether they stand in the text's order"
+    return _CannotBeToldError(
+        f"the attention of {kind} has {what}: changing a token moves no column clearly most",
         hint="Say in CustomModel how many stand in front of the input's first column: columns=1 "
         "for a class token that the module puts there itself, columns=0 where what is more comes "
         "last, columns=-1 where a first marker is left out.",

@@ -1,7 +1,6 @@
 """Where the batch stands in what a module returns, found by calling it on two batch sizes."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,22 +9,11 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 
-@dataclass(frozen=True)
-class BatchAxis:
-    """The axis of a tensor that grows with the batch."""
-
-    axis: int
-    per_row: int
-    """Entries along the axis for each row of the batch: heads, where they are folded into it."""
-
-
 class UnknownLayoutError(Exception):
     """What a module returned cannot be laid out for another batch; never reaches the user."""
 
 
-def batch_axes(
-    one: object, other: object, n_one: int, n_other: int
-) -> tuple[BatchAxis | None, ...]:
+def batch_axes(one: object, other: object, n_one: int, n_other: int) -> tuple[int | None, ...]:
     """For each tensor of a nested structure the axis of the batch; None where it has none.
 
     Args:
@@ -47,7 +35,7 @@ def batch_axes(
     )
 
 
-def _axis(one: Tensor, other: Tensor, n_one: int, n_other: int) -> BatchAxis | None:
+def _axis(one: Tensor, other: Tensor, n_one: int, n_other: int) -> int | None:
     if one.dim() != other.dim():
         raise UnknownLayoutError
     pairs = zip(one.shape, other.shape, strict=True)
@@ -58,11 +46,11 @@ def _axis(one: Tensor, other: Tensor, n_one: int, n_other: int) -> BatchAxis | N
     per_row, remainder = divmod(one.shape[axis], n_one)
     if len(differing) > 1 or remainder or other.shape[axis] != per_row * n_other:
         raise UnknownLayoutError
-    return BatchAxis(axis, per_row)
+    return axis
 
 
 def map_batch(
-    value: Any, axes: tuple[BatchAxis | None, ...], change: Callable[[Tensor, BatchAxis], Tensor]
+    value: Any, axes: tuple[int | None, ...], change: Callable[[Tensor, int], Tensor]
 ) -> Any:
     """Change every tensor that has the batch in it, and leave the structure as it is.
 
@@ -79,17 +67,24 @@ def map_batch(
     return _restore(changed, structure)
 
 
-def repeat(tensor: Tensor, axis: BatchAxis, times: int) -> Tensor:
+def repeat(tensor: Tensor, axis: int, n_rows: int, times: int) -> Tensor:
     """Every row of the batch `times` times in succession; always a copy.
 
     Args:
-        tensor: With the batch along `axis`.
+        tensor: With the batch along `axis`, perhaps with heads or positions folded into it.
         axis: Where the batch is.
+        n_rows: Of the batch.
         times: How often.
+
+    Raises:
+        UnknownLayoutError: The axis does not hold as much of every row.
     """
-    before, after = tensor.shape[: axis.axis], tensor.shape[axis.axis + 1 :]
-    rows = tensor.reshape(*before, -1, axis.per_row, *after)
-    return rows.repeat_interleave(times, dim=axis.axis).reshape(*before, -1, *after)
+    before, after = tensor.shape[:axis], tensor.shape[axis + 1 :]
+    per_row, remainder = divmod(tensor.shape[axis], n_rows)
+    if remainder:
+        raise UnknownLayoutError
+    rows = tensor.reshape(*before, n_rows, per_row, *after)
+    return rows.repeat_interleave(times, dim=axis).reshape(*before, -1, *after)
 
 
 # A packed sequence has its rows one behind the other, so its padded form is what is laid out.

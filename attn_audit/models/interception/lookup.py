@@ -1,6 +1,6 @@
 """The embedding look-ups of a pass: read, replaced and differentiated with respect to."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -39,7 +39,8 @@ class EmbeddingLookUp:
     name: str | int
     """The input that holds the ids: a keyword, or a position among the arguments."""
     alignments: tuple[_Alignment, ...]
-    """How the ids of some look-up stood to them in the trial; no other is looked for."""
+    """How the ids of each look-up stood to them in the trial, in the order of the look-ups: two
+    tokens, or a palindrome, fit several."""
 
     def ids(self, inputs: ModelInputs) -> Int[Tensor, "batch position"]:
         """The ids of a batch."""
@@ -71,13 +72,17 @@ class EmbeddingLookUp:
             held: Numbers of attentions whose weights are held constant.
             sight: How they are seen.
         """
-        is_replaced = False
+        n_seen = 0
 
         def look_up(ids: Tensor, looked_up: Tensor) -> Tensor:
-            nonlocal is_replaced
-            given = self._replaced(inputs, embeddings, where, ids, looked_up)
-            is_replaced |= given is not looked_up
-            return given
+            nonlocal n_seen
+            n_seen += 1
+            if n_seen > len(self.alignments):
+                raise _moved(classifier)
+            alignment = self.alignments[n_seen - 1]
+            if not _fits(alignment, ids, self.ids(inputs), inputs.real):
+                raise _moved(classifier)
+            return _replaced(alignment, embeddings, where, looked_up, inputs.real)
 
         mode = Interception(
             len(inputs),
@@ -89,37 +94,35 @@ class EmbeddingLookUp:
         )
         with mode.active():
             logits = classifier.logits(inputs)
-        if not is_replaced:
+        if n_seen < len(self.alignments):
             raise _moved(classifier)
         return logits
 
-    def _replaced(
-        self,
-        inputs: ModelInputs,
-        embeddings: Float[Tensor, "batch position embedding"],
-        where: Bool[Tensor, "batch position"],
-        ids: Tensor,
-        looked_up: Tensor,
-    ) -> Tensor:
-        """What the model gets from one look-up: given embeddings where asked for, else its own."""
-        match _alignment(ids, self.ids(inputs), inputs.real, self.alignments):
-            case _Alignment.SAME:
-                return torch.where(where.unsqueeze(-1), embeddings, looked_up)
-            case _Alignment.TURNED:
-                turned = torch.where(where.unsqueeze(-1), embeddings, looked_up.transpose(0, 1))
-                return turned.transpose(0, 1)
-            case _Alignment.REVERSED:
-                index = _FROM_THE_END.positions(inputs.real, ids.shape[1])
-                turned = embeddings.gather(1, _as_wide(index.clamp_min(0), embeddings))
-                chosen = where.gather(1, index.clamp_min(0)) & (index >= 0)
-                return torch.where(chosen.unsqueeze(-1), turned, looked_up)
-            case _Alignment.SHIFTED:
-                later = torch.where(
-                    where[:, :-1].unsqueeze(-1), embeddings[:, :-1], looked_up[:, 1:]
-                )
-                return torch.cat([looked_up[:, :1], later], dim=1)
-            case _Alignment.OTHER:
-                return looked_up
+
+def _replaced(
+    alignment: _Alignment,
+    embeddings: Float[Tensor, "batch position embedding"],
+    where: Bool[Tensor, "batch position"],
+    looked_up: Tensor,
+    real: Bool[Tensor, "batch position"],
+) -> Tensor:
+    """What the model gets from one look-up: given embeddings where asked for, else its own."""
+    match alignment:
+        case _Alignment.SAME:
+            return torch.where(where.unsqueeze(-1), embeddings, looked_up)
+        case _Alignment.TURNED:
+            turned = torch.where(where.unsqueeze(-1), embeddings, looked_up.transpose(0, 1))
+            return turned.transpose(0, 1)
+        case _Alignment.REVERSED:
+            index = _FROM_THE_END.positions(real, looked_up.shape[1])
+            turned = embeddings.gather(1, _as_wide(index.clamp_min(0), embeddings))
+            chosen = where.gather(1, index.clamp_min(0)) & (index >= 0)
+            return torch.where(chosen.unsqueeze(-1), turned, looked_up)
+        case _Alignment.SHIFTED:
+            later = torch.where(where[:, :-1].unsqueeze(-1), embeddings[:, :-1], looked_up[:, 1:])
+            return torch.cat([looked_up[:, :1], later], dim=1)
+        case _Alignment.OTHER:
+            return looked_up
 
 
 def find_look_up(classifier: Classifier, inputs: ModelInputs) -> EmbeddingLookUp:
@@ -145,9 +148,9 @@ def find_look_up(classifier: Classifier, inputs: ModelInputs) -> EmbeddingLookUp
     for name, candidate in _integer_inputs(inputs):
         if classifier.ids not in (None, name):
             continue
-        alignments = {_alignment(ids, candidate, inputs.real, _Alignment) for ids in seen}
-        if table is not None and alignments - {_Alignment.SHIFTED, _Alignment.OTHER}:
-            return EmbeddingLookUp(table, name, tuple(a for a in _Alignment if a in alignments))
+        found = tuple(_alignment(ids, candidate, inputs.real) for ids in seen)
+        if table is not None and set(found) - {_Alignment.SHIFTED, _Alignment.OTHER}:
+            return EmbeddingLookUp(table, name, found)
     given = [candidate for _, candidate in _integer_inputs(inputs)]
     if any(_is_moved(ids, own) for ids in seen for own in given):
         raise _moved(classifier)
@@ -185,9 +188,8 @@ def _integer_inputs(inputs: ModelInputs) -> Iterator[tuple[str | int, Tensor]]:
             yield name, value
 
 
-def _alignment(ids: Tensor, own: Tensor, real: Tensor, among: Iterable[_Alignment]) -> _Alignment:
-    """The first of some alignments that fits; two tokens fit several."""
-    return next((one for one in among if _fits(one, ids, own, real)), _Alignment.OTHER)
+def _alignment(ids: Tensor, own: Tensor, real: Tensor) -> _Alignment:
+    return next(one for one in _Alignment if _fits(one, ids, own, real))
 
 
 def _fits(alignment: _Alignment, ids: Tensor, own: Tensor, real: Tensor) -> bool:

@@ -54,6 +54,8 @@ class Sight:
     """A module whose output is attention: numbered with the others."""
     axes: Mapping[int, Axes] = field(default_factory=dict)
     """How the weights of some are laid out, by number, where a trial found it."""
+    is_tried: bool = False
+    """Whether a trial was made: then nothing is guessed from a shape."""
 
 
 class Interception(TorchFunctionMode):
@@ -95,6 +97,8 @@ class Interception(TorchFunctionMode):
         self._table = table
         self._look_up = look_up
         self._n_seen = 0
+        self.n_flat = 0
+        """Softmaxes so far of tensors with one axis, which have no batch."""
 
     def __torch_function__(
         self,
@@ -132,7 +136,10 @@ class Interception(TorchFunctionMode):
         return self._replaced(written.weights, written.scores, -1) @ written.values
 
     def _softmax(self, out: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        if out.dim() < 2 or not self._is_wanted():
+        if out.dim() < 2:
+            self.n_flat += out.dim()
+            return out
+        if not self._is_wanted():
             return out
         scores, axis = _named(("input", "dim"), args, kwargs)
         return self._replaced(out, scores, axis)
@@ -141,7 +148,11 @@ class Interception(TorchFunctionMode):
         number = self._n_seen - 1
         if self._on_weights is not None:
             self._on_weights(number, weights.shape, axis % weights.dim())
-        view = WeightsView.of(weights, axis, self._n_batch, self._sight.axes.get(number))
+        axes = self._sight.axes.get(number)
+        if self._sight.is_tried and axes is None:
+            return weights
+        key = axis if axes is None else axes.key  # of a module's output it is but a guess
+        view = WeightsView.of(weights, key, self._n_batch, axes)
         if view is None:
             return weights
         seen = None if scores is None else view.open(scores)

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from attn_audit.data.example import Example
+from attn_audit.errors import ConfigurationError, UnsupportedModelError
 from attn_audit.models.base import (
     AttentionLayer,
     AuditedModel,
@@ -98,7 +99,10 @@ class InterceptedModel(AuditedModel):
         if not self.classifier.can_mask:
             return None
         logits = self._try(self.default_site).logits
-        return try_masks(self.classifier, self._look_up, self._trial, logits)
+        try:
+            return try_masks(self.classifier, self._look_up, self._trial, logits)
+        except (ConfigurationError, UnsupportedModelError):  # no token can be changed behind a mask
+            return MaskTrial(middle=True, first=True, last=True)
 
     def _choose_removal(self, removal: Removal | None) -> Removal:
         """Masks leave shapes and positions as they are; where they leak, they leave nothing out."""

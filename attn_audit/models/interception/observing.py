@@ -48,6 +48,8 @@ class Observation:
     sight: Sight = field(default_factory=Sight)
     shapes: dict[int, tuple[torch.Size, int]] = field(default_factory=dict)
     """Of the weights of every attention, those of an unknown layout too, and the keys' axis."""
+    n_flat: int = 0
+    """Softmaxes of tensors that have no axis but the keys'."""
 
 
 def admissible_keys(scores: Tensor) -> Bool[Tensor, "batch head query key"]:
@@ -88,4 +90,4 @@ def observe(classifier: Classifier, inputs: ModelInputs, sight: Sight | None = N
     # The mode's hook comes first: a module whose output is attention is still under way then.
     with mode.active(), recording.of(classifier.module):
         logits = classifier.logits(inputs)
-    return Observation(inputs, logits, recording, attentions, sight or Sight(), shapes)
+    return Observation(inputs, logits, recording, attentions, sight or Sight(), shapes, mode.n_flat)

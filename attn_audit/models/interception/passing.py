@@ -13,6 +13,7 @@ from attn_audit.models.interception.mode import Interception
 from attn_audit.models.interception.observing import admissible_keys
 from attn_audit.models.interception.point import AttentionPoint, Reached
 from attn_audit.models.interception.readout import ReadoutRule, reaching_rows, rows_by_rule
+from attn_audit.models.interception.refusal import laid_out_otherwise
 from attn_audit.models.interception.script import CallKey, kept_outputs
 from attn_audit.models.interception.survey import Survey
 from attn_audit.shapes import Logits
@@ -49,6 +50,9 @@ def run_pass(
         found: What is known of its attentions.
         inputs: A batch.
         places: Layers, and which rows of them.
+
+    Raises:
+        UnsupportedModelError: In this batch the attention is not what it was in the trial.
     """
     points = {found.points[layer].number: layer for layer, _ in places}
     reaching = _reaching(classifier, found, inputs)
@@ -65,6 +69,8 @@ def run_pass(
     mode = Interception(len(inputs), visit, wanted=list(points), sight=found.sight)
     with kept_outputs(_wanted_calls(found, places)) as outputs, mode.active():
         logits = classifier.logits(inputs)
+    if any(place not in seen for place in places):
+        raise laid_out_otherwise(classifier.module, len(inputs))
     reached = {
         key: Reached(
             classifier, found.points[key[0]], inputs, s.rows, s.row_mask, s.weights, outputs
@@ -97,7 +103,7 @@ def _rows(
     n_queries: int,
     reaching: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    rows, mask = rows_by_rule(rule, inputs, n_queries, point.rows_are_positions)
+    rows, mask = rows_by_rule(rule, point.real_rows(inputs, n_queries))
     if rule is ReadoutRule.FOUND and reaching is not None and reaching.shape == mask.shape:
         mask = reaching
     return rows, mask

@@ -27,6 +27,8 @@ class AttentionPoint:
     """Which position each of its keys stands for."""
     rows_are_positions: bool
     """Whether its queries are the positions too: in number, whatever the length of the text."""
+    rows_are_keys: bool
+    """Whether its queries are what its keys are, likewise."""
     is_square: bool
     """Whether its keys are the positions from the first on, and its queries too."""
     has_scores: bool
@@ -40,9 +42,24 @@ class AttentionPoint:
     follower: nn.Module | None
     """The first module with weights that is called after it: the output projection."""
 
+    def real_rows(self, inputs: ModelInputs, n_queries: int) -> Bool[Tensor, "batch query"]:
+        """The query rows that stand for no padding.
+
+        Args:
+            inputs: A batch.
+            n_queries: How many rows there are.
+        """
+        if self.rows_are_positions and n_queries == inputs.n_positions:
+            return inputs.real
+        if self.rows_are_keys:
+            return self.order.of_keys(inputs.real.long(), inputs.real, n_queries) != 0
+        return inputs.real.new_ones(len(inputs), n_queries)
+
     def seen_at(self, number: int) -> Sight:
         """How it is seen where it has another number: in a pass that skips what comes before."""
-        return Sight(self.output_of, {} if self.axes is None else {number: self.axes})
+        if self.axes is None:
+            return Sight(self.output_of)
+        return Sight(self.output_of, {number: self.axes}, is_tried=True)
 
 
 @dataclass(frozen=True)

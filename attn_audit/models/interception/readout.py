@@ -131,19 +131,18 @@ def differentiable_recurrence(classifier: Classifier) -> Iterator[None]:
         yield
 
 
-def find_rule(rows: ReachingRows, inputs: ModelInputs, are_positions: bool) -> ReadoutRule:
+def find_rule(rows: ReachingRows, real: ReachingRows) -> ReadoutRule:
     """The rule by which rows are read out.
 
     Args:
         rows: From `reaching_rows`.
-        inputs: The same batch, with rows of different lengths.
-        are_positions: Whether the rows are the positions of the input.
+        real: Of the same texts, the rows that there are.
     """
     if rows.shape[1] == 1:
         return ReadoutRule.ONLY
     seen = rows.any(dim=1)  # a saturated output has no gradient anywhere
     for rule in (ReadoutRule.FIRST, ReadoutRule.LAST, ReadoutRule.ALL):
-        index, mask = rows_by_rule(rule, inputs, rows.shape[1], are_positions)
+        index, mask = rows_by_rule(rule, real)
         expected = torch.zeros_like(rows).scatter(1, index, mask)
         if bool((expected == rows)[seen].all()):
             return rule
@@ -151,20 +150,15 @@ def find_rule(rows: ReachingRows, inputs: ModelInputs, are_positions: bool) -> R
 
 
 def rows_by_rule(
-    rule: ReadoutRule, inputs: ModelInputs, n_queries: int, are_positions: bool
+    rule: ReadoutRule, real: ReachingRows
 ) -> tuple[Int[Tensor, "batch row"], Bool[Tensor, "batch row"]]:
     """The query rows of each example that a rule names, and where there is one.
 
     Args:
-        rule: Any but FOUND.
-        inputs: A batch.
-        n_queries: Query rows of the attention.
-        are_positions: Whether they are the positions of the input, however many there are.
+        rule: Where rows are found for each text, all are named.
+        real: The rows that there are.
     """
-    real = inputs.real
-    if not are_positions or n_queries != real.shape[1]:
-        real = real.new_ones(len(real), n_queries)
-    queries = torch.arange(n_queries, device=real.device).expand_as(real)
+    queries = torch.arange(real.shape[1], device=real.device).expand_as(real)
     match rule:
         case ReadoutRule.FIRST | ReadoutRule.ONLY:
             index = real.int().argmax(dim=1, keepdim=True)

@@ -96,11 +96,31 @@ def nothing_seen(
             hint="Let it compute them with the batch along an axis of its own, or along one with "
             "the heads.",
         )
+    if observation.n_flat:
+        return UnsupportedModelError(
+            f"{kind} computes its softmax along the only axis of a tensor: it works through the "
+            "texts one by one, or drops the batch's axis where there is one text",
+            hint="Let it keep the batch along an axis of its own: squeeze(-1), not squeeze().",
+        )
     return UnsupportedModelError(
         f"no attention is seen in {kind}: it calls neither a softmax nor "
         "scaled_dot_product_attention over its tokens",
         hint=f"A transformer: {LOAD_INSTEAD[0].lower()}{LOAD_INSTEAD[1:]} An adapter's module: "
         "name the submodule whose output is the attention (attention=...).",
+    )
+
+
+def laid_out_otherwise(module: nn.Module, n_rows: int) -> UnsupportedModelError:
+    """The error for attention that a trial found, and another batch does not have.
+
+    Args:
+        module: The model.
+        n_rows: Of the batch.
+    """
+    return UnsupportedModelError(
+        f"{type(module).__name__} computes its attention in another shape, or not at all, in a "
+        f"batch of {n_rows}",
+        hint="Let it keep the batch along one axis of its weights, however many texts there are.",
     )
 
 

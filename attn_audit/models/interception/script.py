@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from attn_audit.models.interception.layout import BatchAxis, batch_axes
+from attn_audit.models.interception.layout import batch_axes
 
 CallKey = tuple[int, int]
 """A module's identity, and which of its calls: a shared layer is called several times."""
@@ -81,7 +81,7 @@ class Step:
 
     module: nn.Module
     key: CallKey
-    axes: tuple[BatchAxis | None, ...] | None
+    axes: tuple[int | None, ...] | None
     """Where its output has the batch, for a call that had finished; None for one under way."""
 
 
@@ -202,7 +202,7 @@ def write_script(
     return Script(tuple(steps), n_before)
 
 
-def _axes(call: Call, other: Call, n_rows: tuple[int, int]) -> tuple[BatchAxis | None, ...]:
+def _axes(call: Call, other: Call, n_rows: tuple[int, int]) -> tuple[int | None, ...]:
     if call.key != other.key:
         raise UnexpectedCallError
     return batch_axes(call.output, other.output, *n_rows)

@@ -93,9 +93,8 @@ def _survey(
     shorter = _shorter(classifier, encoded, observation, sight)
     twin = observe(classifier, _one_more_row(observation.inputs), sight)
     if geometry is not None:
-        sight = Sight(
-            sight.output_of, _tried_axes(classifier, geometry, observation, shorter, twin)
-        )
+        axes = _tried_axes(classifier, geometry, observation, shorter, twin)
+        sight = Sight(sight.output_of, axes, is_tried=True)
         observation = observe(classifier, observation.inputs, sight)
         twin = observe(classifier, twin.inputs, sight)
         shorter = None if shorter is None else observe(classifier, shorter.inputs, sight)
@@ -124,11 +123,34 @@ def _survey(
         tuple(texts),
         points,
         default,
-        find_rule(rows[point.number], observation.inputs, point.rows_are_positions),
+        find_rule(
+            rows[point.number], point.real_rows(observation.inputs, len(rows[point.number][0]))
+        )
+        if geometry is None
+        else _rule(classifier, point, encoded, sight),
         _attentions(observation, shorter),
         sight,
         None if geometry is None else all(place.is_told for place in places.values()),
     )
+
+
+def _rule(
+    classifier: Classifier, point: AttentionPoint, encoded: Sequence[Encoded], sight: Sight
+) -> ReadoutRule:
+    """The one rule that holds of every text by itself."""
+    rules = set()
+    for item in encoded:
+        inputs = classifier.collate([item])
+        rows = reaching_rows(classifier, inputs, [point.number], sight).get(point.number)
+        if rows is None or not bool(rows.any()):
+            continue
+        real = point.real_rows(inputs, rows.shape[1])
+        is_of_positions = point.rows_are_positions or point.rows_are_keys
+        if real.shape[1] > 1 or not is_of_positions:  # a text's only row is the first and the last
+            rules.add(find_rule(rows, real))
+    if not rules:
+        return ReadoutRule.FIRST
+    return rules.pop() if len(rules) == 1 else ReadoutRule.FOUND
 
 
 def _tried_axes(
@@ -150,7 +172,9 @@ def _tried_axes(
         axes = Axes.tried(key, first, few, (more[0], len(twin.inputs)))
         if axes is not None:
             found[number] = axes
-    return choose_majors(classifier, geometry, found, Sight(observation.sight.output_of, found))
+    return choose_majors(
+        classifier, geometry, found, Sight(observation.sight.output_of, found, True)
+    )
 
 
 def _attentions(observation: Observation, shorter: Observation | None) -> tuple[int, ...]:
@@ -313,16 +337,16 @@ def _point(
     observation, shorter, twin = observations
     seen, recording = observation.attentions[number], observation.recording
     n_keys, n_positions = seen.shape[3], observation.inputs.n_positions
-    rows_are_positions = all(
-        one is None or one.attentions[number].shape[2] == one.inputs.n_positions
-        for one in (observation, shorter)
-    )
+    both = [one for one in (observation, shorter) if one is not None]
+    shapes = [(one.attentions[number].shape, one.inputs.n_positions) for one in both]
+    rows_are_positions = all(shape[2] == n for shape, n in shapes)
     return AttentionPoint(
         number=number,
         name=_name(observation, number, names),
         n_heads=seen.shape[1],
         order=order,
         rows_are_positions=rows_are_positions,
+        rows_are_keys=all(shape[2] == shape[3] for shape, _ in shapes),
         is_square=rows_are_positions
         and order == KeyOrder()
         and n_keys in (n_positions, n_positions + 1),

@@ -26,7 +26,7 @@ ALONE = {
     "looked up sorted, states put back": "variants",
     "sorted, logits put back": "nothing",
     "looked up sorted, logits put back": "nothing",
-    "batch turned": "nothing",
+    "batch turned": "variants",
     "sees padding": "variants",
 }
 """What a batch of texts changes, and what may be computed together of one text."""

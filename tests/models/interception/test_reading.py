@@ -22,7 +22,9 @@ UNITS = ((NOT_AUDITED, 0, 1, 1, 1, 2, NOT_AUDITED), (0, 0, NOT_AUDITED, 1, 1, 2,
 def rows_of(weights: Tensor, admissible: Tensor | None = None, head: int | None = None) -> Rows:
     """The rows of (batch head query key) weights."""
     units = torch.tensor(UNITS)
-    point = AttentionPoint(0, "", N_HEADS, KeyOrder(), False, False, True, None, None, None, None)
+    point = AttentionPoint(
+        0, "", N_HEADS, KeyOrder(), False, False, False, True, None, None, None, None
+    )
     n_queries = weights.shape[2]
     queries = torch.arange(n_queries).expand(len(UNITS), -1)
     inputs = ModelInputs((), {}, units, torch.ones_like(units, dtype=torch.bool))

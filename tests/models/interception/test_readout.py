@@ -45,30 +45,24 @@ def test_a_rule_names_rows_wherever_the_padding_is(
     rule: ReadoutRule, real: torch.Tensor, expected: list[list[int]]
 ) -> None:
     inputs = inputs_with(real)
-    rows, is_row = rows_by_rule(rule, inputs, real.shape[1], True)
+    rows, is_row = rows_by_rule(rule, inputs.real)
     assert [row[mask].tolist() for row, mask in zip(rows, is_row, strict=True)] == expected
     reaching = torch.zeros_like(real).scatter(1, rows, is_row)
-    assert find_rule(reaching, inputs, True) is rule
+    assert find_rule(reaching, inputs.real) is rule
 
 
 def test_one_row_is_the_only_one() -> None:
     assert (
-        find_rule(torch.ones(2, 1, dtype=torch.bool), inputs_with(REAL_RIGHT), True)
+        find_rule(torch.ones(2, 1, dtype=torch.bool), torch.ones(2, 1, dtype=torch.bool))
         is ReadoutRule.ONLY
     )
 
 
 def test_rows_without_a_rule_are_found_for_each_text() -> None:
     reaching = torch.tensor([[0, 1, 1, 0], [0, 1, 0, 0]], dtype=torch.bool)
-    assert find_rule(reaching, inputs_with(REAL_RIGHT), True) is ReadoutRule.FOUND
+    assert find_rule(reaching, inputs_with(REAL_RIGHT).real) is ReadoutRule.FOUND
 
 
 def test_a_text_whose_output_is_saturated_says_nothing_about_the_rule() -> None:
     reaching = torch.tensor([[0, 0, 0, 1], [0, 0, 0, 0]], dtype=torch.bool)
-    assert find_rule(reaching, inputs_with(REAL_RIGHT), True) is ReadoutRule.LAST
-
-
-def test_a_fixed_number_of_queries_has_no_padding_however_wide_the_batch_is() -> None:
-    inputs = inputs_with(REAL_RIGHT)
-    _, is_row = rows_by_rule(ReadoutRule.ALL, inputs, REAL_RIGHT.shape[1], False)
-    assert bool(is_row.all())
+    assert find_rule(reaching, inputs_with(REAL_RIGHT).real) is ReadoutRule.LAST

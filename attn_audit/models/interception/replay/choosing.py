@@ -7,12 +7,14 @@ import torch
 from jaxtyping import Bool, TypeCheckError
 from torch import Tensor
 
+from attn_audit.models.interception.layout import UnknownLayoutError
 from attn_audit.models.interception.point import Reached
 from attn_audit.models.interception.replay.chunking import MAX_POSITIONS, in_portions
 from attn_audit.models.interception.replay.full import full
 from attn_audit.models.interception.replay.imposing import VariantLogits, Way, Weights
 from attn_audit.models.interception.replay.resume import resume
 from attn_audit.models.interception.replay.row import row
+from attn_audit.models.interception.script import UnexpectedCallError
 
 N_VARIANTS = 2
 """With one alone, mistakes in the batching over variants would go unseen."""
@@ -38,20 +40,35 @@ class WayChoice:
     prepare: Callable[[Reached], Way]
     error: float
     """Largest difference of a logit from a full pass, over the largest effect of the trial."""
+    one_by_one: bool = False
+    """Whether variants may not share a pass."""
 
     def way(self, reached: Reached, one_by_one: bool = False) -> Way:
         """Ready for the variants of one batch.
 
         Args:
             reached: A pass over it.
-            one_by_one: Whether variants may not share a pass.
+            one_by_one: Whether variants may not share a pass, for other reasons.
         """
-        if one_by_one:
-            return in_portions(self.prepare(reached), MAX_POSITIONS)
+        prepared = _or_full(self.prepare(reached), reached)
+        if self.one_by_one or one_by_one:
+            return in_portions(prepared, MAX_POSITIONS)
         n_rows, n_positions = reached.inputs.units.shape
         return in_portions(
-            self.prepare(reached), n_rows if self.name in ("row", "cache") else n_rows * n_positions
+            prepared, n_rows if self.name in ("row", "cache") else n_rows * n_positions
         )
+
+
+def _or_full(way: Way, reached: Reached) -> Way:
+    """The way, or the whole model for a batch that calls its modules as none did before."""
+
+    def replay(weights: Weights) -> VariantLogits:
+        try:
+            return way(weights)
+        except (UnknownLayoutError, UnexpectedCallError):
+            return full(reached)(weights)
+
+    return replay
 
 
 CHEAPEST_FIRST: NamedWays = (
@@ -79,17 +96,19 @@ def choose_way(
     """
     probe = _random_weights(reached, admissible)
     with torch.no_grad():
-        truth = full(reached)(probe)
+        alone = in_portions(full(reached), MAX_POSITIONS)  # one variant at a time
+        truth = alone(probe)
     effect = float((truth - own).abs().max())
     noise = torch.finfo(reached.weights.dtype).eps * float(truth.abs().max()) * ROUNDING
     if effect <= noise / ROUNDING:
-        return WayChoice("full", full, 0.0)
+        is_shared = _error(full, reached, probe, truth) <= noise
+        return WayChoice("full", full, 0.0, one_by_one=not is_shared)
     tolerance = max(MAX_ERROR * effect, min(noise, MAX_ROUNDING_ERROR * effect))
-    for name, prepare in candidates:
+    for name, prepare in (*candidates, ("full", full)):
         error = _error(prepare, reached, probe, truth)
         if error <= tolerance:
-            return WayChoice(name, prepare, error / effect)
-    return WayChoice("full", full, 0.0)
+            return WayChoice(name, prepare, 0.0 if name == "full" else error / effect)
+    return WayChoice("full", full, 0.0, one_by_one=True)
 
 
 @torch.no_grad()

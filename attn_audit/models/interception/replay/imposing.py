@@ -9,6 +9,7 @@ from torch import Tensor
 
 from attn_audit.models.interception.mode import Interception
 from attn_audit.models.interception.point import Reached
+from attn_audit.models.interception.refusal import laid_out_otherwise
 
 Weights = Float[Tensor, "batch variant head query key"]
 """Of the rows that are read; each row sums to 1."""
@@ -31,13 +32,20 @@ def imposed(reached: Reached, number: int, weights: Weights) -> Iterator[None]:
         reached: The attention.
         number: Its number in call order, as the model will be run.
         weights: Of the rows that are read; the others keep the model's own.
+
+    Raises:
+        UnsupportedModelError: It was not met, so that nothing was replaced.
     """
     times = n_variants(weights)
     rows = reached.rows.repeat_interleave(times, dim=0)
     mask = reached.row_mask.repeat_interleave(times, dim=0)
     new = weights.flatten(0, 1)
 
+    is_imposed = False
+
     def visit(seen: int, own: Tensor, scores: Tensor | None) -> Tensor:
+        nonlocal is_imposed
+        is_imposed = True
         index = rows[:, None, :, None].expand(-1, *new.shape[1:2], -1, new.shape[-1])
         kept = own.gather(2, index)
         placed: Tensor = own.scatter(2, index, torch.where(mask[:, None, :, None], new, kept))
@@ -47,3 +55,5 @@ def imposed(reached: Reached, number: int, weights: Weights) -> Iterator[None]:
     mode = Interception(len(new), visit, wanted=[number], sight=sight)
     with mode.active():
         yield
+    if not is_imposed:
+        raise laid_out_otherwise(reached.classifier.module, len(new))

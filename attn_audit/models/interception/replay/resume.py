@@ -28,12 +28,12 @@ def resume(reached: Reached) -> Way:
         raise UnknownLayoutError
 
     def replay(weights: Weights) -> VariantLogits:
-        times = n_variants(weights)
+        times, n_rows = n_variants(weights), len(reached.inputs)
 
         def stand_in(step: Step) -> Any:
             assert step.axes is not None
             return map_batch(
-                reached.outputs[step.key], step.axes, lambda t, axis: repeat(t, axis, times)
+                reached.outputs[step.key], step.axes, lambda t, axis: repeat(t, axis, n_rows, times)
             )
 
         with imposed(reached, script.n_before, weights), script.followed(stand_in):

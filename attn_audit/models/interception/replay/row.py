@@ -10,7 +10,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from attn_audit.models.interception.layout import (
-    BatchAxis,
     UnknownLayoutError,
     map_batch,
     repeat,
@@ -121,10 +120,10 @@ def _picked(reached: Reached, step: Step, times: int) -> Any:
     batch = torch.arange(shape[0], device=reached.rows.device)
     n_picked = 0
 
-    def pick(tensor: Tensor, axis: BatchAxis) -> Tensor:
+    def pick(tensor: Tensor, axis: int) -> Tensor:
         nonlocal n_picked
         if tensor.shape[:2] != shape:
-            return repeat(tensor, axis, times)
+            return repeat(tensor, axis, shape[0], times)
         n_picked += 1
         return tensor[batch, reached.rows[:, 0]].unsqueeze(1).repeat_interleave(times, dim=0)
 
