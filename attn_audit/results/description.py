@@ -1,6 +1,6 @@
 """What is known of a model before any text is read."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class LayerDescription(BaseModel):
@@ -63,7 +63,7 @@ class ModelDescription(BaseModel):
     default_layer: int
     """What `--layer last` means: the last attention that reaches the logits."""
     n_parameters: int
-    dtype: str
+    dtype: str = Field(pattern="^(float64|float32|bfloat16|float16)$")
     linear_readout: bool
     """Whether the logits are linear in the attention weights."""
     takes_pairs: bool

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from attn_audit.errors import ConfigurationError, UsageError
+from attn_audit.errors import ConfigurationError, ReportError, UsageError
 from attn_audit.formats.stored_records import RecordsError
 from attn_audit.models.task import TaskKind
 from attn_audit.results.report import Report
@@ -95,6 +95,17 @@ def test_refuses_no_records_at_all(audited: Audited) -> None:
     audited.report.with_suffix(".jsonl").write_text("")
     rehash(audited.report)
     with pytest.raises(RecordsError, match="holds no records"):
+        audited.verify()
+
+
+@pytest.mark.parametrize("dtype", ["nonsense", "nn", "int8", "__name__", ""])
+def test_refuses_a_report_of_other_numbers_than_models_compute_with(
+    audited: Audited, dtype: str
+) -> None:
+    stored = Report.load(audited.report)
+    model = stored.model.model_copy(update={"dtype": dtype})
+    audited.report.write_text(stored.model_copy(update={"model": model}).to_json())
+    with pytest.raises(ReportError, match=r"model.dtype: string should match"):
         audited.verify()
 
 
