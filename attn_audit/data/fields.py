@@ -1,6 +1,6 @@
 """What the fields of a data set are called."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 
 from attn_audit.data.quoting import listed, quoted
@@ -18,12 +18,15 @@ class FieldNames:
     labels: str = "labels"
     candidates: str = "candidates"
 
-    def wanted(self, names: Sequence[str], where: str) -> list[str]:
+    def wanted(
+        self, names: Sequence[str], where: str, may_be_flags: Collection[str] = ()
+    ) -> list[str]:
         """Those columns of a table that are read; everything else in a data set is left alone.
 
         Args:
             names: All columns, in order.
             where: What messages call the table.
+            may_be_flags: Those that may say yes or no, which are read where none holds labels.
 
         Raises:
             RowError: None of them holds the text.
@@ -32,7 +35,12 @@ class FieldNames:
             problem, hint = missing_field("text", self.text, names)
             raise RowError(where, problem, hint=hint)
         ours = {getattr(self, role) for role in ROLES}
-        return [name for name in names if name in ours]
+        flags = () if self.hold_labels(names) else may_be_flags
+        return [name for name in names if name in ours or name in flags]
+
+    def hold_labels(self, names: Collection[str]) -> bool:
+        """Whether one of a data set's fields is that of labels."""
+        return self.label in names or self.labels in names
 
     @property
     def of_one_label(self) -> str | None:

@@ -1,9 +1,10 @@
 """The gold labels of a row: what a number or a list means where all rows decide it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
-from attn_audit.data.fields import FieldNames
+from attn_audit.data.fields import ROLES, FieldNames
 from attn_audit.data.labelling import (
     NO_LABEL,
     SIGNS,
@@ -12,12 +13,14 @@ from attn_audit.data.labelling import (
     bit,
     holds_no_label,
     is_no_label,
+    survey_flags,
     survey_lists,
     survey_signs,
 )
 from attn_audit.data.labels import NotALabelError, label_names, repeated_number
 from attn_audit.data.quoting import quoted
 from attn_audit.data.rows import Row
+from attn_audit.data.trial import N_PEEKED
 
 Labels = tuple[str, ...]
 Places = tuple[int, ...]
@@ -44,13 +47,13 @@ class GoldLabels:
     def of(
         first: Row, fields: FieldNames, label_map: Mapping[str, str], look_ahead: LookAhead
     ) -> "GoldLabels":
-        """For a data set, with what its first row tells."""
-        of_labels = [name for name in (fields.label, fields.labels) if name in first.names]
-        classes = next((first.classes[name] for name in of_labels if name in first.classes), ())
-        labelling = Labelling(
-            columns=() if of_labels else tuple(first.names),
-            classes=tuple(label_map.get(name, name) for name in classes),
-        )
+        """For a data set, with what its first row tells, or the first rows if it has no label."""
+        if not fields.hold_labels(first.names):
+            labelling = _labels_elsewhere(list(islice(look_ahead(first), N_PEEKED)), fields)
+            return GoldLabels(fields, label_map, look_ahead, labelling)
+        of_labels = (first.classes.get(name) for name in (fields.label, fields.labels))
+        classes = next(filter(None, of_labels), ())
+        labelling = Labelling(classes=tuple(label_map.get(name, name) for name in classes))
         return GoldLabels(fields, label_map, look_ahead, labelling)
 
     def of_row(self, row: Row) -> tuple[Labels | None, Places | None]:
@@ -144,3 +147,13 @@ class GoldLabels:
         if some and NO_LABEL not in self.label_map:
             problem = f"{quoted(name)} holds -1, which is no label, beside labels"
             raise row.error(problem, hint="Leave it out.")
+
+
+def _labels_elsewhere(rows: Sequence[Row], fields: FieldNames) -> Labelling:
+    """Which fields may be labels, where none is called so in the first rows."""
+    names = dict.fromkeys(name for row in rows for name in row.names)
+    if fields.hold_labels(names):
+        return Labelling()
+    ours = {getattr(fields, role) for role in ROLES}
+    columns = tuple(name for name in names if name not in ours)
+    return Labelling(columns=columns, flags=survey_flags(rows, columns))

@@ -1,6 +1,6 @@
 """What a data set as a whole says of its labels: a number in one row means what all rows allow."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from attn_audit.data.quoting import quoted
@@ -12,6 +12,9 @@ NO_LABEL = "-1"
 SIGNS = frozenset((NO_LABEL, "0", "1"))
 """Labels of a scale around nothing, where -1 is a label like the others."""
 
+ROW_NUMBERS = frozenset(("idx", "index", "__index_level_0__", "unnamed: 0"))
+"""What libraries call the number of a row, which is 0 or 1 in a data set of two rows."""
+
 _BITS = {"0": False, "1": True, "0.0": False, "1.0": True}
 
 
@@ -20,7 +23,10 @@ class Labelling:
     """What it takes to know what an example's label is; one for all examples of a data set."""
 
     columns: tuple[str, ...] = ()
-    """All of the data's fields, where none of them holds labels."""
+    """The data's fields that are not read, where none of its fields holds labels."""
+
+    flags: tuple[str, ...] = ()
+    """Those of them that say yes or no in all of the first rows, as labels in a field each do."""
 
     classes: tuple[str, ...] = ()
     """The classes' names in order of their numbers, where the file gives them."""
@@ -105,6 +111,27 @@ def survey_lists(rows: Iterable[Row], field: str) -> Lists:
 
 def _may_be_number(value: object) -> bool:
     return not isinstance(value, bool) and (not isinstance(value, str) or value.isdecimal())
+
+
+def survey_flags(rows: Sequence[Row], names: Iterable[str]) -> tuple[str, ...]:
+    """The fields that say yes or no wherever they say something.
+
+    Args:
+        rows: Some of the data set.
+        names: Of the fields.
+    """
+    values = {name: [row.values.get(name) for row in rows] for name in names}
+    given = {name: [v for v in column if v is not None] for name, column in values.items()}
+    return tuple(
+        name
+        for name, column in given.items()
+        if column and all(map(_is_flag, column)) and name.casefold() not in ROW_NUMBERS
+    )
+
+
+def _is_flag(value: object) -> bool:
+    is_word = isinstance(value, str) and value.casefold() in ("true", "false")
+    return is_word or bit(value) is not None
 
 
 def survey_signs(rows: Iterable[Row], field: str, earlier: Collection[str]) -> frozenset[str]:

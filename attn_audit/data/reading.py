@@ -38,7 +38,7 @@ def read_examples(source: DataSource) -> Iterator[Example]:
     """The examples of a data set in its own order, with flat memory.
 
     What can be found out without reading (no such file, no such split) is raised at once, the rest
-    where it stands.
+    where it stands; what is wrong in the first rows at the first, where that has no label.
 
     Args:
         source: Where the data lies, and what its fields and labels are called.

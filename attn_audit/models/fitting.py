@@ -11,6 +11,8 @@ from attn_audit.data.quoting import listed
 from attn_audit.errors import IncompatibleDataError
 from attn_audit.models.task import Task, TaskKind
 
+_IS = re.compile(r"^(?:[Ii][Ss][\s_-]+|is(?=[A-Z]))")
+_TRUTH = (("True", "False"), ("true", "false"), ("TRUE", "FALSE"))
 _INDEX = re.compile(r"(?:LABEL_)?([0-9]{1,6})", re.IGNORECASE)
 
 
@@ -125,25 +127,41 @@ def _label_of_place(task: Task, example: Example, index: int, name: str | None) 
 
 def _require_no_label_columns(task: Task, example: Example) -> None:
     """Refuse labels in fields of their own, which would silently not be there."""
-    columns = {name.casefold(): name for name in example.labelling.columns}
-    found = [columns[label.casefold()] for label in task.labels if label.casefold() in columns]
-    if len(found) > 1:
+    columns, flags = example.labelling.columns, example.labelling.flags
+    found, why = _called_as_labels(task, columns), "called as labels of the model are"
+    if not found and len(flags) > 1:
+        found, why = flags, "that hold nothing but 0 and 1, or true and false"
+    if found:
         raise IncompatibleDataError(
             place(example),
-            f"the data has no field of labels, but fields called as labels of the model "
-            f"are: {listed(found)}",
-            hint="Put the labels of a text into one field: `label`, or a list of them in `labels`.",
+            f"the data has no field of labels, but fields {why}: {listed(found)}",
+            hint="Put the labels of a text into one field and name it with --label-field, or a "
+            "list of them with --labels-field. If the data has no labels, leave these fields out.",
         )
+
+
+@lru_cache(maxsize=16)
+def _called_as_labels(task: Task, columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Fields that have the name of a label, however it is written, or `is_` and the name."""
+    names = {_squeezed(label) for label in task.labels} - {""}
+    return tuple(
+        column for column in columns if {_squeezed(column), _squeezed(_IS.sub("", column))} & names
+    )
+
+
+def _squeezed(name: str) -> str:
+    return re.sub(r"[\s_-]+", "", name.casefold())
 
 
 def _require_no_scale(task: Task, example: Example) -> None:
     """Refuse to take -1 for no label where it may be the name of a class as well."""
     signs = example.labelling.signs or ()
-    if len(signs) == len(task.labels):
+    are_all_labels = "0" in signs and len(task.labels) == 2  # 0 and 1; none is left for -1
+    if signs and not are_all_labels:
         raise IncompatibleDataError(
             place(example),
             f"its label is -1, which says that there is none; but the data's labels are "
-            f"{listed(sorted(signs, key=int))}, as many as the model has",
+            f"{listed(sorted(signs, key=int))}, which may be a scale",
             hint="If -1 is a class, name it: --label-map -1=NAME,... If not, leave the label out.",
         )
 
@@ -160,9 +178,15 @@ def _names(
             f"the model has no label {unknown!r}, which is this example's {what} "
             f"(the data's {what}s: {listed(sorted(set(seen)))}; "
             f"the model's labels: {listed(task.labels)})",
-            hint="Rename the data's labels with --label-map DATA=MODEL,...",
+            hint=f"Rename the data's labels with --label-map {_renaming(unknown)}",
         )
     return tuple(dict.fromkeys(name for name in names.values() if name is not None))
+
+
+def _renaming(unknown: str) -> str:
+    """What stands behind --label-map: both truth values, where the label is one of them."""
+    words = next((pair for pair in _TRUTH if unknown in pair), None)
+    return "DATA=MODEL,..." if words is None else f"{words[0]}=...,{words[1]}=..."
 
 
 @lru_cache(maxsize=4096)

@@ -374,12 +374,19 @@ def test_minus_one_is_a_label_where_it_is_called_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "task"), [([1, -1], SENTIMENT), ([-1, 1], SENTIMENT), ([0, -1, 1], NLI)]
+    ("labels", "task"),
+    [
+        ([1, -1], SENTIMENT),
+        ([-1, 1], SENTIMENT),
+        ([0, -1, 1], NLI),
+        ([1, -1], NLI),
+        ([1, -1, 0, 1], MANY),
+    ],
 )
 def test_minus_one_on_a_scale_is_refused_as_it_may_be_a_class(
     tmp_path: Path, labels: list[int], task: Task
 ) -> None:
-    with pytest.raises(IncompatibleDataError, match="as many as the model has") as caught:
+    with pytest.raises(IncompatibleDataError, match="which may be a scale") as caught:
         read(jsonl(tmp_path, labels, "label"), task)
     assert "--label-map -1=NAME" in (caught.value.hint or "")
 
@@ -416,9 +423,78 @@ def test_a_column_for_each_label_is_refused(tmp_path: Path, format: str) -> None
         read(path, EMOTIONS)
 
 
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        ("length,positive", "positive"),
+        ("is_negative,is_positive", "is_negative, is_positive"),
+        ("isPositive,length", "isPositive"),
+        ("POSITIVE,url", "POSITIVE"),
+        ("nega-tive,length", "nega-tive"),
+    ],
+)
+def test_a_column_called_as_a_label_is_refused(tmp_path: Path, header: str, found: str) -> None:
+    (tmp_path / "a.csv").write_text(f"text,{header}\na,7,yes\n")
+    with pytest.raises(IncompatibleDataError, match=f"of the model are: {found}$") as caught:
+        read(tmp_path / "a.csv", SENTIMENT)
+    hint = caught.value.hint or ""
+    assert "with --label-field, or a list of them with --labels-field" in hint
+    assert "no labels, leave these fields out" in hint
+    (tmp_path / "b.csv").write_text(f"text,{header},label\na,7,yes,1\n")
+    assert read(tmp_path / "b.csv", SENTIMENT) == [("positive",)]
+
+
+def test_a_column_is_called_as_a_label_however_spaces_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "a"}\n{"text": "b", "very_Good": true, "issue": 1}\n')
+    with pytest.raises(IncompatibleDataError, match=r"of the model are: very_Good$"):
+        read(path, Task(TaskKind.BINARY, ("sue", "very good")))
+
+
+@pytest.mark.parametrize("values", [(0, 1), (True, False), ("true", "FALSE"), (None, 1.0)])
+def test_two_columns_of_zeros_and_ones_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: tuple[Any, Any]
+) -> None:
+    rows = [
+        {"text": str(i), "negative": value, "positive": 1, "idx": 1}
+        for i, value in enumerate(values)
+    ]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for source in (path, piped(monkeypatch, path)):
+        with pytest.raises(IncompatibleDataError, match=r"0 and 1, .*: negative, positive$"):
+            read(source, UNNAMED)
+
+
+@pytest.mark.parametrize("kind", [pa.int8(), pa.bool_()])
+def test_columns_of_zeros_and_ones_in_arrow_are_refused(tmp_path: Path, kind: pa.DataType) -> None:
+    table = pa.table({"text": ["a", "b"], "bad": pa.array([0, 1]).cast(kind)})
+    table = table.append_column("good", pa.array([1, 0]).cast(kind))
+    parquet.write_table(table, tmp_path / "a.parquet")
+    datasets.disable_progress_bars()
+    Dataset(table).save_to_disk(tmp_path / "saved")
+    for path in (tmp_path / "a.parquet", tmp_path / "saved"):
+        with pytest.raises(IncompatibleDataError, match=r"true and false: bad, good$"):
+            read(path, UNNAMED)
+
+
+def test_unlabelled_rows_of_a_pipe_are_all_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(f'{{"text": "film {i}", "year": {i}}}\n' for i in range(100)))
+    assert read(piped(monkeypatch, path), SENTIMENT) == [None] * 100
+
+
+def test_a_label_may_stand_in_later_rows_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "a", "positive": 0.4}\n{"text": "b", "label": 1}\n')
+    assert read(path, SENTIMENT) == [None, ("positive",)]
+
+
 def test_other_columns_leave_a_text_unlabelled(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("text,joy,year\na,1,1999\n")
-    assert read(tmp_path / "a.csv", EMOTIONS) == [None]
+    (tmp_path / "a.csv").write_text("text,idx,source,length,is_long\na,0,web,1,1\nb,1,tv,9,0\n")
+    assert read(tmp_path / "a.csv", EMOTIONS) == [None, None]
     (tmp_path / "b.csv").write_text("text,label,anger,joy\na,,1,0\n")
     assert read(tmp_path / "b.csv", EMOTIONS) == [None]
 
@@ -444,7 +520,9 @@ def test_a_table_says_true_and_false_in_words(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,label\na,True\nb,False\n")
     with pytest.raises(IncompatibleDataError, match="no label 'True'") as caught:
         read(tmp_path / "a.csv", SENTIMENT)
-    assert "--label-map" in (caught.value.hint or "")
+    assert "--label-map True=...,False=..." in (caught.value.hint or "")
+    names = {"True": "positive", "False": "negative"}
+    assert read(tmp_path / "a.csv", SENTIMENT, label_map=names) == [("positive",), ("negative",)]
 
 
 def test_examples_in_memory_mean_what_they_say() -> None:

@@ -111,7 +111,8 @@ def test_the_same_examples_come_in_at_standard_input(monkeypatch: pytest.MonkeyP
 
 
 def test_reads_no_further_than_asked(tmp_path: Path) -> None:
-    (tmp_path / "test.jsonl").write_text('{"text": "a"}\n{"text": "b"}\nbroken\n')
+    rows = '{"text": "a", "label": 0}\n{"text": "b"}\nbroken\n'
+    (tmp_path / "test.jsonl").write_text(rows)
     examples = read_examples(DataSource(str(tmp_path / "test.jsonl")))
     assert [next(examples).text, next(examples).text] == ["a", "b"]
 

@@ -19,6 +19,25 @@ def classes_of(features: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
     return {column: names for column, names in named.items() if names}
 
 
+def flags_of(features: Mapping[str, object]) -> list[str]:
+    """The columns of truth values and integers.
+
+    Args:
+        features: As `Features.to_dict()` gives them.
+
+    Example:
+        >>> flags_of({"joy": {"dtype": "bool", "_type": "Value"}})
+        ['joy']
+    """
+    return [column for column, feature in features.items() if _may_be_flag(feature)]
+
+
+def _may_be_flag(feature: object) -> bool:
+    if not isinstance(feature, Mapping) or feature.get("_type") != "Value":
+        return False
+    return str(feature.get("dtype")).startswith(("bool", "int", "uint"))
+
+
 def _names(feature: object) -> tuple[str, ...]:
     """Of one number, or of each in a list."""
     if isinstance(feature, list) and len(feature) == 1:

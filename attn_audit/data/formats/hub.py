@@ -7,7 +7,7 @@ from logging import ERROR
 from typing import Any
 
 from attn_audit.data.fields import FieldNames
-from attn_audit.data.formats.features import classes_of
+from attn_audit.data.formats.features import classes_of, flags_of
 from attn_audit.data.quoting import one_line
 from attn_audit.data.rows import Row
 from attn_audit.errors import UnreadableDataError
@@ -63,8 +63,8 @@ def hub_rows(dataset: Dataset, name: str, fields: FieldNames) -> Iterator[Row]:
         RowError: There is no column of texts.
     """
     names: list[str] = list(dataset.column_names)
-    columns = fields.wanted(names, name)
     classes = classes_of(dataset.features.to_dict())
+    columns = fields.wanted(names, name, flags_of(dataset.features.to_dict()))
     for number, row in enumerate(dataset.with_format(None).select_columns(columns), start=1):
         yield Row(row, names, name, number, "row", classes)
 

@@ -1,7 +1,7 @@
 """Parquet, batch by batch."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from attn_audit.errors import RowError, UnreadableDataError
 from attn_audit.locations import AnyPath
 
 if TYPE_CHECKING:
-    from pyarrow import NativeFile
+    from pyarrow import NativeFile, Schema
 
 ROWS_AT_ONCE = 1024
 
@@ -46,14 +46,22 @@ def _rows(path: AnyPath, name: str, fields: FieldNames) -> Iterator[Row]:
 
     with _opened(path) as opened, ParquetFile(opened) as file:
         names = list(file.schema_arrow.names)
-        columns = fields.wanted(names, name)
+        classes = _classes(file.schema_arrow.metadata or {}, name)
+        columns = fields.wanted(names, name, _may_be_flags(file.schema_arrow, classes))
         if len(set(columns)) < len(columns):
             raise RowError(name, f"it has columns of one name: {listed(columns)}")
-        classes = _classes(file.schema_arrow.metadata or {}, name)
         batches = file.iter_batches(batch_size=ROWS_AT_ONCE, columns=columns)
         values = (row for batch in batches for row in batch.to_pylist())
         for number, row in enumerate(values, start=1):
             yield Row(row, names, name, number, "row", classes)
+
+
+def _may_be_flags(schema: "Schema", classes: Collection[str]) -> list[str]:
+    """The columns of truth values and integers, as far as they have a name and no classes."""
+    from pyarrow.types import is_boolean, is_integer
+
+    found = [field.name for field in schema if is_boolean(field.type) or is_integer(field.type)]
+    return [name for name in found if name not in classes and schema.names.count(name) == 1]
 
 
 def _classes(metadata: Mapping[bytes, bytes], name: str) -> dict[str, tuple[str, ...]]:
