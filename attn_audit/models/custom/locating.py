@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice, pairwise
+from itertools import combinations, islice, pairwise
 
 import torch
 from torch import Tensor
@@ -38,6 +38,8 @@ def find_columns(
     """
     told_apart = list(islice(_told_apart(encode, texts, second), MAX_TRIED))
     if not told_apart:
+        if _tells_tokens(encode, texts, second):
+            raise _error()  # it knows them, and says nothing of their order
         return _as_wide_as_the_texts(encode, texts, second), None
     for one, other in told_apart:
         columns = _columns_of(encode, one, other, second)
@@ -75,8 +77,9 @@ def _told_apart(
 
     The longer a token is, the sooner `encode` splits it into pieces.
     """
-    distinct = list(dict.fromkeys(token for tokens in texts for token in tokens))
-    pairs = list(islice(pairwise(distinct), MAX_PAIRS))
+    distinct = dict.fromkeys(token for tokens in texts for token in tokens)
+    ordered = sorted(distinct, key=len)
+    pairs = list(islice(_pairs(ordered), MAX_PAIRS))
     if not pairs:
         return
     seconds = None if second is None else [second[0]] * len(pairs)
@@ -85,14 +88,36 @@ def _told_apart(
     for _, argument, turned in _changed(forth, back):
         differs = (argument != turned).reshape(len(pairs), -1).any(dim=1)
         told_apart = [pair for pair, is_so in zip(pairs, differs.tolist(), strict=True) if is_so]
-        yield from sorted(told_apart, key=lambda pair: sum(map(len, pair)))
+        yield from told_apart
         return
+
+
+def _pairs(ordered: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Neighbours, the shortest first; then all others."""
+    yield from islice(pairwise(ordered), MAX_PAIRS // 2)
+    yield from combinations(ordered, 2)
+
+
+def _tells_tokens(
+    encode: Encode, texts: Sequence[Sequence[str]], second: Sequence[Sequence[str]] | None
+) -> bool:
+    """Whether some token alone is not what another is."""
+    distinct = list(dict.fromkeys(token for tokens in texts for token in tokens))[:MAX_PAIRS]
+    seconds = None if second is None else [second[0]] * len(distinct)
+    given = encode([[token] for token in distinct], seconds)
+    return any(
+        argument.dim() == 2
+        and not argument.is_floating_point()
+        and bool((argument != argument[:1]).any())
+        for _, argument in given.named()
+    )
 
 
 def _changed(forth: Arguments, back: Arguments) -> Iterator[tuple[int | str, Tensor, Tensor]]:
     """The arguments with columns that differ between two calls."""
     turned = dict(back.named())
-    for name, argument in forth.named():
+    # Of characters, tokens have columns of their own too: ids come first.
+    for name, argument in sorted(forth.named(), key=lambda one: one[1].dim() != 2):
         other = turned.get(name)
         if other is None or argument.dim() < 2 or argument.shape != other.shape:
             continue

@@ -177,8 +177,8 @@ def _texts(classifier: CustomClassifier, trial: Sequence[Example]) -> list[Encod
     shortest = min(item.n_units for item in whole)
     cut = [
         first_units(item, n)
-        for n in (shortest, max(1, shortest - 1), max(1, shortest // 2))
-        for item in whole
+        for n, some in ((shortest, whole), (max(1, shortest - 1), whole[:2]))
+        for item in some
         if n < item.n_units
     ]
     return [*whole, *classifier.located(cut)]

@@ -110,8 +110,19 @@ class Pieces:
             if n_real[i] != n_expected and not self._is_pair:
                 what = f"returns {n_real[i]} columns, and its tokens by themselves have "
                 raise _not_its_own(text, f"{what}{n_expected}")
-            if text.tokens and self._is_moved(text, rows[i, starts[i] :][: n_columns[i]]):
+            found = rows[i, starts[i] :][: n_columns[i]]
+            if text.tokens and self._is_moved(text, found):
                 raise _not_its_own(text, "puts its tokens in another order")
+            if text.tokens and self._is_padded(text, found):
+                raise _not_its_own(text, "gives its tokens fewer columns than each by itself")
+
+    def _is_padded(self, text: TextEncoded, found: Tensor) -> bool:
+        """Whether padding stands where a token was to stand that is none."""
+        if found.dim() != 1 or self._columns.padding is None:
+            return False
+        padding = self._columns.padding.cpu()
+        whole = torch.cat([self._content[token] for token in text.tokens])
+        return bool(((found == padding) & (whole != padding)).any())
 
     def _is_moved(self, text: TextEncoded, found: Tensor) -> bool:
         """Whether the columns are the right ones in another order.

@@ -16,14 +16,14 @@ from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.requirements import Trial, rounding
 from attn_audit.shapes import Logits
 
-N_DRAWS = 4
+N_DRAWS = 2
 """Random attentions of each text that are replayed."""
 
 N_CROWD = 33
 """Texts of the largest batch that is tried: with their variants enough for sorting and other
 kernels to take the ways that they take in an audit."""
 
-N_ERASED = 3
+N_ERASED = 2
 """Units of each text that are left out in turn."""
 
 N_VARIANTS = 64
@@ -62,7 +62,12 @@ def try_sharing(
     Returns:
         The most that is right, and why not more; None where any texts may share a batch.
     """
-    sites = [Site(layer, rows=rows) for rows in RowChoice for layer in range(len(model.layers))]
+    sites = [
+        Site(layer, rows=rows)
+        for rows in RowChoice
+        for layer in range(len(model.layers))
+        if rows is RowChoice.READOUT or model.has_rows_of_tokens(layer)
+    ]
     alone = [_alone(model, text, sites, has_gradient) for text in texts]
     for batch in _batches(alone):
         reason = _what_differs(model, batch, sites)

@@ -96,7 +96,8 @@ class Interception(TorchFunctionMode):
         self._on_weights = on_weights
         self._table = table
         self._look_up = look_up
-        self._n_seen = 0
+        self.n_seen = 0
+        """Softmaxes so far, wanted or not."""
         self.n_flat = 0
         """Softmaxes so far of tensors with one axis, which have no batch."""
 
@@ -124,7 +125,7 @@ class Interception(TorchFunctionMode):
 
     def _is_wanted(self) -> bool:
         """Count an attention, and say whether it is to be visited."""
-        number, self._n_seen = self._n_seen, self._n_seen + 1
+        number, self.n_seen = self.n_seen, self.n_seen + 1
         if self._on_attention is not None:
             self._on_attention()
         return self._wanted is None or number in self._wanted
@@ -145,7 +146,7 @@ class Interception(TorchFunctionMode):
         return self._replaced(out, scores, axis)
 
     def _replaced(self, weights: Tensor, scores: Tensor | None, axis: int) -> Tensor:
-        number = self._n_seen - 1
+        number = self.n_seen - 1
         if self._on_weights is not None:
             self._on_weights(number, weights.shape, axis % weights.dim())
         axes = self._sight.axes.get(number)

@@ -174,6 +174,11 @@ class InterceptedModel(AuditedModel):
             )
         return self._linear[site]
 
+    def has_rows_of_tokens(self, layer: int) -> bool:
+        """Whether each token has a row of its own there."""
+        point = self._survey.points[layer]
+        return point.rows_are_positions or point.rows_are_keys
+
     # --- examples in ----------------------------------------------------------------------------
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:

@@ -62,6 +62,9 @@ def run_pass(
         for layer, choice in places:
             if layer == points[number]:
                 point = found.points[layer]
+                n_more = weights.shape[3] - inputs.n_positions
+                if point.n_more_keys not in (None, n_more):
+                    raise laid_out_otherwise(classifier.module, len(inputs))
                 rule = ReadoutRule.ALL if choice is RowChoice.ALL else found.rule
                 rows, mask = _rows(rule, point, inputs, weights.shape[2], reaching)
                 seen[layer, choice] = _pick(point, inputs, weights, scores, rows, mask)
@@ -69,7 +72,8 @@ def run_pass(
     mode = Interception(len(inputs), visit, wanted=list(points), sight=found.sight)
     with kept_outputs(_wanted_calls(found, places)) as outputs, mode.active():
         logits = classifier.logits(inputs)
-    if any(place not in seen for place in places):
+    is_as_tried = not found.sight.is_tried or mode.n_seen == found.n_softmaxes
+    if any(place not in seen for place in places) or not is_as_tried:
         raise laid_out_otherwise(classifier.module, len(inputs))
     reached = {
         key: Reached(

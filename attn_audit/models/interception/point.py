@@ -37,6 +37,8 @@ class AttentionPoint:
     """The module whose output it is, where it is no softmax's."""
     axes: Axes | None
     """How its weights are laid out, where a trial found it; None: as their shape suggests."""
+    n_more_keys: int | None
+    """Keys beyond the positions, in texts of any length; None where that was not tried."""
     script: Script | None
     """None where calls cannot be skipped."""
     follower: nn.Module | None

@@ -118,9 +118,11 @@ def laid_out_otherwise(module: nn.Module, n_rows: int) -> UnsupportedModelError:
         n_rows: Of the batch.
     """
     return UnsupportedModelError(
-        f"{type(module).__name__} computes its attention in another shape, or not at all, in a "
-        f"batch of {n_rows}",
-        hint="Let it keep the batch along one axis of its weights, however many texts there are.",
+        f"{type(module).__name__} computes its attention in another way, or not at all, in "
+        f"{'one of the texts' if n_rows == 1 else f'a batch of {n_rows}'}: it has other columns, "
+        "axes or calls there than in the texts that it was tried out on",
+        hint="Audit texts of one kind, or let the module compute one weight for each column of its "
+        "input in every text, the batch along one axis.",
     )
 
 

@@ -49,6 +49,8 @@ class Survey:
     """All attentions in call order, whatever their keys: what is held constant for a gradient."""
     sight: Sight
     """How they are seen in a pass of the whole model."""
+    n_softmaxes: int
+    """How many softmaxes a pass computes, attention or not."""
     places_are_told: bool | None
     """Whether a trial showed everywhere whose key is whose; None where none was made."""
 
@@ -130,6 +132,7 @@ def _survey(
         else _rule(classifier, point, encoded, sight),
         _attentions(observation, shorter),
         sight,
+        len(observation.recording.stacks),
         None if geometry is None else all(place.is_told for place in places.values()),
     )
 
@@ -353,6 +356,7 @@ def _point(
         has_scores=seen.admissible is not None,
         output_of=sight.output_of,
         axes=sight.axes.get(number),
+        n_more_keys=n_keys - n_positions if sight.is_tried and shorter is not None else None,
         script=_script(observation, twin, number),
         follower=recording.followers[number],
     )
