@@ -81,6 +81,7 @@ def _tried_out(description: ModelDescription, found: Findings) -> Iterator[tuple
     yield "Replay", findings.replay(found)
     yield "Masking", findings.masking(found)
     if found.places_are_told is not None:  # of the models that were tried out in batches too
+        yield "Columns", findings.columns(found)
         yield "Batches", findings.batching(found)
 
 

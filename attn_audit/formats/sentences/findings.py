@@ -50,6 +50,17 @@ def special_share(findings: Findings) -> str:
     return f"{share} of the readout's attention lies elsewhere: special tokens and the like"
 
 
+def columns(findings: Findings) -> str:
+    """Whether it was seen whose weight is whose.
+
+    Args:
+        findings: Of a module of a user's own.
+    """
+    if findings.places_are_told:
+        return "each token's own: changing it moves that weight most"
+    return "taken in the text's order, the only one that fits: no trial could tell"
+
+
 TOGETHER = {
     "texts": "texts share batches: each was found to be in them what it is alone",
     "variants": "one text at a time, its variants together",

@@ -114,7 +114,7 @@ class CustomClassifier(Classifier):
         self._pieces.learn(tokens)
         found = []
         for text in texts:
-            step = max(1, text.n_units // n_units)
+            step = -(-text.n_units // n_units)
             others = {u: self._with_another(text, u, tokens) for u in range(0, text.n_units, step)}
             found.append(Changed(text, {u: other for u, other in others.items() if other}))
         return tuple(found)

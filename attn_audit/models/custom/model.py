@@ -10,7 +10,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from attn_audit.data.example import Example
-from attn_audit.errors import AuditFailedError, ConfigurationError, UnsupportedModelError
+from attn_audit.errors import (
+    AuditFailedError,
+    ConfigurationError,
+    SelfCheckError,
+    UnsupportedModelError,
+)
 from attn_audit.models.base import Batch, Encoded, LinearReadout, Reading, Site
 from attn_audit.models.custom.classifier import CustomClassifier
 from attn_audit.models.custom.encoding import TextEncoded, first_units
@@ -20,7 +25,7 @@ from attn_audit.models.interception.batch import InterceptedBatch
 from attn_audit.models.interception.erasing import Removal, Sharing
 from attn_audit.models.interception.geometry import Geometry
 from attn_audit.models.interception.model import InterceptedModel
-from attn_audit.models.requirements import rounding
+from attn_audit.models.requirements import TOLERANCES, rounding
 from attn_audit.results.description import Findings
 from attn_audit.shapes import Logits
 
@@ -56,6 +61,7 @@ class CustomInterceptedModel(InterceptedModel):
         """
         with failures_named(lambda: [example.id for example in trial]):
             texts = _texts(classifier, trial)
+            _require_repeatable(classifier, texts[0])
             changed = classifier.changed(texts[: len(trial)], N_CHANGED)
             geometry = Geometry(changed, classifier.custom.columns)
             super().__init__(classifier, trial, removal, within, geometry=geometry)
@@ -133,7 +139,9 @@ class CustomInterceptedModel(InterceptedModel):
             raise AuditFailedError(
                 f"attention that {kind} is given for a text reaches another: its own attention "
                 f"does not give its own output at {ids}",
-                hint="Audit one text at a time, with --batch-size 1.",
+                hint="Audit one text at a time, with --batch-size 1."
+                if self.batches_texts and len(encoded) > 1
+                else "The module does not do the same with a text and with its repetitions.",
             )
 
     def forward(
@@ -168,6 +176,21 @@ class CustomInterceptedModel(InterceptedModel):
         except Exception:
             return True
         return False
+
+
+@torch.no_grad()
+def _require_repeatable(classifier: CustomClassifier, text: Encoded) -> None:
+    """Of a module that is random, or that remembers, nothing can be found out by trial."""
+    first, again = (classifier.logits(classifier.collate([text])) for _ in range(2))
+    gap = float((first - again).abs().max())
+    if not gap <= TOLERANCES[torch.float32] * max(1.0, float(first.abs().max())):
+        raise SelfCheckError(
+            [f"two passes over one text agree (found {gap:.3g})"],
+            [
+                "Its output is random, or depends on what it was called with before: look for "
+                "dropout, noise, statistics or memory that evaluation mode does not turn off."
+            ],
+        )
 
 
 def _texts(classifier: CustomClassifier, trial: Sequence[Example]) -> list[Encoded]:

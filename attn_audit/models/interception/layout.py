@@ -1,6 +1,7 @@
 """Where the batch stands in what a module returns, found by calling it on two batch sizes."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -9,11 +10,36 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 
+@dataclass(frozen=True)
+class BatchAxis:
+    """The axis of a tensor that grows with the batch."""
+
+    axis: int
+    per_row: int
+    """Entries along the axis for each row of the batch: heads or positions, where they are folded
+    into it."""
+
+    def allows(self, size: int, n_rows: int, n_positions: tuple[int, int]) -> bool:
+        """Whether a batch of so many rows may have so many entries.
+
+        Args:
+            size: Along the axis.
+            n_rows: Of the batch.
+            n_positions: Of a row in the trial, and of one here.
+        """
+        then, now = n_positions
+        n_folded, remainder = divmod(self.per_row, then)
+        of_positions = () if remainder else (n_folded * now,)
+        return size in [n_rows * per_row for per_row in (self.per_row, *of_positions)]
+
+
 class UnknownLayoutError(Exception):
     """What a module returned cannot be laid out for another batch; never reaches the user."""
 
 
-def batch_axes(one: object, other: object, n_one: int, n_other: int) -> tuple[int | None, ...]:
+def batch_axes(
+    one: object, other: object, n_one: int, n_other: int
+) -> tuple[BatchAxis | None, ...]:
     """For each tensor of a nested structure the axis of the batch; None where it has none.
 
     Args:
@@ -35,7 +61,7 @@ def batch_axes(one: object, other: object, n_one: int, n_other: int) -> tuple[in
     )
 
 
-def _axis(one: Tensor, other: Tensor, n_one: int, n_other: int) -> int | None:
+def _axis(one: Tensor, other: Tensor, n_one: int, n_other: int) -> BatchAxis | None:
     if one.dim() != other.dim():
         raise UnknownLayoutError
     pairs = zip(one.shape, other.shape, strict=True)
@@ -46,11 +72,11 @@ def _axis(one: Tensor, other: Tensor, n_one: int, n_other: int) -> int | None:
     per_row, remainder = divmod(one.shape[axis], n_one)
     if len(differing) > 1 or remainder or other.shape[axis] != per_row * n_other:
         raise UnknownLayoutError
-    return axis
+    return BatchAxis(axis, per_row)
 
 
 def map_batch(
-    value: Any, axes: tuple[int | None, ...], change: Callable[[Tensor, int], Tensor]
+    value: Any, axes: tuple[BatchAxis | None, ...], change: Callable[[Tensor, BatchAxis], Tensor]
 ) -> Any:
     """Change every tensor that has the batch in it, and leave the structure as it is.
 
@@ -67,24 +93,27 @@ def map_batch(
     return _restore(changed, structure)
 
 
-def repeat(tensor: Tensor, axis: int, n_rows: int, times: int) -> Tensor:
+def repeat(
+    tensor: Tensor, axis: BatchAxis, n_rows: int, n_positions: tuple[int, int], times: int
+) -> Tensor:
     """Every row of the batch `times` times in succession; always a copy.
 
     Args:
-        tensor: With the batch along `axis`, perhaps with heads or positions folded into it.
+        tensor: With the batch along `axis`.
         axis: Where the batch is.
         n_rows: Of the batch.
+        n_positions: Of a row in the trial, and of one here.
         times: How often.
 
     Raises:
         UnknownLayoutError: The axis does not hold as much of every row.
     """
-    before, after = tensor.shape[:axis], tensor.shape[axis + 1 :]
-    per_row, remainder = divmod(tensor.shape[axis], n_rows)
-    if remainder:
+    before, after = tensor.shape[: axis.axis], tensor.shape[axis.axis + 1 :]
+    size = tensor.shape[axis.axis]
+    if not axis.allows(size, n_rows, n_positions):
         raise UnknownLayoutError
-    rows = tensor.reshape(*before, n_rows, per_row, *after)
-    return rows.repeat_interleave(times, dim=axis).reshape(*before, -1, *after)
+    rows = tensor.reshape(*before, n_rows, size // n_rows, *after)
+    return rows.repeat_interleave(times, dim=axis.axis).reshape(*before, -1, *after)
 
 
 # A packed sequence has its rows one behind the other, so its padded form is what is laid out.

@@ -150,6 +150,12 @@ def find_look_up(classifier: Classifier, inputs: ModelInputs) -> EmbeddingLookUp
             continue
         found = tuple(_alignment(ids, candidate, inputs.real) for ids in seen)
         if table is not None and set(found) - {_Alignment.SHIFTED, _Alignment.OTHER}:
+            if _Alignment.OTHER in found:
+                raise UnsupportedModelError(
+                    f"{type(classifier.module).__name__} looks its tokens up as they are given "
+                    "and again in part or in another order: no gradient can be taken",
+                    hint="Compare attention with leave-one-out alone: --measures leave_one_out.",
+                )
             return EmbeddingLookUp(table, name, found)
     given = [candidate for _, candidate in _integer_inputs(inputs)]
     if any(_is_moved(ids, own) for ids in seen for own in given):

@@ -121,6 +121,9 @@ class Interception(TorchFunctionMode):
         if self._look_up is not None and func is F.embedding:
             ids, table = _named(("input", "weight"), args, kwargs)
             return self._look_up(ids, out) if table is self._table else out
+        if self._look_up is not None and func is F.embedding_bag:
+            ids, table = _named(("input", "weight"), args, kwargs)
+            return self._look_up(ids[:0], out) if table is self._table else out
         return out
 
     def _is_wanted(self) -> bool:
@@ -180,7 +183,8 @@ class Interception(TorchFunctionMode):
             if place is None or not self._is_wanted():
                 return out
             new = self._replaced(out[place], None, _axis_of_weights(out[place]))
-            return (*out[:place], new, *out[place + 1 :])
+            parts = (*out[:place], new, *out[place + 1 :])
+            return type(out)(*parts) if hasattr(out, "_fields") else type(out)(parts)
         if not isinstance(out, Tensor) or not self._is_wanted():
             return out
         return self._replaced(out, None, _axis_of_weights(out))

@@ -85,7 +85,10 @@ def nothing_seen(
         return UnsupportedModelError(
             f"{kind} has no attention with one weight for each token: "
             f"{_instead(observation, shorter)}",
-            hint="Where the model has a dense mode (BigBird: attention_type='original_full'), "
+            hint="Let the module compute one weight for each column of its input, or name the "
+            "submodule that does: attention=..."
+            if observation.sight.is_tried
+            else "Where the model has a dense mode (BigBird: attention_type='original_full'), "
             "load it with that.",
         )
     if observation.shapes:

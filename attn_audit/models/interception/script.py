@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from attn_audit.models.interception.layout import batch_axes
+from attn_audit.models.interception.layout import BatchAxis, batch_axes
 
 CallKey = tuple[int, int]
 """A module's identity, and which of its calls: a shared layer is called several times."""
@@ -81,7 +81,7 @@ class Step:
 
     module: nn.Module
     key: CallKey
-    axes: tuple[int | None, ...] | None
+    axes: tuple[BatchAxis | None, ...] | None
     """Where its output has the batch, for a call that had finished; None for one under way."""
 
 
@@ -90,6 +90,8 @@ class Script:
     """The calls up to an attention, outermost first, in order."""
 
     steps: tuple[Step, ...]
+    n_positions: int
+    """Of a row of the pass that it was written after."""
     n_before: int
     """Attentions that are still computed before it when the script is followed."""
 
@@ -175,7 +177,11 @@ def kept_outputs(wanted: Mapping[CallKey, nn.Module]) -> Iterator[dict[CallKey, 
 
 
 def write_script(
-    recording: Recording, twin: Recording, n_rows: tuple[int, int], attention: int
+    recording: Recording,
+    twin: Recording,
+    n_rows: tuple[int, int],
+    n_positions: int,
+    attention: int,
 ) -> Script:
     """The script of one attention.
 
@@ -183,6 +189,7 @@ def write_script(
         recording: A whole pass.
         twin: Another, over a batch of another size.
         n_rows: Rows of the two batches.
+        n_positions: Of a row.
         attention: Its number in call order.
 
     Raises:
@@ -199,10 +206,10 @@ def write_script(
         elif call.end is not None and call.end <= attention:
             steps.append(Step(call.module, call.key, _axes(call, twin.calls[i], n_rows)))
     n_before = sum(set(stack) <= under_way for stack in recording.stacks[:attention])
-    return Script(tuple(steps), n_before)
+    return Script(tuple(steps), n_positions, n_before)
 
 
-def _axes(call: Call, other: Call, n_rows: tuple[int, int]) -> tuple[int | None, ...]:
+def _axes(call: Call, other: Call, n_rows: tuple[int, int]) -> tuple[BatchAxis | None, ...]:
     if call.key != other.key:
         raise UnexpectedCallError
     return batch_axes(call.output, other.output, *n_rows)

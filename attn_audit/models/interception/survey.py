@@ -364,8 +364,9 @@ def _point(
 
 def _script(observation: Observation, twin: Observation, number: int) -> Script | None:
     n_rows = len(observation.inputs), len(twin.inputs)
+    n_positions = observation.inputs.n_positions
     try:
-        return write_script(observation.recording, twin.recording, n_rows, number)
+        return write_script(observation.recording, twin.recording, n_rows, n_positions, number)
     except (UnexpectedCallError, UnknownLayoutError, IndexError):
         return None
 

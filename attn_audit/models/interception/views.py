@@ -60,7 +60,11 @@ class Axes:
             return None
         others = [axis for axis in range(len(shape)) if axis != key]
         batch = [axis for axis in others if more[0][axis] != shape[axis]]
-        if len(batch) != 1 or more[0][batch[0]] * n_rows != shape[batch[0]] * more[1]:
+        if not batch:  # computed for one text after the other: right where there is one
+            batch = [axis for axis in others if shape[axis] == n_rows == 1][:1]
+        elif more[0][batch[0]] * n_rows != shape[batch[0]] * more[1]:
+            return None
+        if len(batch) != 1:
             return None
         per_row, remainder = divmod(shape[batch[0]], n_rows)
         rest = [axis for axis in others if axis != batch[0]]

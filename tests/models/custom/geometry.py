@@ -218,15 +218,6 @@ class Mirrored(Geometric):
         return self.output((weights.unsqueeze(-1) * states).sum(1))  # type: ignore[no-any-return]
 
 
-class Rolled(Geometric):
-    """Every token's weight stands one column later, the last one's in the first."""
-
-    def forward(self, ids: Tensor) -> Tensor:
-        states = self.embedding(ids).roll(1, 1)
-        weights = self.attend(states, ids.roll(1, 1) != PAD)
-        return self.output((weights.unsqueeze(-1) * states).sum(1))  # type: ignore[no-any-return]
-
-
 class Sorting(Geometric):
     """An LSTM over texts in the order of their lengths, put back at some point or other.
 
@@ -286,6 +277,130 @@ class SeesPadding(Geometric):
         return self.output((weights.unsqueeze(-1) * states).sum(1))  # type: ignore[no-any-return]
 
 
+class Flattened(Geometric):
+    """Scores all tokens of a batch as one long row, as `view(-1, size)` makes it."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        states = self.key(self.embedding(ids).view(-1, HIDDEN)).view(*ids.shape, HIDDEN)
+        weights = self.attend(states, ids != PAD)
+        self.seen = weights[0]
+        return self.output((weights.unsqueeze(-1) * states).sum(1))  # type: ignore[no-any-return]
+
+
+class RealTokensAlone(Geometric):
+    """Projects what is no padding, of all texts together: rows of a batch are of no one length."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        real = ids != PAD
+        states = torch.zeros(*ids.shape, HIDDEN)
+        states[real] = self.key(self.embedding(ids)[real])
+        weights = self.attend(states, real)
+        self.seen = weights[0]
+        return self.output((weights.unsqueeze(-1) * states).sum(1))  # type: ignore[no-any-return]
+
+
+class TextByText(Geometric):
+    """A loop over the texts of a batch, each cut to its length."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        pooled = []
+        for row in ids:
+            states = self.embedding(row[row != PAD]).unsqueeze(0)
+            weights = self.attend(states, torch.ones(1, states.shape[1], dtype=torch.bool))
+            self.seen = weights[0] if not pooled else self.seen
+            pooled.append((weights.unsqueeze(-1) * states).sum(1))
+        return self.output(torch.cat(pooled))  # type: ignore[no-any-return]
+
+
+class NoNumberBesideOthers(Geometric):
+    """Rows of padding attend to nothing: no numbers, which a factor of 0 does not remove."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        states, hidden = self.embedding(ids), ids == PAD
+        scores = self.query(states) @ self.key(states).mT
+        blocked = hidden.unsqueeze(1) | hidden.unsqueeze(2)
+        weights = scores.masked_fill(blocked, -torch.inf).softmax(-1)
+        self.seen = weights[0].mean(0)
+        return self.output(self.pooled(weights @ states, ids))  # type: ignore[no-any-return]
+
+
+class ReadsLargest(Geometric):
+    """Self-attention read out at the token of the largest number, wherever it stands."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        states, hidden = self.embedding(ids), ids == PAD
+        scores = self.query(states) @ self.key(states).mT
+        weights = scores.masked_fill(hidden.unsqueeze(1), -1e9).softmax(-1)
+        rows = torch.arange(len(ids)), ids.argmax(1)
+        self.seen = weights[rows][0]
+        return self.output((weights @ states)[rows])  # type: ignore[no-any-return]
+
+
+class OwnTokenBesideAll(Geometric):
+    """A class token of the module's own in a square attention over which everything is averaged."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        states = torch.cat([self.cls.expand(len(ids), -1, -1), self.embedding(ids)], 1)
+        real = torch.cat([torch.ones(len(ids), 1, dtype=torch.bool), ids != PAD], 1)
+        scores = self.query(states) @ self.key(states).mT
+        weights = scores.masked_fill(~real.unsqueeze(1), -1e9).softmax(-1)
+        own = weights[0][real[0]][:, 1:].sum(0)[: ids.shape[1]]
+        self.seen = own / own.sum()
+        mixed = (weights @ states) * real.unsqueeze(-1)
+        return self.output(mixed.sum(1) / real.sum(1, keepdim=True))  # type: ignore[no-any-return]
+
+
+class BothWays(Geometric):
+    """A recurrent step over the text, and one over it from its end, each with a look-up."""
+
+    def states(self, forwards: Tensor, backwards: Tensor) -> Tensor:
+        """Of given embeddings."""
+        return self.query(forwards.tanh()).cumsum(1) + self.key(backwards.tanh()).cumsum(1).flip(1)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        states = self.states(self.embedding(ids), self.embedding(ids.flip(1)))
+        weights = self.attend(states, ids != PAD)
+        return self.output((weights.unsqueeze(-1) * states).sum(1))  # type: ignore[no-any-return]
+
+
+class Reordered(Geometric):
+    """Weights whose columns stand in an order of the module's own.
+
+    Args:
+        order: Gives the positions in that order, of so many.
+    """
+
+    def __init__(self, order: Callable[[int], list[int]]) -> None:
+        super().__init__()
+        self.order = order
+
+    def forward(self, ids: Tensor) -> Tensor:
+        ids = ids[:, self.order(ids.shape[1])]
+        states = self.embedding(ids)
+        weights = self.attend(states, ids != PAD)
+        return self.output((weights.unsqueeze(-1) * states).sum(1))  # type: ignore[no-any-return]
+
+
+class SummaryOfLongTexts(Geometric):
+    """One more column, in front, for texts of more than a dozen tokens."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        states, real = self.embedding(ids), ids != PAD
+        if ids.shape[1] > 12:
+            states = torch.cat([states.mean(1, keepdim=True), states], 1)
+            real = torch.cat([real[:, :1], real], 1)
+        weights = self.attend(states, real)
+        return self.output((weights.unsqueeze(-1) * states).sum(1))  # type: ignore[no-any-return]
+
+
+REFUSED: dict[str, Callable[[int], list[int]]] = {
+    "even positions first": lambda n: [*range(0, n, 2), *range(1, n, 2)],
+    "the first two swapped": lambda n: [*reversed(range(min(n, 2))), *range(2, n)],
+    "one column later": lambda n: [(i - 1) % n for i in range(n)],
+    "the last first": lambda n: [n - 1, *range(n - 1)],
+}
+"""Orders of columns that are no order of the text."""
+
 RIGHT: dict[str, Callable[[], Geometric]] = {
     "batch * head": BatchFirst,
     "head * batch": HeadFirst,
@@ -306,5 +421,11 @@ RIGHT: dict[str, Callable[[], Geometric]] = {
     "looked up sorted, logits put back": lambda: Sorting("logits", "sorted"),
     "batch turned": TurnedBatch,
     "sees padding": SeesPadding,
+    "flattened": Flattened,
+    "real tokens alone": RealTokensAlone,
+    "text by text": TextByText,
+    "no number beside others": NoNumberBesideOthers,
+    "read at the largest": ReadsLargest,
+    "own token beside all": OwnTokenBesideAll,
 }
 """What is read right, together or one text at a time."""

@@ -1,5 +1,7 @@
 """Whose weight is it? Read right however a module lays its attention out, or refused."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -7,12 +9,23 @@ from torch import Tensor
 from attn_audit.data.batching import length_batches
 from attn_audit.data.example import Example
 from attn_audit.engine.batch_limits import batch_limits
-from attn_audit.errors import UnsupportedModelError
-from attn_audit.models.base import Encoded
+from attn_audit.errors import SelfCheckError, UnsupportedModelError
+from attn_audit.importance.gradient import gradient_importance
+from attn_audit.models.base import Encoded, RowChoice
 from attn_audit.models.custom.model import CustomInterceptedModel
 from attn_audit.models.self_check import self_check
-from tests.models.custom.geometry import RIGHT, Geometric, Rolled, encode
-from tests.models.custom.toys import EXAMPLES, custom_of, model_of
+from tests.models.custom.geometry import (
+    REFUSED,
+    RIGHT,
+    BatchFirst,
+    BothWays,
+    Geometric,
+    OwnTokenBesideAll,
+    Reordered,
+    SummaryOfLongTexts,
+    encode,
+)
+from tests.models.custom.toys import EXAMPLES, PAD, custom_of, model_of
 from tests.tiny import WORDS
 
 LENGTHS = (3, 5, 5, 2, 9, 5, 7, 3, 12, 5, 4, 2, 6, 5, 1, 8)
@@ -20,6 +33,8 @@ TEXTS = [
     Example(str(i), " ".join(WORDS[(7 * i + 5 * j) % len(WORDS)] for j in range(n)))
     for i, n in enumerate(LENGTHS)
 ]
+LONGER = [example for example in TEXTS if len(example.text.split()) > 4]
+
 ALONE = {
     "mirrored": "variants",
     "sorted, states put back": "variants",
@@ -28,6 +43,8 @@ ALONE = {
     "looked up sorted, logits put back": "nothing",
     "batch turned": "variants",
     "sees padding": "variants",
+    "text by text": "variants",
+    "no number beside others": "variants",
 }
 """What a batch of texts changes, and what may be computed together of one text."""
 
@@ -86,8 +103,10 @@ def test_other_attention_reaches_the_text_that_it_is_given_to(pair: Pair, size: 
         for i, item in enumerate(items[:2]):
             (alone,) = model.read(model.collate([item]), [model.default_site])
             for variant in (0, 11, 23):
-                own = draws[i : i + 1, variant : variant + 1, reading.row_mask[i], : item.n_units]
-                expected = alone.replay(own[:, :, : alone.attention.shape[1]])
+                own = torch.zeros(1, 1, *alone.attention.shape[1:])
+                given = draws[i, variant, reading.row_mask[i], : item.n_units]
+                own[0, 0, alone.row_mask[0]] = given
+                expected = alone.replay(own)
                 assert torch.allclose(found[i, variant], expected[0, 0], atol=1e-4)
 
 
@@ -97,7 +116,7 @@ def test_only_what_a_batch_changes_is_audited_one_text_at_a_time(pair: Pair) -> 
     assert findings is not None
     assert findings.sharing == ALONE.get(name, "texts")
     assert (findings.not_shared_because is not None) == (name in ALONE)
-    assert findings.no_gradient_because is None
+    assert (findings.no_gradient_because is None) == (name != "text by text")  # row by row
 
 
 def test_the_self_check_passes_and_says_that_places_were_tried(pair: Pair) -> None:
@@ -107,6 +126,51 @@ def test_the_self_check_passes_and_says_that_places_were_tried(pair: Pair) -> No
     assert is_told == (name != "sees padding")  # neighbours move as much there
 
 
-def test_columns_that_are_no_order_of_the_tokens_are_refused() -> None:
+@pytest.mark.parametrize("name", REFUSED)
+def test_columns_that_are_no_order_of_the_tokens_are_refused(name: str) -> None:
+    module = Reordered(REFUSED[name])
     with pytest.raises(UnsupportedModelError, match="do not stand for the tokens in their order"):
-        model_of(custom_of(Rolled(), encode, task="multiclass"))
+        model_of(custom_of(module, encode, task="multiclass"), LONGER)
+
+
+def test_a_column_that_only_other_texts_have_is_noticed_there() -> None:
+    model = model_of(custom_of(SummaryOfLongTexts(), encode, task="multiclass"))
+    long = Example("long", " ".join(WORDS[:15]))
+    with pytest.raises(UnsupportedModelError, match="in one of the texts: it has other columns"):
+        model.read(model.collate(model.encode([long])), [model.default_site])
+
+
+def test_every_row_is_the_text_s_own_in_a_batch() -> None:
+    model = model_of(custom_of(OwnTokenBesideAll(), encode, task="multiclass"))
+    site = replace(model.default_site, rows=RowChoice.ALL)
+    encoded = model.encode(EXAMPLES)
+    (together,) = model.read(model.collate(encoded), [site])
+    for i, item in enumerate(encoded):
+        (alone,) = model.read(model.collate([item]), [site])
+        rows = together.attention[i][together.row_mask[i]][:, : item.n_units]
+        assert torch.allclose(rows, alone.attention[0], atol=1e-5)
+
+
+def test_a_text_that_reads_the_same_from_both_ends_has_its_own_gradients() -> None:
+    model = model_of(custom_of(BothWays(), encode, task="multiclass"))
+    text = Example("palindrome", "w5 w9 w5")
+    found = gradient_importance(model, model.collate(model.encode([text])))
+    module = BothWays()
+    ids = encode([text.text.split()])
+    embedded = module.embedding(ids).detach().requires_grad_()
+    with torch.no_grad():
+        weights = module.attend(module.states(embedded, embedded.flip(1)), ids != PAD)
+    states = module.states(embedded, embedded.flip(1))
+    logits = module.output((weights.unsqueeze(-1) * states).sum(1))[0]
+    (gradient,) = torch.autograd.grad(logits.max() - logits.min(), embedded)
+    expected = (gradient * embedded.detach()).sum(-1).abs()[0]
+    assert torch.allclose(found[0].float(), expected, atol=1e-5)
+
+
+def test_a_random_module_is_said_to_be_random() -> None:
+    class Noisy(BatchFirst):
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            return super().forward(ids) + torch.randn(len(ids), 2)
+
+    with pytest.raises(SelfCheckError, match="two passes over one text agree"):
+        model_of(custom_of(Noisy(), encode, task="multiclass"))

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from attn_audit.models.interception.layout import (
+    BatchAxis,
     UnknownLayoutError,
     batch_axes,
     map_batch,
@@ -20,7 +21,7 @@ def repeated(output: Callable[[Tensor], object], rows: Tensor, times: int) -> ob
     one_more = torch.cat([rows[:1], rows])
     axes = batch_axes(output(rows), output(one_more), len(rows), len(one_more))
     return map_batch(
-        output(rows), axes, lambda tensor, axis: repeat(tensor, axis, len(rows), times)
+        output(rows), axes, lambda tensor, axis: repeat(tensor, axis, len(rows), (7, 7), times)
     )
 
 
@@ -84,7 +85,7 @@ def test_the_same_in_both_batches_has_no_batch_axis() -> None:
 
 
 def test_the_axis_and_its_entries_for_each_row_are_found() -> None:
-    assert batch_axes(torch.ones(7, 6), torch.ones(7, 8), 3, 4) == (1,)
+    assert batch_axes(torch.ones(7, 6), torch.ones(7, 8), 3, 4) == (BatchAxis(1, 2),)
 
 
 @pytest.mark.parametrize(
@@ -101,3 +102,19 @@ def test_the_axis_and_its_entries_for_each_row_are_found() -> None:
 def test_what_depends_on_the_batch_otherwise_is_unknown(one: object, other: object) -> None:
     with pytest.raises(UnknownLayoutError):
         batch_axes(one, other, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("size", "n_rows", "n_now", "is_allowed"),
+    [(12, 3, 9, True), (27, 3, 9, False), (36, 3, 12, False), (20, 5, 11, True), (8, 3, 9, False)],
+)
+def test_heads_in_the_batch_are_as_many_in_every_text(
+    size: int, n_rows: int, n_now: int, is_allowed: bool
+) -> None:
+    assert BatchAxis(0, 4).allows(size, n_rows, (9, n_now)) == is_allowed
+
+
+def test_positions_in_the_batch_are_as_many_as_the_batch_is_wide() -> None:
+    folded = BatchAxis(0, 9)
+    assert folded.allows(2 * 5, 2, (9, 5))
+    assert not folded.allows(3 + 5, 2, (9, 5))  # of what is no padding alone

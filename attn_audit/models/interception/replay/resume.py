@@ -29,11 +29,14 @@ def resume(reached: Reached) -> Way:
 
     def replay(weights: Weights) -> VariantLogits:
         times, n_rows = n_variants(weights), len(reached.inputs)
+        n_positions = script.n_positions, reached.inputs.n_positions
 
         def stand_in(step: Step) -> Any:
             assert step.axes is not None
             return map_batch(
-                reached.outputs[step.key], step.axes, lambda t, axis: repeat(t, axis, n_rows, times)
+                reached.outputs[step.key],
+                step.axes,
+                lambda t, axis: repeat(t, axis, n_rows, n_positions, times),
             )
 
         with imposed(reached, script.n_before, weights), script.followed(stand_in):

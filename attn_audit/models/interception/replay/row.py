@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from attn_audit.models.interception.layout import (
+    BatchAxis,
     UnknownLayoutError,
     map_batch,
     repeat,
@@ -119,11 +120,13 @@ def _picked(reached: Reached, step: Step, times: int) -> Any:
     shape = reached.inputs.units.shape
     batch = torch.arange(shape[0], device=reached.rows.device)
     n_picked = 0
+    assert reached.point.script is not None
+    n_positions = reached.point.script.n_positions, shape[1]
 
-    def pick(tensor: Tensor, axis: int) -> Tensor:
+    def pick(tensor: Tensor, axis: BatchAxis) -> Tensor:
         nonlocal n_picked
         if tensor.shape[:2] != shape:
-            return repeat(tensor, axis, shape[0], times)
+            return repeat(tensor, axis, shape[0], n_positions, times)
         n_picked += 1
         return tensor[batch, reached.rows[:, 0]].unsqueeze(1).repeat_interleave(times, dim=0)
 
