@@ -70,7 +70,7 @@ def hostile(report: Report) -> Report:
     """Someone else's text wherever a report has room for text."""
     content = report.model_dump(mode="json")
     kept = {"sha256", "task", "rows", "unit", "method", "started", "reason", "removal", "replay"}
-    kept |= {"quoting", "sharing"}
+    kept |= {"quoting", "sharing", "dtype"}
 
     def spoilt(value: Any, name: str = "") -> Any:
         if isinstance(value, dict):

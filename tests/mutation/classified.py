@@ -12,6 +12,9 @@ CAPACITY = {
     "statistics.resamples.DRAWS_AT_ONCE": "draws at a time",
     "statistics.resamples.COUNTS_AT_ONCE": "counts at a time",
     "statistics.resamples.MAX_KEPT": "counts that are kept for the next values",
+    "statistics.delong.ROUNDING": "how near to each other placements are the same",
+    "statistics.delong.N_BISECTIONS": "more than a number of double precision has digits",
+    "verification.replaying.N_IN_OTHER_BATCHES": "examples that are verified one at a time",
     "importance.gradient.MAX_TOKENS": "tokens of one backward pass",
     "importance.leave_one_out.MAX_KEEP": "entries of one keep mask",
 }
@@ -43,7 +46,6 @@ DECIDES = (
     "statistics.moments.QUANTILES",
     "statistics.resamples.LARGEST_BOOTSTRAP_N",
     "statistics.resamples.N_RESAMPLES",
-    "statistics.summary.correlation.SIGNIFICANT",
     "statistics.summary.grouping.ATTENTION_BINS",
     "statistics.summary.grouping.DISTANCE_EDGES",
     "statistics.summary.grouping.JSD_EDGES",
@@ -51,8 +53,6 @@ DECIDES = (
     "statistics.summary.grouping.LENGTH_EDGES",
     "statistics.summary.grouping.TAU_EDGES",
     "statistics.summary.grouping.UNIT_EDGES",
-    "statistics.summary.interventions.INFORMATIVE_JSD",
-    "statistics.summary.interventions.MOVED_DISTANCE",
     "statistics.telling.MAX_UNITS",
     "statistics.telling.MIN_UNITS",
     "statistics.telling.PER_REASON",
@@ -73,4 +73,7 @@ DECIDES = (
     "verification.tolerances.TAU_LIMIT",
     "verification.tolerances.WEIGHT",
 )
-"""Constants of which a change by a factor is a change of what is reported."""
+"""Constants of which a change by a factor is a change of what is reported.
+
+Those of `results/thresholds.py` are held by `tests/cli/test_decisive_numbers.py` and `formats`.
+"""

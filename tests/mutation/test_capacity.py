@@ -66,6 +66,8 @@ def test_all_of_them_at_once_change_nothing(
             other = max(2, int(value * max(factor, 1 / 4)))
         elif constant == "ROUNDING":  # never below what rounding does
             other = value * max(factor, 1)
+        elif constant == "N_BISECTIONS":  # never fewer than there are digits
+            other = max(50, int(value * factor))
         else:
             other = max(1, int(value * factor))
         for module in [m for n, m in sys.modules.items() if n.startswith("attn_audit.")]:

@@ -93,10 +93,10 @@ def _alone(
     readings = model.read(batch, sites)
     draws = [_draws(reading, seed) for seed, reading in enumerate(readings)]
     replayed = [
-        torch.cat([r.replay(one) for one in weights.split(1, dim=1)], dim=1)
+        torch.cat([r.replay(one) for one in torch.split(weights, 1, dim=1)], dim=1)
         for r, weights in zip(readings, draws, strict=True)
     ]
-    erased = [model.erase(batch, keep) for keep in _without_one(batch).split(1, dim=1)]
+    erased = [model.erase(batch, keep) for keep in torch.split(_without_one(batch), 1, dim=1)]
     gradient = _gradient(model, batch) if has_gradient else None
     return _Alone(text, readings, draws, replayed, torch.cat(erased, dim=1)[0], gradient)
 

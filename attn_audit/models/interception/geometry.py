@@ -310,19 +310,28 @@ def _elsewhere(
 
 
 def _cannot_be_told(classifier: Classifier, fronts: Sequence[int]) -> _CannotBeToldError:
-    n_more = max(fronts)
-    kind = type(classifier.module).__name__
-    if n_more > 0:
-        what = f"{_counted(n_more)} more than its input, and which cannot be told"
-    elif min(fronts) < 0:
-        what = f"{_counted(-min(fronts))} less than its input, and which cannot be told"
-    else:
-        what = "columns of which it cannot be told whether they stand in the text's order"
+    kind, n_more, n_less = type(classifier.module).__name__, max(fronts), -min(fronts)
+    if n_more > 0 or n_less > 0:
+        what = (
+            f"{_counted(n_more)} more than its input"
+            if n_more > 0
+            else f"{_counted(n_less)} less than its input"
+        )
+        hint = (
+            "Say in CustomModel how many stand in front of the input's first column: columns=1 for "
+            "a class token that the module puts there itself, columns=0 where what is more comes "
+            "last, columns=-1 where a first marker is left out."
+        )
+        return _CannotBeToldError(
+            f"the attention of {kind} has {what}, and which cannot be told: changing a token moves "
+            "no column clearly most",
+            hint=hint,
+        )
     return _CannotBeToldError(
-        f"the attention of {kind} has {what}: changing a token moves no column clearly most",
-        hint="Say in CustomModel how many stand in front of the input's first column: columns=1 "
-        "for a class token that the module puts there itself, columns=0 where what is more comes "
-        "last, columns=-1 where a first marker is left out.",
+        f"the columns of the attention in {kind} do not seem to stand in the text's order, and it "
+        "cannot be told in which: changing a token moves no column clearly most",
+        hint="Name DATA whose first texts are longer, or let the module compute one weight for "
+        "each column of its input, in the same order.",
     )
 
 

@@ -150,7 +150,10 @@ def find_look_up(classifier: Classifier, inputs: ModelInputs) -> EmbeddingLookUp
             continue
         found = tuple(_alignment(ids, candidate, inputs.real) for ids in seen)
         if table is not None and set(found) - {_Alignment.SHIFTED, _Alignment.OTHER}:
-            if _Alignment.OTHER in found:
+            if any(
+                alignment is _Alignment.OTHER and not _is_of_another(ids, name, inputs)
+                for ids, alignment in zip(seen, found, strict=True)
+            ):
                 raise UnsupportedModelError(
                     f"{type(classifier.module).__name__} looks its tokens up as they are given "
                     "and again in part or in another order: no gradient can be taken",
@@ -164,6 +167,15 @@ def find_look_up(classifier: Classifier, inputs: ModelInputs) -> EmbeddingLookUp
         f"{type(classifier.module).__name__} does not look its tokens up in one embedding table: "
         "no gradient can be taken",
         hint="In an adapter, name the embedding's submodule with embedding=...",
+    )
+
+
+def _is_of_another(ids: Tensor, name: str | int, inputs: ModelInputs) -> bool:
+    """Whether they are those of another input, such as a second text."""
+    return any(
+        _alignment(ids, other, inputs.real) is not _Alignment.OTHER
+        for other_name, other in _integer_inputs(inputs)
+        if other_name != name
     )
 
 

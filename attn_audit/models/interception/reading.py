@@ -45,7 +45,8 @@ class Rows:
         n_heads = weights.shape[1]
         keys = UnitKeys.of(reached.inputs, reached.point.order, weights.shape[-1], n_units)
         mask = reached.row_mask.repeat(1, n_heads)
-        rows = weights.flatten(1, 2) * mask.unsqueeze(-1)
+        # Rows of padding may be no numbers, where they attend to nothing.
+        rows = weights.flatten(1, 2).masked_fill(~mask.unsqueeze(-1), 0)
         allowed = admissible[:, chosen].flatten(1, 2) & mask.unsqueeze(-1)
         return Rows(reached, head, keys, rows, allowed & keys.is_audited.unsqueeze(1), mask)
 

@@ -303,7 +303,7 @@ class TextByText(Geometric):
     """A loop over the texts of a batch, each cut to its length."""
 
     def forward(self, ids: Tensor) -> Tensor:
-        pooled = []
+        pooled: list[Tensor] = []
         for row in ids:
             states = self.embedding(row[row != PAD]).unsqueeze(0)
             weights = self.attend(states, torch.ones(1, states.shape[1], dtype=torch.bool))
@@ -355,7 +355,9 @@ class BothWays(Geometric):
 
     def states(self, forwards: Tensor, backwards: Tensor) -> Tensor:
         """Of given embeddings."""
-        return self.query(forwards.tanh()).cumsum(1) + self.key(backwards.tanh()).cumsum(1).flip(1)
+        there: Tensor = self.query(forwards.tanh()).cumsum(1)
+        back: Tensor = self.key(backwards.tanh()).cumsum(1).flip(1)
+        return there + back
 
     def forward(self, ids: Tensor) -> Tensor:
         states = self.states(self.embedding(ids), self.embedding(ids.flip(1)))

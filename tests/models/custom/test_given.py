@@ -12,6 +12,7 @@ from attn_audit.errors import ConfigurationError, IncompatibleDataError, Unsuppo
 from attn_audit.importance.gradient import gradient_importance
 from attn_audit.importance.leave_one_out import leave_one_out_importance
 from attn_audit.models.custom.custom_model import CustomModel
+from attn_audit.models.custom.encoding import Splitter
 from attn_audit.models.custom.loading import build_custom_model
 from attn_audit.models.interception.erasing import Removal
 from tests.models.custom.geometry import Backwards, Geometric, encode
@@ -20,7 +21,6 @@ from tests.models.custom.toys import (
     EXAMPLES,
     PAD,
     Pooling,
-    Splitter,
     attend_plainly,
     custom_of,
     model_of,
@@ -161,7 +161,7 @@ def test_what_is_no_mask_is_refused(mask: str, message: str) -> None:
 
 
 @pytest.mark.parametrize(("field", "value"), [("columns", True), ("mask", False)])
-def test_fields_of_other_types_are_refused(field: str, value: object) -> None:
+def test_fields_of_other_types_are_refused(field: str, value: Any) -> None:
     with pytest.raises(ConfigurationError, match=f"{field} must be"):
         custom_of(Pooling_(), **{field: value})
 

@@ -72,6 +72,8 @@ def test_a_model_that_looks_its_tokens_up_elsewhere_is_refused_with_what_to_do()
         def get_input_embeddings(self) -> nn.Embedding:
             return nn.Embedding(3, 3)
 
+    model = audited_toy(OtherTableToy())
+    batch = model.collate(model.encode(examples()))
     with pytest.raises(UnsupportedModelError, match="does not look its tokens up") as refused:
-        audited_toy(OtherTableToy())
+        model.embed(batch)
     assert refused.value.hint is not None
