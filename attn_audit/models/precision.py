@@ -1,7 +1,9 @@
 """How finely a model computes: what rounding is reckoned by."""
 
+from collections.abc import Iterable
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def coarsest_dtype(module: nn.Module) -> torch.dtype:
@@ -14,8 +16,18 @@ def coarsest_dtype(module: nn.Module) -> torch.dtype:
         >>> coarsest_dtype(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).half()))
         torch.float16
     """
-    kinds = {p.dtype for p in module.parameters() if p.is_floating_point() and p.element_size() > 1}
-    return max(kinds, key=lambda kind: torch.finfo(kind).eps, default=torch.float32)
+    return coarsest_of(module.parameters(), torch.float32)
+
+
+def coarsest_of(tensors: Iterable[Tensor], default: torch.dtype) -> torch.dtype:
+    """The coarsest floating-point numbers of some tensors, quantised ones left aside.
+
+    Example:
+        >>> coarsest_of([torch.ones(2), torch.ones(2).bfloat16(), torch.arange(2)], torch.float32)
+        torch.bfloat16
+    """
+    kinds = {t.dtype for t in tensors if t.is_floating_point() and t.element_size() > 1}
+    return max(kinds, key=lambda kind: torch.finfo(kind).eps, default=default)
 
 
 def coarseness(dtype: torch.dtype) -> float:

@@ -14,7 +14,7 @@ from attn_audit.models.base import Encoded
 from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, ModelInputs
 from attn_audit.models.interception.mode import Interception, Sight
 from attn_audit.models.interception.observing import MASKED
-from attn_audit.models.interception.views import Axes
+from attn_audit.models.interception.views import HEAD, QUERY, Axes
 
 MIN_CHANGES = 6
 """Changed units, at least, that a place is told from."""
@@ -27,6 +27,9 @@ STANDS_STILL = 0.01
 
 MIN_REFUTED, SHARE_REFUTED = 2, 0.05
 """Changes, and the part of all of them, that refute an order of keys."""
+
+SAME_SCORES = 1e-3
+"""A distance of scores that is rounding."""
 
 N_BESIDE = 3
 """Columns beside the places that are possible, which must be beaten too."""
@@ -339,10 +342,10 @@ def _counted(n: int) -> str:
     return "one column" if n == 1 else f"{n} columns"
 
 
-def choose_majors(
+def choose_foldings(
     classifier: Classifier, geometry: Geometry, axes: Mapping[int, Axes], sight: Sight
 ) -> dict[int, Axes]:
-    """Whether heads that are folded into the batch come first or last in it.
+    """In which order batch, heads and queries are folded into one axis.
 
     Args:
         classifier: The model.
@@ -351,32 +354,58 @@ def choose_majors(
         sight: How the attentions are seen.
 
     Returns:
-        The same, the other way round where only that gives each of two texts what it has alone.
+        The same, folded as gives each text of a batch what it has alone. Where no order does, texts
+        are audited alone: then batch and heads may be in any; heads and queries may not, and their
+        attention is left out.
     """
-    folded = [number for number, one in axes.items() if one.per_row > 1]
-    pair = next(
-        ((c.text, other) for c in geometry.texts for other in c.with_another.values()), None
-    )
-    if not folded or pair is None:
+    folded = {number: list(one.orders()) for number, one in axes.items() if one.is_folded}
+    texts = _of_each_length(geometry)
+    if not folded or not texts:
         return dict(axes)
-    alone = [scores_of(classifier, classifier.collate([text]), folded, sight) for text in pair]
-    both = classifier.collate(pair)
+    together, alone = classifier.collate(texts), [classifier.collate([text]) for text in texts]
+    errors: dict[int, list[float]] = {number: [] for number in folded}
+    for i in range(max(map(len, folded.values()))):
+        turned = {number: orders[i] for number, orders in folded.items() if i < len(orders)}
+        as_turned = replace(sight, axes={**axes, **turned})
+        in_batch = scores_of(classifier, together, turned, as_turned)
+        by_itself = [scores_of(classifier, inputs, turned, as_turned) for inputs in alone]
+        for number in turned:
+            own = [one.get(number) for one in by_itself]
+            errors[number].append(_distance(in_batch.get(number), own))
     chosen = dict(axes)
-    errors: dict[bool, dict[int, float]] = {}
-    for is_head_major in (False, True):
-        turned = {n: replace(axes[n], is_head_major=is_head_major) for n in folded}
-        seen = scores_of(classifier, both, folded, replace(sight, axes={**axes, **turned}))
-        errors[is_head_major] = {
-            n: _distance(seen.get(n), [a.get(n) for a in alone]) for n in folded
-        }
-    for number in folded:
-        if errors[True][number] < errors[False][number]:
-            chosen[number] = replace(axes[number], is_head_major=True)
+    for number, orders in folded.items():
+        least = min(errors[number])
+        chosen[number] = orders[errors[number].index(least)]
+        are_mixed = any(HEAD in letters and QUERY in letters for letters in axes[number].outer)
+        if are_mixed and least > SAME_SCORES:
+            del chosen[number]
     return chosen
 
 
-def _distance(seen: Tensor | None, alone: Sequence[Tensor | None]) -> float:
-    if seen is None or any(one is None or one.shape[1:] != seen.shape[1:] for one in alone):
+def _of_each_length(geometry: Geometry) -> list[Encoded]:
+    """A text, the same with a unit changed, and one of another length."""
+    first = next((changed for changed in geometry.texts if changed.with_another), None)
+    if first is None:
+        return []
+    n_tokens = first.text.n_tokens
+    other = next((c.text for c in geometry.texts if c.text.n_tokens != n_tokens), None)
+    texts = [first.text, next(iter(first.with_another.values()))]
+    return texts if other is None else [*texts, other]
+
+
+def _distance(together: Tensor | None, alone: Sequence[Tensor | None]) -> float:
+    """Of the scores of some texts in a batch from those alone, wherever padding stands."""
+    if together is None or len(together) != len(alone):
         return math.inf
-    expected = torch.cat([one for one in alone if one is not None])
-    return float((seen - expected).abs().nan_to_num(0).clamp_max(MASKED).max())
+    distances = []
+    for row, own in zip(together, alone, strict=True):
+        n_queries, n_keys = (0, 0) if own is None else own.shape[2:]
+        if own is None or len(own[0]) != len(row) or n_queries > row.shape[1]:
+            return math.inf
+        ends = [row[:, :n_queries, :n_keys], row[:, -n_queries:, -n_keys:]]
+        if any(end.shape != own[0].shape for end in ends):
+            return math.inf
+        distances.append(
+            min(float((end - own[0]).abs().nan_to_num(0).clamp_max(MASKED).max()) for end in ends)
+        )
+    return max(distances)

@@ -75,6 +75,11 @@ def _axis(one: Tensor, other: Tensor, n_one: int, n_other: int) -> BatchAxis | N
     return BatchAxis(axis, per_row)
 
 
+def tensors_in(value: object) -> list[Tensor]:
+    """All tensors of a nested structure."""
+    return [leaf for leaf in _leaves(value)[0] if isinstance(leaf, Tensor)]
+
+
 def map_batch(
     value: Any, axes: tuple[BatchAxis | None, ...], change: Callable[[Tensor, BatchAxis], Tensor]
 ) -> Any:

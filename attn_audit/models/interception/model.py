@@ -114,6 +114,11 @@ class InterceptedModel(AuditedModel):
     def _look_up(self) -> EmbeddingLookUp:
         return find_look_up(self.classifier, self._trial.inputs)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The coarsest numbers that were seen in a pass: autocast is coarser than the weights."""
+        return self._survey.dtype
+
     def describe(self) -> ModelDescription:
         """What is known of the model, and what the trial found."""
         layers = tuple(LayerDescription(name=x.name, n_heads=x.n_heads) for x in self.layers)
@@ -121,6 +126,7 @@ class InterceptedModel(AuditedModel):
             update={
                 "sites": (f"attention of {len(layers)} layers over the text's tokens",),
                 "layers": layers,
+                "dtype": str(self.dtype).removeprefix("torch."),
                 "default_layer": self.default_site.layer,
                 "linear_readout": self._is_linear(self.default_site),
                 "findings": self._findings,

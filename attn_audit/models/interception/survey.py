@@ -15,10 +15,10 @@ from attn_audit.models.interception.geometry import (
     Geometry,
     KeyOrder,
     Place,
-    choose_majors,
+    choose_foldings,
     find_places,
 )
-from attn_audit.models.interception.layout import UnknownLayoutError
+from attn_audit.models.interception.layout import UnknownLayoutError, tensors_in
 from attn_audit.models.interception.mode import Sight
 from attn_audit.models.interception.observing import Observation, Observed, observe
 from attn_audit.models.interception.point import AttentionPoint
@@ -31,6 +31,7 @@ from attn_audit.models.interception.readout import (
 from attn_audit.models.interception.refusal import AttentionOutOfReachError, nothing_seen
 from attn_audit.models.interception.script import Script, UnexpectedCallError, write_script
 from attn_audit.models.interception.views import Axes
+from attn_audit.models.precision import coarsest_of
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Survey:
     """How they are seen in a pass of the whole model."""
     n_softmaxes: int
     """How many softmaxes a pass computes, attention or not."""
+    dtype: torch.dtype
+    """The coarsest numbers that it computes with, whatever its weights are kept in."""
     places_are_told: bool | None
     """Whether a trial showed everywhere whose key is whose; None where none was made."""
 
@@ -133,8 +136,17 @@ def _survey(
         _attentions(observation, shorter),
         sight,
         len(observation.recording.stacks),
+        _computed_in(classifier.module, observation),
         None if geometry is None else all(place.is_told for place in places.values()),
     )
+
+
+def _computed_in(module: nn.Module, observation: Observation) -> torch.dtype:
+    """The coarsest of weights, of what each module returns and of all attention."""
+    returned = (call.output for call in observation.recording.calls)
+    weights = [seen.weights for seen in observation.attentions.values()]
+    computed = tensors_in((*returned, *weights))
+    return coarsest_of((*module.parameters(), *computed), torch.float32)
 
 
 def _rule(
@@ -175,7 +187,7 @@ def _tried_axes(
         axes = Axes.tried(key, first, few, (more[0], len(twin.inputs)))
         if axes is not None:
             found[number] = axes
-    return choose_majors(
+    return choose_foldings(
         classifier, geometry, found, Sight(observation.sight.output_of, found, True)
     )
 

@@ -1,6 +1,9 @@
 """Attention weights of any shape as (batch, head, query, key), and back."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import permutations, product
+from math import prod
 
 import torch
 from torch import Tensor
@@ -9,20 +12,34 @@ Sized = tuple[torch.Size, int]
 """A shape that weights had, and the rows of the batch that they were computed in."""
 
 
+BATCH, HEAD, QUERY, KEY = "b", "h", "q", "k"
+"""What an axis stands for, or a part of one into which others are folded."""
+
+_ORDER = BATCH + HEAD + QUERY + KEY
+
+
 @dataclass(frozen=True)
 class Axes:
     """What each axis of one attention's weights stands for; counted from the front."""
 
     key: int
     """The one along which they sum to 1."""
-    batch: int
-    per_row: int = 1
-    """Entries along the batch's axis for each of its rows: heads, where they are folded into it."""
-    query: int | None = None
-    """None where there is one query, without an axis of its own."""
-    is_head_major: bool = False
-    """Whether all rows of the first head come before those of the second, where heads are folded
-    into the batch."""
+    outer: tuple[str, ...]
+    """Of each other axis, what is folded into it, the slowest first: "bh" has all heads of the
+    first row before those of the second."""
+    n_folded_heads: int = 1
+    """Heads that are folded into an axis."""
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether an axis stands for more than one thing."""
+        return any(len(folded) > 1 for folded in self.outer)
+
+    def orders(self) -> Iterator["Axes"]:
+        """The same, folded in every order: this one first."""
+        every = product(*(permutations(folded) for folded in self.outer))
+        for outer in every:
+            yield replace(self, outer=tuple("".join(folded) for folded in outer))
 
     @staticmethod
     def guessed(shape: torch.Size, key: int, n_batch: int) -> "Axes | None":
@@ -31,20 +48,22 @@ class Axes:
         Usual are (batch, key), (batch, query, key), (batch * head, query, key) and (batch, head,
         query, key), with the keys along any axis.
         """
-        outer = [axis for axis in range(len(shape)) if axis != key]
-        if not 1 <= len(outer) <= 3:
+        sizes = [size for axis, size in enumerate(shape) if axis != key]
+        if not 1 <= len(sizes) <= 3:
             return None
-        per_row, remainder = divmod(shape[outer[0]], n_batch)
-        if remainder or per_row < 1 or (per_row > 1 and len(outer) != 2):
+        n_folded, remainder = divmod(sizes[0], n_batch)
+        if remainder or n_folded < 1 or (n_folded > 1 and len(sizes) != 2):
             return None
-        return Axes(key, outer[0], per_row, outer[-1] if len(outer) > 1 else None)
+        first = BATCH + HEAD if n_folded > 1 else BATCH
+        return Axes(key, ((first,), (first, QUERY), (first, HEAD, QUERY))[len(sizes) - 1], n_folded)
 
     @staticmethod
     def tried(key: int, first: Sized, shorter: Sized | None, more: Sized) -> "Axes | None":
         """The layout that three sizes show, whatever coincides at one of them.
 
         What grows with the batch is the batch, what grows with the text are the queries, and what
-        does neither are heads.
+        does neither are heads; of an axis that grows by more than one for each key, or by more than
+        one for each row, the rest are heads that are folded into it.
 
         Args:
             key: The axis along which the weights sum to 1.
@@ -53,31 +72,53 @@ class Axes:
             more: Of the first text, in a batch of more rows.
 
         Returns:
-            None where no axis, or more than one, is the batch or the queries.
+            None where no axis, or more than one, is the batch, the queries or folded heads.
         """
         shape, n_rows = first
         if len(more[0]) != len(shape) or (shorter and len(shorter[0]) != len(shape)):
             return None
-        others = [axis for axis in range(len(shape)) if axis != key]
-        batch = [axis for axis in others if more[0][axis] != shape[axis]]
-        if not batch:  # computed for one text after the other: right where there is one
-            batch = [axis for axis in others if shape[axis] == n_rows == 1][:1]
-        elif more[0][batch[0]] * n_rows != shape[batch[0]] * more[1]:
-            return None
-        if len(batch) != 1:
-            return None
-        per_row, remainder = divmod(shape[batch[0]], n_rows)
-        rest = [axis for axis in others if axis != batch[0]]
-        query = [axis for axis in rest if shorter and shorter[0][axis] != shape[axis]]
-        if (
-            remainder
-            or len(query) > 1
-            or (shorter and shorter[0][batch[0]] != per_row * shorter[1])
-        ):
-            return None
-        if not query and rest:  # of a fixed number of queries and of heads the order says nothing
-            query = rest[-1:]
-        return Axes(key, batch[0], per_row, query[0] if query else None)
+        n_more_keys = shape[key] - shorter[0][key] if shorter else 0
+        outer: list[str] = []
+        n_folded = 1
+        for axis in (axis for axis in range(len(shape)) if axis != key):
+            size, letters = shape[axis], ""
+            if more[0][axis] != size:
+                if more[0][axis] * n_rows != size * more[1]:
+                    return None
+                letters = BATCH
+                size //= n_rows
+            n_more = size - shorter[0][axis] // (shorter[1] if letters else 1) if shorter else 0
+            if n_more:
+                letters += QUERY
+                n_heads, remainder = divmod(n_more, n_more_keys) if n_more_keys > 0 else (1, 0)
+                size = n_heads if n_heads > 1 and not remainder and not size % n_heads else 1
+            if size > 1 or not letters:
+                letters += HEAD
+            if len(letters) > 1 and HEAD in letters:
+                n_folded *= size
+            outer.append(letters)
+        return _completed(Axes(key, tuple(outer), n_folded), shape, n_rows)
+
+
+def _completed(axes: Axes, shape: torch.Size, n_rows: int) -> Axes | None:
+    """With a batch and queries, where sizes do not show which axis they are."""
+    outer = list(axes.outer)
+    sizes = [size for axis, size in enumerate(shape) if axis != axes.key]
+    every = "".join(outer)
+    if BATCH not in every and n_rows == 1:  # texts one after the other, or one for all of them
+        single = next((i for i, size in enumerate(sizes) if size == 1 and outer[i] == HEAD), None)
+        if single is not None:
+            outer[single] = BATCH
+    elif BATCH not in every:
+        return None
+    # Of a fixed number of queries and of heads the order says nothing: queries are the last.
+    if QUERY not in every and outer[-1] == HEAD:
+        outer[-1] = QUERY
+    folded_heads = [letters for letters in outer if len(letters) > 1 and HEAD in letters]
+    every = "".join(outer)
+    if every.count(BATCH) > 1 or every.count(QUERY) > 1 or len(folded_heads) > 1:
+        return None
+    return replace(axes, outer=tuple(outer))
 
 
 @dataclass(frozen=True)
@@ -87,9 +128,9 @@ class WeightsView:
     own: torch.Size
     """The model's own shape."""
     split: torch.Size
-    """The same with the batch's axis in two: its rows, and the heads folded into it."""
+    """The same with every axis in its parts."""
     order: tuple[int, ...]
-    """Axes of `split`: batch, heads, query where there is an axis of it, key."""
+    """Axes of `split`: batch, heads, query, key, as far as there are axes of them."""
     shape: tuple[int, int, int, int]
     """Batch, head, query, key."""
 
@@ -105,23 +146,25 @@ class WeightsView:
             n_batch: Rows of the batch.
             axes: What a trial found; None: what the shape suggests.
         """
-        shape, key = weights.shape, axis % weights.dim()
-        axes = axes or Axes.guessed(shape, key, n_batch)
-        if axes is None or axes.key != key or shape[axes.batch] != n_batch * axes.per_row:
+        own, key = weights.shape, axis % weights.dim()
+        axes = axes or Axes.guessed(own, key, n_batch)
+        if axes is None or axes.key != key or len(axes.outer) != len(own) - 1:
             return None
-        pair = (axes.per_row, n_batch) if axes.is_head_major else (n_batch, axes.per_row)
-        split = torch.Size((*shape[: axes.batch], *pair, *shape[axes.batch + 1 :]))
-        rows, folded = axes.batch, axes.batch + 1
-        if axes.is_head_major:
-            rows, folded = folded, rows
-        last = [_behind(one, axes.batch) for one in (axes.query, key) if one is not None]
-        heads = [i for i in range(len(split)) if i not in (rows, folded, *last)]
-        order = (rows, folded, *heads, *last)
-        n_heads = axes.per_row
-        for head in heads:
-            n_heads *= split[head]
-        n_queries = 1 if axes.query is None else shape[axes.query]
-        return WeightsView(shape, split, order, (n_batch, n_heads, n_queries, shape[key]))
+        letters = [*axes.outer[:key], KEY, *axes.outer[key:]]
+        split: list[int] = []
+        for size, folded in zip(own, letters, strict=True):
+            parts = {BATCH: n_batch, HEAD: axes.n_folded_heads} if len(folded) > 1 else {}
+            known = prod(parts.get(letter, 1) for letter in folded)
+            split += [parts.get(letter, size // known) for letter in folded]
+        every = "".join(letters)
+        shape = dict.fromkeys(_ORDER, 1)
+        for letter, size in zip(every, split, strict=True):
+            shape[letter] *= size
+        if prod(shape.values()) != weights.numel() or shape[BATCH] != n_batch:
+            return None
+        order = sorted(range(len(every)), key=lambda i: _ORDER.index(every[i]))
+        batch, head, query, n_keys = shape.values()
+        return WeightsView(own, torch.Size(split), tuple(order), (batch, head, query, n_keys))
 
     def open(self, weights: Tensor) -> Tensor:
         """(batch, head, query, key); also of scores that are broadcast over some axes."""
@@ -136,8 +179,3 @@ class WeightsView:
         ordered = weights.reshape([self.split[axis] for axis in self.order])
         back = sorted(range(len(self.order)), key=self.order.__getitem__)
         return ordered.permute(back).reshape(self.own).contiguous()
-
-
-def _behind(axis: int, split: int) -> int:
-    """Where an axis is after one before it was split in two."""
-    return axis + (axis > split)

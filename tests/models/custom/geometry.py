@@ -4,6 +4,7 @@ Each keeps the weights of its last pass in `seen`, as one row over the tokens of
 that a pass over a text alone says what is right.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -131,6 +132,32 @@ class KeyBeforeQuery(SquareOfHeads):
         scores = torch.einsum("bqhd,bkhd->bkqh", query, key)
         weights = scores.masked_fill(hidden[:, :, None, None], -1e9).softmax(1)
         return torch.einsum("bkqh,bkhd->bqhd", weights, value), weights.permute(0, 3, 2, 1)
+
+
+class Folded(SquareOfHeads):
+    """Batch, queries and heads folded into fewer axes than three.
+
+    Args:
+        axes: What each axis before the keys holds, the slowest first: "bq h" is (batch * query,
+            head, key).
+    """
+
+    def __init__(self, axes: str) -> None:
+        super().__init__()
+        self.axes = axes.split()
+
+    def mix(
+        self, query: Tensor, key: Tensor, value: Tensor, hidden: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        unfolded = "".join(self.axes)
+        scores = torch.einsum(f"bqhd,bkhd->{unfolded}k", query, key)
+        where = hidden.reshape([len(hidden) if part == "b" else 1 for part in unfolded] + [-1])
+        scores = scores.masked_fill(where, -1e9)
+        sizes = iter(scores.shape)
+        folded = [math.prod(next(sizes) for _ in axis) for axis in self.axes]
+        weights = scores.reshape(*folded, -1).softmax(-1).view(scores.shape)
+        mixed = torch.einsum(f"{unfolded}k,bkhd->bqhd", weights, value)
+        return mixed, torch.einsum(f"{unfolded}k->bhqk", weights)
 
 
 class Hops(Geometric):
@@ -312,6 +339,23 @@ class TextByText(Geometric):
         return self.output(torch.cat(pooled))  # type: ignore[no-any-return]
 
 
+class SquareTextByText(SquareOfHeads):
+    """The same of self-attention, without an axis for a batch: (head, query, key)."""
+
+    def mix(
+        self, query: Tensor, key: Tensor, value: Tensor, hidden: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        mixed, weights = (
+            torch.zeros_like(value),
+            query.new_zeros(len(query), HEADS, *[hidden.shape[1]] * 2),
+        )
+        for i, n in enumerate((~hidden).sum(1).tolist()):
+            q, k, v = (x[i, :n].transpose(0, 1) for x in (query, key, value))
+            weights[i, :, :n, :n] = (q @ k.mT).softmax(-1)
+            mixed[i, :n] = (weights[i, :, :n, :n] @ v).transpose(0, 1)
+        return mixed, weights
+
+
 class NoNumberBesideOthers(Geometric):
     """Rows of padding attend to nothing: no numbers, which a factor of 0 does not remove."""
 
@@ -407,6 +451,12 @@ RIGHT: dict[str, Callable[[], Geometric]] = {
     "batch * head": BatchFirst,
     "head * batch": HeadFirst,
     "head before batch": HeadBeforeBatch,
+    "batch * query, head": lambda: Folded("bq h"),
+    "head, query * batch": lambda: Folded("h qb"),
+    "batch, head * query": lambda: Folded("b hq"),
+    "batch, query * head": lambda: Folded("b qh"),
+    "batch * query * head": lambda: Folded("bqh"),
+    "query * head * batch": lambda: Folded("qhb"),
     "query before head": QueryBeforeHead,
     "key before query": KeyBeforeQuery,
     "hops": Hops,
@@ -426,6 +476,7 @@ RIGHT: dict[str, Callable[[], Geometric]] = {
     "flattened": Flattened,
     "real tokens alone": RealTokensAlone,
     "text by text": TextByText,
+    "square text by text": SquareTextByText,
     "no number beside others": NoNumberBesideOthers,
     "read at the largest": ReadsLargest,
     "own token beside all": OwnTokenBesideAll,

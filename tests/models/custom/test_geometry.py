@@ -44,6 +44,7 @@ ALONE = {
     "batch turned": "variants",
     "sees padding": "variants",
     "text by text": "variants",
+    "square text by text": "variants",
     "no number beside others": "variants",
 }
 """What a batch of texts changes, and what may be computed together of one text."""

@@ -15,6 +15,7 @@ from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.custom.encoding import Splitter
 from attn_audit.models.custom.loading import build_custom_model
 from attn_audit.models.interception.erasing import Removal
+from attn_audit.models.self_check import self_check
 from tests.models.custom.geometry import Backwards, Geometric, encode
 from tests.models.custom.toys import (
     CPU,
@@ -335,3 +336,52 @@ def test_an_encode_that_does_more_than_look_tokens_up_is_refused(
 def read_all(custom: CustomModel) -> None:
     model = model_of(custom)
     model.collate(model.encode(EXAMPLES))
+
+
+# --- numbers --------------------------------------------------------------------------------------
+
+
+class Autocast(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Pooling(attend_plainly)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            logits: Tensor = self.inner(ids)
+        return logits
+
+
+def attend_in_half(states: Tensor, scores: Tensor, mask: Tensor) -> Tensor:
+    weights = scores.masked_fill(~mask, -1e9).bfloat16().softmax(-1)
+    return torch.einsum("bp,bph->bh", weights, states.bfloat16()).float()
+
+
+@pytest.mark.parametrize("module", [Autocast(), Pooling(attend_in_half)])
+def test_the_coarsest_numbers_of_a_pass_are_what_rounding_is_reckoned_by(module: nn.Module) -> None:
+    model = model_of(custom_of(module))
+    assert model.describe().dtype == "bfloat16"
+    checks = self_check(model, model.encode(EXAMPLES), model.default_site)
+    assert all(check.passed for check in checks)
+
+
+# --- spelling -------------------------------------------------------------------------------------
+
+
+def capitalised(texts: Texts) -> Tensor:
+    """Ids in which a text's first word is not what it is elsewhere."""
+    ids = pad_ids(texts)
+    ids[:, 1] = torch.where(ids[:, 1] % 2 == 0, ids[:, 1] + 1, ids[:, 1] - 1)
+    return ids
+
+
+def test_a_text_whose_first_word_is_spelt_otherwise_is_read_as_encode_gives_it() -> None:
+    model = model_of(custom_of(Pooling_(), capitalised))
+    encoded = model.encode(EXAMPLES)
+    (reading,) = model.read(model.collate(encoded), [model.default_site])
+    for row, item in enumerate(encoded):
+        ids = capitalised([item.example.text.split()])
+        own = Pooling_()
+        states = own.hidden(own.embedding(ids)).tanh()
+        weights = own.score(states)[0, 1:-1, 0].softmax(-1)
+        assert torch.allclose(reading.attention[row, 0, : item.n_units], weights, atol=1e-6)
