@@ -126,7 +126,10 @@ def _changed(forth: Arguments, back: Arguments) -> Iterator[tuple[int | str, Ten
 
 
 def _start(row: Tensor, turned: Tensor, n_tokens: int) -> int | None:
-    """The column where the tokens begin: they are what is the other way round."""
+    """The column where the tokens begin: they are what is the other way round.
+
+    The outermost may look otherwise at a text's edge, as where its first word is spelt large.
+    """
     changed = (row != turned).reshape(len(row), -1).any(dim=1).nonzero()[:, 0].tolist()
     if not changed:
         return None
@@ -135,9 +138,11 @@ def _start(row: Tensor, turned: Tensor, n_tokens: int) -> int | None:
     tokens = slice(start, start + n_tokens)
     if remainder or not 0 <= start <= changed[0] or tokens.stop > len(row):
         return None
+    inner = slice(start + 1, tokens.stop - 1)
     # The first of several tokens is unlike the others: else the text was turned round before.
     is_forwards = n_tokens == 2 or not torch.equal(row[start], row[start + 1])
-    return start if is_forwards and torch.equal(row[tokens].flip(0), turned[tokens]) else None
+    is_turned = torch.equal(row[inner].flip(0), turned[inner])
+    return start if is_forwards and is_turned else None
 
 
 def _columns(

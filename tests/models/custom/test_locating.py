@@ -73,6 +73,16 @@ def test_embeddings_have_columns_too() -> None:
     assert (columns.name, columns.edge) == (1, 1)
 
 
+def test_the_first_word_of_a_text_may_be_spelt_otherwise() -> None:
+    def encode(texts: list[list[str]]) -> torch.Tensor:
+        ids = pad_ids(texts)
+        ids[:, 1] += 1000
+        return ids
+
+    columns = found(encode)
+    assert (columns.edge, columns.other_edge) == (1, 1)
+
+
 @pytest.mark.parametrize("left", [False, True])
 def test_the_second_text_may_stand_behind_the_first(left: bool) -> None:
     def encode(texts: list[list[str]], second: list[list[str]]) -> torch.Tensor:
