@@ -63,7 +63,7 @@ class CustomInterceptedModel(InterceptedModel):
             texts = _texts(classifier, trial)
             _require_repeatable(classifier, texts[0])
             changed = classifier.changed(texts[: len(trial)], N_CHANGED)
-            geometry = Geometry(changed, classifier.custom.columns)
+            geometry = Geometry(changed, texts[-1], classifier.custom.columns)
             super().__init__(classifier, trial, removal, within, geometry=geometry)
             self._no_gradient = self._why_no_gradient()
             self.sharing, self._not_shared = try_sharing(self, texts, self._no_gradient is None)

@@ -94,6 +94,8 @@ class Geometry:
     """What a module's attentions are tried out with."""
 
     texts: tuple[Changed, ...]
+    shorter: Encoded
+    """A text that is shorter than some other, wherever that can be."""
     n_in_front: int | None = None
     """What the user says of every attention; None: nothing."""
 
@@ -388,9 +390,9 @@ def _of_each_length(geometry: Geometry) -> list[Encoded]:
     if first is None:
         return []
     n_tokens = first.text.n_tokens
-    other = next((c.text for c in geometry.texts if c.text.n_tokens != n_tokens), None)
-    texts = [first.text, next(iter(first.with_another.values()))]
-    return texts if other is None else [*texts, other]
+    every = (geometry.shorter, *(changed.text for changed in geometry.texts))
+    others = [text for text in every if text.n_tokens != n_tokens]
+    return [first.text, next(iter(first.with_another.values())), *others[:1]]
 
 
 def _distance(together: Tensor | None, alone: Sequence[Tensor | None]) -> float:

@@ -131,28 +131,30 @@ def laid_out_otherwise(module: nn.Module, n_rows: int) -> UnsupportedModelError:
 
 def _instead(observation: Observation, shorter: Observation | None) -> str:
     """What the weights stand for, as far as two lengths of text show it."""
-    sizes = {number: seen.shape for number, seen in observation.attentions.items()}
-    n_positions = observation.inputs.n_positions
-    if shorter is not None:
-        more = {
-            shape[3] - shorter.attentions[number].shape[3]
-            for number, shape in sizes.items()
-            if number in shorter.attentions
-        }
-        if more == {0}:
-            listed = ", ".join(sorted({str(shape[3]) for shape in sizes.values()}))
-            return (
-                f"it attends over {listed} places, however long the text is: labels, slots of a "
-                "memory, or pooled tokens"
-            )
-        if n_positions - shorter.inputs.n_positions in more:
-            listed = ", ".join(sorted({str(shape[3]) for shape in sizes.values()}))
-            return (
-                f"its columns grow with the text, and some token has none that may be attended to "
-                f"({listed} columns for {n_positions} tokens)"
-            )
-    listed = ", ".join("x".join(map(str, shape[1:])) for shape in sorted(set(sizes.values())))
-    return (
-        "it computes its attention in chunks, windows or over pooled tokens (heads x queries x "
-        f"keys: {listed}, for {n_positions} tokens)"
-    )
+    every = observation.attentions
+    n_tokens = observation.inputs.n_positions
+    both = {n for n in every if shorter is not None and n in shorter.attentions}
+    if shorter is None or not both:
+        listed = ", ".join(sorted({"x".join(map(str, seen.shape[1:])) for seen in every.values()}))
+        return (
+            "it computes its attention in chunks, windows or over pooled tokens (heads x queries x "
+            f"keys: {listed}, for {n_tokens} tokens)"
+        )
+    sizes = {every[n].shape[3] for n in both}
+    n_fewer = n_tokens - shorter.inputs.n_positions
+    more = {every[n].shape[3] - shorter.attentions[n].shape[3] for n in both}
+    columns = f"{', '.join(map(str, sorted(sizes)))} columns for {n_tokens} tokens"
+    if more == {0}:
+        return (
+            f"{columns}, and as many for {n_tokens - n_fewer}: labels, slots of a memory, windows, "
+            "or tokens that are pooled"
+        )
+    if n_fewer in more:
+        return (
+            "its columns grow with the text, and some token has none that may be attended to "
+            f"({columns})"
+        )
+    several = [n // n_fewer for n in more if n > n_fewer and n % n_fewer == 0]
+    if several:
+        return f"it has {max(several)} for each ({columns})"
+    return f"its columns do not grow one by one with the text: tokens are pooled ({columns})"

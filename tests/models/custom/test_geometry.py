@@ -1,5 +1,6 @@
 """Whose weight is it? Read right however a module lays its attention out, or refused."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -25,7 +26,15 @@ from tests.models.custom.geometry import (
     SummaryOfLongTexts,
     encode,
 )
-from tests.models.custom.toys import EXAMPLES, PAD, custom_of, model_of
+from tests.models.custom.toys import (
+    EXAMPLES,
+    PAD,
+    Pooling,
+    attend_plainly,
+    custom_of,
+    masked,
+    model_of,
+)
 from tests.tiny import WORDS
 
 LENGTHS = (3, 5, 5, 2, 9, 5, 7, 3, 12, 5, 4, 2, 6, 5, 1, 8)
@@ -34,6 +43,8 @@ TEXTS = [
     for i, n in enumerate(LENGTHS)
 ]
 LONGER = [example for example in TEXTS if len(example.text.split()) > 4]
+
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 ALONE = {
     "mirrored": "variants",
@@ -175,3 +186,33 @@ def test_a_random_module_is_said_to_be_random() -> None:
 
     with pytest.raises(SelfCheckError, match="two passes over one text agree"):
         model_of(custom_of(Noisy(), encode, task="multiclass"))
+
+
+def doubled(states: Tensor, scores: Tensor, mask: Tensor) -> Tensor:
+    weights = torch.cat([masked(scores, mask)] * 2, dim=1).softmax(-1)
+    return torch.einsum("bp,bph->bh", weights, torch.cat([states] * 2, dim=1))
+
+
+def every_third(states: Tensor, scores: Tensor, mask: Tensor) -> Tensor:
+    return attend_plainly(states[:, ::3], scores[:, ::3], mask[:, ::3])
+
+
+def three_places(states: Tensor, scores: Tensor, mask: Tensor) -> Tensor:
+    slots = torch.arange(3.0).expand(len(states), 3)
+    weights = (slots * (scores * mask).sum(dim=1, keepdim=True)).softmax(-1)
+    return states[:, 0] * weights[:, :1]
+
+
+@pytest.mark.parametrize(
+    ("attend", "reason"),
+    [
+        (doubled, r"it has 2 for each \(14 columns for 7 tokens\)"),
+        (every_third, r"tokens are pooled \(3 columns for 7 tokens\)"),
+        (three_places, r"3 columns for 7 tokens, and as many for 3: labels, slots"),
+    ],
+)
+def test_columns_that_are_not_one_for_each_token_are_refused_for_what_they_are(
+    attend: Attend, reason: str
+) -> None:
+    with pytest.raises(UnsupportedModelError, match=reason):
+        model_of(custom_of(Pooling(attend), encode))

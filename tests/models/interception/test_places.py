@@ -29,7 +29,7 @@ def test_changing_a_token_moves_its_own_key_most(name: str) -> None:
     texts = model.encode(examples((12, 9), seed=4))
     others = examples((12, 12), seed=5)
     geometry = Geometry(
-        tuple(changed(t, other.text) for t, other in zip(texts, others, strict=True))
+        tuple(changed(t, other.text) for t, other in zip(texts, others, strict=True)), texts[1]
     )
     first = model._survey.points[0]
     orders = [first.order, KeyOrder(first.order.n_in_front, is_reversed=True)]
