@@ -214,6 +214,8 @@ def _require_all_tokens(rows: Sequence[TextEncoded], starts: Tensor, holder: Ten
             raise IncompatibleDataError(
                 place(row.example),
                 f"the adapter's encode returns {holder.shape[1]} columns, too few for the text's "
-                f"{len(row.tokens)} tokens and what stands around them",
-                hint="Cut texts to what the module takes with --max-length.",
+                f"{len(row.tokens)} tokens and what stands around them: it cuts the text, or "
+                "leaves tokens out, or joins some",
+                hint="Cut texts to what the module takes with --max-length; let tokenize leave out "
+                "and join what encode does.",
             )

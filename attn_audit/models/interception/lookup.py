@@ -163,10 +163,13 @@ def find_look_up(classifier: Classifier, inputs: ModelInputs) -> EmbeddingLookUp
     given = [candidate for _, candidate in _integer_inputs(inputs)]
     if any(_is_moved(ids, own) for ids in seen for own in given):
         raise _moved(classifier)
+    what = "looks up other ids than those of its tokens" if seen else "does not look its tokens up"
     raise UnsupportedModelError(
-        f"{type(classifier.module).__name__} does not look its tokens up in one embedding table: "
-        "no gradient can be taken",
-        hint="In an adapter, name the embedding's submodule with embedding=...",
+        f"{type(classifier.module).__name__} {what} in one embedding table: no gradient can be "
+        "taken",
+        hint="Compare attention with leave-one-out alone: --measures leave_one_out. In an adapter: "
+        "name the embedding's submodule with embedding=..., and let encode give the ids that it "
+        "looks up, one for each token.",
     )
 
 
