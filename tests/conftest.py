@@ -9,7 +9,11 @@ import pytest
 import torch
 from hypothesis import settings
 
-from tests.checkpoints import write_checkpoint
+from tests.typechecking import check_types
+
+check_types()
+
+from tests.checkpoints import write_checkpoint  # noqa: E402 - what it imports is checked
 
 # Models here are tiny: a second thread costs more than it brings.
 torch.set_num_threads(1)

@@ -1,0 +1,22 @@
+"""Calls that do not fit their annotations fail in every test."""
+
+from typing import Any
+
+import pytest
+import torch
+from beartype.roar import BeartypeCallHintViolation
+from jaxtyping import TypeCheckError
+
+from attn_audit.data.batching import length_batches
+from attn_audit.distances import total_variation_distance
+
+
+def test_wrong_shapes_are_noticed() -> None:
+    with pytest.raises(TypeCheckError):
+        total_variation_distance(torch.ones(2, 1), torch.ones(3, 2))
+
+
+def test_wrong_types_are_noticed() -> None:
+    many: Any = "many"
+    with pytest.raises(BeartypeCallHintViolation):
+        length_batches([1, 2], many, 5)
