@@ -2,7 +2,8 @@
 
 As `--jaxtyping-packages` does, but that a function without shapes is checked by beartype alone, and
 not at all within another, where it would be compiled anew at every call of that: both together made
-the tests take four times as long.
+the tests take four times as long. Types that only a type checker imports are left to jaxtyping,
+which lets them be.
 """
 
 import dataclasses
@@ -24,8 +25,11 @@ def _checked(given: Any = None, *, typechecker: Any = None) -> Any:
         if dataclasses.is_dataclass(given) and not _has_shapes(given.__annotations__):
             type.__setattr__(given, "__init__", _without_shapes(given.__init__))
             return given
-    elif not _has_shapes(getattr(given, "__annotations__", {})):
-        return _without_shapes(given)
+    else:
+        annotations = getattr(given, "__annotations__", {})
+        is_named = any(isinstance(kind, str) for kind in annotations.values())
+        if not is_named and not _has_shapes(annotations):
+            return _without_shapes(given)
     return _with_shapes(given, typechecker=beartype)
 
 

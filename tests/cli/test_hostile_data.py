@@ -73,7 +73,7 @@ def test_what_is_odd_is_audited_and_shown_escaped(
 def test_a_gzip_bomb_is_exit_code_2_and_names_the_option(
     attn_audit: AttnAudit, model: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "test.jsonl.gz").write_bytes(gzip.compress(b"\n" * 3_000_000))
+    (tmp_path / "test.jsonl.gz").write_bytes(gzip.compress((b" " * 999 + b"\n") * 3_000))
     outcome = audited(attn_audit, model, "test.jsonl.gz", "--max-unpacked-mb", "2")
     assert outcome.exit_code == 2
     assert "test.jsonl.gz: it unpacks to more than 2 MB" in outcome.stderr
