@@ -18,8 +18,9 @@ WEIGHTS = "model*.safetensors"
 INDEX = "model.safetensors.index.json"
 ADAPTER_CONFIG = "adapter_config.json"
 
-NOWHERE: Mapping[str, Any] = {"adapter_kwargs": {"subfolder": "no adapter"}}
-"""Where `transformers` is to look for an adapter: it would load what fits, and go on."""
+NO_ADAPTER: Mapping[str, Any] = {"subfolder": "no adapter", "local_files_only": True}
+"""Where `transformers` is to look for an adapter: it would load what fits, and go on; and it would
+ask the hub for one again, whose files are all here."""
 
 
 def require_safetensors(checkpoint: Checkpoint, safe: str, pickled: str) -> None:
@@ -77,7 +78,7 @@ def load_weights(
             use_safetensors=True,
             ignore_mismatched_sizes=True,  # to be refused by name
             output_loading_info=True,
-            **(NOWHERE if checkpoint.holds(ADAPTER_CONFIG) else {}),
+            adapter_kwargs=dict(NO_ADAPTER),
             **checkpoint.arguments,
         )
     others = {each[0]: each for each in info["mismatched_keys"]}
