@@ -4,13 +4,14 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from attn_audit.checks.selection import select_sites
-from attn_audit.config import AuditSettings, validate
+from attn_audit.config import validate
 from attn_audit.data.example import Example
 from attn_audit.engine.arithmetic import full_precision
 from attn_audit.engine.base import Engine, cut
@@ -34,6 +35,7 @@ from attn_audit.reporting.summing_up import sum_up
 from attn_audit.results.report import Report, Run
 from attn_audit.results.subject import Subject
 from attn_audit.resuming import manifest_of, plan_of, settings_of_run
+from attn_audit.settings import AuditSettings
 from attn_audit.store.directory import RunDirectory, open_run_directory
 
 _JUDGE = "Judge it with judge(report, load_policy(...))"
@@ -113,7 +115,7 @@ def run_audit(
             settings = settings_of_run(settings, directory.earlier)
         if settings.engine == "ray":
             _require_named(model)
-            settings = settings.model_copy(update={"threads": settings.threads or 1})
+            settings = replace(settings, threads=settings.threads or 1)
         stack.enter_context(full_precision(settings.threads))
         data = AuditedData.of(settings) if examples is None else AuditedData.in_memory(examples)
         with stopwatch.measure("reading data"):

@@ -1,4 +1,4 @@
-"""An audit's settings: defaults, then a TOML file, then flags.
+"""An audit's settings as a user says them: defaults, then a TOML file, then flags.
 
 A key in the file, a flag and an argument of `attn_audit.audit` have the same name; flags spell it
 with dashes.
@@ -6,43 +6,33 @@ with dashes.
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    create_model,
+)
 from pydantic_core import PydanticCustomError
 
 from attn_audit.errors import ConfigurationError
 from attn_audit.locations import is_url
+from attn_audit.settings import DEMO, FIELDS, KEYS, SETTINGS, AuditSettings, names_where
 from attn_audit.toml import read_toml, require_known
 
 DISCOVERED = "attn-audit.toml"
 """Read from the working directory where no `--config` is given."""
 
-DEMO = "demo"
-"""Stands for the packaged model or texts."""
-
-CODE_KEYS = ("adapter", "trust_remote_code")
-"""Settings that name code to run: never taken from a file that was merely found."""
-
 DEFAULT_POLICY = "default"
 """Stands for the packaged policy."""
 
-_PATHS = ("model", "data", "vocabulary", "output", "figures", "records", "policy", "run_dir")
-
-_WRITTEN = ("output", "figures", "records", "run_dir")
-"""Of these, what is written."""
-
 _REFUSED = "not_as_it_should_be"
 """Type of the validation errors whose message is ours, and says all but what was given."""
-
-
-def _split_commas(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
-
-
-def _alone_or_several(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
 
 
 def parse_label_map(text: str) -> dict[str, str]:
@@ -70,9 +60,37 @@ def parse_label_map(text: str) -> dict[str, str]:
     return names
 
 
+def _parsed(name: str, kind: Any) -> Any:
+    """A setting's type, with what turns a flag's words or a file's values into it."""
+    values = [part for part in get_args(kind) if get_origin(part) is Literal]
+    is_number = any(_bare(part) is int for part in get_args(kind))
+    if is_number and values:  # layer, head, batch size
+        return Annotated[kind, BeforeValidator(_number_or(*get_args(values[0])))]
+    validator = _VALIDATORS.get(name)
+    return kind if validator is None else Annotated[kind, validator]
+
+
+def _bare(kind: Any) -> Any:
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
 def _pairs(value: object) -> object:
     """The flag's form works in a file as well, beside a table."""
     return parse_label_map(value) if isinstance(value, str) else value
+
+
+def _alone_or_several(value: object) -> object:
+    return (value,) if isinstance(value, str) else _as_tuple(value)
+
+
+def _split_commas(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(","))
+    return _as_tuple(value)
+
+
+def _as_tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _number_or(*words: str) -> Callable[[object], object]:
@@ -89,155 +107,33 @@ def _number_or(*words: str) -> Callable[[object], object]:
     return parse
 
 
-def _with_function(adapter: str) -> str:
-    place, _, function = adapter.rpartition(":")
-    if not (place and function.isidentifier()):
+def _with_function(adapter: str | None) -> str | None:
+    place, _, function = (adapter or "").rpartition(":")
+    if adapter is not None and not (place and function.isidentifier()):
         raise PydanticCustomError(_REFUSED, "package.module:function or file.py:function")
     return adapter
 
 
-class AuditSettings(BaseModel):
-    """Everything that an audit can be told."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: str | None = None
-    data: str | None = None
-    vocabulary: str | None = None
-    adapter: Annotated[str, AfterValidator(_with_function)] | None = None
-    """Of a user's own module: the function that makes it, and where that is."""
-    trust_remote_code: Annotated[bool, Field(strict=True)] = False
-    revision: str | None = None
-    dtype: Literal["float32", "float64", "bfloat16", "float16"] = "float32"
-    max_length: Annotated[int, Field(ge=1, strict=True)] | None = None
-    task: Literal["binary"] | None = None
-    """None: as the model's configuration says."""
-
-    split: str = "test"
-    limit: Annotated[int, Field(ge=1, strict=True)] | None = None
-    id_field: str = "id"
-    text_field: str = "text"
-    text_pair_field: str = "text_pair"
-    label_field: str = "label"
-    labels_field: str = "labels"
-    candidates_field: str = "candidates"
-    quoting: Literal["auto", "none", "csv"] = "auto"
-    """Whether cells of CSV and TSV are quoted; `auto`: CSV is, TSV if the whole file says so."""
-    max_unpacked_mb: Annotated[int, Field(ge=1, strict=True)] | None = None
-    """How much a packed data file may hold; None: what is likely for its size."""
-    label_map: Annotated[dict[str, str], BeforeValidator(_pairs)] = Field(default_factory=dict)
-
-    checks: Annotated[
-        tuple[Literal["correlation", "permutation", "adversarial"], ...],
-        Field(min_length=1),
-        BeforeValidator(_split_commas),
-    ] = ("correlation", "permutation", "adversarial")
-    measures: Annotated[
-        tuple[Literal["gradient", "leave_one_out"], ...],
-        Field(min_length=1),
-        BeforeValidator(_split_commas),
-    ] = ("gradient", "leave_one_out")
-    layer: Annotated[
-        Annotated[int, Field(ge=0)] | Literal["last", "all"],
-        BeforeValidator(_number_or("last", "all")),
-    ] = "last"
-    head: Annotated[
-        Annotated[int, Field(ge=0)] | Literal["mean", "all"],
-        BeforeValidator(_number_or("mean", "all")),
-    ] = "mean"
-    rows: Literal["readout", "all"] = "readout"
-    unit: Literal["token", "word"] = "token"
-    removal: Literal["mask", "delete"] | None = None
-    """None: by mask where that is exact, else by deletion."""
-    permutations: Annotated[int, Field(ge=1, le=10**5, strict=True)] = 100
-    epsilon: Annotated[float, Field(ge=1e-4, lt=1, strict=True)] | None = None
-    """None: 0.01 for single texts, 0.05 for pairs, as in the paper."""
-    method: Literal["auto", "exact", "gradient"] = "auto"
-    iterations: Annotated[int, Field(ge=1, le=10**5, strict=True)] = 500
-    restarts: Annotated[int, Field(ge=1, le=1000, strict=True)] = 5
-
-    seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 0
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    batch_size: Annotated[
-        Annotated[int, Field(ge=1)] | Literal["auto"], BeforeValidator(_number_or("auto"))
-    ] = "auto"
-    threads: Annotated[int, Field(ge=1, le=1024, strict=True)] | None = None
-
-    output: Annotated[tuple[str, ...], BeforeValidator(_alone_or_several)] = ()
-    """Where the report goes, in as many formats as there are files; empty: standard output."""
-    format: Literal["terminal", "json"] = "terminal"
-    engine: Literal["local", "ray"] = "local"
-    """Where shards are audited: in this process, or on a Ray cluster."""
-    workers: Annotated[int, Field(ge=1, strict=True)] | None = None
-    gpus_per_worker: Annotated[float, Field(ge=0)] | None = None
-    ray_address: str | None = None
-    """None: a cluster is started on this machine."""
-    run_dir: str | None = None
-    """Where records are kept shard by shard; None: nowhere until all is done."""
-    resume: Annotated[bool, Field(strict=True)] = False
-    shard_size: Annotated[int, Field(ge=1, strict=True)] | None = None
-    """Examples of a shard; None: 2,000, or as the audit had that is gone on with."""
-    on_error: Literal["stop", "record"] = "stop"
-    """What an example that fails does: end the audit, or become a record that says so."""
-
-    figures: str | None = None
-    records: str | None = None
-    reproducible: Annotated[bool, Field(strict=True)] = False
-    """Leave time stamps and durations out of the report."""
-    policy: str | None = None
-    """What the report is judged by; None: it is not judged."""
-    inconclusive: Literal["pass", "fail"] | None = None
-    """What an inconclusive verdict counts as; None: it has an exit code of its own."""
-
-    def require_inputs(self) -> None:
-        """Refuse to guess: nothing is ever audited by accident.
-
-        Raises:
-            ConfigurationError: No model or no data was named.
-        """
-        missing = [name for name in ("model", "data") if getattr(self, name) is None]
-        if missing:
-            raise ConfigurationError(
-                f"nothing to audit: no {' and no '.join(name.upper() for name in missing)} given",
-                hint="Give both as arguments, or as `model` and `data` in attn-audit.toml. "
-                "`attn-audit demo` audits a packaged example.",
-            )
-
-    def require_run_dir(self) -> None:
-        """Refuse what only a run directory can do where none is named.
-
-        Raises:
-            ConfigurationError: `resume` or `shard_size` without `run_dir`.
-        """
-        name = "--resume" if self.resume else "--shard-size"
-        if self.run_dir is None and (self.resume or self.shard_size is not None):
-            raise ConfigurationError(
-                f"{name}: no run directory is named",
-                hint="Name the folder that keeps the shards with --run-dir.",
-            )
-
-    def require_engine(self) -> None:
-        """Refuse what only a cluster can do where the engine is local.
-
-        Raises:
-            ConfigurationError: A setting of the cluster without `engine = "ray"`.
-        """
-        names = ("workers", "gpus_per_worker", "ray_address")
-        said = next((name for name in names if getattr(self, name) is not None), None)
-        if self.engine == "local" and said is not None:
-            raise ConfigurationError(
-                f"--{said.replace('_', '-')}: the local engine has no workers",
-                hint="Audit on a cluster with --engine ray.",
-            )
-
-    @property
-    def fields(self) -> dict[str, str]:
-        """What the data's fields are called, by what they are."""
-        roles = ("id", "text", "text_pair", "label", "labels", "candidates")
-        return {role: getattr(self, f"{role}_field") for role in roles}
+_VALIDATORS = {
+    "adapter": AfterValidator(_with_function),
+    "label_map": BeforeValidator(_pairs),
+    "output": BeforeValidator(_alone_or_several),
+    "checks": BeforeValidator(_split_commas),
+    "measures": BeforeValidator(_split_commas),
+}
 
 
-KEYS = tuple(AuditSettings.model_fields)
+@cache
+def _model() -> type[BaseModel]:
+    """The table of settings as pydantic checks it."""
+    kinds = get_type_hints(AuditSettings, include_extras=True)
+    rows: dict[str, Any] = {
+        name: (_parsed(name, kinds[name]), {} if name == "label_map" else FIELDS[name].default)
+        for name in KEYS
+    }
+    strict = ConfigDict(strict=True, extra="forbid", protected_namespaces=())
+    model: type[BaseModel] = create_model("AuditSettings", __config__=strict, **rows)
+    return model
 
 
 def load_settings(flags: Mapping[str, Any], config: Path | None, folder: Path) -> AuditSettings:
@@ -272,7 +168,7 @@ def validate(
         ConfigurationError: A value is of the wrong type or out of range.
     """
     try:
-        return AuditSettings.model_validate(dict(values))
+        checked = _model().model_validate(dict(values))
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
@@ -280,6 +176,40 @@ def validate(
             f"--{name.replace('_', '-')}" if name in flags or file is None else f"{file}: {name}"
         )
         raise ConfigurationError(f"{place}: {_problem(first, values.get(name))}") from None
+    settings = AuditSettings(**{name: getattr(checked, name) for name in KEYS})
+    _require_companions(settings)
+    return settings
+
+
+def require_inputs(settings: AuditSettings) -> None:
+    """Refuse to guess: nothing is ever audited by accident.
+
+    Raises:
+        ConfigurationError: No model or no data was named.
+    """
+    missing = [name for name in ("model", "data") if getattr(settings, name) is None]
+    if missing:
+        raise ConfigurationError(
+            f"nothing to audit: no {' and no '.join(name.upper() for name in missing)} given",
+            hint="Give both as arguments, or as `model` and `data` in attn-audit.toml. "
+            "`attn-audit demo` audits a packaged example.",
+        )
+
+
+def _require_companions(settings: AuditSettings) -> None:
+    """Refuse what only a run directory or a cluster can do, where there is none."""
+    for name in ("resume", "shard_size"):
+        if settings.run_dir is None and getattr(settings, name) not in (None, False):
+            raise ConfigurationError(
+                f"--{name.replace('_', '-')}: no run directory is named",
+                hint="Name the folder that keeps the shards with --run-dir.",
+            )
+    for name in ("workers", "gpus_per_worker", "ray_address"):
+        if settings.engine == "local" and getattr(settings, name) is not None:
+            raise ConfigurationError(
+                f"--{name.replace('_', '-')}: the local engine has no workers",
+                hint="Audit on a cluster with --engine ray.",
+            )
 
 
 def _problem(error: Any, value: object) -> str:
@@ -294,7 +224,7 @@ def _problem(error: Any, value: object) -> str:
 
 def _read(file: Path, *, is_discovered: bool) -> dict[str, Any]:
     content = read_toml(file, "--config", "configuration")
-    code = next((key for key in content if key in CODE_KEYS), None)
+    code = next((key for key in content if key in names_where(names_code=True)), None)
     if code is not None and is_discovered:
         raise ConfigurationError(
             f"{file}: {code!r} names code to run, and this file was found, not named",
@@ -309,7 +239,7 @@ def _read(file: Path, *, is_discovered: bool) -> dict[str, Any]:
 def _require_outputs_inside(file: Path, content: Mapping[str, Any]) -> None:
     """Nothing is written outside of a folder because of a file that lay in it."""
     folder = file.parent.resolve()
-    for key in _WRITTEN:
+    for key in names_where(is_written=True):
         value = content.get(key)
         for name in value if isinstance(value, list) else [value]:
             if not isinstance(name, str) or "\0" in name:
@@ -330,7 +260,7 @@ def _relative_to(folder: Path, key: str, value: object) -> object:
         return value
     if key == "adapter" and (place := value.rpartition(":"))[0].endswith(".py"):
         return f"{folder / place[0]}:{place[2]}"
-    if key not in _PATHS or is_url(value):
+    if not SETTINGS[key].is_path or is_url(value):
         return value
     if "\0" in value:
         raise ConfigurationError(f"{key}: {value!r} is no path")

@@ -1,6 +1,7 @@
 """The use case: everything that an audit measures, for one text."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,7 +13,6 @@ from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.reading import read_batch
 from attn_audit.checks.replaying import replayed_probabilities, uniform_attention
 from attn_audit.checks.selection import epsilon_for, make_checks, select_sites
-from attn_audit.config import AuditSettings
 from attn_audit.data.example import Example
 from attn_audit.data.identity import content_id
 from attn_audit.data.quoting import is_damaged
@@ -29,6 +29,7 @@ from attn_audit.randomness import n_permutations
 from attn_audit.results.explanation import Explanation, Outcome
 from attn_audit.results.record import Record
 from attn_audit.results.table import plain
+from attn_audit.settings import AuditSettings
 
 _EVERYTHING = AuditSettings()
 
@@ -47,8 +48,7 @@ def explain_text(settings: AuditSettings, text: str, text_pair: str | None = Non
     """
     for flag, given in (("--text", text), ("--text-pair", text_pair)):
         _require_text(flag, given)
-    every = {"checks": _EVERYTHING.checks, "measures": _EVERYTHING.measures}
-    settings = settings.model_copy(update=every)
+    settings = replace(settings, checks=_EVERYTHING.checks, measures=_EVERYTHING.measures)
     example = Example(content_id(text, text_pair), text, text_pair)
     with full_precision(settings.threads):
         probes = or_probes((), as_pairs=text_pair is not None)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from attn_audit import demo
-from attn_audit.config import AuditSettings
 from attn_audit.data.example import Example
 from attn_audit.data.reading import (
     N_PEEKED,
@@ -26,16 +25,11 @@ from attn_audit.models.base import AuditedModel
 from attn_audit.models.interception.refusal import AttentionOutOfReachError
 from attn_audit.models.loading import ModelOptions, load_model, resolve_device
 from attn_audit.results.report import DataDescription
+from attn_audit.settings import AuditSettings, Panel, names_where
 
 _MODEL_SETTINGS = (
-    "adapter",
-    "trust_remote_code",
-    "revision",
-    "dtype",
-    "max_length",
-    "task",
-    "unit",
-    "removal",
+    *(name for name in names_where(panel=Panel.LOADING) if name != "vocabulary"),
+    *("unit", "removal"),
 )
 """Settings that a model is loaded with."""
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from attn_audit.auditing import expect_afterwards
 from attn_audit.checks.selection import make_checks, select_sites
-from attn_audit.config import AuditSettings
 from attn_audit.data.batching import length_batches
 from attn_audit.data.example import Example
 from attn_audit.data.reading import sample_examples
@@ -27,6 +26,7 @@ from attn_audit.reporting.forecasting import time_summing_up
 from attn_audit.reporting.provenance import describe_settings, describe_tool
 from attn_audit.results.forecast import Forecast, StageForecast
 from attn_audit.results.subject import Subject
+from attn_audit.settings import AuditSettings
 
 SUMMING_UP = "summing up"
 

@@ -1,15 +1,16 @@
 """What an audit computes and in which portions: anew, or as the audit did that is gone on with."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
 from attn_audit.checks.selection import make_checks
-from attn_audit.config import AuditSettings
 from attn_audit.engine.batch_limits import BatchLimits, batch_limits
 from attn_audit.engine.plan import SHARD_SIZE, Plan
 from attn_audit.models.base import AuditedModel, Site
 from attn_audit.results.subject import Subject
+from attn_audit.settings import AuditSettings
 from attn_audit.store.manifest import BatchPlan, Manifest
 
 
@@ -22,7 +23,7 @@ def settings_of_run(settings: AuditSettings, earlier: Manifest | None) -> AuditS
     """
     if earlier is None or settings.threads is not None:
         return settings
-    return settings.model_copy(update={"threads": earlier.plan.threads})
+    return replace(settings, threads=earlier.plan.threads)
 
 
 def plan_of(

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from attn_audit.checks.selection import make_checks, select_sites
-from attn_audit.config import AuditSettings
 from attn_audit.engine.arithmetic import full_precision
 from attn_audit.engine.batch_limits import BatchLimits, batch_limits
 from attn_audit.engine.plan import Plan
@@ -19,6 +18,7 @@ from attn_audit.results.record import FAILED, Record
 from attn_audit.results.report import Report
 from attn_audit.results.site_record import SiteRecord
 from attn_audit.results.verification import Verification
+from attn_audit.settings import AuditSettings
 from attn_audit.verification.numbers import Expected, Numbers
 from attn_audit.verification.rankings import Rankings
 from attn_audit.verification.replaying import Replaying, checks_again, paired

@@ -12,7 +12,6 @@ import pytest
 
 import attn_audit
 from attn_audit import resuming
-from attn_audit.config import AuditSettings
 from attn_audit.data.example import Example
 from attn_audit.errors import (
     ConfigurationError,
@@ -22,6 +21,7 @@ from attn_audit.errors import (
 )
 from attn_audit.models.task import TaskKind
 from attn_audit.results.report import Report
+from attn_audit.settings import AuditSettings
 from tests.tiny import tiny_examples, tiny_model
 
 NUMBERS = (

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from attn_audit.config import AuditSettings, load_settings, parse_label_map
+from attn_audit.config import load_settings, parse_label_map
 from attn_audit.errors import ConfigurationError
+from attn_audit.settings import AuditSettings
 
 
 def from_file(folder: Path, content: str, **flags: Any) -> AuditSettings:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import attn_audit
-from attn_audit.config import AuditSettings
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError
 from attn_audit.explaining import explain_text
@@ -16,6 +15,7 @@ from attn_audit.models.base import AuditedModel
 from attn_audit.models.task import TaskKind
 from attn_audit.results.record import LIST_FIELDS
 from attn_audit.results.table import plain, record_schema
+from attn_audit.settings import AuditSettings
 from tests.conftest import Checkpoint
 from tests.tiny import tiny_model
 from tests.verification.forging import save_model

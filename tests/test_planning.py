@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from attn_audit.config import AuditSettings
 from attn_audit.planning import forecast_audit
 from attn_audit.results.forecast import Forecast
+from attn_audit.settings import AuditSettings
 from tests.cli.conftest import AttnAudit, attn_audit, model
 
 __all__ = ["attn_audit", "model"]
@@ -22,7 +23,7 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
-def forecast(model: Path, data: Path, **settings: object) -> Forecast:
+def forecast(model: Path, data: Path, **settings: Any) -> Forecast:
     return forecast_audit(AuditSettings(model=str(model), data=str(data), **settings))
 
 

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from attn_audit.cli import app
-from attn_audit.config import KEYS
+from attn_audit.settings import KEYS
 from tests.judged import policy_from
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")

@@ -4,9 +4,9 @@ from attn_audit.checks.adversarial.check import Adversarial, Method
 from attn_audit.checks.base import Check
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
-from attn_audit.config import AuditSettings
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.base import AuditedModel, RowChoice, Site
+from attn_audit.settings import AuditSettings
 
 EPSILON_SINGLE, EPSILON_PAIR = 0.01, 0.05
 """Defaults for single texts and for pairs: Jain & Wallace (2019), section 4.2.2."""

@@ -8,14 +8,7 @@ from attn_audit.cli.options import OPTIONS
 from attn_audit.cli.running import settings_of
 from attn_audit.cli.watching import watching
 from attn_audit.collecting import no_collection
-
-_ADVERSARY = ("method", "iterations", "restarts")
-_OF_CHECK = {
-    "correlation": ("measures", "removal"),
-    "permutation": ("permutations", "epsilon"),
-    "adversarial": ("epsilon", *_ADVERSARY),
-}
-"""Options that only some checks have."""
+from attn_audit.settings import KEYS, SETTINGS
 
 
 def options_of(check: str | None) -> list[str]:
@@ -26,8 +19,8 @@ def options_of(check: str | None) -> list[str]:
     """
     if check is None:
         return list(OPTIONS)
-    special = {name for names in _OF_CHECK.values() for name in names} | {"checks"}
-    return [name for name in OPTIONS if name not in special or name in _OF_CHECK[check]]
+    others = {name for name in KEYS if SETTINGS[name].checks and check not in SETTINGS[name].checks}
+    return [name for name in OPTIONS if name not in others and name != "checks"]
 
 
 def audit_command(check: str | None) -> Callable[..., None]:
@@ -40,11 +33,12 @@ def audit_command(check: str | None) -> Callable[..., None]:
     def run(**values: Any) -> None:
         from attn_audit.cli.output import write_report
         from attn_audit.cli.verdicts import policy_of, show_and_exit
+        from attn_audit.config import require_inputs
         from attn_audit.formats.outputs import require_outputs
         from attn_audit.gate import judge
 
         settings = settings_of(values if check is None else {**values, "checks": check})
-        settings.require_inputs()
+        require_inputs(settings)
         require_outputs(settings, values["config"])
         policy = policy_of(settings)
         with no_collection():

@@ -9,7 +9,6 @@ from rich.console import Console
 
 from attn_audit.cli.gating import Debug
 from attn_audit.cli.options import shared
-from attn_audit.cli.options.judging import Inconclusive
 from attn_audit.cli.running import guard
 
 
@@ -28,7 +27,7 @@ def compare(
             "verdict of. (default: none)",
         ),
     ] = None,
-    inconclusive: Inconclusive = None,
+    inconclusive: Annotated[Literal["pass", "fail"] | None, shared("inconclusive")] = None,
     allow_different_data: Annotated[
         bool,
         typer.Option(

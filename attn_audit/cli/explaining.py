@@ -5,24 +5,27 @@ from typing import Annotated, Any
 
 from rich.console import Console
 
-from attn_audit.cli.options import MODELS, OPTIONS
-from attn_audit.cli.options.base import WHAT, option
+from attn_audit.cli.options import OPTIONS, of_panels, option
 from attn_audit.cli.running import settings_of
 from attn_audit.collecting import no_collection
 from attn_audit.errors import ConfigurationError
+from attn_audit.settings import Panel
 
 _OWN: dict[str, Any] = {
     "text": Annotated[
         str | None,
-        option("--text", panel=WHAT, metavar="TEXT", help="The text; - reads standard input."),
+        option(
+            "--text", panel=Panel.WHAT, metavar="TEXT", help="The text; - reads standard input."
+        ),
     ],
     "text_pair": Annotated[
         str | None,
-        option("--text-pair", panel=WHAT, metavar="TEXT", help="The second text of a pair."),
+        option("--text-pair", panel=Panel.WHAT, metavar="TEXT", help="The second text of a pair."),
     ],
 }
 _SHARED = (
-    "config", *MODELS, "layer", "head", "rows", "unit", "removal", "permutations", "epsilon",
+    *of_panels(Panel.LOADING),
+    "config", "layer", "head", "rows", "unit", "removal", "permutations", "epsilon",
     "method", "iterations", "restarts", "seed", "device", "threads", "format", "debug",
 )  # fmt: skip
 OPTIONS_OF_EXPLAIN: dict[str, Any] = {

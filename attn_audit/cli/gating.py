@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 import typer
 
 from attn_audit.cli.options import shared
-from attn_audit.cli.options.judging import Inconclusive
 from attn_audit.cli.running import guard
 
 Format = Annotated[
@@ -34,7 +33,7 @@ def gate(
         str,
         typer.Option("--policy", metavar="FILE|default", help="What it is judged by."),
     ] = "default",
-    inconclusive: Inconclusive = None,
+    inconclusive: Annotated[Literal["pass", "fail"] | None, shared("inconclusive")] = None,
     output: Annotated[list[Path] | None, shared("output")] = None,
     format: Annotated[Literal["terminal", "json"] | None, shared("format")] = None,
     quiet: Annotated[bool, shared("quiet")] = False,

@@ -5,15 +5,15 @@ from typing import Any
 
 from rich.console import Console
 
-from attn_audit.cli.options import MODELS, NAMES
+from attn_audit.cli.options import of_panels
 from attn_audit.cli.running import settings_of
 from attn_audit.collecting import no_collection
 from attn_audit.errors import ConfigurationError
+from attn_audit.settings import Panel
 
 OPTIONS_OF_INSPECT = [
     *("model", "data", "config", "split"),
-    *MODELS,
-    *NAMES,
+    *of_panels(Panel.LOADING, Panel.FIELDS),
     *("device", "format", "quiet", "debug"),
 ]
 

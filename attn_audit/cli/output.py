@@ -8,12 +8,12 @@ from rich.console import Console
 from rich.text import Text
 
 from attn_audit.cli.running import error_console
-from attn_audit.config import AuditSettings
 from attn_audit.formats import json, terminal
 from attn_audit.formats.outputs import write_reports
 from attn_audit.formats.safety import printable
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Verdict
+from attn_audit.settings import AuditSettings
 
 
 def write_report(

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from attn_audit.cli.options import shared
-from attn_audit.cli.options.base import GATE, option
+from attn_audit.cli.options import option, shared
 from attn_audit.cli.running import guard
 from attn_audit.errors import ConfigurationError
 from attn_audit.files import require_writable
 from attn_audit.locations import is_url
+from attn_audit.settings import Panel
 
 if TYPE_CHECKING:
     from attn_audit.results.report import Report
@@ -31,7 +31,7 @@ def report(
         str | None,
         option(
             "--policy",
-            panel=GATE,
+            panel=Panel.GATE,
             metavar="FILE|default",
             help="Say in the files what this policy makes of it; `gate` turns it into an exit "
             "code. (default: none)",

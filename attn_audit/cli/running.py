@@ -20,9 +20,10 @@ from attn_audit.engine.memory import is_out_of_memory
 from attn_audit.errors import AttnAuditError
 from attn_audit.files import problem_of
 from attn_audit.formats.safety import printable
+from attn_audit.settings import SETTINGS
 
 if TYPE_CHECKING:
-    from attn_audit.config import AuditSettings
+    from attn_audit.settings import AuditSettings
 
 _OURS = "This is a fault of attn-audit. Run it again with --debug, and report the traceback."
 
@@ -86,17 +87,16 @@ def said(values: Mapping[str, Any]) -> dict[str, Any]:
         values: Every option of the command by name; None where it was not said.
     """
     return {
-        name: _as_in_a_file(value)
+        name: _as_in_a_file(name, value)
         for name, value in values.items()
         if value not in (None, []) and name not in (*SWITCHES, "config")
     }
 
 
-def _as_in_a_file(value: Any) -> Any:
-    if isinstance(value, list):
-        files = [str(part) for part in value if isinstance(part, Path)]
-        return files or ",".join(value)  # an option that takes NAME,... adds to itself
-    return str(value) if isinstance(value, Path) else value
+def _as_in_a_file(name: str, value: Any) -> Any:
+    if isinstance(value, list) and str(SETTINGS[name].metavar).endswith(",..."):
+        return ",".join(value)  # it adds to itself
+    return value
 
 
 @contextmanager

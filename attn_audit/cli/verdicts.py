@@ -12,7 +12,7 @@ from attn_audit.policy.reading import load_policy
 from attn_audit.results.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
-    from attn_audit.config import AuditSettings
+    from attn_audit.settings import AuditSettings
 
 EXIT_CODES: Final = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.INCONCLUSIVE: 4}
 

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from attn_audit.cli.options import OPTIONS
-from attn_audit.cli.options.base import HOW, option
+from attn_audit.cli.options import OPTIONS, option
 from attn_audit.cli.watching import watching
 from attn_audit.collecting import no_collection
 from attn_audit.errors import ConfigurationError
+from attn_audit.settings import Panel
 
 _AGAIN = ("adapter", "trust_remote_code", "vocabulary", "device", "batch_size", "threads")
 """What a report cannot say: code to run, and what concerns this machine."""
@@ -26,7 +26,7 @@ OPTIONS_OF_VERIFY: dict[str, Any] = {
     **{name: OPTIONS[name] for name in ("model", "data", *_AGAIN)},
     "seed": Annotated[
         int | None,
-        option("--seed", panel=HOW, metavar="N", help="Another tenth of the examples."),
+        option("--seed", panel=Panel.HOW, metavar="N", help="Another tenth of the examples."),
     ],
     **{name: OPTIONS[name] for name in ("format", "quiet", "debug")},
 }
@@ -44,11 +44,7 @@ def verify(**values: Any) -> None:
         from attn_audit.formats import verification
         from attn_audit.verifying import verify_report
 
-    said = {
-        name: str(values[name]) if isinstance(values[name], Path) else values[name]
-        for name in ("model", "data", *_AGAIN)
-        if values[name] is not None
-    }
+    said = {name: values[name] for name in ("model", "data", *_AGAIN) if values[name] is not None}
     with watching(quiet=values["quiet"], doing="verifying") as watcher:
         found = verify_report(values["report"], said, seed=values["seed"] or 0, watcher=watcher)
     if values["format"] == "json":

@@ -4,16 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from attn_audit.results.report import Report
+from attn_audit.settings import SETTINGS, names_where
 
-_ALWAYS = ("rows", "unit", "max_length", "head")
-_OF_CHECK = {
-    "permutation": ("permutations", "epsilon"),
-    "adversarial": ("epsilon", "method", "iterations", "restarts"),
-}
-"""Settings that change the numbers of one check only."""
-
-_LOADING = ("revision", "adapter", "trust_remote_code", "device", "threads", "batch_size")
-"""Settings that belong to the model or its machine, and may differ between releases."""
+_OF_DATA = ("seed", "fields", "label_map", "quoting")
+"""Settings that say which examples are audited, and what is read of them."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +63,10 @@ def of_settings(base: Report, new: Report) -> Iterator[Difference]:
         new: The other.
     """
     both = set(base.settings.checks) & set(new.settings.checks)
-    of_checks = (name for check, names in _OF_CHECK.items() if check in both for name in names)
-    for name in dict.fromkeys((*_ALWAYS, *of_checks)):
-        yield from _differing(name, getattr(base.settings, name), getattr(new.settings, name))
+    for name in names_where(compared="refused"):
+        checks = SETTINGS[name].checks
+        if name not in _OF_DATA and (not checks or both & set(checks)):
+            yield from _differing(name, getattr(base.settings, name), getattr(new.settings, name))
     yield from _differing("layer", _layer(base), _layer(new))
 
 
@@ -93,7 +88,7 @@ def of_data(base: Report, new: Report) -> Iterator[Difference]:
         yield from _differing("data sha256", base.data.sha256[:12], new.data.sha256[:12])
     for name in ("n_examples", "limit"):
         yield from _differing(name, getattr(base.data, name), getattr(new.data, name))
-    for name in ("seed", "fields", "label_map", "quoting"):
+    for name in _OF_DATA:
         yield from _differing(name, getattr(base.settings, name), getattr(new.settings, name))
 
 
@@ -108,8 +103,9 @@ def harmless(base: Report, new: Report) -> Iterator[Difference]:
     yield from _differing("dtype", base.model.dtype, new.model.dtype)
     yield from _differing("layers", len(base.model.layers), len(new.model.layers))
     yield from _differing("version", base.tool.version, new.tool.version)
-    for name in ("checks", "measures"):
-        sides = (", ".join(getattr(report.settings, name)) for report in (base, new))
-        yield from _differing(name, next(sides), next(sides))
-    for name in _LOADING:
-        yield from _differing(name, getattr(base.settings, name), getattr(new.settings, name))
+    for name in names_where(compared="noted"):
+        yield from _differing(name, *(_shown(getattr(r.settings, name)) for r in (base, new)))
+
+
+def _shown(value: object) -> object:
+    return ", ".join(value) if isinstance(value, tuple) else value

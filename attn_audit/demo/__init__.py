@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from attn_audit.config import DEMO
+from attn_audit.settings import DEMO
 
 FOLDER = Path(__file__).parent
 MODEL = FOLDER / "model.pt"

@@ -5,7 +5,6 @@ from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 
-from attn_audit.config import AuditSettings
 from attn_audit.errors import OutputError
 from attn_audit.files import replacing, require_empty_folder, require_writable
 from attn_audit.formats.record_paths import records_suffix, site_records_path
@@ -14,6 +13,7 @@ from attn_audit.results.comparison import Comparison
 from attn_audit.results.relocating import relocated
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Verdict
+from attn_audit.settings import AuditSettings
 
 
 def require_outputs(settings: AuditSettings, config: Path | None = None) -> None:
@@ -28,8 +28,6 @@ def require_outputs(settings: AuditSettings, config: Path | None = None) -> None
             setting of run directories without one.
         OutputError: No such folder, no permission, an input, or a file that is named twice.
     """
-    settings.require_run_dir()
-    settings.require_engine()
     reports = [Path(path) for path in settings.output]
     named = (settings.model, settings.data, settings.vocabulary, settings.policy, config)
     inputs = [Path(name) for name in named if name is not None]

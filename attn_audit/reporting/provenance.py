@@ -10,9 +10,9 @@ import torch
 
 from attn_audit.checks.base import Check
 from attn_audit.checks.selection import epsilon_for
-from attn_audit.config import AuditSettings
 from attn_audit.models.base import AuditedModel, Site
 from attn_audit.results.report import DEFINITIONS_VERSION, Settings, Tool
+from attn_audit.settings import AuditSettings, names_where
 from attn_audit.version import __version__
 
 
@@ -44,27 +44,20 @@ def describe_settings(
         site: What was audited.
         model: Which model.
     """
+    given = {name: getattr(settings, name) for name in names_where(is_stored=True)}
+    given |= {name: getattr(settings, name) for name in names_where(names_code=True)}
+    decided = {
+        "checks": tuple(check.id for check in checks),
+        "epsilon": epsilon_for(settings, model),
+        "layer": site.layer,
+        "head": site.head,
+        "rows": site.rows.value,
+        "unit": model.unit,
+        "batch_size": str(settings.batch_size),
+        "threads": torch.get_num_threads(),
+        "device": model.device.type,
+    }
     return Settings(
         fields=settings.fields,
-        label_map=settings.label_map,
-        quoting=settings.quoting,
-        checks=tuple(check.id for check in checks),
-        measures=settings.measures,
-        epsilon=epsilon_for(settings, model),
-        permutations=settings.permutations,
-        method=settings.method,
-        iterations=settings.iterations,
-        restarts=settings.restarts,
-        layer=site.layer,
-        head=site.head,
-        rows=site.rows.value,
-        unit=model.unit,
-        max_length=settings.max_length,
-        revision=settings.revision,
-        trust_remote_code=settings.trust_remote_code,
-        adapter=settings.adapter,
-        seed=settings.seed,
-        batch_size=str(settings.batch_size),
-        threads=torch.get_num_threads(),
-        device=model.device.type,
+        **(given | decided),
     )

@@ -3,15 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from attn_audit.config import AuditSettings, validate
+from attn_audit.config import validate
 from attn_audit.data.locating import suffix_of
 from attn_audit.errors import ConfigurationError
 from attn_audit.results.report import Report
+from attn_audit.settings import AuditSettings, names_where
 
-_AS_STORED = (
-    "checks", "measures", "epsilon", "permutations", "method", "iterations", "restarts", "layer",
-    "rows", "quoting", "unit", "max_length", "revision", "seed", "batch_size", "threads",
-)  # fmt: skip
 _HUB = "HuggingFace"
 
 
@@ -27,11 +24,10 @@ def settings_of_report(report: Report, said: dict[str, Any]) -> AuditSettings:
         ConfigurationError: The report names code, and the user does not.
     """
     _require_code_again(report, said)
-    stored = {name: getattr(report.settings, name) for name in _AS_STORED}
+    stored = {name: getattr(report.settings, name) for name in names_where(is_stored=True)}
     stored |= {f"{role}_field": name for role, name in report.settings.fields.items()}
     stored |= {
         "head": "mean" if report.settings.head is None else report.settings.head,
-        "label_map": report.settings.label_map,
         "limit": report.data.limit,
         "split": report.data.split or _split_named(report.data.name),
         "device": "cpu" if report.settings.device == "cpu" else "auto",

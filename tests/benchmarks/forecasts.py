@@ -22,7 +22,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from attn_audit.config import AuditSettings
+from attn_audit.settings import AuditSettings
 
 TENTHS = range(1, 10)
 

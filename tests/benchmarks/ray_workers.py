@@ -25,7 +25,6 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from attn_audit.config import AuditSettings
 from attn_audit.data.example import Example
 from attn_audit.data.reading import DataSource, read_examples
 from attn_audit.engine.base import Engine, cut
@@ -38,6 +37,7 @@ from attn_audit.engine.watching import Watcher
 from attn_audit.inputs import AuditedData, load_named_model
 from attn_audit.models.base import AuditedModel
 from attn_audit.resuming import plan_of
+from attn_audit.settings import AuditSettings
 
 WORKERS = (1, 2)
 

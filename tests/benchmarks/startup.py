@@ -37,7 +37,7 @@ import time, torch; start = time.perf_counter()
 from attn_audit.collecting import no_collection
 with no_collection():  # as the commands do
     from attn_audit.auditing import run_audit
-    from attn_audit.config import AuditSettings
+    from attn_audit.settings import AuditSettings
     from attn_audit.engine.watching import Watcher
 class Enough(Exception): pass
 def stop(_): raise Enough

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from attn_audit.checks.selection import select_sites
-from attn_audit.config import AuditSettings
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.base import AttentionLayer, RowChoice, Site
+from attn_audit.settings import AuditSettings
 from tests.rows import RowsModel
 
 MODEL = RowsModel(n_layers=3, n_heads=2)

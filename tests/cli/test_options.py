@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from attn_audit.cli.options import OPTIONS, SWITCHES
-from attn_audit.config import KEYS, AuditSettings
 from attn_audit.data.example import Example
 from attn_audit.models.base import AuditedModel
+from attn_audit.settings import KEYS, AuditSettings
 from tests.cli.conftest import AttnAudit
 from tests.tiny import tiny_model
 

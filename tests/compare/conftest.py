@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from attn_audit.auditing import run_audit
-from attn_audit.config import AuditSettings
+from attn_audit.config import validate
 from attn_audit.engine.watching import Watcher
 from attn_audit.models.attention_pooling.checkpoint import save_checkpoint
 from attn_audit.models.task import TaskKind
@@ -62,7 +62,7 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Audited:
         texts = said.pop("data", None) or write_texts(folder / "texts.jsonl", kind=kind)
         path = folder / "report.json"
         records = {} if suffix == "" else {"records": str(folder / f"records{suffix}")}
-        settings = AuditSettings.model_validate(
+        settings = validate(
             {
                 "model": str(write_model(folder / "model.pt", scale, kind)),
                 "data": str(texts),
@@ -71,7 +71,9 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Audited:
                 "output": str(path),
                 **records,
                 **said,
-            }
+            },
+            {},
+            None,
         )
         report = run_audit(settings, watcher=Watcher())
         path.write_text(report.to_json(), encoding="utf-8")

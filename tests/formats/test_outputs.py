@@ -4,20 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from attn_audit.config import AuditSettings
+from attn_audit.config import validate
 from attn_audit.errors import ConfigurationError, OutputError
 from attn_audit.formats.outputs import require_outputs, write_reports
 from attn_audit.formats.registry import FORMATS, JUDGED
 from attn_audit.results.relocating import relocated
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Verdict
+from attn_audit.settings import AuditSettings
 from tests.formats.judging import every_kind, hostile, hostile_verdict
 
 
 def settings(folder: Path, **named: object) -> AuditSettings:
-    return AuditSettings.model_validate(
+    return validate(
         {key: [str(folder / v) for v in value] if isinstance(value, list) else value
-         for key, value in named.items()}
+         for key, value in named.items()}, {}, None
     )  # fmt: skip
 
 

@@ -1,0 +1,94 @@
+"""Options as Typer takes them, made from the table of settings: a command is a choice of rows.
+
+All default to None, which means "not said": a configuration file may say it, or a default holds.
+"""
+
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import typer
+
+from attn_audit.settings import KEYS, SETTINGS, AuditSettings, Panel, default_in_words
+
+SWITCHES = ("quiet", "debug")
+"""Options of the command itself, not of the audit."""
+
+
+def option(*names: str, panel: Panel, help: str, metavar: str | None = None) -> Any:
+    """An option that is no setting.
+
+    Args:
+        *names: `--name`, and shorter ones.
+        panel: Of `--help`.
+        help: What it is for; says its default, which no signature shows.
+        metavar: What its value is.
+    """
+    return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar)
+
+
+def shared(name: str) -> Any:
+    """A setting's option, for a command that writes its own signature."""
+    return OPTIONS[name].__metadata__[0]
+
+
+def of_panels(*panels: Panel) -> tuple[str, ...]:
+    """All settings of some panels."""
+    return tuple(name for name in KEYS if SETTINGS[name].panel in panels)
+
+
+def _row(name: str, kind: Any) -> Any:
+    setting, default = SETTINGS[name], default_in_words(name)
+    if setting.is_argument:
+        told = typer.Argument(metavar=setting.metavar, help=setting.help, show_default=False)
+    else:
+        parts = (setting.help, "" if default is None else f"(default: {default})")
+        told = option(
+            f"--{name.replace('_', '-')}",
+            panel=setting.panel,
+            help=" ".join(filter(None, parts)),
+            metavar=setting.metavar,
+        )
+    return Annotated[_taken(kind) | None, told]
+
+
+def _taken(kind: Any) -> Any:
+    """What Typer parses a setting from: words, where they may stand for more than one type."""
+    kinds = {_bare(part) for part in (get_args(kind) if _is_union(kind) else (kind,))}
+    kinds -= {type(None)}
+    if len(kinds) > 1:
+        return str
+    (only,) = kinds
+    return only if get_origin(only) is Literal or isinstance(only, type) else list[str]
+
+
+def _bare(kind: Any) -> Any:
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
+def _is_union(kind: Any) -> bool:
+    return get_origin(kind) in (Union, UnionType)
+
+
+_KINDS = get_type_hints(AuditSettings, include_extras=True)
+
+_OWN = {
+    "config": Annotated[
+        Path | None,
+        option(
+            "--config",
+            panel=Panel.WHAT,
+            metavar="FILE",
+            help="Settings in TOML; attn-audit.toml in the working directory is read by itself.",
+        ),
+    ],
+    "quiet": Annotated[
+        bool, option("--quiet", "-q", panel=Panel.OUTPUT, help="No progress and no notes.")
+    ],
+    "debug": Annotated[
+        bool, option("--debug", panel=Panel.OUTPUT, help="Show the traceback of a crash.")
+    ],
+}
+
+OPTIONS: dict[str, Any] = {name: _row(name, _KINDS[name]) for name in KEYS} | _OWN
+"""By name, in the order in which help shows them."""

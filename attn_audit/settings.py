@@ -1,0 +1,435 @@
+"""Everything that an audit can be told: one table, from which all that speaks of settings is made.
+
+Flags and arguments of the command line with their help, keys of a configuration file, keywords of
+`attn_audit.audit`, what a report stores, what makes two reports incomparable, and what `verify`
+takes from a report.
+"""
+
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+from annotated_types import Ge, Le, Lt, MinLen
+
+DEMO = "demo"
+"""Stands for the packaged model or texts."""
+
+
+class Panel(StrEnum):
+    """What `--help` sorts options into."""
+
+    WHAT = "What is audited"
+    LOADING = "How the model is loaded"
+    FIELDS = "Names in the data"
+    SITES = "Which attention"
+    CHECKS = "How it is checked"
+    HOW = "How it is run"
+    STORING = "Large audits"
+    GATE = "How it is judged"
+    OUTPUT = "What comes out"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is known of a setting beside its name, its type and its default."""
+
+    help: str
+    panel: Panel
+    metavar: str | None = None
+    default_is: str | None = None
+    """The default in words, where the value itself does not say it."""
+    is_argument: bool = False
+    """Whether it has a place on the command line, and no name."""
+    is_path: bool = False
+    """Whether it names a file or folder: in a configuration file, relative to that."""
+    is_written: bool = False
+    """Whether that is written."""
+    names_code: bool = False
+    """Whether it names code to run: never taken from a file that was merely found."""
+    checks: tuple[str, ...] = ()
+    """The checks whose numbers alone depend on it; none: all, or none at all."""
+    is_stored: bool = False
+    """Whether a report holds it as it was given, for `verify` to take it from there."""
+    compared: Literal["refused", "noted"] | None = None
+    """What `compare` does where two reports differ in it."""
+
+
+def _is(default: Any, help: str, panel: Panel, metavar: str | None = None, **more: Any) -> Any:
+    setting = Setting(help, panel, metavar, **more)
+    return field(default=default, metadata=MappingProxyType({"setting": setting}))
+
+
+Check = Literal["correlation", "permutation", "adversarial"]
+Measure = Literal["gradient", "leave_one_out"]
+Layer = Annotated[int, Ge(0)] | Literal["last", "all"]
+Head = Annotated[int, Ge(0)] | Literal["mean", "all"]
+Count = Annotated[int, Ge(1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditSettings:
+    """The settings of one audit, checked; `attn_audit.config` makes them of what a user says."""
+
+    model: str | None = _is(
+        None,
+        "A HuggingFace folder or hub name, a model.pt made by `attn-audit train`, a folder of the "
+        "original code, `demo`, or what --adapter takes.",
+        Panel.WHAT,
+        "MODEL",
+        is_argument=True,
+        is_path=True,
+    )
+    data: str | None = _is(
+        None,
+        "A .jsonl, .jsonl.gz, .csv, .tsv or .parquet file, a folder of splits, a URL of either "
+        "(s3://...), `-`, the name of a HuggingFace data set, or `demo`.",
+        Panel.WHAT,
+        "DATA",
+        is_argument=True,
+        is_path=True,
+    )
+    split: str = _is("test", "Split of a folder or data set.", Panel.WHAT)
+    limit: Count | None = _is(None, "Audit a random sample of N examples.", Panel.WHAT, "N")
+    quoting: Literal["auto", "none", "csv"] = _is(
+        "auto",
+        "Whether cells of a table are quoted.",
+        Panel.WHAT,
+        default_is="auto: in CSV, and in TSV if the whole file says so",
+        is_stored=True,
+        compared="refused",
+    )
+    max_unpacked_mb: Count | None = _is(
+        None,
+        "How much a packed data file may hold.",
+        Panel.WHAT,
+        "N",
+        default_is="100 times its size",
+    )
+
+    dtype: Literal["float32", "float64", "bfloat16", "float16"] = _is(
+        "float32",
+        "Numbers to compute with: float32, float64, bfloat16 or float16.",
+        Panel.LOADING,
+        "NAME",
+        default_is="float32; half precision moves probabilities by about 1e-3, and no smaller "
+        "effect can be told from that rounding",
+    )
+    max_length: Count | None = _is(
+        None,
+        "Cut texts to N tokens; how many were cut is reported.",
+        Panel.LOADING,
+        "N",
+        default_is="what the model takes",
+        is_stored=True,
+        compared="refused",
+    )
+    task: Literal["binary"] | None = _is(
+        None, "binary: a head with one output is one sigmoid, not a regression.", Panel.LOADING
+    )
+    revision: str | None = _is(
+        None,
+        "Branch, tag or commit of a model on the hub.",
+        Panel.LOADING,
+        "NAME",
+        is_stored=True,
+        compared="noted",
+    )
+    trust_remote_code: bool = _is(
+        False,
+        "Run the Python code that comes with the model.",
+        Panel.LOADING,
+        names_code=True,
+        compared="noted",
+    )
+    adapter: str | None = _is(
+        None,
+        "Code of yours that loads MODEL: package.module:function or file.py:function.",
+        Panel.LOADING,
+        "WHERE:FUNCTION",
+        names_code=True,
+        compared="noted",
+    )
+    vocabulary: str | None = _is(
+        None,
+        "For a folder of the original code without vocab.json: a JSON object from word to id.",
+        Panel.LOADING,
+        "FILE",
+        is_path=True,
+    )
+
+    label_map: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata={
+            "setting": Setting(
+                "Rename labels of the data: neg=negative,pos=positive.",
+                Panel.FIELDS,
+                "DATA=MODEL,...",
+                is_stored=True,
+                compared="refused",
+            )
+        },
+    )
+    text_field: str = _is("text", "Field of the text.", Panel.FIELDS, "NAME")
+    text_pair_field: str = _is(
+        "text_pair", "Field of the second text of a pair.", Panel.FIELDS, "NAME"
+    )
+    label_field: str = _is("label", "Field of the label.", Panel.FIELDS, "NAME")
+    labels_field: str = _is("labels", "Field of several labels.", Panel.FIELDS, "NAME")
+    candidates_field: str = _is(
+        "candidates", "Field of the answers that may be given.", Panel.FIELDS, "NAME"
+    )
+    id_field: str = _is("id", "Field of the id.", Panel.FIELDS, "NAME")
+
+    layer: Layer = _is(
+        "last",
+        "From 0, or each.",
+        Panel.SITES,
+        "last|all|N",
+        default_is="last: the last that reaches the output",
+        is_stored=True,
+    )
+    head: Head = _is(
+        "mean",
+        "From 0, or each by itself.",
+        Panel.SITES,
+        "mean|all|N",
+        default_is="mean: one explanation of all heads",
+        compared="refused",
+    )
+    rows: Literal["readout", "all"] = _is(
+        "readout",
+        "The query rows that the output is read from, or every token's.",
+        Panel.SITES,
+        is_stored=True,
+        compared="refused",
+    )
+    unit: Literal["token", "word"] = _is(
+        "token",
+        "What people are shown, and so what is ranked, moved and left out.",
+        Panel.SITES,
+        is_stored=True,
+        compared="refused",
+    )
+
+    checks: Annotated[tuple[Check, ...], MinLen(1)] = _is(
+        ("correlation", "permutation", "adversarial"),
+        "Which checks.",
+        Panel.CHECKS,
+        "NAME,...",
+        is_stored=True,
+        compared="noted",
+    )
+    measures: Annotated[tuple[Measure, ...], MinLen(1)] = _is(
+        ("gradient", "leave_one_out"),
+        "What attention is correlated with.",
+        Panel.CHECKS,
+        "NAME,...",
+        checks=("correlation",),
+        is_stored=True,
+        compared="noted",
+    )
+    removal: Literal["mask", "delete"] | None = _is(
+        None,
+        "How leave-one-out leaves a unit out.",
+        Panel.CHECKS,
+        default_is="mask; delete where a masked token still has influence",
+        checks=("correlation",),
+    )
+    permutations: Annotated[int, Ge(1), Le(10**5)] = _is(
+        100,
+        "Random permutations of each example.",
+        Panel.CHECKS,
+        "N",
+        checks=("permutation",),
+        is_stored=True,
+        compared="refused",
+    )
+    epsilon: Annotated[float, Ge(1e-4), Lt(1)] | None = _is(
+        None,
+        "Largest change of the output that counts as none.",
+        Panel.CHECKS,
+        "DISTANCE",
+        default_is="0.01, for pairs 0.05",
+        checks=("permutation", "adversarial"),
+        is_stored=True,
+        compared="refused",
+    )
+    method: Literal["auto", "exact", "gradient"] = _is(
+        "auto",
+        "How adversarial attention is found.",
+        Panel.CHECKS,
+        default_is="auto: exact where possible",
+        checks=("adversarial",),
+        is_stored=True,
+        compared="refused",
+    )
+    iterations: Annotated[int, Ge(1), Le(10**5)] = _is(
+        500,
+        "Steps of the gradient adversary.",
+        Panel.CHECKS,
+        "N",
+        checks=("adversarial",),
+        is_stored=True,
+        compared="refused",
+    )
+    restarts: Annotated[int, Ge(1), Le(1000)] = _is(
+        5,
+        "Distributions the gradient adversary searches with.",
+        Panel.CHECKS,
+        "N",
+        checks=("adversarial",),
+        is_stored=True,
+        compared="refused",
+    )
+
+    seed: Annotated[int, Ge(0), Lt(2**63)] = _is(
+        0, "Of all draws.", Panel.HOW, "N", is_stored=True, compared="refused"
+    )
+    device: Literal["auto", "cpu", "cuda"] = _is(
+        "auto", "Where to compute.", Panel.HOW, compared="noted"
+    )
+    batch_size: Count | Literal["auto"] = _is(
+        "auto", "Examples in a batch.", Panel.HOW, "auto|N", is_stored=True, compared="noted"
+    )
+    threads: Annotated[int, Ge(1), Le(1024)] | None = _is(
+        None, "CPU threads to compute with.", Panel.HOW, "N", is_stored=True, compared="noted"
+    )
+    on_error: Literal["stop", "record"] = _is(
+        "stop",
+        "An example at which the model fails ends the audit, or is recorded as failed.",
+        Panel.HOW,
+    )
+
+    engine: Literal["local", "ray"] = _is(
+        "local", "Audit in this process, or on a Ray cluster.", Panel.STORING
+    )
+    workers: Count | None = _is(
+        None,
+        "Workers of the cluster, each with the model and --threads CPUs.",
+        Panel.STORING,
+        "N",
+        default_is="as many as there is room for",
+    )
+    gpus_per_worker: Annotated[float, Ge(0)] | None = _is(
+        None, "", Panel.STORING, "N", default_is="0"
+    )
+    ray_address: str | None = _is(
+        None,
+        "Of a running cluster.",
+        Panel.STORING,
+        "HOST:PORT",
+        default_is="one is started on this machine",
+    )
+    run_dir: str | None = _is(
+        None,
+        "Keep the records there, shard by shard: a new or empty folder, or a URL.",
+        Panel.STORING,
+        "DIR",
+        is_path=True,
+        is_written=True,
+    )
+    resume: bool = _is(
+        False,
+        "Go on with the audit that was started in --run-dir, or start it.",
+        Panel.STORING,
+    )
+    shard_size: Count | None = _is(
+        None,
+        "Examples that are kept, or done again, together.",
+        Panel.STORING,
+        "N",
+        default_is="2000",
+    )
+
+    policy: str | None = _is(
+        None,
+        "Judge the report by this policy; the exit code is the verdict.",
+        Panel.GATE,
+        "FILE|default",
+        default_is="none",
+        is_path=True,
+    )
+    inconclusive: Literal["pass", "fail"] | None = _is(
+        None,
+        "What an inconclusive verdict counts as.",
+        Panel.GATE,
+        default_is="neither: exit code 4",
+    )
+
+    output: tuple[str, ...] = _is(
+        (),
+        "Write the report there instead of to standard output; repeat it for more files: "
+        ".json, .html, .md, .xml, .sarif, .csv, .txt.",
+        Panel.OUTPUT,
+        "FILE",
+        is_path=True,
+        is_written=True,
+    )
+    figures: str | None = _is(
+        None,
+        "Write the figures there, as PNG, SVG and PDF: a new or empty folder.",
+        Panel.OUTPUT,
+        "DIR",
+        is_path=True,
+        is_written=True,
+    )
+    format: Literal["terminal", "json"] = _is("terminal", "Of standard output.", Panel.OUTPUT)
+    records: str | None = _is(
+        None,
+        "Write what was found for each example: .parquet, .jsonl or .csv.",
+        Panel.OUTPUT,
+        "FILE",
+        is_path=True,
+        is_written=True,
+    )
+    reproducible: bool = _is(
+        False,
+        "Leave time stamps and durations out: the same audit gives the same bytes.",
+        Panel.OUTPUT,
+    )
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What the data's fields are called, by what they are."""
+        roles = ("id", "text", "text_pair", "label", "labels", "candidates")
+        return {role: getattr(self, f"{role}_field") for role in roles}
+
+
+FIELDS: Mapping[str, Field[Any]] = {each.name: each for each in fields(AuditSettings)}
+SETTINGS: Mapping[str, Setting] = {name: f.metadata["setting"] for name, f in FIELDS.items()}
+KEYS = tuple(SETTINGS)
+
+
+def names_where(**wanted: Any) -> tuple[str, ...]:
+    """The settings of which something is so.
+
+    Args:
+        **wanted: Parts of `Setting`, and what they are.
+
+    Example:
+        >>> names_where(names_code=True)
+        ('trust_remote_code', 'adapter')
+    """
+    return tuple(
+        name
+        for name, setting in SETTINGS.items()
+        if all(getattr(setting, part) == value for part, value in wanted.items())
+    )
+
+
+def default_in_words(name: str) -> str | None:
+    """The default as help shows it; None where there is nothing to say.
+
+    Args:
+        name: Of a setting.
+
+    Example:
+        >>> default_in_words("checks"), default_in_words("epsilon"), default_in_words("limit")
+        ('correlation,permutation,adversarial', '0.01, for pairs 0.05', None)
+    """
+    said, default = SETTINGS[name].default_is, FIELDS[name].default
+    if said is not None or default in (None, (), False) or name == "label_map":
+        return said
+    return ",".join(default) if isinstance(default, tuple) else str(default)
