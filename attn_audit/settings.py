@@ -6,7 +6,7 @@ takes from a report.
 """
 
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
@@ -96,7 +96,7 @@ class AuditSettings:
         "auto",
         "Whether cells of a table are quoted.",
         Panel.WHAT,
-        default_is="auto: in CSV, and in TSV if the whole file says so",
+        default_is="in CSV, and in TSV if the whole file says so",
         is_stored=True,
         compared="refused",
     )
@@ -426,10 +426,10 @@ def default_in_words(name: str) -> str | None:
         name: Of a setting.
 
     Example:
-        >>> default_in_words("checks"), default_in_words("epsilon"), default_in_words("limit")
-        ('correlation,permutation,adversarial', '0.01, for pairs 0.05', None)
+        >>> default_in_words("checks"), default_in_words("seed"), default_in_words("limit")
+        ('correlation,permutation,adversarial', '0', None)
     """
     said, default = SETTINGS[name].default_is, FIELDS[name].default
-    if said is not None or default in (None, (), False) or name == "label_map":
+    if said is not None or default is MISSING or default in (None, ()) or default is False:
         return said
     return ",".join(default) if isinstance(default, tuple) else str(default)

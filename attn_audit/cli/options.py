@@ -90,5 +90,12 @@ _OWN = {
     ],
 }
 
-OPTIONS: dict[str, Any] = {name: _row(name, _KINDS[name]) for name in KEYS} | _OWN
+_ROWS: dict[str, Any] = {name: _row(name, _KINDS[name]) for name in KEYS}
+
+OPTIONS: dict[str, Any] = {
+    **{name: _ROWS[name] for name in ("model", "data")},
+    "config": _OWN["config"],
+    **_ROWS,
+    **_OWN,
+}
 """By name, in the order in which help shows them."""
