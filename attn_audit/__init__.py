@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from attn_audit.version import __version__
 
 if TYPE_CHECKING:
-    from attn_audit.auditing import audit
+    from attn_audit.api import audit, explain
     from attn_audit.data.example import Example
     from attn_audit.gate import judge
     from attn_audit.models.custom.custom_model import CustomModel
@@ -19,14 +19,16 @@ __all__ = [
     "Report",
     "__version__",
     "audit",
+    "explain",
     "judge",
     "load_policy",
     "wrap",
 ]
 
 _HOMES = {
-    "audit": "attn_audit.auditing",
+    "audit": "attn_audit.api",
     "CustomModel": "attn_audit.models.custom.custom_model",
+    "explain": "attn_audit.api",
     "Example": "attn_audit.data.example",
     "judge": "attn_audit.gate",
     "load_policy": "attn_audit.policy.reading",

@@ -1,17 +1,14 @@
 """The use case: audit a model on a data set and report what was found."""
 
 import time
-import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from attn_audit.checks.selection import select_sites
-from attn_audit.config import validate
 from attn_audit.data.example import Example
 from attn_audit.engine.arithmetic import full_precision
 from attn_audit.engine.base import Engine, cut
@@ -21,10 +18,9 @@ from attn_audit.engine.plan import Plan
 from attn_audit.engine.running import LocalEngine
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.engine.storing import audited
-from attn_audit.engine.watching import Progress, Watcher
+from attn_audit.engine.watching import Watcher
 from attn_audit.errors import ConfigurationError
-from attn_audit.formats.outputs import require_outputs
-from attn_audit.inputs import AuditedData, load_named_model
+from attn_audit.inputs import AuditedData, LoadModel, load_named_model
 from attn_audit.models.base import AuditedModel
 from attn_audit.models.self_check import self_check
 from attn_audit.reporting.forecasting import extrapolate_summing_up
@@ -38,72 +34,20 @@ from attn_audit.resuming import manifest_of, plan_of, settings_of_run
 from attn_audit.settings import AuditSettings
 from attn_audit.store.directory import RunDirectory, open_run_directory
 
-_JUDGE = "Judge it with judge(report, load_policy(...))"
-_NOT_FROM_PYTHON = {
-    "output": "Write it with Path(...).write_text(report.to_json())",
-    "format": "Write it with Path(...).write_text(report.to_json())",
-    "policy": _JUDGE,
-    "inconclusive": _JUDGE,
-}
-"""Settings of the command line alone, and what to do instead."""
-
-
-def audit(
-    model: str | Path | AuditedModel,
-    data: str | Path | Iterable[Example],
-    *,
-    on_progress: Callable[[Progress], None] | None = None,
-    **settings: Any,
-) -> Report:
-    """Audit whether a model's attention weights may be shown as its reasons.
-
-    Args:
-        model: A checkpoint, or a model in memory.
-        data: A file, folder of splits or data set name, or examples in memory.
-        on_progress: Called after every check of every batch, and every 0.2 seconds of a search,
-            with how far the audit is.
-        **settings: As in `attn-audit.toml`: `checks`, `split`, `limit`, `seed`, `epsilon`,
-            `records`, ...; but `output` and `format`.
-
-    Returns:
-        The report, as the command line gives it.
-
-    Raises:
-        UsageError: Model, data or settings cannot be used.
-        AuditFailedError: The model's weights or outputs are not numbers, or it fails the
-            self-check.
-    """
-    named = {"model": model, "data": data}
-    places = {key: str(value) for key, value in named.items() if isinstance(value, str | Path)}
-    flags = {key: str(v) if isinstance(v, Path) else v for key, v in settings.items()}
-    for name, instead in _NOT_FROM_PYTHON.items():
-        if name in settings:
-            raise ConfigurationError(
-                f"{name}: the report is what audit() returns", hint=f"{instead}."
-            )
-    checked = validate({**places, **flags}, flags, None)
-    require_outputs(checked)
-    return run_audit(
-        checked,
-        model=model if isinstance(model, AuditedModel) else None,
-        examples=None if isinstance(data, str | Path) else data,
-        watcher=Watcher(on_progress, on_note=lambda note: warnings.warn(note, stacklevel=2)),
-    )
-
 
 def run_audit(
     settings: AuditSettings,
     *,
-    model: AuditedModel | None = None,
-    examples: Iterable[Example] | None = None,
+    load: LoadModel | None = None,
+    data: AuditedData | None = None,
     watcher: Watcher,
 ) -> Report:
     """Audit as the settings say.
 
     Args:
         settings: Checked settings.
-        model: In memory, in place of the one that the settings name.
-        examples: In memory, in place of the data that the settings name.
+        load: Loads a model in memory; None: the one that the settings name.
+        data: In memory, in place of the data that the settings name.
         watcher: Is told how it goes.
     """
     started, clock, stopwatch = datetime.now(UTC), time.perf_counter(), Stopwatch()
@@ -114,14 +58,13 @@ def run_audit(
             directory = stack.enter_context(opened)
             settings = settings_of_run(settings, directory.earlier)
         if settings.engine == "ray":
-            _require_named(model)
+            _require_named(load)
             settings = replace(settings, threads=settings.threads or 1)
         stack.enter_context(full_precision(settings.threads))
-        data = AuditedData.of(settings) if examples is None else AuditedData.in_memory(examples)
+        data = data or AuditedData.of(settings)
         with stopwatch.measure("reading data"):
             trial, data = data.take_trial()
-        if model is None:
-            model, trial = data.load_model(settings, trial)
+        model, trial = data.load_model(settings, trial, load)
         report = _audit(model, data, trial, settings, stopwatch, watcher, directory)
     if settings.reproducible:
         return report
@@ -195,8 +138,8 @@ def expect_afterwards(
     return Afterwards(found.recording / n_examples, found.of_report)
 
 
-def _require_named(model: AuditedModel | None) -> None:
-    if model is not None:
+def _require_named(load: LoadModel | None) -> None:
+    if load is not None:
         raise ConfigurationError(
             "engine: workers load the model themselves, and this one is in memory",
             hint="Name a checkpoint that the workers can read.",

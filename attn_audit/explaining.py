@@ -21,7 +21,7 @@ from attn_audit.engine.batch import audit_batch
 from attn_audit.engine.plan import Plan
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import ConfigurationError
-from attn_audit.inputs import load_tried_model
+from attn_audit.inputs import LoadModel, load_tried_model
 from attn_audit.models.base import AuditedModel, Site
 from attn_audit.models.interception.probes import or_probes
 from attn_audit.models.self_check import self_check
@@ -34,13 +34,19 @@ from attn_audit.settings import AuditSettings
 _EVERYTHING = AuditSettings()
 
 
-def explain_text(settings: AuditSettings, text: str, text_pair: str | None = None) -> Explanation:
+def explain_text(
+    settings: AuditSettings,
+    text: str,
+    text_pair: str | None = None,
+    load: LoadModel | None = None,
+) -> Explanation:
     """Audit one text, and see what the model says under each attention.
 
     Args:
         settings: Checked, with a model; all checks and measures are run whatever they say.
         text: What attention is read over.
         text_pair: The second text, for models of pairs.
+        load: Loads a model in memory; None: the one that the settings name.
 
     Raises:
         UsageError: The model or a setting cannot be used, or a text is blank.
@@ -52,7 +58,7 @@ def explain_text(settings: AuditSettings, text: str, text_pair: str | None = Non
     example = Example(content_id(text, text_pair), text, text_pair)
     with full_precision(settings.threads):
         probes = or_probes((), as_pairs=text_pair is not None)
-        model, trial = load_tried_model(settings, probes, lambda: [example])
+        model, trial = load_tried_model(settings, probes, lambda: [example], load)
         site = _one_site(settings, model)
         self_check(model, model.encode(trial), site)
         return _explain(model, example, site, settings)

@@ -1,11 +1,15 @@
 """The model and the data that an audit's settings name."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+
+from torch import nn
 
 from attn_audit import demo
 from attn_audit.data.example import Example
+from attn_audit.data.memory import examples_in_memory
 from attn_audit.data.reading import (
     N_PEEKED,
     N_SEARCHED,
@@ -20,14 +24,18 @@ from attn_audit.data.reading import (
     resolve,
     sample_examples,
 )
+from attn_audit.errors import ConfigurationError
 from attn_audit.locations import located
 from attn_audit.models.base import AuditedModel
+from attn_audit.models.custom.custom_model import CustomModel
+from attn_audit.models.interception.erasing import Removal
+from attn_audit.models.interception.probes import or_probes
 from attn_audit.models.interception.refusal import AttentionOutOfReachError
 from attn_audit.models.loading import ModelOptions, load_model, resolve_device
 from attn_audit.results.report import DataDescription
 from attn_audit.settings import AuditSettings, Panel, names_where
 
-_MODEL_SETTINGS = (
+MODEL_SETTINGS = (
     *(name for name in names_where(panel=Panel.LOADING) if name != "vocabulary"),
     *("unit", "removal"),
 )
@@ -50,14 +58,74 @@ def load_named_model(settings: AuditSettings, trial: Sequence[Example]) -> Audit
     assert settings.model is not None, "settings.require_inputs() comes first"
     options = ModelOptions(
         vocabulary=None if settings.vocabulary is None else Path(settings.vocabulary),
-        **{name: getattr(settings, name) for name in _MODEL_SETTINGS},
+        **{name: getattr(settings, name) for name in MODEL_SETTINGS},
     )
     location = demo.or_packaged(settings.model, demo.MODEL)
     return load_model(location, resolve_device(settings.device), options, trial)
 
 
+def load_in_memory(
+    model: AuditedModel | CustomModel | nn.Module,
+    tokenizer: Any,
+    settings: AuditSettings,
+    trial: Sequence[Example],
+) -> AuditedModel:
+    """A model that the caller holds, made ready.
+
+    Args:
+        model: That `wrap` made, of a user's own, or of `transformers`.
+        tokenizer: Of the latter.
+        settings: Checked.
+        trial: A few of the examples.
+
+    Raises:
+        ConfigurationError: A setting does not fit the model, or the tokenizer is missing.
+        UnsupportedModelError: Its attention cannot be seen.
+    """
+    if isinstance(model, AuditedModel):
+        return model
+    if isinstance(model, CustomModel):
+        from attn_audit.models.custom.encoding import Splitter
+        from attn_audit.models.custom.loading import build_custom_model
+
+        return build_custom_model(
+            model,
+            or_probes(trial, as_pairs=model.takes_pairs),
+            resolve_device(settings.device),
+            Splitter(model, settings.unit, settings.max_length),
+            removal=None if settings.removal is None else Removal(settings.removal),
+        )
+    if tokenizer is None:
+        raise ConfigurationError(
+            f"model: a {type(model).__name__} alone says nothing of texts",
+            hint="Give a model of transformers with tokenizer=..., or say in a CustomModel how "
+            "texts become its inputs.",
+        )
+    from attn_audit.models.huggingface.auditing import wrap
+
+    if settings.device != "auto":
+        model = model.to(resolve_device(settings.device))
+    return wrap(
+        model,
+        tokenizer,
+        examples=trial,
+        unit=settings.unit,
+        max_length=settings.max_length,
+        task=settings.task,
+        removal=settings.removal,
+        dtype=None if settings.dtype == "float32" else settings.dtype,
+    )
+
+
+LoadModel = Callable[[AuditSettings, Sequence[Example]], AuditedModel]
+"""Loads the model of an audit, and tries it out on some texts."""
+
+
 def load_tried_model(
-    settings: AuditSettings, trial: Sequence[Example], others: Callable[[], Sequence[Example]]
+    settings: AuditSettings,
+    trial: Sequence[Example],
+    others: Callable[[], Sequence[Example]],
+    load: LoadModel | None = None,
 ) -> tuple[AuditedModel, tuple[Example, ...]]:
     """The model that the settings name, and texts in which its attention can be tried out.
 
@@ -65,17 +133,18 @@ def load_tried_model(
         settings: Checked, with a model.
         trial: A few of the examples.
         others: More of them, for where attention reaches the output in none of the trial's.
+        load: Loads a model in memory; None: the one that the settings name.
 
     Raises:
         UsageError: As `load_named_model`; attention reaches the output in no text at all.
     """
     try:
-        return load_named_model(settings, trial), tuple(trial)
+        return (load or load_named_model)(settings, trial), tuple(trial)
     except AttentionOutOfReachError as error:
         tried = {example.id for example in trial}
         found = error.texts_in_reach([e for e in others() if e.id not in tried])
     more = (*choose_trial(found), *trial)
-    return load_named_model(settings, more), more
+    return (load or load_named_model)(settings, more), more
 
 
 MAX_COUNTED = 2**26
@@ -121,8 +190,15 @@ class AuditedData:
         )
 
     @staticmethod
-    def in_memory(examples: Iterable[Example]) -> "AuditedData":
-        """Examples that the caller holds."""
+    def in_memory(
+        items: Iterable[Example | Mapping[str, object] | str], settings: AuditSettings
+    ) -> "AuditedData":
+        """Texts, rows or examples that the caller holds.
+
+        Raises:
+            DataError: An item is wrong, or there is none.
+        """
+        examples = examples_in_memory(items, FieldNames(**settings.fields), settings.label_map)
         again = (lambda: examples) if isinstance(examples, Sequence) else None
         return AuditedData(examples, "examples in memory", "examples in memory", None, None, again)
 
@@ -136,20 +212,24 @@ class AuditedData:
         return choose_trial(examples.first(N_PEEKED)), replace(self, examples=examples)
 
     def load_model(
-        self, settings: AuditSettings, trial: Sequence[Example]
+        self,
+        settings: AuditSettings,
+        trial: Sequence[Example],
+        load: LoadModel | None = None,
     ) -> tuple[AuditedModel, tuple[Example, ...]]:
         """The model that the settings name, and the texts that it was tried out on.
 
         Args:
             settings: Checked, with a model.
             trial: From `take_trial`, which gave this data as well.
+            load: Loads a model in memory; None: the one that the settings name.
 
         Raises:
             UsageError: As `load_tried_model`.
         """
         examples = self.examples
         assert isinstance(examples, Peekable), "take_trial() comes first"
-        return load_tried_model(settings, trial, lambda: examples.first(N_SEARCHED))
+        return load_tried_model(settings, trial, lambda: examples.first(N_SEARCHED), load)
 
     def sampled(self, settings: AuditSettings) -> Iterable[Example]:
         """The examples, or the random sample of them that the settings ask for."""

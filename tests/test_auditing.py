@@ -210,11 +210,11 @@ def test_nothing_is_left_of_an_audit_that_failed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"checks": ["premutation"]}, "--checks: .*not 'premutation'"),
-        ({"epsilon": 2}, "--epsilon"),
-        ({"epsilom": 2}, "--epsilom"),
-        ({"limit": 0}, "--limit"),
-        ({"method": "fast"}, "--method: .*not 'fast'"),
+        ({"checks": ["premutation"]}, "checks: .*not 'premutation'"),
+        ({"epsilon": 2}, "^epsilon"),
+        ({"epsilom": 2}, "^epsilom: no such option"),
+        ({"limit": 0}, "^limit"),
+        ({"method": "fast"}, "^method: .*not 'fast'"),
     ],
 )
 def test_wrong_settings_are_named(settings: dict[str, Any], message: str) -> None:
@@ -264,7 +264,7 @@ def test_reproduces_the_reference_results_on_sst(shared: Path, tmp_path: Path) -
 @pytest.mark.parametrize("name", ["output", "format", "policy"])
 def test_settings_of_the_command_line_alone_are_refused(name: str) -> None:
     settings: dict[str, Any] = {name: "json"}
-    with pytest.raises(ConfigurationError, match=f"{name}: the report is what"):
+    with pytest.raises(ConfigurationError, match=f"{name}: no such option"):
         attn_audit.audit(tiny_model(), tiny_examples(1), **settings)
 
 

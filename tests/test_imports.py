@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from attn_audit.auditing import audit
+from attn_audit.api import audit
 from attn_audit.formats.registry import FORMATS
 from attn_audit.models.attention_pooling.checkpoint import save_checkpoint
 from tests.conftest import REPOSITORY, Checkpoint

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from attn_audit.auditing import audit
+from attn_audit.api import audit
 from attn_audit.models.attention_pooling.model import AttentionPoolingModel
 from attn_audit.models.loading import load_model
 from tests.benchmarks.measuring import Stages, interleaved_medians, show

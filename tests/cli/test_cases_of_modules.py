@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 ADAPTERS = ("head_major", "own_cls", "pieces", "backwards")
 N_TEXTS = 24
-SIZES: tuple[int | str, ...] = (1, 7, "auto")
+SIZES: tuple[int | Literal["auto"], ...] = (1, 7, "auto")
 
 
 def imported(path: Path) -> ModuleType:

@@ -1,0 +1,121 @@
+"""What Python users call takes what they have, and says in their words what is wrong."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import attn_audit
+from attn_audit import Example
+from attn_audit.api import AuditOptions
+from attn_audit.errors import AttnAuditError, ConfigurationError, DataError
+from attn_audit.results.report import Report
+from attn_audit.settings import KEYS, names_where
+from tests.conftest import Checkpoint
+from tests.models.custom.toys import TEXTS, Pooling, attend_plainly, custom_of
+from tests.tiny import tiny_model
+
+
+def correlated(model: Any, data: Any, **options: Any) -> Report:
+    return attn_audit.audit(model, data, checks="correlation", reproducible=True, **options)
+
+
+def test_every_setting_is_an_option_but_what_the_command_line_alone_does() -> None:
+    alone = {"model", "data", "output", "format", "policy", "inconclusive"}
+    assert set(AuditOptions.__annotations__) == set(KEYS) - alone
+    assert names_where(is_argument=True) == ("model", "data")
+
+
+def as_rows(texts: Sequence[str]) -> list[dict[str, str]]:
+    return [{"text": text} for text in texts]
+
+
+def as_dataset(texts: Sequence[str]) -> object:
+    import datasets
+
+    return datasets.Dataset.from_dict({"text": list(texts)})
+
+
+@pytest.mark.parametrize("make", [list, as_rows, as_dataset, iter])
+def test_texts_rows_and_data_sets_are_the_same_data(make: Any) -> None:
+    expected = correlated(tiny_model(), [Example(t, t) for t in TEXTS])
+    found = correlated(tiny_model(), make(TEXTS))
+    assert found.data.n_examples == len(TEXTS)
+    assert found.checks == expected.checks
+
+
+def test_rows_are_read_as_those_of_a_file_are() -> None:
+    rows = [{"id": 7, "words": TEXTS[0], "label": 0}, {"id": 8, "words": TEXTS[1]}]
+    report = correlated(tiny_model(), rows, text_field="words")
+    assert (report.data.n_examples, report.data.n_labelled) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([], "it holds no examples"),
+        (TEXTS[0], "no data at"),
+        ({"text": TEXTS[0]}, "is one item, not many"),
+        (iter([TEXTS[0], 7]), "data row 2: 7 is neither a text nor a mapping"),
+        ([{"text": TEXTS[0]}, {"text": " "}], "data row 2: 'text' is blank"),
+        ([{"id": 1, "text": "w5"}, {"id": 1, "text": "w6"}], "id '1' is also that of data row 1"),
+        ([Example("a", "w5"), Example("a", "w6")], "data row 2: id 'a' is also that of data row 1"),
+        ([Example(1, "w5")], "data row 1: id must be a string, not 1"),  # type: ignore[arg-type]
+        ([Example("a", "w5", labels="positive")], "labels must be a tuple of names"),  # type: ignore[arg-type]
+        ([Example("a", "w5", labels=(1,))], "labels must be a tuple of names"),  # type: ignore[arg-type]
+        ([Example("a", "w5"), "w6"], "data row 2: 'w6' is no Example"),
+    ],
+)
+def test_examples_in_memory_are_held_to_what_a_file_is_held_to(data: Any, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        correlated(tiny_model(), data)
+
+
+def test_a_module_of_ones_own_is_audited_as_it_is() -> None:
+    report = correlated(custom_of(Pooling(attend_plainly)), TEXTS, unit="word")
+    assert report.model.format == "adapter"
+    assert report.settings.unit == "word"
+
+
+def test_a_transformers_model_is_audited_with_its_tokenizer(checkpoint: Checkpoint) -> None:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    path = str(checkpoint("bert"))
+    module = AutoModelForSequenceClassification.from_pretrained(path)
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    texts = ["a fine film", "not a good film at all", "dull"]
+    found = correlated(module, texts, tokenizer=tokenizer)
+    assert found.checks == correlated(path, texts).checks
+
+
+@pytest.mark.parametrize("options", [{"device": torch.device("cpu")}, {"device": "cpu"}])
+def test_devices_and_dtypes_may_be_those_of_torch(options: dict[str, Any]) -> None:
+    assert correlated(tiny_model(), TEXTS, **options).settings.device == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        (nn.Linear(2, 2), {}, "model: a Linear alone says nothing of texts"),
+        ("demo", {"tokenizer": object()}, "tokenizer: only a transformers model"),
+        (tiny_model(), {"max_length": 3}, "^max_length: the model is loaded already"),
+        ("demo", {"dtype": torch.int8}, "^dtype: input should be"),
+        ("demo", {"removal": "mask"}, "^removal mask: a checkpoint of the paper's models"),
+        ("demo", {"chekcs": "correlation"}, "^chekcs: no such option"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words_of_python(
+    model: Any, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        attn_audit.audit(model, list(TEXTS), **options)
+    assert "--" not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_one_text_is_explained_by_a_model_in_memory() -> None:
+    found = attn_audit.explain(tiny_model(), TEXTS[0], permutations=10)
+    assert found.text == TEXTS[0]
+    with pytest.raises(AttnAuditError, match="text is blank"):
+        attn_audit.explain(tiny_model(), " ")
