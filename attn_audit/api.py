@@ -157,7 +157,7 @@ def explain(
 
     Example:
         >>> explain("demo", "A warm and funny film .").own.prediction
-        'positive'
+        'glad'
     """
     with _named_as_arguments():
         settings = _settings({"model": model}, options)
