@@ -3,7 +3,7 @@
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
@@ -26,6 +26,7 @@ from attn_audit.inputs import (
 )
 from attn_audit.models.base import AuditedModel
 from attn_audit.models.custom.custom_model import CustomModel
+from attn_audit.models.frozen import frozen
 from attn_audit.results.explanation import Explanation
 from attn_audit.results.report import Report
 from attn_audit.settings import KEYS, AuditSettings, Head, Layer
@@ -126,6 +127,7 @@ def audit(
         settings = _settings({"model": model, "data": data}, options)
         require_inputs(settings)
         require_outputs(settings)
+    with _named_as_arguments(), _as_it_was(model):
         return run_audit(
             settings,
             load=_loader(model, tokenizer, options),
@@ -159,7 +161,7 @@ def explain(
         >>> explain("demo", "A warm and funny film .").own.prediction
         'glad'
     """
-    with _named_as_arguments():
+    with _named_as_arguments(), _as_it_was(model):
         settings = _settings({"model": model}, options)
         return explain_text(settings, text, text_pair, load=_loader(model, tokenizer, options))
 
@@ -209,6 +211,13 @@ def _loader(model: Model, tokenizer: Any, options: Mapping[str, object]) -> Load
     if isinstance(model, str | Path):
         return None
     return partial(load_in_memory, model, tokenizer)
+
+
+def _as_it_was(model: Model) -> AbstractContextManager[None]:
+    """Whatever is audited in memory may be trained on afterwards."""
+    if isinstance(model, str | Path):
+        return nullcontext()
+    return frozen(model if isinstance(model, nn.Module) else model.module)
 
 
 @contextmanager

@@ -114,6 +114,27 @@ def test_what_is_wrong_is_said_in_words_of_python(
     assert "--" not in f"{caught.value.message} {caught.value.hint}"
 
 
+@pytest.mark.parametrize("is_training", [False, True])
+def test_what_is_audited_is_left_as_it_was(checkpoint: Checkpoint, is_training: bool) -> None:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    path = str(checkpoint("bert"))
+    module = AutoModelForSequenceClassification.from_pretrained(path).train(is_training)
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    texts = ["a fine film", "not a good film at all", "dull"]
+    reports = [
+        correlated(module, texts, tokenizer=tokenizer),
+        correlated(attn_audit.wrap(module, tokenizer), texts),
+    ]
+    assert reports[0].checks == reports[1].checks
+    assert all(each.training == is_training for each in module.modules())
+    assert all(parameter.requires_grad for parameter in module.parameters())
+    own = Pooling(attend_plainly).train(is_training)
+    correlated(custom_of(own), TEXTS)
+    assert own.training == is_training
+    assert all(parameter.requires_grad for parameter in own.parameters())
+
+
 def test_one_text_is_explained_by_a_model_in_memory() -> None:
     found = attn_audit.explain(tiny_model(), TEXTS[0], permutations=10)
     assert found.text == TEXTS[0]

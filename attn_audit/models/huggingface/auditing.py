@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from attn_audit.data.example import Example
+from attn_audit.models.frozen import frozen
 from attn_audit.models.huggingface.caching import cache
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.loading import load_classifier
@@ -63,9 +64,8 @@ def wrap(
     """Make a transformers classifier that is in memory ready for `attn_audit.audit`.
 
     Args:
-        module: A sequence classifier of `transformers`. It is put into eval mode, and its
-            parameters need no gradient any more; nothing else of it is changed. Where it is to
-            compute in another precision, a copy of it does.
+        module: A sequence classifier of `transformers`; it is left as it is. Where it is to compute
+            in another precision, a copy of it does.
         tokenizer: Its tokenizer.
         examples: A few texts to try it out on, pairs where it takes pairs; built-in ones by
             default.
@@ -94,10 +94,11 @@ def wrap(
         takes_pairs=texts[0].text_pair is not None,
     )
     computing, details = _in_precision(module, None if dtype is None else getattr(torch, dtype))
-    classifier = HuggingFaceClassifier(
-        computing.eval().requires_grad_(False), tokenizer, options, Provenance(details=details)
-    )
-    return _intercepted(classifier, texts, removal)
+    with frozen(computing):
+        classifier = HuggingFaceClassifier(
+            computing, tokenizer, options, Provenance(details=details)
+        )
+        return _intercepted(classifier, texts, removal)
 
 
 def _in_precision(module: nn.Module, asked: torch.dtype | None) -> tuple[nn.Module, Details]:

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
-from torch.utils._pytree import tree_flatten, tree_unflatten
+
+from attn_audit.models.interception.torch_private import flatten, unflatten
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def repeat(
 
 
 def _leaves(value: object) -> tuple[list[Any], Any]:
-    leaves, structure = tree_flatten(value, is_leaf=lambda v: isinstance(v, PackedSequence))
+    leaves, structure = flatten(value, is_leaf=lambda v: isinstance(v, PackedSequence))
     flat: list[Any] = []
     kinds: list[bool] = []
     for leaf in leaves:
@@ -144,4 +145,4 @@ def _restore(flat: list[Any], structure: Any) -> Any:
             lengths = torch.as_tensor(next(rest)).cpu()
             leaf = pack_padded_sequence(leaf, lengths, batch_first=True, enforce_sorted=False)
         leaves.append(leaf)
-    return tree_unflatten(leaves, spec)
+    return unflatten(leaves, spec)

@@ -7,7 +7,6 @@ active, each softmax and each scaled_dot_product_attention that the model calls 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import FunctionType
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from attn_audit.models.interception.attention import write_out
+from attn_audit.models.interception.torch_private import inner_multi_head_attention
 from attn_audit.models.interception.views import Axes, WeightsView
 
 Visit = Callable[[int, Tensor, Tensor | None], Tensor | None]
@@ -30,20 +30,6 @@ MAX_DEVIATION = 1e-2
 """Of a sum of weights from 1 that may be rounding, in half precision too."""
 
 _SOFTMAX = {F.softmax, torch.softmax, torch.special.softmax, Tensor.softmax}
-
-
-def _inner_multi_head_attention() -> Callable[..., Any]:
-    """`F.multi_head_attention_forward` as the mode must run it.
-
-    The original hands itself to the mode as a whole, so that its inside is never seen; this copy
-    does not ask whether a mode is active.
-    """
-    original = F.multi_head_attention_forward
-    assert isinstance(original, FunctionType)
-    names = {**original.__globals__, "has_torch_function": lambda arguments: False}
-    copy = FunctionType(original.__code__, names, original.__name__, original.__defaults__)
-    copy.__kwdefaults__ = original.__kwdefaults__
-    return copy
 
 
 @dataclass(frozen=True)
@@ -114,7 +100,7 @@ class Interception(TorchFunctionMode):
             return self._product(*args, **kwargs)
         if func is F.multi_head_attention_forward:
             with self:
-                return _inner_multi_head_attention()(*args, **kwargs)
+                return inner_multi_head_attention()(*args, **kwargs)
         out = func(*args, **kwargs)
         if func in _SOFTMAX:
             return self._softmax(out, *args, **kwargs)

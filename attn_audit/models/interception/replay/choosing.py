@@ -119,8 +119,8 @@ def _error(
     try:
         logits = prepare(reached)(probe)
         return float((logits - truth).abs().max()) if logits.shape == truth.shape else torch.inf
-    except TypeCheckError:  # tests check shapes: a wrong one is a fault of ours, not the model's
-        raise
+    except (TypeCheckError, MemoryError, torch.OutOfMemoryError):
+        raise  # no fault of the model's: a wrong shape, which tests check, or too large a batch
     except Exception:
         # A model may fail in any way when calls are skipped: then this is not its way.
         return torch.inf
