@@ -10,8 +10,8 @@ from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError
 from attn_audit.explaining import explain_text
 from attn_audit.formats.stored_records import read_records
-from attn_audit.models.attention_pooling.architecture import EncoderKind
 from attn_audit.models.base import AuditedModel
+from attn_audit.models.paper.architecture import EncoderKind
 from attn_audit.models.task import TaskKind
 from attn_audit.results.record import LIST_FIELDS
 from attn_audit.results.table import plain, record_schema

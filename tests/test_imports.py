@@ -8,7 +8,7 @@ import pytest
 
 from attn_audit.api import audit
 from attn_audit.formats.registry import FORMATS
-from attn_audit.models.attention_pooling.checkpoint import save_checkpoint
+from attn_audit.models.paper.checkpoint import save_checkpoint
 from tests.conftest import REPOSITORY, Checkpoint
 from tests.tiny import tiny_model
 

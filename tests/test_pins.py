@@ -13,7 +13,7 @@ import pytest
 
 import attn_audit
 from attn_audit import Example
-from attn_audit.models.attention_pooling.architecture import EncoderKind
+from attn_audit.models.paper.architecture import EncoderKind
 from attn_audit.results.record import Record
 from attn_audit.results.report import Report
 from attn_audit.statistics.kendall_significance import exact_chance

@@ -6,16 +6,17 @@ import random
 import torch
 
 from attn_audit.data.example import Example
-from attn_audit.models.attention_pooling.architecture import (
+from attn_audit.models.paper.architecture import (
+    MARKERS,
     Activation,
     Architecture,
     AttentionKind,
     EncoderKind,
+    Tokenizer,
+    Vocabulary,
 )
-from attn_audit.models.attention_pooling.describing import describe_architecture
-from attn_audit.models.attention_pooling.model import AttentionPoolingModel
-from attn_audit.models.attention_pooling.network import AttentionPoolingNetwork
-from attn_audit.models.attention_pooling.tokenizer import MARKERS, Tokenizer, Vocabulary
+from attn_audit.models.paper.classifier import PaperClassifier, PaperModel, described
+from attn_audit.models.paper.network import AttentionPoolingNetwork
 from attn_audit.models.task import Task, TaskKind
 
 WORDS = tuple(f"w{i}" for i in range(4, 40))
@@ -38,7 +39,7 @@ def tiny_model(
     n_labels: int = 2,
     seed: int = 0,
     scale: float = 3.0,
-) -> AttentionPoolingModel:
+) -> PaperModel:
     """A random model whose weights are large enough for peaked attention and varied outputs."""
     torch.manual_seed(seed)
     task = Task(kind, tuple(f"label{i}" for i in range(n_labels)))
@@ -56,7 +57,7 @@ def tiny_model(
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(scale)
-    description = describe_architecture(
+    description = described(
         architecture,
         task,
         Tokenizer.WHITESPACE,
@@ -65,8 +66,8 @@ def tiny_model(
         sha256=None,
         n_parameters=sum(p.numel() for p in network.parameters()),
     )
-    vocabulary = Vocabulary([*MARKERS, *WORDS])
-    return AttentionPoolingModel(network, task, Tokenizer.WHITESPACE, vocabulary, description)
+    words = Tokenizer.WHITESPACE, Vocabulary([*MARKERS, *WORDS])
+    return PaperModel(PaperClassifier(network, task, *words, description))
 
 
 def tiny_examples(

@@ -17,7 +17,7 @@ from attn_audit.files import require_writable
 from attn_audit.formats.safety import printable
 
 if TYPE_CHECKING:
-    from attn_audit.models.attention_pooling.training import (
+    from attn_audit.models.paper.training import (
         Splits,
         TrainedModel,
         TrainingSettings,
@@ -63,9 +63,8 @@ def train(
     with guard(debug=debug):
         _require_output(output, data, embeddings)
         from attn_audit.config import parse_label_map
-        from attn_audit.models.attention_pooling.architecture import AttentionKind, EncoderKind
-        from attn_audit.models.attention_pooling.tokenizer import Tokenizer
-        from attn_audit.models.attention_pooling.training import Precision, TrainingSettings
+        from attn_audit.models.paper.architecture import AttentionKind, EncoderKind, Tokenizer
+        from attn_audit.models.paper.training import Precision, TrainingSettings
         from attn_audit.models.task import TaskKind
 
         settings = TrainingSettings(
@@ -132,8 +131,8 @@ def _train(
     """The model, and what its file should tell of where it was made."""
     import torch
 
-    from attn_audit.models.attention_pooling.training import read_splits, train
     from attn_audit.models.loading import resolve_device
+    from attn_audit.models.paper.training import read_splits, train
 
     device = resolve_device(device_name)
     splits = read_splits(source, dev_split, settings.seed)

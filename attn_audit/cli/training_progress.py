@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from attn_audit.cli.running import error_console
 
 if TYPE_CHECKING:
-    from attn_audit.models.attention_pooling.training import EpochResult
+    from attn_audit.models.paper.training import EpochResult
 
 OnEpoch = Callable[["EpochResult"], None]
 OnBatch = Callable[[float], None]

@@ -16,7 +16,7 @@ from pathlib import Path
 from attn_audit.data.example import Example
 from attn_audit.data.reading import DataSource, read_examples, sample_examples
 from attn_audit.demo import DATA, FOLDER, MODEL
-from attn_audit.models.attention_pooling.tokenizer import Tokenizer
+from attn_audit.models.paper.architecture import Tokenizer
 
 GLAD = frozenset(
     ("admiration", "gratitude", "joy", "love", "optimism", "relief", "pride", "excitement")
@@ -113,7 +113,7 @@ def choose_texts(
 def make(folder: Path) -> None:
     """Train the demo model and choose the demo texts."""
     from attn_audit.cli import app
-    from attn_audit.models.attention_pooling.checkpoint import read_checkpoint
+    from attn_audit.models.paper.checkpoint import read_checkpoint
 
     with tempfile.TemporaryDirectory() as temporary:
         task = Path(temporary) / "goemotions_glad_troubled"  # the checkpoint keeps this name
@@ -121,7 +121,7 @@ def make(folder: Path) -> None:
         for split in ("train", "dev"):
             write(task / f"{split}.jsonl", list(read_task(folder, split)))
         app(["train", str(task), *TRAINING, "--output", str(MODEL)], standalone_mode=False)
-    vocabulary = frozenset(read_checkpoint(MODEL)[0].vocabulary)
+    vocabulary = frozenset(read_checkpoint(MODEL).vocabulary.tokens)
     write(DATA, choose_texts(list(read_task(folder, "test")), vocabulary))
 
 

@@ -9,9 +9,9 @@ import torch
 
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, DeviceError
-from attn_audit.models.attention_pooling.loading import load_attention_pooling_model
-from attn_audit.models.attention_pooling.original import is_original_folder
 from attn_audit.models.base import AuditedModel
+from attn_audit.models.paper.classifier import load_paper_model
+from attn_audit.models.paper.original import is_original_folder
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def load_model(
         kind = "a checkpoint of the paper's models"
         options.require_default(_OF_HUGGINGFACE, kind)
         options.require_no_mask(kind)
-        return load_attention_pooling_model(path, device, options.vocabulary)
+        return load_paper_model(path, device, options.vocabulary)
     return _load_huggingface(location, device, options, trial)
 
 

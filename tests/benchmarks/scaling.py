@@ -31,9 +31,9 @@ from attn_audit.data.reading import DataSource, read_examples
 from attn_audit.engine.batch_limits import BatchLimits
 from attn_audit.importance.gradient import gradient_importance
 from attn_audit.importance.leave_one_out import leave_one_out_importance
-from attn_audit.models.attention_pooling.batch import TokenBatch
-from attn_audit.models.attention_pooling.model import AttentionPoolingModel
+from attn_audit.models.interception.batch import InterceptedBatch
 from attn_audit.models.loading import load_model
+from attn_audit.models.paper.classifier import PaperModel
 from attn_audit.statistics.kendall import kendall_tau
 from attn_audit.statistics.ranks import dense_ranks
 from tests.benchmarks.stages import bare_pass
@@ -46,7 +46,7 @@ DOCUMENT = 180
 LIMITS = BatchLimits()
 EPSILON = 0.01
 
-OnBatch = Callable[[AttentionPoolingModel, TokenBatch], object]
+OnBatch = Callable[[PaperModel, InterceptedBatch], object]
 ON_MODELS: dict[str, OnBatch] = {
     "reading": lambda model, batch: model.read(batch, [model.default_site]),
     "gradient importance": gradient_importance,
@@ -100,7 +100,7 @@ Run = tuple[Callable[[], object], Callable[[], object], int]
 def on_model(words: argparse.Namespace) -> Run:
     """A stage over joined texts in batches of an audit's size, after a bare pass over them."""
     model = load_model(words.model, torch.device("cpu"))
-    assert isinstance(model, AttentionPoolingModel)
+    assert isinstance(model, PaperModel)
     texts = [example.text for example in read_examples(DataSource(words.data))]
     count = words.documents
     if words.length != DOCUMENT or words.stage == "leave-one-out":  # quadratic in the length

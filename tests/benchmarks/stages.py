@@ -25,13 +25,12 @@ from attn_audit.engine.batch_limits import BatchLimits
 from attn_audit.importance.gradient import gradient_importance
 from attn_audit.importance.leave_one_out import leave_one_out_importance
 from attn_audit.importance.measures import Importances
-from attn_audit.models.attention_pooling.architecture import AttentionKind
-from attn_audit.models.attention_pooling.batch import TokenBatch
-from attn_audit.models.attention_pooling.bilstm import BiLSTMEncoder
-from attn_audit.models.attention_pooling.encoders import AverageEncoder, CNNEncoder
-from attn_audit.models.attention_pooling.erasing.shorter_texts import logits_of_shorter_texts
-from attn_audit.models.attention_pooling.model import AttentionPoolingModel
+from attn_audit.models.interception.batch import InterceptedBatch
+from attn_audit.models.interception.erasing import Removal, Sharing, erased_logits
 from attn_audit.models.loading import load_model
+from attn_audit.models.paper.architecture import AttentionKind
+from attn_audit.models.paper.classifier import PaperModel
+from attn_audit.models.paper.network import AverageEncoder, BiLSTMEncoder, CNNEncoder
 from tests.benchmarks.measuring import Stages, interleaved_medians, show
 
 BATCH_SIZE = 128
@@ -40,8 +39,8 @@ ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid,
 
 
 def batches_of(
-    model: AttentionPoolingModel, data: str, size: int = BATCH_SIZE, n_tokens: int = 10**9
-) -> list[TokenBatch]:
+    model: PaperModel, data: str, size: int = BATCH_SIZE, n_tokens: int = 10**9
+) -> list[InterceptedBatch]:
     """The whole split in length-sorted batches."""
     encoded = model.encode(list(read_examples(DataSource(data))))
     order = length_batches([item.n_units for item in encoded], size, n_tokens)
@@ -49,13 +48,13 @@ def batches_of(
 
 
 @torch.inference_mode()
-def bare_pass(model: AttentionPoolingModel, batches: list[TokenBatch]) -> None:
+def bare_pass(model: PaperModel, batches: list[InterceptedBatch]) -> None:
     """F: packed LSTM (or CNN, or average), attention, readout, sigmoid, all written out here."""
     for batch in batches:
         bare_logits(model, batch, embedded(model, batch)).sigmoid()
 
 
-def bare_gradient(model: AttentionPoolingModel, batches: list[TokenBatch]) -> None:
+def bare_gradient(model: PaperModel, batches: list[InterceptedBatch]) -> None:
     """B: the same with its gradient with respect to the embeddings, of one output."""
     for batch in batches:
         embeddings = embedded(model, batch).requires_grad_()
@@ -63,12 +62,12 @@ def bare_gradient(model: AttentionPoolingModel, batches: list[TokenBatch]) -> No
         torch.autograd.grad(logits[:, 0].sum(), embeddings)
 
 
-def embedded(model: AttentionPoolingModel, batch: TokenBatch) -> Tensor:
+def embedded(model: PaperModel, batch: InterceptedBatch) -> Tensor:
     table = model.network.text_encoder.embedding.weight
-    return torch.nn.functional.embedding(batch.token_ids, table)
+    return torch.nn.functional.embedding(batch.inputs.arguments[0], table)
 
 
-def bare_logits(model: AttentionPoolingModel, batch: TokenBatch, embeddings: Tensor) -> Tensor:
+def bare_logits(model: PaperModel, batch: InterceptedBatch, embeddings: Tensor) -> Tensor:
     network = model.network
     states = bare_states(model, batch, embeddings)[:, 1:-1]
     attention = network.attention.get_submodule
@@ -83,17 +82,17 @@ def bare_logits(model: AttentionPoolingModel, batch: TokenBatch, embeddings: Ten
     return logits
 
 
-def bare_states(model: AttentionPoolingModel, batch: TokenBatch, embeddings: Tensor) -> Tensor:
+def bare_states(model: PaperModel, batch: InterceptedBatch, embeddings: Tensor) -> Tensor:
     encoder = model.network.text_encoder.encoder
     activate = ACTIVATIONS[model.network.architecture.activation]
     match encoder:
         case BiLSTMEncoder():
             packed = pack_padded_sequence(
-                embeddings, batch.lengths, batch_first=True, enforce_sorted=False
+                embeddings, batch.inputs.arguments[1], batch_first=True, enforce_sorted=False
             )
             return pad_packed_sequence(encoder.lstm(packed)[0], batch_first=True)[0]
         case CNNEncoder():
-            visible = torch.arange(embeddings.shape[1]) < batch.lengths.unsqueeze(1)
+            visible = torch.arange(embeddings.shape[1]) < batch.inputs.arguments[1].unsqueeze(1)
             channels = (embeddings * visible.unsqueeze(-1)).transpose(1, 2)
             windows = [convolution(channels) for convolution in encoder.convolutions]
             return activate(torch.cat(windows, dim=1)).transpose(1, 2)
@@ -101,19 +100,19 @@ def bare_states(model: AttentionPoolingModel, batch: TokenBatch, embeddings: Ten
             return activate(encoder.projection(embeddings))
 
 
-def leave_one_out_plainly(model: AttentionPoolingModel, batches: list[TokenBatch]) -> None:
+def leave_one_out_plainly(model: PaperModel, batches: list[InterceptedBatch]) -> None:
     """Every text without each of its units, run by itself."""
     for batch in batches:
         but_one = ~torch.eye(batch.unit_mask.shape[1], dtype=torch.bool)
         keep = torch.cat([torch.ones_like(but_one[:1]), but_one]).expand(len(batch), -1, -1)
         with torch.no_grad():
-            logits_of_shorter_texts(model.network, batch, keep)
+            erased_logits(model.classifier, batch, keep, Removal.DELETE, Sharing.TEXTS)
 
 
 def measure(
-    model: AttentionPoolingModel,
-    bare: list[TokenBatch],
-    batches: list[TokenBatch],
+    model: PaperModel,
+    bare: list[InterceptedBatch],
+    batches: list[InterceptedBatch],
     with_gradient: bool,
     with_plain: bool,
 ) -> Stages:
@@ -175,7 +174,7 @@ def main() -> None:
 
     torch.set_num_threads(1)
     model = load_model(words.model, torch.device("cpu"))
-    assert isinstance(model, AttentionPoolingModel)
+    assert isinstance(model, PaperModel)
     bare = batches_of(model, words.data)
     limits = BatchLimits()
     batches = batches_of(model, words.data, limits.n_examples, limits.n_tokens)

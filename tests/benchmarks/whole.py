@@ -17,15 +17,15 @@ from pathlib import Path
 import torch
 
 from attn_audit.api import audit
-from attn_audit.models.attention_pooling.model import AttentionPoolingModel
 from attn_audit.models.loading import load_model
+from attn_audit.models.paper.classifier import PaperModel
 from tests.benchmarks.measuring import Stages, interleaved_medians, show
 from tests.benchmarks.stages import bare_pass, batches_of
 
 Spent = dict[str, list[float]]
 
 
-def audit_whole(model: AttentionPoolingModel, data: str, records: Path, spent: Spent) -> None:
+def audit_whole(model: PaperModel, data: str, records: Path, spent: Spent) -> None:
     """Audit, write records and report, and add what each stage took."""
     report = audit(model, data, records=records)
     records.with_suffix(".json").write_text(report.to_json())
@@ -45,7 +45,7 @@ def main() -> None:
 
     torch.set_num_threads(1)
     model = load_model(words.model, torch.device("cpu"))
-    assert isinstance(model, AttentionPoolingModel)
+    assert isinstance(model, PaperModel)
     batches = batches_of(model, words.data)
     spent: Spent = defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:

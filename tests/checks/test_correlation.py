@@ -12,7 +12,7 @@ from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.correlation import PAIRS, Correlation
 from attn_audit.checks.reading import read_batch
 from attn_audit.data.example import Example
-from attn_audit.models.attention_pooling.architecture import EncoderKind
+from attn_audit.models.paper.architecture import EncoderKind
 from attn_audit.models.task import TaskKind
 from tests.goldens import NAMES, Golden, load_golden
 from tests.tiny import tiny_examples, tiny_model

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from attn_audit.cli import app
-from attn_audit.models.attention_pooling.checkpoint import save_checkpoint
+from attn_audit.models.paper.checkpoint import save_checkpoint
 from tests.tiny import tiny_model
 
 

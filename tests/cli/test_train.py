@@ -10,11 +10,10 @@ import typer
 from typer.testing import CliRunner, Result
 
 from attn_audit.cli.train import train
-from attn_audit.models.attention_pooling.architecture import AttentionKind, EncoderKind
-from attn_audit.models.attention_pooling.checkpoint import read_checkpoint
-from attn_audit.models.attention_pooling.tokenizer import Tokenizer
-from attn_audit.models.attention_pooling.training import Precision, TrainingSettings
-from attn_audit.models.task import TaskKind
+from attn_audit.models.paper.architecture import AttentionKind, EncoderKind, Tokenizer
+from attn_audit.models.paper.checkpoint import read_checkpoint
+from attn_audit.models.paper.training import Precision, TrainingSettings
+from attn_audit.models.task import Task, TaskKind
 
 Run = Callable[..., Result]
 SMALL = ("--hidden-size", "8", "--embedding-size", "4", "--epochs", "2", "--device", "cpu")
@@ -52,10 +51,10 @@ def data(tmp_path: Path) -> Path:
 def test_a_model_is_written_and_told_about(run: Run, data: Path, tmp_path: Path) -> None:
     result = run(data, "--output", tmp_path / "model.pt", *SMALL)
     assert result.exit_code == 0, result.output
-    header, _ = read_checkpoint(tmp_path / "model.pt")
-    assert (header.task, header.labels) == (TaskKind.BINARY, ("bad", "good"))
-    assert header.training["data"] == "films"
-    assert header.training["threads"] == 1
+    found = read_checkpoint(tmp_path / "model.pt")
+    assert found.task == Task(TaskKind.BINARY, ("bad", "good"))
+    assert found.training["data"] == "films"
+    assert found.training["threads"] == 1
     assert result.stdout == ""
     lines = result.stderr.splitlines()
     assert lines[0] == "training on 40 examples, early stopping on 10"
@@ -72,7 +71,7 @@ def test_a_single_file_has_a_tenth_held_out(run: Run, data: Path, tmp_path: Path
     result = run(data / "train.jsonl", "--output", tmp_path / "m.pt", *SMALL, "--seed", "3")
     first = result.stderr.splitlines()[0]
     assert first.startswith("training on 36 examples, early stopping on 4, held out")
-    assert read_checkpoint(tmp_path / "m.pt")[0].training["dev_is_held_out"] is True
+    assert read_checkpoint(tmp_path / "m.pt").training["dev_is_held_out"] is True
 
 
 def test_pretrained_words_are_counted(run: Run, data: Path, tmp_path: Path) -> None:
@@ -87,10 +86,10 @@ def test_fields_can_have_other_names(run: Run, tmp_path: Path) -> None:
     words = ("--text-pair-field", "question", "--label-map", "good=1,bad=0", "--precision")
     result = run(file, "--output", tmp_path / "m.pt", *SMALL, *words, "float16")
     assert result.exit_code == 0, result.output
-    header, weights = read_checkpoint(tmp_path / "m.pt")
-    assert header.architecture.is_pair
-    assert header.labels == ("0", "1")
-    assert {tensor.dtype for tensor in weights.values()} == {torch.float16}
+    found = read_checkpoint(tmp_path / "m.pt")
+    assert found.architecture.is_pair
+    assert found.task.labels == ("0", "1")
+    assert {tensor.dtype for tensor in found.weights.values()} == {torch.float16}
 
 
 def test_the_output_is_checked_before_the_data_is_read(run: Run, tmp_path: Path) -> None:
@@ -157,8 +156,8 @@ def test_multi_hot_lists_make_as_many_labels_as_they_have_places(
     write_lists(tmp_path / "dev.jsonl", lists)
     result = run(tmp_path, "--output", tmp_path / "model.pt", *SMALL)
     assert result.exit_code == 0, result.output
-    header, _ = read_checkpoint(tmp_path / "model.pt")
-    assert (header.task, header.labels) == (TaskKind.MULTILABEL, labels)
+    found = read_checkpoint(tmp_path / "model.pt")
+    assert found.task == Task(TaskKind.MULTILABEL, labels)
 
 
 def test_one_hot_lists_are_classes_where_the_user_says_so(run: Run, tmp_path: Path) -> None:
@@ -166,8 +165,8 @@ def test_one_hot_lists_are_classes_where_the_user_says_so(run: Run, tmp_path: Pa
     write_lists(tmp_path / "dev.jsonl", [[1, 0], [0, 1]])
     result = run(tmp_path, "--task", "binary", "--output", tmp_path / "model.pt", *SMALL)
     assert result.exit_code == 0, result.output
-    header, _ = read_checkpoint(tmp_path / "model.pt")
-    assert (header.task, header.labels) == (TaskKind.BINARY, ("0", "1"))
+    found = read_checkpoint(tmp_path / "model.pt")
+    assert found.task == Task(TaskKind.BINARY, ("0", "1"))
 
 
 def test_the_dev_split_has_lists_for_the_same_labels(run: Run, tmp_path: Path) -> None:

@@ -24,12 +24,10 @@ def test_is_the_change_of_probability_when_an_embedding_shrinks(
 
     def outputs(scale: float, unit: int) -> torch.Tensor:
         scaled = embeddings.clone()
-        scaled[:, unit] *= scale
-        own = model.network.embed(batch.token_ids)
-        positions = torch.cat([own[:, :1], scaled, own[:, -1:]], dim=1)
-        states = model.network.unit_states(positions, batch.lengths)
-        values = model.network.readout.unit_values(states)
-        return model.network.replay(held.unsqueeze(1), values, None).squeeze(1)
+        scaled[:, unit + 1] *= scale  # behind the start marker
+        encoder, readout = model.network.text_encoder.encoder, model.network.readout
+        values = readout.unit_values(encoder(scaled, batch.inputs.arguments[1])[:, 1:-1])
+        return readout.logits(held.unsqueeze(1) @ values, None).squeeze(1)
 
     for unit in range(5):
         more, less = outputs(1 + step, unit), outputs(1 - step, unit)

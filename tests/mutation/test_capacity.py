@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import attn_audit
-from attn_audit.models.attention_pooling.model import AttentionPoolingModel
 from attn_audit.models.base import AuditedModel
+from attn_audit.models.paper.classifier import PaperModel
 from attn_audit.models.task import TaskKind
 from tests.mutation.classified import CAPACITY
 from tests.rows import RowsModel, texts
@@ -24,7 +24,7 @@ def models() -> list[tuple[AuditedModel, list[attn_audit.Example]]]:
     found: list[tuple[AuditedModel, list[attn_audit.Example]]] = []
     for kind in (TaskKind.BINARY, TaskKind.MULTICLASS):
         model = tiny_model(kind=kind, n_labels=2 if kind is TaskKind.BINARY else 3)
-        assert isinstance(model, AttentionPoolingModel)
+        assert isinstance(model, PaperModel)
         model.network.double()
         found.append((model, tiny_examples(24, lengths=(1, 20))))
     return [*found, (RowsModel(), texts(*range(3, 12)))]

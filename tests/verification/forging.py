@@ -7,8 +7,8 @@ from typing import Any
 
 import attn_audit
 from attn_audit.files import sha256_of
-from attn_audit.models.attention_pooling.checkpoint import save_checkpoint
-from attn_audit.models.attention_pooling.model import AttentionPoolingModel
+from attn_audit.models.paper.checkpoint import save_checkpoint
+from attn_audit.models.paper.classifier import PaperModel
 from attn_audit.results.report import Report
 from attn_audit.verification.stored import StoredAudit
 from attn_audit.verification.summing import summed_up
@@ -17,7 +17,7 @@ from tests.tiny import tiny_examples
 Rows = list[dict[str, Any]]
 
 
-def save_model(model: AttentionPoolingModel, path: Path) -> Path:
+def save_model(model: PaperModel, path: Path) -> Path:
     """A tiny model as a file."""
     parts = (model.network.architecture, model.tokenizer, model.vocabulary, model.task)
     save_checkpoint(path, *parts, model.network.state_dict(), {})

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from attn_audit.models.attention_pooling.architecture import EncoderKind
+from attn_audit.models.paper.architecture import EncoderKind
 from attn_audit.models.task import TaskKind
 from attn_audit.results.report import Report
 from tests.tiny import tiny_model

@@ -158,8 +158,9 @@ class CustomInterceptedModel(InterceptedModel):
         self, batch: Batch, keep: Bool[Tensor, "batch variant unit"]
     ) -> Float[Tensor, "batch variant label"]:
         """Logits of shorter texts."""
+        assert isinstance(batch, InterceptedBatch)
         with self._guard(batch.encoded):
-            return super().erase(batch, keep)
+            return super().erase(batch, keep) if self._is_tried else self._erased(batch, keep)
 
     def _guard(self, encoded: Sequence[Encoded]) -> AbstractContextManager[None]:
         return failures_named(lambda: self._failing([item.example for item in encoded]))

@@ -102,6 +102,8 @@ class Classifier(ABC):
     """What its units are: `token` or `word`."""
     can_mask: bool
     """Whether a position can be hidden by an attention mask."""
+    can_read_nothing: bool = False
+    """Whether a text without any unit is one that it reads."""
     ids: str | int | None = None
     """The input that holds the tokens' ids: its name, or its place among the arguments. None: the
     first whose ids the embedding table is asked for."""
@@ -132,7 +134,7 @@ class Classifier(ABC):
 
         Args:
             encoded: One for each row of `keep`; an example may come several times.
-            keep: The units that stay. At least one in each row.
+            keep: The units that stay. At least one in each row, unless `can_read_nothing`.
         """
 
     @abstractmethod

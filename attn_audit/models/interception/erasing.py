@@ -73,8 +73,8 @@ def erased_logits(
     kept = keep & batch.unit_mask.unsqueeze(1)
     n_kept, n_units = kept.sum(-1), batch.unit_mask.sum(-1, keepdim=True)
     whole = n_kept == n_units
-    nothing = (n_kept == 0) & ~whole
-    is_changed = ~whole & ~nothing
+    is_read = (n_kept > 0) | classifier.can_read_nothing
+    is_changed = ~whole & is_read
     own = _run(classifier, batch, _own(batch), classifier.can_mask, sharing)
     out = own.unsqueeze(1).repeat(1, keep.shape[1], 1)
     is_deleted = is_changed & _is_deleted(batch, kept, removal)

@@ -41,22 +41,32 @@ def is_linear(replay: Replay, unit_mask: UnitMask) -> bool:
     return effect > 0 and error <= MAX_ERROR * effect
 
 
-@torch.no_grad()
 def read_out_units(
-    replay: Replay, unit_mask: UnitMask, mass: Float[Tensor, " batch"]
+    replay: Replay,
+    attention: Float[Tensor, "batch unit"],
+    mass: Float[Tensor, " batch"],
 ) -> LinearReadout:
-    """The unit logits of a linear readout: what one-unit distributions give.
+    """The unit logits of a linear readout: its logits, moved to one unit along their gradient.
+
+    One backward pass for each label, in place of a replay for each unit.
 
     Args:
         replay: Of an attention with one row.
-        unit_mask: The units.
+        attention: The model's own over the units; any other would do.
         mass: Share of the row's attention on them.
     """
-    n_batch, n_units = unit_mask.shape
-    ones = torch.eye(n_units, device=unit_mask.device).expand(n_batch, -1, -1)
-    logits = replay(ones.unsqueeze(2))
+    with torch.enable_grad():
+        own = attention.detach().clone().requires_grad_()
+        logits = replay(own[:, None, None])[:, 0]
+        slopes = [
+            torch.autograd.grad(of_label.sum(), own, retain_graph=True)[0]
+            for of_label in logits.unbind(dim=1)
+        ]
+    slope = torch.stack(slopes, dim=-1)
+    at_own = torch.einsum("bu,bul->bl", attention, slope)
     # logits = offset + mass * v for each unit; as weights sum to 1, all of it may count as v.
-    finite = torch.where(logits.isfinite(), logits, 0)
-    offset = torch.where(logits[:, 0].isfinite(), torch.zeros_like(logits[:, 0]), -torch.inf)
+    is_finite = logits.detach().isfinite()
+    offset = torch.where(is_finite, 0, -torch.inf).to(logits)
+    units = torch.where(is_finite, logits.detach() - at_own, 0).unsqueeze(1) + slope
     tiny = torch.finfo(mass.dtype).tiny
-    return LinearReadout(offset, finite / mass.clamp_min(tiny)[:, None, None].to(finite))
+    return LinearReadout(offset, units / mass.clamp_min(tiny)[:, None, None].to(units))

@@ -7,6 +7,7 @@ from enum import Enum
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 from attn_audit.errors import UnsupportedModelError
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
@@ -50,8 +51,7 @@ class EmbeddingLookUp:
 
     def embed(self, inputs: ModelInputs) -> Float[Tensor, "batch position embedding"]:
         """What the table has for every position."""
-        embeddings: Tensor = self.table.detach()[self.ids(inputs)]
-        return embeddings
+        return F.embedding(self.ids(inputs), self.table.detach())
 
     def logits(
         self,

@@ -27,6 +27,7 @@ from attn_audit.models.interception.classifier import (
 )
 from attn_audit.models.interception.erasing import Removal, Sharing, erased_logits
 from attn_audit.models.interception.geometry import Geometry
+from attn_audit.models.interception.independence import are_independent, pooled_again
 from attn_audit.models.interception.leaking import MaskTrial, try_masks
 from attn_audit.models.interception.linear import is_linear, read_out_units
 from attn_audit.models.interception.lookup import EmbeddingLookUp, find_look_up
@@ -254,7 +255,7 @@ class InterceptedModel(AuditedModel):
         def find_linear_readout() -> LinearReadout | None:
             if not self._is_linear(site):
                 return None
-            return read_out_units(replay, batch.unit_mask, rows.mass[:, 0])
+            return read_out_units(replay, rows.attention[:, 0], rows.mass[:, 0])
 
         return Reading(
             logits=mask_candidates(found.logits, batch.allowed),
@@ -294,8 +295,30 @@ class InterceptedModel(AuditedModel):
     def erase(
         self, batch: Batch, keep: Bool[Tensor, "batch variant unit"]
     ) -> Float[Tensor, "batch variant label"]:
-        """Mask or delete units, as `removal` says; nothing is intercepted."""
+        """Mask or delete units, as `removal` says; nothing is intercepted.
+
+        Where units are encoded independently, one pass over the whole texts gives all the others.
+        """
         assert isinstance(batch, InterceptedBatch)
+        if not self._units_are_independent:
+            return self._erased(batch, keep)
+        (reading,) = self.read(batch, [self.default_site])
+        logits, is_given = pooled_again(reading, keep & batch.unit_mask.unsqueeze(1))
+        if bool(is_given.all()):
+            return logits
+        run = self._erased(batch, keep | is_given.unsqueeze(-1))
+        return torch.where(is_given.unsqueeze(-1), logits, run)
+
+    def _erased(self, batch: InterceptedBatch, keep: Tensor) -> Tensor:
         return mask_candidates(
             erased_logits(self.classifier, batch, keep, self.removal, self.sharing), batch.allowed
+        )
+
+    @cached_property
+    def _units_are_independent(self) -> bool:
+        """Whether a unit's score and logits are what they are without the others, by a trial."""
+        if self.removal is Removal.MASK or not self._is_linear(self.default_site):
+            return False
+        return are_independent(
+            self.classifier, self._trial, lambda batch: self.read(batch, [self.default_site])[0]
         )

@@ -1,6 +1,7 @@
 """From the weights at one attention to a reading of its audited units, and back for a replay."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Float
@@ -82,10 +83,20 @@ class Rows:
         Args:
             attention: Over the units; each row sums to 1.
         """
-        shares = self._shares_within_units()
-        moved = self.keys.of_keys(attention) * (shares * self.mass.unsqueeze(-1)).unsqueeze(1)
+        if self._are_shares:
+            return attention
         own = (self.weights * ~self.keys.is_audited.unsqueeze(1)).unsqueeze(1)
-        return moved + own
+        return self.keys.of_keys(attention) * self._of_units.unsqueeze(1) + own
+
+    @cached_property
+    def _are_shares(self) -> bool:
+        """Whether units are keys, and nothing else has weight: then nothing is to be shared out."""
+        return self.keys.are_units and not bool(self.rest.any())
+
+    @cached_property
+    def _of_units(self) -> KeyWeights:
+        """What each key gets of its unit's attention: of the row's mass, the share in its unit."""
+        return self._shares_within_units() * self.mass.unsqueeze(-1)
 
     def _shares_within_units(self) -> KeyWeights:
         """Of its unit's weight the share of each key; equal shares where the unit has none."""

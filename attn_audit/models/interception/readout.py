@@ -123,8 +123,9 @@ def differentiable_recurrence(classifier: Classifier) -> Iterator[None]:
     Args:
         classifier: The model.
     """
-    is_recurrent = any(isinstance(m, nn.RNNBase) for m in classifier.module.modules())
-    if not is_recurrent or classifier.device.type != "cuda":
+    if classifier.device.type != "cuda" or not any(
+        isinstance(module, nn.RNNBase) for module in classifier.module.modules()
+    ):
         yield
         return
     with torch.backends.cudnn.flags(enabled=False):

@@ -1,7 +1,9 @@
 """Between keys, which a model attends to, and units, which people are shown."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -31,9 +33,18 @@ class UnitKeys:
         units = order.of_keys(inputs.units, inputs.real, n_keys)
         return UnitKeys(units.clamp_min(0), units != NOT_AUDITED, n_units)
 
+    @cached_property
+    def are_units(self) -> bool:
+        """Whether each key is a unit, in the units' order, wherever it is audited."""
+        keys = torch.arange(self.unit.shape[1], device=self.unit.device)
+        in_place = (self.unit == keys) | ~self.is_audited
+        return self.n_units == self.unit.shape[1] and bool(in_place.all())
+
     def total(self, weights: Float[Tensor, "batch row key"]) -> Float[Tensor, "batch row unit"]:
         """The weight of each unit: the sum over its keys."""
         audited = weights * self.is_audited.unsqueeze(1)
+        if self.are_units:
+            return audited
         out = weights.new_zeros(*weights.shape[:2], self.n_units)
         return out.scatter_add(2, self.unit.unsqueeze(1).expand_as(weights), audited)
 

@@ -8,32 +8,12 @@ from torch import Tensor, nn
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.reading import read_batch
 from attn_audit.data.example import Example
-from attn_audit.models.attention_pooling.model import AttentionPoolingModel
-from attn_audit.models.attention_pooling.network import AttentionPoolingNetwork
-from attn_audit.models.attention_pooling.tokenizer import Vocabulary
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.custom.encoding import Splitter
 from attn_audit.models.custom.loading import build_custom_model
+from attn_audit.models.paper.architecture import Vocabulary
+from attn_audit.models.paper.classifier import PaperModel
 from tests.goldens import Golden
-
-
-class PlainNetwork(nn.Module):
-    """Ids and lengths in, logits out."""
-
-    def __init__(self, network: AttentionPoolingNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(
-        self,
-        ids: Tensor,
-        lengths: Tensor,
-        pair_ids: Tensor | None = None,
-        pair_lengths: Tensor | None = None,
-    ) -> Tensor:
-        question = self.network.question(pair_ids, pair_lengths)
-        logits: Tensor = self.network(self.network.embed(ids), lengths, question)
-        return logits
 
 
 class Encoding:
@@ -52,10 +32,10 @@ class Encoding:
         return nn.utils.rnn.pad_sequence(rows, batch_first=True), torch.tensor(list(map(len, rows)))
 
 
-def as_custom_model(native: AttentionPoolingModel) -> CustomModel:
+def as_custom_model(native: PaperModel) -> CustomModel:
     """What a user would say of the same model."""
     return CustomModel(
-        PlainNetwork(native.network),
+        native.network,
         Encoding(native.vocabulary),
         native.task.labels,
         native.task.kind,
@@ -66,7 +46,7 @@ def as_custom_model(native: AttentionPoolingModel) -> CustomModel:
 def through_an_adapter(golden: Golden) -> AuditedBatch:
     """The golden's texts as the same model behind an adapter reads them."""
     native = golden.audited.model
-    assert isinstance(native, AttentionPoolingModel)
+    assert isinstance(native, PaperModel)
     examples: list[Example] = [item.example for item in golden.audited.batch.encoded]
     custom = as_custom_model(native)
     model = build_custom_model(custom, examples[:8], native.device, Splitter(custom))

@@ -54,9 +54,8 @@ class WayChoice:
         if self.one_by_one or one_by_one:
             return in_portions(prepared, MAX_POSITIONS)
         n_rows, n_positions = reached.inputs.units.shape
-        return in_portions(
-            prepared, n_rows if self.name in ("row", "cache") else n_rows * n_positions
-        )
+        of_variant = {"row": n_rows, "cache": n_rows, "product": 1}
+        return in_portions(prepared, of_variant.get(self.name, n_rows * n_positions))
 
 
 def _or_full(way: Way, reached: Reached) -> Way:

@@ -1,0 +1,339 @@
+"""The paper's models behind the contract, as any module is: by interception."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from attn_audit.data.example import Example
+from attn_audit.errors import (
+    ConfigurationError,
+    IncompatibleDataError,
+    UnreadableCheckpointError,
+)
+from attn_audit.models.base import Batch, Encoded
+from attn_audit.models.fingerprint import fingerprint
+from attn_audit.models.fitting import allowed_labels, match_labels, place
+from attn_audit.models.interception.batch import InterceptedBatch
+from attn_audit.models.interception.classifier import (
+    NOT_AUDITED,
+    Classifier,
+    ModelInputs,
+    SequenceEncoded,
+)
+from attn_audit.models.interception.layout import UnknownLayoutError
+from attn_audit.models.interception.model import InterceptedModel
+from attn_audit.models.interception.point import Reached
+from attn_audit.models.interception.replay.imposing import VariantLogits, Way, Weights
+from attn_audit.models.paper.architecture import (
+    END,
+    MARKERS,
+    PADDING,
+    START,
+    Architecture,
+    EncoderKind,
+    Tokenizer,
+    Vocabulary,
+)
+from attn_audit.models.paper.checkpoint import Checkpoint, read_checkpoint
+from attn_audit.models.paper.leaving_out import logits_without_each_unit
+from attn_audit.models.paper.network import AttentionPoolingNetwork, Lengths, TokenIds, pool
+from attn_audit.models.paper.original import read_original
+from attn_audit.models.paper.weights import built
+from attn_audit.models.task import Task, mask_candidates
+from attn_audit.results.description import LayerDescription, ModelDescription
+from attn_audit.shapes import Logits, UnitMask
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEncoded(SequenceEncoded):
+    """An example as token ids, markers included."""
+
+    token_ids: tuple[int, ...]
+    pair_token_ids: tuple[int, ...] | None
+
+
+class PaperClassifier(Classifier):
+    """A trained network of the paper with its tokenizer, vocabulary and labels."""
+
+    can_mask = False
+    can_read_nothing = True
+    ids = 0
+
+    def __init__(
+        self,
+        network: AttentionPoolingNetwork,
+        task: Task,
+        tokenizer: Tokenizer,
+        vocabulary: Vocabulary,
+        description: ModelDescription,
+    ) -> None:
+        self.module = self.network = network
+        self.task = task
+        self.tokenizer = tokenizer
+        self.vocabulary = vocabulary
+        self.takes_pairs = network.architecture.is_pair
+        self.device = next(network.parameters()).device
+        self._description = description
+
+    def describe(self) -> ModelDescription:
+        """Architecture, size, task and sites: all is known of these models."""
+        return self._description
+
+    def encode(self, examples: Sequence[Example]) -> list[Encoded]:
+        """Split into units and look up token ids; out-of-vocabulary units stay, as unknown."""
+        return [self._encode(example) for example in match_labels(self.task, examples)]
+
+    def _encode(self, example: Example) -> Encoded:
+        units = self.tokenizer.units(example.text)
+        if not units:
+            raise IncompatibleDataError(
+                place(example), f"the text has no token: {example.text[:40]!r}"
+            )
+        return TokenEncoded(
+            example=example,
+            units=units,
+            truncated=False,
+            candidates=allowed_labels(self.task, example),
+            unit_of_position=(NOT_AUDITED, *range(len(units)), NOT_AUDITED),
+            token_ids=self.vocabulary.ids(self.tokenizer.token(unit) for unit in units),
+            pair_token_ids=self._pair_ids(example),
+        )
+
+    def _pair_ids(self, example: Example) -> tuple[int, ...] | None:
+        if not self.takes_pairs:
+            return None
+        if example.text_pair is None:
+            raise IncompatibleDataError(
+                place(example),
+                "the model takes pairs of texts, and this example has no second text",
+                hint="Name the field that holds it with --text-pair-field.",
+            )
+        units = self.tokenizer.units(example.text_pair)
+        return self.vocabulary.ids(self.tokenizer.token(unit) for unit in units)
+
+    def collate(self, encoded: Sequence[Encoded]) -> ModelInputs:
+        """Padded token ids and lengths; of both texts where there are two."""
+        rows = [item for item in encoded if isinstance(item, TokenEncoded)]
+        ids, lengths = pad([row.token_ids for row in rows], self.device)
+        units = torch.arange(ids.shape[1], device=self.device) - 1
+        is_unit = (units >= 0) & (units < lengths.unsqueeze(1) - 2)
+        second: tuple[Tensor, ...] = ()
+        if self.takes_pairs:
+            second = pad([row.pair_token_ids or (START, END) for row in rows], self.device)
+        return ModelInputs(
+            arguments=(ids, lengths, *second),
+            keywords={},
+            units=torch.where(is_unit, units, NOT_AUDITED),
+            real=units + 1 < lengths.unsqueeze(1),
+        )
+
+    def mask(self, inputs: ModelInputs, hidden: Bool[Tensor, "batch position"]) -> ModelInputs:
+        """Never called: these models take no mask."""
+        raise NotImplementedError
+
+    def delete(self, encoded: Sequence[Encoded], keep: Bool[Tensor, "batch unit"]) -> ModelInputs:
+        """Shorter texts between the same markers."""
+        texts = {id(item): item for item in encoded}
+        whole = self.collate(list(texts.values()))
+        row_of = {key: row for row, key in enumerate(texts)}
+        rows = torch.tensor([row_of[id(item)] for item in encoded], device=self.device)
+        return without_units(whole.take(rows), keep.to(self.device))
+
+    def logits(self, inputs: ModelInputs) -> Logits:
+        """What the network makes of a batch."""
+        logits: Tensor = self.network(*inputs.arguments)
+        return logits
+
+    def embedding_table(self) -> Tensor:
+        """The table of the audited texts; the second ones have another."""
+        return self.network.text_encoder.embedding.weight
+
+
+def pad(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[TokenIds, Lengths]:
+    """Token ids behind each other's ends, and the length of each row."""
+    lengths = [len(row) for row in rows]
+    n_positions = max(lengths)
+    padded = [[*row, *[PADDING] * (n_positions - len(row))] for row in rows]
+    return torch.tensor(padded, device=device), torch.tensor(lengths, device=device)
+
+
+def without_units(inputs: ModelInputs, keep: Bool[Tensor, "batch unit"]) -> ModelInputs:
+    """The positions that are left, moved together; units keep their numbers."""
+    gone = inputs.real & (inputs.units != NOT_AUDITED)
+    gone = gone & ~keep.gather(1, inputs.units.clamp_min(0))
+    stays = inputs.real & ~gone
+    lengths = stays.sum(dim=1)
+    order = (~stays).int().argsort(dim=1, stable=True)[:, : int(lengths.max())]
+    real = torch.arange(order.shape[1], device=order.device) < lengths.unsqueeze(1)
+    ids, _, *second = inputs.arguments
+    return ModelInputs(
+        arguments=(ids.gather(1, order).masked_fill(~real, PADDING), lengths, *second),
+        keywords={},
+        units=inputs.units.gather(1, order).masked_fill(~real, NOT_AUDITED),
+        real=real,
+    )
+
+
+class PaperModel(InterceptedModel):
+    """A network of the paper, read, replaced and differentiated by interception.
+
+    What is known of it need not be found: it is described as its checkpoint says, and replayed from
+    its readout on, where the trial confirms that.
+    """
+
+    def __init__(self, classifier: PaperClassifier) -> None:
+        super().__init__(classifier, trial_texts(classifier), ways=(("product", product),))
+        self.network = classifier.network
+        self.tokenizer = classifier.tokenizer
+        self.vocabulary = classifier.vocabulary
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """That of its weights."""
+        return next(self.module.parameters()).dtype
+
+    def describe(self) -> ModelDescription:
+        """Architecture, size, task and sites."""
+        return self.classifier.describe()
+
+    def erase(
+        self, batch: Batch, keep: Bool[Tensor, "batch variant unit"]
+    ) -> Float[Tensor, "batch variant label"]:
+        """Delete units; every single one in turn at once, wherever that is faster."""
+        assert isinstance(batch, InterceptedBatch)
+        network = self.network
+        is_average = network.architecture.encoder is EncoderKind.AVERAGE
+        has_closed_form = is_average and not network.architecture.is_pair
+        if has_closed_form or not is_each_in_turn(batch.unit_mask, keep):
+            return super().erase(batch, keep)
+        ids, lengths, *second = batch.inputs.arguments
+        question = network.question(*second) if second else None
+        logits = logits_without_each_unit(network, ids, lengths, question)
+        return mask_candidates(logits, batch.allowed)
+
+
+def is_each_in_turn(unit_mask: UnitMask, keep: Bool[Tensor, "batch variant unit"]) -> bool:
+    """Whether the variants are the whole text, and then without its first, second, ... unit."""
+    n_units = unit_mask.shape[1]
+    if keep.shape[1] != n_units + 1:
+        return False
+    each = torch.ones_like(keep[0])
+    each[1:].fill_diagonal_(False)
+    return not bool((keep != each).logical_and_(unit_mask.unsqueeze(1)).any())
+
+
+def product(reached: Reached) -> Way:
+    """Replay from the readout on: a product with the units' values, and what follows it.
+
+    Raises:
+        UnknownLayoutError: The pass left no states.
+    """
+    network = reached.classifier.module
+    assert isinstance(network, AttentionPoolingNetwork)
+    try:
+        states = reached.outputs[id(network.text_encoder), 0]
+        question = None
+        if network.pair_encoder is not None:
+            of_pair = reached.outputs[id(network.pair_encoder), 0]
+            question = network.pair_encoder.encoder.summary(of_pair, reached.inputs.arguments[3])
+    except KeyError:
+        raise UnknownLayoutError from None
+    values = network.readout.unit_values(states[:, 1:-1])
+
+    def replay(weights: Weights) -> VariantLogits:
+        pooled = pool(weights[:, :, 0, 0].to(values.dtype), values)
+        return network.readout.logits(pooled, question)
+
+    return replay
+
+
+def trial_texts(classifier: PaperClassifier) -> list[Example]:
+    """A few texts of the model's own words: of unknown ones, all states would be the same."""
+    draw = random.Random(0)
+    words = classifier.vocabulary.tokens[len(MARKERS) :] or MARKERS
+    return [
+        Example(
+            id=f"trial-{n}",
+            text=" ".join(draw.choices(words, k=n)),
+            text_pair=" ".join(draw.choices(words, k=4)) if classifier.takes_pairs else None,
+        )
+        for n in (9, 3, 6)
+    ]
+
+
+def load_paper_model(
+    path: Path, device: torch.device, vocabulary: Path | None = None
+) -> PaperModel:
+    """Load a checkpoint of the paper's families.
+
+    Args:
+        path: A `model.pt` of ours, or a folder of the original code.
+        device: Where the weights go.
+        vocabulary: For an original folder without `vocab.json`: JSON object from word to id.
+
+    Raises:
+        CheckpointError: Unreadable, unsafe or of a kind that is not supported.
+        InvalidWeightsError: The weights hold NaN or infinity.
+    """
+    try:
+        checkpoint = _read(path, vocabulary)
+        network = built(checkpoint.architecture, checkpoint.weights, path).to(device)
+        sha256 = fingerprint(path, vocabulary)
+    except PermissionError as error:
+        raise UnreadableCheckpointError(path, error.strerror or "not permitted") from None
+    description = described(
+        checkpoint.architecture,
+        checkpoint.task,
+        checkpoint.tokenizer,
+        source=str(path),
+        checkpoint_format=checkpoint.format,
+        sha256=sha256,
+        n_parameters=sum(parameter.numel() for parameter in network.parameters()),
+    )
+    words = checkpoint.tokenizer, checkpoint.vocabulary
+    return PaperModel(PaperClassifier(network, checkpoint.task, *words, description))
+
+
+def _read(path: Path, vocabulary: Path | None) -> Checkpoint:
+    if path.is_dir():
+        return read_original(path, vocabulary)
+    if vocabulary is not None:
+        raise ConfigurationError(
+            f"--vocabulary is for folders of the original code; {path} has its own"
+        )
+    return read_checkpoint(path)
+
+
+def described(
+    architecture: Architecture,
+    task: Task,
+    tokenizer: Tokenizer,
+    *,
+    source: str,
+    checkpoint_format: str,
+    sha256: str | None,
+    n_parameters: int,
+) -> ModelDescription:
+    """One of the paper's models in words and numbers."""
+    given = " given the second text" if architecture.is_pair else ""
+    return ModelDescription(
+        source=source,
+        sha256=sha256,
+        format=checkpoint_format,
+        architecture=architecture.sentence,
+        task=task.kind.value,
+        labels=task.labels,
+        sites=(f"attention over the text's tokens{given}, read out once",),
+        layers=(LayerDescription(name="attention", n_heads=1),),
+        default_layer=0,
+        n_parameters=n_parameters,
+        dtype="float32",
+        linear_readout=not architecture.is_pair,
+        takes_pairs=architecture.is_pair,
+        details={"tokenizer": tokenizer.value, **architecture.details},
+    )

@@ -1,0 +1,200 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from attn_audit.data.example import Example
+from attn_audit.errors import ConfigurationError, DataError
+from attn_audit.models.paper.architecture import AttentionKind, EncoderKind
+from attn_audit.models.paper.training import (
+    EpochResult,
+    TrainedModel,
+    TrainingSettings,
+    loop,
+    train,
+)
+from attn_audit.models.paper.training.corpus import Corpus
+from attn_audit.models.paper.training.loss import Loss
+from attn_audit.models.task import Task, TaskKind
+
+Make = Callable[..., list[Example]]
+Train = Callable[..., TrainedModel]
+
+
+def weights_of(model: TrainedModel) -> dict[str, torch.Tensor]:
+    return model.network.state_dict()
+
+
+@pytest.mark.parametrize("is_pair", [False, True], ids=["single", "pair"])
+@pytest.mark.parametrize("attention", AttentionKind)
+@pytest.mark.parametrize("encoder", EncoderKind)
+def test_every_family_learns_a_separable_task(
+    make_examples: Make,
+    train_on: Train,
+    encoder: EncoderKind,
+    attention: AttentionKind,
+    is_pair: bool,
+) -> None:
+    examples = make_examples(200, is_pair=is_pair)
+    dev = make_examples(50, seed=1, is_pair=is_pair)
+    model = train_on(examples, dev, encoder=encoder, attention=attention)
+    assert model.task == Task(TaskKind.BINARY, ("negative", "positive"))
+    assert model.network.architecture.is_pair == is_pair
+    assert model.best.dev_score == 1.0
+
+
+def test_three_labels_are_learnt_by_accuracy(make_examples: Make, train_on: Train) -> None:
+    model = train_on(make_examples(200, n_labels=3), make_examples(50, seed=1, n_labels=3))
+    assert model.task == Task(TaskKind.MULTICLASS, ("negative", "neutral", "positive"))
+    assert (model.best.score_name, model.best.dev_score) == ("accuracy", 1.0)
+
+
+def test_several_labels_at_once_are_learnt(train_on: Train) -> None:
+    texts = {"red ball": ("ball", "red"), "red": ("red",), "a ball": ("ball",), "a the": ()}
+    examples = [Example(str(i), t, None, texts[t]) for i, t in enumerate([*texts] * 20)]
+    model = train_on(examples, examples)
+    assert model.task == Task(TaskKind.MULTILABEL, ("ball", "red"))
+    assert (model.best.score_name, model.best.dev_score) == ("macro ROC AUC", 1.0)
+
+
+def test_what_is_no_candidate_is_never_predicted(train_on: Train) -> None:
+    """The texts are all the same: `a` wins wherever it is a candidate, and only there."""
+    offers = [("a", "b"), ("b", "c"), ("a", "c")]
+    examples = [
+        Example(str(i), "which one", None, (offer[0],), offer)
+        for i, offer in enumerate(offers * 20)
+    ]
+    model = train_on(examples, examples)
+    assert model.task.kind is TaskKind.CANDIDATES
+    assert model.best.dev_score == 1.0
+
+
+def test_the_second_text_can_decide(train_on: Train) -> None:
+    examples = [
+        Example(str(i), "any text", word, (label,))
+        for i, (word, label) in enumerate([("good", "1"), ("bad", "0")] * 40)
+    ]
+    assert train_on(examples, examples).best.dev_score == 1.0
+
+
+def test_the_same_seed_gives_the_same_weights(make_examples: Make, train_on: Train) -> None:
+    examples, dev = make_examples(60), make_examples(20, seed=1)
+    one, other = (train_on(examples, dev, epochs=2, patience=2) for _ in range(2))
+    assert all(torch.equal(weights_of(one)[n], t) for n, t in weights_of(other).items())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("encoder", EncoderKind)
+def test_the_same_seed_gives_the_same_weights_on_a_gpu(
+    make_examples: Make, encoder: EncoderKind
+) -> None:
+    settings = TrainingSettings(encoder=encoder, epochs=2)
+    examples, dev = make_examples(200), make_examples(50, seed=1)
+    one, other = (train(settings, examples, dev, torch.device("cuda")) for _ in range(2))
+    assert all(torch.equal(weights_of(one)[n], t) for n, t in weights_of(other).items())
+
+
+def test_another_seed_gives_other_weights(make_examples: Make, train_on: Train) -> None:
+    examples, dev = make_examples(60), make_examples(20, seed=1)
+    one, other = (train_on(examples, dev, epochs=1, seed=seed) for seed in (0, 1))
+    assert not all(torch.equal(weights_of(one)[n], t) for n, t in weights_of(other).items())
+
+
+def test_leaves_the_global_generator_alone(make_examples: Make, train_on: Train) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    train_on(make_examples(40), make_examples(20, seed=1), epochs=1)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_the_best_epoch_is_kept_and_patience_ends_it(
+    make_examples: Make, train_on: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = iter([0.4, 0.5, 0.8, 0.7, 0.8, 0.6, 0.9])  # the first: before training
+    seen: list[dict[str, torch.Tensor]] = []
+
+    def evaluate(
+        network: torch.nn.Module, dev: Corpus, task: Task, loss: Loss
+    ) -> tuple[float, float]:
+        seen.append({n: t.clone() for n, t in network.state_dict().items()})
+        return 1.0, next(scores)
+
+    monkeypatch.setattr(loop, "dev_loss_and_score", evaluate)
+    model = train_on(make_examples(60), make_examples(20, seed=1), patience=3)
+    assert [epoch.dev_score for epoch in model.epochs] == [0.5, 0.8, 0.7, 0.8, 0.6]
+    assert [epoch.is_best for epoch in model.epochs] == [True, True, False, False, False]
+    assert model.best.epoch == 2
+    assert all(torch.equal(seen[2][n], t) for n, t in weights_of(model).items())
+
+
+def test_tells_of_epochs_and_batches(make_examples: Make) -> None:
+    epochs: list[EpochResult] = []
+    shares: list[float] = []
+    settings = TrainingSettings(hidden_size=8, embedding_size=8, epochs=1)
+    model = train(
+        settings,
+        make_examples(80),
+        make_examples(20, seed=1),
+        torch.device("cpu"),
+        epochs.append,
+        shares.append,
+    )
+    assert tuple(epochs) == model.epochs
+    assert shares == [1 / 3, 2 / 3, 1.0]
+
+
+def test_the_loss_falls(make_examples: Make, train_on: Train) -> None:
+    dev = make_examples(50, seed=1)
+    epochs = train_on(make_examples(200), dev, learning_rate=1e-3, epochs=5, patience=5).epochs
+    assert epochs[-1].loss < epochs[0].loss
+
+
+def test_a_training_that_diverges_is_ended(make_examples: Make, train_on: Train) -> None:
+    with pytest.raises(ConfigurationError, match="diverged: loss or weights after epoch 1"):
+        train_on(make_examples(60), make_examples(20, seed=1), learning_rate=1e38)
+
+
+def test_dev_examples_of_one_class_are_refused(make_examples: Make, train_on: Train) -> None:
+    dev = [example for example in make_examples(50, seed=1) if example.labels == ("positive",)]
+    with pytest.raises(DataError, match="of one class: their ROC AUC is undefined"):
+        train_on(make_examples(60), dev)
+
+
+def test_a_trained_model_is_frozen(make_examples: Make, train_on: Train) -> None:
+    network = train_on(make_examples(40), make_examples(20, seed=1), epochs=1).network
+    assert not network.training
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_a_word_that_is_in_dev_alone_is_unknown(make_examples: Make, train_on: Train) -> None:
+    dev = [*make_examples(20, seed=1), Example("z", "good zebra", None, ("positive",))]
+    assert "zebra" not in train_on(make_examples(40), dev, epochs=1).vocabulary.tokens
+
+
+def test_the_embedding_size_is_that_of_the_vectors(
+    make_examples: Make, train_on: Train, tmp_path: Path
+) -> None:
+    file = tmp_path / "vectors.txt"
+    file.write_text("good 1 2 3\nbad 4 5 6\nelsewhere 7 8 9\n")
+    model = train_on(
+        make_examples(40), make_examples(20, seed=1), embeddings=file, embedding_size=None
+    )
+    assert model.network.architecture.embedding_size == 3
+    assert model.n_pretrained == 2
+
+
+def test_another_embedding_size_than_the_vectors_is_refused(
+    make_examples: Make, train_on: Train, tmp_path: Path
+) -> None:
+    file = tmp_path / "vectors.txt"
+    file.write_text("good 1 2 3\n")
+    with pytest.raises(ConfigurationError, match="have 3 numbers each, not 8"):
+        train_on(make_examples(40), make_examples(20, seed=1), embeddings=file)
+
+
+def test_no_dev_examples_are_refused(make_examples: Make, train_on: Train) -> None:
+    with pytest.raises(DataError, match="no dev examples"):
+        train_on(make_examples(40), [])

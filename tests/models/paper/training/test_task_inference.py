@@ -1,0 +1,106 @@
+import pytest
+
+from attn_audit.data.example import Example
+from attn_audit.errors import ConfigurationError, DataError, RowError
+from attn_audit.models.paper.training.task_inference import (
+    infer_task,
+    require_known_labels,
+    takes_pairs,
+)
+from attn_audit.models.task import Task, TaskKind
+
+BINARY = Task(TaskKind.BINARY, ("no", "yes"))
+
+
+def labelled(*labels: tuple[str, ...] | None) -> list[Example]:
+    return [
+        Example(str(i), "a text", None, names, None, f"x.jsonl:{i}")
+        for i, names in enumerate(labels)
+    ]
+
+
+def offered(label: str, *candidates: str) -> Example:
+    return Example("c", "a text", None, (label,), candidates, "x.jsonl:9")
+
+
+def test_two_labels_are_binary_in_alphabetical_order() -> None:
+    assert infer_task(labelled(("yes",), ("no",), ("yes",))) == BINARY
+
+
+def test_numbers_are_in_order_of_value() -> None:
+    task = infer_task(labelled(("10",), ("9",), ("-1",)))
+    assert task == Task(TaskKind.MULTICLASS, ("-1", "9", "10"))
+
+
+@pytest.mark.parametrize("odd", [(), ("a", "b")], ids=["none", "two"])
+def test_an_example_without_exactly_one_label_makes_it_multilabel(odd: tuple[str, ...]) -> None:
+    assert infer_task(labelled(("a",), ("b",), odd)) == Task(TaskKind.MULTILABEL, ("a", "b"))
+
+
+def test_candidates_make_answers_even_if_never_right() -> None:
+    task = infer_task([offered("a", "a", "c"), offered("b", "a", "b")])
+    assert task == Task(TaskKind.CANDIDATES, ("a", "b", "c"))
+
+
+def test_two_labels_may_be_multiclass_or_multilabel_if_asked() -> None:
+    examples = labelled(("yes",), ("no",))
+    for kind in (TaskKind.MULTICLASS, TaskKind.MULTILABEL):
+        assert infer_task(examples, kind) == Task(kind, ("no", "yes"))
+
+
+def test_three_labels_are_not_binary() -> None:
+    with pytest.raises(ConfigurationError, match="the data has 3: a, b, c"):
+        infer_task(labelled(("a",), ("b",), ("c",)), TaskKind.BINARY)
+
+
+@pytest.mark.parametrize("kind", [TaskKind.BINARY, TaskKind.MULTICLASS, TaskKind.CANDIDATES])
+def test_two_labels_at_once_are_multilabel_only(kind: TaskKind) -> None:
+    examples = [*labelled(("a",), ("a", "b")), offered("a", "a", "b")]
+    with pytest.raises(RowError, match=rf"^x\.jsonl:1: .*2 labels \(a, b\), a {kind} task"):
+        infer_task(examples, kind)
+
+
+def test_without_candidates_there_is_no_choice_among_them() -> None:
+    with pytest.raises(ConfigurationError, match="no training example has candidates"):
+        infer_task(labelled(("a",), ("b",)), TaskKind.CANDIDATES)
+
+
+def test_an_unlabelled_example_is_named() -> None:
+    with pytest.raises(RowError, match=r"^x\.jsonl:1: the example has no label"):
+        infer_task(labelled(("a",), None, ("b",)))
+
+
+def test_a_single_label_is_nothing_to_learn() -> None:
+    with pytest.raises(DataError, match=r"same label \(a\)"):
+        infer_task(labelled(("a",), ("a",)))
+
+
+def test_no_label_at_all_is_nothing_to_learn() -> None:
+    with pytest.raises(DataError, match="nothing to learn"):
+        infer_task(labelled((), ()))
+
+
+def test_a_label_of_dev_alone_is_named() -> None:
+    with pytest.raises(RowError, match=r"^x\.jsonl:1: label 'maybe' .*\(no, yes\)"):
+        require_known_labels(labelled(("yes",), ("maybe",)), BINARY)
+
+
+def test_a_candidate_of_dev_alone_is_named() -> None:
+    task = Task(TaskKind.CANDIDATES, ("a", "b"))
+    with pytest.raises(RowError, match="label 'z' does not occur"):
+        require_known_labels([offered("a", "a", "z")], task)
+
+
+def test_two_labels_in_dev_alone_are_named() -> None:
+    with pytest.raises(RowError, match="2 labels"):
+        require_known_labels(labelled(("yes", "no")), BINARY)
+
+
+def test_pairs_are_all_or_none() -> None:
+    single, pair = Example("1", "a text", where="x:1"), Example("2", "a text", "b", where="x:2")
+    assert not takes_pairs([single, single])
+    assert takes_pairs([pair, pair])
+    with pytest.raises(RowError, match=r"^x:2: the example has a second text, x:1 has none"):
+        takes_pairs([single, pair])
+    with pytest.raises(RowError, match=r"^x:1: the example has no second text, x:2 has one"):
+        takes_pairs([pair, single])
