@@ -73,8 +73,8 @@ def _across_gaps(
     of_kernels = torch.split(F.pad(states, (0, 0, margin, margin)), widths, dim=-1)
     products = []
     for kernel in _kernels(encoder):
-        taps = kernel.weight.permute(1, 2, 0).flatten(1)  # embedding, tap by channel
-        product = F.pad(visible @ taps, (0, 0, margin, margin))
+        of_taps = kernel.weight.permute(1, 2, 0).flatten(1)  # embedding, tap by channel
+        product = F.pad(visible @ of_taps, (0, 0, margin, margin))
         products.append(product.view(*product.shape[:2], -1, kernel.out_channels))
     for distance in range(-reach, reach):
         parts = []
@@ -83,9 +83,11 @@ def _across_gaps(
             if not -half <= distance < half:
                 parts.append(own[:, _behind(distance, margin, n_units)])
                 continue
-            window = kernel.bias + product[:, _behind(distance - half, margin, n_units), 0]
-            for tap in range(1, 2 * half + 1):
-                window += product[:, _behind(distance - half + tap, margin, n_units), tap]
+            taps = range(2 * half + 1)
+            tokens = [_behind(distance - half + tap, margin, n_units) for tap in taps]
+            window = product[:, tokens[0], 0] + kernel.get_parameter("bias")
+            for tap in taps[1:]:
+                window += product[:, tokens[tap], tap]
             parts.append(encoder.activate(window))
         yield distance, torch.cat(parts, dim=-1)
 

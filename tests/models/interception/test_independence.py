@@ -40,6 +40,8 @@ class Pooling(nn.Module):
             case "a bend behind the pooling":
                 pooled = torch.einsum("bu,buh->bh", self.weights(scores, mask), states)
                 return self.output(pooled.tanh())  # type: ignore[no-any-return]
+            case _:
+                pass
         pooled = torch.einsum("bu,buh->bh", self.weights(scores, mask), states)
         return self.output(pooled)  # type: ignore[no-any-return]
 

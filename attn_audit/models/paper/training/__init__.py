@@ -1,9 +1,9 @@
 """Training the paper's models: from examples to a checkpoint that can be audited."""
 
-from attn_audit.models.paper.training.loop import train
-from attn_audit.models.paper.training.result import EpochResult, TrainedModel
+from attn_audit.models.paper.training.examples import Splits, hold_out, read_splits
+from attn_audit.models.paper.training.loop import TrainedModel, train
+from attn_audit.models.paper.training.scoring import EpochResult
 from attn_audit.models.paper.training.settings import Precision, TrainingSettings
-from attn_audit.models.paper.training.splitting import Splits, hold_out, read_splits
 
 __all__ = [
     "EpochResult",

@@ -1,30 +1,167 @@
 """Training itself: epochs over shuffled batches until the dev score stops rising."""
 
 import math
-from collections.abc import Callable, Sequence
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from attn_audit.data.example import Example
-from attn_audit.errors import ConfigurationError
+from attn_audit.data.quoting import one_line
+from attn_audit.errors import ConfigurationError, OutputError
+from attn_audit.models.paper.architecture import MARKERS, Vocabulary
+from attn_audit.models.paper.checkpoint import save_checkpoint
 from attn_audit.models.paper.network import AttentionPoolingNetwork
-from attn_audit.models.paper.training.loss import Loss, loss_of
-from attn_audit.models.paper.training.preparation import Prepared, prepare
-from attn_audit.models.paper.training.result import EpochResult, TrainedModel
-from attn_audit.models.paper.training.score import (
+from attn_audit.models.paper.training.corpus import Prepared, prepare
+from attn_audit.models.paper.training.embeddings import initialise
+from attn_audit.models.paper.training.scoring import (
     SCORE_NAMES,
+    EpochResult,
+    Loss,
     dev_loss_and_score,
+    loss_of,
+    should_stop,
 )
-from attn_audit.models.paper.training.settings import TrainingSettings
-from attn_audit.models.paper.training.shuffling import random_batches
-from attn_audit.models.paper.training.starting import (
-    initial_network,
-    optimizer_of,
-    repeatable,
-)
-from attn_audit.models.paper.training.stopping import should_stop
+from attn_audit.models.paper.training.settings import Precision, TrainingSettings
+from attn_audit.models.task import Task
+from attn_audit.version import __version__
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedModel:
+    """The network at its best epoch, and how it came about."""
+
+    network: AttentionPoolingNetwork
+    task: Task
+    vocabulary: Vocabulary
+    settings: TrainingSettings
+    epochs: tuple[EpochResult, ...]
+    n_pretrained: int | None
+    """How many words have pretrained vectors; None where none were asked for."""
+
+    @property
+    def n_words(self) -> int:
+        """How many words the model knows."""
+        return len(self.vocabulary) - len(MARKERS)
+
+    @property
+    def best(self) -> EpochResult:
+        """The epoch whose weights were kept."""
+        return [epoch for epoch in self.epochs if epoch.is_best][-1]
+
+    def save(self, path: Path, precision: Precision, notes: Mapping[str, str | int]) -> None:
+        """Write a checkpoint.
+
+        Args:
+            path: Replaced if it exists.
+            precision: How to keep the weights.
+            notes: What the checkpoint should also tell: data, device, thread count.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        weights = {
+            name: tensor.to("cpu", precision.dtype)
+            for name, tensor in self.network.state_dict().items()
+        }
+        try:
+            save_checkpoint(
+                path,
+                self.network.architecture,
+                self.settings.tokenizer,
+                self.vocabulary,
+                self.task,
+                weights,
+                self._story() | {"precision": precision.value} | dict(notes),
+            )
+        except (OSError, RuntimeError) as error:  # torch.save wraps a full disk in the latter
+            raise OutputError(path, one_line(error)) from error
+
+    def _story(self) -> dict[str, str | int | float | bool | None]:
+        return {
+            **self.settings.plain(),
+            "n_pretrained": self.n_pretrained,
+            "epochs_run": len(self.epochs),
+            "best_epoch": self.best.epoch,
+            "dev_score": self.best.dev_score,
+            "dev_score_name": self.best.score_name,
+            "attn_audit_version": __version__,
+            "torch_version": str(torch.__version__),
+            "python_version": platform.python_version(),
+        }
+
+
+NOISE = 0.1
+
+
+def random_batches(
+    lengths: Int[Tensor, " example"], batch_size: int, generator: torch.Generator
+) -> list[Int[Tensor, " batch"]]:
+    """Batches of similar length in random order, so that little of a batch is padding.
+
+    Lengths are shaken by a tenth before they are sorted: the company that an example keeps changes
+    from epoch to epoch.
+
+    Args:
+        lengths: Of each example.
+        batch_size: Examples a batch; one batch takes what is left.
+        generator: Draws everything that is random, on the CPU.
+
+    Returns:
+        Indices of examples, each once, where `lengths` is.
+
+    Source: the released code of Jain & Wallace (2019) buckets in the same way.
+    """
+    noise = 2 * torch.rand(len(lengths), generator=generator) - 1
+    by_length = (lengths.cpu() * (1 + NOISE * noise)).argsort(stable=True)
+    batches = torch.split(by_length, batch_size)
+    order = torch.randperm(len(batches), generator=generator).tolist()
+    return [batches[i].to(lengths.device) for i in order]
+
+
+def repeatable(device: torch.device) -> AbstractContextManager[None]:
+    """What CUDA needs for the same weights every time; on a CPU they are."""
+    if device.type != "cuda":
+        return nullcontext()
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    return torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+
+
+def initial_network(
+    settings: TrainingSettings, prepared: Prepared, device: torch.device
+) -> AttentionPoolingNetwork:
+    """Drawn on the CPU, so that the first weights are the same on every device."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        network = AttentionPoolingNetwork(prepared.architecture)
+    for encoder in (network.text_encoder, network.pair_encoder):
+        if encoder is not None:
+            initialise(encoder.embedding, prepared.vectors)
+    return network.to(device)
+
+
+def optimizer_of(
+    network: AttentionPoolingNetwork, settings: TrainingSettings
+) -> torch.optim.Optimizer:
+    """The paper's Adam: no weight decay on the attention."""
+    attention = list(network.attention.parameters())
+    ours = {id(parameter) for parameter in attention}
+    others = [parameter for parameter in network.parameters() if id(parameter) not in ours]
+    return torch.optim.Adam(
+        [
+            {"params": others, "weight_decay": settings.weight_decay},
+            {"params": attention, "weight_decay": 0.0},
+        ],
+        lr=settings.learning_rate,
+        amsgrad=True,
+        fused=True,
+    )
 
 
 def train(
