@@ -246,7 +246,7 @@ def product(reached: Reached) -> Way:
     values = network.readout.unit_values(states[:, 1:-1])
 
     def replay(weights: Weights) -> VariantLogits:
-        pooled = pool(weights[:, :, 0, 0].to(values.dtype), values)
+        pooled = pool(weights.flatten(2).to(values.dtype), values)  # one head, one query
         return network.readout.logits(pooled, question)
 
     return replay
