@@ -1,11 +1,9 @@
 """`compare`: did the new release get worse?"""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from attn_audit.cli.gating import Debug
 from attn_audit.cli.options import shared
@@ -45,32 +43,21 @@ def compare(
     Exit code 0: done, and no bound of the policy is broken. 1: one is. 4: inconclusive.
     """
     with guard(debug=debug):
-        from attn_audit.cli.output import say_written
+        from attn_audit.cli.output import deliver
         from attn_audit.cli.verdicts import finish
         from attn_audit.compare import compare as compared
-        from attn_audit.formats.outputs import require_reports, write_comparison
-        from attn_audit.formats.terminal.comparison import render
+        from attn_audit.formats.outputs import require_reports
         from attn_audit.policy.reading import load_policy
 
-        paths = output or []
         inputs = [*_inputs(base, new), *([] if policy is None else [Path(policy)])]
-        require_reports(paths, inputs, is_judged=policy is not None)
+        require_reports(output or [], inputs, is_judged=policy is not None)
         found = compared(
             base,
             new,
             None if policy is None else load_policy(policy),
             allow_different_data=allow_different_data,
         )
-        write_comparison(found, paths)
-        if format == "json":
-            sys.stdout.write(found.to_json())
-        elif not paths or format is not None:
-            console = Console()
-            with console.capture() as captured:
-                render(found, console)
-            sys.stdout.write(captured.get())
-        if not quiet:
-            say_written("comparison", paths)
+        deliver(found, "comparison", output=output, format=format, quiet=quiet)
         if found.verdict is not None:
             finish(found.verdict.outcome, inconclusive)
 

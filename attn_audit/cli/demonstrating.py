@@ -32,17 +32,14 @@ def run_demo(**values: Any) -> None:
     settings = validate({**flags, "model": str(demo.MODEL), "data": str(demo.DATA)}, flags, None)
     require_outputs(settings)
     from attn_audit.auditing import run_audit
-    from attn_audit.formats import words
 
     with watching(quiet=quiet) as watcher:
         report = run_audit(settings, watcher=watcher)
     write_report(report, settings, format_was_said=False, quiet=quiet)
     if settings.output:
         return
-    console = Console()
-    words.render_telling_examples(report, console, n=3)
     if not quiet:
-        _show_next_steps(console)
+        _show_next_steps(Console())
 
 
 def _show_next_steps(console: Console) -> None:

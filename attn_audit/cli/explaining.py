@@ -1,12 +1,10 @@
-"""`explain`: one text in the terminal, its words shaded by all that an audit measures."""
+"""`explain`: one text, its words shaded by all that an audit measures."""
 
 import sys
 from typing import Annotated, Any
 
-from rich.console import Console
-
-from attn_audit.cli.options import OPTIONS, of_panels, option
-from attn_audit.cli.running import settings_of
+from attn_audit.cli.options import OPTIONS, RESULT, of_panels, option
+from attn_audit.cli.running import format_of, settings_of
 from attn_audit.collecting import no_collection
 from attn_audit.errors import ConfigurationError
 from attn_audit.settings import Panel
@@ -26,12 +24,14 @@ _OWN: dict[str, Any] = {
 _SHARED = (
     *of_panels(Panel.LOADING),
     "config", "layer", "head", "rows", "unit", "removal", "permutations", "epsilon",
-    "method", "iterations", "restarts", "seed", "device", "threads", "format", "debug",
+    "method", "iterations", "restarts", "seed", "device", "threads",
 )  # fmt: skip
 OPTIONS_OF_EXPLAIN: dict[str, Any] = {
     "model": OPTIONS["model"],
     **_OWN,
     **{name: OPTIONS[name] for name in _SHARED},
+    "output": RESULT,
+    **{name: OPTIONS[name] for name in ("format", "quiet", "debug")},
 }
 
 
@@ -46,13 +46,13 @@ def explain(**values: Any) -> None:
             hint='attn-audit explain MODEL --text "..."; `--text -` reads standard input.',
         )
     with no_collection():
+        from attn_audit.cli.output import deliver, require_result_outputs
         from attn_audit.explaining import explain_text
-        from attn_audit.formats import explanation
 
+    output = values["output"]
+    require_result_outputs(output, settings)
     if text == "-":
         text = sys.stdin.read().rstrip("\n")
     found = explain_text(settings, text, values["text_pair"])
-    if settings.format == "json":
-        sys.stdout.write(found.model_dump_json(indent=2) + "\n")
-    else:
-        explanation.render(found, Console())
+    shown = format_of(values, settings)
+    deliver(found, "explanation", output=output, format=shown, quiet=values["quiet"])

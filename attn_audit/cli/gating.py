@@ -9,9 +9,6 @@ import typer
 from attn_audit.cli.options import shared
 from attn_audit.cli.running import guard
 
-Format = Annotated[
-    Literal["terminal", "json"], typer.Option("--format", help="Of standard output.")
-]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a crash.")]
 
 
@@ -53,9 +50,10 @@ def gate(
     Exit code 0: passed. 1: failed. 4: inconclusive.
     """
     with guard(debug=debug):
-        from attn_audit.cli.output import say_written
-        from attn_audit.cli.verdicts import finish, show_verdict
+        from attn_audit.cli.output import say_written, show_output
+        from attn_audit.cli.verdicts import finish
         from attn_audit.formats.outputs import require_reports, write_reports
+        from attn_audit.formats.results import Output
         from attn_audit.gate import judge
         from attn_audit.policy.reading import load_policy
         from attn_audit.results.relocating import records_files
@@ -67,10 +65,8 @@ def gate(
         )
         verdict = judge(stored, load_policy(policy))
         write_reports(stored, verdict, paths, origin=report.parent)
-        if format == "json":
-            sys.stdout.write(verdict.to_json())
-        elif not paths or format is not None:
-            show_verdict(verdict)
+        if not paths or format is not None:
+            show_output(Output.of(verdict), format or "terminal")
         if not quiet:
             say_written("report", paths)
         finish(verdict.outcome, inconclusive)

@@ -1,21 +1,23 @@
 """`inspect`: what a model is, and what trying it out on a few texts shows of its attention."""
 
-import sys
 from typing import Any
 
-from rich.console import Console
-
-from attn_audit.cli.options import of_panels
-from attn_audit.cli.running import settings_of
+from attn_audit.cli.options import OPTIONS, RESULT, of_panels
+from attn_audit.cli.running import format_of, settings_of
 from attn_audit.collecting import no_collection
 from attn_audit.errors import ConfigurationError
 from attn_audit.settings import Panel
 
-OPTIONS_OF_INSPECT = [
+_SHARED = (
     *("model", "data", "config", "split"),
     *of_panels(Panel.LOADING, Panel.FIELDS),
-    *("device", "format", "quiet", "debug"),
-]
+    "device",
+)
+OPTIONS_OF_INSPECT: dict[str, Any] = {
+    **{name: OPTIONS[name] for name in _SHARED},
+    "output": RESULT,
+    **{name: OPTIONS[name] for name in ("format", "quiet", "debug")},
+}
 
 
 def inspect_model(**values: Any) -> None:
@@ -28,16 +30,15 @@ def inspect_model(**values: Any) -> None:
             "code, or `demo` for the packaged model.",
         )
     with no_collection():
-        from attn_audit.formats import describe
+        from attn_audit.cli.output import deliver, require_result_outputs
         from attn_audit.inputs import AuditedData, load_named_model
 
+    output = values["output"]
+    require_result_outputs(output, settings)
     if settings.data is None:
         model = load_named_model(settings, ())
     else:
         trial, data = AuditedData.of(settings).take_trial()
         model, _ = data.load_model(settings, trial)
-    description = model.describe()
-    if settings.format == "json":
-        sys.stdout.write(description.model_dump_json(indent=2) + "\n")
-    else:
-        describe.render(description, Console())
+    shown = format_of(values, settings)
+    deliver(model.describe(), "model", output=output, format=shown, quiet=values["quiet"])

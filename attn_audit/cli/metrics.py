@@ -1,23 +1,27 @@
 """`metrics`: everything that a policy may bound."""
 
-import json
-import sys
+from typing import Annotated, Literal
 
-from rich.console import Console
-
-from attn_audit.cli.gating import Debug, Format
+from attn_audit.cli.gating import Debug
+from attn_audit.cli.options import shared
+from attn_audit.cli.options.running import RESULT
 from attn_audit.cli.running import guard
 
 
-def metrics(*, format: Format = "terminal", debug: Debug = False) -> None:
+def metrics(
+    *,
+    output: RESULT = None,
+    format: Annotated[Literal["terminal", "json"] | None, shared("format")] = None,
+    quiet: Annotated[bool, shared("quiet")] = False,
+    debug: Debug = False,
+) -> None:
     """List what a policy may bound, with definitions."""
     with guard(debug=debug):
+        from attn_audit.cli.output import deliver
+        from attn_audit.formats.outputs import require_reports
+        from attn_audit.formats.registry import OF_RESULTS
         from attn_audit.results.metrics import METRICS
 
-        if format == "json":
-            listed = [metric.as_dict() for metric in METRICS.values()]
-            sys.stdout.write(json.dumps(listed, indent=2, ensure_ascii=False) + "\n")
-            return
-        from attn_audit.formats.terminal.metrics import render
-
-        render(tuple(METRICS.values()), Console())
+        require_reports(output or [], (), formats=OF_RESULTS)
+        found = tuple(METRICS.values())
+        deliver(found, "metrics", output=output, format=format, quiet=quiet)

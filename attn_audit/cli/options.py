@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import typer
 
+from attn_audit.formats.registry import OF_RESULTS
 from attn_audit.settings import KEYS, SETTINGS, AuditSettings, Panel, default_in_words
 
 SWITCHES = ("quiet", "debug")
@@ -99,3 +100,15 @@ OPTIONS: dict[str, Any] = {
     **_OWN,
 }
 """By name, in the order in which help shows them."""
+
+RESULT = Annotated[
+    list[Path] | None,
+    option(
+        "--output",
+        panel=Panel.OUTPUT,
+        metavar="FILE",
+        help="Write it there instead of to standard output; repeat it for more files: "
+        f"{', '.join(OF_RESULTS)}.",
+    ),
+]
+"""Of commands whose result is no report."""

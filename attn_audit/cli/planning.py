@@ -1,19 +1,19 @@
 """`plan`: what an audit with the same options will take."""
 
-import sys
 from typing import Any
 
-from rich.console import Console
-
-from attn_audit.cli.options import OPTIONS, of_panels
-from attn_audit.cli.running import settings_of
+from attn_audit.cli.options import OPTIONS, RESULT, of_panels
+from attn_audit.cli.running import format_of, settings_of
 from attn_audit.collecting import no_collection
 from attn_audit.settings import Panel
 
 _LATER = {"output", "figures", "records", "reproducible", "on_error"} | set(
     of_panels(Panel.STORING, Panel.GATE)
 )
-OPTIONS_OF_PLAN = [name for name in OPTIONS if name not in _LATER]
+OPTIONS_OF_PLAN: dict[str, Any] = {
+    **{name: row for name, row in OPTIONS.items() if name not in _LATER},
+    "output": RESULT,
+}
 
 
 def plan_audit(**values: Any) -> None:
@@ -23,11 +23,11 @@ def plan_audit(**values: Any) -> None:
     settings = settings_of(values)
     require_inputs(settings)
     with no_collection():
-        from attn_audit.formats import forecast
+        from attn_audit.cli.output import deliver, require_result_outputs
         from attn_audit.planning import forecast_audit
 
+    output = values["output"]
+    require_result_outputs(output, settings)
     found = forecast_audit(settings)
-    if settings.format == "json":
-        sys.stdout.write(found.model_dump_json(indent=2) + "\n")
-    else:
-        forecast.render(found, Console())
+    shown = format_of(values, settings)
+    deliver(found, "plan", output=output, format=shown, quiet=values["quiet"])

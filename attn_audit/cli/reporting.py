@@ -45,9 +45,10 @@ def report(
 ) -> None:
     """Render a stored report again: in other formats, or in the terminal."""
     with guard(debug=debug):
-        from attn_audit.cli.output import draw_figures, say_written, show_report
+        from attn_audit.cli.output import draw_figures, say_written, show_output
         from attn_audit.files import require_empty_folder
         from attn_audit.formats.outputs import require_reports, write_reports
+        from attn_audit.formats.results import Output
         from attn_audit.gate import judge
         from attn_audit.policy.reading import load_policy
 
@@ -61,7 +62,7 @@ def report(
         write_reports(stored, verdict, paths, origin=origin)
         draw_figures(stored, figures, quiet=quiet)
         if not (paths or figures) or format is not None:
-            show_report(stored, format or "terminal")
+            show_output(Output.of(stored), format or "terminal")
         if not quiet:
             say_written("report", paths)
             say_written("records", [] if records is None else [records])

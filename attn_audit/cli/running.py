@@ -80,6 +80,11 @@ def settings_of(values: Mapping[str, Any]) -> "AuditSettings":
     return load_settings(said(values), values["config"], Path.cwd())
 
 
+def format_of(values: Mapping[str, Any], settings: "AuditSettings") -> str | None:
+    """What standard output is to be: beside files, only where it was said here."""
+    return values["format"] if values.get("output") else settings.format
+
+
 def said(values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that the command line says, as a configuration file would say them.
 

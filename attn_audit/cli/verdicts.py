@@ -4,7 +4,6 @@ import sys
 from typing import TYPE_CHECKING, Final, Literal, NoReturn
 
 import typer
-from rich.console import Console
 
 from attn_audit.gate import require_bounds
 from attn_audit.policy.policy import Policy
@@ -57,23 +56,11 @@ def show_and_exit(
         inconclusive: What an inconclusive one counts as.
         beside: Say where the report went.
     """
-    show_verdict(verdict, to_standard_error=beside.format == "json")
+    from attn_audit.cli.output import show_output
+    from attn_audit.formats.results import Output
+
+    show_output(Output.of(verdict), "terminal", to_standard_error=beside.format == "json")
     finish(verdict.outcome, inconclusive)
-
-
-def show_verdict(verdict: Verdict, *, to_standard_error: bool = False) -> None:
-    """Show a verdict in one piece.
-
-    Args:
-        verdict: Any verdict.
-        to_standard_error: Where standard output holds something else.
-    """
-    from attn_audit.formats.terminal.verdict import render
-
-    console = Console(stderr=to_standard_error)
-    with console.capture() as captured:
-        render(verdict, console)
-    (sys.stderr if to_standard_error else sys.stdout).write(captured.get())
 
 
 def finish(outcome: Outcome, inconclusive: Inconclusive) -> NoReturn:

@@ -1,13 +1,11 @@
 """`verify`: a report checked again, against its records, its model and its data."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from attn_audit.cli.options import OPTIONS, option
+from attn_audit.cli.options import OPTIONS, RESULT, option
 from attn_audit.cli.watching import watching
 from attn_audit.collecting import no_collection
 from attn_audit.errors import ConfigurationError
@@ -28,6 +26,7 @@ OPTIONS_OF_VERIFY: dict[str, Any] = {
         int | None,
         option("--seed", panel=Panel.HOW, metavar="N", help="Another tenth of the examples."),
     ],
+    "output": RESULT,
     **{name: OPTIONS[name] for name in ("format", "quiet", "debug")},
 }
 
@@ -41,15 +40,17 @@ def verify(**values: Any) -> None:
             hint="Give the report, and the model and the data that it is of.",
         )
     with no_collection():
-        from attn_audit.formats import verification
+        from attn_audit.cli.output import deliver
+        from attn_audit.formats.outputs import require_reports
+        from attn_audit.formats.registry import OF_RESULTS
         from attn_audit.verifying import verify_report
 
+    read = [Path(values[name]) for name in ("report", "model", "data")]
+    require_reports(values["output"] or [], read, formats=OF_RESULTS)
     said = {name: values[name] for name in ("model", "data", *_AGAIN) if values[name] is not None}
     with watching(quiet=values["quiet"], doing="verifying") as watcher:
         found = verify_report(values["report"], said, seed=values["seed"] or 0, watcher=watcher)
-    if values["format"] == "json":
-        sys.stdout.write(found.model_dump_json(indent=2) + "\n")
-    else:
-        verification.render(found, Console())
+    told = {name: values[name] for name in ("output", "format", "quiet")}
+    deliver(found, "verification", **told)
     if not found.holds:
         raise typer.Exit(1)

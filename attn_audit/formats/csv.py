@@ -7,6 +7,7 @@ from io import StringIO
 from pydantic import BaseModel
 
 from attn_audit.formats.safety import cell
+from attn_audit.results.comparison import Comparison
 from attn_audit.results.report import Report
 from attn_audit.results.summary import (
     Distribution,
@@ -111,3 +112,16 @@ def _of_site(site: SiteSummary) -> Iterator[Row]:
 def _estimate(name: str, value: float | None, interval: Interval | None, n: int) -> Row:
     low, high = (None, None) if interval is None else (interval.low, interval.high)
     return name, value, low, high, n
+
+
+def changes(comparison: Comparison) -> str:
+    """A comparison, one line a metric; without interval, effect size or count these are empty."""
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("metric", "base", "new", "difference", "low", "high", "effect_size", "n"))
+    for change in comparison.changes:
+        interval = change.interval
+        ends = (None, None) if interval is None else (interval.low, interval.high)
+        values = (change.base, change.new, change.difference, *ends, change.effect_size, change.n)
+        writer.writerow([cell(change.metric), *values])
+    return text.getvalue()

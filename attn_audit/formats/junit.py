@@ -9,9 +9,16 @@ from collections import Counter
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from attn_audit.formats.documents.verdict import (
+    Standing,
+    explained,
+    found,
+    name,
+    standing,
+    wanted,
+)
 from attn_audit.formats.safety import xml
-from attn_audit.formats.sentences.bounds import found, name, wanted
-from attn_audit.formats.sentences.judgements import Standing, explained, standing
+from attn_audit.results.comparison import Comparison
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Judgement, Verdict
 
@@ -38,6 +45,19 @@ def render(report: Report, verdict: Verdict) -> str:
         "data_sha256": report.data.sha256 or "none",
     }
     return suites(verdict, facts, started=None if report.run is None else report.run.started)
+
+
+def of_changes(comparison: Comparison, verdict: Verdict) -> str:
+    """The same test suite of a comparison."""
+    base, new = comparison.base, comparison.new
+    facts = {
+        "base": base.model,
+        "base_sha256": base.model_sha256 or "none",
+        "new": new.model,
+        "new_sha256": new.model_sha256 or "none",
+        "data": new.data,
+    }
+    return suites(verdict, facts)
 
 
 def suites(verdict: Verdict, facts: Mapping[str, str], *, started: str | None = None) -> str:

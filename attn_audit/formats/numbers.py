@@ -59,6 +59,26 @@ def scientific(value: float) -> str:
     return f"{mantissa}e{int(exponent)}" if value else "0"
 
 
+def weight(value: float, largest: float) -> str:
+    """A unit's weight, in digits that tell it from the largest beside it.
+
+    Example:
+        >>> weight(0.58, 0.6), weight(0.012, 0.04), weight(0.00012, 0.0002)
+        ('0.58', '0.012', '1e-4')
+    """
+    return scientific(value) if largest < 0.01 else number(value, 2 if largest >= 0.1 else 3)
+
+
+def deviation(value: float) -> str:
+    """How far two numbers are apart that should be equal.
+
+    Example:
+        >>> deviation(3.2e-8), deviation(0.02), deviation(0.0)
+        ('3e-8', '0.02', '0')
+    """
+    return scientific(value) if value < 1e-3 else f"{value:.3g}"
+
+
 def percent(share: float, decimals: int | None = None) -> str:
     """A share from 0 to 1 in percent: with a decimal near the ends, where it tells something.
 
@@ -179,3 +199,13 @@ def points(change: Distribution) -> str:
         return value
     low, high = 100 * change.interval.low, 100 * change.interval.high
     return f"{value} [{round(low, 1) + 0.0:+.1f}, {round(high, 1) + 0.0:+.1f}]"
+
+
+def short(sha256: str | None) -> str:
+    """The first digits of a hash: enough to tell two files apart.
+
+    Example:
+        >>> short("0123456789abcdef"), short(None)
+        ('0123456789ab', 'none')
+    """
+    return "none" if sha256 is None else sha256[:12]

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from importlib import import_module
 from pathlib import Path
 
 from attn_audit.errors import OutputError
 from attn_audit.files import replacing, require_empty_folder, require_writable
 from attn_audit.formats.record_paths import records_suffix, site_records_path
-from attn_audit.formats.registry import COMPARISONS, FORMATS, require_format
-from attn_audit.results.comparison import Comparison
+from attn_audit.formats.registry import FORMATS, require_format
+from attn_audit.formats.results import Output
 from attn_audit.results.relocating import relocated
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Verdict
@@ -44,21 +43,23 @@ def require_reports(
     records: Sequence[Path] = (),
     *,
     is_judged: bool = False,
+    formats: tuple[str, ...] = FORMATS,
 ) -> None:
-    """The same for a report that is rendered again.
+    """The same for any other result.
 
     Args:
-        reports: Where the report goes.
+        reports: Where the result goes.
         inputs: Files that are read.
         records: Other files that are written.
-        is_judged: Whether a policy judges the report.
+        is_judged: Whether a policy judges it.
+        formats: That it can be written in.
 
     Raises:
         ConfigurationError: A suffix that is no format, or a format that takes a policy.
         OutputError: No such folder, no permission, an input, or a file that is named twice.
     """
     for path in reports:
-        require_format(path, is_judged=is_judged)
+        require_format(path, formats, is_judged=is_judged)
     taken: set[Path] = set()
     for path in (*reports, *records):
         if path.resolve() in taken:
@@ -92,25 +93,22 @@ def write_reports(
     Raises:
         OutputError: A file cannot be written.
     """
-    texts = [_rendered(relocated(report, origin, path.parent), verdict, path) for path in paths]
-    _write_all(paths, texts)
+    _write_all(
+        paths,
+        [
+            Output.of(relocated(report, origin, path.parent), verdict).text(path.suffix)
+            for path in paths
+        ],
+    )
 
 
-def write_comparison(comparison: Comparison, paths: Sequence[Path]) -> None:
-    """Write a comparison in several formats: either all files are written, or none is touched.
-
-    Args:
-        comparison: Any comparison.
-        paths: Where to; their suffixes decide the formats.
+def write_result(output: Output, paths: Sequence[Path]) -> None:
+    """Write any other result, likewise.
 
     Raises:
         OutputError: A file cannot be written.
     """
-    texts: list[str] = []
-    for path in paths:
-        require_format(path, is_judged=comparison.verdict is not None)
-        texts.append(import_module(COMPARISONS[path.suffix]).render(comparison))
-    _write_all(paths, texts)
+    _write_all(paths, [output.text(path.suffix) for path in paths])
 
 
 def _write_all(paths: Sequence[Path], texts: Sequence[str]) -> None:
@@ -118,9 +116,3 @@ def _write_all(paths: Sequence[Path], texts: Sequence[str]) -> None:
         for path, text in zip(paths, texts, strict=True):
             temporary = stack.enter_context(replacing(path))
             temporary.write_bytes(text.encode("utf-8"))
-
-
-def _rendered(report: Report, verdict: Verdict | None, path: Path) -> str:
-    require_format(path, is_judged=verdict is not None)
-    text: str = import_module(FORMATS[path.suffix]).render(report, verdict)
-    return text

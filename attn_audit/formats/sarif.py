@@ -11,11 +11,19 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
+from attn_audit.formats.documents.verdict import (
+    Standing,
+    explained,
+    found,
+    name,
+    standing,
+    wanted,
+)
 from attn_audit.formats.safety import printable
-from attn_audit.formats.sentences.bounds import found, name, wanted
-from attn_audit.formats.sentences.judgements import Standing, explained, standing
+from attn_audit.results.comparison import Comparison
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Judgement, Level, Verdict
+from attn_audit.version import __version__
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -36,6 +44,14 @@ def render(report: Report, verdict: Verdict) -> str:
     model, data = report.model, report.data
     artifacts = ((model.source, model.sha256), (data.name, data.sha256))
     return log(verdict, artifacts, version=report.tool.version)
+
+
+def of_changes(comparison: Comparison, verdict: Verdict) -> str:
+    """The same log of a comparison, its results at the new model."""
+    sides = (comparison.new, comparison.base)
+    # Two releases may lie at the same place; SARIF names each thing once.
+    artifacts = list(dict.fromkeys((side.model, side.model_sha256) for side in sides))
+    return log(verdict, artifacts, version=__version__)
 
 
 def log(verdict: Verdict, artifacts: Sequence[Artifact], *, version: str) -> str:

@@ -1,8 +1,8 @@
 """A bound in words: nothing is hidden by rounding."""
 
 import pytest
-
 from attn_audit.formats.sentences.bounds import found, name, wanted
+
 from attn_audit.results.summary import Interval
 from attn_audit.results.verdict import Judgement
 from tests.formats.judging import judgement

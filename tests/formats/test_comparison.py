@@ -4,11 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-from attn_audit.formats.numbers import difference
 from attn_audit.formats.sentences import comparison as words
 from attn_audit.formats.terminal.comparison import render
 from attn_audit.formats.terminal.metrics import render as render_metrics
+
+from attn_audit.formats.numbers import difference
 from attn_audit.results.comparison import Change, ChangedExample, Comparison, Side
 from attn_audit.results.metrics import METRICS
 from attn_audit.results.summary import Interval

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from attn_audit.formats.sentences.example import is_prediction_kept, tags, under, uniform
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_audit.formats.sentences.example import is_prediction_kept, tags, under, uniform
 from attn_audit.results.report import Report
 
 LABELS = ("negative", "positive")

@@ -4,10 +4,10 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from rich.console import Console
-
 from attn_audit.formats.explanation import render
 from attn_audit.formats.sentences.explanation import certainty, meaning
+from rich.console import Console
+
 from attn_audit.results.explanation import Explanation, Outcome
 from attn_audit.results.record import FIELDS
 from tests.tiny import tiny_model

@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
-
 from attn_audit.formats.sentences import findings
 from attn_audit.formats.sentences.attention import audited_attention
 from attn_audit.formats.sentences.layers import kinds
 from attn_audit.formats.sentences.overview import answers, audited
 from attn_audit.formats.sentences.provenance import made_with
 from attn_audit.formats.sentences.self_check import self_checked
+
 from attn_audit.results.description import LayerDescription
 from attn_audit.results.report import Report, SelfCheck
 

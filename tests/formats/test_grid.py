@@ -4,13 +4,13 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from attn_audit.formats.shading import Shading
+from attn_audit.formats.terminal.grid import GROUNDS, Grid, ground, limit_of, scale
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from attn_audit.formats.shading import Shading
-from attn_audit.formats.terminal.grid import GROUNDS, Grid, ground, limit_of, scale
 from attn_audit.formats.terminal.look import Trimmed
 
 

@@ -1,7 +1,6 @@
 """What becomes of a bound, and how it is said."""
 
 import pytest
-
 from attn_audit.formats.sentences.judgements import (
     Standing,
     came_out,
@@ -10,6 +9,7 @@ from attn_audit.formats.sentences.judgements import (
     standing,
     whole,
 )
+
 from attn_audit.results.verdict import Judgement, Level, Outcome
 from tests.formats.judging import WAIVER, every_kind, judgement, verdict
 

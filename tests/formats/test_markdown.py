@@ -4,13 +4,13 @@ import re
 from collections.abc import Callable
 
 import pytest
+from attn_audit.formats.markdown.escaping import code, escaped, table
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from attn_audit.formats import markdown
-from attn_audit.formats.markdown.escaping import code, escaped, table
 from attn_audit.formats.safety import printable
 from attn_audit.results.report import Report
 from tests.formats.judging import HOSTILE, every_kind, hostile, hostile_verdict, verdict

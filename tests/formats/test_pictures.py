@@ -1,8 +1,8 @@
 """Pictures of distributions have the right shape in whatever characters there are."""
 
 import pytest
-
 from attn_audit.formats.pictures import ASCII, UNICODE, Ink, axis, columns, place, strip
+
 from attn_audit.results.summary import Distribution, Histogram
 
 

@@ -3,14 +3,14 @@
 from typing import Any
 
 import pytest
-
-from attn_audit.checks.adversarial.check import Adversarial
-from attn_audit.checks.correlation import Correlation
-from attn_audit.checks.permutation import Permutation
 from attn_audit.formats.sentences import adversarial, correlation, mass, performance, permutation
 from attn_audit.formats.sentences.overview import QUESTIONS, answers, audited, in_short
 from attn_audit.formats.sentences.provenance import made_with
 from attn_audit.formats.sentences.telling import prediction, varied
+
+from attn_audit.checks.adversarial.check import Adversarial
+from attn_audit.checks.correlation import Correlation
+from attn_audit.checks.permutation import Permutation
 from attn_audit.results.report import Report
 from attn_audit.results.summary import (
     AdversarialSummary,

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 import pytest
-
-from attn_audit.formats import terminal
 from attn_audit.formats.sentences import sites
 from attn_audit.formats.sentences.overview import in_short
 from attn_audit.formats.terminal.site_table import MAX_SITES
+
+from attn_audit.formats import terminal
 from attn_audit.results.report import Report
 from attn_audit.results.summary import SiteMean, SiteSummary, Summaries
 

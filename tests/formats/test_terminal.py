@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attn_audit.formats.terminal.prose import wrapped
 from rich.cells import cell_len
 from rich.console import Console
 
 from attn_audit.formats import terminal
-from attn_audit.formats.terminal.prose import wrapped
 from attn_audit.results.report import Report
 from attn_audit.results.summary import Group
 

@@ -5,8 +5,8 @@ from datetime import date
 from typing import Any
 
 import pytest
-
 from attn_audit.formats.terminal.verdict import render
+
 from attn_audit.results.summary import Interval
 from attn_audit.results.verdict import Judgement, Level, Outcome, Verdict, Waiver
 

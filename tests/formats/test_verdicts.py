@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attn_audit.formats.html.glance import cards
+from attn_audit.formats.sentences import verdicts
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from attn_audit import policy as policy_package
-from attn_audit.formats.html.glance import cards
-from attn_audit.formats.sentences import verdicts
 from attn_audit.gate import judge
 from attn_audit.policy.reading import load_policy
 from attn_audit.results.report import Report

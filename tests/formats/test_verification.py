@@ -4,9 +4,9 @@ import re
 from io import StringIO
 
 import pytest
+from attn_audit.formats.verification import render
 from rich.console import Console
 
-from attn_audit.formats.verification import render
 from attn_audit.results.verification import Claim, Failure, Verification
 
 

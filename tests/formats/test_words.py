@@ -4,10 +4,10 @@ from collections.abc import Callable
 from io import StringIO
 
 import pytest
+from attn_audit.formats.shading import GROUNDS, Shading, shaded_words, step_of
 from rich.console import Console
 
 from attn_audit.formats import words
-from attn_audit.formats.shading import GROUNDS, Shading, shaded_words, step_of
 from attn_audit.results.report import Report, TellingExample
 
 Shown = Callable[..., str]

@@ -1,38 +1,37 @@
-"""The paper's figures, one definition a file, for the page and as files.
+"""The figures of documents, for the page and as files.
 
-Importing this imports Altair: only what draws does so.
+Importing what is in here imports Altair: only what draws does so.
 """
 
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from attn_audit.formats.charts import (
-    jsd,
-    jsd_by_weight,
-    output_change,
-    sites,
-    tau_by_class,
-    tau_pairs,
-    writing,
-)
-from attn_audit.formats.charts.figure import Figure
-from attn_audit.results.report import Report
+import vl_convert
 
-FIGURES: tuple[Figure, ...] = (
-    tau_pairs.FIGURE,
-    tau_by_class.FIGURE,
-    output_change.FIGURE,
-    jsd.FIGURE,
-    jsd_by_weight.FIGURE,
-    sites.FIGURE,
-)
-"""In the order in which a reader meets them."""
+from attn_audit.errors import OutputError
+from attn_audit.files import problem_of, replacing
+from attn_audit.formats.charts.figures import specification
+from attn_audit.formats.charts.palette import FILES
+from attn_audit.formats.document import Figure
+
+SCALE = 3
+"""Pixels of a PNG for each pixel of the figure: sharp in print at the width of a column."""
+
+BACKGROUND = "white"
+
+FORMATS: dict[str, Callable[[str], bytes]] = {
+    ".svg": lambda text: vl_convert.vegalite_to_svg(text).encode("utf-8"),
+    ".png": lambda text: vl_convert.vegalite_to_png(text, scale=SCALE),
+    ".pdf": vl_convert.vegalite_to_pdf,
+}
 
 
-def write_figures(report: Report, folder: Path) -> tuple[Path, ...]:
-    """Write every figure that the report has data for, as PNG, SVG and PDF.
+def write_figures(figures: Sequence[Figure], folder: Path) -> tuple[Path, ...]:
+    """Write figures as PNG, SVG and PDF.
 
     Args:
-        report: Any report.
+        figures: Which ones.
         folder: Made if it does not exist; files of the same names are replaced.
 
     Returns:
@@ -41,4 +40,20 @@ def write_figures(report: Report, folder: Path) -> tuple[Path, ...]:
     Raises:
         OutputError: The folder cannot be made, or a file cannot be written.
     """
-    return writing.write_figures(report, folder, FIGURES)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(folder, problem_of(error)) from None
+    written = []
+    for figure in figures:
+        title = {"text": figure.title, "anchor": "start", "offset": 12}
+        made = specification(figure, FILES)
+        text = json.dumps({**made, "title": title, "background": BACKGROUND, "padding": 12})
+        written += [_write(folder / f"{figure.name}{suffix}", text) for suffix in FORMATS]
+    return tuple(written)
+
+
+def _write(path: Path, text: str) -> Path:
+    with replacing(path) as temporary:
+        temporary.write_bytes(FORMATS[path.suffix](text))
+    return path

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from attn_audit.formats.document import Hue
+
 
 @dataclass(frozen=True)
 class Palette:
@@ -23,17 +25,10 @@ class Palette:
     """Above 0, in grids."""
     font: str
 
-    def of_pair(self, pair: str) -> str:
-        """The colour of two rankings that are compared.
-
-        Args:
-            pair: As in `correlation.attention_gradient`.
-        """
-        colours = {
-            "attention_gradient": self.gradient,
-            "attention_leave_one_out": self.leave_one_out,
-        }
-        return colours.get(pair, self.yardstick)
+    def of(self, hue: Hue) -> str:
+        """The colour of what a mark belongs to."""
+        colours = {Hue.GRADIENT: self.gradient, Hue.LEAVE_ONE_OUT: self.leave_one_out}
+        return colours.get(hue, self.yardstick)
 
 
 FILES = Palette(

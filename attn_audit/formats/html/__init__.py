@@ -1,19 +1,13 @@
-"""The report as one self-contained page: no request leaves it, no script but its own runs in it."""
+"""A document as one self-contained page: no request leaves it, no script but its own runs in it."""
 
-from attn_audit.results.report import Report
-from attn_audit.results.verdict import Verdict
+from attn_audit.formats.document import Document
 
 
-def render(report: Report, verdict: Verdict | None = None) -> str:
-    """The whole page as HTML text.
+def render(document: Document) -> str:
+    """The whole page as UTF-8 text that opens from a file: style, scripts and data are all in it.
 
-    Args:
-        report: Any report.
-        verdict: What a policy says of it; stands on the first screen.
-
-    Returns:
-        UTF-8 text that opens from a file: style, scripts, data and figures are all in it.
+    Everything can be read without its scripts but figures and examples.
     """
     from attn_audit.formats.html.page import page  # Altair and Jinja2: only for who asks for HTML
 
-    return page(report, verdict)
+    return page(document)

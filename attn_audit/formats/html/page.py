@@ -1,57 +1,240 @@
-"""The page's parts, put into its template."""
+"""A page: blocks put into templates, and the policy that keeps all but its own scripts from it."""
 
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from itertools import groupby
 from typing import Any
 
+import vl_convert
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from attn_audit.formats.charts import FIGURES
+from attn_audit.formats.charts.figures import specification
 from attn_audit.formats.charts.palette import PAGE
-from attn_audit.formats.charts.writing import specification
-from attn_audit.formats.html.checks import sections
-from attn_audit.formats.html.definitions import DEFINITIONS, SOURCES
-from attn_audit.formats.html.degenerate import degenerate
-from attn_audit.formats.html.environment import environment, style_sheet
-from attn_audit.formats.html.examples import browser
-from attn_audit.formats.html.gate import gate
-from attn_audit.formats.html.glance import cards
-from attn_audit.formats.html.scripts import content_security_policy, data, page_script, vega
-from attn_audit.formats.sentences.overview import audited
-from attn_audit.formats.sentences.provenance import made_with
-from attn_audit.results.report import Report
-from attn_audit.results.verdict import Verdict
+from attn_audit.formats.document import (
+    Block,
+    Document,
+    Example,
+    Examples,
+    Figure,
+    Folded,
+    Notice,
+    Spread,
+    Table,
+)
+from attn_audit.formats.html import pictures
+from attn_audit.formats.safety import printable
+
+PARTS = ("charts.js", "shading.js", "examples.js", "start.js")
+"""Of our own script, in the order in which they are put together."""
+
+MIN_SECTIONS = 4
+"""Fewer need no list of them."""
+
+N_LEVELS = 20
+"""Steps in which the shades of words differ that no script draws."""
+
+ALMOST_NOTHING = 0.05
+"""Of the largest weight: left plain."""
+
+_SPECIAL = re.compile(r"[<>&]|[^\x00-\x7e]")
+"""What could end a script, and what may be no letter: in JSON all of it stands within strings."""
 
 
-def page(report: Report, verdict: Verdict | None) -> str:
-    """The whole page.
-
-    Args:
-        report: Any report.
-        verdict: What a policy says of it.
-    """
-    style = style_sheet()
-    drawn = _specifications(report)
+def page(document: Document) -> str:
+    """The whole page."""
+    blocks = list(_all_blocks(block for section in document.sections for block in section.blocks))
+    drawn = {b.name: specification(b, PAGE) for b in blocks if isinstance(b, Figure)}
+    examples = next((b for b in blocks if isinstance(b, Examples)), None)
+    style = _static("page.css")
     scripts = (*((vega(),) if drawn else ()), page_script())
-    return environment().get_template("page.html.j2").render(
-        report=report,
+    return _environment().get_template("page.html.j2").render(
+        document=document,
         policy=content_security_policy(scripts, style),
         style=Markup(style),
         scripts=[Markup(script) for script in scripts],
-        figures=[figure for figure in FIGURES if figure.name in drawn],
         figure_data=data(drawn),
-        cards=cards(report),
-        gate=None if verdict is None else gate(verdict),
-        audited=audited(report),
-        sections=tuple(sections(report)),
-        browser=browser(report),
-        degenerate=degenerate(report),
-        made_with=made_with(report),
-        definitions=DEFINITIONS,
-        sources=SOURCES,
-        data=data,
+        examples=examples,
+        example_data="" if examples is None else data(_told(examples)),
+        has_nav=len(document.sections) >= MIN_SECTIONS,
     )  # fmt: skip
 
 
-def _specifications(report: Report) -> dict[str, dict[str, Any]]:
-    """Every figure that the report has data for, by name."""
-    made = {figure.name: specification(figure, report, PAGE) for figure in FIGURES}
-    return {name: found for name, found in made.items() if found is not None}
+def _all_blocks(blocks: Iterator[Block] | Sequence[Block]) -> Iterator[Block]:
+    """Those within others too."""
+    for block in blocks:
+        yield block
+        if isinstance(block, Folded | Notice):
+            yield from _all_blocks(block.blocks)
+
+
+@cache
+def _environment() -> Environment:
+    """Escapes whatever is put in, after spelling out what would not be seen."""
+    made = Environment(
+        loader=PackageLoader("attn_audit.formats.html"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_seen,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    made.globals |= {
+        "kind": _kind,
+        "runs": _runs,
+        "picture": pictures.picture,
+        "level": _level,
+        "levels": _levels,
+        "has_spread": _has_spread,
+        "verdicts": _verdicts,
+        "measures": _measures,
+        "distinct": _distinct,
+    }
+    return made
+
+
+def _seen(value: object) -> object:
+    """Markup is ours; all other text may be anybody's."""
+    is_text = isinstance(value, str) and not isinstance(value, Markup)
+    return printable(str(value)) if is_text else value
+
+
+def _kind(value: object) -> str:
+    """Which template shows it."""
+    return "Figure" if isinstance(value, Figure) else type(value).__name__
+
+
+def _runs(blocks: Sequence[Block]) -> list[tuple[bool, list[Block]]]:
+    """Figures that follow each other stand beside each other."""
+    return [
+        (is_figure, list(run))
+        for is_figure, run in groupby(blocks, key=lambda block: isinstance(block, Figure))
+    ]
+
+
+def _levels(values: Sequence[float]) -> list[int]:
+    """The shade of every weight."""
+    largest = max(values, default=0.0) or 1.0
+    return [_level(value / largest) for value in values]
+
+
+def _level(part: float) -> int:
+    """The shade of a weight over the largest; 0 is none."""
+    return 0 if part < ALMOST_NOTHING else max(1, round(part * N_LEVELS))
+
+
+def _has_spread(table: Table) -> bool:
+    return any(isinstance(cell, Spread) for row in table.rows for cell in row)
+
+
+def _told(block: Examples) -> dict[str, Any]:
+    """What the example browser holds."""
+    return {
+        "examples": [_example(example) for example in block.examples],
+        "measures": _measures(block),
+        "tags": block.tags,
+        "reasons": block.reasons,
+    }
+
+
+def _example(example: Example) -> dict[str, Any]:
+    shaded = example.shaded
+    return {
+        "id": printable(example.id),
+        "said": printable(example.said),
+        "label": None if example.label is None else printable(example.label),
+        "gold": [printable(name) for name in example.gold],
+        "predicted": [printable(name) for name in example.predicted],
+        "units": [printable(unit) for unit in shaded.units],
+        "rows": [
+            {
+                "name": row.name,
+                "weights": [float(f"{weight:.3g}") for weight in row.values or ()],
+                "under": printable(row.under),
+            }
+            for row in shaded.rows
+        ],
+        "uniform": None if example.uniform is None else printable(example.uniform),
+        "tags": example.tags,
+        "reasons": example.reasons,
+        "sampled": example.is_sampled,
+        "measures": {name: float(f"{value:.3g}") for name, value in example.numbers.items()},
+    }
+
+
+def _measures(block: Examples) -> dict[str, str]:
+    """What some example can be sorted by."""
+    known = {name for example in block.examples for name in example.numbers}
+    return {name: said for name, said in block.numbers.items() if name in known}
+
+
+def _verdicts(block: Examples) -> dict[str, str]:
+    """Tags that some example has, by what the filter calls them."""
+    found = {tag for example in block.examples for tag in example.tags}
+    return {
+        tag: f"{name}: {block.meanings[tag]}" if tag in block.meanings else name
+        for tag, name in block.tags.items()
+        if tag in found
+    }
+
+
+def _distinct(block: Examples, field: str) -> tuple[str, ...]:
+    """Labels to choose from: those that are true of some example, or that are predicted."""
+    names = (e.gold if field == "gold" else e.predicted for e in block.examples)
+    return tuple(sorted({printable(name) for of_example in names for name in of_example}))
+
+
+def _static(name: str) -> str:
+    return files(__package__).joinpath("static", name).read_text(encoding="utf-8")
+
+
+@cache
+def vega() -> str:
+    """The libraries that draw, without what would end the script that they stand in."""
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace(
+        "</script", "<\\/script"
+    )
+
+
+def page_script() -> str:
+    """What this project's own JavaScript does, as one script."""
+    return f'"use strict";\n{"".join(map(_static, PARTS))}'
+
+
+def data(value: Any) -> Markup:
+    r"""A value as JSON that can stand in a script element: nothing in it ends that element.
+
+    Example:
+        >>> data({"text": "</script>"})
+        Markup('{"text":"\\u003c/script\\u003e"}')
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Markup(_SPECIAL.sub(_escaped, text))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """Letters stay as they are; what ends scripts, acts on a terminal or hides is spelled out."""
+    character = found[0]
+    if character.isprintable() and character not in "<>&":
+        return character
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
+def content_security_policy(scripts: Sequence[str], style: str) -> str:
+    """Nothing is loaded from anywhere; only these scripts run, only this style applies."""
+    hashes = " ".join(map(_hash, scripts))
+    return (
+        f"default-src 'none'; script-src {hashes}; style-src {_hash(style)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode('utf-8')).digest()).decode('ascii')}'"

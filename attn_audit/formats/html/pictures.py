@@ -1,84 +1,83 @@
 """Small pictures as SVG: no script draws them, and they take their colours from the page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from attn_audit.formats.numbers import mean
-from attn_audit.results.summary import Distribution, Interval
+from attn_audit.formats.document import Around, Hue, Points, Shape, Spread
+from attn_audit.formats.numbers import mean, number
+from attn_audit.results.summary import Interval
 
 WIDTH, ROW, LEFT = 300, 20, 118
 HEIGHT = 56
 """Of a histogram's columns."""
 
-OPEN = Markup('<svg class="picture" viewBox="0 0 {} {}" role="img" aria-label="{}">')
+CELL_WIDTH, CELL_HEIGHT = 160, 16
+"""Of what stands in a table."""
 
 
-@dataclass(frozen=True)
-class Point:
-    """A number with its interval."""
+def picture(value: Points | Shape | Spread | Around | None) -> Markup:
+    """A picture of any kind."""
+    match value:
+        case Points():
+            return _points(value)
+        case Shape():
+            return _shape(value)
+        case Spread():
+            return _spread(value)
+        case Around():
+            return _around(value)
+        case None:
+            return Markup()
 
-    name: str
-    value: float
-    interval: Interval | None
-    colour: str
-    """A variable of the style sheet."""
+
+def _points(found: Points) -> Markup:
+    """Numbers below each other on one axis, each with its interval."""
+    lines = [
+        _point(i, name, value, interval, hue, found.limits)
+        for i, (name, value, interval, hue) in enumerate(found.rows)
+    ]
+    bottom = ROW * len(found.rows)
+    return _whole(bottom + 16, found.said, [*lines, _ends(bottom + 12, LEFT, found.ends)])
 
 
-def points(
-    rows: Sequence[Point], limits: tuple[float, float], ends: tuple[str, str], said: str
+def _point(
+    i: int,
+    name: str,
+    value: float,
+    interval: Interval | None,
+    hue: Hue,
+    limits: tuple[float, float],
 ) -> Markup:
-    """Numbers below each other on one axis, each with its interval.
-
-    Args:
-        rows: At least one.
-        limits: Values at the ends of the axis.
-        ends: What is written there.
-        said: What a screen reader says.
-    """
-    lines = [_point(i, row, limits) for i, row in enumerate(rows)]
-    bottom = ROW * len(rows)
-    return _whole(bottom + 16, said, [*lines, _ends(bottom + 12, LEFT, ends)])
-
-
-def _point(i: int, row: Point, limits: tuple[float, float]) -> Markup:
     low, high = limits
 
-    def x(value: float) -> float:
-        part = (min(high, max(low, value)) - low) / (high - low)
+    def x(at: float) -> float:
+        part = (min(high, max(low, at)) - low) / (high - low)
         return round(LEFT + part * (WIDTH - LEFT - 8), 1)
 
-    interval = row.interval
-    span = (row.value, row.value) if interval is None else (interval.low, interval.high)
+    span = (value, value) if interval is None else (interval.low, interval.high)
     return Markup(
         '<text x="0" y="{below}">{name}</text>'
         '<line class="track" x1="{low}" x2="{high}" y1="{y}" y2="{y}"/>'
-        '<line class="span {colour}" x1="{first}" x2="{last}" y1="{y}" y2="{y}"/>'
-        '<circle class="{colour}" cx="{at}" cy="{y}" r="5"/>'
+        '<line class="span {hue}" x1="{first}" x2="{last}" y1="{y}" y2="{y}"/>'
+        '<circle class="{hue}" cx="{at}" cy="{y}" r="5"/>'
     ).format(
         y=ROW * i + ROW // 2,
         below=ROW * i + ROW // 2 + 4,
-        name=row.name,
-        colour=row.colour,
+        name=name,
+        hue=hue.value,
         low=x(low),
         high=x(high),
         first=x(span[0]),
         last=x(span[1]),
-        at=x(row.value),
+        at=x(value),
     )
 
 
-def histogram(distribution: Distribution, ends: tuple[str, str], name: str) -> Markup:
-    """Columns from end to end, the mean marked; nothing where there is no example.
-
-    Args:
-        distribution: Of any number, with a histogram.
-        ends: What is written under the ends of the axis.
-        name: What the number is.
-    """
-    shape = distribution.histogram
-    if shape is None or distribution.mean is None:
+def _shape(found: Shape) -> Markup:
+    """Columns from end to end, the mean marked; nothing where there is no example."""
+    shape = found.values.histogram
+    if shape is None or found.values.mean is None:
         return Markup()
     peak, width = max(shape.counts), WIDTH / len(shape.counts)
     columns = [
@@ -89,13 +88,13 @@ def histogram(distribution: Distribution, ends: tuple[str, str], name: str) -> M
         if count
     ]
     first, last = shape.edges[0], shape.edges[-1]
-    at = round((distribution.mean - first) / (last - first) * WIDTH, 1)
+    at = round((found.values.mean - first) / (last - first) * WIDTH, 1)
     line = Markup(
         '<line class="track" x1="0" x2="{}" y1="{}" y2="{}"/>'
         '<line class="mean" x1="{}" x2="{}" y1="0" y2="{}"/>'
     ).format(WIDTH, HEIGHT, HEIGHT, at, at, HEIGHT)
-    said = f"Examples by {name}; mean {mean(distribution)}"
-    return _whole(HEIGHT + 16, said, [*columns, line, _ends(HEIGHT + 12, 0, ends)])
+    said = f"Examples by {found.name}; mean {mean(found.values)}"
+    return _whole(HEIGHT + 16, said, [*columns, line, _ends(HEIGHT + 12, 0, found.ends)])
 
 
 def _ends(y: int, left: int, ends: tuple[str, str]) -> Markup:
@@ -106,4 +105,49 @@ def _ends(y: int, left: int, ends: tuple[str, str]) -> Markup:
 
 
 def _whole(height: int, said: str, parts: Sequence[Markup]) -> Markup:
-    return OPEN.format(WIDTH, height, said) + Markup().join(parts) + Markup("</svg>")
+    opened = Markup('<svg class="picture" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
+        WIDTH, height, said
+    )
+    return opened + Markup().join(parts) + Markup("</svg>")
+
+
+def _spread(found: Spread) -> Markup:
+    """5 to 95 % thin, the middle half thick, the median a dot."""
+    if not found.values.quantiles:
+        return Markup()
+    low, high = found.limits
+    first, start, middle, end, last = (
+        round((found.values.quantiles[q] - low) / (high - low) * (CELL_WIDTH - 8) + 4, 1)
+        for q in ("0.05", "0.25", "0.5", "0.75", "0.95")
+    )
+    quartiles = (number(found.values.quantiles[q], 3) for q in ("0.25", "0.75", "0.5"))
+    said = "middle half {} to {}, median {}".format(*quartiles)
+    parts = Markup(
+        '<line class="whisker" x1="{first}" x2="{last}" y1="8" y2="8"/>'
+        '<line class="box" x1="{start}" x2="{end}" y1="8" y2="8"/>'
+        '<circle class="median" cx="{middle}" cy="8" r="3.5"/>'
+    ).format(first=first, start=start, middle=middle, end=end, last=last)
+    return _in_cell(parts, said)
+
+
+def _around(found: Around) -> Markup:
+    """A point and its interval to the left or to the right of 0; the cell beside it says it."""
+
+    def x(value: float) -> float:
+        return round(CELL_WIDTH / 2 * (1 + 0.95 * value / found.reach), 1)
+
+    interval = found.interval
+    span = Markup() if interval is None else Markup(
+        '<line class="box" x1="{}" x2="{}" y1="8" y2="8"/>'
+    ).format(x(interval.low), x(interval.high))  # fmt: skip
+    zero = Markup('<line class="whisker" x1="{0}" x2="{0}" y1="0" y2="16"/>').format(CELL_WIDTH / 2)
+    point = Markup('<circle class="median" cx="{}" cy="8" r="3.5"/>').format(x(found.value))
+    return _in_cell(zero + span + point, "")
+
+
+def _in_cell(parts: Markup, said: str) -> Markup:
+    """Said to who cannot see it, where no cell beside it says the same."""
+    told = Markup('role="img" aria-label="{}"').format(said) if said else 'aria-hidden="true"'
+    return Markup(
+        '<svg class="strip" width="{w}" height="{h}" viewBox="0 0 {w} {h}" {told}>{parts}</svg>'
+    ).format(w=CELL_WIDTH, h=CELL_HEIGHT, told=Markup(told), parts=parts)

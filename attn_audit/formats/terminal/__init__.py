@@ -1,5 +1,221 @@
-"""The report on a terminal, for people who have not read the paper."""
+"""A document on a terminal, or as a text file: read from top to bottom, by people."""
 
-from attn_audit.formats.terminal.report import render
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from io import StringIO
 
-__all__ = ["render"]
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from attn_audit.formats.document import (
+    Block,
+    Bullets,
+    Card,
+    Definitions,
+    Document,
+    Example,
+    Examples,
+    Facts,
+    Folded,
+    Glance,
+    Histograms,
+    Notice,
+    Paragraph,
+    Places,
+    Section,
+    Shaded,
+    Spread,
+    Table,
+    Tone,
+)
+from attn_audit.formats.terminal import drawing
+from attn_audit.formats.terminal.look import FAINT, STYLES, Look, indented
+from attn_audit.formats.terminal.tables import table
+
+N_EXAMPLES = 3
+"""Telling examples that are shown."""
+
+SIDE_BY_SIDE = 94
+"""From this width on, two texts stand beside each other."""
+
+FILE_WIDTH = 100
+
+
+def show(document: Document, console: Console) -> None:
+    """Print a document; what it comes to last, where the eye is when the printing stops.
+
+    On a screen that it does not fit, the glance is printed once more at the end.
+    """
+    look = Look.of(console)
+    lines = list(_document(document, look))
+    if console.is_terminal and len(lines) > console.height:
+        lines += [line for block in _glances(document) for line in _block(block, look)]
+    if document.answer is not None:
+        lines += look.prose(document.answer.text, STYLES[document.answer.tone])
+    while lines and not lines[-1]:
+        lines.pop()
+    for line in lines:
+        line.rstrip()
+        console.print(line, no_wrap=True, overflow="ignore", crop=False)
+
+
+def render(document: Document) -> str:
+    """The same as a text file, in lines of at most 100 columns."""
+    text = StringIO()
+    show(document, Console(file=text, width=FILE_WIDTH, no_color=True, _environ={}))
+    return text.getvalue()
+
+
+def _document(document: Document, look: Look) -> Iterator[Text]:
+    yield look.heading(document.kind)
+    inner = look.narrowed(look.width - 2)
+    yield from indented(inner.prose(document.title, "bold"))
+    if document.subject:
+        yield from indented(inner.prose(document.subject, FAINT))
+    if document.facts is not None:
+        yield from indented(inner.facts(document.facts))
+    yield Text()
+    for section in document.sections:
+        if not section.is_reference:
+            yield from _section(section, look)
+
+
+def _section(section: Section, look: Look) -> Iterator[Text]:
+    yield look.heading(section.title)
+    for block in section.blocks:
+        yield from _block(block, look)
+
+
+def _glances(document: Document) -> Iterator[Block]:
+    for section in document.sections:
+        yield from (block for block in section.blocks if isinstance(block, Glance))
+
+
+def _block(block: Block, look: Look) -> Iterator[Text]:
+    """A block and a line behind it; nothing where a terminal does not show such."""
+    if isinstance(block, Glance):
+        yield from _framed(block, look)
+        return
+    made = list(_inner(block, look.narrowed(look.width - 2)))
+    if made:
+        yield from indented(made)
+        if not (isinstance(block, Paragraph) and block.tone is Tone.QUESTION):
+            yield Text()
+
+
+def _inner(block: Block, look: Look) -> Iterator[Text]:
+    match block:
+        case Paragraph():
+            yield from look.prose(block.text, STYLES[block.tone])
+        case Bullets():
+            for sentence in block.sentences:
+                yield from look.prose(sentence.text, STYLES[sentence.tone], mark=look.bullet)
+        case Facts():
+            yield from look.facts(block)
+        case Definitions():
+            yield from _definitions(block, look)
+        case Table():
+            yield from _table(block, look)
+        case Folded():
+            yield from _folded(block, look)
+        case Notice():
+            yield from look.prose(f"{block.mark} {block.text}", STYLES[block.tone])
+            yield from _parted(block.blocks, look)
+        case Shaded():
+            yield drawing.shades(look)
+            yield Text()
+            yield from drawing.shaded(block, look)
+        case Examples():
+            yield from _examples(block, look)
+        case Histograms() if not block.sides:
+            yield from drawing.histograms(block, look)
+        case Places():
+            yield from drawing.places(block, look)
+        case _:  # other figures: their numbers stand in tables
+            return
+
+
+def _parted(blocks: Iterable[Block], look: Look) -> Iterator[Text]:
+    """Blocks with an empty line between any two."""
+    for i, block in enumerate(blocks):
+        if i:
+            yield Text()
+        yield from _inner(block, look)
+
+
+def _folded(block: Folded, look: Look) -> Iterator[Text]:
+    """Its own title only where its content does not say what it is."""
+    if not (isinstance(block.blocks[0], Table) and block.blocks[0].title):
+        yield from look.prose(block.title, "bold")
+    yield from _parted(block.blocks, look)
+
+
+def _table(block: Table, look: Look) -> Iterator[Text]:
+    yield from table(block, look)
+    if any(isinstance(cell, Spread) for row in block.rows for cell in row):
+        yield from look.prose(drawing.legend(look.ink), FAINT)
+
+
+def _definitions(block: Definitions, look: Look) -> Iterator[Text]:
+    for phrase, text in block.entries:
+        yield from (Text(line, "bold") for line in look.folded(phrase.text, look.width))
+        yield from indented(look.narrowed(look.width - 2).prose(text, FAINT) if text else [])
+
+
+def _framed(glance: Glance, look: Look) -> Iterator[Text]:
+    """An answer for each section: the sentence first, the numbers under it."""
+    corners, inner = look.ink.frame, look.narrowed(look.width - 4)
+    lines: list[Text] = []
+    for i, card in enumerate(glance.cards):
+        lines += [Text()] if i else []
+        lines += _card(card, inner)
+    rule = corners[4] * (look.width - 2)
+    yield Text(f"{corners[0]}{rule}{corners[1]}", FAINT)
+    for line in lines:
+        space = " " * max(0, inner.width - cell_len(line.plain))
+        yield Text.assemble((f"{corners[5]} ", FAINT), line, space, (f" {corners[5]}", FAINT))
+    yield Text(f"{corners[3]}{rule}{corners[2]}", FAINT)
+    yield from indented(look.narrowed(look.width - 2).prose(glance.note, FAINT))
+    yield Text()
+
+
+def _card(card: Card, look: Look) -> Iterator[Text]:
+    yield from look.prose(card.question, FAINT)
+    yield from look.prose(card.verdict, "bold")
+    for line in card.lines:
+        yield from look.prose(line, mark="  ")
+
+
+def _examples(block: Examples, look: Look) -> Iterator[Text]:
+    telling = [example for example in block.examples if example.reasons][:N_EXAMPLES]
+    yield from look.prose(block.introduction)
+    yield from look.prose(block.note, FAINT) if block.note else ()
+    if telling:
+        yield drawing.shades(look)
+    for example in telling:
+        yield Text()
+        yield from look.prose(block.reasons[example.reasons[0]], "bold")
+        label = "" if example.label is None else f", label {example.label}"
+        yield from look.prose(f"{example.id}: predicted {example.said}{label}", FAINT)
+        yield from _weighed(example, look)
+        for line in example.in_short:
+            yield from look.prose(line, FAINT)
+
+
+def _weighed(example: Example, look: Look) -> Iterator[Text]:
+    """Attention, and what belongs beside it: there where the screen is wide enough."""
+    shaded = example.shaded
+    rows = [row for i, row in enumerate(shaded.rows) if i == 0 or row.name == example.beside]
+    is_beside = look.width >= SIDE_BY_SIDE and len(rows) == 2
+    part = look.narrowed((look.width - 4) // 2) if is_beside else look
+    short = (replace(row, under="") for row in rows)
+    texts = [list(drawing.weighed(row, shaded.units, part)) for row in short]
+    if not is_beside:
+        yield from (line for text in texts for line in text)
+        return
+    left, right = texts
+    for i in range(max(len(left), len(right))):
+        first = left[i].copy() if i < len(left) else Text()
+        first.append(" " * (part.width + 4 - cell_len(first.plain)))
+        yield first + (right[i] if i < len(right) else Text())

@@ -1,159 +1,216 @@
-"""The look shared by everything on a terminal: styles, headings, tables, which characters."""
+"""The look of everything on a terminal: styles, characters, and lines that fit."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 
-from rich.box import SIMPLE_HEAD, Box
-from rich.console import Console, ConsoleOptions, RenderableType
-from rich.padding import Padding
-from rich.rule import Rule
-from rich.segment import Segment
-from rich.table import Table
+from rich.cells import cell_len, chop_cells
+from rich.console import Console
 from rich.text import Text
 
-from attn_audit.formats.pictures import ASCII, UNICODE, Ink
+from attn_audit.formats.document import Facts, Hue, Phrase, Tone
 from attn_audit.formats.safety import printable
 
 WIDEST = 100
 """Columns used at most."""
 
-ACCENT = "cyan"
-YARDSTICK = "magenta"
-FAINT = "dim"
-WARNING = "bold yellow"
+WIDEST_PROSE = 96
+"""Longer lines are hard to read."""
 
-SIMPLE_HEAD_ASCII = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
-"""rich's own substitute would be a full grid."""
+FAINT, ACCENT = "dim", "cyan"
 
+STYLES = {
+    Tone.PLAIN: "",
+    Tone.STRONG: "bold",
+    Tone.FAINT: FAINT,
+    Tone.QUESTION: "bold italic",
+    Tone.CODE: "",
+    Tone.GOOD: "green",
+    Tone.BAD: "bold red",
+    Tone.OPEN: "bold yellow",
+    Tone.WARNING: "yellow",
+}
 
-def ink(options: ConsoleOptions) -> Ink:
-    """The characters that the terminal's encoding can show.
+HUES = {Hue.GRADIENT: ACCENT, Hue.LEAVE_ONE_OUT: ACCENT, Hue.YARDSTICK: "magenta"}
 
-    Args:
-        options: Of the console.
-    """
-    return ASCII if options.ascii_only else UNICODE
+IN_ASCII = {"✓": "+", "✗": "x", "–": "-", "→": "->", "“": '"', "”": '"'}
+"""Signs of our own, where there is no room for them."""
 
-
-def is_wide(options: ConsoleOptions) -> bool:
-    """Whether there is room for every interval.
-
-    Args:
-        options: Of the console.
-    """
-    return options.max_width >= WIDEST
-
-
-def heading(name: str) -> Rule:
-    """The line that opens a section.
-
-    Args:
-        name: Of the section.
-    """
-    return Rule(Text(name, "bold"), align="left", style=FAINT)
+_INTERVAL = re.compile(r"(\S+ )?\[[^][]{1,24}\]")
+_ESTIMATE = r"[-+<>]?\d[\d.,]*%?(?= \[[-+<>\d])"
+_PIECE = re.compile(r"[^._]*[._]?")
 
 
-def plain(value: object, options: ConsoleOptions, style: str = "") -> Text:
-    """Any value as text that is not markup and is safe to print.
+class Shading(Enum):
+    """How weights are shown."""
 
-    Args:
-        value: Shown as `str` gives it.
-        options: Of the console.
-        style: A rich style.
-    """
-    return Text(printable(str(value), options.encoding), style)
-
-
-LONG_NAME = 30
-"""Longer dotted names are parted where the screen is narrow."""
-
-_SYLLABLE = re.compile(r"[^._]*[._]?")
-
-
-def folded(name: str, options: ConsoleOptions) -> Text:
-    """A dotted name; on several lines, parted at dots and underscores, where the screen is narrow.
-
-    Args:
-        name: Of a metric.
-        options: Of the console.
-    """
-    if is_wide(options) or len(name) <= LONG_NAME:
-        return plain(name, options)
-    lines = [""]
-    for part in re.findall(r"[^.]*\.?", name):
-        whole = len(part) <= LONG_NAME - 2
-        for piece in (part,) if whole else _SYLLABLE.findall(part):
-            if len(lines[-1]) + len(piece) > LONG_NAME - 2 * (len(lines) > 1):
-                lines.append("")
-            lines[-1] += piece
-    return Text("\n  ").join(plain(line, options) for line in lines)
-
-
-def table(headers: Sequence[str], options: ConsoleOptions, n_left: int = 1) -> Table:
-    """An empty table with aligned numbers.
-
-    Args:
-        headers: Of the columns.
-        options: Of the console.
-        n_left: How many columns, from the left, are names and not numbers.
-    """
-    made = Table(
-        box=SIMPLE_HEAD_ASCII if options.ascii_only else SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-        border_style=FAINT,
-        header_style="",
-    )
-    for i, header in enumerate(headers):
-        made.add_column(
-            Text(header, FAINT),
-            justify="left" if i < n_left else "right",
-            overflow="fold",
-            no_wrap=i >= n_left,
-        )
-    return made
-
-
-def add_row(made: Table, *cells: str | Text) -> None:
-    """Add a row whose text is never read as markup.
-
-    Args:
-        made: A table.
-        *cells: One for each column.
-    """
-    made.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in cells))
-
-
-def indented(renderable: RenderableType) -> Padding:
-    """Two columns to the right, as all text under a heading.
-
-    Args:
-        renderable: Anything.
-    """
-    return Padding(renderable, (0, 0, 0, 2))
+    COLOUR = "colour"
+    BARS = "bars"
+    ASCII = "ascii"
 
 
 @dataclass(frozen=True)
-class Trimmed:
-    """Anything, without the blanks that fill its lines on the right."""
+class Ink:
+    """The characters that pictures are drawn with."""
 
-    content: RenderableType
+    levels: str
+    """A cell from empty to full."""
+    axis: str
+    tick: str
+    top: str
+    side: str
+    corner: str
+    whisker: str
+    left: str
+    right: str
+    box: str
+    median: str
+    frame: str
+    """Corners from the upper left clockwise, then the sides."""
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
-        """The same lines, ending where their text ends."""
-        for line in console.render_lines(self.content, options, pad=False):
-            while line and not _shown(line[-1]):
-                line.pop()
-            if line:
-                last = line.pop()
-                line.append(Segment(_shown(last), last.style))
-            yield from line
-            yield Segment.line()
+
+UNICODE = Ink(
+    levels=" ▁▂▃▄▅▆▇█", axis="─", tick="┬", top="┤", side="│", corner="└",
+    whisker="─", left="╶", right="╴", box="━", median="┿", frame="╭╮╯╰─│",
+)  # fmt: skip
+ASCII = Ink(
+    levels=" .:#", axis="-", tick="+", top="|", side="|", corner="+",
+    whisker="-", left="-", right="-", box="=", median="O", frame="++++-|",
+)  # fmt: skip
 
 
-def _shown(segment: Segment) -> str:
-    """The text without blanks behind it, which show only where they have a ground."""
-    has_ground = segment.style is not None and segment.style.bgcolor is not None
-    return segment.text if has_ground else segment.text.rstrip(" ")
+@dataclass(frozen=True)
+class Look:
+    """What a console can show, and how wide it is."""
+
+    width: int
+    encoding: str
+    ink: Ink
+    shading: Shading
+
+    @staticmethod
+    def of(console: Console) -> "Look":
+        """The best that a console can show."""
+        is_ascii = console.options.ascii_only
+        has_colour = console.color_system in ("256", "truecolor") and not console.no_color
+        return Look(
+            width=min(console.width, WIDEST),
+            encoding=console.options.encoding,
+            ink=ASCII if is_ascii else UNICODE,
+            shading=Shading.ASCII if is_ascii else Shading.COLOUR if has_colour else Shading.BARS,
+        )
+
+    def narrowed(self, width: int) -> "Look":
+        """The same on a part of the screen."""
+        return Look(width, self.encoding, self.ink, self.shading)
+
+    @property
+    def bullet(self) -> str:
+        """In front of sentences."""
+        return "- " if self.ink is ASCII else "• "
+
+    def seen(self, text: str) -> str:
+        """Any text as what is safe to print, and can be."""
+        if self.ink is ASCII:
+            text = "".join(IN_ASCII.get(character, character) for character in text)
+        return printable(text, self.encoding)
+
+    def phrase(self, phrase: Phrase) -> Text:
+        """A text in its tone."""
+        return Text(self.seen(phrase.text), STYLES[phrase.tone])
+
+    def heading(self, name: str) -> Text:
+        """The line that opens a section."""
+        shown = self.seen(name)[: self.width]
+        rule = self.ink.axis * max(0, self.width - cell_len(shown) - 1)
+        return Text.assemble((shown, "bold"), " ", (rule, FAINT))
+
+    def prose(self, text: str, style: str = "", mark: str = "") -> list[Text]:
+        """A paragraph, wrapped; estimates that have an interval in bold."""
+        width = max(10, min(self.width, WIDEST_PROSE) - len(mark))
+        made = []
+        for i, line in enumerate(wrapped(self.seen(text), width)):
+            shown = Text((" " * len(mark) if i else mark) + line, style)
+            shown.highlight_regex(_ESTIMATE, "bold")
+            made.append(shown)
+        return made
+
+    def facts(self, facts: Facts, style: str = FAINT) -> list[Text]:
+        """Headings and what belongs to them, in two columns where both have room."""
+        title = [] if facts.title is None else self.prose(facts.title.text, _bold(facts.title))
+        names = [self.seen(name) for name, _ in facts.entries]
+        left = max(map(cell_len, names), default=0) + 2
+        if self.width - left < 24:
+            return [*title, *self._stacked(facts, style)]
+        made = title
+        for name, (_, text) in zip(names, facts.entries, strict=True):
+            for i, line in enumerate(self.narrowed(self.width - left).prose(text)):
+                shown = "" if i else name
+                made.append(Text(shown + " " * (left - cell_len(shown)), style) + line)
+        return made
+
+    def _stacked(self, facts: Facts, style: str) -> list[Text]:
+        made: list[Text] = []
+        for name, text in facts.entries:
+            made += [Text(self.seen(name), style)] if name else []
+            made += indented(self.narrowed(self.width - 2).prose(text))
+        return made
+
+    def folded(self, name: str, width: int) -> list[str]:
+        """A dotted name; on several lines, parted at dots and underscores, where it is too long."""
+        name = self.seen(name)
+        if cell_len(name) <= width:
+            return [name]
+        lines = [""]
+        for part in re.findall(r"[^.]*\.?", name):
+            whole = cell_len(part) <= width - 2
+            for piece in (part,) if whole else _PIECE.findall(part):
+                if lines[-1].strip() and cell_len(lines[-1]) + cell_len(piece) > width:
+                    lines.append("  ")
+                lines[-1] += piece
+        return [cut for line in lines for cut in chop_cells(line, width)]
+
+
+def _bold(phrase: Phrase) -> str:
+    return f"bold {STYLES[phrase.tone].removeprefix('bold ')}".rstrip()
+
+
+def indented(lines: Iterable[Text]) -> list[Text]:
+    """Two columns to the right, as all text under a heading."""
+    return [Text("  ") + line if line else line for line in lines]
+
+
+def wrapped(text: str, width: int) -> Iterator[str]:
+    """Cut text into lines at spaces, but not inside an interval or before it.
+
+    Example:
+        >>> list(wrapped("a mean tau of 0.20 [0.19, 0.21] with it", 20))
+        ['a mean tau of', '0.20 [0.19, 0.21]', 'with it']
+    """
+    line = ""
+    for word in words(text, width):
+        if line and cell_len(line) + 1 + cell_len(word) > width:
+            yield line
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+    yield line
+
+
+def words(text: str, width: int) -> Iterator[str]:
+    """What stays together of a text, no piece wider than a line."""
+    glued = _INTERVAL.sub(lambda found: found[0].replace(" ", "\0"), text)
+    for piece in glued.split(" "):
+        word = piece.replace("\0", " ")
+        yield from chop_cells(word, width) if cell_len(word) > width else [word]
+
+
+def without_interval(text: str) -> str:
+    """An estimate alone, where there is no room for its interval.
+
+    Example:
+        >>> without_interval("0.20 [0.19, 0.21]")
+        '0.20'
+    """
+    return re.sub(r" \[[^][]*\]$", "", text)

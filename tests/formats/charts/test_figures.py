@@ -7,11 +7,11 @@ from xml.etree import ElementTree
 
 import altair as alt
 import pytest
+from attn_audit.formats.charts.writing import specification
 
 from attn_audit.errors import OutputError
 from attn_audit.formats.charts import FIGURES, write_figures
 from attn_audit.formats.charts.palette import FILES, PAGE, Palette, configuration
-from attn_audit.formats.charts.writing import specification
 from attn_audit.results.report import Report
 from attn_audit.results.summary import JointHistogram
 

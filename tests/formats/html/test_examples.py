@@ -1,6 +1,7 @@
 """What the example browser is given."""
 
 from attn_audit.formats.html.examples import MEASURES, browser
+
 from attn_audit.results.report import Report
 
 

@@ -3,9 +3,9 @@
 from datetime import date
 
 import pytest
+from attn_audit.formats.html.gate import gate
 
 from attn_audit.formats import html
-from attn_audit.formats.html.gate import gate
 from attn_audit.results.report import Report
 from attn_audit.results.summary import Interval
 from attn_audit.results.verdict import Judgement, Level, Outcome, Verdict, Waiver

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 from attn_audit.formats.html.scripts import data
 
 

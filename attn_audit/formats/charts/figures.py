@@ -1,0 +1,340 @@
+"""Figures of documents as Vega-Lite specifications: one drawing for each kind of figure."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import altair as alt
+
+from attn_audit.formats.charts.palette import Palette, configuration
+from attn_audit.formats.document import (
+    Figure,
+    Histograms,
+    Joint,
+    Panel,
+    Place,
+    Places,
+    Violins,
+)
+from attn_audit.formats.numbers import mean
+from attn_audit.formats.safety import printable
+from attn_audit.results.summary import Distribution, Histogram
+
+Drawn = alt.Chart | alt.LayerChart | alt.FacetChart
+Row = dict[str, Any]
+
+WIDTH = 560
+"""In files; the page makes figures as wide as there is room."""
+
+AXIS = alt.Axis(tickCount=5)
+"""From 0 to 1, where there may be no room for more."""
+
+SHARE = alt.Axis(labelExpr="format(abs(datum.value), '.0%')", tickCount=3)
+
+FORMATS = {"share": ".1%", "low": ".3f"}
+"""Of numbers that are said of a mark, by field."""
+
+SIDES = ("below 0", "above 0")
+
+CELL = 26
+MAX_HEADS_WITH_NUMBERS = 16
+STRONGEST = 0.9
+"""Of a shade: what is written on it stays readable on light and on dark ground."""
+
+
+def specification(figure: Figure, palette: Palette) -> dict[str, Any]:
+    """A figure as Vega-Lite, for where the palette says."""
+    made: dict[str, Any] = draw(figure, palette).to_dict(validate=False)  # tests validate: slow
+    return made | {"config": configuration(palette), "description": figure.title}
+
+
+def draw(figure: Figure, palette: Palette) -> Drawn:
+    """A figure of any kind."""
+    match figure:
+        case Histograms():
+            return _histograms(figure, palette)
+        case Violins():
+            return _violins(figure, palette)
+        case Joint():
+            return _joint(figure, palette)
+        case Places():
+            return _places(figure, palette)
+        case _:
+            raise AssertionError(f"no drawing of {type(figure).__name__}")
+
+
+def _histograms(figure: Histograms, palette: Palette) -> Drawn:
+    """A panel below the other, each with its mean; a second side downwards."""
+    rows = [row for panel in figure.panels for row in _columns(panel, figure.sides)]
+    edges = next(panel.values.histogram.edges for panel in figure.panels if panel.values.histogram)
+    axis, base = scale(edges[0], edges[-1]), alt.Chart(values(rows))
+    colour = _sides(figure.sides, palette) if figure.sides else _hues(figure.panels, palette)
+    said = {"range": figure.counted, "count": "examples", "share": "share"}
+    bars = (
+        base.transform_filter(only("bin"))
+        .mark_bar(binSpacing=1)
+        .encode(
+            x=alt.X("low:Q", scale=axis, title=figure.axis, bin="binned"),
+            x2="high:Q",
+            y=alt.Y("height:Q", title=None, axis=SHARE),
+            color=colour,
+            tooltip=tooltip(**({"side": "attention"} if figure.sides else {}), **said),
+        )
+    )
+    means = (
+        base.transform_filter(only("mean"))
+        .mark_rule(strokeWidth=2, strokeDash=[4, 2], color=palette.ink)
+        .encode(x=alt.X("low:Q", scale=axis), y="y:Q", y2="height:Q")
+    )
+    height = 160 if len(figure.panels) == 1 else 85
+    marks = [] if figure.mark is None else _marked(figure, axis, palette)
+    if marks:
+        return alt.layer(bars, means, *marks).properties(width=WIDTH, height=height)
+    names = [_named(panel) for panel in figure.panels]
+    return stacked([bars, means], names, height)
+
+
+def _named(panel: Panel) -> str:
+    """With its mean, where the panel shows one distribution."""
+    name = printable(panel.name)
+    return name if panel.below is not None or "(" in name else f"{name}: {mean(panel.values)}"
+
+
+def _columns(panel: Panel, sides: tuple[str, str] | None) -> Iterator[Row]:
+    name, hue = _named(panel), panel.hue.value
+    for sign, found in ((1, panel.values), (-1, panel.below)):
+        if found is None or found.histogram is None or not found.n:
+            continue
+        side = "" if sides is None else sides[sign < 0]
+        shared: Row = {"row": name, "side": side, "hue": hue}
+        columns = [
+            {**shared, "kind": "bin", "height": sign * row["share"], **row}
+            for row in bins(found.histogram)
+        ]
+        tallest = sign * max(row["share"] for row in columns)
+        yield from columns
+        yield {**shared, "kind": "mean", "low": found.mean, "y": 0, "height": tallest}
+
+
+def _hues(panels: Sequence[Panel], palette: Palette) -> alt.Color:
+    hues = list(dict.fromkeys(panel.hue for panel in panels))
+    colours = [palette.of(hue) for hue in hues]
+    return alt.Color(
+        "hue:N", scale=alt.Scale(domain=[hue.value for hue in hues], range=colours), legend=None
+    )
+
+
+def _sides(sides: tuple[str, str], palette: Palette) -> alt.Color:
+    return alt.Color(
+        "side:N",
+        scale=alt.Scale(domain=list(sides), range=[palette.gradient, palette.leave_one_out]),
+        legend=alt.Legend(title=None, orient="top"),
+    )
+
+
+def _marked(figure: Histograms, axis: alt.Scale, palette: Palette) -> list[alt.Chart]:
+    """The mean's name, and a line with its own; so far down that two names never meet."""
+    assert figure.mark is not None
+    value, name = figure.mark
+    found: list[tuple[Row, int]] = [
+        ({"at": figure.panels[0].values.mean, "name": "mean"}, 8),
+        ({"at": value, "name": name}, 24),
+    ]
+    made = []
+    for row, y in found:
+        base = alt.Chart(values([row])).encode(x=alt.X("at:Q", scale=axis))
+        made.append(base.mark_rule(strokeWidth=2, strokeDash=[4, 2], color=palette.ink))
+        made.append(base.mark_text(align="right", dx=-4, y=y).encode(text="name:N"))
+    return made
+
+
+def _violins(figure: Violins, palette: Palette) -> Drawn:
+    """One shape a group, with its quartiles."""
+    base = alt.Chart(values([row for panel in figure.panels for row in _shape(panel)]))
+    x = alt.X("low:Q", scale=scale(0.0, 1.0), title=figure.axis, axis=AXIS)
+    violin = (
+        base.transform_filter(only("bin"))
+        .mark_bar(binSpacing=0, color=palette.gradient, opacity=0.75)
+        .encode(
+            x=alt.X("low:Q", scale=scale(0.0, 1.0), title=figure.axis, bin="binned", axis=AXIS),
+            x2="high:Q",
+            y=alt.Y("below:Q", title=None, axis=None),
+            y2="above:Q",
+            tooltip=tooltip(range=figure.counted, count="examples", share="share"),
+        )
+    )
+    box = (
+        base.transform_filter(only("box"))
+        .mark_rule(strokeWidth=3, color=palette.ink)
+        .encode(x=x, x2="high:Q", y="y:Q")
+    )
+    median = (
+        base.transform_filter(only("median"))
+        .mark_point(filled=True, size=60, opacity=1, stroke=palette.ink, fill=palette.ground)
+        .encode(x=x, y="y:Q", tooltip=tooltip(low="median"))
+    )
+    return stacked([violin, box, median], [printable(p.name) for p in figure.panels], 70)
+
+
+def _shape(panel: Panel) -> list[Row]:
+    """Every violin as wide as the others at its widest, whatever its number of examples."""
+    found: Distribution = panel.values
+    assert found.histogram is not None
+    shapes = list(bins(found.histogram))
+    widest = max(row["share"] for row in shapes)
+    shared = {"row": printable(panel.name), "y": 0}
+    quartile, median, last = (found.quantiles[q] for q in ("0.25", "0.5", "0.75"))
+    ends = ((row, row["share"] / widest) for row in shapes)
+    return [
+        *({**shared, "kind": "bin", "below": -end, "above": end, **row} for row, end in ends),
+        {**shared, "kind": "box", "low": quartile, "high": last},
+        {**shared, "kind": "median", "low": median},
+    ]
+
+
+def _joint(figure: Joint, palette: Palette) -> Drawn:
+    """A grid of both numbers, the stronger its shade the more examples."""
+    x, y = figure.counts.x_edges[-1], figure.counts.y_edges[-1]
+    shade = alt.Legend(title="examples", orient="top", symbolFillColor=palette.gradient)
+    made: alt.Chart = (
+        alt.Chart(values(list(_cells(figure))))
+        .mark_rect(color=palette.gradient)
+        .encode(
+            x=alt.X("low:Q", scale=scale(0.0, x), title=figure.axes[0], bin="binned", axis=AXIS),
+            x2="high:Q",
+            y=alt.Y("jsd:Q", scale=scale(0.0, y), title=figure.axes[1], bin="binned"),
+            y2="jsd_high:Q",
+            opacity=alt.Opacity(
+                "count:Q", scale=alt.Scale(type="sqrt", range=[0.12, 1]), legend=shade
+            ),
+            tooltip=tooltip(range=figure.counted[0], jsd_range=figure.counted[1], count="examples"),
+        )
+        .properties(width=WIDTH, height=260)
+    )
+    return made
+
+
+def _cells(figure: Joint) -> Iterator[Row]:
+    """Those with examples."""
+    joint = figure.counts
+    for (low, high), row in zip(pairwise(joint.x_edges), joint.counts, strict=True):
+        for (y_low, y_high), count in zip(pairwise(joint.y_edges), row, strict=True):
+            if count:
+                yield {
+                    "low": low, "high": high, "jsd": y_low, "jsd_high": y_high, "count": count,
+                    "range": f"{low:.2g} to {high:.2g}",
+                    "jsd_range": f"{y_low:.2f} to {y_high:.2f}",
+                }  # fmt: skip
+
+
+def _places(figure: Places, palette: Palette) -> Drawn:
+    """A grid for each number, or points where heads are averaged."""
+    rows = [
+        _place(name, place, figure.limit) for name, _, places in figure.panels for place in places
+    ]
+    names = [name for name, _, _ in figure.panels]
+    height = CELL * len({row["layer"] for row in rows})
+    if all(row["head"] is None for row in rows):
+        return _points(rows, names, height, palette)
+    return _grid(rows, names, height, palette)
+
+
+def _place(name: str, place: Place, limit: float) -> Row:
+    interval = place.interval
+    ends = (
+        {} if interval is None else {"interval_low": interval.low, "interval_high": interval.high}
+    )
+    return {
+        "row": name,
+        "layer": place.layer,
+        "head": place.head,
+        "mean": place.mean,
+        "written": place.written,
+        "cell": place.cell.removeprefix("+"),
+        "side": SIDES[place.mean >= 0],
+        "strength": abs(place.mean) / limit,
+        **ends,
+    }
+
+
+def _grid(rows: list[Row], names: Sequence[str], height: int, palette: Palette) -> Drawn:
+    base = alt.Chart(values(rows)).encode(
+        x=alt.X("head:O", title="head", axis=alt.Axis(orient="bottom", labelAngle=0)),
+        y=alt.Y("layer:O", title="layer"),
+        tooltip=tooltip(layer="layer", head="head", written="mean"),
+    )
+    cells = base.mark_rect().encode(
+        color=alt.Color(
+            "side:N",
+            scale=alt.Scale(domain=list(SIDES), range=[palette.low, palette.high]),
+            legend=alt.Legend(title=None, orient="top"),
+        ),
+        opacity=alt.Opacity(
+            "strength:Q", scale=alt.Scale(domain=[0, 1], range=[0, STRONGEST]), legend=None
+        ),
+    )
+    n_heads = len({row["head"] for row in rows})
+    numbers = base.mark_text(fontSize=10).encode(text="cell:N")
+    layers = [cells, numbers] if n_heads <= MAX_HEADS_WITH_NUMBERS else [cells]
+    return stacked(layers, names, height)
+
+
+def _points(rows: list[Row], names: Sequence[str], height: int, palette: Palette) -> Drawn:
+    base = alt.Chart(values(rows)).encode(
+        y=alt.Y("layer:O", title="layer"), tooltip=tooltip(layer="layer", written="mean")
+    )
+    spans = base.mark_rule(strokeWidth=2, color=palette.gradient).encode(
+        x=alt.X("interval_low:Q", title="mean and 95% interval"), x2="interval_high:Q"
+    )
+    points = base.mark_point(filled=True, size=70, opacity=1, color=palette.gradient).encode(
+        x=alt.X("mean:Q")
+    )
+    return stacked([spans, points], names, height)
+
+
+def bins(histogram: Histogram) -> Iterator[Row]:
+    """Each bin's borders, count and share of all that are counted."""
+    total = sum(histogram.counts)
+    for (low, high), count in zip(pairwise(histogram.edges), histogram.counts, strict=True):
+        yield {
+            "low": low,
+            "high": high,
+            "count": count,
+            "share": count / total,
+            "range": f"{low:.3g} to {high:.3g}",
+        }
+
+
+def tooltip(**fields: str) -> list[alt.Tooltip]:
+    """What is said of a mark under the pointer: the title of each field, and its value."""
+    return [
+        alt.Tooltip(f"{name}:Q", title=title, format=FORMATS[name])
+        if name in FORMATS
+        else alt.Tooltip(f"{name}:N", title=title)
+        for name, title in fields.items()
+    ]
+
+
+def stacked(layers: Sequence[alt.Chart], names: Sequence[str], height: int) -> alt.FacetChart:
+    """One panel for each value of the field `row`, below each other on one axis."""
+    header = alt.Header(title=None, labelOrient="top", labelAnchor="start", labelPadding=2)
+    panel = alt.layer(*layers).properties(width=WIDTH, height=height)
+    made: alt.FacetChart = panel.facet(
+        row=alt.Row("row:N", sort=list(names), header=header), spacing=10
+    )
+    return made
+
+
+def only(kind: str) -> str:
+    """An expression that keeps the rows of a kind, a word of ours."""
+    return f"datum.kind === '{kind}'"
+
+
+def scale(low: float, high: float) -> alt.Scale:
+    """An axis from end to end, as it is."""
+    return alt.Scale(domain=[low, high], nice=False)
+
+
+def values(rows: Sequence[Mapping[str, Any]]) -> alt.Data:
+    """Rows as a chart's data."""
+    return alt.InlineData(values=[dict(row) for row in rows])

@@ -1,0 +1,355 @@
+"""A document: all that is said of a result, built once. A format renders documents, and no checks.
+
+Text in it is plain, as it was given: a format escapes it, and spells out what would not be seen.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from attn_audit.results.summary import Distribution, Interval, JointHistogram
+
+
+class Tone(StrEnum):
+    """How something is said; a format has a style for each."""
+
+    PLAIN = "plain"
+    STRONG = "strong"
+    FAINT = "faint"
+    QUESTION = "question"
+    CODE = "code"
+    GOOD = "pass"
+    BAD = "fail"
+    OPEN = "inconclusive"
+    WARNING = "warning"
+
+
+class Hue(StrEnum):
+    """What a mark belongs to: told apart by every kind of eye, and never by colour alone."""
+
+    GRADIENT = "gradient"
+    LEAVE_ONE_OUT = "leave-one-out"
+    YARDSTICK = "yardstick"
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A text with its tone."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+    note: str = ""
+    """What it means, where there is room for it."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Where a group's values lie, between these limits."""
+
+    values: Distribution
+    limits: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Around:
+    """A number to the left or to the right of 0, with its interval."""
+
+    value: float
+    interval: Interval | None
+    reach: float
+    """What the ends of the picture stand for."""
+
+
+Picture = Spread | Around
+Cell = str | Phrase | Picture
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """One or more sentences."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """Sentences that stand alone, below each other."""
+
+    sentences: tuple[Phrase, ...]
+
+    @staticmethod
+    def of(sentences: Sequence[str]) -> "Bullets":
+        """Plain ones."""
+        return Bullets(tuple(map(Phrase, sentences)))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Headings and what belongs to them; an empty heading goes on with the one above."""
+
+    entries: tuple[tuple[str, str], ...]
+    title: Phrase | None = None
+
+
+@dataclass(frozen=True)
+class Definitions:
+    """Names that may be long, and what they mean."""
+
+    entries: tuple[tuple[Phrase, str], ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns, and rows of as many cells; a row of one cell is a heading within the table."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    title: str = ""
+    n_text: int = 1
+    """Columns from the left that hold text; the others hold numbers."""
+    note: str = ""
+    brief: "Table | None" = None
+    """What stands for it where so many rows cannot all be shown."""
+
+
+@dataclass(frozen=True)
+class Folded:
+    """What only some readers want to see: folded away where that is possible."""
+
+    title: str
+    blocks: tuple["Block", ...]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a policy says, set off from the rest."""
+
+    tone: Tone
+    mark: str
+    """The tone without colour."""
+    text: str
+    blocks: tuple["Block", ...]
+
+
+@dataclass(frozen=True)
+class Points:
+    """Numbers with their intervals below each other on one axis."""
+
+    rows: tuple[tuple[str, float, Interval | None, Hue], ...]
+    limits: tuple[float, float]
+    ends: tuple[str, str]
+    """What is written at the ends of the axis."""
+    said: str
+    """What a screen reader says."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One distribution in small."""
+
+    values: Distribution
+    ends: tuple[str, str]
+    name: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """One answer of the first screen."""
+
+    id: str
+    """Of the section that it sums up."""
+    name: str
+    question: str
+    verdict: str
+    lines: tuple[str, ...]
+    """The numbers, each with its interval."""
+    picture: Points | Shape | None = None
+
+
+@dataclass(frozen=True)
+class Glance:
+    """The first screen: an answer for each section."""
+
+    cards: tuple[Card, ...]
+    note: str
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The units of a text weighed in one way."""
+
+    name: str
+    values: tuple[float, ...] | None
+    """One for each unit, not negative; None where there are none."""
+    note: str = ""
+    """Beside the name."""
+    under: str = ""
+    """Under the words."""
+
+
+@dataclass(frozen=True)
+class Shaded:
+    """A text, its units shaded by one weight or several."""
+
+    units: tuple[str, ...]
+    rows: tuple[Weights, ...]
+
+
+@dataclass(frozen=True)
+class Example:
+    """One text that a report shows."""
+
+    id: str
+    said: str
+    """Prediction, and how sure it is."""
+    label: str | None
+    gold: tuple[str, ...]
+    predicted: tuple[str, ...]
+    shaded: Shaded
+    uniform: str | None
+    """What equal attention does."""
+    tags: tuple[str, ...]
+    """What was found of it, by `Examples.tags`."""
+    reasons: tuple[str, ...]
+    """Why it was chosen, by `Examples.reasons`; none of a random one."""
+    is_sampled: bool
+    numbers: dict[str, float]
+    """By `Examples.numbers`."""
+    in_short: tuple[str, ...]
+    """Its numbers, in a few lines."""
+    beside: str | None
+    """The name of the weights to show beside attention where there is room for two."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Texts to look through: searched, filtered and sorted where that is possible."""
+
+    introduction: str
+    note: str
+    """How units are spelled, where that needs a word."""
+    examples: tuple[Example, ...]
+    """The most telling first, one of each reason before the second of any; then random ones."""
+    tags: dict[str, str]
+    meanings: dict[str, str]
+    """When a tag is given, where its name does not say it."""
+    reasons: dict[str, str]
+    numbers: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture with what it needs to be read."""
+
+    name: str
+    """Of its file, and in a page."""
+    title: str
+    reading: str
+    """How to read it, in a sentence or two."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One distribution of a figure."""
+
+    name: str
+    values: Distribution
+    """With a histogram."""
+    hue: Hue = Hue.GRADIENT
+    below: Distribution | None = None
+    """A second one, drawn downwards."""
+
+
+@dataclass(frozen=True)
+class Histograms(Figure):
+    """How many examples have which value: a panel below the other, on one axis."""
+
+    panels: tuple[Panel, ...]
+    axis: str
+    counted: str
+    """What lies along the axis, in a word."""
+    ticks: tuple[float, ...]
+    mark: tuple[float, str] | None = None
+    """A value with a name, beside the mean."""
+    sides: tuple[str, str] | None = None
+    """What is drawn upwards and downwards, where both are."""
+
+
+@dataclass(frozen=True)
+class Violins(Figure):
+    """The same for each of several groups, as a shape with its quartiles."""
+
+    panels: tuple[Panel, ...]
+    axis: str
+    counted: str
+
+
+@dataclass(frozen=True)
+class Joint(Figure):
+    """How many examples have which two values."""
+
+    counts: JointHistogram
+    axes: tuple[str, str]
+    counted: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A number at a layer and a head; of all heads, where that is None."""
+
+    layer: int
+    head: int | None
+    mean: float
+    interval: Interval | None
+    written: str
+    cell: str
+    """As short as can be."""
+
+
+@dataclass(frozen=True)
+class Places(Figure):
+    """Layers and heads beside each other: a panel a number."""
+
+    panels: tuple[tuple[str, str, tuple[Place, ...]], ...]
+    """What the number is, what it is called over a column, and where it was measured."""
+    limit: float
+    """What the strongest shade stands for."""
+
+
+Block = (
+    Paragraph | Bullets | Facts | Definitions | Table | Folded | Notice | Glance | Shaded
+    | Examples | Figure
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part under a heading."""
+
+    id: str
+    title: str
+    blocks: tuple[Block, ...]
+    short: str = ""
+    """Of the title, for a list of the parts; the title itself where it is short."""
+    is_reference: bool = False
+    """For looking things up: left out where everything is read from top to bottom."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """Everything that is said of one result."""
+
+    kind: str
+    """What it is: `Attention audit`."""
+    title: str
+    """What it is of."""
+    subject: str
+    """In which connection, in half a sentence."""
+    sections: tuple[Section, ...]
+    facts: Facts | None = None
+    """What it rests on, where that stands in front."""
+    answer: Phrase | None = None
+    """What it all comes down to."""
+    outcome: Phrase | None = None
+    """The same in a word or two, beside the kind."""

@@ -1,0 +1,160 @@
+"""A comparison of two reports: every number in both, and which examples changed most."""
+
+from collections.abc import Iterator, Sequence
+
+from attn_audit.formats.document import (
+    Around,
+    Block,
+    Cell,
+    Definitions,
+    Document,
+    Facts,
+    Folded,
+    Paragraph,
+    Phrase,
+    Section,
+    Table,
+    Tone,
+)
+from attn_audit.formats.documents import verdict
+from attn_audit.formats.numbers import count, counted, difference, number, short
+from attn_audit.results.comparison import Change, Comparison
+
+TELLING = (
+    "performance.accuracy.share",
+    "correlation.attention_gradient.mean",
+    "correlation.attention_leave_one_out.mean",
+    "permutation.distance.mean",
+    "adversarial.max_jsd.mean",
+)
+"""Numbers whose most changed examples are shown."""
+
+N_SHOWN = 3
+"""Most changed examples of each telling number."""
+
+NOTE = (
+    "change: new minus base, over the examples that have the number in both reports, with its 95% "
+    "interval; its picture is scaled to its own interval. d_z: the mean change over the standard "
+    "deviation of the examples' changes (0.2 small, 0.5 medium, 0.8 large)."
+)
+
+
+def document(comparison: Comparison) -> Document:
+    """What changed beyond chance first, then the rest."""
+    judged = comparison.verdict
+    notices = () if judged is None else (verdict.notice(judged),)
+    examples = tuple(_examples(comparison))
+    changes = (*notices, *_changes(comparison.changes))
+    return Document(
+        kind="Comparison",
+        title=comparison.new.model,
+        subject=f"against {comparison.base.model}",
+        facts=Facts(tuple(compared(comparison))),
+        answer=Phrase(in_short(comparison), Tone.STRONG),
+        outcome=None if judged is None else verdict.outcome(judged),
+        sections=(
+            Section("changes", "Did the new release get worse?", changes),
+            *([Section("examples", "Examples that changed most", examples)] if examples else []),
+        ),
+    )
+
+
+def _changes(changes: Sequence[Change]) -> Iterator[Block]:
+    changed = [change for change in changes if has_changed(change)]
+    rest = [change for change in changes if not has_changed(change)]
+    if changed:
+        yield _table(changed, "What changed")
+    if rest:
+        yield Folded("What did not change", (_table(rest, ""),))
+    if changes:
+        yield Paragraph(NOTE, Tone.FAINT)
+
+
+def _table(changes: Sequence[Change], title: str) -> Table:
+    columns = ("", "base", "new", "change", "less|more", "d_z", "n")
+    return Table(columns, tuple(map(_row, changes)), title)
+
+
+def _row(change: Change) -> tuple[Cell, ...]:
+    interval = change.interval
+    ends = () if interval is None else (abs(interval.low), abs(interval.high))
+    written = difference(change.difference, interval)
+    return (
+        Phrase(change.metric, Tone.CODE, change.definition),
+        number(change.base, 3),
+        number(change.new, 3),
+        Phrase(written, Tone.STRONG) if has_changed(change) else written,
+        Around(change.difference, interval, max(abs(change.difference), *ends, 1e-12)),
+        "" if change.effect_size is None else difference(change.effect_size, None, 2),
+        "" if change.n is None else count(change.n),
+    )
+
+
+def _examples(comparison: Comparison) -> Iterator[Block]:
+    for change in comparison.changes:
+        if change.metric in TELLING and change.most_changed:
+            of = "" if change.n is None else f" of {count(change.n)}"
+            shown = change.most_changed[:N_SHOWN]
+            yield Paragraph(f"{change.metric}: {len(shown)}{of}", Tone.STRONG)
+            yield Definitions(
+                tuple(
+                    (
+                        Phrase(f"{example.id}: {value(change.metric, example.base)} → "
+                               f"{value(change.metric, example.new)}"),
+                        example.text or "",
+                    )
+                    for example in shown
+                )
+            )  # fmt: skip
+
+
+def compared(comparison: Comparison) -> Iterator[tuple[str, str]]:
+    """What was compared: headings and what belongs to them."""
+    base, new = comparison.base, comparison.new
+    yield "Base", f"{base.model} (sha256 {short(base.model_sha256)}), {base.report}"
+    yield "New", f"{new.model} (sha256 {short(new.model_sha256)}), {new.report}"
+    if base.data == new.data and base.n_examples == new.n_examples:
+        yield "Data", f"{new.data}: {counted(new.n_examples, 'example')}{_matched(comparison)}"
+    else:
+        sides = ((side.data, counted(side.n_examples, "example")) for side in (base, new))
+        yield "Data", " and ".join(f"{data}: {n}" for data, n in sides)
+    if comparison.why_unpaired is not None:
+        yield "Unpaired", comparison.why_unpaired
+    if comparison.notes:
+        yield "Differing", "; ".join(comparison.notes)
+
+
+def _matched(comparison: Comparison) -> str:
+    return "" if comparison.n_pairs is None else f", {count(comparison.n_pairs)} matched by id"
+
+
+def in_short(comparison: Comparison) -> str:
+    """How many numbers changed by more than their interval, in one sentence."""
+    n_changed = sum(map(has_changed, comparison.changes))
+    whole = counted(len(comparison.changes), "number")
+    if not comparison.changes:
+        return "The reports hold no number in common."
+    if n_changed == 0:
+        return f"Of {whole} none changed by more than chance would: every interval includes 0."
+    verb, whose = ("has", "its interval does") if n_changed == 1 else ("have", "their intervals do")
+    return f"Of {whole} {count(n_changed)} {verb} changed: {whose} not include 0."
+
+
+def has_changed(change: Change) -> bool:
+    """Whether the interval of a change lies on one side of 0."""
+    interval = change.interval
+    return interval is not None and (interval.low > 0 or interval.high < 0)
+
+
+def value(metric: str, of_example: float) -> str:
+    """An example's number; of shares, whether it has the property.
+
+    Example:
+        >>> value("performance.accuracy.share", 1.0), value("permutation.distance.mean", 0.213)
+        ('right', '0.21')
+    """
+    if metric == "performance.accuracy.share":
+        return "right" if of_example else "wrong"
+    if metric.endswith(".share"):
+        return "yes" if of_example else "no"
+    return number(of_example)

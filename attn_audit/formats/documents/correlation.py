@@ -1,0 +1,350 @@
+"""The correlation check: tau always beside its yardstick."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from attn_audit.formats.document import (
+    Bullets,
+    Card,
+    Cell,
+    Figure,
+    Histograms,
+    Hue,
+    Panel,
+    Paragraph,
+    Points,
+    Section,
+    Table,
+    Tone,
+)
+from attn_audit.formats.documents.claims import between, held, is_covered, left_open
+from attn_audit.formats.documents.groups import MAX_CLASSES, NOT_MEASURED, folded, parts_of
+from attn_audit.formats.documents.provenance import removal
+from attn_audit.formats.numbers import count, counted, digits, mean, number, percent, share
+from attn_audit.results.report import Report
+from attn_audit.results.summary import CorrelationSummary, Distribution, Group, TauSummary
+from attn_audit.results.thresholds import ALIKE, SIGNIFICANT, SMALL_GAP
+from attn_audit.results.verdict import Outcome
+
+QUESTION = "Does attention rank the words as gradients and leave-one-out rank them?"
+
+CAVEAT = "Agreement with these measures is not by itself faithfulness to the model."
+
+TICKS = tuple(i / 2 for i in range(-2, 3))
+
+PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two rankings of the same units that are compared."""
+
+    of: str
+    """Attention's partner; of the yardstick, its name."""
+    tau: TauSummary
+    hue: Hue
+    gap: Distribution | None = None
+    """By how much attention falls short of the yardstick."""
+    other: str = ""
+    """The other measure, as the subject of a clause."""
+
+    @property
+    def row(self) -> str:
+        """Its name in tables."""
+        return "the yardstick" if self.hue is Hue.YARDSTICK else f"attention with {self.of}"
+
+
+def attentions(summary: CorrelationSummary) -> list[Pair]:
+    """Attention with each measure that was asked for."""
+    gap = summary.gap
+    found = (
+        ("gradients", summary.attention_gradient, Hue.GRADIENT,
+         None if gap is None else gap.attention_gradient, "leave-one-out does"),
+        ("leave-one-out", summary.attention_leave_one_out, Hue.LEAVE_ONE_OUT,
+         None if gap is None else gap.attention_leave_one_out, "gradients do"),
+    )  # fmt: skip
+    return [Pair(of, tau, hue, gap, other) for of, tau, hue, gap, other in found if tau is not None]
+
+
+def pairs(summary: CorrelationSummary) -> list[Pair]:
+    """The same, and last the yardstick: one measure with the other."""
+    yardstick = summary.gradient_leave_one_out
+    last = [] if yardstick is None else [Pair("the yardstick", yardstick, Hue.YARDSTICK)]
+    return [*attentions(summary), *last]
+
+
+def section(report: Report, summary: CorrelationSummary) -> Section:
+    """Question, answer, figures, and the numbers in tables."""
+    tables = (_significance(summary), _by_group(summary))
+    is_measured = any(pair.tau.n for pair in pairs(summary))
+    return Section(
+        "correlation",
+        "Correlation",
+        (
+            Paragraph(QUESTION, Tone.QUESTION),
+            Bullets.of((*answer(summary), *removal(report))),
+            *figures(summary),
+            *([folded(report, *tables)] if is_measured else []),
+        ),
+    )
+
+
+def card(report: Report, summary: CorrelationSummary) -> Card:
+    """The same at a glance."""
+    return Card(
+        id="correlation",
+        name="Correlation",
+        question=QUESTION,
+        verdict=verdict(report, summary),
+        lines=in_short(summary),
+        picture=_points(summary),
+    )
+
+
+def _points(summary: CorrelationSummary) -> Points | None:
+    rows = tuple(
+        (
+            "yardstick" if pair.hue is Hue.YARDSTICK else f"with {pair.of}",
+            pair.tau.mean,
+            pair.tau.interval,
+            pair.hue,
+        )
+        for pair in pairs(summary)
+        if pair.tau.mean is not None
+    )
+    if not rows:
+        return None
+    low = 0.0 if all(value >= 0 for _, value, _, _ in rows) else -1.0
+    ends = ("0: unrelated" if low == 0 else "-1: reversed", "1: same order")
+    return Points(rows, (low, 1.0), ends, "Mean tau of each pair of rankings")
+
+
+def verdict(report: Report, summary: CorrelationSummary) -> str:
+    """Whether attention agrees with the measures as these do with each other."""
+    yardstick = summary.gradient_leave_one_out
+    gaps = {pair.of: pair.gap for pair in attentions(summary) if pair.gap is not None}
+    if yardstick is None or not gaps:
+        return "Open: without both measures there is no yardstick to hold attention against."
+    if yardstick.mean is None:
+        return NOT_MEASURED
+    tau = between(yardstick.mean, yardstick.interval)
+    match held("min", ALIKE, yardstick):
+        case Outcome.PASS:
+            return _less(report, gaps)
+        case Outcome.FAIL:
+            return f"Open: the two measures themselves hardly agree on this model (tau {tau})."
+        case Outcome.INCONCLUSIVE:
+            said = f"the measures agree with each other at tau {tau}, and {ALIKE:g} is asked for"
+            return left_open("correlation", report, yardstick.n, said)
+
+
+def _less(report: Report, gaps: dict[str, Distribution]) -> str:
+    """By where the interval of each gap lies: within what is small, beyond it, or on both sides."""
+    covered = is_covered("correlation", report)
+    outcomes = {name: held("max", SMALL_GAP, gap, is_covered=covered) for name, gap in gaps.items()}
+    found = set(outcomes.values())
+    if found == {PASS}:
+        return "Yes: it agrees with them about as much as they agree with each other."
+    if found == {FAIL}:
+        return "No: it agrees with them clearly less than they agree with each other."
+    names = {kind: [name for name, of in outcomes.items() if of is kind] for kind in Outcome}
+    if found == {PASS, FAIL}:
+        return f"In part: about as much with {names[PASS][0]}, clearly less with {names[FAIL][0]}."
+    numbers = [f"less by {_less_by(gaps[name])} with {name}" for name in names[INCONCLUSIVE]]
+    n = min(gaps[name].n for name in names[INCONCLUSIVE])
+    said = left_open("correlation", report, n, *numbers)
+    if found == {INCONCLUSIVE}:
+        return said
+    (decided,) = (name for name, of in outcomes.items() if of is not INCONCLUSIVE)
+    how = "about as much" if outcomes[decided] is PASS else "clearly less"
+    return f"In part: {how} with {decided}. {said}"
+
+
+def _less_by(gap: Distribution) -> str:
+    return "-" if gap.mean is None else between(gap.mean, gap.interval)
+
+
+def in_short(summary: CorrelationSummary) -> tuple[str, ...]:
+    """Attention's taus and the yardstick, in short lines."""
+    decimals = digits(*(pair.tau for pair in pairs(summary)))
+    known = [
+        f"attention with {pair.of}: tau {mean(pair.tau, decimals)}"
+        for pair in attentions(summary)
+        if pair.tau.n
+    ]
+    if not known:
+        return ("no example could be measured",)
+    yardstick = summary.gradient_leave_one_out
+    if yardstick is None or not yardstick.n:
+        return tuple(known)
+    return (
+        *known,
+        f"these two with each other, the yardstick: tau {mean(yardstick, decimals)}",
+    )
+
+
+def answer(summary: CorrelationSummary) -> tuple[str, ...]:
+    """What the check found, in sentences."""
+    known = [pair for pair in attentions(summary) if pair.tau.n]
+    if not known:
+        return ("No example has a tau: see the degenerate examples.",)
+    decimals = digits(*(pair.tau for pair in known))
+    agreed = " and ".join(f"{mean(pair.tau, decimals)} with {pair.of}" for pair in known)
+    first = (
+        f"Attention ranks an example's units with a mean tau of {agreed} "
+        f"(1: the same order, 0: unrelated, -1: reversed; {_how_many(known)})."
+    )
+    return (first, *_yardstick(summary), CAVEAT)
+
+
+def _how_many(known: list[Pair]) -> str:
+    sizes = {pair.tau.n for pair in known}
+    if len(sizes) == 1:
+        return counted(sizes.pop(), "example")
+    return " and ".join(f"{counted(pair.tau.n, 'example')} for {pair.of}" for pair in known)
+
+
+def _yardstick(summary: CorrelationSummary) -> tuple[str, ...]:
+    yardstick = summary.gradient_leave_one_out
+    if yardstick is None or yardstick.mean is None:
+        return ("There is no yardstick: it takes both measures, gradients and leave-one-out.",)
+    sentence = f"The yardstick: the two measures agree with each other at tau {mean(yardstick)}."
+    return (f"{sentence}{_weakness(yardstick)}", *_gaps(summary))
+
+
+def _weakness(yardstick: TauSummary) -> str:
+    match held("min", ALIKE, yardstick):
+        case Outcome.PASS:
+            return ""
+        case Outcome.FAIL:
+            return (
+                f" That is low, less than {ALIKE:g}: where the measures themselves disagree, a low "
+                "tau says little about attention."
+            )
+        case Outcome.INCONCLUSIVE:
+            return f" Whether that is enough to judge attention by, {ALIKE:g}, is open."
+
+
+def _gaps(summary: CorrelationSummary) -> tuple[str, ...]:
+    phrases = [
+        _gap(pair, pair.gap) for pair in attentions(summary) if pair.gap is not None and pair.gap.n
+    ]
+    return (f"Example by example, attention agrees {'; '.join(phrases)}.",) if phrases else ()
+
+
+def _gap(pair: Pair, gap: Distribution) -> str:
+    assert gap.mean is not None
+    if gap.interval is None or gap.interval.low <= 0 <= gap.interval.high:
+        return f"with {pair.of} not measurably less or more than {pair.other} (less by {mean(gap)})"
+    direction = "less" if gap.mean > 0 else "more"
+    return f"with {pair.of} {direction} than {pair.other}, by {_size(gap)}"
+
+
+def _size(gap: Distribution) -> str:
+    """The gap without its sign, which the word before it tells."""
+    assert gap.mean is not None
+    assert gap.interval is not None
+    decimals, size = digits(gap), abs(gap.mean)
+    low, high = sorted((abs(gap.interval.low), abs(gap.interval.high)))
+    return f"{number(size, decimals)} [{number(low, decimals)}, {number(high, decimals)}]"
+
+
+def figures(summary: CorrelationSummary) -> Iterator[Figure]:
+    """Every pair's distribution, and attention's by predicted class."""
+    known = [pair for pair in pairs(summary) if pair.tau.n and pair.tau.histogram]
+    if not known:
+        return
+    yield Histograms(
+        name="tau_pairs",
+        title="How alike the rankings are",
+        reading=(
+            "How many examples have which tau: 1 is the same order of the words, 0 unrelated, -1 "
+            "reversed; dashed: the mean. The upper panels hold attention against a measure, the "
+            "yardstick the two measures against each other: attention that tells what they tell "
+            "lies as far to the right."
+        ),
+        panels=tuple(
+            Panel(pair.of[0].upper() + pair.of[1:] if pair.hue is Hue.YARDSTICK
+                  else f"Attention with {pair.of}", pair.tau, pair.hue)
+            for pair in known
+        ),
+        axis="Kendall's tau",
+        counted="tau",
+        ticks=TICKS,
+    )  # fmt: skip
+    yield from _by_class([pair for pair in attentions(summary) if pair.tau.n])
+
+
+def _by_class(known: list[Pair]) -> Iterator[Figure]:
+    """The classes that are predicted most; of more, nobody sees a pattern."""
+    above, below = (*known, None, None)[:2]
+    if above is None:
+        return
+    drawable = [g for g in above.tau.by_prediction if g.distribution.n and g.distribution.histogram]
+    largest = sorted(drawable, key=lambda group: -group.distribution.n)[: MAX_CLASSES - 2]
+    others = {} if below is None else {g.name: g.distribution for g in below.tau.by_prediction}
+    if not largest:
+        return
+    yield Histograms(
+        name="tau_by_class",
+        title="By predicted class",
+        reading=(
+            "The same for the examples of each predicted class (their number in brackets): tau "
+            f"with {above.of} upwards{f', with {below.of} downwards' if below else ''}; dashed: "
+            "the means. Explanations that are worse for one class show as panels that lie further "
+            "to the left."
+        ),
+        panels=tuple(
+            Panel(_class(group), group.distribution, above.hue, others.get(group.name))
+            for group in largest
+        ),
+        axis="Kendall's tau",
+        counted="tau",
+        ticks=TICKS,
+        sides=None if below is None else (f"with {above.of}", f"with {below.of}"),
+    )
+
+
+def _class(group: Group) -> str:
+    return f"Predicted {group.name} ({counted(group.distribution.n, 'example')})"
+
+
+def _significance(summary: CorrelationSummary) -> Table:
+    """Significantly positive and negative apart, beside chance and after correction."""
+    return Table(
+        title=f"Significant taus (p <= {SIGNIFICANT:g})",
+        columns=("", "tested", "by chance", "positive", "corrected", "negative", "corrected"),
+        rows=tuple(
+            (
+                pair.row,
+                count(pair.tau.significantly_positive.n),
+                "-" if (chance := pair.tau.expected_by_chance) is None else percent(chance),
+                share(pair.tau.significantly_positive),
+                share(pair.tau.positive_after_correction),
+                share(pair.tau.significantly_negative),
+                share(pair.tau.negative_after_correction),
+            )
+            for pair in pairs(summary)
+        ),
+        note="by chance: as many of each sign are expected where the order is random; corrected: "
+        f"Benjamini-Hochberg over all examples, false discovery rate {SIGNIFICANT:g}",
+    )
+
+
+def _by_group(summary: CorrelationSummary) -> Table:
+    """Mean taus by predicted class and by length."""
+    found = pairs(summary)
+    rows: list[tuple[Cell, ...]] = []
+    for title, of_pairs in (
+        ("by prediction", [pair.tau.by_prediction for pair in found]),
+        ("by length", [pair.tau.by_length for pair in found]),
+    ):
+        taus = [{part.name: part.distribution for part in parts} for parts in of_pairs]
+        for part in parts_of(title, max(of_pairs, key=len, default=())):
+            if isinstance(part, str):
+                rows.append((part,))
+                continue
+            cells = (of_pair.get(part.name) for of_pair in taus)
+            written = ("-" if cell is None else mean(cell) for cell in cells)
+            rows.append((f"  {part.name}", count(part.distribution.n), *written))
+    return Table(("", "examples", *(pair.row for pair in found)), tuple(rows), "Mean tau by group")

@@ -1,0 +1,89 @@
+"""What the numbers are, in two lines each, and where they come from."""
+
+from attn_audit.formats.document import Bullets, Definitions, Folded, Phrase, Section, Tone
+
+JAIN = "Jain & Wallace (2019)"
+
+DEFINITIONS = (
+    (
+        "Attention",
+        "The model's weights over the audited units after the softmax, renormalised to sum to 1; "
+        "of several heads or rows the mean. The share that lies elsewhere is not shown or moved.",
+        JAIN,
+    ),
+    (
+        "Gradient importance",
+        "How much the log-odds of the prediction change with a unit's embedding, times that "
+        "embedding, attention held constant; its size without the sign.",
+        f"{JAIN}, section 4.1",
+    ),
+    (
+        "Leave-one-out importance",
+        "How far the output moves when the unit is left out of the text: total variation "
+        "distance, for one sigmoid the change of its probability.",
+        f"{JAIN}, section 4.1",
+    ),
+    (
+        "Kendall's tau",
+        "How alike two rankings of the same units are: 1 the same order, 0 unrelated, -1 "
+        "reversed. Variant tau-b, which accounts for ties.",
+        "Kendall (1945)",
+    ),
+    (
+        "Yardstick",
+        "Tau between the two importance measures: what two accepted measures reach on this model "
+        "is what attention can be held against.",
+        "this project",
+    ),
+    (
+        "Permutation",
+        "The median change of the output over random permutations of an example's attention. An "
+        "output that stays did not depend on where attention was peaked; where it is too even to "
+        "show anything, the output counts as not moved.",
+        f"{JAIN}, section 4.2.1",
+    ),
+    (
+        "Jensen-Shannon divergence (JSD)",
+        "How different two distributions are, in nats: 0 the same, ln 2 = 0.69 nothing in common.",
+        "Lin (1991)",
+    ),
+    (
+        "Epsilon-max JSD",
+        "The largest divergence between the model's attention and any other that keeps the output "
+        "within epsilon; relative to the most that the example's attention allows.",
+        f"{JAIN}, section 4.2.2",
+    ),
+    (
+        "Uniform attention",
+        "The output with equal attention on every unit of the trained model: a decision that "
+        "changes depends on where attention lies; one that stays may change under other attention.",
+        "Wiegreffe & Pinter (2019)",
+    ),
+    (
+        "95% interval",
+        "Over examples: where the number would lie for other examples of the same kind. Bootstrap "
+        "or normal for means and F1, Wilson (1927) for shares, DeLong (1988) for ROC AUC.",
+        "Efron & Tibshirani (1993)",
+    ),
+)
+"""Name, definition, source."""
+
+SOURCES = (
+    "Jain & Wallace (2019), Attention is not Explanation, NAACL.",
+    "Wiegreffe & Pinter (2019), Attention is not not Explanation, EMNLP.",
+    "Kendall (1945), The treatment of ties in ranking problems, Biometrika 33.",
+    "Lin (1991), Divergence measures based on the Shannon entropy, IEEE Trans. Inf. Theory 37.",
+    "Wilson (1927), Probable inference, the law of succession, and statistical inference, JASA 22.",
+    "Efron & Tibshirani (1993), An Introduction to the Bootstrap.",
+    "DeLong, DeLong & Clarke-Pearson (1988), Comparing the areas under two or more correlated "
+    "receiver operating characteristic curves, Biometrics 44.",
+)
+
+
+def section() -> Section:
+    """All of it, for looking things up."""
+    entries = tuple(
+        (Phrase(name, Tone.STRONG), f"{text} ({source})") for name, text, source in DEFINITIONS
+    )
+    blocks = (Definitions(entries), Folded("Sources", (Bullets.of(SOURCES),)))
+    return Section("definitions", "Definitions", blocks, is_reference=True)

@@ -1,0 +1,324 @@
+"""One example: what each check says of it, and of each way to weigh its units."""
+
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from typing import Any
+
+from attn_audit.formats.document import Example, Examples, Section, Shaded, Weights
+from attn_audit.formats.numbers import count, number, percent
+from attn_audit.results.report import Report, TellingExample
+from attn_audit.results.thresholds import (
+    ENTIRELY,
+    INFORMATIVE_JSD,
+    MOVED_DISTANCE,
+    SIGNIFICANT,
+)
+
+REASONS = {
+    "adversarial": "The most different attention that was found with the same output",
+    "insensitive": "Shuffling changes the weights most, and the output least",
+    "disagreeing": "Attention and the importance measures rank the units least alike",
+    "agreeing": "Attention and the importance measures rank the units most alike",
+}
+"""Why an example was chosen."""
+
+BESIDE = {
+    "adversarial": ("adversarial_attention", "gradient"),
+    "insensitive": ("adversarial_attention", "gradient"),
+    "disagreeing": ("gradient", "leave_one_out", "adversarial_attention"),
+    "agreeing": ("gradient", "leave_one_out", "adversarial_attention"),
+}
+"""What attention is shown beside: the first of these that was measured."""
+
+NAMES = {
+    "attention": "the model's attention",
+    "gradient": "gradient importance",
+    "leave_one_out": "leave-one-out importance",
+    "adversarial_attention": "adversarial attention",
+}
+"""Ways to weigh units, in the order in which they are shown."""
+
+NUMBERS = {
+    "max_attention": "largest attention weight",
+    "tau_attention_gradient": "tau attention - gradient",
+    "tau_attention_leave_one_out": "tau attention - leave-one-out",
+    "tau_gradient_leave_one_out": "tau gradient - leave-one-out",
+    "median_permutation_distance": "output change when shuffled",
+    "median_permutation_jsd": "divergence when shuffled",
+    "share_permutations_within_epsilon": "share of shuffles within epsilon",
+    "uniform_distance": "output change with equal attention",
+    "max_jsd": "epsilon-max JSD",
+    "relative_jsd": "epsilon-max JSD, relative",
+    "adversarial_distance": "output change of the adversary",
+    "audited_mass": "audited mass",
+    "n_units": "number of units",
+}
+"""What examples can be sorted by."""
+
+TAGS = {
+    "right": "prediction right",
+    "wrong": "prediction wrong",
+    "agrees": "ranks like the measures",
+    "disagrees": "ranks unlike the measures",
+    "moved": "shuffling moves the output",
+    "unmoved": "shuffling hardly moves the output",
+    "even": "attention too even for shuffling to show anything",
+    "replaceable": "attention replaceable",
+    "uniform": "other prediction with equal attention",
+}
+"""What may be found of an example."""
+
+_DIFFER = f"permutations differ (divergence of {INFORMATIVE_JSD:g} or more)"
+
+MEANINGS = {
+    "agrees": f"significantly positive tau (p <= {SIGNIFICANT:g}) with every measure",
+    "disagrees": "no tau above 0 with any measure",
+    "moved": f"{_DIFFER}, and the output moves by {MOVED_DISTANCE:g} or more",
+    "unmoved": f"{_DIFFER}, but the output moves by less than {MOVED_DISTANCE:g}",
+    "even": f"permutations differ by a divergence of less than {INFORMATIVE_JSD:g}: counted as not "
+    "moved",
+    "replaceable": f"at least {ENTIRELY:.0%} of the possible divergence, with the output within "
+    "epsilon",
+}
+"""When it is found, where the name does not say it."""
+
+
+def section(report: Report) -> Section | None:
+    """The telling examples and a random sample; None where the report has none."""
+    reasons: dict[str, list[str]] = {}
+    for telling in report.telling_examples:
+        reasons.setdefault(str(telling.record["id"]), []).append(telling.reason)
+    for telling in varied(report.telling_examples):  # what it was picked for comes first
+        found = reasons[str(telling.record["id"])]
+        found.insert(0, found.pop(found.index(telling.reason)))
+    records = {str(e.record["id"]): e.record for e in varied(report.telling_examples)}
+    sampled = {str(record["id"]) for record in report.sampled_examples}
+    for record in report.sampled_examples:
+        records.setdefault(str(record["id"]), record)
+    if not records:
+        return None
+    drawn = f"{count(len(sampled))} drawn at random" if sampled else "none drawn at random"
+    block = Examples(
+        introduction=f"Of {count(report.data.n_examples)} examples: the {count(len(reasons))} most "
+        f"telling, and {drawn}. Telling ones are chosen because they show something, and are not "
+        "typical; to see what is typical, show the random ones.",
+        note=spelled(report),
+        examples=tuple(
+            _example(report, record, tuple(reasons.get(id_, ())), is_sampled=id_ in sampled)
+            for id_, record in records.items()
+        ),
+        tags=TAGS,
+        meanings=MEANINGS,
+        reasons=REASONS,
+        numbers=NUMBERS,
+    )
+    return Section("examples", "Examples", (block,))
+
+
+def _example(
+    report: Report, record: dict[str, Any], reasons: tuple[str, ...], *, is_sampled: bool
+) -> Example:
+    labels, gold = report.model.labels, record.get("label")
+    rows = tuple(
+        Weights(
+            name,
+            tuple(record[field]),
+            under=under(field, record, labels, report.settings.epsilon),
+        )
+        for field, name in NAMES.items()
+        if record.get(field)
+    )
+    beside = BESIDE[reasons[0]] if reasons else ("adversarial_attention", "gradient")
+    return Example(
+        id=str(record["id"]),
+        said=said(record, labels),
+        label=None if gold is None else label_of(gold),
+        gold=_names(gold),
+        predicted=_names(record["prediction"]),
+        shaded=Shaded(tuple(record["units"]), rows),
+        uniform=uniform(record),
+        tags=tuple(tags(record)),
+        reasons=reasons,
+        is_sampled=is_sampled,
+        numbers={name: record[name] for name in NUMBERS if record.get(name) is not None},
+        in_short=tuple(measured(record)),
+        beside=next((NAMES[field] for field in beside if record.get(field)), None),
+    )
+
+
+def _names(label: Any) -> tuple[str, ...]:
+    """Labels to filter by: several, one, or none."""
+    if label is None:
+        return ()
+    return tuple(map(str, label)) if isinstance(label, (list, tuple)) else (str(label),)
+
+
+def spelled(report: Report) -> str:
+    """How units are written where a word of the text can be several of them; else nothing.
+
+    Records hold units, not what stood between them: all are written with a space between.
+    """
+    if report.model.findings is None or report.settings.unit == "word":
+        return ""
+    return "Units: tokens in the text's own spelling, a space between any two."
+
+
+def varied(examples: Sequence[TellingExample]) -> list[TellingExample]:
+    """The examples, one of each reason first, then the second of each, and none twice."""
+    by_reason: dict[str, list[TellingExample]] = {}
+    for example in examples:
+        by_reason.setdefault(example.reason, []).append(example)
+    rounds = zip_longest(*by_reason.values())
+    ordered = [example for round_ in rounds for example in round_ if example is not None]
+    by_id: dict[str, TellingExample] = {}
+    for example in ordered:
+        by_id.setdefault(str(example.record["id"]), example)
+    return list(by_id.values())
+
+
+def said(record: dict[str, Any], labels: Sequence[str]) -> str:
+    """The model's prediction, and how probable it finds it where that is one number."""
+    predicted, probability = label_of(record["prediction"]), record["probability"]
+    if isinstance(probability, float):  # binary: of the second label
+        of_said = probability if record["prediction"] == labels[-1] else 1 - probability
+        return f"{predicted} (probability {number(of_said, 3)})"
+    if isinstance(record["prediction"], str):
+        return f"{predicted} (probability {number(max(probability), 3)})"
+    return predicted
+
+
+def label_of(label: Any) -> str:
+    """A label, or several, as one text."""
+    return (
+        ", ".join(map(str, label)) or "(none)" if isinstance(label, (list, tuple)) else str(label)
+    )
+
+
+def measured(record: dict[str, Any]) -> Iterator[str]:
+    """What was measured, a line for each check that says something of the example."""
+
+    def value(name: str, decimals: int = 2) -> str | None:
+        found = record.get(name)
+        return None if found is None else number(found, decimals)
+
+    if (jsd := value("max_jsd")) is not None:
+        yield (
+            f"adversary: divergence {jsd}, {percent(record.get('relative_jsd') or 0)} of the "
+            f"possible; output moved by {value('adversarial_distance', 3)}"
+        )
+    if (moved := value("median_permutation_distance", 3)) is not None:
+        yield f"shuffled: output moved by {moved}, divergence {value('median_permutation_jsd')}"
+    taus = (
+        ("with gradients", value("tau_attention_gradient")),
+        ("with leave-one-out", value("tau_attention_leave_one_out")),
+        ("between these two", value("tau_gradient_leave_one_out")),
+    )
+    known = [f"{tau} {name}" for name, tau in taus if tau is not None]
+    if known:
+        yield f"tau: {', '.join(known)}"
+
+
+def tags(record: dict[str, Any]) -> list[str]:
+    """What was found of an example: keys of TAGS."""
+    found = [_right(record), _agreement(record), _moved(record)]
+    if (record.get("relative_jsd") or 0) >= ENTIRELY:
+        found.append("replaceable")
+    equal = record.get("uniform_prediction")
+    if equal is not None and equal != record["prediction"]:
+        found.append("uniform")
+    return [tag for tag in found if tag is not None]
+
+
+def _right(record: dict[str, Any]) -> str | None:
+    gold, predicted = record.get("label"), record["prediction"]
+    if gold is None:
+        return None
+    if isinstance(predicted, list):
+        gold, predicted = sorted(gold), sorted(predicted)
+    return "right" if gold == predicted else "wrong"
+
+
+def _agreement(record: dict[str, Any]) -> str | None:
+    names = ("attention_gradient", "attention_leave_one_out")
+    found = [(record.get(f"tau_{name}"), record.get(f"p_{name}")) for name in names]
+    known = [(tau, p) for tau, p in found if tau is not None]
+    if not known:
+        return None
+    if all(tau <= 0 for tau, _ in known):
+        return "disagrees"
+    is_significant = all(tau > 0 and p is not None and p <= SIGNIFICANT for tau, p in known)
+    return "agrees" if is_significant else None
+
+
+def _moved(record: dict[str, Any]) -> str | None:
+    distance, jsd = (record.get(f"median_permutation_{name}") for name in ("distance", "jsd"))
+    if distance is None or jsd is None:
+        return None
+    if jsd < INFORMATIVE_JSD:
+        return "even"
+    return "moved" if distance >= MOVED_DISTANCE else "unmoved"
+
+
+def under(field: str, record: dict[str, Any], labels: Sequence[str], epsilon: float) -> str:
+    """What the model says, or would say, by one way to weigh the units.
+
+    Args:
+        field: Of NAMES, and of the record.
+        record: As a report holds it.
+        labels: Of the model, in the order of its outputs.
+        epsilon: Largest output distance of an adversary.
+    """
+    weights, units = record[field], record["units"]
+    first = max(range(len(weights)), key=weights.__getitem__)
+    unit, weight = f"“{units[first]}”", weights[first]
+    predicts = f"Predicts {said(record, labels)}."
+    most = f"Most attention: {unit}, {percent(weight)}."
+    match field:
+        case "attention":
+            return f"{predicts} {most}"
+        case "gradient":
+            most = f"The slightest change of {unit} would move this most."
+        case "leave_one_out":
+            most = f"Without {unit} the output moves most: by {number(weight, 3)}."
+        case _:
+            return f"{_adversary(record, epsilon)} {most}"
+    return f"{predicts} {most}{_tau(field, record)}"
+
+
+def _tau(field: str, record: dict[str, Any]) -> str:
+    tau = record.get(f"tau_attention_{field}")
+    return "" if tau is None else f" Tau with attention: {number(tau)}."
+
+
+def _adversary(record: dict[str, Any], epsilon: float) -> str:
+    moved = record["adversarial_distance"]
+    change = f"the output moves by {number(moved, 3)} ({epsilon:g} is allowed)"
+    if is_prediction_kept(record, moved):
+        return f"Still predicts {label_of(record['prediction'])}: {change}."
+    return f"Predicts nearly the same: {change}."
+
+
+def is_prediction_kept(record: dict[str, Any], moved: float) -> bool:
+    """Whether an output this far from the model's own surely has the same prediction.
+
+    One sigmoid: its probability moves by the distance. Softmax: no probability moves by more than
+    the distance, the total variation, so two draw nearer to each other by twice that at most.
+    Several labels: only the mean change is known, so nothing is sure.
+    """
+    probability = record["probability"]
+    if isinstance(probability, float):
+        return abs(probability - 0.5) > moved
+    if isinstance(record["prediction"], list) or len(probability) < 2:
+        return False
+    first, second = sorted(probability, reverse=True)[:2]
+    return bool(first - second > 2 * moved)
+
+
+def uniform(record: dict[str, Any]) -> str | None:
+    """What the model says with equal attention on every unit; None where not measured."""
+    if record.get("uniform_prediction") is None or record.get("uniform_distance") is None:
+        return None
+    predicted = label_of(record["uniform_prediction"])
+    still = "Still predicts" if record["uniform_prediction"] == record["prediction"] else "Predicts"
+    moved = number(record["uniform_distance"], 3)
+    return f"{still} {predicted}: the output moves by {moved}."

@@ -1,0 +1,195 @@
+"""One text explained: its units shaded four times, what the model says, and what it means."""
+
+from collections.abc import Iterator, Sequence
+
+from attn_audit.formats.document import (
+    Cell,
+    Document,
+    Facts,
+    Phrase,
+    Section,
+    Shaded,
+    Table,
+    Tone,
+    Weights,
+)
+from attn_audit.formats.documents.example import NAMES, label_of
+from attn_audit.formats.documents.model import readout
+from attn_audit.formats.numbers import number, percent, short, weight
+from attn_audit.results.explanation import Explanation, Outcome
+from attn_audit.results.record import STATUS_MEANINGS, Status
+from attn_audit.results.thresholds import ALIKE, ENTIRELY, FARTHEST, LARGELY, PARTLY_ALIKE
+
+N_NAMED = 3
+"""Units of the largest weights that are named in figures."""
+
+
+def document(found: Explanation) -> Document:
+    """What was found for one text."""
+    shaded = Shaded(tuple(found.record["units"]), tuple(_weights(found)))
+    return Document(
+        kind="Explanation",
+        title=found.model.source,
+        subject=found.model.architecture,
+        facts=Facts(tuple(facts(found))),
+        answer=Phrase(meaning(found), Tone.STRONG),
+        sections=(
+            Section("words", "The words, by weight", (shaded,)),
+            Section("model", "What the model says", (_outcomes(found),)),
+        ),
+    )
+
+
+def _weights(found: Explanation) -> Iterator[Weights]:
+    beside = {
+        "attention": "",
+        "gradient": tau(found, "attention_gradient"),
+        "leave_one_out": tau(found, "attention_leave_one_out"),
+        "adversarial_attention": divergence(found),
+    }
+    for field, note in beside.items():
+        values = found.record[field]
+        under = "" if values is None else _largest(found.record["units"], values)
+        if values is not None and field == "adversarial_attention":
+            under += f" ({certainty(found)})"
+        yield Weights(NAMES[field], None if values is None else tuple(values), note, under)
+
+
+def _largest(units: Sequence[str], weights: Sequence[float]) -> str:
+    """The units of the largest weights, in figures.
+
+    Example:
+        >>> _largest(["a", "fine", "film"], [0.1, 0.6, 0.3])
+        'most: fine 0.60, film 0.30, a 0.10'
+    """
+    order = sorted(range(len(units)), key=lambda i: -weights[i])
+    largest = max(weights, default=0.0)
+    named = (f"{units[i]} {weight(weights[i], largest)}" for i in order[:N_NAMED] if weights[i] > 0)
+    return f"most: {', '.join(named)}"
+
+
+def _outcomes(found: Explanation) -> Table:
+    left_out = found.record["units"][found.left_out]
+    rows = [
+        _outcome("as it is", found.own, found),
+        _outcome("adversarial attention", found.adversarial, found),
+        _outcome("uniform attention", found.uniform, found),
+        _outcome(f"without {left_out!r}", found.without, found),
+    ]
+    shuffled = found.record["median_permutation_distance"]
+    if shuffled is not None:
+        name = f"shuffled attention, median of {found.permutations}"
+        rows.append((name, "", "", number(shuffled, 3)))
+    return Table(("", "predicted", "probability", "output moves by"), tuple(rows), n_text=2)
+
+
+def _outcome(name: str, outcome: Outcome | None, found: Explanation) -> tuple[Cell, ...]:
+    if outcome is None:
+        moved = found.record["adversarial_distance"]
+        is_known = name == "adversarial attention" and moved is not None
+        return name, "-", "-", number(moved, 3) if is_known else "-"
+    is_changed = outcome.prediction != found.own.prediction
+    said = f"{label_of(outcome.prediction)}{' (changed)' if is_changed else ''}"
+    moved = "-" if outcome is found.own else number(outcome.distance, 3)
+    tone = Tone.WARNING if is_changed else Tone.STRONG
+    return name, Phrase(said, tone), _probability(outcome, found.model.labels), moved
+
+
+def _probability(outcome: Outcome, labels: Sequence[str]) -> str:
+    """Of what is predicted; of several labels, of each."""
+    said = outcome.prediction
+    names = (said,) if isinstance(said, str) else said
+    values = (outcome.probabilities[labels.index(name)] for name in names)
+    return ", ".join(number(value, 3) for value in values) or "-"
+
+
+def facts(found: Explanation) -> Iterator[tuple[str, str]]:
+    """What was explained: headings and what belongs to them."""
+    yield "Model", f"{found.model.architecture}; {found.model.source}, {short(found.model.sha256)}"
+    yield "Attention", _attention(found)
+    cut = ", cut to what the model takes" if found.record["truncated"] else ""
+    n_units = found.record["n_units"]
+    yield "Text", f"{n_units} {found.unit}{'s' if n_units != 1 else ''}{cut}"
+    if found.text_pair is not None:
+        yield "Beside it", found.text_pair
+
+
+def _attention(found: Explanation) -> str:
+    known = found.model.findings
+    if known is None:
+        return "; ".join(found.model.sites)
+    layer = found.model.layers[found.layer]
+    heads = f"{layer.n_heads} heads averaged" if found.head is None else f"head {found.head}"
+    read = "every query row" if found.rows == "all" else readout(known)
+    share = f"{percent(found.record['audited_mass'])} of it on the {found.unit}s below"
+    return f"layer {found.layer} of 0-{len(found.model.layers) - 1}, {heads}, {read}; {share}"
+
+
+def tau(found: Explanation, pair: str) -> str:
+    """Kendall's tau of a pair of rankings, with its p-value; why there is none."""
+    value, p_value = found.record[f"tau_{pair}"], found.record[f"p_{pair}"]
+    if value is None:
+        return f"tau undefined: {_why(found, 'correlation')}"
+    known = f" (p {number(p_value, 3)})" if p_value is not None else " (too short for a p-value)"
+    return f"tau with attention {number(value)}{known}"
+
+
+def divergence(found: Explanation) -> str:
+    """How far the adversary is, of how far it could be."""
+    jsd, relative = found.record["max_jsd"], found.record["relative_jsd"]
+    if jsd is None:
+        return _why(found, "adversarial")
+    return f"max JSD {number(jsd)}, {percent(relative)} of the possible; epsilon {found.epsilon:g}"
+
+
+def certainty(found: Explanation) -> str:
+    """Whether other attention could be farther still, where attention can be moved."""
+    if found.record["adversarial_method"] == "exact":
+        return "the proven optimum"
+    if found.record["relative_jsd"] > FARTHEST:
+        return "nothing can be farther"
+    return "the best that was found: more may exist"
+
+
+def meaning(found: Explanation) -> str:
+    """What it means for this text, in one sentence, and no more."""
+    return f"{_movable(found)}{_ranked(found)}."
+
+
+def _movable(found: Explanation) -> str:
+    relative = found.record["relative_jsd"]
+    if relative is None:
+        return (
+            f"Whether attention could lie elsewhere cannot be said ({_why(found, 'adversarial')})"
+        )
+    kept = f"the output within {found.epsilon:g}"
+    singled = "so the output does not single this one out"
+    if relative >= ENTIRELY:
+        return f"Almost entirely different attention keeps {kept}, {singled}"
+    if relative >= LARGELY:
+        return f"Very different attention keeps {kept}, {singled}"
+    best = "No" if found.record["adversarial_method"] == "exact" else "As far as was searched, no"
+    return f"{best} very different attention keeps {kept}"
+
+
+def _ranked(found: Explanation) -> str:
+    names = (("gradients", "attention_gradient"), ("leave-one-out", "attention_leave_one_out"))
+    known = [(name, found.record[f"tau_{pair}"]) for name, pair in names]
+    taus = [value for _, value in known if value is not None]
+    if not taus:
+        return ""
+    mean = sum(taus) / len(taus)
+    how = "ranks the {} much as" if mean >= ALIKE else "ranks the {} partly as"
+    how = how if mean >= PARTLY_ALIKE else "does not rank the {} as"
+    shown = ", ".join(f"{number(value)} with {name}" for name, value in known if value is not None)
+    yardstick = found.record["tau_gradient_leave_one_out"]
+    between = "" if yardstick is None else f"; {number(yardstick)} between these two"
+    ranks = f"the model's own {how.format(f'{found.unit}s')} the importance measures do"
+    return f"; {ranks} (tau {shown}{between})"
+
+
+def _why(found: Explanation, check: str) -> str:
+    statuses = (found.record[f"status_{check}"] or "").split("+")
+    known = [STATUS_MEANINGS[Status(status)] for status in statuses if status in set(Status)]
+    reasons = [meaning for meaning in known if meaning != STATUS_MEANINGS[Status.MEASURED]]
+    return "; ".join(reasons) or "not measured"

@@ -1,0 +1,81 @@
+"""What an audit will take."""
+
+from collections.abc import Iterator
+
+from attn_audit.formats.document import (
+    Cell,
+    Document,
+    Facts,
+    Paragraph,
+    Phrase,
+    Section,
+    Table,
+    Tone,
+)
+from attn_audit.formats.numbers import count
+from attn_audit.results.forecast import Forecast
+
+HONESTLY = (
+    "Right within a factor of about 1.5 on a machine that has nothing else to do; memory, more "
+    "roughly. Passes are outputs that are computed, those under other attention from there on only."
+)
+
+
+def document(forecast: Forecast) -> Document:
+    """What `attn-audit plan` expects."""
+    return Document(
+        kind="Plan",
+        title=forecast.model,
+        subject=f"on {forecast.device}",
+        facts=Facts(tuple(_facts(forecast))),
+        sections=(
+            Section("stages", "What it takes", (_table(forecast), Paragraph(HONESTLY, Tone.FAINT))),
+        ),
+    )
+
+
+def _facts(forecast: Forecast) -> Iterator[tuple[str, str]]:
+    tokens = f"{count(forecast.n_tokens)} tokens, the longest {count(forecast.longest)}"
+    largest = f"{count(forecast.batch_examples)} examples, {count(forecast.batch_tokens)} tokens"
+    tried = f"{count(forecast.n_timed)} examples in {duration(forecast.seconds_of_trial)}"
+    yield "Data", f"{forecast.data}: {count(forecast.n_examples)} examples, {tokens}"
+    yield "Batches", f"up to {largest}"
+    yield "Tried", f"some of {tried}"
+
+
+def _table(forecast: Forecast) -> Table:
+    rows: list[tuple[Cell, ...]] = [
+        (
+            stage.name,
+            "" if stage.passes is None else count(stage.passes),
+            duration(stage.seconds),
+            "" if stage.peak_bytes is None else megabytes(stage.peak_bytes),
+        )
+        for stage in forecast.stages
+    ]
+    peak = max((stage.peak_bytes or 0 for stage in forecast.stages), default=0)
+    cells = ("together", "", duration(forecast.seconds), megabytes(peak) if peak else "")
+    rows.append(tuple(Phrase(cell, Tone.STRONG) for cell in cells))
+    return Table(("", "passes", "time", "peak memory"), tuple(rows))
+
+
+def duration(seconds: float) -> str:
+    """A duration to about two digits.
+
+    Example:
+        >>> duration(0.04), duration(7.31), duration(95.0), duration(5000.0)
+        ('0.1 s', '7.3 s', '1.6 min', '1.4 h')
+    """
+    if seconds < 60:
+        return f"{max(seconds, 0.1):.{0 if seconds >= 10 else 1}f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
+
+
+def megabytes(n_bytes: int) -> str:
+    """An amount of memory.
+
+    Example:
+        >>> megabytes(400_000_000), megabytes(3_200_000_000)
+        ('400 MB', '3.2 GB')
+    """
+    return f"{n_bytes / 1e6:.0f} MB" if n_bytes < 1e9 else f"{n_bytes / 1e9:.1f} GB"

@@ -1,0 +1,56 @@
+"""Numbers by predicted class, by largest weight and by length, alike in every check."""
+
+from collections.abc import Iterator, Sequence
+
+from attn_audit.formats.document import Cell, Folded, Paragraph, Spread, Table, Tone
+from attn_audit.formats.numbers import count, digits, mean
+from attn_audit.results.report import Report
+from attn_audit.results.summary import AdversarialSummary, Group, PermutationSummary
+
+MAX_CLASSES = 8
+"""Predicted classes shown; the rest are counted."""
+
+NOT_MEASURED = "Not known: no example could be measured."
+
+
+def parts_of(title: str, parts: Sequence[Group]) -> Iterator[str | Group]:
+    """The lines of a table: its heading, the largest parts as they came, and how many are not."""
+    if not parts:
+        return
+    yield title
+    largest = sorted(parts, key=lambda part: -part.distribution.n)[:MAX_CLASSES]
+    yield from (part for part in parts if part in largest)
+    if len(parts) > len(largest):
+        yield f"+ {len(parts) - len(largest)} smaller"
+
+
+def group_table(
+    measured: str, summary: PermutationSummary | AdversarialSummary, limits: tuple[float, float]
+) -> Table:
+    """Mean, interval and spread of a check's number, for every part of every grouping."""
+    named = (
+        ("by largest weight", summary.by_max_attention),
+        ("by prediction", summary.by_prediction),
+        ("by length", summary.by_length),
+    )
+    found = [part for title, parts in named for part in parts_of(title, parts)]
+    decimals = min(3, digits(*(p.distribution for p in found if isinstance(p, Group))))
+
+    def row(part: str | Group) -> tuple[Cell, ...]:
+        if isinstance(part, str):
+            return (part,)
+        spread = part.distribution
+        written = mean(spread, decimals)
+        return f"  {part.name}", count(spread.n), written, Spread(spread, limits)
+
+    low, high = (f"{limit:.2g}" for limit in limits)
+    columns = ("", "examples", measured, f"{low}|{high}")
+    return Table(columns, tuple(map(row, found)), "By group")
+
+
+def folded(report: Report, *tables: Table) -> Folded:
+    """Tables of a check, and what parts by prediction mean where a prediction is several labels."""
+    if report.model.task != "multilabel":
+        return Folded("The numbers as tables", tables)
+    note = "By prediction: an example counts under each label that it is given."
+    return Folded("The numbers as tables", (*tables, Paragraph(note, Tone.FAINT)))

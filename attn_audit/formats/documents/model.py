@@ -1,0 +1,220 @@
+"""A model: what it is, what trying it out showed of its attention, and what can be audited."""
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from attn_audit.formats.document import Document, Facts, Section
+from attn_audit.formats.numbers import count, counted, percent, scientific, short
+from attn_audit.results.description import Findings, LayerDescription, ModelDescription
+
+MAX_LABELS = 8
+"""How many labels are named before the rest is only counted."""
+
+REPLAYS = {
+    "row": "only the row that is read out is computed again",
+    "cache": "only the last token is computed again, beside what the others left",
+    "resume": "only what lies behind the attention is computed again",
+    "full": "the whole model is computed again",
+}
+"""How the output under other attention is got."""
+
+TOGETHER = {
+    "texts": "texts share batches: each was found to be in them what it is alone",
+    "variants": "one text at a time, its variants together",
+    "nothing": "one text at a time, and of its variants one after the other",
+}
+"""What is computed in one pass."""
+
+_NUMBER = re.compile(r"\d+")
+
+
+def document(description: ModelDescription) -> Document:
+    """What `attn-audit inspect` knows of a model."""
+    return Document(
+        kind="Model",
+        title=description.source,
+        subject=description.architecture,
+        sections=(
+            Section("model", "What it is", (Facts(facts(description)),)),
+            Section("auditable", "What can be audited", (Facts(auditable(description)),)),
+        ),
+    )
+
+
+def facts(description: ModelDescription) -> tuple[tuple[str, str], ...]:
+    """What the model is: headings and what belongs to them."""
+    details = "; ".join(f"{name} {_detail(value)}" for name, value in description.details.items())
+    takes = "a text and a second one (pairs)" if description.takes_pairs else "single texts"
+    return (
+        ("Format", f"{description.format}, sha256 {short(description.sha256)}"),
+        ("Task", task(description)),
+        ("Input", takes),
+        ("Size", f"{count(description.n_parameters)} parameters, {description.dtype}"),
+        ("Details", details or "none"),
+    )
+
+
+def task(model: ModelDescription) -> str:
+    """The kind of task and the first few labels."""
+    named = ", ".join(model.labels[:MAX_LABELS])
+    more = len(model.labels) - MAX_LABELS
+    rest = f" and {more} more" if more > 0 else ""
+    return f"{model.task}, {counted(len(model.labels), 'label')}: {named}{rest}"
+
+
+def _detail(value: str | int | float | bool) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return count(value) if isinstance(value, int) else str(value)
+
+
+def auditable(description: ModelDescription) -> tuple[tuple[str, str], ...]:
+    """Where attention is read, and what each check can do with this model."""
+    found = description.findings
+    known = [("Attention", "; ".join(description.sites))] if found is None else []
+    by = "" if found is None else f" ({_removed(found)})"
+    return (
+        *known,
+        *(_tried_out(description, found) if found else ()),
+        ("correlation", _correlation(found, by)),
+        ("permutation", "yes"),
+        ("adversarial", _adversarial(description)),
+    )
+
+
+def _tried_out(description: ModelDescription, found: Findings) -> Iterator[tuple[str, str]]:
+    """What a few texts showed of the attention: headings and what belongs to them."""
+    for i, kind in enumerate(kinds(description.layers)):
+        yield "" if i else "Attention", kind
+    last = description.layers[description.default_layer].name
+    yield "Default", f"layer {description.default_layer} ({last}), {readout(found)}"
+    yield "Readout", _linearity(description)
+    yield "Special", _special_share(found)
+    yield "Replay", f"{found.replay}: {REPLAYS[found.replay]} ({_error(found)})"
+    yield "Masking", _masking(found)
+    if found.places_are_told is not None:  # of the models that were tried out in batches too
+        yield "Columns", _columns(found)
+        yield "Batches", batching(found)
+
+
+def _correlation(found: Findings | None, by: str) -> str:
+    if found is None or found.no_gradient_because is None:
+        return f"yes: with gradients and with leave-one-out{by}"
+    return f"with leave-one-out alone{by} (--measures leave_one_out): {found.no_gradient_because}"
+
+
+def _linearity(description: ModelDescription) -> str:
+    return f"{'linear' if description.linear_readout else 'not linear'} in the attention weights"
+
+
+def _adversarial(description: ModelDescription) -> str:
+    """As the check itself decides: exact where one number is linear in the weights."""
+    one_number = description.task == "binary" or (
+        description.task in ("multiclass", "candidates") and len(description.labels) == 2
+    )
+    if description.linear_readout and one_number:
+        return "yes, exactly: the proven optimum, no search"
+    if description.linear_readout:
+        return "yes, by gradient search, with an upper bound on what any search could find"
+    return "yes, by gradient search: more than it finds may exist"
+
+
+def readout(findings: Findings) -> str:
+    """Where the attention that reaches the output is read.
+
+    Example:
+        >>> known = dict(replay="row", replay_error=0.0, special_share=0.0, masking_leaks=False)
+        >>> readout(Findings(readout="first token", removal="mask", **known))
+        'read out at the first token'
+        >>> readout(Findings(readout="every token", removal="mask", **known))
+        'read out at every token'
+    """
+    article = "the " if findings.readout in ("first token", "last token") else ""
+    return f"read out at {article}{findings.readout}"
+
+
+def tried_out(findings: Findings) -> str:
+    """What trying it out showed, on a line or two."""
+    return (
+        f"replay {findings.replay}, {_error(findings)}; "
+        f"{_special_share(findings)}; masking {_masking(findings)}"
+    )
+
+
+def _error(findings: Findings) -> str:
+    """How exactly a replay gives what a full pass gives."""
+    if findings.replay_error == 0:
+        return "exactly as a full pass"
+    return f"off a full pass by {scientific(findings.replay_error)} of the effect at most"
+
+
+def _special_share(findings: Findings) -> str:
+    """How much of the readout's attention lies where no check can move it."""
+    share = percent(findings.special_share)
+    return f"{share} of the readout's attention lies elsewhere: special tokens and the like"
+
+
+def _columns(findings: Findings) -> str:
+    """Whether it was seen whose weight is whose."""
+    if findings.places_are_told:
+        return "each token's own: changing it moves that weight most"
+    return "taken in the text's order, the only one that fits: no trial could tell"
+
+
+def batching(findings: Findings) -> str:
+    """What is computed together, and why not more."""
+    reason = findings.not_shared_because
+    return TOGETHER[findings.sharing] + (f", since in a batch {reason}" if reason else "")
+
+
+def _masking(findings: Findings) -> str:
+    """Whether a masked token is out of the model's sight."""
+    if findings.masking_leaks is None:
+        return "impossible: the model takes no attention mask"
+    if findings.masking_leaks:
+        return "leaks: a masked token still moves the output"
+    return "exact: a masked token has no influence"
+
+
+def _removed(findings: Findings) -> str:
+    """How leave-one-out leaves a unit out."""
+    return "by attention mask" if findings.removal == "mask" else "by deletion"
+
+
+def kinds(layers: Sequence[LayerDescription]) -> Iterator[str]:
+    """Layers whose modules have the same name but for numbers, together.
+
+    Example:
+        >>> layers = [LayerDescription(name=f"bert.layer.{i}.self", n_heads=12) for i in range(6)]
+        >>> list(kinds(layers))
+        ['layers 0-5, 12 heads each: bert.layer.N.self, N 0 to 5']
+    """
+    by_kind: dict[tuple[str, int], list[int]] = {}
+    for i, layer in enumerate(layers):
+        by_kind.setdefault((_NUMBER.sub("#", layer.name), layer.n_heads), []).append(i)
+    for (_, n_heads), members in by_kind.items():
+        which = f"layers {_ranges(members)}" if len(members) > 1 else f"layer {members[0]}"
+        heads = "1 head" if n_heads == 1 else f"{n_heads} heads"
+        each = " each" if len(members) > 1 else ""
+        yield f"{which}, {heads}{each}: {_pattern([layers[i].name for i in members])}"
+
+
+def _ranges(members: Sequence[int]) -> str:
+    """Ascending numbers, neighbours as `0-5`."""
+    runs = groupby(enumerate(members), key=lambda pair: pair[1] - pair[0])
+    spans = [[number for _, number in run] for _, run in runs]
+    return ", ".join(f"{s[0]}-{s[-1]}" if len(s) > 1 else str(s[0]) for s in spans)
+
+
+def _pattern(names: Sequence[str]) -> str:
+    """The names as one, with N for the number that differs; where several do, the ends."""
+    columns = list(zip(*map(_NUMBER.findall, names), strict=True))
+    differing = [i for i, column in enumerate(columns) if len(set(column)) > 1]
+    if not differing:
+        return names[0]
+    if len(differing) > 1:
+        return f"{names[0]} to {names[-1]}"
+    place, values = list(_NUMBER.finditer(names[0]))[differing[0]], columns[differing[0]]
+    pattern = f"{names[0][: place.start()]}N{names[0][place.end() :]}"
+    return f"{pattern}, N {values[0]} to {values[-1]}"

@@ -1,0 +1,227 @@
+"""What was audited, and how: what it takes to get the same numbers again."""
+
+from collections.abc import Iterator, Sequence
+
+from attn_audit.formats.documents import model as models
+from attn_audit.formats.numbers import count, counted, number, scientific, short
+from attn_audit.results.description import Findings, ModelDescription
+from attn_audit.results.report import DataDescription, RecordsFile, Report, SelfCheck, Settings
+from attn_audit.results.summary import Distribution
+
+TARGET = "Every check explains the model's own prediction, right or wrong, never the gold label."
+
+UNFINISHED = "The audit is not finished: these are the examples so far."
+
+
+def audited(report: Report) -> tuple[tuple[str, str], ...]:
+    """What was audited: headings and what belongs to them."""
+    model, data, settings = report.model, report.data, report.settings
+    what = units(settings, is_pair=model.takes_pairs)
+    entries = (
+        ("Model", f"{model.architecture}; {_size(model)}"),
+        ("", model.source),
+        ("Task", models.task(model)),
+        ("Data", _data(data)),
+        ("Unfinished", "" if data.is_complete else UNFINISHED),
+        ("Failed", failed(data)),
+        ("Units", f"{what}: {_lengths(report.n_units)}{_truncated(data, settings)}"),
+        ("Attention", audited_attention(report)),
+        ("Batches", _batches(model)),
+        ("Self-check", self_checked(report.self_checks) if report.self_checks else ""),
+        ("Target", TARGET),
+    )
+    return tuple((name, text) for name, text in entries if text)
+
+
+def _batches(model: ModelDescription) -> str:
+    """Nothing where texts share them, as nearly everywhere."""
+    found = model.findings
+    return "" if found is None or found.sharing == "texts" else models.batching(found)
+
+
+def _size(model: ModelDescription) -> str:
+    """Numbers of half the precision, or twice, are worth a word: they decide what can be told."""
+    precision = "" if model.dtype == "float32" else f" in {model.dtype}"
+    return f"{counted(model.n_parameters, 'parameter')}{precision}"
+
+
+def _data(data: DataDescription) -> str:
+    split = f", split {data.split}" if data.split else ""
+    sample = "" if data.limit is None else f" (at most {count(data.limit)} drawn at random)"
+    return f"{data.name}{split}: {counted(data.n_examples, 'example')}, {_labelled(data)}{sample}"
+
+
+def failed(data: DataDescription) -> str:
+    """How many examples could not be audited; nothing where all could."""
+    if data.n_failed == 0:
+        return ""
+    return (
+        f"{counted(data.n_failed, 'example')} of {count(data.n_read)} could not be audited, and "
+        "count for nothing below: the records say why"
+    )
+
+
+def _labelled(data: DataDescription) -> str:
+    if data.n_labelled == 0:
+        return "without labels"
+    if data.n_labelled == data.n_examples:
+        return "all labelled"
+    return f"{count(data.n_labelled)} of them labelled"
+
+
+def _lengths(n_units: Distribution) -> str:
+    median = n_units.quantiles.get("0.5")
+    if median is None or n_units.minimum is None or n_units.maximum is None:
+        return "no example"
+    span = f"{number(n_units.minimum, 0)} to {number(n_units.maximum, 0)}"
+    return f"{median:g} at the median ({span})"
+
+
+def _truncated(data: DataDescription, settings: Settings) -> str:
+    if data.n_truncated == 0:
+        return ""
+    limit = "" if settings.max_length is None else f" at {counted(settings.max_length, 'token')}"
+    return f"; {counted(data.n_truncated, 'example')} truncated{limit}"
+
+
+def units(settings: Settings, *, is_pair: bool) -> str:
+    """What was ranked, moved and left out."""
+    return f"{settings.unit}s of the first text" if is_pair else f"{settings.unit}s"
+
+
+def audited_attention(report: Report) -> str:
+    """The audited site: `layer 5 of 0-5 (bert...self), 12 heads averaged, read out at ...`."""
+    model, settings = report.model, report.settings
+    if model.findings is None:
+        return "; ".join(model.sites)
+    read = "every query row" if settings.rows == "all" else models.readout(model.findings)
+    return f"{_layer(model, settings.layer)}, {_heads(model, settings)}, {read}"
+
+
+def _layer(model: ModelDescription, index: int) -> str:
+    name = model.layers[index].name
+    last = len(model.layers) - 1
+    return f"layer {index} of 0-{last} ({name})" if last else f"the only layer ({name})"
+
+
+def _heads(model: ModelDescription, settings: Settings) -> str:
+    n_heads = model.layers[settings.layer].n_heads
+    if n_heads == 1:
+        return "one head"
+    if settings.head is None:
+        return f"{n_heads} heads averaged"
+    return f"head {settings.head} of 0-{n_heads - 1}"
+
+
+def self_checked(checks: Sequence[SelfCheck]) -> str:
+    """What was found to hold, with the largest deviation of each; an error of 0 is no news.
+
+    Example:
+        >>> sums = SelfCheck(name="rows sum to 1", error=1.2e-7, tolerance=1e-5, passed=True)
+        >>> self_checked([sums])
+        'passed: rows sum to 1 (1e-7)'
+    """
+    verdict = "passed" if all(check.passed for check in checks) else "failed"
+    named = (f"{c.name} ({scientific(c.error)})" if c.error else c.name for c in checks)
+    return f"{verdict}: {', '.join(named)}"
+
+
+def removal(report: Report) -> tuple[str, ...]:
+    """How leave-one-out left units out, and why so; nothing where it was not measured.
+
+    The paper's models have one way only, and say nothing.
+    """
+    findings = report.model.findings
+    if findings is None or "leave_one_out" not in report.settings.measures:
+        return ()
+    unit = report.settings.unit
+    if findings.removal == "delete":
+        shift = "the tokens behind it move up"
+        return (f"Leave-one-out deletes each {unit}, and {shift}: {_why_deleted(findings)}.",)
+    together = ", all its tokens together" if unit == "word" else ""
+    hidden = f"Leave-one-out hides each {unit} by the attention mask{together}"
+    return (f"{hidden}; the others keep their places.", *_readout_deleted(report))
+
+
+def _why_deleted(findings: Findings) -> str:
+    if findings.masking_leaks is None:
+        return "this model takes no attention mask"
+    if findings.masking_leaks:
+        return "in this model a masked token still moves the output"
+    return "as was asked for, masking would be exact"
+
+
+def _readout_deleted(report: Report) -> tuple[str, ...]:
+    n = report.data.n_readout_deleted
+    if n == 0:
+        return ()
+    unit = report.settings.unit
+    return (
+        f"In {counted(n, 'example')} the {unit} that the output is read from is itself audited; "
+        f"what it holds cannot be hidden, so that {unit} is deleted.",
+    )
+
+
+def made_with(report: Report) -> tuple[tuple[str, str], ...]:
+    """Settings, versions, hashes, records and time: headings and what belongs to them."""
+    entries = [
+        ("Settings", _settings(report.settings)),
+        *_loaded(report.model, report.settings),
+        ("Intervals", "95%, over examples: bootstrap or normal for means, Wilson for shares"),
+        ("Versions", _versions(report)),
+        ("Model hash", report.model.sha256 or "none"),
+        ("Data hash", report.data.sha256 or "none"),
+        ("Records", _records(report)),
+    ]
+    if report.run is not None:
+        entries.append(("Time", f"{report.run.seconds:.1f} s, started {report.run.started}"))
+    return tuple(entries)
+
+
+def _loaded(model: ModelDescription, settings: Settings) -> Iterator[tuple[str, str]]:
+    """How the model was loaded, where that was said, and what trying it out showed."""
+    said = (
+        f"revision {settings.revision}" if settings.revision else "",
+        "running the code that came with it" if settings.trust_remote_code else "",
+        f"by {settings.adapter}" if settings.adapter else "",
+    )
+    if any(said):
+        yield "Loaded", "; ".join(filter(None, said))
+    if model.findings is not None:
+        yield "Tried out", models.tried_out(model.findings)
+
+
+def _settings(settings: Settings) -> str:
+    parts = [f"checks {', '.join(settings.checks)}"]
+    if "correlation" in settings.checks:
+        parts.append(f"measures {', '.join(settings.measures)}")
+    if "permutation" in settings.checks:
+        parts.append(f"{count(settings.permutations)} permutations")
+    if "adversarial" in settings.checks:
+        searched = f"{count(settings.iterations)} iterations, {settings.restarts} restarts"
+        parts.append(f"adversary {settings.method} ({searched} where it searches)")
+    if set(settings.checks) - {"correlation"}:
+        parts.append(f"epsilon {settings.epsilon:g}")
+    parts += [
+        f"seed {settings.seed}",
+        f"batch size {settings.batch_size}",
+        f"{settings.device}, {counted(settings.threads, 'thread')}",
+    ]
+    return "; ".join(parts)
+
+
+def _versions(report: Report) -> str:
+    libraries = (f"{name} {version}" for name, version in report.tool.libraries.items())
+    return ", ".join((f"{report.tool.name} {report.tool.version}", *libraries))
+
+
+def _records(report: Report) -> str:
+    if report.records is None:
+        return "not written"
+    examples = f"{_file(report.records)}, one for each example"
+    sites = report.records.sites
+    return examples if sites is None else f"{examples}; {_file(sites)}, one for each at each site"
+
+
+def _file(records: RecordsFile) -> str:
+    return f"{records.path} (sha256 {short(records.sha256)})"

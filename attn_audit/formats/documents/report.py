@@ -1,0 +1,126 @@
+"""The report of an audit as a document: the answers first, how it was made last."""
+
+from collections.abc import Iterator
+
+from attn_audit.formats.document import (
+    Block,
+    Card,
+    Cell,
+    Document,
+    Facts,
+    Figure,
+    Folded,
+    Glance,
+    Paragraph,
+    Section,
+    Table,
+)
+from attn_audit.formats.documents import (
+    adversarial,
+    correlation,
+    definitions,
+    example,
+    performance,
+    permutation,
+    sites,
+    verdict,
+)
+from attn_audit.formats.documents.provenance import audited, made_with
+from attn_audit.formats.numbers import count
+from attn_audit.results.report import Report
+from attn_audit.results.verdict import Verdict
+
+QUESTION = "May its attention weights be shown as the reason for its predictions?"
+
+NOTE = (
+    "[low, high]: 95% interval over the examples; tau 1: the same order, 0: unrelated, -1: "
+    "reversed. Every check explains the model's own prediction, right or wrong. Agreement with "
+    "other measures is not by itself faithfulness, and that other attention gives the same output "
+    "does not make the model's own wrong."
+)
+
+CHECKS = ("correlation", "permutation", "adversarial")
+
+
+def document(report: Report, judged: Verdict | None = None) -> Document:
+    """Everything that is said of an audit, and what a policy says of it, where one was named."""
+    data, examples = report.data, example.section(report)
+    return Document(
+        kind="Attention audit",
+        title=report.model.source,
+        subject=f"{report.model.architecture}, on {count(data.n_examples)} examples of {data.name}",
+        outcome=None if judged is None else verdict.outcome(judged),
+        sections=(
+            _glance(report, judged),
+            performance.section(report),
+            *_checks(report),
+            *([sites.section(report)] if report.sites else []),
+            *([] if examples is None else [examples]),
+            _made(report),
+            definitions.section(),
+        ),
+    )
+
+
+def _glance(report: Report, judged: Verdict | None) -> Section:
+    notices = () if judged is None else (verdict.notice(judged),)
+    missing = [check for check in CHECKS if getattr(report.checks, check) is None]
+    note = NOTE if not missing else f"{NOTE} Not run: {', '.join(missing)}."
+    blocks: tuple[Block, ...] = (
+        *notices,
+        Glance(cards(report), note),
+        Folded("What was audited", (Facts(audited(report)),)),
+    )
+    return Section("glance", QUESTION, blocks, short="In short")
+
+
+def cards(report: Report) -> tuple[Card, ...]:
+    """The model first, then every check that was run, then layers and heads."""
+    checks = report.checks
+    return (
+        performance.card(report),
+        *([correlation.card(report, checks.correlation)] if checks.correlation else []),
+        *([permutation.card(report, checks.permutation)] if checks.permutation else []),
+        *([adversarial.card(report, checks.adversarial)] if checks.adversarial else []),
+        *([sites.card(report)] if report.sites else []),
+    )
+
+
+def _checks(report: Report) -> Iterator[Section]:
+    checks = report.checks
+    if checks.correlation is not None:
+        yield correlation.section(report, checks.correlation)
+    if checks.permutation is not None:
+        yield permutation.section(report, checks.permutation)
+    if checks.adversarial is not None:
+        yield adversarial.section(report, checks.adversarial)
+
+
+def figures(report: Report) -> tuple[Figure, ...]:
+    """The pictures of all checks, in the order in which a reader meets them."""
+    found = (*_checks(report), *([sites.section(report)] if report.sites else []))
+    return tuple(b for section in found for b in section.blocks if isinstance(b, Figure))
+
+
+def _made(report: Report) -> Section:
+    blocks = (Facts(made_with(report)), *_degenerate(report))
+    return Section("made", "How it was made", blocks)
+
+
+def _degenerate(report: Report) -> Iterator[Block]:
+    """The examples about which a check says nothing, or less, counted by reason."""
+    if not report.degenerate:
+        yield Paragraph("Degenerate examples: none, every check says something of every example.")
+        return
+    checks = tuple(dict.fromkeys(entry.check for entry in report.degenerate))
+    counts = {(entry.meaning, entry.check): entry.n for entry in report.degenerate}
+    rows: list[tuple[Cell, ...]] = []
+    for meaning in dict.fromkeys(entry.meaning for entry in report.degenerate):
+        found = (counts.get((meaning, check)) for check in checks)
+        rows.append((meaning, *("-" if n is None else count(n) for n in found)))
+    yield Table(
+        ("", *checks),
+        tuple(rows),
+        title="Degenerate examples: a check says nothing of them, or less",
+        note="Counted here, never averaged in. An example can have several reasons.",
+    )

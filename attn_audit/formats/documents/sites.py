@@ -1,0 +1,256 @@
+"""Several layers and heads beside each other: which stand out, and how much that says."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+
+from attn_audit.formats.document import (
+    Bullets,
+    Card,
+    Folded,
+    Paragraph,
+    Place,
+    Places,
+    Section,
+    Table,
+    Tone,
+)
+from attn_audit.formats.numbers import bracket, count, number, signed
+from attn_audit.results.report import Report
+from attn_audit.results.summary import Interval, SiteSummary
+
+NOTHING_MEASURED = "No layer and no head could be measured: see the degenerate examples."
+
+QUESTION = "How do layers and heads compare, each by itself?"
+
+CAVEAT = (
+    "The highest and the lowest of many are so partly by chance: before relying on one, hold it to "
+    "other texts."
+)
+
+LEAST_LIMIT = 0.5
+"""What the strongest shade stands for, at least: taus all near 0 shall not look far from it."""
+
+MAX_SITES = 144
+"""All that a table has room for that is read from top to bottom: 12 layers of 12 heads."""
+
+N_ENDS = 12
+"""Of more sites, those with the smallest numbers, and as many with the largest."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number that sites are compared by."""
+
+    field: str
+    """In the sites' records."""
+    name: str
+    """In front of the number."""
+    column: str
+    """Over a column of them."""
+    most: str = ""
+    """What is so of the site where it is largest."""
+    decimals: int = 2
+
+    def mean(self, site: SiteSummary) -> float | None:
+        """The mean at a site; None where it was not measured, or no example has it."""
+        found = site.means.get(self.field)
+        return None if found is None else found.mean
+
+    def interval(self, site: SiteSummary) -> Interval | None:
+        """Of the mean."""
+        found = site.means.get(self.field)
+        return None if found is None else found.interval
+
+
+TAUS = (
+    Measure("tau_attention_gradient", "tau with gradients", "tau with gradients",
+            "agrees most with gradients"),
+    Measure("tau_attention_leave_one_out", "tau with leave-one-out", "tau with leave-one-out",
+            "agrees most with leave-one-out"),
+)  # fmt: skip
+INTERVENTIONS = (
+    Measure("median_permutation_distance", "shuffling moves the output by", "moves by",
+            "moves the output most when shuffled", decimals=3),
+    Measure("max_jsd", "divergence", "max JSD", "can differ most for the same output"),
+)  # fmt: skip
+MASS = Measure("audited_mass", "audited mass", "mass")
+
+
+def measured(sites: Sequence[SiteSummary]) -> list[Measure]:
+    """The numbers that some site has."""
+    every = (*TAUS, *INTERVENTIONS)
+    return [m for m in every if any(m.mean(site) is not None for site in sites)]
+
+
+def ranked(sites: Sequence[SiteSummary], measure: Measure) -> list[SiteSummary]:
+    """The sites that have a number, from its smallest to its largest."""
+    known = [(mean, site) for site in sites if (mean := measure.mean(site)) is not None]
+    return [site for _, site in sorted(known, key=lambda pair: pair[0])]
+
+
+def written(site: SiteSummary, measure: Measure, *, with_interval: bool = True) -> str:
+    """The number of a site; `-` where the site has none."""
+    mean = measure.mean(site)
+    if mean is None:
+        return "-"
+    interval = bracket(measure.interval(site), measure.decimals) if with_interval else ""
+    return f"{number(mean, measure.decimals)} {interval}".rstrip()
+
+
+def section(report: Report) -> Section:
+    """Which stand out, a grid for each tau, and all numbers in a table."""
+    figure = _figure(report.sites)
+    return Section(
+        "sites",
+        title(report.sites),
+        (
+            Paragraph(QUESTION, Tone.QUESTION),
+            Bullets.of(answer(report)),
+            *([] if figure is None else [figure]),
+            *([Folded("The numbers as tables", (_table(report.sites),))] if figure else []),
+        ),
+    )
+
+
+def card(report: Report) -> Card:
+    """How far apart the sites are."""
+    verdict = "Each by itself, from one pass over the data."
+    return Card("sites", title(report.sites), QUESTION, verdict, in_short(report))
+
+
+def title(sites: Sequence[SiteSummary]) -> str:
+    """How the sites are told apart."""
+    return "By head" if any(site.head is not None for site in sites) else "By layer"
+
+
+def name(site: SiteSummary) -> str:
+    """A site in a sentence."""
+    return f"layer {site.layer}" if site.head is None else f"head {site.head} of layer {site.layer}"
+
+
+def in_short(report: Report) -> tuple[str, ...]:
+    """How far apart the sites are: by each tau, or where there is none by the first number."""
+    by_taus = [line for measure in TAUS for line in _span(report, measure)]
+    return tuple(by_taus or [line for measure in INTERVENTIONS for line in _span(report, measure)])
+
+
+def _span(report: Report, measure: Measure) -> tuple[str, ...]:
+    order = ranked(report.sites, measure)
+    if len(order) < 2:
+        return ()
+    least, most = (written(site, measure, with_interval=False) for site in (order[0], order[-1]))
+    return (f"{measure.name} {least} to {most} ({name(order[-1])})",)
+
+
+def answer(report: Report) -> tuple[str, ...]:
+    """Which layers and heads stand out by each number, in sentences."""
+    found = measured(report.sites)
+    if not found:
+        return (NOTHING_MEASURED,)
+    sentences = [sentence for measure in found for sentence in _extremes(report, measure)]
+    return (*sentences, CAVEAT) if sentences else ()
+
+
+def _extremes(report: Report, measure: Measure) -> tuple[str, ...]:
+    order = ranked(report.sites, measure)
+    if len(order) < 2:
+        return ()
+    least, most = order[0], order[-1]
+    kind = "layers" if most.head is None else "heads"
+    if not _is_apart(least, most, measure):
+        return (
+            f"Of {count(len(order))} {kind}, none stands out by {measure.name}: even the intervals "
+            f"of {name(most)} ({_beside_mass(most, measure)}) and {name(least)} "
+            f"({_beside_mass(least, measure)}) overlap{_yardstick(report, measure)}.",
+        )
+    return (
+        f"Of {count(len(order))} {kind}, {name(most)} {measure.most} "
+        f"({_beside_mass(most, measure)}), {name(least)} least ({_beside_mass(least, measure)})"
+        f"{_yardstick(report, measure)}.",
+    )
+
+
+def _is_apart(least: SiteSummary, most: SiteSummary, measure: Measure) -> bool:
+    low, high = measure.interval(least), measure.interval(most)
+    return low is not None and high is not None and low.high < high.low
+
+
+def _beside_mass(site: SiteSummary, measure: Measure) -> str:
+    """The number, beside the audited mass where that limits it."""
+    mass = MASS.mean(site)
+    limit = "" if measure in TAUS or mass is None else f", {MASS.name} {number(mass)}"
+    return f"{written(site, measure)}{limit}"
+
+
+def _yardstick(report: Report, measure: Measure) -> str:
+    correlation = report.checks.correlation
+    yardstick = correlation.gradient_leave_one_out if correlation else None
+    if measure not in TAUS or yardstick is None or yardstick.mean is None:
+        return ""
+    return f"; the yardstick is {number(yardstick.mean)}"
+
+
+def _figure(sites: Sequence[SiteSummary]) -> Places | None:
+    """A panel for each tau, or where no tau was measured for each other number."""
+    found = measured(sites)
+    shown = [measure for measure in found if measure in TAUS] or found
+    panels = tuple((f"Mean {m.name}", m.column, tuple(_places(sites, m))) for m in shown)
+    means = [abs(place.mean) for _, _, places in panels for place in places]
+    if not means:
+        return None
+    return Places(
+        name="sites",
+        title="Layer by layer, head by head",
+        reading=(
+            "Every layer and head by itself: the stronger the shade, the further its number is "
+            "from 0; the number stands in each cell as well. The highest of many are high partly "
+            "by chance."
+        ),
+        panels=panels,
+        limit=max(LEAST_LIMIT, ceil(10 * max(means)) / 10),
+    )
+
+
+def _places(sites: Sequence[SiteSummary], measure: Measure) -> Iterator[Place]:
+    for site in sites:
+        if (mean := measure.mean(site)) is not None:
+            cell = signed(mean) if measure in TAUS else number(mean)
+            interval = measure.interval(site)
+            yield Place(site.layer, site.head, mean, interval, written(site, measure), cell)
+
+
+def _table(sites: Sequence[SiteSummary]) -> Table:
+    """Every number of every layer and head; of very many the lowest and the highest in brief."""
+    by = measured(sites)[0]
+    rows = {id(site): row for site, row in zip(sites, _rows(sites), strict=True)}
+    columns = ("layer", "head") if _has_heads(sites) else ("layer",)
+    whole = Table(
+        (*columns, *(measure.column for measure in _columns(sites))),
+        tuple(rows.values()),
+        "Every layer and head",
+        n_text=0,
+    )
+    if len(sites) <= MAX_SITES:
+        return whole
+    order = ranked(sites, by)
+    ends = tuple(rows[id(site)] for site in (*order[:N_ENDS], *order[-N_ENDS:]))
+    note = f"The {N_ENDS} lowest and the {N_ENDS} highest of {count(len(sites))} by {by.name}."
+    return replace(whole, brief=replace(whole, rows=ends, note=note))
+
+
+def _has_heads(sites: Sequence[SiteSummary]) -> bool:
+    return any(site.head is not None for site in sites)
+
+
+def _columns(sites: Sequence[SiteSummary]) -> list[Measure]:
+    """What was measured, and what limits it where attention was changed."""
+    found = measured(sites)
+    return [*found, MASS] if set(found) & set(INTERVENTIONS) else found
+
+
+def _rows(sites: Sequence[SiteSummary]) -> Iterator[tuple[str, ...]]:
+    for site in sites:
+        head = "-" if site.head is None else str(site.head)
+        place = (str(site.layer), head) if _has_heads(sites) else (str(site.layer),)
+        yield (*place, *(written(site, measure) for measure in _columns(sites)))

@@ -1,0 +1,231 @@
+"""A verdict: what each bound of a policy asks for, what was found, and what becomes of it."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+
+from attn_audit.formats.document import (
+    Block,
+    Document,
+    Facts,
+    Folded,
+    Notice,
+    Phrase,
+    Section,
+    Table,
+    Tone,
+)
+from attn_audit.formats.numbers import bracket, count, counted, number, short
+from attn_audit.results.verdict import Judgement, Level, Outcome, Verdict
+
+MOST_DECIMALS = 6
+
+
+class Standing(StrEnum):
+    """What became of a bound, its level and any waiver taken together; the worst first."""
+
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+    WARNING = "warning"
+    """It did not pass, and only warns."""
+    WAIVED = "waived"
+    """It did not pass, and there is leave not to."""
+    PASSED = "passed"
+
+
+MARKS = {
+    Standing.FAILED: ("✗", Tone.BAD),
+    Standing.INCONCLUSIVE: ("?", Tone.OPEN),
+    Standing.WARNING: ("!", Tone.WARNING),
+    Standing.WAIVED: ("–", Tone.WARNING),
+    Standing.PASSED: ("✓", Tone.GOOD),
+}
+"""Told apart without colour."""
+
+OUTCOMES = {
+    Outcome.PASS: Standing.PASSED,
+    Outcome.FAIL: Standing.FAILED,
+    Outcome.INCONCLUSIVE: Standing.INCONCLUSIVE,
+}
+
+MEANING = {
+    Outcome.PASS: "The gate passed",
+    Outcome.FAIL: "The gate failed",
+    Outcome.INCONCLUSIVE: "The gate is inconclusive",
+}
+
+
+def document(verdict: Verdict) -> Document:
+    """A verdict by itself."""
+    mark, tone = MARKS[OUTCOMES[verdict.outcome]]
+    return Document(
+        kind="Gate",
+        title=verdict.subject or "a report",
+        subject="",
+        facts=Facts((_policy(verdict),)),
+        outcome=outcome(verdict),
+        answer=Phrase(f"{mark} {whole(verdict)}", tone),
+        sections=(Section("bounds", "Bounds", tuple(blocks(verdict))),),
+    )
+
+
+def notice(verdict: Verdict) -> Notice:
+    """The same within another document."""
+    mark, tone = MARKS[OUTCOMES[verdict.outcome]]
+    return Notice(tone, mark, whole(verdict), (Facts((_policy(verdict),)), *blocks(verdict)))
+
+
+def outcome(verdict: Verdict) -> Phrase:
+    """The whole in a word: `✗ fail`."""
+    mark, tone = MARKS[OUTCOMES[verdict.outcome]]
+    return Phrase(f"{mark} {verdict.outcome}", tone)
+
+
+def _policy(verdict: Verdict) -> tuple[str, str]:
+    return "Policy", f"{verdict.policy} (sha256 {short(verdict.policy_sha256)})"
+
+
+def blocks(verdict: Verdict) -> Iterator[Block]:
+    """What did not pass and counts first; then what is forgiven, and what passed."""
+    order = list(Standing)
+    judged = sorted(verdict.judgements, key=lambda judgement: order.index(standing(judgement)))
+    broken = [j for j in judged if j.outcome is not Outcome.PASS]
+    decisive = [j for j in broken if j.counts is not Outcome.PASS]
+    forgiven = [j for j in broken if j.counts is Outcome.PASS]
+    passed = [j for j in judged if j.outcome is Outcome.PASS]
+    if decisive:
+        yield _table(decisive)
+        yield Folded("Why, and where to look", tuple(map(_reasons, decisive)))
+    if forgiven:
+        title = f"{len(forgiven)} that did not pass and change nothing: warnings, or waived"
+        yield Folded(title, (_table(forgiven), *map(_reasons, forgiven)))
+    if passed:
+        yield Folded(f"{len(passed)} that passed", (_table(passed),))
+
+
+def _table(judgements: Sequence[Judgement]) -> Table:
+    columns = ("bound on", "must be", "found", "n", "outcome")
+    return Table(columns, tuple(map(_row, judgements)), n_text=len(columns))
+
+
+def _row(judgement: Judgement) -> tuple[Phrase, str, str, str, Phrase]:
+    mark, tone = MARKS[standing(judgement)]
+    n = judgement.n
+    return (
+        Phrase(name(judgement), Tone.CODE, judgement.definition),
+        wanted(judgement),
+        found(judgement),
+        "" if n is None or judgement.estimate is None else count(n),
+        Phrase(f"{mark} {came_out(judgement)}", tone),
+    )
+
+
+def _reasons(judgement: Judgement) -> Facts:
+    mark, tone = MARKS[standing(judgement)]
+    title = Phrase(f"{mark} {name(judgement)}", tone)
+    return Facts(tuple(details(judgement)), title)
+
+
+def name(judgement: Judgement) -> str:
+    """The metric or requirement; coverage is of a check."""
+    is_of_check = judgement.metric == "min_coverage"
+    return f"{judgement.metric} ({judgement.check})" if is_of_check else judgement.metric
+
+
+def found(judgement: Judgement) -> str:
+    """The number and its interval, in digits that show on which side of the limit they lie."""
+    estimate, interval = judgement.estimate, judgement.interval
+    if estimate is None:
+        return "not measured"
+    if _is_count(judgement):
+        return count(round(estimate))
+    decimals = _decimals(judgement)
+    return f"{number(estimate, decimals)} {bracket(interval, decimals)}".rstrip()
+
+
+def wanted(judgement: Judgement) -> str:
+    """The limit and its side."""
+    side = "at least" if judgement.direction == "min" else "at most"
+    limit = count(round(judgement.limit)) if _is_count(judgement) else f"{judgement.limit:g}"
+    return f"{side} {limit}"
+
+
+def _is_count(judgement: Judgement) -> bool:
+    return judgement.metric == "min_examples" or ".n_" in judgement.metric
+
+
+def _decimals(judgement: Judgement) -> int:
+    """As few as keep number and interval on their side of the limit, and of 1: most is not all."""
+    interval, limit = judgement.interval, judgement.limit
+    values = [judgement.estimate, *((interval.low, interval.high) if interval else ())]
+    known = [value for value in values if value is not None]
+    for decimals in range(2, MOST_DECIMALS):
+        if all(
+            _side(value, border) == _side(round(value, decimals), border)
+            for value in known
+            for border in (limit, 1.0)
+        ):
+            return decimals
+    return MOST_DECIMALS
+
+
+def _side(value: float, limit: float) -> int:
+    return (value > limit) - (value < limit)
+
+
+def standing(judgement: Judgement) -> Standing:
+    """What became of a bound."""
+    if judgement.outcome is Outcome.PASS:
+        return Standing.PASSED
+    if judgement.waiver is not None:
+        return Standing.WAIVED
+    if judgement.level is Level.WARN:
+        return Standing.WARNING
+    return Standing.FAILED if judgement.outcome is Outcome.FAIL else Standing.INCONCLUSIVE
+
+
+def came_out(judgement: Judgement) -> str:
+    """The outcome, and what is made of it: `fail`, `fail (warning)`, `inconclusive (waived)`."""
+    kind = standing(judgement)
+    is_forgiven = kind in (Standing.WARNING, Standing.WAIVED)
+    return f"{judgement.outcome} ({kind})" if is_forgiven else judgement.outcome
+
+
+def in_short(verdict: Verdict) -> str:
+    """How many bounds there are, and how many of them became what."""
+    numbers = Counter(standing(judgement) for judgement in verdict.judgements)
+    parts = [_counted(numbers[kind], kind) for kind in Standing if numbers[kind]]
+    bounds = counted(len(verdict.judgements), "bound")
+    return f"{bounds}: {', '.join(parts)}" if parts else "no bounds"
+
+
+def whole(verdict: Verdict) -> str:
+    """The outcome and what it comes from, in one sentence."""
+    return f"{MEANING[verdict.outcome]} ({in_short(verdict)})."
+
+
+def _counted(n: int, kind: Standing) -> str:
+    return counted(n, kind) if kind is Standing.WARNING else f"{count(n)} {kind}"
+
+
+def explained(judgement: Judgement) -> str:
+    """Why a bound came out so, what to look at, and by whose leave it may be broken."""
+    leave = "" if judgement.waiver is None else f"Waived {_leave(judgement)}"
+    return " ".join(filter(None, (judgement.reason, judgement.look_at, leave)))
+
+
+def details(judgement: Judgement) -> Iterator[tuple[str, str]]:
+    """The same, and where the bound comes from, part by part: headings and sentences."""
+    yield "is", judgement.definition
+    yield "found", judgement.reason
+    if judgement.waiver is not None:
+        yield "waived", _leave(judgement)
+    if judgement.look_at:
+        yield "look at", judgement.look_at
+    if judgement.why:
+        yield "why", judgement.why
+
+
+def _leave(judgement: Judgement) -> str:
+    waiver = judgement.waiver
+    return "" if waiver is None else f"until {waiver.expires}: {waiver.reason}"

@@ -1,0 +1,256 @@
+"""A document as Markdown, for a comment on a pull request or the summary of a CI job.
+
+Text that others wrote shows, and does nothing.
+"""
+
+import html
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+from attn_audit.formats.document import (
+    Around,
+    Block,
+    Bullets,
+    Cell,
+    Definitions,
+    Document,
+    Examples,
+    Facts,
+    Folded,
+    Glance,
+    Notice,
+    Paragraph,
+    Phrase,
+    Section,
+    Shaded,
+    Spread,
+    Table,
+    Tone,
+    Weights,
+)
+from attn_audit.formats.safety import printable
+
+EMOJIS = {"✓": "✅", "✗": "❌", "?": "❔", "!": "⚠️", "–": "⏸️"}
+"""Marks, as they stand out among other comments."""
+
+N_EXAMPLES = 3
+"""Telling examples that are shown."""
+
+N_WORDS = 3
+"""Units of the largest weights that stand in bold."""
+
+MAX_UNITS = 120
+"""Units shown of a text."""
+
+_MARKUP = re.compile(r"[\\`*_\[\]|~]")
+_ALIVE = re.compile(
+    r"[@#$]"  # mentions and mail, issues, formulas
+    r"|:(?=//)|(?<=[wW]{3})\."  # links
+    r"|:(?=[a-zA-Z+-][\w+-]*:)|(?<!\d):(?=\w+:)"  # emojis, but not the time of day
+    r"|(?<=[gG][hH])-(?=\d)"  # issues once more
+)
+"""What GitHub brings to life although its markup is escaped."""
+
+
+def render(document: Document) -> str:
+    """Markdown that reads well as a comment: short above, all that it rests on folded below."""
+    outcome = "" if document.outcome is None else f": {_marked(document.outcome.text)}"
+    what = " ".join(filter(None, (code(document.title), escaped(document.subject))))
+    lines = [f"## {escaped(document.kind)}{outcome}", "", what, ""]
+    if document.answer is not None:
+        lines += [f"**{_marked(document.answer.text)}**", ""]
+    if document.facts is not None:
+        lines += [*_block(document.facts), ""]
+    for section in document.sections:
+        if not section.is_reference:
+            lines += _section(section)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _section(section: Section) -> Iterator[str]:
+    yield from (f"### {escaped(section.title)}", "")
+    yield from _blocks(section.blocks)
+
+
+def _blocks(blocks: Iterable[Block]) -> Iterator[str]:
+    """Each with an empty line behind it; of figures, whose numbers stand in tables, nothing."""
+    for block in blocks:
+        lines = list(_block(block))
+        yield from (*lines, "") if lines else ()
+
+
+def _block(block: Block) -> Iterator[str]:
+    match block:
+        case Paragraph():
+            yield _toned(block.text, block.tone)
+        case Bullets():
+            yield from (f"- {_toned(s.text, s.tone)}" for s in block.sentences)
+        case Facts():
+            if block.title is not None:
+                yield from (f"- **{_marked(block.title.text)}**",)
+                yield from (f"  - {escaped(name)}: {escaped(text)}" for name, text in block.entries)
+                return
+            rows = [(escaped(name), escaped(text)) for name, text in block.entries]
+            yield from table(("", ""), rows, n_left=2)
+        case Definitions():
+            for phrase, text in block.entries:
+                yield f"- {code(phrase.text)}" + (f": {escaped(text)}" if text else "")
+        case Table():
+            yield from _table(block.brief or block)
+        case Folded():
+            yield from ("<details>", f"<summary>{escaped(block.title)}</summary>", "")
+            yield from (*_blocks(block.blocks), "</details>")
+        case Notice():
+            yield from (f"**{_marked(f'{block.mark} {block.text}')}**", "")
+            yield from _blocks(block.blocks)
+        case Glance():
+            yield from _glance(block)
+        case Shaded():
+            yield from _shaded(block)
+        case Examples():
+            yield from _examples(block)
+        case _:
+            return
+
+
+def _glance(glance: Glance) -> Iterator[str]:
+    for card in glance.cards:
+        yield from (f"**{escaped(card.question)}** {escaped(card.verdict)}", "")
+        yield from (*(f"- {escaped(line)}" for line in card.lines), "")
+    yield _toned(glance.note, Tone.FAINT)
+
+
+def _table(block: Table) -> Iterator[str]:
+    if block.title:
+        yield from (f"**{escaped(block.title)}**", "")
+    shown = [
+        j
+        for j in range(len(block.columns))
+        if not any(isinstance(row[j], Around) for row in block.rows if len(row) > 1)
+    ]
+    names = [block.columns[j] for j in shown]
+    headers = ["middle half" if "|" in name else escaped(name) for name in names]
+    rows = [
+        [f"**{_cell(row[0])}**", *("" for _ in shown[1:])]
+        if len(row) == 1
+        else [_cell(row[j]) for j in shown]
+        for row in block.rows
+    ]
+    yield from table(headers, rows, block.n_text)
+    if block.note:
+        yield from ("", _toned(block.note, Tone.FAINT))
+
+
+def _cell(cell: Cell) -> str:
+    match cell:
+        case str():
+            return escaped(cell.strip())
+        case Phrase():
+            return _toned(cell.text, cell.tone)
+        case Spread():
+            ends = [cell.values.quantiles[q] for q in ("0.25", "0.75") if cell.values.quantiles]
+            return " to ".join(f"{end:.3f}" for end in ends) or "-"
+        case Around():
+            return ""
+
+
+def _shaded(block: Shaded) -> Iterator[str]:
+    for row in block.rows:
+        yield f"- **{escaped(row.name)}** {escaped(row.note)}".rstrip()
+        if row.values is not None:
+            yield f"  - {_words(block.units, row)}"
+        yield from (f"  - {escaped(row.under)}",) if row.under else ()
+
+
+def _words(units: Sequence[str], row: Weights) -> str:
+    """The text, the units of the largest weights in bold."""
+    values = row.values or ()
+    largest = sorted(range(len(values)), key=lambda i: -values[i])[:N_WORDS]
+    bold = {i for i in largest if values[i] > 0}
+    shown = (
+        f"**{escaped(unit)}**" if i in bold and unit.strip() else escaped(unit)
+        for i, unit in enumerate(units[:MAX_UNITS])
+    )
+    more = "" if len(units) <= MAX_UNITS else f" ... and {len(units) - MAX_UNITS} more units"
+    return " ".join(shown) + more
+
+
+def _examples(block: Examples) -> Iterator[str]:
+    telling = [example for example in block.examples if example.reasons][:N_EXAMPLES]
+    yield from ("<details>", f"<summary>{len(telling)} telling examples</summary>", "")
+    yield from (escaped(block.introduction), "")
+    for example in telling:
+        label = "" if example.label is None else f", label {escaped(example.label)}"
+        yield from (f"**{escaped(block.reasons[example.reasons[0]])}**", "")
+        yield from (f"{code(example.id)}: predicted {escaped(example.said)}{label}", "")
+        rows = [r for i, r in enumerate(example.shaded.rows) if i == 0 or r.name == example.beside]
+        yield from (*_shaded(Shaded(example.shaded.units, tuple(rows))), "")
+    yield "</details>"
+
+
+def _toned(text: str, tone: Tone) -> str:
+    match tone:
+        case Tone.PLAIN:
+            return escaped(text)
+        case Tone.CODE:
+            return code(text)
+        case Tone.FAINT:
+            return f"<sub>{escaped(text)}</sub>"
+        case Tone.GOOD | Tone.BAD | Tone.OPEN | Tone.WARNING:
+            return _marked(text)
+        case _:
+            return f"**{escaped(text)}**"
+
+
+def _marked(text: str) -> str:
+    """A text that may begin with a mark."""
+    mark, _, rest = text.partition(" ")
+    return f"{EMOJIS[mark]} {escaped(rest)}" if mark in EMOJIS else escaped(text)
+
+
+def escaped(text: str) -> str:
+    r"""Any text as inert Markdown on one line, good inside of a table as well.
+
+    Markup is escaped; what would come alive nonetheless stands in an element of its own, which
+    parts it from what it would be alive with.
+
+    Example:
+        >>> escaped("a|b <b>"), escaped("@me, see www.example.org")
+        ('a\\|b &lt;b&gt;', '<span>@</span>me, see www<span>.</span>example.org')
+    """
+    pieces = []
+    end = 0
+    shown = printable(text)
+    for found in _ALIVE.finditer(shown):
+        pieces += [_without_markup(shown[end : found.start()]), f"<span>{found[0]}</span>"]
+        end = found.end()
+    return "".join((*pieces, _without_markup(shown[end:])))
+
+
+def _without_markup(text: str) -> str:
+    return _MARKUP.sub(r"\\\g<0>", html.escape(text, quote=False))
+
+
+def code(text: str) -> str:
+    r"""Any text in a code span, good inside of a table as well.
+
+    Example:
+        >>> code("correlation.gap.mean"), code("a`b|c")
+        ('`correlation.gap.mean`', '<code>a\\`b\\|c</code>')
+    """
+    shown = printable(text)
+    if "`" not in shown and "|" not in shown and shown.strip():
+        return f"`{shown}`"
+    return f"<code>{escaped(text)}</code>"
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]], n_left: int = 1) -> list[str]:
+    """The lines of a table.
+
+    Args:
+        headers: Of the columns, escaped.
+        rows: Cells, escaped.
+        n_left: How many columns, from the left, are text and not numbers.
+    """
+    rule = ["---" if i < n_left else "---:" for i in range(len(headers))]
+    return [f"| {' | '.join(cells)} |" for cells in (headers, rule, *rows)]
