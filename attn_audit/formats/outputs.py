@@ -7,7 +7,7 @@ from pathlib import Path
 from attn_audit.errors import OutputError
 from attn_audit.files import replacing, require_empty_folder, require_writable
 from attn_audit.formats.record_paths import records_suffix, site_records_path
-from attn_audit.formats.registry import FORMATS, require_format
+from attn_audit.formats.registry import FORMATS, JUDGED, require_format
 from attn_audit.formats.results import Output
 from attn_audit.results.relocating import relocated
 from attn_audit.results.report import Report
@@ -93,13 +93,8 @@ def write_reports(
     Raises:
         OutputError: A file cannot be written.
     """
-    _write_all(
-        paths,
-        [
-            Output.of(relocated(report, origin, path.parent), verdict).text(path.suffix)
-            for path in paths
-        ],
-    )
+    made = [Output.of(relocated(report, origin, path.parent), verdict) for path in paths]
+    _write_all(paths, [_text(output, path) for output, path in zip(made, paths, strict=True)])
 
 
 def write_result(output: Output, paths: Sequence[Path]) -> None:
@@ -108,7 +103,12 @@ def write_result(output: Output, paths: Sequence[Path]) -> None:
     Raises:
         OutputError: A file cannot be written.
     """
-    _write_all(paths, [output.text(path.suffix) for path in paths])
+    _write_all(paths, [_text(output, path) for path in paths])
+
+
+def _text(output: Output, path: Path) -> str:
+    require_format(path, is_judged=JUDGED[0] in output.machine)
+    return output.text(path.suffix)
 
 
 def _write_all(paths: Sequence[Path], texts: Sequence[str]) -> None:

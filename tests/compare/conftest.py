@@ -35,9 +35,9 @@ def write_texts(
     return path
 
 
-def write_model(path: Path, scale: float, kind: TaskKind) -> Path:
+def write_model(path: Path, scale: float, kind: TaskKind, n_labels: int = 3) -> Path:
     """A tiny model whose attention's weights are scaled."""
-    tiny = tiny_model(kind=kind, n_labels=2 if kind is TaskKind.BINARY else 3)
+    tiny = tiny_model(kind=kind, n_labels=2 if kind is TaskKind.BINARY else n_labels)
     weights = dict(tiny.network.state_dict())
     for name in weights:
         if name.startswith("attention"):

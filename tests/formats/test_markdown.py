@@ -4,13 +4,14 @@ import re
 from collections.abc import Callable
 
 import pytest
-from attn_audit.formats.markdown.escaping import code, escaped, table
 from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from attn_audit.formats import markdown
+from attn_audit.formats.documents.report import document
+from attn_audit.formats.markdown import code, escaped, table
 from attn_audit.formats.safety import printable
 from attn_audit.results.report import Report
 from tests.formats.judging import HOSTILE, every_kind, hostile, hostile_verdict, verdict
@@ -60,64 +61,63 @@ def test_nothing_comes_alive(text: str) -> None:
 @pytest.mark.parametrize("name", ["report", "multilabel", "nothing_measured", "transformer"])
 def test_every_report_is_markdown_throughout(name: str, request: pytest.FixtureRequest) -> None:
     report: Report = request.getfixturevalue(name)
-    text = markdown.render(report, None)
+    text = markdown.render(document(report, None))
     kinds = {token.type for token in PARSER.parse(text)}
     assert {"heading_open", "bullet_list_open", "table_open"} <= kinds
     assert not kinds & {"code_block", "fence", "blockquote_open", "hr"}
 
 
 def test_a_report_without_a_policy_has_no_verdict(report: Report) -> None:
-    text = markdown.render(report, None)
+    text = markdown.render(document(report, None))
     assert text.startswith("## Attention audit\n")
     assert "olicy" not in text
 
 
 def test_the_verdict_stands_first_and_the_worst_bounds_above(report: Report) -> None:
-    text = markdown.render(report, every_kind())
+    text = markdown.render(document(report, every_kind()))
     lines = text.splitlines()
     assert lines[0] == "## Attention audit: ❌ fail"
-    rows = [line for line in lines if line.startswith("| ")]
-    assert rows[2].startswith("| ❌ failed | `permutation.moved.share` | at least 0.5 | 0.38 ")
-    assert rows[8:10][-1].startswith("| ✅ passed | ")
-    assert text.index("| ✅ passed") < text.index("### What was found")
+    first = "| `permutation.moved.share` | at least 0.5 | 0.38 \\[0.35, 0.40\\] | 1,730 | ❌ fail |"
+    assert first in lines
+    assert text.index(first) < text.index("| ✅ pass |") < text.index("**Does the model work?**")
 
 
 def test_what_did_not_pass_is_explained(report: Report) -> None:
-    text = markdown.render(report, every_kind())
-    assert "- ❌ `permutation.moved.share`: The whole interval is below 0.5. The histogram" in text
-    assert "Waived until 2027-06-30: known" in text
-    assert "- ✅" not in text
+    text = markdown.render(document(report, every_kind()))
+    why = text[text.index("- **❌ permutation.moved.share**") :]
+    assert "  - found: The whole interval is below 0.5.\n  - look at: The histogram" in why
+    assert "  - waived: until 2027-06-30: known" in text
+    assert "- **✅" not in text
 
 
 def test_a_policy_without_bounds_is_said_to_have_none(report: Report) -> None:
-    assert "Policy `default`: no bounds." in markdown.render(report, verdict())
+    assert "The gate passed (no bounds)." in markdown.render(document(report, verdict()))
 
 
 def test_sentences_numbers_and_how_it_was_made(report: Report) -> None:
-    text = markdown.render(report, None)
+    text = markdown.render(document(report, None))
     assert "**Does the prediction change when attention is shuffled?**" in text
-    assert "| Tau, attention with gradients | 0.20 \\[0.19, 0.21\\] | 1,818 |" in text
-    folded = text[text.index("<details>") :]
-    assert "| Hashes | model 1f0c9a7be2d4, data 77ab01c2d3e4 |" in folded
-    assert text.endswith("</details>\n")
+    assert "| glad | 146 | 0.47 \\[0.44, 0.51\\] | 0.43 \\[0.39, 0.47\\] | " in text
+    assert f"| Data hash | {report.data.sha256} |" in text[text.index("### How it was made") :]
+    assert "**Does the model work?** Yes: it tells the labels apart" in text
 
 
 def test_a_check_that_was_not_run_has_no_numbers(only_correlation: Report) -> None:
-    text = markdown.render(only_correlation, None)
-    assert "Tau, attention with gradients" in text
+    text = markdown.render(document(only_correlation, None))
+    assert "attention with gradients: tau" in text
     assert "yardstick |" not in text
     assert "shuffled" not in text
 
 
 def test_layers_and_heads_are_compared_in_sentences(transformer: Report) -> None:
-    assert "agrees most with gradients" in markdown.render(transformer, None)
+    assert "agrees most with gradients" in markdown.render(document(transformer, None))
 
 
 def test_someone_elses_text_does_nothing(report: Report) -> None:
-    text = markdown.render(hostile(report), hostile_verdict())
+    text = markdown.render(document(hostile(report), hostile_verdict()))
     assert not set(text) & set("\x1b\x7f\x9b\u202e")
     own = {"<details>", "</details>", "<summary>", "</summary>", "<span>", "</span>"}
-    own |= {"<code>", "</code>"}
+    own |= {"<code>", "</code>", "<sub>", "</sub>"}
     assert set(re.findall(r"</?\w[^>]*>", text)) == own
     assert not ALIVE.search(re.sub(r"(?m)^#+ ", "", text))
     inline = [child for token in PARSER.parse(text) for child in token.children or []]

@@ -203,7 +203,7 @@ def measured(record: dict[str, Any]) -> Iterator[str]:
 
     if (jsd := value("max_jsd")) is not None:
         yield (
-            f"adversary: divergence {jsd}, {percent(record.get('relative_jsd') or 0)} of the "
+            f"adversary: divergence {jsd}, {percent(record.get('relative_jsd') or 0.0)} of the "
             f"possible; output moved by {value('adversarial_distance', 3)}"
         )
     if (moved := value("median_permutation_distance", 3)) is not None:

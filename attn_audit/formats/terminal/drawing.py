@@ -297,7 +297,7 @@ def _scale(limit: float, look: Look) -> Text | None:
 
 def _bars(found: Sequence[Place], limit: float, look: Look) -> Iterator[Text]:
     """Each layer's number with its interval, and as a bar to the left or to the right of 0."""
-    size = 2 * ((min(41, look.width - LABEL - 22)) // 2) + 1
+    size = 2 * (max(BAR, min(41, look.width - LABEL - 22)) // 2) + 1
     ends = f"{-limit:.1f}{f'+{limit:.1f}':>{size - 4}}"
     yield Text(f"  layer {ends}", FAINT)
     for place_ in found:

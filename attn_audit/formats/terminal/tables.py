@@ -82,7 +82,7 @@ class _Layout:
         return sum(self.widths[j] for j in self.columns) + GAP * (len(self.columns) - 1)
 
     def _fit(self) -> bool:
-        """Give every column its width: pictures less, then intervals away, then text folded."""
+        """Give every column its width: text is folded, then pictures go, then intervals."""
         room = self.look.width
         pictures = [j for j in self.columns if self._is_picture(j)]
         self.widths = {j: 0 if j in pictures else self._natural(j) for j in self.columns}
@@ -91,14 +91,15 @@ class _Layout:
             self.widths.update(dict.fromkeys(pictures, width))
             if self._total() <= room:
                 return True
-        numbers = [j for j in self.columns if j >= self.block.n_text and j not in pictures]
-        for j in reversed(numbers):
-            if self._squeeze(room):
-                return True
-            self._drop_intervals(j)
         if self._squeeze(room):
             return True
         self.columns = [j for j in self.columns if j not in pictures]
+        numbers = [j for j in self.columns if j >= self.block.n_text and j not in pictures]
+        having = [j for j in numbers if self._has_interval(j)]
+        for j in reversed(having if len(having) > 1 else []):  # a single one is what it is about
+            if self._squeeze(room):
+                return True
+            self._drop_intervals(j)
         return self._squeeze(room)
 
     def _widen(self) -> None:
@@ -119,6 +120,10 @@ class _Layout:
                 return False
             self.widths[max(wider, key=lambda j: self.widths[j])] -= 1
         return True
+
+    def _has_interval(self, j: int) -> bool:
+        texts = (text_of(row[j]) for row in self._full_rows())
+        return any(without_interval(text) != text for text in texts)
 
     def _drop_intervals(self, j: int) -> None:
         for row in self._full_rows():

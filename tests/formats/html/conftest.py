@@ -13,8 +13,8 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
 from attn_audit.formats import html
+from attn_audit.formats.documents.report import document
 from attn_audit.results.report import Report
-from attn_audit.results.summary import JointHistogram
 
 FLAGS = (
     "--headless",
@@ -114,7 +114,7 @@ def rendered(report: Report) -> str:
     """The page of a report, rendered once: many tests look at the same one."""
     key = repr(report)
     if key not in _PAGES:
-        _PAGES[key] = html.render(report)
+        _PAGES[key] = html.render(document(report))
     return _PAGES[key]
 
 
@@ -130,36 +130,3 @@ def opened(driver: webdriver.Chrome, tmp_path: Path) -> Iterator[Opened]:
     yield open_page
     driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
-
-
-def sampled(i: int, record: dict[str, Any]) -> dict[str, Any]:
-    """A record like another one, with its own numbers."""
-    label = ("negative", "positive")[i % 2]
-    return {
-        **record,
-        "id": f"random-{i:03}",
-        "prediction": label,
-        "label": "positive",
-        "max_attention": 0.2 + 0.01 * i,
-        "tau_attention_gradient": None if i == 7 else -0.5 + 0.02 * i,
-        "units": [*record["units"][:-1], f"ending{i}"],
-    }
-
-
-@pytest.fixture
-def full(report: Report) -> Report:
-    """All that a page can show of a binary task: 5 telling and 40 random examples."""
-    adversarial = report.checks.adversarial
-    assert adversarial is not None
-    joint = JointHistogram(x_edges=(0, 0.5, 1), y_edges=(0, 0.35, 0.7), counts=((3, 900), (5, 910)))
-    record = report.telling_examples[0].record
-    return report.model_copy(
-        update={
-            "checks": report.checks.model_copy(
-                update={
-                    "adversarial": adversarial.model_copy(update={"jsd_by_max_attention": joint})
-                }
-            ),
-            "sampled_examples": tuple(sampled(i, record) for i in range(40)),
-        }
-    )

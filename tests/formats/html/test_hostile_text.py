@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from attn_audit.formats import html
+from attn_audit.formats.documents.report import document
 from attn_audit.results.report import Report
 from tests.formats.html.conftest import Opened
 from tests.formats.html.hostile import BREAKOUT, IMAGE, SCRIPT, UNSEEN, hostile
@@ -30,15 +31,18 @@ def elements(text: str) -> Elements:
     return parsed
 
 
-def test_makes_no_element_and_no_handler(full: Report) -> None:
-    found, honest = elements(html.render(hostile(full))), elements(html.render(full))
+def test_makes_no_element_and_no_handler(report: Report) -> None:
+    found, honest = (
+        elements(html.render(document(hostile(report)))),
+        elements(html.render(document(report))),
+    )
     assert found.tags.count("script") == honest.tags.count("script")
     assert set(found.tags) <= set(honest.tags)
     assert not [name for name, _ in found.attributes if name.startswith("on")]
 
 
-def test_does_not_run(full: Report, opened: Opened) -> None:
-    page = opened(hostile(full))
+def test_does_not_run(report: Report, opened: Opened) -> None:
+    page = opened(hostile(report))
     page.set("search", "window")
     page.set("verdict", "wrong")
     page.set("sort", "max_jsd")
@@ -51,8 +55,8 @@ def test_does_not_run(full: Report, opened: Opened) -> None:
     assert page.requests() == {page.url}
 
 
-def test_is_shown_as_it_was_written(full: Report, opened: Opened) -> None:
-    page = opened(hostile(full))
+def test_is_shown_as_it_was_written(report: Report, opened: Opened) -> None:
+    page = opened(hostile(report))
     words = page.texts(".example .word")
     assert words[:3] == [SCRIPT, BREAKOUT, IMAGE]
     assert words[5] == r"a\u202eb\ud800c\x00"
@@ -61,14 +65,14 @@ def test_is_shown_as_it_was_written(full: Report, opened: Opened) -> None:
     assert SCRIPT in page.texts("h1")[0]
 
 
-def test_text_that_utf_8_cannot_hold_is_spelled_out(full: Report) -> None:
+def test_text_that_utf_8_cannot_hold_is_spelled_out(report: Report) -> None:
     assert "\ud800" in UNSEEN
-    html.render(hostile(full)).encode("utf-8")
+    html.render(document(hostile(report))).encode("utf-8")
 
 
 @pytest.mark.parametrize("text", [SCRIPT, BREAKOUT, IMAGE])
-def test_ends_no_block_of_data(full: Report, text: str) -> None:
-    page = html.render(hostile(full))
+def test_ends_no_block_of_data(report: Report, text: str) -> None:
+    page = html.render(document(hostile(report)))
     blocks = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', page, re.DOTALL)
     assert len(blocks) == 2
     assert all("<" not in block and "&" not in block for block in blocks)

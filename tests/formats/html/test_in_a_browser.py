@@ -6,7 +6,7 @@ from attn_audit.results.report import Report
 from tests.formats.html.conftest import Opened
 
 EVERY_REPORT = (
-    "full", "unlabelled", "multilabel", "transformer", "by_layer", "nothing_measured",
+    "report", "unlabelled", "multilabel", "transformer", "by_layer", "nothing_measured",
     "only_correlation",
 )  # fmt: skip
 
@@ -20,8 +20,8 @@ def test_runs_without_an_error_and_asks_for_nothing(
     assert page.requests() == {page.url}
 
 
-def test_draws_every_figure(full: Report, opened: Opened) -> None:
-    page = opened(full)
+def test_draws_every_figure(report: Report, opened: Opened) -> None:
+    page = opened(report)
     holders = "document.querySelectorAll('[data-figure]')"
     names = page.run(f"return [...{holders}].map((holder) => holder.dataset.figure)")
     assert names == ["tau_pairs", "tau_by_class", "output_change", "jsd", "jsd_by_weight"]
@@ -29,8 +29,8 @@ def test_draws_every_figure(full: Report, opened: Opened) -> None:
     assert page.run(drawn)
 
 
-def test_says_a_marks_numbers_under_the_pointer(full: Report, opened: Opened) -> None:
-    page = opened(full)
+def test_says_a_marks_numbers_under_the_pointer(report: Report, opened: Opened) -> None:
+    page = opened(report)
     page.run(
         "const bar = document.querySelector('[data-figure=jsd] .mark-rect path');"
         "const at = bar.getBoundingClientRect();"
@@ -43,8 +43,8 @@ def test_says_a_marks_numbers_under_the_pointer(full: Report, opened: Opened) ->
     assert "examples" in said
 
 
-def test_searches_words_and_ids(full: Report, opened: Opened) -> None:
-    page = opened(full)
+def test_searches_words_and_ids(report: Report, opened: Opened) -> None:
+    page = opened(report)
     page.set("search", "Ending12")
     assert page.ids() == ["random-012"]
     page.set("search", "random-03 WASABI")
@@ -53,8 +53,8 @@ def test_searches_words_and_ids(full: Report, opened: Opened) -> None:
     assert page.texts("#found") == ["No example is so."]
 
 
-def test_filters_by_prediction_label_verdict_and_kind(full: Report, opened: Opened) -> None:
-    page = opened(full)
+def test_filters_by_prediction_label_verdict_and_kind(report: Report, opened: Opened) -> None:
+    page = opened(report)
     page.set("kind", "telling")
     assert page.ids() == ["sst-a", "sst-c", "sst-d", "sst-e", "sst-b"]
     page.set("kind", "sampled")
@@ -67,8 +67,8 @@ def test_filters_by_prediction_label_verdict_and_kind(full: Report, opened: Open
     assert page.ids() == [f"random-{2 * i + 1:03}" for i in range(10)]
 
 
-def test_sorts_by_any_measure_with_the_unmeasured_last(full: Report, opened: Opened) -> None:
-    page = opened(full)
+def test_sorts_by_any_measure_with_the_unmeasured_last(report: Report, opened: Opened) -> None:
+    page = opened(report)
     page.set("sort", "max_attention")
     assert page.ids()[0] in {"random-039", "random-038"}  # both 0.59 or 0.58 before the telling
     page.set("kind", "sampled")
@@ -83,9 +83,9 @@ def test_sorts_by_any_measure_with_the_unmeasured_last(full: Report, opened: Ope
 
 
 def test_shows_each_example_shaded_four_times_with_words_under_each(
-    full: Report, opened: Opened
+    report: Report, opened: Opened
 ) -> None:
-    page = opened(full)
+    page = opened(report)
     page.set("search", "sst-a")
     assert page.texts(".example .row .name") == [
         "the model's attention",
@@ -100,8 +100,8 @@ def test_shows_each_example_shaded_four_times_with_words_under_each(
     assert float(level) == 1
 
 
-def test_reads_weights_to_the_keyboard(full: Report, opened: Opened) -> None:
-    page = opened(full)
+def test_reads_weights_to_the_keyboard(report: Report, opened: Opened) -> None:
+    page = opened(report)
     page.run(
         "const rows = document.querySelector('.example .rows'); rows.focus();"
         "for (const key of ['ArrowRight', 'ArrowRight', 'ArrowLeft', 'ArrowRight'])"
@@ -111,8 +111,8 @@ def test_reads_weights_to_the_keyboard(full: Report, opened: Opened) -> None:
     assert page.run("return document.querySelectorAll('.word.chosen').length") == 4
 
 
-def test_everything_that_does_something_can_be_focused(full: Report, opened: Opened) -> None:
-    page = opened(full)
+def test_everything_that_does_something_can_be_focused(report: Report, opened: Opened) -> None:
+    page = opened(report)
     page.run("for (const details of document.querySelectorAll('details')) details.open = true")
     scrolling = page.run(
         "return [...document.querySelectorAll('.scroll, .rows')].every((e) => e.tabIndex === 0)"
@@ -124,7 +124,7 @@ def test_everything_that_does_something_can_be_focused(full: Report, opened: Ope
     assert named
 
 
-@pytest.mark.parametrize("name", ["full", "transformer", "multilabel"])
+@pytest.mark.parametrize("name", ["report", "transformer", "multilabel"])
 def test_is_never_wider_than_a_phone(
     request: pytest.FixtureRequest, opened: Opened, name: str
 ) -> None:
@@ -148,9 +148,9 @@ return (arguments[0]).map(([ink, ground]) => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_from_its_ground(full: Report, opened: Opened, scheme: str) -> None:
+def test_text_stands_out_from_its_ground(report: Report, opened: Opened, scheme: str) -> None:
     """As WCAG 2.2 asks for: 4.5 to 1."""
-    page = opened(full)
+    page = opened(report)
     page.emulate(1280, scheme)
     inks = ("--ink", "--faint", "--link", "--pass", "--fail", "--inconclusive")
     pairs = [(ink, ground) for ink in inks for ground in ("--ground", "--panel")]
@@ -158,8 +158,8 @@ def test_text_stands_out_from_its_ground(full: Report, opened: Opened, scheme: s
     assert min(page.run(CONTRAST, [*pairs, *on_shades])) >= 4.5
 
 
-def test_prints_in_light_colours_without_controls(full: Report, opened: Opened) -> None:
-    page = opened(full)
+def test_prints_in_light_colours_without_controls(report: Report, opened: Opened) -> None:
+    page = opened(report)
     page.emulate(800, "dark", "print")
     assert (
         page.run("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from attn_audit.formats import html
+from attn_audit.formats.documents.report import document
 from attn_audit.results.report import Report
 from tests.formats.html.test_hostile_text import elements
 
 EVERY_REPORT = (
-    "full", "unlabelled", "multilabel", "transformer", "by_layer", "nothing_measured",
+    "report", "unlabelled", "multilabel", "transformer", "by_layer", "nothing_measured",
     "only_correlation",
 )  # fmt: skip
 
@@ -22,24 +23,24 @@ def test_says_what_was_audited_and_answers_every_check(
     request: pytest.FixtureRequest, name: str
 ) -> None:
     report: Report = request.getfixturevalue(name)
-    page = html.render(report)
+    page = html.render(document(report))
     assert f"<h1>{report.model.source}</h1>" in page
     for check in report.settings.checks:
         assert f'id="card-{check}"' in page
         assert f'<section id="{check}"' in page
 
 
-def test_is_the_same_for_the_same_report(full: Report) -> None:
-    assert html.render(full) == html.render(full)
+def test_is_the_same_for_the_same_report(report: Report) -> None:
+    assert html.render(document(report)) == html.render(document(report))
 
 
-def test_is_the_same_for_the_report_read_again(full: Report, tmp_path: Path) -> None:
-    (tmp_path / "report.json").write_text(full.to_json(), encoding="utf-8")
-    assert html.render(Report.load(tmp_path / "report.json")) == html.render(full)
+def test_is_the_same_for_the_report_read_again(report: Report, tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text(report.to_json(), encoding="utf-8")
+    assert html.render(Report.load(tmp_path / "report.json")) == html.render(document(report))
 
 
-def test_allows_its_own_scripts_and_style_and_nothing_else(full: Report) -> None:
-    page = html.render(full)
+def test_allows_its_own_scripts_and_style_and_nothing_else(report: Report) -> None:
+    page = html.render(document(report))
     policy = next(v for _, v in elements(page).attributes if "default-src" in v)
     scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
@@ -49,16 +50,16 @@ def test_allows_its_own_scripts_and_style_and_nothing_else(full: Report) -> None
     assert "unsafe" not in policy
 
 
-def test_refers_to_nothing_outside(full: Report) -> None:
-    found = elements(html.render(full))
+def test_refers_to_nothing_outside(report: Report) -> None:
+    found = elements(html.render(document(report)))
     links = [value for name, value in found.attributes if name in ("href", "src", "action")]
     assert links
     assert all(link.startswith("#") for link in links)
     assert not {"link", "img", "iframe", "object"} & set(found.tags)
 
 
-def test_links_lead_somewhere(full: Report) -> None:
-    found = elements(html.render(full))
+def test_links_lead_somewhere(report: Report) -> None:
+    found = elements(html.render(document(report)))
     ids = [value for name, value in found.attributes if name == "id"]
     links = {value[1:] for name, value in found.attributes if name == "href"}
     assert len(ids) == len(set(ids))
@@ -66,10 +67,10 @@ def test_links_lead_somewhere(full: Report) -> None:
 
 
 def test_leaves_vega_out_where_there_is_no_figure(nothing_measured: Report) -> None:
-    assert len(html.render(nothing_measured)) < 150_000
+    assert len(html.render(document(nothing_measured))) < 150_000
 
 
-def test_names_hashes_in_full(full: Report) -> None:
-    page = html.render(full)
-    assert full.model.sha256 is not None
-    assert full.model.sha256 in page
+def test_names_hashes_in_full(report: Report) -> None:
+    page = html.render(document(report))
+    assert report.model.sha256 is not None
+    assert report.model.sha256 in page

@@ -5,36 +5,70 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_audit.formats.html.pictures import LEFT, WIDTH, Point, histogram, points
-from attn_audit.results.summary import Interval
-from tests.formats.conftest import distribution
+from attn_audit.formats.document import Around, Hue, Points, Shape, Spread
+from attn_audit.formats.html.pictures import CELL_WIDTH, LEFT, WIDTH, picture
+from attn_audit.results.summary import Distribution, Histogram, Interval
 
 SHARES = st.floats(0, 1)
 
 
+def interval(low: float, high: float) -> Interval:
+    return Interval(low=low, high=high, method="wilson")
+
+
 @given(st.lists(st.tuples(SHARES, SHARES, SHARES).map(sorted), min_size=1, max_size=4))
 def test_points_and_their_intervals_stay_inside(numbers: list[list[float]]) -> None:
-    rows = [
-        Point("name", value, Interval(low=low, high=high, method="wilson"), "gradient")
-        for low, value, high in numbers
-    ]
-    picture = ElementTree.fromstring(points(rows, (0.0, 1.0), ("0", "1"), "said"))
-    circles = [float(e.get("cx", "")) for e in picture.iter("circle")]
-    spans = [e for e in picture.iter("line") if e.get("class") == "span gradient"]
+    rows = tuple(("name", value, interval(low, high), Hue.GRADIENT) for low, value, high in numbers)
+    drawn = ElementTree.fromstring(picture(Points(rows, (0.0, 1.0), ("0", "1"), "said")))
+    circles = [float(e.get("cx", "")) for e in drawn.iter("circle")]
+    spans = [e for e in drawn.iter("line") if e.get("class") == "span gradient"]
     assert len(circles) == len(spans) == len(numbers)
     for at, span in zip(circles, spans, strict=True):
         assert LEFT <= float(span.get("x1", "")) <= at <= float(span.get("x2", "")) <= WIDTH
 
 
+def distribution(*values: float) -> Distribution:
+    """Of numbers from 0 to 1."""
+    counts = tuple(sum(int(v * 9.99) == i for v in values) for i in range(10))
+    quantiles = dict(
+        zip(("0.05", "0.25", "0.5", "0.75", "0.95"), sorted((*values, *values[:1] * 5))[:5],
+            strict=True)
+    ) if values else {}  # fmt: skip
+    mean = sum(values) / len(values) if values else None
+    return Distribution(
+        n=len(values), mean=mean, sd=None, interval=None, minimum=None, quantiles=quantiles,
+        maximum=None, histogram=Histogram(edges=tuple(i / 10 for i in range(11)), counts=counts),
+    )  # fmt: skip
+
+
 @given(st.lists(SHARES, min_size=1, max_size=30))
 def test_columns_fill_the_height_and_no_more(values: list[float]) -> None:
-    picture = ElementTree.fromstring(histogram(distribution(values), ("0", "1"), "<number>"))
-    columns = list(picture.iter("rect"))
+    shape = Shape(distribution(*values), ("0", "1"), "<number>")
+    drawn = ElementTree.fromstring(picture(shape))
+    columns = list(drawn.iter("rect"))
     bottoms = {round(float(e.get("y", "")) + float(e.get("height", "")), 1) for e in columns}
     assert max(float(e.get("height", "")) for e in columns) == 56
     assert all(abs(bottom - 56) <= 0.1 for bottom in bottoms)
-    assert str(picture.get("aria-label")).startswith("Examples by <number>; mean ")
+    assert str(drawn.get("aria-label")).startswith("Examples by <number>; mean ")
+
+
+@given(st.lists(SHARES, min_size=1, max_size=9))
+def test_a_spread_stays_in_its_cell_and_is_said(values: list[float]) -> None:
+    drawn = ElementTree.fromstring(picture(Spread(distribution(*values), (0.0, 1.0))))
+    for line in drawn.iter("line"):
+        assert 0 <= float(line.get("x1", "")) <= float(line.get("x2", "")) <= CELL_WIDTH
+    assert str(drawn.get("aria-label")).startswith("middle half ")
+
+
+@given(st.tuples(st.floats(-1, 1), st.floats(-1, 1)).map(sorted))
+def test_a_change_stays_in_its_cell(ends: list[float]) -> None:
+    low, high = ends
+    reach = max(abs(low), abs(high), 1e-12)
+    drawn = ElementTree.fromstring(picture(Around((low + high) / 2, interval(low, high), reach)))
+    places = [float(line.get(x, "")) for line in drawn.iter("line") for x in ("x1", "x2")]
+    assert 0 <= min(places) <= max(places) <= CELL_WIDTH
 
 
 def test_without_examples_there_is_no_picture() -> None:
-    assert histogram(distribution([]), ("0", "1"), "number") == ""
+    assert picture(Shape(distribution(), ("0", "1"), "number")) == ""
+    assert picture(Spread(distribution(), (0.0, 1.0))) == ""

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from attn_audit.formats.html.scripts import data
+
+from attn_audit.formats.html.page import data
 
 
 @pytest.mark.parametrize(

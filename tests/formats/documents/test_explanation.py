@@ -4,10 +4,10 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from attn_audit.formats.explanation import render
-from attn_audit.formats.sentences.explanation import certainty, meaning
 from rich.console import Console
 
+from attn_audit.formats.documents.explanation import certainty, document, meaning
+from attn_audit.formats.terminal import show
 from attn_audit.results.explanation import Explanation, Outcome
 from attn_audit.results.record import FIELDS
 from tests.tiny import tiny_model
@@ -67,7 +67,7 @@ def shown(found: Explanation, width: int = 80, encoding: str = "utf-8") -> str:
             return encoding
 
     text = Terminal()
-    render(found, Console(file=text, width=width, no_color=True))
+    show(document(found), Console(file=text, width=width, no_color=True))
     return text.getvalue()
 
 

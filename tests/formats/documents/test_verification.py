@@ -4,9 +4,10 @@ import re
 from io import StringIO
 
 import pytest
-from attn_audit.formats.verification import render
 from rich.console import Console
 
+from attn_audit.formats.documents.verification import document
+from attn_audit.formats.terminal import show
 from attn_audit.results.verification import Claim, Failure, Verification
 
 
@@ -45,13 +46,13 @@ def shown(*claims: Claim, width: int = 80, **fields: object) -> str:
         }
     )
     text = StringIO()
-    render(found, Console(file=text, width=width, no_color=True))
+    show(document(found), Console(file=text, width=width, no_color=True))
     return text.getvalue()
 
 
 def test_a_claim_that_holds() -> None:
     text = shown(claim())
-    assert re.search("divergence +1,818 +2e-8 +1e-4 +holds", text)
+    assert re.search("divergence +1,818 +2e-8 +1e-4 +✓ holds", text)
     assert "Everything holds: 1,818 values were checked" in text
     assert "What does not hold" not in text
 
@@ -66,7 +67,7 @@ def test_what_does_not_hold_is_named_and_counted() -> None:
 
 def test_values_that_must_be_equal_have_no_deviation() -> None:
     text = shown(claim(tolerance=None, largest=None, reason="must be the same"))
-    assert re.search("1,818 +- +equal +holds", text)
+    assert re.search("1,818 +- +equal +✓ holds", text)
     assert "must be the same" not in text
 
 

@@ -4,25 +4,46 @@ from typing import Any
 
 import numpy as np
 import pytest
-from attn_audit.formats.sentences.example import is_prediction_kept, tags, under, uniform
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_audit.results.report import Report
+from attn_audit.formats.documents.example import is_prediction_kept, tags, under, uniform
 
 LABELS = ("negative", "positive")
 
 
 @pytest.fixture
-def record(report: Report) -> dict[str, Any]:
-    return dict(report.telling_examples[0].record)
+def record() -> dict[str, Any]:
+    """A record whose every number is chosen."""
+    text = "if you sometimes like to go to the movies to have fun wasabi is a good place"
+    units = text.split()
+    own = [0.01] * len(units)
+    own[3], own[11], own[15] = 0.05, 0.2, 0.58
+    other = [0.0] * len(units)
+    other[12], other[16] = 0.93, 0.07
+    return {
+        "id": "a",
+        "label": "positive",
+        "prediction": "positive",
+        "probability": 0.994827343,
+        "tau_attention_gradient": 0.251461988,
+        "tau_attention_leave_one_out": 0.134502924,
+        "median_permutation_distance": 0.193005779,
+        "median_permutation_jsd": 0.41,
+        "relative_jsd": 0.971,
+        "adversarial_distance": 0.0499,
+        "units": units,
+        "attention": own,
+        "gradient": [0.05 * (i % 4) for i in range(len(units))],
+        "adversarial_attention": other,
+    }
 
 
 def test_under_each_shading_stands_what_the_model_says(record: dict[str, Any]) -> None:
     def said(field: str) -> str:
         return under(field, record, LABELS, 0.05)
 
-    record["leave_one_out"] = [0.0] * 18
+    record["leave_one_out"] = [0.0] * 17
     record["leave_one_out"][15] = 0.4321
     assert said("attention") == (
         "Predicts positive (probability 0.995). Most attention: “good”, 58%."
@@ -51,7 +72,7 @@ def test_an_adversary_near_the_border_is_not_said_to_keep_the_prediction(
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_a_kept_binary_prediction_is_kept_whatever_the_direction(p: float, moved: float) -> None:
     record = {"probability": p, "prediction": LABELS[p > 0.5]}
-    if is_prediction_kept(record, moved, LABELS):
+    if is_prediction_kept(record, moved):
         assert {p > 0.5, p + moved > 0.5, p - moved > 0.5} == {p > 0.5}
 
 
@@ -61,13 +82,13 @@ def test_a_kept_softmax_prediction_is_kept_by_any_output_that_near(seed: int, n:
     own, other = random.dirichlet(np.ones(n), size=2)
     moved = float(np.abs(own - other).sum() / 2)
     record = {"probability": own.tolist(), "prediction": "x"}
-    if is_prediction_kept(record, moved + 1e-12, LABELS):
+    if is_prediction_kept(record, moved + 1e-12):
         assert own.argmax() == other.argmax()
 
 
 def test_of_several_labels_nothing_is_sure() -> None:
     record = {"probability": [0.99, 0.01], "prediction": ["joy"]}
-    assert not is_prediction_kept(record, 0.0001, ("joy", "fear"))
+    assert not is_prediction_kept(record, 0.0001)
 
 
 def test_equal_attention_keeps_the_prediction_or_changes_it(record: dict[str, Any]) -> None:
