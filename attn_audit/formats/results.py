@@ -11,7 +11,6 @@ from attn_audit.formats import csv, junit, sarif
 from attn_audit.formats.document import Document
 from attn_audit.formats.documents import (
     comparison,
-    explanation,
     forecast,
     metrics,
     model,
@@ -56,6 +55,8 @@ class Output:
             case ModelDescription():
                 return Output(lambda: model.document(result), _json(result))
             case Explanation():
+                from attn_audit.formats.documents import explanation  # statuses: needs NumPy
+
                 return Output(lambda: explanation.document(result), _json(result))
             case Forecast():
                 return Output(lambda: forecast.document(result), _json(result))

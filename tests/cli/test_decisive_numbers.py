@@ -17,10 +17,10 @@ from attn_audit.models.task import TaskKind
 from attn_audit.results.report import Report
 from tests.cli.conftest import AttnAudit
 from tests.compare.conftest import write_model, write_texts
-from tests.formats.conftest import report, telling_examples
+from tests.formats.conftest import report
 from tests.judged import GAP, MOVED, YARDSTICK, with_number
 
-__all__ = ["report", "telling_examples"]
+__all__ = ["report"]
 
 LOO_GAP = "correlation.gap.attention_leave_one_out.mean"
 AUC = "performance.roc_auc"

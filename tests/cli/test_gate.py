@@ -11,10 +11,10 @@ from attn_audit.results.metrics import METRICS
 from attn_audit.results.report import Report
 from tests.cli.conftest import AttnAudit
 from tests.conftest import REPOSITORY
-from tests.formats.conftest import report, telling_examples
+from tests.formats.conftest import report
 from tests.judged import MOVED, with_number, without
 
-__all__ = ["report", "telling_examples"]
+__all__ = ["report"]
 
 POLICY = f'[[bound]]\nmetric = "{MOVED}"\nmin = 0.5\n'
 INTERVALS = {"pass": (0.55, 0.65), "fail": (0.05, 0.15), "inconclusive": (0.45, 0.55)}
@@ -67,7 +67,7 @@ def test_says_what_was_found_wanted_and_what_to_look_at(
     attn_audit: AttnAudit, saved: dict[str, Path], policy: Path
 ) -> None:
     shown = attn_audit("gate", saved["fail"], "--policy", policy).stdout
-    for part in (MOVED, "0.10 [0.05, 0.15]", "0.5", "fail", "look at", "sst-c"):
+    for part in (MOVED, "0.10 [0.05, 0.15]", "0.5", "fail", "look at", "eczd20f"):
         assert part in shown
     assert shown.rstrip().endswith("The gate failed (1 bound: 1 failed).")
 

@@ -12,10 +12,10 @@ from attn_audit.results.metrics import METRICS
 from attn_audit.results.report import Report
 from attn_audit.results.summary import Interval
 from attn_audit.results.verdict import Judgement, Outcome
-from tests.formats.conftest import report, telling_examples
+from tests.formats.conftest import report
 from tests.judged import GAP, MOVED, YARDSTICK, policy_from, with_number, without
 
-__all__ = ["report", "telling_examples"]
+__all__ = ["report"]
 
 TODAY = date(2026, 1, 5)
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
@@ -103,7 +103,7 @@ def test_a_condition_has_to_hold_in_both_reports(report: Report, tmp_path: Path)
 
 def test_what_covers_too_little_in_one_report_cannot_pass(report: Report, tmp_path: Path) -> None:
     text = f"min_coverage = 0.95\n{DROP}"
-    few = with_number(report, "permutation.distance.mean", 0.1, (0.0, 0.2), n=1000)
+    few = with_number(report, "permutation.distance.mean", 0.1, (0.0, 0.2), n=100)
     assert judged(report, tmp_path, text, changed(MOVED, 0, 0.1), few).outcome is INCONCLUSIVE
     assert judged(few, tmp_path, text, changed(MOVED, -0.2, -0.1)).outcome is FAIL
 

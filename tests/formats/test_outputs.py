@@ -96,7 +96,11 @@ def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
 
 def test_a_report_moved_and_moved_back_is_the_same(tmp_path: Path, transformer: Report) -> None:
     assert transformer.records is not None
-    records = transformer.records.model_copy(update={"path": "report.records.parquet"})
+    assert transformer.records.sites is not None
+    sites = transformer.records.sites.model_copy(update={"path": "report.records.sites.parquet"})
+    records = transformer.records.model_copy(
+        update={"path": "report.records.parquet", "sites": sites}
+    )
     transformer = transformer.model_copy(update={"records": records})
     there = relocated(transformer, tmp_path / "a", tmp_path / "b" / "c")
     assert there.records is not None

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.formats.conftest import multilabel, report, telling_examples, unlabelled
+from tests.formats.conftest import multilabel, report, unlabelled
 from tests.judged import PolicyOf, policy_from
 
-__all__ = ["multilabel", "report", "telling_examples", "unlabelled"]
+__all__ = ["multilabel", "report", "unlabelled"]
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import pytest
 from attn_audit.results.consistent import contradictions
 from attn_audit.results.report import Report
 from attn_audit.results.summary import Distribution, Histogram, JointHistogram, Value
-from tests.formats.conftest import multilabel, report, telling_examples, unlabelled
+from tests.formats.conftest import multilabel, report, unlabelled
 
-__all__ = ["multilabel", "report", "telling_examples", "unlabelled"]
+__all__ = ["multilabel", "report", "unlabelled"]
 
 HALF = Distribution(
     n=3, mean=None, sd=None, interval=None, minimum=None, quantiles={}, maximum=None

@@ -7,9 +7,9 @@ import pytest
 
 from attn_audit.results.metrics import METRICS, find
 from attn_audit.results.report import Report
-from tests.formats.conftest import multilabel, report, telling_examples, unlabelled
+from tests.formats.conftest import multilabel, report, unlabelled
 
-__all__ = ["multilabel", "report", "telling_examples", "unlabelled"]
+__all__ = ["multilabel", "report", "unlabelled"]
 
 NO_METRICS = {"n", "count", "histogram", "interval", "is_multilabel", "jsd_by_max_attention"} | {
     f"{name}_interval" for name in ("macro_f1", "micro_f1", "roc_auc")
