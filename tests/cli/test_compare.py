@@ -58,7 +58,7 @@ def test_the_exit_code_is_the_verdict(
     (tmp_path / "policy.toml").write_text(policy)
     done = attn_audit("compare", base, new, "--policy", "policy.toml", *flags)
     assert done.exit_code == code
-    assert ("Gate" in done.stdout) == (code != 2)
+    assert ("The gate " in done.stdout) == (code != 2)
 
 
 def test_json_holds_the_verdict(

@@ -22,7 +22,7 @@ def test_words_taus_and_predictions(attn_audit: AttnAudit, model: Path) -> None:
         "uniform attention",
         "without 'w",
         "shuffled attention, median of 100",
-        "What it means",
+        "the output within 0.01",
     ):
         assert shown in outcome.stdout
     assert outcome.stderr == ""

@@ -71,7 +71,7 @@ def test_an_estimate_stands_with_its_interval_and_its_examples(report: Report) -
         gap.interval.low,
         gap.interval.high,
     ]
-    assert line["n"] == "1818"
+    assert line["n"] == "209"
 
 
 def test_what_no_example_has_is_an_empty_cell(nothing_measured: Report) -> None:
@@ -81,9 +81,19 @@ def test_what_no_example_has_is_an_empty_cell(nothing_measured: Report) -> None:
 
 def test_groups_sites_and_degenerate_examples_have_names(transformer: Report) -> None:
     told = lines(transformer)
-    assert told["permutation.by_prediction.positive.mean"]["n"] == "936"
-    assert told["sites.layer5.head11.max_jsd.mean"]["value"] == "0.56"
-    assert told["degenerate.permutation.untestable_single_unit"]["value"] == "3"
+    permutation = transformer.checks.permutation
+    assert permutation is not None
+    group = permutation.by_prediction[0]
+    line = told[f"permutation.by_prediction.{group.name}.mean"]
+    assert line["n"] == str(group.distribution.n)
+    shuffled = transformer.sites[-1].means["median_permutation_distance"].mean
+    line = told["sites.layer2.head3.median_permutation_distance.mean"]
+    assert float(line["value"]) == shuffled
+
+
+def test_what_says_nothing_is_counted(nothing_measured: Report) -> None:
+    told = lines(nothing_measured)
+    assert told["degenerate.permutation.untestable_single_unit"]["value"] == "2"
 
 
 def test_a_layer_without_heads_is_named_by_itself(by_layer: Report) -> None:

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_audit.formats import json as json_format
 from attn_audit.results import report as module
 from attn_audit.results.report import Report
 from attn_audit.results.stored import to_stored
@@ -22,7 +21,7 @@ def test_a_report_survives_the_round_trip(
 ) -> None:
     report: Report = request.getfixturevalue(name)
     path = tmp_path / "report.json"
-    path.write_text(json_format.render(report), encoding="utf-8")
+    path.write_text(report.to_json(), encoding="utf-8")
     assert Report.load(path) == report
 
 
@@ -30,11 +29,11 @@ def test_a_report_survives_the_round_trip(
 def test_json_follows_the_published_schema(name: str, request: pytest.FixtureRequest) -> None:
     report: Report = request.getfixturevalue(name)
     schema = json.loads(Path(module.__file__).with_name("report.schema.json").read_text())
-    jsonschema.validate(json.loads(json_format.render(report)), schema)
+    jsonschema.validate(json.loads(report.to_json()), schema)
 
 
 def test_json_is_strict_and_ends_in_a_line_break(report: Report) -> None:
-    text = json_format.render(report)
+    text = report.to_json()
     assert json.loads(text, parse_constant=pytest.fail)["schema_version"] == 2
     assert text.endswith("}\n")
 

@@ -69,7 +69,7 @@ def test_results_point_at_their_rules_and_the_model(report: Report) -> None:
         place = result["locations"][0]["physicalLocation"]["artifactLocation"]
         assert run["artifacts"][place["index"]]["location"]["uri"] == place["uri"]
     assert rules[1]["help"]["text"] == "Outputs that shuffling moves by 0.1 or more."
-    assert run["artifacts"][0]["location"]["uri"] == "models/sst_bilstm/model.pt"
+    assert run["artifacts"][0]["location"]["uri"] == f"file://{report.model.source}"
     assert run["artifacts"][0]["hashes"] == {"sha-256": report.model.sha256}
 
 

@@ -27,7 +27,7 @@ WIDTH = 560
 """In files; the page makes figures as wide as there is room."""
 
 AXIS = alt.Axis(tickCount=5)
-"""From 0 to 1, where there may be no room for more."""
+"""There may be no room for more."""
 
 SHARE = alt.Axis(labelExpr="format(abs(datum.value), '.0%')", tickCount=3)
 
@@ -74,7 +74,7 @@ def _histograms(figure: Histograms, palette: Palette) -> Drawn:
         base.transform_filter(only("bin"))
         .mark_bar(binSpacing=1)
         .encode(
-            x=alt.X("low:Q", scale=axis, title=figure.axis, bin="binned"),
+            x=alt.X("low:Q", scale=axis, title=figure.axis, bin="binned", axis=AXIS),
             x2="high:Q",
             y=alt.Y("height:Q", title=None, axis=SHARE),
             color=colour,

@@ -50,13 +50,22 @@ def document(comparison: Comparison) -> Document:
         title=comparison.new.model,
         subject=f"against {comparison.base.model}",
         facts=Facts(tuple(compared(comparison))),
-        answer=Phrase(in_short(comparison), Tone.STRONG),
+        answer=_answer(comparison),
         outcome=None if judged is None else verdict.outcome(judged),
         sections=(
             Section("changes", "Did the new release get worse?", changes),
             *([Section("examples", "Examples that changed most", examples)] if examples else []),
         ),
     )
+
+
+def _answer(comparison: Comparison) -> Phrase:
+    """How much has changed, and what a policy says of it."""
+    judged = comparison.verdict
+    if judged is None:
+        return Phrase(in_short(comparison), Tone.STRONG)
+    said = f"{in_short(comparison)} {verdict.whole(judged)}"
+    return Phrase(said, verdict.outcome(judged).tone)
 
 
 def _changes(changes: Sequence[Change]) -> Iterator[Block]:

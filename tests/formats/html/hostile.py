@@ -17,6 +17,7 @@ LABELS = (IMAGE, BREAKOUT)
 def record(original: dict[str, Any], id_: str) -> dict[str, Any]:
     """An example whose id, labels and first units are hostile."""
     units = [SCRIPT, BREAKOUT, IMAGE, STYLE, QUOTES, UNSEEN, *original["units"][6:]]
+    units = units[: len(original["units"])]
     said = {"label": LABELS[0], "prediction": LABELS[1], "uniform_prediction": LABELS[0]}
     return {**original, **said, "uniform_distance": 0.2, "id": id_, "units": units}
 
@@ -31,7 +32,7 @@ def hostile(report: Report) -> Report:
     path = f"models/{SCRIPT}{STYLE}"
     model = {"source": path, "architecture": IMAGE, "labels": LABELS, "details": {IMAGE: SCRIPT}}
     data = {"source": BREAKOUT, "name": f"{BREAKOUT}{QUOTES}", "split": IMAGE}
-    text = report.model_dump_json().replace('"negative"', '"@0"').replace('"positive"', '"@1"')
+    text = report.model_dump_json().replace('"glad"', '"@0"').replace('"troubled"', '"@1"')
     renamed = Report.model_validate_json(text)
     checks = _renamed(renamed.checks.model_dump(), {"@0": LABELS[0], "@1": LABELS[1]})
     return renamed.model_copy(

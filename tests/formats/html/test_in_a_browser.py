@@ -1,5 +1,7 @@
 """What a page does in Chromium."""
 
+from typing import Any
+
 import pytest
 
 from attn_audit.results.report import Report
@@ -24,7 +26,14 @@ def test_draws_every_figure(report: Report, opened: Opened) -> None:
     page = opened(report)
     holders = "document.querySelectorAll('[data-figure]')"
     names = page.run(f"return [...{holders}].map((holder) => holder.dataset.figure)")
-    assert names == ["tau_pairs", "tau_by_class", "output_change", "jsd", "jsd_by_weight"]
+    assert names == [
+        "tau_pairs",
+        "tau_by_class",
+        "output_moves",
+        "output_change",
+        "jsd",
+        "jsd_by_weight",
+    ]
     drawn = f"return [...{holders}].every((holder) => holder.querySelector('svg path'))"
     assert page.run(drawn)
 
@@ -43,59 +52,96 @@ def test_says_a_marks_numbers_under_the_pointer(report: Report, opened: Opened) 
     assert "examples" in said
 
 
+def shown_by(report: Report) -> dict[str, dict[str, Any]]:
+    """The records that the page shows, by id."""
+    return {str(record["id"]): record for record in report.shown_records}
+
+
 def test_searches_words_and_ids(report: Report, opened: Opened) -> None:
     page = opened(report)
-    page.set("search", "Ending12")
-    assert page.ids() == ["random-012"]
-    page.set("search", "random-03 WASABI")
-    assert page.ids() == [f"random-03{i}" for i in range(10)]
-    page.set("search", "nowhere")
+    one = str(report.sampled_examples[0]["id"])
+    page.set("search", one.upper())
+    assert page.ids() == [one]
+    first, second = sorted(report.sampled_examples[0]["units"], key=len)[-2:]
+    page.set("search", f"{first.upper()} {second}")
+    both = {
+        id_
+        for id_, record in shown_by(report).items()
+        if all(word.lower() in " ".join(record["units"]).lower() for word in (first, second))
+    }
+    assert set(page.ids()) == both
+    assert one in both
+    page.set("search", "nowhere-at-all")
     assert page.texts("#found") == ["No example is so."]
 
 
 def test_filters_by_prediction_label_verdict_and_kind(report: Report, opened: Opened) -> None:
     page = opened(report)
+    telling = {str(example.record["id"]) for example in report.telling_examples}
     page.set("kind", "telling")
-    assert page.ids() == ["sst-a", "sst-c", "sst-d", "sst-e", "sst-b"]
+    assert page.texts("#found") == [f"{len(telling)} examples, 10 shown."]
+    assert set(page.ids()) <= telling
     page.set("kind", "sampled")
-    page.set("predicted", "negative")
-    assert page.ids() == [f"random-{2 * i:03}" for i in range(10)]
+    page.set("predicted", "troubled")
+    page.set("gold", "glad")
+    page.set("verdict", "wrong")
+    wrong = {
+        str(record["id"])
+        for record in report.sampled_examples
+        if (record["prediction"], record["label"]) == ("troubled", "glad")
+    }
+    assert set(page.ids()) == wrong
+    assert wrong
     page.set("verdict", "right")
     assert page.ids() == []
-    page.set("predicted", "positive")
-    page.set("gold", "positive")
-    assert page.ids() == [f"random-{2 * i + 1:03}" for i in range(10)]
 
 
-def test_sorts_by_any_measure_with_the_unmeasured_last(report: Report, opened: Opened) -> None:
+def test_sorts_by_any_measure(report: Report, opened: Opened) -> None:
     page = opened(report)
-    page.set("sort", "max_attention")
-    assert page.ids()[0] in {"random-039", "random-038"}  # both 0.59 or 0.58 before the telling
-    page.set("kind", "sampled")
-    page.set("sort", "tau_attention_gradient")
-    assert page.ids()[:2] == ["random-039", "random-038"]
-    page.set("order", "1")
-    assert page.ids()[:2] == ["random-000", "random-001"]
-    for _ in range(4):
+    every = shown_by(report)
+    for order, direction in (("-1", -1), ("1", 1)):
+        page.set("sort", "max_jsd")
+        page.set("order", order)
+        values = [every[id_]["max_jsd"] for id_ in page.ids()]
+        rounded = [float(f"{value:.3g}") for value in values]
+        assert rounded == sorted(rounded, key=lambda value: direction * value)
+    while not page.run("return document.getElementById('more').hidden"):
         page.run("document.getElementById('more').click()")
-    assert page.ids()[-1] == "random-007"
-    assert page.run("return document.getElementById('more').hidden")
+    assert len(page.ids()) == len(every)
+
+
+def test_those_without_a_number_stand_last(transformer: Report, opened: Opened) -> None:
+    record = transformer.sampled_examples[0]
+    without = {**record, "id": "none", "tau_attention_gradient": None}
+    more = transformer.model_copy(
+        update={"sampled_examples": (without, *transformer.sampled_examples)}
+    )
+    page = opened(more)
+    page.set("sort", "tau_attention_gradient")
+    for order in ("-1", "1"):
+        page.set("order", order)
+        while not page.run("return document.getElementById('more').hidden"):
+            page.run("document.getElementById('more').click()")
+        assert page.ids()[-1] == "none"
 
 
 def test_shows_each_example_shaded_four_times_with_words_under_each(
     report: Report, opened: Opened
 ) -> None:
     page = opened(report)
-    page.set("search", "sst-a")
+    record = report.telling_examples[0].record
+    page.set("search", record["id"])
     assert page.texts(".example .row .name") == [
         "the model's attention",
         "gradient importance",
         "leave-one-out importance",
         "adversarial attention",
+        "equal attention",
     ]
     under = page.texts(".example .row .under")
-    assert all("redicts positive" in text for text in under)
-    word = "const word = document.querySelectorAll('.word')[15];"
+    assert all(f"redicts {record['prediction']}" in text for text in under[:3])
+    first = max(range(len(record["units"])), key=record["attention"].__getitem__)
+    word = f"const word = document.querySelectorAll('.word')[{first}];"
     level = page.run(word + "return word.computedStyleMap().get('--level').toString()")
     assert float(level) == 1
 
@@ -107,7 +153,11 @@ def test_reads_weights_to_the_keyboard(report: Report, opened: Opened) -> None:
         "for (const key of ['ArrowRight', 'ArrowRight', 'ArrowLeft', 'ArrowRight'])"
         "  rows.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));"
     )
-    assert page.texts(".example .readout")[0].startswith("“you”: the model's attention 0.01, ")
+    record = report.telling_examples[0].record
+    weight = f"{record['attention'][1]:.3g}"
+    said = page.texts(".example .readout")[0]
+    assert said.startswith(f"“{record['units'][1]}”: the model's attention ")
+    assert float(said.split(" attention ")[1].split(",")[0]) == float(weight)
     assert page.run("return document.querySelectorAll('.word.chosen').length") == 4
 
 

@@ -36,7 +36,9 @@ def test_is_the_same_for_the_same_report(report: Report) -> None:
 
 def test_is_the_same_for_the_report_read_again(report: Report, tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text(report.to_json(), encoding="utf-8")
-    assert html.render(Report.load(tmp_path / "report.json")) == html.render(document(report))
+    assert html.render(document(Report.load(tmp_path / "report.json"))) == html.render(
+        document(report)
+    )
 
 
 def test_allows_its_own_scripts_and_style_and_nothing_else(report: Report) -> None:

@@ -32,8 +32,8 @@ def records() -> Iterator[Record]:
         taus = (random.random(3) * 2 - 1).tolist()
         yield Record(
             id=f"example-{i:05}",
-            label=("negative", "positive")[i % 2],
-            prediction=("negative", "positive")[i % 3 % 2],
+            label=("glad", "troubled")[i % 2],
+            prediction=("glad", "troubled")[i % 3 % 2],
             probability=numbers[0],
             n_units=n,
             truncated=False,
@@ -49,7 +49,7 @@ def records() -> Iterator[Record]:
             median_permutation_jsd=0.6 * numbers[5],
             share_permutations_within_epsilon=numbers[3],
             uniform_distance=numbers[2],
-            uniform_prediction="positive",
+            uniform_prediction="troubled",
             max_jsd=0.69 * numbers[1],
             relative_jsd=numbers[1],
             adversarial_distance=0.01 * numbers[2],
