@@ -3,8 +3,7 @@
 from typing import Annotated, Literal
 
 from attn_audit.cli.gating import Debug
-from attn_audit.cli.options import shared
-from attn_audit.cli.options.running import RESULT
+from attn_audit.cli.options import RESULT, shared
 from attn_audit.cli.running import guard
 
 

@@ -6,7 +6,7 @@ from io import BytesIO, TextIOWrapper
 import pytest
 from rich.console import Console
 
-from attn_audit.auditing import audit
+from attn_audit import audit
 from attn_audit.data.example import Example
 from attn_audit.formats.document import Document
 from attn_audit.formats.terminal import show
