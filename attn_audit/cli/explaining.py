@@ -37,7 +37,7 @@ OPTIONS_OF_EXPLAIN: dict[str, Any] = {
 
 def explain(**values: Any) -> None:
     """Run every check on one text, and show it."""
-    settings = settings_of({name: values[name] for name in values if name not in _OWN})
+    settings = settings_of({name: values[name] for name in values if name not in (*_OWN, "output")})
     text = values["text"]
     missing = [name for name, given in (("MODEL", settings.model), ("--text", text)) if not given]
     if missing:

@@ -22,7 +22,7 @@ OPTIONS_OF_INSPECT: dict[str, Any] = {
 
 def inspect_model(**values: Any) -> None:
     """Load a model and show what it is and what can be audited of it."""
-    settings = settings_of(values)
+    settings = settings_of({**values, "output": None})
     if settings.model is None:
         raise ConfigurationError(
             "no MODEL given",

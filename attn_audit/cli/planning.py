@@ -20,7 +20,7 @@ def plan_audit(**values: Any) -> None:
     """Try a few batches, and show what all of them will take."""
     from attn_audit.config import require_inputs
 
-    settings = settings_of(values)
+    settings = settings_of({**values, "output": None})
     require_inputs(settings)
     with no_collection():
         from attn_audit.cli.output import deliver, require_result_outputs

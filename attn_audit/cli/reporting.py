@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,10 +11,8 @@ from attn_audit.cli.running import guard
 from attn_audit.errors import ConfigurationError
 from attn_audit.files import require_writable
 from attn_audit.locations import is_url
+from attn_audit.results.report import Report
 from attn_audit.settings import Panel
-
-if TYPE_CHECKING:
-    from attn_audit.results.report import Report
 
 
 def report(
@@ -70,10 +68,9 @@ def report(
 
 def _loaded(
     source: str, records: Path | None, paths: Sequence[Path]
-) -> tuple["Report", Path, list[Path]]:
+) -> tuple[Report, Path, list[Path]]:
     """The report, the folder that its paths start from, and the files that it is read from."""
     from attn_audit.results.relocating import records_files
-    from attn_audit.results.report import Report
 
     path = Path(source)
     if not (path.is_dir() or is_url(source)):

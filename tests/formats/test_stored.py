@@ -73,7 +73,7 @@ def test_refuses_a_report_that_is_not_there_or_is_a_folder(tmp_path: Path) -> No
         ),
         lambda content: content["telling_examples"][0]["record"].update(label="negative"),
         lambda content: content["telling_examples"].pop(),
-        lambda content: content.update(degenerate=[]),
+        lambda content: content.update(self_checks=[]),
         lambda content: content.update(run=None),
         lambda content: content.update(content_sha256="0" * 64),
         lambda content: content.update(content_sha256=None),
