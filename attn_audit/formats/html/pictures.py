@@ -6,6 +6,7 @@ from markupsafe import Markup
 
 from attn_audit.formats.document import Around, Hue, Points, Shape, Spread
 from attn_audit.formats.numbers import mean, number
+from attn_audit.formats.safety import printable
 from attn_audit.results.summary import Interval
 
 WIDTH, ROW, LEFT = 300, 20, 118
@@ -64,7 +65,7 @@ def _point(
     ).format(
         y=ROW * i + ROW // 2,
         below=ROW * i + ROW // 2 + 4,
-        name=name,
+        name=printable(name),
         hue=hue.value,
         low=x(low),
         high=x(high),
@@ -101,12 +102,12 @@ def _ends(y: int, left: int, ends: tuple[str, str]) -> Markup:
     return Markup(
         '<text class="end" x="{}" y="{}">{}</text>'
         '<text class="end" text-anchor="end" x="{}" y="{}">{}</text>'
-    ).format(left, y, ends[0], WIDTH, y, ends[1])
+    ).format(left, y, printable(ends[0]), WIDTH, y, printable(ends[1]))
 
 
 def _whole(height: int, said: str, parts: Sequence[Markup]) -> Markup:
     opened = Markup('<svg class="picture" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
-        WIDTH, height, said
+        WIDTH, height, printable(said)
     )
     return opened + Markup().join(parts) + Markup("</svg>")
 

@@ -100,6 +100,7 @@ def axis(
     """The line under a column chart, and the numbers under those of its ticks that have room.
 
     Example:
+        >>> from attn_audit.formats.terminal.look import ASCII
         >>> axis((0.0, 0.5, 1.0), 10, (0.0, 0.5, 1.0), ASCII)
         ('+----+----+', '0   0.5   1')
     """
@@ -122,6 +123,7 @@ def strip(values: Distribution, limits: tuple[float, float], n_columns: int, ink
     """Where the values lie, in one line: 5 to 95 % thin, the middle half thick, the median marked.
 
     Example:
+        >>> from attn_audit.formats.terminal.look import ASCII
         >>> values = {"0.05": 0.1, "0.25": 0.3, "0.5": 0.5, "0.75": 0.7, "0.95": 0.9}
         >>> strip(Distribution(n=9, mean=0.5, sd=0.3, interval=None, minimum=0, quantiles=values,
         ...                    maximum=1), (0.0, 1.0), 21, ASCII)
@@ -151,6 +153,7 @@ def around(value: float, reach: float, n_columns: int, ink: Ink) -> str:
     """A bar to the right of the middle, or to the left for a number below 0.
 
     Example:
+        >>> from attn_audit.formats.terminal.look import ASCII
         >>> around(0.5, 1.0, 9, ASCII), around(-2.0, 1.0, 9, ASCII)
         ('    |==', '====|')
     """
