@@ -14,7 +14,6 @@ from torch import nn
 from attn_audit.auditing import run_audit
 from attn_audit.config import require_inputs, validate
 from attn_audit.data.example import Example
-from attn_audit.engine.watching import Progress, Watcher
 from attn_audit.errors import AttnAuditError, ConfigurationError, nearest
 from attn_audit.explaining import explain_text
 from attn_audit.formats.outputs import require_outputs
@@ -27,6 +26,7 @@ from attn_audit.inputs import (
 from attn_audit.models.base import AuditedModel
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.frozen import frozen
+from attn_audit.progress import Progress, Watcher
 from attn_audit.results.explanation import Explanation
 from attn_audit.results.report import Report
 from attn_audit.settings import KEYS, AuditSettings, Head, Layer

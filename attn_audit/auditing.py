@@ -1,36 +1,31 @@
 """The use case: audit a model on a data set and report what was found."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from attn_audit.arithmetic import full_precision
 from attn_audit.checks.selection import select_sites
 from attn_audit.data.example import Example
-from attn_audit.engine.arithmetic import full_precision
-from attn_audit.engine.base import Engine, cut
-from attn_audit.engine.batch import Finding, records_of
-from attn_audit.engine.outlook import Afterwards
-from attn_audit.engine.plan import Plan
-from attn_audit.engine.running import LocalEngine
-from attn_audit.engine.stopwatch import Stopwatch
-from attn_audit.engine.storing import audited
-from attn_audit.engine.watching import Watcher
+from attn_audit.engine.batch import Plan
+from attn_audit.engine.running import Engine, LocalEngine, cut
+from attn_audit.engine.stopwatch import Meter, Stopwatch, progress_of
 from attn_audit.errors import ConfigurationError
 from attn_audit.inputs import AuditedData, LoadModel, load_named_model
 from attn_audit.models.base import AuditedModel
 from attn_audit.models.self_check import self_check
-from attn_audit.reporting.forecasting import extrapolate_summing_up
+from attn_audit.progress import Watcher
 from attn_audit.reporting.provenance import describe_settings, describe_tool
 from attn_audit.reporting.recording import RecordsPaths
 from attn_audit.reporting.report import round_seconds
 from attn_audit.reporting.summing_up import sum_up
 from attn_audit.results.report import Report, Run
 from attn_audit.results.subject import Subject
-from attn_audit.resuming import manifest_of, plan_of, settings_of_run
+from attn_audit.resuming import audited, manifest_of, plan_of, settings_of_run
 from attn_audit.settings import AuditSettings
 from attn_audit.store.directory import RunDirectory, open_run_directory
 
@@ -102,16 +97,13 @@ def _audit(
     if directory is not None:
         manifest, store = directory.begin(manifest_of(subject, plan))
         subject = manifest.subject
-    examples, sizes = data.sampled(settings), None
-    if watcher.on_progress is not None:
-        with stopwatch.measure("reading data"):
-            sizes = data.sizes(examples)
-    try_afterwards = partial(
-        expect_afterwards, subject, len(sizes or ()), settings.records is not None
-    )
-    engine: Engine = LocalEngine(model, plan, stopwatch, watcher, sizes, try_afterwards)
+    examples = data.sampled(settings)
+    count = partial(len, examples) if isinstance(examples, Sequence) else data.count
     if settings.engine == "ray":
-        engine = _ray_engine(settings, trial, plan, watcher, sizes)
+        engine: Engine = _ray_engine(settings, trial, plan, watcher, count)
+    else:
+        stopwatch.meter = _meter(plan, watcher, count)
+        engine = LocalEngine(model, plan, stopwatch, watcher)
     return sum_up(
         subject,
         audited(engine, cut(examples, plan), store),
@@ -121,21 +113,23 @@ def _audit(
     )
 
 
-def expect_afterwards(
-    subject: Subject, n_examples: int, keeps_records: bool, tried: Sequence[Finding]
-) -> Afterwards:
-    """What comes after the batches, for the time left.
+def _meter(plan: Plan, watcher: Watcher, count: Callable[[], int | None]) -> Meter | None:
+    """What counts for whoever watches; None where nobody does."""
+    on_progress = watcher.on_progress
+    if on_progress is None:
+        return None
 
-    Args:
-        subject: What is audited.
-        n_examples: Of the whole audit.
-        keeps_records: Whether the user asked for a records file.
-        tried: What was found for a few examples.
-    """
-    found = extrapolate_summing_up(
-        subject, records_of(tried), n_examples, keeps_records=keeps_records
-    )
-    return Afterwards(found.recording / n_examples, found.of_report)
+    def tell(meter: Meter) -> None:
+        found = progress_of(
+            meter.spent(),
+            meter.doing,
+            n_finished=meter.n_finished,
+            n_skipped=meter.n_skipped,
+            n_examples=count(),
+        )
+        on_progress(found)
+
+    return Meter(plan.checks, len(set(plan.sites)), tell)
 
 
 def _require_named(load: LoadModel | None) -> None:
@@ -151,11 +145,10 @@ def _ray_engine(
     trial: Sequence[Example],
     plan: Plan,
     watcher: Watcher,
-    sizes: Sequence[int] | None,
+    count: Callable[[], int | None],
 ) -> Engine:
-    from attn_audit.engine.cluster import Cluster
-    from attn_audit.engine.ray import RayEngine
+    from attn_audit.engine.ray import Cluster, RayEngine
 
     cluster = Cluster(settings.ray_address, settings.workers, settings.gpus_per_worker or 0.0)
     load = partial(load_named_model, settings, tuple(trial))
-    return RayEngine(load, plan, cluster, watcher, None if sizes is None else len(sizes))
+    return RayEngine(load, plan, cluster, watcher, count)

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from attn_audit.arithmetic import full_precision
 from attn_audit.checks.adversarial.restoring import restored
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.reading import read_batch
@@ -16,9 +17,7 @@ from attn_audit.checks.selection import epsilon_for, make_checks, select_sites
 from attn_audit.data.example import Example
 from attn_audit.data.identity import content_id
 from attn_audit.data.quoting import is_damaged
-from attn_audit.engine.arithmetic import full_precision
-from attn_audit.engine.batch import audit_batch
-from attn_audit.engine.plan import Plan
+from attn_audit.engine.batch import Plan, audit_batch
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import ConfigurationError
 from attn_audit.inputs import LoadModel, load_tried_model

@@ -16,16 +16,13 @@ from attn_audit.data.reading import (
     DataSource,
     FieldNames,
     Peekable,
-    ResolvedSource,
-    SourceKind,
     choose_trial,
-    fingerprint,
+    look_over,
     read_examples,
     resolve,
     sample_examples,
 )
 from attn_audit.errors import ConfigurationError
-from attn_audit.locations import located
 from attn_audit.models.base import AuditedModel
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.interception.erasing import Removal
@@ -147,10 +144,6 @@ def load_tried_model(
     return (load or load_named_model)(settings, more), more
 
 
-MAX_COUNTED = 2**26
-"""Bytes of a data file that is read once more, only to know how much there is."""
-
-
 @dataclass(frozen=True)
 class AuditedData:
     """Examples, and what is known of where they come from."""
@@ -160,8 +153,8 @@ class AuditedData:
     name: str
     split: str | None
     sha256: str | None
-    read_again: Callable[[], Iterable[Example]] | None
-    """The same examples once more, where that takes next to no time."""
+    expected: int | None
+    """About how many examples there are, where that shows without reading them."""
 
     @staticmethod
     def of(settings: AuditSettings) -> "AuditedData":
@@ -180,13 +173,14 @@ class AuditedData:
             quoting=settings.quoting,
         )
         found = resolve(source)
+        content = look_over(found)
         return AuditedData(
             examples=read_examples(source),
             source=settings.data,
             name=found.name,
             split=found.split,
-            sha256=fingerprint(found),
-            read_again=(lambda: read_examples(source)) if _is_small(found) else None,
+            sha256=content.fingerprint,
+            expected=content.n_rows,
         )
 
     @staticmethod
@@ -199,8 +193,8 @@ class AuditedData:
             DataError: An item is wrong, or there is none.
         """
         examples = examples_in_memory(items, FieldNames(**settings.fields), settings.label_map)
-        again = (lambda: examples) if isinstance(examples, Sequence) else None
-        return AuditedData(examples, "examples in memory", "examples in memory", None, None, again)
+        number = len(examples) if isinstance(examples, Sequence) else None
+        return AuditedData(examples, "examples in memory", "examples in memory", None, None, number)
 
     def take_trial(self) -> tuple[tuple[Example, ...], "AuditedData"]:
         """A few texts to try a model out on, and the same data with none of them missing.
@@ -237,20 +231,10 @@ class AuditedData:
             return self.examples
         return sample_examples(self.examples, settings.limit, settings.seed)
 
-    def sizes(self, examples: Iterable[Example]) -> list[int] | None:
-        """Characters of each example; None where they cannot be had before the audit.
-
-        Args:
-            examples: The sample of them that is audited, or all.
-
-        Raises:
-            DataError: They cannot be read.
-        """
-        if not isinstance(examples, Sequence):
-            if self.read_again is None:
-                return None
-            examples = self.read_again()
-        return [len(example.text) + len(example.text_pair or "") for example in examples]
+    def count(self) -> int | None:
+        """How many examples there are, as far as that is known by now."""
+        read = self.examples.number if isinstance(self.examples, Peekable) else None
+        return self.expected if read is None else read
 
     def describe(self, settings: AuditSettings) -> DataDescription:
         """The data as the report names it, with nothing counted in it yet."""
@@ -264,8 +248,3 @@ class AuditedData:
             n_labelled=0,
             n_truncated=0,
         )
-
-
-def _is_small(found: ResolvedSource) -> bool:
-    is_file = found.kind is SourceKind.FILE
-    return is_file and located(found.location).stat().st_size <= MAX_COUNTED

@@ -1,37 +1,47 @@
-"""The use case: what an audit will take, from the lengths of its data and a few timed batches."""
+"""The use case: what an audit will take, from a few timed batches, scaled by passes."""
 
+import sys
+import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeGuard
 
-from attn_audit.auditing import expect_afterwards
+import numpy as np
+
+from attn_audit.arithmetic import full_precision
+from attn_audit.checks.adversarial.check import Adversarial
+from attn_audit.checks.base import Check
+from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.selection import make_checks, select_sites
-from attn_audit.data.batching import length_batches
-from attn_audit.data.example import Example
 from attn_audit.data.reading import sample_examples
-from attn_audit.engine.arithmetic import full_precision
-from attn_audit.engine.batch import READING, Finding, records_of
-from attn_audit.engine.batch_limits import batch_limits
-from attn_audit.engine.cost import Shape
-from attn_audit.engine.first_look import first_look
+from attn_audit.engine.batch import SHARD_SIZE, Finding, Plan, audit_batch, records_of
 from attn_audit.engine.memory import restart_peak, used_memory
-from attn_audit.engine.outlook import Outlook
-from attn_audit.engine.passes import count_passes
-from attn_audit.engine.plan import SHARD_SIZE, Plan
-from attn_audit.engine.probing import probe
+from attn_audit.engine.running import batches_of
+from attn_audit.engine.stopwatch import Stopwatch, passes_of
 from attn_audit.inputs import AuditedData
 from attn_audit.models.base import AuditedModel, Encoded
 from attn_audit.models.self_check import self_check
-from attn_audit.reporting.forecasting import time_summing_up
+from attn_audit.progress import READING
 from attn_audit.reporting.provenance import describe_settings, describe_tool
+from attn_audit.reporting.recording import RecordsPaths
+from attn_audit.reporting.summing_up import sum_up
 from attn_audit.results.forecast import Forecast, StageForecast
 from attn_audit.results.subject import Subject
 from attn_audit.settings import AuditSettings
+from attn_audit.statistics.resamples import LARGEST_BOOTSTRAP_N
 
-SUMMING_UP = "summing up"
+START_UP, SUMMING_UP = "start-up", "summing up"
 
-N_PROBES = 4
-"""Batches that are tried, from short to long."""
+PART, SECONDS, MOMENT = 0.1, 30.0, 0.3
+"""What the trial may take: that part of what is forecast, no longer than that, and a moment."""
+
+STEPS = (5, 25)
+"""Of a search, which is tried twice: its other steps take as long each."""
+
+N_SUMMED_UP = (20, 200)
+"""Examples on which summing up is timed; from the first on it grows evenly with their number."""
 
 
 def forecast_audit(settings: AuditSettings) -> Forecast:
@@ -50,8 +60,7 @@ def forecast_audit(settings: AuditSettings) -> Forecast:
         model, trial = data.load_model(settings, trial)
         sites = select_sites(settings, model)
         self_checks = self_check(model, model.encode(trial), sites[0])
-        start_up = time.perf_counter() - start
-        limits = batch_limits(model, settings.batch_size)
+        limits = model.batch_limits(settings.batch_size)
         plan = Plan(make_checks(settings, model), sites, settings.seed, limits)
         subject = Subject(
             tool=describe_tool(),
@@ -60,123 +69,219 @@ def forecast_audit(settings: AuditSettings) -> Forecast:
             settings=describe_settings(settings, plan.checks, sites[0], model),
             self_checks=tuple(self_checks),
         )
-        split = _Split.of(model, data, settings)
-        start_up += split.seconds + _first_look(model, plan, split, settings, subject)
-        return _forecast(model, plan, split, settings, start_up, subject)
-
-
-@dataclass(frozen=True)
-class _Split:
-    """The data, as far as it was encoded."""
-
-    encoded: list[Encoded]
-    n_examples: int
-    seconds: float
-    """Reading and encoding all of it."""
-
-    @staticmethod
-    def of(model: AuditedModel, data: AuditedData, settings: AuditSettings) -> "_Split":
-        start, counted = time.perf_counter(), _Counted(data.examples)
         size = min(SHARD_SIZE, settings.limit or SHARD_SIZE)
-        sample = sample_examples(counted, size, settings.seed)
-        n_examples = min(counted.n, settings.limit or counted.n)
-        read = time.perf_counter()
+        sample = sample_examples(data.examples, size, settings.seed)
+        n_examples = min(data.count() or len(sample), settings.limit or sys.maxsize)
+        begun = time.perf_counter()
         encoded = model.encode(sample)
-        encoding = (time.perf_counter() - read) * n_examples / len(encoded)
-        return _Split(encoded, n_examples, read - start + encoding)
-
-
-class _Counted:
-    def __init__(self, examples: Iterable[Example]) -> None:
-        self._examples, self.n = examples, 0
-
-    def __iter__(self) -> Iterator[Example]:
-        for example in self._examples:
-            self.n += 1
-            yield example
-
-
-def _first_look(
-    model: AuditedModel, plan: Plan, split: _Split, settings: AuditSettings, subject: Subject
-) -> float:
-    """Seconds of what an audit tries before its first batch, and of what only happens once."""
-    start = time.perf_counter()
-    outlook = Outlook(plan, [len(item.example.text) for item in split.encoded])
-    outlook.begin(split.encoded)
-    found = first_look(model, plan, split.encoded, outlook)
-    if found:
-        expect_afterwards(subject, split.n_examples, settings.records is not None, found)
-    return time.perf_counter() - start
-
-
-def _forecast(
-    model: AuditedModel,
-    plan: Plan,
-    split: _Split,
-    settings: AuditSettings,
-    start_up: float,
-    subject: Subject,
-) -> Forecast:
-    encoded, limits = split.encoded, plan.limits
-    order = length_batches([e.n_tokens for e in encoded], limits.n_examples, limits.n_tokens)
-    batches = [[encoded[i] for i in indices] for indices in order]
-    places = {round(i * (len(batches) - 1) / (N_PROBES - 1)) for i in range(N_PROBES)}
-    start = time.perf_counter()
-    trials, tried = probe(model, plan, [batches[i] for i in sorted(places)])
-    spent, scale = time.perf_counter() - start, split.n_examples / len(encoded)
-    shapes = [Shape.of(item.n_tokens for item in batch) for batch in batches]
-    whole, largest = sum(shapes, start=Shape()), max(shapes, key=lambda shape: shape.tokens)
-    base = used_memory(model.device.type)
-    n_units = [item.n_units for item in encoded]
-    stages = [StageForecast(name="start-up", passes=None, seconds=start_up, peak_bytes=base)]
-    passes = {READING: len(encoded)}
-    for check in plan.checks:
-        passes[check.id] = count_passes(check, n_units, len(plan.sites), tried[-1].record)
-    for name, found in trials.items():
-        n_bytes = None if base is None else base + found.memory(largest)
-        stages.append(
+        scale = n_examples / len(encoded)
+        encoding = (time.perf_counter() - begun) * scale
+        trials = _Trials(model, plan, encoded, scale)
+        trials.run()
+        stages = (
             StageForecast(
-                name=name,
-                passes=round(passes[name] * scale),
-                seconds=found.forecast(whole) * scale,
-                peak_bytes=n_bytes if name != READING else None,
-            )
+                name=START_UP,
+                passes=None,
+                seconds=begun - start + encoding,
+                peak_bytes=used_memory(model.device.type),
+            ),
+            *trials.stages(),
+            _summing_up(subject, settings, trials.found, n_examples),
         )
-    stages.append(_summing_up(subject, settings, tried, split.n_examples, model.device.type))
     return Forecast(
         model=settings.model or "",
         data=settings.data or "",
         device=model.device.type,
-        n_examples=split.n_examples,
+        n_examples=n_examples,
         n_tokens=round(sum(item.n_tokens for item in encoded) * scale),
         longest=max(item.n_tokens for item in encoded),
-        batch_examples=max(len(batch) for batch in batches),
-        batch_tokens=largest.tokens,
-        stages=tuple(stages),
+        batch_examples=max(len(batch) for batch in trials.batches),
+        batch_tokens=max(map(_n_tokens, trials.batches)),
+        stages=stages,
         seconds=sum(stage.seconds for stage in stages),
-        n_timed=len({i for place in places for i in order[place]}),
-        seconds_of_trial=spent,
+        n_timed=trials.n_timed,
+        seconds_of_trial=trials.seconds,
     )
+
+
+TRIALS = ((4, 0.5), (16, 0.2), (16, 0.8), (64, 0.5), (256, 0.2), (256, 0.8), (1024, 0.5))
+"""How many examples are tried together, and how far from the shortest to the longest they are."""
+
+
+@dataclass
+class _Timed:
+    """What was measured of one stage."""
+
+    works: list[float] = field(default_factory=list)
+    """Of each trial: the tokens that passed through the model, over all outputs."""
+    seconds: list[float] = field(default_factory=list)
+    n_bytes: int = 0
+    """Memory that the last trial needed beside the model."""
+    tokens: int = 1
+    """Of that trial."""
+
+    def per_batch_and_work(self) -> tuple[float, float]:
+        """Seconds that each batch takes, and each token of it: a line through the trials."""
+        works, seconds = np.array(self.works), np.array(self.seconds)
+        if len(set(works)) > 1:
+            # Relative errors count: few examples say as much as many.
+            slope, at_zero = np.polyfit(works, seconds, 1, w=1 / np.maximum(seconds, 1e-9))
+            if slope > 0 and at_zero >= 0:
+                return float(at_zero), float(slope)
+        return 0.0, float(seconds.sum() / works.sum())
+
+    def forecast(self, n_batches: int, work: float) -> float:
+        """Seconds of batches that were not tried."""
+        per_batch, per_work = self.per_batch_and_work()
+        return per_batch * n_batches + per_work * work
+
+
+class _Trials:
+    """Batches that are audited as the audit will, first of few examples and then of more."""
+
+    def __init__(
+        self, model: AuditedModel, plan: Plan, encoded: Sequence[Encoded], scale: float
+    ) -> None:
+        """Nothing is tried yet.
+
+        Args:
+            model: The model.
+            plan: Of the audit.
+            encoded: Some of its examples.
+            scale: Examples of the audit for each of them.
+        """
+        self._model, self._plan, self._encoded, self._scale = model, plan, encoded, scale
+        order = batches_of(model, encoded, plan.sites, plan.limits)
+        self.batches = [[encoded[i] for i in indices] for indices in order]
+        self._timed = {name: _Timed() for name in (READING, *(c.id for c in plan.checks))}
+        self._whole = _Timed()
+        self._base = used_memory(model.device.type)
+        self.found: list[Finding] = []
+        self.n_timed, self.seconds = 0, 0.0
+
+    def run(self) -> None:
+        """Try batches until one more would take too long."""
+        begun = time.perf_counter()
+        for check in self._plan.checks:  # what only happens once
+            self._measure(_with_steps(check, 1), self.batches[0][:1])
+        for size, place in TRIALS:
+            whole = self.batches[int(place * len(self.batches))]
+            start = int(place * max(0, len(whole) - size))
+            batch = whole[start : start + size]
+            if self.n_timed:
+                spent = time.perf_counter() - begun
+                expected = sum(stage.seconds for stage in self.stages())
+                allowed = max(MOMENT, min(SECONDS, PART * expected))
+                if spent + self._whole.forecast(1, float(_n_tokens(batch))) > allowed:
+                    break
+            self._try(batch)
+        self.seconds = time.perf_counter() - begun
+
+    def stages(self) -> list[StageForecast]:
+        """What reading and every check will take of all examples."""
+        return [self._reading(), *map(self._stage, self._plan.checks)]
+
+    def _reading(self) -> StageForecast:
+        work = float(sum(item.n_tokens for item in self._encoded))
+        return StageForecast(
+            name=READING,
+            passes=round(len(self._encoded) * self._scale),
+            seconds=self._timed[READING].forecast(len(self.batches), work) * self._scale,
+            peak_bytes=None,
+        )
+
+    def _stage(self, check: Check) -> StageForecast:
+        timed, largest = self._timed[check.id], max(map(_n_tokens, self.batches))
+        passes = sum(self._passes(check, item) for item in self._encoded)
+        seconds = timed.forecast(len(self.batches), self._work(check, self._encoded))
+        n_bytes = min(timed.n_bytes * max(1.0, largest / timed.tokens), self._largest(timed))
+        peak = None if self._base is None else self._base + round(n_bytes)
+        return StageForecast(
+            name=check.id,
+            passes=round(passes * self._scale),
+            seconds=seconds * self._scale,
+            peak_bytes=peak,
+        )
+
+    def _largest(self, timed: _Timed) -> float:
+        """Bytes of one computation: what does not fit is done in portions."""
+        return float(max(timed.n_bytes, self._model.capacity.memory))
+
+    def _passes(self, check: Check, item: Encoded) -> int:
+        """Of one example, at all sites: importance is measured once for all of them."""
+        if isinstance(check, Correlation):
+            return passes_of(check, item.n_units)
+        is_exact = self.found[-1].record.adversarial_method == "exact"
+        passes = 2 if isinstance(check, Adversarial) and is_exact else None
+        return len(self._plan.sites) * (passes or passes_of(check, item.n_units))
+
+    def _work(self, check: Check, batch: Sequence[Encoded]) -> float:
+        return float(sum(self._passes(check, item) * item.n_tokens for item in batch))
+
+    def _try(self, batch: Sequence[Encoded]) -> None:
+        self.n_timed += len(batch)
+        begun, reading = time.perf_counter(), 0.0
+        for check in self._plan.checks:
+            few = self._measure(_with_steps(check, STEPS[0]), batch)
+            seconds, reading = few[check.id], few[READING]
+            if _is_search(check, self.found[-1]):
+                more = self._measure(_with_steps(check, STEPS[1]), batch)
+                per_step = max(0.0, more[check.id] - seconds) / (STEPS[1] - STEPS[0])
+                seconds += per_step * (check.n_iterations - STEPS[0])
+            self._timed[check.id].works.append(self._work(check, batch))
+            self._timed[check.id].seconds.append(seconds)
+        self._timed[READING].works.append(sum(item.n_tokens for item in batch))
+        self._timed[READING].seconds.append(reading)
+        self._whole.works.append(_n_tokens(batch))
+        self._whole.seconds.append(time.perf_counter() - begun)
+
+    def _measure(self, check: Check, batch: Sequence[Encoded]) -> dict[str, float]:
+        """Seconds of a check, and of reading; its memory and what is found are noted."""
+        device, stopwatch = self._model.device.type, Stopwatch()
+        before = used_memory(device) or 0
+        restart_peak(device)
+        plan = replace(self._plan, checks=(check,))
+        self.found += audit_batch(self._model, batch, plan, stopwatch)
+        peak = used_memory(device, peak=True) or 0
+        self._timed[check.id].n_bytes = max(0, peak - before)
+        self._timed[check.id].tokens = _n_tokens(batch)
+        return stopwatch.seconds
+
+
+def _is_search(check: Check, found: Finding) -> TypeGuard[Adversarial]:
+    """Whether more of its steps have to be timed."""
+    if not isinstance(check, Adversarial) or found.record.adversarial_method == "exact":
+        return False
+    return check.n_iterations > STEPS[1]
+
+
+def _with_steps(check: Check, n_steps: int) -> Check:
+    if not isinstance(check, Adversarial):
+        return check
+    return replace(check, n_iterations=min(n_steps, check.n_iterations))
+
+
+def _n_tokens(batch: Sequence[Encoded]) -> int:
+    return len(batch) * max(item.n_tokens for item in batch)
 
 
 def _summing_up(
-    subject: Subject,
-    settings: AuditSettings,
-    tried: Sequence[Finding],
-    n_examples: int,
-    device: str,
+    subject: Subject, settings: AuditSettings, found: Sequence[Finding], n_examples: int
 ) -> StageForecast:
-    """Of the records, on the processor; its memory is the device's only where that is the same."""
-    restart_peak(device)
-    found = time_summing_up(
-        subject,
-        records_of(tried),
-        n_examples,
-        keeps_records=settings.records is not None,
-    )
-    return StageForecast(
-        name=SUMMING_UP,
-        passes=None,
-        seconds=found.recording + found.of_report,
-        peak_bytes=used_memory(device, peak=True),
-    )
+    """From few examples and from more, in a straight line: the tried ones, again and again."""
+
+    def timed(size: int) -> float:
+        some = [found[i % len(found)] for i in range(size)]
+        with tempfile.TemporaryDirectory(prefix="attn-audit-") as folder:
+            records = str(Path(folder) / "records.parquet") if settings.records else None
+            paths = RecordsPaths.of(records, has_several_sites=bool(found[0].site_records))
+            start = time.perf_counter()
+            sum_up(subject, [records_of(some)], paths)
+            return time.perf_counter() - start
+
+    timed(1)  # what only happens once
+    few, more = N_SUMMED_UP
+    seconds = timed(few)
+    step = max(0.0, timed(more) - seconds) / (more - few)
+    seconds += step * max(0, min(n_examples, LARGEST_BOOTSTRAP_N) - few)
+    return StageForecast(name=SUMMING_UP, passes=None, seconds=seconds, peak_bytes=None)

@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from attn_audit.arithmetic import full_precision
 from attn_audit.checks.selection import make_checks, select_sites
-from attn_audit.engine.arithmetic import full_precision
-from attn_audit.engine.batch_limits import BatchLimits, batch_limits
-from attn_audit.engine.plan import Plan
-from attn_audit.engine.watching import Watcher
+from attn_audit.engine.batch import Plan
 from attn_audit.inputs import AuditedData
 from attn_audit.models.base import AuditedModel, Site
+from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.self_check import self_check
+from attn_audit.progress import Watcher
 from attn_audit.results.record import FAILED, Record
 from attn_audit.results.report import Report
 from attn_audit.results.site_record import SiteRecord
@@ -121,7 +121,7 @@ def _replaying(
     sites = (main, *(Site(site.layer, site.head, main.rows) for site in report.sites))
     checks = checks_again(make_checks(settings, model), has_several_sites=len(sites) > 1)
     dtype = report.model.dtype
-    limits = batch_limits(model, settings.batch_size)
+    limits = model.batch_limits(settings.batch_size)
     plan = Plan(checks, sites, settings.seed, limits)
     has_adversary = report.checks.adversarial is not None
     return Replaying(
@@ -129,7 +129,7 @@ def _replaying(
         plan=plan,
         again=replace(
             plan,
-            limits=batch_limits(model, "auto") if limits.n_examples == 1 else BatchLimits(1),
+            limits=model.batch_limits("auto") if limits.n_examples == 1 else BatchLimits(1),
         ),
         watcher=watcher,
         sample=sample,

@@ -14,7 +14,7 @@ from tests.tiny import tiny_model
 
 FIRST_EXAMPLE = """
 import attn_audit.auditing, attn_audit.config
-from attn_audit.engine.watching import Watcher
+from attn_audit.progress import Watcher
 class Enough(Exception): pass
 def stop(_): raise Enough
 settings = attn_audit.config.AuditSettings(model={model!r}, data={data!r})

@@ -62,7 +62,7 @@ def test_only_the_sample_is_forecast(model: Path, data: Path) -> None:
 def test_it_is_shown_as_a_table(attn_audit: AttnAudit, model: Path, data: Path) -> None:
     outcome = attn_audit("plan", model, data, "--checks", "permutation")
     assert outcome.exit_code == 0, outcome.stderr
-    assert "30 examples, 105 tokens, the longest 6" in " ".join(outcome.stdout.split())
+    assert "30 examples, 165 tokens, the longest 8" in " ".join(outcome.stdout.split())
     assert "permutation" in outcome.stdout
     assert "correlation" not in outcome.stdout
     assert "together" in outcome.stdout

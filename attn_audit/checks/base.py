@@ -79,6 +79,14 @@ class AuditedBatch:
         """Each row's part in the explanation; they sum to 1, or are 0 where there is no mass."""
         return normalised(self.reading.mass.double())
 
+    def in_cache(self, n_bytes: int) -> int:
+        """How many variants of the batch make a portion.
+
+        Args:
+            n_bytes: That are worked on for each weight of each row.
+        """
+        return self.model.capacity.in_cache(n_bytes * self.attention.numel())
+
     def explain(
         self, weights: Float[Tensor, "batch variant row unit"]
     ) -> Float64[Tensor, "batch variant unit"]:

@@ -9,8 +9,9 @@ from jaxtyping import Bool, Float64, Int
 
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.columns import Columns, join_statuses, or_none, rows_of
-from attn_audit.importance.measures import MEASURES
+from attn_audit.importance.measures import MEASURES, passes_of_measure
 from attn_audit.models.precision import coarseness
+from attn_audit.progress import portions
 from attn_audit.results.record import Status
 from attn_audit.statistics.kendall import kendall_tau
 from attn_audit.statistics.ranks import dense_ranks, is_constant
@@ -69,8 +70,9 @@ class Correlation:
 
     def run(self, audited: AuditedBatch) -> Columns:
         """Tau and p-value of every pair of measures, and the measures themselves."""
-        values = {name: audited.importances[name] for name in self.measures}
         lengths = audited.lengths
+        passes = [passes_of_measure(name, int(lengths.mean())) for name in self.measures]
+        values = {name: audited.importances[name] for name in portions(self.measures, passes)}
         ranks = {
             name: ranks_of(name, importance.cpu().numpy(), lengths, audited.model.dtype)
             for name, importance in {"attention": audited.explanation, **values}.items()

@@ -16,10 +16,8 @@ from attn_audit.checks.replaying import (
     replayed_probabilities,
     uniform_attention,
 )
+from attn_audit.progress import portions
 from attn_audit.randomness import example_keys, n_permutations, permutations
-
-MAX_WEIGHTS = 2**17
-"""Permuted weights of all rows in one replay: 1 MB in float64, which stays in the CPU's cache."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +60,9 @@ class Permutation:
     ) -> tuple[Float64[np.ndarray, "batch variant"], Float64[np.ndarray, "batch variant"]]:
         """Output distance and attention divergence of every permutation."""
         keys = example_keys(audited.seed, audited.ids, self.id)
-        step = max(1, MAX_WEIGHTS // audited.attention.numel())
+        step = audited.in_cache(n_bytes=64)
         distances, divergences = [], []
-        for start in range(0, n_variants, step):
+        for start in portions(range(0, n_variants, step)):
             draws = range(start, min(start + step, n_variants))
             n_units = audited.attention.shape[-1]
             order = torch.from_numpy(permutations(keys, audited.lengths, draws, n_units))

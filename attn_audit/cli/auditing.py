@@ -4,10 +4,10 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
+from attn_audit.arithmetic import no_collection
 from attn_audit.cli.options import OPTIONS
 from attn_audit.cli.running import settings_of
 from attn_audit.cli.watching import watching
-from attn_audit.collecting import no_collection
 from attn_audit.settings import KEYS, SETTINGS
 
 

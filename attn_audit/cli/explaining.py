@@ -3,9 +3,9 @@
 import sys
 from typing import Annotated, Any
 
+from attn_audit.arithmetic import no_collection
 from attn_audit.cli.options import OPTIONS, RESULT, of_panels, option
 from attn_audit.cli.running import format_of, settings_of
-from attn_audit.collecting import no_collection
 from attn_audit.errors import ConfigurationError
 from attn_audit.settings import Panel
 

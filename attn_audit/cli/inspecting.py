@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from attn_audit.arithmetic import no_collection
 from attn_audit.cli.options import OPTIONS, RESULT, of_panels
 from attn_audit.cli.running import format_of, settings_of
-from attn_audit.collecting import no_collection
 from attn_audit.errors import ConfigurationError
 from attn_audit.settings import Panel
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
+from attn_audit.arithmetic import no_collection
 from attn_audit.cli.options import OPTIONS, RESULT, option
 from attn_audit.cli.watching import watching
-from attn_audit.collecting import no_collection
 from attn_audit.errors import ConfigurationError
 from attn_audit.settings import Panel
 

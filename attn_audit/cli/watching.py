@@ -1,16 +1,19 @@
-"""What is seen of an audit while it runs, on standard error: notes, and a bar on a terminal."""
+"""What is seen of an audit while it runs, on standard error: notes, and bars on a terminal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass
 from time import monotonic
 
 from rich.console import Console
 from rich.text import Text
 
 from attn_audit.cli.running import error_console
-from attn_audit.engine.watching import Progress, Watcher
 from attn_audit.formats.safety import printable
+from attn_audit.progress import READING, CheckProgress, Progress, Watcher
+
+NARROWEST, WIDEST, BESIDE = 4, 40, 52
+"""Columns of a bar, and of all that stands beside it."""
 
 
 @contextmanager
@@ -19,13 +22,13 @@ def watching(*, quiet: bool, doing: str = "auditing") -> Iterator[Watcher]:
 
     Args:
         quiet: Show nothing.
-        doing: What stands before the bar.
+        doing: What stands before the bar of all.
     """
     console = error_console()
     if quiet:
         yield Watcher()
     elif console.is_terminal:
-        with _bar(console, doing) as on_progress:
+        with _bars(console, doing) as on_progress:
             yield Watcher(on_progress, _notes(console))
     else:
         yield Watcher(on_note=_notes(console))
@@ -39,62 +42,100 @@ def _notes(console: Console) -> Callable[[str], None]:
 
 
 @contextmanager
-def _bar(console: Console, doing: str) -> Iterator[Callable[[Progress], None]]:
+def _bars(console: Console, doing: str) -> Iterator[Callable[[Progress], None]]:
+    """A bar for all that is done, and one for each check."""
     from rich import progress as rich
 
     with rich.Progress(
         "{task.description}",
-        rich.BarColumn(),
-        rich.TextColumn("{task.fields[text]}"),
+        rich.BarColumn(max(NARROWEST, min(WIDEST, console.width - BESIDE))),
+        *(rich.TextColumn(f"{{task.fields[row].{name}}}", justify="right") for name in SHOWN),
         console=console,
         transient=True,
-    ) as bar:
-        task = bar.add_task(doing, total=None, text="")
+        refresh_per_second=1,  # it costs some milliseconds
+    ) as bars:
         start = monotonic()
+        tasks = {"": bars.add_task(doing, total=None, row=Row(0, None))}
+
+        def show(name: str, description: str, row: Row) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(description, row=row)
+            bars.update(
+                tasks[name],
+                description=description,
+                completed=row.completed,
+                total=row.total,
+                row=row,
+            )
 
         def on_progress(progress: Progress) -> None:
-            seconds = monotonic() - start
-            left = progress.seconds_left
-            total = None if left is None else seconds + left
-            bar.update(task, completed=seconds, total=total, text=_Said(progress, start))
+            checks = {check.name: check for check in progress.checks}
+            is_check = progress.doing in ("", READING, *checks)
+            show("", doing if is_check else progress.doing, row_of(progress, monotonic() - start))
+            for name, check in checks.items():
+                show(name, f"  {name}", row_of_check(check, progress.n_examples))
 
         yield on_progress
 
 
-class _Said:
-    """What stands beside the bar, whose time left counts down until something else is said."""
+@dataclass(frozen=True)
+class Row:
+    """A bar, and what stands beside it."""
 
-    def __init__(self, progress: Progress, start: float) -> None:
-        self._progress, self._start, self._said = progress, start, monotonic()
-
-    def __str__(self) -> str:
-        now, left = monotonic(), self._progress.seconds_left
-        if left is not None:
-            left = max(0.0, left - (now - self._said))
-        return so_far(replace(self._progress, seconds_left=left), now - self._start)
+    completed: float
+    total: float | None
+    count: str = ""
+    rate: str = ""
+    left: str = ""
 
 
-def so_far(progress: Progress, seconds: float) -> str:
-    """What stands beside the bar.
+SHOWN = ("count", "rate", "left")
+
+
+def row_of(progress: Progress, seconds: float) -> Row:
+    """All that an audit does: in time, where it is known how long it will take.
 
     Args:
         progress: How far the audit is.
         seconds: Since it began.
 
     Example:
-        >>> so_far(Progress(384, 1821, 74.6), 12.0)
-        '384 of 1,821 examples, 32 a second, 1:15 left'
-        >>> so_far(Progress(0, 1821, 74.6), 1.0)
-        '0 of 1,821 examples, 1:15 left'
+        >>> row_of(Progress(384, 1821, seconds_left=74.5), 16.0)
+        Row(completed=16.0, total=90.5, count='384 of 1,821', rate='24/s', left='1:14 left')
     """
-    of_all = "" if progress.n_examples is None else f" of {progress.n_examples:,}"
-    rate = progress.n_finished / max(seconds, 1e-9)
-    parts = [f"{progress.n_finished:,}{of_all} examples"]
-    if progress.n_finished:
-        parts.append(f"{rate:.{0 if rate >= 10 else 1}f} a second")
-    if progress.seconds_left is not None:
-        parts.append(f"{clock(progress.seconds_left)} left")
-    return ", ".join(parts)
+    n, of = progress.n_finished, progress.n_examples
+    beside = count(n, of), rate(n / seconds if n else None), left(progress.seconds_left)
+    if progress.seconds_left is None:
+        return Row(float(n), of, *beside)
+    return Row(seconds, seconds + progress.seconds_left, *beside)
+
+
+def row_of_check(check: CheckProgress, n_examples: int | None) -> Row:
+    """One check.
+
+    Example:
+        >>> row_of_check(CheckProgress("permutation", 7.9, 0.5, None), None)
+        Row(completed=7.9, total=None, count='7', rate='0.5/s', left='')
+    """
+    n = check.n_finished
+    return Row(
+        n, n_examples, count(int(n), n_examples), rate(check.per_second), left(check.seconds_left)
+    )
+
+
+def count(n_finished: int, n_examples: int | None) -> str:
+    """How many of how many."""
+    return f"{n_finished:,}" + ("" if n_examples is None else f" of {n_examples:,}")
+
+
+def rate(per_second: float | None) -> str:
+    """Examples per second, to about two digits."""
+    return "" if per_second is None else f"{per_second:,.{0 if per_second >= 10 else 1}f}/s"
+
+
+def left(seconds: float | None) -> str:
+    """The time left."""
+    return "" if seconds is None else f"{clock(seconds)} left"
 
 
 def clock(seconds: float) -> str:

@@ -11,7 +11,7 @@ from attn_audit.errors import (
     SplitNotFoundError,
     UnreadableDataError,
 )
-from attn_audit.files import problem_of, sha256_of
+from attn_audit.files import problem_of, sha256_and_lines_of
 from attn_audit.locations import AnyPath, is_url, located
 
 SUFFIXES = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
@@ -53,14 +53,14 @@ def suffix_of(path: AnyPath) -> str | None:
     return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
 
 
-def sha256_of_file(path: AnyPath) -> str:
-    """SHA-256 of the file's bytes as they lie on the disk, in hexadecimal.
+def look_over_file(path: AnyPath) -> tuple[str, int]:
+    """SHA-256 of the file's bytes as they lie on the disk, in hexadecimal, and how many end a line.
 
     Raises:
         UnreadableDataError: The file cannot be read.
     """
     try:
-        return sha256_of(path)
+        return sha256_and_lines_of(path)
     except OSError as error:
         raise UnreadableDataError(path.name, problem_of(error)) from error
 

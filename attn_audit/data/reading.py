@@ -1,6 +1,7 @@
 """Examples out of any data set, one at a time. The door to this folder."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 
 from attn_audit.data.example import Example
@@ -8,10 +9,10 @@ from attn_audit.data.examples import examples_of
 from attn_audit.data.fields import FieldNames
 from attn_audit.data.formats.hub import hub_fingerprint, hub_rows, load_from_hub, load_saved
 from attn_audit.data.formats.jsonl import StandardInput, jsonl_rows
-from attn_audit.data.formats.parquet import parquet_rows
+from attn_audit.data.formats.parquet import n_parquet_rows, parquet_rows
 from attn_audit.data.formats.tables import table_rows
 from attn_audit.data.gold import LookAhead
-from attn_audit.data.locating import resolve, sha256_of_file, suffix_of
+from attn_audit.data.locating import look_over_file, resolve, suffix_of
 from attn_audit.data.rows import Row
 from attn_audit.data.sampling import sample_examples
 from attn_audit.data.source import DataSource, ResolvedSource, SourceKind
@@ -27,7 +28,7 @@ __all__ = [
     "ResolvedSource",
     "SourceKind",
     "choose_trial",
-    "fingerprint",
+    "look_over",
     "read_examples",
     "resolve",
     "sample_examples",
@@ -54,27 +55,42 @@ def read_examples(source: DataSource) -> Iterator[Example]:
     return examples_of(rows, found.name, source.fields, source.label_map, look_ahead)
 
 
-def fingerprint(found: ResolvedSource) -> str | None:
-    """What identifies the content: the file's SHA-256, a HuggingFace data set's own fingerprint.
+@dataclass(frozen=True)
+class Content:
+    """What is known of a data set before its rows are read."""
+
+    fingerprint: str | None
+    """The file's SHA-256, a HuggingFace data set's own fingerprint; None for standard input, which
+    cannot be read twice."""
+    n_rows: int | None
+    """About how many there are: of a text file its lines; None where they are packed, or not there
+    yet."""
+
+
+def look_over(found: ResolvedSource) -> Content:
+    """What identifies the content, and how much there is of it.
 
     Args:
         found: What `resolve` found.
-
-    Returns:
-        None for standard input, which cannot be read twice.
 
     Raises:
         UnreadableDataError: The data set cannot be read.
     """
     match found.kind:
         case SourceKind.FILE:
-            return sha256_of_file(located(found.location))
+            path = located(found.location)
+            sha256, n_lines = look_over_file(path)
+            suffix = suffix_of(path) or ""
+            if suffix == ".parquet":
+                return Content(sha256, n_parquet_rows(path))
+            return Content(sha256, None if suffix.endswith(".gz") else n_lines)
         case SourceKind.SAVED:
-            return hub_fingerprint(load_saved(found.location))
+            dataset = load_saved(found.location)
         case SourceKind.HUB:
-            return hub_fingerprint(load_from_hub(found.location, found.split or "test"))
+            dataset = load_from_hub(found.location, found.split or "test")
         case SourceKind.STANDARD_INPUT:
-            return None
+            return Content(None, None)
+    return Content(hub_fingerprint(dataset), len(dataset))
 
 
 def _rows(found: ResolvedSource, source: DataSource) -> tuple[Iterator[Row], LookAhead]:

@@ -27,8 +27,20 @@ class Peekable:
     """Examples of which the first can be looked at before they are read."""
 
     def __init__(self, examples: Iterable[Example]) -> None:
-        self._rest = iter(examples)
+        self._rest = self._counted(examples)
         self._seen = deque[Example]()
+        self._n_read, self._is_at_end = 0, False
+
+    @property
+    def number(self) -> int | None:
+        """How many there are; None before the last was read."""
+        return self._n_read if self._is_at_end else None
+
+    def _counted(self, examples: Iterable[Example]) -> Iterator[Example]:
+        for example in examples:
+            self._n_read += 1
+            yield example
+        self._is_at_end = True
 
     def first(self, n: int) -> tuple[Example, ...]:
         """The next ones, at most so many; they are still to be read."""

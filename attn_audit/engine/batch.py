@@ -1,25 +1,43 @@
-"""One batch: a forward pass for all sites, and every check at each of them."""
+"""One batch: a forward pass for all sites, every check at each of them, and examples that fail."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite
 from typing import TypeVar
 
-from attn_audit.checks.base import AuditedBatch
+from attn_audit.checks.base import AuditedBatch, Check
 from attn_audit.checks.columns import Columns, or_none, rows_of
-from attn_audit.checks.reading import read_batches
+from attn_audit.checks.reading import read_sites
 from attn_audit.data.example import Example
-from attn_audit.engine.plan import Plan
+from attn_audit.data.quoting import one_line
+from attn_audit.engine.memory import is_out_of_memory
 from attn_audit.engine.stopwatch import Stopwatch
-from attn_audit.errors import InvalidOutputError
+from attn_audit.errors import AttnAuditError, ConfigurationError, InvalidOutputError
 from attn_audit.models.base import AuditedModel, Encoded, Site
+from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.task import Task, TaskKind
-from attn_audit.results.record import Record
+from attn_audit.progress import READING
+from attn_audit.results.record import FAILED, Record
 from attn_audit.results.site_record import SITE_FIELDS, SiteRecord
 
-READING = "reading attention"
+SHARD_SIZE = 2000
+"""Examples that are in memory together, at most."""
 
 Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an audit computes, and in which portions."""
+
+    checks: tuple[Check, ...]
+    sites: tuple[Site, ...]
+    """The audited one, then those that stand beside it, each with its own records."""
+    seed: int
+    limits: BatchLimits = field(default_factory=BatchLimits)
+    shard_size: int = SHARD_SIZE
+    records_failures: bool = False
+    """Whether an example that fails becomes a record that says so; else it ends the audit."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +67,12 @@ def audit_batch(
         AttnAuditError: Of the model's output, or a check.
     """
     sites = tuple(dict.fromkeys(plan.sites))
-    with stopwatch.measure(READING):
-        batch = model.collate(encoded)
-    parts = read_batches(model, batch, sites, plan.seed)
-    findings = []
-    for part in stopwatch.timed(parts, READING):
-        findings += _audit_part(dict(zip(sites, part, strict=True)), plan, stopwatch)
-    return findings
+    with stopwatch.measure(READING, encoded):
+        audited = read_sites(model, model.collate(encoded), sites, plan.seed)
+    return _audit_read(dict(zip(sites, audited, strict=True)), plan, stopwatch)
 
 
-def _audit_part(
+def _audit_read(
     audited: dict[Site, AuditedBatch], plan: Plan, stopwatch: Stopwatch
 ) -> list[Finding]:
     main, *others = plan.sites
@@ -82,7 +96,7 @@ def _measure(audited: AuditedBatch, site: Site, plan: Plan, stopwatch: Stopwatch
         "max_attention": or_none(largest, audited.has_mass),
     }
     for check in plan.checks:
-        with stopwatch.measure(check.id, len(audited.ids), site):
+        with stopwatch.measure(check.id, audited.batch.encoded, site):
             found = check.run(audited)
         _require_numbers(audited.ids, found)
         columns |= found
@@ -136,3 +150,75 @@ def gold_label(task: Task, example: Example) -> str | tuple[str, ...] | None:
     if example.labels is None:
         return None
     return example.labels if task.kind is TaskKind.MULTILABEL else example.labels[0]
+
+
+def encode_or_record(
+    model: AuditedModel, examples: Sequence[Example], plan: Plan
+) -> tuple[list[Encoded], dict[int, Finding]]:
+    """Examples as the model takes them, and those that it does not take.
+
+    Args:
+        model: The model.
+        examples: Of a shard.
+        plan: Says whether failures are recorded.
+
+    Returns:
+        The encoded examples in order, and by index what stands for each of the others.
+
+    Raises:
+        AttnAuditError: An example cannot be encoded, and failures are not recorded.
+    """
+    try:
+        return list(model.encode(examples)), {}
+    except Exception as error:
+        if not _is_recorded(error, plan):
+            raise
+    encoded: list[Encoded] = []
+    failed: dict[int, Finding] = {}
+    for i, example in enumerate(examples):
+        try:
+            encoded += model.encode([example])
+        except Exception as error:
+            if not _is_recorded(error, plan):
+                raise
+            failed[i] = _failure(model, example, error)
+    return encoded, failed
+
+
+def audit_or_record(
+    model: AuditedModel, batch: Sequence[Encoded], plan: Plan, stopwatch: Stopwatch
+) -> list[Finding]:
+    """Audit a batch; where it fails, by halves, until the examples are found at which it does.
+
+    Args:
+        model: The model.
+        batch: Examples of similar length.
+        plan: Says whether failures are recorded.
+        stopwatch: Gets the time of each stage.
+
+    Raises:
+        AttnAuditError: An example fails, and failures are not recorded.
+        Exception: Memory is not enough.
+    """
+    try:
+        return audit_batch(model, batch, plan, stopwatch)
+    except Exception as error:
+        if is_out_of_memory(error) or not _is_recorded(error, plan):
+            raise
+        if len(batch) == 1:
+            return [_failure(model, batch[0].example, error)]
+    half = len(batch) // 2
+    parts = (batch[:half], batch[half:])
+    return [found for part in parts for found in audit_or_record(model, part, plan, stopwatch)]
+
+
+def _is_recorded(error: Exception, plan: Plan) -> bool:
+    """A wrong setting fails at every example: it ends the audit."""
+    return plan.records_failures and not isinstance(error, ConfigurationError)
+
+
+def _failure(model: AuditedModel, example: Example, error: Exception) -> Finding:
+    message = error.message if isinstance(error, AttnAuditError) else one_line(error)
+    label = gold_label(model.task, example)
+    record = Record(id=example.id, label=label, status=FAILED, reason=message)
+    return Finding(record, ())

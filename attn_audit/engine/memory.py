@@ -1,12 +1,8 @@
-"""How much memory there is, and how it shows that there was too little."""
+"""How much memory is used, and how it shows that there was too little."""
 
 import gc
-import os
 import re
 from pathlib import Path
-
-CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
-"""What a container may use, where this is one; the word `max` where it may use everything."""
 
 CLEAR_REFS, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
 """Linux: writing 5 to the first restarts the peak that the second shows."""
@@ -26,15 +22,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
-
-
-def machine_memory() -> int:
-    """Bytes of memory that this machine or container has, in use or not."""
-    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    try:
-        return min(physical, int(CGROUP_LIMIT.read_text()))
-    except (OSError, ValueError):
-        return physical
 
 
 def restart_peak(device: str) -> None:

@@ -1,43 +1,60 @@
 """Shards on a Ray cluster: scheduling, restarts, repetition and transport are Ray's."""
 
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
+from attn_audit.arithmetic import full_precision
 from attn_audit.data.example import Example
-from attn_audit.engine.arithmetic import full_precision
-from attn_audit.engine.batch import Finding
-from attn_audit.engine.cluster import Cluster, connected
-from attn_audit.engine.plan import Plan
+from attn_audit.engine.batch import Finding, Plan
 from attn_audit.engine.running import LocalEngine
-from attn_audit.engine.stopwatch import Stopwatch
-from attn_audit.engine.watching import Progress, Watcher
+from attn_audit.engine.stopwatch import Meter, Spent, Stopwatch, progress_of
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.base import AuditedModel
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from attn_audit.progress import READING, Watcher
 
 SHARDS_PER_WORKER = 3
 """Shards that are under way or waiting to be kept, for each worker: what bounds the memory."""
+
+PAUSE = 0.5
+"""Seconds between looks at how far the workers are."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where shards are audited."""
+
+    address: str | None
+    """Of a running cluster; None: one is started on this machine and ends with the audit."""
+    workers: int | None
+    """None: as many as the cluster's CPUs allow."""
+    gpus_per_worker: float = 0.0
 
 
 class Worker:
     """One process of the cluster: loads the model once, then audits what it is given."""
 
-    def __init__(self, load: "Callable[[], AuditedModel]", plan: Plan, threads: int) -> None:
+    def __init__(
+        self, load: Callable[[], AuditedModel], plan: Plan, threads: int, counts: Any
+    ) -> None:
         """Load the model.
 
         Args:
             load: Loads it.
             plan: What to compute.
             threads: CPU threads to compute with.
+            counts: Queue of what is done of shards that are under way; None: nobody asks.
         """
         self._precision = full_precision(threads)
         self._precision.__enter__()
-        self._engine = LocalEngine(load(), plan, Stopwatch(), Watcher())
+        self._model, self._plan, self._counts = load(), plan, counts
 
     def audit(self, number: int, shard: Sequence[Example]) -> tuple[int, list[Finding]]:
         """What is found in a shard.
@@ -49,7 +66,15 @@ class Worker:
         Raises:
             AttnAuditError: As `LocalEngine.audit`.
         """
-        (found,) = self._engine.audit([shard])
+
+        def tell(meter: Meter) -> None:
+            self._counts.put_nowait((number, meter.spent()))
+
+        stopwatch = Stopwatch()
+        if self._counts is not None:
+            stopwatch.meter = Meter(self._plan.checks, len(self._plan.sites), tell)
+        engine = LocalEngine(self._model, self._plan, stopwatch, Watcher())
+        (found,) = engine.audit([shard])
         return number, found
 
 
@@ -58,11 +83,11 @@ class RayEngine:
 
     def __init__(
         self,
-        load: "Callable[[], AuditedModel]",
+        load: Callable[[], AuditedModel],
         plan: Plan,
         cluster: Cluster,
         watcher: Watcher,
-        n_examples: int | None = None,
+        count: Callable[[], int | None],
     ) -> None:
         """Nothing is started yet.
 
@@ -70,12 +95,14 @@ class RayEngine:
             load: Loads the model on a worker; can be sent there.
             plan: What to compute.
             cluster: Where.
-            watcher: Is told of every finished shard.
-            n_examples: All there are, where that was counted.
+            watcher: Is told of what the workers have done.
+            count: Says how many examples there are, as far as that is known.
         """
         self._load, self._plan, self._cluster = load, plan, cluster
-        self._watcher, self._n_examples = watcher, n_examples
+        self._watcher, self._count = watcher, count
         self._threads = torch.get_num_threads()
+        self._under_way: dict[int, dict[str, Spent]] = {}
+        self._finished: dict[str, Spent] = {}
         self._n_finished = self._n_skipped = 0
 
     def skip(self, shard: Sequence[Example]) -> None:
@@ -91,15 +118,18 @@ class RayEngine:
         Raises:
             AttnAuditError: Of a worker, or because the cluster cannot have so many.
         """
-        from ray.util import ActorPool
-
         with connected(self._cluster.address):
-            workers = self._workers()
-            pool, came, start = ActorPool(workers), dict[int, list[Finding]](), time.perf_counter()
+            from ray.util import ActorPool
+            from ray.util.queue import Queue
+
+            is_watched = self._watcher.on_progress is not None
+            counts = Queue(actor_options={"num_cpus": 0}) if is_watched else None
+            workers = self._workers(counts)
+            pool, came = ActorPool(workers), dict[int, list[Finding]]()
             n_sent = n_given = 0
             for number, shard in enumerate(shards):
                 while n_sent - n_given >= SHARDS_PER_WORKER * len(workers):
-                    self._receive(pool, came, start)
+                    self._receive(pool, came, counts, len(workers))
                     while n_given in came:
                         yield came.pop(n_given)
                         n_given += 1
@@ -107,24 +137,44 @@ class RayEngine:
                 n_sent += 1
             while n_given < n_sent:
                 if n_given not in came:
-                    self._receive(pool, came, start)
+                    self._receive(pool, came, counts, len(workers))
                     continue
                 yield came.pop(n_given)
                 n_given += 1
 
-    def _receive(self, pool: Any, came: dict[int, list[Finding]], start: float) -> None:
-        number, found = pool.get_next_unordered()
-        came[number] = found
-        self._n_finished += len(found)
-        if self._watcher.on_progress is None:
+    def _receive(
+        self, pool: Any, came: dict[int, list[Finding]], counts: Any, n_workers: int
+    ) -> None:
+        """Wait for a shard, and tell meanwhile how far all are."""
+        while True:
+            try:
+                number, found = pool.get_next_unordered(None if counts is None else PAUSE)
+            except TimeoutError:
+                self._tell(counts, n_workers)
+                continue
+            came[number] = found
+            if counts is not None:
+                self._under_way.update(counts.get_nowait_batch(counts.qsize()))
+                self._n_finished += len(found)
+                self._finished = _sum(self._finished, self._under_way.pop(number, {}))
+                self._tell(counts, n_workers)
             return
-        done, left = self._n_finished + self._n_skipped, None
-        if self._n_examples is not None:
-            rate = self._n_finished / (time.perf_counter() - start)
-            left = (self._n_examples - done) / rate
-        self._watcher.on_progress(Progress(done, self._n_examples, left))
 
-    def _workers(self) -> list[Any]:
+    def _tell(self, counts: Any, n_workers: int) -> None:
+        """Of every shard what was heard of it last: one that is repeated is counted anew."""
+        self._under_way.update(counts.get_nowait_batch(counts.qsize()))
+        if self._watcher.on_progress is not None:
+            progress = progress_of(
+                _sum(self._finished, *self._under_way.values()),
+                READING,
+                n_finished=self._n_finished,
+                n_skipped=self._n_skipped,
+                n_examples=self._count(),
+                n_workers=n_workers,
+            )
+            self._watcher.on_progress(progress)
+
+    def _workers(self, counts: Any) -> list[Any]:
         import ray
 
         there = ray.cluster_resources()
@@ -144,8 +194,88 @@ class RayEngine:
             max_restarts=-1,  # a worker that dies is started again, and its shard repeated
             max_task_retries=-1,
         )(Worker)
-        return [remote.remote(self._load, self._plan, self._threads) for _ in range(wanted)]
+        return [remote.remote(self._load, self._plan, self._threads, counts) for _ in range(wanted)]
+
+
+def _sum(*parts: dict[str, Spent]) -> dict[str, Spent]:
+    total: dict[str, Spent] = {}
+    for part in parts:
+        for name, spent in part.items():
+            total[name] = total.get(name, Spent()) + spent
+    return total
 
 
 def _send(worker: Any, numbered: tuple[int, Sequence[Example]]) -> Any:
     return worker.audit.remote(*numbered)
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[None]:
+    """Within: a cluster; one that was started for it ends with it.
+
+    Args:
+        address: Of a running cluster; None: one is started on this machine.
+
+    Raises:
+        ConfigurationError: Ray is not installed, or there is no such cluster.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise ConfigurationError(
+            "--engine ray: Ray is not installed", hint="pip install 'attn-audit[ray]'"
+        ) from None
+    _require_reachable(address)
+    try:
+        with keeping_signal_handlers():
+            ray.init(
+                address, log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR
+            )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise _unavailable(address, error) from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _require_reachable(address: str | None) -> None:
+    """Ray itself would wait for minutes, and then end the process."""
+    if address is None:
+        return
+    host, _, port = address.rpartition(":")
+    problem = "it is not HOST:PORT"
+    if host and port.isdecimal():
+        try:
+            socket.create_connection((host, int(port)), timeout=10).close()
+            return
+        except (OSError, OverflowError) as error:
+            problem = str(error)
+    raise ConfigurationError(
+        f"--ray-address {address}: {problem}",
+        hint="Give the address that `ray start --head` printed; without one, a cluster is started.",
+    )
+
+
+def _unavailable(address: str | None, error: Exception) -> ConfigurationError:
+    first = (str(error).splitlines() or [type(error).__name__])[0]
+    if address is None:
+        return ConfigurationError(f"--engine ray: no cluster can be started here: {first}")
+    return ConfigurationError(
+        f"--ray-address {address}: {first}",
+        hint="Run on a machine of the cluster, with its RAY_AUTH_TOKEN if it asks for one.",
+    )
+
+
+@contextmanager
+def keeping_signal_handlers() -> Iterator[None]:
+    """Afterwards, interrupts and terminations are answered as before, whoever set himself in."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # handlers are the main thread's
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

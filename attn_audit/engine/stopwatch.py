@@ -1,97 +1,266 @@
-"""Where an audit's time goes."""
+"""Where an audit's time goes, and how far it is: one rate for each check."""
 
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import TypeVar
 
-from attn_audit.models.base import Site
-from attn_audit.steps import listening_to_steps
+import numpy as np
+
+from attn_audit.checks.adversarial.check import Adversarial
+from attn_audit.checks.base import Check
+from attn_audit.checks.correlation import Correlation
+from attn_audit.checks.permutation import Permutation
+from attn_audit.importance.measures import passes_of_measure
+from attn_audit.models.base import Encoded, Site
+from attn_audit.progress import READING, CheckProgress, Progress, following
+from attn_audit.randomness import n_permutations
+
+PAUSE = 0.5
+"""Seconds at least between what is told: as often as people can read it."""
 
 Item = TypeVar("Item")
 
 
-class Stage(NamedTuple):
-    """What is timed by itself."""
-
-    name: str
-    site: Site | None = None
-    """Where a check measures; None for what is done once for all sites."""
-
-
 @dataclass(frozen=True, slots=True)
-class LoopStep:
-    """What is done of a long loop, in a stage that is under way."""
+class Spent:
+    """How many examples a stage was done for, and what it took."""
 
-    stage: Stage
-    seconds: float
-    """Since the stage began."""
-    n_examples: int
-    """For which the stage will be done."""
-    n_done: int
-    n_steps: int
+    examples: float = 0.0
+    seconds: float = 0.0
+
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(self.examples + other.examples, self.seconds + other.seconds)
 
 
-@runtime_checkable
-class Listener(Protocol):
-    """Whom a stopwatch tells what it measures."""
+def progress_of(
+    spent: Mapping[str, Spent],
+    doing: str,
+    *,
+    n_finished: int,
+    n_skipped: int = 0,
+    n_examples: int | None = None,
+    n_workers: int = 1,
+) -> Progress:
+    """What stages took so far, as progress.
 
-    def measured(self, stage: Stage, seconds: float, n_examples: int) -> None:
-        """A stage is done, for that many examples."""
-        ...
+    Args:
+        spent: On each check, and under READING on all beside them.
+        doing: What is under way.
+        n_finished: Examples that are done.
+        n_skipped: Examples that are done without being audited now.
+        n_examples: All there are.
+        n_workers: That audit at the same time.
+    """
+    found = {
+        name: _check_progress(name, one, n_skipped, n_examples, n_workers)
+        for name, one in spent.items()
+    }
+    left = [check.seconds_left for check in found.values()]
+    known = [seconds for seconds in left if seconds is not None]
+    together = sum(known) if left and len(known) == len(left) else None
+    checks = tuple(check for name, check in found.items() if name != READING)
+    return Progress(n_finished + n_skipped, n_examples, doing, checks, together)
 
-    def step(self, step: LoopStep) -> None:
-        """A stage is under way."""
-        ...
+
+def _check_progress(
+    name: str, spent: Spent, n_skipped: int, n_examples: int | None, n_workers: int
+) -> CheckProgress:
+    done = n_skipped + spent.examples
+    rate = n_workers * spent.examples / spent.seconds if spent.examples and spent.seconds else None
+    left = None if rate is None or n_examples is None else max(0.0, n_examples - done) / rate
+    return CheckProgress(name, done, rate, left)
+
+
+class Meter:
+    """Counts how far each check is, and tells of it now and then.
+
+    Within a shard, whose lengths are known, an example counts by the tokens that pass through the
+    model for it; of the examples behind it, each counts as one of those before. A check that is
+    under way tells of its parts (`portions`).
+    """
+
+    def __init__(
+        self,
+        checks: Sequence[Check],
+        n_sites: int,
+        on_progress: Callable[["Meter"], None],
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        """Nothing is done yet.
+
+        Args:
+            checks: Of the audit.
+            n_sites: At which each measures.
+            on_progress: Called with this meter.
+            clock: Seconds since any moment.
+        """
+        self._checks, self._n_sites = {check.id: check for check in checks}, n_sites
+        self._on_progress, self._clock = on_progress, clock
+        self._passes: dict[str, dict[int, int]] = {check.id: {} for check in checks}
+        self._begun, self._told = clock(), clock()
+        self._stage_begun: float | None = None
+        self._seconds = dict.fromkeys(self._checks, 0.0)
+        self._shard, self._finished = dict.fromkeys(self._checks, 0.0), self._none()
+        self._under_way = self._none()
+        self._n_before = self._n_shard = self._n_read = 0
+        self.doing = ""
+        self.n_finished = self.n_skipped = 0
+
+    def _none(self) -> dict[str, float]:
+        return dict.fromkeys(self._checks, 0.0)
+
+    def skip(self, n_examples: int) -> None:
+        """Examples that are finished without being audited now."""
+        self.n_skipped += n_examples
+
+    def begin(self, shard: Sequence[Encoded], n_failed: int = 0) -> None:
+        """Take note of a shard that is about to be audited.
+
+        Args:
+            shard: Encoded.
+            n_failed: Examples of it that could not be.
+        """
+        self._n_before += self._n_shard + n_failed
+        self.n_finished += n_failed
+        self._n_read = max(self._n_read, self._n_before)
+        self._n_shard, self._finished, self._under_way = len(shard), self._none(), self._none()
+        self._shard = {name: self._work(check, shard) for name, check in self._checks.items()}
+
+    def finish(self, batch: Sequence[Encoded]) -> None:
+        """Take note of a batch that is finished; an empty one is one that failed."""
+        self.n_finished += len(batch)
+        self._under_way = self._none()
+        for name, check in self._checks.items():
+            self._finished[name] += self._work(check, batch)
+        self.tell()
+
+    @contextmanager
+    def stage(self, name: str, batch: Sequence[Encoded], site: Site | None) -> Iterator[None]:
+        """Within: a stage is under way.
+
+        Args:
+            name: A check's, or any.
+            batch: That it is done for.
+            site: Where; None for the first.
+        """
+        self.doing = name
+        if name not in self._checks:
+            self.tell(now=not batch)  # what comes once a shard, or at the end
+            yield
+            if name == READING:
+                self._n_read = min(self._n_read + len(batch), self._n_before + self._n_shard)
+            return
+        before = self._under_way[name]
+        here = self._work(self._checks[name], batch) * self._share_of_site(name, site)
+
+        def on_part(done: float) -> None:
+            self._under_way[name] = before + done * here
+            self.tell()
+
+        self._stage_begun = self._clock()
+        try:
+            with following(on_part):
+                yield
+        finally:
+            self._seconds[name] += self._clock() - self._stage_begun
+            self._stage_begun = None
+        on_part(1.0)
+
+    def tell(self, *, now: bool = False) -> None:
+        """Tell how far everything is, if nothing was told for a while.
+
+        Args:
+            now: Even if something was.
+        """
+        if now or self._clock() - self._told >= PAUSE:
+            self._on_progress(self)
+            self._told = self._clock()
+
+    def spent(self) -> dict[str, Spent]:
+        """What every check took so far, and under READING all that is done beside them."""
+        seconds = dict(self._seconds)
+        if self._stage_begun is not None:
+            seconds[self.doing] += self._clock() - self._stage_begun
+        beside = self._clock() - self._begun - sum(seconds.values())
+        found = {name: Spent(self._n_done(name), seconds[name]) for name in self._checks}
+        return {**found, READING: Spent(float(self._n_read), beside)}
+
+    def _n_done(self, name: str) -> float:
+        done = min(self._finished[name] + self._under_way[name], self._shard[name])
+        return self._n_before + self._n_shard * done / max(self._shard[name], 1.0)
+
+    def _work(self, check: Check, encoded: Sequence[Encoded]) -> float:
+        known, total = self._passes[check.id], 0
+        for item in encoded:
+            n_units = item.n_units
+            if n_units not in known:
+                known[n_units] = passes_of(check, n_units)
+            total += known[n_units] * item.n_tokens
+        return float(total)
+
+    def _share_of_site(self, name: str, site: Site | None) -> float:
+        """Importance is measured at the first site, for all of them."""
+        if isinstance(self._checks[name], Correlation):
+            return float(self._under_way[name] == 0)
+        return 1 / self._n_sites
+
+
+def passes_of(check: Check, n_units: int) -> int:
+    """Outputs that a check has a model compute of an example at one site.
+
+    Whole passes, or replays that begin at the attention; of a search all its steps, though an exact
+    adversary takes none.
+
+    Args:
+        check: Any check.
+        n_units: Of the example.
+
+    Example:
+        >>> passes_of(Correlation(), 7), passes_of(Permutation(0.01), 7)
+        (9, 101)
+    """
+    match check:
+        case Correlation(measures):
+            return sum(passes_of_measure(measure, n_units) for measure in measures)
+        case Permutation():
+            return int(n_permutations(np.array([n_units]), check.n_draws)[0]) + 1
+        case Adversarial():
+            return check.n_iterations * check.n_restarts
+        case _:
+            return 1
 
 
 @dataclass
 class Stopwatch:
-    """Seconds spent in each stage."""
+    """Seconds spent in each stage, by name."""
 
-    by_stage: dict[Stage, float] = field(default_factory=dict)
-    _listener: Listener | None = None
-
-    @property
-    def seconds(self) -> dict[str, float]:
-        """By name: at all sites together."""
-        seconds: dict[str, float] = {}
-        for stage, spent in self.by_stage.items():
-            seconds[stage.name] = seconds.get(stage.name, 0.0) + spent
-        return seconds
+    seconds: dict[str, float] = field(default_factory=dict)
+    meter: Meter | None = None
+    """Follows the stages; None: nobody does."""
 
     @contextmanager
-    def measure(self, name: str, n_examples: int = 0, site: Site | None = None) -> Iterator[None]:
+    def measure(
+        self, name: str, batch: Sequence[Encoded] = (), site: Site | None = None
+    ) -> Iterator[None]:
         """Add the time spent inside to a stage.
 
         Args:
             name: Any.
-            n_examples: For which the stage is then done.
+            batch: That is then done.
             site: Where.
         """
-        start, listener, stage = time.perf_counter(), self._listener, Stage(name, site)
+        start = time.perf_counter()
         try:
-            with _steps_told(listener, stage, n_examples, start):
+            if self.meter is None:
                 yield
+            else:
+                with self.meter.stage(name, batch, site):
+                    yield
         finally:
             spent = time.perf_counter() - start
-            self.by_stage[stage] = self.by_stage.get(stage, 0.0) + spent
-        if listener is not None:
-            listener.measured(stage, spent, n_examples)
-
-    @contextmanager
-    def told(self, listener: Listener) -> Iterator[None]:
-        """Within: what is measured is told, too.
-
-        Args:
-            listener: Whom.
-        """
-        self._listener = listener
-        try:
-            yield
-        finally:
-            self._listener = None
+            self.seconds[name] = self.seconds.get(name, 0.0) + spent
 
     def timed(self, items: Iterable[Item], name: str) -> Iterator[Item]:
         """The items as they are, with the time that each takes to come added to a stage."""
@@ -102,17 +271,3 @@ class Stopwatch:
             if item is None:
                 return
             yield item
-
-
-def _steps_told(
-    listener: Listener | None, stage: Stage, n_examples: int, start: float
-) -> AbstractContextManager[None]:
-    """Within: whoever listens, if anybody does, hears of the steps of a stage."""
-    if listener is None:
-        return nullcontext()
-
-    def on_step(n_done: int, n_steps: int) -> None:
-        spent = time.perf_counter() - start
-        listener.step(LoopStep(stage, spent, n_examples, n_done, n_steps))
-
-    return listening_to_steps(on_step)

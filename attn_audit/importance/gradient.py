@@ -10,9 +10,6 @@ from attn_audit.models.task import TaskKind
 from attn_audit.models.validity import require_finite
 from attn_audit.shapes import Logits
 
-MAX_TOKENS = 2048
-"""Tokens of which a CPU keeps all states at once: more are slower, since they leave its caches."""
-
 
 def gradient_importance(model: AuditedModel, batch: Batch) -> Float[Tensor, "batch unit"]:
     r"""How strongly each unit's embedding moves the prediction, to first order; at least 0.
@@ -33,10 +30,8 @@ def gradient_importance(model: AuditedModel, batch: Batch) -> Float[Tensor, "bat
     Source:
         Jain & Wallace (2019), section 4.1 and algorithm 1 (attention disconnected from the graph).
     """
-    if model.device.type != "cpu":
-        return _importance(model, batch)
     longest = max(item.n_tokens for item in batch.encoded)
-    return in_portions(_importance, model, batch, max(1, MAX_TOKENS // max(1, longest)))
+    return in_portions(_importance, model, batch, max(1, model.capacity.n_tokens // longest))
 
 
 def _importance(model: AuditedModel, batch: Batch) -> Float[Tensor, "batch unit"]:

@@ -9,10 +9,6 @@ from attn_audit.models.base import AuditedModel, Batch
 from attn_audit.models.validity import require_finite
 from attn_audit.shapes import UnitMask
 
-MAX_KEEP = 8_000_000
-"""Entries of one keep mask: how many examples go together. One example is never divided: a text of
-n units takes n (n + 1) entries, however long it is."""
-
 
 def leave_one_out_importance(model: AuditedModel, batch: Batch) -> Float[Tensor, "batch unit"]:
     """How far the prediction moves when a unit is left out, 0 to 1 (the output distance).
@@ -34,7 +30,7 @@ def leave_one_out_importance(model: AuditedModel, batch: Batch) -> Float[Tensor,
         Jain & Wallace (2019), section 4.1, algorithm 1.
     """
     n_units = batch.unit_mask.shape[1]
-    size = max(1, MAX_KEEP // ((n_units + 1) * n_units))
+    size = model.capacity.in_memory(64 * (n_units + 1) * n_units)  # an entry of the keep mask
     return in_portions(_importance, model, batch, size)
 
 

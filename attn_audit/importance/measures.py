@@ -11,6 +11,11 @@ MEASURES = {"gradient": gradient_importance, "leave_one_out": leave_one_out_impo
 """The importance measures that attention is compared with, by name."""
 
 
+def passes_of_measure(name: str, n_units: int) -> int:
+    """Outputs that a measure has a model compute of an example of so many units."""
+    return n_units + 1 if name == "leave_one_out" else 1
+
+
 class Importances:
     """The importance of a batch's units, measured once however many sites are compared with it."""
 

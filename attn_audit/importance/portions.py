@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from attn_audit.models.base import AuditedModel, Batch
+from attn_audit.progress import portions
 
 Measure = Callable[[AuditedModel, Batch], Float[Tensor, "batch unit"]]
 
@@ -28,7 +29,7 @@ def in_portions(
     if len(batch) <= size:
         return measure(model, batch)
     out = torch.zeros(batch.unit_mask.shape, dtype=torch.float64, device=model.device)
-    for start in range(0, len(batch), size):
+    for start in portions(range(0, len(batch), size)):
         portion = model.collate(batch.encoded[start : start + size])
         importance = measure(model, portion)
         out[start : start + size, : importance.shape[1]] = importance

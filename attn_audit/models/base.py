@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from attn_audit.data.example import Example
+from attn_audit.models.capacity import BatchLimits, Capacity
 from attn_audit.models.precision import coarsest_dtype
 from attn_audit.models.task import Task
 from attn_audit.results.description import ModelDescription
@@ -156,6 +157,28 @@ class AuditedModel(ABC):
     """Whether texts may share a batch; where a trial found that they disturb each other, every
     batch holds one text."""
     device: torch.device
+
+    @cached_property
+    def capacity(self) -> Capacity:
+        """How much of it is computed at once."""
+        return Capacity.of(self.module, self.device)
+
+    def batch_limits(self, batch_size: int | Literal["auto"]) -> BatchLimits:
+        """How large batches of its texts may be.
+
+        Args:
+            batch_size: Examples, or `auto`. Texts that disturb each other stand alone all the same.
+        """
+        if not self.batches_texts:
+            return BatchLimits(1)
+        if batch_size != "auto":
+            return BatchLimits(batch_size)
+        return BatchLimits(n_tokens=self.capacity.n_tokens)
+
+    def n_rows(self, site: Site, n_tokens: int) -> int:
+        """How many rows a text of so many tokens has at a site, at most."""
+        n_heads = self.layers[site.layer].n_heads if site.head is None else 1
+        return n_heads * n_tokens
 
     @property
     def dtype(self) -> torch.dtype:

@@ -5,16 +5,14 @@ from dataclasses import dataclass
 
 from attn_audit.checks.adversarial.check import Adversarial
 from attn_audit.checks.base import Check
-from attn_audit.checks.reading import read_batches
+from attn_audit.checks.reading import read_sites
 from attn_audit.data.batching import shards
 from attn_audit.data.example import Example
-from attn_audit.engine.base import MAX_SHARD_CHARACTERS
-from attn_audit.engine.batching import spread_batches
-from attn_audit.engine.plan import Plan
-from attn_audit.engine.running import run
-from attn_audit.engine.stopwatch import Stopwatch
-from attn_audit.engine.watching import Progress, Watcher
+from attn_audit.engine.batch import Plan
+from attn_audit.engine.running import MAX_SHARD_CHARACTERS, LocalEngine, batches_of, cut
+from attn_audit.engine.stopwatch import Meter, Stopwatch
 from attn_audit.models.base import AuditedModel
+from attn_audit.progress import Progress, Watcher
 from attn_audit.results.record import FAILED, Record
 from attn_audit.results.site_record import SiteRecord
 from attn_audit.verification.numbers import Numbers
@@ -94,22 +92,25 @@ class Replaying:
             return
         encoded = self.model.encode([shard[i] for i in kept])
         of_id = {records[i].id: records[i] for i in kept}
-        for indices in spread_batches(encoded, range(len(encoded)), self.plan.limits):
+        sites = self.plan.sites[:1]
+        for indices in batches_of(self.model, encoded, sites, self.plan.limits):
             batch = self.model.collate([encoded[i] for i in indices])
-            for (audited,) in read_batches(self.model, batch, self.plan.sites[:1], self.plan.seed):
-                self.witnesses.replay(audited, [of_id[name] for name in audited.ids])
-            self._tell(len(indices))
+            (audited,) = read_sites(self.model, batch, sites, self.plan.seed)
+            self.witnesses.replay(audited, [of_id[name] for name in audited.ids])
+            self.n_finished += len(indices)
+            self._tell(self.n_finished)
 
     def _audit_again(self, examples: Sequence[Example], by_id: dict[str, Record]) -> None:
         n = max(0, min(N_IN_OTHER_BATCHES - self.n_again, len(examples)))
         self.n_again += n
         for some, plan in ((examples[:n], self.again), (examples[n:], self.plan)):
-            for findings in run(self.model, some, plan, Stopwatch(), Watcher()):
+            engine = LocalEngine(self.model, plan, self._stopwatch(plan), Watcher())
+            for findings in engine.audit(cut(some, plan)):
                 for finding in findings:
                     stored, found = by_id[finding.record.id], finding.record
                     self.numbers.compare(stored, found, n_units=found.n_units)
                     self._compare_sites(found, finding.site_records)
-                self._tell(len(findings))
+                self.n_finished += len(findings)
 
     def _compare_sites(self, record: Record, found: Sequence[SiteRecord]) -> None:
         stored = {(one.layer, one.head): one for one in self.site_records.get(record.id, [])}
@@ -121,10 +122,19 @@ class Replaying:
             else:
                 self.of_sites.compare(one, site, where, record.n_units)
 
-    def _tell(self, n_examples: int) -> None:
-        self.n_finished += n_examples
+    def _stopwatch(self, plan: Plan) -> Stopwatch:
+        if self.watcher.on_progress is None:
+            return Stopwatch()
+        before = self.n_finished
+
+        def tell(meter: Meter) -> None:
+            self._tell(before + int(min(spent.examples for spent in meter.spent().values())))
+
+        return Stopwatch(meter=Meter(plan.checks, len(set(plan.sites)), tell))
+
+    def _tell(self, n_finished: int) -> None:
         if self.watcher.on_progress is not None:
-            self.watcher.on_progress(Progress(self.n_finished, self.n_total, None))
+            self.watcher.on_progress(Progress(n_finished, self.n_total))
 
 
 def _noting(pairs: Iterable[Pair], by_id: dict[str, Record]) -> Iterator[Example]:

@@ -27,15 +27,13 @@ from rich.table import Table
 
 from attn_audit.data.example import Example
 from attn_audit.data.reading import DataSource, read_examples
-from attn_audit.engine.base import Engine, cut
-from attn_audit.engine.cluster import Cluster
-from attn_audit.engine.plan import Plan
-from attn_audit.engine.ray import RayEngine
-from attn_audit.engine.running import LocalEngine
+from attn_audit.engine.batch import Plan
+from attn_audit.engine.ray import Cluster, RayEngine
+from attn_audit.engine.running import Engine, LocalEngine, cut
 from attn_audit.engine.stopwatch import Stopwatch
-from attn_audit.engine.watching import Watcher
 from attn_audit.inputs import AuditedData, load_named_model
 from attn_audit.models.base import AuditedModel
+from attn_audit.progress import Watcher
 from attn_audit.resuming import plan_of
 from attn_audit.settings import AuditSettings
 
@@ -65,7 +63,7 @@ def engines(load: Load, plan: Plan) -> dict[str, tuple[Callable[[], Engine], int
     """Every engine by name, with the number of its workers."""
 
     def cluster(n: int) -> Engine:
-        return RayEngine(load, plan, Cluster(None, n), Watcher())
+        return RayEngine(load, plan, Cluster(None, n), Watcher(), lambda: None)
 
     found: dict[str, tuple[Callable[[], Engine], int]] = {
         "local": (lambda: LocalEngine(load(), plan, Stopwatch(), Watcher()), 1)

@@ -28,9 +28,9 @@ from attn_audit.checks.permutation import Permutation
 from attn_audit.data.batching import length_batches
 from attn_audit.data.example import Example
 from attn_audit.data.reading import DataSource, read_examples
-from attn_audit.engine.batch_limits import BatchLimits
 from attn_audit.importance.gradient import gradient_importance
 from attn_audit.importance.leave_one_out import leave_one_out_importance
+from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.interception.batch import InterceptedBatch
 from attn_audit.models.loading import load_model
 from attn_audit.models.paper.classifier import PaperModel

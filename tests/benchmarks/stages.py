@@ -21,10 +21,10 @@ from attn_audit.checks.permutation import Permutation
 from attn_audit.checks.reading import read_batch
 from attn_audit.data.batching import length_batches
 from attn_audit.data.reading import DataSource, read_examples
-from attn_audit.engine.batch_limits import BatchLimits
 from attn_audit.importance.gradient import gradient_importance
 from attn_audit.importance.leave_one_out import leave_one_out_importance
 from attn_audit.importance.measures import Importances
+from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.interception.batch import InterceptedBatch
 from attn_audit.models.interception.erasing import Removal, Sharing, erased_logits
 from attn_audit.models.loading import load_model
@@ -106,7 +106,14 @@ def leave_one_out_plainly(model: PaperModel, batches: list[InterceptedBatch]) ->
         but_one = ~torch.eye(batch.unit_mask.shape[1], dtype=torch.bool)
         keep = torch.cat([torch.ones_like(but_one[:1]), but_one]).expand(len(batch), -1, -1)
         with torch.no_grad():
-            erased_logits(model.classifier, batch, keep, Removal.DELETE, Sharing.TEXTS)
+            erased_logits(
+                model.classifier,
+                batch,
+                keep,
+                Removal.DELETE,
+                Sharing.TEXTS,
+                model.capacity.n_tokens,
+            )
 
 
 def measure(

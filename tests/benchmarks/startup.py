@@ -34,11 +34,11 @@ import torch
 """
 FIRST_EXAMPLE = """
 import time, torch; start = time.perf_counter()
-from attn_audit.collecting import no_collection
+from attn_audit.arithmetic import no_collection
 with no_collection():  # as the commands do
     from attn_audit.auditing import run_audit
+    from attn_audit.progress import Watcher
     from attn_audit.settings import AuditSettings
-    from attn_audit.engine.watching import Watcher
 class Enough(Exception): pass
 def stop(_): raise Enough
 settings = AuditSettings(model={model!r}, data={data!r}, limit=1, threads=1, checks={checks!r})

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from attn_audit.checks import reading
 from attn_audit.checks.base import AuditedBatch
-from attn_audit.checks.reading import read_batch, read_batches
+from attn_audit.checks.reading import read_batch, read_sites
 from attn_audit.importance.measures import MEASURES
 from attn_audit.models.base import RowChoice, Site
 from tests.brute import Text, explanation
@@ -93,34 +92,13 @@ def test_all_sites_are_read_in_one_pass_and_share_importance(
 
     monkeypatch.setitem(MEASURES, "gradient", measure)
     batch = model.collate(model.encode(texts(5, 4)))
-    (found,) = read_batches(model, batch, SITES, seed=0)
+    found = read_sites(model, batch, SITES, seed=0)
     assert model.n_reads == 1
     assert len({audited.importances["gradient"] for audited in found}) == 1
     assert len(measured) == 1
     for site, audited in zip(SITES, found, strict=True):
         alone = read_batch(model, batch, site, seed=0)
         assert torch.equal(audited.explanation, alone.explanation)
-
-
-def test_a_batch_with_too_many_weights_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = RowsModel(every_row=True)
-    batch = model.collate(model.encode(texts(2, 3, 5, 7, 8)))
-    (whole,) = read_batches(model, batch, [model.default_site], seed=0)
-    monkeypatch.setattr(reading, "MAX_BATCH_WEIGHTS", 500)
-    parts = list(read_batches(model, batch, [model.default_site], seed=0))
-    assert [len(part[0].batch) for part in parts] == [2, 2, 1]
-    assert [id for part in parts for id in part[0].ids] == whole[0].ids
-    for part, start in zip(parts, (0, 2, 4), strict=True):
-        width = part[0].explanation.shape[1]
-        expected = whole[0].explanation[start : start + 2, :width]
-        assert torch.allclose(part[0].explanation, expected)
-
-
-def test_one_text_is_never_divided(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "MAX_BATCH_WEIGHTS", 1)
-    model = RowsModel()
-    batch = model.collate(model.encode(texts(5, 4)))
-    assert len(list(read_batches(model, batch, SITES, seed=0))) == 2
 
 
 def test_replaced_mass_decides_who_has_any() -> None:

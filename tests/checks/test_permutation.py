@@ -8,11 +8,11 @@ import pytest
 import torch
 from scipy.spatial.distance import jensenshannon
 
-from attn_audit.checks import permutation
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.permutation import Permutation
 from attn_audit.checks.reading import read_batch
 from attn_audit.data.example import Example
+from attn_audit.models.capacity import Capacity
 from attn_audit.models.task import TaskKind
 from attn_audit.randomness import example_keys, permutations
 from tests.tiny import tiny_examples, tiny_model
@@ -105,10 +105,10 @@ def test_a_single_unit_is_untestable() -> None:
     assert columns["uniform_prediction"] == [None, None]
 
 
-def test_portions_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_portions_change_nothing() -> None:
     whole = audited(tiny_examples(5, lengths=(2, 12)))
     at_once = Permutation(epsilon=0.05).run(whole)
-    monkeypatch.setattr(permutation, "MAX_WEIGHTS", 300)
+    whole.model.capacity = Capacity(memory=2**20, cache=300 * 64, n_tokens=2**10)
     in_portions = Permutation(epsilon=0.05).run(whole)
     # A product in float32 is summed up in another order where it has more columns.
     moved = "median_permutation_distance"

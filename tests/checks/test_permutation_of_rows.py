@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
 
-from attn_audit.checks import permutation
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.permutation import Permutation
 from attn_audit.checks.reading import read_batch
 from attn_audit.models.base import Site
+from attn_audit.models.capacity import Capacity
 from attn_audit.randomness import example_keys, permutations
 from tests.brute import Rows, Text, explanation, permuted
 from tests.rows import RowsModel, Sight, texts
@@ -93,11 +93,11 @@ def test_uniform_attention_is_uniform_over_what_a_row_may_attend_to(name: str) -
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_batch_and_portions_change_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batch_and_portions_change_nothing(name: str) -> None:
     check = Permutation(epsilon=0.05, n_draws=N_DRAWS)
     whole = audited(MODELS[name], Site(1), 6, 2, 5, 8)
     at_once = check.run(whole)
-    monkeypatch.setattr(permutation, "MAX_WEIGHTS", 2000)
+    whole.model.capacity = Capacity(memory=2**20, cache=2000 * 64, n_tokens=2**10)
     in_portions = check.run(whole)
     for field, values in at_once.items():
         assert in_portions[field] == pytest.approx(values), field

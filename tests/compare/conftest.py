@@ -10,9 +10,9 @@ import torch
 
 from attn_audit.auditing import run_audit
 from attn_audit.config import validate
-from attn_audit.engine.watching import Watcher
 from attn_audit.models.paper.checkpoint import save_checkpoint
 from attn_audit.models.task import TaskKind
+from attn_audit.progress import Watcher
 from attn_audit.results.stored import HASH, to_stored
 from tests.tiny import tiny_model
 

@@ -1,12 +1,15 @@
+import gzip
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow
 import pytest
+from pyarrow.parquet import write_table
 from upath import UPath
 
 from attn_audit.data.locating import SUFFIXES, resolve
-from attn_audit.data.reading import DataSource, SourceKind, fingerprint, read_examples
+from attn_audit.data.reading import DataSource, SourceKind, look_over, read_examples
 from attn_audit.errors import DataError, DataNotFoundError, SplitNotFoundError, UnreadableDataError
 
 Write = Callable[[str, str | bytes], Path]
@@ -91,11 +94,26 @@ def test_refuses_names_that_no_file_system_takes() -> None:
 
 def test_fingerprint_is_the_sha256_of_the_file(write: Write) -> None:
     found = resolve(DataSource(str(write("test.jsonl", "abc"))))
-    assert fingerprint(found) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert (
+        look_over(found).fingerprint
+        == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
 
 
 def test_standard_input_has_no_fingerprint() -> None:
-    assert fingerprint(resolve(DataSource("-"))) is None
+    found = look_over(resolve(DataSource("-")))
+    assert (found.fingerprint, found.n_rows) == (None, None)
+
+
+def test_how_much_there_is_shows_without_reading_rows(write: Write, tmp_path: Path) -> None:
+    text = write("test.jsonl", '{"text": "a"}\n' * 5)
+    packed = tmp_path / "dev.jsonl.gz"
+    packed.write_bytes(gzip.compress(text.read_bytes()))
+    table = tmp_path / "train.parquet"
+    write_table(pyarrow.table({"text": ["a"] * 7}), table)
+    broken = write("broken.parquet", "PAR1")
+    found = [look_over(resolve(DataSource(str(path)))) for path in (text, packed, table, broken)]
+    assert [content.n_rows for content in found] == [5, None, 7, None]
 
 
 @pytest.fixture
@@ -113,7 +131,7 @@ def test_reads_the_same_at_a_url(remote: UPath) -> None:
     assert [e.text for e in read_examples(DataSource(str(remote)))] == ["a fine film"]
     assert [e.text for e in read_examples(DataSource(str(remote), "dev"))] == ["a dull one"]
     assert [e.text for e in read_examples(DataSource(f"{remote}/dev.csv"))] == ["a dull one"]
-    assert fingerprint(resolve(DataSource(str(remote)))) is not None
+    assert look_over(resolve(DataSource(str(remote)))).fingerprint is not None
 
 
 @pytest.mark.parametrize(

@@ -63,3 +63,11 @@ def test_what_is_looked_at_is_still_to_be_read() -> None:
     assert peekable.first(3) == tuple(several[:3])
     assert list(peekable) == several
     assert list(peekable) == []
+
+
+def test_how_many_there_are_is_known_when_the_last_was_read() -> None:
+    peekable = Peekable(iter(examples([1, 2, 3])))
+    peekable.first(2)
+    assert peekable.number is None
+    assert len(list(peekable)) == 3
+    assert peekable.number == 3

@@ -10,14 +10,13 @@ from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.columns import Columns
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
-from attn_audit.engine import base
-from attn_audit.engine.batch import Finding, audit_batch
-from attn_audit.engine.plan import Plan
-from attn_audit.engine.running import run
+from attn_audit.engine import running
+from attn_audit.engine.batch import Finding, Plan, audit_batch
+from attn_audit.engine.running import LocalEngine, cut
 from attn_audit.engine.stopwatch import Stopwatch
-from attn_audit.engine.watching import Watcher
 from attn_audit.errors import InvalidOutputError
 from attn_audit.models.base import Site
+from attn_audit.progress import Watcher
 from attn_audit.results.site_record import SITE_FIELDS
 from tests.rows import RowsModel, texts
 
@@ -64,9 +63,10 @@ def test_the_readout_unit_is_recorded() -> None:
 
 
 def test_many_sites_make_small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "MAX_SITE_RECORDS", 2 * len(SITES))
+    monkeypatch.setattr(running, "MAX_SITE_RECORDS", 2 * len(SITES))
     plan = dataclasses.replace(PLAN, checks=())
-    shards = list(run(RowsModel(), texts(5, 6, 7, 8, 4), plan, Stopwatch(), Watcher()))
+    engine = LocalEngine(RowsModel(), plan, Stopwatch(), Watcher())
+    shards = list(engine.audit(cut(texts(5, 6, 7, 8, 4), plan)))
     assert [len(shard) for shard in shards] == [2, 2, 1]
     assert [f.record.id for shard in shards for f in shard] == [f"text-{i}" for i in range(5)]
 

@@ -7,14 +7,11 @@ import torch
 
 import attn_audit
 from attn_audit.data.example import Example
-from attn_audit.engine.plan import Plan
-from attn_audit.engine.running import run
-from attn_audit.engine.stopwatch import Stopwatch
-from attn_audit.engine.watching import Watcher
+from attn_audit.engine.batch import Plan
 from attn_audit.errors import AuditFailedError, InvalidOutputError
 from attn_audit.models.base import Batch, Encoded, Reading, Site
 from attn_audit.results.record import FAILED, Record
-from tests.engine.test_running import EXAMPLES, PLAN
+from tests.engine.test_running import EXAMPLES, PLAN, audited
 from tests.rows import RowsModel
 
 BAD = ("text-4", "text-20")
@@ -48,7 +45,7 @@ class Failing(RowsModel):
 
 def found(how: str, *, records_failures: bool) -> list[Record]:
     plan = Plan(PLAN.checks, PLAN.sites, 0, records_failures=records_failures)
-    shards = run(Failing(how), EXAMPLES, plan, Stopwatch(), Watcher())
+    shards = audited(Failing(how), plan)
     return [finding.record for shard in shards for finding in shard]
 
 

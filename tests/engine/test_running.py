@@ -3,21 +3,21 @@
 import dataclasses
 import itertools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 import torch
 
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
-from attn_audit.engine.batch_limits import BatchLimits
+from attn_audit.engine.batch import Finding, Plan
 from attn_audit.engine.memory import is_out_of_memory
-from attn_audit.engine.plan import Plan
-from attn_audit.engine.running import run
+from attn_audit.engine.running import LocalEngine, batches_of, cut
 from attn_audit.engine.stopwatch import Stopwatch
-from attn_audit.engine.watching import Progress, Watcher
 from attn_audit.errors import OutOfMemoryError
-from attn_audit.models.base import Batch, Reading, Site
+from attn_audit.models.base import AuditedModel, Batch, Reading, RowChoice, Site
+from attn_audit.models.capacity import BatchLimits, Capacity
+from attn_audit.progress import Watcher
 from attn_audit.results.record import Record
 from tests.rows import RowsModel, texts
 
@@ -40,9 +40,15 @@ class Cramped(RowsModel):
         return super().read(batch, sites)
 
 
+def audited(
+    model: RowsModel, plan: Plan = PLAN, watcher: Watcher | None = None
+) -> Iterator[list[Finding]]:
+    engine = LocalEngine(model, plan, Stopwatch(), watcher or Watcher())
+    return engine.audit(cut(EXAMPLES, plan))
+
+
 def records(model: RowsModel, plan: Plan = PLAN, watcher: Watcher | None = None) -> list[Record]:
-    shards = run(model, EXAMPLES, plan, Stopwatch(), watcher or Watcher())
-    return [finding.record for shard in shards for finding in shard]
+    return [finding.record for shard in audited(model, plan, watcher) for finding in shard]
 
 
 def no_memory() -> Exception:
@@ -123,14 +129,6 @@ def test_other_errors_are_no_matter_of_memory() -> None:
     assert not is_out_of_memory(ValueError("can't allocate memory"))
 
 
-def test_every_example_is_counted_once() -> None:
-    told: list[Progress] = []
-    records(Cramped(60, MemoryError), watcher=Watcher(told.append))
-    counts = [progress.n_finished for progress in told]
-    assert counts == sorted(counts)
-    assert counts[-1] == len(EXAMPLES)
-
-
 def test_the_longest_batch_comes_first() -> None:
     """Memory that is not enough shows at once."""
     model = Cramped(10**9, MemoryError)
@@ -138,20 +136,57 @@ def test_the_longest_batch_comes_first() -> None:
     assert model.sizes[0] == max(model.sizes)
 
 
-def test_the_shortest_batch_comes_second() -> None:
-    """What the others take then lies between what is known."""
-    model = Cramped(10**9, MemoryError)
-    records(model, Plan(PLAN.checks, PLAN.sites, 0, BatchLimits(n_examples=4)))
-    assert len(model.sizes) > 2
-    assert model.sizes[1] == min(model.sizes)
+def test_the_capacity_is_that_of_before_when_memory_was_not_enough() -> None:
+    model = Cramped(30, MemoryError)
+    before = model.capacity
+    records(model)
+    assert model.capacity == before
 
 
-def test_the_time_left_is_told_from_before_the_first_batch_to_the_end() -> None:
-    told: list[Progress] = []
-    examples = texts(*(5 + i % 17 for i in range(60)))
-    sizes = [len(example.text) for example in examples]
-    for _ in run(RowsModel(), examples, PLAN, Stopwatch(), Watcher(told.append), sizes):
-        pass
-    assert [step.n_finished for step in told] == [0, 0, 0, 60, 60]
-    assert all(step.seconds_left is not None for step in told)
-    assert told[-1].seconds_left == 0
+class Watching(RowsModel):
+    """Notes how much it may compute at once."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room, self.tried = room, list[int]()
+
+    def read(self, batch: Batch, sites: Sequence[Site]) -> list[Reading]:
+        self.tried.append(self.capacity.n_tokens)
+        if self.tried[-1] > self.room:
+            raise MemoryError
+        return super().read(batch, sites)
+
+
+def test_what_is_computed_beside_the_batch_becomes_smaller_too() -> None:
+    """A text alone may fail because of all that is tried of it together."""
+    model = Watching(room=100)
+    assert len(records(model)) == len(EXAMPLES)
+    assert min(model.tried) <= 100 < max(model.tried)
+
+
+def of_rows(model: AuditedModel, limits: BatchLimits, rows: RowChoice) -> list[list[int]]:
+    encoded = model.encode(texts(3, 9, 4, 9, 3))
+    return batches_of(model, encoded, [Site(1, rows=rows)], limits)
+
+
+def test_batches_are_known_before_they_are_read() -> None:
+    """Three heads with a row of each of nine units: 243 weights of a long text."""
+    model = RowsModel(every_row=True)
+    assert of_rows(model, BatchLimits(), RowChoice.READOUT) == [[0, 4, 2, 1, 3]]
+    model.capacity = Capacity(memory=256 * 3 * 9 * 9 * 2, cache=2**20, n_tokens=2**10)
+    assert of_rows(model, BatchLimits(), RowChoice.READOUT) == [[0, 4], [2, 1], [3]]
+
+
+def test_one_text_is_never_divided() -> None:
+    model = RowsModel()
+    model.capacity = Capacity(memory=1, cache=1, n_tokens=1)
+    assert sorted(map(len, of_rows(model, BatchLimits(), RowChoice.ALL))) == [1] * 5
+
+
+def test_every_batch_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = RowsModel(every_row=True)
+    model.capacity = Capacity(memory=256 * 3 * 20 * 20 * 4, cache=2**20, n_tokens=2**10)
+    for found, expected in zip(records(model), records(RowsModel(every_row=True)), strict=True):
+        assert found.attention == pytest.approx(expected.attention)
+        assert found.leave_one_out == pytest.approx(expected.leave_one_out)
+    assert model.n_reads == len(batches_of(model, model.encode(EXAMPLES), PLAN.sites, PLAN.limits))

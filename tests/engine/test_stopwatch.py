@@ -1,77 +1,192 @@
-"""Each stage's seconds add up, and whoever listens is told of them."""
+"""Each stage's seconds add up; a meter counts how far each check is, at one rate for each."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 import pytest
 
-from attn_audit.engine.stopwatch import LoopStep, Stage, Stopwatch
+from attn_audit.checks.adversarial.check import Adversarial
+from attn_audit.checks.correlation import Correlation
+from attn_audit.checks.permutation import Permutation
+from attn_audit.engine.batch import Plan
+from attn_audit.engine.running import LocalEngine, cut
+from attn_audit.engine.stopwatch import Meter, Spent, Stopwatch, passes_of, progress_of
 from attn_audit.models.base import Site
-from attn_audit.steps import told_steps
+from attn_audit.models.capacity import BatchLimits
+from attn_audit.progress import READING, Progress, Watcher, part, portions
+from tests.rows import RowsModel, texts
+
+CHECKS = (Correlation(), Permutation(0.05, 9))
+MODEL = RowsModel()
 
 
-@dataclass
-class Heard:
-    """What a stopwatch told."""
+class Clock:
+    """Goes on when it is told to."""
 
-    stages: list[tuple[Stage, int]] = field(default_factory=list)
-    steps: list[LoopStep] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.now = 0.0
 
-    def measured(self, stage: Stage, seconds: float, n_examples: int) -> None:
-        self.stages.append((stage, n_examples))
-
-    def step(self, step: LoopStep) -> None:
-        self.steps.append(step)
+    def __call__(self) -> float:
+        return self.now
 
 
-def test_a_stage_is_told_with_its_examples_while_somebody_listens() -> None:
-    stopwatch, heard = Stopwatch(), Heard()
-    with stopwatch.told(heard):
-        with stopwatch.measure("a", 3):
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def meter(clock: Clock, *, n_sites: int = 1, tell: Callable[[Meter], None] | None = None) -> Meter:
+    return Meter(CHECKS, n_sites, tell or (lambda meter: None), clock)
+
+
+def test_stages_add_up_by_name() -> None:
+    stopwatch = Stopwatch()
+    for name in ("a", "b", "a"):
+        with stopwatch.measure(name):
             pass
-        with stopwatch.measure("b"):
-            pass
-    with stopwatch.measure("a", 3):
-        pass
-    assert heard.stages == [(Stage("a"), 3), (Stage("b"), 0)]
     assert set(stopwatch.seconds) == {"a", "b"}
+    assert min(stopwatch.seconds.values()) >= 0
 
 
-def test_sites_are_told_apart_and_counted_together() -> None:
-    stopwatch, heard = Stopwatch(), Heard()
-    with stopwatch.told(heard):
-        for layer in (1, 0):
-            with stopwatch.measure("a", 3, Site(layer)):
-                pass
-    assert heard.stages == [(Stage("a", Site(1)), 3), (Stage("a", Site(0)), 3)]
-    assert set(stopwatch.seconds) == {"a"}
-    assert stopwatch.seconds["a"] == sum(stopwatch.by_stage.values())
-
-
-def test_a_stage_that_fails_is_counted_and_not_told() -> None:
-    stopwatch, heard = Stopwatch(), Heard()
-    with (
-        pytest.raises(ValueError, match="no"),
-        stopwatch.told(heard),
-        stopwatch.measure("a", 3),
-    ):
+def test_a_stage_that_fails_is_counted() -> None:
+    stopwatch = Stopwatch()
+    with pytest.raises(ValueError, match="no"), stopwatch.measure("a"):
         raise ValueError("no")
-    assert heard.stages == []
     assert stopwatch.seconds["a"] >= 0
 
 
-def test_the_steps_of_a_stage_are_told_with_its_time_so_far() -> None:
-    stopwatch, heard = Stopwatch(), Heard()
-    with stopwatch.told(heard), stopwatch.measure("a", 3):
-        assert list(told_steps(2)) == [0, 1]
-    assert [(step.stage, step.n_examples) for step in heard.steps] == [(Stage("a"), 3)] * 2
-    assert [(step.n_done, step.n_steps) for step in heard.steps] == [(1, 2), (2, 2)]
-    assert 0 <= heard.steps[0].seconds <= heard.steps[1].seconds <= stopwatch.seconds["a"]
+def test_a_check_under_way_counts_by_its_parts_and_its_own_time(clock: Clock) -> None:
+    watched = meter(clock)
+    batch = MODEL.encode(texts(6, 6, 6, 6))
+    watched.begin(batch)
+    clock.now += 3  # of which the check knows nothing
+    with watched.stage("permutation", batch, Site(1)), part(0.25):
+        clock.now += 2
+    assert watched.spent()["permutation"] == Spent(4.0, 2.0)
+    with watched.stage("correlation", batch, Site(1)):
+        with part(0.25):
+            clock.now += 2
+        assert watched.spent()["correlation"] == Spent(1.0, 2.0)
+        clock.now += 1
+        assert watched.spent()["correlation"] == Spent(1.0, 3.0)
 
 
-def test_steps_between_stages_are_nobodys() -> None:
-    stopwatch, heard = Stopwatch(), Heard()
-    with stopwatch.told(heard):
-        with stopwatch.measure("a", 3):
-            pass
-        assert list(told_steps(2)) == [0, 1]
-    assert heard.steps == []
+def test_long_texts_count_for_more(clock: Clock) -> None:
+    watched = meter(clock)
+    short, long = MODEL.encode(texts(5, 20))
+    watched.begin([short, long])
+    with watched.stage("permutation", [short], Site(1)):
+        clock.now += 1
+    assert watched.spent()["permutation"].examples == pytest.approx(2 * 5 / 25)
+    with watched.stage("correlation", [short], Site(1)):
+        clock.now += 1
+    of_short, of_long = (1 + n + 1 for n in (5, 20))
+    expected = 2 * 5 * of_short / (5 * of_short + 20 * of_long)
+    assert watched.spent()["correlation"].examples == pytest.approx(expected)
+
+
+def test_importance_is_counted_at_the_first_site_and_the_other_checks_at_every_one(
+    clock: Clock,
+) -> None:
+    watched = meter(clock, n_sites=4)
+    batch = MODEL.encode(texts(6, 6))
+    watched.begin(batch)
+    done: dict[str, list[float]] = {check.id: [] for check in CHECKS}
+    for site in (Site(1), Site(0)):
+        for name in done:
+            with watched.stage(name, batch, site):
+                clock.now += 1
+            done[name].append(watched.spent()[name].examples)
+    assert done == {"correlation": [2, 2], "permutation": [0.5, 1]}
+
+
+def test_what_failed_and_is_repeated_is_not_counted_twice(clock: Clock) -> None:
+    watched = meter(clock)
+    batch = MODEL.encode(texts(6, 6, 6, 6))
+    watched.begin(batch, n_failed=1)
+    with watched.stage("permutation", batch, Site(1)):
+        clock.now += 1
+    watched.finish([])
+    assert watched.spent()["permutation"] == Spent(1.0, 1.0)
+    for half in (batch[:2], batch[2:]):
+        with watched.stage("permutation", half, Site(1)):
+            clock.now += 1
+        watched.finish(half)
+    assert watched.spent()["permutation"] == Spent(5.0, 3.0)
+    assert watched.n_finished == 5
+
+
+def test_it_tells_no_more_often_than_people_can_read(clock: Clock) -> None:
+    told: list[float] = []
+    watched = meter(clock, tell=lambda meter: told.append(clock.now))
+    batch = MODEL.encode(texts(6, 6))
+    watched.begin(batch)
+    with watched.stage("permutation", batch, Site(1)):
+        for _ in portions(range(100)):
+            clock.now += 0.1
+    assert 15 <= len(told) <= 20  # in ten seconds
+
+
+def test_the_time_left_is_that_of_every_check_and_of_what_is_beside_them() -> None:
+    spent = {"a": Spent(10.0, 5.0), "b": Spent(20.0, 5.0), READING: Spent(20.0, 2.0)}
+    found = progress_of(spent, "b", n_finished=10, n_examples=100)
+    by_name = {check.name: check for check in found.checks}
+    assert by_name["a"].per_second == 2
+    assert by_name["a"].seconds_left == 45
+    assert by_name["b"].seconds_left == 20
+    assert found.seconds_left == 45 + 20 + 8
+
+
+def test_nothing_is_said_of_what_nobody_can_know() -> None:
+    spent = {"a": Spent(10.0, 5.0), "b": Spent(), READING: Spent(20.0, 2.0)}
+    found = progress_of(spent, "a", n_finished=10, n_examples=100)
+    assert found.seconds_left is None
+    assert [check.seconds_left for check in found.checks] == [45, None]
+    assert progress_of({}, READING, n_finished=0, n_examples=100).seconds_left is None
+    uncounted = progress_of(spent, "a", n_finished=10)
+    assert [check.per_second for check in uncounted.checks] == [2, None]
+    assert [check.seconds_left for check in uncounted.checks] == [None, None]
+
+
+def test_examples_of_an_earlier_run_are_done_and_say_nothing_of_the_rate() -> None:
+    found = progress_of({"a": Spent(10.0, 5.0)}, "a", n_finished=10, n_skipped=50, n_examples=100)
+    assert (found.n_finished, found.checks[0].n_finished) == (60, 60)
+    assert found.checks[0].per_second == 2
+    assert found.checks[0].seconds_left == 20
+
+
+def test_workers_share_the_time() -> None:
+    found = progress_of({"a": Spent(10.0, 5.0)}, "a", n_finished=10, n_examples=100, n_workers=3)
+    assert found.checks[0].per_second == 6
+    assert found.checks[0].seconds_left == 15
+
+
+@pytest.mark.parametrize("limits", [BatchLimits(), BatchLimits(1)])
+def test_every_audit_ends_with_all_its_examples(
+    monkeypatch: pytest.MonkeyPatch, limits: BatchLimits
+) -> None:
+    monkeypatch.setattr("attn_audit.engine.stopwatch.PAUSE", 0)
+    told: list[Progress] = []
+    checks = (*CHECKS, Adversarial(0.05, n_iterations=8))
+    plan = Plan(checks, (Site(1), Site(0), Site(1)), 0, limits, shard_size=5)
+    examples = texts(*(5 + i % 7 for i in range(13)))
+
+    def tell(meter: Meter) -> None:
+        n = meter.n_finished
+        told.append(progress_of(meter.spent(), meter.doing, n_finished=n, n_examples=13))
+
+    stopwatch = Stopwatch(meter=Meter(checks, 2, tell))
+    engine = LocalEngine(RowsModel(), plan, stopwatch, Watcher())
+    assert sum(map(len, engine.audit(cut(examples, plan)))) == 13
+    assert told[-1].n_finished == 13
+    assert told[-1].seconds_left == pytest.approx(0, abs=1e-9)
+    for i in range(len(checks)):
+        done = [progress.checks[i].n_finished for progress in told]
+        assert done == sorted(done)
+        assert done[-1] == pytest.approx(13)
+        assert len(set(done)) > 3
+
+
+def test_passes_are_those_of_the_settings() -> None:
+    assert passes_of(Correlation(("gradient",)), 9) == 1
+    assert passes_of(Permutation(0.05, 50), 3) == 6 + 1
+    assert passes_of(Adversarial(0.05, n_iterations=40, n_restarts=5), 3) == 200

@@ -3,8 +3,8 @@ import torch
 
 from attn_audit.data.example import Example
 from attn_audit.errors import InvalidOutputError
-from attn_audit.importance import leave_one_out
 from attn_audit.importance.leave_one_out import leave_one_out_importance
+from attn_audit.models.capacity import Capacity
 from attn_audit.models.task import TaskKind
 from tests.rows import RowsModel, texts
 from tests.tiny import tiny_examples, tiny_model
@@ -29,11 +29,11 @@ def test_is_the_distance_to_the_shorter_text(kind: TaskKind) -> None:
         assert not found[i, len(words) :].any()
 
 
-def test_long_texts_in_portions_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_texts_in_portions_give_the_same() -> None:
     model = tiny_model()
     batch = model.collate(model.encode(tiny_examples(7, lengths=(2, 12))))
     at_once = leave_one_out_importance(model, batch)
-    monkeypatch.setattr(leave_one_out, "MAX_KEEP", 300)
+    model.capacity = Capacity(memory=300 * 64, cache=2**20, n_tokens=2**10)
     assert torch.allclose(leave_one_out_importance(model, batch), at_once, atol=1e-6)
 
 

@@ -1,12 +1,9 @@
 """Which constants decide a number, and which only how much is done at once."""
 
 CAPACITY = {
-    "checks.adversarial.pairs.MAX_PAIRS": "pairs of units that are looked at together",
+    "checks.adversarial.gradient.OF_MIXTURES": "how far the progress is before the search",
+    "checks.adversarial.gradient.OF_READOUT": "how far it is after a search without replays",
     "checks.adversarial.pairs.ROUNDING": "how near to the best pairs are that are looked at again",
-    "checks.adversarial.single_units.MAX_WEIGHTS": "weights in one replay",
-    "checks.adversarial.starts.MAX_DRAWS": "normal draws at a time",
-    "checks.permutation.MAX_WEIGHTS": "weights in one replay",
-    "checks.reading.MAX_BATCH_WEIGHTS": "weights of a batch over all sites",
     "statistics.inversions.BLOCK": "columns that are compared directly",
     "statistics.moments.AT_ONCE": "numbers that are Python's at a time",
     "statistics.resamples.DRAWS_AT_ONCE": "draws at a time",
@@ -15,8 +12,6 @@ CAPACITY = {
     "statistics.delong.ROUNDING": "how near to each other placements are the same",
     "statistics.delong.N_BISECTIONS": "more than a number of double precision has digits",
     "verification.replaying.N_IN_OTHER_BATCHES": "examples that are verified one at a time",
-    "importance.gradient.MAX_TOKENS": "tokens of one backward pass",
-    "importance.leave_one_out.MAX_KEEP": "entries of one keep mask",
 }
 """Constants that change no number of any record or report: `test_capacity.py` shows it."""
 

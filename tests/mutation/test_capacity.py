@@ -1,4 +1,4 @@
-"""Constants of capacity change no number of a record or a report."""
+"""Capacity changes no number of a record or a report."""
 
 import importlib
 import json
@@ -15,6 +15,12 @@ from attn_audit.models.task import TaskKind
 from tests.mutation.classified import CAPACITY
 from tests.rows import RowsModel, texts
 from tests.tiny import tiny_examples, tiny_model
+
+IN_BYTES = (
+    *("models.capacity.MEMORY", "models.capacity.CACHE", "models.capacity.N_TOKENS"),
+    "models.capacity.MIN_TOKENS",
+)
+"""What capacity itself follows from."""
 
 SETTINGS: dict[str, Any] = {"permutations": 30, "iterations": 8, "restarts": 4}
 
@@ -59,11 +65,13 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
 def test_all_of_them_at_once_change_nothing(
     expected: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, factor: float
 ) -> None:
-    for name in CAPACITY:
+    for name in (*CAPACITY, *IN_BYTES):
         place, _, constant = name.rpartition(".")
         value = getattr(importlib.import_module(f"attn_audit.{place}"), constant)
         if constant == "BLOCK":  # a power of two, of which the rows are cut into
             other = max(2, int(value * max(factor, 1 / 4)))
+        elif constant.startswith("OF_"):  # a share
+            other = min(0.9, max(0.1, value * factor))
         elif constant == "ROUNDING":  # never below what rounding does
             other = value * max(factor, 1)
         elif constant == "N_BISECTIONS":  # never fewer than there are digits

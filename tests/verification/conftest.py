@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from attn_audit.engine.watching import Watcher
+from attn_audit.progress import Watcher
 from attn_audit.results.verification import Claim, Verification
 from attn_audit.verifying import verify_report
 from tests.tiny import tiny_model

@@ -17,13 +17,17 @@ from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.replaying import output_distances
 from attn_audit.models.base import LinearReadout
 from attn_audit.models.precision import coarseness
-from attn_audit.steps import told_steps
+from attn_audit.progress import part, portions
 
 MARGIN = 1e-6
 """Iterates count as feasible this far inside epsilon: rounding must not push them out again.
 
 Of float32, which the search itself computes in; coarser models need more, up to half of epsilon.
 """
+
+OF_MIXTURES, OF_READOUT = 0.2, 0.95
+"""About how much of the time the trial of mixtures takes, and of the rest a search that needs no
+replays: it is seldom made again with them. Nothing but the progress depends on it."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +66,14 @@ def gradient_adversary(
         The best found: a lower bound of the largest divergence there is.
     """
     n_replays = search.n_iterations * search.n_restarts
-    single = try_single_units(audited)
-    mixture = best_mixture(audited, single, search.epsilon, n_replays)
+    with part(OF_MIXTURES):
+        single = try_single_units(audited)
+        mixture = best_mixture(audited, single, search.epsilon, n_replays)
     readout = readout or tried_readout(audited, single)
     if readout is not None:
         penalty = linear_penalty(audited, search.epsilon, readout)
-        found = _search(audited, search, penalty, mixture)
+        with part(OF_READOUT):
+            found = _search(audited, search, penalty, mixture)
         if bool((output_distances(audited, found.attention.unsqueeze(1)) <= search.epsilon).all()):
             return found
     return _search(audited, search, replayed_penalty(audited, search.epsilon), mixture)
@@ -80,7 +86,7 @@ def _search(audited: AuditedBatch, search: Search, penalty: Penalty, candidate: 
     adam = Adam(scores)
     best = BestIterate(candidate)
     margin = min(MARGIN * max(1.0, coarseness(audited.model.dtype)), search.epsilon / 2)
-    for _ in told_steps(search.n_iterations):
+    for _ in portions(range(search.n_iterations)):
         step = loss.at(scores)
         best.offer(step, step.distance <= search.epsilon - margin)
         adam.step(step.score_gradient)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
-from attn_audit.checks.adversarial.single_units import MAX_WEIGHTS, SingleUnits
+from attn_audit.checks.adversarial.single_units import SingleUnits
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.replaying import in_every_row, replayed_probabilities
 from attn_audit.distances import MAX_JSD, pair_term
@@ -48,7 +48,7 @@ def likely_pairs(
     first, second = units[:, low], units[:, high]
     if first.shape[1] <= N_LIKELY:
         return first, second
-    step = max(1, MAX_WEIGHTS // (N_SHARES * single.logits[:, 0].numel()))
+    step = audited.model.capacity.in_cache(32 * N_SHARES * single.logits[:, 0].numel())
     portions = zip(torch.split(first, step, 1), torch.split(second, step, 1), strict=True)
     parts = parts_of_grid(audited)
     promise = torch.cat(
@@ -127,10 +127,9 @@ def _guess_holds(audited: AuditedBatch, single: SingleUnits, first: Units, secon
     weights = spread(first, second, half, audited.attention.shape[-1])
     z_first, z_second = _logits(single, first), _logits(single, second)
     guess = audited.model.task.probabilities((z_first + z_second) / 2)
-    step = max(1, MAX_WEIGHTS // audited.attention.numel())
     replayed = [
         replayed_probabilities(audited, in_every_row(audited, portion))
-        for portion in torch.split(weights, step, dim=1)
+        for portion in torch.split(weights, audited.in_cache(n_bytes=32), dim=1)
     ]
     real = are_real(audited, first, second)
     error = (torch.cat(replayed, dim=1) - guess).abs().amax(dim=2)

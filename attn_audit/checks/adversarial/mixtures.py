@@ -23,13 +23,13 @@ from attn_audit.checks.adversarial.likely_pairs import (
     spread,
 )
 from attn_audit.checks.adversarial.single_units import (
-    MAX_WEIGHTS,
     SingleUnits,
     own_attention,
 )
 from attn_audit.checks.adversarial.witness import Witness
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.replaying import in_every_row, output_distances
+from attn_audit.progress import portions
 
 N_BISECTIONS = 20
 """Halvings of the gap between a feasible mixture and its infeasible neighbour."""
@@ -77,9 +77,10 @@ def _best_pair(audited: AuditedBatch, first: Units, second: Units, epsilon: floa
     """The best of all mixtures of the pairs on a grid of shares."""
     n_units = audited.attention.shape[-1]
     shares = shares_of_second(first)
-    step = max(1, MAX_WEIGHTS // (audited.attention.numel() * N_SHARES))
+    step = audited.in_cache(n_bytes=32 * N_SHARES)
     best, parts = _no_mixture(audited), parts_of_grid(audited)
-    for i, j in zip(torch.split(first, step, 1), torch.split(second, step, 1), strict=True):
+    pairs = list(zip(torch.split(first, step, 1), torch.split(second, step, 1), strict=True))
+    for i, j in portions(pairs):
         shape = (*i.shape, N_SHARES)
         each = (i.unsqueeze(2), j.unsqueeze(2), shares)  # batch pair share
         grid = _Grid(*(values.expand(shape).flatten(1) for values in each))

@@ -8,9 +8,7 @@ from jaxtyping import Bool, Float64, Int64
 
 from attn_audit.checks.adversarial.pruning import running_minima
 from attn_audit.distances import MAX_JSD
-
-MAX_PAIRS = 2**14
-"""Pairs of units that are looked at together: what bounds memory, and stays in the CPU's cache."""
+from attn_audit.models.capacity import CACHE
 
 ROUNDING = 1e-12
 """Far more than rounding changes a divergence; divergences closer than this may be ties."""
@@ -125,7 +123,7 @@ class Pairs:
         high = np.nonzero(above)[1]
         first = n_above.cumsum() - n_above
         lengths = n_above[case]
-        for rows in _portions(lengths):
+        for rows in _portions(lengths, max(1, CACHE // 512)):
             n, of = lengths[rows], case[rows]
             column = np.arange(n.sum()) + (first[of] - n.cumsum() + n).repeat(n)
             yield self._block(of.repeat(n), low[rows].repeat(n), high[column])
@@ -162,12 +160,12 @@ def _starts(ids: Int64[np.ndarray, " pair"]) -> Int64[np.ndarray, " run"]:
     return np.flatnonzero(np.diff(ids, prepend=-1))
 
 
-def _portions(lengths: Int64[np.ndarray, " row"]) -> Iterator[slice]:
-    """Rows in portions of at most `MAX_PAIRS` pairs, or of one row."""
+def _portions(lengths: Int64[np.ndarray, " row"], n_pairs: int) -> Iterator[slice]:
+    """Rows in portions of at most so many pairs, or of one row."""
     ends = lengths.cumsum()
     start = 0
     while start < len(ends):
-        room = ends[start] - lengths[start] + MAX_PAIRS
+        room = ends[start] - lengths[start] + n_pairs
         stop = max(start + 1, int(np.searchsorted(ends, room, side="right")))
         yield slice(start, stop)
         start = stop

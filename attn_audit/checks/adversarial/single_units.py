@@ -11,9 +11,7 @@ from attn_audit.checks.adversarial.witness import Witness
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.replaying import in_every_row
 from attn_audit.distances import MAX_JSD, jensen_shannon_divergence, pair_term
-
-MAX_WEIGHTS = 2**18
-"""Weights of all rows in one replay: what bounds the memory of long texts."""
+from attn_audit.progress import portions
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def try_single_units(audited: AuditedBatch) -> SingleUnits:
     n_units = audited.attention.shape[-1]
     every = torch.arange(n_units, device=audited.attention.device)
     logits, divergences = [], []
-    for some in torch.split(every, max(1, MAX_WEIGHTS // audited.attention.numel())):
+    for some in portions(torch.split(every, audited.in_cache(n_bytes=32))):
         one_hots = F.one_hot(some, n_units).to(torch.float64)
         rows = in_every_row(audited, one_hots.expand(len(audited.batch), -1, -1))
         logits.append(audited.reading.replay(rows.to(audited.reading.attention.dtype)))

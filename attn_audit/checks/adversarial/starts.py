@@ -13,9 +13,6 @@ START_SPREAD = 3.0
 PADDING_SCORE = -60.0
 """A score whose weight (1e-26) adds nothing to any sum: padding needs no masks."""
 
-MAX_DRAWS = 2_000_000
-"""Normal draws at a time: each takes some 40 bytes while it is made."""
-
 
 def starting_scores(
     audited: AuditedBatch, n_restarts: int
@@ -34,7 +31,7 @@ def starting_scores(
     # Among its example's own rows: other texts of the batch may have more, and padding for them.
     ordinal = (audited.reading.row_mask.cumsum(dim=1) - 1).clamp_min(0).cpu().numpy()
     n_units = audited.attention.shape[-1]
-    step = max(1, MAX_DRAWS // (n_restarts * ordinal.shape[1] * n_units))
+    step = audited.model.capacity.in_memory(256 * n_restarts * ordinal.shape[1] * n_units)
     parts = []
     for start in range(0, len(keys), step):
         rows = slice(start, start + step)

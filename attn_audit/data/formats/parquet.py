@@ -41,6 +41,18 @@ def parquet_rows(path: AnyPath, name: str, fields: FieldNames) -> Iterator[Row]:
         raise UnreadableDataError(name, f"not a whole Parquet file ({one_line(error)})") from error
 
 
+def n_parquet_rows(path: AnyPath) -> int | None:
+    """How many rows a Parquet file says that it has; None where it is damaged."""
+    import pyarrow
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        with _opened(path) as opened, ParquetFile(opened) as file:
+            return int(file.metadata.num_rows)
+    except (pyarrow.ArrowException, OSError):
+        return None
+
+
 def _rows(path: AnyPath, name: str, fields: FieldNames) -> Iterator[Row]:
     from pyarrow.parquet import ParquetFile
 

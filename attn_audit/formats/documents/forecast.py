@@ -37,10 +37,10 @@ def document(forecast: Forecast) -> Document:
 def _facts(forecast: Forecast) -> Iterator[tuple[str, str]]:
     tokens = f"{count(forecast.n_tokens)} tokens, the longest {count(forecast.longest)}"
     largest = f"{count(forecast.batch_examples)} examples, {count(forecast.batch_tokens)} tokens"
-    tried = f"{count(forecast.n_timed)} examples in {duration(forecast.seconds_of_trial)}"
+    seconds = duration(forecast.seconds_of_trial)
     yield "Data", f"{forecast.data}: {count(forecast.n_examples)} examples, {tokens}"
     yield "Batches", f"up to {largest}"
-    yield "Tried", f"some of {tried}"
+    yield "Tried", f"{count(forecast.n_timed)} examples, each time that one was, in {seconds}"
 
 
 def _table(forecast: Forecast) -> Table:

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from attn_audit.collecting import no_collection
+from attn_audit.arithmetic import no_collection
 from attn_audit.models.huggingface.adapters import Adapter, read_adapter
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.configuration import CONFIG, read_configuration

@@ -10,9 +10,7 @@ from torch import Tensor
 from attn_audit.models.interception.batch import InterceptedBatch
 from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, ModelInputs
 from attn_audit.models.packing import full_batches, in_order
-
-MAX_ERASED_POSITIONS = 8192
-"""Positions of one packed batch: enough to fill the cores, small enough for the cache."""
+from attn_audit.progress import part, portions
 
 
 class Removal(StrEnum):
@@ -56,6 +54,7 @@ def erased_logits(
     keep: Bool[Tensor, "batch variant unit"],
     removal: Removal,
     sharing: Sharing,
+    n_tokens: int,
 ) -> Float[Tensor, "batch variant label"]:
     """Logits without the units that are not kept, on the model's own kernels.
 
@@ -69,20 +68,26 @@ def erased_logits(
         keep: The units that stay.
         removal: How the others are left out.
         sharing: What may be computed together.
+        n_tokens: Of one pass.
     """
     kept = keep & batch.unit_mask.unsqueeze(1)
     n_kept, n_units = kept.sum(-1), batch.unit_mask.sum(-1, keepdim=True)
     whole = n_kept == n_units
     is_read = (n_kept > 0) | classifier.can_read_nothing
     is_changed = ~whole & is_read
-    own = _run(classifier, batch, _own(batch), classifier.can_mask, sharing)
+    with part(1 / (1 + keep.shape[1])):
+        own = _run(classifier, batch, _own(batch), classifier.can_mask, sharing, n_tokens)
     out = own.unsqueeze(1).repeat(1, keep.shape[1], 1)
     is_deleted = is_changed & _is_deleted(batch, kept, removal)
+    found = []
     for chosen, is_masked in ((is_changed & ~is_deleted, True), (is_deleted, False)):
         example, variant = torch.nonzero(chosen, as_tuple=True)
         if len(example):
-            variants = _Variants(example, variant, kept[example, variant])
-            out[example, variant] = _run(classifier, batch, variants, is_masked, sharing)
+            found.append((_Variants(example, variant, kept[example, variant]), is_masked))
+    for variants, is_masked in portions(found, [len(variants) for variants, _ in found]):
+        out[variants.example, variants.variant] = _run(
+            classifier, batch, variants, is_masked, sharing, n_tokens
+        )
     return out
 
 
@@ -107,6 +112,7 @@ def _run(
     variants: _Variants,
     is_masked: bool,
     sharing: Sharing,
+    n_tokens: int,
 ) -> Tensor:
     """Logits of the variants, in their order."""
     inputs = batch.inputs
@@ -114,7 +120,7 @@ def _run(
     if not is_masked:
         gone = ~variants.keep.gather(1, inputs.units.clamp_min(0)[variants.example])
         positions = positions - (gone & (inputs.units != NOT_AUDITED)[variants.example]).sum(dim=1)
-    most = 0 if sharing is Sharing.NOTHING else MAX_ERASED_POSITIONS
+    most = 0 if sharing is Sharing.NOTHING else n_tokens
     batches = list(full_batches(positions, most, of_one_length=sharing is not Sharing.TEXTS))
     parts = [
         classifier.logits(
@@ -122,7 +128,7 @@ def _run(
             if is_masked
             else _deleted(classifier, batch, part)
         )
-        for part in map(variants.take, batches)
+        for part in map(variants.take, portions(batches))
     ]
     return in_order(parts, batches)
 

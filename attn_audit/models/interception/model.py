@@ -17,6 +17,7 @@ from attn_audit.models.base import (
     Encoded,
     LinearReadout,
     Reading,
+    RowChoice,
     Site,
 )
 from attn_audit.models.interception.batch import InterceptedBatch
@@ -33,7 +34,7 @@ from attn_audit.models.interception.linear import is_linear, read_out_units
 from attn_audit.models.interception.lookup import EmbeddingLookUp, find_look_up
 from attn_audit.models.interception.passing import Pass, PlaceKey, run_pass
 from attn_audit.models.interception.reading import Rows
-from attn_audit.models.interception.readout import ReadoutRule, differentiable_recurrence
+from attn_audit.models.interception.readout import ONE_ROW, ReadoutRule, differentiable_recurrence
 from attn_audit.models.interception.replay.choosing import (
     CHEAPEST_FIRST,
     NamedWays,
@@ -181,6 +182,11 @@ class InterceptedModel(AuditedModel):
             )
         return self._linear[site]
 
+    def n_rows(self, site: Site, n_tokens: int) -> int:
+        """One a head where the readout is of one token, else one a head and token."""
+        is_one = site.rows is RowChoice.READOUT and self._survey.rule in ONE_ROW
+        return super().n_rows(site, 1 if is_one else n_tokens)
+
     def has_rows_of_tokens(self, layer: int) -> bool:
         """Whether each token has a row of its own there."""
         point = self._survey.points[layer]
@@ -243,7 +249,9 @@ class InterceptedModel(AuditedModel):
         reached = found.reached[key]
         rows = Rows.of(reached, found.admissible[key], site.head, batch.unit_mask.shape[1])
         one_by_one = self.sharing is Sharing.NOTHING
-        prepare_once = cache(lambda: self._way(site).way(reached, one_by_one))
+        prepare_once = cache(
+            lambda: self._way(site).way(reached, self.capacity.n_tokens, one_by_one)
+        )
 
         def replay(
             attention: Float[Tensor, "batch variant row unit"],
@@ -311,7 +319,10 @@ class InterceptedModel(AuditedModel):
 
     def _erased(self, batch: InterceptedBatch, keep: Tensor) -> Tensor:
         return mask_candidates(
-            erased_logits(self.classifier, batch, keep, self.removal, self.sharing), batch.allowed
+            erased_logits(
+                self.classifier, batch, keep, self.removal, self.sharing, self.capacity.n_tokens
+            ),
+            batch.allowed,
         )
 
     @cached_property

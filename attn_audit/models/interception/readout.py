@@ -30,6 +30,10 @@ class ReadoutRule(StrEnum):
     FOUND = "other rows, found for each text"
 
 
+ONE_ROW = (ReadoutRule.ONLY, ReadoutRule.FIRST, ReadoutRule.LAST)
+"""The rules that name one row a text."""
+
+
 def reaching_rows(
     classifier: Classifier,
     inputs: ModelInputs,

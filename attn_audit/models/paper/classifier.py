@@ -213,7 +213,7 @@ class PaperModel(InterceptedModel):
             return super().erase(batch, keep)
         ids, lengths, *second = batch.inputs.arguments
         question = network.question(*second) if second else None
-        logits = logits_without_each_unit(network, ids, lengths, question)
+        logits = logits_without_each_unit(network, ids, lengths, question, self.capacity.n_tokens)
         return mask_candidates(logits, batch.allowed)
 
 

@@ -25,10 +25,10 @@ from attn_audit.models.paper.network import (
     position_mask,
 )
 from attn_audit.models.paper.windows import pooled_across_windows
+from attn_audit.progress import portions
 
-MAX_POSITIONS = 2048
-"""Padded positions that are worked on together: large enough to fill the cores, small enough for
-the states to stay in cache. A longer text stands alone."""
+STATES_PER_PASS = 4
+"""How much more is kept of a position than in a pass through the whole text."""
 
 _NOTHING = torch.finfo(torch.float64).min
 """The log weight of no unit; finite, so that a text without any is no NaN but 0."""
@@ -36,17 +36,23 @@ _NOTHING = torch.finfo(torch.float64).min
 
 @torch.no_grad()
 def logits_without_each_unit(
-    network: AttentionPoolingNetwork, ids: TokenIds, lengths: Lengths, question: Summary | None
+    network: AttentionPoolingNetwork,
+    ids: TokenIds,
+    lengths: Lengths,
+    question: Summary | None,
+    n_tokens: int,
 ) -> Float[Tensor, "batch variant label"]:
     """Logits of the whole texts (variant 0) and without their first, second, ... unit.
 
-    Beyond a text's last unit those of the whole text.
+    Beyond a text's last unit those of the whole text; as much at once as takes a pass of so many
+    tokens.
     """
     n_units, n_logits = ids.shape[1] - 2, network.architecture.n_logits
     is_recurrent = isinstance(network.text_encoder.encoder, BiLSTMEncoder)
     pooled_without = _pooled_behind_gaps if is_recurrent else pooled_across_windows
     out = network.readout.output.weight.new_empty(len(ids), n_units + 1, n_logits)
-    for rows in full_batches(lengths, MAX_POSITIONS):
+    at_once = max(1, n_tokens // STATES_PER_PASS)
+    for rows in portions(list(full_batches(lengths, at_once))):
         own = lengths[rows]
         asked = None if question is None else question[rows]
         pooled = pooled_without(network, ids[rows, : int(own.max())], own, asked)

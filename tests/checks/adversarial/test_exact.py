@@ -137,7 +137,7 @@ def test_blocks_change_nothing_ties_included(monkeypatch: pytest.MonkeyPatch) ->
     v = rng.integers(-2, 3, size=30).astype(float)  # many ties
     interval = np.array([-0.5, 0.5])
     whole = solve(a, v, interval)
-    monkeypatch.setattr(pairs, "MAX_PAIRS", 10)
+    monkeypatch.setattr(pairs, "CACHE", 10 * 512)
     assert torch.equal(solve(a, v, interval).attention, whole.attention)
 
 

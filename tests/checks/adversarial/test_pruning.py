@@ -70,7 +70,7 @@ def test_pruning_changes_nothing_on_random_texts_in_blocks_of_any_size(
     own = (attention * logits).sum(axis=1, keepdims=True)
     intervals = own + np.array([-1, 1]) * rng.exponential(0.1, size=(3, 2))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pairs, "MAX_PAIRS", max_pairs)
+        patch.setattr(pairs, "CACHE", max_pairs * 512)
         assert_is_the_best_vertex(list(zip(attention, logits, intervals, strict=True)))
 
 

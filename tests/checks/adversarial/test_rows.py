@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 
-from attn_audit.checks.adversarial import mixtures, single_units
 from attn_audit.checks.adversarial.check import Adversarial, Method
 from attn_audit.checks.adversarial.mixtures import best_mixture
 from attn_audit.checks.adversarial.single_units import try_single_units
@@ -16,6 +15,7 @@ from attn_audit.checks.reading import read_batch
 from attn_audit.checks.replaying import in_every_row, output_distances
 from attn_audit.distances import attainable_jsd, jensen_shannon_divergence
 from attn_audit.models.base import LinearReadout, Site
+from attn_audit.models.capacity import Capacity
 from tests.brute import Text, explanation
 from tests.rows import RowsModel, Sight, texts
 from tests.tiny import tiny_examples, tiny_model
@@ -116,11 +116,10 @@ def test_a_text_gets_the_same_adversary_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_portions_change_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_portions_change_nothing(name: str) -> None:
     whole = audited(name, 6, 4, 9)
     at_once = best_mixture(whole, try_single_units(whole), EPSILON, 2500)
-    for module in (single_units, mixtures):
-        monkeypatch.setattr(module, "MAX_WEIGHTS", 5000)
+    whole.model.capacity = Capacity(memory=2**20, cache=5000 * 32, n_tokens=2**10)
     in_portions = best_mixture(whole, try_single_units(whole), EPSILON, 2500)
     assert torch.allclose(in_portions.jsd, at_once.jsd, atol=1e-12)
     assert torch.allclose(in_portions.attention, at_once.attention, atol=1e-12)

@@ -10,7 +10,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Sequence, Value
 from huggingface_hub.errors import HfHubHTTPError
 
 from attn_audit.data.example import Example
-from attn_audit.data.reading import DataSource, fingerprint, read_examples, resolve
+from attn_audit.data.reading import DataSource, look_over, read_examples, resolve
 from attn_audit.errors import RowError, SplitNotFoundError, UnreadableDataError
 
 NO_RESPONSE: Any = SimpleNamespace(headers={}, request=None)
@@ -90,7 +90,7 @@ def test_refuses_a_damaged_saved_data_set(tmp_path: Path) -> None:
 def test_the_fingerprint_tells_data_sets_apart(tmp_path: Path) -> None:
     def saved(name: str, *labels: int) -> str | None:
         sentiment(*labels).save_to_disk(tmp_path / name)
-        return fingerprint(resolve(DataSource(str(tmp_path / name))))
+        return look_over(resolve(DataSource(str(tmp_path / name)))).fingerprint
 
     assert saved("one", 1, 0) == saved("same", 1, 0)
     assert saved("one more", 1, 0) != saved("other", 1, 1)

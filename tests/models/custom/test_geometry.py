@@ -9,7 +9,6 @@ from torch import Tensor
 
 from attn_audit.data.batching import length_batches
 from attn_audit.data.example import Example
-from attn_audit.engine.batch_limits import batch_limits
 from attn_audit.errors import SelfCheckError, UnsupportedModelError
 from attn_audit.importance.gradient import gradient_importance
 from attn_audit.models.base import Encoded, RowChoice
@@ -73,7 +72,7 @@ Pair = tuple[str, Geometric, CustomInterceptedModel]
 def batches(model: CustomInterceptedModel, size: int) -> list[list[Encoded]]:
     """As an audit makes them, and in the order in which the texts come."""
     encoded = model.encode(TEXTS)
-    limits = batch_limits(model, size)
+    limits = model.batch_limits(size)
     sorted_ = length_batches([e.n_tokens for e in encoded], limits.n_examples, limits.n_tokens)
     n = limits.n_examples
     as_given = [list(range(i, min(i + n, len(encoded)))) for i in range(0, len(encoded), n)]

@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from attn_audit.models.interception.replay import chunking
 from attn_audit.models.interception.replay.chunking import in_portions
 
 
@@ -13,27 +12,23 @@ def way(weights: Tensor) -> Tensor:
     return weights.square().flatten(2).cumsum(-1)[..., :3].tanh()
 
 
-@pytest.mark.parametrize("positions", [1, 10, 1000])
-def test_portions_change_neither_values_nor_gradients(
-    positions: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(chunking, "MAX_POSITIONS", 30)
+@pytest.mark.parametrize("step", [1, 3, 30])
+def test_portions_change_neither_values_nor_gradients(step: int) -> None:
     whole = torch.rand(2, 7, 3, 1, 5, requires_grad=True)
     divided = whole.detach().clone().requires_grad_()
-    expected, seen = way(whole), in_portions(way, positions)(divided)
+    expected, seen = way(whole), in_portions(way, step)(divided)
     assert torch.equal(seen, expected)
     (gradient,) = torch.autograd.grad(seen.prod(), divided)
     (expected_gradient,) = torch.autograd.grad(expected.prod(), whole)
     assert torch.allclose(gradient, expected_gradient)
 
 
-def test_a_portion_has_no_more_positions_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunking, "MAX_POSITIONS", 30)
+def test_a_portion_has_no_more_variants_than_allowed() -> None:
     sizes: list[int] = []
 
     def counting(weights: Tensor) -> Tensor:
         sizes.append(weights.shape[1])
         return way(weights)
 
-    in_portions(counting, positions_per_variant=10)(torch.rand(2, 7, 3, 1, 5))
+    in_portions(counting, step=3)(torch.rand(2, 7, 3, 1, 5))
     assert sizes == [3, 3, 1]

@@ -1,6 +1,7 @@
 """Every unit left out at once, against running each shorter text by itself."""
 
 import random
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 from attn_audit.data.example import Example
 from attn_audit.models.interception.batch import InterceptedBatch
 from attn_audit.models.interception.erasing import Removal, Sharing, erased_logits
-from attn_audit.models.paper import classifier, leaving_out
+from attn_audit.models.paper import classifier
 from attn_audit.models.paper.architecture import (
     MARKERS,
     Activation,
@@ -62,7 +63,7 @@ def each_in_turn(batch: InterceptedBatch) -> Tensor:
 def assert_equal_to_passes(model: PaperModel, batch: InterceptedBatch, tolerance: float) -> None:
     keep = each_in_turn(batch)
     found = model.erase(batch, keep)
-    passes = erased_logits(model.classifier, batch, keep, Removal.DELETE, Sharing.TEXTS)
+    passes = erased_logits(model.classifier, batch, keep, Removal.DELETE, Sharing.TEXTS, 8192)
     expected = mask_candidates(passes, batch.allowed)
     torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
 
@@ -110,10 +111,10 @@ def test_padding_and_batch_size_change_nothing(encoder: EncoderKind) -> None:
 
 
 @pytest.mark.parametrize("encoder", EncoderKind)
-def test_portions_give_the_same(encoder: EncoderKind, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leaving_out, "MAX_POSITIONS", 30)
+def test_portions_give_the_same(encoder: EncoderKind) -> None:
     model = tiny_model(encoder)
     model.network.double()
+    model.capacity = replace(model.capacity, n_tokens=120)
     assert_equal_to_passes(model, batch_of(model, examples([9, 2, 31, 5, 9])), 1e-10)
 
 

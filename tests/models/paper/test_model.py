@@ -6,7 +6,7 @@ import torch
 from attn_audit.data.example import Example
 from attn_audit.errors import IncompatibleDataError
 from attn_audit.models.base import Reading
-from attn_audit.models.interception import erasing
+from attn_audit.models.capacity import Capacity
 from attn_audit.models.interception.batch import InterceptedBatch
 from attn_audit.models.paper.architecture import AttentionKind, EncoderKind
 from attn_audit.models.paper.classifier import PaperModel
@@ -163,11 +163,11 @@ def test_refuses_an_unknown_candidate() -> None:
         model.encode([example])
 
 
-def test_long_texts_are_erased_in_several_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_texts_are_erased_in_several_batches() -> None:
     model = tiny_model(EncoderKind.CNN, AttentionKind.DOT)
     batch = model.collate(model.encode(tiny_examples(4, lengths=(8, 15))))
     torch.manual_seed(1)
     keep = torch.rand(len(batch), 9, batch.unit_mask.shape[1]) < 0.7
     at_once = model.erase(batch, keep)
-    monkeypatch.setattr(erasing, "MAX_ERASED_POSITIONS", 40)
+    model.capacity = Capacity(memory=2**20, cache=2**20, n_tokens=40)
     assert torch.allclose(model.erase(batch, keep), at_once, atol=1e-5)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from attn_audit.models.interception.layout import UnknownLayoutError
 from attn_audit.models.interception.point import Reached
-from attn_audit.models.interception.replay.chunking import MAX_POSITIONS, in_portions
+from attn_audit.models.interception.replay.chunking import in_portions
 from attn_audit.models.interception.replay.full import full
 from attn_audit.models.interception.replay.imposing import VariantLogits, Way, Weights
 from attn_audit.models.interception.replay.resume import resume
@@ -43,19 +43,21 @@ class WayChoice:
     one_by_one: bool = False
     """Whether variants may not share a pass."""
 
-    def way(self, reached: Reached, one_by_one: bool = False) -> Way:
+    def way(self, reached: Reached, n_tokens: int, one_by_one: bool = False) -> Way:
         """Ready for the variants of one batch.
 
         Args:
             reached: A pass over it.
+            n_tokens: Of one pass.
             one_by_one: Whether variants may not share a pass, for other reasons.
         """
         prepared = _or_full(self.prepare(reached), reached)
         if self.one_by_one or one_by_one:
-            return in_portions(prepared, MAX_POSITIONS)
+            return in_portions(prepared, 1)
         n_rows, n_positions = reached.inputs.units.shape
         of_variant = {"row": n_rows, "cache": n_rows, "product": 1}
-        return in_portions(prepared, of_variant.get(self.name, n_rows * n_positions))
+        positions = of_variant.get(self.name, n_rows * n_positions)
+        return in_portions(prepared, max(1, n_tokens // positions))
 
 
 def _or_full(way: Way, reached: Reached) -> Way:
@@ -95,7 +97,7 @@ def choose_way(
     """
     probe = _random_weights(reached, admissible)
     with torch.no_grad():
-        alone = in_portions(full(reached), MAX_POSITIONS)  # one variant at a time
+        alone = in_portions(full(reached), 1)
         truth = alone(probe)
     effect = float((truth - own).abs().max())
     noise = torch.finfo(reached.weights.dtype).eps * float(truth.abs().max()) * ROUNDING

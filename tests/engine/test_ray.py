@@ -3,7 +3,7 @@
 import signal
 import threading
 
-from attn_audit.engine.handlers import keeping_signal_handlers
+from attn_audit.engine.ray import keeping_signal_handlers
 
 
 def test_handlers_that_a_library_sets_do_not_stay() -> None:

@@ -1,10 +1,11 @@
-"""Python's garbage collector is left as it was found."""
+"""How a process computes and collects garbage is afterwards as it was found."""
 
 import gc
 
 import pytest
+import torch
 
-from attn_audit.collecting import no_collection
+from attn_audit.arithmetic import full_precision, no_collection
 
 
 def test_nothing_is_collected_meanwhile() -> None:
@@ -45,3 +46,22 @@ def test_what_the_caller_froze_stays_frozen() -> None:
         assert gc.get_freeze_count() == n_frozen
     finally:
         gc.unfreeze()
+
+
+def state() -> tuple[int, bool]:
+    return torch.get_num_threads(), torch.backends.cudnn.allow_tf32
+
+
+@pytest.mark.parametrize("n_threads", [None, 1, 2])
+def test_settings_hold_inside_and_are_gone_afterwards(n_threads: int | None) -> None:
+    before = state()
+    with full_precision(n_threads):
+        assert state() == (n_threads or before[0], False)
+    assert state() == before
+
+
+def test_they_are_gone_after_an_error_as_well() -> None:
+    before = state()
+    with pytest.raises(ValueError, match="stop"), full_precision(2):
+        raise ValueError("stop")
+    assert state() == before
