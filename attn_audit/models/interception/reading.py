@@ -53,8 +53,8 @@ class Rows:
 
     @property
     def mass(self) -> Float[Tensor, "batch row"]:
-        """The share of each row on the audited units."""
-        return (self.weights * self.keys.is_audited.unsqueeze(1)).sum(dim=-1)
+        """The share of each row on the audited units; rounding makes none of it more than 1."""
+        return (self.weights * self.keys.is_audited.unsqueeze(1)).sum(dim=-1).clamp_max(1)
 
     @property
     def rest(self) -> Float[Tensor, "batch row"]:
@@ -83,8 +83,8 @@ class Rows:
         Args:
             attention: Over the units; each row sums to 1.
         """
-        if self._are_shares:
-            return attention
+        if self._are_shares:  # what a row may not attend to has no weight, and no gradient
+            return attention * self.admissible_keys.unsqueeze(1)
         own = (self.weights * ~self.keys.is_audited.unsqueeze(1)).unsqueeze(1)
         return self.keys.of_keys(attention) * self._of_units.unsqueeze(1) + own
 
