@@ -304,6 +304,17 @@ class SeesPadding(Geometric):
         return self.output((weights.unsqueeze(-1) * states).sum(1))  # type: ignore[no-any-return]
 
 
+class CentredOverAll(Geometric):
+    """Subtracts the mean of all positions of all rows, as normalisation by hand may."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        states = self.embedding(ids)
+        states = states - states.mean((0, 1), keepdim=True)
+        weights = self.attend(states, ids != PAD)
+        self.seen = weights[0]
+        return self.output((weights.unsqueeze(-1) * states).sum(1))  # type: ignore[no-any-return]
+
+
 class Flattened(Geometric):
     """Scores all tokens of a batch as one long row, as `view(-1, size)` makes it."""
 

@@ -1,6 +1,6 @@
 """Whose weight is it? Read right however a module lays its attention out, or refused."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -19,6 +19,7 @@ from tests.models.custom.geometry import (
     RIGHT,
     BatchFirst,
     BothWays,
+    CentredOverAll,
     Geometric,
     OwnTokenBesideAll,
     Reordered,
@@ -185,6 +186,23 @@ def test_a_random_module_is_said_to_be_random() -> None:
 
     with pytest.raises(SelfCheckError, match="two passes over one text agree"):
         model_of(custom_of(Noisy(), encode, task="multiclass"))
+
+
+def in_pieces(texts: Sequence[Sequence[str]]) -> Tensor:
+    """Every third word of the vocabulary has two columns."""
+    pieces = [
+        [w for word in text for w in [word] * (1 + (int(word[1:]) % 3 == 0))] for text in texts
+    ]
+    return encode(pieces)
+
+
+def test_variants_share_a_pass_only_where_none_changes_another() -> None:
+    texts = ["w6 w5 w7 w9 w8", "w9 w7 w6 w5 w10"]  # the first two differ in their columns
+    examples = [Example(text, text) for text in texts]
+    model = model_of(custom_of(CentredOverAll(), in_pieces, task="multiclass"), examples)
+    findings = model.describe().findings
+    assert findings is not None
+    assert findings.sharing == "nothing"
 
 
 def doubled(states: Tensor, scores: Tensor, mask: Tensor) -> Tensor:
