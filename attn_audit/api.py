@@ -183,10 +183,10 @@ def _settings(places: Mapping[str, object], options: Mapping[str, Any]) -> Audit
 IN_MEMORY = "in memory"
 
 _INSTEAD = {
-    "output": 'Write the report that audit() returns: report.save("report.html").',
-    "format": 'Write the report that audit() returns: report.save("report.html").',
-    "policy": "Judge the report that audit() returns: judge(report, policy).",
-    "inconclusive": "Judge the report that audit() returns: judge(report, policy).",
+    "output": "Write the report that audit() returns: Path(...).write_text(report.to_json()).",
+    "format": "Write the report that audit() returns: Path(...).write_text(report.to_json()).",
+    "policy": "Judge the report that audit() returns: judge(report, load_policy(...)).",
+    "inconclusive": "Judge the report that audit() returns: judge(report, load_policy(...)).",
 }
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
     AfterValidator,
@@ -22,7 +22,16 @@ from pydantic_core import PydanticCustomError
 
 from attn_audit.errors import ConfigurationError
 from attn_audit.locations import is_url
-from attn_audit.settings import DEMO, FIELDS, KEYS, SETTINGS, AuditSettings, names_where
+from attn_audit.settings import (
+    DEMO,
+    FIELDS,
+    KEYS,
+    SETTINGS,
+    AuditSettings,
+    kinds_of,
+    names_where,
+    type_of,
+)
 from attn_audit.toml import read_toml, require_known
 
 DISCOVERED = "attn-audit.toml"
@@ -60,18 +69,14 @@ def parse_label_map(text: str) -> dict[str, str]:
     return names
 
 
-def _parsed(name: str, kind: Any) -> Any:
+def _parsed(name: str) -> Any:
     """A setting's type, with what turns a flag's words or a file's values into it."""
-    values = [part for part in get_args(kind) if get_origin(part) is Literal]
-    is_number = any(_bare(part) is int for part in get_args(kind))
-    if is_number and values:  # layer, head, batch size
-        return Annotated[kind, BeforeValidator(_number_or(*get_args(values[0])))]
+    kind, kinds = type_of(name), kinds_of(name)
+    words = next((get_args(part) for part in kinds if get_origin(part) is Literal), ())
+    if int in kinds and words:  # layer, head, batch size
+        return Annotated[kind, BeforeValidator(_number_or(*words))]
     validator = _VALIDATORS.get(name)
     return kind if validator is None else Annotated[kind, validator]
-
-
-def _bare(kind: Any) -> Any:
-    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
 def _pairs(value: object) -> object:
@@ -126,10 +131,8 @@ _VALIDATORS = {
 @cache
 def _model() -> type[BaseModel]:
     """The table of settings as pydantic checks it."""
-    kinds = get_type_hints(AuditSettings, include_extras=True)
     rows: dict[str, Any] = {
-        name: (_parsed(name, kinds[name]), {} if name == "label_map" else FIELDS[name].default)
-        for name in KEYS
+        name: (_parsed(name), {} if name == "label_map" else FIELDS[name].default) for name in KEYS
     }
     strict = ConfigDict(strict=True, extra="forbid", protected_namespaces=())
     model: type[BaseModel] = create_model("AuditSettings", __config__=strict, **rows)

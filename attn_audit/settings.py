@@ -8,8 +8,8 @@ takes from a report.
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from types import MappingProxyType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Le, Lt, MinLen
 
@@ -400,6 +400,27 @@ class AuditSettings:
 FIELDS: Mapping[str, Field[Any]] = {each.name: each for each in fields(AuditSettings)}
 SETTINGS: Mapping[str, Setting] = {name: f.metadata["setting"] for name, f in FIELDS.items()}
 KEYS = tuple(SETTINGS)
+
+
+_HINTS = get_type_hints(AuditSettings, include_extras=True)
+
+
+def type_of(name: str) -> Any:
+    """A setting's type, with its bounds."""
+    return _HINTS[name]
+
+
+def kinds_of(name: str) -> tuple[Any, ...]:
+    """What a setting may be, without bounds; that it may be None is left out.
+
+    Example:
+        >>> kinds_of("layer"), kinds_of("epsilon")
+        ((<class 'int'>, typing.Literal['last', 'all']), (<class 'float'>,))
+    """
+    kind = _HINTS[name]
+    parts = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    bare = (get_args(part)[0] if get_origin(part) is Annotated else part for part in parts)
+    return tuple(part for part in bare if part is not type(None))
 
 
 def names_where(**wanted: Any) -> tuple[str, ...]:

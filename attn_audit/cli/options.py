@@ -4,13 +4,12 @@ All default to None, which means "not said": a configuration file may say it, or
 """
 
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_origin
 
 import typer
 
 from attn_audit.formats.registry import OF_RESULTS
-from attn_audit.settings import KEYS, SETTINGS, AuditSettings, Panel, default_in_words
+from attn_audit.settings import KEYS, SETTINGS, Panel, default_in_words, kinds_of
 
 SWITCHES = ("quiet", "debug")
 """Options of the command itself, not of the audit."""
@@ -38,7 +37,7 @@ def of_panels(*panels: Panel) -> tuple[str, ...]:
     return tuple(name for name in KEYS if SETTINGS[name].panel in panels)
 
 
-def _row(name: str, kind: Any) -> Any:
+def _row(name: str) -> Any:
     setting, default = SETTINGS[name], default_in_words(name)
     if setting.is_argument:
         told = typer.Argument(metavar=setting.metavar, help=setting.help, show_default=False)
@@ -50,28 +49,17 @@ def _row(name: str, kind: Any) -> Any:
             help=" ".join(filter(None, parts)),
             metavar=setting.metavar,
         )
-    return Annotated[_taken(kind) | None, told]
+    return Annotated[_taken(name) | None, told]
 
 
-def _taken(kind: Any) -> Any:
+def _taken(name: str) -> Any:
     """What Typer parses a setting from: words, where they may stand for more than one type."""
-    kinds = {_bare(part) for part in (get_args(kind) if _is_union(kind) else (kind,))}
-    kinds -= {type(None)}
+    kinds = kinds_of(name)
     if len(kinds) > 1:
         return str
     (only,) = kinds
     return only if get_origin(only) is Literal or isinstance(only, type) else list[str]
 
-
-def _bare(kind: Any) -> Any:
-    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
-
-
-def _is_union(kind: Any) -> bool:
-    return get_origin(kind) in (Union, UnionType)
-
-
-_KINDS = get_type_hints(AuditSettings, include_extras=True)
 
 _OWN = {
     "config": Annotated[
@@ -91,7 +79,7 @@ _OWN = {
     ],
 }
 
-_ROWS: dict[str, Any] = {name: _row(name, _KINDS[name]) for name in KEYS}
+_ROWS: dict[str, Any] = {name: _row(name) for name in KEYS}
 
 OPTIONS: dict[str, Any] = {
     **{name: _ROWS[name] for name in ("model", "data")},

@@ -108,13 +108,19 @@ def _string(row: Row, name: str) -> str | None:
     value = _value(row, name)
     if value is None:
         return None
+    problem = problem_of_text(value)
+    if problem is not None:
+        raise row.error(f"{quoted(name)} {problem}")
+    return str(value)
+
+
+def problem_of_text(value: object) -> str | None:
+    """Why a value is no text that can be audited; None where it is one."""
     if not isinstance(value, str):
-        raise row.error(f"{quoted(name)} must be a string, not {quoted(value)}")
+        return f"must be a string, not {quoted(value)}"
     if not value.strip():
-        raise row.error(f"{quoted(name)} is blank")
-    if is_damaged(value):
-        raise row.error(f"{quoted(name)} is not valid Unicode: {quoted(value)}")
-    return value
+        return "is blank"
+    return f"is not valid Unicode: {quoted(value)}" if is_damaged(value) else None
 
 
 def _require_admissible(row: Row, labels: Labels | None, candidates: Labels | None) -> None:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from attn_audit.data.example import Example
-from attn_audit.data.examples import examples_of
+from attn_audit.data.examples import examples_of, problem_of_text
 from attn_audit.data.fields import FieldNames
 from attn_audit.data.formats.hub import hub_rows
 from attn_audit.data.identity import Identities
-from attn_audit.data.quoting import is_damaged, quoted
+from attn_audit.data.quoting import quoted
 from attn_audit.data.rows import Row
 from attn_audit.errors import RowError, UnreadableDataError
 
@@ -84,23 +84,15 @@ def _checked_examples(examples: Iterable[object]) -> Iterator[Example]:
         row = Row({}, (), NAME, number, "row")
         if not isinstance(example, Example):
             raise row.error(f"{quoted(example)} is no Example, as those before it are")
-        identities.claim(_text(row, "id", example.id), row)
-        _text(row, "text", example.text)
-        if example.text_pair is not None:
-            _text(row, "text_pair", example.text_pair)
+        for name in ("id", "text", "text_pair"):
+            value = getattr(example, name)
+            problem = problem_of_text(value)
+            if problem is not None and not (name == "text_pair" and value is None):
+                raise row.error(f"{name} {problem}")
+        identities.claim(example.id, row)
         for name in ("labels", "candidates"):
             _require_names(row, name, getattr(example, name))
         yield example if example.where else replace(example, where=row.where)
-
-
-def _text(row: Row, name: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise row.error(f"{name} must be a string, not {quoted(value)}")
-    if not value.strip():
-        raise row.error(f"{name} is blank")
-    if is_damaged(value):
-        raise row.error(f"{name} is not valid Unicode: {quoted(value)}")
-    return value
 
 
 def _require_names(row: Row, name: str, value: object) -> None:

@@ -1,5 +1,7 @@
 """What may be claimed of a number: only what the whole of its interval says, as the gate has it."""
 
+from collections.abc import Callable
+
 from attn_audit.formats.numbers import number, percent
 from attn_audit.policy.coverage import coverage
 from attn_audit.policy.rule import Direction, outcome_of
@@ -105,12 +107,12 @@ def percent_between(share: float, interval: Interval | None) -> str:
         >>> percent_between(0.2, Interval(low=0.057, high=0.51, method="wilson"))
         '20%, between 5.7% and 51%'
     """
-    if interval is None:
-        return percent(share)
-    return f"{percent(share)}, between {percent(interval.low)} and {percent(interval.high)}"
+    return between(share, interval, percent)
 
 
-def between(estimate: float, interval: Interval | None) -> str:
+def between(
+    estimate: float, interval: Interval | None, written: Callable[[float], str] = number
+) -> str:
     """A number and its interval in a sentence.
 
     Example:
@@ -118,5 +120,5 @@ def between(estimate: float, interval: Interval | None) -> str:
         '0.20, between 0.10 and 0.31'
     """
     if interval is None:
-        return number(estimate)
-    return f"{number(estimate)}, between {number(interval.low)} and {number(interval.high)}"
+        return written(estimate)
+    return f"{written(estimate)}, between {written(interval.low)} and {written(interval.high)}"

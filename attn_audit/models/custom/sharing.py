@@ -101,11 +101,11 @@ def _alone(
     return _Alone(text, readings, draws, replayed, torch.cat(erased, dim=1)[0], gradient)
 
 
-def _without_one(batch: InterceptedBatch) -> Bool[Tensor, "batch variant unit"]:
+def _without_one(batch: InterceptedBatch, n: int = N_ERASED) -> Bool[Tensor, "batch variant unit"]:
     """Without each of the first units, as far as there are so many."""
     n_units = batch.unit_mask.shape[1]
-    one = torch.eye(max(n_units, N_ERASED), dtype=torch.bool, device=batch.unit_mask.device)
-    return batch.unit_mask.unsqueeze(1) & ~one[:N_ERASED, :n_units]
+    one = torch.eye(max(n_units, n), dtype=torch.bool, device=batch.unit_mask.device)
+    return batch.unit_mask.unsqueeze(1) & ~one[:n, :n_units]
 
 
 def _draws(reading: Reading, seed: int, n: int = N_DRAWS) -> Float[Tensor, "1 variant row unit"]:
@@ -226,8 +226,7 @@ def _variants_are_right(model: InterceptedModel, one: _Alone, sites: Sequence[Si
                     return False
         model.sharing = Sharing.VARIANTS
         # All units: of several columns each, those of as many alone share a pass.
-        one_unit = torch.eye(batch.unit_mask.shape[1], dtype=torch.bool, device=model.device)
-        keep = batch.unit_mask.unsqueeze(1) & ~one_unit
+        keep = _without_one(batch, batch.unit_mask.shape[1])
         erased = model.erase(batch, keep)[0]
         return not any(
             is_off(erased[i : i + 1], model.erase(batch, keep[:, i : i + 1])[0])

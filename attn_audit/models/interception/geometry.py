@@ -31,6 +31,9 @@ MIN_REFUTED, SHARE_REFUTED = 2, 0.05
 SAME_SCORES = 1e-3
 """A distance of scores that is rounding."""
 
+NO_MOVEMENT = 1e-6
+"""A movement of scores that is rounding."""
+
 N_BESIDE = 3
 """Columns beside the places that are possible, which must be beaten too."""
 
@@ -237,17 +240,13 @@ def _movement(
     among = difference - difference.median(dim=-1, keepdim=True).values
     of_keys = among.abs().flatten(0, 2).mean(dim=0)
     largest = float(of_keys.max())
-    if largest <= _STILL:
+    if largest <= NO_MOVEMENT:
         return None
     by_itself = difference.abs().flatten(0, 2).mean(dim=0)
     lowest = before.amax(dim=-1, keepdim=True) - MASKED
     is_masked = (before <= lowest).flatten(0, 2).all(dim=0)
     is_still = torch.maximum(of_keys, by_itself) < STANDS_STILL * largest
     return _Movement(inputs, unit, of_keys / largest, is_still & ~is_masked & (not is_shifted))
-
-
-_STILL = 1e-6
-"""A movement of scores that is rounding."""
 
 
 def _place(
