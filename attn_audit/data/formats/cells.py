@@ -87,8 +87,8 @@ def how_cells_are_written(lines: Iterable[str], delimiter: str) -> Found:
 
     It is quoted if it can be read so, every row as wide as the header, and something else than
     quoting cannot explain it: the header is quoted; or cut at every separator, rows are not as wide
-    as the header; or all that is quoted has to be, and some of it for the marks inside, doubled.
-    A cell that merely begins with a mark, a text that stands in marks, and marks that happen to
+    as the header; or every cell that has to be is quoted, no other one is, and some of them for the
+    marks inside, doubled. A cell that merely begins with a mark, a text that stands in marks, and marks that happen to
     pair across lines are left as they are.
 
     Args:
@@ -105,7 +105,7 @@ def how_cells_are_written(lines: Iterable[str], delimiter: str) -> Found:
         return Found.PLAIN
     if quoted.has_quoted_header or not plain.are_equal:
         return Found.QUOTED
-    if quoted.n_needless:
+    if quoted.n_needless or quoted.n_literal:
         return Found.PLAIN
     if quoted.n_doubled_on_one_line:
         return Found.QUOTED
@@ -135,7 +135,8 @@ class _QuotedReading:
         self._widths, self._is_strict = _Widths(), True
         self._width = 0  # cells of the row that were closed
         self._is_inside = self._spans_lines = self._needs_quotes = self._has_doubled = False
-        self.n_quoted = self.n_needless = self.n_doubled = self.n_doubled_on_one_line = 0
+        self.n_quoted = self.n_needless = self.n_literal = 0
+        self.n_doubled = self.n_doubled_on_one_line = 0
         self.has_quoted_header = False
 
     @property
@@ -157,7 +158,10 @@ class _QuotedReading:
         """One cell, or what the line holds of it; where the next begins, None at the end."""
         if not self._is_inside:
             if not line.startswith(MARK, at):
-                return self._closed(line, line.find(self._delimiter, at))
+                separator = line.find(self._delimiter, at)
+                held = line[at:] if separator < 0 else line[at:separator]
+                self.n_literal += MARK in held
+                return self._closed(line, separator)
             at = self._open(at)
         found = _INSIDE.match(line, at)
         assert found is not None

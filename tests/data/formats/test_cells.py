@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from attn_audit.data.formats.cells import (
@@ -51,6 +51,7 @@ def test_what_a_writer_of_csv_wrote_is_read_back(
     assert read(written(table, quoting, end)) == table
 
 
+@example([['a"', '""""']])
 @given(ROWS)
 def test_what_is_written_literally_is_read_back(rows: list[list[str]]) -> None:
     """But for a table that a writer of CSV would have written just so, marks doubled."""
@@ -82,6 +83,9 @@ def _parsed(lines: list[str]) -> list[list[str]] | None:
         (["text\tlabel", '"Great film\t1', 'is "bad\t0', '"so"\t0'], Found.PLAIN),
         (["text\tlabel", '"Great film"\t1', '"so ""bad"""\t0'], Found.PLAIN),
         (["text\tlabel", '"so ""bad"""\t0'], Found.QUOTED),
+        (["text\tlabel", '"so ""bad"""\t0', 'a 5" disc\t1'], Found.PLAIN),
+        (["text\tlabel", 'a"\t""""'], Found.PLAIN),
+        (["text\tlabel", '"a\ttab"\t0', 'a 5" disc\t1'], Found.QUOTED),
         (["text\tlabel", '"two', 'lines"\t0'], Found.QUOTED),
         (["text\tlabel", '"a\ttab"\t0'], Found.QUOTED),
         (['"text"\t"label"', '"Great film"\t"1"'], Found.QUOTED),
