@@ -20,14 +20,17 @@ from attn_audit.data.quoting import is_damaged
 from attn_audit.engine.batch import Plan, audit_batch
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import ConfigurationError
+from attn_audit.findings import adversarial
+from attn_audit.findings.example import LEAVE_ONE_OUT, N_UNITS
+from attn_audit.findings.permutation import UNIFORM_DISTANCE_FIELD
+from attn_audit.findings.registry import record_fields
 from attn_audit.inputs import LoadModel, load_tried_model
 from attn_audit.models.base import AuditedModel, Site
 from attn_audit.models.interception.probes import or_probes
 from attn_audit.models.self_check import self_check
 from attn_audit.randomness import n_permutations
 from attn_audit.results.explanation import Explanation, Outcome
-from attn_audit.results.record import Record
-from attn_audit.results.table import plain
+from attn_audit.results.record import Record, plain
 from attn_audit.settings import AuditSettings
 
 _EVERYTHING = AuditSettings()
@@ -87,8 +90,8 @@ def _explain(
     plan = Plan(make_checks(settings, model), (site,), settings.seed)
     record = audit_batch(model, encoded, plan, Stopwatch())[0].record
     audited = read_batch(model, model.collate(encoded), site, settings.seed)
-    left_out = int(np.argmax(record.leave_one_out or (0.0,)))
-    n_units = np.array([record.n_units])
+    left_out = int(np.argmax(record[LEAVE_ONE_OUT] or (0.0,)))
+    n_units = np.array([record[N_UNITS]])
     return Explanation(
         model=model.describe(),
         text=example.text,
@@ -100,7 +103,7 @@ def _explain(
         seed=settings.seed,
         epsilon=epsilon_for(settings, model),
         permutations=int(n_permutations(n_units, settings.permutations)[0]),
-        record={name: plain(value) for name, value in record.as_dict().items()},
+        record={field.name: plain(record[field]) for field in record_fields()},
         own=_outcome(audited, audited.probabilities, audited.probabilities),
         adversarial=_adversarial(audited, record),
         uniform=_uniform(audited, record),
@@ -111,16 +114,17 @@ def _explain(
 
 def _adversarial(audited: AuditedBatch, record: Record) -> Outcome | None:
     """Of the witness itself, put into the model."""
-    if record.adversarial_attention is None:
+    witness = record[adversarial.ATTENTION]
+    if witness is None:
         return None
-    weights = restored(audited, [record.adversarial_attention], [record.adversarial_rows])
+    weights = restored(audited, [witness], [record[adversarial.ROWS]])
     if bool(weights.isnan().any()):
         return None
     return _replayed(audited, weights)
 
 
 def _uniform(audited: AuditedBatch, record: Record) -> Outcome | None:
-    if record.uniform_distance is None:
+    if record[UNIFORM_DISTANCE_FIELD] is None:
         return None
     return _replayed(audited, uniform_attention(audited))
 

@@ -20,6 +20,7 @@ from attn_audit.engine.batch import SHARD_SIZE, Finding, Plan, audit_batch, reco
 from attn_audit.engine.memory import restart_peak, used_memory
 from attn_audit.engine.running import batches_of
 from attn_audit.engine.stopwatch import Stopwatch, passes_of
+from attn_audit.findings.adversarial import METHOD
 from attn_audit.inputs import AuditedData
 from attn_audit.models.base import AuditedModel, Encoded
 from attn_audit.models.self_check import self_check
@@ -211,7 +212,7 @@ class _Trials:
         """Of one example, at all sites: importance is measured once for all of them."""
         if isinstance(check, Correlation):
             return passes_of(check, item.n_units)
-        is_exact = self.found[-1].record.adversarial_method == "exact"
+        is_exact = self.found[-1].record[METHOD] == "exact"
         passes = 2 if isinstance(check, Adversarial) and is_exact else None
         return len(self._plan.sites) * (passes or passes_of(check, item.n_units))
 
@@ -250,7 +251,7 @@ class _Trials:
 
 def _is_search(check: Check, found: Finding) -> TypeGuard[Adversarial]:
     """Whether more of its steps have to be timed."""
-    if not isinstance(check, Adversarial) or found.record.adversarial_method == "exact":
+    if not isinstance(check, Adversarial) or found.record[METHOD] == "exact":
         return False
     return check.n_iterations > STEPS[1]
 

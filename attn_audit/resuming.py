@@ -15,13 +15,12 @@ from attn_audit.errors import RunDirectoryError
 from attn_audit.models.base import AuditedModel, Site
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.results.record import Record
-from attn_audit.results.site_record import SiteRecord
 from attn_audit.results.subject import Subject
 from attn_audit.settings import AuditSettings
 from attn_audit.store.manifest import BatchPlan, Manifest
 from attn_audit.store.shards import Shards
 
-Found = tuple[Sequence[Record], Sequence[SiteRecord]]
+Found = tuple[Sequence[Record], Sequence[Record]]
 
 
 def settings_of_run(settings: AuditSettings, earlier: Manifest | None) -> AuditSettings:

@@ -14,9 +14,8 @@ from attn_audit.models.base import AuditedModel, Site
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.self_check import self_check
 from attn_audit.progress import Watcher
-from attn_audit.results.record import FAILED, Record
+from attn_audit.results.record import Record
 from attn_audit.results.report import Report
-from attn_audit.results.site_record import SiteRecord
 from attn_audit.results.verification import Verification
 from attn_audit.settings import AuditSettings
 from attn_audit.verification.numbers import Expected, Numbers
@@ -100,7 +99,7 @@ def _check_records(stored: StoredAudit) -> tuple[Rankings, Tally, list[str]]:
 
     def read() -> Iterator[Sequence[Record]]:
         for records in stored.records():
-            audited = [record for record in records if record.status != FAILED]
+            audited = [record for record in records if not record.has_failed]
             rankings.check(audited)
             ids.extend(record.id for record in audited)
             yield records
@@ -123,7 +122,7 @@ def _replaying(
     dtype = report.model.dtype
     limits = model.batch_limits(settings.batch_size)
     plan = Plan(checks, sites, settings.seed, limits)
-    has_adversary = report.checks.adversarial is not None
+    has_adversary = report.has("adversarial")
     return Replaying(
         model=model,
         plan=plan,
@@ -146,9 +145,9 @@ def _n_examples(report: Report) -> int:
 
 
 def _of_sample(
-    site_records: Iterable[Sequence[SiteRecord]], sample: frozenset[str]
-) -> dict[str, list[SiteRecord]]:
-    found: dict[str, list[SiteRecord]] = {}
+    site_records: Iterable[Sequence[Record]], sample: frozenset[str]
+) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {}
     for some in site_records:
         for record in some:
             if record.id in sample:

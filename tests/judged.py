@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from attn_audit.findings.metric import Metric
+from attn_audit.findings.registry import statistics
 from attn_audit.policy.policy import Policy
 from attn_audit.policy.reading import load_policy
 from attn_audit.results.report import Report
+from attn_audit.results.summary import Interval, Number, Share
 
 PolicyOf = Callable[[str], Policy]
 
-MOVED = "permutation.moved.share"
-GAP = "correlation.gap.attention_gradient.mean"
-YARDSTICK = "correlation.gradient_leave_one_out.mean"
+MOVED = "permutation.moved"
+GAP = "correlation.gap.attention_gradient"
+YARDSTICK = "correlation.gradient_leave_one_out"
 
 
 def policy_from(folder: Path, text: str) -> Policy:
@@ -30,24 +32,33 @@ def with_number(
     n: int | None = None,
 ) -> Report:
     """The same report with another number, interval and count of examples at a metric's name."""
-    content = report.model_dump()
-    parent: dict[str, Any] = content if name.startswith("performance.") else content["checks"]
-    *path, field = name.split(".")
-    for part in path:
-        parent = parent[part]
-    parent[field] = estimate
-    ends = None if interval is None else dict(zip(("low", "high"), interval, strict=True))
-    for beside in ("interval", f"{field}_interval"):
-        if beside in parent:
-            parent[beside] = ends and {**ends, "method": "bootstrap"}
-    if n is not None:
-        parent["n"] = n
-    return Report.model_validate(content)
+    statistic = statistics()[name]
+    summary = report.metrics[statistic.metric.name]
+    if estimate is None and isinstance(summary, Number):
+        return without_metric(report, statistic.metric)
+    field = statistic.suffix or {Share: "share", Number: "value"}.get(type(summary), "mean")
+    change: dict[str, object] = {field: estimate, "interval": None}
+    if interval is not None:
+        change["interval"] = Interval(low=interval[0], high=interval[1], method="bootstrap")
+    return with_metric(report, statistic.metric, **change, **({} if n is None else {"n": n}))
+
+
+def with_metric(report: Report, metric: Metric, **change: object) -> Report:
+    """The same report with something else in what it holds of a metric."""
+    summary = report.metrics[metric.name].model_copy(update=change)
+    return report.model_copy(update={"metrics": {**report.metrics, metric.name: summary}})
+
+
+def without_metric(report: Report, *metrics: Metric) -> Report:
+    """The same report without some metrics."""
+    left_out = {metric.name for metric in metrics}
+    kept = {name: found for name, found in report.metrics.items() if name not in left_out}
+    return report.model_copy(update={"metrics": kept})
 
 
 def without(report: Report, *checks: str, was_run: bool = False) -> Report:
     """The same report without the results of some checks, which were run and raised, or not."""
     kept = tuple(check for check in report.settings.checks if check not in checks)
     settings = report.settings if was_run else report.settings.model_copy(update={"checks": kept})
-    found = report.checks.model_copy(update=dict.fromkeys(checks))
-    return report.model_copy(update={"settings": settings, "checks": found})
+    found = {n: of for n, of in report.metrics.items() if n.partition(".")[0] not in checks}
+    return report.model_copy(update={"settings": settings, "metrics": found})

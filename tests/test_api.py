@@ -43,7 +43,7 @@ def test_texts_rows_and_data_sets_are_the_same_data(make: Any) -> None:
     expected = correlated(tiny_model(), [Example(t, t) for t in TEXTS])
     found = correlated(tiny_model(), make(TEXTS))
     assert found.data.n_examples == len(TEXTS)
-    assert found.checks == expected.checks
+    assert found.metrics == expected.metrics
 
 
 def test_rows_are_read_as_those_of_a_file_are() -> None:
@@ -87,7 +87,7 @@ def test_a_transformers_model_is_audited_with_its_tokenizer(checkpoint: Checkpoi
     tokenizer = AutoTokenizer.from_pretrained(path)
     texts = ["a fine film", "not a good film at all", "dull"]
     found = correlated(module, texts, tokenizer=tokenizer)
-    assert found.checks == correlated(path, texts).checks
+    assert found.metrics == correlated(path, texts).metrics
 
 
 @pytest.mark.parametrize("options", [{"device": torch.device("cpu")}, {"device": "cpu"}])
@@ -126,7 +126,7 @@ def test_what_is_audited_is_left_as_it_was(checkpoint: Checkpoint, is_training: 
         correlated(module, texts, tokenizer=tokenizer),
         correlated(attn_audit.wrap(module, tokenizer), texts),
     ]
-    assert reports[0].checks == reports[1].checks
+    assert reports[0].metrics == reports[1].metrics
     assert all(each.training == is_training for each in module.modules())
     assert all(parameter.requires_grad for parameter in module.parameters())
     own = Pooling(attend_plainly).train(is_training)

@@ -19,6 +19,7 @@ from attn_audit.errors import (
     OutputError,
     UsageError,
 )
+from attn_audit.findings import adversarial, performance, permutation
 from attn_audit.models.task import TaskKind
 from attn_audit.results.report import Report
 from attn_audit.settings import AuditSettings
@@ -27,15 +28,19 @@ from tests.tiny import tiny_examples, tiny_model
 NUMBERS = (
     "audited_mass",
     "max_attention",
-    "median_permutation_distance",
-    "median_permutation_jsd",
-    "uniform_distance",
-    "max_jsd",
-    "relative_jsd",
-    "adversarial_distance",
+    "permutation.distance",
+    "permutation.jsd",
+    "permutation.uniform.distance",
+    "adversarial.max_jsd",
+    "adversarial.relative_jsd",
+    "adversarial.distance",
 )
 LISTS = ("attention", "gradient", "leave_one_out")
-TAUS = ("tau_attention_gradient", "tau_attention_leave_one_out", "tau_gradient_leave_one_out")
+TAUS = (
+    "correlation.attention_gradient",
+    "correlation.attention_leave_one_out",
+    "correlation.gradient_leave_one_out",
+)
 
 Records = dict[str, dict[str, Any]]
 
@@ -64,7 +69,7 @@ def require_same(found: Records, expected: Records) -> None:
             else:
                 assert abs(row[name] - other[name]) <= step
         assert other["prediction"] == row["prediction"]
-        assert other["status_correlation"] == row["status_correlation"]
+        assert other["correlation.status"] == row["correlation.status"]
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 256])
@@ -81,11 +86,8 @@ def test_order_does_not_matter(tmp_path: Path) -> None:
     shuffled = random.Random(1).sample(examples, len(examples))
     other, found = audit(tmp_path, shuffled)
     require_same(found, expected)
-    assert other.checks.adversarial is not None
-    assert report.checks.adversarial is not None
-    assert other.checks.adversarial.max_jsd.mean == pytest.approx(
-        report.checks.adversarial.max_jsd.mean, abs=1e-4
-    )
+    expected_mean = report[adversarial.MAX_JSD].mean
+    assert other[adversarial.MAX_JSD].mean == pytest.approx(expected_mean, abs=1e-4)
 
 
 def test_number_of_threads_does_not_matter(tmp_path: Path) -> None:
@@ -117,9 +119,11 @@ def test_the_same_plan_gives_the_same_bytes(tmp_path: Path, suffix: str) -> None
 def test_the_seed_changes_the_draws(tmp_path: Path) -> None:
     examples = tiny_examples(20, lengths=(6, 12))
     first, second = (audit(tmp_path, examples, seed=seed)[1] for seed in (0, 1))
-    name = "median_permutation_distance"
+    name = "permutation.distance"
     assert [r[name] for r in first.values()] != [r[name] for r in second.values()]
-    assert [r["max_jsd"] for r in first.values()] == [r["max_jsd"] for r in second.values()]
+    assert [r["adversarial.max_jsd"] for r in first.values()] == [
+        r["adversarial.max_jsd"] for r in second.values()
+    ]
 
 
 def test_a_sample_is_the_same_in_any_order(tmp_path: Path) -> None:
@@ -133,12 +137,11 @@ def test_a_sample_is_the_same_in_any_order(tmp_path: Path) -> None:
 
 def test_report_and_records_agree(tmp_path: Path) -> None:
     report, records = audit(tmp_path, tiny_examples(40))
-    permutation = report.checks.permutation
-    assert permutation is not None
-    distances = [r["median_permutation_distance"] for r in records.values()]
+    distances = [r["permutation.distance"] for r in records.values()]
     defined = [d for d in distances if d is not None]
-    assert permutation.distance.n == len(defined)
-    assert permutation.distance.mean == pytest.approx(np.mean(defined))
+    found = report[permutation.DISTANCE]
+    assert found.n == len(defined)
+    assert found.mean == pytest.approx(np.mean(defined))
     single = sum(r["n_units"] == 1 for r in records.values())
     counted = {(d.check, d.status): d.n for d in report.degenerate}
     assert counted.get(("permutation", "untestable_single_unit"), 0) == single
@@ -146,10 +149,9 @@ def test_report_and_records_agree(tmp_path: Path) -> None:
 
 def test_unlabelled_data_has_no_performance(tmp_path: Path) -> None:
     report, _ = audit(tmp_path, tiny_examples(10))
-    assert report.performance is None
+    assert not report.has("performance")
     assert report.data.n_labelled == 0
-    assert report.checks.permutation is not None
-    assert report.checks.permutation.uniform.accuracy is None
+    assert report.get(permutation.UNIFORM_ACCURACY) is None
 
 
 def test_labelled_data_has_one() -> None:
@@ -158,11 +160,9 @@ def test_labelled_data_has_one() -> None:
         for i, e in enumerate(tiny_examples(30))
     ]
     report = attn_audit.audit(tiny_model(), examples, checks=["permutation"])
-    assert report.performance is not None
-    assert report.performance.n == 30
-    assert report.performance.majority_share == pytest.approx(20 / 30)
-    assert report.checks.permutation is not None
-    assert report.checks.permutation.uniform.accuracy_change is not None
+    assert report[performance.ACCURACY].n == 30
+    assert report[performance.MAJORITY_SHARE].value == pytest.approx(20 / 30)
+    assert report.get(permutation.UNIFORM_ACCURACY_CHANGE) is not None
     assert report.run is not None
 
 
@@ -233,7 +233,7 @@ def test_texts_of_every_length_are_audited(tmp_path: Path) -> None:
     examples = [Example(id=str(i), text=text) for i, text in enumerate(texts)]
     _, records = audit(tmp_path, examples)
     assert [r["n_units"] for r in records.values()] == [1, 2, 4, 3, 600]
-    assert records["4"]["status_correlation"] == "measured"
+    assert records["4"]["correlation.status"] == "measured"
 
 
 def test_reproduces_the_reference_results_on_sst(shared: Path, tmp_path: Path) -> None:
@@ -255,9 +255,9 @@ def test_reproduces_the_reference_results_on_sst(shared: Path, tmp_path: Path) -
         assert np.nanmean(np.abs(difference)) <= 0.005
         assert abs(np.nanmean(difference)) <= 0.001
         assert np.isnan(difference).sum() <= 1  # one constant side that float64 still orders
-    name = "median_permutation_distance"
+    name = "permutation.distance"
     assert abs(column(found, name).mean() - column(expected, name).mean()) <= 0.005
-    gain = column(found, "max_jsd") - column(expected, "adversarial_max_jsd")
+    gain = column(found, "adversarial.max_jsd") - column(expected, "adversarial_max_jsd")
     assert gain.min() >= -1e-6
 
 

@@ -14,9 +14,9 @@ import pytest
 import attn_audit
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, OutputError
+from attn_audit.findings.registry import site_fields
 from attn_audit.models.base import Encoded
 from attn_audit.results.report import Report
-from attn_audit.results.site_record import MEAN_FIELDS, SITE_FIELDS
 from tests.rows import RowsModel, texts
 from tests.tiny import tiny_examples, tiny_model
 
@@ -43,7 +43,7 @@ def test_every_layer_and_head_has_a_line_of_every_example(tmp_path: Path, suffix
         RowsModel(), texts(*LENGTHS), layer="all", head="all", records=records, **QUICK
     )
     rows = read_rows(sites)
-    assert list(rows[0]) == list(SITE_FIELDS)
+    assert list(rows[0]) == [field.name for field in site_fields()]
     places = [(row["id"], int(row["layer"]), int(row["head"])) for row in rows]
     assert places == [
         (f"text-{i}", layer, head) for i in range(5) for layer in range(2) for head in range(3)
@@ -66,9 +66,9 @@ def test_the_reports_means_are_those_of_the_records(tmp_path: Path) -> None:
     rows = read_rows(tmp_path / "found.sites.jsonl")
     assert [(site.layer, site.head) for site in report.sites] == [(0, None), (1, None)]
     for site in report.sites:
-        assert set(site.means) <= set(MEAN_FIELDS)
-        assert "max_jsd" in site.means
-        assert "max_jsd_upper_bound" not in site.means  # this model's readout is not linear
+        assert set(site.means) <= {field.name for field in site_fields() if field.is_averaged}
+        assert "adversarial.max_jsd" in site.means
+        assert "adversarial.upper_bound" not in site.means  # this model's readout is not linear
         for name, found in site.means.items():
             here = [row[name] for row in rows if row["layer"] == site.layer]
             defined = [value for value in here if value is not None]
@@ -80,7 +80,7 @@ def test_the_audited_site_is_reported_as_if_alone(tmp_path: Path) -> None:
     settings = {**QUICK, "reproducible": True}
     alone = attn_audit.audit(RowsModel(), texts(*LENGTHS), head=1, **settings)
     several = attn_audit.audit(RowsModel(), texts(*LENGTHS), layer="all", head=1, **settings)
-    assert several.checks == alone.checks
+    assert several.metrics == alone.metrics
     assert (alone.settings.layer, alone.settings.head, alone.settings.rows) == (1, 1, "readout")
     assert alone.sites == ()
     assert [site.layer for site in several.sites] == [0, 1]
@@ -117,7 +117,7 @@ def test_batch_size_does_not_matter(tmp_path: Path, batch_size: int) -> None:
         )
         found.append(read_rows(tmp_path / f"{size}.sites.jsonl"))
     for one, other in zip(*found, strict=True):
-        for name in SITE_FIELDS:
+        for name in (field.name for field in site_fields()):
             assert other[name] == pytest.approx(one[name], abs=1e-4), name
 
 

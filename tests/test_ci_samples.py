@@ -17,10 +17,10 @@ from tests.compare.conftest import Audited, audited, write_model, write_texts
 __all__ = ["Audited", "audited"]
 
 SAMPLES = Path(__file__).parents[1] / "sample_configs" / "ci"
-PASSES = '[[bound]]\nmetric = "permutation.distance.mean"\nmax = 1.0\n'
-FAILS = '[[bound]]\nmetric = "permutation.distance.mean"\nmax = 0.0\n'
-WITHIN = '[[bound]]\nmetric = "permutation.jsd.mean"\nmax_rise = 0.69\n'
-BEYOND = '[[bound]]\nmetric = "permutation.jsd.mean"\nmax_rise = 0.0\n'
+PASSES = '[[bound]]\nmetric = "permutation.distance"\nmax = 1.0\n'
+FAILS = '[[bound]]\nmetric = "permutation.distance"\nmax = 0.0\n'
+WITHIN = '[[bound]]\nmetric = "permutation.jsd"\nmax_rise = 0.69\n'
+BEYOND = '[[bound]]\nmetric = "permutation.jsd"\nmax_rise = 0.0\n'
 
 
 def loaded(name: str) -> dict[str, Any]:

@@ -9,12 +9,13 @@ import attn_audit
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError
 from attn_audit.explaining import explain_text
+from attn_audit.findings.registry import record_fields
 from attn_audit.formats.stored_records import read_records
 from attn_audit.models.base import AuditedModel
 from attn_audit.models.paper.architecture import EncoderKind
 from attn_audit.models.task import TaskKind
-from attn_audit.results.record import LIST_FIELDS
-from attn_audit.results.table import plain, record_schema
+from attn_audit.results.record import plain
+from attn_audit.results.table import record_schema
 from attn_audit.settings import AuditSettings
 from tests.conftest import Checkpoint
 from tests.tiny import tiny_model
@@ -33,9 +34,9 @@ def test_the_numbers_are_those_of_an_audit(model: str, tmp_path: Path) -> None:
     path = tmp_path / "records.parquet"
     example = Example(id=found.record["id"], text=TEXT)
     attn_audit.audit(model, [example], records=path, seed=3, epsilon=0.02)
-    ((record,),) = read_records(path, record_schema(1, False))
-    for name, value in record.as_dict().items():
-        if name in LIST_FIELDS or not isinstance(value, float):
+    ((record,),) = read_records(path, record_schema(1, False, record_fields()))
+    for name, value in record.values.items():
+        if not isinstance(value, float):
             assert found.record[name] == plain(value), name
         else:
             assert found.record[name] == pytest.approx(value, abs=1e-9), name
@@ -47,11 +48,11 @@ def test_what_the_model_says_is_what_was_measured(model: str) -> None:
     assert found.own.probabilities[1] == pytest.approx(record["probability"])
     assert found.own.distance == 0
     assert found.adversarial is not None
-    assert found.adversarial.distance == pytest.approx(record["adversarial_distance"], abs=1e-6)
+    assert found.adversarial.distance == pytest.approx(record["adversarial.distance"], abs=1e-6)
     assert found.adversarial.distance <= found.epsilon + 1e-6
     assert found.uniform is not None
-    assert found.uniform.distance == pytest.approx(record["uniform_distance"], abs=1e-6)
-    assert found.uniform.prediction == record["uniform_prediction"]
+    assert found.uniform.distance == pytest.approx(record["permutation.uniform.distance"], abs=1e-6)
+    assert found.uniform.prediction == record["permutation.uniform.prediction"]
     assert found.left_out == int(np.argmax(record["leave_one_out"]))
     assert found.without.distance == pytest.approx(max(record["leave_one_out"]), abs=1e-6)
 
@@ -79,7 +80,7 @@ def test_every_kind_of_model(model: AuditedModel, tmp_path: Path) -> None:
     found = explain_text(AuditSettings(model=saved, iterations=20), TEXT, pair)
     assert len(found.own.probabilities) == len(model.task.labels)
     assert found.text_pair == pair
-    assert found.record["max_jsd"] is not None
+    assert found.record["adversarial.max_jsd"] is not None
 
 
 def test_heads_of_a_transformer(checkpoint: Checkpoint) -> None:
@@ -87,7 +88,7 @@ def test_heads_of_a_transformer(checkpoint: Checkpoint) -> None:
     found = explain_text(settings, "not a good film at all")
     assert (found.layer, found.head, found.unit) == (0, None, "word")
     assert found.adversarial is not None
-    measured = found.record["adversarial_distance"]
+    measured = found.record["adversarial.distance"]
     assert found.adversarial.distance == pytest.approx(measured, abs=1e-5)
 
 
@@ -95,7 +96,7 @@ def test_a_single_word_has_nothing_to_move(model: str) -> None:
     found = explain_text(AuditSettings(model=model), "w4")
     assert found.adversarial is None
     assert found.uniform is None
-    assert found.record["status_adversarial"] == "untestable_single_unit"
+    assert found.record["adversarial.status"] == "untestable_single_unit"
 
 
 @pytest.mark.parametrize(
@@ -119,5 +120,5 @@ def test_one_text_has_one_attention(model: str) -> None:
 def test_all_checks_run_whatever_the_settings_say(model: str) -> None:
     settings = AuditSettings(model=model, checks=("permutation",), measures=("gradient",))
     found = explain_text(settings, TEXT)
-    assert found.record["tau_attention_leave_one_out"] is not None
-    assert found.record["max_jsd"] is not None
+    assert found.record["correlation.attention_leave_one_out"] is not None
+    assert found.record["adversarial.max_jsd"] is not None

@@ -13,6 +13,7 @@ import pytest
 
 import attn_audit
 from attn_audit import Example
+from attn_audit.findings import adversarial, correlation, permutation
 from attn_audit.models.paper.architecture import EncoderKind
 from attn_audit.results.record import Record
 from attn_audit.results.report import Report
@@ -48,9 +49,9 @@ def report() -> Report:
 
 
 def test_quantiles(report: Report) -> None:
-    assert report.checks.permutation is not None
-    found = report.checks.permutation.distance.quantiles
-    assert list(found) == ["0.05", "0.25", "0.5", "0.75", "0.95"]
+    found = report[permutation.DISTANCE]
+    assert found.quantiles == (found.q05, found.q25, found.median, found.q75, found.q95)
+    assert sorted(found.quantiles) == list(found.quantiles)
 
 
 def edges(low: float, high: float, n: int) -> tuple[float, ...]:
@@ -59,16 +60,12 @@ def edges(low: float, high: float, n: int) -> tuple[float, ...]:
 
 
 def test_borders_of_histograms(report: Report) -> None:
-    checks = report.checks
-    assert checks.correlation is not None
-    assert checks.permutation is not None
-    assert checks.adversarial is not None
-    assert checks.correlation.attention_gradient is not None
+    distance = report[permutation.DISTANCE]
     found = {
-        "tau": checks.correlation.attention_gradient.histogram,
-        "unit": checks.permutation.distance.histogram,
-        "distance": checks.permutation.by_max_attention[0].distribution.histogram,
-        "jsd": checks.adversarial.max_jsd.histogram,
+        "tau": report[correlation.OF_GRADIENT.tau].histogram,
+        "unit": distance.histogram,
+        "distance": distance.by_max_attention[0].distribution.histogram,
+        "jsd": report[adversarial.MAX_JSD].histogram,
     }
     assert {name: None if h is None else h.edges for name, h in found.items()} == {
         "tau": edges(-1, 1, 20),
@@ -85,8 +82,7 @@ def test_borders_of_lengths(report: Report) -> None:
 
 
 def test_groups_of_lengths(report: Report) -> None:
-    assert report.checks.permutation is not None
-    names = [group.name for group in report.checks.permutation.by_length]
+    names = [group.name for group in report[permutation.DISTANCE].by_length]
     assert names == [
         *("1 to 4", "5 to 9", "10 to 19", "20 to 49", "50 to 99", "100 to 199", "200 or more")
     ]
@@ -99,9 +95,9 @@ def test_groups_of_the_largest_weight() -> None:
         examples = tiny_examples(40, lengths=(1, 9))
         model = tiny_model(EncoderKind.AVERAGE, scale=scale)
         found = attn_audit.audit(model, examples, checks="permutation", permutations=3)
-        assert found.checks.permutation is not None
-        names |= {group.name for group in found.checks.permutation.by_max_attention}
-        counts += sum(g.distribution.n for g in found.checks.permutation.by_max_attention)
+        groups = found[permutation.DISTANCE].by_max_attention
+        names |= {group.name for group in groups}
+        counts += sum(group.distribution.n for group in groups)
     assert names == {"0.00 to 0.25", "0.25 to 0.50", "0.50 to 0.75", "0.75 to 1.00"}
 
 
@@ -113,15 +109,18 @@ def test_significance(tmp_path: Path) -> None:
     model = tiny_model(EncoderKind.AVERAGE)
     path = tmp_path / "records.jsonl"
     found = attn_audit.audit(model, tiny_examples(80), checks="correlation", records=str(path))
-    assert found.checks.correlation is not None
-    summary = found.checks.correlation.attention_gradient
-    assert summary is not None
-    pairs = [(r["tau_attention_gradient"], r["p_attention_gradient"]) for r in records_of(path)]
+    share = found[correlation.OF_GRADIENT.significantly_positive]
+    pairs = [
+        (r["correlation.attention_gradient"], r["correlation.attention_gradient_p_value"])
+        for r in records_of(path)
+    ]
     tested = [(tau, p) for tau, p in pairs if p is not None]
     assert any(0.05 < p <= 0.1 for tau, p in tested if tau > 0)
-    assert summary.significantly_positive.count == sum(tau > 0 and p <= 0.05 for tau, p in tested)
-    assert summary.significantly_positive.n == len(tested)
-    lengths = [r["n_units"] for r in records_of(path) if r["tau_attention_gradient"] is not None]
+    assert share.count == sum(tau > 0 and p <= 0.05 for tau, p in tested)
+    assert share.n == len(tested)
+    lengths = [
+        r["n_units"] for r in records_of(path) if r["correlation.attention_gradient"] is not None
+    ]
     assert len(tested) == sum(n >= 5 for n in lengths) < len(lengths)
     assert min(lengths) < 5
 
@@ -145,7 +144,9 @@ def test_p_values_are_exact_up_to_33_units(tmp_path: Path) -> None:
         rule: Literal["exact", "asymptotic"] = "exact" if row["n_units"] <= 33 else "asymptotic"
         one, other = np.array(row["attention"]), np.array(row["gradient"])
         expected = kendalltau(one, other, method=rule)
-        assert row["p_attention_gradient"] == pytest.approx(expected.pvalue, rel=1e-9)
+        assert row["correlation.attention_gradient_p_value"] == pytest.approx(
+            expected.pvalue, rel=1e-9
+        )
 
 
 # --- examples that are shown ----------------------------------------------------------------------
@@ -183,7 +184,7 @@ def test_mass_that_is_rounding(mass: float, is_measured: bool, tmp_path: Path) -
     attn_audit.audit(model, examples, checks="permutation", permutations=3, records=str(path))
     for row in records_of(path):
         assert row["audited_mass"] == pytest.approx(mass, rel=0.5)
-        assert (row["median_permutation_distance"] is not None) == is_measured
+        assert (row["permutation.distance"] is not None) == is_measured
 
 
 def with_mass(model: RowsModel, mass: float) -> None:
@@ -243,8 +244,8 @@ def test_small_weights_are_measured_in_thousandths(off: float, holds: bool) -> N
     """A weight of 1e-4 may be off by a thousandth of 0.001; another by one of itself."""
     same: dict[str, Any] = {"id": "e", "n_units": 2, "units": ("a", "b"), "probability": 0.7}
     numbers = Numbers("sample", Expected("float32", 100, searches_again=False))
-    stored = Record(**same, prediction="yes", attention=(1e-4, 0.9999))
-    found = Record(**same, prediction="yes", attention=(1e-4 + off, 0.9999 - off))
+    stored = Record({**same, "prediction": "yes", "attention": (1e-4, 0.9999)})
+    found = Record({**same, "prediction": "yes", "attention": (1e-4 + off, 0.9999 - off)})
     numbers.compare(stored, found, n_units=2)
     failed = {tally.name for tally in numbers.tallies if tally.claim().n_failed}
     assert failed == (set() if holds else {"attention"})

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from attn_audit.results.record import Status
+from attn_audit.findings.example import Status
 
 Columns = dict[str, Sequence[Any]]
 """Values of record fields by name, one for each example of a batch; None where not measured."""

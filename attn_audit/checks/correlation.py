@@ -9,10 +9,11 @@ from jaxtyping import Bool, Float64, Int
 
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.columns import Columns, join_statuses, or_none, rows_of
+from attn_audit.findings.correlation import PAIRS, STATUS
+from attn_audit.findings.example import Status
 from attn_audit.importance.measures import MEASURES, passes_of_measure
 from attn_audit.models.precision import coarseness
 from attn_audit.progress import portions
-from attn_audit.results.record import Status
 from attn_audit.statistics.kendall import kendall_tau
 from attn_audit.statistics.ranks import dense_ranks, is_constant
 
@@ -42,9 +43,6 @@ PROBABILITY_NOISE = 2e-7
 
 MIN_TESTABLE_UNITS = 5
 """With fewer units no order is rare enough for p <= 0.05 (2/4! = 0.083)."""
-
-PAIRS = (("attention", "gradient"), ("attention", "leave_one_out"), ("gradient", "leave_one_out"))
-"""What is correlated; the last pair is the yardstick."""
 
 _CONSTANT = {
     "attention": Status.CONSTANT_ATTENTION,
@@ -80,17 +78,17 @@ class Correlation:
         columns: dict[str, Any] = {
             name: rows_of(importance, lengths) for name, importance in values.items()
         }
-        for first, second in PAIRS:
-            if first in ranks and second in ranks:
-                result = kendall_tau(ranks[first], ranks[second], lengths)
+        for pair in PAIRS:
+            if pair.first in ranks and pair.second in ranks:
+                result = kendall_tau(ranks[pair.first], ranks[pair.second], lengths)
                 defined = ~np.isnan(result.tau)
-                if first == "attention":  # the yardstick needs none
+                if pair.first == "attention":  # the yardstick needs none
                     defined &= audited.has_mass
-                columns[f"tau_{first}_{second}"] = or_none(result.tau, defined)
+                columns[pair.tau.name] = or_none(result.tau, defined)
                 testable = defined & (lengths >= MIN_TESTABLE_UNITS)
-                columns[f"p_{first}_{second}"] = or_none(result.p_value, testable)
+                columns[pair.p_value.name] = or_none(result.p_value, testable)
         constant = {name: is_constant(rank, lengths) for name, rank in ranks.items()}
-        columns["status_correlation"] = _statuses(audited, constant)
+        columns[STATUS.name] = _statuses(audited, constant)
         return columns
 
 

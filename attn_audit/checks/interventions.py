@@ -5,7 +5,7 @@ from jaxtyping import Bool
 
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.columns import join_statuses
-from attn_audit.results.record import Status
+from attn_audit.findings.example import Status
 
 
 def is_measured(audited: AuditedBatch) -> Bool[np.ndarray, " batch"]:

@@ -16,6 +16,7 @@ from attn_audit.checks.replaying import (
     replayed_probabilities,
     uniform_attention,
 )
+from attn_audit.findings import permutation as fields
 from attn_audit.progress import portions
 from attn_audit.randomness import example_keys, n_permutations, permutations
 
@@ -44,15 +45,15 @@ class Permutation:
         uniform_distance, uniform_predictions = _uniform(audited)
         measured = is_measured(audited)
         return {
-            "median_permutation_distance": or_none(_medians(distance, drawn), measured),
-            "median_permutation_jsd": or_none(_medians(divergence, drawn), measured),
-            "share_permutations_within_epsilon": or_none(within, measured),
-            "uniform_distance": or_none(uniform_distance, measured),
-            "uniform_prediction": [
+            fields.DISTANCE_FIELD.name: or_none(_medians(distance, drawn), measured),
+            fields.JSD_FIELD.name: or_none(_medians(divergence, drawn), measured),
+            fields.WITHIN_EPSILON_FIELD.name: or_none(within, measured),
+            fields.UNIFORM_DISTANCE_FIELD.name: or_none(uniform_distance, measured),
+            fields.UNIFORM_PREDICTION.name: [
                 prediction if kept else None
                 for prediction, kept in zip(uniform_predictions, measured, strict=True)
             ],
-            "status_permutation": statuses_of_interventions(audited),
+            fields.STATUS.name: statuses_of_interventions(audited),
         }
 
     def _shuffle(

@@ -1,4 +1,4 @@
-"""`metrics`: everything that a policy may bound."""
+"""`metrics`: everything that a policy may bound, and what the records hold."""
 
 from typing import Annotated, Literal
 
@@ -14,13 +14,14 @@ def metrics(
     quiet: Annotated[bool, shared("quiet")] = False,
     debug: Debug = False,
 ) -> None:
-    """List what a policy may bound, with definitions."""
+    """List what a policy may bound and records hold, defined."""
     with guard(debug=debug):
         from attn_audit.cli.output import deliver
+        from attn_audit.findings.registry import all_fields, statistics
+        from attn_audit.formats.documents.metrics import Dictionary
         from attn_audit.formats.outputs import require_reports
         from attn_audit.formats.registry import OF_RESULTS
-        from attn_audit.results.metrics import METRICS
 
         require_reports(output or [], (), formats=OF_RESULTS)
-        found = tuple(METRICS.values())
+        found = Dictionary(tuple(statistics().values()), all_fields())
         deliver(found, "metrics", output=output, format=format, quiet=quiet)

@@ -5,9 +5,11 @@ from math import hypot
 import numpy as np
 
 from attn_audit.compare.pairing import Pairs
-from attn_audit.compare.values import PER_EXAMPLE, Values
+from attn_audit.findings.metric import Averaged, Statistic
+from attn_audit.findings.registry import metrics
 from attn_audit.results.comparison import Change, ChangedExample
-from attn_audit.results.metrics import METRICS, Found, Metric, find
+from attn_audit.results.examples import Values
+from attn_audit.results.finding import Found, find
 from attn_audit.results.report import Report
 from attn_audit.results.summary import Interval
 from attn_audit.statistics.intervals import mean_interval
@@ -17,11 +19,11 @@ from attn_audit.statistics.resamples import Resamples
 N_MOST_CHANGED = 5
 
 
-def paired_change(metric: Metric, pairs: Pairs, resamples: Resamples) -> Change | None:
+def paired_change(metric: Averaged, pairs: Pairs, resamples: Resamples) -> Change | None:
     """The mean difference of an example's number, new minus base.
 
     Args:
-        metric: One of `PER_EXAMPLE`.
+        metric: Whose values depend on one example each.
         pairs: The examples of both reports.
         resamples: Of the bootstrap.
 
@@ -32,7 +34,7 @@ def paired_change(metric: Metric, pairs: Pairs, resamples: Resamples) -> Change 
         Cohen (1988), "Statistical Power Analysis for the Behavioral Sciences", section 2.3.5: d_z,
         the mean over the standard deviation of the differences.
     """
-    base, new = pairs.values(metric.name)
+    base, new = pairs.values(metric)
     known = np.flatnonzero(~np.isnan(base) & ~np.isnan(new))
     if len(known) == 0:
         return None
@@ -41,7 +43,7 @@ def paired_change(metric: Metric, pairs: Pairs, resamples: Resamples) -> Change 
     centre, spread = mean(differences), sd(differences)
     return Change(
         metric=metric.name,
-        definition=metric.definition,
+        definition=Statistic(metric).definition,
         base=mean(base[known]),
         new=mean(new[known]),
         difference=centre,
@@ -67,7 +69,7 @@ def _most_changed(
     )
 
 
-def summary_change(metric: Metric, base: Report, new: Report) -> Change | None:
+def summary_change(metric: Statistic, base: Report, new: Report) -> Change | None:
     """The difference of a number of two reports whose examples are not matched.
 
     Args:
@@ -143,30 +145,29 @@ def all_changes(
         resamples: Of the bootstrap, shared by all metrics.
     """
     found = []
-    for metric in METRICS.values():
-        if not metric.has_interval:
-            continue
-        if pairs is None:
-            found.append(summary_change(metric, base, new))
-        elif metric.name in PER_EXAMPLE or metric.check == "performance":
-            found.append(change_of(metric, base, new, pairs, resamples))
+    for metric in metrics():
+        is_given = pairs is None or not isinstance(metric, Averaged) or metric.is_of_examples
+        if metric.has_interval and is_given:
+            found.append(change_of(Statistic(metric), base, new, pairs, resamples))
     return tuple(change for change in found if change is not None)
 
 
 def change_of(
-    metric: Metric, base: Report, new: Report, pairs: Pairs | None, resamples: Resamples
+    statistic: Statistic, base: Report, new: Report, pairs: Pairs | None, resamples: Resamples
 ) -> Change | None:
-    """The change of one metric, paired where the records allow it.
+    """The change of one number, paired where the records allow it.
 
     Args:
-        metric: Any metric.
+        statistic: Any.
         base: One report.
         new: The other.
         pairs: Their examples; None to compare summaries.
         resamples: Of the bootstrap, shared by all metrics.
     """
-    if find(metric, base).estimate is None or find(metric, new).estimate is None:
+    if find(statistic, base).estimate is None or find(statistic, new).estimate is None:
         return None
-    if pairs is not None and metric.name in PER_EXAMPLE:
-        return paired_change(metric, pairs, resamples)
-    return summary_change(metric, base, new)
+    match statistic.metric:
+        case Averaged(is_of_examples=True) as metric if pairs is not None and not statistic.suffix:
+            return paired_change(metric, pairs, resamples)
+        case _:
+            return summary_change(statistic, base, new)

@@ -46,7 +46,7 @@ def of_definitions(base: Report, new: Report) -> Iterator[Difference]:
         new: The other.
     """
     yield from _differing("definitions", base.tool.definitions, new.tool.definitions)
-    if all(report.checks.correlation is not None for report in (base, new)):
+    if all(report.has("correlation") for report in (base, new)):
         yield from _differing("removal", _removal(base), _removal(new))
 
 

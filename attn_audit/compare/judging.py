@@ -4,19 +4,20 @@ from collections.abc import Callable
 from datetime import date
 
 from attn_audit.errors import ConfigurationError
+from attn_audit.findings.metric import Statistic
 from attn_audit.policy.conditions import guarded, too_few, uncovered
 from attn_audit.policy.judging import Asked, held_against, left_open, with_waivers
 from attn_audit.policy.missing import why_missing
 from attn_audit.policy.places import where_to_look
 from attn_audit.policy.policy import Bound, Policy
 from attn_audit.results.comparison import Change
-from attn_audit.results.metrics import NOT_MEASURED, Found, Metric, find
+from attn_audit.results.finding import NOT_MEASURED, Found, find
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Judgement, Outcome, Verdict
 
 MAX_NAMED = 3
 
-Changes = Callable[[Metric], Change | None]
+Changes = Callable[[Statistic], Change | None]
 """The change of a metric; None where a report does not hold it."""
 
 
@@ -93,7 +94,7 @@ def _judge(
     return judgement
 
 
-def _why_missing(metric: Metric, base: Report, new: Report) -> tuple[str, str]:
+def _why_missing(metric: Statistic, base: Report, new: Report) -> tuple[str, str]:
     for name, report in (("base", base), ("new", new)):
         if find(metric, report).estimate is None:
             reason, advice = why_missing(metric, report)

@@ -7,8 +7,10 @@ import numpy as np
 from jaxtyping import Int64
 
 from attn_audit.compare.records import require_unique_ids
-from attn_audit.compare.values import Examples, Values
 from attn_audit.errors import ComparisonRefusedError
+from attn_audit.findings.example import ID
+from attn_audit.findings.metric import Averaged
+from attn_audit.results.examples import Examples, Values
 from attn_audit.results.report import Report
 from attn_audit.results.table import RecordTable
 
@@ -26,13 +28,9 @@ class Pairs:
     places: Int64[np.ndarray, " example"]
     """Where each example of the base stands in the new records."""
 
-    def values(self, metric: str) -> tuple[Values, Values]:
-        """A metric's values in both, example beside example.
-
-        Args:
-            metric: One of `PER_EXAMPLE`.
-        """
-        return self.base.values(metric), self.new.values(metric)[self.places]
+    def values(self, metric: Averaged) -> tuple[Values, Values]:
+        """A metric's values in both, example beside example."""
+        return metric.of(self.base), metric.of(self.new)[self.places]
 
     def text(self, index: int) -> str | None:
         """The units of an example; None where the records hold none.
@@ -57,7 +55,7 @@ def pair(base: tuple[Report, Path, RecordTable], new: tuple[Report, Path, Record
     Raises:
         ComparisonRefusedError: An id stands twice in one of them, or in one of them only.
     """
-    base_ids, new_ids = (table.strings("id") for _, _, table in (base, new))
+    base_ids, new_ids = (table.strings(ID) for _, _, table in (base, new))
     for ids, (_, path, _) in ((base_ids, base), (new_ids, new)):
         require_unique_ids(ids, path)
     alone = set(base_ids) ^ set(new_ids)
@@ -70,4 +68,7 @@ def pair(base: tuple[Report, Path, RecordTable], new: tuple[Report, Path, Record
         )
     place = {name: i for i, name in enumerate(new_ids)}
     places = np.array([place[name] for name in base_ids], dtype=np.int64)
-    return Pairs(Examples.of(base[2], base[0]), Examples.of(new[2], new[0]), base_ids, places)
+    ours, theirs = (
+        Examples(table, report.model.labels, report.model.task) for report, _, table in (base, new)
+    )
+    return Pairs(ours, theirs, base_ids, places)

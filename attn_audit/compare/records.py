@@ -13,14 +13,16 @@ import pyarrow.parquet as pq
 
 from attn_audit.errors import ComparisonRefusedError, ReportError
 from attn_audit.files import problem_of, sha256_of
-from attn_audit.results.record import FIELDS, LIST_FIELDS
+from attn_audit.findings.example import PROBABILITY
+from attn_audit.findings.field import Field, Kind, Shape
+from attn_audit.findings.registry import record_fields
 from attn_audit.results.report import Report
 from attn_audit.results.table import RecordTable, record_schema
 
-_COMPARED = tuple(name for name in FIELDS if name != "probability")
-"""Columns that are read; a probability is a number or a list, as the model has outputs."""
 
-_LABELS = ("label", "prediction", "uniform_prediction")
+def _compared() -> list[Field[object]]:
+    """Columns that are read; a probability is a number or a list, as the model has outputs."""
+    return [field for field in record_fields() if field is not PROBABILITY]
 
 
 @contextmanager
@@ -72,7 +74,7 @@ def _verify(file: Path, sha256: str, report: Path) -> None:
 def _require_types(file: Path, report: Report, path: Path) -> None:
     """What stands in a column is what records have there."""
     found = pq.read_schema(file)
-    for wanted in record_schema(1, report.model.task == "multilabel", _COMPARED):
+    for wanted in record_schema(1, report.model.task == "multilabel", _compared()):
         index = found.get_field_index(wanted.name)
         if index >= 0 and not _is_alike(found.field(index).type, wanted.type):
             raise ReportError(
@@ -94,21 +96,23 @@ def _read_text(file: Path, report: Report) -> pa.Table:
     is_multilabel = report.model.task == "multilabel"
     if file.suffix == ".jsonl":
         parsing = pa_json.ParseOptions(
-            explicit_schema=record_schema(1, is_multilabel, _COMPARED),
+            explicit_schema=record_schema(1, is_multilabel, _compared()),
             unexpected_field_behavior="ignore",
         )
         return pa_json.read_json(file, parse_options=parsing)
-    names = [name for name in _COMPARED if name not in LIST_FIELDS]
+    fields = [field for field in _compared() if field.shape is Shape.ONE]
+    names = [field.name for field in fields]
     conversion = pa_csv.ConvertOptions(
-        column_types=record_schema(1, False, names),
+        column_types=record_schema(1, False, fields),
         include_columns=names,
         strings_can_be_null=True,
         null_values=[""],  # a label may be called NA
     )
     table = pa_csv.read_csv(file, convert_options=conversion)
-    for name in _LABELS if is_multilabel else ():
-        split = pc.split_pattern(table[name], pattern="|")
-        table = table.set_column(names.index(name), name, split)
+    for i, field in enumerate(fields):
+        if is_multilabel and field.kind is Kind.LABEL:
+            split = pc.split_pattern(table[field.name], pattern="|")
+            table = table.set_column(i, field.name, split)
     return table
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import TypeVar
 
 from attn_audit.checks.base import AuditedBatch, Check
 from attn_audit.checks.columns import Columns, or_none, rows_of
@@ -13,17 +12,34 @@ from attn_audit.data.quoting import one_line
 from attn_audit.engine.memory import is_out_of_memory
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import AttnAuditError, ConfigurationError, InvalidOutputError
+from attn_audit.findings.example import (
+    ATTENTION,
+    AUDITED,
+    AUDITED_MASS,
+    FAILED,
+    HEAD,
+    ID,
+    LABEL,
+    LAYER,
+    MAX_ATTENTION,
+    N_UNITS,
+    PREDICTION,
+    PROBABILITY,
+    READOUT_UNIT,
+    REASON,
+    STATUS,
+    TRUNCATED,
+    UNITS,
+)
+from attn_audit.findings.registry import site_fields
 from attn_audit.models.base import AuditedModel, Encoded, Site
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.task import Task, TaskKind
 from attn_audit.progress import READING
-from attn_audit.results.record import FAILED, Record
-from attn_audit.results.site_record import SITE_FIELDS, SiteRecord
+from attn_audit.results.record import Record
 
 SHARD_SIZE = 2000
 """Examples that are in memory together, at most."""
-
-Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -45,7 +61,7 @@ class Finding:
     """What was found for one example."""
 
     record: Record
-    site_records: tuple[SiteRecord, ...]
+    site_records: tuple[Record, ...]
     """One for each site beside the audited one, in the plan's order."""
 
 
@@ -77,14 +93,15 @@ def _audit_read(
 ) -> list[Finding]:
     main, *others = plan.sites
     columns = _measure(audited[main], main, plan, stopwatch)
-    records = _rows(Record, _describe(audited[main]) | columns)
+    records = _rows(_describe(audited[main]) | columns)
     ids = audited[main].ids
+    of_sites = {field.name for field in site_fields()}
     by_site = []
     for site in others:
         found = columns if site == main else _measure(audited[site], site, plan, stopwatch)
-        fields = {name: values for name, values in found.items() if name in SITE_FIELDS}
-        fields |= {"layer": [site.layer] * len(ids), "head": [site.head] * len(ids)}
-        by_site.append(_rows(SiteRecord, {"id": ids} | fields))
+        fields = {name: values for name, values in found.items() if name in of_sites}
+        place: Columns = {LAYER.name: [site.layer] * len(ids), HEAD.name: [site.head] * len(ids)}
+        by_site.append(_rows({ID.name: ids} | place | fields))
     return [Finding(record, tuple(rows[i] for rows in by_site)) for i, record in enumerate(records)]
 
 
@@ -92,8 +109,8 @@ def _measure(audited: AuditedBatch, site: Site, plan: Plan, stopwatch: Stopwatch
     """What is known of attention at a site: its shape, and what every check finds."""
     largest = audited.explanation.max(dim=-1).values.cpu().numpy()
     columns: Columns = {
-        "audited_mass": audited.mass.tolist(),
-        "max_attention": or_none(largest, audited.has_mass),
+        AUDITED_MASS.name: audited.mass.tolist(),
+        MAX_ATTENTION.name: or_none(largest, audited.has_mass),
     }
     for check in plan.checks:
         with stopwatch.measure(check.id, audited.batch.encoded, site):
@@ -103,7 +120,7 @@ def _measure(audited: AuditedBatch, site: Site, plan: Plan, stopwatch: Stopwatch
     return columns
 
 
-def records_of(findings: Iterable[Finding]) -> tuple[list[Record], list[SiteRecord]]:
+def records_of(findings: Iterable[Finding]) -> tuple[list[Record], list[Record]]:
     """The examples' own records, and those of their other sites, in order."""
     kept = list(findings)
     records = [finding.record for finding in kept]
@@ -118,9 +135,9 @@ def _require_numbers(ids: Sequence[str], columns: Columns) -> None:
                 raise InvalidOutputError(ids[i], "output under other attention")
 
 
-def _rows(kind: type[Row], columns: Columns) -> list[Row]:
-    n_rows = len(columns["id"])
-    return [kind(**{name: values[i] for name, values in columns.items()}) for i in range(n_rows)]
+def _rows(columns: Columns) -> list[Record]:
+    rows = zip(*columns.values(), strict=True)
+    return [Record(dict(zip(columns, row, strict=True))) for row in rows]
 
 
 def _describe(audited: AuditedBatch) -> Columns:
@@ -128,15 +145,16 @@ def _describe(audited: AuditedBatch) -> Columns:
     task, batch = audited.model.task, audited.batch
     probabilities = audited.probabilities.tolist()
     return {
-        "id": audited.ids,
-        "label": [gold_label(task, item.example) for item in batch.encoded],
-        "prediction": task.predictions(audited.probabilities),
-        "probability": [p[0] if task.n_logits == 1 else tuple(p) for p in probabilities],
-        "n_units": [item.n_units for item in batch.encoded],
-        "truncated": [item.truncated for item in batch.encoded],
-        "readout_unit": [item.readout_unit for item in batch.encoded],
-        "units": [tuple(unit.text for unit in item.units) for item in batch.encoded],
-        "attention": rows_of(audited.explanation, audited.lengths),
+        ID.name: audited.ids,
+        LABEL.name: [gold_label(task, item.example) for item in batch.encoded],
+        STATUS.name: [AUDITED] * len(audited.ids),
+        PREDICTION.name: task.predictions(audited.probabilities),
+        PROBABILITY.name: [p[0] if task.n_logits == 1 else tuple(p) for p in probabilities],
+        N_UNITS.name: [item.n_units for item in batch.encoded],
+        TRUNCATED.name: [item.truncated for item in batch.encoded],
+        READOUT_UNIT.name: [item.readout_unit for item in batch.encoded],
+        UNITS.name: [tuple(unit.text for unit in item.units) for item in batch.encoded],
+        ATTENTION.name: rows_of(audited.explanation, audited.lengths),
     }
 
 
@@ -220,5 +238,7 @@ def _is_recorded(error: Exception, plan: Plan) -> bool:
 def _failure(model: AuditedModel, example: Example, error: Exception) -> Finding:
     message = error.message if isinstance(error, AttnAuditError) else one_line(error)
     label = gold_label(model.task, example)
-    record = Record(id=example.id, label=label, status=FAILED, reason=message)
-    return Finding(record, ())
+    found = {ID: example.id, LABEL: label, STATUS: FAILED, REASON: message}
+    nothing = {N_UNITS: 0, TRUNCATED: False, UNITS: (), ATTENTION: ()}
+    values = {field.name: value for field, value in (found | nothing).items()}
+    return Finding(Record(values), ())

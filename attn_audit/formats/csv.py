@@ -4,16 +4,16 @@ import csv
 from collections.abc import Iterator
 from io import StringIO
 
-from pydantic import BaseModel
-
+from attn_audit.findings.metric import BESIDE_MEAN
 from attn_audit.formats.safety import cell
 from attn_audit.results.comparison import Comparison
 from attn_audit.results.report import Report
 from attn_audit.results.summary import (
     Distribution,
     Group,
+    GroupedDistribution,
     Interval,
-    Performance,
+    Number,
     Share,
     SiteSummary,
 )
@@ -21,13 +21,13 @@ from attn_audit.results.verdict import Verdict
 
 HEADER = ("metric", "value", "low", "high", "n")
 
-Row = tuple[str, float | None, float | None, float | None, int | None]
+Row = tuple[str, float | int | None, float | None, float | None, int | None]
 """Dotted name; estimate, empty where no example has one; its 95 % interval and the examples behind
 it, where there are such."""
 
 
 def render(report: Report, verdict: Verdict | None) -> str:
-    """All numbers of the summary under their dotted names, the path to them in the JSON report.
+    """All numbers of the report under the names that policies have them by.
 
     Args:
         report: Any report; a check that was not run has no lines.
@@ -47,57 +47,37 @@ def rows(report: Report) -> Iterator[Row]:
     Args:
         report: Any report.
     """
-    if report.performance is not None:
-        yield from _of_value("performance", report.performance)
-    yield from _of_value("n_units", report.n_units)
-    for check in type(report.checks).model_fields:
-        if (summary := getattr(report.checks, check)) is not None:
-            yield from _of_value(check, summary)
+    yield from _of_summary("n_units", report.n_units)
+    for name, summary in report.metrics.items():
+        yield from _of_summary(name, summary)
     for site in report.sites:
         yield from _of_site(site)
     for entry in report.degenerate:
         yield f"degenerate.{entry.check}.{entry.status}", entry.n, None, None, None
 
 
-def _of_value(name: str, value: object) -> Iterator[Row]:
-    """Depth first, in the order of the fields."""
-    match value:
+def _of_summary(name: str, found: Distribution | Share | Number) -> Iterator[Row]:
+    match found:
         case Share():
-            yield _estimate(f"{name}.share", value.share, value.interval, value.n)
+            yield _estimate(name, found.share, found.interval, found.n)
+        case Number():
+            yield _estimate(name, found.value, found.interval, found.n)
         case Distribution():
-            yield _estimate(f"{name}.mean", value.mean, value.interval, value.n)
-            yield from _spread(name, value)
-            yield from _of_fields(name, value, skipped=Distribution)
-        case Performance():
-            for row in _of_fields(name, value):
-                interval = getattr(value, f"{row[0].removeprefix(f'{name}.')}_interval", None)
-                yield row if interval is None else _estimate(*row[:2], interval, value.n)
-        case Interval():  # stands beside its number
-            pass
-        case BaseModel():
-            yield from _of_fields(name, value)
-        case tuple():
-            groups = [part for part in value if isinstance(part, Group)]
+            yield _estimate(name, found.mean, found.interval, found.n)
+            yield from _spread(name, found)
+    if isinstance(found, GroupedDistribution):
+        for grouping in ("by_max_attention", "by_prediction", "by_length"):
+            groups: tuple[Group, ...] = getattr(found, grouping)
             for part in groups:
-                spread = part.distribution
-                yield _estimate(f"{name}.{part.name}.mean", spread.mean, spread.interval, spread.n)
-        case int() | float() if not isinstance(value, bool):
-            yield name, value, None, None, None
-        case _:  # text, switches, and what was not measured: no metric
-            pass
-
-
-def _of_fields(name: str, value: BaseModel, skipped: type[BaseModel] = BaseModel) -> Iterator[Row]:
-    for field in type(value).model_fields:
-        if field not in skipped.model_fields:
-            yield from _of_value(f"{name}.{field}", getattr(value, field))
+                inside = part.distribution
+                row = f"{name}.{grouping}.{part.name}"
+                yield _estimate(row, inside.mean, inside.interval, inside.n)
 
 
 def _spread(name: str, found: Distribution) -> Iterator[Row]:
     """How the examples are distributed; nothing without any."""
-    quantiles = ((f"quantiles.{level}", value) for level, value in found.quantiles.items())
-    named = (("sd", found.sd), ("minimum", found.minimum), *quantiles, ("maximum", found.maximum))
-    for part, value in named:
+    for part in BESIDE_MEAN:
+        value: float | None = getattr(found, part)
         if value is not None:
             yield f"{name}.{part}", value, None, None, found.n
 
@@ -105,11 +85,13 @@ def _spread(name: str, found: Distribution) -> Iterator[Row]:
 def _of_site(site: SiteSummary) -> Iterator[Row]:
     head = "" if site.head is None else f".head{site.head}"
     for field, found in site.means.items():
-        name = f"sites.layer{site.layer}{head}.{field}.mean"
+        name = f"sites.layer{site.layer}{head}.{field}"
         yield _estimate(name, found.mean, found.interval, found.n)
 
 
-def _estimate(name: str, value: float | None, interval: Interval | None, n: int) -> Row:
+def _estimate(
+    name: str, value: float | int | None, interval: Interval | None, n: int | None
+) -> Row:
     low, high = (None, None) if interval is None else (interval.low, interval.high)
     return name, value, low, high, n
 

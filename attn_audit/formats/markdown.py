@@ -148,8 +148,8 @@ def _cell(cell: Cell) -> str:
         case Phrase():
             return _toned(cell.text, cell.tone)
         case Spread():
-            ends = [cell.values.quantiles[q] for q in ("0.25", "0.75") if cell.values.quantiles]
-            return " to ".join(f"{end:.3f}" for end in ends) or "-"
+            ends = (cell.values.q25, cell.values.q75)
+            return " to ".join(f"{end:.3f}" for end in ends if end is not None) or "-"
         case Around():
             return ""
 

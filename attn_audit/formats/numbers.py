@@ -189,7 +189,7 @@ def points(change: Distribution) -> str:
     Example:
         >>> interval = Interval(low=-0.021, high=-0.004, method="bootstrap")
         >>> points(Distribution(n=9, mean=-0.012, sd=0.1, interval=interval, minimum=-1,
-        ...                     quantiles={}, maximum=1))
+        ...                     maximum=1))
         '-1.2 [-2.1, -0.4]'
     """
     if change.mean is None:

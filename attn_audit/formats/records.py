@@ -14,17 +14,16 @@ import pyarrow as pa
 
 from attn_audit.errors import OutputError
 from attn_audit.files import problem_of, temporary_path
+from attn_audit.findings.field import Shape
+from attn_audit.findings.registry import record_fields
 from attn_audit.formats.record_paths import records_suffix
-from attn_audit.results.record import LIST_FIELDS, Record
-from attn_audit.results.site_record import SiteRecord
-from attn_audit.results.table import TableWriter, plain
-
-Records = Sequence[Record] | Sequence[SiteRecord]
+from attn_audit.results.record import Record, plain
+from attn_audit.results.table import TableWriter
 
 
 @runtime_checkable
 class _Writer(Protocol):
-    def write(self, records: Records) -> None: ...
+    def write(self, records: Sequence[Record]) -> None: ...
     def close(self) -> None: ...
 
 
@@ -35,9 +34,9 @@ class _JsonLines:
         self._fields = fields
         self._file: IO[str] = path.open("w", encoding="utf-8", newline="\n")
 
-    def write(self, records: Records) -> None:
+    def write(self, records: Sequence[Record]) -> None:
         for record in records:
-            values = {name: plain(getattr(record, name)) for name in self._fields}
+            values = {name: plain(record.values.get(name)) for name in self._fields}
             self._file.write(json.dumps(values, ensure_ascii=False) + "\n")
 
     def close(self) -> None:
@@ -48,14 +47,15 @@ class _Csv:
     """All fields with one value an example; several labels or probabilities are joined by `|`."""
 
     def __init__(self, path: Path, fields: Sequence[str]) -> None:
-        self._fields = [name for name in fields if name not in LIST_FIELDS]
+        lists = {field.name for field in record_fields() if field.shape is not Shape.ONE}
+        self._fields = [name for name in fields if name not in lists]
         self._file: IO[str] = path.open("w", encoding="utf-8", newline="")
         self._writer = csv.writer(self._file, lineterminator="\n")
         self._writer.writerow(self._fields)
 
-    def write(self, records: Records) -> None:
+    def write(self, records: Sequence[Record]) -> None:
         for record in records:
-            self._writer.writerow([_cell(getattr(record, name)) for name in self._fields])
+            self._writer.writerow([_cell(record.values.get(name)) for name in self._fields])
 
     def close(self) -> None:
         self._file.close()
@@ -99,7 +99,7 @@ class RecordsWriter:
             case _:
                 return _Csv(self._temporary, schema.names)
 
-    def write(self, records: Records) -> None:
+    def write(self, records: Sequence[Record]) -> None:
         """Append records."""
         try:
             self._writer.write(records)

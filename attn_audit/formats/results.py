@@ -1,7 +1,7 @@
 """Every kind of result: its document for people, and what programs read of it."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -11,6 +11,7 @@ from attn_audit.formats import csv, junit, sarif
 from attn_audit.formats.document import Document
 from attn_audit.formats.documents import (
     comparison,
+    explanation,
     forecast,
     metrics,
     model,
@@ -18,19 +19,19 @@ from attn_audit.formats.documents import (
     verdict,
     verification,
 )
+from attn_audit.formats.documents.metrics import Dictionary
 from attn_audit.formats.registry import DOCUMENTS
 from attn_audit.results.comparison import Comparison
 from attn_audit.results.description import ModelDescription
 from attn_audit.results.explanation import Explanation
 from attn_audit.results.forecast import Forecast
-from attn_audit.results.metrics import Metric
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Verdict
 from attn_audit.results.verification import Verification
 
 Result = (
     Report | Comparison | Verdict | ModelDescription | Explanation | Forecast | Verification
-    | Sequence[Metric]
+    | Dictionary
 )  # fmt: skip
 
 
@@ -55,16 +56,13 @@ class Output:
             case ModelDescription():
                 return Output(lambda: model.document(result), _json(result))
             case Explanation():
-                from attn_audit.formats.documents import explanation  # statuses: needs NumPy
-
                 return Output(lambda: explanation.document(result), _json(result))
             case Forecast():
                 return Output(lambda: forecast.document(result), _json(result))
             case Verification():
                 return Output(lambda: verification.document(result), _json(result))
-            case _:
-                listed = [metric.as_dict() for metric in result]
-                text = json.dumps(listed, indent=2, ensure_ascii=False) + "\n"
+            case Dictionary():
+                text = json.dumps(result.as_dict(), indent=2, ensure_ascii=False) + "\n"
                 return Output(lambda: metrics.document(result), {".json": lambda: text})
 
     def text(self, suffix: str) -> str:

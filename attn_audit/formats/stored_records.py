@@ -1,7 +1,7 @@
 """Records files read again, Parquet and JSON Lines, each value of the type it was written with."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from attn_audit.errors import UsageError
-from attn_audit.results.record import FAILED, Record
-from attn_audit.results.site_record import SiteRecord
+from attn_audit.findings.example import FAILED, IF_FAILED, STATUS
+from attn_audit.findings.registry import all_fields, renamed
+from attn_audit.results.record import Record
 from attn_audit.results.table import rows_of
 
 N_AT_ONCE = 512
 """Records that are read together."""
-
-_ALWAYS = ("id", "prediction", "probability", "n_units", "truncated", "audited_mass", "attention")
-"""Columns that no record leaves out but that of an example that failed; the others are null where
-nothing was measured."""
 
 
 class RecordsError(UsageError):
@@ -27,34 +24,18 @@ class RecordsError(UsageError):
 
 
 def read_records(path: Path, schema: pa.Schema) -> Iterator[list[Record]]:
-    """The records of an audit, some at a time, in the order in which they were written.
+    """The records of an audit, of its examples or its sites, in the order of the file.
 
     Args:
         path: A `.parquet` or `.jsonl` file.
         schema: From `record_schema`.
 
-    Raises:
-        RecordsError: Unreadable, or not of these columns and types.
-    """
-    for rows in _rows(path, schema):
-        yield [Record(**row) for row in rows]
-
-
-def read_site_records(path: Path, schema: pa.Schema) -> Iterator[list[SiteRecord]]:
-    """The records of an audit's layers and heads, some at a time.
-
-    Args:
-        path: A `.parquet` or `.jsonl` file.
-        schema: From `record_schema`, with the fields of site records.
+    Yields:
+        Some at a time.
 
     Raises:
         RecordsError: Unreadable, or not of these columns and types.
     """
-    for rows in _rows(path, schema):
-        yield [SiteRecord(**row) for row in rows]
-
-
-def _rows(path: Path, schema: pa.Schema) -> Iterator[list[dict[str, Any]]]:
     read = _parquet if path.suffix == ".parquet" else _json_lines
     n_read = 0
     try:
@@ -74,7 +55,9 @@ def _parquet(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         found = file.schema_arrow
         for field in schema:
             if field.name not in found.names:
-                raise ValueError(f"it has no column {field.name!r}")
+                raise ValueError(
+                    f"it has no column {field.name!r}{_former(found.names, field.name)}"
+                )
             if found.field(field.name).type != field.type:
                 raise ValueError(f"{field.name!r} is not {field.type}")
         yield from file.iter_batches(batch_size=N_AT_ONCE, columns=schema.names)
@@ -95,9 +78,17 @@ def _json_lines(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
             yield pa.RecordBatch.from_pylist(rows, schema=schema)
 
 
+def _former(names: Sequence[str], missing: str) -> str:
+    """What the column is called in records of earlier versions, where that is why."""
+    old = next((name for name in names if renamed().get(name) == missing), None)
+    return "" if old is None else f", which was called {old!r} before: audit again"
+
+
 def _require_values(batch: pa.RecordBatch) -> None:
-    if "status" in batch.schema.names:
-        batch = batch.filter(pc.not_equal(batch.column("status"), FAILED))
-    for name in _ALWAYS:
-        if name in batch.schema.names and batch.column(name).null_count:
-            raise ValueError(f"{name!r} is null where it must not be")
+    """Null is what failed, or was not measured where a field says what that means."""
+    if STATUS.name in batch.schema.names:
+        batch = batch.filter(pc.not_equal(batch.column(STATUS.name), FAILED))
+    for field in all_fields():
+        is_there = field.null in ("", IF_FAILED) and field.name in batch.schema.names
+        if is_there and batch.column(field.name).null_count:
+            raise ValueError(f"{field.name!r} is null where it must not be")

@@ -5,7 +5,7 @@ from attn_audit.policy.judging import Asked, held_against, left_open
 from attn_audit.policy.missing import why_missing
 from attn_audit.policy.places import where_to_look
 from attn_audit.policy.policy import Bound, Policy
-from attn_audit.results.metrics import find
+from attn_audit.results.finding import find
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Judgement, Outcome
 

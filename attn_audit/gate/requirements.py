@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 
-from attn_audit.policy.coverage import coverage
+from attn_audit.findings import performance
+from attn_audit.findings.metric import Statistic
 from attn_audit.policy.judging import Asked, held_against, left_open
 from attn_audit.policy.missing import why_missing
 from attn_audit.policy.places import where_to_look
 from attn_audit.policy.policy import Bound, Policy
-from attn_audit.results.metrics import METRICS, Found, find
+from attn_audit.results.finding import Found, coverage, find
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Judgement, Level, Outcome
 
-ACCURACY = METRICS["performance.accuracy.share"]
+ACCURACY = Statistic(performance.ACCURACY)
 
 
 def judge_requirements(

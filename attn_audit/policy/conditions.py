@@ -1,11 +1,10 @@
 """Why a bound may be left open although its number was measured."""
 
-from attn_audit.policy.coverage import coverage
 from attn_audit.policy.missing import why_missing
 from attn_audit.policy.places import where_to_look
 from attn_audit.policy.policy import Bound, Guard, Policy
 from attn_audit.policy.rule import outcome_of, wanted, written
-from attn_audit.results.metrics import Found, find
+from attn_audit.results.finding import Found, coverage, find
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Outcome
 

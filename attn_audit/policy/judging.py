@@ -9,7 +9,7 @@ from attn_audit.policy.rule import (
     examples_that_would_decide,
     outcome_of,
 )
-from attn_audit.results.metrics import Found
+from attn_audit.results.finding import Found
 from attn_audit.results.verdict import Judgement, Level, Outcome
 
 SIDES = {

@@ -1,31 +1,30 @@
 """Why a report does not hold a number that a policy asks for."""
 
-from attn_audit.results.metrics import Metric
+from attn_audit.findings.metric import Statistic
 from attn_audit.results.report import Report
 
 Reason = tuple[str, str]
 """Why, and what to do or look at."""
 
 
-def why_missing(metric: Metric, report: Report) -> Reason:
+def why_missing(statistic: Statistic, report: Report) -> Reason:
     """The reason, and what to do.
 
     Args:
-        metric: That has no estimate in the report.
+        statistic: That has no estimate in the report.
         report: Without it.
     """
     return (
-        _without_labels(metric, report)
-        or _without_result(metric.check, report)
-        or _without_measure(metric.check, report)
-        or _without_examples(metric)
+        _without_labels(statistic, report)
+        or _without_result(statistic.check, report)
+        or _without_measure(statistic, report)
+        or _without_examples(statistic)
     )
 
 
-def _without_labels(metric: Metric, report: Report) -> Reason | None:
-    is_performance = metric.check == "performance"
-    needs_labels = is_performance or metric.name.startswith("permutation.uniform.accuracy")
-    if needs_labels and report.data.n_labelled == 0:
+def _without_labels(statistic: Statistic, report: Report) -> Reason | None:
+    is_performance = statistic.check == "performance"
+    if statistic.metric.needs_labels and report.data.n_labelled == 0:
         return "The data has no labels.", "Audit data with gold labels."
     if is_performance:
         return "It is not defined for this task and these labels.", "Bound another number."
@@ -39,7 +38,7 @@ def _without_result(check: str, report: Report) -> Reason | None:
             f"The {check} check was not run (only {', '.join(run)}).",
             f"Audit again with `--checks {','.join((*run, check))}`.",
         )
-    if getattr(report.checks, check) is None:
+    if not report.has(check):
         return (
             f"The {check} check was started and left no result: it raised an error.",
             "What the audit printed, and `--debug`.",
@@ -47,9 +46,9 @@ def _without_result(check: str, report: Report) -> Reason | None:
     return None
 
 
-def _without_measure(check: str, report: Report) -> Reason | None:
+def _without_measure(statistic: Statistic, report: Report) -> Reason | None:
     measures = report.settings.measures
-    if check != "correlation" or len(measures) > 1:
+    if set(statistic.metric.measures) <= set(measures):
         return None
     return (
         f"It needs measures that were not computed (only {measures[0]}).",
@@ -57,8 +56,8 @@ def _without_measure(check: str, report: Report) -> Reason | None:
     )
 
 
-def _without_examples(metric: Metric) -> Reason:
+def _without_examples(statistic: Statistic) -> Reason:
     return (
-        f"The {metric.check} check has no such number of any example.",
+        f"The {statistic.check} check has no such number of any example.",
         "The degenerate examples of this check, by reason.",
     )

@@ -6,7 +6,8 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from attn_audit.errors import nearest
-from attn_audit.results.metrics import METRICS, Metric
+from attn_audit.findings.metric import Statistic
+from attn_audit.findings.registry import renamed, statistics
 from attn_audit.results.summary import Value
 from attn_audit.results.verdict import Level, Waiver
 
@@ -24,9 +25,16 @@ def refuse(message: str, hint: str | None = None) -> PydanticCustomError:
     return PydanticCustomError(REFUSED, "{message}", {"message": message, "hint": hint})
 
 
+def _require_new(name: str) -> None:
+    """Refuse a name that numbers had before they had the same everywhere."""
+    if name in renamed():
+        raise refuse(f"{name!r} is called {renamed()[name]!r} now", "Write the new name.")
+
+
 def _known(name: str) -> str:
-    if name not in METRICS:
-        close = nearest(name, METRICS)
+    _require_new(name)
+    if name not in statistics():
+        close = nearest(name, statistics())
         guess = f"{close} " if close.startswith("Did") else ""
         hint = f"{guess}`attn-audit metrics` lists them all."
         raise refuse(f"there is no metric {name!r}", hint)
@@ -49,9 +57,9 @@ class _Limited(Value):
     max: Limit | None = None
 
     @property
-    def measured(self) -> Metric:
-        """The metric."""
-        return METRICS[self.metric]
+    def measured(self) -> Statistic:
+        """What is limited."""
+        return statistics()[self.metric]
 
     def _the_one(self, *kinds: str) -> tuple[str, float]:
         """The kind of limit that was given, and the limit."""
@@ -166,6 +174,7 @@ class Policy(Requirements):
     @model_validator(mode="after")
     def _waives_what_is_bound(self) -> "Policy":
         for waiver in self.waivers:
+            _require_new(waiver.metric)
             if waiver.metric not in self.names:
                 hint = nearest(waiver.metric, self.names) if self.names else None
                 raise refuse(f"the waiver of {waiver.metric!r} waives nothing here", hint)

@@ -10,15 +10,17 @@ from types import TracebackType
 import pyarrow as pa
 
 from attn_audit.files import sha256_of
+from attn_audit.findings.example import LABEL, LEAVE_ONE_OUT, READOUT_UNIT, TRUNCATED
+from attn_audit.findings.field import Field, Shape
+from attn_audit.findings.registry import record_fields, site_fields
 from attn_audit.formats.record_paths import site_records_path
 from attn_audit.formats.records import RecordsWriter
 from attn_audit.reporting.sampled import SampledExamples
-from attn_audit.results.record import FAILED, FIELDS, LIST_FIELDS, Record
+from attn_audit.reporting.sites import SiteMeans
+from attn_audit.reporting.telling import TellingExamples
+from attn_audit.results.record import Record
 from attn_audit.results.report import RecordsFile
-from attn_audit.results.site_record import SITE_FIELDS, SiteRecord
 from attn_audit.results.table import record_schema
-from attn_audit.statistics.summary.sites import SiteMeans
-from attn_audit.statistics.telling import TellingExamples
 
 _ROOM = "It is a temporary file: name a folder with more room in the environment variable TMPDIR."
 
@@ -84,21 +86,21 @@ class Recording:
         self._writers: list[RecordsWriter] = []
         self._site_writers: list[RecordsWriter] = []
 
-        def schema(fields: Sequence[str]) -> pa.Schema:
+        def schema(fields: Sequence[Field[object]]) -> pa.Schema:
             return record_schema(n_logits, is_multilabel, fields)
 
         with ExitStack() as stack:
-            scalars = schema([name for name in FIELDS if name not in LIST_FIELDS])
+            scalars = schema([field for field in record_fields() if field.shape is Shape.ONE])
             self._table = stack.enter_context(RecordsWriter(spool, scalars, hint=_ROOM))
             if files.records is not None:
-                writer = RecordsWriter(files.records, schema(FIELDS))
+                writer = RecordsWriter(files.records, schema(record_fields()))
                 self._writers.append(stack.enter_context(writer))
             if files.sites is not None:
-                writer = RecordsWriter(files.sites, schema(SITE_FIELDS))
+                writer = RecordsWriter(files.sites, schema(site_fields()))
                 self._site_writers.append(stack.enter_context(writer))
             self._stack = stack.pop_all()
 
-    def add(self, records: Sequence[Record], site_records: Sequence[SiteRecord]) -> None:
+    def add(self, records: Sequence[Record], site_records: Sequence[Record]) -> None:
         """Keep what was found in a shard.
 
         Args:
@@ -110,18 +112,18 @@ class Recording:
         for writer in self._site_writers:
             writer.write(site_records)
         self.sites.add(site_records)
-        self._count([record for record in records if record.status != FAILED])
-        self.n_failed += sum(record.status == FAILED for record in records)
+        self._count([record for record in records if not record.has_failed])
+        self.n_failed += sum(record.has_failed for record in records)
 
     def _count(self, records: Sequence[Record]) -> None:
         """Of the examples that were audited, which alone are summed up."""
         self._table.write(records)
         self.telling.offer(records)
         self.sampled.offer(records)
-        self.n_labelled += sum(record.label is not None for record in records)
-        self.n_truncated += sum(record.truncated for record in records)
+        self.n_labelled += sum(record[LABEL] is not None for record in records)
+        self.n_truncated += sum(record[TRUNCATED] for record in records)
         self.n_readout_deleted += sum(
-            record.readout_unit is not None and record.leave_one_out is not None
+            record[READOUT_UNIT] is not None and record[LEAVE_ONE_OUT] is not None
             for record in records
         )
 

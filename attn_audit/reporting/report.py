@@ -2,9 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 
+from attn_audit.findings.example import N_UNITS
+from attn_audit.findings.registry import record_fields
+from attn_audit.reporting.degenerate import count_degenerate
+from attn_audit.reporting.grouping import Grouping
 from attn_audit.reporting.sampled import SampledExamples
+from attn_audit.reporting.sites import SiteMeans
+from attn_audit.reporting.summarising import summarise
+from attn_audit.reporting.telling import TellingExamples
 from attn_audit.results.description import ModelDescription
-from attn_audit.results.record import Record
+from attn_audit.results.examples import Examples
+from attn_audit.results.record import Record, plain
 from attn_audit.results.report import (
     DataDescription,
     RecordsFile,
@@ -14,19 +22,11 @@ from attn_audit.results.report import (
     TellingExample,
     Tool,
 )
-from attn_audit.results.summary import Summaries
-from attn_audit.results.table import RecordTable, plain
+from attn_audit.results.table import RecordTable
 from attn_audit.statistics.resamples import Resamples
-from attn_audit.statistics.summary.correlation import summarise_correlation
-from attn_audit.statistics.summary.degenerate import count_degenerate
-from attn_audit.statistics.summary.grouping import LENGTH_EDGES, Grouping
-from attn_audit.statistics.summary.interventions import (
-    summarise_adversarial,
-    summarise_permutation,
-)
-from attn_audit.statistics.summary.predictions import Predictions
-from attn_audit.statistics.summary.sites import SiteMeans
-from attn_audit.statistics.telling import TellingExamples
+
+LENGTH_EDGES = (0.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0)
+"""Of the histogram of lengths; longer texts count in the last bin."""
 
 
 def build_report(
@@ -61,29 +61,18 @@ def build_report(
     Returns:
         The report without its times.
     """
-    resamples = Resamples(settings.seed)
-    grouping = Grouping(table, model.labels, model.task == "multilabel", resamples)
-    predictions = Predictions(table, model.labels, model.task)
-    checks = settings.checks
+    examples = Examples(table, model.labels, model.task)
+    grouping = Grouping(examples, Resamples(settings.seed))
     return Report(
         tool=tool,
         model=model,
         data=data,
         settings=settings,
         self_checks=tuple(self_checks),
-        performance=predictions.performance(resamples),
-        n_units=grouping.distribution(table.numbers("n_units"), LENGTH_EDGES),
-        checks=Summaries(
-            correlation=summarise_correlation(grouping, settings.measures)
-            if "correlation" in checks
-            else None,
-            permutation=summarise_permutation(grouping, predictions)
-            if "permutation" in checks
-            else None,
-            adversarial=summarise_adversarial(grouping) if "adversarial" in checks else None,
-        ),
+        n_units=grouping.distribution(examples.numbers(N_UNITS), LENGTH_EDGES),
+        metrics=summarise(grouping, settings.checks, settings.measures),
         sites=sites.summaries(),
-        degenerate=count_degenerate(table, checks, n_failed),
+        degenerate=count_degenerate(table, settings.checks, n_failed),
         telling_examples=tuple(
             TellingExample(reason=reason, record=_as_json(record))
             for reason, record in telling.chosen()
@@ -96,8 +85,11 @@ def build_report(
 
 def _as_json(record: Record) -> dict[str, object]:
     """For people to look at: without the weights of single rows, which are many."""
-    values = record.as_dict().items()
-    return {name: plain(value) for name, value in values if name != "adversarial_rows"}
+    return {
+        field.name: plain(record.values.get(field.name))
+        for field in record_fields()
+        if field.is_shown
+    }
 
 
 def round_seconds(seconds: Mapping[str, float]) -> dict[str, float]:

@@ -1,12 +1,13 @@
 """A random sample of examples to look through, in one pass with bounded memory."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from heapq import nsmallest
-from typing import Any
 
+from attn_audit.findings.example import N_UNITS
+from attn_audit.findings.field import Kind, Shape
+from attn_audit.findings.registry import record_fields
 from attn_audit.randomness import example_keys
-from attn_audit.results.record import LIST_FIELDS, Record
+from attn_audit.results.record import Record
 
 N_EXAMPLES = 150
 MAX_UNITS = 500
@@ -29,7 +30,7 @@ class SampledExamples:
 
     def offer(self, records: Iterable[Record]) -> None:
         """Consider more records."""
-        short = [record for record in records if record.n_units <= MAX_UNITS]
+        short = [record for record in records if record[N_UNITS] <= MAX_UNITS]
         keys = example_keys(self._seed, [record.id for record in short], "sample").tolist()
         drawn = [(key, record.id, record) for key, record in zip(keys, short, strict=True)]
         self._kept = nsmallest(N_EXAMPLES, [*self._kept, *drawn], key=lambda entry: entry[:2])
@@ -38,7 +39,7 @@ class SampledExamples:
         """The first of the draw, as many as there is room for, with rounded weights."""
         found, n_units = [], 0
         for _, _, record in self._kept:
-            n_units += record.n_units
+            n_units += record[N_UNITS]
             if n_units > MAX_UNITS_TOGETHER:
                 break
             found.append(_rounded(record))
@@ -46,10 +47,10 @@ class SampledExamples:
 
 
 def _rounded(record: Record) -> Record:
-    rounded: dict[str, Any] = {
-        name: tuple(float(f"{value:.{SIGNIFICANT_DIGITS}g}") for value in values)
-        for name in LIST_FIELDS
-        if name not in ("units", "adversarial_rows")
-        and (values := getattr(record, name)) is not None
+    rounded = {
+        field.name: tuple(float(f"{value:.{SIGNIFICANT_DIGITS}g}") for value in values)
+        for field in record_fields()
+        if field.shape is Shape.UNITS and field.kind is Kind.NUMBER
+        if (values := record.values.get(field.name)) is not None
     }
-    return replace(record, **rounded)
+    return Record({**record.values, **rounded})

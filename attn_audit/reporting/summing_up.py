@@ -9,11 +9,10 @@ from attn_audit.reporting.recording import Recording, RecordsPaths
 from attn_audit.reporting.report import build_report
 from attn_audit.results.record import Record
 from attn_audit.results.report import DataDescription, RecordsFile, Report
-from attn_audit.results.site_record import SiteRecord
 from attn_audit.results.subject import Subject
 from attn_audit.results.table import RecordTable
 
-Found = tuple[Sequence[Record], Sequence[SiteRecord]]
+Found = tuple[Sequence[Record], Sequence[Record]]
 """Records of some examples, in order, and those of their other sites."""
 
 

@@ -6,9 +6,8 @@ from math import isfinite
 
 from pydantic import BaseModel
 
+from attn_audit.findings.metric import BESIDE_MEAN
 from attn_audit.results.summary import Distribution, Histogram, JointHistogram
-
-QUANTILES = frozenset(("0.05", "0.25", "0.5", "0.75", "0.95"))
 
 
 def contradictions(value: object, place: str = "") -> Iterator[str]:
@@ -37,8 +36,8 @@ def contradictions(value: object, place: str = "") -> Iterator[str]:
 
 def _of_model(value: BaseModel) -> Iterator[str]:
     if isinstance(value, Distribution):
-        numbers = (value.mean, value.minimum, value.maximum)
-        if value.n > 0 and (None in numbers or set(value.quantiles) != QUANTILES):
+        parts = [name for name in BESIDE_MEAN if name != "sd"]
+        if value.n > 0 and any(getattr(value, name) is None for name in ("mean", *parts)):
             yield f"no mean, extremes or quantiles of {value.n} examples"
     elif isinstance(value, Histogram):
         yield from _of_bins(value.edges, value.counts)

@@ -1,14 +1,15 @@
 """The report of an audit: everything that was found and how, in one validated value."""
 
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, overload
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from attn_audit.errors import ReportError
+from attn_audit.findings.metric import MeanMetric, Metric, ShareMetric, TotalMetric
 from attn_audit.results.consistent import contradictions
 from attn_audit.results.description import ModelDescription
-from attn_audit.results.shown import Shown
+from attn_audit.results.shown import ShownRecord, require_shown
 from attn_audit.results.stored import (
     MAKE_AGAIN,
     malformed,
@@ -17,16 +18,19 @@ from attn_audit.results.stored import (
     require_unedited,
     to_stored,
 )
+from attn_audit.results.summaries import Summaries
 from attn_audit.results.summary import (
     Degenerate,
     Distribution,
-    Performance,
+    GroupedDistribution,
+    Number,
+    Share,
     SiteSummary,
-    Summaries,
+    Summary,
     Value,
 )
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 DEFINITIONS_VERSION: Final = 2
 """Raised whenever a number of the report is defined anew: reports of two do not compare."""
@@ -124,7 +128,7 @@ class TellingExample(Value):
 
     reason: str
     """`adversarial`, `insensitive`, `disagreeing` or `agreeing`."""
-    record: dict[str, Any]
+    record: ShownRecord
 
 
 class RecordsFile(Value):
@@ -150,24 +154,46 @@ class Report(Value):
 
     model_config = ConfigDict(json_schema_extra=publish_hash)
 
-    schema_version: Literal[2] = SCHEMA_VERSION
+    schema_version: Literal[3] = SCHEMA_VERSION
     tool: Tool
     model: ModelDescription
     data: DataDescription
     settings: Settings
     self_checks: tuple[SelfCheck, ...]
-    performance: Performance | None
-    """None where the data has no labels."""
     n_units: Distribution
-    checks: Summaries
+    metrics: Summaries = Field(repr=False)
+    """By name, check by check; what was not measured is not there."""
     sites: tuple[SiteSummary, ...] = ()
     """Every layer and head that was asked for beside the audited site; empty unless several."""
     degenerate: tuple[Degenerate, ...]
     telling_examples: tuple[TellingExample, ...]
-    sampled_examples: tuple[dict[str, Any], ...] = ()
+    sampled_examples: tuple[ShownRecord, ...] = ()
     """Records drawn at random, of at most 500 units each; few enough to look through."""
     records: RecordsFile | None
     run: Run | None
+
+    @overload
+    def __getitem__(self, metric: MeanMetric) -> GroupedDistribution: ...
+    @overload
+    def __getitem__(self, metric: ShareMetric) -> Share: ...
+    @overload
+    def __getitem__(self, metric: TotalMetric) -> Number: ...
+    def __getitem__(self, metric: Metric) -> Summary:
+        return self.metrics[metric.name]
+
+    @overload
+    def get(self, metric: MeanMetric) -> GroupedDistribution | None: ...
+    @overload
+    def get(self, metric: ShareMetric) -> Share | None: ...
+    @overload
+    def get(self, metric: TotalMetric) -> Number | None: ...
+    def get(self, metric: Metric) -> Summary | None:
+        """What it holds of a metric; None where that was not measured."""
+        return self.metrics.get(metric.name)
+
+    def has(self, check: str) -> bool:
+        """Whether it holds anything of a check, or of `performance`."""
+        return any(name.startswith(f"{check}.") for name in self.metrics)
 
     @property
     def shown_records(self) -> tuple[dict[str, Any], ...]:
@@ -193,7 +219,7 @@ class Report(Value):
         try:
             report = Report.model_validate(content)
             for record in report.shown_records:
-                Shown.model_validate(record)
+                require_shown(record)
         except ValidationError as error:
             raise malformed(path, error) from None
         for problem in contradictions(report):

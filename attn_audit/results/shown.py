@@ -1,13 +1,25 @@
 """A record as a report holds it, to be looked at: whether it is one, and agrees with itself."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    create_model,
+    model_validator,
+)
+from pydantic import Field as Constraint
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
-_ONE_A_UNIT = ("attention", "gradient", "leave_one_out", "adversarial_attention")
-
-_Names = str | tuple[str, ...] | None
-_Weights = tuple[float, ...] | None
+from attn_audit.findings import adversarial
+from attn_audit.findings.example import IF_FAILED, PREDICTION, PROBABILITY, UNITS, Label
+from attn_audit.findings.field import Field, Kind, Shape
+from attn_audit.findings.registry import record_fields
 
 
 def _as_written(value: object) -> object:
@@ -17,62 +29,81 @@ def _as_written(value: object) -> object:
     return value
 
 
-class Shown(BaseModel):
-    """What is shown of an example. Fields mean what they mean in `Record`."""
+_TYPES: Mapping[Kind, Any] = {
+    Kind.TEXT: str,
+    Kind.LABEL: Label,
+    Kind.NUMBER: float,
+    Kind.COUNT: int,
+    Kind.SWITCH: bool,
+    Kind.PROBABILITY: Annotated[float | tuple[float, ...], BeforeValidator(_as_written)],
+}
+
+_LISTS: Mapping[Kind, Any] = {Kind.TEXT: tuple[str, ...], Kind.NUMBER: tuple[float, ...]}
+
+
+class _OfFields:
+    """The JSON schema of a shown record, from the fields."""
+
+    @staticmethod
+    def __get_pydantic_json_schema__(_: CoreSchema, __: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return _model(_shown_fields()).model_json_schema()
+
+
+ShownRecord = Annotated[dict[str, Any], _OfFields]
+"""What is shown of an example, by the fields' names, as JSON knows it."""
+
+
+def require_shown(record: Mapping[str, Any]) -> None:
+    """Refuse what no audit shows of an example.
+
+    Raises:
+        ValidationError: A field is unknown, missing, of another type, or contradicts another.
+    """
+    _model(_shown_fields()).model_validate(record)
+
+
+def _shown_fields() -> tuple[Field[object], ...]:
+    return tuple(field for field in record_fields() if field.is_shown)
+
+
+@cache
+def _model(fields: tuple[Field[object], ...]) -> type[BaseModel]:
+    """What such a record must look like, from the fields."""
+    attributes: dict[str, Any] = {
+        field.name.replace(".", "__"): _attribute(field) for field in fields
+    }
+    return create_model("ShownRecord", __base__=_Checked, **attributes)
+
+
+def _attribute(field: Field[object]) -> tuple[Any, Any]:
+    """Its type, and what pydantic has to know of it; an example that failed is not shown."""
+    kind: Any = _TYPES[field.kind]
+    if field.shape is Shape.UNITS:
+        kind = _LISTS[field.kind]
+    if field.null in ("", IF_FAILED):
+        return kind, Constraint(alias=field.name, description=field.definition)
+    return kind | None, Constraint(None, alias=field.name, description=field.definition)
+
+
+class _Checked(BaseModel):
+    """What has to hold of several fields at once."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    id: str
-    label: _Names = None
-    status: str = "audited"
-    reason: None = None
-    prediction: str | tuple[str, ...]
-    probability: Annotated[float | tuple[float, ...], BeforeValidator(_as_written)]
-    n_units: int
-    truncated: bool
-    readout_unit: int | None = None
-    audited_mass: float
-    max_attention: float | None = None
-    tau_attention_gradient: float | None = None
-    p_attention_gradient: float | None = None
-    tau_attention_leave_one_out: float | None = None
-    p_attention_leave_one_out: float | None = None
-    tau_gradient_leave_one_out: float | None = None
-    p_gradient_leave_one_out: float | None = None
-    median_permutation_distance: float | None = None
-    median_permutation_jsd: float | None = None
-    share_permutations_within_epsilon: float | None = None
-    uniform_distance: float | None = None
-    uniform_prediction: _Names = None
-    max_jsd: float | None = None
-    relative_jsd: float | None = None
-    max_jsd_upper_bound: float | None = None
-    adversarial_distance: float | None = None
-    adversarial_method: str | None = None
-    status_correlation: str | None = None
-    status_permutation: str | None = None
-    status_adversarial: str | None = None
-    units: tuple[str, ...]
-    attention: tuple[float, ...]
-    gradient: _Weights = None
-    leave_one_out: _Weights = None
-    adversarial_attention: _Weights = None
-
     @model_validator(mode="after")
-    def _has_a_weight_for_each_unit(self) -> "Shown":
-        for name in _ONE_A_UNIT:
-            weights = getattr(self, name)
-            if weights is not None and len(weights) != len(self.units):
-                raise ValueError(f"{len(weights)} values of {name} for {len(self.units)} units")
-        return self
-
-    @model_validator(mode="after")
-    def _agrees_with_itself(self) -> "Shown":
-        named = [n for n in (self.label, self.prediction, self.uniform_prediction) if n is not None]
-        if len({isinstance(name, str) for name in named}) > 1:
+    def _agrees_with_itself(self) -> "_Checked":
+        values = self.model_dump(by_alias=True)
+        n_units = len(values[UNITS.name])
+        for name, weights in values.items():
+            is_list = any(f.name == name and f.shape is Shape.UNITS for f in _shown_fields())
+            if is_list and weights is not None and len(weights) != n_units:
+                raise ValueError(f"{len(weights)} values of {name} for {n_units} units")
+        named = (values[f.name] for f in _shown_fields() if f.kind is Kind.LABEL)
+        if len({isinstance(name, str) for name in named if name is not None}) > 1:
             raise ValueError("one label beside several")
-        if isinstance(self.prediction, str) and self.probability == ():
+        if isinstance(values[PREDICTION.name], str) and values[PROBABILITY.name] == ():
             raise ValueError("no probability")
-        if self.adversarial_attention and self.adversarial_distance is None:
+        witness, distance = adversarial.ATTENTION.name, adversarial.DISTANCE_FIELD.name
+        if values[witness] and values[distance] is None:
             raise ValueError("adversarial attention without its distance")
         return self

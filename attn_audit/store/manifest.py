@@ -32,7 +32,7 @@ class BatchPlan(Value):
 class Manifest(Value):
     """Everything that the records of a run directory depend on."""
 
-    format_version: Literal[1] = 1
+    format_version: Literal[2] = 2
     subject: Subject
     plan: BatchPlan
     sites: tuple[tuple[int, int | None], ...]

@@ -7,16 +7,15 @@ import hashlib
 import io
 import re
 from collections.abc import Sequence
-from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from attn_audit.errors import OutputError, RunDirectoryError
 from attn_audit.files import problem_of, write_whole
+from attn_audit.findings.registry import record_fields, site_fields
 from attn_audit.locations import AnyPath
-from attn_audit.results.record import FIELDS, Record
-from attn_audit.results.site_record import SITE_FIELDS, SiteRecord
+from attn_audit.results.record import Record
 from attn_audit.results.table import record_schema, rows_of, table_of
 from attn_audit.store.manifest import MANIFEST
 
@@ -27,8 +26,6 @@ COMPLETE = "complete"
 """A file that is written last, with the number of shards."""
 
 _NAME = re.compile(r"(?P<number>\d{6,})-[0-9a-f]{16}\.parquet")
-
-Kind = TypeVar("Kind", Record, SiteRecord)
 
 
 class Shards:
@@ -46,8 +43,8 @@ class Shards:
             has_several_sites: Whether there are site records.
         """
         self.folder = folder
-        self._schema = record_schema(n_logits, is_multilabel, FIELDS)
-        self._site_schema = record_schema(n_logits, is_multilabel, SITE_FIELDS)
+        self._schema = record_schema(n_logits, is_multilabel, record_fields())
+        self._site_schema = record_schema(n_logits, is_multilabel, site_fields())
         self._has_several_sites = has_several_sites
 
     def complete(self, n_shards: int) -> None:
@@ -105,9 +102,7 @@ class Shards:
         found = self._files(RECORDS)
         return [found[number] for number in sorted(found)]
 
-    def write(
-        self, number: int, records: Sequence[Record], site_records: Sequence[SiteRecord]
-    ) -> None:
+    def write(self, number: int, records: Sequence[Record], site_records: Sequence[Record]) -> None:
         """Keep a shard.
 
         Args:
@@ -130,7 +125,7 @@ class Shards:
             self._write(SITES, number, site_records, self._site_schema)
         self._write(RECORDS, number, records, self._schema)
 
-    def read(self, number: int) -> tuple[list[Record], list[SiteRecord]]:
+    def read(self, number: int) -> tuple[list[Record], list[Record]]:
         """A finished shard as it was written.
 
         Args:
@@ -139,10 +134,10 @@ class Shards:
         Raises:
             RunDirectoryError: Its file is damaged.
         """
-        records = self._read(RECORDS, number, Record)
+        records = self._read(RECORDS, number)
         if not self._has_several_sites:
             return records, []
-        return records, self._read(SITES, number, SiteRecord)
+        return records, self._read(SITES, number)
 
     def _files(self, kind: str) -> dict[int, AnyPath]:
         folder = self.folder / kind
@@ -157,7 +152,7 @@ class Shards:
         self,
         kind: str,
         number: int,
-        records: Sequence[Record] | Sequence[SiteRecord],
+        records: Sequence[Record],
         schema: pa.Schema,
     ) -> None:
         content = io.BytesIO()
@@ -165,14 +160,14 @@ class Shards:
         name = f"{number:06}-{_digest(content.getvalue())}.parquet"
         write_whole(self.folder / kind / name, content.getvalue())
 
-    def _read(self, kind: str, number: int, record: type[Kind]) -> list[Kind]:
+    def _read(self, kind: str, number: int) -> list[Record]:
         path = self._files(kind).get(number)
         name = f"{number:06}-*.parquet" if path is None else path.name
         problem = "missing"
         try:
             content = b"" if path is None else path.read_bytes()
             if f"-{_digest(content)}." in name:
-                return [record(**row) for row in rows_of(pq.read_table(_of_arrow(content)))]
+                return list(rows_of(pq.read_table(_of_arrow(content))))
             problem = problem if path is None else "damaged: its content is not what it was"
         except OSError as error:
             problem = problem_of(error)

@@ -1,53 +1,22 @@
 """The numbers of examples, against those that the audit's own engine finds now."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from attn_audit.findings.adversarial import (
+    MAX_JSD_FIELD,
+    METHOD,
+    RELATIVE_JSD_FIELD,
+    UPPER_BOUND_FIELD,
+)
+from attn_audit.findings.example import LAYER, PREDICTION, PROBABILITY
+from attn_audit.findings.field import SAME, Field
+from attn_audit.findings.registry import all_fields, record_fields, site_fields
+from attn_audit.findings.tolerance import OUTPUT, SEARCHED, Text
 from attn_audit.randomness import n_permutations
 from attn_audit.results.record import Record
-from attn_audit.results.site_record import SiteRecord
-from attn_audit.verification import tolerances
 from attn_audit.verification.tally import Tally
-from attn_audit.verification.tolerances import Tolerance, gradient_scale, share_scale, weight_scale
-
-TAUS = (
-    "tau_attention_gradient",
-    "tau_attention_leave_one_out",
-    "tau_gradient_leave_one_out",
-)
-_EXACT = ("max_jsd", "max_jsd_upper_bound")
-_SAME = (
-    "label",
-    "n_units",
-    "truncated",
-    "readout_unit",
-    "units",
-    "adversarial_method",
-    "status_correlation",
-    "status_permutation",
-    "status_adversarial",
-    "uniform_prediction",
-)
-_TOLERANCES: dict[str, tuple[str, Tolerance]] = {
-    "probability": ("probability", tolerances.OUTPUT),
-    "attention": ("attention", tolerances.WEIGHT),
-    "audited_mass": ("audited mass, largest weight", tolerances.MASS),
-    "max_attention": ("audited mass, largest weight", tolerances.MASS),
-    "gradient": ("gradient", tolerances.GRADIENT),
-    "leave_one_out": ("leave-one-out", tolerances.OUTPUT),
-    **dict.fromkeys(TAUS, ("taus", tolerances.TAU)),
-    "median_permutation_distance": ("permutations: output distance", tolerances.OUTPUT),
-    "median_permutation_jsd": ("permutations: divergence", tolerances.DIVERGENCE),
-    "share_permutations_within_epsilon": ("permutations within epsilon", tolerances.SHARE),
-    "uniform_distance": ("uniform: output distance", tolerances.OUTPUT),
-    "relative_jsd": ("relative divergence, bounds", tolerances.BOUND),
-    **dict.fromkeys(_EXACT, ("relative divergence, bounds", tolerances.BOUND)),
-}
-"""What a number is counted under, and how far it may be off."""
-
-Found = Record | SiteRecord
 
 
 @dataclass(frozen=True)
@@ -71,12 +40,14 @@ class Numbers:
             expected: How they came about.
         """
         self._expected = expected
-        self._same = Tally(subject, "predictions, units, statuses")
+        self._same = Tally(subject, SAME)
         self._by_name: dict[str, Tally] = {}
-        for name, tolerance in _TOLERANCES.values():
-            at = tolerance.at(expected.dtype)
-            self._by_name.setdefault(name, Tally(subject, name, at.limit, at.reason))
-        searched = tolerances.SEARCHED.at(expected.dtype)
+        for field in all_fields():
+            if field.claim is not None and field.tolerance is not None:
+                at = field.tolerance.at(expected.dtype)
+                tally = Tally(subject, field.claim, at.limit, at.reason)
+                self._by_name.setdefault(field.claim, tally)
+        searched = SEARCHED.at(expected.dtype)
         self._searched = Tally(
             subject, "divergence, searched again", searched.limit, searched.reason
         )
@@ -86,7 +57,7 @@ class Numbers:
         """What was found so far."""
         return (self._same, *self._by_name.values(), self._searched)
 
-    def compare(self, stored: Found, found: Found, where: str = "", n_units: int = 0) -> None:
+    def compare(self, stored: Record, found: Record, where: str = "", n_units: int = 0) -> None:
         """Compare one example's numbers.
 
         Args:
@@ -95,86 +66,81 @@ class Numbers:
             where: Layer and head, where there are several.
             n_units: Of the text.
         """
-        names = stored.__slots__
-        for name in _SAME:
-            if name in names:
-                one, other = getattr(stored, name), getattr(found, name)
-                self._same.require(stored.id, f"{name}{where}", one, other, one == other)
-        if isinstance(stored, Record) and isinstance(found, Record):
+        fields = site_fields() if LAYER.name in found.values else record_fields()
+        for field in fields:
+            if field.claim == SAME:
+                self._require_same(stored, found, field, where)
+            elif field.claim is not None and field not in _OF_SEARCH:
+                self._compare_value(stored, found, field, where, n_units)
+        if PREDICTION in fields:
             self._compare_predictions(stored, found)
-        for name, (claim, _) in _TOLERANCES.items():
-            if name in names and name not in ("relative_jsd", *_EXACT):
-                self._compare_value(self._by_name[claim], stored, found, name, where, n_units)
-        self._compare_adversary(stored, found, where, n_units)
+        self._compare_adversary(stored, found, where)
+
+    def _require_same(
+        self, stored: Record, found: Record, field: Field[object], where: str
+    ) -> None:
+        one, other = stored[field], found[field]
+        self._same.require(stored.id, f"{field.name}{where}", one, other, one == other)
 
     def _compare_predictions(self, stored: Record, found: Record) -> None:
         """The same, or tied as far as rounding goes."""
-        one, other = stored.prediction, found.prediction
-        limit = 2 * tolerances.OUTPUT.at(self._expected.dtype).limit
+        one, other = stored[PREDICTION], found[PREDICTION]
+        limit = 2 * OUTPUT.at(self._expected.dtype).limit
         holds = one == other or _is_close_call(stored, limit)
-        self._same.require(stored.id, "prediction", one, other, holds)
+        self._same.require(stored.id, PREDICTION.name, one, other, holds)
 
     def _compare_value(
-        self, tally: Tally, stored: Found, found: Found, name: str, where: str, n_units: int
+        self, stored: Record, found: Record, field: Field[object], where: str, n_units: int
     ) -> None:
-        one, other = getattr(stored, name), getattr(found, name)
+        one, other = stored[field], found[field]
         if one is None or other is None:
-            self._same.require(stored.id, f"{name}{where}", one, other, one is other)
-        elif isinstance(one, tuple) or isinstance(other, tuple):
-            self._compare_list(tally, stored.id, name, one, other)
-        else:
-            scale = self._scale(name, n_units)
-            tally.compare(stored.id, f"{name}{where}", one, other, abs(one - other) / scale)
-
-    def _scale(self, name: str, n_units: int) -> float:
-        if name in TAUS:
-            return tolerances.tau_scale(n_units)
-        if name == "share_permutations_within_epsilon":
-            count = n_permutations(np.array([n_units]), self._expected.permutations)
-            return share_scale(int(count[0]))
-        return 1.0
-
-    def _compare_list(
-        self, tally: Tally, example: str, name: str, stored: object, found: object
-    ) -> None:
-        one, other = _array(stored), _array(found)
-        if one.shape != other.shape:
-            self._same.require(example, name, f"{one.size} values", f"{other.size} values", False)
+            self._same.require(stored.id, f"{field.name}{where}", one, other, one is other)
             return
-        scale = {"attention": weight_scale, "gradient": gradient_scale}.get(name, np.ones_like)
-        deviations = np.abs(one - other) / scale(one)
+        ours, theirs = _array(one), _array(other)
+        if ours.shape != theirs.shape:
+            sizes = f"{ours.size} values", f"{theirs.size} values"
+            self._same.require(stored.id, field.name, *sizes, False)
+            return
+        n_permutations_ = n_permutations(np.array([n_units]), self._expected.permutations)
+        text = Text(n_units, int(n_permutations_[0]))
+        deviations = np.abs(ours - theirs) / field.scale(ours.tolist(), text)
         if deviations.size == 0:
             return
         worst = int(np.nan_to_num(deviations, nan=np.inf).argmax())
-        values = float(one[worst]), float(other[worst])
-        tally.compare(example, f"{name}[{worst}]", *values, float(deviations[worst]))
+        name = f"{field.name}[{worst}]" if isinstance(one, tuple) else f"{field.name}{where}"
+        values = float(ours[worst]), float(theirs[worst])
+        assert field.claim is not None
+        self._by_name[field.claim].compare(stored.id, name, *values, float(deviations[worst]))
 
-    def _compare_adversary(self, stored: Found, found: Found, where: str, n_units: int) -> None:
+    def _compare_adversary(self, stored: Record, found: Record, where: str) -> None:
         """The optimum where it is proven; else what any search must respect."""
         tally = self._by_name["relative divergence, bounds"]
-        if stored.max_jsd is None or found.max_jsd is None:
-            one, other = stored.max_jsd, found.max_jsd
-            self._same.require(stored.id, f"max_jsd{where}", one, other, one is other)
+        jsd, jsd_now = stored[MAX_JSD_FIELD], found[MAX_JSD_FIELD]
+        if jsd is None or jsd_now is None:
+            self._require_same(stored, found, MAX_JSD_FIELD, where)
             return
-        is_exact = found.adversarial_method == "exact"
+        is_exact = found[METHOD] == "exact"
         if is_exact or self._expected.searches_again:
             again = tally if is_exact else self._searched
-            deviation = abs(stored.max_jsd - found.max_jsd)
-            again.compare(stored.id, f"max_jsd{where}", stored.max_jsd, found.max_jsd, deviation)
-        if found.relative_jsd and stored.relative_jsd is not None:
-            attainable = found.max_jsd / found.relative_jsd
-            relative = stored.max_jsd / attainable
-            deviation = abs(stored.relative_jsd - relative)
-            what = f"relative_jsd{where}"
-            tally.compare(stored.id, what, stored.relative_jsd, relative, deviation)
-        one, other = stored.max_jsd_upper_bound, found.max_jsd_upper_bound
-        if one is not None and other is not None:
-            # A search that finds more lifts the bound to what it found.
-            other = max(other, stored.max_jsd) if not is_exact else other
-            tally.compare(stored.id, f"max_jsd_upper_bound{where}", one, other, abs(one - other))
-        else:
-            what = f"max_jsd_upper_bound{where}"
-            self._same.require(stored.id, what, one, other, one is other)
+            what = f"{MAX_JSD_FIELD.name}{where}"
+            again.compare(stored.id, what, jsd, jsd_now, abs(jsd - jsd_now))
+        relative, relative_now = stored[RELATIVE_JSD_FIELD], found[RELATIVE_JSD_FIELD]
+        if relative_now and relative is not None:
+            expected = jsd / (jsd_now / relative_now)
+            what = f"{RELATIVE_JSD_FIELD.name}{where}"
+            tally.compare(stored.id, what, relative, expected, abs(relative - expected))
+        bound, bound_now = stored[UPPER_BOUND_FIELD], found[UPPER_BOUND_FIELD]
+        if bound is None or bound_now is None:
+            self._require_same(stored, found, UPPER_BOUND_FIELD, where)
+            return
+        # A search that finds more lifts the bound to what it found.
+        bound_now = bound_now if is_exact else max(bound_now, jsd)
+        what = f"{UPPER_BOUND_FIELD.name}{where}"
+        tally.compare(stored.id, what, bound, bound_now, abs(bound - bound_now))
+
+
+_OF_SEARCH = (MAX_JSD_FIELD, RELATIVE_JSD_FIELD, UPPER_BOUND_FIELD)
+"""What is worth no more than the search that found it."""
 
 
 def _array(value: object) -> np.ndarray:
@@ -183,11 +149,9 @@ def _array(value: object) -> np.ndarray:
 
 def _is_close_call(record: Record, limit: float) -> bool:
     """Whether rounding may turn the prediction."""
-    assert record.probability is not None, "failed examples are not compared"
-    probabilities: Sequence[float] = (
-        record.probability if isinstance(record.probability, tuple) else (record.probability,)
-    )
-    if isinstance(record.prediction, tuple) or len(probabilities) == 1:
+    probability, prediction = record[PROBABILITY], record[PREDICTION]
+    probabilities = probability if isinstance(probability, tuple) else (probability,)
+    if isinstance(prediction, tuple) or len(probabilities) == 1:
         return any(abs(p - 0.5) <= limit for p in probabilities)
     first, second, *_ = sorted(probabilities, reverse=True)
     return first - second <= limit

@@ -11,10 +11,10 @@ from attn_audit.data.example import Example
 from attn_audit.engine.batch import Plan
 from attn_audit.engine.running import MAX_SHARD_CHARACTERS, LocalEngine, batches_of, cut
 from attn_audit.engine.stopwatch import Meter, Stopwatch
+from attn_audit.findings.example import HEAD, LAYER, N_UNITS
 from attn_audit.models.base import AuditedModel
 from attn_audit.progress import Progress, Watcher
-from attn_audit.results.record import FAILED, Record
-from attn_audit.results.site_record import SiteRecord
+from attn_audit.results.record import Record
 from attn_audit.verification.numbers import Numbers
 from attn_audit.verification.tally import Tally
 from attn_audit.verification.witnesses import Witnesses
@@ -43,7 +43,7 @@ def paired(
         order.require(example.id, "id", found, example.id, found == example.id)
         if record is None or record.id != example.id:
             return
-        if record.status != FAILED:
+        if not record.has_failed:
             yield example, record
     beyond = next(waiting, None)
     if beyond is not None:
@@ -60,7 +60,7 @@ class Replaying:
     """The same in other batches, for the first of the sample."""
     watcher: Watcher
     sample: frozenset[str]
-    site_records: dict[str, list[SiteRecord]]
+    site_records: dict[str, list[Record]]
     """Of the sample."""
     witnesses: Witnesses
     numbers: Numbers
@@ -108,19 +108,20 @@ class Replaying:
             for findings in engine.audit(cut(some, plan)):
                 for finding in findings:
                     stored, found = by_id[finding.record.id], finding.record
-                    self.numbers.compare(stored, found, n_units=found.n_units)
+                    self.numbers.compare(stored, found, n_units=found[N_UNITS])
                     self._compare_sites(found, finding.site_records)
                 self.n_finished += len(findings)
 
-    def _compare_sites(self, record: Record, found: Sequence[SiteRecord]) -> None:
-        stored = {(one.layer, one.head): one for one in self.site_records.get(record.id, [])}
+    def _compare_sites(self, record: Record, found: Sequence[Record]) -> None:
+        stored = {(one[LAYER], one[HEAD]): one for one in self.site_records.get(record.id, [])}
         for site in found:
-            where = f" at layer {site.layer}" + ("" if site.head is None else f", head {site.head}")
-            one = stored.get((site.layer, site.head))
+            layer, head = site[LAYER], site[HEAD]
+            where = f" at layer {layer}" + ("" if head is None else f", head {head}")
+            one = stored.get((layer, head))
             if one is None:
                 self.of_sites.tallies[0].require(record.id, f"record{where}", None, "one", False)
             else:
-                self.of_sites.compare(one, site, where, record.n_units)
+                self.of_sites.compare(one, site, where, record[N_UNITS])
 
     def _stopwatch(self, plan: Plan) -> Stopwatch:
         if self.watcher.on_progress is None:

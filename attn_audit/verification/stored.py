@@ -6,10 +6,10 @@ from pathlib import Path
 
 from attn_audit.errors import UsageError
 from attn_audit.files import sha256_of
-from attn_audit.formats.stored_records import RecordsError, read_records, read_site_records
-from attn_audit.results.record import FIELDS, Record
+from attn_audit.findings.registry import record_fields, site_fields
+from attn_audit.formats.stored_records import RecordsError, read_records
+from attn_audit.results.record import Record
 from attn_audit.results.report import RecordsFile, Report
-from attn_audit.results.site_record import SITE_FIELDS, SiteRecord
 from attn_audit.results.table import record_schema
 
 
@@ -57,10 +57,10 @@ class StoredAudit:
         """
         model = self.report.model
         n_logits = 1 if model.task == "binary" else len(model.labels)
-        schema = record_schema(n_logits, model.task == "multilabel", FIELDS)
+        schema = record_schema(n_logits, model.task == "multilabel", record_fields())
         return read_records(self.records_path, schema)
 
-    def site_records(self) -> Iterator[list[SiteRecord]]:
+    def site_records(self) -> Iterator[list[Record]]:
         """The records of the examples at every other site, some at a time; none where there is one.
 
         Raises:
@@ -68,7 +68,7 @@ class StoredAudit:
         """
         if self.sites_path is None:
             return iter(())
-        return read_site_records(self.sites_path, record_schema(1, False, SITE_FIELDS))
+        return read_records(self.sites_path, record_schema(1, False, site_fields()))
 
 
 def _located(report: Path, file: RecordsFile) -> Path:

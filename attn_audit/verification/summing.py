@@ -6,21 +6,20 @@ from typing import Any
 
 import pyarrow as pa
 
+from attn_audit.findings.tolerance import SUMMARY
 from attn_audit.formats.stored_records import RecordsError
 from attn_audit.reporting.recording import RecordsPaths
 from attn_audit.reporting.summing_up import sum_up
 from attn_audit.results.record import Record
 from attn_audit.results.report import Report
-from attn_audit.results.site_record import SiteRecord
 from attn_audit.results.subject import Subject
 from attn_audit.verification.tally import Tally
-from attn_audit.verification.tolerances import SUMMARY
 
 
 def summed_up(
     report: Report,
     records: Iterable[Sequence[Record]],
-    site_records: Iterable[Sequence[SiteRecord]],
+    site_records: Iterable[Sequence[Record]],
 ) -> Report:
     """The report that these records give.
 

@@ -10,9 +10,11 @@ from attn_audit.checks.adversarial.restoring import restored
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.replaying import output_distances
 from attn_audit.distances import jensen_shannon_divergence
+from attn_audit.findings import adversarial
+from attn_audit.findings.example import N_UNITS
+from attn_audit.findings.tolerance import DISTRIBUTION, DIVERGENCE, MASS, OUTPUT
 from attn_audit.results.record import Record
 from attn_audit.verification.tally import Tally
-from attn_audit.verification.tolerances import DISTRIBUTION, DIVERGENCE, MASS, OUTPUT
 
 
 class Witnesses:
@@ -53,13 +55,13 @@ class Witnesses:
         Args:
             record: Of any example.
         """
-        claimed = record.max_jsd is not None
-        is_there = record.adversarial_attention is not None
+        claimed = record[adversarial.MAX_JSD_FIELD] is not None
+        is_there = record[adversarial.ATTENTION] is not None
         if claimed or is_there:
             stored = "a divergence" if claimed else "none"
             found = "weights" if is_there else "no weights"
             both = claimed and is_there
-            self._is_there.require(record.id, "adversarial_attention", stored, found, both)
+            self._is_there.require(record.id, adversarial.ATTENTION.name, stored, found, both)
         return claimed and is_there
 
     def replay(self, audited: AuditedBatch, records: Sequence[Record]) -> None:
@@ -69,8 +71,9 @@ class Witnesses:
             audited: A batch.
             records: Of its examples, each with a witness.
         """
-        shown = [record.adversarial_attention or () for record in records]
-        weights = restored(audited, shown, [record.adversarial_rows for record in records])
+        stored = [record[adversarial.ATTENTION] for record in records]
+        shown = [witness or () for witness in stored]
+        weights = restored(audited, shown, [record[adversarial.ROWS] for record in records])
         errors = _distribution_errors(audited, weights)
         whole = weights.nan_to_num()
         with torch.no_grad():
@@ -79,47 +82,51 @@ class Witnesses:
         jsd = jensen_shannon_divergence(explained, audited.explanation).tolist()
         n_rows = audited.reading.row_mask.sum(dim=-1).tolist()
         for i, record in enumerate(records):
-            if n_rows[i] > 1 and record.adversarial_rows is None:
+            if n_rows[i] > 1 and record[adversarial.ROWS] is None:
                 self._compare_shown_alone(audited, i, record)
                 continue
             self.n_replayed += 1
             self._compare(record, errors[i], distances[i], jsd[i])
-            if record.adversarial_rows is not None:
+            if record[adversarial.ROWS] is not None:
                 self._compare_rows(record, explained[i].cpu().numpy())
 
     def _compare(self, record: Record, error: float, distance: float, jsd: float) -> None:
-        stored_distance = _number(record.adversarial_distance)
-        stored_jsd = _number(record.max_jsd)
-        name = "adversarial_attention"
+        stored_distance = _number(record[adversarial.DISTANCE_FIELD])
+        stored_jsd = _number(record[adversarial.MAX_JSD_FIELD])
+        name = adversarial.ATTENTION.name
         found = "weights of other units" if error == np.inf else f"off by {error:.3g}"
         self._is_distribution.compare(record.id, name, "a distribution", found, error)
         if error == np.inf:
             return
         excess = max(0.0, distance - self._epsilon)
         self._is_within.compare(record.id, name, self._epsilon, distance, excess)
-        name = "adversarial_distance"
+        name = adversarial.DISTANCE_FIELD.name
         difference = abs(distance - stored_distance)
         self._distance.compare(record.id, name, stored_distance, distance, difference)
-        self._jsd.compare(record.id, "max_jsd", stored_jsd, jsd, abs(jsd - stored_jsd))
+        self._jsd.compare(
+            record.id, adversarial.MAX_JSD_FIELD.name, stored_jsd, jsd, abs(jsd - stored_jsd)
+        )
 
     def _compare_rows(self, record: Record, explained: np.ndarray) -> None:
-        shown = np.array(record.adversarial_attention)
+        shown = np.array(record[adversarial.ATTENTION])
         found = explained[: len(shown)]
         if len(found) == len(shown):
             error = float(np.abs(found - shown).max(initial=0.0))
             i = int(np.abs(found - shown).argmax())
-            name = f"adversarial_attention[{i}]"
+            name = f"{adversarial.ATTENTION.name}[{i}]"
             self._shown.compare(record.id, name, float(shown[i]), float(found[i]), error)
 
     def _compare_shown_alone(self, audited: AuditedBatch, i: int, record: Record) -> None:
         """What can be said without the rows: how far what is shown is from the model's own."""
         self.n_not_kept += 1
-        own = audited.explanation[i, : record.n_units]
-        shown = torch.tensor(record.adversarial_attention, dtype=torch.float64, device=own.device)
+        own = audited.explanation[i, : record[N_UNITS]]
+        shown = torch.tensor(record[adversarial.ATTENTION], dtype=torch.float64, device=own.device)
         if shown.shape == own.shape:
             jsd = jensen_shannon_divergence(shown, own).item()
-            stored = _number(record.max_jsd)
-            self._jsd.compare(record.id, "max_jsd", stored, jsd, abs(jsd - stored))
+            stored = _number(record[adversarial.MAX_JSD_FIELD])
+            self._jsd.compare(
+                record.id, adversarial.MAX_JSD_FIELD.name, stored, jsd, abs(jsd - stored)
+            )
 
 
 def _number(value: float | None) -> float:

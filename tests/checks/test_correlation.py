@@ -9,9 +9,10 @@ import torch
 from scipy.stats import kendalltau
 
 from attn_audit.checks.base import AuditedBatch
-from attn_audit.checks.correlation import PAIRS, Correlation
+from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.reading import read_batch
 from attn_audit.data.example import Example
+from attn_audit.findings.correlation import PAIRS
 from attn_audit.models.paper.architecture import EncoderKind
 from attn_audit.models.task import TaskKind
 from tests.goldens import NAMES, Golden, load_golden
@@ -34,48 +35,56 @@ def test_taus_are_scipys(kind: TaskKind) -> None:
         attention = whole.explanation[i, :n].numpy()
         for measure in ("gradient", "leave_one_out"):
             expected = kendalltau(attention, columns[measure][i])
-            assert columns[f"tau_attention_{measure}"][i] == pytest.approx(expected.statistic)
+            assert columns[f"correlation.attention_{measure}"][i] == pytest.approx(
+                expected.statistic
+            )
             if n >= 5:
-                assert columns[f"p_attention_{measure}"][i] == pytest.approx(expected.pvalue)
+                assert columns[f"correlation.attention_{measure}_p_value"][i] == pytest.approx(
+                    expected.pvalue
+                )
 
 
 def test_short_texts_have_a_tau_but_no_p_value() -> None:
     columns = Correlation().run(audited(["w5 w6", "w5 w6 w7 w8", "w5 w6 w7 w8 w9"]))
-    assert None not in columns["tau_attention_gradient"]
-    assert [p is None for p in columns["p_attention_gradient"]] == [True, True, False]
+    assert None not in columns["correlation.attention_gradient"]
+    assert [p is None for p in columns["correlation.attention_gradient_p_value"]] == [
+        True,
+        True,
+        False,
+    ]
     few = "untestable_fewer_than_5_units"
-    assert columns["status_correlation"] == [few, few, "measured"]
+    assert columns["correlation.status"] == [few, few, "measured"]
 
 
 def test_a_single_unit_ranks_nothing() -> None:
     columns = Correlation().run(audited(["w5"]))
-    assert columns["tau_attention_gradient"] == [None]
-    assert columns["status_correlation"] == ["untestable_single_unit"]
+    assert columns["correlation.attention_gradient"] == [None]
+    assert columns["correlation.status"] == ["untestable_single_unit"]
     assert len(columns["leave_one_out"][0]) == 1
 
 
 def test_the_same_word_throughout_is_constant_for_an_averaging_model() -> None:
     columns = Correlation().run(audited(["w5 w5 w5 w5 w5 w5"], encoder=EncoderKind.AVERAGE))
-    (status,) = columns["status_correlation"]
+    (status,) = columns["correlation.status"]
     assert "undefined_constant_attention" in status
     assert "undefined_constant_gradient" in status
-    assert columns["tau_attention_gradient"] == [None]
-    assert columns["p_attention_gradient"] == [None]
+    assert columns["correlation.attention_gradient"] == [None]
+    assert columns["correlation.attention_gradient_p_value"] == [None]
 
 
 def test_without_audited_mass_only_the_yardstick_is_defined() -> None:
     whole = audited(["w5 w6 w7 w8 w9 w10"])
     empty = dataclasses.replace(whole, mass=torch.full_like(whole.mass, 1e-9))
     columns = Correlation().run(empty)
-    assert columns["tau_attention_gradient"] == [None]
-    assert columns["tau_gradient_leave_one_out"] != [None]
-    assert columns["status_correlation"] == ["undefined_no_audited_mass"]
+    assert columns["correlation.attention_gradient"] == [None]
+    assert columns["correlation.gradient_leave_one_out"] != [None]
+    assert columns["correlation.status"] == ["undefined_no_audited_mass"]
 
 
 def test_only_the_measures_asked_for_are_computed() -> None:
     columns = Correlation(("gradient",)).run(audited(["w5 w6 w7"]))
     assert "leave_one_out" not in columns
-    assert "tau_gradient_leave_one_out" not in columns
+    assert "correlation.gradient_leave_one_out" not in columns
 
 
 def test_weights_of_tiny_size_are_still_ranked() -> None:
@@ -84,7 +93,7 @@ def test_weights_of_tiny_size_are_still_ranked() -> None:
     tiny = torch.tensor([[1e-9, 2e-9, 3e-9, 4e-9, 5e-9, 1.0]]).double()
     columns = Correlation(("gradient",)).run(dataclasses.replace(whole, explanation=tiny))
     expected = kendalltau(tiny[0].numpy(), columns["gradient"][0]).statistic
-    assert columns["tau_attention_gradient"][0] == pytest.approx(expected)
+    assert columns["correlation.attention_gradient"][0] == pytest.approx(expected)
 
 
 def test_taus_are_the_originals_up_to_a_step(shared: Path) -> None:
@@ -107,9 +116,9 @@ def compare_with_original(golden: Golden) -> list[bool]:
             "gradient": (gradient if golden.is_pair else gradient.sum(axis=0))[:n],
             "leave_one_out": leave_one_out(golden, i)[:n],
         }
-        for first, second in PAIRS:
-            expected = kendalltau(measures[first], measures[second]).statistic
-            difference = abs(columns[f"tau_{first}_{second}"][i] - expected)
+        for pair in PAIRS:
+            expected = kendalltau(measures[pair.first], measures[pair.second]).statistic
+            difference = abs(columns[pair.tau.name][i] - expected)
             within.append(bool(difference <= 4 / (n * (n - 1)) + 1e-9))
     return within
 

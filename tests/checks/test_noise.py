@@ -29,10 +29,14 @@ LEAVE_ONE_OUT = [
 
 
 def record(attention: Any, gradient: Any, leave_one_out: Any) -> Record:
-    pair = ("tau_attention_gradient", "tau_attention_leave_one_out", "tau_gradient_leave_one_out")
+    pair = (
+        "correlation.attention_gradient",
+        "correlation.attention_leave_one_out",
+        "correlation.gradient_leave_one_out",
+    )
     lists = {"attention": attention, "gradient": gradient, "leave_one_out": leave_one_out}
     fields: dict[str, Any] = {**lists, **dict.fromkeys(pair, 1.0)}
-    return Record(id="e", n_units=2, units=("a", "b"), **fields)
+    return Record({"id": "e", "n_units": 2, "units": ("a", "b"), **fields})
 
 
 def holds(dtype: str, **lists: tuple[float, float]) -> bool:

@@ -41,9 +41,9 @@ def test_short_texts_get_the_median_over_all_permutations(n_units: int) -> None:
         distances = [output_distance(whole, i, weights) for weights in every]
         divergences = [jensenshannon(a, weights) ** 2 for weights in every]
         found = (
-            columns["median_permutation_distance"][i],
-            columns["median_permutation_jsd"][i],
-            columns["share_permutations_within_epsilon"][i],
+            columns["permutation.distance"][i],
+            columns["permutation.jsd"][i],
+            columns["permutation.within_epsilon"][i],
         )
         expected = (
             np.median(distances),
@@ -63,9 +63,7 @@ def test_longer_texts_get_the_median_over_their_draws(kind: TaskKind) -> None:
         orders = permutations(keys, np.array([n]), range(11), int(n))[0]
         a = whole.explanation[i, :n].numpy()
         distances = [output_distance(whole, i, a[order]) for order in orders]
-        assert columns["median_permutation_distance"][i] == pytest.approx(
-            np.median(distances), abs=1e-6
-        )
+        assert columns["permutation.distance"][i] == pytest.approx(np.median(distances), abs=1e-6)
 
 
 def test_uniform_attention_is_replayed_beside_it() -> None:
@@ -73,8 +71,8 @@ def test_uniform_attention_is_replayed_beside_it() -> None:
     columns = Permutation(epsilon=0.05).run(whole)
     for i, n in enumerate(whole.lengths):
         expected = output_distance(whole, i, np.full(n, 1 / n))
-        assert columns["uniform_distance"][i] == pytest.approx(expected, abs=1e-6)
-    assert set(columns["uniform_prediction"]) <= {"label0", "label1"}
+        assert columns["permutation.uniform.distance"][i] == pytest.approx(expected, abs=1e-6)
+    assert set(columns["permutation.uniform.prediction"]) <= {"label0", "label1"}
 
 
 def test_uniform_attention_permutes_to_itself() -> None:
@@ -93,16 +91,16 @@ def test_uniform_attention_permutes_to_itself() -> None:
         probabilities=whole.model.task.probabilities(reading.logits),
     )
     columns = Permutation(epsilon=0.05).run(even)
-    assert columns["median_permutation_distance"] == pytest.approx([0, 0, 0], abs=1e-6)
-    assert columns["median_permutation_jsd"] == pytest.approx([0, 0, 0], abs=1e-7)
-    assert columns["share_permutations_within_epsilon"] == [1, 1, 1]
+    assert columns["permutation.distance"] == pytest.approx([0, 0, 0], abs=1e-6)
+    assert columns["permutation.jsd"] == pytest.approx([0, 0, 0], abs=1e-7)
+    assert columns["permutation.within_epsilon"] == [1, 1, 1]
 
 
 def test_a_single_unit_is_untestable() -> None:
     columns = Permutation(epsilon=0.05).run(audited(tiny_examples(2, lengths=(1, 1))))
-    assert columns["status_permutation"] == ["untestable_single_unit"] * 2
-    assert columns["median_permutation_distance"] == [None, None]
-    assert columns["uniform_prediction"] == [None, None]
+    assert columns["permutation.status"] == ["untestable_single_unit"] * 2
+    assert columns["permutation.distance"] == [None, None]
+    assert columns["permutation.uniform.prediction"] == [None, None]
 
 
 def test_portions_change_nothing() -> None:
@@ -111,6 +109,6 @@ def test_portions_change_nothing() -> None:
     whole.model.capacity = Capacity(memory=2**20, cache=300 * 64, n_tokens=2**10)
     in_portions = Permutation(epsilon=0.05).run(whole)
     # A product in float32 is summed up in another order where it has more columns.
-    moved = "median_permutation_distance"
+    moved = "permutation.distance"
     assert in_portions[moved] == pytest.approx(at_once[moved], abs=1e-7)
     assert in_portions | {moved: None} == at_once | {moved: None}

@@ -64,9 +64,9 @@ def test_every_row_takes_its_part_of_the_same_order(name: str, site: Site) -> No
         shown = explanation(own)
         divergences = [jensenshannon(shown, explanation(rows)) ** 2 for rows in changed]
         found = (
-            columns["median_permutation_distance"][i],
-            columns["median_permutation_jsd"][i],
-            columns["share_permutations_within_epsilon"][i],
+            columns["permutation.distance"][i],
+            columns["permutation.jsd"][i],
+            columns["permutation.within_epsilon"][i],
         )
         expected = (
             np.median(distances),
@@ -89,7 +89,7 @@ def test_uniform_attention_is_uniform_over_what_a_row_may_attend_to(name: str) -
                 uniform[head, row][seen] = weights.sum() / len(seen)
         before = text.probability(1, {})
         expected = abs(text.probability(1, uniform) - before)
-        assert columns["uniform_distance"][i] == pytest.approx(expected, abs=1e-9)
+        assert columns["permutation.uniform.distance"][i] == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -110,12 +110,12 @@ def test_batch_and_portions_change_nothing(name: str) -> None:
 def test_a_text_whose_rows_see_one_unit_at_most_is_untestable() -> None:
     whole = audited(MODELS["rows before"], Site(1), 2, 1, 3)
     columns = Permutation(epsilon=0.05).run(whole)
-    assert columns["status_permutation"] == [
+    assert columns["permutation.status"] == [
         "untestable_single_unit",
         "untestable_single_unit+undefined_no_audited_mass",
         "measured",
     ]
-    assert columns["median_permutation_distance"][:2] == [None, None]
+    assert columns["permutation.distance"][:2] == [None, None]
 
 
 def test_replaying_one_site_leaves_the_others_as_they_are() -> None:

@@ -53,7 +53,7 @@ def test_the_example_is_audited_as_its_docstring_says(
     assert report["settings"]["adapter"] == f"{SAMPLE}:load"
     records = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]
     assert len(records) == 60
-    assert {record["adversarial_method"] for record in records} == {"exact"}
+    assert {record["adversarial.method"] for record in records} == {"exact"}
     given = [json.loads(line)["text"] for line in texts.read_text().splitlines()]
     assert [" ".join(record["units"]) for record in records] == given
 

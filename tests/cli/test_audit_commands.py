@@ -27,7 +27,7 @@ def test_a_report_as_json(attn_audit: AttnAudit, model: Path, data: Path) -> Non
     outcome = attn_audit("audit", model, data, "--format", "json")
     report = json.loads(outcome.stdout)
     assert report["data"]["n_examples"] == 8
-    assert report["performance"]["n"] == 8
+    assert report["metrics"]["performance.accuracy"]["n"] == 8
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,8 @@ def test_one_check_alone(
     attn_audit: AttnAudit, model: Path, data: Path, command: str, check: str
 ) -> None:
     outcome = attn_audit(command, model, data, "--format", "json")
-    checks = json.loads(outcome.stdout)["checks"]
-    assert [name for name, found in checks.items() if found is not None] == [check]
+    found = {name.partition(".")[0] for name in json.loads(outcome.stdout)["metrics"]}
+    assert found - {"performance"} == {check}
 
 
 def test_checks_of_an_audit_can_be_chosen(attn_audit: AttnAudit, model: Path, data: Path) -> None:
@@ -144,7 +144,7 @@ def test_fields_and_labels_can_be_renamed(
         *("permute", model, "d.csv", "--text-field", "sentence", "--label-field", "mood"),
         *("--label-map", "good=label1,bad=label0", "--format", "json"),
     )
-    assert json.loads(outcome.stdout)["performance"]["n"] == 2
+    assert json.loads(outcome.stdout)["metrics"]["performance.accuracy"]["n"] == 2
 
 
 def test_flags_win_over_the_discovered_configuration(

@@ -156,7 +156,7 @@ def test_a_text_of_5000_words_is_audited(
     outcome = attn_audit("audit", model, "d.jsonl", "--measures", "gradient", "--format", "json")
     report = json.loads(outcome.stdout)
     assert report["n_units"]["maximum"] == 5000
-    assert report["checks"]["adversarial"]["n_exact"] == 1
+    assert report["metrics"]["adversarial.n_exact"]["value"] == 1
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")

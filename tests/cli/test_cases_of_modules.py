@@ -94,7 +94,7 @@ def test_taus_with_leave_one_out_are_those_computed_by_hand(
         gaps = [abs(a - b) for i, a in enumerate(effects) for b in effects[:i]]
         if min(gaps) > 1e-6:  # closer ones are ties to the audit
             tau = kendalltau(by_hand.true_attention(name, row["text"]), effects).statistic
-            assert record["tau_attention_leave_one_out"] == pytest.approx(tau)
+            assert record["correlation.attention_leave_one_out"] == pytest.approx(tau)
             n_compared += 1
     assert n_compared >= 3
 
@@ -145,7 +145,7 @@ def found(sorting: Path, modules: Path) -> dict[str, dict[str, dict[str, Any]]]:
     return kept
 
 
-@pytest.mark.parametrize("field", ["probability", "median_permutation_distance", "attention"])
+@pytest.mark.parametrize("field", ["probability", "permutation.distance", "attention"])
 def test_numbers_depend_neither_on_the_batch_nor_on_the_order(
     found: dict[str, dict[str, dict[str, Any]]], field: str
 ) -> None:
@@ -163,8 +163,8 @@ def test_taus_are_the_same_but_for_a_step_in_one_of_a_hundred_texts(
         moved = [
             name
             for name, record in records.items()
-            if record["tau_attention_gradient"]
-            != pytest.approx(alone[name]["tau_attention_gradient"], abs=1e-9)
+            if record["correlation.attention_gradient"]
+            != pytest.approx(alone[name]["correlation.attention_gradient"], abs=1e-9)
         ]
         assert len(moved) <= 0.01 * len(records)
 
@@ -187,7 +187,7 @@ def test_shuffling_moves_the_output_as_it_does_by_hand(
             mixed = torch.stack([output["attention"][0][order] @ states for order in orders])
             moved = module.out(mixed).softmax(-1)[:, 1] - output["logits"].softmax(-1)[0, 1]
         median = float(moved.abs().median())
-        stored = found["texts auto"][row["id"]]["median_permutation_distance"]
+        stored = found["texts auto"][row["id"]]["permutation.distance"]
         assert stored == pytest.approx(median, abs=0.05)
 
 

@@ -10,11 +10,11 @@ from tests.compare.conftest import audited, base, new, rewritten
 
 __all__ = ["audited", "base", "new"]
 
-TAU = "correlation.attention_gradient.mean"
+TAU = "correlation.attention_gradient"
 
 
 def bound(change: str) -> str:
-    return f'[[bound]]\nmetric = "permutation.jsd.mean"\n{change}\n'
+    return f'[[bound]]\nmetric = "permutation.jsd"\n{change}\n'
 
 
 def test_shows_changes_effects_and_the_examples_that_changed_most(

@@ -9,7 +9,7 @@ from tests.compare.conftest import Audited, audited, base, new
 
 __all__ = ["Audited", "audited", "base", "new"]
 
-POLICY = '[[bound]]\nmetric = "correlation.attention_gradient.mean"\nmax_drop = 0.5\n'
+POLICY = '[[bound]]\nmetric = "correlation.attention_gradient"\nmax_drop = 0.5\n'
 
 
 def test_writes_several_files_and_keeps_the_exit_code(

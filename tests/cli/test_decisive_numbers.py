@@ -22,7 +22,7 @@ from tests.judged import GAP, MOVED, YARDSTICK, with_number
 
 __all__ = ["report"]
 
-LOO_GAP = "correlation.gap.attention_leave_one_out.mean"
+LOO_GAP = "correlation.gap.attention_leave_one_out"
 AUC = "performance.roc_auc"
 AGREES, UNAGREED = {YARDSTICK: (0.4, 0.6)}, {YARDSTICK: (0.21, 0.39)}
 
@@ -52,9 +52,9 @@ def test_an_output_moves_by_a_tenth_where_shuffles_differ_by_a_tenth(
 ) -> None:
     """Attention that is too even to show anything counts as not moved."""
     content, numbers = audited
-    distance = numbers["median_permutation_distance"]
-    jsd, known = numbers["median_permutation_jsd"], ~np.isnan(distance)
-    found = content["checks"]["permutation"]
+    distance = numbers["permutation.distance"]
+    jsd, known = numbers["permutation.jsd"], ~np.isnan(distance)
+    found = {name: content["metrics"][f"permutation.{name}"] for name in ("moved", "too_even")}
 
     def moved(least: float) -> int:
         return int((known & (distance >= least) & (jsd >= 0.1)).sum())
@@ -72,15 +72,18 @@ def test_an_output_moves_by_a_tenth_where_shuffles_differ_by_a_tenth(
 
 def test_a_tau_is_significant_up_to_a_twentieth(audited: tuple[dict[str, Any], Columns]) -> None:
     content, numbers = audited
-    tau, p_value = numbers["tau_attention_gradient"], numbers["p_attention_gradient"]
-    found = content["checks"]["correlation"]["attention_gradient"]
+    tau, p_value = (
+        numbers["correlation.attention_gradient"],
+        numbers["correlation.attention_gradient_p_value"],
+    )
+    found = content["metrics"]["correlation.attention_gradient.significantly_positive"]
 
     def significant(most: float) -> int:
         return int(((p_value <= most) & (tau > 0)).sum())
 
-    assert found["significantly_positive"]["count"] == significant(0.05)
+    assert found["count"] == significant(0.05)
     assert significant(0.025) < significant(0.05) < significant(0.1)
-    assert found["significantly_positive"]["n"] == (~np.isnan(p_value)).sum()
+    assert found["n"] == (~np.isnan(p_value)).sum()
 
 
 def test_the_area_under_the_roc_curve_has_delongs_interval(
@@ -94,9 +97,9 @@ def test_the_area_under_the_roc_curve_has_delongs_interval(
     error = np.sqrt(sum(side.var(ddof=1) / len(side) for side in sides))
     centre, half = np.log(area / (1 - area)), 1.959964 * error / (area * (1 - area))
     ends = 1 / (1 + np.exp(-np.array([centre - half, centre + half])))
-    found = content["performance"]
-    assert found["roc_auc"] == pytest.approx(area, abs=1e-12)
-    interval = found["roc_auc_interval"]
+    found = content["metrics"]["performance.roc_auc"]
+    assert found["value"] == pytest.approx(area, abs=1e-12)
+    interval = found["interval"]
     assert (interval["low"], interval["high"]) == pytest.approx(tuple(ends), abs=1e-6)
 
 
@@ -104,7 +107,7 @@ def test_the_area_under_the_roc_curve_has_delongs_interval(
 def test_a_model_at_the_bound_is_no_coin_to_be_flipped(
     attn_audit: AttnAudit, audited: tuple[dict[str, Any], Columns], tmp_path: Path, name: str
 ) -> None:
-    value = audited[0]["performance"][name]
+    value = audited[0]["metrics"][f"performance.{name}"]["value"]
     for limit in (value - 0.01, value + 0.01):
         policy = tmp_path / "policy.toml"
         policy.write_text(f'[[bound]]\nmetric = "performance.{name}"\nmin = {limit:.6f}\n')
@@ -125,7 +128,7 @@ def test_intervals_hang_on_their_draw_by_little_more_than_a_hundredth(
     for seed in range(24):
         flags = ("--measures", "gradient", "--seed", seed, "--format", "json", "-q")
         done = attn_audit("correlate", model, texts, *flags)
-        tau = json.loads(done.stdout)["checks"]["correlation"]["attention_gradient"]
+        tau = json.loads(done.stdout)["metrics"]["correlation.attention_gradient"]
         widths.append(tau["interval"]["high"] - tau["interval"]["low"])
     assert 0.0115 < np.std(widths, ddof=1) / np.mean(widths) < 0.0165
 

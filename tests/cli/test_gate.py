@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from attn_audit.results.metrics import METRICS
+from attn_audit.findings import permutation
+from attn_audit.findings.registry import all_fields, statistics
 from attn_audit.results.report import Report
 from tests.cli.conftest import AttnAudit
 from tests.conftest import REPOSITORY
@@ -125,7 +126,7 @@ def test_the_sample_policy_runs_as_it_is(attn_audit: AttnAudit, saved: dict[str,
         (None, POLICY, "cannot use the report"),
         ("{", POLICY, "cannot use the report"),
         ("", "min_exmaples = 3", "Did you mean 'min_examples'?"),
-        ("", POLICY.replace("moved", "movd"), "Did you mean 'permutation.moved.share'?"),
+        ("", POLICY.replace("moved", "movd"), "Did you mean 'permutation.moved'?"),
         ("", "", "bounds no number of a report"),
         ("", "[", "cannot read the policy"),
     ],
@@ -166,28 +167,29 @@ def test_gating_needs_neither_torch_nor_numbers(saved: dict[str, Path], policy: 
 
 def test_metrics_lists_everything_that_a_bound_may_name(attn_audit: AttnAudit) -> None:
     listed = json.loads(attn_audit("metrics", "--format", "json").stdout)
-    assert [entry["name"] for entry in listed] == list(METRICS)
-    assert all(entry["definition"] for entry in listed)
+    assert [entry["name"] for entry in listed["metrics"]] == list(statistics())
+    assert [entry["name"] for entry in listed["fields"]] == [field.name for field in all_fields()]
+    assert all(entry["definition"] for part in listed.values() for entry in part)
 
 
 def test_metrics_says_statistics_of_distributions_once(attn_audit: AttnAudit) -> None:
     shown = attn_audit("metrics").stdout
-    assert "permutation.moved.share *" in shown
-    assert "correlation.gap.attention_gradient.mean *" in shown
+    assert "permutation.moved *" in shown
+    assert "correlation.gap.attention_gradient ~*" in shown
     assert "correlation.gap.attention_gradient.sd" not in shown
-    assert ".quantiles.0.95" in shown
+    assert ".q95" in shown
 
 
 def test_an_audit_is_judged_after_its_report_is_written(
     attn_audit: AttnAudit, model: Path, data: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "never.toml").write_text('[[bound]]\nmetric = "permutation.jsd.mean"\nmax = 0\n')
+    (tmp_path / "never.toml").write_text('[[bound]]\nmetric = "permutation.jsd"\nmax = 0\n')
     words = ("permute", model, data, "--policy", "never.toml", "--output", "report.json", "-q")
     done = attn_audit(*words)
     assert done.exit_code == 1
     assert done.stdout.startswith("Gate")
     assert "The gate failed" in done.stdout
-    assert Report.load(tmp_path / "report.json").checks.permutation is not None
+    assert Report.load(tmp_path / "report.json").get(permutation.DISTANCE) is not None
     assert attn_audit("gate", "report.json", "--policy", "never.toml").exit_code == 1
 
 
@@ -196,7 +198,7 @@ def test_a_verdict_stands_beside_a_json_report(
 ) -> None:
     done = attn_audit("permute", model, data, "--policy", "default", "--format", "json", "-q")
     assert done.exit_code == 4
-    assert json.loads(done.stdout)["schema_version"] == 2
+    assert json.loads(done.stdout)["schema_version"] == 3
     assert "The gate is inconclusive" in done.stderr
     flags = ("--policy", "default", "--inconclusive", "pass", "-q")
     passed = attn_audit("correlate", model, data, *flags)

@@ -35,7 +35,7 @@ def test_records_are_the_originals(
         assert np.allclose(record["attention"], expected["attention"][i, units], atol=TOLERANCE)
         assert np.allclose(probability, expected["probability"][i], atol=TOLERANCE)
         gradient = np.abs(expected["gradient_x_input"][i, ..., units])
-        if record["adversarial_method"] is None:
+        if record["adversarial.method"] is None:
             assert n == 1
             continue
         if name.startswith("pair"):
@@ -52,8 +52,8 @@ def test_records_are_the_originals(
             )
         assert np.allclose(found, gradient, atol=TOLERANCE)
         assert np.allclose(record["leave_one_out"], moved, atol=TOLERANCE)
-        gain = record["max_jsd"] - expected["adversarial_max_jsd"][i]
-        if record["adversarial_method"] == "exact":
+        gain = record["adversarial.max_jsd"] - expected["adversarial_max_jsd"][i]
+        if record["adversarial.method"] == "exact":
             assert gain >= -1e-6
         search_is_enough.append(gain >= -1e-3)
     assert np.mean(search_is_enough) >= 0.95  # of one model; over all of them 431 of 432

@@ -40,12 +40,13 @@ def test_every_shape_is_audited(
     report = json.loads(outcome.stdout)
     assert all(check["passed"] for check in report["self_checks"])
     assert report["settings"]["unit"] == unit
-    assert all(report["checks"].values())
+    found = {name.partition(".")[0] for name in report["metrics"]}
+    assert {"correlation", "permutation", "adversarial"} <= found
     for record, text in zip(records_in(Path("records.jsonl")), SENTENCES, strict=False):
         if unit == "word":
             assert record["units"] == text.split()
         assert sum(record["attention"]) == pytest.approx(1, abs=1e-6)
-        assert record["status_permutation"] == "measured"
+        assert record["permutation.status"] == "measured"
 
 
 @pytest.mark.parametrize(
@@ -79,9 +80,9 @@ def test_every_layer_and_head_in_a_table_and_a_grid(
     ]
     lines = records_in(Path("records.sites.jsonl"))
     assert len(lines) == 8 * len(sites)
-    taus = [x["tau_attention_gradient"] for x in lines if (x["layer"], x["head"]) == (1, 2)]
+    taus = [x["correlation.attention_gradient"] for x in lines if (x["layer"], x["head"]) == (1, 2)]
     found = next(s for s in sites if (s["layer"], s["head"]) == (1, 2))
-    mean = found["means"]["tau_attention_gradient"]["mean"]
+    mean = found["means"]["correlation.attention_gradient"]["mean"]
     assert mean == pytest.approx(sum(taus) / len(taus))
     assert "layer" in attn_audit(*words).stdout
 
@@ -95,9 +96,9 @@ def test_a_head_alone_is_the_head_of_the_grid(
         "correlate", checkpoint("bert"), texts, "--layer", "all", "--head", "all",
         "--format", "json",
     )  # fmt: skip
-    mean = json.loads(alone.stdout)["checks"]["correlation"]["attention_gradient"]["mean"]
+    mean = json.loads(alone.stdout)["metrics"]["correlation.attention_gradient"]["mean"]
     found = next(s for s in json.loads(every.stdout)["sites"] if (s["layer"], s["head"]) == (1, 2))
-    assert found["means"]["tau_attention_gradient"]["mean"] == pytest.approx(mean, abs=1e-6)
+    assert found["means"]["correlation.attention_gradient"]["mean"] == pytest.approx(mean, abs=1e-6)
 
 
 @pytest.mark.parametrize("shape", ["bert", "llama", "bart"])
@@ -168,7 +169,7 @@ def test_a_real_model_is_audited(attn_audit: AttnAudit, shared: Path) -> None:
     report = json.loads(outcome.stdout)
     assert report["model"]["findings"]["replay"] == "row"
     assert report["model"]["findings"]["replay_error"] < 1e-4
-    assert report["checks"]["correlation"]["gradient_leave_one_out"]["n"] == 12
+    assert report["metrics"]["correlation.gradient_leave_one_out"]["n"] == 12
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
@@ -180,6 +181,6 @@ def test_other_precisions_are_audited_and_verified(
     outcome = attn_audit(*words, "--output", "r.json", "--records", "r.jsonl")
     assert outcome.exit_code == 0, outcome.stderr
     for record in records_in(Path("r.jsonl")):
-        assert record["adversarial_distance"] <= 0.01
+        assert record["adversarial.distance"] <= 0.01
     outcome = attn_audit("verify", "r.json", checkpoint("bert"), texts)
     assert outcome.exit_code == 0, outcome.stdout

@@ -20,7 +20,7 @@ def report(attn_audit: AttnAudit, model: Path, data: Path) -> Path:
 
 
 def lower_a_divergence(rows: Rows) -> None:
-    rows[2]["max_jsd"] -= 0.05
+    rows[2]["adversarial.max_jsd"] -= 0.05
 
 
 def test_what_holds(attn_audit: AttnAudit, model: Path, data: Path, report: Path) -> None:
@@ -38,7 +38,7 @@ def test_what_does_not(attn_audit: AttnAudit, model: Path, data: Path, report: P
     assert outcome.exit_code == 1
     assert "What does not hold" in outcome.stdout
     assert "e2" in outcome.stdout
-    assert "max_jsd" in outcome.stdout
+    assert "adversarial.max_jsd" in outcome.stdout
     assert "Not everything holds" in outcome.stdout
 
 

@@ -10,15 +10,16 @@ from hypothesis import strategies as st
 
 from attn_audit.compare import compare
 from attn_audit.compare.changes import newcombe_interval
+from attn_audit.findings.registry import statistics
 from attn_audit.results.comparison import Change
-from attn_audit.results.metrics import METRICS, Found, find
+from attn_audit.results.finding import Found, find
 from attn_audit.results.report import Report
 from attn_audit.results.summary import Interval
 from attn_audit.statistics.intervals import mean_interval, wilson_interval
 from attn_audit.statistics.resamples import Resamples
 from tests.compare.conftest import Audited, write_content
 
-TAU = "correlation.attention_gradient.mean"
+TAU = "correlation.attention_gradient"
 
 
 def of(path_base: Path, path_new: Path, name: str) -> Change:
@@ -35,7 +36,7 @@ def records(report: Path) -> dict[str, dict[str, object]]:
 def test_is_the_mean_of_the_differences_of_the_same_examples(audited: Audited) -> None:
     base, new = audited(1.0, ".jsonl"), audited(6.0, ".jsonl")
     before, after = records(base), records(new)
-    field = "tau_attention_gradient"
+    field = "correlation.attention_gradient"
     pairs = [
         (before[name][field], after[name][field])
         for name in before
@@ -58,13 +59,13 @@ def test_is_the_mean_of_the_differences_of_the_same_examples(audited: Audited) -
 def test_names_the_examples_that_changed_most(audited: Audited) -> None:
     base, new = audited(1.0, ".jsonl"), audited(6.0, ".jsonl")
     before, after = records(base), records(new)
-    field = "median_permutation_distance"
+    field = "permutation.distance"
     sizes = {
         name: abs(after[name][field] - before[name][field])  # type: ignore[operator]
         for name in before
         if before[name][field] is not None
     }
-    changed = of(base, new, "permutation.distance.mean").most_changed
+    changed = of(base, new, "permutation.distance").most_changed
     assert [example.id for example in changed] == sorted(sizes, key=lambda n: (-sizes[n], n))[:5]
     assert changed[0].text == " ".join(before[changed[0].id]["units"])  # type: ignore[arg-type]
 
@@ -121,7 +122,7 @@ def test_without_records_summaries_are_compared_and_it_says_so(audited: Audited,
     assert comparison.why_unpaired is not None
     assert comparison.why_unpaired.startswith("Unpaired: the base report has no records")
     change = next(change for change in comparison.changes if change.metric == TAU)
-    before, after = (find(METRICS[TAU], Report.load(path)).estimate for path in (bare, new))
+    before, after = (find(statistics()[TAU], Report.load(path)).estimate for path in (bare, new))
     assert before is not None
     assert after is not None
     assert change.difference == after - before

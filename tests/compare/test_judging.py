@@ -7,8 +7,8 @@ import pytest
 
 from attn_audit.compare.judging import judge_changes
 from attn_audit.errors import ConfigurationError
+from attn_audit.findings.registry import statistics
 from attn_audit.results.comparison import Change
-from attn_audit.results.metrics import METRICS
 from attn_audit.results.report import Report
 from attn_audit.results.summary import Interval
 from attn_audit.results.verdict import Judgement, Outcome
@@ -26,7 +26,7 @@ RISE = f'[[bound]]\nmetric = "{GAP}"\nmax_rise = 0.02\n'
 def changed(name: str, low: float, high: float, n: int = 1500) -> Change:
     return Change(
         metric=name,
-        definition=METRICS[name].definition,
+        definition=statistics()[name].definition,
         base=0.5,
         new=0.5 + (low + high) / 2,
         difference=(low + high) / 2,
@@ -103,7 +103,7 @@ def test_a_condition_has_to_hold_in_both_reports(report: Report, tmp_path: Path)
 
 def test_what_covers_too_little_in_one_report_cannot_pass(report: Report, tmp_path: Path) -> None:
     text = f"min_coverage = 0.95\n{DROP}"
-    few = with_number(report, "permutation.distance.mean", 0.1, (0.0, 0.2), n=100)
+    few = with_number(report, "permutation.distance", 0.1, (0.0, 0.2), n=100)
     assert judged(report, tmp_path, text, changed(MOVED, 0, 0.1), few).outcome is INCONCLUSIVE
     assert judged(few, tmp_path, text, changed(MOVED, -0.2, -0.1)).outcome is FAIL
 

@@ -15,9 +15,10 @@ from attn_audit.engine.batch import Finding, Plan, audit_batch
 from attn_audit.engine.running import LocalEngine, cut
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import InvalidOutputError
+from attn_audit.findings.example import HEAD, LAYER, READOUT_UNIT
+from attn_audit.findings.registry import site_fields
 from attn_audit.models.base import Site
 from attn_audit.progress import Watcher
-from attn_audit.results.site_record import SITE_FIELDS
 from tests.rows import RowsModel, texts
 
 SITES = (Site(1), Site(0), Site(1), Site(0, 2), Site(1, 0))
@@ -36,9 +37,9 @@ def test_a_site_is_found_as_if_it_were_audited_alone() -> None:
         alone = audit(dataclasses.replace(PLAN, sites=(site,)), 6, 9)
         for finding, expected in zip(together, alone, strict=True):
             found = finding.site_records[i]
-            assert (found.layer, found.head) == (site.layer, site.head)
-            for name in set(SITE_FIELDS) - {"layer", "head"}:
-                assert getattr(found, name) == getattr(expected.record, name), name
+            assert (found[LAYER], found[HEAD]) == (site.layer, site.head)
+            for field in set(site_fields()) - {LAYER, HEAD}:
+                assert found[field] == expected.record[field], field.name
 
 
 def test_the_audited_site_is_the_first() -> None:
@@ -59,7 +60,7 @@ def test_the_readout_unit_is_recorded() -> None:
     first, second = model.encode(texts(6, 9))
     encoded = [first, dataclasses.replace(second, readout_unit=8)]
     found = audit_batch(model, encoded, PLAN, Stopwatch())
-    assert [finding.record.readout_unit for finding in found] == [None, 8]
+    assert [finding.record[READOUT_UNIT] for finding in found] == [None, 8]
 
 
 def test_many_sites_make_small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +77,7 @@ class Overflowing(Permutation):
 
     def run(self, audited: AuditedBatch) -> Columns:
         """Args: audited: Any batch."""
-        return super().run(audited) | {"uniform_distance": [0.5, math.nan]}
+        return super().run(audited) | {"permutation.uniform.distance": [0.5, math.nan]}
 
 
 def test_what_a_check_finds_must_be_numbers() -> None:

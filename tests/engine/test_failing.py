@@ -9,8 +9,11 @@ import attn_audit
 from attn_audit.data.example import Example
 from attn_audit.engine.batch import Plan
 from attn_audit.errors import AuditFailedError, InvalidOutputError
+from attn_audit.findings import permutation
+from attn_audit.findings.correlation import ATTENTION_GRADIENT
+from attn_audit.findings.example import ATTENTION, FAILED, PREDICTION, REASON
 from attn_audit.models.base import Batch, Encoded, Reading, Site
-from attn_audit.results.record import FAILED, Record
+from attn_audit.results.record import Record
 from tests.engine.test_running import EXAMPLES, PLAN, audited
 from tests.rows import RowsModel
 
@@ -60,15 +63,15 @@ def found(how: str, *, records_failures: bool) -> list[Record]:
 def test_failures_are_recorded_and_the_others_audited(how: str, reason: str) -> None:
     records = found(how, records_failures=True)
     assert [record.id for record in records] == [example.id for example in EXAMPLES]
-    failed = [record for record in records if record.status == FAILED]
+    failed = [record for record in records if record.has_failed]
     assert [record.id for record in failed] == list(BAD)
-    assert all(reason in (record.reason or "") for record in failed)
-    assert all(record.prediction is None and record.attention == () for record in failed)
+    assert all(reason in (record[REASON] or "") for record in failed)
+    assert all(record[PREDICTION] is None and record[ATTENTION] == () for record in failed)
     plain = {record.id: record for record in found("not at all", records_failures=False)}
     for record in records:
-        if record.status != FAILED:
-            tau = plain[record.id].tau_attention_gradient
-            assert record.tau_attention_gradient == pytest.approx(tau, abs=1e-9)
+        if not record.has_failed:
+            tau = plain[record.id][ATTENTION_GRADIENT.tau]
+            assert record[ATTENTION_GRADIENT.tau] == pytest.approx(tau, abs=1e-9)
 
 
 @pytest.mark.parametrize("how", ["encode", "read", "nan"])
@@ -80,8 +83,7 @@ def test_by_default_the_audit_ends(how: str) -> None:
 def test_a_report_counts_what_failed_and_sums_up_the_others() -> None:
     report = attn_audit.audit(Failing("nan"), EXAMPLES, on_error="record", permutations=5)
     assert (report.data.n_examples, report.data.n_failed) == (len(EXAMPLES) - 2, 2)
-    assert report.checks.permutation is not None
-    assert report.checks.permutation.distance.n <= len(EXAMPLES) - 2
+    assert report[permutation.DISTANCE].n <= len(EXAMPLES) - 2
     assert {(entry.check, entry.n) for entry in report.degenerate if entry.status == FAILED} == {
         (check, 2) for check in ("correlation", "permutation", "adversarial")
     }

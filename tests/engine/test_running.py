@@ -15,6 +15,7 @@ from attn_audit.engine.memory import is_out_of_memory
 from attn_audit.engine.running import LocalEngine, batches_of, cut
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import OutOfMemoryError
+from attn_audit.findings.example import ATTENTION, LEAVE_ONE_OUT
 from attn_audit.models.base import AuditedModel, Batch, Reading, RowChoice, Site
 from attn_audit.models.capacity import BatchLimits, Capacity
 from attn_audit.progress import Watcher
@@ -62,11 +63,11 @@ ERRORS: list[Callable[[], Exception]] = [MemoryError, torch.OutOfMemoryError, no
 @pytest.mark.parametrize("room", [30, 100, 400])
 def test_records_do_not_depend_on_memory(room: int, error: Callable[[], Exception]) -> None:
     for found, expected in zip(records(Cramped(room, error)), records(RowsModel()), strict=True):
-        for name, value in dataclasses.asdict(expected).items():
+        for name, value in expected.values.items():
             if isinstance(value, float | list | tuple) and name != "units":
-                assert getattr(found, name) == pytest.approx(value, abs=1e-9), name
+                assert found.values[name] == pytest.approx(value, abs=1e-9), name
             else:
-                assert getattr(found, name) == value, name
+                assert found.values[name] == value, name
 
 
 def test_batches_stay_small_once_memory_was_not_enough() -> None:
@@ -187,6 +188,6 @@ def test_every_batch_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     model = RowsModel(every_row=True)
     model.capacity = Capacity(memory=256 * 3 * 20 * 20 * 4, cache=2**20, n_tokens=2**10)
     for found, expected in zip(records(model), records(RowsModel(every_row=True)), strict=True):
-        assert found.attention == pytest.approx(expected.attention)
-        assert found.leave_one_out == pytest.approx(expected.leave_one_out)
+        assert found[ATTENTION] == pytest.approx(expected[ATTENTION])
+        assert found[LEAVE_ONE_OUT] == pytest.approx(expected[LEAVE_ONE_OUT])
     assert model.n_reads == len(batches_of(model, model.encode(EXAMPLES), PLAN.sites, PLAN.limits))

@@ -12,13 +12,13 @@ HOSTILE = (
 )
 """Every kind of text that a terminal, browser, spreadsheet or comment could act on."""
 
-WAIVER = Waiver(metric="permutation.moved.share", reason="known", expires=date(2027, 6, 30))
+WAIVER = Waiver(metric="permutation.moved", reason="known", expires=date(2027, 6, 30))
 
 
 def judgement(outcome: Outcome = Outcome.PASS, **given: Any) -> Judgement:
     """A bound of the share of outputs that shuffling moves."""
     told: dict[str, Any] = {
-        "metric": "permutation.moved.share",
+        "metric": "permutation.moved",
         "definition": "Outputs that shuffling moves by 0.1 or more.",
         "direction": "min",
         "limit": 0.5,
@@ -45,16 +45,16 @@ def every_kind() -> Verdict:
     return verdict(
         judgement(metric="min_examples", estimate=1821, interval=None, limit=100, n=None,
                   check=None),
-        judgement(metric="correlation.gap.attention_gradient.mean", direction="max", limit=0.15,
+        judgement(metric="correlation.gap.attention_gradient", direction="max", limit=0.15,
                   check="correlation"),
         judgement(Outcome.FAIL),
-        judgement(Outcome.INCONCLUSIVE, metric="adversarial.max_jsd.mean", **straddles),
-        judgement(Outcome.INCONCLUSIVE, metric="correlation.attention_gradient.mean",
+        judgement(Outcome.INCONCLUSIVE, metric="adversarial.max_jsd", **straddles),
+        judgement(Outcome.INCONCLUSIVE, metric="correlation.attention_gradient",
                   estimate=None, interval=None, n=None, reason="The check was not run."),
-        judgement(Outcome.FAIL, metric="permutation.within_epsilon.mean", level=Level.WARN),
-        judgement(Outcome.INCONCLUSIVE, metric="permutation.uniform.unchanged.share",
+        judgement(Outcome.FAIL, metric="permutation.within_epsilon", level=Level.WARN),
+        judgement(Outcome.INCONCLUSIVE, metric="permutation.uniform.unchanged",
                   level=Level.WARN, **straddles),
-        judgement(Outcome.FAIL, metric="permutation.distance.mean", waiver=WAIVER),
+        judgement(Outcome.FAIL, metric="permutation.distance", waiver=WAIVER),
     )  # fmt: skip
 
 

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attn_audit.findings import correlation, permutation
+from attn_audit.findings.registry import statistics
 from attn_audit.formats import csv as csv_format
 from attn_audit.formats.safety import FORMULA, cell
-from attn_audit.results.metrics import METRICS, find
+from attn_audit.results.finding import find
 from attn_audit.results.report import Report
 from tests.formats.judging import every_kind, hostile
 
@@ -28,7 +30,7 @@ def numbers_of(part: Any) -> list[float]:
         if "distribution" in part:
             return numbers_of(part["distribution"]["mean"])
         counts = {"n", "count"} if "n" in part else set()
-        names = part.keys() - {"histogram", "interval", "jsd_by_max_attention", *counts}
+        names = part.keys() - {"histogram", "interval", "joint", *counts}
         return [number for name in names for number in numbers_of(part[name])]
     if isinstance(part, list):
         return [number for item in part for number in numbers_of(item)]
@@ -42,9 +44,10 @@ def test_every_number_of_the_checks_has_one_line(name: str, request: pytest.Fixt
     values = sorted(
         float(line["value"])
         for metric, line in told.items()
-        if metric.startswith(("correlation", "permutation", "adversarial")) and line["value"]
+        if metric.startswith(("correlation", "permutation", "adversarial", "performance"))
+        and line["value"]
     )
-    assert values == sorted(numbers_of(report.checks.model_dump(mode="json")))
+    assert values == sorted(numbers_of(report.model_dump(mode="json")["metrics"]))
 
 
 @pytest.mark.parametrize("name", ["report", "multilabel", "transformer", "only_correlation"])
@@ -53,18 +56,15 @@ def test_what_a_policy_may_bound_has_a_line_of_the_same_name(
 ) -> None:
     report: Report = request.getfixturevalue(name)
     told = lines(report)
-    found = {metric: find(metric, report).estimate for metric in METRICS.values()}
+    found = {metric: find(metric, report).estimate for metric in statistics().values()}
     measured = {metric.name: value for metric, value in found.items() if value is not None}
     assert len(measured) > 10
     assert {name: float(told[name]["value"]) for name in measured} == measured
 
 
 def test_an_estimate_stands_with_its_interval_and_its_examples(report: Report) -> None:
-    line = lines(report)["correlation.gap.attention_gradient.mean"]
-    assert report.checks.correlation is not None
-    assert report.checks.correlation.gap is not None
-    gap = report.checks.correlation.gap.attention_gradient
-    assert gap is not None
+    line = lines(report)["correlation.gap.attention_gradient"]
+    gap = report[correlation.GAP_GRADIENT]
     assert gap.interval is not None
     assert [float(line[key]) for key in ("value", "low", "high")] == [
         gap.mean,
@@ -75,19 +75,17 @@ def test_an_estimate_stands_with_its_interval_and_its_examples(report: Report) -
 
 
 def test_what_no_example_has_is_an_empty_cell(nothing_measured: Report) -> None:
-    line = lines(nothing_measured)["correlation.attention_gradient.mean"]
+    line = lines(nothing_measured)["correlation.attention_gradient"]
     assert (line["value"], line["low"], line["high"], line["n"]) == ("", "", "", "0")
 
 
 def test_groups_sites_and_degenerate_examples_have_names(transformer: Report) -> None:
     told = lines(transformer)
-    permutation = transformer.checks.permutation
-    assert permutation is not None
-    group = permutation.by_prediction[0]
-    line = told[f"permutation.by_prediction.{group.name}.mean"]
+    group = transformer[permutation.DISTANCE].by_prediction[0]
+    line = told[f"permutation.distance.by_prediction.{group.name}"]
     assert line["n"] == str(group.distribution.n)
-    shuffled = transformer.sites[-1].means["median_permutation_distance"].mean
-    line = told["sites.layer2.head3.median_permutation_distance.mean"]
+    shuffled = transformer.sites[-1].means["permutation.distance"].mean
+    line = told["sites.layer2.head3.permutation.distance"]
     assert float(line["value"]) == shuffled
 
 
@@ -97,7 +95,7 @@ def test_what_says_nothing_is_counted(nothing_measured: Report) -> None:
 
 
 def test_a_layer_without_heads_is_named_by_itself(by_layer: Report) -> None:
-    assert "sites.layer2.tau_attention_gradient.mean" in lines(by_layer)
+    assert "sites.layer2.correlation.attention_gradient" in lines(by_layer)
 
 
 def test_a_policy_changes_no_number(report: Report) -> None:

@@ -14,7 +14,11 @@ from tests.formats.judging import HOSTILE
 INTERVAL = Interval(low=0.1, high=0.3, method="normal")
 VALUES = Distribution(
     n=9, mean=0.2, sd=0.1, interval=INTERVAL, minimum=0, maximum=1,
-    quantiles={"0.05": 0.0, "0.25": 0.1, "0.5": 0.2, "0.75": 0.3, "0.95": 1.0},
+    q05=0.0,
+    q25=0.1,
+    median=0.2,
+    q75=0.3,
+    q95=1.0,
     histogram=Histogram(edges=(0, 0.5, 1), counts=(8, 1)),
 )  # fmt: skip
 

@@ -77,14 +77,14 @@ def test_the_verdict_stands_first_and_the_worst_bounds_above(report: Report) -> 
     text = markdown.render(document(report, every_kind()))
     lines = text.splitlines()
     assert lines[0] == "## Attention audit: ❌ fail"
-    first = "| `permutation.moved.share` | at least 0.5 | 0.38 \\[0.35, 0.40\\] | 1,730 | ❌ fail |"
+    first = "| `permutation.moved` | at least 0.5 | 0.38 \\[0.35, 0.40\\] | 1,730 | ❌ fail |"
     assert first in lines
     assert text.index(first) < text.index("| ✅ pass |") < text.index("**Does the model work?**")
 
 
 def test_what_did_not_pass_is_explained(report: Report) -> None:
     text = markdown.render(document(report, every_kind()))
-    why = text[text.index("- **❌ permutation.moved.share**") :]
+    why = text[text.index("- **❌ permutation.moved**") :]
     assert "  - found: The whole interval is below 0.5.\n  - look at: The histogram" in why
     assert "  - waived: until 2027-06-30: known" in text
     assert "- **✅" not in text

@@ -14,7 +14,6 @@ def distribution(mean: float | None, low: float = 0.0, high: float = 0.0) -> Dis
         sd=None,
         interval=interval,
         minimum=None,
-        quantiles={},
         maximum=None,
     )
 

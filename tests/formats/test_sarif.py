@@ -49,7 +49,7 @@ def test_every_bound_is_a_result(report: Report) -> None:
 def test_a_result_tells_failed_and_inconclusive_apart(report: Report) -> None:
     failed, inconclusive = run_of(report, every_kind())["results"][2:4]
     assert failed["message"]["text"].startswith(
-        "permutation.moved.share failed: 0.38 [0.35, 0.40], asked for at least 0.5. "
+        "permutation.moved failed: 0.38 [0.35, 0.40], asked for at least 0.5. "
     )
     assert " inconclusive: " in inconclusive["message"]["text"]
     assert [r["properties"]["outcome"] for r in (failed, inconclusive)] == ["fail", "inconclusive"]

@@ -42,9 +42,10 @@ def written(folder: Path, content: str | bytes) -> Path:
         ('{"schema_version": "1"}', "no schema version"),
         ('{"schema_version": true}', "no schema version"),
         ('{"schema_version": 0}', "version 0 is no longer read"),
-        ('{"schema_version": 3}', "made by a newer attn-audit (schema version 3, here 2)"),
-        ('{"schema_version": 1}', "version 1 is no longer read (here 2)"),
-        ('{"schema_version": 2}', "tool: field required"),
+        ('{"schema_version": 4}', "made by a newer attn-audit (schema version 4, here 3)"),
+        ('{"schema_version": 1}', "version 1 is no longer read (here 3)"),
+        ('{"schema_version": 2}', "version 2 is no longer read (here 3)"),
+        ('{"schema_version": 3}', "tool: field required"),
         ('{"a": 1,, "b": 2}', "line 1, column 9"),
         (b'{"a": "\xff"}', "not UTF-8 text"),
         ('{"a": ' + "1" * 5000 + "}", "it is no report"),
@@ -67,10 +68,8 @@ def test_refuses_a_report_that_is_not_there_or_is_a_folder(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "edit",
     [
-        lambda content: content["performance"]["accuracy"].update(share=0.99),
-        lambda content: content["checks"]["correlation"]["gap"]["attention_gradient"].update(
-            mean=0.0
-        ),
+        lambda content: content["metrics"]["performance.accuracy"].update(share=0.99),
+        lambda content: content["metrics"]["correlation.gap.attention_gradient"].update(mean=0.0),
         lambda content: content["telling_examples"][0]["record"].update(label="negative"),
         lambda content: content["telling_examples"].pop(),
         lambda content: content.update(self_checks=[]),

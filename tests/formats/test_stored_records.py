@@ -5,34 +5,37 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from attn_audit.findings import adversarial
+from attn_audit.findings.registry import record_fields, site_fields
 from attn_audit.formats.records import RecordsWriter
 from attn_audit.formats.stored_records import (
     N_AT_ONCE,
     RecordsError,
     read_records,
-    read_site_records,
 )
 from attn_audit.results.record import Record
-from attn_audit.results.site_record import SITE_FIELDS, SiteRecord
 from attn_audit.results.table import record_schema
 
-SCHEMA = record_schema(1, False)
+SCHEMA = record_schema(1, False, record_fields())
 ROWS = np.array([[0.25, 0.75], [1.0, 0.0]], dtype=np.float32)
 
 
 def record(i: int) -> Record:
     return Record(
-        id=f"e{i}",
-        prediction="yes",
-        probability=0.1 * (i % 7),
-        n_units=2,
-        truncated=False,
-        audited_mass=1.0,
-        max_jsd=None if i % 2 else 0.3,
-        units=("a", "b"),
-        attention=(0.25, 0.75),
-        adversarial_attention=(1.0, 0.0),
-        adversarial_rows=None if i % 2 else ROWS,
+        {
+            "id": f"e{i}",
+            "status": "audited",
+            "prediction": "yes",
+            "probability": 0.1 * (i % 7),
+            "n_units": 2,
+            "truncated": False,
+            "audited_mass": 1.0,
+            "adversarial.max_jsd": None if i % 2 else 0.3,
+            "units": ("a", "b"),
+            "attention": (0.25, 0.75),
+            "adversarial.attention": (1.0, 0.0),
+            "adversarial.rows": None if i % 2 else ROWS,
+        }
     )
 
 
@@ -45,16 +48,18 @@ def test_what_was_written_is_read(tmp_path: Path, suffix: str) -> None:
     read = [one for some in read_records(path, SCHEMA) for one in some]
     assert read == written
     for one, other in zip(read, written, strict=True):
-        assert np.array_equal(one.adversarial_rows, other.adversarial_rows)  # type: ignore[arg-type]
+        assert type(one[adversarial.ROWS]) is type(other[adversarial.ROWS])
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".jsonl"])
 def test_site_records_too(tmp_path: Path, suffix: str) -> None:
-    path, schema = tmp_path / f"sites{suffix}", record_schema(1, False, SITE_FIELDS)
-    written = [SiteRecord(id="e", layer=layer, head=2, audited_mass=0.5) for layer in range(3)]
+    path, schema = tmp_path / f"sites{suffix}", record_schema(1, False, site_fields())
+    written = [
+        Record({"id": "e", "layer": layer, "head": 2, "audited_mass": 0.5}) for layer in range(3)
+    ]
     with RecordsWriter(path, schema) as writer:
         writer.write(written)
-    assert [one for some in read_site_records(path, schema) for one in some] == written
+    assert [one for some in read_records(path, schema) for one in some] == written
 
 
 def test_refuses_columns_of_another_model(tmp_path: Path) -> None:
@@ -62,10 +67,10 @@ def test_refuses_columns_of_another_model(tmp_path: Path) -> None:
     with RecordsWriter(path, SCHEMA) as writer:
         writer.write([record(0)])
     with pytest.raises(RecordsError, match="'probability' is not list"):
-        list(read_records(path, record_schema(3, False)))
-    fewer = record_schema(1, False, SITE_FIELDS)
+        list(read_records(path, record_schema(3, False, record_fields())))
+    fewer = record_schema(1, False, site_fields())
     with pytest.raises(RecordsError, match="it has no column 'layer'"):
-        list(read_site_records(path, fewer))
+        list(read_records(path, fewer))
 
 
 def test_refuses_what_is_no_parquet(tmp_path: Path) -> None:

@@ -48,16 +48,16 @@ POLICY = """\
 min_examples = 1
 min_coverage = 0.5
 [[bound]]
-metric = "correlation.gap.attention_gradient.mean"
+metric = "correlation.gap.attention_gradient"
 max = 0.15
 level = "warn"
-only_if = { metric = "correlation.gradient_leave_one_out.mean", min = 0.4 }
+only_if = { metric = "correlation.gradient_leave_one_out", min = 0.4 }
 [[bound]]
-metric = "permutation.moved.share"
+metric = "permutation.moved"
 min = 0.5
 why = "It should move."
 [[waiver]]
-metric = "permutation.moved.share"
+metric = "permutation.moved"
 reason = "known"
 expires = 2027-06-30
 """

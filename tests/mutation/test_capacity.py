@@ -43,7 +43,7 @@ def numbers_of(folder: Path) -> list[Any]:
         path = folder / "records.jsonl"
         settings = {**SETTINGS, "records": str(path), "reproducible": True}
         report = attn_audit.audit(model, examples, **settings)
-        checks = rounded(report.checks.model_dump(mode="json"))
+        checks = rounded(report.model_dump(mode="json")["metrics"])
         found.append((checks, [rounded(json.loads(row)) for row in path.read_text().splitlines()]))
     return found
 

@@ -87,9 +87,24 @@ def test_every_bound_of_the_default_policy_says_why() -> None:
         ),
         (f"{WAIVER}reasn = 'x'", f"waiver 1 ({MOVED}): unknown key 'reasn'", "'reason'"),
         (
-            '[[bound]]\nmetric = "permutation.movd.share"\nmin = 0.5',
-            "there is no metric 'permutation.movd.share'",
-            "Did you mean 'permutation.moved.share'?",
+            '[[bound]]\nmetric = "permutation.moved.share"\nmin = 0.5',
+            "'permutation.moved.share' is called 'permutation.moved' now",
+            "Write the new name.",
+        ),
+        (
+            '[[bound]]\nmetric = "adversarial.relative_jsd.quantiles.0.5"\nmin = 0.5',
+            "'adversarial.relative_jsd.quantiles.0.5' is called 'adversarial.relative_jsd.median'",
+            "Write the new name.",
+        ),
+        (
+            '[[bound]]\nmetric = "median_permutation_distance"\nmin = 0.5',
+            "'median_permutation_distance' is called 'permutation.distance' now",
+            "Write the new name.",
+        ),
+        (
+            '[[bound]]\nmetric = "permutation.movd"\nmin = 0.5',
+            "there is no metric 'permutation.movd'",
+            "Did you mean 'permutation.moved'?",
         ),
         (
             f'{BOUND}min = 0.5\nonly_if = {{ metric = "correlation.gab", min = 0.4 }}',
@@ -99,10 +114,8 @@ def test_every_bound_of_the_default_policy_says_why() -> None:
         (
             f'{WAIVER}reason = "x"\nexpires = 2027-01-01\n'.replace(
                 f"[[waiver]]\nmetric = '{MOVED}'", ""
-            ).replace(
-                f'[[waiver]]\nmetric = "{MOVED}"', '[[waiver]]\nmetric = "permutation.moved"'
-            ),
-            "the waiver of 'permutation.moved' waives nothing here",
+            ).replace(f'[[waiver]]\nmetric = "{MOVED}"', '[[waiver]]\nmetric = "permutation.mved"'),
+            "the waiver of 'permutation.mved' waives nothing here",
             f"Did you mean '{MOVED}'?",
         ),
     ],

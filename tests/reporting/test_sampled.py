@@ -1,6 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attn_audit.findings.example import ATTENTION, LEAVE_ONE_OUT, UNITS
 from attn_audit.reporting.sampled import (
     MAX_UNITS,
     MAX_UNITS_TOGETHER,
@@ -12,17 +13,9 @@ from attn_audit.results.record import Record
 
 def record(id_: str, n_units: int = 2) -> Record:
     weights = tuple(1 / 3 for _ in range(n_units))
-    return Record(
-        id=id_,
-        prediction="yes",
-        probability=0.9,
-        n_units=n_units,
-        truncated=False,
-        audited_mass=1.0,
-        units=("a",) * n_units,
-        attention=weights,
-        gradient=weights,
-    )
+    units = ("a",) * n_units
+    weighed = {"attention": weights, "gradient": weights}
+    return Record({"id": id_, "n_units": n_units, "units": units, **weighed})
 
 
 def sample(records: list[Record], size_of_offer: int = 100, seed: int = 0) -> list[str]:
@@ -69,6 +62,6 @@ def test_rounds_weights_and_nothing_else() -> None:
     sampled = SampledExamples(0)
     sampled.offer([record("a")])
     (found,) = sampled.chosen()
-    assert found.attention == (0.333333, 0.333333)
-    assert found.leave_one_out is None
-    assert found.probability == 0.9
+    assert found[ATTENTION] == (0.333333, 0.333333)
+    assert found[LEAVE_ONE_OUT] is None
+    assert found[UNITS] == ("a", "a")

@@ -9,9 +9,7 @@ from tests.formats.conftest import multilabel, report, unlabelled
 
 __all__ = ["multilabel", "report", "unlabelled"]
 
-HALF = Distribution(
-    n=3, mean=None, sd=None, interval=None, minimum=None, quantiles={}, maximum=None
-)
+HALF = Distribution(n=3, mean=None, sd=None, interval=None, minimum=None, maximum=None)
 
 
 def test_an_audits_report_has_none(report: Report, multilabel: Report) -> None:
@@ -23,9 +21,7 @@ def test_an_audits_report_has_none(report: Report, multilabel: Report) -> None:
     ("value", "problem"),
     [
         (
-            HALF.model_copy(
-                update={"mean": 0.5, "minimum": 0.0, "maximum": 1.0, "quantiles": {"{0}": 0.5}}
-            ),
+            HALF.model_copy(update={"mean": 0.5, "minimum": 0.0, "maximum": 1.0, "median": 0.5}),
             "no mean, extremes or quantiles of 3 examples",
         ),
         (HALF, "no mean, extremes or quantiles of 3 examples"),

@@ -1,6 +1,5 @@
 import errno
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,37 +9,43 @@ import pytest
 from upath import UPath
 
 from attn_audit.errors import OutputError, RunDirectoryError
+from attn_audit.findings import adversarial
 from attn_audit.locations import AnyPath
 from attn_audit.results.record import Record
-from attn_audit.results.site_record import SiteRecord
 from attn_audit.store.shards import Shards
 
 RECORDS = [
     Record(
-        id="a",
-        label=None,
-        prediction="1",
-        probability=(0.25, 0.75),
-        n_units=2,
-        truncated=False,
-        audited_mass=0.1 + 0.2,
-        tau_attention_gradient=-1 / 3,
-        units=("a\x1b[31m", "פילם"),
-        attention=(1e-300, 1.0),
-        gradient=(),
+        {
+            "id": "a",
+            "label": None,
+            "prediction": "1",
+            "probability": (0.25, 0.75),
+            "n_units": 2,
+            "truncated": False,
+            "audited_mass": 0.1 + 0.2,
+            "correlation.attention_gradient": -1 / 3,
+            "units": ("a\x1b[31m", "פילם"),
+            "attention": (1e-300, 1.0),
+            "gradient": (),
+        }
     ),
     Record(
-        id="b",
-        label="0",
-        prediction="0",
-        probability=(0.5, 0.5),
-        n_units=0,
-        truncated=True,
-        audited_mass=0.0,
+        {
+            "id": "b",
+            "label": "0",
+            "prediction": "0",
+            "probability": (0.5, 0.5),
+            "n_units": 0,
+            "truncated": True,
+            "audited_mass": 0.0,
+        }
     ),
 ]
 SITES = [
-    SiteRecord(id=name, layer=0, head=head, audited_mass=0.5) for name in "ab" for head in (0, None)
+    Record({"id": name, "layer": 0, "head": head, "audited_mass": 0.5})
+    for name in "ab"
+    for head in (0, None)
 ]
 
 
@@ -63,13 +68,15 @@ def test_reads_what_was_written(tmp_path: Path, kind: str) -> None:
 
 def test_multilabel_records_come_back(tmp_path: Path) -> None:
     record = Record(
-        id="a",
-        label=(),
-        prediction=("joy", "love"),
-        probability=(0.9, 0.8, 0.1),
-        n_units=1,
-        truncated=False,
-        audited_mass=1.0,
+        {
+            "id": "a",
+            "label": (),
+            "prediction": ("joy", "love"),
+            "probability": (0.9, 0.8, 0.1),
+            "n_units": 1,
+            "truncated": False,
+            "audited_mass": 1.0,
+        }
     )
     (tmp_path / "manifest.json").touch()
     shards = Shards(tmp_path, n_logits=3, is_multilabel=True, has_several_sites=False)
@@ -79,12 +86,12 @@ def test_multilabel_records_come_back(tmp_path: Path) -> None:
 
 def test_weights_of_many_heads_come_back(tmp_path: Path) -> None:
     rows = np.array([[0.25, 0.75], [1.0, 0.0]], dtype=np.float32)
-    records = [replace(RECORDS[0], adversarial_rows=given) for given in (rows, None)]
+    records = [Record({**RECORDS[0].values, "adversarial.rows": given}) for given in (rows, None)]
     shards = _shards(tmp_path, several=False)
     shards.write(0, records, [])
     (first, second), _ = shards.read(0)
-    np.testing.assert_array_equal(first.adversarial_rows, rows)
-    assert second.adversarial_rows is None
+    np.testing.assert_array_equal(first[adversarial.ROWS], rows)
+    assert second[adversarial.ROWS] is None
 
 
 def test_a_half_written_shard_is_none(tmp_path: Path) -> None:

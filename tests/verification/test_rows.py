@@ -47,7 +47,7 @@ def test_a_forged_row_is_named(checkpoint: Checkpoint, data: Path) -> None:
     audited = audit(checkpoint, "bert", data)
 
     def turn_a_row(rows: Rows) -> None:
-        rows[1]["adversarial_rows"][0].reverse()
+        rows[1]["adversarial.rows"][0].reverse()
 
     forge(audited.report, turn_a_row)
     named = failed(audited.verify())["rows give what is shown"]
@@ -59,7 +59,7 @@ def test_a_forged_site_is_named(checkpoint: Checkpoint, data: Path) -> None:
     audited = audit(checkpoint, "bert", data, head="all")
     sites = data.with_name("report.sites.jsonl")
     rows = [json.loads(line) for line in sites.read_text().splitlines()]
-    rows[1]["uniform_distance"] += 0.5
+    rows[1]["permutation.uniform.distance"] += 0.5
     sites.write_text("".join(json.dumps(row) + "\n" for row in rows))
     _rehash_sites(audited.report, sites)
     claim = failed(audited.verify())["uniform: output distance"]

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from attn_audit.findings.adversarial import MAX_JSD
 from attn_audit.models.paper.architecture import EncoderKind
 from attn_audit.models.task import TaskKind
 from attn_audit.results.report import Report
+from tests.judged import with_metric
 from tests.tiny import tiny_model
 from tests.verification.conftest import Audited, Change, audit_into, failed
 from tests.verification.forging import Rows, forge, rehash, save_audit
@@ -76,48 +78,76 @@ def _doubled(name: str) -> Change:
 
 def _single_unit(row: dict[str, Any]) -> None:
     """A witness that is farther away than any can be while the output stays."""
-    row["adversarial_attention"] = [0.0] * row["n_units"]
-    row["adversarial_attention"][row["attention"].index(max(row["attention"]))] = 1.0
+    row["adversarial.attention"] = [0.0] * row["n_units"]
+    row["adversarial.attention"][row["attention"].index(max(row["attention"]))] = 1.0
 
 
 @pytest.mark.parametrize(
     ("change", "claim", "what"),
     [
-        (_add("max_jsd", 0.01), "divergence", "max_jsd"),
-        (_add("adversarial_distance", -0.001), "output distance", "adversarial_distance"),
-        (_set("adversarial_attention", None), "kept where one was found", "adversarial_attention"),
-        (_doubled("adversarial_attention"), "is a distribution", "adversarial_attention"),
-        (_single_unit, "divergence", "max_jsd"),
+        (_add("adversarial.max_jsd", 0.01), "divergence", "adversarial.max_jsd"),
+        (_add("adversarial.distance", -0.001), "output distance", "adversarial.distance"),
+        (_set("adversarial.attention", None), "kept where one was found", "adversarial.attention"),
+        (_doubled("adversarial.attention"), "is a distribution", "adversarial.attention"),
+        (_single_unit, "divergence", "adversarial.max_jsd"),
         (_swap("attention"), "attention", "attention["),
         (_swap("attention"), "taus and p-values", "tau_attention_"),
         (_swap("gradient"), "gradient", "gradient["),
         (_swap("leave_one_out"), "leave-one-out", "leave_one_out["),
-        (_add("tau_attention_gradient", 0.01), "taus and p-values", "tau_attention_gradient"),
-        (_set("p_attention_leave_one_out", 0.01), "taus and p-values", "p_attention_leave_one_out"),
-        (_add("tau_gradient_leave_one_out", -0.5), "taus", "tau_gradient_leave_one_out"),
+        (
+            _add("correlation.attention_gradient", 0.01),
+            "taus and p-values",
+            "correlation.attention_gradient",
+        ),
+        (
+            _set("correlation.attention_leave_one_out_p_value", 0.01),
+            "taus and p-values",
+            "correlation.attention_leave_one_out_p_value",
+        ),
+        (
+            _add("correlation.gradient_leave_one_out", -0.5),
+            "taus",
+            "correlation.gradient_leave_one_out",
+        ),
         (_add("probability", 0.001), "probability", "probability"),
         (_set("prediction", "label7"), "predictions, units, statuses", "prediction"),
-        (_set("status_correlation", "x"), "predictions, units, statuses", "status_correlation"),
+        (_set("correlation.status", "x"), "predictions, units, statuses", "correlation.status"),
         (_add("audited_mass", -0.1), "audited mass, largest weight", "audited_mass"),
         (
-            _add("median_permutation_distance", 0.01),
+            _add("permutation.distance", 0.01),
             "permutations: output distance",
-            "median_permutation_distance",
+            "permutation.distance",
         ),
         (
-            _add("median_permutation_jsd", 0.01),
+            _add("permutation.jsd", 0.01),
             "permutations: divergence",
-            "median_permutation_jsd",
+            "permutation.jsd",
         ),
         (
-            _add("share_permutations_within_epsilon", 0.1),
+            _add("permutation.within_epsilon", 0.1),
             "permutations within epsilon",
-            "share_permutations_within_epsilon",
+            "permutation.within_epsilon",
         ),
-        (_add("uniform_distance", 0.01), "uniform: output distance", "uniform_distance"),
-        (_add("relative_jsd", -0.1), "relative divergence, bounds", "relative_jsd"),
-        (_add("max_jsd_upper_bound", -0.1), "relative divergence, bounds", "max_jsd_upper_bound"),
-        (_set("max_jsd_upper_bound", None), "predictions, units, statuses", "max_jsd_upper_bound"),
+        (
+            _add("permutation.uniform.distance", 0.01),
+            "uniform: output distance",
+            "permutation.uniform.distance",
+        ),
+        (
+            _add("adversarial.relative_jsd", -0.1),
+            "relative divergence, bounds",
+            "adversarial.relative_jsd",
+        ),
+        (
+            _add("adversarial.upper_bound", -0.1),
+            "relative divergence, bounds",
+            "adversarial.upper_bound",
+        ),
+        (
+            _set("adversarial.upper_bound", None),
+            "predictions, units, statuses",
+            "adversarial.upper_bound",
+        ),
     ],
 )
 @pytest.mark.usefixtures("everything_sampled")
@@ -125,7 +155,7 @@ def test_a_forged_record_is_named(audited: Audited, change: Change, claim: str, 
     changed: list[str] = []
 
     def in_one(rows: Rows) -> None:
-        row = next(row for row in rows if row["n_units"] > 5 and row["status_correlation"])
+        row = next(row for row in rows if row["n_units"] > 5 and row["correlation.status"])
         changed.append(row["id"])
         change(row)
 
@@ -140,8 +170,8 @@ def test_a_forged_record_is_named(audited: Audited, change: Change, claim: str, 
 def test_every_witness_is_checked_not_a_tenth(audited: Audited) -> None:
     def all_of_them(rows: Rows) -> None:
         for row in rows:
-            if row["max_jsd"] is not None:
-                row["max_jsd"] /= 2
+            if row["adversarial.max_jsd"] is not None:
+                row["adversarial.max_jsd"] /= 2
 
     forge(audited.report, all_of_them)
     found = audited.verify()
@@ -159,15 +189,10 @@ def test_a_witness_that_moves_the_output_is_found(tmp_path: Path) -> None:
 
 
 def test_a_forged_summary_is_named(audited: Audited) -> None:
-    stored = Report.load(audited.report)
-    checks = stored.checks
-    assert checks.adversarial is not None
-    share = checks.adversarial.max_jsd.model_copy(update={"mean": 0.1})
-    adversarial = checks.adversarial.model_copy(update={"max_jsd": share})
-    forged = checks.model_copy(update={"adversarial": adversarial})
-    audited.report.write_text(stored.model_copy(update={"checks": forged}).to_json())
+    forged = with_metric(Report.load(audited.report), MAX_JSD, mean=0.1)
+    audited.report.write_text(forged.to_json())
     (claim,) = failed(audited.verify()).values()
-    assert [failure.what for failure in claim.failures] == ["checks.adversarial.max_jsd.mean"]
+    assert [failure.what for failure in claim.failures] == ["metrics.adversarial.max_jsd.mean"]
     assert claim.failures[0].stored == "0.1"
 
 
@@ -198,7 +223,7 @@ def test_failures_are_counted_and_the_first_are_named(audited: Audited) -> None:
     def all_of_them(rows: Rows) -> None:
         for row in rows:
             row["id"] = f"other {row['id']}"
-            row["tau_gradient_leave_one_out"] = 0.123
+            row["correlation.gradient_leave_one_out"] = 0.123
 
     forge(audited.report, all_of_them)
     claim = failed(audited.verify())["taus and p-values"]

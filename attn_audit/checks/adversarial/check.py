@@ -20,6 +20,7 @@ from attn_audit.checks.interventions import is_measured, statuses_of_interventio
 from attn_audit.checks.replaying import output_distances
 from attn_audit.distances import attainable_jsd
 from attn_audit.errors import ConfigurationError
+from attn_audit.findings import adversarial as fields
 from attn_audit.models.base import LinearReadout
 
 REPLAY_TOLERANCE = 1e-4
@@ -108,19 +109,19 @@ class Adversarial:
         shown = audited.explain(witness.attention.unsqueeze(1)).squeeze(1)
         rows = rows_of(shown, audited.lengths)
         return {
-            "max_jsd": or_none(jsd.cpu().numpy(), measured),
-            "relative_jsd": or_none(relative.cpu().numpy(), measured),
-            "max_jsd_upper_bound": or_none(bound, measured & np.isfinite(bound)),
-            "adversarial_distance": or_none(distance.cpu().numpy(), measured),
-            "adversarial_method": [
+            fields.MAX_JSD_FIELD.name: or_none(jsd.cpu().numpy(), measured),
+            fields.RELATIVE_JSD_FIELD.name: or_none(relative.cpu().numpy(), measured),
+            fields.UPPER_BOUND_FIELD.name: or_none(bound, measured & np.isfinite(bound)),
+            fields.DISTANCE_FIELD.name: or_none(distance.cpu().numpy(), measured),
+            fields.METHOD.name: [
                 ("exact" if sure else "gradient") if kept else None
                 for sure, kept in zip(certain.tolist(), measured.tolist(), strict=True)
             ],
-            "status_adversarial": statuses_of_interventions(audited),
-            "adversarial_attention": [
+            fields.STATUS.name: statuses_of_interventions(audited),
+            fields.ATTENTION.name: [
                 row if kept else None for row, kept in zip(rows, measured.tolist(), strict=True)
             ],
-            "adversarial_rows": [
+            fields.ROWS.name: [
                 row if kept else None
                 for row, kept in zip(row_by_row(audited, witness), measured.tolist(), strict=True)
             ],

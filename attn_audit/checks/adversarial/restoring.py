@@ -9,7 +9,7 @@ from torch import Tensor
 
 from attn_audit.checks.adversarial.witness import Witness
 from attn_audit.checks.base import AuditedBatch
-from attn_audit.results.record import MAX_ROW_WEIGHTS
+from attn_audit.findings.adversarial import MAX_ROW_WEIGHTS
 
 RowWeights = Float32[np.ndarray, "_row _unit"] | None
 """Weights of each row of one example, without padding; None where it has one row, or too many

@@ -183,7 +183,7 @@ def _shape(panel: Panel) -> list[Row]:
     shapes = list(bins(found.histogram))
     widest = max(row["share"] for row in shapes)
     shared = {"row": printable(panel.name), "y": 0}
-    quartile, median, last = (found.quantiles[q] for q in ("0.25", "0.5", "0.75"))
+    quartile, median, last = found.q25, found.median, found.q75
     ends = ((row, row["share"] / widest) for row in shapes)
     return [
         *({**shared, "kind": "bin", "below": -end, "above": end, **row} for row, end in ends),

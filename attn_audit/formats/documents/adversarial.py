@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from math import log
 
+from attn_audit.findings import adversarial as metrics
+from attn_audit.findings import permutation as permutation_metrics
+from attn_audit.findings.thresholds import ENTIRELY, LARGELY
 from attn_audit.formats.document import (
     Bullets,
     Card,
@@ -20,8 +23,7 @@ from attn_audit.formats.documents.groups import NOT_MEASURED, folded, group_tabl
 from attn_audit.formats.documents.permutation import mass, mass_in_short
 from attn_audit.formats.numbers import count, counted, mean, mean_percent
 from attn_audit.results.report import Report
-from attn_audit.results.summary import AdversarialSummary, Distribution
-from attn_audit.results.thresholds import ENTIRELY, LARGELY
+from attn_audit.results.summary import Distribution
 from attn_audit.results.verdict import Outcome
 
 QUESTION = "Could attention look entirely different without changing the prediction?"
@@ -36,43 +38,42 @@ TICKS = (*(i / 10 for i in range(7)), log(2))
 AXIS = "largest divergence found (epsilon-max JSD, nats)"
 
 
-def section(report: Report, summary: AdversarialSummary) -> Section:
+def section(report: Report) -> Section:
     """Question, answer, figures, and the numbers in tables."""
-    table = group_table("divergence", summary, LIMITS)
+    table = group_table("divergence", report[metrics.MAX_JSD], LIMITS)
     return Section(
         "adversarial",
         "Adversarial",
         (
             Paragraph(QUESTION, Tone.QUESTION),
-            Bullets.of(answer(summary, report.settings.epsilon, _common(report))),
-            *figures(summary),
-            *([folded(report, table)] if summary.max_jsd.n else []),
+            Bullets.of(answer(report)),
+            *figures(report),
+            *([folded(report, table)] if report[metrics.MAX_JSD].n else []),
         ),
     )
 
 
-def card(report: Report, summary: AdversarialSummary) -> Card:
+def card(report: Report) -> Card:
     """The same at a glance."""
     ends = ("0%: the same", "100%: entirely different")
     return Card(
         id="adversarial",
         name="Adversarial",
         question=QUESTION,
-        verdict=verdict(report, summary),
-        lines=in_short(summary, _common(report)),
-        picture=Shape(summary.relative_jsd, ends, "difference that keeps the output"),
+        verdict=verdict(report),
+        lines=in_short(report),
+        picture=Shape(report[metrics.RELATIVE_JSD], ends, "difference that keeps the output"),
     )
 
 
 def _common(report: Report) -> Distribution | None:
     """Share of an example's permutations within epsilon; None where not run."""
-    shuffled = report.checks.permutation
-    return None if shuffled is None else shuffled.within_epsilon
+    return report.get(permutation_metrics.WITHIN_EPSILON)
 
 
-def verdict(report: Report, summary: AdversarialSummary) -> str:
+def verdict(report: Report) -> str:
     """Whether the output singles the model's attention out."""
-    relative = summary.relative_jsd
+    relative = report[metrics.RELATIVE_JSD]
     if relative.mean is None:
         return NOT_MEASURED
     covered = claims.is_covered("adversarial", report)
@@ -81,7 +82,7 @@ def verdict(report: Report, summary: AdversarialSummary) -> str:
     match claims.held("min", LARGELY, relative, is_covered=covered):
         case Outcome.PASS:
             return "Largely: very different attention gives the same output."
-        case Outcome.FAIL if summary.n_gradient:
+        case Outcome.FAIL if report[metrics.N_GRADIENT].value:
             return "Not by much, as far as a search could find."
         case Outcome.FAIL:
             return "Not by much: the output ties attention down."
@@ -90,57 +91,58 @@ def verdict(report: Report, summary: AdversarialSummary) -> str:
             return claims.left_open("adversarial", report, relative.n, f"{said} different")
 
 
-def in_short(summary: AdversarialSummary, common: Distribution | None) -> tuple[str, ...]:
+def in_short(report: Report) -> tuple[str, ...]:
     """How different attention could look, and how common that is, in short lines."""
-    if summary.relative_jsd.mean is None:
+    common = _common(report)
+    if report[metrics.RELATIVE_JSD].mean is None:
         return ("no example could be measured",)
-    first = f"could be {mean_percent(summary.relative_jsd)} different with the same output"
-    movable = mass_in_short(summary.audited_mass)
+    first = f"could be {mean_percent(report[metrics.RELATIVE_JSD])} different with the same output"
+    movable = mass_in_short(report[metrics.MASS])
     if common is None or common.mean is None:
         return (first, *movable)
     return (first, f"{mean_percent(common)} of random permutations keep it, too", *movable)
 
 
-def answer(
-    summary: AdversarialSummary, epsilon: float, common: Distribution | None
-) -> tuple[str, ...]:
+def answer(report: Report) -> tuple[str, ...]:
     """What the check found, in sentences."""
-    if summary.max_jsd.mean is None:
+    jsd = report[metrics.MAX_JSD]
+    if jsd.mean is None:
         return ("No example could be measured: see the degenerate examples.",)
+    relative = mean_percent(report[metrics.RELATIVE_JSD])
     first = (
-        f"Attention can be changed by a divergence of {mean(summary.max_jsd)} on average while the "
-        f"output stays within {epsilon:g} ({counted(summary.max_jsd.n, 'example')}; 0: the same "
-        f"attention, {log(2):.2f}: nothing in common): {mean_percent(summary.relative_jsd)} of "
-        "the most that each example allows."
+        f"Attention can be changed by a divergence of {mean(jsd)} on average while the output "
+        f"stays within {report.settings.epsilon:g} ({counted(jsd.n, 'example')}; 0: the same "
+        f"attention, {log(2):.2f}: nothing in common): {relative} of the most that each example "
+        "allows."
     )
     return (
         first,
-        _certainty(summary),
-        _how_common(common),
+        _certainty(report),
+        _how_common(_common(report)),
         CAVEAT,
-        mass(summary.audited_mass),
+        mass(report[metrics.MASS]),
     )
 
 
-def _certainty(summary: AdversarialSummary) -> str:
-    if summary.n_gradient == 0:
+def _certainty(report: Report) -> str:
+    if report[metrics.N_GRADIENT].value == 0:
         return "Each is the proven optimum: no search can find attention that differs more."
-    searched = f"the best that a search found: more may exist{_limit(summary)}"
-    if summary.n_exact == 0:
+    searched = f"the best that a search found: more may exist{_limit(report)}"
+    if report[metrics.N_EXACT].value == 0:
         return f"Each is {searched}."
     return (
-        f"In {counted(summary.n_exact, 'example')} it is the proven optimum, in "
-        f"{counted(summary.n_gradient, 'example')} {searched}."
+        f"In {counted(int(report[metrics.N_EXACT].value), 'example')} it is the proven optimum, in "
+        f"{counted(int(report[metrics.N_GRADIENT].value), 'example')} {searched}."
     )
 
 
-def _limit(summary: AdversarialSummary) -> str:
+def _limit(report: Report) -> str:
     """What no adversary can exceed, and for how many examples that is known."""
-    bound = summary.upper_bound
+    bound = report.get(metrics.UPPER_BOUND)
     if bound is None or bound.mean is None:
         return ""
     known = f" in {count(bound.n)} examples where a limit is proven"
-    where = known if bound.n < summary.max_jsd.n else ""
+    where = known if bound.n < report[metrics.MAX_JSD].n else ""
     return f", but not beyond {mean(bound)} on average{where}"
 
 
@@ -153,9 +155,9 @@ def _how_common(common: Distribution | None) -> str:
     )
 
 
-def figures(summary: AdversarialSummary) -> Iterator[Figure]:
+def figures(report: Report) -> Iterator[Figure]:
     """The divergence over all examples, and against the largest weight."""
-    if summary.max_jsd.n and summary.max_jsd.histogram is not None:
+    if report[metrics.MAX_JSD].n and report[metrics.MAX_JSD].histogram is not None:
         yield Histograms(
             name="jsd",
             title="How different attention could look",
@@ -164,13 +166,13 @@ def figures(summary: AdversarialSummary) -> Iterator[Figure]:
                 "0.69 attention on entirely other words. Mass at the right end means that the "
                 "output does not single out the attention that was shown."
             ),
-            panels=(Panel("All examples", summary.max_jsd),),
+            panels=(Panel("All examples", report[metrics.MAX_JSD]),),
             axis=AXIS,
             counted="divergence",
             ticks=TICKS,
             mark=(log(2), "ln 2"),
         )
-    joint = summary.jsd_by_max_attention
+    joint = report[metrics.MAX_JSD].joint
     if joint is not None and any(map(any, joint.counts)):
         yield Joint(
             name="jsd_by_weight",

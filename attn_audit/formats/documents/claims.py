@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
+from attn_audit.findings.thresholds import MIN_COVERAGE, MIN_EXAMPLES
 from attn_audit.formats.numbers import number, percent
-from attn_audit.policy.coverage import coverage
 from attn_audit.policy.rule import Direction, outcome_of
+from attn_audit.results.finding import coverage
 from attn_audit.results.report import Report
 from attn_audit.results.summary import Distribution, Interval, Share
-from attn_audit.results.thresholds import MIN_COVERAGE, MIN_EXAMPLES
 from attn_audit.results.verdict import Outcome
 
 
@@ -22,7 +22,7 @@ def held(
 
     Args:
         direction: On which side the limit lies.
-        limit: Of `results.thresholds`.
+        limit: Of `findings.thresholds`.
         found: With an estimate.
         is_covered: Whether the check says something about enough examples to pass for all.
 
@@ -49,7 +49,7 @@ def held_number(
 
     Args:
         direction: On which side the limit lies.
-        limit: Of `results.thresholds`.
+        limit: Of `findings.thresholds`.
         estimate: What was found.
         interval: Of the estimate; without one nothing is claimed.
         n: Examples behind it.

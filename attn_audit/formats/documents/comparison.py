@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+from attn_audit.findings import adversarial, correlation, performance, permutation
+from attn_audit.findings.metric import ShareMetric
+from attn_audit.findings.registry import metrics
 from attn_audit.formats.document import (
     Around,
     Block,
@@ -21,11 +24,11 @@ from attn_audit.formats.numbers import count, counted, difference, number, short
 from attn_audit.results.comparison import Change, Comparison
 
 TELLING = (
-    "performance.accuracy.share",
-    "correlation.attention_gradient.mean",
-    "correlation.attention_leave_one_out.mean",
-    "permutation.distance.mean",
-    "adversarial.max_jsd.mean",
+    performance.ACCURACY.name,
+    correlation.ATTENTION_GRADIENT.tau.name,
+    correlation.ATTENTION_LEAVE_ONE_OUT.tau.name,
+    permutation.DISTANCE.name,
+    adversarial.MAX_JSD.name,
 )
 """Numbers whose most changed examples are shown."""
 
@@ -159,11 +162,11 @@ def value(metric: str, of_example: float) -> str:
     """An example's number; of shares, whether it has the property.
 
     Example:
-        >>> value("performance.accuracy.share", 1.0), value("permutation.distance.mean", 0.213)
+        >>> value("performance.accuracy", 1.0), value("permutation.distance", 0.213)
         ('right', '0.21')
     """
-    if metric == "performance.accuracy.share":
+    if metric == performance.ACCURACY.name:
         return "right" if of_example else "wrong"
-    if metric.endswith(".share"):
+    if any(isinstance(of, ShareMetric) and of.name == metric for of in metrics()):
         return "yes" if of_example else "no"
     return number(of_example)

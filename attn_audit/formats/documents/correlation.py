@@ -3,6 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from attn_audit.findings.correlation import (
+    GAP_GRADIENT,
+    GAP_LEAVE_ONE_OUT,
+    OF_GRADIENT,
+    OF_LEAVE_ONE_OUT,
+    OF_YARDSTICK,
+    PairMetrics,
+)
+from attn_audit.findings.thresholds import ALIKE, SIGNIFICANT, SMALL_GAP
 from attn_audit.formats.document import (
     Bullets,
     Card,
@@ -22,8 +31,7 @@ from attn_audit.formats.documents.groups import MAX_CLASSES, NOT_MEASURED, folde
 from attn_audit.formats.documents.provenance import removal
 from attn_audit.formats.numbers import count, counted, digits, mean, number, percent, share
 from attn_audit.results.report import Report
-from attn_audit.results.summary import CorrelationSummary, Distribution, Group, TauSummary
-from attn_audit.results.thresholds import ALIKE, SIGNIFICANT, SMALL_GAP
+from attn_audit.results.summary import Distribution, Group, GroupedDistribution
 from attn_audit.results.verdict import Outcome
 
 QUESTION = "Does attention rank the words as gradients and leave-one-out rank them?"
@@ -41,7 +49,8 @@ class Pair:
 
     of: str
     """Attention's partner; of the yardstick, its name."""
-    tau: TauSummary
+    tau: GroupedDistribution
+    metrics: PairMetrics
     hue: Hue
     gap: Distribution | None = None
     """By how much attention falls short of the yardstick."""
@@ -54,54 +63,55 @@ class Pair:
         return "the yardstick" if self.hue is Hue.YARDSTICK else f"attention with {self.of}"
 
 
-def attentions(summary: CorrelationSummary) -> list[Pair]:
+def attentions(report: Report) -> list[Pair]:
     """Attention with each measure that was asked for."""
-    gap = summary.gap
     found = (
-        ("gradients", summary.attention_gradient, Hue.GRADIENT,
-         None if gap is None else gap.attention_gradient, "leave-one-out does"),
-        ("leave-one-out", summary.attention_leave_one_out, Hue.LEAVE_ONE_OUT,
-         None if gap is None else gap.attention_leave_one_out, "gradients do"),
-    )  # fmt: skip
-    return [Pair(of, tau, hue, gap, other) for of, tau, hue, gap, other in found if tau is not None]
+        ("gradients", OF_GRADIENT, Hue.GRADIENT, GAP_GRADIENT, "leave-one-out does"),
+        ("leave-one-out", OF_LEAVE_ONE_OUT, Hue.LEAVE_ONE_OUT, GAP_LEAVE_ONE_OUT, "gradients do"),
+    )
+    return [
+        Pair(of, tau, metrics, hue, report.get(gap), other)
+        for of, metrics, hue, gap, other in found
+        if (tau := report.get(metrics.tau)) is not None
+    ]
 
 
-def pairs(summary: CorrelationSummary) -> list[Pair]:
+def pairs(report: Report) -> list[Pair]:
     """The same, and last the yardstick: one measure with the other."""
-    yardstick = summary.gradient_leave_one_out
-    last = [] if yardstick is None else [Pair("the yardstick", yardstick, Hue.YARDSTICK)]
-    return [*attentions(summary), *last]
+    tau = report.get(OF_YARDSTICK.tau)
+    last = [] if tau is None else [Pair("the yardstick", tau, OF_YARDSTICK, Hue.YARDSTICK)]
+    return [*attentions(report), *last]
 
 
-def section(report: Report, summary: CorrelationSummary) -> Section:
+def section(report: Report) -> Section:
     """Question, answer, figures, and the numbers in tables."""
-    tables = (_significance(summary), _by_group(summary))
-    is_measured = any(pair.tau.n for pair in pairs(summary))
+    tables = (_significance(report), _by_group(report))
+    is_measured = any(pair.tau.n for pair in pairs(report))
     return Section(
         "correlation",
         "Correlation",
         (
             Paragraph(QUESTION, Tone.QUESTION),
-            Bullets.of((*answer(summary), *removal(report))),
-            *figures(summary),
+            Bullets.of((*answer(report), *removal(report))),
+            *figures(report),
             *([folded(report, *tables)] if is_measured else []),
         ),
     )
 
 
-def card(report: Report, summary: CorrelationSummary) -> Card:
+def card(report: Report) -> Card:
     """The same at a glance."""
     return Card(
         id="correlation",
         name="Correlation",
         question=QUESTION,
-        verdict=verdict(report, summary),
-        lines=in_short(summary),
-        picture=_points(summary),
+        verdict=verdict(report),
+        lines=in_short(report),
+        picture=_points(report),
     )
 
 
-def _points(summary: CorrelationSummary) -> Points | None:
+def _points(report: Report) -> Points | None:
     rows = tuple(
         (
             "yardstick" if pair.hue is Hue.YARDSTICK else f"with {pair.of}",
@@ -109,7 +119,7 @@ def _points(summary: CorrelationSummary) -> Points | None:
             pair.tau.interval,
             pair.hue,
         )
-        for pair in pairs(summary)
+        for pair in pairs(report)
         if pair.tau.mean is not None
     )
     if not rows:
@@ -119,10 +129,10 @@ def _points(summary: CorrelationSummary) -> Points | None:
     return Points(rows, (low, 1.0), ends, "Mean tau of each pair of rankings")
 
 
-def verdict(report: Report, summary: CorrelationSummary) -> str:
+def verdict(report: Report) -> str:
     """Whether attention agrees with the measures as these do with each other."""
-    yardstick = summary.gradient_leave_one_out
-    gaps = {pair.of: pair.gap for pair in attentions(summary) if pair.gap is not None}
+    yardstick = report.get(OF_YARDSTICK.tau)
+    gaps = {pair.of: pair.gap for pair in attentions(report) if pair.gap is not None}
     if yardstick is None or not gaps:
         return "Open: without both measures there is no yardstick to hold attention against."
     if yardstick.mean is None:
@@ -164,17 +174,17 @@ def _less_by(gap: Distribution) -> str:
     return "-" if gap.mean is None else between(gap.mean, gap.interval)
 
 
-def in_short(summary: CorrelationSummary) -> tuple[str, ...]:
+def in_short(report: Report) -> tuple[str, ...]:
     """Attention's taus and the yardstick, in short lines."""
-    decimals = digits(*(pair.tau for pair in pairs(summary)))
+    decimals = digits(*(pair.tau for pair in pairs(report)))
     known = [
         f"attention with {pair.of}: tau {mean(pair.tau, decimals)}"
-        for pair in attentions(summary)
+        for pair in attentions(report)
         if pair.tau.n
     ]
     if not known:
         return ("no example could be measured",)
-    yardstick = summary.gradient_leave_one_out
+    yardstick = report.get(OF_YARDSTICK.tau)
     if yardstick is None or not yardstick.n:
         return tuple(known)
     return (
@@ -183,9 +193,9 @@ def in_short(summary: CorrelationSummary) -> tuple[str, ...]:
     )
 
 
-def answer(summary: CorrelationSummary) -> tuple[str, ...]:
+def answer(report: Report) -> tuple[str, ...]:
     """What the check found, in sentences."""
-    known = [pair for pair in attentions(summary) if pair.tau.n]
+    known = [pair for pair in attentions(report) if pair.tau.n]
     if not known:
         return ("No example has a tau: see the degenerate examples.",)
     decimals = digits(*(pair.tau for pair in known))
@@ -194,7 +204,7 @@ def answer(summary: CorrelationSummary) -> tuple[str, ...]:
         f"Attention ranks an example's units with a mean tau of {agreed} "
         f"(1: the same order, 0: unrelated, -1: reversed; {_how_many(known)})."
     )
-    return (first, *_yardstick(summary), CAVEAT)
+    return (first, *_yardstick(report), CAVEAT)
 
 
 def _how_many(known: list[Pair]) -> str:
@@ -204,15 +214,15 @@ def _how_many(known: list[Pair]) -> str:
     return " and ".join(f"{counted(pair.tau.n, 'example')} for {pair.of}" for pair in known)
 
 
-def _yardstick(summary: CorrelationSummary) -> tuple[str, ...]:
-    yardstick = summary.gradient_leave_one_out
+def _yardstick(report: Report) -> tuple[str, ...]:
+    yardstick = report.get(OF_YARDSTICK.tau)
     if yardstick is None or yardstick.mean is None:
         return ("There is no yardstick: it takes both measures, gradients and leave-one-out.",)
     sentence = f"The yardstick: the two measures agree with each other at tau {mean(yardstick)}."
-    return (f"{sentence}{_weakness(yardstick)}", *_gaps(summary))
+    return (f"{sentence}{_weakness(yardstick)}", *_gaps(report))
 
 
-def _weakness(yardstick: TauSummary) -> str:
+def _weakness(yardstick: Distribution) -> str:
     match held("min", ALIKE, yardstick):
         case Outcome.PASS:
             return ""
@@ -225,9 +235,9 @@ def _weakness(yardstick: TauSummary) -> str:
             return f" Whether that is enough to judge attention by, {ALIKE:g}, is open."
 
 
-def _gaps(summary: CorrelationSummary) -> tuple[str, ...]:
+def _gaps(report: Report) -> tuple[str, ...]:
     phrases = [
-        _gap(pair, pair.gap) for pair in attentions(summary) if pair.gap is not None and pair.gap.n
+        _gap(pair, pair.gap) for pair in attentions(report) if pair.gap is not None and pair.gap.n
     ]
     return (f"Example by example, attention agrees {'; '.join(phrases)}.",) if phrases else ()
 
@@ -249,9 +259,9 @@ def _size(gap: Distribution) -> str:
     return f"{number(size, decimals)} [{number(low, decimals)}, {number(high, decimals)}]"
 
 
-def figures(summary: CorrelationSummary) -> Iterator[Figure]:
+def figures(report: Report) -> Iterator[Figure]:
     """Every pair's distribution, and attention's by predicted class."""
-    known = [pair for pair in pairs(summary) if pair.tau.n and pair.tau.histogram]
+    known = [pair for pair in pairs(report) if pair.tau.n and pair.tau.histogram]
     if not known:
         return
     yield Histograms(
@@ -272,7 +282,7 @@ def figures(summary: CorrelationSummary) -> Iterator[Figure]:
         counted="tau",
         ticks=TICKS,
     )  # fmt: skip
-    yield from _by_class([pair for pair in attentions(summary) if pair.tau.n])
+    yield from _by_class([pair for pair in attentions(report) if pair.tau.n])
 
 
 def _by_class(known: list[Pair]) -> Iterator[Figure]:
@@ -309,31 +319,33 @@ def _class(group: Group) -> str:
     return f"Predicted {group.name} ({counted(group.distribution.n, 'example')})"
 
 
-def _significance(summary: CorrelationSummary) -> Table:
+def _significance(report: Report) -> Table:
     """Significantly positive and negative apart, beside chance and after correction."""
     return Table(
         title=f"Significant taus (p <= {SIGNIFICANT:g})",
         columns=("", "tested", "by chance", "positive", "corrected", "negative", "corrected"),
-        rows=tuple(
-            (
-                pair.row,
-                count(pair.tau.significantly_positive.n),
-                "-" if (chance := pair.tau.expected_by_chance) is None else percent(chance),
-                share(pair.tau.significantly_positive),
-                share(pair.tau.positive_after_correction),
-                share(pair.tau.significantly_negative),
-                share(pair.tau.negative_after_correction),
-            )
-            for pair in pairs(summary)
-        ),
+        rows=tuple(_significant(report, pair) for pair in pairs(report)),
         note="by chance: as many of each sign are expected where the order is random; corrected: "
         f"Benjamini-Hochberg over all examples, false discovery rate {SIGNIFICANT:g}",
     )
 
 
-def _by_group(summary: CorrelationSummary) -> Table:
+def _significant(report: Report, pair: Pair) -> tuple[Cell, ...]:
+    of, chance = pair.metrics, report.get(pair.metrics.expected_by_chance)
+    return (
+        pair.row,
+        count(report[of.significantly_positive].n),
+        "-" if chance is None else percent(chance.value),
+        share(report[of.significantly_positive]),
+        share(report[of.positive_after_correction]),
+        share(report[of.significantly_negative]),
+        share(report[of.negative_after_correction]),
+    )
+
+
+def _by_group(report: Report) -> Table:
     """Mean taus by predicted class and by length."""
-    found = pairs(summary)
+    found = pairs(report)
     rows: list[tuple[Cell, ...]] = []
     for title, of_pairs in (
         ("by prediction", [pair.tau.by_prediction for pair in found]),

@@ -4,15 +4,31 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from attn_audit.formats.document import Example, Examples, Section, Shaded, Weights
-from attn_audit.formats.numbers import count, number, percent
-from attn_audit.results.report import Report, TellingExample
-from attn_audit.results.thresholds import (
+from attn_audit.findings import adversarial, permutation
+from attn_audit.findings import example as fields
+from attn_audit.findings.correlation import (
+    ATTENTION_GRADIENT,
+    ATTENTION_LEAVE_ONE_OUT,
+    YARDSTICK,
+)
+from attn_audit.findings.field import Shape
+from attn_audit.findings.registry import record_fields
+from attn_audit.findings.thresholds import (
     ENTIRELY,
     INFORMATIVE_JSD,
     MOVED_DISTANCE,
     SIGNIFICANT,
 )
+from attn_audit.formats.document import Example, Examples, Section, Shaded, Weights
+from attn_audit.formats.numbers import count, number, percent
+from attn_audit.results.report import Report, TellingExample
+
+GRADIENT, LEAVE_ONE_OUT = fields.GRADIENT.name, fields.LEAVE_ONE_OUT.name
+MOVES, DIVERGES = permutation.DISTANCE_FIELD.name, permutation.JSD_FIELD.name
+UNIFORM_MOVES = permutation.UNIFORM_DISTANCE_FIELD.name
+UNIFORM_PREDICTION = permutation.UNIFORM_PREDICTION.name
+MAX_JSD, RELATIVE_JSD = adversarial.MAX_JSD_FIELD.name, adversarial.RELATIVE_JSD_FIELD.name
+ADVERSARY, ADVERSARY_MOVES = adversarial.ATTENTION.name, adversarial.DISTANCE_FIELD.name
 
 REASONS = {
     "adversarial": "The most different attention that was found with the same output",
@@ -23,37 +39,23 @@ REASONS = {
 """Why an example was chosen."""
 
 BESIDE = {
-    "adversarial": ("adversarial_attention", "gradient"),
-    "insensitive": ("adversarial_attention", "gradient"),
-    "disagreeing": ("gradient", "leave_one_out", "adversarial_attention"),
-    "agreeing": ("gradient", "leave_one_out", "adversarial_attention"),
+    "adversarial": (ADVERSARY, GRADIENT),
+    "insensitive": (ADVERSARY, GRADIENT),
+    "disagreeing": (GRADIENT, LEAVE_ONE_OUT, ADVERSARY),
+    "agreeing": (GRADIENT, LEAVE_ONE_OUT, ADVERSARY),
 }
 """What attention is shown beside: the first of these that was measured."""
 
-NAMES = {
-    "attention": "the model's attention",
-    "gradient": "gradient importance",
-    "leave_one_out": "leave-one-out importance",
-    "adversarial_attention": "adversarial attention",
-}
-"""Ways to weigh units, in the order in which they are shown."""
 
-NUMBERS = {
-    "max_attention": "largest attention weight",
-    "tau_attention_gradient": "tau attention - gradient",
-    "tau_attention_leave_one_out": "tau attention - leave-one-out",
-    "tau_gradient_leave_one_out": "tau gradient - leave-one-out",
-    "median_permutation_distance": "output change when shuffled",
-    "median_permutation_jsd": "divergence when shuffled",
-    "share_permutations_within_epsilon": "share of shuffles within epsilon",
-    "uniform_distance": "output change with equal attention",
-    "max_jsd": "epsilon-max JSD",
-    "relative_jsd": "epsilon-max JSD, relative",
-    "adversarial_distance": "output change of the adversary",
-    "audited_mass": "audited mass",
-    "n_units": "number of units",
-}
-"""What examples can be sorted by."""
+def ways_to_weigh() -> dict[str, str]:
+    """Fields with a weight for each unit and what the page calls them, in the order of the page."""
+    return {f.name: f.page for f in record_fields() if f.page and f.shape is Shape.UNITS}
+
+
+def sorted_by() -> dict[str, str]:
+    """Numbers that examples can be sorted by, and what the page calls them."""
+    return {f.name: f.page for f in record_fields() if f.page and f.shape is Shape.ONE}
+
 
 TAGS = {
     "right": "prediction right",
@@ -110,7 +112,7 @@ def section(report: Report) -> Section | None:
         tags=TAGS,
         meanings=MEANINGS,
         reasons=REASONS,
-        numbers=NUMBERS,
+        numbers=sorted_by(),
     )
     return Section("examples", "Examples", (block,))
 
@@ -125,10 +127,10 @@ def _example(
             tuple(record[field]),
             under=under(field, record, labels, report.settings.epsilon),
         )
-        for field, name in NAMES.items()
+        for field, name in ways_to_weigh().items()
         if record.get(field)
     )
-    beside = BESIDE[reasons[0]] if reasons else ("adversarial_attention", "gradient")
+    beside = BESIDE[reasons[0]] if reasons else (ADVERSARY, GRADIENT)
     return Example(
         id=str(record["id"]),
         said=said(record, labels),
@@ -140,9 +142,9 @@ def _example(
         tags=tuple(tags(record)),
         reasons=reasons,
         is_sampled=is_sampled,
-        numbers={name: record[name] for name in NUMBERS if record.get(name) is not None},
+        numbers={name: record[name] for name in sorted_by() if record.get(name) is not None},
         in_short=tuple(measured(record)),
-        beside=next((NAMES[field] for field in beside if record.get(field)), None),
+        beside=next((ways_to_weigh()[field] for field in beside if record.get(field)), None),
     )
 
 
@@ -201,17 +203,17 @@ def measured(record: dict[str, Any]) -> Iterator[str]:
         found = record.get(name)
         return None if found is None else number(found, decimals)
 
-    if (jsd := value("max_jsd")) is not None:
+    if (jsd := value(MAX_JSD)) is not None:
         yield (
-            f"adversary: divergence {jsd}, {percent(record.get('relative_jsd') or 0.0)} of the "
-            f"possible; output moved by {value('adversarial_distance', 3)}"
+            f"adversary: divergence {jsd}, {percent(record.get(RELATIVE_JSD) or 0.0)} of the "
+            f"possible; output moved by {value(ADVERSARY_MOVES, 3)}"
         )
-    if (moved := value("median_permutation_distance", 3)) is not None:
-        yield f"shuffled: output moved by {moved}, divergence {value('median_permutation_jsd')}"
+    if (moved := value(MOVES, 3)) is not None:
+        yield f"shuffled: output moved by {moved}, divergence {value(DIVERGES)}"
     taus = (
-        ("with gradients", value("tau_attention_gradient")),
-        ("with leave-one-out", value("tau_attention_leave_one_out")),
-        ("between these two", value("tau_gradient_leave_one_out")),
+        ("with gradients", value(ATTENTION_GRADIENT.tau.name)),
+        ("with leave-one-out", value(ATTENTION_LEAVE_ONE_OUT.tau.name)),
+        ("between these two", value(YARDSTICK.tau.name)),
     )
     known = [f"{tau} {name}" for name, tau in taus if tau is not None]
     if known:
@@ -221,9 +223,9 @@ def measured(record: dict[str, Any]) -> Iterator[str]:
 def tags(record: dict[str, Any]) -> list[str]:
     """What was found of an example: keys of TAGS."""
     found = [_right(record), _agreement(record), _moved(record)]
-    if (record.get("relative_jsd") or 0) >= ENTIRELY:
+    if (record.get(RELATIVE_JSD) or 0) >= ENTIRELY:
         found.append("replaceable")
-    equal = record.get("uniform_prediction")
+    equal = record.get(UNIFORM_PREDICTION)
     if equal is not None and equal != record["prediction"]:
         found.append("uniform")
     return [tag for tag in found if tag is not None]
@@ -239,8 +241,8 @@ def _right(record: dict[str, Any]) -> str | None:
 
 
 def _agreement(record: dict[str, Any]) -> str | None:
-    names = ("attention_gradient", "attention_leave_one_out")
-    found = [(record.get(f"tau_{name}"), record.get(f"p_{name}")) for name in names]
+    pairs = (ATTENTION_GRADIENT, ATTENTION_LEAVE_ONE_OUT)
+    found = [(record.get(pair.tau.name), record.get(pair.p_value.name)) for pair in pairs]
     known = [(tau, p) for tau, p in found if tau is not None]
     if not known:
         return None
@@ -251,7 +253,7 @@ def _agreement(record: dict[str, Any]) -> str | None:
 
 
 def _moved(record: dict[str, Any]) -> str | None:
-    distance, jsd = (record.get(f"median_permutation_{name}") for name in ("distance", "jsd"))
+    distance, jsd = record.get(MOVES), record.get(DIVERGES)
     if distance is None or jsd is None:
         return None
     if jsd < INFORMATIVE_JSD:
@@ -263,7 +265,7 @@ def under(field: str, record: dict[str, Any], labels: Sequence[str], epsilon: fl
     """What the model says, or would say, by one way to weigh the units.
 
     Args:
-        field: Of NAMES, and of the record.
+        field: One of `ways_to_weigh`.
         record: As a report holds it.
         labels: Of the model, in the order of its outputs.
         epsilon: Largest output distance of an adversary.
@@ -286,12 +288,12 @@ def under(field: str, record: dict[str, Any], labels: Sequence[str], epsilon: fl
 
 
 def _tau(field: str, record: dict[str, Any]) -> str:
-    tau = record.get(f"tau_attention_{field}")
+    tau = record.get(f"correlation.attention_{field}")
     return "" if tau is None else f" Tau with attention: {number(tau)}."
 
 
 def _adversary(record: dict[str, Any], epsilon: float) -> str:
-    moved = record["adversarial_distance"]
+    moved = record[ADVERSARY_MOVES]
     change = f"the output moves by {number(moved, 3)} ({epsilon:g} is allowed)"
     if is_prediction_kept(record, moved):
         return f"Still predicts {label_of(record['prediction'])}: {change}."
@@ -316,9 +318,9 @@ def is_prediction_kept(record: dict[str, Any], moved: float) -> bool:
 
 def uniform(record: dict[str, Any]) -> str | None:
     """What the model says with equal attention on every unit; None where not measured."""
-    if record.get("uniform_prediction") is None or record.get("uniform_distance") is None:
+    if record.get(UNIFORM_PREDICTION) is None or record.get(UNIFORM_MOVES) is None:
         return None
-    predicted = label_of(record["uniform_prediction"])
-    still = "Still predicts" if record["uniform_prediction"] == record["prediction"] else "Predicts"
-    moved = number(record["uniform_distance"], 3)
+    predicted = label_of(record[UNIFORM_PREDICTION])
+    still = "Still predicts" if record[UNIFORM_PREDICTION] == record["prediction"] else "Predicts"
+    moved = number(record[UNIFORM_MOVES], 3)
     return f"{still} {predicted}: the output moves by {moved}."

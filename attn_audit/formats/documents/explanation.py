@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
+from attn_audit.findings import adversarial, correlation, permutation
+from attn_audit.findings.example import STATUS_MEANINGS, Status, status_field
+from attn_audit.findings.thresholds import ALIKE, ENTIRELY, FARTHEST, LARGELY, PARTLY_ALIKE
 from attn_audit.formats.document import (
     Cell,
     Document,
@@ -13,12 +16,10 @@ from attn_audit.formats.document import (
     Tone,
     Weights,
 )
-from attn_audit.formats.documents.example import NAMES, label_of
+from attn_audit.formats.documents.example import label_of, ways_to_weigh
 from attn_audit.formats.documents.model import readout
 from attn_audit.formats.numbers import number, percent, short, weight
 from attn_audit.results.explanation import Explanation, Outcome
-from attn_audit.results.record import STATUS_MEANINGS, Status
-from attn_audit.results.thresholds import ALIKE, ENTIRELY, FARTHEST, LARGELY, PARTLY_ALIKE
 
 N_NAMED = 3
 """Units of the largest weights that are named in figures."""
@@ -43,16 +44,18 @@ def document(found: Explanation) -> Document:
 def _weights(found: Explanation) -> Iterator[Weights]:
     beside = {
         "attention": "",
-        "gradient": tau(found, "attention_gradient"),
-        "leave_one_out": tau(found, "attention_leave_one_out"),
-        "adversarial_attention": divergence(found),
+        "gradient": tau(found, correlation.ATTENTION_GRADIENT),
+        "leave_one_out": tau(found, correlation.ATTENTION_LEAVE_ONE_OUT),
+        adversarial.ATTENTION.name: divergence(found),
     }
     for field, note in beside.items():
         values = found.record[field]
         under = "" if values is None else _largest(found.record["units"], values)
-        if values is not None and field == "adversarial_attention":
+        if values is not None and field == adversarial.ATTENTION.name:
             under += f" ({certainty(found)})"
-        yield Weights(NAMES[field], None if values is None else tuple(values), note, under)
+        yield Weights(
+            ways_to_weigh()[field], None if values is None else tuple(values), note, under
+        )
 
 
 def _largest(units: Sequence[str], weights: Sequence[float]) -> str:
@@ -76,7 +79,7 @@ def _outcomes(found: Explanation) -> Table:
         _outcome("uniform attention", found.uniform, found),
         _outcome(f"without {left_out!r}", found.without, found),
     ]
-    shuffled = found.record["median_permutation_distance"]
+    shuffled = found.record[permutation.DISTANCE_FIELD.name]
     if shuffled is not None:
         name = f"shuffled attention, median of {found.permutations}"
         rows.append((name, "", "", number(shuffled, 3)))
@@ -85,7 +88,7 @@ def _outcomes(found: Explanation) -> Table:
 
 def _outcome(name: str, outcome: Outcome | None, found: Explanation) -> tuple[Cell, ...]:
     if outcome is None:
-        moved = found.record["adversarial_distance"]
+        moved = found.record[adversarial.DISTANCE_FIELD.name]
         is_known = name == "adversarial attention" and moved is not None
         return name, "-", "-", number(moved, 3) if is_known else "-"
     is_changed = outcome.prediction != found.own.prediction
@@ -125,9 +128,9 @@ def _attention(found: Explanation) -> str:
     return f"layer {found.layer} of 0-{len(found.model.layers) - 1}, {heads}, {read}; {share}"
 
 
-def tau(found: Explanation, pair: str) -> str:
+def tau(found: Explanation, pair: correlation.Pair) -> str:
     """Kendall's tau of a pair of rankings, with its p-value; why there is none."""
-    value, p_value = found.record[f"tau_{pair}"], found.record[f"p_{pair}"]
+    value, p_value = found.record[pair.tau.name], found.record[pair.p_value.name]
     if value is None:
         return f"tau undefined: {_why(found, 'correlation')}"
     known = f" (p {number(p_value, 3)})" if p_value is not None else " (too short for a p-value)"
@@ -136,7 +139,10 @@ def tau(found: Explanation, pair: str) -> str:
 
 def divergence(found: Explanation) -> str:
     """How far the adversary is, of how far it could be."""
-    jsd, relative = found.record["max_jsd"], found.record["relative_jsd"]
+    jsd, relative = (
+        found.record[adversarial.MAX_JSD_FIELD.name],
+        found.record[adversarial.RELATIVE_JSD_FIELD.name],
+    )
     if jsd is None:
         return _why(found, "adversarial")
     return f"max JSD {number(jsd)}, {percent(relative)} of the possible; epsilon {found.epsilon:g}"
@@ -144,9 +150,9 @@ def divergence(found: Explanation) -> str:
 
 def certainty(found: Explanation) -> str:
     """Whether other attention could be farther still, where attention can be moved."""
-    if found.record["adversarial_method"] == "exact":
+    if found.record[adversarial.METHOD.name] == "exact":
         return "the proven optimum"
-    if found.record["relative_jsd"] > FARTHEST:
+    if found.record[adversarial.RELATIVE_JSD_FIELD.name] > FARTHEST:
         return "nothing can be farther"
     return "the best that was found: more may exist"
 
@@ -157,7 +163,7 @@ def meaning(found: Explanation) -> str:
 
 
 def _movable(found: Explanation) -> str:
-    relative = found.record["relative_jsd"]
+    relative = found.record[adversarial.RELATIVE_JSD_FIELD.name]
     if relative is None:
         return (
             f"Whether attention could lie elsewhere cannot be said ({_why(found, 'adversarial')})"
@@ -168,13 +174,18 @@ def _movable(found: Explanation) -> str:
         return f"Almost entirely different attention keeps {kept}, {singled}"
     if relative >= LARGELY:
         return f"Very different attention keeps {kept}, {singled}"
-    best = "No" if found.record["adversarial_method"] == "exact" else "As far as was searched, no"
+    best = (
+        "No" if found.record[adversarial.METHOD.name] == "exact" else "As far as was searched, no"
+    )
     return f"{best} very different attention keeps {kept}"
 
 
 def _ranked(found: Explanation) -> str:
-    names = (("gradients", "attention_gradient"), ("leave-one-out", "attention_leave_one_out"))
-    known = [(name, found.record[f"tau_{pair}"]) for name, pair in names]
+    names = (
+        ("gradients", correlation.ATTENTION_GRADIENT),
+        ("leave-one-out", correlation.ATTENTION_LEAVE_ONE_OUT),
+    )
+    known = [(name, found.record[pair.tau.name]) for name, pair in names]
     taus = [value for _, value in known if value is not None]
     if not taus:
         return ""
@@ -182,14 +193,14 @@ def _ranked(found: Explanation) -> str:
     how = "ranks the {} much as" if mean >= ALIKE else "ranks the {} partly as"
     how = how if mean >= PARTLY_ALIKE else "does not rank the {} as"
     shown = ", ".join(f"{number(value)} with {name}" for name, value in known if value is not None)
-    yardstick = found.record["tau_gradient_leave_one_out"]
+    yardstick = found.record[correlation.YARDSTICK.tau.name]
     between = "" if yardstick is None else f"; {number(yardstick)} between these two"
     ranks = f"the model's own {how.format(f'{found.unit}s')} the importance measures do"
     return f"; {ranks} (tau {shown}{between})"
 
 
 def _why(found: Explanation, check: str) -> str:
-    statuses = (found.record[f"status_{check}"] or "").split("+")
+    statuses = (found.record[status_field(check).name] or "").split("+")
     known = [STATUS_MEANINGS[Status(status)] for status in statuses if status in set(Status)]
     reasons = [meaning for meaning in known if meaning != STATUS_MEANINGS[Status.MEASURED]]
     return "; ".join(reasons) or "not measured"

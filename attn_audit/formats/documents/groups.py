@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from attn_audit.formats.document import Cell, Folded, Paragraph, Spread, Table, Tone
 from attn_audit.formats.numbers import count, digits, mean
 from attn_audit.results.report import Report
-from attn_audit.results.summary import AdversarialSummary, Group, PermutationSummary
+from attn_audit.results.summary import Group, GroupedDistribution
 
 MAX_CLASSES = 8
 """Predicted classes shown; the rest are counted."""
@@ -24,17 +24,15 @@ def parts_of(title: str, parts: Sequence[Group]) -> Iterator[str | Group]:
         yield f"+ {len(parts) - len(largest)} smaller"
 
 
-def group_table(
-    measured: str, summary: PermutationSummary | AdversarialSummary, limits: tuple[float, float]
-) -> Table:
+def group_table(measured: str, found: GroupedDistribution, limits: tuple[float, float]) -> Table:
     """Mean, interval and spread of a check's number, for every part of every grouping."""
     named = (
-        ("by largest weight", summary.by_max_attention),
-        ("by prediction", summary.by_prediction),
-        ("by length", summary.by_length),
+        ("by largest weight", found.by_max_attention),
+        ("by prediction", found.by_prediction),
+        ("by length", found.by_length),
     )
-    found = [part for title, parts in named for part in parts_of(title, parts)]
-    decimals = min(3, digits(*(p.distribution for p in found if isinstance(p, Group))))
+    shown = [part for title, parts in named for part in parts_of(title, parts)]
+    decimals = min(3, digits(*(p.distribution for p in shown if isinstance(p, Group))))
 
     def row(part: str | Group) -> tuple[Cell, ...]:
         if isinstance(part, str):
@@ -45,7 +43,7 @@ def group_table(
 
     low, high = (f"{limit:.2g}" for limit in limits)
     columns = ("", "examples", measured, f"{low}|{high}")
-    return Table(columns, tuple(map(row, found)), "By group")
+    return Table(columns, tuple(map(row, shown)), "By group")
 
 
 def folded(report: Report, *tables: Table) -> Folded:

@@ -1,42 +1,76 @@
-"""The metrics that a policy may bound."""
+"""The metrics that a policy may bound, and the fields of the records."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
-from math import isfinite
+from math import isfinite, isinf
 
+from attn_audit.findings.field import Field, Kind
+from attn_audit.findings.metric import BESIDE_MEAN, MeanMetric, Statistic
 from attn_audit.formats.document import Bullets, Definitions, Document, Phrase, Section, Tone
-from attn_audit.results.metrics import STATISTICS, Metric
-
-BESIDE_MEAN = tuple(f".{name}" for name in STATISTICS if name != "mean")
 
 NOTES = (
-    f"Where a name ends in .mean, it may also end in {', '.join(BESIDE_MEAN)}.",
+    "The bare name of a number of examples is its mean over them. Where a metric is marked with "
+    f"~, its name may also end in {', '.join(f'.{suffix}' for suffix in BESIDE_MEAN)}.",
     "Of numbers marked with * bounds are judged on the 95% interval over examples, of others on "
     "the number itself.",
 )
 
 
-def document(metrics: Iterable[Metric]) -> Document:
-    """Every metric with its range and definition, check by check.
+@dataclass(frozen=True)
+class Dictionary:
+    """Everything that has a name: in reports and policies, and in records."""
+
+    statistics: Sequence[Statistic]
+    fields: Sequence[Field[object]]
+
+    def as_dict(self) -> dict[str, list[dict[str, str | float | bool | None]]]:
+        """As programs read it."""
+        return {
+            "metrics": [statistic.as_dict() for statistic in self.statistics],
+            "fields": [field.as_dict() for field in self.fields],
+        }
+
+
+def document(found: Dictionary) -> Document:
+    """Every metric with its range and definition, check by check, then the records' fields.
 
     What stands beside the mean of every distribution is said once.
     """
     sections = tuple(
-        Section(check, check.capitalize(), (Definitions(tuple(map(_entry, shown))),))
-        for check, of_check in groupby(metrics, key=lambda metric: metric.check)
-        if (shown := [m for m in of_check if not m.name.endswith(BESIDE_MEAN)])
+        Section(check, check.capitalize(), (Definitions(tuple(map(_entry, of_check))),))
+        for check, of_check in groupby(
+            (statistic for statistic in found.statistics if not statistic.suffix),
+            key=lambda statistic: statistic.check,
+        )
     )
     notes = Section("notes", "How to read them", (Bullets.of(NOTES),))
-    subject = "by the names that bounds are written with"
-    return Document("Metrics", "What a policy may bound", subject, (*sections, notes))
+    fields = Definitions(tuple(map(_field, found.fields)))
+    records = Section("records", "Fields of the records", (fields,))
+    subject = "by the names that policies, reports and records have them by"
+    return Document("Metrics", "What a policy may bound", subject, (*sections, notes, records))
 
 
-def _entry(metric: Metric) -> tuple[Phrase, str]:
-    mark = " *" if metric.has_interval else ""
-    return Phrase(f"{metric.name}{mark}", Tone.CODE), f"{metric.definition} ({_range(metric)})"
+def _entry(statistic: Statistic) -> tuple[Phrase, str]:
+    marks = "~" * isinstance(statistic.metric, MeanMetric) + "*" * statistic.has_interval
+    said = f"{statistic.metric.definition}. ({_range(statistic)})"
+    return Phrase(f"{statistic.name} {marks}".rstrip(), Tone.CODE), said
 
 
-def _range(metric: Metric) -> str:
-    if isfinite(metric.high):
-        return f"{metric.unit}, {metric.low:.3g} to {metric.high:.3g}"
-    return f"{metric.unit}, from {metric.low:.3g}"
+def _range(statistic: Statistic) -> str:
+    unit = statistic.metric.unit
+    if isfinite(statistic.high):
+        return f"{unit}, {statistic.low:.3g} to {statistic.high:.3g}"
+    return f"{unit}, from {statistic.low:.3g}"
+
+
+def _field(field: Field[object]) -> tuple[Phrase, str]:
+    of_sites = "; of each site too" if field.place.value == (True, True) else ""
+    of_sites = "; of sites alone" if field.place.value == (False, True) else of_sites
+    values = "" if field.shape.value == "one" else f", {field.shape.value}"
+    kind = field.unit if field.kind is Kind.NUMBER and field.unit else field.kind.value
+    ends = "" if isinf(field.high) else f", {field.low:.3g} to {field.high:.3g}"
+    null = f" Null: {field.null}." if field.null else ""
+    return Phrase(
+        field.name, Tone.CODE
+    ), f"{field.definition} ({kind}{values}{ends}{of_sites}){null}"

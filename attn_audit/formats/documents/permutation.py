@@ -1,5 +1,13 @@
 """The permutation check: how much of the output hangs on where attention lies."""
 
+from attn_audit.findings import permutation as metrics
+from attn_audit.findings.thresholds import (
+    ALL_MASS,
+    INFORMATIVE_JSD,
+    MOST,
+    MOVED_DISTANCE,
+    NEARLY_ALL,
+)
 from attn_audit.formats.document import (
     Bullets,
     Card,
@@ -24,21 +32,8 @@ from attn_audit.formats.numbers import (
     points,
     share,
 )
-from attn_audit.results.report import Report, Settings
-from attn_audit.results.summary import (
-    Distribution,
-    Group,
-    PermutationSummary,
-    Share,
-    UniformSummary,
-)
-from attn_audit.results.thresholds import (
-    ALL_MASS,
-    INFORMATIVE_JSD,
-    MOST,
-    MOVED_DISTANCE,
-    NEARLY_ALL,
-)
+from attn_audit.results.report import Report
+from attn_audit.results.summary import Distribution, Group, Share
 from attn_audit.results.verdict import Outcome
 
 QUESTION = "Does the prediction change when attention is shuffled?"
@@ -47,37 +42,36 @@ LIMITS = (0.0, 1.0)
 TICKS = tuple(i / 4 for i in range(5))
 
 
-def section(report: Report, summary: PermutationSummary) -> Section:
+def section(report: Report) -> Section:
     """Question, answer, figures, and the numbers in tables."""
-    is_multilabel = report.model.task == "multilabel"
-    table = group_table("output moves by", summary, LIMITS)
+    table = group_table("output moves by", report[metrics.DISTANCE], LIMITS)
     return Section(
         "permutation",
         "Permutation",
         (
             Paragraph(QUESTION, Tone.QUESTION),
-            Bullets.of(answer(summary, report.settings, is_multilabel=is_multilabel)),
-            *figures(summary),
-            *([folded(report, table)] if summary.distance.n else []),
+            Bullets.of(answer(report)),
+            *figures(report),
+            *([folded(report, table)] if report[metrics.DISTANCE].n else []),
         ),
     )
 
 
-def card(report: Report, summary: PermutationSummary) -> Card:
+def card(report: Report) -> Card:
     """The same at a glance."""
     return Card(
         id="permutation",
         name="Permutation",
         question=QUESTION,
-        verdict=verdict(report, summary),
-        lines=(*in_short(summary), *uniform_in_short(summary)),
-        picture=Shape(summary.distance, ("0: unmoved", "1"), "change of the output"),
+        verdict=verdict(report),
+        lines=(*in_short(report), *uniform_in_short(report)),
+        picture=Shape(report[metrics.DISTANCE], ("0: unmoved", "1"), "change of the output"),
     )
 
 
-def verdict(report: Report, summary: PermutationSummary) -> str:
+def verdict(report: Report) -> str:
     """Whether outputs depend on where attention lies."""
-    moved = summary.moved
+    moved = report[metrics.MOVED]
     if moved.share is None:
         return NOT_MEASURED
     covered = claims.is_covered("permutation", report)
@@ -85,62 +79,62 @@ def verdict(report: Report, summary: PermutationSummary) -> str:
         case Outcome.PASS:
             return "In most examples: where attention lies matters to the output."
         case Outcome.FAIL:
-            return _hardly_moves(summary)
+            return _hardly_moves(report)
         case Outcome.INCONCLUSIVE:
             return claims.left_open("permutation", report, moved.n, claims.share_between(moved))
 
 
-def _hardly_moves(summary: PermutationSummary) -> str:
+def _hardly_moves(report: Report) -> str:
     """Why most outputs stay, as far as that is known."""
-    if claims.held("min", MOST, summary.too_even) is Outcome.PASS:
+    if claims.held("min", MOST, report[metrics.TOO_EVEN]) is Outcome.PASS:
         return "In most examples it does not: attention is too even there for shuffling to matter."
-    if claims.held("min", NEARLY_ALL, summary.uniform.unchanged) is Outcome.FAIL:
+    if claims.held("min", NEARLY_ALL, report[metrics.UNIFORM_UNCHANGED]) is Outcome.FAIL:
         return "In part: most outputs move little, but equal attention changes many predictions."
     return "In most examples it hardly does: where attention lies matters little."
 
 
-def in_short(summary: PermutationSummary) -> tuple[str, ...]:
+def in_short(report: Report) -> tuple[str, ...]:
     """How far outputs move, in short lines."""
-    if summary.distance.mean is None:
+    if report[metrics.DISTANCE].mean is None:
         return ("no example could be measured",)
-    first = f"shuffling moves the output by {mean(summary.distance)}"
-    second = f"by {MOVED_DISTANCE:g} or more in {share(summary.moved)} of the examples"
-    n_even = summary.too_even.count
+    first = f"shuffling moves the output by {mean(report[metrics.DISTANCE])}"
+    second = f"by {MOVED_DISTANCE:g} or more in {share(report[metrics.MOVED])} of the examples"
+    n_even = report[metrics.TOO_EVEN].count
     even = (f"counted as not moved: {count(n_even)} whose attention is too even",) if n_even else ()
-    return (first, second, *even, *mass_in_short(summary.audited_mass))
+    return (first, second, *even, *mass_in_short(report[metrics.MASS]))
 
 
-def uniform_in_short(summary: PermutationSummary) -> tuple[str, ...]:
+def uniform_in_short(report: Report) -> tuple[str, ...]:
     """How many predictions stay with equal attention, in a short line; none without examples."""
-    same = summary.uniform.unchanged
+    same = report[metrics.UNIFORM_UNCHANGED]
     if same.share is None:
         return ()
     return (f"equal attention keeps {share(same)} of the predictions",)
 
 
-def answer(
-    summary: PermutationSummary, settings: Settings, *, is_multilabel: bool = False
-) -> tuple[str, ...]:
+def answer(report: Report) -> tuple[str, ...]:
     """What the check found, in sentences."""
-    a_label = " a label" if is_multilabel else ""
-    if summary.distance.mean is None:
+    settings, distance = report.settings, report[metrics.DISTANCE]
+    a_label = " a label" if report.model.task == "multilabel" else ""
+    if distance.mean is None:
         return ("No example could be measured: see the degenerate examples.",)
     first = (
-        f"Shuffling an example's attention moves the output by {mean(summary.distance)} on average "
+        f"Shuffling an example's attention moves the output by {mean(distance)} on average "
         f"(the median of {count(settings.permutations)} permutations, over "
-        f"{counted(summary.distance.n, 'example')}; {MOVED_DISTANCE:g}: "
+        f"{counted(distance.n, 'example')}; {MOVED_DISTANCE:g}: "
         f"{100 * MOVED_DISTANCE:.0f} points of probability{a_label})."
     )
+    within = mean_percent(report[metrics.WITHIN_EPSILON])
     common = (
-        f"On average {mean_percent(summary.within_epsilon)} of an example's permutations keep the "
-        f"output within {settings.epsilon:g}."
+        f"On average {within} of an example's permutations keep the output within "
+        f"{settings.epsilon:g}."
     )
-    sentences = (first, _moved(summary), common, *_uniform(summary))
-    return (*sentences, mass(summary.audited_mass))
+    sentences = (first, _moved(report), common, *_uniform(report))
+    return (*sentences, mass(report[metrics.MASS]))
 
 
-def _moved(summary: PermutationSummary) -> str:
-    moved, n_even = summary.moved, summary.too_even.count
+def _moved(report: Report) -> str:
+    moved, n_even = report[metrics.MOVED], report[metrics.TOO_EVEN].count
     sentence = f"{share(moved)} of the outputs move by {MOVED_DISTANCE:g} or more."
     if n_even == 0:
         return sentence
@@ -151,21 +145,22 @@ def _moved(summary: PermutationSummary) -> str:
     )
 
 
-def _uniform(summary: PermutationSummary) -> tuple[str, ...]:
-    uniform, same = summary.uniform, summary.uniform.unchanged
+def _uniform(report: Report) -> tuple[str, ...]:
+    same, too_even = report[metrics.UNIFORM_UNCHANGED], report[metrics.TOO_EVEN]
     if same.share is None:
         return ()
     kept = f"With equal attention on every unit, {share(same)} of the predictions stay the same"
-    moved = f"the output moves by {mean(uniform.distance)}"
-    if summary.too_even.count == summary.too_even.n:
+    moved = f"the output moves by {mean(report[metrics.UNIFORM_DISTANCE])}"
+    if too_even.count == too_even.n:
         meaning = "Attention was nearly even already, so this says little."
     else:
         meaning = _dependence(same)
-    return (f"{kept} and {moved}{_accuracy(uniform)}. {meaning}",)
+    return (f"{kept} and {moved}{_accuracy(report)}. {meaning}",)
 
 
-def _accuracy(uniform: UniformSummary) -> str:
-    accuracy, change = uniform.accuracy, uniform.accuracy_change
+def _accuracy(report: Report) -> str:
+    accuracy = report.get(metrics.UNIFORM_ACCURACY)
+    change = report.get(metrics.UNIFORM_ACCURACY_CHANGE)
     if accuracy is None or accuracy.share is None or change is None or change.mean is None:
         return ""
     return f"; accuracy becomes {percent(accuracy.share, 1)}, {points(change)} points"
@@ -205,16 +200,16 @@ def mass(audited: Distribution) -> str:
     )
 
 
-def figures(summary: PermutationSummary) -> tuple[Figure, ...]:
+def figures(report: Report) -> tuple[Figure, ...]:
     """How far outputs move: over all examples, and by the largest weight."""
-    if not summary.distance.n:
+    if not report[metrics.DISTANCE].n:
         return ()
-    groups = [part for part in summary.by_max_attention if part.distribution.n]
+    groups = [part for part in report[metrics.DISTANCE].by_max_attention if part.distribution.n]
     of_all = Histograms(
         name="output_moves",
         title="How far shuffling moves outputs",
         reading="How many examples move by how much: 0 is an output that stays; dashed: the mean.",
-        panels=(Panel("All examples", summary.distance),),
+        panels=(Panel("All examples", report[metrics.DISTANCE]),),
         axis="median change of the output",
         counted="output moves by",
         ticks=TICKS,

@@ -70,7 +70,7 @@ def _labelled(data: DataDescription) -> str:
 
 
 def _lengths(n_units: Distribution) -> str:
-    median = n_units.quantiles.get("0.5")
+    median = n_units.median
     if median is None or n_units.minimum is None or n_units.maximum is None:
         return "no example"
     span = f"{number(n_units.minimum, 0)} to {number(n_units.maximum, 0)}"

@@ -1,6 +1,7 @@
 """The report of an audit as a document: the answers first, how it was made last."""
 
 from collections.abc import Iterator
+from types import ModuleType
 
 from attn_audit.formats.document import (
     Block,
@@ -64,7 +65,7 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
 
 def _glance(report: Report, judged: Verdict | None) -> Section:
     notices = () if judged is None else (verdict.notice(judged),)
-    missing = [check for check in CHECKS if getattr(report.checks, check) is None]
+    missing = [check for check in CHECKS if not report.has(check)]
     note = NOTE if not missing else f"{NOTE} Not run: {', '.join(missing)}."
     blocks: tuple[Block, ...] = (
         *notices,
@@ -76,24 +77,20 @@ def _glance(report: Report, judged: Verdict | None) -> Section:
 
 def cards(report: Report) -> tuple[Card, ...]:
     """The model first, then every check that was run, then layers and heads."""
-    checks = report.checks
     return (
         performance.card(report),
-        *([correlation.card(report, checks.correlation)] if checks.correlation else []),
-        *([permutation.card(report, checks.permutation)] if checks.permutation else []),
-        *([adversarial.card(report, checks.adversarial)] if checks.adversarial else []),
+        *(check.card(report) for check in _measured(report)),
         *([sites.card(report)] if report.sites else []),
     )
 
 
 def _checks(report: Report) -> Iterator[Section]:
-    checks = report.checks
-    if checks.correlation is not None:
-        yield correlation.section(report, checks.correlation)
-    if checks.permutation is not None:
-        yield permutation.section(report, checks.permutation)
-    if checks.adversarial is not None:
-        yield adversarial.section(report, checks.adversarial)
+    yield from (check.section(report) for check in _measured(report))
+
+
+def _measured(report: Report) -> list[ModuleType]:
+    found = {"correlation": correlation, "permutation": permutation, "adversarial": adversarial}
+    return [module for check, module in found.items() if report.has(check)]
 
 
 def figures(report: Report) -> tuple[Figure, ...]:

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 
+from attn_audit.findings import adversarial, correlation, permutation
+from attn_audit.findings.example import AUDITED_MASS
 from attn_audit.formats.document import (
     Bullets,
     Card,
@@ -64,17 +66,18 @@ class Measure:
 
 
 TAUS = (
-    Measure("tau_attention_gradient", "tau with gradients", "tau with gradients",
+    Measure(correlation.ATTENTION_GRADIENT.tau.name, "tau with gradients", "tau with gradients",
             "agrees most with gradients"),
-    Measure("tau_attention_leave_one_out", "tau with leave-one-out", "tau with leave-one-out",
-            "agrees most with leave-one-out"),
+    Measure(correlation.ATTENTION_LEAVE_ONE_OUT.tau.name, "tau with leave-one-out",
+            "tau with leave-one-out", "agrees most with leave-one-out"),
 )  # fmt: skip
 INTERVENTIONS = (
-    Measure("median_permutation_distance", "shuffling moves the output by", "moves by",
+    Measure(permutation.DISTANCE_FIELD.name, "shuffling moves the output by", "moves by",
             "moves the output most when shuffled", decimals=3),
-    Measure("max_jsd", "divergence", "max JSD", "can differ most for the same output"),
+    Measure(adversarial.MAX_JSD_FIELD.name, "divergence", "max JSD",
+            "can differ most for the same output"),
 )  # fmt: skip
-MASS = Measure("audited_mass", "audited mass", "mass")
+MASS = Measure(AUDITED_MASS.name, "audited mass", "mass")
 
 
 def measured(sites: Sequence[SiteSummary]) -> list[Measure]:
@@ -184,8 +187,7 @@ def _beside_mass(site: SiteSummary, measure: Measure) -> str:
 
 
 def _yardstick(report: Report, measure: Measure) -> str:
-    correlation = report.checks.correlation
-    yardstick = correlation.gradient_leave_one_out if correlation else None
+    yardstick = report.get(correlation.OF_YARDSTICK.tau)
     if measure not in TAUS or yardstick is None or yardstick.mean is None:
         return ""
     return f"; the yardstick is {number(yardstick.mean)}"

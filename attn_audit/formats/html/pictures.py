@@ -114,15 +114,15 @@ def _whole(height: int, said: str, parts: Sequence[Markup]) -> Markup:
 
 def _spread(found: Spread) -> Markup:
     """5 to 95 % thin, the middle half thick, the median a dot."""
-    if not found.values.quantiles:
+    quantiles = found.values.quantiles
+    if quantiles is None:
         return Markup()
     low, high = found.limits
     first, start, middle, end, last = (
-        round((found.values.quantiles[q] - low) / (high - low) * (CELL_WIDTH - 8) + 4, 1)
-        for q in ("0.05", "0.25", "0.5", "0.75", "0.95")
+        round((value - low) / (high - low) * (CELL_WIDTH - 8) + 4, 1) for value in quantiles
     )
-    quartiles = (number(found.values.quantiles[q], 3) for q in ("0.25", "0.75", "0.5"))
-    said = "middle half {} to {}, median {}".format(*quartiles)
+    _, first_quartile, median, last_quartile, _ = (number(value, 3) for value in quantiles)
+    said = f"middle half {first_quartile} to {last_quartile}, median {median}"
     parts = Markup(
         '<line class="whisker" x1="{first}" x2="{last}" y1="8" y2="8"/>'
         '<line class="box" x1="{start}" x2="{end}" y1="8" y2="8"/>'

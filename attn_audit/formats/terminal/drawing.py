@@ -124,16 +124,15 @@ def strip(values: Distribution, limits: tuple[float, float], n_columns: int, ink
 
     Example:
         >>> from attn_audit.formats.terminal.look import ASCII
-        >>> values = {"0.05": 0.1, "0.25": 0.3, "0.5": 0.5, "0.75": 0.7, "0.95": 0.9}
-        >>> strip(Distribution(n=9, mean=0.5, sd=0.3, interval=None, minimum=0, quantiles=values,
-        ...                    maximum=1), (0.0, 1.0), 21, ASCII)
+        >>> values = Distribution(n=9, mean=0.5, sd=0.3, interval=None, minimum=0, maximum=1,
+        ...                       q05=0.1, q25=0.3, median=0.5, q75=0.7, q95=0.9)
+        >>> strip(values, (0.0, 1.0), 21, ASCII)
         '  ----====O====----  '
     """
-    if not values.quantiles:
+    if values.quantiles is None:
         return ""
     start, box_start, middle, box_end, end = (
-        place(values.quantiles[q], limits, n_columns - 1)
-        for q in ("0.05", "0.25", "0.5", "0.75", "0.95")
+        place(value, limits, n_columns - 1) for value in values.quantiles
     )
     cells = [" "] * n_columns
     cells[start : end + 1] = ink.whisker * (end + 1 - start)

@@ -49,29 +49,29 @@ def test_witness_keeps_the_output_within_epsilon_checked_in_float64(
     model.network.double()  # type: ignore[attr-defined]
     (exact,) = model.read(model.collate(batch.batch.encoded), [model.default_site])
     own = model.task.probabilities(exact.logits)
-    for i, weights in enumerate(columns["adversarial_attention"]):
+    for i, weights in enumerate(columns["adversarial.attention"]):
         if weights is None:
             continue
         row = torch.zeros_like(exact.attention).unsqueeze(1)
         row[i, 0, 0, : len(weights)] = torch.tensor(weights, dtype=torch.float64)
         replayed = model.task.probabilities(exact.replay(row).squeeze(1))
         assert model.task.distance(replayed, own)[i].item() <= 0.05 + 1e-6
-        assert columns["max_jsd"][i] >= 0
+        assert columns["adversarial.max_jsd"][i] >= 0
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_search_never_beats_the_optimum_or_the_upper_bound(name: str) -> None:
     batch = audited(name)
     found = Adversarial(0.05, Method.GRADIENT, n_iterations=200).run(batch)
-    bound = values(found, "max_jsd_upper_bound")
+    bound = values(found, "adversarial.upper_bound")
     known = ~np.isnan(bound)
-    assert (values(found, "max_jsd")[known] <= bound[known] + 1e-12).all()
+    assert (values(found, "adversarial.max_jsd")[known] <= bound[known] + 1e-12).all()
     if name in ("binary", "two classes"):
         exact = Adversarial(0.05).run(batch)
         # A search may count on the rounding of a float32 replay; the optimum does not.
-        best = values(exact, "max_jsd")
+        best = values(exact, "adversarial.max_jsd")
         measured = ~np.isnan(best)
-        assert (values(found, "max_jsd")[measured] <= best[measured] + 1e-5).all()
+        assert (values(found, "adversarial.max_jsd")[measured] <= best[measured] + 1e-5).all()
 
 
 @pytest.mark.parametrize("name", ["three classes", "multilabel"])
@@ -79,7 +79,7 @@ def test_search_never_beats_the_optimum_or_the_upper_bound(name: str) -> None:
 def test_random_attention_never_beats_the_upper_bound(name: str, seed: int) -> None:
     batch = audited(name, seed)
     columns = Adversarial(0.05, Method.GRADIENT, n_iterations=1).run(batch)
-    bound = torch.tensor(values(columns, "max_jsd_upper_bound"))
+    bound = torch.tensor(values(columns, "adversarial.upper_bound"))
     torch.manual_seed(seed)
     concentration = torch.full(batch.explanation.shape, 0.15)
     draws = torch.distributions.Dirichlet(concentration).sample(torch.Size([4000]))
@@ -97,10 +97,10 @@ def test_random_attention_never_beats_the_upper_bound(name: str, seed: int) -> N
 def test_finds_at_least_what_the_original_found(shared: Path, name: str) -> None:
     golden = load_golden(shared, name)
     expected = golden.expected["adversarial_max_jsd"]
-    search = values(Adversarial(0.05, Method.GRADIENT).run(golden.audited), "max_jsd")
+    search = values(Adversarial(0.05, Method.GRADIENT).run(golden.audited), "adversarial.max_jsd")
     assert (search >= expected - 1e-3).mean() >= 0.95  # over all goldens: 431 of 432
     if not golden.is_pair and golden.expected["probability"].shape[1] == 1:
-        exact = values(Adversarial(0.05).run(golden.audited), "max_jsd")
+        exact = values(Adversarial(0.05).run(golden.audited), "adversarial.max_jsd")
         assert (exact >= expected - 1e-6).all()
 
 
@@ -109,14 +109,19 @@ def test_single_units_are_untestable_and_null() -> None:
     examples = tiny_examples(3, lengths=(1, 1))
     batch = read_batch(model, model.collate(model.encode(examples)), model.default_site, seed=0)
     columns = Adversarial(0.05).run(batch)
-    assert columns["status_adversarial"] == ["untestable_single_unit"] * 3
-    for name in ("max_jsd", "relative_jsd", "adversarial_attention", "adversarial_method"):
+    assert columns["adversarial.status"] == ["untestable_single_unit"] * 3
+    for name in (
+        "adversarial.max_jsd",
+        "adversarial.relative_jsd",
+        "adversarial.attention",
+        "adversarial.method",
+    ):
         assert columns[name] == [None] * 3
 
 
 def test_relative_divergence_is_over_the_attainable() -> None:
     columns = Adversarial(0.5).run(audited("binary"))
-    relative = values(columns, "relative_jsd")
+    relative = values(columns, "adversarial.relative_jsd")
     measured = ~np.isnan(relative)
     assert (relative[measured] >= 0).all()
     assert (relative[measured] <= 1).all()
@@ -135,7 +140,7 @@ def test_search_does_not_depend_on_batch_or_order() -> None:
     def jsd_of(chosen: list[int]) -> dict[str, float]:
         encoded = model.encode([examples[i] for i in chosen])
         batch = read_batch(model, model.collate(encoded), model.default_site, seed=0)
-        return dict(zip(batch.ids, check.run(batch)["max_jsd"], strict=True))
+        return dict(zip(batch.ids, check.run(batch)["adversarial.max_jsd"], strict=True))
 
     together = jsd_of([3, 1, 0, 2, 7, 5, 4, 6])
     for i in range(8):
@@ -152,8 +157,8 @@ def test_a_readout_that_is_not_what_it_claims_is_searched_instead() -> None:
         batch, reading=dataclasses.replace(batch.reading, find_linear_readout=lambda: wrong)
     )
     columns = Adversarial(0.05, n_iterations=20).run(lying)
-    assert "gradient" in columns["adversarial_method"]
-    distance = values(columns, "adversarial_distance")
+    assert "gradient" in columns["adversarial.method"]
+    distance = values(columns, "adversarial.distance")
     assert (distance[~np.isnan(distance)] <= 0.05 + 1e-4).all()
 
 
@@ -166,5 +171,5 @@ def test_an_output_that_cannot_move_leaves_all_attention_feasible() -> None:
     ]
     batch = read_batch(model, model.collate(model.encode(examples)), model.default_site, seed=0)
     columns = Adversarial(0.05).run(batch)
-    assert columns["relative_jsd"] == pytest.approx([1] * 4)
-    assert columns["adversarial_distance"] == pytest.approx([0] * 4)
+    assert columns["adversarial.relative_jsd"] == pytest.approx([1] * 4)
+    assert columns["adversarial.distance"] == pytest.approx([0] * 4)

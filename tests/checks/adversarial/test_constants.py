@@ -167,7 +167,7 @@ def test_a_linear_form_may_be_off_by_a_ten_thousandth(error: float, method: str)
     wrong = LinearReadout(readout.offset + shift, readout.unit_logits)
     reading = dataclasses.replace(whole.reading, find_linear_readout=lambda: wrong)
     columns = Adversarial(0.01, n_iterations=3).run(dataclasses.replace(whole, reading=reading))
-    assert columns["adversarial_method"] == [method]
+    assert columns["adversarial.method"] == [method]
 
 
 @pytest.mark.parametrize(("inside", "is_kept"), [(0.4e-6, False), (3e-6, True)])

@@ -23,6 +23,9 @@ def test_a_false_readout_is_as_good_as_none() -> None:
     false = LinearReadout(offset=true.offset + 1, unit_logits=true.unit_logits)
     search = Adversarial(0.01, Method.GRADIENT, n_iterations=20, n_restarts=2)
     found = search.run(with_readout(audited, false))
-    assert found["max_jsd_upper_bound"] == [None] * 6
-    assert found["max_jsd"] == search.run(with_readout(audited, None))["max_jsd"]
-    assert search.run(audited)["max_jsd_upper_bound"] != [None] * 6
+    assert found["adversarial.upper_bound"] == [None] * 6
+    assert (
+        found["adversarial.max_jsd"]
+        == search.run(with_readout(audited, None))["adversarial.max_jsd"]
+    )
+    assert search.run(audited)["adversarial.upper_bound"] != [None] * 6

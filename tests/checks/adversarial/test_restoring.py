@@ -38,16 +38,16 @@ def test_a_kept_witness_replays_in_another_batch(name: str, site: Site) -> None:
             site,
             seed=0,
         )
-        shown = [columns["adversarial_attention"][i], (0.0,)]
-        rows = [columns["adversarial_rows"][i], None]
+        shown = [columns["adversarial.attention"][i], (0.0,)]
+        rows = [columns["adversarial.rows"][i], None]
         weights = restored(other, shown, rows)
         with torch.no_grad():
             distance = output_distances(other, weights.nan_to_num().unsqueeze(1))[0, 0]
-        assert distance.item() == pytest.approx(columns["adversarial_distance"][i], abs=1e-6)
+        assert distance.item() == pytest.approx(columns["adversarial.distance"][i], abs=1e-6)
         explanation = other.explain(weights.unsqueeze(1))[0, 0]
         assert explanation[:n_units].tolist() == pytest.approx(shown[0], abs=1e-6)
         jsd = jensen_shannon_divergence(explanation, other.explanation[0])
-        assert jsd.item() == pytest.approx(columns["max_jsd"][i], abs=1e-5)
+        assert jsd.item() == pytest.approx(columns["adversarial.max_jsd"][i], abs=1e-5)
         assert weights[1].isnan().all()
 
 
@@ -55,13 +55,13 @@ def test_one_row_keeps_its_weights_once() -> None:
     model = tiny_model()
     encoded = model.encode(tiny_examples(5, lengths=(3, 8)))
     columns = CHECK.run(read_batch(model, model.collate(encoded), model.default_site, seed=0))
-    assert columns["adversarial_rows"] == [None] * 5
+    assert columns["adversarial.rows"] == [None] * 5
 
 
 def test_rows_of_a_long_text_are_too_many_to_keep(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("attn_audit.checks.adversarial.restoring.MAX_ROW_WEIGHTS", 20)
     columns = CHECK.run(read(MODELS["heads"], 6, 9, site=Site(1)))
-    kept, too_many = columns["adversarial_rows"]
+    kept, too_many = columns["adversarial.rows"]
     assert isinstance(kept, np.ndarray)
     assert kept.shape == (3, 6)
     assert too_many is None

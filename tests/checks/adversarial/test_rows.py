@@ -84,23 +84,23 @@ def test_the_witness_keeps_the_output_and_is_recorded_as_it_would_be_shown(name:
     whole = audited(name, 6, 2, 9, 1)
     columns = Adversarial(EPSILON, n_iterations=60).run(whole)
     for i, n in enumerate(whole.lengths):
-        if columns["max_jsd"][i] is None:
-            assert columns["status_adversarial"][i] != "measured"
+        if columns["adversarial.max_jsd"][i] is None:
+            assert columns["adversarial.status"][i] != "measured"
             continue
-        shown = np.array(columns["adversarial_attention"][i])
+        shown = np.array(columns["adversarial.attention"][i])
         assert shown.sum() == pytest.approx(1)
         divergence = jsd(shown, whole.explanation[i, :n].numpy())
-        assert columns["max_jsd"][i] == pytest.approx(divergence, abs=1e-6)
-        assert columns["adversarial_distance"][i] <= EPSILON
-        assert 0 <= columns["relative_jsd"][i] <= 1
-        assert columns["adversarial_method"][i] == "gradient"
+        assert columns["adversarial.max_jsd"][i] == pytest.approx(divergence, abs=1e-6)
+        assert columns["adversarial.distance"][i] <= EPSILON
+        assert 0 <= columns["adversarial.relative_jsd"][i] <= 1
+        assert columns["adversarial.method"][i] == "gradient"
 
 
 def test_heads_of_their_own_find_what_all_alike_cannot() -> None:
     """The adversary may keep the heads that matter and scramble the others."""
     whole = audited("heads", 3)
     alike = best_mixture(whole, try_single_units(whole), 0.01, 2500)
-    (found,) = Adversarial(0.01, n_iterations=500).run(whole)["max_jsd"]
+    (found,) = Adversarial(0.01, n_iterations=500).run(whole)["adversarial.max_jsd"]
     assert float(alike.jsd) == 0
     assert found > 0.1
 
@@ -109,10 +109,10 @@ def test_heads_of_their_own_find_what_all_alike_cannot() -> None:
 def test_a_text_gets_the_same_adversary_alone(name: str) -> None:
     whole = audited(name, 6, 4, 9)
     check = Adversarial(EPSILON, n_iterations=60)
-    together = check.run(whole)["max_jsd"]
+    together = check.run(whole)["adversarial.max_jsd"]
     for i, item in enumerate(whole.batch.encoded):
         alone = read_batch(whole.model, whole.model.collate([item]), Site(1), seed=0)
-        assert check.run(alone)["max_jsd"][0] == pytest.approx(together[i], abs=1e-4)
+        assert check.run(alone)["adversarial.max_jsd"][0] == pytest.approx(together[i], abs=1e-4)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -148,11 +148,11 @@ def test_a_row_that_sees_part_of_the_text_gets_nothing_elsewhere(method: Method)
         probabilities=model.task.probabilities(reading.logits),
     )
     columns = Adversarial(0.2, method, n_iterations=100).run(part)
-    assert set(columns["adversarial_method"]) == {"exact" if method is Method.AUTO else "gradient"}
-    for row in columns["adversarial_attention"]:
+    assert set(columns["adversarial.method"]) == {"exact" if method is Method.AUTO else "gradient"}
+    for row in columns["adversarial.attention"]:
         assert sum(row[:3]) == pytest.approx(1)
         assert sum(row[3:]) == 0
-    assert max(columns["relative_jsd"]) <= 1
+    assert max(columns["adversarial.relative_jsd"]) <= 1
 
 
 def test_an_upper_bound_is_over_the_units_of_the_row() -> None:
@@ -164,13 +164,13 @@ def test_an_upper_bound_is_over_the_units_of_the_row() -> None:
     bounded = dataclasses.replace(whole, reading=reading)
     columns = Adversarial(0.9, Method.GRADIENT, n_iterations=2).run(bounded)
     least = whole.explanation[:, :3].amin(dim=1)
-    for i, bound in enumerate(columns["max_jsd_upper_bound"]):
+    for i, bound in enumerate(columns["adversarial.upper_bound"]):
         assert bound is None or bound <= attainable_jsd(least)[i].item() + 1e-12
 
 
 def test_without_mass_nothing_is_said_and_nothing_breaks() -> None:
     columns = Adversarial(EPSILON, n_iterations=5).run(audited("rows before", 1, 1))
-    assert columns["max_jsd"] == [None, None]
-    assert set(columns["status_adversarial"]) == {
+    assert columns["adversarial.max_jsd"] == [None, None]
+    assert set(columns["adversarial.status"]) == {
         "untestable_single_unit+undefined_no_audited_mass"
     }

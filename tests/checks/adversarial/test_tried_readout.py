@@ -80,7 +80,10 @@ def test_several_rows_have_none() -> None:
 def test_the_search_finds_as_much_with_it(case: str) -> None:
     whole = audited(**LINEAR[case])
     search = Adversarial(0.01, Method.GRADIENT, n_iterations=60)
-    known, tried = search.run(whole)["max_jsd"], search.run(withheld(whole))["max_jsd"]
+    known, tried = (
+        search.run(whole)["adversarial.max_jsd"],
+        search.run(withheld(whole))["adversarial.max_jsd"],
+    )
     for one, other in zip(known, tried, strict=True):
         assert (one is None) == (other is None)
         assert one is None or other == pytest.approx(one, abs=1e-4)

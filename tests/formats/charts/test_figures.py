@@ -9,6 +9,7 @@ import altair as alt
 import pytest
 
 from attn_audit.errors import OutputError
+from attn_audit.findings import permutation
 from attn_audit.formats.charts import write_figures
 from attn_audit.formats.charts.figures import draw, specification
 from attn_audit.formats.charts.palette import FILES, PAGE, Palette, configuration
@@ -95,9 +96,8 @@ def test_violins_are_symmetrical_and_equally_wide(report: Report) -> None:
     assert len(names) == 4
     assert all(max(r["above"] for r in bins if r["row"] == name) == 1 for name in names)
     medians = [row["low"] for row in found if row["kind"] == "median"]
-    permutation = report.checks.permutation
-    assert permutation is not None
-    assert medians == [g.distribution.quantiles["0.5"] for g in permutation.by_max_attention]
+    groups = report[permutation.DISTANCE].by_max_attention
+    assert medians == [group.distribution.median for group in groups]
 
 
 def test_cells_count_every_example_and_none_is_empty(report: Report) -> None:

@@ -18,11 +18,11 @@ from attn_audit.results.report import Report
 from attn_audit.results.verdict import Outcome
 from tests.judged import GAP, MOVED, YARDSTICK, with_number
 
-LOO_GAP = "correlation.gap.attention_leave_one_out.mean"
+LOO_GAP = "correlation.gap.attention_leave_one_out"
 AUC = "performance.roc_auc"
-RELATIVE = "adversarial.relative_jsd.mean"
-UNCHANGED = "permutation.uniform.unchanged.share"
-TOO_EVEN = "permutation.too_even.share"
+RELATIVE = "adversarial.relative_jsd"
+UNCHANGED = "permutation.uniform.unchanged"
+TOO_EVEN = "permutation.too_even"
 
 Numbers = dict[str, tuple[float, float]]
 """Low and high end by the metric's name."""
@@ -111,12 +111,12 @@ def test_few_texts_are_too_few_whichever_way_they_point(report: Report) -> None:
 
 def test_what_was_measured_in_a_part_of_the_texts_does_not_pass_for_all(report: Report) -> None:
     found = having(report, {MOVED: (0.6, 0.8)})
-    part = with_number(found, "permutation.distance.mean", 0.2, (0.1, 0.3), n=198)
+    part = with_number(found, "permutation.distance", 0.2, (0.1, 0.3), n=198)
     assert verdict(part, "permutation") == (
         "Open: measured in too few of the texts (198 of 209: 70%, between 60% and 80%)."
     )
     assert gated(part)[MOVED] is Outcome.INCONCLUSIVE
-    whole = with_number(found, "permutation.distance.mean", 0.2, (0.1, 0.3), n=199)
+    whole = with_number(found, "permutation.distance", 0.2, (0.1, 0.3), n=199)
     assert verdict(whole, "permutation").startswith("In most examples: ")
 
 
@@ -210,7 +210,7 @@ def test_no_sentence_contradicts_the_gate(
 ) -> None:
     """A direction is claimed where the gate decides it, and only there."""
     found = having(report, numbers, n)
-    found = with_number(found, "permutation.distance.mean", 0.2, (0.1, 0.3), n=covered)
+    found = with_number(found, "permutation.distance", 0.2, (0.1, 0.3), n=covered)
     outcomes = gated(found)
 
     moves = verdict(found, "permutation")
@@ -245,8 +245,8 @@ def test_no_sentence_contradicts_the_gate(
 
 
 def test_limits_of_the_default_policy_are_those_of_the_sentences() -> None:
-    """One table: `results.thresholds`."""
-    from attn_audit.results import thresholds as table
+    """One table: `findings.thresholds`."""
+    from attn_audit.findings import thresholds as table
 
     path = Path(policy_package.__file__).with_name("default_policy.toml")
     content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -262,10 +262,10 @@ def test_limits_of_the_default_policy_are_those_of_the_sentences() -> None:
         AUC: table.WORKS,
         GAP: table.SMALL_GAP,
         LOO_GAP: table.SMALL_GAP,
-        "correlation.attention_gradient.mean": table.ALIKE,
-        "correlation.attention_leave_one_out.mean": table.ALIKE,
+        "correlation.attention_gradient": table.ALIKE,
+        "correlation.attention_leave_one_out": table.ALIKE,
         MOVED: table.MOST,
-        "permutation.within_epsilon.mean": table.MOST,
-        "permutation.uniform.accuracy_change.mean": 0,
+        "permutation.within_epsilon": table.MOST,
+        "permutation.uniform.accuracy_change": 0,
     }
     assert guards == {YARDSTICK: table.ALIKE}

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
+from attn_audit.findings.registry import all_fields, statistics
 from attn_audit.formats.documents import comparison as words
 from attn_audit.formats.documents import metrics
 from attn_audit.formats.numbers import difference
 from attn_audit.results.comparison import Change, ChangedExample, Comparison, Side
-from attn_audit.results.metrics import METRICS
 from attn_audit.results.summary import Interval
 
 Shown = Callable[..., str]
-LONG = "correlation.attention_leave_one_out.significantly_negative.share"
+LONG = "correlation.attention_leave_one_out.significantly_negative"
 
 
 def change(metric: str = LONG, low: float = -0.03, high: float = -0.01, **more: Any) -> Change:
@@ -27,7 +27,7 @@ def change(metric: str = LONG, low: float = -0.03, high: float = -0.01, **more: 
         "n_undefined": 3,
         "is_paired": True,
     }
-    return Change(metric=metric, definition=METRICS[metric].definition, **{**values, **more})
+    return Change(metric=metric, definition=statistics()[metric].definition, **{**values, **more})
 
 
 def compared(*changes: Change, **more: Any) -> Comparison:
@@ -39,9 +39,7 @@ def compared(*changes: Change, **more: Any) -> Comparison:
 @pytest.mark.parametrize("width", [60, 80, 100, 120])
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_fits_every_screen(shown: Shown, width: int, encoding: str) -> None:
-    text = shown(
-        words.document(compared(change(), change("permutation.moved.share"))), width, encoding
-    )
+    text = shown(words.document(compared(change(), change("permutation.moved"))), width, encoding)
     assert max(map(len, text.splitlines())) <= width
     assert "-0.020 [-0.030, -0.010]" in text
 
@@ -54,7 +52,7 @@ def test_long_names_are_parted_and_whole(shown: Shown) -> None:
 
 
 def test_what_has_changed_is_counted() -> None:
-    unsure = change("permutation.moved.share", -0.01, 0.03)
+    unsure = change("permutation.moved", -0.01, 0.03)
     assert words.in_short(compared(change(), unsure)).startswith("Of 2 numbers 1 has changed")
     assert "none changed" in words.in_short(compared(unsure))
     assert words.in_short(compared()) == "The reports hold no number in common."
@@ -62,9 +60,7 @@ def test_what_has_changed_is_counted() -> None:
 
 def test_an_example_of_accuracy_is_right_or_wrong(shown: Shown) -> None:
     example = ChangedExample(id="e\x1b1", base=1.0, new=0.0, text="so [bold]good\x1b[31m")
-    text = shown(
-        words.document(compared(change("performance.accuracy.share", most_changed=(example,))))
-    )
+    text = shown(words.document(compared(change("performance.accuracy", most_changed=(example,)))))
     assert "e\\x1b1: right → wrong" in text
     assert "so [bold]good\\x1b[31m" in text
 
@@ -84,6 +80,7 @@ def test_a_change_too_small_for_its_digits_has_no_sign() -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_metrics_fit_every_screen(shown: Shown, width: int) -> None:
-    text = shown(metrics.document(tuple(METRICS.values())), width)
+    found = metrics.Dictionary(tuple(statistics().values()), all_fields())
+    text = shown(metrics.document(found), width)
     assert max(map(len, text.splitlines())) <= width
     assert LONG in "".join(line.strip() for line in text.splitlines())

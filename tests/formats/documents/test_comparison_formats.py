@@ -53,8 +53,8 @@ def comparison(text: str = "model.pt", verdict: Verdict | None = None) -> Compar
         why_unpaired=None,
         notes=(text,),
         changes=(
-            change("performance.accuracy.share", -0.3, text),
-            change("permutation.distance.mean", 0.02, text),
+            change("performance.accuracy", -0.3, text),
+            change("permutation.distance", 0.02, text),
         ),
         verdict=verdict,
     )
@@ -93,8 +93,8 @@ def test_json_is_the_whole_comparison(tmp_path: Path) -> None:
 def test_csv_has_a_line_for_every_change(tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(rendered(tmp_path, ".csv", comparison()))))
     assert [row["metric"] for row in rows] == [
-        "performance.accuracy.share",
-        "permutation.distance.mean",
+        "performance.accuracy",
+        "permutation.distance",
     ]
     assert float(rows[0]["difference"]) == -0.3
     assert float(rows[0]["high"]) == pytest.approx(-0.2)

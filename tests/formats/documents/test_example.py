@@ -26,16 +26,16 @@ def record() -> dict[str, Any]:
         "label": "positive",
         "prediction": "positive",
         "probability": 0.994827343,
-        "tau_attention_gradient": 0.251461988,
-        "tau_attention_leave_one_out": 0.134502924,
-        "median_permutation_distance": 0.193005779,
-        "median_permutation_jsd": 0.41,
-        "relative_jsd": 0.971,
-        "adversarial_distance": 0.0499,
+        "correlation.attention_gradient": 0.251461988,
+        "correlation.attention_leave_one_out": 0.134502924,
+        "permutation.distance": 0.193005779,
+        "permutation.jsd": 0.41,
+        "adversarial.relative_jsd": 0.971,
+        "adversarial.distance": 0.0499,
         "units": units,
         "attention": own,
         "gradient": [0.05 * (i % 4) for i in range(len(units))],
-        "adversarial_attention": other,
+        "adversarial.attention": other,
     }
 
 
@@ -56,7 +56,7 @@ def test_under_each_shading_stands_what_the_model_says(record: dict[str, Any]) -
         "Predicts positive (probability 0.995). Without “good” the output moves most: by 0.432. "
         "Tau with attention: 0.13."
     )
-    assert said("adversarial_attention").startswith(
+    assert said("adversarial.attention").startswith(
         "Still predicts positive: the output moves by 0.050 (0.05 is allowed). Most attention: "
     )
 
@@ -65,7 +65,7 @@ def test_an_adversary_near_the_border_is_not_said_to_keep_the_prediction(
     record: dict[str, Any],
 ) -> None:
     record["probability"] = 0.52
-    said = under("adversarial_attention", record, LABELS, 0.05)
+    said = under("adversarial.attention", record, LABELS, 0.05)
     assert said.startswith("Predicts nearly the same: ")
 
 
@@ -93,9 +93,9 @@ def test_of_several_labels_nothing_is_sure() -> None:
 
 def test_equal_attention_keeps_the_prediction_or_changes_it(record: dict[str, Any]) -> None:
     assert uniform(record) is None
-    record |= {"uniform_prediction": "positive", "uniform_distance": 0.1}
+    record |= {"permutation.uniform.prediction": "positive", "permutation.uniform.distance": 0.1}
     assert uniform(record) == "Still predicts positive: the output moves by 0.100."
-    record["uniform_prediction"] = "negative"
+    record["permutation.uniform.prediction"] = "negative"
     assert uniform(record) == "Predicts negative: the output moves by 0.100."
     assert "uniform" in tags(record)
 
@@ -105,28 +105,34 @@ def test_equal_attention_keeps_the_prediction_or_changes_it(record: dict[str, An
     [
         ({}, ["right", "moved", "replaceable"]),
         ({"label": "negative"}, ["wrong", "moved", "replaceable"]),
-        ({"label": None, "relative_jsd": 0.5}, ["moved"]),
-        ({"median_permutation_distance": 0.02}, ["right", "unmoved", "replaceable"]),
-        ({"median_permutation_distance": 0.1}, ["right", "moved", "replaceable"]),
-        ({"median_permutation_distance": 0.09}, ["right", "unmoved", "replaceable"]),
-        ({"median_permutation_jsd": 0.1}, ["right", "moved", "replaceable"]),
-        ({"median_permutation_jsd": 0.09}, ["right", "even", "replaceable"]),
-        ({"relative_jsd": 0.9}, ["right", "moved", "replaceable"]),
-        ({"relative_jsd": 0.89}, ["right", "moved"]),
+        ({"label": None, "adversarial.relative_jsd": 0.5}, ["moved"]),
+        ({"permutation.distance": 0.02}, ["right", "unmoved", "replaceable"]),
+        ({"permutation.distance": 0.1}, ["right", "moved", "replaceable"]),
+        ({"permutation.distance": 0.09}, ["right", "unmoved", "replaceable"]),
+        ({"permutation.jsd": 0.1}, ["right", "moved", "replaceable"]),
+        ({"permutation.jsd": 0.09}, ["right", "even", "replaceable"]),
+        ({"adversarial.relative_jsd": 0.9}, ["right", "moved", "replaceable"]),
+        ({"adversarial.relative_jsd": 0.89}, ["right", "moved"]),
         (
-            {"p_attention_gradient": 0.01, "p_attention_leave_one_out": 0.06},
+            {
+                "correlation.attention_gradient_p_value": 0.01,
+                "correlation.attention_leave_one_out_p_value": 0.06,
+            },
             ["right", "moved", "replaceable"],
         ),
         (
-            {"p_attention_gradient": 0.01, "p_attention_leave_one_out": 0.05},
+            {
+                "correlation.attention_gradient_p_value": 0.01,
+                "correlation.attention_leave_one_out_p_value": 0.05,
+            },
             ["right", "agrees", "moved", "replaceable"],
         ),
         (
-            {"tau_attention_gradient": -0.1, "tau_attention_leave_one_out": 0.0},
+            {"correlation.attention_gradient": -0.1, "correlation.attention_leave_one_out": 0.0},
             ["right", "disagrees", "moved", "replaceable"],
         ),
         (
-            {"label": ["b", "a"], "prediction": ["a", "b"], "relative_jsd": None},
+            {"label": ["b", "a"], "prediction": ["a", "b"], "adversarial.relative_jsd": None},
             ["right", "moved"],
         ),
     ],

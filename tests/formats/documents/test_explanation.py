@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from attn_audit.findings.registry import record_fields
 from attn_audit.formats.documents.explanation import certainty, document, meaning
 from attn_audit.formats.terminal import show
 from attn_audit.results.explanation import Explanation, Outcome
-from attn_audit.results.record import FIELDS
 from tests.tiny import tiny_model
 
 OWN = Outcome(prediction="label1", probabilities=(0.2, 0.8), distance=0.0)
 MOVED = Outcome(prediction="label0", probabilities=(0.7, 0.3), distance=0.5)
 
 RECORD: dict[str, Any] = {
-    **dict.fromkeys(FIELDS),
+    **{field.name: None for field in record_fields()},
     "n_units": 4,
     "truncated": False,
     "audited_mass": 1.0,
@@ -24,18 +24,18 @@ RECORD: dict[str, Any] = {
     "attention": [0.1, 0.6, 0.0, 0.3],
     "gradient": [0.1, 0.6, 0.0, 0.3],
     "leave_one_out": [0.0001, 0.0003, 0.0, 0.0],
-    "adversarial_attention": [1.0, 0.0, 0.0, 0.0],
-    "tau_attention_gradient": 0.9,
-    "tau_attention_leave_one_out": 0.8,
-    "tau_gradient_leave_one_out": 0.7,
-    "p_attention_gradient": 0.01,
-    "max_jsd": 0.5,
-    "relative_jsd": 0.9,
-    "adversarial_method": "exact",
-    "adversarial_distance": 0.01,
-    "median_permutation_distance": 0.02,
-    "status_correlation": "measured",
-    "status_adversarial": "measured",
+    "adversarial.attention": [1.0, 0.0, 0.0, 0.0],
+    "correlation.attention_gradient": 0.9,
+    "correlation.attention_leave_one_out": 0.8,
+    "correlation.gradient_leave_one_out": 0.7,
+    "correlation.attention_gradient_p_value": 0.01,
+    "adversarial.max_jsd": 0.5,
+    "adversarial.relative_jsd": 0.9,
+    "adversarial.method": "exact",
+    "adversarial.distance": 0.01,
+    "permutation.distance": 0.02,
+    "correlation.status": "measured",
+    "adversarial.status": "measured",
 }
 
 
@@ -75,21 +75,27 @@ def shown(found: Explanation, width: int = 80, encoding: str = "utf-8") -> str:
     ("changes", "part"),
     [
         ({}, "Almost entirely different attention keeps the output within 0.01"),
-        ({"relative_jsd": 0.89}, "Very different attention keeps the output within 0.01"),
-        ({"relative_jsd": 0.5}, "Very different attention"),
-        ({"relative_jsd": 0.49}, "No very different attention"),
-        ({"relative_jsd": 0.1}, "No very different attention"),
-        ({"relative_jsd": 0.1, "adversarial_method": "gradient"}, "As far as was searched, no"),
+        (
+            {"adversarial.relative_jsd": 0.89},
+            "Very different attention keeps the output within 0.01",
+        ),
+        ({"adversarial.relative_jsd": 0.5}, "Very different attention"),
+        ({"adversarial.relative_jsd": 0.49}, "No very different attention"),
+        ({"adversarial.relative_jsd": 0.1}, "No very different attention"),
+        (
+            {"adversarial.relative_jsd": 0.1, "adversarial.method": "gradient"},
+            "As far as was searched, no",
+        ),
         ({}, "ranks the tokens much as the importance measures do (tau 0.90 with gradients"),
-        ({"tau_attention_gradient": -0.1}, "ranks the tokens partly as"),
-        ({"tau_attention_gradient": -0.9}, "does not rank the tokens as"),
-        ({"tau_attention_gradient": 0.0}, "ranks the tokens much as"),
-        ({"tau_attention_gradient": -0.02}, "ranks the tokens partly as"),
-        ({"tau_attention_gradient": -0.4}, "ranks the tokens partly as"),
-        ({"tau_attention_gradient": -0.42}, "does not rank the tokens as"),
+        ({"correlation.attention_gradient": -0.1}, "ranks the tokens partly as"),
+        ({"correlation.attention_gradient": -0.9}, "does not rank the tokens as"),
+        ({"correlation.attention_gradient": 0.0}, "ranks the tokens much as"),
+        ({"correlation.attention_gradient": -0.02}, "ranks the tokens partly as"),
+        ({"correlation.attention_gradient": -0.4}, "ranks the tokens partly as"),
+        ({"correlation.attention_gradient": -0.42}, "does not rank the tokens as"),
         ({}, "0.70 between these two"),
         (
-            {"relative_jsd": None, "status_adversarial": "undefined_no_audited_mass"},
+            {"adversarial.relative_jsd": None, "adversarial.status": "undefined_no_audited_mass"},
             "cannot be said (less than 1e-6 of the attention",
         ),
     ],
@@ -100,10 +106,15 @@ def test_the_sentence_follows_from_the_numbers(changes: dict[str, Any], part: st
 
 def test_certainty_is_what_is_known() -> None:
     assert certainty(explained()) == "the proven optimum"
-    searched = {"adversarial_method": "gradient"}
+    searched = {"adversarial.method": "gradient"}
     assert "more may exist" in certainty(explained(**searched))
-    assert "more may exist" in certainty(explained(**searched, relative_jsd=0.9998))
-    assert certainty(explained(**searched, relative_jsd=1.0)) == "nothing can be farther"
+    assert "more may exist" in certainty(
+        explained(**searched, **{"adversarial.relative_jsd": 0.9998})
+    )
+    assert (
+        certainty(explained(**searched, **{"adversarial.relative_jsd": 1.0}))
+        == "nothing can be farther"
+    )
 
 
 def test_figures_have_as_many_digits_as_say_something() -> None:
@@ -119,10 +130,13 @@ def test_a_changed_prediction_is_marked_in_words() -> None:
 
 
 def test_a_tau_without_a_p_value_says_why() -> None:
-    found = explained(p_attention_gradient=None)
+    found = explained(**{"correlation.attention_gradient_p_value": None})
     assert "tau with attention 0.90 (too short for a p-value)" in shown(found)
     constant = explained(
-        tau_attention_gradient=None, status_correlation="undefined_constant_gradient"
+        **{
+            "correlation.attention_gradient": None,
+            "correlation.status": "undefined_constant_gradient",
+        }
     )
     assert "tau undefined: the gradient is the same for every unit" in shown(constant)
 

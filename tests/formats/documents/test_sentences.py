@@ -8,6 +8,10 @@ import pytest
 from attn_audit.checks.adversarial.check import Adversarial
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
+from attn_audit.findings import adversarial as metrics_of_adversarial
+from attn_audit.findings import performance as metrics_of_performance
+from attn_audit.findings import permutation as metrics_of_permutation
+from attn_audit.findings.correlation import GAP_GRADIENT, GAP_LEAVE_ONE_OUT, OF_YARDSTICK
 from attn_audit.formats.document import Bullets, Glance
 from attn_audit.formats.documents import adversarial, correlation, performance, permutation
 from attn_audit.formats.documents.example import said as predicted
@@ -15,38 +19,8 @@ from attn_audit.formats.documents.example import varied
 from attn_audit.formats.documents.provenance import audited, made_with
 from attn_audit.formats.documents.report import cards, document
 from attn_audit.results.report import Report
-from attn_audit.results.summary import (
-    AdversarialSummary,
-    CorrelationSummary,
-    Interval,
-    Performance,
-    PermutationSummary,
-    Share,
-)
-
-
-@pytest.fixture
-def ranked(report: Report) -> CorrelationSummary:
-    assert report.checks.correlation is not None
-    return report.checks.correlation
-
-
-@pytest.fixture
-def shuffled(report: Report) -> PermutationSummary:
-    assert report.checks.permutation is not None
-    return report.checks.permutation
-
-
-@pytest.fixture
-def attacked(report: Report) -> AdversarialSummary:
-    assert report.checks.adversarial is not None
-    return report.checks.adversarial
-
-
-@pytest.fixture
-def measured(report: Report) -> Performance:
-    assert report.performance is not None
-    return report.performance
+from attn_audit.results.summary import Interval
+from tests.judged import with_metric, without, without_metric
 
 
 def said(report: Report, check: str) -> str:
@@ -56,15 +30,10 @@ def said(report: Report, check: str) -> str:
     return " ".join(sentence.text for block in bullets for sentence in block.sentences)
 
 
-def with_gap(summary: CorrelationSummary, mean: float, low: float, high: float) -> str:
-    assert summary.gap is not None
-    assert summary.gap.attention_gradient is not None
+def with_gap(report: Report, mean: float, low: float, high: float) -> str:
     interval = Interval(low=low, high=high, method="bootstrap")
-    changed = summary.gap.attention_gradient.model_copy(update={"mean": mean, "interval": interval})
-    gap = summary.gap.model_copy(
-        update={"attention_gradient": changed, "attention_leave_one_out": None}
-    )
-    return " ".join(correlation.answer(summary.model_copy(update={"gap": gap})))
+    changed = with_metric(report, GAP_GRADIENT, mean=mean, interval=interval)
+    return " ".join(correlation.answer(without_metric(changed, GAP_LEAVE_ONE_OUT)))
 
 
 def test_questions_are_word_for_word_those_of_the_checks() -> None:
@@ -81,21 +50,20 @@ def test_tau_stands_beside_its_yardstick_and_the_paired_gap(report: Report) -> N
     assert "not by itself faithfulness" in text
 
 
-def test_a_gap_that_includes_zero_is_no_difference(ranked: CorrelationSummary) -> None:
-    text = with_gap(ranked, 0.01, -0.02, 0.04)
+def test_a_gap_that_includes_zero_is_no_difference(report: Report) -> None:
+    text = with_gap(report, 0.01, -0.02, 0.04)
     assert (
         "with gradients not measurably less or more than leave-one-out does (less by 0.01 [-0.02, "
         in text
     )
 
 
-def test_a_negative_gap_is_more_agreement(ranked: CorrelationSummary) -> None:
-    text = with_gap(ranked, -0.05, -0.08, -0.02)
+def test_a_negative_gap_is_more_agreement(report: Report) -> None:
+    text = with_gap(report, -0.05, -0.08, -0.02)
     assert "with gradients more than leave-one-out does, by 0.05 [0.02, 0.08]" in text
 
 
-def test_a_yardstick_is_called_low_where_its_whole_interval_is(ranked: CorrelationSummary) -> None:
-    assert ranked.gradient_leave_one_out is not None
+def test_a_yardstick_is_called_low_where_its_whole_interval_is(report: Report) -> None:
     for ends, said in (
         ((0.4, 0.7), "at tau 0.55 [0.40, 0.70]. Example by example"),
         ((0.3, 0.39), "That is low, less than 0.4: where the measures themselves disagree"),
@@ -103,10 +71,8 @@ def test_a_yardstick_is_called_low_where_its_whole_interval_is(ranked: Correlati
     ):
         low, high = ends
         interval = Interval(low=low, high=high, method="bootstrap")
-        update = {"mean": (low + high) / 2, "interval": interval}
-        yardstick = ranked.gradient_leave_one_out.model_copy(update=update)
-        update = {"gradient_leave_one_out": yardstick}
-        assert said in " ".join(correlation.answer(ranked.model_copy(update=update)))
+        found = with_metric(report, OF_YARDSTICK.tau, mean=(low + high) / 2, interval=interval)
+        assert said in " ".join(correlation.answer(found))
 
 
 def test_one_measure_gives_no_yardstick(only_correlation: Report) -> None:
@@ -118,13 +84,10 @@ def test_one_measure_gives_no_yardstick(only_correlation: Report) -> None:
 def test_permutation_says_shortly_what_equal_attention_keeps(
     report: Report, nothing_measured: Report
 ) -> None:
-    found, nothing = report.checks.permutation, nothing_measured.checks.permutation
-    assert found is not None
-    assert nothing is not None
-    (line,) = permutation.uniform_in_short(found)
+    (line,) = permutation.uniform_in_short(report)
     assert line.startswith("equal attention keeps ")
     assert line.endswith("] of the predictions")
-    assert permutation.uniform_in_short(nothing) == ()
+    assert permutation.uniform_in_short(nothing_measured) == ()
 
 
 def test_permutation_says_what_could_move_and_how_much_did(report: Report) -> None:
@@ -146,13 +109,12 @@ def test_uniform_attention_claims_no_more_than_was_measured(report: Report) -> N
     ("n", "low", "others"), [(15, 0.796, "up to 20%"), (1818, 0.998, "up to 0.2%")]
 )
 def test_decisions_that_all_stay_say_how_many_texts_and_which_attention_that_rests_on(
-    report: Report, shuffled: PermutationSummary, n: int, low: float, others: str
+    report: Report, n: int, low: float, others: str
 ) -> None:
     interval = Interval(low=low, high=1.0, method="wilson")
-    same = Share(count=n, n=n, share=1.0, interval=interval)
-    uniform = shuffled.uniform.model_copy(update={"unchanged": same})
-    summary = shuffled.model_copy(update={"uniform": uniform})
-    text = " ".join(permutation.answer(summary, report.settings))
+    unchanged = metrics_of_permutation.UNIFORM_UNCHANGED
+    found = with_metric(report, unchanged, count=n, n=n, share=1.0, interval=interval)
+    text = " ".join(permutation.answer(found))
     assert "With equal attention on every unit, 100% [" in text
     assert f"None of these {n:,} decisions changed under this one other attention; of other" in text
     assert f"of other texts {others} may, and under still other attention more" in text
@@ -165,20 +127,15 @@ def test_without_labels_uniform_attention_has_no_accuracy(unlabelled: Report) ->
     assert "accuracy" not in text
 
 
-def test_even_attention_counts_as_not_moved_and_says_so(
-    report: Report, shuffled: PermutationSummary
-) -> None:
-    n = shuffled.moved.n
-    nothing, all_ = (
-        Share(count=count, n=n, share=count / n, interval=shuffled.moved.interval)
-        for count in (0, n)
-    )
-    summary = shuffled.model_copy(update={"moved": nothing, "too_even": all_})
-    text = " ".join(permutation.answer(summary, report.settings))
+def test_even_attention_counts_as_not_moved_and_says_so(report: Report) -> None:
+    n = report[metrics_of_permutation.MOVED].n
+    found = with_metric(report, metrics_of_permutation.MOVED, count=0, share=0.0)
+    found = with_metric(found, metrics_of_permutation.TOO_EVEN, count=n, share=1.0)
+    text = " ".join(permutation.answer(found))
     assert "Counted as not moved: 209 examples whose attention is too even" in text
     assert "Attention was nearly even already" in text
     assert "depend on where attention lies" not in text
-    short = permutation.in_short(summary)
+    short = permutation.in_short(found)
     assert short[2] == "counted as not moved: 209 whose attention is too even"
 
 
@@ -191,42 +148,42 @@ def test_an_adversary_stands_beside_how_common_alternatives_are(report: Report) 
     assert "Each is the proven optimum" in text
 
 
-def test_an_adversary_alone_says_that_its_yardstick_is_missing(
-    attacked: AdversarialSummary,
-) -> None:
-    text = " ".join(adversarial.answer(attacked, 0.05, None))
-    assert "was not measured: that takes the permutation check" in text
-    assert len(adversarial.in_short(attacked, None)) == 1
+def test_an_adversary_alone_says_that_its_yardstick_is_missing(report: Report) -> None:
+    alone = without(report, "permutation")
+    assert "was not measured: that takes the permutation check" in said(alone, "adversarial")
+    assert len(adversarial.in_short(alone)) == 1
 
 
-def test_a_searched_adversary_is_not_called_an_optimum(attacked: AdversarialSummary) -> None:
-    searched = attacked.model_copy(update={"n_exact": 0, "n_gradient": 1818})
-    text = " ".join(adversarial.answer(searched, 0.05, None))
+def by_methods(report: Report, n_exact: int, n_gradient: int) -> Report:
+    found = with_metric(report, metrics_of_adversarial.N_EXACT, value=n_exact)
+    return with_metric(found, metrics_of_adversarial.N_GRADIENT, value=n_gradient)
+
+
+def test_a_searched_adversary_is_not_called_an_optimum(report: Report) -> None:
+    searched = by_methods(report, 0, 1818)
+    text = said(searched, "adversarial")
     assert re.search(
         r"more may exist, but not beyond 0\.\d\d \[0\.\d\d, 0\.\d\d\] on average\.", text
     )
-    unbounded = searched.model_copy(update={"upper_bound": None})
-    assert "beyond" not in " ".join(adversarial.answer(unbounded, 0.05, None))
+    unbounded = without_metric(searched, metrics_of_adversarial.UPPER_BOUND)
+    assert "beyond" not in said(unbounded, "adversarial")
 
 
-def test_a_limit_known_for_some_says_for_how_many(attacked: AdversarialSummary) -> None:
-    assert attacked.upper_bound is not None
-    some = attacked.upper_bound.model_copy(update={"n": 12})
-    searched = attacked.model_copy(update={"n_exact": 0, "n_gradient": 1818, "upper_bound": some})
-    text = " ".join(adversarial.answer(searched, 0.05, None))
-    assert "on average in 12 examples where a limit is proven." in text
+def test_a_limit_known_for_some_says_for_how_many(report: Report) -> None:
+    some = with_metric(by_methods(report, 0, 1818), metrics_of_adversarial.UPPER_BOUND, n=12)
+    assert "on average in 12 examples where a limit is proven." in said(some, "adversarial")
 
 
-def test_methods_are_counted_where_both_were_used(attacked: AdversarialSummary) -> None:
-    mixed = attacked.model_copy(update={"n_exact": 1817, "n_gradient": 1})
-    text = " ".join(adversarial.answer(mixed, 0.05, None))
+def test_methods_are_counted_where_both_were_used(report: Report) -> None:
+    text = said(by_methods(report, 1817, 1), "adversarial")
     assert "In 1,817 examples it is the proven optimum, in 1 example the best" in text
 
 
-def test_audited_mass_is_said_once_a_check(report: Report, shuffled: PermutationSummary) -> None:
+def test_audited_mass_is_said_once_a_check(report: Report) -> None:
     assert said(report, "permutation").count("audited units") == 1
-    assert permutation.mass(shuffled.audited_mass) == "All attention lies on the audited units."
-    some = shuffled.audited_mass.model_copy(update={"mean": 0.62, "minimum": 0.1, "interval": None})
+    audited_mass = report[metrics_of_permutation.MASS]
+    assert permutation.mass(audited_mass) == "All attention lies on the audited units."
+    some = audited_mass.model_copy(update={"mean": 0.62, "minimum": 0.1, "interval": None})
     nearly = some.model_copy(update={"mean": 0.9999, "minimum": 0.999})
     assert permutation.mass(nearly).startswith("Only attention on the audited units was moved")
     assert permutation.mass(some).startswith(
@@ -234,32 +191,33 @@ def test_audited_mass_is_said_once_a_check(report: Report, shuffled: Permutation
     )
 
 
-def test_accuracy_stands_beside_the_most_frequent_answer(measured: Performance) -> None:
-    text = " ".join(performance.answer(measured))
+def test_accuracy_stands_beside_the_most_frequent_answer(report: Report) -> None:
+    text = " ".join(performance.answer(report))
     assert "right in 96.2% [92.6%, 98.0%] of 209 labelled examples" in text
     assert "most frequent answer would be right in 71.8%" in text
     assert "Macro F1 0.954 [0.919, 0.982], ROC AUC 0.994 [0.983, 0.998]." in text
 
 
-def test_a_model_that_beats_nothing_is_called_out(measured: Performance) -> None:
-    useless = measured.model_copy(update={"majority_share": 0.95})
+def test_a_model_that_beats_nothing_is_called_out(report: Report) -> None:
+    useless = with_metric(report, metrics_of_performance.MAJORITY_SHARE, value=0.95)
     assert performance.USELESS in performance.answer(useless)
     assert "not measurably beaten" in performance.in_short(useless)[1]
 
 
-def test_one_labelled_example_beats_nothing(measured: Performance) -> None:
-    accuracy = measured.accuracy.model_copy(update={"share": 1.0, "n": 1, "interval": None})
-    assert not performance.beats_majority(measured.model_copy(update={"accuracy": accuracy}))
+def test_one_labelled_example_beats_nothing(report: Report) -> None:
+    accuracy = metrics_of_performance.ACCURACY
+    found = with_metric(report, accuracy, share=1.0, n=1, interval=None)
+    assert not performance.beats_majority(found)
 
 
 def test_no_labels_no_accuracy(unlabelled: Report) -> None:
-    assert "no accuracy is reported" in performance.answer(None)[0]
+    assert "no accuracy is reported" in performance.answer(unlabelled)[0]
     assert cards(unlabelled)[0].lines == (performance.UNLABELLED,)
     assert "without labels" in dict(audited(unlabelled))["Data"]
 
 
 def test_a_multilabel_answer_counts_as_right_only_as_a_whole(multilabel: Report) -> None:
-    text = " ".join(performance.answer(multilabel.performance))
+    text = " ".join(performance.answer(multilabel))
     assert "The model gives exactly the right set of labels in 0%" in text
     assert re.search(r"micro F1 0\.\d+ \[[^]]+\], ROC AUC 0\.\d+ \[[^]]+\]\.", text)
     assert "10 points of probability a label" in said(multilabel, "permutation")

@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 from attn_audit.formats.document import Places
 from attn_audit.formats.documents import sites
 from attn_audit.formats.documents.report import document
 from attn_audit.results.report import Report
-from attn_audit.results.summary import Interval, SiteMean, SiteSummary, Summaries
+from attn_audit.results.summary import Interval, SiteMean, SiteSummary
 
 Shown = Callable[..., str]
 
@@ -43,7 +42,8 @@ def test_the_strongest_and_the_weakest_head_are_named_where_they_are_apart(
     transformer: Report,
 ) -> None:
     found = (
-        with_intervals(site(0, i, tau_attention_gradient=t), 0.01) for i, t in enumerate((0, 0.4))
+        with_intervals(site(0, i, **{"correlation.attention_gradient": t}), 0.01)
+        for i, t in enumerate((0, 0.4))
     )
     text = " ".join(sites.answer(with_sites(transformer, *found)))
     assert "Of 2 heads, head 1 of layer 0 agrees most with gradients (0.40 [0.39, 0.41])" in text
@@ -73,18 +73,24 @@ def test_the_glance_has_a_line_for_each_tau(transformer: Report) -> None:
 
 
 def test_the_glance_of_one_intervention_shows_its_number(transformer: Report) -> None:
-    report = with_sites(transformer, site(0, 0, max_jsd=0.5), site(0, 1, max_jsd=0.25))
+    report = with_sites(
+        transformer,
+        site(0, 0, **{"adversarial.max_jsd": 0.5}),
+        site(0, 1, **{"adversarial.max_jsd": 0.25}),
+    )
     assert sites.in_short(report) == ("divergence 0.25 to 0.50 (head 0 of layer 0)",)
 
 
 def test_one_site_alone_is_neither_most_nor_least(transformer: Report, shown: Shown) -> None:
-    report = with_sites(transformer, site(0, 0, tau_attention_gradient=0.2))
+    report = with_sites(transformer, site(0, 0, **{"correlation.attention_gradient": 0.2}))
     assert sites.answer(report) == ()
     assert "+.20" in section(report, shown)
 
 
 def test_sites_where_nothing_could_be_measured_say_so(transformer: Report, shown: Shown) -> None:
-    report = with_sites(transformer, *(site(0, i, tau_attention_gradient=None) for i in range(2)))
+    report = with_sites(
+        transformer, *(site(0, i, **{"correlation.attention_gradient": None}) for i in range(2))
+    )
     assert sites.NOTHING_MEASURED in section(report, shown).replace("\n    ", " ")
 
 
@@ -101,21 +107,26 @@ def test_every_head_has_a_cell_in_each_grid_and_a_row_in_the_table(
 
 
 def test_averaged_heads_are_bars_on_both_sides_of_zero(by_layer: Report, shown: Shown) -> None:
-    values = [site(0, None, tau_attention_gradient=0.3), site(1, None, tau_attention_gradient=-0.3)]
+    values = [
+        site(0, None, **{"correlation.attention_gradient": 0.3}),
+        site(1, None, **{"correlation.attention_gradient": -0.3}),
+    ]
     text = section(with_sites(by_layer, *values), shown)
     assert re.search(r"^ +0 +│━+ +0\.30$", text, re.MULTILINE)
     assert re.search(r"^ +1 +━+│ +-0\.30$", text, re.MULTILINE)
 
 
 def test_interventions_have_the_audited_mass_beside_them(by_layer: Report, shown: Shown) -> None:
-    values = [site(i, None, max_jsd=0.1 * i, audited_mass=0.5) for i in range(3)]
+    values = [
+        site(i, None, **{"adversarial.max_jsd": 0.1 * i, "audited_mass": 0.5}) for i in range(3)
+    ]
     text = section(with_sites(by_layer, *values), shown)
     assert re.search(r"^ +2 +0\.20 +0\.50$", text, re.MULTILINE)
 
 
 def test_of_very_many_sites_the_ends_are_shown(transformer: Report, shown: Shown) -> None:
     many = [
-        site(i // 32, i % 32, tau_attention_gradient=(i * 37 % 1024) / 1024 - 0.5)
+        site(i // 32, i % 32, **{"correlation.attention_gradient": (i * 37 % 1024) / 1024 - 0.5})
         for i in range(1024)
     ]
     text = section(with_sites(transformer, *many), shown)
@@ -126,7 +137,8 @@ def test_of_very_many_sites_the_ends_are_shown(transformer: Report, shown: Shown
 def test_taus_near_zero_stay_pale(transformer: Report) -> None:
     def limit(*taus: float) -> float:
         found = with_sites(
-            transformer, *(site(0, i, tau_attention_gradient=t) for i, t in enumerate(taus))
+            transformer,
+            *(site(0, i, **{"correlation.attention_gradient": t}) for i, t in enumerate(taus)),
         )
         (figure,) = (b for b in sites.section(found).blocks if isinstance(b, Places))
         return figure.limit
@@ -136,6 +148,5 @@ def test_taus_near_zero_stay_pale(transformer: Report) -> None:
 
 
 def test_without_the_correlation_check_there_is_no_yardstick(transformer: Report) -> None:
-    nothing: Any = Summaries(correlation=None, permutation=None, adversarial=None)
-    report = transformer.model_copy(update={"checks": nothing})
+    report = transformer.model_copy(update={"metrics": {}})
     assert "yardstick" not in " ".join(sites.answer(report))

@@ -169,7 +169,7 @@ def test_what_did_not_pass_stands_first_and_the_rest_is_folded(report: Report) -
     page = html.render(reports.document(report, every_kind()))
     assert page.index("The gate failed") < page.index('class="cards"')
     folded = page.index("<details>", page.index("The gate failed"))
-    assert page.index("permutation.moved.share") < folded < page.index("min_examples")
+    assert page.index("permutation.moved") < folded < page.index("min_examples")
     assert "3 that did not pass and change nothing" in page
     assert "2 that passed" in page
 

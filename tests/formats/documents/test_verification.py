@@ -13,7 +13,7 @@ from attn_audit.results.verification import Claim, Failure, Verification
 
 def claim(n_failed: int = 0, **fields: object) -> Claim:
     failures = tuple(
-        Failure(example=f"\x1b[31me{i}", what="max_jsd", stored="0.5", found="0.4")
+        Failure(example=f"\x1b[31me{i}", what="adversarial.max_jsd", stored="0.5", found="0.4")
         for i in range(min(n_failed, 10))
     )
     values = {

@@ -18,8 +18,12 @@ def record(original: dict[str, Any], id_: str) -> dict[str, Any]:
     """An example whose id, labels and first units are hostile."""
     units = [SCRIPT, BREAKOUT, IMAGE, STYLE, QUOTES, UNSEEN, *original["units"][6:]]
     units = units[: len(original["units"])]
-    said = {"label": LABELS[0], "prediction": LABELS[1], "uniform_prediction": LABELS[0]}
-    return {**original, **said, "uniform_distance": 0.2, "id": id_, "units": units}
+    said = {
+        "label": LABELS[0],
+        "prediction": LABELS[1],
+        "permutation.uniform.prediction": LABELS[0],
+    }
+    return {**original, **said, "permutation.uniform.distance": 0.2, "id": id_, "units": units}
 
 
 def hostile(report: Report) -> Report:
@@ -34,13 +38,13 @@ def hostile(report: Report) -> Report:
     data = {"source": BREAKOUT, "name": f"{BREAKOUT}{QUOTES}", "split": IMAGE}
     text = report.model_dump_json().replace('"glad"', '"@0"').replace('"troubled"', '"@1"')
     renamed = Report.model_validate_json(text)
-    checks = _renamed(renamed.checks.model_dump(), {"@0": LABELS[0], "@1": LABELS[1]})
+    metrics = _renamed(renamed.model_dump()["metrics"], {"@0": LABELS[0], "@1": LABELS[1]})
     return renamed.model_copy(
         update={
             "model": report.model.model_copy(update=model),
             "data": report.data.model_copy(update=data),
             "settings": report.settings.model_copy(update={"adapter": IMAGE, "revision": QUOTES}),
-            "checks": type(renamed.checks).model_validate(checks),
+            "metrics": Report.model_validate({**renamed.model_dump(), "metrics": metrics}).metrics,
             "telling_examples": (
                 TellingExample(reason=told.reason, record=record(told.record, IMAGE)),
             ),

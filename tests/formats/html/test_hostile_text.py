@@ -45,7 +45,7 @@ def test_does_not_run(report: Report, opened: Opened) -> None:
     page = opened(hostile(report))
     page.set("search", "window")
     page.set("verdict", "wrong")
-    page.set("sort", "max_jsd")
+    page.set("sort", "adversarial.max_jsd")
     page.run(
         "const key = new KeyboardEvent('keydown', {key: 'ArrowRight'});"
         "document.querySelector('.rows').dispatchEvent(key);"

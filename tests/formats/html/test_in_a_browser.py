@@ -100,9 +100,9 @@ def test_sorts_by_any_measure(report: Report, opened: Opened) -> None:
     page = opened(report)
     every = shown_by(report)
     for order, direction in (("-1", -1), ("1", 1)):
-        page.set("sort", "max_jsd")
+        page.set("sort", "adversarial.max_jsd")
         page.set("order", order)
-        values = [every[id_]["max_jsd"] for id_ in page.ids()]
+        values = [every[id_]["adversarial.max_jsd"] for id_ in page.ids()]
         rounded = [float(f"{value:.3g}") for value in values]
         assert rounded == sorted(rounded, key=lambda value: direction * value)
     while not page.run("return document.getElementById('more').hidden"):
@@ -112,12 +112,12 @@ def test_sorts_by_any_measure(report: Report, opened: Opened) -> None:
 
 def test_those_without_a_number_stand_last(transformer: Report, opened: Opened) -> None:
     record = transformer.sampled_examples[0]
-    without = {**record, "id": "none", "tau_attention_gradient": None}
+    without = {**record, "id": "none", "correlation.attention_gradient": None}
     more = transformer.model_copy(
         update={"sampled_examples": (without, *transformer.sampled_examples)}
     )
     page = opened(more)
-    page.set("sort", "tau_attention_gradient")
+    page.set("sort", "correlation.attention_gradient")
     for order in ("-1", "1"):
         page.set("order", order)
         while not page.run("return document.getElementById('more').hidden"):

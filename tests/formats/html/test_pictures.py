@@ -31,14 +31,15 @@ def distribution(*values: float) -> Distribution:
     """Of numbers from 0 to 1."""
     counts = tuple(sum(int(v * 9.99) == i for v in values) for i in range(10))
     quantiles = dict(
-        zip(("0.05", "0.25", "0.5", "0.75", "0.95"), sorted((*values, *values[:1] * 5))[:5],
+        zip(("q05", "q25", "median", "q75", "q95"), sorted((*values, *values[:1] * 5))[:5],
             strict=True)
     ) if values else {}  # fmt: skip
     mean = sum(values) / len(values) if values else None
-    return Distribution(
-        n=len(values), mean=mean, sd=None, interval=None, minimum=None, quantiles=quantiles,
-        maximum=None, histogram=Histogram(edges=tuple(i / 10 for i in range(11)), counts=counts),
-    )  # fmt: skip
+    histogram = Histogram(edges=tuple(i / 10 for i in range(11)), counts=counts)
+    found = Distribution(
+        n=len(values), mean=mean, sd=None, interval=None, minimum=None, maximum=None
+    )
+    return found.model_copy(update={"histogram": histogram, **quantiles})
 
 
 @given(st.lists(SHARES, min_size=1, max_size=30))

@@ -7,15 +7,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from attn_audit.findings.field import Shape
+from attn_audit.findings.registry import record_fields
 from attn_audit.formats import html
 from attn_audit.formats.documents.report import document
 from attn_audit.reporting.report import build_report
 from attn_audit.reporting.sampled import SampledExamples
-from attn_audit.results.record import FIELDS, LIST_FIELDS, Record
+from attn_audit.reporting.sites import SiteMeans
+from attn_audit.reporting.telling import TellingExamples
+from attn_audit.results.record import Record
 from attn_audit.results.report import Report
 from attn_audit.results.table import RecordTable, TableWriter, record_schema
-from attn_audit.statistics.summary.sites import SiteMeans
-from attn_audit.statistics.telling import TellingExamples
 from tests.formats.html.conftest import Opened
 
 N = 25_000
@@ -31,43 +33,46 @@ def records() -> Iterator[Record]:
         numbers = random.random(6).tolist()
         taus = (random.random(3) * 2 - 1).tolist()
         yield Record(
-            id=f"example-{i:05}",
-            label=("glad", "troubled")[i % 2],
-            prediction=("glad", "troubled")[i % 3 % 2],
-            probability=numbers[0],
-            n_units=n,
-            truncated=False,
-            audited_mass=1.0,
-            max_attention=max(weights),
-            tau_attention_gradient=taus[0],
-            p_attention_gradient=numbers[1],
-            tau_attention_leave_one_out=taus[1],
-            p_attention_leave_one_out=numbers[2],
-            tau_gradient_leave_one_out=taus[2],
-            p_gradient_leave_one_out=numbers[3],
-            median_permutation_distance=numbers[4] ** 2,
-            median_permutation_jsd=0.6 * numbers[5],
-            share_permutations_within_epsilon=numbers[3],
-            uniform_distance=numbers[2],
-            uniform_prediction="troubled",
-            max_jsd=0.69 * numbers[1],
-            relative_jsd=numbers[1],
-            adversarial_distance=0.01 * numbers[2],
-            adversarial_method="exact",
-            status_correlation="measured",
-            status_permutation="measured",
-            status_adversarial="measured",
-            units=tuple(f"word{j:03}" for j in range(n)),
-            attention=weights,
-            gradient=weights,
-            leave_one_out=weights,
-            adversarial_attention=weights,
+            {
+                "status": "audited",
+                "id": f"example-{i:05}",
+                "label": ("glad", "troubled")[i % 2],
+                "prediction": ("glad", "troubled")[i % 3 % 2],
+                "probability": numbers[0],
+                "n_units": n,
+                "truncated": False,
+                "audited_mass": 1.0,
+                "max_attention": max(weights),
+                "correlation.attention_gradient": taus[0],
+                "correlation.attention_gradient_p_value": numbers[1],
+                "correlation.attention_leave_one_out": taus[1],
+                "correlation.attention_leave_one_out_p_value": numbers[2],
+                "correlation.gradient_leave_one_out": taus[2],
+                "correlation.gradient_leave_one_out_p_value": numbers[3],
+                "permutation.distance": numbers[4] ** 2,
+                "permutation.jsd": 0.6 * numbers[5],
+                "permutation.within_epsilon": numbers[3],
+                "permutation.uniform.distance": numbers[2],
+                "permutation.uniform.prediction": "troubled",
+                "adversarial.max_jsd": 0.69 * numbers[1],
+                "adversarial.relative_jsd": numbers[1],
+                "adversarial.distance": 0.01 * numbers[2],
+                "adversarial.method": "exact",
+                "correlation.status": "measured",
+                "permutation.status": "measured",
+                "adversarial.status": "measured",
+                "units": tuple(f"word{j:03}" for j in range(n)),
+                "attention": weights,
+                "gradient": weights,
+                "leave_one_out": weights,
+                "adversarial.attention": weights,
+            }
         )
 
 
 @pytest.fixture
 def large(report: Report, tmp_path: Path) -> Report:
-    fields = [name for name in FIELDS if name not in LIST_FIELDS]
+    fields = [field for field in record_fields() if field.shape is Shape.ONE]
     telling, sampled = TellingExamples(), SampledExamples(0)
     writer = TableWriter(tmp_path / "table.parquet", record_schema(1, False, fields))
     every = records()

@@ -39,8 +39,9 @@ def look(shading: Shading = Shading.BARS, width: int = 80) -> Look:
 
 
 def spread(*quantiles: float) -> Distribution:
-    named = dict(zip(("0.05", "0.25", "0.5", "0.75", "0.95"), quantiles, strict=True))
-    return Distribution(n=9, mean=0.5, sd=0.1, interval=None, minimum=0, quantiles=named, maximum=1)
+    named = dict(zip(("q05", "q25", "median", "q75", "q95"), quantiles, strict=True))
+    whole = {"n": 9, "mean": 0.5, "sd": 0.1, "interval": None, "minimum": 0.0, "maximum": 1.0}
+    return Distribution.model_validate(whole | named)
 
 
 @pytest.mark.parametrize("ink", [UNICODE, ASCII])
@@ -86,7 +87,7 @@ def test_a_strip_stays_within_its_width() -> None:
 
 
 def test_a_strip_without_examples_is_empty() -> None:
-    nothing = spread(0.0, 0.0, 0.0, 0.0, 0.0).model_copy(update={"n": 0, "quantiles": {}})
+    nothing = spread(0.0, 0.0, 0.0, 0.0, 0.0).model_copy(update={"n": 0, "median": None})
     assert strip(nothing, (0.0, 1.0), 10, UNICODE) == ""
 
 

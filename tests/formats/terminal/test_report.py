@@ -10,11 +10,13 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from attn_audit.findings import permutation
 from attn_audit.formats.documents.report import document
 from attn_audit.formats.terminal import show
 from attn_audit.formats.terminal.look import wrapped
 from attn_audit.results.report import Report
 from attn_audit.results.summary import Group
+from tests.judged import with_metric
 
 Shown = Callable[..., str]
 
@@ -91,10 +93,7 @@ def test_only_checks_that_were_run_have_sections(only_correlation: Report, shown
 
 def test_many_classes_are_capped_at_the_largest(multilabel: Report, shown: Shown) -> None:
     text = shown(document(multilabel))
-    permutation, correlation = multilabel.checks.permutation, multilabel.checks.correlation
-    assert permutation is not None
-    assert correlation is not None
-    n_hidden = len(permutation.by_prediction) - 8
+    n_hidden = len(multilabel[permutation.DISTANCE].by_prediction) - 8
     assert n_hidden > 0
     assert text.count(f"+ {n_hidden} smaller") == 3
     assert len(re.findall(r"\n    label\d+ +\d", text)) == 3 * 8
@@ -103,18 +102,13 @@ def test_many_classes_are_capped_at_the_largest(multilabel: Report, shown: Shown
 
 def hostile(report: Report, name: str) -> Report:
     """A report with this name wherever a user's text can stand."""
-    permutation = report.checks.permutation
-    assert permutation is not None
-    spread = permutation.by_prediction[0].distribution
+    spread = report[permutation.DISTANCE].by_prediction[0].distribution
     by_prediction = (Group(name=name, distribution=spread),)
-    checks = report.checks.model_copy(
-        update={"permutation": permutation.model_copy(update={"by_prediction": by_prediction})}
-    )
+    report = with_metric(report, permutation.DISTANCE, by_prediction=by_prediction)
     return report.model_copy(
         update={
             "model": report.model.model_copy(update={"labels": (name, "x"), "source": name}),
             "data": report.data.model_copy(update={"name": name, "split": name}),
-            "checks": checks,
         }
     )
 

@@ -84,7 +84,12 @@ def test_importance_is_the_same(both: Both, measure: str) -> None:
 def test_taus_are_the_same_within_a_step(both: Both) -> None:
     found, expected = Correlation().run(both.custom), Correlation().run(both.native)
     for name in ("attention_gradient", "attention_leave_one_out", "gradient_leave_one_out"):
-        pairs = zip(found[f"tau_{name}"], expected[f"tau_{name}"], both.native.lengths, strict=True)
+        pairs = zip(
+            found[f"correlation.{name}"],
+            expected[f"correlation.{name}"],
+            both.native.lengths,
+            strict=True,
+        )
         for one, other, n in pairs:
             assert (one is None) == (other is None)
             assert one is None or abs(one - other) <= 4 / (n * (n - 1)) + 1e-9
@@ -93,15 +98,15 @@ def test_taus_are_the_same_within_a_step(both: Both) -> None:
 def test_outputs_under_permuted_attention_are_the_same(both: Both) -> None:
     found = Permutation(EPSILON, 20).run(both.custom)
     expected = Permutation(EPSILON, 20).run(both.native)
-    for name in ("median_permutation_distance", "median_permutation_jsd", "uniform_distance"):
+    for name in ("permutation.distance", "permutation.jsd", "permutation.uniform.distance"):
         assert columns_close(found, expected, name)
 
 
 @pytest.mark.parametrize("both", ONE_OUTPUT, indirect=True)
 def test_the_exact_adversary_is_found_by_itself(both: Both) -> None:
     found, expected = (Adversarial(EPSILON).run(audited) for audited in (both.custom, both.native))
-    assert set(found["adversarial_method"]) <= {"exact", None}
-    for name in ("max_jsd", "adversarial_distance"):
+    assert set(found["adversarial.method"]) <= {"exact", None}
+    for name in ("adversarial.max_jsd", "adversarial.distance"):
         assert columns_close(found, expected, name)
 
 
@@ -109,6 +114,6 @@ def test_the_exact_adversary_is_found_by_itself(both: Both) -> None:
 def test_a_search_that_starts_at_the_same_place_finds_the_same(both: Both) -> None:
     check = Adversarial(EPSILON, n_iterations=5, n_restarts=2)
     found, expected = check.run(both.custom), check.run(both.native)
-    assert found["adversarial_method"] == expected["adversarial_method"]
-    for name in ("max_jsd", "max_jsd_upper_bound", "adversarial_distance"):
+    assert found["adversarial.method"] == expected["adversarial.method"]
+    for name in ("adversarial.max_jsd", "adversarial.upper_bound", "adversarial.distance"):
         assert columns_close(found, expected, name)

@@ -34,7 +34,7 @@ def test_a_model_in_memory_is_audited_like_its_checkpoint(
     wrapped = wrap(*objects(checkpoint, "bert"), unit=unit)
     from_memory = audit(wrapped, EXAMPLES, **settings)
     from_folder = audit(checkpoint("bert"), EXAMPLES, unit=unit, **settings)
-    assert from_memory.checks == from_folder.checks
+    assert from_memory.metrics == from_folder.metrics
     assert from_memory.settings.unit == from_folder.settings.unit == unit
 
 
@@ -82,7 +82,7 @@ def test_half_precision_in_memory_is_computed_with_in_single(
     with pytest.warns(UserWarning, match="a copy of it computes in float32"):
         wrapped = wrap(module, tokenizer)
     report = audit(wrapped, EXAMPLES, **settings)
-    assert report.checks == expected.checks
+    assert report.metrics == expected.metrics
     assert report.model.dtype == "float32"
     assert report.model.details["weights in memory"] == str(kept).removeprefix("torch.")
     assert {parameter.dtype for parameter in module.parameters()} == {kept}

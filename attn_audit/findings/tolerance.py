@@ -5,10 +5,8 @@ the last bit. What follows says of each how far rounding may take it; all of it 
 result beside the largest deviation that was met.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from jaxtyping import Float64
 
 HALF_PRECISION = ("bfloat16", "float16")
 COARSER = 100.0
@@ -67,40 +65,36 @@ SUMMARY = Tolerance(
 )
 
 
-def weight_scale(stored: Float64[np.ndarray, " unit"]) -> Float64[np.ndarray, " unit"]:
-    """What a deviation of attention weights is measured in: each weight itself.
+@dataclass(frozen=True)
+class Text:
+    """What a deviation is measured by, of the example that it stands in."""
 
-    Args:
-        stored: Weights, 0 to 1.
-    """
-    scale: np.ndarray = np.maximum(stored, SMALL_WEIGHT)
-    return scale
+    n_units: int
+    n_permutations: int
 
 
-def gradient_scale(stored: Float64[np.ndarray, " unit"]) -> Float64[np.ndarray, " unit"]:
-    """What a deviation of gradients is measured in: the text's largest.
-
-    Args:
-        stored: Importance by gradient, at least 0.
-    """
-    largest = float(stored.max(initial=0.0))
-    return np.full(len(stored), largest if largest > 0 else 1.0)
+def itself(stored: Sequence[float], text: Text) -> list[float]:
+    """In the number's own unit."""
+    return [1.0] * len(stored)
 
 
-def tau_scale(n_units: int) -> float:
-    """By how much a tau of few units may move more: one flipped pair is 4 / n (n - 1).
-
-    Args:
-        n_units: Of the text.
-    """
-    flipped = 2 * 4 / max(1, n_units * (n_units - 1))
-    return max(1.0, flipped / TAU_LIMIT)
+def weight_scale(stored: Sequence[float], text: Text) -> list[float]:
+    """Attention weights are measured in parts of each weight itself."""
+    return [max(weight, SMALL_WEIGHT) for weight in stored]
 
 
-def share_scale(n_permutations: int) -> float:
-    """By how much a share of few permutations may move more: one of them.
+def gradient_scale(stored: Sequence[float], text: Text) -> list[float]:
+    """Gradients are measured in parts of the text's largest."""
+    largest = max(stored, default=0.0)
+    return [largest if largest > 0 else 1.0] * len(stored)
 
-    Args:
-        n_permutations: Of the text.
-    """
-    return max(1.0, 1 / n_permutations / SHARE_LIMIT)
+
+def tau_scale(stored: Sequence[float], text: Text) -> list[float]:
+    """A tau of few units may move more: one flipped pair is 4 / n (n - 1)."""
+    flipped = 2 * 4 / max(1, text.n_units * (text.n_units - 1))
+    return [max(1.0, flipped / TAU_LIMIT)] * len(stored)
+
+
+def share_scale(stored: Sequence[float], text: Text) -> list[float]:
+    """A share of few permutations may move more: by one of them."""
+    return [max(1.0, 1 / text.n_permutations / SHARE_LIMIT)] * len(stored)

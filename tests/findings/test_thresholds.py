@@ -11,13 +11,13 @@ SENTENCES = sorted((PACKAGE / "formats" / "documents").glob("*.py"))
 OTHERS = [
     PACKAGE / "explaining.py",
     PACKAGE / "formats" / "markdown.py",
-    *(PACKAGE / "compare" / "values.py", PACKAGE / "statistics" / "summary" / "interventions.py"),
+    *(PACKAGE / "findings" / f"{check}.py" for check in ("correlation", "permutation")),
 ]
 
 NO_LIMITS = {0.0, 1.0, 1e-12}
 SIZES = {("forecast.py", 0.1), ("forecast.py", 1e6), ("forecast.py", 1e9)}
-OTHER = {("example.py", 0.5), ("sites.py", 0.5), *SIZES}
-"""Where one sigmoid's prediction turns; what the strongest shade stands for; units of memory."""
+OTHER = {("correlation.py", 2.0), ("example.py", 0.5), ("sites.py", 0.5), *SIZES}
+"""How far apart two taus may be; where one sigmoid's prediction turns; what the strongest shade stands for; units of memory."""
 
 
 def numbers(path: Path) -> Iterator[tuple[str, float]]:
@@ -37,7 +37,7 @@ def test_no_sentence_writes_a_limit_out() -> None:
     """`0.1 or more` in a text would stay when the table changes."""
     written = ("0.1 or more", "p <= 0.05", "rate 0.05", "less than 0.1", "90%")
     sources = list((PACKAGE / "formats").rglob("*.py"))
-    sources += [*(PACKAGE / "results" / "metrics").glob("*.py"), *(PACKAGE / "policy").glob("*.py")]
+    sources += [*(PACKAGE / "findings").glob("*.py"), *(PACKAGE / "policy").glob("*.py")]
     for path in sources:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):

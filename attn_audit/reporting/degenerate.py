@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from attn_audit.results.record import FAILED, STATUS_MEANINGS, Status
+from attn_audit.findings.example import FAILED, STATUS_MEANINGS, Status, status_field
 from attn_audit.results.summary import Degenerate
 from attn_audit.results.table import RecordTable
 
@@ -25,7 +25,7 @@ def count_degenerate(
         if n_failed:
             found.append(Degenerate(check=check, status=FAILED, meaning=MEANING, n=n_failed))
         reasons: Counter[str] = Counter()
-        for statuses, n in table.counts(f"status_{check}").items():
+        for statuses, n in table.counts(status_field(check)).items():
             reasons.update(dict.fromkeys(statuses.split("+"), n))
         found += [
             Degenerate(

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_audit.statistics.summary.grouping import joint_histogram
+from attn_audit.reporting.grouping import joint_histogram
 
 EDGES = (0.0, 0.5, 1.0)
 NUMBERS = st.lists(

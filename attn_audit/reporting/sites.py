@@ -7,7 +7,10 @@ from math import sqrt
 
 import numpy as np
 
-from attn_audit.results.site_record import MEAN_FIELDS, SiteRecord
+from attn_audit.findings.example import HEAD, LAYER
+from attn_audit.findings.field import Field
+from attn_audit.findings.registry import site_fields
+from attn_audit.results.record import Record
 from attn_audit.results.summary import Interval, SiteMean, SiteSummary
 from attn_audit.statistics.intervals import normal_interval
 
@@ -50,24 +53,23 @@ class SiteMeans:
     """The mean of every number at every site, with a normal 95 % interval over the examples."""
 
     def __init__(self) -> None:
+        self._fields: list[Field[object]] = [f for f in site_fields() if f.is_averaged]
         self._sums: dict[Place, dict[str, _Sums]] = {}
 
-    def add(self, records: Iterable[SiteRecord]) -> None:
+    def add(self, records: Iterable[Record]) -> None:
         """Count more records in; sites are reported in the order in which they first come."""
-        by_place: dict[Place, list[SiteRecord]] = defaultdict(list)
+        by_place: dict[Place, list[Record]] = defaultdict(list)
         for record in records:
-            by_place[record.layer, record.head].append(record)
+            by_place[record[LAYER], record[HEAD]].append(record)
         for place, found in by_place.items():
-            sums = self._sums.setdefault(place, {name: _Sums() for name in MEAN_FIELDS})
+            sums = self._sums.setdefault(place, {field.name: _Sums() for field in self._fields})
             for name, of_field in sums.items():
-                values = (getattr(record, name) for record in found)
+                values = (record.values.get(name) for record in found)
                 of_field.add([value for value in values if value is not None])
 
     def summaries(self) -> tuple[SiteSummary, ...]:
         """One for each site; numbers that no site has are left out."""
-        measured = {
-            name for sums in self._sums.values() for name in MEAN_FIELDS if sums[name].n > 0
-        }
+        measured = {name for of in self._sums.values() for name, sums in of.items() if sums.n > 0}
         return tuple(
             SiteSummary(
                 layer=layer,

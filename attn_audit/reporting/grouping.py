@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Int64
 
+from attn_audit.findings.example import MAX_ATTENTION, N_UNITS, PREDICTION
+from attn_audit.results.examples import Examples, Members, Values
 from attn_audit.results.summary import (
     Distribution,
     Group,
@@ -15,18 +17,10 @@ from attn_audit.results.summary import (
     JointHistogram,
     Share,
 )
-from attn_audit.results.table import RecordTable
+from attn_audit.statistics import intervals
 from attn_audit.statistics.intervals import mean_interval, wilson_interval
 from attn_audit.statistics.moments import describe, histogram
 from attn_audit.statistics.resamples import Resamples
-
-TAU_EDGES = tuple(np.linspace(-1, 1, 21).round(10).tolist())
-UNIT_EDGES = tuple(np.linspace(0, 1, 21).round(10).tolist())
-DISTANCE_EDGES = tuple(np.linspace(0, 1, 41).round(10).tolist())
-"""Finer than others: most outputs hardly move, and how little differs between groups."""
-
-JSD_EDGES = tuple(np.linspace(0, 0.7, 22).round(10).tolist())
-"""Up to ln 2 = 0.693 in steps of 1/30."""
 
 ATTENTION_BINS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Of the largest attention weight, as the paper bins it."""
@@ -37,61 +31,55 @@ LENGTH_EDGES = (0.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0)
 LENGTH_BINS = ((1, 4), (5, 9), (10, 19), (20, 49), (50, 99), (100, 199), (200, None))
 """Numbers of units, both ends included."""
 
-Values = Float64[np.ndarray, " example"]
-Members = Bool[np.ndarray, " example"]
-
 
 @dataclass
 class Grouping:
     """How examples are grouped, read from the records once."""
 
-    table: RecordTable
-    labels: Sequence[str]
-    is_multilabel: bool
+    examples: Examples
     resamples: Resamples
     """Shared by all numbers."""
-    by_prediction: list[tuple[str, Members]] = field(init=False)
-    by_length: list[tuple[str, Members]] = field(init=False)
-    by_max_attention: list[tuple[str, Members]] = field(init=False)
+    members: dict[str, list[tuple[str, Members]]] = field(init=False)
+    """Name of each grouping; of each of its groups, the name and which examples are in it."""
 
     def __post_init__(self) -> None:
-        self.by_prediction = self._predictions()
-        n_units = self.table.numbers("n_units")
-        self.by_length = [
-            (_range_name(low, high), np.logical_and(n_units >= low, n_units <= (high or np.inf)))
-            for low, high in LENGTH_BINS
-        ]
-        largest = self.table.numbers("max_attention")
+        n_units = self.examples.numbers(N_UNITS)
+        largest = self.examples.numbers(MAX_ATTENTION)
         bins = itertools.pairwise(ATTENTION_BINS)
-        self.by_max_attention = [
-            (f"{low:.2f} to {high:.2f}", _between(largest, low, high)) for low, high in bins
-        ]
+        self.members = {
+            "max_attention": [
+                (f"{low:.2f} to {high:.2f}", _between(largest, low, high)) for low, high in bins
+            ],
+            "prediction": self._predictions(),
+            "length": [
+                (_range_name(low, high), (n_units >= low) & (n_units <= (high or np.inf)))
+                for low, high in LENGTH_BINS
+            ],
+        }
 
     def _predictions(self) -> list[tuple[str, Members]]:
-        if self.is_multilabel:
-            chosen = self.table.indicators("prediction", self.labels)
-            groups = [(name, chosen[:, i]) for i, name in enumerate(self.labels)]
+        table, labels = self.examples.table, self.examples.labels
+        if self.examples.is_multilabel:
+            chosen = table.indicators(PREDICTION, labels)
+            groups = [(name, chosen[:, i]) for i, name in enumerate(labels)]
             none = np.logical_not(chosen.any(axis=1))
             return [*groups, ("(none)", none)]
-        codes = self.table.codes("prediction", self.labels)
-        return [(name, codes == i) for i, name in enumerate(self.labels)]
+        codes = table.codes(PREDICTION, labels)
+        return [(name, codes == i) for i, name in enumerate(labels)]
 
     def groups(
-        self,
-        values: Values,
-        members: Sequence[tuple[str, Members]],
-        edges: Sequence[float] | None = None,
+        self, values: Values, grouping: str, edges: Sequence[float] | None = None
     ) -> tuple[Group, ...]:
         """The distribution of a number within each group that has examples.
 
         Args:
             values: A number for each example; NaN where it is not defined.
-            members: Name of each group, and which examples are in it.
+            grouping: `max_attention`, `prediction` or `length`.
             edges: Of the histograms; None for no histograms.
         """
         return tuple(
             Group(name=name, distribution=self.distribution(values[inside], edges))
-            for name, inside in members
+            for name, inside in self.members[grouping]
             if bool(inside.any())
         )
 
@@ -105,20 +93,26 @@ class Grouping:
         defined = values[~np.isnan(values)]
         found = describe(defined)
         if found is None:
-            return Distribution(
-                n=0, mean=None, sd=None, interval=None, minimum=None, quantiles={}, maximum=None
-            )
+            return Distribution(n=0, **dict.fromkeys(("mean", "sd", "interval", *_PARTS)))
         interval = mean_interval(defined, self.resamples)
         return Distribution(
             n=found.n,
             mean=found.mean,
             sd=found.sd,
-            interval=None if interval is None else Interval(**interval._asdict()),
-            minimum=found.minimum,
-            quantiles={str(q): value for q, value in found.quantiles.items()},
-            maximum=found.maximum,
+            interval=stored(interval),
+            **dict(
+                zip(_PARTS, (found.minimum, *found.quantiles.values(), found.maximum), strict=True)
+            ),
             histogram=None if edges is None else _histogram(defined, edges),
         )
+
+
+_PARTS = ("minimum", "q05", "q25", "median", "q75", "q95", "maximum")
+
+
+def stored(interval: intervals.Interval | None) -> Interval | None:
+    """An interval as reports hold it."""
+    return None if interval is None else Interval(**interval._asdict())
 
 
 def _between(values: Values, low: float, high: float) -> Members:
@@ -173,5 +167,5 @@ def share_of(count: int, n: int) -> Share:
         count=count,
         n=n,
         share=count / n if n else None,
-        interval=None if interval is None else Interval(**interval._asdict()),
+        interval=stored(interval),
     )

@@ -5,19 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_audit.results.site_record import SiteRecord
-from attn_audit.statistics.summary.sites import SiteMeans
+from attn_audit.findings.correlation import ATTENTION_GRADIENT
+from attn_audit.reporting.sites import SiteMeans
+from attn_audit.results.record import Record
 
 VALUES = st.lists(st.none() | st.floats(-1, 1), max_size=40)
 
 
-def records(
-    values: list[float | None], layer: int = 0, head: int | None = None
-) -> list[SiteRecord]:
+def records(values: list[float | None], layer: int = 0, head: int | None = None) -> list[Record]:
     return [
-        SiteRecord(
-            id=str(i), layer=layer, head=head, audited_mass=0.5, tau_attention_gradient=value
-        )
+        Record({"id": str(i), "layer": layer, "head": head, ATTENTION_GRADIENT.tau.name: value})
         for i, value in enumerate(values)
     ]
 
@@ -42,7 +39,7 @@ def test_mean_and_interval_are_numpys() -> None:
     means = SiteMeans()
     means.add(records(values.tolist()))
     (site,) = means.summaries()
-    found = site.means["tau_attention_gradient"]
+    found = site.means["correlation.attention_gradient"]
     half = 1.959964 * values.std(ddof=1) / np.sqrt(500)
     assert found.n == 500
     assert found.mean == pytest.approx(values.mean())
@@ -55,7 +52,7 @@ def test_mean_and_interval_are_numpys() -> None:
 def test_an_interval_stays_within_what_was_seen() -> None:
     means = SiteMeans()
     means.add(records([1.0, 1.0, 1.0, 0.9]))
-    interval = means.summaries()[0].means["tau_attention_gradient"].interval
+    interval = means.summaries()[0].means["correlation.attention_gradient"].interval
     assert interval is not None
     assert interval.high == 1.0
 
@@ -65,7 +62,7 @@ def test_every_site_has_its_own_means_in_the_order_in_which_it_came() -> None:
     means.add([*records([0.5], 2), *records([0.1, 0.3], 0, 1), *records([0.7], 2)])
     sites = means.summaries()
     assert [(site.layer, site.head) for site in sites] == [(2, None), (0, 1)]
-    found = [site.means["tau_attention_gradient"].mean for site in sites]
+    found = [site.means["correlation.attention_gradient"].mean for site in sites]
     assert found == pytest.approx([0.6, 0.2])
 
 
@@ -74,9 +71,9 @@ def test_what_was_not_measured_anywhere_is_left_out() -> None:
     means.add([*records([None], 0), *records([0.2], 1)])
     nothing, something = means.summaries()
     assert nothing.means.keys() == something.means.keys()
-    assert "max_jsd" not in nothing.means
-    assert nothing.means["tau_attention_gradient"].mean is None
-    assert something.means["tau_attention_gradient"].interval is None
+    assert "adversarial.max_jsd" not in nothing.means
+    assert nothing.means["correlation.attention_gradient"].mean is None
+    assert something.means["correlation.attention_gradient"].interval is None
 
 
 def test_without_records_there_are_no_sites() -> None:

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Iterable
 
+from attn_audit.findings import adversarial, permutation
+from attn_audit.findings.correlation import ATTENTION_GRADIENT, ATTENTION_LEAVE_ONE_OUT
+from attn_audit.findings.example import MAX_ATTENTION, N_UNITS
 from attn_audit.results.record import Record
 
 PER_REASON = 8
@@ -13,20 +16,18 @@ Score = Callable[[Record], float | None]
 
 def _adversarial(record: Record) -> float | None:
     """The output stays, attention is peaked, and still it can be moved elsewhere."""
-    if record.max_jsd is None or record.max_attention is None:
-        return None
-    return record.max_jsd * record.max_attention
+    jsd, largest = record[adversarial.MAX_JSD_FIELD], record[MAX_ATTENTION]
+    return None if jsd is None or largest is None else jsd * largest
 
 
 def _insensitive(record: Record) -> float | None:
     """Attention is peaked, and shuffling it changes nothing."""
-    if record.median_permutation_distance is None or record.median_permutation_jsd is None:
-        return None
-    return record.median_permutation_jsd - record.median_permutation_distance
+    distance, jsd = record[permutation.DISTANCE_FIELD], record[permutation.JSD_FIELD]
+    return None if distance is None or jsd is None else jsd - distance
 
 
 def _mean_tau(record: Record) -> float | None:
-    taus = (record.tau_attention_gradient, record.tau_attention_leave_one_out)
+    taus = (record[ATTENTION_GRADIENT.tau], record[ATTENTION_LEAVE_ONE_OUT.tau])
     known = [tau for tau in taus if tau is not None]
     return sum(known) / len(known) if known else None
 
@@ -53,7 +54,7 @@ class TellingExamples:
 
     def offer(self, records: Iterable[Record]) -> None:
         """Consider more records."""
-        readable = [r for r in records if MIN_UNITS <= r.n_units <= MAX_UNITS]
+        readable = [r for r in records if MIN_UNITS <= r[N_UNITS] <= MAX_UNITS]
         for name, score in REASONS.items():
             scored = [(score(record), record) for record in readable]
             entries = [(-value, record.id, record) for value, record in scored if value is not None]

@@ -1,0 +1,1 @@
+"""What a number means: fields of the records, metrics of the report, and what follows."""

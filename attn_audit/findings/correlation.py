@@ -1,0 +1,256 @@
+"""Correlation: does attention rank the units as accepted importance measures do?"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING
+
+from attn_audit.findings import tolerance
+from attn_audit.findings.example import N_UNITS, status_field
+from attn_audit.findings.field import Field, Place
+from attn_audit.findings.metric import (
+    TAU_EDGES,
+    Estimate,
+    MeanMetric,
+    Metric,
+    ShareMetric,
+    TotalMetric,
+)
+from attn_audit.findings.thresholds import SIGNIFICANT
+
+if TYPE_CHECKING:
+    from attn_audit.results.examples import Examples, Values
+    from attn_audit.statistics.resamples import Resamples
+
+_RANKS_NOTHING = "a side ranks nothing, or a measure was not asked for"
+
+STATUS = status_field("correlation")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two rankings of the same units that are compared."""
+
+    first: str
+    second: str
+    """Fields that rank the units."""
+    between: str
+    """Both in a sentence."""
+    tau: Field[float | None]
+    p_value: Field[float | None]
+
+    @staticmethod
+    def of(first: str, second: str, between: str) -> "Pair":
+        """A pair with its fields, which all sites have if attention is one of the two."""
+        place = Place.EVERYWHERE if first == "attention" else Place.EXAMPLE
+        name = f"{first}_{second}"
+        tau = Field[float | None](
+            name=f"correlation.{name}",
+            definition=f"Kendall's tau-b between {between}.",
+            place=place,
+            unit="tau",
+            low=-1.0,
+            high=1.0,
+            null=_RANKS_NOTHING,
+            page=f"tau {name.replace(f'{first}_', f'{first} - ').replace('_', '-')}",
+            claim="taus",
+            tolerance=tolerance.TAU,
+            scale=tolerance.tau_scale,
+            formerly=f"tau_{name}",
+        )
+        p_value = Field[float | None](
+            name=f"correlation.{name}_p_value",
+            definition=f"Two-sided p-value of the tau between {between}.",
+            place=place,
+            unit="probability",
+            low=0.0,
+            high=1.0,
+            null=f"{_RANKS_NOTHING}, or the text has fewer than 5 units",
+            has_mean=False,
+            formerly=f"p_{name}",
+        )
+        return Pair(first, second, between, tau, p_value)
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Importance measures that it takes."""
+        return tuple(name for name in (self.first, self.second) if name != "attention")
+
+
+@dataclass(frozen=True)
+class PairMetrics:
+    """What a report says of a pair."""
+
+    tau: MeanMetric
+    significantly_positive: ShareMetric
+    significantly_negative: ShareMetric
+    positive_after_correction: ShareMetric
+    negative_after_correction: ShareMetric
+    expected_by_chance: TotalMetric
+    n_undefined: TotalMetric
+    n_untestable: TotalMetric
+
+    @property
+    def all(self) -> tuple[Metric, ...]:
+        """In the order in which they are listed."""
+        return (
+            self.tau, self.significantly_positive, self.significantly_negative,
+            self.positive_after_correction, self.negative_after_correction,
+            self.expected_by_chance, self.n_undefined, self.n_untestable,
+        )  # fmt: skip
+
+
+def _significant(examples: "Examples", pair: Pair, sign: int) -> "Values":
+    tau, p_value = examples.numbers(pair.tau), examples.numbers(pair.p_value)
+    return examples.where(p_value >= 0, (p_value <= SIGNIFICANT) & (sign * tau > 0))
+
+
+def _significant_after_correction(examples: "Examples", pair: Pair, sign: int) -> "Values":
+    """By Benjamini-Hochberg, which looks at all examples at once."""
+    from attn_audit.statistics.multiple_comparisons import benjamini_hochberg
+
+    tau, p_value = examples.numbers(pair.tau), examples.numbers(pair.p_value)
+    is_testable = p_value >= 0
+    corrected = p_value.copy()
+    corrected[is_testable] = benjamini_hochberg(p_value[is_testable])
+    return examples.where(is_testable, (corrected <= SIGNIFICANT) & (sign * tau > 0))
+
+
+def _expected_by_chance(examples: "Examples", _: "Resamples", pair: Pair) -> Estimate:
+    from attn_audit.statistics.kendall_significance import exact_chance
+    from attn_audit.statistics.moments import mean
+
+    is_testable = examples.numbers(pair.p_value) >= 0
+    lengths = examples.numbers(N_UNITS)[is_testable].astype("int64")
+    n = int(examples.is_known(pair.tau).sum())
+    return Estimate(mean(exact_chance(lengths, SIGNIFICANT)) if len(lengths) else None, n)
+
+
+def _n_undefined(examples: "Examples", _: "Resamples", pair: Pair) -> Estimate:
+    is_known = examples.is_known(pair.tau)
+    return Estimate(int((~is_known).sum()), int(is_known.sum()))
+
+
+def _n_untestable(examples: "Examples", _: "Resamples", pair: Pair) -> Estimate:
+    is_known = examples.is_known(pair.tau)
+    return Estimate(int((is_known & ~examples.is_known(pair.p_value)).sum()), int(is_known.sum()))
+
+
+def _metrics(pair: Pair) -> PairMetrics:
+    name, between, measures = pair.tau.name, pair.between, pair.measures
+    tested = f"Of the examples with 5 or more units: tau between {between}"
+    corrected = f"after Benjamini-Hochberg at a false discovery rate of {SIGNIFICANT:g}"
+
+    def share(suffix: str, definition: str, sign: int, *, is_corrected: bool) -> ShareMetric:
+        values = _significant_after_correction if is_corrected else _significant
+        return ShareMetric(
+            name=f"{name}.{suffix}",
+            definition=f"{tested} is {definition}",
+            measures=measures,
+            values=partial(values, pair=pair, sign=sign),
+            is_of_examples=not is_corrected,
+        )
+
+    def count(
+        suffix: str, definition: str, number: Callable[..., Estimate], unit: str = "examples"
+    ) -> TotalMetric:
+        return TotalMetric(
+            name=f"{name}.{suffix}",
+            definition=definition,
+            unit=unit,
+            high=inf if unit == "examples" else 1.0,
+            measures=measures,
+            number=partial(number, pair=pair),
+            has_interval=False,
+        )
+
+    return PairMetrics(
+        tau=MeanMetric(
+            name=name,
+            definition=f"Kendall's tau-b between {between}",
+            unit="tau",
+            low=-1.0,
+            measures=measures,
+            values=pair.tau,
+            is_coverage=True,
+            edges=TAU_EDGES,
+            groups={"prediction": TAU_EDGES, "length": None},
+        ),
+        significantly_positive=share(
+            "significantly_positive", f"above 0 with p <= {SIGNIFICANT:g}", 1, is_corrected=False
+        ),
+        significantly_negative=share(
+            "significantly_negative", f"below 0 with p <= {SIGNIFICANT:g}", -1, is_corrected=False
+        ),
+        positive_after_correction=share(
+            "positive_after_correction", f"above 0, {corrected}", 1, is_corrected=True
+        ),
+        negative_after_correction=share(
+            "negative_after_correction", f"below 0, {corrected}", -1, is_corrected=True
+        ),
+        expected_by_chance=count(
+            "expected_by_chance",
+            f"{tested} would be significantly positive this often if the order were random",
+            _expected_by_chance,
+            "share",
+        ),
+        n_undefined=count(
+            "n_undefined",
+            f"Examples without a tau between {between}: one unit, or a constant side",
+            _n_undefined,
+        ),
+        n_untestable=count(
+            "n_untestable",
+            f"Examples with a tau between {between} but too few units for p <= {SIGNIFICANT:g}",
+            _n_untestable,
+        ),
+    )
+
+
+def _gap(pair: Pair, words: str) -> MeanMetric:
+    def values(examples: "Examples") -> "Values":
+        gap: Values = examples.numbers(YARDSTICK.tau) - examples.numbers(pair.tau)
+        return gap
+
+    return MeanMetric(
+        name=f"correlation.gap.attention_{pair.second}",
+        definition="By how much attention falls short of the yardstick: tau of gradients with "
+        f"leave-one-out minus tau of attention with {words}, example by example",
+        unit="tau",
+        low=-2.0,
+        high=2.0,
+        measures=YARDSTICK.measures,
+        values=values,
+        is_coverage=True,
+        edges=TAU_EDGES,
+    )
+
+
+ATTENTION_GRADIENT = Pair.of("attention", "gradient", "attention and gradients")
+ATTENTION_LEAVE_ONE_OUT = Pair.of("attention", "leave_one_out", "attention and leave-one-out")
+YARDSTICK = Pair.of("gradient", "leave_one_out", "gradients and leave-one-out (the yardstick)")
+"""What two accepted measures reach with each other on this model."""
+
+PAIRS = (ATTENTION_GRADIENT, ATTENTION_LEAVE_ONE_OUT, YARDSTICK)
+
+OF_GRADIENT, OF_LEAVE_ONE_OUT, OF_YARDSTICK = map(_metrics, PAIRS)
+GAP_GRADIENT = _gap(ATTENTION_GRADIENT, "gradients")
+GAP_LEAVE_ONE_OUT = _gap(ATTENTION_LEAVE_ONE_OUT, "leave-one-out")
+
+
+def _fields() -> Iterator[Field[object]]:
+    for pair in PAIRS:
+        yield from (pair.tau, pair.p_value)
+    yield STATUS
+
+
+FIELDS = tuple(_fields())
+
+METRICS: tuple[Metric, ...] = (
+    *OF_GRADIENT.all,
+    *OF_LEAVE_ONE_OUT.all,
+    *OF_YARDSTICK.all,
+    GAP_GRADIENT,
+    GAP_LEAVE_ONE_OUT,
+)

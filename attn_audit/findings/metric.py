@@ -1,0 +1,206 @@
+"""A metric: one number of the report, and everything that is derived from it.
+
+What summaries hold, what a policy may bound, what `compare` pairs example by example, coverage and
+`attn-audit metrics` come from the rows of this table. The function of a row is the only definition
+of its number.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import TYPE_CHECKING, NamedTuple
+
+from attn_audit.findings.field import Field
+
+if TYPE_CHECKING:
+    from attn_audit.results.examples import Examples, Values
+    from attn_audit.statistics.intervals import Interval
+    from attn_audit.statistics.resamples import Resamples
+
+Edges = tuple[float, ...]
+
+
+def edges(low: float, high: float, n_bins: int) -> Edges:
+    """Borders of bins of the same width.
+
+    Example:
+        >>> edges(0.0, 1.0, 4)
+        (0.0, 0.25, 0.5, 0.75, 1.0)
+    """
+    return tuple(round(low + (high - low) * i / n_bins, 10) for i in range(n_bins + 1))
+
+
+TAU_EDGES, UNIT_EDGES = edges(-1.0, 1.0, 20), edges(0.0, 1.0, 20)
+DISTANCE_EDGES = edges(0.0, 1.0, 40)
+"""Finer than others: most outputs hardly move, and how little differs between groups."""
+
+JSD_EDGES = edges(0.0, 0.7, 21)
+"""Up to ln 2 = 0.693 in steps of 1/30."""
+
+BESIDE_MEAN = {
+    "sd": "standard deviation over examples",
+    "minimum": "lowest of any example",
+    "q05": "5 % of the examples are below",
+    "q25": "a quarter of the examples is below",
+    "median": "median over examples",
+    "q75": "three quarters of the examples are below",
+    "q95": "95 % of the examples are below",
+    "maximum": "highest of any example",
+}
+"""What every distribution has beside its mean, by suffix. The mean alone has an interval."""
+
+
+class Estimate(NamedTuple):
+    """A number over all examples together."""
+
+    value: float | None
+    """None: not defined."""
+    n: int | None
+    """Examples behind it; None where it is not a number over examples."""
+    interval: "Interval | None" = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Metric:
+    """A number of the report, under its own name."""
+
+    name: str
+    """Dotted: the id of the check that measures it, or `performance`, in front."""
+    definition: str
+    """One sentence."""
+    unit: str = "share"
+    low: float = 0.0
+    """No value is below; may be infinite."""
+    high: float = 1.0
+    """No value is above; may be infinite."""
+    measures: tuple[str, ...] = ()
+    """Importance measures without which there is no such number."""
+    is_optional: bool = False
+    """Whether reports leave it out where no example has it."""
+    needs_labels: bool = False
+    has_interval: bool = True
+    """Whether reports give its 95 % interval over examples."""
+
+    @property
+    def check(self) -> str:
+        """Id of the check that measures it, or `performance`."""
+        return self.name.partition(".")[0]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Averaged(Metric):
+    """A metric that is the mean of a number of each example."""
+
+    values: "Field[float | None] | Callable[[Examples], Values]"
+    """A field, or what gives each example's value: NaN where the example does not count."""
+    is_of_examples: bool = True
+    """Whether an example's value depends on that example alone, so that two reports are paired."""
+    is_coverage: bool = False
+    """Whether a check says something of the examples that have this number, and of them alone."""
+
+    def of(self, examples: "Examples") -> "Values":
+        """Each example's value, whose mean over those that have one is the metric."""
+        if isinstance(self.values, Field):
+            return examples.numbers(self.values)
+        return self.values(examples)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MeanMetric(Averaged):
+    """The mean of a number, and how its values are distributed over the examples."""
+
+    edges: Edges | None = None
+    """Of the histogram; None for none."""
+    groups: Mapping[str, Edges | None] = field(default_factory=dict)
+    """Groupings of the examples within which it is described too, with edges of histograms."""
+    joint: Field[float | None] | None = None
+    """A number that examples are counted by at the same time."""
+    joint_edges: Edges = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ShareMetric(Averaged):
+    """How many of the examples that could be so are so; values are 1 and 0."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TotalMetric(Metric):
+    """A number that is no mean over examples."""
+
+    number: "Callable[[Examples, Resamples], Estimate]"
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """What a policy may bound: a metric under its own name, or by suffix how its values spread."""
+
+    metric: Metric
+    suffix: str = ""
+    """Of `BESIDE_MEAN`; empty: the metric itself."""
+
+    @property
+    def name(self) -> str:
+        """As policies, tables and messages have it."""
+        return f"{self.metric.name}.{self.suffix}" if self.suffix else self.metric.name
+
+    @property
+    def definition(self) -> str:
+        """One sentence."""
+        if not isinstance(self.metric, MeanMetric):
+            return f"{self.metric.definition}."
+        return f"{self.metric.definition}: {BESIDE_MEAN.get(self.suffix, 'mean over examples')}."
+
+    @property
+    def check(self) -> str:
+        """Id of the check that measures it, or `performance`."""
+        return self.metric.check
+
+    @property
+    def low(self) -> float:
+        """No value is below; may be infinite."""
+        return 0.0 if self.suffix == "sd" else self.metric.low
+
+    @property
+    def high(self) -> float:
+        """No value is above; may be infinite."""
+        return self.metric.high - self.metric.low if self.suffix == "sd" else self.metric.high
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether reports give its 95 % interval over examples."""
+        return not self.suffix and self.metric.has_interval
+
+    def as_dict(self) -> dict[str, str | float | bool | None]:
+        """All of it by name; ends that are infinite as None, which JSON knows."""
+        return {
+            "name": self.name,
+            "definition": self.definition,
+            "unit": self.metric.unit,
+            "low": self.low if isfinite(self.low) else None,
+            "high": self.high if isfinite(self.high) else None,
+            "has_interval": self.has_interval,
+        }
+
+
+def statistics_of(metric: Metric) -> Iterator[Statistic]:
+    """The metric itself first, then how the values of a distribution spread."""
+    yield Statistic(metric)
+    if isinstance(metric, MeanMetric):
+        yield from (Statistic(metric, suffix) for suffix in BESIDE_MEAN)
+
+
+def former_names(metric: Metric) -> Iterator[tuple[str, str]]:
+    """What policies called the metric and its statistics before, and what they are called."""
+    name = metric.name
+    match metric:
+        case ShareMetric():
+            yield f"{name}.share", name
+        case MeanMetric():
+            yield f"{name}.mean", name
+            for level, suffix in _QUANTILES.items():
+                yield f"{name}.quantiles.{level}", f"{name}.{suffix}"
+        case _:
+            pass
+
+
+_QUANTILES = {"0.05": "q05", "0.25": "q25", "0.5": "median", "0.75": "q75", "0.95": "q95"}

@@ -1,0 +1,93 @@
+"""How well the model works: what the explanations are explanations of."""
+
+from typing import TYPE_CHECKING
+
+from attn_audit.findings.example import PREDICTION
+from attn_audit.findings.metric import Estimate, Metric, ShareMetric, TotalMetric
+
+if TYPE_CHECKING:
+    from attn_audit.results.examples import Examples, Values
+    from attn_audit.statistics.resamples import Resamples
+
+
+def _is_right(examples: "Examples") -> "Values":
+    return examples.where(examples.is_labelled, examples.is_right(PREDICTION))
+
+
+def _macro_f1(examples: "Examples", resamples: "Resamples") -> Estimate:
+    from attn_audit.statistics import multilabel, performance
+
+    gold, predicted = examples.gold, examples.predicted
+    if examples.is_multilabel:
+        value = multilabel.macro_f1(gold, predicted)
+    else:
+        answers = gold.argmax(axis=1), predicted.argmax(axis=1)
+        value = performance.macro_f1(*answers, len(examples.labels))
+    return Estimate(value, len(gold), multilabel.f1_interval(gold, predicted, resamples))
+
+
+def _micro_f1(examples: "Examples", resamples: "Resamples") -> Estimate:
+    from attn_audit.statistics import multilabel
+
+    gold, predicted = examples.gold, examples.predicted
+    if not examples.is_multilabel:
+        return Estimate(None, len(gold))
+    interval = multilabel.f1_interval(gold, predicted, resamples, micro=True)
+    return Estimate(multilabel.micro_f1(gold, predicted), len(gold), interval)
+
+
+def _roc_auc(examples: "Examples", resamples: "Resamples") -> Estimate:
+    """One label's scores at a time: all of them together need not fit into memory."""
+    from attn_audit.statistics.delong import mean_area
+
+    gold = examples.gold[:, 1:2] if examples.is_binary else examples.gold
+    scores = (examples.scores(label) for label in range(gold.shape[1]))
+    area = mean_area(zip(gold.T, scores, strict=True))
+    return Estimate(None, len(gold)) if area is None else Estimate(area[0], len(gold), area[1])
+
+
+def _majority_share(examples: "Examples", resamples: "Resamples") -> Estimate:
+    import numpy as np
+
+    gold = examples.gold
+    if examples.is_multilabel:
+        _, counts = np.unique(gold, axis=0, return_counts=True)
+    else:
+        counts = gold.sum(axis=0)
+    return Estimate(float(counts.max() / len(gold)), len(gold))
+
+
+ACCURACY = ShareMetric(
+    name="performance.accuracy",
+    definition="Predictions that are the gold label; of several labels, exactly the right set",
+    values=_is_right,
+    needs_labels=True,
+)
+MACRO_F1 = TotalMetric(
+    name="performance.macro_f1",
+    definition="F1, mean over labels",
+    number=_macro_f1,
+    needs_labels=True,
+)
+MICRO_F1 = TotalMetric(
+    name="performance.micro_f1",
+    definition="F1 over all labels together, for several labels",
+    number=_micro_f1,
+    needs_labels=True,
+)
+ROC_AUC = TotalMetric(
+    name="performance.roc_auc",
+    definition="Area under the ROC curve: of binary tasks of the second label, else the mean over "
+    "labels that occur and do not always",
+    number=_roc_auc,
+    needs_labels=True,
+)
+MAJORITY_SHARE = TotalMetric(
+    name="performance.majority_share",
+    definition="Accuracy of always giving the most frequent answer",
+    number=_majority_share,
+    needs_labels=True,
+    has_interval=False,
+)
+
+METRICS: tuple[Metric, ...] = (ACCURACY, MACRO_F1, MICRO_F1, ROC_AUC, MAJORITY_SHARE)

@@ -1,1 +1,0 @@
-"""From records to summaries: every number of a report that is over examples."""
