@@ -1,14 +1,13 @@
 """Correlation: does attention rank the units as accepted importance measures do?"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from attn_audit.findings import tolerance
 from attn_audit.findings.example import N_UNITS, status_field
-from attn_audit.findings.field import Field, Place
+from attn_audit.findings.field import EXAMPLES, SHARE, TAU, Field, Place, Range
 from attn_audit.findings.metric import (
     TAU_EDGES,
     Estimate,
@@ -46,30 +45,16 @@ class Pair:
         place = Place.EVERYWHERE if first == "attention" else Place.EXAMPLE
         name = f"{first}_{second}"
         tau = Field[float | None](
-            name=f"correlation.{name}",
-            definition=f"Kendall's tau-b between {between}.",
-            place=place,
-            unit="tau",
-            low=-1.0,
-            high=1.0,
-            null=_RANKS_NOTHING,
-            page=f"tau {name.replace(f'{first}_', f'{first} - ').replace('_', '-')}",
-            claim="taus",
-            tolerance=tolerance.TAU,
-            scale=tolerance.tau_scale,
-            formerly=f"tau_{name}",
-        )
+            f"correlation.{name}", f"Kendall's tau-b between {between}",
+            place=place, range=TAU, null=_RANKS_NOTHING, formerly=f"tau_{name}",
+            page=f"tau {first} - {second.replace('_', '-')}",
+            claim="taus", tolerance=tolerance.TAU, scale=tolerance.tau_scale,
+        )  # fmt: skip
         p_value = Field[float | None](
-            name=f"correlation.{name}_p_value",
-            definition=f"Two-sided p-value of the tau between {between}.",
-            place=place,
-            unit="probability",
-            low=0.0,
-            high=1.0,
-            null=f"{_RANKS_NOTHING}, or the text has fewer than 5 units",
-            has_mean=False,
-            formerly=f"p_{name}",
-        )
+            f"correlation.{name}_p_value", f"Two-sided p-value of the tau between {between}",
+            place=place, range=Range("probability", high=1.0), has_mean=False,
+            null=f"{_RANKS_NOTHING}, or the text has fewer than 5 units", formerly=f"p_{name}",
+        )  # fmt: skip
         return Pair(first, second, between, tau, p_value)
 
     @property
@@ -78,9 +63,8 @@ class Pair:
         return tuple(name for name in (self.first, self.second) if name != "attention")
 
 
-@dataclass(frozen=True)
-class PairMetrics:
-    """What a report says of a pair."""
+class PairMetrics(NamedTuple):
+    """What a report says of a pair, in the order in which it is listed."""
 
     tau: MeanMetric
     significantly_positive: ShareMetric
@@ -90,15 +74,6 @@ class PairMetrics:
     expected_by_chance: TotalMetric
     n_undefined: TotalMetric
     n_untestable: TotalMetric
-
-    @property
-    def all(self) -> tuple[Metric, ...]:
-        """In the order in which they are listed."""
-        return (
-            self.tau, self.significantly_positive, self.significantly_negative,
-            self.positive_after_correction, self.negative_after_correction,
-            self.expected_by_chance, self.n_undefined, self.n_untestable,
-        )  # fmt: skip
 
 
 def _significant(examples: "Examples", pair: Pair, sign: int) -> "Values":
@@ -142,70 +117,48 @@ def _metrics(pair: Pair) -> PairMetrics:
     tested = f"Of the examples with 5 or more units: tau between {between}"
     corrected = f"after Benjamini-Hochberg at a false discovery rate of {SIGNIFICANT:g}"
 
-    def share(suffix: str, definition: str, sign: int, *, is_corrected: bool) -> ShareMetric:
+    def share(
+        suffix: str, definition: str, sign: int, *, is_corrected: bool = False
+    ) -> ShareMetric:
         values = _significant_after_correction if is_corrected else _significant
         return ShareMetric(
-            name=f"{name}.{suffix}",
-            definition=f"{tested} is {definition}",
-            measures=measures,
-            values=partial(values, pair=pair, sign=sign),
-            is_of_examples=not is_corrected,
-        )
+            f"{name}.{suffix}", f"{tested} is {definition}", measures=measures,
+            values=partial(values, pair=pair, sign=sign), is_of_examples=not is_corrected,
+        )  # fmt: skip
 
-    def count(
-        suffix: str, definition: str, number: Callable[..., Estimate], unit: str = "examples"
+    def total(
+        suffix: str, definition: str, number: Callable[..., Estimate], range: Range = EXAMPLES
     ) -> TotalMetric:
         return TotalMetric(
-            name=f"{name}.{suffix}",
-            definition=definition,
-            unit=unit,
-            high=inf if unit == "examples" else 1.0,
-            measures=measures,
-            number=partial(number, pair=pair),
-            has_interval=False,
-        )
+            f"{name}.{suffix}", definition, range=range, measures=measures,
+            number=partial(number, pair=pair), has_interval=False,
+        )  # fmt: skip
 
     return PairMetrics(
-        tau=MeanMetric(
-            name=name,
-            definition=f"Kendall's tau-b between {between}",
-            unit="tau",
-            low=-1.0,
-            measures=measures,
-            values=pair.tau,
-            is_coverage=True,
-            edges=TAU_EDGES,
+        MeanMetric.over(
+            pair.tau, TAU_EDGES, measures=measures, is_coverage=True,
             groups={"prediction": TAU_EDGES, "length": None},
         ),
-        significantly_positive=share(
-            "significantly_positive", f"above 0 with p <= {SIGNIFICANT:g}", 1, is_corrected=False
-        ),
-        significantly_negative=share(
-            "significantly_negative", f"below 0 with p <= {SIGNIFICANT:g}", -1, is_corrected=False
-        ),
-        positive_after_correction=share(
-            "positive_after_correction", f"above 0, {corrected}", 1, is_corrected=True
-        ),
-        negative_after_correction=share(
-            "negative_after_correction", f"below 0, {corrected}", -1, is_corrected=True
-        ),
-        expected_by_chance=count(
+        share("significantly_positive", f"above 0 with p <= {SIGNIFICANT:g}", 1),
+        share("significantly_negative", f"below 0 with p <= {SIGNIFICANT:g}", -1),
+        share("positive_after_correction", f"above 0, {corrected}", 1, is_corrected=True),
+        share("negative_after_correction", f"below 0, {corrected}", -1, is_corrected=True),
+        total(
             "expected_by_chance",
             f"{tested} would be significantly positive this often if the order were random",
-            _expected_by_chance,
-            "share",
+            _expected_by_chance, SHARE,
         ),
-        n_undefined=count(
+        total(
             "n_undefined",
             f"Examples without a tau between {between}: one unit, or a constant side",
             _n_undefined,
         ),
-        n_untestable=count(
+        total(
             "n_untestable",
             f"Examples with a tau between {between} but too few units for p <= {SIGNIFICANT:g}",
             _n_untestable,
         ),
-    )
+    )  # fmt: skip
 
 
 def _gap(pair: Pair, words: str) -> MeanMetric:
@@ -214,17 +167,12 @@ def _gap(pair: Pair, words: str) -> MeanMetric:
         return gap
 
     return MeanMetric(
-        name=f"correlation.gap.attention_{pair.second}",
-        definition="By how much attention falls short of the yardstick: tau of gradients with "
-        f"leave-one-out minus tau of attention with {words}, example by example",
-        unit="tau",
-        low=-2.0,
-        high=2.0,
-        measures=YARDSTICK.measures,
-        values=values,
-        is_coverage=True,
-        edges=TAU_EDGES,
-    )
+        f"correlation.gap.attention_{pair.second}",
+        "By how much attention falls short of the yardstick: tau of gradients with leave-one-out "
+        f"minus tau of attention with {words}, example by example",
+        range=Range("tau", -2.0, 2.0), measures=YARDSTICK.measures, values=values,
+        is_coverage=True, edges=TAU_EDGES,
+    )  # fmt: skip
 
 
 ATTENTION_GRADIENT = Pair.of("attention", "gradient", "attention and gradients")
@@ -239,18 +187,10 @@ GAP_GRADIENT = _gap(ATTENTION_GRADIENT, "gradients")
 GAP_LEAVE_ONE_OUT = _gap(ATTENTION_LEAVE_ONE_OUT, "leave-one-out")
 
 
-def _fields() -> Iterator[Field[object]]:
-    for pair in PAIRS:
-        yield from (pair.tau, pair.p_value)
-    yield STATUS
-
-
-FIELDS = tuple(_fields())
+FIELDS: tuple[Field[object], ...] = (
+    *(field for pair in PAIRS for field in (pair.tau, pair.p_value)), STATUS,
+)  # fmt: skip
 
 METRICS: tuple[Metric, ...] = (
-    *OF_GRADIENT.all,
-    *OF_LEAVE_ONE_OUT.all,
-    *OF_YARDSTICK.all,
-    GAP_GRADIENT,
-    GAP_LEAVE_ONE_OUT,
-)
+    *OF_GRADIENT, *OF_LEAVE_ONE_OUT, *OF_YARDSTICK, GAP_GRADIENT, GAP_LEAVE_ONE_OUT,
+)  # fmt: skip

@@ -3,7 +3,16 @@
 from enum import StrEnum
 
 from attn_audit.findings import tolerance
-from attn_audit.findings.field import SAME, Field, Kind, Place, Shape
+from attn_audit.findings.field import (
+    OUTPUT_DISTANCE,
+    SAME,
+    SHARE,
+    Field,
+    Kind,
+    Place,
+    Range,
+    Shape,
+)
 
 AUDITED, FAILED = "audited", "failed"
 """What a record's `status` may be."""
@@ -14,7 +23,6 @@ Label = str | tuple[str, ...]
 Probability = float | tuple[float, ...]
 
 IF_FAILED = "the example failed"
-_NO_MASS = "hardly any attention lies on the audited units"
 
 
 class Status(StrEnum):
@@ -45,172 +53,96 @@ STATUS_MEANINGS: dict[Status, str] = {
 }
 
 
-def status_field(check: str) -> Field[str | None]:
-    """Why a check says something of an example, or does not.
-
-    Args:
-        check: Its id.
-    """
-    return Field(
-        name=f"{check}.status",
-        definition=f"Whether the {check} check could measure the example, else every reason why "
-        "not, joined by +.",
-        kind=Kind.TEXT,
-        place=Place.EVERYWHERE,
-        null=NOT_RUN,
-        claim=SAME,
-        formerly=f"status_{check}",
-    )
-
-
 NOT_RUN = "the check was not run"
 
+
+def status_field(check: str) -> Field[str | None]:
+    """Why a check says something of an example, or does not."""
+    return Field(
+        f"{check}.status",
+        f"Whether the {check} check could measure the example, else every reason why not, joined "
+        "by +",
+        kind=Kind.TEXT, place=Place.EVERYWHERE, null=NOT_RUN, claim=SAME,
+        formerly=f"status_{check}",
+    )  # fmt: skip
+
+
+_OUTPUTS = "the second label's probability of binary tasks, else one for each label, in order"
+_MASSES = "audited mass, largest weight"
+_NOT_ASKED = "the measure was not asked for"
+
 ID = Field[str](
-    name="id",
-    definition="The example's id in the data, or a hash of its text.",
-    kind=Kind.TEXT,
-    place=Place.EVERYWHERE,
-)
-LAYER = Field[int](
-    name="layer",
-    definition="Index of the site's layer among the model's layers.",
-    kind=Kind.COUNT,
-    place=Place.SITE,
-    low=0,
-)
+    "id", "The example's id in the data, or a hash of its text",
+    kind=Kind.TEXT, place=Place.EVERYWHERE,
+)  # fmt: skip
+LAYER = Field[int]("layer", "Index of the site's layer", kind=Kind.COUNT, place=Place.SITE)
 HEAD = Field[int | None](
-    name="head",
-    definition="Index of the site's head.",
-    kind=Kind.COUNT,
-    place=Place.SITE,
-    low=0,
+    "head", "Index of the site's head", kind=Kind.COUNT, place=Place.SITE,
     null="all heads of the layer, averaged",
-)
+)  # fmt: skip
 LABEL = Field[Label | None](
-    name="label",
-    definition="The gold label; several where the task has several.",
-    kind=Kind.LABEL,
-    null="the data says none",
-    claim=SAME,
-)
+    "label", "The gold label; several where the task has several", kind=Kind.LABEL,
+    null="the data says none", claim=SAME,
+)  # fmt: skip
 STATUS = Field[str](
-    name="status",
-    definition=f"Whether the example was audited: `{AUDITED}` or `{FAILED}`.",
-    kind=Kind.TEXT,
+    "status", f"Whether the example was audited: `{AUDITED}` or `{FAILED}`", kind=Kind.TEXT
 )
 REASON = Field[str | None](
-    name="reason",
-    definition="Why the example failed; then nothing else but id and label says anything.",
-    kind=Kind.TEXT,
-    null="the example was audited",
-)
+    "reason", "Why the example failed; then nothing else but id and label says anything",
+    kind=Kind.TEXT, null="the example was audited",
+)  # fmt: skip
 PREDICTION = Field[Label](
-    name="prediction",
-    definition="The model's own prediction, the target of every check.",
-    kind=Kind.LABEL,
+    "prediction", "The model's own prediction, the target of every check", kind=Kind.LABEL,
     null=IF_FAILED,
-)
+)  # fmt: skip
 PROBABILITY = Field[Probability](
-    name="probability",
-    definition="The model's output: of binary tasks the second label's probability, else one for "
-    "each label, in the task's order.",
-    kind=Kind.PROBABILITY,
-    low=0.0,
-    high=1.0,
-    null=IF_FAILED,
-    claim="probability",
-    tolerance=tolerance.OUTPUT,
-)
+    "probability", f"The model's output: {_OUTPUTS}", kind=Kind.PROBABILITY, range=SHARE,
+    null=IF_FAILED, claim="probability", tolerance=tolerance.OUTPUT,
+)  # fmt: skip
 N_UNITS = Field[int](
-    name="n_units",
-    definition="Number of audited units.",
-    kind=Kind.COUNT,
-    unit="units",
-    low=0,
-    page="number of units",
-    claim=SAME,
-)
+    "n_units", "Number of audited units", kind=Kind.COUNT, range=Range("units"),
+    page="number of units", claim=SAME,
+)  # fmt: skip
 TRUNCATED = Field[bool](
-    name="truncated",
-    definition="Whether the text was cut to what the model takes.",
-    kind=Kind.SWITCH,
-    claim=SAME,
+    "truncated", "Whether the text was cut to what the model takes", kind=Kind.SWITCH, claim=SAME
 )
 READOUT_UNIT = Field[int | None](
-    name="readout_unit",
-    definition="Index of the unit that holds the token which is read out; leave-one-out deletes "
-    "it, because it cannot be masked away.",
-    kind=Kind.COUNT,
-    low=0,
-    null="what is read out is no audited token",
-    claim=SAME,
-)
+    "readout_unit",
+    "Index of the unit that holds the token which is read out; leave-one-out deletes it, because "
+    "it cannot be masked away",
+    kind=Kind.COUNT, null="what is read out is no audited token", claim=SAME,
+)  # fmt: skip
 AUDITED_MASS = Field[float](
-    name="audited_mass",
-    definition="Share of the attention that lies on the audited units.",
-    place=Place.EVERYWHERE,
-    unit="share",
-    low=0.0,
-    high=1.0,
-    null=IF_FAILED,
-    page="audited mass",
-    claim="audited mass, largest weight",
+    "audited_mass", "Share of the attention that lies on the audited units",
+    place=Place.EVERYWHERE, range=SHARE, null=IF_FAILED, page="audited mass", claim=_MASSES,
     tolerance=tolerance.MASS,
-)
+)  # fmt: skip
 MAX_ATTENTION = Field[float | None](
-    name="max_attention",
-    definition="The largest attention weight among the audited units, after renormalisation.",
-    place=Place.EVERYWHERE,
-    unit="share",
-    low=0.0,
-    high=1.0,
-    null=_NO_MASS,
-    page="largest attention weight",
-    claim="audited mass, largest weight",
-    tolerance=tolerance.MASS,
-)
+    "max_attention",
+    "The largest attention weight among the audited units, after renormalisation",
+    place=Place.EVERYWHERE, range=SHARE, null="hardly any attention lies on the audited units",
+    page="largest attention weight", claim=_MASSES, tolerance=tolerance.MASS,
+)  # fmt: skip
 UNITS = Field[tuple[str, ...]](
-    name="units",
-    definition="The audited units in the text's own spelling.",
-    kind=Kind.TEXT,
-    shape=Shape.UNITS,
+    "units", "The audited units in the text's own spelling", kind=Kind.TEXT, shape=Shape.UNITS,
     claim=SAME,
-)
+)  # fmt: skip
 ATTENTION = Field[tuple[float, ...]](
-    name="attention",
-    definition="The model's attention over the audited units, renormalised: what people are shown.",
-    shape=Shape.UNITS,
-    unit="share",
-    low=0.0,
-    high=1.0,
-    page="the model's attention",
-    claim="attention",
-    tolerance=tolerance.WEIGHT,
-    scale=tolerance.weight_scale,
-)
+    "attention",
+    "The model's attention over the audited units, renormalised: what people are shown",
+    shape=Shape.UNITS, range=SHARE, page="the model's attention", claim="attention",
+    tolerance=tolerance.WEIGHT, scale=tolerance.weight_scale,
+)  # fmt: skip
 GRADIENT = Field[tuple[float, ...] | None](
-    name="gradient",
-    definition="Importance of each unit by gradient, with attention held constant.",
-    shape=Shape.UNITS,
-    low=0.0,
-    null="the measure was not asked for",
-    page="gradient importance",
-    claim="gradient",
-    tolerance=tolerance.GRADIENT,
-    scale=tolerance.gradient_scale,
-)
+    "gradient", "Importance of each unit by gradient, with attention held constant",
+    shape=Shape.UNITS, range=Range(), null=_NOT_ASKED, page="gradient importance",
+    claim="gradient", tolerance=tolerance.GRADIENT, scale=tolerance.gradient_scale,
+)  # fmt: skip
 LEAVE_ONE_OUT = Field[tuple[float, ...] | None](
-    name="leave_one_out",
-    definition="Change of the output when each unit is left out.",
-    shape=Shape.UNITS,
-    unit="output distance",
-    low=0.0,
-    high=1.0,
-    null="the measure was not asked for",
-    page="leave-one-out importance",
-    claim="leave-one-out",
-    tolerance=tolerance.OUTPUT,
-)
+    "leave_one_out", "Change of the output when each unit is left out", shape=Shape.UNITS,
+    range=OUTPUT_DISTANCE, null=_NOT_ASKED, page="leave-one-out importance",
+    claim="leave-one-out", tolerance=tolerance.OUTPUT,
+)  # fmt: skip
 
 FIELDS: tuple[Field[object], ...] = (
     ID, LAYER, HEAD, LABEL, STATUS, REASON, PREDICTION, PROBABILITY, N_UNITS, TRUNCATED,

@@ -5,9 +5,9 @@ dictionary all come from the rows of this table; none of them knows a field by n
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import Enum, StrEnum
-from math import inf, isfinite
+from math import inf, isfinite, log
 from typing import Generic, TypeVar
 
 from attn_audit.findings.tolerance import Text, Tolerance, itself
@@ -47,20 +47,38 @@ class Place(Enum):
     SITE = (False, True)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What a number is measured in, and between which ends it lies; both may be infinite."""
+
+    unit: str = ""
+    low: float = 0.0
+    high: float = inf
+
+    @property
+    def ends(self) -> tuple[float | None, float | None]:
+        """As JSON has them: infinite ones as None."""
+        return self.low if isfinite(self.low) else None, self.high if isfinite(self.high) else None
+
+
+SHARE, OUTPUT_DISTANCE = Range("share", high=1.0), Range("output distance", high=1.0)
+NATS, TAU = Range("nats", high=log(2)), Range("tau", low=-1.0, high=1.0)
+EXAMPLES, UNLIMITED = Range("examples"), Range(low=-inf)
+
+
+@dataclass(frozen=True, eq=False)
 class Field(Generic[T_co]):
     """A column of the records; its type parameter is that of a value."""
 
     name: str
     """The same in records, reports, policies and messages; dotted, after the check's id."""
     definition: str
-    """One sentence."""
+    """One sentence, without its full stop."""
+    _: KW_ONLY
     kind: Kind = Kind.NUMBER
     shape: Shape = Shape.ONE
     place: Place = Place.EXAMPLE
-    unit: str = ""
-    low: float = -inf
-    high: float = inf
+    range: Range = UNLIMITED
     null: str = ""
     """What it means that there is no value; empty where there always is one."""
     page: str = ""
@@ -82,21 +100,15 @@ class Field(Generic[T_co]):
     def is_averaged(self) -> bool:
         """Whether reports give its mean at each of several sites."""
         is_number = self.kind is Kind.NUMBER and self.shape is Shape.ONE
-        return is_number and self.has_mean and Place.EVERYWHERE is self.place
+        return is_number and self.has_mean and self.place is Place.EVERYWHERE
 
     def as_dict(self) -> dict[str, str | float | bool | None]:
-        """What a data dictionary says of it; ends that are infinite as None, which JSON knows."""
+        """What a data dictionary says of it."""
         of_examples, of_sites = self.place.value
+        low, high = self.range.ends
         return {
-            "name": self.name,
-            "definition": self.definition,
-            "type": self.kind.value,
-            "values": self.shape.value,
-            "of_examples": of_examples,
-            "of_sites": of_sites,
-            "unit": self.unit or None,
-            "low": self.low if isfinite(self.low) else None,
-            "high": self.high if isfinite(self.high) else None,
-            "null": self.null or None,
+            "name": self.name, "definition": f"{self.definition}.", "type": self.kind.value,
+            "values": self.shape.value, "of_examples": of_examples, "of_sites": of_sites,
+            "unit": self.range.unit or None, "low": low, "high": high, "null": self.null or None,
             "tolerance": None if self.tolerance is None else self.tolerance.limit,
-        }
+        }  # fmt: skip

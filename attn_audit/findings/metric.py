@@ -6,11 +6,10 @@ of its number.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from math import isfinite
+from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from attn_audit.findings.field import Field
+from attn_audit.findings.field import SHARE, Field, Range
 
 if TYPE_CHECKING:
     from attn_audit.results.examples import Examples, Values
@@ -60,24 +59,21 @@ class Estimate(NamedTuple):
     interval: "Interval | None" = None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Metric:
     """A number of the report, under its own name."""
 
     name: str
     """Dotted: the id of the check that measures it, or `performance`, in front."""
     definition: str
-    """One sentence."""
-    unit: str = "share"
-    low: float = 0.0
-    """No value is below; may be infinite."""
-    high: float = 1.0
-    """No value is above; may be infinite."""
+    """One sentence, without its full stop."""
+    _: KW_ONLY
+    range: Range = SHARE
     measures: tuple[str, ...] = ()
     """Importance measures without which there is no such number."""
+    needs_labels: bool = False
     is_optional: bool = False
     """Whether reports leave it out where no example has it."""
-    needs_labels: bool = False
     has_interval: bool = True
     """Whether reports give its 95 % interval over examples."""
 
@@ -87,7 +83,7 @@ class Metric:
         return self.name.partition(".")[0]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Averaged(Metric):
     """A metric that is the mean of a number of each example."""
 
@@ -105,7 +101,7 @@ class Averaged(Metric):
         return self.values(examples)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class MeanMetric(Averaged):
     """The mean of a number, and how its values are distributed over the examples."""
 
@@ -114,16 +110,33 @@ class MeanMetric(Averaged):
     groups: Mapping[str, Edges | None] = field(default_factory=dict)
     """Groupings of the examples within which it is described too, with edges of histograms."""
     joint: Field[float | None] | None = None
-    """A number that examples are counted by at the same time."""
-    joint_edges: Edges = ()
+    """A share that examples are counted by at the same time."""
+
+    @staticmethod
+    def over(
+        values: Field[float | None],
+        edges: Edges | None = None,
+        *,
+        groups: Mapping[str, Edges | None] | None = None,
+        measures: tuple[str, ...] = (),
+        is_coverage: bool = False,
+        is_optional: bool = False,
+        joint: Field[float | None] | None = None,
+    ) -> "MeanMetric":
+        """The metric of a field: its name, definition and range are the field's."""
+        return MeanMetric(
+            values.name, values.definition, range=values.range, values=values, edges=edges,
+            groups=groups or {}, measures=measures, is_coverage=is_coverage,
+            is_optional=is_optional, joint=joint,
+        )  # fmt: skip
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ShareMetric(Averaged):
     """How many of the examples that could be so are so; values are 1 and 0."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TotalMetric(Metric):
     """A number that is no mean over examples."""
 
@@ -158,12 +171,13 @@ class Statistic:
     @property
     def low(self) -> float:
         """No value is below; may be infinite."""
-        return 0.0 if self.suffix == "sd" else self.metric.low
+        return 0.0 if self.suffix == "sd" else self.metric.range.low
 
     @property
     def high(self) -> float:
         """No value is above; may be infinite."""
-        return self.metric.high - self.metric.low if self.suffix == "sd" else self.metric.high
+        ends = self.metric.range
+        return ends.high - ends.low if self.suffix == "sd" else ends.high
 
     @property
     def has_interval(self) -> bool:
@@ -172,14 +186,11 @@ class Statistic:
 
     def as_dict(self) -> dict[str, str | float | bool | None]:
         """All of it by name; ends that are infinite as None, which JSON knows."""
+        low, high = Range(low=self.low, high=self.high).ends
         return {
-            "name": self.name,
-            "definition": self.definition,
-            "unit": self.metric.unit,
-            "low": self.low if isfinite(self.low) else None,
-            "high": self.high if isfinite(self.high) else None,
-            "has_interval": self.has_interval,
-        }
+            "name": self.name, "definition": self.definition, "unit": self.metric.range.unit,
+            "low": low, "high": high, "has_interval": self.has_interval,
+        }  # fmt: skip
 
 
 def statistics_of(metric: Metric) -> Iterator[Statistic]:

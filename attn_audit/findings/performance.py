@@ -58,36 +58,26 @@ def _majority_share(examples: "Examples", resamples: "Resamples") -> Estimate:
 
 
 ACCURACY = ShareMetric(
-    name="performance.accuracy",
-    definition="Predictions that are the gold label; of several labels, exactly the right set",
-    values=_is_right,
-    needs_labels=True,
-)
+    "performance.accuracy",
+    "Predictions that are the gold label; of several labels, exactly the right set",
+    values=_is_right, needs_labels=True,
+)  # fmt: skip
 MACRO_F1 = TotalMetric(
-    name="performance.macro_f1",
-    definition="F1, mean over labels",
-    number=_macro_f1,
-    needs_labels=True,
+    "performance.macro_f1", "F1, mean over labels", number=_macro_f1, needs_labels=True
 )
 MICRO_F1 = TotalMetric(
-    name="performance.micro_f1",
-    definition="F1 over all labels together, for several labels",
-    number=_micro_f1,
-    needs_labels=True,
-)
+    "performance.micro_f1", "F1 over all labels together, for several labels",
+    number=_micro_f1, needs_labels=True,
+)  # fmt: skip
 ROC_AUC = TotalMetric(
-    name="performance.roc_auc",
-    definition="Area under the ROC curve: of binary tasks of the second label, else the mean over "
-    "labels that occur and do not always",
-    number=_roc_auc,
-    needs_labels=True,
-)
+    "performance.roc_auc",
+    "Area under the ROC curve: of binary tasks of the second label, else the mean over labels "
+    "that occur and do not always",
+    number=_roc_auc, needs_labels=True,
+)  # fmt: skip
 MAJORITY_SHARE = TotalMetric(
-    name="performance.majority_share",
-    definition="Accuracy of always giving the most frequent answer",
-    number=_majority_share,
-    needs_labels=True,
-    has_interval=False,
-)
+    "performance.majority_share", "Accuracy of always giving the most frequent answer",
+    number=_majority_share, needs_labels=True, has_interval=False,
+)  # fmt: skip
 
 METRICS: tuple[Metric, ...] = (ACCURACY, MACRO_F1, MICRO_F1, ROC_AUC, MAJORITY_SHARE)

@@ -1,11 +1,19 @@
 """Permutation: does the prediction depend on which units attention points at?"""
 
-from math import log
 from typing import TYPE_CHECKING
 
 from attn_audit.findings import tolerance
 from attn_audit.findings.example import AUDITED_MASS, NOT_RUN, Label, status_field
-from attn_audit.findings.field import SAME, Field, Kind, Place
+from attn_audit.findings.field import (
+    NATS,
+    OUTPUT_DISTANCE,
+    SAME,
+    SHARE,
+    Field,
+    Kind,
+    Place,
+    Range,
+)
 from attn_audit.findings.metric import (
     DISTANCE_EDGES,
     JSD_EDGES,
@@ -20,70 +28,44 @@ from attn_audit.findings.thresholds import INFORMATIVE_JSD, MOVED_DISTANCE
 if TYPE_CHECKING:
     from attn_audit.results.examples import Examples, Members, Values
 
-_NOT_MOVABLE = f"{NOT_RUN}, or attention cannot be moved"
+NOT_MOVABLE = f"{NOT_RUN}, or attention cannot be moved"
+MASS_DEFINITION = (
+    "Share of the attention that lies on the audited units; no intervention moves the rest"
+)
 
 DISTANCE_FIELD = Field[float | None](
-    name="permutation.distance",
-    definition="Change of the output when attention is shuffled, median over permutations.",
-    place=Place.EVERYWHERE,
-    unit="output distance",
-    low=0.0,
-    high=1.0,
-    null=_NOT_MOVABLE,
-    page="output change when shuffled",
-    claim="permutations: output distance",
-    tolerance=tolerance.OUTPUT,
-    formerly="median_permutation_distance",
-)
+    "permutation.distance",
+    "Change of an example's output when its attention is shuffled, median over permutations",
+    place=Place.EVERYWHERE, range=OUTPUT_DISTANCE, null=NOT_MOVABLE,
+    page="output change when shuffled", claim="permutations: output distance",
+    tolerance=tolerance.OUTPUT, formerly="median_permutation_distance",
+)  # fmt: skip
 JSD_FIELD = Field[float | None](
-    name="permutation.jsd",
-    definition="Jensen-Shannon divergence between attention and its permutations, median over "
-    "these.",
-    place=Place.EVERYWHERE,
-    unit="nats",
-    low=0.0,
-    high=log(2),
-    null=_NOT_MOVABLE,
-    page="divergence when shuffled",
-    claim="permutations: divergence",
-    tolerance=tolerance.DIVERGENCE,
+    "permutation.jsd",
+    "Jensen-Shannon divergence between attention and its permutations, median over these",
+    place=Place.EVERYWHERE, range=NATS, null=NOT_MOVABLE, page="divergence when shuffled",
+    claim="permutations: divergence", tolerance=tolerance.DIVERGENCE,
     formerly="median_permutation_jsd",
-)
+)  # fmt: skip
 WITHIN_EPSILON_FIELD = Field[float | None](
-    name="permutation.within_epsilon",
-    definition="Share of the permutations that keep the output within epsilon.",
-    place=Place.EVERYWHERE,
-    unit="share",
-    low=0.0,
-    high=1.0,
-    null=_NOT_MOVABLE,
-    page="share of shuffles within epsilon",
-    claim="permutations within epsilon",
-    tolerance=tolerance.SHARE,
-    scale=tolerance.share_scale,
+    "permutation.within_epsilon",
+    "Share of an example's permutations that keep its output within epsilon",
+    place=Place.EVERYWHERE, range=SHARE, null=NOT_MOVABLE, page="share of shuffles within epsilon",
+    claim="permutations within epsilon", tolerance=tolerance.SHARE, scale=tolerance.share_scale,
     formerly="share_permutations_within_epsilon",
-)
+)  # fmt: skip
 UNIFORM_DISTANCE_FIELD = Field[float | None](
-    name="permutation.uniform.distance",
-    definition="Change of the output with equal attention on every unit.",
-    place=Place.EVERYWHERE,
-    unit="output distance",
-    low=0.0,
-    high=1.0,
-    null=_NOT_MOVABLE,
-    page="output change with equal attention",
-    claim="uniform: output distance",
-    tolerance=tolerance.OUTPUT,
-    formerly="uniform_distance",
-)
+    "permutation.uniform.distance",
+    "Change of an example's output with equal attention on every unit",
+    place=Place.EVERYWHERE, range=OUTPUT_DISTANCE, null=NOT_MOVABLE,
+    page="output change with equal attention", claim="uniform: output distance",
+    tolerance=tolerance.OUTPUT, formerly="uniform_distance",
+)  # fmt: skip
 UNIFORM_PREDICTION = Field[Label | None](
-    name="permutation.uniform.prediction",
-    definition="The model's prediction with equal attention on every unit.",
-    kind=Kind.LABEL,
-    null=_NOT_MOVABLE,
-    claim=SAME,
-    formerly="uniform_prediction",
-)
+    "permutation.uniform.prediction",
+    "The model's prediction with equal attention on every unit",
+    kind=Kind.LABEL, null=NOT_MOVABLE, claim=SAME, formerly="uniform_prediction",
+)  # fmt: skip
 STATUS = status_field("permutation")
 
 FIELDS: tuple[Field[object], ...] = (
@@ -123,77 +105,40 @@ def _audited_mass(examples: "Examples") -> "Values":
     return examples.where(_is_measured(examples), examples.numbers(AUDITED_MASS))
 
 
-DISTANCE = MeanMetric(
-    name="permutation.distance",
-    definition="Change of an example's output when its attention is shuffled, median over "
-    "permutations",
-    unit="output distance",
-    values=DISTANCE_FIELD,
-    is_coverage=True,
-    edges=UNIT_EDGES,
+DISTANCE = MeanMetric.over(
+    DISTANCE_FIELD, UNIT_EDGES, is_coverage=True,
     groups={"max_attention": DISTANCE_EDGES, "prediction": None, "length": None},
-)
-JSD = MeanMetric(
-    name="permutation.jsd",
-    definition="Jensen-Shannon divergence between attention and its permutations, median over "
-    "these",
-    unit="nats",
-    high=log(2),
-    values=JSD_FIELD,
-    edges=JSD_EDGES,
-)
-WITHIN_EPSILON = MeanMetric(
-    name="permutation.within_epsilon",
-    definition="Share of an example's permutations that keep its output within epsilon",
-    values=WITHIN_EPSILON_FIELD,
-    edges=UNIT_EDGES,
-)
+)  # fmt: skip
+JSD = MeanMetric.over(JSD_FIELD, JSD_EDGES)
+WITHIN_EPSILON = MeanMetric.over(WITHIN_EPSILON_FIELD, UNIT_EDGES)
 MOVED = ShareMetric(
-    name="permutation.moved",
-    definition=f"Outputs that shuffling moves by {MOVED_DISTANCE:g} or more; where attention is "
-    "too even for shuffling to show anything, an output counts as not moved",
+    "permutation.moved",
+    f"Outputs that shuffling moves by {MOVED_DISTANCE:g} or more; where attention is too even for "
+    "shuffling to show anything, an output counts as not moved",
     values=_is_moved,
 )
 TOO_EVEN = ShareMetric(
-    name="permutation.too_even",
-    definition="Examples whose attention is too even for shuffling to show anything: its "
-    f"permutations differ from it by a divergence of less than {INFORMATIVE_JSD:g}",
+    "permutation.too_even",
+    "Examples whose attention is too even for shuffling to show anything: its permutations differ "
+    f"from it by a divergence of less than {INFORMATIVE_JSD:g}",
     values=_is_too_even,
 )
-UNIFORM_DISTANCE = MeanMetric(
-    name="permutation.uniform.distance",
-    definition="Change of an example's output with equal attention on every unit",
-    unit="output distance",
-    values=UNIFORM_DISTANCE_FIELD,
-    edges=UNIT_EDGES,
-)
+UNIFORM_DISTANCE = MeanMetric.over(UNIFORM_DISTANCE_FIELD, UNIT_EDGES)
 UNIFORM_UNCHANGED = ShareMetric(
-    name="permutation.uniform.unchanged",
-    definition="Predictions that stay the same with equal attention on every unit",
+    "permutation.uniform.unchanged",
+    "Predictions that stay the same with equal attention on every unit",
     values=_is_unchanged,
 )
 UNIFORM_ACCURACY = ShareMetric(
-    name="permutation.uniform.accuracy",
-    definition="Accuracy with equal attention on every unit",
-    values=_is_right_with_equal_attention,
-    is_optional=True,
-    needs_labels=True,
-)
+    "permutation.uniform.accuracy", "Accuracy with equal attention on every unit",
+    values=_is_right_with_equal_attention, needs_labels=True, is_optional=True,
+)  # fmt: skip
 UNIFORM_ACCURACY_CHANGE = MeanMetric(
-    name="permutation.uniform.accuracy_change",
-    definition="Change of accuracy with equal attention on every unit (below 0: accuracy is "
-    "lost), paired",
-    low=-1.0,
-    values=_accuracy_change,
-    is_optional=True,
-    needs_labels=True,
-)
-MASS = MeanMetric(
-    name="permutation.audited_mass",
-    definition="Share of the attention that lies on the audited units; no intervention moves the "
-    "rest",
-    values=_audited_mass,
-)
+    "permutation.uniform.accuracy_change",
+    "Change of accuracy with equal attention on every unit (below 0: accuracy is lost), paired",
+    range=Range("share", -1.0, 1.0), values=_accuracy_change, needs_labels=True, is_optional=True,
+)  # fmt: skip
+MASS = MeanMetric("permutation.audited_mass", MASS_DEFINITION, values=_audited_mass)
 
 METRICS: tuple[Metric, ...] = (
     DISTANCE, JSD, WITHIN_EPSILON, MOVED, TOO_EVEN, UNIFORM_DISTANCE, UNIFORM_UNCHANGED,

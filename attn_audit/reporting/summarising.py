@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from attn_audit.findings.metric import Averaged, MeanMetric, Metric, TotalMetric
+from attn_audit.findings.metric import UNIT_EDGES, Averaged, MeanMetric, Metric, TotalMetric
 from attn_audit.findings.registry import metrics
 from attn_audit.reporting.grouping import Grouping, joint_histogram, share_of, stored
 from attn_audit.results.examples import Values
@@ -58,6 +58,6 @@ def _distribution(metric: MeanMetric, values: Values, grouping: Grouping) -> Gro
     joint = None
     if metric.joint is not None and metric.edges is not None:
         other = grouping.examples.numbers(metric.joint)
-        joint = joint_histogram(other, values, metric.joint_edges, metric.edges)
+        joint = joint_histogram(other, values, UNIT_EDGES, metric.edges)
     whole = grouping.distribution(values, metric.edges)
     return GroupedDistribution(**dict(whole), **groups, joint=joint)

@@ -81,8 +81,8 @@ def _attribute(field: Field[object]) -> tuple[Any, Any]:
     if field.shape is Shape.UNITS:
         kind = _LISTS[field.kind]
     if field.null in ("", IF_FAILED):
-        return kind, Constraint(alias=field.name, description=field.definition)
-    return kind | None, Constraint(None, alias=field.name, description=field.definition)
+        return kind, Constraint(alias=field.name, description=f"{field.definition}.")
+    return kind | None, Constraint(None, alias=field.name, description=f"{field.definition}.")
 
 
 class _Checked(BaseModel):

@@ -60,10 +60,11 @@ def test_finds_nothing_where_nothing_was_measured(
 
 def test_every_definition_is_a_sentence() -> None:
     defined = [(statistic.name, statistic.definition) for statistic in statistics().values()]
-    defined += [(field.name, field.definition) for field in all_fields()]
+    defined += [(field.name, f"{field.definition}.") for field in all_fields()]
     for name, definition in defined:
         assert definition[0].isupper(), name
         assert definition.endswith("."), name
+        assert not definition.endswith(".."), name
 
 
 def test_what_is_over_all_examples_at_once_is_not_of_examples() -> None:
@@ -79,7 +80,7 @@ def test_what_has_one_name_has_one_meaning() -> None:
         if metric.name in fields:
             assert isinstance(metric, Averaged)
             assert metric.values is fields[metric.name]
-            assert metric.unit == fields[metric.name].unit
+            assert metric.range == fields[metric.name].range
 
 
 def test_documents_name_no_number_that_does_not_exist() -> None:

@@ -14,7 +14,7 @@ from attn_audit.checks.columns import Columns
 from attn_audit.checks.permutation import Permutation
 from attn_audit.compare import compare
 from attn_audit.findings.example import N_UNITS
-from attn_audit.findings.field import Field, Place
+from attn_audit.findings.field import Field, Place, Range
 from attn_audit.findings.metric import MeanMetric, ShareMetric
 from attn_audit.findings.registry import added, all_fields, renamed, statistics
 from attn_audit.findings.tolerance import DERIVED
@@ -29,33 +29,18 @@ from tests.judged import policy_from
 from tests.rows import RowsModel, texts
 
 FIELD = Field[float | None](
-    name="permutation.spread",
-    definition="How far apart the ends of an example's text are.",
-    place=Place.EVERYWHERE,
-    unit="units",
-    low=0.0,
-    null="attention cannot be moved",
-    page="spread",
-    claim="spreads",
-    tolerance=DERIVED,
-    formerly="spread_of_permutations",
-)
+    "permutation.spread", "How far apart the ends of an example's text are",
+    place=Place.EVERYWHERE, range=Range("units", high=100.0), null="attention cannot be moved",
+    page="spread", claim="spreads", tolerance=DERIVED, formerly="spread_of_permutations",
+)  # fmt: skip
 
 
 def is_long(examples: Examples) -> Values:
     return examples.where(examples.is_known(FIELD), examples.numbers(N_UNITS) > 6)
 
 
-SPREAD = MeanMetric(
-    name="permutation.spread",
-    definition="How far apart the ends of an example's text are",
-    unit="units",
-    high=100.0,
-    values=FIELD,
-    is_coverage=True,
-    groups={"length": None},
-)
-LONG = ShareMetric(name="permutation.long", definition="Texts of over 6 units", values=is_long)
+SPREAD = MeanMetric.over(FIELD, is_coverage=True, groups={"length": None})
+LONG = ShareMetric("permutation.long", "Texts of over 6 units", values=is_long)
 
 
 class Spread(Permutation):
@@ -108,7 +93,7 @@ def test_schemas_csv_and_the_dictionary_name_it(audited: tuple[Report, Path]) ->
     metrics = schema["properties"]["metrics"]["properties"]
     assert metrics["permutation.spread"]["description"].startswith("How far apart")
     record = schema["$defs"]["TellingExample"]["properties"]["record"]["properties"]
-    assert record[FIELD.name]["description"] == FIELD.definition
+    assert record[FIELD.name]["description"] == f"{FIELD.definition}."
     lines = list(csv.reader(report_csv.render(audited[0], None).splitlines()))
     assert {"permutation.spread", "permutation.spread.median", "permutation.long"} <= {
         line[0] for line in lines

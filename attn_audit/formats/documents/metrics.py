@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from math import isfinite, isinf
+from math import isfinite
 
-from attn_audit.findings.field import Field, Kind
+from attn_audit.findings.field import Field, Kind, Range, Shape
 from attn_audit.findings.metric import BESIDE_MEAN, MeanMetric, Statistic
 from attn_audit.formats.document import Bullets, Definitions, Document, Phrase, Section, Tone
 
@@ -58,19 +58,19 @@ def _entry(statistic: Statistic) -> tuple[Phrase, str]:
 
 
 def _range(statistic: Statistic) -> str:
-    unit = statistic.metric.unit
-    if isfinite(statistic.high):
-        return f"{unit}, {statistic.low:.3g} to {statistic.high:.3g}"
-    return f"{unit}, from {statistic.low:.3g}"
+    return _written(statistic.metric.range)
+
+
+def _written(range: Range) -> str:
+    ends = f"{range.low:.3g} to {range.high:.3g}" if isfinite(range.high) else f"from {range.low:g}"
+    return f"{range.unit}, {ends}"
 
 
 def _field(field: Field[object]) -> tuple[Phrase, str]:
-    of_sites = "; of each site too" if field.place.value == (True, True) else ""
-    of_sites = "; of sites alone" if field.place.value == (False, True) else of_sites
-    values = "" if field.shape.value == "one" else f", {field.shape.value}"
-    kind = field.unit if field.kind is Kind.NUMBER and field.unit else field.kind.value
-    ends = "" if isinf(field.high) else f", {field.low:.3g} to {field.high:.3g}"
+    range = field.range
+    kind = _written(range) if field.kind is Kind.NUMBER and range.unit else field.kind.value
+    values = "" if field.shape is Shape.ONE else f", {field.shape.value}"
+    of_examples, of_sites = field.place.value
+    where = ("; of each site too" if of_examples else "; of sites alone") if of_sites else ""
     null = f" Null: {field.null}." if field.null else ""
-    return Phrase(
-        field.name, Tone.CODE
-    ), f"{field.definition} ({kind}{values}{ends}{of_sites}){null}"
+    return Phrase(field.name, Tone.CODE), f"{field.definition}. ({kind}{values}{where}){null}"
