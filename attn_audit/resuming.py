@@ -65,12 +65,7 @@ def plan_of(
 
 
 def manifest_of(subject: Subject, plan: Plan) -> Manifest:
-    """What a run directory says of an audit.
-
-    Args:
-        subject: What is audited, and how.
-        plan: In which portions.
-    """
+    """What a run directory says of an audit."""
     return Manifest(
         subject=subject,
         plan=BatchPlan(

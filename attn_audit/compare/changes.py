@@ -22,11 +22,6 @@ N_MOST_CHANGED = 5
 def paired_change(metric: Averaged, pairs: Pairs, resamples: Resamples) -> Change | None:
     """The mean difference of an example's number, new minus base.
 
-    Args:
-        metric: Whose values depend on one example each.
-        pairs: The examples of both reports.
-        resamples: Of the bootstrap.
-
     Returns:
         The change over the examples that have the number in both; None where there is none.
 
@@ -72,11 +67,6 @@ def _most_changed(
 def summary_change(metric: Statistic, base: Report, new: Report) -> Change | None:
     """The difference of a number of two reports whose examples are not matched.
 
-    Args:
-        metric: Any metric.
-        base: One report.
-        new: The other.
-
     Returns:
         The change; None where one of the reports does not hold the number.
     """
@@ -104,10 +94,6 @@ def newcombe_interval(base: Found, new: Found) -> Interval | None:
 
     The distances of each estimate to its ends are added as squares. Of the same examples it is too
     wide rather than too narrow, as long as examples that are high in one are high in the other.
-
-    Args:
-        base: Estimate and interval of one.
-        new: Of the other.
 
     Returns:
         The interval of new minus base; None where one has no interval.

@@ -28,23 +28,13 @@ def _differing(name: str, base: object, new: object) -> Iterator[Difference]:
 
 
 def of_task(base: Report, new: Report) -> Iterator[Difference]:
-    """Kinds of labels: distances of one kind mean something else than those of another.
-
-    Args:
-        base: One report.
-        new: The other.
-    """
+    """Kinds of labels: distances of one kind mean something else than those of another."""
     yield from _differing("task", base.model.task, new.model.task)
     yield from _differing("takes pairs", base.model.takes_pairs, new.model.takes_pairs)
 
 
 def of_definitions(base: Report, new: Report) -> Iterator[Difference]:
-    """What the numbers mean, and how leave-one-out leaves out.
-
-    Args:
-        base: One report.
-        new: The other.
-    """
+    """What the numbers mean, and how leave-one-out leaves out."""
     yield from _differing("definitions", base.tool.definitions, new.tool.definitions)
     if all(report.has("correlation") for report in (base, new)):
         yield from _differing("removal", _removal(base), _removal(new))
@@ -56,12 +46,7 @@ def _removal(report: Report) -> str:
 
 
 def of_settings(base: Report, new: Report) -> Iterator[Difference]:
-    """Settings that change numbers of checks that both have.
-
-    Args:
-        base: One report.
-        new: The other.
-    """
+    """Settings that change numbers of checks that both have."""
     both = set(base.settings.checks) & set(new.settings.checks)
     for name in names_where(compared="refused"):
         checks = SETTINGS[name].checks
@@ -77,12 +62,7 @@ def _layer(report: Report) -> str:
 
 
 def of_data(base: Report, new: Report) -> Iterator[Difference]:
-    """Examples, labels, and what of the data is read as what.
-
-    Args:
-        base: One report.
-        new: The other.
-    """
+    """Examples, labels, and what of the data is read as what."""
     yield from _differing("labels", ", ".join(base.model.labels), ", ".join(new.model.labels))
     if base.data.sha256 is not None and new.data.sha256 is not None:
         yield from _differing("data sha256", base.data.sha256[:12], new.data.sha256[:12])
@@ -93,12 +73,7 @@ def of_data(base: Report, new: Report) -> Iterator[Difference]:
 
 
 def harmless(base: Report, new: Report) -> Iterator[Difference]:
-    """What may differ between two releases, and is worth a word.
-
-    Args:
-        base: One report.
-        new: The other.
-    """
+    """What may differ between two releases, and is worth a word."""
     yield from _differing("architecture", base.model.architecture, new.model.architecture)
     yield from _differing("dtype", base.model.dtype, new.model.dtype)
     yield from _differing("layers", len(base.model.layers), len(new.model.layers))

@@ -24,9 +24,6 @@ Changes = Callable[[Statistic], Change | None]
 def require_bounds_of_changes(policy: Policy) -> None:
     """Refuse a policy that any two reports would pass.
 
-    Args:
-        policy: Any policy.
-
     Raises:
         ConfigurationError: It bounds no change.
     """

@@ -33,11 +33,7 @@ class Pairs:
         return metric.of(self.base), metric.of(self.new)[self.places]
 
     def text(self, index: int) -> str | None:
-        """The units of an example; None where the records hold none.
-
-        Args:
-            index: Of the example.
-        """
+        """The units of an example; None where the records hold none."""
         units = self.base.table.units(index)
         if units is None:
             return None

@@ -29,10 +29,6 @@ def _compared() -> list[Field[object]]:
 def opened_records(report: Report, path: Path) -> Iterator[RecordTable]:
     """The records of a report, as columns.
 
-    Args:
-        report: Any report with records.
-        path: Its file, beside which the records are named.
-
     Raises:
         ReportError: The records are missing, changed since the report was written, or unreadable.
     """
@@ -118,10 +114,6 @@ def _read_text(file: Path, report: Report) -> pa.Table:
 
 def require_unique_ids(ids: list[str], report: Path) -> None:
     """Refuse records in which an example cannot be told from another.
-
-    Args:
-        ids: Of all records.
-        report: They belong to.
 
     Raises:
         ComparisonRefusedError: An id stands twice.

@@ -70,12 +70,6 @@ def audit_batch(
 ) -> list[Finding]:
     """Audit examples together.
 
-    Args:
-        model: The model.
-        encoded: Examples of similar length.
-        plan: What to compute.
-        stopwatch: Gets the time of each stage.
-
     Returns:
         What was found for each.
 
@@ -159,12 +153,7 @@ def _describe(audited: AuditedBatch) -> Columns:
 
 
 def gold_label(task: Task, example: Example) -> str | tuple[str, ...] | None:
-    """An example's gold label as records have it: several for multilabel tasks, None without.
-
-    Args:
-        task: The model's.
-        example: Any example.
-    """
+    """An example's gold label as records have it: several for multilabel tasks, None without."""
     if example.labels is None:
         return None
     return example.labels if task.kind is TaskKind.MULTILABEL else example.labels[0]
@@ -174,11 +163,6 @@ def encode_or_record(
     model: AuditedModel, examples: Sequence[Example], plan: Plan
 ) -> tuple[list[Encoded], dict[int, Finding]]:
     """Examples as the model takes them, and those that it does not take.
-
-    Args:
-        model: The model.
-        examples: Of a shard.
-        plan: Says whether failures are recorded.
 
     Returns:
         The encoded examples in order, and by index what stands for each of the others.
@@ -207,12 +191,6 @@ def audit_or_record(
     model: AuditedModel, batch: Sequence[Encoded], plan: Plan, stopwatch: Stopwatch
 ) -> list[Finding]:
     """Audit a batch; where it fails, by halves, until the examples are found at which it does.
-
-    Args:
-        model: The model.
-        batch: Examples of similar length.
-        plan: Says whether failures are recorded.
-        stopwatch: Gets the time of each stage.
 
     Raises:
         AttnAuditError: An example fails, and failures are not recorded.

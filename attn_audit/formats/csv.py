@@ -13,11 +13,12 @@ from attn_audit.results.summary import (
     Group,
     GroupedDistribution,
     Interval,
-    Number,
-    Share,
     SiteSummary,
+    Summary,
 )
 from attn_audit.results.verdict import Verdict
+
+GROUPINGS = ("by_max_attention", "by_prediction", "by_length")
 
 HEADER = ("metric", "value", "low", "high", "n")
 
@@ -42,11 +43,7 @@ def render(report: Report, verdict: Verdict | None) -> str:
 
 
 def rows(report: Report) -> Iterator[Row]:
-    """The model's own quality, the checks, the sites, and how many examples say nothing.
-
-    Args:
-        report: Any report.
-    """
+    """The model's own quality, the checks, the sites, and how many examples say nothing."""
     yield from _of_summary("n_units", report.n_units)
     for name, summary in report.metrics.items():
         yield from _of_summary(name, summary)
@@ -56,30 +53,19 @@ def rows(report: Report) -> Iterator[Row]:
         yield f"degenerate.{entry.check}.{entry.status}", entry.n, None, None, None
 
 
-def _of_summary(name: str, found: Distribution | Share | Number) -> Iterator[Row]:
-    match found:
-        case Share():
-            yield _estimate(name, found.share, found.interval, found.n)
-        case Number():
-            yield _estimate(name, found.value, found.interval, found.n)
-        case Distribution():
-            yield _estimate(name, found.mean, found.interval, found.n)
-            yield from _spread(name, found)
-    if isinstance(found, GroupedDistribution):
-        for grouping in ("by_max_attention", "by_prediction", "by_length"):
-            groups: tuple[Group, ...] = getattr(found, grouping)
-            for part in groups:
-                inside = part.distribution
-                row = f"{name}.{grouping}.{part.name}"
-                yield _estimate(row, inside.mean, inside.interval, inside.n)
-
-
-def _spread(name: str, found: Distribution) -> Iterator[Row]:
-    """How the examples are distributed; nothing without any."""
-    for part in BESIDE_MEAN:
+def _of_summary(name: str, found: Distribution | Summary) -> Iterator[Row]:
+    """The number itself, how it is spread over the examples, and its mean within groups of them."""
+    yield _estimate(name, found.estimate, found.interval, found.n)
+    for part in BESIDE_MEAN if isinstance(found, Distribution) else ():
         value: float | None = getattr(found, part)
         if value is not None:
             yield f"{name}.{part}", value, None, None, found.n
+    for grouping in GROUPINGS if isinstance(found, GroupedDistribution) else ():
+        groups: tuple[Group, ...] = getattr(found, grouping)
+        for group in groups:
+            inside = group.distribution
+            row = f"{name}.{grouping}.{group.name}"
+            yield _estimate(row, inside.mean, inside.interval, inside.n)
 
 
 def _of_site(site: SiteSummary) -> Iterator[Row]:

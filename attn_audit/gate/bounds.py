@@ -11,13 +11,7 @@ from attn_audit.results.verdict import Judgement, Outcome
 
 
 def judge_bound(report: Report, policy: Policy, bound: Bound) -> Judgement:
-    """Hold a bound against a report.
-
-    Args:
-        report: Any report.
-        policy: The bound's; says how many examples it takes.
-        bound: Of a number of the report.
-    """
+    """Hold a bound against a report."""
     asked = Asked(
         metric=bound.metric,
         definition=bound.measured.definition,

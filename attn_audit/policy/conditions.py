@@ -13,13 +13,7 @@ Problem = tuple[str, str] | None
 
 
 def too_few(bound: Bound, found: Found, policy: Policy) -> Problem:
-    """Intervals of few examples are too narrow to be believed, whichever way they point.
-
-    Args:
-        bound: Any bound.
-        found: Its number.
-        policy: Says how many examples it takes.
-    """
+    """Intervals of few examples are too narrow to be believed, whichever way they point."""
     advice = "Audit more examples."
     if bound.measured.has_interval and found.interval is None:
         return "A single example has no interval.", advice
@@ -53,13 +47,7 @@ def guarded(guard: Guard | None, report: Report) -> Problem:
 
 
 def uncovered(bound: Bound, policy: Policy, report: Report) -> Problem:
-    """What a check says of some examples cannot pass for all; failing on them is failing.
-
-    Args:
-        bound: That would pass.
-        policy: Says how many examples the check must say something about.
-        report: The bounded one.
-    """
+    """What a check says of some examples cannot pass for all; failing on them is failing."""
     check, n, least = bound.measured.check, report.data.n_read, policy.min_coverage
     covered = coverage(check, report)
     if least is None or covered is None or covered / n >= least:

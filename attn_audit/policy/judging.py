@@ -38,12 +38,7 @@ class Asked:
 
 
 def held_against(asked: Asked, found: Found) -> Judgement:
-    """Hold a number that was measured against what is asked of it.
-
-    Args:
-        asked: By the policy.
-        found: With an estimate.
-    """
+    """Hold a number that was measured against what is asked of it."""
     assert found.estimate is not None, "what was not measured is `left_open`"
     outcome = outcome_of(asked.direction, asked.limit, found.estimate, found.interval)
     what = "It" if found.interval is None else "The whole interval"
@@ -101,13 +96,7 @@ def _advice(asked: Asked, found: Found, outcome: Outcome) -> str:
 def with_waivers(
     judgements: tuple[Judgement, ...], policy: Policy, today: date
 ) -> tuple[Judgement, ...]:
-    """Apply the waivers in force; of the expired ones say so.
-
-    Args:
-        judgements: By the policy.
-        policy: Names the waivers.
-        today: A waiver holds through its last day.
-    """
+    """Apply the waivers in force; of the expired ones say so."""
     waivers = {waiver.metric: waiver for waiver in policy.waivers}
 
     def waived(judgement: Judgement) -> Judgement:

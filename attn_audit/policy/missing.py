@@ -8,12 +8,7 @@ Reason = tuple[str, str]
 
 
 def why_missing(statistic: Statistic, report: Report) -> Reason:
-    """The reason, and what to do.
-
-    Args:
-        statistic: That has no estimate in the report.
-        report: Without it.
-    """
+    """The reason, and what to do."""
     return (
         _without_labels(statistic, report)
         or _without_result(statistic.check, report)

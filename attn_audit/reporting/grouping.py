@@ -156,12 +156,7 @@ def _bin_of(values: Values, edges: Sequence[float]) -> Int64[np.ndarray, " examp
 
 
 def share_of(count: int, n: int) -> Share:
-    """A share with its Wilson interval.
-
-    Args:
-        count: Examples that are so.
-        n: Examples that could be.
-    """
+    """A share with its Wilson interval."""
     interval = wilson_interval(count, n)
     return Share(
         count=count,

@@ -101,12 +101,7 @@ class Recording:
             self._stack = stack.pop_all()
 
     def add(self, records: Sequence[Record], site_records: Sequence[Record]) -> None:
-        """Keep what was found in a shard.
-
-        Args:
-            records: One for each example.
-            site_records: One for each example and site beside the audited one.
-        """
+        """Keep what was found in a shard."""
         for writer in self._writers:
             writer.write(records)
         for writer in self._site_writers:

@@ -45,19 +45,6 @@ def build_report(
 ) -> Report:
     """Sum up the records of an audit.
 
-    Args:
-        table: All records.
-        tool: What made them.
-        model: What was audited.
-        data: On which examples.
-        settings: How.
-        self_checks: What was found to hold before.
-        telling: Examples chosen on the way.
-        sampled: Examples drawn at random on the way.
-        sites: What was found at the layers and heads beside the audited site.
-        n_failed: Examples that could not be audited.
-        records_file: Where the user's copy of the records is.
-
     Returns:
         The report without its times.
     """

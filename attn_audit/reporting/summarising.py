@@ -14,13 +14,7 @@ from attn_audit.results.summary import GroupedDistribution, Number, Share, Summa
 def summarise(
     grouping: Grouping, checks: Sequence[str], measures: Sequence[str]
 ) -> dict[str, Summary]:
-    """Every metric of what was measured, by name.
-
-    Args:
-        grouping: The records.
-        checks: That were run.
-        measures: The importance measures that were computed.
-    """
+    """Every metric of what was measured, by name."""
     has_labels = bool(grouping.examples.is_labelled.any())
     found = {
         metric.name: _summary(metric, grouping)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from attn_audit.findings.metric import Averaged, Statistic
 from attn_audit.findings.registry import metrics
 from attn_audit.results.report import Report
-from attn_audit.results.summary import Interval, Number, Share, Summary
+from attn_audit.results.summary import Interval
 
 
 class Found(NamedTuple):
@@ -31,21 +31,10 @@ def find(statistic: Statistic, report: Report) -> Found:
     summary = report.metrics.get(statistic.metric.name)
     if summary is None:
         return NOT_MEASURED
-    estimate = _estimate(summary, statistic.suffix)
+    estimate: float | None = getattr(summary, statistic.suffix or "estimate")
     if estimate is None or not isfinite(estimate):
         return NOT_MEASURED._replace(n=summary.n)
     return Found(float(estimate), summary.interval if statistic.has_interval else None, summary.n)
-
-
-def _estimate(summary: Summary, suffix: str) -> float | None:
-    match summary:
-        case Share():
-            return summary.share
-        case Number():
-            return float(summary.value)
-        case _:
-            value: float | None = getattr(summary, suffix or "mean")
-            return value
 
 
 def coverage(check: str, report: Report) -> int | None:

@@ -208,9 +208,6 @@ class Report(Value):
     def load(path: Path) -> "Report":
         """Read a report.
 
-        Args:
-            path: A JSON file written by an audit.
-
         Raises:
             ReportError: Missing, cut short, no JSON, of another schema version, malformed, or
                 edited since it was written.

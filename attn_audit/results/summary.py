@@ -54,6 +54,11 @@ class Distribution(Value):
     histogram: Histogram | None = None
 
     @property
+    def estimate(self) -> float | None:
+        """The number that it is about."""
+        return self.mean
+
+    @property
     def quantiles(self) -> tuple[float, ...] | None:
         """The five of them, the median in the middle; None without examples."""
         found = (self.q05, self.q25, self.median, self.q75, self.q95)
@@ -69,6 +74,11 @@ class Share(Value):
     share: float | None
     """None where n is 0."""
     interval: Interval | None
+
+    @property
+    def estimate(self) -> float | None:
+        """The number that it is about."""
+        return self.share
 
 
 class Group(Value):
@@ -96,6 +106,11 @@ class Number(Value):
     n: int | None
     """Examples behind it; None where it is not a number over examples."""
     interval: Interval | None
+
+    @property
+    def estimate(self) -> float:
+        """The number that it is about."""
+        return float(self.value)
 
 
 Summary = GroupedDistribution | Share | Number

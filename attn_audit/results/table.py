@@ -51,12 +51,7 @@ def record_schema(n_logits: int, is_multilabel: bool, fields: Sequence[Field[obj
 
 
 def table_of(records: Sequence[Record], schema: pa.Schema) -> pa.Table:
-    """Records as columns.
-
-    Args:
-        records: In order.
-        schema: From `record_schema`.
-    """
+    """Records as columns."""
     columns = {
         name: [_cell(record.values.get(name)) for record in records] for name in schema.names
     }
@@ -80,11 +75,7 @@ class TableWriter:
 
 
 def rows_of(batch: pa.RecordBatch | pa.Table) -> Iterator[Record]:
-    """Records as they were before they were written: tuples for lists, arrays for lists of lists.
-
-    Args:
-        batch: Of the columns of `record_schema`.
-    """
+    """Records as before they were written: tuples for lists, arrays for lists of lists."""
     columns = {name: _values(batch.column(name)) for name in batch.schema.names}
     for row in zip(*columns.values(), strict=True):
         yield Record(dict(zip(columns, row, strict=True)))

@@ -43,9 +43,6 @@ class Manifest(Value):
     def write(self, folder: AnyPath) -> None:
         """Write it into a run directory, whole or not at all.
 
-        Args:
-            folder: It is there.
-
         Raises:
             OutputError: It cannot be written.
         """
@@ -55,9 +52,6 @@ class Manifest(Value):
     @staticmethod
     def read(folder: AnyPath) -> "Manifest | None":
         """The manifest of a run directory; None where no audit was started.
-
-        Args:
-            folder: The run directory.
 
         Raises:
             RunDirectoryError: It cannot be read.
@@ -80,10 +74,6 @@ class Manifest(Value):
 
     def require_same(self, other: "Manifest", folder: AnyPath) -> None:
         """Refuse to go on with an audit of something else, or done in another way.
-
-        Args:
-            other: Of what is asked for now.
-            folder: Where this one stands.
 
         Raises:
             RunDirectoryError: They differ; names what does.

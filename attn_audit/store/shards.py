@@ -34,14 +34,7 @@ class Shards:
     def __init__(
         self, folder: AnyPath, *, n_logits: int, is_multilabel: bool, has_several_sites: bool
     ) -> None:
-        """Write nothing yet.
-
-        Args:
-            folder: The run directory.
-            n_logits: Outputs of the model.
-            is_multilabel: Whether labels and predictions are lists.
-            has_several_sites: Whether there are site records.
-        """
+        """Write nothing yet."""
         self.folder = folder
         self._schema = record_schema(n_logits, is_multilabel, record_fields())
         self._site_schema = record_schema(n_logits, is_multilabel, site_fields())
@@ -49,9 +42,6 @@ class Shards:
 
     def complete(self, n_shards: int) -> None:
         """Note that there are no more shards than these.
-
-        Args:
-            n_shards: Of the audit.
 
         Raises:
             RunDirectoryError: Some are not there.
@@ -104,11 +94,6 @@ class Shards:
 
     def write(self, number: int, records: Sequence[Record], site_records: Sequence[Record]) -> None:
         """Keep a shard.
-
-        Args:
-            number: From 0, in the order of the data.
-            records: One for each example.
-            site_records: One for each example and site, where there are several.
 
         Raises:
             RunDirectoryError: The directory was removed.

@@ -33,12 +33,7 @@ class Numbers:
     """Every number of some examples, stored and found."""
 
     def __init__(self, subject: str, expected: Expected) -> None:
-        """Nothing is compared yet.
-
-        Args:
-            subject: `sample`, or `sites`.
-            expected: How they came about.
-        """
+        """Nothing is compared yet."""
         self._expected = expected
         self._same = Tally(subject, SAME)
         self._by_name: dict[str, Tally] = {}

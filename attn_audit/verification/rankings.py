@@ -19,11 +19,7 @@ class Rankings:
     """Every tau and p-value, against the rankings that the record itself holds."""
 
     def __init__(self, dtype: str) -> None:
-        """Nothing is compared yet.
-
-        Args:
-            dtype: That the model computed in, as its report has it.
-        """
+        """Nothing is compared yet."""
         self._dtype = getattr(torch, dtype)
         self._taus = Tally("records", "taus and p-values", DERIVED.limit, DERIVED.reason)
 
@@ -33,11 +29,7 @@ class Rankings:
         return (self._taus,)
 
     def check(self, records: Sequence[Record]) -> None:
-        """Compare what can be ranked: examples whose lists are as long as their text.
-
-        Args:
-            records: Of one audit.
-        """
+        """Compare what can be ranked: examples whose lists are as long as their text."""
         for pair in PAIRS:
             first, second = pair.first, pair.second
             ranked = [r for r in records if _has(r, first) and _has(r, second)]

@@ -72,11 +72,7 @@ class Replaying:
     """Examples of the sample that were computed in other batches."""
 
     def run(self, pairs: Iterable[Pair]) -> None:
-        """Compare everything.
-
-        Args:
-            pairs: Examples with their records.
-        """
+        """Compare everything."""
         by_id: dict[str, Record] = {}
         examples = _noting(pairs, by_id)
         for shard in shards(examples, self.plan.shard_size, MAX_SHARD_CHARACTERS):
@@ -149,10 +145,6 @@ def checks_again(checks: Sequence[Check], *, has_several_sites: bool) -> tuple[C
 
     The witness itself says more than a search for another: one step finds what else is stored, the
     bounds. Only the witnesses of other sites are not kept.
-
-    Args:
-        checks: Of the audit.
-        has_several_sites: Whether there are records of other sites.
     """
     if has_several_sites:
         return tuple(checks)

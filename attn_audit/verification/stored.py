@@ -26,9 +26,6 @@ class StoredAudit:
     def load(path: Path) -> "StoredAudit":
         """Read a report, and make sure that its records are those that were written with it.
 
-        Args:
-            path: Of the report.
-
         Raises:
             ReportError: It is no report.
             RecordsError: It has no records, they are not there, hold no witnesses, or are others.

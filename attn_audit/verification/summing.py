@@ -45,12 +45,7 @@ def summed_up(
 
 
 def compare_summaries(stored: Report, found: Report) -> Tally:
-    """Every value of two reports, one by one.
-
-    Args:
-        stored: As it was written.
-        found: From `summed_up`.
-    """
+    """Every value of two reports, one by one."""
     tally = Tally("summary", "every value", SUMMARY.limit, SUMMARY.reason)
     ours, theirs = found.model_dump(mode="json"), stored.model_dump(mode="json")
     for path, one, other in _pairs("", theirs | {"run": None}, ours):

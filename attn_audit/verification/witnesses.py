@@ -21,12 +21,7 @@ class Witnesses:
     """Every stored witness, against the model."""
 
     def __init__(self, epsilon: float, dtype: str) -> None:
-        """Nothing is replayed yet.
-
-        Args:
-            epsilon: Of the audit.
-            dtype: That the model computes in.
-        """
+        """Nothing is replayed yet."""
         self._epsilon = epsilon
         self.n_replayed = self.n_not_kept = 0
         output, divergence, mass = OUTPUT.at(dtype), DIVERGENCE.at(dtype), MASS.at(dtype)
@@ -50,11 +45,7 @@ class Witnesses:
         )  # fmt: skip
 
     def require_kept(self, record: Record) -> bool:
-        """Whether there is something to replay; counts a witness that is claimed and missing.
-
-        Args:
-            record: Of any example.
-        """
+        """Whether there is something to replay; counts a witness that is claimed and missing."""
         claimed = record[adversarial.MAX_JSD_FIELD] is not None
         is_there = record[adversarial.ATTENTION] is not None
         if claimed or is_there:
@@ -65,12 +56,7 @@ class Witnesses:
         return claimed and is_there
 
     def replay(self, audited: AuditedBatch, records: Sequence[Record]) -> None:
-        """Give the model the stored weights, and compare.
-
-        Args:
-            audited: A batch.
-            records: Of its examples, each with a witness.
-        """
+        """Give the model the stored weights, and compare."""
         stored = [record[adversarial.ATTENTION] for record in records]
         shown = [witness or () for witness in stored]
         weights = restored(audited, shown, [record[adversarial.ROWS] for record in records])

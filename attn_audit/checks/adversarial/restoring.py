@@ -17,12 +17,7 @@ weights to keep."""
 
 
 def row_by_row(audited: AuditedBatch, witness: Witness) -> list[RowWeights]:
-    """The weights of each row that there is, where an example has several, but not too many.
-
-    Args:
-        audited: A batch.
-        witness: What was found for it.
-    """
+    """The weights of each row that there is, where an example has several, but not too many."""
     if audited.attention.shape[1] == 1:
         return [None] * len(audited.batch)
     # Replay computes in the model's own precision: float32 keeps all that it uses.

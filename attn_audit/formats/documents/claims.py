@@ -30,10 +30,10 @@ def held(
         Inconclusive where the interval straddles the limit, there are too few examples to believe
         it, or those that are covered would pass for all.
     """
-    estimate = found.share if isinstance(found, Share) else found.mean
-    if estimate is None:
+    if found.estimate is None:
         return Outcome.INCONCLUSIVE
-    return held_number(direction, limit, estimate, found.interval, found.n, is_covered=is_covered)
+    interval, n = found.interval, found.n
+    return held_number(direction, limit, found.estimate, interval, n, is_covered=is_covered)
 
 
 def held_number(
@@ -62,25 +62,13 @@ def held_number(
 
 
 def is_covered(check: str, report: Report) -> bool:
-    """Whether a check says something about enough examples to speak for all.
-
-    Args:
-        check: Its id.
-        report: Any report.
-    """
+    """Whether a check says something about enough examples to speak for all."""
     covered = coverage(check, report)
     return covered is None or covered >= MIN_COVERAGE * report.data.n_read
 
 
 def left_open(check: str, report: Report, n: int, *numbers: str) -> str:
-    """Why nothing is claimed: of 20 % between 5.7 % and 51 %, that there are too few texts.
-
-    Args:
-        check: Whose numbers they are.
-        report: Any report.
-        n: Texts behind them.
-        *numbers: With their intervals.
-    """
+    """Why nothing is claimed: of 20 % between 5.7 % and 51 %, that there are too few texts."""
     found = "; ".join(numbers)
     if n < MIN_EXAMPLES:
         return f"Open: too few texts ({found}; {n} texts, and {MIN_EXAMPLES} are asked for)."
@@ -91,11 +79,7 @@ def left_open(check: str, report: Report, n: int, *numbers: str) -> str:
 
 
 def share_between(found: Share) -> str:
-    """A share and its interval in a sentence: `20%, between 5.7% and 51%`.
-
-    Args:
-        found: Of at least one example.
-    """
+    """A share and its interval in a sentence: `20%, between 5.7% and 51%`."""
     assert found.share is not None
     return percent_between(found.share, found.interval)
 
