@@ -1,7 +1,7 @@
 """Records files read again, Parquet and JSON Lines, each value of the type it was written with."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +53,8 @@ def read_records(path: Path, schema: pa.Schema) -> Iterator[list[Record]]:
 def _parquet(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     with pq.ParquetFile(path) as file:
         found = file.schema_arrow
+        _require_columns(found.names, schema)
         for field in schema:
-            if field.name not in found.names:
-                raise ValueError(
-                    f"it has no column {field.name!r}{_former(found.names, field.name)}"
-                )
             if found.field(field.name).type != field.type:
                 raise ValueError(f"{field.name!r} is not {field.type}")
         yield from file.iter_batches(batch_size=N_AT_ONCE, columns=schema.names)
@@ -68,7 +65,9 @@ def _json_lines(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         rows: list[dict[str, Any]] = []
         for number, line in enumerate(lines, start=1):
             row = json.loads(line)
-            if not isinstance(row, dict) or row.keys() != set(schema.names):
+            if isinstance(row, dict):
+                _require_columns(row, schema)
+            if not isinstance(row, dict) or len(row) != len(schema.names):
                 raise ValueError(f"line {number} does not hold the fields of a record")
             rows.append(row)
             if len(rows) == N_AT_ONCE:
@@ -78,10 +77,12 @@ def _json_lines(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
             yield pa.RecordBatch.from_pylist(rows, schema=schema)
 
 
-def _former(names: Sequence[str], missing: str) -> str:
-    """What the column is called in records of earlier versions, where that is why."""
-    old = next((name for name in names if renamed().get(name) == missing), None)
-    return "" if old is None else f", which was called {old!r} before: audit again"
+def _require_columns(found: Collection[str], schema: pa.Schema) -> None:
+    for name in schema.names:
+        if name not in found:
+            old = [old for old, new in renamed().items() if new == name and old in found]
+            was = f": {old[0]!r}, as it was called before, is read no more" if old else ""
+            raise ValueError(f"it has no column {name!r}{was}")
 
 
 def _require_values(batch: pa.RecordBatch) -> None:

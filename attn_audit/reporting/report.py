@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from attn_audit.findings.example import N_UNITS
 from attn_audit.findings.registry import record_fields
 from attn_audit.reporting.degenerate import count_degenerate
-from attn_audit.reporting.grouping import Grouping
+from attn_audit.reporting.grouping import LENGTH_EDGES, Grouping
 from attn_audit.reporting.sampled import SampledExamples
 from attn_audit.reporting.sites import SiteMeans
 from attn_audit.reporting.summarising import summarise
@@ -24,9 +24,6 @@ from attn_audit.results.report import (
 )
 from attn_audit.results.table import RecordTable
 from attn_audit.statistics.resamples import Resamples
-
-LENGTH_EDGES = (0.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0)
-"""Of the histogram of lengths; longer texts count in the last bin."""
 
 
 def build_report(

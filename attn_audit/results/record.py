@@ -25,9 +25,6 @@ class Record:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Record) and self.plain() == other.plain()
 
-    def __hash__(self) -> int:
-        return hash(self.id)
-
     @property
     def id(self) -> str:
         """The example's."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from attn_audit.findings import adversarial
@@ -71,6 +72,17 @@ def test_refuses_columns_of_another_model(tmp_path: Path) -> None:
     fewer = record_schema(1, False, site_fields())
     with pytest.raises(RecordsError, match="it has no column 'layer'"):
         list(read_records(path, fewer))
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".jsonl"])
+def test_an_old_column_is_refused_with_its_new_name(tmp_path: Path, suffix: str) -> None:
+    path, old = tmp_path / f"records{suffix}", {"adversarial.max_jsd": "max_jsd"}
+    names = [old.get(name, name) for name in SCHEMA.names]
+    renamed = pa.schema(list(SCHEMA)).empty_table().rename_columns(names).schema
+    with RecordsWriter(path, renamed) as writer:
+        writer.write([record(0)])
+    with pytest.raises(RecordsError, match=r"no column 'adversarial.max_jsd': 'max_jsd', as it"):
+        list(read_records(path, SCHEMA))
 
 
 def test_refuses_what_is_no_parquet(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ DECIDES = (
     "findings.metric.DISTANCE_EDGES",
     "findings.metric.JSD_EDGES",
     "reporting.grouping.LENGTH_BINS",
-    "reporting.report.LENGTH_EDGES",
+    "reporting.grouping.LENGTH_EDGES",
     "findings.metric.TAU_EDGES",
     "findings.metric.UNIT_EDGES",
     "reporting.telling.MAX_UNITS",
@@ -70,5 +70,5 @@ DECIDES = (
 )
 """Constants of which a change by a factor is a change of what is reported.
 
-Those of `results/thresholds.py` are held by `tests/cli/test_decisive_numbers.py` and `formats`.
+Those of `findings/thresholds.py` are held by `tests/cli/test_decisive_numbers.py` and `formats`.
 """

@@ -5,7 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-PACKAGES = ("checks", "statistics", "importance", "verification")
+PACKAGES = (
+    *("checks", "statistics", "importance", "verification"),
+    *("findings/metric.py", "findings/tolerance.py", "reporting/grouping.py"),
+    "reporting/telling.py",
+)
 REPOSITORY = Path(__file__).parents[2]
 TOLERANCES = (
     *("GRADIENT_NOISE", "ATTENTION_NOISE", "HALF_PRECISION_NOISE", "SMALLEST_WEIGHT"),
@@ -50,9 +54,10 @@ class Number:
 
 
 def numbers(repository: Path = REPOSITORY) -> Iterator[Number]:
-    """Every number of every constant of the packages."""
+    """Every number of every constant of the packages and modules."""
     for package in PACKAGES:
-        for path in sorted((repository / "attn_audit" / package).rglob("*.py")):
+        root = repository / "attn_audit" / package
+        for path in [root] if root.suffix else sorted(root.rglob("*.py")):
             source = path.read_text()
             starts = [0]
             for line in source.splitlines(keepends=True):
