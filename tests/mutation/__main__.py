@@ -30,6 +30,7 @@ TESTS = {
     "statistics.": ("tests/statistics", "tests/test_pins.py"),
     "importance.": ("tests/importance",),
     "verification.": ("tests/test_pins.py", "tests/verification"),
+    "results.": ("tests/cli/test_decisive_numbers.py", "tests/formats", "tests/statistics/summary"),
 }
 """By the beginning of a number's name, the first that fits: fast ones first."""
 

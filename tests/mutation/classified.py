@@ -36,6 +36,21 @@ DECIDES = (
     "checks.correlation.SMALLEST_WEIGHT",
     "checks.selection.EPSILON_PAIR",
     "checks.selection.EPSILON_SINGLE",
+    "results.thresholds.ALIKE",
+    "results.thresholds.ALL_MASS",
+    "results.thresholds.ENTIRELY",
+    "results.thresholds.FARTHEST",
+    "results.thresholds.INFORMATIVE_JSD",
+    "results.thresholds.LARGELY",
+    "results.thresholds.MIN_COVERAGE",
+    "results.thresholds.MIN_EXAMPLES",
+    "results.thresholds.MOST",
+    "results.thresholds.MOVED_DISTANCE",
+    "results.thresholds.NEARLY_ALL",
+    "results.thresholds.PARTLY_ALIKE",
+    "results.thresholds.SIGNIFICANT",
+    "results.thresholds.SMALL_GAP",
+    "results.thresholds.WORKS",
     "statistics.kendall_significance.LARGEST_ENUMERATED_N",
     "statistics.kendall_significance.LARGEST_EXACT_N",
     "statistics.moments.QUANTILES",
@@ -68,7 +83,4 @@ DECIDES = (
     "verification.tolerances.TAU_LIMIT",
     "verification.tolerances.WEIGHT",
 )
-"""Constants of which a change by a factor is a change of what is reported.
-
-Those of `results/thresholds.py` are held by `tests/cli/test_decisive_numbers.py` and `formats`.
-"""
+"""Constants of which a change by a factor is a change of what is reported."""

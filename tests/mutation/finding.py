@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-PACKAGES = ("checks", "statistics", "importance", "verification")
+PLACES = ("checks", "statistics", "importance", "verification", "results/thresholds.py")
 REPOSITORY = Path(__file__).parents[2]
 TOLERANCES = (
     *("GRADIENT_NOISE", "ATTENTION_NOISE", "HALF_PRECISION_NOISE", "SMALLEST_WEIGHT"),
@@ -50,9 +50,10 @@ class Number:
 
 
 def numbers(repository: Path = REPOSITORY) -> Iterator[Number]:
-    """Every number of every constant of the packages."""
-    for package in PACKAGES:
-        for path in sorted((repository / "attn_audit" / package).rglob("*.py")):
+    """Every number of every constant in these folders and files."""
+    for place in PLACES:
+        at = repository / "attn_audit" / place
+        for path in [at] if at.is_file() else sorted(at.rglob("*.py")):
             source = path.read_text()
             starts = [0]
             for line in source.splitlines(keepends=True):
