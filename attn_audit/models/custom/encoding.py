@@ -7,6 +7,7 @@ from typing import Literal
 from attn_audit.data.example import Example
 from attn_audit.data.quoting import quoted
 from attn_audit.errors import ConfigurationError, IncompatibleDataError
+from attn_audit.models.base import Unit
 from attn_audit.models.custom.calling import call_tokenize
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.custom.units import find_spans, token_units
@@ -55,6 +56,28 @@ def first_units(encoded: TextEncoded, n_units: int) -> TextEncoded:
     """
     kept = without_units(encoded, [unit < n_units for unit in range(encoded.n_units)])
     return replace(kept, units=encoded.units[:n_units])
+
+
+def joined(texts: Sequence[TextEncoded], n_tokens: int | None) -> TextEncoded:
+    """One long text of several.
+
+    Args:
+        texts: At least one.
+        n_tokens: After which it is cut; None: never.
+    """
+    units: list[Unit] = []
+    of_tokens: list[int] = []
+    for text in texts:
+        of_tokens += [u if u == NOT_AUDITED else u + len(units) for u in text.unit_of_token]
+        units += text.units
+    tokens = [token for text in texts for token in text.tokens][:n_tokens]
+    of_tokens = of_tokens[:n_tokens]
+    return replace(
+        texts[0],
+        units=tuple(units[: max(of_tokens) + 1]),
+        tokens=tuple(tokens),
+        unit_of_token=tuple(of_tokens),
+    )
 
 
 @dataclass(frozen=True, slots=True)

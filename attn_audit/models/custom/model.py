@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from attn_audit.data.example import Example
 from attn_audit.errors import (
+    AttnAuditError,
     AuditFailedError,
     ConfigurationError,
     SelfCheckError,
@@ -18,12 +19,12 @@ from attn_audit.errors import (
 )
 from attn_audit.models.base import Batch, Encoded, LinearReadout, Reading, Site
 from attn_audit.models.custom.classifier import CustomClassifier
-from attn_audit.models.custom.encoding import TextEncoded, first_units
+from attn_audit.models.custom.encoding import TextEncoded, first_units, joined
 from attn_audit.models.custom.failures import failures_named, listed_ids
 from attn_audit.models.custom.sharing import try_sharing
 from attn_audit.models.interception.batch import InterceptedBatch
 from attn_audit.models.interception.erasing import Removal, Sharing
-from attn_audit.models.interception.geometry import Geometry
+from attn_audit.models.interception.geometry import Geometry, require_places
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.requirements import TOLERANCES, rounding
 from attn_audit.results.description import Findings
@@ -60,13 +61,18 @@ class CustomInterceptedModel(InterceptedModel):
             UnsupportedModelError: No attention over the input is seen.
         """
         with failures_named(lambda: [example.id for example in trial]):
-            texts = _texts(classifier, trial)
-            _require_repeatable(classifier, texts[0])
-            changed = classifier.changed(texts[: len(trial)], N_CHANGED)
-            geometry = Geometry(changed, texts[-1], classifier.custom.columns)
+            whole, beginnings = _texts(classifier, trial)
+            _require_repeatable(classifier, whole[0])
+            changed = classifier.changed(whole, N_CHANGED)
+            shorter = [*whole, *beginnings][-1]
+            geometry = Geometry(changed, shorter, classifier.custom.columns)
             super().__init__(classifier, trial, removal, within, geometry=geometry)
             self._no_gradient = self._why_no_gradient()
-            self.sharing, self._not_shared = try_sharing(self, texts, self._no_gradient is None)
+            long, *short = _extremes(classifier, whole)
+            self._require_places_of_long(long)
+            self.sharing, self._not_shared = try_sharing(
+                self, whole, [*beginnings, *short, long], self._no_gradient is None
+            )
         self.batches_texts = self.sharing is Sharing.TEXTS
         self._is_tried = True
 
@@ -77,6 +83,25 @@ class CustomInterceptedModel(InterceptedModel):
         except (ConfigurationError, UnsupportedModelError) as error:
             return error.message
         return None
+
+    def _require_places_of_long(self, text: TextEncoded) -> None:
+        """Refuse what orders the columns of a long text otherwise; shorter ones do not show it."""
+        assert isinstance(self.classifier, CustomClassifier)
+        try:
+            with failures_named(lambda: []):
+                (changed,) = self.classifier.changed([text], N_CHANGED)
+                self.read(self.collate([text]), [self.default_site])
+        except AttnAuditError:  # not taken, or laid out otherwise, which its reading notices
+            return
+        places = {point.number: point.order for point in self._survey.points}
+        try:
+            require_places(self.classifier, changed, places, self._survey.sight)
+        except UnsupportedModelError as error:
+            raise UnsupportedModelError(
+                f"in a text of {text.n_tokens} tokens, longer than those of the trial, "
+                f"{error.message}",
+                hint="Cut texts to a length at which it does not, with --max-length.",
+            ) from error
 
     @cached_property
     def _findings(self) -> Findings:
@@ -194,7 +219,9 @@ def _require_repeatable(classifier: CustomClassifier, text: Encoded) -> None:
         )
 
 
-def _texts(classifier: CustomClassifier, trial: Sequence[Example]) -> list[Encoded]:
+def _texts(
+    classifier: CustomClassifier, trial: Sequence[Example]
+) -> tuple[list[TextEncoded], list[TextEncoded]]:
     """The trial's texts, and their beginnings: many of one length, and not all."""
     unlabelled = [replace(example, labels=None, candidates=None) for example in trial]
     whole = [item for item in classifier.encode(unlabelled) if isinstance(item, TextEncoded)]
@@ -205,4 +232,15 @@ def _texts(classifier: CustomClassifier, trial: Sequence[Example]) -> list[Encod
         for item in some
         if n < item.n_units
     ]
-    return [*whole, *classifier.located(cut)]
+    return whole, classifier.located(cut)
+
+
+def _extremes(classifier: CustomClassifier, texts: Sequence[TextEncoded]) -> Sequence[TextEncoded]:
+    """Texts of lengths that those of the trial do not have: a long one, and of one and two units.
+
+    On a device that does not outlive an index beyond a table's end nothing longer is tried.
+    """
+    longest = max(texts, key=lambda text: text.n_units)
+    long = joined(texts, classifier.max_length) if classifier.device.type == "cpu" else longest
+    short = [first_units(longest, n) for n in (1, 2) if n < longest.n_units]
+    return classifier.located([long, *short])
