@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import nn
@@ -17,7 +16,7 @@ from attn_audit.models.custom.encoding import Splitter, UnitKind
 from attn_audit.models.custom.failures import failures_named
 from attn_audit.models.custom.model import CustomInterceptedModel
 from attn_audit.models.fingerprint import fingerprint
-from attn_audit.models.interception.erasing import Removal
+from attn_audit.models.interception.model import RemovalName
 from attn_audit.models.interception.probes import or_probes
 from attn_audit.models.precision import coarsest_dtype
 from attn_audit.results.description import ModelDescription
@@ -33,7 +32,7 @@ def load_custom_model(
     *,
     unit: UnitKind = "token",
     max_length: int | None = None,
-    removal: Literal["mask", "delete"] | None = None,
+    removal: RemovalName | None = None,
 ) -> CustomInterceptedModel:
     """Call a user's function, and find out by trial how its module computes attention.
 
@@ -64,7 +63,7 @@ def load_custom_model(
         or_probes(trial, as_pairs=custom.takes_pairs),
         device,
         Splitter(custom, unit, max_length),
-        removal=None if removal is None else Removal(removal),
+        removal=removal,
         source=checkpoint,
         sha256=fingerprint(path) if path.exists() else None,
         details=details,
@@ -77,7 +76,7 @@ def build_custom_model(
     device: torch.device,
     splitter: Splitter,
     *,
-    removal: Removal | None = None,
+    removal: RemovalName | None = None,
     source: str = "in memory",
     sha256: str | None = None,
     details: Details | None = None,
@@ -97,7 +96,7 @@ def build_custom_model(
     Raises:
         AttnAuditError: As `load_custom_model`.
     """
-    if removal is Removal.MASK and custom.mask is None:
+    if removal == "mask" and custom.mask is None:
         raise ConfigurationError(
             "--removal mask: the adapter names no attention mask",
             hint="Say in CustomModel which argument it is, mask=..., or say --removal delete.",

@@ -1,6 +1,6 @@
 """A user's model behind the contract, whose failures name texts and lines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
@@ -17,15 +17,15 @@ from attn_audit.errors import (
     SelfCheckError,
     UnsupportedModelError,
 )
-from attn_audit.models.base import Batch, Encoded, LinearReadout, Reading, Site
+from attn_audit.models.base import Batch, Encoded, LinearReadout, Mass, Reading, Rule, Site
 from attn_audit.models.custom.classifier import CustomClassifier
 from attn_audit.models.custom.encoding import TextEncoded, first_units, joined
 from attn_audit.models.custom.failures import failures_named, listed_ids
 from attn_audit.models.custom.sharing import try_sharing
 from attn_audit.models.interception.batch import InterceptedBatch
-from attn_audit.models.interception.erasing import Removal, Sharing
+from attn_audit.models.interception.erasing import Sharing
 from attn_audit.models.interception.geometry import Geometry, require_places
-from attn_audit.models.interception.model import InterceptedModel
+from attn_audit.models.interception.model import InterceptedModel, RemovalName
 from attn_audit.models.requirements import TOLERANCES, rounding
 from attn_audit.results.description import Findings
 from attn_audit.shapes import Logits
@@ -43,7 +43,7 @@ class CustomInterceptedModel(InterceptedModel):
         self,
         classifier: CustomClassifier,
         trial: Sequence[Example],
-        removal: Removal | None = None,
+        removal: RemovalName | None = None,
         within: nn.Module | None = None,
     ) -> None:
         """Find out by trial how the model computes its attention and what it does with it.
@@ -133,13 +133,17 @@ class CustomInterceptedModel(InterceptedModel):
 
     def _guarded(self, reading: Reading, encoded: Sequence[Encoded]) -> Reading:
         def replay(
-            attention: Float[Tensor, "batch variant row unit"],
+            attention: Float[Tensor, "batch variant row unit"], mass: Mass | None = None
         ) -> Float[Tensor, "batch variant label"]:
             with self._guard(encoded):
                 if not self._is_tried or attention.requires_grad:
-                    return reading.replay(attention)
+                    return reading.replay(attention, mass)
                 own = reading.attention.to(attention).unsqueeze(1)
-                logits = reading.replay(torch.cat([attention, own], dim=1))
+                if mass is not None:
+                    of_variants = mass if mass.dim() == 3 else mass.unsqueeze(1)
+                    of_variants = of_variants.expand(attention.shape[:3])
+                    mass = torch.cat([of_variants, reading.mass.to(mass).unsqueeze(1)], dim=1)
+                logits = reading.replay(torch.cat([attention, own], dim=1), mass)
             self._require_own(reading, logits[:, -1], encoded)
             return logits[:, :-1]
 
@@ -180,12 +184,22 @@ class CustomInterceptedModel(InterceptedModel):
             return super().forward(batch, embeddings, hold_attention)
 
     def erase(
-        self, batch: Batch, keep: Bool[Tensor, "batch variant unit"]
+        self,
+        batch: Batch,
+        keep: Bool[Tensor, "batch variant unit"],
+        operator: str | None = None,
     ) -> Float[Tensor, "batch variant label"]:
-        """Logits of shorter texts."""
+        """Logits without units."""
         assert isinstance(batch, InterceptedBatch)
         with self._guard(batch.encoded):
-            return super().erase(batch, keep) if self._is_tried else self._erased(batch, keep)
+            if self._is_tried:
+                return super().erase(batch, keep, operator)
+            return self._erased(batch, keep, self._known(operator))
+
+    def intervene(self, batch: Batch, rules: Mapping[Site, Rule]) -> Logits:
+        """One pass with other weights."""
+        with self._guard(batch.encoded):
+            return super().intervene(batch, rules)
 
     def _guard(self, encoded: Sequence[Encoded]) -> AbstractContextManager[None]:
         return failures_named(lambda: self._failing([item.example for item in encoded]))

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from attn_audit.data.example import Example
 from attn_audit.models.interception.batch import InterceptedBatch
-from attn_audit.models.interception.erasing import Removal, Sharing, erased_logits
+from attn_audit.models.interception.erasing import Sharing, erased_logits
+from attn_audit.models.interception.removal.deleting import Deletion
 from attn_audit.models.paper import classifier
 from attn_audit.models.paper.architecture import (
     MARKERS,
@@ -63,7 +64,9 @@ def each_in_turn(batch: InterceptedBatch) -> Tensor:
 def assert_equal_to_passes(model: PaperModel, batch: InterceptedBatch, tolerance: float) -> None:
     keep = each_in_turn(batch)
     found = model.erase(batch, keep)
-    passes = erased_logits(model.classifier, batch, keep, Removal.DELETE, Sharing.TEXTS, 8192)
+    passes = erased_logits(
+        model.classifier, batch, keep, Deletion(model.classifier), Sharing.TEXTS, 8192
+    )
     expected = mask_candidates(passes, batch.allowed)
     torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
 
