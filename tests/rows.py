@@ -23,7 +23,8 @@ from attn_audit.models.base import (
     Site,
     Unit,
 )
-from attn_audit.models.task import Task, TaskKind
+from attn_audit.models.outputs.registry import make_task
+from attn_audit.models.task import TaskKind
 from attn_audit.results.description import LayerDescription, ModelDescription
 
 N_WORDS, SIZE = 44, 6
@@ -86,7 +87,7 @@ class RowsModel(AuditedModel):
         n_layers: int = 2,
         n_heads: int = 3,
     ) -> None:
-        self.task = Task(kind, ("no", "yes"))
+        self.task = make_task(kind, ("no", "yes"))
         self.layers = tuple(AttentionLayer(f"layer{i}", n_heads) for i in range(n_layers))
         self.default_site = Site(layer=n_layers - 1)
         self.module = self.network = Network(n_layers, n_heads, self.task.n_logits).eval()
@@ -100,7 +101,7 @@ class RowsModel(AuditedModel):
             sha256=None,
             format="in memory",
             architecture="rows",
-            task=self.task.kind.value,
+            task=self.task.name,
             labels=self.task.labels,
             sites=("rows",),
             layers=tuple(LayerDescription(name=x.name, n_heads=x.n_heads) for x in self.layers),

@@ -15,7 +15,7 @@ from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import AttnAuditError, ConfigurationError, InvalidOutputError
 from attn_audit.models.base import AuditedModel, Encoded, Site
 from attn_audit.models.capacity import BatchLimits
-from attn_audit.models.task import Task, TaskKind
+from attn_audit.models.task import Task
 from attn_audit.progress import READING
 from attn_audit.results.record import FAILED, Record
 from attn_audit.results.site_record import SITE_FIELDS, SiteRecord
@@ -149,7 +149,7 @@ def gold_label(task: Task, example: Example) -> str | tuple[str, ...] | None:
     """
     if example.labels is None:
         return None
-    return example.labels if task.kind is TaskKind.MULTILABEL else example.labels[0]
+    return example.labels if task.is_multilabel else example.labels[0]
 
 
 def encode_or_record(

@@ -131,7 +131,7 @@ def _describe(
         sha256=sha256,
         format="adapter",
         architecture=_architecture(custom.module),
-        task=custom.audited_task.kind.value,
+        task=custom.audited_task.name,
         labels=custom.audited_task.labels,
         sites=(),
         layers=(),

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from attn_audit.data.example import Example
 from attn_audit.models.base import Encoded
-from attn_audit.models.huggingface.calling import accepts, raw_logits, task_logits
+from attn_audit.models.huggingface.calling import accepts, raw_logits
 from attn_audit.models.huggingface.describing import describe
 from attn_audit.models.huggingface.encoding import Encoder, TokenEncoded
 from attn_audit.models.huggingface.inputs import IDS, MASK, TYPES, join, without_units
@@ -112,7 +112,7 @@ class HuggingFaceClassifier(Classifier):
             output: From `call`.
         """
         n_outputs = int(self._config.num_labels)
-        return task_logits(raw_logits(output, n_outputs, self.provenance.source), self.task)
+        return self.task.from_outputs(raw_logits(output, n_outputs, self.provenance.source))
 
     def embedding_table(self) -> Tensor | None:
         """The weights of the module's input embeddings."""

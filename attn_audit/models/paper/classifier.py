@@ -333,7 +333,7 @@ def described(
         sha256=sha256,
         format=checkpoint_format,
         architecture=architecture.sentence,
-        task=task.kind.value,
+        task=task.name,
         labels=task.labels,
         sites=(f"attention over the text's tokens{given}, read out once",),
         layers=(LayerDescription(name="attention", n_heads=1),),
