@@ -12,13 +12,14 @@ from attn_audit.files import sha256_of
 from attn_audit.models.custom.adapter import load_adapter, source_file
 from attn_audit.models.custom.classifier import CustomClassifier
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.custom.encoding import Splitter, UnitKind
+from attn_audit.models.custom.encoding import Splitter
 from attn_audit.models.custom.failures import failures_named
 from attn_audit.models.custom.model import CustomInterceptedModel
 from attn_audit.models.fingerprint import fingerprint
 from attn_audit.models.interception.model import RemovalName
 from attn_audit.models.interception.probes import or_probes
 from attn_audit.models.precision import coarsest_dtype
+from attn_audit.models.units.base import UnitName
 from attn_audit.results.description import ModelDescription
 
 Details = Mapping[str, str | int | float | bool]
@@ -30,7 +31,7 @@ def load_custom_model(
     trial: Sequence[Example],
     device: torch.device,
     *,
-    unit: UnitKind = "token",
+    unit: UnitName = "token",
     max_length: int | None = None,
     removal: RemovalName | None = None,
 ) -> CustomInterceptedModel:

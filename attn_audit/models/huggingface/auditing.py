@@ -13,13 +13,14 @@ from attn_audit.models.frozen import frozen
 from attn_audit.models.huggingface.caching import cache
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.loading import load_classifier
-from attn_audit.models.huggingface.options import LoadingOptions, UnitKind
+from attn_audit.models.huggingface.options import LoadingOptions
 from attn_audit.models.huggingface.provenance import Details, Provenance
 from attn_audit.models.huggingface.siding import choose_padding_side
 from attn_audit.models.interception.model import InterceptedModel, RemovalName
 from attn_audit.models.interception.probes import or_probes
 from attn_audit.models.interception.replay.choosing import CHEAPEST_FIRST
 from attn_audit.models.precision import coarsest_dtype
+from attn_audit.models.units.base import UnitName
 
 _ROW, *_OTHERS = CHEAPEST_FIRST
 WAYS = (_ROW, ("cache", cache), *_OTHERS)
@@ -54,7 +55,7 @@ def wrap(
     tokenizer: Any,
     *,
     examples: Sequence[Example] = (),
-    unit: UnitKind = "token",
+    unit: UnitName = "token",
     max_length: int | None = None,
     task: Literal["binary"] | None = None,
     removal: RemovalName | None = None,

@@ -9,9 +9,9 @@ from torch import Tensor
 from attn_audit import Example, wrap
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.base import AuditedModel
-from attn_audit.models.huggingface.options import UnitKind
 from attn_audit.models.interception.batch import InterceptedBatch
 from attn_audit.models.interception.model import InterceptedModel
+from attn_audit.models.units.base import UnitName
 from tests.checkpoints import SENTENCES
 from tests.conftest import Checkpoint
 from tests.models.custom.toys import EXAMPLES, Pooling, attend_plainly, custom_of, model_of
@@ -50,7 +50,7 @@ def objects(checkpoint: Checkpoint, kind: str) -> tuple[torch.nn.Module, Any]:
 @pytest.mark.parametrize("unit", ["token", "word"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_units_get_the_mask_token_or_else_the_unknown_one(
-    checkpoint: Checkpoint, kind: str, unit: UnitKind
+    checkpoint: Checkpoint, kind: str, unit: UnitName
 ) -> None:
     module, tokenizer = objects(checkpoint, kind)
     model = wrap(module, tokenizer, unit=unit)
