@@ -17,8 +17,9 @@ from tests.models.paper.test_leaving_out import examples as texts_of_words
 from tests.tiny import tiny_model
 
 MIN_EFFECT = 0.01
-TRANSFORMERS = ("bert", "deberta-v2", "modernbert", "gpt2", "llama", "t5", "bart")
-"""With and without special tokens, causal, of grouped queries, and with attention to an encoder."""
+TRANSFORMERS = ("bert", "deberta-v2", "modernbert", "funnel", "gpt2", "gpt_oss", "t5", "bart")
+"""With and without special tokens, pooling, causal, of grouped queries, with a sink, and with
+attention to an encoder."""
 
 
 def as_it_is(own: RowWeights) -> NewWeights:
