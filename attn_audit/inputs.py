@@ -25,7 +25,6 @@ from attn_audit.data.reading import (
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.base import AuditedModel
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.interception.erasing import Removal
 from attn_audit.models.interception.probes import or_probes
 from attn_audit.models.interception.refusal import AttentionOutOfReachError
 from attn_audit.models.loading import ModelOptions, load_model, resolve_device
@@ -90,7 +89,7 @@ def load_in_memory(
             or_probes(trial, as_pairs=model.takes_pairs),
             resolve_device(settings.device),
             Splitter(model, settings.unit, settings.max_length),
-            removal=None if settings.removal is None else Removal(settings.removal),
+            removal=settings.removal,
         )
     if tokenizer is None:
         raise ConfigurationError(

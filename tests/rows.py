@@ -4,7 +4,7 @@ Each head of each layer attends to the words and to a special token that is not 
 rows gather is averaged, added up over heads and layers, and read out through a tanh.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,10 +18,13 @@ from attn_audit.models.base import (
     Batch,
     Encoded,
     Reading,
+    Removal,
+    Rule,
     Site,
     Unit,
 )
-from attn_audit.models.task import Task, TaskKind
+from attn_audit.models.outputs.registry import make_task
+from attn_audit.models.task import TaskKind
 from attn_audit.results.description import LayerDescription, ModelDescription
 
 N_WORDS, SIZE = 44, 6
@@ -84,7 +87,7 @@ class RowsModel(AuditedModel):
         n_layers: int = 2,
         n_heads: int = 3,
     ) -> None:
-        self.task = Task(kind, ("no", "yes"))
+        self.task = make_task(kind, ("no", "yes"))
         self.layers = tuple(AttentionLayer(f"layer{i}", n_heads) for i in range(n_layers))
         self.default_site = Site(layer=n_layers - 1)
         self.module = self.network = Network(n_layers, n_heads, self.task.n_logits).eval()
@@ -98,7 +101,7 @@ class RowsModel(AuditedModel):
             sha256=None,
             format="in memory",
             architecture="rows",
-            task=self.task.kind.value,
+            task=self.task.name,
             labels=self.task.labels,
             sites=("rows",),
             layers=tuple(LayerDescription(name=x.name, n_heads=x.n_heads) for x in self.layers),
@@ -187,14 +190,15 @@ class RowsModel(AuditedModel):
         seen = self.attend(site.layer, states, batch.unit_mask)
         n_heads = seen.raw.shape[1]
         heads = range(n_heads) if site.head is None else [site.head]
-        mass = seen.raw[:, heads].sum(-1)
-        share = seen.raw[:, heads] / torch.where(mass > 0, mass, 1)[..., None]
+        own_mass = seen.raw[:, heads].sum(-1)
+        share = seen.raw[:, heads] / torch.where(own_mass > 0, own_mass, 1)[..., None]
 
-        def replay(weights: Tensor) -> Tensor:
+        def replay(weights: Tensor, mass: Tensor | None = None) -> Tensor:
+            assert mass is None, "no check that is tested here moves it"
             raw = seen.raw.unsqueeze(1).expand(-1, weights.shape[1], -1, -1, -1)
             rows = (
                 weights.reshape(*weights.shape[:2], len(heads), -1, weights.shape[-1])
-                * mass[:, None, ..., None]
+                * own_mass[:, None, ..., None]
             )
             raw = torch.cat(
                 [rows]
@@ -211,7 +215,7 @@ class RowsModel(AuditedModel):
             logits=self.readout(torch.stack(parts).sum(0)),
             attention=share.flatten(1, 2),
             admissible=seen.admissible[:, heads].flatten(1, 2),
-            mass=mass.flatten(1),
+            mass=own_mass.flatten(1),
             rest=seen.rest[:, heads].flatten(1),
             row_mask=seen.row_mask[:, None].expand(-1, len(heads), -1).flatten(1),
             replay=replay,
@@ -226,7 +230,14 @@ class RowsModel(AuditedModel):
         parts = self.run(embeddings, batch.unit_mask, hold_attention)
         return self.readout(torch.stack(parts).sum(0))
 
-    def erase(self, batch: Batch, keep: Tensor) -> Tensor:
+    @property
+    def removals(self) -> Mapping[str, Removal]:
+        return {}
+
+    def intervene(self, batch: Batch, rules: Mapping[Site, Rule]) -> Tensor:
+        raise NotImplementedError
+
+    def erase(self, batch: Batch, keep: Tensor, operator: str | None = None) -> Tensor:
         states = self.embed(batch)
         variants = [
             self.readout(torch.stack(self.run(states, batch.unit_mask & kept)).sum(0))

@@ -6,6 +6,7 @@ import random
 import torch
 
 from attn_audit.data.example import Example
+from attn_audit.models.outputs.registry import make_task
 from attn_audit.models.paper.architecture import (
     MARKERS,
     Activation,
@@ -17,7 +18,7 @@ from attn_audit.models.paper.architecture import (
 )
 from attn_audit.models.paper.classifier import PaperClassifier, PaperModel, described
 from attn_audit.models.paper.network import AttentionPoolingNetwork
-from attn_audit.models.task import Task, TaskKind
+from attn_audit.models.task import TaskKind
 
 WORDS = tuple(f"w{i}" for i in range(4, 40))
 KINDS = tuple(itertools.product(EncoderKind, AttentionKind, (False, True)))
@@ -42,7 +43,7 @@ def tiny_model(
 ) -> PaperModel:
     """A random model whose weights are large enough for peaked attention and varied outputs."""
     torch.manual_seed(seed)
-    task = Task(kind, tuple(f"label{i}" for i in range(n_labels)))
+    task = make_task(kind, tuple(f"label{i}" for i in range(n_labels)))
     architecture = Architecture(
         encoder=encoder,
         attention=attention,

@@ -1,20 +1,28 @@
-"""Checks every call against its annotations: shapes by jaxtyping, the rest by beartype.
+"""Checks calls against their annotations: shapes by jaxtyping, the rest by beartype.
 
-As `--jaxtyping-packages` does, but that a function without shapes is checked by beartype alone, and
-not at all within another, where it would be compiled anew at every call of that: both together made
-the tests take four times as long. Types that only a type checker imports are left to jaxtyping,
-which lets them be.
+As `--jaxtyping-packages` does, but of the first calls of each function alone, since what is passed
+hundreds of times has been seen by then; a function without shapes is checked by beartype alone, and
+not at all within another, where it would be compiled anew at every call of that. All calls, by
+both, made the tests take six times as long. Types that only a type checker imports are left to
+jaxtyping, which lets them be.
 """
 
 import dataclasses
+import functools
 import inspect
+from collections import Counter
 from collections.abc import Callable
+from types import CodeType
 from typing import Any
 
 import jaxtyping
 from beartype import beartype
 
+N_CHECKED = 32
+"""Calls of each function, in every process."""
+
 _with_shapes = jaxtyping.jaxtyped
+n_calls: Counter[CodeType] = Counter()
 
 
 def _checked(given: Any = None, *, typechecker: Any = None) -> Any:
@@ -25,12 +33,12 @@ def _checked(given: Any = None, *, typechecker: Any = None) -> Any:
         if dataclasses.is_dataclass(given) and not _has_shapes(given.__annotations__):
             type.__setattr__(given, "__init__", _without_shapes(given.__init__))
             return given
-    else:
-        annotations = getattr(given, "__annotations__", {})
-        is_named = any(isinstance(kind, str) for kind in annotations.values())
-        if not is_named and not _has_shapes(annotations):
-            return _without_shapes(given)
-    return _with_shapes(given, typechecker=beartype)
+        return _with_shapes(given, typechecker=beartype)
+    annotations = getattr(given, "__annotations__", {})
+    is_named = any(isinstance(kind, str) for kind in annotations.values())
+    if not is_named and not _has_shapes(annotations):
+        return _without_shapes(given)
+    return _at_first(given, lambda: _with_shapes(given, typechecker=beartype))
 
 
 def _has_shapes(annotations: dict[str, object]) -> bool:
@@ -41,8 +49,28 @@ def _without_shapes(function: Callable[..., Any]) -> Callable[..., Any]:
     code = getattr(function, "__code__", None)
     if code is not None and code.co_flags & inspect.CO_NESTED:
         return function
-    checked: Callable[..., Any] = beartype(function)
-    return checked
+    return _at_first(function, lambda: beartype(function))
+
+
+def _at_first(
+    function: Callable[..., Any], check: Callable[[], Callable[..., Any]]
+) -> Callable[..., Any]:
+    """The function, checked as long as it has not been called often."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return check()
+    if n_calls[code] >= N_CHECKED:
+        return function
+    checked = functools.cache(check)
+
+    @functools.wraps(function)
+    def call(*args: Any, **keywords: Any) -> Any:
+        if n_calls[code] >= N_CHECKED:
+            return function(*args, **keywords)
+        n_calls[code] += 1
+        return checked()(*args, **keywords)
+
+    return call
 
 
 def check_types() -> None:

@@ -165,7 +165,7 @@ def _outcome(model: "TrainedModel") -> str:
         vectors = f", {model.n_pretrained:,} of them with pretrained vectors"
     best = model.best
     return (
-        f"{model.task.kind} task ({listed(model.task.labels)}), {model.n_words:,} words{vectors}\n"
+        f"{model.task.name} task ({listed(model.task.labels)}), {model.n_words:,} words{vectors}\n"
         f"best dev {best.score_name} {best.dev_score:.4f}, epoch {best.epoch} of "
         f"{len(model.epochs)}"
     )

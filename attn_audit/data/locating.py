@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from attn_audit.data.formats.registry import FORMATS
 from attn_audit.data.quoting import listed, one_line
 from attn_audit.data.source import DataSource, ResolvedSource, SourceKind
 from attn_audit.errors import (
@@ -14,7 +15,7 @@ from attn_audit.errors import (
 from attn_audit.files import problem_of, sha256_and_lines_of
 from attn_audit.locations import AnyPath, is_url, located
 
-SUFFIXES = (".jsonl", ".jsonl.gz", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet")
+SUFFIXES = tuple(FORMATS)
 """The file names that can be read."""
 
 NEVER_ON_A_HUB = (*SUFFIXES, ".json", ".json.gz", ".txt", ".arrow", ".xlsx", ".gz", ".zip")

@@ -7,10 +7,10 @@ from functools import partial
 from attn_audit.data.example import Example
 from attn_audit.data.examples import examples_of
 from attn_audit.data.fields import FieldNames
+from attn_audit.data.formats.base import FileFormat
 from attn_audit.data.formats.hub import hub_fingerprint, hub_rows, load_from_hub, load_saved
-from attn_audit.data.formats.jsonl import StandardInput, jsonl_rows
-from attn_audit.data.formats.parquet import n_parquet_rows, parquet_rows
-from attn_audit.data.formats.tables import table_rows
+from attn_audit.data.formats.jsonl import StandardInput
+from attn_audit.data.formats.registry import FORMATS
 from attn_audit.data.gold import LookAhead
 from attn_audit.data.locating import look_over_file, resolve, suffix_of
 from attn_audit.data.rows import Row
@@ -80,10 +80,7 @@ def look_over(found: ResolvedSource) -> Content:
         case SourceKind.FILE:
             path = located(found.location)
             sha256, n_lines = look_over_file(path)
-            suffix = suffix_of(path) or ""
-            if suffix == ".parquet":
-                return Content(sha256, n_parquet_rows(path))
-            return Content(sha256, None if suffix.endswith(".gz") else n_lines)
+            return Content(sha256, _format_of(path).n_rows(path, n_lines))
         case SourceKind.SAVED:
             dataset = load_saved(found.location)
         case SourceKind.HUB:
@@ -104,7 +101,8 @@ def _rows(found: ResolvedSource, source: DataSource) -> tuple[Iterator[Row], Loo
 
 def _reader(found: ResolvedSource, source: DataSource) -> Callable[[], Iterator[Row]]:
     if found.kind is SourceKind.FILE:
-        return partial(_rows_of_file, located(found.location), found.name, source)
+        path = located(found.location)
+        return partial(_format_of(path).rows, path, found.name, source)
     if found.kind is SourceKind.SAVED:
         dataset = load_saved(found.location)
     else:
@@ -112,13 +110,7 @@ def _reader(found: ResolvedSource, source: DataSource) -> Callable[[], Iterator[
     return partial(hub_rows, dataset, found.name, source.fields)
 
 
-def _rows_of_file(path: AnyPath, name: str, source: DataSource) -> Iterator[Row]:
-    match (suffix_of(path) or "").removesuffix(".gz"):
-        case ".csv":
-            return table_rows(path, name, ",", source)
-        case ".tsv":
-            return table_rows(path, name, "\t", source)
-        case ".parquet":
-            return parquet_rows(path, name, source.fields)
-        case _:
-            return jsonl_rows(path, name, source.max_unpacked_mb)
+def _format_of(path: AnyPath) -> FileFormat:
+    suffix = suffix_of(path)
+    assert suffix is not None, "only files of a known kind are resolved"
+    return FORMATS[suffix]

@@ -34,7 +34,7 @@ from attn_audit.findings.example import (
 from attn_audit.findings.registry import site_fields
 from attn_audit.models.base import AuditedModel, Encoded, Site
 from attn_audit.models.capacity import BatchLimits
-from attn_audit.models.task import Task, TaskKind
+from attn_audit.models.task import Task
 from attn_audit.progress import READING
 from attn_audit.results.record import Record
 
@@ -156,7 +156,7 @@ def gold_label(task: Task, example: Example) -> str | tuple[str, ...] | None:
     """An example's gold label as records have it: several for multilabel tasks, None without."""
     if example.labels is None:
         return None
-    return example.labels if task.kind is TaskKind.MULTILABEL else example.labels[0]
+    return example.labels if task.is_multilabel else example.labels[0]
 
 
 def encode_or_record(

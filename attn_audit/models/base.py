@@ -5,11 +5,11 @@ sets of units to keep; logits come out. Every check is written once against this
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -106,24 +106,40 @@ class AttentionLayer:
 
 @dataclass(frozen=True)
 class LinearReadout:
-    """logits = offset + mass * sum_u attention_u * unit_logits_u, where that is the readout."""
+    """logits = offset + mass * sum_u attention_u * unit_logits_u, where that is the readout.
+
+    At the row's own mass, and no other: what is cut off moves the rest, which only a replay knows.
+    """
 
     offset: Float[Tensor, "batch label"]
     unit_logits: Float[Tensor, "batch unit label"]
 
 
-Replay = Callable[
-    [Float[Tensor, "batch variant row unit"]],
-    Float[Tensor, "batch variant label"],
-]
-"""Logits under other attention. Differentiable; what lies before the site is not computed again."""
+Mass = Float[Tensor, "batch row"] | Float[Tensor, "batch variant row"]
+"""Share of a row's attention on the audited units, the same for all variants or of each."""
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What one forward pass shows at one site. Each head's query rows are rows of their own."""
+@runtime_checkable  # as checks of types in tests need
+class Replay(Protocol):
+    """Logits under other attention; what lies before the site is not computed again."""
 
-    logits: Logits
+    def __call__(
+        self, attention: Float[Tensor, "batch variant row unit"], /, mass: Mass | None = None
+    ) -> Float[Tensor, "batch variant label"]:
+        """Differentiable in both.
+
+        Args:
+            attention: Over the audited units; each row sums to 1.
+            mass: The share of each row on them, 0 to 1: what else the row attends to is scaled to
+                the rest, and where there is nothing else, the rest is attended to nowhere, so that
+                0 leaves a mixture of zeros. None: each row's own.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowWeights:
+    """The weights of a site's rows. Each head's query rows are rows of their own."""
+
     attention: Attention
     admissible: Bool[Tensor, "batch row unit"]
     """The units that a row may attend to; interventions move attention among these alone."""
@@ -133,6 +149,26 @@ class Reading:
     """Share on everything else: special tokens, a second text, an attention sink."""
     row_mask: Bool[Tensor, "batch row"]
     """True where there is a row: shorter texts have fewer where every token's are read."""
+
+
+class NewWeights(NamedTuple):
+    """What a rule puts in the place of a site's weights."""
+
+    attention: Attention
+    """What a row may not attend to gets nothing, and the others all of the row's mass."""
+    mass: Float[Tensor, "batch row"] | None = None
+    """As of a replay."""
+
+
+Rule = Callable[[RowWeights], NewWeights]
+"""Gets the weights that a site computes, and says which it uses."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading(RowWeights):
+    """What one forward pass shows at one site."""
+
+    logits: Logits
     replay: Replay
     find_linear_readout: Callable[[], LinearReadout | None]
 
@@ -140,6 +176,20 @@ class Reading:
     def linear_readout(self) -> LinearReadout | None:
         """Only where there is one row and the readout is linear; computed when first asked for."""
         return self.find_linear_readout()
+
+
+class Removal(ABC):
+    """A way to leave units out of a text."""
+
+    @property
+    @abstractmethod
+    def words(self) -> str:
+        """What becomes of a unit, as reports say it."""
+
+    @property
+    def why_not(self) -> str | None:
+        """Why the model cannot be asked that way; None where it can."""
+        return None
 
 
 class AuditedModel(ABC):
@@ -225,12 +275,36 @@ class AuditedModel(ABC):
             hold_attention: Treat the attention weights as constants.
         """
 
+    @property
+    @abstractmethod
+    def removals(self) -> Mapping[str, Removal]:
+        """The ways to leave units out, by name, those too that this model does not have."""
+
     @abstractmethod
     def erase(
-        self, batch: Batch, keep: Bool[Tensor, "batch variant unit"]
+        self,
+        batch: Batch,
+        keep: Bool[Tensor, "batch variant unit"],
+        operator: str | None = None,
     ) -> Float[Tensor, "batch variant label"]:
         """Logits with only the units marked in `keep`; all kept gives the prediction itself.
 
         Where no unit is left: the readout's logits of no input, or the prediction itself of a model
         that cannot read nothing.
+
+        Args:
+            batch: Examples.
+            keep: The units that stay.
+            operator: One of `removals`; None: the one that suits the model best.
+
+        Raises:
+            ConfigurationError: The model has no such operator.
+        """
+
+    @abstractmethod
+    def intervene(self, batch: Batch, rules: Mapping[Site, Rule]) -> Logits:
+        """Logits of one pass in which all of these sites use other weights.
+
+        Each rule gets the weights that its site computes in this very pass, behind what the sites
+        before it were made to use. Where sites overlap, the later one's rule stands.
         """

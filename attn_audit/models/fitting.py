@@ -9,7 +9,7 @@ from attn_audit.data.example import Example
 from attn_audit.data.labelling import NO_LABEL
 from attn_audit.data.quoting import listed
 from attn_audit.errors import IncompatibleDataError
-from attn_audit.models.task import Task, TaskKind
+from attn_audit.models.task import Task
 
 _IS = re.compile(r"^(?:[Ii][Ss][\s_-]+|is(?=[A-Z]))")
 _TRUTH = (("True", "False"), ("true", "false"), ("TRUE", "FALSE"))
@@ -81,7 +81,7 @@ def _labels(task: Task, example: Example, examples: Sequence[Example]) -> tuple[
         labels = tuple(
             dict.fromkeys(_label_of_place(task, example, index, name) for index, name in named)
         )
-    if task.kind is not TaskKind.MULTILABEL and len(labels) != 1:
+    if not task.is_multilabel and len(labels) != 1:
         raise IncompatibleDataError(
             place(example), f"{len(labels)} labels, and the model gives exactly one"
         )

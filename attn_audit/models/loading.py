@@ -12,6 +12,7 @@ from attn_audit.errors import ConfigurationError, DeviceError
 from attn_audit.models.base import AuditedModel
 from attn_audit.models.paper.classifier import load_paper_model
 from attn_audit.models.paper.original import is_original_folder
+from attn_audit.models.units.base import UnitName
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class ModelOptions:
     dtype: Literal["float32", "float64", "bfloat16", "float16"] = "float32"
     max_length: int | None = None
     task: Literal["binary"] | None = None
-    unit: Literal["token", "word"] = "token"
+    unit: UnitName = "token"
     removal: Literal["mask", "delete"] | None = None
 
     def require_default(self, names: Sequence[str], kind: str) -> None:

@@ -1,18 +1,20 @@
 """What a model predicts: the kind of its labels, their names, and the link from logits to them."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from attn_audit.distances import mean_absolute_difference, total_variation_distance
 
 
 class TaskKind(StrEnum):
-    """The four kinds of labels that an audit knows."""
+    """The four kinds of labels that commands and files name."""
 
     BINARY = "binary"
     """Two labels, one logit: the log-odds of the second label."""
@@ -25,31 +27,39 @@ class TaskKind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Task:
-    """Kind and names of a model's labels.
+class Task(ABC):
+    """What kind of output a model gives, and the names of its labels: a file in `outputs/` each."""
 
-    Args:
-        kind: What sort of labels.
-        labels: Their names, in the order of the logits; binary: the negative one first.
-    """
-
-    kind: TaskKind
     labels: tuple[str, ...]
+    """In the order of the logits; binary: the negative one first."""
+
+    name: ClassVar[str]
+    """Of the kind, as reports have it."""
+    is_softmax: ClassVar[bool]
+    """Whether the outputs compete: softmax, against one sigmoid for each."""
+    is_multilabel: ClassVar[bool] = False
+    """Whether any number of labels may be given, against exactly one."""
+    n_labels: ClassVar[tuple[int, int | None]] = (2, None)
+    """How many labels there are at least and at most; None: any number."""
 
     @property
     def n_logits(self) -> int:
         """Number of logits the model gives."""
-        return 1 if self.kind is TaskKind.BINARY else len(self.labels)
-
-    @property
-    def is_softmax(self) -> bool:
-        """Whether the outputs compete: softmax, against one sigmoid for each."""
-        return self.kind in (TaskKind.MULTICLASS, TaskKind.CANDIDATES)
+        return len(self.labels)
 
     @property
     def is_one_number(self) -> bool:
         """Whether one probability says all: one sigmoid, or a softmax over two labels."""
         return self.n_logits == (2 if self.is_softmax else 1)
+
+    @property
+    def n_outputs(self) -> tuple[int, ...]:
+        """How many outputs the head of a module may have that logits are made of."""
+        return (self.n_logits,)
+
+    def from_outputs(self, outputs: Float[Tensor, "batch output"]) -> Float[Tensor, "batch label"]:
+        """The logits that the outputs of a module's head mean, as many as it may have."""
+        return outputs
 
     def probabilities(self, logits: Float[Tensor, "*batch label"]) -> Float[Tensor, "*batch label"]:
         """Output probabilities in float64, 0 to 1; softmax outputs sum to 1.
@@ -77,6 +87,7 @@ class Task:
         """
         return total_variation_distance(p, q) if self.is_softmax else mean_absolute_difference(p, q)
 
+    @abstractmethod
     def predictions(
         self, probabilities: Float[Tensor, "batch label"]
     ) -> list[str] | list[tuple[str, ...]]:
@@ -89,15 +100,16 @@ class Task:
         Returns:
             One label for each example, or a tuple of labels where the task is multilabel.
         """
-        if self.kind is TaskKind.MULTILABEL:
-            chosen = (probabilities >= 0.5).tolist()
-            return [
-                tuple(name for name, on in zip(self.labels, row, strict=True) if on)
-                for row in chosen
-            ]
-        if self.kind is TaskKind.BINARY:
-            return [self.labels[int(p >= 0.5)] for p in probabilities[:, 0].tolist()]
-        return [self.labels[i] for i in probabilities.argmax(dim=-1).tolist()]
+
+    @abstractmethod
+    def scores(
+        self, logits: Float[Tensor, "batch label"]
+    ) -> tuple[Float[Tensor, "batch score"], Float64[Tensor, "batch score"]]:
+        """What importance by gradient differentiates, and the factor of each part.
+
+        Args:
+            logits: Differentiable; -inf for answers that an example does not allow.
+        """
 
     def unknown_label(self, labels: Sequence[str]) -> str | None:
         """The first of `labels` that this task does not have, or None."""

@@ -26,7 +26,8 @@ from attn_audit.importance.leave_one_out import leave_one_out_importance
 from attn_audit.importance.measures import Importances
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.interception.batch import InterceptedBatch
-from attn_audit.models.interception.erasing import Removal, Sharing, erased_logits
+from attn_audit.models.interception.erasing import Sharing, erased_logits
+from attn_audit.models.interception.removal.deleting import Deletion
 from attn_audit.models.loading import load_model
 from attn_audit.models.paper.architecture import AttentionKind
 from attn_audit.models.paper.classifier import PaperModel
@@ -110,7 +111,7 @@ def leave_one_out_plainly(model: PaperModel, batches: list[InterceptedBatch]) ->
                 model.classifier,
                 batch,
                 keep,
-                Removal.DELETE,
+                Deletion(model.classifier),
                 Sharing.TEXTS,
                 model.capacity.n_tokens,
             )
@@ -159,8 +160,8 @@ def without_readout(audited: AuditedBatch) -> AuditedBatch:
 def with_bend(audited: AuditedBatch) -> AuditedBatch:
     """The same with a readout that is not linear: the search goes through autograd and `replay`."""
 
-    def replay(weights: Tensor) -> Tensor:
-        logits: Tensor = audited.reading.replay(weights)
+    def replay(weights: Tensor, mass: Tensor | None = None) -> Tensor:
+        logits: Tensor = audited.reading.replay(weights, mass)
         return logits + 0.1 * torch.sigmoid(logits)
 
     reading = replace(without_readout(audited).reading, replay=replay)

@@ -58,7 +58,7 @@ def _attention(values: Tensor, relation: Relation) -> Tensor:
 
 
 def _reading(reading: Reading, rows: Tensor, values: Tensor) -> Reading:
-    def replay(weights: Tensor) -> Tensor:
+    def replay(weights: Tensor, mass: Tensor | None = None) -> Tensor:
         return weights[:, :, 0].to(values.dtype) @ values
 
     return replace(

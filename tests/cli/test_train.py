@@ -10,10 +10,12 @@ import typer
 from typer.testing import CliRunner, Result
 
 from attn_audit.cli.train import train
+from attn_audit.models.outputs.binary import Binary
+from attn_audit.models.outputs.multilabel import Multilabel
 from attn_audit.models.paper.architecture import AttentionKind, EncoderKind, Tokenizer
 from attn_audit.models.paper.checkpoint import read_checkpoint
 from attn_audit.models.paper.training import Precision, TrainingSettings
-from attn_audit.models.task import Task, TaskKind
+from attn_audit.models.task import TaskKind
 
 Run = Callable[..., Result]
 SMALL = ("--hidden-size", "8", "--embedding-size", "4", "--epochs", "2", "--device", "cpu")
@@ -52,7 +54,7 @@ def test_a_model_is_written_and_told_about(run: Run, data: Path, tmp_path: Path)
     result = run(data, "--output", tmp_path / "model.pt", *SMALL)
     assert result.exit_code == 0, result.output
     found = read_checkpoint(tmp_path / "model.pt")
-    assert found.task == Task(TaskKind.BINARY, ("bad", "good"))
+    assert found.task == Binary(("bad", "good"))
     assert found.training["data"] == "films"
     assert found.training["threads"] == 1
     assert result.stdout == ""
@@ -157,7 +159,7 @@ def test_multi_hot_lists_make_as_many_labels_as_they_have_places(
     result = run(tmp_path, "--output", tmp_path / "model.pt", *SMALL)
     assert result.exit_code == 0, result.output
     found = read_checkpoint(tmp_path / "model.pt")
-    assert found.task == Task(TaskKind.MULTILABEL, labels)
+    assert found.task == Multilabel(labels)
 
 
 def test_one_hot_lists_are_classes_where_the_user_says_so(run: Run, tmp_path: Path) -> None:
@@ -166,7 +168,7 @@ def test_one_hot_lists_are_classes_where_the_user_says_so(run: Run, tmp_path: Pa
     result = run(tmp_path, "--task", "binary", "--output", tmp_path / "model.pt", *SMALL)
     assert result.exit_code == 0, result.output
     found = read_checkpoint(tmp_path / "model.pt")
-    assert found.task == Task(TaskKind.BINARY, ("0", "1"))
+    assert found.task == Binary(("0", "1"))
 
 
 def test_the_dev_split_has_lists_for_the_same_labels(run: Run, tmp_path: Path) -> None:

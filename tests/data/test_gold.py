@@ -18,14 +18,17 @@ from attn_audit.data.example import Example
 from attn_audit.data.reading import DataSource, FieldNames, read_examples
 from attn_audit.errors import IncompatibleDataError, RowError, UnreadableDataError
 from attn_audit.models.fitting import match_labels
-from attn_audit.models.task import Task, TaskKind
+from attn_audit.models.outputs.binary import Binary
+from attn_audit.models.outputs.multilabel import Multilabel
+from attn_audit.models.outputs.softmax import Multiclass
+from attn_audit.models.task import Task
 
-EMOTIONS = Task(TaskKind.MULTILABEL, ("anger", "joy", "sadness"))
-TWO = Task(TaskKind.MULTILABEL, ("anger", "joy"))
-MANY = Task(TaskKind.MULTILABEL, tuple(f"emotion {'abcdefgh'[i]}" for i in range(8)))
-SENTIMENT = Task(TaskKind.BINARY, ("negative", "positive"))
-NLI = Task(TaskKind.MULTICLASS, ("contradiction", "entailment", "neutral"))
-UNNAMED = Task(TaskKind.BINARY, ("LABEL_0", "LABEL_1"))
+EMOTIONS = Multilabel(("anger", "joy", "sadness"))
+TWO = Multilabel(("anger", "joy"))
+MANY = Multilabel(tuple(f"emotion {'abcdefgh'[i]}" for i in range(8)))
+SENTIMENT = Binary(("negative", "positive"))
+NLI = Multiclass(("contradiction", "entailment", "neutral"))
+UNNAMED = Binary(("LABEL_0", "LABEL_1"))
 
 Save = Callable[[Path, list[Any]], Path]
 
@@ -99,7 +102,7 @@ def test_two_labels_of_two_are_multi_hot_and_of_more_are_numbers(tmp_path: Path)
 def test_one_item_is_a_number_unless_the_model_has_one_label(tmp_path: Path) -> None:
     path = jsonl(tmp_path, [[1.0], [0.0]])
     assert read(path, SENTIMENT) == [("positive",), ("negative",)]
-    assert read(path, Task(TaskKind.MULTILABEL, ("toxic",))) == [("toxic",), ()]
+    assert read(path, Multilabel(("toxic",))) == [("toxic",), ()]
 
 
 @pytest.mark.parametrize("lists", [[[True, False, True]], [["1", "0", "1"]], [[1, False, 1.0]]])
@@ -123,7 +126,7 @@ def test_arrow_lists_of_any_number(tmp_path: Path, kind: pa.DataType) -> None:
 
 
 def test_places_are_the_models_whatever_its_names_hold(tmp_path: Path) -> None:
-    stars = Task(TaskKind.MULTILABEL, ("1 star", "0 stars", "2 stars"))
+    stars = Multilabel(("1 star", "0 stars", "2 stars"))
     assert read(jsonl(tmp_path, [[0, 1, 1]]), stars) == [("0 stars", "2 stars")]
 
 
@@ -255,7 +258,7 @@ def test_lists_of_class_numbers_as_well(tmp_path: Path, write: Written) -> None:
     assert read(path, NLI_SEVERAL) == [("contradiction", "entailment"), (), ("neutral",), None]
 
 
-NLI_SEVERAL = Task(TaskKind.MULTILABEL, NLI.labels)
+NLI_SEVERAL = Multilabel(NLI.labels)
 
 
 @WRITERS
@@ -316,7 +319,7 @@ def test_names_of_classes_and_labels_without_names_meet_by_number(
     with pytest.raises(IncompatibleDataError, match="no label '2'"):
         read(path, SENTIMENT)
     with pytest.raises(IncompatibleDataError, match="no label '2'"):
-        read(path, Task(TaskKind.MULTICLASS, ("LABEL_0", "LABEL_1", "LABEL_2")))
+        read(path, Multiclass(("LABEL_0", "LABEL_1", "LABEL_2")))
 
 
 @WRITERS
@@ -368,7 +371,7 @@ def test_minus_ones_in_lists_are_no_label(tmp_path: Path, save: Save) -> None:
 
 def test_minus_one_is_a_label_where_it_is_called_one(tmp_path: Path) -> None:
     path = jsonl(tmp_path, [-1, 1], "label")
-    assert read(path, Task(TaskKind.BINARY, ("-1", "1"))) == [("-1",), ("1",)]
+    assert read(path, Binary(("-1", "1"))) == [("-1",), ("1",)]
     names = {"-1": "negative", "1": "positive"}
     assert read(path, SENTIMENT, label_map=names) == [("negative",), ("positive",)]
 
@@ -448,7 +451,7 @@ def test_a_column_is_called_as_a_label_however_spaces_are_written(tmp_path: Path
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "a"}\n{"text": "b", "very_Good": true, "issue": 1}\n')
     with pytest.raises(IncompatibleDataError, match=r"of the model are: very_Good$"):
-        read(path, Task(TaskKind.BINARY, ("sue", "very good")))
+        read(path, Binary(("sue", "very good")))
 
 
 @pytest.mark.parametrize("values", [(0, 1), (True, False), ("true", "FALSE"), (None, 1.0)])

@@ -48,9 +48,9 @@ class Cramped(RowsModel):
         self.require(batch, "reading")
         return super().read(batch, sites)
 
-    def erase(self, batch: Batch, keep: Tensor) -> Tensor:
+    def erase(self, batch: Batch, keep: Tensor, operator: str | None = None) -> Tensor:
         self.require(batch, "leaving out")
-        return super().erase(batch, keep)
+        return super().erase(batch, keep, operator)
 
     def require(self, batch: Batch, stage: str) -> None:
         ids = [encoded.example.id for encoded in batch.encoded]

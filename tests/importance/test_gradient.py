@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from attn_audit.importance.gradient import gradient_importance, predicted_log_odds
+from attn_audit.importance.gradient import gradient_importance
+from attn_audit.models.outputs.softmax import predicted_log_odds
 from attn_audit.models.task import TaskKind
 from tests.tiny import tiny_examples, tiny_model
 

@@ -3,11 +3,14 @@ import pytest
 from attn_audit.data.example import Example
 from attn_audit.errors import IncompatibleDataError
 from attn_audit.models.fitting import allowed_labels, match_labels
-from attn_audit.models.task import Task, TaskKind
+from attn_audit.models.outputs.binary import Binary
+from attn_audit.models.outputs.multilabel import Multilabel
+from attn_audit.models.outputs.softmax import Multiclass
+from attn_audit.models.task import Task
 
-SENTIMENT = Task(TaskKind.BINARY, ("negative", "positive"))
-TOPICS = Task(TaskKind.MULTICLASS, ("World", "Sports", "Sci/Tech"))
-STARS = Task(TaskKind.MULTICLASS, ("1 star", "2 stars", "3 stars"))
+SENTIMENT = Binary(("negative", "positive"))
+TOPICS = Multiclass(("World", "Sports", "Sci/Tech"))
+STARS = Multiclass(("1 star", "2 stars", "3 stars"))
 
 
 def example(*labels: str, candidates: tuple[str, ...] | None = None) -> Example:
@@ -35,11 +38,11 @@ def test_a_label_is_known_by_name_or_index(text: str, name: str) -> None:
 
 
 def test_a_name_goes_before_an_index() -> None:
-    assert matched(Task(TaskKind.MULTICLASS, ("1", "0", "x")), "1") == ("1",)
+    assert matched(Multiclass(("1", "0", "x")), "1") == ("1",)
 
 
 def test_names_that_differ_in_case_alone_are_told_apart() -> None:
-    task = Task(TaskKind.MULTICLASS, ("us", "US", "uk"))
+    task = Multiclass(("us", "US", "uk"))
     assert matched(task, "US") == ("US",)
     with pytest.raises(IncompatibleDataError, match="no label 'Us'"):
         match_labels(task, [example("Us")])
@@ -48,9 +51,7 @@ def test_names_that_differ_in_case_alone_are_told_apart() -> None:
 def test_a_number_is_no_index_where_names_hold_other_numbers() -> None:
     with pytest.raises(IncompatibleDataError, match="no label '1'"):
         match_labels(STARS, [example("1")])
-    assert matched(Task(TaskKind.MULTICLASS, ("LABEL_0", "LABEL_1", "LABEL_2")), "2") == (
-        "LABEL_2",
-    )
+    assert matched(Multiclass(("LABEL_0", "LABEL_1", "LABEL_2")), "2") == ("LABEL_2",)
 
 
 @pytest.mark.parametrize("text", ["2", "LABEL_2", "-1", "1.0", "٢", "neutral"])
@@ -75,7 +76,7 @@ def test_a_model_of_one_label_is_not_given_two() -> None:
 
 
 def test_two_spellings_of_a_label_are_one() -> None:
-    task = Task(TaskKind.MULTILABEL, ("joy", "fear"))
+    task = Multilabel(("joy", "fear"))
     assert matched(task, "Joy", "0", "fear") == ("joy", "fear")
 
 

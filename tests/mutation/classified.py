@@ -36,6 +36,21 @@ DECIDES = (
     "checks.correlation.SMALLEST_WEIGHT",
     "checks.selection.EPSILON_PAIR",
     "checks.selection.EPSILON_SINGLE",
+    "findings.thresholds.ALIKE",
+    "findings.thresholds.ALL_MASS",
+    "findings.thresholds.ENTIRELY",
+    "findings.thresholds.FARTHEST",
+    "findings.thresholds.INFORMATIVE_JSD",
+    "findings.thresholds.LARGELY",
+    "findings.thresholds.MIN_COVERAGE",
+    "findings.thresholds.MIN_EXAMPLES",
+    "findings.thresholds.MOST",
+    "findings.thresholds.MOVED_DISTANCE",
+    "findings.thresholds.NEARLY_ALL",
+    "findings.thresholds.PARTLY_ALIKE",
+    "findings.thresholds.SIGNIFICANT",
+    "findings.thresholds.SMALL_GAP",
+    "findings.thresholds.WORKS",
     "statistics.kendall_significance.LARGEST_ENUMERATED_N",
     "statistics.kendall_significance.LARGEST_EXACT_N",
     "statistics.moments.QUANTILES",
@@ -68,7 +83,4 @@ DECIDES = (
     "findings.tolerance.TAU_LIMIT",
     "findings.tolerance.WEIGHT",
 )
-"""Constants of which a change by a factor is a change of what is reported.
-
-Those of `findings/thresholds.py` are held by `tests/cli/test_decisive_numbers.py` and `formats`.
-"""
+"""Constants of which a change by a factor is a change of what is reported."""

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-PACKAGES = (
-    *("checks", "statistics", "importance", "verification"),
-    *("findings/metric.py", "findings/tolerance.py", "reporting/grouping.py"),
-    "reporting/telling.py",
+PLACES = (
+    *("checks", "statistics", "importance", "verification", "findings/metric.py"),
+    *("findings/thresholds.py", "findings/tolerance.py"),
+    *("reporting/grouping.py", "reporting/telling.py"),
 )
 REPOSITORY = Path(__file__).parents[2]
 TOLERANCES = (
@@ -54,10 +54,10 @@ class Number:
 
 
 def numbers(repository: Path = REPOSITORY) -> Iterator[Number]:
-    """Every number of every constant of the packages and modules."""
-    for package in PACKAGES:
-        root = repository / "attn_audit" / package
-        for path in [root] if root.suffix else sorted(root.rglob("*.py")):
+    """Every number of every constant in these folders and files."""
+    for place in PLACES:
+        at = repository / "attn_audit" / place
+        for path in [at] if at.is_file() else sorted(at.rglob("*.py")):
             source = path.read_text()
             starts = [0]
             for line in source.splitlines(keepends=True):

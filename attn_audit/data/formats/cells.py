@@ -88,8 +88,8 @@ def how_cells_are_written(lines: Iterable[str], delimiter: str) -> Found:
     It is quoted if it can be read so, every row as wide as the header, and something else than
     quoting cannot explain it: the header is quoted; or cut at every separator, rows are not as wide
     as the header; or every cell that has to be is quoted, no other one is, and some of them for the
-    marks inside, doubled. A cell that merely begins with a mark, a text that stands in marks, and marks that happen to
-    pair across lines are left as they are.
+    marks inside, doubled. A cell that merely begins with a mark, a text that stands in marks, and
+    marks that happen to pair across lines are left as they are.
 
     Args:
         lines: Of the table.

@@ -3,28 +3,25 @@
 import json
 from collections.abc import Iterable, Iterator
 
+from attn_audit.data.formats.base import FileFormat
 from attn_audit.data.formats.lines import KeptLines, decoded_lines
 from attn_audit.data.quoting import quoted
 from attn_audit.data.rows import Row, line_of
+from attn_audit.data.source import DataSource
 from attn_audit.errors import RowError
 from attn_audit.locations import AnyPath
 
 HINT = 'Every line must be one JSON object: {"text": ..., "label": ...}.'
 
 
-def jsonl_rows(path: AnyPath, name: str, max_unpacked_mb: int | None = None) -> Iterator[Row]:
-    """The objects of a JSON Lines file; blank lines are counted and skipped.
+class JsonLines(FileFormat):
+    """One object a line; blank lines are counted and skipped."""
 
-    Args:
-        path: The file, perhaps gzipped.
-        name: What messages call it.
-        max_unpacked_mb: How much a packed file may hold; None: what is likely for its size.
+    suffixes = (".jsonl", ".jsonl.gz")
 
-    Raises:
-        RowError: A line is not UTF-8, not JSON, or not an object.
-        UnreadableDataError: The file cannot be read.
-    """
-    return _rows(decoded_lines(path, name, max_unpacked_mb), name)
+    def rows(self, path: AnyPath, name: str, source: DataSource) -> Iterator[Row]:
+        """The objects; a line that is not UTF-8, not JSON, or not an object is an error."""
+        return _rows(decoded_lines(path, name, source.max_unpacked_mb), name)
 
 
 class StandardInput:
@@ -34,7 +31,7 @@ class StandardInput:
         self._name, self._lines = name, KeptLines(decoded_lines(None, name))
 
     def rows(self) -> Iterator[Row]:
-        """One after the other, as `jsonl_rows`."""
+        """One after the other, as those of a file."""
         return _rows(self._lines, self._name)
 
     def rows_behind(self, row: Row) -> Iterator[Row]:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from attn_audit.data.fields import FieldNames
+from attn_audit.data.formats.base import FileFormat
 from attn_audit.data.formats.features import classes_of
 from attn_audit.data.quoting import listed, one_line
 from attn_audit.data.rows import Row
+from attn_audit.data.source import DataSource
 from attn_audit.errors import RowError, UnreadableDataError
 from attn_audit.locations import AnyPath
 
@@ -21,36 +23,36 @@ WRITTEN_BY_DATASETS = b"huggingface"
 """What `datasets` knows of a file that it writes, in the schema's metadata."""
 
 
-def parquet_rows(path: AnyPath, name: str, fields: FieldNames) -> Iterator[Row]:
-    """The rows of a Parquet file; columns that are not asked for are not read.
+class Parquet(FileFormat):
+    """Columns that are not asked for are not read."""
 
-    Args:
-        path: The file.
-        name: What messages call it.
-        fields: Which columns to read.
+    suffixes = (".parquet",)
 
-    Raises:
-        RowError: There is no column of texts, or several have one name.
-        UnreadableDataError: It is no Parquet file, or a damaged one.
-    """
-    import pyarrow
+    def rows(self, path: AnyPath, name: str, source: DataSource) -> Iterator[Row]:
+        """The rows.
 
-    try:
-        yield from _rows(path, name, fields)
-    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UnreadableDataError(name, f"not a whole Parquet file ({one_line(error)})") from error
+        Raises:
+            RowError: There is no column of texts, or several have one name.
+            UnreadableDataError: It is no Parquet file, or a damaged one.
+        """
+        import pyarrow
 
+        try:
+            yield from _rows(path, name, source.fields)
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+            problem = f"not a whole Parquet file ({one_line(error)})"
+            raise UnreadableDataError(name, problem) from error
 
-def n_parquet_rows(path: AnyPath) -> int | None:
-    """How many rows a Parquet file says that it has; None where it is damaged."""
-    import pyarrow
-    from pyarrow.parquet import ParquetFile
+    def n_rows(self, path: AnyPath, n_lines: int) -> int | None:
+        """As many as the file says; None where it is damaged."""
+        import pyarrow
+        from pyarrow.parquet import ParquetFile
 
-    try:
-        with _opened(path) as opened, ParquetFile(opened) as file:
-            return int(file.metadata.num_rows)
-    except (pyarrow.ArrowException, OSError):
-        return None
+        try:
+            with _opened(path) as opened, ParquetFile(opened) as file:
+                return int(file.metadata.num_rows)
+        except (pyarrow.ArrowException, OSError):
+            return None
 
 
 def _rows(path: AnyPath, name: str, fields: FieldNames) -> Iterator[Row]:

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import ClassVar
 
 from attn_audit.data.fields import FieldNames
+from attn_audit.data.formats.base import FileFormat
 from attn_audit.data.formats.cells import (
     TO_READ_PLAIN,
     TO_READ_QUOTED,
@@ -21,38 +23,53 @@ from attn_audit.locations import AnyPath
 SEPARATOR_IN_LISTS = "|"
 
 
-def table_rows(path: AnyPath, name: str, delimiter: str, source: DataSource) -> Iterator[Row]:
-    """The rows below the header; an empty cell is no value, except where text has to stand.
+class Table(FileFormat):
+    """A header and rows below it; an empty cell is no value, except where text has to stand."""
 
-    Args:
-        path: The file, perhaps gzipped.
-        name: What messages call it.
-        delimiter: A comma or a tab.
-        source: Which columns hold lists and text, how much a packed file may hold, and whether
-            cells are quoted.
+    delimiter: ClassVar[str]
+    is_quoted: ClassVar[bool | None]
+    """Whether cells are quoted where the user does not say; None: as the whole file shows."""
 
-    Raises:
-        RowError: The header lacks the text or repeats a name, a row has too many or too few cells,
-            or quotation marks do not pair.
-        UnreadableDataError: The file cannot be read, or nobody can tell whether its cells are
-            quoted.
-    """
-    fields, lines = source.fields, partial(decoded_lines, path, name, source.max_unpacked_mb)
-    is_csv = delimiter == "," if source.quoting == "auto" else source.quoting == "csv"
-    if source.quoting == "auto" and not is_csv:
-        is_csv = is_quoted(lines, name, delimiter)
-    rows = quoted_cells(lines(), name, delimiter) if is_csv else plain_cells(lines(), delimiter)
-    line, header = next(rows, (0, []))
-    if not header:
-        return
-    names = _checked_header([cell.strip() for cell in header], fields, line_of(name, line))
-    for line, cells in rows:
-        if len(cells) != len(names):
-            problem = f"{len(cells)} cells, but the header has {len(names)}"
-            hint = TO_READ_PLAIN if is_csv else TO_READ_QUOTED
-            raise RowError(line_of(name, line), problem, hint=hint)
-        values = {key: _value(cell, key, fields) for key, cell in zip(names, cells, strict=True)}
-        yield Row(values, names, name, line)
+    def rows(self, path: AnyPath, name: str, source: DataSource) -> Iterator[Row]:
+        """The rows below the header.
+
+        Raises:
+            RowError: The header lacks the text or repeats a name, a row has too many or too few
+                cells, or quotation marks do not pair.
+            UnreadableDataError: The file cannot be read, or nobody can tell whether its cells are
+                quoted.
+        """
+        fields, delimiter = source.fields, self.delimiter
+        lines = partial(decoded_lines, path, name, source.max_unpacked_mb)
+        is_csv = self.is_quoted if source.quoting == "auto" else source.quoting == "csv"
+        if is_csv is None:
+            is_csv = is_quoted(lines, name, delimiter)
+        rows = quoted_cells(lines(), name, delimiter) if is_csv else plain_cells(lines(), delimiter)
+        line, header = next(rows, (0, []))
+        if not header:
+            return
+        names = _checked_header([cell.strip() for cell in header], fields, line_of(name, line))
+        for line, cells in rows:
+            if len(cells) != len(names):
+                problem = f"{len(cells)} cells, but the header has {len(names)}"
+                hint = TO_READ_PLAIN if is_csv else TO_READ_QUOTED
+                raise RowError(line_of(name, line), problem, hint=hint)
+            pairs = zip(names, cells, strict=True)
+            yield Row({key: _value(cell, key, fields) for key, cell in pairs}, names, name, line)
+
+
+class CommaSeparated(Table):
+    """CSV: cells are quoted where they have to be."""
+
+    suffixes = (".csv", ".csv.gz")
+    delimiter, is_quoted = ",", True
+
+
+class TabSeparated(Table):
+    """TSV: as files say it, since most quote nothing."""
+
+    suffixes = (".tsv", ".tsv.gz")
+    delimiter, is_quoted = "\t", None
 
 
 def _checked_header(names: list[str], fields: FieldNames, where: str) -> list[str]:

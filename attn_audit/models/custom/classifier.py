@@ -55,6 +55,7 @@ class CustomClassifier(Classifier):
         self.task = custom.audited_task
         self.takes_pairs = custom.takes_pairs
         self.unit = splitter.unit
+        self.max_length = splitter.max_length
         self.device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
         self._splitter = splitter
         self._description = description

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from attn_audit.errors import ConfigurationError, nearest
+from attn_audit.models.outputs.registry import TASKS
 from attn_audit.models.task import Task, TaskKind
 
 OutputKind = Literal["logits", "probabilities"]
@@ -48,9 +49,10 @@ class CustomModel:
     tokens. Where `takes_pairs`, it gets the second texts' tokens as a second argument."""
     labels: Sequence[str]
     """In the order of the outputs; binary: the negative one first."""
-    task: TaskKind | str
+    task: TaskKind | str | type[Task]
     """`binary` (one output, or two that compete), `multiclass` (a softmax), `multilabel` (one
-    sigmoid for each label) or `candidates` (a softmax over the labels that an example allows)."""
+    sigmoid for each label) or `candidates` (a softmax over the labels that an example allows); or a
+    kind of your own, a subclass of `attn_audit.models.task.Task`."""
     output: OutputKind = "logits"
     """What the module returns. Log-probabilities are logits of a softmax. Logits are the safer
     choice: a probability of nearly 1 has lost the digits that tell it from other such."""
@@ -85,7 +87,11 @@ class CustomModel:
     @property
     def audited_task(self) -> Task:
         """The task as the checks know it."""
-        return Task(TaskKind(self.task), tuple(self.labels))
+        return self._kind_of_task(tuple(self.labels))
+
+    @property
+    def _kind_of_task(self) -> type[Task]:
+        return self.task if isinstance(self.task, type) else TASKS[TaskKind(self.task)]
 
     def embedding_table(self) -> Tensor | None:
         """The weights of the named embedding; None where none is named, or it has none."""
@@ -115,17 +121,18 @@ class CustomModel:
 
     def _require_labels(self) -> None:
         kinds = [kind.value for kind in TaskKind]
-        if self.task not in kinds:
+        if not _is_task(self.task) and self.task not in kinds:
             raise _error(f"there is no task {self.task!r}", hint=nearest(str(self.task), kinds))
         names = None if isinstance(self.labels, str) else list(self.labels)
         if names is None or not all(isinstance(name, str) for name in names):
             raise _error(f"labels must be a list of names, not {self.labels!r}")
         if len(set(names)) < len(names):
             raise _error(f"a name stands twice in labels: {names}")
-        if self.task == TaskKind.BINARY and len(names) != 2:
-            raise _error(f"a binary task has 2 labels, not {len(names)}")
-        if len(names) < (1 if self.task == TaskKind.MULTILABEL else 2):
-            raise _error(f"a {self.task} task has several labels, not {len(names)}")
+        kind = self._kind_of_task
+        least, most = kind.n_labels
+        if len(names) < least or (most is not None and len(names) > most):
+            wanted = f"{least} labels" if least == most else "several labels"
+            raise _error(f"a {kind.name} task has {wanted}, not {len(names)}")
 
     def _require_submodule(self, field: str, name: object) -> None:
         names = [name for name, _ in self.module.named_modules() if name]
@@ -137,6 +144,10 @@ class CustomModel:
 
 def _error(problem: str, hint: str | None = None) -> ConfigurationError:
     return ConfigurationError(f"CustomModel: {problem}", hint=hint)
+
+
+def _is_task(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Task)
 
 
 def _kind(value: object) -> str:

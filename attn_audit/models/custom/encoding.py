@@ -2,19 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from attn_audit.data.example import Example
 from attn_audit.data.quoting import quoted
 from attn_audit.errors import ConfigurationError, IncompatibleDataError
+from attn_audit.models.base import Unit
 from attn_audit.models.custom.calling import call_tokenize
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.custom.units import find_spans, token_units
+from attn_audit.models.custom.places import find_spans, pieces
 from attn_audit.models.fitting import allowed_labels, match_labels, place
 from attn_audit.models.interception.classifier import NOT_AUDITED, SequenceEncoded
-from attn_audit.models.words import Units, group_by_word
-
-UnitKind = Literal["token", "word"]
+from attn_audit.models.units.base import UnitName, Units
+from attn_audit.models.units.registry import UNITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +56,28 @@ def first_units(encoded: TextEncoded, n_units: int) -> TextEncoded:
     return replace(kept, units=encoded.units[:n_units])
 
 
+def joined(texts: Sequence[TextEncoded], n_tokens: int | None) -> TextEncoded:
+    """One long text of several.
+
+    Args:
+        texts: At least one.
+        n_tokens: After which it is cut; None: never.
+    """
+    units: list[Unit] = []
+    of_tokens: list[int] = []
+    for text in texts:
+        of_tokens += [u if u == NOT_AUDITED else u + len(units) for u in text.unit_of_token]
+        units += text.units
+    tokens = [token for text in texts for token in text.tokens][:n_tokens]
+    of_tokens = of_tokens[:n_tokens]
+    return replace(
+        texts[0],
+        units=tuple(units[: max(of_tokens) + 1]),
+        tokens=tuple(tokens),
+        unit_of_token=tuple(of_tokens),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Splitter:
     """How texts are split, and what the examples must fit.
@@ -68,7 +89,7 @@ class Splitter:
     """
 
     custom: CustomModel
-    unit: UnitKind = "token"
+    unit: UnitName = "token"
     max_length: int | None = None
 
     def encode(self, examples: Sequence[Example]) -> list[TextEncoded]:
@@ -100,17 +121,16 @@ class Splitter:
         )
 
     def _units(self, example: Example, tokens: Sequence[str]) -> Units:
-        if self.unit == "token":
-            return token_units(example.text, tokens), tuple(range(len(tokens)))
-        spans = find_spans(example.text, tokens)
-        if None in spans:
+        kind, spans = UNITS[self.unit], find_spans(example.text, tokens)
+        if kind.needs_places and None in spans:
+            hidden = quoted(tokens[spans.index(None)])
             raise IncompatibleDataError(
                 place(example),
-                f"--unit word: the text does not show the token {quoted(tokens[spans.index(None)])}"
-                ", so it cannot be told which word it belongs to",
+                f"--unit {kind.name}: the text does not show the token {hidden}, so it cannot be "
+                "told which word it belongs to",
                 hint="Audit tokens, with --unit token.",
             )
-        return group_by_word(example.text, spans)
+        return kind.split(example.text, pieces(tokens, spans))
 
     def _second_tokens(self, example: Example) -> tuple[str, ...]:
         if self.custom.takes_pairs and example.text_pair is None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import nn
@@ -13,13 +12,14 @@ from attn_audit.files import sha256_of
 from attn_audit.models.custom.adapter import load_adapter, source_file
 from attn_audit.models.custom.classifier import CustomClassifier
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.custom.encoding import Splitter, UnitKind
+from attn_audit.models.custom.encoding import Splitter
 from attn_audit.models.custom.failures import failures_named
 from attn_audit.models.custom.model import CustomInterceptedModel
 from attn_audit.models.fingerprint import fingerprint
-from attn_audit.models.interception.erasing import Removal
+from attn_audit.models.interception.model import RemovalName
 from attn_audit.models.interception.probes import or_probes
 from attn_audit.models.precision import coarsest_dtype
+from attn_audit.models.units.base import UnitName
 from attn_audit.results.description import ModelDescription
 
 Details = Mapping[str, str | int | float | bool]
@@ -31,9 +31,9 @@ def load_custom_model(
     trial: Sequence[Example],
     device: torch.device,
     *,
-    unit: UnitKind = "token",
+    unit: UnitName = "token",
     max_length: int | None = None,
-    removal: Literal["mask", "delete"] | None = None,
+    removal: RemovalName | None = None,
 ) -> CustomInterceptedModel:
     """Call a user's function, and find out by trial how its module computes attention.
 
@@ -64,7 +64,7 @@ def load_custom_model(
         or_probes(trial, as_pairs=custom.takes_pairs),
         device,
         Splitter(custom, unit, max_length),
-        removal=None if removal is None else Removal(removal),
+        removal=removal,
         source=checkpoint,
         sha256=fingerprint(path) if path.exists() else None,
         details=details,
@@ -77,7 +77,7 @@ def build_custom_model(
     device: torch.device,
     splitter: Splitter,
     *,
-    removal: Removal | None = None,
+    removal: RemovalName | None = None,
     source: str = "in memory",
     sha256: str | None = None,
     details: Details | None = None,
@@ -97,7 +97,7 @@ def build_custom_model(
     Raises:
         AttnAuditError: As `load_custom_model`.
     """
-    if removal is Removal.MASK and custom.mask is None:
+    if removal == "mask" and custom.mask is None:
         raise ConfigurationError(
             "--removal mask: the adapter names no attention mask",
             hint="Say in CustomModel which argument it is, mask=..., or say --removal delete.",
@@ -132,7 +132,7 @@ def _describe(
         sha256=sha256,
         format="adapter",
         architecture=_architecture(custom.module),
-        task=custom.audited_task.kind.value,
+        task=custom.audited_task.name,
         labels=custom.audited_task.labels,
         sites=(),
         layers=(),

@@ -1,6 +1,6 @@
 """A user's model behind the contract, whose failures name texts and lines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
@@ -11,20 +11,21 @@ from torch import Tensor, nn
 
 from attn_audit.data.example import Example
 from attn_audit.errors import (
+    AttnAuditError,
     AuditFailedError,
     ConfigurationError,
     SelfCheckError,
     UnsupportedModelError,
 )
-from attn_audit.models.base import Batch, Encoded, LinearReadout, Reading, Site
+from attn_audit.models.base import Batch, Encoded, LinearReadout, Mass, Reading, Rule, Site
 from attn_audit.models.custom.classifier import CustomClassifier
-from attn_audit.models.custom.encoding import TextEncoded, first_units
+from attn_audit.models.custom.encoding import TextEncoded, first_units, joined
 from attn_audit.models.custom.failures import failures_named, listed_ids
 from attn_audit.models.custom.sharing import try_sharing
 from attn_audit.models.interception.batch import InterceptedBatch
-from attn_audit.models.interception.erasing import Removal, Sharing
-from attn_audit.models.interception.geometry import Geometry
-from attn_audit.models.interception.model import InterceptedModel
+from attn_audit.models.interception.erasing import Sharing
+from attn_audit.models.interception.geometry import Geometry, require_places
+from attn_audit.models.interception.model import InterceptedModel, RemovalName
 from attn_audit.models.requirements import TOLERANCES, rounding
 from attn_audit.results.description import Findings
 from attn_audit.shapes import Logits
@@ -42,7 +43,7 @@ class CustomInterceptedModel(InterceptedModel):
         self,
         classifier: CustomClassifier,
         trial: Sequence[Example],
-        removal: Removal | None = None,
+        removal: RemovalName | None = None,
         within: nn.Module | None = None,
     ) -> None:
         """Find out by trial how the model computes its attention and what it does with it.
@@ -60,13 +61,18 @@ class CustomInterceptedModel(InterceptedModel):
             UnsupportedModelError: No attention over the input is seen.
         """
         with failures_named(lambda: [example.id for example in trial]):
-            texts = _texts(classifier, trial)
-            _require_repeatable(classifier, texts[0])
-            changed = classifier.changed(texts[: len(trial)], N_CHANGED)
-            geometry = Geometry(changed, texts[-1], classifier.custom.columns)
+            whole, beginnings = _texts(classifier, trial)
+            _require_repeatable(classifier, whole[0])
+            changed = classifier.changed(whole, N_CHANGED)
+            shorter = [*whole, *beginnings][-1]
+            geometry = Geometry(changed, shorter, classifier.custom.columns)
             super().__init__(classifier, trial, removal, within, geometry=geometry)
             self._no_gradient = self._why_no_gradient()
-            self.sharing, self._not_shared = try_sharing(self, texts, self._no_gradient is None)
+            long, *short = _extremes(classifier, whole)
+            self._require_places_of_long(long)
+            self.sharing, self._not_shared = try_sharing(
+                self, whole, [*beginnings, *short, long], self._no_gradient is None
+            )
         self.batches_texts = self.sharing is Sharing.TEXTS
         self._is_tried = True
 
@@ -77,6 +83,25 @@ class CustomInterceptedModel(InterceptedModel):
         except (ConfigurationError, UnsupportedModelError) as error:
             return error.message
         return None
+
+    def _require_places_of_long(self, text: TextEncoded) -> None:
+        """Refuse what orders the columns of a long text otherwise; shorter ones do not show it."""
+        assert isinstance(self.classifier, CustomClassifier)
+        try:
+            with failures_named(lambda: []):
+                (changed,) = self.classifier.changed([text], N_CHANGED)
+                self.read(self.collate([text]), [self.default_site])
+        except AttnAuditError:  # not taken, or laid out otherwise, which its reading notices
+            return
+        places = {point.number: point.order for point in self._survey.points}
+        try:
+            require_places(self.classifier, changed, places, self._survey.sight)
+        except UnsupportedModelError as error:
+            raise UnsupportedModelError(
+                f"in a text of {text.n_tokens} tokens, longer than those of the trial, "
+                f"{error.message}",
+                hint="Cut texts to a length at which it does not, with --max-length.",
+            ) from error
 
     @cached_property
     def _findings(self) -> Findings:
@@ -108,13 +133,17 @@ class CustomInterceptedModel(InterceptedModel):
 
     def _guarded(self, reading: Reading, encoded: Sequence[Encoded]) -> Reading:
         def replay(
-            attention: Float[Tensor, "batch variant row unit"],
+            attention: Float[Tensor, "batch variant row unit"], mass: Mass | None = None
         ) -> Float[Tensor, "batch variant label"]:
             with self._guard(encoded):
                 if not self._is_tried or attention.requires_grad:
-                    return reading.replay(attention)
+                    return reading.replay(attention, mass)
                 own = reading.attention.to(attention).unsqueeze(1)
-                logits = reading.replay(torch.cat([attention, own], dim=1))
+                if mass is not None:
+                    of_variants = mass if mass.dim() == 3 else mass.unsqueeze(1)
+                    of_variants = of_variants.expand(attention.shape[:3])
+                    mass = torch.cat([of_variants, reading.mass.to(mass).unsqueeze(1)], dim=1)
+                logits = reading.replay(torch.cat([attention, own], dim=1), mass)
             self._require_own(reading, logits[:, -1], encoded)
             return logits[:, :-1]
 
@@ -155,12 +184,22 @@ class CustomInterceptedModel(InterceptedModel):
             return super().forward(batch, embeddings, hold_attention)
 
     def erase(
-        self, batch: Batch, keep: Bool[Tensor, "batch variant unit"]
+        self,
+        batch: Batch,
+        keep: Bool[Tensor, "batch variant unit"],
+        operator: str | None = None,
     ) -> Float[Tensor, "batch variant label"]:
-        """Logits of shorter texts."""
+        """Logits without units."""
         assert isinstance(batch, InterceptedBatch)
         with self._guard(batch.encoded):
-            return super().erase(batch, keep) if self._is_tried else self._erased(batch, keep)
+            if self._is_tried:
+                return super().erase(batch, keep, operator)
+            return self._erased(batch, keep, self._known(operator))
+
+    def intervene(self, batch: Batch, rules: Mapping[Site, Rule]) -> Logits:
+        """One pass with other weights."""
+        with self._guard(batch.encoded):
+            return super().intervene(batch, rules)
 
     def _guard(self, encoded: Sequence[Encoded]) -> AbstractContextManager[None]:
         return failures_named(lambda: self._failing([item.example for item in encoded]))
@@ -194,7 +233,9 @@ def _require_repeatable(classifier: CustomClassifier, text: Encoded) -> None:
         )
 
 
-def _texts(classifier: CustomClassifier, trial: Sequence[Example]) -> list[Encoded]:
+def _texts(
+    classifier: CustomClassifier, trial: Sequence[Example]
+) -> tuple[list[TextEncoded], list[TextEncoded]]:
     """The trial's texts, and their beginnings: many of one length, and not all."""
     unlabelled = [replace(example, labels=None, candidates=None) for example in trial]
     whole = [item for item in classifier.encode(unlabelled) if isinstance(item, TextEncoded)]
@@ -205,4 +246,15 @@ def _texts(classifier: CustomClassifier, trial: Sequence[Example]) -> list[Encod
         for item in some
         if n < item.n_units
     ]
-    return [*whole, *classifier.located(cut)]
+    return whole, classifier.located(cut)
+
+
+def _extremes(classifier: CustomClassifier, texts: Sequence[TextEncoded]) -> Sequence[TextEncoded]:
+    """Texts of lengths that those of the trial do not have: a long one, and of one and two units.
+
+    On a device that does not outlive an index beyond a table's end nothing longer is tried.
+    """
+    longest = max(texts, key=lambda text: text.n_units)
+    long = joined(texts, classifier.max_length) if classifier.device.type == "cpu" else longest
+    short = [first_units(longest, n) for n in (1, 2) if n < longest.n_units]
+    return classifier.located([long, *short])

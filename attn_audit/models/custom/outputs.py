@@ -7,7 +7,6 @@ from torch import Tensor
 
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.task import TaskKind
 from attn_audit.shapes import Logits
 
 MAX_DEVIATION = 1e-2
@@ -32,10 +31,8 @@ def task_logits(custom: CustomModel, returned: object, n_texts: int) -> Logits:
     compete = _compete(custom, output)
     if custom.output == "probabilities":
         output = _log(output) if compete else _log_odds(output)
-    if not compete:
-        return output
-    relative = output - output[:, :1]
-    return relative[:, 1:] if custom.task == TaskKind.BINARY else relative
+    logits = custom.audited_task.from_outputs(output)
+    return logits - logits[:, :1] if custom.audited_task.is_softmax else logits
 
 
 def require_outputs(custom: CustomModel, returned: object, n_texts: int) -> None:
@@ -82,12 +79,11 @@ def _output(custom: CustomModel, returned: object, n_texts: int) -> Tensor:
     task = custom.audited_task
     if output.dim() == 1 and task.n_logits == 1:
         output = output.unsqueeze(1)
-    widths = (1, 2) if task.kind is TaskKind.BINARY else (len(task.labels),)
-    if output.dim() != 2 or len(output) != n_texts or output.shape[1] not in widths:
-        wanted = " or ".join(f"{n_texts} x {width}" for width in widths)
+    if output.dim() != 2 or len(output) != n_texts or output.shape[1] not in task.n_outputs:
+        wanted = " or ".join(f"{n_texts} x {width}" for width in task.n_outputs)
         raise ConfigurationError(
             f"the adapter's module returned a tensor of {' x '.join(map(str, output.shape))} for "
-            f"{n_texts} texts; a {task.kind} task with {len(task.labels)} labels needs {wanted}",
+            f"{n_texts} texts; a {task.name} task with {len(task.labels)} labels needs {wanted}",
             hint="squeeze() drops the batch's axis too where there is one text: say squeeze(-1)."
             if n_texts == 1
             else None,
@@ -109,8 +105,8 @@ def _tensor(returned: object) -> Tensor | None:
 
 def _compete(custom: CustomModel, output: Tensor) -> bool:
     """Whether a text's probabilities sum to 1."""
-    is_binary = custom.task == TaskKind.BINARY and output.shape[1] == 2
-    return custom.audited_task.is_softmax or is_binary
+    task = custom.audited_task
+    return task.is_softmax or output.shape[1] > task.n_logits
 
 
 def _log(probability: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from attn_audit.errors import AttnAuditError
 from attn_audit.models.base import Encoded, Reading, RowChoice, Site
+from attn_audit.models.custom.failures import failures_named
 from attn_audit.models.interception.batch import InterceptedBatch
 from attn_audit.models.interception.erasing import Sharing
 from attn_audit.models.interception.model import InterceptedModel
@@ -32,6 +33,8 @@ N_VARIANTS = 64
 GRADIENT_FACTOR = 10.0
 """Rounding of a gradient, over the largest of its text, in what rounding of logits may be."""
 
+OUTPUT_CHANGES = "its output for a text changes with the texts beside it"
+
 
 @dataclass(frozen=True)
 class _Alone:
@@ -50,13 +53,18 @@ class _Alone:
 
 
 def try_sharing(
-    model: InterceptedModel, texts: Sequence[Encoded], has_gradient: bool
+    model: InterceptedModel,
+    texts: Sequence[Encoded],
+    extremes: Sequence[Encoded],
+    has_gradient: bool,
 ) -> tuple[Sharing, str | None]:
     """What may be computed together, and what else would be changed by it.
 
     Args:
         model: Its geometry is known of texts alone.
         texts: Of different lengths, some as long as others.
+        extremes: Of lengths that the model may not take, or of which it may not be audited: then
+            they tell what they can.
         has_gradient: Whether gradients can be taken at all.
 
     Returns:
@@ -69,12 +77,37 @@ def try_sharing(
         if rows is RowChoice.READOUT or model.has_rows_of_tokens(layer)
     ]
     alone = [_alone(model, text, sites, has_gradient) for text in texts]
+    for text in extremes:
+        try:
+            with failures_named(lambda: []):
+                alone.append(_alone(model, text, sites, has_gradient))
+        except AttnAuditError:
+            if _is_changed_by(model, text, texts[0]):
+                return Sharing.VARIANTS, f"{OUTPUT_CHANGES}, as of one of {text.n_tokens} tokens"
     for batch in _batches(alone):
         reason = _what_differs(model, batch, sites)
         if reason is not None:
             is_right = all(_variants_are_right(model, one, sites) for one in alone[:2])
             return (Sharing.VARIANTS if is_right else Sharing.NOTHING), reason
     return Sharing.TEXTS, None
+
+
+@torch.no_grad()
+def _is_changed_by(model: InterceptedModel, text: Encoded, other: Encoded) -> bool:
+    """Whether a text's output alone, if it has one, is another beside another text."""
+
+    def logits(*encoded: Encoded) -> Tensor | None:
+        try:
+            with failures_named(lambda: []):
+                return model.classifier.logits(model.classifier.collate(encoded))[:1]
+        except AttnAuditError:
+            return None
+
+    alone, together = logits(text), logits(text, other)
+    if alone is None:
+        return False
+    limit = rounding(model) * max(1.0, float(alone.abs().max()))
+    return together is None or not float((together - alone).abs().max()) <= limit
 
 
 def _batches(alone: Sequence[_Alone]) -> Iterator[list[_Alone]]:
@@ -152,7 +185,7 @@ def _differences(
         return not Trial(model, sites[0], batch, own).deviation(found) <= limit
 
     if is_off(readings[0].logits, [one.readings[0].logits for one in alone]):
-        yield "its output for a text changes with the texts beside it, as where padding is seen"
+        yield f"{OUTPUT_CHANGES}, as where padding is seen"
     for i, reading in enumerate(readings):
         own = [one.readings[i] for one in alone]
         if not all(_gap(reading, row, one) <= limit for row, one in enumerate(own)):

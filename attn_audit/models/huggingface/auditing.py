@@ -13,14 +13,14 @@ from attn_audit.models.frozen import frozen
 from attn_audit.models.huggingface.caching import cache
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.loading import load_classifier
-from attn_audit.models.huggingface.options import LoadingOptions, UnitKind
+from attn_audit.models.huggingface.options import LoadingOptions
 from attn_audit.models.huggingface.provenance import Details, Provenance
 from attn_audit.models.huggingface.siding import choose_padding_side
-from attn_audit.models.interception.erasing import Removal
-from attn_audit.models.interception.model import InterceptedModel
+from attn_audit.models.interception.model import InterceptedModel, RemovalName
 from attn_audit.models.interception.probes import or_probes
 from attn_audit.models.interception.replay.choosing import CHEAPEST_FIRST
 from attn_audit.models.precision import coarsest_dtype
+from attn_audit.models.units.base import UnitName
 
 _ROW, *_OTHERS = CHEAPEST_FIRST
 WAYS = (_ROW, ("cache", cache), *_OTHERS)
@@ -31,7 +31,7 @@ def load_huggingface_model(
     options: LoadingOptions,
     device: torch.device,
     trial: Sequence[Example],
-    removal: Literal["mask", "delete"] | None,
+    removal: RemovalName | None,
 ) -> InterceptedModel:
     """Load a HuggingFace classifier, and find out by trial how it attends.
 
@@ -55,10 +55,10 @@ def wrap(
     tokenizer: Any,
     *,
     examples: Sequence[Example] = (),
-    unit: UnitKind = "token",
+    unit: UnitName = "token",
     max_length: int | None = None,
     task: Literal["binary"] | None = None,
-    removal: Literal["mask", "delete"] | None = None,
+    removal: RemovalName | None = None,
     dtype: Literal["float32", "float64", "bfloat16", "float16"] | None = None,
 ) -> InterceptedModel:
     """Make a transformers classifier that is in memory ready for `attn_audit.audit`.
@@ -122,9 +122,7 @@ def _in_precision(module: nn.Module, asked: torch.dtype | None) -> tuple[nn.Modu
 def _intercepted(
     classifier: HuggingFaceClassifier,
     trial: Sequence[Example],
-    removal: Literal["mask", "delete"] | None,
+    removal: RemovalName | None,
 ) -> InterceptedModel:
     choose_padding_side(classifier, trial)
-    return InterceptedModel(
-        classifier, trial, None if removal is None else Removal(removal), ways=WAYS
-    )
+    return InterceptedModel(classifier, trial, removal, ways=WAYS)

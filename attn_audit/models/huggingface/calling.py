@@ -1,4 +1,4 @@
-"""What a module's `forward` takes, and the logits it gives."""
+"""What a module's `forward` takes, and the outputs of its head."""
 
 import inspect
 from typing import Any
@@ -8,8 +8,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from attn_audit.errors import UnsupportedModelError
-from attn_audit.models.task import Task, TaskKind
-from attn_audit.shapes import Logits
 
 
 def accepts(module: nn.Module, argument: str) -> bool:
@@ -35,15 +33,3 @@ def raw_logits(output: Any, n_outputs: int, name: str) -> Float[Tensor, "batch o
             f"{name} gives no {n_outputs} logits for each text, as its configuration says ({found})"
         )
     return logits if logits.dtype == torch.float64 else logits.float()
-
-
-def task_logits(raw: Float[Tensor, "batch output"], task: Task) -> Logits:
-    """The task's logits: two classes of a softmax are the log-odds of the second.
-
-    Args:
-        raw: From `raw_logits`.
-        task: The model's.
-    """
-    if task.kind is TaskKind.BINARY and raw.shape[1] == 2:
-        return raw[:, 1:] - raw[:, :1]
-    return raw

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from attn_audit.data.example import Example
 from attn_audit.models.base import Encoded
-from attn_audit.models.huggingface.calling import accepts, raw_logits, task_logits
+from attn_audit.models.huggingface.calling import accepts, raw_logits
 from attn_audit.models.huggingface.describing import describe
 from attn_audit.models.huggingface.encoding import Encoder, TokenEncoded
 from attn_audit.models.huggingface.inputs import IDS, MASK, TYPES, join, without_units
@@ -18,7 +18,7 @@ from attn_audit.models.huggingface.labels import task_of
 from attn_audit.models.huggingface.options import LoadingOptions
 from attn_audit.models.huggingface.padding import Padding, Side, padded_with
 from attn_audit.models.huggingface.provenance import Provenance
-from attn_audit.models.huggingface.vocabulary import embedding_table
+from attn_audit.models.huggingface.vocabulary import embedding_table, neutral_token
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
 from attn_audit.results.description import ModelDescription
 from attn_audit.shapes import Logits
@@ -61,6 +61,7 @@ class HuggingFaceClassifier(Classifier):
         if TYPES in tokenizer.model_input_names and accepts(module, TYPES):
             self._arguments.append(TYPES)
         self._constants = {"use_cache": False} if accepts(module, "use_cache") else {}
+        self.neutral_token = neutral_token(module, tokenizer)
         self._encoder = Encoder.of(module, tokenizer, self.task, options)
 
     def describe(self) -> ModelDescription:
@@ -111,7 +112,7 @@ class HuggingFaceClassifier(Classifier):
             output: From `call`.
         """
         n_outputs = int(self._config.num_labels)
-        return task_logits(raw_logits(output, n_outputs, self.provenance.source), self.task)
+        return self.task.from_outputs(raw_logits(output, n_outputs, self.provenance.source))
 
     def embedding_table(self) -> Tensor | None:
         """The weights of the module's input embeddings."""

@@ -83,9 +83,9 @@ def _require_known_type(checkpoint: Checkpoint, model_type: object, has_code: bo
 
 
 def _require_classifier(checkpoint: Checkpoint, config: Any, has_code: bool) -> None:
-    from transformers import AutoModelForSequenceClassification
+    from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
 
-    if type(config) not in AutoModelForSequenceClassification._model_mapping:
+    if type(config) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
         if not has_code:
             raise UnsupportedModelError(
                 f"{checkpoint.location} is of type {quoted(config.model_type)}, of which "

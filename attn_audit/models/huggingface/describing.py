@@ -23,7 +23,7 @@ def describe(module: nn.Module, encoder: Encoder, provenance: Provenance) -> Mod
         sha256=provenance.sha256,
         format="HuggingFace",
         architecture=_architecture(module),
-        task=encoder.task.kind.value,
+        task=encoder.task.name,
         labels=encoder.task.labels,
         sites=(),
         layers=(),

@@ -11,12 +11,13 @@ from attn_audit.data.quoting import quoted
 from attn_audit.errors import ConfigurationError, IncompatibleDataError
 from attn_audit.models.fitting import allowed_labels, match_labels, place
 from attn_audit.models.huggingface.limits import max_length_of
-from attn_audit.models.huggingface.options import LoadingOptions, UnitKind
+from attn_audit.models.huggingface.options import LoadingOptions
 from attn_audit.models.huggingface.tokenizing import Tokens, tokenize
 from attn_audit.models.huggingface.vocabulary import vocabulary_size
-from attn_audit.models.huggingface.words import token_units, word_units
 from attn_audit.models.interception.classifier import SequenceEncoded
 from attn_audit.models.task import Task
+from attn_audit.models.units.base import UnitName
+from attn_audit.models.units.registry import UNITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Encoder:
 
     tokenizer: Any
     task: Task
-    unit: UnitKind
+    unit: UnitName
     takes_pairs: bool
     max_length: int | None
     n_ids: int
@@ -76,8 +77,7 @@ class Encoder:
         _require_one_string_each(example, tokens)
         self._require_known_ids(example, tokens)
         self._require_one_end(example, tokens)
-        split = word_units if self.unit == "word" else token_units
-        units, unit_of_token = split(example.text, tokens)
+        units, unit_of_token = UNITS[self.unit].split(example.text, tokens.pieces)
         if not units:
             raise IncompatibleDataError(
                 place(example),
@@ -145,9 +145,10 @@ def _require_one_string_each(example: Example, tokens: Tokens) -> None:
 
 def _require_no_offsets(name: str, options: LoadingOptions) -> None:
     """Refuse what cannot be done without knowing where in the texts a token stands."""
-    if options.unit == "word":
+    if UNITS[options.unit].needs_places:
         raise ConfigurationError(
-            f"--unit word: the tokenizer ({name}) does not say where in a text a token stands",
+            f"--unit {options.unit}: the tokenizer ({name}) does not say where in a text a token "
+            "stands",
             hint="Audit its tokens, with --unit token.",
         )
     if options.takes_pairs:

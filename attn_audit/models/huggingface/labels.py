@@ -4,7 +4,10 @@ from typing import Any
 
 from attn_audit.data.quoting import quoted
 from attn_audit.errors import ConfigurationError, UnsupportedModelError
-from attn_audit.models.task import Task, TaskKind
+from attn_audit.models.outputs.binary import Binary
+from attn_audit.models.outputs.multilabel import Multilabel
+from attn_audit.models.outputs.softmax import Multiclass
+from attn_audit.models.task import Task
 
 MULTILABEL = "multi_label_classification"
 REGRESSION = "regression"
@@ -38,10 +41,10 @@ def task_of(config: Any, name: str, is_binary: bool) -> Task:
     ):
         raise _regression(config, name, len(labels))
     if len(labels) == 1 and is_binary:
-        return Task(TaskKind.BINARY, _sides(labels[0]))
+        return Binary(_sides(labels[0]))
     if is_multilabel:
-        return Task(TaskKind.MULTILABEL, labels)
-    return Task(TaskKind.BINARY if len(labels) == 2 else TaskKind.MULTICLASS, labels)
+        return Multilabel(labels)
+    return Binary(labels) if len(labels) == 2 else Multiclass(labels)
 
 
 def _label_names(config: Any, name: str) -> tuple[str, ...]:

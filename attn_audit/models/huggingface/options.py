@@ -1,11 +1,10 @@
 """What a user may say about a HuggingFace model beside its name."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 
-UnitKind = Literal["token", "word"]
+from attn_audit.models.units.base import UnitName
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,5 +26,5 @@ class LoadingOptions:
     dtype: torch.dtype = torch.float32
     max_length: int | None = None
     is_binary: bool = False
-    unit: UnitKind = "token"
+    unit: UnitName = "token"
     takes_pairs: bool = False

@@ -7,6 +7,7 @@ from typing import Any
 from attn_audit.data.example import Example
 from attn_audit.models.huggingface.failures import not_panicking
 from attn_audit.models.huggingface.quiet import quiet
+from attn_audit.models.units.base import Piece
 
 TEXT = 0
 """The sequence that is audited; a second text is 1."""
@@ -27,6 +28,13 @@ class Tokens:
     spans: Sequence[tuple[int, int]] | None
     """Character offsets; None where the tokenizer knows none."""
     truncated: bool
+
+    @property
+    def pieces(self) -> list[Piece | None]:
+        """The audited tokens, each where it stands; None for the others."""
+        spans = self.spans or [(0, 0)] * len(self.ids)
+        every = zip(self.audited, spans, self.strings, strict=True)
+        return [Piece(span, string) if audited else None for audited, span, string in every]
 
 
 def tokenize(tokenizer: Any, examples: Sequence[Example], max_length: int | None) -> list[Tokens]:

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Int
@@ -29,6 +30,14 @@ class SequenceEncoded(Encoded):
     def n_tokens(self) -> int:
         """Special tokens and a second text included."""
         return len(self.unit_of_position)
+
+
+class NeutralToken(NamedTuple):
+    """A token that says nothing."""
+
+    words: str
+    """Its kind and spelling, as reports say them."""
+    id: int
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,8 @@ class Classifier(ABC):
     """Whether a position can be hidden by an attention mask."""
     can_read_nothing: bool = False
     """Whether a text without any unit is one that it reads."""
+    neutral_token: NeutralToken | None = None
+    """What stands for a unit that is not to be seen; None where it knows no such token."""
     ids: str | int | None = None
     """The input that holds the tokens' ids: its name, or its place among the arguments. None: the
     first whose ids the embedding table is asked for."""

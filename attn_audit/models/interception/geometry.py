@@ -202,6 +202,25 @@ def find_places(
     return found
 
 
+def require_places(
+    classifier: Classifier, changed: Changed, orders: Mapping[int, KeyOrder], sight: Sight
+) -> None:
+    """Hold one more text against what others showed.
+
+    Args:
+        classifier: The model.
+        changed: The text, with some of its units changed.
+        orders: Of the keys of each attention, by number in call order.
+        sight: How the attentions are seen.
+
+    Raises:
+        UnsupportedModelError: In this text, keys stand in another order.
+    """
+    moved = _movements(classifier, Geometry((changed,), changed.text), list(orders), sight)
+    for number, order in orders.items():
+        _place(classifier, [order], moved[number], None)
+
+
 class _CannotBeToldError(UnsupportedModelError):
     """Several orders fit, and changing a token shows none of them."""
 

@@ -1,8 +1,9 @@
 """Any PyTorch classifier behind the contract of a model."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
+from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -16,8 +17,10 @@ from attn_audit.models.base import (
     Batch,
     Encoded,
     LinearReadout,
+    Mass,
     Reading,
     RowChoice,
+    Rule,
     Site,
 )
 from attn_audit.models.interception.batch import InterceptedBatch
@@ -26,15 +29,20 @@ from attn_audit.models.interception.classifier import (
     Classifier,
     SequenceEncoded,
 )
-from attn_audit.models.interception.erasing import Removal, Sharing, erased_logits
+from attn_audit.models.interception.erasing import Sharing, erased_logits
 from attn_audit.models.interception.geometry import Geometry
 from attn_audit.models.interception.independence import are_independent, pooled_again
+from attn_audit.models.interception.intervening import intervened_logits
 from attn_audit.models.interception.leaking import MaskTrial, try_masks
 from attn_audit.models.interception.linear import is_linear, read_out_units
 from attn_audit.models.interception.lookup import EmbeddingLookUp, find_look_up
 from attn_audit.models.interception.passing import Pass, PlaceKey, run_pass
 from attn_audit.models.interception.reading import Rows
 from attn_audit.models.interception.readout import ONE_ROW, ReadoutRule, differentiable_recurrence
+from attn_audit.models.interception.removal.base import UnitRemoval
+from attn_audit.models.interception.removal.deleting import Deletion
+from attn_audit.models.interception.removal.masking import Masking
+from attn_audit.models.interception.removal.neutral import Neutral
 from attn_audit.models.interception.replay.choosing import (
     CHEAPEST_FIRST,
     NamedWays,
@@ -46,6 +54,9 @@ from attn_audit.models.task import mask_candidates
 from attn_audit.results.description import Findings, LayerDescription, ModelDescription
 from attn_audit.shapes import Logits
 
+RemovalName = Literal["mask", "delete"]
+"""Those that leave-one-out may be told to use."""
+
 
 class InterceptedModel(AuditedModel):
     """A classifier whose attention is read, replaced and differentiated by interception."""
@@ -54,7 +65,7 @@ class InterceptedModel(AuditedModel):
         self,
         classifier: Classifier,
         trial: Sequence[Example],
-        removal: Removal | None = None,
+        removal: RemovalName | None = None,
         within: nn.Module | None = None,
         ways: NamedWays = CHEAPEST_FIRST,
         geometry: Geometry | None = None,
@@ -89,8 +100,9 @@ class InterceptedModel(AuditedModel):
         self._ways: dict[PlaceKey, WayChoice] = {}
         self._linear: dict[Site, bool] = {}
         self._tried: tuple[PlaceKey, Pass] | None = None
-        self.removal = Removal.DELETE
+        self.removal: RemovalName = "delete"
         self.sharing = Sharing.TEXTS
+        self._masks: MaskTrial | None = None
         self._trial = self.collate(self._survey.texts)
         self._masks = self._try_masks()
         self.removal = self._choose_removal(removal)
@@ -106,11 +118,18 @@ class InterceptedModel(AuditedModel):
         except (ConfigurationError, UnsupportedModelError):  # no token can be changed behind a mask
             return MaskTrial(middle=True, first=True, last=True)
 
-    def _choose_removal(self, removal: Removal | None) -> Removal:
+    def _choose_removal(self, removal: RemovalName | None) -> RemovalName:
         """Masks leave shapes and positions as they are; where they leak, they leave nothing out."""
-        if removal is Removal.DELETE or self._masks is None or self._masks.leaks:
-            return Removal.DELETE
-        return Removal.MASK
+        return "delete" if removal == "delete" or self.removals["mask"].why_not else "mask"
+
+    @cached_property
+    def removals(self) -> Mapping[str, UnitRemoval]:
+        """The ways to leave units out; what they need to know is tried when it is asked for."""
+        return {
+            "mask": Masking(self.classifier, self._masks),
+            "delete": Deletion(self.classifier),
+            "neutral": Neutral(self.classifier, lambda: self._look_up),
+        }
 
     @cached_property
     def _look_up(self) -> EmbeddingLookUp:
@@ -145,7 +164,7 @@ class InterceptedModel(AuditedModel):
             replay_error=way.error,
             special_share=float(reading.rest[rows].double().mean()),
             masking_leaks=None if self._masks is None else self._masks.leaks,
-            removal=self.removal.value,
+            removal=self.removal,
             sharing=self.sharing.value,
             places_are_told=self._survey.places_are_told,
         )
@@ -195,37 +214,43 @@ class InterceptedModel(AuditedModel):
     # --- examples in ----------------------------------------------------------------------------
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
-        """Turn examples into token sequences, and mark the unit that is read out."""
-        return [self._mark_readout(item) for item in self.classifier.encode(examples)]
+        """Turn examples into token sequences; where masks are used, with the unit read out."""
+        encoded = self.classifier.encode(examples)
+        if self.removal == "delete":
+            return encoded
+        units = [(item, self._readout_unit(item)) for item in encoded]
+        return [
+            item if unit == NOT_AUDITED else dataclasses.replace(item, readout_unit=unit)
+            for item, unit in units
+        ]
 
-    def _mark_readout(self, item: Encoded) -> Encoded:
+    def _readout_unit(self, item: Encoded) -> int:
+        """The unit that holds the token which is read out, and comes through masks."""
         assert isinstance(item, SequenceEncoded)
-        if self.removal is Removal.DELETE or self._masks is None:
-            return item
+        if self._masks is None:
+            return NOT_AUDITED
         match self._survey.rule:
             case ReadoutRule.FIRST:
-                unit = item.unit_of_position[0]
+                return item.unit_of_position[0]
             case ReadoutRule.LAST:
-                unit = item.unit_of_position[-1]
+                return item.unit_of_position[-1]
             case _ if self._masks.first:
-                unit = 0
+                return 0
             case _ if self._masks.last:
-                unit = item.n_units - 1
+                return item.n_units - 1
             case _:
-                return item
-        return item if unit == NOT_AUDITED else dataclasses.replace(item, readout_unit=unit)
+                return NOT_AUDITED
 
     def collate(self, encoded: Sequence[Encoded]) -> InterceptedBatch:
         """Pad examples into one batch."""
         n_units = torch.tensor([item.n_units for item in encoded], device=self.device)
         units = torch.arange(max(item.n_units for item in encoded), device=self.device)
-        readout = [NOT_AUDITED if e.readout_unit is None else e.readout_unit for e in encoded]
         return InterceptedBatch(
             encoded=tuple(encoded),
             unit_mask=units < n_units.unsqueeze(1),
             inputs=self.classifier.collate(encoded),
             allowed=self._allowed(encoded),
-            readout_units=torch.tensor(readout, device=self.device),
+            readout_units=torch.tensor(list(map(self._readout_unit, encoded)), device=self.device),
         )
 
     def _allowed(self, encoded: Sequence[Encoded]) -> Tensor | None:
@@ -254,10 +279,10 @@ class InterceptedModel(AuditedModel):
         )
 
         def replay(
-            attention: Float[Tensor, "batch variant row unit"],
+            attention: Float[Tensor, "batch variant row unit"], mass: Mass | None = None
         ) -> Float[Tensor, "batch variant label"]:
             with differentiable_recurrence(self.classifier):
-                logits = rows.replay(prepare_once(), attention)
+                logits = rows.replay(prepare_once(), attention, mass)
             return mask_candidates(logits, batch.allowed)
 
         def find_linear_readout() -> LinearReadout | None:
@@ -301,34 +326,59 @@ class InterceptedModel(AuditedModel):
         return mask_candidates(logits, batch.allowed)
 
     def erase(
-        self, batch: Batch, keep: Bool[Tensor, "batch variant unit"]
+        self,
+        batch: Batch,
+        keep: Bool[Tensor, "batch variant unit"],
+        operator: str | None = None,
     ) -> Float[Tensor, "batch variant label"]:
-        """Mask or delete units, as `removal` says; nothing is intercepted.
+        """Leave units out; None: as `removal` says.
 
         Where units are encoded independently, one pass over the whole texts gives all the others.
         """
         assert isinstance(batch, InterceptedBatch)
-        if not self._units_are_independent:
-            return self._erased(batch, keep)
+        operator = self._known(operator)
+        if operator != "delete" or not self._units_are_independent:
+            return self._erased(batch, keep, operator)
         (reading,) = self.read(batch, [self.default_site])
         logits, is_given = pooled_again(reading, keep & batch.unit_mask.unsqueeze(1))
         if bool(is_given.all()):
             return logits
-        run = self._erased(batch, keep | is_given.unsqueeze(-1))
+        run = self._erased(batch, keep | is_given.unsqueeze(-1), operator)
         return torch.where(is_given.unsqueeze(-1), logits, run)
 
-    def _erased(self, batch: InterceptedBatch, keep: Tensor) -> Tensor:
-        return mask_candidates(
-            erased_logits(
-                self.classifier, batch, keep, self.removal, self.sharing, self.capacity.n_tokens
-            ),
-            batch.allowed,
+    def intervene(self, batch: Batch, rules: Mapping[Site, Rule]) -> Logits:
+        """One pass, in which each site's weights are replaced as they are computed."""
+        assert isinstance(batch, InterceptedBatch)
+        n_units = batch.unit_mask.shape[1]
+        logits = intervened_logits(self.classifier, self._survey, batch.inputs, n_units, rules)
+        return mask_candidates(logits, batch.allowed)
+
+    def _known(self, operator: str | None) -> str:
+        """An operator that the model has.
+
+        Raises:
+            ConfigurationError: It has no such.
+        """
+        if operator is None:
+            return self.removal
+        why_not = (
+            self.removals[operator].why_not
+            if operator in self.removals
+            else f"there are {', '.join(self.removals)}"
         )
+        if why_not is not None:
+            raise ConfigurationError(f"units cannot be left out by {operator}: {why_not}")
+        return operator
+
+    def _erased(self, batch: InterceptedBatch, keep: Tensor, operator: str) -> Tensor:
+        removal, n_tokens = self.removals[operator], self.capacity.n_tokens
+        logits = erased_logits(self.classifier, batch, keep, removal, self.sharing, n_tokens)
+        return mask_candidates(logits, batch.allowed)
 
     @cached_property
     def _units_are_independent(self) -> bool:
         """Whether a unit's score and logits are what they are without the others, by a trial."""
-        if self.removal is Removal.MASK or not self._is_linear(self.default_site):
+        if not self._is_linear(self.default_site):
             return False
         return are_independent(
             self.classifier, self._trial, lambda batch: self.read(batch, [self.default_site])[0]

@@ -7,8 +7,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from attn_audit.models.base import Mass, RowWeights
 from attn_audit.models.interception.point import Reached
-from attn_audit.models.interception.replay.imposing import VariantLogits, Way
+from attn_audit.models.interception.replay.imposing import VariantLogits, Way, Weights
 from attn_audit.models.interception.units import UnitKeys
 
 KeyWeights = Float[Tensor, "batch row key"]
@@ -74,19 +75,43 @@ class Rows:
         return self.keys.any(self.admissible_keys)
 
     def raw(
-        self, attention: Float[Tensor, "batch variant row unit"]
+        self, attention: Float[Tensor, "batch variant row unit"], mass: Mass | None = None
     ) -> Float[Tensor, "batch variant row key"]:
         """Weights over all keys: units get shares of the row's mass, the rest keeps its own.
 
-        Inside a unit of several keys the proportions stay.
+        Inside a unit of several keys, and among the rest, the proportions stay.
 
         Args:
             attention: Over the units; each row sums to 1.
+            mass: Of each row; None: its own.
         """
+        if mass is not None and mass.dim() == 2:
+            mass = mass.unsqueeze(1)
         if self._are_shares:  # what a row may not attend to has no weight, and no gradient
-            return attention * self.admissible_keys.unsqueeze(1)
-        own = (self.weights * ~self.keys.is_audited.unsqueeze(1)).unsqueeze(1)
-        return self.keys.of_keys(attention) * self._of_units.unsqueeze(1) + own
+            shares = attention * self.admissible_keys.unsqueeze(1)
+            return shares if mass is None else shares * mass.unsqueeze(-1)
+        others = (self.weights * ~self.keys.is_audited.unsqueeze(1)).unsqueeze(1)
+        if mass is None:
+            return self.keys.of_keys(attention) * self._of_units.unsqueeze(1) + others
+        of_units = self._shares_within_units().unsqueeze(1) * mass.unsqueeze(-1)
+        given_up = (self.mass.unsqueeze(1) - mass) / self._divisible_rest.unsqueeze(1)
+        factor = (1 + given_up).clamp_min(0).unsqueeze(-1)
+        return self.keys.of_keys(attention) * of_units + others * factor
+
+    @property
+    def _divisible_rest(self) -> Float[Tensor, "batch row"]:
+        """The share on everything else, or 1 where there is none: there is nothing to scale."""
+        return torch.where(self.rest > torch.finfo(self.rest.dtype).tiny, self.rest, 1)
+
+    def as_units(self) -> RowWeights:
+        """The rows over the units."""
+        return RowWeights(
+            attention=self.attention,
+            admissible=self.admissible,
+            mass=self.mass,
+            rest=self.rest,
+            row_mask=self.row_mask,
+        )
 
     @cached_property
     def _are_shares(self) -> bool:
@@ -108,19 +133,32 @@ class Rows:
         shares = torch.where(totals > tiny, weights / totals.clamp_min(tiny), allowed / counts)
         return shares * self.keys.is_audited.unsqueeze(1)
 
-    def replay(self, way: Way, attention: Float[Tensor, "batch variant row unit"]) -> VariantLogits:
+    def replay(
+        self,
+        way: Way,
+        attention: Float[Tensor, "batch variant row unit"],
+        mass: Mass | None = None,
+    ) -> VariantLogits:
         """Logits under other attention of this site's rows; other heads keep their own.
 
         Args:
             way: How weights of all heads are replayed.
             attention: Over the units.
+            mass: Of each row on them; None: its own.
         """
+        return way(self.of_all_heads(attention, mass))
+
+    def of_all_heads(
+        self, attention: Float[Tensor, "batch variant row unit"], mass: Mass | None = None
+    ) -> Weights:
+        """Weights over all keys, of this site's rows and of the heads that keep their own."""
         n_batch, n_variants = attention.shape[:2]
-        raw = self.raw(attention.to(self.weights.dtype))
+        dtype = self.weights.dtype
+        raw = self.raw(attention.to(dtype), None if mass is None else mass.to(dtype))
         own = self.reached.weights
         n_heads, n_queries, n_keys = own.shape[1:]
         if self.head is None:
-            return way(raw.reshape(n_batch, n_variants, n_heads, n_queries, n_keys))
+            return raw.reshape(n_batch, n_variants, n_heads, n_queries, n_keys)
         every = own.unsqueeze(1).expand(-1, n_variants, -1, -1, -1)
         before, after = every[:, :, : self.head], every[:, :, self.head + 1 :]
-        return way(torch.cat([before, raw.unsqueeze(2), after], dim=2))
+        return torch.cat([before, raw.unsqueeze(2), after], dim=2)

@@ -102,7 +102,9 @@ def texts_in_reach(
                 alone = [e for e in batch if _reaches(classifier, numbers, sight, [e])]
                 if alone:
                     return alone, n_tried + len(batch)
-        except Exception:
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception:  # the audit itself will say at which text the model fails, and how
             continue
         n_tried += len(batch)
     return [], n_tried

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from attn_audit.errors import UnreadableCheckpointError, UnsupportedModelError
 from attn_audit.files import replacing
+from attn_audit.models.outputs.registry import make_task
 from attn_audit.models.paper.architecture import MARKERS, Architecture, Tokenizer, Vocabulary
 from attn_audit.models.paper.weights import is_state_dict, load_plain
 from attn_audit.models.task import Task, TaskKind
@@ -61,7 +62,7 @@ def save_checkpoint(
         architecture=architecture,
         tokenizer=tokenizer,
         vocabulary=vocabulary.tokens,
-        task=task.kind,
+        task=TaskKind(task.name),
         labels=task.labels,
         training=dict(training),
     )
@@ -114,7 +115,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(
         "attn-audit checkpoint",
         header.architecture,
-        Task(header.task, header.labels),
+        make_task(header.task, header.labels),
         header.tokenizer,
         Vocabulary(header.vocabulary),
         dict(weights),
@@ -133,7 +134,7 @@ def _other_kind(path: Path, content: object) -> str:
 
 def _require_agreement(path: Path, header: Header) -> None:
     architecture = header.architecture
-    task = Task(header.task, header.labels)
+    task = make_task(header.task, header.labels)
     if len(header.vocabulary) != architecture.vocabulary_size:
         problem = f"{len(header.vocabulary)} words for {architecture.vocabulary_size} embeddings"
     elif header.vocabulary[: len(MARKERS)] != MARKERS:

@@ -23,6 +23,7 @@ from attn_audit.models.interception.classifier import (
     NOT_AUDITED,
     Classifier,
     ModelInputs,
+    NeutralToken,
     SequenceEncoded,
 )
 from attn_audit.models.interception.layout import UnknownLayoutError
@@ -34,6 +35,7 @@ from attn_audit.models.paper.architecture import (
     MARKERS,
     PADDING,
     START,
+    UNKNOWN,
     Architecture,
     EncoderKind,
     Tokenizer,
@@ -63,6 +65,7 @@ class PaperClassifier(Classifier):
     can_mask = False
     can_read_nothing = True
     ids = 0
+    neutral_token = NeutralToken("the unknown token", UNKNOWN)
 
     def __init__(
         self,
@@ -202,15 +205,19 @@ class PaperModel(InterceptedModel):
         return self.classifier.describe()
 
     def erase(
-        self, batch: Batch, keep: Bool[Tensor, "batch variant unit"]
+        self,
+        batch: Batch,
+        keep: Bool[Tensor, "batch variant unit"],
+        operator: str | None = None,
     ) -> Float[Tensor, "batch variant label"]:
-        """Delete units; every single one in turn at once, wherever that is faster."""
+        """Leave units out; delete every single one in turn at once, wherever that is faster."""
         assert isinstance(batch, InterceptedBatch)
         network = self.network
         is_average = network.architecture.encoder is EncoderKind.AVERAGE
         has_closed_form = is_average and not network.architecture.is_pair
-        if has_closed_form or not is_each_in_turn(batch.unit_mask, keep):
-            return super().erase(batch, keep)
+        is_deleted = self._known(operator) == "delete"
+        if not is_deleted or has_closed_form or not is_each_in_turn(batch.unit_mask, keep):
+            return super().erase(batch, keep, operator)
         ids, lengths, *second = batch.inputs.arguments
         question = network.question(*second) if second else None
         logits = logits_without_each_unit(network, ids, lengths, question, self.capacity.n_tokens)
@@ -326,7 +333,7 @@ def described(
         sha256=sha256,
         format=checkpoint_format,
         architecture=architecture.sentence,
-        task=task.kind.value,
+        task=task.name,
         labels=task.labels,
         sites=(f"attention over the text's tokens{given}, read out once",),
         layers=(LayerDescription(name="attention", n_heads=1),),

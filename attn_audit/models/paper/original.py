@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from attn_audit.errors import UnreadableCheckpointError, UnsupportedModelError, nearest
+from attn_audit.models.outputs.registry import make_task
 from attn_audit.models.paper.architecture import (
     MARKERS,
     Activation,
@@ -115,7 +116,7 @@ def _task(architecture: Architecture) -> Task:
     else:
         kind = TaskKind.BINARY if n_logits == 1 else TaskKind.MULTILABEL
     n_labels = 2 if kind is TaskKind.BINARY else n_logits
-    return Task(kind, tuple(str(i) for i in range(n_labels)))
+    return make_task(kind, tuple(str(i) for i in range(n_labels)))
 
 
 def _architecture(folder: Path, config: Mapping[str, Any]) -> Architecture:

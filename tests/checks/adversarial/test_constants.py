@@ -35,8 +35,8 @@ def bent(whole: AuditedBatch, by: float) -> AuditedBatch:
     """Logits of mixtures are off by a part of 1 - sum of squared weights: 0 of single units."""
     replay = whole.reading.replay
 
-    def bending(weights: Tensor) -> Tensor:
-        return replay(weights) - by * (1 - (weights**2).sum(dim=-1).mean(dim=-1))[..., None]
+    def bending(weights: Tensor, mass: Tensor | None = None) -> Tensor:
+        return replay(weights, mass) - by * (1 - (weights**2).sum(dim=-1).mean(dim=-1))[..., None]
 
     reading = dataclasses.replace(whole.reading, replay=bending)
     return dataclasses.replace(whole, reading=reading)
@@ -47,9 +47,9 @@ def asked(whole: AuditedBatch, n_steps: int = N_STEPS, n_restarts: int = 1) -> l
     seen: list[Tensor] = []
     replay = whole.reading.replay
 
-    def noting(weights: Tensor) -> Tensor:
+    def noting(weights: Tensor, mass: Tensor | None = None) -> Tensor:
         seen.append(weights.detach().clone())
-        return replay(weights)
+        return replay(weights, mass)
 
     reading = dataclasses.replace(whole.reading, replay=noting)
     gradient_adversary(

@@ -112,8 +112,8 @@ def test_pairs_that_pull_to_opposite_sides_find_nearly_what_all_pairs_find(
 ) -> None:
     whole = audited()
 
-    def replay(weights: Tensor) -> Tensor:
-        logits = whole.reading.replay(weights)
+    def replay(weights: Tensor, mass: Tensor | None = None) -> Tensor:
+        logits = whole.reading.replay(weights, mass)
         return logits + 2 * logits.sin()
 
     reading = dataclasses.replace(whole.reading, replay=replay, find_linear_readout=lambda: None)

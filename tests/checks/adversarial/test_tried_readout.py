@@ -41,8 +41,8 @@ def tried(whole: AuditedBatch) -> LinearReadout | None:
 def warped(whole: AuditedBatch) -> AuditedBatch:
     """As if something that is not linear lay behind the readout."""
 
-    def replay(weights: Tensor) -> Tensor:
-        return (2 * whole.reading.replay(weights)).tanh()
+    def replay(weights: Tensor, mass: Tensor | None = None) -> Tensor:
+        return (2 * whole.reading.replay(weights, mass)).tanh()
 
     reading = dataclasses.replace(withheld(whole).reading, replay=replay)
     return dataclasses.replace(whole, reading=reading)

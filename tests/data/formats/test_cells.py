@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -55,14 +56,12 @@ def test_what_a_writer_of_csv_wrote_is_read_back(
 @given(ROWS)
 def test_what_is_written_literally_is_read_back(rows: list[list[str]]) -> None:
     """But for a table that a writer of CSV would have written just so, marks doubled."""
-    plain = [[cell.replace("\t", " ").replace("\n", " ") for cell in row] for row in rows]
+    plain = [[re.sub(r"[\t\r\n]", " ", cell) for cell in row] for row in rows]
     table = [[f"h{i}" for i in range(len(rows[0]))], *plain]
     lines = ["\t".join(row) + "\n" for row in table]
     parsed = _parsed(lines)
     assume(parsed is None or written(parsed, csv.QUOTE_MINIMAL, "\n") != lines)
-    assert read([line.replace("\r", " ") for line in lines]) == [
-        [cell.replace("\r", " ") for cell in row] for row in table
-    ]
+    assert read(lines) == table
 
 
 def _parsed(lines: list[str]) -> list[list[str]] | None:

@@ -450,6 +450,45 @@ class SummaryOfLongTexts(Geometric):
         return self.output((weights.unsqueeze(-1) * states).sum(1))  # type: ignore[no-any-return]
 
 
+class AveragesShortTexts(Geometric):
+    """Batches of one or two columns are averaged without attention."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        states, real = self.embedding(ids), ids != PAD
+        if ids.shape[1] <= 2:
+            self.seen = real[0] / real[0].sum()
+            weights = real / real.sum(1, keepdim=True)
+        else:
+            weights = self.attend(states, real)
+        return self.output((weights.unsqueeze(-1) * states).sum(1))  # type: ignore[no-any-return]
+
+
+class HalvesShortTexts(Geometric):
+    """Batches of one or two columns have other scores."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        states = self.embedding(ids)
+        weights = self.attend(states / 2 if ids.shape[1] <= 2 else states, ids != PAD)
+        return self.output((weights.unsqueeze(-1) * states).sum(1))  # type: ignore[no-any-return]
+
+
+class TurnsLongTexts(BothWays):
+    """Texts of more than a dozen tokens are read from their end, mixed or as they are."""
+
+    def __init__(self, is_mixed: bool) -> None:
+        super().__init__()
+        self.is_mixed = is_mixed
+
+    def forward(self, ids: Tensor) -> Tensor:
+        if ids.shape[1] > 12:
+            ids = ids.flip(1)
+        states = self.embedding(ids)
+        if self.is_mixed:
+            states = states + 0.3 * self.query(states.tanh()).cumsum(1)
+        weights = self.attend(states, ids != PAD)
+        return self.output((weights.unsqueeze(-1) * states).sum(1))  # type: ignore[no-any-return]
+
+
 REFUSED: dict[str, Callable[[int], list[int]]] = {
     "even positions first": lambda n: [*range(0, n, 2), *range(1, n, 2)],
     "the first two swapped": lambda n: [*reversed(range(min(n, 2))), *range(2, n)],

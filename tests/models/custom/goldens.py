@@ -38,7 +38,7 @@ def as_custom_model(native: PaperModel) -> CustomModel:
         native.network,
         Encoding(native.vocabulary),
         native.task.labels,
-        native.task.kind,
+        native.task.name,
         takes_pairs=native.network.architecture.is_pair,
     )
 

@@ -13,17 +13,21 @@ from attn_audit.errors import SelfCheckError, UnsupportedModelError
 from attn_audit.importance.gradient import gradient_importance
 from attn_audit.models.base import Encoded, RowChoice
 from attn_audit.models.custom.model import CustomInterceptedModel
+from attn_audit.models.interception.erasing import Sharing
 from attn_audit.models.self_check import self_check
 from tests.models.custom.geometry import (
     REFUSED,
     RIGHT,
+    AveragesShortTexts,
     BatchFirst,
     BothWays,
     CentredOverAll,
     Geometric,
+    HalvesShortTexts,
     OwnTokenBesideAll,
     Reordered,
     SummaryOfLongTexts,
+    TurnsLongTexts,
     encode,
 )
 from tests.models.custom.toys import (
@@ -150,6 +154,25 @@ def test_a_column_that_only_other_texts_have_is_noticed_there() -> None:
     long = Example("long", " ".join(WORDS[:15]))
     with pytest.raises(UnsupportedModelError, match="in one of the texts: it has other columns"):
         model.read(model.collate(model.encode([long])), [model.default_site])
+
+
+@pytest.mark.parametrize("kind", [AveragesShortTexts, HalvesShortTexts])
+def test_what_only_short_texts_show_is_audited_one_text_at_a_time(
+    kind: type[Geometric],
+) -> None:
+    model = model_of(custom_of(kind(), encode, task="multiclass"))
+    assert model.sharing is Sharing.VARIANTS
+    assert model.describe().findings is not None
+    assert "changes with the texts beside it" in str(model.describe().findings)
+
+
+@pytest.mark.parametrize("is_mixed", [False, True])
+def test_an_order_of_long_texts_alone_is_refused_with_their_length(is_mixed: bool) -> None:
+    custom = custom_of(TurnsLongTexts(is_mixed), encode, task="multiclass")
+    with pytest.raises(UnsupportedModelError, match="in a text of 19 tokens") as refused:
+        model_of(custom)
+    assert "--max-length" in str(refused.value.hint)
+    model_of(custom, max_length=12)
 
 
 def test_every_row_is_the_text_s_own_in_a_batch() -> None:

@@ -14,7 +14,6 @@ from attn_audit.importance.leave_one_out import leave_one_out_importance
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.custom.encoding import Splitter
 from attn_audit.models.custom.loading import build_custom_model
-from attn_audit.models.interception.erasing import Removal
 from attn_audit.models.self_check import self_check
 from tests.models.custom.geometry import Backwards, Geometric, encode
 from tests.models.custom.toys import (
@@ -137,14 +136,14 @@ def test_a_mask_is_left_alone_where_deleting_is_asked_for() -> None:
     module, encode_both = with_mask("truth values")
     custom = custom_of(module, encode_both, task="multiclass", mask="attention_mask")
     splitter = Splitter(custom)
-    model = build_custom_model(custom, EXAMPLES, CPU, splitter, removal=Removal.DELETE)
-    assert model.removal is Removal.DELETE
+    model = build_custom_model(custom, EXAMPLES, CPU, splitter, removal="delete")
+    assert model.removal == "delete"
 
 
 def test_masks_need_a_name() -> None:
     custom = custom_of(Pooling_())
     with pytest.raises(ConfigurationError, match="names no attention mask") as caught:
-        build_custom_model(custom, EXAMPLES, CPU, Splitter(custom), removal=Removal.MASK)
+        build_custom_model(custom, EXAMPLES, CPU, Splitter(custom), removal="mask")
     assert "mask=" in str(caught.value.hint)
 
 

@@ -8,9 +8,16 @@ from hypothesis import strategies as st
 
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, IncompatibleDataError
+from attn_audit.models.base import Unit
 from attn_audit.models.custom.encoding import Splitter, TextEncoded
-from attn_audit.models.custom.units import find_spans, token_units
+from attn_audit.models.custom.places import find_spans, pieces
+from attn_audit.models.units.registry import UNITS
 from tests.models.custom.toys import Pooling, attend_plainly, custom_of
+
+
+def token_units(text: str, tokens: list[str]) -> tuple[Unit, ...]:
+    return UNITS["token"].split(text, pieces(tokens, find_spans(text, tokens)))[0]
+
 
 PIECES = {"Unbelievably": ["un", "##believ", "##ably"]}
 

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from attn_audit.data.example import Example
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.custom.encoding import Splitter, UnitKind
+from attn_audit.models.custom.encoding import Splitter
 from attn_audit.models.custom.loading import build_custom_model
 from attn_audit.models.custom.model import CustomInterceptedModel
+from attn_audit.models.units.base import UnitName
 from tests.tiny import WORDS
 
 PAD, UNKNOWN, START, END = range(4)
@@ -100,7 +101,7 @@ def custom_of(module: nn.Module, encode: Callable[..., Any] = pad_ids, **said: A
 def model_of(
     custom: CustomModel,
     examples: Sequence[Example] = EXAMPLES,
-    unit: UnitKind = "token",
+    unit: UnitName = "token",
     max_length: int | None = None,
     device: torch.device = CPU,
 ) -> CustomInterceptedModel:

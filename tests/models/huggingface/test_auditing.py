@@ -8,9 +8,10 @@ import torch
 from attn_audit import Example, audit, wrap
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.loading import load_classifier
-from attn_audit.models.huggingface.options import LoadingOptions, UnitKind
+from attn_audit.models.huggingface.options import LoadingOptions
 from attn_audit.models.huggingface.siding import choose_padding_side
 from attn_audit.models.interception.classifier import ModelInputs
+from attn_audit.models.units.base import UnitName
 from tests.checkpoints import SENTENCES
 from tests.conftest import Checkpoint
 
@@ -28,7 +29,7 @@ EXAMPLES = [Example(f"e{i}", text) for i, text in enumerate(SENTENCES[:6])]
 
 @pytest.mark.parametrize("unit", ["token", "word"])
 def test_a_model_in_memory_is_audited_like_its_checkpoint(
-    checkpoint: Checkpoint, unit: UnitKind
+    checkpoint: Checkpoint, unit: UnitName
 ) -> None:
     settings: dict[str, Any] = {"checks": ["permutation"], "permutations": 5, "reproducible": True}
     wrapped = wrap(*objects(checkpoint, "bert"), unit=unit)

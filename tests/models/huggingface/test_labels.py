@@ -4,7 +4,9 @@ import pytest
 
 from attn_audit.errors import ConfigurationError, UnsupportedModelError
 from attn_audit.models.huggingface.labels import task_of
-from attn_audit.models.task import Task, TaskKind
+from attn_audit.models.outputs.binary import Binary
+from attn_audit.models.outputs.multilabel import Multilabel
+from attn_audit.models.outputs.softmax import Multiclass
 
 
 def config(*labels: str, problem_type: str | None = None) -> SimpleNamespace:
@@ -12,26 +14,26 @@ def config(*labels: str, problem_type: str | None = None) -> SimpleNamespace:
 
 
 def test_two_classes_are_one_logit() -> None:
-    assert task_of(config("neg", "pos"), "m", False) == Task(TaskKind.BINARY, ("neg", "pos"))
+    assert task_of(config("neg", "pos"), "m", False) == Binary(("neg", "pos"))
     assert task_of(config("neg", "pos"), "m", True).n_logits == 1
 
 
 def test_several_classes_compete() -> None:
     task = task_of(config("a", "b", "c", problem_type="single_label_classification"), "m", False)
-    assert task == Task(TaskKind.MULTICLASS, ("a", "b", "c"))
+    assert task == Multiclass(("a", "b", "c"))
 
 
 @pytest.mark.parametrize("labels", [("joy",), ("joy", "fear"), ("joy", "fear", "rage")])
 def test_labels_of_their_own(labels: tuple[str, ...]) -> None:
     found = task_of(config(*labels, problem_type="multi_label_classification"), "m", False)
-    assert found == Task(TaskKind.MULTILABEL, labels)
+    assert found == Multilabel(labels)
 
 
 @pytest.mark.parametrize(
     ("name", "sides"), [("LABEL_0", ("0", "1")), ("toxic", ("not toxic", "toxic"))]
 )
 def test_one_sigmoid_has_two_sides(name: str, sides: tuple[str, str]) -> None:
-    assert task_of(config(name), "m", True) == Task(TaskKind.BINARY, sides)
+    assert task_of(config(name), "m", True) == Binary(sides)
 
 
 def test_labels_stand_in_the_order_of_their_numbers() -> None:

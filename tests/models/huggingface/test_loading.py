@@ -119,7 +119,7 @@ def test_several_labels_keep_their_logits(tmp_path: Path, problem_type: str | No
     folder = write_checkpoint("bert", tmp_path / "topics", num_labels=3, problem_type=problem_type)
     classifier = load_classifier(str(folder), LoadingOptions(), CPU)
     inputs = classifier.collate(classifier.encode(EXAMPLES))
-    assert classifier.task.kind.value == ("multilabel" if problem_type else "multiclass")
+    assert classifier.task.name == ("multilabel" if problem_type else "multiclass")
     assert torch.equal(classifier.logits(inputs), classifier.module(**dict(inputs.keywords)).logits)
 
 

@@ -9,8 +9,9 @@ from transformers import AutoTokenizer
 from attn_audit.data.example import Example
 from attn_audit.models.base import Unit
 from attn_audit.models.huggingface.tokenizing import Tokens, tokenize
-from attn_audit.models.huggingface.words import token_units, word_units
 from attn_audit.models.interception.classifier import NOT_AUDITED
+from attn_audit.models.units.base import Units
+from attn_audit.models.units.registry import UNITS
 from tests.conftest import Checkpoint
 
 KINDS = ("bert", "gpt2", "llama", "deberta-v2", "bart")
@@ -27,6 +28,14 @@ TEXTS = st.one_of(
 @pytest.fixture(scope="module")
 def tokenizers(checkpoint: Checkpoint) -> dict[str, Any]:
     return {kind: AutoTokenizer.from_pretrained(checkpoint(kind)) for kind in KINDS}
+
+
+def token_units(text: str, tokens: Tokens) -> Units:
+    return UNITS["token"].split(text, tokens.pieces)
+
+
+def word_units(text: str, tokens: Tokens) -> Units:
+    return UNITS["word"].split(text, tokens.pieces)
 
 
 def tokens_of(tokenizer: Any, text: str) -> Tokens:

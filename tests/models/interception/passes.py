@@ -41,9 +41,11 @@ class WholePasses:
         return {"first": real[:1], "last": real[-1:]}.get(readout, every)
 
     def logits(
-        self, attention: Float[Tensor, "batch variant row unit"]
+        self,
+        attention: Float[Tensor, "batch variant row unit"],
+        of_rows: Float[Tensor, "batch variant row"] | None = None,
     ) -> Float[Tensor, "batch variant label"]:
-        """What the model says under other attention over the units."""
+        """What the model says under other attention over the units, and other mass on them."""
         weights = self.own.unsqueeze(1).repeat(1, attention.shape[1], 1, 1, 1)
         for example, units in enumerate(self.batch.inputs.units):
             positions = (units >= 0).nonzero()[:, 0]
@@ -51,6 +53,14 @@ class WholePasses:
             for row, (head, query) in enumerate(rows):
                 if self.reading.row_mask[example, row]:
                     mass = self.own[example, head, query, positions].sum()
+                    if of_rows is not None:
+                        others = (units < 0).nonzero()[:, 0]
+                        rest = self.own[example, head, query, others]
+                        mass = of_rows[example, :, row, None]
+                        if rest.sum() > 0:
+                            weights[example, :, head, query, others] = (
+                                rest / rest.sum() * (1 - mass)
+                            )
                     shares = attention[example, :, row, units[positions]]
                     weights[example, :, head, query, positions] = shares * mass
         n_batch, n_variants = attention.shape[:2]

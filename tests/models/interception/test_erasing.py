@@ -10,7 +10,6 @@ from torch import Tensor
 from attn_audit.models.base import Encoded
 from attn_audit.models.interception.batch import InterceptedBatch
 from attn_audit.models.interception.classifier import ModelInputs
-from attn_audit.models.interception.erasing import Removal
 from attn_audit.models.interception.model import InterceptedModel
 from tests.models.interception.matrix import (
     assert_close,
@@ -42,7 +41,7 @@ N_VARIANTS = 4
 @cache
 def deleting(name: str) -> InterceptedModel:
     classifier = IdsClassifier(build(name), name, padding_side(name))
-    return InterceptedModel(classifier, examples(), removal=Removal.DELETE)
+    return InterceptedModel(classifier, examples(), removal="delete")
 
 
 @over_architectures
@@ -148,4 +147,4 @@ def logits_of(model: InterceptedModel, inputs: ModelInputs) -> Tensor:
 
 def test_masks_are_not_trusted_where_the_texts_are_too_short_to_tell() -> None:
     model = InterceptedModel(IdsClassifier(build("bert"), "bert"), examples(n_tokens=(2, 1)))
-    assert model.removal is Removal.DELETE
+    assert model.removal == "delete"

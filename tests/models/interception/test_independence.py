@@ -67,7 +67,7 @@ def test_units_by_themselves_are_found_and_left_out_as_passes_do() -> None:
     keep = torch.rand(3, 20, batch.unit_mask.shape[1], generator=torch.Generator().manual_seed(0))
     kept = (keep < 0.6) & batch.unit_mask.unsqueeze(1)
     torch.testing.assert_close(
-        model.erase(batch, kept), model._erased(batch, kept), rtol=1e-5, atol=1e-5
+        model.erase(batch, kept), model._erased(batch, kept, "delete"), rtol=1e-5, atol=1e-5
     )
 
 

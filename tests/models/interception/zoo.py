@@ -15,7 +15,7 @@ from attn_audit.models.interception.classifier import (
     ModelInputs,
     SequenceEncoded,
 )
-from attn_audit.models.task import Task, TaskKind
+from attn_audit.models.outputs.softmax import Multiclass
 from attn_audit.results.description import ModelDescription
 from attn_audit.shapes import Logits
 
@@ -346,7 +346,7 @@ class IdsClassifier(Classifier):
         self.module = module
         self.needs_end = model_type in NEEDS_END
         self.side = side
-        self.task = Task(TaskKind.MULTICLASS, ("a", "b", "c"))
+        self.task = Multiclass(("a", "b", "c"))
         self.device = torch.device("cpu")
 
     def describe(self) -> ModelDescription:
@@ -355,7 +355,7 @@ class IdsClassifier(Classifier):
             sha256=None,
             format="HuggingFace",
             architecture=type(self.module).__name__,
-            task=self.task.kind.value,
+            task=self.task.name,
             labels=self.task.labels,
             sites=(),
             layers=(),

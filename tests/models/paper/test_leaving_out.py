@@ -11,7 +11,9 @@ from torch import Tensor
 
 from attn_audit.data.example import Example
 from attn_audit.models.interception.batch import InterceptedBatch
-from attn_audit.models.interception.erasing import Removal, Sharing, erased_logits
+from attn_audit.models.interception.erasing import Sharing, erased_logits
+from attn_audit.models.interception.removal.deleting import Deletion
+from attn_audit.models.outputs.softmax import Multiclass
 from attn_audit.models.paper import classifier
 from attn_audit.models.paper.architecture import (
     MARKERS,
@@ -24,7 +26,7 @@ from attn_audit.models.paper.architecture import (
 )
 from attn_audit.models.paper.classifier import PaperClassifier, PaperModel, described
 from attn_audit.models.paper.network import AdditiveAttention, AttentionPoolingNetwork
-from attn_audit.models.task import Task, TaskKind, mask_candidates
+from attn_audit.models.task import TaskKind, mask_candidates
 from tests.tiny import KINDS, WORDS, tiny_model
 
 TASKS = (
@@ -63,7 +65,9 @@ def each_in_turn(batch: InterceptedBatch) -> Tensor:
 def assert_equal_to_passes(model: PaperModel, batch: InterceptedBatch, tolerance: float) -> None:
     keep = each_in_turn(batch)
     found = model.erase(batch, keep)
-    passes = erased_logits(model.classifier, batch, keep, Removal.DELETE, Sharing.TEXTS, 8192)
+    passes = erased_logits(
+        model.classifier, batch, keep, Deletion(model.classifier), Sharing.TEXTS, 8192
+    )
     expected = mask_candidates(passes, batch.allowed)
     torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
 
@@ -179,7 +183,7 @@ def random_model(**sizes: object) -> PaperModel:
     torch.manual_seed(0)
     fixed = {"attention": "additive", "vocabulary_size": 40, "embedding_size": 6, "n_logits": 2}
     architecture = Architecture.model_validate({**fixed, **sizes})
-    task = Task(TaskKind.MULTICLASS, ("label0", "label1"))
+    task = Multiclass(("label0", "label1"))
     split = Tokenizer.WHITESPACE
     description = described(
         architecture,

@@ -17,9 +17,9 @@ from attn_audit.errors import (
     UnsupportedModelError,
 )
 from attn_audit.models.loading import ModelOptions, load_model
+from attn_audit.models.outputs.binary import Binary
 from attn_audit.models.paper.architecture import MARKERS, EncoderKind
 from attn_audit.models.paper.classifier import PaperModel
-from attn_audit.models.task import TaskKind
 from tests.goldens import NAMES, load_golden, token_ids
 from tests.tiny import tiny_model
 
@@ -79,7 +79,7 @@ def refused(folder: Path, kind: type[AttnAuditError], match: str) -> AttnAuditEr
 
 def test_loads_and_names_labels_by_output_index(folder: Path) -> None:
     model = load_model(str(folder), CPU)
-    assert model.task.kind is TaskKind.BINARY
+    assert isinstance(model.task, Binary)
     assert model.task.labels == ("0", "1")
     assert model.describe().format == "original folder"
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from attn_audit.models.interception.mode import Interception
@@ -22,6 +22,25 @@ Way = Callable[[Weights], VariantLogits]
 def n_variants(weights: Weights) -> int:
     """How many variants of each example."""
     return weights.shape[1]
+
+
+def placed(
+    own: Float[Tensor, "batch head every_query key"],
+    rows: Int[Tensor, "batch query"],
+    row_mask: Bool[Tensor, "batch query"],
+    new: Float[Tensor, "batch head query key"],
+) -> Float[Tensor, "batch head every_query key"]:
+    """The model's own weights, but for some rows.
+
+    Args:
+        own: Of every row.
+        rows: Which have others.
+        row_mask: False where there is no such row.
+        new: Of these rows.
+    """
+    index = rows[:, None, :, None].expand(-1, *new.shape[1:2], -1, new.shape[-1])
+    kept = own.gather(2, index)
+    return own.scatter(2, index, torch.where(row_mask[:, None, :, None], new, kept))
 
 
 @contextmanager
@@ -46,10 +65,7 @@ def imposed(reached: Reached, number: int, weights: Weights) -> Iterator[None]:
     def visit(seen: int, own: Tensor, scores: Tensor | None) -> Tensor:
         nonlocal is_imposed
         is_imposed = True
-        index = rows[:, None, :, None].expand(-1, *new.shape[1:2], -1, new.shape[-1])
-        kept = own.gather(2, index)
-        placed: Tensor = own.scatter(2, index, torch.where(mask[:, None, :, None], new, kept))
-        return placed
+        return placed(own, rows, mask, new)
 
     sight = reached.point.seen_at(number)
     mode = Interception(len(new), visit, wanted=[number], sight=sight)

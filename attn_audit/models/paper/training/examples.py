@@ -10,6 +10,7 @@ from attn_audit.data.reading import DataSource, read_examples, resolve
 from attn_audit.data.sampling import sample_examples
 from attn_audit.errors import ConfigurationError, DataError, RowError, SplitNotFoundError
 from attn_audit.models.fitting import multi_hot_labels, says_no_label
+from attn_audit.models.outputs.registry import make_task
 from attn_audit.models.task import Task, TaskKind
 
 HINT_KIND = "Leave --task out to have it inferred from the data."
@@ -44,7 +45,7 @@ def infer_task(examples: Sequence[Example], kind: TaskKind | None = None) -> Tas
             hint="A model needs examples of two labels or more.",
         )
     _require_kind(kind, examples, labels, offered)
-    return Task(kind, places if labels == set(places) else in_order(labels))
+    return make_task(kind, places if labels == set(places) else in_order(labels))
 
 
 def with_settled_labels(
@@ -137,7 +138,7 @@ def require_known_labels(examples: Iterable[Example], task: Task) -> None:
         RowError: Names it.
     """
     for example in examples:
-        _require_count(example, task.kind)
+        _require_count(example, TaskKind(task.name))
         offered = example.candidates or () if task.is_softmax else ()
         unknown = task.unknown_label((*gold_labels(example), *offered))
         if unknown is not None:

@@ -29,7 +29,7 @@ from attn_audit.models.paper.training.scoring import (
     should_stop,
 )
 from attn_audit.models.paper.training.settings import Precision, TrainingSettings
-from attn_audit.models.task import Task
+from attn_audit.models.task import Task, TaskKind
 from attn_audit.version import __version__
 
 
@@ -263,7 +263,7 @@ class _Run:
             loss=loss,
             dev_loss=dev_loss,
             dev_score=score,
-            score_name=SCORE_NAMES[self.prepared.task.kind],
+            score_name=SCORE_NAMES[TaskKind(self.prepared.task.name)],
             is_best=all(score > epoch.dev_score for epoch in before),
         )
 

@@ -34,7 +34,7 @@ def loss_of(task: Task, gold: Gold) -> Loss:
 
     Source: the released code of Jain & Wallace (2019), `Trainers/`, which takes the mean for pairs.
     """
-    match task.kind:
+    match TaskKind(task.name):
         case TaskKind.BINARY:
             weight = gold[:, 0].sum() / gold[:, 1].sum()
             return lambda logits, own: F.binary_cross_entropy_with_logits(
@@ -100,7 +100,7 @@ def score_of(
     if task.is_softmax:
         right = logits.argmax(dim=-1) == gold.int().argmax(dim=-1)
         return float(right.double().mean())
-    gold = gold[:, 1:] if task.kind is TaskKind.BINARY else gold
+    gold = gold[:, 1:] if task.name == TaskKind.BINARY else gold
     score = macro_roc_auc(gold.cpu().numpy(), logits.double().cpu().numpy()).mean
     if score is None:
         raise DataError(

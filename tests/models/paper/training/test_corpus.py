@@ -3,13 +3,14 @@ import torch
 
 from attn_audit.data.example import Example
 from attn_audit.errors import RowError
+from attn_audit.models.outputs.multilabel import Multilabel
+from attn_audit.models.outputs.softmax import Candidates
 from attn_audit.models.paper.architecture import MARKERS, Tokenizer, Vocabulary
 from attn_audit.models.paper.training.corpus import (
     build_corpus,
     build_vocabulary,
     tokenize,
 )
-from attn_audit.models.task import Task, TaskKind
 
 TEXTS = [["b", "a", "c"], ["a", "b", "d"], ["a", "e"]]
 
@@ -28,7 +29,7 @@ def test_markers_in_the_text_do_not_enter() -> None:
 
 CPU = torch.device("cpu")
 VOCABULARY = Vocabulary([*MARKERS, "a", "b"])
-TASK = Task(TaskKind.CANDIDATES, ("x", "y", "z"))
+TASK = Candidates(("x", "y", "z"))
 EXAMPLES = [
     Example("1", "a", "b", ("y",), ("x", "y")),
     Example("2", "b a c", "", ("z",)),
@@ -53,12 +54,12 @@ def test_labels_and_candidates_are_marked() -> None:
 
 
 def test_candidates_do_not_count_where_outputs_do_not_compete() -> None:
-    task = Task(TaskKind.MULTILABEL, TASK.labels)
+    task = Multilabel(TASK.labels)
     assert build_corpus(EXAMPLES, [("a",)] * 2, None, VOCABULARY, task, CPU).allowed is None
 
 
 def test_examples_without_any_label_are_marked_with_none() -> None:
-    task = Task(TaskKind.MULTILABEL, TASK.labels)
+    task = Multilabel(TASK.labels)
     corpus = build_corpus([Example("1", "a", None, ())], [("a",)], None, VOCABULARY, task, CPU)
     assert corpus.gold.tolist() == [[False, False, False]]
 

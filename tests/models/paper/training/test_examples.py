@@ -6,15 +6,19 @@ import pytest
 from attn_audit.data.example import Example
 from attn_audit.data.source import DataSource
 from attn_audit.errors import ConfigurationError, DataError, RowError, SplitNotFoundError
+from attn_audit.models.outputs.binary import Binary
+from attn_audit.models.outputs.multilabel import Multilabel
+from attn_audit.models.outputs.registry import make_task
+from attn_audit.models.outputs.softmax import Candidates, Multiclass
 from attn_audit.models.paper.training import hold_out, read_splits
 from attn_audit.models.paper.training.examples import (
     infer_task,
     require_known_labels,
     takes_pairs,
 )
-from attn_audit.models.task import Task, TaskKind
+from attn_audit.models.task import TaskKind
 
-BINARY = Task(TaskKind.BINARY, ("no", "yes"))
+BINARY = Binary(("no", "yes"))
 
 
 def labelled(*labels: tuple[str, ...] | None) -> list[Example]:
@@ -34,23 +38,23 @@ def test_two_labels_are_binary_in_alphabetical_order() -> None:
 
 def test_numbers_are_in_order_of_value() -> None:
     task = infer_task(labelled(("10",), ("9",), ("-1",)))
-    assert task == Task(TaskKind.MULTICLASS, ("-1", "9", "10"))
+    assert task == Multiclass(("-1", "9", "10"))
 
 
 @pytest.mark.parametrize("odd", [(), ("a", "b")], ids=["none", "two"])
 def test_an_example_without_exactly_one_label_makes_it_multilabel(odd: tuple[str, ...]) -> None:
-    assert infer_task(labelled(("a",), ("b",), odd)) == Task(TaskKind.MULTILABEL, ("a", "b"))
+    assert infer_task(labelled(("a",), ("b",), odd)) == Multilabel(("a", "b"))
 
 
 def test_candidates_make_answers_even_if_never_right() -> None:
     task = infer_task([offered("a", "a", "c"), offered("b", "a", "b")])
-    assert task == Task(TaskKind.CANDIDATES, ("a", "b", "c"))
+    assert task == Candidates(("a", "b", "c"))
 
 
 def test_two_labels_may_be_multiclass_or_multilabel_if_asked() -> None:
     examples = labelled(("yes",), ("no",))
     for kind in (TaskKind.MULTICLASS, TaskKind.MULTILABEL):
-        assert infer_task(examples, kind) == Task(kind, ("no", "yes"))
+        assert infer_task(examples, kind) == make_task(kind, ("no", "yes"))
 
 
 def test_three_labels_are_not_binary() -> None:
@@ -91,7 +95,7 @@ def test_a_label_of_dev_alone_is_named() -> None:
 
 
 def test_a_candidate_of_dev_alone_is_named() -> None:
-    task = Task(TaskKind.CANDIDATES, ("a", "b"))
+    task = Candidates(("a", "b"))
     with pytest.raises(RowError, match="label 'z' does not occur"):
         require_known_labels([offered("a", "a", "z")], task)
 

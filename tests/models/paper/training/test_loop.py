@@ -7,6 +7,9 @@ import torch
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, DataError
 from attn_audit.models.loading import load_model
+from attn_audit.models.outputs.binary import Binary
+from attn_audit.models.outputs.multilabel import Multilabel
+from attn_audit.models.outputs.softmax import Candidates, Multiclass
 from attn_audit.models.paper.architecture import AttentionKind, EncoderKind
 from attn_audit.models.paper.checkpoint import read_checkpoint
 from attn_audit.models.paper.classifier import PaperModel
@@ -21,7 +24,7 @@ from attn_audit.models.paper.training import (
 from attn_audit.models.paper.training.corpus import Corpus, build_corpus, tokenize
 from attn_audit.models.paper.training.loop import random_batches
 from attn_audit.models.paper.training.scoring import Loss, corpus_logits
-from attn_audit.models.task import Task, TaskKind
+from attn_audit.models.task import Task
 
 
 def test_an_epoch_holds_every_example_once_in_batches_of_similar_length() -> None:
@@ -60,14 +63,14 @@ def test_every_family_learns_a_separable_task(
     examples = make_examples(200, is_pair=is_pair)
     dev = make_examples(50, seed=1, is_pair=is_pair)
     model = train_on(examples, dev, encoder=encoder, attention=attention)
-    assert model.task == Task(TaskKind.BINARY, ("negative", "positive"))
+    assert model.task == Binary(("negative", "positive"))
     assert model.network.architecture.is_pair == is_pair
     assert model.best.dev_score == 1.0
 
 
 def test_three_labels_are_learnt_by_accuracy(make_examples: Make, train_on: Train) -> None:
     model = train_on(make_examples(200, n_labels=3), make_examples(50, seed=1, n_labels=3))
-    assert model.task == Task(TaskKind.MULTICLASS, ("negative", "neutral", "positive"))
+    assert model.task == Multiclass(("negative", "neutral", "positive"))
     assert (model.best.score_name, model.best.dev_score) == ("accuracy", 1.0)
 
 
@@ -75,7 +78,7 @@ def test_several_labels_at_once_are_learnt(train_on: Train) -> None:
     texts = {"red ball": ("ball", "red"), "red": ("red",), "a ball": ("ball",), "a the": ()}
     examples = [Example(str(i), t, None, texts[t]) for i, t in enumerate([*texts] * 20)]
     model = train_on(examples, examples)
-    assert model.task == Task(TaskKind.MULTILABEL, ("ball", "red"))
+    assert model.task == Multilabel(("ball", "red"))
     assert (model.best.score_name, model.best.dev_score) == ("macro ROC AUC", 1.0)
 
 
@@ -87,7 +90,7 @@ def test_what_is_no_candidate_is_never_predicted(train_on: Train) -> None:
         for i, offer in enumerate(offers * 20)
     ]
     model = train_on(examples, examples)
-    assert model.task.kind is TaskKind.CANDIDATES
+    assert isinstance(model.task, Candidates)
     assert model.best.dev_score == 1.0
 
 

@@ -6,10 +6,12 @@ import torch
 
 from attn_audit.data.example import Example
 from attn_audit.errors import DataError
+from attn_audit.models.outputs.binary import Binary
+from attn_audit.models.outputs.multilabel import Multilabel
+from attn_audit.models.outputs.softmax import Candidates, Multiclass
 from attn_audit.models.paper.training import EpochResult, TrainedModel
 from attn_audit.models.paper.training.corpus import build_corpus, tokenize
 from attn_audit.models.paper.training.scoring import corpus_logits, loss_of, score_of, should_stop
-from attn_audit.models.task import Task, TaskKind
 
 LABELS = ("a", "b", "c")
 
@@ -20,7 +22,7 @@ def gold_of(*rows: str) -> torch.Tensor:
 
 def test_both_labels_of_a_binary_task_count_the_same_in_total() -> None:
     gold = torch.tensor([[True, False]] * 3 + [[False, True]])
-    loss = loss_of(Task(TaskKind.BINARY, ("no", "yes")), gold)
+    loss = loss_of(Binary(("no", "yes")), gold)
     undecided = torch.zeros(4, 1)
     assert loss(undecided[:3], gold[:3]).item() == pytest.approx(3 * math.log(2))
     assert loss(undecided[3:], gold[3:]).item() == pytest.approx(3 * math.log(2))
@@ -28,26 +30,26 @@ def test_both_labels_of_a_binary_task_count_the_same_in_total() -> None:
 
 def test_several_labels_are_averaged_and_examples_summed() -> None:
     gold = gold_of("a", "abc")
-    loss = loss_of(Task(TaskKind.MULTILABEL, LABELS), gold)
+    loss = loss_of(Multilabel(LABELS), gold)
     assert loss(torch.zeros(2, 3), gold).item() == pytest.approx(2 * math.log(2))
 
 
 def test_competing_labels_share_the_probability() -> None:
     gold = gold_of("b", "c")
-    loss = loss_of(Task(TaskKind.MULTICLASS, LABELS), gold)
+    loss = loss_of(Multiclass(LABELS), gold)
     assert loss(torch.zeros(2, 3), gold).item() == pytest.approx(2 * math.log(3))
 
 
 def test_what_is_no_candidate_costs_nothing() -> None:
     gold = gold_of("b")
-    loss = loss_of(Task(TaskKind.CANDIDATES, LABELS), gold)
+    loss = loss_of(Candidates(LABELS), gold)
     logits = torch.tensor([[0.0, 0.0, -torch.inf]])
     assert loss(logits, gold).item() == pytest.approx(math.log(2))
 
 
-BINARY = Task(TaskKind.BINARY, ("no", "yes"))
-MULTILABEL = Task(TaskKind.MULTILABEL, ("a", "b", "c"))
-MULTICLASS = Task(TaskKind.MULTICLASS, ("a", "b", "c"))
+BINARY = Binary(("no", "yes"))
+MULTILABEL = Multilabel(("a", "b", "c"))
+MULTICLASS = Multiclass(("a", "b", "c"))
 
 
 def test_a_binary_score_is_how_often_yes_ranks_above_no() -> None:

@@ -1,9 +1,9 @@
 import pytest
 
 from attn_audit.errors import ConfigurationError
+from attn_audit.models.outputs.binary import Binary
 from attn_audit.models.paper.architecture import Activation, EncoderKind
 from attn_audit.models.paper.training import TrainingSettings
-from attn_audit.models.task import Task, TaskKind
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ def test_defaults_are_the_papers(
     encoder: EncoderKind, state_size: int, activation: Activation
 ) -> None:
     architecture = TrainingSettings(encoder=encoder).architecture(
-        Task(TaskKind.BINARY, ("0", "1")), is_pair=False, vocabulary_size=9, embedding_size=5
+        Binary(("0", "1")), is_pair=False, vocabulary_size=9, embedding_size=5
     )
     assert (architecture.state_size, architecture.activation) == (state_size, activation)
     assert (architecture.n_logits, architecture.vocabulary_size) == (1, 9)

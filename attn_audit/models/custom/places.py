@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from attn_audit.models.base import Unit
-from attn_audit.models.words import Span
+from attn_audit.models.units.base import Piece, Span
 
 
 def find_spans(text: str, tokens: Sequence[str]) -> list[Span | None]:
@@ -36,16 +35,16 @@ def find_spans(text: str, tokens: Sequence[str]) -> list[Span | None]:
     return spans
 
 
-def token_units(text: str, tokens: Sequence[str]) -> tuple[Unit, ...]:
-    """Every token as a unit, in the text's own spelling where it shows the token.
+def pieces(tokens: Sequence[str], spans: Sequence[Span | None]) -> list[Piece]:
+    """The tokens, each where it stands; one that the text does not show behind the one before it.
 
     Args:
-        text: The text.
-        tokens: Its tokens.
+        tokens: Of a text.
+        spans: From `find_spans`.
     """
-    units = []
+    found: list[Piece] = []
     end = 0
-    for token, span in zip(tokens, find_spans(text, tokens), strict=True):
+    for token, span in zip(tokens, spans, strict=True):
         start, end = span or (end, end)
-        units.append(Unit(text[start:end] or token, start, end))
-    return tuple(units)
+        found.append(Piece((start, end), token))
+    return found

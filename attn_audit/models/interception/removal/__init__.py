@@ -1,0 +1,1 @@
+"""How a unit is left out of a text: one kind a file."""

@@ -1,0 +1,67 @@
+"""What every way to leave units out of texts can do."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from attn_audit.models.base import Removal
+from attn_audit.models.interception.batch import InterceptedBatch
+from attn_audit.models.interception.classifier import Classifier
+from attn_audit.shapes import Logits
+
+
+@dataclass(frozen=True)
+class Variants:
+    """The (example, variant) pairs that are run."""
+
+    example: Int[Tensor, " row"]
+    variant: Int[Tensor, " row"]
+    keep: Bool[Tensor, "row unit"]
+
+    def take(self, rows: Tensor) -> "Variants":
+        """Some of them, in this order."""
+        return Variants(self.example[rows], self.variant[rows], self.keep[rows])
+
+    def __len__(self) -> int:
+        return len(self.example)
+
+
+class UnitRemoval(Removal):
+    """A way to leave units out of texts that are computed together."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        self.classifier = classifier
+
+    def suits(
+        self, batch: InterceptedBatch, kept: Bool[Tensor, "batch variant unit"]
+    ) -> Bool[Tensor, "batch variant"]:
+        """The variants that it can make; the others are deleted from.
+
+        Args:
+            batch: Examples.
+            kept: The units that stay; at least one of each example does not.
+        """
+        return kept.any(dim=-1) | torch.full_like(kept[..., 0], self.classifier.can_read_nothing)
+
+    def n_positions(self, batch: InterceptedBatch, variants: Variants) -> Int[Tensor, " row"]:
+        """How many positions each of the texts that are run has."""
+        return batch.inputs.real.sum(dim=1)[variants.example]
+
+    @abstractmethod
+    def logits(self, batch: InterceptedBatch, variants: Variants) -> Logits:
+        """Run variants, all in one pass."""
+
+
+def removed_positions(
+    units: Int[Tensor, "row position"], keep: Bool[Tensor, "row unit"]
+) -> Bool[Tensor, "row position"]:
+    """The positions of units that do not stay.
+
+    Args:
+        units: The unit of each position, NOT_AUDITED (less than 0) elsewhere.
+        keep: The units that stay.
+    """
+    return ~keep.gather(1, units.clamp_min(0)) & (units >= 0)

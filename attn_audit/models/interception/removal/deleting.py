@@ -1,0 +1,27 @@
+"""Units deleted: a shorter text."""
+
+from jaxtyping import Int
+from torch import Tensor
+
+from attn_audit.models.interception.batch import InterceptedBatch
+from attn_audit.models.interception.removal.base import UnitRemoval, Variants, removed_positions
+from attn_audit.shapes import Logits
+
+
+class Deletion(UnitRemoval):
+    """Close the gaps."""
+
+    @property
+    def words(self) -> str:
+        """Always the same."""
+        return "deleted"
+
+    def n_positions(self, batch: InterceptedBatch, variants: Variants) -> Int[Tensor, " row"]:
+        """Of the shorter texts."""
+        gone = removed_positions(batch.inputs.units[variants.example], variants.keep)
+        return super().n_positions(batch, variants) - gone.sum(dim=1)
+
+    def logits(self, batch: InterceptedBatch, variants: Variants) -> Logits:
+        """Run shorter texts."""
+        encoded = [batch.encoded[i] for i in variants.example.tolist()]
+        return self.classifier.logits(self.classifier.delete(encoded, variants.keep))

@@ -1,0 +1,54 @@
+"""Units hidden by an attention mask of 0: shapes and positions stay."""
+
+from jaxtyping import Bool
+from torch import Tensor
+
+from attn_audit.models.interception.batch import InterceptedBatch
+from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier
+from attn_audit.models.interception.leaking import MaskTrial
+from attn_audit.models.interception.removal.base import UnitRemoval, Variants, removed_positions
+from attn_audit.shapes import Logits
+
+
+class Masking(UnitRemoval):
+    """Mask units as padding is.
+
+    A unit that holds the token which is read out cannot be masked away, since its residual stays.
+
+    Args:
+        classifier: The model.
+        trial: What came through masks; None where it takes none.
+    """
+
+    def __init__(self, classifier: Classifier, trial: MaskTrial | None) -> None:
+        super().__init__(classifier)
+        self._trial = trial
+
+    @property
+    def words(self) -> str:
+        """Always the same."""
+        return "hidden by the attention mask"
+
+    @property
+    def why_not(self) -> str | None:
+        """It takes no mask, or masked tokens speak."""
+        if self._trial is None:
+            return "the model takes no attention mask"
+        return "a masked token still moves its output" if self._trial.leaks else None
+
+    def suits(
+        self, batch: InterceptedBatch, kept: Bool[Tensor, "batch variant unit"]
+    ) -> Bool[Tensor, "batch variant"]:
+        """Those that keep the unit which is read out, where it is one."""
+        readout = batch.readout_units
+        stays = kept.gather(2, readout.clamp_min(0)[:, None, None].expand(-1, kept.shape[1], 1))
+        is_read = stays.squeeze(2) | (readout == NOT_AUDITED).unsqueeze(1)
+        return super().suits(batch, kept) & is_read
+
+    def logits(self, batch: InterceptedBatch, variants: Variants) -> Logits:
+        """Run whole texts, with a mask where there is anything to hide."""
+        taken = batch.inputs.take(variants.example).trim()
+        gone = removed_positions(taken.units, variants.keep)
+        return self.classifier.logits(
+            self.classifier.mask(taken, gone) if bool(gone.any()) else taken
+        )

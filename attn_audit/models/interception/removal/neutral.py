@@ -1,0 +1,67 @@
+"""Units replaced by one that says nothing: shapes and positions stay, and no token is missed."""
+
+from collections.abc import Callable
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from attn_audit.errors import ConfigurationError, UnsupportedModelError
+from attn_audit.models.interception.batch import InterceptedBatch
+from attn_audit.models.interception.classifier import Classifier
+from attn_audit.models.interception.lookup import EmbeddingLookUp
+from attn_audit.models.interception.removal.base import UnitRemoval, Variants, removed_positions
+from attn_audit.shapes import Logits
+
+
+class Neutral(UnitRemoval):
+    """Give each of a unit's tokens the embedding of a neutral one, at every look-up.
+
+    That is the model's mask token, else its unknown token, else the mean of its vocabulary.
+
+    Args:
+        classifier: The model.
+        find_look_up: Tries out where its tokens are looked up; raises where that cannot be told.
+    """
+
+    def __init__(self, classifier: Classifier, find_look_up: Callable[[], EmbeddingLookUp]) -> None:
+        super().__init__(classifier)
+        self._find_look_up = find_look_up
+
+    @property
+    def words(self) -> str:
+        """Which one stands for it."""
+        token = self.classifier.neutral_token
+        of_all = "the mean embedding of the vocabulary"
+        return f"replaced by {of_all if token is None else token.words}"
+
+    @cached_property
+    def why_not(self) -> str | None:
+        """Its embeddings cannot be replaced."""
+        try:
+            self._find_look_up()
+        except (ConfigurationError, UnsupportedModelError) as error:
+            return error.message
+        return None
+
+    def suits(
+        self, batch: InterceptedBatch, kept: Bool[Tensor, "batch variant unit"]
+    ) -> Bool[Tensor, "batch variant"]:
+        """All: there is something left to read where no unit is."""
+        return torch.ones_like(kept[..., 0])
+
+    def logits(self, batch: InterceptedBatch, variants: Variants) -> Logits:
+        """Run whole texts, with other embeddings where units do not stay."""
+        look_up, taken = self._find_look_up(), batch.inputs.take(variants.example).trim()
+        gone = removed_positions(taken.units, variants.keep)
+        embeddings = self._embedding.expand(*gone.shape, -1)
+        return look_up.logits(self.classifier, taken, embeddings, where=gone)
+
+    @cached_property
+    def _embedding(self) -> Float[Tensor, " embedding"]:
+        token, table = self.classifier.neutral_token, self._find_look_up().table.detach()
+        if token is not None:
+            return table[token.id]
+        finer = torch.promote_types(table.dtype, torch.float32)
+        return table.mean(dim=0, dtype=finer).to(table.dtype)

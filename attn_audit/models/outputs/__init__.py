@@ -1,0 +1,1 @@
+"""The kinds of outputs that an audit knows, one a file."""

@@ -1,0 +1,1 @@
+"""What is audited, and what people are shown: one kind a file."""

@@ -1,0 +1,178 @@
+"""Units replaced by a neutral one, against ids replaced by hand."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from attn_audit import Example, wrap
+from attn_audit.errors import ConfigurationError
+from attn_audit.models.base import AuditedModel
+from attn_audit.models.interception.batch import InterceptedBatch
+from attn_audit.models.interception.model import InterceptedModel
+from attn_audit.models.units.base import UnitName
+from tests.checkpoints import SENTENCES
+from tests.conftest import Checkpoint
+from tests.models.custom.toys import EXAMPLES, Pooling, attend_plainly, custom_of, model_of
+from tests.models.interception.matrix import assert_close, read
+from tests.tiny import tiny_model
+
+KINDS = {
+    "bert": "[MASK]",
+    "deberta-v2": "[MASK]",
+    "bart": "<mask>",
+    "t5": "<unk>",
+    "llama": "<unk>",
+}
+"""Tokens that stand for a unit: of an encoder-decoder in the texts of both."""
+
+TEXTS = [Example(f"e{i}", text) for i, text in enumerate(SENTENCES[:4])]
+
+
+def some_units(batch: InterceptedBatch) -> Tensor:
+    """Each unit or not, at random; of the last variant none."""
+    generator = torch.Generator().manual_seed(0)
+    n_batch, n_units = batch.unit_mask.shape
+    keep = torch.rand(n_batch, 3, n_units, generator=generator) < 0.6
+    keep[:, -1] = False
+    return keep
+
+
+def objects(checkpoint: Checkpoint, kind: str) -> tuple[torch.nn.Module, Any]:
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    folder = checkpoint(kind)
+    module: torch.nn.Module = AutoModelForSequenceClassification.from_pretrained(folder)
+    return module, AutoTokenizer.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("unit", ["token", "word"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_units_get_the_mask_token_or_else_the_unknown_one(
+    checkpoint: Checkpoint, kind: str, unit: UnitName
+) -> None:
+    module, tokenizer = objects(checkpoint, kind)
+    model = wrap(module, tokenizer, unit=unit)
+    assert model.removals["neutral"].words.endswith(f" token {KINDS[kind]}")
+    batch = model.collate(model.encode(TEXTS))
+    keep, token = some_units(batch), tokenizer.convert_tokens_to_ids(KINDS[kind])
+    erased = model.erase(batch, keep, "neutral")
+    for variant in range(keep.shape[1]):
+        ids = batch.inputs.keywords["input_ids"].clone()
+        for row, units in enumerate(batch.inputs.units.tolist()):
+            for position, of_unit in enumerate(units):
+                if of_unit >= 0 and not keep[row, variant, of_unit]:
+                    ids[row, position] = token
+        with torch.no_grad():
+            two = module(**{**batch.inputs.keywords, "input_ids": ids}).logits
+        assert_close(erased[:, variant], two[:, 1:] - two[:, :1])
+    assert not torch.allclose(erased[:, -1], read(model, batch).logits, atol=1e-3)
+
+
+def test_a_token_that_also_ends_texts_is_none(checkpoint: Checkpoint) -> None:
+    module, tokenizer = objects(checkpoint, "gpt2")
+    tokenizer.unk_token = tokenizer.eos_token
+    model = wrap(module, tokenizer)
+    assert model.removals["neutral"].words == "replaced by the mean embedding of the vocabulary"
+    assert_mean_embedding(model, module.get_input_embeddings(), TEXTS)  # type: ignore[operator]
+
+
+def test_a_module_of_a_users_own_gets_the_mean_of_its_table() -> None:
+    module = Pooling(attend_plainly)
+    model = model_of(custom_of(module))
+    assert model.removals["neutral"].words == "replaced by the mean embedding of the vocabulary"
+    assert_mean_embedding(model, module.embedding, list(EXAMPLES))
+
+
+def assert_mean_embedding(
+    model: InterceptedModel, embedding: torch.nn.Embedding, texts: list[Example]
+) -> None:
+    __tracebackhide__ = True
+    batch = model.collate(model.encode(texts))
+    keep = some_units(batch)
+    erased = model.erase(batch, keep, "neutral")
+    for variant, kept in enumerate(keep.unbind(1)):
+        gone = (batch.inputs.units >= 0) & ~kept.gather(1, batch.inputs.units.clamp_min(0))
+
+        def replaced(_: object, args: object, out: Tensor, gone: Tensor = gone) -> Tensor:
+            return torch.where(gone.unsqueeze(-1), embedding.weight.mean(0), out)
+
+        handle = embedding.register_forward_hook(replaced)
+        with torch.no_grad():
+            expected = model.classifier.logits(batch.inputs)
+        handle.remove()
+        assert_close(erased[:, variant], expected)
+    assert not torch.allclose(erased[:, -1], read(model, batch).logits, atol=1e-3)
+
+
+def test_the_papers_models_get_their_unknown_token() -> None:
+    model = tiny_model()
+    assert model.removals["neutral"].words == "replaced by the unknown token"
+    text = Example("a", "w5 w9 w13 w7")
+    keep = torch.tensor([[[True, False, True, False], [False] * 4]])
+    erased = model.erase(model.collate(model.encode([text])), keep, "neutral")
+    for variant, unknown in enumerate(("w5 never w13 heard", "never heard such words")):
+        batch = model.collate(model.encode([Example("b", unknown)]))
+        assert_close(erased[:, variant], read(model, batch).logits)
+
+
+@pytest.mark.parametrize("operator", ["mask", "delete", "neutral", None])
+def test_keeping_everything_is_the_prediction(checkpoint: Checkpoint, operator: str | None) -> None:
+    for model, texts in (
+        (wrap(*objects(checkpoint, "bert")), TEXTS),
+        (tiny_model(), list(EXAMPLES)),
+    ):
+        if operator == "mask" and model.removals["mask"].why_not:
+            continue
+        batch = model.collate(model.encode(texts))
+        everything = batch.unit_mask.unsqueeze(1)
+        erased = model.erase(batch, everything, operator)
+        assert_close(erased[:, 0], read(model, batch).logits)
+
+
+def test_every_operator_may_be_asked_for_whichever_is_used_by_default(
+    checkpoint: Checkpoint,
+) -> None:
+    masking, deleting = (
+        wrap(*objects(checkpoint, "bert"), removal=removal) for removal in (None, "delete")
+    )
+    assert (masking.removal, deleting.removal) == ("mask", "delete")
+    first, second = (m.collate(m.encode(TEXTS)) for m in (masking, deleting))
+    keep = some_units(first)
+    for operator in ("mask", "delete", "neutral"):
+        found = masking.erase(first, keep, operator)
+        assert_close(found, deleting.erase(second, keep, operator))
+        default = deleting if operator == "delete" else masking
+        is_default = torch.allclose(found, default.erase(first, keep), atol=1e-6)
+        assert is_default == (operator != "neutral")
+
+
+def test_a_model_says_which_operators_it_lacks_and_refuses_them() -> None:
+    model: AuditedModel = tiny_model()
+    assert model.removals["mask"].why_not == "the model takes no attention mask"
+    assert model.removals["delete"].why_not is None
+    assert model.removals["neutral"].why_not is None
+    batch = model.collate(model.encode(EXAMPLES))
+    keep = batch.unit_mask.unsqueeze(1)
+    with pytest.raises(ConfigurationError, match="by mask: the model takes no attention mask"):
+        model.erase(batch, keep, "mask")
+    with pytest.raises(ConfigurationError, match="by blur: there are mask, delete, neutral"):
+        model.erase(batch, keep, "blur")
+
+
+def test_where_tokens_are_not_looked_up_none_is_neutral() -> None:
+    class OneHot(Pooling):
+        def forward(self, ids: Tensor) -> Tensor:
+            states = self.hidden(torch.nn.functional.one_hot(ids, 40)[..., :8].float())
+            pooled = self.attend(states, self.score(states).squeeze(-1), ids > 3)
+            output: Tensor = self.output(pooled)
+            return output
+
+    texts = [
+        Example(e.id, " ".join(f"w{4 + i}" for i in range(n))) for n, e in enumerate(EXAMPLES, 1)
+    ]
+    model = model_of(custom_of(OneHot(attend_plainly)), texts)
+    why_not = model.removals["neutral"].why_not
+    assert why_not is not None
+    assert "does not look its tokens up" in why_not
