@@ -69,7 +69,7 @@ def compare(
 
 def _paired(stack: ExitStack, reports: tuple[Report, Report], paths: tuple[Path, Path]) -> Pairs:
     sides = [
-        (report, path, stack.enter_context(opened_records(report, path)))
+        (path, stack.enter_context(opened_records(report, path)))
         for report, path in zip(reports, paths, strict=True)
     ]
     return pair(*sides)

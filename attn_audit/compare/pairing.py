@@ -11,8 +11,6 @@ from attn_audit.errors import ComparisonRefusedError
 from attn_audit.findings.example import ID
 from attn_audit.findings.metric import Averaged
 from attn_audit.results.examples import Examples, Values
-from attn_audit.results.report import Report
-from attn_audit.results.table import RecordTable
 
 MAX_UNITS = 40
 """Units of a text that are quoted."""
@@ -34,25 +32,25 @@ class Pairs:
 
     def text(self, index: int) -> str | None:
         """The units of an example; None where the records hold none."""
-        units = self.base.table.units(index)
+        units = self.base.units(index)
         if units is None:
             return None
         more = " ..." if len(units) > MAX_UNITS else ""
         return " ".join(units[:MAX_UNITS]) + more
 
 
-def pair(base: tuple[Report, Path, RecordTable], new: tuple[Report, Path, RecordTable]) -> Pairs:
+def pair(base: tuple[Path, Examples], new: tuple[Path, Examples]) -> Pairs:
     """Match the examples of two reports by id.
 
     Args:
-        base: Report, its file and its records.
+        base: The report's file, and its records.
         new: The same of the other.
 
     Raises:
         ComparisonRefusedError: An id stands twice in one of them, or in one of them only.
     """
-    base_ids, new_ids = (table.strings(ID) for _, _, table in (base, new))
-    for ids, (_, path, _) in ((base_ids, base), (new_ids, new)):
+    base_ids, new_ids = (examples.strings(ID) for _, examples in (base, new))
+    for ids, (path, _) in ((base_ids, base), (new_ids, new)):
         require_unique_ids(ids, path)
     alone = set(base_ids) ^ set(new_ids)
     if alone:
@@ -64,7 +62,4 @@ def pair(base: tuple[Report, Path, RecordTable], new: tuple[Report, Path, Record
         )
     place = {name: i for i, name in enumerate(new_ids)}
     places = np.array([place[name] for name in base_ids], dtype=np.int64)
-    ours, theirs = (
-        Examples(table, report.model.labels, report.model.task) for report, _, table in (base, new)
-    )
-    return Pairs(ours, theirs, base_ids, places)
+    return Pairs(base[1], new[1], base_ids, places)

@@ -16,8 +16,9 @@ from attn_audit.files import problem_of, sha256_of
 from attn_audit.findings.example import PROBABILITY
 from attn_audit.findings.field import Field, Kind, Shape
 from attn_audit.findings.registry import record_fields
+from attn_audit.results.examples import Examples
 from attn_audit.results.report import Report
-from attn_audit.results.table import RecordTable, record_schema
+from attn_audit.results.table import record_schema
 
 
 def _compared() -> list[Field[object]]:
@@ -26,24 +27,24 @@ def _compared() -> list[Field[object]]:
 
 
 @contextmanager
-def opened_records(report: Report, path: Path) -> Iterator[RecordTable]:
+def opened_records(report: Report, path: Path) -> Iterator[Examples]:
     """The records of a report, as columns.
 
     Raises:
         ReportError: The records are missing, changed since the report was written, or unreadable.
     """
     assert report.records is not None, "the caller asks first"
-    file = path.parent / report.records.path
+    file, task = path.parent / report.records.path, (report.model.labels, report.model.task)
     _verify(file, report.records.sha256, path)
     try:
         if file.suffix == ".parquet":
             _require_types(file, report, path)
-            yield RecordTable(file)
+            yield Examples(file, *task)
             return
         with tempfile.TemporaryDirectory(prefix="attn-audit-") as folder:
             converted = Path(folder) / "records.parquet"
             pq.write_table(_read_text(file, report), converted)
-            yield RecordTable(converted)
+            yield Examples(converted, *task)
     except pa.ArrowException as error:
         problem = str(error).splitlines()[0]
         raise ReportError(path, f"its records {file} cannot be read: {problem}") from None

@@ -4,19 +4,19 @@ from collections import Counter
 from collections.abc import Sequence
 
 from attn_audit.findings.example import FAILED, STATUS_MEANINGS, Status, status_field
+from attn_audit.results.examples import Examples
 from attn_audit.results.summary import Degenerate
-from attn_audit.results.table import RecordTable
 
 MEANING = "the model failed at the example: see the records for the reason"
 
 
 def count_degenerate(
-    table: RecordTable, checks: Sequence[str], n_failed: int
+    examples: Examples, checks: Sequence[str], n_failed: int
 ) -> tuple[Degenerate, ...]:
     """How many examples each check is untestable or undefined for, by reason.
 
     Args:
-        table: The records.
+        examples: The records.
         checks: Ids of the checks that were run.
         n_failed: Examples that could not be audited, and are not among the records.
     """
@@ -25,7 +25,7 @@ def count_degenerate(
         if n_failed:
             found.append(Degenerate(check=check, status=FAILED, meaning=MEANING, n=n_failed))
         reasons: Counter[str] = Counter()
-        for statuses, n in table.counts(status_field(check)).items():
+        for statuses, n in examples.counts(status_field(check)).items():
             reasons.update(dict.fromkeys(statuses.split("+"), n))
         found += [
             Degenerate(

@@ -58,14 +58,11 @@ class Grouping:
         }
 
     def _predictions(self) -> list[tuple[str, Members]]:
-        table, labels = self.examples.table, self.examples.labels
-        if self.examples.is_multilabel:
-            chosen = table.indicators(PREDICTION, labels)
-            groups = [(name, chosen[:, i]) for i, name in enumerate(labels)]
-            none = np.logical_not(chosen.any(axis=1))
-            return [*groups, ("(none)", none)]
-        codes = table.codes(PREDICTION, labels)
-        return [(name, codes == i) for i, name in enumerate(labels)]
+        labels, chosen = self.examples.labels, self.examples.answers(PREDICTION)
+        if not self.examples.is_multilabel:
+            return [(name, chosen == i) for i, name in enumerate(labels)]
+        groups = [(name, chosen[:, i]) for i, name in enumerate(labels)]
+        return [*groups, ("(none)", np.logical_not(chosen.any(axis=1)))]
 
     def groups(
         self, values: Values, grouping: str, edges: Sequence[float] | None = None

@@ -22,12 +22,11 @@ from attn_audit.results.report import (
     TellingExample,
     Tool,
 )
-from attn_audit.results.table import RecordTable
 from attn_audit.statistics.resamples import Resamples
 
 
 def build_report(
-    table: RecordTable,
+    examples: Examples,
     *,
     tool: Tool,
     model: ModelDescription,
@@ -45,7 +44,6 @@ def build_report(
     Returns:
         The report without its times.
     """
-    examples = Examples(table, model.labels, model.task)
     grouping = Grouping(examples, Resamples(settings.seed))
     return Report(
         tool=tool,
@@ -56,7 +54,7 @@ def build_report(
         n_units=grouping.distribution(examples.numbers(N_UNITS), LENGTH_EDGES),
         metrics=summarise(grouping, settings.checks, settings.measures),
         sites=sites.summaries(),
-        degenerate=count_degenerate(table, settings.checks, n_failed),
+        degenerate=count_degenerate(examples, settings.checks, n_failed),
         telling_examples=tuple(
             TellingExample(reason=reason, record=_as_json(record))
             for reason, record in telling.chosen()

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from attn_audit.reporting.recording import Recording, RecordsPaths
 from attn_audit.reporting.report import build_report
+from attn_audit.results.examples import Examples
 from attn_audit.results.record import Record
 from attn_audit.results.report import DataDescription, RecordsFile, Report
 from attn_audit.results.subject import Subject
-from attn_audit.results.table import RecordTable
 
 Found = tuple[Sequence[Record], Sequence[Record]]
 """Records of some examples, in order, and those of their other sites."""
@@ -52,12 +52,12 @@ def sum_up(
             for records, site_records in found:
                 recording.add(records, site_records)
         with timing or nullcontext():
-            table = RecordTable(spool)
+            examples = Examples(spool, subject.model.labels, subject.model.task)
             return build_report(
-                table,
+                examples,
                 tool=subject.tool,
                 model=subject.model,
-                data=_counted(subject.data, len(table), recording),
+                data=_counted(subject.data, len(examples), recording),
                 settings=subject.settings,
                 self_checks=subject.self_checks,
                 telling=recording.telling,

@@ -1,13 +1,16 @@
-"""Records of many examples, as the functions of metrics see them."""
+"""The records of many examples, one column at a time: that alone is ever whole in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from jaxtyping import Bool, Float64
 
-from attn_audit.findings.example import LABEL, PREDICTION, Label
+from attn_audit.findings.example import LABEL, PREDICTION, PROBABILITY, UNITS, Label
 from attn_audit.findings.field import Field
-from attn_audit.results.table import RecordTable
 
 Values = Float64[np.ndarray, " example"]
 """NaN where an example does not have the number."""
@@ -16,38 +19,77 @@ Members = Bool[np.ndarray, " example"]
 
 
 class Examples:
-    """Columns of the records; `label` is gold, `prediction` the model's own."""
+    """Columns of a Parquet file of records, as the functions of metrics see them."""
 
-    def __init__(self, table: RecordTable, labels: Sequence[str], task: str) -> None:
-        """Read what is needed of the records more than once.
+    def __init__(self, path: Path, labels: Sequence[str], task: str) -> None:
+        """Read what is needed more than once.
 
         Args:
-            table: The records.
+            path: The records.
             labels: Names of the task's labels.
             task: `binary`, `multiclass`, `multilabel` or `candidates`.
         """
-        self.table = table
+        self._path = path
         self.labels = tuple(labels)
         self.is_multilabel, self.is_binary = task == "multilabel", task == "binary"
-        self.is_labelled: Members = ~table.is_null(LABEL)
+        has_none = self._column(LABEL).is_null().to_numpy(zero_copy_only=False)
+        self.is_labelled: Members = np.logical_not(has_none)
+
+    def __len__(self) -> int:
+        return int(pq.read_metadata(self._path).num_rows)
 
     def numbers(self, field: Field[float | None]) -> Values:
-        """A number of each example."""
-        return self.table.numbers(field)
+        """A number of each example; NaN stands for null, which no record holds otherwise."""
+        values = np.empty(len(self))
+        for start, column in self._batches(field):
+            numbers = column.cast(pa.float64()).fill_null(np.nan)
+            values[start : start + len(column)] = numbers.to_numpy(zero_copy_only=False)
+        return values
 
     def is_known(self, field: Field[float | None]) -> Members:
         """Which examples have a number."""
-        known: Members = ~np.isnan(self.table.numbers(field))
+        known: Members = ~np.isnan(self.numbers(field))
         return known
 
+    def strings(self, field: Field[str | None]) -> list[str]:
+        """A text of each example; null is empty."""
+        values: list[str] = self._column(field).fill_null("").to_pylist()
+        return values
+
     def counts(self, field: Field[str | None]) -> dict[str, int]:
-        """How often each text of a field occurs."""
-        return self.table.counts(field)
+        """How often each text of a field occurs; null left out."""
+        counted = self._column(field).drop_null().value_counts().to_pylist()
+        return {entry["values"]: entry["counts"] for entry in counted}
+
+    def units(self, index: int) -> list[str] | None:
+        """The units of one example; None where the records have no such column."""
+        if UNITS.name not in pq.read_schema(self._path).names:
+            return None
+        for first, column in self._batches(UNITS):
+            if index < first + len(column):
+                units: list[str] = column[index - first].as_py()
+                return units
+        raise IndexError(index)
 
     def where(self, is_counted: Members, values: np.ndarray) -> Values:
         """Values as numbers of the examples that count."""
         chosen: Values = np.where(is_counted, values.astype(np.float64), np.nan)
         return chosen
+
+    def answers(self, field: Field[Label | None]) -> np.ndarray:
+        """Each example's label as its index, -1 for null; of several labels a row of booleans."""
+        names = pa.array(list(self.labels))
+        if not self.is_multilabel:
+            codes = np.full(len(self), -1)
+            for start, column in self._batches(field):
+                found = pc.index_in(column, value_set=names).fill_null(-1)
+                codes[start : start + len(column)] = found.to_numpy(zero_copy_only=False)
+            return codes
+        out = np.zeros((len(self), len(self.labels)), dtype=bool)
+        for start, column in self._batches(field):
+            rows = pc.list_parent_indices(column).to_numpy()
+            out[start + rows, pc.index_in(column.flatten(), value_set=names).to_numpy()] = True
+        return out
 
     def is_right(self, predicted: Field[Label | None]) -> Members:
         """Whether a field's prediction is the gold label (multilabel: exactly the gold set)."""
@@ -58,14 +100,9 @@ class Examples:
         return self._equal(predicted, PREDICTION)
 
     def _equal(self, first: Field[Label | None], second: Field[Label | None]) -> Members:
-        one, other = self._answers(first), self._answers(second)
+        one, other = self.answers(first), self.answers(second)
         same: Members = (one == other).all(axis=1) if self.is_multilabel else one == other
         return same
-
-    def _answers(self, field: Field[Label | None]) -> np.ndarray:
-        if self.is_multilabel:
-            return self.table.indicators(field, self.labels)
-        return self.table.codes(field, self.labels)
 
     @property
     def gold(self) -> Bool[np.ndarray, "labelled label"]:
@@ -78,7 +115,7 @@ class Examples:
         return self._of_labelled(PREDICTION)
 
     def _of_labelled(self, field: Field[Label | None]) -> Bool[np.ndarray, "labelled label"]:
-        answers: np.ndarray = self._answers(field)[self.is_labelled]
+        answers: np.ndarray = self.answers(field)[self.is_labelled]
         if self.is_multilabel:
             return answers
         has_label: np.ndarray = answers[:, None] == np.arange(len(self.labels))
@@ -86,5 +123,19 @@ class Examples:
 
     def scores(self, label: int) -> Float64[np.ndarray, " labelled"]:
         """The probability that labelled examples have a label, by the model's output of it."""
-        scores: Values = self.table.scores(label)[self.is_labelled]
+        parts = []
+        for _, column in self._batches(PROBABILITY):
+            is_list = pa.types.is_list(column.type)
+            parts.append((pc.list_element(column, label) if is_list else column).to_numpy())
+        scores: np.ndarray = np.concatenate(parts)[self.is_labelled]
         return scores
+
+    def _column(self, field: Field[object]) -> pa.Array:
+        return pq.read_table(self._path, columns=[field.name]).column(field.name).combine_chunks()
+
+    def _batches(self, field: Field[object]) -> Iterator[tuple[int, pa.Array]]:
+        start = 0
+        with pq.ParquetFile(self._path) as file:
+            for batch in file.iter_batches(batch_size=16384, columns=[field.name]):
+                yield start, batch.column(field.name)
+                start += len(batch)

@@ -11,7 +11,6 @@ from attn_audit.findings import performance, permutation
 from attn_audit.findings.metric import Averaged, Statistic
 from attn_audit.findings.registry import all_fields, metrics, renamed, statistics
 from attn_audit.models.task import TaskKind
-from attn_audit.results.examples import Examples
 from attn_audit.results.finding import find
 from attn_audit.results.report import Report
 from tests.compare.conftest import Audited, audited
@@ -25,8 +24,7 @@ __all__ = ["audited", "multilabel", "report", "unlabelled"]
 def test_several_labels_are_read_from_every_format(audited: Audited, suffix: str) -> None:
     path = audited(1.0, suffix, TaskKind.MULTILABEL, checks=("permutation",))
     report = Report.load(path)
-    with opened_records(report, path) as table:
-        examples = Examples(table, report.model.labels, report.model.task)
+    with opened_records(report, path) as examples:
         of = permutation.UNIFORM_UNCHANGED, permutation.UNIFORM_ACCURACY, performance.ACCURACY
         for metric in of:
             values = metric.of(examples)

@@ -15,9 +15,10 @@ from attn_audit.reporting.report import build_report
 from attn_audit.reporting.sampled import SampledExamples
 from attn_audit.reporting.sites import SiteMeans
 from attn_audit.reporting.telling import TellingExamples
+from attn_audit.results.examples import Examples
 from attn_audit.results.record import Record
 from attn_audit.results.report import Report
-from attn_audit.results.table import RecordTable, TableWriter, record_schema
+from attn_audit.results.table import TableWriter, record_schema
 from tests.formats.html.conftest import Opened
 
 N = 25_000
@@ -82,7 +83,7 @@ def large(report: Report, tmp_path: Path) -> Report:
         sampled.offer(shard)
     writer.close()
     return build_report(
-        RecordTable(tmp_path / "table.parquet"),
+        Examples(tmp_path / "table.parquet", report.model.labels, report.model.task),
         tool=report.tool,
         model=report.model,
         data=report.data.model_copy(update={"n_examples": N, "n_labelled": N}),
