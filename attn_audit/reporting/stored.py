@@ -12,18 +12,6 @@ from attn_audit.store.manifest import Manifest
 from attn_audit.store.shards import Shards
 
 
-def is_run_directory(name: str) -> bool:
-    """Whether an audit was started there.
-
-    Args:
-        name: A path or URL.
-
-    Raises:
-        RunDirectoryError: It cannot be read.
-    """
-    return Manifest.read(place_of(name)) is not None
-
-
 def report_of_run(name: str, records: str | None, report: Path | None) -> Report:
     """Sum up the finished shards of a run directory, whether all are or not.
 
