@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final, Literal, NoReturn
 
 import typer
 
-from attn_audit.gate import require_bounds
+from attn_audit.policy.judging import bounds_to_judge
 from attn_audit.policy.policy import Policy
 from attn_audit.policy.reading import load_policy
 from attn_audit.results.verdict import Outcome, Verdict
@@ -30,7 +30,7 @@ def policy_of(settings: "AuditSettings") -> Policy | None:
     if settings.policy is None:
         return None
     policy = load_policy(settings.policy)
-    require_bounds(policy)
+    bounds_to_judge(policy, of_change=False)
     return policy
 
 

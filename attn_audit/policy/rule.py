@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from attn_audit.results.summary import Interval
 from attn_audit.results.verdict import Outcome
+from attn_audit.statistics.estimate import Interval
 
 Direction = Literal["min", "max"]
 

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from attn_audit.results.json_text import json_text
-from attn_audit.results.summary import Interval, Value
+from attn_audit.results.summary import Value
+from attn_audit.statistics.estimate import Interval
 
 
 class Outcome(StrEnum):

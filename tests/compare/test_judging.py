@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from attn_audit.compare.judging import judge_changes
+from attn_audit.compare import compare
+from attn_audit.compare.comparing import judge_changes
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings.registry import statistics
 from attn_audit.results.comparison import Change
 from attn_audit.results.report import Report
-from attn_audit.results.summary import Interval
 from attn_audit.results.verdict import Judgement, Outcome
+from attn_audit.statistics.estimate import Interval
 from tests.formats.conftest import report
 from tests.judged import GAP, MOVED, YARDSTICK, policy_from, with_number, without
 
@@ -42,7 +43,8 @@ def judged(
     report: Report, folder: Path, text: str, change: Change | None, new: Report | None = None
 ) -> Judgement:
     policy = policy_from(folder, text)
-    verdict = judge_changes(report, new or report, lambda _: change, policy, TODAY)
+    metric = policy.bounds[0].metric
+    verdict = judge_changes(report, new or report, {metric: change}, policy, TODAY)
     (judgement,) = verdict.judgements
     return judgement
 
@@ -109,8 +111,6 @@ def test_what_covers_too_little_in_one_report_cannot_pass(report: Report, tmp_pa
 
 
 def test_a_policy_without_bounds_of_changes_is_refused(base: Path, tmp_path: Path) -> None:
-    from attn_audit.compare import compare
-
     policy = policy_from(tmp_path, f'[[bound]]\nmetric = "{MOVED}"\nmin = 0.5\n')
     with pytest.raises(ConfigurationError, match="bounds no change"):
         compare(base, base, policy)

@@ -36,17 +36,17 @@ def test_a_full_report_has_every_number_within_its_range(multilabel: Report) -> 
     assert set(multilabel.metrics) == {metric.name for metric in metrics()}
     for statistic in statistics().values():
         found = find(statistic, multilabel)
-        assert found.estimate is not None, statistic.name
-        assert statistic.low <= found.estimate <= statistic.high, statistic.name
+        assert found.value is not None, statistic.name
+        assert statistic.low <= found.value <= statistic.high, statistic.name
         assert (found.interval is not None) == statistic.has_interval, statistic.name
 
 
 def test_a_spread_has_a_name_by_suffix(report: Report) -> None:
     distance = report[permutation.DISTANCE]
     found = find(statistics()["permutation.distance.median"], report)
-    assert found == (distance.median, None, distance.n)
+    assert found == (distance.median, distance.n, None)
     found = find(statistics()["permutation.distance"], report)
-    assert found == (distance.mean, distance.interval, distance.n)
+    assert found == (distance.mean, distance.n, distance.interval)
 
 
 @pytest.mark.parametrize("metric", [performance.ACCURACY, performance.MACRO_F1])

@@ -7,8 +7,9 @@ from attn_audit.formats.numbers import number, percent
 from attn_audit.policy.rule import Direction, outcome_of
 from attn_audit.results.finding import coverage
 from attn_audit.results.report import Report
-from attn_audit.results.summary import Distribution, Interval, Share
+from attn_audit.results.summary import Distribution, Share
 from attn_audit.results.verdict import Outcome
+from attn_audit.statistics.estimate import Interval
 
 
 def held(
