@@ -8,14 +8,16 @@ from pathlib import Path
 from attn_audit.compare.changes import all_changes, change_of, measured
 from attn_audit.compare.differences import harmless, of_data, require_comparable
 from attn_audit.compare.pairing import Pairs, pair
-from attn_audit.compare.records import opened_records
 from attn_audit.errors import ComparisonRefusedError
 from attn_audit.policy.judging import bounds_to_judge, judge_bound, verdict_of
 from attn_audit.policy.policy import Policy
 from attn_audit.results.comparison import Change, Comparison, Side
 from attn_audit.results.report import Report
+from attn_audit.results.stored_records import open_records
 from attn_audit.results.verdict import Verdict
 from attn_audit.statistics.resamples import Resamples
+
+WITHOUT = "Without them, the summaries alone can be compared: `--allow-different-data`."
 
 
 def compare(
@@ -36,7 +38,8 @@ def compare(
         today: Waivers hold through their last day; None: the day it is.
 
     Raises:
-        ReportError: A report or its records are missing, malformed or changed.
+        ReportError: A report is missing, malformed or changed.
+        RecordsError: The records of one are.
         ComparisonRefusedError: Task, definitions, settings or data differ.
         ConfigurationError: The policy bounds no change.
     """
@@ -90,7 +93,7 @@ def judge_changes(
 
 def _paired(stack: ExitStack, reports: tuple[Report, Report], paths: tuple[Path, Path]) -> Pairs:
     sides = [
-        (path, stack.enter_context(opened_records(report, path)))
+        (path, stack.enter_context(open_records(report, path, otherwise=WITHOUT).columns()))
         for report, path in zip(reports, paths, strict=True)
     ]
     return pair(*sides)

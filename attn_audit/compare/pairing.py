@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
-from attn_audit.compare.records import require_unique_ids
 from attn_audit.errors import ComparisonRefusedError
 from attn_audit.findings.example import ID
 from attn_audit.findings.metric import Averaged
@@ -63,3 +62,20 @@ def pair(base: tuple[Path, Examples], new: tuple[Path, Examples]) -> Pairs:
     place = {name: i for i, name in enumerate(new_ids)}
     places = np.array([place[name] for name in base_ids], dtype=np.int64)
     return Pairs(base[1], new[1], base_ids, places)
+
+
+def require_unique_ids(ids: list[str], report: Path) -> None:
+    """Refuse records in which an example cannot be told from another.
+
+    Raises:
+        ComparisonRefusedError: An id stands twice.
+    """
+    seen: set[str] = set()
+    for name in ids:
+        if name in seen:
+            raise ComparisonRefusedError(
+                f"the records of {report} hold two examples with the id {name!r}",
+                hint="Give the examples ids of their own, or compare the summaries alone with "
+                "`--allow-different-data`.",
+            )
+        seen.add(name)

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attn_audit.compare.records import opened_records
 from attn_audit.findings import performance, permutation
 from attn_audit.findings.metric import Averaged, Statistic
 from attn_audit.findings.registry import all_fields, metrics, renamed, statistics
 from attn_audit.models.task import TaskKind
 from attn_audit.results.finding import find
 from attn_audit.results.report import Report
+from attn_audit.results.stored_records import open_records
 from tests.compare.conftest import Audited, audited
 from tests.conftest import REPOSITORY
 from tests.formats.conftest import multilabel, report, unlabelled
@@ -24,7 +24,7 @@ __all__ = ["audited", "multilabel", "report", "unlabelled"]
 def test_several_labels_are_read_from_every_format(audited: Audited, suffix: str) -> None:
     path = audited(1.0, suffix, TaskKind.MULTILABEL, checks=("permutation",))
     report = Report.load(path)
-    with opened_records(report, path) as examples:
+    with open_records(report, path).columns() as examples:
         of = permutation.UNIFORM_UNCHANGED, permutation.UNIFORM_ACCURACY, performance.ACCURACY
         for metric in of:
             values = metric.of(examples)
