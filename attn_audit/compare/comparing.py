@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from attn_audit.compare.changes import all_changes, change_of, measured
-from attn_audit.compare.differences import harmless, of_data, require_comparable
+from attn_audit.compare.differences import SUMMARIES_ALONE, harmless, of_data, require_comparable
 from attn_audit.compare.pairing import Pairs, pair
 from attn_audit.errors import ComparisonRefusedError
 from attn_audit.policy.judging import bounds_to_judge, judge_bound, verdict_of
@@ -16,8 +16,6 @@ from attn_audit.results.report import Report
 from attn_audit.results.stored_records import open_records
 from attn_audit.results.verdict import Verdict
 from attn_audit.statistics.resamples import Resamples
-
-WITHOUT = "Without them, the summaries alone can be compared: `--allow-different-data`."
 
 
 def compare(
@@ -74,8 +72,8 @@ def judge_changes(
     """Hold every change that a policy bounds against its limit, by the rule of the gate.
 
     Args:
-        base: One report.
-        new: The other.
+        base: What is held against.
+        new: What is judged.
         changes: By metric; None where a report does not hold it.
         policy: That bounds changes.
         today: Waivers hold through their last day; None: the day it is.
@@ -92,11 +90,12 @@ def judge_changes(
 
 
 def _paired(stack: ExitStack, reports: tuple[Report, Report], paths: tuple[Path, Path]) -> Pairs:
-    sides = [
-        (path, stack.enter_context(open_records(report, path, otherwise=WITHOUT).columns()))
-        for report, path in zip(reports, paths, strict=True)
-    ]
-    return pair(*sides)
+    otherwise = f"Or {SUMMARIES_ALONE}."
+    opened = (
+        open_records(r, path, otherwise=otherwise) for r, path in zip(reports, paths, strict=True)
+    )
+    base, new = (stack.enter_context(records.columns()) for records in opened)
+    return pair((paths[0], base), (paths[1], new))
 
 
 def _why_unpaired(base: Report, new: Report, *, allow_different_data: bool) -> str | None:
@@ -114,8 +113,7 @@ def _why_unpaired(base: Report, new: Report, *, allow_different_data: bool) -> s
         raise ComparisonRefusedError(
             "nothing says that the reports are of the same data: they have neither records nor a "
             "hash of it",
-            hint="Audit with `--records`, or compare the summaries alone with "
-            "`--allow-different-data`.",
+            hint=f"Audit with `--records`, or {SUMMARIES_ALONE}.",
         )
     named = " and the ".join(without)
     return (

@@ -7,6 +7,8 @@ from attn_audit.errors import ComparisonRefusedError
 from attn_audit.results.report import Report
 from attn_audit.settings import SETTINGS, names_where
 
+SUMMARIES_ALONE = "compare the summaries alone with `--allow-different-data`"
+
 _OF_DATA = ("seed", "fields", "label_map", "quoting")
 """Settings that say which examples are audited, and what is read of them."""
 
@@ -109,8 +111,7 @@ def require_comparable(base: Report, new: Report, *, allow_different_data: bool)
     _refuse(
         "the reports are of different data",
         of_data(base, new),
-        "Audit both models on the same data, or compare the summaries alone with "
-        "`--allow-different-data`.",
+        f"Audit both models on the same data, or {SUMMARIES_ALONE}.",
     )
 
 

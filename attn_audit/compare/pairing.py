@@ -1,11 +1,13 @@
 """The same examples in two sets of records, found by id."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int64
 
+from attn_audit.compare.differences import SUMMARIES_ALONE
 from attn_audit.errors import ComparisonRefusedError
 from attn_audit.findings.example import ID
 from attn_audit.findings.metric import Averaged
@@ -56,8 +58,7 @@ def pair(base: tuple[Path, Examples], new: tuple[Path, Examples]) -> Pairs:
         raise ComparisonRefusedError(
             f"the reports are of different data: {len(alone):,} examples stand in one of them only "
             f"(id {min(alone)!r})",
-            hint="Audit both models on the same data, or compare the summaries alone with "
-            "`--allow-different-data`.",
+            hint=f"Audit both models on the same data, or {SUMMARIES_ALONE}.",
         )
     place = {name: i for i, name in enumerate(new_ids)}
     places = np.array([place[name] for name in base_ids], dtype=np.int64)
@@ -70,12 +71,9 @@ def require_unique_ids(ids: list[str], report: Path) -> None:
     Raises:
         ComparisonRefusedError: An id stands twice.
     """
-    seen: set[str] = set()
-    for name in ids:
-        if name in seen:
+    for name, n in Counter(ids).items():
+        if n > 1:
             raise ComparisonRefusedError(
                 f"the records of {report} hold two examples with the id {name!r}",
-                hint="Give the examples ids of their own, or compare the summaries alone with "
-                "`--allow-different-data`.",
+                hint=f"Give the examples ids of their own, or {SUMMARIES_ALONE}.",
             )
-        seen.add(name)

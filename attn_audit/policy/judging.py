@@ -10,9 +10,9 @@ from datetime import date
 from attn_audit.errors import ConfigurationError
 from attn_audit.policy.conditions import Obstacle, guarded, too_few, uncovered
 from attn_audit.policy.policy import Bound, Policy
-from attn_audit.policy.rule import Direction, examples_that_would_decide, outcome_of
+from attn_audit.policy.rule import examples_that_would_decide, outcome_of
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Judgement, Level, Outcome, Verdict
+from attn_audit.results.verdict import Direction, Judgement, Level, Outcome, Verdict
 from attn_audit.statistics.estimate import Estimate
 
 SIDES = {
@@ -164,14 +164,7 @@ def _advice(criterion: Criterion, estimate: Estimate, outcome: Outcome) -> str:
 def verdict_of(
     policy: Policy, subject: str, judgements: Iterable[Judgement], today: date | None
 ) -> Verdict:
-    """All judgements, with the waivers in force; of the expired ones they say so.
-
-    Args:
-        policy: Whose bounds were judged.
-        subject: What was judged.
-        judgements: Of each bound.
-        today: Waivers hold through their last day; None: the day it is.
-    """
+    """All judgements, with the waivers in force today; of the expired ones they say so."""
     day, waivers = today or date.today(), {waiver.metric: waiver for waiver in policy.waivers}
 
     def waived(judgement: Judgement) -> Judgement:
