@@ -1,6 +1,6 @@
 """What a policy holds, as it is written in TOML."""
 
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
@@ -76,7 +76,7 @@ class _Limited(Value):
         return given[0]
 
     @model_validator(mode="after")
-    def _has_one_limit(self) -> Self:
+    def _has_one_limit(self) -> "_Limited":
         """Refuse what could never pass, or never fail: a slip of the decimal point, mostly."""
         kind, limit = self._given
         low, high = self.measured.low, self.measured.high

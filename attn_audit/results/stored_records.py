@@ -177,14 +177,15 @@ def _parquet(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
 
 
 def _json_lines(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    names = set(schema.names)
     with path.open(encoding="utf-8") as lines:
         rows: list[dict[str, Any]] = []
         for number, line in enumerate(lines, start=1):
             row = json.loads(line)
-            if isinstance(row, dict):
-                _require_columns(row, schema)
-            if not isinstance(row, dict) or len(row) != len(schema.names):
-                raise ValueError(f"line {number} does not hold the fields of a record")
+            if not isinstance(row, dict) or row.keys() != names:
+                lacking = _lacking(row, schema) if isinstance(row, dict) else None
+                why = "" if lacking is None else f": {lacking}"
+                raise ValueError(f"line {number} does not hold the fields of a record{why}")
             rows.append(row)
             if len(rows) == N_AT_ONCE:
                 yield pa.RecordBatch.from_pylist(rows, schema=schema)
@@ -238,12 +239,19 @@ def _is_alike(found: pa.DataType, wanted: pa.DataType) -> bool:
 
 
 def _require_columns(found: Collection[str], schema: pa.Schema, *, may_lack: bool = False) -> None:
+    if (problem := _lacking(found, schema, may_lack=may_lack)) is not None:
+        raise ValueError(problem)
+
+
+def _lacking(found: Collection[str], schema: pa.Schema, *, may_lack: bool = False) -> str | None:
+    """Which column is not there, and whether it is there by the name that it had before."""
     for name in schema.names:
         if name not in found:
             old = [old for old, new in renamed().items() if new == name and old in found]
             was = f": {old[0]!r}, as it was called before, is read no more" if old else ""
             if old or not may_lack:
-                raise ValueError(f"it has no column {name!r}{was}")
+                return f"it has no column {name!r}{was}"
+    return None
 
 
 def _require_values(batch: pa.RecordBatch) -> None:

@@ -15,7 +15,7 @@ from tests.judged import MOVED, YARDSTICK, with_number
 
 __all__ = ["report"]
 
-GUARD = {"metric": YARDSTICK, "min": 0.4}
+LEAST = 0.4
 tenths = st.integers(0, 10).map(lambda i: i / 10)
 ends = st.tuples(tenths, tenths).map(sorted)
 
@@ -35,7 +35,9 @@ def test_all_of_an_interval_decides_and_only_where_the_condition_holds(
     """A drop is a change below zero; a minimum and a maximum are mirror images."""
     is_least = side in ("min", "max_drop")
     low, high = (-found[1], -found[0]) if side == "max_drop" else found
-    bound = Bound.model_validate({"metric": MOVED, side: limit, "only_if": GUARD})
+    bound = Bound.model_validate(
+        {"metric": MOVED, side: limit, "only_if": {"metric": YARDSTICK, "min": LEAST}}
+    )
     other = with_number(report, YARDSTICK, sum(guarded) / 2, (guarded[0], guarded[1]))
     fulfilling = with_number(report, YARDSTICK, 0.6, (0.5, 0.7))
     measurement = Measurement(
@@ -47,7 +49,7 @@ def test_all_of_an_interval_decides_and_only_where_the_condition_holds(
     )
     judgement = judge_bound(bound, measurement, policy(bound))
     value = -limit if side == "max_drop" else limit
-    if guarded[0] < GUARD["min"]:
+    if guarded[0] < LEAST:
         expected = Outcome.INCONCLUSIVE
     elif (low >= value) if is_least else (high <= value):
         expected = Outcome.PASS

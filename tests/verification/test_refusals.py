@@ -56,7 +56,7 @@ def test_refuses_records_without_lists(tmp_path: Path) -> None:
     [
         ("{", "Expecting property name"),
         ("[1]\n", "line 1 does not hold the fields of a record"),
-        ('{"id": "a"}\n', "it has no column 'label'"),
+        ('{"id": "a"}\n', "line 1 does not hold the fields of a record: it has no column 'label'"),
     ],
 )
 def test_refuses_records_that_are_none(audited: Audited, content: str, problem: str) -> None:
