@@ -7,7 +7,7 @@ import numpy as np
 from attn_audit.compare.pairing import Pairs
 from attn_audit.findings.metric import Averaged, Statistic
 from attn_audit.findings.registry import metrics
-from attn_audit.policy.conditions import where_to_look, why_missing
+from attn_audit.policy.conditions import MAX_NAMED, where_to_look, why_missing
 from attn_audit.policy.judging import Measurement
 from attn_audit.results.comparison import Change, ChangedExample
 from attn_audit.results.examples import Values
@@ -19,8 +19,6 @@ from attn_audit.statistics.moments import mean, sd
 from attn_audit.statistics.resamples import Resamples
 
 N_MOST_CHANGED = 5
-
-MAX_NAMED = 3
 
 
 def paired_change(metric: Averaged, pairs: Pairs, resamples: Resamples) -> Change | None:
