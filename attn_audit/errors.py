@@ -194,6 +194,10 @@ class ReportError(UsageError):
         super().__init__(f"cannot use the report {path}: {problem}", hint=hint)
 
 
+class RecordsError(UsageError):
+    """Records are missing, malformed, or not those that a report was written with."""
+
+
 # --- exit code 3 ------------------------------------------------------------------------------
 
 

@@ -29,7 +29,7 @@ from attn_audit.models.base import AuditedModel, Site
 from attn_audit.models.interception.probes import or_probes
 from attn_audit.models.self_check import self_check
 from attn_audit.randomness import n_permutations
-from attn_audit.results.explanation import Explanation, Outcome
+from attn_audit.results.explanation import Explanation, ModelOutput
 from attn_audit.results.record import Record, plain
 from attn_audit.settings import AuditSettings
 
@@ -112,7 +112,7 @@ def _explain(
     )
 
 
-def _adversarial(audited: AuditedBatch, record: Record) -> Outcome | None:
+def _adversarial(audited: AuditedBatch, record: Record) -> ModelOutput | None:
     """Of the witness itself, put into the model."""
     witness = record[adversarial.ATTENTION]
     if witness is None:
@@ -123,19 +123,19 @@ def _adversarial(audited: AuditedBatch, record: Record) -> Outcome | None:
     return _replayed(audited, weights)
 
 
-def _uniform(audited: AuditedBatch, record: Record) -> Outcome | None:
+def _uniform(audited: AuditedBatch, record: Record) -> ModelOutput | None:
     if record[UNIFORM_DISTANCE_FIELD] is None:
         return None
     return _replayed(audited, uniform_attention(audited))
 
 
-def _replayed(audited: AuditedBatch, weights: Float64[Tensor, "batch row unit"]) -> Outcome:
+def _replayed(audited: AuditedBatch, weights: Float64[Tensor, "batch row unit"]) -> ModelOutput:
     with torch.no_grad():
         probabilities = replayed_probabilities(audited, weights.unsqueeze(1)).squeeze(1)
     return _outcome(audited, probabilities, audited.probabilities)
 
 
-def _without(audited: AuditedBatch, unit: int) -> Outcome:
+def _without(audited: AuditedBatch, unit: int) -> ModelOutput:
     """Of the text without a unit, beside the whole text by the same computation."""
     keep = torch.stack([audited.batch.unit_mask, audited.batch.unit_mask], dim=1)
     keep[:, 1, unit] = False
@@ -149,10 +149,10 @@ def _outcome(
     audited: AuditedBatch,
     probabilities: Float64[Tensor, "batch label"],
     own: Float64[Tensor, "batch label"],
-) -> Outcome:
+) -> ModelOutput:
     task = audited.model.task
     values: Sequence[float] = probabilities[0].tolist()
-    return Outcome(
+    return ModelOutput(
         prediction=task.predictions(probabilities)[0],
         probabilities=(1 - values[0], values[0])
         if task.n_logits == 1 and len(task.labels) == 2

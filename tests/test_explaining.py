@@ -10,11 +10,11 @@ from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError
 from attn_audit.explaining import explain_text
 from attn_audit.findings.registry import record_fields
-from attn_audit.formats.stored_records import read_records
 from attn_audit.models.base import AuditedModel
 from attn_audit.models.paper.architecture import EncoderKind
 from attn_audit.models.task import TaskKind
 from attn_audit.results.record import plain
+from attn_audit.results.stored_records import read_records
 from attn_audit.results.table import record_schema
 from attn_audit.settings import AuditSettings
 from tests.conftest import Checkpoint

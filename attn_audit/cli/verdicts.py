@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final, Literal, NoReturn
 
 import typer
 
-from attn_audit.gate import require_bounds
+from attn_audit.policy.judging import bounds_to_judge
 from attn_audit.policy.policy import Policy
 from attn_audit.policy.reading import load_policy
 from attn_audit.results.verdict import Outcome, Verdict
@@ -21,26 +21,18 @@ Inconclusive = Literal["pass", "fail"] | None
 def policy_of(settings: "AuditSettings") -> Policy | None:
     """The policy that an audit's report will be judged by; read before the audit starts.
 
-    Args:
-        settings: Of the audit.
-
     Raises:
         ConfigurationError: The policy cannot be read, or asks nothing of a report.
     """
     if settings.policy is None:
         return None
     policy = load_policy(settings.policy)
-    require_bounds(policy)
+    bounds_to_judge(policy, of_change=False)
     return policy
 
 
 def exit_code(outcome: Outcome, inconclusive: Inconclusive) -> int:
-    """0 passed, 1 failed, 4 inconclusive, or what that counts as.
-
-    Args:
-        outcome: Of a verdict.
-        inconclusive: What an inconclusive one counts as.
-    """
+    """0 passed, 1 failed, 4 inconclusive, or what that counts as."""
     if outcome is Outcome.INCONCLUSIVE and inconclusive is not None:
         return EXIT_CODES[Outcome(inconclusive)]
     return EXIT_CODES[outcome]
@@ -49,13 +41,7 @@ def exit_code(outcome: Outcome, inconclusive: Inconclusive) -> int:
 def show_and_exit(
     verdict: Verdict, inconclusive: Inconclusive, *, beside: "AuditSettings"
 ) -> NoReturn:
-    """Show a verdict below its report, or where the report is JSON, beside it on standard error.
-
-    Args:
-        verdict: Of an audit's report.
-        inconclusive: What an inconclusive one counts as.
-        beside: Say where the report went.
-    """
+    """Show a verdict below its report, or where the report is JSON, beside it on standard error."""
     from attn_audit.cli.output import show_output
     from attn_audit.formats.results import Output
 
@@ -64,11 +50,6 @@ def show_and_exit(
 
 
 def finish(outcome: Outcome, inconclusive: Inconclusive) -> NoReturn:
-    """Leave with the exit code of an outcome, when all that was said is out.
-
-    Args:
-        outcome: Of a verdict.
-        inconclusive: What an inconclusive one counts as.
-    """
+    """Leave with the exit code of an outcome, when all that was said is out."""
     sys.stdout.flush()
     raise typer.Exit(exit_code(outcome, inconclusive))

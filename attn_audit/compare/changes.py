@@ -1,4 +1,4 @@
-"""How much a number changed: paired over examples, or from two summaries."""
+"""How much a number changed, paired over examples or from two summaries, and against a policy."""
 
 from math import hypot
 
@@ -7,11 +7,13 @@ import numpy as np
 from attn_audit.compare.pairing import Pairs
 from attn_audit.findings.metric import Averaged, Statistic
 from attn_audit.findings.registry import metrics
+from attn_audit.policy.conditions import MAX_NAMED, where_to_look, why_missing
+from attn_audit.policy.judging import Measurement
 from attn_audit.results.comparison import Change, ChangedExample
 from attn_audit.results.examples import Values
-from attn_audit.results.finding import Found, find
+from attn_audit.results.finding import find
 from attn_audit.results.report import Report
-from attn_audit.results.summary import Interval
+from attn_audit.statistics.estimate import NOT_MEASURED, Estimate, Interval
 from attn_audit.statistics.intervals import mean_interval
 from attn_audit.statistics.moments import mean, sd
 from attn_audit.statistics.resamples import Resamples
@@ -34,7 +36,6 @@ def paired_change(metric: Averaged, pairs: Pairs, resamples: Resamples) -> Chang
     if len(known) == 0:
         return None
     differences = new[known] - base[known]
-    interval = mean_interval(differences, resamples)
     centre, spread = mean(differences), sd(differences)
     return Change(
         metric=metric.name,
@@ -42,7 +43,7 @@ def paired_change(metric: Averaged, pairs: Pairs, resamples: Resamples) -> Chang
         base=mean(base[known]),
         new=mean(new[known]),
         difference=centre,
-        interval=None if interval is None else Interval(**interval._asdict()),
+        interval=mean_interval(differences, resamples),
         effect_size=centre / spread if spread else None,
         n=len(known),
         n_undefined=len(base) - len(known),
@@ -70,17 +71,16 @@ def summary_change(metric: Statistic, base: Report, new: Report) -> Change | Non
     Returns:
         The change; None where one of the reports does not hold the number.
     """
-    sides = find(metric, base), find(metric, new)
-    before, after = sides
-    if before.estimate is None or after.estimate is None:
+    before, after = find(metric, base), find(metric, new)
+    if before.value is None or after.value is None:
         return None
-    counts = [side.n for side in sides if side.n is not None]
+    counts = [side.n for side in (before, after) if side.n is not None]
     return Change(
         metric=metric.name,
         definition=metric.definition,
-        base=before.estimate,
-        new=after.estimate,
-        difference=after.estimate - before.estimate,
+        base=before.value,
+        new=after.value,
+        difference=after.value - before.value,
         interval=newcombe_interval(before, after),
         effect_size=None,
         n=min(counts, default=None),
@@ -89,7 +89,7 @@ def summary_change(metric: Statistic, base: Report, new: Report) -> Change | Non
     )
 
 
-def newcombe_interval(base: Found, new: Found) -> Interval | None:
+def newcombe_interval(base: Estimate, new: Estimate) -> Interval | None:
     """95 % interval of the difference of two independent estimates, from the intervals of both.
 
     The distances of each estimate to its ends are added as squares. Of the same examples it is too
@@ -105,24 +105,23 @@ def newcombe_interval(base: Found, new: Found) -> Interval | None:
 
     Example:
         >>> half = Interval(low=0.4, high=0.6, method="wilson")
-        >>> found = newcombe_interval(Found(0.5, half, 100), Found(0.5, half, 100))
+        >>> found = newcombe_interval(Estimate(0.5, 100, half), Estimate(0.5, 100, half))
         >>> round(found.low, 3), round(found.high, 3)
         (-0.141, 0.141)
     """
-    if base.interval is None or new.interval is None:
+    (before, _, old), (after, _, now) = base, new
+    if before is None or after is None or old is None or now is None:
         return None
-    assert base.estimate is not None
-    assert new.estimate is not None
-    difference = new.estimate - base.estimate
-    down = hypot(new.estimate - new.interval.low, base.interval.high - base.estimate)
-    up = hypot(new.interval.high - new.estimate, base.estimate - base.interval.low)
+    difference = after - before
+    down = hypot(after - now.low, old.high - before)
+    up = hypot(now.high - after, before - old.low)
     return Interval(low=difference - down, high=difference + up, method="newcombe")
 
 
 def all_changes(
     base: Report, new: Report, pairs: Pairs | None, resamples: Resamples
 ) -> tuple[Change, ...]:
-    """The change of every mean and share that both reports hold; without pairs, of summaries."""
+    """The change of every mean and share that both reports hold."""
     found = []
     for metric in metrics():
         is_given = pairs is None or not isinstance(metric, Averaged) or metric.is_of_examples
@@ -135,10 +134,35 @@ def change_of(
     statistic: Statistic, base: Report, new: Report, pairs: Pairs | None, resamples: Resamples
 ) -> Change | None:
     """The change of one number, paired where the records allow it."""
-    if find(statistic, base).estimate is None or find(statistic, new).estimate is None:
+    if any(find(statistic, report).value is None for report in (base, new)):
         return None
     match statistic.metric:
         case Averaged(is_of_examples=True) as metric if pairs is not None and not statistic.suffix:
             return paired_change(metric, pairs, resamples)
         case _:
             return summary_change(statistic, base, new)
+
+
+def measured(statistic: Statistic, change: Change | None, base: Report, new: Report) -> Measurement:
+    """A change as policies bound it; None: a report does not hold it."""
+    estimate, look_at = NOT_MEASURED, where_to_look(statistic.check, new)
+    if change is not None:
+        estimate = Estimate(change.difference, change.n, change.interval)
+        if change.most_changed:
+            named = ", ".join(example.id for example in change.most_changed[:MAX_NAMED])
+            look_at = f"The examples that changed most: {named}."
+    return Measurement(
+        estimate=estimate,
+        definition=f"Change, new minus base. {statistic.definition}",
+        look_at=look_at,
+        why_missing=_why_missing(statistic, base, new) if change is None else None,
+        reports=(base, new),
+    )
+
+
+def _why_missing(statistic: Statistic, base: Report, new: Report) -> tuple[str, str]:
+    for name, report in (("base", base), ("new", new)):
+        if find(statistic, report).value is None:
+            reason, advice = why_missing(statistic, report)
+            return f"The {name} report does not hold it. {reason}", advice
+    return "No example has it in both reports.", "The degenerate examples of both."

@@ -1,20 +1,20 @@
 """The whole comparison of two reports."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
-from attn_audit.compare.changes import all_changes, change_of
-from attn_audit.compare.differences import harmless, of_data
-from attn_audit.compare.judging import judge_changes, require_bounds_of_changes
+from attn_audit.compare.changes import all_changes, change_of, measured
+from attn_audit.compare.differences import SUMMARIES_ALONE, harmless, of_data, require_comparable
 from attn_audit.compare.pairing import Pairs, pair
-from attn_audit.compare.records import opened_records
-from attn_audit.compare.refusing import require_comparable
 from attn_audit.errors import ComparisonRefusedError
+from attn_audit.policy.judging import bounds_to_judge, judge_bound, verdict_of
 from attn_audit.policy.policy import Policy
-from attn_audit.results.comparison import Comparison, Side
+from attn_audit.results.comparison import Change, Comparison, Side
 from attn_audit.results.report import Report
+from attn_audit.results.stored_records import open_records
+from attn_audit.results.verdict import Verdict
 from attn_audit.statistics.resamples import Resamples
 
 
@@ -36,26 +36,21 @@ def compare(
         today: Waivers hold through their last day; None: the day it is.
 
     Raises:
-        ReportError: A report or its records are missing, malformed or changed.
+        ReportError: A report is missing, malformed or changed.
+        RecordsError: The records of one are.
         ComparisonRefusedError: Task, definitions, settings or data differ.
         ConfigurationError: The policy bounds no change.
     """
-    if policy is not None:
-        require_bounds_of_changes(policy)
+    bounds = () if policy is None else bounds_to_judge(policy, of_change=True)
     reports = Report.load(base), Report.load(new)
     require_comparable(*reports, allow_different_data=allow_different_data)
     resamples = Resamples(reports[0].settings.seed)
     why_unpaired = _why_unpaired(*reports, allow_different_data=allow_different_data)
     with ExitStack() as stack:
         pairs = None if why_unpaired else _paired(stack, reports, (base, new))
-        verdict = None
-        if policy is not None:
-            verdict = judge_changes(
-                *reports,
-                lambda metric: change_of(metric, *reports, pairs, resamples),
-                policy,
-                today or date.today(),
-            )
+        changes = {
+            bound.metric: change_of(bound.measured, *reports, pairs, resamples) for bound in bounds
+        }
         return Comparison(
             base=_side(reports[0], base),
             new=_side(reports[1], new),
@@ -63,16 +58,44 @@ def compare(
             why_unpaired=why_unpaired,
             notes=tuple(_notes(*reports, allow_different_data=allow_different_data)),
             changes=all_changes(*reports, pairs, resamples),
-            verdict=verdict,
+            verdict=None if policy is None else judge_changes(*reports, changes, policy, today),
         )
 
 
+def judge_changes(
+    base: Report,
+    new: Report,
+    changes: Mapping[str, Change | None],
+    policy: Policy,
+    today: date | None,
+) -> Verdict:
+    """Hold every change that a policy bounds against its limit, by the rule of the gate.
+
+    Args:
+        base: What is held against.
+        new: What is judged.
+        changes: By metric; None where a report does not hold it.
+        policy: That bounds changes.
+        today: Waivers hold through their last day; None: the day it is.
+
+    Raises:
+        ConfigurationError: The policy bounds no change, so that everything would pass.
+    """
+    judgements = (
+        judge_bound(bound, measured(bound.measured, changes[bound.metric], base, new), policy)
+        for bound in bounds_to_judge(policy, of_change=True)
+    )
+    subject = f"{new.model.source} against {base.model.source} on {new.data.name}"
+    return verdict_of(policy, subject, judgements, today)
+
+
 def _paired(stack: ExitStack, reports: tuple[Report, Report], paths: tuple[Path, Path]) -> Pairs:
-    sides = [
-        (path, stack.enter_context(opened_records(report, path)))
-        for report, path in zip(reports, paths, strict=True)
-    ]
-    return pair(*sides)
+    otherwise = f"Or {SUMMARIES_ALONE}."
+    opened = (
+        open_records(r, path, otherwise=otherwise) for r, path in zip(reports, paths, strict=True)
+    )
+    base, new = (stack.enter_context(records.columns()) for records in opened)
+    return pair((paths[0], base), (paths[1], new))
 
 
 def _why_unpaired(base: Report, new: Report, *, allow_different_data: bool) -> str | None:
@@ -90,8 +113,7 @@ def _why_unpaired(base: Report, new: Report, *, allow_different_data: bool) -> s
         raise ComparisonRefusedError(
             "nothing says that the reports are of the same data: they have neither records nor a "
             "hash of it",
-            hint="Audit with `--records`, or compare the summaries alone with "
-            "`--allow-different-data`.",
+            hint=f"Audit with `--records`, or {SUMMARIES_ALONE}.",
         )
     named = " and the ".join(without)
     return (

@@ -1,10 +1,13 @@
-"""What makes two reports incomparable, by name."""
+"""What makes two reports incomparable, by name, and refusing to compare them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from attn_audit.errors import ComparisonRefusedError
 from attn_audit.results.report import Report
 from attn_audit.settings import SETTINGS, names_where
+
+SUMMARIES_ALONE = "compare the summaries alone with `--allow-different-data`"
 
 _OF_DATA = ("seed", "fields", "label_map", "quoting")
 """Settings that say which examples are audited, and what is read of them."""
@@ -84,3 +87,35 @@ def harmless(base: Report, new: Report) -> Iterator[Difference]:
 
 def _shown(value: object) -> object:
     return ", ".join(value) if isinstance(value, tuple) else value
+
+
+def require_comparable(base: Report, new: Report, *, allow_different_data: bool) -> None:
+    """Refuse two reports whose numbers do not mean the same.
+
+    Raises:
+        ComparisonRefusedError: Names everything of the first kind that differs.
+    """
+    _refuse("the reports are of different tasks", of_task(base, new), "Compare models of one task.")
+    _refuse(
+        "the reports' numbers are defined differently",
+        of_definitions(base, new),
+        "Audit both models again with this version, and with the same `--removal`.",
+    )
+    _refuse(
+        "the reports were made with different settings",
+        of_settings(base, new),
+        "Audit the new model again with the base's settings.",
+    )
+    if allow_different_data:
+        return
+    _refuse(
+        "the reports are of different data",
+        of_data(base, new),
+        f"Audit both models on the same data, or {SUMMARIES_ALONE}.",
+    )
+
+
+def _refuse(why: str, differences: Iterable[Difference], hint: str) -> None:
+    named = "; ".join(map(str, differences))
+    if named:
+        raise ComparisonRefusedError(f"{why}: {named}", hint=hint)

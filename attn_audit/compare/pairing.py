@@ -1,12 +1,13 @@
 """The same examples in two sets of records, found by id."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int64
 
-from attn_audit.compare.records import require_unique_ids
+from attn_audit.compare.differences import SUMMARIES_ALONE
 from attn_audit.errors import ComparisonRefusedError
 from attn_audit.findings.example import ID
 from attn_audit.findings.metric import Averaged
@@ -53,9 +54,22 @@ def pair(base: tuple[Path, Examples], new: tuple[Path, Examples]) -> Pairs:
         raise ComparisonRefusedError(
             f"the reports are of different data: {len(alone):,} examples stand in one of them only "
             f"(id {min(alone)!r})",
-            hint="Audit both models on the same data, or compare the summaries alone with "
-            "`--allow-different-data`.",
+            hint=f"Audit both models on the same data, or {SUMMARIES_ALONE}.",
         )
     place = {name: i for i, name in enumerate(new_ids)}
     places = np.array([place[name] for name in base_ids], dtype=np.int64)
     return Pairs(base[1], new[1], base_ids, places)
+
+
+def require_unique_ids(ids: list[str], report: Path) -> None:
+    """Refuse records in which an example cannot be told from another.
+
+    Raises:
+        ComparisonRefusedError: An id stands twice.
+    """
+    for name, n in Counter(ids).items():
+        if n > 1:
+            raise ComparisonRefusedError(
+                f"the records of {report} hold two examples with the id {name!r}",
+                hint=f"Give the examples ids of their own, or {SUMMARIES_ALONE}.",
+            )

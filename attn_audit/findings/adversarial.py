@@ -15,15 +15,9 @@ from attn_audit.findings.field import (
     Place,
     Shape,
 )
-from attn_audit.findings.metric import (
-    JSD_EDGES,
-    UNIT_EDGES,
-    Estimate,
-    MeanMetric,
-    Metric,
-    TotalMetric,
-)
+from attn_audit.findings.metric import JSD_EDGES, UNIT_EDGES, MeanMetric, Metric, TotalMetric
 from attn_audit.findings.permutation import MASS_DEFINITION, NOT_MOVABLE
+from attn_audit.statistics.estimate import Estimate
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,15 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from attn_audit.findings import tolerance
 from attn_audit.findings.example import N_UNITS, status_field
 from attn_audit.findings.field import EXAMPLES, SHARE, TAU, Field, Place, Range
-from attn_audit.findings.metric import (
-    TAU_EDGES,
-    Estimate,
-    MeanMetric,
-    Metric,
-    ShareMetric,
-    TotalMetric,
-)
+from attn_audit.findings.metric import TAU_EDGES, MeanMetric, Metric, ShareMetric, TotalMetric
 from attn_audit.findings.thresholds import SIGNIFICANT
+from attn_audit.statistics.estimate import Estimate
 
 if TYPE_CHECKING:
     from attn_audit.results.examples import Examples, Values

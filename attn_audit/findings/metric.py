@@ -7,13 +7,13 @@ of its number.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from attn_audit.findings.field import SHARE, Field, Range
 
 if TYPE_CHECKING:
     from attn_audit.results.examples import Examples, Values
-    from attn_audit.statistics.intervals import Interval
+    from attn_audit.statistics.estimate import Estimate
     from attn_audit.statistics.resamples import Resamples
 
 Edges = tuple[float, ...]
@@ -47,16 +47,6 @@ BESIDE_MEAN = {
     "maximum": "highest of any example",
 }
 """What every distribution has beside its mean, by suffix. The mean alone has an interval."""
-
-
-class Estimate(NamedTuple):
-    """A number over all examples together."""
-
-    value: float | None
-    """None: not defined."""
-    n: int | None
-    """Examples behind it; None where it is not a number over examples."""
-    interval: "Interval | None" = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from attn_audit.findings.example import PREDICTION
-from attn_audit.findings.metric import Estimate, Metric, ShareMetric, TotalMetric
+from attn_audit.findings.metric import Metric, ShareMetric, TotalMetric
+from attn_audit.statistics.estimate import Estimate
 
 if TYPE_CHECKING:
     from attn_audit.results.examples import Examples, Values

@@ -12,11 +12,11 @@ from attn_audit.results.summary import (
     Distribution,
     Group,
     GroupedDistribution,
-    Interval,
     SiteSummary,
     Summary,
 )
 from attn_audit.results.verdict import Verdict
+from attn_audit.statistics.estimate import Interval
 
 GROUPINGS = ("by_max_attention", "by_prediction", "by_length")
 

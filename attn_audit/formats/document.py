@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from attn_audit.results.summary import Distribution, Interval, JointHistogram
+from attn_audit.results.summary import Distribution, JointHistogram
+from attn_audit.statistics.estimate import Interval
 
 
 class Tone(StrEnum):

@@ -1,6 +1,7 @@
 """How numbers are written for people: as many digits as say something, intervals in brackets."""
 
-from attn_audit.results.summary import Distribution, Interval, Share
+from attn_audit.results.summary import Distribution, Share
+from attn_audit.statistics.estimate import Interval
 
 
 def count(n: int) -> str:

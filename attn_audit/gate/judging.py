@@ -2,11 +2,11 @@
 
 from datetime import date
 
-from attn_audit.errors import ConfigurationError
-from attn_audit.gate.bounds import judge_bound
 from attn_audit.gate.requirements import judge_requirements
-from attn_audit.policy.judging import with_waivers
-from attn_audit.policy.policy import Policy
+from attn_audit.policy.conditions import where_to_look, why_missing
+from attn_audit.policy.judging import Measurement, bounds_to_judge, judge_bound, verdict_of
+from attn_audit.policy.policy import Bound, Policy
+from attn_audit.results.finding import find
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Verdict
 
@@ -25,32 +25,21 @@ def judge(report: Report, policy: Policy, today: date | None = None) -> Verdict:
     Raises:
         ConfigurationError: The policy asks nothing of a report, so that everything would pass.
     """
-    require_bounds(policy)
-    bounds = tuple(bound for bound in policy.bounds if not bound.is_of_change)
+    bounds = bounds_to_judge(policy, of_change=False)
     judgements = (
         *judge_requirements(report, policy, bounds),
-        *(judge_bound(report, policy, bound) for bound in bounds),
+        *(judge_bound(bound, _measured(bound, report), policy) for bound in bounds),
     )
-    return Verdict(
-        policy=policy.name,
-        policy_sha256=policy.sha256,
-        subject=f"{report.model.source} on {report.data.name}",
-        judgements=with_waivers(judgements, policy, today or date.today()),
+    return verdict_of(policy, f"{report.model.source} on {report.data.name}", judgements, today)
+
+
+def _measured(bound: Bound, report: Report) -> Measurement:
+    statistic = bound.measured
+    estimate = find(statistic, report)
+    return Measurement(
+        estimate=estimate,
+        definition=statistic.definition,
+        look_at=where_to_look(statistic.check, report),
+        why_missing=why_missing(statistic, report) if estimate.value is None else None,
+        reports=(report,),
     )
-
-
-def require_bounds(policy: Policy) -> None:
-    """Refuse a policy that any report would pass; before an audit, it may be.
-
-    Args:
-        policy: Any policy.
-
-    Raises:
-        ConfigurationError: It asks nothing of a report.
-    """
-    if policy.min_accuracy is None and all(bound.is_of_change for bound in policy.bounds):
-        raise ConfigurationError(
-            f"the policy {policy.name} bounds no number of a report, so any would pass",
-            hint="Give it a [[bound]] with `min` or `max`. Bounds with `max_drop` or `max_rise` "
-            "are judged by `attn-audit compare`.",
-        )

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 
 from attn_audit.findings import performance
 from attn_audit.findings.metric import Statistic
-from attn_audit.policy.judging import Asked, held_against, left_open
-from attn_audit.policy.missing import why_missing
-from attn_audit.policy.places import where_to_look
+from attn_audit.policy.conditions import where_to_look, why_missing
+from attn_audit.policy.judging import Criterion, held_against, left_open
 from attn_audit.policy.policy import Bound, Policy
-from attn_audit.results.finding import Found, coverage, find
+from attn_audit.results.finding import coverage, find
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Judgement, Level, Outcome
+from attn_audit.statistics.estimate import Estimate
 
 ACCURACY = Statistic(performance.ACCURACY)
 
@@ -39,7 +39,7 @@ def judge_requirements(
 
 def _unfinished(report: Report) -> Judgement:
     """The first shards of an audit are no sample of all."""
-    asked = Asked(
+    criterion = Criterion(
         metric="is_complete",
         definition="Whether the audit was finished: 1, or 0.",
         direction="min",
@@ -47,13 +47,13 @@ def _unfinished(report: Report) -> Judgement:
         level=Level.FAIL,
         look_at="Finish the audit with `--resume`.",
     )
-    found = Found(0.0, None, report.data.n_examples)
-    return left_open(asked, found, "The report is of an audit that is not finished.")
+    estimate = Estimate(0.0, report.data.n_examples)
+    return left_open(criterion, estimate, "The report is of an audit that is not finished.")
 
 
 def _examples(report: Report, least: int) -> Judgement:
     n = report.data.n_examples
-    asked = Asked(
+    criterion = Criterion(
         metric="min_examples",
         definition="Examples that were audited.",
         direction="min",
@@ -61,14 +61,14 @@ def _examples(report: Report, least: int) -> Judgement:
         level=Level.FAIL,
         look_at="Audit more examples: a larger split, or a larger `--limit`.",
     )
-    return _open_or_passed(asked, Found(float(n), None, n), "So few examples decide nothing.")
+    return _open_or_passed(criterion, Estimate(float(n), n), "So few examples decide nothing.")
 
 
 def _covered(report: Report, check: str, n: int, least: float, level: Level) -> Judgement:
     n_examples = report.data.n_read
     reasons = [entry for entry in report.degenerate if entry.check == check]
     said = "; ".join(f"{entry.n:,} examples: {entry.meaning}" for entry in reasons)
-    asked = Asked(
+    criterion = Criterion(
         metric="min_coverage",
         definition=f"Share of the examples for which the {check} check has a number.",
         direction="min",
@@ -77,17 +77,19 @@ def _covered(report: Report, check: str, n: int, least: float, level: Level) -> 
         look_at=f"The degenerate examples of this check: {said or 'none is reported'}.",
         check=check,
     )
-    found = Found(n / n_examples if n_examples else 0.0, None, n)
-    return _open_or_passed(asked, found, f"The {check} check says nothing about too many examples.")
+    estimate = Estimate(n / n_examples if n_examples else 0.0, n)
+    return _open_or_passed(
+        criterion, estimate, f"The {check} check says nothing about too many examples."
+    )
 
 
-def _open_or_passed(asked: Asked, found: Found, reason: str) -> Judgement:
-    judged = held_against(asked, found)
-    return judged if judged.outcome is Outcome.PASS else left_open(asked, found, reason)
+def _open_or_passed(criterion: Criterion, estimate: Estimate, reason: str) -> Judgement:
+    judged = held_against(criterion, estimate)
+    return judged if judged.outcome is Outcome.PASS else left_open(criterion, estimate, reason)
 
 
 def _accuracy(report: Report, least: float) -> Judgement:
-    asked = Asked(
+    criterion = Criterion(
         metric="min_accuracy",
         definition=ACCURACY.definition,
         direction="min",
@@ -96,10 +98,10 @@ def _accuracy(report: Report, least: float) -> Judgement:
         look_at=where_to_look(ACCURACY.check, report),
         check=ACCURACY.check,
     )
-    found = find(ACCURACY, report)
-    if found.estimate is None:
-        return left_open(asked, found, *why_missing(ACCURACY, report))
-    return held_against(asked, found)
+    estimate = find(ACCURACY, report)
+    if estimate.value is None:
+        return left_open(criterion, estimate, *why_missing(ACCURACY, report))
+    return held_against(criterion, estimate)
 
 
 def _strictest(bounds: Iterator[Bound]) -> Level:

@@ -1,47 +1,56 @@
-"""Why a bound may be left open although its number was measured."""
+"""Why a bound is left open: its number is not there, or says too little; and where to look."""
 
-from attn_audit.policy.missing import why_missing
-from attn_audit.policy.places import where_to_look
+from attn_audit.findings.metric import Statistic
 from attn_audit.policy.policy import Bound, Guard, Policy
 from attn_audit.policy.rule import outcome_of, wanted, written
-from attn_audit.results.finding import Found, coverage, find
+from attn_audit.results.finding import coverage, find
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Outcome
+from attn_audit.statistics.estimate import Estimate
 
-Problem = tuple[str, str] | None
-"""Why a bound is left open, and what to do."""
+Obstacle = tuple[str, str]
+"""Why a number is not judged, and what to do or look at."""
+
+TELLING = {
+    "correlation": ("disagreeing", "where attention disagrees most with the measures"),
+    "permutation": ("insensitive", "where attention is peaked and shuffling changes least"),
+    "adversarial": ("adversarial", "where attention is peaked and could be elsewhere"),
+}
+"""By check: the reason of the telling examples that show it, and what they are."""
+
+MAX_NAMED = 3
 
 
-def too_few(bound: Bound, found: Found, policy: Policy) -> Problem:
+def too_few(bound: Bound, estimate: Estimate, policy: Policy) -> Obstacle | None:
     """Intervals of few examples are too narrow to be believed, whichever way they point."""
     advice = "Audit more examples."
-    if bound.measured.has_interval and found.interval is None:
+    if bound.measured.has_interval and estimate.interval is None:
         return "A single example has no interval.", advice
     least = policy.min_examples
-    if least is None or found.n is None or found.n >= least:
+    if least is None or estimate.n is None or estimate.n >= least:
         return None
-    return f"Only {found.n:,} examples are behind it, and {least:,} are wanted.", advice
+    return f"Only {estimate.n:,} examples are behind it, and {least:,} are wanted.", advice
 
 
-def guarded(guard: Guard | None, report: Report) -> Problem:
-    """A condition holds only if its whole interval does; None asks for nothing."""
+def guarded(guard: Guard | None, report: Report) -> Obstacle | None:
+    """A condition holds only if its whole interval does; None: the bound has none."""
     if guard is None:
         return None
     condition = f"{guard.metric} is {wanted(guard.direction, guard.limit)}"
     found = find(guard.measured, report)
-    if found.estimate is None:
+    if found.value is None:
         reason, advice = why_missing(guard.measured, report)
         return f"It says something only where {condition}. {reason}", advice
-    if outcome_of(guard.direction, guard.limit, found.estimate, found.interval) is Outcome.PASS:
+    if outcome_of(guard.direction, guard.limit, found.value, found.interval) is Outcome.PASS:
         return None
-    value = written(found.estimate, found.interval)
     return (
-        f"It says something only where {condition}, and that is {value}.",
+        f"It says something only where {condition}, and that is "
+        f"{written(found.value, found.interval)}.",
         f"First {guard.metric}: {where_to_look(guard.measured.check, report)}",
     )
 
 
-def uncovered(bound: Bound, policy: Policy, report: Report) -> Problem:
+def uncovered(bound: Bound, policy: Policy, report: Report) -> Obstacle | None:
     """What a check says of some examples cannot pass for all; failing on them is failing."""
     check, n, least = bound.measured.check, report.data.n_read, policy.min_coverage
     covered = coverage(check, report)
@@ -52,3 +61,70 @@ def uncovered(bound: Bound, policy: Policy, report: Report) -> Problem:
         "something about: too few of them.",
         "The degenerate examples of this check, by reason.",
     )
+
+
+def why_missing(statistic: Statistic, report: Report) -> Obstacle:
+    """The reason, and what to do."""
+    return (
+        _without_labels(statistic, report)
+        or _without_result(statistic.check, report)
+        or _without_measure(statistic, report)
+        or _without_examples(statistic)
+    )
+
+
+def _without_labels(statistic: Statistic, report: Report) -> Obstacle | None:
+    is_performance = statistic.check == "performance"
+    if statistic.metric.needs_labels and report.data.n_labelled == 0:
+        return "The data has no labels.", "Audit data with gold labels."
+    if is_performance:
+        return "It is not defined for this task and these labels.", "Bound another number."
+    return None
+
+
+def _without_result(check: str, report: Report) -> Obstacle | None:
+    run = report.settings.checks
+    if check not in run:
+        return (
+            f"The {check} check was not run (only {', '.join(run)}).",
+            f"Audit again with `--checks {','.join((*run, check))}`.",
+        )
+    if not report.has(check):
+        return (
+            f"The {check} check was started and left no result: it raised an error.",
+            "What the audit printed, and `--debug`.",
+        )
+    return None
+
+
+def _without_measure(statistic: Statistic, report: Report) -> Obstacle | None:
+    measures = report.settings.measures
+    if set(statistic.metric.measures) <= set(measures):
+        return None
+    return (
+        f"It needs measures that were not computed (only {measures[0]}).",
+        "Audit again with `--measures gradient,leave_one_out`.",
+    )
+
+
+def _without_examples(statistic: Statistic) -> Obstacle:
+    return (
+        f"The {statistic.check} check has no such number of any example.",
+        "The degenerate examples of this check, by reason.",
+    )
+
+
+def where_to_look(check: str, report: Report) -> str:
+    """The examples that show what a check found, and the parts of the report that part it."""
+    if check == "performance":
+        return "In the records, `label` beside `prediction`."
+    reason, meaning = TELLING[check]
+    named = [
+        str(example.record["id"])
+        for example in report.telling_examples
+        if example.reason == reason and "id" in example.record
+    ]
+    parts = f"The {check} section of the report, by prediction and by length"
+    if not named:
+        return f"{parts}."
+    return f"{parts}; examples {meaning}: {', '.join(named[:MAX_NAMED])}."

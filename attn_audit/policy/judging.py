@@ -1,16 +1,19 @@
-"""From a number and a limit to a judgement that explains itself."""
+"""From a number and what a policy asks of it to a judgement that explains itself.
 
+The same for numbers of a report and for changes between two.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from attn_audit.policy.policy import Policy
-from attn_audit.policy.rule import (
-    Direction,
-    examples_that_would_decide,
-    outcome_of,
-)
-from attn_audit.results.finding import Found
-from attn_audit.results.verdict import Judgement, Level, Outcome
+from attn_audit.errors import ConfigurationError
+from attn_audit.policy.conditions import Obstacle, guarded, too_few, uncovered
+from attn_audit.policy.policy import Bound, Policy
+from attn_audit.policy.rule import examples_that_would_decide, outcome_of
+from attn_audit.results.report import Report
+from attn_audit.results.verdict import Direction, Judgement, Level, Outcome, Verdict
+from attn_audit.statistics.estimate import Estimate
 
 SIDES = {
     ("min", Outcome.PASS): "reaches",
@@ -21,7 +24,7 @@ SIDES = {
 
 
 @dataclass(frozen=True)
-class Asked:
+class Criterion:
     """What a policy asks of one number."""
 
     metric: str
@@ -37,60 +40,132 @@ class Asked:
     """Where the bound comes from."""
 
 
-def held_against(asked: Asked, found: Found) -> Judgement:
-    """Hold a number that was measured against what is asked of it."""
-    assert found.estimate is not None, "what was not measured is `left_open`"
-    outcome = outcome_of(asked.direction, asked.limit, found.estimate, found.interval)
-    what = "It" if found.interval is None else "The whole interval"
-    if outcome is Outcome.INCONCLUSIVE:
-        reason = f"The interval straddles {asked.limit:g}: these examples cannot decide."
-    else:
-        reason = f"{what} {SIDES[asked.direction, outcome]} {asked.limit:g}."
-    return _judgement(asked, found, outcome, reason, _advice(asked, found, outcome))
+@dataclass(frozen=True)
+class Measurement:
+    """A number that a bound is of, and what is known of it."""
+
+    estimate: Estimate
+    definition: str
+    look_at: str
+    """Where to look if it does not pass."""
+    why_missing: Obstacle | None
+    """None where there is an estimate."""
+    reports: tuple[Report, ...]
+    """That it is from, each of which has to fulfil the conditions of a bound."""
 
 
-def left_open(asked: Asked, found: Found, reason: str, look_at: str | None = None) -> Judgement:
-    """Say why a number is not judged."""
-    return _judgement(asked, found, Outcome.INCONCLUSIVE, reason, look_at or asked.look_at)
+def bounds_to_judge(policy: Policy, *, of_change: bool) -> tuple[Bound, ...]:
+    """The bounds of a policy that are of reports, or of changes between two.
 
-
-def _judgement(
-    asked: Asked, found: Found, outcome: Outcome, reason: str, look_at: str
-) -> Judgement:
-    return Judgement(
-        metric=asked.metric,
-        definition=asked.definition,
-        direction=asked.direction,
-        limit=asked.limit,
-        level=asked.level,
-        outcome=outcome,
-        estimate=found.estimate,
-        interval=found.interval,
-        n=found.n,
-        reason=reason,
-        look_at=look_at,
-        check=asked.check,
-        why=asked.why,
+    Raises:
+        ConfigurationError: It asks nothing of these, so that any would pass.
+    """
+    bounds = tuple(bound for bound in policy.bounds if bound.is_of_change == of_change)
+    if bounds or (policy.min_accuracy is not None and not of_change):
+        return bounds
+    of, here, others, command = (
+        ("change", ("max_drop", "max_rise"), ("min", "max"), "gate")
+        if of_change
+        else ("number of a report", ("min", "max"), ("max_drop", "max_rise"), "compare")
+    )
+    raise ConfigurationError(
+        f"the policy {policy.name} bounds no {of}, so any would pass",
+        hint=f"Give it a [[bound]] with `{here[0]}` or `{here[1]}`. Bounds with `{others[0]}` or "
+        f"`{others[1]}` are judged by `attn-audit {command}`.",
     )
 
 
-def _advice(asked: Asked, found: Found, outcome: Outcome) -> str:
+def judge_bound(bound: Bound, measurement: Measurement, policy: Policy) -> Judgement:
+    """Hold a number against a bound: it passes only measured, on enough examples, of enough texts.
+
+    Too few examples, and a condition that one of the reports does not fulfil, leave it open; what
+    a check says of too small a part of the examples cannot pass, and can fail.
+    """
+    estimate, reports = measurement.estimate, measurement.reports
+    criterion = Criterion(
+        metric=bound.metric,
+        definition=measurement.definition,
+        direction=bound.direction,
+        limit=bound.limit,
+        level=bound.level,
+        look_at=measurement.look_at,
+        check=bound.measured.check,
+        why=bound.why,
+    )
+    obstacle = measurement.why_missing or _first(
+        (too_few(bound, estimate, policy), *(guarded(bound.only_if, r) for r in reports))
+    )
+    if obstacle is not None:
+        return left_open(criterion, estimate, *obstacle)
+    judgement = held_against(criterion, estimate)
+    obstacle = _first(uncovered(bound, policy, report) for report in reports)
+    if judgement.outcome is Outcome.PASS and obstacle is not None:
+        return left_open(criterion, estimate, *obstacle)
+    return judgement
+
+
+def _first(obstacles: Iterable[Obstacle | None]) -> Obstacle | None:
+    return next((obstacle for obstacle in obstacles if obstacle is not None), None)
+
+
+def held_against(criterion: Criterion, estimate: Estimate) -> Judgement:
+    """Hold a number that was measured against what is asked of it."""
+    assert estimate.value is not None, "what was not measured is `left_open`"
+    limit, interval = criterion.limit, estimate.interval
+    outcome = outcome_of(criterion.direction, limit, estimate.value, interval)
+    if outcome is Outcome.INCONCLUSIVE:
+        reason = f"The interval straddles {limit:g}: these examples cannot decide."
+    else:
+        what = "It" if interval is None else "The whole interval"
+        reason = f"{what} {SIDES[criterion.direction, outcome]} {limit:g}."
+    return _judgement(criterion, estimate, outcome, reason, _advice(criterion, estimate, outcome))
+
+
+def left_open(
+    criterion: Criterion, estimate: Estimate, reason: str, look_at: str | None = None
+) -> Judgement:
+    """Say why a number is not judged; `look_at` stands in place of where to look."""
+    look_at = look_at or criterion.look_at
+    return _judgement(criterion, estimate, Outcome.INCONCLUSIVE, reason, look_at)
+
+
+def _judgement(
+    criterion: Criterion, estimate: Estimate, outcome: Outcome, reason: str, look_at: str
+) -> Judgement:
+    return Judgement(
+        metric=criterion.metric,
+        definition=criterion.definition,
+        direction=criterion.direction,
+        limit=criterion.limit,
+        level=criterion.level,
+        outcome=outcome,
+        estimate=estimate.value,
+        interval=estimate.interval,
+        n=estimate.n,
+        reason=reason,
+        look_at=look_at,
+        check=criterion.check,
+        why=criterion.why,
+    )
+
+
+def _advice(criterion: Criterion, estimate: Estimate, outcome: Outcome) -> str:
     if outcome is Outcome.PASS:
         return ""
-    if outcome is Outcome.FAIL or found.interval is None or found.n is None:
-        return asked.look_at
-    assert found.estimate is not None
-    needed = examples_that_would_decide(asked.limit, found.estimate, found.interval, found.n)
+    value, n, interval = estimate
+    if outcome is Outcome.FAIL or value is None or interval is None or n is None:
+        return criterion.look_at
+    needed = examples_that_would_decide(criterion.limit, value, interval, n)
     if needed is None:
-        return f"The number is all but on the limit. {asked.look_at}"
-    return f"About {needed:,} examples would decide, if the number stays. {asked.look_at}"
+        return f"The number is all but on the limit. {criterion.look_at}"
+    return f"About {needed:,} examples would decide, if the number stays. {criterion.look_at}"
 
 
-def with_waivers(
-    judgements: tuple[Judgement, ...], policy: Policy, today: date
-) -> tuple[Judgement, ...]:
-    """Apply the waivers in force; of the expired ones say so."""
-    waivers = {waiver.metric: waiver for waiver in policy.waivers}
+def verdict_of(
+    policy: Policy, subject: str, judgements: Iterable[Judgement], today: date | None
+) -> Verdict:
+    """All judgements, with the waivers in force today; of the expired ones they say so."""
+    day, waivers = today or date.today(), {waiver.metric: waiver for waiver in policy.waivers}
 
     def waived(judgement: Judgement) -> Judgement:
         waiver = waivers.get(judgement.metric)
@@ -98,11 +173,16 @@ def with_waivers(
             return judgement
         if judgement.outcome is Outcome.PASS:
             return _saying(judgement, "Its waiver is not needed.")
-        if today > waiver.expires:
+        if day > waiver.expires:
             return _saying(judgement, f"Its waiver expired on {waiver.expires}.")
         return judgement.model_copy(update={"waiver": waiver})
 
-    return tuple(map(waived, judgements))
+    return Verdict(
+        policy=policy.name,
+        policy_sha256=policy.sha256,
+        subject=subject,
+        judgements=tuple(map(waived, judgements)),
+    )
 
 
 def _saying(judgement: Judgement, more: str) -> Judgement:

@@ -1,6 +1,6 @@
 """What a policy holds, as it is written in TOML."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
@@ -9,7 +9,7 @@ from attn_audit.errors import nearest
 from attn_audit.findings.metric import Statistic
 from attn_audit.findings.registry import renamed, statistics
 from attn_audit.results.summary import Value
-from attn_audit.results.verdict import Level, Waiver
+from attn_audit.results.verdict import Direction, Level, Waiver
 
 REFUSED = "refused"
 """Type of the validation errors whose message is ours; their context may hold a hint."""
@@ -52,6 +52,8 @@ Sentence = Annotated[
 class _Limited(Value):
     """A metric with one limit; which field holds it says on which side."""
 
+    KINDS: ClassVar[tuple[str, ...]] = ("min", "max")
+
     metric: MetricName
     min: Limit | None = None
     max: Limit | None = None
@@ -61,45 +63,54 @@ class _Limited(Value):
         """What is limited."""
         return statistics()[self.metric]
 
-    def _the_one(self, *kinds: str) -> tuple[str, float]:
+    @property
+    def _given(self) -> tuple[str, float]:
         """The kind of limit that was given, and the limit."""
-        given = [(kind, value) for kind in kinds if (value := getattr(self, kind)) is not None]
+        given = [(kind, value) for kind in self.KINDS if (value := getattr(self, kind)) is not None]
         if len(given) != 1:
             found = " and ".join(kind for kind, _ in given) or "none"
             raise refuse(
-                f"needs one of {', '.join(kinds)}, and has {found}",
+                f"needs one of {', '.join(self.KINDS)}, and has {found}",
                 "Two limits are two bounds." if given else None,
             )
         return given[0]
 
-    def _require_between(self, kind: str, limit: float, low: float, high: float) -> None:
+    @model_validator(mode="after")
+    def _has_one_limit(self) -> "_Limited":
         """Refuse what could never pass, or never fail: a slip of the decimal point, mostly."""
+        kind, limit = self._given
+        low, high = self.measured.low, self.measured.high
+        if self.is_of_change:
+            low, high = 0.0, high - low
         if not low <= limit <= high:
             raise refuse(f"{kind} = {limit:g} lies outside what it can be, {low:.3g} to {high:.3g}")
+        return self
+
+    @property
+    def is_of_change(self) -> bool:
+        """Whether it bounds the change between two reports, and not a report."""
+        return self.min is None and self.max is None
+
+    @property
+    def direction(self) -> Direction:
+        """On which side the limit lies: of the metric, or of its change, new minus base."""
+        return "min" if self._given[0] in ("min", "max_drop") else "max"
+
+    @property
+    def limit(self) -> float:
+        """Where it lies: a drop by 0.02 at most is a change of -0.02 at least."""
+        kind, given = self._given
+        return -given if kind == "max_drop" else given
 
 
 class Guard(_Limited):
     """A condition under which a bound says something."""
 
-    @model_validator(mode="after")
-    def _has_one_limit(self) -> "Guard":
-        kind, limit = self._the_one("min", "max")
-        self._require_between(kind, limit, self.measured.low, self.measured.high)
-        return self
-
-    @property
-    def direction(self) -> Literal["min", "max"]:
-        """On which side the limit lies."""
-        return "max" if self.min is None else "min"
-
-    @property
-    def limit(self) -> float:
-        """Where it lies."""
-        return self._the_one("min", "max")[1]
-
 
 class Bound(_Limited):
     """What a metric, or its change between two reports, may be."""
+
+    KINDS: ClassVar[tuple[str, ...]] = ("min", "max", "max_drop", "max_rise")
 
     max_drop: Limit | None = None
     """How much lower the new report may be than the base: for `compare`."""
@@ -110,31 +121,6 @@ class Bound(_Limited):
     """Else the bound is inconclusive."""
     why: Sentence | None = None
     """Where the bound comes from."""
-
-    @model_validator(mode="after")
-    def _has_one_limit(self) -> "Bound":
-        kind, limit = self._the_one("min", "max", "max_drop", "max_rise")
-        low, high = self.measured.low, self.measured.high
-        if self.is_of_change:
-            low, high = 0.0, high - low
-        self._require_between(kind, limit, low, high)
-        return self
-
-    @property
-    def is_of_change(self) -> bool:
-        """Whether it bounds the change between two reports, and not a report."""
-        return self.min is None and self.max is None
-
-    @property
-    def direction(self) -> Literal["min", "max"]:
-        """On which side the limit lies: of the metric, or of its change, new minus base."""
-        return "min" if self.max is None and self.max_rise is None else "max"
-
-    @property
-    def limit(self) -> float:
-        """Where it lies: a drop by 0.02 at most is a change of -0.02 at least."""
-        kind, given = self._the_one("min", "max", "max_drop", "max_rise")
-        return -given if kind == "max_drop" else given
 
 
 class Requirements(Value):

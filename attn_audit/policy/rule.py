@@ -1,11 +1,7 @@
 """The rule by which a number passes a limit, fails it, or leaves it open."""
 
-from typing import Literal
-
-from attn_audit.results.summary import Interval
-from attn_audit.results.verdict import Outcome
-
-Direction = Literal["min", "max"]
+from attn_audit.results.verdict import Direction, Outcome
+from attn_audit.statistics.estimate import Interval
 
 MOST_ROOT = 5
 """More than the square of this times the examples is no advice."""

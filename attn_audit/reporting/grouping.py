@@ -13,11 +13,9 @@ from attn_audit.results.summary import (
     Distribution,
     Group,
     Histogram,
-    Interval,
     JointHistogram,
     Share,
 )
-from attn_audit.statistics import intervals
 from attn_audit.statistics.intervals import mean_interval, wilson_interval
 from attn_audit.statistics.moments import describe, histogram
 from attn_audit.statistics.resamples import Resamples
@@ -80,12 +78,11 @@ class Grouping:
         found = describe(defined)
         if found is None:
             return Distribution(n=0, **dict.fromkeys(("mean", "sd", "interval", *_PARTS)))
-        interval = mean_interval(defined, self.resamples)
         return Distribution(
             n=found.n,
             mean=found.mean,
             sd=found.sd,
-            interval=stored(interval),
+            interval=mean_interval(defined, self.resamples),
             **dict(
                 zip(_PARTS, (found.minimum, *found.quantiles.values(), found.maximum), strict=True)
             ),
@@ -94,11 +91,6 @@ class Grouping:
 
 
 _PARTS = ("minimum", "q05", "q25", "median", "q75", "q95", "maximum")
-
-
-def stored(interval: intervals.Interval | None) -> Interval | None:
-    """An interval as reports hold it."""
-    return None if interval is None else Interval(**interval._asdict())
 
 
 def _between(values: Values, low: float, high: float) -> Members:
@@ -143,10 +135,5 @@ def _bin_of(values: Values, edges: Sequence[float]) -> Int64[np.ndarray, " examp
 
 def share_of(count: int, n: int) -> Share:
     """A share with its Wilson interval."""
-    interval = wilson_interval(count, n)
-    return Share(
-        count=count,
-        n=n,
-        share=count / n if n else None,
-        interval=stored(interval),
-    )
+    share = count / n if n else None
+    return Share(count=count, n=n, share=share, interval=wilson_interval(count, n))

@@ -11,7 +11,7 @@ from attn_audit.findings.example import HEAD, LAYER
 from attn_audit.findings.field import Field
 from attn_audit.findings.registry import site_fields
 from attn_audit.results.record import Record
-from attn_audit.results.summary import Interval, SiteMean, SiteSummary
+from attn_audit.results.summary import SiteMean, SiteSummary
 from attn_audit.statistics.intervals import normal_interval
 
 Place = tuple[int, int | None]
@@ -46,7 +46,7 @@ class _Sums:
             return SiteMean(n=1, mean=centre, interval=None)
         spread = sqrt(max(0.0, self.squares - self.n * centre**2) / (self.n - 1))
         interval = normal_interval(centre, spread, self.n, (self.low, self.high))
-        return SiteMean(n=self.n, mean=centre, interval=Interval(**interval._asdict()))
+        return SiteMean(n=self.n, mean=centre, interval=interval)
 
 
 class SiteMeans:

@@ -6,7 +6,7 @@ import numpy as np
 
 from attn_audit.findings.metric import UNIT_EDGES, Averaged, MeanMetric, Metric, TotalMetric
 from attn_audit.findings.registry import metrics
-from attn_audit.reporting.grouping import Grouping, joint_histogram, share_of, stored
+from attn_audit.reporting.grouping import Grouping, joint_histogram, share_of
 from attn_audit.results.examples import Values
 from attn_audit.results.summary import GroupedDistribution, Number, Share, Summary
 
@@ -30,7 +30,7 @@ def _summary(metric: Metric, grouping: Grouping) -> Summary | None:
     """None where the number is not defined, or left out because no example has it."""
     if isinstance(metric, TotalMetric):
         value, n, interval = metric.number(grouping.examples, grouping.resamples)
-        return None if value is None else Number(value=value, n=n, interval=stored(interval))
+        return None if value is None else Number(value=value, n=n, interval=interval)
     assert isinstance(metric, Averaged)
     values = metric.of(grouping.examples)
     if metric.is_optional and np.isnan(values).all():

@@ -6,7 +6,7 @@ from attn_audit.results.description import ModelDescription
 from attn_audit.results.summary import Value
 
 
-class Outcome(Value):
+class ModelOutput(Value):
     """What the model says under some attention, or of some part of the text."""
 
     prediction: str | tuple[str, ...]
@@ -34,12 +34,12 @@ class Explanation(Value):
     """That shuffled attention is the median of."""
     record: dict[str, Any]
     """As an audit's records have it."""
-    own: Outcome
-    adversarial: Outcome | None
+    own: ModelOutput
+    adversarial: ModelOutput | None
     """None where attention cannot be moved, or has too many rows for a record to keep."""
-    uniform: Outcome | None
+    uniform: ModelOutput | None
     """The same weight on every unit; None where attention cannot be moved."""
     left_out: int
     """The unit whose leaving out moves the output most."""
-    without: Outcome
+    without: ModelOutput
     """Of the text without it."""

@@ -1,32 +1,18 @@
 """Looking a number up in a report, and how many examples a check has numbers of."""
 
 from math import isfinite
-from typing import NamedTuple
 
 from attn_audit.findings.metric import Averaged, Statistic
 from attn_audit.findings.registry import metrics
 from attn_audit.results.report import Report
-from attn_audit.results.summary import Interval
+from attn_audit.statistics.estimate import NOT_MEASURED, Estimate
 
 
-class Found(NamedTuple):
-    """A number as a report gives it."""
-
-    estimate: float | None
-    """None: not measured."""
-    interval: Interval | None
-    n: int | None
-    """Examples behind the estimate; None where it is not a number over examples."""
-
-
-NOT_MEASURED = Found(None, None, None)
-
-
-def find(statistic: Statistic, report: Report) -> Found:
+def find(statistic: Statistic, report: Report) -> Estimate:
     """What a report says of a number.
 
     Returns:
-        Estimate, interval and number of examples; all None where the report does not hold it.
+        All of it None where the report does not hold it.
     """
     summary = report.metrics.get(statistic.metric.name)
     if summary is None:
@@ -34,7 +20,8 @@ def find(statistic: Statistic, report: Report) -> Found:
     estimate: float | None = getattr(summary, statistic.suffix or "estimate")
     if estimate is None or not isfinite(estimate):
         return NOT_MEASURED._replace(n=summary.n)
-    return Found(float(estimate), summary.interval if statistic.has_interval else None, summary.n)
+    interval = summary.interval if statistic.has_interval else None
+    return Estimate(float(estimate), summary.n, interval)
 
 
 def coverage(check: str, report: Report) -> int | None:

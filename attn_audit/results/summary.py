@@ -2,21 +2,13 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from attn_audit.statistics.estimate import Interval
+
 
 class Value(BaseModel):
     """Base of everything in a report: frozen, and closed to unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Interval(Value):
-    """A 95 % interval over examples."""
-
-    low: float
-    high: float
-    method: str
-    """`bootstrap` (percentile), `normal` or `wilson`; of ROC AUC `delong` (on the logit scale), or
-    `newcombe` where DeLong's variance is none; of differences also `newcombe`."""
 
 
 class Histogram(Value):

@@ -7,7 +7,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from attn_audit.results.json_text import json_text
-from attn_audit.results.summary import Interval, Value
+from attn_audit.results.summary import Value
+from attn_audit.statistics.estimate import Interval
+
+Direction = Literal["min", "max"]
+"""On which side a limit lies: the least that is wanted, or the most."""
 
 
 class Outcome(StrEnum):
@@ -43,7 +47,7 @@ class Judgement(Value):
     """Dotted name of the metric, or `min_examples`, `min_coverage`, `min_accuracy`."""
     definition: str
     """What the metric is, in one sentence."""
-    direction: Literal["min", "max"]
+    direction: Direction
     limit: float
     level: Level
     outcome: Outcome

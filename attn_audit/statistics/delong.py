@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from attn_audit.statistics import moments
-from attn_audit.statistics.intervals import Interval, two_sided_z
+from attn_audit.statistics.estimate import Interval
+from attn_audit.statistics.intervals import two_sided_z
 from attn_audit.statistics.performance import mean_ranks, roc_auc
 
 ROUNDING = 1e-12

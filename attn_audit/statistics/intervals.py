@@ -2,21 +2,13 @@
 
 from math import sqrt
 from statistics import NormalDist
-from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
 
+from attn_audit.statistics.estimate import Interval
 from attn_audit.statistics.moments import mean, require_finite, sd
 from attn_audit.statistics.resamples import LARGEST_BOOTSTRAP_N, Resamples
-
-
-class Interval(NamedTuple):
-    """A confidence interval, in the unit of what was estimated."""
-
-    low: float
-    high: float
-    method: Literal["wilson", "bootstrap", "normal", "delong", "newcombe"]
 
 
 def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> Interval | None:
@@ -39,8 +31,8 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> Interva
         Wilson (1927), "Probable inference, the law of succession, and statistical inference".
 
     Example:
-        >>> low, high, _ = wilson_interval(8, 10)
-        >>> round(low, 3), round(high, 3)
+        >>> found = wilson_interval(8, 10)
+        >>> round(found.low, 3), round(found.high, 3)
         (0.49, 0.943)
     """
     if n == 0:
@@ -74,8 +66,8 @@ def mean_interval(
         Efron & Tibshirani (1993), "An Introduction to the Bootstrap", section 13.3.
 
     Example:
-        >>> low, high, method = mean_interval(np.arange(100.0), Resamples(seed=0))
-        >>> round(low), round(high), method
+        >>> found = mean_interval(np.arange(100.0), Resamples(seed=0))
+        >>> round(found.low), round(found.high), found.method
         (44, 55, 'bootstrap')
     """
     require_finite(values)
@@ -112,8 +104,8 @@ def normal_interval(
         confidence: How often such an interval covers the truth.
 
     Example:
-        >>> low, high, method = normal_interval(0.5, 0.2, 100, (0.0, 1.0))
-        >>> round(low, 3), round(high, 3), method
+        >>> found = normal_interval(0.5, 0.2, 100, (0.0, 1.0))
+        >>> round(found.low, 3), round(found.high, 3), found.method
         (0.461, 0.539, 'normal')
     """
     half = two_sided_z(confidence) * spread / sqrt(n)

@@ -5,7 +5,8 @@ from math import sqrt
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int, Integer, UInt8
 
-from attn_audit.statistics.intervals import Interval, normal_interval, percentiles
+from attn_audit.statistics.estimate import Interval
+from attn_audit.statistics.intervals import normal_interval, percentiles
 from attn_audit.statistics.resamples import LARGEST_BOOTSTRAP_N, Resamples
 
 

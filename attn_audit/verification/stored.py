@@ -4,23 +4,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from attn_audit.errors import UsageError
-from attn_audit.files import sha256_of
-from attn_audit.findings.registry import record_fields, site_fields
-from attn_audit.formats.stored_records import RecordsError, read_records
+from attn_audit.errors import RecordsError, UsageError
 from attn_audit.results.record import Record
-from attn_audit.results.report import RecordsFile, Report
-from attn_audit.results.table import record_schema
+from attn_audit.results.report import Report
+from attn_audit.results.stored_records import StoredRecords, open_records, open_site_records
 
 
 @dataclass(frozen=True)
 class StoredAudit:
     """A report, and the records that it names."""
 
-    path: Path
     report: Report
-    records_path: Path
-    sites_path: Path | None
+    _records: StoredRecords
+    _site_records: StoredRecords | None
 
     @staticmethod
     def load(path: Path) -> "StoredAudit":
@@ -28,7 +24,7 @@ class StoredAudit:
 
         Raises:
             ReportError: It is no report.
-            RecordsError: It has no records, they are not there, hold no witnesses, or are others.
+            RecordsError: It has no records, they are not there, or are others.
         """
         report = Report.load(path)
         if report.records is None:
@@ -36,26 +32,17 @@ class StoredAudit:
                 f"{path} names no records, and the witnesses that would be checked stand there",
                 hint="Audit with --records FILE beside --output, and verify that report.",
             )
-        sites = report.records.sites
-        if report.sites and sites is None:
+        if report.sites and report.records.sites is None:
             raise RecordsError(f"{path} sums up several sites, and names no records of them")
-        return StoredAudit(
-            path=path,
-            report=report,
-            records_path=_located(path, report.records),
-            sites_path=None if sites is None else _located(path, sites),
-        )
+        return StoredAudit(report, open_records(report, path), open_site_records(report, path))
 
     def records(self) -> Iterator[list[Record]]:
         """The records of the examples, some at a time.
 
         Raises:
-            RecordsError: They cannot be read.
+            RecordsError: They cannot be read, or hold no witnesses.
         """
-        model = self.report.model
-        n_logits = 1 if model.task == "binary" else len(model.labels)
-        schema = record_schema(n_logits, model.task == "multilabel", record_fields())
-        return read_records(self.records_path, schema)
+        return self._records.rows()
 
     def site_records(self) -> Iterator[list[Record]]:
         """The records of the examples at every other site, some at a time; none where there is one.
@@ -63,30 +50,7 @@ class StoredAudit:
         Raises:
             RecordsError: They cannot be read.
         """
-        if self.sites_path is None:
-            return iter(())
-        return read_records(self.sites_path, record_schema(1, False, site_fields()))
-
-
-def _located(report: Path, file: RecordsFile) -> Path:
-    path = report.parent / file.path
-    if path.suffix == ".csv":
-        raise RecordsError(
-            f"{path}: records in CSV hold no witnesses, nor any other list of weights",
-            hint="Audit with --records FILE.parquet or FILE.jsonl, and verify that report.",
-        )
-    if not path.is_file():
-        raise RecordsError(
-            f"the records of {report} are not there: no {path}",
-            hint="Keep them where they lay beside the report when it was written.",
-        )
-    found = sha256_of(path)
-    if found != file.sha256:
-        raise RecordsError(
-            f"{path} is not the file that {report} was written with: its SHA-256 is "
-            f"{found[:12]}..., not {file.sha256[:12]}..."
-        )
-    return path
+        return iter(()) if self._site_records is None else self._site_records.rows()
 
 
 def require_same(what: str, given: str, stored: str | None, found: str | None) -> str | None:

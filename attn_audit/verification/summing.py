@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from attn_audit.errors import RecordsError
 from attn_audit.findings.tolerance import SUMMARY
-from attn_audit.formats.stored_records import RecordsError
 from attn_audit.reporting.recording import RecordsPaths
 from attn_audit.reporting.summing_up import sum_up
 from attn_audit.results.record import Record

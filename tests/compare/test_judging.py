@@ -1,17 +1,18 @@
-"""Bounds of changes: at, just inside and just outside; what cannot be judged is left open."""
+"""Bounds of changes: held against both reports; what cannot be judged is left open."""
 
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from attn_audit.compare.judging import judge_changes
+from attn_audit.compare import compare
+from attn_audit.compare.comparing import judge_changes
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings.registry import statistics
 from attn_audit.results.comparison import Change
 from attn_audit.results.report import Report
-from attn_audit.results.summary import Interval
 from attn_audit.results.verdict import Judgement, Outcome
+from attn_audit.statistics.estimate import Interval
 from tests.formats.conftest import report
 from tests.judged import GAP, MOVED, YARDSTICK, policy_from, with_number, without
 
@@ -42,40 +43,27 @@ def judged(
     report: Report, folder: Path, text: str, change: Change | None, new: Report | None = None
 ) -> Judgement:
     policy = policy_from(folder, text)
-    verdict = judge_changes(report, new or report, lambda _: change, policy, TODAY)
+    metric = policy.bounds[0].metric
+    verdict = judge_changes(report, new or report, {metric: change}, policy, TODAY)
     (judgement,) = verdict.judgements
     return judgement
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "outcome"),
+    ("text", "low", "high", "outcome"),
     [
-        (-0.02, 0.1, PASS),
-        (-0.019999, 0.1, PASS),
-        (-0.020001, 0.1, INCONCLUSIVE),
-        (-0.1, -0.02, INCONCLUSIVE),
-        (-0.1, -0.020001, FAIL),
+        (DROP, -0.02, 0.1, PASS),
+        (DROP, -0.020001, 0.1, INCONCLUSIVE),
+        (DROP, -0.1, -0.020001, FAIL),
+        (RISE, -0.1, 0.02, PASS),
+        (RISE, 0.020001, 0.1, FAIL),
     ],
 )
-def test_a_drop_is_judged_on_its_interval(
-    report: Report, tmp_path: Path, low: float, high: float, outcome: Outcome
+def test_a_change_is_judged_on_its_interval(
+    report: Report, tmp_path: Path, text: str, low: float, high: float, outcome: Outcome
 ) -> None:
-    assert judged(report, tmp_path, DROP, changed(MOVED, low, high)).outcome is outcome
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "outcome"),
-    [
-        (-0.1, 0.02, PASS),
-        (-0.1, 0.020001, INCONCLUSIVE),
-        (0.02, 0.1, INCONCLUSIVE),
-        (0.020001, 0.1, FAIL),
-    ],
-)
-def test_a_rise_is_its_mirror_image(
-    report: Report, tmp_path: Path, low: float, high: float, outcome: Outcome
-) -> None:
-    assert judged(report, tmp_path, RISE, changed(GAP, low, high)).outcome is outcome
+    change = changed(MOVED if text == DROP else GAP, low, high)
+    assert judged(report, tmp_path, text, change).outcome is outcome
 
 
 def test_too_few_pairs_are_inconclusive(report: Report, tmp_path: Path) -> None:
@@ -109,8 +97,6 @@ def test_what_covers_too_little_in_one_report_cannot_pass(report: Report, tmp_pa
 
 
 def test_a_policy_without_bounds_of_changes_is_refused(base: Path, tmp_path: Path) -> None:
-    from attn_audit.compare import compare
-
     policy = policy_from(tmp_path, f'[[bound]]\nmetric = "{MOVED}"\nmin = 0.5\n')
     with pytest.raises(ConfigurationError, match="bounds no change"):
         compare(base, base, policy)

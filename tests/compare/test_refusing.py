@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from attn_audit.compare import compare
-from attn_audit.compare.records import require_unique_ids
-from attn_audit.errors import AttnAuditError, ComparisonRefusedError, ReportError
+from attn_audit.compare.pairing import require_unique_ids
+from attn_audit.errors import AttnAuditError, ComparisonRefusedError, RecordsError
 from tests.compare.conftest import Audited, rewritten, write_content, write_texts
 
 
@@ -108,8 +108,10 @@ def test_without_records_and_hashes_nothing_says_that_the_data_is_the_same(
 def test_records_that_are_gone(audited: Audited, base: Path) -> None:
     other = audited(2.0)
     (other.parent / "records.parquet").unlink()
-    with pytest.raises(ReportError, match=r"its records .*records\.parquet: No such file"):
+    with pytest.raises(RecordsError, match=r"are not there: no .*records\.parquet") as caught:
         compare(base, other)
+    assert "Keep them where they lay" in str(caught.value.hint)
+    assert "--allow-different-data" in str(caught.value.hint)
 
 
 def test_records_whose_columns_hold_something_else(
@@ -122,7 +124,7 @@ def test_records_whose_columns_hold_something_else(
     pq.write_table(table.set_column(table.column_names.index("id"), "id", lists), file)
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     path = rewritten(other, tmp_path, records={"sha256": sha256})
-    with pytest.raises(ReportError, match=r"the column 'id' holds list<.*>, not string"):
+    with pytest.raises(RecordsError, match=r"the column 'id' holds list<.*>, not string"):
         compare(base, path)
 
 
@@ -130,7 +132,7 @@ def test_records_that_were_changed_since(audited: Audited, base: Path) -> None:
     other = audited(2.0)
     with (other.parent / "records.parquet").open("ab") as file:
         file.write(b"x")
-    with pytest.raises(ReportError, match=r"not those that it was made with"):
+    with pytest.raises(RecordsError, match=r"is not the file that .* was written with"):
         compare(base, other)
 
 

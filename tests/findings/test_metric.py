@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attn_audit.compare.records import opened_records
 from attn_audit.findings import performance, permutation
 from attn_audit.findings.metric import Averaged, Statistic
 from attn_audit.findings.registry import all_fields, metrics, renamed, statistics
 from attn_audit.models.task import TaskKind
 from attn_audit.results.finding import find
 from attn_audit.results.report import Report
+from attn_audit.results.stored_records import open_records
 from tests.compare.conftest import Audited, audited
 from tests.conftest import REPOSITORY
 from tests.formats.conftest import multilabel, report, unlabelled
@@ -24,7 +24,7 @@ __all__ = ["audited", "multilabel", "report", "unlabelled"]
 def test_several_labels_are_read_from_every_format(audited: Audited, suffix: str) -> None:
     path = audited(1.0, suffix, TaskKind.MULTILABEL, checks=("permutation",))
     report = Report.load(path)
-    with opened_records(report, path) as examples:
+    with open_records(report, path).columns() as examples:
         of = permutation.UNIFORM_UNCHANGED, permutation.UNIFORM_ACCURACY, performance.ACCURACY
         for metric in of:
             values = metric.of(examples)
@@ -36,17 +36,17 @@ def test_a_full_report_has_every_number_within_its_range(multilabel: Report) -> 
     assert set(multilabel.metrics) == {metric.name for metric in metrics()}
     for statistic in statistics().values():
         found = find(statistic, multilabel)
-        assert found.estimate is not None, statistic.name
-        assert statistic.low <= found.estimate <= statistic.high, statistic.name
+        assert found.value is not None, statistic.name
+        assert statistic.low <= found.value <= statistic.high, statistic.name
         assert (found.interval is not None) == statistic.has_interval, statistic.name
 
 
 def test_a_spread_has_a_name_by_suffix(report: Report) -> None:
     distance = report[permutation.DISTANCE]
     found = find(statistics()["permutation.distance.median"], report)
-    assert found == (distance.median, None, distance.n)
+    assert found == (distance.median, distance.n, None)
     found = find(statistics()["permutation.distance"], report)
-    assert found == (distance.mean, distance.interval, distance.n)
+    assert found == (distance.mean, distance.n, distance.interval)
 
 
 @pytest.mark.parametrize("metric", [performance.ACCURACY, performance.MACRO_F1])

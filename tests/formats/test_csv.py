@@ -56,7 +56,7 @@ def test_what_a_policy_may_bound_has_a_line_of_the_same_name(
 ) -> None:
     report: Report = request.getfixturevalue(name)
     told = lines(report)
-    found = {metric: find(metric, report).estimate for metric in statistics().values()}
+    found = {metric: find(metric, report).value for metric in statistics().values()}
     measured = {metric.name: value for metric, value in found.items() if value is not None}
     assert len(measured) > 10
     assert {name: float(told[name]["value"]) for name in measured} == measured

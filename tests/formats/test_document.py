@@ -8,7 +8,8 @@ import pytest
 from attn_audit.formats import document as blocks
 from attn_audit.formats.document import Block, Document, Phrase, Section, Tone
 from attn_audit.formats.registry import DOCUMENTS
-from attn_audit.results.summary import Distribution, Histogram, Interval, JointHistogram
+from attn_audit.results.summary import Distribution, Histogram, JointHistogram
+from attn_audit.statistics.estimate import Interval
 from tests.formats.judging import HOSTILE
 
 INTERVAL = Interval(low=0.1, high=0.3, method="normal")

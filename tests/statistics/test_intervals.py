@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import bootstrap, norm
 
-from attn_audit.statistics.intervals import Interval, mean_interval, wilson_interval
+from attn_audit.statistics.estimate import Interval
+from attn_audit.statistics.intervals import mean_interval, wilson_interval
 from attn_audit.statistics.resamples import Resamples
 
 RNG = np.random.Generator(np.random.Philox(11))

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from attn_audit.errors import ConfigurationError, ReportError, UsageError
-from attn_audit.formats.stored_records import RecordsError
+from attn_audit.errors import ConfigurationError, RecordsError, ReportError, UsageError
 from attn_audit.models.task import TaskKind
 from attn_audit.results.report import Report
 from tests.tiny import tiny_model
@@ -57,7 +56,7 @@ def test_refuses_records_without_lists(tmp_path: Path) -> None:
     [
         ("{", "Expecting property name"),
         ("[1]\n", "line 1 does not hold the fields of a record"),
-        ('{"id": "a"}\n', "line 1 does not hold the fields of a record"),
+        ('{"id": "a"}\n', "line 1 does not hold the fields of a record: it has no column 'label'"),
     ],
 )
 def test_refuses_records_that_are_none(audited: Audited, content: str, problem: str) -> None:

@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 from attn_audit.findings.thresholds import MIN_COVERAGE, MIN_EXAMPLES
 from attn_audit.formats.numbers import number, percent
-from attn_audit.policy.rule import Direction, outcome_of
+from attn_audit.policy.rule import outcome_of
 from attn_audit.results.finding import coverage
 from attn_audit.results.report import Report
-from attn_audit.results.summary import Distribution, Interval, Share
-from attn_audit.results.verdict import Outcome
+from attn_audit.results.summary import Distribution, Share
+from attn_audit.results.verdict import Direction, Outcome
+from attn_audit.statistics.estimate import Interval
 
 
 def held(

@@ -19,7 +19,7 @@ from attn_audit.formats.document import (
 from attn_audit.formats.documents.example import label_of, ways_to_weigh
 from attn_audit.formats.documents.model import readout
 from attn_audit.formats.numbers import number, percent, short, weight
-from attn_audit.results.explanation import Explanation, Outcome
+from attn_audit.results.explanation import Explanation, ModelOutput
 
 N_NAMED = 3
 """Units of the largest weights that are named in figures."""
@@ -86,7 +86,7 @@ def _outcomes(found: Explanation) -> Table:
     return Table(("", "predicted", "probability", "output moves by"), tuple(rows), n_text=2)
 
 
-def _outcome(name: str, outcome: Outcome | None, found: Explanation) -> tuple[Cell, ...]:
+def _outcome(name: str, outcome: ModelOutput | None, found: Explanation) -> tuple[Cell, ...]:
     if outcome is None:
         moved = found.record[adversarial.DISTANCE_FIELD.name]
         is_known = name == "adversarial attention" and moved is not None
@@ -98,7 +98,7 @@ def _outcome(name: str, outcome: Outcome | None, found: Explanation) -> tuple[Ce
     return name, Phrase(said, tone), _probability(outcome, found.model.labels), moved
 
 
-def _probability(outcome: Outcome, labels: Sequence[str]) -> str:
+def _probability(outcome: ModelOutput, labels: Sequence[str]) -> str:
     """Of what is predicted; of several labels, of each."""
     said = outcome.prediction
     names = (said,) if isinstance(said, str) else said

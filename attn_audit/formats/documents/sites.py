@@ -19,7 +19,8 @@ from attn_audit.formats.document import (
 )
 from attn_audit.formats.numbers import bracket, count, number, signed
 from attn_audit.results.report import Report
-from attn_audit.results.summary import Interval, SiteSummary
+from attn_audit.results.summary import SiteSummary
+from attn_audit.statistics.estimate import Interval
 
 NOTHING_MEASURED = "No layer and no head could be measured: see the degenerate examples."
 

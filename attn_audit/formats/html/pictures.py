@@ -7,7 +7,7 @@ from markupsafe import Markup
 from attn_audit.formats.document import Around, Hue, Points, Shape, Spread
 from attn_audit.formats.numbers import mean, number
 from attn_audit.formats.safety import printable
-from attn_audit.results.summary import Interval
+from attn_audit.statistics.estimate import Interval
 
 WIDTH, ROW, LEFT = 300, 20, 118
 HEIGHT = 56

@@ -10,7 +10,7 @@ from attn_audit.formats.documents import comparison as words
 from attn_audit.formats.documents import metrics
 from attn_audit.formats.numbers import difference
 from attn_audit.results.comparison import Change, ChangedExample, Comparison, Side
-from attn_audit.results.summary import Interval
+from attn_audit.statistics.estimate import Interval
 
 Shown = Callable[..., str]
 LONG = "correlation.attention_leave_one_out.significantly_negative"

@@ -9,11 +9,11 @@ from rich.console import Console
 from attn_audit.findings.registry import record_fields
 from attn_audit.formats.documents.explanation import certainty, document, meaning
 from attn_audit.formats.terminal import show
-from attn_audit.results.explanation import Explanation, Outcome
+from attn_audit.results.explanation import Explanation, ModelOutput
 from tests.tiny import tiny_model
 
-OWN = Outcome(prediction="label1", probabilities=(0.2, 0.8), distance=0.0)
-MOVED = Outcome(prediction="label0", probabilities=(0.7, 0.3), distance=0.5)
+OWN = ModelOutput(prediction="label1", probabilities=(0.2, 0.8), distance=0.0)
+MOVED = ModelOutput(prediction="label0", probabilities=(0.7, 0.3), distance=0.5)
 
 RECORD: dict[str, Any] = {
     **{field.name: None for field in record_fields()},

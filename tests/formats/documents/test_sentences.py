@@ -19,7 +19,7 @@ from attn_audit.formats.documents.example import varied
 from attn_audit.formats.documents.provenance import audited, made_with
 from attn_audit.formats.documents.report import cards, document
 from attn_audit.results.report import Report
-from attn_audit.results.summary import Interval
+from attn_audit.statistics.estimate import Interval
 from tests.judged import with_metric, without, without_metric
 
 

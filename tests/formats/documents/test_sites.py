@@ -7,7 +7,8 @@ from attn_audit.formats.document import Places
 from attn_audit.formats.documents import sites
 from attn_audit.formats.documents.report import document
 from attn_audit.results.report import Report
-from attn_audit.results.summary import Interval, SiteMean, SiteSummary
+from attn_audit.results.summary import SiteMean, SiteSummary
+from attn_audit.statistics.estimate import Interval
 
 Shown = Callable[..., str]
 

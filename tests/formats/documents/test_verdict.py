@@ -20,8 +20,8 @@ from attn_audit.formats.documents.verdict import (
     whole,
 )
 from attn_audit.results.report import Report
-from attn_audit.results.summary import Interval
 from attn_audit.results.verdict import Judgement, Level, Outcome, Waiver
+from attn_audit.statistics.estimate import Interval
 from tests.formats.html.test_hostile_text import elements
 from tests.formats.judging import WAIVER, every_kind, hostile_verdict, judgement, verdict
 

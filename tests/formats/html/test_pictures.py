@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from attn_audit.formats.document import Around, Hue, Points, Shape, Spread
 from attn_audit.formats.html.pictures import CELL_WIDTH, LEFT, WIDTH, picture
-from attn_audit.results.summary import Distribution, Histogram, Interval
+from attn_audit.results.summary import Distribution, Histogram
+from attn_audit.statistics.estimate import Interval
 
 SHARES = st.floats(0, 1)
 

@@ -6,16 +6,18 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from attn_audit.errors import RecordsError
+from attn_audit.files import sha256_of
 from attn_audit.findings import adversarial
 from attn_audit.findings.registry import record_fields, site_fields
 from attn_audit.formats.records import RecordsWriter
-from attn_audit.formats.stored_records import (
-    N_AT_ONCE,
-    RecordsError,
-    read_records,
-)
 from attn_audit.results.record import Record
+from attn_audit.results.report import RecordsFile, Report
+from attn_audit.results.stored_records import N_AT_ONCE, open_records, read_records
 from attn_audit.results.table import record_schema
+from tests.formats.conftest import report
+
+__all__ = ["report"]
 
 SCHEMA = record_schema(1, False, record_fields())
 ROWS = np.array([[0.25, 0.75], [1.0, 0.0]], dtype=np.float32)
@@ -67,7 +69,7 @@ def test_refuses_columns_of_another_model(tmp_path: Path) -> None:
     path = tmp_path / "records.parquet"
     with RecordsWriter(path, SCHEMA) as writer:
         writer.write([record(0)])
-    with pytest.raises(RecordsError, match="'probability' is not list"):
+    with pytest.raises(RecordsError, match="'probability' holds double, not list"):
         list(read_records(path, record_schema(3, False, record_fields())))
     fewer = record_schema(1, False, site_fields())
     with pytest.raises(RecordsError, match="it has no column 'layer'"):
@@ -90,3 +92,22 @@ def test_refuses_what_is_no_parquet(tmp_path: Path) -> None:
     path.write_text("no")
     with pytest.raises(RecordsError, match="cannot read the records"):
         list(read_records(path, SCHEMA))
+
+
+OLD = {".jsonl": '{"id": "e", "max_jsd": 0.1}\n', ".csv": "id,max_jsd\ne,0.1\n"}
+
+
+@pytest.mark.parametrize("suffix", OLD)
+def test_columns_by_an_old_name_are_refused_and_not_taken_for_missing(
+    report: Report, tmp_path: Path, suffix: str
+) -> None:
+    file = tmp_path / f"records{suffix}"
+    file.write_text(OLD[suffix])
+    named = report.model_copy(
+        update={"records": RecordsFile(path=file.name, sha256=sha256_of(file))}
+    )
+    with (
+        pytest.raises(RecordsError, match=r"no column 'adversarial.max_jsd': 'max_jsd', as it"),
+        open_records(named, tmp_path / "report.json").columns(),
+    ):
+        pass
