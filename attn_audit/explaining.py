@@ -21,7 +21,8 @@ from attn_audit.engine.batch import Plan, audit_batch
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings import adversarial
-from attn_audit.findings.example import LEAVE_ONE_OUT, N_UNITS
+from attn_audit.findings.example import N_UNITS
+from attn_audit.findings.measure import LEAVE_ONE_OUT
 from attn_audit.findings.permutation import UNIFORM_DISTANCE_FIELD
 from attn_audit.findings.registry import record_fields
 from attn_audit.inputs import LoadModel, load_tried_model
@@ -90,7 +91,7 @@ def _explain(
     plan = Plan(make_checks(settings, model), (site,), settings.seed)
     record = audit_batch(model, encoded, plan, Stopwatch())[0].record
     audited = read_batch(model, model.collate(encoded), site, settings.seed)
-    left_out = int(np.argmax(record[LEAVE_ONE_OUT] or (0.0,)))
+    left_out = int(np.argmax(record[LEAVE_ONE_OUT.field] or (0.0,)))
     n_units = np.array([record[N_UNITS]])
     return Explanation(
         model=model.describe(),

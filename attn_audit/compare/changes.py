@@ -11,10 +11,10 @@ from attn_audit.results.comparison import Change, ChangedExample
 from attn_audit.results.examples import Values
 from attn_audit.results.finding import Found, find
 from attn_audit.results.report import Report
-from attn_audit.results.summary import Interval
 from attn_audit.statistics.intervals import mean_interval
 from attn_audit.statistics.moments import mean, sd
 from attn_audit.statistics.resamples import Resamples
+from attn_audit.summary import Interval
 
 N_MOST_CHANGED = 5
 

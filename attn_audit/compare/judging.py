@@ -5,6 +5,7 @@ from datetime import date
 
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings.metric import Statistic
+from attn_audit.findings.rule import Outcome
 from attn_audit.policy.conditions import guarded, too_few, uncovered
 from attn_audit.policy.judging import Asked, held_against, left_open, with_waivers
 from attn_audit.policy.missing import why_missing
@@ -13,7 +14,7 @@ from attn_audit.policy.policy import Bound, Policy
 from attn_audit.results.comparison import Change
 from attn_audit.results.finding import NOT_MEASURED, Found, find
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Judgement, Outcome, Verdict
+from attn_audit.results.verdict import Judgement, Verdict
 
 MAX_NAMED = 3
 

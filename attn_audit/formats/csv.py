@@ -8,7 +8,8 @@ from attn_audit.findings.metric import BESIDE_MEAN
 from attn_audit.formats.safety import cell
 from attn_audit.results.comparison import Comparison
 from attn_audit.results.report import Report
-from attn_audit.results.summary import (
+from attn_audit.results.verdict import Verdict
+from attn_audit.summary import (
     Distribution,
     Group,
     GroupedDistribution,
@@ -16,7 +17,6 @@ from attn_audit.results.summary import (
     SiteSummary,
     Summary,
 )
-from attn_audit.results.verdict import Verdict
 
 GROUPINGS = ("by_max_attention", "by_prediction", "by_length")
 

@@ -1,5 +1,6 @@
 """One bound, held against a report."""
 
+from attn_audit.findings.rule import Outcome
 from attn_audit.policy.conditions import guarded, too_few, uncovered
 from attn_audit.policy.judging import Asked, held_against, left_open
 from attn_audit.policy.missing import why_missing
@@ -7,7 +8,7 @@ from attn_audit.policy.places import where_to_look
 from attn_audit.policy.policy import Bound, Policy
 from attn_audit.results.finding import find
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Judgement, Outcome
+from attn_audit.results.verdict import Judgement
 
 
 def judge_bound(report: Report, policy: Policy, bound: Bound) -> Judgement:

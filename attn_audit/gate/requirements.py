@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 
 from attn_audit.findings import performance
 from attn_audit.findings.metric import Statistic
+from attn_audit.findings.rule import Outcome
 from attn_audit.policy.judging import Asked, held_against, left_open
 from attn_audit.policy.missing import why_missing
 from attn_audit.policy.places import where_to_look
 from attn_audit.policy.policy import Bound, Policy
-from attn_audit.results.finding import Found, coverage, find
+from attn_audit.results.finding import Found, find
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Judgement, Level, Outcome
+from attn_audit.results.verdict import Judgement, Level
 
 ACCURACY = Statistic(performance.ACCURACY)
 
@@ -36,7 +37,7 @@ def judge_requirements(
         checks = dict.fromkeys(bound.measured.check for bound in bounds)
         for check in checks:
             level = _strictest(bound for bound in bounds if bound.measured.check == check)
-            if (covered := coverage(check, report)) is not None:
+            if (covered := report.coverage(check)) is not None:
                 yield _covered(report, check, covered, policy.min_coverage, level)
     if policy.min_accuracy is not None:
         yield _accuracy(report, policy.min_accuracy)

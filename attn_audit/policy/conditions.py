@@ -1,12 +1,11 @@
 """Why a bound may be left open although its number was measured."""
 
+from attn_audit.findings.rule import Outcome, outcome_of, wanted, written
 from attn_audit.policy.missing import why_missing
 from attn_audit.policy.places import where_to_look
 from attn_audit.policy.policy import Bound, Guard, Policy
-from attn_audit.policy.rule import outcome_of, wanted, written
-from attn_audit.results.finding import Found, coverage, find
+from attn_audit.results.finding import Found, find
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Outcome
 
 Problem = tuple[str, str] | None
 """Why a bound is left open, and what to do."""
@@ -49,7 +48,7 @@ def guarded(guard: Guard | None, report: Report) -> Problem:
 def uncovered(bound: Bound, policy: Policy, report: Report) -> Problem:
     """What a check says of some examples cannot pass for all; failing on them is failing."""
     check, n, least = bound.measured.check, report.data.n_read, policy.min_coverage
-    covered = coverage(check, report)
+    covered = report.coverage(check)
     if least is None or covered is None or covered / n >= least:
         return None
     return (

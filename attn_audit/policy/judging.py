@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 from datetime import date
 
-from attn_audit.policy.policy import Policy
-from attn_audit.policy.rule import (
+from attn_audit.findings.rule import (
     Direction,
+    Outcome,
     examples_that_would_decide,
     outcome_of,
 )
+from attn_audit.policy.policy import Policy
 from attn_audit.results.finding import Found
-from attn_audit.results.verdict import Judgement, Level, Outcome
+from attn_audit.results.verdict import Judgement, Level
 
 SIDES = {
     ("min", Outcome.PASS): "reaches",

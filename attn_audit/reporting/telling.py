@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable
 
 from attn_audit.findings import adversarial, permutation
-from attn_audit.findings.correlation import ATTENTION_GRADIENT, ATTENTION_LEAVE_ONE_OUT
+from attn_audit.findings.correlation.pairs import with_attention
 from attn_audit.findings.example import MAX_ATTENTION, N_UNITS
+from attn_audit.findings.registry import measures
 from attn_audit.results.record import Record
 
 PER_REASON = 8
@@ -27,7 +28,7 @@ def _insensitive(record: Record) -> float | None:
 
 
 def _mean_tau(record: Record) -> float | None:
-    taus = (record[ATTENTION_GRADIENT.tau], record[ATTENTION_LEAVE_ONE_OUT.tau])
+    taus = [record[with_attention(measure).tau] for measure in measures()]
     known = [tau for tau in taus if tau is not None]
     return sum(known) / len(known) if known else None
 

@@ -3,8 +3,8 @@
 import json
 
 from attn_audit.results.json_text import json_text
-from attn_audit.results.summary import Interval, Value
 from attn_audit.results.verdict import Verdict
+from attn_audit.summary import Interval, Value
 
 
 class Side(Value):

@@ -6,7 +6,8 @@ from typing import Any, Final, Literal, overload
 from pydantic import ConfigDict, Field, ValidationError
 
 from attn_audit.errors import ReportError
-from attn_audit.findings.metric import MeanMetric, Metric, ShareMetric, TotalMetric
+from attn_audit.findings.metric import Averaged, MeanMetric, Metric, ShareMetric, TotalMetric
+from attn_audit.findings.registry import metrics
 from attn_audit.results.consistent import contradictions
 from attn_audit.results.description import ModelDescription
 from attn_audit.results.shown import ShownRecord, require_shown
@@ -19,7 +20,7 @@ from attn_audit.results.stored import (
     to_stored,
 )
 from attn_audit.results.summaries import Summaries
-from attn_audit.results.summary import (
+from attn_audit.summary import (
     Degenerate,
     Distribution,
     GroupedDistribution,
@@ -194,6 +195,27 @@ class Report(Value):
     def has(self, check: str) -> bool:
         """Whether it holds anything of a check, or of `performance`."""
         return any(name.startswith(f"{check}.") for name in self.metrics)
+
+    def coverage(self, check: str) -> int | None:
+        """Examples for which a check has all of its numbers.
+
+        Of the correlation check these are the examples with every tau that was asked for: those
+        with fewer than 5 units count, since only their significance is untestable.
+
+        Args:
+            check: Id of a check, or `performance`.
+
+        Returns:
+            The number of examples; None where the check has no result at all, which its bounds
+            say, and for `performance`, which is no check.
+        """
+        covering = {m.name for m in metrics() if isinstance(m, Averaged) and m.is_coverage}
+        counts = [
+            summary.n
+            for name, summary in self.metrics.items()
+            if name in covering and name.startswith(f"{check}.") and summary.n is not None
+        ]
+        return min(counts, default=None)
 
     @property
     def shown_records(self) -> tuple[dict[str, Any], ...]:

@@ -6,17 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from attn_audit.findings.rule import Outcome
 from attn_audit.results.json_text import json_text
-from attn_audit.results.summary import Interval, Value
-
-
-class Outcome(StrEnum):
-    """How a bound, or a whole policy, came out."""
-
-    PASS = "pass"
-    FAIL = "fail"
-    INCONCLUSIVE = "inconclusive"
-    """The interval straddles the bound, or what would be judged was not measured well enough."""
+from attn_audit.summary import Interval, Value
 
 
 class Level(StrEnum):

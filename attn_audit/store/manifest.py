@@ -10,7 +10,7 @@ from attn_audit.errors import RunDirectoryError
 from attn_audit.files import write_whole
 from attn_audit.locations import AnyPath
 from attn_audit.results.subject import Subject
-from attn_audit.results.summary import Value
+from attn_audit.summary import Value
 
 MANIFEST = "manifest.json"
 

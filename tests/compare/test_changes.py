@@ -14,9 +14,9 @@ from attn_audit.findings.registry import statistics
 from attn_audit.results.comparison import Change
 from attn_audit.results.finding import Found, find
 from attn_audit.results.report import Report
-from attn_audit.results.summary import Interval
 from attn_audit.statistics.intervals import mean_interval, wilson_interval
 from attn_audit.statistics.resamples import Resamples
+from attn_audit.summary import Interval
 from tests.compare.conftest import Audited, write_content
 
 TAU = "correlation.attention_gradient"

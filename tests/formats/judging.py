@@ -3,9 +3,10 @@
 from datetime import date
 from typing import Any
 
+from attn_audit.findings.rule import Outcome
 from attn_audit.results.report import Report
-from attn_audit.results.summary import Interval
-from attn_audit.results.verdict import Judgement, Level, Outcome, Verdict, Waiver
+from attn_audit.results.verdict import Judgement, Level, Verdict, Waiver
+from attn_audit.summary import Interval
 
 HOSTILE = (
     "\x1b[31m=1+1 |`*_[a](http://evil.example) <b>&\"' @me #7 $x$ {0} :tada: \u202e\uffff\n- x"

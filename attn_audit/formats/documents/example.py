@@ -4,26 +4,24 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
+from attn_audit.document import Example, Examples, Section, Shaded, Weights
 from attn_audit.findings import adversarial, permutation
 from attn_audit.findings import example as fields
-from attn_audit.findings.correlation import (
-    ATTENTION_GRADIENT,
-    ATTENTION_LEAVE_ONE_OUT,
-    YARDSTICK,
-)
+from attn_audit.findings.correlation.pairs import with_attention
 from attn_audit.findings.field import Shape
-from attn_audit.findings.registry import record_fields
+from attn_audit.findings.measure import GRADIENT as BY_GRADIENT
+from attn_audit.findings.measure import LEAVE_ONE_OUT as BY_LEAVE_ONE_OUT
+from attn_audit.findings.registry import checks, measures, record_fields
 from attn_audit.findings.thresholds import (
     ENTIRELY,
     INFORMATIVE_JSD,
     MOVED_DISTANCE,
     SIGNIFICANT,
 )
-from attn_audit.formats.document import Example, Examples, Section, Shaded, Weights
-from attn_audit.formats.numbers import count, number, percent
+from attn_audit.numbers import count, number, percent
 from attn_audit.results.report import Report, TellingExample
 
-GRADIENT, LEAVE_ONE_OUT = fields.GRADIENT.name, fields.LEAVE_ONE_OUT.name
+GRADIENT, LEAVE_ONE_OUT = BY_GRADIENT.name, BY_LEAVE_ONE_OUT.name
 MOVES, DIVERGES = permutation.DISTANCE_FIELD.name, permutation.JSD_FIELD.name
 UNIFORM_MOVES = permutation.UNIFORM_DISTANCE_FIELD.name
 UNIFORM_PREDICTION = permutation.UNIFORM_PREDICTION.name
@@ -198,26 +196,8 @@ def label_of(label: Any) -> str:
 
 def measured(record: dict[str, Any]) -> Iterator[str]:
     """What was measured, a line for each check that says something of the example."""
-
-    def value(name: str, decimals: int = 2) -> str | None:
-        found = record.get(name)
-        return None if found is None else number(found, decimals)
-
-    if (jsd := value(MAX_JSD)) is not None:
-        yield (
-            f"adversary: divergence {jsd}, {percent(record.get(RELATIVE_JSD) or 0.0)} of the "
-            f"possible; output moved by {value(ADVERSARY_MOVES, 3)}"
-        )
-    if (moved := value(MOVES, 3)) is not None:
-        yield f"shuffled: output moved by {moved}, divergence {value(DIVERGES)}"
-    taus = (
-        ("with gradients", value(ATTENTION_GRADIENT.tau.name)),
-        ("with leave-one-out", value(ATTENTION_LEAVE_ONE_OUT.tau.name)),
-        ("between these two", value(YARDSTICK.tau.name)),
-    )
-    known = [f"{tau} {name}" for name, tau in taus if tau is not None]
-    if known:
-        yield f"tau: {', '.join(known)}"
+    lines = (found.line(record) for found in reversed(checks()))
+    return (line for line in lines if line is not None)
 
 
 def tags(record: dict[str, Any]) -> list[str]:
@@ -241,7 +221,7 @@ def _right(record: dict[str, Any]) -> str | None:
 
 
 def _agreement(record: dict[str, Any]) -> str | None:
-    pairs = (ATTENTION_GRADIENT, ATTENTION_LEAVE_ONE_OUT)
+    pairs = map(with_attention, measures())
     found = [(record.get(pair.tau.name), record.get(pair.p_value.name)) for pair in pairs]
     known = [(tau, p) for tau, p in found if tau is not None]
     if not known:
@@ -275,21 +255,15 @@ def under(field: str, record: dict[str, Any], labels: Sequence[str], epsilon: fl
     unit, weight = f"“{units[first]}”", weights[first]
     predicts = f"Predicts {said(record, labels)}."
     most = f"Most attention: {unit}, {percent(weight)}."
-    match field:
-        case "attention":
-            return f"{predicts} {most}"
-        case "gradient":
-            most = f"The slightest change of {unit} would move this most."
-        case "leave_one_out":
-            most = f"Without {unit} the output moves most: by {number(weight, 3)}."
-        case _:
-            return f"{_adversary(record, epsilon)} {most}"
-    return f"{predicts} {most}{_tau(field, record)}"
-
-
-def _tau(field: str, record: dict[str, Any]) -> str:
-    tau = record.get(f"correlation.attention_{field}")
-    return "" if tau is None else f" Tau with attention: {number(tau)}."
+    for measure in measures():
+        if measure.name == field:
+            most = measure.most.format(unit=unit, value=number(weight, 3))
+            tau = record.get(with_attention(measure).tau.name)
+            beside = "" if tau is None else f" Tau with attention: {number(tau)}."
+            return f"{predicts} {most}{beside}"
+    if field == ADVERSARY:
+        return f"{_adversary(record, epsilon)} {most}"
+    return f"{predicts} {most}" if field == fields.ATTENTION.name else f"Most: {unit}."
 
 
 def _adversary(record: dict[str, Any], epsilon: float) -> str:

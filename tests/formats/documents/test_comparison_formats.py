@@ -16,8 +16,8 @@ from attn_audit.formats.outputs import write_result
 from attn_audit.formats.registry import FORMATS
 from attn_audit.formats.results import Output
 from attn_audit.results.comparison import Change, ChangedExample, Comparison, Side
-from attn_audit.results.summary import Interval
 from attn_audit.results.verdict import Verdict
+from attn_audit.summary import Interval
 from tests.formats.judging import every_kind, hostile_verdict
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from attn_audit.results.summary import Distribution, Interval, JointHistogram
+from attn_audit.summary import Distribution, Interval, JointHistogram
 
 
 class Tone(StrEnum):
@@ -30,6 +30,7 @@ class Hue(StrEnum):
     GRADIENT = "gradient"
     LEAVE_ONE_OUT = "leave-one-out"
     YARDSTICK = "yardstick"
+    OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ class Points:
 
 
 @dataclass(frozen=True)
-class Shape:
+class Sketch:
     """One distribution in small."""
 
     values: Distribution
@@ -164,7 +165,7 @@ class Card:
     verdict: str
     lines: tuple[str, ...]
     """The numbers, each with its interval."""
-    picture: Points | Shape | None = None
+    picture: Points | Sketch | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """How numbers are written for people: as many digits as say something, intervals in brackets."""
 
-from attn_audit.results.summary import Distribution, Interval, Share
+from attn_audit.summary import Distribution, Interval, Share
 
 
 def count(n: int) -> str:

@@ -1,11 +1,21 @@
 """The rule by which a number passes a limit, fails it, or leaves it open."""
 
+from enum import StrEnum
 from typing import Literal
 
-from attn_audit.results.summary import Interval
-from attn_audit.results.verdict import Outcome
+from attn_audit.summary import Interval
 
 Direction = Literal["min", "max"]
+
+
+class Outcome(StrEnum):
+    """How a bound, or a whole policy, came out."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    """The interval straddles the bound, or what would be judged was not measured well enough."""
+
 
 MOST_ROOT = 5
 """More than the square of this times the examples is no advice."""

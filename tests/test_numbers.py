@@ -2,8 +2,8 @@
 
 import pytest
 
-from attn_audit.formats.numbers import digits, mean, mean_percent, number, percent, points, share
-from attn_audit.results.summary import Distribution, Interval, Share
+from attn_audit.numbers import digits, mean, mean_percent, number, percent, points, share
+from attn_audit.summary import Distribution, Interval, Share
 
 
 def distribution(mean: float | None, low: float = 0.0, high: float = 0.0) -> Distribution:
