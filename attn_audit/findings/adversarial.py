@@ -17,7 +17,7 @@ from attn_audit.document import (
     Tone,
 )
 from attn_audit.findings import claims, tolerance
-from attn_audit.findings.check import CheckFindings, SiteNumber
+from attn_audit.findings.check import CheckFindings, SiteNumber, Telling
 from attn_audit.findings.example import AUDITED_MASS, MAX_ATTENTION, status_field
 from attn_audit.findings.field import (
     EXAMPLES,
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float32
 
     from attn_audit.results.examples import Examples, Values
+    from attn_audit.results.record import Record
     from attn_audit.results.report import Report
     from attn_audit.statistics.resamples import Resamples
 
@@ -325,11 +326,23 @@ def figures(report: "Report") -> Iterator[Figure]:
         )
 
 
+def _shows_another(record: "Record") -> float | None:
+    """The output stays, attention is peaked, and still it can be moved elsewhere."""
+    jsd, largest = record[MAX_JSD_FIELD], record[MAX_ATTENTION]
+    return None if jsd is None or largest is None else jsd * largest
+
+
 FINDINGS = CheckFindings(
     "adversarial", FIELDS, METRICS, section=section, card=card, line=line, is_tabled=True,
     at_sites=(
         SiteNumber(
             MAX_JSD_FIELD.name, "divergence", "max JSD", "can differ most for the same output"
+        ),
+    ),
+    telling=(
+        Telling(
+            "adversarial", "The most different attention that was found with the same output",
+            _shows_another, "where attention is peaked and could be elsewhere",
         ),
     ),
 )  # fmt: skip

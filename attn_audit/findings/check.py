@@ -9,6 +9,7 @@ from attn_audit.findings.field import Field
 from attn_audit.findings.metric import Metric
 
 if TYPE_CHECKING:
+    from attn_audit.results.record import Record
     from attn_audit.results.report import Report
     from attn_audit.summary import Interval, SiteSummary
 
@@ -39,6 +40,20 @@ class SiteNumber:
         return None if found is None else found.interval
 
 
+@dataclass(frozen=True)
+class Telling:
+    """Why an example shows something."""
+
+    reason: str
+    """In a word."""
+    words: str
+    """In a sentence."""
+    score: "Callable[[Record], float | None]"
+    """How much of it a record shows; None: nothing."""
+    where: str = ""
+    """Where to look when a bound of the check does not pass, as a clause; empty for elsewhere."""
+
+
 @dataclass(frozen=True, eq=False)
 class CheckFindings:
     """One row of the registry of checks, without how the check measures."""
@@ -56,5 +71,6 @@ class CheckFindings:
     """What was found of one example, from its record; None where nothing was."""
     _: KW_ONLY
     at_sites: tuple[SiteNumber, ...] = ()
+    telling: tuple[Telling, ...] = ()
     is_tabled: bool = False
     """Whether `explain` has rows of their own for it, and does not repeat its line."""

@@ -16,7 +16,7 @@ from attn_audit.document import (
     Violins,
 )
 from attn_audit.findings import claims, tolerance
-from attn_audit.findings.check import CheckFindings, SiteNumber
+from attn_audit.findings.check import CheckFindings, SiteNumber, Telling
 from attn_audit.findings.example import AUDITED_MASS, NOT_RUN, Label, status_field
 from attn_audit.findings.field import (
     NATS,
@@ -60,6 +60,7 @@ from attn_audit.summary import Distribution, Group, Share
 
 if TYPE_CHECKING:
     from attn_audit.results.examples import Examples, Members, Values
+    from attn_audit.results.record import Record
     from attn_audit.results.report import Report
 
 NOT_MOVABLE = f"{NOT_RUN}, or attention cannot be moved"
@@ -386,12 +387,24 @@ def _name(group: Group) -> str:
     return f"Largest weight {group.name} ({counted(group.distribution.n, 'example')})"
 
 
+def _shows_nothing(record: "Record") -> float | None:
+    """Attention is peaked, and shuffling it changes nothing."""
+    distance, jsd = record[DISTANCE_FIELD], record[JSD_FIELD]
+    return None if distance is None or jsd is None else jsd - distance
+
+
 FINDINGS = CheckFindings(
     "permutation", FIELDS, METRICS, section=section, card=card, line=line, is_tabled=True,
     at_sites=(
         SiteNumber(
             DISTANCE_FIELD.name, "shuffling moves the output by", "moves by",
             "moves the output most when shuffled", decimals=3,
+        ),
+    ),
+    telling=(
+        Telling(
+            "insensitive", "Shuffling changes the weights most, and the output least",
+            _shows_nothing, "where attention is peaked and shuffling changes least",
         ),
     ),
 )  # fmt: skip

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from functools import cache
 
 from attn_audit.findings import adversarial, example, performance, permutation
-from attn_audit.findings.check import CheckFindings
+from attn_audit.findings.check import CheckFindings, Telling
 from attn_audit.findings.correlation import pairs, section
 from attn_audit.findings.example import STATUS_MEANINGS, status_field
 from attn_audit.findings.field import Field, Shape
@@ -55,6 +55,15 @@ def add(*rows: Row) -> None:
     _forget()
 
 
+def register_metric(metric: Metric) -> None:
+    """Sum up a number of one's own, too, until the process ends.
+
+    Raises:
+        ValueError: There is a metric of that name already.
+    """
+    add(metric)
+
+
 def _require_free(name: str, taken: set[str]) -> None:
     if name in taken:
         raise ValueError(f"there is a {name!r} already")
@@ -79,6 +88,11 @@ def added(*rows: Row) -> Iterator[None]:
 def checks() -> tuple[CheckFindings, ...]:
     """In the order in which they are reported."""
     return tuple(_CHECKS)
+
+
+def telling() -> dict[str, Telling]:
+    """Why examples are shown, by reason: what is least expected first."""
+    return {each.reason: each for check in reversed(_CHECKS) for each in check.telling}
 
 
 def measures() -> tuple[Measure, ...]:

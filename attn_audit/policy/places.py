@@ -1,13 +1,7 @@
 """Where to look when a bound does not pass."""
 
+from attn_audit.findings.registry import checks
 from attn_audit.results.report import Report
-
-TELLING = {
-    "correlation": ("disagreeing", "where attention disagrees most with the measures"),
-    "permutation": ("insensitive", "where attention is peaked and shuffling changes least"),
-    "adversarial": ("adversarial", "where attention is peaked and could be elsewhere"),
-}
-"""By check: the reason of the telling examples that show it, and what they are."""
 
 MAX_NAMED = 3
 
@@ -21,13 +15,17 @@ def where_to_look(check: str, report: Report) -> str:
     """
     if check == "performance":
         return "In the records, `label` beside `prediction`."
-    reason, meaning = TELLING[check]
+    (findings,) = (found for found in checks() if found.check == check)
+    place = f"The {check} section of the report"
+    if not findings.telling:
+        return f"{place}."
+    of = findings.telling[0]
     named = [
         str(example.record["id"])
         for example in report.telling_examples
-        if example.reason == reason and "id" in example.record
+        if example.reason == of.reason and "id" in example.record
     ]
-    parts = f"The {check} section of the report, by prediction and by length"
+    parts = f"{place}, by prediction and by length"
     if not named:
         return f"{parts}."
-    return f"{parts}; examples {meaning}: {', '.join(named[:MAX_NAMED])}."
+    return f"{parts}; examples {of.where}: {', '.join(named[:MAX_NAMED])}."

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from attn_audit.errors import ReportError
 from attn_audit.findings.metric import Averaged, MeanMetric, Metric, ShareMetric, TotalMetric
 from attn_audit.findings.registry import metrics
+from attn_audit.plugins import require_plugins
 from attn_audit.results.consistent import contradictions
 from attn_audit.results.description import ModelDescription
 from attn_audit.results.shown import ShownRecord, require_shown
@@ -46,6 +47,8 @@ class Tool(Value):
     """Versions of what the numbers depend on."""
     definitions: int = 1
     """Version of what the numbers mean; the first reports did not say it."""
+    plugins: dict[str, str] = Field({})
+    """Versions, or hashes of the files, of the code that was added by `--plugin`, by name."""
 
 
 class DataDescription(Value):
@@ -107,6 +110,7 @@ class Settings(Value):
     revision: str | None
     trust_remote_code: bool
     adapter: str | None
+    plugin: tuple[str, ...] = ()
     seed: int
     batch_size: str
     threads: int
@@ -231,10 +235,12 @@ class Report(Value):
         """Read a report.
 
         Raises:
+            ConfigurationError: It was made with a plugin that was not named.
             ReportError: Missing, cut short, no JSON, of another schema version, malformed, or
                 edited since it was written.
         """
         content, sha256 = read_stored(path, SCHEMA_VERSION)
+        require_plugins(_plugins_of(content), str(path))
         try:
             report = Report.model_validate(content)
             for record in report.shown_records:
@@ -245,3 +251,11 @@ class Report(Value):
             raise ReportError(path, problem, hint=MAKE_AGAIN)
         require_unedited(path, content, sha256)
         return report
+
+
+def _plugins_of(content: dict[str, Any]) -> list[str]:
+    match content:
+        case {"tool": {"plugins": dict(plugins)}}:
+            return list(plugins)
+        case _:
+            return []

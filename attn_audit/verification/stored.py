@@ -8,6 +8,7 @@ from attn_audit.errors import UsageError
 from attn_audit.files import sha256_of
 from attn_audit.findings.registry import record_fields, site_fields
 from attn_audit.formats.stored_records import RecordsError, read_records
+from attn_audit.plugins import loaded_plugins
 from attn_audit.results.record import Record
 from attn_audit.results.report import RecordsFile, Report
 from attn_audit.results.table import record_schema
@@ -114,3 +115,19 @@ def require_same(what: str, given: str, stored: str | None, found: str | None) -
             hint="Name the one that was audited; another needs an audit of its own.",
         )
     return None
+
+
+def require_same_plugins(report: Report) -> None:
+    """Refuse plugins that are not those of the report.
+
+    Raises:
+        UsageError: One is of another version, or another file.
+    """
+    loaded = loaded_plugins()
+    for name, version in report.tool.plugins.items():
+        if loaded[name] != version:
+            raise UsageError(
+                f"--plugin {name} is not the one of this report: that was {version}, and this is "
+                f"{loaded[name]}",
+                hint="Name the one that was audited with; another needs an audit of its own.",
+            )

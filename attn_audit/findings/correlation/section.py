@@ -18,7 +18,7 @@ from attn_audit.document import (
     Table,
     Tone,
 )
-from attn_audit.findings.check import CheckFindings
+from attn_audit.findings.check import CheckFindings, Telling
 from attn_audit.findings.claims import between, held, is_covered, left_open
 from attn_audit.findings.correlation.pairs import (
     FIELDS,
@@ -39,6 +39,7 @@ from attn_audit.summary import Distribution, Group, GroupedDistribution
 
 if TYPE_CHECKING:
     from attn_audit.results.description import Findings
+    from attn_audit.results.record import Record
     from attn_audit.results.report import Report
 
 QUESTION = "Does attention rank the words as gradients and leave-one-out rank them?"
@@ -417,6 +418,27 @@ def _readout_deleted(report: "Report") -> tuple[str, ...]:
     )
 
 
+def _mean_tau(record: "Record") -> float | None:
+    taus = [record[with_attention(measure).tau] for measure in MEASURES]
+    known = [tau for tau in taus if tau is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _disagreement(record: "Record") -> float | None:
+    tau = _mean_tau(record)
+    return None if tau is None else -tau
+
+
 FINDINGS = CheckFindings(
-    "correlation", FIELDS, METRICS, section=section, card=card, line=line, is_tabled=True
-)
+    "correlation", FIELDS, METRICS, section=section, card=card, line=line, is_tabled=True,
+    telling=(
+        Telling(
+            "disagreeing", "Attention and the importance measures rank the units least alike",
+            _disagreement, "where attention disagrees most with the measures",
+        ),
+        Telling(
+            "agreeing", "Attention and the importance measures rank the units most alike",
+            _mean_tau,
+        ),
+    ),
+)  # fmt: skip

@@ -11,7 +11,7 @@ from attn_audit.findings.correlation.pairs import with_attention
 from attn_audit.findings.field import Shape
 from attn_audit.findings.measure import GRADIENT as BY_GRADIENT
 from attn_audit.findings.measure import LEAVE_ONE_OUT as BY_LEAVE_ONE_OUT
-from attn_audit.findings.registry import checks, measures, record_fields
+from attn_audit.findings.registry import checks, measures, record_fields, telling
 from attn_audit.findings.thresholds import (
     ENTIRELY,
     INFORMATIVE_JSD,
@@ -28,21 +28,12 @@ UNIFORM_PREDICTION = permutation.UNIFORM_PREDICTION.name
 MAX_JSD, RELATIVE_JSD = adversarial.MAX_JSD_FIELD.name, adversarial.RELATIVE_JSD_FIELD.name
 ADVERSARY, ADVERSARY_MOVES = adversarial.ATTENTION.name, adversarial.DISTANCE_FIELD.name
 
-REASONS = {
-    "adversarial": "The most different attention that was found with the same output",
-    "insensitive": "Shuffling changes the weights most, and the output least",
-    "disagreeing": "Attention and the importance measures rank the units least alike",
-    "agreeing": "Attention and the importance measures rank the units most alike",
-}
-"""Why an example was chosen."""
-
 BESIDE = {
-    "adversarial": (ADVERSARY, GRADIENT),
-    "insensitive": (ADVERSARY, GRADIENT),
     "disagreeing": (GRADIENT, LEAVE_ONE_OUT, ADVERSARY),
     "agreeing": (GRADIENT, LEAVE_ONE_OUT, ADVERSARY),
 }
-"""What attention is shown beside: the first of these that was measured."""
+"""What attention is shown beside where the reason is one of these, or else the adversary: the first
+of these that was measured."""
 
 
 def ways_to_weigh() -> dict[str, str]:
@@ -86,11 +77,11 @@ MEANINGS = {
 def section(report: Report) -> Section | None:
     """The telling examples and a random sample; None where the report has none."""
     reasons: dict[str, list[str]] = {}
-    for telling in report.telling_examples:
-        reasons.setdefault(str(telling.record["id"]), []).append(telling.reason)
-    for telling in varied(report.telling_examples):  # what it was picked for comes first
-        found = reasons[str(telling.record["id"])]
-        found.insert(0, found.pop(found.index(telling.reason)))
+    for example in report.telling_examples:
+        reasons.setdefault(str(example.record["id"]), []).append(example.reason)
+    for example in varied(report.telling_examples):  # what it was picked for comes first
+        found = reasons[str(example.record["id"])]
+        found.insert(0, found.pop(found.index(example.reason)))
     records = {str(e.record["id"]): e.record for e in varied(report.telling_examples)}
     sampled = {str(record["id"]) for record in report.sampled_examples}
     for record in report.sampled_examples:
@@ -109,7 +100,7 @@ def section(report: Report) -> Section | None:
         ),
         tags=TAGS,
         meanings=MEANINGS,
-        reasons=REASONS,
+        reasons={reason: of.words for reason, of in telling().items()},
         numbers=sorted_by(),
     )
     return Section("examples", "Examples", (block,))
@@ -128,7 +119,7 @@ def _example(
         for field, name in ways_to_weigh().items()
         if record.get(field)
     )
-    beside = BESIDE[reasons[0]] if reasons else (ADVERSARY, GRADIENT)
+    beside = BESIDE.get(reasons[0] if reasons else "", (ADVERSARY, GRADIENT))
     return Example(
         id=str(record["id"]),
         said=said(record, labels),

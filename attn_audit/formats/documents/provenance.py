@@ -133,6 +133,7 @@ def made_with(report: Report) -> tuple[tuple[str, str], ...]:
         *_loaded(report.model, report.settings),
         ("Intervals", "95%, over examples: bootstrap or normal for means, Wilson for shares"),
         ("Versions", _versions(report)),
+        *_plugins(report),
         ("Model hash", report.model.sha256 or "none"),
         ("Data hash", report.data.sha256 or "none"),
         ("Records", _records(report)),
@@ -177,6 +178,12 @@ def _settings(settings: Settings) -> str:
 def _versions(report: Report) -> str:
     libraries = (f"{name} {version}" for name, version in report.tool.libraries.items())
     return ", ".join((f"{report.tool.name} {report.tool.version}", *libraries))
+
+
+def _plugins(report: Report) -> Iterator[tuple[str, str]]:
+    if report.tool.plugins:
+        named = (f"{name} ({short(version)})" for name, version in report.tool.plugins.items())
+        yield "Plugins", ", ".join(named)
 
 
 def _records(report: Report) -> str:
