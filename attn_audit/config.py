@@ -141,7 +141,7 @@ _VALIDATORS = {
 }
 
 
-_REGISTERED = {
+_REGISTERED: Mapping[str, Callable[[], list[str]]] = {
     "checks": lambda: [found.check for found in registry.checks()],
     "measures": lambda: [measure.name for measure in registry.measures()],
 }
