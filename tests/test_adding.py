@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+import attn_audit
 from attn_audit.code import import_code
 from attn_audit.models.task import Task
 from tests.conftest import REPOSITORY
@@ -436,12 +437,7 @@ def test_a_plugin_that_cannot_be_used_is_refused(
 
 
 def test_an_output_of_ones_own_is_audited(folder: Path) -> None:
-    import torch
-
-    from attn_audit import audit
-
     task: type[Task] = vars(import_code("--adapter", str(folder / "next_word.py")))["NextWord"]
     model = custom_of(Pooling(attend_plainly, n_outputs=30), labels=("a", "b", "c"), task=task)
-    assert isinstance(model.module, torch.nn.Module)
-    report = audit(model, EXAMPLES, restarts=1, reproducible=True)
+    report = attn_audit.audit(model, EXAMPLES, restarts=1, reproducible=True)
     assert report.model.task == "next word"
