@@ -6,8 +6,12 @@ from attn_audit.version import __version__
 
 if TYPE_CHECKING:
     from attn_audit.api import audit, explain
+    from attn_audit.checks.selection import register_check
     from attn_audit.data.example import Example
+    from attn_audit.findings.registry import register_metric
+    from attn_audit.formats.registry import register_format
     from attn_audit.gate import judge
+    from attn_audit.importance.measures import register_measure
     from attn_audit.models.custom.custom_model import CustomModel
     from attn_audit.models.huggingface.auditing import wrap
     from attn_audit.policy.reading import load_policy
@@ -22,6 +26,10 @@ __all__ = [
     "explain",
     "judge",
     "load_policy",
+    "register_check",
+    "register_format",
+    "register_measure",
+    "register_metric",
     "wrap",
 ]
 
@@ -32,6 +40,10 @@ _HOMES = {
     "Example": "attn_audit.data.example",
     "judge": "attn_audit.gate",
     "load_policy": "attn_audit.policy.reading",
+    "register_check": "attn_audit.checks.selection",
+    "register_format": "attn_audit.formats.registry",
+    "register_measure": "attn_audit.importance.measures",
+    "register_metric": "attn_audit.findings.registry",
     "Report": "attn_audit.results.report",
     "wrap": "attn_audit.models.huggingface.auditing",
 }

@@ -58,6 +58,7 @@ class LoadingOptions(TypedDict, total=False):
     method: Literal["auto", "exact", "gradient"]
     iterations: int
     restarts: int
+    plugin: str | Iterable[str]
     seed: int
     device: Literal["auto", "cpu", "cuda"] | torch.device
     threads: int | None

@@ -21,7 +21,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from attn_audit.errors import ConfigurationError
+from attn_audit.findings import registry
 from attn_audit.locations import is_url
+from attn_audit.plugins import load_plugins
 from attn_audit.settings import (
     DEMO,
     FIELDS,
@@ -76,7 +78,8 @@ def _parsed(name: str) -> Any:
     if int in kinds and words:  # layer, head, batch size
         return Annotated[kind, BeforeValidator(_number_or(*words))]
     validator = _VALIDATORS.get(name)
-    return kind if validator is None else Annotated[kind, validator]
+    kind = kind if validator is None else Annotated[kind, validator]
+    return Annotated[kind, _one_of(_REGISTERED[name])] if name in _REGISTERED else kind
 
 
 def _pairs(value: object) -> object:
@@ -119,13 +122,30 @@ def _with_function(adapter: str | None) -> str | None:
     return adapter
 
 
+def _one_of(known: Callable[[], list[str]]) -> AfterValidator:
+    def require(given: tuple[str, ...]) -> tuple[str, ...]:
+        if not set(given) <= set(known()):
+            raise PydanticCustomError(_REFUSED, f"one or more of {', '.join(known())}")
+        return given
+
+    return AfterValidator(require)
+
+
 _VALIDATORS = {
     "adapter": AfterValidator(_with_function),
     "label_map": BeforeValidator(_pairs),
     "output": BeforeValidator(_alone_or_several),
     "checks": BeforeValidator(_split_commas),
     "measures": BeforeValidator(_split_commas),
+    "plugin": BeforeValidator(_alone_or_several),
 }
+
+
+_REGISTERED: Mapping[str, Callable[[], list[str]]] = {
+    "checks": lambda: [found.check for found in registry.checks()],
+    "measures": lambda: [measure.name for measure in registry.measures()],
+}
+"""What there is to choose from, and chosen unless it is said: plugins add to it."""
 
 
 @cache
@@ -170,8 +190,10 @@ def validate(
     Raises:
         ConfigurationError: A value is of the wrong type or out of range.
     """
+    load_plugins(_named_plugins(values.get("plugin")))
+    every = {name: tuple(known()) for name, known in _REGISTERED.items()}
     try:
-        checked = _model().model_validate(dict(values))
+        checked = _model().model_validate(every | dict(values))
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
@@ -182,6 +204,13 @@ def validate(
     settings = AuditSettings(**{name: getattr(checked, name) for name in KEYS})
     _require_companions(settings)
     return settings
+
+
+def _named_plugins(given: object) -> list[str]:
+    """As far as that can be read; what cannot is refused with the other settings."""
+    several = _alone_or_several(given)
+    named = several if isinstance(several, tuple) else ()
+    return [place for place in named if isinstance(place, str)]
 
 
 def require_inputs(settings: AuditSettings) -> None:
@@ -201,6 +230,11 @@ def require_inputs(settings: AuditSettings) -> None:
 
 def _require_companions(settings: AuditSettings) -> None:
     """Refuse what only a run directory or a cluster can do, where there is none."""
+    if settings.plugin and settings.engine == "ray":
+        raise ConfigurationError(
+            "--plugin: workers of a cluster have none",
+            hint="Audit in this process, with --engine local.",
+        )
     for name in ("resume", "shard_size"):
         if settings.run_dir is None and getattr(settings, name) not in (None, False):
             raise ConfigurationError(
@@ -263,6 +297,8 @@ def _relative_to(folder: Path, key: str, value: object) -> object:
         return value
     if key == "adapter" and (place := value.rpartition(":"))[0].endswith(".py"):
         return f"{folder / place[0]}:{place[2]}"
+    if key == "plugin" and value.endswith(".py"):
+        return str(folder / value)
     if not SETTINGS[key].is_path or is_url(value):
         return value
     if "\0" in value:

@@ -21,9 +21,10 @@ from attn_audit.engine.batch import Plan, audit_batch
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings import adversarial
-from attn_audit.findings.example import LEAVE_ONE_OUT, N_UNITS
+from attn_audit.findings.example import N_UNITS
+from attn_audit.findings.measure import LEAVE_ONE_OUT
 from attn_audit.findings.permutation import UNIFORM_DISTANCE_FIELD
-from attn_audit.findings.registry import record_fields
+from attn_audit.findings.registry import checks, measures, record_fields
 from attn_audit.inputs import LoadModel, load_tried_model
 from attn_audit.models.base import AuditedModel, Site
 from attn_audit.models.interception.probes import or_probes
@@ -32,8 +33,6 @@ from attn_audit.randomness import n_permutations
 from attn_audit.results.explanation import Explanation, ModelOutput
 from attn_audit.results.record import Record, plain
 from attn_audit.settings import AuditSettings
-
-_EVERYTHING = AuditSettings()
 
 
 def explain_text(
@@ -56,7 +55,11 @@ def explain_text(
     """
     for flag, given in (("--text", text), ("--text-pair", text_pair)):
         _require_text(flag, given)
-    settings = replace(settings, checks=_EVERYTHING.checks, measures=_EVERYTHING.measures)
+    settings = replace(
+        settings,
+        checks=tuple(found.check for found in checks()),
+        measures=tuple(measure.name for measure in measures()),
+    )
     example = Example(content_id(text, text_pair), text, text_pair)
     with full_precision(settings.threads):
         probes = or_probes((), as_pairs=text_pair is not None)
@@ -90,7 +93,7 @@ def _explain(
     plan = Plan(make_checks(settings, model), (site,), settings.seed)
     record = audit_batch(model, encoded, plan, Stopwatch())[0].record
     audited = read_batch(model, model.collate(encoded), site, settings.seed)
-    left_out = int(np.argmax(record[LEAVE_ONE_OUT] or (0.0,)))
+    left_out = int(np.argmax(record[LEAVE_ONE_OUT.field] or (0.0,)))
     n_units = np.array([record[N_UNITS]])
     return Explanation(
         model=model.describe(),

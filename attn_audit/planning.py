@@ -19,7 +19,7 @@ from attn_audit.data.reading import sample_examples
 from attn_audit.engine.batch import SHARD_SIZE, Finding, Plan, audit_batch, records_of
 from attn_audit.engine.memory import restart_peak, used_memory
 from attn_audit.engine.running import batches_of
-from attn_audit.engine.stopwatch import Stopwatch, passes_of
+from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.findings.adversarial import METHOD
 from attn_audit.inputs import AuditedData
 from attn_audit.models.base import AuditedModel, Encoded
@@ -211,10 +211,10 @@ class _Trials:
     def _passes(self, check: Check, item: Encoded) -> int:
         """Of one example, at all sites: importance is measured once for all of them."""
         if isinstance(check, Correlation):
-            return passes_of(check, item.n_units)
+            return check.passes(item.n_units)
         is_exact = self.found[-1].record[METHOD] == "exact"
         passes = 2 if isinstance(check, Adversarial) and is_exact else None
-        return len(self._plan.sites) * (passes or passes_of(check, item.n_units))
+        return len(self._plan.sites) * (passes or check.passes(item.n_units))
 
     def _work(self, check: Check, batch: Sequence[Encoded]) -> float:
         return float(sum(self._passes(check, item) * item.n_tokens for item in batch))

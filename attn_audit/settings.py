@@ -61,8 +61,6 @@ def _is(default: Any, help: str, panel: Panel, metavar: str | None = None, **mor
     return field(default=default, metadata=MappingProxyType({"setting": setting}))
 
 
-Check = Literal["correlation", "permutation", "adversarial"]
-Measure = Literal["gradient", "leave_one_out"]
 Layer = Annotated[int, Ge(0)] | Literal["last", "all"]
 Head = Annotated[int, Ge(0)] | Literal["mean", "all"]
 Count = Annotated[int, Ge(1)]
@@ -213,7 +211,7 @@ class AuditSettings:
         compared="refused",
     )
 
-    checks: Annotated[tuple[Check, ...], MinLen(1)] = _is(
+    checks: Annotated[tuple[str, ...], MinLen(1)] = _is(
         ("correlation", "permutation", "adversarial"),
         "Which checks.",
         Panel.CHECKS,
@@ -221,13 +219,22 @@ class AuditSettings:
         is_stored=True,
         compared="noted",
     )
-    measures: Annotated[tuple[Measure, ...], MinLen(1)] = _is(
+    measures: Annotated[tuple[str, ...], MinLen(1)] = _is(
         ("gradient", "leave_one_out"),
         "What attention is correlated with.",
         Panel.CHECKS,
         "NAME,...",
         checks=("correlation",),
         is_stored=True,
+        compared="noted",
+    )
+    plugin: tuple[str, ...] = _is(
+        (),
+        "Code of yours that adds measures, checks, metrics or formats: package.module or file.py; "
+        "repeat it for more.",
+        Panel.CHECKS,
+        "NAME",
+        names_code=True,
         compared="noted",
     )
     removal: Literal["mask", "delete"] | None = _is(
@@ -431,7 +438,7 @@ def names_where(**wanted: Any) -> tuple[str, ...]:
 
     Example:
         >>> names_where(names_code=True)
-        ('trust_remote_code', 'adapter')
+        ('trust_remote_code', 'adapter', 'plugin')
     """
     return tuple(
         name

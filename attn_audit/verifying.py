@@ -13,6 +13,7 @@ from attn_audit.inputs import AuditedData
 from attn_audit.models.base import AuditedModel, Site
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.self_check import self_check
+from attn_audit.plugins import load_plugins
 from attn_audit.progress import Watcher
 from attn_audit.results.record import Record
 from attn_audit.results.report import Report
@@ -23,7 +24,7 @@ from attn_audit.verification.rankings import Rankings
 from attn_audit.verification.replaying import Replaying, checks_again, paired
 from attn_audit.verification.sampling import chosen
 from attn_audit.verification.settings import settings_of_report
-from attn_audit.verification.stored import StoredAudit, require_same
+from attn_audit.verification.stored import StoredAudit, require_same, require_same_plugins
 from attn_audit.verification.summing import compare_summaries, summed_up
 from attn_audit.verification.tally import Tally, claims_of
 from attn_audit.verification.witnesses import Witnesses
@@ -37,7 +38,7 @@ def verify_report(
     Args:
         report: A JSON report, with its records where it says that they are.
         said: `model` and `data`, and what else the user says: `adapter`, `trust_remote_code`,
-            `vocabulary`, `device`, `threads`, `batch_size`.
+            `plugin`, `vocabulary`, `device`, `threads`, `batch_size`.
         seed: Of the sample.
         watcher: Is told how it goes.
 
@@ -49,7 +50,9 @@ def verify_report(
         AuditFailedError: The model fails the self-check, or its outputs are not numbers.
     """
     start = time.perf_counter()
+    load_plugins(said.get("plugin", ()))
     stored = StoredAudit.load(report)
+    require_same_plugins(stored.report)
     settings = settings_of_report(stored.report, said)
     with full_precision(settings.threads):
         trial, data = AuditedData.of(settings).take_trial()

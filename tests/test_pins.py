@@ -13,7 +13,8 @@ import pytest
 
 import attn_audit
 from attn_audit import Example
-from attn_audit.findings import adversarial, correlation, permutation
+from attn_audit.findings import adversarial, permutation
+from attn_audit.findings.correlation import pairs as correlation
 from attn_audit.models.paper.architecture import EncoderKind
 from attn_audit.results.record import Record
 from attn_audit.results.report import Report
@@ -62,7 +63,7 @@ def edges(low: float, high: float, n: int) -> tuple[float, ...]:
 def test_borders_of_histograms(report: Report) -> None:
     distance = report[permutation.DISTANCE]
     found = {
-        "tau": report[correlation.OF_GRADIENT.tau].histogram,
+        "tau": report[correlation.metrics_of(correlation.ATTENTION_GRADIENT).tau].histogram,
         "unit": distance.histogram,
         "distance": distance.by_max_attention[0].distribution.histogram,
         "jsd": report[adversarial.MAX_JSD].histogram,
@@ -109,7 +110,7 @@ def test_significance(tmp_path: Path) -> None:
     model = tiny_model(EncoderKind.AVERAGE)
     path = tmp_path / "records.jsonl"
     found = attn_audit.audit(model, tiny_examples(80), checks="correlation", records=str(path))
-    share = found[correlation.OF_GRADIENT.significantly_positive]
+    share = found[correlation.metrics_of(correlation.ATTENTION_GRADIENT).significantly_positive]
     pairs = [
         (r["correlation.attention_gradient"], r["correlation.attention_gradient_p_value"])
         for r in records_of(path)

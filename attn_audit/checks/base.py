@@ -103,11 +103,17 @@ class Check(Protocol):
     """One faithfulness check: its settings, and how it measures a batch."""
 
     id: ClassVar[str]
-    question: ClassVar[str]
-    """What it answers, in one sentence."""
 
     def run(self, audited: AuditedBatch) -> Columns:
         """Measure every example of a batch."""
+        ...
+
+    def passes(self, n_units: int) -> int:
+        """Outputs that it has a model compute of an example of so many units, at one site.
+
+        Whole passes, or replays that begin at the attention; of a search all its steps, though an
+        exact adversary takes none.
+        """
         ...
 
 

@@ -12,7 +12,7 @@ Columns = dict[str, Sequence[Any]]
 """Values of record fields by name, one for each example of a batch; None where not measured."""
 
 
-def join_statuses(statuses: Sequence[Status]) -> str:
+def join_statuses(statuses: Sequence[str]) -> str:
     """A record's status field: the reasons, or `measured` where there is none."""
     return "+".join(statuses) if statuses else Status.MEASURED
 

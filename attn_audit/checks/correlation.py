@@ -9,19 +9,13 @@ from jaxtyping import Bool, Float64, Int
 
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.columns import Columns, join_statuses, or_none, rows_of
-from attn_audit.findings.correlation import PAIRS, STATUS
+from attn_audit.findings.correlation.pairs import STATUS, pairs
 from attn_audit.findings.example import Status
-from attn_audit.importance.measures import MEASURES, passes_of_measure
+from attn_audit.findings.measure import measure
 from attn_audit.models.precision import coarseness
 from attn_audit.progress import portions
 from attn_audit.statistics.kendall import kendall_tau
 from attn_audit.statistics.ranks import dense_ranks, is_constant
-
-GRADIENT_NOISE = 1e-6
-"""Part of an example's largest gradient below which differences are rounding: ties.
-
-This and the floors below are float32's; those of other numbers follow how finely these are spaced.
-"""
 
 ATTENTION_NOISE = 1e-5
 """Attention weights that differ by less than this part of themselves are ties.
@@ -38,17 +32,8 @@ float64's."""
 SMALLEST_WEIGHT = 1e-38
 """Weights below are float32's underflow: ties."""
 
-PROBABILITY_NOISE = 2e-7
-"""Leave-one-out values are differences of probabilities: closer than this they are ties."""
-
 MIN_TESTABLE_UNITS = 5
 """With fewer units no order is rare enough for p <= 0.05 (2/4! = 0.083)."""
-
-_CONSTANT = {
-    "attention": Status.CONSTANT_ATTENTION,
-    "gradient": Status.CONSTANT_GRADIENT,
-    "leave_one_out": Status.CONSTANT_LEAVE_ONE_OUT,
-}
 
 
 @dataclass(frozen=True)
@@ -59,17 +44,18 @@ class Correlation:
     """
 
     id: ClassVar[str] = "correlation"
-    question: ClassVar[str] = (
-        "Does attention rank the words as gradients and leave-one-out rank them?"
-    )
 
-    measures: tuple[str, ...] = tuple(MEASURES)
+    measures: tuple[str, ...] = ("gradient", "leave_one_out")
     """Which importance measures to compute."""
+
+    def passes(self, n_units: int) -> int:
+        """Of every measure."""
+        return sum(measure(name).passes(n_units) for name in self.measures)
 
     def run(self, audited: AuditedBatch) -> Columns:
         """Tau and p-value of every pair of measures, and the measures themselves."""
         lengths = audited.lengths
-        passes = [passes_of_measure(name, int(lengths.mean())) for name in self.measures]
+        passes = [measure(name).passes(int(lengths.mean())) for name in self.measures]
         values = {name: audited.importances[name] for name in portions(self.measures, passes)}
         ranks = {
             name: ranks_of(name, importance.cpu().numpy(), lengths, audited.model.dtype)
@@ -78,7 +64,7 @@ class Correlation:
         columns: dict[str, Any] = {
             name: rows_of(importance, lengths) for name, importance in values.items()
         }
-        for pair in PAIRS:
+        for pair in pairs():
             if pair.first in ranks and pair.second in ranks:
                 result = kendall_tau(ranks[pair.first], ranks[pair.second], lengths)
                 defined = ~np.isnan(result.tau)
@@ -107,17 +93,14 @@ def ranks_of(
         dtype: That the model computes in.
     """
     coarser, eps = coarseness(dtype), torch.finfo(dtype).eps
-    match name:
-        case "attention":
-            underflow = torch.finfo(dtype).tiny / torch.finfo(torch.float32).tiny
-            table = np.log(np.maximum(table, SMALLEST_WEIGHT * underflow))
-            noise = HALF_PRECISION_NOISE * eps if coarser > 1 else ATTENTION_NOISE * coarser
-            floor = np.full(len(table), noise)
-        case "leave_one_out":
-            floor = np.full(len(table), PROBABILITY_NOISE * coarser)
-        case _:
-            floor = GRADIENT_NOISE * coarser * table.max(axis=1)
-    return dense_ranks(table, lengths, floor)
+    if name == "attention":
+        underflow = torch.finfo(dtype).tiny / torch.finfo(torch.float32).tiny
+        table = np.log(np.maximum(table, SMALLEST_WEIGHT * underflow))
+        noise = HALF_PRECISION_NOISE * eps if coarser > 1 else ATTENTION_NOISE * coarser
+        return dense_ranks(table, lengths, np.full(len(table), noise))
+    of = measure(name)
+    largest = table.max(axis=1) if of.is_noise_of_largest else np.ones(len(table))
+    return dense_ranks(table, lengths, of.noise * coarser * largest)
 
 
 def _statuses(audited: AuditedBatch, constant: dict[str, Bool[np.ndarray, " batch"]]) -> list[str]:
@@ -129,14 +112,14 @@ def _statuses(audited: AuditedBatch, constant: dict[str, Bool[np.ndarray, " batc
 
 def _reasons(
     n_units: int, has_mass: bool, i: int, constant: dict[str, Bool[np.ndarray, " batch"]]
-) -> list[Status]:
+) -> list[str]:
     if n_units == 1:
         return [Status.SINGLE_UNIT]
-    reasons = [] if has_mass else [Status.NO_AUDITED_MASS]
+    reasons: list[str] = [] if has_mass else [Status.NO_AUDITED_MASS]
     if n_units < MIN_TESTABLE_UNITS:
         reasons.append(Status.FEW_UNITS)
     reasons += [
-        _CONSTANT[name]
+        Status.CONSTANT_ATTENTION if name == "attention" else measure(name).status
         for name, is_flat in constant.items()
         if bool(is_flat[i]) and (has_mass or name != "attention")
     ]

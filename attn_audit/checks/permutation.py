@@ -29,12 +29,15 @@ class Permutation:
     """
 
     id: ClassVar[str] = "permutation"
-    question: ClassVar[str] = "Does the prediction change when attention is shuffled?"
 
     epsilon: float
     """Largest output distance that counts as unchanged, for the share of permutations within it."""
     n_draws: int = 100
     """Permutations of each example; texts of up to 4 units get all there are."""
+
+    def passes(self, n_units: int) -> int:
+        """A replay for each permutation, and one of uniform attention."""
+        return int(n_permutations(np.array([n_units]), self.n_draws)[0]) + 1
 
     def run(self, audited: AuditedBatch) -> Columns:
         """Medians over the permutations, and what uniform attention does."""

@@ -5,11 +5,32 @@ from attn_audit.checks.base import Check
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
 from attn_audit.errors import ConfigurationError
+from attn_audit.findings import registry
+from attn_audit.findings.check import CheckFindings
 from attn_audit.models.base import AuditedModel, RowChoice, Site
 from attn_audit.settings import AuditSettings
 
 EPSILON_SINGLE, EPSILON_PAIR = 0.01, 0.05
 """Defaults for single texts and for pairs: Jain & Wallace (2019), section 4.2.2."""
+
+
+_REGISTERED: list[Check] = []
+
+
+def register_check(check: Check, findings: CheckFindings) -> None:
+    """Run a check of one's own, too, until the process ends.
+
+    Args:
+        check: How it measures; its own settings are made.
+        findings: What its numbers mean.
+
+    Raises:
+        ValueError: They are of two checks, or a name is taken.
+    """
+    if check.id != findings.check:
+        raise ValueError(f"the findings of {check.id!r} are those of {findings.check!r}")
+    registry.add(findings)
+    _REGISTERED.append(check)
 
 
 def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ...]:
@@ -24,6 +45,7 @@ def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ..
         Correlation(settings.measures),
         Permutation(epsilon, settings.permutations),
         Adversarial(epsilon, Method(settings.method), settings.iterations, settings.restarts),
+        *_REGISTERED,
     )
     return tuple(check for check in every if check.id in settings.checks)
 

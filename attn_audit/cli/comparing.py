@@ -33,6 +33,7 @@ def compare(
             help="Compare the summaries alone, whatever data they are of.",
         ),
     ] = False,
+    plugin: Annotated[list[str] | None, shared("plugin")] = None,
     output: Annotated[list[Path] | None, shared("output")] = None,
     format: Annotated[Literal["terminal", "json"] | None, shared("format")] = None,
     quiet: Annotated[bool, shared("quiet")] = False,
@@ -47,8 +48,10 @@ def compare(
         from attn_audit.cli.verdicts import finish
         from attn_audit.compare import compare as compared
         from attn_audit.formats.outputs import require_reports
+        from attn_audit.plugins import load_plugins
         from attn_audit.policy.reading import load_policy
 
+        load_plugins(plugin or [])
         inputs = [*_inputs(base, new), *([] if policy is None else [Path(policy)])]
         require_reports(output or [], inputs, is_judged=policy is not None)
         found = compared(

@@ -23,7 +23,7 @@ _OWN: dict[str, Any] = {
 }
 _SHARED = (
     *of_panels(Panel.LOADING),
-    "config", "layer", "head", "rows", "unit", "removal", "permutations", "epsilon",
+    "config", "layer", "head", "rows", "unit", "plugin", "removal", "permutations", "epsilon",
     "method", "iterations", "restarts", "seed", "device", "threads",
 )  # fmt: skip
 OPTIONS_OF_EXPLAIN: dict[str, Any] = {

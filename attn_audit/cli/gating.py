@@ -31,6 +31,7 @@ def gate(
         typer.Option("--policy", metavar="FILE|default", help="What it is judged by."),
     ] = "default",
     inconclusive: Annotated[Literal["pass", "fail"] | None, shared("inconclusive")] = None,
+    plugin: Annotated[list[str] | None, shared("plugin")] = None,
     output: Annotated[list[Path] | None, shared("output")] = None,
     format: Annotated[Literal["terminal", "json"] | None, shared("format")] = None,
     quiet: Annotated[bool, shared("quiet")] = False,
@@ -55,10 +56,12 @@ def gate(
         from attn_audit.formats.outputs import require_reports, write_reports
         from attn_audit.formats.results import Output
         from attn_audit.gate import judge
+        from attn_audit.plugins import load_plugins
         from attn_audit.policy.reading import load_policy
         from attn_audit.results.relocating import records_files
         from attn_audit.results.report import Report
 
+        load_plugins(plugin or [])
         stored, paths = Report.load(report), output or []
         require_reports(
             paths, [report, Path(policy), *records_files(stored, report.parent)], is_judged=True

@@ -24,6 +24,7 @@ def report(
         ),
     ],
     *,
+    plugin: Annotated[list[str] | None, shared("plugin")] = None,
     output: Annotated[list[Path] | None, shared("output")] = None,
     policy: Annotated[
         str | None,
@@ -48,8 +49,10 @@ def report(
         from attn_audit.formats.outputs import require_reports, write_reports
         from attn_audit.formats.results import Output
         from attn_audit.gate import judge
+        from attn_audit.plugins import load_plugins
         from attn_audit.policy.reading import load_policy
 
+        load_plugins(plugin or [])
         paths = output or []
         stored, origin, inputs = _loaded(source, records, paths)
         inputs += [] if policy is None else [Path(policy)]

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Final, Literal, NoReturn
 
 import typer
 
+from attn_audit.findings.rule import Outcome
 from attn_audit.policy.judging import bounds_to_judge
 from attn_audit.policy.policy import Policy
 from attn_audit.policy.reading import load_policy
-from attn_audit.results.verdict import Outcome, Verdict
+from attn_audit.results.verdict import Verdict
 
 if TYPE_CHECKING:
     from attn_audit.settings import AuditSettings

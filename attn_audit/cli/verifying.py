@@ -11,7 +11,7 @@ from attn_audit.cli.watching import watching
 from attn_audit.errors import ConfigurationError
 from attn_audit.settings import Panel
 
-_AGAIN = ("adapter", "trust_remote_code", "vocabulary", "device", "batch_size", "threads")
+_AGAIN = ("adapter", "trust_remote_code", "plugin", "vocabulary", "device", "batch_size", "threads")
 """What a report cannot say: code to run, and what concerns this machine."""
 
 OPTIONS_OF_VERIFY: dict[str, Any] = {
@@ -47,7 +47,9 @@ def verify(**values: Any) -> None:
 
     read = [Path(values[name]) for name in ("report", "model", "data")]
     require_reports(values["output"] or [], read, formats=OF_RESULTS)
-    said = {name: values[name] for name in ("model", "data", *_AGAIN) if values[name] is not None}
+    said = {
+        name: values[name] for name in ("model", "data", *_AGAIN) if values[name] not in (None, [])
+    }
     with watching(quiet=values["quiet"], doing="verifying") as watcher:
         found = verify_report(values["report"], said, seed=values["seed"] or 0, watcher=watcher)
     told = {name: values[name] for name in ("output", "format", "quiet")}

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from attn_audit.errors import ComparisonRefusedError
+from attn_audit.numbers import short
 from attn_audit.results.report import Report
 from attn_audit.settings import SETTINGS, names_where
 
@@ -39,6 +40,9 @@ def of_task(base: Report, new: Report) -> Iterator[Difference]:
 def of_definitions(base: Report, new: Report) -> Iterator[Difference]:
     """What the numbers mean, and how leave-one-out leaves out."""
     yield from _differing("definitions", base.tool.definitions, new.tool.definitions)
+    for name, version in base.tool.plugins.items():
+        other = new.tool.plugins.get(name, version)
+        yield from _differing(f"plugin {name}", short(version), short(other))
     if all(report.has("correlation") for report in (base, new)):
         yield from _differing("removal", _removal(base), _removal(new))
 

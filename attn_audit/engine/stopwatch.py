@@ -6,16 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-import numpy as np
-
-from attn_audit.checks.adversarial.check import Adversarial
 from attn_audit.checks.base import Check
 from attn_audit.checks.correlation import Correlation
-from attn_audit.checks.permutation import Permutation
-from attn_audit.importance.measures import passes_of_measure
 from attn_audit.models.base import Encoded, Site
 from attn_audit.progress import READING, CheckProgress, Progress, following
-from attn_audit.randomness import n_permutations
 
 PAUSE = 0.5
 """Seconds at least between what is told: as often as people can read it."""
@@ -196,7 +190,7 @@ class Meter:
         for item in encoded:
             n_units = item.n_units
             if n_units not in known:
-                known[n_units] = passes_of(check, n_units)
+                known[n_units] = check.passes(n_units)
             total += known[n_units] * item.n_tokens
         return float(total)
 
@@ -205,31 +199,6 @@ class Meter:
         if isinstance(self._checks[name], Correlation):
             return float(self._under_way[name] == 0)
         return 1 / self._n_sites
-
-
-def passes_of(check: Check, n_units: int) -> int:
-    """Outputs that a check has a model compute of an example at one site.
-
-    Whole passes, or replays that begin at the attention; of a search all its steps, though an exact
-    adversary takes none.
-
-    Args:
-        check: Any check.
-        n_units: Of the example.
-
-    Example:
-        >>> passes_of(Correlation(), 7), passes_of(Permutation(0.01), 7)
-        (9, 101)
-    """
-    match check:
-        case Correlation(measures):
-            return sum(passes_of_measure(measure, n_units) for measure in measures)
-        case Permutation():
-            return int(n_permutations(np.array([n_units]), check.n_draws)[0]) + 1
-        case Adversarial():
-            return check.n_iterations * check.n_restarts
-        case _:
-            return 1
 
 
 @dataclass

@@ -1,8 +1,23 @@
 """Adversarial: could attention look different for the same output?"""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from math import log
+from typing import TYPE_CHECKING, Any
 
-from attn_audit.findings import tolerance
+from attn_audit.document import (
+    Bullets,
+    Card,
+    Figure,
+    Histograms,
+    Joint,
+    Panel,
+    Paragraph,
+    Section,
+    Sketch,
+    Tone,
+)
+from attn_audit.findings import claims, tolerance
+from attn_audit.findings.check import CheckFindings, SiteNumber, Telling
 from attn_audit.findings.example import AUDITED_MASS, MAX_ATTENTION, status_field
 from attn_audit.findings.field import (
     EXAMPLES,
@@ -15,15 +30,28 @@ from attn_audit.findings.field import (
     Place,
     Shape,
 )
+from attn_audit.findings.groups import NOT_MEASURED, folded, group_table
 from attn_audit.findings.metric import JSD_EDGES, UNIT_EDGES, MeanMetric, Metric, TotalMetric
-from attn_audit.findings.permutation import MASS_DEFINITION, NOT_MOVABLE
+from attn_audit.findings.permutation import (
+    MASS_DEFINITION,
+    NOT_MOVABLE,
+    WITHIN_EPSILON,
+    mass,
+    mass_in_short,
+)
+from attn_audit.findings.rule import Outcome
+from attn_audit.findings.thresholds import ENTIRELY, LARGELY
+from attn_audit.numbers import count, counted, mean, mean_percent, number, percent
 from attn_audit.statistics.estimate import Estimate
+from attn_audit.summary import Distribution
 
 if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float32
 
     from attn_audit.results.examples import Examples, Values
+    from attn_audit.results.record import Record
+    from attn_audit.results.report import Report
     from attn_audit.statistics.resamples import Resamples
 
 MAX_ROW_WEIGHTS = 16_384
@@ -115,4 +143,200 @@ N_GRADIENT = TotalMetric(
 
 METRICS: tuple[Metric, ...] = (
     MAX_JSD, RELATIVE_JSD, UPPER_BOUND, DISTANCE, MASS, N_EXACT, N_GRADIENT,
+)  # fmt: skip
+
+QUESTION = "Could attention look entirely different without changing the prediction?"
+
+CAVEAT = (
+    "That other attention gives the same output does not make the model's own attention wrong: "
+    "it shows that the output does not single it out."
+)
+
+LIMITS = (0.0, log(2))
+TICKS = (*(i / 10 for i in range(7)), log(2))
+AXIS = "largest divergence found (epsilon-max JSD, nats)"
+
+
+def section(report: "Report") -> Section:
+    """Question, answer, figures, and the numbers in tables."""
+    table = group_table("divergence", report[MAX_JSD], LIMITS)
+    return Section(
+        "adversarial",
+        "Adversarial",
+        (
+            Paragraph(QUESTION, Tone.QUESTION),
+            Bullets.of(answer(report)),
+            *figures(report),
+            *([folded(report, table)] if report[MAX_JSD].n else []),
+        ),
+    )
+
+
+def card(report: "Report") -> Card:
+    """The same at a glance."""
+    ends = ("0%: the same", "100%: entirely different")
+    return Card(
+        id="adversarial",
+        name="Adversarial",
+        question=QUESTION,
+        verdict=verdict(report),
+        lines=in_short(report),
+        picture=Sketch(report[RELATIVE_JSD], ends, "difference that keeps the output"),
+    )
+
+
+def _common(report: "Report") -> Distribution | None:
+    """Share of an example's permutations within epsilon; None where not run."""
+    return report.get(WITHIN_EPSILON)
+
+
+def verdict(report: "Report") -> str:
+    """Whether the output singles the model's attention out."""
+    relative = report[RELATIVE_JSD]
+    if relative.mean is None:
+        return NOT_MEASURED
+    covered = claims.is_covered("adversarial", report)
+    if claims.held("min", ENTIRELY, relative, is_covered=covered) is Outcome.PASS:
+        return "Yes: almost entirely different attention gives the same output."
+    match claims.held("min", LARGELY, relative, is_covered=covered):
+        case Outcome.PASS:
+            return "Largely: very different attention gives the same output."
+        case Outcome.FAIL if report[N_GRADIENT].value:
+            return "Not by much, as far as a search could find."
+        case Outcome.FAIL:
+            return "Not by much: the output ties attention down."
+        case Outcome.INCONCLUSIVE:
+            said = claims.percent_between(relative.mean, relative.interval)
+            return claims.left_open("adversarial", report, relative.n, f"{said} different")
+
+
+def in_short(report: "Report") -> tuple[str, ...]:
+    """How different attention could look, and how common that is, in short lines."""
+    common = _common(report)
+    if report[RELATIVE_JSD].mean is None:
+        return ("no example could be measured",)
+    first = f"could be {mean_percent(report[RELATIVE_JSD])} different with the same output"
+    movable = mass_in_short(report[MASS])
+    if common is None or common.mean is None:
+        return (first, *movable)
+    return (first, f"{mean_percent(common)} of random permutations keep it, too", *movable)
+
+
+def line(record: Mapping[str, Any]) -> str | None:
+    """How far the adversary of one example is."""
+    jsd, moved = record.get(MAX_JSD_FIELD.name), record.get(DISTANCE_FIELD.name)
+    if jsd is None:
+        return None
+    distance = None if moved is None else number(moved, 3)
+    return (
+        f"adversary: divergence {number(jsd)}, "
+        f"{percent(record.get(RELATIVE_JSD_FIELD.name) or 0.0)} of the possible; output moved by "
+        f"{distance}"
+    )
+
+
+def answer(report: "Report") -> tuple[str, ...]:
+    """What the check found, in sentences."""
+    jsd = report[MAX_JSD]
+    if jsd.mean is None:
+        return ("No example could be measured: see the degenerate examples.",)
+    relative = mean_percent(report[RELATIVE_JSD])
+    first = (
+        f"Attention can be changed by a divergence of {mean(jsd)} on average while the output "
+        f"stays within {report.settings.epsilon:g} ({counted(jsd.n, 'example')}; 0: the same "
+        f"attention, {log(2):.2f}: nothing in common): {relative} of the most that each example "
+        "allows."
+    )
+    return (
+        first,
+        _certainty(report),
+        _how_common(_common(report)),
+        CAVEAT,
+        mass(report[MASS]),
+    )
+
+
+def _certainty(report: "Report") -> str:
+    if report[N_GRADIENT].value == 0:
+        return "Each is the proven optimum: no search can find attention that differs more."
+    searched = f"the best that a search found: more may exist{_limit(report)}"
+    if report[N_EXACT].value == 0:
+        return f"Each is {searched}."
+    return (
+        f"In {counted(int(report[N_EXACT].value), 'example')} it is the proven optimum, in "
+        f"{counted(int(report[N_GRADIENT].value), 'example')} {searched}."
+    )
+
+
+def _limit(report: "Report") -> str:
+    """What no adversary can exceed, and for how many examples that is known."""
+    bound = report.get(UPPER_BOUND)
+    if bound is None or bound.mean is None:
+        return ""
+    known = f" in {count(bound.n)} examples where a limit is proven"
+    where = known if bound.n < report[MAX_JSD].n else ""
+    return f", but not beyond {mean(bound)} on average{where}"
+
+
+def _how_common(common: Distribution | None) -> str:
+    if common is None or common.mean is None:
+        return "How common alternatives are was not measured: that takes the permutation check."
+    return (
+        f"How common alternatives are: {mean_percent(common)} of an example's random "
+        "permutations keep the output that close as well."
+    )
+
+
+def figures(report: "Report") -> Iterator[Figure]:
+    """The divergence over all examples, and against the largest weight."""
+    if report[MAX_JSD].n and report[MAX_JSD].histogram is not None:
+        yield Histograms(
+            name="jsd",
+            title="How different attention could look",
+            reading=(
+                "How many examples allow which divergence: 0 is the model's own attention, ln 2 = "
+                "0.69 attention on entirely other words. Mass at the right end means that the "
+                "output does not single out the attention that was shown."
+            ),
+            panels=(Panel("All examples", report[MAX_JSD]),),
+            axis=AXIS,
+            counted="divergence",
+            ticks=TICKS,
+            mark=(log(2), "ln 2"),
+        )
+    joint = report[MAX_JSD].joint
+    if joint is not None and any(map(any, joint.counts)):
+        yield Joint(
+            name="jsd_by_weight",
+            title="Divergence against the largest weight",
+            reading=(
+                "The stronger a cell's shade, the more examples have that largest weight and that "
+                "divergence. Examples to the right have one dominant word; those of them that lie "
+                "high up would give the same output with attention elsewhere."
+            ),
+            counts=joint,
+            axes=("largest weight", AXIS),
+            counted=("largest weight", "divergence"),
+        )
+
+
+def _shows_another(record: "Record") -> float | None:
+    """The output stays, attention is peaked, and still it can be moved elsewhere."""
+    jsd, largest = record[MAX_JSD_FIELD], record[MAX_ATTENTION]
+    return None if jsd is None or largest is None else jsd * largest
+
+
+FINDINGS = CheckFindings(
+    "adversarial", FIELDS, METRICS, section=section, card=card, line=line, is_tabled=True,
+    at_sites=(
+        SiteNumber(
+            MAX_JSD_FIELD.name, "divergence", "max JSD", "can differ most for the same output"
+        ),
+    ),
+    telling=(
+        Telling(
+            "adversarial", "The most different attention that was found with the same output",
+            _shows_another, "where attention is peaked and could be elsewhere",
+        ),
+    ),
 )  # fmt: skip

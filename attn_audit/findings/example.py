@@ -4,7 +4,6 @@ from enum import StrEnum
 
 from attn_audit.findings import tolerance
 from attn_audit.findings.field import (
-    OUTPUT_DISTANCE,
     SAME,
     SHARE,
     Field,
@@ -30,7 +29,8 @@ class Status(StrEnum):
 
     A check's status in a record is null where the check was not run, else `measured`, or one or
     more of the other values joined by `+`. `untestable`: there is nothing that the check could show
-    on such an example. `undefined`: the number does not exist.
+    on such an example. `undefined`: the number does not exist. Measures have one of their own each,
+    for where they rank nothing.
     """
 
     MEASURED = "measured"
@@ -38,18 +38,14 @@ class Status(StrEnum):
     SINGLE_UNIT = "untestable_single_unit"
     NO_AUDITED_MASS = "undefined_no_audited_mass"
     CONSTANT_ATTENTION = "undefined_constant_attention"
-    CONSTANT_GRADIENT = "undefined_constant_gradient"
-    CONSTANT_LEAVE_ONE_OUT = "undefined_constant_leave_one_out"
 
 
-STATUS_MEANINGS: dict[Status, str] = {
+STATUS_MEANINGS: dict[str, str] = {
     Status.MEASURED: "measured",
     Status.FEW_UNITS: "fewer than 5 units: tau counts, but no p-value could reach 0.05",
     Status.SINGLE_UNIT: "a single unit: there is no other place that attention could go to",
     Status.NO_AUDITED_MASS: "less than 1e-6 of the attention lies on the audited units",
     Status.CONSTANT_ATTENTION: "attention is the same on every unit: it ranks nothing",
-    Status.CONSTANT_GRADIENT: "the gradient is the same for every unit: it ranks nothing",
-    Status.CONSTANT_LEAVE_ONE_OUT: "leaving out any unit has the same effect: it ranks nothing",
 }
 
 
@@ -69,7 +65,6 @@ def status_field(check: str) -> Field[str | None]:
 
 _OUTPUTS = "the second label's probability of binary tasks, else one for each label, in order"
 _MASSES = "audited mass, largest weight"
-_NOT_ASKED = "the measure was not asked for"
 
 ID = Field[str](
     "id", "The example's id in the data, or a hash of its text",
@@ -133,18 +128,7 @@ ATTENTION = Field[tuple[float, ...]](
     shape=Shape.UNITS, range=SHARE, page="the model's attention", claim="attention",
     tolerance=tolerance.WEIGHT, scale=tolerance.weight_scale,
 )  # fmt: skip
-GRADIENT = Field[tuple[float, ...] | None](
-    "gradient", "Importance of each unit by gradient, with attention held constant",
-    shape=Shape.UNITS, range=Range(), null=_NOT_ASKED, page="gradient importance",
-    claim="gradient", tolerance=tolerance.GRADIENT, scale=tolerance.gradient_scale,
-)  # fmt: skip
-LEAVE_ONE_OUT = Field[tuple[float, ...] | None](
-    "leave_one_out", "Change of the output when each unit is left out", shape=Shape.UNITS,
-    range=OUTPUT_DISTANCE, null=_NOT_ASKED, page="leave-one-out importance",
-    claim="leave-one-out", tolerance=tolerance.OUTPUT,
-)  # fmt: skip
-
 FIELDS: tuple[Field[object], ...] = (
     ID, LAYER, HEAD, LABEL, STATUS, REASON, PREDICTION, PROBABILITY, N_UNITS, TRUNCATED,
-    READOUT_UNIT, AUDITED_MASS, MAX_ATTENTION, UNITS, ATTENTION, GRADIENT, LEAVE_ONE_OUT,
+    READOUT_UNIT, AUDITED_MASS, MAX_ATTENTION, UNITS, ATTENTION,
 )  # fmt: skip

@@ -1,49 +1,109 @@
-"""All fields and metrics there are, and those that are added from outside."""
+"""All checks, measures, fields and metrics there are, and those that are added from outside."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 
-from attn_audit.findings import adversarial, correlation, example, performance, permutation
+from attn_audit.findings import adversarial, example, performance, permutation
+from attn_audit.findings.check import CheckFindings, Telling
+from attn_audit.findings.correlation import pairs, section
+from attn_audit.findings.example import STATUS_MEANINGS, status_field
 from attn_audit.findings.field import Field, Shape
+from attn_audit.findings.measure import MEASURES, Measure
 from attn_audit.findings.metric import Metric, Statistic, former_names, statistics_of
 
+_CHECKS: list[CheckFindings] = [section.FINDINGS, permutation.FINDINGS, adversarial.FINDINGS]
 _FIELDS: list[Field[object]] = [
     *example.FIELDS,
-    *correlation.FIELDS,
-    *permutation.FIELDS,
-    *adversarial.FIELDS,
+    *(measure.field for measure in MEASURES),
+    *(field for check in _CHECKS for field in check.fields),
 ]
 _METRICS: list[Metric] = [
     *performance.METRICS,
-    *correlation.METRICS,
-    *permutation.METRICS,
-    *adversarial.METRICS,
+    *(metric for check in _CHECKS for metric in check.metrics),
 ]
+
+Row = Field[object] | Metric | Measure | CheckFindings
+
+
+def add(*rows: Row) -> None:
+    """Add what is found out by code from outside, for as long as the process lasts.
+
+    Raises:
+        ValueError: A name is taken, or a check has no status.
+    """
+    for row in rows:
+        match row:
+            case Field():
+                _require_free(row.name, {field.name for field in _FIELDS})
+                _FIELDS.append(row)
+            case Metric():
+                _require_free(row.name, {metric.name for metric in _METRICS})
+                _METRICS.append(row)
+                checks_in_order = list(dict.fromkeys(metric.check for metric in _METRICS))
+                _METRICS.sort(key=lambda metric: checks_in_order.index(metric.check))
+            case Measure():
+                pair = pairs.with_attention(row)
+                add(row.field, pair.tau, pair.p_value, *pairs.metrics_of(pair))
+                MEASURES.append(row)
+            case CheckFindings():
+                _require_free(row.check, {check.check for check in _CHECKS})
+                if status_field(row.check).name not in {field.name for field in row.fields}:
+                    raise ValueError(f"the fields of {row.check!r} lack its status_field")
+                add(*row.fields, *row.metrics)
+                _CHECKS.append(row)
+    _forget()
+
+
+def register_metric(metric: Metric) -> None:
+    """Sum up a number of one's own, too, until the process ends.
+
+    Raises:
+        ValueError: There is a metric of that name already.
+    """
+    add(metric)
+
+
+def _require_free(name: str, taken: set[str]) -> None:
+    if name in taken:
+        raise ValueError(f"there is a {name!r} already")
 
 
 @contextmanager
-def added(*rows: Field[object] | Metric) -> Iterator[None]:
-    """Fields and metrics of a check from outside, for as long as the context lasts.
+def added(*rows: Row) -> Iterator[None]:
+    """The same for as long as the context lasts.
 
     Raises:
-        ValueError: A name is taken.
+        ValueError: As `add`.
     """
-    before = list(_FIELDS), list(_METRICS)
+    before = list(_CHECKS), list(_FIELDS), list(_METRICS), list(MEASURES)
     try:
-        for row in rows:
-            taken = _FIELDS if isinstance(row, Field) else _METRICS
-            if row.name in {other.name for other in taken}:
-                raise ValueError(f"there is a {row.name!r} already")
-            if isinstance(row, Field):
-                _FIELDS.append(row)
-            else:
-                _METRICS.append(row)
-        _forget()
+        add(*rows)
         yield
     finally:
-        _FIELDS[:], _METRICS[:] = before
+        _CHECKS[:], _FIELDS[:], _METRICS[:], MEASURES[:] = before
         _forget()
+
+
+def checks() -> tuple[CheckFindings, ...]:
+    """In the order in which they are reported."""
+    return tuple(_CHECKS)
+
+
+def telling() -> dict[str, Telling]:
+    """Why examples are shown, by reason: what is least expected first."""
+    return {each.reason: each for check in reversed(_CHECKS) for each in check.telling}
+
+
+def measures() -> tuple[Measure, ...]:
+    """That attention is compared with, in the order in which they are reported."""
+    return tuple(MEASURES)
+
+
+def status_meanings() -> dict[str, str]:
+    """Why a check says nothing of an example, or less: statuses and what they mean, in order."""
+    constant = {m.status: f"{m.constant}: it ranks nothing" for m in MEASURES}
+    return {**STATUS_MEANINGS, **constant}
 
 
 @cache

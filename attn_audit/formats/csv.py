@@ -8,15 +8,15 @@ from attn_audit.findings.metric import BESIDE_MEAN
 from attn_audit.formats.safety import cell
 from attn_audit.results.comparison import Comparison
 from attn_audit.results.report import Report
-from attn_audit.results.summary import (
+from attn_audit.results.verdict import Verdict
+from attn_audit.statistics.estimate import Interval
+from attn_audit.summary import (
     Distribution,
     Group,
     GroupedDistribution,
     SiteSummary,
     Summary,
 )
-from attn_audit.results.verdict import Verdict
-from attn_audit.statistics.estimate import Interval
 
 GROUPINGS = ("by_max_attention", "by_prediction", "by_length")
 

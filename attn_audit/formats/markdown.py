@@ -7,7 +7,7 @@ import html
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from attn_audit.formats.document import (
+from attn_audit.document import (
     Around,
     Block,
     Bullets,

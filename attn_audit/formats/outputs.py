@@ -43,7 +43,7 @@ def require_reports(
     records: Sequence[Path] = (),
     *,
     is_judged: bool = False,
-    formats: tuple[str, ...] = FORMATS,
+    formats: Sequence[str] = FORMATS,
 ) -> None:
     """The same for any other result.
 

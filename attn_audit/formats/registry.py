@@ -1,5 +1,6 @@
 """Which formats results can be written in: a file's suffix says which."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,14 +17,31 @@ its format is asked for."""
 JUDGED: Final = (".xml", ".sarif")
 """Formats that hold judgements and nothing else: without a policy there is nothing to write."""
 
-OF_RESULTS: Final = (".json", *DOCUMENTS)
+OF_RESULTS: Final = [".json", *DOCUMENTS]
 """Every result can be written so."""
 
-FORMATS: Final = (".json", ".html", ".md", *JUDGED, ".csv", ".txt")
+FORMATS: Final = [".json", ".html", ".md", *JUDGED, ".csv", ".txt"]
 """Reports and comparisons can also be written so."""
 
 
-def require_format(path: Path, formats: tuple[str, ...] = FORMATS, *, is_judged: bool) -> None:
+def register_format(suffix: str, module: str) -> None:
+    """Write every result in a format of one's own, too, until the process ends.
+
+    Args:
+        suffix: Of its files, with the dot.
+        module: Name of one that can be imported and has `render(document)`.
+
+    Raises:
+        ValueError: There is a format of that suffix already.
+    """
+    if suffix in FORMATS:
+        raise ValueError(f"there is a format {suffix!r} already")
+    DOCUMENTS[suffix] = module
+    OF_RESULTS.append(suffix)
+    FORMATS.append(suffix)
+
+
+def require_format(path: Path, formats: Sequence[str] = FORMATS, *, is_judged: bool) -> None:
     """Refuse a file name that says no format, or one that cannot be made.
 
     Args:

@@ -7,8 +7,8 @@ from importlib import import_module
 
 from pydantic import BaseModel
 
+from attn_audit.document import Document
 from attn_audit.formats import csv, junit, sarif
-from attn_audit.formats.document import Document
 from attn_audit.formats.documents import (
     comparison,
     explanation,

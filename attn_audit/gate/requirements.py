@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 
 from attn_audit.findings import performance
 from attn_audit.findings.metric import Statistic
+from attn_audit.findings.rule import Outcome
 from attn_audit.policy.conditions import where_to_look, why_missing
 from attn_audit.policy.judging import Criterion, held_against, left_open
 from attn_audit.policy.policy import Bound, Policy
-from attn_audit.results.finding import coverage, find
+from attn_audit.results.finding import find
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Judgement, Level, Outcome
+from attn_audit.results.verdict import Judgement, Level
 from attn_audit.statistics.estimate import Estimate
 
 ACCURACY = Statistic(performance.ACCURACY)
@@ -31,7 +32,7 @@ def judge_requirements(
         checks = dict.fromkeys(bound.measured.check for bound in bounds)
         for check in checks:
             level = _strictest(bound for bound in bounds if bound.measured.check == check)
-            if (covered := coverage(check, report)) is not None:
+            if (covered := report.coverage(check)) is not None:
                 yield _covered(report, check, covered, policy.min_coverage, level)
     if policy.min_accuracy is not None:
         yield _accuracy(report, policy.min_accuracy)

@@ -1,19 +1,34 @@
-"""The importance measures by name, and what they say about one batch."""
+"""What computes each importance measure, and what they say about one batch."""
 
 from jaxtyping import Float64
 from torch import Tensor
 
+from attn_audit.findings import registry
+from attn_audit.findings.measure import GRADIENT, LEAVE_ONE_OUT, Measure
 from attn_audit.importance.gradient import gradient_importance
 from attn_audit.importance.leave_one_out import leave_one_out_importance
+from attn_audit.importance.portions import Importance
 from attn_audit.models.base import AuditedModel, Batch
 
-MEASURES = {"gradient": gradient_importance, "leave_one_out": leave_one_out_importance}
-"""The importance measures that attention is compared with, by name."""
+IMPORTANCES: dict[str, Importance] = {
+    GRADIENT.name: gradient_importance,
+    LEAVE_ONE_OUT.name: leave_one_out_importance,
+}
+"""By the names of the measures."""
 
 
-def passes_of_measure(name: str, n_units: int) -> int:
-    """Outputs that a measure has a model compute of an example of so many units."""
-    return n_units + 1 if name == "leave_one_out" else 1
+def register_measure(measure: Measure, importance: Importance) -> None:
+    """Compare attention with a measure of one's own, too, until the process ends.
+
+    Args:
+        measure: What it is called, and how its numbers are read.
+        importance: Gives each unit of a batch a number, at least 0, in float64; padding is 0.
+
+    Raises:
+        ValueError: There is a measure or a field of that name already.
+    """
+    registry.add(measure)
+    IMPORTANCES[measure.name] = importance
 
 
 class Importances:
@@ -32,5 +47,5 @@ class Importances:
 
     def __getitem__(self, measure: str) -> Float64[Tensor, "batch unit"]:
         if measure not in self._values:
-            self._values[measure] = MEASURES[measure](self._model, self._batch)
+            self._values[measure] = IMPORTANCES[measure](self._model, self._batch)
         return self._values[measure]

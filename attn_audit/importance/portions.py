@@ -9,11 +9,11 @@ from torch import Tensor
 from attn_audit.models.base import AuditedModel, Batch
 from attn_audit.progress import portions
 
-Measure = Callable[[AuditedModel, Batch], Float[Tensor, "batch unit"]]
+Importance = Callable[[AuditedModel, Batch], Float[Tensor, "batch unit"]]
 
 
 def in_portions(
-    measure: Measure, model: AuditedModel, batch: Batch, size: int
+    measure: Importance, model: AuditedModel, batch: Batch, size: int
 ) -> Float[Tensor, "batch unit"]:
     """What a measure says of a batch, so that no more than a portion's states are in memory.
 

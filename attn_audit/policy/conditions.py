@@ -1,22 +1,15 @@
 """Why a bound is left open: its number is not there, or says too little; and where to look."""
 
 from attn_audit.findings.metric import Statistic
+from attn_audit.findings.registry import checks
+from attn_audit.findings.rule import Outcome, outcome_of, wanted, written
 from attn_audit.policy.policy import Bound, Guard, Policy
-from attn_audit.policy.rule import outcome_of, wanted, written
-from attn_audit.results.finding import coverage, find
+from attn_audit.results.finding import find
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Outcome
 from attn_audit.statistics.estimate import Estimate
 
 Obstacle = tuple[str, str]
 """Why a number is not judged, and what to do or look at."""
-
-TELLING = {
-    "correlation": ("disagreeing", "where attention disagrees most with the measures"),
-    "permutation": ("insensitive", "where attention is peaked and shuffling changes least"),
-    "adversarial": ("adversarial", "where attention is peaked and could be elsewhere"),
-}
-"""By check: the reason of the telling examples that show it, and what they are."""
 
 MAX_NAMED = 3
 
@@ -53,7 +46,7 @@ def guarded(guard: Guard | None, report: Report) -> Obstacle | None:
 def uncovered(bound: Bound, policy: Policy, report: Report) -> Obstacle | None:
     """What a check says of some examples cannot pass for all; failing on them is failing."""
     check, n, least = bound.measured.check, report.data.n_read, policy.min_coverage
-    covered = coverage(check, report)
+    covered = report.coverage(check)
     if least is None or covered is None or covered / n >= least:
         return None
     return (
@@ -118,13 +111,17 @@ def where_to_look(check: str, report: Report) -> str:
     """The examples that show what a check found, and the parts of the report that part it."""
     if check == "performance":
         return "In the records, `label` beside `prediction`."
-    reason, meaning = TELLING[check]
+    (findings,) = (found for found in checks() if found.check == check)
+    place = f"The {check} section of the report"
+    if not findings.telling:
+        return f"{place}."
+    of = findings.telling[0]
     named = [
         str(example.record["id"])
         for example in report.telling_examples
-        if example.reason == reason and "id" in example.record
+        if example.reason == of.reason and "id" in example.record
     ]
-    parts = f"The {check} section of the report, by prediction and by length"
+    parts = f"{place}, by prediction and by length"
     if not named:
         return f"{parts}."
-    return f"{parts}; examples {meaning}: {', '.join(named[:MAX_NAMED])}."
+    return f"{parts}; examples {of.where}: {', '.join(named[:MAX_NAMED])}."

@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from datetime import date
 
 from attn_audit.errors import ConfigurationError
+from attn_audit.findings.rule import (
+    Direction,
+    Outcome,
+    examples_that_would_decide,
+    outcome_of,
+)
 from attn_audit.policy.conditions import Obstacle, guarded, too_few, uncovered
 from attn_audit.policy.policy import Bound, Policy
-from attn_audit.policy.rule import examples_that_would_decide, outcome_of
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Direction, Judgement, Level, Outcome, Verdict
+from attn_audit.results.verdict import Judgement, Level, Verdict
 from attn_audit.statistics.estimate import Estimate
 
 SIDES = {

@@ -8,8 +8,9 @@ from pydantic_core import PydanticCustomError
 from attn_audit.errors import nearest
 from attn_audit.findings.metric import Statistic
 from attn_audit.findings.registry import renamed, statistics
-from attn_audit.results.summary import Value
-from attn_audit.results.verdict import Direction, Level, Waiver
+from attn_audit.findings.rule import Direction
+from attn_audit.results.verdict import Level, Waiver
+from attn_audit.summary import Value
 
 REFUSED = "refused"
 """Type of the validation errors whose message is ours; their context may hold a hint."""

@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from attn_audit.findings.example import FAILED, STATUS_MEANINGS, Status, status_field
+from attn_audit.findings.example import FAILED, Status, status_field
+from attn_audit.findings.registry import status_meanings
 from attn_audit.results.examples import Examples
-from attn_audit.results.summary import Degenerate
+from attn_audit.summary import Degenerate
 
 MEANING = "the model failed at the example: see the records for the reason"
 
@@ -22,10 +23,8 @@ def count_degenerate(
         for statuses, n in examples.counts(status_field(check)).items():
             reasons.update(dict.fromkeys(statuses.split("+"), n))
         found += [
-            Degenerate(
-                check=check, status=status, meaning=STATUS_MEANINGS[status], n=reasons[status]
-            )
-            for status in Status
+            Degenerate(check=check, status=status, meaning=meaning, n=reasons[status])
+            for status, meaning in status_meanings().items()
             if status is not Status.MEASURED and reasons[status]
         ]
     return tuple(found)

@@ -9,16 +9,16 @@ from jaxtyping import Int64
 
 from attn_audit.findings.example import MAX_ATTENTION, N_UNITS, PREDICTION
 from attn_audit.results.examples import Examples, Members, Values
-from attn_audit.results.summary import (
+from attn_audit.statistics.intervals import mean_interval, wilson_interval
+from attn_audit.statistics.moments import describe, histogram
+from attn_audit.statistics.resamples import Resamples
+from attn_audit.summary import (
     Distribution,
     Group,
     Histogram,
     JointHistogram,
     Share,
 )
-from attn_audit.statistics.intervals import mean_interval, wilson_interval
-from attn_audit.statistics.moments import describe, histogram
-from attn_audit.statistics.resamples import Resamples
 
 ATTENTION_BINS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Of the largest attention weight, as the paper bins it."""

@@ -11,6 +11,7 @@ import torch
 from attn_audit.checks.base import Check
 from attn_audit.checks.selection import epsilon_for
 from attn_audit.models.base import AuditedModel, Site
+from attn_audit.plugins import loaded_plugins
 from attn_audit.results.report import DEFINITIONS_VERSION, Settings, Tool
 from attn_audit.settings import AuditSettings, names_where
 from attn_audit.version import __version__
@@ -30,6 +31,7 @@ def describe_tool() -> Tool:
         version=__version__,
         libraries=libraries,
         definitions=DEFINITIONS_VERSION,
+        plugins=dict(loaded_plugins()),
     )
 
 

@@ -10,8 +10,9 @@ from types import TracebackType
 import pyarrow as pa
 
 from attn_audit.files import sha256_of
-from attn_audit.findings.example import LABEL, LEAVE_ONE_OUT, READOUT_UNIT, TRUNCATED
+from attn_audit.findings.example import LABEL, READOUT_UNIT, TRUNCATED
 from attn_audit.findings.field import Field, Shape
+from attn_audit.findings.measure import LEAVE_ONE_OUT
 from attn_audit.findings.registry import record_fields, site_fields
 from attn_audit.formats.record_paths import site_records_path
 from attn_audit.formats.records import RecordsWriter
@@ -118,7 +119,7 @@ class Recording:
         self.n_labelled += sum(record[LABEL] is not None for record in records)
         self.n_truncated += sum(record[TRUNCATED] for record in records)
         self.n_readout_deleted += sum(
-            record[READOUT_UNIT] is not None and record[LEAVE_ONE_OUT] is not None
+            record[READOUT_UNIT] is not None and record[LEAVE_ONE_OUT.field] is not None
             for record in records
         )
 

@@ -11,8 +11,8 @@ from attn_audit.findings.example import HEAD, LAYER
 from attn_audit.findings.field import Field
 from attn_audit.findings.registry import site_fields
 from attn_audit.results.record import Record
-from attn_audit.results.summary import SiteMean, SiteSummary
 from attn_audit.statistics.intervals import normal_interval
+from attn_audit.summary import SiteMean, SiteSummary
 
 Place = tuple[int, int | None]
 """Layer and head."""

@@ -8,7 +8,7 @@ from attn_audit.findings.metric import UNIT_EDGES, Averaged, MeanMetric, Metric,
 from attn_audit.findings.registry import metrics
 from attn_audit.reporting.grouping import Grouping, joint_histogram, share_of
 from attn_audit.results.examples import Values
-from attn_audit.results.summary import GroupedDistribution, Number, Share, Summary
+from attn_audit.summary import GroupedDistribution, Number, Share, Summary
 
 
 def summarise(

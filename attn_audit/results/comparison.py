@@ -3,9 +3,9 @@
 import json
 
 from attn_audit.results.json_text import json_text
-from attn_audit.results.summary import Value
 from attn_audit.results.verdict import Verdict
 from attn_audit.statistics.estimate import Interval
+from attn_audit.summary import Value
 
 
 class Side(Value):

@@ -7,7 +7,7 @@ from math import isfinite
 from pydantic import BaseModel
 
 from attn_audit.findings.metric import BESIDE_MEAN
-from attn_audit.results.summary import Distribution, Histogram, JointHistogram
+from attn_audit.summary import Distribution, Histogram, JointHistogram
 
 
 def contradictions(value: object, place: str = "") -> Iterator[str]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from attn_audit.results.description import ModelDescription
-from attn_audit.results.summary import Value
+from attn_audit.summary import Value
 
 
 class ModelOutput(Value):

@@ -6,7 +6,9 @@ from typing import Any, Final, Literal, overload
 from pydantic import ConfigDict, Field, ValidationError
 
 from attn_audit.errors import ReportError
-from attn_audit.findings.metric import MeanMetric, Metric, ShareMetric, TotalMetric
+from attn_audit.findings.metric import Averaged, MeanMetric, Metric, ShareMetric, TotalMetric
+from attn_audit.findings.registry import metrics
+from attn_audit.plugins import require_plugins
 from attn_audit.results.consistent import contradictions
 from attn_audit.results.description import ModelDescription
 from attn_audit.results.shown import ShownRecord, require_shown
@@ -19,7 +21,7 @@ from attn_audit.results.stored import (
     to_stored,
 )
 from attn_audit.results.summaries import Summaries
-from attn_audit.results.summary import (
+from attn_audit.summary import (
     Degenerate,
     Distribution,
     GroupedDistribution,
@@ -45,6 +47,8 @@ class Tool(Value):
     """Versions of what the numbers depend on."""
     definitions: int = 1
     """Version of what the numbers mean; the first reports did not say it."""
+    plugins: dict[str, str] = Field({})
+    """Versions, or hashes of the files, of the code that was added by `--plugin`, by name."""
 
 
 class DataDescription(Value):
@@ -106,6 +110,7 @@ class Settings(Value):
     revision: str | None
     trust_remote_code: bool
     adapter: str | None
+    plugin: tuple[str, ...] = ()
     seed: int
     batch_size: str
     threads: int
@@ -195,6 +200,27 @@ class Report(Value):
         """Whether it holds anything of a check, or of `performance`."""
         return any(name.startswith(f"{check}.") for name in self.metrics)
 
+    def coverage(self, check: str) -> int | None:
+        """Examples for which a check has all of its numbers.
+
+        Of the correlation check these are the examples with every tau that was asked for: those
+        with fewer than 5 units count, since only their significance is untestable.
+
+        Args:
+            check: Id of a check, or `performance`.
+
+        Returns:
+            The number of examples; None where the check has no result at all, which its bounds
+            say, and for `performance`, which is no check.
+        """
+        covering = {m.name for m in metrics() if isinstance(m, Averaged) and m.is_coverage}
+        counts = [
+            summary.n
+            for name, summary in self.metrics.items()
+            if name in covering and name.startswith(f"{check}.") and summary.n is not None
+        ]
+        return min(counts, default=None)
+
     @property
     def shown_records(self) -> tuple[dict[str, Any], ...]:
         """The records that it holds itself, for people to look at."""
@@ -209,10 +235,12 @@ class Report(Value):
         """Read a report.
 
         Raises:
+            ConfigurationError: It was made with a plugin that was not named.
             ReportError: Missing, cut short, no JSON, of another schema version, malformed, or
                 edited since it was written.
         """
         content, sha256 = read_stored(path, SCHEMA_VERSION)
+        require_plugins(_plugins_of(content), str(path))
         try:
             report = Report.model_validate(content)
             for record in report.shown_records:
@@ -223,3 +251,11 @@ class Report(Value):
             raise ReportError(path, problem, hint=MAKE_AGAIN)
         require_unedited(path, content, sha256)
         return report
+
+
+def _plugins_of(content: dict[str, Any]) -> list[str]:
+    match content:
+        case {"tool": {"plugins": dict(plugins)}}:
+            return list(plugins)
+        case _:
+            return []

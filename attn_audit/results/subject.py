@@ -2,7 +2,7 @@
 
 from attn_audit.results.description import ModelDescription
 from attn_audit.results.report import DataDescription, Report, SelfCheck, Settings, Tool
-from attn_audit.results.summary import Value
+from attn_audit.summary import Value
 
 
 class Subject(Value):

@@ -9,7 +9,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 from attn_audit.findings.metric import MeanMetric, Metric, ShareMetric
 from attn_audit.findings.registry import metrics
-from attn_audit.results.summary import GroupedDistribution, Number, Share, Summary
+from attn_audit.summary import GroupedDistribution, Number, Share, Summary
 
 
 def kind_of(metric: Metric) -> type[Summary]:

@@ -2,25 +2,14 @@
 
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
+from attn_audit.findings.rule import Direction, Outcome
 from attn_audit.results.json_text import json_text
-from attn_audit.results.summary import Value
 from attn_audit.statistics.estimate import Interval
-
-Direction = Literal["min", "max"]
-"""On which side a limit lies: the least that is wanted, or the most."""
-
-
-class Outcome(StrEnum):
-    """How a bound, or a whole policy, came out."""
-
-    PASS = "pass"
-    FAIL = "fail"
-    INCONCLUSIVE = "inconclusive"
-    """The interval straddles the bound, or what would be judged was not measured well enough."""
+from attn_audit.summary import Value
 
 
 class Level(StrEnum):

@@ -1,6 +1,6 @@
 """What checking a report again found: plain validated data."""
 
-from attn_audit.results.summary import Value
+from attn_audit.summary import Value
 
 
 class Failure(Value):

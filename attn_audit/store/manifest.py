@@ -9,8 +9,9 @@ from pydantic import ValidationError
 from attn_audit.errors import RunDirectoryError
 from attn_audit.files import write_whole
 from attn_audit.locations import AnyPath
+from attn_audit.plugins import require_plugins
 from attn_audit.results.subject import Subject
-from attn_audit.results.summary import Value
+from attn_audit.summary import Value
 
 MANIFEST = "manifest.json"
 
@@ -54,13 +55,16 @@ class Manifest(Value):
         """The manifest of a run directory; None where no audit was started.
 
         Raises:
+            ConfigurationError: It was made with a plugin that was not named.
             RunDirectoryError: It cannot be read.
         """
         path = folder / MANIFEST
         try:
             if not path.exists():
                 return None
-            return Manifest.model_validate(json.loads(path.read_text(encoding="utf-8")))
+            found = Manifest.model_validate(json.loads(path.read_text(encoding="utf-8")))
+            require_plugins(found.subject.tool.plugins, str(folder))
+            return found
         except ValidationError as error:
             first = error.errors()[0]
             problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

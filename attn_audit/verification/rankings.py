@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float64
 
 from attn_audit.checks.correlation import MIN_TESTABLE_UNITS, ranks_of
-from attn_audit.findings.correlation import PAIRS, Pair
+from attn_audit.findings.correlation.pairs import Pair, pairs
 from attn_audit.findings.example import UNITS
 from attn_audit.findings.tolerance import DERIVED
 from attn_audit.results.record import Record
@@ -30,7 +30,7 @@ class Rankings:
 
     def check(self, records: Sequence[Record]) -> None:
         """Compare what can be ranked: examples whose lists are as long as their text."""
-        for pair in PAIRS:
+        for pair in pairs():
             first, second = pair.first, pair.second
             ranked = [r for r in records if _has(r, first) and _has(r, second)]
             if not ranked:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attn_audit.errors import RecordsError, UsageError
+from attn_audit.plugins import loaded_plugins
 from attn_audit.results.record import Record
 from attn_audit.results.report import Report
 from attn_audit.results.stored_records import StoredRecords, open_records, open_site_records
@@ -78,3 +79,19 @@ def require_same(what: str, given: str, stored: str | None, found: str | None) -
             hint="Name the one that was audited; another needs an audit of its own.",
         )
     return None
+
+
+def require_same_plugins(report: Report) -> None:
+    """Refuse plugins that are not those of the report.
+
+    Raises:
+        UsageError: One is of another version, or another file.
+    """
+    loaded = loaded_plugins()
+    for name, version in report.tool.plugins.items():
+        if loaded[name] != version:
+            raise UsageError(
+                f"--plugin {name} is not the one of this report: that was {version}, and this is "
+                f"{loaded[name]}",
+                hint="Name the one that was audited with; another needs an audit of its own.",
+            )

@@ -8,7 +8,7 @@ import torch
 
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.reading import read_batch, read_sites
-from attn_audit.importance.measures import MEASURES
+from attn_audit.importance.measures import IMPORTANCES
 from attn_audit.models.base import RowChoice, Site
 from tests.brute import Text, explanation
 from tests.rows import RowsModel, Sight, texts
@@ -90,7 +90,7 @@ def test_all_sites_are_read_in_one_pass_and_share_importance(
         measured.append(1)
         return torch.zeros(2, 5, dtype=torch.float64)
 
-    monkeypatch.setitem(MEASURES, "gradient", measure)
+    monkeypatch.setitem(IMPORTANCES, "gradient", measure)
     batch = model.collate(model.encode(texts(5, 4)))
     found = read_sites(model, batch, SITES, seed=0)
     assert model.n_reads == 1

@@ -9,9 +9,10 @@ from attn_audit.compare import compare
 from attn_audit.compare.comparing import judge_changes
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings.registry import statistics
+from attn_audit.findings.rule import Outcome
 from attn_audit.results.comparison import Change
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Judgement, Outcome
+from attn_audit.results.verdict import Judgement
 from attn_audit.statistics.estimate import Interval
 from tests.formats.conftest import report
 from tests.judged import GAP, MOVED, YARDSTICK, policy_from, with_number, without

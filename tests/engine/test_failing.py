@@ -10,7 +10,7 @@ from attn_audit.data.example import Example
 from attn_audit.engine.batch import Plan
 from attn_audit.errors import AuditFailedError, InvalidOutputError
 from attn_audit.findings import permutation
-from attn_audit.findings.correlation import ATTENTION_GRADIENT
+from attn_audit.findings.correlation.pairs import ATTENTION_GRADIENT
 from attn_audit.findings.example import ATTENTION, FAILED, PREDICTION, REASON
 from attn_audit.models.base import Batch, Encoded, Reading, Site
 from attn_audit.results.record import Record

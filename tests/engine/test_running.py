@@ -15,7 +15,8 @@ from attn_audit.engine.memory import is_out_of_memory
 from attn_audit.engine.running import LocalEngine, batches_of, cut
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import OutOfMemoryError
-from attn_audit.findings.example import ATTENTION, LEAVE_ONE_OUT
+from attn_audit.findings.example import ATTENTION
+from attn_audit.findings.measure import LEAVE_ONE_OUT
 from attn_audit.models.base import AuditedModel, Batch, Reading, RowChoice, Site
 from attn_audit.models.capacity import BatchLimits, Capacity
 from attn_audit.progress import Watcher
@@ -189,5 +190,5 @@ def test_every_batch_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     model.capacity = Capacity(memory=256 * 3 * 20 * 20 * 4, cache=2**20, n_tokens=2**10)
     for found, expected in zip(records(model), records(RowsModel(every_row=True)), strict=True):
         assert found[ATTENTION] == pytest.approx(expected[ATTENTION])
-        assert found[LEAVE_ONE_OUT] == pytest.approx(expected[LEAVE_ONE_OUT])
+        assert found[LEAVE_ONE_OUT.field] == pytest.approx(expected[LEAVE_ONE_OUT.field])
     assert model.n_reads == len(batches_of(model, model.encode(EXAMPLES), PLAN.sites, PLAN.limits))

@@ -9,7 +9,7 @@ from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
 from attn_audit.engine.batch import Plan
 from attn_audit.engine.running import LocalEngine, cut
-from attn_audit.engine.stopwatch import Meter, Spent, Stopwatch, passes_of, progress_of
+from attn_audit.engine.stopwatch import Meter, Spent, Stopwatch, progress_of
 from attn_audit.models.base import Site
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.progress import READING, Progress, Watcher, part, portions
@@ -187,6 +187,6 @@ def test_every_audit_ends_with_all_its_examples(
 
 
 def test_passes_are_those_of_the_settings() -> None:
-    assert passes_of(Correlation(("gradient",)), 9) == 1
-    assert passes_of(Permutation(0.05, 50), 3) == 6 + 1
-    assert passes_of(Adversarial(0.05, n_iterations=40, n_restarts=5), 3) == 200
+    assert Correlation(("gradient",)).passes(9) == 1
+    assert Permutation(0.05, 50).passes(3) == 6 + 1
+    assert Adversarial(0.05, n_iterations=40, n_restarts=5).passes(3) == 200

@@ -21,7 +21,6 @@ from attn_audit.findings.tolerance import DERIVED
 from attn_audit.formats import csv as report_csv
 from attn_audit.gate import judge
 from attn_audit.results.examples import Examples, Values
-from attn_audit.results.finding import coverage
 from attn_audit.results.report import Report
 from attn_audit.results.shown import require_shown
 from attn_audit.verification.numbers import Expected, Numbers
@@ -83,7 +82,7 @@ def test_the_report_sums_it_up(audited: tuple[Report, Path]) -> None:
     assert [group.name for group in spread.by_length] == ["1 to 4", "5 to 9"]
     assert (long.count, long.n) == (1, 3)
     assert all(site.means[FIELD.name].n == 3 for site in report.sites)
-    assert coverage("permutation", report) == 3
+    assert report.coverage("permutation") == 3
     assert FIELD.name in report.sampled_examples[0]
     require_shown(report.sampled_examples[0])
 

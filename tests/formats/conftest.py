@@ -8,7 +8,7 @@ from rich.console import Console
 
 from attn_audit import audit
 from attn_audit.data.example import Example
-from attn_audit.formats.document import Document
+from attn_audit.document import Document
 from attn_audit.formats.terminal import show
 from attn_audit.models.task import TaskKind
 from attn_audit.results.report import Report

@@ -3,8 +3,9 @@
 from datetime import date
 from typing import Any
 
+from attn_audit.findings.rule import Outcome
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Judgement, Level, Outcome, Verdict, Waiver
+from attn_audit.results.verdict import Judgement, Level, Verdict, Waiver
 from attn_audit.statistics.estimate import Interval
 
 HOSTILE = (

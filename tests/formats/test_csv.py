@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_audit.findings import correlation, permutation
+from attn_audit.findings import permutation
+from attn_audit.findings.correlation.pairs import GAP_GRADIENT
 from attn_audit.findings.registry import statistics
 from attn_audit.formats import csv as csv_format
 from attn_audit.formats.safety import FORMULA, cell
@@ -64,7 +65,7 @@ def test_what_a_policy_may_bound_has_a_line_of_the_same_name(
 
 def test_an_estimate_stands_with_its_interval_and_its_examples(report: Report) -> None:
     line = lines(report)["correlation.gap.attention_gradient"]
-    gap = report[correlation.GAP_GRADIENT]
+    gap = report[GAP_GRADIENT]
     assert gap.interval is not None
     assert [float(line[key]) for key in ("value", "low", "high")] == [
         gap.mean,

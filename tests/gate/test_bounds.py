@@ -4,9 +4,10 @@ from datetime import date
 
 import pytest
 
+from attn_audit.findings.rule import Outcome
 from attn_audit.gate import judge
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Judgement, Outcome
+from attn_audit.results.verdict import Judgement
 from tests.judged import GAP, MOVED, YARDSTICK, PolicyOf, with_number, without
 
 TODAY = date(2026, 1, 5)

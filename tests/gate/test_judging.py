@@ -6,10 +6,11 @@ from math import nextafter
 import pytest
 
 from attn_audit.errors import ConfigurationError
+from attn_audit.findings.rule import Outcome
 from attn_audit.gate import judge
 from attn_audit.policy.reading import load_policy
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Judgement, Outcome, Verdict
+from attn_audit.results.verdict import Judgement, Verdict
 from tests.judged import GAP, MOVED, PolicyOf, with_number, without
 
 TODAY = date(2026, 1, 5)

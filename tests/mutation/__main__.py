@@ -27,6 +27,7 @@ TESTS = {
     "statistics.kendall": ("tests/statistics/test_kendall_significance.py", "tests/test_pins.py"),
     "statistics.resamples": ("tests/statistics/test_intervals.py", "tests/statistics"),
     "findings.thresholds": ("tests/cli/test_decisive_numbers.py", "tests/formats"),
+    "findings.measure": ("tests/checks/test_noise.py", "tests/checks"),
     "findings.": ("tests/test_pins.py", "tests/findings", "tests/verification"),
     "reporting.": ("tests/test_pins.py", "tests/reporting"),
     "statistics.": ("tests/statistics", "tests/test_pins.py"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 PLACES = (
     *("checks", "statistics", "importance", "verification", "findings/metric.py"),
-    *("findings/thresholds.py", "findings/tolerance.py"),
+    *("findings/thresholds.py", "findings/tolerance.py", "findings/measure.py"),
     *("reporting/grouping.py", "reporting/telling.py"),
 )
 REPOSITORY = Path(__file__).parents[2]

@@ -1,7 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_audit.findings.example import ATTENTION, LEAVE_ONE_OUT, UNITS
+from attn_audit.findings.example import ATTENTION, UNITS
+from attn_audit.findings.measure import LEAVE_ONE_OUT
 from attn_audit.reporting.sampled import (
     MAX_UNITS,
     MAX_UNITS_TOGETHER,
@@ -63,5 +64,5 @@ def test_rounds_weights_and_nothing_else() -> None:
     sampled.offer([record("a")])
     (found,) = sampled.chosen()
     assert found[ATTENTION] == (0.333333, 0.333333)
-    assert found[LEAVE_ONE_OUT] is None
+    assert found[LEAVE_ONE_OUT.field] is None
     assert found[UNITS] == ("a", "a")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_audit.findings.correlation import ATTENTION_GRADIENT
+from attn_audit.findings.correlation.pairs import ATTENTION_GRADIENT
 from attn_audit.reporting.sites import SiteMeans
 from attn_audit.results.record import Record
 

@@ -4,7 +4,7 @@ import pytest
 
 from attn_audit.results.consistent import contradictions
 from attn_audit.results.report import Report
-from attn_audit.results.summary import Distribution, Histogram, JointHistogram, Value
+from attn_audit.summary import Distribution, Histogram, JointHistogram, Value
 from tests.formats.conftest import multilabel, report, unlabelled
 
 __all__ = ["multilabel", "report", "unlabelled"]

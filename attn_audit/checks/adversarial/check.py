@@ -47,15 +47,16 @@ class Adversarial:
     """
 
     id: ClassVar[str] = "adversarial"
-    question: ClassVar[str] = (
-        "Could attention look entirely different without changing the prediction?"
-    )
 
     epsilon: float
     """Largest output distance that counts as the same prediction."""
     method: Method = Method.AUTO
     n_iterations: int = 500
     n_restarts: int = 5
+
+    def passes(self, n_units: int) -> int:
+        """Of a search."""
+        return self.n_iterations * self.n_restarts
 
     def run(self, audited: AuditedBatch) -> Columns:
         """The best adversary of every example, its witness, and how good any could be."""

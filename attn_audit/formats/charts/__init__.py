@@ -9,11 +9,11 @@ from pathlib import Path
 
 import vl_convert
 
+from attn_audit.document import Figure
 from attn_audit.errors import OutputError
 from attn_audit.files import problem_of, replacing
 from attn_audit.formats.charts.figures import specification
 from attn_audit.formats.charts.palette import FILES
-from attn_audit.formats.document import Figure
 
 SCALE = 3
 """Pixels of a PNG for each pixel of the figure: sharp in print at the width of a column."""

@@ -6,8 +6,7 @@ from typing import Any
 
 import altair as alt
 
-from attn_audit.formats.charts.palette import Palette, configuration
-from attn_audit.formats.document import (
+from attn_audit.document import (
     Figure,
     Histograms,
     Joint,
@@ -16,9 +15,10 @@ from attn_audit.formats.document import (
     Places,
     Violins,
 )
-from attn_audit.formats.numbers import mean
+from attn_audit.formats.charts.palette import Palette, configuration
 from attn_audit.formats.safety import printable
-from attn_audit.results.summary import Distribution, Histogram
+from attn_audit.numbers import mean
+from attn_audit.summary import Distribution, Histogram
 
 Drawn = alt.Chart | alt.LayerChart | alt.FacetChart
 Row = dict[str, Any]

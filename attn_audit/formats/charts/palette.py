@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from attn_audit.formats.document import Hue
+from attn_audit.document import Hue
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Palette:
     gradient: str
     leave_one_out: str
     yardstick: str
+    other: str
     low: str
     """Below 0, in grids."""
     high: str
@@ -27,21 +28,24 @@ class Palette:
 
     def of(self, hue: Hue) -> str:
         """The colour of what a mark belongs to."""
-        colours = {Hue.GRADIENT: self.gradient, Hue.LEAVE_ONE_OUT: self.leave_one_out}
-        return colours.get(hue, self.yardstick)
+        colours = {
+            Hue.GRADIENT: self.gradient, Hue.LEAVE_ONE_OUT: self.leave_one_out,
+            Hue.YARDSTICK: self.yardstick, Hue.OTHER: self.other,
+        }  # fmt: skip
+        return colours[hue]
 
 
 FILES = Palette(
     ink="#1b1e23", faint="#5a616b", grid="#e3e5e8", ground="#ffffff",
     gradient="#0072b2", leave_one_out="#d55e00", yardstick="#6b7280",
-    low="#56b4e9", high="#e69f00", font="Liberation Sans, DejaVu Sans, sans-serif",
+    other="#009e73", low="#56b4e9", high="#e69f00", font="Liberation Sans, DejaVu Sans, sans-serif",
 )  # fmt: skip
 """Okabe and Ito's colours (2008, "Color universal design")."""
 
 PAGE = Palette(
     ink="var(--ink)", faint="var(--faint)", grid="var(--grid)", ground="var(--ground)",
     gradient="var(--gradient)", leave_one_out="var(--leave-one-out)",
-    yardstick="var(--yardstick)", low="var(--low)", high="var(--high)",
+    yardstick="var(--yardstick)", other="var(--other)", low="var(--low)", high="var(--high)",
     font="system-ui, sans-serif",
 )  # fmt: skip
 """Resolved by the page's style sheet: light, dark and print need no second drawing."""

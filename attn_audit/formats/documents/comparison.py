@@ -2,10 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from attn_audit.findings import adversarial, correlation, performance, permutation
-from attn_audit.findings.metric import ShareMetric
-from attn_audit.findings.registry import metrics
-from attn_audit.formats.document import (
+from attn_audit.document import (
     Around,
     Block,
     Cell,
@@ -19,14 +16,18 @@ from attn_audit.formats.document import (
     Table,
     Tone,
 )
+from attn_audit.findings import adversarial, performance, permutation
+from attn_audit.findings.correlation.pairs import ATTENTION_GRADIENT, ATTENTION_LEAVE_ONE_OUT
+from attn_audit.findings.metric import ShareMetric
+from attn_audit.findings.registry import metrics
 from attn_audit.formats.documents import verdict
-from attn_audit.formats.numbers import count, counted, difference, number, short
+from attn_audit.numbers import count, counted, difference, number, short
 from attn_audit.results.comparison import Change, Comparison
 
 TELLING = (
     performance.ACCURACY.name,
-    correlation.ATTENTION_GRADIENT.tau.name,
-    correlation.ATTENTION_LEAVE_ONE_OUT.tau.name,
+    ATTENTION_GRADIENT.tau.name,
+    ATTENTION_LEAVE_ONE_OUT.tau.name,
     permutation.DISTANCE.name,
     adversarial.MAX_JSD.name,
 )

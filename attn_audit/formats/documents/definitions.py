@@ -1,6 +1,6 @@
 """What the numbers are, in two lines each, and where they come from."""
 
-from attn_audit.formats.document import Bullets, Definitions, Folded, Phrase, Section, Tone
+from attn_audit.document import Bullets, Definitions, Folded, Phrase, Section, Tone
 
 JAIN = "Jain & Wallace (2019)"
 

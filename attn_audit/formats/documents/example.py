@@ -4,47 +4,36 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
+from attn_audit.document import Example, Examples, Section, Shaded, Weights
 from attn_audit.findings import adversarial, permutation
 from attn_audit.findings import example as fields
-from attn_audit.findings.correlation import (
-    ATTENTION_GRADIENT,
-    ATTENTION_LEAVE_ONE_OUT,
-    YARDSTICK,
-)
+from attn_audit.findings.correlation.pairs import with_attention
 from attn_audit.findings.field import Shape
-from attn_audit.findings.registry import record_fields
+from attn_audit.findings.measure import GRADIENT as BY_GRADIENT
+from attn_audit.findings.measure import LEAVE_ONE_OUT as BY_LEAVE_ONE_OUT
+from attn_audit.findings.registry import checks, measures, record_fields, telling
 from attn_audit.findings.thresholds import (
     ENTIRELY,
     INFORMATIVE_JSD,
     MOVED_DISTANCE,
     SIGNIFICANT,
 )
-from attn_audit.formats.document import Example, Examples, Section, Shaded, Weights
-from attn_audit.formats.numbers import count, number, percent
+from attn_audit.numbers import count, number, percent
 from attn_audit.results.report import Report, TellingExample
 
-GRADIENT, LEAVE_ONE_OUT = fields.GRADIENT.name, fields.LEAVE_ONE_OUT.name
+GRADIENT, LEAVE_ONE_OUT = BY_GRADIENT.name, BY_LEAVE_ONE_OUT.name
 MOVES, DIVERGES = permutation.DISTANCE_FIELD.name, permutation.JSD_FIELD.name
 UNIFORM_MOVES = permutation.UNIFORM_DISTANCE_FIELD.name
 UNIFORM_PREDICTION = permutation.UNIFORM_PREDICTION.name
 MAX_JSD, RELATIVE_JSD = adversarial.MAX_JSD_FIELD.name, adversarial.RELATIVE_JSD_FIELD.name
 ADVERSARY, ADVERSARY_MOVES = adversarial.ATTENTION.name, adversarial.DISTANCE_FIELD.name
 
-REASONS = {
-    "adversarial": "The most different attention that was found with the same output",
-    "insensitive": "Shuffling changes the weights most, and the output least",
-    "disagreeing": "Attention and the importance measures rank the units least alike",
-    "agreeing": "Attention and the importance measures rank the units most alike",
-}
-"""Why an example was chosen."""
-
 BESIDE = {
-    "adversarial": (ADVERSARY, GRADIENT),
-    "insensitive": (ADVERSARY, GRADIENT),
     "disagreeing": (GRADIENT, LEAVE_ONE_OUT, ADVERSARY),
     "agreeing": (GRADIENT, LEAVE_ONE_OUT, ADVERSARY),
 }
-"""What attention is shown beside: the first of these that was measured."""
+"""What attention is shown beside where the reason is one of these, or else the adversary: the first
+of these that was measured."""
 
 
 def ways_to_weigh() -> dict[str, str]:
@@ -88,11 +77,11 @@ MEANINGS = {
 def section(report: Report) -> Section | None:
     """The telling examples and a random sample; None where the report has none."""
     reasons: dict[str, list[str]] = {}
-    for telling in report.telling_examples:
-        reasons.setdefault(str(telling.record["id"]), []).append(telling.reason)
-    for telling in varied(report.telling_examples):  # what it was picked for comes first
-        found = reasons[str(telling.record["id"])]
-        found.insert(0, found.pop(found.index(telling.reason)))
+    for example in report.telling_examples:
+        reasons.setdefault(str(example.record["id"]), []).append(example.reason)
+    for example in varied(report.telling_examples):  # what it was picked for comes first
+        found = reasons[str(example.record["id"])]
+        found.insert(0, found.pop(found.index(example.reason)))
     records = {str(e.record["id"]): e.record for e in varied(report.telling_examples)}
     sampled = {str(record["id"]) for record in report.sampled_examples}
     for record in report.sampled_examples:
@@ -111,7 +100,7 @@ def section(report: Report) -> Section | None:
         ),
         tags=TAGS,
         meanings=MEANINGS,
-        reasons=REASONS,
+        reasons={reason: of.words for reason, of in telling().items()},
         numbers=sorted_by(),
     )
     return Section("examples", "Examples", (block,))
@@ -130,7 +119,7 @@ def _example(
         for field, name in ways_to_weigh().items()
         if record.get(field)
     )
-    beside = BESIDE[reasons[0]] if reasons else (ADVERSARY, GRADIENT)
+    beside = BESIDE.get(reasons[0] if reasons else "", (ADVERSARY, GRADIENT))
     return Example(
         id=str(record["id"]),
         said=said(record, labels),
@@ -198,26 +187,8 @@ def label_of(label: Any) -> str:
 
 def measured(record: dict[str, Any]) -> Iterator[str]:
     """What was measured, a line for each check that says something of the example."""
-
-    def value(name: str, decimals: int = 2) -> str | None:
-        found = record.get(name)
-        return None if found is None else number(found, decimals)
-
-    if (jsd := value(MAX_JSD)) is not None:
-        yield (
-            f"adversary: divergence {jsd}, {percent(record.get(RELATIVE_JSD) or 0.0)} of the "
-            f"possible; output moved by {value(ADVERSARY_MOVES, 3)}"
-        )
-    if (moved := value(MOVES, 3)) is not None:
-        yield f"shuffled: output moved by {moved}, divergence {value(DIVERGES)}"
-    taus = (
-        ("with gradients", value(ATTENTION_GRADIENT.tau.name)),
-        ("with leave-one-out", value(ATTENTION_LEAVE_ONE_OUT.tau.name)),
-        ("between these two", value(YARDSTICK.tau.name)),
-    )
-    known = [f"{tau} {name}" for name, tau in taus if tau is not None]
-    if known:
-        yield f"tau: {', '.join(known)}"
+    lines = (found.line(record) for found in reversed(checks()))
+    return (line for line in lines if line is not None)
 
 
 def tags(record: dict[str, Any]) -> list[str]:
@@ -241,7 +212,7 @@ def _right(record: dict[str, Any]) -> str | None:
 
 
 def _agreement(record: dict[str, Any]) -> str | None:
-    pairs = (ATTENTION_GRADIENT, ATTENTION_LEAVE_ONE_OUT)
+    pairs = map(with_attention, measures())
     found = [(record.get(pair.tau.name), record.get(pair.p_value.name)) for pair in pairs]
     known = [(tau, p) for tau, p in found if tau is not None]
     if not known:
@@ -275,21 +246,15 @@ def under(field: str, record: dict[str, Any], labels: Sequence[str], epsilon: fl
     unit, weight = f"“{units[first]}”", weights[first]
     predicts = f"Predicts {said(record, labels)}."
     most = f"Most attention: {unit}, {percent(weight)}."
-    match field:
-        case "attention":
-            return f"{predicts} {most}"
-        case "gradient":
-            most = f"The slightest change of {unit} would move this most."
-        case "leave_one_out":
-            most = f"Without {unit} the output moves most: by {number(weight, 3)}."
-        case _:
-            return f"{_adversary(record, epsilon)} {most}"
-    return f"{predicts} {most}{_tau(field, record)}"
-
-
-def _tau(field: str, record: dict[str, Any]) -> str:
-    tau = record.get(f"correlation.attention_{field}")
-    return "" if tau is None else f" Tau with attention: {number(tau)}."
+    for measure in measures():
+        if measure.name == field:
+            most = measure.most.format(unit=unit, value=number(weight, 3))
+            tau = record.get(with_attention(measure).tau.name)
+            beside = "" if tau is None else f" Tau with attention: {number(tau)}."
+            return f"{predicts} {most}{beside}"
+    if field == ADVERSARY:
+        return f"{_adversary(record, epsilon)} {most}"
+    return f"{predicts} {most}" if field == fields.ATTENTION.name else f"Most: {unit}."
 
 
 def _adversary(record: dict[str, Any], epsilon: float) -> str:

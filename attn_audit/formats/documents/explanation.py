@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from attn_audit.findings import adversarial, correlation, permutation
-from attn_audit.findings.example import STATUS_MEANINGS, Status, status_field
-from attn_audit.findings.thresholds import ALIKE, ENTIRELY, FARTHEST, LARGELY, PARTLY_ALIKE
-from attn_audit.formats.document import (
+from attn_audit.document import (
+    Bullets,
     Cell,
     Document,
     Facts,
@@ -16,9 +14,14 @@ from attn_audit.formats.document import (
     Tone,
     Weights,
 )
+from attn_audit.findings import adversarial, permutation
+from attn_audit.findings.correlation.pairs import YARDSTICK, Pair, with_attention
+from attn_audit.findings.example import Status, status_field
+from attn_audit.findings.registry import checks, measures, status_meanings
+from attn_audit.findings.thresholds import ALIKE, ENTIRELY, FARTHEST, LARGELY, PARTLY_ALIKE
 from attn_audit.formats.documents.example import label_of, ways_to_weigh
 from attn_audit.formats.documents.model import readout
-from attn_audit.formats.numbers import number, percent, short, weight
+from attn_audit.numbers import number, percent, short, weight
 from attn_audit.results.explanation import Explanation, ModelOutput
 
 N_NAMED = 3
@@ -36,26 +39,21 @@ def document(found: Explanation) -> Document:
         answer=Phrase(meaning(found), Tone.STRONG),
         sections=(
             Section("words", "The words, by weight", (shaded,)),
-            Section("model", "What the model says", (_outcomes(found),)),
+            Section("model", "What the model says", (_outcomes(found), *_lines(found))),
         ),
     )
 
 
 def _weights(found: Explanation) -> Iterator[Weights]:
-    beside = {
-        "attention": "",
-        "gradient": tau(found, correlation.ATTENTION_GRADIENT),
-        "leave_one_out": tau(found, correlation.ATTENTION_LEAVE_ONE_OUT),
-        adversarial.ATTENTION.name: divergence(found),
-    }
-    for field, note in beside.items():
+    beside = {m.name: tau(found, with_attention(m)) for m in measures()}
+    beside[adversarial.ATTENTION.name] = divergence(found)
+    for field, name in ways_to_weigh().items():
         values = found.record[field]
         under = "" if values is None else _largest(found.record["units"], values)
         if values is not None and field == adversarial.ATTENTION.name:
             under += f" ({certainty(found)})"
-        yield Weights(
-            ways_to_weigh()[field], None if values is None else tuple(values), note, under
-        )
+        weights = None if values is None else tuple(values)
+        yield Weights(name, weights, beside.get(field, ""), under)
 
 
 def _largest(units: Sequence[str], weights: Sequence[float]) -> str:
@@ -84,6 +82,14 @@ def _outcomes(found: Explanation) -> Table:
         name = f"shuffled attention, median of {found.permutations}"
         rows.append((name, "", "", number(shuffled, 3)))
     return Table(("", "predicted", "probability", "output moves by"), tuple(rows), n_text=2)
+
+
+def _lines(found: Explanation) -> Iterator[Bullets]:
+    """Of the checks that the table has no rows of."""
+    lines = [check.line(found.record) for check in checks() if not check.is_tabled]
+    known = [line for line in lines if line is not None]
+    if known:
+        yield Bullets.of(known)
 
 
 def _outcome(name: str, outcome: ModelOutput | None, found: Explanation) -> tuple[Cell, ...]:
@@ -128,7 +134,7 @@ def _attention(found: Explanation) -> str:
     return f"layer {found.layer} of 0-{len(found.model.layers) - 1}, {heads}, {read}; {share}"
 
 
-def tau(found: Explanation, pair: correlation.Pair) -> str:
+def tau(found: Explanation, pair: Pair) -> str:
     """Kendall's tau of a pair of rankings, with its p-value; why there is none."""
     value, p_value = found.record[pair.tau.name], found.record[pair.p_value.name]
     if value is None:
@@ -181,11 +187,7 @@ def _movable(found: Explanation) -> str:
 
 
 def _ranked(found: Explanation) -> str:
-    names = (
-        ("gradients", correlation.ATTENTION_GRADIENT),
-        ("leave-one-out", correlation.ATTENTION_LEAVE_ONE_OUT),
-    )
-    known = [(name, found.record[pair.tau.name]) for name, pair in names]
+    known = [(m.words, found.record[with_attention(m).tau.name]) for m in measures()]
     taus = [value for _, value in known if value is not None]
     if not taus:
         return ""
@@ -193,14 +195,15 @@ def _ranked(found: Explanation) -> str:
     how = "ranks the {} much as" if mean >= ALIKE else "ranks the {} partly as"
     how = how if mean >= PARTLY_ALIKE else "does not rank the {} as"
     shown = ", ".join(f"{number(value)} with {name}" for name, value in known if value is not None)
-    yardstick = found.record[correlation.YARDSTICK.tau.name]
-    between = "" if yardstick is None else f"; {number(yardstick)} between these two"
+    yardstick = found.record[YARDSTICK.tau.name]
+    two = "these two" if len(known) == 2 else "gradients and leave-one-out"
+    between = "" if yardstick is None else f"; {number(yardstick)} between {two}"
     ranks = f"the model's own {how.format(f'{found.unit}s')} the importance measures do"
     return f"; {ranks} (tau {shown}{between})"
 
 
 def _why(found: Explanation, check: str) -> str:
     statuses = (found.record[status_field(check).name] or "").split("+")
-    known = [STATUS_MEANINGS[Status(status)] for status in statuses if status in set(Status)]
-    reasons = [meaning for meaning in known if meaning != STATUS_MEANINGS[Status.MEASURED]]
+    meanings = status_meanings()
+    reasons = [meanings[s] for s in statuses if s in meanings and s != Status.MEASURED]
     return "; ".join(reasons) or "not measured"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from attn_audit.formats.document import (
+from attn_audit.document import (
     Cell,
     Document,
     Facts,
@@ -12,7 +12,7 @@ from attn_audit.formats.document import (
     Table,
     Tone,
 )
-from attn_audit.formats.numbers import count
+from attn_audit.numbers import count
 from attn_audit.results.forecast import Forecast
 
 HONESTLY = (

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from math import isfinite
 
+from attn_audit.document import Bullets, Definitions, Document, Phrase, Section, Tone
 from attn_audit.findings.field import Field, Kind, Range, Shape
 from attn_audit.findings.metric import BESIDE_MEAN, MeanMetric, Statistic
-from attn_audit.formats.document import Bullets, Definitions, Document, Phrase, Section, Tone
 
 NOTES = (
     "The bare name of a number of examples is its mean over them. Where a metric is marked with "

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from attn_audit.formats.document import Document, Facts, Section
-from attn_audit.formats.numbers import count, counted, percent, scientific, short
+from attn_audit.document import Document, Facts, Section
+from attn_audit.numbers import count, counted, percent, scientific, short
 from attn_audit.results.description import Findings, LayerDescription, ModelDescription
 
 MAX_LABELS = 8

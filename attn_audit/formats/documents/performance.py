@@ -1,13 +1,13 @@
 """How well the model works: what the explanations are explanations of."""
 
+from attn_audit.document import Bullets, Card, Hue, Phrase, Points, Section, Tone
 from attn_audit.findings import performance as metrics
+from attn_audit.findings.claims import between, held_number, left_open
+from attn_audit.findings.rule import Outcome
 from attn_audit.findings.thresholds import WORKS
-from attn_audit.formats.document import Bullets, Card, Hue, Phrase, Points, Section, Tone
-from attn_audit.formats.documents.claims import between, held_number, left_open
-from attn_audit.formats.numbers import bracket, counted, number, percent, share
+from attn_audit.numbers import bracket, counted, number, percent, share
 from attn_audit.results.report import Report
-from attn_audit.results.summary import Number
-from attn_audit.results.verdict import Outcome
+from attn_audit.summary import Number
 
 UNLABELLED = "no labels, so no accuracy is reported"
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 from attn_audit.formats.documents import model as models
-from attn_audit.formats.numbers import count, counted, number, scientific, short
-from attn_audit.results.description import Findings, ModelDescription
+from attn_audit.numbers import count, counted, number, scientific, short
+from attn_audit.results.description import ModelDescription
 from attn_audit.results.report import DataDescription, RecordsFile, Report, SelfCheck, Settings
-from attn_audit.results.summary import Distribution
+from attn_audit.summary import Distribution
 
 TARGET = "Every check explains the model's own prediction, right or wrong, never the gold label."
 
@@ -126,42 +126,6 @@ def self_checked(checks: Sequence[SelfCheck]) -> str:
     return f"{verdict}: {', '.join(named)}"
 
 
-def removal(report: Report) -> tuple[str, ...]:
-    """How leave-one-out left units out, and why so; nothing where it was not measured.
-
-    The paper's models have one way only, and say nothing.
-    """
-    findings = report.model.findings
-    if findings is None or "leave_one_out" not in report.settings.measures:
-        return ()
-    unit = report.settings.unit
-    if findings.removal == "delete":
-        shift = "the tokens behind it move up"
-        return (f"Leave-one-out deletes each {unit}, and {shift}: {_why_deleted(findings)}.",)
-    together = ", all its tokens together" if unit == "word" else ""
-    hidden = f"Leave-one-out hides each {unit} by the attention mask{together}"
-    return (f"{hidden}; the others keep their places.", *_readout_deleted(report))
-
-
-def _why_deleted(findings: Findings) -> str:
-    if findings.masking_leaks is None:
-        return "this model takes no attention mask"
-    if findings.masking_leaks:
-        return "in this model a masked token still moves the output"
-    return "as was asked for, masking would be exact"
-
-
-def _readout_deleted(report: Report) -> tuple[str, ...]:
-    n = report.data.n_readout_deleted
-    if n == 0:
-        return ()
-    unit = report.settings.unit
-    return (
-        f"In {counted(n, 'example')} the {unit} that the output is read from is itself audited; "
-        f"what it holds cannot be hidden, so that {unit} is deleted.",
-    )
-
-
 def made_with(report: Report) -> tuple[tuple[str, str], ...]:
     """Settings, versions, hashes, records and time: headings and what belongs to them."""
     entries = [
@@ -169,6 +133,7 @@ def made_with(report: Report) -> tuple[tuple[str, str], ...]:
         *_loaded(report.model, report.settings),
         ("Intervals", "95%, over examples: bootstrap or normal for means, Wilson for shares"),
         ("Versions", _versions(report)),
+        *_plugins(report),
         ("Model hash", report.model.sha256 or "none"),
         ("Data hash", report.data.sha256 or "none"),
         ("Records", _records(report)),
@@ -213,6 +178,12 @@ def _settings(settings: Settings) -> str:
 def _versions(report: Report) -> str:
     libraries = (f"{name} {version}" for name, version in report.tool.libraries.items())
     return ", ".join((f"{report.tool.name} {report.tool.version}", *libraries))
+
+
+def _plugins(report: Report) -> Iterator[tuple[str, str]]:
+    if report.tool.plugins:
+        named = (f"{name} ({short(version)})" for name, version in report.tool.plugins.items())
+        yield "Plugins", ", ".join(named)
 
 
 def _records(report: Report) -> str:

@@ -1,9 +1,8 @@
 """The report of an audit as a document: the answers first, how it was made last."""
 
 from collections.abc import Iterator
-from types import ModuleType
 
-from attn_audit.formats.document import (
+from attn_audit.document import (
     Block,
     Card,
     Cell,
@@ -16,18 +15,11 @@ from attn_audit.formats.document import (
     Section,
     Table,
 )
-from attn_audit.formats.documents import (
-    adversarial,
-    correlation,
-    definitions,
-    example,
-    performance,
-    permutation,
-    sites,
-    verdict,
-)
+from attn_audit.findings.check import CheckFindings
+from attn_audit.findings.registry import checks
+from attn_audit.formats.documents import definitions, example, performance, sites, verdict
 from attn_audit.formats.documents.provenance import audited, made_with
-from attn_audit.formats.numbers import count
+from attn_audit.numbers import count
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Verdict
 
@@ -39,8 +31,6 @@ NOTE = (
     "other measures is not by itself faithfulness, and that other attention gives the same output "
     "does not make the model's own wrong."
 )
-
-CHECKS = ("correlation", "permutation", "adversarial")
 
 
 def document(report: Report, judged: Verdict | None = None) -> Document:
@@ -65,7 +55,7 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
 
 def _glance(report: Report, judged: Verdict | None) -> Section:
     notices = () if judged is None else (verdict.notice(judged),)
-    missing = [check for check in CHECKS if not report.has(check)]
+    missing = [found.check for found in checks() if not report.has(found.check)]
     note = NOTE if not missing else f"{NOTE} Not run: {', '.join(missing)}."
     blocks: tuple[Block, ...] = (
         *notices,
@@ -88,9 +78,8 @@ def _checks(report: Report) -> Iterator[Section]:
     yield from (check.section(report) for check in _measured(report))
 
 
-def _measured(report: Report) -> list[ModuleType]:
-    found = {"correlation": correlation, "permutation": permutation, "adversarial": adversarial}
-    return [module for check, module in found.items() if report.has(check)]
+def _measured(report: Report) -> list[CheckFindings]:
+    return [found for found in checks() if report.has(found.check)]
 
 
 def figures(report: Report) -> tuple[Figure, ...]:

@@ -1,12 +1,10 @@
 """Several layers and heads beside each other: which stand out, and how much that says."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil
 
-from attn_audit.findings import adversarial, correlation, permutation
-from attn_audit.findings.example import AUDITED_MASS
-from attn_audit.formats.document import (
+from attn_audit.document import (
     Bullets,
     Card,
     Folded,
@@ -17,10 +15,13 @@ from attn_audit.formats.document import (
     Table,
     Tone,
 )
-from attn_audit.formats.numbers import bracket, count, number, signed
+from attn_audit.findings.check import SiteNumber
+from attn_audit.findings.correlation.pairs import OF_YARDSTICK, with_attention
+from attn_audit.findings.example import AUDITED_MASS
+from attn_audit.findings.registry import checks, measures
+from attn_audit.numbers import bracket, count, number, signed
 from attn_audit.results.report import Report
-from attn_audit.results.summary import SiteSummary
-from attn_audit.statistics.estimate import Interval
+from attn_audit.summary import SiteSummary
 
 NOTHING_MEASURED = "No layer and no head could be measured: see the degenerate examples."
 
@@ -41,59 +42,38 @@ N_ENDS = 12
 """Of more sites, those with the smallest numbers, and as many with the largest."""
 
 
-@dataclass(frozen=True)
-class Measure:
-    """A number that sites are compared by."""
-
-    field: str
-    """In the sites' records."""
-    name: str
-    """In front of the number."""
-    column: str
-    """Over a column of them."""
-    most: str = ""
-    """What is so of the site where it is largest."""
-    decimals: int = 2
-
-    def mean(self, site: SiteSummary) -> float | None:
-        """The mean at a site; None where it was not measured, or no example has it."""
-        found = site.means.get(self.field)
-        return None if found is None else found.mean
-
-    def interval(self, site: SiteSummary) -> Interval | None:
-        """Of the mean."""
-        found = site.means.get(self.field)
-        return None if found is None else found.interval
+MASS = SiteNumber(AUDITED_MASS.name, "audited mass", "mass")
 
 
-TAUS = (
-    Measure(correlation.ATTENTION_GRADIENT.tau.name, "tau with gradients", "tau with gradients",
-            "agrees most with gradients"),
-    Measure(correlation.ATTENTION_LEAVE_ONE_OUT.tau.name, "tau with leave-one-out",
-            "tau with leave-one-out", "agrees most with leave-one-out"),
-)  # fmt: skip
-INTERVENTIONS = (
-    Measure(permutation.DISTANCE_FIELD.name, "shuffling moves the output by", "moves by",
-            "moves the output most when shuffled", decimals=3),
-    Measure(adversarial.MAX_JSD_FIELD.name, "divergence", "max JSD",
-            "can differ most for the same output"),
-)  # fmt: skip
-MASS = Measure(AUDITED_MASS.name, "audited mass", "mass")
+def taus() -> list[SiteNumber]:
+    """Of attention with each measure."""
+    return [
+        SiteNumber(
+            with_attention(measure).tau.name, f"tau with {measure.words}",
+            f"tau with {measure.words}", f"agrees most with {measure.words}", is_tau=True,
+        )
+        for measure in measures()
+    ]  # fmt: skip
 
 
-def measured(sites: Sequence[SiteSummary]) -> list[Measure]:
+def interventions() -> list[SiteNumber]:
+    """Of all other checks."""
+    return [number for found in checks() for number in found.at_sites]
+
+
+def measured(sites: Sequence[SiteSummary]) -> list[SiteNumber]:
     """The numbers that some site has."""
-    every = (*TAUS, *INTERVENTIONS)
+    every = (*taus(), *interventions())
     return [m for m in every if any(m.mean(site) is not None for site in sites)]
 
 
-def ranked(sites: Sequence[SiteSummary], measure: Measure) -> list[SiteSummary]:
+def ranked(sites: Sequence[SiteSummary], measure: SiteNumber) -> list[SiteSummary]:
     """The sites that have a number, from its smallest to its largest."""
     known = [(mean, site) for site in sites if (mean := measure.mean(site)) is not None]
     return [site for _, site in sorted(known, key=lambda pair: pair[0])]
 
 
-def written(site: SiteSummary, measure: Measure, *, with_interval: bool = True) -> str:
+def written(site: SiteSummary, measure: SiteNumber, *, with_interval: bool = True) -> str:
     """The number of a site; `-` where the site has none."""
     mean = measure.mean(site)
     if mean is None:
@@ -135,11 +115,13 @@ def name(site: SiteSummary) -> str:
 
 def in_short(report: Report) -> tuple[str, ...]:
     """How far apart the sites are: by each tau, or where there is none by the first number."""
-    by_taus = [line for measure in TAUS for line in _span(report, measure)]
-    return tuple(by_taus or [line for measure in INTERVENTIONS for line in _span(report, measure)])
+    by_taus = [line for measure in taus() for line in _span(report, measure)]
+    return tuple(
+        by_taus or [line for measure in interventions() for line in _span(report, measure)]
+    )
 
 
-def _span(report: Report, measure: Measure) -> tuple[str, ...]:
+def _span(report: Report, measure: SiteNumber) -> tuple[str, ...]:
     order = ranked(report.sites, measure)
     if len(order) < 2:
         return ()
@@ -156,7 +138,7 @@ def answer(report: Report) -> tuple[str, ...]:
     return (*sentences, CAVEAT) if sentences else ()
 
 
-def _extremes(report: Report, measure: Measure) -> tuple[str, ...]:
+def _extremes(report: Report, measure: SiteNumber) -> tuple[str, ...]:
     order = ranked(report.sites, measure)
     if len(order) < 2:
         return ()
@@ -175,21 +157,21 @@ def _extremes(report: Report, measure: Measure) -> tuple[str, ...]:
     )
 
 
-def _is_apart(least: SiteSummary, most: SiteSummary, measure: Measure) -> bool:
+def _is_apart(least: SiteSummary, most: SiteSummary, measure: SiteNumber) -> bool:
     low, high = measure.interval(least), measure.interval(most)
     return low is not None and high is not None and low.high < high.low
 
 
-def _beside_mass(site: SiteSummary, measure: Measure) -> str:
+def _beside_mass(site: SiteSummary, measure: SiteNumber) -> str:
     """The number, beside the audited mass where that limits it."""
     mass = MASS.mean(site)
-    limit = "" if measure in TAUS or mass is None else f", {MASS.name} {number(mass)}"
+    limit = "" if measure.is_tau or mass is None else f", {MASS.name} {number(mass)}"
     return f"{written(site, measure)}{limit}"
 
 
-def _yardstick(report: Report, measure: Measure) -> str:
-    yardstick = report.get(correlation.OF_YARDSTICK.tau)
-    if measure not in TAUS or yardstick is None or yardstick.mean is None:
+def _yardstick(report: Report, measure: SiteNumber) -> str:
+    yardstick = report.get(OF_YARDSTICK.tau)
+    if not measure.is_tau or yardstick is None or yardstick.mean is None:
         return ""
     return f"; the yardstick is {number(yardstick.mean)}"
 
@@ -197,7 +179,7 @@ def _yardstick(report: Report, measure: Measure) -> str:
 def _figure(sites: Sequence[SiteSummary]) -> Places | None:
     """A panel for each tau, or where no tau was measured for each other number."""
     found = measured(sites)
-    shown = [measure for measure in found if measure in TAUS] or found
+    shown = [measure for measure in found if measure.is_tau] or found
     panels = tuple((f"Mean {m.name}", m.column, tuple(_places(sites, m))) for m in shown)
     means = [abs(place.mean) for _, _, places in panels for place in places]
     if not means:
@@ -215,10 +197,10 @@ def _figure(sites: Sequence[SiteSummary]) -> Places | None:
     )
 
 
-def _places(sites: Sequence[SiteSummary], measure: Measure) -> Iterator[Place]:
+def _places(sites: Sequence[SiteSummary], measure: SiteNumber) -> Iterator[Place]:
     for site in sites:
         if (mean := measure.mean(site)) is not None:
-            cell = signed(mean) if measure in TAUS else number(mean)
+            cell = signed(mean) if measure.is_tau else number(mean)
             interval = measure.interval(site)
             yield Place(site.layer, site.head, mean, interval, written(site, measure), cell)
 
@@ -246,10 +228,10 @@ def _has_heads(sites: Sequence[SiteSummary]) -> bool:
     return any(site.head is not None for site in sites)
 
 
-def _columns(sites: Sequence[SiteSummary]) -> list[Measure]:
+def _columns(sites: Sequence[SiteSummary]) -> list[SiteNumber]:
     """What was measured, and what limits it where attention was changed."""
     found = measured(sites)
-    return [*found, MASS] if set(found) & set(INTERVENTIONS) else found
+    return [*found, MASS] if not all(measure.is_tau for measure in found) else found
 
 
 def _rows(sites: Sequence[SiteSummary]) -> Iterator[tuple[str, ...]]:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
-from attn_audit.formats.document import (
+from attn_audit.document import (
     Block,
     Document,
     Facts,
@@ -15,8 +15,9 @@ from attn_audit.formats.document import (
     Table,
     Tone,
 )
-from attn_audit.formats.numbers import bracket, count, counted, number, short
-from attn_audit.results.verdict import Judgement, Level, Outcome, Verdict
+from attn_audit.findings.rule import Outcome
+from attn_audit.numbers import bracket, count, counted, number, short
+from attn_audit.results.verdict import Judgement, Level, Verdict
 
 MOST_DECIMALS = 6
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from attn_audit.formats.document import (
+from attn_audit.document import (
     Block,
     Cell,
     Document,
@@ -14,7 +14,7 @@ from attn_audit.formats.document import (
     Table,
     Tone,
 )
-from attn_audit.formats.numbers import count, counted, deviation
+from attn_audit.numbers import count, counted, deviation
 from attn_audit.results.verification import Claim, Verification
 
 _SUBJECTS = {

@@ -1,6 +1,6 @@
 """A document as one self-contained page: no request leaves it, no script but its own runs in it."""
 
-from attn_audit.formats.document import Document
+from attn_audit.document import Document
 
 
 def render(document: Document) -> str:

@@ -14,9 +14,7 @@ import vl_convert
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from attn_audit.formats.charts.figures import specification
-from attn_audit.formats.charts.palette import PAGE
-from attn_audit.formats.document import (
+from attn_audit.document import (
     Block,
     Document,
     Example,
@@ -27,6 +25,8 @@ from attn_audit.formats.document import (
     Spread,
     Table,
 )
+from attn_audit.formats.charts.figures import specification
+from attn_audit.formats.charts.palette import PAGE
 from attn_audit.formats.html import pictures
 from attn_audit.formats.safety import printable
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from attn_audit.formats.document import Around, Hue, Points, Shape, Spread
-from attn_audit.formats.numbers import mean, number
+from attn_audit.document import Around, Hue, Points, Sketch, Spread
 from attn_audit.formats.safety import printable
+from attn_audit.numbers import mean, number
 from attn_audit.statistics.estimate import Interval
 
 WIDTH, ROW, LEFT = 300, 20, 118
@@ -17,12 +17,12 @@ CELL_WIDTH, CELL_HEIGHT = 160, 16
 """Of what stands in a table."""
 
 
-def picture(value: Points | Shape | Spread | Around | None) -> Markup:
+def picture(value: Points | Sketch | Spread | Around | None) -> Markup:
     """A picture of any kind."""
     match value:
         case Points():
             return _points(value)
-        case Shape():
+        case Sketch():
             return _shape(value)
         case Spread():
             return _spread(value)
@@ -75,7 +75,7 @@ def _point(
     )
 
 
-def _shape(found: Shape) -> Markup:
+def _shape(found: Sketch) -> Markup:
     """Columns from end to end, the mean marked; nothing where there is no example."""
     shape = found.values.histogram
     if shape is None or found.values.mean is None:

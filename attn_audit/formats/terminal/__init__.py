@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from attn_audit.formats.document import (
+from attn_audit.document import (
     Block,
     Bullets,
     Card,

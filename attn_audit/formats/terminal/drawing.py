@@ -7,8 +7,7 @@ from math import ceil
 from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
-from attn_audit.formats.document import Histograms, Panel, Place, Places, Shaded, Weights
-from attn_audit.formats.numbers import bracket, digits, number, percent
+from attn_audit.document import Histograms, Panel, Place, Places, Shaded, Weights
 from attn_audit.formats.terminal.look import (
     ACCENT,
     FAINT,
@@ -18,7 +17,8 @@ from attn_audit.formats.terminal.look import (
     Look,
     Shading,
 )
-from attn_audit.results.summary import Distribution, Histogram
+from attn_audit.numbers import bracket, digits, number, percent
+from attn_audit.summary import Distribution, Histogram
 
 N_COLUMNS = 63
 """Width of a chart, at most."""

@@ -9,7 +9,7 @@ from rich.cells import cell_len, chop_cells
 from rich.console import Console
 from rich.text import Text
 
-from attn_audit.formats.document import Facts, Hue, Phrase, Tone
+from attn_audit.document import Facts, Hue, Phrase, Tone
 from attn_audit.formats.safety import printable
 
 WIDEST = 100
@@ -32,7 +32,12 @@ STYLES = {
     Tone.WARNING: "yellow",
 }
 
-HUES = {Hue.GRADIENT: ACCENT, Hue.LEAVE_ONE_OUT: ACCENT, Hue.YARDSTICK: "magenta"}
+HUES = {
+    Hue.GRADIENT: ACCENT,
+    Hue.LEAVE_ONE_OUT: ACCENT,
+    Hue.YARDSTICK: "magenta",
+    Hue.OTHER: "green",
+}
 
 IN_ASCII = {"✓": "+", "✗": "x", "–": "-", "→": "->", "“": '"', "”": '"'}
 """Signs of our own, where there is no room for them."""

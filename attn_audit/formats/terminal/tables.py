@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from rich.cells import cell_len
 from rich.text import Text
 
-from attn_audit.formats.document import Around, Cell, Facts, Phrase, Spread, Table, Tone
+from attn_audit.document import Around, Cell, Facts, Phrase, Spread, Table, Tone
 from attn_audit.formats.terminal.drawing import around, strip
 from attn_audit.formats.terminal.look import (
     ACCENT,

@@ -6,10 +6,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from attn_audit.code import source_file
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, InvalidWeightsError
 from attn_audit.files import sha256_of
-from attn_audit.models.custom.adapter import load_adapter, source_file
+from attn_audit.models.custom.adapter import load_adapter
 from attn_audit.models.custom.classifier import CustomClassifier
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.custom.encoding import Splitter
@@ -54,7 +55,7 @@ def load_custom_model(
         UnsupportedModelError: No attention over the input is seen.
     """
     custom = load_adapter(adapter, checkpoint)
-    source = source_file(adapter)
+    source = source_file(adapter.rpartition(":")[0])
     details = {"adapter": adapter} | (
         {} if source is None else {"adapter sha256": sha256_of(source)}
     )

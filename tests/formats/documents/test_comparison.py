@@ -8,7 +8,7 @@ import pytest
 from attn_audit.findings.registry import all_fields, statistics
 from attn_audit.formats.documents import comparison as words
 from attn_audit.formats.documents import metrics
-from attn_audit.formats.numbers import difference
+from attn_audit.numbers import difference
 from attn_audit.results.comparison import Change, ChangedExample, Comparison, Side
 from attn_audit.statistics.estimate import Interval
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from attn_audit.findings.correlation.section import removal
 from attn_audit.formats.documents.model import auditable, kinds
 from attn_audit.formats.documents.provenance import (
     audited,
     audited_attention,
     made_with,
-    removal,
     self_checked,
 )
 from attn_audit.results.description import LayerDescription

@@ -5,15 +5,14 @@ from typing import Any
 
 import pytest
 
-from attn_audit.checks.adversarial.check import Adversarial
-from attn_audit.checks.correlation import Correlation
-from attn_audit.checks.permutation import Permutation
+from attn_audit.document import Bullets, Glance
+from attn_audit.findings import adversarial, permutation
 from attn_audit.findings import adversarial as metrics_of_adversarial
 from attn_audit.findings import performance as metrics_of_performance
 from attn_audit.findings import permutation as metrics_of_permutation
-from attn_audit.findings.correlation import GAP_GRADIENT, GAP_LEAVE_ONE_OUT, OF_YARDSTICK
-from attn_audit.formats.document import Bullets, Glance
-from attn_audit.formats.documents import adversarial, correlation, performance, permutation
+from attn_audit.findings.correlation import section as correlation
+from attn_audit.findings.correlation.pairs import GAP_GRADIENT, GAP_LEAVE_ONE_OUT, OF_YARDSTICK
+from attn_audit.formats.documents import performance
 from attn_audit.formats.documents.example import said as predicted
 from attn_audit.formats.documents.example import varied
 from attn_audit.formats.documents.provenance import audited, made_with
@@ -34,12 +33,6 @@ def with_gap(report: Report, mean: float, low: float, high: float) -> str:
     interval = Interval(low=low, high=high, method="bootstrap")
     changed = with_metric(report, GAP_GRADIENT, mean=mean, interval=interval)
     return " ".join(correlation.answer(without_metric(changed, GAP_LEAVE_ONE_OUT)))
-
-
-def test_questions_are_word_for_word_those_of_the_checks() -> None:
-    checks: Any = (Correlation, Permutation, Adversarial)
-    ours = (correlation.QUESTION, permutation.QUESTION, adversarial.QUESTION)
-    assert tuple(check.question for check in checks) == ours
 
 
 def test_tau_stands_beside_its_yardstick_and_the_paired_gap(report: Report) -> None:

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Callable
 
-from attn_audit.formats.document import Places
+from attn_audit.document import Places
 from attn_audit.formats.documents import sites
 from attn_audit.formats.documents.report import document
 from attn_audit.results.report import Report
-from attn_audit.results.summary import SiteMean, SiteSummary
 from attn_audit.statistics.estimate import Interval
+from attn_audit.summary import SiteMean, SiteSummary
 
 Shown = Callable[..., str]
 

@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 
+from attn_audit.findings.rule import Outcome
 from attn_audit.formats import html
 from attn_audit.formats.documents import report as reports
 from attn_audit.formats.documents.verdict import (
@@ -20,7 +21,7 @@ from attn_audit.formats.documents.verdict import (
     whole,
 )
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Judgement, Level, Outcome, Waiver
+from attn_audit.results.verdict import Judgement, Level, Waiver
 from attn_audit.statistics.estimate import Interval
 from tests.formats.html.test_hostile_text import elements
 from tests.formats.judging import WAIVER, every_kind, hostile_verdict, judgement, verdict

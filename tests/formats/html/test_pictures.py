@@ -5,10 +5,10 @@ from xml.etree import ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_audit.formats.document import Around, Hue, Points, Shape, Spread
+from attn_audit.document import Around, Hue, Points, Sketch, Spread
 from attn_audit.formats.html.pictures import CELL_WIDTH, LEFT, WIDTH, picture
-from attn_audit.results.summary import Distribution, Histogram
 from attn_audit.statistics.estimate import Interval
+from attn_audit.summary import Distribution, Histogram
 
 SHARES = st.floats(0, 1)
 
@@ -45,7 +45,7 @@ def distribution(*values: float) -> Distribution:
 
 @given(st.lists(SHARES, min_size=1, max_size=30))
 def test_columns_fill_the_height_and_no_more(values: list[float]) -> None:
-    shape = Shape(distribution(*values), ("0", "1"), "<number>")
+    shape = Sketch(distribution(*values), ("0", "1"), "<number>")
     drawn = ElementTree.fromstring(picture(shape))
     columns = list(drawn.iter("rect"))
     bottoms = {round(float(e.get("y", "")) + float(e.get("height", "")), 1) for e in columns}
@@ -72,5 +72,5 @@ def test_a_change_stays_in_its_cell(ends: list[float]) -> None:
 
 
 def test_without_examples_there_is_no_picture() -> None:
-    assert picture(Shape(distribution(), ("0", "1"), "number")) == ""
+    assert picture(Sketch(distribution(), ("0", "1"), "number")) == ""
     assert picture(Spread(distribution(), (0.0, 1.0))) == ""

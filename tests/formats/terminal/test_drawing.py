@@ -10,8 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from attn_audit.formats.document import Place, Places, Shaded, Weights
-from attn_audit.formats.numbers import signed
+from attn_audit.document import Place, Places, Shaded, Weights
 from attn_audit.formats.terminal.drawing import (
     GROUNDS,
     SIGNED_GROUNDS,
@@ -26,7 +25,8 @@ from attn_audit.formats.terminal.drawing import (
     strip,
 )
 from attn_audit.formats.terminal.look import ASCII, UNICODE, Ink, Look, Shading
-from attn_audit.results.summary import Distribution, Histogram
+from attn_audit.numbers import signed
+from attn_audit.summary import Distribution, Histogram
 
 HISTOGRAM = Histogram(edges=(0, 0.25, 0.5, 0.75, 1), counts=(0, 1, 1000, 500))
 UNITS = ("a", "terrific", "movie")

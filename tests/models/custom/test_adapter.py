@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import nn
 
+from attn_audit.code import source_file
 from attn_audit.errors import ConfigurationError
 from attn_audit.files import sha256_of
-from attn_audit.models.custom.adapter import load_adapter, source_file
+from attn_audit.models.custom.adapter import load_adapter
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.custom.loading import load_custom_model
 from tests.models.custom.toys import CPU, EXAMPLES
@@ -60,7 +61,7 @@ def problem_of(adapter: str) -> ConfigurationError:
 def test_a_function_is_found_in_a_file_or_module_here(write: Write, adapter: str) -> None:
     write(GOOD)
     assert isinstance(load_adapter(adapter, "model.pt"), CustomModel)
-    source = source_file(adapter)
+    source = source_file(adapter.rpartition(":")[0])
     assert source is not None
     assert source.resolve() == Path("mine.py").resolve()
 

@@ -1,7 +1,22 @@
 """The rule by which a number passes a limit, fails it, or leaves it open."""
 
-from attn_audit.results.verdict import Direction, Outcome
+from enum import StrEnum
+from typing import Literal
+
 from attn_audit.statistics.estimate import Interval
+
+Direction = Literal["min", "max"]
+"""On which side a limit lies: the least that is wanted, or the most."""
+
+
+class Outcome(StrEnum):
+    """How a bound, or a whole policy, came out."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    """The interval straddles the bound, or what would be judged was not measured well enough."""
+
 
 MOST_ROOT = 5
 """More than the square of this times the examples is no advice."""

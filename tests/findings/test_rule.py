@@ -2,8 +2,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from attn_audit.policy.rule import examples_that_would_decide, outcome_of
-from attn_audit.results.verdict import Outcome
+from attn_audit.findings.rule import Outcome, examples_that_would_decide, outcome_of
 from attn_audit.statistics.estimate import Interval
 
 numbers = st.floats(-2, 2)

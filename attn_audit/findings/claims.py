@@ -1,15 +1,16 @@
 """What may be claimed of a number: only what the whole of its interval says, as the gate has it."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from attn_audit.findings.rule import Direction, Outcome, outcome_of
 from attn_audit.findings.thresholds import MIN_COVERAGE, MIN_EXAMPLES
-from attn_audit.formats.numbers import number, percent
-from attn_audit.policy.rule import outcome_of
-from attn_audit.results.finding import coverage
-from attn_audit.results.report import Report
-from attn_audit.results.summary import Distribution, Share
-from attn_audit.results.verdict import Direction, Outcome
+from attn_audit.numbers import number, percent
 from attn_audit.statistics.estimate import Interval
+from attn_audit.summary import Distribution, Share
+
+if TYPE_CHECKING:
+    from attn_audit.results.report import Report
 
 
 def held(
@@ -47,19 +48,19 @@ def held_number(
     return Outcome.INCONCLUSIVE if outcome is Outcome.PASS and not is_covered else outcome
 
 
-def is_covered(check: str, report: Report) -> bool:
+def is_covered(check: str, report: "Report") -> bool:
     """Whether a check says something about enough examples to speak for all."""
-    covered = coverage(check, report)
+    covered = report.coverage(check)
     return covered is None or covered >= MIN_COVERAGE * report.data.n_read
 
 
-def left_open(check: str, report: Report, n: int, *numbers: str) -> str:
+def left_open(check: str, report: "Report", n: int, *numbers: str) -> str:
     """Why nothing is claimed: of 20 % between 5.7 % and 51 %, that there are too few texts."""
     found = "; ".join(numbers)
     if n < MIN_EXAMPLES:
         return f"Open: too few texts ({found}; {n} texts, and {MIN_EXAMPLES} are asked for)."
     if not is_covered(check, report):
-        covered, whole = coverage(check, report), report.data.n_read
+        covered, whole = report.coverage(check), report.data.n_read
         return f"Open: measured in too few of the texts ({covered:,} of {whole:,}: {found})."
     return f"Open: too few texts ({found})."
 

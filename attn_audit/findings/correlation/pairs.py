@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from attn_audit.findings import tolerance
 from attn_audit.findings.example import N_UNITS, status_field
 from attn_audit.findings.field import EXAMPLES, SHARE, TAU, Field, Place, Range
+from attn_audit.findings.measure import GRADIENT, LEAVE_ONE_OUT, MEASURES, Measure
 from attn_audit.findings.metric import TAU_EDGES, MeanMetric, Metric, ShareMetric, TotalMetric
 from attn_audit.findings.thresholds import SIGNIFICANT
 from attn_audit.statistics.estimate import Estimate
@@ -106,7 +107,9 @@ def _n_untestable(examples: "Examples", _: "Resamples", pair: Pair) -> Estimate:
     return Estimate(int((is_known & ~examples.is_known(pair.p_value)).sum()), int(is_known.sum()))
 
 
-def _metrics(pair: Pair) -> PairMetrics:
+@cache
+def metrics_of(pair: Pair) -> PairMetrics:
+    """What is said of a pair."""
     name, between, measures = pair.tau.name, pair.between, pair.measures
     tested = f"Of the examples with 5 or more units: tau between {between}"
     corrected = f"after Benjamini-Hochberg at a false discovery rate of {SIGNIFICANT:g}"
@@ -169,22 +172,32 @@ def _gap(pair: Pair, words: str) -> MeanMetric:
     )  # fmt: skip
 
 
-ATTENTION_GRADIENT = Pair.of("attention", "gradient", "attention and gradients")
-ATTENTION_LEAVE_ONE_OUT = Pair.of("attention", "leave_one_out", "attention and leave-one-out")
+@cache
+def with_attention(measure: Measure) -> Pair:
+    """Attention beside a measure."""
+    return Pair.of("attention", measure.name, f"attention and {measure.words}")
+
+
+ATTENTION_GRADIENT, ATTENTION_LEAVE_ONE_OUT = map(with_attention, (GRADIENT, LEAVE_ONE_OUT))
 YARDSTICK = Pair.of("gradient", "leave_one_out", "gradients and leave-one-out (the yardstick)")
 """What two accepted measures reach with each other on this model."""
 
-PAIRS = (ATTENTION_GRADIENT, ATTENTION_LEAVE_ONE_OUT, YARDSTICK)
-
-OF_GRADIENT, OF_LEAVE_ONE_OUT, OF_YARDSTICK = map(_metrics, PAIRS)
+OF_YARDSTICK = metrics_of(YARDSTICK)
 GAP_GRADIENT = _gap(ATTENTION_GRADIENT, "gradients")
 GAP_LEAVE_ONE_OUT = _gap(ATTENTION_LEAVE_ONE_OUT, "leave-one-out")
+GAPS = {GRADIENT: GAP_GRADIENT, LEAVE_ONE_OUT: GAP_LEAVE_ONE_OUT}
+"""Of the measures that make the yardstick; of others there is none."""
+
+
+def pairs() -> tuple[Pair, ...]:
+    """Everything that is correlated: attention with each measure, and the yardstick."""
+    return (*map(with_attention, MEASURES), YARDSTICK)
 
 
 FIELDS: tuple[Field[object], ...] = (
-    *(field for pair in PAIRS for field in (pair.tau, pair.p_value)), STATUS,
+    *(field for pair in pairs() for field in (pair.tau, pair.p_value)), STATUS,
 )  # fmt: skip
 
 METRICS: tuple[Metric, ...] = (
-    *OF_GRADIENT, *OF_LEAVE_ONE_OUT, *OF_YARDSTICK, GAP_GRADIENT, GAP_LEAVE_ONE_OUT,
+    *(metric for pair in pairs() for metric in metrics_of(pair)), *GAPS.values(),
 )  # fmt: skip

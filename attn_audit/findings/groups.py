@@ -1,11 +1,14 @@
 """Numbers by predicted class, by largest weight and by length, alike in every check."""
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from attn_audit.formats.document import Cell, Folded, Paragraph, Spread, Table, Tone
-from attn_audit.formats.numbers import count, digits, mean
-from attn_audit.results.report import Report
-from attn_audit.results.summary import Group, GroupedDistribution
+from attn_audit.document import Cell, Folded, Paragraph, Spread, Table, Tone
+from attn_audit.numbers import count, digits, mean
+from attn_audit.summary import Group, GroupedDistribution
+
+if TYPE_CHECKING:
+    from attn_audit.results.report import Report
 
 MAX_CLASSES = 8
 """Predicted classes shown; the rest are counted."""
@@ -46,7 +49,7 @@ def group_table(measured: str, found: GroupedDistribution, limits: tuple[float, 
     return Table(columns, tuple(map(row, shown)), "By group")
 
 
-def folded(report: Report, *tables: Table) -> Folded:
+def folded(report: "Report", *tables: Table) -> Folded:
     """Tables of a check, and what parts by prediction mean where a prediction is several labels."""
     if report.model.task != "multilabel":
         return Folded("The numbers as tables", tables)

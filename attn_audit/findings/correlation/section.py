@@ -1,18 +1,10 @@
 """The correlation check: tau always beside its yardstick."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from attn_audit.findings.correlation import (
-    GAP_GRADIENT,
-    GAP_LEAVE_ONE_OUT,
-    OF_GRADIENT,
-    OF_LEAVE_ONE_OUT,
-    OF_YARDSTICK,
-    PairMetrics,
-)
-from attn_audit.findings.thresholds import ALIKE, SIGNIFICANT, SMALL_GAP
-from attn_audit.formats.document import (
+from attn_audit.document import (
     Bullets,
     Card,
     Cell,
@@ -26,13 +18,29 @@ from attn_audit.formats.document import (
     Table,
     Tone,
 )
-from attn_audit.formats.documents.claims import between, held, is_covered, left_open
-from attn_audit.formats.documents.groups import MAX_CLASSES, NOT_MEASURED, folded, parts_of
-from attn_audit.formats.documents.provenance import removal
-from attn_audit.formats.numbers import count, counted, digits, mean, number, percent, share
-from attn_audit.results.report import Report
-from attn_audit.results.summary import Distribution, Group, GroupedDistribution
-from attn_audit.results.verdict import Outcome
+from attn_audit.findings.check import CheckFindings, Telling
+from attn_audit.findings.claims import between, held, is_covered, left_open
+from attn_audit.findings.correlation.pairs import (
+    FIELDS,
+    GAPS,
+    METRICS,
+    OF_YARDSTICK,
+    YARDSTICK,
+    PairMetrics,
+    metrics_of,
+    with_attention,
+)
+from attn_audit.findings.groups import MAX_CLASSES, NOT_MEASURED, folded, parts_of
+from attn_audit.findings.measure import MEASURES
+from attn_audit.findings.rule import Outcome
+from attn_audit.findings.thresholds import ALIKE, SIGNIFICANT, SMALL_GAP
+from attn_audit.numbers import count, counted, digits, mean, number, percent, share
+from attn_audit.summary import Distribution, Group, GroupedDistribution
+
+if TYPE_CHECKING:
+    from attn_audit.results.description import Findings
+    from attn_audit.results.record import Record
+    from attn_audit.results.report import Report
 
 QUESTION = "Does attention rank the words as gradients and leave-one-out rank them?"
 
@@ -44,8 +52,8 @@ PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two rankings of the same units that are compared."""
+class PairFound:
+    """What a report has of two rankings that are compared."""
 
     of: str
     """Attention's partner; of the yardstick, its name."""
@@ -54,8 +62,6 @@ class Pair:
     hue: Hue
     gap: Distribution | None = None
     """By how much attention falls short of the yardstick."""
-    other: str = ""
-    """The other measure, as the subject of a clause."""
 
     @property
     def row(self) -> str:
@@ -63,27 +69,25 @@ class Pair:
         return "the yardstick" if self.hue is Hue.YARDSTICK else f"attention with {self.of}"
 
 
-def attentions(report: Report) -> list[Pair]:
+def attentions(report: "Report") -> list[PairFound]:
     """Attention with each measure that was asked for."""
-    found = (
-        ("gradients", OF_GRADIENT, Hue.GRADIENT, GAP_GRADIENT, "leave-one-out does"),
-        ("leave-one-out", OF_LEAVE_ONE_OUT, Hue.LEAVE_ONE_OUT, GAP_LEAVE_ONE_OUT, "gradients do"),
-    )
-    return [
-        Pair(of, tau, metrics, hue, report.get(gap), other)
-        for of, metrics, hue, gap, other in found
-        if (tau := report.get(metrics.tau)) is not None
-    ]
+    found = []
+    for measure in MEASURES:
+        of, gap = metrics_of(with_attention(measure)), GAPS.get(measure)
+        if (tau := report.get(of.tau)) is not None:
+            falls_short = None if gap is None else report.get(gap)
+            found.append(PairFound(measure.words, tau, of, measure.hue, falls_short))
+    return found
 
 
-def pairs(report: Report) -> list[Pair]:
+def pairs(report: "Report") -> list[PairFound]:
     """The same, and last the yardstick: one measure with the other."""
     tau = report.get(OF_YARDSTICK.tau)
-    last = [] if tau is None else [Pair("the yardstick", tau, OF_YARDSTICK, Hue.YARDSTICK)]
+    last = [] if tau is None else [PairFound("the yardstick", tau, OF_YARDSTICK, Hue.YARDSTICK)]
     return [*attentions(report), *last]
 
 
-def section(report: Report) -> Section:
+def section(report: "Report") -> Section:
     """Question, answer, figures, and the numbers in tables."""
     tables = (_significance(report), _by_group(report))
     is_measured = any(pair.tau.n for pair in pairs(report))
@@ -99,7 +103,7 @@ def section(report: Report) -> Section:
     )
 
 
-def card(report: Report) -> Card:
+def card(report: "Report") -> Card:
     """The same at a glance."""
     return Card(
         id="correlation",
@@ -111,7 +115,7 @@ def card(report: Report) -> Card:
     )
 
 
-def _points(report: Report) -> Points | None:
+def _points(report: "Report") -> Points | None:
     rows = tuple(
         (
             "yardstick" if pair.hue is Hue.YARDSTICK else f"with {pair.of}",
@@ -129,7 +133,7 @@ def _points(report: Report) -> Points | None:
     return Points(rows, (low, 1.0), ends, "Mean tau of each pair of rankings")
 
 
-def verdict(report: Report) -> str:
+def verdict(report: "Report") -> str:
     """Whether attention agrees with the measures as these do with each other."""
     yardstick = report.get(OF_YARDSTICK.tau)
     gaps = {pair.of: pair.gap for pair in attentions(report) if pair.gap is not None}
@@ -148,7 +152,7 @@ def verdict(report: Report) -> str:
             return left_open("correlation", report, yardstick.n, said)
 
 
-def _less(report: Report, gaps: dict[str, Distribution]) -> str:
+def _less(report: "Report", gaps: dict[str, Distribution]) -> str:
     """By where the interval of each gap lies: within what is small, beyond it, or on both sides."""
     covered = is_covered("correlation", report)
     outcomes = {name: held("max", SMALL_GAP, gap, is_covered=covered) for name, gap in gaps.items()}
@@ -174,7 +178,7 @@ def _less_by(gap: Distribution) -> str:
     return "-" if gap.mean is None else between(gap.mean, gap.interval)
 
 
-def in_short(report: Report) -> tuple[str, ...]:
+def in_short(report: "Report") -> tuple[str, ...]:
     """Attention's taus and the yardstick, in short lines."""
     decimals = digits(*(pair.tau for pair in pairs(report)))
     known = [
@@ -189,11 +193,25 @@ def in_short(report: Report) -> tuple[str, ...]:
         return tuple(known)
     return (
         *known,
-        f"these two with each other, the yardstick: tau {mean(yardstick, decimals)}",
+        f"{_both('these two')} with each other, the yardstick: tau {mean(yardstick, decimals)}",
     )
 
 
-def answer(report: Report) -> tuple[str, ...]:
+def _both(words: str) -> str:
+    """The measures of the yardstick, by name where there are more than these."""
+    return words if len(MEASURES) == 2 else "gradients and leave-one-out"
+
+
+def line(record: Mapping[str, Any]) -> str | None:
+    """Every tau of one example."""
+    named = [(with_attention(m).tau.name, f"with {m.words}") for m in MEASURES]
+    named.append((YARDSTICK.tau.name, f"between {_both('these two')}"))
+    known = [(record.get(field), name) for field, name in named]
+    taus = [f"{number(tau)} {name}" for tau, name in known if tau is not None]
+    return f"tau: {', '.join(taus)}" if taus else None
+
+
+def answer(report: "Report") -> tuple[str, ...]:
     """What the check found, in sentences."""
     known = [pair for pair in attentions(report) if pair.tau.n]
     if not known:
@@ -207,18 +225,19 @@ def answer(report: Report) -> tuple[str, ...]:
     return (first, *_yardstick(report), CAVEAT)
 
 
-def _how_many(known: list[Pair]) -> str:
+def _how_many(known: list[PairFound]) -> str:
     sizes = {pair.tau.n for pair in known}
     if len(sizes) == 1:
         return counted(sizes.pop(), "example")
     return " and ".join(f"{counted(pair.tau.n, 'example')} for {pair.of}" for pair in known)
 
 
-def _yardstick(report: Report) -> tuple[str, ...]:
+def _yardstick(report: "Report") -> tuple[str, ...]:
     yardstick = report.get(OF_YARDSTICK.tau)
     if yardstick is None or yardstick.mean is None:
         return ("There is no yardstick: it takes both measures, gradients and leave-one-out.",)
-    sentence = f"The yardstick: the two measures agree with each other at tau {mean(yardstick)}."
+    both = _both("the two measures")
+    sentence = f"The yardstick: {both} agree with each other at tau {mean(yardstick)}."
     return (f"{sentence}{_weakness(yardstick)}", *_gaps(report))
 
 
@@ -235,19 +254,20 @@ def _weakness(yardstick: Distribution) -> str:
             return f" Whether that is enough to judge attention by, {ALIKE:g}, is open."
 
 
-def _gaps(report: Report) -> tuple[str, ...]:
+def _gaps(report: "Report") -> tuple[str, ...]:
     phrases = [
         _gap(pair, pair.gap) for pair in attentions(report) if pair.gap is not None and pair.gap.n
     ]
     return (f"Example by example, attention agrees {'; '.join(phrases)}.",) if phrases else ()
 
 
-def _gap(pair: Pair, gap: Distribution) -> str:
+def _gap(pair: PairFound, gap: Distribution) -> str:
     assert gap.mean is not None
+    other = "leave-one-out does" if pair.hue is Hue.GRADIENT else "gradients do"
     if gap.interval is None or gap.interval.low <= 0 <= gap.interval.high:
-        return f"with {pair.of} not measurably less or more than {pair.other} (less by {mean(gap)})"
+        return f"with {pair.of} not measurably less or more than {other} (less by {mean(gap)})"
     direction = "less" if gap.mean > 0 else "more"
-    return f"with {pair.of} {direction} than {pair.other}, by {_size(gap)}"
+    return f"with {pair.of} {direction} than {other}, by {_size(gap)}"
 
 
 def _size(gap: Distribution) -> str:
@@ -259,7 +279,7 @@ def _size(gap: Distribution) -> str:
     return f"{number(size, decimals)} [{number(low, decimals)}, {number(high, decimals)}]"
 
 
-def figures(report: Report) -> Iterator[Figure]:
+def figures(report: "Report") -> Iterator[Figure]:
     """Every pair's distribution, and attention's by predicted class."""
     known = [pair for pair in pairs(report) if pair.tau.n and pair.tau.histogram]
     if not known:
@@ -285,7 +305,7 @@ def figures(report: Report) -> Iterator[Figure]:
     yield from _by_class([pair for pair in attentions(report) if pair.tau.n])
 
 
-def _by_class(known: list[Pair]) -> Iterator[Figure]:
+def _by_class(known: list[PairFound]) -> Iterator[Figure]:
     """The classes that are predicted most; of more, nobody sees a pattern."""
     above, below = (*known, None, None)[:2]
     if above is None:
@@ -319,7 +339,7 @@ def _class(group: Group) -> str:
     return f"Predicted {group.name} ({counted(group.distribution.n, 'example')})"
 
 
-def _significance(report: Report) -> Table:
+def _significance(report: "Report") -> Table:
     """Significantly positive and negative apart, beside chance and after correction."""
     return Table(
         title=f"Significant taus (p <= {SIGNIFICANT:g})",
@@ -330,7 +350,7 @@ def _significance(report: Report) -> Table:
     )
 
 
-def _significant(report: Report, pair: Pair) -> tuple[Cell, ...]:
+def _significant(report: "Report", pair: PairFound) -> tuple[Cell, ...]:
     of, chance = pair.metrics, report.get(pair.metrics.expected_by_chance)
     return (
         pair.row,
@@ -343,7 +363,7 @@ def _significant(report: Report, pair: Pair) -> tuple[Cell, ...]:
     )
 
 
-def _by_group(report: Report) -> Table:
+def _by_group(report: "Report") -> Table:
     """Mean taus by predicted class and by length."""
     found = pairs(report)
     rows: list[tuple[Cell, ...]] = []
@@ -360,3 +380,65 @@ def _by_group(report: Report) -> Table:
             written = ("-" if cell is None else mean(cell) for cell in cells)
             rows.append((f"  {part.name}", count(part.distribution.n), *written))
     return Table(("", "examples", *(pair.row for pair in found)), tuple(rows), "Mean tau by group")
+
+
+def removal(report: "Report") -> tuple[str, ...]:
+    """How leave-one-out left units out, and why so; nothing where it was not measured.
+
+    The paper's models have one way only, and say nothing.
+    """
+    findings = report.model.findings
+    if findings is None or "leave_one_out" not in report.settings.measures:
+        return ()
+    unit = report.settings.unit
+    if findings.removal == "delete":
+        shift = "the tokens behind it move up"
+        return (f"Leave-one-out deletes each {unit}, and {shift}: {_why_deleted(findings)}.",)
+    together = ", all its tokens together" if unit == "word" else ""
+    hidden = f"Leave-one-out hides each {unit} by the attention mask{together}"
+    return (f"{hidden}; the others keep their places.", *_readout_deleted(report))
+
+
+def _why_deleted(findings: "Findings") -> str:
+    if findings.masking_leaks is None:
+        return "this model takes no attention mask"
+    if findings.masking_leaks:
+        return "in this model a masked token still moves the output"
+    return "as was asked for, masking would be exact"
+
+
+def _readout_deleted(report: "Report") -> tuple[str, ...]:
+    n = report.data.n_readout_deleted
+    if n == 0:
+        return ()
+    unit = report.settings.unit
+    return (
+        f"In {counted(n, 'example')} the {unit} that the output is read from is itself audited; "
+        f"what it holds cannot be hidden, so that {unit} is deleted.",
+    )
+
+
+def _mean_tau(record: "Record") -> float | None:
+    taus = [record[with_attention(measure).tau] for measure in MEASURES]
+    known = [tau for tau in taus if tau is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _disagreement(record: "Record") -> float | None:
+    tau = _mean_tau(record)
+    return None if tau is None else -tau
+
+
+FINDINGS = CheckFindings(
+    "correlation", FIELDS, METRICS, section=section, card=card, line=line, is_tabled=True,
+    telling=(
+        Telling(
+            "disagreeing", "Attention and the importance measures rank the units least alike",
+            _disagreement, "where attention disagrees most with the measures",
+        ),
+        Telling(
+            "agreeing", "Attention and the importance measures rank the units most alike",
+            _mean_tau,
+        ),
+    ),
+)  # fmt: skip

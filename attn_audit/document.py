@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from attn_audit.results.summary import Distribution, JointHistogram
 from attn_audit.statistics.estimate import Interval
+from attn_audit.summary import Distribution, JointHistogram
 
 
 class Tone(StrEnum):
@@ -31,6 +31,7 @@ class Hue(StrEnum):
     GRADIENT = "gradient"
     LEAVE_ONE_OUT = "leave-one-out"
     YARDSTICK = "yardstick"
+    OTHER = "other"
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class Points:
 
 
 @dataclass(frozen=True)
-class Shape:
+class Sketch:
     """One distribution in small."""
 
     values: Distribution
@@ -165,7 +166,7 @@ class Card:
     verdict: str
     lines: tuple[str, ...]
     """The numbers, each with its interval."""
-    picture: Points | Shape | None = None
+    picture: Points | Sketch | None = None
 
 
 @dataclass(frozen=True)

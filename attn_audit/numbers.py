@@ -1,7 +1,7 @@
 """How numbers are written for people: as many digits as say something, intervals in brackets."""
 
-from attn_audit.results.summary import Distribution, Share
 from attn_audit.statistics.estimate import Interval
+from attn_audit.summary import Distribution, Share
 
 
 def count(n: int) -> str:

@@ -1,0 +1,1 @@
+"""Correlation: does attention rank the units as accepted importance measures do?"""
