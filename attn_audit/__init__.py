@@ -1,48 +1,86 @@
-"""An audit of whether a text model's attention weights may be shown as its reasons."""
+"""An audit of whether a text model's attention weights may be shown as its reasons.
 
-from typing import TYPE_CHECKING, Any
+What is listed in `__all__` is public; all else may change with any release.
+"""
+
+from typing import TYPE_CHECKING
 
 from attn_audit.version import __version__
 
 if TYPE_CHECKING:
-    from attn_audit.api import audit, explain
+    from attn_audit.api import audit, explain, plan, verify
     from attn_audit.data.example import Example
-    from attn_audit.gate import judge
+    from attn_audit.errors import AttnAuditError
     from attn_audit.models.custom.custom_model import CustomModel
     from attn_audit.models.huggingface.auditing import wrap
+    from attn_audit.policy.policy import Policy
     from attn_audit.policy.reading import load_policy
-    from attn_audit.results.report import Report
+    from attn_audit.public import (
+        Comparison,
+        Estimate,
+        Explanation,
+        Forecast,
+        Report,
+        Verdict,
+        Verification,
+        compare,
+        judge,
+        load_report,
+    )
+    from attn_audit.statistics.kendall import kendall_tau
 
 __all__ = [
+    "AttnAuditError",
+    "Comparison",
     "CustomModel",
+    "Estimate",
     "Example",
+    "Explanation",
+    "Forecast",
+    "Policy",
     "Report",
+    "Verdict",
+    "Verification",
     "__version__",
     "audit",
+    "compare",
     "explain",
     "judge",
+    "kendall_tau",
     "load_policy",
+    "load_report",
+    "plan",
+    "verify",
     "wrap",
 ]
 
-_HOMES = {
-    "audit": "attn_audit.api",
-    "CustomModel": "attn_audit.models.custom.custom_model",
-    "explain": "attn_audit.api",
-    "Example": "attn_audit.data.example",
-    "judge": "attn_audit.gate",
-    "load_policy": "attn_audit.policy.reading",
-    "Report": "attn_audit.results.report",
-    "wrap": "attn_audit.models.huggingface.auditing",
+_NAMES = {
+    "attn_audit.api": ("audit", "explain", "plan", "verify"),
+    "attn_audit.data.example": ("Example",),
+    "attn_audit.errors": ("AttnAuditError",),
+    "attn_audit.models.custom.custom_model": ("CustomModel",),
+    "attn_audit.models.huggingface.auditing": ("wrap",),
+    "attn_audit.policy.policy": ("Policy",),
+    "attn_audit.policy.reading": ("load_policy",),
+    "attn_audit.public": (
+        *("Comparison", "Estimate", "Explanation", "Forecast", "Report", "Verdict", "Verification"),
+        *("compare", "judge", "load_report"),
+    ),
+    "attn_audit.statistics.kendall": ("kendall_tau",),
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
+def __dir__() -> list[str]:
+    return __all__
+
+
+def __getattr__(name: str) -> object:
     """Import the public names when they are first used: `attn-audit --help` needs no torch."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(_HOMES[name]), name)
+    value: object = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

@@ -1,18 +1,22 @@
-"""Records files read again, Parquet and JSON Lines, each value of the type it was written with."""
+"""Records files found and read again, each value of the type it was written with."""
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from attn_audit.errors import UsageError
+from attn_audit.files import sha256_of
 from attn_audit.findings.example import FAILED, IF_FAILED, STATUS
+from attn_audit.findings.field import Shape
 from attn_audit.findings.registry import all_fields, renamed
 from attn_audit.results.record import Record
+from attn_audit.results.report import RecordsFile
 from attn_audit.results.table import rows_of
 
 N_AT_ONCE = 512
@@ -21,6 +25,45 @@ N_AT_ONCE = 512
 
 class RecordsError(UsageError):
     """A records file is missing, malformed, or not the one that the report names."""
+
+
+def located(report: Path, file: RecordsFile) -> Path:
+    """Where the records of a report are, once they are known to be those it was made with.
+
+    Args:
+        report: The report's own file, in whose folder its paths start.
+        file: As the report names it.
+
+    Raises:
+        RecordsError: They are not there, or are others.
+    """
+    path = report.parent / file.path
+    if not path.is_file():
+        raise RecordsError(
+            f"the records of {report} are not there: no {path}",
+            hint="Keep them where they lay beside the report when it was written.",
+        )
+    found = sha256_of(path)
+    if found != file.sha256:
+        raise RecordsError(
+            f"{path} is not the file that {report} was written with: its SHA-256 is "
+            f"{found[:12]}..., not {file.sha256[:12]}..."
+        )
+    return path
+
+
+def read_table(path: Path, schema: pa.Schema) -> pa.Table:
+    """All records of an audit, as columns.
+
+    Args:
+        path: Of any records file; of CSV, which has no more, those columns with one value an
+            example.
+        schema: From `record_schema`.
+
+    Raises:
+        RecordsError: Unreadable, or not of these columns and types.
+    """
+    return pa.Table.from_batches(_batches(path, schema))
 
 
 def read_records(path: Path, schema: pa.Schema) -> Iterator[list[Record]]:
@@ -36,13 +79,17 @@ def read_records(path: Path, schema: pa.Schema) -> Iterator[list[Record]]:
     Raises:
         RecordsError: Unreadable, or not of these columns and types.
     """
-    read = _parquet if path.suffix == ".parquet" else _json_lines
+    for batch in _batches(path, schema):
+        yield list(rows_of(batch))
+
+
+def _batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     n_read = 0
     try:
-        for batch in read(path, schema):
+        for batch in _READERS[path.suffix](path, schema):
             _require_values(batch)
             n_read += len(batch)
-            yield list(rows_of(batch.select(schema.names)))
+            yield batch.select([name for name in schema.names if name in batch.schema.names])
     except (pa.ArrowException, ValueError, TypeError, OSError, RecursionError) as error:
         problem = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RecordsError(f"cannot read the records {path}: {problem}") from None
@@ -75,6 +122,37 @@ def _json_lines(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
                 rows = []
         if rows:
             yield pa.RecordBatch.from_pylist(rows, schema=schema)
+
+
+def _csv(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Several labels or probabilities stand in one cell, parted by `|`."""
+    fields = {field.name: field for field in all_fields() if field.shape is Shape.ONE}
+    names = [name for name in schema.names if name in fields]
+    lists = [name for name in names if pa.types.is_list(schema.field(name).type)]
+    conversion = pa_csv.ConvertOptions(
+        column_types={
+            name: pa.string() if name in lists else schema.field(name).type for name in names
+        },
+        include_columns=names,
+        strings_can_be_null=True,
+        null_values=[""],  # a label may be called NA
+    )
+    parsing = pa_csv.ParseOptions(newlines_in_values=True)
+    table = pa_csv.read_csv(path, parse_options=parsing, convert_options=conversion)
+    for name in lists:
+        parted = pc.split_pattern(table[name], pattern="|").cast(schema.field(name).type)
+        if fields[name].null == IF_FAILED:  # or there are none: no label is on
+            has_none = pc.and_(pc.is_null(parted), pc.not_equal(table[STATUS.name], FAILED))
+            parted = pc.if_else(has_none, pa.scalar([], parted.type), parted)
+        table = table.set_column(names.index(name), schema.field(name), parted)
+    yield from table.to_batches(N_AT_ONCE)
+
+
+_READERS: Mapping[str, Callable[[Path, pa.Schema], Iterator[pa.RecordBatch]]] = {
+    ".parquet": _parquet,
+    ".jsonl": _json_lines,
+    ".csv": _csv,
+}
 
 
 def _require_columns(found: Collection[str], schema: pa.Schema) -> None:

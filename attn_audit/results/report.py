@@ -169,7 +169,7 @@ class Report(Value):
     telling_examples: tuple[TellingExample, ...]
     sampled_examples: tuple[ShownRecord, ...] = ()
     """Records drawn at random, of at most 500 units each; few enough to look through."""
-    records: RecordsFile | None
+    records_file: RecordsFile | None = Field(alias="records")
     run: Run | None
 
     @overload
@@ -202,7 +202,7 @@ class Report(Value):
 
     def to_json(self) -> str:
         """The report as JSON text, its hash in it: the same bytes for the same report."""
-        return to_stored(self.model_dump(mode="json"))
+        return to_stored(self.model_dump(mode="json", by_alias=True))
 
     @staticmethod
     def load(path: Path) -> "Report":

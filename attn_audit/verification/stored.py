@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from attn_audit.errors import UsageError
-from attn_audit.files import sha256_of
 from attn_audit.findings.registry import record_fields, site_fields
-from attn_audit.formats.stored_records import RecordsError, read_records
+from attn_audit.formats.stored_records import RecordsError, located, read_records
 from attn_audit.results.record import Record
 from attn_audit.results.report import RecordsFile, Report
-from attn_audit.results.table import record_schema
+from attn_audit.results.table import record_schema, schema_of
 
 
 @dataclass(frozen=True)
@@ -30,19 +29,31 @@ class StoredAudit:
             ReportError: It is no report.
             RecordsError: It has no records, they are not there, hold no witnesses, or are others.
         """
-        report = Report.load(path)
-        if report.records is None:
+        return StoredAudit.of(Report.load(path), path)
+
+    @staticmethod
+    def of(report: Report, path: Path) -> "StoredAudit":
+        """The same of a report that was read.
+
+        Args:
+            report: Any report.
+            path: Its file, in whose folder its paths start.
+
+        Raises:
+            RecordsError: It has no records, they are not there, hold no witnesses, or are others.
+        """
+        if report.records_file is None:
             raise RecordsError(
                 f"{path} names no records, and the witnesses that would be checked stand there",
                 hint="Audit with --records FILE beside --output, and verify that report.",
             )
-        sites = report.records.sites
+        sites = report.records_file.sites
         if report.sites and sites is None:
             raise RecordsError(f"{path} sums up several sites, and names no records of them")
         return StoredAudit(
             path=path,
             report=report,
-            records_path=_located(path, report.records),
+            records_path=_located(path, report.records_file),
             sites_path=None if sites is None else _located(path, sites),
         )
 
@@ -52,10 +63,7 @@ class StoredAudit:
         Raises:
             RecordsError: They cannot be read.
         """
-        model = self.report.model
-        n_logits = 1 if model.task == "binary" else len(model.labels)
-        schema = record_schema(n_logits, model.task == "multilabel", record_fields())
-        return read_records(self.records_path, schema)
+        return read_records(self.records_path, schema_of(self.report, record_fields()))
 
     def site_records(self) -> Iterator[list[Record]]:
         """The records of the examples at every other site, some at a time; none where there is one.
@@ -69,24 +77,13 @@ class StoredAudit:
 
 
 def _located(report: Path, file: RecordsFile) -> Path:
-    path = report.parent / file.path
-    if path.suffix == ".csv":
+    if file.path.endswith(".csv"):
         raise RecordsError(
-            f"{path}: records in CSV hold no witnesses, nor any other list of weights",
+            f"{report.parent / file.path}: records in CSV hold no witnesses, nor any other "
+            "list of weights",
             hint="Audit with --records FILE.parquet or FILE.jsonl, and verify that report.",
         )
-    if not path.is_file():
-        raise RecordsError(
-            f"the records of {report} are not there: no {path}",
-            hint="Keep them where they lay beside the report when it was written.",
-        )
-    found = sha256_of(path)
-    if found != file.sha256:
-        raise RecordsError(
-            f"{path} is not the file that {report} was written with: its SHA-256 is "
-            f"{found[:12]}..., not {file.sha256[:12]}..."
-        )
-    return path
+    return located(report, file)
 
 
 def require_same(what: str, given: str, stored: str | None, found: str | None) -> str | None:

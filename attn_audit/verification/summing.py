@@ -37,7 +37,7 @@ def summed_up(
     )
     try:
         return sum_up(
-            Subject.of(report), found, RecordsPaths(None, None), records_file=report.records
+            Subject.of(report), found, RecordsPaths(None, None), records_file=report.records_file
         )
     except (pa.ArrowException, ValueError, TypeError, LookupError, ArithmeticError) as error:
         problem = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -47,7 +47,7 @@ def summed_up(
 def compare_summaries(stored: Report, found: Report) -> Tally:
     """Every value of two reports, one by one."""
     tally = Tally("summary", "every value", SUMMARY.limit, SUMMARY.reason)
-    ours, theirs = found.model_dump(mode="json"), stored.model_dump(mode="json")
+    ours, theirs = (report.model_dump(mode="json", by_alias=True) for report in (found, stored))
     for path, one, other in _pairs("", theirs | {"run": None}, ours):
         if _is_number(one) and _is_number(other):
             size = max(abs(one), abs(other), 1e-12)

@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from attn_audit.compare.records import opened_records
+from attn_audit.comparison.records import opened_records
 from attn_audit.findings import performance, permutation
 from attn_audit.findings.metric import Averaged, Statistic
 from attn_audit.findings.registry import all_fields, metrics, renamed, statistics
 from attn_audit.models.task import TaskKind
 from attn_audit.results.finding import find
 from attn_audit.results.report import Report
-from tests.compare.conftest import Audited, audited
+from tests.comparison.conftest import Audited, audited
 from tests.conftest import REPOSITORY
 from tests.formats.conftest import multilabel, report, unlabelled
 

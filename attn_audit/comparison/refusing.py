@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from attn_audit.compare.differences import (
+from attn_audit.comparison.differences import (
     Difference,
     of_data,
     of_definitions,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
-from attn_audit.compare.records import require_unique_ids
+from attn_audit.comparison.records import require_unique_ids
 from attn_audit.errors import ComparisonRefusedError
 from attn_audit.findings.example import ID
 from attn_audit.findings.metric import Averaged

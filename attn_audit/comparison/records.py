@@ -33,9 +33,9 @@ def opened_records(report: Report, path: Path) -> Iterator[Examples]:
     Raises:
         ReportError: The records are missing, changed since the report was written, or unreadable.
     """
-    assert report.records is not None, "the caller asks first"
-    file, task = path.parent / report.records.path, (report.model.labels, report.model.task)
-    _verify(file, report.records.sha256, path)
+    assert report.records_file is not None, "the caller asks first"
+    file, task = path.parent / report.records_file.path, (report.model.labels, report.model.task)
+    _verify(file, report.records_file.sha256, path)
     try:
         if file.suffix == ".parquet":
             _require_types(file, report, path)
