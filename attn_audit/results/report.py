@@ -152,7 +152,7 @@ class Run(Value):
 class Report(Value):
     """An audit of one model on one split."""
 
-    model_config = ConfigDict(json_schema_extra=publish_hash)
+    model_config = ConfigDict(json_schema_extra=publish_hash, serialize_by_alias=True)
 
     schema_version: Literal[3] = SCHEMA_VERSION
     tool: Tool
@@ -202,7 +202,7 @@ class Report(Value):
 
     def to_json(self) -> str:
         """The report as JSON text, its hash in it: the same bytes for the same report."""
-        return to_stored(self.model_dump(mode="json", by_alias=True))
+        return to_stored(self.model_dump(mode="json"))
 
     @staticmethod
     def load(path: Path) -> "Report":

@@ -42,7 +42,7 @@ def summed_up(
 def compare_summaries(stored: Report, found: Report) -> Tally:
     """Every value of two reports, one by one."""
     tally = Tally("summary", "every value", SUMMARY.limit, SUMMARY.reason)
-    ours, theirs = (report.model_dump(mode="json", by_alias=True) for report in (found, stored))
+    ours, theirs = found.model_dump(mode="json"), stored.model_dump(mode="json")
     for path, one, other in _pairs("", theirs | {"run": None}, ours):
         if _is_number(one) and _is_number(other):
             size = max(abs(one), abs(other), 1e-12)

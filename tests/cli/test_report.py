@@ -19,10 +19,10 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> str:
     made = audit(
         demo.MODEL, demo.DATA, limit=20, records=folder / "records.csv", checks="permutation"
     )
-    records = made.records
+    records = made.records_file
     assert records is not None
     here = records.model_copy(update={"path": "records.csv"})
-    return made.model_copy(update={"records": here}).to_json()
+    return made.model_copy(update={"records_file": here}).to_json()
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def hostile_verdict() -> Verdict:
 
 def hostile(report: Report) -> Report:
     """Someone else's text wherever a report has room for text."""
-    content = report.model_dump(mode="json", by_alias=True)
+    content = report.model_dump(mode="json")
     kept = {"sha256", "task", "rows", "unit", "method", "started", "reason", "removal", "replay"}
     kept |= {"quoting", "sharing", "dtype"}
 

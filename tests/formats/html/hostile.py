@@ -44,9 +44,7 @@ def hostile(report: Report) -> Report:
             "model": report.model.model_copy(update=model),
             "data": report.data.model_copy(update=data),
             "settings": report.settings.model_copy(update={"adapter": IMAGE, "revision": QUOTES}),
-            "metrics": Report.model_validate(
-                {**renamed.model_dump(by_alias=True), "metrics": metrics}
-            ).metrics,
+            "metrics": Report.model_validate({**renamed.model_dump(), "metrics": metrics}).metrics,
             "telling_examples": (
                 TellingExample(reason=told.reason, record=record(told.record, IMAGE)),
             ),
