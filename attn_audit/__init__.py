@@ -1,60 +1,100 @@
-"""An audit of whether a text model's attention weights may be shown as its reasons."""
+"""An audit of whether a text model's attention weights may be shown as its reasons.
 
-from typing import TYPE_CHECKING, Any
+What is listed in `__all__` is public; all else may change with any release.
+"""
+
+from typing import TYPE_CHECKING
 
 from attn_audit.version import __version__
 
 if TYPE_CHECKING:
-    from attn_audit.api import audit, explain
+    from attn_audit.api import audit, explain, plan, verify
     from attn_audit.checks.selection import register_check
     from attn_audit.data.example import Example
+    from attn_audit.errors import AttnAuditError
     from attn_audit.findings.registry import register_metric
     from attn_audit.formats.registry import register_format
-    from attn_audit.gate import judge
     from attn_audit.importance.measures import register_measure
     from attn_audit.models.custom.custom_model import CustomModel
     from attn_audit.models.huggingface.auditing import wrap
+    from attn_audit.policy.policy import Policy
     from attn_audit.policy.reading import load_policy
-    from attn_audit.results.report import Report
+    from attn_audit.public import (
+        Comparison,
+        Estimate,
+        Explanation,
+        Forecast,
+        Report,
+        Verdict,
+        Verification,
+        compare,
+        judge,
+        load_report,
+    )
+    from attn_audit.statistics.kendall import kendall_tau
 
 __all__ = [
+    "AttnAuditError",
+    "Comparison",
     "CustomModel",
+    "Estimate",
     "Example",
+    "Explanation",
+    "Forecast",
+    "Policy",
     "Report",
+    "Verdict",
+    "Verification",
     "__version__",
     "audit",
+    "compare",
     "explain",
     "judge",
+    "kendall_tau",
     "load_policy",
+    "load_report",
+    "plan",
     "register_check",
     "register_format",
     "register_measure",
     "register_metric",
+    "verify",
     "wrap",
 ]
 
-_HOMES = {
-    "audit": "attn_audit.api",
-    "CustomModel": "attn_audit.models.custom.custom_model",
-    "explain": "attn_audit.api",
-    "Example": "attn_audit.data.example",
-    "judge": "attn_audit.gate",
-    "load_policy": "attn_audit.policy.reading",
-    "register_check": "attn_audit.checks.selection",
-    "register_format": "attn_audit.formats.registry",
-    "register_measure": "attn_audit.importance.measures",
-    "register_metric": "attn_audit.findings.registry",
-    "Report": "attn_audit.results.report",
-    "wrap": "attn_audit.models.huggingface.auditing",
+_NAMES = {
+    "attn_audit.api": ("audit", "explain", "plan", "verify"),
+    "attn_audit.checks.selection": ("register_check",),
+    "attn_audit.data.example": ("Example",),
+    "attn_audit.errors": ("AttnAuditError",),
+    "attn_audit.findings.registry": ("register_metric",),
+    "attn_audit.formats.registry": ("register_format",),
+    "attn_audit.importance.measures": ("register_measure",),
+    "attn_audit.models.custom.custom_model": ("CustomModel",),
+    "attn_audit.models.huggingface.auditing": ("wrap",),
+    "attn_audit.policy.policy": ("Policy",),
+    "attn_audit.policy.reading": ("load_policy",),
+    "attn_audit.public": (
+        *("Comparison", "Estimate", "Explanation", "Forecast", "Report", "Verdict", "Verification"),
+        *("compare", "judge", "load_report"),
+    ),
+    "attn_audit.statistics.kendall": ("kendall_tau",),
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
-    """Import the public names when they are first used: `attn-audit --help` needs no torch."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+def __dir__() -> list[str]:
+    return __all__
 
-    value = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+
+if not TYPE_CHECKING:  # else any name would do
+
+    def __getattr__(name: str) -> object:
+        """Import the public names when they are first used: `attn-audit --help` needs no torch."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = value
+        return value

@@ -1,9 +1,9 @@
 """What Python users call: as the commands do, and on models and texts that are in memory too."""
 
-import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
@@ -13,28 +13,34 @@ from torch import nn
 
 from attn_audit.auditing import run_audit
 from attn_audit.config import require_inputs, validate
-from attn_audit.data.example import Example
-from attn_audit.errors import AttnAuditError, ConfigurationError, nearest
+from attn_audit.errors import ConfigurationError, nearest
 from attn_audit.explaining import explain_text
+from attn_audit.formats.documents.report import figures
 from attn_audit.formats.outputs import require_outputs
-from attn_audit.inputs import (
-    MODEL_SETTINGS,
-    AuditedData,
-    LoadModel,
-    load_in_memory,
-)
+from attn_audit.inputs import MODEL_SETTINGS, Item, LoadModel, load_in_memory
 from attn_audit.models.base import AuditedModel
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.frozen import frozen
+from attn_audit.planning import forecast_audit
 from attn_audit.progress import Progress, Watcher
-from attn_audit.results.explanation import Explanation
-from attn_audit.results.report import Report
-from attn_audit.settings import KEYS, AuditSettings, Head, Layer
+from attn_audit.public import (
+    IN_MEMORY,
+    Explanation,
+    Forecast,
+    Report,
+    Spool,
+    Verification,
+    as_held,
+    named_as_arguments,
+)
+from attn_audit.settings import AuditSettings, Head, Layer
+from attn_audit.verification.stored import StoredAudit
+from attn_audit.verifying import verify_report
 
 Model = str | Path | AuditedModel | CustomModel | nn.Module
 """A checkpoint, a model that `wrap` made, a module of one's own, or one of `transformers`."""
 
-Data = str | Path | Iterable[Example | Mapping[str, object] | str]
+Data = str | Path | Iterable[Item]
 """A file, folder or data set name; or texts, rows, a `datasets.Dataset` or examples."""
 
 
@@ -64,8 +70,8 @@ class LoadingOptions(TypedDict, total=False):
     threads: int | None
 
 
-class AuditOptions(LoadingOptions, total=False):
-    """All that an audit can be told; as in `attn-audit.toml`."""
+class PlanOptions(LoadingOptions, total=False):
+    """All that changes what an audit takes; as in `attn-audit.toml`."""
 
     split: str
     limit: int | None
@@ -81,6 +87,11 @@ class AuditOptions(LoadingOptions, total=False):
     checks: str | Iterable[str]
     measures: str | Iterable[str]
     batch_size: int | Literal["auto"]
+
+
+class AuditOptions(PlanOptions, total=False):
+    """All that an audit can be told; as in `attn-audit.toml`."""
+
     on_error: Literal["stop", "record"]
     engine: Literal["local", "ray"]
     workers: int | None
@@ -92,6 +103,17 @@ class AuditOptions(LoadingOptions, total=False):
     figures: str | Path | None
     records: str | Path | None
     reproducible: bool
+
+
+class VerificationOptions(TypedDict, total=False):
+    """What a report cannot say: code to run, and what concerns this machine."""
+
+    adapter: str | None
+    trust_remote_code: bool
+    vocabulary: str | Path | None
+    device: Literal["auto", "cpu", "cuda"] | torch.device
+    batch_size: int | Literal["auto"]
+    threads: int | None
 
 
 def audit(
@@ -112,7 +134,8 @@ def audit(
         **options: As in `attn-audit.toml`: `checks`, `split`, `limit`, `seed`, `epsilon`, ...
 
     Returns:
-        The report, as the command line gives it.
+        The report, as the command line gives it. Its `records` are in a temporary file that goes
+        with it, unless `records` or `run_dir` say where they are kept.
 
     Raises:
         UsageError: Model, data or options cannot be used.
@@ -124,17 +147,89 @@ def audit(
         >>> report.data.n_examples
         2
     """
-    with _named_as_arguments():
-        settings = _settings({"model": model, "data": data}, options)
+    with named_as_arguments(), _as_it_was(model):
+        settings = _settings({"model": model, "data": data}, options, AuditOptions.__annotations__)
         require_inputs(settings)
         require_outputs(settings)
-    with _named_as_arguments(), _as_it_was(model):
-        return run_audit(
-            settings,
+        spool = Spool() if settings.records is None and settings.run_dir is None else None
+        found = run_audit(
+            settings if spool is None else replace(settings, records=str(spool.path)),
             load=_loader(model, tokenizer, options),
-            data=None if isinstance(data, str | Path) else AuditedData.in_memory(data, settings),
-            watcher=Watcher(on_progress, on_note=lambda note: warnings.warn(note, stacklevel=2)),
+            items=_items(data),
+            watcher=_watcher(on_progress),
         )
+        report = Report.of(found, spool=spool, run_dir=settings.run_dir)
+        if settings.figures is not None:
+            from attn_audit.formats.charts import write_figures  # Altair: only for who asks
+
+            write_figures(figures(report), Path(settings.figures))
+    return report
+
+
+def plan(
+    model: Model, data: Data, *, tokenizer: Any = None, **options: Unpack[PlanOptions]
+) -> Forecast:
+    """What `audit` would take, from a few batches; as `attn-audit plan` says it.
+
+    Raises:
+        UsageError: Model, data or options cannot be used.
+        AuditFailedError: The model fails the self-check, or its outputs are not numbers.
+
+    Example:
+        >>> plan("demo", ["A fine film .", "Dull ."], checks="permutation").n_examples
+        2
+    """
+    with named_as_arguments(), _as_it_was(model):
+        settings = _settings({"model": model, "data": data}, options, PlanOptions.__annotations__)
+        require_inputs(settings)
+        load = _loader(model, tokenizer, options)
+        return as_held(Forecast, forecast_audit(settings, load=load, items=_items(data)))
+
+
+def verify(
+    report: Report | str | Path,
+    model: Model,
+    data: Data,
+    *,
+    tokenizer: Any = None,
+    seed: int = 0,
+    on_progress: Callable[[Progress], None] | None = None,
+    **options: Unpack[VerificationOptions],
+) -> Verification:
+    """Check a report again, as `attn-audit verify` does: `holds` says whether everything does.
+
+    Args:
+        report: A report with its records, or the file of one.
+        model: That it is of.
+        data: That it is of.
+        tokenizer: Of a `transformers` model in memory.
+        seed: Another tenth of the examples, of which every number is computed again.
+        on_progress: Called with how far it is.
+        **options: As in `attn-audit.toml`.
+
+    Raises:
+        UsageError: The report has no records or other ones, or model or data are not its own.
+        AuditFailedError: The model fails the self-check, or its outputs are not numbers.
+
+    Example:
+        >>> texts = ["A fine film .", "Dull ."]
+        >>> verify(audit("demo", texts, checks="permutation"), "demo", texts).holds
+        True
+    """
+    with named_as_arguments(), _as_it_was(model):
+        if isinstance(report, Report):
+            name, stored = report.name, StoredAudit.of(*report.with_its_records())
+        else:
+            name, stored = str(report), StoredAudit.load(Path(report))
+        found = verify_report(
+            stored,
+            _said({"model": model, "data": data}, options, VerificationOptions.__annotations__),
+            seed=seed,
+            load=_loader(model, tokenizer, options),
+            items=_items(data),
+            watcher=_watcher(on_progress),
+        )
+    return as_held(Verification, found.model_copy(update={"report": name}))
 
 
 def explain(
@@ -162,14 +257,22 @@ def explain(
         >>> explain("demo", "A warm and funny film .").own.prediction
         'glad'
     """
-    with _named_as_arguments(), _as_it_was(model):
-        settings = _settings({"model": model}, options)
-        return explain_text(settings, text, text_pair, load=_loader(model, tokenizer, options))
+    with named_as_arguments(), _as_it_was(model):
+        settings = _settings({"model": model}, options, LoadingOptions.__annotations__)
+        load = _loader(model, tokenizer, options)
+        return as_held(Explanation, explain_text(settings, text, text_pair, load=load))
 
 
-def _settings(places: Mapping[str, object], options: Mapping[str, Any]) -> AuditSettings:
+def _settings(
+    places: Mapping[str, object], options: Mapping[str, object], known: Collection[str]
+) -> AuditSettings:
     """Checked; what is in memory has a name that says so."""
-    known = AuditOptions.__annotations__
+    return validate(_said(places, options, known), options, None)
+
+
+def _said(
+    places: Mapping[str, object], options: Mapping[str, object], known: Collection[str]
+) -> dict[str, object]:
     for name in options:
         if name not in known:
             hint = _INSTEAD.get(name) or nearest(name, known)
@@ -178,16 +281,23 @@ def _settings(places: Mapping[str, object], options: Mapping[str, Any]) -> Audit
         name: str(value) if isinstance(value, str | Path) else IN_MEMORY
         for name, value in places.items()
     }
-    return validate(named | {name: _plain(value) for name, value in options.items()}, options, None)
+    return named | {name: _plain(value) for name, value in options.items()}
 
 
-IN_MEMORY = "in memory"
+def _items(data: Data) -> Iterable[Item] | None:
+    return None if isinstance(data, str | Path) else data
+
+
+def _watcher(on_progress: Callable[[Progress], None] | None) -> Watcher:
+    """Notes are warnings, at the place that called."""
+    return Watcher(on_progress, on_note=lambda note: warnings.warn(note, stacklevel=2))
+
 
 _INSTEAD = {
-    "output": "Write the report that audit() returns: Path(...).write_text(report.to_json()).",
-    "format": "Write the report that audit() returns: Path(...).write_text(report.to_json()).",
-    "policy": "Judge the report that audit() returns: judge(report, load_policy(...)).",
-    "inconclusive": "Judge the report that audit() returns: judge(report, load_policy(...)).",
+    "output": "Save what comes back: .save(path).",
+    "format": "Save what comes back: .save(path).",
+    "policy": "Judge the report that audit() returns: judge(report, policy).",
+    "inconclusive": "Judge the report that audit() returns: judge(report, policy).",
 }
 
 
@@ -219,23 +329,3 @@ def _as_it_was(model: Model) -> AbstractContextManager[None]:
     if isinstance(model, str | Path):
         return nullcontext()
     return frozen(model if isinstance(model, nn.Module) else model.module)
-
-
-@contextmanager
-def _named_as_arguments() -> Iterator[None]:
-    """Messages of the engine name flags; who calls from Python has none."""
-    try:
-        yield
-    except AttnAuditError as error:
-        error.message = _as_arguments(error.message)
-        error.hint = None if error.hint is None else _as_arguments(error.hint)
-        error.args = (error.message,)
-        raise
-
-
-def _as_arguments(message: str) -> str:
-    def argument(flag: re.Match[str]) -> str:
-        name = flag[1].replace("-", "_")
-        return name if name in KEYS else flag[0]
-
-    return re.sub(r"--([a-z]+(?:-[a-z]+)*)", argument, message)

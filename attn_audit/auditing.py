@@ -1,7 +1,7 @@
 """The use case: audit a model on a data set and report what was found."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from attn_audit.engine.batch import Plan
 from attn_audit.engine.running import Engine, LocalEngine, cut
 from attn_audit.engine.stopwatch import Meter, Stopwatch, progress_of
 from attn_audit.errors import ConfigurationError
-from attn_audit.inputs import AuditedData, LoadModel, load_named_model
+from attn_audit.inputs import AuditedData, Item, LoadModel, load_named_model
 from attn_audit.models.base import AuditedModel
 from attn_audit.models.self_check import self_check
 from attn_audit.progress import Watcher
@@ -34,7 +34,7 @@ def run_audit(
     settings: AuditSettings,
     *,
     load: LoadModel | None = None,
-    data: AuditedData | None = None,
+    items: Iterable[Item] | None = None,
     watcher: Watcher,
 ) -> Report:
     """Audit as the settings say.
@@ -42,7 +42,7 @@ def run_audit(
     Args:
         settings: Checked settings.
         load: Loads a model in memory; None: the one that the settings name.
-        data: In memory, in place of the data that the settings name.
+        items: Data in memory, in place of what the settings name.
         watcher: Is told how it goes.
     """
     started, clock, stopwatch = datetime.now(UTC), time.perf_counter(), Stopwatch()
@@ -56,7 +56,7 @@ def run_audit(
             _require_named(load)
             settings = replace(settings, threads=settings.threads or 1)
         stack.enter_context(full_precision(settings.threads))
-        data = data or AuditedData.of(settings)
+        data = AuditedData.of(settings, items)
         with stopwatch.measure("reading data"):
             trial, data = data.take_trial()
         model, trial = data.load_model(settings, trial, load)

@@ -16,6 +16,7 @@ AttnAuditError
 │   ├── IncompatibleDataError           model and data do not fit each other, named by example
 │   ├── ComparisonRefusedError          two reports whose numbers do not mean the same
 │   ├── DeviceError
+│   ├── MetricError                     a number that no report has, or not this one
 │   ├── OutputError                     a file that cannot be written
 │   ├── RunDirectoryError               a directory that holds another audit, or a damaged one
 │   └── ReportError                     a stored report that cannot be used
@@ -171,6 +172,14 @@ class ComparisonRefusedError(UsageError):
 
 class DeviceError(UsageError):
     """The device asked for is not there."""
+
+
+class MetricError(UsageError, KeyError):
+    """There is no such number, or a report does not hold it."""
+
+    def __str__(self) -> str:
+        """The sentences, where a `KeyError` shows its key."""
+        return f"{self.message} {self.hint}"
 
 
 class OutputError(UsageError):

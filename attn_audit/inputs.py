@@ -143,6 +143,10 @@ def load_tried_model(
     return (load or load_named_model)(settings, more), more
 
 
+Item = Example | Mapping[str, object] | str
+"""An example that the caller holds: a text alone stands for one."""
+
+
 @dataclass(frozen=True)
 class AuditedData:
     """Examples, and what is known of where they come from."""
@@ -156,12 +160,14 @@ class AuditedData:
     """About how many examples there are, where that shows without reading them."""
 
     @staticmethod
-    def of(settings: AuditSettings) -> "AuditedData":
-        """The data that the settings name.
+    def of(settings: AuditSettings, items: Iterable[Item] | None = None) -> "AuditedData":
+        """The data that the settings name, or texts, rows or examples that the caller holds.
 
         Raises:
-            DataError: It is not there, or cannot be read.
+            DataError: It is not there, or cannot be read; an item is wrong, or there is none.
         """
+        if items is not None:
+            return _in_memory(items, settings)
         assert settings.data is not None, "settings.require_inputs() comes first"
         source = DataSource(
             location=demo.or_packaged(settings.data, demo.DATA),
@@ -181,19 +187,6 @@ class AuditedData:
             sha256=content.fingerprint,
             expected=content.n_rows,
         )
-
-    @staticmethod
-    def in_memory(
-        items: Iterable[Example | Mapping[str, object] | str], settings: AuditSettings
-    ) -> "AuditedData":
-        """Texts, rows or examples that the caller holds.
-
-        Raises:
-            DataError: An item is wrong, or there is none.
-        """
-        examples = examples_in_memory(items, FieldNames(**settings.fields), settings.label_map)
-        number = len(examples) if isinstance(examples, Sequence) else None
-        return AuditedData(examples, "examples in memory", "examples in memory", None, None, number)
 
     def take_trial(self) -> tuple[tuple[Example, ...], "AuditedData"]:
         """A few texts to try a model out on, and the same data with none of them missing.
@@ -247,3 +240,9 @@ class AuditedData:
             n_labelled=0,
             n_truncated=0,
         )
+
+
+def _in_memory(items: Iterable[Item], settings: AuditSettings) -> AuditedData:
+    examples = examples_in_memory(items, FieldNames(**settings.fields), settings.label_map)
+    number = len(examples) if isinstance(examples, Sequence) else None
+    return AuditedData(examples, "examples in memory", "examples in memory", None, None, number)

@@ -3,7 +3,7 @@
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeGuard
@@ -21,7 +21,7 @@ from attn_audit.engine.memory import restart_peak, used_memory
 from attn_audit.engine.running import batches_of
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.findings.adversarial import METHOD
-from attn_audit.inputs import AuditedData
+from attn_audit.inputs import AuditedData, Item, LoadModel
 from attn_audit.models.base import AuditedModel, Encoded
 from attn_audit.models.self_check import self_check
 from attn_audit.progress import READING
@@ -45,11 +45,18 @@ N_SUMMED_UP = (20, 200)
 """Examples on which summing up is timed; from the first on it grows evenly with their number."""
 
 
-def forecast_audit(settings: AuditSettings) -> Forecast:
+def forecast_audit(
+    settings: AuditSettings,
+    *,
+    load: LoadModel | None = None,
+    items: Iterable[Item] | None = None,
+) -> Forecast:
     """Say what an audit will take, without carrying it out.
 
     Args:
         settings: Checked settings.
+        load: Loads a model in memory; None: the one that the settings name.
+        items: Data in memory, in place of what the settings name.
 
     Raises:
         UsageError: Model, data or settings cannot be used.
@@ -57,8 +64,8 @@ def forecast_audit(settings: AuditSettings) -> Forecast:
     """
     start = time.perf_counter()
     with full_precision(settings.threads):
-        trial, data = AuditedData.of(settings).take_trial()
-        model, trial = data.load_model(settings, trial)
+        trial, data = AuditedData.of(settings, items).take_trial()
+        model, trial = data.load_model(settings, trial, load)
         sites = select_sites(settings, model)
         self_checks = self_check(model, model.encode(trial), sites[0])
         limits = model.batch_limits(settings.batch_size)

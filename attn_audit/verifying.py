@@ -3,17 +3,15 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from attn_audit.arithmetic import full_precision
 from attn_audit.checks.selection import make_checks, select_sites
 from attn_audit.engine.batch import Plan
-from attn_audit.inputs import AuditedData
+from attn_audit.inputs import AuditedData, Item, LoadModel
 from attn_audit.models.base import AuditedModel, Site
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.self_check import self_check
-from attn_audit.plugins import load_plugins
 from attn_audit.progress import Watcher
 from attn_audit.results.record import Record
 from attn_audit.results.report import Report
@@ -31,15 +29,23 @@ from attn_audit.verification.witnesses import Witnesses
 
 
 def verify_report(
-    report: Path, said: dict[str, Any], *, seed: int = 0, watcher: Watcher
+    stored: StoredAudit,
+    said: dict[str, Any],
+    *,
+    seed: int = 0,
+    load: LoadModel | None = None,
+    items: Iterable[Item] | None = None,
+    watcher: Watcher,
 ) -> Verification:
     """Re-check every stored witness, every summary, and all numbers of a tenth of the examples.
 
     Args:
-        report: A JSON report, with its records where it says that they are.
+        stored: The report, and its records.
         said: `model` and `data`, and what else the user says: `adapter`, `trust_remote_code`,
             `plugin`, `vocabulary`, `device`, `threads`, `batch_size`.
         seed: Of the sample.
+        load: Loads a model in memory; None: the one that is named.
+        items: Data in memory, in place of what is named.
         watcher: Is told how it goes.
 
     Returns:
@@ -50,18 +56,18 @@ def verify_report(
         AuditFailedError: The model fails the self-check, or its outputs are not numbers.
     """
     start = time.perf_counter()
-    load_plugins(said.get("plugin", ()))
-    stored = StoredAudit.load(report)
     require_same_plugins(stored.report)
     settings = settings_of_report(stored.report, said)
     with full_precision(settings.threads):
-        trial, data = AuditedData.of(settings).take_trial()
+        trial, data = AuditedData.of(settings, items).take_trial()
         notes = [require_same("data", data.source, stored.report.data.sha256, data.sha256)]
-        model, trial = data.load_model(settings, trial)
+        model, trial = data.load_model(settings, trial, load)
         name, sha256 = str(settings.model), model.describe().sha256
         notes.append(require_same("model", name, stored.report.model.sha256, sha256))
         rankings, summary, ids = _check_records(stored)
-        sample = chosen(ids, stored.report.records.sha256 if stored.report.records else "", seed)
+        sample = chosen(
+            ids, stored.report.records_file.sha256 if stored.report.records_file else "", seed
+        )
         work = _replaying(stored, settings, model, sample, watcher)
         self_check(model, model.encode(trial), work.plan.sites[0])
         order = Tally("records", "examples are those of the data")
@@ -73,7 +79,7 @@ def verify_report(
     )  # fmt: skip
     claims = claims_of(tallies)
     return Verification(
-        report=str(report),
+        report=str(stored.path),
         model=str(settings.model),
         data=str(settings.data),
         n_examples=len(ids),

@@ -49,11 +49,11 @@ def test_every_layer_and_head_has_a_line_of_every_example(tmp_path: Path, suffix
         (f"text-{i}", layer, head) for i in range(5) for layer in range(2) for head in range(3)
     ]
     assert len(read_rows(records)) == 5
-    assert report.records is not None
-    assert report.records.sites is not None
+    assert report.records_file is not None
+    assert report.records_file.sites is not None
     digest = hashlib.sha256(sites.read_bytes()).hexdigest()
-    assert report.records.sites.sha256 == digest
-    assert report.records.sites.path.endswith(f"found.sites{suffix}")
+    assert report.records_file.sites.sha256 == digest
+    assert report.records_file.sites.path.endswith(f"found.sites{suffix}")
     assert sorted(tmp_path.iterdir()) == sorted([records, sites])
     stored = tmp_path / "report.json"
     stored.write_text(report.to_json(), encoding="utf-8")
@@ -90,8 +90,8 @@ def test_one_site_has_no_second_table(tmp_path: Path) -> None:
     path = tmp_path / "found.jsonl"
     report = attn_audit.audit(RowsModel(), texts(*LENGTHS), layer=0, records=path, **QUICK)
     assert [file.name for file in tmp_path.iterdir()] == ["found.jsonl"]
-    assert report.records is not None
-    assert report.records.sites is None
+    assert report.records_file is not None
+    assert report.records_file.sites is None
 
 
 def test_rows_of_every_token_are_audited() -> None:

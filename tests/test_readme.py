@@ -2,11 +2,13 @@
 
 import re
 import tomllib
+from doctest import DocTestParser, DocTestRunner
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+import attn_audit
 from attn_audit.cli import app
 from attn_audit.settings import KEYS
 from tests.judged import policy_from
@@ -39,3 +41,16 @@ def test_commands_are_real_ones() -> None:
     known = {command.name for command in app.registered_commands}
     named = set(re.findall(r"^attn-audit ([a-z]+)", README, re.MULTILINE))
     assert named <= known
+
+
+def test_python_examples_give_what_is_shown() -> None:
+    shown = "\n".join(re.findall(r"```pycon\n(.*?)```", README, re.DOTALL))
+    test = DocTestParser().get_doctest(shown, {}, "README", "README.md", 0)
+    assert len(test.examples) > 5
+    assert DocTestRunner().run(test).failed == 0
+
+
+def test_every_function_of_the_package_is_in_the_table() -> None:
+    listed = set(re.findall(r"^\| `([a-z_]+)\(", README, re.MULTILINE))
+    public = {name for name in attn_audit.__all__ if name.islower() and not name.startswith("_")}
+    assert listed == public - {"load_policy", "wrap"}

@@ -54,8 +54,8 @@ def test_records_and_report_equal_those_of_an_undisturbed_run(tmp_path: Path, af
     assert "go on with --resume" in interrupted.value.__notes__[0]
     records = str(tmp_path / "cut.jsonl")
     resumed = audit(tmp_path / "cut", resume=True, records=records, shard_size=None)
-    assert resumed.model_copy(update={"records": None}) == undisturbed.model_copy(
-        update={"records": None}
+    assert resumed.model_copy(update={"records_file": None}) == undisturbed.model_copy(
+        update={"records_file": None}
     )
     assert (tmp_path / "cut.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")

@@ -14,7 +14,7 @@ from attn_audit.findings.example import Status
 from attn_audit.findings.measure import measure
 from attn_audit.models.precision import coarseness
 from attn_audit.progress import portions
-from attn_audit.statistics.kendall import kendall_tau
+from attn_audit.statistics.kendall import kendall_tau_of_ranks
 from attn_audit.statistics.ranks import dense_ranks, is_constant
 
 ATTENTION_NOISE = 1e-5
@@ -66,7 +66,7 @@ class Correlation:
         }
         for pair in pairs():
             if pair.first in ranks and pair.second in ranks:
-                result = kendall_tau(ranks[pair.first], ranks[pair.second], lengths)
+                result = kendall_tau_of_ranks(ranks[pair.first], ranks[pair.second], lengths)
                 defined = ~np.isnan(result.tau)
                 if pair.first == "attention":  # the yardstick needs none
                     defined &= audited.has_mass

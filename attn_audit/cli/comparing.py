@@ -46,7 +46,7 @@ def compare(
     with guard(debug=debug):
         from attn_audit.cli.output import deliver
         from attn_audit.cli.verdicts import finish
-        from attn_audit.compare import compare as compared
+        from attn_audit.comparison import compare as compared
         from attn_audit.formats.outputs import require_reports
         from attn_audit.plugins import load_plugins
         from attn_audit.policy.reading import load_policy

@@ -43,6 +43,8 @@ def verify(**values: Any) -> None:
         from attn_audit.cli.output import deliver
         from attn_audit.formats.outputs import require_reports
         from attn_audit.formats.registry import OF_RESULTS
+        from attn_audit.plugins import load_plugins
+        from attn_audit.verification.stored import StoredAudit
         from attn_audit.verifying import verify_report
 
     read = [Path(values[name]) for name in ("report", "model", "data")]
@@ -50,8 +52,10 @@ def verify(**values: Any) -> None:
     said = {
         name: values[name] for name in ("model", "data", *_AGAIN) if values[name] not in (None, [])
     }
+    load_plugins(values["plugin"] or [])
     with watching(quiet=values["quiet"], doing="verifying") as watcher:
-        found = verify_report(values["report"], said, seed=values["seed"] or 0, watcher=watcher)
+        stored = StoredAudit.load(values["report"])
+        found = verify_report(stored, said, seed=values["seed"] or 0, watcher=watcher)
     told = {name: values[name] for name in ("output", "format", "quiet")}
     deliver(found, "verification", **told)
     if not found.holds:

@@ -1,5 +1,7 @@
 """Reading a policy: every mistake in it is named, with its place."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -35,14 +37,29 @@ def load_policy(name: str = DEFAULT_POLICY) -> Policy:
     """
     file = PACKAGED if name == DEFAULT_POLICY else Path(name)
     content = read_toml(file, "--policy", "policy")
-    require_known(content, KEYS, str(file), "key")
     shown = name if file == PACKAGED else file.name
+    return _policy_of(content, str(file), shown, sha256_of(file))
+
+
+def policy_of(content: Mapping[str, object]) -> Policy:
+    """The policy that a mapping is, with the keys of a file.
+
+    Raises:
+        ConfigurationError: As `load_policy`.
+    """
+    canonical = json.dumps(content, sort_keys=True, default=str)
+    sha256 = hashlib.sha256(canonical.encode()).hexdigest()
+    return _policy_of(content, "policy", "in memory", sha256)
+
+
+def _policy_of(content: Mapping[str, Any], file: str, name: str, sha256: str) -> Policy:
+    require_known(content, KEYS, file, "key")
     try:
-        return Policy.model_validate({**content, "name": shown, "sha256": sha256_of(file)})
+        return Policy.model_validate({**content, "name": name, "sha256": sha256})
     except ValidationError as error:
         # A mistyped key is also one that is missing: say the first.
         errors = sorted(error.errors(), key=lambda found: found["type"] != UNKNOWN_KEY)
-        raise _explained(errors[0], content, str(file)) from None
+        raise _explained(errors[0], content, file) from None
 
 
 def _explained(error: Error, content: Mapping[str, Any], file: str) -> ConfigurationError:

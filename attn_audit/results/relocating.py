@@ -13,7 +13,7 @@ def records_files(report: Report, origin: Path) -> tuple[Path, ...]:
         report: Any report.
         origin: The folder that its paths start from.
     """
-    files = (report.records, report.records and report.records.sites)
+    files = (report.records_file, report.records_file and report.records_file.sites)
     return tuple(origin / file.path for file in files if file is not None)
 
 
@@ -25,10 +25,10 @@ def relocated(report: Report, origin: Path, target: Path) -> Report:
         origin: The folder that its paths start from.
         target: The folder that they are to start from.
     """
-    if report.records is None or origin.resolve() == target.resolve():
+    if report.records_file is None or origin.resolve() == target.resolve():
         return report
-    moved = _relocated(report.records, origin.resolve(), target.resolve())
-    return report.model_copy(update={"records": moved})
+    moved = _relocated(report.records_file, origin.resolve(), target.resolve())
+    return report.model_copy(update={"records_file": moved})
 
 
 def _relocated(records: RecordsFile, origin: Path, target: Path) -> RecordsFile:

@@ -157,7 +157,7 @@ class Run(Value):
 class Report(Value):
     """An audit of one model on one split."""
 
-    model_config = ConfigDict(json_schema_extra=publish_hash)
+    model_config = ConfigDict(json_schema_extra=publish_hash, serialize_by_alias=True)
 
     schema_version: Literal[3] = SCHEMA_VERSION
     tool: Tool
@@ -174,7 +174,7 @@ class Report(Value):
     telling_examples: tuple[TellingExample, ...]
     sampled_examples: tuple[ShownRecord, ...] = ()
     """Records drawn at random, of at most 500 units each; few enough to look through."""
-    records: RecordsFile | None
+    records_file: RecordsFile | None = Field(alias="records")
     run: Run | None
 
     @overload

@@ -18,7 +18,7 @@ from attn_audit.results.json_text import json_text
 
 HASH: Final = "content_sha256"
 
-NAME_IT = "Name what `--output` of an audit wrote as .json."
+NAME_IT = "Name the .json report that an audit wrote."
 MAKE_AGAIN = "Use the file that the audit wrote, or audit again."
 
 MAX_BYTES: Final = 2**26

@@ -64,6 +64,14 @@ class StoredRecords:
             with _explained(self.path, (pa.ArrowException,)):
                 yield examples
 
+    def table(self) -> pa.Table:
+        """All records; a file in CSV holds no lists.
+
+        Raises:
+            RecordsError: They cannot be read, or a column is of another type, or has an old name.
+        """
+        return read_table(self.path, self.schema)
+
     def _as_parquet(self, folder: Path) -> Path:
         if self.path.suffix == ".parquet":
             _require_types(pq.read_schema(self.path), self.schema, may_lack=True)
@@ -86,8 +94,8 @@ def open_records(report: Report, path: Path, *, otherwise: str = "") -> StoredRe
     """
     subject = Subject.of(report)
     schema = record_schema(subject.n_logits, subject.is_multilabel, record_fields())
-    assert report.records is not None, "the caller asks first"
-    return StoredRecords(_located(report.records, path, otherwise), schema, subject)
+    assert report.records_file is not None, "the caller asks first"
+    return StoredRecords(_located(report.records_file, path, otherwise), schema, subject)
 
 
 def open_site_records(report: Report, path: Path) -> StoredRecords | None:
@@ -96,7 +104,7 @@ def open_site_records(report: Report, path: Path) -> StoredRecords | None:
     Raises:
         RecordsError: They are not there, or were changed since the report was written.
     """
-    sites = None if report.records is None else report.records.sites
+    sites = None if report.records_file is None else report.records_file.sites
     if sites is None:
         return None
     schema = record_schema(1, False, site_fields())
@@ -170,6 +178,20 @@ def read_records(path: Path, schema: pa.Schema) -> Iterator[list[Record]]:
         raise RecordsError(f"{path} holds no records")
 
 
+def read_table(path: Path, schema: pa.Schema) -> pa.Table:
+    """All records of a file in any format; of CSV, those columns with one value an example.
+
+    Raises:
+        RecordsError: Unreadable, or a column is of another type, or has an old name.
+    """
+    with _explained(path):
+        if path.suffix != ".parquet":
+            return _text_table(path, schema)
+        found = pq.read_schema(path)
+        _require_types(found, schema, may_lack=True)
+        return pq.read_table(path, columns=[n for n in schema.names if n in found.names])
+
+
 def _parquet(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     with pq.ParquetFile(path) as file:
         _require_types(file.schema_arrow, schema)
@@ -214,10 +236,15 @@ def _text_table(path: Path, schema: pa.Schema) -> pa.Table:
         strings_can_be_null=True,
         null_values=[""],  # a label may be called NA
     )
-    table = pa_csv.read_csv(path, convert_options=conversion)
+    parsing = pa_csv.ParseOptions(newlines_in_values=True)
+    table = pa_csv.read_csv(path, parse_options=parsing, convert_options=conversion)
+    by_name = {field.name: field for field in record_fields()}
     for field in lists:  # one cell, parted by `|`
         parts = pc.split_pattern(table[field.name], pattern="|").cast(field.type)
-        table = table.set_column(table.column_names.index(field.name), field.name, parts)
+        if by_name[field.name].null == IF_FAILED:  # or there are none: no label is on
+            has_none = pc.and_(pc.is_null(parts), pc.not_equal(table[STATUS.name], FAILED))
+            parts = pc.if_else(has_none, pa.scalar([], field.type), parts)
+        table = table.set_column(table.column_names.index(field.name), field, parts)
     return table
 
 

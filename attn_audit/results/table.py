@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 
 from attn_audit.findings.field import Field, Kind, Shape
 from attn_audit.results.record import Record
+from attn_audit.results.report import Report
+from attn_audit.results.subject import Subject
 
 _TYPES = {
     Kind.TEXT: pa.string(),
@@ -42,6 +44,12 @@ def record_schema(n_logits: int, is_multilabel: bool, fields: Sequence[Field[obj
                 return pa.list_(pa.list_(pa.float32()))
 
     return pa.schema([(field.name, type_of(field)) for field in fields])
+
+
+def schema_of(report: Report, fields: Sequence[Field[object]]) -> pa.Schema:
+    """Types of the columns of a report's records."""
+    subject = Subject.of(report)
+    return record_schema(subject.n_logits, subject.is_multilabel, fields)
 
 
 def table_of(records: Sequence[Record], schema: pa.Schema) -> pa.Table:

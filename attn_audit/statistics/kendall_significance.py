@@ -62,7 +62,7 @@ def exact_chance(
 
     Returns:
         One probability for each length, under a random order without ties, by the p-values of
-        `kendall_tau`: added up exactly to 100 units, above taken as alpha / 2.
+        `kendall_tau_of_ranks`: added up exactly to 100 units, above taken as alpha / 2.
 
     Source:
         This project, on the distribution of Kendall (1938).

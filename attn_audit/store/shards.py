@@ -110,16 +110,25 @@ class Shards:
             self._write(SITES, number, site_records, self._site_schema)
         self._write(RECORDS, number, records, self._schema)
 
+    def table(self) -> pa.Table:
+        """All finished shards' records of examples, as columns.
+
+        Raises:
+            RunDirectoryError: A file is damaged.
+        """
+        parts = [self._table(RECORDS, number) for number in self.finished()]
+        return pa.concat_tables(parts) if parts else self._schema.empty_table()
+
     def read(self, number: int) -> tuple[list[Record], list[Record]]:
         """A finished shard as it was written.
 
         Raises:
             RunDirectoryError: Its file is damaged.
         """
-        records = self._read(RECORDS, number)
+        records = list(rows_of(self._table(RECORDS, number)))
         if not self._has_several_sites:
             return records, []
-        return records, self._read(SITES, number)
+        return records, list(rows_of(self._table(SITES, number)))
 
     def _files(self, kind: str) -> dict[int, AnyPath]:
         folder = self.folder / kind
@@ -142,14 +151,14 @@ class Shards:
         name = f"{number:06}-{_digest(content.getvalue())}.parquet"
         write_whole(self.folder / kind / name, content.getvalue())
 
-    def _read(self, kind: str, number: int) -> list[Record]:
+    def _table(self, kind: str, number: int) -> pa.Table:
         path = self._files(kind).get(number)
         name = f"{number:06}-*.parquet" if path is None else path.name
         problem = "missing"
         try:
             content = b"" if path is None else path.read_bytes()
             if f"-{_digest(content)}." in name:
-                return list(rows_of(pq.read_table(_of_arrow(content))))
+                return pq.read_table(_of_arrow(content))
             problem = problem if path is None else "damaged: its content is not what it was"
         except OSError as error:
             problem = problem_of(error)

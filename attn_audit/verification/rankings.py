@@ -11,7 +11,7 @@ from attn_audit.findings.correlation.pairs import Pair, pairs
 from attn_audit.findings.example import UNITS
 from attn_audit.findings.tolerance import DERIVED
 from attn_audit.results.record import Record
-from attn_audit.statistics.kendall import kendall_tau
+from attn_audit.statistics.kendall import kendall_tau_of_ranks
 from attn_audit.verification.tally import Tally
 
 
@@ -40,7 +40,7 @@ class Rankings:
                 ranks_of(name, _table(ranked, name), lengths, self._dtype)
                 for name in (first, second)
             )
-            result = kendall_tau(ranks, others, lengths)
+            result = kendall_tau_of_ranks(ranks, others, lengths)
             for i, record in enumerate(ranked):
                 self._compare(record, pair, result.tau[i], result.p_value[i])
 

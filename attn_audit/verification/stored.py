@@ -15,6 +15,7 @@ from attn_audit.results.stored_records import StoredRecords, open_records, open_
 class StoredAudit:
     """A report, and the records that it names."""
 
+    path: Path
     report: Report
     _records: StoredRecords
     _site_records: StoredRecords | None
@@ -27,15 +28,28 @@ class StoredAudit:
             ReportError: It is no report.
             RecordsError: It has no records, they are not there, or are others.
         """
-        report = Report.load(path)
-        if report.records is None:
+        return StoredAudit.of(Report.load(path), path)
+
+    @staticmethod
+    def of(report: Report, path: Path) -> "StoredAudit":
+        """The same of a report that was read.
+
+        Args:
+            report: Any report.
+            path: Its file, in whose folder its paths start.
+
+        Raises:
+            RecordsError: It has no records, they are not there, hold no witnesses, or are others.
+        """
+        if report.records_file is None:
             raise RecordsError(
                 f"{path} names no records, and the witnesses that would be checked stand there",
                 hint="Audit with --records FILE beside --output, and verify that report.",
             )
-        if report.sites and report.records.sites is None:
+        if report.sites and report.records_file.sites is None:
             raise RecordsError(f"{path} sums up several sites, and names no records of them")
-        return StoredAudit(report, open_records(report, path), open_site_records(report, path))
+        records, sites = open_records(report, path), open_site_records(report, path)
+        return StoredAudit(path, report, records, sites)
 
     def records(self) -> Iterator[list[Record]]:
         """The records of the examples, some at a time.

@@ -32,7 +32,7 @@ def summed_up(
     )
     try:
         return sum_up(
-            Subject.of(report), found, RecordsPaths(None, None), records_file=report.records
+            Subject.of(report), found, RecordsPaths(None, None), records_file=report.records_file
         )
     except (pa.ArrowException, ValueError, TypeError, LookupError, ArithmeticError) as error:
         problem = str(error).splitlines()[0] if str(error) else type(error).__name__

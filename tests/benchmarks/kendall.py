@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float64, Int
 from scipy.stats import kendalltau
 
-from attn_audit.statistics.kendall import kendall_tau
+from attn_audit.statistics.kendall import kendall_tau_of_ranks
 from attn_audit.statistics.ranks import dense_ranks
 
 BATCH = 128
@@ -51,7 +51,7 @@ def ours(case: Case) -> Float64[np.ndarray, "pair example 2"]:
         rows = slice(start, start + BATCH), slice(0, int(lengths.max()))
         floors = np.zeros(len(lengths))
         ranks = [dense_ranks(values[rows], lengths, floors) for values in case.measures]
-        results = [kendall_tau(x, y, lengths) for x, y in combinations(ranks, 2)]
+        results = [kendall_tau_of_ranks(x, y, lengths) for x, y in combinations(ranks, 2)]
         batches.append(np.array([np.stack([r.tau, r.p_value], axis=1) for r in results]))
     return np.concatenate(batches, axis=1)
 

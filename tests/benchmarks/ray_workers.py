@@ -115,7 +115,7 @@ def main() -> None:
     torch.set_num_threads(1)
     examples = copies(list(read_examples(DataSource(said.data))), said.copies)
     settings = AuditSettings(model=str(Path(said.model).resolve()), shard_size=said.shard_size)
-    trial, _ = AuditedData.in_memory(examples, settings).take_trial()
+    trial, _ = AuditedData.of(settings, examples).take_trial()
     load = partial(load_named_model, settings, trial)
     model = load()
     plan = plan_of(settings, model, [model.default_site], None)

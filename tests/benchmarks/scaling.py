@@ -34,7 +34,7 @@ from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.interception.batch import InterceptedBatch
 from attn_audit.models.loading import load_model
 from attn_audit.models.paper.classifier import PaperModel
-from attn_audit.statistics.kendall import kendall_tau
+from attn_audit.statistics.kendall import kendall_tau_of_ranks
 from attn_audit.statistics.ranks import dense_ranks
 from tests.benchmarks.stages import bare_pass
 from tests.benchmarks.synthetic import Relation, synthetic_batch
@@ -139,7 +139,7 @@ def of_stage(stage: str, n_examples: int, n_units: int) -> Callable[[], object]:
 
         def correlate() -> object:
             x, y = (dense_ranks(v, lengths, floors) for v in values)
-            return kendall_tau(x, y, lengths)
+            return kendall_tau_of_ranks(x, y, lengths)
 
         return correlate
     relation = Relation(stage.partition(", ")[2] or Relation.INDEPENDENT)

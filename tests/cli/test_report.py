@@ -19,10 +19,10 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> str:
     made = audit(
         demo.MODEL, demo.DATA, limit=20, records=folder / "records.csv", checks="permutation"
     )
-    records = made.records
+    records = made.records_file
     assert records is not None
     here = records.model_copy(update={"path": "records.csv"})
-    return made.model_copy(update={"records": here}).to_json()
+    return made.model_copy(update={"records_file": here}).to_json()
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_in_another_folder_a_report_still_finds_its_records(
 ) -> None:
     Path("other").mkdir()
     attn_audit("report", source, "--output", "other/r.json", "--output", "other/r.md")
-    records = Report.load(Path("other/r.json")).records
+    records = Report.load(Path("other/r.json")).records_file
     assert records is not None
     assert records.path == "../records.csv"
     assert "../records.csv" in Path("other/r.md").read_text()

@@ -12,7 +12,7 @@ import attn_audit
 from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.columns import Columns
 from attn_audit.checks.permutation import Permutation
-from attn_audit.compare import compare
+from attn_audit.comparison import compare
 from attn_audit.findings.example import N_UNITS
 from attn_audit.findings.field import Field, Place, Range
 from attn_audit.findings.metric import MeanMetric, ShareMetric

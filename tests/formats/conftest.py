@@ -13,7 +13,7 @@ from attn_audit.formats.terminal import show
 from attn_audit.models.task import TaskKind
 from attn_audit.results.report import Report
 from tests.checkpoints import SENTENCES
-from tests.compare.conftest import write_model, write_texts
+from tests.comparison.conftest import write_model, write_texts
 from tests.conftest import Checkpoint
 
 Shown = Callable[..., str]

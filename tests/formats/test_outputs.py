@@ -95,18 +95,20 @@ def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_report_moved_and_moved_back_is_the_same(tmp_path: Path, transformer: Report) -> None:
-    assert transformer.records is not None
-    assert transformer.records.sites is not None
-    sites = transformer.records.sites.model_copy(update={"path": "report.records.sites.parquet"})
-    records = transformer.records.model_copy(
+    assert transformer.records_file is not None
+    assert transformer.records_file.sites is not None
+    sites = transformer.records_file.sites.model_copy(
+        update={"path": "report.records.sites.parquet"}
+    )
+    records = transformer.records_file.model_copy(
         update={"path": "report.records.parquet", "sites": sites}
     )
-    transformer = transformer.model_copy(update={"records": records})
+    transformer = transformer.model_copy(update={"records_file": records})
     there = relocated(transformer, tmp_path / "a", tmp_path / "b" / "c")
-    assert there.records is not None
-    assert there.records.path == "../../a/report.records.parquet"
-    assert there.records.sites is not None
-    assert there.records.sites.path == "../../a/report.records.sites.parquet"
+    assert there.records_file is not None
+    assert there.records_file.path == "../../a/report.records.parquet"
+    assert there.records_file.sites is not None
+    assert there.records_file.sites.path == "../../a/report.records.sites.parquet"
     assert relocated(there, tmp_path / "b" / "c", tmp_path / "a") == transformer
 
 

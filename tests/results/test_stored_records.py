@@ -13,7 +13,7 @@ from attn_audit.findings.registry import record_fields, site_fields
 from attn_audit.formats.records import RecordsWriter
 from attn_audit.results.record import Record
 from attn_audit.results.report import RecordsFile, Report
-from attn_audit.results.stored_records import N_AT_ONCE, open_records, read_records
+from attn_audit.results.stored_records import N_AT_ONCE, open_records, read_records, read_table
 from attn_audit.results.table import record_schema
 from tests.formats.conftest import report
 
@@ -63,6 +63,24 @@ def test_site_records_too(tmp_path: Path, suffix: str) -> None:
     with RecordsWriter(path, schema) as writer:
         writer.write(written)
     assert [one for some in read_records(path, schema) for one in some] == written
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".csv"])
+def test_several_labels_are_read_from_every_format(tmp_path: Path, suffix: str) -> None:
+    path, schema = tmp_path / f"records{suffix}", record_schema(3, True, record_fields())
+    several = {"label": ("NA",), "prediction": ("a b", "c"), "probability": (0.75, 0.125, 0.5)}
+    none_is_on = {"label": None, "prediction": (), "probability": (0.25, 0.125, 0.0)}
+    failed = Record({"id": "e2", "status": "failed", "n_units": 0, "truncated": False})
+    with RecordsWriter(path, schema) as writer:
+        writer.write(
+            [*(Record({**record(0).values, **each}) for each in (several, none_is_on)), failed]
+        )
+    table = read_table(path, schema)
+    for name in ("label", "prediction", "probability"):
+        expected = [several[name], none_is_on[name], None]
+        assert table[name].to_pylist() == [None if v is None else list(v) for v in expected]
+    assert table["truncated"].to_pylist() == [False] * 3
+    assert ("units" in table.column_names) == (suffix != ".csv")
 
 
 def test_refuses_columns_of_another_model(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from jaxtyping import Float64, Int
 from scipy.stats import kendalltau
 
-from attn_audit.statistics.kendall import KendallResult, kendall_tau
+from attn_audit.statistics.kendall import KendallResult, kendall_tau_of_ranks
 from attn_audit.statistics.ranks import dense_ranks
 
 RNG = np.random.Generator(np.random.Philox(7))
@@ -21,7 +21,9 @@ Values = Float64[np.ndarray, "batch unit"]
 
 def tau_of(x: Values, y: Values, lengths: Int[np.ndarray, " batch"]) -> KendallResult:
     floors = np.zeros(len(x))
-    return kendall_tau(dense_ranks(x, lengths, floors), dense_ranks(y, lengths, floors), lengths)
+    return kendall_tau_of_ranks(
+        dense_ranks(x, lengths, floors), dense_ranks(y, lengths, floors), lengths
+    )
 
 
 def tau_of_rows(rows: Float64[np.ndarray, "2 unit"]) -> tuple[float, float]:
@@ -104,8 +106,8 @@ def test_a_noise_floor_turns_noise_into_ties() -> None:
     exact = np.array([[0.1, 0.1, 0.4, 0.4]])
     noisy = exact + np.array([[0.0, 3e-8, -2e-8, 5e-8]])
     y = dense_ranks(np.array([[1.0, 2.0, 3.0, 4.0]]), lengths, floors)
-    with_noise = kendall_tau(dense_ranks(noisy, lengths, floors), y, lengths)
-    without = kendall_tau(dense_ranks(exact, lengths, floors), y, lengths)
+    with_noise = kendall_tau_of_ranks(dense_ranks(noisy, lengths, floors), y, lengths)
+    without = kendall_tau_of_ranks(dense_ranks(exact, lengths, floors), y, lengths)
     assert with_noise.tau == without.tau
 
 
@@ -116,9 +118,9 @@ def test_padding_changes_nothing() -> None:
     is_unit = np.arange(30) < lengths[:, None]
     filled = np.where(is_unit, [x, y], RNG.integers(0, 9, (2, 50, 30)))
     wider = np.pad([x, y], ((0, 0), (0, 0), (0, 77)))
-    expected = kendall_tau(x, y, lengths)
+    expected = kendall_tau_of_ranks(x, y, lengths)
     for padded_x, padded_y in (filled, wider):
-        result = kendall_tau(padded_x, padded_y, lengths)
+        result = kendall_tau_of_ranks(padded_x, padded_y, lengths)
         np.testing.assert_array_equal(result.tau, expected.tau)
         np.testing.assert_array_equal(result.p_value, expected.p_value)
 

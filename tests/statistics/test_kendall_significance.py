@@ -6,7 +6,7 @@ from jaxtyping import Int
 from scipy.stats import kendalltau
 
 from attn_audit.statistics.inversions import inversion_distribution
-from attn_audit.statistics.kendall import kendall_tau
+from attn_audit.statistics.kendall import kendall_tau_of_ranks
 from attn_audit.statistics.kendall_significance import exact_chance
 
 
@@ -29,7 +29,7 @@ def order_with(n: int, inversions: int) -> Int[np.ndarray, " unit"]:
 def test_chance_against_all_permutations(n: int, alpha: float) -> None:
     orders = np.array(list(permutations(range(n))))
     sizes = np.full(len(orders), n)
-    result = kendall_tau(np.tile(np.arange(n), (len(orders), 1)), orders, sizes)
+    result = kendall_tau_of_ranks(np.tile(np.arange(n), (len(orders), 1)), orders, sizes)
     significant = result.p_value <= alpha
     assert chance_of(n, alpha) == pytest.approx(np.mean(significant & (result.tau > 0)))
     assert chance_of(n, alpha) == pytest.approx(np.mean(significant & (result.tau < 0)))
@@ -72,6 +72,6 @@ def test_no_examples_give_no_chances() -> None:
 def test_p_values_keep_their_promise_under_the_null(n: int) -> None:
     orders = np.argsort(np.random.Generator(np.random.Philox(3)).random((4000, n)), axis=1)
     sizes = np.full(len(orders), n)
-    result = kendall_tau(np.tile(np.arange(n), (len(orders), 1)), orders, sizes)
+    result = kendall_tau_of_ranks(np.tile(np.arange(n), (len(orders), 1)), orders, sizes)
     rate = np.mean(result.p_value <= 0.05)
     assert rate == pytest.approx(2 * chance_of(n), abs=4 * np.sqrt(0.05 * 0.95 / 4000))

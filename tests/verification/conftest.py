@@ -9,6 +9,7 @@ import pytest
 
 from attn_audit.progress import Watcher
 from attn_audit.results.verification import Claim, Verification
+from attn_audit.verification.stored import StoredAudit
 from attn_audit.verifying import verify_report
 from tests.tiny import tiny_model
 from tests.verification.forging import save_audit, save_model, save_texts
@@ -25,7 +26,7 @@ class Audited:
     def verify(self, **said: Any) -> Verification:
         """Check the report again."""
         given = {"model": str(self.model), "data": str(self.data), **said}
-        return verify_report(self.report, given, watcher=Watcher())
+        return verify_report(StoredAudit.load(self.report), given, watcher=Watcher())
 
 
 @pytest.fixture

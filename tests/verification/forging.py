@@ -39,20 +39,20 @@ def save_audit(model: Path, data: Path, report: Path, **settings: Any) -> Path:
     records = settings.pop("records", report.with_suffix(".jsonl"))
     found = attn_audit.audit(model, data, records=records, reproducible=True, **settings)
     name = Path(records).name
-    assert found.records is not None
-    sites = found.records.sites
+    assert found.records_file is not None
+    sites = found.records_file.sites
     if sites is not None:
         sites = sites.model_copy(update={"path": Path(sites.path).name})
-    file = found.records.model_copy(update={"path": name, "sites": sites})
-    report.write_text(found.model_copy(update={"records": file}).to_json())
+    file = found.records_file.model_copy(update={"path": name, "sites": sites})
+    report.write_text(found.model_copy(update={"records_file": file}).to_json())
     return report
 
 
 def forge(report: Path, change: Callable[[Rows], None]) -> None:
     """Change records in JSON Lines, sum them up anew, and put the new hash into the report."""
     stored = Report.load(report)
-    assert stored.records is not None
-    path = report.parent / stored.records.path
+    assert stored.records_file is not None
+    path = report.parent / stored.records_file.path
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     change(rows)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -64,7 +64,7 @@ def forge(report: Path, change: Callable[[Rows], None]) -> None:
 def rehash(report: Path) -> None:
     """Put the hash of the records as they are now into the report."""
     stored = Report.load(report)
-    assert stored.records is not None
-    sha256 = sha256_of(report.parent / stored.records.path)
-    records = stored.records.model_copy(update={"sha256": sha256})
-    report.write_text(stored.model_copy(update={"records": records}).to_json())
+    assert stored.records_file is not None
+    sha256 = sha256_of(report.parent / stored.records_file.path)
+    records = stored.records_file.model_copy(update={"sha256": sha256})
+    report.write_text(stored.model_copy(update={"records_file": records}).to_json())

@@ -27,7 +27,7 @@ def test_refuses_other_data(audited: Audited, tmp_path: Path) -> None:
 
 def test_refuses_a_report_without_records(audited: Audited) -> None:
     stored = Report.load(audited.report)
-    audited.report.write_text(stored.model_copy(update={"records": None}).to_json())
+    audited.report.write_text(stored.model_copy(update={"records_file": None}).to_json())
     with pytest.raises(RecordsError, match="names no records"):
         audited.verify()
 

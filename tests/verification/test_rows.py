@@ -73,11 +73,11 @@ def _rehash_sites(report: Path, sites: Path) -> None:
     from attn_audit.results.report import Report
 
     stored = Report.load(report)
-    assert stored.records is not None
-    assert stored.records.sites is not None
-    of_sites = stored.records.sites.model_copy(update={"sha256": sha256_of(sites)})
-    records = stored.records.model_copy(update={"sites": of_sites})
-    report.write_text(stored.model_copy(update={"records": records}).to_json())
+    assert stored.records_file is not None
+    assert stored.records_file.sites is not None
+    of_sites = stored.records_file.sites.model_copy(update={"sha256": sha256_of(sites)})
+    records = stored.records_file.model_copy(update={"sites": of_sites})
+    report.write_text(stored.model_copy(update={"records_file": records}).to_json())
 
 
 def test_rows_that_were_not_kept_are_counted(

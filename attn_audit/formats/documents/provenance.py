@@ -187,10 +187,10 @@ def _plugins(report: Report) -> Iterator[tuple[str, str]]:
 
 
 def _records(report: Report) -> str:
-    if report.records is None:
+    if report.records_file is None:
         return "not written"
-    examples = f"{_file(report.records)}, one for each example"
-    sites = report.records.sites
+    examples = f"{_file(report.records_file)}, one for each example"
+    sites = report.records_file.sites
     return examples if sites is None else f"{examples}; {_file(sites)}, one for each at each site"
 
 

@@ -40,12 +40,12 @@ def any_report(request: pytest.FixtureRequest) -> Any:
 
 def test_reads_as_the_stored_report(report: Report, shown: Shown) -> None:
     """After a change that is meant: write `text` to the file and read it."""
-    model, tool, records = report.model, report.tool, report.records
+    model, tool, records = report.model, report.tool, report.records_file
     assert records is not None
     made = report.model_copy(
         update={
             "run": None,
-            "records": records.model_copy(update={"path": "report.records.parquet"}),
+            "records_file": records.model_copy(update={"path": "report.records.parquet"}),
             "model": model.model_copy(update={"source": "model.pt"}),
             "tool": tool.model_copy(update={"version": "1", "libraries": {}}),
         }

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from attn_audit.compare import compare
-from attn_audit.compare.comparing import judge_changes
+from attn_audit.comparison import compare
+from attn_audit.comparison.comparing import judge_changes
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings.registry import statistics
 from attn_audit.findings.rule import Outcome
@@ -98,6 +98,7 @@ def test_what_covers_too_little_in_one_report_cannot_pass(report: Report, tmp_pa
 
 
 def test_a_policy_without_bounds_of_changes_is_refused(base: Path, tmp_path: Path) -> None:
+
     policy = policy_from(tmp_path, f'[[bound]]\nmetric = "{MOVED}"\nmin = 0.5\n')
     with pytest.raises(ConfigurationError, match="bounds no change"):
         compare(base, base, policy)

@@ -4,7 +4,7 @@ from math import hypot
 
 import numpy as np
 
-from attn_audit.compare.pairing import Pairs
+from attn_audit.comparison.pairing import Pairs
 from attn_audit.findings.metric import Averaged, Statistic
 from attn_audit.findings.registry import metrics
 from attn_audit.policy.conditions import MAX_NAMED, where_to_look, why_missing

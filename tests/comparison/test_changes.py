@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_audit.compare import compare
-from attn_audit.compare.changes import newcombe_interval
+from attn_audit.comparison import compare
+from attn_audit.comparison.changes import newcombe_interval
 from attn_audit.findings.registry import statistics
 from attn_audit.results.comparison import Change
 from attn_audit.results.finding import find
@@ -17,7 +17,7 @@ from attn_audit.results.report import Report
 from attn_audit.statistics.estimate import Estimate
 from attn_audit.statistics.intervals import mean_interval, wilson_interval
 from attn_audit.statistics.resamples import Resamples
-from tests.compare.conftest import Audited, write_content
+from tests.comparison.conftest import Audited, write_content
 
 TAU = "correlation.attention_gradient"
 

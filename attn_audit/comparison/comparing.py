@@ -5,9 +5,9 @@ from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
-from attn_audit.compare.changes import all_changes, change_of, measured
-from attn_audit.compare.differences import SUMMARIES_ALONE, harmless, of_data, require_comparable
-from attn_audit.compare.pairing import Pairs, pair
+from attn_audit.comparison.changes import all_changes, change_of, measured
+from attn_audit.comparison.differences import SUMMARIES_ALONE, harmless, of_data, require_comparable
+from attn_audit.comparison.pairing import Pairs, pair
 from attn_audit.errors import ComparisonRefusedError
 from attn_audit.policy.judging import bounds_to_judge, judge_bound, verdict_of
 from attn_audit.policy.policy import Policy
@@ -41,19 +41,47 @@ def compare(
         ComparisonRefusedError: Task, definitions, settings or data differ.
         ConfigurationError: The policy bounds no change.
     """
+    return compare_reports(
+        (Report.load(base), Report.load(new)),
+        (base, new),
+        policy,
+        allow_different_data=allow_different_data,
+        today=today,
+    )
+
+
+def compare_reports(
+    reports: tuple[Report, Report],
+    paths: tuple[Path, Path],
+    policy: Policy | None,
+    *,
+    allow_different_data: bool,
+    today: date | None,
+) -> Comparison:
+    """The same of reports that were read.
+
+    Args:
+        reports: The base and the new one.
+        paths: Their files, in whose folders their paths start.
+        policy: Bounds changes; None: nothing is judged.
+        allow_different_data: Compare the summaries alone, whatever data they are of.
+        today: Waivers hold through their last day; None: the day it is.
+
+    Raises:
+        UsageError: As `compare`.
+    """
     bounds = () if policy is None else bounds_to_judge(policy, of_change=True)
-    reports = Report.load(base), Report.load(new)
     require_comparable(*reports, allow_different_data=allow_different_data)
     resamples = Resamples(reports[0].settings.seed)
     why_unpaired = _why_unpaired(*reports, allow_different_data=allow_different_data)
     with ExitStack() as stack:
-        pairs = None if why_unpaired else _paired(stack, reports, (base, new))
+        pairs = None if why_unpaired else _paired(stack, reports, paths)
         changes = {
             bound.metric: change_of(bound.measured, *reports, pairs, resamples) for bound in bounds
         }
         return Comparison(
-            base=_side(reports[0], base),
-            new=_side(reports[1], new),
+            base=_side(reports[0], paths[0]),
+            new=_side(reports[1], paths[1]),
             n_pairs=None if pairs is None else len(pairs.ids),
             why_unpaired=why_unpaired,
             notes=tuple(_notes(*reports, allow_different_data=allow_different_data)),
@@ -106,7 +134,7 @@ def _why_unpaired(base: Report, new: Report, *, allow_different_data: bool) -> s
     """
     if allow_different_data:
         return "Different data was allowed, so the summaries alone are compared."
-    without = [name for name, r in (("base", base), ("new", new)) if r.records is None]
+    without = [name for name, r in (("base", base), ("new", new)) if r.records_file is None]
     if not without:
         return None
     if base.data.sha256 is None or new.data.sha256 is None:

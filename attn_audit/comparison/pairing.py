@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
-from attn_audit.compare.differences import SUMMARIES_ALONE
+from attn_audit.comparison.differences import SUMMARIES_ALONE
 from attn_audit.errors import ComparisonRefusedError
 from attn_audit.findings.example import ID
 from attn_audit.findings.metric import Averaged

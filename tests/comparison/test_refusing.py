@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from attn_audit.compare import compare
-from attn_audit.compare.pairing import require_unique_ids
+from attn_audit.comparison import compare
+from attn_audit.comparison.pairing import require_unique_ids
 from attn_audit.errors import AttnAuditError, ComparisonRefusedError, RecordsError
-from tests.compare.conftest import Audited, rewritten, write_content, write_texts
+from tests.comparison.conftest import Audited, rewritten, write_content, write_texts
 
 
 def refused(base: Path, new: Path, **said: Any) -> str:

@@ -1,0 +1,428 @@
+"""Results as Python users hold them: saved by suffix, seen in a notebook, with records as a table.
+
+What is found stands in `attn_audit.results`; here is what can be done with it. Nothing here needs
+torch: stored reports are read, judged and compared at once.
+"""
+
+import re
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, overload
+
+from pydantic import BaseModel, PrivateAttr
+
+from attn_audit import gate
+from attn_audit.comparison.comparing import compare_reports
+from attn_audit.config import DEFAULT_POLICY
+from attn_audit.errors import AttnAuditError, MetricError, ReportError, nearest
+from attn_audit.findings.metric import MeanMetric, Metric, ShareMetric, TotalMetric
+from attn_audit.findings.registry import renamed, statistics
+from attn_audit.formats.brief import brief
+from attn_audit.formats.html import framed
+from attn_audit.formats.outputs import require_reports, write_reports, write_result
+from attn_audit.formats.registry import FORMATS, OF_RESULTS
+from attn_audit.formats.results import Output, Result
+from attn_audit.policy.conditions import why_missing
+from attn_audit.policy.policy import Policy
+from attn_audit.policy.reading import load_policy, policy_of
+from attn_audit.results import comparison, explanation, forecast, report, verdict, verification
+from attn_audit.results.finding import find
+from attn_audit.results.relocating import records_files
+from attn_audit.results.report import RecordsFile
+from attn_audit.settings import KEYS
+from attn_audit.summary import GroupedDistribution, Number, Share, Summary
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+IN_MEMORY = "in memory"
+"""What results call models and data that have no name."""
+
+UNSAVED = "report in memory"
+
+Policies = str | Path | Mapping[str, object] | Policy
+"""`default`, a TOML file, a mapping with its keys, or a policy that was read before."""
+
+T = TypeVar("T", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number of a report."""
+
+    value: float
+    low: float | None = None
+    """Of the 95 % interval over examples; None where the number has none."""
+    high: float | None = None
+    n: int | None = None
+    """Examples behind it; None where it is not a number over examples."""
+
+    def __str__(self) -> str:
+        """The number, its interval and its examples, in short."""
+        interval = "" if self.low is None else f" [{self.low:.4g}, {self.high:.4g}]"
+        return f"{self.value:.4g}{interval}" + ("" if self.n is None else f" (n={self.n})")
+
+
+class Shown(BaseModel):
+    """What can be done with every result."""
+
+    def save(self, path: str | Path) -> None:
+        """Write it there; the suffix says the format: .json, .html, .md or .txt.
+
+        Raises:
+            ConfigurationError: A suffix that is no format of such a result.
+            OutputError: The file cannot be written.
+        """
+        with named_as_arguments(output="path"):
+            require_reports([Path(path)], (), formats=OF_RESULTS)
+            write_result(self._output(), [Path(path)])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BaseModel) and dict(self) == dict(other)
+
+    def __repr__(self) -> str:
+        return brief(self._output().document())
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the page, in a frame that nothing leaves."""
+        return framed(self._output().document())
+
+    def _output(self) -> Output:
+        result: object = self
+        assert isinstance(result, Result), "there is no other kind"
+        return Output.of(result)
+
+
+class Explanation(Shown, explanation.Explanation):
+    """One text: its attention, what it is compared with, and what the model says under each."""
+
+
+class Forecast(Shown, forecast.Forecast):
+    """What an audit will take, and what the forecast rests on."""
+
+
+class Verification(Shown, verification.Verification):
+    """A report checked again, with its records, against its model and data."""
+
+
+class Verdict(Shown, verdict.Verdict):
+    """A whole policy, held against a report; `Report.save` writes it beside what it judges."""
+
+
+class Comparison(Shown, comparison.Comparison):
+    """Two reports, the new one held beside the base."""
+
+    verdict: Verdict | None = None
+    """What a policy says of the changes; None without one."""
+
+    def save(self, path: str | Path) -> None:
+        """Write it there; the suffix says the format, of those that reports have.
+
+        Raises:
+            ConfigurationError: A suffix that is no format, or a format that takes a policy.
+            OutputError: The file cannot be written.
+        """
+        with named_as_arguments(output="path"):
+            require_reports([Path(path)], (), is_judged=self.verdict is not None)
+            write_result(self._output(), [Path(path)])
+
+
+class Spool:
+    """A folder for records that were asked for no file: it is there as long as this is held."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="attn-audit-"))
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+
+    @property
+    def path(self) -> Path:
+        """Of the records."""
+        return self.folder / "records.parquet"
+
+
+class Report(Shown, report.Report):
+    """An audit of one model on one split.
+
+    Example:
+        >>> import attn_audit
+        >>> report = attn_audit.audit("demo", "demo", limit=20, checks="permutation")
+        >>> report["permutation.distance"].n
+        20
+        >>> report.records.num_rows
+        20
+    """
+
+    _path: Path = PrivateAttr(default_factory=lambda: Path(UNSAVED).absolute())
+    """Its file, or what would be it: in its folder its paths start."""
+    _records: RecordsFile | None = PrivateAttr(default=None)
+    """Where the records are that the report itself names, or that are spooled."""
+    _spool: Spool | None = PrivateAttr(default=None)
+    _run_dir: str | None = PrivateAttr(default=None)
+
+    @staticmethod
+    def of(
+        found: report.Report,
+        *,
+        path: Path | None = None,
+        spool: Spool | None = None,
+        run_dir: str | None = None,
+    ) -> "Report":
+        """A report with all that can be done with it.
+
+        Args:
+            found: The report; the records file that it names may be spooled.
+            path: Its file; None where it was made just now.
+            spool: Holds its records, where no file of the user's does.
+            run_dir: The same.
+        """
+        kept = found.records_file
+        if spool is not None:
+            found = found.model_copy(update={"records_file": None})
+        made = as_held(Report, found)
+        made._records, made._spool, made._run_dir = kept, spool, run_dir
+        if path is not None:
+            made._path = path.absolute()
+        return made
+
+    @staticmethod
+    def load(path: str | Path) -> "Report":
+        """Read a report; see `load_report`."""
+        return load_report(path)
+
+    @cached_property
+    def records(self) -> "pa.Table":
+        """What was found for each example, a row each; read when it is first asked for.
+
+        The columns are those that `attn-audit metrics` lists; a file in CSV holds no lists. After
+        an audit that was told no `records` file, they are in a temporary file that goes with the
+        report.
+
+        Raises:
+            RecordsError: The file that the report names is not there, or is another one.
+            ReportError: The report names none.
+        """
+        from attn_audit.reporting.stored import records_of_run
+        from attn_audit.results.stored_records import open_records
+
+        if self._records is not None:
+            return open_records(*self.with_its_records()).table()
+        if self._run_dir is not None:
+            return records_of_run(self._run_dir)
+        raise ReportError(
+            self._path, "it names no records", hint="Audit with records=..., and save that report."
+        )
+
+    @overload
+    def __getitem__(self, metric: str) -> Estimate: ...
+    @overload
+    def __getitem__(self, metric: MeanMetric) -> GroupedDistribution: ...
+    @overload
+    def __getitem__(self, metric: ShareMetric) -> Share: ...
+    @overload
+    def __getitem__(self, metric: TotalMetric) -> Number: ...
+    def __getitem__(self, metric: str | Metric) -> Estimate | Summary:
+        """A number by its name: `permutation.distance`, `permutation.distance.median`.
+
+        Raises:
+            MetricError: There is no such number, or it was not measured.
+        """
+        if isinstance(metric, Metric):
+            return self.metrics[metric.name]
+        return self._estimate(metric)
+
+    def _estimate(self, name: str) -> Estimate:
+        if name in renamed():
+            raise MetricError(
+                f"there is no {name!r}.", hint=f"It is called {renamed()[name]!r} now."
+            )
+        if name not in statistics():
+            raise MetricError(f"there is no {name!r}.", hint=_nearest_metric(name))
+        found = find(statistics()[name], self)
+        if found.value is None:
+            reason, hint = why_missing(statistics()[name], self)
+            raise MetricError(f"{name} was not measured. {reason}", hint=_as_arguments(hint, {}))
+        if found.interval is None:
+            return Estimate(found.value, n=found.n)
+        return Estimate(found.value, found.interval.low, found.interval.high, found.n)
+
+    def save(self, path: str | Path, *, policy: Policies | None = None) -> None:
+        """Write it there; the suffix says the format: .json, .html, .md, .csv, .txt, .xml, .sarif.
+
+        Args:
+            path: Of the file; what is there is replaced.
+            policy: Said beside what was found; .xml and .sarif hold nothing else.
+
+        Raises:
+            ConfigurationError: A suffix that is no format, or a format that takes a policy.
+            OutputError: The file cannot be written, or the records are there.
+        """
+        with named_as_arguments(output="path"):
+            taken = records_files(self, self._path.parent)
+            require_reports([Path(path)], taken, is_judged=policy is not None, formats=FORMATS)
+            judged = None if policy is None else gate.judge(self, _read(policy))
+            write_reports(self, judged, [Path(path)], self._path.parent)
+
+    def with_its_records(self) -> tuple[report.Report, Path]:
+        """The same naming the records that there are, spooled ones too; and where its paths start.
+
+        Returns:
+            The report, and its file.
+        """
+        return self.model_copy(update={"records_file": self._records}), self._path
+
+    @property
+    def name(self) -> str:
+        """Its file, or what it is called instead."""
+        return UNSAVED if self._path.name == UNSAVED else str(self._path)
+
+
+def _nearest_metric(name: str) -> str:
+    close = nearest(name, statistics())
+    return close if close.startswith("Did") else "`attn-audit metrics` lists them all."
+
+
+def as_held(kind: type[T], found: BaseModel) -> T:
+    """A result that was found, with all that can be done with it."""
+    return kind.model_construct(**dict(found))
+
+
+def load_report(path: str | Path) -> Report:
+    """Read a report that an audit wrote as JSON.
+
+    Raises:
+        ReportError: Missing, cut short, no report, of another version, or edited.
+    """
+    with named_as_arguments():
+        return Report.of(report.Report.load(Path(path)), path=Path(path))
+
+
+def judge(
+    report: Report | str | Path, policy: Policies = DEFAULT_POLICY, today: date | None = None
+) -> Verdict:
+    """Hold a report against a policy, as `attn-audit gate` does.
+
+    Args:
+        report: A report, or the file of one.
+        policy: `default`, a TOML file, a mapping with its keys, or a `Policy`.
+        today: Waivers hold through their last day; None: the day it is.
+
+    Raises:
+        ReportError: The report cannot be used.
+        ConfigurationError: The policy has a mistake, or asks nothing of a report.
+
+    Example:
+        >>> import attn_audit
+        >>> report = attn_audit.audit("demo", "demo", checks="permutation")
+        >>> bound = {"metric": "permutation.moved", "max": 0.9}
+        >>> judge(report, {"bound": [bound]}).outcome.value
+        'pass'
+    """
+    with named_as_arguments():
+        return as_held(Verdict, gate.judge(_loaded(report), _read(policy), today))
+
+
+def compare(
+    old: Report | str | Path,
+    new: Report | str | Path,
+    policy: Policies | None = None,
+    *,
+    allow_different_data: bool = False,
+    today: date | None = None,
+) -> Comparison:
+    """Compare two reports, as `attn-audit compare` does: paired where both have records.
+
+    Args:
+        old: A report, or the file of one, that the other is held against.
+        new: Another, of the same data.
+        policy: Bounds changes, by `max_drop` and `max_rise`; None: nothing is judged.
+        allow_different_data: Compare the summaries alone, whatever data they are of.
+        today: Waivers hold through their last day; None: the day it is.
+
+    Raises:
+        ReportError: A report or its records are missing, malformed or changed.
+        ComparisonRefusedError: Task, definitions, settings or data differ.
+        ConfigurationError: The policy has a mistake, or bounds no change.
+
+    Example:
+        >>> import attn_audit
+        >>> report = attn_audit.audit("demo", "demo", limit=20, checks="permutation")
+        >>> compare(report, report).n_pairs
+        20
+    """
+    with named_as_arguments():
+        base, other = _loaded(old), _loaded(new)
+        (first, path), (second, other_path) = base.with_its_records(), other.with_its_records()
+        found = compare_reports(
+            (first, second),
+            (path, other_path),
+            None if policy is None else _read(policy),
+            allow_different_data=allow_different_data,
+            today=today,
+        )
+    held = as_held(Comparison, found)
+    return held.model_copy(
+        update={
+            "base": held.base.model_copy(update={"report": _called(old, base)}),
+            "new": held.new.model_copy(update={"report": _called(new, other)}),
+            "verdict": None if found.verdict is None else as_held(Verdict, found.verdict),
+        }
+    )
+
+
+def _loaded(given: Report | str | Path) -> Report:
+    return given if isinstance(given, Report) else load_report(given)
+
+
+def _called(given: Report | str | Path, loaded: Report) -> str:
+    """As the user wrote it."""
+    return loaded.name if isinstance(given, Report) else str(given)
+
+
+def _read(policy: Policies) -> Policy:
+    match policy:
+        case Policy():
+            return policy
+        case Mapping():
+            return policy_of(policy)
+        case _:
+            return load_policy(str(policy))
+
+
+@contextmanager
+def named_as_arguments(**others: str) -> Iterator[None]:
+    """Messages name flags; who calls from Python has arguments instead.
+
+    Args:
+        **others: Arguments that are called otherwise than flags are.
+    """
+    try:
+        yield
+    except AttnAuditError as error:
+        error.message = _as_arguments(error.message, others)
+        error.hint = None if error.hint is None else _as_arguments(error.hint, others)
+        error.args = (error.message,)
+        raise
+
+
+_FLAGS = (*KEYS, "allow_different_data")
+_FLAG = re.compile(r"--([a-z]+(?:-[a-z]+)*)( (?=[A-Z]{2}|default\b|[^ `]+`))?")
+"""With the blank before what is given to it: FILE, `default`, or all else between backticks."""
+
+
+def _as_arguments(message: str, others: Mapping[str, str]) -> str:
+    def argument(flag: re.Match[str]) -> str:
+        name = flag[1].replace("-", "_")
+        equals = "" if flag[2] is None else "="
+        return f"{others.get(name, name)}{equals}" if name in _FLAGS else flag[0]
+
+    return _FLAG.sub(argument, message)
