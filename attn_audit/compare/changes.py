@@ -122,14 +122,7 @@ def newcombe_interval(base: Found, new: Found) -> Interval | None:
 def all_changes(
     base: Report, new: Report, pairs: Pairs | None, resamples: Resamples
 ) -> tuple[Change, ...]:
-    """The change of every mean and share that both reports hold.
-
-    Args:
-        base: One report.
-        new: The other.
-        pairs: Their examples; None to compare summaries.
-        resamples: Of the bootstrap, shared by all metrics.
-    """
+    """The change of every mean and share that both reports hold; without pairs, of summaries."""
     found = []
     for metric in metrics():
         is_given = pairs is None or not isinstance(metric, Averaged) or metric.is_of_examples
@@ -141,15 +134,7 @@ def all_changes(
 def change_of(
     statistic: Statistic, base: Report, new: Report, pairs: Pairs | None, resamples: Resamples
 ) -> Change | None:
-    """The change of one number, paired where the records allow it.
-
-    Args:
-        statistic: Any.
-        base: One report.
-        new: The other.
-        pairs: Their examples; None to compare summaries.
-        resamples: Of the bootstrap, shared by all metrics.
-    """
+    """The change of one number, paired where the records allow it."""
     if find(statistic, base).estimate is None or find(statistic, new).estimate is None:
         return None
     match statistic.metric:

@@ -39,15 +39,7 @@ def require_bounds_of_changes(policy: Policy) -> None:
 def judge_changes(
     base: Report, new: Report, changes: Changes, policy: Policy, today: date
 ) -> Verdict:
-    """Hold every change that a policy bounds against its limit, by the rule of the gate.
-
-    Args:
-        base: One report.
-        new: The other.
-        changes: Between them.
-        policy: That bounds changes.
-        today: Waivers hold through their last day.
-    """
+    """Hold every change that a policy bounds against its limit, by the rule of the gate."""
     bounds = [bound for bound in policy.bounds if bound.is_of_change]
     judgements = tuple(
         _judge(bound, base, new, changes(bound.measured), policy) for bound in bounds

@@ -42,10 +42,6 @@ class Pairs:
 def pair(base: tuple[Path, Examples], new: tuple[Path, Examples]) -> Pairs:
     """Match the examples of two reports by id.
 
-    Args:
-        base: The report's file, and its records.
-        new: The same of the other.
-
     Raises:
         ComparisonRefusedError: An id stands twice in one of them, or in one of them only.
     """

@@ -21,12 +21,6 @@ def held(
 ) -> Outcome:
     """Hold a number against a limit of the table, by the gate's rule and the default policy's.
 
-    Args:
-        direction: On which side the limit lies.
-        limit: Of `findings.thresholds`.
-        found: With an estimate.
-        is_covered: Whether the check says something about enough examples to pass for all.
-
     Returns:
         Inconclusive where the interval straddles the limit, there are too few examples to believe
         it, or those that are covered would pass for all.
@@ -46,16 +40,7 @@ def held_number(
     *,
     is_covered: bool = True,
 ) -> Outcome:
-    """The same of a number over all examples together.
-
-    Args:
-        direction: On which side the limit lies.
-        limit: Of `findings.thresholds`.
-        estimate: What was found.
-        interval: Of the estimate; without one nothing is claimed.
-        n: Examples behind it.
-        is_covered: Whether the check says something about enough examples to pass for all.
-    """
+    """The same of a number over all examples together."""
     if interval is None or n < MIN_EXAMPLES:
         return Outcome.INCONCLUSIVE
     outcome = outcome_of(direction, limit, estimate, interval)

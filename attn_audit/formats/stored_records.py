@@ -53,7 +53,8 @@ def read_records(path: Path, schema: pa.Schema) -> Iterator[list[Record]]:
 def _parquet(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     with pq.ParquetFile(path) as file:
         found = file.schema_arrow
-        _require_columns(found.names, schema)
+        if (problem := _lacking(found.names, schema)) is not None:
+            raise ValueError(problem)
         for field in schema:
             if found.field(field.name).type != field.type:
                 raise ValueError(f"{field.name!r} is not {field.type}")
@@ -65,10 +66,10 @@ def _json_lines(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         rows: list[dict[str, Any]] = []
         for number, line in enumerate(lines, start=1):
             row = json.loads(line)
-            if isinstance(row, dict):
-                _require_columns(row, schema)
-            if not isinstance(row, dict) or len(row) != len(schema.names):
-                raise ValueError(f"line {number} does not hold the fields of a record")
+            if not isinstance(row, dict) or row.keys() != set(schema.names):
+                lacking = _lacking(row, schema) if isinstance(row, dict) else None
+                why = "" if lacking is None else f": {lacking}"
+                raise ValueError(f"line {number} does not hold the fields of a record{why}")
             rows.append(row)
             if len(rows) == N_AT_ONCE:
                 yield pa.RecordBatch.from_pylist(rows, schema=schema)
@@ -77,12 +78,14 @@ def _json_lines(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
             yield pa.RecordBatch.from_pylist(rows, schema=schema)
 
 
-def _require_columns(found: Collection[str], schema: pa.Schema) -> None:
+def _lacking(found: Collection[str], schema: pa.Schema) -> str | None:
+    """Which column is not there, and whether it is there by the name that it had before."""
     for name in schema.names:
         if name not in found:
             old = [old for old, new in renamed().items() if new == name and old in found]
             was = f": {old[0]!r}, as it was called before, is read no more" if old else ""
-            raise ValueError(f"it has no column {name!r}{was}")
+            return f"it has no column {name!r}{was}"
+    return None
 
 
 def _require_values(batch: pa.RecordBatch) -> None:

@@ -23,11 +23,6 @@ def judge_requirements(
 
     Too few examples, or too many that a check says nothing about, is no failure of the model:
     these are inconclusive where they do not pass.
-
-    Args:
-        report: Any report.
-        policy: Names what is required; what it does not name is not judged.
-        bounds: That will be judged.
     """
     if not report.data.is_complete:
         yield _unfinished(report)

@@ -23,12 +23,7 @@ def too_few(bound: Bound, found: Found, policy: Policy) -> Problem:
 
 
 def guarded(guard: Guard | None, report: Report) -> Problem:
-    """A condition holds only if its whole interval does.
-
-    Args:
-        guard: Of a bound; None: unconditional.
-        report: That has to fulfil it.
-    """
+    """A condition holds only if its whole interval does; None asks for nothing."""
     if guard is None:
         return None
     condition = f"{guard.metric} is {wanted(guard.direction, guard.limit)}"

@@ -51,14 +51,7 @@ def held_against(asked: Asked, found: Found) -> Judgement:
 
 
 def left_open(asked: Asked, found: Found, reason: str, look_at: str | None = None) -> Judgement:
-    """Say why a number is not judged.
-
-    Args:
-        asked: By the policy.
-        found: What there is of it.
-        reason: In one sentence.
-        look_at: What to do, in place of where to look.
-    """
+    """Say why a number is not judged."""
     return _judgement(asked, found, Outcome.INCONCLUSIVE, reason, look_at or asked.look_at)
 
 

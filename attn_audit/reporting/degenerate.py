@@ -14,13 +14,7 @@ MEANING = "the model failed at the example: see the records for the reason"
 def count_degenerate(
     examples: Examples, checks: Sequence[str], n_failed: int
 ) -> tuple[Degenerate, ...]:
-    """How many examples each check is untestable or undefined for, by reason.
-
-    Args:
-        examples: The records.
-        checks: Ids of the checks that were run.
-        n_failed: Examples that could not be audited, and are not among the records.
-    """
+    """How many examples each check is untestable or undefined for, by reason."""
     found = []
     for check in checks:
         if n_failed:

@@ -67,13 +67,7 @@ class Grouping:
     def groups(
         self, values: Values, grouping: str, edges: Sequence[float] | None = None
     ) -> tuple[Group, ...]:
-        """The distribution of a number within each group that has examples.
-
-        Args:
-            values: A number for each example; NaN where it is not defined.
-            grouping: `max_attention`, `prediction` or `length`.
-            edges: Of the histograms; None for no histograms.
-        """
+        """The distribution of a number within each group of a grouping that has examples."""
         return tuple(
             Group(name=name, distribution=self.distribution(values[inside], edges))
             for name, inside in self.members[grouping]
@@ -81,12 +75,7 @@ class Grouping:
         )
 
     def distribution(self, values: Values, edges: Sequence[float] | None = None) -> Distribution:
-        """Moments, quantiles and interval of the values that are not NaN.
-
-        Args:
-            values: A number for each example; NaN where it is not defined.
-            edges: Of the histogram; None for no histogram.
-        """
+        """Moments, quantiles and interval of the values that are not NaN."""
         defined = values[~np.isnan(values)]
         found = describe(defined)
         if found is None:

@@ -113,9 +113,6 @@ class Shards:
     def read(self, number: int) -> tuple[list[Record], list[Record]]:
         """A finished shard as it was written.
 
-        Args:
-            number: One of `finished`.
-
         Raises:
             RunDirectoryError: Its file is damaged.
         """

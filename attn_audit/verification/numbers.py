@@ -53,14 +53,7 @@ class Numbers:
         return (self._same, *self._by_name.values(), self._searched)
 
     def compare(self, stored: Record, found: Record, where: str = "", n_units: int = 0) -> None:
-        """Compare one example's numbers.
-
-        Args:
-            stored: As the records have it.
-            found: As the engine finds it now.
-            where: Layer and head, where there are several.
-            n_units: Of the text.
-        """
+        """Compare one example's numbers."""
         fields = site_fields() if LAYER.name in found.values else record_fields()
         for field in fields:
             if field.claim == SAME:

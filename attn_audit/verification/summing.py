@@ -23,11 +23,6 @@ def summed_up(
 ) -> Report:
     """The report that these records give.
 
-    Args:
-        report: As it is stored; what is not summed up is taken from it.
-        records: Of every example, some at a time.
-        site_records: Of every example at every other site.
-
     Raises:
         RecordsError: They hold what no audit writes.
     """

@@ -65,7 +65,7 @@ def test_a_forged_site_is_named(checkpoint: Checkpoint, data: Path) -> None:
     claim = failed(audited.verify())["uniform: output distance"]
     (failure,) = claim.failures
     assert failure.example == TEXTS[0]
-    assert failure.what.startswith("uniform_distance at layer")
+    assert failure.what.startswith("permutation.uniform.distance at layer")
 
 
 def _rehash_sites(report: Path, sites: Path) -> None:

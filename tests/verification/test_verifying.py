@@ -91,7 +91,7 @@ def _single_unit(row: dict[str, Any]) -> None:
         (_doubled("adversarial.attention"), "is a distribution", "adversarial.attention"),
         (_single_unit, "divergence", "adversarial.max_jsd"),
         (_swap("attention"), "attention", "attention["),
-        (_swap("attention"), "taus and p-values", "tau_attention_"),
+        (_swap("attention"), "taus and p-values", "correlation.attention_"),
         (_swap("gradient"), "gradient", "gradient["),
         (_swap("leave_one_out"), "leave-one-out", "leave_one_out["),
         (
