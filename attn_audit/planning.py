@@ -224,7 +224,8 @@ class _Trials:
         return len(self._plan.sites) * (passes or check.passes(item.n_units))
 
     def _work(self, check: Check, batch: Sequence[Encoded]) -> float:
-        return float(sum(self._passes(check, item) * item.n_tokens for item in batch))
+        """At least that of a pass: a check without any takes its time as well."""
+        return float(sum(max(1, self._passes(check, item)) * item.n_tokens for item in batch))
 
     def _try(self, batch: Sequence[Encoded]) -> None:
         self.n_timed += len(batch)

@@ -350,6 +350,16 @@ def test_one_text_is_explained_by_it(run: Run) -> None:
     assert "with letters" in shown
 
 
+def test_what_it_takes_is_forecast(folder: Path, run: Run) -> None:
+    run("plan", "demo", "demo", "--restarts", "1", "--output", "plan.json", "-q")
+    (stage,) = (
+        stage
+        for stage in json.loads((folder / "plan.json").read_text())["stages"]
+        if stage["name"] == "peak"
+    )
+    assert (stage["passes"], stage["seconds"] >= 0) == (0, True)
+
+
 def test_two_reports_are_compared_by_it(audited: Path, run: Run) -> None:
     run("compare", "report.json", "report.json", "--output", "changes.json", "-q")
     changes = json.loads((audited / "changes.json").read_text())["changes"]
@@ -368,8 +378,6 @@ def test_a_report_is_verified_by_it(audited: Path, run: Run) -> None:
     "words",
     [
         ("gate", "report.json"),
-        ("report", "report.json"),
-        ("compare", "report.json", "report.json"),
         ("verify", "report.json", "demo", "demo"),
     ],
 )
@@ -434,6 +442,13 @@ def test_a_plugin_that_cannot_be_used_is_refused(
     shown = run("metrics", code=2, plugins=("wrong.py",))
     assert "--plugin wrong.py" in shown
     assert problem in " ".join(shown.split())
+
+
+def test_the_readmes_measure_is_one(folder: Path, run: Run) -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    (found,) = re.findall(r"```python\n(# letters\.py\n.*?)```", readme, re.DOTALL)
+    (folder / "readme.py").write_text(found)
+    assert "correlation.attention_letters" in run("metrics", plugins=("readme.py",))
 
 
 def test_an_output_of_ones_own_is_audited(folder: Path) -> None:

@@ -190,7 +190,7 @@ class Meter:
         for item in encoded:
             n_units = item.n_units
             if n_units not in known:
-                known[n_units] = check.passes(n_units)
+                known[n_units] = max(1, check.passes(n_units))
             total += known[n_units] * item.n_tokens
         return float(total)
 

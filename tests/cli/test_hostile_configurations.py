@@ -118,7 +118,7 @@ def test_nor_are_records(attn_audit: AttnAudit, report: Path) -> None:
     content = json.loads(report.read_text())
     content["records"]["path"] = "/dev/zero"
     report.write_text(json.dumps({**content, HASH: content_sha256(content)}))
-    assert "records /dev/zero are no file" in refused(attn_audit, "compare", report, report)
+    assert "are no file: /dev/zero" in refused(attn_audit, "compare", report, report)
 
 
 @pytest.mark.parametrize(
