@@ -14,6 +14,7 @@ from attn_audit.errors import AttnAuditError, ConfigurationError
 from attn_audit.files import sha256_of
 
 _LOADED: dict[str, str] = {}
+_FILES: dict[str, Path | None] = {}
 
 
 def load_plugins(places: Iterable[str]) -> None:
@@ -23,11 +24,17 @@ def load_plugins(places: Iterable[str]) -> None:
         places: Names of modules, and paths of files.
 
     Raises:
-        ConfigurationError: One is not there, or fails.
+        ConfigurationError: One is not there, or fails, or two have one name.
     """
     for place in places:
-        if name_of(place) not in _LOADED:
-            _LOADED[name_of(place)] = _load(place)
+        name, file = name_of(place), Path(place).resolve() if is_file(place) else None
+        if name not in _LOADED:
+            _LOADED[name], _FILES[name] = _load(place), file
+        elif _FILES[name] != file:
+            raise ConfigurationError(
+                f"--plugin {place}: another plugin is called {name}, and reports know them by name",
+                hint="Rename one of the files.",
+            )
 
 
 def _load(place: str) -> str:

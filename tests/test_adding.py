@@ -130,7 +130,7 @@ import attn_audit
 from attn_audit.findings.example import N_UNITS
 from attn_audit.findings.metric import ShareMetric
 
-attn_audit.register_metric(ShareMetric("permutation.long", "Texts of over 12 units", values=lambda e: e.where(e.numbers(N_UNITS) > 0, e.numbers(N_UNITS) > 12)))
+attn_audit.register_metric(ShareMetric("permutation.long", "Texts of over 12 units", values=lambda e: e.numbers(N_UNITS) > 12))
 """  # noqa: E501 : one row
 }
 
@@ -449,6 +449,13 @@ def test_the_readmes_measure_is_one(folder: Path, run: Run) -> None:
     (found,) = re.findall(r"```python\n(# letters\.py\n.*?)```", readme, re.DOTALL)
     (folder / "readme.py").write_text(found)
     assert "correlation.attention_letters" in run("metrics", plugins=("readme.py",))
+
+
+def test_two_plugins_of_one_name_are_not_told_apart(folder: Path, run: Run) -> None:
+    (folder / "same").mkdir()
+    (folder / "same" / "long.py").write_text(METRIC["long.py"])
+    shown = run("metrics", code=2, plugins=("long.py", "same/long.py"))
+    assert "another plugin is called long.py" in shown
 
 
 def test_an_output_of_ones_own_is_audited(folder: Path) -> None:

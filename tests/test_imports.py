@@ -114,3 +114,8 @@ def test_a_page_needs_no_torch(tmp_path: Path) -> None:
     modules = loaded("import attn_audit.formats.html.page", tmp_path)
     assert "altair" in modules
     assert not {"torch", "transformers", "scipy"} & modules
+
+
+def test_what_numbers_mean_needs_no_numbers(tmp_path: Path) -> None:
+    modules = loaded("import attn_audit.findings.registry", tmp_path)
+    assert not {"torch", "numpy", "pyarrow", "transformers", "scipy"} & modules

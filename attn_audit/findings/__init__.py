@@ -1,1 +1,1 @@
-"""What a number means: fields of the records, metrics of the report, and what follows."""
+"""What a number means: fields and metrics of each check, and the sentences and figures of them."""

@@ -88,7 +88,7 @@ class Averaged(Metric):
         """Each example's value, whose mean over those that have one is the metric."""
         if isinstance(self.values, Field):
             return examples.numbers(self.values)
-        return self.values(examples)
+        return self.values(examples).astype(float, copy=False)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
