@@ -252,7 +252,8 @@ def _require_companions(settings: AuditSettings) -> None:
 def _problem(error: Any, value: object) -> str:
     message = str(error["msg"])
     if error["type"] == _REFUSED:
-        return f"{message}, not {value!r}"
+        several = isinstance(value, list | tuple)
+        return f"{message}, not {', '.join(map(repr, value)) if several else repr(value)}"
     if error["type"] == "literal_error":
         shown = error["input"] if len(error["loc"]) > 1 else value
         return f"{message[0].lower()}{message[1:]}, not {shown!r}"

@@ -122,7 +122,7 @@ def test_columns_by_an_old_name_are_refused_and_not_taken_for_missing(
     file = tmp_path / f"records{suffix}"
     file.write_text(OLD[suffix])
     named = report.model_copy(
-        update={"records": RecordsFile(path=file.name, sha256=sha256_of(file))}
+        update={"records_file": RecordsFile(path=file.name, sha256=sha256_of(file))}
     )
     with (
         pytest.raises(RecordsError, match=r"no column 'adversarial.max_jsd': 'max_jsd', as it"),
