@@ -252,8 +252,8 @@ def _require_companions(settings: AuditSettings) -> None:
 def _problem(error: Any, value: object) -> str:
     message = str(error["msg"])
     if error["type"] == _REFUSED:
-        several = isinstance(value, list | tuple)
-        return f"{message}, not {', '.join(map(repr, value)) if several else repr(value)}"
+        items = value if isinstance(value, list | tuple) else (value,)
+        return f"{message}, not {', '.join(repr(item) for item in items)}"
     if error["type"] == "literal_error":
         shown = error["input"] if len(error["loc"]) > 1 else value
         return f"{message[0].lower()}{message[1:]}, not {shown!r}"
