@@ -1,7 +1,8 @@
 """Counting what holds and what does not, in bounded memory."""
 
+import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from attn_audit.results.verification import Claim, Failure
 
@@ -23,7 +24,7 @@ class Tally:
     n: int = 0
     n_failed: int = 0
     largest: float | None = None
-    failures: list[Failure] = field(default_factory=list)
+    failures: list[Failure] = dataclasses.field(default_factory=list)
 
     def compare(
         self, example: str | None, what: str, stored: object, found: object, deviation: float
