@@ -9,16 +9,15 @@ from attn_audit.version import __version__
 
 if TYPE_CHECKING:
     from attn_audit.api import audit, explain, plan, verify
-    from attn_audit.checks.selection import register_check
+    from attn_audit.checks.registry import register_check
     from attn_audit.data.example import Example
     from attn_audit.errors import AttnAuditError
     from attn_audit.findings.registry import register_metric
     from attn_audit.formats.registry import register_format
-    from attn_audit.importance.measures import register_measure
+    from attn_audit.judgement.policy import Policy, load_policy
+    from attn_audit.measures.registry import register_measure
     from attn_audit.models.custom.custom_model import CustomModel
-    from attn_audit.models.huggingface.auditing import wrap
-    from attn_audit.policy.policy import Policy
-    from attn_audit.policy.reading import load_policy
+    from attn_audit.models.huggingface.loading import wrap
     from attn_audit.public import (
         Comparison,
         Estimate,
@@ -64,16 +63,15 @@ __all__ = [
 
 _NAMES = {
     "attn_audit.api": ("audit", "explain", "plan", "verify"),
-    "attn_audit.checks.selection": ("register_check",),
+    "attn_audit.checks.registry": ("register_check",),
     "attn_audit.data.example": ("Example",),
     "attn_audit.errors": ("AttnAuditError",),
     "attn_audit.findings.registry": ("register_metric",),
     "attn_audit.formats.registry": ("register_format",),
-    "attn_audit.importance.measures": ("register_measure",),
+    "attn_audit.measures.registry": ("register_measure",),
     "attn_audit.models.custom.custom_model": ("CustomModel",),
-    "attn_audit.models.huggingface.auditing": ("wrap",),
-    "attn_audit.policy.policy": ("Policy",),
-    "attn_audit.policy.reading": ("load_policy",),
+    "attn_audit.models.huggingface.loading": ("wrap",),
+    "attn_audit.judgement.policy": ("load_policy", "Policy"),
     "attn_audit.public": (
         *("Comparison", "Estimate", "Explanation", "Forecast", "Report", "Verdict", "Verification"),
         *("compare", "judge", "load_report"),

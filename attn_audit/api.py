@@ -11,17 +11,16 @@ from typing import Any, Literal, TypedDict, Unpack
 import torch
 from torch import nn
 
-from attn_audit.auditing import run_audit
 from attn_audit.config import require_inputs, validate
+from attn_audit.engine.audit import run_audit
+from attn_audit.engine.inputs import MODEL_SETTINGS, Item, LoadModel, load_in_memory
+from attn_audit.engine.plan import forecast_audit
 from attn_audit.errors import ConfigurationError, nearest
-from attn_audit.explaining import explain_text
+from attn_audit.explanation import explain_text
 from attn_audit.formats.documents.report import figures
-from attn_audit.formats.outputs import require_outputs
-from attn_audit.inputs import MODEL_SETTINGS, Item, LoadModel, load_in_memory
-from attn_audit.models.base import AuditedModel
+from attn_audit.formats.result_files import require_outputs
+from attn_audit.models.contract import AuditedModel, frozen
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.frozen import frozen
-from attn_audit.planning import forecast_audit
 from attn_audit.progress import Progress, Watcher
 from attn_audit.public import (
     IN_MEMORY,
@@ -34,8 +33,8 @@ from attn_audit.public import (
     named_as_arguments,
 )
 from attn_audit.settings import AuditSettings, Head, Layer
-from attn_audit.verification.stored import StoredAudit
-from attn_audit.verifying import verify_report
+from attn_audit.verification.stored_audit import StoredAudit
+from attn_audit.verification.verify import verify_report
 
 Model = str | Path | AuditedModel | CustomModel | nn.Module
 """A checkpoint, a model that `wrap` made, a module of one's own, or one of `transformers`."""
@@ -200,8 +199,6 @@ def verify(
 
     Args:
         report: A report with its records, or the file of one.
-        model: That it is of.
-        data: That it is of.
         tokenizer: Of a `transformers` model in memory.
         seed: Another tenth of the examples, of which every number is computed again.
         on_progress: Called with how far it is.

@@ -21,8 +21,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from attn_audit.errors import ConfigurationError
+from attn_audit.files import is_url, read_toml, require_known
 from attn_audit.findings import registry
-from attn_audit.locations import is_url
 from attn_audit.plugins import load_plugins
 from attn_audit.settings import (
     DEMO,
@@ -34,7 +34,6 @@ from attn_audit.settings import (
     names_where,
     type_of,
 )
-from attn_audit.toml import read_toml, require_known
 
 DISCOVERED = "attn-audit.toml"
 """Read from the working directory where no `--config` is given."""
@@ -183,7 +182,6 @@ def validate(
     """Check settings, and say of the first that is wrong where it comes from.
 
     Args:
-        values: All settings.
         flags: Those of them that were said on the command line.
         file: Where the others come from.
 

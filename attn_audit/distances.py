@@ -1,10 +1,24 @@
-"""Distances between outputs and between attention distributions, in float64 where it matters."""
+"""Distances between outputs and between attention distributions, in float64 where it matters.
+
+Axis names come from one list: `batch` examples, `variant` interventions on one example, `row` query
+rows, `unit` audited tokens or words, `label` outputs; inside models also `position`, `hidden`,
+`embedding`, `layer`, `head`.
+"""
 
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
+
+Attention = Float[Tensor, "batch row unit"]
+"""Post-softmax weights over the audited units; each row sums to 1 along `unit`, padding is 0."""
+
+Logits = Float[Tensor, "batch label"]
+"""Scores before the link function; -inf where an example does not allow a candidate."""
+
+UnitMask = Bool[Tensor, "batch unit"]
+"""True where an example has a unit; units come first, padding after."""
 
 MAX_JSD = math.log(2)
 """The largest Jensen-Shannon divergence in nats: of distributions that share no unit."""
@@ -131,10 +145,6 @@ def pair_term(a: Float[Tensor, "*#batch"], w: Float[Tensor, "*#batch"]) -> Float
     With it :math:`\mathrm{JSD}(a, w) = \ln 2 + \tfrac{1}{2} \sum_u g(a_u, w_u)`, where only units
     with w > 0 have a part: the divergence from a distribution over one or two units costs four
     logarithms, however long the text.
-
-    Args:
-        a: One distribution's weights.
-        w: The other's.
 
     Returns:
         The part of each unit.

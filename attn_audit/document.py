@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from attn_audit.statistics.estimate import Interval
-from attn_audit.summary import Distribution, JointHistogram
+from attn_audit.statistics.summary import Distribution, JointHistogram
 
 
 class Tone(StrEnum):

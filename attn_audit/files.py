@@ -1,13 +1,40 @@
-"""Files that are written whole or not at all, and what identifies their content."""
+"""Files: where they lie, what identifies them, and how they are written whole or not at all."""
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+import tomllib
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from attn_audit.errors import OutputError
-from attn_audit.locations import AnyPath
+from upath import UPath
+
+from attn_audit.errors import ConfigurationError, OutputError, nearest
+
+AnyPath = Path | UPath
+"""Both read and write alike; what only local disks have (locks, temporary names) needs a `Path`."""
+
+
+def is_url(name: str) -> bool:
+    """Whether a name says by what protocol it is reached.
+
+    Example:
+        >>> is_url("s3://bucket/sst"), is_url("data/sst")
+        (True, False)
+    """
+    return "://" in name
+
+
+def located(name: str) -> AnyPath:
+    """The place that a user's name stands for.
+
+    Raises:
+        ValueError: A URL of a protocol that fsspec does not know.
+        ImportError: The protocol's package is not installed; says which.
+    """
+    return UPath(name) if is_url(name) else Path(name)
+
 
 PART = ".part"
 """Ends the name of a file that is not complete."""
@@ -56,7 +83,6 @@ def write_whole(path: AnyPath, content: bytes) -> None:
 
     Args:
         path: Of the file to write; replaced if it exists.
-        content: All of it.
 
     Raises:
         OutputError: The file cannot be written.
@@ -133,3 +159,50 @@ def sha256_and_lines_of(path: AnyPath) -> tuple[str, int]:
             digest.update(block)
             n_lines += block.count(b"\n")
     return digest.hexdigest(), n_lines
+
+
+MAX_BYTES = 2**20
+"""What people write by hand is never longer than 1 MiB."""
+
+
+def read_toml(file: Path, flag: str, kind: str) -> dict[str, Any]:
+    """The content of a file that a flag names.
+
+    Args:
+        flag: `--config`.
+        kind: `configuration`.
+
+    Raises:
+        ConfigurationError: It is missing, unreadable, too long or no TOML; says in which line.
+    """
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            problem = f"it is longer than {MAX_BYTES >> 20} MiB"
+            raise ConfigurationError(f"cannot read the {kind} {file}: {problem}")
+        return tomllib.loads(content.decode("utf-8").replace("\r\n", "\n"))
+    except FileNotFoundError:
+        raise ConfigurationError(f"{flag} {file}: there is no such file") from None
+    except (OSError, ValueError, RecursionError) as error:  # also of numbers of 4,300 digits
+        raise ConfigurationError(f"cannot read the {kind} {file}: {error}") from None
+
+
+def require_known(keys: Iterable[str], known: Collection[str], where: str, kind: str) -> None:
+    """Refuse mistyped keys.
+
+    Args:
+        keys: As they stand in the file.
+        where: The file, and the place in it.
+        kind: What the keys are: `setting`.
+
+    Raises:
+        ConfigurationError: Names the unknown ones, and what the first may have been meant to be.
+    """
+    unknown = [key for key in keys if key not in known]
+    if unknown:
+        named = ", ".join(repr(key) for key in unknown)
+        raise ConfigurationError(
+            f"{where}: unknown {kind}{'s' if len(unknown) > 1 else ''} {named}",
+            hint=nearest(unknown[0], known),
+        )

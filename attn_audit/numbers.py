@@ -1,7 +1,7 @@
 """How numbers are written for people: as many digits as say something, intervals in brackets."""
 
 from attn_audit.statistics.estimate import Interval
-from attn_audit.summary import Distribution, Share
+from attn_audit.statistics.summary import Distribution, Share
 
 
 def count(n: int) -> str:
@@ -137,7 +137,6 @@ def mean(distribution: Distribution, decimals: int | None = None) -> str:
     """A mean and its interval: `0.20 [0.19, 0.21]`; `-` where no example has the number.
 
     Args:
-        distribution: Of any number.
         decimals: As many as these; None for what the interval asks for.
     """
     if distribution.mean is None:
@@ -164,11 +163,6 @@ def share(part: Share, decimals: int | None = None) -> str:
 
 def difference(change: float, interval: Interval | None, decimals: int = 3) -> str:
     """A difference with its sign and interval: `-0.018 [-0.029, -0.007]`.
-
-    Args:
-        change: In any unit.
-        interval: Of the change.
-        decimals: Of all three numbers.
 
     Example:
         >>> difference(-0.0004, None), difference(0.0126, None)

@@ -18,26 +18,29 @@ from typing import TYPE_CHECKING, TypeVar, overload
 
 from pydantic import BaseModel, PrivateAttr
 
-from attn_audit import gate
-from attn_audit.comparison.comparing import compare_reports
 from attn_audit.config import DEFAULT_POLICY
 from attn_audit.errors import AttnAuditError, MetricError, ReportError, nearest
 from attn_audit.findings.metric import MeanMetric, Metric, ShareMetric, TotalMetric
 from attn_audit.findings.registry import renamed, statistics
 from attn_audit.formats.brief import brief
 from attn_audit.formats.html import framed
-from attn_audit.formats.outputs import require_reports, write_reports, write_result
 from attn_audit.formats.registry import FORMATS, OF_RESULTS
-from attn_audit.formats.results import Output, Result
-from attn_audit.policy.conditions import why_missing
-from attn_audit.policy.policy import Policy
-from attn_audit.policy.reading import load_policy, policy_of
-from attn_audit.results import comparison, explanation, forecast, report, verdict, verification
+from attn_audit.formats.result_files import (
+    Output,
+    Result,
+    require_reports,
+    write_reports,
+    write_result,
+)
+from attn_audit.judgement import gate
+from attn_audit.judgement.bounds import why_missing
+from attn_audit.judgement.comparison import compare_reports
+from attn_audit.judgement.policy import Policy, load_policy, policy_of
+from attn_audit.results import answers, report, verdict
 from attn_audit.results.finding import find
-from attn_audit.results.relocating import records_files
-from attn_audit.results.report import RecordsFile
+from attn_audit.results.report import RecordsFile, records_files
 from attn_audit.settings import KEYS
-from attn_audit.summary import GroupedDistribution, Number, Share, Summary
+from attn_audit.statistics.summary import GroupedDistribution, Number, Share, Summary
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -103,15 +106,15 @@ class Shown(BaseModel):
         return Output.of(result)
 
 
-class Explanation(Shown, explanation.Explanation):
+class Explanation(Shown, answers.Explanation):
     """One text: its attention, what it is compared with, and what the model says under each."""
 
 
-class Forecast(Shown, forecast.Forecast):
+class Forecast(Shown, answers.Forecast):
     """What an audit will take, and what the forecast rests on."""
 
 
-class Verification(Shown, verification.Verification):
+class Verification(Shown, answers.Verification):
     """A report checked again, with its records, against its model and data."""
 
 
@@ -119,7 +122,7 @@ class Verdict(Shown, verdict.Verdict):
     """A whole policy, held against a report; `Report.save` writes it beside what it judges."""
 
 
-class Comparison(Shown, comparison.Comparison):
+class Comparison(Shown, verdict.Comparison):
     """Two reports, the new one held beside the base."""
 
     verdict: Verdict | None = None
@@ -183,7 +186,6 @@ class Report(Shown, report.Report):
             found: The report; the records file that it names may be spooled.
             path: Its file; None where it was made just now.
             spool: Holds its records, where no file of the user's does.
-            run_dir: The same.
         """
         kept = found.records_file
         if spool is not None:
@@ -211,7 +213,7 @@ class Report(Shown, report.Report):
             RecordsError: The file that the report names is not there, or is another one.
             ReportError: The report names none.
         """
-        from attn_audit.reporting.stored import records_of_run
+        from attn_audit.engine.report import records_of_run
         from attn_audit.results.stored_records import open_records
 
         if self._records is not None:

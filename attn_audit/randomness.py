@@ -30,8 +30,6 @@ def example_keys(seed: int, example_ids: Sequence[str], check: str) -> Keys:
     """One 64-bit key for each example and check: where its draws start.
 
     Args:
-        seed: The audit's seed.
-        example_ids: Ids of the examples.
         check: What the draws are for; different names give unrelated draws.
 
     Returns:
@@ -82,8 +80,6 @@ def normals(
 
     Args:
         keys: From `example_keys`.
-        n_draws: Draws of each example.
-        n_positions: Positions of each draw.
 
     Returns:
         Independent draws; fewer positions give the same first ones.
@@ -102,7 +98,6 @@ def n_permutations(
     """How many permutations each example gets: all n! where n <= 4, else `n_draws`.
 
     Args:
-        lengths: Units of each example.
         n_draws: Permutations of an example with more than 4 units.
 
     Example:
@@ -125,8 +120,6 @@ def permutations(
 
     Args:
         keys: From `example_keys`.
-        lengths: Units of each example.
-        draws: Which draws.
         n_units: Width of the result; padding stays where it is.
 
     Returns:

@@ -450,9 +450,6 @@ def names_where(**wanted: Any) -> tuple[str, ...]:
 def default_in_words(name: str) -> str | None:
     """The default as help shows it; None where there is nothing to say.
 
-    Args:
-        name: Of a setting.
-
     Example:
         >>> default_in_words("checks"), default_in_words("seed"), default_in_words("limit")
         ('correlation,permutation,adversarial', '0', None)

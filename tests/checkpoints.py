@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
-from attn_audit.models.huggingface.quiet import quiet
+from attn_audit.models.huggingface.hub import quiet
 
 SENTENCES = (
     "A gorgeous, witty and seductive movie.",

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from attn_audit.checks.base import AuditedBatch
-from attn_audit.checks.reading import read_batch
-from attn_audit.data.reading import DataSource, read_examples
+from attn_audit.checks.base import AuditedBatch, read_batch
+from attn_audit.data.reading import read_examples
+from attn_audit.data.source import DataSource
 from attn_audit.models.loading import load_model
 
 NAMES = tuple(

@@ -5,11 +5,10 @@ from pathlib import Path
 
 from attn_audit.findings.metric import Metric
 from attn_audit.findings.registry import statistics
-from attn_audit.policy.policy import Policy
-from attn_audit.policy.reading import load_policy
+from attn_audit.judgement.policy import Policy, load_policy
 from attn_audit.results.report import Report
 from attn_audit.statistics.estimate import Interval
-from attn_audit.summary import Number, Share
+from attn_audit.statistics.summary import Number, Share
 
 PolicyOf = Callable[[str], Policy]
 

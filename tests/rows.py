@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from attn_audit.data.example import Example
-from attn_audit.models.base import (
+from attn_audit.models.contract import (
     AttentionLayer,
     AuditedModel,
     Batch,
@@ -25,7 +25,7 @@ from attn_audit.models.base import (
 )
 from attn_audit.models.outputs.registry import make_task
 from attn_audit.models.task import TaskKind
-from attn_audit.results.description import LayerDescription, ModelDescription
+from attn_audit.results.model_description import LayerDescription, ModelDescription
 
 N_WORDS, SIZE = 44, 6
 """Words are called w0, w1, ..."""

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import attn_audit
-from attn_audit.code import import_code
 from attn_audit.models.task import Task
+from attn_audit.plugins import import_code
 from tests.conftest import REPOSITORY
 from tests.models.custom.toys import EXAMPLES, Pooling, attend_plainly, custom_of
 
@@ -49,8 +49,8 @@ from typing import ClassVar
 
 import attn_audit
 import peak_findings
-from attn_audit.checks.columns import or_none, rows_of
-from attn_audit.checks.interventions import is_measured, statuses_of_interventions
+from attn_audit.checks.base import or_none, rows_of
+from attn_audit.checks.base import is_measured, statuses_of_interventions
 
 @dataclass(frozen=True)
 class Peak:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from attn_audit.models.task import TaskKind
-from tests.comparison.conftest import Audited, audited, write_model, write_texts
+from tests.releases import Audited, audited, write_model, write_texts
 
 __all__ = ["Audited", "audited"]
 

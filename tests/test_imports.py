@@ -13,13 +13,13 @@ from tests.conftest import REPOSITORY, Checkpoint
 from tests.tiny import tiny_model
 
 FIRST_EXAMPLE = """
-import attn_audit.auditing, attn_audit.config
+import attn_audit.engine.audit, attn_audit.config
 from attn_audit.progress import Watcher
 class Enough(Exception): pass
 def stop(_): raise Enough
 settings = attn_audit.config.AuditSettings(model={model!r}, data={data!r})
 try:
-    attn_audit.auditing.run_audit(settings, watcher=Watcher(stop))
+    attn_audit.engine.audit.run_audit(settings, watcher=Watcher(stop))
     raise SystemExit("no progress was told of")
 except Enough:
     pass
@@ -33,7 +33,7 @@ with contextlib.redirect_stdout(io.StringIO()):
 RENDER = """
 from pathlib import Path
 from attn_audit.cli import app
-from attn_audit.formats.outputs import write_reports
+from attn_audit.formats.result_files import write_reports
 from attn_audit.formats.registry import FORMATS
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Verdict

@@ -14,8 +14,8 @@ import attn_audit
 
 KNOWN = {
     "attn_audit.models.interception.torch_private": {"_pytree"},
-    "attn_audit.models.interception.refusal": {"_attn_implementation", "_orig_mod"},
-    "attn_audit.models.paper.weights": {"_Unpickler"},
+    "attn_audit.models.interception.observation": {"_attn_implementation", "_orig_mod"},
+    "attn_audit.models.paper.checkpoint": {"_Unpickler"},
     "attn_audit.data.formats.hub": {"_fingerprint"},
 }
 """Names that are a library's own, by the module that uses them."""

@@ -7,7 +7,7 @@ import torch
 from beartype.roar import BeartypeCallHintViolation
 from jaxtyping import TypeCheckError
 
-from attn_audit.data.batching import length_batches
+from attn_audit.data.example import length_batches
 from attn_audit.distances import total_variation_distance
 from tests.typechecking import n_calls
 

@@ -1,17 +1,39 @@
-"""What every check sees, and what it gives."""
+"""What every check sees, the model's output under other attention, and what a check gives."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
-from attn_audit.checks.columns import Columns
-from attn_audit.importance.measures import Importances
-from attn_audit.models.base import AuditedModel, Batch, Reading
+from attn_audit.findings.example import Status
+from attn_audit.measures.registry import Importances
+from attn_audit.models.contract import AuditedModel, Batch, Reading, Site, require_numbers
+
+Columns = dict[str, Sequence[Any]]
+"""Values of record fields by name, one for each example of a batch; None where not measured."""
+
+
+def join_statuses(statuses: Sequence[str]) -> str:
+    """A record's status field: the reasons, or `measured` where there is none."""
+    return "+".join(statuses) if statuses else Status.MEASURED
+
+
+def or_none(values: np.ndarray, keep: np.ndarray) -> list[float | None]:
+    """Values as plain floats, None where `keep` is False."""
+    pairs = zip(values.tolist(), keep.tolist(), strict=True)
+    return [value if kept else None for value, kept in pairs]
+
+
+def rows_of(values: Tensor, lengths: np.ndarray) -> list[tuple[float, ...]]:
+    """Per-unit values without their padding."""
+    table = values.cpu().tolist()
+    return [tuple(row[:n]) for row, n in zip(table, lengths.tolist(), strict=True)]
+
 
 MIN_AUDITED_MASS = 1e-6
 """Below this share of attention on the audited units, an example's attention is rounding noise."""
@@ -121,3 +143,114 @@ def normalised(weights: Float64[Tensor, "*batch unit"]) -> Float64[Tensor, "*bat
     """Weights over their sum along the last axis; zeros stay zeros."""
     total = weights.sum(dim=-1, keepdim=True)
     return weights / torch.where(total > 0, total, 1)
+
+
+def read_batch(model: AuditedModel, batch: Batch, site: Site, seed: int) -> AuditedBatch:
+    """One forward pass, and what all checks derive from it at one site.
+
+    Raises:
+        InvalidOutputError: A logit or weight is not a number.
+    """
+    return read_sites(model, batch, [site], seed)[0]
+
+
+def read_sites(
+    model: AuditedModel, batch: Batch, sites: Sequence[Site], seed: int
+) -> list[AuditedBatch]:
+    """One forward pass for all sites.
+
+    Returns:
+        The batch at every site.
+
+    Raises:
+        InvalidOutputError: A logit or weight is not a number.
+    """
+    importances = Importances(model, batch)
+    readings = model.read(batch, sites)
+    return [_audited(model, batch, reading, seed, importances) for reading in readings]
+
+
+def _audited(
+    model: AuditedModel, batch: Batch, reading: Reading, seed: int, importances: Importances
+) -> AuditedBatch:
+    require_numbers(batch, reading)
+    attention = normalised(reading.attention.double())
+    mass = reading.mass.double()
+    return AuditedBatch(
+        model=model,
+        batch=batch,
+        reading=reading,
+        seed=seed,
+        importances=importances,
+        attention=attention,
+        explanation=normalised(torch.einsum("br,bru->bu", mass, attention)),
+        mass=mass.sum(dim=-1) / reading.row_mask.sum(dim=-1).clamp_min(1),
+        probabilities=model.task.probabilities(reading.logits),
+    )
+
+
+def replayed_probabilities(
+    audited: AuditedBatch, weights: Float[Tensor, "batch variant row unit"]
+) -> Float64[Tensor, "batch variant label"]:
+    """Output probabilities under other weights.
+
+    Args:
+        weights: Each row sums to 1, or is zero where there is none; differentiable through.
+    """
+    logits = audited.reading.replay(weights.to(audited.reading.attention.dtype))
+    return audited.model.task.probabilities(logits)
+
+
+def output_distances(
+    audited: AuditedBatch, weights: Float[Tensor, "batch variant row unit"]
+) -> Float64[Tensor, "batch variant"]:
+    """How far the output moves from the model's own, 0 to 1.
+
+    Args:
+        weights: Each row sums to 1, or is zero where there is none; differentiable through.
+    """
+    probabilities = replayed_probabilities(audited, weights)
+    return audited.model.task.distance(probabilities, audited.probabilities.unsqueeze(1))
+
+
+def uniform_attention(audited: AuditedBatch) -> Float64[Tensor, "batch row unit"]:
+    """The same weight on every unit that a row may attend to; zeros where there is none."""
+    admissible = audited.admissible
+    return admissible.double() / admissible.sum(dim=-1, keepdim=True).clamp_min(1)
+
+
+def in_every_row(
+    audited: AuditedBatch, weights: Float[Tensor, "batch variant unit"]
+) -> Float[Tensor, "batch variant row unit"]:
+    """The same distribution in every row, as far as the row may follow it.
+
+    Where a row may not attend to some units, the others have their weights; a row that may attend
+    to none of them keeps its own attention.
+
+    Args:
+        weights: Each variant sums to 1.
+    """
+    rows = weights.unsqueeze(2)
+    if audited.is_unrestricted and audited.has_all_rows:
+        return rows.expand(-1, -1, audited.attention.shape[1], -1)
+    allowed = rows * audited.admissible.unsqueeze(1)
+    total = allowed.sum(dim=-1, keepdim=True)
+    own = audited.attention.to(weights.dtype).unsqueeze(1)
+    return torch.where(total > 0, allowed / torch.where(total > 0, total, 1), own)
+
+
+def is_measured(audited: AuditedBatch) -> Bool[np.ndarray, " batch"]:
+    """Whether moving attention says something: it takes two units to move it between, and mass."""
+    measured: np.ndarray = audited.has_mass & audited.can_move
+    return measured
+
+
+def statuses_of_interventions(audited: AuditedBatch) -> list[str]:
+    """The status of each example, for a check that moves attention among units."""
+    statuses = [str(Status.MEASURED)] * len(audited.batch)
+    for i in np.flatnonzero(~is_measured(audited)).tolist():
+        reasons = [] if audited.can_move[i] else [Status.SINGLE_UNIT]
+        statuses[i] = join_statuses(
+            reasons if audited.has_mass[i] else [*reasons, Status.NO_AUDITED_MASS]
+        )
+    return statuses

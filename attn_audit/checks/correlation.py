@@ -7,15 +7,13 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float64, Int
 
-from attn_audit.checks.base import AuditedBatch
-from attn_audit.checks.columns import Columns, join_statuses, or_none, rows_of
+from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, or_none, rows_of
 from attn_audit.findings.correlation.pairs import STATUS, pairs
 from attn_audit.findings.example import Status
 from attn_audit.findings.measure import measure
-from attn_audit.models.precision import coarseness
+from attn_audit.models.contract import coarseness
 from attn_audit.progress import portions
-from attn_audit.statistics.kendall import kendall_tau_of_ranks
-from attn_audit.statistics.ranks import dense_ranks, is_constant
+from attn_audit.statistics.kendall import dense_ranks, is_constant, kendall_tau_of_ranks
 
 ATTENTION_NOISE = 1e-5
 """Attention weights that differ by less than this part of themselves are ties.
@@ -89,7 +87,6 @@ def ranks_of(
     Args:
         name: `attention`, or a measure's.
         table: Values, at least 0; padding is 0.
-        lengths: Units of each example.
         dtype: That the model computes in.
     """
     coarser, eps = coarseness(dtype), torch.finfo(dtype).eps

@@ -7,20 +7,22 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from attn_audit.cli.auditing import audit_command, options_of
-from attn_audit.cli.command import Command
-from attn_audit.cli.comparing import compare
-from attn_audit.cli.demonstrating import OPTIONS_OF_DEMO, run_demo
-from attn_audit.cli.explaining import OPTIONS_OF_EXPLAIN, explain
-from attn_audit.cli.gating import gate
-from attn_audit.cli.inspecting import OPTIONS_OF_INSPECT, inspect_model
-from attn_audit.cli.metrics import metrics
-from attn_audit.cli.planning import OPTIONS_OF_PLAN, plan_audit
-from attn_audit.cli.reporting import report
-from attn_audit.cli.running import build_command, say
-from attn_audit.cli.streams import naming_standard_output
+from attn_audit.cli.audit import (
+    OPTIONS_OF_DEMO,
+    OPTIONS_OF_EXPLAIN,
+    OPTIONS_OF_INSPECT,
+    OPTIONS_OF_PLAN,
+    audit_command,
+    explain,
+    inspect_model,
+    options_of,
+    plan_audit,
+    run_demo,
+)
+from attn_audit.cli.command import Command, build_command, naming_standard_output, say
+from attn_audit.cli.judge import compare, gate
+from attn_audit.cli.report import OPTIONS_OF_VERIFY, metrics, report, verify
 from attn_audit.cli.train import train
-from attn_audit.cli.verifying import OPTIONS_OF_VERIFY, verify
 from attn_audit.errors import OutputError
 from attn_audit.version import __version__
 

@@ -1,9 +1,33 @@
-"""A command that forgets nothing of what it is told."""
+"""What all commands share: made from the option table, they fail in one way and end in order."""
 
+import inspect
+import io
+import os
+import signal
+import sys
+import threading
+import traceback
 from collections import Counter
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TextIO
 
+import typer
+from rich.console import Console
+from rich.text import Text
 from typer.core import TyperCommand
+
+from attn_audit.cli.options import OPTIONS, SWITCHES
+from attn_audit.errors import AttnAuditError, OutputError
+from attn_audit.files import problem_of
+from attn_audit.process import is_out_of_memory
+from attn_audit.quoting import printable
+from attn_audit.settings import SETTINGS
+
+if TYPE_CHECKING:
+    from attn_audit.settings import AuditSettings
 
 
 class Command(TyperCommand):
@@ -21,3 +45,255 @@ class Command(TyperCommand):
             if n > 1 and not adds_up:
                 ctx.fail(f"{parameter.opts[0]} is given {n} times, and takes one value.")
         return super().parse_args(ctx, args)
+
+
+class Terminated(BaseException):
+    """The process was asked to end (SIGTERM)."""
+
+
+_RAISED: dict[int, type[BaseException]] = {
+    signal.SIGINT: KeyboardInterrupt,
+    signal.SIGTERM: Terminated,
+}
+
+SECONDS_LATER = 0.02
+"""Until a signal comes again that came at the wrong moment."""
+
+
+@contextmanager
+def heeding_signals() -> Iterator[None]:
+    """Within: a signal to end is an exception, once; the next one ends the process as it is.
+
+    While something is imported, a signal waits. Those that were ignored stay so: a shell's
+    background jobs are not meant to be interrupted.
+    """
+    previous = {number: signal.getsignal(number) for number in _RAISED}
+    heeded = {number: old for number, old in previous.items() if old != signal.SIG_IGN}
+    for number in heeded:
+        signal.signal(number, _raise)
+    try:
+        yield
+    finally:
+        for number, old in heeded.items():
+            signal.signal(number, signal.SIG_DFL if old is None else old)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    if _is_importing(frame):  # torch's own libraries abort where an exception ends their import
+        later = threading.Timer(SECONDS_LATER, os.kill, (os.getpid(), number))
+        later.daemon = True
+        later.start()
+        return
+    for heeded in _RAISED:
+        signal.signal(heeded, signal.SIG_DFL)
+    raise _RAISED[number]
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+class StandardOutput(io.TextIOWrapper):
+    """Standard output that says by name that it cannot be written.
+
+    Where whoever reads it has seen enough, it goes nowhere from then on, which is no error.
+    """
+
+    def write(self, text: str, /) -> int:
+        """Write text.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        try:
+            return super().write(text)
+        except OSError as error:
+            self._fail(error)
+            return len(text)
+
+    def flush(self) -> None:
+        """Write what was held back.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        try:
+            super().flush()
+        except OSError as error:
+            self._fail(error)
+
+    def _fail(self, error: OSError) -> None:
+        silence(self)
+        if not isinstance(error, BrokenPipeError):
+            raise OutputError("standard output", problem_of(error)) from None
+
+
+@contextmanager
+def naming_standard_output() -> Iterator[None]:
+    """Within: errors of standard output say that they are; at the end, everything is written.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    plain = sys.stdout
+    if not isinstance(plain, io.TextIOWrapper):
+        yield  # closed by whoever started this
+        return
+    encoding, errors, is_by_line = plain.encoding, plain.errors, plain.line_buffering
+    named = StandardOutput(plain.detach(), encoding, errors, line_buffering=is_by_line)
+    sys.stdout = named
+    try:
+        yield
+    finally:
+        named.flush()
+
+
+def silence(stream: TextIO) -> None:
+    """What could not be written must not fail once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+_OURS = "This is a fault of attn-audit. Run it again with --debug, and report the traceback."
+
+USAGE, CRASHED, INTERRUPTED, TERMINATED = 2, 3, 130, 143
+
+
+def error_console() -> Console:
+    """Where messages, notes and progress go."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def build_command(
+    run: Callable[..., None], options: Sequence[str] | Mapping[str, Any], help: str
+) -> Callable[..., None]:
+    """A command with rows of the option table as its parameters.
+
+    Args:
+        run: Called with every option by name.
+        options: Names of rows of the table; or rows by name, its own among them.
+    """
+    rows = options if isinstance(options, Mapping) else {name: OPTIONS[name] for name in options}
+
+    def command(**values: Any) -> None:
+        with guard(debug=bool(values.get("debug"))):
+            run(**values)
+
+    parameters = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=False if name in SWITCHES else None,
+            annotation=row,
+        )
+        for name, row in rows.items()
+    ]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = dict(rows)
+    command.__doc__ = help
+    return command
+
+
+def settings_of(values: Mapping[str, Any]) -> "AuditSettings":
+    """The audit's settings: what the command line says over what a configuration file says.
+
+    Args:
+        values: Every option of the command by name; None where it was not said.
+
+    Raises:
+        ConfigurationError: Of the file or of a flag.
+    """
+    from attn_audit.config import load_settings
+
+    return load_settings(said(values), values["config"], Path.cwd())
+
+
+def format_of(values: Mapping[str, Any], settings: "AuditSettings") -> str | None:
+    """What standard output is to be: beside files, only where it was said here."""
+    return values["format"] if values.get("output") else settings.format
+
+
+def said(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that the command line says, as a configuration file would say them.
+
+    Args:
+        values: Every option of the command by name; None where it was not said.
+    """
+    return {
+        name: _as_in_a_file(name, value)
+        for name, value in values.items()
+        if value not in (None, []) and name not in (*SWITCHES, "config")
+    }
+
+
+def _as_in_a_file(name: str, value: Any) -> Any:
+    if isinstance(value, list) and str(SETTINGS[name].metavar).endswith(",..."):
+        return ",".join(value)  # it adds to itself
+    return value
+
+
+@contextmanager
+def guard(*, debug: bool) -> Iterator[None]:
+    """Turn every way to fail into one message and the documented exit code."""
+    if sys.stdout is None:  # closed by whoever started this; the report may go to a file
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
+    try:
+        with heeding_signals():
+            yield
+            sys.stdout.flush()
+    except AttnAuditError as error:
+        hints = [*([] if error.hint is None else [error.hint]), *_kept(error)]
+        _fail(error.message, " ".join(hints) or None, error.exit_code, debug)
+    except KeyboardInterrupt as error:
+        _fail(f"interrupted; {_left(error)}", None, INTERRUPTED, debug)
+    except Terminated as error:
+        _fail(f"terminated; {_left(error)}", None, TERMINATED, debug)
+    except BrokenPipeError:
+        silence(sys.stdout)  # whoever read the report has seen enough
+    except typer.Exit:
+        raise
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{problem_of(error)}", " ".join(_kept(error)) or None, USAGE, debug)
+    except Exception as error:
+        if is_out_of_memory(error):
+            hints = ["Use a smaller --batch-size.", *_kept(error)]
+            _fail("out of memory", " ".join(hints), CRASHED, debug)
+        message = f"attn-audit crashed: {type(error).__name__}: {error}"
+        hints = [_OURS, *_kept(error)]
+        _fail(message, " ".join(hints), CRASHED, debug)
+
+
+def _kept(error: BaseException) -> list[str]:
+    """Sentences about what an error leaves behind."""
+    notes = getattr(error, "__notes__", ())
+    return [f"{note[:1].upper()}{note[1:]}." for note in notes]
+
+
+def _left(error: BaseException) -> str:
+    return "; ".join(getattr(error, "__notes__", ())) or "nothing was written"
+
+
+def _fail(message: str, hint: str | None, code: int, debug: bool) -> None:
+    say(message, hint, traceback.format_exc() if debug else None)
+    raise typer.Exit(code)
+
+
+def say(message: str, hint: str | None, trace: str | None = None) -> None:
+    """Tell of an error on standard error, if that can be written to.
+
+    Args:
+        trace: Where it was found, for who debugs.
+    """
+    console = error_console()
+    try:
+        if trace is not None:
+            console.print(Text(trace.rstrip()))
+        console.print(Text("error: ", style="bold red") + Text(printable(message), style="default"))
+        if hint is not None:
+            console.print(Text("hint: ", style="bold") + Text(printable(hint)))
+    except OSError:
+        silence(sys.stderr)  # nobody can be told; the exit code still says it

@@ -22,7 +22,6 @@ def option(*names: str, panel: Panel, help: str, metavar: str | None = None) -> 
         *names: `--name`, and shorter ones.
         panel: Of `--help`.
         help: What it is for; says its default, which no signature shows.
-        metavar: What its value is.
     """
     return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar)
 

@@ -1,8 +1,14 @@
-"""One labelled or unlabelled text of a data set."""
+"""One text of a data set; a few of many, at random or for a trial; pieces of many."""
 
+import hashlib
+import heapq
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
-from attn_audit.data.labelling import Labelling
+from attn_audit.data.labels import Labelling
+from attn_audit.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +39,167 @@ class Example:
 
     labelling: Labelling = field(default=Labelling(), compare=False, repr=False)
     """What the whole data set says of its labels."""
+
+
+def sample_examples(examples: Iterable[Example], limit: int, seed: int) -> list[Example]:
+    """At most `limit` examples at random, in the data's order.
+
+    Those whose hash of seed and id is smallest: a function of the set of examples alone, and a
+    larger limit adds to a smaller one's sample. Only `limit` examples are in memory at a time.
+
+    Args:
+        examples: Read once, to the end.
+        limit: How many at most; all of them where there are fewer.
+
+    Raises:
+        ConfigurationError: `limit` is below 1.
+    """
+    if limit < 1:
+        raise ConfigurationError(f"a sample needs at least 1 example, not {limit}")
+    heap: list[tuple[int, int, Example]] = []  # the largest hash on top
+    for index, example in enumerate(examples):
+        entry = (-_hash(seed, example.id), index, example)
+        if len(heap) < limit:
+            heapq.heappush(heap, entry)
+        else:
+            heapq.heappushpop(heap, entry)
+    return [example for _, _, example in sorted(heap, key=lambda entry: entry[1])]
+
+
+def _hash(seed: int, example_id: str) -> int:
+    digest = hashlib.blake2b(f"{seed}:{example_id}".encode(), digest_size=16).digest()
+    return int.from_bytes(digest, "big")
+
+
+N_PEEKED = 32
+"""Examples at the beginning of the data, among which the texts of the trial are chosen."""
+
+N_SEARCHED = 256
+"""Examples at the beginning, among which texts are sought that tell what those of the trial do
+not."""
+
+N_SHORT = 2
+"""Of the shortest; one that is longer comes with them."""
+
+TIMES_AS_LONG = 2.0
+"""How much longer: characters tell little of tokens where lengths are nearly the same."""
+
+MIN_CHARACTERS = 24
+"""Of what attention is read over: less may be one or two units, which tell little."""
+
+
+class Peekable:
+    """Examples of which the first can be looked at before they are read."""
+
+    def __init__(self, examples: Iterable[Example]) -> None:
+        self._rest = self._counted(examples)
+        self._seen = deque[Example]()
+        self._n_read, self._is_at_end = 0, False
+
+    @property
+    def number(self) -> int | None:
+        """How many there are; None before the last was read."""
+        return self._n_read if self._is_at_end else None
+
+    def _counted(self, examples: Iterable[Example]) -> Iterator[Example]:
+        for example in examples:
+            self._n_read += 1
+            yield example
+        self._is_at_end = True
+
+    def first(self, n: int) -> tuple[Example, ...]:
+        """The next ones, at most so many; they are still to be read."""
+        self._seen += islice(self._rest, max(0, n - len(self._seen)))
+        return tuple(islice(self._seen, n))
+
+    def __iter__(self) -> Iterator[Example]:
+        """All that were not read yet, once."""
+        while self._seen:
+            yield self._seen.popleft()
+        yield from self._rest
+
+
+def choose_trial(examples: Sequence[Example]) -> tuple[Example, ...]:
+    """A few texts: two of the shortest that tell something, and one that is clearly longer.
+
+    The trial of a transformer takes some 30 passes: how long its texts are decides how soon the
+    audit begins, and that they differ is what shows its padding.
+
+    Args:
+        examples: The first of the data.
+
+    Returns:
+        Fewer where there are fewer.
+    """
+    telling = [e for e in examples if len(e.text) >= MIN_CHARACTERS]
+    if len(telling) <= N_SHORT:
+        telling = sorted(examples, key=lambda e: len(e.text))[-N_SHORT - 1 :]
+    ordered = sorted(telling, key=_n_characters)
+    short, others = ordered[:N_SHORT], ordered[N_SHORT:]
+    if not others:
+        return tuple(short)
+    enough = TIMES_AS_LONG * _n_characters(short[0])
+    longer = next((e for e in others if _n_characters(e) >= enough), others[-1])
+    return (*short, longer)
+
+
+def _n_characters(example: Example) -> int:
+    return len(example.text) + len(example.text_pair or "")
+
+
+def shards(examples: Iterable[Example], size: int, max_characters: int) -> Iterator[list[Example]]:
+    """Consecutive examples, as many as are in memory together.
+
+    Args:
+        size: How many examples a shard may hold.
+        max_characters: How much text it may hold; a longer example stands alone.
+
+    Raises:
+        ValueError: `size` is below 1.
+    """
+    if size < 1:
+        raise ValueError(f"a shard needs at least 1 example, not {size}")
+    shard: list[Example] = []
+    characters = 0
+    for example in examples:
+        length = len(example.text) + len(example.text_pair or "")
+        if shard and (len(shard) == size or characters + length > max_characters):
+            yield shard
+            shard, characters = [], 0
+        shard.append(example)
+        characters += length
+    if shard:
+        yield shard
+
+
+def length_batches(lengths: Sequence[int], batch_size: int, max_tokens: int) -> list[list[int]]:
+    """Indices of examples in batches of similar length, so that little of a batch is padding.
+
+    From short to long, equal lengths in their own order; a batch is full when one more example
+    would make it larger than `batch_size`, or larger than `max_tokens` once padded.
+
+    Args:
+        batch_size: How many examples a batch may hold.
+        max_tokens: How many tokens it may hold, padding included; a longer example stands alone.
+
+    Returns:
+        Every index exactly once, in batches of at least one.
+
+    Raises:
+        ValueError: `batch_size` is below 1.
+
+    Example:
+        >>> length_batches([9, 2, 3, 2], batch_size=2, max_tokens=16)
+        [[1, 3], [2], [0]]
+    """
+    if batch_size < 1:
+        raise ValueError(f"a batch needs at least 1 example, not {batch_size}")
+    batches: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        last = batches[-1] if batches else []
+        fits = len(last) < batch_size and (len(last) + 1) * lengths[index] <= max_tokens
+        if last and fits:
+            last.append(index)
+        else:
+            batches.append([index])
+    return batches

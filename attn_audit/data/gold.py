@@ -4,23 +4,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from attn_audit.data.fields import ROLES, FieldNames
-from attn_audit.data.labelling import (
+from attn_audit.data.example import N_PEEKED
+from attn_audit.data.labels import (
     NO_LABEL,
     SIGNS,
     Labelling,
     Lists,
+    NotALabelError,
     bit,
     holds_no_label,
     is_no_label,
+    label_names,
+    repeated_number,
     survey_flags,
     survey_lists,
     survey_signs,
 )
-from attn_audit.data.labels import NotALabelError, label_names, repeated_number
-from attn_audit.data.quoting import quoted
 from attn_audit.data.rows import Row
-from attn_audit.data.trial import N_PEEKED
+from attn_audit.data.source import ROLES, FieldNames
+from attn_audit.quoting import quoted
 
 Labels = tuple[str, ...]
 Places = tuple[int, ...]

@@ -1,8 +1,10 @@
-"""Labels as names: strings, whatever the data set writes them as."""
+"""Labels as names, and what a data set as a whole says of them: what a number in a row means."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from attn_audit.data.quoting import is_damaged, listed, quoted
+from attn_audit.data.rows import Row
+from attn_audit.quoting import is_damaged, listed, quoted
 
 HINT = "One label stands in the --label-field, a list of them in the --labels-field."
 
@@ -49,8 +51,6 @@ def label_names(
     """The names in a list of labels, mapped, each once.
 
     Args:
-        values: A list.
-        label_map: New names.
         classes: What the file calls the classes that numbers stand for; empty: nothing.
 
     Raises:
@@ -93,3 +93,146 @@ def repeated_number(values: object) -> str | None:
     return next(
         (name for i, name in enumerate(names) if name.isdecimal() and name in names[:i]), None
     )
+
+
+NO_LABEL = "-1"
+"""How data sets write that a row has no label, where labels are numbers."""
+
+SIGNS = frozenset((NO_LABEL, "0", "1"))
+"""Labels of a scale around nothing, where -1 is a label like the others."""
+
+ROW_NUMBERS = frozenset(("idx", "index", "__index_level_0__", "unnamed: 0"))
+"""What libraries call the number of a row, which is 0 or 1 in a data set of two rows."""
+
+_BITS = {"0": False, "1": True, "0.0": False, "1.0": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Labelling:
+    """What it takes to know what an example's label is; one for all examples of a data set."""
+
+    columns: tuple[str, ...] = ()
+    """The data's fields that are not read, where none of its fields holds labels."""
+
+    flags: tuple[str, ...] = ()
+    """Those of them that say yes or no in all of the first rows, as labels in a field each do."""
+
+    classes: tuple[str, ...] = ()
+    """The classes' names in order of their numbers, where the file gives them."""
+
+    places: tuple[str | None, ...] = ()
+    """Of lists that may be multi-hot: what the data calls the label of each place, None where it
+    has no name. Every list of the data set has so many items, all of them 0 or 1."""
+
+    is_multi_hot: bool = False
+    """Whether lists with `places` can be nothing else: one holds a number twice, say."""
+
+    signs: frozenset[str] | None = None
+    """Where -1 says that there is no label: all labels of the data if they are -1, 1 and perhaps 0,
+    which may be a scale; none if they are others."""
+
+    def name_of(self, place: int) -> str:
+        """What the data calls the label of a place; its number where it has no name."""
+        return self.places[place] or str(place)
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """What all lists of labels of a data set have in common."""
+
+    width: int | None
+    """Items of each, where all are 0 or 1; None: they are label numbers or names."""
+    no_numbers: bool = False
+    """Whether one can be no list of label numbers: it holds one twice, or truth values."""
+    but_for: str = ""
+    """The list, and where it stands, that shows that they are not multi-hot."""
+
+
+def bit(value: object) -> bool | None:
+    """An item of a multi-hot list; None if it is something else.
+
+    Example:
+        >>> [bit(value) for value in (1.0, "0", False, 2)]
+        [True, False, False, None]
+    """
+    if isinstance(value, bool):
+        return value
+    return _BITS.get(str(value)) if isinstance(value, int | float | str) else None
+
+
+def is_no_label(value: object) -> bool:
+    """Whether a value is the number -1.
+
+    Example:
+        >>> [is_no_label(value) for value in (-1, -1.0, "-1", 1)]
+        [True, True, True, False]
+    """
+    return isinstance(value, int | float | str) and str(value) in (NO_LABEL, "-1.0")
+
+
+def holds_no_label(values: object) -> bool:
+    """Whether a field of several labels has none: nothing stands there, or only -1."""
+    if isinstance(values, list) and values:
+        return all(is_no_label(value) for value in values)
+    return values is None
+
+
+def survey_lists(rows: Iterable[Row], field: str) -> Lists:
+    """Whether the lists of labels may be multi-hot; reads no further than needed to know.
+
+    Args:
+        rows: All that have a list.
+    """
+    width, no_numbers = None, False
+    for row in rows:
+        values = row.values.get(field)
+        if holds_no_label(values):
+            continue
+        items = values if isinstance(values, list) else []
+        bits = [bit(value) for value in items]
+        if not bits or None in bits or width not in (None, len(bits)):
+            return Lists(None, but_for=f"{quoted(values)} in {row.where}")
+        width = len(bits)
+        no_numbers = no_numbers or len(set(bits)) < width or not all(map(_may_be_number, items))
+    return Lists(width, no_numbers)
+
+
+def _may_be_number(value: object) -> bool:
+    return not isinstance(value, bool) and (not isinstance(value, str) or value.isdecimal())
+
+
+def survey_flags(rows: Sequence[Row], names: Iterable[str]) -> tuple[str, ...]:
+    """The fields that say yes or no wherever they say something.
+
+    Args:
+        rows: Some of the data set.
+    """
+    values = {name: [row.values.get(name) for row in rows] for name in names}
+    given = {name: [v for v in column if v is not None] for name, column in values.items()}
+    return tuple(
+        name
+        for name, column in given.items()
+        if column and all(map(_is_flag, column)) and name.casefold() not in ROW_NUMBERS
+    )
+
+
+def _is_flag(value: object) -> bool:
+    is_word = isinstance(value, str) and value.casefold() in ("true", "false")
+    return is_word or bit(value) is not None
+
+
+def survey_signs(rows: Iterable[Row], field: str, earlier: Collection[str]) -> frozenset[str]:
+    """All labels, if they are -1 and 1 and perhaps 0; none where they are others.
+
+    Args:
+        rows: All that may hold labels that were not seen yet.
+        earlier: The labels that were seen.
+    """
+    found = set(earlier)
+    for row in rows:
+        value = row.values.get(field)
+        if not found <= SIGNS:
+            break
+        if value is not None:
+            found.add(str(value).removesuffix(".0"))
+    return frozenset(found) if {NO_LABEL, "1"} <= found <= SIGNS else frozenset()

@@ -1,9 +1,14 @@
-"""One row of a data set, as every format gives it."""
+"""One row of a data set, as every format gives it, and its id: its own, or a hash."""
 
+import hashlib
+import json
+from array import array
+from bisect import bisect_left
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from attn_audit.errors import RowError
+from attn_audit.quoting import quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +50,111 @@ def line_of(file: str, number: int) -> str:
         'test.jsonl:17'
     """
     return f"{file}:{number}"
+
+
+MAX_RECENT = 2**16
+"""Entries that are kept in a dictionary before they are sorted in among the others."""
+
+
+class HashMap:
+    """From 64-bit hashes to whole numbers, which may be changed and never go.
+
+    New entries stand in a dictionary; when there are many, they are merged into two sorted arrays,
+    where they are found by bisection.
+    """
+
+    def __init__(self) -> None:
+        self._recent: dict[int, int] = {}
+        self._keys, self._values = array("Q"), array("q")
+
+    def get(self, key: int) -> int | None:
+        """The number of a hash, if it has one.
+
+        Args:
+            key: From 0 to 2^64 - 1.
+        """
+        if key in self._recent:
+            return self._recent[key]
+        place = self._place(key)
+        return None if place is None else self._values[place]
+
+    def set(self, key: int, value: int) -> None:
+        """Give a hash a number, in place of any that it had.
+
+        Args:
+            key: From 0 to 2^64 - 1.
+            value: 64 bits, signed.
+        """
+        place = None if key in self._recent else self._place(key)
+        if place is not None:
+            self._values[place] = value
+            return
+        self._recent[key] = value
+        if len(self._recent) >= MAX_RECENT:
+            self._merge()
+
+    def _place(self, key: int) -> int | None:
+        place = bisect_left(self._keys, key)
+        found = place < len(self._keys) and self._keys[place] == key
+        return place if found else None
+
+    def _merge(self) -> None:
+        import numpy as np  # not needed, and not imported, for most data sets
+
+        keys = np.concatenate([np.asarray(self._keys), np.fromiter(self._recent, np.uint64)])
+        values = np.concatenate(
+            [np.asarray(self._values), np.fromiter(self._recent.values(), np.int64)]
+        )
+        order = np.argsort(keys, kind="stable")
+        self._keys = array("Q", keys[order].tobytes())
+        self._values = array("q", values[order].tobytes())
+        self._recent.clear()
+
+
+class Identities:
+    """Every id given out so far, kept as 64-bit hashes."""
+
+    def __init__(self) -> None:
+        self._first_row = HashMap()
+        self._occurrences = HashMap()
+
+    def claim(self, given: str, row: Row) -> str:
+        """The data set's own id, once.
+
+        Raises:
+            RowError: An earlier row has it.
+        """
+        key = _hash(given)
+        first = self._first_row.get(key)
+        if first is not None:
+            problem = f"id {quoted(given)} is also that of {row.place(first)}"
+            raise row.error(problem, hint="Ids must be unique; rows without one get a hash.")
+        self._first_row.set(key, row.number)
+        return given
+
+    def derive(self, text: str, text_pair: str | None, row: Row) -> str:
+        """The hash of the content, and which occurrence it is from the second on (`-1`, `-2`).
+
+        Raises:
+            RowError: An earlier row has this very id as its own.
+        """
+        content = content_id(text, text_pair)
+        key = _hash(content)
+        earlier = self._occurrences.get(key) or 0
+        self._occurrences.set(key, earlier + 1)
+        return self.claim(f"{content}-{earlier}" if earlier else content, row)
+
+
+def content_id(text: str, text_pair: str | None) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of an example's content.
+
+    Example:
+        >>> content_id("a fine film", None)
+        '6b0e87495d4c3943'
+    """
+    content = json.dumps([text, text_pair])
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")

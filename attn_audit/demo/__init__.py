@@ -10,11 +10,6 @@ DATA = FOLDER / "texts.jsonl"
 
 
 def or_packaged(location: str, packaged: Path) -> str:
-    """The packaged file for the name `demo`, unless there is something of that name.
-
-    Args:
-        location: What the user wrote.
-        packaged: MODEL or DATA.
-    """
+    """The packaged file for the name `demo`, unless there is something of that name."""
     is_demo = location == DEMO and not Path(location).exists()
     return str(packaged) if is_demo else location

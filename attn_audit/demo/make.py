@@ -13,8 +13,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from attn_audit.data.example import Example
-from attn_audit.data.reading import DataSource, read_examples, sample_examples
+from attn_audit.data.example import Example, sample_examples
+from attn_audit.data.reading import read_examples
+from attn_audit.data.source import DataSource
 from attn_audit.demo import DATA, FOLDER, MODEL
 from attn_audit.models.paper.architecture import Tokenizer
 

@@ -1,1 +1,1 @@
-"""How an audit is carried out."""
+"""How an audit is carried out: the use case, and everything between it and the checks."""

@@ -4,12 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 
-from attn_audit.checks.base import AuditedBatch, Check
-from attn_audit.checks.columns import Columns, or_none, rows_of
-from attn_audit.checks.reading import read_sites
+from attn_audit.checks.base import AuditedBatch, Check, Columns, or_none, read_sites, rows_of
 from attn_audit.data.example import Example
-from attn_audit.data.quoting import one_line
-from attn_audit.engine.memory import is_out_of_memory
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import AttnAuditError, ConfigurationError, InvalidOutputError
 from attn_audit.findings.example import (
@@ -32,10 +28,12 @@ from attn_audit.findings.example import (
     UNITS,
 )
 from attn_audit.findings.registry import site_fields
-from attn_audit.models.base import AuditedModel, Encoded, Site
 from attn_audit.models.capacity import BatchLimits
+from attn_audit.models.contract import AuditedModel, Encoded, Site
 from attn_audit.models.task import Task
+from attn_audit.process import is_out_of_memory
 from attn_audit.progress import READING
+from attn_audit.quoting import one_line
 from attn_audit.results.record import Record
 
 SHARD_SIZE = 2000

@@ -11,13 +11,13 @@ from typing import Any
 
 import torch
 
-from attn_audit.arithmetic import full_precision
 from attn_audit.data.example import Example
 from attn_audit.engine.batch import Finding, Plan
-from attn_audit.engine.running import LocalEngine
+from attn_audit.engine.in_process import LocalEngine
 from attn_audit.engine.stopwatch import Meter, Spent, Stopwatch, progress_of
 from attn_audit.errors import ConfigurationError
-from attn_audit.models.base import AuditedModel
+from attn_audit.models.contract import AuditedModel
+from attn_audit.process import full_precision
 from attn_audit.progress import READING, Watcher
 
 SHARDS_PER_WORKER = 3
@@ -47,8 +47,6 @@ class Worker:
         """Load the model.
 
         Args:
-            load: Loads it.
-            plan: What to compute.
             threads: CPU threads to compute with.
             counts: Queue of what is done of shards that are under way; None: nobody asks.
         """
@@ -61,7 +59,6 @@ class Worker:
 
         Args:
             number: Of the shard, given back.
-            shard: Its examples.
 
         Raises:
             AttnAuditError: As `LocalEngine.audit`.
@@ -93,8 +90,6 @@ class RayEngine:
 
         Args:
             load: Loads the model on a worker; can be sent there.
-            plan: What to compute.
-            cluster: Where.
             watcher: Is told of what the workers have done.
             count: Says how many examples there are, as far as that is known.
         """

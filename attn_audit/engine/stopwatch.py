@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from attn_audit.checks.base import Check
 from attn_audit.checks.correlation import Correlation
-from attn_audit.models.base import Encoded, Site
+from attn_audit.models.contract import Encoded, Site
 from attn_audit.progress import READING, CheckProgress, Progress, following
 
 PAUSE = 0.5
@@ -41,10 +41,7 @@ def progress_of(
 
     Args:
         spent: On each check, and under READING on all beside them.
-        doing: What is under way.
-        n_finished: Examples that are done.
         n_skipped: Examples that are done without being audited now.
-        n_examples: All there are.
         n_workers: That audit at the same time.
     """
     found = {
@@ -82,14 +79,7 @@ class Meter:
         on_progress: Callable[["Meter"], None],
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Nothing is done yet.
-
-        Args:
-            checks: Of the audit.
-            n_sites: At which each measures.
-            on_progress: Called with this meter.
-            clock: Seconds since any moment.
-        """
+        """Nothing is done yet."""
         self._checks, self._n_sites = {check.id: check for check in checks}, n_sites
         self._on_progress, self._clock = on_progress, clock
         self._passes: dict[str, dict[int, int]] = {check.id: {} for check in checks}
@@ -113,7 +103,6 @@ class Meter:
         """Take note of a shard that is about to be audited.
 
         Args:
-            shard: Encoded.
             n_failed: Examples of it that could not be.
         """
         self._n_before += self._n_shard + n_failed
@@ -135,7 +124,6 @@ class Meter:
         """Within: a stage is under way.
 
         Args:
-            name: A check's, or any.
             batch: That it is done for.
             site: Where; None for the first.
         """
@@ -163,11 +151,7 @@ class Meter:
         on_part(1.0)
 
     def tell(self, *, now: bool = False) -> None:
-        """Tell how far everything is, if nothing was told for a while.
-
-        Args:
-            now: Even if something was.
-        """
+        """Tell how far everything is, if nothing was told for a while."""
         if now or self._clock() - self._told >= PAUSE:
             self._on_progress(self)
             self._told = self._clock()
@@ -213,13 +197,7 @@ class Stopwatch:
     def measure(
         self, name: str, batch: Sequence[Encoded] = (), site: Site | None = None
     ) -> Iterator[None]:
-        """Add the time spent inside to a stage.
-
-        Args:
-            name: Any.
-            batch: That is then done.
-            site: Where.
-        """
+        """Add the time spent inside to a stage."""
         start = time.perf_counter()
         try:
             if self.meter is None:

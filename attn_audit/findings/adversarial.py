@@ -43,7 +43,7 @@ from attn_audit.findings.rule import Outcome
 from attn_audit.findings.thresholds import ENTIRELY, LARGELY
 from attn_audit.numbers import count, counted, mean, mean_percent, number, percent
 from attn_audit.statistics.estimate import Estimate
-from attn_audit.summary import Distribution
+from attn_audit.statistics.summary import Distribution
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from attn_audit.results.examples import Examples, Values
     from attn_audit.results.record import Record
     from attn_audit.results.report import Report
-    from attn_audit.statistics.resamples import Resamples
+    from attn_audit.statistics.intervals import Resamples
 
 MAX_ROW_WEIGHTS = 16_384
 """Weights of a witness that a record holds row by row, at most: 64 KiB."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from attn_audit.results.record import Record
     from attn_audit.results.report import Report
     from attn_audit.statistics.estimate import Interval
-    from attn_audit.summary import SiteSummary
+    from attn_audit.statistics.summary import SiteSummary
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from attn_audit.findings.rule import Direction, Outcome, outcome_of
 from attn_audit.findings.thresholds import MIN_COVERAGE, MIN_EXAMPLES
 from attn_audit.numbers import number, percent
 from attn_audit.statistics.estimate import Interval
-from attn_audit.summary import Distribution, Share
+from attn_audit.statistics.summary import Distribution, Share
 
 if TYPE_CHECKING:
     from attn_audit.results.report import Report

@@ -3,15 +3,7 @@
 from enum import StrEnum
 
 from attn_audit.findings import tolerance
-from attn_audit.findings.field import (
-    SAME,
-    SHARE,
-    Field,
-    Kind,
-    Place,
-    Range,
-    Shape,
-)
+from attn_audit.findings.field import SAME, SHARE, Field, Kind, Place, Range, Shape
 
 AUDITED, FAILED = "audited", "failed"
 """What a record's `status` may be."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from attn_audit.document import Cell, Folded, Paragraph, Spread, Table, Tone
 from attn_audit.numbers import count, digits, mean
-from attn_audit.summary import Group, GroupedDistribution
+from attn_audit.statistics.summary import Group, GroupedDistribution
 
 if TYPE_CHECKING:
     from attn_audit.results.report import Report

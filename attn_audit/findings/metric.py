@@ -14,7 +14,7 @@ from attn_audit.findings.field import SHARE, Field, Range
 if TYPE_CHECKING:
     from attn_audit.results.examples import Examples, Values
     from attn_audit.statistics.estimate import Estimate
-    from attn_audit.statistics.resamples import Resamples
+    from attn_audit.statistics.intervals import Resamples
 
 Edges = tuple[float, ...]
 

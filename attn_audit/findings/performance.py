@@ -8,7 +8,7 @@ from attn_audit.statistics.estimate import Estimate
 
 if TYPE_CHECKING:
     from attn_audit.results.examples import Examples, Values
-    from attn_audit.statistics.resamples import Resamples
+    from attn_audit.statistics.intervals import Resamples
 
 
 def _is_right(examples: "Examples") -> "Values":
@@ -16,30 +16,30 @@ def _is_right(examples: "Examples") -> "Values":
 
 
 def _macro_f1(examples: "Examples", resamples: "Resamples") -> Estimate:
-    from attn_audit.statistics import multilabel, performance
+    from attn_audit.statistics import performance
 
     gold, predicted = examples.gold, examples.predicted
     if examples.is_multilabel:
-        value = multilabel.macro_f1(gold, predicted)
+        value = performance.macro_f1(gold, predicted)
     else:
         answers = gold.argmax(axis=1), predicted.argmax(axis=1)
-        value = performance.macro_f1(*answers, len(examples.labels))
-    return Estimate(value, len(gold), multilabel.f1_interval(gold, predicted, resamples))
+        value = performance.macro_f1_of_classes(*answers, len(examples.labels))
+    return Estimate(value, len(gold), performance.f1_interval(gold, predicted, resamples))
 
 
 def _micro_f1(examples: "Examples", resamples: "Resamples") -> Estimate:
-    from attn_audit.statistics import multilabel
+    from attn_audit.statistics import performance
 
     gold, predicted = examples.gold, examples.predicted
     if not examples.is_multilabel:
         return Estimate(None, len(gold))
-    interval = multilabel.f1_interval(gold, predicted, resamples, micro=True)
-    return Estimate(multilabel.micro_f1(gold, predicted), len(gold), interval)
+    interval = performance.f1_interval(gold, predicted, resamples, micro=True)
+    return Estimate(performance.micro_f1(gold, predicted), len(gold), interval)
 
 
 def _roc_auc(examples: "Examples", resamples: "Resamples") -> Estimate:
     """One label's scores at a time: all of them together need not fit into memory."""
-    from attn_audit.statistics.delong import mean_area
+    from attn_audit.statistics.performance import mean_area
 
     gold = examples.gold[:, 1:2] if examples.is_binary else examples.gold
     scores = (examples.scores(label) for label in range(gold.shape[1]))

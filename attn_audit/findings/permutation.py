@@ -18,16 +18,7 @@ from attn_audit.document import (
 from attn_audit.findings import claims, tolerance
 from attn_audit.findings.check import CheckFindings, SiteNumber, Telling
 from attn_audit.findings.example import AUDITED_MASS, NOT_RUN, Label, status_field
-from attn_audit.findings.field import (
-    NATS,
-    OUTPUT_DISTANCE,
-    SAME,
-    SHARE,
-    Field,
-    Kind,
-    Place,
-    Range,
-)
+from attn_audit.findings.field import NATS, OUTPUT_DISTANCE, SAME, SHARE, Field, Kind, Place, Range
 from attn_audit.findings.groups import NOT_MEASURED, folded, group_table
 from attn_audit.findings.metric import (
     DISTANCE_EDGES,
@@ -46,17 +37,8 @@ from attn_audit.findings.thresholds import (
     MOVED_DISTANCE,
     NEARLY_ALL,
 )
-from attn_audit.numbers import (
-    count,
-    counted,
-    mean,
-    mean_percent,
-    number,
-    percent,
-    points,
-    share,
-)
-from attn_audit.summary import Distribution, Group, Share
+from attn_audit.numbers import count, counted, mean, mean_percent, number, percent, points, share
+from attn_audit.statistics.summary import Distribution, Group, Share
 
 if TYPE_CHECKING:
     from attn_audit.results.examples import Examples, Members, Values

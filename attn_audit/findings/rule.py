@@ -82,9 +82,7 @@ def examples_that_would_decide(
     An interval's width falls with the root of the number of examples, if the estimate stays.
 
     Args:
-        limit: What the interval straddles.
         estimate: What was found on n examples.
-        interval: Of the estimate.
         n: How many examples are behind it.
 
     Returns:

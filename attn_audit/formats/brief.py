@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from attn_audit.document import Document, Glance
-from attn_audit.formats.safety import printable
+from attn_audit.quoting import printable
 
 
 def brief(document: Document) -> str:

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from io import StringIO
 
 from attn_audit.findings.metric import BESIDE_MEAN
-from attn_audit.formats.safety import cell
-from attn_audit.results.comparison import Comparison
+from attn_audit.quoting import cell
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Verdict
+from attn_audit.results.verdict import Comparison, Verdict
 from attn_audit.statistics.estimate import Interval
-from attn_audit.summary import (
+from attn_audit.statistics.summary import (
     Distribution,
     Group,
     GroupedDistribution,

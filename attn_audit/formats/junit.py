@@ -9,18 +9,10 @@ from collections import Counter
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from attn_audit.formats.documents.verdict import (
-    Standing,
-    explained,
-    found,
-    name,
-    standing,
-    wanted,
-)
-from attn_audit.formats.safety import xml
-from attn_audit.results.comparison import Comparison
+from attn_audit.formats.documents.verdict import Standing, explained, found, name, standing, wanted
+from attn_audit.quoting import xml
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Judgement, Verdict
+from attn_audit.results.verdict import Comparison, Judgement, Verdict
 
 TOOL = "attn-audit"
 
@@ -35,7 +27,6 @@ def render(report: Report, verdict: Verdict) -> str:
     """One test suite with one test case for each bound.
 
     Args:
-        report: Any report.
         verdict: What a policy says of it.
     """
     facts = {
@@ -64,9 +55,7 @@ def suites(verdict: Verdict, facts: Mapping[str, str], *, started: str | None = 
     """The test suite of a verdict, whatever was judged.
 
     Args:
-        verdict: What a policy says.
         facts: What was judged, by name.
-        started: When it was measured.
     """
     kinds = Counter(standing(judgement) for judgement in verdict.judgements)
     counts = {

@@ -28,7 +28,7 @@ from attn_audit.document import (
     Tone,
     Weights,
 )
-from attn_audit.formats.safety import printable
+from attn_audit.quoting import printable
 
 EMOJIS = {"✓": "✅", "✗": "❌", "?": "❔", "!": "⚠️", "–": "⏸️"}
 """Marks, as they stand out among other comments."""
@@ -248,8 +248,6 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], n_left: int = 1
     """The lines of a table.
 
     Args:
-        headers: Of the columns, escaped.
-        rows: Cells, escaped.
         n_left: How many columns, from the left, are text and not numbers.
     """
     rule = ["---" if i < n_left else "---:" for i in range(len(headers))]

@@ -16,7 +16,7 @@ from attn_audit.errors import OutputError
 from attn_audit.files import problem_of, temporary_path
 from attn_audit.findings.field import Shape
 from attn_audit.findings.registry import record_fields
-from attn_audit.formats.record_paths import records_suffix
+from attn_audit.formats.registry import records_suffix
 from attn_audit.results.record import Record, plain
 from attn_audit.results.table import TableWriter
 

@@ -1,4 +1,4 @@
-"""Which formats results can be written in: a file's suffix says which."""
+"""Which formats results and records can be written in: a file's suffix says which."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -65,3 +65,30 @@ def require_format(path: Path, formats: Sequence[str] = FORMATS, *, is_judged: b
             "policy is named",
             hint="Name one with --policy FILE, or --policy default for the packaged one.",
         )
+
+
+SUFFIXES = (".parquet", ".jsonl", ".csv")
+
+
+def records_suffix(path: Path) -> str:
+    """The suffix that decides the format of a records file.
+
+    Raises:
+        ConfigurationError: Another suffix than `.parquet`, `.jsonl` or `.csv`.
+    """
+    if path.suffix not in SUFFIXES:
+        raise ConfigurationError(
+            f"--records {path}: the suffix says the format, and {path.suffix!r} is none",
+            hint=f"Use one of {', '.join(SUFFIXES)}.",
+        )
+    return path.suffix
+
+
+def site_records_path(records: Path) -> Path:
+    """Where the site records go: beside the records, in the same format.
+
+    Example:
+        >>> site_records_path(Path("audit.jsonl")).name
+        'audit.sites.jsonl'
+    """
+    return records.with_name(f"{records.stem}.sites{records.suffix}")

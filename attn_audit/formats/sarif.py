@@ -11,18 +11,10 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from attn_audit.formats.documents.verdict import (
-    Standing,
-    explained,
-    found,
-    name,
-    standing,
-    wanted,
-)
-from attn_audit.formats.safety import printable
-from attn_audit.results.comparison import Comparison
+from attn_audit.formats.documents.verdict import Standing, explained, found, name, standing, wanted
+from attn_audit.quoting import printable
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Judgement, Level, Verdict
+from attn_audit.results.verdict import Comparison, Judgement, Level, Verdict
 from attn_audit.version import __version__
 
 SCHEMA = (
@@ -38,7 +30,6 @@ def render(report: Report, verdict: Verdict) -> str:
     """One run with a rule for each metric and a result for each bound.
 
     Args:
-        report: Any report.
         verdict: What a policy says of it.
     """
     model, data = report.model, report.data
@@ -58,7 +49,6 @@ def log(verdict: Verdict, artifacts: Sequence[Artifact], *, version: str) -> str
     """The log of a verdict, whatever was judged.
 
     Args:
-        verdict: What a policy says.
         artifacts: What was judged, the model that the results are of first.
         version: Of this tool, when it measured.
     """

@@ -1,11 +1,13 @@
 """How much is computed at once: one rule, in bytes, from what the device has."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import nn
+from jaxtyping import Int
+from torch import Tensor, nn
 
 MEMORY, PART_OF_MACHINE = 2**29, 1 / 16
 """Bytes that one computation may take on a CPU, and the part of a small machine."""
@@ -54,7 +56,6 @@ class Capacity:
 
         Args:
             module: The model, which is there already.
-            device: Where it is.
         """
         memory = min(MEMORY, int(machine_memory() * PART_OF_MACHINE))
         cache, most = CACHE, N_TOKENS
@@ -107,9 +108,6 @@ def bytes_per_token(module: nn.Module) -> int:
 
     Every layer's outputs, from the shapes of its weights; attention weights, which grow with the
     square of the length, are not counted.
-
-    Args:
-        module: Any model.
     """
     total = 0
     for part in module.modules():
@@ -132,3 +130,43 @@ def machine_memory() -> int:
 def _power_of_two(number: int) -> int:
     """The largest one that is not larger: free memory that varies a little changes no batch."""
     return 1 << max(0, number.bit_length() - 1)
+
+
+def full_batches(
+    lengths: Int[Tensor, " row"], max_positions: int, *, of_one_length: bool = False
+) -> Iterator[Int[Tensor, " chosen"]]:
+    """Rows sorted by length and cut into batches.
+
+    Args:
+        max_positions: Padded positions in one batch, at most; a longer row stands alone.
+        of_one_length: Whether no row may be padded.
+
+    Yields:
+        Indices of rows, shortest first; all rows once.
+    """
+    order = lengths.argsort(stable=True)
+    sorted_lengths = lengths[order].tolist()
+    start = 0
+    while start < len(sorted_lengths):
+        stop = start + 1
+        while (
+            stop < len(sorted_lengths)
+            and (stop + 1 - start) * sorted_lengths[stop] <= max_positions
+            and not (of_one_length and sorted_lengths[stop] > sorted_lengths[start])
+        ):
+            stop += 1
+        yield order[start:stop]
+        start = stop
+
+
+def in_order(parts: list[Tensor], batches: list[Tensor]) -> Tensor:
+    """What was computed batch by batch, in the order of the rows.
+
+    Args:
+        parts: One result a row, batch by batch.
+        batches: From `full_batches`.
+    """
+    values = torch.cat(parts)
+    out = torch.empty_like(values)
+    out[torch.cat(batches)] = values
+    return out

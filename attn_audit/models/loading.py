@@ -9,7 +9,7 @@ import torch
 
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, DeviceError
-from attn_audit.models.base import AuditedModel
+from attn_audit.models.contract import AuditedModel
 from attn_audit.models.paper.classifier import load_paper_model
 from attn_audit.models.paper.original import is_original_folder
 from attn_audit.models.units.base import UnitName
@@ -33,7 +33,6 @@ class ModelOptions:
         """Refuse options that mean nothing to a kind of model.
 
         Args:
-            names: The options.
             kind: What messages call the kind.
 
         Raises:
@@ -91,8 +90,6 @@ def load_model(
     Args:
         location: A `model.pt` of ours, a folder of the original code or of HuggingFace, a name on
             the HuggingFace hub, or what an adapter takes.
-        device: Where the weights go.
-        options: What else was said.
         trial: A few of the examples, to try a model out on; none: a few built-in texts.
 
     Raises:
@@ -120,9 +117,9 @@ def _load_huggingface(
 ) -> AuditedModel:
     options.require_default(("vocabulary",), "a HuggingFace model")
     # Loading transformers takes a second, which the paper's models do without.
-    from attn_audit.models.huggingface.auditing import load_huggingface_model
-    from attn_audit.models.huggingface.options import LoadingOptions
-    from attn_audit.models.interception.probes import or_probes
+    from attn_audit.models.huggingface.configuration import LoadingOptions
+    from attn_audit.models.huggingface.loading import load_huggingface_model
+    from attn_audit.models.interception.classifier import or_probes
 
     texts = or_probes(trial)
     return load_huggingface_model(
@@ -149,7 +146,7 @@ def _load_custom(
     names = [name for name in _OF_HUGGINGFACE if name != "max_length"]
     kind = "an adapter's model"
     options.require_default(("vocabulary", *names), kind)
-    from attn_audit.models.custom.loading import load_custom_model
+    from attn_audit.models.custom.model import load_custom_model
 
     return load_custom_model(
         options.adapter,

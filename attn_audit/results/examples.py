@@ -25,7 +25,6 @@ class Examples:
         """Read what is needed more than once.
 
         Args:
-            path: The records.
             labels: Names of the task's labels.
             task: `binary`, `multiclass`, `multilabel` or `candidates`.
         """

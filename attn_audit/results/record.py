@@ -1,11 +1,35 @@
-"""The record of one audited example: a row of the field table's columns."""
+"""The record of one audited example, and those that a report shows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import cache
+from typing import Annotated, Any, TypeVar
 
-from attn_audit.findings.example import FAILED, ID, STATUS
-from attn_audit.findings.field import Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    create_model,
+    model_validator,
+)
+from pydantic import Field as Constraint
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from attn_audit.findings import adversarial
+from attn_audit.findings.example import (
+    FAILED,
+    ID,
+    IF_FAILED,
+    PREDICTION,
+    PROBABILITY,
+    STATUS,
+    UNITS,
+    Label,
+)
+from attn_audit.findings.field import Field, Kind, Shape
+from attn_audit.findings.registry import record_fields
 
 T = TypeVar("T")
 
@@ -45,3 +69,90 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)
     return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _as_written(value: object) -> object:
+    """One probability is a number with a point, as every audit writes it; `true` and 1 are none."""
+    if isinstance(value, int):
+        raise ValueError("not written as a probability")
+    return value
+
+
+_TYPES: Mapping[Kind, Any] = {
+    Kind.TEXT: str,
+    Kind.LABEL: Label,
+    Kind.NUMBER: float,
+    Kind.COUNT: int,
+    Kind.SWITCH: bool,
+    Kind.PROBABILITY: Annotated[float | tuple[float, ...], BeforeValidator(_as_written)],
+}
+
+_LISTS: Mapping[Kind, Any] = {Kind.TEXT: tuple[str, ...], Kind.NUMBER: tuple[float, ...]}
+
+
+class _OfFields:
+    """The JSON schema of a shown record, from the fields."""
+
+    @staticmethod
+    def __get_pydantic_json_schema__(_: CoreSchema, __: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return _model(_shown_fields()).model_json_schema()
+
+
+ShownRecord = Annotated[dict[str, Any], _OfFields]
+"""What is shown of an example, by the fields' names, as JSON knows it."""
+
+
+def require_shown(record: Mapping[str, Any]) -> None:
+    """Refuse what no audit shows of an example.
+
+    Raises:
+        ValidationError: A field is unknown, missing, of another type, or contradicts another.
+    """
+    _model(_shown_fields()).model_validate(record)
+
+
+def _shown_fields() -> tuple[Field[object], ...]:
+    return tuple(field for field in record_fields() if field.is_shown)
+
+
+@cache
+def _model(fields: tuple[Field[object], ...]) -> type[BaseModel]:
+    """What such a record must look like, from the fields."""
+    attributes: dict[str, Any] = {
+        field.name.replace(".", "__"): _attribute(field) for field in fields
+    }
+    return create_model("ShownRecord", __base__=_Checked, **attributes)
+
+
+def _attribute(field: Field[object]) -> tuple[Any, Any]:
+    """Its type, and what pydantic has to know of it; an example that failed is not shown."""
+    kind: Any = _TYPES[field.kind]
+    if field.shape is Shape.UNITS:
+        kind = _LISTS[field.kind]
+    if field.null in ("", IF_FAILED):
+        return kind, Constraint(alias=field.name, description=f"{field.definition}.")
+    return kind | None, Constraint(None, alias=field.name, description=f"{field.definition}.")
+
+
+class _Checked(BaseModel):
+    """What has to hold of several fields at once."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> "_Checked":
+        values = self.model_dump(by_alias=True)
+        n_units = len(values[UNITS.name])
+        for name, weights in values.items():
+            is_list = any(f.name == name and f.shape is Shape.UNITS for f in _shown_fields())
+            if is_list and weights is not None and len(weights) != n_units:
+                raise ValueError(f"{len(weights)} values of {name} for {n_units} units")
+        named = (values[f.name] for f in _shown_fields() if f.kind is Kind.LABEL)
+        if len({isinstance(name, str) for name in named if name is not None}) > 1:
+            raise ValueError("one label beside several")
+        if isinstance(values[PREDICTION.name], str) and values[PROBABILITY.name] == ():
+            raise ValueError("no probability")
+        witness, distance = adversarial.ATTENTION.name, adversarial.DISTANCE_FIELD.name
+        if values[witness] and values[distance] is None:
+            raise ValueError("adversarial attention without its distance")
+        return self

@@ -1,18 +1,28 @@
 """The report of an audit: everything that was found and how, in one validated value."""
 
+import os
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final, Literal, overload
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from attn_audit.errors import ReportError
-from attn_audit.findings.metric import Averaged, MeanMetric, Metric, ShareMetric, TotalMetric
+from attn_audit.findings.metric import (
+    BESIDE_MEAN,
+    Averaged,
+    MeanMetric,
+    Metric,
+    ShareMetric,
+    TotalMetric,
+)
 from attn_audit.findings.registry import metrics
 from attn_audit.plugins import require_plugins
-from attn_audit.results.consistent import contradictions
-from attn_audit.results.description import ModelDescription
-from attn_audit.results.shown import ShownRecord, require_shown
-from attn_audit.results.stored import (
+from attn_audit.results.model_description import ModelDescription
+from attn_audit.results.record import ShownRecord, require_shown
+from attn_audit.results.storage import (
     MAKE_AGAIN,
     malformed,
     publish_hash,
@@ -20,11 +30,13 @@ from attn_audit.results.stored import (
     require_unedited,
     to_stored,
 )
-from attn_audit.results.summaries import Summaries
-from attn_audit.summary import (
+from attn_audit.results.summary import Summaries
+from attn_audit.statistics.summary import (
     Degenerate,
     Distribution,
     GroupedDistribution,
+    Histogram,
+    JointHistogram,
     Number,
     Share,
     SiteSummary,
@@ -259,3 +271,103 @@ def _plugins_of(content: dict[str, Any]) -> list[str]:
             return list(plugins)
         case _:
             return []
+
+
+def contradictions(value: object, place: str = "") -> Iterator[str]:
+    """What no audit writes, with the dotted name of where it stands.
+
+    Args:
+        value: A report, or a part of one.
+    """
+    match value:
+        case BaseModel():
+            yield from (f"{place}: {problem}" for problem in _of_model(value))
+            for name in type(value).model_fields:
+                yield from contradictions(getattr(value, name), f"{place}.{name}".lstrip("."))
+        case dict():
+            for key, inner in value.items():
+                yield from contradictions(inner, f"{place}.{key}")
+        case tuple() | list():
+            for i, inner in enumerate(value):
+                yield from contradictions(inner, f"{place}.{i}")
+        case float() if not isfinite(value):
+            yield f"{place}: {value} is no finite number"
+        case _:
+            pass
+
+
+def _of_model(value: BaseModel) -> Iterator[str]:
+    if isinstance(value, Distribution):
+        parts = [name for name in BESIDE_MEAN if name != "sd"]
+        if value.n > 0 and any(getattr(value, name) is None for name in ("mean", *parts)):
+            yield f"no mean, extremes or quantiles of {value.n} examples"
+    elif isinstance(value, Histogram):
+        yield from _of_bins(value.edges, value.counts)
+    elif isinstance(value, JointHistogram):
+        for row in value.counts:
+            yield from _of_bins(value.y_edges, row)
+        yield from _of_bins(value.x_edges, [sum(row) for row in value.counts])
+
+
+def _of_bins(edges: Sequence[float], counts: Sequence[int]) -> Iterator[str]:
+    if len(edges) != len(counts) + 1:
+        yield f"{len(counts)} counts between {len(edges)} edges"
+    elif not counts or any(low >= high for low, high in pairwise(edges)):
+        yield "edges that do not rise"
+    elif min(counts) < 0:
+        yield "a count below 0"
+
+
+class Subject(Value):
+    """Everything that is known of an audit before its first example."""
+
+    tool: Tool
+    model: ModelDescription
+    data: DataDescription
+    """What was counted in it is not known yet."""
+    settings: Settings
+    self_checks: tuple[SelfCheck, ...]
+
+    @staticmethod
+    def of(report: Report) -> "Subject":
+        """That of a report."""
+        return Subject(**{name: getattr(report, name) for name in Subject.model_fields})
+
+    @property
+    def n_logits(self) -> int:
+        """Outputs of the model."""
+        return 1 if self.model.task == "binary" else len(self.model.labels)
+
+    @property
+    def is_multilabel(self) -> bool:
+        """Whether labels and predictions are lists."""
+        return self.model.task == "multilabel"
+
+
+def records_files(report: Report, origin: Path) -> tuple[Path, ...]:
+    """The files that a report names as its records, whether they are there or not.
+
+    Args:
+        origin: The folder that its paths start from.
+    """
+    files = (report.records_file, report.records_file and report.records_file.sites)
+    return tuple(origin / file.path for file in files if file is not None)
+
+
+def relocated(report: Report, origin: Path, target: Path) -> Report:
+    """The same report for another folder, with the paths that lead from there to its records.
+
+    Args:
+        origin: The folder that its paths start from.
+        target: The folder that they are to start from.
+    """
+    if report.records_file is None or origin.resolve() == target.resolve():
+        return report
+    moved = _relocated(report.records_file, origin.resolve(), target.resolve())
+    return report.model_copy(update={"records_file": moved})
+
+
+def _relocated(records: RecordsFile, origin: Path, target: Path) -> RecordsFile:
+    path = Path(os.path.relpath(origin / records.path, target)).as_posix()
+    sites = None if records.sites is None else _relocated(records.sites, origin, target)
+    return records.model_copy(update={"path": path, "sites": sites})

@@ -25,8 +25,7 @@ from attn_audit.findings.field import Shape
 from attn_audit.findings.registry import all_fields, record_fields, renamed, site_fields
 from attn_audit.results.examples import Examples
 from attn_audit.results.record import Record
-from attn_audit.results.report import RecordsFile, Report
-from attn_audit.results.subject import Subject
+from attn_audit.results.report import RecordsFile, Report, Subject
 from attn_audit.results.table import record_schema, rows_of
 
 N_AT_ONCE = 512
@@ -85,7 +84,6 @@ def open_records(report: Report, path: Path, *, otherwise: str = "") -> StoredRe
     """The records of a report's examples.
 
     Args:
-        report: That names records.
         path: Its file, beside which they lie.
         otherwise: A sentence that says what can be done without them.
 

@@ -10,8 +10,7 @@ import pyarrow.parquet as pq
 
 from attn_audit.findings.field import Field, Kind, Shape
 from attn_audit.results.record import Record
-from attn_audit.results.report import Report
-from attn_audit.results.subject import Subject
+from attn_audit.results.report import Report, Subject
 
 _TYPES = {
     Kind.TEXT: pa.string(),
@@ -27,7 +26,6 @@ def record_schema(n_logits: int, is_multilabel: bool, fields: Sequence[Field[obj
     Args:
         n_logits: Outputs of the model; one alone makes a probability a number, else it is a list.
         is_multilabel: Whether labels and predictions are lists.
-        fields: Which columns.
     """
     types = _TYPES | {
         Kind.LABEL: pa.list_(pa.string()) if is_multilabel else pa.string(),

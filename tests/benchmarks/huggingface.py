@@ -17,15 +17,15 @@ from typing import TypeVar
 import torch
 
 from attn_audit.checks.adversarial.check import Adversarial
+from attn_audit.checks.base import read_batch
 from attn_audit.checks.permutation import Permutation
-from attn_audit.checks.reading import read_batch
-from attn_audit.data.batching import length_batches
-from attn_audit.data.reading import DataSource, read_examples
-from attn_audit.data.sampling import sample_examples
-from attn_audit.importance.gradient import gradient_importance
-from attn_audit.importance.leave_one_out import leave_one_out_importance
-from attn_audit.models.base import Encoded, Site
-from attn_audit.models.interception.batch import InterceptedBatch
+from attn_audit.data.example import length_batches, sample_examples
+from attn_audit.data.reading import read_examples
+from attn_audit.data.source import DataSource
+from attn_audit.measures.gradient import gradient_importance
+from attn_audit.measures.leave_one_out import leave_one_out_importance
+from attn_audit.models.contract import Encoded, Site
+from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.loading import load_model, resolve_device
 from tests.benchmarks.measuring import Stages, interleaved_medians, show

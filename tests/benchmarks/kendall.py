@@ -14,8 +14,7 @@ import numpy as np
 from jaxtyping import Float64, Int
 from scipy.stats import kendalltau
 
-from attn_audit.statistics.kendall import kendall_tau_of_ranks
-from attn_audit.statistics.ranks import dense_ranks
+from attn_audit.statistics.kendall import dense_ranks, kendall_tau_of_ranks
 
 BATCH = 128
 REPEATS = 5

@@ -24,7 +24,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from attn_audit.data.reading import DataSource, read_examples
+from attn_audit.data.reading import read_examples
+from attn_audit.data.source import DataSource
 
 REPOSITORY = Path(__file__).parents[2]
 

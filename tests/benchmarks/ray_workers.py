@@ -26,15 +26,16 @@ from rich.console import Console
 from rich.table import Table
 
 from attn_audit.data.example import Example
-from attn_audit.data.reading import DataSource, read_examples
+from attn_audit.data.reading import read_examples
+from attn_audit.data.source import DataSource
+from attn_audit.engine.audit import plan_of
 from attn_audit.engine.batch import Plan
+from attn_audit.engine.in_process import Engine, LocalEngine, cut
+from attn_audit.engine.inputs import AuditedData, load_named_model
 from attn_audit.engine.ray import Cluster, RayEngine
-from attn_audit.engine.running import Engine, LocalEngine, cut
 from attn_audit.engine.stopwatch import Stopwatch
-from attn_audit.inputs import AuditedData, load_named_model
-from attn_audit.models.base import AuditedModel
+from attn_audit.models.contract import AuditedModel
 from attn_audit.progress import Watcher
-from attn_audit.resuming import plan_of
 from attn_audit.settings import AuditSettings
 
 WORKERS = (1, 2)

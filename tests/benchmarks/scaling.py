@@ -25,17 +25,16 @@ from rich.table import Table
 
 from attn_audit.checks.adversarial.check import Adversarial, Method
 from attn_audit.checks.permutation import Permutation
-from attn_audit.data.batching import length_batches
-from attn_audit.data.example import Example
-from attn_audit.data.reading import DataSource, read_examples
-from attn_audit.importance.gradient import gradient_importance
-from attn_audit.importance.leave_one_out import leave_one_out_importance
+from attn_audit.data.example import Example, length_batches
+from attn_audit.data.reading import read_examples
+from attn_audit.data.source import DataSource
+from attn_audit.measures.gradient import gradient_importance
+from attn_audit.measures.leave_one_out import leave_one_out_importance
 from attn_audit.models.capacity import BatchLimits
-from attn_audit.models.interception.batch import InterceptedBatch
+from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.loading import load_model
 from attn_audit.models.paper.classifier import PaperModel
-from attn_audit.statistics.kendall import kendall_tau_of_ranks
-from attn_audit.statistics.ranks import dense_ranks
+from attn_audit.statistics.kendall import dense_ranks, kendall_tau_of_ranks
 from tests.benchmarks.stages import bare_pass
 from tests.benchmarks.synthetic import Relation, synthetic_batch
 

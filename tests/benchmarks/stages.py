@@ -15,17 +15,17 @@ from torch import Tensor, clone
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from attn_audit.checks.adversarial.check import Adversarial, Method
-from attn_audit.checks.base import AuditedBatch
+from attn_audit.checks.base import AuditedBatch, read_batch
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
-from attn_audit.checks.reading import read_batch
-from attn_audit.data.batching import length_batches
-from attn_audit.data.reading import DataSource, read_examples
-from attn_audit.importance.gradient import gradient_importance
-from attn_audit.importance.leave_one_out import leave_one_out_importance
-from attn_audit.importance.measures import Importances
+from attn_audit.data.example import length_batches
+from attn_audit.data.reading import read_examples
+from attn_audit.data.source import DataSource
+from attn_audit.measures.gradient import gradient_importance
+from attn_audit.measures.leave_one_out import leave_one_out_importance
+from attn_audit.measures.registry import Importances
 from attn_audit.models.capacity import BatchLimits
-from attn_audit.models.interception.batch import InterceptedBatch
+from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.erasing import Sharing, erased_logits
 from attn_audit.models.interception.removal.deleting import Deletion
 from attn_audit.models.loading import load_model

@@ -34,9 +34,9 @@ import torch
 """
 FIRST_EXAMPLE = """
 import time, torch; start = time.perf_counter()
-from attn_audit.arithmetic import no_collection
+from attn_audit.process import no_collection
 with no_collection():  # as the commands do
-    from attn_audit.auditing import run_audit
+    from attn_audit.engine.audit import run_audit
     from attn_audit.progress import Watcher
     from attn_audit.settings import AuditSettings
 class Enough(Exception): pass

@@ -6,10 +6,9 @@ from enum import StrEnum
 import torch
 from torch import Tensor
 
-from attn_audit.checks.base import AuditedBatch
-from attn_audit.checks.reading import read_batch
+from attn_audit.checks.base import AuditedBatch, read_batch
 from attn_audit.data.example import Example
-from attn_audit.models.base import LinearReadout, Reading
+from attn_audit.models.contract import LinearReadout, Reading
 from tests.tiny import tiny_model
 
 

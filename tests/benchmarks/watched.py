@@ -18,8 +18,8 @@ from unittest.mock import patch
 
 from rich.console import Console
 
-from attn_audit.auditing import run_audit
-from attn_audit.cli import watching
+from attn_audit.cli import progress
+from attn_audit.engine.audit import run_audit
 from attn_audit.progress import Watcher
 from attn_audit.results.report import Report
 from attn_audit.settings import AuditSettings
@@ -33,8 +33,8 @@ def unwatched(settings: AuditSettings) -> Report:
 def watched(settings: AuditSettings) -> Report:
     terminal = Console(file=io.StringIO(), force_terminal=True, width=100)
     with (
-        patch.object(watching, "error_console", lambda: terminal),
-        watching.watching(quiet=False) as watcher,
+        patch.object(progress, "error_console", lambda: terminal),
+        progress.watching(quiet=False) as watcher,
     ):
         return run_audit(settings, watcher=watcher)
 

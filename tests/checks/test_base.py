@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from attn_audit.checks.base import AuditedBatch
-from attn_audit.checks.reading import read_batch, read_sites
-from attn_audit.importance.measures import IMPORTANCES
-from attn_audit.models.base import RowChoice, Site
+from attn_audit.checks.base import AuditedBatch, read_batch, read_sites
+from attn_audit.measures.registry import IMPORTANCES
+from attn_audit.models.contract import RowChoice, Site
 from tests.brute import Text, explanation
 from tests.rows import RowsModel, Sight, texts
 

@@ -8,9 +8,8 @@ import pytest
 import torch
 from scipy.stats import kendalltau
 
-from attn_audit.checks.base import AuditedBatch
+from attn_audit.checks.base import AuditedBatch, read_batch
 from attn_audit.checks.correlation import Correlation
-from attn_audit.checks.reading import read_batch
 from attn_audit.data.example import Example
 from attn_audit.findings.correlation.pairs import pairs
 from attn_audit.models.paper.architecture import EncoderKind

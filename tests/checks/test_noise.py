@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from attn_audit.results.record import Record
-from attn_audit.verification.rankings import Rankings
+from attn_audit.verification.summaries import Rankings
 
 # In each row below: a dtype, a step of the numbers that ties in it, and one that does not.
 ATTENTION = [

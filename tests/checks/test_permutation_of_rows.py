@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
 
-from attn_audit.checks.base import AuditedBatch
+from attn_audit.checks.base import AuditedBatch, read_batch
 from attn_audit.checks.permutation import Permutation
-from attn_audit.checks.reading import read_batch
-from attn_audit.models.base import Site
 from attn_audit.models.capacity import Capacity
+from attn_audit.models.contract import Site
 from attn_audit.randomness import example_keys, permutations
 from tests.brute import Rows, Text, explanation, permuted
 from tests.rows import RowsModel, Sight, texts

@@ -12,13 +12,12 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from attn_audit.checks.adversarial.best_iterate import BestIterate
 from attn_audit.checks.adversarial.check import Adversarial, Method
+from attn_audit.checks.adversarial.search import BestIterate
 from attn_audit.checks.adversarial.witness import Witness
-from attn_audit.checks.base import AuditedBatch, Check
+from attn_audit.checks.base import AuditedBatch, Check, read_batch
 from attn_audit.checks.permutation import Permutation
-from attn_audit.checks.reading import read_batch
-from attn_audit.models.base import AuditedModel
+from attn_audit.models.contract import AuditedModel
 from tests.rows import RowsModel, Sight, texts
 from tests.tiny import tiny_examples, tiny_model
 
@@ -82,7 +81,7 @@ def batch_of(name: str) -> AuditedBatch:
 def test_what_is_asked_does_not_grow_with_the_steps(
     monkeypatch: pytest.MonkeyPatch, check: str, model: str
 ) -> None:
-    monkeypatch.setattr("attn_audit.checks.adversarial.gradient.BestIterate", OnGPU)
+    monkeypatch.setattr("attn_audit.checks.adversarial.search.BestIterate", OnGPU)
     counts = []
     for n_steps in (4, 12):
         audited = batch_of(model)

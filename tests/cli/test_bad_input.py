@@ -191,7 +191,7 @@ def test_outputs_are_checked_before_anything_is_computed(
 ) -> None:
     (tmp_path / "folder.json").mkdir()
     before = data.read_text()
-    monkeypatch.setattr("attn_audit.auditing.run_audit", None)  # calling it would crash
+    monkeypatch.setattr("attn_audit.engine.audit.run_audit", None)  # calling it would crash
     assert message in refused(attn_audit, "audit", model, data, option, path)
     assert data.read_text() == before
 
@@ -247,7 +247,7 @@ def test_a_crash_is_exit_code_3_without_traceback(
     def crash(*words: object, **named: object) -> None:
         raise RuntimeError("something \x1b[31munforeseen")
 
-    monkeypatch.setattr("attn_audit.auditing.run_audit", crash)
+    monkeypatch.setattr("attn_audit.engine.audit.run_audit", crash)
     message = refused(attn_audit, "audit", model, data, code=3)
     assert "crashed: RuntimeError: something" in message
     assert "\x1b" not in message

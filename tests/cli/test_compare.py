@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import AttnAudit
-from tests.comparison.conftest import audited, base, new, rewritten
+from tests.releases import audited, base, new, rewritten
 
 __all__ = ["audited", "base", "new"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import AttnAudit
-from tests.comparison.conftest import Audited, audited, base, new
+from tests.releases import Audited, audited, base, new
 
 __all__ = ["Audited", "audited", "base", "new"]
 

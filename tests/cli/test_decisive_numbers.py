@@ -16,9 +16,9 @@ import pytest
 from attn_audit.models.task import TaskKind
 from attn_audit.results.report import Report
 from tests.cli.conftest import AttnAudit
-from tests.comparison.conftest import write_model, write_texts
 from tests.formats.conftest import report
 from tests.judged import GAP, MOVED, YARDSTICK, with_number
+from tests.releases import write_model, write_texts
 
 __all__ = ["report"]
 

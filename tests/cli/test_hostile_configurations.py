@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from attn_audit.results import stored
+from attn_audit.results import storage
 from attn_audit.results.report import Report
-from attn_audit.results.stored import HASH, content_sha256
+from attn_audit.results.storage import HASH, content_sha256
 from tests.cli.conftest import AttnAudit
 from tests.fuzz.seeds import FEW
 
@@ -106,7 +106,7 @@ def test_a_report_that_was_forged_and_contradicts_itself(
 def test_a_report_longer_than_any(
     attn_audit: AttnAudit, report: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stored, "MAX_BYTES", 1000)
+    monkeypatch.setattr(storage, "MAX_BYTES", 1000)
     assert "it is longer than 0 MiB" in refused(attn_audit, "gate", report)
 
 

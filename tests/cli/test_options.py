@@ -8,7 +8,7 @@ import pytest
 
 from attn_audit.cli.options import OPTIONS, SWITCHES
 from attn_audit.data.example import Example
-from attn_audit.models.base import AuditedModel
+from attn_audit.models.contract import AuditedModel
 from attn_audit.settings import KEYS, AuditSettings
 from tests.cli.conftest import AttnAudit
 from tests.tiny import tiny_model
@@ -22,8 +22,8 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> list[AuditSettings]:
     def note(settings: AuditSettings, **_: Any) -> None:
         found.append(settings)
 
-    monkeypatch.setattr("attn_audit.auditing.run_audit", note)
-    monkeypatch.setattr("attn_audit.cli.output.write_report", lambda *_, **__: None)
+    monkeypatch.setattr("attn_audit.engine.audit.run_audit", note)
+    monkeypatch.setattr("attn_audit.cli.result_files.write_report", lambda *_, **__: None)
     return found
 
 
@@ -38,7 +38,7 @@ def inspected(
         found.append((settings, trial))
         return tiny_model()
 
-    monkeypatch.setattr("attn_audit.inputs.load_named_model", load)
+    monkeypatch.setattr("attn_audit.engine.inputs.load_named_model", load)
     return found
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from attn_audit.data.example import Example
-from attn_audit.data.reading import DataSource, read_examples
+from attn_audit.data.reading import read_examples
+from attn_audit.data.source import DataSource
 
 Write = Callable[[str, str | bytes], Path]
 ReadLines = Callable[..., list[Example]]

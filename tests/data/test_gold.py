@@ -15,9 +15,10 @@ from datasets import ClassLabel, Dataset, Features, Sequence, Value
 from pyarrow import parquet
 
 from attn_audit.data.example import Example
-from attn_audit.data.reading import DataSource, FieldNames, read_examples
+from attn_audit.data.reading import read_examples
+from attn_audit.data.source import DataSource, FieldNames
 from attn_audit.errors import IncompatibleDataError, RowError, UnreadableDataError
-from attn_audit.models.fitting import match_labels
+from attn_audit.models.compatibility import match_labels
 from attn_audit.models.outputs.binary import Binary
 from attn_audit.models.outputs.multilabel import Multilabel
 from attn_audit.models.outputs.softmax import Multiclass

@@ -6,18 +6,17 @@ import math
 import pytest
 
 from attn_audit.checks.adversarial.check import Adversarial
-from attn_audit.checks.base import AuditedBatch
-from attn_audit.checks.columns import Columns
+from attn_audit.checks.base import AuditedBatch, Columns
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
-from attn_audit.engine import running
+from attn_audit.engine import in_process
 from attn_audit.engine.batch import Finding, Plan, audit_batch
-from attn_audit.engine.running import LocalEngine, cut
+from attn_audit.engine.in_process import LocalEngine, cut
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import InvalidOutputError
 from attn_audit.findings.example import HEAD, LAYER, READOUT_UNIT
 from attn_audit.findings.registry import site_fields
-from attn_audit.models.base import Site
+from attn_audit.models.contract import Site
 from attn_audit.progress import Watcher
 from tests.rows import RowsModel, texts
 
@@ -64,7 +63,7 @@ def test_the_readout_unit_is_recorded() -> None:
 
 
 def test_many_sites_make_small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "MAX_SITE_RECORDS", 2 * len(SITES))
+    monkeypatch.setattr(in_process, "MAX_SITE_RECORDS", 2 * len(SITES))
     plan = dataclasses.replace(PLAN, checks=())
     engine = LocalEngine(RowsModel(), plan, Stopwatch(), Watcher())
     shards = list(engine.audit(cut(texts(5, 6, 7, 8, 4), plan)))

@@ -12,9 +12,9 @@ from attn_audit.errors import AuditFailedError, InvalidOutputError
 from attn_audit.findings import permutation
 from attn_audit.findings.correlation.pairs import ATTENTION_GRADIENT
 from attn_audit.findings.example import ATTENTION, FAILED, PREDICTION, REASON
-from attn_audit.models.base import Batch, Encoded, Reading, Site
+from attn_audit.models.contract import Batch, Encoded, Reading, Site
 from attn_audit.results.record import Record
-from tests.engine.test_running import EXAMPLES, PLAN, audited
+from tests.engine.test_in_process import EXAMPLES, PLAN, audited
 from tests.rows import RowsModel
 
 BAD = ("text-4", "text-20")

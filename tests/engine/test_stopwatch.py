@@ -8,10 +8,10 @@ from attn_audit.checks.adversarial.check import Adversarial
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
 from attn_audit.engine.batch import Plan
-from attn_audit.engine.running import LocalEngine, cut
+from attn_audit.engine.in_process import LocalEngine, cut
 from attn_audit.engine.stopwatch import Meter, Spent, Stopwatch, progress_of
-from attn_audit.models.base import Site
 from attn_audit.models.capacity import BatchLimits
+from attn_audit.models.contract import Site
 from attn_audit.progress import READING, Progress, Watcher, part, portions
 from tests.rows import RowsModel, texts
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 import attn_audit
 from attn_audit.errors import OutOfMemoryError
-from attn_audit.models.base import Batch, Reading, Site
+from attn_audit.models.contract import Batch, Reading, Site
 from attn_audit.results.record import Record
 from attn_audit.results.table import rows_of
 from tests.faults.comparing import contents

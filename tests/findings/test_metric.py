@@ -13,9 +13,9 @@ from attn_audit.models.task import TaskKind
 from attn_audit.results.finding import find
 from attn_audit.results.report import Report
 from attn_audit.results.stored_records import open_records
-from tests.comparison.conftest import Audited, audited
 from tests.conftest import REPOSITORY
 from tests.formats.conftest import multilabel, report, unlabelled
+from tests.releases import Audited, audited
 
 __all__ = ["audited", "multilabel", "report", "unlabelled"]
 

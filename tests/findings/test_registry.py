@@ -9,20 +9,19 @@ import numpy as np
 import pytest
 
 import attn_audit
-from attn_audit.checks.base import AuditedBatch
-from attn_audit.checks.columns import Columns
+from attn_audit.checks.base import AuditedBatch, Columns
 from attn_audit.checks.permutation import Permutation
-from attn_audit.comparison import compare
 from attn_audit.findings.example import N_UNITS
 from attn_audit.findings.field import Field, Place, Range
 from attn_audit.findings.metric import MeanMetric, ShareMetric
 from attn_audit.findings.registry import added, all_fields, renamed, statistics
 from attn_audit.findings.tolerance import DERIVED
 from attn_audit.formats import csv as report_csv
-from attn_audit.gate import judge
+from attn_audit.judgement.comparison import compare
+from attn_audit.judgement.gate import judge
 from attn_audit.results.examples import Examples, Values
+from attn_audit.results.record import require_shown
 from attn_audit.results.report import Report
-from attn_audit.results.shown import require_shown
 from attn_audit.verification.numbers import Expected, Numbers
 from tests.judged import policy_from
 from tests.rows import RowsModel, texts
@@ -54,7 +53,7 @@ class Spread(Permutation):
 @pytest.fixture
 def audited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Report, Path]]:
     """An audit that measures the field, and its records."""
-    monkeypatch.setattr("attn_audit.resuming.make_checks", lambda *_: (Spread(0.05, 5),))
+    monkeypatch.setattr("attn_audit.engine.audit.make_checks", lambda *_: (Spread(0.05, 5),))
     monkeypatch.chdir(tmp_path)
     with added(FIELD, SPREAD, LONG):
         found = attn_audit.audit(

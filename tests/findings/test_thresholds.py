@@ -10,7 +10,7 @@ PACKAGE = Path(attn_audit.__file__).parent
 SENTENCES = sorted((PACKAGE / "formats" / "documents").glob("*.py"))
 TABLES = ("thresholds", "tolerance", "metric", "field", "measure")
 OTHERS = [
-    PACKAGE / "explaining.py",
+    PACKAGE / "explanation.py",
     PACKAGE / "formats" / "markdown.py",
     *(p for p in (PACKAGE / "findings").rglob("*.py") if p.stem not in TABLES),
 ]
@@ -39,7 +39,7 @@ def test_no_sentence_writes_a_limit_out() -> None:
     """`0.1 or more` in a text would stay when the table changes."""
     written = ("0.1 or more", "p <= 0.05", "rate 0.05", "less than 0.1", "90%")
     sources = list((PACKAGE / "formats").rglob("*.py"))
-    sources += [*(PACKAGE / "findings").rglob("*.py"), *(PACKAGE / "policy").glob("*.py")]
+    sources += [*(PACKAGE / "findings").rglob("*.py"), *(PACKAGE / "judgement").glob("*.py")]
     for path in sources:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -13,8 +13,8 @@ from attn_audit.formats.terminal import show
 from attn_audit.models.task import TaskKind
 from attn_audit.results.report import Report
 from tests.checkpoints import SENTENCES
-from tests.comparison.conftest import write_model, write_texts
 from tests.conftest import Checkpoint
+from tests.releases import write_model, write_texts
 
 Shown = Callable[..., str]
 

@@ -12,7 +12,7 @@ from attn_audit.findings import permutation
 from attn_audit.findings.correlation.pairs import GAP_GRADIENT
 from attn_audit.findings.registry import statistics
 from attn_audit.formats import csv as csv_format
-from attn_audit.formats.safety import FORMULA, cell
+from attn_audit.quoting import FORMULA, cell
 from attn_audit.results.finding import find
 from attn_audit.results.report import Report
 from tests.formats.judging import every_kind, hostile

@@ -9,7 +9,7 @@ from attn_audit import document as blocks
 from attn_audit.document import Block, Document, Phrase, Section, Tone
 from attn_audit.formats.registry import DOCUMENTS
 from attn_audit.statistics.estimate import Interval
-from attn_audit.summary import Distribution, Histogram, JointHistogram
+from attn_audit.statistics.summary import Distribution, Histogram, JointHistogram
 from tests.formats.judging import HOSTILE
 
 INTERVAL = Interval(low=0.1, high=0.3, method="normal")

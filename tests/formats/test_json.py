@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from attn_audit.results import report as module
 from attn_audit.results.report import Report
-from attn_audit.results.stored import to_stored
+from attn_audit.results.storage import to_stored
 
 REPORTS = ("report", "multilabel", "nothing_measured", "only_correlation", "transformer")
 

@@ -12,7 +12,7 @@ from markdown_it.token import Token
 from attn_audit.formats import markdown
 from attn_audit.formats.documents.report import document
 from attn_audit.formats.markdown import code, escaped, table
-from attn_audit.formats.safety import printable
+from attn_audit.quoting import printable
 from attn_audit.results.report import Report
 from tests.formats.judging import HOSTILE, every_kind, hostile, hostile_verdict, verdict
 

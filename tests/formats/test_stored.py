@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from attn_audit.errors import ReportError
 from attn_audit.results.report import Report
-from attn_audit.results.stored import content_sha256
+from attn_audit.results.storage import content_sha256
 
 Edit = Callable[[dict[str, Any]], object]
 

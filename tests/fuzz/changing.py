@@ -15,7 +15,7 @@ import torch
 from pyarrow import parquet
 
 from attn_audit.files import sha256_of
-from attn_audit.results.stored import HASH, content_sha256
+from attn_audit.results.storage import HASH, content_sha256
 from tests.fuzz.mutating import changed_bytes, changed_value, nasty, written_json
 
 Change = Callable[[Path, Random], None]

@@ -5,13 +5,7 @@ import torch
 from torch import nn
 
 from attn_audit.models import capacity as module
-from attn_audit.models.capacity import (
-    N_EXAMPLES,
-    N_TOKENS,
-    BatchLimits,
-    Capacity,
-    bytes_per_token,
-)
+from attn_audit.models.capacity import N_EXAMPLES, N_TOKENS, BatchLimits, Capacity, bytes_per_token
 from tests.tiny import tiny_model
 
 CPU = torch.device("cpu")

@@ -11,9 +11,8 @@ from torch.nn import functional as F
 
 import attn_audit
 from attn_audit.errors import InvalidOutputError, SelfCheckError
-from attn_audit.models.base import AuditedModel, Reading, Site
-from attn_audit.models.requirements import TOLERANCES
-from attn_audit.models.self_check import self_check
+from attn_audit.models.contract import AuditedModel, Reading, Site
+from attn_audit.models.self_check import TOLERANCES, self_check
 from attn_audit.models.task import TaskKind
 from tests.rows import RowsModel, Sight, WordBatch, texts
 from tests.tiny import KINDS, tiny_examples, tiny_model

@@ -24,14 +24,14 @@ TESTS = {
         "tests/checks/adversarial",
     ),
     "checks.": ("tests/checks/test_noise.py", "tests/test_pins.py", "tests/checks"),
-    "statistics.kendall": ("tests/statistics/test_kendall_significance.py", "tests/test_pins.py"),
-    "statistics.resamples": ("tests/statistics/test_intervals.py", "tests/statistics"),
+    "statistics.kendall": ("tests/statistics/test_significance.py", "tests/test_pins.py"),
+    "statistics.intervals": ("tests/statistics/test_intervals.py", "tests/statistics"),
     "findings.thresholds": ("tests/cli/test_decisive_numbers.py", "tests/formats"),
     "findings.measure": ("tests/checks/test_noise.py", "tests/checks"),
     "findings.": ("tests/test_pins.py", "tests/findings", "tests/verification"),
-    "reporting.": ("tests/test_pins.py", "tests/reporting"),
+    "engine.": ("tests/test_pins.py", "tests/engine"),
     "statistics.": ("tests/statistics", "tests/test_pins.py"),
-    "importance.": ("tests/importance",),
+    "measures.": ("tests/measures",),
     "verification.": ("tests/test_pins.py", "tests/verification"),
 }
 """By the beginning of a number's name, the first that fits: fast ones first."""

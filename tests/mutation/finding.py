@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PLACES = (
-    *("checks", "statistics", "importance", "verification", "findings/metric.py"),
+    *("checks", "statistics", "measures", "verification", "findings/metric.py"),
     *("findings/thresholds.py", "findings/tolerance.py", "findings/measure.py"),
     *("reporting/grouping.py", "reporting/telling.py"),
 )
@@ -34,7 +34,7 @@ class Number:
 
     @property
     def id(self) -> str:
-        """`statistics.moments.QUANTILES[2]`."""
+        """`statistics.intervals.QUANTILES[2]`."""
         module = self.file.removeprefix("attn_audit/").removesuffix(".py").replace("/", ".")
         return f"{module}.{self.name}[{self.index}]"
 

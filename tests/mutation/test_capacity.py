@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import attn_audit
-from attn_audit.models.base import AuditedModel
+from attn_audit.models.contract import AuditedModel
 from attn_audit.models.paper.classifier import PaperModel
 from attn_audit.models.task import TaskKind
 from tests.mutation.classified import CAPACITY

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from attn_audit.progress import Watcher
-from attn_audit.results.verification import Claim, Verification
-from attn_audit.verification.stored import StoredAudit
-from attn_audit.verifying import verify_report
+from attn_audit.results.answers import Claim, Verification
+from attn_audit.verification.stored_audit import StoredAudit
+from attn_audit.verification.verify import verify_report
 from tests.tiny import tiny_model
 from tests.verification.forging import save_audit, save_model, save_texts
 
@@ -45,7 +45,7 @@ def audit_into(folder: Path, model: Any = None, **settings: Any) -> Audited:
 @pytest.fixture
 def everything_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compute all examples again, not a tenth."""
-    monkeypatch.setattr("attn_audit.verification.sampling.SHARE", 1.0)
+    monkeypatch.setattr("attn_audit.verification.stored_audit.SHARE", 1.0)
 
 
 def failed(found: Verification) -> dict[str, Claim]:

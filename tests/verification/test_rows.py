@@ -83,7 +83,7 @@ def _rehash_sites(report: Path, sites: Path) -> None:
 def test_rows_that_were_not_kept_are_counted(
     checkpoint: Checkpoint, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("attn_audit.checks.adversarial.restoring.MAX_ROW_WEIGHTS", 15)
+    monkeypatch.setattr("attn_audit.checks.adversarial.witness.MAX_ROW_WEIGHTS", 15)
     audited = audit(checkpoint, "bert", data)
     found = audited.verify()
     assert found.holds

@@ -9,19 +9,22 @@ import torch
 from jaxtyping import Bool, Float64
 from torch import Tensor
 
-from attn_audit.checks.adversarial.constraint import is_exact, own_interval, upper_bound
-from attn_audit.checks.adversarial.exact import exact_adversary
-from attn_audit.checks.adversarial.gradient import Search, gradient_adversary
-from attn_audit.checks.adversarial.restoring import row_by_row
-from attn_audit.checks.adversarial.witness import Witness
-from attn_audit.checks.base import AuditedBatch
-from attn_audit.checks.columns import Columns, or_none, rows_of
-from attn_audit.checks.interventions import is_measured, statuses_of_interventions
-from attn_audit.checks.replaying import output_distances
+from attn_audit.checks.adversarial.exact import exact_adversary, is_exact, own_interval, upper_bound
+from attn_audit.checks.adversarial.search import Search, gradient_adversary
+from attn_audit.checks.adversarial.witness import Witness, row_by_row
+from attn_audit.checks.base import (
+    AuditedBatch,
+    Columns,
+    is_measured,
+    or_none,
+    output_distances,
+    rows_of,
+    statuses_of_interventions,
+)
 from attn_audit.distances import attainable_jsd
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings import adversarial as fields
-from attn_audit.models.base import LinearReadout
+from attn_audit.models.contract import LinearReadout
 
 REPLAY_TOLERANCE = 1e-4
 """Largest difference between a replayed output and its linear form that is rounding."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from attn_audit.data.rows import Row
 from attn_audit.data.source import DataSource
-from attn_audit.locations import AnyPath
+from attn_audit.files import AnyPath
 
 
 class FileFormat(ABC):
@@ -20,8 +20,6 @@ class FileFormat(ABC):
         """Its rows in order, with flat memory.
 
         Args:
-            path: The file.
-            name: What messages call it.
             source: What its fields are called, and how it is to be read.
 
         Raises:
@@ -33,7 +31,6 @@ class FileFormat(ABC):
         """About how many rows it has; None where that cannot be told without reading it.
 
         Args:
-            path: The file.
             n_lines: Line ends among its bytes.
         """
         return None if path.name.lower().endswith(".gz") else n_lines

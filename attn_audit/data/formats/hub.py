@@ -6,11 +6,11 @@ from functools import partial
 from logging import ERROR
 from typing import Any
 
-from attn_audit.data.fields import FieldNames
-from attn_audit.data.formats.features import classes_of, flags_of
-from attn_audit.data.quoting import one_line
+from attn_audit.data.formats.parquet import classes_of, flags_of
 from attn_audit.data.rows import Row
+from attn_audit.data.source import FieldNames
 from attn_audit.errors import UnreadableDataError
+from attn_audit.quoting import one_line
 
 Dataset = Any
 """A `datasets.Dataset` in map mode; the library has no types."""
@@ -53,11 +53,6 @@ def load_saved(folder: str) -> Dataset:
 
 def hub_rows(dataset: Dataset, name: str, fields: FieldNames) -> Iterator[Row]:
     """The rows of a data set.
-
-    Args:
-        dataset: The data set.
-        name: What messages call it.
-        fields: Which columns to read.
 
     Raises:
         RowError: There is no column of texts.

@@ -1,7 +1,7 @@
 """The kinds of data files, by what their names end in."""
 
 from attn_audit.data.formats.base import FileFormat
-from attn_audit.data.formats.jsonl import JsonLines
+from attn_audit.data.formats.lines import JsonLines
 from attn_audit.data.formats.parquet import Parquet
 from attn_audit.data.formats.tables import CommaSeparated, TabSeparated
 

@@ -15,7 +15,7 @@ from attn_audit.statistics.estimate import Estimate
 
 if TYPE_CHECKING:
     from attn_audit.results.examples import Examples, Values
-    from attn_audit.statistics.resamples import Resamples
+    from attn_audit.statistics.intervals import Resamples
 
 _RANKS_NOTHING = "a side ranks nothing, or a measure was not asked for"
 
@@ -88,8 +88,8 @@ def _significant_after_correction(examples: "Examples", pair: Pair, sign: int) -
 
 
 def _expected_by_chance(examples: "Examples", _: "Resamples", pair: Pair) -> Estimate:
-    from attn_audit.statistics.kendall_significance import exact_chance
-    from attn_audit.statistics.moments import mean
+    from attn_audit.statistics.intervals import mean
+    from attn_audit.statistics.significance import exact_chance
 
     is_testable = examples.numbers(pair.p_value) >= 0
     lengths = examples.numbers(N_UNITS)[is_testable].astype("int64")

@@ -35,10 +35,10 @@ from attn_audit.findings.measure import MEASURES
 from attn_audit.findings.rule import Outcome
 from attn_audit.findings.thresholds import ALIKE, SIGNIFICANT, SMALL_GAP
 from attn_audit.numbers import count, counted, digits, mean, number, percent, share
-from attn_audit.summary import Distribution, Group, GroupedDistribution
+from attn_audit.statistics.summary import Distribution, Group, GroupedDistribution
 
 if TYPE_CHECKING:
-    from attn_audit.results.description import Findings
+    from attn_audit.results.model_description import Findings
     from attn_audit.results.record import Record
     from attn_audit.results.report import Report
 

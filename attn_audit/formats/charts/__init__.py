@@ -31,7 +31,6 @@ def write_figures(figures: Sequence[Figure], folder: Path) -> tuple[Path, ...]:
     """Write figures as PNG, SVG and PDF.
 
     Args:
-        figures: Which ones.
         folder: Made if it does not exist; files of the same names are replaced.
 
     Returns:

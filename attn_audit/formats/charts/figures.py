@@ -6,19 +6,11 @@ from typing import Any
 
 import altair as alt
 
-from attn_audit.document import (
-    Figure,
-    Histograms,
-    Joint,
-    Panel,
-    Place,
-    Places,
-    Violins,
-)
+from attn_audit.document import Figure, Histograms, Joint, Panel, Place, Places, Violins
 from attn_audit.formats.charts.palette import Palette, configuration
-from attn_audit.formats.safety import printable
 from attn_audit.numbers import mean
-from attn_audit.summary import Distribution, Histogram
+from attn_audit.quoting import printable
+from attn_audit.statistics.summary import Distribution, Histogram
 
 Drawn = alt.Chart | alt.LayerChart | alt.FacetChart
 Row = dict[str, Any]

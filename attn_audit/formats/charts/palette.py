@@ -52,11 +52,7 @@ PAGE = Palette(
 
 
 def configuration(palette: Palette) -> dict[str, Any]:
-    """Vega-Lite's `config`: the look that all figures share.
-
-    Args:
-        palette: Where the figures go.
-    """
+    """Vega-Lite's `config`: the look that all figures share."""
     axis = {
         "labelColor": palette.faint,
         "titleColor": palette.faint,

@@ -22,7 +22,7 @@ from attn_audit.findings.metric import ShareMetric
 from attn_audit.findings.registry import metrics
 from attn_audit.formats.documents import verdict
 from attn_audit.numbers import count, counted, difference, number, short
-from attn_audit.results.comparison import Change, Comparison
+from attn_audit.results.verdict import Change, Comparison
 
 TELLING = (
     performance.ACCURACY.name,

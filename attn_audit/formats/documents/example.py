@@ -12,12 +12,7 @@ from attn_audit.findings.field import Shape
 from attn_audit.findings.measure import GRADIENT as BY_GRADIENT
 from attn_audit.findings.measure import LEAVE_ONE_OUT as BY_LEAVE_ONE_OUT
 from attn_audit.findings.registry import checks, measures, record_fields, telling
-from attn_audit.findings.thresholds import (
-    ENTIRELY,
-    INFORMATIVE_JSD,
-    MOVED_DISTANCE,
-    SIGNIFICANT,
-)
+from attn_audit.findings.thresholds import ENTIRELY, INFORMATIVE_JSD, MOVED_DISTANCE, SIGNIFICANT
 from attn_audit.numbers import count, number, percent
 from attn_audit.results.report import Report, TellingExample
 

@@ -22,7 +22,7 @@ from attn_audit.findings.thresholds import ALIKE, ENTIRELY, FARTHEST, LARGELY, P
 from attn_audit.formats.documents.example import label_of, ways_to_weigh
 from attn_audit.formats.documents.model import readout
 from attn_audit.numbers import number, percent, short, weight
-from attn_audit.results.explanation import Explanation, ModelOutput
+from attn_audit.results.answers import Explanation, ModelOutput
 
 N_NAMED = 3
 """Units of the largest weights that are named in figures."""

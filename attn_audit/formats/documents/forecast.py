@@ -2,18 +2,9 @@
 
 from collections.abc import Iterator
 
-from attn_audit.document import (
-    Cell,
-    Document,
-    Facts,
-    Paragraph,
-    Phrase,
-    Section,
-    Table,
-    Tone,
-)
+from attn_audit.document import Cell, Document, Facts, Paragraph, Phrase, Section, Table, Tone
 from attn_audit.numbers import count
-from attn_audit.results.forecast import Forecast
+from attn_audit.results.answers import Forecast
 
 HONESTLY = (
     "Right within a factor of about 1.5 on a machine that has nothing else to do; memory, more "

@@ -6,7 +6,7 @@ from itertools import groupby
 
 from attn_audit.document import Document, Facts, Section
 from attn_audit.numbers import count, counted, percent, scientific, short
-from attn_audit.results.description import Findings, LayerDescription, ModelDescription
+from attn_audit.results.model_description import Findings, LayerDescription, ModelDescription
 
 MAX_LABELS = 8
 """How many labels are named before the rest is only counted."""

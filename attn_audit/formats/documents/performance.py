@@ -7,7 +7,7 @@ from attn_audit.findings.rule import Outcome
 from attn_audit.findings.thresholds import WORKS
 from attn_audit.numbers import bracket, counted, number, percent, share
 from attn_audit.results.report import Report
-from attn_audit.summary import Number
+from attn_audit.statistics.summary import Number
 
 UNLABELLED = "no labels, so no accuracy is reported"
 

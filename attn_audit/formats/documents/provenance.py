@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 from attn_audit.formats.documents import model as models
 from attn_audit.numbers import count, counted, number, scientific, short
-from attn_audit.results.description import ModelDescription
+from attn_audit.results.model_description import ModelDescription
 from attn_audit.results.report import DataDescription, RecordsFile, Report, SelfCheck, Settings
-from attn_audit.summary import Distribution
+from attn_audit.statistics.summary import Distribution
 
 TARGET = "Every check explains the model's own prediction, right or wrong, never the gold label."
 

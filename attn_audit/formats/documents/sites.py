@@ -21,7 +21,7 @@ from attn_audit.findings.example import AUDITED_MASS
 from attn_audit.findings.registry import checks, measures
 from attn_audit.numbers import bracket, count, number, signed
 from attn_audit.results.report import Report
-from attn_audit.summary import SiteSummary
+from attn_audit.statistics.summary import SiteSummary
 
 NOTHING_MEASURED = "No layer and no head could be measured: see the degenerate examples."
 

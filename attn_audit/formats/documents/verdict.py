@@ -4,17 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
-from attn_audit.document import (
-    Block,
-    Document,
-    Facts,
-    Folded,
-    Notice,
-    Phrase,
-    Section,
-    Table,
-    Tone,
-)
+from attn_audit.document import Block, Document, Facts, Folded, Notice, Phrase, Section, Table, Tone
 from attn_audit.findings.rule import Outcome
 from attn_audit.numbers import bracket, count, counted, number, short
 from attn_audit.results.verdict import Judgement, Level, Verdict

@@ -15,7 +15,7 @@ from attn_audit.document import (
     Tone,
 )
 from attn_audit.numbers import count, counted, deviation
-from attn_audit.results.verification import Claim, Verification
+from attn_audit.results.answers import Claim, Verification
 
 _SUBJECTS = {
     "witnesses": "Adversarial witnesses, every one",

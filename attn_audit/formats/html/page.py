@@ -28,7 +28,7 @@ from attn_audit.document import (
 from attn_audit.formats.charts.figures import specification
 from attn_audit.formats.charts.palette import PAGE
 from attn_audit.formats.html import pictures
-from attn_audit.formats.safety import printable
+from attn_audit.quoting import printable
 
 PARTS = ("charts.js", "shading.js", "examples.js", "start.js")
 """Of our own script, in the order in which they are put together."""

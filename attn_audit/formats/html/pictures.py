@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from attn_audit.document import Around, Hue, Points, Sketch, Spread
-from attn_audit.formats.safety import printable
 from attn_audit.numbers import mean, number
+from attn_audit.quoting import printable
 from attn_audit.statistics.estimate import Interval
 
 WIDTH, ROW, LEFT = 300, 20, 118

@@ -29,8 +29,8 @@ from attn_audit.document import (
     Table,
     Tone,
 )
-from attn_audit.formats.terminal import drawing
-from attn_audit.formats.terminal.look import FAINT, STYLES, Look, indented
+from attn_audit.formats.terminal import charts
+from attn_audit.formats.terminal.style import FAINT, STYLES, Look, indented
 from attn_audit.formats.terminal.tables import table
 
 N_EXAMPLES = 3
@@ -123,15 +123,15 @@ def _inner(block: Block, look: Look) -> Iterator[Text]:
             yield from look.prose(f"{block.mark} {block.text}", STYLES[block.tone])
             yield from _parted(block.blocks, look)
         case Shaded():
-            yield drawing.shades(look)
+            yield charts.shades(look)
             yield Text()
-            yield from drawing.shaded(block, look)
+            yield from charts.shaded(block, look)
         case Examples():
             yield from _examples(block, look)
         case Histograms() if not block.sides:
-            yield from drawing.histograms(block, look)
+            yield from charts.histograms(block, look)
         case Places():
-            yield from drawing.places(block, look)
+            yield from charts.places(block, look)
         case _:  # other figures: their numbers stand in tables
             return
 
@@ -154,7 +154,7 @@ def _folded(block: Folded, look: Look) -> Iterator[Text]:
 def _table(block: Table, look: Look) -> Iterator[Text]:
     yield from table(block, look)
     if any(isinstance(cell, Spread) for row in block.rows for cell in row):
-        yield from look.prose(drawing.legend(look.ink), FAINT)
+        yield from look.prose(charts.legend(look.ink), FAINT)
 
 
 def _definitions(block: Definitions, look: Look) -> Iterator[Text]:
@@ -192,7 +192,7 @@ def _examples(block: Examples, look: Look) -> Iterator[Text]:
     yield from look.prose(block.introduction)
     yield from look.prose(block.note, FAINT) if block.note else ()
     if telling:
-        yield drawing.shades(look)
+        yield charts.shades(look)
     for example in telling:
         yield Text()
         yield from look.prose(block.reasons[example.reasons[0]], "bold")
@@ -210,7 +210,7 @@ def _weighed(example: Example, look: Look) -> Iterator[Text]:
     is_beside = look.width >= SIDE_BY_SIDE and len(rows) == 2
     part = look.narrowed((look.width - 4) // 2) if is_beside else look
     short = (replace(row, under="") for row in rows)
-    texts = [list(drawing.weighed(row, shaded.units, part)) for row in short]
+    texts = [list(charts.weighed(row, shaded.units, part)) for row in short]
     if not is_beside:
         yield from (line for text in texts for line in text)
         return

@@ -6,8 +6,8 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from attn_audit.document import Around, Cell, Facts, Phrase, Spread, Table, Tone
-from attn_audit.formats.terminal.drawing import around, strip
-from attn_audit.formats.terminal.look import (
+from attn_audit.formats.terminal.charts import around, strip
+from attn_audit.formats.terminal.style import (
     ACCENT,
     FAINT,
     STYLES,

@@ -1,15 +1,23 @@
-"""A user's function that makes a model, found by name or in a file, and called."""
+"""A user's function that makes a model: found and called, and what it raises in one line."""
 
 import sys
-from collections.abc import Callable
-from contextlib import redirect_stdout
+import sysconfig
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from attn_audit.code import import_code, importable
-from attn_audit.errors import AttnAuditError, ConfigurationError, nearest
+import jaxtyping
+import torch
+
+import attn_audit
+from attn_audit.errors import AttnAuditError, AuditFailedError, ConfigurationError, nearest
+from attn_audit.models.custom import user_code
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.custom.failures import described
+from attn_audit.plugins import import_code, importable
+from attn_audit.quoting import one_line
 
 
 def load_adapter(adapter: str, checkpoint: str) -> CustomModel:
@@ -66,3 +74,69 @@ def _run(adapter: str, what: str, run: Callable[[], Any]) -> Any:
 
 def _error(adapter: str, problem: str, hint: str | None = None) -> ConfigurationError:
     return ConfigurationError(f"--adapter {adapter}: {problem}", hint=hint)
+
+
+_OURS = [Path(package.__file__ or "").parent for package in (attn_audit, torch, jaxtyping)]
+_LIBRARIES = [Path(sysconfig.get_paths()[name]) for name in ("stdlib", "purelib", "platlib")]
+
+MAX_SHOWN = 3
+"""Ids in one message."""
+
+
+@contextmanager
+def failures_named(find_ids: Callable[[], Sequence[str]]) -> Iterator[None]:
+    """Within: what the user's code raises becomes an error that says where, and at which texts.
+
+    Args:
+        find_ids: Gives the examples at which it fails.
+
+    Raises:
+        AuditFailedError: The user's code raised something.
+    """
+    try:
+        yield
+    except (AttnAuditError, MemoryError, torch.cuda.OutOfMemoryError):
+        raise
+    except Exception as error:
+        if not _is_of_a_call(error):
+            raise
+        raise AuditFailedError(
+            f"the adapter's code failed at {listed_ids(find_ids())}: {described(error)}",
+            hint="Try it on this text outside of attn-audit; --debug shows the traceback.",
+        ) from error
+
+
+def described(error: Exception) -> str:
+    """What was raised and the last line of the user's own code on the way there."""
+    what = type(error).__name__ + (f": {one_line(error)}" if str(error) else "")
+    place = _place(error)
+    return what if place is None else f"{what} ({place})"
+
+
+def _place(error: Exception) -> str | None:
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        return f"{_shown(error.filename)}, line {error.lineno}"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename[0] != "<"]
+    for others in (_OURS + _LIBRARIES, _OURS):  # the user's code may be an installed package
+        users = [f for f in frames if not any(Path(f.filename).is_relative_to(o) for o in others)]
+        if users:
+            return f"{_shown(users[-1].filename)}, line {users[-1].lineno}"
+    return None
+
+
+def _is_of_a_call(error: Exception) -> bool:
+    """Whether the user's code was running; else the fault is ours."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return any(frame.filename == user_code.__file__ for frame in frames)
+
+
+def _shown(file: str) -> str:
+    path = Path(file)
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def listed_ids(ids: Sequence[str]) -> str:
+    """A few ids of examples, and how many more there are."""
+    shown = ", ".join(map(repr, ids[:MAX_SHOWN]))
+    more = f" and {len(ids) - MAX_SHOWN} more" if len(ids) > MAX_SHOWN else ""
+    return f"example{'s' if len(ids) > 1 else ''} {shown}{more}"

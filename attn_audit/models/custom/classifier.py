@@ -1,31 +1,32 @@
 """A user's module as interception takes it: texts in, logits out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from jaxtyping import Bool
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from attn_audit.data.example import Example
-from attn_audit.errors import IncompatibleDataError
-from attn_audit.models.base import Encoded
-from attn_audit.models.custom.arguments import Arguments, takes_one_dict
-from attn_audit.models.custom.calling import TokenLists, call_encode, call_module
+from attn_audit.distances import Logits
+from attn_audit.errors import ConfigurationError, IncompatibleDataError
+from attn_audit.models.compatibility import place
+from attn_audit.models.contract import Encoded
+from attn_audit.models.custom.columns import GivenMask, Pieces, find_columns, with_markers
 from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.custom.embedding import find_table
-from attn_audit.models.custom.encoding import Splitter, TextEncoded, without_units
-from attn_audit.models.custom.given_mask import GivenMask
-from attn_audit.models.custom.locating import find_columns
-from attn_audit.models.custom.outputs import require_outputs, task_logits
-from attn_audit.models.custom.pieces import Pieces, with_markers
-from attn_audit.models.fitting import place
+from attn_audit.models.custom.encoding import (
+    Arguments,
+    Splitter,
+    TextEncoded,
+    takes_one_dict,
+    without_units,
+)
+from attn_audit.models.custom.user_code import TokenLists, call_encode, call_module
 from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, ModelInputs
-from attn_audit.models.interception.geometry import Changed
-from attn_audit.results.description import ModelDescription
-from attn_audit.shapes import Logits
+from attn_audit.models.interception.key_order import Changed
+from attn_audit.results.model_description import ModelDescription
 
 
 class CustomClassifier(Classifier):
@@ -220,3 +221,163 @@ def _require_all_tokens(rows: Sequence[TextEncoded], starts: Tensor, holder: Ten
                 hint="Cut texts to what the module takes with --max-length; let tokenize leave out "
                 "and join what encode does.",
             )
+
+
+def find_table(custom: CustomModel, ids: Tensor, call: Callable[[], object]) -> Tensor | None:
+    """The weights of the embedding that is named, or of the one that is asked for the ids.
+
+    Args:
+        ids: What holds one text's tokens.
+        call: Runs the module on them.
+
+    Returns:
+        None where no embedding is asked for them.
+
+    Raises:
+        ConfigurationError: Several are, and none is named.
+    """
+    if custom.embedding is not None:
+        return custom.embedding_table()
+    tables = {id(module.weight): module.weight for module in _asked(custom, ids, call)}
+    if len(tables) > 1:
+        names = [name for name, m in custom.module.named_modules() if _weight_id(m) in tables]
+        raise ConfigurationError(
+            f"the module looks its tokens up in several tables: {', '.join(names)}",
+            hint='Name the one that gradients are to be taken at: embedding="...".',
+        )
+    return next(iter(tables.values()), None)
+
+
+@torch.no_grad()
+def _asked(custom: CustomModel, ids: Tensor, call: Callable[[], object]) -> list[nn.Embedding]:
+    """The embeddings that are called with the ids, turned or not, forwards or from their end."""
+    asked: list[nn.Embedding] = []
+
+    def note(module: nn.Module, args: tuple[Any, ...], output: object) -> None:
+        given = args[0] if args and isinstance(args[0], Tensor) else None
+        orders = (given, given.T, given.flip(1)) if given is not None and given.dim() == 2 else ()
+        if any(_equal(ids, order) for order in orders):
+            assert isinstance(module, nn.Embedding)
+            asked.append(module)
+
+    embeddings = [m for m in custom.module.modules() if isinstance(m, nn.Embedding)]
+    handles = [module.register_forward_hook(note) for module in embeddings]
+    try:
+        call()
+    finally:
+        for handle in handles:
+            handle.remove()
+    return asked
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and torch.equal(one, other)
+
+
+def _weight_id(module: nn.Module) -> int | None:
+    return id(module.weight) if isinstance(module, nn.Embedding) else None
+
+
+MAX_DEVIATION = 1e-2
+"""Of a sum of probabilities from 1 that may be rounding, in half precision too."""
+
+
+def task_logits(custom: CustomModel, returned: object, n_texts: int) -> Logits:
+    """The task's logits; of labels that compete, relative to the first label's.
+
+    What a softmax takes off all labels alike says nothing, and would hide that a readout is linear
+    in attention. Probabilities are kept off 0 and 1 by the smallest steps that their type can make.
+
+    Args:
+        n_texts: How many texts it was called with.
+
+    Raises:
+        ConfigurationError: It holds no output for each label.
+    """
+    output = _output(custom, returned, n_texts)
+    compete = _compete(custom, output)
+    if custom.output == "probabilities":
+        output = _log(output) if compete else _log_odds(output)
+    logits = custom.audited_task.from_outputs(output)
+    return logits - logits[:, :1] if custom.audited_task.is_softmax else logits
+
+
+def require_outputs(custom: CustomModel, returned: object, n_texts: int) -> None:
+    """Refuse outputs that are not what the user says they are.
+
+    Args:
+        n_texts: How many texts it was called with.
+
+    Raises:
+        ConfigurationError: There is no output for each label, or probabilities are none.
+    """
+    output = _output(custom, returned, n_texts)
+    if custom.output == "logits":
+        return
+    low, high = float(output.min()), float(output.max())
+    if low < 0 or high > 1:
+        raise ConfigurationError(
+            f'output="probabilities": the module returns numbers from {low:.3g} to {high:.3g}',
+            hint='Say output="logits" if they are logits or log-probabilities.',
+        )
+    if not _compete(custom, output):
+        return
+    sums = output.sum(dim=1)
+    wrong = float(sums[(sums - 1).abs().argmax()])
+    if abs(wrong - 1) > MAX_DEVIATION:
+        raise ConfigurationError(
+            f'output="probabilities": the outputs of one text sum to {wrong:.3g}, not to 1',
+            hint='Say task="multilabel" if each label has a sigmoid of its own.',
+        )
+
+
+def _output(custom: CustomModel, returned: object, n_texts: int) -> Tensor:
+    """(text, output), in single precision at least."""
+    output = _tensor(returned)
+    if output is None or not output.is_floating_point():
+        kind = type(returned).__name__ if output is None else f"tensor of {output.dtype}"
+        raise ConfigurationError(
+            f"the adapter's module returned a {kind}",
+            hint="Return logits or probabilities: a tensor, a tuple that starts with it, or an "
+            "object with `logits`.",
+        )
+    task = custom.audited_task
+    if output.dim() == 1 and task.n_logits == 1:
+        output = output.unsqueeze(1)
+    if output.dim() != 2 or len(output) != n_texts or output.shape[1] not in task.n_outputs:
+        wanted = " or ".join(f"{n_texts} x {width}" for width in task.n_outputs)
+        raise ConfigurationError(
+            f"the adapter's module returned a tensor of {' x '.join(map(str, output.shape))} for "
+            f"{n_texts} texts; a {task.name} task with {len(task.labels)} labels needs {wanted}",
+            hint="squeeze() drops the batch's axis too where there is one text: say squeeze(-1)."
+            if n_texts == 1
+            else None,
+        )
+    return output.to(torch.promote_types(output.dtype, torch.float32))
+
+
+def _tensor(returned: object) -> Tensor | None:
+    if isinstance(returned, Tensor):
+        return returned
+    if isinstance(returned, Mapping):
+        found = returned.get("logits")
+    elif hasattr(returned, "logits"):
+        found = returned.logits
+    else:
+        found = returned[0] if isinstance(returned, Sequence) and len(returned) > 0 else None
+    return found if isinstance(found, Tensor) else None
+
+
+def _compete(custom: CustomModel, output: Tensor) -> bool:
+    """Whether a text's probabilities sum to 1."""
+    task = custom.audited_task
+    return task.is_softmax or output.shape[1] > task.n_logits
+
+
+def _log(probability: Tensor) -> Tensor:
+    return probability.clamp_min(torch.finfo(probability.dtype).tiny).log()
+
+
+def _log_odds(probability: Tensor) -> Tensor:
+    against = (1 - probability).clamp_min(torch.finfo(probability.dtype).eps / 2)
+    return _log(probability) - against.log()

@@ -9,7 +9,6 @@ def find_spans(text: str, tokens: Sequence[str]) -> list[Span | None]:
     """The characters of each token, sought from the end of the last one that was found.
 
     Args:
-        text: The text.
         tokens: In the text's order and in whatever case.
 
     Returns:
@@ -39,7 +38,6 @@ def pieces(tokens: Sequence[str], spans: Sequence[Span | None]) -> list[Piece]:
     """The tokens, each where it stands; one that the text does not show behind the one before it.
 
     Args:
-        tokens: Of a text.
         spans: From `find_spans`.
     """
     found: list[Piece] = []

@@ -17,19 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attn_audit.data.quoting import listed, quoted
-from attn_audit.errors import (
-    CheckpointError,
-    UnreadableCheckpointError,
-    UnsupportedModelError,
-)
-from attn_audit.models.huggingface.announced import bounded
-from attn_audit.models.huggingface.configuration import CONFIG, read_json
-from attn_audit.models.huggingface.failures import loading
-from attn_audit.models.huggingface.locating import Checkpoint, locate
-from attn_audit.models.huggingface.quiet import silenced
-from attn_audit.models.huggingface.vocabulary import embedding_table
+from attn_audit.errors import CheckpointError, UnreadableCheckpointError, UnsupportedModelError
+from attn_audit.models.huggingface.configuration import CONFIG, bounded, read_json
+from attn_audit.models.huggingface.encoding import embedding_table
+from attn_audit.models.huggingface.hub import Checkpoint, loading, locate, silenced
 from attn_audit.models.huggingface.weights import ADAPTER_CONFIG, WEIGHTS, require_safetensors
+from attn_audit.quoting import listed, quoted
 
 ADAPTER = "adapter_model.safetensors"
 

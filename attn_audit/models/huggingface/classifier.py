@@ -1,27 +1,36 @@
 """A HuggingFace classifier as interception takes it: texts in, logits out."""
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from attn_audit.data.example import Example
-from attn_audit.models.base import Encoded
-from attn_audit.models.huggingface.calling import accepts, raw_logits
-from attn_audit.models.huggingface.describing import describe
-from attn_audit.models.huggingface.encoding import Encoder, TokenEncoded
-from attn_audit.models.huggingface.inputs import IDS, MASK, TYPES, join, without_units
-from attn_audit.models.huggingface.labels import task_of
-from attn_audit.models.huggingface.options import LoadingOptions
-from attn_audit.models.huggingface.padding import Padding, Side, padded_with
-from attn_audit.models.huggingface.provenance import Provenance
-from attn_audit.models.huggingface.vocabulary import embedding_table, neutral_token
+from attn_audit.distances import Logits
+from attn_audit.errors import UnsupportedModelError
+from attn_audit.models.contract import Encoded, coarsest_dtype
+from attn_audit.models.huggingface.configuration import LoadingOptions, task_of
+from attn_audit.models.huggingface.encoding import (
+    IDS,
+    MASK,
+    TYPES,
+    Encoder,
+    Padding,
+    Side,
+    TokenEncoded,
+    embedding_table,
+    join,
+    neutral_token,
+    padded_with,
+    without_units,
+)
+from attn_audit.models.huggingface.hub import Provenance
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
-from attn_audit.results.description import ModelDescription
-from attn_audit.shapes import Logits
+from attn_audit.results.model_description import ModelDescription
 
 
 class HuggingFaceClassifier(Classifier):
@@ -31,7 +40,6 @@ class HuggingFaceClassifier(Classifier):
         module: In eval mode; used as it is, and left as it is.
         tokenizer: The one that it was trained with.
         options: What only loading asks for is not looked at.
-        provenance: Where they come from.
 
     Raises:
         ConfigurationError: The options do not fit the model or its tokenizer.
@@ -99,7 +107,6 @@ class HuggingFaceClassifier(Classifier):
         """Call the module, and return what it returns.
 
         Args:
-            inputs: A batch.
             others: Further arguments of its `forward`.
         """
         with padded_with(self.module, self._missing_padding_id(inputs)):
@@ -125,3 +132,82 @@ class HuggingFaceClassifier(Classifier):
         ids = inputs.keywords[IDS]
         padding = ids[~inputs.real]
         return int(padding[0]) if len(padding) else self._padding.id_for(ids.flatten())
+
+
+def accepts(module: nn.Module, argument: str) -> bool:
+    """Whether `forward` has an argument of this name; what it only passes on does not count."""
+    return argument in inspect.signature(module.forward).parameters
+
+
+def raw_logits(output: Any, n_outputs: int, name: str) -> Float[Tensor, "batch output"]:
+    """The logits in what a classifier gave, in float32 or better.
+
+    Args:
+        output: Of `transformers`, or a tuple that begins with the logits.
+        n_outputs: As many as the configuration says.
+        name: What messages call the model.
+
+    Raises:
+        UnsupportedModelError: There are no such logits.
+    """
+    logits = output[0] if isinstance(output, tuple) else getattr(output, "logits", None)
+    if not isinstance(logits, Tensor) or logits.dim() != 2 or logits.shape[1] != n_outputs:
+        found = tuple(logits.shape) if isinstance(logits, Tensor) else type(output).__name__
+        raise UnsupportedModelError(
+            f"{name} gives no {n_outputs} logits for each text, as its configuration says ({found})"
+        )
+    return logits if logits.dtype == torch.float64 else logits.float()
+
+
+def describe(module: nn.Module, encoder: Encoder, provenance: Provenance) -> ModelDescription:
+    """Put a model's configuration into words and numbers.
+
+    Args:
+        module: A `transformers` classifier.
+        encoder: With its tokenizer and task.
+    """
+    return ModelDescription(
+        source=provenance.source,
+        sha256=provenance.sha256,
+        format="HuggingFace",
+        architecture=_architecture(module),
+        task=encoder.task.name,
+        labels=encoder.task.labels,
+        sites=(),
+        layers=(),
+        default_layer=0,
+        n_parameters=sum(parameter.numel() for parameter in module.parameters()),
+        dtype=str(coarsest_dtype(module)).removeprefix("torch."),
+        linear_readout=False,
+        takes_pairs=encoder.takes_pairs,
+        details={**_details(module, encoder), **provenance.details},
+    )
+
+
+def _details(module: nn.Module, encoder: Encoder) -> dict[str, str | int | float | bool]:
+    config: Any = module.config
+    limit = "unlimited" if encoder.max_length is None else encoder.max_length
+    details = {
+        "model type": config.model_type,
+        "vocabulary": encoder.n_ids,
+        "hidden size": getattr(config, "hidden_size", None),
+        "max length": limit,
+        "tokenizer": type(encoder.tokenizer).__name__,
+    }
+    return {name: value for name, value in details.items() if value is not None}
+
+
+def _architecture(module: nn.Module) -> str:
+    config: Any = module.config
+    layers = getattr(config, "num_hidden_layers", None)
+    decoder_layers = getattr(config, "decoder_layers", getattr(config, "num_decoder_layers", None))
+    heads = getattr(config, "num_attention_heads", None)
+    size = getattr(config, "hidden_size", None)
+    parts = [type(module).__name__]
+    if layers is not None:
+        both = config.is_encoder_decoder and decoder_layers is not None
+        depth = f"{layers} + {decoder_layers} layers" if both else f"{layers} layers"
+        parts.append(depth if heads is None else f"{depth} x {heads} heads")
+    if size is not None:
+        parts.append(f"hidden size {size}")
+    return ", ".join(parts)

@@ -1,13 +1,54 @@
-"""A model's configuration: of a classifier of texts, and without code that nobody trusts."""
+"""What a model's configuration says of it, held against the weights that are really there.
+
+Whatever is announced and not in the files would be made, and asks for memory: it is refused as soon
+as it is announced.
+"""
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-from attn_audit.data.quoting import quoted
-from attn_audit.errors import UnreadableCheckpointError, UnsupportedModelError
-from attn_audit.models.huggingface.announced import require_possible
-from attn_audit.models.huggingface.failures import loading
-from attn_audit.models.huggingface.locating import Checkpoint
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.module import (
+    register_module_buffer_registration_hook,
+    register_module_parameter_registration_hook,
+)
+
+from attn_audit.errors import ConfigurationError, UnreadableCheckpointError, UnsupportedModelError
+from attn_audit.models.huggingface.hub import Checkpoint, loading
+from attn_audit.models.outputs.binary import Binary
+from attn_audit.models.outputs.multilabel import Multilabel
+from attn_audit.models.outputs.softmax import Multiclass
+from attn_audit.models.task import Task
+from attn_audit.models.units.base import UnitName
+from attn_audit.quoting import quoted
+
+
+@dataclass(frozen=True, slots=True)
+class LoadingOptions:
+    """How a model is loaded and its texts are split.
+
+    Args:
+        trust_remote_code: Run the code that the checkpoint holds.
+        revision: Branch, tag or commit on the hub; None for the default branch.
+        dtype: Of the weights and the computation.
+        max_length: Tokens after which a text is truncated; None for what the model allows.
+        is_binary: A one-output head is one sigmoid, not a regression.
+        unit: What is audited: tokens, or words with all their tokens.
+        takes_pairs: Whether examples have a second text.
+    """
+
+    trust_remote_code: bool = False
+    revision: str | None = None
+    dtype: torch.dtype = torch.float32
+    max_length: int | None = None
+    is_binary: bool = False
+    unit: UnitName = "token"
+    takes_pairs: bool = False
+
 
 CONFIG = "config.json"
 MAX_BYTES = 2**26
@@ -18,9 +59,6 @@ CLASSIFIER = "AutoModelForSequenceClassification"
 
 def read_configuration(checkpoint: Checkpoint) -> Any:
     """Read `config.json`.
-
-    Args:
-        checkpoint: The model's files.
 
     Raises:
         UnreadableCheckpointError: It is damaged.
@@ -108,3 +146,153 @@ def _require_trust(checkpoint: Checkpoint) -> None:
             f"{checkpoint.location} is a model with code of its own, which is not run unasked",
             hint="Read the code; if you trust it, add --trust-remote-code.",
         )
+
+
+MAX_LAYERS, MAX_LABELS = 10_000, 10**6
+"""The deepest transformers have 1,000 layers, the largest label sets some 100,000."""
+
+PER_BYTE, ALWAYS_ALLOWED = 8, 2**24
+"""Numbers for each byte of the files, where weights are packed to one bit each; and 16 million
+beside them, for tables that no file holds."""
+
+MAX_TENSORS = 200_000
+
+
+def require_possible(location: str, content: Mapping[str, Any]) -> None:
+    """Refuse what makes a configuration itself, or a model without weights, fill all memory.
+
+    Args:
+        location: The model, as the user wrote it.
+        content: Of its `config.json`.
+
+    Raises:
+        UnreadableCheckpointError: More layers or labels than any model has.
+    """
+    for key, value in _numbers(content):
+        limit = MAX_LABELS if "num_labels" in key else MAX_LAYERS if "layer" in key else None
+        if limit is not None and value > limit:
+            problem = f"its config.json announces {value} as {quoted(key)}, more than {limit:,}"
+            raise UnreadableCheckpointError(location, problem)
+
+
+def _numbers(content: Any) -> Iterator[tuple[str, float]]:
+    """Every number that has a name, at any depth that the JSON library reads."""
+    waiting = [content]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            yield from ((k, v) for k, v in part.items() if isinstance(v, (int, float)))
+            waiting += part.values()
+        elif isinstance(part, list):
+            waiting += part
+
+
+@contextmanager
+def bounded(announcing: str, checkpoint: Checkpoint, *others: Checkpoint) -> Iterator[None]:
+    """Count what every module made within asks for, and refuse more than the files can hold.
+
+    Args:
+        announcing: The file that says what is made.
+        checkpoint: Where it lies, with its weights.
+        others: Those that it builds on.
+
+    Raises:
+        UnreadableCheckpointError: The configuration announces far more than there is.
+    """
+    folders = {each.folder for each in (checkpoint, *others)}
+    files = [file for folder in folders for file in folder.glob("*.safetensors")]
+    n_bytes = sum(file.stat().st_size for file in files)
+    left = {"numbers": PER_BYTE * n_bytes + ALWAYS_ALLOWED, "tensors": MAX_TENSORS}
+
+    def count(module: nn.Module, name: str, tensor: Tensor | None) -> None:
+        if tensor is None:
+            return
+        left["numbers"] -= tensor.numel()
+        left["tensors"] -= 1
+        short = next((kind for kind, n in left.items() if n < 0), None)
+        if short is not None:
+            raise UnreadableCheckpointError(
+                checkpoint.location,
+                f"its {announcing} announces more {short} than its {n_bytes:,} bytes of weights "
+                f"can hold: {type(module).__name__}.{name} of shape {tuple(tensor.shape)}",
+            )
+
+    hooks = [
+        register_module_parameter_registration_hook(count),
+        register_module_buffer_registration_hook(count),
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+MULTILABEL = "multi_label_classification"
+REGRESSION = "regression"
+
+UNNAMED = "LABEL_0"
+"""What `transformers` calls the first label where nobody named it."""
+
+
+def task_of(config: Any, name: str, is_binary: bool) -> Task:
+    """The kind and names of a classifier's labels.
+
+    Args:
+        name: What messages call the model.
+        is_binary: A one-output head is one sigmoid.
+
+    Raises:
+        ConfigurationError: `is_binary`, and the head has several outputs that are not two classes.
+        UnsupportedModelError: A regression head, or labels that cannot be told apart.
+    """
+    labels = _label_names(config, name)
+    is_multilabel = config.problem_type == MULTILABEL
+    if is_binary and (len(labels) > 2 or (is_multilabel and len(labels) == 2)):
+        raise ConfigurationError(
+            f"--task binary: the model has {len(labels)} outputs"
+            + (", each a label of its own" if is_multilabel else ""),
+            hint="Leave --task out: the model's configuration says what it predicts.",
+        )
+    if config.problem_type == REGRESSION or (
+        len(labels) == 1 and not is_multilabel and not is_binary
+    ):
+        raise _regression(config, name, len(labels))
+    if len(labels) == 1 and is_binary:
+        return Binary(_sides(labels[0]))
+    if is_multilabel:
+        return Multilabel(labels)
+    return Binary(labels) if len(labels) == 2 else Multiclass(labels)
+
+
+def _label_names(config: Any, name: str) -> tuple[str, ...]:
+    """In the order of the outputs."""
+    names = {int(index): str(label) for index, label in config.id2label.items()}
+    missing = next((i for i in range(len(names)) if i not in names), None)
+    if not names or missing is not None:
+        raise UnsupportedModelError(
+            f"{name}: its id2label names no label {missing or 0}, and must name them from 0 on"
+        )
+    labels = tuple(names[i] for i in range(len(names)))
+    twice = next((label for i, label in enumerate(labels) if label in labels[:i]), None)
+    if twice is not None:
+        raise UnsupportedModelError(
+            f"{name}: its id2label names two labels {quoted(twice)}",
+            hint="Give each label a name of its own in the model's config.json.",
+        )
+    return labels
+
+
+def _sides(label: str) -> tuple[str, str]:
+    return ("0", "1") if label == UNNAMED else (f"not {label}", label)
+
+
+def _regression(config: Any, name: str, n_outputs: int) -> UnsupportedModelError:
+    if config.problem_type == REGRESSION:
+        return UnsupportedModelError(
+            f"{name} is a regression model (problem_type), and only classifiers can be audited"
+        )
+    return UnsupportedModelError(
+        f"{name} has a head with one output, which is a regression head",
+        hint="If it is one sigmoid, a yes or no, say so with --task binary.",
+    )

@@ -1,23 +1,30 @@
-"""Examples as token sequences and their units."""
+"""Examples as token sequences with their units, and those as a module's inputs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import Any, Literal
 
-from torch import nn
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor, nn
 
 from attn_audit.data.example import Example
-from attn_audit.data.quoting import quoted
-from attn_audit.errors import ConfigurationError, IncompatibleDataError
-from attn_audit.models.fitting import allowed_labels, match_labels, place
-from attn_audit.models.huggingface.limits import max_length_of
-from attn_audit.models.huggingface.options import LoadingOptions
-from attn_audit.models.huggingface.tokenizing import Tokens, tokenize
-from attn_audit.models.huggingface.vocabulary import vocabulary_size
-from attn_audit.models.interception.classifier import SequenceEncoded
+from attn_audit.errors import ConfigurationError, IncompatibleDataError, UnsupportedModelError
+from attn_audit.models.compatibility import allowed_labels, match_labels, place
+from attn_audit.models.huggingface.configuration import LoadingOptions
+from attn_audit.models.huggingface.tokenizer import Tokens, max_length_of, tokenize
+from attn_audit.models.interception.classifier import (
+    NOT_AUDITED,
+    ModelInputs,
+    NeutralToken,
+    SequenceEncoded,
+)
 from attn_audit.models.task import Task
 from attn_audit.models.units.base import UnitName
 from attn_audit.models.units.registry import UNITS
+from attn_audit.quoting import quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,3 +170,203 @@ def _end_ids(config: Any) -> tuple[int, ...]:
     if end is None:
         return ()
     return (end,) if isinstance(end, int) else tuple(end)
+
+
+Side = Literal["right", "left"]
+"""Where padding goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Padding:
+    """What a model and its tokenizer say about padding."""
+
+    own_id: int | None
+    """The id that the model's configuration names, if it names one that the model has."""
+    tokenizer_id: int | None
+    type_id: int
+    n_ids: int
+    """The model's vocabulary."""
+
+    @staticmethod
+    def of(module: nn.Module, tokenizer: Any) -> "Padding":
+        """From a model's configuration and its tokenizer."""
+        config: Any = module.config
+        n_ids = vocabulary_size(module, tokenizer)
+        own = config.get_text_config().pad_token_id
+        return Padding(
+            own_id=own if own is not None and 0 <= own < n_ids else None,
+            tokenizer_id=tokenizer.pad_token_id,
+            type_id=tokenizer.pad_token_type_id,
+            n_ids=n_ids,
+        )
+
+    def id_for(self, token_ids: Int[Tensor, " token"]) -> int:
+        """The padding id of a batch: the model's own, else one that no text holds.
+
+        Decoders read at the last token that is no padding, wherever the texts hold that id.
+
+        Args:
+            token_ids: Of all the batch's texts.
+
+        Raises:
+            UnsupportedModelError: The texts hold every id.
+        """
+        if self.own_id is not None:
+            return self.own_id
+        counts = torch.bincount(token_ids, minlength=self.n_ids)
+        preferred = self.tokenizer_id
+        if preferred is not None and 0 <= preferred < self.n_ids and counts[preferred] == 0:
+            return preferred
+        free = (counts == 0).nonzero()
+        if not len(free):
+            raise UnsupportedModelError(
+                "the model has no padding token, and the texts use all of its vocabulary",
+                hint="Name a pad_token_id in the model's config.json.",
+            )
+        return int(free[0])
+
+
+def real_positions(lengths: Int[Tensor, " batch"], side: Side) -> Bool[Tensor, "batch position"]:
+    """True where a sequence of each length stands in a batch as wide as the longest."""
+    width = int(lengths.max())
+    positions = torch.arange(width, device=lengths.device)
+    if side == "right":
+        return positions < lengths.unsqueeze(1)
+    return positions >= width - lengths.unsqueeze(1)
+
+
+def spread(
+    values: Int[Tensor, " token"], real: Bool[Tensor, "batch position"], fill: int
+) -> Int[Tensor, "batch position"]:
+    """Put all sequences' values, behind each other, where the sequences stand."""
+    padded = torch.full(real.shape, fill, dtype=values.dtype, device=values.device)
+    padded[real] = values
+    return padded
+
+
+@contextmanager
+def padded_with(module: nn.Module, padding_id: int | None) -> Iterator[None]:
+    """Let the model take an id for padding; its configuration is as it was afterwards.
+
+    Args:
+        module: A `transformers` model.
+        padding_id: None to leave the configuration as it is.
+    """
+    if padding_id is None:
+        yield
+        return
+    whole: Any = module.config
+    configs = [whole, whole.get_text_config()]
+    named = [config.pad_token_id for config in configs]
+    try:
+        for config in configs:
+            config.pad_token_id = padding_id
+        yield
+    finally:
+        for config, before in zip(configs, named, strict=True):
+            config.pad_token_id = before
+
+
+def embedding_table(module: nn.Module) -> Tensor | None:
+    """The weights that token ids are looked up in; None where there is no one such table.
+
+    Args:
+        module: A `transformers` model.
+    """
+    model: Any = module
+    try:
+        weights = getattr(model.get_input_embeddings(), "weight", None)
+    except NotImplementedError:  # several tables, as of characters' hashes
+        return None
+    return weights if isinstance(weights, Tensor) and weights.dim() == 2 else None
+
+
+def vocabulary_size(module: nn.Module, tokenizer: Any) -> int:
+    """How many token ids the module takes."""
+    table = embedding_table(module)
+    return int(tokenizer.vocab_size) if table is None else len(table)
+
+
+def neutral_token(module: nn.Module, tokenizer: Any) -> NeutralToken | None:
+    """The mask token, else the unknown one; None where there is neither, or it says something.
+
+    Decoders' unknown token is often the marker at which a text ends.
+    """
+    named = {
+        role: token
+        for role, token in tokenizer.special_tokens_map.items()
+        if isinstance(token, str)
+    }
+    n_ids = vocabulary_size(module, tokenizer)
+    for role, words in (("mask_token", "the mask token"), ("unk_token", "the unknown token")):
+        spelling = named.pop(role, None)
+        if spelling is None or spelling in named.values():
+            continue
+        token_id = tokenizer.convert_tokens_to_ids(spelling)
+        if token_id is not None and 0 <= token_id < n_ids:
+            return NeutralToken(f"{words} {spelling}", token_id)
+    return None
+
+
+IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
+
+
+def join(
+    rows: Sequence[TokenEncoded], arguments: Iterable[str], padding: Padding, side: Side
+) -> ModelInputs:
+    """Encoded examples as one batch.
+
+    Args:
+        arguments: The names of what the module takes.
+        padding: What stands behind shorter texts.
+    """
+    lengths = torch.tensor([len(row.token_ids) for row in rows])
+    return _padded(
+        {
+            IDS: _flat(row.token_ids for row in rows),
+            TYPES: _flat(row.token_type_ids for row in rows),
+        },
+        _flat(row.unit_of_position for row in rows),
+        real_positions(lengths, side),
+        arguments,
+        padding,
+    )
+
+
+def without_units(
+    inputs: ModelInputs, keep: Bool[Tensor, "batch unit"], padding: Padding, side: Side
+) -> ModelInputs:
+    """Leave units out, and close the gaps; special tokens and second texts stay.
+
+    Args:
+        inputs: From `join`.
+        padding: What stands behind shorter texts.
+    """
+    audited = inputs.units != NOT_AUDITED
+    kept = inputs.real & (~audited | keep.gather(1, inputs.units.clamp(min=0)))
+    return _padded(
+        {name: inputs.keywords[name][kept] for name in (IDS, TYPES) if name in inputs.keywords},
+        inputs.units[kept],
+        real_positions(kept.sum(1), side),
+        inputs.keywords,
+        padding,
+    )
+
+
+def _padded(
+    values: dict[str, Int[Tensor, " token"]],
+    units: Int[Tensor, " token"],
+    real: Bool[Tensor, "batch position"],
+    arguments: Iterable[str],
+    padding: Padding,
+) -> ModelInputs:
+    fills = {IDS: padding.id_for(values[IDS]), TYPES: padding.type_id}
+    given = {name: spread(value, real, fills[name]) for name, value in values.items()}
+    given[MASK] = real.long()
+    return ModelInputs(
+        (), {name: given[name] for name in arguments}, spread(units, real, NOT_AUDITED), real
+    )
+
+
+def _flat(rows: Iterable[Sequence[int]]) -> Int[Tensor, " token"]:
+    return torch.tensor(list(chain.from_iterable(rows)))

@@ -1,11 +1,142 @@
-"""Models on the hub: one question whether it is there, then the files that are needed."""
+"""Where a model's files come from, a folder or a hub, and what the libraries say meanwhile."""
 
+import hashlib
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from logging import CRITICAL
 from pathlib import Path
 from typing import Any
 
-from attn_audit.data.quoting import one_line
-from attn_audit.errors import CheckpointError, CheckpointNotFoundError, UnreadableCheckpointError
-from attn_audit.models.huggingface.quiet import quiet
+from attn_audit.errors import (
+    AttnAuditError,
+    CheckpointError,
+    CheckpointNotFoundError,
+    ConfigurationError,
+    UnreadableCheckpointError,
+    UnsupportedModelError,
+)
+from attn_audit.files import sha256_of
+from attn_audit.quoting import one_line
+
+Details = Mapping[str, str | int | float | bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What messages and reports say of a model beside what its configuration says."""
+
+    source: str = "in memory"
+    """What they call it: as the user wrote it."""
+    sha256: str | None = None
+    """Of its files."""
+    details: Details = field(default_factory=dict)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence `transformers` and `huggingface_hub`; all as it was afterwards."""
+    with warnings.catch_warnings(), ExitStack() as restored:
+        warnings.simplefilter("ignore")
+        _silence_hub(restored)
+        _silence_transformers(restored)
+        yield
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Let nothing reach the terminal that libraries in other languages write past Python.
+
+    Their panics come with a stack, and their warnings with text from the model's files as it is.
+    """
+    with open(os.devnull, "wb") as nowhere, ExitStack() as restored:  # noqa: PTH123 - a device
+        for stream in (1, 2):
+            kept = os.dup(stream)
+            restored.callback(os.close, kept)
+            restored.callback(os.dup2, kept, stream)
+            os.dup2(nowhere.fileno(), stream)
+        yield
+
+
+def _silence_hub(restored: ExitStack) -> None:
+    from huggingface_hub.utils import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+        logging,
+    )
+
+    restored.callback(logging.set_verbosity, logging.get_verbosity())
+    logging.set_verbosity(CRITICAL)
+    # `transformers` switches the hub's bars on with its own: what they were is put back last.
+    was_off = are_progress_bars_disabled()
+    restored.callback(disable_progress_bars if was_off else enable_progress_bars)
+    disable_progress_bars()
+
+
+def _silence_transformers(restored: ExitStack) -> None:
+    from transformers.utils import logging
+
+    restored.callback(logging.set_verbosity, logging.get_verbosity())
+    logging.set_verbosity(CRITICAL)
+    if logging.is_progress_bar_enabled():
+        restored.callback(logging.enable_progress_bar)
+        logging.disable_progress_bar()
+
+
+@contextmanager
+def loading(location: str, what: str) -> Iterator[None]:
+    """Turn any failure within into an error of this interface.
+
+    Args:
+        location: The model, as the user wrote it.
+        what: What is loaded, for the message: `its weights`.
+
+    Raises:
+        UnreadableCheckpointError: It cannot be loaded.
+        UnsupportedModelError: It takes a package that is not installed.
+    """
+    try:
+        yield
+    except (AttnAuditError, MemoryError):
+        raise
+    except ImportError as error:
+        raise UnsupportedModelError(
+            f"cannot load {what} of {location}: {one_line(error)}"
+        ) from error
+    except Exception as error:  # the libraries raise whatever their readers raise
+        raise UnreadableCheckpointError(location, f"{what}: {one_line(error)}") from error
+    except BaseException as error:
+        if not is_panic(error):
+            raise
+        raise UnreadableCheckpointError(location, f"{what} is damaged: {error}") from error
+
+
+@contextmanager
+def not_panicking(location: str) -> Iterator[None]:
+    """Turn the panic of a tokenizer that does not fit itself into an error of this interface.
+
+    Raises:
+        UnreadableCheckpointError: It panicked.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if not is_panic(error):
+            raise
+        raise UnreadableCheckpointError(location, f"its tokenizer is damaged: {error}") from error
+
+
+def is_panic(error: BaseException) -> bool:
+    """Whether an error says that a library in Rust met what it takes for impossible.
+
+    Args:
+        error: Any; a panic is no `Exception`.
+    """
+    return type(error).__name__ == "PanicException"
+
 
 FILES = (
     *("*.json", "*.safetensors", "*.jinja"),
@@ -108,3 +239,72 @@ def _refusal(name: str, revision: str | None, error: Exception) -> CheckpointErr
                 f"there is no such folder, and the hub cannot be reached ({one_line(error)})",
                 hint="Give a local folder, or try again when the hub can be reached.",
             )
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A model's files on this machine."""
+
+    location: str
+    """As the user wrote it."""
+    folder: Path
+    revision: str | None
+    """The commit on the hub; None for local folders."""
+    runs_code: bool
+    """Whether the user trusts code that it holds."""
+
+    @property
+    def name(self) -> str:
+        """What the libraries find it by: some models they know by their names on the hub."""
+        return str(self.folder) if self.revision is None else self.location
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What every `from_pretrained` is told beside the name."""
+        told: dict[str, Any] = {"trust_remote_code": self.runs_code}
+        if self.revision is not None:  # trusted code may lie in yet another repository
+            told |= {"revision": self.revision, "local_files_only": not self.runs_code}
+        return told
+
+    def holds(self, pattern: str) -> bool:
+        """Whether there is a file of such a name."""
+        return any(path.is_file() for path in self.folder.glob(pattern))
+
+    def files(self) -> list[Path]:
+        """Those that are used, by name."""
+        patterns = (*FILES, *CODE) if self.runs_code else FILES
+        found = {path for pattern in patterns for path in self.folder.glob(pattern)}
+        return sorted(path for path in found if path.is_file())
+
+
+def locate(location: str, revision: str | None, trust_remote_code: bool) -> Checkpoint:
+    """Find a model's files; those on the hub are downloaded, or taken from the cache.
+
+    Args:
+        location: A local folder, or `name` or `owner/name` on the hub.
+        revision: Branch, tag or commit on the hub; None for the default branch.
+        trust_remote_code: Whether its code will be run.
+
+    Raises:
+        CheckpointNotFoundError: There is no such folder, and no such model on the hub.
+        ConfigurationError: A revision of a local folder.
+        UnreadableCheckpointError: The hub cannot be reached or does not give the model out.
+    """
+    folder = Path(location)
+    if folder.is_dir():
+        if revision is not None:
+            raise ConfigurationError(
+                f"--revision is for models on the hub, and {location} is a local folder"
+            )
+        return Checkpoint(location, folder, None, trust_remote_code)
+    if folder.exists() or not may_be_a_hub_name(location):
+        raise CheckpointNotFoundError(location)
+    found = snapshot(location, revision, trust_remote_code)
+    return Checkpoint(location, found, found.name, trust_remote_code)
+
+
+def fingerprint(checkpoints: Iterable[Checkpoint]) -> str:
+    """SHA-256 of the names and contents of all files that are used."""
+    files = sorted({file for checkpoint in checkpoints for file in checkpoint.files()})
+    parts = [f"{file.name} {sha256_of(file)}" for file in files]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

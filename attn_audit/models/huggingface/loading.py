@@ -1,20 +1,36 @@
-"""From the name of a HuggingFace model to a classifier that can be audited."""
+"""From a model's name, or a model in memory, to one behind the contract."""
 
-from typing import Any
+import dataclasses
+import warnings
+from collections.abc import Sequence
+from copy import deepcopy
+from typing import Any, Literal
 
 import torch
 from torch import nn
 
-from attn_audit.arithmetic import no_collection
+from attn_audit.data.example import Example
+from attn_audit.models.contract import Encoded, coarsest_dtype, frozen
 from attn_audit.models.huggingface.adapters import Adapter, read_adapter
+from attn_audit.models.huggingface.cache import cache
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
-from attn_audit.models.huggingface.configuration import CONFIG, read_configuration
-from attn_audit.models.huggingface.locating import Checkpoint, fingerprint, locate
-from attn_audit.models.huggingface.options import LoadingOptions
-from attn_audit.models.huggingface.provenance import Details, Provenance
-from attn_audit.models.huggingface.quiet import quiet
-from attn_audit.models.huggingface.tokenizer_files import has_tokenizer, load_tokenizer
+from attn_audit.models.huggingface.configuration import CONFIG, LoadingOptions, read_configuration
+from attn_audit.models.huggingface.encoding import Side
+from attn_audit.models.huggingface.hub import (
+    Checkpoint,
+    Details,
+    Provenance,
+    fingerprint,
+    locate,
+    quiet,
+)
+from attn_audit.models.huggingface.tokenizer import has_tokenizer, load_tokenizer
 from attn_audit.models.huggingface.weights import load_weights, require_complete, require_finite
+from attn_audit.models.interception.classifier import or_probes
+from attn_audit.models.interception.model import InterceptedModel, RemovalName
+from attn_audit.models.interception.replay import CHEAPEST_FIRST
+from attn_audit.models.units.base import UnitName
+from attn_audit.process import no_collection
 
 
 def load_classifier(
@@ -25,7 +41,6 @@ def load_classifier(
     Args:
         location: A local folder, or `name` or `owner/name` on the hub.
         options: How to load it and split texts.
-        device: Where the weights go.
 
     Raises:
         CheckpointError: Missing, unreadable, unsafe or of a kind that is not supported.
@@ -97,3 +112,140 @@ def _details(checkpoint: Checkpoint, base: Checkpoint, module: nn.Module) -> Det
     if quantization is not None:
         details["quantization"] = str(getattr(quantization, "quant_method", "yes"))
     return details
+
+
+_ROW, *_OTHERS = CHEAPEST_FIRST
+WAYS = (_ROW, ("cache", cache), *_OTHERS)
+
+
+def load_huggingface_model(
+    location: str,
+    options: LoadingOptions,
+    device: torch.device,
+    trial: Sequence[Example],
+    removal: RemovalName | None,
+) -> InterceptedModel:
+    """Load a HuggingFace classifier, and find out by trial how it attends.
+
+    Args:
+        location: A local folder, or a name on the hub.
+        options: How to load it and split texts.
+        removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
+
+    Raises:
+        CheckpointError: Missing, unreadable, unsafe or of a kind that is not supported.
+        ConfigurationError: The options do not fit the model.
+        InvalidWeightsError: The weights hold NaN or infinity.
+    """
+    return _intercepted(load_classifier(location, options, device), trial, removal)
+
+
+def wrap(
+    module: nn.Module,
+    tokenizer: Any,
+    *,
+    examples: Sequence[Example] = (),
+    unit: UnitName = "token",
+    max_length: int | None = None,
+    task: Literal["binary"] | None = None,
+    removal: RemovalName | None = None,
+    dtype: Literal["float32", "float64", "bfloat16", "float16"] | None = None,
+) -> InterceptedModel:
+    """Make a transformers classifier that is in memory ready for `attn_audit.audit`.
+
+    Args:
+        module: A sequence classifier of `transformers`; it is left as it is. Where it is to compute
+            in another precision, a copy of it does.
+        examples: A few texts to try it out on, pairs where it takes pairs; built-in ones by
+            default.
+        unit: What is audited: tokens, or words.
+        max_length: Tokens after which a text is truncated.
+        task: `binary` for a one-output head that is one sigmoid.
+        removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
+        dtype: Numbers to compute with. None: float32 where its weights are coarser, which a warning
+            and the report say; else its own. Quantised weights stay as they are.
+
+    Raises:
+        ConfigurationError: The options do not fit the model.
+        UnsupportedModelError: It is no classifier, or its attention cannot be seen.
+
+    Example:
+        ```
+        model = attn_audit.wrap(module, tokenizer)
+        report = attn_audit.audit(model, "data/", checks=["correlation"])
+        ```
+    """
+    texts = or_probes(examples)
+    options = LoadingOptions(
+        max_length=max_length,
+        is_binary=task == "binary",
+        unit=unit,
+        takes_pairs=texts[0].text_pair is not None,
+    )
+    computing, details = _in_precision(module, None if dtype is None else getattr(torch, dtype))
+    with frozen(computing):
+        classifier = HuggingFaceClassifier(
+            computing, tokenizer, options, Provenance(details=details)
+        )
+        return _intercepted(classifier, texts, removal)
+
+
+def _in_precision(module: nn.Module, asked: torch.dtype | None) -> tuple[nn.Module, Details]:
+    """The module, or a copy of it that computes as asked, and what a report says of that."""
+    own = coarsest_dtype(module)
+    is_half = torch.finfo(own).eps > torch.finfo(torch.float32).eps
+    wanted = asked or (torch.float32 if is_half else own)
+    if wanted == own or getattr(module, "is_quantized", False):
+        return module, {}
+    kept = str(own).removeprefix("torch.")
+    if asked is None:
+        warnings.warn(
+            f"the model's weights are {kept}, and a copy of it computes in float32: half precision "
+            f'hides small effects in its rounding, and takes longer on a CPU (dtype="{kept}" keeps '
+            "it)",
+            stacklevel=3,
+        )
+    return deepcopy(module).to(wanted), {"weights in memory": kept}
+
+
+def _intercepted(
+    classifier: HuggingFaceClassifier,
+    trial: Sequence[Example],
+    removal: RemovalName | None,
+) -> InterceptedModel:
+    choose_padding_side(classifier, trial)
+    return InterceptedModel(classifier, trial, removal, ways=WAYS)
+
+
+MAX_ERROR = 1e-2
+"""Of the spread of the logits: reading at the wrong position is off by about the spread itself."""
+
+
+@torch.no_grad()
+def choose_padding_side(classifier: HuggingFaceClassifier, trial: Sequence[Example]) -> None:
+    """Pad on the right, or on the left if only then a padded text gives what it gives alone.
+
+    Encoders that read the first token must be padded right; most decoders find their last token
+    themselves; a few models (XLNet) read the last position, whatever stands there.
+
+    Args:
+        trial: A few texts of different lengths.
+    """
+    unlabelled = [dataclasses.replace(e, labels=None, candidates=None) for e in trial]
+    encoded = classifier.encode(unlabelled)
+    errors: dict[Side, float] = {}
+    sides: tuple[Side, ...] = ("right", "left")
+    for side in sides:
+        classifier.padding_side = side
+        errors[side] = _error(classifier, encoded)
+        if errors[side] <= MAX_ERROR:
+            return
+    classifier.padding_side = min(sides, key=lambda side: errors[side])
+
+
+def _error(classifier: HuggingFaceClassifier, encoded: Sequence[Encoded]) -> float:
+    """Largest difference of a logit from the text alone, over the spread of the logits."""
+    together = classifier.logits(classifier.collate(encoded))
+    alone = torch.cat([classifier.logits(classifier.collate([item])) for item in encoded])
+    spread = float(alone.amax() - alone.amin())
+    return float((together - alone).abs().max()) / max(spread, torch.finfo(alone.dtype).tiny)

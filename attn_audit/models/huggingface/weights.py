@@ -7,12 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from attn_audit.data.quoting import listed, quoted
 from attn_audit.errors import InvalidWeightsError, UnreadableCheckpointError, UnsupportedModelError
-from attn_audit.models.huggingface.announced import bounded
-from attn_audit.models.huggingface.configuration import CONFIG, read_json
-from attn_audit.models.huggingface.failures import loading
-from attn_audit.models.huggingface.locating import Checkpoint
+from attn_audit.models.huggingface.configuration import CONFIG, bounded, read_json
+from attn_audit.models.huggingface.hub import Checkpoint, loading
+from attn_audit.quoting import listed, quoted
 
 WEIGHTS = "model*.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -27,7 +25,6 @@ def require_safetensors(checkpoint: Checkpoint, safe: str, pickled: str) -> None
     """Refuse weights that are a pickle or are not there.
 
     Args:
-        checkpoint: The model's files.
         safe: What the files of weights are called.
         pickled: What they are called as pickles.
 
@@ -55,9 +52,6 @@ def load_weights(
     """Build the module and load its weights.
 
     Args:
-        checkpoint: The model's files.
-        config: Its configuration.
-        dtype: Of the module.
         replaced: Weights that an adapter replaces, whatever their shapes are here.
 
     Returns:

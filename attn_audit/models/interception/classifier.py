@@ -1,4 +1,4 @@
-"""What interception must know of a module: how texts become inputs, and outputs logits."""
+"""What interception must know of a module: how texts become inputs and outputs logits."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from attn_audit.data.example import Example
-from attn_audit.models.base import Encoded
+from attn_audit.distances import Logits
+from attn_audit.models.contract import Batch, Encoded
 from attn_audit.models.task import Task
-from attn_audit.results.description import ModelDescription
-from attn_audit.shapes import Logits
+from attn_audit.results.model_description import ModelDescription
 
 NOT_AUDITED = -1
 """In place of a unit's index: a special token, a second text, padding."""
@@ -155,3 +155,40 @@ class Classifier(ABC):
     @abstractmethod
     def embedding_table(self) -> Tensor | None:
         """The weights that token ids are looked up in; None where there is no one such table."""
+
+
+@dataclass(frozen=True)
+class InterceptedBatch(Batch):
+    """Padded inputs, and what of them is audited."""
+
+    inputs: ModelInputs
+    allowed: Bool[Tensor, "batch label"] | None
+    """The labels that each example allows; None where all do."""
+    readout_units: Int[Tensor, " batch"]
+    """The unit that holds the token which is read out, or NOT_AUDITED."""
+
+    def sum_over_units(self, values: Float[Tensor, "batch token"]) -> Float[Tensor, "batch unit"]:
+        """Add up the values of each unit's positions."""
+        units = self.inputs.units
+        out = torch.zeros(self.unit_mask.shape, dtype=values.dtype, device=values.device)
+        return out.scatter_add(1, units.clamp_min(0), values * (units != NOT_AUDITED))
+
+
+_TEXTS = (
+    "A warm , funny and beautifully acted film .",
+    "The plot makes no sense , and the jokes are older than the actors who tell them .",
+    "It rains .",
+    "Whoever wrote this report read none of the figures in it .",
+)
+
+
+def or_probes(examples: Sequence[Example], as_pairs: bool = False) -> Sequence[Example]:
+    """The examples, or built-in ones of different lengths where there are none.
+
+    Args:
+        as_pairs: Whether the built-in ones have a second text.
+    """
+    return examples or [
+        Example(id=f"probe-{i}", text=text, text_pair=_TEXTS[i - 1] if as_pairs else None)
+        for i, text in enumerate(_TEXTS)
+    ]

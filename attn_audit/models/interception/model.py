@@ -10,8 +10,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from attn_audit.data.example import Example
+from attn_audit.distances import Logits
 from attn_audit.errors import ConfigurationError, UnsupportedModelError
-from attn_audit.models.base import (
+from attn_audit.models.contract import (
     AttentionLayer,
     AuditedModel,
     Batch,
@@ -23,36 +24,42 @@ from attn_audit.models.base import (
     Rule,
     Site,
 )
-from attn_audit.models.interception.batch import InterceptedBatch
 from attn_audit.models.interception.classifier import (
     NOT_AUDITED,
     Classifier,
+    InterceptedBatch,
     SequenceEncoded,
 )
-from attn_audit.models.interception.erasing import Sharing, erased_logits
-from attn_audit.models.interception.geometry import Geometry
-from attn_audit.models.interception.independence import are_independent, pooled_again
-from attn_audit.models.interception.intervening import intervened_logits
-from attn_audit.models.interception.leaking import MaskTrial, try_masks
-from attn_audit.models.interception.linear import is_linear, read_out_units
-from attn_audit.models.interception.lookup import EmbeddingLookUp, find_look_up
-from attn_audit.models.interception.passing import Pass, PlaceKey, run_pass
-from attn_audit.models.interception.reading import Rows
-from attn_audit.models.interception.readout import ONE_ROW, ReadoutRule, differentiable_recurrence
+from attn_audit.models.interception.embedding import (
+    EmbeddingLookUp,
+    MaskTrial,
+    find_look_up,
+    try_masks,
+)
+from attn_audit.models.interception.erasing import (
+    Sharing,
+    are_independent,
+    erased_logits,
+    pooled_again,
+)
+from attn_audit.models.interception.interventions import intervened_logits
+from attn_audit.models.interception.key_order import Geometry
+from attn_audit.models.interception.reading import Pass, PlaceKey, Rows, run_pass
+from attn_audit.models.interception.readout import (
+    ONE_ROW,
+    ReadoutRule,
+    differentiable_recurrence,
+    is_linear,
+    read_out_units,
+)
 from attn_audit.models.interception.removal.base import UnitRemoval
 from attn_audit.models.interception.removal.deleting import Deletion
 from attn_audit.models.interception.removal.masking import Masking
 from attn_audit.models.interception.removal.neutral import Neutral
-from attn_audit.models.interception.replay.choosing import (
-    CHEAPEST_FIRST,
-    NamedWays,
-    WayChoice,
-    choose_way,
-)
+from attn_audit.models.interception.replay import CHEAPEST_FIRST, NamedWays, WayChoice, choose_way
 from attn_audit.models.interception.survey import survey
 from attn_audit.models.task import mask_candidates
-from attn_audit.results.description import Findings, LayerDescription, ModelDescription
-from attn_audit.shapes import Logits
+from attn_audit.results.model_description import Findings, LayerDescription, ModelDescription
 
 RemovalName = Literal["mask", "delete"]
 """Those that leave-one-out may be told to use."""
@@ -73,7 +80,6 @@ class InterceptedModel(AuditedModel):
         """Find out by trial how the model computes its attention and what it does with it.
 
         Args:
-            classifier: The model.
             trial: A few texts to try it out on, of different lengths.
             removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
             within: The submodule to look for attention in; None: anywhere.

@@ -1,4 +1,4 @@
-"""Whose attention reaches the logits: found by gradient, not assumed."""
+"""Whose attention reaches the logits, found by gradient; whether linearly, found by trial."""
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -6,11 +6,12 @@ from dataclasses import replace
 from enum import StrEnum
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from attn_audit.data.batching import length_batches
-from attn_audit.data.example import Example
+from attn_audit.data.example import Example, length_batches
+from attn_audit.distances import UnitMask
+from attn_audit.models.contract import LinearReadout, Replay
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
 from attn_audit.models.interception.mode import Interception, Sight
 
@@ -46,10 +47,7 @@ def reaching_rows(
     covers only what lies behind the first of the attentions.
 
     Args:
-        classifier: The model.
-        inputs: A batch.
         numbers: Of the attentions, in call order.
-        sight: How they are seen.
     """
     leaves: dict[int, Tensor] = {}
 
@@ -85,9 +83,7 @@ def texts_in_reach(
     A text at which the model fails is passed over: the audit itself will say so.
 
     Args:
-        classifier: The model.
         numbers: Of the attentions, in call order.
-        sight: How they are seen.
         examples: Texts, in any order: the shortest are tried first.
 
     Returns:
@@ -124,11 +120,7 @@ def _reaches(
 
 @contextmanager
 def differentiable_recurrence(classifier: Classifier) -> Iterator[None]:
-    """Within: recurrent layers can be differentiated in eval mode, which cuDNN refuses.
-
-    Args:
-        classifier: The model.
-    """
+    """Within: recurrent layers can be differentiated in eval mode, which cuDNN refuses."""
     if classifier.device.type != "cuda" or not any(
         isinstance(module, nn.RNNBase) for module in classifier.module.modules()
     ):
@@ -174,3 +166,67 @@ def rows_by_rule(
         case ReadoutRule.ALL | ReadoutRule.FOUND:
             return queries, real
     return index, torch.ones_like(index, dtype=torch.bool)
+
+
+N_MIXTURES = 16
+"""Mixtures of two one-unit distributions for each text of the trial: the ends of the simplex, where
+a bend behind the pooling (a ReLU, a tanh) shows most."""
+
+MAX_ERROR = 1e-4
+"""Of the largest difference between two logits of the trial."""
+
+
+@torch.no_grad()
+def is_linear(replay: Replay, unit_mask: UnitMask) -> bool:
+    """Whether logits of mixtures are mixtures of logits.
+
+    Args:
+        replay: Of an attention with one row, over a few texts.
+
+    Returns:
+        False too where attention hardly moves the logits, and nothing can be told.
+    """
+    n_batch, n_units = unit_mask.shape
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.rand(2, n_batch, N_MIXTURES, n_units, generator=generator).to(unit_mask.device)
+    ends = (scores * unit_mask.unsqueeze(1)).argmax(dim=-1)
+    first, second = torch.nn.functional.one_hot(ends, n_units).float().unbind()
+    share = torch.rand(n_batch, N_MIXTURES, 1, generator=generator).to(unit_mask.device)
+    weights = torch.cat([first, second, share * first + (1 - share) * second], dim=1)
+    logits = replay(weights.unsqueeze(2)).double()
+    one, other, mixed = torch.split(logits, N_MIXTURES, dim=1)
+    expected = share * one + (1 - share) * other
+    effect = float((one - other).abs().max())
+    error = float((mixed - expected).abs().max())
+    return effect > 0 and error <= MAX_ERROR * effect
+
+
+def read_out_units(
+    replay: Replay,
+    attention: Float[Tensor, "batch unit"],
+    mass: Float[Tensor, " batch"],
+) -> LinearReadout:
+    """The unit logits of a linear readout: its logits, moved to one unit along their gradient.
+
+    One backward pass for each label, in place of a replay for each unit.
+
+    Args:
+        replay: Of an attention with one row.
+        attention: The model's own over the units; any other would do.
+        mass: Share of the row's attention on them.
+    """
+    with torch.enable_grad():
+        own = attention.detach().clone().requires_grad_()
+        logits = replay(own[:, None, None])[:, 0]
+        slopes = [
+            torch.autograd.grad(of_label.sum(), own, retain_graph=True)[0]
+            for of_label in logits.unbind(dim=1)
+        ]
+    slope = torch.stack(slopes, dim=-1)
+    at_own = torch.einsum("bu,bul->bl", attention, slope)
+    # logits = offset + mass * v for each unit; as weights sum to 1, all of it may count as v.
+    is_finite = logits.detach().isfinite()
+    offset = torch.where(is_finite, 0, -torch.inf).to(logits)
+    units = torch.where(is_finite, logits.detach() - at_own, 0).unsqueeze(1) + slope
+    tiny = torch.finfo(mass.dtype).tiny
+    return LinearReadout(offset, units / mass.clamp_min(tiny)[:, None, None].to(units))

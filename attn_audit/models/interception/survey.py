@@ -9,29 +9,37 @@ import torch
 from torch import nn
 
 from attn_audit.errors import UnsupportedModelError
-from attn_audit.models.base import Encoded
+from attn_audit.models.contract import Encoded, coarsest_of
+from attn_audit.models.interception.attention_point import AttentionPoint
 from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, ModelInputs
-from attn_audit.models.interception.geometry import (
+from attn_audit.models.interception.key_order import (
     Geometry,
     KeyOrder,
     Place,
     choose_foldings,
     find_places,
 )
-from attn_audit.models.interception.layout import UnknownLayoutError, tensors_in
-from attn_audit.models.interception.mode import Sight
-from attn_audit.models.interception.observing import Observation, Observed, observe
-from attn_audit.models.interception.point import AttentionPoint
+from attn_audit.models.interception.mode import Axes, Sight
+from attn_audit.models.interception.module_calls import (
+    Script,
+    UnexpectedCallError,
+    UnknownLayoutError,
+    tensors_in,
+    write_script,
+)
+from attn_audit.models.interception.observation import (
+    AttentionOutOfReachError,
+    Observation,
+    Observed,
+    nothing_seen,
+    observe,
+)
 from attn_audit.models.interception.readout import (
     ReadoutRule,
     find_rule,
     reaching_rows,
     texts_in_reach,
 )
-from attn_audit.models.interception.refusal import AttentionOutOfReachError, nothing_seen
-from attn_audit.models.interception.script import Script, UnexpectedCallError, write_script
-from attn_audit.models.interception.views import Axes
-from attn_audit.models.precision import coarsest_of
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,6 @@ def survey(
     """Try a model out on a few texts.
 
     Args:
-        classifier: The model.
         encoded: Texts, of different lengths if possible.
         within: The module to look in; where it computes no softmax, its output is attention.
         geometry: What its geometry is tried out with, on one text at a time; None: it is laid out

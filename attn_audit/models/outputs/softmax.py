@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from attn_audit.distances import Logits
 from attn_audit.models.task import Task, TaskKind
-from attn_audit.shapes import Logits
 
 
 class Multiclass(Task):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from attn_audit.models.base import Unit
+from attn_audit.models.contract import Unit
 
 PADDING, UNKNOWN, START, END = range(4)
 MARKERS = ("<0>", "<UNK>", "<SOS>", "<EOS>")

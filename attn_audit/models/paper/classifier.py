@@ -10,26 +10,21 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from attn_audit.data.example import Example
-from attn_audit.errors import (
-    ConfigurationError,
-    IncompatibleDataError,
-    UnreadableCheckpointError,
-)
-from attn_audit.models.base import Batch, Encoded
-from attn_audit.models.fingerprint import fingerprint
-from attn_audit.models.fitting import allowed_labels, match_labels, place
-from attn_audit.models.interception.batch import InterceptedBatch
+from attn_audit.distances import Logits, UnitMask
+from attn_audit.errors import ConfigurationError, IncompatibleDataError, UnreadableCheckpointError
+from attn_audit.models.compatibility import allowed_labels, match_labels, place
+from attn_audit.models.contract import Batch, Encoded, fingerprint
+from attn_audit.models.interception.attention_point import Reached, VariantLogits, Way, Weights
 from attn_audit.models.interception.classifier import (
     NOT_AUDITED,
     Classifier,
+    InterceptedBatch,
     ModelInputs,
     NeutralToken,
     SequenceEncoded,
 )
-from attn_audit.models.interception.layout import UnknownLayoutError
 from attn_audit.models.interception.model import InterceptedModel
-from attn_audit.models.interception.point import Reached
-from attn_audit.models.interception.replay.imposing import VariantLogits, Way, Weights
+from attn_audit.models.interception.module_calls import UnknownLayoutError
 from attn_audit.models.paper.architecture import (
     END,
     MARKERS,
@@ -41,14 +36,12 @@ from attn_audit.models.paper.architecture import (
     Tokenizer,
     Vocabulary,
 )
-from attn_audit.models.paper.checkpoint import Checkpoint, read_checkpoint
-from attn_audit.models.paper.leaving_out import logits_without_each_unit
+from attn_audit.models.paper.checkpoint import Checkpoint, built, read_checkpoint
+from attn_audit.models.paper.leave_one_out import logits_without_each_unit
 from attn_audit.models.paper.network import AttentionPoolingNetwork, Lengths, TokenIds, pool
 from attn_audit.models.paper.original import read_original
-from attn_audit.models.paper.weights import built
 from attn_audit.models.task import Task, mask_candidates
-from attn_audit.results.description import LayerDescription, ModelDescription
-from attn_audit.shapes import Logits, UnitMask
+from attn_audit.results.model_description import LayerDescription, ModelDescription
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +273,6 @@ def load_paper_model(
 
     Args:
         path: A `model.pt` of ours, or a folder of the original code.
-        device: Where the weights go.
         vocabulary: For an original folder without `vocab.json`: JSON object from word to id.
 
     Raises:

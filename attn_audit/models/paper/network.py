@@ -11,13 +11,13 @@ from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from attn_audit.distances import Logits, UnitMask
 from attn_audit.models.paper.architecture import (
     Activation,
     Architecture,
     AttentionKind,
     EncoderKind,
 )
-from attn_audit.shapes import Logits, UnitMask
 
 TokenIds = Int[Tensor, "batch position"]
 Lengths = Int[Tensor, " batch"]

@@ -24,8 +24,7 @@ from attn_audit.models.paper.architecture import (
     Tokenizer,
     Vocabulary,
 )
-from attn_audit.models.paper.checkpoint import Checkpoint
-from attn_audit.models.paper.weights import load_state_dict
+from attn_audit.models.paper.checkpoint import Checkpoint, load_state_dict
 from attn_audit.models.task import Task, TaskKind
 
 ENCODERS = {
@@ -198,7 +197,6 @@ def read_vocabulary(file: Path, size: int) -> Vocabulary:
     """Read a vocabulary from a JSON object of word to id.
 
     Args:
-        file: The JSON file.
         size: How many ids the model's embedding table has.
 
     Raises:

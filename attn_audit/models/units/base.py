@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Literal, NamedTuple
 
-from attn_audit.models.base import Unit
+from attn_audit.models.contract import Unit
 
 UnitName = Literal["token", "word"]
 
@@ -36,6 +36,5 @@ class UnitKind(ABC):
         """The units of a text, in its own spelling.
 
         Args:
-            text: The audited text.
             tokens: In order; None for one that is not audited.
         """

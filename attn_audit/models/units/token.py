@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from attn_audit.models.base import Unit
+from attn_audit.models.contract import Unit
 from attn_audit.models.interception.classifier import NOT_AUDITED
 from attn_audit.models.units.base import Piece, UnitKind, Units
 

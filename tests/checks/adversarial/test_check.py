@@ -8,13 +8,10 @@ import pytest
 import torch
 
 from attn_audit.checks.adversarial.check import Adversarial, Method
-from attn_audit.checks.base import AuditedBatch
-from attn_audit.checks.columns import Columns
-from attn_audit.checks.reading import read_batch
-from attn_audit.checks.replaying import output_distances
+from attn_audit.checks.base import AuditedBatch, Columns, output_distances, read_batch
 from attn_audit.distances import jensen_shannon_divergence
 from attn_audit.errors import ConfigurationError
-from attn_audit.models.base import LinearReadout
+from attn_audit.models.contract import LinearReadout
 from attn_audit.models.task import TaskKind
 from tests.goldens import NAMES, load_golden
 from tests.tiny import tiny_examples, tiny_model

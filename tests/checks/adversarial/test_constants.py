@@ -8,12 +8,10 @@ import torch
 from torch import Tensor
 
 from attn_audit.checks.adversarial.check import Adversarial
-from attn_audit.checks.adversarial.gradient import Search, gradient_adversary
-from attn_audit.checks.base import AuditedBatch
-from attn_audit.checks.reading import read_batch
-from attn_audit.checks.replaying import output_distances
+from attn_audit.checks.adversarial.search import Search, gradient_adversary
+from attn_audit.checks.base import AuditedBatch, output_distances, read_batch
 from attn_audit.distances import jensen_shannon_divergence
-from attn_audit.models.base import LinearReadout
+from attn_audit.models.contract import LinearReadout
 from attn_audit.randomness import example_keys, normals
 from tests.rows import RowsModel, Sight, texts
 from tests.tiny import tiny_examples, tiny_model
@@ -108,8 +106,7 @@ def test_a_search_starts_widely_spread_and_steps_as_adam_does() -> None:
 
 def test_the_penalty_is_five_hundred_times_the_excess() -> None:
     """By finite differences of the loss as the paper writes it."""
-    from attn_audit.checks.adversarial.loss import Loss
-    from attn_audit.checks.adversarial.penalty import replayed_penalty
+    from attn_audit.checks.adversarial.loss import Loss, replayed_penalty
 
     whole = bent(one_row(), 1.0)
     scores = starts(whole, 1).log()  # batch variant unit

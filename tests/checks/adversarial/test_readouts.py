@@ -3,9 +3,8 @@
 import dataclasses
 
 from attn_audit.checks.adversarial.check import Adversarial, Method
-from attn_audit.checks.base import AuditedBatch
-from attn_audit.checks.reading import read_batch
-from attn_audit.models.base import LinearReadout
+from attn_audit.checks.base import AuditedBatch, read_batch
+from attn_audit.models.contract import LinearReadout
 from tests.tiny import tiny_examples, tiny_model
 
 

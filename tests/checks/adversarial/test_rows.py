@@ -8,14 +8,11 @@ import pytest
 import torch
 
 from attn_audit.checks.adversarial.check import Adversarial, Method
-from attn_audit.checks.adversarial.mixtures import best_mixture
-from attn_audit.checks.adversarial.single_units import try_single_units
-from attn_audit.checks.base import AuditedBatch
-from attn_audit.checks.reading import read_batch
-from attn_audit.checks.replaying import in_every_row, output_distances
+from attn_audit.checks.adversarial.mixtures import best_mixture, try_single_units
+from attn_audit.checks.base import AuditedBatch, in_every_row, output_distances, read_batch
 from attn_audit.distances import attainable_jsd, jensen_shannon_divergence
-from attn_audit.models.base import LinearReadout, Site
 from attn_audit.models.capacity import Capacity
+from attn_audit.models.contract import LinearReadout, Site
 from tests.brute import Text, explanation
 from tests.rows import RowsModel, Sight, texts
 from tests.tiny import tiny_examples, tiny_model

@@ -10,7 +10,9 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Sequence, Value
 from huggingface_hub.errors import HfHubHTTPError
 
 from attn_audit.data.example import Example
-from attn_audit.data.reading import DataSource, look_over, read_examples, resolve
+from attn_audit.data.location import resolve
+from attn_audit.data.reading import look_over, read_examples
+from attn_audit.data.source import DataSource
 from attn_audit.errors import RowError, SplitNotFoundError, UnreadableDataError
 
 NO_RESPONSE: Any = SimpleNamespace(headers={}, request=None)

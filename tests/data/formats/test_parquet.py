@@ -6,7 +6,8 @@ import pytest
 from pyarrow import parquet
 
 from attn_audit.data.example import Example
-from attn_audit.data.reading import DataSource, read_examples
+from attn_audit.data.reading import read_examples
+from attn_audit.data.source import DataSource
 from attn_audit.errors import RowError, UnreadableDataError
 
 Write = Callable[[str, str | bytes], Path]

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from attn_audit.data.example import Example
-from attn_audit.data.reading import DataSource, FieldNames, read_examples
-from attn_audit.data.source import Quoting
+from attn_audit.data.reading import read_examples
+from attn_audit.data.source import DataSource, FieldNames, Quoting
 from attn_audit.errors import RowError, UnreadableDataError
 
 Write = Callable[[str, str | bytes], Path]

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from attn_audit import policy as policy_package
 from attn_audit.findings.groups import NOT_MEASURED
 from attn_audit.findings.rule import Outcome
 from attn_audit.formats.documents.report import cards
-from attn_audit.gate import judge
-from attn_audit.policy.reading import load_policy
+from attn_audit.judgement import policy as policy_package
+from attn_audit.judgement.gate import judge
+from attn_audit.judgement.policy import load_policy
 from attn_audit.results.report import Report
 from tests.judged import GAP, MOVED, YARDSTICK, with_number
 

@@ -7,9 +7,9 @@ import pytest
 
 from attn_audit.findings.registry import all_fields, statistics
 from attn_audit.formats.documents import comparison as words
-from attn_audit.formats.documents import metrics
+from attn_audit.formats.documents import definitions
 from attn_audit.numbers import difference
-from attn_audit.results.comparison import Change, ChangedExample, Comparison, Side
+from attn_audit.results.verdict import Change, ChangedExample, Comparison, Side
 from attn_audit.statistics.estimate import Interval
 
 Shown = Callable[..., str]
@@ -80,7 +80,7 @@ def test_a_change_too_small_for_its_digits_has_no_sign() -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_metrics_fit_every_screen(shown: Shown, width: int) -> None:
-    found = metrics.Dictionary(tuple(statistics().values()), all_fields())
-    text = shown(metrics.document(found), width)
+    found = definitions.Dictionary(tuple(statistics().values()), all_fields())
+    text = shown(definitions.document(found), width)
     assert max(map(len, text.splitlines())) <= width
     assert LONG in "".join(line.strip() for line in text.splitlines())

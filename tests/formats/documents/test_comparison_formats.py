@@ -12,11 +12,9 @@ import pytest
 import xmlschema
 
 from attn_audit.errors import ConfigurationError, OutputError
-from attn_audit.formats.outputs import write_result
 from attn_audit.formats.registry import FORMATS
-from attn_audit.formats.results import Output
-from attn_audit.results.comparison import Change, ChangedExample, Comparison, Side
-from attn_audit.results.verdict import Verdict
+from attn_audit.formats.result_files import Output, write_result
+from attn_audit.results.verdict import Change, ChangedExample, Comparison, Side, Verdict
 from attn_audit.statistics.estimate import Interval
 from tests.formats.judging import every_kind, hostile_verdict
 

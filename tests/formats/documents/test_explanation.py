@@ -9,7 +9,7 @@ from rich.console import Console
 from attn_audit.findings.registry import record_fields
 from attn_audit.formats.documents.explanation import certainty, document, meaning
 from attn_audit.formats.terminal import show
-from attn_audit.results.explanation import Explanation, ModelOutput
+from attn_audit.results.answers import Explanation, ModelOutput
 from tests.tiny import tiny_model
 
 OWN = ModelOutput(prediction="label1", probabilities=(0.2, 0.8), distance=0.0)

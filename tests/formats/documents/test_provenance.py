@@ -13,7 +13,7 @@ from attn_audit.formats.documents.provenance import (
     made_with,
     self_checked,
 )
-from attn_audit.results.description import LayerDescription
+from attn_audit.results.model_description import LayerDescription
 from attn_audit.results.report import Report, SelfCheck
 
 

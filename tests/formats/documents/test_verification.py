@@ -8,7 +8,7 @@ from rich.console import Console
 
 from attn_audit.formats.documents.verification import document
 from attn_audit.formats.terminal import show
-from attn_audit.results.verification import Claim, Failure, Verification
+from attn_audit.results.answers import Claim, Failure, Verification
 
 
 def claim(n_failed: int = 0, **fields: object) -> Claim:

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from attn_audit.engine.highlights import TellingExamples
+from attn_audit.engine.recorder import SampledExamples
+from attn_audit.engine.report import build_report
+from attn_audit.engine.summaries import SiteMeans
 from attn_audit.findings.field import Shape
 from attn_audit.findings.registry import record_fields
 from attn_audit.formats import html
 from attn_audit.formats.documents.report import document
-from attn_audit.reporting.report import build_report
-from attn_audit.reporting.sampled import SampledExamples
-from attn_audit.reporting.sites import SiteMeans
-from attn_audit.reporting.telling import TellingExamples
 from attn_audit.results.examples import Examples
 from attn_audit.results.record import Record
 from attn_audit.results.report import Report

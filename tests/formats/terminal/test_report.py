@@ -13,9 +13,9 @@ from rich.console import Console
 from attn_audit.findings import permutation
 from attn_audit.formats.documents.report import document
 from attn_audit.formats.terminal import show
-from attn_audit.formats.terminal.look import wrapped
+from attn_audit.formats.terminal.style import wrapped
 from attn_audit.results.report import Report
-from attn_audit.summary import Group
+from attn_audit.statistics.summary import Group
 from tests.judged import with_metric
 
 Shown = Callable[..., str]

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from attn_audit.checks.base import AuditedBatch
-from attn_audit.checks.reading import read_batch
+from attn_audit.checks.base import AuditedBatch, read_batch
 from attn_audit.data.example import Example
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.custom.encoding import Splitter
-from attn_audit.models.custom.loading import build_custom_model
+from attn_audit.models.custom.model import build_custom_model
 from attn_audit.models.paper.architecture import Vocabulary
 from attn_audit.models.paper.classifier import PaperModel
 from tests.goldens import Golden

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from attn_audit.errors import AuditFailedError
-from attn_audit.models.base import NewWeights
+from attn_audit.models.contract import NewWeights
 from tests.models.custom.toys import EXAMPLES, Pooling, attend_plainly, custom_of, model_of
 from tests.models.interception.matrix import assert_close, read
 

@@ -7,11 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from attn_audit.data.batching import length_batches
-from attn_audit.data.example import Example
+from attn_audit.data.example import Example, length_batches
 from attn_audit.errors import SelfCheckError, UnsupportedModelError
-from attn_audit.importance.gradient import gradient_importance
-from attn_audit.models.base import Encoded, RowChoice
+from attn_audit.measures.gradient import gradient_importance
+from attn_audit.models.contract import Encoded, RowChoice
 from attn_audit.models.custom.model import CustomInterceptedModel
 from attn_audit.models.interception.erasing import Sharing
 from attn_audit.models.self_check import self_check

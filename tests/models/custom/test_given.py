@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, IncompatibleDataError, UnsupportedModelError
-from attn_audit.importance.gradient import gradient_importance
-from attn_audit.importance.leave_one_out import leave_one_out_importance
+from attn_audit.measures.gradient import gradient_importance
+from attn_audit.measures.leave_one_out import leave_one_out_importance
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.custom.encoding import Splitter
-from attn_audit.models.custom.loading import build_custom_model
+from attn_audit.models.custom.model import build_custom_model
 from attn_audit.models.self_check import self_check
 from tests.models.custom.geometry import Backwards, Geometric, encode
 from tests.models.custom.toys import (

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from attn_audit.checks.adversarial.check import Adversarial
-from attn_audit.checks.base import AuditedBatch
-from attn_audit.checks.columns import Columns
+from attn_audit.checks.base import AuditedBatch, Columns
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
 from tests.goldens import NAMES, Golden, load_golden

@@ -5,14 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from attn_audit.errors import ConfigurationError, UnsupportedModelError
-from attn_audit.importance.gradient import gradient_importance
-from tests.models.custom.toys import (
-    EXAMPLES,
-    Pooling,
-    attend_plainly,
-    custom_of,
-    model_of,
-)
+from attn_audit.measures.gradient import gradient_importance
+from tests.models.custom.toys import EXAMPLES, Pooling, attend_plainly, custom_of, model_of
 
 
 class Sparsemax(nn.Module):

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from attn_audit.checks.base import read_batch
 from attn_audit.checks.permutation import Permutation
-from attn_audit.checks.reading import read_batch
-from attn_audit.importance.gradient import gradient_importance
-from attn_audit.importance.measures import IMPORTANCES
+from attn_audit.measures.gradient import gradient_importance
+from attn_audit.measures.registry import IMPORTANCES
 from attn_audit.models.custom.model import CustomInterceptedModel
 from tests.models.custom.toys import (
     END,

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from attn_audit.checks.reading import read_batch
-from attn_audit.importance.gradient import gradient_importance
-from attn_audit.importance.leave_one_out import leave_one_out_importance
+from attn_audit.checks.base import read_batch
+from attn_audit.measures.gradient import gradient_importance
+from attn_audit.measures.leave_one_out import leave_one_out_importance
 from attn_audit.models.custom.model import CustomInterceptedModel
 from attn_audit.models.self_check import self_check
 from tests.models.custom.toys import EXAMPLES, N_IDS, PAD, custom_of, model_of, pad_ids

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from attn_audit.data.example import Example
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.custom.encoding import Splitter
-from attn_audit.models.custom.loading import build_custom_model
-from attn_audit.models.custom.model import CustomInterceptedModel
+from attn_audit.models.custom.model import CustomInterceptedModel, build_custom_model
 from attn_audit.models.units.base import UnitName
 from tests.tiny import WORDS
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from attn_audit.models.huggingface.quiet import quiet
+from attn_audit.models.huggingface.hub import quiet
 
 PREFIX = "base_model.model."
 

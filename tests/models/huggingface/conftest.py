@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
+from attn_audit.models.huggingface.configuration import LoadingOptions
 from attn_audit.models.huggingface.loading import load_classifier
-from attn_audit.models.huggingface.options import LoadingOptions
 from tests.conftest import Checkpoint
 
 CPU = torch.device("cpu")

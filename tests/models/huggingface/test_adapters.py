@@ -17,8 +17,8 @@ from attn_audit.errors import (
 )
 from attn_audit.models.huggingface import adapters
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
+from attn_audit.models.huggingface.configuration import LoadingOptions
 from attn_audit.models.huggingface.loading import load_classifier
-from attn_audit.models.huggingface.options import LoadingOptions
 from tests.checkpoints import SENTENCES
 from tests.conftest import Checkpoint
 from tests.models.huggingface.adapters import (

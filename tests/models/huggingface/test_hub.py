@@ -14,9 +14,9 @@ from huggingface_hub.errors import (
 )
 
 from attn_audit.errors import CheckpointError, CheckpointNotFoundError, UnreadableCheckpointError
+from attn_audit.models.huggingface.configuration import LoadingOptions
+from attn_audit.models.huggingface.hub import locate
 from attn_audit.models.huggingface.loading import load_classifier
-from attn_audit.models.huggingface.locating import locate
-from attn_audit.models.huggingface.options import LoadingOptions
 from tests.conftest import Checkpoint
 from tests.models.huggingface.conftest import CPU
 

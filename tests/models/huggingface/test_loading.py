@@ -12,10 +12,10 @@ from transformers.utils import logging as transformers_logging
 
 from attn_audit.data.example import Example
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
+from attn_audit.models.huggingface.configuration import LoadingOptions
+from attn_audit.models.huggingface.hub import quiet
 from attn_audit.models.huggingface.loading import load_classifier
-from attn_audit.models.huggingface.options import LoadingOptions
-from attn_audit.models.huggingface.quiet import quiet
-from attn_audit.results.description import ModelDescription
+from attn_audit.results.model_description import ModelDescription
 from tests.checkpoints import KINDS, MAX_LENGTH, SENTENCES, write_checkpoint
 from tests.conftest import Checkpoint
 from tests.models.huggingface.conftest import CPU, Damage, Load

@@ -15,9 +15,9 @@ from attn_audit.errors import (
     UnreadableCheckpointError,
     UnsupportedModelError,
 )
+from attn_audit.models.huggingface.configuration import LoadingOptions
+from attn_audit.models.huggingface.hub import quiet
 from attn_audit.models.huggingface.loading import load_classifier
-from attn_audit.models.huggingface.options import LoadingOptions
-from attn_audit.models.huggingface.quiet import quiet
 from tests.conftest import Checkpoint
 from tests.models.huggingface.conftest import CPU, Damage, Load
 

@@ -1,17 +1,13 @@
 from pathlib import Path
 
 import pytest
-from transformers import (
-    CanineConfig,
-    CanineForSequenceClassification,
-    CanineTokenizer,
-)
+from transformers import CanineConfig, CanineForSequenceClassification, CanineTokenizer
 
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError
+from attn_audit.models.huggingface.configuration import LoadingOptions
+from attn_audit.models.huggingface.hub import quiet
 from attn_audit.models.huggingface.loading import load_classifier
-from attn_audit.models.huggingface.options import LoadingOptions
-from attn_audit.models.huggingface.quiet import quiet
 from tests.models.huggingface.conftest import CPU
 
 

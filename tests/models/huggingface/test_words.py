@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from attn_audit.data.example import Example
-from attn_audit.models.base import Unit
-from attn_audit.models.huggingface.tokenizing import Tokens, tokenize
+from attn_audit.models.contract import Unit
+from attn_audit.models.huggingface.tokenizer import Tokens, tokenize
 from attn_audit.models.interception.classifier import NOT_AUDITED
 from attn_audit.models.units.base import Units
 from attn_audit.models.units.registry import UNITS

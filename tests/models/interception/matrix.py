@@ -6,8 +6,8 @@ from functools import cache
 import pytest
 from torch import Tensor, nn
 
-from attn_audit.models.base import Batch, Reading, Site
-from attn_audit.models.interception.batch import InterceptedBatch
+from attn_audit.models.contract import Batch, Reading, Site
+from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.model import InterceptedModel
 from tests.models.interception.zoo import (
     CONFIGURATIONS,

@@ -4,17 +4,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from attn_audit.models.base import Reading, RowChoice, Site
-from attn_audit.models.interception.batch import InterceptedBatch
+from attn_audit.models.contract import Reading, RowChoice, Site
+from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.model import InterceptedModel
 from tests.models.interception.matrix import eager, read
 from tests.models.interception.patching import softmax_patched, softmax_recorded
-from tests.models.interception.zoo import (
-    LAYERS,
-    NEEDS_END,
-    READOUT,
-    IdsClassifier,
-)
+from tests.models.interception.zoo import LAYERS, NEEDS_END, READOUT, IdsClassifier
 
 
 class WholePasses:

@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from attn_audit.models.interception.attention_point import Reached, Way
 from attn_audit.models.interception.model import InterceptedModel
-from attn_audit.models.interception.point import Reached
-from attn_audit.models.interception.replay.full import full
-from attn_audit.models.interception.replay.imposing import Way
+from attn_audit.models.interception.replay import full
 from tests.models.interception.matrix import audited, over_architectures
 from tests.models.interception.zoo import IdsClassifier, build, examples
 

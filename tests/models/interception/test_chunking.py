@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from attn_audit.models.interception.replay.chunking import in_portions
+from attn_audit.models.interception.replay import in_portions
 
 
 def way(weights: Tensor) -> Tensor:

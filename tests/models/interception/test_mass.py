@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from attn_audit.models.base import Reading, RowChoice, Site
+from attn_audit.models.contract import Reading, RowChoice, Site
 from tests.models.interception.matrix import MAX_ERROR, assert_close, audited, padded_batch, read
 from tests.models.interception.passes import WholePasses, random_attention
 from tests.models.interception.toys import LstmToy, audited_toy

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attn_audit.models.base import Batch, Reading
-from attn_audit.models.interception.batch import InterceptedBatch
-from attn_audit.models.interception.classifier import NOT_AUDITED
+from attn_audit.models.contract import Batch, Reading
+from attn_audit.models.interception.classifier import NOT_AUDITED, InterceptedBatch
 from attn_audit.models.interception.model import InterceptedModel
 from tests.models.interception.matrix import assert_close, audited, over, padded_batch, read
 from tests.models.interception.passes import random_attention

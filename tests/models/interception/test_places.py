@@ -6,8 +6,8 @@ to what is tried out for a user's own module.
 
 from dataclasses import replace
 
-from attn_audit.models.base import Encoded
-from attn_audit.models.interception.geometry import Changed, Geometry, KeyOrder, find_places
+from attn_audit.models.contract import Encoded
+from attn_audit.models.interception.key_order import Changed, Geometry, KeyOrder, find_places
 from tests.models.interception.matrix import audited, over_architectures
 from tests.models.interception.zoo import examples
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from attn_audit.models.interception.attention_point import AttentionPoint, Reached
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
-from attn_audit.models.interception.geometry import KeyOrder
-from attn_audit.models.interception.point import AttentionPoint, Reached
+from attn_audit.models.interception.key_order import KeyOrder
 from attn_audit.models.interception.reading import Rows
 from tests.models.interception.zoo import IdsClassifier
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from attn_audit.models.base import RowChoice, Site
+from attn_audit.models.contract import RowChoice, Site
 from attn_audit.models.interception.model import InterceptedModel
 from tests.models.interception.matrix import (
     MAX_ERROR,

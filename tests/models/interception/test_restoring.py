@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.overrides import _get_current_function_mode_stack
 
-from attn_audit.models.base import Batch, RowChoice, Site
+from attn_audit.models.contract import Batch, RowChoice, Site
 from attn_audit.models.interception.model import InterceptedModel
 from tests.models.interception.matrix import padded_batch, read
 from tests.models.interception.passes import random_attention

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from attn_audit.models.base import RowChoice, Site
+from attn_audit.models.contract import RowChoice, Site
 from tests.models.interception.matrix import assert_close, padded_batch, read
 from tests.models.interception.passes import random_attention
 from tests.models.interception.toys import HEADS, HIDDEN, MultiheadToy, TorchToy, audited_toy

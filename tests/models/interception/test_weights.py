@@ -7,9 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from attn_audit.models.base import Reading, RowChoice, Site
-from attn_audit.models.interception.batch import InterceptedBatch
-from attn_audit.models.interception.classifier import NOT_AUDITED
+from attn_audit.models.contract import Reading, RowChoice, Site
+from attn_audit.models.interception.classifier import NOT_AUDITED, InterceptedBatch
 from attn_audit.models.interception.model import InterceptedModel
 from tests.models.interception.matrix import (
     MAX_ERROR,

@@ -8,7 +8,8 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from attn_audit.data.example import Example
-from attn_audit.models.base import Encoded, Unit
+from attn_audit.distances import Logits
+from attn_audit.models.contract import Encoded, Unit
 from attn_audit.models.interception.classifier import (
     NOT_AUDITED,
     Classifier,
@@ -16,8 +17,7 @@ from attn_audit.models.interception.classifier import (
     SequenceEncoded,
 )
 from attn_audit.models.outputs.softmax import Multiclass
-from attn_audit.results.description import ModelDescription
-from attn_audit.shapes import Logits
+from attn_audit.results.model_description import ModelDescription
 
 HIDDEN, HEADS, LAYERS, VOCABULARY = 32, 4, 3, 99
 PAD, END = 1, 3

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from attn_audit.importance.gradient import gradient_importance
-from attn_audit.importance.leave_one_out import leave_one_out_importance
+from attn_audit.measures.gradient import gradient_importance
+from attn_audit.measures.leave_one_out import leave_one_out_importance
 from tests.goldens import NAMES, Golden, load_golden
 
 TOLERANCE = 1e-5

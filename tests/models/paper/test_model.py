@@ -5,9 +5,9 @@ import torch
 
 from attn_audit.data.example import Example
 from attn_audit.errors import IncompatibleDataError
-from attn_audit.models.base import Reading
 from attn_audit.models.capacity import Capacity
-from attn_audit.models.interception.batch import InterceptedBatch
+from attn_audit.models.contract import Reading
+from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.paper.architecture import AttentionKind, EncoderKind
 from attn_audit.models.paper.classifier import PaperModel
 from attn_audit.models.task import TaskKind

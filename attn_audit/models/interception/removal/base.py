@@ -7,10 +7,9 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from attn_audit.models.base import Removal
-from attn_audit.models.interception.batch import InterceptedBatch
-from attn_audit.models.interception.classifier import Classifier
-from attn_audit.shapes import Logits
+from attn_audit.distances import Logits
+from attn_audit.models.contract import Removal
+from attn_audit.models.interception.classifier import Classifier, InterceptedBatch
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,6 @@ class UnitRemoval(Removal):
         """The variants that it can make; the others are deleted from.
 
         Args:
-            batch: Examples.
             kept: The units that stay; at least one of each example does not.
         """
         return kept.any(dim=-1) | torch.full_like(kept[..., 0], self.classifier.can_read_nothing)
@@ -62,6 +60,5 @@ def removed_positions(
 
     Args:
         units: The unit of each position, NOT_AUDITED (less than 0) elsewhere.
-        keep: The units that stay.
     """
     return ~keep.gather(1, units.clamp_min(0)) & (units >= 0)

@@ -3,9 +3,9 @@
 from jaxtyping import Int
 from torch import Tensor
 
-from attn_audit.models.interception.batch import InterceptedBatch
+from attn_audit.distances import Logits
+from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.removal.base import UnitRemoval, Variants, removed_positions
-from attn_audit.shapes import Logits
 
 
 class Deletion(UnitRemoval):

@@ -3,11 +3,10 @@
 from jaxtyping import Bool
 from torch import Tensor
 
-from attn_audit.models.interception.batch import InterceptedBatch
-from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier
-from attn_audit.models.interception.leaking import MaskTrial
+from attn_audit.distances import Logits
+from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, InterceptedBatch
+from attn_audit.models.interception.embedding import MaskTrial
 from attn_audit.models.interception.removal.base import UnitRemoval, Variants, removed_positions
-from attn_audit.shapes import Logits
 
 
 class Masking(UnitRemoval):
@@ -16,7 +15,6 @@ class Masking(UnitRemoval):
     A unit that holds the token which is read out cannot be masked away, since its residual stays.
 
     Args:
-        classifier: The model.
         trial: What came through masks; None where it takes none.
     """
 

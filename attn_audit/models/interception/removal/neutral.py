@@ -7,12 +7,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from attn_audit.distances import Logits
 from attn_audit.errors import ConfigurationError, UnsupportedModelError
-from attn_audit.models.interception.batch import InterceptedBatch
-from attn_audit.models.interception.classifier import Classifier
-from attn_audit.models.interception.lookup import EmbeddingLookUp
+from attn_audit.models.interception.classifier import Classifier, InterceptedBatch
+from attn_audit.models.interception.embedding import EmbeddingLookUp
 from attn_audit.models.interception.removal.base import UnitRemoval, Variants, removed_positions
-from attn_audit.shapes import Logits
 
 
 class Neutral(UnitRemoval):
@@ -21,7 +20,6 @@ class Neutral(UnitRemoval):
     That is the model's mask token, else its unknown token, else the mean of its vocabulary.
 
     Args:
-        classifier: The model.
         find_look_up: Tries out where its tokens are looked up; raises where that cannot be told.
     """
 

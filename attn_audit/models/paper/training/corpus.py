@@ -9,6 +9,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from attn_audit.data.example import Example
+from attn_audit.distances import Logits
 from attn_audit.errors import ConfigurationError, DataError, RowError
 from attn_audit.models.paper.architecture import (
     MARKERS,
@@ -18,10 +19,7 @@ from attn_audit.models.paper.architecture import (
     Vocabulary,
 )
 from attn_audit.models.paper.network import AttentionPoolingNetwork, Lengths, TokenIds
-from attn_audit.models.paper.training.embeddings import (
-    PretrainedVectors,
-    read_vectors,
-)
+from attn_audit.models.paper.training.embeddings import PretrainedVectors, read_vectors
 from attn_audit.models.paper.training.examples import (
     gold_labels,
     infer_task,
@@ -29,12 +27,8 @@ from attn_audit.models.paper.training.examples import (
     require_known_labels,
     takes_pairs,
 )
-from attn_audit.models.paper.training.settings import (
-    DEFAULT_EMBEDDING_SIZE,
-    TrainingSettings,
-)
+from attn_audit.models.paper.training.settings import DEFAULT_EMBEDDING_SIZE, TrainingSettings
 from attn_audit.models.task import Task, mask_candidates
-from attn_audit.shapes import Logits
 
 
 def build_vocabulary(
@@ -123,11 +117,8 @@ def build_corpus(
 
     Args:
         examples: With labels that the task has.
-        texts: Their texts as tokens.
         pairs: Their second texts as tokens; None for single texts.
-        vocabulary: From token to id.
         task: The labels and their order.
-        device: Where the tensors go.
 
     Raises:
         RowError: A text has no token.
@@ -202,10 +193,7 @@ def prepare(
     """Find out what the data asks for, and turn it into tensors.
 
     Args:
-        settings: What was asked for.
         train_examples: Decide task, labels and vocabulary.
-        dev_examples: Must fit these.
-        device: Where the tensors go.
 
     Raises:
         DataError: The examples cannot be trained on, or the pretrained vectors cannot be read.

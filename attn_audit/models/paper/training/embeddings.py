@@ -11,10 +11,10 @@ from jaxtyping import Float, Float32, Int
 from torch import Tensor, nn
 
 from attn_audit.data.formats.lines import decoded_lines
-from attn_audit.data.quoting import quoted
 from attn_audit.data.rows import line_of
 from attn_audit.errors import RowError, UnreadableDataError
 from attn_audit.models.paper.architecture import MARKERS, Vocabulary
+from attn_audit.quoting import quoted
 
 HINT = "Each line is a word and its numbers, separated by single spaces, all of one width."
 
@@ -55,10 +55,6 @@ def read_vectors(path: Path, vocabulary: Vocabulary) -> PretrainedVectors:
 
     A first line of two whole numbers (word2vec's count and width) is taken as a header. Of a word
     that occurs twice the first vector counts.
-
-    Args:
-        path: The file, perhaps gzipped.
-        vocabulary: The words wanted.
 
     Raises:
         RowError: A line has another width than the first, or something that is not a number.

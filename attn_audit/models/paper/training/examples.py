@@ -4,14 +4,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from attn_audit.data.example import Example
-from attn_audit.data.quoting import listed, quoted
-from attn_audit.data.reading import DataSource, read_examples, resolve
-from attn_audit.data.sampling import sample_examples
+from attn_audit.data.example import Example, sample_examples
+from attn_audit.data.location import resolve
+from attn_audit.data.reading import read_examples
+from attn_audit.data.source import DataSource
 from attn_audit.errors import ConfigurationError, DataError, RowError, SplitNotFoundError
-from attn_audit.models.fitting import multi_hot_labels, says_no_label
+from attn_audit.models.compatibility import multi_hot_labels, says_no_label
 from attn_audit.models.outputs.registry import make_task
 from attn_audit.models.task import Task, TaskKind
+from attn_audit.quoting import listed, quoted
 
 HINT_KIND = "Leave --task out to have it inferred from the data."
 
@@ -201,7 +202,6 @@ def read_splits(source: DataSource, dev_split: str | None, seed: int) -> Splits:
     """Read a data set's training and dev examples; where it has no dev split, hold some out.
 
     Args:
-        source: The training split.
         dev_split: Another split, which there has to be; None for `dev` where there is one.
         seed: Of what is held out.
 
@@ -243,7 +243,6 @@ def hold_out(examples: Sequence[Example], seed: int) -> tuple[list[Example], lis
 
     Args:
         examples: All of them, each with an id of its own.
-        seed: Another seed, another tenth.
 
     Returns:
         The examples to train on and those held out, both in the data's order.

@@ -13,7 +13,6 @@ from jaxtyping import Int
 from torch import Tensor
 
 from attn_audit.data.example import Example
-from attn_audit.data.quoting import one_line
 from attn_audit.errors import ConfigurationError, OutputError
 from attn_audit.models.paper.architecture import MARKERS, Vocabulary
 from attn_audit.models.paper.checkpoint import save_checkpoint
@@ -30,6 +29,7 @@ from attn_audit.models.paper.training.scoring import (
 )
 from attn_audit.models.paper.training.settings import Precision, TrainingSettings
 from attn_audit.models.task import Task, TaskKind
+from attn_audit.quoting import one_line
 from attn_audit.version import __version__
 
 
@@ -59,7 +59,6 @@ class TrainedModel:
         """Write a checkpoint.
 
         Args:
-            path: Replaced if it exists.
             precision: How to keep the weights.
             notes: What the checkpoint should also tell: data, device, thread count.
 
@@ -109,7 +108,6 @@ def random_batches(
     from epoch to epoch.
 
     Args:
-        lengths: Of each example.
         batch_size: Examples a batch; one batch takes what is left.
         generator: Draws everything that is random, on the CPU.
 
@@ -178,8 +176,6 @@ def train(
         settings: What to train and how.
         train_examples: All labelled; single texts or pairs, not both.
         dev_examples: Decide which epoch is kept and when to stop.
-        device: Where to compute.
-        on_epoch: Told after each epoch.
         on_batch: Told which share of the current epoch is done.
 
     Returns:

@@ -8,12 +8,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
 
-from attn_audit.data.batching import length_batches
+from attn_audit.data.example import length_batches
+from attn_audit.distances import Logits
 from attn_audit.errors import DataError
 from attn_audit.models.paper.network import AttentionPoolingNetwork
 from attn_audit.models.paper.training.corpus import Corpus
 from attn_audit.models.task import Task, TaskKind
-from attn_audit.shapes import Logits
 from attn_audit.statistics.performance import macro_roc_auc
 
 Gold = Bool[Tensor, "batch _"]
@@ -28,7 +28,6 @@ def loss_of(task: Task, gold: Gold) -> Loss:
     added to the gradient, does: against a mean, words of few examples would fade.
 
     Args:
-        task: The kind of labels.
         gold: Of all training examples. In a binary task the second label's examples get the weight
             that makes both labels count the same in total.
 
@@ -70,10 +69,8 @@ def dev_loss_and_score(
     """Mean loss, and score from 0 to 1: what early stopping goes by.
 
     Args:
-        network: With finite weights.
         dev: Examples that it is not trained on.
         task: Kind and order of the labels.
-        loss: What training minimises.
 
     Raises:
         DataError: There is no ROC curve, because all examples are of one class.
@@ -152,7 +149,6 @@ def should_stop(epochs: Sequence[EpochResult], patience: int) -> bool:
     on question answering it falls for many epochs before the first answers are right.
 
     Args:
-        epochs: All epochs so far.
         patience: How many epochs may pass without either.
 
     Returns:

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from attn_audit import Example, wrap
 from attn_audit.errors import ConfigurationError
-from attn_audit.models.base import AuditedModel
-from attn_audit.models.interception.batch import InterceptedBatch
+from attn_audit.models.contract import AuditedModel
+from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.units.base import UnitName
 from tests.checkpoints import SENTENCES

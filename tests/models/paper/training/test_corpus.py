@@ -6,11 +6,7 @@ from attn_audit.errors import RowError
 from attn_audit.models.outputs.multilabel import Multilabel
 from attn_audit.models.outputs.softmax import Candidates
 from attn_audit.models.paper.architecture import MARKERS, Tokenizer, Vocabulary
-from attn_audit.models.paper.training.corpus import (
-    build_corpus,
-    build_vocabulary,
-    tokenize,
-)
+from attn_audit.models.paper.training.corpus import build_corpus, build_vocabulary, tokenize
 
 TEXTS = [["b", "a", "c"], ["a", "b", "d"], ["a", "e"]]
 

@@ -11,11 +11,7 @@ from attn_audit.models.outputs.multilabel import Multilabel
 from attn_audit.models.outputs.registry import make_task
 from attn_audit.models.outputs.softmax import Candidates, Multiclass
 from attn_audit.models.paper.training import hold_out, read_splits
-from attn_audit.models.paper.training.examples import (
-    infer_task,
-    require_known_labels,
-    takes_pairs,
-)
+from attn_audit.models.paper.training.examples import infer_task, require_known_labels, takes_pairs
 from attn_audit.models.task import TaskKind
 
 BINARY = Binary(("no", "yes"))

@@ -1,0 +1,118 @@
+"""From settings to checks, and to the sites whose attention they look at."""
+
+from attn_audit.checks.adversarial.check import Adversarial, Method
+from attn_audit.checks.base import Check
+from attn_audit.checks.correlation import Correlation
+from attn_audit.checks.permutation import Permutation
+from attn_audit.errors import ConfigurationError
+from attn_audit.findings import registry
+from attn_audit.findings.check import CheckFindings
+from attn_audit.models.contract import AuditedModel, RowChoice, Site
+from attn_audit.settings import AuditSettings
+
+EPSILON_SINGLE, EPSILON_PAIR = 0.01, 0.05
+"""Defaults for single texts and for pairs: Jain & Wallace (2019), section 4.2.2."""
+
+
+_REGISTERED: list[Check] = []
+
+
+def register_check(check: Check, findings: CheckFindings) -> None:
+    """Run a check of one's own, too, until the process ends.
+
+    Args:
+        check: How it measures; its own settings are made.
+
+    Raises:
+        ValueError: They are of two checks, or a name is taken.
+    """
+    if check.id != findings.check:
+        raise ValueError(f"the findings of {check.id!r} are those of {findings.check!r}")
+    registry.add(findings)
+    _REGISTERED.append(check)
+
+
+def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ...]:
+    """The checks that the settings ask for, in the order in which they are reported.
+
+    Args:
+        model: Decides the default of epsilon.
+    """
+    epsilon = epsilon_for(settings, model)
+    every: tuple[Check, ...] = (
+        Correlation(settings.measures),
+        Permutation(epsilon, settings.permutations),
+        Adversarial(epsilon, Method(settings.method), settings.iterations, settings.restarts),
+        *_REGISTERED,
+    )
+    return tuple(check for check in every if check.id in settings.checks)
+
+
+def epsilon_for(settings: AuditSettings, model: AuditedModel) -> float:
+    """Epsilon as set, or the paper's default for single texts or pairs."""
+    if settings.epsilon is not None:
+        return settings.epsilon
+    return EPSILON_PAIR if model.describe().takes_pairs else EPSILON_SINGLE
+
+
+def select_sites(settings: AuditSettings, model: AuditedModel) -> tuple[Site, ...]:
+    """The audited site, then every layer and head to show beside it.
+
+    Where all layers or all heads are asked for, the audited site is the default layer or the mean
+    of the heads, and each of those asked for follows by itself.
+
+    Args:
+        settings: `layer`, `head` and `rows`.
+        model: Has so many of each.
+
+    Raises:
+        ConfigurationError: The model has no such layer or head.
+    """
+    layers, heads = _layers(settings, model), {}
+    for layer in layers:
+        heads[layer] = _heads(settings, model, layer)
+    main = model.default_site.layer if settings.layer == "all" else layers[0]
+    head = settings.head if isinstance(settings.head, int) else None
+    rows = RowChoice(settings.rows)
+    audited = Site(main, head, rows)
+    if "all" not in (settings.layer, settings.head):
+        return (audited,)
+    return (audited, *(Site(layer, head, rows) for layer in layers for head in heads[layer]))
+
+
+def _layers(settings: AuditSettings, model: AuditedModel) -> list[int]:
+    n_layers = len(model.layers)
+    match settings.layer:
+        case "all":
+            return list(range(n_layers))
+        case "last":
+            return [model.default_site.layer]
+        case int(layer):
+            if layer >= n_layers:
+                there = _numbered(n_layers, "layer")
+                raise ConfigurationError(f"--layer {layer}: the model has {there}")
+            return [layer]
+
+
+def _heads(settings: AuditSettings, model: AuditedModel, layer: int) -> list[int | None]:
+    n_heads = model.layers[layer].n_heads
+    match settings.head:
+        case "all":
+            return list(range(n_heads))
+        case "mean":
+            return [None]
+        case int(head):
+            if head >= n_heads:
+                there = _numbered(n_heads, "head")
+                raise ConfigurationError(f"--head {head}: layer {layer} of the model has {there}")
+            return [head]
+
+
+def _numbered(n: int, what: str) -> str:
+    """How many there are, and their numbers.
+
+    Example:
+        >>> _numbered(6, "layer"), _numbered(1, "head")
+        ('6 layers, 0 to 5', '1 head, 0')
+    """
+    return f"{n} {what}s, 0 to {n - 1}" if n > 1 else f"1 {what}, 0"

@@ -1,0 +1,216 @@
+"""Commands that look at a model: `audit` and its checks, `plan`, `inspect`, `explain`, `demo`."""
+
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Annotated, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from attn_audit.cli.command import format_of, said, settings_of
+from attn_audit.cli.options import OPTIONS, RESULT, of_panels, option
+from attn_audit.cli.progress import watching
+from attn_audit.errors import ConfigurationError
+from attn_audit.process import no_collection
+from attn_audit.settings import KEYS, SETTINGS, Panel
+
+
+def options_of(check: str | None) -> list[str]:
+    """The options of a command: of all checks, or of one.
+
+    Args:
+        check: Id of the one check; None for `audit`.
+    """
+    if check is None:
+        return list(OPTIONS)
+    others = {name for name in KEYS if SETTINGS[name].checks and check not in SETTINGS[name].checks}
+    return [name for name in OPTIONS if name not in others and name != "checks"]
+
+
+def audit_command(check: str | None) -> Callable[..., None]:
+    """What a command does: put the settings together, audit, write the report, perhaps judge it.
+
+    Args:
+        check: Id of the one check; None for those that the settings name.
+    """
+
+    def run(**values: Any) -> None:
+        from attn_audit.cli.exit_codes import policy_of, show_and_exit
+        from attn_audit.cli.result_files import write_report
+        from attn_audit.config import require_inputs
+        from attn_audit.formats.result_files import require_outputs
+        from attn_audit.judgement.gate import judge
+
+        settings = settings_of(values if check is None else {**values, "checks": check})
+        require_inputs(settings)
+        require_outputs(settings, values["config"])
+        policy = policy_of(settings)
+        with no_collection():
+            from attn_audit.engine.audit import run_audit
+            from attn_audit.engine.run_directory import saying_what_is_kept
+
+        with watching(quiet=values["quiet"]) as watcher:
+            report = run_audit(settings, watcher=watcher)
+        verdict = None if policy is None else judge(report, policy)
+        format_was_said, quiet = values["format"] is not None, values["quiet"]
+        kept = nullcontext() if settings.run_dir is None else saying_what_is_kept(settings.run_dir)
+        with kept:
+            write_report(report, settings, format_was_said, verdict=verdict, quiet=quiet)
+        if verdict is not None:
+            show_and_exit(verdict, settings.inconclusive, beside=settings)
+
+    return run
+
+
+_LATER = {"output", "figures", "records", "reproducible", "on_error"} | set(
+    of_panels(Panel.STORING, Panel.GATE)
+)
+OPTIONS_OF_PLAN: dict[str, Any] = {
+    **{name: row for name, row in OPTIONS.items() if name not in _LATER},
+    "output": RESULT,
+}
+
+
+def plan_audit(**values: Any) -> None:
+    """Try a few batches, and show what all of them will take."""
+    from attn_audit.config import require_inputs
+
+    settings = settings_of({**values, "output": None})
+    require_inputs(settings)
+    with no_collection():
+        from attn_audit.cli.result_files import deliver, require_result_outputs
+        from attn_audit.engine.plan import forecast_audit
+
+    output = values["output"]
+    require_result_outputs(output, settings)
+    found = forecast_audit(settings)
+    shown = format_of(values, settings)
+    deliver(found, "plan", output=output, format=shown, quiet=values["quiet"])
+
+
+_SHARED_BY_INSPECT = (
+    *("model", "data", "config", "split"),
+    *of_panels(Panel.LOADING, Panel.FIELDS),
+    "device",
+)
+OPTIONS_OF_INSPECT: dict[str, Any] = {
+    **{name: OPTIONS[name] for name in _SHARED_BY_INSPECT},
+    "output": RESULT,
+    **{name: OPTIONS[name] for name in ("format", "quiet", "debug")},
+}
+
+
+def inspect_model(**values: Any) -> None:
+    """Load a model and show what it is and what can be audited of it."""
+    settings = settings_of({**values, "output": None})
+    if settings.model is None:
+        raise ConfigurationError(
+            "no MODEL given",
+            hint="Give a HuggingFace folder or hub name, a model.pt, a folder of the original "
+            "code, or `demo` for the packaged model.",
+        )
+    with no_collection():
+        from attn_audit.cli.result_files import deliver, require_result_outputs
+        from attn_audit.engine.inputs import AuditedData, load_named_model
+
+    output = values["output"]
+    require_result_outputs(output, settings)
+    if settings.data is None:
+        model = load_named_model(settings, ())
+    else:
+        trial, data = AuditedData.of(settings).take_trial()
+        model, _ = data.load_model(settings, trial)
+    shown = format_of(values, settings)
+    deliver(model.describe(), "model", output=output, format=shown, quiet=values["quiet"])
+
+
+_OWN: dict[str, Any] = {
+    "text": Annotated[
+        str | None,
+        option(
+            "--text", panel=Panel.WHAT, metavar="TEXT", help="The text; - reads standard input."
+        ),
+    ],
+    "text_pair": Annotated[
+        str | None,
+        option("--text-pair", panel=Panel.WHAT, metavar="TEXT", help="The second text of a pair."),
+    ],
+}
+_SHARED_BY_EXPLAIN = (
+    *of_panels(Panel.LOADING),
+    "config", "layer", "head", "rows", "unit", "plugin", "removal", "permutations", "epsilon",
+    "method", "iterations", "restarts", "seed", "device", "threads",
+)  # fmt: skip
+OPTIONS_OF_EXPLAIN: dict[str, Any] = {
+    "model": OPTIONS["model"],
+    **_OWN,
+    **{name: OPTIONS[name] for name in _SHARED_BY_EXPLAIN},
+    "output": RESULT,
+    **{name: OPTIONS[name] for name in ("format", "quiet", "debug")},
+}
+
+
+def explain(**values: Any) -> None:
+    """Run every check on one text, and show it."""
+    settings = settings_of({name: values[name] for name in values if name not in (*_OWN, "output")})
+    text = values["text"]
+    missing = [name for name, given in (("MODEL", settings.model), ("--text", text)) if not given]
+    if missing:
+        raise ConfigurationError(
+            f"nothing to explain: no {' and no '.join(missing)} given",
+            hint='attn-audit explain MODEL --text "..."; `--text -` reads standard input.',
+        )
+    with no_collection():
+        from attn_audit.cli.result_files import deliver, require_result_outputs
+        from attn_audit.explanation import explain_text
+
+    output = values["output"]
+    require_result_outputs(output, settings)
+    if text == "-":
+        text = sys.stdin.read().rstrip("\n")
+    found = explain_text(settings, text, values["text_pair"])
+    shown = format_of(values, settings)
+    deliver(found, "explanation", output=output, format=shown, quiet=values["quiet"])
+
+
+OPTIONS_OF_DEMO = ["device", "threads", "output", "quiet", "debug"]
+
+NEXT_STEPS = (
+    ("attn-audit train DATA --encoder bilstm --attention additive --output model.pt",
+     "train such a model on your own data"),
+    ("attn-audit audit model.pt DATA --output report.json --records records.parquet",
+     "audit it, and keep everything that was found"),
+    ("attn-audit inspect model.pt", "see what a model is and what can be audited of it"),
+    ("attn-audit audit --help", "all settings"),
+)  # fmt: skip
+
+
+def run_demo(**values: Any) -> None:
+    """Audit the packaged model, show report and telling texts, and say what to run next."""
+    from attn_audit import demo
+    from attn_audit.cli.result_files import write_report
+    from attn_audit.config import validate
+    from attn_audit.formats.result_files import require_outputs
+
+    quiet = values["quiet"]
+    flags = said(values)
+    settings = validate({**flags, "model": str(demo.MODEL), "data": str(demo.DATA)}, flags, None)
+    require_outputs(settings)
+    from attn_audit.engine.audit import run_audit
+
+    with watching(quiet=quiet) as watcher:
+        report = run_audit(settings, watcher=watcher)
+    write_report(report, settings, format_was_said=False, quiet=quiet)
+    if settings.output:
+        return
+    if not quiet:
+        _show_next_steps(Console())
+
+
+def _show_next_steps(console: Console) -> None:
+    console.print()
+    console.print(Text("What to run next", style="bold"))
+    for command, purpose in NEXT_STEPS:
+        console.print(Text(f"  {purpose}", style="dim"))
+        console.print(Text(f"    {command}"), soft_wrap=True)

@@ -1,0 +1,55 @@
+"""From a verdict to what is shown, and to the exit code."""
+
+import sys
+from typing import TYPE_CHECKING, Final, Literal, NoReturn
+
+import typer
+
+from attn_audit.findings.rule import Outcome
+from attn_audit.judgement.bounds import bounds_to_judge
+from attn_audit.judgement.policy import Policy, load_policy
+from attn_audit.results.verdict import Verdict
+
+if TYPE_CHECKING:
+    from attn_audit.settings import AuditSettings
+
+EXIT_CODES: Final = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.INCONCLUSIVE: 4}
+
+Inconclusive = Literal["pass", "fail"] | None
+
+
+def policy_of(settings: "AuditSettings") -> Policy | None:
+    """The policy that an audit's report will be judged by; read before the audit starts.
+
+    Raises:
+        ConfigurationError: The policy cannot be read, or asks nothing of a report.
+    """
+    if settings.policy is None:
+        return None
+    policy = load_policy(settings.policy)
+    bounds_to_judge(policy, of_change=False)
+    return policy
+
+
+def exit_code(outcome: Outcome, inconclusive: Inconclusive) -> int:
+    """0 passed, 1 failed, 4 inconclusive, or what that counts as."""
+    if outcome is Outcome.INCONCLUSIVE and inconclusive is not None:
+        return EXIT_CODES[Outcome(inconclusive)]
+    return EXIT_CODES[outcome]
+
+
+def show_and_exit(
+    verdict: Verdict, inconclusive: Inconclusive, *, beside: "AuditSettings"
+) -> NoReturn:
+    """Show a verdict below its report, or where the report is JSON, beside it on standard error."""
+    from attn_audit.cli.result_files import show_output
+    from attn_audit.formats.result_files import Output
+
+    show_output(Output.of(verdict), "terminal", to_standard_error=beside.format == "json")
+    finish(verdict.outcome, inconclusive)
+
+
+def finish(outcome: Outcome, inconclusive: Inconclusive) -> NoReturn:
+    """Leave with the exit code of an outcome, when all that was said is out."""
+    sys.stdout.flush()
+    raise typer.Exit(exit_code(outcome, inconclusive))

@@ -1,0 +1,294 @@
+"""The use case: audit a model on a data set, or go on where an audit was cut short."""
+
+import hashlib
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from attn_audit.checks.registry import make_checks, select_sites
+from attn_audit.data.example import Example
+from attn_audit.engine.batch import SHARD_SIZE, Plan, records_of
+from attn_audit.engine.in_process import Engine, LocalEngine, cut
+from attn_audit.engine.inputs import (
+    AuditedData,
+    Item,
+    LoadModel,
+    describe_settings,
+    describe_tool,
+    load_named_model,
+)
+from attn_audit.engine.recorder import RecordsPaths
+from attn_audit.engine.report import round_seconds, sum_up
+from attn_audit.engine.run_directory import RunDirectory, open_run_directory
+from attn_audit.engine.shards import BatchPlan, Manifest, Shards
+from attn_audit.engine.stopwatch import Meter, Stopwatch, progress_of
+from attn_audit.errors import ConfigurationError, RunDirectoryError
+from attn_audit.models.capacity import BatchLimits
+from attn_audit.models.contract import AuditedModel, Site
+from attn_audit.models.self_check import self_check
+from attn_audit.process import full_precision
+from attn_audit.progress import Watcher
+from attn_audit.results.record import Record
+from attn_audit.results.report import Report, Run, Subject
+from attn_audit.settings import AuditSettings
+
+
+def run_audit(
+    settings: AuditSettings,
+    *,
+    load: LoadModel | None = None,
+    items: Iterable[Item] | None = None,
+    watcher: Watcher,
+) -> Report:
+    """Audit as the settings say.
+
+    Args:
+        load: Loads a model in memory; None: the one that the settings name.
+        items: Data in memory, in place of what the settings name.
+        watcher: Is told how it goes.
+    """
+    started, clock, stopwatch = datetime.now(UTC), time.perf_counter(), Stopwatch()
+    with ExitStack() as stack:
+        directory = None
+        if settings.run_dir is not None:
+            opened = open_run_directory(settings.run_dir, resume=settings.resume)
+            directory = stack.enter_context(opened)
+            settings = settings_of_run(settings, directory.earlier)
+        if settings.engine == "ray":
+            _require_named(load)
+            settings = replace(settings, threads=settings.threads or 1)
+        stack.enter_context(full_precision(settings.threads))
+        data = AuditedData.of(settings, items)
+        with stopwatch.measure("reading data"):
+            trial, data = data.take_trial()
+        model, trial = data.load_model(settings, trial, load)
+        report = _audit(model, data, trial, settings, stopwatch, watcher, directory)
+    if settings.reproducible:
+        return report
+    timing = Run(
+        started=started.isoformat(timespec="seconds"),
+        seconds=round(time.perf_counter() - clock, 3),
+        seconds_by_stage=round_seconds(stopwatch.seconds),
+    )
+    return report.model_copy(update={"run": timing})
+
+
+def _audit(
+    model: AuditedModel,
+    data: AuditedData,
+    trial: Sequence[Example],
+    settings: AuditSettings,
+    stopwatch: Stopwatch,
+    watcher: Watcher,
+    directory: RunDirectory | None,
+) -> Report:
+    """Audit shard by shard, and sum up what was found."""
+    sites = select_sites(settings, model)
+    with stopwatch.measure("self-check"):
+        self_checks = self_check(model, model.encode(trial), sites[0])
+    earlier = None if directory is None else directory.earlier
+    plan = plan_of(settings, model, sites, earlier)
+    subject = Subject(
+        tool=describe_tool(),
+        model=model.describe(),
+        data=data.describe(settings),
+        settings=describe_settings(settings, plan.checks, sites[0], model),
+        self_checks=tuple(self_checks),
+    )
+    store = None
+    if directory is not None:
+        manifest, store = directory.begin(manifest_of(subject, plan))
+        subject = manifest.subject
+    examples = data.sampled(settings)
+    count = partial(len, examples) if isinstance(examples, Sequence) else data.count
+    if settings.engine == "ray":
+        engine: Engine = _ray_engine(settings, trial, plan, watcher, count)
+    else:
+        stopwatch.meter = _meter(plan, watcher, count)
+        engine = LocalEngine(model, plan, stopwatch, watcher)
+    return sum_up(
+        subject,
+        audited(engine, cut(examples, plan), store),
+        RecordsPaths.of(settings.records, has_several_sites=len(sites) > 1),
+        Path(settings.output[0]) if settings.output else None,
+        timing=stopwatch.measure("summing up"),
+    )
+
+
+def _meter(plan: Plan, watcher: Watcher, count: Callable[[], int | None]) -> Meter | None:
+    """What counts for whoever watches; None where nobody does."""
+    on_progress = watcher.on_progress
+    if on_progress is None:
+        return None
+
+    def tell(meter: Meter) -> None:
+        found = progress_of(
+            meter.spent(),
+            meter.doing,
+            n_finished=meter.n_finished,
+            n_skipped=meter.n_skipped,
+            n_examples=count(),
+        )
+        on_progress(found)
+
+    return Meter(plan.checks, len(set(plan.sites)), tell)
+
+
+def _require_named(load: LoadModel | None) -> None:
+    if load is not None:
+        raise ConfigurationError(
+            "engine: workers load the model themselves, and this one is in memory",
+            hint="Name a checkpoint that the workers can read.",
+        )
+
+
+def _ray_engine(
+    settings: AuditSettings,
+    trial: Sequence[Example],
+    plan: Plan,
+    watcher: Watcher,
+    count: Callable[[], int | None],
+) -> Engine:
+    from attn_audit.engine.ray import Cluster, RayEngine
+
+    cluster = Cluster(settings.ray_address, settings.workers, settings.gpus_per_worker or 0.0)
+    load = partial(load_named_model, settings, tuple(trial))
+    return RayEngine(load, plan, cluster, watcher, count)
+
+
+Found = tuple[Sequence[Record], Sequence[Record]]
+
+
+def settings_of_run(settings: AuditSettings, earlier: Manifest | None) -> AuditSettings:
+    """Settings with the number of threads of the audit that is gone on with, where none is said.
+
+    Args:
+        settings: As the user gives them.
+        earlier: Of the audit that was started before; None: none was.
+    """
+    if earlier is None or settings.threads is not None:
+        return settings
+    return replace(settings, threads=earlier.plan.threads)
+
+
+def plan_of(
+    settings: AuditSettings,
+    model: AuditedModel,
+    sites: Sequence[Site],
+    earlier: Manifest | None,
+) -> Plan:
+    """What is computed, in the portions of the audit that is gone on with.
+
+    Args:
+        settings: As the user gives them.
+        earlier: Of the audit that was started before; None: none was.
+    """
+    if earlier is not None and settings.batch_size == "auto":
+        limits = BatchLimits(earlier.plan.batch_examples, earlier.plan.batch_tokens)
+    else:
+        limits = model.batch_limits(settings.batch_size)
+    before = SHARD_SIZE if earlier is None else earlier.plan.shard_size
+    return Plan(
+        checks=make_checks(settings, model),
+        sites=tuple(sites),
+        seed=settings.seed,
+        limits=limits,
+        shard_size=settings.shard_size or before,
+        records_failures=settings.on_error == "record",
+    )
+
+
+def manifest_of(subject: Subject, plan: Plan) -> Manifest:
+    """What a run directory says of an audit."""
+    return Manifest(
+        subject=subject,
+        plan=BatchPlan(
+            batch_examples=plan.limits.n_examples,
+            batch_tokens=plan.limits.n_tokens,
+            shard_size=plan.shard_size,
+            threads=torch.get_num_threads(),
+        ),
+        sites=tuple((site.layer, site.head) for site in plan.sites),
+        on_error="record" if plan.records_failures else "stop",
+    )
+
+
+def audited(
+    engine: Engine, shards: Iterable[Sequence[Example]], store: Shards | None
+) -> Iterator[Found]:
+    """What is found in each shard; what is new is kept before it is given.
+
+    Args:
+        shards: In order, read as they are needed.
+        store: Of a run directory; None: nothing is kept.
+
+    Raises:
+        AttnAuditError: Of the engine, or the store.
+    """
+    if store is None:
+        for findings in engine.audit(shards):
+            yield records_of(findings)
+        return
+    yield from _Resuming(engine, store).audited(shards)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A shard whose records were not given yet."""
+
+    number: int
+    ids: bytes
+    """Hash of its examples' ids."""
+    is_finished: bool
+
+
+class _Resuming:
+    def __init__(self, engine: Engine, store: Shards) -> None:
+        self._engine, self._store = engine, store
+        self._finished = set(store.finished())
+        self._waiting: deque[_Waiting] = deque()
+        self._n_shards = 0
+
+    def audited(self, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
+        for findings in self._engine.audit(self._unfinished(shards)):
+            yield from self._kept()
+            records, site_records = records_of(findings)
+            self._store.write(self._waiting.popleft().number, records, site_records)
+            yield records, site_records
+        yield from self._kept()
+        self._store.complete(self._n_shards)
+
+    def _unfinished(self, shards: Iterable[Sequence[Example]]) -> Iterator[Sequence[Example]]:
+        for number, shard in enumerate(shards):
+            self._n_shards = number + 1
+            is_finished = number in self._finished
+            ids = _hash(example.id for example in shard)
+            self._waiting.append(_Waiting(number, ids, is_finished))
+            if is_finished:
+                self._engine.skip(shard)
+            else:
+                yield shard
+
+    def _kept(self) -> Iterator[Found]:
+        """The finished shards before the next that is not."""
+        while self._waiting and self._waiting[0].is_finished:
+            shard = self._waiting.popleft()
+            records, site_records = self._store.read(shard.number)
+            if _hash(record.id for record in records) != shard.ids:
+                raise RunDirectoryError(
+                    self._store.folder,
+                    f"shard {shard.number} is of other examples than the data now holds there",
+                    hint="The data was changed since: name another --run-dir.",
+                )
+            yield records, site_records
+
+
+def _hash(ids: Iterable[str]) -> bytes:
+    return hashlib.sha256("\0".join(ids).encode()).digest()

@@ -1,0 +1,290 @@
+"""The use case: what an audit will take, from a few timed batches, scaled by passes."""
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeGuard
+
+import numpy as np
+
+from attn_audit.checks.adversarial.check import Adversarial
+from attn_audit.checks.base import Check
+from attn_audit.checks.correlation import Correlation
+from attn_audit.checks.registry import make_checks, select_sites
+from attn_audit.data.example import sample_examples
+from attn_audit.engine.batch import SHARD_SIZE, Finding, Plan, audit_batch, records_of
+from attn_audit.engine.in_process import batches_of
+from attn_audit.engine.inputs import AuditedData, Item, LoadModel, describe_settings, describe_tool
+from attn_audit.engine.recorder import RecordsPaths
+from attn_audit.engine.report import sum_up
+from attn_audit.engine.stopwatch import Stopwatch
+from attn_audit.findings.adversarial import METHOD
+from attn_audit.models.contract import AuditedModel, Encoded
+from attn_audit.models.self_check import self_check
+from attn_audit.process import full_precision, restart_peak, used_memory
+from attn_audit.progress import READING
+from attn_audit.results.answers import Forecast, StageForecast
+from attn_audit.results.report import Subject
+from attn_audit.settings import AuditSettings
+from attn_audit.statistics.intervals import LARGEST_BOOTSTRAP_N
+
+START_UP, SUMMING_UP = "start-up", "summing up"
+
+PART, SECONDS, MOMENT = 0.1, 30.0, 0.3
+"""What the trial may take: that part of what is forecast, no longer than that, and a moment."""
+
+STEPS = (5, 25)
+"""Of a search, which is tried twice: its other steps take as long each."""
+
+N_SUMMED_UP = (20, 200)
+"""Examples on which summing up is timed; from the first on it grows evenly with their number."""
+
+
+def forecast_audit(
+    settings: AuditSettings,
+    *,
+    load: LoadModel | None = None,
+    items: Iterable[Item] | None = None,
+) -> Forecast:
+    """Say what an audit will take, without carrying it out.
+
+    Args:
+        load: Loads a model in memory; None: the one that the settings name.
+        items: Data in memory, in place of what the settings name.
+
+    Raises:
+        UsageError: Model, data or settings cannot be used.
+        AuditFailedError: The model fails the self-check, or its outputs are not numbers.
+    """
+    start = time.perf_counter()
+    with full_precision(settings.threads):
+        trial, data = AuditedData.of(settings, items).take_trial()
+        model, trial = data.load_model(settings, trial, load)
+        sites = select_sites(settings, model)
+        self_checks = self_check(model, model.encode(trial), sites[0])
+        limits = model.batch_limits(settings.batch_size)
+        plan = Plan(make_checks(settings, model), sites, settings.seed, limits)
+        subject = Subject(
+            tool=describe_tool(),
+            model=model.describe(),
+            data=data.describe(settings),
+            settings=describe_settings(settings, plan.checks, sites[0], model),
+            self_checks=tuple(self_checks),
+        )
+        size = min(SHARD_SIZE, settings.limit or SHARD_SIZE)
+        sample = sample_examples(data.examples, size, settings.seed)
+        n_examples = min(data.count() or len(sample), settings.limit or sys.maxsize)
+        begun = time.perf_counter()
+        encoded = model.encode(sample)
+        scale = n_examples / len(encoded)
+        encoding = (time.perf_counter() - begun) * scale
+        trials = _Trials(model, plan, encoded, scale)
+        trials.run()
+        stages = (
+            StageForecast(
+                name=START_UP,
+                passes=None,
+                seconds=begun - start + encoding,
+                peak_bytes=used_memory(model.device.type),
+            ),
+            *trials.stages(),
+            _summing_up(subject, settings, trials.found, n_examples),
+        )
+    return Forecast(
+        model=settings.model or "",
+        data=settings.data or "",
+        device=model.device.type,
+        n_examples=n_examples,
+        n_tokens=round(sum(item.n_tokens for item in encoded) * scale),
+        longest=max(item.n_tokens for item in encoded),
+        batch_examples=max(len(batch) for batch in trials.batches),
+        batch_tokens=max(map(_n_tokens, trials.batches)),
+        stages=stages,
+        seconds=sum(stage.seconds for stage in stages),
+        n_timed=trials.n_timed,
+        seconds_of_trial=trials.seconds,
+    )
+
+
+TRIALS = ((4, 0.5), (16, 0.2), (16, 0.8), (64, 0.5), (256, 0.2), (256, 0.8), (1024, 0.5))
+"""How many examples are tried together, and how far from the shortest to the longest they are."""
+
+
+@dataclass
+class _Timed:
+    """What was measured of one stage."""
+
+    works: list[float] = field(default_factory=list)
+    """Of each trial: the tokens that passed through the model, over all outputs."""
+    seconds: list[float] = field(default_factory=list)
+    n_bytes: int = 0
+    """Memory that the last trial needed beside the model."""
+    tokens: int = 1
+    """Of that trial."""
+
+    def per_batch_and_work(self) -> tuple[float, float]:
+        """Seconds that each batch takes, and each token of it: a line through the trials."""
+        works, seconds = np.array(self.works), np.array(self.seconds)
+        if len(set(works)) > 1:
+            # Relative errors count: few examples say as much as many.
+            slope, at_zero = np.polyfit(works, seconds, 1, w=1 / np.maximum(seconds, 1e-9))
+            if slope > 0 and at_zero >= 0:
+                return float(at_zero), float(slope)
+        return 0.0, float(seconds.sum() / works.sum())
+
+    def forecast(self, n_batches: int, work: float) -> float:
+        """Seconds of batches that were not tried."""
+        per_batch, per_work = self.per_batch_and_work()
+        return per_batch * n_batches + per_work * work
+
+
+class _Trials:
+    """Batches that are audited as the audit will, first of few examples and then of more."""
+
+    def __init__(
+        self, model: AuditedModel, plan: Plan, encoded: Sequence[Encoded], scale: float
+    ) -> None:
+        """Nothing is tried yet.
+
+        Args:
+            scale: Examples of the audit for each of them.
+        """
+        self._model, self._plan, self._encoded, self._scale = model, plan, encoded, scale
+        order = batches_of(model, encoded, plan.sites, plan.limits)
+        self.batches = [[encoded[i] for i in indices] for indices in order]
+        self._timed = {name: _Timed() for name in (READING, *(c.id for c in plan.checks))}
+        self._whole = _Timed()
+        self._base = used_memory(model.device.type)
+        self.found: list[Finding] = []
+        self.n_timed, self.seconds = 0, 0.0
+
+    def run(self) -> None:
+        """Try batches until one more would take too long."""
+        begun = time.perf_counter()
+        for check in self._plan.checks:  # what only happens once
+            self._measure(_with_steps(check, 1), self.batches[0][:1])
+        for size, place in TRIALS:
+            whole = self.batches[int(place * len(self.batches))]
+            start = int(place * max(0, len(whole) - size))
+            batch = whole[start : start + size]
+            if self.n_timed:
+                spent = time.perf_counter() - begun
+                expected = sum(stage.seconds for stage in self.stages())
+                allowed = max(MOMENT, min(SECONDS, PART * expected))
+                if spent + self._whole.forecast(1, float(_n_tokens(batch))) > allowed:
+                    break
+            self._try(batch)
+        self.seconds = time.perf_counter() - begun
+
+    def stages(self) -> list[StageForecast]:
+        """What reading and every check will take of all examples."""
+        return [self._reading(), *map(self._stage, self._plan.checks)]
+
+    def _reading(self) -> StageForecast:
+        work = float(sum(item.n_tokens for item in self._encoded))
+        return StageForecast(
+            name=READING,
+            passes=round(len(self._encoded) * self._scale),
+            seconds=self._timed[READING].forecast(len(self.batches), work) * self._scale,
+            peak_bytes=None,
+        )
+
+    def _stage(self, check: Check) -> StageForecast:
+        timed, largest = self._timed[check.id], max(map(_n_tokens, self.batches))
+        passes = sum(self._passes(check, item) for item in self._encoded)
+        seconds = timed.forecast(len(self.batches), self._work(check, self._encoded))
+        n_bytes = min(timed.n_bytes * max(1.0, largest / timed.tokens), self._largest(timed))
+        peak = None if self._base is None else self._base + round(n_bytes)
+        return StageForecast(
+            name=check.id,
+            passes=round(passes * self._scale),
+            seconds=seconds * self._scale,
+            peak_bytes=peak,
+        )
+
+    def _largest(self, timed: _Timed) -> float:
+        """Bytes of one computation: what does not fit is done in portions."""
+        return float(max(timed.n_bytes, self._model.capacity.memory))
+
+    def _passes(self, check: Check, item: Encoded) -> int:
+        """Of one example, at all sites: importance is measured once for all of them."""
+        if isinstance(check, Correlation):
+            return check.passes(item.n_units)
+        is_exact = self.found[-1].record[METHOD] == "exact"
+        passes = 2 if isinstance(check, Adversarial) and is_exact else None
+        return len(self._plan.sites) * (passes or check.passes(item.n_units))
+
+    def _work(self, check: Check, batch: Sequence[Encoded]) -> float:
+        """At least that of a pass: a check without any takes its time as well."""
+        return float(sum(max(1, self._passes(check, item)) * item.n_tokens for item in batch))
+
+    def _try(self, batch: Sequence[Encoded]) -> None:
+        self.n_timed += len(batch)
+        begun, reading = time.perf_counter(), 0.0
+        for check in self._plan.checks:
+            few = self._measure(_with_steps(check, STEPS[0]), batch)
+            seconds, reading = few[check.id], few[READING]
+            if _is_search(check, self.found[-1]):
+                more = self._measure(_with_steps(check, STEPS[1]), batch)
+                per_step = max(0.0, more[check.id] - seconds) / (STEPS[1] - STEPS[0])
+                seconds += per_step * (check.n_iterations - STEPS[0])
+            self._timed[check.id].works.append(self._work(check, batch))
+            self._timed[check.id].seconds.append(seconds)
+        self._timed[READING].works.append(sum(item.n_tokens for item in batch))
+        self._timed[READING].seconds.append(reading)
+        self._whole.works.append(_n_tokens(batch))
+        self._whole.seconds.append(time.perf_counter() - begun)
+
+    def _measure(self, check: Check, batch: Sequence[Encoded]) -> dict[str, float]:
+        """Seconds of a check, and of reading; its memory and what is found are noted."""
+        device, stopwatch = self._model.device.type, Stopwatch()
+        before = used_memory(device) or 0
+        restart_peak(device)
+        plan = replace(self._plan, checks=(check,))
+        self.found += audit_batch(self._model, batch, plan, stopwatch)
+        peak = used_memory(device, peak=True) or 0
+        self._timed[check.id].n_bytes = max(0, peak - before)
+        self._timed[check.id].tokens = _n_tokens(batch)
+        return stopwatch.seconds
+
+
+def _is_search(check: Check, found: Finding) -> TypeGuard[Adversarial]:
+    """Whether more of its steps have to be timed."""
+    if not isinstance(check, Adversarial) or found.record[METHOD] == "exact":
+        return False
+    return check.n_iterations > STEPS[1]
+
+
+def _with_steps(check: Check, n_steps: int) -> Check:
+    if not isinstance(check, Adversarial):
+        return check
+    return replace(check, n_iterations=min(n_steps, check.n_iterations))
+
+
+def _n_tokens(batch: Sequence[Encoded]) -> int:
+    return len(batch) * max(item.n_tokens for item in batch)
+
+
+def _summing_up(
+    subject: Subject, settings: AuditSettings, found: Sequence[Finding], n_examples: int
+) -> StageForecast:
+    """From few examples and from more, in a straight line: the tried ones, again and again."""
+
+    def timed(size: int) -> float:
+        some = [found[i % len(found)] for i in range(size)]
+        with tempfile.TemporaryDirectory(prefix="attn-audit-") as folder:
+            records = str(Path(folder) / "records.parquet") if settings.records else None
+            paths = RecordsPaths.of(records, has_several_sites=bool(found[0].site_records))
+            start = time.perf_counter()
+            sum_up(subject, [records_of(some)], paths)
+            return time.perf_counter() - start
+
+    timed(1)  # what only happens once
+    few, more = N_SUMMED_UP
+    seconds = timed(few)
+    step = max(0.0, timed(more) - seconds) / (more - few)
+    seconds += step * max(0, min(n_examples, LARGEST_BOOTSTRAP_N) - few)
+    return StageForecast(name=SUMMING_UP, passes=None, seconds=seconds, peak_bytes=None)

@@ -1,0 +1,298 @@
+"""From the records of all examples to the numbers of a report, by group and by site too."""
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from math import sqrt
+
+import numpy as np
+from jaxtyping import Int64
+
+from attn_audit.findings.example import (
+    FAILED,
+    HEAD,
+    LAYER,
+    MAX_ATTENTION,
+    N_UNITS,
+    PREDICTION,
+    Status,
+    status_field,
+)
+from attn_audit.findings.field import Field
+from attn_audit.findings.metric import UNIT_EDGES, Averaged, MeanMetric, Metric, TotalMetric
+from attn_audit.findings.registry import metrics, site_fields, status_meanings
+from attn_audit.results.examples import Examples, Members, Values
+from attn_audit.results.record import Record
+from attn_audit.statistics.intervals import (
+    Resamples,
+    describe,
+    histogram,
+    mean_interval,
+    normal_interval,
+    wilson_interval,
+)
+from attn_audit.statistics.summary import (
+    Degenerate,
+    Distribution,
+    Group,
+    GroupedDistribution,
+    Histogram,
+    JointHistogram,
+    Number,
+    Share,
+    SiteMean,
+    SiteSummary,
+    Summary,
+)
+
+ATTENTION_BINS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Of the largest attention weight, as the paper bins it."""
+
+LENGTH_EDGES = (0.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0)
+"""Of the histogram of lengths; longer texts count in the last bin."""
+
+LENGTH_BINS = ((1, 4), (5, 9), (10, 19), (20, 49), (50, 99), (100, 199), (200, None))
+"""Numbers of units, both ends included."""
+
+
+@dataclass
+class Grouping:
+    """How examples are grouped, read from the records once."""
+
+    examples: Examples
+    resamples: Resamples
+    """Shared by all numbers."""
+    members: dict[str, list[tuple[str, Members]]] = field(init=False)
+    """Name of each grouping; of each of its groups, the name and which examples are in it."""
+
+    def __post_init__(self) -> None:
+        n_units = self.examples.numbers(N_UNITS)
+        largest = self.examples.numbers(MAX_ATTENTION)
+        bins = itertools.pairwise(ATTENTION_BINS)
+        self.members = {
+            "max_attention": [
+                (f"{low:.2f} to {high:.2f}", _between(largest, low, high)) for low, high in bins
+            ],
+            "prediction": self._predictions(),
+            "length": [
+                (_range_name(low, high), (n_units >= low) & (n_units <= (high or np.inf)))
+                for low, high in LENGTH_BINS
+            ],
+        }
+
+    def _predictions(self) -> list[tuple[str, Members]]:
+        labels, chosen = self.examples.labels, self.examples.answers(PREDICTION)
+        if not self.examples.is_multilabel:
+            return [(name, chosen == i) for i, name in enumerate(labels)]
+        groups = [(name, chosen[:, i]) for i, name in enumerate(labels)]
+        return [*groups, ("(none)", np.logical_not(chosen.any(axis=1)))]
+
+    def groups(
+        self, values: Values, grouping: str, edges: Sequence[float] | None = None
+    ) -> tuple[Group, ...]:
+        """The distribution of a number within each group of a grouping that has examples."""
+        return tuple(
+            Group(name=name, distribution=self.distribution(values[inside], edges))
+            for name, inside in self.members[grouping]
+            if bool(inside.any())
+        )
+
+    def distribution(self, values: Values, edges: Sequence[float] | None = None) -> Distribution:
+        """Moments, quantiles and interval of the values that are not NaN."""
+        defined = values[~np.isnan(values)]
+        found = describe(defined)
+        if found is None:
+            return Distribution(n=0, **dict.fromkeys(("mean", "sd", "interval", *_PARTS)))
+        return Distribution(
+            n=found.n,
+            mean=found.mean,
+            sd=found.sd,
+            interval=mean_interval(defined, self.resamples),
+            **dict(
+                zip(_PARTS, (found.minimum, *found.quantiles.values(), found.maximum), strict=True)
+            ),
+            histogram=None if edges is None else _histogram(defined, edges),
+        )
+
+
+_PARTS = ("minimum", "q05", "q25", "median", "q75", "q95", "maximum")
+
+
+def _between(values: Values, low: float, high: float) -> Members:
+    """Values in a bin closed on the left; the last is closed on the right as well."""
+    is_last = high == ATTENTION_BINS[-1]
+    inside: Members = (values >= low) & ((values <= high) if is_last else (values < high))
+    return inside
+
+
+def _range_name(low: int, high: int | None) -> str:
+    return f"{low} to {high}" if high is not None else f"{low} or more"
+
+
+def _histogram(values: Values, edges: Sequence[float]) -> Histogram:
+    counts = histogram(values, np.array(edges))
+    return Histogram(edges=tuple(edges), counts=tuple(counts.tolist()))
+
+
+def joint_histogram(
+    x: Values, y: Values, x_edges: Sequence[float], y_edges: Sequence[float]
+) -> JointHistogram:
+    """How many examples lie where, by two numbers at once.
+
+    Args:
+        x: A number for each example; NaN where it is not defined.
+        y: Another; examples that lack one of them are left out.
+        x_edges: Borders of the bins of x; beyond, the nearest bin counts.
+    """
+    known = ~(np.isnan(x) | np.isnan(y))
+    counts = np.zeros((len(x_edges) - 1, len(y_edges) - 1), dtype=np.int64)
+    np.add.at(counts, (_bin_of(x[known], x_edges), _bin_of(y[known], y_edges)), 1)
+    rows = tuple(tuple(row) for row in counts.tolist())
+    return JointHistogram(x_edges=tuple(x_edges), y_edges=tuple(y_edges), counts=rows)
+
+
+def _bin_of(values: Values, edges: Sequence[float]) -> Int64[np.ndarray, " example"]:
+    """Bins are closed on the left, the last on the right as well."""
+    found = np.searchsorted(np.array(edges), values, side="right") - 1
+    return np.clip(found, 0, len(edges) - 2)
+
+
+def share_of(count: int, n: int) -> Share:
+    """A share with its Wilson interval."""
+    share = count / n if n else None
+    return Share(count=count, n=n, share=share, interval=wilson_interval(count, n))
+
+
+def summarise(
+    grouping: Grouping, checks: Sequence[str], measures: Sequence[str]
+) -> dict[str, Summary]:
+    """Every metric of what was measured, by name."""
+    has_labels = bool(grouping.examples.is_labelled.any())
+    found = {
+        metric.name: _summary(metric, grouping)
+        for metric in metrics()
+        if metric.check in (*checks, "performance")
+        and set(metric.measures) <= set(measures)
+        and (has_labels or not metric.needs_labels)
+    }
+    return {name: summary for name, summary in found.items() if summary is not None}
+
+
+def _summary(metric: Metric, grouping: Grouping) -> Summary | None:
+    """None where the number is not defined, or left out because no example has it."""
+    if isinstance(metric, TotalMetric):
+        value, n, interval = metric.number(grouping.examples, grouping.resamples)
+        return None if value is None else Number(value=value, n=n, interval=interval)
+    assert isinstance(metric, Averaged)
+    values = metric.of(grouping.examples)
+    if metric.is_optional and np.isnan(values).all():
+        return None
+    if isinstance(metric, MeanMetric):
+        return _distribution(metric, values, grouping)
+    return _share(values)
+
+
+def _share(values: Values) -> Share:
+    counted = values[~np.isnan(values)]
+    return share_of(int(counted.sum()), len(counted))
+
+
+def _distribution(metric: MeanMetric, values: Values, grouping: Grouping) -> GroupedDistribution:
+    groups = {
+        f"by_{name}": grouping.groups(values, name, edges) for name, edges in metric.groups.items()
+    }
+    joint = None
+    if metric.joint is not None and metric.edges is not None:
+        other = grouping.examples.numbers(metric.joint)
+        joint = joint_histogram(other, values, UNIT_EDGES, metric.edges)
+    whole = grouping.distribution(values, metric.edges)
+    return GroupedDistribution(**dict(whole), **groups, joint=joint)
+
+
+MEANING = "the model failed at the example: see the records for the reason"
+
+
+def count_degenerate(
+    examples: Examples, checks: Sequence[str], n_failed: int
+) -> tuple[Degenerate, ...]:
+    """How many examples each check is untestable or undefined for, by reason."""
+    found = []
+    for check in checks:
+        if n_failed:
+            found.append(Degenerate(check=check, status=FAILED, meaning=MEANING, n=n_failed))
+        reasons: Counter[str] = Counter()
+        for statuses, n in examples.counts(status_field(check)).items():
+            reasons.update(dict.fromkeys(statuses.split("+"), n))
+        found += [
+            Degenerate(check=check, status=status, meaning=meaning, n=reasons[status])
+            for status, meaning in status_meanings().items()
+            if status is not Status.MEASURED and reasons[status]
+        ]
+    return tuple(found)
+
+
+Place = tuple[int, int | None]
+"""Layer and head."""
+
+
+@dataclass(slots=True)
+class _Sums:
+    """What the mean of numbers and its interval need, of as many numbers as there may be."""
+
+    n: int = 0
+    total: float = 0.0
+    squares: float = 0.0
+    low: float = np.inf
+    high: float = -np.inf
+
+    def add(self, values: Sequence[float]) -> None:
+        if not values:
+            return
+        numbers = np.array(values)
+        self.n += len(numbers)
+        self.total += float(numbers.sum())
+        self.squares += float((numbers**2).sum())
+        self.low = min(self.low, float(numbers.min()))
+        self.high = max(self.high, float(numbers.max()))
+
+    def mean(self) -> SiteMean:
+        if self.n == 0:
+            return SiteMean(n=0, mean=None, interval=None)
+        centre = self.total / self.n
+        if self.n == 1:
+            return SiteMean(n=1, mean=centre, interval=None)
+        spread = sqrt(max(0.0, self.squares - self.n * centre**2) / (self.n - 1))
+        interval = normal_interval(centre, spread, self.n, (self.low, self.high))
+        return SiteMean(n=self.n, mean=centre, interval=interval)
+
+
+class SiteMeans:
+    """The mean of every number at every site, with a normal 95 % interval over the examples."""
+
+    def __init__(self) -> None:
+        self._fields: list[Field[object]] = [f for f in site_fields() if f.is_averaged]
+        self._sums: dict[Place, dict[str, _Sums]] = {}
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Count more records in; sites are reported in the order in which they first come."""
+        by_place: dict[Place, list[Record]] = defaultdict(list)
+        for record in records:
+            by_place[record[LAYER], record[HEAD]].append(record)
+        for place, found in by_place.items():
+            sums = self._sums.setdefault(place, {field.name: _Sums() for field in self._fields})
+            for name, of_field in sums.items():
+                values = (record.values.get(name) for record in found)
+                of_field.add([value for value in values if value is not None])
+
+    def summaries(self) -> tuple[SiteSummary, ...]:
+        """One for each site; numbers that no site has are left out."""
+        measured = {name for of in self._sums.values() for name, sums in of.items() if sums.n > 0}
+        return tuple(
+            SiteSummary(
+                layer=layer,
+                head=head,
+                means={name: of.mean() for name, of in sums.items() if name in measured},
+            )
+            for (layer, head), sums in self._sums.items()
+        )

@@ -1,0 +1,167 @@
+"""The use case: everything that an audit measures, for one text."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from attn_audit.checks.adversarial.witness import restored
+from attn_audit.checks.base import (
+    AuditedBatch,
+    read_batch,
+    replayed_probabilities,
+    uniform_attention,
+)
+from attn_audit.checks.registry import epsilon_for, make_checks, select_sites
+from attn_audit.data.example import Example
+from attn_audit.data.rows import content_id
+from attn_audit.engine.batch import Plan, audit_batch
+from attn_audit.engine.inputs import LoadModel, load_tried_model
+from attn_audit.engine.stopwatch import Stopwatch
+from attn_audit.errors import ConfigurationError
+from attn_audit.findings import adversarial
+from attn_audit.findings.example import N_UNITS
+from attn_audit.findings.measure import LEAVE_ONE_OUT
+from attn_audit.findings.permutation import UNIFORM_DISTANCE_FIELD
+from attn_audit.findings.registry import checks, measures, record_fields
+from attn_audit.models.contract import AuditedModel, Site
+from attn_audit.models.interception.classifier import or_probes
+from attn_audit.models.self_check import self_check
+from attn_audit.process import full_precision
+from attn_audit.quoting import is_damaged
+from attn_audit.randomness import n_permutations
+from attn_audit.results.answers import Explanation, ModelOutput
+from attn_audit.results.record import Record, plain
+from attn_audit.settings import AuditSettings
+
+
+def explain_text(
+    settings: AuditSettings,
+    text: str,
+    text_pair: str | None = None,
+    load: LoadModel | None = None,
+) -> Explanation:
+    """Audit one text, and see what the model says under each attention.
+
+    Args:
+        settings: Checked, with a model; all checks and measures are run whatever they say.
+        text: What attention is read over.
+        text_pair: The second text, for models of pairs.
+        load: Loads a model in memory; None: the one that the settings name.
+
+    Raises:
+        UsageError: The model or a setting cannot be used, or a text is blank.
+        AuditFailedError: The model fails the self-check, or its outputs are not numbers.
+    """
+    for flag, given in (("--text", text), ("--text-pair", text_pair)):
+        _require_text(flag, given)
+    settings = replace(
+        settings,
+        checks=tuple(found.check for found in checks()),
+        measures=tuple(measure.name for measure in measures()),
+    )
+    example = Example(content_id(text, text_pair), text, text_pair)
+    with full_precision(settings.threads):
+        probes = or_probes((), as_pairs=text_pair is not None)
+        model, trial = load_tried_model(settings, probes, lambda: [example], load)
+        site = _one_site(settings, model)
+        self_check(model, model.encode(trial), site)
+        return _explain(model, example, site, settings)
+
+
+def _require_text(flag: str, text: str | None) -> None:
+    if text is not None and not text.strip():
+        raise ConfigurationError(f"{flag} is blank")
+    if text is not None and is_damaged(text):
+        raise ConfigurationError(f"{flag} is not valid Unicode")
+
+
+def _one_site(settings: AuditSettings, model: AuditedModel) -> Site:
+    site, *others = select_sites(settings, model)
+    if others:
+        raise ConfigurationError(
+            "all layers or heads: one text is explained by one attention",
+            hint="Name a layer and a head, or leave both out for the default.",
+        )
+    return site
+
+
+def _explain(
+    model: AuditedModel, example: Example, site: Site, settings: AuditSettings
+) -> Explanation:
+    encoded = model.encode([example])
+    plan = Plan(make_checks(settings, model), (site,), settings.seed)
+    record = audit_batch(model, encoded, plan, Stopwatch())[0].record
+    audited = read_batch(model, model.collate(encoded), site, settings.seed)
+    left_out = int(np.argmax(record[LEAVE_ONE_OUT.field] or (0.0,)))
+    n_units = np.array([record[N_UNITS]])
+    return Explanation(
+        model=model.describe(),
+        text=example.text,
+        text_pair=example.text_pair,
+        layer=site.layer,
+        head=site.head,
+        rows=site.rows.value,
+        unit=model.unit,
+        seed=settings.seed,
+        epsilon=epsilon_for(settings, model),
+        permutations=int(n_permutations(n_units, settings.permutations)[0]),
+        record={field.name: plain(record[field]) for field in record_fields()},
+        own=_outcome(audited, audited.probabilities, audited.probabilities),
+        adversarial=_adversarial(audited, record),
+        uniform=_uniform(audited, record),
+        left_out=left_out,
+        without=_without(audited, left_out),
+    )
+
+
+def _adversarial(audited: AuditedBatch, record: Record) -> ModelOutput | None:
+    """Of the witness itself, put into the model."""
+    witness = record[adversarial.ATTENTION]
+    if witness is None:
+        return None
+    weights = restored(audited, [witness], [record[adversarial.ROWS]])
+    if bool(weights.isnan().any()):
+        return None
+    return _replayed(audited, weights)
+
+
+def _uniform(audited: AuditedBatch, record: Record) -> ModelOutput | None:
+    if record[UNIFORM_DISTANCE_FIELD] is None:
+        return None
+    return _replayed(audited, uniform_attention(audited))
+
+
+def _replayed(audited: AuditedBatch, weights: Float64[Tensor, "batch row unit"]) -> ModelOutput:
+    with torch.no_grad():
+        probabilities = replayed_probabilities(audited, weights.unsqueeze(1)).squeeze(1)
+    return _outcome(audited, probabilities, audited.probabilities)
+
+
+def _without(audited: AuditedBatch, unit: int) -> ModelOutput:
+    """Of the text without a unit, beside the whole text by the same computation."""
+    keep = torch.stack([audited.batch.unit_mask, audited.batch.unit_mask], dim=1)
+    keep[:, 1, unit] = False
+    with torch.no_grad():
+        logits = audited.model.erase(audited.batch, keep)
+    probabilities = audited.model.task.probabilities(logits)
+    return _outcome(audited, probabilities[:, 1], probabilities[:, 0])
+
+
+def _outcome(
+    audited: AuditedBatch,
+    probabilities: Float64[Tensor, "batch label"],
+    own: Float64[Tensor, "batch label"],
+) -> ModelOutput:
+    task = audited.model.task
+    values: Sequence[float] = probabilities[0].tolist()
+    return ModelOutput(
+        prediction=task.predictions(probabilities)[0],
+        probabilities=(1 - values[0], values[0])
+        if task.n_logits == 1 and len(task.labels) == 2
+        else tuple(values),
+        distance=task.distance(probabilities, own)[0].item(),
+    )

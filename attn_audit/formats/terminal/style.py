@@ -1,0 +1,221 @@
+"""The look of everything on a terminal: styles, characters, and lines that fit."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+
+from rich.cells import cell_len, chop_cells
+from rich.console import Console
+from rich.text import Text
+
+from attn_audit.document import Facts, Hue, Phrase, Tone
+from attn_audit.quoting import printable
+
+WIDEST = 100
+"""Columns used at most."""
+
+WIDEST_PROSE = 96
+"""Longer lines are hard to read."""
+
+FAINT, ACCENT = "dim", "cyan"
+
+STYLES = {
+    Tone.PLAIN: "",
+    Tone.STRONG: "bold",
+    Tone.FAINT: FAINT,
+    Tone.QUESTION: "bold italic",
+    Tone.CODE: "",
+    Tone.GOOD: "green",
+    Tone.BAD: "bold red",
+    Tone.OPEN: "bold yellow",
+    Tone.WARNING: "yellow",
+}
+
+HUES = {
+    Hue.GRADIENT: ACCENT,
+    Hue.LEAVE_ONE_OUT: ACCENT,
+    Hue.YARDSTICK: "magenta",
+    Hue.OTHER: "green",
+}
+
+IN_ASCII = {"✓": "+", "✗": "x", "–": "-", "→": "->", "“": '"', "”": '"'}
+"""Signs of our own, where there is no room for them."""
+
+_INTERVAL = re.compile(r"(\S+ )?\[[^][]{1,24}\]")
+_ESTIMATE = r"[-+<>]?\d[\d.,]*%?(?= \[[-+<>\d])"
+_PIECE = re.compile(r"[^._]*[._]?")
+
+
+class Shading(Enum):
+    """How weights are shown."""
+
+    COLOUR = "colour"
+    BARS = "bars"
+    ASCII = "ascii"
+
+
+@dataclass(frozen=True)
+class Ink:
+    """The characters that pictures are drawn with."""
+
+    levels: str
+    """A cell from empty to full."""
+    axis: str
+    tick: str
+    top: str
+    side: str
+    corner: str
+    whisker: str
+    left: str
+    right: str
+    box: str
+    median: str
+    frame: str
+    """Corners from the upper left clockwise, then the sides."""
+
+
+UNICODE = Ink(
+    levels=" ▁▂▃▄▅▆▇█", axis="─", tick="┬", top="┤", side="│", corner="└",
+    whisker="─", left="╶", right="╴", box="━", median="┿", frame="╭╮╯╰─│",
+)  # fmt: skip
+ASCII = Ink(
+    levels=" .:#", axis="-", tick="+", top="|", side="|", corner="+",
+    whisker="-", left="-", right="-", box="=", median="O", frame="++++-|",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a console can show, and how wide it is."""
+
+    width: int
+    encoding: str
+    ink: Ink
+    shading: Shading
+
+    @staticmethod
+    def of(console: Console) -> "Look":
+        """The best that a console can show."""
+        is_ascii = console.options.ascii_only
+        has_colour = console.color_system in ("256", "truecolor") and not console.no_color
+        return Look(
+            width=min(console.width, WIDEST),
+            encoding=console.options.encoding,
+            ink=ASCII if is_ascii else UNICODE,
+            shading=Shading.ASCII if is_ascii else Shading.COLOUR if has_colour else Shading.BARS,
+        )
+
+    def narrowed(self, width: int) -> "Look":
+        """The same on a part of the screen."""
+        return Look(width, self.encoding, self.ink, self.shading)
+
+    @property
+    def bullet(self) -> str:
+        """In front of sentences."""
+        return "- " if self.ink is ASCII else "• "
+
+    def seen(self, text: str) -> str:
+        """Any text as what is safe to print, and can be."""
+        if self.ink is ASCII:
+            text = "".join(IN_ASCII.get(character, character) for character in text)
+        return printable(text, self.encoding)
+
+    def phrase(self, phrase: Phrase) -> Text:
+        """A text in its tone."""
+        return Text(self.seen(phrase.text), STYLES[phrase.tone])
+
+    def heading(self, name: str) -> Text:
+        """The line that opens a section."""
+        shown = self.seen(name)[: self.width]
+        rule = self.ink.axis * max(0, self.width - cell_len(shown) - 1)
+        return Text.assemble((shown, "bold"), " ", (rule, FAINT))
+
+    def prose(self, text: str, style: str = "", mark: str = "") -> list[Text]:
+        """A paragraph, wrapped; estimates that have an interval in bold."""
+        width = max(10, min(self.width, WIDEST_PROSE) - len(mark))
+        made = []
+        for i, line in enumerate(wrapped(self.seen(text), width)):
+            shown = Text((" " * len(mark) if i else mark) + line, style)
+            shown.highlight_regex(_ESTIMATE, "bold")
+            made.append(shown)
+        return made
+
+    def facts(self, facts: Facts, style: str = FAINT) -> list[Text]:
+        """Headings and what belongs to them, in two columns where both have room."""
+        title = [] if facts.title is None else self.prose(facts.title.text, _bold(facts.title))
+        names = [self.seen(name) for name, _ in facts.entries]
+        left = max(map(cell_len, names), default=0) + 2
+        if self.width - left < 24:
+            return [*title, *self._stacked(facts, style)]
+        made = title
+        for name, (_, text) in zip(names, facts.entries, strict=True):
+            for i, line in enumerate(self.narrowed(self.width - left).prose(text)):
+                shown = "" if i else name
+                made.append(Text(shown + " " * (left - cell_len(shown)), style) + line)
+        return made
+
+    def _stacked(self, facts: Facts, style: str) -> list[Text]:
+        made: list[Text] = []
+        for name, text in facts.entries:
+            made += [Text(self.seen(name), style)] if name else []
+            made += indented(self.narrowed(self.width - 2).prose(text))
+        return made
+
+    def folded(self, name: str, width: int) -> list[str]:
+        """A dotted name; on several lines, parted at dots and underscores, where it is too long."""
+        name = self.seen(name)
+        if cell_len(name) <= width:
+            return [name]
+        lines = [""]
+        for part in re.findall(r"[^.]*\.?", name):
+            whole = cell_len(part) <= width - 2
+            for piece in (part,) if whole else _PIECE.findall(part):
+                if lines[-1].strip() and cell_len(lines[-1]) + cell_len(piece) > width:
+                    lines.append("  ")
+                lines[-1] += piece
+        return [cut for line in lines for cut in chop_cells(line, width)]
+
+
+def _bold(phrase: Phrase) -> str:
+    return f"bold {STYLES[phrase.tone].removeprefix('bold ')}".rstrip()
+
+
+def indented(lines: Iterable[Text]) -> list[Text]:
+    """Two columns to the right, as all text under a heading."""
+    return [Text("  ") + line if line else line for line in lines]
+
+
+def wrapped(text: str, width: int) -> Iterator[str]:
+    """Cut text into lines at spaces, but not inside an interval or before it.
+
+    Example:
+        >>> list(wrapped("a mean tau of 0.20 [0.19, 0.21] with it", 20))
+        ['a mean tau of', '0.20 [0.19, 0.21]', 'with it']
+    """
+    line = ""
+    for word in words(text, width):
+        if line and cell_len(line) + 1 + cell_len(word) > width:
+            yield line
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+    yield line
+
+
+def words(text: str, width: int) -> Iterator[str]:
+    """What stays together of a text, no piece wider than a line."""
+    glued = _INTERVAL.sub(lambda found: found[0].replace(" ", "\0"), text)
+    for piece in glued.split(" "):
+        word = piece.replace("\0", " ")
+        yield from chop_cells(word, width) if cell_len(word) > width else [word]
+
+
+def without_interval(text: str) -> str:
+    """An estimate alone, where there is no room for its interval.
+
+    Example:
+        >>> without_interval("0.20 [0.19, 0.21]")
+        '0.20'
+    """
+    return re.sub(r" \[[^][]*\]$", "", text)

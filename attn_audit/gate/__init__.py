@@ -1,5 +1,0 @@
-"""The gate: a report held against a policy."""
-
-from attn_audit.gate.judging import judge
-
-__all__ = ["judge"]

@@ -1,0 +1,1 @@
+"""A report, or the change between two, held against a policy."""

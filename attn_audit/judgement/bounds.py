@@ -1,0 +1,317 @@
+"""How a bound is judged, of a report or of a change, and why it may be left open.
+
+The same for numbers of a report and for changes between two.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from attn_audit.errors import ConfigurationError
+from attn_audit.findings.metric import Statistic
+from attn_audit.findings.registry import checks
+from attn_audit.findings.rule import (
+    Direction,
+    Outcome,
+    examples_that_would_decide,
+    outcome_of,
+    wanted,
+    written,
+)
+from attn_audit.judgement.policy import Bound, Guard, Policy
+from attn_audit.results.finding import find
+from attn_audit.results.report import Report
+from attn_audit.results.verdict import Judgement, Level, Verdict
+from attn_audit.statistics.estimate import Estimate
+
+Obstacle = tuple[str, str]
+"""Why a number is not judged, and what to do or look at."""
+
+MAX_NAMED = 3
+
+
+def too_few(bound: Bound, estimate: Estimate, policy: Policy) -> Obstacle | None:
+    """Intervals of few examples are too narrow to be believed, whichever way they point."""
+    advice = "Audit more examples."
+    if bound.measured.has_interval and estimate.interval is None:
+        return "A single example has no interval.", advice
+    least = policy.min_examples
+    if least is None or estimate.n is None or estimate.n >= least:
+        return None
+    return f"Only {estimate.n:,} examples are behind it, and {least:,} are wanted.", advice
+
+
+def guarded(guard: Guard | None, report: Report) -> Obstacle | None:
+    """A condition holds only if its whole interval does; None: the bound has none."""
+    if guard is None:
+        return None
+    condition = f"{guard.metric} is {wanted(guard.direction, guard.limit)}"
+    found = find(guard.measured, report)
+    if found.value is None:
+        reason, advice = why_missing(guard.measured, report)
+        return f"It says something only where {condition}. {reason}", advice
+    if outcome_of(guard.direction, guard.limit, found.value, found.interval) is Outcome.PASS:
+        return None
+    return (
+        f"It says something only where {condition}, and that is "
+        f"{written(found.value, found.interval)}.",
+        f"First {guard.metric}: {where_to_look(guard.measured.check, report)}",
+    )
+
+
+def uncovered(bound: Bound, policy: Policy, report: Report) -> Obstacle | None:
+    """What a check says of some examples cannot pass for all; failing on them is failing."""
+    check, n, least = bound.measured.check, report.data.n_read, policy.min_coverage
+    covered = report.coverage(check)
+    if least is None or covered is None or covered / n >= least:
+        return None
+    return (
+        f"It would pass on the {covered:,} of {n:,} examples that the {check} check says "
+        "something about: too few of them.",
+        "The degenerate examples of this check, by reason.",
+    )
+
+
+def why_missing(statistic: Statistic, report: Report) -> Obstacle:
+    """The reason, and what to do."""
+    return (
+        _without_labels(statistic, report)
+        or _without_result(statistic.check, report)
+        or _without_measure(statistic, report)
+        or _without_examples(statistic)
+    )
+
+
+def _without_labels(statistic: Statistic, report: Report) -> Obstacle | None:
+    is_performance = statistic.check == "performance"
+    if statistic.metric.needs_labels and report.data.n_labelled == 0:
+        return "The data has no labels.", "Audit data with gold labels."
+    if is_performance:
+        return "It is not defined for this task and these labels.", "Bound another number."
+    return None
+
+
+def _without_result(check: str, report: Report) -> Obstacle | None:
+    run = report.settings.checks
+    if check not in run:
+        return (
+            f"The {check} check was not run (only {', '.join(run)}).",
+            f"Audit again with `--checks {','.join((*run, check))}`.",
+        )
+    if not report.has(check):
+        return (
+            f"The {check} check was started and left no result: it raised an error.",
+            "What the audit printed, and `--debug`.",
+        )
+    return None
+
+
+def _without_measure(statistic: Statistic, report: Report) -> Obstacle | None:
+    measures = report.settings.measures
+    if set(statistic.metric.measures) <= set(measures):
+        return None
+    return (
+        f"It needs measures that were not computed (only {measures[0]}).",
+        "Audit again with `--measures gradient,leave_one_out`.",
+    )
+
+
+def _without_examples(statistic: Statistic) -> Obstacle:
+    return (
+        f"The {statistic.check} check has no such number of any example.",
+        "The degenerate examples of this check, by reason.",
+    )
+
+
+def where_to_look(check: str, report: Report) -> str:
+    """The examples that show what a check found, and the parts of the report that part it."""
+    if check == "performance":
+        return "In the records, `label` beside `prediction`."
+    (findings,) = (found for found in checks() if found.check == check)
+    place = f"The {check} section of the report"
+    if not findings.telling:
+        return f"{place}."
+    of = findings.telling[0]
+    named = [
+        str(example.record["id"])
+        for example in report.telling_examples
+        if example.reason == of.reason and "id" in example.record
+    ]
+    parts = f"{place}, by prediction and by length"
+    if not named:
+        return f"{parts}."
+    return f"{parts}; examples {of.where}: {', '.join(named[:MAX_NAMED])}."
+
+
+SIDES = {
+    ("min", Outcome.PASS): "reaches",
+    ("min", Outcome.FAIL): "lies below",
+    ("max", Outcome.PASS): "stays within",
+    ("max", Outcome.FAIL): "lies above",
+}
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """What a policy asks of one number."""
+
+    metric: str
+    definition: str
+    direction: Direction
+    limit: float
+    level: Level
+    look_at: str
+    """Where to look if it does not pass."""
+    check: str | None = None
+    """Whose number it is."""
+    why: str | None = None
+    """Where the bound comes from."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A number that a bound is of, and what is known of it."""
+
+    estimate: Estimate
+    definition: str
+    look_at: str
+    """Where to look if it does not pass."""
+    why_missing: Obstacle | None
+    """None where there is an estimate."""
+    reports: tuple[Report, ...]
+    """That it is from, each of which has to fulfil the conditions of a bound."""
+
+
+def bounds_to_judge(policy: Policy, *, of_change: bool) -> tuple[Bound, ...]:
+    """The bounds of a policy that are of reports, or of changes between two.
+
+    Raises:
+        ConfigurationError: It asks nothing of these, so that any would pass.
+    """
+    bounds = tuple(bound for bound in policy.bounds if bound.is_of_change == of_change)
+    if bounds or (policy.min_accuracy is not None and not of_change):
+        return bounds
+    of, here, others, command = (
+        ("change", ("max_drop", "max_rise"), ("min", "max"), "gate")
+        if of_change
+        else ("number of a report", ("min", "max"), ("max_drop", "max_rise"), "compare")
+    )
+    raise ConfigurationError(
+        f"the policy {policy.name} bounds no {of}, so any would pass",
+        hint=f"Give it a [[bound]] with `{here[0]}` or `{here[1]}`. Bounds with `{others[0]}` or "
+        f"`{others[1]}` are judged by `attn-audit {command}`.",
+    )
+
+
+def judge_bound(bound: Bound, measurement: Measurement, policy: Policy) -> Judgement:
+    """Hold a number against a bound: it passes only measured, on enough examples, of enough texts.
+
+    Too few examples, and a condition that one of the reports does not fulfil, leave it open; what
+    a check says of too small a part of the examples cannot pass, and can fail.
+    """
+    estimate, reports = measurement.estimate, measurement.reports
+    criterion = Criterion(
+        metric=bound.metric,
+        definition=measurement.definition,
+        direction=bound.direction,
+        limit=bound.limit,
+        level=bound.level,
+        look_at=measurement.look_at,
+        check=bound.measured.check,
+        why=bound.why,
+    )
+    obstacle = measurement.why_missing or _first(
+        (too_few(bound, estimate, policy), *(guarded(bound.only_if, r) for r in reports))
+    )
+    if obstacle is not None:
+        return left_open(criterion, estimate, *obstacle)
+    judgement = held_against(criterion, estimate)
+    obstacle = _first(uncovered(bound, policy, report) for report in reports)
+    if judgement.outcome is Outcome.PASS and obstacle is not None:
+        return left_open(criterion, estimate, *obstacle)
+    return judgement
+
+
+def _first(obstacles: Iterable[Obstacle | None]) -> Obstacle | None:
+    return next((obstacle for obstacle in obstacles if obstacle is not None), None)
+
+
+def held_against(criterion: Criterion, estimate: Estimate) -> Judgement:
+    """Hold a number that was measured against what is asked of it."""
+    assert estimate.value is not None, "what was not measured is `left_open`"
+    limit, interval = criterion.limit, estimate.interval
+    outcome = outcome_of(criterion.direction, limit, estimate.value, interval)
+    if outcome is Outcome.INCONCLUSIVE:
+        reason = f"The interval straddles {limit:g}: these examples cannot decide."
+    else:
+        what = "It" if interval is None else "The whole interval"
+        reason = f"{what} {SIDES[criterion.direction, outcome]} {limit:g}."
+    return _judgement(criterion, estimate, outcome, reason, _advice(criterion, estimate, outcome))
+
+
+def left_open(
+    criterion: Criterion, estimate: Estimate, reason: str, look_at: str | None = None
+) -> Judgement:
+    """Say why a number is not judged; `look_at` stands in place of where to look."""
+    look_at = look_at or criterion.look_at
+    return _judgement(criterion, estimate, Outcome.INCONCLUSIVE, reason, look_at)
+
+
+def _judgement(
+    criterion: Criterion, estimate: Estimate, outcome: Outcome, reason: str, look_at: str
+) -> Judgement:
+    return Judgement(
+        metric=criterion.metric,
+        definition=criterion.definition,
+        direction=criterion.direction,
+        limit=criterion.limit,
+        level=criterion.level,
+        outcome=outcome,
+        estimate=estimate.value,
+        interval=estimate.interval,
+        n=estimate.n,
+        reason=reason,
+        look_at=look_at,
+        check=criterion.check,
+        why=criterion.why,
+    )
+
+
+def _advice(criterion: Criterion, estimate: Estimate, outcome: Outcome) -> str:
+    if outcome is Outcome.PASS:
+        return ""
+    value, n, interval = estimate
+    if outcome is Outcome.FAIL or value is None or interval is None or n is None:
+        return criterion.look_at
+    needed = examples_that_would_decide(criterion.limit, value, interval, n)
+    if needed is None:
+        return f"The number is all but on the limit. {criterion.look_at}"
+    return f"About {needed:,} examples would decide, if the number stays. {criterion.look_at}"
+
+
+def verdict_of(
+    policy: Policy, subject: str, judgements: Iterable[Judgement], today: date | None
+) -> Verdict:
+    """All judgements, with the waivers in force today; of the expired ones they say so."""
+    day, waivers = today or date.today(), {waiver.metric: waiver for waiver in policy.waivers}
+
+    def waived(judgement: Judgement) -> Judgement:
+        waiver = waivers.get(judgement.metric)
+        if waiver is None:
+            return judgement
+        if judgement.outcome is Outcome.PASS:
+            return _saying(judgement, "Its waiver is not needed.")
+        if day > waiver.expires:
+            return _saying(judgement, f"Its waiver expired on {waiver.expires}.")
+        return judgement.model_copy(update={"waiver": waiver})
+
+    return Verdict(
+        policy=policy.name,
+        policy_sha256=policy.sha256,
+        subject=subject,
+        judgements=tuple(map(waived, judgements)),
+    )
+
+
+def _saying(judgement: Judgement, more: str) -> Judgement:
+    return judgement.model_copy(update={"reason": f"{judgement.reason} {more}"})

@@ -1,0 +1,153 @@
+"""The gate: every requirement and bound of a policy, held against a report."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+from attn_audit.findings import performance
+from attn_audit.findings.metric import Statistic
+from attn_audit.findings.rule import Outcome
+from attn_audit.judgement.bounds import (
+    Criterion,
+    Measurement,
+    bounds_to_judge,
+    held_against,
+    judge_bound,
+    left_open,
+    verdict_of,
+    where_to_look,
+    why_missing,
+)
+from attn_audit.judgement.policy import Bound, Policy
+from attn_audit.results.finding import find
+from attn_audit.results.report import Report
+from attn_audit.results.verdict import Judgement, Level, Verdict
+from attn_audit.statistics.estimate import Estimate
+
+
+def judge(report: Report, policy: Policy, today: date | None = None) -> Verdict:
+    """Hold a report against a policy.
+
+    A bound passes only if its number was measured, on enough examples, and all of its 95 % interval
+    is on the right side. Bounds of changes are for `compare` and are left out.
+
+    Args:
+        policy: Any policy that asks something of a report.
+        today: Waivers hold through their last day; None: the day it is.
+
+    Raises:
+        ConfigurationError: The policy asks nothing of a report, so that everything would pass.
+    """
+    bounds = bounds_to_judge(policy, of_change=False)
+    judgements = (
+        *judge_requirements(report, policy, bounds),
+        *(judge_bound(bound, _measured(bound, report), policy) for bound in bounds),
+    )
+    return verdict_of(policy, f"{report.model.source} on {report.data.name}", judgements, today)
+
+
+def _measured(bound: Bound, report: Report) -> Measurement:
+    statistic = bound.measured
+    estimate = find(statistic, report)
+    return Measurement(
+        estimate=estimate,
+        definition=statistic.definition,
+        look_at=where_to_look(statistic.check, report),
+        why_missing=why_missing(statistic, report) if estimate.value is None else None,
+        reports=(report,),
+    )
+
+
+ACCURACY = Statistic(performance.ACCURACY)
+
+
+def judge_requirements(
+    report: Report, policy: Policy, bounds: Sequence[Bound]
+) -> Iterator[Judgement]:
+    """Judge `min_examples`, `min_coverage` of every bounded check, and `min_accuracy`.
+
+    Too few examples, or too many that a check says nothing about, is no failure of the model:
+    these are inconclusive where they do not pass.
+    """
+    if not report.data.is_complete:
+        yield _unfinished(report)
+    if policy.min_examples is not None:
+        yield _examples(report, policy.min_examples)
+    if policy.min_coverage is not None:
+        checks = dict.fromkeys(bound.measured.check for bound in bounds)
+        for check in checks:
+            level = _strictest(bound for bound in bounds if bound.measured.check == check)
+            if (covered := report.coverage(check)) is not None:
+                yield _covered(report, check, covered, policy.min_coverage, level)
+    if policy.min_accuracy is not None:
+        yield _accuracy(report, policy.min_accuracy)
+
+
+def _unfinished(report: Report) -> Judgement:
+    """The first shards of an audit are no sample of all."""
+    criterion = Criterion(
+        metric="is_complete",
+        definition="Whether the audit was finished: 1, or 0.",
+        direction="min",
+        limit=1.0,
+        level=Level.FAIL,
+        look_at="Finish the audit with `--resume`.",
+    )
+    estimate = Estimate(0.0, report.data.n_examples)
+    return left_open(criterion, estimate, "The report is of an audit that is not finished.")
+
+
+def _examples(report: Report, least: int) -> Judgement:
+    n = report.data.n_examples
+    criterion = Criterion(
+        metric="min_examples",
+        definition="Examples that were audited.",
+        direction="min",
+        limit=float(least),
+        level=Level.FAIL,
+        look_at="Audit more examples: a larger split, or a larger `--limit`.",
+    )
+    return _open_or_passed(criterion, Estimate(float(n), n), "So few examples decide nothing.")
+
+
+def _covered(report: Report, check: str, n: int, least: float, level: Level) -> Judgement:
+    n_examples = report.data.n_read
+    reasons = [entry for entry in report.degenerate if entry.check == check]
+    said = "; ".join(f"{entry.n:,} examples: {entry.meaning}" for entry in reasons)
+    criterion = Criterion(
+        metric="min_coverage",
+        definition=f"Share of the examples for which the {check} check has a number.",
+        direction="min",
+        limit=least,
+        level=level,
+        look_at=f"The degenerate examples of this check: {said or 'none is reported'}.",
+        check=check,
+    )
+    estimate = Estimate(n / n_examples if n_examples else 0.0, n)
+    return _open_or_passed(
+        criterion, estimate, f"The {check} check says nothing about too many examples."
+    )
+
+
+def _open_or_passed(criterion: Criterion, estimate: Estimate, reason: str) -> Judgement:
+    judged = held_against(criterion, estimate)
+    return judged if judged.outcome is Outcome.PASS else left_open(criterion, estimate, reason)
+
+
+def _accuracy(report: Report, least: float) -> Judgement:
+    criterion = Criterion(
+        metric="min_accuracy",
+        definition=ACCURACY.definition,
+        direction="min",
+        limit=least,
+        level=Level.FAIL,
+        look_at=where_to_look(ACCURACY.check, report),
+        check=ACCURACY.check,
+    )
+    estimate = find(ACCURACY, report)
+    if estimate.value is None:
+        return left_open(criterion, estimate, *why_missing(ACCURACY, report))
+    return held_against(criterion, estimate)
+
+
+def _strictest(bounds: Iterator[Bound]) -> Level:
+    return Level.FAIL if any(bound.level is Level.FAIL for bound in bounds) else Level.WARN

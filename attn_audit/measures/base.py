@@ -1,0 +1,35 @@
+"""Importance of a large batch, a few of its examples at a time."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from attn_audit.models.contract import AuditedModel, Batch
+from attn_audit.progress import portions
+
+Importance = Callable[[AuditedModel, Batch], Float[Tensor, "batch unit"]]
+
+
+def in_portions(
+    measure: Importance, model: AuditedModel, batch: Batch, size: int
+) -> Float[Tensor, "batch unit"]:
+    """What a measure says of a batch, so that no more than a portion's states are in memory.
+
+    Args:
+        measure: Gives each unit's importance; padding is 0.
+        batch: Examples of one batch, of similar length.
+        size: Examples that go together; at least 1.
+
+    Returns:
+        Float64; padding is 0.
+    """
+    if len(batch) <= size:
+        return measure(model, batch)
+    out = torch.zeros(batch.unit_mask.shape, dtype=torch.float64, device=model.device)
+    for start in portions(range(0, len(batch), size)):
+        portion = model.collate(batch.encoded[start : start + size])
+        importance = measure(model, portion)
+        out[start : start + size, : importance.shape[1]] = importance
+    return out

@@ -1,0 +1,46 @@
+"""What computes each importance measure, and what they say about one batch."""
+
+from jaxtyping import Float64
+from torch import Tensor
+
+from attn_audit.findings import registry
+from attn_audit.findings.measure import GRADIENT, LEAVE_ONE_OUT, Measure
+from attn_audit.measures.base import Importance
+from attn_audit.measures.gradient import gradient_importance
+from attn_audit.measures.leave_one_out import leave_one_out_importance
+from attn_audit.models.contract import AuditedModel, Batch
+
+IMPORTANCES: dict[str, Importance] = {
+    GRADIENT.name: gradient_importance,
+    LEAVE_ONE_OUT.name: leave_one_out_importance,
+}
+"""By the names of the measures."""
+
+
+def register_measure(measure: Measure, importance: Importance) -> None:
+    """Compare attention with a measure of one's own, too, until the process ends.
+
+    Args:
+        measure: What it is called, and how its numbers are read.
+        importance: Gives each unit of a batch a number, at least 0, in float64; padding is 0.
+
+    Raises:
+        ValueError: There is a measure or a field of that name already.
+    """
+    registry.add(measure)
+    IMPORTANCES[measure.name] = importance
+
+
+class Importances:
+    """The importance of a batch's units, measured once however many sites are compared with it."""
+
+    def __init__(self, model: AuditedModel, batch: Batch) -> None:
+        """Nothing is measured yet."""
+        self._model = model
+        self._batch = batch
+        self._values: dict[str, Tensor] = {}
+
+    def __getitem__(self, measure: str) -> Float64[Tensor, "batch unit"]:
+        if measure not in self._values:
+            self._values[measure] = IMPORTANCES[measure](self._model, self._batch)
+        return self._values[measure]

@@ -1,0 +1,412 @@
+"""The contract of a model: everything that the checks need, and nothing else.
+
+With it what holds of every kind of model: its numbers are numbers, it is frozen while it is
+audited, it computes as finely as its weights do, and its files have a fingerprint.
+
+Two kinds of tensors cross it. Interventions go in as attention weights over the audited units or as
+sets of units to keep; logits come out. Every check is written once against this file.
+"""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from attn_audit.data.example import Example
+from attn_audit.distances import Attention, Logits, UnitMask
+from attn_audit.errors import InvalidOutputError
+from attn_audit.files import sha256_of
+from attn_audit.models.capacity import BatchLimits, Capacity
+from attn_audit.models.task import Task
+from attn_audit.results.model_description import ModelDescription
+
+
+def coarsest_dtype(module: nn.Module) -> torch.dtype:
+    """The coarsest of a module's weights: no number that it gives is finer than these.
+
+    Quantised weights, of 8 bits and less, are multiplied in the precision of the others. A module
+    without weights computes in float32.
+
+    Example:
+        >>> coarsest_dtype(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).half()))
+        torch.float16
+    """
+    return coarsest_of(module.parameters(), torch.float32)
+
+
+def coarsest_of(tensors: Iterable[Tensor], default: torch.dtype) -> torch.dtype:
+    """The coarsest floating-point numbers of some tensors, quantised ones left aside.
+
+    Example:
+        >>> coarsest_of([torch.ones(2), torch.ones(2).bfloat16(), torch.arange(2)], torch.float32)
+        torch.bfloat16
+    """
+    kinds = {t.dtype for t in tensors if t.is_floating_point() and t.element_size() > 1}
+    return max(kinds, key=lambda kind: torch.finfo(kind).eps, default=default)
+
+
+def coarseness(dtype: torch.dtype) -> float:
+    """How many times as wide as float32's the spacing of numbers near 1 is.
+
+    Example:
+        >>> coarseness(torch.float32), coarseness(torch.bfloat16), coarseness(torch.float16)
+        (1.0, 65536.0, 8192.0)
+    """
+    return torch.finfo(dtype).eps / torch.finfo(torch.float32).eps
+
+
+class Unit(NamedTuple):
+    """One audited token or word: what people are shown."""
+
+    text: str
+    """In the text's own spelling."""
+    start: int
+    """Character offsets into the example's text: `text[start:end]`."""
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """An example in the form that one model takes. Models may subclass it to carry their inputs."""
+
+    example: Example
+    units: tuple[Unit, ...]
+    truncated: bool
+    candidates: tuple[bool, ...] | None
+    """For each label whether it may be given; None where every label may."""
+    readout_unit: int | None = field(default=None, kw_only=True)
+    """The unit that holds the token which is read out; None where that is no audited token."""
+
+    @property
+    def n_units(self) -> int:
+        """How many units are audited."""
+        return len(self.units)
+
+    @property
+    def n_tokens(self) -> int:
+        """How many tokens the model computes with: what the size of a batch is measured in."""
+        return len(self.units)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Encoded examples as padded tensors. Models subclass it to carry their inputs."""
+
+    encoded: tuple[Encoded, ...]
+    unit_mask: UnitMask
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    def sum_over_units(self, values: Float[Tensor, "batch token"]) -> Float[Tensor, "batch unit"]:
+        """Add up the values of each unit's tokens; where units are tokens, the values themselves.
+
+        Args:
+            values: One for each token that `AuditedModel.embed` gives an embedding of.
+        """
+        return values
+
+
+class RowChoice(StrEnum):
+    """Which query rows of an attention are read."""
+
+    READOUT = "readout"
+    """Those whose attention reaches the logits; where all do, all."""
+    ALL = "all"
+    """Every token's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place where attention over the input can be read."""
+
+    layer: int
+    """Index into the model's `layers`."""
+    head: int | None = None
+    """None: all heads, averaged into one explanation."""
+    rows: RowChoice = RowChoice.READOUT
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionLayer:
+    """One attention over the tokens of the input."""
+
+    name: str
+    """The module that computes it, as the model names it."""
+    n_heads: int
+
+
+@dataclass(frozen=True)
+class LinearReadout:
+    """logits = offset + mass * sum_u attention_u * unit_logits_u, where that is the readout.
+
+    At the row's own mass, and no other: what is cut off moves the rest, which only a replay knows.
+    """
+
+    offset: Float[Tensor, "batch label"]
+    unit_logits: Float[Tensor, "batch unit label"]
+
+
+Mass = Float[Tensor, "batch row"] | Float[Tensor, "batch variant row"]
+"""Share of a row's attention on the audited units, the same for all variants or of each."""
+
+
+@runtime_checkable  # as checks of types in tests need
+class Replay(Protocol):
+    """Logits under other attention; what lies before the site is not computed again."""
+
+    def __call__(
+        self, attention: Float[Tensor, "batch variant row unit"], /, mass: Mass | None = None
+    ) -> Float[Tensor, "batch variant label"]:
+        """Differentiable in both.
+
+        Args:
+            attention: Over the audited units; each row sums to 1.
+            mass: The share of each row on them, 0 to 1: what else the row attends to is scaled to
+                the rest, and where there is nothing else, the rest is attended to nowhere, so that
+                0 leaves a mixture of zeros. None: each row's own.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowWeights:
+    """The weights of a site's rows. Each head's query rows are rows of their own."""
+
+    attention: Attention
+    admissible: Bool[Tensor, "batch row unit"]
+    """The units that a row may attend to; interventions move attention among these alone."""
+    mass: Float[Tensor, "batch row"]
+    """Share of the row's attention that lies on the audited units; 0 where there is no row."""
+    rest: Float[Tensor, "batch row"]
+    """Share on everything else: special tokens, a second text, an attention sink."""
+    row_mask: Bool[Tensor, "batch row"]
+    """True where there is a row: shorter texts have fewer where every token's are read."""
+
+
+class NewWeights(NamedTuple):
+    """What a rule puts in the place of a site's weights."""
+
+    attention: Attention
+    """What a row may not attend to gets nothing, and the others all of the row's mass."""
+    mass: Float[Tensor, "batch row"] | None = None
+    """As of a replay."""
+
+
+Rule = Callable[[RowWeights], NewWeights]
+"""Gets the weights that a site computes, and says which it uses."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading(RowWeights):
+    """What one forward pass shows at one site."""
+
+    logits: Logits
+    replay: Replay
+    find_linear_readout: Callable[[], LinearReadout | None]
+
+    @cached_property
+    def linear_readout(self) -> LinearReadout | None:
+        """Only where there is one row and the readout is linear; computed when first asked for."""
+        return self.find_linear_readout()
+
+
+class Removal(ABC):
+    """A way to leave units out of a text."""
+
+    @property
+    @abstractmethod
+    def words(self) -> str:
+        """What becomes of a unit, as reports say it."""
+
+    @property
+    def why_not(self) -> str | None:
+        """Why the model cannot be asked that way; None where it can."""
+        return None
+
+
+class AuditedModel(ABC):
+    """A trained model whose attention can be read, replaced and differentiated through."""
+
+    task: Task
+    layers: tuple[AttentionLayer, ...]
+    default_site: Site
+    """The last attention that reaches the logits, all heads."""
+    module: nn.Module
+    """The model itself, for a look at the mode it is in."""
+    unit: str = "token"
+    """What its units are: `token` or `word`."""
+    batches_texts: bool = True
+    """Whether texts may share a batch; where a trial found that they disturb each other, every
+    batch holds one text."""
+    device: torch.device
+
+    @cached_property
+    def capacity(self) -> Capacity:
+        """How much of it is computed at once."""
+        return Capacity.of(self.module, self.device)
+
+    def batch_limits(self, batch_size: int | Literal["auto"]) -> BatchLimits:
+        """How large batches of its texts may be.
+
+        Args:
+            batch_size: Examples, or `auto`. Texts that disturb each other stand alone all the same.
+        """
+        if not self.batches_texts:
+            return BatchLimits(1)
+        if batch_size != "auto":
+            return BatchLimits(batch_size)
+        return BatchLimits(n_tokens=self.capacity.n_tokens)
+
+    def n_rows(self, site: Site, n_tokens: int) -> int:
+        """How many rows a text of so many tokens has at a site, at most."""
+        n_heads = self.layers[site.layer].n_heads if site.head is None else 1
+        return n_heads * n_tokens
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """How finely it computes: what the noise floors of its numbers follow."""
+        return coarsest_dtype(self.module)
+
+    @abstractmethod
+    def describe(self) -> ModelDescription:
+        """Architecture, size, task and sites, as reports and `inspect` show them."""
+
+    @abstractmethod
+    def encode(self, examples: Sequence[Example]) -> list[Encoded]:
+        """Turn examples into model inputs and their audited units.
+
+        Raises:
+            IncompatibleDataError: An example does not fit the model: a missing second text, a label
+                or candidate that the model does not know, a text without any unit.
+        """
+
+    @abstractmethod
+    def collate(self, encoded: Sequence[Encoded]) -> Batch:
+        """Pad encoded examples into one batch on the model's device."""
+
+    @abstractmethod
+    def read(self, batch: Batch, sites: Sequence[Site]) -> list[Reading]:
+        """One forward pass for all `sites`, one reading each; without gradients of its own."""
+
+    @abstractmethod
+    def embed(self, batch: Batch) -> Float[Tensor, "batch token embedding"]:
+        """The embeddings of the audited tokens: what `forward` differentiates with respect to."""
+
+    @abstractmethod
+    def forward(
+        self,
+        batch: Batch,
+        embeddings: Float[Tensor, "batch token embedding"],
+        hold_attention: bool,
+    ) -> Logits:
+        """Logits from given token embeddings, differentiable in them.
+
+        Args:
+            batch: The batch that `embeddings` belongs to.
+            embeddings: Used at every look-up of an audited token.
+            hold_attention: Treat the attention weights as constants.
+        """
+
+    @property
+    @abstractmethod
+    def removals(self) -> Mapping[str, Removal]:
+        """The ways to leave units out, by name, those too that this model does not have."""
+
+    @abstractmethod
+    def erase(
+        self,
+        batch: Batch,
+        keep: Bool[Tensor, "batch variant unit"],
+        operator: str | None = None,
+    ) -> Float[Tensor, "batch variant label"]:
+        """Logits with only the units marked in `keep`; all kept gives the prediction itself.
+
+        Where no unit is left: the readout's logits of no input, or the prediction itself of a model
+        that cannot read nothing.
+
+        Args:
+            operator: One of `removals`; None: the one that suits the model best.
+
+        Raises:
+            ConfigurationError: The model has no such operator.
+        """
+
+    @abstractmethod
+    def intervene(self, batch: Batch, rules: Mapping[Site, Rule]) -> Logits:
+        """Logits of one pass in which all of these sites use other weights.
+
+        Each rule gets the weights that its site computes in this very pass, behind what the sites
+        before it were made to use. Where sites overlap, the later one's rule stands.
+        """
+
+
+def require_numbers(batch: Batch, reading: Reading) -> None:
+    """Refuse logits and weights that are NaN or infinite, and name the first such example.
+
+    Raises:
+        InvalidOutputError: A logit of an answer that is allowed, or a weight, is no finite number.
+    """
+    require_finite(batch, reading.logits.masked_fill(~allowed_answers(batch, reading), 0), "output")
+    require_finite(batch, reading.attention.flatten(1), "attention")
+
+
+def allowed_answers(batch: Batch, reading: Reading) -> Bool[Tensor, "batch label"]:
+    """Where an example may be given an answer; elsewhere its logit is -inf."""
+    n_labels = reading.logits.shape[1]
+    allowed = [item.candidates or (True,) * n_labels for item in batch.encoded]
+    return torch.tensor(allowed, device=reading.logits.device)
+
+
+def require_finite(batch: Batch, values: Float[Tensor, "batch any"], what: str) -> None:
+    """Refuse values that are NaN or infinite, and name the first example that has one.
+
+    Raises:
+        InvalidOutputError: A value is no finite number.
+    """
+    wrong = ~values.isfinite().all(dim=-1)
+    if bool(wrong.any()):
+        first = int(wrong.int().argmax())
+        raise InvalidOutputError(batch.encoded[first].example.id, what)
+
+
+@contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """Within: the module is in evaluation mode, and its parameters need no gradient.
+
+    Args:
+        module: Of the caller, who may want to go on training it.
+    """
+    trained = [each for each in module.modules() if each.training]
+    learnt = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    module.eval().requires_grad_(False)
+    try:
+        yield
+    finally:
+        for each in trained:
+            each.training = True
+        for parameter in learnt:
+            parameter.requires_grad_(True)
+
+
+def fingerprint(path: Path, vocabulary: Path | None = None) -> str:
+    """SHA-256 of a model file, or of everything that a model's folder consists of.
+
+    Args:
+        vocabulary: A vocabulary that is used in place of the folder's own.
+    """
+    if path.is_file():
+        return sha256_of(path)
+    files = sorted(file for file in path.iterdir() if file.is_file())
+    parts = [f"{file.name} {sha256_of(file)}" for file in files]
+    if vocabulary is not None:
+        parts.append(f"--vocabulary {sha256_of(vocabulary)}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

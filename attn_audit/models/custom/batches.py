@@ -1,0 +1,271 @@
+"""Which texts may share a batch: each must be in it what it is alone."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import cycle, islice
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from attn_audit.distances import Logits
+from attn_audit.errors import AttnAuditError
+from attn_audit.models.contract import Encoded, Reading, RowChoice, Site
+from attn_audit.models.custom.adapter import failures_named
+from attn_audit.models.interception.classifier import InterceptedBatch
+from attn_audit.models.interception.erasing import Sharing
+from attn_audit.models.interception.model import InterceptedModel
+from attn_audit.models.self_check import Trial, rounding
+
+N_DRAWS = 2
+"""Random attentions of each text that are replayed."""
+
+N_CROWD = 33
+"""Texts of the largest batch that is tried: with their variants enough for sorting and other
+kernels to take the ways that they take in an audit."""
+
+N_ERASED = 2
+"""Units of each text that are left out in turn."""
+
+N_VARIANTS = 64
+"""Of one text that are tried together."""
+
+GRADIENT_FACTOR = 10.0
+"""Rounding of a gradient, over the largest of its text, in what rounding of logits may be."""
+
+OUTPUT_CHANGES = "its output for a text changes with the texts beside it"
+
+
+@dataclass(frozen=True)
+class _Alone:
+    """What a text is by itself."""
+
+    encoded: Encoded
+    readings: list[Reading]
+    draws: list[Tensor]
+    """At each site random attention: (1, variant, row, unit)."""
+    replayed: list[Tensor]
+    """At each site the logits under it: (1, variant, label)."""
+    erased: Tensor
+    """The logits without each of its first units: (variant, label)."""
+    gradient: Tensor | None
+    """Of its units; None where none can be taken."""
+
+
+def try_sharing(
+    model: InterceptedModel,
+    texts: Sequence[Encoded],
+    extremes: Sequence[Encoded],
+    has_gradient: bool,
+) -> tuple[Sharing, str | None]:
+    """What may be computed together, and what else would be changed by it.
+
+    Args:
+        model: Its geometry is known of texts alone.
+        texts: Of different lengths, some as long as others.
+        extremes: Of lengths that the model may not take, or of which it may not be audited: then
+            they tell what they can.
+        has_gradient: Whether gradients can be taken at all.
+
+    Returns:
+        The most that is right, and why not more; None where any texts may share a batch.
+    """
+    sites = [
+        Site(layer, rows=rows)
+        for rows in RowChoice
+        for layer in range(len(model.layers))
+        if rows is RowChoice.READOUT or model.has_rows_of_tokens(layer)
+    ]
+    alone = [_alone(model, text, sites, has_gradient) for text in texts]
+    for text in extremes:
+        try:
+            with failures_named(lambda: []):
+                alone.append(_alone(model, text, sites, has_gradient))
+        except AttnAuditError:
+            if _is_changed_by(model, text, texts[0]):
+                return Sharing.VARIANTS, f"{OUTPUT_CHANGES}, as of one of {text.n_tokens} tokens"
+    for batch in _batches(alone):
+        reason = _what_differs(model, batch, sites)
+        if reason is not None:
+            is_right = all(_variants_are_right(model, one, sites) for one in alone[:2])
+            return (Sharing.VARIANTS if is_right else Sharing.NOTHING), reason
+    return Sharing.TEXTS, None
+
+
+@torch.no_grad()
+def _is_changed_by(model: InterceptedModel, text: Encoded, other: Encoded) -> bool:
+    """Whether a text's output alone, if it has one, is another beside another text."""
+
+    def logits(*encoded: Encoded) -> Tensor | None:
+        try:
+            with failures_named(lambda: []):
+                return model.classifier.logits(model.classifier.collate(encoded))[:1]
+        except AttnAuditError:
+            return None
+
+    alone, together = logits(text), logits(text, other)
+    if alone is None:
+        return False
+    limit = rounding(model) * max(1.0, float(alone.abs().max()))
+    return together is None or not float((together - alone).abs().max()) <= limit
+
+
+def _batches(alone: Sequence[_Alone]) -> Iterator[list[_Alone]]:
+    """In the order in which an audit batches texts, in others, and of several sizes."""
+    ordered = sorted(alone, key=lambda one: one.encoded.n_tokens)
+    yield ordered
+    yield [*ordered[1::2], *ordered[::2]]
+    yield [ordered[-1], ordered[0]]
+    yield list(islice(cycle([*ordered[::2], *ordered[1::2]]), N_CROWD))
+
+
+def _alone(
+    model: InterceptedModel, text: Encoded, sites: Sequence[Site], has_gradient: bool
+) -> _Alone:
+    batch = model.collate([text])
+    readings = model.read(batch, sites)
+    draws = [_draws(reading, seed) for seed, reading in enumerate(readings)]
+    replayed = [
+        torch.cat([r.replay(one) for one in torch.split(weights, 1, dim=1)], dim=1)
+        for r, weights in zip(readings, draws, strict=True)
+    ]
+    erased = [model.erase(batch, keep) for keep in torch.split(_without_one(batch), 1, dim=1)]
+    gradient = _gradient(model, batch) if has_gradient else None
+    return _Alone(text, readings, draws, replayed, torch.cat(erased, dim=1)[0], gradient)
+
+
+def _without_one(batch: InterceptedBatch, n: int = N_ERASED) -> Bool[Tensor, "batch variant unit"]:
+    """Without each of the first units, as far as there are so many."""
+    n_units = batch.unit_mask.shape[1]
+    one = torch.eye(max(n_units, n), dtype=torch.bool, device=batch.unit_mask.device)
+    return batch.unit_mask.unsqueeze(1) & ~one[:n, :n_units]
+
+
+def _draws(reading: Reading, seed: int, n: int = N_DRAWS) -> Float[Tensor, "1 variant row unit"]:
+    generator = torch.Generator().manual_seed(seed)
+    shape = (1, n, *reading.admissible.shape[1:])
+    scores = torch.rand(shape, generator=generator).to(reading.attention) + 0.01
+    weights = scores * reading.admissible.unsqueeze(1)
+    total = weights.sum(dim=-1, keepdim=True)
+    return weights / torch.where(total > 0, total, 1)
+
+
+def _gradient(model: InterceptedModel, batch: InterceptedBatch) -> Tensor:
+    """Of a mixture of the logits, times the embedding; over the largest of each text."""
+    embeddings = model.embed(batch).detach().requires_grad_()
+    with torch.enable_grad():
+        logits = model.forward(batch, embeddings, hold_attention=True)
+        mixture = torch.arange(1, logits.shape[1] + 1).to(logits)
+        score = (logits.masked_fill(~logits.isfinite(), 0) * mixture).sum()
+        (gradient,) = torch.autograd.grad(score, embeddings)
+    of_units = batch.sum_over_units((gradient * embeddings.detach()).sum(dim=-1))
+    largest = of_units.abs().amax(dim=1, keepdim=True)
+    return of_units / torch.where(largest > 0, largest, 1)
+
+
+def _what_differs(
+    model: InterceptedModel, alone: Sequence[_Alone], sites: Sequence[Site]
+) -> str | None:
+    """What is not in the batch as it is alone; None where all is."""
+    try:
+        return next(_differences(model, alone, sites), None)
+    except AttnAuditError as error:
+        return f"of several texts together: {error.message}"
+
+
+def _differences(
+    model: InterceptedModel, alone: Sequence[_Alone], sites: Sequence[Site]
+) -> Iterator[str]:
+    batch = model.collate([one.encoded for one in alone])
+    readings = model.read(batch, sites)
+    limit = rounding(model)
+
+    def is_off(found: Logits, expected: Sequence[Tensor]) -> bool:
+        own = replace(readings[0], logits=torch.cat(list(expected)))
+        return not Trial(model, sites[0], batch, own).deviation(found) <= limit
+
+    if is_off(readings[0].logits, [one.readings[0].logits for one in alone]):
+        yield f"{OUTPUT_CHANGES}, as where padding is seen"
+    for i, reading in enumerate(readings):
+        own = [one.readings[i] for one in alone]
+        if not all(_gap(reading, row, one) <= limit for row, one in enumerate(own)):
+            yield _of_attention(reading, own, limit)
+        found = reading.replay(_side_by_side(reading, alone, i))
+        for variant in range(N_DRAWS):
+            if is_off(found[:, variant], [one.replayed[i][:, variant] for one in alone]):
+                yield "it puts texts in another order: attention given to one reaches another"
+    erased = model.erase(batch, _without_one(batch))
+    for variant in range(N_ERASED):
+        if is_off(erased[:, variant], [one.erased[variant].unsqueeze(0) for one in alone]):
+            yield "its output for a shorter text changes with the texts beside it"
+    if alone[0].gradient is not None:
+        for row, one in zip(_gradient(model, batch), alone, strict=True):
+            assert one.gradient is not None
+            gap = row[: one.encoded.n_units] - one.gradient[0]
+            if not float(gap.abs().max()) <= GRADIENT_FACTOR * limit:
+                yield "its gradient for a text changes with the texts beside it"
+
+
+def _gap(reading: Reading, row: int, own: Reading) -> float:
+    """The largest difference of a text's weights in a batch from those that it has alone."""
+    found, expected = (
+        reading.attention[row][reading.row_mask[row]],
+        own.attention[0][own.row_mask[0]],
+    )
+    if len(found) != len(expected):
+        return torch.inf
+    n_units = expected.shape[-1]
+    gaps = (found[:, :n_units] - expected).abs(), found[:, n_units:].abs()
+    of_mass = (reading.mass[row][reading.row_mask[row]] - own.mass[0][own.row_mask[0]]).abs()
+    return max(float(gap.max()) if gap.numel() else 0.0 for gap in (*gaps, of_mass))
+
+
+def _of_attention(reading: Reading, own: Sequence[Reading], limit: float) -> str:
+    """Whether the rows are right ones in another order."""
+    rows = range(len(reading.attention))
+    if all(any(_gap(reading, row, one) <= limit for row in rows) for one in own):
+        return "its attention comes back with the texts in another order"
+    return "its attention for a text changes with the texts beside it"
+
+
+def _side_by_side(
+    reading: Reading, alone: Sequence[_Alone], site: int
+) -> Float[Tensor, "batch variant row unit"]:
+    """The random attention of every text, padded as the batch is."""
+    n_batch, n_rows, n_units = reading.attention.shape
+    out = reading.attention.new_zeros(n_batch, N_DRAWS, n_rows, n_units)
+    for row, one in enumerate(alone):
+        draws = one.draws[site][0][:, one.readings[site].row_mask[0]]
+        out[row, :, reading.row_mask[row], : draws.shape[-1]] = draws
+    return out
+
+
+def _variants_are_right(model: InterceptedModel, one: _Alone, sites: Sequence[Site]) -> bool:
+    """Whether variants of a text, in one pass, give what each gives in a pass of its own."""
+    batch = model.collate([one.encoded])
+    limit = rounding(model)
+
+    def is_off(found: Tensor, expected: Tensor) -> bool:
+        own = replace(one.readings[0], logits=expected)
+        return not Trial(model, sites[0], batch, own).deviation(found) <= limit
+
+    try:
+        for site, reading in zip(sites, one.readings, strict=True):
+            weights = _draws(reading, seed=site.layer, n=N_VARIANTS)
+            together = reading.replay(weights)[0]
+            for i in (0, 1, N_VARIANTS // 3, N_VARIANTS // 2, N_VARIANTS - 2, N_VARIANTS - 1):
+                alone = reading.replay(weights[:, i : i + 1])[0]
+                if is_off(together[i : i + 1], alone):
+                    return False
+        model.sharing = Sharing.VARIANTS
+        # All units: of several columns each, those of as many alone share a pass.
+        keep = _without_one(batch, batch.unit_mask.shape[1])
+        erased = model.erase(batch, keep)[0]
+        return not any(
+            is_off(erased[i : i + 1], model.erase(batch, keep[:, i : i + 1])[0])
+            for i in range(len(erased))
+        )
+    except AttnAuditError:
+        return False
+    finally:
+        model.sharing = Sharing.TEXTS

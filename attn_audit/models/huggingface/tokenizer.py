@@ -1,0 +1,283 @@
+"""A tokenizer: from its files, what it makes of texts, and how many tokens a model takes."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from attn_audit.data.example import Example
+from attn_audit.errors import (
+    CheckpointError,
+    ConfigurationError,
+    UnreadableCheckpointError,
+    UnsupportedModelError,
+)
+from attn_audit.models.huggingface.configuration import read_json
+from attn_audit.models.huggingface.hub import Checkpoint, loading, not_panicking, quiet, silenced
+from attn_audit.models.units.base import Piece
+from attn_audit.quoting import listed, quoted
+
+TRIAL = "A text, and all that stands around it."
+
+TOKENIZER_CONFIG = "tokenizer_config.json"
+SAVED = "tokenizer.json"
+"""What every fast tokenizer is saved as; few begin with it."""
+FILES = (
+    *("tokenizer*", "vocab*", "*.model", "*.spm", "*.tiktoken", "*.tokenizer"),
+    *("bpe.codes", "byte_maps.json"),
+)
+"""One of these is there wherever there is a tokenizer."""
+
+PIECES = ("*.model", "*.spm")
+"""Of SentencePiece, or of tiktoken under the same name."""
+TIKTOKEN = re.compile(rb"[A-Za-z0-9+/=]+ \d+\r?\n")
+"""The first line of tiktoken's."""
+READERS = {"sentencepiece": "sentencepiece", "protobuf": "google.protobuf"}
+"""What `transformers` reads SentencePiece's with, as it is installed and as it is imported. Where
+one is missing it tries tiktoken, and says that this is missing."""
+
+ELSEWHERE = (
+    "or load the tokenizer with transformers where it is installed, and save it: save_pretrained "
+    f"writes {SAVED} for most."
+)
+
+
+def has_tokenizer(checkpoint: Checkpoint) -> bool:
+    """Whether there is any file of one."""
+    return any(checkpoint.holds(pattern) for pattern in FILES)
+
+
+def load_tokenizer(checkpoint: Checkpoint) -> Any:
+    """Load a tokenizer, and try it out.
+
+    Raises:
+        UnreadableCheckpointError: There is none, a file of it is missing, or it is damaged.
+        UnsupportedModelError: It takes a package that is not installed.
+    """
+    from transformers import AutoTokenizer
+
+    if has_tokenizer(checkpoint):
+        try:
+            with loading(checkpoint.location, "its tokenizer"), silenced():
+                tokenizer = AutoTokenizer.from_pretrained(checkpoint.name, **checkpoint.arguments)
+                tokenizer(TRIAL)  # what does not fit together shows itself here, and not later
+        except CheckpointError as error:
+            raise _explained(checkpoint, error) from error
+        # Without its vocabulary the library makes a tokenizer that knows no word, and says nothing.
+        files = tokenizer.vocab_files_names.values()
+        if not files or any(checkpoint.holds(name) for name in files):
+            return tokenizer
+    raise UnreadableCheckpointError(
+        checkpoint.location,
+        f"it holds no tokenizer ({SAVED})",
+        hint="Save the tokenizer that it was trained with beside it: save_pretrained.",
+    )
+
+
+def _explained(checkpoint: Checkpoint, error: CheckpointError) -> CheckpointError:
+    """The real reason, where the library gave another one."""
+    if isinstance(error, UnsupportedModelError):  # a package, which it names
+        return UnsupportedModelError(error.message, hint=f"Install it, {ELSEWHERE}")
+    lacking = _missing_files(checkpoint)
+    if lacking:
+        return UnreadableCheckpointError(checkpoint.location, lacking)
+    pieces = None if checkpoint.holds(SAVED) else _pieces(checkpoint)
+    if pieces is None:
+        return error
+    is_tiktoken = _is_tiktoken(pieces)
+    readers = {"tiktoken": "tiktoken"} if is_tiktoken else READERS
+    missing = [name for name, module in readers.items() if not _is_installed(module)]
+    if missing:
+        return UnsupportedModelError(
+            f"cannot load the tokenizer of {checkpoint.location}: its {pieces.name} cannot be read "
+            f"without {' and '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not "
+            "installed",
+            hint=f"Run pip install {' '.join(missing)}, {ELSEWHERE}",
+        )
+    if "tiktoken" in error.message and not is_tiktoken:
+        problem = f"its tokenizer: its {pieces.name} is damaged"
+        return UnreadableCheckpointError(checkpoint.location, problem)
+    return error
+
+
+def _missing_files(checkpoint: Checkpoint) -> str | None:
+    """What a tokenizer of its class reads and does not find."""
+    import transformers
+
+    if not checkpoint.holds(TOKENIZER_CONFIG) or checkpoint.holds(SAVED):
+        return None
+    name = read_json(checkpoint, TOKENIZER_CONFIG).get("tokenizer_class")
+    kind = getattr(transformers, name, None) if isinstance(name, str) else None
+    if isinstance(name, str) and kind is None and not checkpoint.runs_code:
+        return f"its tokenizer is a {quoted(name)}, which transformers does not know"
+    wanted = getattr(kind, "vocab_files_names", {}).values()
+    lacking = [file for file in wanted if file != SAVED and not checkpoint.holds(file)]
+    return f"its tokenizer, a {name}, lacks {listed(lacking)}" if lacking else None
+
+
+def _pieces(checkpoint: Checkpoint) -> Path | None:
+    files = (file for pattern in PIECES for file in sorted(checkpoint.folder.glob(pattern)))
+    return next(files, None)
+
+
+def _is_tiktoken(file: Path) -> bool:
+    with file.open("rb") as content:
+        return TIKTOKEN.match(content.readline(1000)) is not None
+
+
+def _is_installed(module: str) -> bool:
+    """A package that is not there has no parts either."""
+    return find_spec(module.partition(".")[0]) is not None and find_spec(module) is not None
+
+
+TEXT = 0
+"""The sequence that is audited; a second text is 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """One example's tokens, special tokens included."""
+
+    ids: tuple[int, ...]
+    type_ids: tuple[int, ...]
+    strings: Sequence[str]
+    """The vocabulary's entries."""
+    special: tuple[bool, ...]
+    """True where the tokenizer added a token that no text holds."""
+    audited: tuple[bool, ...]
+    """True where a token is of the first text."""
+    spans: Sequence[tuple[int, int]] | None
+    """Character offsets; None where the tokenizer knows none."""
+    truncated: bool
+
+    @property
+    def pieces(self) -> list[Piece | None]:
+        """The audited tokens, each where it stands; None for the others."""
+        spans = self.spans or [(0, 0)] * len(self.ids)
+        every = zip(self.audited, spans, self.strings, strict=True)
+        return [Piece(span, string) if audited else None for audited, span, string in every]
+
+
+def tokenize(tokenizer: Any, examples: Sequence[Example], max_length: int | None) -> list[Tokens]:
+    """Split texts as the model was trained to have them split.
+
+    Args:
+        tokenizer: Of `transformers`.
+        examples: All with a second text, or none.
+        max_length: Truncate to so many tokens, of pairs the longer text first; None: never.
+    """
+    if not examples:
+        return []
+    location = str(getattr(tokenizer, "name_or_path", "") or "in memory")
+    with quiet(), not_panicking(location):
+        if tokenizer.is_fast:
+            return _with_offsets(tokenizer, examples, max_length)
+        return [_without_offsets(tokenizer, example, max_length) for example in examples]
+
+
+def _with_offsets(
+    tokenizer: Any, examples: Sequence[Example], max_length: int | None
+) -> list[Tokens]:
+    pairs = [example.text_pair for example in examples if example.text_pair is not None]
+    batch = tokenizer(
+        [example.text for example in examples],
+        pairs or None,
+        truncation="longest_first" if max_length is not None else False,
+        max_length=max_length,
+    )
+    return [_tokens(encoding) for encoding in batch.encodings]
+
+
+def _tokens(encoding: Any) -> Tokens:
+    special = tuple(bool(mark) for mark in encoding.special_tokens_mask)
+    return Tokens(
+        ids=tuple(encoding.ids),
+        type_ids=tuple(encoding.type_ids),
+        strings=encoding.tokens,
+        special=special,
+        audited=tuple(
+            sequence == TEXT and not mark
+            for sequence, mark in zip(encoding.sequence_ids, special, strict=True)
+        ),
+        spans=encoding.offsets,
+        truncated=bool(encoding.overflowing),
+    )
+
+
+def _without_offsets(tokenizer: Any, example: Example, max_length: int | None) -> Tokens:
+    whole = tokenizer(example.text, return_special_tokens_mask=True, return_token_type_ids=True)
+    truncated = max_length is not None and len(whole["input_ids"]) > max_length
+    row = whole
+    if truncated:
+        row = tokenizer(
+            example.text,
+            truncation=True,
+            max_length=max_length,
+            return_special_tokens_mask=True,
+            return_token_type_ids=True,
+        )
+    special = tuple(bool(mark) for mark in row["special_tokens_mask"])
+    return Tokens(
+        ids=tuple(row["input_ids"]),
+        type_ids=tuple(row["token_type_ids"]),
+        strings=tokenizer.convert_ids_to_tokens(row["input_ids"]),
+        special=special,
+        audited=tuple(not mark for mark in special),
+        spans=None,
+        truncated=truncated,
+    )
+
+
+SANE = 10**9
+"""Tokenizers that know no limit say 10^30."""
+
+
+def max_length_of(
+    module: nn.Module, tokenizer: Any, asked: int | None, takes_pairs: bool
+) -> int | None:
+    """Tokens after which a text is truncated, special tokens included; None where nothing limits.
+
+    Args:
+        module: A `transformers` model.
+        asked: What the user wants; None for the most that tokenizer and model allow.
+        takes_pairs: Whether two texts must have room.
+
+    Raises:
+        ConfigurationError: More than the model has positions for, or no room for any text.
+    """
+    positions = _n_positions(module)
+    if asked is None:
+        limits = [positions, tokenizer.model_max_length]
+        return min(
+            (int(n) for n in limits if isinstance(n, (int, float)) and 0 < n < SANE), default=None
+        )
+    if positions is not None and asked > positions:
+        raise ConfigurationError(
+            f"--max-length {asked}: the model has positions for {positions} tokens"
+        )
+    n_special = tokenizer.num_special_tokens_to_add(pair=takes_pairs)
+    n_texts = 2 if takes_pairs else 1
+    if asked < n_special + n_texts:
+        raise ConfigurationError(
+            f"--max-length {asked} leaves no room for a text: the tokenizer adds {n_special} "
+            f"special tokens, so at least {n_special + n_texts} are needed"
+        )
+    return asked
+
+
+def _n_positions(module: nn.Module) -> int | None:
+    """What the configuration says, less the rows that a position table keeps for padding."""
+    config: Any = module.config
+    limit = getattr(config, "max_position_embeddings", None)
+    if limit is None:
+        limit = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if not isinstance(limit, int) or limit <= 0:
+        return None
+    for name, table in module.named_modules():
+        if isinstance(table, nn.Embedding) and "position" in name and table.padding_idx is not None:
+            return min(limit, table.num_embeddings - table.padding_idx - 1)
+    return limit

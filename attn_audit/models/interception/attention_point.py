@@ -1,0 +1,141 @@
+"""One attention of a model: what was learnt of it, what a pass left, other weights there."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from attn_audit.models.interception.classifier import Classifier, ModelInputs
+from attn_audit.models.interception.key_order import KeyOrder
+from attn_audit.models.interception.mode import Axes, Interception, Sight
+from attn_audit.models.interception.module_calls import CallKey, Script
+from attn_audit.models.interception.observation import laid_out_otherwise
+
+
+@dataclass(frozen=True)
+class AttentionPoint:
+    """An attention whose keys are the positions of the input."""
+
+    number: int
+    """In call order, in a pass of the whole model."""
+    name: str
+    """The module that computes it, as the model names it."""
+    n_heads: int
+    order: KeyOrder
+    """Which position each of its keys stands for."""
+    rows_are_positions: bool
+    """Whether its queries are the positions too: in number, whatever the length of the text."""
+    rows_are_keys: bool
+    """Whether its queries are what its keys are, likewise."""
+    is_square: bool
+    """Whether its keys are the positions from the first on, and its queries too."""
+    has_scores: bool
+    """Whether the scores before the softmax are seen; not where a module's output is attention."""
+    output_of: nn.Module | None
+    """The module whose output it is, where it is no softmax's."""
+    axes: Axes | None
+    """How its weights are laid out, where a trial found it; None: as their shape suggests."""
+    n_more_keys: int | None
+    """Keys beyond the positions, in texts of any length; None where that was not tried."""
+    script: Script | None
+    """None where calls cannot be skipped."""
+    follower: nn.Module | None
+    """The first module with weights that is called after it: the output projection."""
+
+    def real_rows(self, inputs: ModelInputs, n_queries: int) -> Bool[Tensor, "batch query"]:
+        """The query rows that stand for no padding.
+
+        Args:
+            n_queries: How many rows there are.
+        """
+        if self.rows_are_positions and n_queries == inputs.n_positions:
+            return inputs.real
+        if self.rows_are_keys:
+            return self.order.of_keys(inputs.real.long(), inputs.real, n_queries) != 0
+        return inputs.real.new_ones(len(inputs), n_queries)
+
+    def seen_at(self, number: int) -> Sight:
+        """How it is seen where it has another number: in a pass that skips what comes before."""
+        if self.axes is None:
+            return Sight(self.output_of)
+        return Sight(self.output_of, {number: self.axes}, is_tried=True)
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What one pass over a batch left at an attention: all that a replay starts from."""
+
+    classifier: Classifier
+    point: AttentionPoint
+    inputs: ModelInputs
+    rows: Int[Tensor, "batch query"]
+    """The query rows that are read."""
+    row_mask: Bool[Tensor, "batch query"]
+    weights: Float[Tensor, "batch head query key"]
+    """The model's own, in these rows."""
+    outputs: Mapping[CallKey, Any]
+    """What the calls of the script returned."""
+
+
+Weights = Float[Tensor, "batch variant head query key"]
+"""Of the rows that are read; each row sums to 1."""
+
+VariantLogits = Float[Tensor, "batch variant label"]
+
+Way = Callable[[Weights], VariantLogits]
+
+
+def n_variants(weights: Weights) -> int:
+    """How many variants of each example."""
+    return weights.shape[1]
+
+
+def placed(
+    own: Float[Tensor, "batch head every_query key"],
+    rows: Int[Tensor, "batch query"],
+    row_mask: Bool[Tensor, "batch query"],
+    new: Float[Tensor, "batch head query key"],
+) -> Float[Tensor, "batch head every_query key"]:
+    """The model's own weights, but for some rows.
+
+    Args:
+        row_mask: False where there is no such row.
+    """
+    index = rows[:, None, :, None].expand(-1, *new.shape[1:2], -1, new.shape[-1])
+    kept = own.gather(2, index)
+    return own.scatter(2, index, torch.where(row_mask[:, None, :, None], new, kept))
+
+
+@contextmanager
+def imposed(reached: Reached, number: int, weights: Weights) -> Iterator[None]:
+    """Within: the attention has these weights, in every row of a batch repeated for the variants.
+
+    Args:
+        number: Its number in call order, as the model will be run.
+        weights: Of the rows that are read; the others keep the model's own.
+
+    Raises:
+        UnsupportedModelError: It was not met, so that nothing was replaced.
+    """
+    times = n_variants(weights)
+    rows = reached.rows.repeat_interleave(times, dim=0)
+    mask = reached.row_mask.repeat_interleave(times, dim=0)
+    new = weights.flatten(0, 1)
+
+    is_imposed = False
+
+    def visit(seen: int, own: Tensor, scores: Tensor | None) -> Tensor:
+        nonlocal is_imposed
+        is_imposed = True
+        return placed(own, rows, mask, new)
+
+    sight = reached.point.seen_at(number)
+    mode = Interception(len(new), visit, wanted=[number], sight=sight)
+    with mode.active():
+        yield
+    if not is_imposed:
+        raise laid_out_otherwise(reached.classifier.module, len(new))

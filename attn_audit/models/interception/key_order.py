@@ -1,0 +1,421 @@
+"""Which column of an attention is whose: tried, for modules of which nothing can be believed."""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from attn_audit.errors import UnsupportedModelError
+from attn_audit.models.contract import Encoded
+from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, ModelInputs
+from attn_audit.models.interception.mode import HEAD, QUERY, Axes, Interception, Sight
+from attn_audit.models.interception.observation import MASKED
+
+MIN_CHANGES = 6
+"""Changed units, at least, that a place is told from."""
+
+MIN_MARGIN = 2.5
+"""Standard errors by which the right place must beat every other one."""
+
+STANDS_STILL = 0.01
+"""Of the largest movement: what is below it is none."""
+
+MIN_REFUTED, SHARE_REFUTED = 2, 0.05
+"""Changes, and the part of all of them, that refute an order of keys."""
+
+SAME_SCORES = 1e-3
+"""A distance of scores that is rounding."""
+
+NO_MOVEMENT = 1e-6
+"""A movement of scores that is rounding."""
+
+N_BESIDE = 3
+"""Columns beside the places that are possible, which must be beaten too."""
+
+
+@dataclass(frozen=True)
+class KeyOrder:
+    """Which position of the input each key of an attention stands for."""
+
+    n_in_front: int = 0
+    """Keys in front of the one of the first position, such as a class token that the module itself
+    puts there; negative where the first positions have no keys."""
+    is_reversed: bool = False
+    """Whether the text is read from its end."""
+
+    def positions(
+        self, real: Bool[Tensor, "batch position"], n_keys: int
+    ) -> Int[Tensor, "batch key"]:
+        """The position of each key; -1 where it stands for none.
+
+        Args:
+            real: Positions that are no padding.
+        """
+        index = torch.arange(n_keys, device=real.device).expand(len(real), -1) - self.n_in_front
+        if self.is_reversed:
+            first = real.int().argmax(dim=1, keepdim=True)
+            index = 2 * first + real.sum(dim=1, keepdim=True) - 1 - index
+        return torch.where((index >= 0) & (index < real.shape[1]), index, -1)
+
+    def of_keys(
+        self, values: Int[Tensor, "batch position"], real: Bool[Tensor, "batch position"], n: int
+    ) -> Int[Tensor, "batch key"]:
+        """What each key's position has; NOT_AUDITED where a key stands for none.
+
+        Args:
+            real: Positions that are no padding.
+        """
+        positions = self.positions(real, n)
+        found = values.gather(1, positions.clamp_min(0))
+        return torch.where(positions >= 0, found, NOT_AUDITED)
+
+    def described(self) -> str:
+        """In words, for messages."""
+        backwards = ", read from the text's end" if self.is_reversed else ""
+        return f"{_counted(self.n_in_front)} in front{backwards}"
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A text, and what it is with one unit replaced, for some of its units."""
+
+    text: Encoded
+    with_another: Mapping[int, Encoded]
+    """By the unit that is replaced; each as long as the text."""
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What a module's attentions are tried out with."""
+
+    texts: tuple[Changed, ...]
+    shorter: Encoded
+    """A text that is shorter than some other, wherever that can be."""
+    n_in_front: int | None = None
+    """What the user says of every attention; None: nothing."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a trial found of an attention's columns."""
+
+    order: KeyOrder
+    is_told: bool
+    """False where changing a unit did not show whose column is whose."""
+
+
+@dataclass(frozen=True)
+class _Movement:
+    """How far the scores of each key moved when a unit was changed, over the largest of them."""
+
+    inputs: ModelInputs
+    unit: int
+    of_keys: Float[Tensor, " key"]
+    is_still: Bool[Tensor, " key"]
+    """Keys that may be attended to, and whose scores did not change, by themselves or among the
+    others'."""
+
+    def own(self, order: KeyOrder) -> Bool[Tensor, " key"]:
+        """The unit's own keys, if the keys stand in this order."""
+        return order.of_keys(self.inputs.units, self.inputs.real, len(self.of_keys))[0] == self.unit
+
+    def at(self, order: KeyOrder) -> float:
+        """Of the unit's own keys, if the keys stand in this order."""
+        own = self.of_keys[self.own(order)]
+        return float(own.max()) if len(own) else 0.0
+
+    def refutes(self, order: KeyOrder) -> bool:
+        """Whether others moved, and the unit's own keys did not."""
+        own = self.own(order)
+        return bool(self.is_still[own].all()) and bool(own.any())
+
+
+@torch.no_grad()
+def scores_of(
+    classifier: Classifier, inputs: ModelInputs, numbers: Collection[int], sight: Sight
+) -> dict[int, Tensor]:
+    """What some attentions compute before the softmax: (batch, head, query, key).
+
+    Where only weights are seen their logarithms, which differ from scores by a constant a row.
+
+    Args:
+        numbers: Of the attentions, in call order.
+    """
+    found: dict[int, Tensor] = {}
+
+    def visit(number: int, weights: Tensor, scores: Tensor | None) -> None:
+        seen = (
+            weights.clamp_min(torch.finfo(weights.dtype).tiny).log() if scores is None else scores
+        )
+        found[number] = seen.detach().double()
+
+    mode = Interception(len(inputs), visit, wanted=list(numbers), sight=sight)
+    with mode.active():
+        classifier.logits(inputs)
+    return found
+
+
+def find_places(
+    classifier: Classifier,
+    geometry: Geometry,
+    candidates: Mapping[int, Sequence[KeyOrder]],
+    sight: Sight,
+) -> dict[int, Place]:
+    """Which key stands for which position: changing a unit moves the score of its own key most.
+
+    Args:
+        geometry: Texts with their units changed.
+        candidates: For each attention, by number in call order, what its size admits; in the order
+            in which they are believed where nothing can be told.
+        sight: How the attentions are seen.
+
+    Raises:
+        UnsupportedModelError: Another order than the possible ones is right, or there are several
+            and it cannot be told which.
+    """
+    moved = _movements(classifier, geometry, list(candidates), sight)
+    found: dict[int, Place] = {}
+    failed: UnsupportedModelError | None = None
+    for number, orders in candidates.items():
+        try:
+            found[number] = _place(classifier, orders, moved[number], geometry.n_in_front)
+        except _CannotBeToldError as error:  # of what was mixed before, an earlier one may tell
+            like = [n for n, place in found.items() if candidates[n] == orders and place.is_told]
+            if not like:
+                failed = error
+                continue
+            found[number] = Place(found[like[-1]].order, is_told=False)
+    if failed is not None:
+        raise failed
+    return found
+
+
+def require_places(
+    classifier: Classifier, changed: Changed, orders: Mapping[int, KeyOrder], sight: Sight
+) -> None:
+    """Hold one more text against what others showed.
+
+    Args:
+        changed: The text, with some of its units changed.
+        orders: Of the keys of each attention, by number in call order.
+        sight: How the attentions are seen.
+
+    Raises:
+        UnsupportedModelError: In this text, keys stand in another order.
+    """
+    moved = _movements(classifier, Geometry((changed,), changed.text), list(orders), sight)
+    for number, order in orders.items():
+        _place(classifier, [order], moved[number], None)
+
+
+class _CannotBeToldError(UnsupportedModelError):
+    """Several orders fit, and changing a token shows none of them."""
+
+
+def _movements(
+    classifier: Classifier, geometry: Geometry, numbers: Collection[int], sight: Sight
+) -> dict[int, list[_Movement]]:
+    moved: dict[int, list[_Movement]] = {number: [] for number in numbers}
+    for changed in geometry.texts:
+        inputs = classifier.collate([changed.text])
+        own = scores_of(classifier, inputs, numbers, sight)
+        for unit, text in changed.with_another.items():
+            others = scores_of(classifier, classifier.collate([text]), numbers, sight)
+            for number in numbers:
+                before, after = own.get(number), others.get(number)
+                if before is None or after is None or before.shape != after.shape:
+                    continue
+                movement = _movement(inputs, unit, before, after, sight.output_of is not None)
+                if movement is not None:
+                    moved[number].append(movement)
+    return moved
+
+
+def _movement(
+    inputs: ModelInputs, unit: int, before: Tensor, after: Tensor, is_shifted: bool
+) -> _Movement | None:
+    """The mean over heads and queries; None where nothing moved.
+
+    Scores that are shifted alike are the same scores, as where their largest is subtracted. Of
+    logarithms of weights the shift is unknown, and that one stands still cannot be told.
+    """
+    difference = after - before
+    # What is masked is masked by a huge number: that it is so in one text alone is no movement.
+    hidden = ~difference.isfinite() | (difference.abs() > MASKED)
+    difference = difference.masked_fill(hidden, 0)
+    among = difference - difference.median(dim=-1, keepdim=True).values
+    of_keys = among.abs().flatten(0, 2).mean(dim=0)
+    largest = float(of_keys.max())
+    if largest <= NO_MOVEMENT:
+        return None
+    by_itself = difference.abs().flatten(0, 2).mean(dim=0)
+    lowest = before.amax(dim=-1, keepdim=True) - MASKED
+    is_masked = (before <= lowest).flatten(0, 2).all(dim=0)
+    is_still = torch.maximum(of_keys, by_itself) < STANDS_STILL * largest
+    return _Movement(inputs, unit, of_keys / largest, is_still & ~is_masked & (not is_shifted))
+
+
+def _place(
+    classifier: Classifier,
+    possible: Sequence[KeyOrder],
+    moved: Sequence[_Movement],
+    said: int | None,
+) -> Place:
+    fronts = [order.n_in_front for order in possible]
+    around = range(min(fronts) - N_BESIDE, max(fronts) + N_BESIDE + 1)
+    rivals = [KeyOrder(front, is_reversed) for front, is_reversed in product(around, (False, True))]
+    values = {order: [movement.at(order) for movement in moved] for order in rivals}
+    refuted = {order for order in rivals if _is_refuted(order, moved)}
+    best = max(
+        rivals, key=lambda order: (order not in refuted, sum(values[order]), order == possible[0])
+    )
+    is_told = best not in refuted and all(
+        _is_larger(values[best], values[order]) or (order in refuted and len(moved) >= MIN_CHANGES)
+        for order in rivals
+        if order != best
+    )
+    if (is_told and best not in possible) or set(possible) <= refuted:
+        raise _elsewhere(classifier, best if is_told else None, possible, said)
+    if is_told:
+        return Place(best, is_told=True)
+    left = [order for order in possible if order not in refuted]
+    if len({order.n_in_front for order in left}) > 1 or left[0] != possible[0]:
+        raise _cannot_be_told(classifier, fronts)
+    return Place(left[0], is_told=False)
+
+
+def _is_refuted(order: KeyOrder, moved: Sequence[_Movement]) -> bool:
+    n = sum(movement.refutes(order) for movement in moved)
+    return n >= max(MIN_REFUTED, SHARE_REFUTED * len(moved))
+
+
+def _is_larger(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether one is larger in the mean, by more than chance."""
+    n = len(one)
+    if n < MIN_CHANGES:
+        return False
+    gaps = [a - b for a, b in zip(one, other, strict=True)]
+    mean = sum(gaps) / n
+    variance = sum((gap - mean) ** 2 for gap in gaps) / (n - 1)
+    return mean > MIN_MARGIN * math.sqrt(variance / n)
+
+
+def _elsewhere(
+    classifier: Classifier, best: KeyOrder | None, possible: Sequence[KeyOrder], said: int | None
+) -> UnsupportedModelError:
+    kind = type(classifier.module).__name__
+    moved = "others than its own" if best is None else f"the one with {best.described()}"
+    if said is not None:
+        return UnsupportedModelError(
+            f"columns={said}: changing a token of {kind} moves columns of the attention that are "
+            f"not its own then ({moved})",
+            hint="Leave columns= out, or say what is right.",
+        )
+    fits = ", ".join(order.described() for order in possible if not order.is_reversed)
+    return UnsupportedModelError(
+        f"the columns of the attention in {kind} do not stand for the tokens in their order: "
+        f"changing a token moves {moved} (its size would fit {fits})",
+        hint="Let the module compute one weight for each column of its input, in the same order.",
+    )
+
+
+def _cannot_be_told(classifier: Classifier, fronts: Sequence[int]) -> _CannotBeToldError:
+    kind, n_more, n_less = type(classifier.module).__name__, max(fronts), -min(fronts)
+    if n_more > 0 or n_less > 0:
+        what = (
+            f"{_counted(n_more)} more than its input"
+            if n_more > 0
+            else f"{_counted(n_less)} less than its input"
+        )
+        hint = (
+            "Say in CustomModel how many stand in front of the input's first column: columns=1 for "
+            "a class token that the module puts there itself, columns=0 where what is more comes "
+            "last, columns=-1 where a first marker is left out."
+        )
+        return _CannotBeToldError(
+            f"the attention of {kind} has {what}, and which cannot be told: changing a token moves "
+            "no column clearly most",
+            hint=hint,
+        )
+    return _CannotBeToldError(
+        f"the columns of the attention in {kind} do not seem to stand in the text's order, and it "
+        "cannot be told in which: changing a token moves no column clearly most",
+        hint="Name DATA whose first texts are longer, or let the module compute one weight for "
+        "each column of its input, in the same order.",
+    )
+
+
+def _counted(n: int) -> str:
+    return "one column" if n == 1 else f"{n} columns"
+
+
+def choose_foldings(
+    classifier: Classifier, geometry: Geometry, axes: Mapping[int, Axes], sight: Sight
+) -> dict[int, Axes]:
+    """In which order batch, heads and queries are folded into one axis.
+
+    Args:
+        geometry: Texts with their units changed.
+        axes: Of each attention, by number in call order.
+        sight: How the attentions are seen.
+
+    Returns:
+        The same, folded as gives each text of a batch what it has alone. Where no order does, texts
+        are audited alone: then batch and heads may be in any; heads and queries may not, and their
+        attention is left out.
+    """
+    folded = {number: list(one.orders()) for number, one in axes.items() if one.is_folded}
+    texts = _of_each_length(geometry)
+    if not folded or not texts:
+        return dict(axes)
+    together, alone = classifier.collate(texts), [classifier.collate([text]) for text in texts]
+    errors: dict[int, list[float]] = {number: [] for number in folded}
+    for i in range(max(map(len, folded.values()))):
+        turned = {number: orders[i] for number, orders in folded.items() if i < len(orders)}
+        as_turned = replace(sight, axes={**axes, **turned})
+        in_batch = scores_of(classifier, together, turned, as_turned)
+        by_itself = [scores_of(classifier, inputs, turned, as_turned) for inputs in alone]
+        for number in turned:
+            own = [one.get(number) for one in by_itself]
+            errors[number].append(_distance(in_batch.get(number), own))
+    chosen = dict(axes)
+    for number, orders in folded.items():
+        least = min(errors[number])
+        chosen[number] = orders[errors[number].index(least)]
+        are_mixed = any(HEAD in letters and QUERY in letters for letters in axes[number].outer)
+        if are_mixed and least > SAME_SCORES:
+            del chosen[number]
+    return chosen
+
+
+def _of_each_length(geometry: Geometry) -> list[Encoded]:
+    """A text, the same with a unit changed, and one of another length."""
+    first = next((changed for changed in geometry.texts if changed.with_another), None)
+    if first is None:
+        return []
+    n_tokens = first.text.n_tokens
+    every = (geometry.shorter, *(changed.text for changed in geometry.texts))
+    others = [text for text in every if text.n_tokens != n_tokens]
+    return [first.text, next(iter(first.with_another.values())), *others[:1]]
+
+
+def _distance(together: Tensor | None, alone: Sequence[Tensor | None]) -> float:
+    """Of the scores of some texts in a batch from those alone, wherever padding stands."""
+    if together is None or len(together) != len(alone):
+        return math.inf
+    distances = []
+    for row, own in zip(together, alone, strict=True):
+        n_queries, n_keys = (0, 0) if own is None else own.shape[2:]
+        if own is None or len(own[0]) != len(row) or n_queries > row.shape[1]:
+            return math.inf
+        ends = [row[:, :n_queries, :n_keys], row[:, -n_queries:, -n_keys:]]
+        if any(end.shape != own[0].shape for end in ends):
+            return math.inf
+        distances.append(
+            min(float((end - own[0]).abs().nan_to_num(0).clamp_max(MASKED).max()) for end in ends)
+        )
+    return max(distances)

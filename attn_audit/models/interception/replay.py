@@ -1,0 +1,336 @@
+"""The logits under other attention: the cheapest way that a trial proves equal to full passes.
+
+Full passes are the surest way; next, calls that had finished return what they returned; the
+cheapest is that only the row that is read out goes through the rest of the model.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, TypeCheckError
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from attn_audit.models.interception.attention_point import (
+    Reached,
+    VariantLogits,
+    Way,
+    Weights,
+    imposed,
+    n_variants,
+)
+from attn_audit.models.interception.module_calls import (
+    BatchAxis,
+    Step,
+    UnexpectedCallError,
+    UnknownLayoutError,
+    map_batch,
+    repeat,
+)
+from attn_audit.progress import portions
+
+
+def in_portions(way: Way, step: int) -> Way:
+    """The same replay, a few variants at a time; differentiable in the memory of one portion.
+
+    Args:
+        step: How many go through the model at once.
+    """
+
+    def replay(weights: Weights) -> VariantLogits:
+        parts = torch.split(weights, step, dim=1)
+        if len(parts) == 1:
+            return way(weights)
+        if not (torch.is_grad_enabled() and weights.requires_grad):
+            return torch.cat([way(part) for part in portions(parts)], dim=1)
+        # Each portion's graph is built again when it is needed, and only then.
+        logits: list[Tensor] = [
+            checkpoint(way, part, use_reentrant=False) for part in portions(parts)
+        ]
+        return torch.cat(logits, dim=1)
+
+    return replay
+
+
+def full(reached: Reached) -> Way:
+    """Run the whole model with the weights imposed."""
+
+    def replay(weights: Weights) -> VariantLogits:
+        times = n_variants(weights)
+        with imposed(reached, reached.point.number, weights):
+            logits = reached.classifier.logits(reached.inputs.repeat(times))
+        return logits.reshape(-1, times, logits.shape[-1])
+
+    return replay
+
+
+def resume(reached: Reached) -> Way:
+    """Run only what lies behind the attention, with the weights imposed.
+
+    Raises:
+        UnknownLayoutError: The calls before the attention cannot be skipped.
+    """
+    script = reached.point.script
+    if script is None:
+        raise UnknownLayoutError
+
+    def replay(weights: Weights) -> VariantLogits:
+        times, n_rows = n_variants(weights), len(reached.inputs)
+        n_positions = script.n_positions, reached.inputs.n_positions
+
+        def stand_in(step: Step) -> Any:
+            assert step.axes is not None
+            return map_batch(
+                reached.outputs[step.key],
+                step.axes,
+                lambda t, axis: repeat(t, axis, n_rows, n_positions, times),
+            )
+
+        with imposed(reached, script.n_before, weights), script.followed(stand_in):
+            logits = reached.classifier.logits(reached.inputs.repeat(times))
+        return logits.reshape(-1, times, logits.shape[-1])
+
+    return replay
+
+
+def row(reached: Reached) -> Way:
+    """Mix the values under the new weights, and push the mixture alone through what follows.
+
+    Under identity attention the mixture that each position gets *is* its value: so the values are
+    read off once, whatever the layout, the grouping of heads or the rotation.
+
+    Args:
+        reached: An attention with one row that is read, the only one that matters afterwards.
+
+    Raises:
+        UnknownLayoutError: It is not of that kind.
+    """
+    point, script = reached.point, reached.point.script
+    if script is None or point.follower is None or not point.is_square:
+        raise UnknownLayoutError
+    if reached.rows.shape[1] != 1:
+        raise UnknownLayoutError
+    values = _values(reached, point.follower)
+    reduced = reached.inputs.pick(reached.rows[:, 0])
+
+    def replay(weights: Weights) -> VariantLogits:
+        times = n_variants(weights)
+        n_keys = values.of_positions.shape[1]
+        mixed = torch.einsum("bvhk,bkhd->bvhd", weights[..., 0, :n_keys], values.of_positions)
+        given = mixed.reshape(-1, 1, *values.shape)
+
+        def stand_in(step: Step) -> Any:
+            return _picked(reached, step, times)
+
+        with script.followed(stand_in), _handed_over(values.follower, given):
+            logits = reached.classifier.logits(reduced.repeat(times))
+        return logits.reshape(-1, times, logits.shape[-1])
+
+    return replay
+
+
+class _Values:
+    """What each position offers to be attended to, as the projection receives it."""
+
+    def __init__(self, follower: nn.Module, received: Tensor, n_heads: int) -> None:
+        self.follower = follower
+        self.shape = received.shape[2:]
+        flat = received.flatten(2)
+        if flat.shape[2] % n_heads:
+            raise UnknownLayoutError
+        self.of_positions: Float[Tensor, "batch position head value"] = flat.reshape(
+            *flat.shape[:2], n_heads, -1
+        )
+
+
+@torch.no_grad()
+def _values(reached: Reached, follower: nn.Module) -> _Values:
+    n_batch, n_heads, _, n_keys = reached.weights.shape
+    n_positions = reached.inputs.n_positions
+    identity = torch.eye(
+        n_positions, n_keys, dtype=reached.weights.dtype, device=reached.weights.device
+    )
+    given = identity.expand(n_batch, n_heads, n_positions, n_keys)
+    everywhere = _with_all_rows(reached, given)
+    received: list[Tensor] = []
+
+    def receive(module: nn.Module, args: tuple[Any, ...]) -> None:
+        received.append(args[0])
+        raise _ReceivedError
+
+    handle = follower.register_forward_pre_hook(receive)
+    try:
+        resume(everywhere)(given.unsqueeze(1))
+    except _ReceivedError:
+        pass
+    finally:
+        handle.remove()
+    if not received or received[0].shape[:2] != (n_batch, n_positions):
+        raise UnknownLayoutError
+    return _Values(follower, received[0], n_heads)
+
+
+class _ReceivedError(Exception):
+    """The values are there: nothing behind them is needed."""
+
+
+def _with_all_rows(reached: Reached, weights: Tensor) -> Reached:
+    positions = torch.arange(weights.shape[2], device=reached.rows.device)
+    rows = positions.expand(len(reached.rows), -1)
+    everywhere = torch.ones_like(rows, dtype=torch.bool)
+    return replace(reached, rows=rows, row_mask=everywhere, weights=weights)
+
+
+def _picked(reached: Reached, step: Step, times: int) -> Any:
+    """What a finished call returned, for the one row; not implemented where it has no rows."""
+    assert step.axes is not None
+    shape = reached.inputs.units.shape
+    batch = torch.arange(shape[0], device=reached.rows.device)
+    n_picked = 0
+    assert reached.point.script is not None
+    n_positions = reached.point.script.n_positions, shape[1]
+
+    def pick(tensor: Tensor, axis: BatchAxis) -> Tensor:
+        nonlocal n_picked
+        if tensor.shape[:2] != shape:
+            return repeat(tensor, axis, shape[0], n_positions, times)
+        n_picked += 1
+        return tensor[batch, reached.rows[:, 0]].unsqueeze(1).repeat_interleave(times, dim=0)
+
+    output = map_batch(reached.outputs[step.key], step.axes, pick)
+    return output if n_picked else NotImplemented
+
+
+@contextmanager
+def _handed_over(module: nn.Module, value: Tensor) -> Iterator[None]:
+    """Within: the module's first call gets this value in place of its first argument."""
+
+    def hand_over(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        handle.remove()
+        return (value, *args[1:])
+
+    handle = module.register_forward_pre_hook(hand_over)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+N_VARIANTS = 2
+"""With one alone, mistakes in the batching over variants would go unseen."""
+
+MAX_ERROR = 1e-3
+"""Of the largest effect in the trial; a wrong way is off by about the effect itself."""
+
+ROUNDING = 30
+"""Spacings of the dtype, at the size of the logits, that are rounding."""
+
+MAX_ROUNDING_ERROR = 0.2
+"""Of the largest effect: where rounding is coarser than this, a trial would prove nothing."""
+
+NamedWays = tuple[tuple[str, Callable[[Reached], Way]], ...]
+"""Ways of replay by name, the cheapest first."""
+
+
+@dataclass(frozen=True)
+class WayChoice:
+    """A way of replay, and what its trial found."""
+
+    name: str
+    prepare: Callable[[Reached], Way]
+    error: float
+    """Largest difference of a logit from a full pass, over the largest effect of the trial."""
+    one_by_one: bool = False
+    """Whether variants may not share a pass."""
+
+    def way(self, reached: Reached, n_tokens: int, one_by_one: bool = False) -> Way:
+        """Ready for the variants of one batch.
+
+        Args:
+            one_by_one: Whether variants may not share a pass, for other reasons.
+        """
+        prepared = _or_full(self.prepare(reached), reached)
+        if self.one_by_one or one_by_one:
+            return in_portions(prepared, 1)
+        n_rows, n_positions = reached.inputs.units.shape
+        of_variant = {"row": n_rows, "cache": n_rows, "product": 1}
+        positions = of_variant.get(self.name, n_rows * n_positions)
+        return in_portions(prepared, max(1, n_tokens // positions))
+
+
+def _or_full(way: Way, reached: Reached) -> Way:
+    """The way, or the whole model for a batch that calls its modules as none did before."""
+
+    def replay(weights: Weights) -> VariantLogits:
+        try:
+            return way(weights)
+        except (UnknownLayoutError, UnexpectedCallError):
+            return full(reached)(weights)
+
+    return replay
+
+
+CHEAPEST_FIRST: NamedWays = (
+    ("row", row),
+    ("resume", resume),
+)
+
+
+def choose_way(
+    reached: Reached,
+    admissible: Bool[Tensor, "batch head query key"],
+    own: VariantLogits,
+    candidates: NamedWays = CHEAPEST_FIRST,
+) -> WayChoice:
+    """Try every way on random weights, and take the first that agrees with full passes.
+
+    Args:
+        reached: A pass over a few texts, some of them padded.
+        admissible: The keys that each row may attend to.
+        own: The logits under the model's own weights.
+        candidates: Ways by name, the cheapest first; full passes come after them.
+
+    Returns:
+        Full passes too where these rows hardly reach the logits, and a trial proves nothing.
+    """
+    probe = _random_weights(reached, admissible)
+    with torch.no_grad():
+        alone = in_portions(full(reached), 1)
+        truth = alone(probe)
+    effect = float((truth - own).abs().max())
+    noise = torch.finfo(reached.weights.dtype).eps * float(truth.abs().max()) * ROUNDING
+    if effect <= noise / ROUNDING:
+        is_shared = _error(full, reached, probe, truth) <= noise
+        return WayChoice("full", full, 0.0, one_by_one=not is_shared)
+    tolerance = max(MAX_ERROR * effect, min(noise, MAX_ROUNDING_ERROR * effect))
+    for name, prepare in (*candidates, ("full", full)):
+        error = _error(prepare, reached, probe, truth)
+        if error <= tolerance:
+            return WayChoice(name, prepare, 0.0 if name == "full" else error / effect)
+    return WayChoice("full", full, 0.0, one_by_one=True)
+
+
+@torch.no_grad()
+def _error(
+    prepare: Callable[[Reached], Way], reached: Reached, probe: Weights, truth: VariantLogits
+) -> float:
+    """Largest difference from full passes; infinite where the way cannot be gone."""
+    try:
+        logits = prepare(reached)(probe)
+        return float((logits - truth).abs().max()) if logits.shape == truth.shape else torch.inf
+    except (TypeCheckError, MemoryError, torch.OutOfMemoryError):
+        raise  # no fault of the model's: a wrong shape, which tests check, or too large a batch
+    except Exception:
+        # A model may fail in any way when calls are skipped: then this is not its way.
+        return torch.inf
+
+
+def _random_weights(reached: Reached, admissible: Tensor) -> Weights:
+    generator = torch.Generator().manual_seed(0)
+    shape = (len(admissible), N_VARIANTS, *admissible.shape[1:])
+    draws = torch.rand(shape, generator=generator).to(admissible.device) * admissible.unsqueeze(1)
+    weights = draws / draws.sum(-1, keepdim=True).clamp_min(torch.finfo(draws.dtype).tiny)
+    return weights.to(reached.weights.dtype)

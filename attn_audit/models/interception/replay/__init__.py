@@ -1,1 +1,0 @@
-"""Ways to the logits under other attention, from the cheapest to the surest."""

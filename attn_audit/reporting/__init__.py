@@ -1,1 +1,0 @@
-"""From what an audit finds to its report and its records files."""

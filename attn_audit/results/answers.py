@@ -1,0 +1,144 @@
+"""What `plan`, `explain` and `verify` find: plain validated data."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from attn_audit.results.model_description import ModelDescription
+from attn_audit.statistics.summary import Value
+
+
+class StageForecast(BaseModel):
+    """One part of an audit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    """`start-up`, `reading attention`, a check's id, or `summing up`."""
+    passes: int | None
+    """Outputs that are computed, most of them from the attention on; None where there are none."""
+    seconds: float
+    peak_bytes: int | None
+    """Of the device's memory, model included; None where it could not be measured."""
+
+
+class Forecast(BaseModel):
+    """All parts of an audit, and what the forecast rests on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    data: str
+    device: str
+    n_examples: int
+    n_tokens: int
+    """Of all examples together; where not all were encoded, as their sample lets expect."""
+    longest: int
+    """Tokens of the longest example of those that were encoded."""
+    batch_examples: int
+    batch_tokens: int
+    """The largest batch."""
+    stages: tuple[StageForecast, ...]
+    seconds: float
+    n_timed: int
+    """Examples that were tried."""
+    seconds_of_trial: float
+
+
+class ModelOutput(Value):
+    """What the model says under some attention, or of some part of the text."""
+
+    prediction: str | tuple[str, ...]
+    probabilities: tuple[float, ...]
+    """One for each label, in the model's order; of two labels both."""
+    distance: float
+    """How far the output is from the model's own, 0 to 1."""
+
+
+class Explanation(Value):
+    """One text: its attention, what it is compared with, and what the model says under each."""
+
+    model: ModelDescription
+    text: str
+    text_pair: str | None
+    layer: int
+    head: int | None
+    """None: all heads, averaged."""
+    rows: str
+    unit: str
+    seed: int
+    epsilon: float
+    """Largest output distance of the adversary."""
+    permutations: int
+    """That shuffled attention is the median of."""
+    record: dict[str, Any]
+    """As an audit's records have it."""
+    own: ModelOutput
+    adversarial: ModelOutput | None
+    """None where attention cannot be moved, or has too many rows for a record to keep."""
+    uniform: ModelOutput | None
+    """The same weight on every unit; None where attention cannot be moved."""
+    left_out: int
+    """The unit whose leaving out moves the output most."""
+    without: ModelOutput
+    """Of the text without it."""
+
+
+class Failure(Value):
+    """One value that does not hold."""
+
+    example: str | None
+    """Its id; None for a number of the report itself."""
+    what: str
+    """Which value: a record's field, a number's path in the report."""
+    stored: str
+    """What the report or its records say."""
+    found: str
+    """What was found now."""
+
+
+class Claim(Value):
+    """Values of one kind, checked again."""
+
+    subject: str
+    """What they belong to: `witnesses`, `records`, `sample`, `sites` or `summary`."""
+    name: str
+    n: int
+    """Values that were compared."""
+    n_failed: int
+    largest: float | None
+    """The largest deviation; None where values are equal or not, or none was compared."""
+    tolerance: float | None
+    """The largest deviation that counts as rounding; None where values must be equal."""
+    reason: str
+    """Why that much."""
+    failures: tuple[Failure, ...]
+    """The first of those that do not hold, at most 10."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether every value does."""
+        return self.n_failed == 0
+
+
+class Verification(Value):
+    """A report checked again, with its records, against its model and data."""
+
+    report: str
+    model: str
+    data: str
+    n_examples: int
+    n_witnesses: int
+    """Adversarial witnesses that were replayed."""
+    n_not_kept: int
+    """Examples whose witness has too many rows to be kept, and so could not be replayed."""
+    n_sampled: int
+    """Examples of which every number was computed again."""
+    seed: int
+    """Of that sample."""
+    notes: tuple[str, ...]
+    """What could not be checked, and in which batches the sample was computed, in sentences."""
+    claims: tuple[Claim, ...]
+    holds: bool
+    """Whether everything that was checked does."""
+    seconds: float

@@ -1,0 +1,178 @@
+"""How results are stored: JSON text that is safe to show and carries the hash of its content.
+
+The hash is no signature: it tells a report that was edited, by hand or by a tool, from one that is
+as it was written, and does not keep a forger out.
+"""
+
+import hashlib
+import json
+import re
+from json import JSONDecodeError
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from attn_audit.errors import ReportError
+from attn_audit.files import problem_of
+
+
+def json_text(content: object) -> str:
+    r"""Indented JSON in which letters of any language stay readable, and nothing acts or hides.
+
+    Returns:
+        The same values as UTF-8 text that is safe in any terminal.
+
+    Example:
+        >>> print(json_text({"text": "na\u00efve\u202e"}), end="")
+        {
+          "text": "naïve\u202e"
+        }
+    """
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    return _NOT_ASCII.sub(_escaped_if_unseen, text) + "\n"
+
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7e]")
+"""What is not: in JSON it stands within strings alone."""
+
+
+def _escaped_if_unseen(found: re.Match[str]) -> str:
+    """Letters stay readable; what would act on a terminal, or hide, is spelled out."""
+    character = found[0]
+    return character if character.isprintable() else json.dumps(character)[1:-1]
+
+
+HASH: Final = "content_sha256"
+
+NAME_IT = "Name the .json report that an audit wrote."
+MAKE_AGAIN = "Use the file that the audit wrote, or audit again."
+
+MAX_BYTES: Final = 2**26
+"""Of a report: 64 MiB. It holds sums and a bounded sample, whatever was audited."""
+
+_ENDS_EARLY = "the file ends early: it was not written or copied whole"
+
+
+def content_sha256(content: dict[str, Any]) -> str:
+    """SHA-256 of a report's content, however its text is laid out.
+
+    Args:
+        content: The report as JSON values; its own hash, if it is there, does not count.
+
+    Returns:
+        Of the content as JSON with sorted keys, no blanks, and ASCII alone; in hexadecimal.
+    """
+    hashed = {key: value for key, value in content.items() if key != HASH}
+    canonical = json.dumps(hashed, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def to_stored(content: dict[str, Any]) -> str:
+    """The text of a report file: the content with its hash behind the schema's version.
+
+    Args:
+        content: The report as JSON values.
+    """
+    stored = {"schema_version": content["schema_version"], HASH: content_sha256(content)}
+    return json_text(stored | content)
+
+
+def read_stored(path: Path, schema_version: int) -> tuple[dict[str, Any], object]:
+    """Read a report file, as far as it is one of a version that is known.
+
+    Args:
+        schema_version: The only version that is known.
+
+    Returns:
+        The content as JSON values, not validated yet, and the hash that stands beside it.
+
+    Raises:
+        ReportError: Missing, not text, not JSON, cut short, no report, or of another version.
+    """
+    content = _parse(path)
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if isinstance(version, bool) or not isinstance(version, int):
+        raise ReportError(path, "it is no report: no schema version", hint=NAME_IT)
+    if version > schema_version:
+        raise ReportError(
+            path,
+            f"it was made by a newer attn-audit (schema version {version}, here {schema_version})",
+            hint="Update this attn-audit: pip install --upgrade attn-audit.",
+        )
+    if version < schema_version:
+        problem = f"its schema version {version} is no longer read (here {schema_version})"
+        raise ReportError(path, problem, hint="Numbers mean other things since. Audit again.")
+    return content, content.pop(HASH, None)
+
+
+def require_unedited(path: Path, content: dict[str, Any], sha256: object) -> None:
+    """Hold the content of a report against its hash.
+
+    Args:
+        path: Of the file, to name it.
+        content: As it was read, not as it was validated: a field that was added to the schema since
+            has its default there. Another order of keys or layout makes no difference.
+
+    Raises:
+        ReportError: There is no hash, or it is that of other content.
+    """
+    if sha256 is None:
+        raise ReportError(path, f"it has no {HASH}, which every audit writes", hint=MAKE_AGAIN)
+    if sha256 != content_sha256(content):
+        problem = f"it was edited after it was written: its {HASH} is not its content's"
+        raise ReportError(path, problem, hint=MAKE_AGAIN)
+
+
+def malformed(path: Path, error: ValidationError) -> ReportError:
+    """What to say of a report that does not follow the schema: its first fault."""
+    first = error.errors()[0]
+    place = ".".join(map(str, first["loc"])) or "the whole"
+    message = f"{first['msg'][0].lower()}{first['msg'][1:]}"
+    return ReportError(path, f"{place}: {message}", hint=MAKE_AGAIN)
+
+
+def publish_hash(schema: dict[str, Any]) -> None:
+    """Add the hash to the published schema: it is in every stored report, but in no report.
+
+    Args:
+        schema: Of a report; changed in place.
+    """
+    described = {
+        "description": "SHA-256 of the content but this: as JSON with sorted keys, no blanks, and "
+        "all but ASCII escaped.",
+        "pattern": "^[0-9a-f]{64}$",
+        "type": "string",
+    }
+    schema["properties"] = {**schema["properties"], HASH: described}
+    schema["required"] = [*schema.get("required", ()), HASH]
+
+
+def _parse(path: Path) -> Any:
+    try:
+        with path.open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ReportError(path, f"it is longer than {MAX_BYTES >> 20} MiB", hint=NAME_IT)
+        text = content.decode("utf-8")
+    except OSError as error:
+        raise ReportError(path, problem_of(error).lower(), hint=NAME_IT) from None
+    except UnicodeDecodeError as error:
+        problem = "not UTF-8 text" if error.end < len(error.object) else _ENDS_EARLY
+        raise ReportError(path, problem, hint=MAKE_AGAIN) from None
+    try:
+        return json.loads(text)
+    except JSONDecodeError as error:
+        raise ReportError(path, _broken(text, error), hint=MAKE_AGAIN) from None
+    except (ValueError, RecursionError) as error:
+        raise ReportError(path, f"it is no report: {error}", hint=MAKE_AGAIN) from None
+
+
+def _broken(text: str, error: JSONDecodeError) -> str:
+    """Cut short, or broken within: a whole report ends in the brace that it began with."""
+    whole = text.strip()
+    if not whole.startswith("{"):
+        return "the file is empty" if not whole else "it is not JSON"
+    if not whole.endswith("}") or error.pos >= len(text.rstrip()):
+        return _ENDS_EARLY
+    return f"it is not JSON: line {error.lineno}, column {error.colno}: {error.msg.lower()}"

@@ -1,0 +1,275 @@
+"""Records and data side by side: witnesses are replayed, and some examples audited again."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from attn_audit.checks.adversarial.check import Adversarial
+from attn_audit.checks.adversarial.witness import restored
+from attn_audit.checks.base import AuditedBatch, Check, output_distances, read_sites
+from attn_audit.data.example import Example, shards
+from attn_audit.distances import jensen_shannon_divergence
+from attn_audit.engine.batch import Plan
+from attn_audit.engine.in_process import MAX_SHARD_CHARACTERS, LocalEngine, batches_of, cut
+from attn_audit.engine.stopwatch import Meter, Stopwatch
+from attn_audit.findings import adversarial
+from attn_audit.findings.example import HEAD, LAYER, N_UNITS
+from attn_audit.findings.tolerance import DISTRIBUTION, DIVERGENCE, MASS, OUTPUT
+from attn_audit.models.contract import AuditedModel
+from attn_audit.progress import Progress, Watcher
+from attn_audit.results.record import Record
+from attn_audit.verification.numbers import Numbers, Tally
+
+
+class Witnesses:
+    """Every stored witness, against the model."""
+
+    def __init__(self, epsilon: float, dtype: str) -> None:
+        """Nothing is replayed yet."""
+        self._epsilon = epsilon
+        self.n_replayed = self.n_not_kept = 0
+        output, divergence, mass = OUTPUT.at(dtype), DIVERGENCE.at(dtype), MASS.at(dtype)
+        self._is_there = Tally("witnesses", "kept where one was found")
+        self._is_distribution = Tally(
+            "witnesses", "is a distribution", DISTRIBUTION.limit, DISTRIBUTION.reason
+        )
+        self._is_within = Tally(
+            "witnesses", "output stays within epsilon", output.limit, output.reason
+        )
+        self._distance = Tally("witnesses", "output distance", output.limit, output.reason)
+        self._jsd = Tally("witnesses", "divergence", divergence.limit, divergence.reason)
+        self._shown = Tally("witnesses", "rows give what is shown", mass.limit, mass.reason)
+
+    @property
+    def tallies(self) -> tuple[Tally, ...]:
+        """What was found so far."""
+        return (
+            self._is_there, self._is_distribution, self._is_within, self._distance, self._jsd,
+            self._shown,
+        )  # fmt: skip
+
+    def require_kept(self, record: Record) -> bool:
+        """Whether there is something to replay; counts a witness that is claimed and missing."""
+        claimed = record[adversarial.MAX_JSD_FIELD] is not None
+        is_there = record[adversarial.ATTENTION] is not None
+        if claimed or is_there:
+            stored = "a divergence" if claimed else "none"
+            found = "weights" if is_there else "no weights"
+            both = claimed and is_there
+            self._is_there.require(record.id, adversarial.ATTENTION.name, stored, found, both)
+        return claimed and is_there
+
+    def replay(self, audited: AuditedBatch, records: Sequence[Record]) -> None:
+        """Give the model the stored weights, and compare."""
+        stored = [record[adversarial.ATTENTION] for record in records]
+        shown = [witness or () for witness in stored]
+        weights = restored(audited, shown, [record[adversarial.ROWS] for record in records])
+        errors = _distribution_errors(audited, weights)
+        whole = weights.nan_to_num()
+        with torch.no_grad():
+            distances = output_distances(audited, whole.unsqueeze(1)).squeeze(1).tolist()
+        explained = audited.explain(whole.unsqueeze(1)).squeeze(1)
+        jsd = jensen_shannon_divergence(explained, audited.explanation).tolist()
+        n_rows = audited.reading.row_mask.sum(dim=-1).tolist()
+        for i, record in enumerate(records):
+            if n_rows[i] > 1 and record[adversarial.ROWS] is None:
+                self._compare_shown_alone(audited, i, record)
+                continue
+            self.n_replayed += 1
+            self._compare(record, errors[i], distances[i], jsd[i])
+            if record[adversarial.ROWS] is not None:
+                self._compare_rows(record, explained[i].cpu().numpy())
+
+    def _compare(self, record: Record, error: float, distance: float, jsd: float) -> None:
+        stored_distance = _number(record[adversarial.DISTANCE_FIELD])
+        stored_jsd = _number(record[adversarial.MAX_JSD_FIELD])
+        name = adversarial.ATTENTION.name
+        found = "weights of other units" if error == np.inf else f"off by {error:.3g}"
+        self._is_distribution.compare(record.id, name, "a distribution", found, error)
+        if error == np.inf:
+            return
+        excess = max(0.0, distance - self._epsilon)
+        self._is_within.compare(record.id, name, self._epsilon, distance, excess)
+        name = adversarial.DISTANCE_FIELD.name
+        difference = abs(distance - stored_distance)
+        self._distance.compare(record.id, name, stored_distance, distance, difference)
+        self._jsd.compare(
+            record.id, adversarial.MAX_JSD_FIELD.name, stored_jsd, jsd, abs(jsd - stored_jsd)
+        )
+
+    def _compare_rows(self, record: Record, explained: np.ndarray) -> None:
+        shown = np.array(record[adversarial.ATTENTION])
+        found = explained[: len(shown)]
+        if len(found) == len(shown):
+            error = float(np.abs(found - shown).max(initial=0.0))
+            i = int(np.abs(found - shown).argmax())
+            name = f"{adversarial.ATTENTION.name}[{i}]"
+            self._shown.compare(record.id, name, float(shown[i]), float(found[i]), error)
+
+    def _compare_shown_alone(self, audited: AuditedBatch, i: int, record: Record) -> None:
+        """What can be said without the rows: how far what is shown is from the model's own."""
+        self.n_not_kept += 1
+        own = audited.explanation[i, : record[N_UNITS]]
+        shown = torch.tensor(record[adversarial.ATTENTION], dtype=torch.float64, device=own.device)
+        if shown.shape == own.shape:
+            jsd = jensen_shannon_divergence(shown, own).item()
+            stored = _number(record[adversarial.MAX_JSD_FIELD])
+            self._jsd.compare(
+                record.id, adversarial.MAX_JSD_FIELD.name, stored, jsd, abs(jsd - stored)
+            )
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _distribution_errors(audited: AuditedBatch, weights: Tensor) -> list[float]:
+    """How far each example's rows are from distributions over what they may attend to.
+
+    Infinite where they are not weights of these units at all.
+    """
+    reachable = audited.admissible.any(dim=-1) & (audited.row_share > 0)
+    sums = ((weights.sum(dim=-1) - 1).abs() * reachable).amax(dim=-1)
+    below = (-weights).clamp_min(0).amax(dim=(-1, -2))
+    elsewhere = (weights.abs() * ~audited.admissible).amax(dim=(-1, -2))
+    errors = torch.stack([sums, below, elsewhere]).amax(dim=0)
+    return errors.nan_to_num(nan=torch.inf).tolist()
+
+
+Pair = tuple[Example, Record]
+
+N_IN_OTHER_BATCHES = 100
+"""Examples of the sample that are computed in other batches than the audit's: one at a time, as
+far as the audit did not do that. What a batch does to its texts shows there."""
+
+
+def paired(
+    examples: Iterable[Example], records: Iterable[Sequence[Record]], order: Tally
+) -> Iterator[Pair]:
+    """Each example with its record, as far as they belong together.
+
+    Args:
+        examples: Of the data, as the audit read them.
+        order: Counts them; from the first that does not fit on, nothing can be compared.
+    """
+    waiting = (record for some in records for record in some)
+    for example in examples:
+        record = next(waiting, None)
+        found = None if record is None else record.id
+        order.require(example.id, "id", found, example.id, found == example.id)
+        if record is None or record.id != example.id:
+            return
+        if not record.has_failed:
+            yield example, record
+    beyond = next(waiting, None)
+    if beyond is not None:
+        order.require(beyond.id, "id", beyond.id, None, False)
+
+
+@dataclass
+class Replaying:
+    """What is compared with the model, shard by shard."""
+
+    model: AuditedModel
+    plan: Plan
+    again: Plan
+    """The same in other batches, for the first of the sample."""
+    watcher: Watcher
+    sample: frozenset[str]
+    site_records: dict[str, list[Record]]
+    """Of the sample."""
+    witnesses: Witnesses
+    numbers: Numbers
+    of_sites: Numbers
+    n_total: int
+    """Examples to replay and to audit again, for the bar."""
+    n_finished: int = 0
+    n_again: int = 0
+    """Examples of the sample that were computed in other batches."""
+
+    def run(self, pairs: Iterable[Pair]) -> None:
+        """Compare everything."""
+        by_id: dict[str, Record] = {}
+        examples = _noting(pairs, by_id)
+        for shard in shards(examples, self.plan.shard_size, MAX_SHARD_CHARACTERS):
+            records = [by_id[example.id] for example in shard]
+            self._replay(shard, records)
+            self._audit_again([example for example in shard if example.id in self.sample], by_id)
+            for example in shard:
+                del by_id[example.id]
+
+    def _replay(self, shard: Sequence[Example], records: Sequence[Record]) -> None:
+        kept = [i for i, record in enumerate(records) if self.witnesses.require_kept(record)]
+        if not kept:
+            return
+        encoded = self.model.encode([shard[i] for i in kept])
+        of_id = {records[i].id: records[i] for i in kept}
+        sites = self.plan.sites[:1]
+        for indices in batches_of(self.model, encoded, sites, self.plan.limits):
+            batch = self.model.collate([encoded[i] for i in indices])
+            (audited,) = read_sites(self.model, batch, sites, self.plan.seed)
+            self.witnesses.replay(audited, [of_id[name] for name in audited.ids])
+            self.n_finished += len(indices)
+            self._tell(self.n_finished)
+
+    def _audit_again(self, examples: Sequence[Example], by_id: dict[str, Record]) -> None:
+        n = max(0, min(N_IN_OTHER_BATCHES - self.n_again, len(examples)))
+        self.n_again += n
+        for some, plan in ((examples[:n], self.again), (examples[n:], self.plan)):
+            engine = LocalEngine(self.model, plan, self._stopwatch(plan), Watcher())
+            for findings in engine.audit(cut(some, plan)):
+                for finding in findings:
+                    stored, found = by_id[finding.record.id], finding.record
+                    self.numbers.compare(stored, found, n_units=found[N_UNITS])
+                    self._compare_sites(found, finding.site_records)
+                self.n_finished += len(findings)
+
+    def _compare_sites(self, record: Record, found: Sequence[Record]) -> None:
+        stored = {(one[LAYER], one[HEAD]): one for one in self.site_records.get(record.id, [])}
+        for site in found:
+            layer, head = site[LAYER], site[HEAD]
+            where = f" at layer {layer}" + ("" if head is None else f", head {head}")
+            one = stored.get((layer, head))
+            if one is None:
+                self.of_sites.tallies[0].require(record.id, f"record{where}", None, "one", False)
+            else:
+                self.of_sites.compare(one, site, where, record[N_UNITS])
+
+    def _stopwatch(self, plan: Plan) -> Stopwatch:
+        if self.watcher.on_progress is None:
+            return Stopwatch()
+        before = self.n_finished
+
+        def tell(meter: Meter) -> None:
+            self._tell(before + int(min(spent.examples for spent in meter.spent().values())))
+
+        return Stopwatch(meter=Meter(plan.checks, len(set(plan.sites)), tell))
+
+    def _tell(self, n_finished: int) -> None:
+        if self.watcher.on_progress is not None:
+            self.watcher.on_progress(Progress(n_finished, self.n_total))
+
+
+def _noting(pairs: Iterable[Pair], by_id: dict[str, Record]) -> Iterator[Example]:
+    for example, record in pairs:
+        by_id[example.id] = record
+        yield example
+
+
+def checks_again(checks: Sequence[Check], *, has_several_sites: bool) -> tuple[Check, ...]:
+    """The checks that the sample is audited with.
+
+    The witness itself says more than a search for another: one step finds what else is stored, the
+    bounds. Only the witnesses of other sites are not kept.
+    """
+    if has_several_sites:
+        return tuple(checks)
+    return tuple(
+        Adversarial(check.epsilon, check.method, n_iterations=1, n_restarts=1)
+        if isinstance(check, Adversarial)
+        else check
+        for check in checks
+    )

@@ -1,0 +1,164 @@
+"""The use case: re-check a report's witnesses and numbers against the model and the data."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from attn_audit.checks.registry import make_checks, select_sites
+from attn_audit.engine.batch import Plan
+from attn_audit.engine.inputs import AuditedData, Item, LoadModel
+from attn_audit.models.capacity import BatchLimits
+from attn_audit.models.contract import AuditedModel, Site
+from attn_audit.models.self_check import self_check
+from attn_audit.process import full_precision
+from attn_audit.progress import Watcher
+from attn_audit.results.answers import Verification
+from attn_audit.results.record import Record
+from attn_audit.results.report import Report
+from attn_audit.settings import AuditSettings
+from attn_audit.verification.numbers import Expected, Numbers, Tally, claims_of
+from attn_audit.verification.recomputation import Replaying, Witnesses, checks_again, paired
+from attn_audit.verification.stored_audit import (
+    StoredAudit,
+    chosen,
+    require_same,
+    require_same_plugins,
+    settings_of_report,
+)
+from attn_audit.verification.summaries import Rankings, compare_summaries, summed_up
+
+
+def verify_report(
+    stored: StoredAudit,
+    said: dict[str, Any],
+    *,
+    seed: int = 0,
+    load: LoadModel | None = None,
+    items: Iterable[Item] | None = None,
+    watcher: Watcher,
+) -> Verification:
+    """Re-check every stored witness, every summary, and all numbers of a tenth of the examples.
+
+    Args:
+        stored: The report, and its records.
+        said: `model` and `data`, and what else the user says: `adapter`, `trust_remote_code`,
+            `plugin`, `vocabulary`, `device`, `threads`, `batch_size`.
+        load: Loads a model in memory; None: the one that is named.
+        items: Data in memory, in place of what is named.
+        watcher: Is told how it goes.
+
+    Returns:
+        What holds and what does not.
+
+    Raises:
+        UsageError: The report has no records or other ones, or model or data are not its own.
+        AuditFailedError: The model fails the self-check, or its outputs are not numbers.
+    """
+    start = time.perf_counter()
+    require_same_plugins(stored.report)
+    settings = settings_of_report(stored.report, said)
+    with full_precision(settings.threads):
+        trial, data = AuditedData.of(settings, items).take_trial()
+        notes = [require_same("data", data.source, stored.report.data.sha256, data.sha256)]
+        model, trial = data.load_model(settings, trial, load)
+        name, sha256 = str(settings.model), model.describe().sha256
+        notes.append(require_same("model", name, stored.report.model.sha256, sha256))
+        rankings, summary, ids = _check_records(stored)
+        sample = chosen(
+            ids, stored.report.records_file.sha256 if stored.report.records_file else "", seed
+        )
+        work = _replaying(stored, settings, model, sample, watcher)
+        self_check(model, model.encode(trial), work.plan.sites[0])
+        order = Tally("records", "examples are those of the data")
+        work.run(paired(data.sampled(settings), stored.records(), order))
+        notes.append(_batches(work))
+    tallies = (
+        *work.witnesses.tallies, *work.numbers.tallies, *work.of_sites.tallies, order,
+        *rankings.tallies, summary,
+    )  # fmt: skip
+    claims = claims_of(tallies)
+    return Verification(
+        report=str(stored.path),
+        model=str(settings.model),
+        data=str(settings.data),
+        n_examples=len(ids),
+        n_witnesses=work.witnesses.n_replayed,
+        n_not_kept=work.witnesses.n_not_kept,
+        n_sampled=len(sample),
+        seed=seed,
+        notes=tuple(note for note in notes if note is not None),
+        claims=tuple(claims),
+        holds=all(claim.holds for claim in claims),
+        seconds=round(time.perf_counter() - start, 3),
+    )
+
+
+def _batches(work: Replaying) -> str:
+    """In which batches the sample was computed again."""
+    if not work.model.batches_texts:
+        return "this model's texts may not share a batch: the sample was computed as in the audit"
+    how = "each alone" if work.again.limits.n_examples == 1 else "several together"
+    return f"in other batches than the audit's: {work.n_again} of the sample, {how}"
+
+
+def _check_records(stored: StoredAudit) -> tuple[Rankings, Tally, list[str]]:
+    """What the records say of themselves, and whether the report sums them up."""
+    rankings, ids = Rankings(stored.report.model.dtype), list[str]()
+
+    def read() -> Iterator[Sequence[Record]]:
+        for records in stored.records():
+            audited = [record for record in records if not record.has_failed]
+            rankings.check(audited)
+            ids.extend(record.id for record in audited)
+            yield records
+
+    found = summed_up(stored.report, read(), stored.site_records())
+    return rankings, compare_summaries(stored.report, found), ids
+
+
+def _replaying(
+    stored: StoredAudit,
+    settings: AuditSettings,
+    model: AuditedModel,
+    sample: frozenset[str],
+    watcher: Watcher,
+) -> Replaying:
+    report = stored.report
+    (main,) = select_sites(settings, model)
+    sites = (main, *(Site(site.layer, site.head, main.rows) for site in report.sites))
+    checks = checks_again(make_checks(settings, model), has_several_sites=len(sites) > 1)
+    dtype = report.model.dtype
+    limits = model.batch_limits(settings.batch_size)
+    plan = Plan(checks, sites, settings.seed, limits)
+    has_adversary = report.has("adversarial")
+    return Replaying(
+        model=model,
+        plan=plan,
+        again=replace(
+            plan,
+            limits=model.batch_limits("auto") if limits.n_examples == 1 else BatchLimits(1),
+        ),
+        watcher=watcher,
+        sample=sample,
+        site_records=_of_sample(stored.site_records(), sample),
+        witnesses=Witnesses(report.settings.epsilon, dtype),
+        numbers=Numbers("sample", Expected(dtype, settings.permutations, searches_again=False)),
+        of_sites=Numbers("sites", Expected(dtype, settings.permutations, searches_again=True)),
+        n_total=_n_examples(report) * has_adversary + len(sample),
+    )
+
+
+def _n_examples(report: Report) -> int:
+    return report.data.n_examples
+
+
+def _of_sample(
+    site_records: Iterable[Sequence[Record]], sample: frozenset[str]
+) -> dict[str, list[Record]]:
+    found: dict[str, list[Record]] = {}
+    for some in site_records:
+        for record in some:
+            if record.id in sample:
+                found.setdefault(record.id, []).append(record)
+    return found

@@ -1,0 +1,77 @@
+"""Which layers and heads are audited."""
+
+from typing import Any
+
+import pytest
+
+from attn_audit.checks.registry import select_sites
+from attn_audit.errors import ConfigurationError
+from attn_audit.models.contract import AttentionLayer, RowChoice, Site
+from attn_audit.settings import AuditSettings
+from tests.rows import RowsModel
+
+MODEL = RowsModel(n_layers=3, n_heads=2)
+MODEL.default_site = Site(1)
+
+
+def select(**settings: Any) -> tuple[Site, ...]:
+    return select_sites(AuditSettings(**settings), MODEL)
+
+
+@pytest.mark.parametrize(
+    ("settings", "site"),
+    [
+        ({}, Site(1)),
+        ({"layer": 2}, Site(2)),
+        ({"head": 1}, Site(1, head=1)),
+        ({"layer": 0, "head": 0, "rows": "all"}, Site(0, 0, RowChoice.ALL)),
+    ],
+)
+def test_one_site_is_audited_by_itself(settings: dict[str, Any], site: Site) -> None:
+    assert select(**settings) == (site,)
+
+
+@pytest.mark.parametrize(
+    ("settings", "main", "others"),
+    [
+        ({"layer": "all"}, Site(1), [Site(0), Site(1), Site(2)]),
+        ({"head": "all"}, Site(1), [Site(1, 0), Site(1, 1)]),
+        ({"layer": 2, "head": "all"}, Site(2), [Site(2, 0), Site(2, 1)]),
+        ({"layer": "all", "head": 1}, Site(1, 1), [Site(0, 1), Site(1, 1), Site(2, 1)]),
+        (
+            {"layer": "all", "head": "all"},
+            Site(1),
+            [Site(layer, head) for layer in range(3) for head in range(2)],
+        ),
+    ],
+)
+def test_all_are_shown_beside_the_audited_site(
+    settings: dict[str, Any], main: Site, others: list[Site]
+) -> None:
+    assert select(**settings) == (main, *others)
+
+
+def test_rows_are_those_of_every_site() -> None:
+    assert {site.rows for site in select(layer="all", rows="all")} == {RowChoice.ALL}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"layer": 3}, "--layer 3: the model has 3 layers, 0 to 2"),
+        ({"head": 2}, "--head 2: layer 1 of the model has 2 heads, 0 to 1"),
+        ({"layer": "all", "head": 7}, "--head 7: layer 0 of the model has 2 heads, 0 to 1"),
+    ],
+)
+def test_what_the_model_has_not_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        select(**settings)
+    assert error.value.message == message
+
+
+def test_layers_may_differ_in_their_heads() -> None:
+    model = RowsModel(n_layers=2)
+    model.layers = (AttentionLayer("small", 1), AttentionLayer("large", 3))
+    settings = AuditSettings(layer="all", head=2)
+    with pytest.raises(ConfigurationError, match="layer 0 of the model has 1 head, 0"):
+        select_sites(settings, model)

@@ -1,0 +1,194 @@
+"""Memory that is not enough makes batches smaller, and changes nothing else."""
+
+import dataclasses
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+import torch
+
+from attn_audit.checks.correlation import Correlation
+from attn_audit.checks.permutation import Permutation
+from attn_audit.engine.batch import Finding, Plan
+from attn_audit.engine.in_process import LocalEngine, batches_of, cut
+from attn_audit.engine.stopwatch import Stopwatch
+from attn_audit.errors import OutOfMemoryError
+from attn_audit.findings.example import ATTENTION
+from attn_audit.findings.measure import LEAVE_ONE_OUT
+from attn_audit.models.capacity import BatchLimits, Capacity
+from attn_audit.models.contract import AuditedModel, Batch, Reading, RowChoice, Site
+from attn_audit.process import is_out_of_memory
+from attn_audit.progress import Watcher
+from attn_audit.results.record import Record
+from tests.rows import RowsModel, texts
+
+PLAN = Plan((Correlation(), Permutation(0.05, 9)), (Site(1),), seed=0)
+EXAMPLES = texts(*(5 + i % 17 for i in range(40)))
+
+
+class Cramped(RowsModel):
+    """Can read only so many tokens at once, padding included."""
+
+    def __init__(self, room: int, error: Callable[[], Exception]) -> None:
+        super().__init__()
+        self.room, self.error = room, error
+        self.sizes: list[int] = []
+
+    def read(self, batch: Batch, sites: Sequence[Site]) -> list[Reading]:
+        self.sizes.append(batch.unit_mask.numel())
+        if self.sizes[-1] > self.room:
+            raise self.error()
+        return super().read(batch, sites)
+
+
+def audited(
+    model: RowsModel, plan: Plan = PLAN, watcher: Watcher | None = None
+) -> Iterator[list[Finding]]:
+    engine = LocalEngine(model, plan, Stopwatch(), watcher or Watcher())
+    return engine.audit(cut(EXAMPLES, plan))
+
+
+def records(model: RowsModel, plan: Plan = PLAN, watcher: Watcher | None = None) -> list[Record]:
+    return [finding.record for shard in audited(model, plan, watcher) for finding in shard]
+
+
+def no_memory() -> Exception:
+    return RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+
+ERRORS: list[Callable[[], Exception]] = [MemoryError, torch.OutOfMemoryError, no_memory]
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("room", [30, 100, 400])
+def test_records_do_not_depend_on_memory(room: int, error: Callable[[], Exception]) -> None:
+    for found, expected in zip(records(Cramped(room, error)), records(RowsModel()), strict=True):
+        for name, value in expected.values.items():
+            if isinstance(value, float | list | tuple) and name != "units":
+                assert found.values[name] == pytest.approx(value, abs=1e-9), name
+            else:
+                assert found.values[name] == value, name
+
+
+def test_batches_stay_small_once_memory_was_not_enough() -> None:
+    model = Cramped(100, MemoryError)
+    records(model)
+    failed = [size for size in model.sizes if size > model.room]
+    assert all(later <= earlier // 2 + 21 for earlier, later in itertools.pairwise(failed))
+    assert len(failed) <= 5
+
+
+class Interrupted(RowsModel):
+    """Has not enough memory for one batch, the third: as where others use it for a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[list[str]] = []
+
+    def read(self, batch: Batch, sites: Sequence[Site]) -> list[Reading]:
+        self.batches.append([encoded.example.id for encoded in batch.encoded])
+        if len(self.batches) == 3:
+            raise MemoryError
+        return super().read(batch, sites)
+
+
+def test_a_batch_that_had_not_enough_memory_is_all_that_is_repeated() -> None:
+    model = Interrupted()
+    found = records(model, dataclasses.replace(PLAN, limits=BatchLimits(n_examples=4)))
+    assert [record.id for record in found] == [example.id for example in EXAMPLES]
+    passes = Counter(itertools.chain.from_iterable(model.batches))
+    failed = set(model.batches[2])
+    assert len(failed) == 4
+    assert passes == {example.id: 2 if example.id in failed else 1 for example in EXAMPLES}
+
+
+def test_it_is_said_once() -> None:
+    notes: list[str] = []
+    records(Cramped(30, MemoryError), watcher=Watcher(on_note=notes.append))
+    assert notes == [
+        "out of memory with 40 examples of up to 21 tokens at once: going on with smaller batches"
+    ]
+
+
+def test_nothing_is_said_where_memory_is_enough() -> None:
+    notes: list[str] = []
+    records(RowsModel(), watcher=Watcher(on_note=notes.append))
+    assert notes == []
+
+
+def test_an_example_that_does_not_fit_alone_is_named() -> None:
+    with pytest.raises(
+        OutOfMemoryError, match=r"'text-33': out of memory, though .* alone"
+    ) as error:
+        records(Cramped(20, MemoryError))
+    assert error.value.exit_code == 3
+
+
+def test_other_errors_are_no_matter_of_memory() -> None:
+    with pytest.raises(RuntimeError, match="shapes"):
+        records(Cramped(30, lambda: RuntimeError("shapes do not match")))
+    assert not is_out_of_memory(ValueError("can't allocate memory"))
+
+
+def test_the_longest_batch_comes_first() -> None:
+    """Memory that is not enough shows at once."""
+    model = Cramped(10**9, MemoryError)
+    records(model, Plan(PLAN.checks, PLAN.sites, 0, BatchLimits(n_examples=4)))
+    assert model.sizes[0] == max(model.sizes)
+
+
+def test_the_capacity_is_that_of_before_when_memory_was_not_enough() -> None:
+    model = Cramped(30, MemoryError)
+    before = model.capacity
+    records(model)
+    assert model.capacity == before
+
+
+class Watching(RowsModel):
+    """Notes how much it may compute at once."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room, self.tried = room, list[int]()
+
+    def read(self, batch: Batch, sites: Sequence[Site]) -> list[Reading]:
+        self.tried.append(self.capacity.n_tokens)
+        if self.tried[-1] > self.room:
+            raise MemoryError
+        return super().read(batch, sites)
+
+
+def test_what_is_computed_beside_the_batch_becomes_smaller_too() -> None:
+    """A text alone may fail because of all that is tried of it together."""
+    model = Watching(room=100)
+    assert len(records(model)) == len(EXAMPLES)
+    assert min(model.tried) <= 100 < max(model.tried)
+
+
+def of_rows(model: AuditedModel, limits: BatchLimits, rows: RowChoice) -> list[list[int]]:
+    encoded = model.encode(texts(3, 9, 4, 9, 3))
+    return batches_of(model, encoded, [Site(1, rows=rows)], limits)
+
+
+def test_batches_are_known_before_they_are_read() -> None:
+    """Three heads with a row of each of nine units: 243 weights of a long text."""
+    model = RowsModel(every_row=True)
+    assert of_rows(model, BatchLimits(), RowChoice.READOUT) == [[0, 4, 2, 1, 3]]
+    model.capacity = Capacity(memory=256 * 3 * 9 * 9 * 2, cache=2**20, n_tokens=2**10)
+    assert of_rows(model, BatchLimits(), RowChoice.READOUT) == [[0, 4], [2, 1], [3]]
+
+
+def test_one_text_is_never_divided() -> None:
+    model = RowsModel()
+    model.capacity = Capacity(memory=1, cache=1, n_tokens=1)
+    assert sorted(map(len, of_rows(model, BatchLimits(), RowChoice.ALL))) == [1] * 5
+
+
+def test_every_batch_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = RowsModel(every_row=True)
+    model.capacity = Capacity(memory=256 * 3 * 20 * 20 * 4, cache=2**20, n_tokens=2**10)
+    for found, expected in zip(records(model), records(RowsModel(every_row=True)), strict=True):
+        assert found[ATTENTION] == pytest.approx(expected[ATTENTION])
+        assert found[LEAVE_ONE_OUT.field] == pytest.approx(expected[LEAVE_ONE_OUT.field])
+    assert model.n_reads == len(batches_of(model, model.encode(EXAMPLES), PLAN.sites, PLAN.limits))

@@ -1,0 +1,78 @@
+"""What an audit will take is said before it is carried out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from attn_audit.engine.plan import forecast_audit
+from attn_audit.results.answers import Forecast
+from attn_audit.settings import AuditSettings
+from tests.cli.conftest import AttnAudit, attn_audit, model
+
+__all__ = ["attn_audit", "model"]
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Thirty texts of 1 to 6 words, without labels."""
+    texts = [" ".join(f"w{4 + (i + j) % 30}" for j in range(1 + i % 6)) for i in range(30)]
+    path = tmp_path / "data.jsonl"
+    path.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    return path
+
+
+def forecast(model: Path, data: Path, **settings: Any) -> Forecast:
+    return forecast_audit(AuditSettings(model=str(model), data=str(data), **settings))
+
+
+def test_every_part_of_an_audit_is_forecast(model: Path, data: Path) -> None:
+    found = forecast(model, data)
+    names = ["start-up", "reading attention", "correlation", "permutation", "adversarial"]
+    names.append("summing up")
+    assert [stage.name for stage in found.stages] == names
+    assert found.seconds == pytest.approx(sum(stage.seconds for stage in found.stages))
+    assert min(stage.seconds for stage in found.stages) > 0
+
+
+def test_passes_are_counted(model: Path, data: Path) -> None:
+    passes = {stage.name: stage.passes for stage in forecast(model, data).stages}
+    n_units = [1 + i % 6 for i in range(30)]
+    drawn = {1: 1, 2: 2, 3: 6, 4: 24, 5: 100, 6: 100}
+    assert passes == {
+        "start-up": None,
+        "reading attention": 30,
+        "correlation": 30 + sum(n + 1 for n in n_units),
+        "permutation": sum(drawn[n] + 1 for n in n_units),
+        "adversarial": 60,
+        "summing up": None,
+    }
+
+
+def test_a_search_is_counted_by_its_steps(model: Path, data: Path) -> None:
+    found = forecast(model, data, checks=("adversarial",), method="gradient", iterations=40)
+    assert found.stages[-2].passes == 30 * 40 * 5
+
+
+def test_only_the_sample_is_forecast(model: Path, data: Path) -> None:
+    assert forecast(model, data, limit=7).n_examples == 7
+
+
+def test_it_is_shown_as_a_table(attn_audit: AttnAudit, model: Path, data: Path) -> None:
+    outcome = attn_audit("plan", model, data, "--checks", "permutation")
+    assert outcome.exit_code == 0, outcome.stderr
+    assert "30 examples, 165 tokens, the longest 8" in " ".join(outcome.stdout.split())
+    assert "permutation" in outcome.stdout
+    assert "correlation" not in outcome.stdout
+    assert "together" in outcome.stdout
+
+
+def test_it_is_written_as_json(attn_audit: AttnAudit, model: Path, data: Path) -> None:
+    outcome = attn_audit("plan", model, data, "--format", "json")
+    assert Forecast.model_validate_json(outcome.stdout).n_examples == 30
+
+
+def test_it_fails_as_an_audit_does(attn_audit: AttnAudit, model: Path) -> None:
+    assert attn_audit("plan", model).exit_code == 2
+    assert attn_audit("plan", model, "nowhere.jsonl").exit_code == 2

@@ -1,0 +1,132 @@
+"""Bounds of a report: what is judged, what is left open, and what is said of it."""
+
+from datetime import date
+
+import pytest
+
+from attn_audit.findings.rule import Outcome
+from attn_audit.judgement.gate import judge
+from attn_audit.results.report import Report
+from attn_audit.results.verdict import Judgement
+from tests.judged import GAP, MOVED, YARDSTICK, PolicyOf, with_number, without
+
+TODAY = date(2026, 1, 5)
+PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
+LEAST = f'[[bound]]\nmetric = "{MOVED}"\nmin = 0.5\n'
+MOST = f'[[bound]]\nmetric = "{GAP}"\nmax = 0.15\n'
+GUARDED = f'{MOST}only_if = {{ metric = "{YARDSTICK}", min = 0.4 }}\n'
+
+
+def the_one(report: Report, policy: PolicyOf, text: str) -> Judgement:
+    """The judgement of a policy's last bound."""
+    return judge(report, policy(text), TODAY).judgements[-1]
+
+
+@pytest.mark.parametrize(("value", "outcome"), [(0.6, PASS), (0.6001, PASS), (0.5999, FAIL)])
+def test_a_number_without_interval_is_judged_by_itself(
+    report: Report, policy: PolicyOf, value: float, outcome: Outcome
+) -> None:
+    text = '[[bound]]\nmetric = "performance.majority_share"\nmin = 0.6\n'
+    found = with_number(report, "performance.majority_share", value)
+    assert the_one(found, policy, text).outcome is outcome
+
+
+def test_a_quantile_can_be_bounded(report: Report, policy: PolicyOf) -> None:
+    text = '[[bound]]\nmetric = "permutation.distance.q75"\nmin = 0.05\n'
+    assert the_one(report, policy, text).outcome is PASS
+
+
+def test_a_mean_of_one_example_has_no_interval_and_is_left_open(
+    report: Report, policy: PolicyOf
+) -> None:
+    judged = the_one(with_number(report, GAP, 0.01, None, n=1), policy, MOST)
+    assert judged.outcome is INCONCLUSIVE
+    assert judged.reason == "A single example has no interval."
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_no_number_cannot_pass(report: Report, policy: PolicyOf, value: float) -> None:
+    judged = the_one(with_number(report, GAP, value, (0.0, 0.1)), policy, MOST)
+    assert judged.outcome is INCONCLUSIVE
+    assert judged.estimate is None
+
+
+@pytest.mark.parametrize("interval", [(0.0, 0.1), (0.2, 0.3)])
+def test_too_few_examples_behind_a_number_leave_it_open_either_way(
+    report: Report, policy: PolicyOf, interval: tuple[float, float]
+) -> None:
+    few = with_number(report, GAP, sum(interval) / 2, interval, n=99)
+    judged = the_one(few, policy, f"min_examples = 100\n{MOST}")
+    assert judged.outcome is INCONCLUSIVE
+    assert judged.reason == "Only 99 examples are behind it, and 100 are wanted."
+    enough = with_number(few, GAP, sum(interval) / 2, interval, n=100)
+    assert the_one(enough, policy, f"min_examples = 100\n{MOST}").outcome is not INCONCLUSIVE
+
+
+def test_a_check_that_was_not_run_is_left_open(report: Report, policy: PolicyOf) -> None:
+    judged = the_one(without(report, "permutation"), policy, LEAST)
+    assert judged.outcome is INCONCLUSIVE
+    assert judged.reason == "The permutation check was not run (only correlation, adversarial)."
+    assert "--checks correlation,adversarial,permutation" in judged.look_at
+
+
+def test_a_check_that_raised_is_left_open(report: Report, policy: PolicyOf) -> None:
+    judged = the_one(without(report, "permutation", was_run=True), policy, LEAST)
+    assert judged.outcome is INCONCLUSIVE
+    assert "raised an error" in judged.reason
+
+
+def test_a_measure_that_was_not_computed_is_left_open(report: Report, policy: PolicyOf) -> None:
+    metrics = {name: found for name, found in report.metrics.items() if ".gap." not in name}
+    found = report.model_copy(
+        update={
+            "metrics": metrics,
+            "settings": report.settings.model_copy(update={"measures": ("gradient",)}),
+        }
+    )
+    judged = the_one(found, policy, MOST)
+    assert judged.outcome is INCONCLUSIVE
+    assert judged.reason == "It needs measures that were not computed (only gradient)."
+
+
+def test_without_labels_accuracy_is_left_open(unlabelled: Report, policy: PolicyOf) -> None:
+    for name in ("performance.accuracy", "permutation.uniform.accuracy_change"):
+        judged = the_one(unlabelled, policy, f'[[bound]]\nmetric = "{name}"\nmin = 0\n')
+        assert judged.outcome is INCONCLUSIVE
+        assert judged.reason == "The data has no labels."
+
+
+def test_a_number_that_no_example_has_is_left_open(report: Report, policy: PolicyOf) -> None:
+    judged = the_one(with_number(report, GAP, None, None, n=0), policy, MOST)
+    assert judged.outcome is INCONCLUSIVE
+    assert judged.reason == "The correlation check has no such number of any example."
+
+
+def test_a_condition_that_does_not_hold_is_named(report: Report, policy: PolicyOf) -> None:
+    found = with_number(report, YARDSTICK, 0.3, (0.29, 0.31))
+    judged = the_one(found, policy, GUARDED)
+    assert f"only where {YARDSTICK} is at least 0.4" in judged.reason
+    assert "0.300 [0.290, 0.310]" in judged.reason
+
+
+def test_a_condition_that_was_not_measured_does_not_hold(report: Report, policy: PolicyOf) -> None:
+    text = f'{LEAST}only_if = {{ metric = "{YARDSTICK}", min = 0.4 }}\n'
+    judged = the_one(without(report, "correlation"), policy, text)
+    assert judged.outcome is INCONCLUSIVE
+    assert "The correlation check was not run" in judged.reason
+
+
+def test_what_did_not_pass_says_where_to_look(report: Report, policy: PolicyOf) -> None:
+    failed = the_one(with_number(report, MOVED, 0.1, (0.09, 0.11)), policy, LEAST)
+    assert "shuffling changes least: eczd20f, " in failed.look_at
+    passed = the_one(with_number(report, MOVED, 0.6, (0.59, 0.61)), policy, LEAST)
+    assert passed.look_at == ""
+
+
+def test_an_open_bound_says_how_many_examples_would_decide(
+    report: Report, policy: PolicyOf
+) -> None:
+    found = with_number(report, MOVED, 0.525, (0.475, 0.575), n=500)
+    assert the_one(found, policy, LEAST).look_at.startswith("About 2,000 examples would decide")
+    on_it = with_number(report, MOVED, 0.5, (0.475, 0.575), n=500)
+    assert the_one(on_it, policy, LEAST).look_at.startswith("The number is all but on the limit")

@@ -1,0 +1,163 @@
+"""Paired changes against NumPy and the bootstrap alone; unpaired ones against Newcombe's table."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attn_audit.findings.registry import statistics
+from attn_audit.judgement.changes import newcombe_interval
+from attn_audit.judgement.comparison import compare
+from attn_audit.results.finding import find
+from attn_audit.results.report import Report
+from attn_audit.results.verdict import Change
+from attn_audit.statistics.estimate import Estimate
+from attn_audit.statistics.intervals import Resamples, mean_interval, wilson_interval
+from tests.releases import Audited, write_content
+
+TAU = "correlation.attention_gradient"
+
+
+def of(path_base: Path, path_new: Path, name: str) -> Change:
+    changes = compare(path_base, path_new).changes
+    return next(change for change in changes if change.metric == name)
+
+
+def records(report: Path) -> dict[str, dict[str, object]]:
+    """By id; the report's records are JSON Lines."""
+    lines = (report.parent / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    return {row["id"]: row for row in map(json.loads, lines)}
+
+
+def test_is_the_mean_of_the_differences_of_the_same_examples(audited: Audited) -> None:
+    base, new = audited(1.0, ".jsonl"), audited(6.0, ".jsonl")
+    before, after = records(base), records(new)
+    field = "correlation.attention_gradient"
+    pairs = [
+        (before[name][field], after[name][field])
+        for name in before
+        if before[name][field] is not None and after[name][field] is not None
+    ]
+    differences = np.array([y - x for x, y in pairs])  # type: ignore[operator]
+    change = of(base, new, TAU)
+    assert change.is_paired
+    assert change.n == len(pairs)
+    assert change.n_undefined == len(before) - len(pairs)
+    assert change.difference == pytest.approx(differences.mean(), abs=1e-12)
+    assert change.new - change.base == pytest.approx(change.difference, abs=1e-12)
+    assert change.effect_size == pytest.approx(differences.mean() / differences.std(ddof=1))
+    expected = mean_interval(differences, Resamples(0))
+    assert expected is not None
+    assert change.interval is not None
+    assert (change.interval.low, change.interval.high) == (expected.low, expected.high)
+
+
+def test_names_the_examples_that_changed_most(audited: Audited) -> None:
+    base, new = audited(1.0, ".jsonl"), audited(6.0, ".jsonl")
+    before, after = records(base), records(new)
+    field = "permutation.distance"
+    sizes = {
+        name: abs(after[name][field] - before[name][field])  # type: ignore[operator]
+        for name in before
+        if before[name][field] is not None
+    }
+    changed = of(base, new, "permutation.distance").most_changed
+    assert [example.id for example in changed] == sorted(sizes, key=lambda n: (-sizes[n], n))[:5]
+    assert changed[0].text == " ".join(before[changed[0].id]["units"])  # type: ignore[arg-type]
+
+
+def test_a_report_has_not_changed_against_itself(base: Path) -> None:
+    comparison = compare(base, base)
+    assert comparison.n_pairs == Report.load(base).data.n_examples
+    for change in comparison.changes:
+        assert change.difference == 0
+        assert change.effect_size is None
+        assert change.most_changed == ()
+
+
+def test_going_back_reverses_every_sign(base: Path, new: Path) -> None:
+    there, back = compare(base, new).changes, compare(new, base).changes
+    for one, other in zip(there, back, strict=True):
+        assert one.difference == pytest.approx(-other.difference, abs=1e-12)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
+def test_the_format_of_the_records_changes_nothing(
+    audited: Audited, base: Path, new: Path, suffix: str
+) -> None:
+    other = compare(audited(1.0, suffix), audited(6.0, suffix)).changes
+    for one, two in zip(compare(base, new).changes, other, strict=True):
+        assert one.model_copy(update={"most_changed": ()}) == two.model_copy(
+            update={"most_changed": ()}
+        )
+        assert [example.id for example in one.most_changed] == [
+            example.id for example in two.most_changed
+        ]
+
+
+def test_examples_are_matched_by_id_in_whatever_order(audited: Audited, tmp_path: Path) -> None:
+    straight = audited(1.0)
+    texts = (straight.parent / "texts.jsonl").read_text().splitlines()
+    turned = tmp_path / "turned.jsonl"
+    turned.write_text("\n".join(reversed(texts)) + "\n")
+    other = audited(1.0, data=turned)
+    content = json.loads(other.read_text())
+    content["data"]["sha256"] = json.loads(straight.read_text())["data"]["sha256"]
+    write_content(other, content)
+    assert all(
+        change.difference == pytest.approx(0, abs=1e-6)
+        for change in compare(straight, other).changes
+        if change.metric.startswith("correlation.attention")
+    )
+
+
+def test_without_records_summaries_are_compared_and_it_says_so(audited: Audited, new: Path) -> None:
+    bare = audited(1.0, "")
+    comparison = compare(bare, new)
+    assert comparison.n_pairs is None
+    assert comparison.why_unpaired is not None
+    assert comparison.why_unpaired.startswith("Unpaired: the base report has no records")
+    change = next(change for change in comparison.changes if change.metric == TAU)
+    before, after = (find(statistics()[TAU], Report.load(path)).value for path in (bare, new))
+    assert before is not None
+    assert after is not None
+    assert change.difference == after - before
+    assert (change.is_paired, change.effect_size, change.most_changed) == (False, None, ())
+
+
+def found(successes: int, n: int) -> Estimate:
+    return Estimate(successes / n, n, wilson_interval(successes, n))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "low", "high"),
+    [
+        # Newcombe (1998), Statistics in Medicine 17, 873-890, table II, method 10.
+        ((56, 70), (48, 80), 0.0524, 0.3339),
+        ((9, 10), (3, 10), 0.1705, 0.8090),
+        ((6, 7), (2, 7), 0.0582, 0.8062),
+        ((10, 10), (0, 10), 0.6075, 1.0000),
+    ],
+)
+def test_newcombes_own_examples(
+    one: tuple[int, int], other: tuple[int, int], low: float, high: float
+) -> None:
+    interval = newcombe_interval(found(*other), found(*one))
+    assert interval is not None
+    assert interval.low == pytest.approx(low, abs=6e-5)
+    assert interval.high == pytest.approx(high, abs=6e-5)
+
+
+@given(st.integers(0, 50), st.integers(0, 50))
+def test_the_interval_holds_the_difference(one: int, other: int) -> None:
+    base, new = found(one, 50), found(other, 50)
+    interval = newcombe_interval(base, new)
+    assert interval is not None
+    assert interval.low <= (new.value or 0) - (base.value or 0) <= interval.high
+
+
+def test_a_number_without_interval_has_none_of_its_change() -> None:
+    assert newcombe_interval(Estimate(0.5, 10), found(5, 10)) is None

@@ -1,0 +1,142 @@
+"""What cannot be compared is refused, with everything that differs by name."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from attn_audit.errors import AttnAuditError, ComparisonRefusedError, RecordsError
+from attn_audit.judgement.comparability import require_unique_ids
+from attn_audit.judgement.comparison import compare
+from tests.releases import Audited, rewritten, write_content, write_texts
+
+
+def refused(base: Path, new: Path, **said: Any) -> str:
+    with pytest.raises(ComparisonRefusedError) as caught:
+        compare(base, new, **said)
+    assert caught.value.exit_code == 2
+    assert caught.value.hint is not None
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"model": {"task": "multiclass"}}, "different tasks: task (binary and multiclass)"),
+        ({"model": {"takes_pairs": True}}, "different tasks: takes pairs"),
+        ({"tool": {"definitions": 3}}, "defined differently: definitions (2 and 3)"),
+        ({"settings": {"epsilon": 0.05}}, "different settings: epsilon (0.01 and 0.05)"),
+        ({"settings": {"permutations": 50, "unit": "word"}}, "unit (token and word); permut"),
+        ({"settings": {"layer": 3}}, "different settings: layer (last and 3)"),
+        ({"settings": {"head": 2}}, "different settings: head (None and 2)"),
+        ({"data": {"sha256": "ab" * 32}}, "different data: data sha256"),
+        ({"data": {"limit": 10}}, "different data: limit (None and 10)"),
+        ({"data": {"n_examples": 29}}, "different data: n_examples (30 and 29)"),
+        ({"settings": {"seed": 1}}, "different data: seed (0 and 1)"),
+        ({"settings": {"label_map": {"a": "b"}}}, "different data: label_map"),
+        ({"model": {"labels": ["a", "b"]}}, "different data: labels (label0, label1 and a, b)"),
+    ],
+)
+def test_says_by_name_what_differs(
+    base: Path, new: Path, tmp_path: Path, parts: dict[str, Any], message: str
+) -> None:
+    assert message in refused(base, rewritten(new, tmp_path, **parts))
+
+
+@pytest.mark.parametrize(
+    "part", [{"model": {"task": "multiclass"}}, {"settings": {"unit": "word"}}]
+)
+def test_other_data_is_all_that_can_be_allowed(
+    base: Path, new: Path, tmp_path: Path, part: dict[str, Any]
+) -> None:
+    assert refused(base, rewritten(new, tmp_path, **part), allow_different_data=True)
+
+
+def test_settings_of_a_check_that_one_lacks_are_no_reason(audited: Audited, base: Path) -> None:
+    only = audited(1.0, checks=("correlation",), epsilon=0.05)
+    comparison = compare(base, only)
+    assert "checks (correlation, permutation, adversarial and correlation)" in comparison.notes
+    assert {change.metric.split(".")[0] for change in comparison.changes} == {
+        "performance",
+        "correlation",
+    }
+
+
+def test_other_data_is_compared_by_its_summaries_where_that_is_allowed(
+    audited: Audited, base: Path, tmp_path: Path
+) -> None:
+    other = audited(1.0, data=write_texts(tmp_path / "others.jsonl", 20, first=100))
+    assert "n_examples (30 and 20)" in refused(base, other)
+    comparison = compare(base, other, allow_different_data=True)
+    assert comparison.n_pairs is None
+    assert not any(change.is_paired for change in comparison.changes)
+    assert any("n_examples" in note for note in comparison.notes)
+
+
+def test_a_deeper_model_is_compared_at_its_own_last_layer(
+    base: Path, new: Path, tmp_path: Path
+) -> None:
+    deeper = rewritten(new, tmp_path, settings={"layer": 7}, model={"default_layer": 7})
+    assert compare(base, deeper).n_pairs == 30
+
+
+def test_examples_that_one_report_lacks(audited: Audited, base: Path, tmp_path: Path) -> None:
+    other = audited(1.0, data=write_texts(tmp_path / "others.jsonl", 30, first=1))
+    content = json.loads(other.read_text())
+    content["data"]["sha256"] = json.loads(base.read_text())["data"]["sha256"]
+    write_content(other, content)
+    assert "2 examples stand in one of them only (id 'e0')" in refused(base, other)
+
+
+def test_an_id_that_stands_twice(tmp_path: Path) -> None:
+    require_unique_ids(["a", "b"], tmp_path)
+    with pytest.raises(ComparisonRefusedError, match="two examples with the id 'a'"):
+        require_unique_ids(["a", "b", "a"], tmp_path)
+
+
+def test_without_records_and_hashes_nothing_says_that_the_data_is_the_same(
+    audited: Audited, base: Path, tmp_path: Path
+) -> None:
+    unknown = rewritten(audited(1.0, ""), tmp_path, data={"sha256": None})
+    assert "nothing says that the reports are of the same data" in refused(base, unknown)
+
+
+def test_records_that_are_gone(audited: Audited, base: Path) -> None:
+    other = audited(2.0)
+    (other.parent / "records.parquet").unlink()
+    with pytest.raises(RecordsError, match=r"are not there: no .*records\.parquet") as caught:
+        compare(base, other)
+    assert "Keep them where they lay" in str(caught.value.hint)
+    assert "--allow-different-data" in str(caught.value.hint)
+
+
+def test_records_whose_columns_hold_something_else(
+    audited: Audited, base: Path, tmp_path: Path
+) -> None:
+    other = audited(1.0)
+    file = other.parent / "records.parquet"
+    table = pq.read_table(file)
+    lists = pa.array([[name] for name in table["id"].to_pylist()])
+    pq.write_table(table.set_column(table.column_names.index("id"), "id", lists), file)
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    path = rewritten(other, tmp_path, records={"sha256": sha256})
+    with pytest.raises(RecordsError, match=r"the column 'id' holds list<.*>, not string"):
+        compare(base, path)
+
+
+def test_records_that_were_changed_since(audited: Audited, base: Path) -> None:
+    other = audited(2.0)
+    with (other.parent / "records.parquet").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(RecordsError, match=r"is not the file that .* was written with"):
+        compare(base, other)
+
+
+def test_a_report_that_is_none(base: Path, tmp_path: Path) -> None:
+    (tmp_path / "no.json").write_text("{")
+    with pytest.raises(AttnAuditError, match="cannot use the report"):
+        compare(base, tmp_path / "no.json")

@@ -1,0 +1,219 @@
+"""Every unit left out at once, against running each shorter text by itself."""
+
+import random
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from attn_audit.data.example import Example
+from attn_audit.models.interception.classifier import InterceptedBatch
+from attn_audit.models.interception.erasing import Sharing, erased_logits
+from attn_audit.models.interception.removal.deleting import Deletion
+from attn_audit.models.outputs.softmax import Multiclass
+from attn_audit.models.paper import classifier
+from attn_audit.models.paper.architecture import (
+    MARKERS,
+    Activation,
+    Architecture,
+    AttentionKind,
+    EncoderKind,
+    Tokenizer,
+    Vocabulary,
+)
+from attn_audit.models.paper.classifier import PaperClassifier, PaperModel, described
+from attn_audit.models.paper.network import AdditiveAttention, AttentionPoolingNetwork
+from attn_audit.models.task import TaskKind, mask_candidates
+from tests.tiny import KINDS, WORDS, tiny_model
+
+TASKS = (
+    (TaskKind.BINARY, 2),
+    (TaskKind.MULTICLASS, 3),
+    (TaskKind.MULTILABEL, 4),
+    (TaskKind.CANDIDATES, 4),
+)
+
+
+def examples(lengths: list[int], kind: TaskKind = TaskKind.BINARY, seed: int = 0) -> list[Example]:
+    """Random texts with second texts; of tasks with candidates, every other example has some."""
+    draw = random.Random(seed)
+    return [
+        Example(
+            id=f"example-{i}",
+            text=" ".join(draw.choices(WORDS, k=n)),
+            text_pair=" ".join(draw.choices(WORDS, k=draw.randint(1, 6))),
+            candidates=("label0", "label2") if kind is TaskKind.CANDIDATES and i % 2 else None,
+        )
+        for i, n in enumerate(lengths)
+    ]
+
+
+def batch_of(model: PaperModel, texts: list[Example]) -> InterceptedBatch:
+    return model.collate(model.encode(texts))
+
+
+def each_in_turn(batch: InterceptedBatch) -> Tensor:
+    """Keep everything, then everything but each unit."""
+    n_units = batch.unit_mask.shape[1]
+    but_one = ~torch.eye(n_units, dtype=torch.bool)
+    return torch.cat([torch.ones_like(but_one[:1]), but_one]).expand(len(batch), -1, -1)
+
+
+def assert_equal_to_passes(model: PaperModel, batch: InterceptedBatch, tolerance: float) -> None:
+    keep = each_in_turn(batch)
+    found = model.erase(batch, keep)
+    passes = erased_logits(
+        model.classifier, batch, keep, Deletion(model.classifier), Sharing.TEXTS, 8192
+    )
+    expected = mask_candidates(passes, batch.allowed)
+    torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: str(task[0]))
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: "-".join(map(str, kind)))
+def test_is_what_passes_give_at_every_length(
+    kind: tuple[EncoderKind, AttentionKind, bool], task: tuple[TaskKind, int]
+) -> None:
+    encoder, attention, is_pair = kind
+    model = tiny_model(
+        encoder, attention, is_pair=is_pair, kind=task[0], n_labels=task[1], scale=2.0
+    )
+    texts = examples(list(range(1, 41)), task[0])
+    assert_equal_to_passes(model, batch_of(model, texts), 1e-5)
+    model.network.double()
+    assert_equal_to_passes(model, batch_of(model, texts[::8]), 1e-10)
+
+
+@settings(max_examples=20)
+@given(
+    st.sampled_from(KINDS),
+    st.lists(st.integers(1, 12), min_size=1, max_size=6),
+    st.integers(0, 1_000),
+)
+def test_is_what_passes_give_whatever_stands_together(
+    kind: tuple[EncoderKind, AttentionKind, bool], lengths: list[int], seed: int
+) -> None:
+    encoder, attention, is_pair = kind
+    model = tiny_model(encoder, attention, is_pair=is_pair, seed=seed)
+    model.network.double()
+    assert_equal_to_passes(model, batch_of(model, examples(lengths, seed=seed)), 1e-10)
+
+
+@pytest.mark.parametrize("encoder", EncoderKind)
+def test_padding_and_batch_size_change_nothing(encoder: EncoderKind) -> None:
+    model = tiny_model(encoder)
+    texts = examples([7, 1, 12, 3])
+    batch = batch_of(model, texts)
+    together = model.erase(batch, each_in_turn(batch))
+    for i, text in enumerate(texts):
+        single = batch_of(model, [text])
+        alone = model.erase(single, each_in_turn(single))[0]
+        torch.testing.assert_close(together[i, : len(alone)], alone, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("encoder", EncoderKind)
+def test_portions_give_the_same(encoder: EncoderKind) -> None:
+    model = tiny_model(encoder)
+    model.network.double()
+    model.capacity = replace(model.capacity, n_tokens=120)
+    assert_equal_to_passes(model, batch_of(model, examples([9, 2, 31, 5, 9])), 1e-10)
+
+
+@pytest.mark.parametrize(("encoder", "attention", "is_pair"), KINDS)
+def test_a_text_of_one_unit_leaves_the_readout_of_no_input(
+    encoder: EncoderKind, attention: AttentionKind, is_pair: bool
+) -> None:
+    model = tiny_model(encoder, attention, is_pair=is_pair)
+    batch = batch_of(model, examples([1, 4, 1]))
+    reading = model.read(batch, [model.default_site])[0]
+    of_nothing = reading.replay(torch.zeros_like(reading.attention).unsqueeze(1))[:, 0]
+    left = model.erase(batch, each_in_turn(batch))[:, 1]
+    torch.testing.assert_close(left[[0, 2]], of_nothing[[0, 2]])
+
+
+@pytest.mark.parametrize("encoder", EncoderKind)
+def test_a_unit_that_outweighs_all_others_leaves_their_own_weights(encoder: EncoderKind) -> None:
+    """The others' share is below the smallest number as long as that unit is there."""
+    model = tiny_model(encoder)
+    attention = model.network.double().attention
+    assert isinstance(attention, AdditiveAttention)
+    attention.score.weight.mul_(3_000)
+    batch = batch_of(model, examples([6, 11]))
+    assert model.read(batch, [model.default_site])[0].attention.max() == 1
+    assert_equal_to_passes(model, batch, 1e-10)
+
+
+@pytest.mark.parametrize("activation", Activation)
+@pytest.mark.parametrize("kernel_sizes", [(1,), (3,), (5, 1, 11), (3, 3), (15, 1)])
+@pytest.mark.parametrize("is_pair", [False, True])
+def test_kernels_of_any_widths_in_any_order(
+    kernel_sizes: tuple[int, ...], activation: Activation, is_pair: bool
+) -> None:
+    model = random_model(
+        encoder=EncoderKind.CNN,
+        kernel_sizes=kernel_sizes,
+        activation=activation,
+        is_pair=is_pair,
+        hidden_size=3,
+    )
+    assert_equal_to_passes(model, batch_of(model, examples([1, 2, 5, 17])), 1e-10)
+
+
+@pytest.mark.parametrize("has_projection", [False, True])
+@pytest.mark.parametrize("activation", Activation)
+@pytest.mark.parametrize("is_pair", [False, True])
+def test_averages_with_any_activation(
+    activation: Activation, has_projection: bool, is_pair: bool
+) -> None:
+    model = random_model(
+        encoder=EncoderKind.AVERAGE,
+        activation=activation,
+        has_projection=has_projection,
+        is_pair=is_pair,
+        hidden_size=8,
+    )
+    assert_equal_to_passes(model, batch_of(model, examples([1, 2, 5, 17])), 1e-10)
+
+
+def random_model(**sizes: object) -> PaperModel:
+    """In float64."""
+    torch.manual_seed(0)
+    fixed = {"attention": "additive", "vocabulary_size": 40, "embedding_size": 6, "n_logits": 2}
+    architecture = Architecture.model_validate({**fixed, **sizes})
+    task = Multiclass(("label0", "label1"))
+    split = Tokenizer.WHITESPACE
+    description = described(
+        architecture,
+        task,
+        split,
+        source="in memory",
+        checkpoint_format="in memory",
+        sha256=None,
+        n_parameters=0,
+    )
+    network = AttentionPoolingNetwork(architecture).double()
+    vocabulary = Vocabulary([*MARKERS, *WORDS])
+    return PaperModel(PaperClassifier(network, task, split, vocabulary, description))
+
+
+# --- which texts are left to passes --------------------------------------------------------------
+
+
+def is_each_in_turn(batch: InterceptedBatch, keep: Tensor) -> bool:
+    return classifier.is_each_in_turn(batch.unit_mask, keep)
+
+
+def test_only_all_units_in_turn_are_left_out_at_once() -> None:
+    model = tiny_model()
+    batch = batch_of(model, examples([2, 6, 4]))
+    keep = each_in_turn(batch)
+    assert is_each_in_turn(batch, keep)
+    assert is_each_in_turn(batch, keep & batch.unit_mask.unsqueeze(1))
+    assert not is_each_in_turn(batch, keep.flip(1))
+    assert not is_each_in_turn(batch, keep[:, :-1])
+    two = keep.clone()
+    two[-1, 1, :2] = False
+    assert not is_each_in_turn(batch, two)

@@ -1,0 +1,124 @@
+"""One text explained: the numbers of an audit, and what the model says under each attention."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import attn_audit
+from attn_audit.data.example import Example
+from attn_audit.errors import ConfigurationError
+from attn_audit.explanation import explain_text
+from attn_audit.findings.registry import record_fields
+from attn_audit.models.contract import AuditedModel
+from attn_audit.models.paper.architecture import EncoderKind
+from attn_audit.models.task import TaskKind
+from attn_audit.results.record import plain
+from attn_audit.results.stored_records import read_records
+from attn_audit.results.table import record_schema
+from attn_audit.settings import AuditSettings
+from tests.conftest import Checkpoint
+from tests.tiny import tiny_model
+from tests.verification.forging import save_model
+
+TEXT = "w4 w9 w11 w13 w30 w31"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    return str(save_model(tiny_model(), tmp_path / "model.pt"))
+
+
+def test_the_numbers_are_those_of_an_audit(model: str, tmp_path: Path) -> None:
+    found = explain_text(AuditSettings(model=model, seed=3, epsilon=0.02), TEXT)
+    path = tmp_path / "records.parquet"
+    example = Example(id=found.record["id"], text=TEXT)
+    attn_audit.audit(model, [example], records=path, seed=3, epsilon=0.02)
+    ((record,),) = read_records(path, record_schema(1, False, record_fields()))
+    for name, value in record.values.items():
+        if not isinstance(value, float):
+            assert found.record[name] == plain(value), name
+        else:
+            assert found.record[name] == pytest.approx(value, abs=1e-9), name
+
+
+def test_what_the_model_says_is_what_was_measured(model: str) -> None:
+    found = explain_text(AuditSettings(model=model), TEXT)
+    record = found.record
+    assert found.own.probabilities[1] == pytest.approx(record["probability"])
+    assert found.own.distance == 0
+    assert found.adversarial is not None
+    assert found.adversarial.distance == pytest.approx(record["adversarial.distance"], abs=1e-6)
+    assert found.adversarial.distance <= found.epsilon + 1e-6
+    assert found.uniform is not None
+    assert found.uniform.distance == pytest.approx(record["permutation.uniform.distance"], abs=1e-6)
+    assert found.uniform.prediction == record["permutation.uniform.prediction"]
+    assert found.left_out == int(np.argmax(record["leave_one_out"]))
+    assert found.without.distance == pytest.approx(max(record["leave_one_out"]), abs=1e-6)
+
+
+def test_without_a_word_is_the_shorter_text(model: str) -> None:
+    found = explain_text(AuditSettings(model=model), TEXT)
+    words = TEXT.split()
+    shorter = " ".join(word for i, word in enumerate(words) if i != found.left_out)
+    alone = explain_text(AuditSettings(model=model), shorter)
+    assert found.without.probabilities == pytest.approx(alone.own.probabilities, abs=1e-6)
+    assert found.without.prediction == alone.own.prediction
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        tiny_model(EncoderKind.CNN, kind=TaskKind.MULTICLASS, n_labels=3),
+        tiny_model(kind=TaskKind.MULTILABEL, n_labels=3),
+        tiny_model(EncoderKind.AVERAGE, is_pair=True),
+    ],
+)
+def test_every_kind_of_model(model: AuditedModel, tmp_path: Path) -> None:
+    saved = str(save_model(model, tmp_path / "model.pt"))  # type: ignore[arg-type]
+    pair = "w5 w6 w7" if model.describe().takes_pairs else None
+    found = explain_text(AuditSettings(model=saved, iterations=20), TEXT, pair)
+    assert len(found.own.probabilities) == len(model.task.labels)
+    assert found.text_pair == pair
+    assert found.record["adversarial.max_jsd"] is not None
+
+
+def test_heads_of_a_transformer(checkpoint: Checkpoint) -> None:
+    settings = AuditSettings(model=str(checkpoint("bert")), unit="word", iterations=10, layer=0)
+    found = explain_text(settings, "not a good film at all")
+    assert (found.layer, found.head, found.unit) == (0, None, "word")
+    assert found.adversarial is not None
+    measured = found.record["adversarial.distance"]
+    assert found.adversarial.distance == pytest.approx(measured, abs=1e-5)
+
+
+def test_a_single_word_has_nothing_to_move(model: str) -> None:
+    found = explain_text(AuditSettings(model=model), "w4")
+    assert found.adversarial is None
+    assert found.uniform is None
+    assert found.record["adversarial.status"] == "untestable_single_unit"
+
+
+@pytest.mark.parametrize(
+    ("text", "pair", "message"),
+    [
+        (" ", None, "--text is blank"),
+        ("w4", "\n", "--text-pair is blank"),
+        ("w4 \ud800", None, "--text is not valid Unicode"),
+    ],
+)
+def test_refuses_what_is_no_text(model: str, text: str, pair: str | None, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        explain_text(AuditSettings(model=model), text, pair)
+
+
+def test_one_text_has_one_attention(model: str) -> None:
+    with pytest.raises(ConfigurationError, match="explained by one attention"):
+        explain_text(AuditSettings(model=model, layer="all"), TEXT)
+
+
+def test_all_checks_run_whatever_the_settings_say(model: str) -> None:
+    settings = AuditSettings(model=model, checks=("permutation",), measures=("gradient",))
+    found = explain_text(settings, TEXT)
+    assert found.record["correlation.attention_leave_one_out"] is not None
+    assert found.record["adversarial.max_jsd"] is not None

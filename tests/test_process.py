@@ -1,0 +1,67 @@
+"""How a process computes and collects garbage is afterwards as it was found."""
+
+import gc
+
+import pytest
+import torch
+
+from attn_audit.process import full_precision, no_collection
+
+
+def test_nothing_is_collected_meanwhile() -> None:
+    with no_collection():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+def test_it_works_again_after_an_error() -> None:
+    with pytest.raises(ValueError, match="damaged"), no_collection():
+        raise ValueError("damaged")
+    assert gc.isenabled()
+
+
+def test_it_stays_off_where_it_was_off() -> None:
+    gc.disable()
+    try:
+        with no_collection():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_what_was_made_meanwhile_is_long_lived_and_nothing_is_left_frozen() -> None:
+    with no_collection():
+        made: list[list[int]] = [[] for _ in range(2000)]
+    assert gc.get_freeze_count() == 0
+    assert any(item is made for item in gc.get_objects(generation=2))
+
+
+def test_what_the_caller_froze_stays_frozen() -> None:
+    gc.freeze()
+    try:
+        n_frozen = gc.get_freeze_count()
+        with no_collection():
+            pass
+        assert gc.get_freeze_count() == n_frozen
+    finally:
+        gc.unfreeze()
+
+
+def state() -> tuple[int, bool]:
+    return torch.get_num_threads(), torch.backends.cudnn.allow_tf32
+
+
+@pytest.mark.parametrize("n_threads", [None, 1, 2])
+def test_settings_hold_inside_and_are_gone_afterwards(n_threads: int | None) -> None:
+    before = state()
+    with full_precision(n_threads):
+        assert state() == (n_threads or before[0], False)
+    assert state() == before
+
+
+def test_they_are_gone_after_an_error_as_well() -> None:
+    before = state()
+    with pytest.raises(ValueError, match="stop"), full_precision(2):
+        raise ValueError("stop")
+    assert state() == before

@@ -1,0 +1,255 @@
+"""An honest report holds; of a forged one everything that was changed is found and named."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from attn_audit.findings.adversarial import MAX_JSD
+from attn_audit.models.paper.architecture import EncoderKind
+from attn_audit.models.task import TaskKind
+from attn_audit.results.report import Report
+from tests.judged import with_metric
+from tests.tiny import tiny_model
+from tests.verification.conftest import Audited, Change, audit_into, failed
+from tests.verification.forging import Rows, forge, rehash, save_audit
+
+
+def test_an_untouched_report_holds(audited: Audited) -> None:
+    found = audited.verify()
+    assert found.holds
+    assert (found.n_examples, found.n_sampled) == (12, 2)
+    assert found.n_witnesses > 5
+    assert {claim.subject for claim in found.claims} == {
+        "witnesses",
+        "sample",
+        "records",
+        "summary",
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "settings"),
+    [
+        (tiny_model(EncoderKind.CNN, kind=TaskKind.MULTICLASS, n_labels=3), {"iterations": 20}),
+        (tiny_model(kind=TaskKind.MULTILABEL, n_labels=3), {"iterations": 20}),
+        (tiny_model(EncoderKind.AVERAGE, is_pair=True), {"is_pair": True, "iterations": 20}),
+        (tiny_model(), {"checks": "correlation", "measures": "gradient"}),
+        (tiny_model(), {"checks": "permutation", "limit": 7, "seed": 3}),
+        (tiny_model(), {"method": "gradient", "iterations": 20, "epsilon": 0.05}),
+    ],
+)
+@pytest.mark.usefixtures("everything_sampled")
+def test_every_kind_of_report_holds(tmp_path: Path, model: Any, settings: Any) -> None:
+    assert failed(audit_into(tmp_path, model, **settings).verify()) == {}
+
+
+@pytest.mark.usefixtures("everything_sampled")
+def test_other_batches_are_rounding(audited: Audited) -> None:
+    assert audited.verify(batch_size="1", threads=2).holds
+
+
+def test_records_in_parquet_hold(tmp_path: Path) -> None:
+    assert audit_into(tmp_path, records=tmp_path / "records.parquet").verify().holds
+
+
+def _set(name: str, value: Any) -> Change:
+    return lambda row: row.update({name: value})
+
+
+def _swap(name: str) -> Change:
+    """The largest value and the smallest, so that sums stay."""
+
+    def change(row: dict[str, Any]) -> None:
+        values = row[name]
+        i, j = values.index(max(values)), values.index(min(values))
+        values[i], values[j] = values[j], values[i]
+
+    return change
+
+
+def _add(name: str, amount: float) -> Change:
+    return lambda row: row.update({name: row[name] + amount})
+
+
+def _doubled(name: str) -> Change:
+    return lambda row: row.update({name: [2 * value for value in row[name]]})
+
+
+def _single_unit(row: dict[str, Any]) -> None:
+    """A witness that is farther away than any can be while the output stays."""
+    row["adversarial.attention"] = [0.0] * row["n_units"]
+    row["adversarial.attention"][row["attention"].index(max(row["attention"]))] = 1.0
+
+
+@pytest.mark.parametrize(
+    ("change", "claim", "what"),
+    [
+        (_add("adversarial.max_jsd", 0.01), "divergence", "adversarial.max_jsd"),
+        (_add("adversarial.distance", -0.001), "output distance", "adversarial.distance"),
+        (_set("adversarial.attention", None), "kept where one was found", "adversarial.attention"),
+        (_doubled("adversarial.attention"), "is a distribution", "adversarial.attention"),
+        (_single_unit, "divergence", "adversarial.max_jsd"),
+        (_swap("attention"), "attention", "attention["),
+        (_swap("attention"), "taus and p-values", "correlation.attention_"),
+        (_swap("gradient"), "gradient", "gradient["),
+        (_swap("leave_one_out"), "leave-one-out", "leave_one_out["),
+        (
+            _add("correlation.attention_gradient", 0.01),
+            "taus and p-values",
+            "correlation.attention_gradient",
+        ),
+        (
+            _set("correlation.attention_leave_one_out_p_value", 0.01),
+            "taus and p-values",
+            "correlation.attention_leave_one_out_p_value",
+        ),
+        (
+            _add("correlation.gradient_leave_one_out", -0.5),
+            "taus",
+            "correlation.gradient_leave_one_out",
+        ),
+        (_add("probability", 0.001), "probability", "probability"),
+        (_set("prediction", "label7"), "predictions, units, statuses", "prediction"),
+        (_set("correlation.status", "x"), "predictions, units, statuses", "correlation.status"),
+        (_add("audited_mass", -0.1), "audited mass, largest weight", "audited_mass"),
+        (
+            _add("permutation.distance", 0.01),
+            "permutations: output distance",
+            "permutation.distance",
+        ),
+        (
+            _add("permutation.jsd", 0.01),
+            "permutations: divergence",
+            "permutation.jsd",
+        ),
+        (
+            _add("permutation.within_epsilon", 0.1),
+            "permutations within epsilon",
+            "permutation.within_epsilon",
+        ),
+        (
+            _add("permutation.uniform.distance", 0.01),
+            "uniform: output distance",
+            "permutation.uniform.distance",
+        ),
+        (
+            _add("adversarial.relative_jsd", -0.1),
+            "relative divergence, bounds",
+            "adversarial.relative_jsd",
+        ),
+        (
+            _add("adversarial.upper_bound", -0.1),
+            "relative divergence, bounds",
+            "adversarial.upper_bound",
+        ),
+        (
+            _set("adversarial.upper_bound", None),
+            "predictions, units, statuses",
+            "adversarial.upper_bound",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("everything_sampled")
+def test_a_forged_record_is_named(audited: Audited, change: Change, claim: str, what: str) -> None:
+    changed: list[str] = []
+
+    def in_one(rows: Rows) -> None:
+        row = next(row for row in rows if row["n_units"] > 5 and row["correlation.status"])
+        changed.append(row["id"])
+        change(row)
+
+    forge(audited.report, in_one)
+    found = audited.verify()
+    assert not found.holds
+    named = failed(found)[claim].failures
+    assert {failure.example for failure in named} == set(changed)
+    assert any(failure.what.startswith(what) for failure in named)
+
+
+def test_every_witness_is_checked_not_a_tenth(audited: Audited) -> None:
+    def all_of_them(rows: Rows) -> None:
+        for row in rows:
+            if row["adversarial.max_jsd"] is not None:
+                row["adversarial.max_jsd"] /= 2
+
+    forge(audited.report, all_of_them)
+    found = audited.verify()
+    assert failed(found)["divergence"].n_failed == found.n_witnesses
+
+
+def test_a_witness_that_moves_the_output_is_found(tmp_path: Path) -> None:
+    audited = audit_into(tmp_path, epsilon=0.2)
+    stored = Report.load(audited.report)
+    settings = stored.settings.model_copy(update={"epsilon": 0.01})
+    audited.report.write_text(stored.model_copy(update={"settings": settings}).to_json())
+    named = failed(audited.verify())["output stays within epsilon"]
+    assert named.failures[0].stored == "0.01"
+    assert float(named.failures[0].found) > 0.01
+
+
+def test_a_forged_summary_is_named(audited: Audited) -> None:
+    forged = with_metric(Report.load(audited.report), MAX_JSD, mean=0.1)
+    audited.report.write_text(forged.to_json())
+    (claim,) = failed(audited.verify()).values()
+    assert [failure.what for failure in claim.failures] == ["metrics.adversarial.max_jsd.mean"]
+    assert claim.failures[0].stored == "0.1"
+
+
+def test_a_record_that_was_left_out_is_named(audited: Audited) -> None:
+    left_out: list[str] = []
+    forge(audited.report, lambda rows: left_out.append(rows.pop(4)["id"]))
+    named = failed(audited.verify())["examples are those of the data"]
+    assert [failure.example for failure in named.failures] == left_out
+
+
+def test_a_record_too_many_is_named(audited: Audited) -> None:
+    forge(audited.report, lambda rows: rows.append({**rows[0], "id": "made up"}))
+    named = failed(audited.verify())["examples are those of the data"]
+    assert [failure.example for failure in named.failures] == ["made up"]
+
+
+def test_another_seed_draws_another_tenth(tmp_path: Path) -> None:
+    from attn_audit.verification.stored_audit import chosen
+
+    ids = [f"e{i}" for i in range(200)]
+    first = chosen(ids, "a", 0)
+    assert len(first) == 20
+    assert first == chosen(ids[::-1], "a", 0)
+    assert len({first, chosen(ids, "a", 1), chosen(ids, "b", 0)}) == 3
+
+
+def test_failures_are_counted_and_the_first_are_named(audited: Audited) -> None:
+    def all_of_them(rows: Rows) -> None:
+        for row in rows:
+            row["id"] = f"other {row['id']}"
+            row["correlation.gradient_leave_one_out"] = 0.123
+
+    forge(audited.report, all_of_them)
+    claim = failed(audited.verify())["taus and p-values"]
+    assert claim.n_failed == 12
+    assert len(claim.failures) == 10
+
+
+def test_only_the_file_matters_not_where_it_lies(audited: Audited, tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    for path in (audited.report, audited.report.with_suffix(".jsonl")):
+        path.rename(folder / path.name)
+    assert Audited(audited.model, audited.data, folder / "report.json").verify().holds
+
+
+def test_rehashing_changes_nothing_else(audited: Audited) -> None:
+    before = audited.report.read_text()
+    rehash(audited.report)
+    assert audited.report.read_text() == before
+
+
+def test_a_sample_of_a_folder_is_the_same_sample(audited: Audited, tmp_path: Path) -> None:
+    folder = tmp_path / "splits"
+    folder.mkdir()
+    audited.data.rename(folder / "dev.jsonl")
+    report = save_audit(audited.model, folder, tmp_path / "r.json", split="dev", limit=6)
+    found = Audited(audited.model, folder, report).verify()
+    assert found.holds
+    assert found.n_examples == 6
