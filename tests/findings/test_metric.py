@@ -89,7 +89,7 @@ def test_documents_name_no_number_that_does_not_exist() -> None:
     paths: list[Path] = [REPOSITORY / "README.md"]
     paths += [p for p in (REPOSITORY / "sample_configs").rglob("*") if p.suffix in suffixes]
     paths += (REPOSITORY / "docs").rglob("*.md")
-    paths += [REPOSITORY / "attn_audit" / "policy" / "default_policy.toml"]
+    paths += [REPOSITORY / "attn_audit" / "judgement" / "default_policy.toml"]
     named = {found for path in paths for found in name.findall(path.read_text(encoding="utf-8"))}
     assert len(named) > 5
     assert named <= known

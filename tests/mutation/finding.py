@@ -8,7 +8,7 @@ from pathlib import Path
 PLACES = (
     *("checks", "statistics", "measures", "verification", "findings/metric.py"),
     *("findings/thresholds.py", "findings/tolerance.py", "findings/measure.py"),
-    *("reporting/grouping.py", "reporting/telling.py"),
+    *("engine/summaries.py", "engine/highlights.py"),
 )
 REPOSITORY = Path(__file__).parents[2]
 TOLERANCES = (
