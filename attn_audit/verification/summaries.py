@@ -9,7 +9,8 @@ import pyarrow as pa
 import torch
 from jaxtyping import Float64
 
-from attn_audit.checks.correlation import MIN_TESTABLE_UNITS, ranks_of
+from attn_audit.checks.correlation import MIN_TESTABLE_UNITS
+from attn_audit.checks.ties import ranks_of
 from attn_audit.engine.recorder import RecordsPaths
 from attn_audit.engine.report import sum_up
 from attn_audit.errors import RecordsError

@@ -17,7 +17,10 @@ SCHEMA = Path(module.__file__).with_name("report.schema.json")
 
 def test_the_published_schema_is_the_reports_own() -> None:
     """After a wanted change: write `Report.model_json_schema()` there again."""
-    assert json.loads(SCHEMA.read_text(encoding="utf-8")) == Report.model_json_schema()
+    published, own = json.loads(SCHEMA.read_text(encoding="utf-8")), Report.model_json_schema()
+    for schema in (published, own):  # older versions of pydantic do not quote a dataclass
+        schema["$defs"]["Interval"].pop("description", None)
+    assert published == own
 
 
 HALF = Distribution(n=3, mean=None, sd=None, interval=None, minimum=None, maximum=None)
