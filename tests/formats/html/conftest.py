@@ -112,7 +112,7 @@ _PAGES: dict[str, str] = {}
 
 def rendered(report: Report) -> str:
     """The page of a report, rendered once: many tests look at the same one."""
-    key = repr(report)
+    key = str(report.model_dump())
     if key not in _PAGES:
         _PAGES[key] = html.render(document(report))
     return _PAGES[key]
