@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -13,8 +13,10 @@ from attn_audit.cli.progress import watching
 from attn_audit.errors import ConfigurationError
 from attn_audit.files import is_url, require_writable
 from attn_audit.process import no_collection
-from attn_audit.results.report import Report
 from attn_audit.settings import Panel
+
+if TYPE_CHECKING:
+    from attn_audit.results.report import Report
 
 
 def report(
@@ -72,9 +74,9 @@ def report(
 
 def _loaded(
     source: str, records: Path | None, paths: Sequence[Path]
-) -> tuple[Report, Path, list[Path]]:
+) -> "tuple[Report, Path, list[Path]]":
     """The report, the folder that its paths start from, and the files that it is read from."""
-    from attn_audit.results.report import records_files
+    from attn_audit.results.report import Report, records_files
 
     path = Path(source)
     if not (path.is_dir() or is_url(source)):
