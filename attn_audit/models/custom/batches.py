@@ -77,19 +77,33 @@ def try_sharing(
         if rows is RowChoice.READOUT or model.has_rows_of_tokens(layer)
     ]
     alone = [_alone(model, text, sites, has_gradient) for text in texts]
+    reason = next(_reasons(model, alone, extremes, sites, has_gradient), None)
+    if reason is None:
+        return Sharing.TEXTS, None
+    is_right = all(_variants_are_right(model, one, sites) for one in alone[:2])
+    return (Sharing.VARIANTS if is_right else Sharing.NOTHING), reason
+
+
+def _reasons(
+    model: InterceptedModel,
+    alone: Sequence[_Alone],
+    extremes: Sequence[Encoded],
+    sites: Sequence[Site],
+    has_gradient: bool,
+) -> Iterator[str]:
+    """Why texts may not share a batch."""
+    every = list(alone)
     for text in extremes:
         try:
             with failures_named(lambda: []):
-                alone.append(_alone(model, text, sites, has_gradient))
+                every.append(_alone(model, text, sites, has_gradient))
         except AttnAuditError:
-            if _is_changed_by(model, text, texts[0]):
-                return Sharing.VARIANTS, f"{OUTPUT_CHANGES}, as of one of {text.n_tokens} tokens"
-    for batch in _batches(alone):
+            if _is_changed_by(model, text, alone[0].encoded):
+                yield f"{OUTPUT_CHANGES}, as of one of {text.n_tokens} tokens"
+    for batch in _batches(every):
         reason = _what_differs(model, batch, sites)
         if reason is not None:
-            is_right = all(_variants_are_right(model, one, sites) for one in alone[:2])
-            return (Sharing.VARIANTS if is_right else Sharing.NOTHING), reason
-    return Sharing.TEXTS, None
+            yield reason
 
 
 @torch.no_grad()

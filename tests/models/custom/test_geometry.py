@@ -21,6 +21,7 @@ from tests.models.custom.geometry import (
     BatchFirst,
     BothWays,
     CentredOverAll,
+    CountsRowsAndAveragesShortTexts,
     Geometric,
     HalvesShortTexts,
     OwnTokenBesideAll,
@@ -163,6 +164,13 @@ def test_what_only_short_texts_show_is_audited_one_text_at_a_time(
     assert model.sharing is Sharing.VARIANTS
     assert model.describe().findings is not None
     assert "changes with the texts beside it" in str(model.describe().findings)
+
+
+def test_nor_do_variants_share_a_pass_where_that_changes_them() -> None:
+    model = model_of(
+        custom_of(CountsRowsAndAveragesShortTexts(), encode, task="multiclass"), LONGER
+    )
+    assert model.sharing is Sharing.NOTHING
 
 
 @pytest.mark.parametrize("is_mixed", [False, True])
