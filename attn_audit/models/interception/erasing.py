@@ -120,6 +120,35 @@ def pooled_again(
     return logits.to(reading.logits.dtype), share[..., 0] >= MIN_SHARE
 
 
+HALVES = (0, 1)
+"""Every other unit, from the first or the second on: each is gone in one of them."""
+
+
+def halves_of(unit_mask: Bool[Tensor, "batch unit"]) -> Bool[Tensor, "batch half unit"]:
+    """The units of both halves of each text."""
+    parity = torch.arange(unit_mask.shape[1], device=unit_mask.device) % len(HALVES)
+    return torch.stack([unit_mask & (parity == half) for half in HALVES], dim=1)
+
+
+def confirmed(
+    reading: Reading,
+    halves: Bool[Tensor, "batch half unit"],
+    run: Float[Tensor, "batch half label"],
+) -> Bool[Tensor, " batch"]:
+    """Whether the logits of both halves are those that a pass gives, as far as rounding goes.
+
+    Args:
+        run: By passes.
+    """
+    readout = reading.linear_readout
+    assert readout is not None
+    pooled, is_given = pooled_again(reading, halves)
+    size = torch.maximum(readout.unit_logits.abs().amax(), readout.offset.abs().amax())
+    limit = ROUNDING * torch.finfo(run.dtype).eps * float(size)
+    is_close = torch.isclose(pooled, run, rtol=0, atol=limit).all(dim=2)
+    return (is_given & is_close | ~halves.any(dim=2)).all(dim=1)
+
+
 @torch.no_grad()
 def are_independent(
     classifier: Classifier, batch: InterceptedBatch, read: Callable[[InterceptedBatch], Reading]

@@ -37,9 +37,12 @@ from attn_audit.models.interception.embedding import (
     try_masks,
 )
 from attn_audit.models.interception.erasing import (
+    HALVES,
     Sharing,
     are_independent,
+    confirmed,
     erased_logits,
+    halves_of,
     pooled_again,
 )
 from attn_audit.models.interception.interventions import intervened_logits
@@ -340,13 +343,17 @@ class InterceptedModel(AuditedModel):
         """Leave units out; None: as `removal` says.
 
         Where units are encoded independently, one pass over the whole texts gives all the others.
+        Which word it was that a trial did not have, and another path to the output, is seen by two
+        passes of half a text: what these do not confirm is run.
         """
         assert isinstance(batch, InterceptedBatch)
-        operator = self._known(operator)
-        if operator != "delete" or not self._units_are_independent:
+        operator, n_passes = self._known(operator), keep.shape[1]
+        if operator != "delete" or n_passes <= len(HALVES) or not self._units_are_independent:
             return self._erased(batch, keep, operator)
         (reading,) = self.read(batch, [self.default_site])
         logits, is_given = pooled_again(reading, keep & batch.unit_mask.unsqueeze(1))
+        halves = halves_of(batch.unit_mask)
+        is_given &= confirmed(reading, halves, self._erased(batch, halves, operator)).unsqueeze(1)
         if bool(is_given.all()):
             return logits
         run = self._erased(batch, keep | is_given.unsqueeze(-1), operator)

@@ -161,6 +161,10 @@ WORDS = [f"w{i}" for i in range(30)]
 TEXTS = [Example(str(n), " ".join(WORDS[n : 2 * n + 3])) for n in (2, 5, 7)]
 
 
+RARE = 30
+"""The id of a word that no text of the trial has."""
+
+
 class Pooling(nn.Module):
     """Each unit by itself, but for what `mixed` adds of the others."""
 
@@ -184,10 +188,16 @@ class Pooling(nn.Module):
             case "a bend behind the pooling":
                 pooled = torch.einsum("bu,buh->bh", self.weights(scores, mask), states)
                 return self.output(pooled.tanh())  # type: ignore[no-any-return]
+            case "a rare word in its neighbour":
+                is_behind = nn.functional.pad(ids[:, :-1] == RARE, (1, 0))
+                states = states + is_behind.unsqueeze(-1)
             case _:
                 pass
         pooled = torch.einsum("bu,buh->bh", self.weights(scores, mask), states)
-        return self.output(pooled)  # type: ignore[no-any-return]
+        logits: Tensor = self.output(pooled)
+        if self.mixed == "a rare word past attention":
+            logits = logits + (ids == RARE).any(dim=1, keepdim=True) * torch.tensor([1.0, 0.0])
+        return logits
 
     def weights(self, scores: Tensor, mask: Tensor) -> Tensor:
         return scores.masked_fill(~mask, -1e9).softmax(dim=-1)
@@ -226,6 +236,22 @@ def test_units_by_themselves_are_found_and_left_out_as_passes_do() -> None:
 )
 def test_units_that_know_each_other_are_left_to_passes(mixed: str) -> None:
     assert not model_of(mixed)._units_are_independent
+
+
+@pytest.mark.parametrize("mixed", ["a rare word past attention", "a rare word in its neighbour"])
+@pytest.mark.parametrize("place", [0, 1, 4])
+def test_a_word_that_the_trial_did_not_have_is_left_to_passes_where_it_comes(
+    mixed: str, place: int
+) -> None:
+    model = model_of(mixed)
+    assert model._units_are_independent
+    words = WORDS[:6]
+    words[place] = f"w{RARE - 1}"
+    batch = model.collate(model.encode([*TEXTS, Example("rare", " ".join(words))]))
+    keep = batch.unit_mask.unsqueeze(1) & ~torch.eye(batch.unit_mask.shape[1], dtype=torch.bool)
+    torch.testing.assert_close(
+        model.erase(batch, keep), model._erased(batch, keep, "delete"), rtol=1e-5, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("encoder", EncoderKind)
