@@ -1,19 +1,14 @@
 """Every text without each of its units in turn, from what the whole text leaves unchanged.
 
 A state of the average knows its own token alone, one of the CNN those around it, one of the BiLSTM
-half of what stands before and half of what stands behind. So most of a shorter text is what it was:
-this takes a fraction of the time that the texts take one by one, and gives the same.
-
-Of a shorter text only the windows that the gap runs through are others than in the whole text: none
-of the average's, of a CNN's as many as its widest kernel reaches.
+half of what stands before and half of what stands behind: most of a shorter text is what it was.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import torch
-from jaxtyping import Bool, Float, Float64
-from torch import Tensor, nn
+from jaxtyping import Float, Float64, Int
+from torch import Tensor
 from torch.nn import functional as F
 
 from attn_audit.models.capacity import full_batches
@@ -45,23 +40,20 @@ def logits_without_each_unit(
     question: Summary | None,
     n_tokens: int,
 ) -> Float[Tensor, "batch variant label"]:
-    """Logits of the whole texts (variant 0) and without their first, second, ... unit.
+    """Logits of the whole texts, then without their first, second, ... unit where they have it.
 
-    Beyond a text's last unit those of the whole text; as much at once as takes a pass of so many
-    tokens.
+    Args:
+        n_tokens: Of a pass that takes as much memory as may be used.
     """
-    n_units, n_logits = ids.shape[1] - 2, network.architecture.n_logits
     is_recurrent = isinstance(network.text_encoder.encoder, BiLSTMEncoder)
-    pooled_without = _pooled_behind_gaps if is_recurrent else pooled_across_windows
-    out = network.readout.output.weight.new_empty(len(ids), n_units + 1, n_logits)
-    at_once = max(1, n_tokens // STATES_PER_PASS)
-    for rows in portions(list(full_batches(lengths, at_once))):
-        own = lengths[rows]
-        asked = None if question is None else question[rows]
-        pooled = pooled_without(network, ids[rows, : int(own.max())], own, asked)
-        logits = network.readout.logits(pooled.to(out.dtype), asked)
-        out[rows, : logits.shape[1]] = logits
-    is_unit = position_mask(lengths - 2, n_units).unsqueeze(-1)
+    pool = _pooled_behind_gaps if is_recurrent else _pooled_around_gaps
+    weights = network.readout.output.weight  # label by value
+    out = weights.new_empty(len(ids), ids.shape[1] - 1, len(weights))
+    for rows in portions(list(full_batches(lengths, max(1, n_tokens // STATES_PER_PASS)))):
+        own, asked = lengths[rows], None if question is None else question[rows]
+        pooled = pool(network, ids[rows, : int(own.max())], own, asked)
+        out[rows, : pooled.shape[1]] = network.readout.logits(pooled.to(out.dtype), asked)
+    is_unit = position_mask(lengths - 2, ids.shape[1] - 2).unsqueeze(-1)
     out[:, 1:] = torch.where(is_unit, out[:, 1:], out[:, :1])
     return out
 
@@ -71,9 +63,8 @@ def _pooled_behind_gaps(
 ) -> Float64[Tensor, "batch variant value"]:
     """What attention averages unit values to: of whole texts, and without each unit.
 
-    Without unit u the forward states before u and the backward states behind it are those of the
-    whole text. So each direction runs over the variants alone whose gap it has passed, all variants
-    of all texts as one batch, and the other direction's half of a state is the whole text's.
+    Each direction runs over those variants alone whose gap it has passed; before that its states
+    are those of the whole text.
     """
     encoder, embedding = network.text_encoder.encoder, network.text_encoder.embedding
     assert isinstance(encoder, BiLSTMEncoder)
@@ -82,56 +73,44 @@ def _pooled_behind_gaps(
     backward = _Direction(encoder.weights("_reverse"), embedding(reversed_ids.T)[:-1])
     mask = position_mask(lengths - 2, ids.shape[1] - 2)
     reverse = mirror(lengths - 2, mask.shape[1]).unsqueeze(-1)  # of units
-    ahead, back = forward.units(), backward.units().take_along_dim(reverse, dim=1)
+    ahead, back = forward.units, backward.units.take_along_dim(reverse, dim=1)
     scores, values = network.read_out(torch.cat([ahead, back], dim=-1), question)
     whole = masked_softmax(scores, mask).unsqueeze(1) @ values
-
-    def read_forth(hidden: Tensor, unit: int) -> tuple[Tensor, Tensor]:
-        other = back[:, unit : unit + 1].expand_as(hidden)
-        return network.read_out(torch.cat([hidden, other], dim=-1), question)
-
     turned = ahead.take_along_dim(reverse, dim=1)
-
-    def read_back(hidden: Tensor, unit: int) -> tuple[Tensor, Tensor]:
-        other = turned[:, unit : unit + 1].expand_as(hidden)
-        return network.read_out(torch.cat([other, hidden], dim=-1), question)
-
-    without, before = _Parts.none(values), _Parts.none(values)
-    forward.pool_behind_each_gap(without, mask, read_forth)
-    backward.pool_behind_each_gap(before, mask, read_back)
-    without.join(
-        slice(None),
-        before.log_weight.take_along_dim(reverse[..., 0], dim=1),
-        before.mean.take_along_dim(reverse, dim=1),
+    parts = []
+    for direction, other in ((forward, back), (backward, turned)):
+        parts.append((torch.full_like(values[..., 0], _NOTHING), torch.zeros_like(values)))
+        weight, mean = parts[-1]
+        for unit, own in direction.behind_gaps():
+            halves = own, other[:, unit : unit + 1].expand_as(own)
+            states = torch.cat(halves if direction is forward else halves[::-1], dim=-1)
+            scores, found = network.read_out(states, question)
+            gone = ~mask[:, unit : unit + 1]
+            found = found.masked_fill(gone.unsqueeze(-1), 0)
+            _join(weight[:, :unit], mean[:, :unit], scores.masked_fill(gone, _NOTHING), found)
+    (weight, mean), (weight_before, mean_before) = parts
+    before = (
+        weight_before.take_along_dim(reverse[..., 0], 1),
+        mean_before.take_along_dim(reverse, 1),
     )
-    return torch.cat([whole, without.mean], dim=1)
+    _join(weight, mean, *before)
+    return torch.cat([whole, mean], dim=1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """Parts of texts under attention: the logarithm of their weight, and what they average to.
+def _join(
+    weight: Tensor, mean: Float64[Tensor, "batch part value"], more_weight: Tensor, more: Tensor
+) -> None:
+    """Add to the logarithms of parts' attention, and to what they average to.
 
-    No weight is ever subtracted, and none underflows before it is compared with what it competes
-    with: so a unit may be left out that outweighs all others.
+    Nothing is subtracted and nothing underflows: a unit may be left out that outweighs all others.
     """
-
-    log_weight: Float64[Tensor, "batch part"]
-    mean: Float64[Tensor, "batch part value"]
-
-    @staticmethod
-    def none(values: Float64[Tensor, "batch part value"]) -> "_Parts":
-        return _Parts(torch.full_like(values[..., 0], _NOTHING), torch.zeros_like(values))
-
-    def join(self, which: slice, log_weight: Tensor, mean: Tensor) -> None:
-        """Add to some of them."""
-        total = torch.logaddexp(self.log_weight[:, which], log_weight)
-        share = (log_weight - total).exp().unsqueeze(-1)
-        self.mean[:, which] += share * (mean - self.mean[:, which])
-        self.log_weight[:, which] = total
+    total = torch.logaddexp(weight, more_weight)
+    mean += (more_weight - total).exp().unsqueeze(-1) * (more - mean)
+    weight.copy_(total)
 
 
 class _Direction:
-    """One direction of an LSTM; first over the whole texts, then over what follows each gap.
+    """One direction of an LSTM: over a marker and the units, then over what follows each gap.
 
     With tanh x as 2 sigmoid(2x) - 1 (see `fast_tanh`), the factors 2 folded away: the candidate's
     weights are doubled, so that one sigmoid serves all four gates, and so is the cell state.
@@ -140,7 +119,6 @@ class _Direction:
     def __init__(
         self, weights: list[Tensor], embeddings: Float[Tensor, "position batch embedding"]
     ) -> None:
-        """Read the whole texts: the first marker and the units, in this direction's order."""
         w_input, w_hidden, b_input, b_hidden = weights
         size = w_hidden.shape[1]
         factors = w_input.new_tensor([1, 1, 2, 1]).repeat_interleave(size)
@@ -155,119 +133,68 @@ class _Direction:
         for position in range(len(embeddings)):
             self._step(hidden, cells, position)
             self._hidden[position], self._cells[position] = hidden[0], cells[0]
+        self.units = self._hidden[1:].transpose(0, 1).clone()
 
     def _step(self, hidden: Tensor, doubled_cells: Tensor, position: int) -> None:
         """Read one token in all variants (variant, batch, hidden); states are written over."""
-        n_variants, n_texts, size = hidden.shape
-        rows = self._gates.view(-1, 4 * size)[: n_variants * n_texts]
-        torch.mm(hidden.view(-1, size), self._w_hidden, out=rows)
-        gates = rows.view(n_variants, n_texts, -1).add_(self._inputs[position]).sigmoid_()
+        gates = self._gates[: len(hidden)]
+        torch.matmul(hidden, self._w_hidden, out=gates)
+        gates.add_(self._inputs[position]).sigmoid_()
         enter, keep, candidate, show = gates.chunk(4, dim=-1)
         # 2c' = keep 2c + 2 enter (2 candidate - 1);  h' = show (2 sigmoid(2c') - 1)
         doubled_cells.mul_(keep).addcmul_(enter, candidate, value=4).sub_(enter, alpha=2)
         torch.sigmoid(doubled_cells, out=hidden).mul_(2).sub_(1).mul_(show)
 
-    def units(self) -> Float[Tensor, "batch unit hidden"]:
-        """The states of the whole texts' units."""
-        return self._hidden[1:].transpose(0, 1).clone()
-
-    def pool_behind_each_gap(
-        self,
-        parts: _Parts,
-        mask: Bool[Tensor, "batch unit"],
-        read_out: Callable[[Tensor, int], tuple[Tensor, Tensor]],
-    ) -> None:
-        """Add what follows each unit when it is left out; the saved states are used up.
-
-        Args:
-            read_out: Scores and values of this direction's states (batch, variant, hidden) at one
-                unit, in this direction's order.
-        """
-        for unit in range(1, mask.shape[1]):
-            passed = slice(unit)  # the variants whose gap lies before this unit
-            self._step(self._hidden[passed], self._cells[passed], unit + 1)
-            scores, values = read_out(self._hidden[passed].transpose(0, 1), unit)
-            is_there = mask[:, unit : unit + 1]
-            scores = scores.masked_fill(~is_there, _NOTHING)
-            parts.join(passed, scores, values.masked_fill(~is_there.unsqueeze(-1), 0))
+    def behind_gaps(self) -> Iterator[tuple[int, Float[Tensor, "batch variant hidden"]]]:
+        """Each unit, and its states without each one before it; what is saved is used up."""
+        for unit in range(1, len(self._hidden) - 1):
+            self._step(self._hidden[:unit], self._cells[:unit], unit + 1)
+            yield unit, self._hidden[:unit].transpose(0, 1)
 
 
-Crossing = tuple[int, Float[Tensor, "batch gap hidden"]]
-"""A distance from the gap, and the states there."""
-
-
-def pooled_across_windows(
+def _pooled_around_gaps(
     network: AttentionPoolingNetwork, ids: TokenIds, lengths: Lengths, question: Summary | None
 ) -> Float64[Tensor, "batch variant value"]:
-    """What attention averages unit values to: of whole texts, and without each unit."""
+    """The same where states know the tokens around them: others are those near the gap alone."""
     encoder, embeddings = network.text_encoder.encoder, network.text_encoder.embedding(ids)
     states = encoder(embeddings, lengths)
     scores, values = network.read_out(states[:, 1:-1], question)
     mask = position_mask(lengths - 2, scores.shape[1])
-    units = torch.arange(scores.shape[1], device=ids.device)
-    reach = 0
-    across: Iterable[Crossing] = ()
+    units = torch.arange(scores.shape[1], device=ids.device).unsqueeze(1)
+    reach, near = 0, states[:, :0]  # of the average
     if isinstance(encoder, CNNEncoder):
-        reach = max(kernel.kernel_size[0] // 2 for kernel in _kernels(encoder))
+        reach = max(kernel.kernel_size[0] for kernel in encoder.kernels) // 2
         visible = embeddings * position_mask(lengths, ids.shape[1]).unsqueeze(-1)
-        across = _across_gaps(encoder, visible, states, reach)
-    is_far = (units.unsqueeze(1) - units).abs() > reach
-    every_score = [scores.unsqueeze(1).expand(-1, len(units), -1)]
-    allowed = [is_far & mask.unsqueeze(1)]  # batch gap unit
-    changed = []
-    for distance, crossing in across:
-        score, value = network.read_out(crossing, question)
-        place = units + distance  # in the shorter text
-        is_there = (place >= 0) & (place < mask.sum(dim=1, keepdim=True) - 1)
-        every_score.append(score.unsqueeze(-1))
-        allowed.append(is_there.unsqueeze(-1))
-        changed.append(value)
-    weights = masked_softmax(torch.cat(every_score, dim=-1), torch.cat(allowed, dim=-1))
-    pooled = weights[..., : len(units)] @ values
-    for i, value in enumerate(changed, start=len(units)):
-        pooled += weights[..., i : i + 1] * value
+        near = _around_gaps(encoder, F.pad(visible, (0, 0, 2 * reach, 2 * reach)), units, reach)
+    places = units + torch.arange(-reach, reach, device=ids.device)  # in the shorter text
+    near_scores, near_values = network.read_out(near, question)
+    near_scores = near_scores.view(len(ids), *places.shape)
+    near_values = near_values.view(*near_scores.shape, values.shape[-1])
+    is_far = ((units - units.T).abs() > reach) & mask.unsqueeze(1)  # batch gap unit
+    is_near = (places >= 0) & (places < lengths.view(-1, 1, 1) - 3)  # batch gap place
+    every = torch.cat([scores.unsqueeze(1).expand(-1, len(units), -1), near_scores], dim=-1)
+    weights = masked_softmax(every, torch.cat([is_far, is_near], dim=-1))
+    far, close = torch.split(weights, [len(units), 2 * reach], dim=-1)
+    pooled = far @ values + (close.unsqueeze(2) @ near_values).squeeze(2)
     return torch.cat([masked_softmax(scores, mask).unsqueeze(1) @ values, pooled], dim=1)
 
 
-def _across_gaps(
+def _around_gaps(
     encoder: CNNEncoder,
-    visible: Float[Tensor, "batch position embedding"],
-    states: Float[Tensor, "batch position hidden"],
+    padded: Float[Tensor, "batch position embedding"],
+    units: Int[Tensor, "gap 1"],
     reach: int,
-) -> Iterator[Crossing]:
-    """For each distance from the gap the states there, of all texts without each unit.
-
-    Windows are sums of products of one token with one tap, which are computed once.
-    """
-    n_units, margin = visible.shape[1] - 2, 2 * reach
-    widths = [kernel.out_channels for kernel in _kernels(encoder)]
-    of_kernels = torch.split(F.pad(states, (0, 0, margin, margin)), widths, dim=-1)
-    products = []
-    for kernel in _kernels(encoder):
-        of_taps = kernel.weight.permute(1, 2, 0).flatten(1)  # embedding, tap by channel
-        product = F.pad(visible @ of_taps, (0, 0, margin, margin))
-        products.append(product.view(*product.shape[:2], -1, kernel.out_channels))
-    for distance in range(-reach, reach):
-        parts = []
-        for kernel, product, own in zip(_kernels(encoder), products, of_kernels, strict=True):
-            half = kernel.kernel_size[0] // 2
-            if not -half <= distance < half:
-                parts.append(own[:, _behind(distance, margin, n_units)])
-                continue
-            taps = range(2 * half + 1)
-            tokens = [_behind(distance - half + tap, margin, n_units) for tap in taps]
-            window = product[:, tokens[0], 0] + kernel.get_parameter("bias")
-            for tap in taps[1:]:
-                window += product[:, tokens[tap], tap]
-            parts.append(encoder.activate(window))
-        yield distance, torch.cat(parts, dim=-1)
-
-
-def _behind(distance: int, margin: int, n_units: int) -> slice:
-    """What stands so far from each gap, in padded positions of the whole text."""
-    first = margin + 1 + distance + (distance >= 0)
-    return slice(first, first + n_units)
-
-
-def _kernels(encoder: CNNEncoder) -> list[nn.Conv1d]:
-    return [kernel for kernel in encoder.convolutions if isinstance(kernel, nn.Conv1d)]
+) -> Float[Tensor, "batch state hidden"]:
+    """The states at each gap: sums of products of a token with a tap, each computed once."""
+    beside = torch.arange(4 * reach, device=units.device)
+    tokens = units + 1 + beside + (beside >= 2 * reach)  # the gap is left out
+    parts = []
+    for kernel in encoder.kernels:
+        (n_taps,) = kernel.kernel_size
+        products = padded @ kernel.weight.permute(1, 2, 0).flatten(1)
+        window = kernel.get_parameter("bias")
+        of_taps = products.view(*products.shape[:2], n_taps, kernel.out_channels).unbind(2)
+        for first, product in enumerate(of_taps, start=reach - n_taps // 2):
+            window = window + product[:, tokens[:, first : first + 2 * reach]]
+        parts.append(encoder.activate(window))
+    return torch.cat(parts, dim=-1).flatten(1, 2)

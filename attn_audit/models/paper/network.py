@@ -145,6 +145,11 @@ class CNNEncoder(nn.Module):
         )
         self.activate = _ACTIVATIONS[architecture.activation]
 
+    @property
+    def kernels(self) -> list[nn.Conv1d]:
+        """The convolutions."""
+        return [kernel for kernel in self.convolutions if isinstance(kernel, nn.Conv1d)]
+
     def forward(self, embeddings: Embeddings, lengths: Lengths) -> States:
         """States of every position; 0 at markers, as in the original. Padding is read as zeros."""
         n_positions = embeddings.shape[1]
