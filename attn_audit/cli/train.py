@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,7 +19,7 @@ from attn_audit.files import require_writable
 from attn_audit.quoting import listed, printable
 
 if TYPE_CHECKING:
-    from attn_audit.models.paper.training import EpochResult, Splits, TrainedModel, TrainingSettings
+    from attn_audit.models.paper.training import EpochResult, TrainedModel, TrainingSettings
 
 _DATA = "What is learnt"
 _MODEL = "What learns it"
@@ -28,178 +29,104 @@ _OUTPUT = "What comes out"
 """The last two are panels of the shared options too."""
 
 
-def _option(name: str, panel: str, help: str, metavar: str | None = None) -> Any:
-    return typer.Option(f"--{name}", help=help, rich_help_panel=panel, metavar=metavar)
-
-
-def _number(name: str, panel: str, help: str) -> Any:
-    return _option(name, panel, help, "N")
-
-
-Data = Annotated[
-    str,
-    typer.Argument(
-        metavar="DATA",
-        help="A folder of splits, a .jsonl, .jsonl.gz, .csv, .tsv or .parquet file, `-`, or the "
-        "name of a HuggingFace data set.",
-    ),
-]
-Output = Annotated[Path, _option("output", _OUTPUT, "Where the model goes: model.pt.", "FILE")]
-
-Encoder = Annotated[
-    Literal["bilstm", "cnn", "average"], _option("encoder", _MODEL, "How tokens become states.")
-]
-Attention = Annotated[
-    Literal["additive", "dot"], _option("attention", _MODEL, "How states are scored.")
-]
-TokenizerName = Annotated[
-    Literal["words", "whitespace"],
-    _option(
-        "tokenizer", _MODEL, "Lower-cased words and punctuation, or what white space separates."
-    ),
-]
-MinCount = Annotated[int, _number("min-count", _MODEL, "Words that occur less often are unknown.")]
-MaxVocabulary = Annotated[
-    int | None,
-    _number("max-vocabulary", _MODEL, "Know only the N most frequent words. (default: all)"),
-]
-Embeddings = Annotated[
-    Path | None,
-    _option(
-        "embeddings",
-        _MODEL,
-        "Pretrained vectors in the text format of GloVe or word2vec, perhaps gzipped.",
-        "FILE",
-    ),
-]
-EmbeddingSize = Annotated[
-    int | None,
-    _number(
-        "embedding-size", _MODEL, "Numbers of a word's vector. (default: 100, or as --embeddings)"
-    ),
-]
-HiddenSize = Annotated[
-    int,
-    _number(
-        "hidden-size",
-        _MODEL,
-        "Of one LSTM direction, of all convolutions together, or of the average's projection.",
-    ),
-]
-PrecisionName = Annotated[
-    Literal["float32", "float16"],
-    _option("precision", _OUTPUT, "How the file keeps the weights."),
-]
-
-TaskName = Annotated[
-    Literal["binary", "multiclass", "multilabel", "candidates"] | None,
-    _option("task", _DATA, "Kind of labels. (default: as the data looks)"),
-]
-TrainSplit = Annotated[str, _option("train-split", _DATA, "Split to train on.")]
-DevSplit = Annotated[
-    str | None,
-    _option(
-        "dev-split", _DATA, "Split that decides when to stop. (default: dev, or a tenth held out)"
-    ),
-]
-QuotingName = Annotated[Literal["auto", "none", "csv"] | None, shared("quoting")]
-LabelMap = Annotated[list[str] | None, shared("label_map")]
-TextField = Annotated[str | None, shared("text_field")]
-TextPairField = Annotated[str | None, shared("text_pair_field")]
-LabelField = Annotated[str | None, shared("label_field")]
-LabelsField = Annotated[str | None, shared("labels_field")]
-CandidatesField = Annotated[str | None, shared("candidates_field")]
-IdField = Annotated[str | None, shared("id_field")]
-
-Epochs = Annotated[int, _number("epochs", _TRAINING, "At most so many.")]
-Patience = Annotated[
-    int,
-    _number("patience", _TRAINING, "Stop after N epochs with neither dev score nor loss better."),
-]
-BatchSize = Annotated[int, _number("batch-size", _TRAINING, "Examples in a batch.")]
-LearningRate = Annotated[float, _option("learning-rate", _TRAINING, "Of Adam.", "X")]
-WeightDecay = Annotated[
-    float, _option("weight-decay", _TRAINING, "Of everything but the attention.", "X")
-]
-Seed = Annotated[int, _number("seed", _HOW, "Of the first weights and the order of texts.")]
-
-Device = Annotated[Literal["auto", "cpu", "cuda"] | None, shared("device")]
-Threads = Annotated[
-    int,
-    _number("threads", _HOW, "CPU threads: more are hardly faster, and give other weights."),
-]
-Quiet = Annotated[bool, shared("quiet")]
-Debug = Annotated[bool, shared("debug")]
+def _option(panel: str, help: str, metavar: str | None = None) -> Any:
+    return typer.Option(help=help, rich_help_panel=panel, metavar=metavar)
 
 
 def train(
-    data: Data,
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="A folder of splits, a .jsonl, .jsonl.gz, .csv, .tsv or .parquet file, `-`, or "
+            "the name of a HuggingFace data set.",
+        ),
+    ],
     *,
-    task: TaskName = None,
-    train_split: TrainSplit = "train",
-    dev_split: DevSplit = None,
-    encoder: Encoder = "bilstm",
-    attention: Attention = "additive",
-    tokenizer: TokenizerName = "words",
-    min_count: MinCount = 2,
-    max_vocabulary: MaxVocabulary = None,
-    embeddings: Embeddings = None,
-    embedding_size: EmbeddingSize = None,
-    hidden_size: HiddenSize = 128,
-    epochs: Epochs = 40,
-    patience: Patience = 3,
-    batch_size: BatchSize = 32,
-    learning_rate: LearningRate = 1e-3,
-    weight_decay: WeightDecay = 1e-5,
-    quoting: QuotingName = None,
-    label_map: LabelMap = None,
-    text_field: TextField = None,
-    text_pair_field: TextPairField = None,
-    label_field: LabelField = None,
-    labels_field: LabelsField = None,
-    candidates_field: CandidatesField = None,
-    id_field: IdField = None,
-    seed: Seed = 0,
-    device: Device = None,
-    threads: Threads = 1,
-    output: Output,
-    precision: PrecisionName = "float32",
-    quiet: Quiet = False,
-    debug: Debug = False,
+    task: Annotated[
+        Literal["binary", "multiclass", "multilabel", "candidates"] | None,
+        _option(_DATA, "Kind of labels. (default: as the data looks)"),
+    ] = None,
+    train_split: Annotated[str, _option(_DATA, "Split to train on.")] = "train",
+    dev_split: Annotated[
+        str | None,
+        _option(_DATA, "Split that decides when to stop. (default: dev, or a tenth held out)"),
+    ] = None,
+    encoder: Annotated[
+        Literal["bilstm", "cnn", "average"], _option(_MODEL, "How tokens become states.")
+    ] = "bilstm",
+    attention: Annotated[
+        Literal["additive", "dot"], _option(_MODEL, "How states are scored.")
+    ] = "additive",
+    tokenizer: Annotated[
+        Literal["words", "whitespace"],
+        _option(_MODEL, "Lower-cased words and punctuation, or what white space separates."),
+    ] = "words",
+    min_count: Annotated[int, _option(_MODEL, "Words that occur less often are unknown.", "N")] = 2,
+    max_vocabulary: Annotated[
+        int | None, _option(_MODEL, "Know only the N most frequent words. (default: all)", "N")
+    ] = None,
+    embeddings: Annotated[
+        Path | None,
+        _option(
+            _MODEL,
+            "Pretrained vectors in the text format of GloVe or word2vec, perhaps gzipped.",
+            "FILE",
+        ),
+    ] = None,
+    embedding_size: Annotated[
+        int | None,
+        _option(_MODEL, "Numbers of a word's vector. (default: 100, or as --embeddings)", "N"),
+    ] = None,
+    hidden_size: Annotated[
+        int,
+        _option(
+            _MODEL,
+            "Of one LSTM direction, of all convolutions together, or of the average's projection.",
+            "N",
+        ),
+    ] = 128,
+    epochs: Annotated[int, _option(_TRAINING, "At most so many.", "N")] = 40,
+    patience: Annotated[
+        int,
+        _option(_TRAINING, "Stop after N epochs with neither dev score nor loss better.", "N"),
+    ] = 3,
+    batch_size: Annotated[int, _option(_TRAINING, "Examples in a batch.", "N")] = 32,
+    learning_rate: Annotated[float, _option(_TRAINING, "Of Adam.", "X")] = 1e-3,
+    weight_decay: Annotated[
+        float, _option(_TRAINING, "Of everything but the attention.", "X")
+    ] = 1e-5,
+    quoting: Annotated[Literal["auto", "none", "csv"] | None, shared("quoting")] = None,
+    label_map: Annotated[list[str] | None, shared("label_map")] = None,
+    text_field: Annotated[str | None, shared("text_field")] = None,
+    text_pair_field: Annotated[str | None, shared("text_pair_field")] = None,
+    label_field: Annotated[str | None, shared("label_field")] = None,
+    labels_field: Annotated[str | None, shared("labels_field")] = None,
+    candidates_field: Annotated[str | None, shared("candidates_field")] = None,
+    id_field: Annotated[str | None, shared("id_field")] = None,
+    seed: Annotated[int, _option(_HOW, "Of the first weights and the order of texts.", "N")] = 0,
+    device: Annotated[Literal["auto", "cpu", "cuda"] | None, shared("device")] = None,
+    threads: Annotated[
+        int, _option(_HOW, "CPU threads: more are hardly faster, and give other weights.", "N")
+    ] = 1,
+    output: Annotated[Path, _option(_OUTPUT, "Where the model goes: model.pt.", "FILE")],
+    precision: Annotated[
+        Literal["float32", "float16"], _option(_OUTPUT, "How the file keeps the weights.")
+    ] = "float32",
+    quiet: Annotated[bool, shared("quiet")] = False,
+    debug: Annotated[bool, shared("debug")] = False,
 ) -> None:
     """Train one of the paper's models on labelled texts, to be audited afterwards."""
+    given = locals()
     with guard(debug=debug):
         _require_output(output, data, embeddings)
         from attn_audit.config import parse_label_map
-        from attn_audit.models.paper.architecture import AttentionKind, EncoderKind, Tokenizer
         from attn_audit.models.paper.training import Precision, TrainingSettings
-        from attn_audit.models.task import TaskKind
 
         settings = TrainingSettings(
-            encoder=EncoderKind(encoder),
-            attention=AttentionKind(attention),
-            task=None if task is None else TaskKind(task),
-            tokenizer=Tokenizer(tokenizer),
-            min_count=min_count,
-            max_vocabulary=max_vocabulary,
-            embeddings=embeddings,
-            embedding_size=embedding_size,
-            hidden_size=hidden_size,
-            epochs=epochs,
-            patience=patience,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            seed=seed,
+            **{each.name: given[each.name] for each in fields(TrainingSettings)}
         )
-        names = {
-            "text": text_field,
-            "text_pair": text_pair_field,
-            "label": label_field,
-            "labels": labels_field,
-            "candidates": candidates_field,
-            "id": id_field,
-        }
+        names = {each.name: given[f"{each.name}_field"] for each in fields(FieldNames)}
         source = DataSource(
             data,
             train_split,
@@ -244,7 +171,9 @@ def _train(
 
     device = resolve_device(device_name)
     splits = read_splits(source, dev_split, settings.seed)
-    _say(_examples(splits), quiet=quiet)
+    held_out = ", held out because there is no dev split" if splits.is_held_out else ""
+    examples = f"training on {len(splits.train):,} examples, early stopping on {len(splits.dev):,}"
+    _say(examples + held_out, quiet=quiet)
     with training_progress(quiet=quiet) as (on_epoch, on_batch):
         model = train(settings, splits.train, splits.dev, device, on_epoch, on_batch)
     _say(_outcome(model), quiet=quiet)
@@ -257,14 +186,6 @@ def _train(
         "device": device.type,
         "threads": torch.get_num_threads(),
     }
-
-
-def _examples(splits: "Splits") -> str:
-    held_out = ", held out because there is no dev split" if splits.is_held_out else ""
-    return (
-        f"training on {len(splits.train):,} examples, "
-        f"early stopping on {len(splits.dev):,}{held_out}"
-    )
 
 
 def _outcome(model: "TrainedModel") -> str:
@@ -292,47 +213,29 @@ OnBatch = Callable[[float], None]
 @contextmanager
 def training_progress(*, quiet: bool) -> Iterator[tuple[OnEpoch, OnBatch]]:
     """A bar for each epoch where standard error is a terminal, else a line for each."""
-    if quiet:
-        yield lambda epoch: None, lambda share: None
-    elif error_console().is_terminal:
-        with _bar() as callbacks:
-            yield callbacks
-    else:
-        yield _lines(), lambda share: None
+    console, last = error_console(), monotonic()
+    if quiet or not console.is_terminal:
+
+        def on_epoch(epoch: "EpochResult") -> None:
+            nonlocal last
+            seconds, last = monotonic() - last, monotonic()
+            _say(f"epoch {epoch.epoch}: {scores(epoch)}, {seconds:.1f} s", quiet=quiet)
+
+        yield on_epoch, lambda share: None
+        return
+    from rich.progress import BarColumn, Progress, TimeElapsedColumn
+
+    columns = ("{task.description}", BarColumn(), "{task.fields[scores]}", TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("epoch 1", total=1.0, scores="")
+
+        def on_bar(epoch: "EpochResult") -> None:
+            bar.update(task, description=f"epoch {epoch.epoch + 1}", scores=scores(epoch))
+
+        yield on_bar, lambda share: bar.update(task, completed=share)
 
 
 def scores(epoch: "EpochResult") -> str:
     """Loss and dev score of an epoch: `loss 0.3406, dev ROC AUC 0.8496 (best)`."""
     best = " (best)" if epoch.is_best else ""
     return f"loss {epoch.loss:.4f}, dev {epoch.score_name} {epoch.dev_score:.4f}{best}"
-
-
-def _lines() -> OnEpoch:
-    console, last = error_console(), monotonic()
-
-    def on_epoch(epoch: "EpochResult") -> None:
-        nonlocal last
-        seconds, last = monotonic() - last, monotonic()
-        console.print(f"epoch {epoch.epoch}: {scores(epoch)}, {seconds:.1f} s")
-
-    return on_epoch
-
-
-@contextmanager
-def _bar() -> Iterator[tuple[OnEpoch, OnBatch]]:
-    from rich.progress import BarColumn, Progress, TimeElapsedColumn
-
-    with Progress(
-        "{task.description}",
-        BarColumn(),
-        "{task.fields[scores]}",
-        TimeElapsedColumn(),
-        console=error_console(),
-        transient=True,
-    ) as bar:
-        task = bar.add_task("epoch 1", total=1.0, scores="")
-
-        def on_epoch(epoch: "EpochResult") -> None:
-            bar.update(task, description=f"epoch {epoch.epoch + 1}", scores=scores(epoch))
-
-        yield on_epoch, lambda share: bar.update(task, completed=share)

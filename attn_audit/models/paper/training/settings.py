@@ -1,10 +1,11 @@
 """What can be chosen about a training, checked before any data is read."""
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
 
 import torch
+from pydantic.dataclasses import dataclass
 
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.paper.architecture import (
@@ -24,6 +25,12 @@ ACTIVATIONS = {
     EncoderKind.AVERAGE: Activation.TANH,
 }
 """The paper's."""
+LEAST = {
+    **dict.fromkeys(("min_count", "epochs", "patience", "batch_size"), 1),
+    **dict.fromkeys(("max_vocabulary", "embedding_size"), 1),
+    "hidden_size": 2,
+    "seed": 0,
+}
 
 
 class Precision(StrEnum):
@@ -75,13 +82,11 @@ class TrainingSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("min_count", "epochs", "patience", "batch_size"):
-            _require_at_least(name, getattr(self, name), 1)
-        _require_at_least("hidden_size", self.hidden_size, 2)
-        _require_at_least("seed", self.seed, 0)
-        for name in ("max_vocabulary", "embedding_size"):
-            if getattr(self, name) is not None:
-                _require_at_least(name, getattr(self, name), 1)
+        for name, least in LEAST.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                words = name.replace("_", " ")
+                raise ConfigurationError(f"{words} must be at least {least}, not {value}")
         if not self.learning_rate > 0 or not self.weight_decay >= 0:
             raise ConfigurationError(
                 "the learning rate must be positive, the weight decay not negative"
@@ -112,19 +117,8 @@ class TrainingSettings:
 
     def plain(self) -> dict[str, str | int | float | None]:
         """As plain values, for the checkpoint."""
-        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
-
-
-def _plain(value: str | int | float | Path | None) -> str | int | float | None:
-    match value:
-        case Path():
-            return value.name
-        case StrEnum():
-            return value.value
-        case _:
-            return value
-
-
-def _require_at_least(name: str, value: int, least: int) -> None:
-    if value < least:
-        raise ConfigurationError(f"{name.replace('_', ' ')} must be at least {least}, not {value}")
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            name: value.name if isinstance(value, Path) else getattr(value, "value", value)
+            for name, value in values.items()
+        }
