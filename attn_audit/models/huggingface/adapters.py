@@ -6,8 +6,7 @@ is the base model's, or it stands in the file, and nothing else stands there.
 
 import copy
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -68,12 +67,9 @@ class Adapter:
         }
 
     def n_labels(self, config: Any) -> int:
-        """As many as its classifier has; where it brings none, as the configuration says.
+        """As many as its classifier has; where it brings none, as the base's configuration says.
 
         They are read off the weights whose shapes depend on the number of labels.
-
-        Args:
-            config: Of the model that it changes.
         """
         more = copy.deepcopy(config)
         more.num_labels = config.num_labels + 1
@@ -104,10 +100,9 @@ class Adapter:
             )
 
     def load_into(self, module: nn.Module, missing: set[str]) -> None:
-        """Change a base model as `peft` does, and make sure that no weight is left to chance.
+        """Change a base model in place as `peft` does, and leave no weight to chance.
 
         Args:
-            module: Changed in place; it stays what it is for whoever calls it.
             missing: Weights that the base model's files lack, or hold in other shapes.
 
         Raises:
@@ -117,14 +112,22 @@ class Adapter:
         from safetensors.torch import load_file
 
         location = self.checkpoint.location
-        with loading(location, "its adapter"), _unchanging(), silenced():
+        with loading(location, "its adapter"), torch.random.fork_rng(devices=[]), silenced():
+            peft = _peft()
+            torch.manual_seed(0)  # some kinds draw numbers before they read their weights
             config = _configuration(self.checkpoint)
             weights = load_file(self.checkpoint.folder / ADAPTER)
-            _fill(module, missing)
+            with torch.no_grad():  # wrappers keep what they replace beside their own
+                for name, own in module.state_dict().items():
+                    if name in missing:
+                        own.zero_()
             self._resize_vocabulary(module)
             _require_known_tokens(location, config, module)
             with bounded(ADAPTER_CONFIG, self.checkpoint, self.base):
-                model = _wrapped(module, config)
+                is_classifier = config.task_type == CLASSIFIER_TASK
+                # Of the others only the head differs: the module's.
+                kind = peft.PeftModelForSequenceClassification if is_classifier else peft.PeftModel
+                model = kind(module, config)
             problems = _load(model, weights)
         lacking = missing - self.brought.keys()
         if problems and lacking:
@@ -281,22 +284,6 @@ def _peft() -> Any:
     return import_module("peft")
 
 
-@contextmanager
-def _unchanging() -> Iterator[None]:
-    """Some kinds draw numbers before they read their weights: the same ones every time."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        yield
-
-
-def _fill(module: nn.Module, missing: set[str]) -> None:
-    """Nothing that the adapter replaces is random: wrappers keep it beside their own."""
-    with torch.no_grad():
-        for name, weights in module.state_dict().items():
-            if name in missing:
-                weights.zero_()
-
-
 def _require_known_tokens(location: str, config: Any, module: nn.Module) -> None:
     """Tokens that are trained one by one, of a vocabulary that was larger then."""
     named = getattr(config, "trainable_token_indices", getattr(config, "token_indices", None))
@@ -313,20 +300,8 @@ def _require_known_tokens(location: str, config: Any, module: nn.Module) -> None
         )
 
 
-def _wrapped(module: nn.Module, config: Any) -> Any:
-    peft = _peft()
-    if config.task_type == CLASSIFIER_TASK:
-        return peft.PeftModelForSequenceClassification(module, config)
-    return peft.PeftModel(module, config)  # of the others only the head differs: the module's
-
-
 def _load(model: Any, weights: Mapping[str, Tensor]) -> list[str]:
-    """Load an adapter's weights, and say what of them is missing, unused or of other shapes.
-
-    Args:
-        model: Of `peft`.
-        weights: By their names in the file.
-    """
+    """Load an adapter's weights, and say what of them is missing, unused or of other shapes."""
     peft = _peft()
 
     def saved() -> dict[str, Tensor]:
@@ -340,7 +315,8 @@ def _load(model: Any, weights: Mapping[str, Tensor]) -> list[str]:
         # Some are there twice, under a second name that is read or not: with the same numbers?
         now = model.state_dict() | saved()
         named = weights.keys() & (now.keys() | set(found.unexpected_keys))
-        unused = {n for n in named if not _holds(now.get(_first_name(n, now)), weights[n])}
+        first = {n: n if n in now else n.replace(".modules_to_save.", ".") for n in named}
+        unused = {n for n in named if not _holds(now.get(first[n]), weights[n])}
     except KeyError:  # it looks up what replaces whole modules, and says no more
         lacking = wanted.keys() - weights.keys()
         unused = weights.keys() - wanted.keys() - model.state_dict().keys()
@@ -372,10 +348,6 @@ def _not_loaded(
         if tensor.data_ptr() in random
         or (name not in given and tensor.data_ptr() not in loaded)  # made for saving alone
     }
-
-
-def _first_name(name: str, known: Collection[str]) -> str:
-    return name if name in known else name.replace(".modules_to_save.", ".")
 
 
 def _holds(own: Tensor | None, given: Tensor) -> bool:

@@ -74,7 +74,32 @@ class HuggingFaceClassifier(Classifier):
 
     def describe(self) -> ModelDescription:
         """What the configuration says; no layers, no findings."""
-        return describe(self.module, self._encoder, self.provenance)
+        provenance, encoder = self.provenance, self._encoder
+        limit = "unlimited" if encoder.max_length is None else encoder.max_length
+        details = {
+            "model type": self._config.model_type,
+            "vocabulary": encoder.n_ids,
+            "hidden size": getattr(self._config, "hidden_size", None),
+            "max length": limit,
+            "tokenizer": type(encoder.tokenizer).__name__,
+            **provenance.details,
+        }
+        return ModelDescription(
+            source=provenance.source,
+            sha256=provenance.sha256,
+            format="HuggingFace",
+            architecture=_architecture(self.module),
+            task=self.task.name,
+            labels=self.task.labels,
+            sites=(),
+            layers=(),
+            default_layer=0,
+            n_parameters=sum(parameter.numel() for parameter in self.module.parameters()),
+            dtype=str(coarsest_dtype(self.module)).removeprefix("torch."),
+            linear_readout=False,
+            takes_pairs=self.takes_pairs,
+            details={name: value for name, value in details.items() if value is not None},
+        )
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Turn examples into token sequences and their audited units."""
@@ -104,20 +129,12 @@ class HuggingFaceClassifier(Classifier):
         return self.logits_of(self.call(inputs, **self._constants))
 
     def call(self, inputs: ModelInputs, **others: Any) -> Any:
-        """Call the module, and return what it returns.
-
-        Args:
-            others: Further arguments of its `forward`.
-        """
+        """Call the module, with further arguments of its `forward`."""
         with padded_with(self.module, self._missing_padding_id(inputs)):
             return self.module(*inputs.arguments, **inputs.keywords, **others)
 
     def logits_of(self, output: Any) -> Logits:
-        """The task's logits in what the module returned.
-
-        Args:
-            output: From `call`.
-        """
+        """The task's logits in what `call` gave."""
         n_outputs = int(self._config.num_labels)
         return self.task.from_outputs(raw_logits(output, n_outputs, self.provenance.source))
 
@@ -144,8 +161,6 @@ def raw_logits(output: Any, n_outputs: int, name: str) -> Float[Tensor, "batch o
 
     Args:
         output: Of `transformers`, or a tuple that begins with the logits.
-        n_outputs: As many as the configuration says.
-        name: What messages call the model.
 
     Raises:
         UnsupportedModelError: There are no such logits.
@@ -157,44 +172,6 @@ def raw_logits(output: Any, n_outputs: int, name: str) -> Float[Tensor, "batch o
             f"{name} gives no {n_outputs} logits for each text, as its configuration says ({found})"
         )
     return logits if logits.dtype == torch.float64 else logits.float()
-
-
-def describe(module: nn.Module, encoder: Encoder, provenance: Provenance) -> ModelDescription:
-    """Put a model's configuration into words and numbers.
-
-    Args:
-        module: A `transformers` classifier.
-        encoder: With its tokenizer and task.
-    """
-    return ModelDescription(
-        source=provenance.source,
-        sha256=provenance.sha256,
-        format="HuggingFace",
-        architecture=_architecture(module),
-        task=encoder.task.name,
-        labels=encoder.task.labels,
-        sites=(),
-        layers=(),
-        default_layer=0,
-        n_parameters=sum(parameter.numel() for parameter in module.parameters()),
-        dtype=str(coarsest_dtype(module)).removeprefix("torch."),
-        linear_readout=False,
-        takes_pairs=encoder.takes_pairs,
-        details={**_details(module, encoder), **provenance.details},
-    )
-
-
-def _details(module: nn.Module, encoder: Encoder) -> dict[str, str | int | float | bool]:
-    config: Any = module.config
-    limit = "unlimited" if encoder.max_length is None else encoder.max_length
-    details = {
-        "model type": config.model_type,
-        "vocabulary": encoder.n_ids,
-        "hidden size": getattr(config, "hidden_size", None),
-        "max length": limit,
-        "tokenizer": type(encoder.tokenizer).__name__,
-    }
-    return {name: value for name, value in details.items() if value is not None}
 
 
 def _architecture(module: nn.Module) -> str:

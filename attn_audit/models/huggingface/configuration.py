@@ -161,10 +161,6 @@ MAX_TENSORS = 200_000
 def require_possible(location: str, content: Mapping[str, Any]) -> None:
     """Refuse what makes a configuration itself, or a model without weights, fill all memory.
 
-    Args:
-        location: The model, as the user wrote it.
-        content: Of its `config.json`.
-
     Raises:
         UnreadableCheckpointError: More layers or labels than any model has.
     """
@@ -238,10 +234,6 @@ UNNAMED = "LABEL_0"
 def task_of(config: Any, name: str, is_binary: bool) -> Task:
     """The kind and names of a classifier's labels.
 
-    Args:
-        name: What messages call the model.
-        is_binary: A one-output head is one sigmoid.
-
     Raises:
         ConfigurationError: `is_binary`, and the head has several outputs that are not two classes.
         UnsupportedModelError: A regression head, or labels that cannot be told apart.
@@ -254,12 +246,17 @@ def task_of(config: Any, name: str, is_binary: bool) -> Task:
             + (", each a label of its own" if is_multilabel else ""),
             hint="Leave --task out: the model's configuration says what it predicts.",
         )
-    if config.problem_type == REGRESSION or (
-        len(labels) == 1 and not is_multilabel and not is_binary
-    ):
-        raise _regression(config, name, len(labels))
+    if config.problem_type == REGRESSION:
+        raise UnsupportedModelError(
+            f"{name} is a regression model (problem_type), and only classifiers can be audited"
+        )
+    if len(labels) == 1 and not is_multilabel and not is_binary:
+        raise UnsupportedModelError(
+            f"{name} has a head with one output, which is a regression head",
+            hint="If it is one sigmoid, a yes or no, say so with --task binary.",
+        )
     if len(labels) == 1 and is_binary:
-        return Binary(_sides(labels[0]))
+        return Binary(("0", "1") if labels[0] == UNNAMED else (f"not {labels[0]}", labels[0]))
     if is_multilabel:
         return Multilabel(labels)
     return Binary(labels) if len(labels) == 2 else Multiclass(labels)
@@ -281,18 +278,3 @@ def _label_names(config: Any, name: str) -> tuple[str, ...]:
             hint="Give each label a name of its own in the model's config.json.",
         )
     return labels
-
-
-def _sides(label: str) -> tuple[str, str]:
-    return ("0", "1") if label == UNNAMED else (f"not {label}", label)
-
-
-def _regression(config: Any, name: str, n_outputs: int) -> UnsupportedModelError:
-    if config.problem_type == REGRESSION:
-        return UnsupportedModelError(
-            f"{name} is a regression model (problem_type), and only classifiers can be audited"
-        )
-    return UnsupportedModelError(
-        f"{name} has a head with one output, which is a regression head",
-        hint="If it is one sigmoid, a yes or no, say so with --task binary.",
-    )

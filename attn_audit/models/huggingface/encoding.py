@@ -81,7 +81,13 @@ class Encoder:
         return [self._encoded(*each) for each in zip(own, rows, strict=True)]
 
     def _encoded(self, example: Example, tokens: Tokens) -> TokenEncoded:
-        _require_one_string_each(example, tokens)
+        if len(tokens.ids) != len(tokens.strings):  # as a damaged tokenizer.json has them
+            raise IncompatibleDataError(
+                place(example),
+                f"the tokenizer makes {len(tokens.ids)} ids of it, "
+                f"and {len(tokens.strings)} tokens",
+                hint="The model's tokenizer.json is damaged.",
+            )
         self._require_known_ids(example, tokens)
         self._require_one_end(example, tokens)
         units, unit_of_token = UNITS[self.unit].split(example.text, tokens.pieces)
@@ -140,16 +146,6 @@ class Encoder:
             )
 
 
-def _require_one_string_each(example: Example, tokens: Tokens) -> None:
-    """What a tokenizer.json puts around texts may be ids and strings that do not match."""
-    if len(tokens.ids) != len(tokens.strings):
-        raise IncompatibleDataError(
-            place(example),
-            f"the tokenizer makes {len(tokens.ids)} ids of it, and {len(tokens.strings)} tokens",
-            hint="The model's tokenizer.json is damaged.",
-        )
-
-
 def _require_no_offsets(name: str, options: LoadingOptions) -> None:
     """Refuse what cannot be done without knowing where in the texts a token stands."""
     if UNITS[options.unit].needs_places:
@@ -205,9 +201,6 @@ class Padding:
 
         Decoders read at the last token that is no padding, wherever the texts hold that id.
 
-        Args:
-            token_ids: Of all the batch's texts.
-
         Raises:
             UnsupportedModelError: The texts hold every id.
         """
@@ -246,12 +239,7 @@ def spread(
 
 @contextmanager
 def padded_with(module: nn.Module, padding_id: int | None) -> Iterator[None]:
-    """Let the model take an id for padding; its configuration is as it was afterwards.
-
-    Args:
-        module: A `transformers` model.
-        padding_id: None to leave the configuration as it is.
-    """
+    """Let the model take an id for padding; its configuration is as it was afterwards."""
     if padding_id is None:
         yield
         return
@@ -268,11 +256,7 @@ def padded_with(module: nn.Module, padding_id: int | None) -> Iterator[None]:
 
 
 def embedding_table(module: nn.Module) -> Tensor | None:
-    """The weights that token ids are looked up in; None where there is no one such table.
-
-    Args:
-        module: A `transformers` model.
-    """
+    """The weights that token ids are looked up in; None where there is no one such table."""
     model: Any = module
     try:
         weights = getattr(model.get_input_embeddings(), "weight", None)
@@ -314,12 +298,7 @@ IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
 def join(
     rows: Sequence[TokenEncoded], arguments: Iterable[str], padding: Padding, side: Side
 ) -> ModelInputs:
-    """Encoded examples as one batch.
-
-    Args:
-        arguments: The names of what the module takes.
-        padding: What stands behind shorter texts.
-    """
+    """Encoded examples as one batch, of the arguments that the module takes."""
     lengths = torch.tensor([len(row.token_ids) for row in rows])
     return _padded(
         {
@@ -336,12 +315,7 @@ def join(
 def without_units(
     inputs: ModelInputs, keep: Bool[Tensor, "batch unit"], padding: Padding, side: Side
 ) -> ModelInputs:
-    """Leave units out, and close the gaps; special tokens and second texts stay.
-
-    Args:
-        inputs: From `join`.
-        padding: What stands behind shorter texts.
-    """
+    """Leave units out of a batch, and close the gaps; special tokens and second texts stay."""
     audited = inputs.units != NOT_AUDITED
     kept = inputs.real & (~audited | keep.gather(1, inputs.units.clamp(min=0)))
     return _padded(

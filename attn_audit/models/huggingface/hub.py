@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from logging import CRITICAL
 from pathlib import Path
 from typing import Any
@@ -38,10 +39,21 @@ class Provenance:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silence `transformers` and `huggingface_hub`; all as it was afterwards."""
+    from huggingface_hub import utils as hub
+    from transformers.utils import logging
+
     with warnings.catch_warnings(), ExitStack() as restored:
         warnings.simplefilter("ignore")
-        _silence_hub(restored)
-        _silence_transformers(restored)
+        for log in (hub.logging, logging):
+            restored.callback(log.set_verbosity, log.get_verbosity())
+            log.set_verbosity(CRITICAL)
+        # `transformers` switches the hub's bars on with its own: what they were is put back last.
+        was_off = hub.are_progress_bars_disabled()
+        restored.callback(hub.disable_progress_bars if was_off else hub.enable_progress_bars)
+        hub.disable_progress_bars()
+        if logging.is_progress_bar_enabled():
+            restored.callback(logging.enable_progress_bar)
+            logging.disable_progress_bar()
         yield
 
 
@@ -60,38 +72,11 @@ def silenced() -> Iterator[None]:
         yield
 
 
-def _silence_hub(restored: ExitStack) -> None:
-    from huggingface_hub.utils import (
-        are_progress_bars_disabled,
-        disable_progress_bars,
-        enable_progress_bars,
-        logging,
-    )
-
-    restored.callback(logging.set_verbosity, logging.get_verbosity())
-    logging.set_verbosity(CRITICAL)
-    # `transformers` switches the hub's bars on with its own: what they were is put back last.
-    was_off = are_progress_bars_disabled()
-    restored.callback(disable_progress_bars if was_off else enable_progress_bars)
-    disable_progress_bars()
-
-
-def _silence_transformers(restored: ExitStack) -> None:
-    from transformers.utils import logging
-
-    restored.callback(logging.set_verbosity, logging.get_verbosity())
-    logging.set_verbosity(CRITICAL)
-    if logging.is_progress_bar_enabled():
-        restored.callback(logging.enable_progress_bar)
-        logging.disable_progress_bar()
-
-
 @contextmanager
 def loading(location: str, what: str) -> Iterator[None]:
     """Turn any failure within into an error of this interface.
 
     Args:
-        location: The model, as the user wrote it.
         what: What is loaded, for the message: `its weights`.
 
     Raises:
@@ -99,7 +84,8 @@ def loading(location: str, what: str) -> Iterator[None]:
         UnsupportedModelError: It takes a package that is not installed.
     """
     try:
-        yield
+        with not_panicking(location, what):
+            yield
     except (AttnAuditError, MemoryError):
         raise
     except ImportError as error:
@@ -108,34 +94,21 @@ def loading(location: str, what: str) -> Iterator[None]:
         ) from error
     except Exception as error:  # the libraries raise whatever their readers raise
         raise UnreadableCheckpointError(location, f"{what}: {one_line(error)}") from error
-    except BaseException as error:
-        if not is_panic(error):
-            raise
-        raise UnreadableCheckpointError(location, f"{what} is damaged: {error}") from error
 
 
 @contextmanager
-def not_panicking(location: str) -> Iterator[None]:
-    """Turn the panic of a tokenizer that does not fit itself into an error of this interface.
+def not_panicking(location: str, what: str) -> Iterator[None]:
+    """Turn the panic of a library in Rust, which is no `Exception`, into an error like the others.
 
     Raises:
-        UnreadableCheckpointError: It panicked.
+        UnreadableCheckpointError: It met what it takes for impossible.
     """
     try:
         yield
     except BaseException as error:
-        if not is_panic(error):
+        if type(error).__name__ != "PanicException":
             raise
-        raise UnreadableCheckpointError(location, f"its tokenizer is damaged: {error}") from error
-
-
-def is_panic(error: BaseException) -> bool:
-    """Whether an error says that a library in Rust met what it takes for impossible.
-
-    Args:
-        error: Any; a panic is no `Exception`.
-    """
-    return type(error).__name__ == "PanicException"
+        raise UnreadableCheckpointError(location, f"{what} is damaged: {error}") from error
 
 
 FILES = (
@@ -172,47 +145,33 @@ def may_be_a_hub_name(location: str) -> bool:
 def snapshot(name: str, revision: str | None, with_code: bool) -> Path:
     """The folder in the hub's cache that holds a model's files, named by its commit.
 
-    Args:
-        name: `name` or `owner/name`.
-        revision: Branch, tag or commit; None for the default branch.
-        with_code: Take Python files as well.
-
     Raises:
         CheckpointNotFoundError: There is no such model.
         UnreadableCheckpointError: The hub cannot be reached and the model is not in the cache, or
             the hub does not give it out.
     """
-    wanted: dict[str, Any] = {
-        "allow_patterns": [*FILES, *CODE] if with_code else [*FILES],
-        "ignore_patterns": "*/*",  # other formats lie in folders of their own
-    }
-    with quiet():
-        try:
-            return _download(name, revision, wanted)
-        except Exception as error:  # what the network raises differs between versions
-            return _from_cache(name, revision, wanted, _refusal(name, revision, error))
-
-
-def _download(name: str, revision: str | None, wanted: dict[str, Any]) -> Path:
     from huggingface_hub import HfApi, snapshot_download
-
-    # This one question is not repeated; the library's downloads try for half a minute.
-    commit = HfApi().model_info(name, revision=revision, timeout=PATIENCE).sha
-    return Path(snapshot_download(name, revision=commit, **wanted))
-
-
-def _from_cache(
-    name: str, revision: str | None, wanted: dict[str, Any], refusal: CheckpointError
-) -> Path:
-    from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    if isinstance(refusal, CheckpointNotFoundError):
-        raise refusal from None
-    try:
-        return Path(snapshot_download(name, revision=revision, local_files_only=True, **wanted))
-    except LocalEntryNotFoundError:
-        raise refusal from None
+    download = partial(
+        snapshot_download,
+        name,
+        allow_patterns=[*FILES, *CODE] if with_code else [*FILES],
+        ignore_patterns="*/*",  # other formats lie in folders of their own
+    )
+    with quiet():
+        try:
+            # This one question is not repeated; the library's downloads try for half a minute.
+            commit = HfApi().model_info(name, revision=revision, timeout=PATIENCE).sha
+            return Path(download(revision=commit))
+        except Exception as error:  # what the network raises differs between versions
+            refusal = _refusal(name, revision, error)
+        if isinstance(refusal, CheckpointNotFoundError):
+            raise refusal
+        try:
+            return Path(download(revision=revision, local_files_only=True))
+        except LocalEntryNotFoundError:
+            raise refusal from None
 
 
 def _refusal(name: str, revision: str | None, error: Exception) -> CheckpointError:
@@ -279,11 +238,6 @@ class Checkpoint:
 
 def locate(location: str, revision: str | None, trust_remote_code: bool) -> Checkpoint:
     """Find a model's files; those on the hub are downloaded, or taken from the cache.
-
-    Args:
-        location: A local folder, or `name` or `owner/name` on the hub.
-        revision: Branch, tag or commit on the hub; None for the default branch.
-        trust_remote_code: Whether its code will be run.
 
     Raises:
         CheckpointNotFoundError: There is no such folder, and no such model on the hub.

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from attn_audit.data.example import Example
-from attn_audit.models.contract import Encoded, coarsest_dtype, frozen
+from attn_audit.models.contract import coarsest_dtype, frozen
 from attn_audit.models.huggingface.adapters import Adapter, read_adapter
 from attn_audit.models.huggingface.cache import cache
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
@@ -40,7 +40,6 @@ def load_classifier(
 
     Args:
         location: A local folder, or `name` or `owner/name` on the hub.
-        options: How to load it and split texts.
 
     Raises:
         CheckpointError: Missing, unreadable, unsafe or of a kind that is not supported.
@@ -125,17 +124,10 @@ def load_huggingface_model(
     trial: Sequence[Example],
     removal: RemovalName | None,
 ) -> InterceptedModel:
-    """Load a HuggingFace classifier, and find out by trial how it attends.
+    """Load a HuggingFace classifier as `load_classifier` does, and try out how it attends.
 
     Args:
-        location: A local folder, or a name on the hub.
-        options: How to load it and split texts.
         removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
-
-    Raises:
-        CheckpointError: Missing, unreadable, unsafe or of a kind that is not supported.
-        ConfigurationError: The options do not fit the model.
-        InvalidWeightsError: The weights hold NaN or infinity.
     """
     return _intercepted(load_classifier(location, options, device), trial, removal)
 
@@ -237,15 +229,11 @@ def choose_padding_side(classifier: HuggingFaceClassifier, trial: Sequence[Examp
     sides: tuple[Side, ...] = ("right", "left")
     for side in sides:
         classifier.padding_side = side
-        errors[side] = _error(classifier, encoded)
+        together = classifier.logits(classifier.collate(encoded))
+        alone = torch.cat([classifier.logits(classifier.collate([item])) for item in encoded])
+        spread = float(alone.amax() - alone.amin())
+        error = float((together - alone).abs().max())
+        errors[side] = error / max(spread, torch.finfo(alone.dtype).tiny)
         if errors[side] <= MAX_ERROR:
             return
     classifier.padding_side = min(sides, key=lambda side: errors[side])
-
-
-def _error(classifier: HuggingFaceClassifier, encoded: Sequence[Encoded]) -> float:
-    """Largest difference of a logit from the text alone, over the spread of the logits."""
-    together = classifier.logits(classifier.collate(encoded))
-    alone = torch.cat([classifier.logits(classifier.collate([item])) for item in encoded])
-    spread = float(alone.amax() - alone.amin())
-    return float((together - alone).abs().max()) / max(spread, torch.finfo(alone.dtype).tiny)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -173,7 +174,7 @@ def tokenize(tokenizer: Any, examples: Sequence[Example], max_length: int | None
     if not examples:
         return []
     location = str(getattr(tokenizer, "name_or_path", "") or "in memory")
-    with quiet(), not_panicking(location):
+    with quiet(), not_panicking(location, "its tokenizer"):
         if tokenizer.is_fast:
             return _with_offsets(tokenizer, examples, max_length)
         return [_without_offsets(tokenizer, example, max_length) for example in examples]
@@ -209,17 +210,13 @@ def _tokens(encoding: Any) -> Tokens:
 
 
 def _without_offsets(tokenizer: Any, example: Example, max_length: int | None) -> Tokens:
-    whole = tokenizer(example.text, return_special_tokens_mask=True, return_token_type_ids=True)
-    truncated = max_length is not None and len(whole["input_ids"]) > max_length
-    row = whole
+    split = partial(
+        tokenizer, example.text, return_special_tokens_mask=True, return_token_type_ids=True
+    )
+    row = split()
+    truncated = max_length is not None and len(row["input_ids"]) > max_length
     if truncated:
-        row = tokenizer(
-            example.text,
-            truncation=True,
-            max_length=max_length,
-            return_special_tokens_mask=True,
-            return_token_type_ids=True,
-        )
+        row = split(truncation=True, max_length=max_length)
     special = tuple(bool(mark) for mark in row["special_tokens_mask"])
     return Tokens(
         ids=tuple(row["input_ids"]),

@@ -24,10 +24,6 @@ ask the hub for one again, whose files are all here."""
 def require_safetensors(checkpoint: Checkpoint, safe: str, pickled: str) -> None:
     """Refuse weights that are a pickle or are not there.
 
-    Args:
-        safe: What the files of weights are called.
-        pickled: What they are called as pickles.
-
     Raises:
         UnreadableCheckpointError: There is no file of weights that can be loaded.
     """
@@ -76,7 +72,11 @@ def load_weights(
             **checkpoint.arguments,
         )
     others = {each[0]: each for each in info["mismatched_keys"]}
-    _require_shapes(checkpoint.location, [others[n] for n in others.keys() - set(replaced)])
+    for name, found, expected in sorted(others[n] for n in others.keys() - set(replaced)):
+        raise UnreadableCheckpointError(
+            checkpoint.location,
+            f"its {name} is {tuple(found)}, and its config.json says {tuple(expected)}",
+        )
     return module, set(info["missing_keys"]) | others.keys()
 
 
@@ -123,11 +123,3 @@ def require_finite(location: str, module: nn.Module) -> None:
 def _are_numbers(weights: Tensor) -> bool:
     """Seen at the extremes, which NaN passes through to: faster by far than at each weight."""
     return all(bool(extreme.isfinite()) for extreme in weights.aminmax())
-
-
-def _require_shapes(location: str, mismatched: Iterable[tuple[str, Any, Any]]) -> None:
-    for name, found, expected in sorted(mismatched):
-        raise UnreadableCheckpointError(
-            location,
-            f"its {name} is {tuple(found)}, and its config.json says {tuple(expected)}",
-        )
