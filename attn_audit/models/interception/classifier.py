@@ -135,9 +135,9 @@ class Classifier(ABC):
     def collate(self, encoded: Sequence[Encoded]) -> ModelInputs:
         """Pad examples into one batch on the module's device."""
 
-    @abstractmethod
     def mask(self, inputs: ModelInputs, hidden: Bool[Tensor, "batch position"]) -> ModelInputs:
         """The inputs with an attention mask of 0 at some positions; only where `can_mask`."""
+        raise NotImplementedError
 
     @abstractmethod
     def delete(self, encoded: Sequence[Encoded], keep: Bool[Tensor, "batch unit"]) -> ModelInputs:

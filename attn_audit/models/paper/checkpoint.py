@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from attn_audit.errors import (
+    AttnAuditError,
     InvalidWeightsError,
     UnreadableCheckpointError,
     UnsafeCheckpointError,
@@ -58,11 +59,9 @@ def save_checkpoint(
     weights: Mapping[str, Tensor],
     training: Mapping[str, Any],
 ) -> None:
-    """Write a checkpoint, whole or not at all.
+    """Write a checkpoint, whole or not at all; one that is there is replaced.
 
     Args:
-        path: Where to; replaced if it exists.
-        task: Kind and names of the labels.
         weights: The network's state dict, in the precision to keep.
         training: Settings and results of the training, as plain values.
     """
@@ -105,7 +104,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     content = load_plain(path)
     if not isinstance(content, Mapping) or content.get("format") != FORMAT:
-        raise UnsupportedModelError(_other_kind(path, content), hint=_HINT)
+        is_bare = isinstance(content, Mapping) and is_state_dict(content)
+        raise UnsupportedModelError(
+            f"{path} holds bare weights (a state dict) without the architecture they belong to"
+            if is_bare
+            else f"{path} is not a checkpoint of attn-audit (it holds a {type(content).__name__})",
+            hint="Make one with `attn-audit train`, or give a folder of the original code.",
+        )
     if content.get("format_version") != FORMAT_VERSION:
         raise UnsupportedModelError(
             f"{path} has format version {content.get('format_version')!r}; "
@@ -118,9 +123,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         header = Header(**{key: value for key, value in content.items() if key != "weights"})
     except ValidationError as error:
-        first = error.errors()[0]
-        problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise UnreadableCheckpointError(path, problem) from None
+        raise UnreadableCheckpointError(path, first_problem(error)) from None
     _require_agreement(path, header)
     return Checkpoint(
         "attn-audit checkpoint",
@@ -131,15 +134,6 @@ def read_checkpoint(path: Path) -> Checkpoint:
         dict(weights),
         header.training,
     )
-
-
-_HINT = "Make one with `attn-audit train`, or give a folder of the original code."
-
-
-def _other_kind(path: Path, content: object) -> str:
-    if is_state_dict(content) and isinstance(content, Mapping):
-        return f"{path} holds bare weights (a state dict) without the architecture they belong to"
-    return f"{path} is not a checkpoint of attn-audit (it holds a {type(content).__name__})"
 
 
 def _require_agreement(path: Path, header: Header) -> None:
@@ -163,6 +157,12 @@ _NOT_SAVED = "it is damaged, or not a file written by torch.save"
 _UNSAFE = re.compile(r"(?:GLOBAL|global|class)\s+`?([\w.]+)`?")
 
 
+def first_problem(error: ValidationError) -> str:
+    """Where and what it is."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
 def load_plain(path: Path) -> Any:
     """Load a file that may hold tensors and plain values, and nothing that runs.
 
@@ -175,7 +175,14 @@ def load_plain(path: Path) -> Any:
     """
     if not path.exists():
         raise UnreadableCheckpointError(path.parent, f"there is no {path.name}")
-    _require_announced(path)
+    try:
+        require_announced(path)
+    except AttnAuditError:
+        raise
+    except OSError as error:
+        raise UnreadableCheckpointError(path, problem_of(error)) from None
+    except Exception as error:  # of bytes that are no pickle, the reader raises anything
+        raise UnreadableCheckpointError(path, _NOT_SAVED) from error
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickles that are refused right after
@@ -189,19 +196,6 @@ def load_plain(path: Path) -> Any:
         raise UnreadableCheckpointError(path, _first_line(error)) from None
     except (zipfile.BadZipFile, AttributeError, TypeError, AssertionError, UnicodeError) as error:
         raise UnreadableCheckpointError(path, f"damaged ({_first_line(error)})") from None
-
-
-def _require_announced(path: Path) -> None:
-    try:
-        require_announced(path)
-    except CallsCodeError as error:
-        raise UnsafeCheckpointError(path, quoted(str(error))[1:-1]) from None
-    except AnnouncesMoreError as error:
-        raise UnreadableCheckpointError(path, f"it announces {error}") from None
-    except OSError as error:
-        raise UnreadableCheckpointError(path, problem_of(error)) from None
-    except Exception as error:  # of bytes that are no pickle, the reader raises anything
-        raise UnreadableCheckpointError(path, _NOT_SAVED) from error
 
 
 def _first_line(error: Exception) -> str:
@@ -258,14 +252,6 @@ N_PICKLES = 5
 """Of the format before archives: magic number, protocol, system, content, keys; then numbers."""
 
 
-class CallsCodeError(Exception):
-    """The pickle calls something else than what makes tensors."""
-
-
-class AnnouncesMoreError(Exception):
-    """The file is too small for what it announces."""
-
-
 class _Nothing:
     """Stands for whatever a pickle makes; keeps nothing."""
 
@@ -277,15 +263,16 @@ class _Nothing:
 class _Announced(pickle._Unpickler):
     """Collects the sizes of storages by key; the Python reader asks for no memory in advance."""
 
-    def __init__(self, file: BytesIO | BufferedReader) -> None:
+    def __init__(self, path: Path, file: BytesIO | BufferedReader) -> None:
         super().__init__(file, encoding="utf-8")
+        self._path = path
         self.sizes: dict[str, int] = {}
 
     def find_class(self, module: str, name: str) -> Any:
         if module == "torch" and name in BYTES:
             return name
         if (module, name) not in CALLED:
-            raise CallsCodeError(f"{module}.{name}")
+            raise UnsafeCheckpointError(self._path, quoted(f"{module}.{name}")[1:-1])
         return OrderedDict if name == "OrderedDict" else _Nothing
 
     def persistent_load(self, pid: Any) -> Any:
@@ -302,43 +289,40 @@ def require_announced(path: Path) -> None:
         path: Written by `torch.save`, or anything else.
 
     Raises:
-        CallsCodeError: Says what would be called.
-        AnnouncesMoreError: Says how much more it announces than it holds.
+        UnreadableCheckpointError: It announces more than it holds.
+        UnsafeCheckpointError: It calls code.
         Exception: Whatever else a damaged pickle or archive gives.
     """
-    check: Callable[[Path], None] = _archive if zipfile.is_zipfile(path) else _bare
-    check(path)
-
-
-def _archive(path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
-        parts = {part.filename: part for part in archive.infolist()}
-        size, on_disk = sum(part.file_size for part in parts.values()), path.stat().st_size
-        if size > on_disk or len(parts) != len(archive.infolist()):
-            raise AnnouncesMoreError(f"{size} bytes in a file of {on_disk}")
-        content = next(name for name in parts if name.endswith("data.pkl"))
-        reader = _Announced(BytesIO(archive.read(content)))
-        reader.load()
-    folder = content.removesuffix("data.pkl")
-    _require({key: parts[f"{folder}data/{key}"].file_size for key in reader.sizes}, reader.sizes)
-
-
-def _require(there: Mapping[str, int], announced: Mapping[str, int]) -> None:
-    for key, size in announced.items():
-        if not 0 <= size <= there[key]:
-            raise AnnouncesMoreError(f"{size} bytes of numbers where there are {there[key]}")
-
-
-def _bare(path: Path) -> None:
-    size = path.stat().st_size
+    on_disk = path.stat().st_size
     announced: dict[str, int] = {}
-    with path.open("rb") as file:
-        for _ in range(N_PICKLES):
-            reader = _Announced(file)
-            reader.load()
-            announced |= reader.sizes
-    if sum(announced.values()) > size or min(announced.values(), default=0) < 0:
-        raise AnnouncesMoreError(f"{sum(announced.values())} bytes of numbers in a file of {size}")
+    if not zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            for _ in range(N_PICKLES):
+                announced |= _sizes(path, file)
+        if sum(announced.values()) > on_disk or min(announced.values(), default=0) < 0:
+            raise _too_small(path, f"{sum(announced.values())} bytes of numbers", f"{on_disk}")
+        return
+    with zipfile.ZipFile(path) as archive:
+        parts = {part.filename: part.file_size for part in archive.infolist()}
+        if sum(parts.values()) > on_disk or len(parts) != len(archive.infolist()):
+            raise _too_small(path, f"{sum(parts.values())} bytes", f"{on_disk}")
+        content = next(name for name in parts if name.endswith("data.pkl"))
+        announced = _sizes(path, BytesIO(archive.read(content)))
+    for key, size in announced.items():
+        there = parts[f"{content.removesuffix('data.pkl')}data/{key}"]
+        if not 0 <= size <= there:
+            problem = f"it announces {size} bytes of numbers where there are {there}"
+            raise UnreadableCheckpointError(path, problem)
+
+
+def _sizes(path: Path, file: BytesIO | BufferedReader) -> dict[str, int]:
+    reader = _Announced(path, file)
+    reader.load()
+    return reader.sizes
+
+
+def _too_small(path: Path, announced: str, size: str) -> UnreadableCheckpointError:
+    return UnreadableCheckpointError(path, f"it announces {announced} in a file of {size}")
 
 
 # --- weights into a network -----------------------------------------------------------------------
@@ -362,7 +346,15 @@ def built(
     with torch.device("meta"), Uninitialised():
         network = AttentionPoolingNetwork(architecture)
     wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
-    _require_names(wanted, weights, source)
+    missing, surplus = sorted(wanted.keys() - weights), sorted(weights.keys() - wanted.keys())
+    odd = (("missing", missing), ("not expected", surplus))
+    if missing or surplus:
+        parts = "; ".join(
+            f"{word} {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
+            for word, names in odd
+            if names
+        )
+        raise UnreadableCheckpointError(source, f"its weights do not fit its architecture: {parts}")
     for name, shape in wanted.items():
         if weights[name].shape != shape:
             raise UnreadableCheckpointError(
@@ -387,19 +379,6 @@ def _require_numbers(name: str, tensor: Tensor, source: Path) -> None:
         n_there = tensor.untyped_storage().nbytes() // tensor.element_size()
         problem = f"{name} announces {tensor.numel()} numbers, and the file holds {n_there}"
         raise UnreadableCheckpointError(source, problem)
-
-
-def _require_names(wanted: Mapping[str, Any], weights: Mapping[str, Tensor], source: Path) -> None:
-    missing, surplus = sorted(wanted.keys() - weights), sorted(weights.keys() - wanted.keys())
-    if missing or surplus:
-        parts = [
-            f"{word} {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
-            for word, names in (("missing", missing), ("not expected", surplus))
-            if names
-        ]
-        raise UnreadableCheckpointError(
-            source, f"its weights do not fit its architecture: {'; '.join(parts)}"
-        )
 
 
 class Uninitialised(TorchFunctionMode):

@@ -36,7 +36,7 @@ from attn_audit.models.paper.architecture import (
     Tokenizer,
     Vocabulary,
 )
-from attn_audit.models.paper.checkpoint import Checkpoint, built, read_checkpoint
+from attn_audit.models.paper.checkpoint import built, read_checkpoint
 from attn_audit.models.paper.leave_one_out import logits_without_each_unit
 from attn_audit.models.paper.network import AttentionPoolingNetwork, Lengths, TokenIds, pool
 from attn_audit.models.paper.original import read_original
@@ -127,10 +127,6 @@ class PaperClassifier(Classifier):
             units=torch.where(is_unit, units, NOT_AUDITED),
             real=units + 1 < lengths.unsqueeze(1),
         )
-
-    def mask(self, inputs: ModelInputs, hidden: Bool[Tensor, "batch position"]) -> ModelInputs:
-        """Never called: these models take no mask."""
-        raise NotImplementedError
 
     def delete(self, encoded: Sequence[Encoded], keep: Bool[Tensor, "batch unit"]) -> ModelInputs:
         """Shorter texts between the same markers."""
@@ -280,7 +276,14 @@ def load_paper_model(
         InvalidWeightsError: The weights hold NaN or infinity.
     """
     try:
-        checkpoint = _read(path, vocabulary)
+        if path.is_dir():
+            checkpoint = read_original(path, vocabulary)
+        elif vocabulary is None:
+            checkpoint = read_checkpoint(path)
+        else:
+            raise ConfigurationError(
+                f"--vocabulary is for folders of the original code; {path} has its own"
+            )
         network = built(checkpoint.architecture, checkpoint.weights, path).to(device)
         sha256 = fingerprint(path, vocabulary)
     except PermissionError as error:
@@ -296,16 +299,6 @@ def load_paper_model(
     )
     words = checkpoint.tokenizer, checkpoint.vocabulary
     return PaperModel(PaperClassifier(network, checkpoint.task, *words, description))
-
-
-def _read(path: Path, vocabulary: Path | None) -> Checkpoint:
-    if path.is_dir():
-        return read_original(path, vocabulary)
-    if vocabulary is not None:
-        raise ConfigurationError(
-            f"--vocabulary is for folders of the original code; {path} has its own"
-        )
-    return read_checkpoint(path)
 
 
 def described(

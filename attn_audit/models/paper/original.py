@@ -24,7 +24,7 @@ from attn_audit.models.paper.architecture import (
     Tokenizer,
     Vocabulary,
 )
-from attn_audit.models.paper.checkpoint import Checkpoint, load_state_dict
+from attn_audit.models.paper.checkpoint import Checkpoint, first_problem, load_state_dict
 from attn_audit.models.task import Task, TaskKind
 
 ENCODERS = {
@@ -67,14 +67,10 @@ def is_original_folder(folder: Path) -> bool:
 
 
 def read_original(folder: Path, vocabulary_file: Path | None) -> Checkpoint:
-    """Read architecture, task, vocabulary and renamed weights of an original folder.
+    """Read architecture, task, vocabulary and renamed weights; labels are the outputs' indices.
 
     Args:
-        folder: Holds `config.json` and the `.th` files.
         vocabulary_file: JSON object from word to id; None for `vocab.json` in the folder.
-
-    Returns:
-        What a model is built from. Label names are the output indices.
 
     Raises:
         UnreadableCheckpointError: A file is missing, damaged, or does not fit the others.
@@ -140,9 +136,7 @@ def _architecture(folder: Path, config: Mapping[str, Any]) -> Architecture:
     except (KeyError, TypeError, AttributeError) as error:
         raise UnreadableCheckpointError(folder / "config.json", f"no {error} in it") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise UnreadableCheckpointError(folder / "config.json", problem) from None
+        raise UnreadableCheckpointError(folder / "config.json", first_problem(error)) from None
 
 
 def _refuse_other_kinds(folder: Path, decoder: Mapping[str, Any]) -> None:

@@ -172,18 +172,6 @@ class Prepared:
     dev: Corpus
 
 
-@dataclass(frozen=True, slots=True)
-class _Split:
-    """Examples and their tokens."""
-
-    examples: Sequence[Example]
-    texts: list[Tokens]
-    pairs: list[Tokens] | None
-
-    def corpus(self, vocabulary: Vocabulary, task: Task, device: torch.device) -> Corpus:
-        return build_corpus(self.examples, self.texts, self.pairs, vocabulary, task, device)
-
-
 def prepare(
     settings: TrainingSettings,
     train_examples: Sequence[Example],
@@ -204,10 +192,10 @@ def prepare(
     task = infer_task(train_examples, settings.task)
     require_known_labels(dev_examples, task)
     is_pair = takes_pairs([*train_examples, *dev_examples])
-    train = _split(train_examples, settings.tokenizer, is_pair)
-    dev = _split(dev_examples, settings.tokenizer, is_pair)
+    texts, pairs = _tokens(train_examples, settings.tokenizer, is_pair)
+    dev_texts, dev_pairs = _tokens(dev_examples, settings.tokenizer, is_pair)
     vocabulary = build_vocabulary(
-        [*train.texts, *(train.pairs or ())], settings.min_count, settings.max_vocabulary
+        [*texts, *(pairs or ())], settings.min_count, settings.max_vocabulary
     )
     vectors = None if settings.embeddings is None else read_vectors(settings.embeddings, vocabulary)
     return Prepared(
@@ -220,15 +208,18 @@ def prepare(
             vocabulary_size=len(vocabulary),
             embedding_size=_embedding_size(settings, vectors),
         ),
-        train=train.corpus(vocabulary, task, device),
-        dev=dev.corpus(vocabulary, task, device),
+        train=build_corpus(train_examples, texts, pairs, vocabulary, task, device),
+        dev=build_corpus(dev_examples, dev_texts, dev_pairs, vocabulary, task, device),
     )
 
 
-def _split(examples: Sequence[Example], tokenizer: Tokenizer, is_pair: bool) -> _Split:
+def _tokens(
+    examples: Sequence[Example], tokenizer: Tokenizer, is_pair: bool
+) -> tuple[list[Tokens], list[Tokens] | None]:
+    """Of the texts, and of the second ones where there are any."""
     texts = [tokenize(tokenizer, example.text) for example in examples]
     pairs = [tokenize(tokenizer, example.text_pair or "") for example in examples]
-    return _Split(examples, texts, pairs if is_pair else None)
+    return texts, pairs if is_pair else None
 
 
 def _embedding_size(settings: TrainingSettings, vectors: PretrainedVectors | None) -> int:

@@ -1,6 +1,5 @@
 """Pretrained word vectors as GloVe and word2vec write them: on each line a word and its numbers."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -67,12 +66,17 @@ def read_vectors(path: Path, vocabulary: Vocabulary) -> PretrainedVectors:
     if width < 1:
         raise UnreadableDataError(path.name, "its first line holds no vector", hint=HINT)
     reader = _Reader(path.name, width, {t: i for i, t in enumerate(vocabulary.tokens)}, {})
-    start = 1 if header is None else 2
-    n_read = reader.read(lines if header else chain([first], lines), start)
+    n_read = 0
+    for n_read, line in enumerate(lines if header else chain([first], lines), start=1):
+        reader.take(line.rstrip(LINE_END), n_read + (header is not None))
     if n_lines is not None and n_read < n_lines:
         problem = f"it announces {n_lines} vectors and holds {n_read}"
         raise UnreadableDataError(path.name, problem, hint="Is the download complete?")
-    return reader.vectors()
+    ids = sorted(reader.found)
+    vectors = np.empty((len(ids), width), dtype=np.float32)
+    for row, i in enumerate(ids):
+        vectors[row] = reader.found[i]
+    return PretrainedVectors(torch.tensor(ids, dtype=torch.long), torch.from_numpy(vectors))
 
 
 def _header(line: str) -> tuple[int, int] | None:
@@ -89,14 +93,8 @@ class _Reader:
     wanted: dict[str, int]
     found: dict[int, Float32[np.ndarray, " embedding"]]
 
-    def read(self, lines: Iterator[str], start: int) -> int:
-        """Take what is wanted; returns how many lines there were."""
-        number = start - 1
-        for number, line in enumerate(lines, start=start):
-            self._take(line.rstrip(LINE_END), number)
-        return number - start + 1
-
-    def _take(self, line: str, number: int) -> None:
+    def take(self, line: str, number: int) -> None:
+        """Keep the vector of a line where it is wanted."""
         if line.count(" ") != self.width:
             self._require_spaced_word(line, number)
             return
@@ -119,14 +117,6 @@ class _Reader:
         if line.count(" ") < self.width or _is_number(word.rpartition(" ")[2]):
             problem = f"{line.count(' ')} numbers after the word instead of {self.width}"
             raise RowError(line_of(self.file, number), problem, hint=HINT)
-
-    def vectors(self) -> PretrainedVectors:
-        """What was found, in the vocabulary's order."""
-        ids = sorted(self.found)
-        vectors = np.empty((len(ids), self.width), dtype=np.float32)
-        for row, i in enumerate(ids):
-            vectors[row] = self.found[i]
-        return PretrainedVectors(torch.tensor(ids, dtype=torch.long), torch.from_numpy(vectors))
 
 
 def _is_number(text: str) -> bool:

@@ -45,7 +45,13 @@ def infer_task(examples: Sequence[Example], kind: TaskKind | None = None) -> Tas
             f"all training examples have the same label ({listed(labels)}): nothing to learn",
             hint="A model needs examples of two labels or more.",
         )
-    _require_kind(kind, examples, labels, offered)
+    if kind is TaskKind.BINARY and len(labels) != 2:
+        problem = f"a binary task has two labels, the data has {len(labels)}"
+        raise ConfigurationError(f"{problem}: {listed(in_order(labels))}", hint=HINT_KIND)
+    if kind is TaskKind.CANDIDATES and not offered:
+        raise ConfigurationError("no training example has candidates", hint=HINT_KIND)
+    for example in examples:
+        _require_count(example, kind)
     return make_task(kind, places if labels == set(places) else in_order(labels))
 
 
@@ -163,18 +169,6 @@ def _kind(examples: Sequence[Example], gold: set[str], offered: set[str]) -> Tas
     return TaskKind.BINARY if len(gold) == 2 else TaskKind.MULTICLASS
 
 
-def _require_kind(
-    kind: TaskKind, examples: Sequence[Example], labels: set[str], offered: set[str]
-) -> None:
-    if kind is TaskKind.BINARY and len(labels) != 2:
-        problem = f"a binary task has two labels, the data has {len(labels)}"
-        raise ConfigurationError(f"{problem}: {listed(in_order(labels))}", hint=HINT_KIND)
-    if kind is TaskKind.CANDIDATES and not offered:
-        raise ConfigurationError("no training example has candidates", hint=HINT_KIND)
-    for example in examples:
-        _require_count(example, kind)
-
-
 def _require_count(example: Example, kind: TaskKind) -> None:
     labels = gold_labels(example)
     if kind is not TaskKind.MULTILABEL and len(labels) != 1:
@@ -240,9 +234,6 @@ def hold_out(examples: Sequence[Example], seed: int) -> tuple[list[Example], lis
     """Put a random tenth aside, a function of the set of examples and the seed alone.
 
     An example stays with the others if it is the last there with one of its labels.
-
-    Args:
-        examples: All of them, each with an id of its own.
 
     Returns:
         The examples to train on and those held out, both in the data's order.

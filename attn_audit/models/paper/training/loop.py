@@ -77,23 +77,22 @@ class TrainedModel:
                 self.vocabulary,
                 self.task,
                 weights,
-                self._story() | {"precision": precision.value} | dict(notes),
+                {
+                    **self.settings.plain(),
+                    "n_pretrained": self.n_pretrained,
+                    "epochs_run": len(self.epochs),
+                    "best_epoch": self.best.epoch,
+                    "dev_score": self.best.dev_score,
+                    "dev_score_name": self.best.score_name,
+                    "attn_audit_version": __version__,
+                    "torch_version": str(torch.__version__),
+                    "python_version": platform.python_version(),
+                    "precision": precision.value,
+                    **notes,
+                },
             )
         except (OSError, RuntimeError) as error:  # torch.save wraps a full disk in the latter
             raise OutputError(path, one_line(error)) from error
-
-    def _story(self) -> dict[str, str | int | float | bool | None]:
-        return {
-            **self.settings.plain(),
-            "n_pretrained": self.n_pretrained,
-            "epochs_run": len(self.epochs),
-            "best_epoch": self.best.epoch,
-            "dev_score": self.best.dev_score,
-            "dev_score_name": self.best.score_name,
-            "attn_audit_version": __version__,
-            "torch_version": str(torch.__version__),
-            "python_version": platform.python_version(),
-        }
 
 
 NOISE = 0.1
@@ -108,11 +107,10 @@ def random_batches(
     from epoch to epoch.
 
     Args:
-        batch_size: Examples a batch; one batch takes what is left.
         generator: Draws everything that is random, on the CPU.
 
     Returns:
-        Indices of examples, each once, where `lengths` is.
+        Indices of examples, each once, where `lengths` is; one batch takes what is left.
 
     Source: the released code of Jain & Wallace (2019) buckets in the same way.
     """

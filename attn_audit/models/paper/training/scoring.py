@@ -68,10 +68,6 @@ def dev_loss_and_score(
 ) -> tuple[float, float]:
     """Mean loss, and score from 0 to 1: what early stopping goes by.
 
-    Args:
-        dev: Examples that it is not trained on.
-        task: Kind and order of the labels.
-
     Raises:
         DataError: There is no ROC curve, because all examples are of one class.
     """
@@ -88,8 +84,6 @@ def score_of(
 
     Args:
         logits: A model's, finite but for answers that an example does not allow.
-        gold: Which labels each example has, two columns in a binary task.
-        task: Kind and order of the labels.
 
     Raises:
         DataError: There is no ROC curve, because all examples are of one class.
