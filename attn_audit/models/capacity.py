@@ -52,11 +52,7 @@ class Capacity:
 
     @staticmethod
     def of(module: nn.Module, device: torch.device) -> "Capacity":
-        """The capacity of a device for a model.
-
-        Args:
-            module: The model, which is there already.
-        """
+        """Of a device for a model that is there already."""
         memory = min(MEMORY, int(machine_memory() * PART_OF_MACHINE))
         cache, most = CACHE, N_TOKENS
         if device.type == "cuda":
@@ -66,19 +62,11 @@ class Capacity:
         return Capacity(_power_of_two(memory), cache, max(MIN_TOKENS, n_tokens))
 
     def in_memory(self, n_bytes: int) -> int:
-        """How many items may be there together, at least 1.
-
-        Args:
-            n_bytes: Of one item, with all that is made of it.
-        """
+        """How many items of so many bytes, with all that is made of them, may be there at once."""
         return max(1, self.memory // n_bytes)
 
     def in_cache(self, n_bytes: int) -> int:
-        """How many items make a portion of arithmetic, at least 1.
-
-        Args:
-            n_bytes: Of one item, with all that is made of it.
-        """
+        """How many such items make a portion of arithmetic."""
         return max(1, self.cache // n_bytes)
 
     def halved(self) -> "Capacity":
@@ -95,11 +83,7 @@ class BatchLimits:
     """Padding included. A longer example stands alone."""
 
     def below(self, n_tokens: int) -> "BatchLimits":
-        """Limits at half of what was too much.
-
-        Args:
-            n_tokens: Of the batch for which memory was not enough.
-        """
+        """At half of the tokens for which memory was not enough."""
         return replace(self, n_tokens=max(1, n_tokens // 2))
 
 
@@ -160,12 +144,7 @@ def full_batches(
 
 
 def in_order(parts: list[Tensor], batches: list[Tensor]) -> Tensor:
-    """What was computed batch by batch, in the order of the rows.
-
-    Args:
-        parts: One result a row, batch by batch.
-        batches: From `full_batches`.
-    """
+    """What was computed for the batches of `full_batches`, in the order of the rows."""
     values = torch.cat(parts)
     out = torch.empty_like(values)
     out[torch.cat(batches)] = values

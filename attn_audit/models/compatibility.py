@@ -39,29 +39,24 @@ def match_labels(task: Task, examples: Sequence[Example]) -> list[Example]:
         IncompatibleDataError: An unknown label or candidate, not exactly one label where the model
             gives one, or labels that stand where they are not read.
     """
-    return [_matched(task, example, examples) for example in examples]
+    matched = []
+    for example in examples:
+        labels, candidates = _labels(task, example, examples), example.candidates
+        if candidates is not None and task.is_softmax:
+            seen = (label for each in examples for label in each.candidates or ())
+            candidates = _names(task, example, "candidate", candidates, seen)
+        is_as_it_was = (labels, candidates) == (example.labels, example.candidates)
+        matched.append(
+            example if is_as_it_was else replace(example, labels=labels, candidates=candidates)
+        )
+    return matched
 
 
 def allowed_labels(task: Task, example: Example) -> tuple[bool, ...] | None:
-    """For each label whether the example's candidates allow it; None where all are.
-
-    Args:
-        task: The model's; candidates mean something to a softmax only.
-        example: With or without candidates, from `match_labels`.
-    """
+    """For each label whether a softmax may give it to an example of `match_labels`; None: all."""
     if example.candidates is None or not task.is_softmax:
         return None
     return tuple(label in example.candidates for label in task.labels)
-
-
-def _matched(task: Task, example: Example, examples: Sequence[Example]) -> Example:
-    labels, candidates = _labels(task, example, examples), example.candidates
-    if candidates is not None and task.is_softmax:
-        seen = (label for each in examples for label in each.candidates or ())
-        candidates = _names(task, example, "candidate", candidates, seen)
-    if (labels, candidates) == (example.labels, example.candidates):
-        return example
-    return replace(example, labels=labels, candidates=candidates)
 
 
 def _labels(task: Task, example: Example, examples: Sequence[Example]) -> tuple[str, ...] | None:

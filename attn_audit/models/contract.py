@@ -255,11 +255,7 @@ class AuditedModel(ABC):
         return Capacity.of(self.module, self.device)
 
     def batch_limits(self, batch_size: int | Literal["auto"]) -> BatchLimits:
-        """How large batches of its texts may be.
-
-        Args:
-            batch_size: Examples, or `auto`. Texts that disturb each other stand alone all the same.
-        """
+        """How large batches may be; texts that disturb each other stand alone all the same."""
         if not self.batches_texts:
             return BatchLimits(1)
         if batch_size != "auto":
@@ -380,11 +376,7 @@ def require_finite(batch: Batch, values: Float[Tensor, "batch any"], what: str) 
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
-    """Within: the module is in evaluation mode, and its parameters need no gradient.
-
-    Args:
-        module: Of the caller, who may want to go on training it.
-    """
+    """Within, a module of the caller's is in evaluation mode and needs no gradients."""
     trained = [each for each in module.modules() if each.training]
     learnt = [parameter for parameter in module.parameters() if parameter.requires_grad]
     module.eval().requires_grad_(False)

@@ -1,7 +1,7 @@
 """From what a user writes to a model that can be audited."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -32,32 +32,13 @@ class ModelOptions:
     def require_default(self, names: Sequence[str], kind: str) -> None:
         """Refuse options that mean nothing to a kind of model.
 
-        Args:
-            kind: What messages call the kind.
-
         Raises:
             ConfigurationError: One of them was given.
         """
-        defaults = {field.name: field.default for field in fields(self)}
-        given = [name for name in names if getattr(self, name) != defaults[name]]
-        if given:
-            flag = f"--{given[0].replace('_', '-')}"
-            raise ConfigurationError(f"{flag} means nothing to {kind}")
-
-    def require_no_mask(self, kind: str) -> None:
-        """Refuse masks where a model takes none.
-
-        Args:
-            kind: What messages call the kind of model.
-
-        Raises:
-            ConfigurationError: Units shall be left out by mask.
-        """
-        if self.removal == "mask":
-            raise ConfigurationError(
-                f"--removal mask: {kind} takes no attention mask",
-                hint="Leave --removal out, or say --removal delete.",
-            )
+        for name in names:
+            if getattr(self, name) != getattr(ModelOptions, name):
+                flag = f"--{name.replace('_', '-')}"
+                raise ConfigurationError(f"{flag} means nothing to {kind}")
 
 
 def resolve_device(name: str) -> torch.device:
@@ -77,6 +58,9 @@ def resolve_device(name: str) -> torch.device:
             hint="Use --device cpu, or install a CUDA build of torch.",
         )
     return torch.device(name)
+
+
+_OF_HUGGINGFACE = ("trust_remote_code", "revision", "dtype", "max_length", "task")
 
 
 def load_model(
@@ -100,21 +84,28 @@ def load_model(
     options = options or ModelOptions()
     path = Path(location)
     if options.adapter is not None:
-        return _load_custom(location, device, options, trial)
+        others = [name for name in _OF_HUGGINGFACE if name != "max_length"]
+        options.require_default(("vocabulary", *others), "an adapter's model")
+        from attn_audit.models.custom.model import load_custom_model
+
+        return load_custom_model(
+            options.adapter,
+            location,
+            trial,
+            device,
+            unit=options.unit,
+            max_length=options.max_length,
+            removal=options.removal,
+        )
     if path.is_file() or (path.is_dir() and is_original_folder(path)):
         kind = "a checkpoint of the paper's models"
         options.require_default(_OF_HUGGINGFACE, kind)
-        options.require_no_mask(kind)
+        if options.removal == "mask":
+            raise ConfigurationError(
+                f"--removal mask: {kind} takes no attention mask",
+                hint="Leave --removal out, or say --removal delete.",
+            )
         return load_paper_model(path, device, options.vocabulary)
-    return _load_huggingface(location, device, options, trial)
-
-
-_OF_HUGGINGFACE = ("trust_remote_code", "revision", "dtype", "max_length", "task")
-
-
-def _load_huggingface(
-    location: str, device: torch.device, options: ModelOptions, trial: Sequence[Example]
-) -> AuditedModel:
     options.require_default(("vocabulary",), "a HuggingFace model")
     # Loading transformers takes a second, which the paper's models do without.
     from attn_audit.models.huggingface.configuration import LoadingOptions
@@ -136,24 +127,4 @@ def _load_huggingface(
         device,
         texts,
         options.removal,
-    )
-
-
-def _load_custom(
-    location: str, device: torch.device, options: ModelOptions, trial: Sequence[Example]
-) -> AuditedModel:
-    assert options.adapter is not None
-    names = [name for name in _OF_HUGGINGFACE if name != "max_length"]
-    kind = "an adapter's model"
-    options.require_default(("vocabulary", *names), kind)
-    from attn_audit.models.custom.model import load_custom_model
-
-    return load_custom_model(
-        options.adapter,
-        location,
-        trial,
-        device,
-        unit=options.unit,
-        max_length=options.max_length,
-        removal=options.removal,
     )

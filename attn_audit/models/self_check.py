@@ -78,10 +78,6 @@ def rounding(model: AuditedModel) -> float:
     return TOLERANCES[model.dtype]
 
 
-def _nothing(model: AuditedModel) -> float:
-    return 0.0
-
-
 def _rounding_of_repeats(model: AuditedModel) -> float:
     """None on a CPU; a GPU may add the same numbers in another order each time."""
     return 0.0 if model.device.type == "cpu" else rounding(model)
@@ -121,7 +117,7 @@ REQUIREMENTS = (
         "evaluation mode",
         "Call eval() on the model: some of its modules are in training mode.",
         _n_training,
-        _nothing,
+        lambda model: 0.0,
     ),
     Requirement(
         "two passes agree",
@@ -181,7 +177,13 @@ def self_check(
             for requirement in REQUIREMENTS
             if model.batches_texts or not requirement.is_of_batches
         )
-    _raise_failures(found)
+    failed = [check for check in found if not check.passed]
+    if failed:
+        advice = {requirement.name: requirement.advice for requirement in REQUIREMENTS}
+        raise SelfCheckError(
+            (f"{c.name} (found {c.error:.3g}, allowed {c.tolerance:.3g})" for c in failed),
+            (advice[check.name] for check in failed),
+        )
     return found + _of_places(model)
 
 
@@ -210,13 +212,3 @@ def _of_all_lengths(encoded: Sequence[Encoded]) -> list[Encoded]:
     ordered = sorted(encoded, key=lambda item: item.n_units)
     n = min(N_EXAMPLES, len(ordered))
     return [ordered[round(i * (len(ordered) - 1) / max(1, n - 1))] for i in range(n)]
-
-
-def _raise_failures(found: Sequence[SelfCheck]) -> None:
-    failed = [check for check in found if not check.passed]
-    if failed:
-        advice = {requirement.name: requirement.advice for requirement in REQUIREMENTS}
-        raise SelfCheckError(
-            (f"{c.name} (found {c.error:.3g}, allowed {c.tolerance:.3g})" for c in failed),
-            (advice[check.name] for check in failed),
-        )

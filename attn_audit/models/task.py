@@ -120,15 +120,7 @@ def mask_candidates(
     logits: Float[Tensor, "batch *variant label"],
     allowed: Tensor | None,
 ) -> Float[Tensor, "batch *variant label"]:
-    """Give every label that an example does not allow the logit -inf.
-
-    Args:
-        logits: Any logits with the batch axis first.
-        allowed: Boolean, batch by label; None where every label is allowed.
-
-    Returns:
-        The logits, -inf outside the candidates.
-    """
+    """Give every label that an example does not allow the logit -inf; None: all are allowed."""
     if allowed is None:
         return logits
     shape = (allowed.shape[0], *(1,) * (logits.dim() - 2), allowed.shape[1])
