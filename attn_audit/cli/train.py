@@ -134,8 +134,9 @@ def train(
             {} if label_map is None else parse_label_map(",".join(label_map)),
             quoting=quoting or "auto",
         )
-        _set_threads(threads)
-        model, notes = _train(settings, source, dev_split, device or "auto", quiet=quiet)
+        if threads < 1:
+            raise ConfigurationError(f"--threads must be at least 1, not {threads}")
+        model, notes = _train(settings, source, dev_split, device or "auto", threads, quiet=quiet)
         model.save(output, Precision(precision), notes)
         _say(f"model written to {output}", quiet=quiet)
 
@@ -147,19 +148,12 @@ def _require_output(output: Path, data: str, embeddings: Path | None) -> None:
     require_writable(output, inputs)
 
 
-def _set_threads(threads: int) -> None:
-    if threads < 1:
-        raise ConfigurationError(f"--threads must be at least 1, not {threads}")
-    import torch
-
-    torch.set_num_threads(threads)
-
-
 def _train(
     settings: "TrainingSettings",
     source: DataSource,
     dev_split: str | None,
     device_name: str,
+    n_threads: int,
     *,
     quiet: bool,
 ) -> tuple["TrainedModel", dict[str, str | int]]:
@@ -169,6 +163,7 @@ def _train(
     from attn_audit.models.loading import resolve_device
     from attn_audit.models.paper.training import read_splits, train
 
+    torch.set_num_threads(n_threads)
     device = resolve_device(device_name)
     splits = read_splits(source, dev_split, settings.seed)
     held_out = ", held out because there is no dev split" if splits.is_held_out else ""
@@ -184,7 +179,7 @@ def _train(
         "n_dev": len(splits.dev),
         "dev_is_held_out": splits.is_held_out,
         "device": device.type,
-        "threads": torch.get_num_threads(),
+        "threads": n_threads,
     }
 
 

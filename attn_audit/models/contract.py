@@ -390,11 +390,7 @@ def frozen(module: nn.Module) -> Iterator[None]:
 
 
 def fingerprint(path: Path, vocabulary: Path | None = None) -> str:
-    """SHA-256 of a model file, or of everything that a model's folder consists of.
-
-    Args:
-        vocabulary: A vocabulary that is used in place of the folder's own.
-    """
+    """SHA-256 of a model file, or of everything that a model's folder consists of."""
     if path.is_file():
         return sha256_of(path)
     files = sorted(file for file in path.iterdir() if file.is_file())

@@ -27,9 +27,6 @@ from attn_audit.models.interception.module_calls import UnknownLayoutError
 def cache(reached: Reached) -> Way:
     """Run the last token alone, at the given weights over a cache of all others.
 
-    Args:
-        reached: An attention of a decoder, at the last token's row.
-
     Raises:
         UnknownLayoutError: The model keeps no such cache.
     """

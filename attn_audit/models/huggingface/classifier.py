@@ -159,9 +159,6 @@ def accepts(module: nn.Module, argument: str) -> bool:
 def raw_logits(output: Any, n_outputs: int, name: str) -> Float[Tensor, "batch output"]:
     """The logits in what a classifier gave, in float32 or better.
 
-    Args:
-        output: Of `transformers`, or a tuple that begins with the logits.
-
     Raises:
         UnsupportedModelError: There are no such logits.
     """

@@ -223,18 +223,8 @@ def real_positions(lengths: Int[Tensor, " batch"], side: Side) -> Bool[Tensor, "
     """True where a sequence of each length stands in a batch as wide as the longest."""
     width = int(lengths.max())
     positions = torch.arange(width, device=lengths.device)
-    if side == "right":
-        return positions < lengths.unsqueeze(1)
-    return positions >= width - lengths.unsqueeze(1)
-
-
-def spread(
-    values: Int[Tensor, " token"], real: Bool[Tensor, "batch position"], fill: int
-) -> Int[Tensor, "batch position"]:
-    """Put all sequences' values, behind each other, where the sequences stand."""
-    padded = torch.full(real.shape, fill, dtype=values.dtype, device=values.device)
-    padded[real] = values
-    return padded
+    ends = lengths.unsqueeze(1)
+    return positions < ends if side == "right" else positions >= width - ends
 
 
 @contextmanager
@@ -334,12 +324,16 @@ def _padded(
     arguments: Iterable[str],
     padding: Padding,
 ) -> ModelInputs:
+    """Put all sequences' values, which lie behind each other, where the sequences stand."""
+
+    def spread(values: Tensor, fill: int) -> Tensor:
+        return torch.full_like(real, fill, dtype=values.dtype).masked_scatter(real, values)
+
     fills = {IDS: padding.id_for(values[IDS]), TYPES: padding.type_id}
-    given = {name: spread(value, real, fills[name]) for name, value in values.items()}
+    given = {name: spread(value, fills[name]) for name, value in values.items()}
     given[MASK] = real.long()
-    return ModelInputs(
-        (), {name: given[name] for name in arguments}, spread(units, real, NOT_AUDITED), real
-    )
+    keywords = {name: given[name] for name in arguments}
+    return ModelInputs((), keywords, spread(units, NOT_AUDITED), real)
 
 
 def _flat(rows: Iterable[Sequence[int]]) -> Int[Tensor, " token"]:

@@ -38,9 +38,6 @@ def load_classifier(
 ) -> HuggingFaceClassifier:
     """Load a sequence classifier and its tokenizer.
 
-    Args:
-        location: A local folder, or `name` or `owner/name` on the hub.
-
     Raises:
         CheckpointError: Missing, unreadable, unsafe or of a kind that is not supported.
         ConfigurationError: The options do not fit the model.
@@ -70,31 +67,24 @@ def _load_module(
     checkpoint: Checkpoint, adapter: Adapter | None, dtype: torch.dtype
 ) -> tuple[nn.Module, dict[str, str]]:
     """The module, and what is to be said of it."""
+    notes: dict[str, str] = {}
     if adapter is None:
-        config = read_configuration(checkpoint)
-        module, missing = load_weights(checkpoint, config, dtype)
-        require_complete(checkpoint.location, missing)
-        notes: dict[str, str] = {}
+        module, lacking = load_weights(checkpoint, read_configuration(checkpoint), dtype)
     else:
-        module, notes = _load_adapted(adapter, dtype)
+        source = checkpoint if checkpoint.holds(CONFIG) else adapter.base
+        config = read_configuration(source)
+        notes["adapter"] = adapter.kind
+        said, n_labels = config.num_labels, adapter.n_labels(config)
+        if n_labels != said:
+            config.num_labels = n_labels
+            where = f"the {CONFIG} of {source.location} says {said}"
+            notes["number of labels"] = f"{n_labels}, as the adapter's classifier has ({where})"
+        module, missing = load_weights(adapter.base, config, dtype, adapter.brought)
+        lacking = missing - adapter.brought.keys()
+        adapter.require_classifier(lacking)
+        adapter.load_into(module, missing)
+    require_complete(checkpoint.location, lacking)
     require_finite(checkpoint.location, module)
-    return module, notes
-
-
-def _load_adapted(adapter: Adapter, dtype: torch.dtype) -> tuple[nn.Module, dict[str, str]]:
-    notes = {"adapter": adapter.kind}
-    source = adapter.checkpoint if adapter.checkpoint.holds(CONFIG) else adapter.base
-    config = read_configuration(source)
-    said, n_labels = config.num_labels, adapter.n_labels(config)
-    if n_labels != said:
-        config.num_labels = n_labels
-        where = f"the {CONFIG} of {source.location} says {said}"
-        notes["number of labels"] = f"{n_labels}, as the adapter's classifier has ({where})"
-    module, missing = load_weights(adapter.base, config, dtype, adapter.brought)
-    lacking = missing - adapter.brought.keys()
-    adapter.require_classifier(lacking)
-    adapter.load_into(module, missing)
-    require_complete(adapter.checkpoint.location, lacking)
     return module, notes
 
 
@@ -219,9 +209,6 @@ def choose_padding_side(classifier: HuggingFaceClassifier, trial: Sequence[Examp
 
     Encoders that read the first token must be padded right; most decoders find their last token
     themselves; a few models (XLNet) read the last position, whatever stands there.
-
-    Args:
-        trial: A few texts of different lengths.
     """
     unlabelled = [dataclasses.replace(e, labels=None, candidates=None) for e in trial]
     encoded = classifier.encode(unlabelled)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from torch import nn
@@ -86,10 +85,12 @@ def _explained(checkpoint: Checkpoint, error: CheckpointError) -> CheckpointErro
     lacking = _missing_files(checkpoint)
     if lacking:
         return UnreadableCheckpointError(checkpoint.location, lacking)
-    pieces = None if checkpoint.holds(SAVED) else _pieces(checkpoint)
-    if pieces is None:
+    files = (file for pattern in PIECES for file in sorted(checkpoint.folder.glob(pattern)))
+    pieces = next(files, None)
+    if pieces is None or checkpoint.holds(SAVED):
         return error
-    is_tiktoken = _is_tiktoken(pieces)
+    with pieces.open("rb") as content:
+        is_tiktoken = TIKTOKEN.match(content.readline(1000)) is not None
     readers = {"tiktoken": "tiktoken"} if is_tiktoken else READERS
     missing = [name for name, module in readers.items() if not _is_installed(module)]
     if missing:
@@ -118,16 +119,6 @@ def _missing_files(checkpoint: Checkpoint) -> str | None:
     wanted = getattr(kind, "vocab_files_names", {}).values()
     lacking = [file for file in wanted if file != SAVED and not checkpoint.holds(file)]
     return f"its tokenizer, a {name}, lacks {listed(lacking)}" if lacking else None
-
-
-def _pieces(checkpoint: Checkpoint) -> Path | None:
-    files = (file for pattern in PIECES for file in sorted(checkpoint.folder.glob(pattern)))
-    return next(files, None)
-
-
-def _is_tiktoken(file: Path) -> bool:
-    with file.open("rb") as content:
-        return TIKTOKEN.match(content.readline(1000)) is not None
 
 
 def _is_installed(module: str) -> bool:

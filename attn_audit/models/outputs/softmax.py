@@ -35,9 +35,6 @@ class Candidates(Multiclass):
 def predicted_log_odds(logits: Logits) -> Float[Tensor, " batch"]:
     """Log-odds of the largest softmax output against all others; 0 where there is no other.
 
-    Args:
-        logits: -inf for answers that an example does not allow.
-
     Returns:
         z_c - logsumexp of the other logits, differentiable.
     """

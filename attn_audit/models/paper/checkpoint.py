@@ -166,9 +166,6 @@ def first_problem(error: ValidationError) -> str:
 def load_plain(path: Path) -> Any:
     """Load a file that may hold tensors and plain values, and nothing that runs.
 
-    Args:
-        path: Written by `torch.save`.
-
     Raises:
         UnreadableCheckpointError: Missing, not such a file, or damaged.
         UnsafeCheckpointError: Loading it would call code.
@@ -204,9 +201,6 @@ def _first_line(error: Exception) -> str:
 
 def load_state_dict(path: Path) -> dict[str, Tensor]:
     """Load a state dict: tensors by name.
-
-    Args:
-        path: Written by `torch.save(module.state_dict(), path)`.
 
     Raises:
         UnreadableCheckpointError: Missing, damaged, or something else than tensors by name.
@@ -285,9 +279,6 @@ class _Announced(pickle._Unpickler):
 def require_announced(path: Path) -> None:
     """Refuse a file that would call code, or that is smaller than what it announces.
 
-    Args:
-        path: Written by `torch.save`, or anything else.
-
     Raises:
         UnreadableCheckpointError: It announces more than it holds.
         UnsafeCheckpointError: It calls code.
@@ -334,9 +325,6 @@ def built(
     """A network with weights from a file, in float32.
 
     No memory is asked for before the shapes are known to agree.
-
-    Args:
-        weights: Tensors by the network's own names, of any floating type.
 
     Raises:
         UnreadableCheckpointError: Names or shapes differ from what the architecture needs, or a

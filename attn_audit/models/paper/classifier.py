@@ -184,11 +184,6 @@ class PaperModel(InterceptedModel):
         self.tokenizer = classifier.tokenizer
         self.vocabulary = classifier.vocabulary
 
-    @property
-    def dtype(self) -> torch.dtype:
-        """That of its weights."""
-        return next(self.module.parameters()).dtype
-
     def describe(self) -> ModelDescription:
         """Architecture, size, task and sites."""
         return self.classifier.describe()

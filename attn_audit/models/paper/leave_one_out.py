@@ -192,7 +192,7 @@ def _around_gaps(
     for kernel in encoder.kernels:
         (n_taps,) = kernel.kernel_size
         products = padded @ kernel.weight.permute(1, 2, 0).flatten(1)
-        window = kernel.get_parameter("bias")
+        window: Tensor = kernel.get_parameter("bias")
         of_taps = products.view(*products.shape[:2], n_taps, kernel.out_channels).unbind(2)
         for first, product in enumerate(of_taps, start=reach - n_taps // 2):
             window = window + product[:, tokens[:, first : first + 2 * reach]]

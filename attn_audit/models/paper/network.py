@@ -87,6 +87,15 @@ class BiLSTMEncoder(nn.Module):
         """States of every position; 0 at padding, which is never read."""
         if embeddings.device.type == "cpu":
             return self._without_packing(embeddings, lengths)
+        return self._packed(embeddings, lengths)
+
+    def summary(self, states: States, lengths: Lengths) -> Summary:
+        """The last state of each direction."""
+        size = self.lstm.hidden_size
+        last = states.take_along_dim(lengths.view(-1, 1, 1) - 1, dim=1)
+        return torch.cat([last[:, 0, :size], states[:, 0, size:]], dim=-1)
+
+    def _packed(self, embeddings: Embeddings, lengths: Lengths) -> States:
         packed = pack_padded_sequence(
             embeddings, lengths.cpu(), batch_first=True, enforce_sorted=False
         )
@@ -94,12 +103,6 @@ class BiLSTMEncoder(nn.Module):
             self.lstm(packed)[0], batch_first=True, total_length=embeddings.shape[1]
         )
         return states
-
-    def summary(self, states: States, lengths: Lengths) -> Summary:
-        """The last state of each direction."""
-        size = self.lstm.hidden_size
-        last = states.take_along_dim(lengths.view(-1, 1, 1) - 1, dim=1)
-        return torch.cat([last[:, 0, :size], states[:, 0, size:]], dim=-1)
 
     def _without_packing(self, embeddings: Embeddings, lengths: Lengths) -> States:
         """The same; on a CPU in less time, and a packed backward pass takes quadratic time."""

@@ -190,9 +190,6 @@ def _rename(name: str, part: str) -> str:
 def read_vocabulary(file: Path, size: int) -> Vocabulary:
     """Read a vocabulary from a JSON object of word to id.
 
-    Args:
-        size: How many ids the model's embedding table has.
-
     Raises:
         UnreadableCheckpointError: Missing, malformed, or not the vocabulary of this model.
     """

@@ -115,11 +115,6 @@ def build_corpus(
 ) -> Corpus:
     """Look everything up.
 
-    Args:
-        examples: With labels that the task has.
-        pairs: Their second texts as tokens; None for single texts.
-        task: The labels and their order.
-
     Raises:
         RowError: A text has no token.
     """
@@ -180,9 +175,6 @@ def prepare(
 ) -> Prepared:
     """Find out what the data asks for, and turn it into tensors.
 
-    Args:
-        train_examples: Decide task, labels and vocabulary.
-
     Raises:
         DataError: The examples cannot be trained on, or the pretrained vectors cannot be read.
         ConfigurationError: Settings and data do not fit together.
@@ -197,7 +189,15 @@ def prepare(
     vocabulary = build_vocabulary(
         [*texts, *(pairs or ())], settings.min_count, settings.max_vocabulary
     )
-    vectors = None if settings.embeddings is None else read_vectors(settings.embeddings, vocabulary)
+    vectors, width = None, settings.embedding_size or DEFAULT_EMBEDDING_SIZE
+    if settings.embeddings is not None:
+        vectors = read_vectors(settings.embeddings, vocabulary)
+        width = vectors.vectors.shape[1]
+        if settings.embedding_size not in (None, width):
+            raise ConfigurationError(
+                f"the pretrained vectors have {width} numbers each, not {settings.embedding_size}",
+                hint="Leave the embedding size out: it is theirs.",
+            )
     return Prepared(
         task=task,
         vocabulary=vocabulary,
@@ -206,7 +206,7 @@ def prepare(
             task,
             is_pair=is_pair,
             vocabulary_size=len(vocabulary),
-            embedding_size=_embedding_size(settings, vectors),
+            embedding_size=width,
         ),
         train=build_corpus(train_examples, texts, pairs, vocabulary, task, device),
         dev=build_corpus(dev_examples, dev_texts, dev_pairs, vocabulary, task, device),
@@ -220,15 +220,3 @@ def _tokens(
     texts = [tokenize(tokenizer, example.text) for example in examples]
     pairs = [tokenize(tokenizer, example.text_pair or "") for example in examples]
     return texts, pairs if is_pair else None
-
-
-def _embedding_size(settings: TrainingSettings, vectors: PretrainedVectors | None) -> int:
-    if vectors is None:
-        return settings.embedding_size or DEFAULT_EMBEDDING_SIZE
-    width = vectors.vectors.shape[1]
-    if settings.embedding_size not in (None, width):
-        raise ConfigurationError(
-            f"the pretrained vectors have {width} numbers each, not {settings.embedding_size}",
-            hint="Leave the embedding size out: it is theirs.",
-        )
-    return width

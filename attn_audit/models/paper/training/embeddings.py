@@ -35,12 +35,7 @@ class PretrainedVectors:
 
 @torch.no_grad()
 def initialise(embedding: nn.Embedding, pretrained: PretrainedVectors | None) -> None:
-    """Give a fresh embedding table the vectors there are; other words take on their spread.
-
-    Args:
-        embedding: Standard normal, as PyTorch makes it.
-        pretrained: Vectors of some of its words; None where all are learnt from nothing.
-    """
+    """Give a fresh embedding table the vectors there are; other words take on their spread."""
     if pretrained is None or len(pretrained.ids) < 2:
         embedding.weight *= SPREAD
     else:

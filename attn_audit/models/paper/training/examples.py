@@ -60,10 +60,6 @@ def with_settled_labels(
 ) -> Iterator[Example]:
     """Examples whose lists are read as what they are, multi-hot or label numbers.
 
-    Args:
-        examples: To train on, or for early stopping.
-        labels_of: The training examples, which decide how many labels there are.
-
     Raises:
         RowError: A label is -1, which says that there is none.
         IncompatibleDataError: Multi-hot lists for more or fewer labels.

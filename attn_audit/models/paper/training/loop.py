@@ -58,10 +58,6 @@ class TrainedModel:
     def save(self, path: Path, precision: Precision, notes: Mapping[str, str | int]) -> None:
         """Write a checkpoint.
 
-        Args:
-            precision: How to keep the weights.
-            notes: What the checkpoint should also tell: data, device, thread count.
-
         Raises:
             OutputError: It cannot be written.
         """
@@ -105,9 +101,6 @@ def random_batches(
 
     Lengths are shaken by a tenth before they are sorted: the company that an example keeps changes
     from epoch to epoch.
-
-    Args:
-        generator: Draws everything that is random, on the CPU.
 
     Returns:
         Indices of examples, each once, where `lengths` is; one batch takes what is left.
@@ -171,7 +164,6 @@ def train(
     """Train one of the paper's models; the same inputs and thread count give the same weights.
 
     Args:
-        settings: What to train and how.
         train_examples: All labelled; single texts or pairs, not both.
         dev_examples: Decide which epoch is kept and when to stop.
         on_batch: Told which share of the current epoch is done.
@@ -184,12 +176,8 @@ def train(
         ConfigurationError: Settings and data do not fit together, or the training diverges.
     """
     prepared = prepare(settings, train_examples, dev_examples, device)
-    run = _Run(
-        settings,
-        prepared,
-        initial_network(settings, prepared, device),
-        loss_of(prepared.task, prepared.train.gold),
-    )
+    network = initial_network(settings, prepared, device)
+    run = _Run(settings, prepared, network, loss_of(prepared.task, prepared.train.gold))
     with repeatable(device):
         run.dev()  # raises now what it would after an epoch
         epochs, weights = run.until_it_stops_improving(on_epoch, on_batch)
@@ -223,7 +211,14 @@ class _Run:
             results, self.settings.patience
         ):
             mean_loss = self._epoch(optimizer, generator, on_batch)
-            _require_finite(self.network, mean_loss, len(results) + 1)
+            finite = (bool(each.isfinite().all()) for each in self.network.parameters())
+            if not math.isfinite(mean_loss) or not all(finite):
+                raise ConfigurationError(
+                    f"the training diverged: loss or weights after epoch {len(results) + 1} are "
+                    "not finite",
+                    hint="Lower the learning rate, or look for extreme numbers in the pretrained "
+                    "vectors.",
+                )
             results.append(self._result(mean_loss, results))
             if results[-1].is_best:
                 weights = self._weights()
@@ -267,12 +262,3 @@ class _Run:
 
     def _weights(self) -> dict[str, Tensor]:
         return {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
-
-
-def _require_finite(network: AttentionPoolingNetwork, loss: float, epoch: int) -> None:
-    weights_are_finite = all(bool(weights.isfinite().all()) for weights in network.parameters())
-    if not math.isfinite(loss) or not weights_are_finite:
-        raise ConfigurationError(
-            f"the training diverged: loss or weights after epoch {epoch} are not finite",
-            hint="Lower the learning rate, or look for extreme numbers in the pretrained vectors.",
-        )

@@ -82,9 +82,6 @@ def score_of(
 
     Accuracy where the labels compete; else ROC AUC, the mean over labels if multilabel.
 
-    Args:
-        logits: A model's, finite but for answers that an example does not allow.
-
     Raises:
         DataError: There is no ROC curve, because all examples are of one class.
     """
@@ -142,11 +139,7 @@ def should_stop(epochs: Sequence[EpochResult], patience: int) -> bool:
     The score decides which epoch is kept. The loss says whether something is still being learnt:
     on question answering it falls for many epochs before the first answers are right.
 
-    Args:
-        patience: How many epochs may pass without either.
-
-    Returns:
-        True also if the score cannot get better.
+    Or whether the score cannot get better.
     """
     if not epochs:
         return False
