@@ -71,9 +71,14 @@ def _labels(task: Task, example: Example, examples: Sequence[Example]) -> tuple[
         seen = (label for each in examples for label in each.labels or ())
         labels = _names(task, example, "label", example.labels, seen)
     else:
-        named = zip(example.on or (), labels, strict=True)
+        seen = (name for name in example.labelling.places if name)
         labels = tuple(
-            dict.fromkeys(_label_of_place(task, example, index, name) for index, name in named)
+            dict.fromkeys(
+                task.labels[index]
+                if name is None
+                else _names(task, example, "label", (name,), seen)[0]
+                for index, name in zip(example.on or (), labels, strict=True)
+            )
         )
     if not task.is_multilabel and len(labels) != 1:
         raise IncompatibleDataError(
@@ -110,12 +115,6 @@ def multi_hot_labels(example: Example, n_labels: int) -> tuple[str | None, ...] 
             )
         return None
     return tuple(places[index] for index in example.on)
-
-
-def _label_of_place(task: Task, example: Example, index: int, name: str | None) -> str:
-    if name is None:
-        return task.labels[index]
-    return _names(task, example, "label", (name,), (n for n in example.labelling.places if n))[0]
 
 
 def _require_no_label_columns(task: Task, example: Example) -> None:
@@ -166,20 +165,16 @@ def _names(
     names = {text: _own_name(task, text, classes) for text in given}
     unknown = next((text for text, name in names.items() if name is None), None)
     if unknown is not None:
+        truth = next((pair for pair in _TRUTH if unknown in pair), None)
+        renaming = "DATA=MODEL,..." if truth is None else f"{truth[0]}=...,{truth[1]}=..."
         raise IncompatibleDataError(
             place(example),
             f"the model has no label {unknown!r}, which is this example's {what} "
             f"(the data's {what}s: {listed(sorted(set(seen)))}; "
             f"the model's labels: {listed(task.labels)})",
-            hint=f"Rename the data's labels with --label-map {_renaming(unknown)}",
+            hint=f"Rename the data's labels with --label-map {renaming}",
         )
     return tuple(dict.fromkeys(name for name in names.values() if name is not None))
-
-
-def _renaming(unknown: str) -> str:
-    """What stands behind --label-map: both truth values, where the label is one of them."""
-    words = next((pair for pair in _TRUTH if unknown in pair), None)
-    return "DATA=MODEL,..." if words is None else f"{words[0]}=...,{words[1]}=..."
 
 
 @lru_cache(maxsize=4096)

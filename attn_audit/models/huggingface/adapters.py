@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -121,7 +121,12 @@ class Adapter:
                 for name, own in module.state_dict().items():
                     if name in missing:
                         own.zero_()
-            self._resize_vocabulary(module)
+            table, model = embedding_table(module), cast(Any, module)
+            names = (name for name, each in module.named_parameters() if each is table)
+            n_tokens = self.brought.get(next(names, ""), (0,))[0]
+            if table is not None and n_tokens not in (0, len(table)):
+                # Tokens were added before the adapter was trained.
+                model.resize_token_embeddings(n_tokens, mean_resizing=False)
             _require_known_tokens(location, config, module)
             with bounded(ADAPTER_CONFIG, self.checkpoint, self.base):
                 is_classifier = config.task_type == CLASSIFIER_TASK
@@ -139,17 +144,6 @@ class Adapter:
                 + "; ".join(problems),
                 hint="Save it again with the peft and the base model that it was trained with.",
             )
-
-    def _resize_vocabulary(self, module: nn.Module) -> None:
-        """Make room for tokens that were added before the adapter was trained."""
-        model: Any = module
-        table = embedding_table(module)
-        if table is None:
-            return
-        name = next((name for name, each in module.named_parameters() if each is table), "")
-        n_tokens = self.brought.get(name, (0,))[0]
-        if n_tokens and n_tokens != len(table):
-            model.resize_token_embeddings(n_tokens, mean_resizing=False)
 
 
 def read_adapter(checkpoint: Checkpoint) -> Adapter | None:

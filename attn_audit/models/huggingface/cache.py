@@ -5,7 +5,6 @@ nothing but the last token, from any layer on.
 """
 
 import copy
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,9 +30,10 @@ def cache(reached: Reached) -> Way:
         UnknownLayoutError: The model keeps no such cache.
     """
     classifier, inputs, last = reached.classifier, reached.inputs, reached.rows
-    if not isinstance(classifier, HuggingFaceClassifier) or not _keeps_cache(classifier):
+    if not isinstance(classifier, HuggingFaceClassifier) or last.shape[1] != 1:
         raise UnknownLayoutError
-    if last.shape[1] != 1:
+    needed = ("past_key_values", "position_ids", MASK)
+    if not all(accepts(classifier.module, argument) for argument in needed):
         raise UnknownLayoutError
     with torch.no_grad():
         left = classifier.call(inputs, use_cache=True).past_key_values
@@ -49,18 +49,13 @@ def cache(reached: Reached) -> Way:
 
         mode = Interception(len(given), visit, wanted=[reached.point.number])
         with mode.active():
-            output = classifier.call(
-                step.repeat(times), past_key_values=_repeated(left, times), use_cache=True
-            )
+            own_cache = copy.deepcopy(left)
+            own_cache.batch_repeat_interleave(times)
+            output = classifier.call(step.repeat(times), past_key_values=own_cache, use_cache=True)
         logits = classifier.logits_of(output)
         return logits.reshape(-1, times, logits.shape[-1])
 
     return replay
-
-
-def _keeps_cache(classifier: HuggingFaceClassifier) -> bool:
-    needed = ("past_key_values", "position_ids", MASK)
-    return all(accepts(classifier.module, argument) for argument in needed)
 
 
 def _last_token(inputs: ModelInputs, last: Tensor) -> ModelInputs:
@@ -76,12 +71,6 @@ def _last_token(inputs: ModelInputs, last: Tensor) -> ModelInputs:
         inputs.units.gather(1, last),
         torch.ones_like(last, dtype=torch.bool),
     )
-
-
-def _repeated(left: Any, times: int) -> Any:
-    own = copy.deepcopy(left)
-    own.batch_repeat_interleave(times)
-    return own
 
 
 def _with_last_behind(weights: Weights, last: Tensor, n_positions: int) -> Tensor:

@@ -130,7 +130,12 @@ class HuggingFaceClassifier(Classifier):
 
     def call(self, inputs: ModelInputs, **others: Any) -> Any:
         """Call the module, with further arguments of its `forward`."""
-        with padded_with(self.module, self._missing_padding_id(inputs)):
+        padding_id = None
+        if self._padding.own_id is None:  # the model must be told what stands for padding here
+            ids = inputs.keywords[IDS]
+            padding = ids[~inputs.real]
+            padding_id = int(padding[0]) if len(padding) else self._padding.id_for(ids.flatten())
+        with padded_with(self.module, padding_id):
             return self.module(*inputs.arguments, **inputs.keywords, **others)
 
     def logits_of(self, output: Any) -> Logits:
@@ -141,14 +146,6 @@ class HuggingFaceClassifier(Classifier):
     def embedding_table(self) -> Tensor | None:
         """The weights of the module's input embeddings."""
         return embedding_table(self.module)
-
-    def _missing_padding_id(self, inputs: ModelInputs) -> int | None:
-        """The id that stands for padding here, where the configuration names none."""
-        if self._padding.own_id is not None:
-            return None
-        ids = inputs.keywords[IDS]
-        padding = ids[~inputs.real]
-        return int(padding[0]) if len(padding) else self._padding.id_for(ids.flatten())
 
 
 def accepts(module: nn.Module, argument: str) -> bool:

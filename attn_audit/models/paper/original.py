@@ -25,7 +25,7 @@ from attn_audit.models.paper.architecture import (
     Vocabulary,
 )
 from attn_audit.models.paper.checkpoint import Checkpoint, first_problem, load_state_dict
-from attn_audit.models.task import Task, TaskKind
+from attn_audit.models.task import TaskKind
 
 ENCODERS = {
     "rnn": EncoderKind.BILSTM,
@@ -84,7 +84,12 @@ def read_original(folder: Path, vocabulary_file: Path | None) -> Checkpoint:
     vocabulary = read_vocabulary(
         vocabulary_file or folder / "vocab.json", architecture.vocabulary_size
     )
-    task = _task(architecture)
+    kind, n_labels = TaskKind.MULTILABEL, architecture.n_logits
+    if architecture.is_pair:
+        kind = TaskKind.CANDIDATES
+    elif n_labels == 1:
+        kind, n_labels = TaskKind.BINARY, 2
+    task = make_task(kind, tuple(str(i) for i in range(n_labels)))
     return Checkpoint(
         "original folder", architecture, task, Tokenizer.WHITESPACE, vocabulary, weights
     )
@@ -104,16 +109,6 @@ def _require_embeddings(
         )
 
 
-def _task(architecture: Architecture) -> Task:
-    n_logits = architecture.n_logits
-    if architecture.is_pair:
-        kind = TaskKind.CANDIDATES
-    else:
-        kind = TaskKind.BINARY if n_logits == 1 else TaskKind.MULTILABEL
-    n_labels = 2 if kind is TaskKind.BINARY else n_logits
-    return make_task(kind, tuple(str(i) for i in range(n_labels)))
-
-
 def _architecture(folder: Path, config: Mapping[str, Any]) -> Architecture:
     try:
         encoder = config["model"]["encoder"]
@@ -121,6 +116,10 @@ def _architecture(folder: Path, config: Mapping[str, Any]) -> Architecture:
         _refuse_other_kinds(folder, decoder)
         attention = _known(folder, "attention", decoder["attention"]["type"], ATTENTIONS)
         kind = _known(folder, "encoder", encoder["type"], ENCODERS)
+        activation = Activation.RELU if kind is EncoderKind.CNN else Activation.LINEAR
+        if encoder.get("activation") is not None:
+            names = {each.value: each for each in Activation}
+            activation = _known(folder, "activation", encoder["activation"], names)
         return Architecture(
             encoder=kind,
             attention=attention,
@@ -130,7 +129,7 @@ def _architecture(folder: Path, config: Mapping[str, Any]) -> Architecture:
             hidden_size=encoder.get("hidden_size") or encoder["embed_size"],
             n_logits=decoder["output_size"],
             kernel_sizes=tuple(encoder.get("kernel_sizes", (1, 3, 5, 7))),
-            activation=_activation(folder, kind, encoder.get("activation")),
+            activation=activation,
             has_projection=bool(encoder.get("projection", True)),
         )
     except (KeyError, TypeError, AttributeError) as error:
@@ -157,12 +156,6 @@ def _known(folder: Path, what: str, name: str, table: Mapping[str, Any]) -> Any:
     if name not in table:
         raise UnsupportedModelError(f"{folder}: unknown {what} {name!r}", hint=nearest(name, table))
     return table[name]
-
-
-def _activation(folder: Path, encoder: EncoderKind, name: str | None) -> Activation:
-    if name is None:
-        return Activation.RELU if encoder is EncoderKind.CNN else Activation.LINEAR
-    return Activation(_known(folder, "activation", name, {a.value: a for a in Activation}))
 
 
 def _weights(folder: Path, architecture: Architecture) -> dict[str, Tensor]:
