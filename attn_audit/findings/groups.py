@@ -1,9 +1,19 @@
 """Numbers by predicted class, by largest weight and by length, alike in every check."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from attn_audit.document import Cell, Folded, Paragraph, Spread, Table, Tone
+from attn_audit.document import (
+    Bullets,
+    Cell,
+    Figure,
+    Folded,
+    Paragraph,
+    Section,
+    Spread,
+    Table,
+    Tone,
+)
 from attn_audit.numbers import count, digits, mean
 from attn_audit.statistics.summary import Group, GroupedDistribution
 
@@ -47,6 +57,19 @@ def group_table(measured: str, found: GroupedDistribution, limits: tuple[float, 
     low, high = (f"{limit:.2g}" for limit in limits)
     columns = ("", "examples", measured, f"{low}|{high}")
     return Table(columns, tuple(map(row, shown)), "By group")
+
+
+def section_of(
+    id: str,
+    title: str,
+    question: str,
+    answer: Sequence[str],
+    figures: Iterable[Figure],
+    *tables: Folded,
+) -> Section:
+    """Question, answer, figures, and the numbers in tables."""
+    blocks = (Paragraph(question, Tone.QUESTION), Bullets.of(answer), *figures, *tables)
+    return Section(id, title, blocks)
 
 
 def folded(report: "Report", *tables: Table) -> Folded:

@@ -3,23 +3,12 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from attn_audit.document import (
-    Bullets,
-    Card,
-    Figure,
-    Histograms,
-    Panel,
-    Paragraph,
-    Section,
-    Sketch,
-    Tone,
-    Violins,
-)
+from attn_audit.document import Card, Figure, Histograms, Panel, Section, Sketch, Violins
 from attn_audit.findings import claims, tolerance
 from attn_audit.findings.check import CheckFindings, SiteNumber, Telling
 from attn_audit.findings.example import AUDITED_MASS, NOT_RUN, Label, status_field
 from attn_audit.findings.field import NATS, OUTPUT_DISTANCE, SAME, SHARE, Field, Kind, Place, Range
-from attn_audit.findings.groups import NOT_MEASURED, folded, group_table
+from attn_audit.findings.groups import NOT_MEASURED, folded, group_table, section_of
 from attn_audit.findings.metric import (
     DISTANCE_EDGES,
     JSD_EDGES,
@@ -46,9 +35,6 @@ if TYPE_CHECKING:
     from attn_audit.results.report import Report
 
 NOT_MOVABLE = f"{NOT_RUN}, or attention cannot be moved"
-MASS_DEFINITION = (
-    "Share of the attention that lies on the audited units; no intervention moves the rest"
-)
 
 DISTANCE_FIELD = Field[float | None](
     "permutation.distance",
@@ -118,8 +104,17 @@ def _accuracy_change(examples: "Examples") -> "Values":
     return change
 
 
-def _audited_mass(examples: "Examples") -> "Values":
-    return examples.where(_is_measured(examples), examples.numbers(AUDITED_MASS))
+def mass_of(check: str, measured: Field[float | None]) -> MeanMetric:
+    """Of the examples that a check could measure."""
+
+    def values(examples: "Examples") -> "Values":
+        return examples.where(examples.is_known(measured), examples.numbers(AUDITED_MASS))
+
+    return MeanMetric(
+        f"{check}.audited_mass",
+        "Share of the attention that lies on the audited units; no intervention moves the rest",
+        values=values,
+    )
 
 
 DISTANCE = MeanMetric.over(
@@ -155,7 +150,7 @@ UNIFORM_ACCURACY_CHANGE = MeanMetric(
     "Change of accuracy with equal attention on every unit (below 0: accuracy is lost), paired",
     range=Range("share", -1.0, 1.0), values=_accuracy_change, needs_labels=True, is_optional=True,
 )  # fmt: skip
-MASS = MeanMetric("permutation.audited_mass", MASS_DEFINITION, values=_audited_mass)
+MASS = mass_of("permutation", DISTANCE_FIELD)
 
 METRICS: tuple[Metric, ...] = (
     DISTANCE, JSD, WITHIN_EPSILON, MOVED, TOO_EVEN, UNIFORM_DISTANCE, UNIFORM_UNCHANGED,
@@ -171,28 +166,17 @@ TICKS = tuple(i / 4 for i in range(5))
 def section(report: "Report") -> Section:
     """Question, answer, figures, and the numbers in tables."""
     table = group_table("output moves by", report[DISTANCE], LIMITS)
-    return Section(
-        "permutation",
-        "Permutation",
-        (
-            Paragraph(QUESTION, Tone.QUESTION),
-            Bullets.of(answer(report)),
-            *figures(report),
-            *([folded(report, table)] if report[DISTANCE].n else []),
-        ),
+    tables = [folded(report, table)] if report[DISTANCE].n else []
+    return section_of(
+        "permutation", "Permutation", QUESTION, answer(report), figures(report), *tables
     )
 
 
 def card(report: "Report") -> Card:
     """The same at a glance."""
-    return Card(
-        id="permutation",
-        name="Permutation",
-        question=QUESTION,
-        verdict=verdict(report),
-        lines=(*in_short(report), *uniform_in_short(report)),
-        picture=Sketch(report[DISTANCE], ("0: unmoved", "1"), "change of the output"),
-    )
+    lines = (*in_short(report), *uniform_in_short(report))
+    picture = Sketch(report[DISTANCE], ("0: unmoved", "1"), "change of the output")
+    return Card("permutation", "Permutation", QUESTION, verdict(report), lines, picture)
 
 
 def verdict(report: "Report") -> str:

@@ -5,18 +5,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from attn_audit.document import (
-    Bullets,
     Card,
     Cell,
     Figure,
     Histograms,
     Hue,
     Panel,
-    Paragraph,
     Points,
     Section,
     Table,
-    Tone,
 )
 from attn_audit.findings.check import CheckFindings, Telling
 from attn_audit.findings.claims import between, held, is_covered, left_open
@@ -30,7 +27,7 @@ from attn_audit.findings.correlation.pairs import (
     metrics_of,
     with_attention,
 )
-from attn_audit.findings.groups import MAX_CLASSES, NOT_MEASURED, folded, parts_of
+from attn_audit.findings.groups import MAX_CLASSES, NOT_MEASURED, folded, parts_of, section_of
 from attn_audit.findings.measure import MEASURES
 from attn_audit.findings.rule import Outcome
 from attn_audit.findings.thresholds import ALIKE, SIGNIFICANT, SMALL_GAP
@@ -89,30 +86,16 @@ def pairs(report: "Report") -> list[PairFound]:
 
 def section(report: "Report") -> Section:
     """Question, answer, figures, and the numbers in tables."""
-    tables = (_significance(report), _by_group(report))
     is_measured = any(pair.tau.n for pair in pairs(report))
-    return Section(
-        "correlation",
-        "Correlation",
-        (
-            Paragraph(QUESTION, Tone.QUESTION),
-            Bullets.of((*answer(report), *removal(report))),
-            *figures(report),
-            *([folded(report, *tables)] if is_measured else []),
-        ),
-    )
+    tables = [folded(report, _significance(report), _by_group(report))] if is_measured else []
+    said = (*answer(report), *removal(report))
+    return section_of("correlation", "Correlation", QUESTION, said, figures(report), *tables)
 
 
 def card(report: "Report") -> Card:
     """The same at a glance."""
-    return Card(
-        id="correlation",
-        name="Correlation",
-        question=QUESTION,
-        verdict=verdict(report),
-        lines=in_short(report),
-        picture=_points(report),
-    )
+    said, lines = verdict(report), in_short(report)
+    return Card("correlation", "Correlation", QUESTION, said, lines, _points(report))
 
 
 def _points(report: "Report") -> Points | None:

@@ -4,20 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import ceil
 
-from attn_audit.document import (
-    Bullets,
-    Card,
-    Folded,
-    Paragraph,
-    Place,
-    Places,
-    Section,
-    Table,
-    Tone,
-)
+from attn_audit.document import Card, Folded, Place, Places, Section, Table
 from attn_audit.findings.check import SiteNumber
 from attn_audit.findings.correlation.pairs import OF_YARDSTICK, with_attention
 from attn_audit.findings.example import AUDITED_MASS
+from attn_audit.findings.groups import section_of
 from attn_audit.findings.registry import checks, measures
 from attn_audit.numbers import bracket, count, number, signed
 from attn_audit.results.report import Report
@@ -84,17 +75,11 @@ def written(site: SiteSummary, measure: SiteNumber, *, with_interval: bool = Tru
 
 def section(report: Report) -> Section:
     """Which stand out, a grid for each tau, and all numbers in a table."""
-    figure = _figure(report.sites)
-    return Section(
-        "sites",
-        title(report.sites),
-        (
-            Paragraph(QUESTION, Tone.QUESTION),
-            Bullets.of(answer(report)),
-            *([] if figure is None else [figure]),
-            *([Folded("The numbers as tables", (_table(report.sites),))] if figure else []),
-        ),
-    )
+    figure, name = _figure(report.sites), title(report.sites)
+    if figure is None:
+        return section_of("sites", name, QUESTION, answer(report), ())
+    tables = Folded("The numbers as tables", (_table(report.sites),))
+    return section_of("sites", name, QUESTION, answer(report), (figure,), tables)
 
 
 def card(report: Report) -> Card:
