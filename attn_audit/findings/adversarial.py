@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from jaxtyping import Float32
 
     from attn_audit.results.examples import Examples
+    from attn_audit.results.model_description import ModelDescription
     from attn_audit.results.record import Record
     from attn_audit.results.report import Report
     from attn_audit.statistics.intervals import Resamples
@@ -279,6 +280,18 @@ def figures(report: "Report") -> Iterator[Figure]:
         )
 
 
+def auditable(model: "ModelDescription") -> str:
+    """As the check itself decides: exact where one number is linear in the weights."""
+    one_number = model.task == "binary" or (
+        model.task in ("multiclass", "candidates") and len(model.labels) == 2
+    )
+    if model.linear_readout and one_number:
+        return "yes, exactly: the proven optimum, no search"
+    if model.linear_readout:
+        return "yes, by gradient search, with an upper bound on what any search could find"
+    return "yes, by gradient search: more than it finds may exist"
+
+
 def _shows_another(record: "Record") -> float | None:
     """The output stays, attention is peaked, and still it can be moved elsewhere."""
     jsd, largest = record[MAX_JSD_FIELD], record[MAX_ATTENTION]
@@ -287,6 +300,7 @@ def _shows_another(record: "Record") -> float | None:
 
 FINDINGS = CheckFindings(
     "adversarial", FIELDS, METRICS, section=section, card=card, line=line, is_tabled=True,
+    auditable=auditable,
     at_sites=(
         SiteNumber(
             MAX_JSD_FIELD.name, "divergence", "max JSD", "can differ most for the same output"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from attn_audit.document import (
+    Block,
     Bullets,
     Cell,
     Figure,
@@ -68,7 +69,8 @@ def section_of(
     *tables: Folded,
 ) -> Section:
     """Question, answer, figures, and the numbers in tables."""
-    blocks = (Paragraph(question, Tone.QUESTION), Bullets.of(answer), *figures, *tables)
+    asked, said = Paragraph(question, Tone.QUESTION), Bullets.of(answer)
+    blocks: tuple[Block, ...] = (asked, said, *figures, *tables)
     return Section(id, title, blocks)
 
 

@@ -35,7 +35,7 @@ from attn_audit.numbers import count, counted, digits, mean, number, percent, sh
 from attn_audit.statistics.summary import Distribution, Group, GroupedDistribution
 
 if TYPE_CHECKING:
-    from attn_audit.results.model_description import Findings
+    from attn_audit.results.model_description import Findings, ModelDescription
     from attn_audit.results.record import Record
     from attn_audit.results.report import Report
 
@@ -401,6 +401,18 @@ def _readout_deleted(report: "Report") -> tuple[str, ...]:
     )
 
 
+def auditable(model: "ModelDescription") -> str:
+    """With which measures, and how leave-one-out leaves a unit out."""
+    found = model.findings
+    if found is None:
+        return "yes: with gradients and with leave-one-out"
+    by = f"(by {'attention mask' if found.removal == 'mask' else 'deletion'})"
+    if found.no_gradient_because is None:
+        return f"yes: with gradients and with leave-one-out {by}"
+    alone = f"with leave-one-out alone {by} (--measures leave_one_out)"
+    return f"{alone}: {found.no_gradient_because}"
+
+
 def _mean_tau(record: "Record") -> float | None:
     taus = [record[with_attention(measure).tau] for measure in MEASURES]
     known = [tau for tau in taus if tau is not None]
@@ -414,6 +426,7 @@ def _disagreement(record: "Record") -> float | None:
 
 FINDINGS = CheckFindings(
     "correlation", FIELDS, METRICS, section=section, card=card, line=line, is_tabled=True,
+    auditable=auditable,
     telling=(
         Telling(
             "disagreeing", "Attention and the importance measures rank the units least alike",

@@ -52,10 +52,14 @@ def interventions() -> list[SiteNumber]:
     return [number for found in checks() for number in found.at_sites]
 
 
+def site_numbers() -> list[SiteNumber]:
+    """All that layers and heads are compared by."""
+    return [*taus(), *interventions()]
+
+
 def measured(sites: Sequence[SiteSummary]) -> list[SiteNumber]:
     """The numbers that some site has."""
-    every = (*taus(), *interventions())
-    return [m for m in every if any(m.mean(site) is not None for site in sites)]
+    return [m for m in site_numbers() if any(m.mean(site) is not None for site in sites)]
 
 
 def ranked(sites: Sequence[SiteSummary], measure: SiteNumber) -> list[SiteSummary]:
