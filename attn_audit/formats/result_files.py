@@ -91,7 +91,7 @@ def _json(value: BaseModel) -> dict[str, Callable[[], str]]:
 
 def _of_report(found: Report, judged: Verdict | None) -> Output:
     """A report says what was found, and every policy may judge it anew: JSON and CSV hold none."""
-    machine = {".json": found.to_json, ".csv": lambda: csv.render(found, judged)}
+    machine = {".json": found.to_json, ".csv": lambda: csv.render(found)}
     if judged is not None:
         machine |= {
             ".xml": lambda: junit.render(found, judged),
