@@ -105,7 +105,7 @@ def test_a_policy_changes_no_number(report: Report) -> None:
 
 
 def test_someone_elses_text_is_neither_formula_nor_control_character(report: Report) -> None:
-    text = csv_format.render(hostile(report), None)
+    text = csv_format.render(hostile(report))
     assert not set(text) & set("\x1b\x7f\x9b\u202e\r")
     for row in csv.reader(StringIO(text)):
         assert not row[0].startswith(FORMULA)

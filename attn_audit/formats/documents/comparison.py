@@ -119,8 +119,10 @@ def compared(comparison: Comparison) -> Iterator[tuple[str, str]]:
     base, new = comparison.base, comparison.new
     yield "Base", f"{base.model} (sha256 {short(base.model_sha256)}), {base.report}"
     yield "New", f"{new.model} (sha256 {short(new.model_sha256)}), {new.report}"
+    n_pairs = comparison.n_pairs
+    matched = "" if n_pairs is None else f", {count(n_pairs)} matched by id"
     if base.data == new.data and base.n_examples == new.n_examples:
-        yield "Data", f"{new.data}: {counted(new.n_examples, 'example')}{_matched(comparison)}"
+        yield "Data", f"{new.data}: {counted(new.n_examples, 'example')}{matched}"
     else:
         sides = ((side.data, counted(side.n_examples, "example")) for side in (base, new))
         yield "Data", " and ".join(f"{data}: {n}" for data, n in sides)
@@ -128,10 +130,6 @@ def compared(comparison: Comparison) -> Iterator[tuple[str, str]]:
         yield "Unpaired", comparison.why_unpaired
     if comparison.notes:
         yield "Differing", "; ".join(comparison.notes)
-
-
-def _matched(comparison: Comparison) -> str:
-    return "" if comparison.n_pairs is None else f", {count(comparison.n_pairs)} matched by id"
 
 
 def in_short(comparison: Comparison) -> str:
