@@ -106,7 +106,9 @@ def _explain(
         record={field.name: plain(record[field]) for field in record_fields()},
         own=_outcome(audited, audited.probabilities, audited.probabilities),
         adversarial=_adversarial(audited, record),
-        uniform=_uniform(audited, record),
+        uniform=None
+        if record[UNIFORM_DISTANCE_FIELD] is None
+        else _replayed(audited, uniform_attention(audited)),
         left_out=left_out,
         without=_without(audited, left_out),
     )
@@ -121,12 +123,6 @@ def _adversarial(audited: AuditedBatch, record: Record) -> ModelOutput | None:
     if bool(weights.isnan().any()):
         return None
     return _replayed(audited, weights)
-
-
-def _uniform(audited: AuditedBatch, record: Record) -> ModelOutput | None:
-    if record[UNIFORM_DISTANCE_FIELD] is None:
-        return None
-    return _replayed(audited, uniform_attention(audited))
 
 
 def _replayed(audited: AuditedBatch, weights: Float64[Tensor, "batch row unit"]) -> ModelOutput:

@@ -9,14 +9,16 @@ from attn_audit.document import (
     Cell,
     Figure,
     Folded,
+    Hue,
+    Panel,
     Paragraph,
     Section,
     Spread,
     Table,
     Tone,
 )
-from attn_audit.numbers import count, digits, mean
-from attn_audit.statistics.summary import Group, GroupedDistribution
+from attn_audit.numbers import count, counted, digits, mean
+from attn_audit.statistics.summary import Distribution, Group, GroupedDistribution
 
 if TYPE_CHECKING:
     from attn_audit.results.report import Report
@@ -58,6 +60,14 @@ def group_table(measured: str, found: GroupedDistribution, limits: tuple[float, 
     low, high = (f"{limit:.2g}" for limit in limits)
     columns = ("", "examples", measured, f"{low}|{high}")
     return Table(columns, tuple(map(row, shown)), "By group")
+
+
+def panel_of(
+    what: str, part: Group, hue: Hue = Hue.GRADIENT, below: Distribution | None = None
+) -> Panel:
+    """A part of a grouping in a figure, with how many examples it is of."""
+    name = f"{what} {part.name} ({counted(part.distribution.n, 'example')})"
+    return Panel(name, part.distribution, hue, below)
 
 
 def section_of(

@@ -8,7 +8,7 @@ from attn_audit.findings import claims, tolerance
 from attn_audit.findings.check import CheckFindings, SiteNumber, Telling
 from attn_audit.findings.example import AUDITED_MASS, NOT_RUN, Label, status_field
 from attn_audit.findings.field import NATS, OUTPUT_DISTANCE, SAME, SHARE, Field, Kind, Place, Range
-from attn_audit.findings.groups import NOT_MEASURED, folded, group_table, section_of
+from attn_audit.findings.groups import NOT_MEASURED, folded, group_table, panel_of, section_of
 from attn_audit.findings.metric import (
     DISTANCE_EDGES,
     JSD_EDGES,
@@ -27,7 +27,7 @@ from attn_audit.findings.thresholds import (
     NEARLY_ALL,
 )
 from attn_audit.numbers import count, counted, mean, mean_percent, number, percent, points, share
-from attn_audit.statistics.summary import Distribution, Group, Share
+from attn_audit.statistics.summary import Distribution, Share
 
 if TYPE_CHECKING:
     from attn_audit.results.examples import Examples, Members, Values
@@ -191,7 +191,8 @@ def verdict(report: "Report") -> str:
         case Outcome.FAIL:
             return _hardly_moves(report)
         case Outcome.INCONCLUSIVE:
-            return claims.left_open("permutation", report, moved.n, claims.share_between(moved))
+            said = claims.percent_between(moved.share, moved.interval)
+            return claims.left_open("permutation", report, moved.n, said)
 
 
 def _hardly_moves(report: "Report") -> str:
@@ -270,10 +271,8 @@ def _uniform(report: "Report") -> tuple[str, ...]:
         return ()
     kept = f"With equal attention on every unit, {share(same)} of the predictions stay the same"
     moved = f"the output moves by {mean(report[UNIFORM_DISTANCE])}"
-    if too_even.count == too_even.n:
-        meaning = "Attention was nearly even already, so this says little."
-    else:
-        meaning = _dependence(same)
+    nothing_said = "Attention was nearly even already, so this says little."
+    meaning = nothing_said if too_even.count == too_even.n else _dependence(same)
     return (f"{kept} and {moved}{_accuracy(report)}. {meaning}",)
 
 
@@ -342,15 +341,11 @@ def figures(report: "Report") -> tuple[Figure, ...]:
             "median. Where peaked attention matters, the lower shapes lie further to the right; a "
             "lower shape that clings to 0 shows outputs that did not depend on where the peak was."
         ),
-        panels=tuple(Panel(_name(part), part.distribution) for part in groups),
+        panels=tuple(panel_of("Largest weight", part) for part in groups),
         axis="median change of the output",
         counted="output moves by",
     )
     return (of_all, by_weight) if groups else (of_all,)
-
-
-def _name(group: Group) -> str:
-    return f"Largest weight {group.name} ({counted(group.distribution.n, 'example')})"
 
 
 def _shows_nothing(record: "Record") -> float | None:

@@ -27,12 +27,19 @@ from attn_audit.findings.correlation.pairs import (
     metrics_of,
     with_attention,
 )
-from attn_audit.findings.groups import MAX_CLASSES, NOT_MEASURED, folded, parts_of, section_of
+from attn_audit.findings.groups import (
+    MAX_CLASSES,
+    NOT_MEASURED,
+    folded,
+    panel_of,
+    parts_of,
+    section_of,
+)
 from attn_audit.findings.measure import MEASURES
 from attn_audit.findings.rule import Outcome
 from attn_audit.findings.thresholds import ALIKE, SIGNIFICANT, SMALL_GAP
 from attn_audit.numbers import count, counted, digits, mean, number, percent, share
-from attn_audit.statistics.summary import Distribution, Group, GroupedDistribution
+from attn_audit.statistics.summary import Distribution, GroupedDistribution
 
 if TYPE_CHECKING:
     from attn_audit.results.model_description import Findings, ModelDescription
@@ -147,7 +154,11 @@ def _less(report: "Report", gaps: dict[str, Distribution]) -> str:
     names = {kind: [name for name, of in outcomes.items() if of is kind] for kind in Outcome}
     if found == {PASS, FAIL}:
         return f"In part: about as much with {names[PASS][0]}, clearly less with {names[FAIL][0]}."
-    numbers = [f"less by {_less_by(gaps[name])} with {name}" for name in names[INCONCLUSIVE]]
+    known = [(name, gaps[name], gaps[name].mean) for name in names[INCONCLUSIVE]]
+    numbers = [
+        f"less by {'-' if gap is None else between(gap, of.interval)} with {name}"
+        for name, of, gap in known
+    ]
     n = min(gaps[name].n for name in names[INCONCLUSIVE])
     said = left_open("correlation", report, n, *numbers)
     if found == {INCONCLUSIVE}:
@@ -155,10 +166,6 @@ def _less(report: "Report", gaps: dict[str, Distribution]) -> str:
     (decided,) = (name for name, of in outcomes.items() if of is not INCONCLUSIVE)
     how = "about as much" if outcomes[decided] is PASS else "clearly less"
     return f"In part: {how} with {decided}. {said}"
-
-
-def _less_by(gap: Distribution) -> str:
-    return "-" if gap.mean is None else between(gap.mean, gap.interval)
 
 
 def in_short(report: "Report") -> tuple[str, ...]:
@@ -308,18 +315,13 @@ def _by_class(known: list[PairFound]) -> Iterator[Figure]:
             "to the left."
         ),
         panels=tuple(
-            Panel(_class(group), group.distribution, above.hue, others.get(group.name))
-            for group in largest
+            panel_of("Predicted", group, above.hue, others.get(group.name)) for group in largest
         ),
         axis="Kendall's tau",
         counted="tau",
         ticks=TICKS,
         sides=None if below is None else (f"with {above.of}", f"with {below.of}"),
     )
-
-
-def _class(group: Group) -> str:
-    return f"Predicted {group.name} ({counted(group.distribution.n, 'example')})"
 
 
 def _significance(report: "Report") -> Table:
