@@ -17,6 +17,7 @@ from attn_audit.checks.base import (
 )
 from attn_audit.checks.registry import epsilon_for, make_checks, select_sites
 from attn_audit.data.example import Example
+from attn_audit.data.reading import problem_of_text
 from attn_audit.data.rows import content_id
 from attn_audit.engine.batch import Plan, audit_batch
 from attn_audit.engine.inputs import LoadModel, load_tried_model
@@ -31,7 +32,6 @@ from attn_audit.models.contract import AuditedModel, Site
 from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.self_check import self_check
 from attn_audit.process import full_precision
-from attn_audit.quoting import is_damaged
 from attn_audit.randomness import n_permutations
 from attn_audit.results.answers import Explanation, ModelOutput
 from attn_audit.results.record import Record, plain
@@ -57,7 +57,8 @@ def explain_text(
         AuditFailedError: The model fails the self-check, or its outputs are not numbers.
     """
     for flag, given in (("--text", text), ("--text-pair", text_pair)):
-        _require_text(flag, given)
+        if given is not None and (problem := problem_of_text(given)) is not None:
+            raise ConfigurationError(f"{flag} {problem}")
     settings = replace(
         settings,
         checks=tuple(found.check for found in checks()),
@@ -70,13 +71,6 @@ def explain_text(
         site = _one_site(settings, model)
         self_check(model, model.encode(trial), site)
         return _explain(model, example, site, settings)
-
-
-def _require_text(flag: str, text: str | None) -> None:
-    if text is not None and not text.strip():
-        raise ConfigurationError(f"{flag} is blank")
-    if text is not None and is_damaged(text):
-        raise ConfigurationError(f"{flag} is not valid Unicode")
 
 
 def _one_site(settings: AuditSettings, model: AuditedModel) -> Site:
@@ -112,7 +106,9 @@ def _explain(
         record={field.name: plain(record[field]) for field in record_fields()},
         own=_outcome(audited, audited.probabilities, audited.probabilities),
         adversarial=_adversarial(audited, record),
-        uniform=_uniform(audited, record),
+        uniform=None
+        if record[UNIFORM_DISTANCE_FIELD] is None
+        else _replayed(audited, uniform_attention(audited)),
         left_out=left_out,
         without=_without(audited, left_out),
     )
@@ -127,12 +123,6 @@ def _adversarial(audited: AuditedBatch, record: Record) -> ModelOutput | None:
     if bool(weights.isnan().any()):
         return None
     return _replayed(audited, weights)
-
-
-def _uniform(audited: AuditedBatch, record: Record) -> ModelOutput | None:
-    if record[UNIFORM_DISTANCE_FIELD] is None:
-        return None
-    return _replayed(audited, uniform_attention(audited))
 
 
 def _replayed(audited: AuditedBatch, weights: Float64[Tensor, "batch row unit"]) -> ModelOutput:

@@ -222,17 +222,15 @@ def said(values: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         values: Every option of the command by name; None where it was not said.
     """
-    return {
-        name: _as_in_a_file(name, value)
+    found = {
+        name: value
         for name, value in values.items()
         if value not in (None, []) and name not in (*SWITCHES, "config")
     }
-
-
-def _as_in_a_file(name: str, value: Any) -> Any:
-    if isinstance(value, list) and str(SETTINGS[name].metavar).endswith(",..."):
-        return ",".join(value)  # it adds to itself
-    return value
+    for name, value in found.items():
+        if isinstance(value, list) and str(SETTINGS[name].metavar).endswith(",..."):
+            found[name] = ",".join(value)  # it adds to itself
+    return found
 
 
 @contextmanager

@@ -23,9 +23,7 @@ from attn_audit.results.verdict import Verdict
 from attn_audit.settings import AuditSettings
 
 
-def require_result_outputs(
-    paths: Sequence[Path] | None, settings: AuditSettings, *inputs: Path
-) -> None:
+def require_result_outputs(paths: Sequence[Path] | None, settings: AuditSettings) -> None:
     """Refuse outputs of a command that are no format of its result, or could not be written.
 
     Raises:
@@ -33,7 +31,7 @@ def require_result_outputs(
         OutputError: No such folder, no permission, an input, or a file that is named twice.
     """
     named = (settings.model, settings.data, settings.vocabulary)
-    read = [*inputs, *(Path(name) for name in named if name is not None)]
+    read = [Path(name) for name in named if name is not None]
     require_reports(paths or [], read, formats=OF_RESULTS)
 
 

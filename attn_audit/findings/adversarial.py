@@ -4,21 +4,10 @@ from collections.abc import Iterator, Mapping
 from math import log
 from typing import TYPE_CHECKING, Any
 
-from attn_audit.document import (
-    Bullets,
-    Card,
-    Figure,
-    Histograms,
-    Joint,
-    Panel,
-    Paragraph,
-    Section,
-    Sketch,
-    Tone,
-)
+from attn_audit.document import Card, Figure, Histograms, Joint, Panel, Section, Sketch
 from attn_audit.findings import claims, tolerance
 from attn_audit.findings.check import CheckFindings, SiteNumber, Telling
-from attn_audit.findings.example import AUDITED_MASS, MAX_ATTENTION, status_field
+from attn_audit.findings.example import MAX_ATTENTION, status_field
 from attn_audit.findings.field import (
     EXAMPLES,
     NATS,
@@ -30,14 +19,14 @@ from attn_audit.findings.field import (
     Place,
     Shape,
 )
-from attn_audit.findings.groups import NOT_MEASURED, folded, group_table
+from attn_audit.findings.groups import NOT_MEASURED, folded, group_table, section_of
 from attn_audit.findings.metric import JSD_EDGES, UNIT_EDGES, MeanMetric, Metric, TotalMetric
 from attn_audit.findings.permutation import (
-    MASS_DEFINITION,
     NOT_MOVABLE,
     WITHIN_EPSILON,
     mass,
     mass_in_short,
+    mass_of,
 )
 from attn_audit.findings.rule import Outcome
 from attn_audit.findings.thresholds import ENTIRELY, LARGELY
@@ -49,7 +38,8 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float32
 
-    from attn_audit.results.examples import Examples, Values
+    from attn_audit.results.examples import Examples
+    from attn_audit.results.model_description import ModelDescription
     from attn_audit.results.record import Record
     from attn_audit.results.report import Report
     from attn_audit.statistics.intervals import Resamples
@@ -112,16 +102,13 @@ FIELDS: tuple[Field[object], ...] = (
 )  # fmt: skip
 
 
-def _audited_mass(examples: "Examples") -> "Values":
-    return examples.where(examples.is_known(MAX_JSD_FIELD), examples.numbers(AUDITED_MASS))
+def _n_by(method: str, definition: str) -> TotalMetric:
+    def number(examples: "Examples", _: "Resamples") -> Estimate:
+        return Estimate(examples.counts(METHOD).get(method, 0), None)
 
-
-def _n_exact(examples: "Examples", _: "Resamples") -> Estimate:
-    return Estimate(examples.counts(METHOD).get("exact", 0), None)
-
-
-def _n_gradient(examples: "Examples", _: "Resamples") -> Estimate:
-    return Estimate(examples.counts(METHOD).get("gradient", 0), None)
+    return TotalMetric(
+        f"adversarial.n_{method}", definition, range=EXAMPLES, number=number, has_interval=False
+    )
 
 
 MAX_JSD = MeanMetric.over(
@@ -131,15 +118,9 @@ MAX_JSD = MeanMetric.over(
 RELATIVE_JSD = MeanMetric.over(RELATIVE_JSD_FIELD, UNIT_EDGES)
 UPPER_BOUND = MeanMetric.over(UPPER_BOUND_FIELD, JSD_EDGES, is_optional=True)
 DISTANCE = MeanMetric.over(DISTANCE_FIELD)
-MASS = MeanMetric("adversarial.audited_mass", MASS_DEFINITION, values=_audited_mass)
-N_EXACT = TotalMetric(
-    "adversarial.n_exact", "Examples whose adversary is the proven optimum",
-    range=EXAMPLES, number=_n_exact, has_interval=False,
-)  # fmt: skip
-N_GRADIENT = TotalMetric(
-    "adversarial.n_gradient", "Examples whose adversary was searched for",
-    range=EXAMPLES, number=_n_gradient, has_interval=False,
-)  # fmt: skip
+MASS = mass_of("adversarial", MAX_JSD_FIELD)
+N_EXACT = _n_by("exact", "Examples whose adversary is the proven optimum")
+N_GRADIENT = _n_by("gradient", "Examples whose adversary was searched for")
 
 METRICS: tuple[Metric, ...] = (
     MAX_JSD, RELATIVE_JSD, UPPER_BOUND, DISTANCE, MASS, N_EXACT, N_GRADIENT,
@@ -160,34 +141,18 @@ AXIS = "largest divergence found (epsilon-max JSD, nats)"
 def section(report: "Report") -> Section:
     """Question, answer, figures, and the numbers in tables."""
     table = group_table("divergence", report[MAX_JSD], LIMITS)
-    return Section(
-        "adversarial",
-        "Adversarial",
-        (
-            Paragraph(QUESTION, Tone.QUESTION),
-            Bullets.of(answer(report)),
-            *figures(report),
-            *([folded(report, table)] if report[MAX_JSD].n else []),
-        ),
+    tables = [folded(report, table)] if report[MAX_JSD].n else []
+    return section_of(
+        "adversarial", "Adversarial", QUESTION, answer(report), figures(report), *tables
     )
 
 
 def card(report: "Report") -> Card:
     """The same at a glance."""
     ends = ("0%: the same", "100%: entirely different")
-    return Card(
-        id="adversarial",
-        name="Adversarial",
-        question=QUESTION,
-        verdict=verdict(report),
-        lines=in_short(report),
-        picture=Sketch(report[RELATIVE_JSD], ends, "difference that keeps the output"),
-    )
-
-
-def _common(report: "Report") -> Distribution | None:
-    """Share of an example's permutations within epsilon; None where not run."""
-    return report.get(WITHIN_EPSILON)
+    picture = Sketch(report[RELATIVE_JSD], ends, "difference that keeps the output")
+    lines = in_short(report)
+    return Card("adversarial", "Adversarial", QUESTION, verdict(report), lines, picture)
 
 
 def verdict(report: "Report") -> str:
@@ -212,7 +177,7 @@ def verdict(report: "Report") -> str:
 
 def in_short(report: "Report") -> tuple[str, ...]:
     """How different attention could look, and how common that is, in short lines."""
-    common = _common(report)
+    common = report.get(WITHIN_EPSILON)
     if report[RELATIVE_JSD].mean is None:
         return ("no example could be measured",)
     first = f"could be {mean_percent(report[RELATIVE_JSD])} different with the same output"
@@ -247,13 +212,8 @@ def answer(report: "Report") -> tuple[str, ...]:
         f"attention, {log(2):.2f}: nothing in common): {relative} of the most that each example "
         "allows."
     )
-    return (
-        first,
-        _certainty(report),
-        _how_common(_common(report)),
-        CAVEAT,
-        mass(report[MASS]),
-    )
+    common = _how_common(report.get(WITHIN_EPSILON))
+    return first, _certainty(report), common, CAVEAT, mass(report[MASS])
 
 
 def _certainty(report: "Report") -> str:
@@ -320,6 +280,18 @@ def figures(report: "Report") -> Iterator[Figure]:
         )
 
 
+def auditable(model: "ModelDescription") -> str:
+    """As the check itself decides: exact where one number is linear in the weights."""
+    one_number = model.task == "binary" or (
+        model.task in ("multiclass", "candidates") and len(model.labels) == 2
+    )
+    if model.linear_readout and one_number:
+        return "yes, exactly: the proven optimum, no search"
+    if model.linear_readout:
+        return "yes, by gradient search, with an upper bound on what any search could find"
+    return "yes, by gradient search: more than it finds may exist"
+
+
 def _shows_another(record: "Record") -> float | None:
     """The output stays, attention is peaked, and still it can be moved elsewhere."""
     jsd, largest = record[MAX_JSD_FIELD], record[MAX_ATTENTION]
@@ -328,6 +300,7 @@ def _shows_another(record: "Record") -> float | None:
 
 FINDINGS = CheckFindings(
     "adversarial", FIELDS, METRICS, section=section, card=card, line=line, is_tabled=True,
+    auditable=auditable,
     at_sites=(
         SiteNumber(
             MAX_JSD_FIELD.name, "divergence", "max JSD", "can differ most for the same output"

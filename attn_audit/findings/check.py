@@ -9,6 +9,7 @@ from attn_audit.findings.field import Field
 from attn_audit.findings.metric import Metric
 
 if TYPE_CHECKING:
+    from attn_audit.results.model_description import ModelDescription
     from attn_audit.results.record import Record
     from attn_audit.results.report import Report
     from attn_audit.statistics.estimate import Interval
@@ -75,3 +76,5 @@ class CheckFindings:
     telling: tuple[Telling, ...] = ()
     is_tabled: bool = False
     """Whether `explain` has rows of their own for it, and does not repeat its line."""
+    auditable: "Callable[[ModelDescription], str]" = lambda model: "yes"
+    """What it can do with a model."""

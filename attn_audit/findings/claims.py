@@ -65,14 +65,8 @@ def left_open(check: str, report: "Report", n: int, *numbers: str) -> str:
     return f"Open: too few texts ({found})."
 
 
-def share_between(found: Share) -> str:
-    """A share and its interval in a sentence: `20%, between 5.7% and 51%`."""
-    assert found.share is not None
-    return percent_between(found.share, found.interval)
-
-
 def percent_between(share: float, interval: Interval | None) -> str:
-    """The same of any number that is written in percent.
+    """A share and its interval in a sentence.
 
     Example:
         >>> percent_between(0.2, Interval(low=0.057, high=0.51, method="wilson"))

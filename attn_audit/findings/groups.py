@@ -1,11 +1,24 @@
 """Numbers by predicted class, by largest weight and by length, alike in every check."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from attn_audit.document import Cell, Folded, Paragraph, Spread, Table, Tone
-from attn_audit.numbers import count, digits, mean
-from attn_audit.statistics.summary import Group, GroupedDistribution
+from attn_audit.document import (
+    Block,
+    Bullets,
+    Cell,
+    Figure,
+    Folded,
+    Hue,
+    Panel,
+    Paragraph,
+    Section,
+    Spread,
+    Table,
+    Tone,
+)
+from attn_audit.numbers import count, counted, digits, mean
+from attn_audit.statistics.summary import Distribution, Group, GroupedDistribution
 
 if TYPE_CHECKING:
     from attn_audit.results.report import Report
@@ -47,6 +60,28 @@ def group_table(measured: str, found: GroupedDistribution, limits: tuple[float, 
     low, high = (f"{limit:.2g}" for limit in limits)
     columns = ("", "examples", measured, f"{low}|{high}")
     return Table(columns, tuple(map(row, shown)), "By group")
+
+
+def panel_of(
+    what: str, part: Group, hue: Hue = Hue.GRADIENT, below: Distribution | None = None
+) -> Panel:
+    """A part of a grouping in a figure, with how many examples it is of."""
+    name = f"{what} {part.name} ({counted(part.distribution.n, 'example')})"
+    return Panel(name, part.distribution, hue, below)
+
+
+def section_of(
+    id: str,
+    title: str,
+    question: str,
+    answer: Sequence[str],
+    figures: Iterable[Figure],
+    *tables: Folded,
+) -> Section:
+    """Question, answer, figures, and the numbers in tables."""
+    asked, said = Paragraph(question, Tone.QUESTION), Bullets.of(answer)
+    blocks: tuple[Block, ...] = (asked, said, *figures, *tables)
+    return Section(id, title, blocks)
 
 
 def folded(report: "Report", *tables: Table) -> Folded:

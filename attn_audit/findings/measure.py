@@ -55,10 +55,6 @@ class Measure:
         return f"undefined_constant_{self.name}"
 
 
-def _all_and_each_but_one(n_units: int) -> int:
-    return n_units + 1
-
-
 GRADIENT = Measure(
     Field(
         "gradient", "Importance of each unit by gradient, with attention held constant",
@@ -79,7 +75,7 @@ LEAVE_ONE_OUT = Measure(
     "leave-one-out",
     "Without {unit} the output moves most: by {value}.",
     "leaving out any unit has the same effect",
-    PROBABILITY_NOISE, passes=_all_and_each_but_one, hue=Hue.LEAVE_ONE_OUT,
+    PROBABILITY_NOISE, passes=lambda n_units: n_units + 1, hue=Hue.LEAVE_ONE_OUT,
 )  # fmt: skip
 
 MEASURES: list[Measure] = [GRADIENT, LEAVE_ONE_OUT]

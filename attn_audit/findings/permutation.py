@@ -3,23 +3,12 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from attn_audit.document import (
-    Bullets,
-    Card,
-    Figure,
-    Histograms,
-    Panel,
-    Paragraph,
-    Section,
-    Sketch,
-    Tone,
-    Violins,
-)
+from attn_audit.document import Card, Figure, Histograms, Panel, Section, Sketch, Violins
 from attn_audit.findings import claims, tolerance
 from attn_audit.findings.check import CheckFindings, SiteNumber, Telling
 from attn_audit.findings.example import AUDITED_MASS, NOT_RUN, Label, status_field
 from attn_audit.findings.field import NATS, OUTPUT_DISTANCE, SAME, SHARE, Field, Kind, Place, Range
-from attn_audit.findings.groups import NOT_MEASURED, folded, group_table
+from attn_audit.findings.groups import NOT_MEASURED, folded, group_table, panel_of, section_of
 from attn_audit.findings.metric import (
     DISTANCE_EDGES,
     JSD_EDGES,
@@ -38,7 +27,7 @@ from attn_audit.findings.thresholds import (
     NEARLY_ALL,
 )
 from attn_audit.numbers import count, counted, mean, mean_percent, number, percent, points, share
-from attn_audit.statistics.summary import Distribution, Group, Share
+from attn_audit.statistics.summary import Distribution, Share
 
 if TYPE_CHECKING:
     from attn_audit.results.examples import Examples, Members, Values
@@ -46,9 +35,6 @@ if TYPE_CHECKING:
     from attn_audit.results.report import Report
 
 NOT_MOVABLE = f"{NOT_RUN}, or attention cannot be moved"
-MASS_DEFINITION = (
-    "Share of the attention that lies on the audited units; no intervention moves the rest"
-)
 
 DISTANCE_FIELD = Field[float | None](
     "permutation.distance",
@@ -118,8 +104,17 @@ def _accuracy_change(examples: "Examples") -> "Values":
     return change
 
 
-def _audited_mass(examples: "Examples") -> "Values":
-    return examples.where(_is_measured(examples), examples.numbers(AUDITED_MASS))
+def mass_of(check: str, measured: Field[float | None]) -> MeanMetric:
+    """Of the examples that a check could measure."""
+
+    def values(examples: "Examples") -> "Values":
+        return examples.where(examples.is_known(measured), examples.numbers(AUDITED_MASS))
+
+    return MeanMetric(
+        f"{check}.audited_mass",
+        "Share of the attention that lies on the audited units; no intervention moves the rest",
+        values=values,
+    )
 
 
 DISTANCE = MeanMetric.over(
@@ -155,7 +150,7 @@ UNIFORM_ACCURACY_CHANGE = MeanMetric(
     "Change of accuracy with equal attention on every unit (below 0: accuracy is lost), paired",
     range=Range("share", -1.0, 1.0), values=_accuracy_change, needs_labels=True, is_optional=True,
 )  # fmt: skip
-MASS = MeanMetric("permutation.audited_mass", MASS_DEFINITION, values=_audited_mass)
+MASS = mass_of("permutation", DISTANCE_FIELD)
 
 METRICS: tuple[Metric, ...] = (
     DISTANCE, JSD, WITHIN_EPSILON, MOVED, TOO_EVEN, UNIFORM_DISTANCE, UNIFORM_UNCHANGED,
@@ -171,28 +166,17 @@ TICKS = tuple(i / 4 for i in range(5))
 def section(report: "Report") -> Section:
     """Question, answer, figures, and the numbers in tables."""
     table = group_table("output moves by", report[DISTANCE], LIMITS)
-    return Section(
-        "permutation",
-        "Permutation",
-        (
-            Paragraph(QUESTION, Tone.QUESTION),
-            Bullets.of(answer(report)),
-            *figures(report),
-            *([folded(report, table)] if report[DISTANCE].n else []),
-        ),
+    tables = [folded(report, table)] if report[DISTANCE].n else []
+    return section_of(
+        "permutation", "Permutation", QUESTION, answer(report), figures(report), *tables
     )
 
 
 def card(report: "Report") -> Card:
     """The same at a glance."""
-    return Card(
-        id="permutation",
-        name="Permutation",
-        question=QUESTION,
-        verdict=verdict(report),
-        lines=(*in_short(report), *uniform_in_short(report)),
-        picture=Sketch(report[DISTANCE], ("0: unmoved", "1"), "change of the output"),
-    )
+    lines = (*in_short(report), *uniform_in_short(report))
+    picture = Sketch(report[DISTANCE], ("0: unmoved", "1"), "change of the output")
+    return Card("permutation", "Permutation", QUESTION, verdict(report), lines, picture)
 
 
 def verdict(report: "Report") -> str:
@@ -207,7 +191,8 @@ def verdict(report: "Report") -> str:
         case Outcome.FAIL:
             return _hardly_moves(report)
         case Outcome.INCONCLUSIVE:
-            return claims.left_open("permutation", report, moved.n, claims.share_between(moved))
+            said = claims.percent_between(moved.share, moved.interval)
+            return claims.left_open("permutation", report, moved.n, said)
 
 
 def _hardly_moves(report: "Report") -> str:
@@ -286,10 +271,8 @@ def _uniform(report: "Report") -> tuple[str, ...]:
         return ()
     kept = f"With equal attention on every unit, {share(same)} of the predictions stay the same"
     moved = f"the output moves by {mean(report[UNIFORM_DISTANCE])}"
-    if too_even.count == too_even.n:
-        meaning = "Attention was nearly even already, so this says little."
-    else:
-        meaning = _dependence(same)
+    nothing_said = "Attention was nearly even already, so this says little."
+    meaning = nothing_said if too_even.count == too_even.n else _dependence(same)
     return (f"{kept} and {moved}{_accuracy(report)}. {meaning}",)
 
 
@@ -358,15 +341,11 @@ def figures(report: "Report") -> tuple[Figure, ...]:
             "median. Where peaked attention matters, the lower shapes lie further to the right; a "
             "lower shape that clings to 0 shows outputs that did not depend on where the peak was."
         ),
-        panels=tuple(Panel(_name(part), part.distribution) for part in groups),
+        panels=tuple(panel_of("Largest weight", part) for part in groups),
         axis="median change of the output",
         counted="output moves by",
     )
     return (of_all, by_weight) if groups else (of_all,)
-
-
-def _name(group: Group) -> str:
-    return f"Largest weight {group.name} ({counted(group.distribution.n, 'example')})"
 
 
 def _shows_nothing(record: "Record") -> float | None:

@@ -1,13 +1,14 @@
 """The summary as CSV: one line a metric, for spreadsheets and scripts."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
+from typing import Any
 
 from attn_audit.findings.metric import BESIDE_MEAN
 from attn_audit.quoting import cell
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Comparison, Verdict
+from attn_audit.results.verdict import Change, Comparison
 from attn_audit.statistics.estimate import Interval
 from attn_audit.statistics.summary import (
     Distribution,
@@ -19,25 +20,21 @@ from attn_audit.statistics.summary import (
 
 GROUPINGS = ("by_max_attention", "by_prediction", "by_length")
 
-HEADER = ("metric", "value", "low", "high", "n")
-
 Row = tuple[str, float | int | None, float | None, float | None, int | None]
 """Dotted name; estimate, empty where no example has one; its 95 % interval and the examples behind
 it, where there are such."""
 
 
-def render(report: Report, verdict: Verdict | None) -> str:
-    """All numbers of the report under the names that policies have them by.
+def render(report: Report) -> str:
+    """All numbers of the report under the names that policies have them by."""
+    return _table(("metric", "value", "low", "high", "n"), rows(report))
 
-    Args:
-        report: Any report; a check that was not run has no lines.
-        verdict: Not written: these are the numbers, whatever is asked of them.
-    """
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(HEADER)
-    for name, *values in rows(report):
-        writer.writerow([cell(name), *values])
+    writer.writerow(header)
+    writer.writerows([cell(name), *values] for name, *values in rows)
     return text.getvalue()
 
 
@@ -83,12 +80,12 @@ def _estimate(
 
 def changes(comparison: Comparison) -> str:
     """A comparison, one line a metric; without interval, effect size or count these are empty."""
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("metric", "base", "new", "difference", "low", "high", "effect_size", "n"))
-    for change in comparison.changes:
-        interval = change.interval
-        ends = (None, None) if interval is None else (interval.low, interval.high)
-        values = (change.base, change.new, change.difference, *ends, change.effect_size, change.n)
-        writer.writerow([cell(change.metric), *values])
-    return text.getvalue()
+    header = ("metric", "base", "new", "difference", "low", "high", "effect_size", "n")
+    return _table(header, map(_change, comparison.changes))
+
+
+def _change(found: Change) -> tuple[str | float | int | None, ...]:
+    name, difference, low, high, n = _estimate(
+        found.metric, found.difference, found.interval, found.n
+    )
+    return name, found.base, found.new, difference, low, high, found.effect_size, n

@@ -24,11 +24,7 @@ _ELEMENTS = {
 
 
 def render(report: Report, verdict: Verdict) -> str:
-    """One test suite with one test case for each bound.
-
-    Args:
-        verdict: What a policy says of it.
-    """
+    """One test suite with one test case for each bound."""
     facts = {
         "model": report.model.source,
         "model_sha256": report.model.sha256 or "none",
@@ -68,7 +64,8 @@ def suites(verdict: Verdict, facts: Mapping[str, str], *, started: str | None = 
     timed = {} if started is None else {"timestamp": started}
     suite = _add(root, "testsuite", named | {"skipped": str(kinds[Standing.WAIVED])} | timed)
     properties = _add(suite, "properties", {})
-    for name_, value in {**facts, **_by_what(verdict)}.items():
+    judged_by = {"policy": verdict.policy, "policy_sha256": verdict.policy_sha256}
+    for name_, value in {**facts, **judged_by, "outcome": verdict.outcome.value}.items():
         _add(properties, "property", {"name": name_, "value": value})
     for judgement in verdict.judgements:
         _add_case(suite, judgement)
@@ -86,14 +83,6 @@ def _add(parent: Element, tag: str, attributes: dict[str, str], text: str | None
 
 def _written(attributes: dict[str, str]) -> dict[str, str]:
     return {name: xml(value) for name, value in attributes.items()}
-
-
-def _by_what(verdict: Verdict) -> dict[str, str]:
-    return {
-        "policy": verdict.policy,
-        "policy_sha256": verdict.policy_sha256,
-        "outcome": verdict.outcome.value,
-    }
 
 
 def _add_case(suite: Element, judgement: Judgement) -> None:

@@ -21,7 +21,6 @@ from attn_audit.document import (
     Notice,
     Paragraph,
     Phrase,
-    Section,
     Shaded,
     Spread,
     Table,
@@ -63,13 +62,8 @@ def render(document: Document) -> str:
         lines += [*_block(document.facts), ""]
     for section in document.sections:
         if not section.is_reference:
-            lines += _section(section)
+            lines += [f"### {escaped(section.title)}", "", *_blocks(section.blocks)]
     return "\n".join(lines).rstrip() + "\n"
-
-
-def _section(section: Section) -> Iterator[str]:
-    yield from (f"### {escaped(section.title)}", "")
-    yield from _blocks(section.blocks)
 
 
 def _blocks(blocks: Iterable[Block]) -> Iterator[str]:
@@ -104,7 +98,10 @@ def _block(block: Block) -> Iterator[str]:
             yield from (f"**{_marked(f'{block.mark} {block.text}')}**", "")
             yield from _blocks(block.blocks)
         case Glance():
-            yield from _glance(block)
+            for card in block.cards:
+                yield from (f"**{escaped(card.question)}** {escaped(card.verdict)}", "")
+                yield from (*(f"- {escaped(line)}" for line in card.lines), "")
+            yield _toned(block.note, Tone.FAINT)
         case Shaded():
             yield from _shaded(block)
         case Examples():
@@ -113,21 +110,11 @@ def _block(block: Block) -> Iterator[str]:
             return
 
 
-def _glance(glance: Glance) -> Iterator[str]:
-    for card in glance.cards:
-        yield from (f"**{escaped(card.question)}** {escaped(card.verdict)}", "")
-        yield from (*(f"- {escaped(line)}" for line in card.lines), "")
-    yield _toned(glance.note, Tone.FAINT)
-
-
 def _table(block: Table) -> Iterator[str]:
     if block.title:
         yield from (f"**{escaped(block.title)}**", "")
-    shown = [
-        j
-        for j in range(len(block.columns))
-        if not any(isinstance(row[j], Around) for row in block.rows if len(row) > 1)
-    ]
+    around = {j for row in block.rows for j, cell in enumerate(row) if isinstance(cell, Around)}
+    shown = [j for j in range(len(block.columns)) if j not in around]
     names = [block.columns[j] for j in shown]
     headers = ["middle half" if "|" in name else escaped(name) for name in names]
     rows = [

@@ -91,7 +91,7 @@ def _json(value: BaseModel) -> dict[str, Callable[[], str]]:
 
 def _of_report(found: Report, judged: Verdict | None) -> Output:
     """A report says what was found, and every policy may judge it anew: JSON and CSV hold none."""
-    machine = {".json": found.to_json, ".csv": lambda: csv.render(found, judged)}
+    machine = {".json": found.to_json, ".csv": lambda: csv.render(found)}
     if judged is not None:
         machine |= {
             ".xml": lambda: junit.render(found, judged),
@@ -123,12 +123,16 @@ def require_outputs(settings: AuditSettings, config: Path | None = None) -> None
             setting of run directories without one.
         OutputError: No such folder, no permission, an input, or a file that is named twice.
     """
+    records: list[Path] = []
+    if settings.records is not None:
+        records.append(Path(settings.records))
+        records_suffix(records[0])
+        if "all" in (settings.layer, settings.head):
+            records.append(site_records_path(records[0]))
     reports = [Path(path) for path in settings.output]
     named = (settings.model, settings.data, settings.vocabulary, settings.policy, config)
     inputs = [Path(name) for name in named if name is not None]
-    require_reports(
-        reports, inputs, _records_files(settings), is_judged=settings.policy is not None
-    )
+    require_reports(reports, inputs, records, is_judged=settings.policy is not None)
     if settings.figures is not None:
         require_empty_folder(Path(settings.figures))
 
@@ -163,16 +167,6 @@ def require_reports(
         require_writable(path, inputs)
 
 
-def _records_files(settings: AuditSettings) -> list[Path]:
-    """The records, and where there are several sites theirs."""
-    if settings.records is None:
-        return []
-    records = Path(settings.records)
-    records_suffix(records)
-    has_several_sites = "all" in (settings.layer, settings.head)
-    return [records, site_records_path(records)] if has_several_sites else [records]
-
-
 def write_reports(
     report: Report, verdict: Verdict | None, paths: Sequence[Path], origin: Path
 ) -> None:
@@ -186,8 +180,7 @@ def write_reports(
     Raises:
         OutputError: A file cannot be written.
     """
-    made = [Output.of(relocated(report, origin, path.parent), verdict) for path in paths]
-    _write_all(paths, [_text(output, path) for output, path in zip(made, paths, strict=True)])
+    _write(paths, [Output.of(relocated(report, origin, path.parent), verdict) for path in paths])
 
 
 def write_result(output: Output, paths: Sequence[Path]) -> None:
@@ -196,15 +189,14 @@ def write_result(output: Output, paths: Sequence[Path]) -> None:
     Raises:
         OutputError: A file cannot be written.
     """
-    _write_all(paths, [_text(output, path) for path in paths])
+    _write(paths, [output] * len(paths))
 
 
-def _text(output: Output, path: Path) -> str:
-    require_format(path, is_judged=JUDGED[0] in output.machine)
-    return output.text(path.suffix)
-
-
-def _write_all(paths: Sequence[Path], texts: Sequence[str]) -> None:
+def _write(paths: Sequence[Path], outputs: Sequence[Output]) -> None:
+    texts = []
+    for path, output in zip(paths, outputs, strict=True):
+        require_format(path, is_judged=JUDGED[0] in output.machine)
+        texts.append(output.text(path.suffix))
     with ExitStack() as stack:
         for path, text in zip(paths, texts, strict=True):
             temporary = stack.enter_context(replacing(path))

@@ -27,11 +27,7 @@ Artifact = tuple[str, str | None]
 
 
 def render(report: Report, verdict: Verdict) -> str:
-    """One run with a rule for each metric and a result for each bound.
-
-    Args:
-        verdict: What a policy says of it.
-    """
+    """One run with a rule for each metric and a result for each bound."""
     model, data = report.model, report.data
     artifacts = ((model.source, model.sha256), (data.name, data.sha256))
     return log(verdict, artifacts, version=report.tool.version)
@@ -52,12 +48,6 @@ def log(verdict: Verdict, artifacts: Sequence[Artifact], *, version: str) -> str
         artifacts: What was judged, the model that the results are of first.
         version: Of this tool, when it measured.
     """
-    run = _run(verdict, artifacts, version)
-    content = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
-    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-
-
-def _run(verdict: Verdict, artifacts: Sequence[Artifact], version: str) -> dict[str, Any]:
     by_name: dict[str, Judgement] = {}
     for judgement in verdict.judgements:
         by_name.setdefault(name(judgement), judgement)
@@ -68,9 +58,13 @@ def _run(verdict: Verdict, artifacts: Sequence[Artifact], version: str) -> dict[
     }
     places = {named: i for i, named in enumerate(by_name)}
     target = _location(artifacts[0][0])
-    return {
+    run = {
         "tool": {"driver": driver},
-        "artifacts": [_artifact(source, sha256) for source, sha256 in artifacts],
+        "artifacts": [
+            {"location": _location(source), "roles": ["analysisTarget"]}
+            | ({} if sha256 is None else {"hashes": {"sha-256": printable(sha256)}})
+            for source, sha256 in artifacts
+        ],
         "results": [_result(j, places[name(j)], target) for j in verdict.judgements],
         "properties": {
             "policy": printable(verdict.policy),
@@ -78,6 +72,8 @@ def _run(verdict: Verdict, artifacts: Sequence[Artifact], version: str) -> dict[
             "outcome": verdict.outcome.value,
         },
     }
+    content = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
 def _rule(judgement: Judgement) -> dict[str, Any]:
@@ -123,11 +119,6 @@ def _fingerprint(judgement: Judgement) -> str:
     """Tells bounds apart, and knows each again, where all stand at the same place."""
     named = f"{name(judgement)} {judgement.direction}"
     return hashlib.sha256(named.encode("utf-8", "backslashreplace")).hexdigest()[:16]
-
-
-def _artifact(source: str, sha256: str | None) -> dict[str, Any]:
-    artifact: dict[str, Any] = {"location": _location(source), "roles": ["analysisTarget"]}
-    return artifact if sha256 is None else artifact | {"hashes": {"sha-256": printable(sha256)}}
 
 
 def _location(source: str) -> dict[str, Any]:

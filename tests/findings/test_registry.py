@@ -92,7 +92,7 @@ def test_schemas_csv_and_the_dictionary_name_it(audited: tuple[Report, Path]) ->
     assert metrics["permutation.spread"]["description"].startswith("How far apart")
     record = schema["$defs"]["TellingExample"]["properties"]["record"]["properties"]
     assert record[FIELD.name]["description"] == f"{FIELD.definition}."
-    lines = list(csv.reader(report_csv.render(audited[0], None).splitlines()))
+    lines = list(csv.reader(report_csv.render(audited[0]).splitlines()))
     assert {"permutation.spread", "permutation.spread.median", "permutation.long"} <= {
         line[0] for line in lines
     }

@@ -12,6 +12,7 @@ from attn_audit.findings import permutation
 from attn_audit.findings.correlation.pairs import GAP_GRADIENT
 from attn_audit.findings.registry import statistics
 from attn_audit.formats import csv as csv_format
+from attn_audit.formats.result_files import Output
 from attn_audit.quoting import FORMULA, cell
 from attn_audit.results.finding import find
 from attn_audit.results.report import Report
@@ -20,7 +21,7 @@ from tests.formats.judging import every_kind, hostile
 
 def lines(report: Report) -> dict[str, dict[str, str]]:
     """Every line of the CSV by its metric."""
-    read = list(csv.DictReader(StringIO(csv_format.render(report, None))))
+    read = list(csv.DictReader(StringIO(csv_format.render(report))))
     assert len({line["metric"] for line in read}) == len(read)
     return {line["metric"]: line for line in read}
 
@@ -100,11 +101,11 @@ def test_a_layer_without_heads_is_named_by_itself(by_layer: Report) -> None:
 
 
 def test_a_policy_changes_no_number(report: Report) -> None:
-    assert csv_format.render(report, every_kind()) == csv_format.render(report, None)
+    assert Output.of(report, every_kind()).text(".csv") == Output.of(report).text(".csv")
 
 
 def test_someone_elses_text_is_neither_formula_nor_control_character(report: Report) -> None:
-    text = csv_format.render(hostile(report), None)
+    text = csv_format.render(hostile(report))
     assert not set(text) & set("\x1b\x7f\x9b\u202e\r")
     for row in csv.reader(StringIO(text)):
         assert not row[0].startswith(FORMULA)

@@ -5,18 +5,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from attn_audit.document import (
-    Bullets,
     Card,
     Cell,
     Figure,
     Histograms,
     Hue,
     Panel,
-    Paragraph,
     Points,
     Section,
     Table,
-    Tone,
 )
 from attn_audit.findings.check import CheckFindings, Telling
 from attn_audit.findings.claims import between, held, is_covered, left_open
@@ -30,15 +27,22 @@ from attn_audit.findings.correlation.pairs import (
     metrics_of,
     with_attention,
 )
-from attn_audit.findings.groups import MAX_CLASSES, NOT_MEASURED, folded, parts_of
+from attn_audit.findings.groups import (
+    MAX_CLASSES,
+    NOT_MEASURED,
+    folded,
+    panel_of,
+    parts_of,
+    section_of,
+)
 from attn_audit.findings.measure import MEASURES
 from attn_audit.findings.rule import Outcome
 from attn_audit.findings.thresholds import ALIKE, SIGNIFICANT, SMALL_GAP
 from attn_audit.numbers import count, counted, digits, mean, number, percent, share
-from attn_audit.statistics.summary import Distribution, Group, GroupedDistribution
+from attn_audit.statistics.summary import Distribution, GroupedDistribution
 
 if TYPE_CHECKING:
-    from attn_audit.results.model_description import Findings
+    from attn_audit.results.model_description import Findings, ModelDescription
     from attn_audit.results.record import Record
     from attn_audit.results.report import Report
 
@@ -89,30 +93,16 @@ def pairs(report: "Report") -> list[PairFound]:
 
 def section(report: "Report") -> Section:
     """Question, answer, figures, and the numbers in tables."""
-    tables = (_significance(report), _by_group(report))
     is_measured = any(pair.tau.n for pair in pairs(report))
-    return Section(
-        "correlation",
-        "Correlation",
-        (
-            Paragraph(QUESTION, Tone.QUESTION),
-            Bullets.of((*answer(report), *removal(report))),
-            *figures(report),
-            *([folded(report, *tables)] if is_measured else []),
-        ),
-    )
+    tables = [folded(report, _significance(report), _by_group(report))] if is_measured else []
+    said = (*answer(report), *removal(report))
+    return section_of("correlation", "Correlation", QUESTION, said, figures(report), *tables)
 
 
 def card(report: "Report") -> Card:
     """The same at a glance."""
-    return Card(
-        id="correlation",
-        name="Correlation",
-        question=QUESTION,
-        verdict=verdict(report),
-        lines=in_short(report),
-        picture=_points(report),
-    )
+    said, lines = verdict(report), in_short(report)
+    return Card("correlation", "Correlation", QUESTION, said, lines, _points(report))
 
 
 def _points(report: "Report") -> Points | None:
@@ -164,7 +154,11 @@ def _less(report: "Report", gaps: dict[str, Distribution]) -> str:
     names = {kind: [name for name, of in outcomes.items() if of is kind] for kind in Outcome}
     if found == {PASS, FAIL}:
         return f"In part: about as much with {names[PASS][0]}, clearly less with {names[FAIL][0]}."
-    numbers = [f"less by {_less_by(gaps[name])} with {name}" for name in names[INCONCLUSIVE]]
+    known = [(name, gaps[name], gaps[name].mean) for name in names[INCONCLUSIVE]]
+    numbers = [
+        f"less by {'-' if gap is None else between(gap, of.interval)} with {name}"
+        for name, of, gap in known
+    ]
     n = min(gaps[name].n for name in names[INCONCLUSIVE])
     said = left_open("correlation", report, n, *numbers)
     if found == {INCONCLUSIVE}:
@@ -172,10 +166,6 @@ def _less(report: "Report", gaps: dict[str, Distribution]) -> str:
     (decided,) = (name for name, of in outcomes.items() if of is not INCONCLUSIVE)
     how = "about as much" if outcomes[decided] is PASS else "clearly less"
     return f"In part: {how} with {decided}. {said}"
-
-
-def _less_by(gap: Distribution) -> str:
-    return "-" if gap.mean is None else between(gap.mean, gap.interval)
 
 
 def in_short(report: "Report") -> tuple[str, ...]:
@@ -325,18 +315,13 @@ def _by_class(known: list[PairFound]) -> Iterator[Figure]:
             "to the left."
         ),
         panels=tuple(
-            Panel(_class(group), group.distribution, above.hue, others.get(group.name))
-            for group in largest
+            panel_of("Predicted", group, above.hue, others.get(group.name)) for group in largest
         ),
         axis="Kendall's tau",
         counted="tau",
         ticks=TICKS,
         sides=None if below is None else (f"with {above.of}", f"with {below.of}"),
     )
-
-
-def _class(group: Group) -> str:
-    return f"Predicted {group.name} ({counted(group.distribution.n, 'example')})"
 
 
 def _significance(report: "Report") -> Table:
@@ -418,6 +403,18 @@ def _readout_deleted(report: "Report") -> tuple[str, ...]:
     )
 
 
+def auditable(model: "ModelDescription") -> str:
+    """With which measures, and how leave-one-out leaves a unit out."""
+    found = model.findings
+    if found is None:
+        return "yes: with gradients and with leave-one-out"
+    by = f"(by {'attention mask' if found.removal == 'mask' else 'deletion'})"
+    if found.no_gradient_because is None:
+        return f"yes: with gradients and with leave-one-out {by}"
+    alone = f"with leave-one-out alone {by} (--measures leave_one_out)"
+    return f"{alone}: {found.no_gradient_because}"
+
+
 def _mean_tau(record: "Record") -> float | None:
     taus = [record[with_attention(measure).tau] for measure in MEASURES]
     known = [tau for tau in taus if tau is not None]
@@ -431,6 +428,7 @@ def _disagreement(record: "Record") -> float | None:
 
 FINDINGS = CheckFindings(
     "correlation", FIELDS, METRICS, section=section, card=card, line=line, is_tabled=True,
+    auditable=auditable,
     telling=(
         Telling(
             "disagreeing", "Attention and the importance measures rank the units least alike",

@@ -48,11 +48,8 @@ def write_figures(figures: Sequence[Figure], folder: Path) -> tuple[Path, ...]:
         title = {"text": figure.title, "anchor": "start", "offset": 12}
         made = specification(figure, FILES)
         text = json.dumps({**made, "title": title, "background": BACKGROUND, "padding": 12})
-        written += [_write(folder / f"{figure.name}{suffix}", text) for suffix in FORMATS]
+        for suffix, drawn in FORMATS.items():
+            written.append(folder / f"{figure.name}{suffix}")
+            with replacing(written[-1]) as temporary:
+                temporary.write_bytes(drawn(text))
     return tuple(written)
-
-
-def _write(path: Path, text: str) -> Path:
-    with replacing(path) as temporary:
-        temporary.write_bytes(FORMATS[path.suffix](text))
-    return path

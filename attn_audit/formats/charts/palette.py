@@ -1,6 +1,6 @@
 """The colours of figures: fixed in files, the page's own variables in the page."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from attn_audit.document import Hue
@@ -28,11 +28,8 @@ class Palette:
 
     def of(self, hue: Hue) -> str:
         """The colour of what a mark belongs to."""
-        colours = {
-            Hue.GRADIENT: self.gradient, Hue.LEAVE_ONE_OUT: self.leave_one_out,
-            Hue.YARDSTICK: self.yardstick, Hue.OTHER: self.other,
-        }  # fmt: skip
-        return colours[hue]
+        found: str = getattr(self, hue.name.lower())
+        return found
 
 
 FILES = Palette(
@@ -42,12 +39,8 @@ FILES = Palette(
 )  # fmt: skip
 """Okabe and Ito's colours (2008, "Color universal design")."""
 
-PAGE = Palette(
-    ink="var(--ink)", faint="var(--faint)", grid="var(--grid)", ground="var(--ground)",
-    gradient="var(--gradient)", leave_one_out="var(--leave-one-out)",
-    yardstick="var(--yardstick)", other="var(--other)", low="var(--low)", high="var(--high)",
-    font="system-ui, sans-serif",
-)  # fmt: skip
+_VARIABLES = {f.name: f"var(--{f.name.replace('_', '-')})" for f in fields(Palette)}
+PAGE = Palette(**_VARIABLES | {"font": "system-ui, sans-serif"})
 """Resolved by the page's style sheet: light, dark and print need no second drawing."""
 
 

@@ -16,22 +16,13 @@ from attn_audit.document import (
     Table,
     Tone,
 )
-from attn_audit.findings import adversarial, performance, permutation
-from attn_audit.findings.correlation.pairs import ATTENTION_GRADIENT, ATTENTION_LEAVE_ONE_OUT
+from attn_audit.findings import performance
 from attn_audit.findings.metric import ShareMetric
 from attn_audit.findings.registry import metrics
 from attn_audit.formats.documents import verdict
+from attn_audit.formats.documents.sites import site_numbers
 from attn_audit.numbers import count, counted, difference, number, short
 from attn_audit.results.verdict import Change, Comparison
-
-TELLING = (
-    performance.ACCURACY.name,
-    ATTENTION_GRADIENT.tau.name,
-    ATTENTION_LEAVE_ONE_OUT.tau.name,
-    permutation.DISTANCE.name,
-    adversarial.MAX_JSD.name,
-)
-"""Numbers whose most changed examples are shown."""
 
 N_SHOWN = 3
 """Most changed examples of each telling number."""
@@ -104,11 +95,13 @@ def _row(change: Change) -> tuple[Cell, ...]:
 
 
 def _examples(comparison: Comparison) -> Iterator[Block]:
+    """Of right and wrong answers, and of each number that sites are compared by."""
+    of = {performance.ACCURACY.name, *(number.field for number in site_numbers())}
     for change in comparison.changes:
-        if change.metric in TELLING and change.most_changed:
-            of = "" if change.n is None else f" of {count(change.n)}"
+        if change.metric in of and change.most_changed:
+            whole = "" if change.n is None else f" of {count(change.n)}"
             shown = change.most_changed[:N_SHOWN]
-            yield Paragraph(f"{change.metric}: {len(shown)}{of}", Tone.STRONG)
+            yield Paragraph(f"{change.metric}: {len(shown)}{whole}", Tone.STRONG)
             yield Definitions(
                 tuple(
                     (
@@ -126,8 +119,10 @@ def compared(comparison: Comparison) -> Iterator[tuple[str, str]]:
     base, new = comparison.base, comparison.new
     yield "Base", f"{base.model} (sha256 {short(base.model_sha256)}), {base.report}"
     yield "New", f"{new.model} (sha256 {short(new.model_sha256)}), {new.report}"
+    n_pairs = comparison.n_pairs
+    matched = "" if n_pairs is None else f", {count(n_pairs)} matched by id"
     if base.data == new.data and base.n_examples == new.n_examples:
-        yield "Data", f"{new.data}: {counted(new.n_examples, 'example')}{_matched(comparison)}"
+        yield "Data", f"{new.data}: {counted(new.n_examples, 'example')}{matched}"
     else:
         sides = ((side.data, counted(side.n_examples, "example")) for side in (base, new))
         yield "Data", " and ".join(f"{data}: {n}" for data, n in sides)
@@ -135,10 +130,6 @@ def compared(comparison: Comparison) -> Iterator[tuple[str, str]]:
         yield "Unpaired", comparison.why_unpaired
     if comparison.notes:
         yield "Differing", "; ".join(comparison.notes)
-
-
-def _matched(comparison: Comparison) -> str:
-    return "" if comparison.n_pairs is None else f", {count(comparison.n_pairs)} matched by id"
 
 
 def in_short(comparison: Comparison) -> str:

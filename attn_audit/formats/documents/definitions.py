@@ -140,12 +140,8 @@ def document(found: Dictionary) -> Document:
 
 def _entry(statistic: Statistic) -> tuple[Phrase, str]:
     marks = "~" * isinstance(statistic.metric, MeanMetric) + "*" * statistic.has_interval
-    said = f"{statistic.metric.definition}. ({_range(statistic)})"
+    said = f"{statistic.metric.definition}. ({_written(statistic.metric.range)})"
     return Phrase(f"{statistic.name} {marks}".rstrip(), Tone.CODE), said
-
-
-def _range(statistic: Statistic) -> str:
-    return _written(statistic.metric.range)
 
 
 def _written(range: Range) -> str:

@@ -1,7 +1,7 @@
 """One example: what each check says of it, and of each way to weigh its units."""
 
 from collections.abc import Iterator, Sequence
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import Any
 
 from attn_audit.document import Example, Examples, Section, Shaded, Weights
@@ -17,16 +17,10 @@ from attn_audit.numbers import count, number, percent
 from attn_audit.results.report import Report, TellingExample
 
 GRADIENT, LEAVE_ONE_OUT = BY_GRADIENT.name, BY_LEAVE_ONE_OUT.name
-MOVES, DIVERGES = permutation.DISTANCE_FIELD.name, permutation.JSD_FIELD.name
-UNIFORM_MOVES = permutation.UNIFORM_DISTANCE_FIELD.name
 UNIFORM_PREDICTION = permutation.UNIFORM_PREDICTION.name
-MAX_JSD, RELATIVE_JSD = adversarial.MAX_JSD_FIELD.name, adversarial.RELATIVE_JSD_FIELD.name
-ADVERSARY, ADVERSARY_MOVES = adversarial.ATTENTION.name, adversarial.DISTANCE_FIELD.name
+ADVERSARY = adversarial.ATTENTION.name
 
-BESIDE = {
-    "disagreeing": (GRADIENT, LEAVE_ONE_OUT, ADVERSARY),
-    "agreeing": (GRADIENT, LEAVE_ONE_OUT, ADVERSARY),
-}
+BESIDE = dict.fromkeys(("disagreeing", "agreeing"), (GRADIENT, LEAVE_ONE_OUT, ADVERSARY))
 """What attention is shown beside where the reason is one of these, or else the adversary: the first
 of these that was measured."""
 
@@ -71,13 +65,11 @@ MEANINGS = {
 
 def section(report: Report) -> Section | None:
     """The telling examples and a random sample; None where the report has none."""
-    reasons: dict[str, list[str]] = {}
-    for example in report.telling_examples:
-        reasons.setdefault(str(example.record["id"]), []).append(example.reason)
-    for example in varied(report.telling_examples):  # what it was picked for comes first
-        found = reasons[str(example.record["id"])]
-        found.insert(0, found.pop(found.index(example.reason)))
-    records = {str(e.record["id"]): e.record for e in varied(report.telling_examples)}
+    picked = varied(report.telling_examples)
+    reasons: dict[str, dict[str, None]] = {}
+    for example in (*picked, *report.telling_examples):  # what it was picked for comes first
+        reasons.setdefault(str(example.record["id"]), {})[example.reason] = None
+    records = {str(example.record["id"]): example.record for example in picked}
     sampled = {str(record["id"]) for record in report.sampled_examples}
     for record in report.sampled_examples:
         records.setdefault(str(record["id"]), record)
@@ -154,10 +146,8 @@ def varied(examples: Sequence[TellingExample]) -> list[TellingExample]:
     by_reason: dict[str, list[TellingExample]] = {}
     for example in examples:
         by_reason.setdefault(example.reason, []).append(example)
-    rounds = zip_longest(*by_reason.values())
-    ordered = [example for round_ in rounds for example in round_ if example is not None]
     by_id: dict[str, TellingExample] = {}
-    for example in ordered:
+    for example in filter(None, chain.from_iterable(zip_longest(*by_reason.values()))):
         by_id.setdefault(str(example.record["id"]), example)
     return list(by_id.values())
 
@@ -189,7 +179,7 @@ def measured(record: dict[str, Any]) -> Iterator[str]:
 def tags(record: dict[str, Any]) -> list[str]:
     """What was found of an example: keys of TAGS."""
     found = [_right(record), _agreement(record), _moved(record)]
-    if (record.get(RELATIVE_JSD) or 0) >= ENTIRELY:
+    if (record.get(adversarial.RELATIVE_JSD_FIELD.name) or 0) >= ENTIRELY:
         found.append("replaceable")
     equal = record.get(UNIFORM_PREDICTION)
     if equal is not None and equal != record["prediction"]:
@@ -219,7 +209,10 @@ def _agreement(record: dict[str, Any]) -> str | None:
 
 
 def _moved(record: dict[str, Any]) -> str | None:
-    distance, jsd = record.get(MOVES), record.get(DIVERGES)
+    distance, jsd = (
+        record.get(permutation.DISTANCE_FIELD.name),
+        record.get(permutation.JSD_FIELD.name),
+    )
     if distance is None or jsd is None:
         return None
     if jsd < INFORMATIVE_JSD:
@@ -228,14 +221,7 @@ def _moved(record: dict[str, Any]) -> str | None:
 
 
 def under(field: str, record: dict[str, Any], labels: Sequence[str], epsilon: float) -> str:
-    """What the model says, or would say, by one way to weigh the units.
-
-    Args:
-        field: One of `ways_to_weigh`.
-        record: As a report holds it.
-        labels: Of the model, in the order of its outputs.
-        epsilon: Largest output distance of an adversary.
-    """
+    """What the model says, or would say, by one of `ways_to_weigh`."""
     weights, units = record[field], record["units"]
     first = max(range(len(weights)), key=weights.__getitem__)
     unit, weight = f"“{units[first]}”", weights[first]
@@ -253,7 +239,7 @@ def under(field: str, record: dict[str, Any], labels: Sequence[str], epsilon: fl
 
 
 def _adversary(record: dict[str, Any], epsilon: float) -> str:
-    moved = record[ADVERSARY_MOVES]
+    moved = record[adversarial.DISTANCE_FIELD.name]
     change = f"the output moves by {number(moved, 3)} ({epsilon:g} is allowed)"
     if is_prediction_kept(record, moved):
         return f"Still predicts {label_of(record['prediction'])}: {change}."
@@ -278,9 +264,9 @@ def is_prediction_kept(record: dict[str, Any], moved: float) -> bool:
 
 def uniform(record: dict[str, Any]) -> str | None:
     """What the model says with equal attention on every unit; None where not measured."""
-    if record.get(UNIFORM_PREDICTION) is None or record.get(UNIFORM_MOVES) is None:
+    predicted = record.get(UNIFORM_PREDICTION)
+    moved = record.get(permutation.UNIFORM_DISTANCE_FIELD.name)
+    if predicted is None or moved is None:
         return None
-    predicted = label_of(record[UNIFORM_PREDICTION])
-    still = "Still predicts" if record[UNIFORM_PREDICTION] == record["prediction"] else "Predicts"
-    moved = number(record[UNIFORM_MOVES], 3)
-    return f"{still} {predicted}: the output moves by {moved}."
+    still = "Still predicts" if predicted == record["prediction"] else "Predicts"
+    return f"{still} {label_of(predicted)}: the output moves by {number(moved, 3)}."

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from attn_audit.document import (
+    Block,
     Bullets,
     Cell,
     Document,
@@ -31,6 +32,9 @@ N_NAMED = 3
 def document(found: Explanation) -> Document:
     """What was found for one text."""
     shaded = Shaded(tuple(found.record["units"]), tuple(_weights(found)))
+    others = [check.line(found.record) for check in checks() if not check.is_tabled]
+    lines = [line for line in others if line is not None]
+    said: tuple[Block, ...] = (_outcomes(found), *([Bullets.of(lines)] if lines else []))
     return Document(
         kind="Explanation",
         title=found.model.source,
@@ -39,7 +43,7 @@ def document(found: Explanation) -> Document:
         answer=Phrase(meaning(found), Tone.STRONG),
         sections=(
             Section("words", "The words, by weight", (shaded,)),
-            Section("model", "What the model says", (_outcomes(found), *_lines(found))),
+            Section("model", "What the model says", said),
         ),
     )
 
@@ -82,14 +86,6 @@ def _outcomes(found: Explanation) -> Table:
         name = f"shuffled attention, median of {found.permutations}"
         rows.append((name, "", "", number(shuffled, 3)))
     return Table(("", "predicted", "probability", "output moves by"), tuple(rows), n_text=2)
-
-
-def _lines(found: Explanation) -> Iterator[Bullets]:
-    """Of the checks that the table has no rows of."""
-    lines = [check.line(found.record) for check in checks() if not check.is_tabled]
-    known = [line for line in lines if line is not None]
-    if known:
-        yield Bullets.of(known)
 
 
 def _outcome(name: str, outcome: ModelOutput | None, found: Explanation) -> tuple[Cell, ...]:
@@ -145,10 +141,8 @@ def tau(found: Explanation, pair: Pair) -> str:
 
 def divergence(found: Explanation) -> str:
     """How far the adversary is, of how far it could be."""
-    jsd, relative = (
-        found.record[adversarial.MAX_JSD_FIELD.name],
-        found.record[adversarial.RELATIVE_JSD_FIELD.name],
-    )
+    jsd = found.record[adversarial.MAX_JSD_FIELD.name]
+    relative = found.record[adversarial.RELATIVE_JSD_FIELD.name]
     if jsd is None:
         return _why(found, "adversarial")
     return f"max JSD {number(jsd)}, {percent(relative)} of the possible; epsilon {found.epsilon:g}"
@@ -171,19 +165,14 @@ def meaning(found: Explanation) -> str:
 def _movable(found: Explanation) -> str:
     relative = found.record[adversarial.RELATIVE_JSD_FIELD.name]
     if relative is None:
-        return (
-            f"Whether attention could lie elsewhere cannot be said ({_why(found, 'adversarial')})"
-        )
-    kept = f"the output within {found.epsilon:g}"
-    singled = "so the output does not single this one out"
-    if relative >= ENTIRELY:
-        return f"Almost entirely different attention keeps {kept}, {singled}"
+        why = _why(found, "adversarial")
+        return f"Whether attention could lie elsewhere cannot be said ({why})"
+    kept = f"different attention keeps the output within {found.epsilon:g}"
     if relative >= LARGELY:
-        return f"Very different attention keeps {kept}, {singled}"
-    best = (
-        "No" if found.record[adversarial.METHOD.name] == "exact" else "As far as was searched, no"
-    )
-    return f"{best} very different attention keeps {kept}"
+        how = "Almost entirely" if relative >= ENTIRELY else "Very"
+        return f"{how} {kept}, so the output does not single this one out"
+    is_proven = found.record[adversarial.METHOD.name] == "exact"
+    return f"{'No' if is_proven else 'As far as was searched, no'} very {kept}"
 
 
 def _ranked(found: Explanation) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from attn_audit.document import Document, Facts, Section
+from attn_audit.findings.registry import checks
 from attn_audit.numbers import count, counted, percent, scientific, short
 from attn_audit.results.model_description import Findings, LayerDescription, ModelDescription
 
@@ -25,6 +26,12 @@ TOGETHER = {
     "nothing": "one text at a time, and of its variants one after the other",
 }
 """What is computed in one pass."""
+
+COLUMNS = {
+    True: "each token's own: changing it moves that weight most",
+    False: "taken in the text's order, the only one that fits: no trial could tell",
+}
+"""Whether it was seen whose weight is whose."""
 
 _NUMBER = re.compile(r"\d+")
 
@@ -72,14 +79,10 @@ def _detail(value: str | int | float | bool) -> str:
 def auditable(description: ModelDescription) -> tuple[tuple[str, str], ...]:
     """Where attention is read, and what each check can do with this model."""
     found = description.findings
-    known = [("Attention", "; ".join(description.sites))] if found is None else []
-    by = "" if found is None else f" ({_removed(found)})"
+    known = [("Attention", "; ".join(description.sites))]
     return (
-        *known,
-        *(_tried_out(description, found) if found else ()),
-        ("correlation", _correlation(found, by)),
-        ("permutation", "yes"),
-        ("adversarial", _adversarial(description)),
+        *(_tried_out(description, found) if found else known),
+        *((check.check, check.auditable(description)) for check in checks()),
     )
 
 
@@ -89,35 +92,14 @@ def _tried_out(description: ModelDescription, found: Findings) -> Iterator[tuple
         yield "" if i else "Attention", kind
     last = description.layers[description.default_layer].name
     yield "Default", f"layer {description.default_layer} ({last}), {readout(found)}"
-    yield "Readout", _linearity(description)
+    linear = "linear" if description.linear_readout else "not linear"
+    yield "Readout", f"{linear} in the attention weights"
     yield "Special", _special_share(found)
     yield "Replay", f"{found.replay}: {REPLAYS[found.replay]} ({_error(found)})"
     yield "Masking", _masking(found)
     if found.places_are_told is not None:  # of the models that were tried out in batches too
-        yield "Columns", _columns(found)
+        yield "Columns", COLUMNS[found.places_are_told]
         yield "Batches", batching(found)
-
-
-def _correlation(found: Findings | None, by: str) -> str:
-    if found is None or found.no_gradient_because is None:
-        return f"yes: with gradients and with leave-one-out{by}"
-    return f"with leave-one-out alone{by} (--measures leave_one_out): {found.no_gradient_because}"
-
-
-def _linearity(description: ModelDescription) -> str:
-    return f"{'linear' if description.linear_readout else 'not linear'} in the attention weights"
-
-
-def _adversarial(description: ModelDescription) -> str:
-    """As the check itself decides: exact where one number is linear in the weights."""
-    one_number = description.task == "binary" or (
-        description.task in ("multiclass", "candidates") and len(description.labels) == 2
-    )
-    if description.linear_readout and one_number:
-        return "yes, exactly: the proven optimum, no search"
-    if description.linear_readout:
-        return "yes, by gradient search, with an upper bound on what any search could find"
-    return "yes, by gradient search: more than it finds may exist"
 
 
 def readout(findings: Findings) -> str:
@@ -155,13 +137,6 @@ def _special_share(findings: Findings) -> str:
     return f"{share} of the readout's attention lies elsewhere: special tokens and the like"
 
 
-def _columns(findings: Findings) -> str:
-    """Whether it was seen whose weight is whose."""
-    if findings.places_are_told:
-        return "each token's own: changing it moves that weight most"
-    return "taken in the text's order, the only one that fits: no trial could tell"
-
-
 def batching(findings: Findings) -> str:
     """What is computed together, and why not more."""
     reason = findings.not_shared_because
@@ -175,11 +150,6 @@ def _masking(findings: Findings) -> str:
     if findings.masking_leaks:
         return "leaks: a masked token still moves the output"
     return "exact: a masked token has no influence"
-
-
-def _removed(findings: Findings) -> str:
-    """How leave-one-out leaves a unit out."""
-    return "by attention mask" if findings.removal == "mask" else "by deletion"
 
 
 def kinds(layers: Sequence[LayerDescription]) -> Iterator[str]:

@@ -16,9 +16,14 @@ UNFINISHED = "The audit is not finished: these are the examples so far."
 def audited(report: Report) -> tuple[tuple[str, str], ...]:
     """What was audited: headings and what belongs to them."""
     model, data, settings = report.model, report.data, report.settings
-    what = units(settings, is_pair=model.takes_pairs)
+    # numbers of half the precision, or twice, are worth a word: they decide what can be told
+    precision = "" if model.dtype == "float32" else f" in {model.dtype}"
+    size = f"{counted(model.n_parameters, 'parameter')}{precision}"
+    found = model.findings
+    batches = "" if found is None or found.sharing == "texts" else models.batching(found)
+    what = f"{settings.unit}s of the first text" if model.takes_pairs else f"{settings.unit}s"
     entries = (
-        ("Model", f"{model.architecture}; {_size(model)}"),
+        ("Model", f"{model.architecture}; {size}"),
         ("", model.source),
         ("Task", models.task(model)),
         ("Data", _data(data)),
@@ -26,23 +31,11 @@ def audited(report: Report) -> tuple[tuple[str, str], ...]:
         ("Failed", failed(data)),
         ("Units", f"{what}: {_lengths(report.n_units)}{_truncated(data, settings)}"),
         ("Attention", audited_attention(report)),
-        ("Batches", _batches(model)),
+        ("Batches", batches),
         ("Self-check", self_checked(report.self_checks) if report.self_checks else ""),
         ("Target", TARGET),
     )
     return tuple((name, text) for name, text in entries if text)
-
-
-def _batches(model: ModelDescription) -> str:
-    """Nothing where texts share them, as nearly everywhere."""
-    found = model.findings
-    return "" if found is None or found.sharing == "texts" else models.batching(found)
-
-
-def _size(model: ModelDescription) -> str:
-    """Numbers of half the precision, or twice, are worth a word: they decide what can be told."""
-    precision = "" if model.dtype == "float32" else f" in {model.dtype}"
-    return f"{counted(model.n_parameters, 'parameter')}{precision}"
 
 
 def _data(data: DataDescription) -> str:
@@ -84,33 +77,21 @@ def _truncated(data: DataDescription, settings: Settings) -> str:
     return f"; {counted(data.n_truncated, 'example')} truncated{limit}"
 
 
-def units(settings: Settings, *, is_pair: bool) -> str:
-    """What was ranked, moved and left out."""
-    return f"{settings.unit}s of the first text" if is_pair else f"{settings.unit}s"
-
-
 def audited_attention(report: Report) -> str:
     """The audited site: `layer 5 of 0-5 (bert...self), 12 heads averaged, read out at ...`."""
     model, settings = report.model, report.settings
     if model.findings is None:
         return "; ".join(model.sites)
     read = "every query row" if settings.rows == "all" else models.readout(model.findings)
-    return f"{_layer(model, settings.layer)}, {_heads(model, settings)}, {read}"
+    layer, last = model.layers[settings.layer], len(model.layers) - 1
+    place = f"layer {settings.layer} of 0-{last}" if last else "the only layer"
+    return f"{place} ({layer.name}), {_heads(layer.n_heads, settings.head)}, {read}"
 
 
-def _layer(model: ModelDescription, index: int) -> str:
-    name = model.layers[index].name
-    last = len(model.layers) - 1
-    return f"layer {index} of 0-{last} ({name})" if last else f"the only layer ({name})"
-
-
-def _heads(model: ModelDescription, settings: Settings) -> str:
-    n_heads = model.layers[settings.layer].n_heads
+def _heads(n_heads: int, head: int | None) -> str:
     if n_heads == 1:
         return "one head"
-    if settings.head is None:
-        return f"{n_heads} heads averaged"
-    return f"head {settings.head} of 0-{n_heads - 1}"
+    return f"{n_heads} heads averaged" if head is None else f"head {head} of 0-{n_heads - 1}"
 
 
 def self_checked(checks: Sequence[SelfCheck]) -> str:
@@ -128,12 +109,16 @@ def self_checked(checks: Sequence[SelfCheck]) -> str:
 
 def made_with(report: Report) -> tuple[tuple[str, str], ...]:
     """Settings, versions, hashes, records and time: headings and what belongs to them."""
+    tool = report.tool
+    libraries = {tool.name: tool.version, **tool.libraries}
+    versions = (f"{name} {version}" for name, version in libraries.items())
+    plugins = ", ".join(f"{name} ({short(of)})" for name, of in tool.plugins.items())
     entries = [
         ("Settings", _settings(report.settings)),
         *_loaded(report.model, report.settings),
         ("Intervals", "95%, over examples: bootstrap or normal for means, Wilson for shares"),
-        ("Versions", _versions(report)),
-        *_plugins(report),
+        ("Versions", ", ".join(versions)),
+        *([("Plugins", plugins)] if plugins else []),
         ("Model hash", report.model.sha256 or "none"),
         ("Data hash", report.data.sha256 or "none"),
         ("Records", _records(report)),
@@ -173,17 +158,6 @@ def _settings(settings: Settings) -> str:
         f"{settings.device}, {counted(settings.threads, 'thread')}",
     ]
     return "; ".join(parts)
-
-
-def _versions(report: Report) -> str:
-    libraries = (f"{name} {version}" for name, version in report.tool.libraries.items())
-    return ", ".join((f"{report.tool.name} {report.tool.version}", *libraries))
-
-
-def _plugins(report: Report) -> Iterator[tuple[str, str]]:
-    if report.tool.plugins:
-        named = (f"{name} ({short(version)})" for name, version in report.tool.plugins.items())
-        yield "Plugins", ", ".join(named)
 
 
 def _records(report: Report) -> str:

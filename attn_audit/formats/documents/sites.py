@@ -4,20 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import ceil
 
-from attn_audit.document import (
-    Bullets,
-    Card,
-    Folded,
-    Paragraph,
-    Place,
-    Places,
-    Section,
-    Table,
-    Tone,
-)
+from attn_audit.document import Card, Folded, Place, Places, Section, Table
 from attn_audit.findings.check import SiteNumber
 from attn_audit.findings.correlation.pairs import OF_YARDSTICK, with_attention
 from attn_audit.findings.example import AUDITED_MASS
+from attn_audit.findings.groups import section_of
 from attn_audit.findings.registry import checks, measures
 from attn_audit.numbers import bracket, count, number, signed
 from attn_audit.results.report import Report
@@ -61,10 +52,14 @@ def interventions() -> list[SiteNumber]:
     return [number for found in checks() for number in found.at_sites]
 
 
+def site_numbers() -> list[SiteNumber]:
+    """All that layers and heads are compared by."""
+    return [*taus(), *interventions()]
+
+
 def measured(sites: Sequence[SiteSummary]) -> list[SiteNumber]:
     """The numbers that some site has."""
-    every = (*taus(), *interventions())
-    return [m for m in every if any(m.mean(site) is not None for site in sites)]
+    return [m for m in site_numbers() if any(m.mean(site) is not None for site in sites)]
 
 
 def ranked(sites: Sequence[SiteSummary], measure: SiteNumber) -> list[SiteSummary]:
@@ -84,17 +79,11 @@ def written(site: SiteSummary, measure: SiteNumber, *, with_interval: bool = Tru
 
 def section(report: Report) -> Section:
     """Which stand out, a grid for each tau, and all numbers in a table."""
-    figure = _figure(report.sites)
-    return Section(
-        "sites",
-        title(report.sites),
-        (
-            Paragraph(QUESTION, Tone.QUESTION),
-            Bullets.of(answer(report)),
-            *([] if figure is None else [figure]),
-            *([Folded("The numbers as tables", (_table(report.sites),))] if figure else []),
-        ),
-    )
+    figure, name = _figure(report.sites), title(report.sites)
+    if figure is None:
+        return section_of("sites", name, QUESTION, answer(report), ())
+    tables = Folded("The numbers as tables", (_table(report.sites),))
+    return section_of("sites", name, QUESTION, answer(report), (figure,), tables)
 
 
 def card(report: Report) -> Card:
@@ -143,23 +132,17 @@ def _extremes(report: Report, measure: SiteNumber) -> tuple[str, ...]:
     if len(order) < 2:
         return ()
     least, most = order[0], order[-1]
-    kind = "layers" if most.head is None else "heads"
-    if not _is_apart(least, most, measure):
-        return (
-            f"Of {count(len(order))} {kind}, none stands out by {measure.name}: even the intervals "
-            f"of {name(most)} ({_beside_mass(most, measure)}) and {name(least)} "
-            f"({_beside_mass(least, measure)}) overlap{_yardstick(report, measure)}.",
-        )
-    return (
-        f"Of {count(len(order))} {kind}, {name(most)} {measure.most} "
-        f"({_beside_mass(most, measure)}), {name(least)} least ({_beside_mass(least, measure)})"
-        f"{_yardstick(report, measure)}.",
-    )
-
-
-def _is_apart(least: SiteSummary, most: SiteSummary, measure: SiteNumber) -> bool:
     low, high = measure.interval(least), measure.interval(most)
-    return low is not None and high is not None and low.high < high.low
+    of = f"Of {count(len(order))} {'layers' if most.head is None else 'heads'}"
+    least_is, most_is = _beside_mass(least, measure), _beside_mass(most, measure)
+    if low is not None and high is not None and low.high < high.low:
+        said = f"{name(most)} {measure.most} ({most_is}), {name(least)} least ({least_is})"
+    else:
+        said = (
+            f"none stands out by {measure.name}: even the intervals of {name(most)} ({most_is}) "
+            f"and {name(least)} ({least_is}) overlap"
+        )
+    return (f"{of}, {said}{_yardstick(report, measure)}.",)
 
 
 def _beside_mass(site: SiteSummary, measure: SiteNumber) -> str:
@@ -207,35 +190,25 @@ def _places(sites: Sequence[SiteSummary], measure: SiteNumber) -> Iterator[Place
 
 def _table(sites: Sequence[SiteSummary]) -> Table:
     """Every number of every layer and head; of very many the lowest and the highest in brief."""
-    by = measured(sites)[0]
-    rows = {id(site): row for site, row in zip(sites, _rows(sites), strict=True)}
-    columns = ("layer", "head") if _has_heads(sites) else ("layer",)
+    found = measured(sites)
+    by, has_heads = found[0], any(site.head is not None for site in sites)
+    # what was measured, and what limits it where attention was changed
+    columns = found if all(measure.is_tau for measure in found) else [*found, MASS]
+
+    def row(site: SiteSummary) -> tuple[str, ...]:
+        head = "-" if site.head is None else str(site.head)
+        place = (str(site.layer), head) if has_heads else (str(site.layer),)
+        return (*place, *(written(site, measure) for measure in columns))
+
     whole = Table(
-        (*columns, *(measure.column for measure in _columns(sites))),
-        tuple(rows.values()),
+        (*(("layer", "head") if has_heads else ("layer",)), *(m.column for m in columns)),
+        tuple(map(row, sites)),
         "Every layer and head",
         n_text=0,
     )
     if len(sites) <= MAX_SITES:
         return whole
     order = ranked(sites, by)
-    ends = tuple(rows[id(site)] for site in (*order[:N_ENDS], *order[-N_ENDS:]))
+    ends = tuple(map(row, (*order[:N_ENDS], *order[-N_ENDS:])))
     note = f"The {N_ENDS} lowest and the {N_ENDS} highest of {count(len(sites))} by {by.name}."
     return replace(whole, brief=replace(whole, rows=ends, note=note))
-
-
-def _has_heads(sites: Sequence[SiteSummary]) -> bool:
-    return any(site.head is not None for site in sites)
-
-
-def _columns(sites: Sequence[SiteSummary]) -> list[SiteNumber]:
-    """What was measured, and what limits it where attention was changed."""
-    found = measured(sites)
-    return [*found, MASS] if not all(measure.is_tau for measure in found) else found
-
-
-def _rows(sites: Sequence[SiteSummary]) -> Iterator[tuple[str, ...]]:
-    for site in sites:
-        head = "-" if site.head is None else str(site.head)
-        place = (str(site.layer), head) if _has_heads(sites) else (str(site.layer),)
-        yield (*place, *(written(site, measure) for measure in _columns(sites)))

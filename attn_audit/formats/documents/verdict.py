@@ -39,12 +39,6 @@ OUTCOMES = {
     Outcome.INCONCLUSIVE: Standing.INCONCLUSIVE,
 }
 
-MEANING = {
-    Outcome.PASS: "The gate passed",
-    Outcome.FAIL: "The gate failed",
-    Outcome.INCONCLUSIVE: "The gate is inconclusive",
-}
-
 
 def document(verdict: Verdict) -> Document:
     """A verdict by itself."""
@@ -53,7 +47,7 @@ def document(verdict: Verdict) -> Document:
         kind="Gate",
         title=verdict.subject or "a report",
         subject="",
-        facts=Facts((_policy(verdict),)),
+        facts=_policy(verdict),
         outcome=outcome(verdict),
         answer=Phrase(f"{mark} {whole(verdict)}", tone),
         sections=(Section("bounds", "Bounds", tuple(blocks(verdict))),),
@@ -63,7 +57,7 @@ def document(verdict: Verdict) -> Document:
 def notice(verdict: Verdict) -> Notice:
     """The same within another document."""
     mark, tone = MARKS[OUTCOMES[verdict.outcome]]
-    return Notice(tone, mark, whole(verdict), (Facts((_policy(verdict),)), *blocks(verdict)))
+    return Notice(tone, mark, whole(verdict), (_policy(verdict), *blocks(verdict)))
 
 
 def outcome(verdict: Verdict) -> Phrase:
@@ -72,8 +66,8 @@ def outcome(verdict: Verdict) -> Phrase:
     return Phrase(f"{mark} {verdict.outcome}", tone)
 
 
-def _policy(verdict: Verdict) -> tuple[str, str]:
-    return "Policy", f"{verdict.policy} (sha256 {short(verdict.policy_sha256)})"
+def _policy(verdict: Verdict) -> Facts:
+    return Facts((("Policy", f"{verdict.policy} (sha256 {short(verdict.policy_sha256)})"),))
 
 
 def blocks(verdict: Verdict) -> Iterator[Block]:
@@ -114,7 +108,7 @@ def _row(judgement: Judgement) -> tuple[Phrase, str, str, str, Phrase]:
 def _reasons(judgement: Judgement) -> Facts:
     mark, tone = MARKS[standing(judgement)]
     title = Phrase(f"{mark} {name(judgement)}", tone)
-    return Facts(tuple(details(judgement)), title)
+    return Facts(details(judgement), title)
 
 
 def name(judgement: Judgement) -> str:
@@ -185,36 +179,39 @@ def came_out(judgement: Judgement) -> str:
 def in_short(verdict: Verdict) -> str:
     """How many bounds there are, and how many of them became what."""
     numbers = Counter(standing(judgement) for judgement in verdict.judgements)
-    parts = [_counted(numbers[kind], kind) for kind in Standing if numbers[kind]]
+    parts = [
+        counted(n, kind) if kind is Standing.WARNING else f"{count(n)} {kind}"
+        for kind in Standing
+        if (n := numbers[kind])
+    ]
     bounds = counted(len(verdict.judgements), "bound")
     return f"{bounds}: {', '.join(parts)}" if parts else "no bounds"
 
 
 def whole(verdict: Verdict) -> str:
     """The outcome and what it comes from, in one sentence."""
-    return f"{MEANING[verdict.outcome]} ({in_short(verdict)})."
-
-
-def _counted(n: int, kind: Standing) -> str:
-    return counted(n, kind) if kind is Standing.WARNING else f"{count(n)} {kind}"
+    is_open = verdict.outcome is Outcome.INCONCLUSIVE
+    said = f"{'is ' if is_open else ''}{OUTCOMES[verdict.outcome]}"
+    return f"The gate {said} ({in_short(verdict)})."
 
 
 def explained(judgement: Judgement) -> str:
     """Why a bound came out so, what to look at, and by whose leave it may be broken."""
-    leave = "" if judgement.waiver is None else f"Waived {_leave(judgement)}"
-    return " ".join(filter(None, (judgement.reason, judgement.look_at, leave)))
+    leave = _leave(judgement)
+    said = (judgement.reason, judgement.look_at, leave and f"Waived {leave}")
+    return " ".join(filter(None, said))
 
 
-def details(judgement: Judgement) -> Iterator[tuple[str, str]]:
+def details(judgement: Judgement) -> tuple[tuple[str, str], ...]:
     """The same, and where the bound comes from, part by part: headings and sentences."""
-    yield "is", judgement.definition
-    yield "found", judgement.reason
-    if judgement.waiver is not None:
-        yield "waived", _leave(judgement)
-    if judgement.look_at:
-        yield "look at", judgement.look_at
-    if judgement.why:
-        yield "why", judgement.why
+    parts = (
+        ("is", judgement.definition),
+        ("found", judgement.reason),
+        ("waived", _leave(judgement)),
+        ("look at", judgement.look_at),
+        ("why", judgement.why),
+    )
+    return tuple((name, text) for name, text in parts if text)
 
 
 def _leave(judgement: Judgement) -> str:

@@ -60,7 +60,12 @@ def page(document: Document) -> str:
         scripts=[Markup(script) for script in scripts],
         figure_data=data(drawn),
         examples=examples,
-        example_data="" if examples is None else data(_told(examples)),
+        example_data="" if examples is None else data({
+            "examples": [_example(example) for example in examples.examples],
+            "measures": _measures(examples),
+            "tags": examples.tags,
+            "reasons": examples.reasons,
+        }),
         has_nav=len(document.sections) >= MIN_SECTIONS,
     )  # fmt: skip
 
@@ -110,12 +115,10 @@ def _kind(value: object) -> str:
     return "Figure" if isinstance(value, Figure) else type(value).__name__
 
 
-def _runs(blocks: Sequence[Block]) -> list[tuple[bool, list[Block]]]:
+def _runs(blocks: Sequence[Block]) -> Iterator[tuple[bool, list[Block]]]:
     """Figures that follow each other stand beside each other."""
-    return [
-        (is_figure, list(run))
-        for is_figure, run in groupby(blocks, key=lambda block: isinstance(block, Figure))
-    ]
+    for is_figure, run in groupby(blocks, key=lambda block: isinstance(block, Figure)):
+        yield is_figure, list(run)
 
 
 def _levels(values: Sequence[float]) -> list[int]:
@@ -133,25 +136,15 @@ def _has_spread(table: Table) -> bool:
     return any(isinstance(cell, Spread) for row in table.rows for cell in row)
 
 
-def _told(block: Examples) -> dict[str, Any]:
-    """What the example browser holds."""
-    return {
-        "examples": [_example(example) for example in block.examples],
-        "measures": _measures(block),
-        "tags": block.tags,
-        "reasons": block.reasons,
-    }
-
-
 def _example(example: Example) -> dict[str, Any]:
     shaded = example.shaded
     return {
         "id": printable(example.id),
         "said": printable(example.said),
-        "label": None if example.label is None else printable(example.label),
-        "gold": [printable(name) for name in example.gold],
-        "predicted": [printable(name) for name in example.predicted],
-        "units": [printable(unit) for unit in shaded.units],
+        "label": example.label and printable(example.label),
+        "gold": list(map(printable, example.gold)),
+        "predicted": list(map(printable, example.predicted)),
+        "units": list(map(printable, shaded.units)),
         "rows": [
             {
                 "name": row.name,
@@ -160,7 +153,7 @@ def _example(example: Example) -> dict[str, Any]:
             }
             for row in shaded.rows
         ],
-        "uniform": None if example.uniform is None else printable(example.uniform),
+        "uniform": example.uniform and printable(example.uniform),
         "tags": example.tags,
         "reasons": example.reasons,
         "sampled": example.is_sampled,

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from attn_audit.document import Around, Hue, Points, Sketch, Spread
+from attn_audit.document import Around, Points, Sketch, Spread
 from attn_audit.numbers import mean, number
 from attn_audit.quoting import printable
-from attn_audit.statistics.estimate import Interval
 
 WIDTH, ROW, LEFT = 300, 20, 118
 HEIGHT = 56
@@ -34,45 +33,27 @@ def picture(value: Points | Sketch | Spread | Around | None) -> Markup:
 
 def _points(found: Points) -> Markup:
     """Numbers below each other on one axis, each with its interval."""
-    lines = [
-        _point(i, name, value, interval, hue, found.limits)
-        for i, (name, value, interval, hue) in enumerate(found.rows)
-    ]
-    bottom = ROW * len(found.rows)
-    return _whole(bottom + 16, found.said, [*lines, _ends(bottom + 12, LEFT, found.ends)])
-
-
-def _point(
-    i: int,
-    name: str,
-    value: float,
-    interval: Interval | None,
-    hue: Hue,
-    limits: tuple[float, float],
-) -> Markup:
-    low, high = limits
+    low, high = found.limits
 
     def x(at: float) -> float:
         part = (min(high, max(low, at)) - low) / (high - low)
         return round(LEFT + part * (WIDTH - LEFT - 8), 1)
 
-    span = (value, value) if interval is None else (interval.low, interval.high)
-    return Markup(
-        '<text x="0" y="{below}">{name}</text>'
-        '<line class="track" x1="{low}" x2="{high}" y1="{y}" y2="{y}"/>'
-        '<line class="span {hue}" x1="{first}" x2="{last}" y1="{y}" y2="{y}"/>'
-        '<circle class="{hue}" cx="{at}" cy="{y}" r="5"/>'
-    ).format(
-        y=ROW * i + ROW // 2,
-        below=ROW * i + ROW // 2 + 4,
-        name=printable(name),
-        hue=hue.value,
-        low=x(low),
-        high=x(high),
-        first=x(span[0]),
-        last=x(span[1]),
-        at=x(value),
-    )
+    lines = []
+    for i, (name, value, interval, hue) in enumerate(found.rows):
+        first, last = (value, value) if interval is None else (interval.low, interval.high)
+        line = Markup(
+            '<text x="0" y="{below}">{name}</text>'
+            '<line class="track" x1="{low}" x2="{high}" y1="{y}" y2="{y}"/>'
+            '<line class="span {hue}" x1="{first}" x2="{last}" y1="{y}" y2="{y}"/>'
+            '<circle class="{hue}" cx="{at}" cy="{y}" r="5"/>'
+        ).format(
+            y=ROW * i + ROW // 2, below=ROW * i + ROW // 2 + 4, name=printable(name),
+            hue=hue.value, low=x(low), high=x(high), first=x(first), last=x(last), at=x(value),
+        )  # fmt: skip
+        lines.append(line)
+    bottom = ROW * len(found.rows)
+    return _whole(bottom + 16, found.said, [*lines, _ends(bottom + 12, LEFT, found.ends)])
 
 
 def _shape(found: Sketch) -> Markup:

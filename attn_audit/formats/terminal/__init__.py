@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from io import StringIO
+from itertools import zip_longest
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -11,7 +12,6 @@ from rich.text import Text
 from attn_audit.document import (
     Block,
     Bullets,
-    Card,
     Definitions,
     Document,
     Example,
@@ -23,7 +23,6 @@ from attn_audit.document import (
     Notice,
     Paragraph,
     Places,
-    Section,
     Shaded,
     Spread,
     Table,
@@ -50,7 +49,9 @@ def show(document: Document, console: Console) -> None:
     look = Look.of(console)
     lines = list(_document(document, look))
     if console.is_terminal and len(lines) > console.height:
-        lines += [line for block in _glances(document) for line in _block(block, look)]
+        blocks = (block for section in document.sections for block in section.blocks)
+        glances = (block for block in blocks if isinstance(block, Glance))
+        lines += [line for glance in glances for line in _framed(glance, look)]
     if document.answer is not None:
         lines += look.prose(document.answer.text, STYLES[document.answer.tone])
     while lines and not lines[-1]:
@@ -78,18 +79,9 @@ def _document(document: Document, look: Look) -> Iterator[Text]:
     yield Text()
     for section in document.sections:
         if not section.is_reference:
-            yield from _section(section, look)
-
-
-def _section(section: Section, look: Look) -> Iterator[Text]:
-    yield look.heading(section.title)
-    for block in section.blocks:
-        yield from _block(block, look)
-
-
-def _glances(document: Document) -> Iterator[Block]:
-    for section in document.sections:
-        yield from (block for block in section.blocks if isinstance(block, Glance))
+            yield look.heading(section.title)
+            for block in section.blocks:
+                yield from _block(block, look)
 
 
 def _block(block: Block, look: Look) -> Iterator[Text]:
@@ -169,7 +161,8 @@ def _framed(glance: Glance, look: Look) -> Iterator[Text]:
     lines: list[Text] = []
     for i, card in enumerate(glance.cards):
         lines += [Text()] if i else []
-        lines += _card(card, inner)
+        lines += inner.prose(card.question, FAINT) + inner.prose(card.verdict, "bold")
+        lines += [shown for line in card.lines for shown in inner.prose(line, mark="  ")]
     rule = corners[4] * (look.width - 2)
     yield Text(f"{corners[0]}{rule}{corners[1]}", FAINT)
     for line in lines:
@@ -178,13 +171,6 @@ def _framed(glance: Glance, look: Look) -> Iterator[Text]:
     yield Text(f"{corners[3]}{rule}{corners[2]}", FAINT)
     yield from indented(look.narrowed(look.width - 2).prose(glance.note, FAINT))
     yield Text()
-
-
-def _card(card: Card, look: Look) -> Iterator[Text]:
-    yield from look.prose(card.question, FAINT)
-    yield from look.prose(card.verdict, "bold")
-    for line in card.lines:
-        yield from look.prose(line, mark="  ")
 
 
 def _examples(block: Examples, look: Look) -> Iterator[Text]:
@@ -214,8 +200,5 @@ def _weighed(example: Example, look: Look) -> Iterator[Text]:
     if not is_beside:
         yield from (line for text in texts for line in text)
         return
-    left, right = texts
-    for i in range(max(len(left), len(right))):
-        first = left[i].copy() if i < len(left) else Text()
-        first.append(" " * (part.width + 4 - cell_len(first.plain)))
-        yield first + (right[i] if i < len(right) else Text())
+    for left, right in zip_longest(*texts, fillvalue=Text()):
+        yield left + Text(" " * (part.width + 4 - cell_len(left.plain))) + right

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from attn_audit.document import Histograms, Panel, Place, Places, Shaded, Weights
 from attn_audit.formats.terminal.style import ACCENT, FAINT, HUES, UNICODE, Ink, Look, Shading
-from attn_audit.numbers import bracket, digits, number, percent
+from attn_audit.numbers import digits, mean, percent
 from attn_audit.statistics.summary import Distribution, Histogram
 
 N_COLUMNS = 63
@@ -179,42 +179,26 @@ def _chart(figure: Histograms, values: Distribution, look: Look) -> Iterator[Tex
 def _panels(figure: Histograms, panels: Sequence[Panel], look: Look) -> Iterator[Text]:
     """Name, mean and interval, and columns as high as the same share of examples in every panel."""
     decimals = digits(*(panel.values for panel in panels))
-    named = [_estimate(panel, decimals) for panel in panels]
+    named = [(panel.name, mean(panel.values, decimals)) for panel in panels]
     left = max(cell_len(look.seen(part)) for parts in named for part in parts) + 2
     room = look.width - left
     is_beside = room >= 24
     size = min(40, room) if is_beside else min(40, look.width - 2)
-    peak = max(_peak(panel) for panel in panels)
+    shapes = [panel.values.histogram for panel in panels if panel.values.histogram is not None]
+    peak = max(max(shape.counts) / sum(shape.counts) for shape in shapes)
     space = left if is_beside else 0
-    for panel, (name, mean) in zip(panels, named, strict=True):
-        shape = panel.values.histogram
-        assert shape is not None
+    for panel, shape, (name, value) in zip(panels, shapes, named, strict=True):
         drawn = columns(shape, 2, size, look.ink, peak * sum(shape.counts))
-        texts = [Text(look.seen(name)), Text(mean, "bold")]
+        texts = [Text(look.seen(name)), Text(value, "bold")]
         if not is_beside:
             yield from texts
             texts = [Text(), Text()]
         for text, row in zip(texts, drawn, strict=True):
             text.append(" " * (space - cell_len(text.plain)))
             yield text.append(row.rstrip(), HUES[panel.hue])
-    shape = panels[0].values.histogram
-    assert shape is not None
-    for line in axis(
-        shape.edges, bin_width(shape, size) * len(shape.counts), figure.ticks, look.ink
-    ):
+    width = bin_width(shapes[0], size) * len(shapes[0].counts)
+    for line in axis(shapes[0].edges, width, figure.ticks, look.ink):
         yield Text(" " * space + line, FAINT)
-
-
-def _estimate(panel: Panel, decimals: int) -> tuple[str, str]:
-    mean = panel.values.mean
-    value = "-" if mean is None else number(mean, decimals)
-    return panel.name, f"{value} {bracket(panel.values.interval, decimals)}".rstrip()
-
-
-def _peak(panel: Panel) -> float:
-    """The share of examples in the fullest bin."""
-    assert panel.values.histogram is not None
-    return max(panel.values.histogram.counts) / sum(panel.values.histogram.counts)
 
 
 def places(figure: Places, look: Look) -> Iterator[Text]:

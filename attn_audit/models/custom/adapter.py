@@ -84,7 +84,7 @@ MAX_SHOWN = 3
 
 
 @contextmanager
-def failures_named(find_ids: Callable[[], Sequence[str]]) -> Iterator[None]:
+def failures_named(find_ids: Callable[[], Sequence[str]] = tuple) -> Iterator[None]:
     """Within: what the user's code raises becomes an error that says where, and at which texts.
 
     Args:

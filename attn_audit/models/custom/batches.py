@@ -95,7 +95,7 @@ def _reasons(
     every = list(alone)
     for text in extremes:
         try:
-            with failures_named(lambda: []):
+            with failures_named():
                 every.append(_alone(model, text, sites, has_gradient))
         except AttnAuditError:
             if _is_changed_by(model, text, alone[0].encoded):
@@ -112,7 +112,7 @@ def _is_changed_by(model: InterceptedModel, text: Encoded, other: Encoded) -> bo
 
     def logits(*encoded: Encoded) -> Tensor | None:
         try:
-            with failures_named(lambda: []):
+            with failures_named():
                 return model.classifier.logits(model.classifier.collate(encoded))[:1]
         except AttnAuditError:
             return None

@@ -103,7 +103,7 @@ class CustomInterceptedModel(InterceptedModel):
         """Refuse what orders the columns of a long text otherwise; shorter ones do not show it."""
         assert isinstance(self.classifier, CustomClassifier)
         try:
-            with failures_named(lambda: []):
+            with failures_named():
                 (changed,) = self.classifier.changed([text], N_CHANGED)
                 self.read(self.collate([text]), [self.default_site])
         except AttnAuditError:  # not taken, or laid out otherwise, which its reading notices

@@ -1,11 +1,15 @@
 """`inspect` says what a model is and, as the checks decide it, what can be audited of it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from attn_audit.formats.documents.model import document
+from attn_audit.findings import permutation
+from attn_audit.findings.example import status_field
+from attn_audit.findings.registry import added, checks
+from attn_audit.formats.documents.model import auditable, document
 from attn_audit.results.report import Report
 
 Shown = Callable[..., str]
@@ -100,3 +104,13 @@ def test_a_linear_readout_that_was_found_is_said(transformer: Report, shown: Sho
     text = shown(document(model), 100)
     assert "Readout      linear in the attention weights" in text
     assert "yes, exactly" in text
+
+
+def test_every_check_has_a_row(report: Report) -> None:
+    peak = replace(
+        permutation.FINDINGS, check="peak", fields=(status_field("peak"),), metrics=(),
+        auditable=lambda model: f"in {len(model.layers)} layer",
+    )  # fmt: skip
+    assert [name for name, _ in auditable(report.model)][-3:] == [c.check for c in checks()]
+    with added(peak):
+        assert auditable(report.model)[-1] == ("peak", "in 1 layer")
