@@ -45,9 +45,8 @@ from attn_audit.models.interception.erasing import (
     halves_of,
     pooled_again,
 )
-from attn_audit.models.interception.interventions import intervened_logits
 from attn_audit.models.interception.key_order import Geometry
-from attn_audit.models.interception.reading import Pass, PlaceKey, Rows, run_pass
+from attn_audit.models.interception.reading import Pass, PlaceKey, intervened_logits, run_pass
 from attn_audit.models.interception.readout import (
     ONE_ROW,
     ReadoutRule,
@@ -60,6 +59,7 @@ from attn_audit.models.interception.removal.deleting import Deletion
 from attn_audit.models.interception.removal.masking import Masking
 from attn_audit.models.interception.removal.neutral import Neutral
 from attn_audit.models.interception.replay import CHEAPEST_FIRST, NamedWays, WayChoice, choose_way
+from attn_audit.models.interception.rows import Rows
 from attn_audit.models.interception.survey import survey
 from attn_audit.models.task import mask_candidates
 from attn_audit.results.model_description import Findings, LayerDescription, ModelDescription
@@ -195,10 +195,7 @@ class InterceptedModel(AuditedModel):
         if key not in self._ways:
             found = self._try(site)
             self._ways[key] = choose_way(
-                found.reached[key],
-                found.admissible[key],
-                found.logits.unsqueeze(1),
-                self._candidates,
+                found.reached[key], found.logits.unsqueeze(1), self._candidates
             )
         return self._ways[key]
 
@@ -281,7 +278,7 @@ class InterceptedModel(AuditedModel):
     def _reading(self, batch: InterceptedBatch, found: Pass, site: Site) -> Reading:
         key = (site.layer, site.rows)
         reached = found.reached[key]
-        rows = Rows.of(reached, found.admissible[key], site.head, batch.unit_mask.shape[1])
+        rows = Rows.of(reached, site.head, batch.unit_mask.shape[1])
         one_by_one = self.sharing is Sharing.NOTHING
         prepare_once = cache(
             lambda: self._way(site).way(reached, self.capacity.n_tokens, one_by_one)
@@ -291,7 +288,7 @@ class InterceptedModel(AuditedModel):
             attention: Float[Tensor, "batch variant row unit"], mass: Mass | None = None
         ) -> Float[Tensor, "batch variant label"]:
             with differentiable_recurrence(self.classifier):
-                logits = rows.replay(prepare_once(), attention, mass)
+                logits = prepare_once()(rows.of_all_heads(attention, mass))
             return mask_candidates(logits, batch.allowed)
 
         def find_linear_readout() -> LinearReadout | None:

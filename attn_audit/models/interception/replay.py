@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, TypeCheckError
+from jaxtyping import Float, TypeCheckError
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -20,7 +20,6 @@ from attn_audit.models.interception.attention_point import (
     Way,
     Weights,
     imposed,
-    n_variants,
 )
 from attn_audit.models.interception.module_calls import (
     BatchAxis,
@@ -59,7 +58,7 @@ def full(reached: Reached) -> Way:
     """Run the whole model with the weights imposed."""
 
     def replay(weights: Weights) -> VariantLogits:
-        times = n_variants(weights)
+        times = weights.shape[1]
         with imposed(reached, reached.point.number, weights):
             logits = reached.classifier.logits(reached.inputs.repeat(times))
         return logits.reshape(-1, times, logits.shape[-1])
@@ -78,7 +77,7 @@ def resume(reached: Reached) -> Way:
         raise UnknownLayoutError
 
     def replay(weights: Weights) -> VariantLogits:
-        times, n_rows = n_variants(weights), len(reached.inputs)
+        times, n_rows = weights.shape[1], len(reached.inputs)
         n_positions = script.n_positions, reached.inputs.n_positions
 
         def stand_in(step: Step) -> Any:
@@ -117,7 +116,7 @@ def row(reached: Reached) -> Way:
     reduced = reached.inputs.pick(reached.rows[:, 0])
 
     def replay(weights: Weights) -> VariantLogits:
-        times = n_variants(weights)
+        times = weights.shape[1]
         n_keys = values.of_positions.shape[1]
         mixed = torch.einsum("bvhk,bkhd->bvhd", weights[..., 0, :n_keys], values.of_positions)
         given = mixed.reshape(-1, 1, *values.shape)
@@ -181,7 +180,8 @@ def _with_all_rows(reached: Reached, weights: Tensor) -> Reached:
     positions = torch.arange(weights.shape[2], device=reached.rows.device)
     rows = positions.expand(len(reached.rows), -1)
     everywhere = torch.ones_like(rows, dtype=torch.bool)
-    return replace(reached, rows=rows, row_mask=everywhere, weights=weights)
+    any_key = torch.ones_like(weights, dtype=torch.bool)
+    return replace(reached, rows=rows, row_mask=everywhere, weights=weights, admissible=any_key)
 
 
 def _picked(reached: Reached, step: Step, times: int) -> Any:
@@ -281,7 +281,6 @@ CHEAPEST_FIRST: NamedWays = (
 
 def choose_way(
     reached: Reached,
-    admissible: Bool[Tensor, "batch head query key"],
     own: VariantLogits,
     candidates: NamedWays = CHEAPEST_FIRST,
 ) -> WayChoice:
@@ -289,14 +288,13 @@ def choose_way(
 
     Args:
         reached: A pass over a few texts, some of them padded.
-        admissible: The keys that each row may attend to.
         own: The logits under the model's own weights.
         candidates: Ways by name, the cheapest first; full passes come after them.
 
     Returns:
         Full passes too where these rows hardly reach the logits, and a trial proves nothing.
     """
-    probe = _random_weights(reached, admissible)
+    probe = _random_weights(reached)
     with torch.no_grad():
         alone = in_portions(full(reached), 1)
         truth = alone(probe)
@@ -328,7 +326,8 @@ def _error(
         return torch.inf
 
 
-def _random_weights(reached: Reached, admissible: Tensor) -> Weights:
+def _random_weights(reached: Reached) -> Weights:
+    admissible = reached.admissible
     generator = torch.Generator().manual_seed(0)
     shape = (len(admissible), N_VARIANTS, *admissible.shape[1:])
     draws = torch.rand(shape, generator=generator).to(admissible.device) * admissible.unsqueeze(1)

@@ -372,7 +372,6 @@ def _point(
         is_square=rows_are_positions
         and order == KeyOrder()
         and n_keys in (n_positions, n_positions + 1),
-        has_scores=seen.admissible is not None,
         output_of=sight.output_of,
         axes=sight.axes.get(number),
         n_more_keys=n_keys - n_positions if sight.is_tried and shorter is not None else None,
