@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache, cached_property
 from typing import Literal
 
@@ -249,12 +250,15 @@ class InterceptedModel(AuditedModel):
 
     def collate(self, encoded: Sequence[Encoded]) -> InterceptedBatch:
         """Pad examples into one batch."""
+        assert len(encoded) == 1 or self.batches_texts
+        with self._guard(encoded):
+            inputs = self.classifier.collate(encoded)
         n_units = torch.tensor([item.n_units for item in encoded], device=self.device)
         units = torch.arange(max(item.n_units for item in encoded), device=self.device)
         return InterceptedBatch(
             encoded=tuple(encoded),
             unit_mask=units < n_units.unsqueeze(1),
-            inputs=self.classifier.collate(encoded),
+            inputs=inputs,
             allowed=self._allowed(encoded),
             readout_units=torch.tensor(list(map(self._readout_unit, encoded)), device=self.device),
         )
@@ -265,6 +269,10 @@ class InterceptedModel(AuditedModel):
         everything = (True,) * len(self.task.labels)
         return torch.tensor([e.candidates or everything for e in encoded], device=self.device)
 
+    def _guard(self, encoded: Sequence[Encoded]) -> AbstractContextManager[None]:
+        """Around everything that runs the module on these texts."""
+        return nullcontext()
+
     # --- the contract ---------------------------------------------------------------------------
 
     @torch.no_grad()
@@ -272,7 +280,8 @@ class InterceptedModel(AuditedModel):
         """One pass for all sites; attention that no site asks for runs on the model's kernel."""
         assert isinstance(batch, InterceptedBatch)
         keys = list(dict.fromkeys((site.layer, site.rows) for site in sites))
-        found = run_pass(self.classifier, self._survey, batch.inputs, keys)
+        with self._guard(batch.encoded):
+            found = run_pass(self.classifier, self._survey, batch.inputs, keys)
         return [self._reading(batch, found, site) for site in sites]
 
     def _reading(self, batch: InterceptedBatch, found: Pass, site: Site) -> Reading:
@@ -287,13 +296,14 @@ class InterceptedModel(AuditedModel):
         def replay(
             attention: Float[Tensor, "batch variant row unit"], mass: Mass | None = None
         ) -> Float[Tensor, "batch variant label"]:
-            with differentiable_recurrence(self.classifier):
+            with self._guard(batch.encoded), differentiable_recurrence(self.classifier):
                 logits = prepare_once()(rows.of_all_heads(attention, mass))
             return mask_candidates(logits, batch.allowed)
 
         def find_linear_readout() -> LinearReadout | None:
-            if not self._is_linear(site):
-                return None
+            with self._guard(batch.encoded):
+                if not self._is_linear(site):
+                    return None
             return read_out_units(replay, rows.attention[:, 0], rows.mass[:, 0])
 
         return Reading(
@@ -320,7 +330,7 @@ class InterceptedModel(AuditedModel):
     ) -> Logits:
         """Logits with the embeddings of the audited positions replaced at every look-up."""
         assert isinstance(batch, InterceptedBatch)
-        with differentiable_recurrence(self.classifier):
+        with self._guard(batch.encoded), differentiable_recurrence(self.classifier):
             logits = self._look_up.logits(
                 self.classifier,
                 batch.inputs,
@@ -360,7 +370,8 @@ class InterceptedModel(AuditedModel):
         """One pass, in which each site's weights are replaced as they are computed."""
         assert isinstance(batch, InterceptedBatch)
         n_units = batch.unit_mask.shape[1]
-        logits = intervened_logits(self.classifier, self._survey, batch.inputs, n_units, rules)
+        with self._guard(batch.encoded):
+            logits = intervened_logits(self.classifier, self._survey, batch.inputs, n_units, rules)
         return mask_candidates(logits, batch.allowed)
 
     def _known(self, operator: str | None) -> str:
@@ -382,7 +393,8 @@ class InterceptedModel(AuditedModel):
 
     def _erased(self, batch: InterceptedBatch, keep: Tensor, operator: str) -> Tensor:
         removal, n_tokens = self.removals[operator], self.capacity.n_tokens
-        logits = erased_logits(self.classifier, batch, keep, removal, self.sharing, n_tokens)
+        with self._guard(batch.encoded):
+            logits = erased_logits(self.classifier, batch, keep, removal, self.sharing, n_tokens)
         return mask_candidates(logits, batch.allowed)
 
     @cached_property
