@@ -281,7 +281,6 @@ class Interception(TorchFunctionMode):
         *,
         wanted: Sequence[int] | None = None,
         sight: Sight | None = None,
-        on_attention: Callable[[], None] | None = None,
         on_weights: Callable[[int, torch.Size, int], None] | None = None,
         table: Tensor | None = None,
         look_up: LookUp | None = None,
@@ -289,23 +288,18 @@ class Interception(TorchFunctionMode):
         """Prepare; the mode is entered with `with`.
 
         Args:
-            n_batch: Rows of the batch that the model is called on.
-            visit: Called at every wanted attention.
             wanted: Numbers of attentions in call order; None for all. Others run on the model's
                 own kernel.
             sight: How they are seen; None: every softmax, laid out as its shape suggests.
-            on_attention: Called at every attention, wanted or not, before it is visited.
             on_weights: Called with number, shape and axis of the weights at every wanted attention,
-                whatever its layout.
+                whatever its layout, before it is visited.
             table: Weights whose look-ups are of interest.
-            look_up: Called at each of them.
         """
         super().__init__()
         self._n_batch = n_batch
         self._visit = visit
         self._wanted = None if wanted is None else frozenset(wanted)
         self._sight = sight or Sight()
-        self._on_attention = on_attention
         self._on_weights = on_weights
         self._table = table
         self._look_up = look_up
@@ -331,19 +325,15 @@ class Interception(TorchFunctionMode):
         out = func(*args, **kwargs)
         if func in _SOFTMAX:
             return self._softmax(out, *args, **kwargs)
-        if self._look_up is not None and func is F.embedding:
+        if self._look_up is not None and func in (F.embedding, F.embedding_bag):
             ids, table = _named(("input", "weight"), args, kwargs)
-            return self._look_up(ids, out) if table is self._table else out
-        if self._look_up is not None and func is F.embedding_bag:
-            ids, table = _named(("input", "weight"), args, kwargs)
-            return self._look_up(ids[:0], out) if table is self._table else out
+            if table is self._table:
+                return self._look_up(ids if func is F.embedding else ids[:0], out)
         return out
 
     def _is_wanted(self) -> bool:
         """Count an attention, and say whether it is to be visited."""
         number, self.n_seen = self.n_seen, self.n_seen + 1
-        if self._on_attention is not None:
-            self._on_attention()
         return self._wanted is None or number in self._wanted
 
     def _product(self, query: Tensor, key: Tensor, value: Tensor, *args: Any, **kwargs: Any) -> Any:
