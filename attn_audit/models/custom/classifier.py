@@ -51,12 +51,6 @@ class CustomClassifier(Classifier):
     ) -> None:
         """Find out by trial where a text's tokens stand in what the module is called with.
 
-        Args:
-            custom: What the user says of it; its module on the device, in eval mode.
-            trial: Some texts, of tokens that the module knows.
-            splitter: Texts into tokens and units.
-            description: What is known of it.
-
         Raises:
             ConfigurationError: The user's functions do not give what is asked of them.
             IncompatibleDataError: A text of the trial does not fit the model.
@@ -118,7 +112,6 @@ class CustomClassifier(Classifier):
         """Texts with one unit after the other replaced by a token of as many columns.
 
         Args:
-            encoded: Texts whose tokens the module knows.
             n_units: To replace in each text, at most.
         """
         texts = [item for item in encoded if isinstance(item, TextEncoded)]
@@ -176,11 +169,7 @@ class CustomClassifier(Classifier):
         return self._arguments(texts, self._second and [self._second] * len(texts))
 
     def located(self, texts: Iterable[TextEncoded]) -> list[TextEncoded]:
-        """The texts with the unit of each of their columns.
-
-        Args:
-            texts: Whose tokens were chosen anew.
-        """
+        """The texts with the unit of each of their columns."""
         every = list(texts)
         self._pieces.learn(token for text in every for token in text.tokens)
         return [
@@ -227,10 +216,6 @@ class CustomClassifier(Classifier):
 def find_table(custom: CustomModel, ids: Tensor, call: Callable[[], object]) -> Tensor | None:
     """The weights of the embedding that is named, or of the one that is asked for the ids.
 
-    Args:
-        ids: What holds one text's tokens.
-        call: Runs the module on them.
-
     Returns:
         None where no embedding is asked for them.
 
@@ -270,7 +255,7 @@ def _asked(
 
     with ExitStack() as hooks:
         for module in embeddings:
-            hooks.callback(module.register_forward_hook(note).remove)
+            hooks.enter_context(module.register_forward_hook(note))
         call()
     return asked
 
@@ -285,9 +270,6 @@ def task_logits(custom: CustomModel, returned: object, n_texts: int) -> Logits:
     What a softmax takes off all labels alike says nothing, and would hide that a readout is linear
     in attention. Probabilities are kept off 0 and 1 by the smallest steps that their type can make.
 
-    Args:
-        n_texts: How many texts it was called with.
-
     Raises:
         ConfigurationError: It holds no output for each label.
     """
@@ -301,9 +283,6 @@ def task_logits(custom: CustomModel, returned: object, n_texts: int) -> Logits:
 
 def require_outputs(custom: CustomModel, returned: object, n_texts: int) -> None:
     """Refuse outputs that are not what the user says they are.
-
-    Args:
-        n_texts: How many texts it was called with.
 
     Raises:
         ConfigurationError: There is no output for each label, or probabilities are none.

@@ -54,11 +54,7 @@ class TokenColumns:
     def real(
         self, argument: Tensor, holds_token: Bool[Tensor, "batch column"]
     ) -> Bool[Tensor, "batch column"]:
-        """The columns that are no padding: tokens, markers, a second text.
-
-        Args:
-            argument: The one that holds the tokens.
-        """
+        """The columns that are no padding: tokens, markers, a second text."""
         if self.padding is None:
             return holds_token
         differs = (argument != self.padding).reshape(*argument.shape[:2], -1).any(dim=2)
@@ -95,9 +91,6 @@ def find_columns(
     encode: Encode, texts: TokenLists, second: TokenLists | None
 ) -> tuple[TokenColumns, str | None]:
     """Find the tokens by turning texts round and looking which columns change.
-
-    Args:
-        second: Tokens of their second texts; None for single texts.
 
     Returns:
         Where they stand, and a token that has one column; None where no token is known.
@@ -306,7 +299,6 @@ class Pieces:
         """Nothing is known yet.
 
         Args:
-            columns: Where a text's columns begin.
             probe: A token that has one column; None where every token is taken to have one.
             is_pair: Whether a second text, of another length, may stand in the same row.
         """
@@ -359,9 +351,6 @@ class Pieces:
 
     def require(self, texts: Sequence[TextEncoded], holder: Tensor) -> None:
         """Refuse texts whose columns are not those of their tokens, one behind the other.
-
-        Args:
-            holder: The argument that holds their tokens.
 
         Raises:
             IncompatibleDataError: A text has more or fewer columns, or has them in another order.

@@ -47,11 +47,7 @@ def first_units(encoded: TextEncoded, n_units: int) -> TextEncoded:
 
 
 def joined(texts: Sequence[TextEncoded], n_tokens: int | None) -> TextEncoded:
-    """One long text of several.
-
-    Args:
-        n_tokens: After which it is cut; None: never.
-    """
+    """One long text of several."""
     units: list[Unit] = []
     of_tokens: list[int] = []
     for text in texts:
@@ -213,11 +209,7 @@ def _is_one_dict(given: object) -> TypeGuard[Sequence[Mapping[str, Tensor]]]:
 
 
 def takes_one_dict(module: nn.Module, given: object) -> bool:
-    """Whether a module is called with one dict: where its `forward` does not take the names.
-
-    Args:
-        given: What `encode` returns.
-    """
+    """Whether a module is called with one dict: where its `forward` does not take the names."""
     if not isinstance(given, Mapping):
         return _is_one_dict(given)
     signature = inspect.signature(module.forward)

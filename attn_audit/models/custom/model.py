@@ -252,9 +252,6 @@ def load_custom_model(
     Args:
         adapter: `package.module:function` or `path/file.py:function`.
         trial: A few texts of the data; none: a few built-in ones.
-        unit: What is audited: tokens, or words with all their tokens.
-        max_length: Tokens after which a text is cut.
-        removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
 
     Raises:
         AuditFailedError: The module or `encode` fails.
@@ -264,11 +261,10 @@ def load_custom_model(
         UnsupportedModelError: No attention over the input is seen.
     """
     custom = load_adapter(adapter, checkpoint)
+    details, path = {"adapter": adapter}, Path(checkpoint)
     source = source_file(adapter.rpartition(":")[0])
-    details = {"adapter": adapter} | (
-        {} if source is None else {"adapter sha256": sha256_of(source)}
-    )
-    path = Path(checkpoint)
+    if source is not None:
+        details["adapter sha256"] = sha256_of(source)
     return build_custom_model(
         custom,
         or_probes(trial, as_pairs=custom.takes_pairs),
@@ -294,12 +290,6 @@ def build_custom_model(
 ) -> CustomInterceptedModel:
     """Find out by trial how a user's module computes attention.
 
-    Args:
-        custom: The module, and what the user says of it.
-        trial: A few texts, of different lengths.
-        splitter: Texts into tokens and units.
-        removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
-
     Raises:
         AttnAuditError: As `load_custom_model`.
     """
@@ -309,7 +299,9 @@ def build_custom_model(
             hint="Say in CustomModel which argument it is, mask=..., or say --removal delete.",
         )
     module = custom.module.to(device).eval()
-    _require_finite(module, source)
+    for name, parameter in module.named_parameters():
+        if not bool(parameter.isfinite().all()):
+            raise InvalidWeightsError(source, name)
     description = _describe(custom, source, sha256, details or {})
     with failures_named(lambda: [example.id for example in trial]):
         classifier = CustomClassifier(custom, trial, splitter, description)
@@ -317,47 +309,30 @@ def build_custom_model(
     return CustomInterceptedModel(classifier, trial, removal, within)
 
 
-def _require_finite(module: nn.Module, source: str) -> None:
-    for name, parameter in module.named_parameters():
-        if not bool(parameter.isfinite().all()):
-            raise InvalidWeightsError(source, name)
-
-
 def _describe(
     custom: CustomModel, source: str, sha256: str | None, details: Details
 ) -> ModelDescription:
-    parameters = list(custom.module.parameters())
-    named = {
-        "attention": custom.attention,
-        "embedding": custom.embedding,
-        "columns": custom.columns,
-        "mask": custom.mask,
-    }
+    fields = ("attention", "embedding", "columns", "mask")
+    said = {field: getattr(custom, field) for field in fields}
+    inner = [type(m).__name__ for m in custom.module.modules() if next(m.children(), None) is None]
+    parts, name = ", ".join(dict.fromkeys(inner)), type(custom.module).__name__
     return ModelDescription(
         source=source,
         sha256=sha256,
         format="adapter",
-        architecture=_architecture(custom.module),
+        architecture=name if parts == name else f"{name} ({parts})",
         task=custom.audited_task.name,
         labels=custom.audited_task.labels,
         sites=(),
         layers=(),
         default_layer=0,
-        n_parameters=sum(parameter.numel() for parameter in parameters),
+        n_parameters=sum(parameter.numel() for parameter in custom.module.parameters()),
         dtype=str(coarsest_dtype(custom.module)).removeprefix("torch."),
         linear_readout=False,
         takes_pairs=custom.takes_pairs,
         details={
             **details,
             "output": custom.output,
-            **{field: name for field, name in named.items() if name is not None},
+            **{field: value for field, value in said.items() if value is not None},
         },
     )
-
-
-def _architecture(module: nn.Module) -> str:
-    """The module's class, and those of its innermost parts."""
-    inner = [type(m).__name__ for m in module.modules() if next(m.children(), None) is None]
-    parts = ", ".join(dict.fromkeys(inner))
-    name = type(module).__name__
-    return name if parts == name else f"{name} ({parts})"

@@ -95,11 +95,7 @@ def placed(
     row_mask: Bool[Tensor, "batch query"],
     new: Float[Tensor, "batch head query key"],
 ) -> Float[Tensor, "batch head every_query key"]:
-    """The model's own weights, but for some rows.
-
-    Args:
-        row_mask: False where there is no such row.
-    """
+    """The model's own weights, but for some rows."""
     index = rows[:, None, :, None].expand(-1, *new.shape[1:2], -1, new.shape[-1])
     kept = own.gather(2, index)
     return own.scatter(2, index, torch.where(row_mask[:, None, :, None], new, kept))

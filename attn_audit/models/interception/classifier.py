@@ -196,11 +196,7 @@ _TEXTS = (
 
 
 def or_probes(examples: Sequence[Example], as_pairs: bool = False) -> Sequence[Example]:
-    """The examples, or built-in ones of different lengths where there are none.
-
-    Args:
-        as_pairs: Whether the built-in ones have a second text.
-    """
+    """The examples, or built-in ones of different lengths where there are none."""
     return examples or [
         Example(id=f"probe-{i}", text=text, text_pair=_TEXTS[i - 1] if as_pairs else None)
         for i, text in enumerate(_TEXTS)

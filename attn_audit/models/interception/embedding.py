@@ -59,7 +59,6 @@ class EmbeddingLookUp:
         """Logits with given embeddings at some positions, at every look-up of them.
 
         Args:
-            embeddings: One for each position; differentiable.
             where: The positions that get them; the others keep their own.
             held: Numbers of attentions whose weights are held constant.
         """
@@ -235,10 +234,6 @@ def try_masks(
     classifier: Classifier, look_up: EmbeddingLookUp, batch: InterceptedBatch, logits: Logits
 ) -> MaskTrial:
     """Mask one unit of each text, change it, and see whether the logits move.
-
-    Args:
-        classifier: A model that takes an attention mask.
-        look_up: Where its tokens are looked up.
 
     Returns:
         That all units speak, where the texts are too short to tell: masks are not trusted then.

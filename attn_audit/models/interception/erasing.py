@@ -46,7 +46,6 @@ def erased_logits(
 
     Args:
         removal: How the others are left out; of variants that it does not suit, they are deleted.
-        sharing: What may be computed together.
     """
     kept = keep & batch.unit_mask.unsqueeze(1)
     is_changed = kept.sum(-1) != batch.unit_mask.sum(-1, keepdim=True)
@@ -157,9 +156,6 @@ def are_independent(
 
     Every unit is left out by itself, and random halves of each text are: then each unit that stays
     has other neighbours, other places and a text of another length.
-
-    Args:
-        read: The one row of a linear readout.
 
     Returns:
         False too where the texts are too short to tell, and where attention lies on anything else.

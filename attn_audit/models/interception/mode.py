@@ -7,7 +7,7 @@ active, each softmax and each scaled_dot_product_attention that the model calls 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import permutations, product
 from math import prod
@@ -79,7 +79,6 @@ class Axes:
         one for each row, the rest are heads that are folded into it.
 
         Args:
-            key: The axis along which the weights sum to 1.
             shorter: Of a shorter text; None where all are of one length.
             more: Of the first text, in a batch of more rows.
 
@@ -153,8 +152,6 @@ class WeightsView:
         """The view of weights; None where their layout is unknown.
 
         Args:
-            weights: As the model computes them.
-            axis: Along which they sum to 1.
             axes: What a trial found; None: what the shape suggests.
         """
         own, key = weights.shape, axis % weights.dim()
@@ -182,11 +179,7 @@ class WeightsView:
         return weights.expand(self.own).reshape(self.split).permute(self.order).reshape(self.shape)
 
     def close(self, weights: Tensor) -> Tensor:
-        """The model's own layout.
-
-        Args:
-            weights: (batch, head, query, key).
-        """
+        """The model's own layout."""
         ordered = weights.reshape([self.split[axis] for axis in self.order])
         back = sorted(range(len(self.order)), key=self.order.__getitem__)
         return ordered.permute(back).reshape(self.own).contiguous()
@@ -293,7 +286,6 @@ class Interception(TorchFunctionMode):
             sight: How they are seen; None: every softmax, laid out as its shape suggests.
             on_weights: Called with number, shape and axis of the weights at every wanted attention,
                 whatever its layout, before it is visited.
-            table: Weights whose look-ups are of interest.
         """
         super().__init__()
         self._n_batch = n_batch
@@ -369,16 +361,10 @@ class Interception(TorchFunctionMode):
     @contextmanager
     def active(self) -> Iterator[None]:
         """The mode itself, with a hook on the module whose output is attention."""
-        if self._sight.output_of is None:
-            with self:
-                yield
-            return
-        handle = self._sight.output_of.register_forward_hook(self._output)
-        try:
-            with self:
-                yield
-        finally:
-            handle.remove()
+        module = self._sight.output_of
+        hook = nullcontext() if module is None else module.register_forward_hook(self._output)
+        with hook, self:
+            yield
 
     def _output(self, module: nn.Module, args: object, out: Any) -> Any:
         if isinstance(out, tuple | list):  # (output, weights), or the other way round

@@ -84,7 +84,6 @@ class InterceptedModel(AuditedModel):
         """Find out by trial how the model computes its attention and what it does with it.
 
         Args:
-            trial: A few texts to try it out on, of different lengths.
             removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
             within: The submodule to look for attention in; None: anywhere.
             ways: Of replay, to be tried; full passes come last of themselves.

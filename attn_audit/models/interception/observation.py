@@ -102,7 +102,6 @@ class AttentionOutOfReachError(UnsupportedModelError):
         """Say so.
 
         Args:
-            n_tried: How many texts were tried.
             find: Gives those of other texts in which attention reaches the output, and how many it
                 tried until it met them.
         """
@@ -133,12 +132,7 @@ def nothing_seen(
     shorter: Observation | None,
     within: nn.Module | None,
 ) -> UnsupportedModelError:
-    """The error for a model without any attention whose keys are the tokens of the input.
-
-    Args:
-        observation: A pass over a few texts.
-        within: The submodule that was named to look in.
-    """
+    """The error for a model without any attention whose keys are the tokens of the input."""
     kind = type(module).__name__
     implementation = str(getattr(getattr(module, "config", None), "_attn_implementation", ""))
     if any(name in implementation for name in _UNSEEN):

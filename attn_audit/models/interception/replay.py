@@ -5,7 +5,7 @@ cheapest is that only the row that is read out goes through the rest of the mode
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -109,7 +109,7 @@ def row(reached: Reached) -> Way:
     n_heads, n_rows = reached.weights.shape[1], len(reached.inputs)
     if received[0, 0].numel() % n_heads:
         raise UnknownLayoutError
-    values = received.flatten(2).unflatten(2, (n_heads, -1))
+    values = received.reshape(*received.shape[:2], n_heads, -1)
     at = torch.arange(n_rows, device=reached.rows.device), reached.rows[:, 0]
     reduced = reached.inputs.pick(at[1])
     shape, n_positions = reached.inputs.units.shape, (script.n_positions, values.shape[1])
@@ -162,13 +162,8 @@ def _received(reached: Reached, follower: nn.Module) -> Float[Tensor, "batch pos
         received.append(args[0])
         raise _ReceivedError
 
-    handle = follower.register_forward_pre_hook(receive)
-    try:
+    with follower.register_forward_pre_hook(receive), suppress(_ReceivedError):
         resume(everywhere)(weights.unsqueeze(1))
-    except _ReceivedError:
-        pass
-    finally:
-        handle.remove()
     if not received or received[0].shape[:2] != (n_batch, n_positions):
         raise UnknownLayoutError
     return received[0]
@@ -186,11 +181,8 @@ def _handed_over(module: nn.Module, value: Tensor) -> Iterator[None]:
         handle.remove()
         return (value, *args[1:])
 
-    handle = module.register_forward_pre_hook(hand_over)
-    try:
+    with module.register_forward_pre_hook(hand_over) as handle:
         yield
-    finally:
-        handle.remove()
 
 
 N_VARIANTS = 2
@@ -221,11 +213,7 @@ class WayChoice:
     """Whether variants may not share a pass."""
 
     def way(self, reached: Reached, n_tokens: int, one_by_one: bool = False) -> Way:
-        """Ready for the variants of one batch.
-
-        Args:
-            one_by_one: Whether variants may not share a pass, for other reasons.
-        """
+        """Ready for the variants of one batch."""
         prepared = _or_full(self.prepare(reached), reached)
         if self.one_by_one or one_by_one:
             return divided(prepared, 1)
@@ -259,11 +247,6 @@ def choose_way(
     candidates: NamedWays = CHEAPEST_FIRST,
 ) -> WayChoice:
     """Try every way on random weights, and take the first that agrees with full passes.
-
-    Args:
-        reached: A pass over a few texts, some of them padded.
-        own: The logits under the model's own weights.
-        candidates: Ways by name, the cheapest first; full passes come after them.
 
     Returns:
         Full passes too where these rows hardly reach the logits, and a trial proves nothing.
