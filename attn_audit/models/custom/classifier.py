@@ -274,9 +274,11 @@ def task_logits(custom: CustomModel, returned: object, n_texts: int) -> Logits:
         ConfigurationError: It holds no output for each label.
     """
     output = _output(custom, returned, n_texts)
-    compete = _compete(custom, output)
     if custom.output == "probabilities":
-        output = _log(output) if compete else _log_odds(output)
+        limits = torch.finfo(output.dtype)
+        against = (1 - output).clamp_min(limits.eps / 2).log()
+        output = output.clamp_min(limits.tiny).log()
+        output = output if _compete(custom, output) else output - against
     logits = custom.audited_task.from_outputs(output)
     return logits - logits[:, :1] if custom.audited_task.is_softmax else logits
 
@@ -333,27 +335,16 @@ def _output(custom: CustomModel, returned: object, n_texts: int) -> Tensor:
 
 
 def _tensor(returned: object) -> Tensor | None:
-    if isinstance(returned, Tensor):
-        return returned
     if isinstance(returned, Mapping):
-        found = returned.get("logits")
+        returned = returned.get("logits")
     elif hasattr(returned, "logits"):
-        found = returned.logits
-    else:
-        found = returned[0] if isinstance(returned, Sequence) and len(returned) > 0 else None
-    return found if isinstance(found, Tensor) else None
+        returned = returned.logits
+    elif isinstance(returned, Sequence) and returned:
+        returned = returned[0]
+    return returned if isinstance(returned, Tensor) else None
 
 
 def _compete(custom: CustomModel, output: Tensor) -> bool:
     """Whether a text's probabilities sum to 1."""
     task = custom.audited_task
     return task.is_softmax or output.shape[1] > task.n_logits
-
-
-def _log(probability: Tensor) -> Tensor:
-    return probability.clamp_min(torch.finfo(probability.dtype).tiny).log()
-
-
-def _log_odds(probability: Tensor) -> Tensor:
-    against = (1 - probability).clamp_min(torch.finfo(probability.dtype).eps / 2)
-    return _log(probability) - against.log()

@@ -52,7 +52,9 @@ def erased_logits(
     deletion = Deletion(classifier)
     as_it_is = Masking(classifier, None) if classifier.can_mask else deletion
     with part(1 / (1 + keep.shape[1])):
-        own = _run(as_it_is, batch, _own(batch), sharing, n_tokens)
+        rows = torch.arange(len(batch), device=keep.device)
+        whole = Variants(rows, torch.zeros_like(rows), batch.unit_mask)
+        own = _run(as_it_is, batch, whole, sharing, n_tokens)
     out = own.unsqueeze(1).repeat(1, keep.shape[1], 1)
     suited = is_changed & removal.suits(batch, kept)
     deleted = is_changed & ~suited & deletion.suits(batch, kept)
@@ -64,11 +66,6 @@ def erased_logits(
     for variants, way in portions(found, [len(variants) for variants, _ in found]):
         out[variants.example, variants.variant] = _run(way, batch, variants, sharing, n_tokens)
     return out
-
-
-def _own(batch: InterceptedBatch) -> Variants:
-    rows = torch.arange(len(batch), device=batch.unit_mask.device)
-    return Variants(rows, torch.zeros_like(rows), batch.unit_mask)
 
 
 def _run(

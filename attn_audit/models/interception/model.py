@@ -114,7 +114,9 @@ class InterceptedModel(AuditedModel):
         self._masks: MaskTrial | None = None
         self._trial = self.collate(self._survey.texts)
         self._masks = self._try_masks()
-        self.removal = self._choose_removal(removal)
+        # Masks leave shapes and positions as they are; where they leak, they leave nothing out.
+        if removal != "delete" and self.removals["mask"].why_not is None:
+            self.removal = "mask"
 
     # --- what was found -------------------------------------------------------------------------
 
@@ -126,10 +128,6 @@ class InterceptedModel(AuditedModel):
             return try_masks(self.classifier, self._look_up, self._trial, logits)
         except (ConfigurationError, UnsupportedModelError):  # no token can be changed behind a mask
             return MaskTrial(middle=True, first=True, last=True)
-
-    def _choose_removal(self, removal: RemovalName | None) -> RemovalName:
-        """Masks leave shapes and positions as they are; where they leak, they leave nothing out."""
-        return "delete" if removal == "delete" or self.removals["mask"].why_not else "mask"
 
     @cached_property
     def removals(self) -> Mapping[str, UnitRemoval]:
@@ -224,10 +222,10 @@ class InterceptedModel(AuditedModel):
         encoded = self.classifier.encode(examples)
         if self.removal == "delete":
             return encoded
-        units = [(item, self._readout_unit(item)) for item in encoded]
+        units = (self._readout_unit(item) for item in encoded)
         return [
             item if unit == NOT_AUDITED else dataclasses.replace(item, readout_unit=unit)
-            for item, unit in units
+            for item, unit in zip(encoded, units, strict=True)
         ]
 
     def _readout_unit(self, item: Encoded) -> int:
@@ -252,21 +250,20 @@ class InterceptedModel(AuditedModel):
         assert len(encoded) == 1 or self.batches_texts
         with self._guard(encoded):
             inputs = self.classifier.collate(encoded)
+        allowed: Tensor | None = None
+        if any(item.candidates is not None for item in encoded):
+            everything = (True,) * len(self.task.labels)
+            candidates = [item.candidates or everything for item in encoded]
+            allowed = torch.tensor(candidates, device=self.device)
         n_units = torch.tensor([item.n_units for item in encoded], device=self.device)
         units = torch.arange(max(item.n_units for item in encoded), device=self.device)
         return InterceptedBatch(
             encoded=tuple(encoded),
             unit_mask=units < n_units.unsqueeze(1),
             inputs=inputs,
-            allowed=self._allowed(encoded),
+            allowed=allowed,
             readout_units=torch.tensor(list(map(self._readout_unit, encoded)), device=self.device),
         )
-
-    def _allowed(self, encoded: Sequence[Encoded]) -> Tensor | None:
-        if all(item.candidates is None for item in encoded):
-            return None
-        everything = (True,) * len(self.task.labels)
-        return torch.tensor([e.candidates or everything for e in encoded], device=self.device)
 
     def _guard(self, encoded: Sequence[Encoded]) -> AbstractContextManager[None]:
         """Around everything that runs the module on these texts."""
@@ -374,18 +371,12 @@ class InterceptedModel(AuditedModel):
         return mask_candidates(logits, batch.allowed)
 
     def _known(self, operator: str | None) -> str:
-        """An operator that the model has.
-
-        Raises:
-            ConfigurationError: It has no such.
-        """
+        """An operator that the model has."""
         if operator is None:
             return self.removal
-        why_not = (
-            self.removals[operator].why_not
-            if operator in self.removals
-            else f"there are {', '.join(self.removals)}"
-        )
+        why_not: str | None = f"there are {', '.join(self.removals)}"
+        if operator in self.removals:
+            why_not = self.removals[operator].why_not
         if why_not is not None:
             raise ConfigurationError(f"units cannot be left out by {operator}: {why_not}")
         return operator

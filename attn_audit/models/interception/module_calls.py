@@ -316,12 +316,10 @@ def write_script(
         if i in under_way:
             steps.append(Step(call.module, call.key, None))
         elif call.end is not None and call.end <= attention:
-            steps.append(Step(call.module, call.key, _axes(call, twin.calls[i], n_rows)))
+            other = twin.calls[i]
+            if call.key != other.key:
+                raise UnexpectedCallError
+            axes = batch_axes(call.output, other.output, *n_rows)
+            steps.append(Step(call.module, call.key, axes))
     n_before = sum(set(stack) <= under_way for stack in recording.stacks[:attention])
     return Script(tuple(steps), n_positions, n_before)
-
-
-def _axes(call: Call, other: Call, n_rows: tuple[int, int]) -> tuple[BatchAxis | None, ...]:
-    if call.key != other.key:
-        raise UnexpectedCallError
-    return batch_axes(call.output, other.output, *n_rows)
