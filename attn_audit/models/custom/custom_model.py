@@ -1,4 +1,4 @@
-"""What a user says of a module of their own: all that an audit cannot find out by itself."""
+"""What a user says of a module of their own, and the only calls that lead into their code."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -155,7 +155,7 @@ def _kind(value: object) -> str:
     return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
 
 
-# All calls of a user's own code stand here, so that its failures can be told from ours.
+# All calls of a user's own code stand in this file: so its failures can be told from ours.
 
 TokenLists = Sequence[Sequence[str]]
 
