@@ -110,6 +110,17 @@ def part(share: float) -> Iterator[None]:
     work.on_part(work.done)
 
 
+def in_portions(n: int, size: int) -> Iterator[slice]:
+    """Where each portion of so many items lies, each a part of the work.
+
+    Example:
+        >>> [range(7)[portion] for portion in in_portions(7, 3)]
+        [range(0, 3), range(3, 6), range(6, 7)]
+    """
+    for start in portions(range(0, n, size)):
+        yield slice(start, min(start + size, n))
+
+
 def portions(items: Sequence[Item], sizes: Sequence[int] | None = None) -> Iterator[Item]:
     """The items one after the other, each a part of the work.
 

@@ -20,7 +20,7 @@ from attn_audit.checks.base import (
 )
 from attn_audit.distances import entropy, jensen_shannon_divergence
 from attn_audit.findings import permutation as fields
-from attn_audit.progress import portions
+from attn_audit.progress import in_portions
 from attn_audit.randomness import example_keys, n_permutations, permutations
 
 
@@ -67,10 +67,9 @@ class Permutation:
     ) -> tuple[Float64[np.ndarray, "batch variant"], Float64[np.ndarray, "batch variant"]]:
         """Output distance and attention divergence of every permutation."""
         keys = example_keys(audited.seed, audited.ids, self.id)
-        step = audited.in_cache(n_bytes=64)
         distances, divergences = [], []
-        for start in portions(range(0, n_variants, step)):
-            draws = range(start, min(start + step, n_variants))
+        for portion in in_portions(n_variants, audited.in_cache(n_bytes=64)):
+            draws = range(n_variants)[portion]
             n_units = audited.attention.shape[-1]
             order = torch.from_numpy(permutations(keys, audited.lengths, draws, n_units))
             order = order.to(audited.attention.device)

@@ -7,12 +7,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from attn_audit.models.contract import AuditedModel, Batch
-from attn_audit.progress import portions
+from attn_audit.progress import in_portions
 
 Importance = Callable[[AuditedModel, Batch], Float[Tensor, "batch unit"]]
 
 
-def in_portions(
+def measured_in_portions(
     measure: Importance, model: AuditedModel, batch: Batch, size: int
 ) -> Float[Tensor, "batch unit"]:
     """What a measure says of a batch, so that no more than a portion's states are in memory.
@@ -28,8 +28,7 @@ def in_portions(
     if len(batch) <= size:
         return measure(model, batch)
     out = torch.zeros(batch.unit_mask.shape, dtype=torch.float64, device=model.device)
-    for start in portions(range(0, len(batch), size)):
-        portion = model.collate(batch.encoded[start : start + size])
-        importance = measure(model, portion)
-        out[start : start + size, : importance.shape[1]] = importance
+    for portion in in_portions(len(batch), size):
+        importance = measure(model, model.collate(batch.encoded[portion]))
+        out[portion, : importance.shape[1]] = importance
     return out

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from attn_audit.measures.base import in_portions
+from attn_audit.measures.base import measured_in_portions
 from attn_audit.models.contract import AuditedModel, Batch, require_finite
 
 
@@ -24,7 +24,9 @@ def gradient_importance(model: AuditedModel, batch: Batch) -> Float[Tensor, "bat
         Jain & Wallace (2019), section 4.1 and algorithm 1 (attention disconnected from the graph).
     """
     longest = max(item.n_tokens for item in batch.encoded)
-    return in_portions(_importance, model, batch, max(1, model.capacity.n_tokens // longest))
+    return measured_in_portions(
+        _importance, model, batch, max(1, model.capacity.n_tokens // longest)
+    )
 
 
 def _importance(model: AuditedModel, batch: Batch) -> Float[Tensor, "batch unit"]:

@@ -5,7 +5,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from attn_audit.distances import UnitMask
-from attn_audit.measures.base import in_portions
+from attn_audit.measures.base import measured_in_portions
 from attn_audit.models.contract import AuditedModel, Batch, require_finite
 
 
@@ -26,7 +26,7 @@ def leave_one_out_importance(model: AuditedModel, batch: Batch) -> Float[Tensor,
     """
     n_units = batch.unit_mask.shape[1]
     size = model.capacity.in_memory(64 * (n_units + 1) * n_units)  # an entry of the keep mask
-    return in_portions(_importance, model, batch, size)
+    return measured_in_portions(_importance, model, batch, size)
 
 
 def _importance(model: AuditedModel, batch: Batch) -> Float[Tensor, "batch unit"]:

@@ -196,7 +196,8 @@ class NewWeights(NamedTuple):
     """What a rule puts in the place of a site's weights."""
 
     attention: Attention
-    """What a row may not attend to gets nothing, and the others all of the row's mass."""
+    """What a row may not attend to gets nothing, and the others all of the row's mass; where they
+    get nothing either, the units are cut off as by a mass of 0."""
     mass: Float[Tensor, "batch row"] | None = None
     """As of a replay."""
 

@@ -14,7 +14,7 @@ import torch
 
 import attn_audit
 from attn_audit.errors import AttnAuditError, AuditFailedError, ConfigurationError, nearest
-from attn_audit.models.custom import user_code
+from attn_audit.models.custom import custom_model
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.plugins import import_code, importable
 from attn_audit.quoting import one_line
@@ -127,7 +127,7 @@ def _place(error: Exception) -> str | None:
 def _is_of_a_call(error: Exception) -> bool:
     """Whether the user's code was running; else the fault is ours."""
     frames = traceback.extract_tb(error.__traceback__)
-    return any(frame.filename == user_code.__file__ for frame in frames)
+    return any(frame.filename == custom_model.__file__ for frame in frames)
 
 
 def _shown(file: str) -> str:

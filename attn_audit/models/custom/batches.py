@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import cycle, islice
 
 import torch
@@ -61,11 +62,9 @@ def try_sharing(
     """What may be computed together, and what else would be changed by it.
 
     Args:
-        model: Its geometry is known of texts alone.
         texts: Of different lengths, some as long as others.
         extremes: Of lengths that the model may not take, or of which it may not be audited: then
             they tell what they can.
-        has_gradient: Whether gradients can be taken at all.
 
     Returns:
         The most that is right, and why not more; None where any texts may share a batch.
@@ -101,9 +100,10 @@ def _reasons(
             if _is_changed_by(model, text, alone[0].encoded):
                 yield f"{OUTPUT_CHANGES}, as of one of {text.n_tokens} tokens"
     for batch in _batches(every):
-        reason = _what_differs(model, batch, sites)
-        if reason is not None:
-            yield reason
+        try:
+            yield from _differences(model, batch, sites)
+        except AttnAuditError as error:
+            yield f"of several texts together: {error.message}"
 
 
 @torch.no_grad()
@@ -177,14 +177,12 @@ def _gradient(model: InterceptedModel, batch: InterceptedBatch) -> Tensor:
     return of_units / torch.where(largest > 0, largest, 1)
 
 
-def _what_differs(
-    model: InterceptedModel, alone: Sequence[_Alone], sites: Sequence[Site]
-) -> str | None:
-    """What is not in the batch as it is alone; None where all is."""
-    try:
-        return next(_differences(model, alone, sites), None)
-    except AttnAuditError as error:
-        return f"of several texts together: {error.message}"
+def _is_off(
+    model: InterceptedModel, batch: InterceptedBatch, own: Reading, found: Logits, expected: Logits
+) -> bool:
+    """Whether logits are not, but for rounding, those that were expected."""
+    trial = Trial(model, model.default_site, batch, replace(own, logits=expected))
+    return not trial.deviation(found) <= rounding(model)
 
 
 def _differences(
@@ -195,8 +193,7 @@ def _differences(
     limit = rounding(model)
 
     def is_off(found: Logits, expected: Sequence[Tensor]) -> bool:
-        own = replace(readings[0], logits=torch.cat(list(expected)))
-        return not Trial(model, sites[0], batch, own).deviation(found) <= limit
+        return _is_off(model, batch, readings[0], found, torch.cat(list(expected)))
 
     if is_off(readings[0].logits, [one.readings[0].logits for one in alone]):
         yield f"{OUTPUT_CHANGES}, as where padding is seen"
@@ -222,15 +219,13 @@ def _differences(
 
 def _gap(reading: Reading, row: int, own: Reading) -> float:
     """The largest difference of a text's weights in a batch from those that it has alone."""
-    found, expected = (
-        reading.attention[row][reading.row_mask[row]],
-        own.attention[0][own.row_mask[0]],
-    )
+    is_row, is_own = reading.row_mask[row], own.row_mask[0]
+    found, expected = reading.attention[row][is_row], own.attention[0][is_own]
     if len(found) != len(expected):
         return torch.inf
     n_units = expected.shape[-1]
     gaps = (found[:, :n_units] - expected).abs(), found[:, n_units:].abs()
-    of_mass = (reading.mass[row][reading.row_mask[row]] - own.mass[0][own.row_mask[0]]).abs()
+    of_mass = (reading.mass[row][is_row] - own.mass[0][is_own]).abs()
     return max(float(gap.max()) if gap.numel() else 0.0 for gap in (*gaps, of_mass))
 
 
@@ -257,12 +252,7 @@ def _side_by_side(
 def _variants_are_right(model: InterceptedModel, one: _Alone, sites: Sequence[Site]) -> bool:
     """Whether variants of a text, in one pass, give what each gives in a pass of its own."""
     batch = model.collate([one.encoded])
-    limit = rounding(model)
-
-    def is_off(found: Tensor, expected: Tensor) -> bool:
-        own = replace(one.readings[0], logits=expected)
-        return not Trial(model, sites[0], batch, own).deviation(found) <= limit
-
+    is_off = partial(_is_off, model, batch, one.readings[0])
     try:
         for site, reading in zip(sites, one.readings, strict=True):
             weights = _draws(reading, seed=site.layer, n=N_VARIANTS)

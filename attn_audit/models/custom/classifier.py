@@ -1,6 +1,7 @@
 """A user's module as interception takes it: texts in, logits out."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -14,17 +15,26 @@ from attn_audit.distances import Logits
 from attn_audit.errors import ConfigurationError, IncompatibleDataError
 from attn_audit.models.compatibility import place
 from attn_audit.models.contract import Encoded
-from attn_audit.models.custom.columns import GivenMask, Pieces, find_columns, with_markers
-from attn_audit.models.custom.custom_model import CustomModel
+from attn_audit.models.custom.columns import GivenMask, Pieces, find_columns
+from attn_audit.models.custom.custom_model import (
+    CustomModel,
+    TokenLists,
+    call_encode,
+    call_module,
+)
 from attn_audit.models.custom.encoding import (
-    Arguments,
     Splitter,
     TextEncoded,
+    arguments_of,
     takes_one_dict,
     without_units,
 )
-from attn_audit.models.custom.user_code import TokenLists, call_encode, call_module
-from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, ModelInputs
+from attn_audit.models.interception.classifier import (
+    NOT_AUDITED,
+    Arguments,
+    Classifier,
+    ModelInputs,
+)
 from attn_audit.models.interception.key_order import Changed
 from attn_audit.results.model_description import ModelDescription
 
@@ -40,12 +50,6 @@ class CustomClassifier(Classifier):
         description: ModelDescription,
     ) -> None:
         """Find out by trial where a text's tokens stand in what the module is called with.
-
-        Args:
-            custom: What the user says of it; its module on the device, in eval mode.
-            trial: Some texts, of tokens that the module knows.
-            splitter: Texts into tokens and units.
-            description: What is known of it.
 
         Raises:
             ConfigurationError: The user's functions do not give what is asked of them.
@@ -64,14 +68,14 @@ class CustomClassifier(Classifier):
         first, second = self._texts(texts)
         self._columns, probe = find_columns(self._arguments, first, second)
         self.ids = self._columns.name
-        self._with_one_dict = takes_one_dict(self.module, self._arguments(first, second))
+        self._with_one_dict = takes_one_dict(self.module, call_encode(custom, first, second))
         self._second = None if second is None else second[0]
         self._pieces = Pieces(self._alone, self._columns, probe, self.takes_pairs)
-        self._mask = (
-            None
-            if custom.mask is None
-            else self._find_mask(custom.mask, probe or texts[0].tokens[0])
-        )
+        self._mask: GivenMask | None = None
+        if custom.mask is not None:
+            token = probe or texts[0].tokens[0]
+            padded = self._alone([[token] * 3, [token]])
+            self._mask = GivenMask.of(custom.mask, padded, self._columns)
         self.can_mask = self._mask is not None
         encoded = self.located(texts)
         self._trial = self._inputs(encoded[:1])
@@ -96,7 +100,7 @@ class CustomClassifier(Classifier):
         """
         texts = [item for item in encoded if isinstance(item, TextEncoded)]
         inputs = self._inputs(texts)
-        self._pieces.require(texts, self._holder(inputs))
+        self._pieces.require(texts, inputs[self._columns.name])
         return inputs
 
     def mask(self, inputs: ModelInputs, hidden: Bool[Tensor, "batch position"]) -> ModelInputs:
@@ -108,7 +112,6 @@ class CustomClassifier(Classifier):
         """Texts with one unit after the other replaced by a token of as many columns.
 
         Args:
-            encoded: Texts whose tokens the module knows.
             n_units: To replace in each text, at most.
         """
         texts = [item for item in encoded if isinstance(item, TextEncoded)]
@@ -152,7 +155,7 @@ class CustomClassifier(Classifier):
 
     def embedding_table(self) -> Tensor | None:
         """The table that is named, or that was seen to be asked for the tokens."""
-        ids = self._holder(self._trial)
+        ids = self._trial[self._columns.name]
         return find_table(self.custom, ids, lambda: self._call(self._trial))
 
     def _call(self, inputs: ModelInputs) -> Any:
@@ -160,25 +163,17 @@ class CustomClassifier(Classifier):
 
     def _arguments(self, texts: TokenLists, second: TokenLists | None) -> Arguments:
         given = call_encode(self.custom, texts, second)
-        return Arguments.of(given, len(texts), self.device)
+        return arguments_of(given, len(texts), self.device)
 
     def _alone(self, texts: TokenLists) -> Arguments:
         return self._arguments(texts, self._second and [self._second] * len(texts))
 
-    def _holder(self, inputs: ModelInputs) -> Tensor:
-        """The argument that holds the tokens."""
-        return Arguments(inputs.arguments, inputs.keywords)[self._columns.name]
-
     def located(self, texts: Iterable[TextEncoded]) -> list[TextEncoded]:
-        """The texts with the unit of each of their columns.
-
-        Args:
-            texts: Whose tokens were chosen anew.
-        """
+        """The texts with the unit of each of their columns."""
         every = list(texts)
         self._pieces.learn(token for text in every for token in text.tokens)
         return [
-            replace(text, unit_of_position=with_markers(self._pieces.units(text), self._columns))
+            replace(text, unit_of_position=self._columns.with_markers(self._pieces.units(text)))
             for text in every
         ]
 
@@ -187,48 +182,39 @@ class CustomClassifier(Classifier):
         holder = arguments[self._columns.name]
         of_columns = [torch.tensor(self._pieces.units(row)) for row in rows]
         n_columns = torch.tensor([len(units) for units in of_columns])
-        starts = self._columns.starts(holder.shape[1], n_columns)
-        _require_all_tokens(rows, starts, holder)
-        offset = torch.arange(holder.shape[1]) - starts.unsqueeze(1)
-        holds_token = (offset >= 0) & (offset < n_columns.unsqueeze(1))
+        self._require_all_tokens(rows, n_columns, holder)
+        held = self._columns.tokens(holder.shape[1], n_columns)
         padded = pad_sequence(of_columns, batch_first=True, padding_value=NOT_AUDITED)
-        units = padded.gather(1, offset.clamp(0, padded.shape[1] - 1))
+        units = padded.gather(1, held.clamp_min(0))
         return ModelInputs(
-            arguments.by_position,
-            arguments.by_name,
-            torch.where(holds_token, units, NOT_AUDITED).to(self.device),
-            self._columns.real(holder, holds_token.to(self.device)),
+            arguments.arguments,
+            arguments.keywords,
+            units.masked_fill(held < 0, NOT_AUDITED).to(self.device),
+            self._columns.real(holder, (held >= 0).to(self.device)),
         )
+
+    def _require_all_tokens(
+        self, rows: Sequence[TextEncoded], n_columns: Tensor, holder: Tensor
+    ) -> None:
+        starts = self._columns.starts(holder.shape[1], n_columns).tolist()
+        for row, start in zip(rows, starts, strict=True):
+            if start < 0:
+                raise IncompatibleDataError(
+                    place(row.example),
+                    f"the adapter's encode returns {holder.shape[1]} columns, too few for the "
+                    f"text's {len(row.tokens)} tokens and what stands around them: it cuts the "
+                    "text, or leaves tokens out, or joins some",
+                    hint="Cut texts to what the module takes with --max-length; let tokenize leave "
+                    "out and join what encode does.",
+                )
 
     def _texts(self, rows: Sequence[TextEncoded]) -> tuple[TokenLists, TokenLists | None]:
         second = [row.second_tokens for row in rows] if self.takes_pairs else None
         return [row.tokens for row in rows], second
 
-    def _find_mask(self, name: str | int, token: str) -> GivenMask:
-        """What the named mask holds at a token and at padding."""
-        arguments = self._alone([[token] * 3, [token]])
-        return GivenMask.of(name, arguments, self._columns)
-
-
-def _require_all_tokens(rows: Sequence[TextEncoded], starts: Tensor, holder: Tensor) -> None:
-    for row, start in zip(rows, starts.tolist(), strict=True):
-        if start < 0:
-            raise IncompatibleDataError(
-                place(row.example),
-                f"the adapter's encode returns {holder.shape[1]} columns, too few for the text's "
-                f"{len(row.tokens)} tokens and what stands around them: it cuts the text, or "
-                "leaves tokens out, or joins some",
-                hint="Cut texts to what the module takes with --max-length; let tokenize leave out "
-                "and join what encode does.",
-            )
-
 
 def find_table(custom: CustomModel, ids: Tensor, call: Callable[[], object]) -> Tensor | None:
     """The weights of the embedding that is named, or of the one that is asked for the ids.
-
-    Args:
-        ids: What holds one text's tokens.
-        call: Runs the module on them.
 
     Returns:
         None where no embedding is asked for them.
@@ -238,9 +224,14 @@ def find_table(custom: CustomModel, ids: Tensor, call: Callable[[], object]) -> 
     """
     if custom.embedding is not None:
         return custom.embedding_table()
-    tables = {id(module.weight): module.weight for module in _asked(custom, ids, call)}
+    embeddings = {
+        name: module
+        for name, module in custom.module.named_modules()
+        if isinstance(module, nn.Embedding)
+    }
+    tables = {id(w): w for w in _asked(embeddings.values(), ids, call)}
     if len(tables) > 1:
-        names = [name for name, m in custom.module.named_modules() if _weight_id(m) in tables]
+        names = [name for name, module in embeddings.items() if id(module.weight) in tables]
         raise ConfigurationError(
             f"the module looks its tokens up in several tables: {', '.join(names)}",
             hint='Name the one that gradients are to be taken at: embedding="...".',
@@ -249,33 +240,24 @@ def find_table(custom: CustomModel, ids: Tensor, call: Callable[[], object]) -> 
 
 
 @torch.no_grad()
-def _asked(custom: CustomModel, ids: Tensor, call: Callable[[], object]) -> list[nn.Embedding]:
-    """The embeddings that are called with the ids, turned or not, forwards or from their end."""
-    asked: list[nn.Embedding] = []
+def _asked(
+    embeddings: Iterable[nn.Embedding], ids: Tensor, call: Callable[[], object]
+) -> list[Tensor]:
+    """The tables that are asked for the ids, turned or not, forwards or from their end."""
+    asked: list[Tensor] = []
 
     def note(module: nn.Module, args: tuple[Any, ...], output: object) -> None:
         given = args[0] if args and isinstance(args[0], Tensor) else None
         orders = (given, given.T, given.flip(1)) if given is not None and given.dim() == 2 else ()
-        if any(_equal(ids, order) for order in orders):
+        if any(ids.shape == order.shape and torch.equal(ids, order) for order in orders):
             assert isinstance(module, nn.Embedding)
-            asked.append(module)
+            asked.append(module.weight)
 
-    embeddings = [m for m in custom.module.modules() if isinstance(m, nn.Embedding)]
-    handles = [module.register_forward_hook(note) for module in embeddings]
-    try:
+    with ExitStack() as hooks:
+        for module in embeddings:
+            hooks.enter_context(module.register_forward_hook(note))
         call()
-    finally:
-        for handle in handles:
-            handle.remove()
     return asked
-
-
-def _equal(one: Tensor, other: Tensor) -> bool:
-    return one.shape == other.shape and torch.equal(one, other)
-
-
-def _weight_id(module: nn.Module) -> int | None:
-    return id(module.weight) if isinstance(module, nn.Embedding) else None
 
 
 MAX_DEVIATION = 1e-2
@@ -288,25 +270,21 @@ def task_logits(custom: CustomModel, returned: object, n_texts: int) -> Logits:
     What a softmax takes off all labels alike says nothing, and would hide that a readout is linear
     in attention. Probabilities are kept off 0 and 1 by the smallest steps that their type can make.
 
-    Args:
-        n_texts: How many texts it was called with.
-
     Raises:
         ConfigurationError: It holds no output for each label.
     """
     output = _output(custom, returned, n_texts)
-    compete = _compete(custom, output)
     if custom.output == "probabilities":
-        output = _log(output) if compete else _log_odds(output)
+        limits = torch.finfo(output.dtype)
+        against = (1 - output).clamp_min(limits.eps / 2).log()
+        output = output.clamp_min(limits.tiny).log()
+        output = output if _compete(custom, output) else output - against
     logits = custom.audited_task.from_outputs(output)
     return logits - logits[:, :1] if custom.audited_task.is_softmax else logits
 
 
 def require_outputs(custom: CustomModel, returned: object, n_texts: int) -> None:
     """Refuse outputs that are not what the user says they are.
-
-    Args:
-        n_texts: How many texts it was called with.
 
     Raises:
         ConfigurationError: There is no output for each label, or probabilities are none.
@@ -357,27 +335,16 @@ def _output(custom: CustomModel, returned: object, n_texts: int) -> Tensor:
 
 
 def _tensor(returned: object) -> Tensor | None:
-    if isinstance(returned, Tensor):
-        return returned
     if isinstance(returned, Mapping):
-        found = returned.get("logits")
+        returned = returned.get("logits")
     elif hasattr(returned, "logits"):
-        found = returned.logits
-    else:
-        found = returned[0] if isinstance(returned, Sequence) and len(returned) > 0 else None
-    return found if isinstance(found, Tensor) else None
+        returned = returned.logits
+    elif isinstance(returned, Sequence) and returned:
+        returned = returned[0]
+    return returned if isinstance(returned, Tensor) else None
 
 
 def _compete(custom: CustomModel, output: Tensor) -> bool:
     """Whether a text's probabilities sum to 1."""
     task = custom.audited_task
     return task.is_softmax or output.shape[1] > task.n_logits
-
-
-def _log(probability: Tensor) -> Tensor:
-    return probability.clamp_min(torch.finfo(probability.dtype).tiny).log()
-
-
-def _log_odds(probability: Tensor) -> Tensor:
-    against = (1 - probability).clamp_min(torch.finfo(probability.dtype).eps / 2)
-    return _log(probability) - against.log()

@@ -5,7 +5,7 @@ A token has one column, or one for each of its pieces.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, islice, pairwise
+from itertools import chain, combinations, compress, islice, pairwise
 
 import torch
 from jaxtyping import Bool, Int
@@ -13,8 +13,9 @@ from torch import Tensor
 
 from attn_audit.errors import ConfigurationError, IncompatibleDataError
 from attn_audit.models.compatibility import place
-from attn_audit.models.custom.encoding import Arguments, TextEncoded
-from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
+from attn_audit.models.custom.custom_model import TokenLists
+from attn_audit.models.custom.encoding import TextEncoded
+from attn_audit.models.interception.classifier import NOT_AUDITED, Arguments, ModelInputs
 from attn_audit.quoting import quoted
 
 
@@ -43,14 +44,17 @@ class TokenColumns:
             missing = starts + n_tokens + self.other_edge > n_columns
         return starts.masked_fill(missing, -1)
 
+    def tokens(
+        self, n_columns: int, n_tokens: Int[Tensor, " batch"]
+    ) -> Int[Tensor, "batch column"]:
+        """Which of its text's tokens each column holds; negative where none."""
+        offsets = torch.arange(n_columns) - self.starts(n_columns, n_tokens).unsqueeze(1)
+        return offsets.masked_fill(offsets >= n_tokens.unsqueeze(1), -1)
+
     def real(
         self, argument: Tensor, holds_token: Bool[Tensor, "batch column"]
     ) -> Bool[Tensor, "batch column"]:
-        """The columns that are no padding: tokens, markers, a second text.
-
-        Args:
-            argument: The one that holds the tokens.
-        """
+        """The columns that are no padding: tokens, markers, a second text."""
         if self.padding is None:
             return holds_token
         differs = (argument != self.padding).reshape(*argument.shape[:2], -1).any(dim=2)
@@ -59,8 +63,22 @@ class TokenColumns:
             return content.cumsum(dim=1) > 0
         return content.flip(1).cumsum(dim=1).flip(1) > 0
 
+    def n_real(self, argument: Tensor, n_tokens: Sequence[int]) -> Int[Tensor, " batch"]:
+        """How many columns of each row are no padding: at least those of its tokens."""
+        holds_token = self.tokens(argument.shape[1], torch.tensor(n_tokens)) >= 0
+        return self.real(argument, holds_token.to(argument.device)).sum(dim=1)
 
-Encode = Callable[[Sequence[Sequence[str]], Sequence[Sequence[str]] | None], Arguments]
+    def with_markers(self, units: tuple[int, ...]) -> tuple[int, ...]:
+        """The unit of each of a text's columns, from those of its tokens."""
+        edges = (NOT_AUDITED,) * self.edge, (NOT_AUDITED,) * self.other_edge
+        front, back = edges[::-1] if self.is_right_aligned else edges
+        return front + units + back
+
+
+Encode = Callable[[TokenLists, TokenLists | None], Arguments]
+
+EncodeAlone = Callable[[TokenLists], Arguments]
+"""The user's `encode`, of pairs always with the same second text."""
 
 MAX_PAIRS = 256
 """Pairs of tokens among which one is sought that the module tells apart."""
@@ -70,12 +88,9 @@ MAX_TRIED = 8
 
 
 def find_columns(
-    encode: Encode, texts: Sequence[Sequence[str]], second: Sequence[Sequence[str]] | None
+    encode: Encode, texts: TokenLists, second: TokenLists | None
 ) -> tuple[TokenColumns, str | None]:
     """Find the tokens by turning texts round and looking which columns change.
-
-    Args:
-        second: Tokens of their second texts; None for single texts.
 
     Returns:
         Where they stand, and a token that has one column; None where no token is known.
@@ -83,24 +98,32 @@ def find_columns(
     Raises:
         ConfigurationError: The tokens have no columns of their own, or it cannot be told which.
     """
-    told_apart = list(islice(_told_apart(encode, texts, second), MAX_TRIED))
-    if not told_apart:
-        if _tells_tokens(encode, texts, second):
-            raise _columns_error()  # it knows them, and says nothing of their order
-        return _as_wide_as_the_texts(encode, texts, second), None
+
+    def alone(tokens: TokenLists) -> Arguments:
+        return encode(tokens, None if second is None else [second[0]] * len(tokens))
+
+    distinct = list(dict.fromkeys(token for tokens in texts for token in tokens))
+    told_apart = _told_apart(alone, distinct)
+    if not told_apart and not _tells_tokens(alone, distinct):
+        return _as_wide_as_the_texts(encode(texts, second), texts), None
     for one, other in told_apart:
         columns = _columns_of(encode, one, other, second)
         if columns is not None:
             return columns, other
-    raise _columns_error()
+    raise ConfigurationError(
+        "the adapter's encode does not give every token of a text a column of its own, in the "
+        "text's order and at the same distance from one end of every row",
+        hint="Let tokenize split texts into what encode gives one column each, and return the rows "
+        "in the order of the texts.",
+    )
 
 
 def _columns_of(
-    encode: Encode, one: str, other: str, second: Sequence[Sequence[str]] | None
+    encode: Encode, one: str, other: str, second: TokenLists | None
 ) -> TokenColumns | None:
     """Where two tokens stand, each in a column of its own; None where they do not."""
     probes = [[one, other, other, other], [one, other]]
-    seconds = None if second is None else [second[0], second[0]]
+    seconds = None
     if second is not None:  # a third, with another second text
         probes.append(probes[0])
         seconds = [second[0], second[0], max(second, key=len)]
@@ -117,46 +140,30 @@ def _columns_of(
     return None
 
 
-def _told_apart(
-    encode: Encode, texts: Sequence[Sequence[str]], second: Sequence[Sequence[str]] | None
-) -> Iterator[tuple[str, str]]:
+def _told_apart(encode: EncodeAlone, distinct: Sequence[str]) -> list[tuple[str, str]]:
     """Two tokens whose order shows in what `encode` returns: first those of the fewest letters.
 
     The longer a token is, the sooner `encode` splits it into pieces.
     """
-    distinct = dict.fromkeys(token for tokens in texts for token in tokens)
     ordered = sorted(distinct, key=len)
-    pairs = list(islice(_pairs(ordered), MAX_PAIRS))
+    neighbours = islice(pairwise(ordered), MAX_PAIRS // 2)
+    pairs = list(islice(chain(neighbours, combinations(ordered, 2)), MAX_PAIRS))
     if not pairs:
-        return
-    seconds = None if second is None else [second[0]] * len(pairs)
-    forth = encode([[one, other] for one, other in pairs], seconds)
-    back = encode([[other, one] for one, other in pairs], seconds)
-    for _, argument, turned in _changed(forth, back):
+        return []
+    changed = _changed(encode(pairs), encode([pair[::-1] for pair in pairs]))
+    for _, argument, turned in islice(changed, 1):
         differs = (argument != turned).reshape(len(pairs), -1).any(dim=1)
-        told_apart = [pair for pair, is_so in zip(pairs, differs.tolist(), strict=True) if is_so]
-        yield from told_apart
-        return
+        return list(compress(pairs, differs.tolist()))[:MAX_TRIED]
+    return []
 
 
-def _pairs(ordered: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Neighbours, the shortest first; then all others."""
-    yield from islice(pairwise(ordered), MAX_PAIRS // 2)
-    yield from combinations(ordered, 2)
-
-
-def _tells_tokens(
-    encode: Encode, texts: Sequence[Sequence[str]], second: Sequence[Sequence[str]] | None
-) -> bool:
-    """Whether some token alone is not what another is."""
-    distinct = list(dict.fromkeys(token for tokens in texts for token in tokens))[:MAX_PAIRS]
-    seconds = None if second is None else [second[0]] * len(distinct)
-    given = encode([[token] for token in distinct], seconds)
+def _tells_tokens(encode: EncodeAlone, distinct: Sequence[str]) -> bool:
+    """Whether some token alone is not what another is: then their order is what is not told."""
     return any(
         argument.dim() == 2
         and not argument.is_floating_point()
         and bool((argument != argument[:1]).any())
-        for _, argument in given.named()
+        for _, argument in encode([[token] for token in distinct[:MAX_PAIRS]]).named()
     )
 
 
@@ -207,24 +214,15 @@ def _columns(
             columns = TokenColumns(name, edges[0], 0, is_right_aligned, padding)
             if len(starts) > 2:  # a second text may stand on the other side
                 return columns
-            return replace(columns, other_edge=_other_edge(columns, argument[:1], n_tokens[0]))
+            n_markers = int(columns.n_real(argument[:1], n_tokens[:1])) - n_tokens[0]
+            return replace(columns, other_edge=n_markers - edges[0])
     return None
 
 
-def _other_edge(columns: TokenColumns, row: Tensor, n_tokens: int) -> int:
-    """Markers on the side of the padding."""
-    holds_token = torch.zeros(row.shape[:2], dtype=torch.bool, device=row.device)
-    start = row.shape[1] - columns.edge - n_tokens if columns.is_right_aligned else columns.edge
-    holds_token[:, start : start + n_tokens] = True
-    return int(columns.real(row, holds_token).sum()) - columns.edge - n_tokens
-
-
-def _as_wide_as_the_texts(
-    encode: Encode, texts: Sequence[Sequence[str]], second: Sequence[Sequence[str]] | None
-) -> TokenColumns:
+def _as_wide_as_the_texts(given: Arguments, texts: TokenLists) -> TokenColumns:
     """Where no token is known, nothing shows but the width: without markers, tokens are all."""
     longest = max(range(len(texts)), key=lambda i: len(texts[i]))
-    for name, argument in encode(texts, second).named():
+    for name, argument in given.named():
         if argument.dim() < 2 or argument.shape[1] != len(texts[longest]):
             continue
         shorter = [i for i, tokens in enumerate(texts) if len(tokens) < len(texts[longest])]
@@ -234,15 +232,6 @@ def _as_wide_as_the_texts(
         "it cannot be told where the adapter's encode puts a text's tokens: it makes the same of "
         "every token that was tried",
         hint="Name DATA whose first texts, the short ones too, hold words that the model knows.",
-    )
-
-
-def _columns_error() -> ConfigurationError:
-    return ConfigurationError(
-        "the adapter's encode does not give every token of a text a column of its own, in the "
-        "text's order and at the same distance from one end of every row",
-        hint="Let tokenize split texts into what encode gives one column each, and return the rows "
-        "in the order of the texts.",
     )
 
 
@@ -286,23 +275,15 @@ class GivenMask:
 
     def hide(self, inputs: ModelInputs, hidden: Bool[Tensor, "batch position"]) -> ModelInputs:
         """The inputs with positions masked as padding is."""
+        mask = torch.where(hidden, self.of_padding, inputs[self.name])
         if isinstance(self.name, int):
-            arguments = list(inputs.arguments)
-            arguments[self.name] = self._hidden(arguments[self.name], hidden)
-            return replace(inputs, arguments=tuple(arguments))
-        mask = self._hidden(inputs.keywords[self.name], hidden)
+            before, after = inputs.arguments[: self.name], inputs.arguments[self.name + 1 :]
+            return replace(inputs, arguments=(*before, mask, *after))
         return replace(inputs, keywords={**inputs.keywords, self.name: mask})
-
-    def _hidden(self, mask: Tensor, hidden: Tensor) -> Tensor:
-        return torch.where(hidden, self.of_padding, mask)
 
 
 def _mask_error(name: str | int, problem: str) -> ConfigurationError:
     return ConfigurationError(f"CustomModel: mask={name!r}: {problem}")
-
-
-EncodeAlone = Callable[[Sequence[Sequence[str]]], Arguments]
-"""The user's `encode`, of pairs always with the same second text."""
 
 
 class Pieces:
@@ -318,7 +299,6 @@ class Pieces:
         """Nothing is known yet.
 
         Args:
-            columns: Where a text's columns begin.
             probe: A token that has one column; None where every token is taken to have one.
             is_pair: Whether a second text, of another length, may stand in the same row.
         """
@@ -327,7 +307,7 @@ class Pieces:
         self._n_others = 0
         self._has_pieces = probe is not None
         if probe is not None:
-            self._n_others = int(self._n_real(self._rows([probe]), [1])[0]) - 1
+            self._n_others = int(self._columns.n_real(self._rows([probe]), [1])[0]) - 1
             self.learn([probe])
 
     def learn(self, tokens: Iterable[str]) -> None:
@@ -340,7 +320,7 @@ class Pieces:
         if not new or not self._has_pieces:
             return
         rows = self._rows(new)
-        counts = self._n_real(rows, [1] * len(new)).cpu() - self._n_others
+        counts = self._columns.n_real(rows, [1] * len(new)).cpu() - self._n_others
         starts = self._columns.starts(rows.shape[1], counts)
         for token, row, start, n in zip(
             new, rows.cpu(), starts.tolist(), counts.tolist(), strict=True
@@ -354,14 +334,6 @@ class Pieces:
 
     def _rows(self, tokens: Sequence[str]) -> Tensor:
         return self._encode([[token] for token in tokens])[self._columns.name]
-
-    def _n_real(self, holder: Tensor, n_columns: Sequence[int]) -> Tensor:
-        """Columns of each row that are no padding: at least those of its tokens."""
-        wanted = torch.tensor(n_columns)
-        starts = self._columns.starts(holder.shape[1], wanted)
-        offset = torch.arange(holder.shape[1]) - starts.unsqueeze(1)
-        holds_token = (offset >= 0) & (offset < wanted.unsqueeze(1))
-        return self._columns.real(holder, holds_token.to(holder.device)).sum(dim=1)
 
     def units(self, text: TextEncoded) -> tuple[int, ...]:
         """The unit of each of a text's columns, its markers left out."""
@@ -380,9 +352,6 @@ class Pieces:
     def require(self, texts: Sequence[TextEncoded], holder: Tensor) -> None:
         """Refuse texts whose columns are not those of their tokens, one behind the other.
 
-        Args:
-            holder: The argument that holds their tokens.
-
         Raises:
             IncompatibleDataError: A text has more or fewer columns, or has them in another order.
         """
@@ -390,56 +359,36 @@ class Pieces:
             return
         n_columns = [sum(len(self._content[token]) for token in text.tokens) for text in texts]
         starts = self._columns.starts(holder.shape[1], torch.tensor(n_columns)).tolist()
-        n_real, rows = self._n_real(holder, n_columns).tolist(), holder.cpu()
+        n_real, rows = self._columns.n_real(holder, n_columns).tolist(), holder.cpu()
         for i, text in enumerate(texts):
             n_expected = n_columns[i] + self._n_others
-            if n_real[i] != n_expected and not self._is_pair:
-                what = f"returns {n_real[i]} columns, and its tokens by themselves have "
-                raise _not_its_own(text, f"{what}{n_expected}")
-            found = rows[i, starts[i] :][: n_columns[i]]
-            if text.tokens and self._is_moved(text, found):
-                raise _not_its_own(text, "puts its tokens in another order")
-            if text.tokens and self._is_padded(text, found):
-                raise _not_its_own(text, "gives its tokens fewer columns than each by itself")
+            what = f"returns {n_real[i]} columns, and its tokens by themselves have {n_expected}"
+            problem: str | None = what
+            if n_real[i] == n_expected or self._is_pair:
+                problem = self._problem(text, rows[i, starts[i] :][: n_columns[i]])
+            if problem is not None:
+                raise IncompatibleDataError(
+                    place(text.example),
+                    f"the adapter's encode {problem}: it cannot be told which column is whose",
+                    hint="Let tokenize split texts into what encode gives columns of their own, "
+                    "the same in every text, and return the rows in the order of the texts.",
+                )
 
-    def _is_padded(self, text: TextEncoded, found: Tensor) -> bool:
-        """Whether padding stands where a token was to stand that is none."""
-        if found.dim() != 1 or self._columns.padding is None:
-            return False
-        padding = self._columns.padding.cpu()
-        whole = torch.cat([self._content[token] for token in text.tokens])
-        return bool(((found == padding) & (whole != padding)).any())
-
-    def _is_moved(self, text: TextEncoded, found: Tensor) -> bool:
-        """Whether the columns are the right ones in another order.
+    def _problem(self, text: TextEncoded, found: Tensor) -> str | None:
+        """What `encode` did to the tokens, where they are the right ones; else nothing is told.
 
         Others may be right: a text's first word may have another spelling.
         """
-        expected = [self._content[token] for token in text.tokens]
-        if found.dim() != 1:
-            return False
-        whole = torch.cat(expected)
+        if found.dim() != 1 or not text.tokens:
+            return None
+        whole = torch.cat([self._content[token] for token in text.tokens])
         if torch.equal(found, whole):
-            return False
-        return torch.equal(found.sort().values, whole.sort().values)
-
-
-def _not_its_own(text: TextEncoded, what: str) -> IncompatibleDataError:
-    return IncompatibleDataError(
-        place(text.example),
-        f"the adapter's encode {what}: it cannot be told which column is whose",
-        hint="Let tokenize split texts into what encode gives columns of their own, the same in "
-        "every text, and return the rows in the order of the texts.",
-    )
-
-
-def with_markers(units: tuple[int, ...], columns: TokenColumns) -> tuple[int, ...]:
-    """The unit of each of a text's columns, with the markers around it.
-
-    Args:
-        units: Of the columns of its tokens.
-        columns: How many stand around them.
-    """
-    edges = (NOT_AUDITED,) * columns.edge, (NOT_AUDITED,) * columns.other_edge
-    front, back = edges[::-1] if columns.is_right_aligned else edges
-    return front + units + back
+            return None
+        if torch.equal(found.sort().values, whole.sort().values):
+            return "puts its tokens in another order"
+        padding = self._columns.padding
+        if padding is not None and bool(
+            ((found == padding.cpu()) & (whole != padding.cpu())).any()
+        ):
+            return "gives its tokens fewer columns than each by itself"
+        return None

@@ -1,4 +1,4 @@
-"""What a user says of a module of their own: all that an audit cannot find out by itself."""
+"""What a user says of a module of their own, and the only calls that lead into their code."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from attn_audit.errors import ConfigurationError, nearest
+from attn_audit.models.interception.classifier import Arguments
 from attn_audit.models.outputs.registry import TASKS
 from attn_audit.models.task import Task, TaskKind
 
@@ -152,3 +153,28 @@ def _is_task(value: object) -> bool:
 
 def _kind(value: object) -> str:
     return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+
+
+# All calls of a user's own code stand in this file: so its failures can be told from ours.
+
+TokenLists = Sequence[Sequence[str]]
+
+
+def call_tokenize(custom: CustomModel, text: str) -> Any:
+    """The user's tokens of a text, or what stands between white space."""
+    return text.split() if custom.tokenize is None else custom.tokenize(text)
+
+
+def call_encode(custom: CustomModel, texts: TokenLists, second: TokenLists | None) -> Any:
+    """What the user makes of token lists; of second texts too, where there are."""
+    lists = [list(tokens) for tokens in texts]
+    if second is None:
+        return custom.encode(lists)
+    return custom.encode(lists, [list(tokens) for tokens in second])
+
+
+def call_module(custom: CustomModel, inputs: Arguments, with_one_dict: bool) -> Any:
+    """What the user's module returns."""
+    if with_one_dict:
+        return custom.module(dict(inputs.keywords))
+    return custom.module(*inputs.arguments, **inputs.keywords)

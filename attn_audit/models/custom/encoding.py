@@ -1,9 +1,10 @@
 """What a user's `encode` makes of examples: tokens, their units, the arguments of a call."""
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import compress
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -12,11 +13,9 @@ from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, IncompatibleDataError
 from attn_audit.models.compatibility import allowed_labels, match_labels, place
 from attn_audit.models.contract import Unit
-from attn_audit.models.custom.custom_model import CustomModel
-from attn_audit.models.custom.places import find_spans, pieces
-from attn_audit.models.custom.user_code import call_tokenize
-from attn_audit.models.interception.classifier import NOT_AUDITED, SequenceEncoded
-from attn_audit.models.units.base import UnitName, Units
+from attn_audit.models.custom.custom_model import CustomModel, call_tokenize
+from attn_audit.models.interception.classifier import NOT_AUDITED, Arguments, SequenceEncoded
+from attn_audit.models.units.base import Piece, Span, UnitName, Units
 from attn_audit.models.units.registry import UNITS
 from attn_audit.quoting import quoted
 
@@ -32,50 +31,33 @@ class TextEncoded(SequenceEncoded):
 
 
 def without_units(encoded: TextEncoded, keep: Sequence[bool]) -> TextEncoded:
-    """A shorter text, of the units that are kept; they keep their numbers.
-
-    Args:
-        keep: For each unit whether it stays.
-    """
-    rest = [
-        (token, unit)
-        for token, unit in zip(encoded.tokens, encoded.unit_of_token, strict=True)
-        if unit == NOT_AUDITED or keep[unit]
-    ]
+    """A shorter text, of the units that are kept; they keep their numbers."""
+    stays = [unit == NOT_AUDITED or keep[unit] for unit in encoded.unit_of_token]
     return replace(
         encoded,
-        tokens=tuple(token for token, _ in rest),
-        unit_of_token=tuple(unit for _, unit in rest),
+        tokens=tuple(compress(encoded.tokens, stays)),
+        unit_of_token=tuple(compress(encoded.unit_of_token, stays)),
     )
 
 
 def first_units(encoded: TextEncoded, n_units: int) -> TextEncoded:
-    """The beginning of a text.
-
-    Args:
-        n_units: How many units it keeps; at least one.
-    """
+    """The beginning of a text, of at least one unit."""
     kept = without_units(encoded, [unit < n_units for unit in range(encoded.n_units)])
     return replace(kept, units=encoded.units[:n_units])
 
 
 def joined(texts: Sequence[TextEncoded], n_tokens: int | None) -> TextEncoded:
-    """One long text of several.
-
-    Args:
-        n_tokens: After which it is cut; None: never.
-    """
+    """One long text of several."""
     units: list[Unit] = []
     of_tokens: list[int] = []
     for text in texts:
         of_tokens += [u if u == NOT_AUDITED else u + len(units) for u in text.unit_of_token]
         units += text.units
-    tokens = [token for text in texts for token in text.tokens][:n_tokens]
     of_tokens = of_tokens[:n_tokens]
     return replace(
         texts[0],
         units=tuple(units[: max(of_tokens) + 1]),
-        tokens=tuple(tokens),
+        tokens=tuple(token for text in texts for token in text.tokens)[:n_tokens],
         unit_of_token=tuple(of_tokens),
     )
 
@@ -149,8 +131,6 @@ class Splitter:
         return () if example.text_pair is None else self._tokens(example.text_pair)
 
     def _tokens(self, text: str) -> tuple[str, ...]:
-        if self.custom.tokenize is None:
-            return tuple(text.split())
         tokens = call_tokenize(self.custom, text)
         is_list = isinstance(tokens, Sequence) and not isinstance(tokens, str)
         if not is_list or not all(isinstance(token, str) for token in tokens):
@@ -161,75 +141,86 @@ class Splitter:
         return tuple(tokens)
 
 
-@dataclass(frozen=True)
-class Arguments:
-    """Tensors by position and by name, the batch axis first."""
+def find_spans(text: str, tokens: Sequence[str]) -> list[Span | None]:
+    """The characters of each token, sought from the end of the last one that was found.
 
-    by_position: tuple[Tensor, ...]
-    by_name: Mapping[str, Tensor]
-    is_one_dict: bool = False
-    """Whether the module is to be called with one dict, and not with keywords."""
+    Returns:
+        None for a token that the text does not show, such as one that stands for all numbers.
 
-    @staticmethod
-    def of(given: object, n_texts: int, device: torch.device) -> "Arguments":
-        """Take what `encode` returned.
-
-        Args:
-            given: A tensor, a tuple of tensors, a dict of them, or a tuple that holds one dict.
-            n_texts: How many texts it was called with.
-
-        Raises:
-            ConfigurationError: It is something else, or its first axis is not the texts'.
-        """
-        by_position: tuple[Any, ...] = ()
-        by_name: dict[str, Any] = {}
-        is_one_dict = False
-        if isinstance(given, tuple | list) and len(given) == 1 and isinstance(given[0], Mapping):
-            given, is_one_dict = given[0], True
-        if isinstance(given, Mapping):
-            by_name = dict(given)
-        elif isinstance(given, tuple | list):
-            by_position = tuple(given)
+    Example:
+        >>> find_spans("A film, no film", ["a", "film", "<unk>", "film"])
+        [(0, 1), (2, 6), None, (11, 15)]
+    """
+    # A few capitals have another length in lower case; a text with one is searched as it is.
+    keeps_length = len(text.lower()) == len(text)
+    searched = text.lower() if keeps_length else text
+    spans: list[Span | None] = []
+    position = 0
+    for token in tokens:
+        sought = token.lower() if keeps_length else token
+        start = searched.find(sought, position)
+        if start < 0 or not token:
+            spans.append(None)
         else:
-            by_position = (given,)
-        for position, value in enumerate(by_position):
-            _require_rows(f"argument {position}", value, n_texts)
-        for name, value in by_name.items():
-            _require_rows(repr(name), value, n_texts)
-        return Arguments(
-            tuple(tensor.to(device) for tensor in by_position),
-            {name: tensor.to(device) for name, tensor in by_name.items()},
-            is_one_dict,
-        )
-
-    def __getitem__(self, name: int | str) -> Tensor:
-        return self.by_position[name] if isinstance(name, int) else self.by_name[name]
-
-    def named(self) -> Iterator[tuple[int | str, Tensor]]:
-        """All of them, with position or name."""
-        yield from enumerate(self.by_position)
-        yield from self.by_name.items()
+            position = start + len(sought)
+            spans.append((start, position))
+    return spans
 
 
-def takes_one_dict(module: nn.Module, arguments: Arguments) -> bool:
-    """Whether a module is called with one dict: where its `forward` does not take the names.
+def pieces(tokens: Sequence[str], spans: Sequence[Span | None]) -> list[Piece]:
+    """The tokens where they stand; one that the text does not show behind the one before it."""
+    found: list[Piece] = []
+    end = 0
+    for token, span in zip(tokens, spans, strict=True):
+        start, end = span or (end, end)
+        found.append(Piece((start, end), token))
+    return found
+
+
+def arguments_of(given: object, n_texts: int, device: torch.device) -> Arguments:
+    """Take what `encode` returned.
 
     Args:
-        arguments: What `encode` returns.
+        given: A tensor, a tuple of tensors, a dict of them, or a tuple that holds one dict.
+
+    Raises:
+        ConfigurationError: It is something else, or its first axis is not the texts'.
     """
-    if arguments.is_one_dict or arguments.by_position:
-        return arguments.is_one_dict
+    if _is_one_dict(given):
+        (given,) = given
+    named: Mapping[str, Any] = {}
+    listed: Sequence[Any] = ()
+    if isinstance(given, Mapping):
+        named = given
+    else:
+        listed = given if isinstance(given, tuple | list) else (given,)
+    for position, value in enumerate(listed):
+        _require_rows(f"argument {position}", value, n_texts)
+    for name, value in named.items():
+        _require_rows(repr(name), value, n_texts)
+    return Arguments(
+        tuple(tensor.to(device) for tensor in listed),
+        {name: tensor.to(device) for name, tensor in named.items()},
+    )
+
+
+def _is_one_dict(given: object) -> TypeGuard[Sequence[Mapping[str, Tensor]]]:
+    return isinstance(given, tuple | list) and len(given) == 1 and isinstance(given[0], Mapping)
+
+
+def takes_one_dict(module: nn.Module, given: object) -> bool:
+    """Whether a module is called with one dict: where its `forward` does not take the names."""
+    if not isinstance(given, Mapping):
+        return _is_one_dict(given)
     signature = inspect.signature(module.forward)
-    try:
-        signature.bind(**arguments.by_name)
-    except TypeError:
-        return _binds(signature, arguments.by_name)
-    return False
+    return not _binds(signature, (), given) and _binds(signature, (given,), {})
 
 
-def _binds(signature: inspect.Signature, argument: object) -> bool:
+def _binds(
+    signature: inspect.Signature, arguments: Sequence[object], keywords: Mapping[str, object]
+) -> bool:
     try:
-        signature.bind(argument)
+        signature.bind(*arguments, **keywords)
     except TypeError:
         return False
     return True

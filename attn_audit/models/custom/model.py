@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from attn_audit.data.example import Example
@@ -24,10 +24,8 @@ from attn_audit.files import sha256_of
 from attn_audit.models.contract import (
     Batch,
     Encoded,
-    LinearReadout,
     Mass,
     Reading,
-    Rule,
     Site,
     coarsest_dtype,
     fingerprint,
@@ -37,7 +35,7 @@ from attn_audit.models.custom.batches import try_sharing
 from attn_audit.models.custom.classifier import CustomClassifier
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.custom.encoding import Splitter, TextEncoded, first_units, joined
-from attn_audit.models.interception.classifier import InterceptedBatch, or_probes
+from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.interception.erasing import Sharing
 from attn_audit.models.interception.key_order import Geometry, require_places
 from attn_audit.models.interception.model import InterceptedModel, RemovalName
@@ -66,11 +64,6 @@ class CustomInterceptedModel(InterceptedModel):
 
         One text at a time first: what is found there is what texts in a batch are held against.
 
-        Args:
-            trial: A few texts to try it out on, of different lengths.
-            removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
-            within: The submodule to look for attention in; None: anywhere.
-
         Raises:
             AuditFailedError: The user's code fails.
             UnsupportedModelError: No attention over the input is seen.
@@ -85,9 +78,11 @@ class CustomInterceptedModel(InterceptedModel):
             self._no_gradient = self._why_no_gradient()
             long, *short = _extremes(classifier, whole)
             self._require_places_of_long(long)
+            self._units_are_independent = False  # what passes give is tried, and no short cut
             self.sharing, self._not_shared = try_sharing(
                 self, whole, [*beginnings, *short, long], self._no_gradient is None
             )
+            del self._units_are_independent
         self.batches_texts = self.sharing is Sharing.TEXTS
         self._is_tried = True
 
@@ -132,41 +127,33 @@ class CustomInterceptedModel(InterceptedModel):
         with failures_named(lambda: self._failing(examples)):
             return super().encode(examples)
 
-    def collate(self, encoded: Sequence[Encoded]) -> InterceptedBatch:
-        """Encode and pad a batch."""
-        if len(encoded) > 1 and not self.batches_texts:
-            raise ValueError("texts of this model may not share a batch")
-        with self._guard(encoded):
-            return super().collate(encoded)
-
     @torch.no_grad()
     def read(self, batch: Batch, sites: Sequence[Site]) -> list[Reading]:
-        """One pass for all sites."""
-        with self._guard(batch.encoded):
-            readings = super().read(batch, sites)
-        return [self._guarded(reading, batch.encoded) for reading in readings]
+        """One pass for all sites, whose replays are held to the pass itself."""
+        readings = super().read(batch, sites)
+        if not self._is_tried:
+            return readings
+        return [
+            replace(one, replay=partial(self._held_replay, one, batch.encoded)) for one in readings
+        ]
 
-    def _guarded(self, reading: Reading, encoded: Sequence[Encoded]) -> Reading:
-        def replay(
-            attention: Float[Tensor, "batch variant row unit"], mass: Mass | None = None
-        ) -> Float[Tensor, "batch variant label"]:
-            with self._guard(encoded):
-                if not self._is_tried or attention.requires_grad:
-                    return reading.replay(attention, mass)
-                own = reading.attention.to(attention).unsqueeze(1)
-                if mass is not None:
-                    of_variants = mass if mass.dim() == 3 else mass.unsqueeze(1)
-                    of_variants = of_variants.expand(attention.shape[:3])
-                    mass = torch.cat([of_variants, reading.mass.to(mass).unsqueeze(1)], dim=1)
-                logits = reading.replay(torch.cat([attention, own], dim=1), mass)
-            self._require_own(reading, logits[:, -1], encoded)
-            return logits[:, :-1]
-
-        def find_linear_readout() -> LinearReadout | None:
-            with self._guard(encoded):
-                return reading.find_linear_readout()
-
-        return replace(reading, replay=replay, find_linear_readout=find_linear_readout)
+    def _held_replay(
+        self,
+        reading: Reading,
+        encoded: Sequence[Encoded],
+        attention: Float[Tensor, "batch variant row unit"],
+        mass: Mass | None = None,
+    ) -> Float[Tensor, "batch variant label"]:
+        if attention.requires_grad:
+            return reading.replay(attention, mass)
+        own = reading.attention.to(attention).unsqueeze(1)
+        if mass is not None:
+            of_variants = mass if mass.dim() == 3 else mass.unsqueeze(1)
+            of_variants = of_variants.expand(attention.shape[:3])
+            mass = torch.cat([of_variants, reading.mass.to(mass).unsqueeze(1)], dim=1)
+        logits = reading.replay(torch.cat([attention, own], dim=1), mass)
+        self._require_own(reading, logits[:, -1], encoded)
+        return logits[:, :-1]
 
     def _require_own(self, reading: Reading, logits: Logits, encoded: Sequence[Encoded]) -> None:
         """Refuse replays in which a text's own attention does not give its own output.
@@ -187,34 +174,6 @@ class CustomInterceptedModel(InterceptedModel):
                 if self.batches_texts and len(encoded) > 1
                 else "The module does not do the same with a text and with its repetitions.",
             )
-
-    def forward(
-        self,
-        batch: Batch,
-        embeddings: Float[Tensor, "batch token embedding"],
-        hold_attention: bool,
-    ) -> Logits:
-        """Logits with the embeddings of the audited tokens replaced."""
-        with self._guard(batch.encoded):
-            return super().forward(batch, embeddings, hold_attention)
-
-    def erase(
-        self,
-        batch: Batch,
-        keep: Bool[Tensor, "batch variant unit"],
-        operator: str | None = None,
-    ) -> Float[Tensor, "batch variant label"]:
-        """Logits without units."""
-        assert isinstance(batch, InterceptedBatch)
-        with self._guard(batch.encoded):
-            if self._is_tried:
-                return super().erase(batch, keep, operator)
-            return self._erased(batch, keep, self._known(operator))
-
-    def intervene(self, batch: Batch, rules: Mapping[Site, Rule]) -> Logits:
-        """One pass with other weights."""
-        with self._guard(batch.encoded):
-            return super().intervene(batch, rules)
 
     def _guard(self, encoded: Sequence[Encoded]) -> AbstractContextManager[None]:
         return failures_named(lambda: self._failing([item.example for item in encoded]))
@@ -293,9 +252,6 @@ def load_custom_model(
     Args:
         adapter: `package.module:function` or `path/file.py:function`.
         trial: A few texts of the data; none: a few built-in ones.
-        unit: What is audited: tokens, or words with all their tokens.
-        max_length: Tokens after which a text is cut.
-        removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
 
     Raises:
         AuditFailedError: The module or `encode` fails.
@@ -305,11 +261,10 @@ def load_custom_model(
         UnsupportedModelError: No attention over the input is seen.
     """
     custom = load_adapter(adapter, checkpoint)
+    details, path = {"adapter": adapter}, Path(checkpoint)
     source = source_file(adapter.rpartition(":")[0])
-    details = {"adapter": adapter} | (
-        {} if source is None else {"adapter sha256": sha256_of(source)}
-    )
-    path = Path(checkpoint)
+    if source is not None:
+        details["adapter sha256"] = sha256_of(source)
     return build_custom_model(
         custom,
         or_probes(trial, as_pairs=custom.takes_pairs),
@@ -335,12 +290,6 @@ def build_custom_model(
 ) -> CustomInterceptedModel:
     """Find out by trial how a user's module computes attention.
 
-    Args:
-        custom: The module, and what the user says of it.
-        trial: A few texts, of different lengths.
-        splitter: Texts into tokens and units.
-        removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
-
     Raises:
         AttnAuditError: As `load_custom_model`.
     """
@@ -350,7 +299,9 @@ def build_custom_model(
             hint="Say in CustomModel which argument it is, mask=..., or say --removal delete.",
         )
     module = custom.module.to(device).eval()
-    _require_finite(module, source)
+    for name, parameter in module.named_parameters():
+        if not bool(parameter.isfinite().all()):
+            raise InvalidWeightsError(source, name)
     description = _describe(custom, source, sha256, details or {})
     with failures_named(lambda: [example.id for example in trial]):
         classifier = CustomClassifier(custom, trial, splitter, description)
@@ -358,47 +309,30 @@ def build_custom_model(
     return CustomInterceptedModel(classifier, trial, removal, within)
 
 
-def _require_finite(module: nn.Module, source: str) -> None:
-    for name, parameter in module.named_parameters():
-        if not bool(parameter.isfinite().all()):
-            raise InvalidWeightsError(source, name)
-
-
 def _describe(
     custom: CustomModel, source: str, sha256: str | None, details: Details
 ) -> ModelDescription:
-    parameters = list(custom.module.parameters())
-    named = {
-        "attention": custom.attention,
-        "embedding": custom.embedding,
-        "columns": custom.columns,
-        "mask": custom.mask,
-    }
+    fields = ("attention", "embedding", "columns", "mask")
+    said = {field: getattr(custom, field) for field in fields}
+    inner = [type(m).__name__ for m in custom.module.modules() if next(m.children(), None) is None]
+    parts, name = ", ".join(dict.fromkeys(inner)), type(custom.module).__name__
     return ModelDescription(
         source=source,
         sha256=sha256,
         format="adapter",
-        architecture=_architecture(custom.module),
+        architecture=name if parts == name else f"{name} ({parts})",
         task=custom.audited_task.name,
         labels=custom.audited_task.labels,
         sites=(),
         layers=(),
         default_layer=0,
-        n_parameters=sum(parameter.numel() for parameter in parameters),
+        n_parameters=sum(parameter.numel() for parameter in custom.module.parameters()),
         dtype=str(coarsest_dtype(custom.module)).removeprefix("torch."),
         linear_readout=False,
         takes_pairs=custom.takes_pairs,
         details={
             **details,
             "output": custom.output,
-            **{field: name for field, name in named.items() if name is not None},
+            **{field: value for field, value in said.items() if value is not None},
         },
     )
-
-
-def _architecture(module: nn.Module) -> str:
-    """The module's class, and those of its innermost parts."""
-    inner = [type(m).__name__ for m in module.modules() if next(m.children(), None) is None]
-    parts = ", ".join(dict.fromkeys(inner))
-    name = type(module).__name__
-    return name if parts == name else f"{name} ({parts})"

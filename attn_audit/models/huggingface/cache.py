@@ -11,13 +11,7 @@ from torch import Tensor
 
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier, accepts
 from attn_audit.models.huggingface.encoding import IDS, MASK
-from attn_audit.models.interception.attention_point import (
-    Reached,
-    VariantLogits,
-    Way,
-    Weights,
-    n_variants,
-)
+from attn_audit.models.interception.attention_point import Reached, VariantLogits, Way, Weights
 from attn_audit.models.interception.classifier import ModelInputs
 from attn_audit.models.interception.mode import Interception
 from attn_audit.models.interception.module_calls import UnknownLayoutError
@@ -40,7 +34,7 @@ def cache(reached: Reached) -> Way:
     step = _last_token(inputs, last)
 
     def replay(weights: Weights) -> VariantLogits:
-        times = n_variants(weights)
+        times = weights.shape[1]
         given = _with_last_behind(weights, last, inputs.n_positions).flatten(0, 1)
 
         def visit(number: int, own: Tensor, scores: Tensor | None) -> Tensor:

@@ -33,8 +33,6 @@ class AttentionPoint:
     """Whether its queries are what its keys are, likewise."""
     is_square: bool
     """Whether its keys are the positions from the first on, and its queries too."""
-    has_scores: bool
-    """Whether the scores before the softmax are seen; not where a module's output is attention."""
     output_of: nn.Module | None
     """The module whose output it is, where it is no softmax's."""
     axes: Axes | None
@@ -47,16 +45,16 @@ class AttentionPoint:
     """The first module with weights that is called after it: the output projection."""
 
     def real_rows(self, inputs: ModelInputs, n_queries: int) -> Bool[Tensor, "batch query"]:
-        """The query rows that stand for no padding.
-
-        Args:
-            n_queries: How many rows there are.
-        """
+        """The query rows that stand for no padding."""
         if self.rows_are_positions and n_queries == inputs.n_positions:
             return inputs.real
         if self.rows_are_keys:
-            return self.order.of_keys(inputs.real.long(), inputs.real, n_queries) != 0
+            return self.are_real(inputs, n_queries)
         return inputs.real.new_ones(len(inputs), n_queries)
+
+    def are_real(self, inputs: ModelInputs, n_keys: int) -> Bool[Tensor, "batch key"]:
+        """The keys that stand for no padding."""
+        return self.order.of_keys(inputs.real.long(), inputs.real, n_keys) != 0
 
     def seen_at(self, number: int) -> Sight:
         """How it is seen where it has another number: in a pass that skips what comes before."""
@@ -77,6 +75,8 @@ class Reached:
     row_mask: Bool[Tensor, "batch query"]
     weights: Float[Tensor, "batch head query key"]
     """The model's own, in these rows."""
+    admissible: Bool[Tensor, "batch head query key"]
+    """The keys that these rows may attend to."""
     outputs: Mapping[CallKey, Any]
     """What the calls of the script returned."""
 
@@ -89,22 +89,13 @@ VariantLogits = Float[Tensor, "batch variant label"]
 Way = Callable[[Weights], VariantLogits]
 
 
-def n_variants(weights: Weights) -> int:
-    """How many variants of each example."""
-    return weights.shape[1]
-
-
 def placed(
     own: Float[Tensor, "batch head every_query key"],
     rows: Int[Tensor, "batch query"],
     row_mask: Bool[Tensor, "batch query"],
     new: Float[Tensor, "batch head query key"],
 ) -> Float[Tensor, "batch head every_query key"]:
-    """The model's own weights, but for some rows.
-
-    Args:
-        row_mask: False where there is no such row.
-    """
+    """The model's own weights, but for some rows."""
     index = rows[:, None, :, None].expand(-1, *new.shape[1:2], -1, new.shape[-1])
     kept = own.gather(2, index)
     return own.scatter(2, index, torch.where(row_mask[:, None, :, None], new, kept))
@@ -121,7 +112,7 @@ def imposed(reached: Reached, number: int, weights: Weights) -> Iterator[None]:
     Raises:
         UnsupportedModelError: It was not met, so that nothing was replaced.
     """
-    times = n_variants(weights)
+    times = weights.shape[1]
     rows = reached.rows.repeat_interleave(times, dim=0)
     mask = reached.row_mask.repeat_interleave(times, dim=0)
     new = weights.flatten(0, 1)

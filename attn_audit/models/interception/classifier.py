@@ -1,7 +1,7 @@
 """What interception must know of a module: how texts become inputs and outputs logits."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -41,13 +41,26 @@ class NeutralToken(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ModelInputs:
-    """What a module is called with, and which of its positions are audited."""
+class Arguments:
+    """What a module is called with, the batch axis first."""
 
     arguments: tuple[Tensor, ...]
-    """Given by position, the batch axis first."""
+    """By position."""
     keywords: Mapping[str, Tensor]
-    """Given by name, the batch axis first."""
+
+    def __getitem__(self, name: int | str) -> Tensor:
+        return self.arguments[name] if isinstance(name, int) else self.keywords[name]
+
+    def named(self) -> Iterator[tuple[int | str, Tensor]]:
+        """All of them, with position or name."""
+        yield from enumerate(self.arguments)
+        yield from self.keywords.items()
+
+
+@dataclass(frozen=True)
+class ModelInputs(Arguments):
+    """With which of its positions are audited."""
+
     units: Int[Tensor, "batch position"]
     """The unit that each position belongs to, NOT_AUDITED elsewhere."""
     real: Bool[Tensor, "batch position"]
@@ -183,11 +196,7 @@ _TEXTS = (
 
 
 def or_probes(examples: Sequence[Example], as_pairs: bool = False) -> Sequence[Example]:
-    """The examples, or built-in ones of different lengths where there are none.
-
-    Args:
-        as_pairs: Whether the built-in ones have a second text.
-    """
+    """The examples, or built-in ones of different lengths where there are none."""
     return examples or [
         Example(id=f"probe-{i}", text=text, text_pair=_TEXTS[i - 1] if as_pairs else None)
         for i, text in enumerate(_TEXTS)

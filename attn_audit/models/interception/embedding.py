@@ -43,15 +43,9 @@ class EmbeddingLookUp:
     """How the ids of each look-up stood to them in the trial, in the order of the look-ups: two
     tokens, or a palindrome, fit several."""
 
-    def ids(self, inputs: ModelInputs) -> Int[Tensor, "batch position"]:
-        """The ids of a batch."""
-        if isinstance(self.name, int):
-            return inputs.arguments[self.name]
-        return inputs.keywords[self.name]
-
     def embed(self, inputs: ModelInputs) -> Float[Tensor, "batch position embedding"]:
         """What the table has for every position."""
-        return F.embedding(self.ids(inputs), self.table.detach())
+        return F.embedding(inputs[self.name], self.table.detach())
 
     def logits(
         self,
@@ -65,19 +59,14 @@ class EmbeddingLookUp:
         """Logits with given embeddings at some positions, at every look-up of them.
 
         Args:
-            embeddings: One for each position; differentiable.
             where: The positions that get them; the others keep their own.
             held: Numbers of attentions whose weights are held constant.
         """
-        n_seen = 0
+        expected = iter(self.alignments)
 
         def look_up(ids: Tensor, looked_up: Tensor) -> Tensor:
-            nonlocal n_seen
-            n_seen += 1
-            if n_seen > len(self.alignments):
-                raise _moved(classifier)
-            alignment = self.alignments[n_seen - 1]
-            if not _fits(alignment, ids, self.ids(inputs), inputs.real):
+            alignment = next(expected, None)
+            if alignment is None or not _fits(alignment, ids, inputs[self.name], inputs.real):
                 raise _moved(classifier)
             return _replaced(alignment, embeddings, where, looked_up, inputs.real)
 
@@ -91,7 +80,7 @@ class EmbeddingLookUp:
         )
         with mode.active():
             logits = classifier.logits(inputs)
-        if n_seen < len(self.alignments):
+        if next(expected, None) is not None:
             raise _moved(classifier)
         return logits
 
@@ -104,22 +93,38 @@ def _replaced(
     real: Bool[Tensor, "batch position"],
 ) -> Tensor:
     """What the model gets from one look-up: given embeddings where asked for, else its own."""
-    match alignment:
-        case _Alignment.SAME:
-            return torch.where(where.unsqueeze(-1), embeddings, looked_up)
-        case _Alignment.TURNED:
-            turned = torch.where(where.unsqueeze(-1), embeddings, looked_up.transpose(0, 1))
-            return turned.transpose(0, 1)
-        case _Alignment.REVERSED:
-            index = _FROM_THE_END.positions(real, looked_up.shape[1])
-            turned = embeddings.gather(1, _as_wide(index.clamp_min(0), embeddings))
-            chosen = where.gather(1, index.clamp_min(0)) & (index >= 0)
-            return torch.where(chosen.unsqueeze(-1), turned, looked_up)
-        case _Alignment.SHIFTED:
-            later = torch.where(where[:, :-1].unsqueeze(-1), embeddings[:, :-1], looked_up[:, 1:])
-            return torch.cat([looked_up[:, :1], later], dim=1)
-        case _Alignment.OTHER:
-            return looked_up
+    if alignment is _Alignment.OTHER:
+        return looked_up
+    if alignment is _Alignment.TURNED:
+        turned = looked_up.transpose(0, 1)
+        return _replaced(_Alignment.SAME, embeddings, where, turned, real).transpose(0, 1)
+    positions = _positions(alignment, where, real)
+    index = positions.clamp_min(0)
+    chosen = (where.gather(1, index) & (positions >= 0)).unsqueeze(-1)
+    given = embeddings.gather(1, index.unsqueeze(-1).expand(-1, -1, embeddings.shape[-1]))
+    return torch.where(chosen, given, looked_up)
+
+
+def _positions(alignment: _Alignment, own: Tensor, real: Tensor) -> Int[Tensor, "batch position"]:
+    """The position of the input that each looked-up one is; -1 where it is none of them."""
+    same = torch.arange(own.shape[1], device=own.device).expand_as(own)
+    if alignment is _Alignment.SHIFTED:
+        return same - 1
+    if alignment is _Alignment.REVERSED:
+        turned = _FROM_THE_END.positions(real, own.shape[1])
+        return torch.where(turned < 0, same, turned)
+    return same
+
+
+def _fits(alignment: _Alignment, ids: Tensor, own: Tensor, real: Tensor) -> bool:
+    if alignment is _Alignment.OTHER:
+        return True
+    if alignment is _Alignment.TURNED:
+        return ids.dim() == 2 and _fits(_Alignment.SAME, ids.mT, own, real)
+    if ids.shape != own.shape or (alignment is _Alignment.REVERSED and own.shape != real.shape):
+        return False
+    positions = _positions(alignment, own, real)
+    return bool(((ids == own.gather(1, positions.clamp_min(0))) | (positions < 0)).all())
 
 
 def find_look_up(classifier: Classifier, inputs: ModelInputs) -> EmbeddingLookUp:
@@ -135,7 +140,7 @@ def find_look_up(classifier: Classifier, inputs: ModelInputs) -> EmbeddingLookUp
         seen.append(ids)
         return out
 
-    mode = Interception(len(inputs), _leave, wanted=(), table=table, look_up=look_up)
+    mode = Interception(len(inputs), lambda *seen: None, wanted=(), table=table, look_up=look_up)
     with torch.no_grad(), mode.active():
         classifier.logits(inputs)
     for name, candidate in _integer_inputs(inputs):
@@ -188,44 +193,14 @@ def _moved(classifier: Classifier) -> UnsupportedModelError:
     )
 
 
-def _leave(number: int, weights: Tensor, scores: Tensor | None) -> None:
-    """Attention as it is."""
-
-
 def _integer_inputs(inputs: ModelInputs) -> Iterator[tuple[str | int, Tensor]]:
-    named: list[tuple[str | int, Tensor]] = [
-        *inputs.keywords.items(),
-        *enumerate(inputs.arguments),
-    ]
-    for name, value in named:
+    for name, value in inputs.named():
         if value.dim() == 2 and not value.is_floating_point() and value.dtype != torch.bool:
             yield name, value
 
 
 def _alignment(ids: Tensor, own: Tensor, real: Tensor) -> _Alignment:
     return next(one for one in _Alignment if _fits(one, ids, own, real))
-
-
-def _fits(alignment: _Alignment, ids: Tensor, own: Tensor, real: Tensor) -> bool:
-    match alignment:
-        case _Alignment.SAME:
-            return ids.shape == own.shape and torch.equal(ids, own)
-        case _Alignment.TURNED:
-            return ids.shape == own.mT.shape and torch.equal(ids, own.mT)
-        case _Alignment.SHIFTED:
-            return ids.shape == own.shape and torch.equal(ids[:, 1:], own[:, :-1])
-        case _Alignment.REVERSED:
-            if not ids.shape == own.shape == real.shape:
-                return False
-            index = _FROM_THE_END.positions(real, own.shape[1])
-            turned = torch.where(index < 0, own, own.gather(1, index.clamp_min(0)))
-            return torch.equal(ids, turned)
-        case _Alignment.OTHER:
-            return True
-
-
-def _as_wide(index: Tensor, embeddings: Tensor) -> Tensor:
-    return index.unsqueeze(-1).expand(-1, -1, embeddings.shape[-1])
 
 
 MAX_LEAK = 1e-3
@@ -259,10 +234,6 @@ def try_masks(
     classifier: Classifier, look_up: EmbeddingLookUp, batch: InterceptedBatch, logits: Logits
 ) -> MaskTrial:
     """Mask one unit of each text, change it, and see whether the logits move.
-
-    Args:
-        classifier: A model that takes an attention mask.
-        look_up: Where its tokens are looked up.
 
     Returns:
         That all units speak, where the texts are too short to tell: masks are not trusted then.

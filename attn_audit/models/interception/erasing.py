@@ -46,14 +46,15 @@ def erased_logits(
 
     Args:
         removal: How the others are left out; of variants that it does not suit, they are deleted.
-        sharing: What may be computed together.
     """
     kept = keep & batch.unit_mask.unsqueeze(1)
     is_changed = kept.sum(-1) != batch.unit_mask.sum(-1, keepdim=True)
     deletion = Deletion(classifier)
     as_it_is = Masking(classifier, None) if classifier.can_mask else deletion
     with part(1 / (1 + keep.shape[1])):
-        own = _run(as_it_is, batch, _own(batch), sharing, n_tokens)
+        rows = torch.arange(len(batch), device=keep.device)
+        whole = Variants(rows, torch.zeros_like(rows), batch.unit_mask)
+        own = _run(as_it_is, batch, whole, sharing, n_tokens)
     out = own.unsqueeze(1).repeat(1, keep.shape[1], 1)
     suited = is_changed & removal.suits(batch, kept)
     deleted = is_changed & ~suited & deletion.suits(batch, kept)
@@ -65,11 +66,6 @@ def erased_logits(
     for variants, way in portions(found, [len(variants) for variants, _ in found]):
         out[variants.example, variants.variant] = _run(way, batch, variants, sharing, n_tokens)
     return out
-
-
-def _own(batch: InterceptedBatch) -> Variants:
-    rows = torch.arange(len(batch), device=batch.unit_mask.device)
-    return Variants(rows, torch.zeros_like(rows), batch.unit_mask)
 
 
 def _run(
@@ -157,9 +153,6 @@ def are_independent(
 
     Every unit is left out by itself, and random halves of each text are: then each unit that stays
     has other neighbours, other places and a text of another length.
-
-    Args:
-        read: The one row of a linear readout.
 
     Returns:
         False too where the texts are too short to tell, and where attention lies on anything else.

@@ -50,11 +50,7 @@ class KeyOrder:
     def positions(
         self, real: Bool[Tensor, "batch position"], n_keys: int
     ) -> Int[Tensor, "batch key"]:
-        """The position of each key; -1 where it stands for none.
-
-        Args:
-            real: Positions that are no padding.
-        """
+        """The position of each key; -1 where it stands for none."""
         index = torch.arange(n_keys, device=real.device).expand(len(real), -1) - self.n_in_front
         if self.is_reversed:
             first = real.int().argmax(dim=1, keepdim=True)
@@ -64,11 +60,7 @@ class KeyOrder:
     def of_keys(
         self, values: Int[Tensor, "batch position"], real: Bool[Tensor, "batch position"], n: int
     ) -> Int[Tensor, "batch key"]:
-        """What each key's position has; NOT_AUDITED where a key stands for none.
-
-        Args:
-            real: Positions that are no padding.
-        """
+        """What each key's position has; NOT_AUDITED where a key stands for none."""
         positions = self.positions(real, n)
         found = values.gather(1, positions.clamp_min(0))
         return torch.where(positions >= 0, found, NOT_AUDITED)
@@ -124,9 +116,8 @@ class _Movement:
         return order.of_keys(self.inputs.units, self.inputs.real, len(self.of_keys))[0] == self.unit
 
     def at(self, order: KeyOrder) -> float:
-        """Of the unit's own keys, if the keys stand in this order."""
-        own = self.of_keys[self.own(order)]
-        return float(own.max()) if len(own) else 0.0
+        """Of the unit's own keys, if the keys stand in this order; 0 where it has none."""
+        return float((self.of_keys * self.own(order)).max())
 
     def refutes(self, order: KeyOrder) -> bool:
         """Whether others moved, and the unit's own keys did not."""
@@ -141,17 +132,13 @@ def scores_of(
     """What some attentions compute before the softmax: (batch, head, query, key).
 
     Where only weights are seen their logarithms, which differ from scores by a constant a row.
-
-    Args:
-        numbers: Of the attentions, in call order.
     """
     found: dict[int, Tensor] = {}
 
     def visit(number: int, weights: Tensor, scores: Tensor | None) -> None:
-        seen = (
-            weights.clamp_min(torch.finfo(weights.dtype).tiny).log() if scores is None else scores
-        )
-        found[number] = seen.detach().double()
+        if scores is None:
+            scores = weights.clamp_min(torch.finfo(weights.dtype).tiny).log()
+        found[number] = scores.detach().double()
 
     mode = Interception(len(inputs), visit, wanted=list(numbers), sight=sight)
     with mode.active():
@@ -168,10 +155,8 @@ def find_places(
     """Which key stands for which position: changing a unit moves the score of its own key most.
 
     Args:
-        geometry: Texts with their units changed.
         candidates: For each attention, by number in call order, what its size admits; in the order
             in which they are believed where nothing can be told.
-        sight: How the attentions are seen.
 
     Raises:
         UnsupportedModelError: Another order than the possible ones is right, or there are several
@@ -199,11 +184,6 @@ def require_places(
 ) -> None:
     """Hold one more text against what others showed.
 
-    Args:
-        changed: The text, with some of its units changed.
-        orders: Of the keys of each attention, by number in call order.
-        sight: How the attentions are seen.
-
     Raises:
         UnsupportedModelError: In this text, keys stand in another order.
     """
@@ -225,24 +205,23 @@ def _movements(
         own = scores_of(classifier, inputs, numbers, sight)
         for unit, text in changed.with_another.items():
             others = scores_of(classifier, classifier.collate([text]), numbers, sight)
-            for number in numbers:
-                before, after = own.get(number), others.get(number)
-                if before is None or after is None or before.shape != after.shape:
-                    continue
-                movement = _movement(inputs, unit, before, after, sight.output_of is not None)
-                if movement is not None:
-                    moved[number].append(movement)
+            for number in own.keys() & others.keys():
+                both = own[number], others[number]
+                movement = _movement(inputs, unit, *both, sight.output_of is not None)
+                moved[number] += [] if movement is None else [movement]
     return moved
 
 
 def _movement(
     inputs: ModelInputs, unit: int, before: Tensor, after: Tensor, is_shifted: bool
 ) -> _Movement | None:
-    """The mean over heads and queries; None where nothing moved.
+    """The mean over heads and queries; None where nothing moved, or shapes did.
 
     Scores that are shifted alike are the same scores, as where their largest is subtracted. Of
     logarithms of weights the shift is unknown, and that one stands still cannot be told.
     """
+    if before.shape != after.shape:
+        return None
     difference = after - before
     # What is masked is masked by a huge number: that it is so in one text alone is no movement.
     hidden = ~difference.isfinite() | (difference.abs() > MASKED)
@@ -295,13 +274,10 @@ def _is_refuted(order: KeyOrder, moved: Sequence[_Movement]) -> bool:
 
 def _is_larger(one: Sequence[float], other: Sequence[float]) -> bool:
     """Whether one is larger in the mean, by more than chance."""
-    n = len(one)
-    if n < MIN_CHANGES:
+    if len(one) < MIN_CHANGES:
         return False
-    gaps = [a - b for a, b in zip(one, other, strict=True)]
-    mean = sum(gaps) / n
-    variance = sum((gap - mean) ** 2 for gap in gaps) / (n - 1)
-    return mean > MIN_MARGIN * math.sqrt(variance / n)
+    gaps = torch.tensor(one, dtype=torch.float64) - torch.tensor(other, dtype=torch.float64)
+    return bool(gaps.mean() > MIN_MARGIN * gaps.std() / math.sqrt(len(gaps)))
 
 
 def _elsewhere(
@@ -325,25 +301,19 @@ def _elsewhere(
 
 def _cannot_be_told(classifier: Classifier, fronts: Sequence[int]) -> _CannotBeToldError:
     kind, n_more, n_less = type(classifier.module).__name__, max(fronts), -min(fronts)
+    none_moves = "changing a token moves no column clearly most"
     if n_more > 0 or n_less > 0:
-        what = (
-            f"{_counted(n_more)} more than its input"
-            if n_more > 0
-            else f"{_counted(n_less)} less than its input"
-        )
-        hint = (
-            "Say in CustomModel how many stand in front of the input's first column: columns=1 for "
-            "a class token that the module puts there itself, columns=0 where what is more comes "
-            "last, columns=-1 where a first marker is left out."
-        )
+        differs = f"{_counted(n_more)} more" if n_more > 0 else f"{_counted(n_less)} less"
         return _CannotBeToldError(
-            f"the attention of {kind} has {what}, and which cannot be told: changing a token moves "
-            "no column clearly most",
-            hint=hint,
+            f"the attention of {kind} has {differs} than its input, and which cannot be told: "
+            f"{none_moves}",
+            hint="Say in CustomModel how many stand in front of the input's first column: "
+            "columns=1 for a class token that the module puts there itself, columns=0 where what "
+            "is more comes last, columns=-1 where a first marker is left out.",
         )
     return _CannotBeToldError(
         f"the columns of the attention in {kind} do not seem to stand in the text's order, and it "
-        "cannot be told in which: changing a token moves no column clearly most",
+        f"cannot be told in which: {none_moves}",
         hint="Name DATA whose first texts are longer, or let the module compute one weight for "
         "each column of its input, in the same order.",
     )
@@ -357,11 +327,6 @@ def choose_foldings(
     classifier: Classifier, geometry: Geometry, axes: Mapping[int, Axes], sight: Sight
 ) -> dict[int, Axes]:
     """In which order batch, heads and queries are folded into one axis.
-
-    Args:
-        geometry: Texts with their units changed.
-        axes: Of each attention, by number in call order.
-        sight: How the attentions are seen.
 
     Returns:
         The same, folded as gives each text of a batch what it has alone. Where no order does, texts
@@ -386,8 +351,7 @@ def choose_foldings(
     for number, orders in folded.items():
         least = min(errors[number])
         chosen[number] = orders[errors[number].index(least)]
-        are_mixed = any(HEAD in letters and QUERY in letters for letters in axes[number].outer)
-        if are_mixed and least > SAME_SCORES:
+        if least > SAME_SCORES and any({HEAD, QUERY} <= set(one) for one in axes[number].outer):
             del chosen[number]
     return chosen
 
@@ -409,13 +373,12 @@ def _distance(together: Tensor | None, alone: Sequence[Tensor | None]) -> float:
         return math.inf
     distances = []
     for row, own in zip(together, alone, strict=True):
-        n_queries, n_keys = (0, 0) if own is None else own.shape[2:]
-        if own is None or len(own[0]) != len(row) or n_queries > row.shape[1]:
+        if own is None:
             return math.inf
-        ends = [row[:, :n_queries, :n_keys], row[:, -n_queries:, -n_keys:]]
+        n_queries, n_keys = own.shape[2:]
+        ends = row[:, :n_queries, :n_keys], row[:, -n_queries:, -n_keys:]
         if any(end.shape != own[0].shape for end in ends):
             return math.inf
-        distances.append(
-            min(float((end - own[0]).abs().nan_to_num(0).clamp_max(MASKED).max()) for end in ends)
-        )
+        gaps = ((end - own[0]).abs().nan_to_num(0).clamp_max(MASKED).max() for end in ends)
+        distances.append(float(min(gaps)))
     return max(distances)

@@ -7,7 +7,7 @@ active, each softmax and each scaled_dot_product_attention that the model calls 
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import permutations, product
 from math import prod
@@ -79,7 +79,6 @@ class Axes:
         one for each row, the rest are heads that are folded into it.
 
         Args:
-            key: The axis along which the weights sum to 1.
             shorter: Of a shorter text; None where all are of one length.
             more: Of the first text, in a batch of more rows.
 
@@ -153,8 +152,6 @@ class WeightsView:
         """The view of weights; None where their layout is unknown.
 
         Args:
-            weights: As the model computes them.
-            axis: Along which they sum to 1.
             axes: What a trial found; None: what the shape suggests.
         """
         own, key = weights.shape, axis % weights.dim()
@@ -182,11 +179,7 @@ class WeightsView:
         return weights.expand(self.own).reshape(self.split).permute(self.order).reshape(self.shape)
 
     def close(self, weights: Tensor) -> Tensor:
-        """The model's own layout.
-
-        Args:
-            weights: (batch, head, query, key).
-        """
+        """The model's own layout."""
         ordered = weights.reshape([self.split[axis] for axis in self.order])
         back = sorted(range(len(self.order)), key=self.order.__getitem__)
         return ordered.permute(back).reshape(self.own).contiguous()
@@ -281,7 +274,6 @@ class Interception(TorchFunctionMode):
         *,
         wanted: Sequence[int] | None = None,
         sight: Sight | None = None,
-        on_attention: Callable[[], None] | None = None,
         on_weights: Callable[[int, torch.Size, int], None] | None = None,
         table: Tensor | None = None,
         look_up: LookUp | None = None,
@@ -289,23 +281,17 @@ class Interception(TorchFunctionMode):
         """Prepare; the mode is entered with `with`.
 
         Args:
-            n_batch: Rows of the batch that the model is called on.
-            visit: Called at every wanted attention.
             wanted: Numbers of attentions in call order; None for all. Others run on the model's
                 own kernel.
             sight: How they are seen; None: every softmax, laid out as its shape suggests.
-            on_attention: Called at every attention, wanted or not, before it is visited.
             on_weights: Called with number, shape and axis of the weights at every wanted attention,
-                whatever its layout.
-            table: Weights whose look-ups are of interest.
-            look_up: Called at each of them.
+                whatever its layout, before it is visited.
         """
         super().__init__()
         self._n_batch = n_batch
         self._visit = visit
         self._wanted = None if wanted is None else frozenset(wanted)
         self._sight = sight or Sight()
-        self._on_attention = on_attention
         self._on_weights = on_weights
         self._table = table
         self._look_up = look_up
@@ -331,19 +317,15 @@ class Interception(TorchFunctionMode):
         out = func(*args, **kwargs)
         if func in _SOFTMAX:
             return self._softmax(out, *args, **kwargs)
-        if self._look_up is not None and func is F.embedding:
+        if self._look_up is not None and func in (F.embedding, F.embedding_bag):
             ids, table = _named(("input", "weight"), args, kwargs)
-            return self._look_up(ids, out) if table is self._table else out
-        if self._look_up is not None and func is F.embedding_bag:
-            ids, table = _named(("input", "weight"), args, kwargs)
-            return self._look_up(ids[:0], out) if table is self._table else out
+            if table is self._table:
+                return self._look_up(ids if func is F.embedding else ids[:0], out)
         return out
 
     def _is_wanted(self) -> bool:
         """Count an attention, and say whether it is to be visited."""
         number, self.n_seen = self.n_seen, self.n_seen + 1
-        if self._on_attention is not None:
-            self._on_attention()
         return self._wanted is None or number in self._wanted
 
     def _product(self, query: Tensor, key: Tensor, value: Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -379,16 +361,10 @@ class Interception(TorchFunctionMode):
     @contextmanager
     def active(self) -> Iterator[None]:
         """The mode itself, with a hook on the module whose output is attention."""
-        if self._sight.output_of is None:
-            with self:
-                yield
-            return
-        handle = self._sight.output_of.register_forward_hook(self._output)
-        try:
-            with self:
-                yield
-        finally:
-            handle.remove()
+        module = self._sight.output_of
+        hook = nullcontext() if module is None else module.register_forward_hook(self._output)
+        with hook, self:
+            yield
 
     def _output(self, module: nn.Module, args: object, out: Any) -> Any:
         if isinstance(out, tuple | list):  # (output, weights), or the other way round

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache, cached_property
 from typing import Literal
 
@@ -45,9 +46,8 @@ from attn_audit.models.interception.erasing import (
     halves_of,
     pooled_again,
 )
-from attn_audit.models.interception.interventions import intervened_logits
 from attn_audit.models.interception.key_order import Geometry
-from attn_audit.models.interception.reading import Pass, PlaceKey, Rows, run_pass
+from attn_audit.models.interception.reading import Pass, PlaceKey, intervened_logits, run_pass
 from attn_audit.models.interception.readout import (
     ONE_ROW,
     ReadoutRule,
@@ -60,6 +60,7 @@ from attn_audit.models.interception.removal.deleting import Deletion
 from attn_audit.models.interception.removal.masking import Masking
 from attn_audit.models.interception.removal.neutral import Neutral
 from attn_audit.models.interception.replay import CHEAPEST_FIRST, NamedWays, WayChoice, choose_way
+from attn_audit.models.interception.rows import Rows
 from attn_audit.models.interception.survey import survey
 from attn_audit.models.task import mask_candidates
 from attn_audit.results.model_description import Findings, LayerDescription, ModelDescription
@@ -83,7 +84,6 @@ class InterceptedModel(AuditedModel):
         """Find out by trial how the model computes its attention and what it does with it.
 
         Args:
-            trial: A few texts to try it out on, of different lengths.
             removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
             within: The submodule to look for attention in; None: anywhere.
             ways: Of replay, to be tried; full passes come last of themselves.
@@ -114,7 +114,9 @@ class InterceptedModel(AuditedModel):
         self._masks: MaskTrial | None = None
         self._trial = self.collate(self._survey.texts)
         self._masks = self._try_masks()
-        self.removal = self._choose_removal(removal)
+        # Masks leave shapes and positions as they are; where they leak, they leave nothing out.
+        if removal != "delete" and self.removals["mask"].why_not is None:
+            self.removal = "mask"
 
     # --- what was found -------------------------------------------------------------------------
 
@@ -126,10 +128,6 @@ class InterceptedModel(AuditedModel):
             return try_masks(self.classifier, self._look_up, self._trial, logits)
         except (ConfigurationError, UnsupportedModelError):  # no token can be changed behind a mask
             return MaskTrial(middle=True, first=True, last=True)
-
-    def _choose_removal(self, removal: RemovalName | None) -> RemovalName:
-        """Masks leave shapes and positions as they are; where they leak, they leave nothing out."""
-        return "delete" if removal == "delete" or self.removals["mask"].why_not else "mask"
 
     @cached_property
     def removals(self) -> Mapping[str, UnitRemoval]:
@@ -195,10 +193,7 @@ class InterceptedModel(AuditedModel):
         if key not in self._ways:
             found = self._try(site)
             self._ways[key] = choose_way(
-                found.reached[key],
-                found.admissible[key],
-                found.logits.unsqueeze(1),
-                self._candidates,
+                found.reached[key], found.logits.unsqueeze(1), self._candidates
             )
         return self._ways[key]
 
@@ -227,10 +222,10 @@ class InterceptedModel(AuditedModel):
         encoded = self.classifier.encode(examples)
         if self.removal == "delete":
             return encoded
-        units = [(item, self._readout_unit(item)) for item in encoded]
+        units = (self._readout_unit(item) for item in encoded)
         return [
             item if unit == NOT_AUDITED else dataclasses.replace(item, readout_unit=unit)
-            for item, unit in units
+            for item, unit in zip(encoded, units, strict=True)
         ]
 
     def _readout_unit(self, item: Encoded) -> int:
@@ -252,21 +247,27 @@ class InterceptedModel(AuditedModel):
 
     def collate(self, encoded: Sequence[Encoded]) -> InterceptedBatch:
         """Pad examples into one batch."""
+        assert len(encoded) == 1 or self.batches_texts
+        with self._guard(encoded):
+            inputs = self.classifier.collate(encoded)
+        allowed: Tensor | None = None
+        if any(item.candidates is not None for item in encoded):
+            everything = (True,) * len(self.task.labels)
+            candidates = [item.candidates or everything for item in encoded]
+            allowed = torch.tensor(candidates, device=self.device)
         n_units = torch.tensor([item.n_units for item in encoded], device=self.device)
         units = torch.arange(max(item.n_units for item in encoded), device=self.device)
         return InterceptedBatch(
             encoded=tuple(encoded),
             unit_mask=units < n_units.unsqueeze(1),
-            inputs=self.classifier.collate(encoded),
-            allowed=self._allowed(encoded),
+            inputs=inputs,
+            allowed=allowed,
             readout_units=torch.tensor(list(map(self._readout_unit, encoded)), device=self.device),
         )
 
-    def _allowed(self, encoded: Sequence[Encoded]) -> Tensor | None:
-        if all(item.candidates is None for item in encoded):
-            return None
-        everything = (True,) * len(self.task.labels)
-        return torch.tensor([e.candidates or everything for e in encoded], device=self.device)
+    def _guard(self, encoded: Sequence[Encoded]) -> AbstractContextManager[None]:
+        """Around everything that runs the module on these texts."""
+        return nullcontext()
 
     # --- the contract ---------------------------------------------------------------------------
 
@@ -275,13 +276,14 @@ class InterceptedModel(AuditedModel):
         """One pass for all sites; attention that no site asks for runs on the model's kernel."""
         assert isinstance(batch, InterceptedBatch)
         keys = list(dict.fromkeys((site.layer, site.rows) for site in sites))
-        found = run_pass(self.classifier, self._survey, batch.inputs, keys)
+        with self._guard(batch.encoded):
+            found = run_pass(self.classifier, self._survey, batch.inputs, keys)
         return [self._reading(batch, found, site) for site in sites]
 
     def _reading(self, batch: InterceptedBatch, found: Pass, site: Site) -> Reading:
         key = (site.layer, site.rows)
         reached = found.reached[key]
-        rows = Rows.of(reached, found.admissible[key], site.head, batch.unit_mask.shape[1])
+        rows = Rows.of(reached, site.head, batch.unit_mask.shape[1])
         one_by_one = self.sharing is Sharing.NOTHING
         prepare_once = cache(
             lambda: self._way(site).way(reached, self.capacity.n_tokens, one_by_one)
@@ -290,13 +292,14 @@ class InterceptedModel(AuditedModel):
         def replay(
             attention: Float[Tensor, "batch variant row unit"], mass: Mass | None = None
         ) -> Float[Tensor, "batch variant label"]:
-            with differentiable_recurrence(self.classifier):
-                logits = rows.replay(prepare_once(), attention, mass)
+            with self._guard(batch.encoded), differentiable_recurrence(self.classifier):
+                logits = prepare_once()(rows.of_all_heads(attention, mass))
             return mask_candidates(logits, batch.allowed)
 
         def find_linear_readout() -> LinearReadout | None:
-            if not self._is_linear(site):
-                return None
+            with self._guard(batch.encoded):
+                if not self._is_linear(site):
+                    return None
             return read_out_units(replay, rows.attention[:, 0], rows.mass[:, 0])
 
         return Reading(
@@ -323,7 +326,7 @@ class InterceptedModel(AuditedModel):
     ) -> Logits:
         """Logits with the embeddings of the audited positions replaced at every look-up."""
         assert isinstance(batch, InterceptedBatch)
-        with differentiable_recurrence(self.classifier):
+        with self._guard(batch.encoded), differentiable_recurrence(self.classifier):
             logits = self._look_up.logits(
                 self.classifier,
                 batch.inputs,
@@ -363,29 +366,25 @@ class InterceptedModel(AuditedModel):
         """One pass, in which each site's weights are replaced as they are computed."""
         assert isinstance(batch, InterceptedBatch)
         n_units = batch.unit_mask.shape[1]
-        logits = intervened_logits(self.classifier, self._survey, batch.inputs, n_units, rules)
+        with self._guard(batch.encoded):
+            logits = intervened_logits(self.classifier, self._survey, batch.inputs, n_units, rules)
         return mask_candidates(logits, batch.allowed)
 
     def _known(self, operator: str | None) -> str:
-        """An operator that the model has.
-
-        Raises:
-            ConfigurationError: It has no such.
-        """
+        """An operator that the model has."""
         if operator is None:
             return self.removal
-        why_not = (
-            self.removals[operator].why_not
-            if operator in self.removals
-            else f"there are {', '.join(self.removals)}"
-        )
+        why_not: str | None = f"there are {', '.join(self.removals)}"
+        if operator in self.removals:
+            why_not = self.removals[operator].why_not
         if why_not is not None:
             raise ConfigurationError(f"units cannot be left out by {operator}: {why_not}")
         return operator
 
     def _erased(self, batch: InterceptedBatch, keep: Tensor, operator: str) -> Tensor:
         removal, n_tokens = self.removals[operator], self.capacity.n_tokens
-        logits = erased_logits(self.classifier, batch, keep, removal, self.sharing, n_tokens)
+        with self._guard(batch.encoded):
+            logits = erased_logits(self.classifier, batch, keep, removal, self.sharing, n_tokens)
         return mask_candidates(logits, batch.allowed)
 
     @cached_property

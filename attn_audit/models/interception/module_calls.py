@@ -7,7 +7,7 @@ return what they returned before, and only what lies behind the attention is com
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,10 +48,6 @@ def batch_axes(
 ) -> tuple[BatchAxis | None, ...]:
     """For each tensor of a nested structure the axis of the batch; None where it has none.
 
-    Args:
-        other: What it returned for another batch of equally long rows.
-        n_one: Rows of the first batch.
-
     Raises:
         UnknownLayoutError: The two differ in more than the batch.
     """
@@ -87,12 +83,7 @@ def tensors_in(value: object) -> list[Tensor]:
 def map_batch(
     value: Any, axes: tuple[BatchAxis | None, ...], change: Callable[[Tensor, BatchAxis], Tensor]
 ) -> Any:
-    """Change every tensor that has the batch in it, and leave the structure as it is.
-
-    Args:
-        axes: From `batch_axes`.
-        change: Gets each tensor and its axis.
-    """
+    """Change every tensor that has the batch in it, and leave the structure as it is."""
     leaves, structure = _leaves(value)
     changed = [
         change(leaf, axis) if axis is not None and isinstance(leaf, Tensor) else leaf
@@ -107,7 +98,6 @@ def repeat(
     """Every row of the batch `times` times in succession; always a copy.
 
     Args:
-        tensor: With the batch along `axis`.
         n_positions: Of a row in the trial, and of one here.
 
     Raises:
@@ -181,20 +171,20 @@ class Recording:
         self.stacks.append(tuple(self._stack))
         self.followers.append(None)
 
+    def around(self, attention: int) -> list[nn.Module]:
+        """The modules whose calls enclose an attention, outermost first."""
+        return [self.calls[i].module for i in self.stacks[attention]]
+
     @contextmanager
     def of(self, module: nn.Module) -> Iterator[None]:
         """Record every call of the module and its submodules."""
-        handles = []
-        for each in module.modules():
-            handles.append(each.register_forward_pre_hook(self._before, with_kwargs=True))
-            handles.append(each.register_forward_hook(self._after, with_kwargs=True))
-        try:
+        with ExitStack() as hooks:
+            for each in module.modules():
+                hooks.enter_context(each.register_forward_pre_hook(self._before))
+                hooks.enter_context(each.register_forward_hook(self._after))
             yield
-        finally:
-            for handle in handles:
-                handle.remove()
 
-    def _before(self, module: nn.Module, args: object, kwargs: object) -> None:
+    def _before(self, module: nn.Module, args: object) -> None:
         if next(module.parameters(recurse=False), None) is not None:
             self.followers = [module if f is None else f for f in self.followers]
         key = (id(module), self._counts[id(module)])
@@ -202,7 +192,7 @@ class Recording:
         self.calls.append(Call(module, key, tuple(self._stack)))
         self._stack.append(len(self.calls) - 1)
 
-    def _after(self, module: nn.Module, args: object, kwargs: object, output: Any) -> None:
+    def _after(self, module: nn.Module, args: object, output: Any) -> None:
         call = self.calls[self._stack.pop()]
         call.output, call.end = output, len(self.stacks)
 
@@ -286,11 +276,7 @@ class UnexpectedCallError(Exception):
 
 @contextmanager
 def kept_outputs(wanted: Mapping[CallKey, nn.Module]) -> Iterator[dict[CallKey, Any]]:
-    """Within: what the wanted calls return is kept.
-
-    Args:
-        wanted: Calls by key, with their modules.
-    """
+    """Within: what the wanted calls return is kept."""
     outputs: dict[CallKey, Any] = {}
     counts: Counter[int] = Counter()
 
@@ -300,12 +286,10 @@ def kept_outputs(wanted: Mapping[CallKey, nn.Module]) -> Iterator[dict[CallKey, 
         if key in wanted:
             outputs[key] = output
 
-    handles = [module.register_forward_hook(keep) for module in set(wanted.values())]
-    try:
+    with ExitStack() as hooks:
+        for module in set(wanted.values()):
+            hooks.enter_context(module.register_forward_hook(keep))
         yield outputs
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def write_script(
@@ -319,8 +303,6 @@ def write_script(
 
     Args:
         twin: Another, over a batch of another size.
-        n_rows: Rows of the two batches.
-        attention: Its number in call order.
 
     Raises:
         UnexpectedCallError: The two passes call different modules.
@@ -334,12 +316,10 @@ def write_script(
         if i in under_way:
             steps.append(Step(call.module, call.key, None))
         elif call.end is not None and call.end <= attention:
-            steps.append(Step(call.module, call.key, _axes(call, twin.calls[i], n_rows)))
+            other = twin.calls[i]
+            if call.key != other.key:
+                raise UnexpectedCallError
+            axes = batch_axes(call.output, other.output, *n_rows)
+            steps.append(Step(call.module, call.key, axes))
     n_before = sum(set(stack) <= under_way for stack in recording.stacks[:attention])
     return Script(tuple(steps), n_positions, n_before)
-
-
-def _axes(call: Call, other: Call, n_rows: tuple[int, int]) -> tuple[BatchAxis | None, ...]:
-    if call.key != other.key:
-        raise UnexpectedCallError
-    return batch_axes(call.output, other.output, *n_rows)

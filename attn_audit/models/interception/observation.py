@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from attn_audit.data.example import Example
@@ -24,11 +24,14 @@ underflow where nothing is masked."""
 class Observed:
     """One attention in one pass."""
 
-    shape: tuple[int, int, int, int]
-    """Batch, head, query, key."""
-    weights: Tensor
+    weights: Float[Tensor, "batch head query key"]
     admissible: Bool[Tensor, "batch head query key"] | None
     """None where the scores are not seen."""
+
+    @property
+    def shape(self) -> torch.Size:
+        """Batch, head, query, key."""
+        return self.weights.shape
 
     @property
     def is_causal(self) -> bool:
@@ -63,27 +66,20 @@ def admissible_keys(scores: Tensor) -> Bool[Tensor, "batch head query key"]:
 
 @torch.no_grad()
 def observe(classifier: Classifier, inputs: ModelInputs, sight: Sight | None = None) -> Observation:
-    """Run the model once, and record everything.
-
-    Args:
-        sight: How its attentions are seen.
-    """
+    """Run the model once, and record everything."""
     attentions: dict[int, Observed] = {}
     shapes: dict[int, tuple[torch.Size, int]] = {}
 
     def visit(number: int, weights: Tensor, scores: Tensor | None) -> None:
-        batch, head, query, key = weights.shape
         admissible = None if scores is None else admissible_keys(scores)
-        attentions[number] = Observed((batch, head, query, key), weights, admissible)
+        attentions[number] = Observed(weights, admissible)
+
+    def note(number: int, shape: torch.Size, key: int) -> None:
+        recording.see_attention()
+        shapes[number] = shape, key
 
     recording = Recording()
-    mode = Interception(
-        len(inputs),
-        visit,
-        sight=sight,
-        on_attention=recording.see_attention,
-        on_weights=lambda number, shape, key: shapes.update({number: (shape, key)}),
-    )
+    mode = Interception(len(inputs), visit, sight=sight, on_weights=note)
     # The mode's hook comes first: a module whose output is attention is still under way then.
     with mode.active(), recording.of(classifier.module):
         logits = classifier.logits(inputs)
@@ -106,7 +102,6 @@ class AttentionOutOfReachError(UnsupportedModelError):
         """Say so.
 
         Args:
-            n_tried: How many texts were tried.
             find: Gives those of other texts in which attention reaches the output, and how many it
                 tried until it met them.
         """
@@ -137,12 +132,7 @@ def nothing_seen(
     shorter: Observation | None,
     within: nn.Module | None,
 ) -> UnsupportedModelError:
-    """The error for a model without any attention whose keys are the tokens of the input.
-
-    Args:
-        observation: A pass over a few texts.
-        within: The submodule that was named to look in.
-    """
+    """The error for a model without any attention whose keys are the tokens of the input."""
     kind = type(module).__name__
     implementation = str(getattr(getattr(module, "config", None), "_attn_implementation", ""))
     if any(name in implementation for name in _UNSEEN):

@@ -45,9 +45,6 @@ def reaching_rows(
 
     The weights are leaves that nothing before them is differentiated through, so the backward pass
     covers only what lies behind the first of the attentions.
-
-    Args:
-        numbers: Of the attentions, in call order.
     """
     leaves: dict[int, Tensor] = {}
 
@@ -83,7 +80,6 @@ def texts_in_reach(
     A text at which the model fails is passed over: the audit itself will say so.
 
     Args:
-        numbers: Of the attentions, in call order.
         examples: Texts, in any order: the shortest are tried first.
 
     Returns:
@@ -131,12 +127,7 @@ def differentiable_recurrence(classifier: Classifier) -> Iterator[None]:
 
 
 def find_rule(rows: ReachingRows, real: ReachingRows) -> ReadoutRule:
-    """The rule by which rows are read out.
-
-    Args:
-        rows: From `reaching_rows`.
-        real: Of the same texts, the rows that there are.
-    """
+    """The rule by which rows are read out."""
     if rows.shape[1] == 1:
         return ReadoutRule.ONLY
     seen = rows.any(dim=1)  # a saturated output has no gradient anywhere
@@ -155,7 +146,6 @@ def rows_by_rule(
 
     Args:
         rule: Where rows are found for each text, all are named.
-        real: The rows that there are.
     """
     queries = torch.arange(real.shape[1], device=real.device).expand_as(real)
     match rule:
@@ -179,9 +169,6 @@ MAX_ERROR = 1e-4
 @torch.no_grad()
 def is_linear(replay: Replay, unit_mask: UnitMask) -> bool:
     """Whether logits of mixtures are mixtures of logits.
-
-    Args:
-        replay: Of an attention with one row, over a few texts.
 
     Returns:
         False too where attention hardly moves the logits, and nothing can be told.
@@ -211,9 +198,7 @@ def read_out_units(
     One backward pass for each label, in place of a replay for each unit.
 
     Args:
-        replay: Of an attention with one row.
         attention: The model's own over the units; any other would do.
-        mass: Share of the row's attention on them.
     """
     with torch.enable_grad():
         own = attention.detach().clone().requires_grad_()

@@ -5,12 +5,13 @@ cheapest is that only the row that is read out goes through the rest of the mode
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, TypeCheckError
+from jaxtyping import Float, TypeCheckError
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -20,7 +21,6 @@ from attn_audit.models.interception.attention_point import (
     Way,
     Weights,
     imposed,
-    n_variants,
 )
 from attn_audit.models.interception.module_calls import (
     BatchAxis,
@@ -30,27 +30,21 @@ from attn_audit.models.interception.module_calls import (
     map_batch,
     repeat,
 )
-from attn_audit.progress import portions
+from attn_audit.progress import in_portions
 
 
-def in_portions(way: Way, step: int) -> Way:
-    """The same replay, a few variants at a time; differentiable in the memory of one portion.
-
-    Args:
-        step: How many go through the model at once.
-    """
+def divided(way: Way, size: int) -> Way:
+    """The same replay, a few variants at a time; differentiable in the memory of one portion."""
 
     def replay(weights: Weights) -> VariantLogits:
-        parts = torch.split(weights, step, dim=1)
-        if len(parts) == 1:
+        if weights.shape[1] <= size:
             return way(weights)
-        if not (torch.is_grad_enabled() and weights.requires_grad):
-            return torch.cat([way(part) for part in portions(parts)], dim=1)
-        # Each portion's graph is built again when it is needed, and only then.
-        logits: list[Tensor] = [
-            checkpoint(way, part, use_reentrant=False) for part in portions(parts)
-        ]
-        return torch.cat(logits, dim=1)
+        run = way
+        if torch.is_grad_enabled() and weights.requires_grad:
+            # Each portion's graph is built again when it is needed, and only then.
+            run = partial(checkpoint, way, use_reentrant=False)
+        portions = in_portions(weights.shape[1], size)
+        return torch.cat([run(weights[:, portion]) for portion in portions], dim=1)
 
     return replay
 
@@ -59,7 +53,7 @@ def full(reached: Reached) -> Way:
     """Run the whole model with the weights imposed."""
 
     def replay(weights: Weights) -> VariantLogits:
-        times = n_variants(weights)
+        times = weights.shape[1]
         with imposed(reached, reached.point.number, weights):
             logits = reached.classifier.logits(reached.inputs.repeat(times))
         return logits.reshape(-1, times, logits.shape[-1])
@@ -78,7 +72,7 @@ def resume(reached: Reached) -> Way:
         raise UnknownLayoutError
 
     def replay(weights: Weights) -> VariantLogits:
-        times, n_rows = n_variants(weights), len(reached.inputs)
+        times, n_rows = weights.shape[1], len(reached.inputs)
         n_positions = script.n_positions, reached.inputs.n_positions
 
         def stand_in(step: Step) -> Any:
@@ -108,100 +102,75 @@ def row(reached: Reached) -> Way:
     Raises:
         UnknownLayoutError: It is not of that kind.
     """
-    point, script = reached.point, reached.point.script
-    if script is None or point.follower is None or not point.is_square:
+    point, script, follower = reached.point, reached.point.script, reached.point.follower
+    if script is None or follower is None or not point.is_square or reached.rows.shape[1] != 1:
         raise UnknownLayoutError
-    if reached.rows.shape[1] != 1:
+    received = _received(reached, follower)
+    n_heads, n_rows = reached.weights.shape[1], len(reached.inputs)
+    if received[0, 0].numel() % n_heads:
         raise UnknownLayoutError
-    values = _values(reached, point.follower)
-    reduced = reached.inputs.pick(reached.rows[:, 0])
+    values = received.reshape(*received.shape[:2], n_heads, -1)
+    at = torch.arange(n_rows, device=reached.rows.device), reached.rows[:, 0]
+    reduced = reached.inputs.pick(at[1])
+    shape, n_positions = reached.inputs.units.shape, (script.n_positions, values.shape[1])
 
     def replay(weights: Weights) -> VariantLogits:
-        times = n_variants(weights)
-        n_keys = values.of_positions.shape[1]
-        mixed = torch.einsum("bvhk,bkhd->bvhd", weights[..., 0, :n_keys], values.of_positions)
-        given = mixed.reshape(-1, 1, *values.shape)
+        times = weights.shape[1]
 
         def stand_in(step: Step) -> Any:
-            return _picked(reached, step, times)
+            """What it returned, for the one row; not implemented where it has no rows."""
+            assert step.axes is not None
+            n_picked = 0
 
-        with script.followed(stand_in), _handed_over(values.follower, given):
+            def pick(tensor: Tensor, axis: BatchAxis) -> Tensor:
+                nonlocal n_picked
+                if tensor.shape[:2] != shape:
+                    return repeat(tensor, axis, n_rows, n_positions, times)
+                n_picked += 1
+                return tensor[at].unsqueeze(1).repeat_interleave(times, dim=0)
+
+            output = map_batch(reached.outputs[step.key], step.axes, pick)
+            return output if n_picked else NotImplemented
+
+        mixed = torch.einsum("bvhk,bkhd->bvhd", weights[..., 0, : values.shape[1]], values)
+        given = mixed.reshape(-1, 1, *received.shape[2:])
+        with script.followed(stand_in), _handed_over(follower, given):
             logits = reached.classifier.logits(reduced.repeat(times))
         return logits.reshape(-1, times, logits.shape[-1])
 
     return replay
 
 
-class _Values:
-    """What each position offers to be attended to, as the projection receives it."""
-
-    def __init__(self, follower: nn.Module, received: Tensor, n_heads: int) -> None:
-        self.follower = follower
-        self.shape = received.shape[2:]
-        flat = received.flatten(2)
-        if flat.shape[2] % n_heads:
-            raise UnknownLayoutError
-        self.of_positions: Float[Tensor, "batch position head value"] = flat.reshape(
-            *flat.shape[:2], n_heads, -1
-        )
-
-
 @torch.no_grad()
-def _values(reached: Reached, follower: nn.Module) -> _Values:
+def _received(reached: Reached, follower: nn.Module) -> Float[Tensor, "batch position ..."]:
+    """What each position offers to be attended to, as the projection receives it."""
     n_batch, n_heads, _, n_keys = reached.weights.shape
     n_positions = reached.inputs.n_positions
-    identity = torch.eye(
-        n_positions, n_keys, dtype=reached.weights.dtype, device=reached.weights.device
+    identity = torch.eye(n_positions, n_keys).to(reached.weights)
+    weights = identity.expand(n_batch, n_heads, n_positions, n_keys)
+    rows = torch.arange(n_positions, device=reached.rows.device).expand(n_batch, -1)
+    everywhere = replace(
+        reached,
+        rows=rows,
+        row_mask=torch.ones_like(rows, dtype=torch.bool),
+        weights=weights,
+        admissible=torch.ones_like(weights, dtype=torch.bool),
     )
-    given = identity.expand(n_batch, n_heads, n_positions, n_keys)
-    everywhere = _with_all_rows(reached, given)
     received: list[Tensor] = []
 
     def receive(module: nn.Module, args: tuple[Any, ...]) -> None:
         received.append(args[0])
         raise _ReceivedError
 
-    handle = follower.register_forward_pre_hook(receive)
-    try:
-        resume(everywhere)(given.unsqueeze(1))
-    except _ReceivedError:
-        pass
-    finally:
-        handle.remove()
+    with follower.register_forward_pre_hook(receive), suppress(_ReceivedError):
+        resume(everywhere)(weights.unsqueeze(1))
     if not received or received[0].shape[:2] != (n_batch, n_positions):
         raise UnknownLayoutError
-    return _Values(follower, received[0], n_heads)
+    return received[0]
 
 
 class _ReceivedError(Exception):
     """The values are there: nothing behind them is needed."""
-
-
-def _with_all_rows(reached: Reached, weights: Tensor) -> Reached:
-    positions = torch.arange(weights.shape[2], device=reached.rows.device)
-    rows = positions.expand(len(reached.rows), -1)
-    everywhere = torch.ones_like(rows, dtype=torch.bool)
-    return replace(reached, rows=rows, row_mask=everywhere, weights=weights)
-
-
-def _picked(reached: Reached, step: Step, times: int) -> Any:
-    """What a finished call returned, for the one row; not implemented where it has no rows."""
-    assert step.axes is not None
-    shape = reached.inputs.units.shape
-    batch = torch.arange(shape[0], device=reached.rows.device)
-    n_picked = 0
-    assert reached.point.script is not None
-    n_positions = reached.point.script.n_positions, shape[1]
-
-    def pick(tensor: Tensor, axis: BatchAxis) -> Tensor:
-        nonlocal n_picked
-        if tensor.shape[:2] != shape:
-            return repeat(tensor, axis, shape[0], n_positions, times)
-        n_picked += 1
-        return tensor[batch, reached.rows[:, 0]].unsqueeze(1).repeat_interleave(times, dim=0)
-
-    output = map_batch(reached.outputs[step.key], step.axes, pick)
-    return output if n_picked else NotImplemented
 
 
 @contextmanager
@@ -212,11 +181,8 @@ def _handed_over(module: nn.Module, value: Tensor) -> Iterator[None]:
         handle.remove()
         return (value, *args[1:])
 
-    handle = module.register_forward_pre_hook(hand_over)
-    try:
+    with module.register_forward_pre_hook(hand_over) as handle:
         yield
-    finally:
-        handle.remove()
 
 
 N_VARIANTS = 2
@@ -247,18 +213,14 @@ class WayChoice:
     """Whether variants may not share a pass."""
 
     def way(self, reached: Reached, n_tokens: int, one_by_one: bool = False) -> Way:
-        """Ready for the variants of one batch.
-
-        Args:
-            one_by_one: Whether variants may not share a pass, for other reasons.
-        """
+        """Ready for the variants of one batch."""
         prepared = _or_full(self.prepare(reached), reached)
         if self.one_by_one or one_by_one:
-            return in_portions(prepared, 1)
+            return divided(prepared, 1)
         n_rows, n_positions = reached.inputs.units.shape
         of_variant = {"row": n_rows, "cache": n_rows, "product": 1}
         positions = of_variant.get(self.name, n_rows * n_positions)
-        return in_portions(prepared, max(1, n_tokens // positions))
+        return divided(prepared, max(1, n_tokens // positions))
 
 
 def _or_full(way: Way, reached: Reached) -> Way:
@@ -281,25 +243,17 @@ CHEAPEST_FIRST: NamedWays = (
 
 def choose_way(
     reached: Reached,
-    admissible: Bool[Tensor, "batch head query key"],
     own: VariantLogits,
     candidates: NamedWays = CHEAPEST_FIRST,
 ) -> WayChoice:
     """Try every way on random weights, and take the first that agrees with full passes.
 
-    Args:
-        reached: A pass over a few texts, some of them padded.
-        admissible: The keys that each row may attend to.
-        own: The logits under the model's own weights.
-        candidates: Ways by name, the cheapest first; full passes come after them.
-
     Returns:
         Full passes too where these rows hardly reach the logits, and a trial proves nothing.
     """
-    probe = _random_weights(reached, admissible)
+    probe = _random_weights(reached)
     with torch.no_grad():
-        alone = in_portions(full(reached), 1)
-        truth = alone(probe)
+        truth = divided(full(reached), 1)(probe)
     effect = float((truth - own).abs().max())
     noise = torch.finfo(reached.weights.dtype).eps * float(truth.abs().max()) * ROUNDING
     if effect <= noise / ROUNDING:
@@ -328,7 +282,8 @@ def _error(
         return torch.inf
 
 
-def _random_weights(reached: Reached, admissible: Tensor) -> Weights:
+def _random_weights(reached: Reached) -> Weights:
+    admissible = reached.admissible
     generator = torch.Generator().manual_seed(0)
     shape = (len(admissible), N_VARIANTS, *admissible.shape[1:])
     draws = torch.rand(shape, generator=generator).to(admissible.device) * admissible.unsqueeze(1)

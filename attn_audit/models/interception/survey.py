@@ -72,10 +72,9 @@ def survey(
     within: nn.Module | None = None,
     geometry: Geometry | None = None,
 ) -> Survey:
-    """Try a model out on a few texts.
+    """Try a model out on a few texts, of different lengths if possible.
 
     Args:
-        encoded: Texts, of different lengths if possible.
         within: The module to look in; where it computes no softmax, its output is attention.
         geometry: What its geometry is tried out with, on one text at a time; None: it is laid out
             as shapes suggest.
@@ -93,6 +92,26 @@ def survey(
     return _survey(classifier, [shortest], encoded, within, geometry)
 
 
+@dataclass(frozen=True)
+class _Trial:
+    """Passes over some texts, over a shorter one, and over the same with one more row."""
+
+    whole: Observation
+    shorter: Observation | None
+    """None where all texts are of one length."""
+    twin: Observation
+
+    def again(self, classifier: Classifier, sight: Sight) -> "_Trial":
+        """The same passes, seen otherwise."""
+        shorter = self.shorter and observe(classifier, self.shorter.inputs, sight)
+        whole, twin = (observe(classifier, one.inputs, sight) for one in (self.whole, self.twin))
+        return _Trial(whole, shorter, twin)
+
+    def beside(self, number: int) -> Observed | None:
+        """An attention over the shorter text, where there is one."""
+        return None if self.shorter is None else self.shorter.attentions.get(number)
+
+
 def _survey(
     classifier: Classifier,
     texts: Sequence[Encoded],
@@ -101,50 +120,71 @@ def _survey(
     geometry: Geometry | None,
 ) -> Survey:
     """What some texts show, beside a shorter one."""
-    observation, sight = _observe(classifier, classifier.collate(texts), within)
-    shorter = _shorter(classifier, encoded, observation, sight)
-    twin = observe(classifier, _one_more_row(observation.inputs), sight)
+    trial = _try(classifier, texts, encoded, within)
     if geometry is not None:
-        axes = _tried_axes(classifier, geometry, observation, shorter, twin)
-        sight = Sight(sight.output_of, axes, is_tried=True)
-        observation = observe(classifier, observation.inputs, sight)
-        twin = observe(classifier, twin.inputs, sight)
-        shorter = None if shorter is None else observe(classifier, shorter.inputs, sight)
-    found = _over_input(observation, shorter, geometry)
+        axes = _tried_axes(classifier, geometry, trial)
+        trial = trial.again(classifier, Sight(trial.whole.sight.output_of, axes, is_tried=True))
+    whole, sight = trial.whole, trial.whole.sight
+    found = _over_input(trial, geometry)
     if within is not None:
-        found = {n: s for n, s in found.items() if _is_within(observation, n, within)}
+        found = {n: s for n, s in found.items() if within in whole.recording.around(n)}
     if not found:
-        raise nothing_seen(classifier.module, observation, shorter, within)
+        raise nothing_seen(classifier.module, whole, trial.shorter, within)
     if geometry is None:
-        places = _only_places(classifier.module, observation, found)
+        places = _only_places(classifier.module, whole, found)
     else:
         places = find_places(classifier, geometry, found, sight)
     names = {module: name for name, module in classifier.module.named_modules()}
-    points = tuple(
-        _point((observation, shorter, twin), number, place.order, sight, names)
-        for number, place in places.items()
-    )
-    rows = reaching_rows(classifier, observation.inputs, list(found), sight)
+    points = tuple(_point(trial, number, place.order, names) for number, place in places.items())
+    rows = reaching_rows(classifier, whole.inputs, list(found), sight)
     reaching = [i for i, number in enumerate(found) if bool(rows[number].any())]
     if not reaching:
         find = partial(texts_in_reach, classifier, list(found), sight)
         raise AttentionOutOfReachError(len(encoded), find)
     default = reaching[-1]
-    point = points[default]
+    if geometry is None:
+        of_default = rows[points[default].number]
+        real = points[default].real_rows(whole.inputs, of_default.shape[1])
+        rule = find_rule(of_default, real)
+    else:
+        rule = _rule(classifier, points[default], encoded, sight)
     return Survey(
         tuple(texts),
         points,
         default,
-        find_rule(
-            rows[point.number], point.real_rows(observation.inputs, len(rows[point.number][0]))
-        )
-        if geometry is None
-        else _rule(classifier, point, encoded, sight),
-        _attentions(observation, shorter),
+        rule,
+        tuple(n for n, seen in whole.attentions.items() if _is_attention(trial, n, seen)),
         sight,
-        len(observation.recording.stacks),
-        _computed_in(classifier.module, observation),
+        len(whole.recording.stacks),
+        _computed_in(classifier.module, whole),
         None if geometry is None else all(place.is_told for place in places.values()),
+    )
+
+
+def _try(
+    classifier: Classifier,
+    texts: Sequence[Encoded],
+    encoded: Sequence[Encoded],
+    within: nn.Module | None,
+) -> _Trial:
+    """The shorter text is the shortest, without its last unit where all are as long as that."""
+    whole = observe(classifier, classifier.collate(texts))
+    around = map(whole.recording.around, whole.shapes)
+    if within is not None and not any(within in modules for modules in around):
+        whole = observe(classifier, whole.inputs, Sight(within))
+    shortest = min(encoded, key=lambda item: item.n_units)
+    shorter, n_positions = classifier.collate([shortest]), whole.inputs.n_positions
+    if shorter.n_positions == n_positions and shortest.n_units > 1:
+        keep = torch.ones(1, shortest.n_units, dtype=torch.bool, device=classifier.device)
+        keep[:, -1] = False
+        shorter = classifier.delete([shortest], keep)
+    is_shorter = shorter.n_positions != n_positions
+    rows = torch.arange(len(whole.inputs), device=whole.inputs.units.device)
+    one_more = whole.inputs.take(torch.cat([rows[:1], rows]))
+    return _Trial(
+        whole,
+        observe(classifier, shorter, whole.sight) if is_shorter else None,
+        observe(classifier, one_more, whole.sight),
     )
 
 
@@ -175,46 +215,33 @@ def _rule(
     return rules.pop() if len(rules) == 1 else ReadoutRule.FOUND
 
 
-def _tried_axes(
-    classifier: Classifier,
-    geometry: Geometry,
-    observation: Observation,
-    shorter: Observation | None,
-    twin: Observation,
-) -> dict[int, Axes]:
+def _tried_axes(classifier: Classifier, geometry: Geometry, trial: _Trial) -> dict[int, Axes]:
     """How the weights of every attention are laid out, as far as three sizes show it."""
     found = {}
-    for number, (shape, key) in observation.shapes.items():
+    whole, shorter, twin = trial.whole, trial.shorter, trial.twin
+    for number, (shape, key) in whole.shapes.items():
         more = twin.shapes.get(number)
         less = None if shorter is None else shorter.shapes.get(number)
         if more is None or more[1] != key or (shorter is not None and less is None):
             continue
-        first = shape, len(observation.inputs)
         few = None if shorter is None or less is None else (less[0], len(shorter.inputs))
-        axes = Axes.tried(key, first, few, (more[0], len(twin.inputs)))
+        sizes = (shape, len(whole.inputs)), few, (more[0], len(twin.inputs))
+        axes = Axes.tried(key, *sizes)
         if axes is not None:
             found[number] = axes
-    return choose_foldings(
-        classifier, geometry, found, Sight(observation.sight.output_of, found, True)
-    )
+    return choose_foldings(classifier, geometry, found, Sight(whole.sight.output_of, found, True))
 
 
-def _attentions(observation: Observation, shorter: Observation | None) -> tuple[int, ...]:
-    """All softmaxes that are attention, over the input's tokens or over what they became."""
-    return tuple(
-        number
-        for number, seen in observation.attentions.items()
-        if shorter is None or _is_attention(seen, shorter.attentions.get(number))
-    )
+def _is_attention(trial: _Trial, number: int, seen: Observed) -> bool:
+    """Whether a softmax is over the input's tokens or over what they became.
 
-
-def _is_attention(seen: Observed, other: Observed | None) -> bool:
-    """Judged by what is larger than for a shorter text.
-
-    More heads: kernels that are mixed (ConvBERT). More queries alone: a choice of experts. Nothing,
-    and one row: the labels; several rows: pooled tokens.
+    Judged by what is larger than for a shorter text. More heads: kernels that are mixed (ConvBERT).
+    More queries alone: a choice of experts. Nothing, and one row: the labels; several rows: pooled
+    tokens.
     """
-    has_rows = seen.shape[1:3] != (1, 1)
+    if trial.shorter is None:
+        return True
+    other, has_rows = trial.beside(number), seen.shape[1:3] != (1, 1)
     if other is None:
         return has_rows
     more_heads, more_queries, more_keys = (
@@ -223,102 +250,53 @@ def _is_attention(seen: Observed, other: Observed | None) -> bool:
     return not more_heads and (more_keys or (has_rows and not more_queries))
 
 
-def _observe(
-    classifier: Classifier, inputs: ModelInputs, within: nn.Module | None
-) -> tuple[Observation, Sight]:
-    observation = observe(classifier, inputs)
-    if within is None or any(_is_within(observation, n, within) for n in observation.shapes):
-        return observation, Sight()
-    return observe(classifier, inputs, Sight(within)), Sight(within)
-
-
-def _is_within(observation: Observation, number: int, module: nn.Module) -> bool:
-    stack = observation.recording.stacks[number]
-    return any(observation.recording.calls[i].module is module for i in stack)
-
-
-def _shorter(
-    classifier: Classifier,
-    encoded: Sequence[Encoded],
-    observation: Observation,
-    sight: Sight,
-) -> Observation | None:
-    """A pass over a text that is shorter than the longest; None where all are of one length.
-
-    The shortest text, without its last unit where all texts are as long as that.
-    """
-    shortest = min(encoded, key=lambda item: item.n_units)
-    inputs = classifier.collate([shortest])
-    if inputs.n_positions == observation.inputs.n_positions and shortest.n_units > 1:
-        keep = torch.ones(1, shortest.n_units, dtype=torch.bool, device=classifier.device)
-        keep[:, -1] = False
-        inputs = classifier.delete([shortest], keep)
-    if inputs.n_positions == observation.inputs.n_positions:
-        return None
-    return observe(classifier, inputs, sight)
-
-
-def _over_input(
-    observation: Observation, shorter: Observation | None, geometry: Geometry | None
-) -> dict[int, list[KeyOrder]]:
+def _over_input(trial: _Trial, geometry: Geometry | None) -> dict[int, list[KeyOrder]]:
     """Attentions whose keys are positions, and how these may stand to them.
 
     Their keys grow with the text, one by one. In an encoder-decoder the decoder attends to itself
     as well, causally: its keys are not the input's tokens but what was made of them.
     """
     found: dict[int, list[KeyOrder]] = {}
-    for number, seen in observation.attentions.items():
-        other = None if shorter is None else shorter.attentions.get(number)
-        if shorter is not None and not _grows(observation, seen, shorter, other):
-            continue
-        if geometry is None:
-            orders = _orders(observation.inputs, seen)
-        else:
-            orders = _orders_to_try(observation.inputs, seen, geometry)
-        if orders:
+    attentions, inputs = trial.whole.attentions, trial.whole.inputs
+    for number, seen in attentions.items():
+        if trial.shorter is not None:
+            other = trial.beside(number)
+            n_more = inputs.n_positions - trial.shorter.inputs.n_positions
+            if other is None or seen.shape[-1] - other.shape[-1] != n_more:
+                continue
+        possible = _orders(inputs, seen) if geometry is None else _to_try(inputs, seen, geometry)
+        if orders := [order for order in possible if _covers(inputs, seen, order)]:
             found[number] = orders
-    causal = {n for n in found if observation.attentions[n].is_causal}
-    others = {n for n in found if n not in causal and observation.attentions[n].shape[2] > 1}
-    return {n: orders for n, orders in found.items() if not (others and n in causal)}
-
-
-def _grows(
-    longer: Observation, seen: Observed, shorter: Observation, other: Observed | None
-) -> bool:
-    if other is None:
-        return False
-    n_more = longer.inputs.n_positions - shorter.inputs.n_positions
-    return seen.shape[-1] - other.shape[-1] == n_more
+    causal = {n for n in found if attentions[n].is_causal}
+    if any(attentions[n].shape[2] > 1 for n in found if n not in causal):
+        return {n: orders for n, orders in found.items() if n not in causal}
+    return found
 
 
 def _orders(inputs: ModelInputs, seen: Observed) -> list[KeyOrder]:
-    """How keys may stand to positions, so that every unit has keys it may be given.
-
-    Only markers are cut off, in front or behind; one more key, the last, is a sink.
-    """
+    """How keys may stand to positions: only markers are cut off; one more, the last, is a sink."""
     audited = inputs.units != NOT_AUDITED
     n_cut = inputs.n_positions - seen.shape[-1]
     n_markers = int((inputs.real & ~audited).sum(dim=1).max())
     if n_cut < -1 or n_cut > n_markers:
         return []
-    orders = (KeyOrder(-first) for first in range(max(n_cut, 0) + 1))
-    return [order for order in orders if _covers(inputs, seen, order)]
+    return [KeyOrder(-first) for first in range(max(n_cut, 0) + 1)]
 
 
-def _orders_to_try(inputs: ModelInputs, seen: Observed, geometry: Geometry) -> list[KeyOrder]:
-    """How keys may stand to positions: every order that gives all units keys they may be given."""
+def _to_try(inputs: ModelInputs, seen: Observed, geometry: Geometry) -> list[KeyOrder]:
+    """How keys may stand to positions: in every order that their number admits."""
     n_more = seen.shape[-1] - inputs.n_positions
     fronts = range(min(n_more, 0), max(n_more, 0) + 1)
     said = geometry.n_in_front
-    orders = (
+    return [
         KeyOrder(front, is_reversed)
         for is_reversed in (False, True)
         for front in (fronts if said is None else (said,))
-    )
-    return [order for order in orders if _covers(inputs, seen, order)]
+    ]
 
 
 def _covers(inputs: ModelInputs, seen: Observed, order: KeyOrder) -> bool:
+    """Whether every unit has keys, and may be attended to at them."""
     audited = inputs.units != NOT_AUDITED
     keys = order.of_keys(inputs.units, inputs.real, seen.shape[-1]) != NOT_AUDITED
     if int(keys.sum()) < int(audited.sum()):
@@ -344,55 +322,36 @@ def _only_places(
     return {number: Place(orders[0], is_told=False) for number, orders in found.items()}
 
 
-def _one_more_row(inputs: ModelInputs) -> ModelInputs:
-    rows = torch.arange(len(inputs), device=inputs.units.device)
-    return inputs.take(torch.cat([rows[:1], rows]))
-
-
 def _point(
-    observations: tuple[Observation, Observation | None, Observation],
-    number: int,
-    order: KeyOrder,
-    sight: Sight,
-    names: dict[nn.Module, str],
+    trial: _Trial, number: int, order: KeyOrder, names: dict[nn.Module, str]
 ) -> AttentionPoint:
-    observation, shorter, twin = observations
-    seen, recording = observation.attentions[number], observation.recording
-    n_keys, n_positions = seen.shape[3], observation.inputs.n_positions
-    both = [one for one in (observation, shorter) if one is not None]
-    shapes = [(one.attentions[number].shape, one.inputs.n_positions) for one in both]
-    rows_are_positions = all(shape[2] == n for shape, n in shapes)
+    whole, shorter, twin = trial.whole, trial.shorter, trial.twin
+    sight, recording = whole.sight, whole.recording
+    _, n_heads, n_queries, n_keys = whole.attentions[number].shape
+    n_positions = whole.inputs.n_positions
+    rows_are_positions, rows_are_keys = n_queries == n_positions, n_queries == n_keys
+    if shorter is not None:
+        _, _, n_rows, n_columns = shorter.attentions[number].shape
+        rows_are_positions &= n_rows == shorter.inputs.n_positions
+        rows_are_keys &= n_rows == n_columns
+    script: Script | None = None
+    with suppress(UnexpectedCallError, UnknownLayoutError, IndexError):
+        n_texts = len(whole.inputs), len(twin.inputs)
+        script = write_script(recording, twin.recording, n_texts, n_positions, number)
+    # The innermost module around it that is more than the softmax itself.
+    inner = [m for m in recording.around(number) if not isinstance(m, nn.Softmax)]
+    is_first_on = order == KeyOrder() and n_keys in (n_positions, n_positions + 1)
     return AttentionPoint(
         number=number,
-        name=_name(observation, number, names),
-        n_heads=seen.shape[1],
+        name=(names[inner[-1]] or type(inner[-1]).__name__) if inner else "",
+        n_heads=n_heads,
         order=order,
         rows_are_positions=rows_are_positions,
-        rows_are_keys=all(shape[2] == shape[3] for shape, _ in shapes),
-        is_square=rows_are_positions
-        and order == KeyOrder()
-        and n_keys in (n_positions, n_positions + 1),
-        has_scores=seen.admissible is not None,
+        rows_are_keys=rows_are_keys,
+        is_square=rows_are_positions and is_first_on,
         output_of=sight.output_of,
         axes=sight.axes.get(number),
         n_more_keys=n_keys - n_positions if sight.is_tried and shorter is not None else None,
-        script=_script(observation, twin, number),
+        script=script,
         follower=recording.followers[number],
     )
-
-
-def _script(observation: Observation, twin: Observation, number: int) -> Script | None:
-    n_rows = len(observation.inputs), len(twin.inputs)
-    n_positions = observation.inputs.n_positions
-    try:
-        return write_script(observation.recording, twin.recording, n_rows, n_positions, number)
-    except (UnexpectedCallError, UnknownLayoutError, IndexError):
-        return None
-
-
-def _name(observation: Observation, number: int, names: dict[nn.Module, str]) -> str:
-    """The innermost module around the attention that is more than the softmax itself."""
-    recording = observation.recording
-    modules = [recording.calls[i].module for i in recording.stacks[number]]
-    inner = [module for module in modules if not isinstance(module, nn.Softmax)]
-    return (names[inner[-1]] or type(inner[-1]).__name__) if inner else ""

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.custom.columns import TokenColumns, find_columns
-from attn_audit.models.custom.encoding import Arguments
+from attn_audit.models.custom.encoding import arguments_of
+from attn_audit.models.interception.classifier import Arguments
 from tests.models.custom.toys import CPU, PAD, TEXTS, pad_ids
 from tests.tiny import WORDS
 
@@ -27,7 +28,7 @@ def found(
         first: Sequence[Sequence[str]], other: Sequence[Sequence[str]] | None
     ) -> Arguments:
         given = encode(first) if other is None else encode(first, other)
-        return Arguments.of(given, len(first), CPU)
+        return arguments_of(given, len(first), CPU)
 
     return find_columns(as_arguments, texts, second)[0]
 
@@ -146,4 +147,4 @@ def test_else_unknown_tokens_tell_nothing(settings: dict[str, Any]) -> None:
 )
 def test_what_is_no_tensor_of_rows_is_refused(returned: object, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        Arguments.of(returned, 2, CPU)
+        arguments_of(returned, 2, CPU)

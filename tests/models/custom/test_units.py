@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, IncompatibleDataError
 from attn_audit.models.contract import Unit
-from attn_audit.models.custom.encoding import Splitter, TextEncoded
-from attn_audit.models.custom.places import find_spans, pieces
+from attn_audit.models.custom.encoding import Splitter, TextEncoded, find_spans, pieces
 from attn_audit.models.units.registry import UNITS
 from tests.models.custom.toys import Pooling, attend_plainly, custom_of
 

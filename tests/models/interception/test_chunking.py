@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from attn_audit.models.interception.replay import in_portions
+from attn_audit.models.interception.replay import divided
 
 
 def way(weights: Tensor) -> Tensor:
@@ -15,10 +15,10 @@ def way(weights: Tensor) -> Tensor:
 @pytest.mark.parametrize("step", [1, 3, 30])
 def test_portions_change_neither_values_nor_gradients(step: int) -> None:
     whole = torch.rand(2, 7, 3, 1, 5, requires_grad=True)
-    divided = whole.detach().clone().requires_grad_()
-    expected, seen = way(whole), in_portions(way, step)(divided)
+    portioned = whole.detach().clone().requires_grad_()
+    expected, seen = way(whole), divided(way, step)(portioned)
     assert torch.equal(seen, expected)
-    (gradient,) = torch.autograd.grad(seen.prod(), divided)
+    (gradient,) = torch.autograd.grad(seen.prod(), portioned)
     (expected_gradient,) = torch.autograd.grad(expected.prod(), whole)
     assert torch.allclose(gradient, expected_gradient)
 
@@ -30,5 +30,5 @@ def test_a_portion_has_no_more_variants_than_allowed() -> None:
         sizes.append(weights.shape[1])
         return way(weights)
 
-    in_portions(counting, step=3)(torch.rand(2, 7, 3, 1, 5))
+    divided(counting, size=3)(torch.rand(2, 7, 3, 1, 5))
     assert sizes == [3, 3, 1]

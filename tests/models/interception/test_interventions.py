@@ -40,6 +40,10 @@ def cut_off(own: RowWeights) -> NewWeights:
     return NewWeights(own.attention, torch.zeros_like(own.mass))
 
 
+def nothing(own: RowWeights) -> NewWeights:
+    return NewWeights(torch.zeros_like(own.attention))
+
+
 def shares(weights: Tensor) -> Tensor:
     total = weights.sum(-1, keepdim=True)
     return weights / torch.where(total > 0, total, 1)
@@ -137,6 +141,7 @@ BY_HAND = {
     "squared": (squared, squared_by_hand),
     "equal": (equal, equal_by_hand),
     "cut off": (cut_off, cut_off_by_hand),
+    "nothing": (nothing, cut_off_by_hand),
 }
 
 
@@ -166,6 +171,25 @@ def test_rules_get_what_sites_compute_behind_those_that_were_changed(name: str, 
     last = len(model.layers) - 1
     untouched = read(model, batch, Site(last, rows=RowChoice.ALL)).attention
     assert not torch.allclose(seen[last].attention, untouched, atol=MIN_EFFECT)
+
+
+@pytest.mark.parametrize("head", [None, 1])
+@pytest.mark.parametrize("name", ["bert", "t5"])
+def test_a_rule_that_gives_some_rows_nothing_cuts_these_off(name: str, head: int | None) -> None:
+    model = audited(name)
+    batch = padded_batch(model)
+    site = Site(1, head, RowChoice.ALL)
+    reading = read(model, batch, site)
+    n_rows = reading.mass.shape[1]
+    is_cut_off = torch.arange(n_rows) % 2 == 0
+
+    def every_other(own: RowWeights) -> NewWeights:
+        return NewWeights(own.attention.masked_fill(is_cut_off[:, None], 0))
+
+    mass = reading.mass.masked_fill(is_cut_off, 0)
+    expected = reading.replay(reading.attention.unsqueeze(1), mass)[:, 0]
+    assert_close(model.intervene(batch, {site: every_other}), expected, MAX_ERROR[name])
+    assert not torch.allclose(expected, reading.logits, atol=MIN_EFFECT)
 
 
 def test_all_sites_share_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:

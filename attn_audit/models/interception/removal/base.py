@@ -56,9 +56,5 @@ class UnitRemoval(Removal):
 def removed_positions(
     units: Int[Tensor, "row position"], keep: Bool[Tensor, "row unit"]
 ) -> Bool[Tensor, "row position"]:
-    """The positions of units that do not stay.
-
-    Args:
-        units: The unit of each position, NOT_AUDITED (less than 0) elsewhere.
-    """
+    """The positions of units that do not stay."""
     return ~keep.gather(1, units.clamp_min(0)) & (units >= 0)

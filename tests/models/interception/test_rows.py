@@ -1,7 +1,5 @@
 """From weights over keys to attention over units, and back: against plain loops."""
 
-from dataclasses import dataclass
-
 import pytest
 import torch
 from hypothesis import given
@@ -11,7 +9,7 @@ from torch import Tensor, nn
 from attn_audit.models.interception.attention_point import AttentionPoint, Reached
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
 from attn_audit.models.interception.key_order import KeyOrder
-from attn_audit.models.interception.reading import Rows
+from attn_audit.models.interception.rows import Rows
 from tests.models.interception.zoo import IdsClassifier
 
 N_HEADS, N_UNITS = 2, 3
@@ -23,7 +21,7 @@ def rows_of(weights: Tensor, admissible: Tensor | None = None, head: int | None 
     """The rows of (batch head query key) weights."""
     units = torch.tensor(UNITS)
     point = AttentionPoint(
-        0, "", N_HEADS, KeyOrder(), False, False, False, True, None, None, None, None, None
+        0, "", N_HEADS, KeyOrder(), False, False, False, None, None, None, None, None
     )
     n_queries = weights.shape[2]
     queries = torch.arange(n_queries).expand(len(UNITS), -1)
@@ -35,10 +33,10 @@ def rows_of(weights: Tensor, admissible: Tensor | None = None, head: int | None 
         queries,
         torch.ones_like(queries, dtype=torch.bool),
         weights,
+        torch.ones_like(weights, dtype=torch.bool) if admissible is None else admissible,
         {},
     )
-    allowed = torch.ones_like(weights, dtype=torch.bool) if admissible is None else admissible
-    return Rows.of(reached, allowed, head, N_UNITS)
+    return Rows.of(reached, head, N_UNITS)
 
 
 def random_weights(seed: int, n_queries: int = 2) -> Tensor:
@@ -137,21 +135,9 @@ def test_a_row_without_weight_on_units_has_no_attention() -> None:
     assert torch.equal(rows.rest, torch.ones_like(rows.rest))
 
 
-@dataclass
-class Given:
-    """A way of replay that keeps what it is given."""
-
-    weights: Tensor | None = None
-
-    def __call__(self, weights: Tensor) -> Tensor:
-        self.weights = weights
-        return torch.zeros(*weights.shape[:2], 1)
-
-
 def test_replaying_one_head_leaves_the_others_their_own() -> None:
-    weights, way = random_weights(0), Given()
+    weights, attention = random_weights(0), random_attention(0)[:, :, :2]
     rows = rows_of(weights, head=1)
-    rows.replay(way, random_attention(0)[:, :, :2])
-    assert way.weights is not None
-    assert torch.equal(way.weights[:, :, 0], weights[:, None, 0].expand(-1, 3, -1, -1))
-    assert torch.equal(way.weights[:, :, 1], rows.raw(random_attention(0)[:, :, :2]))
+    replayed = rows.of_all_heads(attention)
+    assert torch.equal(replayed[:, :, 0], weights[:, None, 0].expand(-1, 3, -1, -1))
+    assert torch.equal(replayed[:, :, 1], rows.raw(attention))

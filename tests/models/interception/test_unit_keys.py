@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
 from attn_audit.models.interception.key_order import KeyOrder
-from attn_audit.models.interception.reading import UnitKeys
+from attn_audit.models.interception.rows import UnitKeys
 
 N_UNITS = 4
 
