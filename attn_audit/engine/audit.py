@@ -14,7 +14,7 @@ import torch
 
 from attn_audit.checks.registry import make_checks, select_sites
 from attn_audit.data.example import Example
-from attn_audit.engine.batch import SHARD_SIZE, Plan, records_of
+from attn_audit.engine.batch import SHARD_SIZE, Found, Plan
 from attn_audit.engine.in_process import Engine, LocalEngine, cut
 from attn_audit.engine.inputs import (
     AuditedData,
@@ -30,12 +30,12 @@ from attn_audit.engine.run_directory import RunDirectory, open_run_directory
 from attn_audit.engine.shards import BatchPlan, Manifest, Shards
 from attn_audit.engine.stopwatch import Meter, Stopwatch, progress_of
 from attn_audit.errors import ConfigurationError, RunDirectoryError
+from attn_audit.findings.example import ID
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.contract import AuditedModel, Site
 from attn_audit.models.self_check import self_check
 from attn_audit.process import full_precision
 from attn_audit.progress import Watcher
-from attn_audit.results.record import Record
 from attn_audit.results.report import Report, Run, Subject
 from attn_audit.settings import AuditSettings
 
@@ -163,9 +163,6 @@ def _ray_engine(
     return RayEngine(load, plan, cluster, watcher, count)
 
 
-Found = tuple[Sequence[Record], Sequence[Record]]
-
-
 def settings_of_run(settings: AuditSettings, earlier: Manifest | None) -> AuditSettings:
     """Settings with the number of threads of the audit that is gone on with, where none is said.
 
@@ -233,8 +230,7 @@ def audited(
         AttnAuditError: Of the engine, or the store.
     """
     if store is None:
-        for findings in engine.audit(shards):
-            yield records_of(findings)
+        yield from engine.audit(shards)
         return
     yield from _Resuming(engine, store).audited(shards)
 
@@ -257,11 +253,10 @@ class _Resuming:
         self._n_shards = 0
 
     def audited(self, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
-        for findings in self._engine.audit(self._unfinished(shards)):
+        for found in self._engine.audit(self._unfinished(shards)):
             yield from self._kept()
-            records, site_records = records_of(findings)
-            self._store.write(self._waiting.popleft().number, records, site_records)
-            yield records, site_records
+            self._store.write(self._waiting.popleft().number, found)
+            yield found
         yield from self._kept()
         self._store.complete(self._n_shards)
 
@@ -280,14 +275,14 @@ class _Resuming:
         """The finished shards before the next that is not."""
         while self._waiting and self._waiting[0].is_finished:
             shard = self._waiting.popleft()
-            records, site_records = self._store.read(shard.number)
-            if _hash(record.id for record in records) != shard.ids:
+            found = self._store.read(shard.number)
+            if _hash(found.records[ID.name].to_pylist()) != shard.ids:
                 raise RunDirectoryError(
                     self._store.folder,
                     f"shard {shard.number} is of other examples than the data now holds there",
                     hint="The data was changed since: name another --run-dir.",
                 )
-            yield records, site_records
+            yield found
 
 
 def _hash(ids: Iterable[str]) -> bytes:

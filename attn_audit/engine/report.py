@@ -1,14 +1,15 @@
 """From the records of an audit, in memory or in its run directory, to its report."""
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pyarrow as pa
 
-from attn_audit.engine.highlights import TellingExamples
-from attn_audit.engine.recorder import Recording, RecordsPaths, SampledExamples
+from attn_audit.engine.batch import Found
+from attn_audit.engine.highlights import SampledExamples, TellingExamples
+from attn_audit.engine.recorder import Recording, RecordsPaths
 from attn_audit.engine.run_directory import place_of, shards_of
 from attn_audit.engine.shards import Manifest, Shards
 from attn_audit.engine.summaries import (
@@ -20,10 +21,8 @@ from attn_audit.engine.summaries import (
 )
 from attn_audit.errors import RunDirectoryError
 from attn_audit.findings.example import N_UNITS
-from attn_audit.findings.registry import record_fields
 from attn_audit.results.examples import Examples
 from attn_audit.results.model_description import ModelDescription
-from attn_audit.results.record import Record, plain
 from attn_audit.results.report import (
     DataDescription,
     RecordsFile,
@@ -68,31 +67,17 @@ def build_report(
         sites=sites.summaries(),
         degenerate=count_degenerate(examples, settings.checks, n_failed),
         telling_examples=tuple(
-            TellingExample(reason=reason, record=_as_json(record))
-            for reason, record in telling.chosen()
+            TellingExample(reason=reason, record=record) for reason, record in telling.chosen()
         ),
-        sampled_examples=tuple(map(_as_json, sampled.chosen())),
+        sampled_examples=tuple(sampled.chosen()),
         records=records_file,
         run=None,
     )
 
 
-def _as_json(record: Record) -> dict[str, object]:
-    """For people to look at: without the weights of single rows, which are many."""
-    return {
-        field.name: plain(record.values.get(field.name))
-        for field in record_fields()
-        if field.is_shown
-    }
-
-
 def round_seconds(seconds: Mapping[str, float]) -> dict[str, float]:
     """Durations to the millisecond."""
     return {stage: round(spent, 3) for stage, spent in seconds.items()}
-
-
-Found = tuple[Sequence[Record], Sequence[Record]]
-"""Records of some examples, in order, and those of their other sites."""
 
 
 def sum_up(
@@ -127,8 +112,8 @@ def sum_up(
             is_multilabel=subject.is_multilabel,
             seed=subject.settings.seed,
         ) as recording:
-            for records, site_records in found:
-                recording.add(records, site_records)
+            for some in found:
+                recording.add(some)
         with timing or nullcontext():
             examples = Examples(spool, subject.model.labels, subject.model.task)
             return build_report(
@@ -189,7 +174,7 @@ def report_of_run(name: str, records: str | None, report: Path | None) -> Report
     files = RecordsPaths.of(records, has_several_sites=len(manifest.sites) > 1)
     data = manifest.subject.data.model_copy(update={"is_complete": shards.are_complete()})
     subject = manifest.subject.model_copy(update={"data": data})
-    return sum_up(subject, _read(shards), files, report)
+    return sum_up(subject, map(shards.read, shards.finished()), files, report)
 
 
 def _shards(name: str) -> tuple[Manifest, Shards]:
@@ -198,8 +183,3 @@ def _shards(name: str) -> tuple[Manifest, Shards]:
     if manifest is None:
         raise RunDirectoryError(folder, "no audit was started in it")
     return manifest, shards_of(manifest, folder)
-
-
-def _read(shards: Shards) -> Iterator[Found]:
-    for number in shards.finished():
-        yield shards.read(number)

@@ -17,7 +17,7 @@ from attn_audit.document import (
     Tone,
 )
 from attn_audit.findings import claims, tolerance
-from attn_audit.findings.check import CheckFindings, SiteNumber, Telling
+from attn_audit.findings.check import CheckFindings, Numbers, SiteNumber, Telling
 from attn_audit.findings.example import AUDITED_MASS, MAX_ATTENTION, status_field
 from attn_audit.findings.field import (
     EXAMPLES,
@@ -49,9 +49,9 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float32
 
-    from attn_audit.results.examples import Examples, Values
-    from attn_audit.results.record import Record
+    from attn_audit.results.examples import Examples
     from attn_audit.results.report import Report
+    from attn_audit.results.table import Values
     from attn_audit.statistics.intervals import Resamples
 
 MAX_ROW_WEIGHTS = 16_384
@@ -320,10 +320,9 @@ def figures(report: "Report") -> Iterator[Figure]:
         )
 
 
-def _shows_another(record: "Record") -> float | None:
+def _shows_another(numbers: Numbers) -> "Values":
     """The output stays, attention is peaked, and still it can be moved elsewhere."""
-    jsd, largest = record[MAX_JSD_FIELD], record[MAX_ATTENTION]
-    return None if jsd is None or largest is None else jsd * largest
+    return numbers(MAX_JSD_FIELD) * numbers(MAX_ATTENTION)
 
 
 FINDINGS = CheckFindings(

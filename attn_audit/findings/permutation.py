@@ -16,7 +16,7 @@ from attn_audit.document import (
     Violins,
 )
 from attn_audit.findings import claims, tolerance
-from attn_audit.findings.check import CheckFindings, SiteNumber, Telling
+from attn_audit.findings.check import CheckFindings, Numbers, SiteNumber, Telling
 from attn_audit.findings.example import AUDITED_MASS, NOT_RUN, Label, status_field
 from attn_audit.findings.field import NATS, OUTPUT_DISTANCE, SAME, SHARE, Field, Kind, Place, Range
 from attn_audit.findings.groups import NOT_MEASURED, folded, group_table
@@ -41,9 +41,9 @@ from attn_audit.numbers import count, counted, mean, mean_percent, number, perce
 from attn_audit.statistics.summary import Distribution, Group, Share
 
 if TYPE_CHECKING:
-    from attn_audit.results.examples import Examples, Members, Values
-    from attn_audit.results.record import Record
+    from attn_audit.results.examples import Examples
     from attn_audit.results.report import Report
+    from attn_audit.results.table import Members, Values
 
 NOT_MOVABLE = f"{NOT_RUN}, or attention cannot be moved"
 MASS_DEFINITION = (
@@ -369,10 +369,9 @@ def _name(group: Group) -> str:
     return f"Largest weight {group.name} ({counted(group.distribution.n, 'example')})"
 
 
-def _shows_nothing(record: "Record") -> float | None:
+def _shows_nothing(numbers: Numbers) -> "Values":
     """Attention is peaked, and shuffling it changes nothing."""
-    distance, jsd = record[DISTANCE_FIELD], record[JSD_FIELD]
-    return None if distance is None or jsd is None else jsd - distance
+    return numbers(JSD_FIELD) - numbers(DISTANCE_FIELD)
 
 
 FINDINGS = CheckFindings(

@@ -11,11 +11,11 @@ from jaxtyping import Bool, Float64
 
 from attn_audit.findings.example import LABEL, PREDICTION, PROBABILITY, UNITS, Label
 from attn_audit.findings.field import Field
+from attn_audit.results.table import Members, Values
 
-Values = Float64[np.ndarray, " example"]
-"""NaN where an example does not have the number."""
 
-Members = Bool[np.ndarray, " example"]
+class MissingColumnError(LookupError):
+    """A metric is made of a column that these records do not have."""
 
 
 class Examples:
@@ -41,8 +41,8 @@ class Examples:
         """A number of each example; NaN stands for null, which no record holds otherwise."""
         values = np.empty(len(self))
         for start, column in self._batches(field):
-            numbers = column.cast(pa.float64()).fill_null(np.nan)
-            values[start : start + len(column)] = numbers.to_numpy(zero_copy_only=False)
+            found = column.cast(pa.float64()).fill_null(np.nan)
+            values[start : start + len(column)] = found.to_numpy(zero_copy_only=False)
         return values
 
     def is_known(self, field: Field[float | None]) -> Members:
@@ -130,11 +130,13 @@ class Examples:
         return scores
 
     def _column(self, field: Field[object]) -> pa.Array:
-        return pq.read_table(self._path, columns=[field.name]).column(field.name).combine_chunks()
+        return pa.chunked_array([column for _, column in self._batches(field)]).combine_chunks()
 
     def _batches(self, field: Field[object]) -> Iterator[tuple[int, pa.Array]]:
         start = 0
         with pq.ParquetFile(self._path) as file:
+            if field.name not in file.schema_arrow.names:
+                raise MissingColumnError(f"it has no column {field.name!r}")
             for batch in file.iter_batches(batch_size=16384, columns=[field.name]):
                 yield start, batch.column(field.name)
                 start += len(batch)
