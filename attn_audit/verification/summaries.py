@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64, Int
 
 from attn_audit.checks.correlation import MIN_TESTABLE_UNITS
 from attn_audit.checks.ties import ranks_of
@@ -115,7 +115,7 @@ class Rankings:
 
 
 def _table(
-    column: pa.ChunkedArray, n_units: Int64[np.ndarray, " example"]
+    column: pa.ChunkedArray, n_units: Int[np.ndarray, " example"]
 ) -> Float64[np.ndarray, "example unit"]:
     """Lists as rows, then zeros; NaN where there are not as many finite values as units."""
     column = column.combine_chunks()

@@ -115,11 +115,9 @@ def test_two_reports_are_paired_by_it(audited: tuple[Report, Path]) -> None:
 
 
 def test_verify_holds_it_to_its_tolerance() -> None:
-    from attn_audit.results.record import Record
-
     with added(FIELD):
         numbers = Numbers("sample", Expected("float32", 5, searches_again=False))
-        numbers.compare(Record({"id": "a", FIELD.name: 3.0}), Record({"id": "a", FIELD.name: 3.1}))
+        numbers.compare({"id": "a", FIELD.name: 3.0}, {"id": "a", FIELD.name: 3.1})
         (claim,) = [tally for tally in numbers.tallies if tally.name == "spreads"]
     assert (claim.n_failed, claim.tolerance) == (1, DERIVED.limit)
 

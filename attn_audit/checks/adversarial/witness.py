@@ -46,7 +46,7 @@ def row_by_row(audited: AuditedBatch, witness: Witness) -> list[RowWeights]:
     weights = witness.attention.float().cpu().numpy()
     has_row = audited.reading.row_mask.cpu().numpy()
     rows = [w[mask, :n] for w, mask, n in zip(weights, has_row, audited.lengths, strict=True)]
-    return [list(row) if len(row) > 1 and row.size <= MAX_ROW_WEIGHTS else None for row in rows]
+    return [row.tolist() if len(row) > 1 and row.size <= MAX_ROW_WEIGHTS else None for row in rows]
 
 
 def restored(
