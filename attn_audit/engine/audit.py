@@ -25,7 +25,7 @@ from attn_audit.engine.inputs import (
     load_named_model,
 )
 from attn_audit.engine.recorder import RecordsPaths
-from attn_audit.engine.report import round_seconds, sum_up
+from attn_audit.engine.report import sum_up
 from attn_audit.engine.run_directory import RunDirectory, open_run_directory
 from attn_audit.engine.shards import BatchPlan, Manifest, Shards
 from attn_audit.engine.stopwatch import Meter, Stopwatch, progress_of
@@ -60,7 +60,10 @@ def run_audit(
         if settings.run_dir is not None:
             opened = open_run_directory(settings.run_dir, resume=settings.resume)
             directory = stack.enter_context(opened)
-            settings = settings_of_run(settings, directory.earlier)
+            if directory.earlier is not None:
+                settings = replace(
+                    settings, threads=settings.threads or directory.earlier.plan.threads
+                )
         if settings.engine == "ray":
             _require_named(load)
             settings = replace(settings, threads=settings.threads or 1)
@@ -75,7 +78,7 @@ def run_audit(
     timing = Run(
         started=started.isoformat(timespec="seconds"),
         seconds=round(time.perf_counter() - clock, 3),
-        seconds_by_stage=round_seconds(stopwatch.seconds),
+        seconds_by_stage={stage: round(spent, 3) for stage, spent in stopwatch.seconds.items()},
     )
     return report.model_copy(update={"run": timing})
 
@@ -113,9 +116,11 @@ def _audit(
     else:
         stopwatch.meter = _meter(plan, watcher, count)
         engine = LocalEngine(model, plan, stopwatch, watcher)
+    shards = cut(examples, plan)
+    found = engine.audit(shards) if store is None else _Resuming(engine, store).audited(shards)
     return sum_up(
         subject,
-        audited(engine, cut(examples, plan), store),
+        found,
         RecordsPaths.of(settings.records, has_several_sites=len(sites) > 1),
         Path(settings.output[0]) if settings.output else None,
         timing=stopwatch.measure("summing up"),
@@ -163,18 +168,6 @@ def _ray_engine(
     return RayEngine(load, plan, cluster, watcher, count)
 
 
-def settings_of_run(settings: AuditSettings, earlier: Manifest | None) -> AuditSettings:
-    """Settings with the number of threads of the audit that is gone on with, where none is said.
-
-    Args:
-        settings: As the user gives them.
-        earlier: Of the audit that was started before; None: none was.
-    """
-    if earlier is None or settings.threads is not None:
-        return settings
-    return replace(settings, threads=earlier.plan.threads)
-
-
 def plan_of(
     settings: AuditSettings,
     model: AuditedModel,
@@ -217,24 +210,6 @@ def manifest_of(subject: Subject, plan: Plan) -> Manifest:
     )
 
 
-def audited(
-    engine: Engine, shards: Iterable[Sequence[Example]], store: Shards | None
-) -> Iterator[Found]:
-    """What is found in each shard; what is new is kept before it is given.
-
-    Args:
-        shards: In order, read as they are needed.
-        store: Of a run directory; None: nothing is kept.
-
-    Raises:
-        AttnAuditError: Of the engine, or the store.
-    """
-    if store is None:
-        yield from engine.audit(shards)
-        return
-    yield from _Resuming(engine, store).audited(shards)
-
-
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     """A shard whose records were not given yet."""
@@ -246,6 +221,8 @@ class _Waiting:
 
 
 class _Resuming:
+    """What is new is kept before it is given; what was kept is not audited again."""
+
     def __init__(self, engine: Engine, store: Shards) -> None:
         self._engine, self._store = engine, store
         self._finished = set(store.finished())

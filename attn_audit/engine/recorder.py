@@ -4,7 +4,6 @@ import os
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,12 +13,12 @@ from attn_audit.engine.highlights import SampledExamples, TellingExamples
 from attn_audit.engine.summaries import SiteMeans
 from attn_audit.files import sha256_of
 from attn_audit.findings.example import LABEL, READOUT_UNIT, TRUNCATED
-from attn_audit.findings.field import Field, Shape
+from attn_audit.findings.field import Shape
 from attn_audit.findings.measure import LEAVE_ONE_OUT
 from attn_audit.findings.registry import record_fields
 from attn_audit.formats.records import RecordsWriter
 from attn_audit.formats.registry import site_records_path
-from attn_audit.results.report import RecordsFile
+from attn_audit.results.report import RecordsFile, Subject
 from attn_audit.results.table import has_failed, schemas
 
 _ROOM = "It is a temporary file: name a folder with more room in the environment variable TMPDIR."
@@ -59,40 +58,35 @@ class RecordsPaths:
 
 
 class Recording:
-    """Writes every shard as it comes: all columns for the user, the scalar ones to sum up.
-
-    A context; the user's files get their names when it is left without an error.
-    """
+    """Writes every shard as it comes: all columns for the user, the scalar ones to sum up."""
 
     def __init__(
-        self, spool: Path, files: RecordsPaths, *, n_logits: int, is_multilabel: bool, seed: int
+        self, stack: ExitStack, spool: Path, files: RecordsPaths, subject: Subject
     ) -> None:
         """Open the files.
 
         Args:
+            stack: Closes them; the user's get their names when it is left without an error.
             spool: The table to sum up.
             files: What the user asked for.
-            is_multilabel: Whether labels and predictions are lists.
-            seed: Of the random sample that is kept for the report.
 
         Raises:
             OutputError: A file cannot be written.
         """
-        self.n_failed = self.n_labelled = self.n_truncated = self.n_readout_deleted = 0
+        self.counts = dict.fromkeys(_COUNTED, 0)
+        """By what a report's data calls them."""
         self.telling = TellingExamples()
-        self.sampled = SampledExamples(seed)
+        self.sampled = SampledExamples(subject.settings.seed)
         self.sites = SiteMeans()
         self._scalars = [field.name for field in record_fields() if field.shape is Shape.ONE]
-        records, sites = schemas(n_logits, is_multilabel)
+        records, sites = schemas(subject.n_logits, subject.is_multilabel)
         scalars = pa.schema([records.field(name) for name in self._scalars])
-        with ExitStack() as stack:
 
-            def open_(path: Path | None, schema: pa.Schema) -> RecordsWriter | None:
-                return None if path is None else stack.enter_context(RecordsWriter(path, schema))
+        def writer(path: Path | None, schema: pa.Schema) -> RecordsWriter | None:
+            return None if path is None else stack.enter_context(RecordsWriter(path, schema))
 
-            self._table = stack.enter_context(RecordsWriter(spool, scalars, hint=_ROOM))
-            self._records, self._sites = open_(files.records, records), open_(files.sites, sites)
-            self._stack = stack.pop_all()
+        self._table = stack.enter_context(RecordsWriter(spool, scalars, hint=_ROOM))
+        self._records, self._sites = writer(files.records, records), writer(files.sites, sites)
 
     def add(self, found: Found) -> None:
         """Keep what was found in a shard."""
@@ -103,32 +97,23 @@ class Recording:
                 self._sites.write(found.sites)
             self.sites.add(found.sites)
         failed = has_failed(found.records)
-        self.n_failed += int(failed.sum())
-        self._count(found.records.filter(~failed) if failed.any() else found.records)
+        self._count(found.records.filter(~failed), int(failed.sum()))
 
-    def _count(self, records: pa.Table) -> None:
+    def _count(self, records: pa.Table, n_failed: int) -> None:
         """Of the examples that were audited, which alone are summed up."""
         self._table.write(records.select(self._scalars))
         self.telling.offer(records)
         self.sampled.offer(records)
         is_deleted = pc.and_(
-            _is_known(records, READOUT_UNIT), _is_known(records, LEAVE_ONE_OUT.field)
+            records[READOUT_UNIT.name].is_valid(), records[LEAVE_ONE_OUT.name].is_valid()
         )
-        self.n_labelled += _n_true(_is_known(records, LABEL))
-        self.n_truncated += _n_true(records[TRUNCATED.name])
-        self.n_readout_deleted += _n_true(is_deleted)
+        counted = (records[LABEL.name].is_valid(), records[TRUNCATED.name], is_deleted)
+        n_true = (pc.sum(values).as_py() or 0 for values in counted)
+        for name, n in zip(_COUNTED, (len(records), n_failed, *n_true), strict=True):
+            self.counts[name] += n
 
-    def __enter__(self) -> "Recording":
-        self._stack.__enter__()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, traceback)
+_COUNTED = ("n_examples", "n_failed", "n_labelled", "n_truncated", "n_readout_deleted")
 
 
 def _describe(file: Path, report: Path | None) -> RecordsFile:
@@ -136,11 +121,3 @@ def _describe(file: Path, report: Path | None) -> RecordsFile:
     base = (report.parent if report is not None else Path()).resolve()
     path = Path(os.path.relpath(file.resolve(), base)).as_posix()
     return RecordsFile(path=path, sha256=sha256_of(file))
-
-
-def _is_known(records: pa.Table, field: Field[object]) -> pa.ChunkedArray:
-    return records[field.name].is_valid()
-
-
-def _n_true(values: pa.ChunkedArray) -> int:
-    return pc.sum(values).as_py() or 0

@@ -7,7 +7,7 @@ import csv
 import json
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,10 +47,10 @@ class StoredRecords:
             RecordsError: They cannot be read, or a column is of another type, or has an old name.
         """
         model = self.subject.model
-        with tempfile.TemporaryDirectory(prefix="attn-audit-") as folder:
+        with tempfile.TemporaryDirectory(prefix="attn-audit-") as folder, ExitStack() as stack:
             with _explained(self.path):
-                path = self._as_parquet(Path(folder))
-                examples = Examples(path, model.labels, model.task)
+                file = stack.enter_context(pq.ParquetFile(self._as_parquet(Path(folder))))
+                examples = Examples(file, model.labels, model.task)
             with _explained(self.path, (pa.ArrowException, MissingColumnError)):
                 yield examples
 

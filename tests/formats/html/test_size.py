@@ -2,20 +2,17 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from attn_audit.engine.highlights import SampledExamples, TellingExamples
-from attn_audit.engine.report import build_report
-from attn_audit.engine.summaries import SiteMeans
+from attn_audit.engine.batch import Found
+from attn_audit.engine.recorder import RecordsPaths
+from attn_audit.engine.report import sum_up
 from attn_audit.formats import html
 from attn_audit.formats.documents.report import document
-from attn_audit.formats.records import RecordsWriter
-from attn_audit.results.examples import Examples
-from attn_audit.results.report import Report
-from attn_audit.results.table import Row, schemas
+from attn_audit.results.report import Report, Subject
+from attn_audit.results.table import Row
 from tests.formats.html.conftest import Opened
 from tests.records import table
 
@@ -68,27 +65,11 @@ def records() -> Iterator[Row]:
 
 
 @pytest.fixture
-def large(report: Report, tmp_path: Path) -> Report:
-    telling, sampled = TellingExamples(), SampledExamples(0)
-    every, (schema, _) = records(), schemas(1, is_multilabel=False)
-    with RecordsWriter(tmp_path / "table.parquet", schema) as writer:
-        while shard := list(islice(every, 2000)):
-            some = table(shard)
-            writer.write(some)
-            telling.offer(some)
-            sampled.offer(some)
-    return build_report(
-        Examples(tmp_path / "table.parquet", report.model.labels, report.model.task),
-        tool=report.tool,
-        model=report.model,
-        data=report.data.model_copy(update={"n_examples": N, "n_labelled": N}),
-        settings=report.settings,
-        self_checks=report.self_checks,
-        telling=telling,
-        sampled=sampled,
-        sites=SiteMeans(),
-        n_failed=0,
-        records_file=None,
+def large(report: Report) -> Report:
+    every = records()
+    shards = iter(lambda: list(islice(every, 2000)), [])
+    return sum_up(
+        Subject.of(report), (Found(table(some)) for some in shards), RecordsPaths(None, None)
     )
 
 
