@@ -27,14 +27,14 @@ from attn_audit.findings import adversarial
 from attn_audit.findings.example import N_UNITS
 from attn_audit.findings.measure import LEAVE_ONE_OUT
 from attn_audit.findings.permutation import UNIFORM_DISTANCE_FIELD
-from attn_audit.findings.registry import checks, measures, record_fields
+from attn_audit.findings.registry import checks, measures
 from attn_audit.models.contract import AuditedModel, Site
 from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.self_check import self_check
 from attn_audit.process import full_precision
 from attn_audit.randomness import n_permutations
 from attn_audit.results.answers import Explanation, ModelOutput
-from attn_audit.results.record import Record, plain
+from attn_audit.results.table import Row
 from attn_audit.settings import AuditSettings
 
 
@@ -88,10 +88,10 @@ def _explain(
 ) -> Explanation:
     encoded = model.encode([example])
     plan = Plan(make_checks(settings, model), (site,), settings.seed)
-    record = audit_batch(model, encoded, plan, Stopwatch())[0].record
+    (record,) = audit_batch(model, encoded, plan, Stopwatch()).records.to_pylist()
     audited = read_batch(model, model.collate(encoded), site, settings.seed)
-    left_out = int(np.argmax(record[LEAVE_ONE_OUT.field] or (0.0,)))
-    n_units = np.array([record[N_UNITS]])
+    left_out = int(np.argmax(record[LEAVE_ONE_OUT.name] or (0.0,)))
+    n_units = np.array([record[N_UNITS.name]])
     return Explanation(
         model=model.describe(),
         text=example.text,
@@ -103,23 +103,23 @@ def _explain(
         seed=settings.seed,
         epsilon=epsilon_for(settings, model),
         permutations=int(n_permutations(n_units, settings.permutations)[0]),
-        record={field.name: plain(record[field]) for field in record_fields()},
+        record=record,
         own=_outcome(audited, audited.probabilities, audited.probabilities),
         adversarial=_adversarial(audited, record),
         uniform=None
-        if record[UNIFORM_DISTANCE_FIELD] is None
+        if record[UNIFORM_DISTANCE_FIELD.name] is None
         else _replayed(audited, uniform_attention(audited)),
         left_out=left_out,
         without=_without(audited, left_out),
     )
 
 
-def _adversarial(audited: AuditedBatch, record: Record) -> ModelOutput | None:
+def _adversarial(audited: AuditedBatch, record: Row) -> ModelOutput | None:
     """Of the witness itself, put into the model."""
-    witness = record[adversarial.ATTENTION]
+    witness = record[adversarial.ATTENTION.name]
     if witness is None:
         return None
-    weights = restored(audited, [witness], [record[adversarial.ROWS]])
+    weights = restored(audited, [witness], [record[adversarial.ROWS.name]])
     if bool(weights.isnan().any()):
         return None
     return _replayed(audited, weights)

@@ -196,11 +196,6 @@ class Report(Shown, report.Report):
             made._path = path.absolute()
         return made
 
-    @staticmethod
-    def load(path: str | Path) -> "Report":
-        """Read a report; see `load_report`."""
-        return load_report(path)
-
     @cached_property
     def records(self) -> "pa.Table":
         """What was found for each example, a row each; read when it is first asked for.
@@ -214,10 +209,11 @@ class Report(Shown, report.Report):
             ReportError: The report names none.
         """
         from attn_audit.engine.report import records_of_run
-        from attn_audit.results.stored_records import open_records
+        from attn_audit.results.stored_records import open_records, read_table
 
         if self._records is not None:
-            return open_records(*self.with_its_records()).table()
+            found = open_records(*self.with_its_records())
+            return read_table(found.path, found.schema)
         if self._run_dir is not None:
             return records_of_run(self._run_dir)
         raise ReportError(

@@ -16,7 +16,6 @@ from attn_audit import Example
 from attn_audit.findings import adversarial, permutation
 from attn_audit.findings.correlation import pairs as correlation
 from attn_audit.models.paper.architecture import EncoderKind
-from attn_audit.results.record import Record
 from attn_audit.results.report import Report
 from attn_audit.statistics.significance import exact_chance
 from attn_audit.verification.numbers import Expected, Numbers
@@ -245,8 +244,8 @@ def test_small_weights_are_measured_in_thousandths(off: float, holds: bool) -> N
     """A weight of 1e-4 may be off by a thousandth of 0.001; another by one of itself."""
     same: dict[str, Any] = {"id": "e", "n_units": 2, "units": ("a", "b"), "probability": 0.7}
     numbers = Numbers("sample", Expected("float32", 100, searches_again=False))
-    stored = Record({**same, "prediction": "yes", "attention": (1e-4, 0.9999)})
-    found = Record({**same, "prediction": "yes", "attention": (1e-4 + off, 0.9999 - off)})
+    stored = {**same, "prediction": "yes", "attention": [1e-4, 0.9999]}
+    found = {**same, "prediction": "yes", "attention": [1e-4 + off, 0.9999 - off]}
     numbers.compare(stored, found, n_units=2)
     failed = {tally.name for tally in numbers.tallies if tally.claim().n_failed}
     assert failed == (set() if holds else {"attention"})

@@ -14,7 +14,7 @@ import torch
 
 from attn_audit.checks.registry import make_checks, select_sites
 from attn_audit.data.example import Example
-from attn_audit.engine.batch import SHARD_SIZE, Plan, records_of
+from attn_audit.engine.batch import SHARD_SIZE, Found, Plan
 from attn_audit.engine.in_process import Engine, LocalEngine, cut
 from attn_audit.engine.inputs import (
     AuditedData,
@@ -25,17 +25,17 @@ from attn_audit.engine.inputs import (
     load_named_model,
 )
 from attn_audit.engine.recorder import RecordsPaths
-from attn_audit.engine.report import round_seconds, sum_up
+from attn_audit.engine.report import sum_up
 from attn_audit.engine.run_directory import RunDirectory, open_run_directory
 from attn_audit.engine.shards import BatchPlan, Manifest, Shards
 from attn_audit.engine.stopwatch import Meter, Stopwatch, progress_of
 from attn_audit.errors import ConfigurationError, RunDirectoryError
+from attn_audit.findings.example import ID
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.contract import AuditedModel, Site
 from attn_audit.models.self_check import self_check
 from attn_audit.process import full_precision
 from attn_audit.progress import Watcher
-from attn_audit.results.record import Record
 from attn_audit.results.report import Report, Run, Subject
 from attn_audit.settings import AuditSettings
 
@@ -60,7 +60,10 @@ def run_audit(
         if settings.run_dir is not None:
             opened = open_run_directory(settings.run_dir, resume=settings.resume)
             directory = stack.enter_context(opened)
-            settings = settings_of_run(settings, directory.earlier)
+            if directory.earlier is not None:
+                settings = replace(
+                    settings, threads=settings.threads or directory.earlier.plan.threads
+                )
         if settings.engine == "ray":
             _require_named(load)
             settings = replace(settings, threads=settings.threads or 1)
@@ -75,7 +78,7 @@ def run_audit(
     timing = Run(
         started=started.isoformat(timespec="seconds"),
         seconds=round(time.perf_counter() - clock, 3),
-        seconds_by_stage=round_seconds(stopwatch.seconds),
+        seconds_by_stage={stage: round(spent, 3) for stage, spent in stopwatch.seconds.items()},
     )
     return report.model_copy(update={"run": timing})
 
@@ -113,9 +116,11 @@ def _audit(
     else:
         stopwatch.meter = _meter(plan, watcher, count)
         engine = LocalEngine(model, plan, stopwatch, watcher)
+    shards = cut(examples, plan)
+    found = engine.audit(shards) if store is None else _Resuming(engine, store).audited(shards)
     return sum_up(
         subject,
-        audited(engine, cut(examples, plan), store),
+        found,
         RecordsPaths.of(settings.records, has_several_sites=len(sites) > 1),
         Path(settings.output[0]) if settings.output else None,
         timing=stopwatch.measure("summing up"),
@@ -163,21 +168,6 @@ def _ray_engine(
     return RayEngine(load, plan, cluster, watcher, count)
 
 
-Found = tuple[Sequence[Record], Sequence[Record]]
-
-
-def settings_of_run(settings: AuditSettings, earlier: Manifest | None) -> AuditSettings:
-    """Settings with the number of threads of the audit that is gone on with, where none is said.
-
-    Args:
-        settings: As the user gives them.
-        earlier: Of the audit that was started before; None: none was.
-    """
-    if earlier is None or settings.threads is not None:
-        return settings
-    return replace(settings, threads=earlier.plan.threads)
-
-
 def plan_of(
     settings: AuditSettings,
     model: AuditedModel,
@@ -220,25 +210,6 @@ def manifest_of(subject: Subject, plan: Plan) -> Manifest:
     )
 
 
-def audited(
-    engine: Engine, shards: Iterable[Sequence[Example]], store: Shards | None
-) -> Iterator[Found]:
-    """What is found in each shard; what is new is kept before it is given.
-
-    Args:
-        shards: In order, read as they are needed.
-        store: Of a run directory; None: nothing is kept.
-
-    Raises:
-        AttnAuditError: Of the engine, or the store.
-    """
-    if store is None:
-        for findings in engine.audit(shards):
-            yield records_of(findings)
-        return
-    yield from _Resuming(engine, store).audited(shards)
-
-
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     """A shard whose records were not given yet."""
@@ -250,6 +221,8 @@ class _Waiting:
 
 
 class _Resuming:
+    """What is new is kept before it is given; what was kept is not audited again."""
+
     def __init__(self, engine: Engine, store: Shards) -> None:
         self._engine, self._store = engine, store
         self._finished = set(store.finished())
@@ -257,11 +230,10 @@ class _Resuming:
         self._n_shards = 0
 
     def audited(self, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
-        for findings in self._engine.audit(self._unfinished(shards)):
+        for found in self._engine.audit(self._unfinished(shards)):
             yield from self._kept()
-            records, site_records = records_of(findings)
-            self._store.write(self._waiting.popleft().number, records, site_records)
-            yield records, site_records
+            self._store.write(self._waiting.popleft().number, found)
+            yield found
         yield from self._kept()
         self._store.complete(self._n_shards)
 
@@ -280,14 +252,14 @@ class _Resuming:
         """The finished shards before the next that is not."""
         while self._waiting and self._waiting[0].is_finished:
             shard = self._waiting.popleft()
-            records, site_records = self._store.read(shard.number)
-            if _hash(record.id for record in records) != shard.ids:
+            found = self._store.read(shard.number)
+            if _hash(found.records[ID.name].to_pylist()) != shard.ids:
                 raise RunDirectoryError(
                     self._store.folder,
                     f"shard {shard.number} is of other examples than the data now holds there",
                     hint="The data was changed since: name another --run-dir.",
                 )
-            yield records, site_records
+            yield found
 
 
 def _hash(ids: Iterable[str]) -> bytes:

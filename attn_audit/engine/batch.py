@@ -1,8 +1,12 @@
 """One batch: a forward pass for all sites, every check at each of them, and examples that fail."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isfinite
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
 
 from attn_audit.checks.base import AuditedBatch, Check, Columns, or_none, read_sites, rows_of
 from attn_audit.data.example import Example
@@ -27,14 +31,13 @@ from attn_audit.findings.example import (
     TRUNCATED,
     UNITS,
 )
-from attn_audit.findings.registry import site_fields
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.contract import AuditedModel, Encoded, Site
 from attn_audit.models.task import Task
 from attn_audit.process import is_out_of_memory
 from attn_audit.progress import READING
 from attn_audit.quoting import one_line
-from attn_audit.results.record import Record
+from attn_audit.results.table import record_table, schemas
 
 SHARD_SIZE = 2000
 """Examples that are in memory together, at most."""
@@ -54,47 +57,48 @@ class Plan:
     """Whether an example that fails becomes a record that says so; else it ends the audit."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What was found for one example."""
+class Found(NamedTuple):
+    """What was found for some examples, in their order."""
 
-    record: Record
-    site_records: tuple[Record, ...]
-    """One for each site beside the audited one, in the plan's order."""
+    records: pa.Table
+    sites: pa.Table | None = None
+    """Of each example, one row for each site beside the audited one, in the plan's order."""
 
 
 def audit_batch(
     model: AuditedModel, encoded: Sequence[Encoded], plan: Plan, stopwatch: Stopwatch
-) -> list[Finding]:
+) -> Found:
     """Audit examples together.
-
-    Returns:
-        What was found for each.
 
     Raises:
         AttnAuditError: Of the model's output, or a check.
     """
-    sites = tuple(dict.fromkeys(plan.sites))
+    every = tuple(dict.fromkeys(plan.sites))
     with stopwatch.measure(READING, encoded):
-        audited = read_sites(model, model.collate(encoded), sites, plan.seed)
-    return _audit_read(dict(zip(sites, audited, strict=True)), plan, stopwatch)
-
-
-def _audit_read(
-    audited: dict[Site, AuditedBatch], plan: Plan, stopwatch: Stopwatch
-) -> list[Finding]:
-    main, *others = plan.sites
-    columns = _measure(audited[main], main, plan, stopwatch)
-    records = _rows(_describe(audited[main]) | columns)
-    ids = audited[main].ids
-    of_sites = {field.name for field in site_fields()}
-    by_site = []
-    for site in others:
-        found = columns if site == main else _measure(audited[site], site, plan, stopwatch)
-        fields = {name: values for name, values in found.items() if name in of_sites}
-        place: Columns = {LAYER.name: [site.layer] * len(ids), HEAD.name: [site.head] * len(ids)}
-        by_site.append(_rows({ID.name: ids} | place | fields))
-    return [Finding(record, tuple(rows[i] for rows in by_site)) for i, record in enumerate(records)]
+        audited = read_sites(model, model.collate(encoded), every, plan.seed)
+    measured = {
+        site: _measure(of_site, site, plan, stopwatch)
+        for site, of_site in zip(every, audited, strict=True)
+    }
+    records, sites = schemas(model.task.n_logits, model.task.is_multilabel)
+    found = record_table(_describe(audited[0]) | measured[plan.sites[0]], records)
+    if len(plan.sites) == 1:
+        return Found(found)
+    n, ids = len(encoded), audited[0].ids
+    tables = [
+        record_table(
+            {
+                **measured[site],
+                ID.name: ids,
+                LAYER.name: [site.layer] * n,
+                HEAD.name: [site.head] * n,
+            },
+            sites,
+        )
+        for site in plan.sites[1:]
+    ]
+    by_example = np.arange(n * len(tables)).reshape(len(tables), n).T.ravel()
+    return Found(found, pa.concat_tables(tables).take(by_example))
 
 
 def _measure(audited: AuditedBatch, site: Site, plan: Plan, stopwatch: Stopwatch) -> Columns:
@@ -112,24 +116,12 @@ def _measure(audited: AuditedBatch, site: Site, plan: Plan, stopwatch: Stopwatch
     return columns
 
 
-def records_of(findings: Iterable[Finding]) -> tuple[list[Record], list[Record]]:
-    """The examples' own records, and those of their other sites, in order."""
-    kept = list(findings)
-    records = [finding.record for finding in kept]
-    return records, [record for finding in kept for record in finding.site_records]
-
-
 def _require_numbers(ids: Sequence[str], columns: Columns) -> None:
     """Whatever else a check found: NaN and infinity are no findings."""
     for values in columns.values():
         for i, value in enumerate(values):
             if isinstance(value, float) and not isfinite(value):
                 raise InvalidOutputError(ids[i], "output under other attention")
-
-
-def _rows(columns: Columns) -> list[Record]:
-    rows = zip(*columns.values(), strict=True)
-    return [Record(dict(zip(columns, row, strict=True))) for row in rows]
 
 
 def _describe(audited: AuditedBatch) -> Columns:
@@ -159,7 +151,7 @@ def gold_label(task: Task, example: Example) -> str | tuple[str, ...] | None:
 
 def encode_or_record(
     model: AuditedModel, examples: Sequence[Example], plan: Plan
-) -> tuple[list[Encoded], dict[int, Finding]]:
+) -> tuple[list[Encoded], dict[int, Found]]:
     """Examples as the model takes them, and those that it does not take.
 
     Returns:
@@ -174,7 +166,7 @@ def encode_or_record(
         if not _is_recorded(error, plan):
             raise
     encoded: list[Encoded] = []
-    failed: dict[int, Finding] = {}
+    failed: dict[int, Found] = {}
     for i, example in enumerate(examples):
         try:
             encoded += model.encode([example])
@@ -187,15 +179,18 @@ def encode_or_record(
 
 def audit_or_record(
     model: AuditedModel, batch: Sequence[Encoded], plan: Plan, stopwatch: Stopwatch
-) -> list[Finding]:
+) -> list[Found]:
     """Audit a batch; where it fails, by halves, until the examples are found at which it does.
+
+    Returns:
+        What was found for its parts, in order.
 
     Raises:
         AttnAuditError: An example fails, and failures are not recorded.
         Exception: Memory is not enough.
     """
     try:
-        return audit_batch(model, batch, plan, stopwatch)
+        return [audit_batch(model, batch, plan, stopwatch)]
     except Exception as error:
         if is_out_of_memory(error) or not _is_recorded(error, plan):
             raise
@@ -211,10 +206,10 @@ def _is_recorded(error: Exception, plan: Plan) -> bool:
     return plan.records_failures and not isinstance(error, ConfigurationError)
 
 
-def _failure(model: AuditedModel, example: Example, error: Exception) -> Finding:
+def _failure(model: AuditedModel, example: Example, error: Exception) -> Found:
     message = error.message if isinstance(error, AttnAuditError) else one_line(error)
     label = gold_label(model.task, example)
     found = {ID: example.id, LABEL: label, STATUS: FAILED, REASON: message}
     nothing = {N_UNITS: 0, TRUNCATED: False, UNITS: (), ATTENTION: ()}
-    values = {field.name: value for field, value in (found | nothing).items()}
-    return Finding(Record(values), ())
+    columns = {field.name: [value] for field, value in (found | nothing).items()}
+    return Found(record_table(columns, schemas(model.task.n_logits, model.task.is_multilabel)[0]))

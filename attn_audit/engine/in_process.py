@@ -2,11 +2,14 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import Protocol, TypeVar, runtime_checkable
 
+import numpy as np
+import pyarrow as pa
+
 from attn_audit.data.example import Example, length_batches, shards
-from attn_audit.engine.batch import Finding, Plan, audit_or_record, encode_or_record
+from attn_audit.engine.batch import Found, Plan, audit_or_record, encode_or_record
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import OutOfMemoryError
 from attn_audit.models.capacity import BatchLimits
@@ -22,12 +25,15 @@ MAX_SITE_RECORDS = 200_000
 
 Item = TypeVar("Item")
 
+Part = tuple[Sequence[int], Found]
+"""Where examples stand in their shard, and what was found for them."""
+
 
 @runtime_checkable
 class Engine(Protocol):
     """Audits shards, wherever it does."""
 
-    def audit(self, shards: Iterable[Sequence[Example]]) -> Iterator[list[Finding]]:
+    def audit(self, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
         """What is found in each shard, in their order.
 
         Args:
@@ -70,7 +76,7 @@ class LocalEngine:
         self._stopwatch, self._watcher = stopwatch, watcher
         self._said_out_of_memory = False
 
-    def audit(self, shards: Iterable[Sequence[Example]]) -> Iterator[list[Finding]]:
+    def audit(self, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
         """What is found in each shard, in the order of its examples.
 
         Args:
@@ -86,28 +92,28 @@ class LocalEngine:
                 encoded, failed = encode_or_record(self._model, shard, self._plan)
             if meter is not None:
                 meter.begin(encoded, len(failed))
-            found = iter(self._audit(encoded))
-            findings = [failed.get(i) or next(found) for i in range(len(shard))]
+            places = [i for i in range(len(shard)) if i not in failed]
+            parts = [([places[i] for i in part], found) for part, found in self._audit(encoded)]
             if meter is not None:
                 meter.tell(now=True)
-            yield findings
+            yield _in_order([*parts, *(([i], found) for i, found in failed.items())])
 
     def skip(self, shard: Sequence[Example]) -> None:
         """Take note of a shard that was audited before."""
         if self._stopwatch.meter is not None:
             self._stopwatch.meter.skip(len(shard))
 
-    def _audit(self, encoded: Sequence[Encoded]) -> list[Finding]:
+    def _audit(self, encoded: Sequence[Encoded]) -> list[Part]:
         """A shard in the plan's batches; what memory is not enough for again, in smaller ones."""
-        limits, capacity, findings = self._plan.limits, self._model.capacity, dict[int, Finding]()
+        limits, capacity, parts = self._plan.limits, self._model.capacity, list[Part]()
         try:
-            self._audit_within(limits, encoded, findings)
+            self._audit_within(limits, encoded, parts)
         finally:
             self._model.capacity = capacity
-        return [findings[i] for i in range(len(encoded))]
+        return parts
 
     def _audit_within(
-        self, limits: BatchLimits, encoded: Sequence[Encoded], findings: dict[int, Finding]
+        self, limits: BatchLimits, encoded: Sequence[Encoded], parts: list[Part]
     ) -> None:
         waiting = deque(self._batches(encoded, range(len(encoded)), limits))
         while waiting:
@@ -120,7 +126,8 @@ class LocalEngine:
                 left = [*batch, *chain.from_iterable(waiting)]
                 waiting = deque(self._batches(encoded, sorted(left), limits))
             else:
-                findings.update(zip(batch, found, strict=True))
+                places = iter(batch)
+                parts += [(list(islice(places, len(part.records))), part) for part in found]
 
     def _batches(
         self, encoded: Sequence[Encoded], indices: Sequence[int], limits: BatchLimits
@@ -130,7 +137,7 @@ class LocalEngine:
         batches = batches_of(self._model, some, self._plan.sites, limits)
         return spread([[indices[i] for i in batch] for batch in batches])
 
-    def _try(self, batch: Sequence[Encoded]) -> list[Finding] | None:
+    def _try(self, batch: Sequence[Encoded]) -> list[Found] | None:
         """What is found, or None where memory is not enough."""
         try:
             found = audit_or_record(self._model, batch, self._plan, self._stopwatch)
@@ -156,6 +163,19 @@ class LocalEngine:
                 "going on with smaller batches"
             )
         return len(batch) * longest
+
+
+def _in_order(parts: Sequence[Part]) -> Found:
+    """What was found for a shard, as its examples come."""
+    places = [place for part, _ in parts for place in part]
+    records = pa.concat_tables([found.records for _, found in parts])
+    of_sites = [(part, found.sites) for part, found in parts if found.sites is not None]
+    records = records.combine_chunks().take(np.argsort(places))
+    if not of_sites:
+        return Found(records)
+    by_row = np.concatenate([np.repeat(part, len(rows) // len(part)) for part, rows in of_sites])
+    sites = pa.concat_tables([rows for _, rows in of_sites]).combine_chunks()
+    return Found(records, sites.take(np.argsort(by_row, kind="stable")))
 
 
 def batches_of(

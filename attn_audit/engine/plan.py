@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TypeGuard
 
 import numpy as np
+import pyarrow as pa
 
 from attn_audit.checks.adversarial.check import Adversarial
 from attn_audit.checks.base import Check
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.registry import make_checks, select_sites
 from attn_audit.data.example import sample_examples
-from attn_audit.engine.batch import SHARD_SIZE, Finding, Plan, audit_batch, records_of
+from attn_audit.engine.batch import SHARD_SIZE, Found, Plan, audit_batch
 from attn_audit.engine.in_process import batches_of
 from attn_audit.engine.inputs import AuditedData, Item, LoadModel, describe_settings, describe_tool
 from attn_audit.engine.recorder import RecordsPaths
@@ -158,7 +159,7 @@ class _Trials:
         self._timed = {name: _Timed() for name in (READING, *(c.id for c in plan.checks))}
         self._whole = _Timed()
         self._base = used_memory(model.device.type)
-        self.found: list[Finding] = []
+        self.found: list[Found] = []
         self.n_timed, self.seconds = 0, 0.0
 
     def run(self) -> None:
@@ -213,8 +214,7 @@ class _Trials:
         """Of one example, at all sites: importance is measured once for all of them."""
         if isinstance(check, Correlation):
             return check.passes(item.n_units)
-        is_exact = self.found[-1].record[METHOD] == "exact"
-        passes = 2 if isinstance(check, Adversarial) and is_exact else None
+        passes = 2 if isinstance(check, Adversarial) and _is_exact(self.found[-1]) else None
         return len(self._plan.sites) * (passes or check.passes(item.n_units))
 
     def _work(self, check: Check, batch: Sequence[Encoded]) -> float:
@@ -244,16 +244,20 @@ class _Trials:
         before = used_memory(device) or 0
         restart_peak(device)
         plan = replace(self._plan, checks=(check,))
-        self.found += audit_batch(self._model, batch, plan, stopwatch)
+        self.found.append(audit_batch(self._model, batch, plan, stopwatch))
         peak = used_memory(device, peak=True) or 0
         self._timed[check.id].n_bytes = max(0, peak - before)
         self._timed[check.id].tokens = _n_tokens(batch)
         return stopwatch.seconds
 
 
-def _is_search(check: Check, found: Finding) -> TypeGuard[Adversarial]:
+def _is_exact(found: Found) -> bool:
+    return bool(found.records[METHOD.name][-1].as_py() == "exact")
+
+
+def _is_search(check: Check, found: Found) -> TypeGuard[Adversarial]:
     """Whether more of its steps have to be timed."""
-    if not isinstance(check, Adversarial) or found.record[METHOD] == "exact":
+    if not isinstance(check, Adversarial) or _is_exact(found):
         return False
     return check.n_iterations > STEPS[1]
 
@@ -269,17 +273,25 @@ def _n_tokens(batch: Sequence[Encoded]) -> int:
 
 
 def _summing_up(
-    subject: Subject, settings: AuditSettings, found: Sequence[Finding], n_examples: int
+    subject: Subject, settings: AuditSettings, found: Sequence[Found], n_examples: int
 ) -> StageForecast:
     """From few examples and from more, in a straight line: the tried ones, again and again."""
+    records = pa.concat_tables(some.records for some in found)
+    of_sites = [some.sites for some in found if some.sites is not None]
+    sites = pa.concat_tables(of_sites) if of_sites else None
 
     def timed(size: int) -> float:
-        some = [found[i % len(found)] for i in range(size)]
+        chosen = np.arange(size) % len(records)
+        some = Found(records.take(chosen))
+        if sites is not None:
+            of_each = np.arange(len(sites) // len(records))
+            rows = chosen[:, None] * len(of_each) + of_each
+            some = Found(some.records, sites.take(rows.ravel()))
         with tempfile.TemporaryDirectory(prefix="attn-audit-") as folder:
-            records = str(Path(folder) / "records.parquet") if settings.records else None
-            paths = RecordsPaths.of(records, has_several_sites=bool(found[0].site_records))
+            file = str(Path(folder) / "records.parquet") if settings.records else None
+            paths = RecordsPaths.of(file, has_several_sites=sites is not None)
             start = time.perf_counter()
-            sum_up(subject, [records_of(some)], paths)
+            sum_up(subject, [some], paths)
             return time.perf_counter() - start
 
     timed(1)  # what only happens once

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from attn_audit.data.example import Example
-from attn_audit.engine.batch import Finding, Plan
+from attn_audit.engine.batch import Found, Plan
 from attn_audit.engine.in_process import LocalEngine
 from attn_audit.engine.stopwatch import Meter, Spent, Stopwatch, progress_of
 from attn_audit.errors import ConfigurationError
@@ -54,7 +54,7 @@ class Worker:
         self._precision.__enter__()
         self._model, self._plan, self._counts = load(), plan, counts
 
-    def audit(self, number: int, shard: Sequence[Example]) -> tuple[int, list[Finding]]:
+    def audit(self, number: int, shard: Sequence[Example]) -> tuple[int, Found]:
         """What is found in a shard.
 
         Args:
@@ -104,7 +104,7 @@ class RayEngine:
         """Take note of a shard that was audited before."""
         self._n_skipped += len(shard)
 
-    def audit(self, shards: Iterable[Sequence[Example]]) -> Iterator[list[Finding]]:
+    def audit(self, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
         """What is found in each shard, in their order, however they come back.
 
         Args:
@@ -120,7 +120,7 @@ class RayEngine:
             is_watched = self._watcher.on_progress is not None
             counts = Queue(actor_options={"num_cpus": 0}) if is_watched else None
             workers = self._workers(counts)
-            pool, came = ActorPool(workers), dict[int, list[Finding]]()
+            pool, came = ActorPool(workers), dict[int, Found]()
             n_sent = n_given = 0
             for number, shard in enumerate(shards):
                 while n_sent - n_given >= SHARDS_PER_WORKER * len(workers):
@@ -137,9 +137,7 @@ class RayEngine:
                 yield came.pop(n_given)
                 n_given += 1
 
-    def _receive(
-        self, pool: Any, came: dict[int, list[Finding]], counts: Any, n_workers: int
-    ) -> None:
+    def _receive(self, pool: Any, came: dict[int, Found], counts: Any, n_workers: int) -> None:
         """Wait for a shard, and tell meanwhile how far all are."""
         while True:
             try:
@@ -150,7 +148,7 @@ class RayEngine:
             came[number] = found
             if counts is not None:
                 self._under_way.update(counts.get_nowait_batch(counts.qsize()))
-                self._n_finished += len(found)
+                self._n_finished += len(found.records)
                 self._finished = _sum(self._finished, self._under_way.pop(number, {}))
                 self._tell(counts, n_workers)
             return

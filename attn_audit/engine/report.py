@@ -1,98 +1,33 @@
 """From the records of an audit, in memory or in its run directory, to its report."""
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from attn_audit.engine.highlights import TellingExamples
-from attn_audit.engine.recorder import Recording, RecordsPaths, SampledExamples
+from attn_audit.engine.batch import Found
+from attn_audit.engine.recorder import Recording, RecordsPaths
 from attn_audit.engine.run_directory import place_of, shards_of
 from attn_audit.engine.shards import Manifest, Shards
 from attn_audit.engine.summaries import (
     LENGTH_EDGES,
     Grouping,
-    SiteMeans,
     count_degenerate,
     summarise,
 )
 from attn_audit.errors import RunDirectoryError
 from attn_audit.findings.example import N_UNITS
-from attn_audit.findings.registry import record_fields
 from attn_audit.results.examples import Examples
-from attn_audit.results.model_description import ModelDescription
-from attn_audit.results.record import Record, plain
 from attn_audit.results.report import (
-    DataDescription,
     RecordsFile,
     Report,
-    SelfCheck,
-    Settings,
     Subject,
     TellingExample,
-    Tool,
 )
 from attn_audit.statistics.intervals import Resamples
-
-
-def build_report(
-    examples: Examples,
-    *,
-    tool: Tool,
-    model: ModelDescription,
-    data: DataDescription,
-    settings: Settings,
-    self_checks: Sequence[SelfCheck],
-    telling: TellingExamples,
-    sampled: SampledExamples,
-    sites: SiteMeans,
-    n_failed: int,
-    records_file: RecordsFile | None,
-) -> Report:
-    """Sum up the records of an audit.
-
-    Returns:
-        The report without its times.
-    """
-    grouping = Grouping(examples, Resamples(settings.seed))
-    return Report(
-        tool=tool,
-        model=model,
-        data=data,
-        settings=settings,
-        self_checks=tuple(self_checks),
-        n_units=grouping.distribution(examples.numbers(N_UNITS), LENGTH_EDGES),
-        metrics=summarise(grouping, settings.checks, settings.measures),
-        sites=sites.summaries(),
-        degenerate=count_degenerate(examples, settings.checks, n_failed),
-        telling_examples=tuple(
-            TellingExample(reason=reason, record=_as_json(record))
-            for reason, record in telling.chosen()
-        ),
-        sampled_examples=tuple(map(_as_json, sampled.chosen())),
-        records=records_file,
-        run=None,
-    )
-
-
-def _as_json(record: Record) -> dict[str, object]:
-    """For people to look at: without the weights of single rows, which are many."""
-    return {
-        field.name: plain(record.values.get(field.name))
-        for field in record_fields()
-        if field.is_shown
-    }
-
-
-def round_seconds(seconds: Mapping[str, float]) -> dict[str, float]:
-    """Durations to the millisecond."""
-    return {stage: round(spent, 3) for stage, spent in seconds.items()}
-
-
-Found = tuple[Sequence[Record], Sequence[Record]]
-"""Records of some examples, in order, and those of their other sites."""
 
 
 def sum_up(
@@ -119,42 +54,33 @@ def sum_up(
         OutputError: A records file cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix="attn-audit-") as folder:
-        spool = Path(folder) / "records.parquet"
-        with Recording(
-            spool,
-            files,
-            n_logits=subject.n_logits,
-            is_multilabel=subject.is_multilabel,
-            seed=subject.settings.seed,
-        ) as recording:
-            for records, site_records in found:
-                recording.add(records, site_records)
-        with timing or nullcontext():
-            examples = Examples(spool, subject.model.labels, subject.model.task)
-            return build_report(
-                examples,
+        spool, settings = Path(folder) / "records.parquet", subject.settings
+        with ExitStack() as stack:
+            recording = Recording(stack, spool, files, subject)
+            for some in found:
+                recording.add(some)
+        with timing or nullcontext(), pq.ParquetFile(spool) as file:
+            examples = Examples(file, subject.model.labels, subject.model.task)
+            grouping = Grouping(examples, Resamples(settings.seed))
+            counts = recording.counts
+            return Report(
                 tool=subject.tool,
                 model=subject.model,
-                data=_counted(subject.data, len(examples), recording),
-                settings=subject.settings,
+                data=subject.data.model_copy(update=counts),
+                settings=settings,
                 self_checks=subject.self_checks,
-                telling=recording.telling,
-                sampled=recording.sampled,
-                sites=recording.sites,
-                n_failed=recording.n_failed,
-                records_file=records_file or files.describe(report),
+                n_units=grouping.distribution(examples.numbers(N_UNITS), LENGTH_EDGES),
+                metrics=summarise(grouping, settings.checks, settings.measures),
+                sites=recording.sites.summaries(),
+                degenerate=count_degenerate(examples, settings.checks, counts["n_failed"]),
+                telling_examples=tuple(
+                    TellingExample(reason=reason, record=record)
+                    for reason, record in recording.telling.chosen()
+                ),
+                sampled_examples=tuple(recording.sampled.chosen()),
+                records=records_file or files.describe(report),
+                run=None,
             )
-
-
-def _counted(data: DataDescription, n_examples: int, recording: Recording) -> DataDescription:
-    counts = {
-        "n_examples": n_examples,
-        "n_failed": recording.n_failed,
-        "n_labelled": recording.n_labelled,
-        "n_truncated": recording.n_truncated,
-        "n_readout_deleted": recording.n_readout_deleted,
-    }
-    return data.model_copy(update=counts)
 
 
 def records_of_run(name: str) -> pa.Table:
@@ -189,7 +115,7 @@ def report_of_run(name: str, records: str | None, report: Path | None) -> Report
     files = RecordsPaths.of(records, has_several_sites=len(manifest.sites) > 1)
     data = manifest.subject.data.model_copy(update={"is_complete": shards.are_complete()})
     subject = manifest.subject.model_copy(update={"data": data})
-    return sum_up(subject, _read(shards), files, report)
+    return sum_up(subject, map(shards.read, shards.finished()), files, report)
 
 
 def _shards(name: str) -> tuple[Manifest, Shards]:
@@ -198,8 +124,3 @@ def _shards(name: str) -> tuple[Manifest, Shards]:
     if manifest is None:
         raise RunDirectoryError(folder, "no audit was started in it")
     return manifest, shards_of(manifest, folder)
-
-
-def _read(shards: Shards) -> Iterator[Found]:
-    for number in shards.finished():
-        yield shards.read(number)

@@ -7,20 +7,19 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from attn_audit.engine.batch import Found
 from attn_audit.errors import OutputError, RunDirectoryError
 from attn_audit.files import AnyPath, problem_of, write_whole
-from attn_audit.findings.registry import record_fields, site_fields
 from attn_audit.plugins import require_plugins
-from attn_audit.results.record import Record
 from attn_audit.results.report import Subject
-from attn_audit.results.table import record_schema, rows_of, table_of
+from attn_audit.results.table import schemas
 from attn_audit.statistics.summary import Value
 
 RECORDS, SITES = "records", "sites"
@@ -40,9 +39,8 @@ class Shards:
     ) -> None:
         """Write nothing yet."""
         self.folder = folder
-        self._schema = record_schema(n_logits, is_multilabel, record_fields())
-        self._site_schema = record_schema(n_logits, is_multilabel, site_fields())
-        self._has_several_sites = has_several_sites
+        records, sites = schemas(n_logits, is_multilabel)
+        self._schemas = {RECORDS: records} | ({SITES: sites} if has_several_sites else {})
 
     def complete(self, n_shards: int) -> None:
         """Note that there are no more shards than these.
@@ -96,7 +94,7 @@ class Shards:
         found = self._files(RECORDS)
         return [found[number] for number in sorted(found)]
 
-    def write(self, number: int, records: Sequence[Record], site_records: Sequence[Record]) -> None:
+    def write(self, number: int, found: Found) -> None:
         """Keep a shard.
 
         Raises:
@@ -110,9 +108,9 @@ class Shards:
                 hint="Start again, in a folder that nobody clears away.",
             )
         # The records come last: where they are, the shard is complete.
-        if self._has_several_sites:
-            self._write(SITES, number, site_records, self._site_schema)
-        self._write(RECORDS, number, records, self._schema)
+        if found.sites is not None:
+            self._write(SITES, number, found.sites)
+        self._write(RECORDS, number, found.records)
 
     def table(self) -> pa.Table:
         """All finished shards' records of examples, as columns.
@@ -121,18 +119,15 @@ class Shards:
             RunDirectoryError: A file is damaged.
         """
         parts = [self._table(RECORDS, number) for number in self.finished()]
-        return pa.concat_tables(parts) if parts else self._schema.empty_table()
+        return pa.concat_tables(parts) if parts else self._schemas[RECORDS].empty_table()
 
-    def read(self, number: int) -> tuple[list[Record], list[Record]]:
+    def read(self, number: int) -> Found:
         """A finished shard as it was written.
 
         Raises:
             RunDirectoryError: Its file is damaged.
         """
-        records = list(rows_of(self._table(RECORDS, number)))
-        if not self._has_several_sites:
-            return records, []
-        return records, list(rows_of(self._table(SITES, number)))
+        return Found(*(self._table(kind, number) for kind in self._schemas))
 
     def _files(self, kind: str) -> dict[int, AnyPath]:
         folder = self.folder / kind
@@ -143,15 +138,9 @@ class Shards:
         named = ((_NAME.fullmatch(path.name), path) for path in paths)
         return {int(match["number"]): path for match, path in named if match is not None}
 
-    def _write(
-        self,
-        kind: str,
-        number: int,
-        records: Sequence[Record],
-        schema: pa.Schema,
-    ) -> None:
+    def _write(self, kind: str, number: int, table: pa.Table) -> None:
         content = io.BytesIO()
-        pq.write_table(table_of(records, schema), content, compression="zstd")
+        pq.write_table(table, content, compression="zstd")
         name = f"{number:06}-{_digest(content.getvalue())}.parquet"
         write_whole(self.folder / kind / name, content.getvalue())
 
@@ -162,8 +151,10 @@ class Shards:
         try:
             content = b"" if path is None else path.read_bytes()
             if f"-{_digest(content)}." in name:
-                return pq.read_table(_of_arrow(content))
+                return pq.read_table(_of_arrow(content)).cast(self._schemas[kind])
             problem = problem if path is None else "damaged: its content is not what it was"
+        except ValueError as error:
+            problem = f"of another layout: {str(error).splitlines()[0]}"
         except OSError as error:
             problem = problem_of(error)
         raise RunDirectoryError(

@@ -2,11 +2,12 @@
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import sqrt
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Int64
 
 from attn_audit.findings.example import (
@@ -19,11 +20,10 @@ from attn_audit.findings.example import (
     Status,
     status_field,
 )
-from attn_audit.findings.field import Field
 from attn_audit.findings.metric import UNIT_EDGES, Averaged, MeanMetric, Metric, TotalMetric
 from attn_audit.findings.registry import metrics, site_fields, status_meanings
-from attn_audit.results.examples import Examples, Members, Values
-from attn_audit.results.record import Record
+from attn_audit.results.examples import Examples
+from attn_audit.results.table import Members, Values, numbers
 from attn_audit.statistics.intervals import (
     Resamples,
     describe,
@@ -246,15 +246,14 @@ class _Sums:
     low: float = np.inf
     high: float = -np.inf
 
-    def add(self, values: Sequence[float]) -> None:
-        if not values:
+    def add(self, values: Values) -> None:
+        if len(values) == 0:
             return
-        numbers = np.array(values)
-        self.n += len(numbers)
-        self.total += float(numbers.sum())
-        self.squares += float((numbers**2).sum())
-        self.low = min(self.low, float(numbers.min()))
-        self.high = max(self.high, float(numbers.max()))
+        self.n += len(values)
+        self.total += float(values.sum())
+        self.squares += float((values**2).sum())
+        self.low = min(self.low, float(values.min()))
+        self.high = max(self.high, float(values.max()))
 
     def mean(self) -> SiteMean:
         if self.n == 0:
@@ -271,19 +270,21 @@ class SiteMeans:
     """The mean of every number at every site, with a normal 95 % interval over the examples."""
 
     def __init__(self) -> None:
-        self._fields: list[Field[object]] = [f for f in site_fields() if f.is_averaged]
+        self._fields = [field for field in site_fields() if field.is_averaged]
         self._sums: dict[Place, dict[str, _Sums]] = {}
 
-    def add(self, records: Iterable[Record]) -> None:
+    def add(self, records: pa.Table) -> None:
         """Count more records in; sites are reported in the order in which they first come."""
-        by_place: dict[Place, list[Record]] = defaultdict(list)
-        for record in records:
-            by_place[record[LAYER], record[HEAD]].append(record)
-        for place, found in by_place.items():
+        values = {field.name: numbers(records, field) for field in self._fields}
+        layers, heads = records[LAYER.name].to_pylist(), records[HEAD.name].to_pylist()
+        by_place: dict[Place, list[int]] = defaultdict(list)
+        for i, place in enumerate(zip(layers, heads, strict=True)):
+            by_place[place].append(i)
+        for place, rows in by_place.items():
             sums = self._sums.setdefault(place, {field.name: _Sums() for field in self._fields})
             for name, of_field in sums.items():
-                values = (record.values.get(name) for record in found)
-                of_field.add([value for value in values if value is not None])
+                found = values[name][rows]
+                of_field.add(found[~np.isnan(found)])
 
     def summaries(self) -> tuple[SiteSummary, ...]:
         """One for each site; numbers that no site has are left out."""

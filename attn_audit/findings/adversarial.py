@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from attn_audit.document import Card, Figure, Histograms, Joint, Panel, Section, Sketch
 from attn_audit.findings import claims, tolerance
-from attn_audit.findings.check import CheckFindings, SiteNumber, Telling
+from attn_audit.findings.check import CheckFindings, Numbers, SiteNumber, Telling
 from attn_audit.findings.example import MAX_ATTENTION, status_field
 from attn_audit.findings.field import (
     EXAMPLES,
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
     from attn_audit.results.examples import Examples
     from attn_audit.results.model_description import ModelDescription
-    from attn_audit.results.record import Record
     from attn_audit.results.report import Report
+    from attn_audit.results.table import Values
     from attn_audit.statistics.intervals import Resamples
 
 MAX_ROW_WEIGHTS = 16_384
@@ -292,10 +292,9 @@ def auditable(model: "ModelDescription") -> str:
     return "yes, by gradient search: more than it finds may exist"
 
 
-def _shows_another(record: "Record") -> float | None:
+def _shows_another(numbers: Numbers) -> "Values":
     """The output stays, attention is peaked, and still it can be moved elsewhere."""
-    jsd, largest = record[MAX_JSD_FIELD], record[MAX_ATTENTION]
-    return None if jsd is None or largest is None else jsd * largest
+    return numbers(MAX_JSD_FIELD) * numbers(MAX_ATTENTION)
 
 
 FINDINGS = CheckFindings(

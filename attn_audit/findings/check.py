@@ -10,10 +10,14 @@ from attn_audit.findings.metric import Metric
 
 if TYPE_CHECKING:
     from attn_audit.results.model_description import ModelDescription
-    from attn_audit.results.record import Record
     from attn_audit.results.report import Report
+    from attn_audit.results.table import Values
     from attn_audit.statistics.estimate import Interval
     from attn_audit.statistics.summary import SiteSummary
+
+
+Numbers = Callable[[Field[float | None]], "Values"]
+"""A field's number of each of some records; NaN for null."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,8 @@ class Telling:
     """In a word."""
     words: str
     """In a sentence."""
-    score: "Callable[[Record], float | None]"
-    """How much of it a record shows; None: nothing."""
+    score: "Callable[[Numbers], Values]"
+    """How much of it each record shows; NaN: nothing."""
     where: str = ""
     """Where to look when a bound of the check does not pass, as a clause; empty for elsewhere."""
 

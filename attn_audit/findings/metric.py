@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from attn_audit.findings.field import SHARE, Field, Range
 
 if TYPE_CHECKING:
-    from attn_audit.results.examples import Examples, Values
+    from attn_audit.results.examples import Examples
+    from attn_audit.results.table import Values
     from attn_audit.statistics.estimate import Estimate
     from attn_audit.statistics.intervals import Resamples
 

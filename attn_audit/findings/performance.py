@@ -7,7 +7,8 @@ from attn_audit.findings.metric import Metric, ShareMetric, TotalMetric
 from attn_audit.statistics.estimate import Estimate
 
 if TYPE_CHECKING:
-    from attn_audit.results.examples import Examples, Values
+    from attn_audit.results.examples import Examples
+    from attn_audit.results.table import Values
     from attn_audit.statistics.intervals import Resamples
 
 

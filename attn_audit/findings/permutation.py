@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from attn_audit.document import Card, Figure, Histograms, Panel, Section, Sketch, Violins
 from attn_audit.findings import claims, tolerance
-from attn_audit.findings.check import CheckFindings, SiteNumber, Telling
+from attn_audit.findings.check import CheckFindings, Numbers, SiteNumber, Telling
 from attn_audit.findings.example import AUDITED_MASS, NOT_RUN, Label, status_field
 from attn_audit.findings.field import NATS, OUTPUT_DISTANCE, SAME, SHARE, Field, Kind, Place, Range
 from attn_audit.findings.groups import NOT_MEASURED, folded, group_table, panel_of, section_of
@@ -30,9 +30,9 @@ from attn_audit.numbers import count, counted, mean, mean_percent, number, perce
 from attn_audit.statistics.summary import Distribution, Share
 
 if TYPE_CHECKING:
-    from attn_audit.results.examples import Examples, Members, Values
-    from attn_audit.results.record import Record
+    from attn_audit.results.examples import Examples
     from attn_audit.results.report import Report
+    from attn_audit.results.table import Members, Values
 
 NOT_MOVABLE = f"{NOT_RUN}, or attention cannot be moved"
 
@@ -348,10 +348,9 @@ def figures(report: "Report") -> tuple[Figure, ...]:
     return (of_all, by_weight) if groups else (of_all,)
 
 
-def _shows_nothing(record: "Record") -> float | None:
+def _shows_nothing(numbers: Numbers) -> "Values":
     """Attention is peaked, and shuffling it changes nothing."""
-    distance, jsd = record[DISTANCE_FIELD], record[JSD_FIELD]
-    return None if distance is None or jsd is None else jsd - distance
+    return numbers(JSD_FIELD) - numbers(DISTANCE_FIELD)
 
 
 FINDINGS = CheckFindings(

@@ -8,36 +8,27 @@ import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Protocol, runtime_checkable
+from typing import IO
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from attn_audit.errors import OutputError
 from attn_audit.files import problem_of, temporary_path
 from attn_audit.findings.field import Shape
 from attn_audit.findings.registry import record_fields
 from attn_audit.formats.registry import records_suffix
-from attn_audit.results.record import Record, plain
-from attn_audit.results.table import TableWriter
-
-
-@runtime_checkable
-class _Writer(Protocol):
-    def write(self, records: Sequence[Record]) -> None: ...
-    def close(self) -> None: ...
 
 
 class _JsonLines:
     """All fields of each record as one JSON object a line."""
 
-    def __init__(self, path: Path, fields: Sequence[str]) -> None:
-        self._fields = fields
+    def __init__(self, path: Path) -> None:
         self._file: IO[str] = path.open("w", encoding="utf-8", newline="\n")
 
-    def write(self, records: Sequence[Record]) -> None:
-        for record in records:
-            values = {name: plain(record.values.get(name)) for name in self._fields}
-            self._file.write(json.dumps(values, ensure_ascii=False) + "\n")
+    def write_table(self, records: pa.Table) -> None:
+        for record in records.to_pylist():
+            self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
 
     def close(self) -> None:
         self._file.close()
@@ -53,16 +44,16 @@ class _Csv:
         self._writer = csv.writer(self._file, lineterminator="\n")
         self._writer.writerow(self._fields)
 
-    def write(self, records: Sequence[Record]) -> None:
-        for record in records:
-            self._writer.writerow([_cell(record.values.get(name)) for name in self._fields])
+    def write_table(self, records: pa.Table) -> None:
+        columns = (map(_cell, records[name].to_pylist()) for name in self._fields)
+        self._writer.writerows(zip(*columns, strict=True))
 
     def close(self) -> None:
         self._file.close()
 
 
 def _cell(value: object) -> object:
-    if isinstance(value, tuple):
+    if isinstance(value, list):
         return "|".join(map(str, value))
     if isinstance(value, bool):
         return str(value).lower()
@@ -90,19 +81,19 @@ class RecordsWriter:
         except OSError as error:
             raise self._error(error) from None
 
-    def _open(self, schema: pa.Schema) -> _Writer:
+    def _open(self, schema: pa.Schema) -> "pq.ParquetWriter | _JsonLines | _Csv":
         match records_suffix(self._path):
             case ".parquet":
-                return TableWriter(self._temporary, schema)
+                return pq.ParquetWriter(self._temporary, schema, compression="zstd")
             case ".jsonl":
-                return _JsonLines(self._temporary, schema.names)
+                return _JsonLines(self._temporary)
             case _:
                 return _Csv(self._temporary, schema.names)
 
-    def write(self, records: Sequence[Record]) -> None:
-        """Append records."""
+    def write(self, records: pa.Table) -> None:
+        """Append records, in a row group of their own where the format has such."""
         try:
-            self._writer.write(records)
+            self._writer.write_table(records)
         except OSError as error:
             raise self._error(error) from None
 

@@ -8,9 +8,9 @@ from attn_audit.findings.metric import Averaged, Statistic
 from attn_audit.findings.registry import metrics
 from attn_audit.judgement.bounds import MAX_NAMED, Measurement, where_to_look, why_missing
 from attn_audit.judgement.comparability import Pairs
-from attn_audit.results.examples import Values
 from attn_audit.results.finding import find
 from attn_audit.results.report import Report
+from attn_audit.results.table import Values
 from attn_audit.results.verdict import Change, ChangedExample
 from attn_audit.statistics.estimate import NOT_MEASURED, Estimate, Interval
 from attn_audit.statistics.intervals import Resamples, mean, mean_interval, sd

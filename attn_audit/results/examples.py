@@ -1,7 +1,6 @@
 """The records of many examples, one column at a time: that alone is ever whole in memory."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,38 +10,40 @@ from jaxtyping import Bool, Float64
 
 from attn_audit.findings.example import LABEL, PREDICTION, PROBABILITY, UNITS, Label
 from attn_audit.findings.field import Field
+from attn_audit.results.table import Members, Values
 
-Values = Float64[np.ndarray, " example"]
-"""NaN where an example does not have the number."""
 
-Members = Bool[np.ndarray, " example"]
+class MissingColumnError(LookupError):
+    """A metric is made of a column that these records do not have."""
 
 
 class Examples:
     """Columns of a Parquet file of records, as the functions of metrics see them."""
 
-    def __init__(self, path: Path, labels: Sequence[str], task: str) -> None:
+    def __init__(self, file: pq.ParquetFile, labels: Sequence[str], task: str) -> None:
         """Read what is needed more than once.
 
         Args:
+            file: Open as long as this is used: to open it anew takes longer than to read a column.
             labels: Names of the task's labels.
             task: `binary`, `multiclass`, `multilabel` or `candidates`.
         """
-        self._path = path
+        self._file = file
+        self._names = frozenset(file.schema_arrow.names)
         self.labels = tuple(labels)
         self.is_multilabel, self.is_binary = task == "multilabel", task == "binary"
         has_none = self._column(LABEL).is_null().to_numpy(zero_copy_only=False)
         self.is_labelled: Members = np.logical_not(has_none)
 
     def __len__(self) -> int:
-        return int(pq.read_metadata(self._path).num_rows)
+        return int(self._file.metadata.num_rows)
 
     def numbers(self, field: Field[float | None]) -> Values:
         """A number of each example; NaN stands for null, which no record holds otherwise."""
         values = np.empty(len(self))
         for start, column in self._batches(field):
-            numbers = column.cast(pa.float64()).fill_null(np.nan)
-            values[start : start + len(column)] = numbers.to_numpy(zero_copy_only=False)
+            found = column.cast(pa.float64()).fill_null(np.nan)
+            values[start : start + len(column)] = found.to_numpy(zero_copy_only=False)
         return values
 
     def is_known(self, field: Field[float | None]) -> Members:
@@ -62,7 +63,7 @@ class Examples:
 
     def units(self, index: int) -> list[str] | None:
         """The units of one example; None where the records have no such column."""
-        if UNITS.name not in pq.read_schema(self._path).names:
+        if UNITS.name not in self._names:
             return None
         for first, column in self._batches(UNITS):
             if index < first + len(column):
@@ -130,11 +131,12 @@ class Examples:
         return scores
 
     def _column(self, field: Field[object]) -> pa.Array:
-        return pq.read_table(self._path, columns=[field.name]).column(field.name).combine_chunks()
+        return pa.chunked_array([column for _, column in self._batches(field)]).combine_chunks()
 
     def _batches(self, field: Field[object]) -> Iterator[tuple[int, pa.Array]]:
         start = 0
-        with pq.ParquetFile(self._path) as file:
-            for batch in file.iter_batches(batch_size=16384, columns=[field.name]):
-                yield start, batch.column(field.name)
-                start += len(batch)
+        if field.name not in self._names:
+            raise MissingColumnError(f"it has no column {field.name!r}")
+        for batch in self._file.iter_batches(batch_size=16384, columns=[field.name]):
+            yield start, batch.column(field.name)
+            start += len(batch)

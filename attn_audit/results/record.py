@@ -1,9 +1,8 @@
-"""The record of one audited example, and those that a report shows."""
+"""The records of examples that a report shows: what they must look like."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
@@ -19,56 +18,14 @@ from pydantic_core import CoreSchema
 
 from attn_audit.findings import adversarial
 from attn_audit.findings.example import (
-    FAILED,
-    ID,
     IF_FAILED,
     PREDICTION,
     PROBABILITY,
-    STATUS,
     UNITS,
     Label,
 )
 from attn_audit.findings.field import Field, Kind, Shape
 from attn_audit.findings.registry import record_fields
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Record:
-    """What was found for one example, or for one at one site. A field that is not there is null."""
-
-    values: Mapping[str, Any]
-    """By the fields' names."""
-
-    def __getitem__(self, field: Field[T]) -> T:
-        value: Any = self.values.get(field.name)
-        found: T = value
-        return found
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Record) and self.plain() == other.plain()
-
-    @property
-    def id(self) -> str:
-        """The example's."""
-        return self[ID]
-
-    @property
-    def has_failed(self) -> bool:
-        """Whether nothing could be measured."""
-        return self.values.get(STATUS.name) == FAILED
-
-    def plain(self) -> dict[str, Any]:
-        """What is not null, as JSON knows it."""
-        return {name: plain(value) for name, value in self.values.items() if value is not None}
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON knows it: tuples and matrices become lists."""
-    if isinstance(value, tuple):
-        return list(value)
-    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _as_written(value: object) -> object:

@@ -1,4 +1,4 @@
-"""The records of a report: found, verified, and read again as rows or as columns.
+"""The records of a report: found, verified, and read again.
 
 The one way to them, for everything that reads records which an audit left behind.
 """
@@ -7,7 +7,7 @@ import csv
 import json
 import tempfile
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,10 @@ from attn_audit.errors import RecordsError
 from attn_audit.files import problem_of, sha256_of
 from attn_audit.findings.example import FAILED, IF_FAILED, STATUS
 from attn_audit.findings.field import Shape
-from attn_audit.findings.registry import all_fields, record_fields, renamed, site_fields
-from attn_audit.results.examples import Examples
-from attn_audit.results.record import Record
+from attn_audit.findings.registry import all_fields, record_fields, renamed
+from attn_audit.results.examples import Examples, MissingColumnError
 from attn_audit.results.report import RecordsFile, Report, Subject
-from attn_audit.results.table import record_schema, rows_of
+from attn_audit.results.table import schemas
 
 N_AT_ONCE = 512
 """Records that are read together."""
@@ -40,14 +39,6 @@ class StoredRecords:
     schema: pa.Schema
     subject: Subject
 
-    def rows(self) -> Iterator[list[Record]]:
-        """All records, some at a time.
-
-        Raises:
-            RecordsError: They cannot be read, are in CSV, or are not of these columns and types.
-        """
-        return read_records(self.path, self.schema)
-
     @contextmanager
     def columns(self) -> Iterator[Examples]:
         """The records by columns; columns that older versions did not write may be missing.
@@ -56,20 +47,12 @@ class StoredRecords:
             RecordsError: They cannot be read, or a column is of another type, or has an old name.
         """
         model = self.subject.model
-        with tempfile.TemporaryDirectory(prefix="attn-audit-") as folder:
+        with tempfile.TemporaryDirectory(prefix="attn-audit-") as folder, ExitStack() as stack:
             with _explained(self.path):
-                path = self._as_parquet(Path(folder))
-                examples = Examples(path, model.labels, model.task)
-            with _explained(self.path, (pa.ArrowException,)):
+                file = stack.enter_context(pq.ParquetFile(self._as_parquet(Path(folder))))
+                examples = Examples(file, model.labels, model.task)
+            with _explained(self.path, (pa.ArrowException, MissingColumnError)):
                 yield examples
-
-    def table(self) -> pa.Table:
-        """All records; a file in CSV holds no lists.
-
-        Raises:
-            RecordsError: They cannot be read, or a column is of another type, or has an old name.
-        """
-        return read_table(self.path, self.schema)
 
     def _as_parquet(self, folder: Path) -> Path:
         if self.path.suffix == ".parquet":
@@ -91,7 +74,7 @@ def open_records(report: Report, path: Path, *, otherwise: str = "") -> StoredRe
         RecordsError: They are not there, or were changed since the report was written.
     """
     subject = Subject.of(report)
-    schema = record_schema(subject.n_logits, subject.is_multilabel, record_fields())
+    schema, _ = schemas(subject.n_logits, subject.is_multilabel)
     assert report.records_file is not None, "the caller asks first"
     return StoredRecords(_located(report.records_file, path, otherwise), schema, subject)
 
@@ -105,8 +88,9 @@ def open_site_records(report: Report, path: Path) -> StoredRecords | None:
     sites = None if report.records_file is None else report.records_file.sites
     if sites is None:
         return None
-    schema = record_schema(1, False, site_fields())
-    return StoredRecords(_located(sites, path, ""), schema, Subject.of(report))
+    subject = Subject.of(report)
+    _, schema = schemas(subject.n_logits, subject.is_multilabel)
+    return StoredRecords(_located(sites, path, ""), schema, subject)
 
 
 def _located(file: RecordsFile, report: Path, otherwise: str) -> Path:
@@ -147,7 +131,7 @@ def _explained(path: Path, kinds: tuple[type[Exception], ...] = UNREADABLE) -> I
         raise RecordsError(f"cannot read the records {path}: {problem}") from None
 
 
-def read_records(path: Path, schema: pa.Schema) -> Iterator[list[Record]]:
+def read_records(path: Path, schema: pa.Schema) -> Iterator[pa.Table]:
     """The records of an audit, of its examples or its sites, in the order of the file.
 
     Args:
@@ -171,7 +155,7 @@ def read_records(path: Path, schema: pa.Schema) -> Iterator[list[Record]]:
         for batch in read(path, schema):
             _require_values(batch)
             n_read += len(batch)
-            yield list(rows_of(batch.select(schema.names)))
+            yield pa.Table.from_batches([batch]).select(schema.names).cast(schema)
     if n_read == 0:
         raise RecordsError(f"{path} holds no records")
 

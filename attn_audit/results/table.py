@@ -1,16 +1,24 @@
-"""Records as Parquet columns, written shard by shard."""
+"""Records as columns: one row an example, or an example and site."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
+from jaxtyping import Bool, Float64
 
+from attn_audit.findings.example import FAILED, ID, STATUS
 from attn_audit.findings.field import Field, Kind, Shape
-from attn_audit.results.record import Record
-from attn_audit.results.report import Report, Subject
+from attn_audit.findings.registry import record_fields, site_fields
+
+Values = Float64[np.ndarray, " example"]
+"""NaN where an example does not have the number."""
+
+Members = Bool[np.ndarray, " example"]
+
+Row = dict[str, Any]
+"""A record that is shown or compared by itself, by the fields' names, as JSON knows it."""
 
 _TYPES = {
     Kind.TEXT: pa.string(),
@@ -44,52 +52,26 @@ def record_schema(n_logits: int, is_multilabel: bool, fields: Sequence[Field[obj
     return pa.schema([(field.name, type_of(field)) for field in fields])
 
 
-def schema_of(report: Report, fields: Sequence[Field[object]]) -> pa.Schema:
-    """Types of the columns of a report's records."""
-    subject = Subject.of(report)
-    return record_schema(subject.n_logits, subject.is_multilabel, fields)
+def schemas(n_logits: int, is_multilabel: bool) -> tuple[pa.Schema, pa.Schema]:
+    """Of the records of a model's examples, and of these at other sites."""
+    return tuple(
+        record_schema(n_logits, is_multilabel, f) for f in (record_fields(), site_fields())
+    )
 
 
-def table_of(records: Sequence[Record], schema: pa.Schema) -> pa.Table:
-    """Records as columns."""
-    columns = {
-        name: [_cell(record.values.get(name)) for record in records] for name in schema.names
-    }
-    return pa.table(columns, schema=schema)
+def record_table(columns: Mapping[str, Sequence[Any]], schema: pa.Schema) -> pa.Table:
+    """Columns as records hold them; what is not among them is null."""
+    n = len(columns[ID.name])
+    return pa.table({name: columns.get(name, [None] * n) for name in schema.names}, schema=schema)
 
 
-class TableWriter:
-    """Writes records into a Parquet file, one row group a call."""
-
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._schema = schema
-        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
-
-    def write(self, records: Sequence[Record]) -> None:
-        """Append records."""
-        self._writer.write_table(table_of(records, self._schema))
-
-    def close(self) -> None:
-        """Finish the file."""
-        self._writer.close()
+def has_failed(records: pa.Table) -> Members:
+    """Of which examples nothing could be measured."""
+    failed: Members = pc.equal(records[STATUS.name], FAILED).to_numpy()
+    return failed
 
 
-def rows_of(batch: pa.RecordBatch | pa.Table) -> Iterator[Record]:
-    """Records as before they were written: tuples for lists, arrays for lists of lists."""
-    columns = {name: _values(batch.column(name)) for name in batch.schema.names}
-    for row in zip(*columns.values(), strict=True):
-        yield Record(dict(zip(columns, row, strict=True)))
-
-
-def _values(column: pa.Array | pa.ChunkedArray) -> list[Any]:
-    values: list[Any] = column.to_pylist()
-    if not pa.types.is_list(column.type):
-        return values
-    if pa.types.is_list(column.type.value_type):
-        return [None if value is None else np.array(value, dtype=np.float32) for value in values]
-    return [None if value is None else tuple(value) for value in values]
-
-
-def _cell(value: Any) -> Any:
-    """A matrix as pyarrow takes it: row by row."""
-    return list(value) if isinstance(value, np.ndarray) else value
+def numbers(records: pa.Table, field: Field[object]) -> Values:
+    """A number of each record; NaN stands for null, which no record holds otherwise."""
+    found: Values = records[field.name].cast(pa.float64()).fill_null(np.nan).to_numpy()
+    return found

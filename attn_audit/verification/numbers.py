@@ -12,13 +12,13 @@ from attn_audit.findings.adversarial import (
     RELATIVE_JSD_FIELD,
     UPPER_BOUND_FIELD,
 )
-from attn_audit.findings.example import LAYER, PREDICTION, PROBABILITY
+from attn_audit.findings.example import ID, LAYER, PREDICTION, PROBABILITY
 from attn_audit.findings.field import SAME, Field
 from attn_audit.findings.registry import all_fields, record_fields, site_fields
 from attn_audit.findings.tolerance import OUTPUT, SEARCHED, Text
 from attn_audit.randomness import n_permutations
 from attn_audit.results.answers import Claim, Failure
-from attn_audit.results.record import Record
+from attn_audit.results.table import Row
 
 MAX_FAILURES = 10
 """Failures of a claim that are kept to be named; all are counted."""
@@ -142,9 +142,9 @@ class Numbers:
         """What was found so far."""
         return (self._same, *self._by_name.values(), self._searched)
 
-    def compare(self, stored: Record, found: Record, where: str = "", n_units: int = 0) -> None:
+    def compare(self, stored: Row, found: Row, where: str = "", n_units: int = 0) -> None:
         """Compare one example's numbers."""
-        fields = site_fields() if LAYER.name in found.values else record_fields()
+        fields = site_fields() if LAYER.name in found else record_fields()
         for field in fields:
             if field.claim == SAME:
                 self._require_same(stored, found, field, where)
@@ -154,30 +154,28 @@ class Numbers:
             self._compare_predictions(stored, found)
         self._compare_adversary(stored, found, where)
 
-    def _require_same(
-        self, stored: Record, found: Record, field: Field[object], where: str
-    ) -> None:
-        one, other = stored[field], found[field]
-        self._same.require(stored.id, f"{field.name}{where}", one, other, one == other)
+    def _require_same(self, stored: Row, found: Row, field: Field[object], where: str) -> None:
+        one, other = stored.get(field.name), found.get(field.name)
+        self._same.require(stored[ID.name], f"{field.name}{where}", one, other, one == other)
 
-    def _compare_predictions(self, stored: Record, found: Record) -> None:
+    def _compare_predictions(self, stored: Row, found: Row) -> None:
         """The same, or tied as far as rounding goes."""
-        one, other = stored[PREDICTION], found[PREDICTION]
+        one, other = stored.get(PREDICTION.name), found.get(PREDICTION.name)
         limit = 2 * OUTPUT.at(self._expected.dtype).limit
         holds = one == other or _is_close_call(stored, limit)
-        self._same.require(stored.id, PREDICTION.name, one, other, holds)
+        self._same.require(stored[ID.name], PREDICTION.name, one, other, holds)
 
     def _compare_value(
-        self, stored: Record, found: Record, field: Field[object], where: str, n_units: int
+        self, stored: Row, found: Row, field: Field[object], where: str, n_units: int
     ) -> None:
-        one, other = stored[field], found[field]
+        one, other = stored.get(field.name), found.get(field.name)
         if one is None or other is None:
-            self._same.require(stored.id, f"{field.name}{where}", one, other, one is other)
+            self._same.require(stored[ID.name], f"{field.name}{where}", one, other, one is other)
             return
         ours, theirs = _array(one), _array(other)
         if ours.shape != theirs.shape:
             sizes = f"{ours.size} values", f"{theirs.size} values"
-            self._same.require(stored.id, field.name, *sizes, False)
+            self._same.require(stored[ID.name], field.name, *sizes, False)
             return
         n_permutations_ = n_permutations(np.array([n_units]), self._expected.permutations)
         text = Text(n_units, int(n_permutations_[0]))
@@ -185,36 +183,39 @@ class Numbers:
         if deviations.size == 0:
             return
         worst = int(np.nan_to_num(deviations, nan=np.inf).argmax())
-        name = f"{field.name}[{worst}]" if isinstance(one, tuple) else f"{field.name}{where}"
+        name = f"{field.name}[{worst}]" if isinstance(one, list) else f"{field.name}{where}"
         values = float(ours[worst]), float(theirs[worst])
         assert field.claim is not None
-        self._by_name[field.claim].compare(stored.id, name, *values, float(deviations[worst]))
+        self._by_name[field.claim].compare(stored[ID.name], name, *values, float(deviations[worst]))
 
-    def _compare_adversary(self, stored: Record, found: Record, where: str) -> None:
+    def _compare_adversary(self, stored: Row, found: Row, where: str) -> None:
         """The optimum where it is proven; else what any search must respect."""
         tally = self._by_name["relative divergence, bounds"]
-        jsd, jsd_now = stored[MAX_JSD_FIELD], found[MAX_JSD_FIELD]
+        jsd, jsd_now = stored.get(MAX_JSD_FIELD.name), found.get(MAX_JSD_FIELD.name)
         if jsd is None or jsd_now is None:
             self._require_same(stored, found, MAX_JSD_FIELD, where)
             return
-        is_exact = found[METHOD] == "exact"
+        is_exact = found.get(METHOD.name) == "exact"
         if is_exact or self._expected.searches_again:
             again = tally if is_exact else self._searched
             what = f"{MAX_JSD_FIELD.name}{where}"
-            again.compare(stored.id, what, jsd, jsd_now, abs(jsd - jsd_now))
-        relative, relative_now = stored[RELATIVE_JSD_FIELD], found[RELATIVE_JSD_FIELD]
+            again.compare(stored[ID.name], what, jsd, jsd_now, abs(jsd - jsd_now))
+        relative, relative_now = (
+            stored.get(RELATIVE_JSD_FIELD.name),
+            found.get(RELATIVE_JSD_FIELD.name),
+        )
         if relative_now and relative is not None:
             expected = jsd / (jsd_now / relative_now)
             what = f"{RELATIVE_JSD_FIELD.name}{where}"
-            tally.compare(stored.id, what, relative, expected, abs(relative - expected))
-        bound, bound_now = stored[UPPER_BOUND_FIELD], found[UPPER_BOUND_FIELD]
+            tally.compare(stored[ID.name], what, relative, expected, abs(relative - expected))
+        bound, bound_now = stored.get(UPPER_BOUND_FIELD.name), found.get(UPPER_BOUND_FIELD.name)
         if bound is None or bound_now is None:
             self._require_same(stored, found, UPPER_BOUND_FIELD, where)
             return
         # A search that finds more lifts the bound to what it found.
         bound_now = bound_now if is_exact else max(bound_now, jsd)
         what = f"{UPPER_BOUND_FIELD.name}{where}"
-        tally.compare(stored.id, what, bound, bound_now, abs(bound - bound_now))
+        tally.compare(stored[ID.name], what, bound, bound_now, abs(bound - bound_now))
 
 
 _OF_SEARCH = (MAX_JSD_FIELD, RELATIVE_JSD_FIELD, UPPER_BOUND_FIELD)
@@ -225,11 +226,11 @@ def _array(value: object) -> np.ndarray:
     return np.atleast_1d(np.array(value, dtype=np.float64))
 
 
-def _is_close_call(record: Record, limit: float) -> bool:
+def _is_close_call(record: Row, limit: float) -> bool:
     """Whether rounding may turn the prediction."""
-    probability, prediction = record[PROBABILITY], record[PREDICTION]
-    probabilities = probability if isinstance(probability, tuple) else (probability,)
-    if isinstance(prediction, tuple) or len(probabilities) == 1:
+    probability, prediction = record[PROBABILITY.name], record[PREDICTION.name]
+    probabilities = probability if isinstance(probability, list) else [probability]
+    if isinstance(prediction, list) or len(probabilities) == 1:
         return any(abs(p - 0.5) <= limit for p in probabilities)
     first, second, *_ = sorted(probabilities, reverse=True)
-    return first - second <= limit
+    return bool(first - second <= limit)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 import torch
 from torch import Tensor
 
@@ -16,11 +17,11 @@ from attn_audit.engine.batch import Plan
 from attn_audit.engine.in_process import MAX_SHARD_CHARACTERS, LocalEngine, batches_of, cut
 from attn_audit.engine.stopwatch import Meter, Stopwatch
 from attn_audit.findings import adversarial
-from attn_audit.findings.example import HEAD, LAYER, N_UNITS
+from attn_audit.findings.example import FAILED, HEAD, ID, LAYER, N_UNITS, STATUS
 from attn_audit.findings.tolerance import DISTRIBUTION, DIVERGENCE, MASS, OUTPUT
 from attn_audit.models.contract import AuditedModel
 from attn_audit.progress import Progress, Watcher
-from attn_audit.results.record import Record
+from attn_audit.results.table import Row
 from attn_audit.verification.numbers import Numbers, Tally
 
 
@@ -51,22 +52,22 @@ class Witnesses:
             self._shown,
         )  # fmt: skip
 
-    def require_kept(self, record: Record) -> bool:
+    def require_kept(self, record: Row) -> bool:
         """Whether there is something to replay; counts a witness that is claimed and missing."""
-        claimed = record[adversarial.MAX_JSD_FIELD] is not None
-        is_there = record[adversarial.ATTENTION] is not None
+        claimed = record[adversarial.MAX_JSD_FIELD.name] is not None
+        is_there = record[adversarial.ATTENTION.name] is not None
         if claimed or is_there:
             stored = "a divergence" if claimed else "none"
             found = "weights" if is_there else "no weights"
             both = claimed and is_there
-            self._is_there.require(record.id, adversarial.ATTENTION.name, stored, found, both)
+            self._is_there.require(record[ID.name], adversarial.ATTENTION.name, stored, found, both)
         return claimed and is_there
 
-    def replay(self, audited: AuditedBatch, records: Sequence[Record]) -> None:
+    def replay(self, audited: AuditedBatch, records: Sequence[Row]) -> None:
         """Give the model the stored weights, and compare."""
-        stored = [record[adversarial.ATTENTION] for record in records]
+        stored = [record[adversarial.ATTENTION.name] for record in records]
         shown = [witness or () for witness in stored]
-        weights = restored(audited, shown, [record[adversarial.ROWS] for record in records])
+        weights = restored(audited, shown, [record[adversarial.ROWS.name] for record in records])
         errors = _distribution_errors(audited, weights)
         whole = weights.nan_to_num()
         with torch.no_grad():
@@ -75,50 +76,52 @@ class Witnesses:
         jsd = jensen_shannon_divergence(explained, audited.explanation).tolist()
         n_rows = audited.reading.row_mask.sum(dim=-1).tolist()
         for i, record in enumerate(records):
-            if n_rows[i] > 1 and record[adversarial.ROWS] is None:
+            if n_rows[i] > 1 and record[adversarial.ROWS.name] is None:
                 self._compare_shown_alone(audited, i, record)
                 continue
             self.n_replayed += 1
             self._compare(record, errors[i], distances[i], jsd[i])
-            if record[adversarial.ROWS] is not None:
+            if record[adversarial.ROWS.name] is not None:
                 self._compare_rows(record, explained[i].cpu().numpy())
 
-    def _compare(self, record: Record, error: float, distance: float, jsd: float) -> None:
-        stored_distance = _number(record[adversarial.DISTANCE_FIELD])
-        stored_jsd = _number(record[adversarial.MAX_JSD_FIELD])
+    def _compare(self, record: Row, error: float, distance: float, jsd: float) -> None:
+        stored_distance = _number(record[adversarial.DISTANCE_FIELD.name])
+        stored_jsd = _number(record[adversarial.MAX_JSD_FIELD.name])
         name = adversarial.ATTENTION.name
         found = "weights of other units" if error == np.inf else f"off by {error:.3g}"
-        self._is_distribution.compare(record.id, name, "a distribution", found, error)
+        self._is_distribution.compare(record[ID.name], name, "a distribution", found, error)
         if error == np.inf:
             return
         excess = max(0.0, distance - self._epsilon)
-        self._is_within.compare(record.id, name, self._epsilon, distance, excess)
+        self._is_within.compare(record[ID.name], name, self._epsilon, distance, excess)
         name = adversarial.DISTANCE_FIELD.name
         difference = abs(distance - stored_distance)
-        self._distance.compare(record.id, name, stored_distance, distance, difference)
+        self._distance.compare(record[ID.name], name, stored_distance, distance, difference)
         self._jsd.compare(
-            record.id, adversarial.MAX_JSD_FIELD.name, stored_jsd, jsd, abs(jsd - stored_jsd)
+            record[ID.name], adversarial.MAX_JSD_FIELD.name, stored_jsd, jsd, abs(jsd - stored_jsd)
         )
 
-    def _compare_rows(self, record: Record, explained: np.ndarray) -> None:
-        shown = np.array(record[adversarial.ATTENTION])
+    def _compare_rows(self, record: Row, explained: np.ndarray) -> None:
+        shown = np.array(record[adversarial.ATTENTION.name])
         found = explained[: len(shown)]
         if len(found) == len(shown):
             error = float(np.abs(found - shown).max(initial=0.0))
             i = int(np.abs(found - shown).argmax())
             name = f"{adversarial.ATTENTION.name}[{i}]"
-            self._shown.compare(record.id, name, float(shown[i]), float(found[i]), error)
+            self._shown.compare(record[ID.name], name, float(shown[i]), float(found[i]), error)
 
-    def _compare_shown_alone(self, audited: AuditedBatch, i: int, record: Record) -> None:
+    def _compare_shown_alone(self, audited: AuditedBatch, i: int, record: Row) -> None:
         """What can be said without the rows: how far what is shown is from the model's own."""
         self.n_not_kept += 1
-        own = audited.explanation[i, : record[N_UNITS]]
-        shown = torch.tensor(record[adversarial.ATTENTION], dtype=torch.float64, device=own.device)
+        own = audited.explanation[i, : record[N_UNITS.name]]
+        shown = torch.tensor(
+            record[adversarial.ATTENTION.name], dtype=torch.float64, device=own.device
+        )
         if shown.shape == own.shape:
             jsd = jensen_shannon_divergence(shown, own).item()
-            stored = _number(record[adversarial.MAX_JSD_FIELD])
+            stored = _number(record[adversarial.MAX_JSD_FIELD.name])
             self._jsd.compare(
-                record.id, adversarial.MAX_JSD_FIELD.name, stored, jsd, abs(jsd - stored)
+                record[ID.name], adversarial.MAX_JSD_FIELD.name, stored, jsd, abs(jsd - stored)
             )
 
 
@@ -139,7 +142,7 @@ def _distribution_errors(audited: AuditedBatch, weights: Tensor) -> list[float]:
     return errors.nan_to_num(nan=torch.inf).tolist()
 
 
-Pair = tuple[Example, Record]
+Pair = tuple[Example, Row]
 
 N_IN_OTHER_BATCHES = 100
 """Examples of the sample that are computed in other batches than the audit's: one at a time, as
@@ -147,7 +150,7 @@ far as the audit did not do that. What a batch does to its texts shows there."""
 
 
 def paired(
-    examples: Iterable[Example], records: Iterable[Sequence[Record]], order: Tally
+    examples: Iterable[Example], records: Iterable[pa.Table], order: Tally
 ) -> Iterator[Pair]:
     """Each example with its record, as far as they belong together.
 
@@ -155,18 +158,18 @@ def paired(
         examples: Of the data, as the audit read them.
         order: Counts them; from the first that does not fit on, nothing can be compared.
     """
-    waiting = (record for some in records for record in some)
+    waiting = (record for some in records for record in some.to_pylist())
     for example in examples:
         record = next(waiting, None)
-        found = None if record is None else record.id
+        found = None if record is None else record[ID.name]
         order.require(example.id, "id", found, example.id, found == example.id)
-        if record is None or record.id != example.id:
+        if record is None or record[ID.name] != example.id:
             return
-        if not record.has_failed:
+        if record[STATUS.name] != FAILED:
             yield example, record
     beyond = next(waiting, None)
     if beyond is not None:
-        order.require(beyond.id, "id", beyond.id, None, False)
+        order.require(beyond[ID.name], "id", beyond[ID.name], None, False)
 
 
 @dataclass
@@ -179,8 +182,8 @@ class Replaying:
     """The same in other batches, for the first of the sample."""
     watcher: Watcher
     sample: frozenset[str]
-    site_records: dict[str, list[Record]]
-    """Of the sample."""
+    site_records: dict[tuple[str, int, int | None], Row]
+    """Of the sample, by id, layer and head."""
     witnesses: Witnesses
     numbers: Numbers
     of_sites: Numbers
@@ -192,7 +195,7 @@ class Replaying:
 
     def run(self, pairs: Iterable[Pair]) -> None:
         """Compare everything."""
-        by_id: dict[str, Record] = {}
+        by_id: dict[str, Row] = {}
         examples = _noting(pairs, by_id)
         for shard in shards(examples, self.plan.shard_size, MAX_SHARD_CHARACTERS):
             records = [by_id[example.id] for example in shard]
@@ -201,12 +204,12 @@ class Replaying:
             for example in shard:
                 del by_id[example.id]
 
-    def _replay(self, shard: Sequence[Example], records: Sequence[Record]) -> None:
+    def _replay(self, shard: Sequence[Example], records: Sequence[Row]) -> None:
         kept = [i for i, record in enumerate(records) if self.witnesses.require_kept(record)]
         if not kept:
             return
         encoded = self.model.encode([shard[i] for i in kept])
-        of_id = {records[i].id: records[i] for i in kept}
+        of_id = {records[i][ID.name]: records[i] for i in kept}
         sites = self.plan.sites[:1]
         for indices in batches_of(self.model, encoded, sites, self.plan.limits):
             batch = self.model.collate([encoded[i] for i in indices])
@@ -215,28 +218,30 @@ class Replaying:
             self.n_finished += len(indices)
             self._tell(self.n_finished)
 
-    def _audit_again(self, examples: Sequence[Example], by_id: dict[str, Record]) -> None:
+    def _audit_again(self, examples: Sequence[Example], by_id: dict[str, Row]) -> None:
         n = max(0, min(N_IN_OTHER_BATCHES - self.n_again, len(examples)))
         self.n_again += n
         for some, plan in ((examples[:n], self.again), (examples[n:], self.plan)):
             engine = LocalEngine(self.model, plan, self._stopwatch(plan), Watcher())
-            for findings in engine.audit(cut(some, plan)):
-                for finding in findings:
-                    stored, found = by_id[finding.record.id], finding.record
-                    self.numbers.compare(stored, found, n_units=found[N_UNITS])
-                    self._compare_sites(found, finding.site_records)
-                self.n_finished += len(findings)
+            for found in engine.audit(cut(some, plan)):
+                records = found.records.to_pylist()
+                for record in records:
+                    stored = by_id[record[ID.name]]
+                    self.numbers.compare(stored, record, n_units=record[N_UNITS.name])
+                if found.sites is not None:
+                    n_units = {record[ID.name]: record[N_UNITS.name] for record in records}
+                    self._compare_sites(found.sites, n_units)
+                self.n_finished += len(records)
 
-    def _compare_sites(self, record: Record, found: Sequence[Record]) -> None:
-        stored = {(one[LAYER], one[HEAD]): one for one in self.site_records.get(record.id, [])}
-        for site in found:
-            layer, head = site[LAYER], site[HEAD]
+    def _compare_sites(self, sites: pa.Table, n_units: dict[str, int]) -> None:
+        for found in sites.to_pylist():
+            id_, layer, head = (found[field.name] for field in (ID, LAYER, HEAD))
             where = f" at layer {layer}" + ("" if head is None else f", head {head}")
-            one = stored.get((layer, head))
-            if one is None:
-                self.of_sites.tallies[0].require(record.id, f"record{where}", None, "one", False)
+            stored = self.site_records.get((id_, layer, head))
+            if stored is None:
+                self.of_sites.tallies[0].require(id_, f"record{where}", None, "one", False)
             else:
-                self.of_sites.compare(one, site, where, record[N_UNITS])
+                self.of_sites.compare(stored, found, where, n_units[id_])
 
     def _stopwatch(self, plan: Plan) -> Stopwatch:
         if self.watcher.on_progress is None:
@@ -253,7 +258,7 @@ class Replaying:
             self.watcher.on_progress(Progress(n_finished, self.n_total))
 
 
-def _noting(pairs: Iterable[Pair], by_id: dict[str, Record]) -> Iterator[Example]:
+def _noting(pairs: Iterable[Pair], by_id: dict[str, Row]) -> Iterator[Example]:
     for example, record in pairs:
         by_id[example.id] = record
         yield example

@@ -7,13 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from attn_audit.config import validate
 from attn_audit.data.location import suffix_of
 from attn_audit.errors import ConfigurationError, RecordsError, UsageError
 from attn_audit.plugins import loaded_plugins
-from attn_audit.results.record import Record
 from attn_audit.results.report import Report
-from attn_audit.results.stored_records import StoredRecords, open_records, open_site_records
+from attn_audit.results.stored_records import (
+    StoredRecords,
+    open_records,
+    open_site_records,
+    read_records,
+)
 from attn_audit.settings import AuditSettings, names_where
 
 
@@ -56,21 +62,22 @@ class StoredAudit:
         records, sites = open_records(report, path), open_site_records(report, path)
         return StoredAudit(path, report, records, sites)
 
-    def records(self) -> Iterator[list[Record]]:
+    def records(self) -> Iterator[pa.Table]:
         """The records of the examples, some at a time.
 
         Raises:
             RecordsError: They cannot be read, or hold no witnesses.
         """
-        return self._records.rows()
+        return read_records(self._records.path, self._records.schema)
 
-    def site_records(self) -> Iterator[list[Record]]:
+    def site_records(self) -> Iterator[pa.Table]:
         """The records of the examples at every other site, some at a time; none where there is one.
 
         Raises:
             RecordsError: They cannot be read.
         """
-        return iter(()) if self._site_records is None else self._site_records.rows()
+        sites = self._site_records
+        return iter(()) if sites is None else read_records(sites.path, sites.schema)
 
 
 def require_same(what: str, given: str, stored: str | None, found: str | None) -> str | None:

@@ -1,21 +1,24 @@
 """The use case: re-check a report's witnesses and numbers against the model and the data."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from attn_audit.checks.registry import make_checks, select_sites
 from attn_audit.engine.batch import Plan
 from attn_audit.engine.inputs import AuditedData, Item, LoadModel
+from attn_audit.findings.example import HEAD, ID, LAYER
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.contract import AuditedModel, Site
 from attn_audit.models.self_check import self_check
 from attn_audit.process import full_precision
 from attn_audit.progress import Watcher
 from attn_audit.results.answers import Verification
-from attn_audit.results.record import Record
-from attn_audit.results.report import Report
+from attn_audit.results.table import Row, has_failed
 from attn_audit.settings import AuditSettings
 from attn_audit.verification.numbers import Expected, Numbers, Tally, claims_of
 from attn_audit.verification.recomputation import Replaying, Witnesses, checks_again, paired
@@ -106,11 +109,11 @@ def _check_records(stored: StoredAudit) -> tuple[Rankings, Tally, list[str]]:
     """What the records say of themselves, and whether the report sums them up."""
     rankings, ids = Rankings(stored.report.model.dtype), list[str]()
 
-    def read() -> Iterator[Sequence[Record]]:
+    def read() -> Iterator[pa.Table]:
         for records in stored.records():
-            audited = [record for record in records if not record.has_failed]
+            audited = records.filter(~has_failed(records))
             rankings.check(audited)
-            ids.extend(record.id for record in audited)
+            ids.extend(audited[ID.name].to_pylist())
             yield records
 
     found = summed_up(stored.report, read(), stored.site_records())
@@ -145,20 +148,16 @@ def _replaying(
         witnesses=Witnesses(report.settings.epsilon, dtype),
         numbers=Numbers("sample", Expected(dtype, settings.permutations, searches_again=False)),
         of_sites=Numbers("sites", Expected(dtype, settings.permutations, searches_again=True)),
-        n_total=_n_examples(report) * has_adversary + len(sample),
+        n_total=report.data.n_examples * has_adversary + len(sample),
     )
 
 
-def _n_examples(report: Report) -> int:
-    return report.data.n_examples
-
-
 def _of_sample(
-    site_records: Iterable[Sequence[Record]], sample: frozenset[str]
-) -> dict[str, list[Record]]:
-    found: dict[str, list[Record]] = {}
-    for some in site_records:
-        for record in some:
-            if record.id in sample:
-                found.setdefault(record.id, []).append(record)
-    return found
+    site_records: Iterable[pa.Table], sample: frozenset[str]
+) -> dict[tuple[str, int, int | None], Row]:
+    ids, place = pa.array(sorted(sample), pa.string()), [field.name for field in (ID, LAYER, HEAD)]
+    return {
+        tuple(record[name] for name in place): record
+        for some in site_records
+        for record in some.filter(pc.is_in(some[ID.name], ids)).to_pylist()
+    }

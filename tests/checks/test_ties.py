@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from attn_audit.results.record import Record
+from attn_audit.results.table import Row
 from attn_audit.verification.summaries import Rankings
+from tests.records import table
 
 # In each row below: a dtype, a step of the numbers that ties in it, and one that does not.
 ATTENTION = [
@@ -28,7 +29,7 @@ LEAVE_ONE_OUT = [
 ]
 
 
-def record(attention: Any, gradient: Any, leave_one_out: Any) -> Record:
+def record(attention: Any, gradient: Any, leave_one_out: Any) -> Row:
     pair = (
         "correlation.attention_gradient",
         "correlation.attention_leave_one_out",
@@ -36,14 +37,14 @@ def record(attention: Any, gradient: Any, leave_one_out: Any) -> Record:
     )
     lists = {"attention": attention, "gradient": gradient, "leave_one_out": leave_one_out}
     fields: dict[str, Any] = {**lists, **dict.fromkeys(pair, 1.0)}
-    return Record({"id": "e", "n_units": 2, "units": ("a", "b"), **fields})
+    return {"id": "e", "n_units": 2, "units": ("a", "b"), **fields}
 
 
 def holds(dtype: str, **lists: tuple[float, float]) -> bool:
     """Whether the three lists rank their two units, so that all taus are 1, as they claim."""
     ranked = {"attention": (0.3, 0.7), "gradient": (0.1, 2.0), "leave_one_out": (0.1, 0.5)}
     rankings = Rankings(dtype)
-    rankings.check([record(**{**ranked, **lists})])
+    rankings.check(table([record(**{**ranked, **lists})]))
     return rankings.tallies[0].claim().n_failed == 0
 
 

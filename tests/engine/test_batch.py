@@ -10,7 +10,7 @@ from attn_audit.checks.base import AuditedBatch, Columns
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
 from attn_audit.engine import in_process
-from attn_audit.engine.batch import Finding, Plan, audit_batch
+from attn_audit.engine.batch import Found, Plan, audit_batch
 from attn_audit.engine.in_process import LocalEngine, cut
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import InvalidOutputError
@@ -24,7 +24,7 @@ SITES = (Site(1), Site(0), Site(1), Site(0, 2), Site(1, 0))
 PLAN = Plan((Correlation(), Permutation(0.05, 9), Adversarial(0.05, n_iterations=20)), SITES, 0)
 
 
-def audit(plan: Plan, *lengths: int) -> list[Finding]:
+def audit(plan: Plan, *lengths: int) -> Found:
     model = RowsModel()
     return audit_batch(model, model.encode(texts(*lengths)), plan, Stopwatch())
 
@@ -32,20 +32,21 @@ def audit(plan: Plan, *lengths: int) -> list[Finding]:
 def test_a_site_is_found_as_if_it_were_audited_alone() -> None:
     """Its adversary and permutations change that site only, whatever else is asked for."""
     together = audit(PLAN, 6, 9)
+    assert together.sites is not None
     for i, site in enumerate(SITES[1:]):
         alone = audit(dataclasses.replace(PLAN, sites=(site,)), 6, 9)
-        for finding, expected in zip(together, alone, strict=True):
-            found = finding.site_records[i]
-            assert (found[LAYER], found[HEAD]) == (site.layer, site.head)
+        of_site = together.sites.to_pylist()[i :: len(SITES) - 1]
+        for found, expected in zip(of_site, alone.records.to_pylist(), strict=True):
+            assert (found[LAYER.name], found[HEAD.name]) == (site.layer, site.head)
             for field in set(site_fields()) - {LAYER, HEAD}:
-                assert found[field] == expected.record[field], field.name
+                assert found[field.name] == expected[field.name], field.name
 
 
 def test_the_audited_site_is_the_first() -> None:
-    (together,) = audit(PLAN, 7)
-    (alone,) = audit(dataclasses.replace(PLAN, sites=SITES[:1]), 7)
-    assert together.record == alone.record
-    assert alone.site_records == ()
+    together = audit(PLAN, 7)
+    alone = audit(dataclasses.replace(PLAN, sites=SITES[:1]), 7)
+    assert together.records == alone.records
+    assert alone.sites is None
 
 
 def test_all_sites_are_read_in_one_pass() -> None:
@@ -59,7 +60,7 @@ def test_the_readout_unit_is_recorded() -> None:
     first, second = model.encode(texts(6, 9))
     encoded = [first, dataclasses.replace(second, readout_unit=8)]
     found = audit_batch(model, encoded, PLAN, Stopwatch())
-    assert [finding.record[READOUT_UNIT] for finding in found] == [None, 8]
+    assert found.records[READOUT_UNIT.name].to_pylist() == [None, 8]
 
 
 def test_many_sites_make_small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,8 +68,8 @@ def test_many_sites_make_small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = dataclasses.replace(PLAN, checks=())
     engine = LocalEngine(RowsModel(), plan, Stopwatch(), Watcher())
     shards = list(engine.audit(cut(texts(5, 6, 7, 8, 4), plan)))
-    assert [len(shard) for shard in shards] == [2, 2, 1]
-    assert [f.record.id for shard in shards for f in shard] == [f"text-{i}" for i in range(5)]
+    ids = [shard.records["id"].to_pylist() for shard in shards]
+    assert ids == [["text-0", "text-1"], ["text-2", "text-3"], ["text-4"]]
 
 
 class Overflowing(Permutation):

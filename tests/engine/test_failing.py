@@ -11,9 +11,9 @@ from attn_audit.engine.batch import Plan
 from attn_audit.errors import AuditFailedError, InvalidOutputError
 from attn_audit.findings import permutation
 from attn_audit.findings.correlation.pairs import ATTENTION_GRADIENT
-from attn_audit.findings.example import ATTENTION, FAILED, PREDICTION, REASON
+from attn_audit.findings.example import ATTENTION, FAILED, PREDICTION, REASON, STATUS
 from attn_audit.models.contract import Batch, Encoded, Reading, Site
-from attn_audit.results.record import Record
+from attn_audit.results.table import Row
 from tests.engine.test_in_process import EXAMPLES, PLAN, audited
 from tests.rows import RowsModel
 
@@ -46,10 +46,10 @@ class Failing(RowsModel):
         return readings
 
 
-def found(how: str, *, records_failures: bool) -> list[Record]:
+def found(how: str, *, records_failures: bool) -> list[Row]:
     plan = Plan(PLAN.checks, PLAN.sites, 0, records_failures=records_failures)
     shards = audited(Failing(how), plan)
-    return [finding.record for shard in shards for finding in shard]
+    return [record for shard in shards for record in shard.records.to_pylist()]
 
 
 @pytest.mark.parametrize(
@@ -62,16 +62,17 @@ def found(how: str, *, records_failures: bool) -> list[Record]:
 )
 def test_failures_are_recorded_and_the_others_audited(how: str, reason: str) -> None:
     records = found(how, records_failures=True)
-    assert [record.id for record in records] == [example.id for example in EXAMPLES]
-    failed = [record for record in records if record.has_failed]
-    assert [record.id for record in failed] == list(BAD)
-    assert all(reason in (record[REASON] or "") for record in failed)
-    assert all(record[PREDICTION] is None and record[ATTENTION] == () for record in failed)
-    plain = {record.id: record for record in found("not at all", records_failures=False)}
+    assert [record["id"] for record in records] == [example.id for example in EXAMPLES]
+    failed = [record for record in records if record[STATUS.name] == FAILED]
+    assert [record["id"] for record in failed] == list(BAD)
+    assert all(reason in record[REASON.name] for record in failed)
+    for record in failed:
+        assert (record[PREDICTION.name], record[ATTENTION.name]) == (None, [])
+    plain = {record["id"]: record for record in found("not at all", records_failures=False)}
     for record in records:
-        if not record.has_failed:
-            tau = plain[record.id][ATTENTION_GRADIENT.tau]
-            assert record[ATTENTION_GRADIENT.tau] == pytest.approx(tau, abs=1e-9)
+        if record not in failed:
+            tau = plain[record["id"]][ATTENTION_GRADIENT.tau.name]
+            assert record[ATTENTION_GRADIENT.tau.name] == pytest.approx(tau, abs=1e-9)
 
 
 @pytest.mark.parametrize("how", ["encode", "read", "nan"])

@@ -10,7 +10,7 @@ import torch
 
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
-from attn_audit.engine.batch import Finding, Plan
+from attn_audit.engine.batch import Found, Plan
 from attn_audit.engine.in_process import LocalEngine, batches_of, cut
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import OutOfMemoryError
@@ -20,7 +20,7 @@ from attn_audit.models.capacity import BatchLimits, Capacity
 from attn_audit.models.contract import AuditedModel, Batch, Reading, RowChoice, Site
 from attn_audit.process import is_out_of_memory
 from attn_audit.progress import Watcher
-from attn_audit.results.record import Record
+from attn_audit.results.table import Row
 from tests.rows import RowsModel, texts
 
 PLAN = Plan((Correlation(), Permutation(0.05, 9)), (Site(1),), seed=0)
@@ -42,15 +42,14 @@ class Cramped(RowsModel):
         return super().read(batch, sites)
 
 
-def audited(
-    model: RowsModel, plan: Plan = PLAN, watcher: Watcher | None = None
-) -> Iterator[list[Finding]]:
+def audited(model: RowsModel, plan: Plan = PLAN, watcher: Watcher | None = None) -> Iterator[Found]:
     engine = LocalEngine(model, plan, Stopwatch(), watcher or Watcher())
     return engine.audit(cut(EXAMPLES, plan))
 
 
-def records(model: RowsModel, plan: Plan = PLAN, watcher: Watcher | None = None) -> list[Record]:
-    return [finding.record for shard in audited(model, plan, watcher) for finding in shard]
+def records(model: RowsModel, plan: Plan = PLAN, watcher: Watcher | None = None) -> list[Row]:
+    shards = audited(model, plan, watcher)
+    return [record for shard in shards for record in shard.records.to_pylist()]
 
 
 def no_memory() -> Exception:
@@ -64,11 +63,11 @@ ERRORS: list[Callable[[], Exception]] = [MemoryError, torch.OutOfMemoryError, no
 @pytest.mark.parametrize("room", [30, 100, 400])
 def test_records_do_not_depend_on_memory(room: int, error: Callable[[], Exception]) -> None:
     for found, expected in zip(records(Cramped(room, error)), records(RowsModel()), strict=True):
-        for name, value in expected.values.items():
-            if isinstance(value, float | list | tuple) and name != "units":
-                assert found.values[name] == pytest.approx(value, abs=1e-9), name
+        for name, value in expected.items():
+            if isinstance(value, float | list) and name != "units":
+                assert found[name] == pytest.approx(value, abs=1e-9), name
             else:
-                assert found.values[name] == value, name
+                assert found[name] == value, name
 
 
 def test_batches_stay_small_once_memory_was_not_enough() -> None:
@@ -96,7 +95,7 @@ class Interrupted(RowsModel):
 def test_a_batch_that_had_not_enough_memory_is_all_that_is_repeated() -> None:
     model = Interrupted()
     found = records(model, dataclasses.replace(PLAN, limits=BatchLimits(n_examples=4)))
-    assert [record.id for record in found] == [example.id for example in EXAMPLES]
+    assert [record["id"] for record in found] == [example.id for example in EXAMPLES]
     passes = Counter(itertools.chain.from_iterable(model.batches))
     failed = set(model.batches[2])
     assert len(failed) == 4
@@ -189,6 +188,6 @@ def test_every_batch_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     model = RowsModel(every_row=True)
     model.capacity = Capacity(memory=256 * 3 * 20 * 20 * 4, cache=2**20, n_tokens=2**10)
     for found, expected in zip(records(model), records(RowsModel(every_row=True)), strict=True):
-        assert found[ATTENTION] == pytest.approx(expected[ATTENTION])
-        assert found[LEAVE_ONE_OUT.field] == pytest.approx(expected[LEAVE_ONE_OUT.field])
+        assert found[ATTENTION.name] == pytest.approx(expected[ATTENTION.name])
+        assert found[LEAVE_ONE_OUT.name] == pytest.approx(expected[LEAVE_ONE_OUT.name])
     assert model.n_reads == len(batches_of(model, model.encode(EXAMPLES), PLAN.sites, PLAN.limits))

@@ -1,13 +1,15 @@
 """Means at many sites, added up as the records come."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_audit.engine.summaries import SiteMeans, joint_histogram
 from attn_audit.findings.correlation.pairs import ATTENTION_GRADIENT
-from attn_audit.results.record import Record
+from attn_audit.results.table import schemas
+from tests.records import table
 
 EDGES = (0.0, 0.5, 1.0)
 NUMBERS = st.lists(
@@ -34,11 +36,12 @@ def test_counts_what_rounding_put_outside_in_the_nearest_bin() -> None:
 VALUES = st.lists(st.none() | st.floats(-1, 1), max_size=40)
 
 
-def records(values: list[float | None], layer: int = 0, head: int | None = None) -> list[Record]:
-    return [
-        Record({"id": str(i), "layer": layer, "head": head, ATTENTION_GRADIENT.tau.name: value})
+def records(values: list[float | None], layer: int = 0, head: int | None = None) -> pa.Table:
+    rows = [
+        {"id": str(i), "layer": layer, "head": head, ATTENTION_GRADIENT.tau.name: value}
         for i, value in enumerate(values)
     ]
+    return table(rows, schemas(1, is_multilabel=False)[1])
 
 
 @given(VALUES, st.integers(1, 7))
@@ -81,7 +84,7 @@ def test_an_interval_stays_within_what_was_seen() -> None:
 
 def test_every_site_has_its_own_means_in_the_order_in_which_it_came() -> None:
     means = SiteMeans()
-    means.add([*records([0.5], 2), *records([0.1, 0.3], 0, 1), *records([0.7], 2)])
+    means.add(pa.concat_tables([records([0.5], 2), records([0.1, 0.3], 0, 1), records([0.7], 2)]))
     sites = means.summaries()
     assert [(site.layer, site.head) for site in sites] == [(2, None), (0, 1)]
     found = [site.means["correlation.attention_gradient"].mean for site in sites]
@@ -90,7 +93,7 @@ def test_every_site_has_its_own_means_in_the_order_in_which_it_came() -> None:
 
 def test_what_was_not_measured_anywhere_is_left_out() -> None:
     means = SiteMeans()
-    means.add([*records([None], 0), *records([0.2], 1)])
+    means.add(pa.concat_tables([records([None], 0), records([0.2], 1)]))
     nothing, something = means.summaries()
     assert nothing.means.keys() == something.means.keys()
     assert "adversarial.max_jsd" not in nothing.means

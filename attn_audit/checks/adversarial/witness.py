@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Float64
+from jaxtyping import Float64
 from torch import Tensor
 
 from attn_audit.checks.base import AuditedBatch
@@ -33,7 +33,7 @@ class Witness:
         return self.where(self.jsd >= other.jsd, other)
 
 
-RowWeights = Float32[np.ndarray, "_row _unit"] | None
+RowWeights = Sequence[Sequence[float]] | None
 """Weights of each row of one example, without padding; None where it has one row, or too many
 weights to keep."""
 
@@ -46,7 +46,7 @@ def row_by_row(audited: AuditedBatch, witness: Witness) -> list[RowWeights]:
     weights = witness.attention.float().cpu().numpy()
     has_row = audited.reading.row_mask.cpu().numpy()
     rows = [w[mask, :n] for w, mask, n in zip(weights, has_row, audited.lengths, strict=True)]
-    return [row if len(row) > 1 and row.size <= MAX_ROW_WEIGHTS else None for row in rows]
+    return [row.tolist() if len(row) > 1 and row.size <= MAX_ROW_WEIGHTS else None for row in rows]
 
 
 def restored(
@@ -62,10 +62,9 @@ def restored(
     has_row = audited.reading.row_mask.cpu().numpy()
     weights = np.zeros(tuple(audited.attention.shape))
     for i, (mask, n) in enumerate(zip(has_row, audited.lengths.tolist(), strict=True)):
-        kept = rows[i]
-        table = np.array([shown[i]]) if kept is None else kept.astype(np.float64)
-        if table.shape == (int(mask.sum()), n):
-            weights[i, np.flatnonzero(mask), :n] = table
+        table = rows[i] or [shown[i]]
+        if len(table) == mask.sum() and all(len(row) == n for row in table):
+            weights[i, np.flatnonzero(mask), :n] = np.array(table, dtype=np.float64)
         else:
             weights[i] = np.nan
     return torch.from_numpy(weights).to(audited.attention.device)

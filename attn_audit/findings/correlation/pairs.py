@@ -14,7 +14,8 @@ from attn_audit.findings.thresholds import SIGNIFICANT
 from attn_audit.statistics.estimate import Estimate
 
 if TYPE_CHECKING:
-    from attn_audit.results.examples import Examples, Values
+    from attn_audit.results.examples import Examples
+    from attn_audit.results.table import Values
     from attn_audit.statistics.intervals import Resamples
 
 _RANKS_NOTHING = "a side ranks nothing, or a measure was not asked for"

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from attn_audit.document import (
     Card,
     Cell,
@@ -15,7 +17,7 @@ from attn_audit.document import (
     Section,
     Table,
 )
-from attn_audit.findings.check import CheckFindings, Telling
+from attn_audit.findings.check import CheckFindings, Numbers, Telling
 from attn_audit.findings.claims import between, held, is_covered, left_open
 from attn_audit.findings.correlation.pairs import (
     FIELDS,
@@ -43,8 +45,8 @@ from attn_audit.statistics.summary import Distribution, GroupedDistribution
 
 if TYPE_CHECKING:
     from attn_audit.results.model_description import Findings, ModelDescription
-    from attn_audit.results.record import Record
     from attn_audit.results.report import Report
+    from attn_audit.results.table import Values
 
 QUESTION = "Does attention rank the words as gradients and leave-one-out rank them?"
 
@@ -415,15 +417,15 @@ def auditable(model: "ModelDescription") -> str:
     return f"{alone}: {found.no_gradient_because}"
 
 
-def _mean_tau(record: "Record") -> float | None:
-    taus = [record[with_attention(measure).tau] for measure in MEASURES]
-    known = [tau for tau in taus if tau is not None]
-    return sum(known) / len(known) if known else None
+def _mean_tau(numbers: Numbers) -> "Values":
+    taus = np.array([numbers(with_attention(measure).tau) for measure in MEASURES])
+    n_known = (~np.isnan(taus)).sum(axis=0)
+    mean: Values = np.nansum(taus, axis=0) / np.where(n_known > 0, n_known, np.nan)
+    return mean
 
 
-def _disagreement(record: "Record") -> float | None:
-    tau = _mean_tau(record)
-    return None if tau is None else -tau
+def _disagreement(numbers: Numbers) -> "Values":
+    return -_mean_tau(numbers)
 
 
 FINDINGS = CheckFindings(

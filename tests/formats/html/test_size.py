@@ -2,30 +2,25 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from attn_audit.engine.highlights import TellingExamples
-from attn_audit.engine.recorder import SampledExamples
-from attn_audit.engine.report import build_report
-from attn_audit.engine.summaries import SiteMeans
-from attn_audit.findings.field import Shape
-from attn_audit.findings.registry import record_fields
+from attn_audit.engine.batch import Found
+from attn_audit.engine.recorder import RecordsPaths
+from attn_audit.engine.report import sum_up
 from attn_audit.formats import html
 from attn_audit.formats.documents.report import document
-from attn_audit.results.examples import Examples
-from attn_audit.results.record import Record
-from attn_audit.results.report import Report
-from attn_audit.results.table import TableWriter, record_schema
+from attn_audit.results.report import Report, Subject
+from attn_audit.results.table import Row
 from tests.formats.html.conftest import Opened
+from tests.records import table
 
 N = 25_000
 BYTES = 6_000_000
 
 
-def records() -> Iterator[Record]:
+def records() -> Iterator[Row]:
     """Examples of 5 to 400 words, all measured."""
     random = np.random.default_rng(0)
     for i in range(N):
@@ -33,67 +28,48 @@ def records() -> Iterator[Record]:
         weights = tuple(random.dirichlet(np.full(n, 0.3)).tolist())
         numbers = random.random(6).tolist()
         taus = (random.random(3) * 2 - 1).tolist()
-        yield Record(
-            {
-                "status": "audited",
-                "id": f"example-{i:05}",
-                "label": ("glad", "troubled")[i % 2],
-                "prediction": ("glad", "troubled")[i % 3 % 2],
-                "probability": numbers[0],
-                "n_units": n,
-                "truncated": False,
-                "audited_mass": 1.0,
-                "max_attention": max(weights),
-                "correlation.attention_gradient": taus[0],
-                "correlation.attention_gradient_p_value": numbers[1],
-                "correlation.attention_leave_one_out": taus[1],
-                "correlation.attention_leave_one_out_p_value": numbers[2],
-                "correlation.gradient_leave_one_out": taus[2],
-                "correlation.gradient_leave_one_out_p_value": numbers[3],
-                "permutation.distance": numbers[4] ** 2,
-                "permutation.jsd": 0.6 * numbers[5],
-                "permutation.within_epsilon": numbers[3],
-                "permutation.uniform.distance": numbers[2],
-                "permutation.uniform.prediction": "troubled",
-                "adversarial.max_jsd": 0.69 * numbers[1],
-                "adversarial.relative_jsd": numbers[1],
-                "adversarial.distance": 0.01 * numbers[2],
-                "adversarial.method": "exact",
-                "correlation.status": "measured",
-                "permutation.status": "measured",
-                "adversarial.status": "measured",
-                "units": tuple(f"word{j:03}" for j in range(n)),
-                "attention": weights,
-                "gradient": weights,
-                "leave_one_out": weights,
-                "adversarial.attention": weights,
-            }
-        )
+        yield {
+            "status": "audited",
+            "id": f"example-{i:05}",
+            "label": ("glad", "troubled")[i % 2],
+            "prediction": ("glad", "troubled")[i % 3 % 2],
+            "probability": numbers[0],
+            "n_units": n,
+            "truncated": False,
+            "audited_mass": 1.0,
+            "max_attention": max(weights),
+            "correlation.attention_gradient": taus[0],
+            "correlation.attention_gradient_p_value": numbers[1],
+            "correlation.attention_leave_one_out": taus[1],
+            "correlation.attention_leave_one_out_p_value": numbers[2],
+            "correlation.gradient_leave_one_out": taus[2],
+            "correlation.gradient_leave_one_out_p_value": numbers[3],
+            "permutation.distance": numbers[4] ** 2,
+            "permutation.jsd": 0.6 * numbers[5],
+            "permutation.within_epsilon": numbers[3],
+            "permutation.uniform.distance": numbers[2],
+            "permutation.uniform.prediction": "troubled",
+            "adversarial.max_jsd": 0.69 * numbers[1],
+            "adversarial.relative_jsd": numbers[1],
+            "adversarial.distance": 0.01 * numbers[2],
+            "adversarial.method": "exact",
+            "correlation.status": "measured",
+            "permutation.status": "measured",
+            "adversarial.status": "measured",
+            "units": tuple(f"word{j:03}" for j in range(n)),
+            "attention": weights,
+            "gradient": weights,
+            "leave_one_out": weights,
+            "adversarial.attention": weights,
+        }
 
 
 @pytest.fixture
-def large(report: Report, tmp_path: Path) -> Report:
-    fields = [field for field in record_fields() if field.shape is Shape.ONE]
-    telling, sampled = TellingExamples(), SampledExamples(0)
-    writer = TableWriter(tmp_path / "table.parquet", record_schema(1, False, fields))
+def large(report: Report) -> Report:
     every = records()
-    while shard := list(islice(every, 2000)):
-        writer.write(shard)
-        telling.offer(shard)
-        sampled.offer(shard)
-    writer.close()
-    return build_report(
-        Examples(tmp_path / "table.parquet", report.model.labels, report.model.task),
-        tool=report.tool,
-        model=report.model,
-        data=report.data.model_copy(update={"n_examples": N, "n_labelled": N}),
-        settings=report.settings,
-        self_checks=report.self_checks,
-        telling=telling,
-        sampled=sampled,
-        sites=SiteMeans(),
-        n_failed=0,
-        records_file=None,
+    shards = iter(lambda: list(islice(every, 2000)), [])
+    return sum_up(
+        Subject.of(report), (Found(table(some)) for some in shards), RecordsPaths(None, None)
     )
 
 
