@@ -1,7 +1,7 @@
 """What Python users call: as the commands do, and on models and texts that are in memory too."""
 
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -39,8 +39,9 @@ from attn_audit.verification.verify import verify_report
 Model = str | Path | AuditedModel | CustomModel | nn.Module
 """A checkpoint, a model that `wrap` made, a module of one's own, or one of `transformers`."""
 
-Data = str | Path | Iterable[Item]
-"""A file, folder or data set name; or texts, rows, a `datasets.Dataset` or examples."""
+Data = str | Path | Sequence[Path] | Iterable[Item]
+"""A file, a pattern or a list of paths, a folder or data set name; or texts, rows, a
+`datasets.Dataset` or examples."""
 
 
 class LoadingOptions(TypedDict, total=False):
@@ -77,6 +78,8 @@ class PlanOptions(LoadingOptions, total=False):
     quoting: Literal["auto", "none", "csv"]
     max_unpacked_mb: int | None
     label_map: Mapping[str, str]
+    ignore_field: str | Iterable[str]
+    on_bad_row: Literal["stop", "skip"]
     text_field: str
     text_pair_field: str
     label_field: str
@@ -274,15 +277,20 @@ def _said(
         if name not in known:
             hint = _INSTEAD.get(name) or nearest(name, known)
             raise ConfigurationError(f"{name}: no such option", hint=hint)
-    named = {
-        name: str(value) if isinstance(value, str | Path) else IN_MEMORY
-        for name, value in places.items()
-    }
+    named = {name: _paths(value) or IN_MEMORY for name, value in places.items()}
     return named | {name: _plain(value) for name, value in options.items()}
 
 
-def _items(data: Data) -> Iterable[Item] | None:
-    return None if isinstance(data, str | Path) else data
+def _items(data: Data) -> Any:
+    return None if _paths(data) else data
+
+
+def _paths(value: object) -> str | tuple[str, ...]:
+    """What names files; nothing of what is in memory."""
+    if isinstance(value, str | Path):
+        return str(value)
+    are_paths = isinstance(value, Sequence) and all(isinstance(each, Path) for each in value)
+    return tuple(map(str, value)) if are_paths and isinstance(value, Sequence) else ()
 
 
 def _watcher(on_progress: Callable[[Progress], None] | None) -> Watcher:

@@ -4,6 +4,7 @@ A key in the file, a flag and an argument of `attn_audit.audit` have the same na
 with dashes.
 """
 
+import csv
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -46,23 +47,26 @@ _REFUSED = "not_as_it_should_be"
 
 
 def parse_label_map(text: str) -> dict[str, str]:
-    """Read `--label-map`: pairs of old and new name.
+    """Read `--label-map`: pairs of old and new name, in quotation marks where they hold commas.
 
     Args:
-        text: `old=new,old=new`.
+        text: `old=new,old=new`; without a new name, rows with this label are left out.
 
     Raises:
-        ConfigurationError: A pair has no `=`, an empty side, or names a label again.
+        ConfigurationError: A pair has no `=`, no old name, or names a label again.
 
     Example:
-        >>> parse_label_map("neg=negative,pos=positive")
-        {'neg': 'negative', 'pos': 'positive'}
+        >>> parse_label_map('neg=negative,neutral=,"sad, angry=negative"')
+        {'neg': 'negative', 'neutral': '', 'sad, angry': 'negative'}
     """
     names: dict[str, str] = {}
-    for pair in text.split(","):
+    for pair in next(csv.reader([text], skipinitialspace=True), None) or [""]:
         old, equals, new = (part.strip() for part in pair.partition("="))
-        if not (old and equals and new) or "=" in new:
-            hint = "Write it as --label-map neg=negative,pos=positive."
+        if not (old and equals) or "=" in new:
+            hint = (
+                "Write it as --label-map neg=negative,pos=positive; a pair that holds a comma in "
+                """quotation marks: --label-map '"sad, angry=negative"'."""
+            )
             raise ConfigurationError(f"the label map has {pair!r}, not old=new", hint=hint)
         if old in names:
             raise ConfigurationError(f"the label map names {old!r} twice")
@@ -133,7 +137,9 @@ def _one_of(known: Callable[[], list[str]]) -> AfterValidator:
 _VALIDATORS = {
     "adapter": AfterValidator(_with_function),
     "label_map": BeforeValidator(_pairs),
+    "data": BeforeValidator(_alone_or_several),
     "output": BeforeValidator(_alone_or_several),
+    "ignore_field": BeforeValidator(_split_commas),
     "checks": BeforeValidator(_split_commas),
     "measures": BeforeValidator(_split_commas),
     "plugin": BeforeValidator(_alone_or_several),
@@ -217,7 +223,7 @@ def require_inputs(settings: AuditSettings) -> None:
     Raises:
         ConfigurationError: No model or no data was named.
     """
-    missing = [name for name in ("model", "data") if getattr(settings, name) is None]
+    missing = [name for name in ("model", "data") if not getattr(settings, name)]
     if missing:
         raise ConfigurationError(
             f"nothing to audit: no {' and no '.join(name.upper() for name in missing)} given",

@@ -7,7 +7,8 @@ AttnAuditError
 │   │   ├── DataNotFoundError
 │   │   ├── UnreadableDataError
 │   │   ├── SplitNotFoundError
-│   │   └── RowError                      one row, named by file and line
+│   │   ├── RowError                      one row, named by file and line
+│   │   └── BadRowsError                  several rows, counted by what is wrong
 │   ├── CheckpointError                 the model
 │   │   ├── CheckpointNotFoundError
 │   │   ├── UnreadableCheckpointError
@@ -29,6 +30,7 @@ AttnAuditError
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -37,6 +39,8 @@ class AttnAuditError(Exception):
     """Base of all errors that are the interface's own: a sentence, a hint, an exit code."""
 
     exit_code: ClassVar[int] = 3
+    details: tuple[str, ...] = ()
+    """Lines below the message, where it sums several things up."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -113,12 +117,49 @@ class SplitNotFoundError(DataError):
         )
 
 
-class RowError(DataError):
+class Fault(StrEnum):
+    """Why a row of the data cannot be audited; reports count rows by it."""
+
+    UNREADABLE = "unreadable"
+    NO_TEXT = "no_text"
+    NO_SECOND_TEXT = "no_second_text"
+    REPEATED_ID = "repeated_id"
+    WRONG_ID = "wrong_id"
+    WRONG_LABEL = "wrong_label"
+    UNKNOWN_LABEL = "unknown_label"
+    WRONG_CANDIDATES = "wrong_candidates"
+    UNWANTED_LABEL = "unwanted_label"
+    """The user's own choice: a label that `--label-map` maps to nothing."""
+
+
+class BadRowError(UsageError):
+    """One row of the data cannot be audited: what is wrong, where, and what to do."""
+
+    def __init__(
+        self,
+        where: str,
+        problem: str,
+        *,
+        hint: str | None = None,
+        fault: Fault = Fault.UNREADABLE,
+        label: str | None = None,
+    ) -> None:
+        super().__init__(f"{where}: {problem}", hint=hint)
+        self.where, self.problem = where, problem
+        self.fault, self.label = fault, label
+
+
+class RowError(BadRowError, DataError):
     """One row of the data is wrong. Says in which file and line, and what to do."""
 
-    def __init__(self, where: str, problem: str, *, hint: str | None = None) -> None:
-        super().__init__(f"{where}: {problem}", hint=hint)
-        self.where = where
+
+class BadRowsError(DataError):
+    """Several rows of the data cannot be audited: all of them, counted by what is wrong."""
+
+    def __init__(self, message: str, details: Iterable[str], hint: str) -> None:
+        self.details = tuple(details)
+        super().__init__(message, hint=hint)
+        self.args = ("\n".join((message, *self.details)),)
 
 
 class CheckpointError(UsageError):
@@ -158,12 +199,8 @@ class UnsupportedModelError(CheckpointError):
     """The checkpoint is readable, but of a kind that has no attention to audit, or is not known."""
 
 
-class IncompatibleDataError(UsageError):
+class IncompatibleDataError(BadRowError):
     """Model and data do not fit each other; names the first example that shows it."""
-
-    def __init__(self, where: str, problem: str, *, hint: str | None = None) -> None:
-        super().__init__(f"{where}: {problem}", hint=hint)
-        self.where = where
 
 
 class ComparisonRefusedError(UsageError):
@@ -210,6 +247,10 @@ class RecordsError(UsageError):
 # --- exit code 3 ------------------------------------------------------------------------------
 
 
+RECORD = "`--on-error record`"
+"""What lets an audit go on where the model fails at an example."""
+
+
 class AuditFailedError(AttnAuditError):
     """The audit was started and cannot be carried out."""
 
@@ -232,7 +273,8 @@ class InvalidOutputError(AuditFailedError):
     def __init__(self, example_id: str, what: str) -> None:
         super().__init__(
             f"example {example_id!r}: the model's {what} is not finite",
-            hint="Run the model on this example alone to see where it overflows.",
+            hint="Run the model on this example alone to see where it overflows, or go on without "
+            f"it: {RECORD}.",
         )
         self.example_id = example_id
 
@@ -244,8 +286,8 @@ class OutOfMemoryError(AuditFailedError):
         super().__init__(
             f"example {example_id!r}: out of memory, though it was audited alone "
             f"({n_tokens} tokens)",
-            hint="Leave it out, cut long texts with --max-length where the model allows it, or use "
-            "a machine with more memory.",
+            hint=f"Go on without it ({RECORD}), cut long texts with --max-length where the model "
+            "allows it, or use a machine with more memory.",
         )
         self.example_id = example_id
 

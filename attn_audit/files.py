@@ -148,17 +148,11 @@ def require_empty_folder(path: Path) -> None:
 
 def sha256_of(path: AnyPath) -> str:
     """SHA-256 of a file's content."""
-    return sha256_and_lines_of(path)[0]
-
-
-def sha256_and_lines_of(path: AnyPath) -> tuple[str, int]:
-    """SHA-256 of a file's content, and how many lines end in it."""
-    digest, n_lines = hashlib.sha256(), 0
+    digest = hashlib.sha256()
     with path.open("rb") as content:
         for block in iter(lambda: content.read(2**20), b""):
             digest.update(block)
-            n_lines += block.count(b"\n")
-    return digest.hexdigest(), n_lines
+    return digest.hexdigest()
 
 
 MAX_BYTES = 2**20

@@ -408,7 +408,8 @@ def named_as_arguments(**others: str) -> Iterator[None]:
     except AttnAuditError as error:
         error.message = _as_arguments(error.message, others)
         error.hint = None if error.hint is None else _as_arguments(error.hint, others)
-        error.args = (error.message,)
+        error.details = tuple(_as_arguments(line, others) for line in error.details)
+        error.args = ("\n".join((error.message, *error.details)),)
         raise
 
 

@@ -79,10 +79,10 @@ class AuditSettings:
         is_argument=True,
         is_path=True,
     )
-    data: str | None = _is(
-        None,
-        "A .jsonl, .jsonl.gz, .csv, .tsv or .parquet file, a folder of splits, a URL of either "
-        "(s3://...), `-`, the name of a HuggingFace data set, or `demo`.",
+    data: tuple[str, ...] = _is(
+        (),
+        "A .jsonl, .json, .csv, .tsv or .parquet file or several, a pattern of files, a folder of "
+        "splits, a URL (s3://...), `-`, the name of a HuggingFace data set, or `demo`.",
         Panel.WHAT,
         "DATA",
         is_argument=True,
@@ -161,7 +161,8 @@ class AuditSettings:
         default_factory=dict,
         metadata={
             "setting": Setting(
-                "Rename labels of the data: neg=negative,pos=positive.",
+                "Rename labels of the data: neg=negative,pos=positive. `neutral=` leaves rows with "
+                "this label out.",
                 Panel.FIELDS,
                 "DATA=MODEL,...",
                 is_stored=True,
@@ -179,6 +180,22 @@ class AuditSettings:
         "candidates", "Field of the answers that may be given.", Panel.FIELDS, "NAME"
     )
     id_field: str = _is("id", "Field of the id.", Panel.FIELDS, "NAME")
+
+    ignore_field: tuple[Literal["label", "id"], ...] = _is(
+        (),
+        "Do not read labels, or ids: label, id or both. Rows without an id get a hash.",
+        Panel.FIELDS,
+        "NAME,...",
+        is_stored=True,
+        compared="refused",
+    )
+    on_bad_row: Literal["stop", "skip"] = _is(
+        "stop",
+        "Rows of the data that cannot be audited end it, all of them named, or are left out and "
+        "counted.",
+        Panel.FIELDS,
+        is_stored=True,
+    )
 
     layer: Layer = _is(
         "last",
@@ -396,6 +413,11 @@ class AuditSettings:
         "Leave time stamps and durations out: the same audit gives the same bytes.",
         Panel.OUTPUT,
     )
+
+    @property
+    def data_in_words(self) -> str:
+        """As the user wrote it."""
+        return ", ".join(self.data)
 
     @property
     def fields(self) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """What Python users call takes what they have, and says in their words what is wrong."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import attn_audit
 from attn_audit import Example
 from attn_audit.api import AuditOptions
 from attn_audit.errors import AttnAuditError, ConfigurationError, DataError
+from attn_audit.findings.data import LEFT_OUT
 from attn_audit.results.report import Report
 from attn_audit.settings import KEYS, names_where
 from tests.conftest import Checkpoint
@@ -71,6 +73,26 @@ def test_rows_are_read_as_those_of_a_file_are() -> None:
 def test_examples_in_memory_are_held_to_what_a_file_is_held_to(data: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         correlated(tiny_model(), data)
+
+
+def test_rows_in_memory_are_left_out_and_counted_as_those_of_a_file() -> None:
+    rows = [{"text": TEXTS[0], "label": "label0"}, {"text": " "}, {"text": TEXTS[0], "label": "x"}]
+    with pytest.raises(DataError, match="data row 2: 'text' is blank") as caught:
+        correlated(tiny_model(), rows)
+    assert "`label_map=x=NAME`" in str(caught.value)
+    assert "`on_bad_row=skip` leaves" in str(caught.value.hint)
+    report = correlated(tiny_model(), rows, on_bad_row="skip", label_map={"x": ""})
+    assert report.data.n_examples == 1
+    assert report[LEFT_OUT].value == pytest.approx(2 / 3)
+    assert [rows.fault for rows in report.data.left_out] == ["no_text", "unwanted_label"]
+
+
+def test_a_list_of_paths_is_several_files(tmp_path: Path) -> None:
+    for name in ("a.jsonl", "b.jsonl"):
+        (tmp_path / name).write_text(f'{{"text": "{TEXTS[0]} {name}"}}\n')
+    paths = [tmp_path / "a.jsonl", tmp_path / "b.jsonl"]
+    for data in (paths, str(tmp_path / "*.jsonl")):
+        assert correlated(tiny_model(), data).data.n_examples == 2
 
 
 def test_a_module_of_ones_own_is_audited_as_it_is() -> None:

@@ -22,10 +22,15 @@ def test_label_map_ignores_spaces_around_names() -> None:
     assert parse_label_map("0 = very bad, 1=good") == {"0": "very bad", "1": "good"}
 
 
-@pytest.mark.parametrize("text", ["", "a", "a=", "=b", "a=b,", "a=b=c", "a=b,,c=d"])
+@pytest.mark.parametrize("text", ["", "a", "=b", "a=b,", "a=b=c", "a=b,,c=d"])
 def test_refuses_a_malformed_label_map(text: str) -> None:
     with pytest.raises(ConfigurationError, match="the label map has"):
         parse_label_map(text)
+
+
+def test_a_pair_in_quotation_marks_may_hold_commas() -> None:
+    found = parse_label_map('"sad, angry=negative",neutral=,pos=very good')
+    assert found == {"sad, angry": "negative", "neutral": "", "pos": "very good"}
 
 
 def test_refuses_a_label_mapped_twice() -> None:

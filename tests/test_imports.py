@@ -17,7 +17,7 @@ import attn_audit.engine.audit, attn_audit.config
 from attn_audit.progress import Watcher
 class Enough(Exception): pass
 def stop(_): raise Enough
-settings = attn_audit.config.AuditSettings(model={model!r}, data={data!r})
+settings = attn_audit.config.AuditSettings(model={model!r}, data=({data!r},))
 try:
     attn_audit.engine.audit.run_audit(settings, watcher=Watcher(stop))
     raise SystemExit("no progress was told of")

@@ -8,11 +8,13 @@ import typer
 from rich.console import Console
 
 from attn_audit.cli.audit import (
+    OPTIONS_OF_CHECK_DATA,
     OPTIONS_OF_DEMO,
     OPTIONS_OF_EXPLAIN,
     OPTIONS_OF_INSPECT,
     OPTIONS_OF_PLAN,
     audit_command,
+    check_data,
     explain,
     inspect_model,
     options_of,
@@ -64,6 +66,14 @@ for _name, _check, _help in (
 
 command("plan")(
     build_command(plan_audit, OPTIONS_OF_PLAN, "Say what an audit will take, without doing it.")
+)
+command("check-data")(
+    build_command(
+        check_data,
+        OPTIONS_OF_CHECK_DATA,
+        "Look at every row of the data, and name all that cannot be audited.\n\n"
+        "Exit code 2 where an audit would stop, else 0.",
+    )
 )
 command("inspect")(
     build_command(

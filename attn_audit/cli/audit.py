@@ -12,7 +12,9 @@ from attn_audit.cli.command import format_of, said, settings_of
 from attn_audit.cli.options import OPTIONS, RESULT, of_panels, option
 from attn_audit.cli.progress import watching
 from attn_audit.errors import ConfigurationError
+from attn_audit.numbers import counted
 from attn_audit.process import no_collection
+from attn_audit.quoting import printable
 from attn_audit.settings import KEYS, SETTINGS, Panel
 
 
@@ -90,7 +92,7 @@ def plan_audit(**values: Any) -> None:
 
 
 _SHARED_BY_INSPECT = (
-    *("model", "data", "config", "split"),
+    *("model", "data", "more_data", "config", "split"),
     *of_panels(Panel.LOADING, Panel.FIELDS),
     "device",
 )
@@ -116,13 +118,41 @@ def inspect_model(**values: Any) -> None:
 
     output = values["output"]
     require_result_outputs(output, settings)
-    if settings.data is None:
-        model = load_named_model(settings, ())
+    if settings.data:
+        model, _ = AuditedData.of(settings).load_model(settings)
     else:
-        trial, data = AuditedData.of(settings).take_trial()
-        model, _ = data.load_model(settings, trial)
+        model = load_named_model(settings, ())
     shown = format_of(values, settings)
     deliver(model.describe(), "model", output=output, format=shown, quiet=values["quiet"])
+
+
+OPTIONS_OF_CHECK_DATA: dict[str, Any] = {
+    name: OPTIONS[name]
+    for name in (
+        *("model", "data", "more_data", "config", "split", "quoting", "max_unpacked_mb"),
+        *of_panels(Panel.LOADING, Panel.FIELDS),
+        *("device", "debug"),
+    )
+}
+
+
+def check_data(**values: Any) -> None:
+    """Look at every row, and say which cannot be audited; ends as an audit would."""
+    from attn_audit.config import require_inputs
+
+    settings = settings_of(values)
+    require_inputs(settings)
+    with no_collection():
+        from attn_audit.engine.inputs import AuditedData
+
+    data = AuditedData.of(settings)
+    model, _ = data.load_model(settings)
+    checked = data.checked(model, settings)
+    n_rows, kept = checked.left_out.n_rows, counted(checked.n_examples, "row")
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(Text(f"{printable(data.dataset.name)}: {kept} of {n_rows:,} can be audited"))
+    for line in checked.left_out.lines():
+        console.print(Text(f"  left out: {printable(line)}"))
 
 
 _OWN: dict[str, Any] = {

@@ -222,15 +222,21 @@ def said(values: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         values: Every option of the command by name; None where it was not said.
     """
+    every = {**values, "data": data_of(values)}
     found = {
         name: value
-        for name, value in values.items()
-        if value not in (None, []) and name not in (*SWITCHES, "config")
+        for name, value in every.items()
+        if value not in (None, []) and name not in (*SWITCHES, "config", "more_data")
     }
     for name, value in found.items():
         if isinstance(value, list) and str(SETTINGS[name].metavar).endswith(",..."):
             found[name] = ",".join(value)  # it adds to itself
     return found
+
+
+def data_of(values: Mapping[str, Any]) -> list[str]:
+    """The data that arguments and `--data` name."""
+    return [*(values.get("data") or []), *(values.get("more_data") or [])]
 
 
 @contextmanager
@@ -244,7 +250,7 @@ def guard(*, debug: bool) -> Iterator[None]:
             sys.stdout.flush()
     except AttnAuditError as error:
         hints = [*([] if error.hint is None else [error.hint]), *_kept(error)]
-        _fail(error.message, " ".join(hints) or None, error.exit_code, debug)
+        _fail(error.message, " ".join(hints) or None, error.exit_code, debug, error.details)
     except KeyboardInterrupt as error:
         _fail(f"interrupted; {_left(error)}", None, INTERRUPTED, debug)
     except Terminated as error:
@@ -275,22 +281,29 @@ def _left(error: BaseException) -> str:
     return "; ".join(getattr(error, "__notes__", ())) or "nothing was written"
 
 
-def _fail(message: str, hint: str | None, code: int, debug: bool) -> None:
-    say(message, hint, traceback.format_exc() if debug else None)
+def _fail(
+    message: str, hint: str | None, code: int, debug: bool, details: Sequence[str] = ()
+) -> None:
+    say(message, hint, traceback.format_exc() if debug else None, details)
     raise typer.Exit(code)
 
 
-def say(message: str, hint: str | None, trace: str | None = None) -> None:
+def say(
+    message: str, hint: str | None, trace: str | None = None, details: Sequence[str] = ()
+) -> None:
     """Tell of an error on standard error, if that can be written to.
 
     Args:
         trace: Where it was found, for who debugs.
+        details: Lines below the message.
     """
     console = error_console()
     try:
         if trace is not None:
             console.print(Text(trace.rstrip()))
         console.print(Text("error: ", style="bold red") + Text(printable(message), style="default"))
+        for line in details:
+            console.print(Text(f"  {printable(line)}"))
         if hint is not None:
             console.print(Text("hint: ", style="bold") + Text(printable(hint)))
     except OSError:

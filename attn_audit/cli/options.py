@@ -61,6 +61,15 @@ def _taken(name: str) -> Any:
 
 
 _OWN = {
+    "more_data": Annotated[
+        list[str] | None,
+        option(
+            "--data",
+            panel=Panel.WHAT,
+            metavar="DATA",
+            help="DATA by name; repeat it for more files, which are read as one.",
+        ),
+    ],
     "config": Annotated[
         Path | None,
         option(
@@ -82,7 +91,7 @@ _ROWS: dict[str, Any] = {name: _row(name) for name in KEYS}
 
 OPTIONS: dict[str, Any] = {
     **{name: _ROWS[name] for name in ("model", "data")},
-    "config": _OWN["config"],
+    **{name: _OWN[name] for name in ("more_data", "config")},
     **_ROWS,
     **_OWN,
 }

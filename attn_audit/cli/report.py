@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from attn_audit.cli.command import guard
+from attn_audit.cli.command import data_of, guard
 from attn_audit.cli.judge import Debug
 from attn_audit.cli.options import OPTIONS, RESULT, option, shared
 from attn_audit.cli.progress import watching
@@ -111,7 +111,7 @@ OPTIONS_OF_VERIFY: dict[str, Any] = {
             metavar="REPORT", help="A .json report with its records.", show_default=False
         ),
     ],
-    **{name: OPTIONS[name] for name in ("model", "data", *_AGAIN)},
+    **{name: OPTIONS[name] for name in ("model", "data", "more_data", *_AGAIN)},
     "seed": Annotated[
         int | None,
         option("--seed", panel=Panel.HOW, metavar="N", help="Another tenth of the examples."),
@@ -123,7 +123,8 @@ OPTIONS_OF_VERIFY: dict[str, Any] = {
 
 def verify(**values: Any) -> None:
     """Check a report again, show what holds, and exit with 1 if anything does not."""
-    missing = [name for name in ("report", "model", "data") if values[name] is None]
+    values["data"] = data_of(values)
+    missing = [name for name in ("report", "model", "data") if not values[name]]
     if missing:
         raise ConfigurationError(
             f"nothing to verify: no {' and no '.join(name.upper() for name in missing)} given",
@@ -137,7 +138,7 @@ def verify(**values: Any) -> None:
         from attn_audit.verification.stored_audit import StoredAudit
         from attn_audit.verification.verify import verify_report
 
-    read = [Path(values[name]) for name in ("report", "model", "data")]
+    read = [Path(name) for name in (values["report"], values["model"], *values["data"])]
     require_reports(values["output"] or [], read, formats=OF_RESULTS)
     said = {
         name: values[name] for name in ("model", "data", *_AGAIN) if values[name] not in (None, [])

@@ -30,7 +30,7 @@ def require_result_outputs(paths: Sequence[Path] | None, settings: AuditSettings
         ConfigurationError: A suffix that is no format of such a result.
         OutputError: No such folder, no permission, an input, or a file that is named twice.
     """
-    named = (settings.model, settings.data, settings.vocabulary)
+    named = (settings.model, *settings.data, settings.vocabulary)
     read = [Path(name) for name in named if name is not None]
     require_reports(paths or [], read, formats=OF_RESULTS)
 

@@ -2,10 +2,8 @@
 
 import hashlib
 import heapq
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 from attn_audit.data.labels import Labelling
 from attn_audit.errors import ConfigurationError
@@ -86,37 +84,6 @@ TIMES_AS_LONG = 2.0
 
 MIN_CHARACTERS = 24
 """Of what attention is read over: less may be one or two units, which tell little."""
-
-
-class Peekable:
-    """Examples of which the first can be looked at before they are read."""
-
-    def __init__(self, examples: Iterable[Example]) -> None:
-        self._rest = self._counted(examples)
-        self._seen = deque[Example]()
-        self._n_read, self._is_at_end = 0, False
-
-    @property
-    def number(self) -> int | None:
-        """How many there are; None before the last was read."""
-        return self._n_read if self._is_at_end else None
-
-    def _counted(self, examples: Iterable[Example]) -> Iterator[Example]:
-        for example in examples:
-            self._n_read += 1
-            yield example
-        self._is_at_end = True
-
-    def first(self, n: int) -> tuple[Example, ...]:
-        """The next ones, at most so many; they are still to be read."""
-        self._seen += islice(self._rest, max(0, n - len(self._seen)))
-        return tuple(islice(self._seen, n))
-
-    def __iter__(self) -> Iterator[Example]:
-        """All that were not read yet, once."""
-        while self._seen:
-            yield self._seen.popleft()
-        yield from self._rest
 
 
 def choose_trial(examples: Sequence[Example]) -> tuple[Example, ...]:

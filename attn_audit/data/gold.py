@@ -11,6 +11,7 @@ from attn_audit.data.labels import (
     Labelling,
     Lists,
     NotALabelError,
+    as_list,
     bit,
     holds_no_label,
     is_no_label,
@@ -20,15 +21,16 @@ from attn_audit.data.labels import (
     survey_lists,
     survey_signs,
 )
-from attn_audit.data.rows import Row
+from attn_audit.data.rows import Row, value_within
 from attn_audit.data.source import ROLES, FieldNames
+from attn_audit.errors import Fault
 from attn_audit.quoting import quoted
 
 Labels = tuple[str, ...]
 Places = tuple[int, ...]
 
-LookAhead = Callable[[Row], Iterator[Row]]
-"""All rows once more, or those behind one; read while the examples wait."""
+LookAhead = Callable[[], Iterator[Row]]
+"""All rows once more; read while the examples wait."""
 
 
 @dataclass(slots=True)
@@ -51,11 +53,11 @@ class GoldLabels:
     ) -> "GoldLabels":
         """For a data set, with what its first row tells, or the first rows if it has no label."""
         if not fields.hold_labels(first.names):
-            labelling = _labels_elsewhere(list(islice(look_ahead(first), N_PEEKED)), fields)
+            labelling = _labels_elsewhere(list(islice(look_ahead(), N_PEEKED)), fields)
             return GoldLabels(fields, label_map, look_ahead, labelling)
         of_labels = (first.classes.get(name) for name in (fields.label, fields.labels))
         classes = next(filter(None, of_labels), ())
-        labelling = Labelling(classes=tuple(label_map.get(name, name) for name in classes))
+        labelling = Labelling(classes=tuple(label_map.get(name) or name for name in classes))
         return GoldLabels(fields, label_map, look_ahead, labelling)
 
     def of_row(self, row: Row) -> tuple[Labels | None, Places | None]:
@@ -65,34 +67,57 @@ class GoldLabels:
             RowError: The row contradicts itself, or what stands there is no label.
         """
         one_field, several_field = self.fields.of_one_label, self.fields.of_several_labels
-        one = None if one_field is None else row.values.get(one_field)
-        several = None if several_field is None else row.values.get(several_field)
+        one = None if one_field is None else value_within(row.values, one_field)
+        several = (
+            None if several_field is None else as_list(value_within(row.values, several_field))
+        )
         if one is not None and several is not None:
             both = f"{quoted(one_field)} and {quoted(several_field)}"
             raise row.error(f"row has both {both}", hint="Keep one of them.")
         if one_field is not None and one is not None:
-            return self._one(row, one_field, one), None
+            return self._wanted(row, self._one(row, one_field, one)), None
         if several_field is None or several is None:
             return None, None
         if holds_no_label(several):
             return self._one(row, several_field, NO_LABEL), None
-        return self._several(row, several_field, several)
+        labels, on = self._several(row, several_field, several)
+        return self._wanted(row, labels), on
 
-    def names(self, row: Row, field_name: str, values: object) -> Labels | None:
-        """What the labels in a list are called, whatever the other rows hold.
+    def _wanted(self, row: Row, labels: Labels | None) -> Labels | None:
+        if "" in (labels or ()):
+            raise row.error("its label is mapped to nothing", fault=Fault.UNWANTED_LABEL)
+        return labels
+
+    def candidates(self, row: Row) -> Labels | None:
+        """What the answers that may be given are called.
 
         Raises:
             RowError: It is no list, or an item of it is no label.
         """
+        values = as_list(value_within(row.values, self.fields.candidates))
+        label_map = {old: new for old, new in self.label_map.items() if new}
+        return self._names(row, self.fields.candidates, values, label_map, Fault.WRONG_CANDIDATES)
+
+    def _names(
+        self,
+        row: Row,
+        field_name: str,
+        values: object,
+        label_map: Mapping[str, str] | None = None,
+        fault: Fault = Fault.WRONG_LABEL,
+    ) -> Labels | None:
+        """What the labels in a list are called, whatever the other rows hold."""
+        new = self.label_map if label_map is None else label_map
         try:
             classes = row.classes.get(field_name, ())
-            return None if values is None else label_names(values, self.label_map, classes)
+            return None if values is None else label_names(values, new, classes)
         except NotALabelError as error:
-            raise row.error(f"{quoted(field_name)} {error}", hint=error.hint) from error
+            problem = f"{quoted(field_name)} {error}"
+            raise row.error(problem, hint=error.hint, fault=fault) from error
 
     def _one(self, row: Row, name: str, value: object) -> Labels | None:
         if not is_no_label(value) or NO_LABEL in self.label_map:
-            labels = self.names(row, name, [value])
+            labels = self._names(row, name, [as_list(value)])
             if self.seen <= SIGNS:
                 self.seen.update(labels or ())
             return labels
@@ -105,17 +130,19 @@ class GoldLabels:
     def _signs(self, row: Row, name: str) -> frozenset[str]:
         if SIGNS & self.label_map.keys():
             return frozenset()
-        return survey_signs(self.look_ahead(row), name, {*self.seen, NO_LABEL})
+        return survey_signs(self.look_ahead(), name, {*self.seen, NO_LABEL})
 
     def _several(self, row: Row, name: str, values: object) -> tuple[Labels | None, Places | None]:
         if self.lists is None:
             self._survey(row, name)
         if not self.labelling.places or not isinstance(values, list):
             self._require_numbers(row, name, values)
-            return self.names(row, name, values), None
+            return self._names(row, name, values), None
         on = tuple(place for place, value in enumerate(values) if bit(value))
+        if any(self.labelling.places[place] == "" for place in on):
+            return ("",), on
         if not self.labelling.is_multi_hot:
-            return self.names(row, name, values), on
+            return self._names(row, name, values), on
         return tuple(self.labelling.name_of(place) for place in on), on
 
     def _survey(self, row: Row, name: str) -> None:
@@ -123,7 +150,7 @@ class GoldLabels:
         self.lists = survey_lists([row], name)
         if self.lists.width is None:
             return
-        self.lists = survey_lists(self.look_ahead(row), name)
+        self.lists = survey_lists(self.look_ahead(), name)
         width, classes = self.lists.width, row.classes.get(name, ())
         are_class_numbers = classes and not (self.lists.no_numbers and width == len(classes))
         if width is None or are_class_numbers:

@@ -1,9 +1,12 @@
 """Labels as names, and what a data set as a whole says of them: what a number in a row means."""
 
+import ast
+import json
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from attn_audit.data.rows import Row
+from attn_audit.data.rows import Row, value_within
 from attn_audit.quoting import is_damaged, listed, quoted
 
 HINT = "One label stands in the --label-field, a list of them in the --labels-field."
@@ -17,21 +20,14 @@ class NotALabelError(ValueError):
         self.hint = hint
 
 
-def label_name(value: object) -> str:
-    """The name of a label: a string as it is, an integer in digits.
+def plain_name(value: object) -> str:
+    """A name as it is, an integer in digits.
 
     Raises:
         NotALabelError: It is blank, a truth value, not a whole number, or of another kind.
-
-    Example:
-        >>> label_name(1.0)
-        '1'
     """
     match value:
-        case bool():
-            problem = f"must be a string or an integer, not {quoted(value)}"
-            raise NotALabelError(problem, "Write 0 and 1, or the names of the labels.")
-        case int():
+        case int() if not isinstance(value, bool):
             return str(value)
         case float() if value.is_integer():
             return str(int(value))
@@ -43,6 +39,42 @@ def label_name(value: object) -> str:
             raise NotALabelError("is blank")
         case _:
             raise NotALabelError(f"must be a string or an integer, not {quoted(value)}")
+
+
+_DECIMAL = re.compile(r"(-?\d+)\.0+")
+
+
+def label_name(value: object) -> str:
+    """The name of a label, however the file spells it: outer blanks say nothing, nor does `.0`.
+
+    Raises:
+        NotALabelError: It is blank, not a whole number, or of another kind.
+
+    Example:
+        >>> label_name(1.0), label_name(" 1.0"), label_name(True)
+        ('1', '1', 'True')
+    """
+    name = str(value) if isinstance(value, bool) else plain_name(value).strip()
+    found = _DECIMAL.fullmatch(name)
+    return name if found is None else found[1]
+
+
+def as_list(value: object) -> object:
+    """The list that a text writes, as JSON or Python does; everything else as it is.
+
+    Example:
+        >>> as_list("['joy', 'love']"), as_list("[0, 1]"), as_list("[0 1]")
+        (['joy', 'love'], [0, 1], '[0 1]')
+    """
+    if not isinstance(value, str) or not value.strip().startswith("["):
+        return value
+    for read in (json.loads, ast.literal_eval):
+        try:
+            found = read(value.strip())
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        return found if isinstance(found, list) else value
+    return value
 
 
 def label_names(
@@ -57,7 +89,8 @@ def label_names(
         NotALabelError: It is no list, or an item of it is no label.
     """
     if not isinstance(values, list):
-        raise NotALabelError(f"must be a list, not {quoted(values)}")
+        hint = "Write [0, 1] with commas, or separate the items of a cell with |."
+        raise NotALabelError(f"must be a list, not {quoted(values)}", hint)
     names = [label_name(class_name(value, classes)) for value in values]
     return tuple(dict.fromkeys(label_map.get(name, name) for name in names))
 
@@ -185,7 +218,7 @@ def survey_lists(rows: Iterable[Row], field: str) -> Lists:
     """
     width, no_numbers = None, False
     for row in rows:
-        values = row.values.get(field)
+        values = as_list(value_within(row.values, field))
         if holds_no_label(values):
             continue
         items = values if isinstance(values, list) else []
@@ -230,7 +263,7 @@ def survey_signs(rows: Iterable[Row], field: str, earlier: Collection[str]) -> f
     """
     found = set(earlier)
     for row in rows:
-        value = row.values.get(field)
+        value = value_within(row.values, field)
         if not found <= SIGNS:
             break
         if value is not None:

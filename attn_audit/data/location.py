@@ -1,6 +1,10 @@
 """Finding the data set that the user means: a file, a folder of splits, a stream, a hub's."""
 
+import hashlib
 import re
+from collections.abc import Sequence
+from dataclasses import replace
+from glob import glob, has_magic
 from pathlib import Path
 
 from attn_audit.data.formats.registry import FORMATS
@@ -11,15 +15,22 @@ from attn_audit.errors import (
     SplitNotFoundError,
     UnreadableDataError,
 )
-from attn_audit.files import AnyPath, is_url, located, problem_of, sha256_and_lines_of
+from attn_audit.files import AnyPath, is_url, located, problem_of, sha256_of
 from attn_audit.quoting import listed, one_line
 
 SUFFIXES = tuple(FORMATS)
 """The file names that can be read."""
 
-NEVER_ON_A_HUB = (*SUFFIXES, ".json", ".json.gz", ".txt", ".arrow", ".xlsx", ".gz", ".zip")
+NEVER_ON_A_HUB = (*SUFFIXES, ".txt", ".arrow", ".xlsx", ".gz", ".zip")
 SAVED_BY_DATASETS = ("state.json", "dataset_info.json")
+BESIDE_SPLITS = (*SAVED_BY_DATASETS, "dataset_dict.json", "dataset_infos.json")
+"""What `datasets` writes into folders of splits, and is none."""
+
 HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?(:[\w.-]+)?", re.ASCII)
+
+
+SHARD = re.compile(r"-\d+-of-\d+$")
+"""What stands behind the split in the name of a part of it."""
 
 
 def resolve(source: DataSource) -> ResolvedSource:
@@ -28,8 +39,14 @@ def resolve(source: DataSource) -> ResolvedSource:
     Raises:
         DataNotFoundError: Nothing is there, and it is no name of a hub's data set.
         SplitNotFoundError: The folder has no such split.
-        UnreadableDataError: A file of a kind that is not known, or one split in several files.
+        UnreadableDataError: A file of a kind that is not known, one split in several files that are
+            no parts of it, or several data sets that are no files.
     """
+    every = [_resolved(replace(source, location=each)) for each in (source.location, *source.more)]
+    return every[0] if len(every) == 1 else _together(every)
+
+
+def _resolved(source: DataSource) -> ResolvedSource:
     if source.location == "-":
         return ResolvedSource(SourceKind.STANDARD_INPUT, "<stdin>", "-")
     if is_url(source.location):
@@ -40,6 +57,16 @@ def resolve(source: DataSource) -> ResolvedSource:
     except OSError as error:
         problem = problem_of(error)
         raise UnreadableDataError(source.location, problem) from error
+
+
+def _together(every: Sequence[ResolvedSource]) -> ResolvedSource:
+    """Several files as one data set."""
+    other = next((each for each in every if each.kind is not SourceKind.FILE), None)
+    if other is not None:
+        hint = "Audit it alone, or save it as a file."
+        raise UnreadableDataError(other.name, "only files can be read together", hint=hint)
+    first, *rest = (part for each in every for part in (replace(each, more=()), *each.more))
+    return replace(first, more=tuple(rest))
 
 
 def suffix_of(path: AnyPath) -> str | None:
@@ -53,16 +80,19 @@ def suffix_of(path: AnyPath) -> str | None:
     return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
 
 
-def look_over_file(path: AnyPath) -> tuple[str, int]:
-    """SHA-256 of the file's bytes as they lie on the disk, in hexadecimal, and how many end a line.
+def fingerprint_of(files: Sequence[AnyPath]) -> str:
+    """SHA-256 of a file's bytes as they lie on the disk, in hexadecimal; of several, of theirs.
 
     Raises:
-        UnreadableDataError: The file cannot be read.
+        UnreadableDataError: A file cannot be read.
     """
-    try:
-        return sha256_and_lines_of(path)
-    except OSError as error:
-        raise UnreadableDataError(path.name, problem_of(error)) from error
+    found = []
+    for path in files:
+        try:
+            found.append(sha256_of(path))
+        except OSError as error:
+            raise UnreadableDataError(path.name, problem_of(error)) from error
+    return found[0] if len(found) == 1 else hashlib.sha256("\n".join(found).encode()).hexdigest()
 
 
 def _found(path: AnyPath, split: str) -> ResolvedSource:
@@ -100,21 +130,40 @@ def _one_split(folder: AnyPath, split: str) -> ResolvedSource:
     found = [path for name in _spellings(split) for path in splits.get(name, [])]
     if not found:
         raise SplitNotFoundError(str(folder), split, splits)
-    if len(found) > 1:
+    if len(found) > 1 and not all(SHARD.search(_stem(path)) for path in found):
         names = listed(sorted(path.name for path in found))
         hint = "Name the file itself."
         raise UnreadableDataError(str(folder), f"several files for {split!r}: {names}", hint=hint)
-    return _found(found[0], split)
+    _require_all_parts(found)
+    every = [_found(path, split) for path in found]
+    return every[0] if len(every) == 1 else _together(every)
+
+
+def _require_all_parts(parts: Sequence[AnyPath]) -> None:
+    """Refuse to audit half of a split because a part of it was not copied."""
+    named = SHARD.search(_stem(parts[0]))
+    if named is not None and len(parts) != int(named[0].rpartition("-")[2]):
+        raise UnreadableDataError(
+            str(parts[0].parent),
+            f"{parts[0].name} is one of {int(named[0].rpartition('-')[2])} parts, and there are "
+            f"{len(parts)}",
+            hint="Add those that are missing, or name the files themselves.",
+        )
 
 
 def _splits(folder: AnyPath) -> dict[str, list[AnyPath]]:
     splits: dict[str, list[AnyPath]] = {}
     paths: list[AnyPath] = [*folder.iterdir()]
     for path in sorted(paths, key=str):
-        suffix = suffix_of(path) if path.is_file() else ""
-        if suffix or _is_saved(path):
-            splits.setdefault(path.name[: len(path.name) - len(suffix or "")], []).append(path)
+        is_data = path.is_file() and suffix_of(path) is not None and path.name not in BESIDE_SPLITS
+        if is_data or _is_saved(path):
+            splits.setdefault(SHARD.sub("", _stem(path)), []).append(path)
     return splits
+
+
+def _stem(path: AnyPath) -> str:
+    suffix = suffix_of(path) if path.is_file() else None
+    return path.name[: len(path.name) - len(suffix or "")]
 
 
 def _spellings(split: str) -> tuple[str, ...]:
@@ -126,6 +175,11 @@ def _is_saved(path: AnyPath) -> bool:
 
 
 def _elsewhere(path: Path, source: DataSource) -> ResolvedSource:
+    if has_magic(source.location):
+        matching = [_file(Path(name)) for name in sorted(glob(source.location))]  # noqa: PTH207
+        if not matching:
+            raise DataNotFoundError(source.location, hint="No file matches this pattern.")
+        return matching[0] if len(matching) == 1 else _together(matching)
     if not _may_be_on_a_hub(path, source.location):
         raise DataNotFoundError(source.location)
     split = "validation" if source.split == "dev" else source.split

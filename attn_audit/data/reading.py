@@ -1,6 +1,6 @@
 """Examples out of any data set or out of memory, one at a time. The door to this folder."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
@@ -10,89 +10,91 @@ from attn_audit.data.formats.base import FileFormat
 from attn_audit.data.formats.hub import hub_fingerprint, hub_rows, load_from_hub, load_saved
 from attn_audit.data.formats.lines import StandardInput
 from attn_audit.data.formats.registry import FORMATS
-from attn_audit.data.gold import GoldLabels, Labels, LookAhead
-from attn_audit.data.labels import NotALabelError, class_name, is_no_label, label_name
-from attn_audit.data.location import look_over_file, resolve, suffix_of
-from attn_audit.data.rows import Identities, Row
+from attn_audit.data.gold import GoldLabels, Labels
+from attn_audit.data.labels import NotALabelError, class_name, is_no_label, plain_name
+from attn_audit.data.left_out import LeftOut
+from attn_audit.data.location import fingerprint_of, resolve, suffix_of
+from attn_audit.data.rows import Identities, Row, value_within
 from attn_audit.data.source import DataSource, FieldNames, ResolvedSource, SourceKind, missing_field
-from attn_audit.errors import RowError, UnreadableDataError
+from attn_audit.errors import Fault, RowError, UnreadableDataError
 from attn_audit.files import AnyPath, located
 from attn_audit.quoting import is_damaged, listed, quoted
 
+RowOrError = Row | RowError
+"""Of a row that is wrong, and alone, what is wrong with it."""
 
-def read_examples(source: DataSource) -> Iterator[Example]:
-    """The examples of a data set in its own order, with flat memory.
 
-    What can be found out without reading (no such file, no such split) is raised at once, the rest
-    where it stands; what is wrong in the first rows at the first, where that has no label.
+@dataclass(frozen=True)
+class DataSet:
+    """A data set that was found, to be read as often as one likes."""
 
-    Args:
-        source: Where the data lies, and what its fields and labels are called.
+    name: str
+    """What messages call it."""
+    split: str | None
+    fingerprint: Callable[[], str | None]
+    """The SHA-256 of its files, a HuggingFace data set's own fingerprint; None in memory and for
+    standard input."""
+    read: Callable[[LeftOut | None], Iterator[Example]]
+
+    def examples(self, left_out: LeftOut | None = None) -> Iterator[Example]:
+        """The examples in the data set's own order, with flat memory.
+
+        Args:
+            left_out: Counts rows that are wrong, which are left out; None: the first is an error.
+
+        Raises:
+            UnreadableDataError: It cannot be read as what its name says, or holds no rows.
+            RowError: A row is wrong, and none may be; or it concerns those behind it too.
+        """
+        return self.read(left_out)
+
+
+def find_data(source: DataSource) -> DataSet:
+    """The data set that `source` names; rows are read when they are asked for.
 
     Raises:
         DataNotFoundError: Nothing is there.
         SplitNotFoundError: The folder has no such split.
-        UnreadableDataError: The file cannot be read as what its name says, or holds no examples.
-        RowError: A row is wrong; names file and line.
+        UnreadableDataError: It cannot be read.
     """
     found = resolve(source)
-    rows, look_ahead = _rows(found, source)
-    return examples_of(rows, found.name, source.fields, source.label_map, look_ahead)
-
-
-@dataclass(frozen=True)
-class Content:
-    """What is known of a data set before its rows are read."""
-
-    fingerprint: str | None
-    """The file's SHA-256, a HuggingFace data set's own fingerprint; None for standard input, which
-    cannot be read twice."""
-    n_rows: int | None
-    """About how many there are: of a text file its lines; None where they are packed, or not there
-    yet."""
-
-
-def look_over(found: ResolvedSource) -> Content:
-    """What identifies the content, and how much there is of it.
-
-    Args:
-        found: What `resolve` found.
-
-    Raises:
-        UnreadableDataError: The data set cannot be read.
-    """
+    fingerprint: Callable[[], str | None] = _none
     match found.kind:
         case SourceKind.FILE:
-            path = located(found.location)
-            sha256, n_lines = look_over_file(path)
-            return Content(sha256, _format_of(path).n_rows(path, n_lines))
-        case SourceKind.SAVED:
-            dataset = load_saved(found.location)
-        case SourceKind.HUB:
-            dataset = load_from_hub(found.location, found.split or "test")
+            files = [(located(each.location), each.name) for each in (found, *found.more)]
+            fingerprint = partial(fingerprint_of, [path for path, _ in files])
+            rows: Callable[[], Iterator[RowOrError]] = partial(_of_files, files, source)
         case SourceKind.STANDARD_INPUT:
-            return Content(None, None)
-    return Content(hub_fingerprint(dataset), len(dataset))
+            rows = StandardInput(found.name).rows
+        case _:
+            is_saved = found.kind is SourceKind.SAVED
+            load = load_saved if is_saved else partial(load_from_hub, split=found.split or "test")
+            dataset = load(found.location)
+            fingerprint = partial(hub_fingerprint, dataset)
+            rows = partial(hub_rows, dataset, found.name, source.fields)
+    read = partial(examples_of, rows, found.name, source.fields, source.label_map)
+    return DataSet(_name(found), found.split, fingerprint, read)
 
 
-def _rows(found: ResolvedSource, source: DataSource) -> tuple[Iterator[Row], LookAhead]:
-    """The rows, and a way to read them before their turn."""
-    if found.kind is SourceKind.STANDARD_INPUT:
-        stream = StandardInput(found.name)
-        return stream.rows(), stream.rows_behind
-    from_the_beginning = _reader(found, source)
-    return from_the_beginning(), lambda _: from_the_beginning()
+def read_examples(source: DataSource) -> Iterator[Example]:
+    """The examples of a data set, the first row that is wrong an error.
+
+    Raises:
+        DataError: As `find_data` and `DataSet.examples`.
+    """
+    return find_data(source).examples()
 
 
-def _reader(found: ResolvedSource, source: DataSource) -> Callable[[], Iterator[Row]]:
-    if found.kind is SourceKind.FILE:
-        path = located(found.location)
-        return partial(_format_of(path).rows, path, found.name, source)
-    if found.kind is SourceKind.SAVED:
-        dataset = load_saved(found.location)
-    else:
-        dataset = load_from_hub(found.location, found.split or "test")
-    return partial(hub_rows, dataset, found.name, source.fields)
+def _none() -> None:
+    """Of what can be read once alone."""
+
+
+def _name(found: ResolvedSource) -> str:
+    return f"{found.name} and {len(found.more)} more" if found.more else found.name
+
+
+def _of_files(files: Iterable[tuple[AnyPath, str]], source: DataSource) -> Iterator[RowOrError]:
+    return chain.from_iterable(_format_of(path).rows(path, name, source) for path, name in files)
 
 
 def _format_of(path: AnyPath) -> FileFormat:
@@ -102,38 +104,56 @@ def _format_of(path: AnyPath) -> FileFormat:
 
 
 def examples_of(
-    rows: Iterator[Row],
+    read_rows: Callable[[], Iterator[RowOrError]],
     name: str,
     fields: FieldNames,
     label_map: Mapping[str, str],
-    look_ahead: LookAhead,
+    left_out: LeftOut | None,
 ) -> Iterator[Example]:
     """The example that each row is.
 
     Args:
-        rows: In the data set's order.
+        read_rows: In the data set's order, as often as it is called.
         name: What messages call the data set.
         fields: What its fields are called.
-        look_ahead: For where the rows to come say what a number means.
+        left_out: Counts rows that are wrong; None: the first is an error.
 
     Raises:
         RowError: A row lacks its text, contradicts itself, or has the id of an earlier one.
         UnreadableDataError: There are no rows.
     """
-    first = next(rows, None)
-    if first is None:
+
+    def look_ahead() -> Iterator[Row]:
+        return (row for row in read_rows() if isinstance(row, Row))
+
+    reader, n_rows = None, 0
+    for n_rows, row in enumerate(read_rows(), start=1):  # noqa: B007
+        if left_out is not None:
+            left_out.n_rows += 1
+        if reader is None and isinstance(row, Row):
+            _require_renamed_fields(row, fields)
+            reader = _RowReader(fields, GoldLabels.of(row, fields, label_map, look_ahead))
+        try:
+            if isinstance(row, RowError):
+                raise row
+            assert reader is not None
+            example = reader.example(row)
+        except RowError as error:
+            if left_out is not None:
+                left_out.add(error, error.where)
+            elif error.fault is not Fault.UNWANTED_LABEL:
+                raise
+        else:
+            yield example
+    if not n_rows:
         raise UnreadableDataError(name, "it holds no examples")
-    _require_renamed_fields(first, fields)
-    reader = _RowReader(fields, GoldLabels.of(first, fields, label_map, look_ahead))
-    yield reader.example(first)
-    for row in rows:
-        yield reader.example(row)
 
 
 def _require_renamed_fields(row: Row, fields: FieldNames) -> None:
     for role, name in fields.renamed().items():
-        if name not in row.names:
-            problem, hint = missing_field(role, name, row.names)
+        outermost = name.partition(".")[0]
+        if name not in row.names and (outermost == name or outermost not in row.names):
+            problem, hint = missing_field(role, name, row.all_names)
             raise row.error(f"row has {problem}", hint=hint)
 
 
@@ -154,40 +174,42 @@ class _RowReader:
         return Example(name, text, text_pair, labels, candidates, row.where, on, labelling)
 
     def _text(self, row: Row) -> str:
-        if self.fields.text not in row.names:
-            problem, hint = missing_field("text", self.fields.text, row.names)
-            raise row.error(f"row has {problem}", hint=hint)
         text = _string(row, self.fields.text)
-        if text is None:
-            raise row.error(f"{quoted(self.fields.text)} is null")
-        return text
+        if text is not None:
+            return text
+        if self.fields.text in row.all_names:
+            raise row.error(f"{quoted(self.fields.text)} is null", fault=Fault.NO_TEXT)
+        problem, hint = missing_field("text", self.fields.text, row.all_names)
+        raise row.error(f"row has {problem}", hint=hint, fault=Fault.NO_TEXT)
 
     def _id(self, row: Row, text: str, text_pair: str | None) -> str:
-        value = _value(row, self.fields.id)
+        value = None if "id" in self.fields.ignored else _value(row, self.fields.id)
         if value is None:
             return self.identities.derive(text, text_pair, row)
         try:
-            return self.identities.claim(label_name(value), row)
+            return self.identities.claim(plain_name(value), row)
         except NotALabelError as error:
-            raise row.error(f"{quoted(self.fields.id)} {error}") from error
+            problem = f"{quoted(self.fields.id)} {error}"
+            raise row.error(problem, fault=Fault.WRONG_ID) from error
 
     def _candidates(self, row: Row) -> Labels | None:
-        values = row.values.get(self.fields.candidates)
-        names = self.gold.names(row, self.fields.candidates, values)
+        names = self.gold.candidates(row)
         if names == ():
-            raise row.error(f"{quoted(self.fields.candidates)} is empty")
+            problem = f"{quoted(self.fields.candidates)} is empty"
+            raise row.error(problem, fault=Fault.WRONG_CANDIDATES)
         return names
 
 
 def _value(row: Row, name: str) -> object:
     """What stands in a field, the number of a class by its name."""
-    value, classes = row.values.get(name), row.classes.get(name, ())
+    value, classes = value_within(row.values, name), row.classes.get(name, ())
     if classes and is_no_label(value):
         return None
     try:
         return class_name(value, classes)
     except NotALabelError as error:
-        raise row.error(f"{quoted(name)} {error}", hint=error.hint) from error
+        problem = f"{quoted(name)} {error}"
+        raise row.error(problem, hint=error.hint, fault=Fault.UNREADABLE) from error
 
 
 def _string(row: Row, name: str) -> str | None:
@@ -196,7 +218,7 @@ def _string(row: Row, name: str) -> str | None:
         return None
     problem = problem_of_text(value)
     if problem is not None:
-        raise row.error(f"{quoted(name)} {problem}")
+        raise row.error(f"{quoted(name)} {problem}", fault=Fault.NO_TEXT)
     return str(value)
 
 
@@ -215,32 +237,32 @@ def _require_admissible(row: Row, labels: Labels | None, candidates: Labels | No
     for label in labels or ():
         if label not in candidates:
             problem = f"label {quoted(label)} is not among the candidates"
-            raise row.error(f"{problem} ({listed(candidates)})")
+            raise row.error(f"{problem} ({listed(candidates)})", fault=Fault.WRONG_CANDIDATES)
 
 
 NAME = "data"
 """What messages call it, as `attn_audit.audit` does."""
 
 
-def examples_in_memory(
+def data_in_memory(
     items: Iterable[Example | Mapping[str, object] | str],
     fields: FieldNames,
     label_map: Mapping[str, str],
-) -> Iterable[Example]:
-    """The examples that some items are, held to what a file is held to.
+) -> DataSet:
+    """The data set that some items are, held to what a file is held to.
 
     Args:
         items: Texts alone, rows by field name, a `datasets.Dataset`, or examples.
 
     Raises:
-        RowError: An item is wrong; names its place, from 1.
         UnreadableDataError: There are no items.
     """
     rows = _Rows(items, fields)
     if rows.are_examples:
-        checked = _checked_examples(rows.items)
-        return list(checked) if isinstance(items, Sequence) else checked
-    return list(examples_of(iter(rows), NAME, fields, label_map, lambda _: iter(rows)))
+        read = partial(_checked_examples, rows.items)
+    else:
+        read = partial(examples_of, rows.__iter__, NAME, fields, label_map)
+    return DataSet("examples in memory", None, _none, read)
 
 
 @dataclass
@@ -261,19 +283,18 @@ class _Rows:
         if first is None:
             raise UnreadableDataError(NAME, "it holds no examples")
         self.are_examples = isinstance(first, Example)
-        rest = chain([first], iterator)
-        self.items = rest if self.are_examples else list(rest)
+        self.items = [first, *iterator]
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[RowOrError]:
         if hasattr(self.items, "column_names"):
             return hub_rows(self.items, NAME, self.fields)
         return (self._row(item, number) for number, item in enumerate(self.items, start=1))
 
-    def _row(self, item: object, number: int) -> Row:
+    def _row(self, item: object, number: int) -> RowOrError:
         if isinstance(item, str):
             item = {self.fields.text: item}
         if not isinstance(item, Mapping):
-            raise RowError(
+            return RowError(
                 f"{NAME} row {number}",
                 f"{quoted(item)} is neither a text nor a mapping of fields nor an Example",
             )
@@ -281,21 +302,36 @@ class _Rows:
         return Row(values, tuple(values), NAME, number, "row")
 
 
-def _checked_examples(examples: Iterable[object]) -> Iterator[Example]:
+def _checked_examples(examples: Iterable[object], left_out: LeftOut | None) -> Iterator[Example]:
     identities = Identities()
     for number, example in enumerate(examples, start=1):
         row = Row({}, (), NAME, number, "row")
-        if not isinstance(example, Example):
-            raise row.error(f"{quoted(example)} is no Example, as those before it are")
-        for name in ("id", "text", "text_pair"):
-            value = getattr(example, name)
-            problem = problem_of_text(value)
-            if problem is not None and not (name == "text_pair" and value is None):
-                raise row.error(f"{name} {problem}")
-        identities.claim(example.id, row)
-        for name in ("labels", "candidates"):
-            _require_names(row, name, getattr(example, name))
-        yield example if example.where else replace(example, where=row.where)
+        if left_out is not None:
+            left_out.n_rows += 1
+        try:
+            checked = _checked(example, row, identities)
+        except RowError as error:
+            if left_out is None:
+                raise
+            left_out.add(error, error.where)
+        else:
+            yield checked
+
+
+def _checked(example: object, row: Row, identities: Identities) -> Example:
+    if not isinstance(example, Example):
+        wrong = f"{quoted(example)} is no Example, as those before it are"
+        raise row.error(wrong, fault=Fault.UNREADABLE)
+    for name in ("id", "text", "text_pair"):
+        value = getattr(example, name)
+        problem = problem_of_text(value)
+        if problem is not None and not (name == "text_pair" and value is None):
+            fault = Fault.WRONG_ID if name == "id" else Fault.NO_TEXT
+            raise row.error(f"{name} {problem}", fault=fault)
+    identities.claim(example.id, row)
+    for name in ("labels", "candidates"):
+        _require_names(row, name, getattr(example, name))
+    return example if example.where else replace(example, where=row.where)
 
 
 def _require_names(row: Row, name: str, value: object) -> None:

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from attn_audit.errors import RowError
+from attn_audit.errors import Fault, RowError
 from attn_audit.quoting import quoted
 
 
@@ -37,9 +37,36 @@ class Row:
             line_of(self.file, number) if self.counted_in == "line" else f"{self.file} row {number}"
         )
 
-    def error(self, problem: str, *, hint: str | None = None) -> RowError:
+    def error(
+        self, problem: str, *, hint: str | None = None, fault: Fault = Fault.WRONG_LABEL
+    ) -> RowError:
         """The error that says what is wrong with this row."""
-        return RowError(self.where, problem, hint=hint)
+        return RowError(self.where, problem, hint=hint, fault=fault)
+
+    @property
+    def all_names(self) -> list[str]:
+        """Its fields as options name them: those within an object with dots."""
+        return [path for name in self.names for path in _paths(name, self.values.get(name))]
+
+
+def _paths(name: str, value: object) -> list[str]:
+    if not isinstance(value, Mapping) or not value:
+        return [name]
+    return [path for key, inner in value.items() for path in _paths(f"{name}.{key}", inner)]
+
+
+def value_within(values: Mapping[str, object], name: str) -> object:
+    """What stands under a name, or where there is none under a path: of `a.b` the `b` in `a`.
+
+    Example:
+        >>> value_within({"review": {"body": "fine"}}, "review.body")
+        'fine'
+    """
+    if name in values or "." not in name:
+        return values.get(name)
+    first, _, rest = name.partition(".")
+    inner = values.get(first)
+    return value_within(inner, rest) if isinstance(inner, Mapping) else None
 
 
 def line_of(file: str, number: int) -> str:
@@ -111,12 +138,17 @@ class HashMap:
         self._recent.clear()
 
 
+MAX_ROWS = 2**40
+"""Of a file: where an id was first given out is the file's number and the row's in one."""
+
+
 class Identities:
     """Every id given out so far, kept as 64-bit hashes."""
 
     def __init__(self) -> None:
         self._first_row = HashMap()
         self._occurrences = HashMap()
+        self._files: list[Row] = []  # the first row of each, which says how it counts
 
     def claim(self, given: str, row: Row) -> str:
         """The data set's own id, once.
@@ -127,9 +159,13 @@ class Identities:
         key = _hash(given)
         first = self._first_row.get(key)
         if first is not None:
-            problem = f"id {quoted(given)} is also that of {row.place(first)}"
-            raise row.error(problem, hint="Ids must be unique; rows without one get a hash.")
-        self._first_row.set(key, row.number)
+            file, number = divmod(first, MAX_ROWS)
+            problem = f"id {quoted(given)} is also that of {self._files[file].place(number)}"
+            hint = "Ids must be unique; rows without one get a hash."
+            raise row.error(problem, hint=hint, fault=Fault.REPEATED_ID)
+        if not self._files or self._files[-1].file != row.file:
+            self._files.append(row)
+        self._first_row.set(key, (len(self._files) - 1) * MAX_ROWS + row.number)
         return given
 
     def derive(self, text: str, text_pair: str | None, row: Row) -> str:

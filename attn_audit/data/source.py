@@ -19,6 +19,8 @@ class FieldNames:
     label: str = "label"
     labels: str = "labels"
     candidates: str = "candidates"
+    ignored: Collection[str] = ()
+    """Of `id` and `label`: what is not read, whatever it is called."""
 
     def wanted(
         self, names: Sequence[str], where: str, may_be_flags: Collection[str] = ()
@@ -32,27 +34,33 @@ class FieldNames:
         Raises:
             RowError: None of them holds the text.
         """
-        if self.text not in names:
-            problem, hint = missing_field("text", self.text, names)
-            raise RowError(where, problem, hint=hint)
         ours = {getattr(self, role) for role in ROLES}
+        if self.text not in names:
+            outermost = self.text.partition(".")[0]
+            if outermost == self.text or outermost not in names:
+                problem, hint = missing_field("text", self.text, names)
+                raise RowError(where, problem, hint=hint)
+        ours |= {name.partition(".")[0] for name in ours if name not in names}
         flags = () if self.hold_labels(names) else may_be_flags
         return [name for name in names if name in ours or name in flags]
 
     def hold_labels(self, names: Collection[str]) -> bool:
-        """Whether one of a data set's fields is that of labels."""
-        return self.label in names or self.labels in names
+        """Whether one of a data set's fields is that of labels, or none is looked for."""
+        ours = {self.label, self.labels}
+        ours |= {name.partition(".")[0] for name in ours}
+        return "label" in self.ignored or not ours.isdisjoint(names)
 
     @property
     def of_one_label(self) -> str | None:
         """The field of one label; None where its name was given to the field of several."""
         is_given_away = self.labels == self.label == "label"
-        return None if is_given_away else self.label
+        return None if is_given_away or "label" in self.ignored else self.label
 
     @property
     def of_several_labels(self) -> str | None:
         """The field of several labels; None where its name was given to the field of one."""
-        return None if self.labels == self.of_one_label else self.labels
+        is_taken = self.labels == self.of_one_label or "label" in self.ignored
+        return None if is_taken else self.labels
 
     def renamed(self) -> dict[str, str]:
         """The optional fields that were given another name, by role."""
@@ -60,7 +68,7 @@ class FieldNames:
         return {role: name for role, name in names.items() if name != role}
 
 
-ROLES: tuple[str, ...] = tuple(field.name for field in fields(FieldNames))
+ROLES = tuple(field.name for field in fields(FieldNames) if field.name != "ignored")
 """What a field can be: id, text, text_pair, label, labels, candidates."""
 
 
@@ -83,15 +91,18 @@ class DataSource:
     """A data set as the user names it."""
 
     location: str
-    """A file, `-`, a folder of splits, a URL of either, or a HuggingFace data set's name
-    (`owner/name:config`)."""
+    """A file, a pattern of several, `-`, a folder of splits, a URL of either, or a HuggingFace data
+    set's name (`owner/name:config`)."""
     split: str = "test"
     """Which split of a folder or hub data set; `dev` and `validation` are one. Files ignore it."""
     fields: FieldNames = field(default_factory=FieldNames)
     label_map: Mapping[str, str] = field(default_factory=dict)
-    """New names of labels, applied to gold labels and candidates; others keep their own."""
+    """New names of labels, applied to gold labels and candidates; others keep their own. Of one
+    that has no new name, rows are left out."""
     max_unpacked_mb: int | None = None
     """How much a packed file may hold; None: what is likely for its size."""
+    more: tuple[str, ...] = ()
+    """Other locations, whose rows come behind these."""
     quoting: Quoting = "auto"
     """Whether cells of a table are quoted; `auto`: in CSV, and in TSV if the whole file says so."""
 
@@ -116,3 +127,5 @@ class ResolvedSource:
     """The path of the file or folder that was found, `-`, or the hub's name."""
     split: str | None = None
     """The split asked of a hub; None where the location says it all."""
+    more: tuple["ResolvedSource", ...] = ()
+    """Other files, read behind it as if all were one."""

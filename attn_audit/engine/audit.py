@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ import torch
 
 from attn_audit.checks.registry import make_checks, select_sites
 from attn_audit.data.example import Example
-from attn_audit.engine.batch import SHARD_SIZE, Found, Plan
+from attn_audit.engine.batch import SHARD_SIZE, Found, Plan, encode_or_record
 from attn_audit.engine.in_process import Engine, LocalEngine, cut
 from attn_audit.engine.inputs import (
     AuditedData,
@@ -29,14 +29,14 @@ from attn_audit.engine.report import sum_up
 from attn_audit.engine.run_directory import RunDirectory, open_run_directory
 from attn_audit.engine.shards import BatchPlan, Manifest, Shards
 from attn_audit.engine.stopwatch import Meter, Stopwatch, progress_of
-from attn_audit.errors import ConfigurationError, RunDirectoryError
+from attn_audit.errors import ConfigurationError, InvalidOutputError, RunDirectoryError
 from attn_audit.findings.example import ID
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.contract import AuditedModel, Site
 from attn_audit.models.self_check import self_check
 from attn_audit.process import full_precision
 from attn_audit.progress import Watcher
-from attn_audit.results.report import Report, Run, Subject
+from attn_audit.results.report import Report, Run, SelfCheck, Subject
 from attn_audit.settings import AuditSettings
 
 
@@ -69,9 +69,9 @@ def run_audit(
             settings = replace(settings, threads=settings.threads or 1)
         stack.enter_context(full_precision(settings.threads))
         data = AuditedData.of(settings, items)
+        model, trial = data.load_model(settings, load)
         with stopwatch.measure("reading data"):
-            trial, data = data.take_trial()
-        model, trial = data.load_model(settings, trial, load)
+            data = data.checked(model, settings)
         report = _audit(model, data, trial, settings, stopwatch, watcher, directory)
     if settings.reproducible:
         return report
@@ -94,10 +94,10 @@ def _audit(
 ) -> Report:
     """Audit shard by shard, and sum up what was found."""
     sites = select_sites(settings, model)
-    with stopwatch.measure("self-check"):
-        self_checks = self_check(model, model.encode(trial), sites[0])
     earlier = None if directory is None else directory.earlier
     plan = plan_of(settings, model, sites, earlier)
+    with stopwatch.measure("self-check"):
+        self_checks = _self_checked(model, trial, plan)
     subject = Subject(
         tool=describe_tool(),
         model=model.describe(),
@@ -110,11 +110,11 @@ def _audit(
         manifest, store = directory.begin(manifest_of(subject, plan))
         subject = manifest.subject
     examples = data.sampled(settings)
-    count = partial(len, examples) if isinstance(examples, Sequence) else data.count
+    n_examples = min(data.n_examples, settings.limit or data.n_examples)
     if settings.engine == "ray":
-        engine: Engine = _ray_engine(settings, trial, plan, watcher, count)
+        engine: Engine = _ray_engine(settings, trial, plan, watcher, n_examples)
     else:
-        stopwatch.meter = _meter(plan, watcher, count)
+        stopwatch.meter = _meter(plan, watcher, n_examples)
         engine = LocalEngine(model, plan, stopwatch, watcher)
     shards = cut(examples, plan)
     found = engine.audit(shards) if store is None else _Resuming(engine, store).audited(shards)
@@ -127,7 +127,20 @@ def _audit(
     )
 
 
-def _meter(plan: Plan, watcher: Watcher, count: Callable[[], int | None]) -> Meter | None:
+def _self_checked(model: AuditedModel, trial: Sequence[Example], plan: Plan) -> Sequence[SelfCheck]:
+    """On the texts of the trial at which the model does not fail, where failures are recorded."""
+    encoded = encode_or_record(model, trial, plan)[0] or model.encode(trial)
+    while True:
+        try:
+            return self_check(model, encoded, plan.sites[0])
+        except InvalidOutputError as error:
+            others = [each for each in encoded if each.example.id != error.example_id]
+            if not (plan.records_failures and others):
+                raise
+            encoded = others
+
+
+def _meter(plan: Plan, watcher: Watcher, n_examples: int) -> Meter | None:
     """What counts for whoever watches; None where nobody does."""
     on_progress = watcher.on_progress
     if on_progress is None:
@@ -139,7 +152,7 @@ def _meter(plan: Plan, watcher: Watcher, count: Callable[[], int | None]) -> Met
             meter.doing,
             n_finished=meter.n_finished,
             n_skipped=meter.n_skipped,
-            n_examples=count(),
+            n_examples=n_examples,
         )
         on_progress(found)
 
@@ -159,13 +172,13 @@ def _ray_engine(
     trial: Sequence[Example],
     plan: Plan,
     watcher: Watcher,
-    count: Callable[[], int | None],
+    n_examples: int,
 ) -> Engine:
     from attn_audit.engine.ray import Cluster, RayEngine
 
     cluster = Cluster(settings.ray_address, settings.workers, settings.gpus_per_worker or 0.0)
     load = partial(load_named_model, settings, tuple(trial))
-    return RayEngine(load, plan, cluster, watcher, count)
+    return RayEngine(load, plan, cluster, watcher, n_examples)
 
 
 def plan_of(

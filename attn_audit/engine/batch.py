@@ -11,7 +11,7 @@ import pyarrow as pa
 from attn_audit.checks.base import AuditedBatch, Check, Columns, or_none, read_sites, rows_of
 from attn_audit.data.example import Example
 from attn_audit.engine.stopwatch import Stopwatch
-from attn_audit.errors import AttnAuditError, ConfigurationError, InvalidOutputError
+from attn_audit.errors import RECORD, AttnAuditError, ConfigurationError, InvalidOutputError
 from attn_audit.findings.example import (
     ATTENTION,
     AUDITED,
@@ -173,7 +173,7 @@ def encode_or_record(
         except Exception as error:
             if not _is_recorded(error, plan):
                 raise
-            failed[i] = _failure(model, example, error)
+            failed[i] = failure(model, example, error)
     return encoded, failed
 
 
@@ -195,18 +195,23 @@ def audit_or_record(
         if is_out_of_memory(error) or not _is_recorded(error, plan):
             raise
         if len(batch) == 1:
-            return [_failure(model, batch[0].example, error)]
+            return [failure(model, batch[0].example, error)]
     half = len(batch) // 2
     parts = (batch[:half], batch[half:])
     return [found for part in parts for found in audit_or_record(model, part, plan, stopwatch)]
 
 
 def _is_recorded(error: Exception, plan: Plan) -> bool:
-    """A wrong setting fails at every example: it ends the audit."""
-    return plan.records_failures and not isinstance(error, ConfigurationError)
+    """A wrong setting fails at every example: it ends the audit. Others say how to go on."""
+    if isinstance(error, ConfigurationError):
+        return False
+    if not plan.records_failures and RECORD not in str(getattr(error, "hint", None)):
+        error.add_note(f"{RECORD} goes on without such an example")
+    return plan.records_failures
 
 
-def _failure(model: AuditedModel, example: Example, error: Exception) -> Found:
+def failure(model: AuditedModel, example: Example, error: Exception) -> Found:
+    """What stands for an example at which the model fails."""
     message = error.message if isinstance(error, AttnAuditError) else one_line(error)
     label = gold_label(model.task, example)
     found = {ID: example.id, LABEL: label, STATUS: FAILED, REASON: message}

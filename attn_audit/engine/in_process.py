@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from attn_audit.data.example import Example, length_batches, shards
-from attn_audit.engine.batch import Found, Plan, audit_or_record, encode_or_record
+from attn_audit.engine.batch import Found, Plan, audit_or_record, encode_or_record, failure
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import OutOfMemoryError
 from attn_audit.models.capacity import BatchLimits
@@ -120,7 +120,10 @@ class LocalEngine:
             batch = waiting.popleft()
             examples = [encoded[i] for i in batch]
             found = self._try(examples)
-            if found is None:
+            if found is None and self._plan.records_failures and self._is_too_long(examples):
+                error = _out_of_memory(examples)
+                parts.append((batch, failure(self._model, examples[0].example, error)))
+            elif found is None:
                 limits = limits.below(self._say_out_of_memory(examples))
                 self._model.capacity = self._model.capacity.halved()
                 left = [*batch, *chain.from_iterable(waiting)]
@@ -154,8 +157,8 @@ class LocalEngine:
     def _say_out_of_memory(self, batch: Sequence[Encoded]) -> int:
         """Tokens that were too many."""
         longest = max(item.n_tokens for item in batch)
-        if len(batch) == 1 and self._model.capacity.n_tokens <= longest:
-            raise OutOfMemoryError(batch[0].example.id, longest)
+        if self._is_too_long(batch):
+            raise _out_of_memory(batch)
         if not self._said_out_of_memory:
             self._said_out_of_memory = True
             self._watcher.on_note(
@@ -163,6 +166,14 @@ class LocalEngine:
                 "going on with smaller batches"
             )
         return len(batch) * longest
+
+    def _is_too_long(self, batch: Sequence[Encoded]) -> bool:
+        """Whether there is no smaller batch to try."""
+        return len(batch) == 1 and self._model.capacity.n_tokens <= batch[0].n_tokens
+
+
+def _out_of_memory(batch: Sequence[Encoded]) -> OutOfMemoryError:
+    return OutOfMemoryError(batch[0].example.id, batch[0].n_tokens)
 
 
 def _in_order(parts: Sequence[Part]) -> Found:

@@ -2,9 +2,10 @@
 
 import platform
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +20,35 @@ from attn_audit.data.example import (
     N_PEEKED,
     N_SEARCHED,
     Example,
-    Peekable,
     choose_trial,
     sample_examples,
 )
-from attn_audit.data.location import resolve
-from attn_audit.data.reading import examples_in_memory, look_over, read_examples
+from attn_audit.data.labels import Labelling
+from attn_audit.data.left_out import MEANINGS, MOST_LABELS, LeftOut
+from attn_audit.data.reading import DataSet, data_in_memory, find_data
 from attn_audit.data.source import DataSource, FieldNames
-from attn_audit.errors import ConfigurationError
+from attn_audit.errors import (
+    AttnAuditError,
+    BadRowError,
+    ConfigurationError,
+    Fault,
+    IncompatibleDataError,
+)
+from attn_audit.models.compatibility import match_labels, place
 from attn_audit.models.contract import AuditedModel, Site
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.interception.observation import AttentionOutOfReachError
 from attn_audit.models.loading import ModelOptions, load_model, resolve_device
+from attn_audit.models.task import Task
 from attn_audit.plugins import loaded_plugins
-from attn_audit.results.report import DEFINITIONS_VERSION, DataDescription, Settings, Tool
+from attn_audit.results.report import (
+    DEFINITIONS_VERSION,
+    DataDescription,
+    RowsLeftOut,
+    Settings,
+    Tool,
+)
 from attn_audit.settings import AuditSettings, Panel, names_where
 from attn_audit.version import __version__
 
@@ -151,91 +166,134 @@ Item = Example | Mapping[str, object] | str
 
 @dataclass(frozen=True)
 class AuditedData:
-    """Examples, and what is known of where they come from."""
+    """A data set, and which of its rows are audited."""
 
-    examples: Iterable[Example]
+    dataset: DataSet
     source: str
-    name: str
-    split: str | None
-    sha256: str | None
-    expected: int | None
-    """About how many examples there are, where that shows without reading them."""
+    task: Task | None = None
+    """What labels have to fit; None until the data was checked against a model."""
+    takes_pairs: bool = False
+    left_out: LeftOut = field(default_factory=LeftOut)
+    """By the check."""
 
     @staticmethod
     def of(settings: AuditSettings, items: Iterable[Item] | None = None) -> "AuditedData":
         """The data that the settings name, or texts, rows or examples that the caller holds.
 
         Raises:
-            DataError: It is not there, or cannot be read; an item is wrong, or there is none.
+            DataError: It is not there, or cannot be read; or there are no items.
         """
+        fields = FieldNames(**settings.fields, ignored=settings.ignore_field)
         if items is not None:
-            return _in_memory(items, settings)
-        assert settings.data is not None, "settings.require_inputs() comes first"
+            dataset = data_in_memory(items, fields, settings.label_map)
+            return AuditedData(dataset, dataset.name)
+        assert settings.data, "settings.require_inputs() comes first"
+        location, *more = (demo.or_packaged(each, demo.DATA) for each in settings.data)
         source = DataSource(
-            location=demo.or_packaged(settings.data, demo.DATA),
+            location=location,
+            more=tuple(more),
             split=settings.split,
-            fields=FieldNames(**settings.fields),
+            fields=fields,
             label_map=settings.label_map,
             max_unpacked_mb=settings.max_unpacked_mb,
             quoting=settings.quoting,
         )
-        found = resolve(source)
-        content = look_over(found)
-        return AuditedData(
-            examples=read_examples(source),
-            source=settings.data,
-            name=found.name,
-            split=found.split,
-            sha256=content.fingerprint,
-            expected=content.n_rows,
-        )
-
-    def take_trial(self) -> tuple[tuple[Example, ...], "AuditedData"]:
-        """A few texts to try a model out on, and the same data with none of them missing.
-
-        Raises:
-            DataError: The first examples cannot be read, or a data file holds none.
-        """
-        examples = Peekable(self.examples)
-        return choose_trial(examples.first(N_PEEKED)), replace(self, examples=examples)
+        return AuditedData(find_data(source), settings.data_in_words)
 
     def load_model(
-        self,
-        settings: AuditSettings,
-        trial: Sequence[Example],
-        load: LoadModel | None = None,
+        self, settings: AuditSettings, load: LoadModel | None = None
     ) -> tuple[AuditedModel, tuple[Example, ...]]:
-        """The model that the settings name, and the texts that it was tried out on.
+        """The model that the settings name, and a few texts that it was tried out on.
 
         Args:
-            trial: From `take_trial`, which gave this data as well.
             load: Loads a model in memory; None: the one that the settings name.
 
         Raises:
+            DataError: The data cannot be read, or no row can.
             UsageError: As `load_tried_model`.
         """
-        examples = self.examples
-        assert isinstance(examples, Peekable), "take_trial() comes first"
-        return load_tried_model(settings, trial, lambda: examples.first(N_SEARCHED), load)
+        first = self._first(N_PEEKED)
+        trial, problem = choose_trial(first), None
+        without_one = (choose_trial([e for e in first if e.id != each.id]) for each in trial)
+        others = without_one if settings.on_error == "record" else ()
+        for tried in (trial, *others):  # one text may be at fault, and is recorded later
+            try:
+                return load_tried_model(settings, tried, lambda: self._first(N_SEARCHED), load)
+            except AttnAuditError as error:
+                problem = problem or error
+        assert problem is not None
+        raise problem
+
+    def _first(self, n: int) -> list[Example]:
+        """Of the first examples their texts: what their labels are called, no model has said."""
+        left_out = LeftOut()
+        first = list(islice(self.dataset.examples(left_out), n))
+        if not first:
+            raise left_out.error(self.dataset.name)
+        is_pair = first[0].text_pair is not None
+        alike = (example for example in first if (example.text_pair is not None) == is_pair)
+        return [replace(each, labels=None, on=None, labelling=Labelling()) for each in alike]
+
+    def checked(self, model: AuditedModel, settings: AuditSettings) -> "AuditedData":
+        """The data of which only rows are read that can be audited, after all were looked at.
+
+        Raises:
+            BadRowError: A row cannot be audited, and none may be left out; or none is left.
+            BadRowsError: The same of several.
+        """
+        left_out = LeftOut()
+        takes_pairs = model.describe().takes_pairs
+        checked = replace(self, task=model.task, takes_pairs=takes_pairs, left_out=left_out)
+        n_good = sum(1 for _ in checked._fitting(left_out))
+        if (left_out.n_bad and settings.on_bad_row == "stop") or not n_good:
+            raise left_out.error(self.dataset.name)
+        return checked
+
+    def examples(self) -> Iterator[Example]:
+        """Those that can be audited."""
+        return self._fitting(LeftOut())
+
+    def _fitting(self, left_out: LeftOut) -> Iterator[Example]:
+        assert self.task is not None, "checked() comes first"
+        for example in self.dataset.examples(left_out):
+            if len(left_out.labels) < MOST_LABELS:
+                left_out.labels.update(example.labels or ())
+            try:
+                _require_second_text(example, self.takes_pairs)
+                match_labels(self.task, [example])
+            except BadRowError as error:
+                left_out.add(error, example.where)
+            else:
+                yield example
 
     def sampled(self, settings: AuditSettings) -> Iterable[Example]:
         """The examples, or the random sample of them that the settings ask for."""
         if settings.limit is None:
-            return self.examples
-        return sample_examples(self.examples, settings.limit, settings.seed)
+            return self.examples()
+        return sample_examples(self.examples(), settings.limit, settings.seed)
 
-    def count(self) -> int | None:
-        """How many examples there are, as far as that is known by now."""
-        read = self.examples.number if isinstance(self.examples, Peekable) else None
-        return self.expected if read is None else read
+    @property
+    def n_examples(self) -> int:
+        """How many can be audited."""
+        return self.left_out.n_rows - self.left_out.n
 
     def describe(self, settings: AuditSettings) -> DataDescription:
-        """The data as the report names it, with nothing counted in it yet."""
+        """The data as the report names it, with no example counted in it yet."""
         return DataDescription(
             source=self.source,
-            name=self.name,
-            split=self.split,
-            sha256=self.sha256,
+            name=self.dataset.name,
+            split=self.dataset.split,
+            sha256=self.dataset.fingerprint(),
+            n_rows=self.left_out.n_rows,
+            left_out=tuple(
+                RowsLeftOut(
+                    fault=fault.value,
+                    meaning=MEANINGS[fault],
+                    n=rows.n,
+                    first=tuple(rows.places),
+                )
+                for fault, rows in self.left_out.found.items()
+            ),
             n_examples=0,
             limit=settings.limit,
             n_labelled=0,
@@ -243,10 +301,14 @@ class AuditedData:
         )
 
 
-def _in_memory(items: Iterable[Item], settings: AuditSettings) -> AuditedData:
-    examples = examples_in_memory(items, FieldNames(**settings.fields), settings.label_map)
-    number = len(examples) if isinstance(examples, Sequence) else None
-    return AuditedData(examples, "examples in memory", "examples in memory", None, None, number)
+def _require_second_text(example: Example, takes_pairs: bool) -> None:
+    if takes_pairs and example.text_pair is None:
+        raise IncompatibleDataError(
+            place(example),
+            "the model takes pairs of texts, and this example has no second text",
+            hint="Name the field that holds it with --text-pair-field.",
+            fault=Fault.NO_SECOND_TEXT,
+        )
 
 
 def describe_tool() -> Tool:

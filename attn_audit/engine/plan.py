@@ -62,8 +62,9 @@ def forecast_audit(
     """
     start = time.perf_counter()
     with full_precision(settings.threads):
-        trial, data = AuditedData.of(settings, items).take_trial()
-        model, trial = data.load_model(settings, trial, load)
+        data = AuditedData.of(settings, items)
+        model, trial = data.load_model(settings, load)
+        data = data.checked(model, settings)
         sites = select_sites(settings, model)
         self_checks = self_check(model, model.encode(trial), sites[0])
         limits = model.batch_limits(settings.batch_size)
@@ -76,8 +77,8 @@ def forecast_audit(
             self_checks=tuple(self_checks),
         )
         size = min(SHARD_SIZE, settings.limit or SHARD_SIZE)
-        sample = sample_examples(data.examples, size, settings.seed)
-        n_examples = min(data.count() or len(sample), settings.limit or sys.maxsize)
+        sample = sample_examples(data.examples(), size, settings.seed)
+        n_examples = min(data.n_examples, settings.limit or sys.maxsize)
         begun = time.perf_counter()
         encoded = model.encode(sample)
         scale = n_examples / len(encoded)
@@ -96,7 +97,7 @@ def forecast_audit(
         )
     return Forecast(
         model=settings.model or "",
-        data=settings.data or "",
+        data=settings.data_in_words,
         device=model.device.type,
         n_examples=n_examples,
         n_tokens=round(sum(item.n_tokens for item in encoded) * scale),

@@ -84,17 +84,17 @@ class RayEngine:
         plan: Plan,
         cluster: Cluster,
         watcher: Watcher,
-        count: Callable[[], int | None],
+        n_examples: int,
     ) -> None:
         """Nothing is started yet.
 
         Args:
             load: Loads the model on a worker; can be sent there.
             watcher: Is told of what the workers have done.
-            count: Says how many examples there are, as far as that is known.
+            n_examples: How many there are.
         """
         self._load, self._plan, self._cluster = load, plan, cluster
-        self._watcher, self._count = watcher, count
+        self._watcher, self._n_examples = watcher, n_examples
         self._threads = torch.get_num_threads()
         self._under_way: dict[int, dict[str, Spent]] = {}
         self._finished: dict[str, Spent] = {}
@@ -162,7 +162,7 @@ class RayEngine:
                 READING,
                 n_finished=self._n_finished,
                 n_skipped=self._n_skipped,
-                n_examples=self._count(),
+                n_examples=self._n_examples,
                 n_workers=n_workers,
             )
             self._watcher.on_progress(progress)

@@ -60,7 +60,8 @@ def sum_up(
             for some in found:
                 recording.add(some)
         with timing or nullcontext(), pq.ParquetFile(spool) as file:
-            examples = Examples(file, subject.model.labels, subject.model.task)
+            data, model = subject.data, subject.model
+            examples = Examples(file, model.labels, model.task, data.n_rows, data.n_left_out)
             grouping = Grouping(examples, Resamples(settings.seed))
             counts = recording.counts
             return Report(

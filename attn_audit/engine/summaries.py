@@ -172,7 +172,7 @@ def summarise(
     found = {
         metric.name: _summary(metric, grouping)
         for metric in metrics()
-        if metric.check in (*checks, "performance")
+        if metric.check in (*checks, "data", "performance")
         and set(metric.measures) <= set(measures)
         and (has_labels or not metric.needs_labels)
     }

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 
-from attn_audit.findings import adversarial, example, performance, permutation
+from attn_audit.findings import adversarial, data, example, performance, permutation
 from attn_audit.findings.check import CheckFindings, Telling
 from attn_audit.findings.correlation import pairs, section
 from attn_audit.findings.example import STATUS_MEANINGS, status_field
@@ -19,6 +19,7 @@ _FIELDS: list[Field[object]] = [
     *(field for check in _CHECKS for field in check.fields),
 ]
 _METRICS: list[Metric] = [
+    *data.METRICS,
     *performance.METRICS,
     *(metric for check in _CHECKS for metric in check.metrics),
 ]

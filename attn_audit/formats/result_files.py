@@ -130,7 +130,7 @@ def require_outputs(settings: AuditSettings, config: Path | None = None) -> None
         if "all" in (settings.layer, settings.head):
             records.append(site_records_path(records[0]))
     reports = [Path(path) for path in settings.output]
-    named = (settings.model, settings.data, settings.vocabulary, settings.policy, config)
+    named = (settings.model, *settings.data, settings.vocabulary, settings.policy, config)
     inputs = [Path(name) for name in named if name is not None]
     require_reports(reports, inputs, records, is_judged=settings.policy is not None)
     if settings.figures is not None:

@@ -83,6 +83,8 @@ def why_missing(statistic: Statistic, report: Report) -> Obstacle:
 
 
 def _without_labels(statistic: Statistic, report: Report) -> Obstacle | None:
+    if statistic.check == "data":
+        return "The report is of an earlier version, and does not say it.", "Audit again."
     is_performance = statistic.check == "performance"
     if statistic.metric.needs_labels and report.data.n_labelled == 0:
         return "The data has no labels.", "Audit data with gold labels."
@@ -125,6 +127,8 @@ def _without_examples(statistic: Statistic) -> Obstacle:
 
 def where_to_look(check: str, report: Report) -> str:
     """The examples that show what a check found, and the parts of the report that part it."""
+    if check == "data":
+        return "What `attn-audit check-data MODEL DATA` says of the rows."
     if check == "performance":
         return "In the records, `label` beside `prediction`."
     (findings,) = (found for found in checks() if found.check == check)

@@ -1,13 +1,13 @@
 """Whether an example fits a model's task; shared by every kind of model."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
 from attn_audit.data.example import Example
 from attn_audit.data.labels import NO_LABEL
-from attn_audit.errors import IncompatibleDataError
+from attn_audit.errors import Fault, IncompatibleDataError
 from attn_audit.models.task import Task
 from attn_audit.quoting import listed
 
@@ -33,7 +33,7 @@ def match_labels(task: Task, examples: Sequence[Example]) -> list[Example]:
     they are elsewhere.
 
     Args:
-        examples: Labelled or not; messages list the labels of them all.
+        examples: Labelled or not.
 
     Raises:
         IncompatibleDataError: An unknown label or candidate, not exactly one label where the model
@@ -41,10 +41,9 @@ def match_labels(task: Task, examples: Sequence[Example]) -> list[Example]:
     """
     matched = []
     for example in examples:
-        labels, candidates = _labels(task, example, examples), example.candidates
+        labels, candidates = _labels(task, example), example.candidates
         if candidates is not None and task.is_softmax:
-            seen = (label for each in examples for label in each.candidates or ())
-            candidates = _names(task, example, "candidate", candidates, seen)
+            candidates = _names(task, example, "candidate", candidates)
         is_as_it_was = (labels, candidates) == (example.labels, example.candidates)
         matched.append(
             example if is_as_it_was else replace(example, labels=labels, candidates=candidates)
@@ -59,7 +58,7 @@ def allowed_labels(task: Task, example: Example) -> tuple[bool, ...] | None:
     return tuple(label in example.candidates for label in task.labels)
 
 
-def _labels(task: Task, example: Example, examples: Sequence[Example]) -> tuple[str, ...] | None:
+def _labels(task: Task, example: Example) -> tuple[str, ...] | None:
     if example.labels is None:
         _require_no_label_columns(task, example)
         return None
@@ -68,21 +67,19 @@ def _labels(task: Task, example: Example, examples: Sequence[Example]) -> tuple[
         return None
     labels = multi_hot_labels(example, len(task.labels))
     if labels is None:
-        seen = (label for each in examples for label in each.labels or ())
-        labels = _names(task, example, "label", example.labels, seen)
+        labels = _names(task, example, "label", example.labels)
     else:
-        seen = (name for name in example.labelling.places if name)
         labels = tuple(
             dict.fromkeys(
-                task.labels[index]
-                if name is None
-                else _names(task, example, "label", (name,), seen)[0]
+                task.labels[index] if name is None else _names(task, example, "label", (name,))[0]
                 for index, name in zip(example.on or (), labels, strict=True)
             )
         )
     if not task.is_multilabel and len(labels) != 1:
         raise IncompatibleDataError(
-            place(example), f"{len(labels)} labels, and the model gives exactly one"
+            place(example),
+            f"{len(labels)} labels, and the model gives exactly one",
+            fault=Fault.WRONG_LABEL,
         )
     return labels
 
@@ -112,6 +109,7 @@ def multi_hot_labels(example: Example, n_labels: int) -> tuple[str | None, ...] 
                 f"its labels are a list of {len(places)} zeros and ones, one for each label, and "
                 f"there are {n_labels} labels",
                 hint="Give each list an item for every label in order, or the names of labels.",
+                fault=Fault.WRONG_LABEL,
             )
         return None
     return tuple(places[index] for index in example.on)
@@ -129,6 +127,7 @@ def _require_no_label_columns(task: Task, example: Example) -> None:
             f"the data has no field of labels, but fields {why}: {listed(found)}",
             hint="Put the labels of a text into one field and name it with --label-field, or a "
             "list of them with --labels-field. If the data has no labels, leave these fields out.",
+            fault=Fault.WRONG_LABEL,
         )
 
 
@@ -155,12 +154,11 @@ def _require_no_scale(task: Task, example: Example) -> None:
             f"its label is -1, which says that there is none; but the data's labels are "
             f"{listed(sorted(signs, key=int))}, which may be a scale",
             hint="If -1 is a class, name it: --label-map -1=NAME,... If not, leave the label out.",
+            fault=Fault.WRONG_LABEL,
         )
 
 
-def _names(
-    task: Task, example: Example, what: str, given: Sequence[str], seen: Iterable[str]
-) -> tuple[str, ...]:
+def _names(task: Task, example: Example, what: str, given: Sequence[str]) -> tuple[str, ...]:
     classes = example.labelling.classes
     names = {text: _own_name(task, text, classes) for text in given}
     unknown = next((text for text, name in names.items() if name is None), None)
@@ -170,9 +168,10 @@ def _names(
         raise IncompatibleDataError(
             place(example),
             f"the model has no label {unknown!r}, which is this example's {what} "
-            f"(the data's {what}s: {listed(sorted(set(seen)))}; "
-            f"the model's labels: {listed(task.labels)})",
+            f"(the model's labels: {listed(task.labels)})",
             hint=f"Rename the data's labels with --label-map {renaming}",
+            fault=Fault.UNKNOWN_LABEL if what == "label" else Fault.WRONG_CANDIDATES,
+            label=unknown if what == "label" else None,
         )
     return tuple(dict.fromkeys(name for name in names.values() if name is not None))
 
@@ -182,7 +181,7 @@ def _own_name(task: Task, text: str, classes: tuple[str, ...] = ()) -> str | Non
     """What the model calls the label that a data set calls `text`; None if it has none such."""
     if text in task.labels:
         return text
-    same = [label for label in task.labels if label.casefold() == text.casefold()]
+    same = [label for label in task.labels if label.strip().casefold() == text.casefold()]
     if len(same) == 1:
         return same[0]
     index = _index_of(text) if text not in classes else _index_of_class(task, text, classes)

@@ -20,15 +20,24 @@ class MissingColumnError(LookupError):
 class Examples:
     """Columns of a Parquet file of records, as the functions of metrics see them."""
 
-    def __init__(self, file: pq.ParquetFile, labels: Sequence[str], task: str) -> None:
+    def __init__(
+        self,
+        file: pq.ParquetFile,
+        labels: Sequence[str],
+        task: str,
+        n_rows: int | None = None,
+        n_left_out: int = 0,
+    ) -> None:
         """Read what is needed more than once.
 
         Args:
             file: Open as long as this is used: to open it anew takes longer than to read a column.
             labels: Names of the task's labels.
             task: `binary`, `multiclass`, `multilabel` or `candidates`.
+            n_rows: Of the data; None where that is not known.
+            n_left_out: Those of them that are no examples.
         """
-        self._file = file
+        self._file, self.n_rows, self.n_left_out = file, n_rows, n_left_out
         self._names = frozenset(file.schema_arrow.names)
         self.labels = tuple(labels)
         self.is_multilabel, self.is_binary = task == "multilabel", task == "binary"

@@ -63,6 +63,17 @@ class Tool(Value):
     """Versions, or hashes of the files, of the code that was added by `--plugin`, by name."""
 
 
+class RowsLeftOut(Value):
+    """Rows of the data that were not audited, for one reason."""
+
+    fault: str
+    meaning: str
+    """The reason, behind their number."""
+    n: int
+    first: tuple[str, ...]
+    """Where the first of them stand."""
+
+
 class DataDescription(Value):
     """What was audited."""
 
@@ -73,6 +84,10 @@ class DataDescription(Value):
     split: str | None
     sha256: str | None
     """Of the file; None for a stream."""
+    n_rows: int | None = None
+    """Rows of the data; reports of earlier versions do not say it."""
+    left_out: tuple[RowsLeftOut, ...] = ()
+    """Those that are no examples: `--on-bad-row skip`, and labels mapped to nothing."""
     n_examples: int
     """Examples audited."""
     limit: int | None
@@ -92,6 +107,11 @@ class DataDescription(Value):
         """All examples, those that failed included."""
         return self.n_examples + self.n_failed
 
+    @property
+    def n_left_out(self) -> int:
+        """Rows that are no examples, whyever."""
+        return sum(rows.n for rows in self.left_out)
+
 
 class Settings(Value):
     """Everything that changes a number."""
@@ -99,7 +119,11 @@ class Settings(Value):
     fields: dict[str, str]
     """What the data's fields are called, by what they are."""
     label_map: dict[str, str]
-    """New names of the data's labels."""
+    """New names of the data's labels; rows with one that has none are left out."""
+    ignore_field: tuple[str, ...] = ()
+    """Of `label` and `id`: what was not read."""
+    on_bad_row: str = "stop"
+    """`stop`, or `skip` where rows that cannot be audited were left out."""
     quoting: Literal["auto", "none", "csv"] = "auto"
     """Whether cells of a table were taken for quoted."""
     checks: tuple[str, ...]

@@ -62,9 +62,11 @@ def verify_report(
     require_same_plugins(stored.report)
     settings = settings_of_report(stored.report, said)
     with full_precision(settings.threads):
-        trial, data = AuditedData.of(settings, items).take_trial()
-        notes = [require_same("data", data.source, stored.report.data.sha256, data.sha256)]
-        model, trial = data.load_model(settings, trial, load)
+        data = AuditedData.of(settings, items)
+        sha256 = data.dataset.fingerprint()
+        notes = [require_same("data", data.source, stored.report.data.sha256, sha256)]
+        model, trial = data.load_model(settings, load)
+        data = data.checked(model, settings)
         name, sha256 = str(settings.model), model.describe().sha256
         notes.append(require_same("model", name, stored.report.model.sha256, sha256))
         rankings, summary, ids = _check_records(stored)
@@ -84,7 +86,7 @@ def verify_report(
     return Verification(
         report=str(stored.path),
         model=str(settings.model),
-        data=str(settings.data),
+        data=settings.data_in_words,
         n_examples=len(ids),
         n_witnesses=work.witnesses.n_replayed,
         n_not_kept=work.witnesses.n_not_kept,

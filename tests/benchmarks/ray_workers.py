@@ -64,7 +64,7 @@ def engines(load: Load, plan: Plan) -> dict[str, tuple[Callable[[], Engine], int
     """Every engine by name, with the number of its workers."""
 
     def cluster(n: int) -> Engine:
-        return RayEngine(load, plan, Cluster(None, n), Watcher(), lambda: None)
+        return RayEngine(load, plan, Cluster(None, n), Watcher(), 0)
 
     found: dict[str, tuple[Callable[[], Engine], int]] = {
         "local": (lambda: LocalEngine(load(), plan, Stopwatch(), Watcher()), 1)
@@ -116,9 +116,8 @@ def main() -> None:
     torch.set_num_threads(1)
     examples = copies(list(read_examples(DataSource(said.data))), said.copies)
     settings = AuditSettings(model=str(Path(said.model).resolve()), shard_size=said.shard_size)
-    trial, _ = AuditedData.of(settings, examples).take_trial()
+    model, trial = AuditedData.of(settings, examples).load_model(settings)
     load = partial(load_named_model, settings, trial)
-    model = load()
     plan = plan_of(settings, model, [model.default_site], None)
     shards = list(cut(examples, plan))
     timings: dict[str, list[Timing]] = {}

@@ -41,7 +41,7 @@ with no_collection():  # as the commands do
     from attn_audit.settings import AuditSettings
 class Enough(Exception): pass
 def stop(_): raise Enough
-settings = AuditSettings(model={model!r}, data={data!r}, limit=1, threads=1, checks={checks!r})
+settings = AuditSettings(model={model!r}, data=({data!r},), limit=1, threads=1, checks={checks!r})
 try:
     run_audit(settings, watcher=Watcher(stop))
     raise SystemExit("no progress was told of")

@@ -39,7 +39,7 @@ def test_one_check_alone(
 ) -> None:
     outcome = attn_audit(command, model, data, "--format", "json")
     found = {name.partition(".")[0] for name in json.loads(outcome.stdout)["metrics"]}
-    assert found - {"performance"} == {check}
+    assert found - {"data", "performance"} == {check}
 
 
 def test_checks_of_an_audit_can_be_chosen(attn_audit: AttnAudit, model: Path, data: Path) -> None:

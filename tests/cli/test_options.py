@@ -43,7 +43,7 @@ def inspected(
 
 
 def test_every_setting_has_an_option_and_every_option_is_a_setting() -> None:
-    assert set(OPTIONS) - {*SWITCHES, "config"} == set(KEYS)
+    assert set(OPTIONS) - {*SWITCHES, "config", "more_data"} == set(KEYS)
 
 
 @pytest.mark.parametrize(

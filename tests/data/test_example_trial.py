@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_audit.data.example import MIN_CHARACTERS, Example, Peekable, choose_trial
+from attn_audit.data.example import MIN_CHARACTERS, Example, choose_trial
 
 
 def examples(lengths: list[int]) -> list[Example]:
@@ -52,21 +52,3 @@ def test_as_many_as_there_are_and_none_twice_and_of_lengths_as_different_as_can_
         found = lengths_of(chosen)
         assert found[0] == min(telling)
         assert found[-1] >= min(2 * found[0], max(telling))
-
-
-def test_what_is_looked_at_is_still_to_be_read() -> None:
-    several = examples([1, 2, 3, 4, 5])
-    peekable = Peekable(iter(several))
-    assert peekable.first(2) == tuple(several[:2])
-    assert peekable.first(4) == tuple(several[:4])
-    assert peekable.first(3) == tuple(several[:3])
-    assert list(peekable) == several
-    assert list(peekable) == []
-
-
-def test_how_many_there_are_is_known_when_the_last_was_read() -> None:
-    peekable = Peekable(iter(examples([1, 2, 3])))
-    peekable.first(2)
-    assert peekable.number is None
-    assert len(list(peekable)) == 3
-    assert peekable.number == 3

@@ -149,7 +149,7 @@ def test_places_are_renamed_as_label_numbers_are(tmp_path: Path) -> None:
         ),
         ([[0, 0, 1], []], r"test.jsonl:1: 'labels' holds 0 more than once"),
         ([[0, 1, -1]], r"test.jsonl:1: 'labels' holds -1, which is no label, beside labels"),
-        ([[0, 2], [True]], r"test.jsonl:2: 'labels' must be a string or an integer, not True"),
+        ([[0, 2], [{}]], r"test.jsonl:2: 'labels' must be a string or an integer, not {}"),
         ([[1, 0.5, 0]], r"test.jsonl:1: 'labels' must be a string or an integer, not 0.5"),
     ],
 )
@@ -504,9 +504,7 @@ def test_other_columns_leave_a_text_unlabelled(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", ["jsonl", "parquet", "saved"])
-def test_a_label_that_is_true_or_false_is_refused_with_what_helps(
-    tmp_path: Path, format: str
-) -> None:
+def test_a_label_that_is_true_or_false_needs_names(tmp_path: Path, format: str) -> None:
     path = tmp_path / f"test.{format}"
     if format == "jsonl":
         path = jsonl(tmp_path, [True], "label")
@@ -515,9 +513,10 @@ def test_a_label_that_is_true_or_false_is_refused_with_what_helps(
     else:
         datasets.disable_progress_bars()
         Dataset.from_dict({"text": ["a"], "label": [True]}).save_to_disk(path)
-    with pytest.raises(RowError, match="must be a string or an integer, not True") as caught:
+    with pytest.raises(IncompatibleDataError, match="no label 'True'") as caught:
         read(path, SENTIMENT)
-    assert caught.value.hint == "Write 0 and 1, or the names of the labels."
+    assert str(caught.value.hint).endswith("--label-map True=...,False=...")
+    assert read(path, SENTIMENT, label_map={"True": "positive"}) == [("positive",)]
 
 
 def test_a_table_says_true_and_false_in_words(tmp_path: Path) -> None:

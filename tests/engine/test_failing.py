@@ -6,15 +6,16 @@ import pytest
 import torch
 
 import attn_audit
-from attn_audit.data.example import Example
+from attn_audit.data.example import Example, choose_trial
 from attn_audit.engine.batch import Plan
-from attn_audit.errors import AuditFailedError, InvalidOutputError
+from attn_audit.errors import AuditFailedError
 from attn_audit.findings import permutation
 from attn_audit.findings.correlation.pairs import ATTENTION_GRADIENT
 from attn_audit.findings.example import ATTENTION, FAILED, PREDICTION, REASON, STATUS
 from attn_audit.models.contract import Batch, Encoded, Reading, Site
 from attn_audit.results.table import Row
 from tests.engine.test_in_process import EXAMPLES, PLAN, audited
+from tests.models.custom.toys import Pooling, attend_plainly, custom_of
 from tests.rows import RowsModel
 
 BAD = ("text-4", "text-20")
@@ -24,24 +25,29 @@ BAD = ("text-4", "text-20")
 class Failing(RowsModel):
     """Raises, or gives NaN, wherever one of the bad examples is in the batch."""
 
-    def __init__(self, how: str) -> None:
+    def __init__(self, how: str, bad: Sequence[str] = BAD) -> None:
         super().__init__()
-        self.how = how
+        self.how, self.bad = how, frozenset(bad)
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
-        if self.how == "encode" and any(example.id in BAD for example in examples):
-            raise AuditFailedError("no such token")
+        if self.bad & {example.id for example in examples}:
+            if self.how == "encode":
+                raise AuditFailedError("no such token")
+            if self.how == "tokenize":
+                raise UnicodeError("a tokenizer's fault")
         return super().encode(examples)
 
     def read(self, batch: Batch, sites: Sequence[Site]) -> list[Reading]:
         ids = [encoded.example.id for encoded in batch.encoded]
-        if self.how == "read" and set(ids) & set(BAD):
+        if self.how == "read" and self.bad & set(ids):
             raise ZeroDivisionError("an adapter's fault\x1b[31m")
+        if self.how == "memory" and self.bad & set(ids):
+            raise torch.OutOfMemoryError("CUDA out of memory")
         readings = super().read(batch, sites)
         if self.how == "nan":
             for reading in readings:
                 for i, name in enumerate(ids):
-                    if name in BAD:
+                    if name in self.bad:
                         reading.logits[i] = torch.nan
         return readings
 
@@ -58,6 +64,8 @@ def found(how: str, *, records_failures: bool) -> list[Row]:
         ("encode", "no such token"),
         ("read", "an adapter's fault?[31m"),
         ("nan", "the model's output is not finite"),
+        ("tokenize", "a tokenizer's fault"),
+        ("memory", "out of memory, though it was audited alone"),
     ],
 )
 def test_failures_are_recorded_and_the_others_audited(how: str, reason: str) -> None:
@@ -75,10 +83,38 @@ def test_failures_are_recorded_and_the_others_audited(how: str, reason: str) -> 
             assert record[ATTENTION_GRADIENT.tau.name] == pytest.approx(tau, abs=1e-9)
 
 
-@pytest.mark.parametrize("how", ["encode", "read", "nan"])
-def test_by_default_the_audit_ends(how: str) -> None:
-    with pytest.raises((AuditFailedError, ZeroDivisionError, InvalidOutputError)):
+HOW = ("encode", "read", "nan", "tokenize", "memory")
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_by_default_the_audit_ends_and_says_how_to_go_on(how: str) -> None:
+    with pytest.raises((AuditFailedError, ZeroDivisionError, UnicodeError)) as caught:
         found(how, records_failures=False)
+    notes = getattr(caught.value, "__notes__", ())
+    assert "--on-error record" in f"{getattr(caught.value, 'hint', None)} {notes}"
+
+
+@pytest.mark.parametrize("how", ["encode", "nan", "tokenize"])
+def test_a_text_of_the_trial_may_be_the_one_that_fails(how: str) -> None:
+    bad = choose_trial(EXAMPLES)[1].id
+    report = attn_audit.audit(Failing(how, [bad]), EXAMPLES, on_error="record", permutations=5)
+    assert (report.data.n_examples, report.data.n_failed) == (len(EXAMPLES) - 1, 1)
+
+
+def test_a_tokenizer_may_refuse_a_text_that_a_module_is_tried_out_on() -> None:
+    def tokenize(text: str) -> list[str]:
+        if "w9" in text:
+            raise ValueError("not in this language")
+        return text.split()
+
+    custom = custom_of(Pooling(attend_plainly), tokenize=tokenize)
+    texts = [
+        "w5 w6 w7 w8 w4 w5 w6 w7 w8",
+        "w9 w4 w5 w6 w7 w8 w4 w5 w6",
+        "w7 w8 w5 w5 w4 w5 w6 w7 w8",
+    ]
+    report = attn_audit.audit(custom, texts, on_error="record", checks="permutation")
+    assert (report.data.n_examples, report.data.n_failed) == (2, 1)
 
 
 def test_a_report_counts_what_failed_and_sums_up_the_others() -> None:

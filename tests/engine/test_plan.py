@@ -24,7 +24,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def forecast(model: Path, data: Path, **settings: Any) -> Forecast:
-    return forecast_audit(AuditSettings(model=str(model), data=str(data), **settings))
+    return forecast_audit(AuditSettings(model=str(model), data=(str(data),), **settings))
 
 
 def test_every_part_of_an_audit_is_forecast(model: Path, data: Path) -> None:

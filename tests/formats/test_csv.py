@@ -46,7 +46,7 @@ def test_every_number_of_the_checks_has_one_line(name: str, request: pytest.Fixt
     values = sorted(
         float(line["value"])
         for metric, line in told.items()
-        if metric.startswith(("correlation", "permutation", "adversarial", "performance"))
+        if metric.startswith(("correlation", "permutation", "adversarial", "performance", "data."))
         and line["value"]
     )
     assert values == sorted(numbers_of(report.model_dump(mode="json")["metrics"]))

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from attn_audit.data.rows import Row
 from attn_audit.data.source import DataSource
+from attn_audit.errors import RowError
 from attn_audit.files import AnyPath
 
 
@@ -16,21 +17,13 @@ class FileFormat(ABC):
     """What its name ends in, perhaps packed."""
 
     @abstractmethod
-    def rows(self, path: AnyPath, name: str, source: DataSource) -> Iterator[Row]:
-        """Its rows in order, with flat memory.
+    def rows(self, path: AnyPath, name: str, source: DataSource) -> Iterator[Row | RowError]:
+        """Its rows in order, with flat memory; for one that is wrong, and alone, its error.
 
         Args:
             source: What its fields are called, and how it is to be read.
 
         Raises:
-            RowError: A row is wrong; names file and line.
+            RowError: What is wrong concerns the rows behind it too; names file and line.
             UnreadableDataError: It cannot be read, or is another kind of file.
         """
-
-    def n_rows(self, path: AnyPath, n_lines: int) -> int | None:
-        """About how many rows it has; None where that cannot be told without reading it.
-
-        Args:
-            n_lines: Line ends among its bytes.
-        """
-        return None if path.name.lower().endswith(".gz") else n_lines

@@ -1,11 +1,12 @@
-"""Text files line by line, packed or not, never more in memory than a limit; JSON Lines."""
+"""Text files line by line, packed or not, never more in memory than a limit; JSON row by row."""
 
 import gzip
 import json
+import re
 import sys
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain
 from tempfile import SpooledTemporaryFile
 from typing import IO, Protocol, runtime_checkable
@@ -18,13 +19,11 @@ from attn_audit.files import AnyPath, problem_of
 from attn_audit.quoting import quoted
 
 
-def decoded_lines(
-    path: AnyPath | None, name: str, max_unpacked_mb: int | None = None
-) -> Iterator[str]:
+def decoded_lines(path: AnyPath, name: str, max_unpacked_mb: int | None = None) -> Iterator[str]:
     """Lines of UTF-8 text with their line ends, one at a time; a byte-order mark is dropped.
 
     Args:
-        path: The file, unpacked when it is called `.gz`; None for standard input.
+        path: The file, unpacked when it is called `.gz`.
         max_unpacked_mb: How much a packed file may hold; None: as much as is likely for its size.
 
     Raises:
@@ -41,45 +40,7 @@ def decoded_lines(
         raise UnreadableDataError(name, problem_of(error)) from error
 
 
-MAX_IN_MEMORY = 2**26
-"""Bytes of lines read ahead that are kept in memory; more go to a temporary file."""
-
-
-class KeptLines:
-    """Lines of a stream that can be read once, and may be looked at before their turn."""
-
-    def __init__(self, lines: Iterator[str]) -> None:
-        self._lines = lines
-
-    def __iter__(self) -> Iterator[str]:
-        while (line := next(self._lines, None)) is not None:
-            yield line
-
-    def ahead(self) -> Iterator[str]:
-        """The lines whose turn has not come, as many as the caller wants; all will come."""
-        rest = self._lines
-        with ExitStack() as stack:
-            kept = stack.enter_context(
-                SpooledTemporaryFile(MAX_IN_MEMORY, "w+", encoding="utf-8", newline="\n")
-            )
-            try:
-                for line in rest:
-                    kept.write(line)
-                    yield line
-            finally:
-                kept.seek(0)
-                self._lines = chain(_until_closed(kept, stack.pop_all()), rest)
-
-
-def _until_closed(lines: Iterable[str], closing: ExitStack) -> Iterator[str]:
-    with closing:
-        yield from lines
-
-
-def _lines(path: AnyPath | None, name: str, max_unpacked_mb: int | None) -> Iterator[bytes]:
-    if path is None:
-        yield from bounded_lines(sys.stdin.buffer, name, None)
-        return
+def _lines(path: AnyPath, name: str, max_unpacked_mb: int | None) -> Iterator[bytes]:
     with path.open("rb") as opened:
         if not path.name.lower().endswith(".gz"):
             yield from bounded_lines(opened, name, None)
@@ -98,52 +59,130 @@ def _decoded(line: bytes, name: str, number: int) -> str:
         raise RowError(line_of(name, number), problem, hint="Save the file as UTF-8.") from error
 
 
-HINT = 'Every line must be one JSON object: {"text": ..., "label": ...}.'
+HINT = (
+    'Every line must be one JSON object: {"text": ..., "label": ...}; or all be an array of them.'
+)
 
 
 class JsonLines(FileFormat):
-    """One object a line; blank lines are counted and skipped."""
+    """One object a line, blank lines counted and skipped; or an array of objects."""
 
-    suffixes = (".jsonl", ".jsonl.gz")
+    suffixes = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz", ".json", ".json.gz")
 
-    def rows(self, path: AnyPath, name: str, source: DataSource) -> Iterator[Row]:
-        """The objects; a line that is not UTF-8, not JSON, or not an object is an error."""
+    def rows(self, path: AnyPath, name: str, source: DataSource) -> Iterator[Row | RowError]:
+        """The objects; what is not JSON, or not an object, is an error."""
         return _rows(decoded_lines(path, name, source.max_unpacked_mb), name)
 
 
+MAX_IN_MEMORY = 2**26
+"""Bytes of standard input that are kept in memory; more go to a temporary file."""
+
+
 class StandardInput:
-    """The objects on standard input, some of them looked at before their turn."""
+    """The objects on standard input, kept so that they can be read more than once."""
 
     def __init__(self, name: str) -> None:
-        self._name, self._lines = name, KeptLines(decoded_lines(None, name))
+        """Read it to its end.
 
-    def rows(self) -> Iterator[Row]:
-        """One after the other, as those of a file."""
-        return _rows(self._lines, self._name)
+        Raises:
+            UnreadableDataError: It cannot be read.
+        """
+        self._name = name
+        self._kept = SpooledTemporaryFile(MAX_IN_MEMORY)  # noqa: SIM115
+        try:
+            self._kept.writelines(bounded_lines(sys.stdin.buffer, name, None))
+        except OSError as error:
+            raise UnreadableDataError(name, problem_of(error)) from error
 
-    def rows_behind(self, row: Row) -> Iterator[Row]:
-        """The row that was given last, and those that will be."""
-        yield row
-        yield from _rows(self._lines.ahead(), self._name, row.number + 1)
+    def __del__(self) -> None:
+        self._kept.close()
+
+    def rows(self) -> Iterator[Row | RowError]:
+        """One after the other, as those of a file; several readers do not disturb each other."""
+        return _rows(self._lines(), self._name)
+
+    def _lines(self) -> Iterator[str]:
+        number = at = self._kept.seek(0)
+        while line := self._kept.readline():
+            number, at = number + 1, at + len(line)
+            yield _decoded(line, self._name, number)
+            self._kept.seek(at)
 
 
-def _rows(lines: Iterable[str], name: str, first: int = 1) -> Iterator[Row]:
-    for number, line in enumerate(lines, start=first):
-        if line.strip():
-            values = _object(line, line_of(name, number))
-            yield Row(values, values.keys(), name, number)
+Numbered = Iterator[tuple[int, str]]
 
 
-def _object(line: str, where: str) -> dict[str, object]:
-    value = _parsed(line, where)
-    if not isinstance(value, dict):
-        raise RowError(where, f"not a JSON object: {quoted(value)}", hint=HINT)
-    return value
+def _rows(lines: Iterator[str], name: str) -> Iterator[Row | RowError]:
+    numbered = ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
+    first = next(numbered, None)
+    if first is None:
+        return iter(())
+    of = _of_array if first[1].lstrip().startswith("[") else _of_lines
+    return of(chain([first], numbered), name)
 
 
-def _parsed(line: str, where: str) -> object:
+def _of_lines(numbered: Numbered, name: str) -> Iterator[Row | RowError]:
+    for number, line in numbered:
+        try:
+            with _malformed_named(line_of(name, number)):
+                value = json.loads(line)
+        except RowError as error:
+            yield error
+        else:
+            yield _row(value, name, number, "line")
+
+
+def _row(value: object, name: str, number: int, counted_in: str) -> Row | RowError:
+    if isinstance(value, dict):
+        return Row(value, value.keys(), name, number, counted_in)
+    where = Row({}, (), name, number, counted_in).where
+    return RowError(where, f"not a JSON object: {quoted(value)}", hint=HINT)
+
+
+_BETWEEN = re.compile(r"\s*(?:,\s*)?")
+
+
+def _of_array(numbered: Numbered, name: str) -> Iterator[Row | RowError]:
+    """The items of an array, each as soon as its last line is read."""
+    decode = json.JSONDecoder().raw_decode
+    text, n_items, is_open = "", 0, False
+    for number, line in numbered:
+        text, at = text + line, 0
+        if not is_open:
+            text, is_open = text.lstrip()[1:], True
+        while (at := _end_of(_BETWEEN, text, at)) < len(text):
+            if text[at] == "]":
+                _require_nothing(text[at + 1 :], numbered, line_of(name, number))
+                return
+            with _malformed_named(line_of(name, number)):
+                try:
+                    value, at = decode(text, at)
+                except json.JSONDecodeError as error:
+                    if error.pos < len(text.rstrip()):
+                        raise
+                    break  # its end is on a line to come
+            n_items += 1
+            yield _row(value, name, n_items, "row")
+        text = text[at:]
+        if len(text) > MAX_LINE:
+            raise RowError(line_of(name, number), f"an item of more than {MAX_LINE >> 20} MiB")
+    raise UnreadableDataError(name, "its array is not closed", hint="Was it cut short?")
+
+
+def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.match(text, at)
+    return at if found is None else found.end()
+
+
+def _require_nothing(rest: str, numbered: Numbered, where: str) -> None:
+    if rest.strip() or next(numbered, None) is not None:
+        raise RowError(where, "malformed JSON: there is more behind the array", hint=HINT)
+
+
+@contextmanager
+def _malformed_named(where: str) -> Iterator[None]:
     try:
-        return json.loads(line)
+        yield
     except json.JSONDecodeError as error:
         problem = f"malformed JSON: {error.msg} (column {error.colno})"
         raise RowError(where, problem, hint=HINT) from error

@@ -89,17 +89,6 @@ class Parquet(FileFormat):
             problem = f"not a whole Parquet file ({one_line(error)})"
             raise UnreadableDataError(name, problem) from error
 
-    def n_rows(self, path: AnyPath, n_lines: int) -> int | None:
-        """As many as the file says; None where it is damaged."""
-        import pyarrow
-        from pyarrow.parquet import ParquetFile
-
-        try:
-            with _opened(path) as opened, ParquetFile(opened) as file:
-                return int(file.metadata.num_rows)
-        except (pyarrow.ArrowException, OSError):
-            return None
-
 
 def _rows(path: AnyPath, name: str, fields: FieldNames) -> Iterator[Row]:
     from pyarrow.parquet import ParquetFile

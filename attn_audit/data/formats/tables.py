@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from functools import partial
 from typing import ClassVar
@@ -112,6 +112,26 @@ def how_cells_are_written(lines: Iterable[str], delimiter: str) -> Found:
     return Found.EITHER if plain.first == 1 or quoted.n_doubled else Found.PLAIN
 
 
+DELIMITERS = ",;\t"
+
+
+def delimiter_of(header: str, wanted: str) -> str:
+    """What separates the cells of a `.csv`, in which a comma is but the most frequent.
+
+    Its header alone tells: texts hold commas and semicolons of their own, which a guess over all
+    rows, such as `csv.Sniffer`'s, takes for separators.
+
+    Args:
+        header: The first line.
+        wanted: The field of the text: what it can be read by comes before what makes most cells.
+    """
+
+    def cells(delimiter: str) -> list[str]:
+        return [cell.strip() for cell in next(csv.reader([header], delimiter=delimiter), [])]
+
+    return max(DELIMITERS, key=lambda each: (wanted in cells(each), len(cells(each))))
+
+
 def _without_end(line: str) -> str:
     return line.removesuffix("\n").removesuffix("\r")
 
@@ -201,21 +221,22 @@ SEPARATOR_IN_LISTS = "|"
 class Table(FileFormat):
     """A header and rows below it; an empty cell is no value, except where text has to stand."""
 
-    delimiter: ClassVar[str]
+    delimiter: ClassVar[str | None]
+    """Between cells; None: as the header shows."""
     is_quoted: ClassVar[bool | None]
     """Whether cells are quoted where the user does not say; None: as the whole file shows."""
 
-    def rows(self, path: AnyPath, name: str, source: DataSource) -> Iterator[Row]:
+    def rows(self, path: AnyPath, name: str, source: DataSource) -> Iterator[Row | RowError]:
         """The rows below the header.
 
         Raises:
-            RowError: The header lacks the text or repeats a name, a row has too many or too few
-                cells, or quotation marks do not pair.
+            RowError: The header lacks the text or repeats a name, or quotation marks do not pair.
             UnreadableDataError: The file cannot be read, or nobody can tell whether its cells are
                 quoted.
         """
-        fields, delimiter = source.fields, self.delimiter
+        fields = source.fields
         lines = partial(decoded_lines, path, name, source.max_unpacked_mb)
+        delimiter = self.delimiter or delimiter_of(next(lines(), ""), fields.text)
         is_csv = self.is_quoted if source.quoting == "auto" else source.quoting == "csv"
         if is_csv is None:
             is_csv = is_quoted(lines, name, delimiter)
@@ -228,16 +249,17 @@ class Table(FileFormat):
             if len(cells) != len(names):
                 problem = f"{len(cells)} cells, but the header has {len(names)}"
                 hint = TO_READ_PLAIN if is_csv else TO_READ_QUOTED
-                raise RowError(line_of(name, line), problem, hint=hint)
+                yield RowError(line_of(name, line), problem, hint=hint)
+                continue
             pairs = zip(names, cells, strict=True)
             yield Row({key: _value(cell, key, fields) for key, cell in pairs}, names, name, line)
 
 
 class CommaSeparated(Table):
-    """CSV: cells are quoted where they have to be."""
+    """CSV: cells are quoted where they have to be, and separated as the header shows."""
 
     suffixes = (".csv", ".csv.gz")
-    delimiter, is_quoted = ",", True
+    delimiter, is_quoted = None, True
 
 
 class TabSeparated(Table):
@@ -263,5 +285,7 @@ def _value(cell: str, name: str, fields: FieldNames) -> object:
     return cell or None
 
 
-def _list(cell: str) -> Sequence[str] | None:
+def _list(cell: str) -> object:
+    if cell.strip().startswith("["):
+        return cell  # a list as JSON or Python writes it
     return cell.split(SEPARATOR_IN_LISTS) if cell else None

@@ -26,8 +26,9 @@ def audited(report: Report) -> tuple[tuple[str, str], ...]:
         ("Model", f"{model.architecture}; {size}"),
         ("", model.source),
         ("Task", models.task(model)),
-        ("Data", _data(data)),
+        ("Data", _data(data, settings)),
         ("Unfinished", "" if data.is_complete else UNFINISHED),
+        ("Left out", left_out(data)),
         ("Failed", failed(data)),
         ("Units", f"{what}: {_lengths(report.n_units)}{_truncated(data, settings)}"),
         ("Attention", audited_attention(report)),
@@ -38,10 +39,28 @@ def audited(report: Report) -> tuple[tuple[str, str], ...]:
     return tuple((name, text) for name, text in entries if text)
 
 
-def _data(data: DataDescription) -> str:
+def _ignored(settings: Settings) -> str:
+    named = " and ".join(f"{name}s" for name in settings.ignore_field)
+    return f"; {named} of the data not read" if named else ""
+
+
+def _data(data: DataDescription, settings: Settings) -> str:
     split = f", split {data.split}" if data.split else ""
     sample = "" if data.limit is None else f" (at most {count(data.limit)} drawn at random)"
-    return f"{data.name}{split}: {counted(data.n_examples, 'example')}, {_labelled(data)}{sample}"
+    examples = counted(data.n_examples, "example")
+    return f"{data.name}{split}: {examples}, {_labelled(data)}{sample}{_ignored(settings)}"
+
+
+def left_out(data: DataDescription) -> str:
+    """How many rows of the data were not audited, reason by reason; nothing where all were."""
+    if not data.left_out or data.n_rows is None:
+        return ""
+    more = {rows.fault: ", ..." * (rows.n > len(rows.first)) for rows in data.left_out}
+    reasons = "; ".join(
+        f"{count(rows.n)} {rows.meaning} ({', '.join(rows.first)}{more[rows.fault]})"
+        for rows in data.left_out
+    )
+    return f"{counted(data.n_left_out, 'row')} of {count(data.n_rows)}: {reasons}"
 
 
 def failed(data: DataDescription) -> str:

@@ -10,8 +10,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Sequence, Value
 from huggingface_hub.errors import HfHubHTTPError
 
 from attn_audit.data.example import Example
-from attn_audit.data.location import resolve
-from attn_audit.data.reading import look_over, read_examples
+from attn_audit.data.reading import find_data, read_examples
 from attn_audit.data.source import DataSource
 from attn_audit.errors import RowError, SplitNotFoundError, UnreadableDataError
 
@@ -92,7 +91,7 @@ def test_refuses_a_damaged_saved_data_set(tmp_path: Path) -> None:
 def test_the_fingerprint_tells_data_sets_apart(tmp_path: Path) -> None:
     def saved(name: str, *labels: int) -> str | None:
         sentiment(*labels).save_to_disk(tmp_path / name)
-        return look_over(resolve(DataSource(str(tmp_path / name)))).fingerprint
+        return find_data(DataSource(str(tmp_path / name))).fingerprint()
 
     assert saved("one", 1, 0) == saved("same", 1, 0)
     assert saved("one more", 1, 0) != saved("other", 1, 1)

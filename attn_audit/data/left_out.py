@@ -1,0 +1,161 @@
+"""The rows of a data set that no example comes of, counted by what is wrong with them."""
+
+import shlex
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from attn_audit.errors import BadRowError, BadRowsError, Fault
+from attn_audit.numbers import count, counted
+from attn_audit.quoting import MOST_NAMES, listed, quoted
+
+SKIP = "`--on-bad-row skip`"
+
+MEANINGS: Mapping[Fault, str] = {
+    Fault.UNREADABLE: "cannot be read",
+    Fault.NO_TEXT: "without a text",
+    Fault.NO_SECOND_TEXT: "without the second text of a pair",
+    Fault.REPEATED_ID: "with the id of an earlier row",
+    Fault.WRONG_ID: "with an id that is none",
+    Fault.WRONG_LABEL: "with labels that cannot be used",
+    Fault.UNKNOWN_LABEL: "with a label that the model does not have",
+    Fault.WRONG_CANDIDATES: "with candidates that cannot be used",
+    Fault.UNWANTED_LABEL: "with a label that --label-map leaves out",
+}
+"""What is so of rows, behind their number."""
+
+_NO_LABELS = "`--ignore-field label` audits without labels"
+_OTHERS: Mapping[Fault, str] = {
+    Fault.REPEATED_ID: "`--ignore-field id` gives every row a hash for its id",
+    Fault.WRONG_ID: "`--ignore-field id` gives every row a hash for its id",
+    Fault.WRONG_LABEL: _NO_LABELS,
+    Fault.UNKNOWN_LABEL: _NO_LABELS,
+}
+"""Ways on beside that of leaving the rows out."""
+
+_ALL = f"{SKIP} leaves all of these rows out, and the report counts them."
+
+MOST_PLACES = 3
+"""Rows that are named of each kind."""
+
+MOST_LABELS = 10_000
+"""Labels that are counted one by one; of free text taken for labels, that is enough."""
+
+
+@dataclass
+class Rows:
+    """Rows with one fault."""
+
+    first: BadRowError
+    n: int = 0
+    places: list[str] = field(default_factory=list)
+    labels: Counter[str] = field(default_factory=Counter)
+    """Where labels are at fault: how often each of them is."""
+
+
+@dataclass
+class LeftOut:
+    """What was left out of the rows that were read."""
+
+    found: dict[Fault, Rows] = field(default_factory=dict)
+    n_rows: int = 0
+    """All that were read, good ones included."""
+    labels: set[str] = field(default_factory=set)
+    """Of all rows that could be read."""
+
+    @property
+    def n(self) -> int:
+        """How many were left out, whyever."""
+        return sum(rows.n for rows in self.found.values())
+
+    @property
+    def n_bad(self) -> int:
+        """How many of them were not left out by the user's own choice of labels."""
+        return self.n - (self.found[Fault.UNWANTED_LABEL].n if self._has_choice else 0)
+
+    @property
+    def _has_choice(self) -> bool:
+        return Fault.UNWANTED_LABEL in self.found
+
+    def add(self, error: BadRowError, where: str) -> None:
+        """Count a row.
+
+        Args:
+            where: File and line.
+        """
+        rows = self.found.setdefault(error.fault, Rows(error))
+        rows.n += 1
+        if len(rows.places) < MOST_PLACES:
+            rows.places.append(where)
+        if error.label is not None and len(rows.labels) < MOST_LABELS:
+            rows.labels[error.label] += 1
+
+    def error(self, name: str) -> BadRowError | BadRowsError:
+        """What is wrong with the rows, all at once; of a single one in its own words.
+
+        Args:
+            name: What messages call the data set.
+        """
+        bad = {fault: rows for fault, rows in self.found.items() if fault != Fault.UNWANTED_LABEL}
+        if not bad:
+            return BadRowsError(f"{name}: no row is left to audit", self.lines(), "Keep a label.")
+        fault, rows = next(iter(bad.items()))
+        are_all = rows.n == self.n_rows and not rows.labels
+        if len(bad) == 1 and (rows.n == 1 or are_all):
+            error = rows.first
+            ways = "; ".join((*_ways(fault, rows), f"{SKIP} leaves it out"))
+            hints = (error.hint, self._labels_in_words(rows), f"To go on: {ways}.")
+            error.hint = " ".join(filter(None, hints))
+            return error
+        return BadRowsError(
+            f"{name}: {counted(self.n_bad, 'row')} of {count(self.n_rows)} cannot be audited",
+            [line for fault, rows in bad.items() for line in _lines(fault, rows)],
+            " ".join(filter(None, (*map(self._labels_in_words, bad.values()), _ALL))),
+        )
+
+    def _labels_in_words(self, rows: Rows) -> str:
+        """Where labels are at fault, every one that there is."""
+        return f"The data's labels: {listed(sorted(self.labels))}." if rows.labels else ""
+
+    def lines(self) -> list[str]:
+        """How many rows were left out, kind by kind, and where the first of them stand."""
+        return [f"{_said(fault, rows)}: {_places(rows)}" for fault, rows in self.found.items()]
+
+
+def _lines(fault: Fault, rows: Rows) -> list[str]:
+    what = f": {_labels(rows.labels)}" if rows.labels else ""
+    more = f"; also {_places(rows, start=1)}" if rows.n > 1 else ""
+    first = f"{rows.places[0]}: {rows.first.problem}"
+    ways = "; or ".join(_ways(fault, rows)) or f"{SKIP} leaves them out"
+    return [f"{_said(fault, rows)}{what} ({first}{more})", f"  {ways}"]
+
+
+def _said(fault: Fault, rows: Rows) -> str:
+    return f"{counted(rows.n, 'row')} {MEANINGS[fault]}"
+
+
+def _places(rows: Rows, start: int = 0) -> str:
+    shown = ", ".join(rows.places[start:])
+    return f"{shown}, ..." if rows.n > len(rows.places) else shown
+
+
+def _labels(labels: Counter[str]) -> str:
+    shown = [f"{quoted(label)} {count(n)}" for label, n in labels.most_common(MOST_NAMES)]
+    more = len(labels) - len(shown)
+    return ", ".join((*shown, f"and {count(more)} more")) if more else ", ".join(shown)
+
+
+def _ways(fault: Fault, rows: Rows) -> list[str]:
+    """What lets an audit go on beside leaving the rows out, the closest first."""
+    ways = [_OTHERS[fault]] if fault in _OTHERS else []
+    if rows.labels:
+        named = [label for label, _ in rows.labels.most_common(MOST_NAMES)]
+        ways = [f"`{_renaming(named)}`, without a name to leave a label's rows out", *ways]
+    return ways
+
+
+def _renaming(labels: list[str]) -> str:
+    """A `--label-map` as a shell takes it."""
+    pairs = (f"{label}=NAME" for label in labels)
+    written = ",".join(f'"{pair}"' if "," in pair else pair for pair in pairs)
+    return f"--label-map {shlex.quote(written)}"
