@@ -229,7 +229,7 @@ class AuditSettings:
     )
 
     checks: Annotated[tuple[str, ...], MinLen(1)] = _is(
-        ("correlation", "permutation", "adversarial"),
+        ("correlation", "attended", "permutation", "adversarial"),
         "Which checks.",
         Panel.CHECKS,
         "NAME,...",
@@ -381,6 +381,12 @@ class AuditSettings:
         Panel.GATE,
         default_is="neither: exit code 4",
     )
+    require: Literal["yes"] | None = _is(
+        None,
+        "The answer that there has to be: with `yes`, a hint fails the gate too.",
+        Panel.GATE,
+        default_is="yes or a hint",
+    )
 
     output: tuple[str, ...] = _is(
         (),
@@ -474,7 +480,7 @@ def default_in_words(name: str) -> str | None:
 
     Example:
         >>> default_in_words("checks"), default_in_words("seed"), default_in_words("limit")
-        ('correlation,permutation,adversarial', '0', None)
+        ('correlation,attended,permutation,adversarial', '0', None)
     """
     said, default = SETTINGS[name].default_is, FIELDS[name].default
     if said is not None or default is MISSING or default in (None, ()) or default is False:

@@ -194,11 +194,15 @@ class RowsModel(AuditedModel):
         share = seen.raw[:, heads] / torch.where(own_mass > 0, own_mass, 1)[..., None]
 
         def replay(weights: Tensor, mass: Tensor | None = None) -> Tensor:
-            assert mass is None, "no check that is tested here moves it"
+            shape = own_mass.shape
+            total = own_mass if mass is None else mass.reshape(shape) * seen.row_mask[:, None]
+            other = seen.rest[:, heads]
+            left = other if mass is None else torch.where(other > 0, 1 - total, 0)
+            left = left * seen.row_mask[:, None]
             raw = seen.raw.unsqueeze(1).expand(-1, weights.shape[1], -1, -1, -1)
             rows = (
                 weights.reshape(*weights.shape[:2], len(heads), -1, weights.shape[-1])
-                * own_mass[:, None, ..., None]
+                * total[:, None, ..., None]
             )
             raw = torch.cat(
                 [rows]
@@ -206,10 +210,12 @@ class RowsModel(AuditedModel):
                 else [raw[:, :, : site.head], rows, raw[:, :, site.head + 1 :]],
                 dim=2,
             )
-            changed = self.gather(site.layer, raw, seen.rest, states, seen.row_mask)
+            rest = seen.rest.clone()
+            rest[:, heads] = left
+            changed = self.gather(site.layer, raw, rest, states, seen.row_mask)
             others = sum(p for i, p in enumerate(parts) if i != site.layer)
-            rest = others.unsqueeze(1) if isinstance(others, Tensor) else 0
-            return self.readout(changed + rest)
+            unmoved = others.unsqueeze(1) if isinstance(others, Tensor) else 0
+            return self.readout(changed + unmoved)
 
         return Reading(
             logits=self.readout(torch.stack(parts).sum(0)),

@@ -12,7 +12,15 @@ from torch import Tensor
 
 from attn_audit.findings.example import Status
 from attn_audit.measures.registry import Importances
-from attn_audit.models.contract import AuditedModel, Batch, Reading, Site, require_numbers
+from attn_audit.models.contract import (
+    AuditedModel,
+    Batch,
+    Reading,
+    Site,
+    coarseness,
+    require_numbers,
+)
+from attn_audit.models.margin import Margin
 
 Columns = dict[str, Sequence[Any]]
 """Values of record fields by name, one for each example of a batch; None where not measured."""
@@ -56,6 +64,7 @@ class AuditedBatch:
     mass: Float64[Tensor, " batch"]
     """Share of all attention that lies on the audited units: the mean over the rows there are."""
     probabilities: Float64[Tensor, "batch label"]
+    margin: Margin
 
     @cached_property
     def ids(self) -> list[str]:
@@ -72,6 +81,12 @@ class AuditedBatch:
         """Whether enough attention lies on the audited units to say anything."""
         has_mass: np.ndarray = (self.mass >= MIN_AUDITED_MASS).cpu().numpy()
         return has_mass
+
+    @cached_property
+    def has_margin(self) -> Bool[np.ndarray, " batch"]:
+        """Whether the model decides, so that a part of its margin can be lost."""
+        has_margin: np.ndarray = ~self.margin.whole.isnan().any(dim=1).cpu().numpy()
+        return has_margin
 
     @cached_property
     def admissible(self) -> Bool[Tensor, "batch row unit"]:
@@ -186,7 +201,19 @@ def _audited(
         explanation=normalised(torch.einsum("br,bru->bu", mass, attention)),
         mass=mass.sum(dim=-1) / reading.row_mask.sum(dim=-1).clamp_min(1),
         probabilities=model.task.probabilities(reading.logits),
+        margin=Margin.of(model.task, reading.logits, coarseness(model.dtype)),
     )
+
+
+def replayed(
+    audited: AuditedBatch, weights: Float[Tensor, "batch variant row unit"]
+) -> Float[Tensor, "batch variant label"]:
+    """Logits under other weights.
+
+    Args:
+        weights: Each row sums to 1, or is zero where there is none; differentiable through.
+    """
+    return audited.reading.replay(weights.to(audited.reading.attention.dtype))
 
 
 def replayed_probabilities(
@@ -197,8 +224,7 @@ def replayed_probabilities(
     Args:
         weights: Each row sums to 1, or is zero where there is none; differentiable through.
     """
-    logits = audited.reading.replay(weights.to(audited.reading.attention.dtype))
-    return audited.model.task.probabilities(logits)
+    return audited.model.task.probabilities(replayed(audited, weights))
 
 
 def output_distances(
@@ -209,7 +235,14 @@ def output_distances(
     Args:
         weights: Each row sums to 1, or is zero where there is none; differentiable through.
     """
-    probabilities = replayed_probabilities(audited, weights)
+    return distances_of(audited, replayed(audited, weights))
+
+
+def distances_of(
+    audited: AuditedBatch, logits: Float[Tensor, "batch variant label"]
+) -> Float64[Tensor, "batch variant"]:
+    """How far other logits are from the model's own output, 0 to 1."""
+    probabilities = audited.model.task.probabilities(logits)
     return audited.model.task.distance(probabilities, audited.probabilities.unsqueeze(1))
 
 

@@ -4,15 +4,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, or_none, rows_of
 from attn_audit.checks.ties import ranks_of
-from attn_audit.findings.correlation.pairs import STATUS, pairs
+from attn_audit.findings.correlation.pairs import LARGEST, STATUS, TWINS, Pair, Twin, pairs
 from attn_audit.findings.example import Status
-from attn_audit.findings.measure import measure
+from attn_audit.findings.measure import GRADIENT, LEAVE_ONE_OUT, measure
+from attn_audit.models.contract import coarseness
 from attn_audit.progress import portions
-from attn_audit.statistics.kendall import is_constant, kendall_tau_of_ranks
+from attn_audit.statistics.kendall import dense_ranks, is_constant, kendall_tau_of_ranks
 
 MIN_TESTABLE_UNITS = 5
 """With fewer units no order is rare enough for p <= 0.05 (2/4! = 0.083)."""
@@ -55,9 +56,51 @@ class Correlation:
                 columns[pair.tau.name] = or_none(result.tau, defined)
                 testable = defined & (lengths >= MIN_TESTABLE_UNITS)
                 columns[pair.p_value.name] = or_none(result.p_value, testable)
+        columns |= self._twins(audited, ranks)
         constant = {name: is_constant(rank, lengths) for name, rank in ranks.items()}
         columns[STATUS.name] = _statuses(audited, constant)
         return columns
+
+    def _twins(
+        self, audited: AuditedBatch, ranks: dict[str, Int[np.ndarray, "batch unit"]]
+    ) -> Columns:
+        """Tau of every pair that a factor on all logits leaves as it is, and what ties allow."""
+        lengths, of = audited.lengths, audited.importances
+        ranks = dict(ranks)
+        if GRADIENT.name in self.measures:
+            noise = GRADIENT.noise * coarseness(audited.model.dtype)
+            signed = of.gradients[..., 1].cpu().numpy()
+            floor = noise * np.abs(signed).max(axis=1)
+            ranks["gradient_signed"] = dense_ranks(signed, lengths, floor)
+        if LEAVE_ONE_OUT.name in self.measures:
+            floor = np.nan_to_num(of.left_out.noise.cpu().numpy())
+            for name, effect in (
+                ("margin", of.left_out.moved),
+                ("margin_signed", of.left_out.lost),
+            ):
+                ranks[name] = dense_ranks(np.nan_to_num(effect.cpu().numpy()), lengths, floor)
+        ascending = {name: _sorted(rank) for name, rank in ranks.items()}
+        columns: Columns = {}
+        compared: list[Twin | Pair] = [*TWINS, *pairs()]
+        for pair in compared:
+            if not {pair.first, pair.second} <= ranks.keys():
+                continue
+            kept = audited.has_mass if pair.first == "attention" else np.ones(len(lengths), bool)
+            for field, sides in (
+                (pair.tau if isinstance(pair, Twin) else None, ranks),
+                (LARGEST.get(pair), ascending),
+            ):
+                if field is not None:
+                    tau = kendall_tau_of_ranks(sides[pair.first], sides[pair.second], lengths).tau
+                    columns[field.name] = or_none(tau, ~np.isnan(tau) & kept)
+        return columns
+
+
+def _sorted(ranks: Int[np.ndarray, "batch unit"]) -> Int[np.ndarray, "batch unit"]:
+    """Each row in ascending order, its padding of -1 last as it was."""
+    last = ranks.max(initial=0) + 1
+    ascending = np.sort(np.where(ranks < 0, last, ranks), axis=1)
+    return np.where(ascending == last, -1, ascending)
 
 
 def _statuses(audited: AuditedBatch, constant: dict[str, Bool[np.ndarray, " batch"]]) -> list[str]:

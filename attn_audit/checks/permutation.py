@@ -1,5 +1,6 @@
 """Permutation: does the prediction depend on which units attention points at?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,10 +12,11 @@ from torch import Tensor
 from attn_audit.checks.base import (
     AuditedBatch,
     Columns,
+    distances_of,
+    in_every_row,
     is_measured,
     or_none,
-    output_distances,
-    replayed_probabilities,
+    replayed,
     statuses_of_interventions,
     uniform_attention,
 )
@@ -39,45 +41,106 @@ class Permutation:
     """Permutations of each example; texts of up to 4 units get all there are."""
 
     def passes(self, n_units: int) -> int:
-        """A replay for each permutation, and one of uniform attention."""
-        return int(n_permutations(np.array([n_units]), self.n_draws)[0]) + 1
+        """A replay for each permutation and each unit alone, of uniform attention, and of none."""
+        return int(n_permutations(np.array([n_units]), self.n_draws)[0]) + n_units + 2
 
     def run(self, audited: AuditedBatch) -> Columns:
-        """Medians over the permutations, and what uniform attention does."""
+        """Medians over the permutations, and what uniform, single and no attention do."""
         counts = n_permutations(audited.lengths, self.n_draws)
-        distance, divergence = self._shuffle(audited, int(counts.max()))
-        drawn = np.arange(distance.shape[1]) < counts[:, None]
-        within = ((distance <= self.epsilon) & drawn).sum(axis=1) / counts
-        uniform_distance, uniform_predictions = _uniform(audited)
+        shuffled, divergence = self._shuffle(audited, int(counts.max()))
+        drawn = np.arange(divergence.shape[1]) < counts[:, None]
+        within = ((shuffled.distance <= self.epsilon) & drawn).sum(axis=1) / counts
+        turned = (shuffled.turned * drawn).sum(axis=1) / counts
         measured = is_measured(audited)
+        decides = measured & audited.has_margin
+        single = _single_units(audited)
         return {
-            fields.DISTANCE_FIELD.name: or_none(_medians(distance, drawn), measured),
+            fields.DISTANCE_FIELD.name: or_none(_medians(shuffled.distance, drawn), measured),
             fields.JSD_FIELD.name: or_none(_medians(divergence, drawn), measured),
             fields.WITHIN_EPSILON_FIELD.name: or_none(within, measured),
-            fields.UNIFORM_DISTANCE_FIELD.name: or_none(uniform_distance, measured),
-            fields.UNIFORM_PREDICTION.name: [
-                prediction if kept else None
-                for prediction, kept in zip(uniform_predictions, measured, strict=True)
-            ],
+            fields.MARGIN_FIELD.name: or_none(_medians(shuffled.margin, drawn), decides),
+            fields.TURNED_FIELD.name: or_none(turned, decides),
+            **_uniform(audited, measured, decides),
+            fields.REACH_DISTANCE_FIELD.name: or_none(single.distance.max(axis=1), measured),
+            fields.REACH_FIELD.name: or_none(single.margin.max(axis=1), decides),
+            fields.REACH_TURNS_FIELD.name: or_none(single.turned.max(axis=1), decides),
+            **_leverage(audited, measured, decides),
             fields.STATUS.name: statuses_of_interventions(audited),
         }
 
     def _shuffle(
         self, audited: AuditedBatch, n_variants: int
-    ) -> tuple[Float64[np.ndarray, "batch variant"], Float64[np.ndarray, "batch variant"]]:
-        """Output distance and attention divergence of every permutation."""
+    ) -> tuple["_Effects", Float64[np.ndarray, "batch variant"]]:
+        """What every permutation does, and how far its attention is from the model's."""
         keys = example_keys(audited.seed, audited.ids, self.id)
-        distances, divergences = [], []
+        found, divergences = [], []
         for portion in in_portions(n_variants, audited.in_cache(n_bytes=64)):
             draws = range(n_variants)[portion]
             n_units = audited.attention.shape[-1]
             order = torch.from_numpy(permutations(keys, audited.lengths, draws, n_units))
             order = order.to(audited.attention.device)
-            with torch.no_grad():
-                shuffled = permuted(audited, audited.reading.attention, order)
-                distances.append(output_distances(audited, shuffled))
+            found.append(_effects(audited, permuted(audited, audited.reading.attention, order)))
             divergences.append(permuted_divergences(audited, order))
-        return torch.cat(distances, 1).cpu().numpy(), torch.cat(divergences, 1).cpu().numpy()
+        return _Effects.joined(found), torch.cat(divergences, 1).cpu().numpy()
+
+
+@dataclass(frozen=True)
+class _Effects:
+    """What other attention does to the output, on both scales."""
+
+    distance: Float64[np.ndarray, "batch variant"]
+    margin: Float64[np.ndarray, "batch variant"]
+    """By which share of itself the margin moves, either way."""
+    turned: Float64[np.ndarray, "batch variant"]
+
+    @staticmethod
+    def joined(parts: Sequence["_Effects"]) -> "_Effects":
+        """Variants of several portions."""
+        names = ("distance", "margin", "turned")
+        return _Effects(*(np.concatenate([getattr(p, name) for p in parts], 1) for name in names))
+
+
+@torch.no_grad()
+def _effects(
+    audited: AuditedBatch,
+    weights: Float[Tensor, "batch variant row unit"],
+) -> _Effects:
+    return _effects_of(audited, replayed(audited, weights))
+
+
+def _effects_of(audited: AuditedBatch, logits: Float[Tensor, "batch variant label"]) -> _Effects:
+    margin = audited.margin
+    found = (distances_of(audited, logits), margin.moved(logits), margin.turned(logits))
+    return _Effects(*(effect.cpu().numpy() for effect in found))
+
+
+def _single_units(audited: AuditedBatch) -> _Effects:
+    """All attention on one unit, for each; in the padding what the model's own does: nothing."""
+    batch_size, _, n_units = audited.attention.shape
+    every = torch.eye(n_units, dtype=audited.attention.dtype, device=audited.attention.device)
+    step, found = audited.in_cache(n_bytes=64), []
+    for start in range(0, n_units, step):
+        units = every[start : start + step].expand(batch_size, -1, -1)
+        weights = in_every_row(audited, units)
+        is_unit = audited.batch.unit_mask[:, start : start + step, None, None]
+        found.append(
+            _effects(audited, torch.where(is_unit, weights, audited.attention.unsqueeze(1)))
+        )
+    return _Effects.joined(found)
+
+
+@torch.no_grad()
+def _leverage(
+    audited: AuditedBatch, measured: Bool[np.ndarray, " batch"], decides: Bool[np.ndarray, " batch"]
+) -> Columns:
+    """What becomes of the output where nothing of a text is attended to at the site."""
+    own = audited.reading.attention.unsqueeze(1)
+    logits = audited.reading.replay(own, torch.zeros_like(audited.reading.mass))
+    cut = _effects_of(audited, logits)
+    return {
+        fields.LEVERAGE_DISTANCE_FIELD.name: or_none(cut.distance[:, 0], measured),
+        fields.LEVERAGE_FIELD.name: or_none(cut.margin[:, 0], decides),
+    }
 
 
 def _medians(
@@ -92,16 +155,22 @@ def _medians(
     return middle
 
 
+@torch.no_grad()
 def _uniform(
-    audited: AuditedBatch,
-) -> tuple[Float64[np.ndarray, " batch"], list[str] | list[tuple[str, ...]]]:
-    """Output distance and prediction with the same weight on every unit a row may attend to."""
-    with torch.no_grad():
-        uniform = uniform_attention(audited).unsqueeze(1)
-        probabilities = replayed_probabilities(audited, uniform).squeeze(1)
-    task = audited.model.task
-    distance = task.distance(probabilities, audited.probabilities)
-    return distance.cpu().numpy(), task.predictions(probabilities)
+    audited: AuditedBatch, measured: Bool[np.ndarray, " batch"], decides: Bool[np.ndarray, " batch"]
+) -> Columns:
+    """The same weight on every unit a row may attend to."""
+    logits = replayed(audited, uniform_attention(audited).unsqueeze(1))
+    effects, task = _effects_of(audited, logits), audited.model.task
+    predictions = task.predictions(task.probabilities(logits.squeeze(1)))
+    return {
+        fields.UNIFORM_DISTANCE_FIELD.name: or_none(effects.distance[:, 0], measured),
+        fields.UNIFORM_MARGIN_FIELD.name: or_none(effects.margin[:, 0], decides),
+        fields.UNIFORM_PREDICTION.name: [
+            prediction if kept else None
+            for prediction, kept in zip(predictions, measured, strict=True)
+        ],
+    }
 
 
 def permuted(

@@ -1,6 +1,7 @@
 """From settings to checks, and to the sites whose attention they look at."""
 
 from attn_audit.checks.adversarial.check import Adversarial, Method
+from attn_audit.checks.attended import Attended
 from attn_audit.checks.base import Check
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
@@ -41,6 +42,7 @@ def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ..
     epsilon = epsilon_for(settings, model)
     every: tuple[Check, ...] = (
         Correlation(settings.measures),
+        Attended(),
         Permutation(epsilon, settings.permutations),
         Adversarial(epsilon, Method(settings.method), settings.iterations, settings.restarts),
         *_REGISTERED,

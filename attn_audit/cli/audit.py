@@ -60,7 +60,7 @@ def audit_command(check: str | None) -> Callable[..., None]:
         with kept:
             write_report(report, settings, format_was_said, verdict=verdict, quiet=quiet)
         if verdict is not None:
-            show_and_exit(verdict, settings.inconclusive, beside=settings)
+            show_and_exit(verdict, beside=settings)
 
     return run
 

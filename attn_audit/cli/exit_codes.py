@@ -8,7 +8,7 @@ import typer
 from attn_audit.findings.rule import Outcome
 from attn_audit.judgement.bounds import bounds_to_judge
 from attn_audit.judgement.policy import Policy, load_policy
-from attn_audit.results.verdict import Verdict
+from attn_audit.results.verdict import MayShow, Verdict
 
 if TYPE_CHECKING:
     from attn_audit.settings import AuditSettings
@@ -38,18 +38,25 @@ def exit_code(outcome: Outcome, inconclusive: Inconclusive) -> int:
     return EXIT_CODES[outcome]
 
 
-def show_and_exit(
-    verdict: Verdict, inconclusive: Inconclusive, *, beside: "AuditSettings"
-) -> NoReturn:
+def show_and_exit(verdict: Verdict, *, beside: "AuditSettings") -> NoReturn:
     """Show a verdict below its report, or where the report is JSON, beside it on standard error."""
     from attn_audit.cli.result_files import show_output
     from attn_audit.formats.result_files import Output
 
     show_output(Output.of(verdict), "terminal", to_standard_error=beside.format == "json")
-    finish(verdict.outcome, inconclusive)
+    finish(verdict, beside.inconclusive, beside.require)
 
 
-def finish(outcome: Outcome, inconclusive: Inconclusive) -> NoReturn:
-    """Leave with the exit code of an outcome, when all that was said is out."""
+def finish(
+    verdict: Verdict, inconclusive: Inconclusive, require: Literal["yes"] | None = None
+) -> NoReturn:
+    """Leave with the exit code of a verdict, when all that was said is out.
+
+    Args:
+        require: What the answer has to be, whatever the policy says.
+    """
     sys.stdout.flush()
-    raise typer.Exit(exit_code(outcome, inconclusive))
+    code, answer = exit_code(verdict.outcome, inconclusive), verdict.answer
+    if code == 0 and require == "yes" and answer is not None and answer.verdict is MayShow.HINT:
+        code = EXIT_CODES[Outcome.FAIL]
+    raise typer.Exit(code)

@@ -31,6 +31,7 @@ def gate(
         typer.Option("--policy", metavar="FILE|default", help="What it is judged by."),
     ] = "default",
     inconclusive: Annotated[Literal["pass", "fail"] | None, shared("inconclusive")] = None,
+    require: Annotated[Literal["yes"] | None, shared("require")] = None,
     plugin: Annotated[list[str] | None, shared("plugin")] = None,
     output: Annotated[list[Path] | None, shared("output")] = None,
     format: Annotated[Literal["terminal", "json"] | None, shared("format")] = None,
@@ -39,7 +40,7 @@ def gate(
         bool,
         typer.Option(
             "--print-default-policy",
-            help="Show the packaged policy, bound by bound explained, to start yours from.",
+            help="Show the packaged rules, each explained, to start yours from.",
             callback=_print_default,
             is_eager=True,
         ),
@@ -70,7 +71,7 @@ def gate(
             show_output(Output.of(verdict), format or "terminal")
         if not quiet:
             say_written("report", paths)
-        finish(verdict.outcome, inconclusive)
+        finish(verdict, inconclusive, require)
 
 
 def compare(
@@ -125,7 +126,7 @@ def compare(
         )
         deliver(found, "comparison", output=output, format=format, quiet=quiet)
         if found.verdict is not None:
-            finish(found.verdict.outcome, inconclusive)
+            finish(found.verdict, inconclusive)
 
 
 def _inputs(*reports: Path) -> list[Path]:

@@ -19,7 +19,9 @@ from attn_audit.engine.summaries import (
     summarise,
 )
 from attn_audit.errors import RunDirectoryError
+from attn_audit.findings.attended import deciders
 from attn_audit.findings.example import N_UNITS
+from attn_audit.judgement.answer import answer_of
 from attn_audit.results.examples import Examples
 from attn_audit.results.report import (
     RecordsFile,
@@ -27,7 +29,16 @@ from attn_audit.results.report import (
     Subject,
     TellingExample,
 )
+from attn_audit.results.verdict import CountedUnit
 from attn_audit.statistics.intervals import Resamples
+
+MAX_DECIDERS = 20
+"""Units that decide without attention, kept in a report."""
+
+
+def _deciders(examples: Examples) -> tuple[CountedUnit, ...]:
+    found = deciders(examples)[:MAX_DECIDERS]
+    return tuple(CountedUnit(unit=unit, n=n) for unit, n in found)
 
 
 def sum_up(
@@ -64,7 +75,7 @@ def sum_up(
             examples = Examples(file, model.labels, model.task, data.n_rows, data.n_left_out)
             grouping = Grouping(examples, Resamples(settings.seed))
             counts = recording.counts
-            return Report(
+            summed = Report(
                 tool=subject.tool,
                 model=subject.model,
                 data=subject.data.model_copy(update=counts),
@@ -79,9 +90,11 @@ def sum_up(
                     for reason, record in recording.telling.chosen()
                 ),
                 sampled_examples=tuple(recording.sampled.chosen()),
+                unattended_units=_deciders(examples) if "attended" in settings.checks else (),
                 records=records_file or files.describe(report),
                 run=None,
             )
+            return summed.model_copy(update={"answer": answer_of(summed)})
 
 
 def records_of_run(name: str) -> pa.Table:

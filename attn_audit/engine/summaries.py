@@ -194,8 +194,14 @@ def _summary(metric: Metric, grouping: Grouping) -> Summary | None:
 
 
 def _share(values: Values) -> Share:
+    """Of values between 0 and 1 too, which are means over equal units or several labels.
+
+    Wilson's interval is of the nearest count, and wide enough: nothing varies more than 0 and 1.
+    """
     counted = values[~np.isnan(values)]
-    return share_of(int(counted.sum()), len(counted))
+    total, n = float(counted.sum()), len(counted)
+    found = share_of(round(total), n)
+    return found if not n else found.model_copy(update={"share": total / n})
 
 
 def _distribution(metric: MeanMetric, values: Values, grouping: Grouping) -> GroupedDistribution:

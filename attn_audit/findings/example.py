@@ -30,6 +30,7 @@ class Status(StrEnum):
     SINGLE_UNIT = "untestable_single_unit"
     NO_AUDITED_MASS = "undefined_no_audited_mass"
     CONSTANT_ATTENTION = "undefined_constant_attention"
+    NO_MARGIN = "undefined_no_margin"
 
 
 STATUS_MEANINGS: dict[str, str] = {
@@ -38,6 +39,7 @@ STATUS_MEANINGS: dict[str, str] = {
     Status.SINGLE_UNIT: "a single unit: there is no other place that attention could go to",
     Status.NO_AUDITED_MASS: "less than 1e-6 of the attention lies on the audited units",
     Status.CONSTANT_ATTENTION: "attention is the same on every unit: it ranks nothing",
+    Status.NO_MARGIN: "the model is undecided: there is no margin that could be lost",
 }
 
 

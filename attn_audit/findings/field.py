@@ -63,6 +63,9 @@ class Range:
 
 SHARE, OUTPUT_DISTANCE = Range("share", high=1.0), Range("output distance", high=1.0)
 NATS, TAU = Range("nats", high=log(2)), Range("tau", low=-1.0, high=1.0)
+MARGIN = Range("share of the margin", low=-inf)
+"""What is lost; below 0 it is gained."""
+
 EXAMPLES, UNLIMITED = Range("examples"), Range(low=-inf)
 
 

@@ -21,6 +21,7 @@ from attn_audit.findings.performance import ACCURACY
 from attn_audit.findings.rule import Outcome
 from attn_audit.findings.thresholds import (
     ALL_MASS,
+    HALF_MARGIN,
     INFORMATIVE_JSD,
     MOST,
     MOVED_DISTANCE,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from attn_audit.results.table import Members, Values
 
 NOT_MOVABLE = f"{NOT_RUN}, or attention cannot be moved"
+NOT_DECIDING = f"{NOT_MOVABLE}, or the model is undecided"
+MOVED_MARGIN = Range("share of the margin")
 
 DISTANCE_FIELD = Field[float | None](
     "permutation.distance",
@@ -69,11 +72,65 @@ UNIFORM_PREDICTION = Field[Label | None](
     "The model's prediction with equal attention on every unit",
     kind=Kind.LABEL, null=NOT_MOVABLE, claim=SAME, formerly="uniform_prediction",
 )  # fmt: skip
+MARGIN_FIELD = Field[float | None](
+    "permutation.margin",
+    "By which share of itself an example's margin moves when its attention is shuffled, median "
+    "over permutations",
+    place=Place.EVERYWHERE, range=MOVED_MARGIN, null=NOT_DECIDING, has_mean=False,
+    page="share of the margin moved when shuffled", claim="permutations: margin",
+    tolerance=tolerance.MARGIN, scale=tolerance.margin_scale,
+)  # fmt: skip
+TURNED_FIELD = Field[float | None](
+    "permutation.turned", "Share of an example's permutations that turn the decision",
+    place=Place.EVERYWHERE, range=SHARE, null=NOT_DECIDING, page="share of shuffles that turn it",
+    claim="permutations that turn the decision", tolerance=tolerance.SHARE,
+    scale=tolerance.share_scale,
+)  # fmt: skip
+UNIFORM_MARGIN_FIELD = Field[float | None](
+    "permutation.uniform.margin",
+    "By which share of itself an example's margin moves with equal attention on every unit",
+    place=Place.EVERYWHERE, range=MOVED_MARGIN, null=NOT_DECIDING, has_mean=False,
+    claim="uniform: margin", tolerance=tolerance.MARGIN, scale=tolerance.margin_scale,
+)  # fmt: skip
+REACH_DISTANCE_FIELD = Field[float | None](
+    "permutation.reach.distance",
+    "Change of an example's output with all attention on the one unit that changes it most",
+    place=Place.EVERYWHERE, range=OUTPUT_DISTANCE, null=NOT_MOVABLE, claim="reach: output distance",
+    tolerance=tolerance.OUTPUT,
+)  # fmt: skip
+REACH_FIELD = Field[float | None](
+    "permutation.reach",
+    "By which share of itself an example's margin moves with all attention on the one unit that "
+    "moves it most",
+    place=Place.EVERYWHERE, range=MOVED_MARGIN, null=NOT_DECIDING, has_mean=False,
+    page="share of the margin within reach of attention", claim="reach: margin",
+    tolerance=tolerance.MARGIN, scale=tolerance.margin_scale,
+)  # fmt: skip
+REACH_TURNS_FIELD = Field[float | None](
+    "permutation.reach.turns",
+    "Whether all attention on some one unit turns the decision: 1 or 0, of several labels the "
+    "largest share that any unit turns",
+    place=Place.EVERYWHERE, range=SHARE, null=NOT_DECIDING,
+)  # fmt: skip
+LEVERAGE_DISTANCE_FIELD = Field[float | None](
+    "permutation.leverage.distance",
+    "Change of an example's output when nothing of the text is attended to at the site",
+    place=Place.EVERYWHERE, range=OUTPUT_DISTANCE, null=NOT_MOVABLE,
+    claim="leverage: output distance", tolerance=tolerance.OUTPUT,
+)  # fmt: skip
+LEVERAGE_FIELD = Field[float | None](
+    "permutation.leverage",
+    "By which share of itself an example's margin moves when nothing of the text is attended to at "
+    "the site",
+    place=Place.EVERYWHERE, range=MOVED_MARGIN, null=NOT_DECIDING, has_mean=False,
+    claim="leverage: margin", tolerance=tolerance.MARGIN, scale=tolerance.margin_scale,
+)  # fmt: skip
 STATUS = status_field("permutation")
 
 FIELDS: tuple[Field[object], ...] = (
-    DISTANCE_FIELD, JSD_FIELD, WITHIN_EPSILON_FIELD, UNIFORM_DISTANCE_FIELD, UNIFORM_PREDICTION,
-    STATUS,
+    DISTANCE_FIELD, JSD_FIELD, WITHIN_EPSILON_FIELD, MARGIN_FIELD, TURNED_FIELD,
+    UNIFORM_DISTANCE_FIELD, UNIFORM_MARGIN_FIELD, UNIFORM_PREDICTION, REACH_DISTANCE_FIELD,
+    REACH_FIELD, REACH_TURNS_FIELD, LEVERAGE_DISTANCE_FIELD, LEVERAGE_FIELD, STATUS,
 )  # fmt: skip
 
 
@@ -88,6 +145,21 @@ def _is_too_even(examples: "Examples") -> "Values":
 def _is_moved(examples: "Examples") -> "Values":
     moves = examples.numbers(DISTANCE_FIELD) >= MOVED_DISTANCE
     return examples.where(_is_measured(examples), moves & (_is_too_even(examples) == 0))
+
+
+def _moves_half(examples: "Examples") -> "Values":
+    import numpy as np
+
+    margin = examples.numbers(MARGIN_FIELD)
+    moves = (margin >= HALF_MARGIN) & (_is_too_even(examples) == 0)
+    return examples.where(~np.isnan(margin), moves)
+
+
+def _is_within_reach(examples: "Examples") -> "Values":
+    import numpy as np
+
+    reach, turns = examples.numbers(REACH_FIELD), examples.numbers(REACH_TURNS_FIELD)
+    return examples.where(~np.isnan(reach), (reach >= HALF_MARGIN) | (turns >= HALF_MARGIN))
 
 
 def _is_unchanged(examples: "Examples") -> "Values":
@@ -135,6 +207,23 @@ TOO_EVEN = ShareMetric(
     f"from it by a divergence of less than {INFORMATIVE_JSD:g}",
     values=_is_too_even,
 )
+TURNED = MeanMetric.over(TURNED_FIELD, UNIT_EDGES)
+HALF = ShareMetric(
+    "permutation.half_margin",
+    "Examples whose median permutation moves the margin by half of itself or more; where attention "
+    "is too even for shuffling to show anything, a margin counts as not moved",
+    values=_moves_half,
+)
+REACH = ShareMetric(
+    "permutation.within_reach",
+    "Examples in which attention on some one unit turns the decision or moves the margin by half "
+    "of itself: elsewhere the site hardly matters",
+    values=_is_within_reach,
+)
+MARGIN = MeanMetric.over(MARGIN_FIELD)
+UNIFORM_MARGIN = MeanMetric.over(UNIFORM_MARGIN_FIELD)
+REACH_MARGIN, REACH_DISTANCE = map(MeanMetric.over, (REACH_FIELD, REACH_DISTANCE_FIELD))
+LEVERAGE, LEVERAGE_DISTANCE = map(MeanMetric.over, (LEVERAGE_FIELD, LEVERAGE_DISTANCE_FIELD))
 UNIFORM_DISTANCE = MeanMetric.over(UNIFORM_DISTANCE_FIELD, UNIT_EDGES)
 UNIFORM_UNCHANGED = ShareMetric(
     "permutation.uniform.unchanged",
@@ -153,8 +242,9 @@ UNIFORM_ACCURACY_CHANGE = MeanMetric(
 MASS = mass_of("permutation", DISTANCE_FIELD)
 
 METRICS: tuple[Metric, ...] = (
-    DISTANCE, JSD, WITHIN_EPSILON, MOVED, TOO_EVEN, UNIFORM_DISTANCE, UNIFORM_UNCHANGED,
-    UNIFORM_ACCURACY, UNIFORM_ACCURACY_CHANGE, MASS,
+    DISTANCE, JSD, WITHIN_EPSILON, MOVED, TOO_EVEN, MARGIN, TURNED, HALF, UNIFORM_DISTANCE,
+    UNIFORM_MARGIN, UNIFORM_UNCHANGED, UNIFORM_ACCURACY, UNIFORM_ACCURACY_CHANGE, REACH,
+    REACH_MARGIN, REACH_DISTANCE, LEVERAGE, LEVERAGE_DISTANCE, MASS,
 )  # fmt: skip
 
 QUESTION = "Does the prediction change when attention is shuffled?"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 
-from attn_audit.findings import adversarial, data, example, performance, permutation
+from attn_audit.findings import adversarial, attended, data, example, performance, permutation
 from attn_audit.findings.check import CheckFindings, Telling
 from attn_audit.findings.correlation import pairs, section
 from attn_audit.findings.example import STATUS_MEANINGS, status_field
@@ -12,7 +12,9 @@ from attn_audit.findings.field import Field, Shape
 from attn_audit.findings.measure import MEASURES, Measure
 from attn_audit.findings.metric import Metric, Statistic, former_names, statistics_of
 
-_CHECKS: list[CheckFindings] = [section.FINDINGS, permutation.FINDINGS, adversarial.FINDINGS]
+_CHECKS: list[CheckFindings] = [
+    section.FINDINGS, attended.FINDINGS, permutation.FINDINGS, adversarial.FINDINGS,
+]  # fmt: skip
 _FIELDS: list[Field[object]] = [
     *example.FIELDS,
     *(measure.field for measure in MEASURES),

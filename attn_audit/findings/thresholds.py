@@ -41,3 +41,18 @@ FARTHEST = 0.9999
 
 ALL_MASS = 0.9995
 """Share of attention from which on all of it is said to lie on the audited units."""
+
+DECIDING_PART = 0.05
+"""Part of the largest effect of any unit from which on the sign of an effect is looked at."""
+
+SMALL_PART = 0.25
+"""Part of it below which the most attended unit matters little beside the one that matters most."""
+
+HALF_MARGIN = 0.5
+"""An output whose margin moves by this share of itself has moved, whatever its probability does."""
+
+FEW_UNATTENDED = 0.05
+"""Share of the texts that words without attention may decide."""
+
+FEW_AGAINST = 0.25
+"""Share of the texts in which the most attended word may speak against the prediction."""

@@ -43,6 +43,9 @@ WEIGHT = Tolerance(
 )
 MASS = Tolerance(1e-4, "sums and maxima of float32 weights")
 GRADIENT = Tolerance(1e-3, "gradients, in parts of the text's largest: a float32 backward pass")
+MARGIN = Tolerance(
+    1e-2, "shares of a margin, above 1 in parts of themselves: a margin may be a small difference"
+)
 DIVERGENCE = Tolerance(1e-4, "divergences in nats: float64, from float32 weights")
 BOUND = Tolerance(
     1e-3, "optima and bounds: where the output is steep, epsilon magnifies the logits' rounding"
@@ -81,6 +84,11 @@ def itself(stored: Sequence[float], text: Text) -> list[float]:
 def weight_scale(stored: Sequence[float], text: Text) -> list[float]:
     """Attention weights are measured in parts of each weight itself."""
     return [max(weight, SMALL_WEIGHT) for weight in stored]
+
+
+def margin_scale(stored: Sequence[float], text: Text) -> list[float]:
+    """Shares of a margin above 1 are measured in parts of themselves."""
+    return [max(1.0, abs(share)) for share in stored]
 
 
 def gradient_scale(stored: Sequence[float], text: Text) -> list[float]:

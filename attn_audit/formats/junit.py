@@ -65,6 +65,8 @@ def suites(verdict: Verdict, facts: Mapping[str, str], *, started: str | None = 
     suite = _add(root, "testsuite", named | {"skipped": str(kinds[Standing.WAIVED])} | timed)
     properties = _add(suite, "properties", {})
     judged_by = {"policy": verdict.policy, "policy_sha256": verdict.policy_sha256}
+    if (answer := verdict.answer) is not None:
+        facts = {"answer": f"{answer.verdict.words}. {answer.sentence}", **facts}
     for name_, value in {**facts, **judged_by, "outcome": verdict.outcome.value}.items():
         _add(properties, "property", {"name": name_, "value": value})
     for judgement in verdict.judgements:

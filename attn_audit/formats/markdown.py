@@ -55,9 +55,10 @@ def render(document: Document) -> str:
     """Markdown that reads well as a comment: short above, all that it rests on folded below."""
     outcome = "" if document.outcome is None else f": {_marked(document.outcome.text)}"
     what = " ".join(filter(None, (code(document.title), escaped(document.subject))))
-    lines = [f"## {escaped(document.kind)}{outcome}", "", what, ""]
+    lines = [f"## {escaped(document.kind)}{outcome}", ""]
     if document.answer is not None:
         lines += [f"**{_marked(document.answer.text)}**", ""]
+    lines += [what, ""]
     if document.facts is not None:
         lines += [*_block(document.facts), ""]
     for section in document.sections:

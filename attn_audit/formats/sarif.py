@@ -14,7 +14,7 @@ from urllib.parse import quote
 from attn_audit.formats.documents.verdict import Standing, explained, found, name, standing, wanted
 from attn_audit.quoting import printable
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Comparison, Judgement, Level, Verdict
+from attn_audit.results.verdict import Answer, Comparison, Judgement, Verdict
 from attn_audit.version import __version__
 
 SCHEMA = (
@@ -70,10 +70,18 @@ def log(verdict: Verdict, artifacts: Sequence[Artifact], *, version: str) -> str
             "policy": printable(verdict.policy),
             "policySha256": printable(verdict.policy_sha256),
             "outcome": verdict.outcome.value,
+            **_answer(verdict.answer),
         },
     }
     content = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+
+def _answer(answer: Answer | None) -> dict[str, str]:
+    if answer is None:
+        return {}
+    said = f"{answer.verdict.words}. {answer.sentence}"
+    return {"verdict": answer.verdict.value, "answer": printable(said)}
 
 
 def _rule(judgement: Judgement) -> dict[str, Any]:
@@ -112,7 +120,7 @@ def _result(judgement: Judgement, place: int, target: dict[str, Any]) -> dict[st
 
 
 def _level(judgement: Judgement) -> str:
-    return "warning" if judgement.level is Level.WARN else "error"
+    return "error" if judgement.level.decides else "warning"
 
 
 def _fingerprint(judgement: Judgement) -> str:

@@ -21,7 +21,7 @@ from attn_audit.findings.rule import (
 from attn_audit.judgement.policy import Bound, Guard, Policy
 from attn_audit.results.finding import find
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Judgement, Level, Verdict
+from attn_audit.results.verdict import Answer, Judgement, Level, Verdict
 from attn_audit.statistics.estimate import Estimate
 
 Obstacle = tuple[str, str]
@@ -62,7 +62,7 @@ def guarded(guard: Guard | None, report: Report) -> Obstacle | None:
 def uncovered(bound: Bound, policy: Policy, report: Report) -> Obstacle | None:
     """What a check says of some examples cannot pass for all; failing on them is failing."""
     check, n, least = bound.measured.check, report.data.n_read, policy.min_coverage
-    covered = report.coverage(check)
+    covered = report.coverage_of(bound.measured.metric)
     if least is None or covered is None or covered / n >= least:
         return None
     return (
@@ -294,7 +294,11 @@ def _advice(criterion: Criterion, estimate: Estimate, outcome: Outcome) -> str:
 
 
 def verdict_of(
-    policy: Policy, subject: str, judgements: Iterable[Judgement], today: date | None
+    policy: Policy,
+    subject: str,
+    judgements: Iterable[Judgement],
+    today: date | None,
+    answer: Answer | None = None,
 ) -> Verdict:
     """All judgements, with the waivers in force today; of the expired ones they say so."""
     day, waivers = today or date.today(), {waiver.metric: waiver for waiver in policy.waivers}
@@ -313,6 +317,7 @@ def verdict_of(
         policy=policy.name,
         policy_sha256=policy.sha256,
         subject=subject,
+        answer=answer,
         judgements=tuple(map(waived, judgements)),
     )
 

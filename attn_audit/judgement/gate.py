@@ -42,7 +42,8 @@ def judge(report: Report, policy: Policy, today: date | None = None) -> Verdict:
         *judge_requirements(report, policy, bounds),
         *(judge_bound(bound, _measured(bound, report), policy) for bound in bounds),
     )
-    return verdict_of(policy, f"{report.model.source} on {report.data.name}", judgements, today)
+    subject = f"{report.model.source} on {report.data.name}"
+    return verdict_of(policy, subject, judgements, today, report.answer)
 
 
 def _measured(bound: Bound, report: Report) -> Measurement:
@@ -75,9 +76,11 @@ def judge_requirements(
     if policy.min_coverage is not None:
         checks = dict.fromkeys(bound.measured.check for bound in bounds)
         for check in checks:
-            level = _strictest(bound for bound in bounds if bound.measured.check == check)
-            if (covered := report.coverage(check)) is not None:
-                yield _covered(report, check, covered, policy.min_coverage, level)
+            of_check = [bound for bound in bounds if bound.measured.check == check]
+            counts = [report.coverage_of(bound.measured.metric) for bound in of_check]
+            covered = min((n for n in counts if n is not None), default=None)
+            if covered is not None:
+                yield _covered(report, check, covered, policy.min_coverage, _strictest(of_check))
     if policy.min_accuracy is not None:
         yield _accuracy(report, policy.min_accuracy)
 
@@ -149,5 +152,6 @@ def _accuracy(report: Report, least: float) -> Judgement:
     return held_against(criterion, estimate)
 
 
-def _strictest(bounds: Iterator[Bound]) -> Level:
-    return Level.FAIL if any(bound.level is Level.FAIL for bound in bounds) else Level.WARN
+def _strictest(bounds: Sequence[Bound]) -> Level:
+    levels = [bound.level for bound in bounds]
+    return next((level for level in levels if level.decides), levels[0])

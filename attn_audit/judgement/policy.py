@@ -134,6 +134,9 @@ class Bound(_Limited):
     """Else the bound is inconclusive."""
     why: Sentence | None = None
     """Where the bound comes from."""
+    passes: Sentence | None = None
+    """What it means that it passes, as a clause with `{number}`: of a packaged rule."""
+    fails: Sentence | None = None
 
 
 class Requirements(Value):
@@ -154,6 +157,8 @@ class Policy(Requirements):
     """The file's, or `default`."""
     sha256: str
     """Of the file."""
+    version: Annotated[int, Field(strict=True, ge=1)] | None = None
+    """Of the packaged rules."""
     bounds: tuple[Bound, ...] = Field(default=(), alias="bound")
     waivers: tuple[Waiver, ...] = Field(default=(), alias="waiver")
 
@@ -186,9 +191,9 @@ class Policy(Requirements):
         return tuple(dict.fromkeys((*asked, *(bound.metric for bound in self.bounds))))
 
 
-PACKAGED: Final = Path(__file__).with_name("default_policy.toml")
+PACKAGED: Final = Path(__file__).with_name("rules.toml")
 
-KEYS: Final = ("min_examples", "min_coverage", "min_accuracy", "bound", "waiver")
+KEYS: Final = ("version", "min_examples", "min_coverage", "min_accuracy", "bound", "waiver")
 
 GUARD: Final = "only_if"
 UNKNOWN_KEY: Final = "extra_forbidden"

@@ -9,12 +9,12 @@ from torch import Tensor
 from attn_audit.models.contract import AuditedModel, Batch
 from attn_audit.progress import in_portions
 
-Importance = Callable[[AuditedModel, Batch], Float[Tensor, "batch unit"]]
+Importance = Callable[[AuditedModel, Batch], Float[Tensor, "batch unit *number"]]
 
 
 def measured_in_portions(
     measure: Importance, model: AuditedModel, batch: Batch, size: int
-) -> Float[Tensor, "batch unit"]:
+) -> Float[Tensor, "batch unit *number"]:
     """What a measure says of a batch, so that no more than a portion's states are in memory.
 
     Args:
@@ -27,8 +27,11 @@ def measured_in_portions(
     """
     if len(batch) <= size:
         return measure(model, batch)
-    out = torch.zeros(batch.unit_mask.shape, dtype=torch.float64, device=model.device)
+    n_units, parts = batch.unit_mask.shape[1], []
     for portion in in_portions(len(batch), size):
         importance = measure(model, model.collate(batch.encoded[portion]))
-        out[portion, : importance.shape[1]] = importance
-    return out
+        padding = importance.new_zeros(
+            len(importance), n_units - importance.shape[1], *importance.shape[2:]
+        )
+        parts.append(torch.cat([importance, padding], dim=1))
+    return torch.cat(parts)

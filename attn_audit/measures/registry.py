@@ -1,13 +1,15 @@
 """What computes each importance measure, and what they say about one batch."""
 
+from functools import cached_property
+
 from jaxtyping import Float64
 from torch import Tensor
 
 from attn_audit.findings import registry
 from attn_audit.findings.measure import GRADIENT, LEAVE_ONE_OUT, Measure
 from attn_audit.measures.base import Importance
-from attn_audit.measures.gradient import gradient_importance
-from attn_audit.measures.leave_one_out import leave_one_out_importance
+from attn_audit.measures.gradient import gradient_importance, gradients
+from attn_audit.measures.leave_one_out import LeftOut, leave_one_out_importance, leave_out
 from attn_audit.models.contract import AuditedModel, Batch
 
 IMPORTANCES: dict[str, Importance] = {
@@ -40,7 +42,21 @@ class Importances:
         self._batch = batch
         self._values: dict[str, Tensor] = {}
 
+    @cached_property
+    def gradients(self) -> Float64[Tensor, "batch unit 2"]:
+        """Of each unit without and with its sign."""
+        return gradients(self._model, self._batch)
+
+    @cached_property
+    def left_out(self) -> LeftOut:
+        """What each unit does to the output by not being there."""
+        return leave_out(self._model, self._batch)
+
     def __getitem__(self, measure: str) -> Float64[Tensor, "batch unit"]:
+        if measure == LEAVE_ONE_OUT.name:
+            return self.left_out.distance
+        if measure == GRADIENT.name:
+            return self.gradients[..., 0]
         if measure not in self._values:
             self._values[measure] = IMPORTANCES[measure](self._model, self._batch)
         return self._values[measure]

@@ -31,6 +31,7 @@ from attn_audit.results.storage import (
     to_stored,
 )
 from attn_audit.results.summary import Summaries
+from attn_audit.results.verdict import Answer, CountedUnit
 from attn_audit.statistics.summary import (
     Degenerate,
     Distribution,
@@ -44,7 +45,7 @@ from attn_audit.statistics.summary import (
     Value,
 )
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 DEFINITIONS_VERSION: Final = 2
 """Raised whenever a number of the report is defined anew: reports of two do not compare."""
@@ -195,7 +196,9 @@ class Report(Value):
 
     model_config = ConfigDict(json_schema_extra=publish_hash, serialize_by_alias=True)
 
-    schema_version: Literal[3] = SCHEMA_VERSION
+    schema_version: Literal[4] = SCHEMA_VERSION
+    answer: Answer | None = None
+    """What the packaged rules make of it; None while it is made."""
     tool: Tool
     model: ModelDescription
     data: DataDescription
@@ -207,6 +210,8 @@ class Report(Value):
     sites: tuple[SiteSummary, ...] = ()
     """Every layer and head that was asked for beside the audited site; empty unless several."""
     degenerate: tuple[Degenerate, ...]
+    unattended_units: tuple[CountedUnit, ...] = ()
+    """Units that decide texts without having attention, the most frequent first."""
     telling_examples: tuple[TellingExample, ...]
     sampled_examples: tuple[ShownRecord, ...] = ()
     """Records drawn at random, of at most 500 units each; few enough to look through."""
@@ -256,6 +261,13 @@ class Report(Value):
             if name in covering and name.startswith(f"{check}.") and summary.n is not None
         ]
         return min(counts, default=None)
+
+    def coverage_of(self, metric: Metric) -> int | None:
+        """Examples that have a number, where its check covers examples by it; else the check's."""
+        own = self.metrics.get(metric.name)
+        if isinstance(metric, Averaged) and metric.is_coverage and own is not None:
+            return own.n
+        return self.coverage(metric.check)
 
     @property
     def shown_records(self) -> tuple[dict[str, Any], ...]:

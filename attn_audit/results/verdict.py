@@ -19,6 +19,17 @@ class Level(StrEnum):
     FAIL = "fail"
     WARN = "warn"
     """It is said, and changes nothing."""
+    NO = "no"
+    """Of a packaged rule: fails, and the answer is No."""
+    HINT = "hint"
+    """Of a packaged rule: passes, and the answer is no more than a hint."""
+    NOTE = "note"
+    """Of a packaged rule: it is said, and changes nothing."""
+
+    @property
+    def decides(self) -> bool:
+        """Whether it is more than said."""
+        return self in (Level.FAIL, Level.NO)
 
 
 class Waiver(Value):
@@ -61,9 +72,55 @@ class Judgement(Value):
 
     @property
     def counts(self) -> Outcome:
-        """What it does to the whole: a warning or a waived failure passes."""
-        forgiven = self.level is Level.WARN or self.waiver is not None
-        return Outcome.PASS if forgiven else self.outcome
+        """What it does to the whole: what is only said passes, and so does a waived failure."""
+        return self.outcome if self.level.decides and self.waiver is None else Outcome.PASS
+
+
+class MayShow(StrEnum):
+    """What a report answers."""
+
+    YES = "yes"
+    HINT = "hint"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+    @property
+    def words(self) -> str:
+        """As people read it."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    MayShow.YES: "Yes, within limits",
+    MayShow.HINT: "Only as a hint",
+    MayShow.NO: "No",
+    MayShow.UNKNOWN: "Cannot be told",
+}
+
+
+class CountedUnit(Value):
+    """A unit, and in how many texts something is so of it."""
+
+    unit: str
+    n: int
+
+
+class Answer(Value):
+    """The packaged rules, held against a report. No policy and no waiver changes it."""
+
+    verdict: MayShow
+    sentence: str
+    """Why, with the number that decided, and what it means for showing attention."""
+    because: tuple[str, ...]
+    """Metrics of the rules that decided."""
+    units: tuple[CountedUnit, ...] = ()
+    """Units that decide texts without having attention, the most frequent first."""
+    show_instead: str | None = None
+    """A measure that may be shown in the place of attention; None where none is known."""
+    rules: str
+    """Version of the rules and the first digits of their hash."""
+    judgements: tuple[Judgement, ...]
+    """Where each rule stands, and why."""
 
 
 class Verdict(Value):
@@ -75,6 +132,8 @@ class Verdict(Value):
     """Of the policy's content."""
     subject: str = ""
     """What was judged: the model, and on which data."""
+    answer: Answer | None = None
+    """Of the report that was judged, whatever the policy says; None where changes were."""
     judgements: tuple[Judgement, ...]
 
     @property

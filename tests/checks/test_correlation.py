@@ -129,3 +129,55 @@ def leave_one_out(golden: Golden, i: int) -> np.ndarray:
     change = np.abs(golden.units("leave_one_out")[i] - golden.expected["probability"][i][:, None])
     mean: np.ndarray = change.mean(axis=0)
     return mean
+
+
+@pytest.mark.parametrize("kind", TaskKind)
+def test_taus_of_margins_are_scipys(kind: TaskKind) -> None:
+    model = tiny_model(kind=kind, n_labels=2 if kind is TaskKind.BINARY else 3)
+    batch = model.collate(model.encode(tiny_examples(12, lengths=(2, 15))))
+    whole = read_batch(model, batch, model.default_site, seed=0)
+    columns, of = Correlation().run(whole), whole.importances
+    sides = {
+        "attention": whole.explanation,
+        "gradient": of["gradient"],
+        "margin": of.left_out.moved,
+        "margin_signed": of.left_out.lost,
+        "gradient_signed": of.gradients[..., 1],
+    }
+    for first, second in (
+        ("attention", "margin"),
+        ("attention", "margin_signed"),
+        ("attention", "gradient_signed"),
+        ("gradient", "margin"),
+    ):
+        for i, n in enumerate(whole.lengths):
+            expected = kendalltau(sides[first][i, :n], sides[second][i, :n]).statistic
+            found = columns[f"correlation.{first}_{second}"][i]
+            assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_sign_of_a_gradient_is_that_of_its_margin() -> None:
+    model = tiny_model()
+    batch = model.collate(model.encode(tiny_examples(8, lengths=(3, 9))))
+    whole = read_batch(model, batch, model.default_site, seed=0)
+    embeddings = model.embed(batch).detach().requires_grad_()
+    logits = model.forward(batch, embeddings, hold_attention=True)
+    signed = (logits[:, 0] * logits[:, 0].sign().detach()).sum()
+    (gradient,) = torch.autograd.grad(signed, embeddings)
+    by_hand = batch.sum_over_units((embeddings * gradient).sum(-1))
+    signed = whole.importances.gradients[..., 1]
+    torch.testing.assert_close(signed, by_hand.double().detach(), rtol=1e-4, atol=1e-5)
+    assert torch.equal(whole.importances.gradients[..., 0], signed.abs())
+
+
+def test_the_largest_tau_is_that_of_both_sides_in_order() -> None:
+    """Of a ranking full of ties, no order reaches 1."""
+    whole = audited(["w5 w6 w7 w8 w9 w10", "w5 w5 w5 w6 w7"])
+    columns = Correlation().run(whole)
+    for i, n in enumerate(whole.lengths):
+        attention = np.sort(whole.explanation[i, :n].numpy())
+        others = np.sort(np.array(columns["leave_one_out"][i]))
+        expected = kendalltau(attention, others).statistic
+        largest = columns["correlation.attention_leave_one_out.largest"][i]
+        assert largest == pytest.approx(expected, abs=1e-6)
+        assert columns["correlation.attention_leave_one_out"][i] <= largest + 1e-9

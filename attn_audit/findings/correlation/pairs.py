@@ -195,10 +195,83 @@ def pairs() -> tuple[Pair, ...]:
     return (*map(with_attention, MEASURES), YARDSTICK)
 
 
+@dataclass(frozen=True)
+class Twin:
+    """Attention beside what leaving a unit out takes away from the margin, or another such pair.
+
+    A factor on all logits changes none of their taus, where the paper's change with the distances.
+    """
+
+    first: str
+    second: str
+    """Rankings: `margin` is the size of the share of the margin that moves without a unit,
+    `margin_signed` the share that is lost, `gradient_signed` the gradient with its sign."""
+    tau: Field[float | None]
+    measures: tuple[str, ...]
+
+    @staticmethod
+    def of(first: str, second: str, between: str, *measures: str) -> "Twin":
+        """A pair with its field."""
+        place = Place.EVERYWHERE if first == "attention" else Place.EXAMPLE
+        tau = Field[float | None](
+            f"correlation.{first}_{second}", f"Kendall's tau-b between {between}", place=place,
+            range=TAU, null=_RANKS_NOTHING, claim="taus of margins", tolerance=tolerance.TAU,
+            scale=tolerance.tau_scale,
+        )  # fmt: skip
+        return Twin(first, second, tau, measures)
+
+
+_MARGIN = "the share of the margin that moves when a unit is left out"
+ATTENTION_MARGIN = Twin.of("attention", "margin", f"attention and {_MARGIN}", LEAVE_ONE_OUT.name)
+ATTENTION_MARGIN_SIGNED = Twin.of(
+    "attention", "margin_signed",
+    "attention and the share of the margin that is lost when a unit is left out, below 0 where it "
+    "is gained", LEAVE_ONE_OUT.name,
+)  # fmt: skip
+ATTENTION_GRADIENT_SIGNED = Twin.of(
+    "attention", "gradient_signed", "attention and gradients with their sign", GRADIENT.name
+)
+GRADIENT_MARGIN = Twin.of(
+    "gradient", "margin", f"gradients and {_MARGIN}", GRADIENT.name, LEAVE_ONE_OUT.name
+)
+TWINS = (ATTENTION_MARGIN, ATTENTION_MARGIN_SIGNED, ATTENTION_GRADIENT_SIGNED, GRADIENT_MARGIN)
+OF_TWINS = {
+    twin: MeanMetric.over(
+        twin.tau,
+        TAU_EDGES,
+        measures=twin.measures,
+        is_optional=True,
+        is_coverage=twin is ATTENTION_MARGIN,
+    )
+    for twin in TWINS
+}
+
+
+def _largest_field(pair: Pair | Twin) -> Field[float | None]:
+    return Field(
+        f"{pair.tau.name}.largest",
+        f"The largest value that the ties on both sides allow of {pair.tau.name}: each side sorted "
+        "by itself",
+        place=pair.tau.place, range=TAU, null=_RANKS_NOTHING, claim="taus that ties allow",
+        tolerance=tolerance.TAU, scale=tolerance.tau_scale,
+    )  # fmt: skip
+
+
+LARGEST = {
+    pair: _largest_field(pair)
+    for pair in (ATTENTION_GRADIENT, ATTENTION_LEAVE_ONE_OUT, YARDSTICK, *TWINS)
+}
+OF_LARGEST = {
+    pair: MeanMetric.over(field, measures=pair.measures, is_optional=True)
+    for pair, field in LARGEST.items()
+}
+
 FIELDS: tuple[Field[object], ...] = (
-    *(field for pair in pairs() for field in (pair.tau, pair.p_value)), STATUS,
+    *(field for pair in pairs() for field in (pair.tau, pair.p_value)),
+    *(twin.tau for twin in TWINS), *LARGEST.values(), STATUS,
 )  # fmt: skip
 
 METRICS: tuple[Metric, ...] = (
     *(metric for pair in pairs() for metric in metrics_of(pair)), *GAPS.values(),
+    *OF_TWINS.values(), *OF_LARGEST.values(),
 )  # fmt: skip

@@ -4,8 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from attn_audit.document import (
     Card,
     Cell,
@@ -418,6 +416,8 @@ def auditable(model: "ModelDescription") -> str:
 
 
 def _mean_tau(numbers: Numbers) -> "Values":
+    import numpy as np
+
     taus = np.array([numbers(with_attention(measure).tau) for measure in MEASURES])
     n_known = (~np.isnan(taus)).sum(axis=0)
     mean: Values = np.nansum(taus, axis=0) / np.where(n_known > 0, n_known, np.nan)

@@ -40,9 +40,11 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
         kind="Attention audit",
         title=report.model.source,
         subject=f"{report.model.architecture}, on {count(data.n_examples)} examples of {data.name}",
+        answer=None if report.answer is None else verdict.answered(report.answer, judged),
         outcome=None if judged is None else verdict.outcome(judged),
         sections=(
             _glance(report, judged),
+            *([] if report.answer is None else [verdict.answer_section(report.answer)]),
             performance.section(report),
             *_checks(report),
             *([sites.section(report)] if report.sites else []),

@@ -4,10 +4,21 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 
-from attn_audit.document import Block, Document, Facts, Folded, Notice, Phrase, Section, Table, Tone
+from attn_audit.document import (
+    Block,
+    Document,
+    Facts,
+    Folded,
+    Notice,
+    Paragraph,
+    Phrase,
+    Section,
+    Table,
+    Tone,
+)
 from attn_audit.findings.rule import Outcome
 from attn_audit.numbers import bracket, count, counted, number, short
-from attn_audit.results.verdict import Judgement, Level, Verdict
+from attn_audit.results.verdict import Answer, Judgement, MayShow, Verdict
 
 MOST_DECIMALS = 6
 
@@ -43,14 +54,16 @@ OUTCOMES = {
 def document(verdict: Verdict) -> Document:
     """A verdict by itself."""
     mark, tone = MARKS[OUTCOMES[verdict.outcome]]
+    gate = Phrase(f"{mark} {whole(verdict)}", tone)
+    said = () if verdict.answer is None else (Paragraph(gate.text, gate.tone),)
     return Document(
         kind="Gate",
         title=verdict.subject or "a report",
         subject="",
         facts=_policy(verdict),
         outcome=outcome(verdict),
-        answer=Phrase(f"{mark} {whole(verdict)}", tone),
-        sections=(Section("bounds", "Bounds", tuple(blocks(verdict))),),
+        answer=gate if verdict.answer is None else answered(verdict.answer, verdict),
+        sections=(Section("bounds", "Bounds", (*said, *blocks(verdict))),),
     )
 
 
@@ -164,7 +177,7 @@ def standing(judgement: Judgement) -> Standing:
         return Standing.PASSED
     if judgement.waiver is not None:
         return Standing.WAIVED
-    if judgement.level is Level.WARN:
+    if not judgement.level.decides:
         return Standing.WARNING
     return Standing.FAILED if judgement.outcome is Outcome.FAIL else Standing.INCONCLUSIVE
 
@@ -217,3 +230,44 @@ def details(judgement: Judgement) -> tuple[tuple[str, str], ...]:
 def _leave(judgement: Judgement) -> str:
     waiver = judgement.waiver
     return "" if waiver is None else f"until {waiver.expires}: {waiver.reason}"
+
+
+ANSWER_MARKS = {
+    MayShow.YES: ("✓", Tone.GOOD),
+    MayShow.HINT: ("!", Tone.WARNING),
+    MayShow.NO: ("✗", Tone.BAD),
+    MayShow.UNKNOWN: ("?", Tone.OPEN),
+}
+"""Told apart without colour."""
+
+AGREES = {
+    MayShow.YES: (Outcome.PASS,),
+    MayShow.HINT: (Outcome.PASS,),
+    MayShow.NO: (Outcome.FAIL,),
+    MayShow.UNKNOWN: (Outcome.INCONCLUSIVE, Outcome.FAIL),
+}
+"""Outcomes of a gate that say nothing else."""
+
+
+def answered(answer: Answer, judged: Verdict | None = None) -> Phrase:
+    """The first line, with what reconciles it with a gate that came out otherwise."""
+    mark, tone = ANSWER_MARKS[answer.verdict]
+    said = f"{mark} {answer.verdict.words}. {answer.sentence}"
+    if judged is not None and judged.outcome not in AGREES[answer.verdict]:
+        said += (
+            f" The policy {judged.policy} {OUTCOMES[judged.outcome]}: it asks for other "
+            "things, and changes nothing here."
+        )
+    return Phrase(said, tone)
+
+
+def answer_section(answer: Answer) -> Section:
+    """Every rule: what it asks, what was found, and why it is asked."""
+    held = Verdict(policy="", policy_sha256="", judgements=answer.judgements)
+    note = (
+        f"Packaged rules, version {answer.rules}: a violated rule of level no answers No, an open "
+        "one leaves it untold, a hint that does not pass makes it a hint. No policy and no waiver "
+        "changes them."
+    )
+    shown = (*blocks(held), Paragraph(note, Tone.FAINT))
+    return Section("answer", "Why this answer", shown)

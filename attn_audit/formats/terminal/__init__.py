@@ -42,18 +42,20 @@ FILE_WIDTH = 100
 
 
 def show(document: Document, console: Console) -> None:
-    """Print a document; what it comes to last, where the eye is when the printing stops.
+    """Print a document, what it comes to first.
 
-    On a screen that it does not fit, the glance is printed once more at the end.
+    On a screen that it does not fit, that and the glance are printed once more at the end, where
+    the eye is when the printing stops.
     """
     look = Look.of(console)
-    lines = list(_document(document, look))
+    answer: list[Text] = []
+    if document.answer is not None:
+        answer = [*look.prose(document.answer.text, STYLES[document.answer.tone])]
+    lines = [*answer, *([Text()] if answer else []), *_document(document, look)]
     if console.is_terminal and len(lines) > console.height:
         blocks = (block for section in document.sections for block in section.blocks)
         glances = (block for block in blocks if isinstance(block, Glance))
-        lines += [line for glance in glances for line in _framed(glance, look)]
-    if document.answer is not None:
-        lines += look.prose(document.answer.text, STYLES[document.answer.tone])
+        lines += [*(line for glance in glances for line in _framed(glance, look)), *answer]
     while lines and not lines[-1]:
         lines.pop()
     for line in lines:

@@ -34,6 +34,7 @@ from attn_audit.models.interception.classifier import (
     Arguments,
     Classifier,
     ModelInputs,
+    NeutralToken,
 )
 from attn_audit.models.interception.key_order import Changed
 from attn_audit.results.model_description import ModelDescription
@@ -77,6 +78,9 @@ class CustomClassifier(Classifier):
             padded = self._alone([[token] * 3, [token]])
             self._mask = GivenMask.of(custom.mask, padded, self._columns)
         self.can_mask = self._mask is not None
+        unknown = self._pieces.unknown_id()
+        if unknown is not None:
+            self.neutral_token = NeutralToken("the unknown token", unknown)
         encoded = self.located(texts)
         self._trial = self._inputs(encoded[:1])
         with torch.no_grad():

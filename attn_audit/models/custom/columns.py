@@ -286,6 +286,10 @@ def _mask_error(name: str | int, problem: str) -> ConfigurationError:
     return ConfigurationError(f"CustomModel: mask={name!r}: {problem}")
 
 
+UNHEARD_OF = ("zvqxjwkq", "qjxkvwzj")
+"""Words that no vocabulary has."""
+
+
 class Pieces:
     """What `encode` makes of each token by itself, found when the token is first met.
 
@@ -341,6 +345,21 @@ class Pieces:
             return text.unit_of_token
         pairs = zip(text.tokens, text.unit_of_token, strict=True)
         return tuple(unit for token, unit in pairs for _ in range(len(self._content[token])))
+
+    def unknown_id(self) -> int | None:
+        """The id of every token that nobody knows; None where two such have none in common."""
+        if not self._has_pieces:
+            return None
+        try:
+            self.learn(UNHEARD_OF)
+        except Exception:
+            return None
+        one, other = (self._content[token] for token in UNHEARD_OF)
+        padding = self._columns.padding
+        is_id = one.shape == (1,) and not one.is_floating_point() and torch.equal(one, other)
+        if not is_id or (padding is not None and torch.equal(one[0], padding.cpu())):
+            return None
+        return int(one)
 
     def may_stand_for(self, one: str, other: str) -> bool:
         """Whether a token has as many columns as another, and other content."""

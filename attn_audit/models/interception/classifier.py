@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -100,6 +100,21 @@ class ModelInputs(Arguments):
                 tensor[rows, positions].unsqueeze(1) if tensor.shape[:2] == shape else tensor
             )
         )
+
+    def with_ids(
+        self, name: str | int, where: Bool[Tensor, "batch position"], token_id: int
+    ) -> "ModelInputs":
+        """Another token at some positions.
+
+        Args:
+            name: Of the input that holds the ids, or its place among the arguments.
+        """
+        if isinstance(name, str):
+            ids = self.keywords[name].masked_fill(where, token_id)
+            return replace(self, keywords={**self.keywords, name: ids})
+        arguments = list(self.arguments)
+        arguments[name] = arguments[name].masked_fill(where, token_id)
+        return replace(self, arguments=tuple(arguments))
 
     def trim(self) -> "ModelInputs":
         """Without the positions that are padding in every row."""

@@ -15,9 +15,10 @@ from attn_audit.models.interception.removal.base import UnitRemoval, Variants, r
 
 
 class Neutral(UnitRemoval):
-    """Give each of a unit's tokens the embedding of a neutral one, at every look-up.
+    """Put a neutral token in the place of each of a unit's.
 
-    That is the model's mask token, else its unknown token, else the mean of its vocabulary.
+    That is the model's mask token, else its unknown token. Where it has neither, tokens get the
+    mean embedding of the vocabulary, at every look-up.
 
     Args:
         find_look_up: Tries out where its tokens are looked up; raises where that cannot be told.
@@ -36,7 +37,9 @@ class Neutral(UnitRemoval):
 
     @cached_property
     def why_not(self) -> str | None:
-        """Its embeddings cannot be replaced."""
+        """It has no such token, and its embeddings cannot be replaced."""
+        if self.classifier.neutral_token is not None and self.classifier.ids is not None:
+            return None
         try:
             self._find_look_up()
         except (ConfigurationError, UnsupportedModelError) as error:
@@ -50,16 +53,19 @@ class Neutral(UnitRemoval):
         return torch.ones_like(kept[..., 0])
 
     def logits(self, batch: InterceptedBatch, variants: Variants) -> Logits:
-        """Run whole texts, with other embeddings where units do not stay."""
-        look_up, taken = self._find_look_up(), batch.inputs.take(variants.example).trim()
+        """Run whole texts, with other tokens or embeddings where units do not stay."""
+        taken = batch.inputs.take(variants.example).trim()
         gone = removed_positions(taken.units, variants.keep)
-        embeddings = self._embedding.expand(*gone.shape, -1)
+        if (token := self.classifier.neutral_token) is not None:
+            ids = self.classifier.ids
+            name = self._find_look_up().name if ids is None else ids
+            return self.classifier.logits(taken.with_ids(name, gone, token.id))
+        look_up = self._find_look_up()
+        embeddings = self._mean_embedding.expand(*gone.shape, -1)
         return look_up.logits(self.classifier, taken, embeddings, where=gone)
 
     @cached_property
-    def _embedding(self) -> Float[Tensor, " embedding"]:
-        token, table = self.classifier.neutral_token, self._find_look_up().table.detach()
-        if token is not None:
-            return table[token.id]
+    def _mean_embedding(self) -> Float[Tensor, " embedding"]:
+        table = self._find_look_up().table.detach()
         finer = torch.promote_types(table.dtype, torch.float32)
         return table.mean(dim=0, dtype=finer).to(table.dtype)

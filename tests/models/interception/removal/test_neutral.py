@@ -9,12 +9,13 @@ from torch import Tensor
 from attn_audit import Example, wrap
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.contract import AuditedModel
+from attn_audit.models.custom.columns import UNHEARD_OF
 from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.units.base import UnitName
 from tests.checkpoints import SENTENCES
 from tests.conftest import Checkpoint
-from tests.models.custom.toys import EXAMPLES, Pooling, attend_plainly, custom_of, model_of
+from tests.models.custom.toys import EXAMPLES, IDS, Pooling, attend_plainly, custom_of, model_of
 from tests.models.interception.matrix import assert_close, read
 from tests.tiny import tiny_model
 
@@ -78,9 +79,32 @@ def test_a_token_that_also_ends_texts_is_none(checkpoint: Checkpoint) -> None:
     assert_mean_embedding(model, module.get_input_embeddings(), TEXTS)  # type: ignore[operator]
 
 
-def test_a_module_of_a_users_own_gets_the_mean_of_its_table() -> None:
+def test_a_module_of_a_users_own_gets_the_id_that_unheard_of_words_have() -> None:
+    model = model_of(custom_of(Pooling(attend_plainly)))
+    assert model.removals["neutral"].words == "replaced by the unknown token"
+    batch = model.collate(model.encode(list(EXAMPLES)))
+    keep = some_units(batch)
+    erased = model.erase(batch, keep, "neutral")
+    for i, example in enumerate(EXAMPLES):
+        words = example.text.split()
+        kept = keep[i, 0].tolist()
+        other = [w if k else "unheard" for w, k in zip(words, kept, strict=False)]
+        alone = model.collate(model.encode([Example("alone", " ".join(other))]))
+        assert_close(erased[i, 0], read(model, alone).logits[0])
+
+
+@pytest.mark.parametrize("knows_all", [False, True])
+def test_where_unheard_of_words_have_no_id_in_common_it_is_the_mean_of_the_table(
+    knows_all: bool,
+) -> None:
+    names = IDS | ({token: 4 + i for i, token in enumerate(UNHEARD_OF)} if knows_all else {})
     module = Pooling(attend_plainly)
-    model = model_of(custom_of(module))
+
+    def encode(texts: list[list[str]]) -> Tensor:
+        rows = [torch.tensor([names[token] for token in text]) for text in texts]
+        return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+
+    model = model_of(custom_of(module, encode))
     assert model.removals["neutral"].words == "replaced by the mean embedding of the vocabulary"
     assert_mean_embedding(model, module.embedding, list(EXAMPLES))
 
@@ -169,10 +193,14 @@ def test_where_tokens_are_not_looked_up_none_is_neutral() -> None:
             output: Tensor = self.output(pooled)
             return output
 
+    def encode(texts: list[list[str]]) -> Tensor:
+        rows = [torch.tensor([IDS[token] for token in text]) for text in texts]
+        return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+
     texts = [
         Example(e.id, " ".join(f"w{4 + i}" for i in range(n))) for n, e in enumerate(EXAMPLES, 1)
     ]
-    model = model_of(custom_of(OneHot(attend_plainly)), texts)
+    model = model_of(custom_of(OneHot(attend_plainly), encode), texts)
     why_not = model.removals["neutral"].why_not
     assert why_not is not None
     assert "does not look its tokens up" in why_not

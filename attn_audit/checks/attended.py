@@ -1,0 +1,150 @@
+"""Attended units: do those with most attention speak for the decision, and no others decide it?"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float64, Int
+
+from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, or_none, rows_of
+from attn_audit.checks.ties import ranks_of
+from attn_audit.findings import attended as fields
+from attn_audit.findings.example import Status
+from attn_audit.findings.thresholds import DECIDING_PART
+
+UNATTENDED = 0.10
+"""Attention that all unattended units of a text have together, at most."""
+
+ROUNDING = 1e-9
+"""By which sums of float64 weights may miss that."""
+
+OPERATORS = ("delete", "neutral")
+"""Both ways of leaving out: what turns one way alone may be the way's doing."""
+
+
+@dataclass(frozen=True)
+class Attended:
+    """What the units that attention points at do to the decision, and those it passes over.
+
+    Effects are shares of the margin that leaving out takes away. Where several units share the
+    largest attention, what is said of the most attended one is their mean.
+    """
+
+    id: ClassVar[str] = "attended"
+
+    def passes(self, n_units: int) -> int:
+        """Each unit left out, once for both checks, and two ways without the unattended."""
+        return n_units + 1 + len(OPERATORS)
+
+    def run(self, audited: AuditedBatch) -> Columns:
+        """Effects of the most attended unit, and decisions without the unattended ones."""
+        lengths, left_out = audited.lengths, audited.importances.left_out
+        attention = audited.explanation.cpu().numpy()
+        ranks = ranks_of("attention", attention, lengths, audited.model.dtype)
+        has_margin = ~left_out.lost.isnan().any(dim=1).cpu().numpy()
+        measured = has_margin & audited.has_mass & (lengths > 1)
+        lost, size = (
+            np.where(has_margin[:, None], effect.cpu().numpy(), 0)
+            for effect in (left_out.lost, left_out.moved)
+        )
+        largest = size.max(axis=1)
+        noise = np.nan_to_num(left_out.noise.cpu().numpy())
+        top = ranks == ranks.max(axis=1, keepdims=True)
+        acts = measured & (largest > noise)
+        effect = _mean_over(top, size) / np.where(acts, largest, 1)
+        against = lost < -noise[:, None]
+        is_told = acts & (effect >= DECIDING_PART)
+        unattended = unattended_units(attention, ranks, lengths)
+        turned = self._turned_without(audited, unattended)
+        decider = np.where(unattended, lost, -np.inf).argmax(axis=1)
+        has_turned = measured & (turned > 0)
+        return {
+            fields.LOST.name: [
+                row if kept else None
+                for row, kept in zip(rows_of(left_out.lost, lengths), has_margin, strict=True)
+            ],
+            fields.TOP_LOST.name: or_none(_mean_over(top, lost), measured),
+            fields.TOP_EFFECT.name: or_none(effect, acts),
+            fields.TOP_IS_LARGEST.name: or_none(
+                _mean_over(top, size >= (largest - noise)[:, None]), acts
+            ),
+            fields.TOP_IS_AGAINST.name: or_none(_mean_over(top, against), is_told),
+            fields.AGAINST_ATTENTION.name: or_none((attention * against).sum(axis=1), measured),
+            fields.N_UNATTENDED.name: [
+                int(n) if kept else None
+                for n, kept in zip(unattended.sum(axis=1), measured, strict=True)
+            ],
+            fields.TURNED_WITHOUT.name: or_none(turned, measured),
+            fields.DECIDER.name: [
+                audited.batch.encoded[i].units[unit].text if has_turned[i] else None
+                for i, unit in enumerate(decider.tolist())
+            ],
+            fields.STATUS.name: _statuses(audited, has_margin),
+        }
+
+    def _turned_without(
+        self, audited: AuditedBatch, unattended: Bool[np.ndarray, "batch unit"]
+    ) -> Float64[np.ndarray, " batch"]:
+        """Whether the decision is another both ways, or for which share of the audited labels."""
+        model, batch, margin = audited.model, audited.batch, audited.margin
+        gone = torch.from_numpy(unattended).to(batch.unit_mask.device)
+        keep = (batch.unit_mask & ~gone).unsqueeze(1)
+        turned = torch.ones_like(margin.whole).unsqueeze(1)
+        for operator in operators_of(audited):
+            turned = turned * margin.turned_labels(model.erase(batch, keep, operator))
+        share: Float64[np.ndarray, " batch"] = (
+            (turned.squeeze(1) * margin.share).sum(dim=1).cpu().numpy()
+        )
+        return np.where(unattended.any(axis=1), share, 0.0)
+
+
+def operators_of(audited: AuditedBatch) -> tuple[str, ...]:
+    """The ways of leaving out that the model has, of the two."""
+    removals = audited.model.removals
+    return tuple(name for name in OPERATORS if removals[name].why_not is None)
+
+
+def unattended_units(
+    attention: Float64[np.ndarray, "batch unit"],
+    ranks: Int[np.ndarray, "batch unit"],
+    lengths: Int[np.ndarray, " batch"],
+) -> Bool[np.ndarray, "batch unit"]:
+    """The least attended units, as many as have little attention together; equal ones go together.
+
+    Args:
+        ranks: Of the attention, equal weights tied; -1 in the padding.
+    """
+    is_unit = np.arange(attention.shape[1]) < lengths[:, None]
+    order = np.argsort(np.where(is_unit, ranks, ranks.max(initial=0) + 1), axis=1, kind="stable")
+    ascending = np.take_along_axis(np.where(is_unit, attention, 0), order, axis=1)
+    sorted_ranks = np.take_along_axis(ranks, order, axis=1)
+    together = np.cumsum(ascending, axis=1)
+    # What all units up to the last of the same rank have together.
+    is_last = np.ones_like(is_unit)
+    is_last[:, :-1] = sorted_ranks[:, 1:] != sorted_ranks[:, :-1]
+    whole = np.where(is_last, together, np.inf)
+    whole = np.minimum.accumulate(whole[:, ::-1], axis=1)[:, ::-1]
+    chosen = np.zeros_like(is_unit)
+    np.put_along_axis(chosen, order, whole <= UNATTENDED + ROUNDING, axis=1)
+    return chosen & is_unit
+
+
+def _mean_over(
+    chosen: Bool[np.ndarray, "batch unit"], values: np.ndarray
+) -> Float64[np.ndarray, " batch"]:
+    """The mean of the values of chosen units; there is at least one in each row."""
+    mean: np.ndarray = (values * chosen).sum(axis=1) / chosen.sum(axis=1)
+    return mean
+
+
+def _statuses(audited: AuditedBatch, has_margin: Bool[np.ndarray, " batch"]) -> list[str]:
+    reasons = (
+        (audited.lengths == 1, Status.SINGLE_UNIT),
+        (~audited.has_mass, Status.NO_AUDITED_MASS),
+        (~has_margin, Status.NO_MARGIN),
+    )
+    return [
+        join_statuses([status for found, status in reasons if found[i]])
+        for i in range(len(audited.batch))
+    ]

@@ -1,0 +1,262 @@
+"""Attended units: do those with most attention speak for the decision, and no others decide it?"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from attn_audit.document import Card, Section, Sketch
+from attn_audit.findings import claims, tolerance
+from attn_audit.findings.check import CheckFindings, Numbers, SiteNumber, Telling
+from attn_audit.findings.example import NOT_RUN, status_field
+from attn_audit.findings.field import MARGIN, SHARE, Field, Kind, Place, Range, Shape
+from attn_audit.findings.groups import NOT_MEASURED, folded, group_table, section_of
+from attn_audit.findings.metric import UNIT_EDGES, MeanMetric, Metric, ShareMetric
+from attn_audit.findings.rule import Outcome
+from attn_audit.findings.thresholds import FEW_AGAINST, FEW_UNATTENDED, SMALL_PART
+from attn_audit.numbers import counted, mean_percent, percent, share
+from attn_audit.statistics.summary import Share
+
+if TYPE_CHECKING:
+    from attn_audit.results.examples import Examples
+    from attn_audit.results.report import Report
+    from attn_audit.results.table import Values
+
+NOT_TOLD = f"{NOT_RUN}, or the text has one unit, no margin, or no attention on its units"
+
+LOST = Field[tuple[float, ...] | None](
+    "margin_lost",
+    "Share of the margin that is lost without each unit; below 0: gained, since the unit speaks "
+    "against the prediction",
+    shape=Shape.UNITS, range=MARGIN, null=NOT_TOLD, page="margin lost without it",
+    claim="margins", tolerance=tolerance.MARGIN, scale=tolerance.margin_scale,
+)  # fmt: skip
+TOP_LOST = Field[float | None](
+    "attended.top_lost", "Share of the margin that is lost without the most attended unit",
+    place=Place.EVERYWHERE, range=MARGIN, null=NOT_TOLD, has_mean=False,
+    page="margin lost without the most attended unit",
+)  # fmt: skip
+TOP_EFFECT = Field[float | None](
+    "attended.top_effect",
+    "How far leaving out the most attended unit moves the margin, as a part of the farthest that "
+    "leaving out any unit does",
+    place=Place.EVERYWHERE, range=SHARE, null=f"{NOT_TOLD}; or no unit moves it",
+    page="effect of the most attended unit, of the largest",
+)  # fmt: skip
+TOP_IS_LARGEST = Field[float | None](
+    "attended.top_is_largest",
+    "Whether the most attended unit is the one whose removal matters most: 1 or 0",
+    place=Place.EVERYWHERE, range=SHARE, null=f"{NOT_TOLD}; or no unit moves the margin",
+)  # fmt: skip
+TOP_IS_AGAINST = Field[float | None](
+    "attended.top_is_against",
+    "Whether the most attended unit speaks against the prediction, so that leaving it out raises "
+    "the margin: 1 or 0",
+    place=Place.EVERYWHERE, range=SHARE,
+    null=f"{NOT_TOLD}; or its effect is less than 5 % of the largest",
+)  # fmt: skip
+AGAINST_ATTENTION = Field[float | None](
+    "attended.against_attention",
+    "Share of the attention that lies on units which speak against the prediction",
+    place=Place.EVERYWHERE, range=SHARE, null=NOT_TOLD,
+    page="attention on units that speak against",
+)  # fmt: skip
+N_UNATTENDED = Field[int | None](
+    "attended.n_unattended",
+    "How many units, the least attended first, have at most a tenth of the attention together",
+    kind=Kind.COUNT, place=Place.EVERYWHERE, range=Range("units"), null=NOT_TOLD,
+)  # fmt: skip
+TURNED_WITHOUT = Field[float | None](
+    "attended.turned_without_unattended",
+    "Whether the decision is another without these, both when they are deleted and when a neutral "
+    "unit takes their place: 1 or 0, of several labels a share",
+    place=Place.EVERYWHERE, range=SHARE, null=NOT_TOLD, page="turned without its unattended units",
+)  # fmt: skip
+DECIDER = Field[str | None](
+    "attended.decider",
+    "Where the decision is another without the unattended units: the one of them without which "
+    "most of the margin is lost",
+    kind=Kind.TEXT, place=Place.EVERYWHERE, null=f"{NOT_TOLD}; or the decision stays",
+)  # fmt: skip
+STATUS = status_field("attended")
+
+FIELDS: tuple[Field[object], ...] = (
+    LOST, TOP_LOST, TOP_EFFECT, TOP_IS_LARGEST, TOP_IS_AGAINST, AGAINST_ATTENTION, N_UNATTENDED,
+    TURNED_WITHOUT, DECIDER, STATUS,
+)  # fmt: skip
+
+
+def _is_small(examples: "Examples") -> "Values":
+    import numpy as np
+
+    effect = examples.numbers(TOP_EFFECT)
+    return examples.where(~np.isnan(effect), effect < SMALL_PART)
+
+
+EFFECT = MeanMetric.over(
+    TOP_EFFECT, UNIT_EDGES, is_coverage=True,
+    groups={"max_attention": None, "prediction": None, "length": None},
+)  # fmt: skip
+SMALL_EFFECT = ShareMetric(
+    "attended.top_effect_small",
+    "Texts in which leaving out the most attended unit moves the margin by less than a quarter of "
+    "what leaving out another does",
+    values=_is_small,
+)
+TOP_UNIT = ShareMetric(
+    "attended.top_unit",
+    "Texts in which the most attended unit is the one that matters most",
+    values=TOP_IS_LARGEST,
+)
+POLARITY = ShareMetric(
+    "attended.polarity",
+    "Texts in which the most attended unit speaks against the prediction: without it the margin "
+    "rises; of those in which its effect is at least 5 % of the largest",
+    values=TOP_IS_AGAINST,
+)
+AGAINST = MeanMetric.over(AGAINST_ATTENTION, UNIT_EDGES)
+UNATTENDED = ShareMetric(
+    "attended.unattended_decide",
+    "Texts whose decision is another without the units that have at most a tenth of the attention "
+    "together, both deleted and replaced by a neutral unit",
+    values=TURNED_WITHOUT,
+)
+
+METRICS: tuple[Metric, ...] = (EFFECT, SMALL_EFFECT, TOP_UNIT, POLARITY, AGAINST, UNATTENDED)
+
+
+def deciders(examples: "Examples") -> list[tuple[str, int]]:
+    """The unattended units that decide, by name, and in how many texts: the most frequent first."""
+    found: Counter[str] = Counter()
+    for unit, n in examples.counts(DECIDER).items():
+        found[unit.casefold()] += n
+    return found.most_common()
+
+
+QUESTION = (
+    "Do the words with most attention speak for the prediction, and the others not decide it?"
+)
+
+
+def section(report: "Report") -> Section:
+    """Question, answer, and the numbers in tables."""
+    found = report[EFFECT]
+    table = folded(report, group_table("effect of the most attended word", found, (0.0, 1.0)))
+    tables = (table,) if found.n else ()
+    return section_of("attended", "Attended words", QUESTION, answer(report), (), *tables)
+
+
+def card(report: "Report") -> Card:
+    """The same at a glance."""
+    return Card(
+        id="attended",
+        name="Attended words",
+        question=QUESTION,
+        verdict=verdict(report),
+        lines=in_short(report),
+        picture=Sketch(report[EFFECT], ("0: no effect", "1"), "effect of the most attended word"),
+    )
+
+
+def verdict(report: "Report") -> str:
+    """Whether decisions hang on what is passed over, and whether what is shown speaks for them."""
+    unattended, polarity = report[UNATTENDED], report[POLARITY]
+    if unattended.share is None:
+        return NOT_MEASURED
+    covered = claims.is_covered("attended", report)
+    match claims.held("max", FEW_UNATTENDED, unattended, is_covered=covered):
+        case Outcome.FAIL:
+            return "No: words that attention passes over decide too many of the texts."
+        case Outcome.INCONCLUSIVE:
+            found = claims.percent_between(unattended.share, unattended.interval)
+            said = f"words without attention decide {found}"
+            return claims.left_open("attended", report, unattended.n, said)
+        case Outcome.PASS:
+            return _speaking(report, polarity)
+
+
+def _speaking(report: "Report", polarity: Share) -> str:
+    first = "words without attention hardly ever decide"
+    match claims.held("max", FEW_AGAINST, polarity):
+        case Outcome.PASS:
+            return f"Yes: {first}, and the most attended word mostly speaks for the prediction."
+        case Outcome.FAIL:
+            return f"In part: {first}, but the most attended word often speaks against it."
+        case Outcome.INCONCLUSIVE:
+            return f"In part: {first}; whether the most attended word speaks for it is open."
+
+
+def in_short(report: "Report") -> tuple[str, ...]:
+    """Effects and signs, in short lines."""
+    if report[EFFECT].mean is None:
+        return ("no example could be measured",)
+    return (
+        f"the most attended word has {mean_percent(report[EFFECT])} of the largest effect",
+        f"it speaks against the prediction in {share(report[POLARITY])} of the texts",
+        f"words without attention decide {share(report[UNATTENDED])} of them",
+    )
+
+
+def line(record: Mapping[str, Any]) -> str | None:
+    """What the most attended word of one example does."""
+    lost, effect = record.get(TOP_LOST.name), record.get(TOP_EFFECT.name)
+    if lost is None or effect is None:
+        return None
+    does = "loses" if lost >= 0 else "gains"
+    turned = record.get(TURNED_WITHOUT.name)
+    ends = "; the words without attention turn the decision" if turned else ""
+    return f"without the most attended word the margin {does} {percent(min(abs(lost), 1))}{ends}"
+
+
+def answer(report: "Report") -> tuple[str, ...]:
+    """What the check found, in sentences."""
+    effect = report[EFFECT]
+    if effect.mean is None:
+        return ("No example could be measured: see the degenerate examples.",)
+    return (
+        f"Leaving out the most attended word of a text has {mean_percent(effect)} of the effect of "
+        f"leaving out the word that matters most ({counted(effect.n, 'example')}); in "
+        f"{share(report[SMALL_EFFECT])} of the texts it is less than a quarter. It is that very "
+        f"word in {share(report[TOP_UNIT])}.",
+        f"In {share(report[POLARITY])} of the texts the most attended word speaks against the "
+        "prediction: without it the model is surer. Of all attention "
+        f"{mean_percent(report[AGAINST])} lies on words that speak against.",
+        f"{share(report[UNATTENDED])} of the decisions are others without the words that have at "
+        "most a tenth of the attention together, both when they are deleted and when a neutral "
+        "word takes their place.",
+    )
+
+
+def _speaks_against(numbers: Numbers) -> "Values":
+    """The most attended word has much attention, and speaks against the prediction."""
+    import numpy as np
+
+    return np.where(numbers(TOP_IS_AGAINST) > 0, -numbers(TOP_LOST), np.nan)
+
+
+def _decides_unattended(numbers: Numbers) -> "Values":
+    """Words that attention passes over decide."""
+    import numpy as np
+
+    turned = numbers(TURNED_WITHOUT)
+    return np.where(turned > 0, turned, np.nan)
+
+
+FINDINGS = CheckFindings(
+    "attended", FIELDS, METRICS, section=section, card=card, line=line,
+    at_sites=(
+        SiteNumber(
+            TOP_EFFECT.name, "effect of the most attended word", "top effect",
+            "attends most to the word that matters most",
+        ),
+    ),
+    telling=(
+        Telling(
+            "unattended", "Words without attention decide", _decides_unattended,
+            "where words without attention decide",
+        ),
+        Telling(
+            "against", "The most attended word speaks against the prediction", _speaks_against,
+            "where the most attended word speaks against the prediction",
+        ),
+    ),
+)  # fmt: skip

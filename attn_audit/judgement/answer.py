@@ -1,0 +1,116 @@
+"""The answer: may this attention be shown to people as the reason for predictions?
+
+Always by the packaged rules, never by a policy, and without any waiver.
+"""
+
+from collections.abc import Collection, Sequence
+
+from attn_audit.findings.attended import UNATTENDED
+from attn_audit.findings.claims import between, percent_between
+from attn_audit.findings.field import SHARE
+from attn_audit.findings.permutation import REACH
+from attn_audit.findings.registry import statistics
+from attn_audit.findings.rule import Outcome
+from attn_audit.judgement.gate import judge
+from attn_audit.judgement.policy import Bound, Policy, load_policy
+from attn_audit.numbers import short
+from attn_audit.results.report import Report
+from attn_audit.results.verdict import Answer, CountedUnit, Judgement, Level, MayShow
+
+MAX_UNITS = 5
+"""Of those that decide without attention, named in the answer."""
+
+
+def answer_of(report: Report) -> Answer:
+    """Hold a report against the packaged rules."""
+    rules = load_policy()
+    judgements = judge(report, rules).judgements
+    verdict, because = _decide(judgements, [bound.metric for bound in rules.bounds])
+    named = {judgement.metric for judgement in because}
+    units = report.unattended_units[:MAX_UNITS] if UNATTENDED.name in named else ()
+    return Answer(
+        verdict=verdict,
+        sentence=_sentence(report, rules, verdict, because),
+        because=tuple(judgement.metric for judgement in because),
+        units=units if verdict is MayShow.NO else (),
+        rules=f"{rules.version} ({short(rules.sha256)})",
+        judgements=judgements,
+    )
+
+
+def _decide(
+    judgements: Sequence[Judgement], names: Collection[str]
+) -> tuple[MayShow, list[Judgement]]:
+    """What the rules make of it, and which of them decided.
+
+    Args:
+        names: Metrics of the rules; the other judgements are of requirements.
+    """
+    broken = [j for j in judgements if j.level.decides and j.outcome is Outcome.FAIL]
+    if broken:
+        return MayShow.NO, broken
+    left = [j for j in judgements if j.level.decides and j.outcome is Outcome.INCONCLUSIVE]
+    if left:
+        return MayShow.UNKNOWN, left
+    doubted = [j for j in judgements if j.level is Level.HINT and j.outcome is not Outcome.PASS]
+    if doubted:
+        return MayShow.HINT, doubted
+    return MayShow.YES, [j for j in judgements if j.metric in names]
+
+
+def _sentence(report: Report, rules: Policy, verdict: MayShow, because: Sequence[Judgement]) -> str:
+    bounds = {bound.metric: bound for bound in rules.bounds}
+    first = because[0]
+    match verdict:
+        case MayShow.NO:
+            clause = _clause(bounds[first.metric], first)
+            if first.metric == REACH.name:
+                first_words = "This output hardly depends on attention"
+                return f"{first_words}: {clause}. Do not show it as the reason."
+            named = _named(report.unattended_units) if first.metric == UNATTENDED.name else ""
+            return (
+                f"{_capital(clause)}{named}. Do not show attention as the reason for a prediction."
+            )
+        case MayShow.UNKNOWN:
+            bound = bounds.get(first.metric)
+            if bound is None or first.estimate is None:
+                return f"{first.reason} Do not show attention as the reason before that is known."
+            clause = _clause(bound, first, passes=True)
+            return (
+                f"{_capital(clause)}, and the limit is {_written(bound, bound.limit)}: these texts "
+                "cannot decide. Do not show attention as the reason before that is known."
+            )
+        case MayShow.HINT:
+            clause = "; ".join(_clause(bounds[each.metric], each) for each in because)
+            return f"Attention may be shown as where the model looked, not as the reason: {clause}."
+        case MayShow.YES:
+            clause = " and ".join(_clause(bounds[each.metric], each) for each in because[:2])
+            return f"Attention may be shown as the reason, with these limits: {clause}."
+
+
+def _clause(bound: Bound, judgement: Judgement, *, passes: bool | None = None) -> str:
+    """What a rule found, with its number and interval."""
+    if judgement.estimate is None:
+        return judgement.reason.rstrip(".")
+    is_passed = judgement.outcome is Outcome.PASS if passes is None else passes
+    words = bound.passes if is_passed else bound.fails
+    assert words is not None, "packaged rules have both"
+    is_share = statistics()[bound.metric].metric.range == SHARE
+    write = percent_between if is_share else between
+    return words.format(number=write(judgement.estimate, judgement.interval))
+
+
+def _written(bound: Bound, limit: float) -> str:
+    is_share = statistics()[bound.metric].metric.range == SHARE
+    return percent_between(limit, None) if is_share else between(limit, None)
+
+
+def _named(units: Sequence[CountedUnit]) -> str:
+    """The units that decide, and in how many texts."""
+    if not units:
+        return ""
+    return f" ({', '.join(f'{unit.unit!r} in {unit.n:,}' for unit in units[:MAX_UNITS])})"
+
+
+def _capital(clause: str) -> str:
+    return clause[:1].upper() + clause[1:]

@@ -1,0 +1,155 @@
+"""The margin: by how much an output decides, whatever the scale of its logits.
+
+A factor on all logits multiplies every margin by it, changes no decision, and leaves the share of
+a margin that is lost as it is. Distances of probabilities are none of that: what moves a saturated
+output hardly shows in them.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Float64, Int64
+from torch import Tensor
+
+from attn_audit.distances import Logits
+from attn_audit.models.task import Task
+
+LOGIT_NOISE = 1e-6
+"""Part of the largest logit, of float32, within which a margin or a change of it is rounding."""
+
+
+@dataclass(frozen=True)
+class Margin:
+    """What decides each text of a batch, and how much other logits would take away from it.
+
+    Labels that compete: the logit of the predicted one minus that of the one that is second on the
+    full text. Labels that do not: those that are on are audited, or where none is, the likeliest;
+    the margin of each is its logit, of the sign that it has.
+    """
+
+    own: Int64[Tensor, "batch audited"]
+    """Index of each audited label's logit."""
+    other: Int64[Tensor, "batch audited"] | None
+    """Index of the logit that stands against it; None where labels do not compete."""
+    sign: Float64[Tensor, "batch audited"]
+    """1 or -1."""
+    share: Float64[Tensor, "batch audited"]
+    """One over the number of audited labels; 0 in the padding."""
+    whole: Float64[Tensor, "batch audited"]
+    """Margins on the full text, at least 0; NaN where they are no more than rounding."""
+    noise: Float64[Tensor, " batch"]
+    """Share of a margin that is rounding."""
+
+    @staticmethod
+    def of(task: Task, logits: Logits, coarseness: float = 1.0) -> "Margin":
+        """The margins of a batch.
+
+        Args:
+            logits: On the full texts; -inf for answers that an example does not allow.
+            coarseness: How many times as wide as float32's the spacing of the model's numbers is.
+        """
+        logits = logits.detach().double()
+        if task.is_softmax:
+            (own, other), sign = _first_and_second(logits), torch.ones_like(logits[:, :1])
+            share = torch.ones_like(sign)
+        else:
+            own, sign, share = _audited_labels(logits)
+            other = None
+        noise = LOGIT_NOISE * coarseness * largest_of(logits)
+        found = Margin(own, other, sign, share, torch.zeros_like(sign), noise)
+        whole = found.at(logits.unsqueeze(1)).squeeze(1)
+        is_told = (whole > noise.unsqueeze(1)) & whole.isfinite()
+        whole = torch.where(is_told | (share == 0), whole, torch.nan)
+        least = torch.where(share > 0, whole, torch.inf).amin(dim=1)
+        return Margin(own, other, sign, share, whole, noise / least)
+
+    def at(
+        self, logits: Float[Tensor, "batch variant label"]
+    ) -> Float64[Tensor, "batch variant audited"]:
+        """The same margins under other logits; below 0 where the decision is another."""
+        size = (-1, logits.shape[1], -1)
+        logits = logits.double()
+        margins = logits.gather(2, self.own.unsqueeze(1).expand(size))
+        if self.other is not None:
+            margins = margins - logits.gather(2, self.other.unsqueeze(1).expand(size))
+        return margins * self.sign.unsqueeze(1)
+
+    def lost(
+        self, logits: Float[Tensor, "batch variant label"]
+    ) -> Float64[Tensor, "batch variant"]:
+        """The share of the margin that is gone, a mean over the audited labels; below 0: gained.
+
+        1 is an output that no longer decides; NaN where there is no margin on the full text.
+        """
+        return self._mean(self._lost(logits))
+
+    def moved(
+        self, logits: Float[Tensor, "batch variant label"]
+    ) -> Float64[Tensor, "batch variant"]:
+        """The same whichever way it goes: what labels gain and lose does not cancel."""
+        return self._mean(self._lost(logits).abs())
+
+    def turned(
+        self, logits: Float[Tensor, "batch variant label"]
+    ) -> Float64[Tensor, "batch variant"]:
+        """Whether the decision is another, or the share of the audited labels for which it is."""
+        if self.other is None:
+            return self._mean(self.turned_labels(logits))
+        return self.turned_labels(logits).squeeze(2)
+
+    def turned_labels(
+        self, logits: Float[Tensor, "batch variant label"]
+    ) -> Float64[Tensor, "batch variant audited"]:
+        """The same of each audited label: 1 or 0. Of labels that compete any other may win."""
+        if self.other is None:
+            return ((self.at(logits) < 0) & (self.share > 0).unsqueeze(1)).double()
+        largest, own = logits.amax(dim=2, keepdim=True), self.own.unsqueeze(1)
+        return (logits.gather(2, own.expand(-1, logits.shape[1], -1)) < largest).double()
+
+    def signs(self, n_scores: int) -> Float64[Tensor, "batch score"]:
+        """What each score of a gradient counts for: 1, or the audited labels' signs by share."""
+        out = torch.zeros((len(self.sign), n_scores), dtype=torch.float64, device=self.sign.device)
+        index = torch.zeros_like(self.own) if self.other is not None else self.own
+        return out.scatter_add(1, index, self.sign * self.share)
+
+    def _lost(
+        self, logits: Float[Tensor, "batch variant label"]
+    ) -> Float64[Tensor, "batch variant audited"]:
+        whole = self.whole.unsqueeze(1)
+        return torch.where(self.share.unsqueeze(1) > 0, 1 - self.at(logits) / whole, 0)
+
+    def _mean(
+        self, values: Float64[Tensor, "batch variant audited"]
+    ) -> Float64[Tensor, "batch variant"]:
+        return (values * self.share.unsqueeze(1)).sum(dim=2)
+
+
+def largest_of(logits: Float64[Tensor, "batch label"]) -> Float64[Tensor, " batch"]:
+    """The largest logit of each text by size, of those that are allowed."""
+    return torch.where(logits.isfinite(), logits.abs(), 0).amax(dim=1)
+
+
+def _first_and_second(
+    logits: Float64[Tensor, "batch label"],
+) -> tuple[Int64[Tensor, "batch 1"], Int64[Tensor, "batch 1"]]:
+    """The predicted label, ties going to the lower index, and the next."""
+    own = logits.argmax(dim=1, keepdim=True)
+    return own, logits.scatter(1, own, -torch.inf).argmax(dim=1, keepdim=True)
+
+
+def _audited_labels(
+    logits: Float64[Tensor, "batch label"],
+) -> tuple[
+    Int64[Tensor, "batch audited"],
+    Float64[Tensor, "batch audited"],
+    Float64[Tensor, "batch audited"],
+]:
+    """The labels that are on, else the likeliest: index, sign and share; padded to the most."""
+    is_on = logits >= 0
+    none = ~is_on.any(dim=1, keepdim=True)
+    is_audited = is_on | (none & (logits == logits.amax(dim=1, keepdim=True)))
+    is_audited &= ~none | (is_audited.cumsum(dim=1) == 1)
+    count = is_audited.sum(dim=1, keepdim=True)
+    own = (~is_audited).int().argsort(dim=1, stable=True)[:, : int(count.max())]
+    share = is_audited.gather(1, own).double() / count
+    return own, torch.where(none, -1.0, 1.0).double().expand_as(own), share

@@ -1,0 +1,135 @@
+"""Attended units against brute force, one text and one unit at a time."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attn_audit.checks.attended import UNATTENDED, Attended, unattended_units
+from attn_audit.checks.base import AuditedBatch, read_batch
+from attn_audit.data.example import Example
+from attn_audit.models.custom.custom_model import CustomModel
+from attn_audit.models.custom.encoding import Splitter
+from attn_audit.models.custom.model import build_custom_model
+from attn_audit.models.paper.architecture import EncoderKind
+from attn_audit.models.task import TaskKind
+from tests.tiny import tiny_examples, tiny_model
+
+
+def audited(examples: list[Example], **settings: object) -> AuditedBatch:
+    model = tiny_model(**settings)  # type: ignore[arg-type]
+    return read_batch(model, model.collate(model.encode(examples)), model.default_site, seed=0)
+
+
+def logits_without(whole: AuditedBatch, i: int, gone: list[int], operator: str) -> float:
+    """Of one text alone."""
+    batch = whole.model.collate([whole.batch.encoded[i]])
+    keep = batch.unit_mask.unsqueeze(1).clone()
+    keep[0, 0, gone] = False
+    return float(whole.model.erase(batch, keep, operator)[0, 0, 0])
+
+
+@pytest.mark.parametrize("encoder", EncoderKind)
+def test_effects_and_signs_are_those_of_leaving_out_by_hand(encoder: EncoderKind) -> None:
+    whole = audited(tiny_examples(12, lengths=(3, 9)), encoder=encoder)
+    columns = Attended().run(whole)
+    for i, n in enumerate(whole.lengths.tolist()):
+        own = float(whole.reading.logits[i, 0])
+        lost = [1 - logits_without(whole, i, [u], "delete") / own for u in range(n)]
+        assert columns["margin_lost"][i] == pytest.approx(lost, rel=1e-3, abs=1e-4)
+        top = int(whole.explanation[i].argmax())
+        largest = max(map(abs, lost))
+        assert columns["attended.top_lost"][i] == pytest.approx(lost[top], rel=1e-3, abs=1e-4)
+        assert columns["attended.top_effect"][i] == pytest.approx(
+            abs(lost[top]) / largest, abs=1e-3
+        )
+        assert columns["attended.top_is_largest"][i] == (abs(lost[top]) == largest)
+        if abs(lost[top]) >= 0.06 * largest:
+            assert columns["attended.top_is_against"][i] == (lost[top] < 0)
+        against = sum(
+            a for a, by in zip(whole.explanation[i].tolist(), lost, strict=False) if by < 0
+        )
+        assert columns["attended.against_attention"][i] == pytest.approx(against, abs=1e-6)
+
+
+def test_a_decision_turns_where_it_does_both_ways() -> None:
+    whole = audited(tiny_examples(60, lengths=(4, 14)), encoder=EncoderKind.AVERAGE)
+    columns = Attended().run(whole)
+    for i, n in enumerate(whole.lengths.tolist()):
+        weights = whole.explanation[i, :n].tolist()
+        gone: list[int] = []
+        for unit in sorted(range(n), key=lambda u: weights[u]):
+            if sum(weights[u] for u in (*gone, unit)) > UNATTENDED:
+                break
+            gone.append(unit)
+        assert columns["attended.n_unattended"][i] == len(gone)
+        own = float(whole.reading.logits[i, 0])
+        ways = [logits_without(whole, i, gone, how) * own < 0 for how in ("delete", "neutral")]
+        assert columns["attended.turned_without_unattended"][i] == float(all(ways) and bool(gone))
+    turned = [t for t in columns["attended.turned_without_unattended"] if t]
+    assert len(turned) == sum(unit is not None for unit in columns["attended.decider"])
+
+
+@given(
+    st.lists(st.sampled_from([0.01, 0.02, 0.05, 0.2, 0.4]), min_size=2, max_size=12),
+)
+def test_equal_weights_are_unattended_together_or_not_at_all(weights: list[float]) -> None:
+    a = np.array([weights]) / sum(weights)
+    ranks = np.unique(a, return_inverse=True)[1].reshape(a.shape)
+    chosen = unattended_units(a, ranks, np.array([len(weights)]))[0]
+    assert a[0][chosen].sum() <= UNATTENDED + 1e-9
+    for weight in a[0][chosen]:
+        assert chosen[a[0] == weight].all()
+    rest = a[0][~chosen]
+    assert rest.min() >= a[0][chosen].max(initial=0)
+    next_ones = rest[rest == rest.min()]
+    assert a[0][chosen].sum() + next_ones.sum() > UNATTENDED
+
+
+def test_of_units_that_share_the_largest_attention_the_mean_is_said() -> None:
+    class Mean(torch.nn.Module):
+        """Attention alike on all tokens, which speak by their id."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            table = torch.tensor([[0.0], [4.0], [-1.0], [1.0]])
+            self.embedding = torch.nn.Embedding(4, 1, _weight=table)
+
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            weights = (ids > 0).double().log().softmax(-1).float()
+            logit: torch.Tensor = (weights.unsqueeze(-1) * self.embedding(ids)).sum(1)
+            return logit
+
+    names = {"good": 1, "bad": 2, "fine": 3}
+
+    def encode(texts: list[list[str]]) -> torch.Tensor:
+        rows = [torch.tensor([names[token] for token in text]) for text in texts]
+        return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+
+    custom = CustomModel(Mean(), encode, ("no", "yes"), "binary", tokenize=str.split)
+    texts = [Example("a", "good bad"), Example("b", "good fine bad"), Example("c", "fine good")]
+    model = build_custom_model(custom, texts, torch.device("cpu"), Splitter(custom))
+    batch = model.collate(model.encode(texts[:1]))
+    columns = Attended().run(read_batch(model, batch, model.default_site, seed=0))
+    # The margin is 1.5; without `good` it is -1, without `bad` 4.
+    assert columns["margin_lost"][0] == pytest.approx((5 / 3, -5 / 3), rel=1e-5)
+    assert columns["attended.top_effect"] == [pytest.approx(1)]
+    assert columns["attended.top_is_against"] == [0.5]
+    assert columns["attended.top_is_largest"] == [1.0]
+
+
+def test_texts_that_say_nothing_are_named() -> None:
+    columns = Attended().run(audited([Example("a", "w5"), Example("b", "w5 w6")]))
+    assert columns["attended.status"] == ["untestable_single_unit", "measured"]
+    assert columns["attended.top_effect"][0] is None
+
+
+@pytest.mark.parametrize("kind", TaskKind)
+def test_every_kind_of_output_is_measured(kind: TaskKind) -> None:
+    n_labels = 2 if kind is TaskKind.BINARY else 5
+    columns = Attended().run(
+        audited(tiny_examples(8, lengths=(3, 9)), kind=kind, n_labels=n_labels)
+    )
+    assert set(columns["attended.status"]) == {"measured"}
+    assert all(0 <= effect <= 1 for effect in columns["attended.top_effect"])
