@@ -18,7 +18,7 @@ from attn_audit.models.interception.classifier import Classifier, InterceptedBat
 from attn_audit.models.interception.removal.base import UnitRemoval, Variants
 from attn_audit.models.interception.removal.deleting import Deletion
 from attn_audit.models.interception.removal.masking import Masking
-from attn_audit.progress import part, portions
+from attn_audit.progress import portions
 
 
 class Sharing(StrEnum):
@@ -50,21 +50,25 @@ def erased_logits(
     kept = keep & batch.unit_mask.unsqueeze(1)
     is_changed = kept.sum(-1) != batch.unit_mask.sum(-1, keepdim=True)
     deletion = Deletion(classifier)
-    as_it_is = Masking(classifier, None) if classifier.can_mask else deletion
-    with part(1 / (1 + keep.shape[1])):
-        rows = torch.arange(len(batch), device=keep.device)
-        whole = Variants(rows, torch.zeros_like(rows), batch.unit_mask)
-        own = _run(as_it_is, batch, whole, sharing, n_tokens)
-    out = own.unsqueeze(1).repeat(1, keep.shape[1], 1)
     suited = is_changed & removal.suits(batch, kept)
     deleted = is_changed & ~suited & deletion.suits(batch, kept)
-    found = []
+    runs = []
     for chosen, way in ((suited, removal), (deleted, deletion)):
         example, variant = torch.nonzero(chosen, as_tuple=True)
-        if len(example):
-            found.append((Variants(example, variant, kept[example, variant]), way))
-    for variants, way in portions(found, [len(variants) for variants, _ in found]):
-        out[variants.example, variants.variant] = _run(way, batch, variants, sharing, n_tokens)
+        runs.append((Variants(example, variant, kept[example, variant]), way))
+    (rows,) = torch.nonzero(~(suited | deleted).all(dim=1), as_tuple=True)
+    as_it_is = Masking(classifier, None) if classifier.can_mask else deletion
+    runs.append((Variants(rows, torch.zeros_like(rows), batch.unit_mask[rows]), as_it_is))
+    asked = [(variants, way) for variants, way in runs if len(variants)]
+    found = [
+        (variants, _run(way, batch, variants, sharing, n_tokens))
+        for variants, way in portions(asked, [len(variants) for variants, _ in asked])
+    ]
+    out = found[0][1].new_empty(*keep.shape[:2], found[0][1].shape[1])
+    if len(rows):
+        out[rows] = found.pop()[1].unsqueeze(1).expand(-1, keep.shape[1], -1)
+    for variants, logits in found:
+        out[variants.example, variants.variant] = logits
     return out
 
 
