@@ -6,14 +6,13 @@ Always by the packaged rules, never by a policy, and without any waiver.
 from collections.abc import Collection, Sequence
 
 from attn_audit.findings.attended import UNATTENDED
-from attn_audit.findings.claims import between, percent_between
 from attn_audit.findings.field import SHARE
 from attn_audit.findings.permutation import REACH
 from attn_audit.findings.registry import statistics
 from attn_audit.findings.rule import Outcome
 from attn_audit.judgement.gate import judge
 from attn_audit.judgement.policy import Bound, Policy, load_policy
-from attn_audit.numbers import short
+from attn_audit.numbers import number, percent, short
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Answer, CountedUnit, Judgement, Level, MayShow
 
@@ -76,8 +75,9 @@ def _sentence(report: Report, rules: Policy, verdict: MayShow, because: Sequence
             if bound is None or first.estimate is None:
                 return f"{first.reason} Do not show attention as the reason before that is known."
             clause = _clause(bound, first, passes=True)
+            limit = percent(bound.limit) if _is_share(bound) else number(bound.limit)
             return (
-                f"{_capital(clause)}, and the limit is {_written(bound, bound.limit)}: these texts "
+                f"{_capital(clause)}, and the limit is {limit}: these texts "
                 "cannot decide. Do not show attention as the reason before that is known."
             )
         case MayShow.HINT:
@@ -95,14 +95,15 @@ def _clause(bound: Bound, judgement: Judgement, *, passes: bool | None = None) -
     is_passed = judgement.outcome is Outcome.PASS if passes is None else passes
     words = bound.passes if is_passed else bound.fails
     assert words is not None, "packaged rules have both"
-    is_share = statistics()[bound.metric].metric.range == SHARE
-    write = percent_between if is_share else between
-    return words.format(number=write(judgement.estimate, judgement.interval))
+    write = percent if _is_share(bound) else number
+    interval = judgement.interval
+    ends = "" if interval is None else f" ({write(interval.low)} to {write(interval.high)})"
+    return words.format(number=f"{write(judgement.estimate)}{ends}")
 
 
-def _written(bound: Bound, limit: float) -> str:
-    is_share = statistics()[bound.metric].metric.range == SHARE
-    return percent_between(limit, None) if is_share else between(limit, None)
+def _is_share(bound: Bound) -> bool:
+    """Whether its number is written in percent."""
+    return statistics()[bound.metric].metric.range == SHARE
 
 
 def _named(units: Sequence[CountedUnit]) -> str:
