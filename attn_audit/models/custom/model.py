@@ -41,6 +41,7 @@ from attn_audit.models.interception.key_order import Geometry, require_places
 from attn_audit.models.interception.model import InterceptedModel, RemovalName
 from attn_audit.models.self_check import TOLERANCES, rounding
 from attn_audit.models.units.base import UnitName
+from attn_audit.models.units.segments import how_words_are_found
 from attn_audit.plugins import source_file
 from attn_audit.results.model_description import Findings, ModelDescription
 
@@ -262,6 +263,8 @@ def load_custom_model(
     """
     custom = load_adapter(adapter, checkpoint)
     details, path = {"adapter": adapter}, Path(checkpoint)
+    if unit == "word":
+        details["without blanks"] = how_words_are_found()
     source = source_file(adapter.rpartition(":")[0])
     if source is not None:
         details["adapter sha256"] = sha256_of(source)
