@@ -31,7 +31,8 @@ class Findings(BaseModel):
     removal: str
     """How leave-one-out leaves a unit out: `mask` or `delete`."""
     sharing: str = "texts"
-    """What is computed together: `texts`, `variants` of one text, or `nothing`."""
+    """What is computed together: `texts`, texts of equal `lengths`, `variants` of one text, or
+    `nothing`."""
     not_shared_because: str | None = None
     """What a batch of texts changes, where texts may not share one."""
     places_are_told: bool | None = None

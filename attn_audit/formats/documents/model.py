@@ -22,6 +22,7 @@ REPLAYS = {
 
 TOGETHER = {
     "texts": "texts share batches: each was found to be in them what it is alone",
+    "lengths": "texts of one length share batches",
     "variants": "one text at a time, its variants together",
     "nothing": "one text at a time, and of its variants one after the other",
 }
@@ -97,8 +98,9 @@ def _tried_out(description: ModelDescription, found: Findings) -> Iterator[tuple
     yield "Special", _special_share(found)
     yield "Replay", f"{found.replay}: {REPLAYS[found.replay]} ({_error(found)})"
     yield "Masking", _masking(found)
-    if found.places_are_told is not None:  # of the models that were tried out in batches too
+    if found.places_are_told is not None:
         yield "Columns", COLUMNS[found.places_are_told]
+    if found.places_are_told is not None or found.sharing != "texts":  # tried out in batches too
         yield "Batches", batching(found)
 
 

@@ -80,7 +80,7 @@ class CustomInterceptedModel(InterceptedModel):
             long, *short = _extremes(classifier, whole)
             self._require_places_of_long(long)
             self._units_are_independent = False  # what passes give is tried, and no short cut
-            self.sharing, self._not_shared = try_sharing(
+            self.sharing, self.not_shared_because = try_sharing(
                 self, whole, [*beginnings, *short, long], self._no_gradient is None
             )
             del self._units_are_independent
@@ -116,12 +116,7 @@ class CustomInterceptedModel(InterceptedModel):
 
     @cached_property
     def _findings(self) -> Findings:
-        return super()._findings.model_copy(
-            update={
-                "not_shared_because": self._not_shared,
-                "no_gradient_because": self._no_gradient,
-            }
-        )
+        return super()._findings.model_copy(update={"no_gradient_because": self._no_gradient})
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Split texts into the user's tokens."""

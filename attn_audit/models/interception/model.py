@@ -111,6 +111,7 @@ class InterceptedModel(AuditedModel):
         self._tried: tuple[PlaceKey, Pass] | None = None
         self.removal: RemovalName = "delete"
         self.sharing = Sharing.TEXTS
+        self.not_shared_because: str | None = None
         self._masks: MaskTrial | None = None
         self._trial = self.collate(self._survey.texts)
         self._masks = self._try_masks()
@@ -173,6 +174,7 @@ class InterceptedModel(AuditedModel):
             masking_leaks=None if self._masks is None else self._masks.leaks,
             removal=self.removal,
             sharing=self.sharing.value,
+            not_shared_because=self.not_shared_because,
             places_are_told=self._survey.places_are_told,
         )
 
