@@ -11,6 +11,10 @@ class LayerDescription(BaseModel):
     name: str
     """The module that computes it, as the model names it."""
     n_heads: int
+    visible_share: float = 1.0
+    """Of a text's units, how many its audited rows may attend to: the median of the texts tried."""
+    least_visible_share: float = 1.0
+    """The same, of the text of which they see least: of long ones, where windows slide."""
 
 
 class Findings(BaseModel):

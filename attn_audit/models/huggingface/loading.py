@@ -44,7 +44,7 @@ def load_classifier(
     with no_collection(), quiet():
         adapter = read_adapter(checkpoint)
         base = checkpoint if adapter is None else adapter.base
-        module, notes = _load_module(checkpoint, adapter, options.dtype)
+        module, notes = _load_module(checkpoint, adapter, options)
         tokenizer = load_tokenizer(checkpoint if has_tokenizer(checkpoint) else base)
         if not getattr(module, "is_quantized", False):  # those are placed when they are loaded
             module = module.to(device)
@@ -61,12 +61,12 @@ def load_classifier(
 
 
 def _load_module(
-    checkpoint: Checkpoint, adapter: Adapter | None, dtype: torch.dtype
+    checkpoint: Checkpoint, adapter: Adapter | None, options: LoadingOptions
 ) -> tuple[nn.Module, dict[str, str]]:
     """The module, and what is to be said of it."""
     notes: dict[str, str] = {}
     if adapter is None:
-        module, lacking = load_weights(checkpoint, read_configuration(checkpoint), dtype)
+        module, lacking = load_weights(checkpoint, read_configuration(checkpoint), options)
     else:
         source = checkpoint if checkpoint.holds(CONFIG) else adapter.base
         config = read_configuration(source)
@@ -76,7 +76,7 @@ def _load_module(
             config.num_labels = n_labels
             where = f"the {CONFIG} of {source.location} says {said}"
             notes["number of labels"] = f"{n_labels}, as the adapter's classifier has ({where})"
-        module, missing = load_weights(adapter.base, config, dtype, adapter.brought)
+        module, missing = load_weights(adapter.base, config, options, adapter.brought)
         lacking = missing - adapter.brought.keys()
         adapter.require_classifier(lacking)
         adapter.load_into(module, missing)
