@@ -116,7 +116,8 @@ def test_a_model_that_fails_by_itself_is_named(
 def test_a_text_at_which_the_model_fails_later_is_named(tokenizer: Any) -> None:
     module = build("bert", tokenizer, max_position_embeddings=40)
     tokenizer_of_more = AutoTokenizer.from_pretrained(tokenizer.name_or_path)
-    module.config.max_position_embeddings = 64  # as a configuration that promises too much
+    config: Any = module.config
+    config.max_position_embeddings = 64  # as a configuration that promises too much
     model = attn_audit.wrap(module, tokenizer_of_more)
     (short, long) = model.encode([Example("a", "fine"), Example("b", "fine film " * 30)])
     model.read(model.collate([short]), [model.default_site])
