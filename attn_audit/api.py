@@ -48,6 +48,7 @@ class LoadingOptions(TypedDict, total=False):
     """How a model is loaded, and which of its attention is looked at; as in `attn-audit.toml`."""
 
     dtype: Literal["float32", "float64", "bfloat16", "float16"] | torch.dtype
+    attention_implementation: Literal["sdpa", "eager"] | None
     max_length: int | None
     task: Literal["binary"] | None
     revision: str | None

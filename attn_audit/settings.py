@@ -114,6 +114,14 @@ class AuditSettings:
         default_is="float32; half precision moves probabilities by about 1e-3, and no smaller "
         "effect can be told from that rounding",
     )
+    attention_implementation: Literal["sdpa", "eager"] | None = _is(
+        None,
+        "The code by which a HuggingFace model computes its attention.",
+        Panel.LOADING,
+        default_is="as transformers chooses; both can be looked into",
+        is_stored=True,
+        compared="noted",
+    )
     max_length: Count | None = _is(
         None,
         "Cut texts to N tokens; how many were cut is reported.",

@@ -139,7 +139,9 @@ def shards(examples: Iterable[Example], size: int, max_characters: int) -> Itera
         yield shard
 
 
-def length_batches(lengths: Sequence[int], batch_size: int, max_tokens: int) -> list[list[int]]:
+def length_batches(
+    lengths: Sequence[int], batch_size: int, max_tokens: int, *, of_one_length: bool = False
+) -> list[list[int]]:
     """Indices of examples in batches of similar length, so that little of a batch is padding.
 
     From short to long, equal lengths in their own order; a batch is full when one more example
@@ -148,6 +150,7 @@ def length_batches(lengths: Sequence[int], batch_size: int, max_tokens: int) -> 
     Args:
         batch_size: How many examples a batch may hold.
         max_tokens: How many tokens it may hold, padding included; a longer example stands alone.
+        of_one_length: Whether nothing may be padded.
 
     Returns:
         Every index exactly once, in batches of at least one.
@@ -165,7 +168,7 @@ def length_batches(lengths: Sequence[int], batch_size: int, max_tokens: int) -> 
     for index in sorted(range(len(lengths)), key=lengths.__getitem__):
         last = batches[-1] if batches else []
         fits = len(last) < batch_size and (len(last) + 1) * lengths[index] <= max_tokens
-        if last and fits:
+        if last and fits and not (of_one_length and lengths[last[0]] < lengths[index]):
             last.append(index)
         else:
             batches.append([index])

@@ -202,7 +202,10 @@ def batches_of(
     """
     lengths = [item.n_tokens for item in encoded]
     found = []
-    for batch in length_batches(lengths, limits.n_examples, limits.n_tokens):
+    of_one_length = not model.pads_texts
+    for batch in length_batches(
+        lengths, limits.n_examples, limits.n_tokens, of_one_length=of_one_length
+    ):
         longest = max(lengths[i] for i in batch)
         n_weights = longest * sum(model.n_rows(site, longest) for site in set(sites))
         size = model.capacity.in_memory(256 * n_weights)  # bytes with all variants that are tried

@@ -98,6 +98,11 @@ def load_in_memory(
     """
     if isinstance(model, AuditedModel):
         return model
+    if settings.attention_implementation is not None:
+        raise ConfigurationError(
+            "--attention-implementation: the model is loaded already",
+            hint="Load it so: from_pretrained(..., attn_implementation=...).",
+        )
     if isinstance(model, CustomModel):
         from attn_audit.models.custom.encoding import Splitter
         from attn_audit.models.custom.model import build_custom_model

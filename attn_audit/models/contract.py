@@ -248,6 +248,8 @@ class AuditedModel(ABC):
     batches_texts: bool = True
     """Whether texts may share a batch; where a trial found that they disturb each other, every
     batch holds one text."""
+    pads_texts: bool = True
+    """Whether those of a batch may be of different lengths; where padding disturbs them, not."""
     device: torch.device
 
     @cached_property

@@ -24,6 +24,7 @@ class ModelOptions:
     trust_remote_code: bool = False
     revision: str | None = None
     dtype: Literal["float32", "float64", "bfloat16", "float16"] = "float32"
+    attention_implementation: Literal["sdpa", "eager"] | None = None
     max_length: int | None = None
     task: Literal["binary"] | None = None
     unit: UnitName = "token"
@@ -60,7 +61,10 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-_OF_HUGGINGFACE = ("trust_remote_code", "revision", "dtype", "max_length", "task")
+_OF_HUGGINGFACE = (
+    *("trust_remote_code", "revision", "dtype", "attention_implementation"),
+    *("max_length", "task"),
+)
 
 
 def load_model(
@@ -119,6 +123,7 @@ def load_model(
             trust_remote_code=options.trust_remote_code,
             revision=options.revision,
             dtype=getattr(torch, options.dtype),
+            attention_implementation=options.attention_implementation,
             max_length=options.max_length,
             is_binary=options.task == "binary",
             unit=options.unit,

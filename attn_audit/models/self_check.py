@@ -167,15 +167,16 @@ def self_check(
     if not encoded:
         return ()
     texts = _of_all_lengths(encoded)
+    are_padded = model.batches_texts and model.pads_texts
     with torch.no_grad():
         trials = [
             _trial(model, site, together)
-            for together in ([texts] if model.batches_texts else [[text] for text in texts])
+            for together in ([texts] if are_padded else [[text] for text in texts])
         ]
         found = tuple(
             requirement.check(trials)
             for requirement in REQUIREMENTS
-            if model.batches_texts or not requirement.is_of_batches
+            if are_padded or not requirement.is_of_batches
         )
     failed = [check for check in found if not check.passed]
     if failed:

@@ -11,6 +11,10 @@ class LayerDescription(BaseModel):
     name: str
     """The module that computes it, as the model names it."""
     n_heads: int
+    visible_share: float = 1.0
+    """Of a text's units, how many its audited rows may attend to: the median of the texts tried."""
+    least_visible_share: float = 1.0
+    """The same, of the text of which they see least: of long ones, where windows slide."""
 
 
 class Findings(BaseModel):
@@ -31,7 +35,8 @@ class Findings(BaseModel):
     removal: str
     """How leave-one-out leaves a unit out: `mask` or `delete`."""
     sharing: str = "texts"
-    """What is computed together: `texts`, `variants` of one text, or `nothing`."""
+    """What is computed together: `texts`, texts of equal `lengths`, `variants` of one text, or
+    `nothing`."""
     not_shared_because: str | None = None
     """What a batch of texts changes, where texts may not share one."""
     places_are_told: bool | None = None

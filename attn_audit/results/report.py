@@ -142,6 +142,8 @@ class Settings(Value):
     """`readout` or `all`."""
     unit: str
     """`token` or `word`."""
+    attention_implementation: Literal["sdpa", "eager"] | None = None
+    """The code that computed a HuggingFace model's attention; None: the library's choice."""
     max_length: int | None
     """Tokens of a text beyond which it is truncated; None: never."""
     revision: str | None

@@ -5,10 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-from tests.checkpoints import SENTENCES
+from attn_audit.models.huggingface.hub import quiet
+from tests.checkpoints import SENTENCES, randomize
 from tests.cli.conftest import AttnAudit
 from tests.conftest import Checkpoint
+from tests.models.huggingface.tokenizers import bertweet
+from tests.models.interception.zoo import CONFIGURATIONS
 
 SHAPES = ("llama", "gpt2", "deberta-v2", "modernbert", "t5", "mpnet", "bert")
 QUICK = ("--permutations", 5, "--iterations", 5, "--restarts", 2)
@@ -184,3 +188,76 @@ def test_other_precisions_are_audited_and_verified(
         assert record["adversarial.distance"] <= 0.01
     outcome = attn_audit("verify", "r.json", checkpoint("bert"), texts)
     assert outcome.exit_code == 0, outcome.stdout
+
+
+def saved(folder: Path, model_type: str, tokenizer: Any, **said: Any) -> Path:
+    """A tiny classifier of any architecture."""
+    sizes = {**CONFIGURATIONS["bert"], **CONFIGURATIONS.get(model_type, {})}
+    settings = {**sizes, "num_labels": 2, "vocab_size": len(tokenizer), **said}
+    config = AutoConfig.for_model(model_type, **settings)
+    module = AutoModelForSequenceClassification.from_config(config)
+    randomize(module)
+    with quiet():
+        module.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_words_of_a_tokenizer_without_offsets(
+    attn_audit: AttnAudit, texts: Path, tmp_path: Path
+) -> None:
+    model = saved(tmp_path / "model", "bert", bertweet(tmp_path / "tokenizer"))
+    words = ("audit", model, texts, "--unit", "word", *QUICK)
+    outcome = attn_audit(*words, "--records", "records.jsonl")
+    assert outcome.exit_code == 0, outcome.stderr
+    for record, text in zip(records_in(Path("records.jsonl")), SENTENCES, strict=False):
+        assert record["units"] == text.split()
+    texts.write_text(json.dumps({"text": "fine手机 film"}) + "\n")
+    outcome = attn_audit(*words)
+    assert outcome.exit_code == 2
+    assert "--unit word: the tokenizer (BertweetTokenizer)" in outcome.stderr
+    assert "--unit token" in outcome.stderr
+
+
+def test_what_padding_disturbs_is_audited(
+    attn_audit: AttnAudit, checkpoint: Checkpoint, texts: Path, tmp_path: Path
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint("bert"))
+    model = saved(tmp_path / "model", "convbert", tokenizer)
+    outcome = attn_audit("audit", model, texts, *QUICK)
+    assert outcome.exit_code == 0, outcome.stderr
+    assert "texts of one length share batches" in " ".join(outcome.stdout.split())
+
+
+def test_a_model_that_fails_by_itself(
+    attn_audit: AttnAudit, checkpoint: Checkpoint, texts: Path, tmp_path: Path
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint("bert"))
+    model = saved(tmp_path / "model", "xmod", tokenizer, languages=["en_XX"])
+    outcome = attn_audit("audit", model, texts)
+    assert outcome.exit_code == 2
+    assert "XmodForSequenceClassification of transformers itself fails at" in outcome.stderr
+    assert "Input language unknown" in outcome.stderr
+    assert "fault of attn-audit" not in outcome.stderr
+
+
+def test_how_much_a_window_shows(
+    attn_audit: AttnAudit, checkpoint: Checkpoint, texts: Path, tmp_path: Path
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint("llama"))
+    model = saved(tmp_path / "model", "mistral", tokenizer, sliding_window=4)
+    words = ("--attention-implementation", "eager")
+    for command in (("inspect", model, texts), ("audit", model, texts, *QUICK)):
+        outcome = attn_audit(*command, *words)
+        assert outcome.exit_code == 0, outcome.stderr
+        assert "the audited rows see" in outcome.stdout
+
+
+@pytest.mark.parametrize("kind", ["paper", "unknown"])
+def test_an_implementation_that_cannot_be(
+    attn_audit: AttnAudit, checkpoint: Checkpoint, texts: Path, kind: str
+) -> None:
+    model, value = ("demo", "eager") if kind == "paper" else (checkpoint("bert"), "flash")
+    outcome = attn_audit("audit", model, texts, "--attention-implementation", value)
+    assert outcome.exit_code == 2
+    assert "--attention-implementation" in outcome.stderr

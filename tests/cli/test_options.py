@@ -59,6 +59,7 @@ def test_every_setting_has_an_option_and_every_option_is_a_setting() -> None:
         ("--unit", "word", "word"),
         ("--removal", "delete", "delete"),
         ("--dtype", "bfloat16", "bfloat16"),
+        ("--attention-implementation", "eager", "eager"),
         ("--max-length", "64", 64),
         ("--task", "binary", "binary"),
         ("--revision", "main", "main"),

@@ -75,6 +75,11 @@ def test_batches_are_as_full_as_they_may_be() -> None:
     assert length_batches([5] * 5, batch_size=9, max_tokens=10) == [[0, 1], [2, 3], [4]]
 
 
+def test_batches_of_one_length_hold_no_other() -> None:
+    found = length_batches([3, 2, 3, 2, 2], batch_size=2, max_tokens=99, of_one_length=True)
+    assert found == [[1, 3], [4], [0, 2]]
+
+
 def texts(*lengths: int) -> list[Example]:
     return [Example(id=str(i), text="x" * length) for i, length in enumerate(lengths)]
 

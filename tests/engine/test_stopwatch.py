@@ -176,7 +176,7 @@ def test_every_audit_ends_with_all_its_examples(
 
     stopwatch = Stopwatch(meter=Meter(checks, 2, tell))
     engine = LocalEngine(RowsModel(), plan, stopwatch, Watcher())
-    assert sum(map(len, engine.audit(cut(examples, plan)))) == 13
+    assert sum(len(found.records) for found in engine.audit(cut(examples, plan))) == 13
     assert told[-1].n_finished == 13
     assert told[-1].seconds_left == pytest.approx(0, abs=1e-9)
     for i in range(len(checks)):

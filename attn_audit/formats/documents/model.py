@@ -22,6 +22,7 @@ REPLAYS = {
 
 TOGETHER = {
     "texts": "texts share batches: each was found to be in them what it is alone",
+    "lengths": "texts of one length share batches",
     "variants": "one text at a time, its variants together",
     "nothing": "one text at a time, and of its variants one after the other",
 }
@@ -95,10 +96,13 @@ def _tried_out(description: ModelDescription, found: Findings) -> Iterator[tuple
     linear = "linear" if description.linear_readout else "not linear"
     yield "Readout", f"{linear} in the attention weights"
     yield "Special", _special_share(found)
+    if seen := sight(description.layers[description.default_layer]):
+        yield "Sight", seen
     yield "Replay", f"{found.replay}: {REPLAYS[found.replay]} ({_error(found)})"
     yield "Masking", _masking(found)
-    if found.places_are_told is not None:  # of the models that were tried out in batches too
+    if found.places_are_told is not None:
         yield "Columns", COLUMNS[found.places_are_told]
+    if found.places_are_told is not None or found.sharing != "texts":  # tried out in batches too
         yield "Batches", batching(found)
 
 
@@ -135,6 +139,23 @@ def _special_share(findings: Findings) -> str:
     """How much of the readout's attention lies where no check can move it."""
     share = percent(findings.special_share)
     return f"{share} of the readout's attention lies elsewhere: special tokens and the like"
+
+
+def sight(layer: LayerDescription) -> str:
+    """How much of a text gets attention at a layer, where not all of it can; else nothing.
+
+    Example:
+        >>> seen = {"visible_share": 0.5, "least_visible_share": 0.2}
+        >>> sight(LayerDescription(name="layer", n_heads=1, **seen))
+        "the audited rows see 50% of a text's units (median of the texts tried), and 20% at least"
+    """
+    if layer.least_visible_share == 1:
+        return ""
+    median, least = percent(layer.visible_share), percent(layer.least_visible_share)
+    return (
+        f"the audited rows see {median} of a text's units (median of the texts tried), "
+        f"and {least} at least"
+    )
 
 
 def batching(findings: Findings) -> str:

@@ -32,6 +32,7 @@ def audited(report: Report) -> tuple[tuple[str, str], ...]:
         ("Failed", failed(data)),
         ("Units", f"{what}: {_lengths(report.n_units)}{_truncated(data, settings)}"),
         ("Attention", audited_attention(report)),
+        ("Sight", models.sight(model.layers[settings.layer]) if model.layers else ""),
         ("Batches", batches),
         ("Self-check", self_checked(report.self_checks) if report.self_checks else ""),
         ("Target", TARGET),
@@ -153,6 +154,9 @@ def _loaded(model: ModelDescription, settings: Settings) -> Iterator[tuple[str, 
         f"revision {settings.revision}" if settings.revision else "",
         "running the code that came with it" if settings.trust_remote_code else "",
         f"by {settings.adapter}" if settings.adapter else "",
+        f"attention by {settings.attention_implementation}"
+        if settings.attention_implementation
+        else "",
     )
     if any(said):
         yield "Loaded", "; ".join(filter(None, said))

@@ -72,7 +72,8 @@ class CustomModel:
     """The submodule whose `weight` the tokens' ids are looked up in. None: the `nn.Embedding` that
     looks them up."""
     tokenize: Callable[[str], Sequence[str]] | None = None
-    """Splits a text into tokens, those that are audited. None: at white space."""
+    """Splits a text into tokens, those that are audited. None: at white space. Where words are
+    audited and the text does not show a token (`##ably`), it is called with each word alone."""
     takes_pairs: bool = False
     """Whether there are two texts; the attention over the first is audited."""
 

@@ -16,6 +16,7 @@ from attn_audit.models.contract import Unit
 from attn_audit.models.custom.custom_model import CustomModel, call_tokenize
 from attn_audit.models.interception.classifier import NOT_AUDITED, Arguments, SequenceEncoded
 from attn_audit.models.units.base import Piece, Span, UnitName, Units
+from attn_audit.models.units.places import find_spans, spans_by_words
 from attn_audit.models.units.registry import UNITS
 from attn_audit.quoting import quoted
 
@@ -104,16 +105,21 @@ class Splitter:
         )
 
     def _units(self, example: Example, tokens: Sequence[str]) -> Units:
-        kind, spans = UNITS[self.unit], find_spans(example.text, tokens)
+        kind, text = UNITS[self.unit], example.text
+        spans: Sequence[Span | None] = find_spans(text, tokens)
         if kind.needs_places and None in spans:
-            hidden = quoted(tokens[spans.index(None)])
-            raise IncompatibleDataError(
-                place(example),
-                f"--unit {kind.name}: the text does not show the token {hidden}, so it cannot be "
-                "told which word it belongs to",
-                hint="Audit tokens, with --unit token.",
-            )
-        return kind.split(example.text, pieces(tokens, spans))
+            by_words = spans_by_words(text, tokens, self._tokens)
+            if by_words is None:
+                hidden = quoted(tokens[spans.index(None)])
+                raise IncompatibleDataError(
+                    place(example),
+                    f"--unit {kind.name}: the text does not show the token {hidden}, and words "
+                    "that are tokenized alone give other tokens, so it cannot be told which word "
+                    "it belongs to",
+                    hint="Audit tokens, with --unit token.",
+                )
+            spans = by_words
+        return kind.split(text, pieces(tokens, spans))
 
     def _second_tokens(self, example: Example) -> tuple[str, ...]:
         if self.custom.takes_pairs and example.text_pair is None:
@@ -139,32 +145,6 @@ class Splitter:
                 hint="Return the tokens of the text: a list of strings.",
             )
         return tuple(tokens)
-
-
-def find_spans(text: str, tokens: Sequence[str]) -> list[Span | None]:
-    """The characters of each token, sought from the end of the last one that was found.
-
-    Returns:
-        None for a token that the text does not show, such as one that stands for all numbers.
-
-    Example:
-        >>> find_spans("A film, no film", ["a", "film", "<unk>", "film"])
-        [(0, 1), (2, 6), None, (11, 15)]
-    """
-    # A few capitals have another length in lower case; a text with one is searched as it is.
-    keeps_length = len(text.lower()) == len(text)
-    searched = text.lower() if keeps_length else text
-    spans: list[Span | None] = []
-    position = 0
-    for token in tokens:
-        sought = token.lower() if keeps_length else token
-        start = searched.find(sought, position)
-        if start < 0 or not token:
-            spans.append(None)
-        else:
-            position = start + len(sought)
-            spans.append((start, position))
-    return spans
 
 
 def pieces(tokens: Sequence[str], spans: Sequence[Span | None]) -> list[Piece]:

@@ -41,6 +41,7 @@ from attn_audit.models.interception.key_order import Geometry, require_places
 from attn_audit.models.interception.model import InterceptedModel, RemovalName
 from attn_audit.models.self_check import TOLERANCES, rounding
 from attn_audit.models.units.base import UnitName
+from attn_audit.models.units.segments import how_words_are_found
 from attn_audit.plugins import source_file
 from attn_audit.results.model_description import Findings, ModelDescription
 
@@ -79,7 +80,7 @@ class CustomInterceptedModel(InterceptedModel):
             long, *short = _extremes(classifier, whole)
             self._require_places_of_long(long)
             self._units_are_independent = False  # what passes give is tried, and no short cut
-            self.sharing, self._not_shared = try_sharing(
+            self.sharing, self.not_shared_because = try_sharing(
                 self, whole, [*beginnings, *short, long], self._no_gradient is None
             )
             del self._units_are_independent
@@ -115,12 +116,7 @@ class CustomInterceptedModel(InterceptedModel):
 
     @cached_property
     def _findings(self) -> Findings:
-        return super()._findings.model_copy(
-            update={
-                "not_shared_because": self._not_shared,
-                "no_gradient_because": self._no_gradient,
-            }
-        )
+        return super()._findings.model_copy(update={"no_gradient_because": self._no_gradient})
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Split texts into the user's tokens."""
@@ -262,6 +258,8 @@ def load_custom_model(
     """
     custom = load_adapter(adapter, checkpoint)
     details, path = {"adapter": adapter}, Path(checkpoint)
+    if unit == "word":
+        details["without blanks"] = how_words_are_found()
     source = source_file(adapter.rpartition(":")[0])
     if source is not None:
         details["adapter sha256"] = sha256_of(source)

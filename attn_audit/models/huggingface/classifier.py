@@ -30,6 +30,7 @@ from attn_audit.models.huggingface.encoding import (
 )
 from attn_audit.models.huggingface.hub import Provenance
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
+from attn_audit.models.units.segments import how_words_are_found
 from attn_audit.results.model_description import ModelDescription
 
 
@@ -82,6 +83,7 @@ class HuggingFaceClassifier(Classifier):
             "hidden size": getattr(self._config, "hidden_size", None),
             "max length": limit,
             "tokenizer": type(encoder.tokenizer).__name__,
+            "without blanks": how_words_are_found() if self.unit == "word" else None,
             **provenance.details,
         }
         return ModelDescription(

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,7 @@ class LoadingOptions:
         trust_remote_code: Run the code that the checkpoint holds.
         revision: Branch, tag or commit on the hub; None for the default branch.
         dtype: Of the weights and the computation.
+        attention_implementation: The code that computes attention; None for the library's choice.
         max_length: Tokens after which a text is truncated; None for what the model allows.
         is_binary: A one-output head is one sigmoid, not a regression.
         unit: What is audited: tokens, or words with all their tokens.
@@ -44,6 +45,7 @@ class LoadingOptions:
     trust_remote_code: bool = False
     revision: str | None = None
     dtype: torch.dtype = torch.float32
+    attention_implementation: Literal["sdpa", "eager"] | None = None
     max_length: int | None = None
     is_binary: bool = False
     unit: UnitName = "token"

@@ -14,7 +14,7 @@ from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, IncompatibleDataError, UnsupportedModelError
 from attn_audit.models.compatibility import allowed_labels, match_labels, place
 from attn_audit.models.huggingface.configuration import LoadingOptions
-from attn_audit.models.huggingface.tokenizer import Tokens, max_length_of, tokenize
+from attn_audit.models.huggingface.tokenizer import Tokens, located, max_length_of, tokenize
 from attn_audit.models.interception.classifier import (
     NOT_AUDITED,
     ModelInputs,
@@ -56,8 +56,11 @@ class Encoder:
         Raises:
             ConfigurationError: The options ask for what these cannot do.
         """
-        if not tokenizer.is_fast:
-            _require_no_offsets(type(tokenizer).__name__, options)
+        if not tokenizer.is_fast and options.takes_pairs:
+            raise ConfigurationError(
+                f"the tokenizer ({type(tokenizer).__name__}) does not say which of two texts a "
+                "token belongs to, so only single texts can be audited with it"
+            )
         return Encoder(
             tokenizer=tokenizer,
             task=task,
@@ -90,6 +93,8 @@ class Encoder:
             )
         self._require_known_ids(example, tokens)
         self._require_one_end(example, tokens)
+        if tokens.spans is None and UNITS[self.unit].needs_places:
+            tokens = self._located(example, tokens)
         units, unit_of_token = UNITS[self.unit].split(example.text, tokens.pieces)
         if not units:
             raise IncompatibleDataError(
@@ -105,6 +110,18 @@ class Encoder:
             token_ids=tokens.ids,
             token_type_ids=tokens.type_ids,
         )
+
+    def _located(self, example: Example, tokens: Tokens) -> Tokens:
+        found = located(self.tokenizer, example.text, tokens)
+        if found is None:
+            raise IncompatibleDataError(
+                place(example),
+                f"--unit {self.unit}: the tokenizer ({type(self.tokenizer).__name__}) does not say "
+                "where in a text a token stands, and words that are tokenized alone give other "
+                "tokens than the whole text",
+                hint="Audit tokens, with --unit token.",
+            )
+        return found
 
     def _require_fitting_texts(self, example: Example) -> None:
         if self.takes_pairs and example.text_pair is None:
@@ -144,21 +161,6 @@ class Encoder:
             raise IncompatibleDataError(
                 place(example), f"the model reads at the end marker of each text, and {problem}"
             )
-
-
-def _require_no_offsets(name: str, options: LoadingOptions) -> None:
-    """Refuse what cannot be done without knowing where in the texts a token stands."""
-    if UNITS[options.unit].needs_places:
-        raise ConfigurationError(
-            f"--unit {options.unit}: the tokenizer ({name}) does not say where in a text a token "
-            "stands",
-            hint="Audit its tokens, with --unit token.",
-        )
-    if options.takes_pairs:
-        raise ConfigurationError(
-            f"the tokenizer ({name}) does not say which of two texts a token belongs to, "
-            "so only single texts can be audited with it"
-        )
 
 
 def _end_ids(config: Any) -> tuple[int, ...]:

@@ -1,6 +1,5 @@
 """From a model's name, or a model in memory, to one behind the contract."""
 
-import dataclasses
 import warnings
 from collections.abc import Sequence
 from copy import deepcopy
@@ -12,10 +11,8 @@ from torch import nn
 from attn_audit.data.example import Example
 from attn_audit.models.contract import coarsest_dtype, frozen
 from attn_audit.models.huggingface.adapters import Adapter, read_adapter
-from attn_audit.models.huggingface.cache import cache
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.configuration import CONFIG, LoadingOptions, read_configuration
-from attn_audit.models.huggingface.encoding import Side
 from attn_audit.models.huggingface.hub import (
     Checkpoint,
     Details,
@@ -24,11 +21,11 @@ from attn_audit.models.huggingface.hub import (
     locate,
     quiet,
 )
+from attn_audit.models.huggingface.model import HuggingFaceModel
 from attn_audit.models.huggingface.tokenizer import has_tokenizer, load_tokenizer
 from attn_audit.models.huggingface.weights import load_weights, require_complete, require_finite
 from attn_audit.models.interception.classifier import or_probes
-from attn_audit.models.interception.model import InterceptedModel, RemovalName
-from attn_audit.models.interception.replay import CHEAPEST_FIRST
+from attn_audit.models.interception.model import RemovalName
 from attn_audit.models.units.base import UnitName
 from attn_audit.process import no_collection
 
@@ -47,7 +44,7 @@ def load_classifier(
     with no_collection(), quiet():
         adapter = read_adapter(checkpoint)
         base = checkpoint if adapter is None else adapter.base
-        module, notes = _load_module(checkpoint, adapter, options.dtype)
+        module, notes = _load_module(checkpoint, adapter, options)
         tokenizer = load_tokenizer(checkpoint if has_tokenizer(checkpoint) else base)
         if not getattr(module, "is_quantized", False):  # those are placed when they are loaded
             module = module.to(device)
@@ -64,12 +61,12 @@ def load_classifier(
 
 
 def _load_module(
-    checkpoint: Checkpoint, adapter: Adapter | None, dtype: torch.dtype
+    checkpoint: Checkpoint, adapter: Adapter | None, options: LoadingOptions
 ) -> tuple[nn.Module, dict[str, str]]:
     """The module, and what is to be said of it."""
     notes: dict[str, str] = {}
     if adapter is None:
-        module, lacking = load_weights(checkpoint, read_configuration(checkpoint), dtype)
+        module, lacking = load_weights(checkpoint, read_configuration(checkpoint), options)
     else:
         source = checkpoint if checkpoint.holds(CONFIG) else adapter.base
         config = read_configuration(source)
@@ -79,7 +76,7 @@ def _load_module(
             config.num_labels = n_labels
             where = f"the {CONFIG} of {source.location} says {said}"
             notes["number of labels"] = f"{n_labels}, as the adapter's classifier has ({where})"
-        module, missing = load_weights(adapter.base, config, dtype, adapter.brought)
+        module, missing = load_weights(adapter.base, config, options, adapter.brought)
         lacking = missing - adapter.brought.keys()
         adapter.require_classifier(lacking)
         adapter.load_into(module, missing)
@@ -103,23 +100,19 @@ def _details(checkpoint: Checkpoint, base: Checkpoint, module: nn.Module) -> Det
     return details
 
 
-_ROW, *_OTHERS = CHEAPEST_FIRST
-WAYS = (_ROW, ("cache", cache), *_OTHERS)
-
-
 def load_huggingface_model(
     location: str,
     options: LoadingOptions,
     device: torch.device,
     trial: Sequence[Example],
     removal: RemovalName | None,
-) -> InterceptedModel:
+) -> HuggingFaceModel:
     """Load a HuggingFace classifier as `load_classifier` does, and try out how it attends.
 
     Args:
         removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
     """
-    return _intercepted(load_classifier(location, options, device), trial, removal)
+    return HuggingFaceModel(load_classifier(location, options, device), trial, removal)
 
 
 def wrap(
@@ -132,7 +125,7 @@ def wrap(
     task: Literal["binary"] | None = None,
     removal: RemovalName | None = None,
     dtype: Literal["float32", "float64", "bfloat16", "float16"] | None = None,
-) -> InterceptedModel:
+) -> HuggingFaceModel:
     """Make a transformers classifier that is in memory ready for `attn_audit.audit`.
 
     Args:
@@ -169,7 +162,7 @@ def wrap(
         classifier = HuggingFaceClassifier(
             computing, tokenizer, options, Provenance(details=details)
         )
-        return _intercepted(classifier, texts, removal)
+        return HuggingFaceModel(classifier, texts, removal)
 
 
 def _in_precision(module: nn.Module, asked: torch.dtype | None) -> tuple[nn.Module, Details]:
@@ -188,39 +181,3 @@ def _in_precision(module: nn.Module, asked: torch.dtype | None) -> tuple[nn.Modu
             stacklevel=3,
         )
     return deepcopy(module).to(wanted), {"weights in memory": kept}
-
-
-def _intercepted(
-    classifier: HuggingFaceClassifier,
-    trial: Sequence[Example],
-    removal: RemovalName | None,
-) -> InterceptedModel:
-    choose_padding_side(classifier, trial)
-    return InterceptedModel(classifier, trial, removal, ways=WAYS)
-
-
-MAX_ERROR = 1e-2
-"""Of the spread of the logits: reading at the wrong position is off by about the spread itself."""
-
-
-@torch.no_grad()
-def choose_padding_side(classifier: HuggingFaceClassifier, trial: Sequence[Example]) -> None:
-    """Pad on the right, or on the left if only then a padded text gives what it gives alone.
-
-    Encoders that read the first token must be padded right; most decoders find their last token
-    themselves; a few models (XLNet) read the last position, whatever stands there.
-    """
-    unlabelled = [dataclasses.replace(e, labels=None, candidates=None) for e in trial]
-    encoded = classifier.encode(unlabelled)
-    errors: dict[Side, float] = {}
-    sides: tuple[Side, ...] = ("right", "left")
-    for side in sides:
-        classifier.padding_side = side
-        together = classifier.logits(classifier.collate(encoded))
-        alone = torch.cat([classifier.logits(classifier.collate([item])) for item in encoded])
-        spread = float(alone.amax() - alone.amin())
-        error = float((together - alone).abs().max())
-        errors[side] = error / max(spread, torch.finfo(alone.dtype).tiny)
-        if errors[side] <= MAX_ERROR:
-            return
-    classifier.padding_side = min(sides, key=lambda side: errors[side])

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
+from itertools import compress
 from typing import Any
 
 from torch import nn
@@ -19,6 +20,7 @@ from attn_audit.errors import (
 from attn_audit.models.huggingface.configuration import read_json
 from attn_audit.models.huggingface.hub import Checkpoint, loading, not_panicking, quiet, silenced
 from attn_audit.models.units.base import Piece
+from attn_audit.models.units.places import spans_by_words
 from attn_audit.quoting import listed, quoted
 
 TRIAL = "A text, and all that stands around it."
@@ -148,7 +150,7 @@ class Tokens:
 
     @property
     def pieces(self) -> list[Piece | None]:
-        """The audited tokens, each where it stands; None for the others."""
+        """The audited tokens, each where it stands if that is known; None for the others."""
         spans = self.spans or [(0, 0)] * len(self.ids)
         every = zip(self.audited, spans, self.strings, strict=True)
         return [Piece(span, string) if audited else None for audited, span, string in every]
@@ -169,6 +171,26 @@ def tokenize(tokenizer: Any, examples: Sequence[Example], max_length: int | None
         if tokenizer.is_fast:
             return _with_offsets(tokenizer, examples, max_length)
         return [_without_offsets(tokenizer, example, max_length) for example in examples]
+
+
+def located(tokenizer: Any, text: str, tokens: Tokens) -> Tokens | None:
+    """The tokens of a tokenizer without offsets, each at its word.
+
+    Returns:
+        None where words give other tokens by themselves than in the text.
+    """
+
+    def split(part: str) -> Sequence[str]:
+        ids = tokenizer(part, add_special_tokens=False)["input_ids"]
+        return tuple(tokenizer.convert_ids_to_tokens(ids))
+
+    audited = list(compress(tokens.strings, tokens.audited))
+    with quiet():
+        spans = spans_by_words(text, audited, split)
+    if spans is None:
+        return None
+    of_audited = iter(spans)
+    return replace(tokens, spans=[next(of_audited) if each else (0, 0) for each in tokens.audited])
 
 
 def _with_offsets(

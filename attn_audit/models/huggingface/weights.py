@@ -4,11 +4,10 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from attn_audit.errors import InvalidWeightsError, UnreadableCheckpointError, UnsupportedModelError
-from attn_audit.models.huggingface.configuration import CONFIG, bounded, read_json
+from attn_audit.models.huggingface.configuration import CONFIG, LoadingOptions, bounded, read_json
 from attn_audit.models.huggingface.hub import Checkpoint, loading
 from attn_audit.quoting import listed, quoted
 
@@ -43,7 +42,7 @@ def require_safetensors(checkpoint: Checkpoint, safe: str, pickled: str) -> None
 
 
 def load_weights(
-    checkpoint: Checkpoint, config: Any, dtype: torch.dtype, replaced: Collection[str] = ()
+    checkpoint: Checkpoint, config: Any, options: LoadingOptions, replaced: Collection[str] = ()
 ) -> tuple[nn.Module, set[str]]:
     """Build the module and load its weights.
 
@@ -64,7 +63,8 @@ def load_weights(
         module, info = AutoModelForSequenceClassification.from_pretrained(
             checkpoint.name,
             config=config,
-            dtype=dtype,
+            dtype=options.dtype,
+            attn_implementation=options.attention_implementation,
             use_safetensors=True,
             ignore_mismatched_sizes=True,  # to be refused by name
             output_loading_info=True,

@@ -26,6 +26,8 @@ class Sharing(StrEnum):
 
     TEXTS = "texts"
     """Any texts."""
+    LENGTHS = "lengths"
+    """Texts of one length."""
     VARIANTS = "variants"
     """Variants of one text, of one length."""
     NOTHING = "nothing"

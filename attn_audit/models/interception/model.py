@@ -111,6 +111,7 @@ class InterceptedModel(AuditedModel):
         self._tried: tuple[PlaceKey, Pass] | None = None
         self.removal: RemovalName = "delete"
         self.sharing = Sharing.TEXTS
+        self.not_shared_because: str | None = None
         self._masks: MaskTrial | None = None
         self._trial = self.collate(self._survey.texts)
         self._masks = self._try_masks()
@@ -149,17 +150,34 @@ class InterceptedModel(AuditedModel):
 
     def describe(self) -> ModelDescription:
         """What is known of the model, and what the trial found."""
-        layers = tuple(LayerDescription(name=x.name, n_heads=x.n_heads) for x in self.layers)
         return self.classifier.describe().model_copy(
             update={
-                "sites": (f"attention of {len(layers)} layers over the text's tokens",),
-                "layers": layers,
+                "sites": (f"attention of {len(self.layers)} layers over the text's tokens",),
+                "layers": self._described_layers,
                 "dtype": str(self.dtype).removeprefix("torch."),
                 "default_layer": self.default_site.layer,
                 "linear_readout": self._is_linear(self.default_site),
                 "findings": self._findings,
             }
         )
+
+    @cached_property
+    def _described_layers(self) -> tuple[LayerDescription, ...]:
+        n_units = self._trial.unit_mask.sum(dim=1)
+        readings = self.read(self._trial, [Site(number) for number in range(len(self.layers))])
+        described = []
+        for layer, reading in zip(self.layers, readings, strict=True):
+            seen = (reading.admissible & reading.row_mask.unsqueeze(-1)).any(dim=1)
+            shares = seen.sum(dim=1).double() / n_units
+            described.append(
+                LayerDescription(
+                    name=layer.name,
+                    n_heads=layer.n_heads,
+                    visible_share=float(shares.quantile(0.5)),
+                    least_visible_share=float(shares.min()),
+                )
+            )
+        return tuple(described)
 
     @cached_property
     def _findings(self) -> Findings:
@@ -173,6 +191,7 @@ class InterceptedModel(AuditedModel):
             masking_leaks=None if self._masks is None else self._masks.leaks,
             removal=self.removal,
             sharing=self.sharing.value,
+            not_shared_because=self.not_shared_because,
             places_are_told=self._survey.places_are_told,
         )
 

@@ -86,7 +86,9 @@ def observe(classifier: Classifier, inputs: ModelInputs, sight: Sight | None = N
     return Observation(inputs, logits, recording, attentions, sight or Sight(), shapes, mode.n_flat)
 
 
-LOAD_INSTEAD = "Load the model with attn_implementation='sdpa' or 'eager'."
+LOAD_INSTEAD = (
+    "Load the model with --attention-implementation sdpa or eager (attn_implementation in memory)."
+)
 _UNSEEN = ("flash", "flex")
 
 

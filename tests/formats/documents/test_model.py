@@ -10,6 +10,7 @@ from attn_audit.findings import permutation
 from attn_audit.findings.example import status_field
 from attn_audit.findings.registry import added, checks
 from attn_audit.formats.documents.model import auditable, document
+from attn_audit.formats.documents.provenance import audited
 from attn_audit.results.report import Report
 
 Shown = Callable[..., str]
@@ -114,3 +115,14 @@ def test_every_check_has_a_row(report: Report) -> None:
     assert [name for name, _ in auditable(report.model)][-3:] == [c.check for c in checks()]
     with added(peak):
         assert auditable(report.model)[-1] == ("peak", "in 1 layer")
+
+
+def test_says_how_much_of_a_text_a_window_shows(report: Report, shown: Shown) -> None:
+    (layer,) = report.model.layers
+    seen = {"visible_share": 0.4, "least_visible_share": 0.125}
+    narrow = report.model.model_copy(update={"layers": (layer.model_copy(update=seen),)})
+    told = (
+        "the audited rows see 40% of a text's units (median of the texts tried), and 12% at least"
+    )
+    assert dict(audited(report.model_copy(update={"model": narrow})))["Sight"] == told
+    assert "Sight" not in dict(audited(report))

@@ -9,16 +9,14 @@ from hypothesis import strategies as st
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, IncompatibleDataError
 from attn_audit.models.contract import Unit
-from attn_audit.models.custom.encoding import Splitter, TextEncoded, find_spans, pieces
+from attn_audit.models.custom.encoding import Splitter, TextEncoded, pieces
+from attn_audit.models.units.places import find_spans
 from attn_audit.models.units.registry import UNITS
 from tests.models.custom.toys import Pooling, attend_plainly, custom_of
 
 
 def token_units(text: str, tokens: list[str]) -> tuple[Unit, ...]:
     return UNITS["token"].split(text, pieces(tokens, find_spans(text, tokens)))[0]
-
-
-PIECES = {"Unbelievably": ["un", "##believ", "##ably"]}
 
 
 def split(text: str, unit: Any = "token", **said: Any) -> TextEncoded:
@@ -62,10 +60,24 @@ def test_words_have_all_their_tokens() -> None:
     assert encoded.unit_of_position == (0, 1, 1, 1)
 
 
+def word_pieces(text: str) -> list[str]:
+    """As BERT's uncased ones: accents are gone, and what is unknown is one token."""
+    known = {"unbelievably": ["un", "##believ", "##ably"], "café": ["cafe"], "bad": ["ba", "##d"]}
+    return [piece for word in text.lower().split() for piece in known.get(word, ["[UNK]"])]
+
+
+def test_word_pieces_are_of_the_word_that_gives_them_alone() -> None:
+    encoded = split("Unbelievably  BAD Café xyz", unit="word", tokenize=word_pieces)
+    assert [unit.text for unit in encoded.units] == ["Unbelievably", "BAD", "Café", "xyz"]
+    assert encoded.unit_of_position == (0, 0, 0, 1, 1, 2, 3)
+
+
 def test_a_token_of_no_word_is_refused_where_words_are_audited() -> None:
-    with pytest.raises(IncompatibleDataError, match=r"does not show the token '##d'") as caught:
-        split("bad", unit="word", tokenize=lambda text: ["ba", "##d"])
+    with pytest.raises(IncompatibleDataError, match=r"does not show the token '<n>'") as caught:
+        split("so bad", unit="word", tokenize=lambda text: ["<n>", "so", "bad"])
+    assert "words that are tokenized alone give other tokens" in caught.value.message
     assert "--unit token" in str(caught.value.hint)
+    assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize("tokens", [None, "abc", 3, [1, 2]])

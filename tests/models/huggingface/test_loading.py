@@ -66,6 +66,12 @@ def test_the_attention_is_the_models_own(load: Load) -> None:
     assert module.config._attn_implementation == "sdpa"
 
 
+@pytest.mark.parametrize("implementation", ["sdpa", "eager"])
+def test_the_attention_is_the_one_that_is_asked_for(load: Load, implementation: str) -> None:
+    module: Any = load("bert", attention_implementation=implementation).module
+    assert module.config._attn_implementation == implementation
+
+
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
 def test_computes_in_the_dtype_asked_for(load: Load, dtype: torch.dtype) -> None:
     classifier = load("bert", dtype=dtype)

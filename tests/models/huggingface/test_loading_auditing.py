@@ -8,7 +8,8 @@ import torch
 from attn_audit import Example, audit, wrap
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.configuration import LoadingOptions
-from attn_audit.models.huggingface.loading import choose_padding_side, load_classifier
+from attn_audit.models.huggingface.loading import load_classifier
+from attn_audit.models.huggingface.model import choose_padding_side
 from attn_audit.models.interception.classifier import ModelInputs
 from attn_audit.models.units.base import UnitName
 from tests.checkpoints import SENTENCES
@@ -50,7 +51,7 @@ def test_a_wrapped_model_works_as_before(checkpoint: Checkpoint) -> None:
 @pytest.mark.parametrize("kind", ["bert", "gpt2", "llama", "t5"])
 def test_shorter_texts_are_padded_on_the_right(checkpoint: Checkpoint, kind: str) -> None:
     classifier = load_classifier(str(checkpoint(kind)), LoadingOptions(), torch.device("cpu"))
-    choose_padding_side(classifier, EXAMPLES)
+    choose_padding_side(classifier, classifier._encoder.encode(EXAMPLES))
     assert classifier.padding_side == "right"
 
 
@@ -66,7 +67,7 @@ def test_shorter_texts_are_padded_on_the_left_where_the_last_position_is_read(
         return logits
 
     monkeypatch.setattr(HuggingFaceClassifier, "logits", last_position)
-    choose_padding_side(classifier, EXAMPLES)
+    choose_padding_side(classifier, classifier._encoder.encode(EXAMPLES))
     assert classifier.padding_side == "left"
 
 

@@ -10,8 +10,9 @@ from attn_audit.data.example import Example
 from attn_audit.models.contract import Unit
 from attn_audit.models.huggingface.tokenizer import Tokens, tokenize
 from attn_audit.models.interception.classifier import NOT_AUDITED
-from attn_audit.models.units.base import Units
+from attn_audit.models.units.base import Piece, Units
 from attn_audit.models.units.registry import UNITS
+from attn_audit.models.units.segments import words_in
 from tests.conftest import Checkpoint
 
 KINDS = ("bert", "gpt2", "llama", "deberta-v2", "bart")
@@ -44,20 +45,21 @@ def tokens_of(tokenizer: Any, text: str) -> Tokens:
 
 
 def word_of_each_token(text: str, tokens: Tokens) -> list[str | None]:
-    """The word that each token is of, character by character."""
+    """The words that each token is of, character by character."""
     assert tokens.spans is not None
-    found: list[str | None] = []
+    first_of = {i: start for start, end in words_in(text) for i in range(start, end)}
+    seen: list[int | None] = []
     for audited, (start, end) in zip(tokens.audited, tokens.spans, strict=True):
-        visible = [i for i in range(start, end) if not text[i].isspace()]
-        if not audited or not visible:
-            found.append(None)
-            continue
-        first = last = visible[0]
-        while first > 0 and not text[first - 1].isspace():
-            first -= 1
-        while last + 1 < len(text) and not text[last + 1].isspace():
-            last += 1
-        found.append(text[first : last + 1])
+        visible = [i for i in range(start, end) if i in first_of]
+        seen.append(visible[0] if audited and visible else None)
+        held = {first_of[i] for i in visible if audited}
+        for i, first in first_of.items():  # words of one token are one
+            if first in held:
+                first_of[i] = min(held)
+    found: list[str | None] = []
+    for place in seen:
+        own = [] if place is None else [i for i in first_of if first_of[i] == first_of[place]]
+        found.append(text[min(own) : max(own) + 1] if own else None)
     return found
 
 
@@ -83,7 +85,7 @@ def test_units_have_the_spelling_of_the_text(
     assert tokens.spans is not None
     for unit in word_units(text, tokens)[0]:
         assert unit.text == text[unit.start : unit.end]
-        assert re.fullmatch(r"\S+", unit.text)
+        assert unit.text.strip() == unit.text != ""
     units, unit_of_token = token_units(text, tokens)
     assert [unit for unit in unit_of_token if unit != NOT_AUDITED] == list(range(len(units)))
     for unit in units:
@@ -111,6 +113,26 @@ def test_punctuation_belongs_to_its_word(tokenizers: dict[str, Any]) -> None:
     for tokenizer in tokenizers.values():
         units, _ = word_units(text, tokens_of(tokenizer, text))
         assert [unit.text for unit in units] == ["Don't", "panic,", "Arthur!"]
+
+
+def test_words_that_share_a_token_are_one_unit() -> None:
+    text = "in New York City, now"
+    tokens = [Piece((0, 2), "in"), Piece((2, 11), "▁New▁York"), Piece((11, 17), "▁City,"), None]
+    units, unit_of_token = UNITS["word"].split(text, [*tokens, Piece((17, 21), "▁now")])
+    assert units == (
+        Unit("in", 0, 2),
+        Unit("New York", 3, 11),
+        Unit("City,", 12, 17),
+        Unit("now", 18, 21),
+    )
+    assert unit_of_token == (0, 1, 2, NOT_AUDITED, 3)
+
+
+def test_a_token_of_parts_of_two_words_joins_all_their_tokens() -> None:
+    pieces = [Piece((0, 1), "a"), Piece((1, 4), "b c"), Piece((4, 5), "d"), Piece((6, 7), "e")]
+    units, unit_of_token = UNITS["word"].split("ab cd e", pieces)
+    assert units == (Unit("ab cd", 0, 5), Unit("e", 6, 7))
+    assert unit_of_token == (0, 0, 0, 1)
 
 
 def test_what_a_tokenizer_drops_is_no_unit(tokenizers: dict[str, Any]) -> None:

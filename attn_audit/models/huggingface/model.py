@@ -1,0 +1,183 @@
+"""A HuggingFace classifier behind the contract: what shares a batch, and what fails by itself."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from itertools import compress
+
+import torch
+from jaxtyping import TypeCheckError
+
+from attn_audit.data.example import Example
+from attn_audit.errors import AttnAuditError, AuditFailedError, UnsupportedModelError
+from attn_audit.models.compatibility import place
+from attn_audit.models.contract import Encoded, coarsest_dtype
+from attn_audit.models.huggingface.cache import cache
+from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
+from attn_audit.models.huggingface.encoding import Side, TokenEncoded
+from attn_audit.models.interception.classifier import NOT_AUDITED
+from attn_audit.models.interception.erasing import Sharing
+from attn_audit.models.interception.model import InterceptedModel, RemovalName
+from attn_audit.models.interception.replay import CHEAPEST_FIRST
+from attn_audit.models.self_check import TOLERANCES, Trial, rounding
+from attn_audit.quoting import one_line
+
+_ROW, *_OTHERS = CHEAPEST_FIRST
+WAYS = (_ROW, ("cache", cache), *_OTHERS)
+
+_NOT_ITS_OWN = (AttnAuditError, TypeCheckError, MemoryError, torch.OutOfMemoryError)
+"""What a pass may raise that is no fault of the module's."""
+
+
+class HuggingFaceModel(InterceptedModel):
+    """An intercepted model whose padding was tried out, and whose own failures are named as such.
+
+    Where padding changes a text's output, texts of one length are audited together, as far as a
+    trial shows that each is then what it is alone.
+    """
+
+    def __init__(
+        self,
+        classifier: HuggingFaceClassifier,
+        trial: Sequence[Example],
+        removal: RemovalName | None = None,
+    ) -> None:
+        """Find out by trial how the model computes its attention and what it does with it.
+
+        Raises:
+            UnsupportedModelError: No attention over the input is seen, or the module fails.
+        """
+        unlabelled = [dataclasses.replace(e, labels=None, candidates=None) for e in trial]
+        encoded = [item for item in classifier.encode(unlabelled) if isinstance(item, TokenEncoded)]
+        failure = own_failure(classifier, encoded)
+        if failure is not None:
+            raise UnsupportedModelError(failure, hint=_IN_TRANSFORMERS)
+        longest = max(encoded, key=lambda item: item.n_units)
+        # Texts of one length would show nothing of padding.
+        is_padded = choose_padding_side(classifier, [*encoded, _first_half(longest)])
+        super().__init__(classifier, trial if is_padded else [longest.example], removal, ways=WAYS)
+        if not is_padded:
+            self.pads_texts = False
+            self.sharing = Sharing.LENGTHS
+            self.not_shared_because = "padding changes its output for a text"
+            if not self._lengths_share(encoded):
+                self.batches_texts = False
+                self.sharing = Sharing.VARIANTS
+                self.not_shared_because = "its output for a text changes with the texts beside it"
+
+    @torch.no_grad()
+    def _lengths_share(self, encoded: Sequence[TokenEncoded]) -> bool:
+        """Whether each text is what it is alone, beside one of other tokens and the same length."""
+        site, limit = self.default_site, rounding(self)
+        for item in encoded:
+            pair = [item, _turned(item)]
+            alone = [self.read(self.collate([one]), [site])[0] for one in pair]
+            batch = self.collate(pair)
+            (reading,) = self.read(batch, [site])
+            trial = Trial(self, site, batch, reading)
+            gap = reading.attention - torch.cat([one.attention for one in alone])
+            is_off = trial.deviation(torch.cat([one.logits for one in alone])) > limit
+            if is_off or float(gap.abs().max()) > limit:
+                return False
+        return True
+
+    def _guard(self, encoded: Sequence[Encoded]) -> AbstractContextManager[None]:
+        assert isinstance(self.classifier, HuggingFaceClassifier)
+        return _naming_own_failure(self.classifier, encoded)
+
+
+_IN_TRANSFORMERS = (
+    "It fails so without attn-audit too. Load it with transformers and call it on such a text."
+)
+
+
+@contextmanager
+def _naming_own_failure(
+    classifier: HuggingFaceClassifier, encoded: Sequence[Encoded]
+) -> Iterator[None]:
+    """Within: what the module raises when nothing is intercepted either is said to be its own."""
+    try:
+        yield
+    except _NOT_ITS_OWN:
+        raise
+    except Exception as error:
+        failure = own_failure(classifier, encoded)
+        if failure is None:
+            raise
+        raise AuditFailedError(failure, hint=_IN_TRANSFORMERS) from error
+
+
+@torch.no_grad()
+def own_failure(classifier: HuggingFaceClassifier, encoded: Sequence[Encoded]) -> str | None:
+    """At which text the module fails by itself, and what it says; None where it does not."""
+    for item in encoded:
+        inputs = classifier.collate([item])
+        try:
+            classifier.logits(inputs)
+        except _NOT_ITS_OWN:
+            raise
+        except Exception as error:
+            return (
+                f"{type(classifier.module).__name__} of transformers itself fails at "
+                f"{place(item.example)}: {type(error).__name__}: {one_line(error)}"
+            )
+    return None
+
+
+MAX_ERROR = 1e-2
+"""Of the spread of the logits: reading at the wrong position is off by about the spread itself."""
+
+
+@torch.no_grad()
+def choose_padding_side(classifier: HuggingFaceClassifier, encoded: Sequence[TokenEncoded]) -> bool:
+    """Pad on the right, or on the left if only then a padded text gives what it gives alone.
+
+    Encoders that read the first token must be padded right; most decoders find their last token
+    themselves; a few models (XLNet) read the last position, whatever stands there.
+
+    Returns:
+        Whether padding then changes nothing but by rounding. It does in ConvBERT, MobileBERT and
+        Nyströmformer, which mix neighbours.
+    """
+    task = classifier.task
+    limit = TOLERANCES[coarsest_dtype(classifier.module)]
+    errors: dict[Side, float] = {}
+    is_exact: dict[Side, bool] = {}
+    sides: tuple[Side, ...] = ("right", "left")
+    for side in sides:
+        classifier.padding_side = side
+        together = classifier.logits(classifier.collate(encoded))
+        alone = torch.cat([classifier.logits(classifier.collate([item])) for item in encoded])
+        change = (together - alone).abs()
+        spread = float(alone.amax() - alone.amin())
+        errors[side] = float(change.max()) / max(spread, torch.finfo(alone.dtype).tiny)
+        # As the self-check measures it.
+        moved = task.distance(task.probabilities(together), task.probabilities(alone))
+        change = change.amax(dim=1) / alone.abs().amax(dim=1).clamp_min(1)
+        is_exact[side] = max(float(moved.max()), float(change.max())) <= limit
+        if errors[side] <= MAX_ERROR:
+            return is_exact[side]
+    classifier.padding_side = min(sides, key=lambda side: errors[side])
+    return is_exact[classifier.padding_side]
+
+
+def _first_half(text: TokenEncoded) -> TokenEncoded:
+    """The beginning of a text, with all that stands around it."""
+    half = max(1, text.n_units // 2)
+    kept = [unit < half for unit in text.unit_of_position]
+    return dataclasses.replace(
+        text,
+        units=text.units[:half],
+        unit_of_position=tuple(compress(text.unit_of_position, kept)),
+        token_ids=tuple(compress(text.token_ids, kept)),
+        token_type_ids=tuple(compress(text.token_type_ids, kept)),
+    )
+
+
+def _turned(text: TokenEncoded) -> TokenEncoded:
+    """A text of the same length, its audited tokens in the opposite order."""
+    ids = list(text.token_ids)
+    held = [i for i, unit in enumerate(text.unit_of_position) if unit != NOT_AUDITED]
+    for i, j in zip(held, reversed(held), strict=True):
+        ids[i] = text.token_ids[j]
+    return dataclasses.replace(text, token_ids=tuple(ids))
