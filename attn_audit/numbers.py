@@ -1,7 +1,7 @@
 """How numbers are written for people: as many digits as say something, intervals in brackets."""
 
 from attn_audit.statistics.estimate import Interval
-from attn_audit.statistics.summary import Distribution, Share
+from attn_audit.statistics.summary import CountedShare, Distribution
 
 
 def count(n: int) -> str:
@@ -153,7 +153,7 @@ def mean_percent(distribution: Distribution) -> str:
     return f"{percent(distribution.mean)} {percent_bracket(distribution.interval)}".rstrip()
 
 
-def share(part: Share, decimals: int | None = None) -> str:
+def share(part: CountedShare, decimals: int | None = None) -> str:
     """A share and its interval: `38% [35%, 40%]`; `-` where there is nothing to share."""
     if part.share is None:
         return "-"

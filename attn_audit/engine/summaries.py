@@ -20,7 +20,14 @@ from attn_audit.findings.example import (
     Status,
     status_field,
 )
-from attn_audit.findings.metric import UNIT_EDGES, Averaged, MeanMetric, Metric, TotalMetric
+from attn_audit.findings.metric import (
+    UNIT_EDGES,
+    Averaged,
+    MeanMetric,
+    Metric,
+    ShareMetric,
+    TotalMetric,
+)
 from attn_audit.findings.registry import metrics, site_fields, status_meanings
 from attn_audit.results.examples import Examples
 from attn_audit.results.table import Members, Values, numbers
@@ -41,6 +48,7 @@ from attn_audit.statistics.summary import (
     JointHistogram,
     Number,
     Share,
+    ShareWithin,
     SiteMean,
     SiteSummary,
     Summary,
@@ -54,6 +62,9 @@ LENGTH_EDGES = (0.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 5000.0)
 
 LENGTH_BINS = ((1, 4), (5, 9), (10, 19), (20, 49), (50, 99), (100, 199), (200, None))
 """Numbers of units, both ends included."""
+
+CONFIDENCE_BINS = (0.0, 0.8, 0.95, 0.99, 1.0)
+"""Of the probability of what is predicted."""
 
 
 @dataclass
@@ -69,16 +80,14 @@ class Grouping:
     def __post_init__(self) -> None:
         n_units = self.examples.numbers(N_UNITS)
         largest = self.examples.numbers(MAX_ATTENTION)
-        bins = itertools.pairwise(ATTENTION_BINS)
         self.members = {
-            "max_attention": [
-                (f"{low:.2f} to {high:.2f}", _between(largest, low, high)) for low, high in bins
-            ],
+            "max_attention": _binned(largest, ATTENTION_BINS),
             "prediction": self._predictions(),
             "length": [
                 (_range_name(low, high), (n_units >= low) & (n_units <= (high or np.inf)))
                 for low, high in LENGTH_BINS
             ],
+            "confidence": _binned(self.examples.confidence, CONFIDENCE_BINS),
         }
 
     def _predictions(self) -> list[tuple[str, Members]]:
@@ -119,11 +128,13 @@ class Grouping:
 _PARTS = ("minimum", "q05", "q25", "median", "q75", "q95", "maximum")
 
 
-def _between(values: Values, low: float, high: float) -> Members:
-    """Values in a bin closed on the left; the last is closed on the right as well."""
-    is_last = high == ATTENTION_BINS[-1]
-    inside: Members = (values >= low) & ((values <= high) if is_last else (values < high))
-    return inside
+def _binned(values: Values, edges: Sequence[float]) -> list[tuple[str, Members]]:
+    """Bins by name, closed on the left; the last is closed on the right as well."""
+    found: list[tuple[str, Members]] = []
+    for low, high in itertools.pairwise(edges):
+        is_below = values <= high if high == edges[-1] else values < high
+        found.append((f"{low:.2f} to {high:.2f}", (values >= low) & is_below))
+    return found
 
 
 def _range_name(low: int, high: int | None) -> str:
@@ -190,7 +201,17 @@ def _summary(metric: Metric, grouping: Grouping) -> Summary | None:
         return None
     if isinstance(metric, MeanMetric):
         return _distribution(metric, values, grouping)
-    return _share(values)
+    assert isinstance(metric, ShareMetric)
+    found = _share(values)
+    if not metric.is_by_confidence or not found.n:
+        return found
+    parts = ((name, _share(values[inside])) for name, inside in grouping.members["confidence"])
+    within = (
+        ShareWithin(name=name, **part.model_dump(exclude={"by_confidence"}))
+        for name, part in parts
+        if part.n
+    )
+    return found.model_copy(update={"by_confidence": tuple(within)})
 
 
 def _share(values: Values) -> Share:

@@ -20,8 +20,18 @@ from attn_audit.findings.field import (
     Shape,
 )
 from attn_audit.findings.groups import NOT_MEASURED, folded, group_table, section_of
-from attn_audit.findings.metric import JSD_EDGES, UNIT_EDGES, MeanMetric, Metric, TotalMetric
+from attn_audit.findings.metric import (
+    GROUPINGS,
+    JSD_EDGES,
+    UNIT_EDGES,
+    MeanMetric,
+    Metric,
+    ShareMetric,
+    TotalMetric,
+)
 from attn_audit.findings.permutation import (
+    MOVED_MARGIN,
+    NOT_DECIDING,
     NOT_MOVABLE,
     WITHIN_EPSILON,
     mass,
@@ -74,6 +84,17 @@ DISTANCE_FIELD = Field[float | None](
     place=Place.EVERYWHERE, range=OUTPUT_DISTANCE, null=NOT_MOVABLE,
     page="output change of the adversary", formerly="adversarial_distance",
 )  # fmt: skip
+MARGIN_FIELD = Field[float | None](
+    "adversarial.margin",
+    "By which share of itself an example's margin moves under its adversarial attention",
+    place=Place.EVERYWHERE, range=MOVED_MARGIN, null=NOT_DECIDING, has_mean=False,
+    page="share of the margin moved by the adversary",
+)  # fmt: skip
+TURNED_FIELD = Field[float | None](
+    "adversarial.turned",
+    "Whether adversarial attention turns the decision: 1 or 0, of several labels a share",
+    place=Place.EVERYWHERE, range=SHARE, null=NOT_DECIDING,
+)  # fmt: skip
 METHOD = Field[str | None](
     "adversarial.method",
     "How the adversary was found: `exact`, the proven optimum, or `gradient`, a search",
@@ -97,8 +118,8 @@ ROWS: "Field[Float32[np.ndarray, 'row unit'] | None]" = Field(
 )  # fmt: skip
 
 FIELDS: tuple[Field[object], ...] = (
-    MAX_JSD_FIELD, RELATIVE_JSD_FIELD, UPPER_BOUND_FIELD, DISTANCE_FIELD, METHOD, STATUS,
-    ATTENTION, ROWS,
+    MAX_JSD_FIELD, RELATIVE_JSD_FIELD, UPPER_BOUND_FIELD, DISTANCE_FIELD, MARGIN_FIELD,
+    TURNED_FIELD, METHOD, STATUS, ATTENTION, ROWS,
 )  # fmt: skip
 
 
@@ -113,17 +134,23 @@ def _n_by(method: str, definition: str) -> TotalMetric:
 
 MAX_JSD = MeanMetric.over(
     MAX_JSD_FIELD, JSD_EDGES, is_coverage=True, joint=MAX_ATTENTION,
-    groups={"max_attention": None, "prediction": None, "length": None},
+    groups=dict.fromkeys(GROUPINGS),
 )  # fmt: skip
 RELATIVE_JSD = MeanMetric.over(RELATIVE_JSD_FIELD, UNIT_EDGES)
 UPPER_BOUND = MeanMetric.over(UPPER_BOUND_FIELD, JSD_EDGES, is_optional=True)
 DISTANCE = MeanMetric.over(DISTANCE_FIELD)
+MARGIN = MeanMetric.over(MARGIN_FIELD)
+TURNED = ShareMetric(
+    "adversarial.turned",
+    "Examples whose decision is another under their adversarial attention, within epsilon as it is",
+    values=TURNED_FIELD,
+)
 MASS = mass_of("adversarial", MAX_JSD_FIELD)
 N_EXACT = _n_by("exact", "Examples whose adversary is the proven optimum")
 N_GRADIENT = _n_by("gradient", "Examples whose adversary was searched for")
 
 METRICS: tuple[Metric, ...] = (
-    MAX_JSD, RELATIVE_JSD, UPPER_BOUND, DISTANCE, MASS, N_EXACT, N_GRADIENT,
+    MAX_JSD, RELATIVE_JSD, UPPER_BOUND, DISTANCE, MARGIN, TURNED, MASS, N_EXACT, N_GRADIENT,
 )  # fmt: skip
 
 QUESTION = "Could attention look entirely different without changing the prediction?"

@@ -9,8 +9,14 @@ from attn_audit.findings import claims, tolerance
 from attn_audit.findings.check import CheckFindings, Numbers, SiteNumber, Telling
 from attn_audit.findings.example import NOT_RUN, status_field
 from attn_audit.findings.field import MARGIN, SHARE, Field, Kind, Place, Range, Shape
-from attn_audit.findings.groups import NOT_MEASURED, folded, group_table, section_of
-from attn_audit.findings.metric import UNIT_EDGES, MeanMetric, Metric, ShareMetric
+from attn_audit.findings.groups import (
+    NOT_MEASURED,
+    confidence_table,
+    folded,
+    group_table,
+    section_of,
+)
+from attn_audit.findings.metric import GROUPINGS, UNIT_EDGES, MeanMetric, Metric, ShareMetric
 from attn_audit.findings.rule import Outcome
 from attn_audit.findings.thresholds import FEW_AGAINST, FEW_UNATTENDED, SMALL_PART
 from attn_audit.numbers import counted, mean_percent, percent, share
@@ -94,13 +100,14 @@ def _is_small(examples: "Examples") -> "Values":
 
 EFFECT = MeanMetric.over(
     TOP_EFFECT, UNIT_EDGES, is_coverage=True,
-    groups={"max_attention": None, "prediction": None, "length": None},
+    groups=dict.fromkeys(GROUPINGS),
 )  # fmt: skip
 SMALL_EFFECT = ShareMetric(
     "attended.top_effect_small",
     "Texts in which leaving out the most attended unit moves the margin by less than a quarter of "
     "what leaving out another does",
     values=_is_small,
+    is_by_confidence=True,
 )
 TOP_UNIT = ShareMetric(
     "attended.top_unit",
@@ -112,6 +119,7 @@ POLARITY = ShareMetric(
     "Texts in which the most attended unit speaks against the prediction: without it the margin "
     "rises; of those in which its effect is at least 5 % of the largest",
     values=TOP_IS_AGAINST,
+    is_by_confidence=True,
 )
 AGAINST = MeanMetric.over(AGAINST_ATTENTION, UNIT_EDGES)
 UNATTENDED = ShareMetric(
@@ -119,6 +127,7 @@ UNATTENDED = ShareMetric(
     "Texts whose decision is another without the units that have at most a tenth of the attention "
     "together, both deleted and replaced by a neutral unit",
     values=TURNED_WITHOUT,
+    is_by_confidence=True,
 )
 
 METRICS: tuple[Metric, ...] = (EFFECT, SMALL_EFFECT, TOP_UNIT, POLARITY, AGAINST, UNATTENDED)
@@ -140,8 +149,11 @@ QUESTION = (
 def section(report: "Report") -> Section:
     """Question, answer, and the numbers in tables."""
     found = report[EFFECT]
-    table = folded(report, group_table("effect of the most attended word", found, (0.0, 1.0)))
-    tables = (table,) if found.n else ()
+    table = group_table("effect of the most attended word", found, (0.0, 1.0))
+    shares = confidence_table(
+        report, below_a_quarter=SMALL_EFFECT, against_it=POLARITY, unattended_decide=UNATTENDED
+    )
+    tables = (folded(report, table, shares),) if found.n else ()
     return section_of("attended", "Attended words", QUESTION, answer(report), (), *tables)
 
 

@@ -1,4 +1,4 @@
-"""Numbers by predicted class, by largest weight and by length, alike in every check."""
+"""Numbers by largest weight, predicted class, length and confidence, alike in every check."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -17,7 +17,8 @@ from attn_audit.document import (
     Table,
     Tone,
 )
-from attn_audit.numbers import count, counted, digits, mean
+from attn_audit.findings.metric import ShareMetric
+from attn_audit.numbers import count, counted, digits, mean, share
 from attn_audit.statistics.summary import Distribution, Group, GroupedDistribution
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def group_table(measured: str, found: GroupedDistribution, limits: tuple[float, 
         ("by largest weight", found.by_max_attention),
         ("by prediction", found.by_prediction),
         ("by length", found.by_length),
+        ("by confidence", found.by_confidence),
     )
     shown = [part for title, parts in named for part in parts_of(title, parts)]
     decimals = min(3, digits(*(p.distribution for p in shown if isinstance(p, Group))))
@@ -60,6 +62,24 @@ def group_table(measured: str, found: GroupedDistribution, limits: tuple[float, 
     low, high = (f"{limit:.2g}" for limit in limits)
     columns = ("", "examples", measured, f"{low}|{high}")
     return Table(columns, tuple(map(row, shown)), "By group")
+
+
+def confidence_table(report: "Report", **shares: ShareMetric) -> Table:
+    """Shares of the examples by how sure the model is of them.
+
+    Args:
+        **shares: By what is written above each, with `_` for spaces.
+    """
+    found = {name: report[metric].by_confidence for name, metric in shares.items()}
+    strata = dict.fromkeys(part.name for parts in found.values() for part in parts)
+    rows = []
+    for stratum in strata:
+        cells = [next((p for p in parts if p.name == stratum), None) for parts in found.values()]
+        written = ("-" if part is None else share(part) for part in cells)
+        most = max(part.n for part in cells if part is not None)
+        rows.append((f"p {stratum}", count(most), *written))
+    columns = ("", "examples", *(name.replace("_", " ") for name in shares))
+    return Table(columns, tuple(rows), "By confidence")
 
 
 def panel_of(

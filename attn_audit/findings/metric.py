@@ -37,6 +37,9 @@ DISTANCE_EDGES = edges(0.0, 1.0, 40)
 JSD_EDGES = edges(0.0, 0.7, 21)
 """Up to ln 2 = 0.693 in steps of 1/30."""
 
+GROUPINGS = ("max_attention", "prediction", "length", "confidence")
+"""What examples are grouped by."""
+
 BESIDE_MEAN = {
     "sd": "standard deviation over examples",
     "minimum": "lowest of any example",
@@ -125,6 +128,9 @@ class MeanMetric(Averaged):
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ShareMetric(Averaged):
     """How many of the examples that could be so are so; values are 1 and 0."""
+
+    is_by_confidence: bool = False
+    """Whether it is given within strata of the model's confidence too."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

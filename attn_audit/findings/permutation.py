@@ -8,9 +8,17 @@ from attn_audit.findings import claims, tolerance
 from attn_audit.findings.check import CheckFindings, Numbers, SiteNumber, Telling
 from attn_audit.findings.example import AUDITED_MASS, NOT_RUN, Label, status_field
 from attn_audit.findings.field import NATS, OUTPUT_DISTANCE, SAME, SHARE, Field, Kind, Place, Range
-from attn_audit.findings.groups import NOT_MEASURED, folded, group_table, panel_of, section_of
+from attn_audit.findings.groups import (
+    NOT_MEASURED,
+    confidence_table,
+    folded,
+    group_table,
+    panel_of,
+    section_of,
+)
 from attn_audit.findings.metric import (
     DISTANCE_EDGES,
+    GROUPINGS,
     JSD_EDGES,
     UNIT_EDGES,
     MeanMetric,
@@ -191,7 +199,7 @@ def mass_of(check: str, measured: Field[float | None]) -> MeanMetric:
 
 DISTANCE = MeanMetric.over(
     DISTANCE_FIELD, UNIT_EDGES, is_coverage=True,
-    groups={"max_attention": DISTANCE_EDGES, "prediction": None, "length": None},
+    groups=dict.fromkeys(GROUPINGS) | {"max_attention": DISTANCE_EDGES},
 )  # fmt: skip
 JSD = MeanMetric.over(JSD_FIELD, JSD_EDGES)
 WITHIN_EPSILON = MeanMetric.over(WITHIN_EPSILON_FIELD, UNIT_EDGES)
@@ -213,12 +221,14 @@ HALF = ShareMetric(
     "Examples whose median permutation moves the margin by half of itself or more; where attention "
     "is too even for shuffling to show anything, a margin counts as not moved",
     values=_moves_half,
+    is_by_confidence=True,
 )
 REACH = ShareMetric(
     "permutation.within_reach",
     "Examples in which attention on some one unit turns the decision or moves the margin by half "
     "of itself: elsewhere the site hardly matters",
     values=_is_within_reach,
+    is_by_confidence=True,
 )
 MARGIN = MeanMetric.over(MARGIN_FIELD)
 UNIFORM_MARGIN = MeanMetric.over(UNIFORM_MARGIN_FIELD)
@@ -256,7 +266,8 @@ TICKS = tuple(i / 4 for i in range(5))
 def section(report: "Report") -> Section:
     """Question, answer, figures, and the numbers in tables."""
     table = group_table("output moves by", report[DISTANCE], LIMITS)
-    tables = [folded(report, table)] if report[DISTANCE].n else []
+    shares = confidence_table(report, margin_moved_by_half=HALF, within_reach=REACH)
+    tables = [folded(report, table, shares)] if report[DISTANCE].n else []
     return section_of(
         "permutation", "Permutation", QUESTION, answer(report), figures(report), *tables
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from typing import Any
 
-from attn_audit.findings.metric import BESIDE_MEAN
+from attn_audit.findings.metric import BESIDE_MEAN, GROUPINGS
 from attn_audit.quoting import cell
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Change, Comparison
@@ -14,11 +14,10 @@ from attn_audit.statistics.summary import (
     Distribution,
     Group,
     GroupedDistribution,
+    Share,
     SiteSummary,
     Summary,
 )
-
-GROUPINGS = ("by_max_attention", "by_prediction", "by_length")
 
 Row = tuple[str, float | int | None, float | None, float | None, int | None]
 """Dotted name; estimate, empty where no example has one; its 95 % interval and the examples behind
@@ -57,11 +56,14 @@ def _of_summary(name: str, found: Distribution | Summary) -> Iterator[Row]:
         if value is not None:
             yield f"{name}.{part}", value, None, None, found.n
     for grouping in GROUPINGS if isinstance(found, GroupedDistribution) else ():
-        groups: tuple[Group, ...] = getattr(found, grouping)
+        groups: tuple[Group, ...] = getattr(found, f"by_{grouping}")
         for group in groups:
             inside = group.distribution
-            row = f"{name}.{grouping}.{group.name}"
+            row = f"{name}.by_{grouping}.{group.name}"
             yield _estimate(row, inside.mean, inside.interval, inside.n)
+    for within in found.by_confidence if isinstance(found, Share) else ():
+        row = f"{name}.by_confidence.{within.name}"
+        yield _estimate(row, within.share, within.interval, within.n)
 
 
 def _of_site(site: SiteSummary) -> Iterator[Row]:

@@ -12,6 +12,9 @@ from attn_audit.findings.example import LABEL, PREDICTION, PROBABILITY, UNITS, L
 from attn_audit.findings.field import Field
 from attn_audit.results.table import Members, Values
 
+MIN_ON = 0.5
+"""Probability from which on a label is given, of several that may be."""
+
 
 class MissingColumnError(LookupError):
     """A metric is made of a column that these records do not have."""
@@ -138,6 +141,30 @@ class Examples:
             parts.append((pc.list_element(column, label) if is_list else column).to_numpy())
         scores: np.ndarray = np.concatenate(parts)[self.is_labelled]
         return scores
+
+    @property
+    def confidence(self) -> Values:
+        """Of each example's prediction: of several labels a mean over the audited ones.
+
+        These are the labels that are on; where none is, that the likeliest is off.
+        """
+        found = np.full(len(self), np.nan)
+        for start, column in self._batches(PROBABILITY):
+            known = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+            if pa.types.is_list(column.type):
+                p = column.drop_null().flatten().to_numpy().reshape(-1, len(self.labels))
+            else:
+                p = column.drop_null().to_numpy()[:, None]
+            found[start + known] = self._confidence_of(p)
+        return found
+
+    def _confidence_of(self, p: Float64[np.ndarray, "example label"]) -> Values:
+        largest: Values = p.max(axis=1, initial=0)
+        if not self.is_multilabel:
+            return np.maximum(largest, 1 - largest) if self.is_binary else largest
+        n_on = (p >= MIN_ON).sum(axis=1)
+        mean: Values = np.where(p >= MIN_ON, p, 0).sum(axis=1) / np.maximum(n_on, 1)
+        return np.where(n_on > 0, mean, 1 - largest)
 
     def _column(self, field: Field[object]) -> pa.Array:
         return pa.chunked_array([column for _, column in self._batches(field)]).combine_chunks()

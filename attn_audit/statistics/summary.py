@@ -58,7 +58,7 @@ class Distribution(Value):
         return known if len(known) == len(found) else None
 
 
-class Share(Value):
+class CountedShare(Value):
     """How many examples of those that could are so."""
 
     count: int
@@ -71,6 +71,18 @@ class Share(Value):
     def estimate(self) -> float | None:
         """The number that it is about."""
         return self.share
+
+
+class ShareWithin(CountedShare):
+    """The same within a part of the examples."""
+
+    name: str
+
+
+class Share(CountedShare):
+    """How many examples are so, and how many of parts of them, as far as the metric asks for it."""
+
+    by_confidence: tuple[ShareWithin, ...] = ()
 
 
 class Group(Value):
@@ -87,6 +99,8 @@ class GroupedDistribution(Distribution):
     """By largest attention weight."""
     by_prediction: tuple[Group, ...] = ()
     by_length: tuple[Group, ...] = ()
+    by_confidence: tuple[Group, ...] = ()
+    """By the probability of what is predicted, of several labels the mean over the audited."""
     joint: JointHistogram | None = None
     """Examples by another number (x) and this one (y)."""
 

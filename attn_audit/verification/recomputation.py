@@ -10,7 +10,7 @@ from torch import Tensor
 
 from attn_audit.checks.adversarial.check import Adversarial
 from attn_audit.checks.adversarial.witness import restored
-from attn_audit.checks.base import AuditedBatch, Check, output_distances, read_sites
+from attn_audit.checks.base import AuditedBatch, Check, distances_of, read_sites, replayed
 from attn_audit.data.example import Example, shards
 from attn_audit.distances import jensen_shannon_divergence
 from attn_audit.engine.batch import Plan
@@ -18,7 +18,7 @@ from attn_audit.engine.in_process import MAX_SHARD_CHARACTERS, LocalEngine, batc
 from attn_audit.engine.stopwatch import Meter, Stopwatch
 from attn_audit.findings import adversarial
 from attn_audit.findings.example import FAILED, HEAD, ID, LAYER, N_UNITS, STATUS
-from attn_audit.findings.tolerance import DISTRIBUTION, DIVERGENCE, MASS, OUTPUT
+from attn_audit.findings.tolerance import DISTRIBUTION, DIVERGENCE, MARGIN, MASS, OUTPUT
 from attn_audit.models.contract import AuditedModel
 from attn_audit.progress import Progress, Watcher
 from attn_audit.results.table import Row
@@ -33,6 +33,7 @@ class Witnesses:
         self._epsilon = epsilon
         self.n_replayed = self.n_not_kept = 0
         output, divergence, mass = OUTPUT.at(dtype), DIVERGENCE.at(dtype), MASS.at(dtype)
+        margin = MARGIN.at(dtype)
         self._is_there = Tally("witnesses", "kept where one was found")
         self._is_distribution = Tally(
             "witnesses", "is a distribution", DISTRIBUTION.limit, DISTRIBUTION.reason
@@ -41,6 +42,7 @@ class Witnesses:
             "witnesses", "output stays within epsilon", output.limit, output.reason
         )
         self._distance = Tally("witnesses", "output distance", output.limit, output.reason)
+        self._margin = Tally("witnesses", "margin", margin.limit, margin.reason)
         self._jsd = Tally("witnesses", "divergence", divergence.limit, divergence.reason)
         self._shown = Tally("witnesses", "rows give what is shown", mass.limit, mass.reason)
 
@@ -48,8 +50,8 @@ class Witnesses:
     def tallies(self) -> tuple[Tally, ...]:
         """What was found so far."""
         return (
-            self._is_there, self._is_distribution, self._is_within, self._distance, self._jsd,
-            self._shown,
+            self._is_there, self._is_distribution, self._is_within, self._distance,
+            self._margin, self._jsd, self._shown,
         )  # fmt: skip
 
     def require_kept(self, record: Row) -> bool:
@@ -71,7 +73,9 @@ class Witnesses:
         errors = _distribution_errors(audited, weights)
         whole = weights.nan_to_num()
         with torch.no_grad():
-            distances = output_distances(audited, whole.unsqueeze(1)).squeeze(1).tolist()
+            logits = replayed(audited, whole.unsqueeze(1))
+        distances = distances_of(audited, logits).squeeze(1).tolist()
+        margins = audited.margin.moved(logits).squeeze(1).tolist()
         explained = audited.explain(whole.unsqueeze(1)).squeeze(1)
         jsd = jensen_shannon_divergence(explained, audited.explanation).tolist()
         n_rows = audited.reading.row_mask.sum(dim=-1).tolist()
@@ -81,6 +85,7 @@ class Witnesses:
                 continue
             self.n_replayed += 1
             self._compare(record, errors[i], distances[i], jsd[i])
+            self._compare_margin(record, margins[i])
             if record[adversarial.ROWS.name] is not None:
                 self._compare_rows(record, explained[i].cpu().numpy())
 
@@ -100,6 +105,13 @@ class Witnesses:
         self._jsd.compare(
             record[ID.name], adversarial.MAX_JSD_FIELD.name, stored_jsd, jsd, abs(jsd - stored_jsd)
         )
+
+    def _compare_margin(self, record: Row, found: float) -> None:
+        name = adversarial.MARGIN_FIELD.name
+        stored = record.get(name)
+        if stored is not None and np.isfinite(found):
+            difference = abs(found - stored) / max(1.0, stored)
+            self._margin.compare(record[ID.name], name, stored, found, difference)
 
     def _compare_rows(self, record: Row, explained: np.ndarray) -> None:
         shown = np.array(record[adversarial.ATTENTION.name])

@@ -57,6 +57,8 @@ DECIDES = (
     "statistics.intervals.LARGEST_BOOTSTRAP_N",
     "statistics.intervals.N_RESAMPLES",
     "engine.summaries.ATTENTION_BINS",
+    "engine.summaries.CONFIDENCE_BINS",
+    "results.examples.MIN_ON",
     "findings.metric.DISTANCE_EDGES",
     "findings.metric.JSD_EDGES",
     "engine.summaries.LENGTH_BINS",

@@ -15,9 +15,11 @@ from attn_audit.checks.adversarial.witness import Witness, row_by_row
 from attn_audit.checks.base import (
     AuditedBatch,
     Columns,
+    distances_of,
     is_measured,
     or_none,
     output_distances,
+    replayed,
     rows_of,
     statuses_of_interventions,
 )
@@ -29,8 +31,8 @@ from attn_audit.models.contract import LinearReadout
 REPLAY_TOLERANCE = 1e-4
 """Largest difference between a replayed output and its linear form that is rounding."""
 
-_Found = tuple[Witness, Float64[Tensor, " batch"], Bool[Tensor, " batch"]]
-"""An adversary, how far it moves the output, and whether none can be better."""
+_Found = tuple[Witness, Bool[Tensor, " batch"]]
+"""An adversary, and whether none can be better."""
 
 
 class Method(StrEnum):
@@ -82,30 +84,37 @@ class Adversarial:
         witness = exact_adversary(
             audited.explanation, unit_logits, interval, audited.admissible[:, 0]
         )
-        distance = _replayed_distance(audited, witness)
+        with torch.no_grad():
+            distance = output_distances(audited, witness.attention.unsqueeze(1)).squeeze(1)
         holds = (distance <= self.epsilon + REPLAY_TOLERANCE) & (
             _own_mismatch(audited) <= REPLAY_TOLERANCE
         )
         if bool(holds.all()):
-            return witness, distance, holds
-        found, moved, _ = self._searched(audited)
-        return witness.where(holds, found), torch.where(holds, distance, moved), holds
+            return witness, holds
+        found, _ = self._searched(audited)
+        return witness.where(holds, found), holds
 
     def _searched(self, audited: AuditedBatch) -> _Found:
         """The best that a search finds: nothing is certain."""
         search = Search(self.epsilon, self.n_iterations, self.n_restarts)
         witness = gradient_adversary(audited, search, _trusted_readout(audited))
-        distance = _replayed_distance(audited, witness)
-        return witness, distance, torch.zeros_like(witness.jsd, dtype=torch.bool)
+        return witness, torch.zeros_like(witness.jsd, dtype=torch.bool)
 
     def _columns(
-        self,
-        audited: AuditedBatch,
-        witness: Witness,
-        distance: Float64[Tensor, " batch"],
-        certain: Bool[Tensor, " batch"],
+        self, audited: AuditedBatch, witness: Witness, certain: Bool[Tensor, " batch"]
     ) -> Columns:
         measured = is_measured(audited)
+        decides = measured & audited.has_margin
+        with torch.no_grad():
+            logits = replayed(audited, witness.attention.unsqueeze(1))
+        distance, moved, turned = (
+            effect.squeeze(1).cpu().numpy()
+            for effect in (
+                distances_of(audited, logits),
+                audited.margin.moved(logits),
+                audited.margin.turned(logits),
+            )
+        )
         attainable = attainable_jsd(_least(audited))
         jsd = torch.minimum(witness.jsd, attainable)
         relative = jsd / torch.where(attainable > 0, attainable, 1)
@@ -116,7 +125,9 @@ class Adversarial:
             fields.MAX_JSD_FIELD.name: or_none(jsd.cpu().numpy(), measured),
             fields.RELATIVE_JSD_FIELD.name: or_none(relative.cpu().numpy(), measured),
             fields.UPPER_BOUND_FIELD.name: or_none(bound, measured & np.isfinite(bound)),
-            fields.DISTANCE_FIELD.name: or_none(distance.cpu().numpy(), measured),
+            fields.DISTANCE_FIELD.name: or_none(distance, measured),
+            fields.MARGIN_FIELD.name: or_none(moved, decides),
+            fields.TURNED_FIELD.name: or_none(turned, decides),
             fields.METHOD.name: [
                 ("exact" if sure else "gradient") if kept else None
                 for sure, kept in zip(certain.tolist(), measured.tolist(), strict=True)
@@ -152,12 +163,6 @@ def _least(audited: AuditedBatch) -> Float64[Tensor, " batch"]:
     """The smallest weight among the units that attention could lie on."""
     reachable = audited.admissible.any(dim=1)
     return audited.explanation.masked_fill(~reachable, torch.inf).amin(dim=-1)
-
-
-@torch.no_grad()
-def _replayed_distance(audited: AuditedBatch, witness: Witness) -> Float64[Tensor, " batch"]:
-    """Output distance of the witness, from the model itself."""
-    return output_distances(audited, witness.attention.unsqueeze(1)).squeeze(1)
 
 
 def _trusted_readout(audited: AuditedBatch) -> LinearReadout | None:

@@ -135,7 +135,7 @@ def metrics_of(pair: Pair) -> PairMetrics:
     return PairMetrics(
         MeanMetric.over(
             pair.tau, TAU_EDGES, measures=measures, is_coverage=True,
-            groups={"prediction": TAU_EDGES, "length": None},
+            groups={"prediction": TAU_EDGES, "length": None, "confidence": None},
         ),
         share("significantly_positive", f"above 0 with p <= {SIGNIFICANT:g}", 1),
         share("significantly_negative", f"below 0 with p <= {SIGNIFICANT:g}", -1),
@@ -239,6 +239,7 @@ OF_TWINS = {
     twin: MeanMetric.over(
         twin.tau,
         TAU_EDGES,
+        groups={"confidence": None} if twin is ATTENTION_MARGIN else None,
         measures=twin.measures,
         is_optional=True,
         is_coverage=twin is ATTENTION_MARGIN,

@@ -349,12 +349,13 @@ def _significant(report: "Report", pair: PairFound) -> tuple[Cell, ...]:
 
 
 def _by_group(report: "Report") -> Table:
-    """Mean taus by predicted class and by length."""
+    """Mean taus by predicted class, length and confidence."""
     found = pairs(report)
     rows: list[tuple[Cell, ...]] = []
     for title, of_pairs in (
         ("by prediction", [pair.tau.by_prediction for pair in found]),
         ("by length", [pair.tau.by_length for pair in found]),
+        ("by confidence", [pair.tau.by_confidence for pair in found]),
     ):
         taus = [{part.name: part.distribution for part in parts} for parts in of_pairs]
         for part in parts_of(title, max(of_pairs, key=len, default=())):

@@ -170,3 +170,30 @@ def test_an_output_that_cannot_move_leaves_all_attention_feasible() -> None:
     columns = Adversarial(0.05).run(batch)
     assert columns["adversarial.relative_jsd"] == pytest.approx([1] * 4)
     assert columns["adversarial.distance"] == pytest.approx([0] * 4)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_margin_is_that_of_replaying_the_witness(name: str) -> None:
+    batch = audited(name, n_examples=12)
+    columns = Adversarial(0.05, n_iterations=30, n_restarts=2).run(batch)
+    for i, weights in enumerate(columns["adversarial.attention"]):
+        if weights is None:
+            assert columns["adversarial.margin"][i] is None
+            continue
+        row = torch.zeros_like(batch.reading.attention).unsqueeze(1)
+        row[i, 0, 0, : len(weights)] = torch.tensor(weights)
+        own, other = batch.reading.logits[i].tolist(), batch.reading.replay(row)[i, 0].tolist()
+        if name in ("binary", "multilabel"):
+            signs = [1 if z >= 0 else -1 for z in own]
+            on = [j for j, z in enumerate(own) if z >= 0]
+            labels = on or [max(range(len(own)), key=own.__getitem__)]
+            wholes = [(abs(own[j]), signs[j] * other[j]) for j in labels]
+            turned = [after < 0 for _, after in wholes]
+        else:
+            first, second, *_ = sorted(range(len(own)), key=lambda j: -own[j])
+            wholes = [(own[first] - own[second], other[first] - other[second])]
+            turned = [other[first] < max(other)]
+        moved = [abs(after - before) / before for before, after in wholes]
+        expected = sum(moved) / len(moved), sum(turned) / len(turned)
+        found = columns["adversarial.margin"][i], columns["adversarial.turned"][i]
+        assert found == pytest.approx(expected, rel=1e-3, abs=1e-4)
