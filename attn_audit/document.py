@@ -177,17 +177,42 @@ class Glance:
     note: str
 
 
+SIGNED = (
+    "For and against: the share of the margin that is lost without a word, on one scale for all "
+    "texts; the strongest shade is all of it, and more. A word that speaks against the prediction "
+    "makes the model surer by not being there."
+)
+"""What shades with a sign mean."""
+
+
 @dataclass(frozen=True)
 class Weights:
     """The units of a text weighed in one way."""
 
     name: str
     values: tuple[float, ...] | None
-    """One for each unit, not negative; None where there are none."""
+    """One for each unit; below 0 where it speaks against the prediction; None where there are
+    none."""
     note: str = ""
     """Beside the name."""
     under: str = ""
     """Under the words."""
+    full: float | None = None
+    """What the strongest shade stands for in every text, and more than it; None: the largest of
+    the text."""
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """Each unit's part of a whole shade, -1 to 1.
+
+        Example:
+            >>> Weights("a", (1.0, 4.0)).levels, Weights("b", (0.1, -3.0), full=1.0).levels
+            ((0.25, 1.0), (0.1, -1.0))
+        """
+        values = self.values or ()
+        full = self.full or max(values, default=0.0) or 1.0
+        least = 0.0 if self.full is None else -1.0
+        return tuple(min(1.0, max(least, value / full)) for value in values)
 
 
 @dataclass(frozen=True)
@@ -196,6 +221,11 @@ class Shaded:
 
     units: tuple[str, ...]
     rows: tuple[Weights, ...]
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether units may speak against the prediction in some row."""
+        return any(row.full is not None for row in self.rows)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Attended units: do those with most attention speak for the decision, and no others decide it?"""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attn_audit.document import Card, Section, Sketch
@@ -18,7 +18,7 @@ from attn_audit.findings.groups import (
 )
 from attn_audit.findings.metric import GROUPINGS, UNIT_EDGES, MeanMetric, Metric, ShareMetric
 from attn_audit.findings.rule import Outcome
-from attn_audit.findings.thresholds import FEW_AGAINST, FEW_UNATTENDED, SMALL_PART
+from attn_audit.findings.thresholds import FEW_AGAINST, FEW_UNATTENDED, MATTERS, SMALL_PART
 from attn_audit.numbers import counted, mean_percent, percent, share
 from attn_audit.statistics.summary import Share
 
@@ -33,7 +33,7 @@ LOST = Field[tuple[float, ...] | None](
     "margin_lost",
     "Share of the margin that is lost without each unit; below 0: gained, since the unit speaks "
     "against the prediction",
-    shape=Shape.UNITS, range=MARGIN, null=NOT_TOLD, page="margin lost without it",
+    shape=Shape.UNITS, range=MARGIN, null=NOT_TOLD, page="for and against",
     claim="margins", tolerance=tolerance.MARGIN, scale=tolerance.margin_scale,
 )  # fmt: skip
 TOP_LOST = Field[float | None](
@@ -217,6 +217,40 @@ def line(record: Mapping[str, Any]) -> str | None:
     turned = record.get(TURNED_WITHOUT.name)
     ends = "; the words without attention turn the decision" if turned else ""
     return f"without the most attended word the margin {does} {percent(min(abs(lost), 1))}{ends}"
+
+
+N_NAMED = 3
+"""Units of the largest effects that are named of a text."""
+
+
+def for_and_against(units: Sequence[str], lost: Sequence[float]) -> str:
+    """Which units of a text speak for its prediction, and which against it, by share of the margin.
+
+    Example:
+        >>> for_and_against(["a", "fine", "film"], [0.01, 1.2, -0.3])
+        'For it: “fine” over 100%. Against it: “film” 30%.'
+        >>> for_and_against(["a", "film"], [0.01, -0.02])
+        'No word matters here: without any one of them the margin moves by less than 5%.'
+    """
+    order = sorted(range(len(lost)), key=lambda i: -abs(lost[i]))
+    sides = {
+        "For it": [i for i in order if lost[i] >= MATTERS],
+        "Against it": [i for i in order if lost[i] <= -MATTERS],
+    }
+    if not any(sides.values()):
+        return (
+            "No word matters here: without any one of them the margin moves by less than "
+            f"{percent(MATTERS)}."
+        )
+    return " ".join(
+        f"{side}: {', '.join(f'“{units[i]}” {_part(abs(lost[i]))}' for i in found[:N_NAMED])}."
+        for side, found in sides.items()
+        if found
+    )
+
+
+def _part(lost: float) -> str:
+    return percent(lost) if lost <= 1 else f"over {percent(1)}"
 
 
 def answer(report: "Report") -> tuple[str, ...]:

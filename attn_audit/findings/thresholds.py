@@ -45,6 +45,9 @@ ALL_MASS = 0.9995
 DECIDING_PART = 0.05
 """Part of the largest effect of any unit from which on the sign of an effect is looked at."""
 
+MATTERS = 0.05
+"""Share of the margin that is lost or gained without a unit, from which on the unit matters."""
+
 SMALL_PART = 0.25
 """Part of it below which the most attended unit matters little beside the one that matters most."""
 

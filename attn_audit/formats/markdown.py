@@ -35,6 +35,9 @@ EMOJIS = {"✓": "✅", "✗": "❌", "?": "❔", "!": "⚠️", "–": "⏸️"
 N_EXAMPLES = 3
 """Telling examples that are shown."""
 
+ALMOST_NOTHING = 0.05
+"""Of a whole shade with a sign: left plain."""
+
 N_WORDS = 3
 """Units of the largest weights that stand in bold."""
 
@@ -151,12 +154,15 @@ def _shaded(block: Shaded) -> Iterator[str]:
 
 
 def _words(units: Sequence[str], row: Weights) -> str:
-    """The text, the units of the largest weights in bold."""
-    values = row.values or ()
-    largest = sorted(range(len(values)), key=lambda i: -values[i])[:N_WORDS]
-    bold = {i for i in largest if values[i] > 0}
+    """The text, the units of the largest weights in bold; with a minus where they speak against."""
+    levels = row.levels
+    largest = sorted(range(len(levels)), key=lambda i: -abs(levels[i]))[:N_WORDS]
+    least = 0.0 if row.full is None else ALMOST_NOTHING
+    bold = {i for i in largest if abs(levels[i]) > least}
     shown = (
-        f"**{escaped(unit)}**" if i in bold and unit.strip() else escaped(unit)
+        f"**{'−' if levels[i] < 0 else ''}{escaped(unit)}**"
+        if i in bold and unit.strip()
+        else escaped(unit)
         for i, unit in enumerate(units[:MAX_UNITS])
     )
     more = "" if len(units) <= MAX_UNITS else f" ... and {len(units) - MAX_UNITS} more units"

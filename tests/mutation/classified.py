@@ -42,6 +42,7 @@ DECIDES = (
     "findings.thresholds.FARTHEST",
     "findings.thresholds.INFORMATIVE_JSD",
     "findings.thresholds.LARGELY",
+    "findings.thresholds.MATTERS",
     "findings.thresholds.MIN_COVERAGE",
     "findings.thresholds.MIN_EXAMPLES",
     "findings.thresholds.MOST",

@@ -1,5 +1,6 @@
 """How sure the model is of each example, whatever the kind of its labels."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from tests.records import table
 LABELS = ("a", "b", "c")
 
 
-def confidence(folder: Path, task: str, probabilities: list[object]) -> tuple[Examples, Values]:
+def confidence(folder: Path, task: str, probabilities: Sequence[object]) -> tuple[Examples, Values]:
     schema = schemas(1 if task == "binary" else 3, is_multilabel=task == "multilabel")[0]
     rows = [{"id": str(i), "probability": p} for i, p in enumerate(probabilities)]
     pq.write_table(table(rows, schema), folder / "records.parquet")
@@ -41,9 +42,11 @@ P = st.floats(0, 1)
 @given(data=st.data())
 @pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel"])
 def test_it_is_what_is_counted_by_hand(tmp_path: Path, task: str, data: st.DataObject) -> None:
-    one = P if task == "binary" else st.lists(P, min_size=3, max_size=3)
+    one: st.SearchStrategy[float | list[float]] = (
+        P if task == "binary" else st.lists(P, min_size=3, max_size=3)
+    )
     probabilities = data.draw(st.lists(st.none() | one, min_size=1, max_size=9))
-    _, found = confidence(tmp_path, task, list(probabilities))
+    _, found = confidence(tmp_path, task, probabilities)
     for p, value in zip(probabilities, found.tolist(), strict=True):
         assert np.isnan(value) if p is None else value == pytest.approx(by_hand(task, p))
 

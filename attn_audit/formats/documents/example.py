@@ -5,7 +5,7 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from attn_audit.document import Example, Examples, Section, Shaded, Weights
-from attn_audit.findings import adversarial, permutation
+from attn_audit.findings import adversarial, attended, permutation
 from attn_audit.findings import example as fields
 from attn_audit.findings.correlation.pairs import with_attention
 from attn_audit.findings.field import Shape
@@ -20,7 +20,11 @@ GRADIENT, LEAVE_ONE_OUT = BY_GRADIENT.name, BY_LEAVE_ONE_OUT.name
 UNIFORM_PREDICTION = permutation.UNIFORM_PREDICTION.name
 ADVERSARY = adversarial.ATTENTION.name
 
-BESIDE = dict.fromkeys(("disagreeing", "agreeing"), (GRADIENT, LEAVE_ONE_OUT, ADVERSARY))
+LOST = attended.LOST.name
+
+BESIDE = dict.fromkeys(("disagreeing", "agreeing"), (GRADIENT, LEAVE_ONE_OUT, ADVERSARY)) | (
+    dict.fromkeys(("unattended", "against"), (LOST,))
+)
 """What attention is shown beside where the reason is one of these, or else the adversary: the first
 of these that was measured."""
 
@@ -28,6 +32,14 @@ of these that was measured."""
 def ways_to_weigh() -> dict[str, str]:
     """Fields with a weight for each unit and what the page calls them, in the order of the page."""
     return {f.name: f.page for f in record_fields() if f.page and f.shape is Shape.UNITS}
+
+
+def full_of(field: str) -> float | None:
+    """What the strongest shade of a way to weigh stands for; None: the text's largest.
+
+    Of effects it is the whole margin: a small one is not painted as a large one is.
+    """
+    return 1.0 if field == LOST else None
 
 
 def sorted_by() -> dict[str, str]:
@@ -102,6 +114,7 @@ def _example(
             name,
             tuple(record[field]),
             under=under(field, record, labels, report.settings.epsilon),
+            full=full_of(field),
         )
         for field, name in ways_to_weigh().items()
         if record.get(field)
@@ -223,6 +236,8 @@ def _moved(record: dict[str, Any]) -> str | None:
 def under(field: str, record: dict[str, Any], labels: Sequence[str], epsilon: float) -> str:
     """What the model says, or would say, by one of `ways_to_weigh`."""
     weights, units = record[field], record["units"]
+    if field == LOST:
+        return attended.for_and_against(units, weights)
     first = max(range(len(weights)), key=weights.__getitem__)
     unit, weight = f"“{units[first]}”", weights[first]
     predicts = f"Predicts {said(record, labels)}."

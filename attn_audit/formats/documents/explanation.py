@@ -16,11 +16,12 @@ from attn_audit.document import (
     Weights,
 )
 from attn_audit.findings import adversarial, permutation
+from attn_audit.findings.attended import for_and_against
 from attn_audit.findings.correlation.pairs import YARDSTICK, Pair, with_attention
 from attn_audit.findings.example import Status, status_field
 from attn_audit.findings.registry import checks, measures, status_meanings
 from attn_audit.findings.thresholds import ALIKE, ENTIRELY, FARTHEST, LARGELY, PARTLY_ALIKE
-from attn_audit.formats.documents.example import label_of, ways_to_weigh
+from attn_audit.formats.documents.example import LOST, full_of, label_of, ways_to_weigh
 from attn_audit.formats.documents.model import readout
 from attn_audit.numbers import number, percent, short, weight
 from attn_audit.results.answers import Explanation, ModelOutput
@@ -53,11 +54,17 @@ def _weights(found: Explanation) -> Iterator[Weights]:
     beside[adversarial.ATTENTION.name] = divergence(found)
     for field, name in ways_to_weigh().items():
         values = found.record[field]
-        under = "" if values is None else _largest(found.record["units"], values)
+        under = "" if values is None else _said(field, found.record["units"], values)
         if values is not None and field == adversarial.ATTENTION.name:
             under += f" ({certainty(found)})"
         weights = None if values is None else tuple(values)
-        yield Weights(name, weights, beside.get(field, ""), under)
+        yield Weights(name, weights, beside.get(field, ""), under, full_of(field))
+
+
+def _said(field: str, units: Sequence[str], values: Sequence[float]) -> str:
+    if field == LOST:
+        return for_and_against(units, values)
+    return _largest(units, values)
 
 
 def _largest(units: Sequence[str], weights: Sequence[float]) -> str:

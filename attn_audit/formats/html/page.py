@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from attn_audit.document import (
+    SIGNED,
     Block,
     Document,
     Example,
@@ -94,12 +95,13 @@ def _environment() -> Environment:
         "kind": _kind,
         "runs": _runs,
         "picture": pictures.picture,
-        "level": _level,
-        "levels": _levels,
+        "level": level,
+        "signed": SIGNED,
         "has_spread": _has_spread,
         "verdicts": _verdicts,
         "measures": _measures,
         "distinct": _distinct,
+        "has_signed": _has_signed,
     }
     return made
 
@@ -121,19 +123,17 @@ def _runs(blocks: Sequence[Block]) -> Iterator[tuple[bool, list[Block]]]:
         yield is_figure, list(run)
 
 
-def _levels(values: Sequence[float]) -> list[int]:
-    """The shade of every weight."""
-    largest = max(values, default=0.0) or 1.0
-    return [_level(value / largest) for value in values]
-
-
-def _level(part: float) -> int:
-    """The shade of a weight over the largest; 0 is none."""
+def level(part: float) -> int:
+    """The shade of a part of a whole one; 0 is none."""
     return 0 if part < ALMOST_NOTHING else max(1, round(part * N_LEVELS))
 
 
 def _has_spread(table: Table) -> bool:
     return any(isinstance(cell, Spread) for row in table.rows for cell in row)
+
+
+def _has_signed(block: Examples) -> bool:
+    return any(example.shaded.is_signed for example in block.examples)
 
 
 def _example(example: Example) -> dict[str, Any]:
@@ -150,6 +150,7 @@ def _example(example: Example) -> dict[str, Any]:
                 "name": row.name,
                 "weights": [float(f"{weight:.3g}") for weight in row.values or ()],
                 "under": printable(row.under),
+                "full": row.full,
             }
             for row in shaded.rows
         ],

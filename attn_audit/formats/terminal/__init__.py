@@ -27,6 +27,7 @@ from attn_audit.document import (
     Spread,
     Table,
     Tone,
+    Weights,
 )
 from attn_audit.formats.terminal import charts
 from attn_audit.formats.terminal.style import FAINT, STYLES, Look, indented
@@ -117,7 +118,7 @@ def _inner(block: Block, look: Look) -> Iterator[Text]:
             yield from look.prose(f"{block.mark} {block.text}", STYLES[block.tone])
             yield from _parted(block.blocks, look)
         case Shaded():
-            yield charts.shades(look)
+            yield from charts.shades(look, is_signed=block.is_signed)
             yield Text()
             yield from charts.shaded(block, look)
         case Examples():
@@ -180,7 +181,8 @@ def _examples(block: Examples, look: Look) -> Iterator[Text]:
     yield from look.prose(block.introduction)
     yield from look.prose(block.note, FAINT) if block.note else ()
     if telling:
-        yield charts.shades(look)
+        shown = (row for example in telling for row in _beside(example))
+        yield from charts.shades(look, is_signed=any(row.full is not None for row in shown))
     for example in telling:
         yield Text()
         yield from look.prose(block.reasons[example.reasons[0]], "bold")
@@ -191,10 +193,15 @@ def _examples(block: Examples, look: Look) -> Iterator[Text]:
             yield from look.prose(line, FAINT)
 
 
+def _beside(example: Example) -> list[Weights]:
+    rows = example.shaded.rows
+    return [row for i, row in enumerate(rows) if i == 0 or row.name == example.beside]
+
+
 def _weighed(example: Example, look: Look) -> Iterator[Text]:
     """Attention, and what belongs beside it: there where the screen is wide enough."""
     shaded = example.shaded
-    rows = [row for i, row in enumerate(shaded.rows) if i == 0 or row.name == example.beside]
+    rows = _beside(example)
     is_beside = look.width >= SIDE_BY_SIDE and len(rows) == 2
     part = look.narrowed((look.width - 4) // 2) if is_beside else look
     short = (replace(row, under="") for row in rows)

@@ -7,7 +7,7 @@ from math import ceil
 from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
-from attn_audit.document import Histograms, Panel, Place, Places, Shaded, Weights
+from attn_audit.document import SIGNED, Histograms, Panel, Place, Places, Shaded, Weights
 from attn_audit.formats.terminal.style import ACCENT, FAINT, HUES, UNICODE, Ink, Look, Shading
 from attn_audit.numbers import digits, mean, percent
 from attn_audit.statistics.summary import Distribution, Histogram
@@ -28,6 +28,9 @@ SIGNED_GROUNDS = (
 )
 """From the lowest to the highest, 0 in the middle. Blue and orange are told apart by every kind of
 eye."""
+
+AGAINST_GROUNDS = ("", *reversed(SIGNED_GROUNDS[:5]))
+"""Of words that speak against the prediction; they are underlined, too."""
 
 CELL, LABEL, BAR = 6, 8, 11
 """Columns of a cell of a grid, of what stands beside its rows, and of a bar around 0."""
@@ -283,32 +286,32 @@ def _bars(found: Sequence[Place], limit: float, look: Look) -> Iterator[Text]:
         )  # fmt: skip
 
 
-def shaded_words(units: Sequence[str], weights: Sequence[float], look: Look) -> Iterator[Text]:
-    """Units in reading order, each shaded by its weight over the largest one.
+def shaded_words(units: Sequence[str], levels: Sequence[float], look: Look) -> Iterator[Text]:
+    """Units in reading order, each shaded by its part of a whole shade; below 0 otherwise.
 
     With bars, each line of words has a line of bars under it.
     """
-    largest = max(weights, default=0.0) or 1.0
     draw = _coloured if look.shading is Shading.COLOUR else _barred
     line: list[tuple[str, float]] = []
     used = 0
-    for unit, weight in zip(units, weights, strict=True):
+    for unit, level in zip(units, levels, strict=True):
         for piece in chop_cells(look.seen(unit), look.width) or [""]:
             width = cell_len(piece)
             if line and used + 1 + width > look.width:
                 yield from draw(line, look)
                 line, used = [], 0
             used += width + bool(line)
-            line.append((piece, max(0.0, weight) / largest))
+            line.append((piece, level))
     yield from draw(line, look)
 
 
 def _coloured(line: Sequence[tuple[str, float]], _: Look) -> Iterator[Text]:
     parts = []
     for word, level in line:
-        step = step_of(level)
+        step, is_against = step_of(abs(level)), level < 0
+        grounds, line_under = (AGAINST_GROUNDS, "underline ") if is_against else (GROUNDS, "")
         bold = "bold " if step == len(GROUNDS) - 1 else ""
-        style = f"{bold}{INK_ON_GROUND} on {GROUNDS[step]}" if step else ""
+        style = f"{line_under}{bold}{INK_ON_GROUND} on {grounds[step]}" if step else ""
         parts.append(Text(word, style))
     yield Text(" ").join(parts)
 
@@ -328,22 +331,34 @@ def _barred(line: Sequence[tuple[str, float]], look: Look) -> Iterator[Text]:
     levels = look.ink.levels
     bars = []
     for word, level in line:
-        height = 0 if level < ALMOST_NOTHING else max(1, round(level * (len(levels) - 1)))
-        bars.append(levels[height] * cell_len(word))
+        size, width = abs(level), cell_len(word)
+        height = 0 if size < ALMOST_NOTHING else max(1, round(size * (len(levels) - 1)))
+        against = "-" if height and level < 0 else ""
+        bars.append((against + levels[height] * width)[:width])
     yield Text(" ".join(word for word, _ in line))
     yield Text(" ".join(bars).rstrip(), ACCENT)
 
 
-def shades(look: Look) -> Text:
-    """What the shades of words mean."""
+def shades(look: Look, *, is_signed: bool = False) -> Iterator[Text]:
+    """What the shades of words mean, and those of words that speak for and against."""
     if look.shading is Shading.COLOUR:
-        steps = [Text("   ", f"on {ground}") for ground in GROUNDS[1:]]
-        return Text.assemble(
+        steps, against = (
+            [Text("   ", f"on {ground}") for ground in grounds[1:]]
+            for grounds in (GROUNDS, AGAINST_GROUNDS)
+        )
+        yield Text.assemble(
             ("Weight: least ", FAINT), *steps, (" most; almost nothing: plain", FAINT)
         )
-    levels = look.ink.levels.strip()
-    said = f"Weight: bars under the words, {levels[0]} least to {levels[-1]} most"
-    return Text(f"{said}; almost nothing: none"[: look.width], FAINT)
+        if is_signed:
+            yield Text.assemble(("Against: least ", FAINT), *against, (" most, underlined", FAINT))
+    else:
+        levels = look.ink.levels.strip()
+        said = f"Weight: bars under the words, {levels[0]} least to {levels[-1]} most"
+        yield Text(f"{said}; almost nothing: none"[: look.width], FAINT)
+        if is_signed:
+            yield Text("Against: bars that begin with -"[: look.width], FAINT)
+    if is_signed:
+        yield from look.prose(SIGNED, FAINT)
 
 
 def shaded(block: Shaded, look: Look) -> Iterator[Text]:
@@ -360,9 +375,10 @@ def weighed(row: Weights, units: Sequence[str], look: Look) -> Iterator[Text]:
     title[0].stylize("bold", 0, min(len(row.name), len(title[0])))
     yield from title
     if row.values is not None:
-        yield from shaded_words(units[:MAX_UNITS], row.values[:MAX_UNITS], look)
+        yield from shaded_words(units[:MAX_UNITS], row.levels[:MAX_UNITS], look)
         if len(units) > MAX_UNITS:
-            rest = sum(row.values[MAX_UNITS:]) / (sum(row.values) or 1)
+            sizes = [abs(value) for value in row.values]
+            rest = sum(sizes[MAX_UNITS:]) / (sum(sizes) or 1)
             more = f"... and {len(units) - MAX_UNITS} more units with {percent(rest)} of the weight"
             yield from look.prose(more, FAINT)
     if row.under:

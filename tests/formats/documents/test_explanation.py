@@ -149,3 +149,15 @@ def test_no_line_is_too_long(width: int) -> None:
 
 def test_ascii_terminals_get_ascii() -> None:
     assert shown(explained(units=["à", "fine", "old", "film"]), encoding="ascii").isascii()
+
+
+def test_what_speaks_for_and_against_is_said_with_its_share_of_the_margin() -> None:
+    text = " ".join(shown(explained(margin_lost=[0.0, 0.6, -0.2, 3.0])).split())
+    assert "for and against" in text
+    assert "For it: “film” over 100%, “fine” 60%. Against it: “old” 20%." in text
+
+
+def test_that_no_word_matters_is_an_answer() -> None:
+    text = shown(explained(margin_lost=[0.001, 0.049, -0.049, 0.0]))
+    assert "No word matters here" in text
+    assert "No word matters here" not in shown(explained(margin_lost=[0.0, 0.0, -0.05, 0.0]))

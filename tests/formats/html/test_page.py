@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from attn_audit.document import Document, Section, Shaded, Weights
 from attn_audit.formats import html
 from attn_audit.formats.documents.report import document
 from attn_audit.results.report import Report
@@ -76,3 +77,16 @@ def test_names_hashes_in_full(report: Report) -> None:
     page = html.render(document(report))
     assert report.model.sha256 is not None
     assert report.model.sha256 in page
+
+
+def test_words_that_speak_against_differ_by_more_than_colour(report: Report) -> None:
+    units, rows = ("good", "bad"), (Weights("for and against", (0.9, -0.9), full=1.0),)
+    block = Section("words", "Words", (Shaded(units, rows),))
+    page = html.render(Document("Explanation", "model", "", (block,)))
+    assert '<span class="word level-18">good</span>' in page
+    assert '<span class="word level-18 against">bad</span>' in page
+    (below, above) = re.findall(r"inset 0 calc\(var\(--level\) \* (-?)6px\)", page)
+    assert (below, above) == ("-", "")
+    for said in (page, html.render(document(report))):
+        assert "on one scale for all texts" in said
+        assert 'class="word level-10 against">against</span>' in said

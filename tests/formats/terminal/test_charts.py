@@ -12,6 +12,7 @@ from rich.text import Text
 
 from attn_audit.document import Place, Places, Shaded, Weights
 from attn_audit.formats.terminal.charts import (
+    AGAINST_GROUNDS,
     GROUNDS,
     SIGNED_GROUNDS,
     axis,
@@ -21,6 +22,7 @@ from attn_audit.formats.terminal.charts import (
     places,
     shaded,
     shaded_words,
+    shades,
     step_of,
     strip,
 )
@@ -30,7 +32,7 @@ from attn_audit.statistics.summary import Distribution, Histogram
 
 HISTOGRAM = Histogram(edges=(0, 0.25, 0.5, 0.75, 1), counts=(0, 1, 1000, 500))
 UNITS = ("a", "terrific", "movie")
-WEIGHTS = (0.0, 0.8, 0.2)
+WEIGHTS = (0.0, 1.0, 0.25)
 
 
 def look(shading: Shading = Shading.BARS, width: int = 80) -> Look:
@@ -209,3 +211,27 @@ def test_the_scale_says_what_the_strongest_shade_stands_for() -> None:
     assert "+0.7; grey: unrelated" in drawn(figure, look(Shading.COLOUR))[-1].plain
     assert "█ 0.7" in drawn(figure, look(Shading.BARS))[-1].plain
     assert drawn(figure, look(Shading.ASCII))[-1].plain.endswith("+.60 ")
+
+
+def test_what_speaks_against_differs_by_more_than_colour() -> None:
+    (text,) = shaded_words(("good", "bad"), (1.0, -1.0), look(Shading.COLOUR))
+    styles = [str(span.style) for span in text.spans]
+    assert ["underline" in style for style in styles] == [False, True]
+    assert AGAINST_GROUNDS[5] in styles[1]
+    assert lines(("good", "bad", "a"), (1.0, -1.0, 0.01), look()) == ["good bad a", "████ -██"]
+    assert lines(("good", "bad"), (1.0, -0.06), look(Shading.ASCII))[1] == "#### -.."
+
+
+def test_effects_have_one_scale_for_all_texts() -> None:
+    """A small one is not painted as a large one, and more than the whole as the whole."""
+    small, large = (Weights("", values, full=1.0) for values in ((0.001, 0.0), (0.9, -3.0)))
+    assert lines(("a", "b"), small.levels, look()) == ["a b", ""]
+    assert [step_of(abs(level)) for level in large.levels] == [5, 5]
+    assert Weights("", (0.001, 0.0)).levels == (1.0, 0.0)
+
+
+def test_a_legend_says_what_a_sign_means() -> None:
+    said = " ".join(line.plain for line in shades(look(), is_signed=True))
+    assert "begin with -" in said
+    assert "on one scale for all texts" in said
+    assert len(list(shades(look()))) == 1

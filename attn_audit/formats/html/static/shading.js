@@ -9,13 +9,15 @@ function element(tag, className, text) {
   return made;
 }
 
-function shadedWords(units, weights) {
-  const largest = Math.max(...weights) || 1;
+function shadedWords(units, weights, full) {
+  const whole = full ?? (Math.max(...weights) || 1);
   const words = element("div", "words");
   units.forEach((unit, i) => {
     const word = element("span", "word", unit);
     word.dataset.unit = i;
-    const level = Math.max(0, weights[i] / largest);
+    const part = weights[i] / whole;
+    const level = Math.min(1, full === null ? part : Math.abs(part));
+    if (full !== null && part <= -ALMOST_NOTHING) word.classList.add("against");
     if (level >= ALMOST_NOTHING) word.style.setProperty("--level", level.toFixed(3));
     words.append(word, " ");
   });
@@ -24,7 +26,7 @@ function shadedWords(units, weights) {
 
 function shadedRow(row, units) {
   const made = element("div", "row");
-  made.append(element("div", "name", row.name), shadedWords(units, row.weights),
+  made.append(element("div", "name", row.name), shadedWords(units, row.weights, row.full),
     element("div", "under", row.under));
   return made;
 }
