@@ -216,7 +216,7 @@ def line(record: Mapping[str, Any]) -> str | None:
     does = "loses" if lost >= 0 else "gains"
     turned = record.get(TURNED_WITHOUT.name)
     ends = "; the words without attention turn the decision" if turned else ""
-    return f"without the most attended word the margin {does} {percent(min(abs(lost), 1))}{ends}"
+    return f"without the most attended word the margin {does} {percent(min(abs(lost), 1.0))}{ends}"
 
 
 N_NAMED = 3
@@ -250,7 +250,7 @@ def for_and_against(units: Sequence[str], lost: Sequence[float]) -> str:
 
 
 def _part(lost: float) -> str:
-    return percent(lost) if lost <= 1 else f"over {percent(1)}"
+    return percent(lost) if lost <= 1 else f"over {percent(1.0)}"
 
 
 def answer(report: "Report") -> tuple[str, ...]:

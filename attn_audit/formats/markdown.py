@@ -27,6 +27,7 @@ from attn_audit.document import (
     Tone,
     Weights,
 )
+from attn_audit.findings.thresholds import MATTERS
 from attn_audit.quoting import printable
 
 EMOJIS = {"✓": "✅", "✗": "❌", "?": "❔", "!": "⚠️", "–": "⏸️"}
@@ -34,9 +35,6 @@ EMOJIS = {"✓": "✅", "✗": "❌", "?": "❔", "!": "⚠️", "–": "⏸️"
 
 N_EXAMPLES = 3
 """Telling examples that are shown."""
-
-ALMOST_NOTHING = 0.05
-"""Of a whole shade with a sign: left plain."""
 
 N_WORDS = 3
 """Units of the largest weights that stand in bold."""
@@ -157,7 +155,7 @@ def _words(units: Sequence[str], row: Weights) -> str:
     """The text, the units of the largest weights in bold; with a minus where they speak against."""
     levels = row.levels
     largest = sorted(range(len(levels)), key=lambda i: -abs(levels[i]))[:N_WORDS]
-    least = 0.0 if row.full is None else ALMOST_NOTHING
+    least = 0.0 if row.full is None else MATTERS
     bold = {i for i in largest if abs(levels[i]) > least}
     shown = (
         f"**{'−' if levels[i] < 0 else ''}{escaped(unit)}**"

@@ -59,14 +59,18 @@ class Pair:
         return tuple(name for name in (self.first, self.second) if name != "attention")
 
 
+CHANCE = "the order within each text were random, text by text"
+"""The null of what is expected by chance."""
+
+
 class PairMetrics(NamedTuple):
     """What a report says of a pair, in the order in which it is listed."""
 
     tau: MeanMetric
-    significantly_positive: ShareMetric
-    significantly_negative: ShareMetric
     positive_after_correction: ShareMetric
     negative_after_correction: ShareMetric
+    significantly_positive: ShareMetric
+    significantly_negative: ShareMetric
     expected_by_chance: TotalMetric
     n_undefined: TotalMetric
     n_untestable: TotalMetric
@@ -137,13 +141,13 @@ def metrics_of(pair: Pair) -> PairMetrics:
             pair.tau, TAU_EDGES, measures=measures, is_coverage=True,
             groups={"prediction": TAU_EDGES, "length": None, "confidence": None},
         ),
-        share("significantly_positive", f"above 0 with p <= {SIGNIFICANT:g}", 1),
-        share("significantly_negative", f"below 0 with p <= {SIGNIFICANT:g}", -1),
         share("positive_after_correction", f"above 0, {corrected}", 1, is_corrected=True),
         share("negative_after_correction", f"below 0, {corrected}", -1, is_corrected=True),
+        share("significantly_positive", f"above 0 with p <= {SIGNIFICANT:g}", 1),
+        share("significantly_negative", f"below 0 with p <= {SIGNIFICANT:g}", -1),
         total(
             "expected_by_chance",
-            f"{tested} would be significantly positive this often if the order were random",
+            f"{tested} would be significantly positive this often if {CHANCE}",
             _expected_by_chance, SHARE,
         ),
         total(
@@ -206,11 +210,13 @@ class Twin:
     second: str
     """Rankings: `margin` is the size of the share of the margin that moves without a unit,
     `margin_signed` the share that is lost, `gradient_signed` the gradient with its sign."""
+    row: str
+    """Its name in tables."""
     tau: Field[float | None]
     measures: tuple[str, ...]
 
     @staticmethod
-    def of(first: str, second: str, between: str, *measures: str) -> "Twin":
+    def of(first: str, second: str, row: str, between: str, *measures: str) -> "Twin":
         """A pair with its field."""
         place = Place.EVERYWHERE if first == "attention" else Place.EXAMPLE
         tau = Field[float | None](
@@ -218,21 +224,30 @@ class Twin:
             range=TAU, null=_RANKS_NOTHING, claim="taus of margins", tolerance=tolerance.TAU,
             scale=tolerance.tau_scale,
         )  # fmt: skip
-        return Twin(first, second, tau, measures)
+        return Twin(first, second, row, tau, measures)
 
 
 _MARGIN = "the share of the margin that moves when a unit is left out"
-ATTENTION_MARGIN = Twin.of("attention", "margin", f"attention and {_MARGIN}", LEAVE_ONE_OUT.name)
+ATTENTION_MARGIN = Twin.of(
+    "attention", "margin", "attention with effects on the margin", f"attention and {_MARGIN}",
+    LEAVE_ONE_OUT.name,
+)  # fmt: skip
 ATTENTION_MARGIN_SIGNED = Twin.of(
-    "attention", "margin_signed",
+    "attention", "margin_signed", "attention with their signed sizes",
     "attention and the share of the margin that is lost when a unit is left out, below 0 where it "
     "is gained", LEAVE_ONE_OUT.name,
 )  # fmt: skip
 ATTENTION_GRADIENT_SIGNED = Twin.of(
-    "attention", "gradient_signed", "attention and gradients with their sign", GRADIENT.name
-)
+    "attention", "gradient_signed", "attention with signed gradients",
+    "attention and gradients with their sign", GRADIENT.name,
+)  # fmt: skip
 GRADIENT_MARGIN = Twin.of(
-    "gradient", "margin", f"gradients and {_MARGIN}", GRADIENT.name, LEAVE_ONE_OUT.name
+    "gradient",
+    "margin",
+    "gradients with effects on the margin",
+    f"gradients and {_MARGIN}",
+    GRADIENT.name,
+    LEAVE_ONE_OUT.name,
 )
 TWINS = (ATTENTION_MARGIN, ATTENTION_MARGIN_SIGNED, ATTENTION_GRADIENT_SIGNED, GRADIENT_MARGIN)
 OF_TWINS = {

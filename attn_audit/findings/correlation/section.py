@@ -18,10 +18,15 @@ from attn_audit.document import (
 from attn_audit.findings.check import CheckFindings, Numbers, Telling
 from attn_audit.findings.claims import between, held, is_covered, left_open
 from attn_audit.findings.correlation.pairs import (
+    ATTENTION_MARGIN,
+    CHANCE,
     FIELDS,
     GAPS,
     METRICS,
+    OF_LARGEST,
+    OF_TWINS,
     OF_YARDSTICK,
+    TWINS,
     YARDSTICK,
     PairMetrics,
     metrics_of,
@@ -36,6 +41,7 @@ from attn_audit.findings.groups import (
     section_of,
 )
 from attn_audit.findings.measure import MEASURES
+from attn_audit.findings.metric import MeanMetric
 from attn_audit.findings.rule import Outcome
 from attn_audit.findings.thresholds import ALIKE, SIGNIFICANT, SMALL_GAP
 from attn_audit.numbers import count, counted, digits, mean, number, percent, share
@@ -68,6 +74,11 @@ class PairFound:
     """By how much attention falls short of the yardstick."""
 
     @property
+    def of_largest(self) -> MeanMetric | None:
+        """The largest tau that ties allow; None of a measure from outside."""
+        return next((of for p, of in OF_LARGEST.items() if p.tau is self.metrics.tau.values), None)
+
+    @property
     def row(self) -> str:
         """Its name in tables."""
         return "the yardstick" if self.hue is Hue.YARDSTICK else f"attention with {self.of}"
@@ -94,9 +105,10 @@ def pairs(report: "Report") -> list[PairFound]:
 def section(report: "Report") -> Section:
     """Question, answer, figures, and the numbers in tables."""
     is_measured = any(pair.tau.n for pair in pairs(report))
-    tables = [folded(report, _significance(report), _by_group(report))] if is_measured else []
+    tables = (_ties(report), _significance(report), _by_group(report)) if is_measured else ()
+    shown = [folded(report, *tables)] if tables else []
     said = (*answer(report), *removal(report))
-    return section_of("correlation", "Correlation", QUESTION, said, figures(report), *tables)
+    return section_of("correlation", "Correlation", QUESTION, said, figures(report), *shown)
 
 
 def card(report: "Report") -> Card:
@@ -328,10 +340,11 @@ def _significance(report: "Report") -> Table:
     """Significantly positive and negative apart, beside chance and after correction."""
     return Table(
         title=f"Significant taus (p <= {SIGNIFICANT:g})",
-        columns=("", "tested", "by chance", "positive", "corrected", "negative", "corrected"),
+        columns=("", "tested", "corrected +", "corrected -", "raw +", "raw -", "by chance"),
         rows=tuple(_significant(report, pair) for pair in pairs(report)),
-        note="by chance: as many of each sign are expected where the order is random; corrected: "
-        f"Benjamini-Hochberg over all examples, false discovery rate {SIGNIFICANT:g}",
+        note="+ and -: above and below 0; corrected: Benjamini-Hochberg over all examples, false "
+        f"discovery rate {SIGNIFICANT:g}; raw: each example by itself; by chance: as many of each "
+        f"sign would be there raw if {CHANCE}",
     )
 
 
@@ -340,11 +353,36 @@ def _significant(report: "Report", pair: PairFound) -> tuple[Cell, ...]:
     return (
         pair.row,
         count(report[of.significantly_positive].n),
-        "-" if chance is None else percent(chance.value),
-        share(report[of.significantly_positive]),
         share(report[of.positive_after_correction]),
-        share(report[of.significantly_negative]),
         share(report[of.negative_after_correction]),
+        share(report[of.significantly_positive]),
+        share(report[of.significantly_negative]),
+        "-" if chance is None else percent(chance.value),
+    )
+
+
+def _ties(report: "Report") -> Table:
+    """Every tau beside the largest that the ties of the two sides allow."""
+    rows: list[tuple[Cell, ...]] = []
+    for name, of, metric in (
+        *((pair.row, pair.of_largest, pair.metrics.tau) for pair in pairs(report)),
+        *((twin.row, OF_LARGEST[twin], OF_TWINS[twin]) for twin in TWINS),
+    ):
+        tau, largest = report.get(metric), None if of is None else report.get(of)
+        if tau is None or not tau.n:
+            continue
+        written = "-" if largest is None or not largest.n else mean(largest)
+        rows.append((name, count(tau.n), mean(tau), written))
+        if metric is OF_TWINS[ATTENTION_MARGIN]:
+            parts = ((part.name, part.distribution) for part in tau.by_confidence)
+            rows += [(f"  p {stratum}", count(of_.n), mean(of_), "") for stratum, of_ in parts]
+    return Table(
+        ("", "examples", "tau", "largest"),
+        tuple(rows),
+        "Mean tau beside the largest that ties allow",
+        note="largest: the tau of each side sorted by itself; with many ties it is below 1. "
+        "Effects on the margin rank alike whatever the scale of the logits; p: the probability of "
+        "what is predicted",
     )
 
 

@@ -1,0 +1,51 @@
+"""What stands beside a number in the tables of a check."""
+
+from attn_audit.document import Folded, Table
+from attn_audit.findings.attended import POLARITY
+from attn_audit.findings.correlation.pairs import (
+    ATTENTION_GRADIENT,
+    ATTENTION_MARGIN,
+    OF_TWINS,
+    YARDSTICK,
+)
+from attn_audit.formats.documents.report import document
+from attn_audit.numbers import mean, share
+from attn_audit.results.report import Report
+from attn_audit.statistics.summary import GroupedDistribution
+
+
+def tables_of(report: Report, check: str) -> list[Table]:
+    """Of one section."""
+    section = next(s for s in document(report).sections if s.id == check)
+    (folded,) = [block for block in section.blocks if isinstance(block, Folded)]
+    return [block for block in folded.blocks if isinstance(block, Table)]
+
+
+def test_ties_and_chance_stand_beside_tau(report: Report) -> None:
+    ties, significant, _ = tables_of(report, "correlation")
+    of = {row[0]: row for row in ties.rows}
+    for name, pair in (
+        ("attention with gradients", ATTENTION_GRADIENT),
+        ("the yardstick", YARDSTICK),
+        ("attention with effects on the margin", ATTENTION_MARGIN),
+    ):
+        tau = report.metrics[pair.tau.name]
+        largest = report.metrics[f"{pair.tau.name}.largest"]
+        assert isinstance(tau, GroupedDistribution)
+        assert isinstance(largest, GroupedDistribution)
+        assert of[name][1:] == (f"{tau.n:,}", mean(tau), mean(largest))
+        assert (largest.mean or 0) >= (tau.mean or 0)
+    assert sum(str(name).startswith("  p ") for name in of) == len(
+        report[OF_TWINS[ATTENTION_MARGIN]].by_confidence
+    )
+    assert significant.columns[2:] == ("corrected +", "corrected -", "raw +", "raw -", "by chance")
+    assert "the order within each text were random, text by text" in significant.note
+
+
+def test_what_rules_read_is_given_by_confidence(report: Report) -> None:
+    of = {table.title: table for table in tables_of(report, "attended")}
+    strata = report[POLARITY].by_confidence
+    assert sum(part.n for part in strata) == report[POLARITY].n
+    shown = {row[0]: row[3] for row in of["By confidence"].rows}
+    assert {f"p {part.name}": share(part) for part in strata}.items() <= shown.items()
+    assert "by confidence" in [row[0] for row in of["By group"].rows]
