@@ -60,6 +60,7 @@ class LoadingOptions(TypedDict, total=False):
     rows: Literal["readout", "all"]
     unit: Literal["token", "word"]
     removal: Literal["mask", "delete"] | None
+    explain_label: str | None
     permutations: int
     epsilon: float | None
     method: Literal["auto", "exact", "gradient"]

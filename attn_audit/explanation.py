@@ -100,6 +100,7 @@ def _explain(
         head=site.head,
         rows=site.rows.value,
         unit=model.unit,
+        explain_label=settings.explain_label,
         seed=settings.seed,
         epsilon=epsilon_for(settings, model),
         permutations=int(n_permutations(n_units, settings.permutations)[0]),

@@ -253,6 +253,16 @@ class AuditSettings:
         is_stored=True,
         compared="noted",
     )
+    explain_label: str | None = _is(
+        None,
+        "Explain this label, whatever is predicted: gradients, margins, and what attention does to "
+        "them.",
+        Panel.CHECKS,
+        "NAME",
+        default_is="what is predicted",
+        is_stored=True,
+        compared="refused",
+    )
     plugin: tuple[str, ...] = _is(
         (),
         "Code of yours that adds measures, checks, metrics or formats: package.module or file.py; "

@@ -3,6 +3,7 @@
 import platform
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from itertools import islice
@@ -33,6 +34,7 @@ from attn_audit.errors import (
     ConfigurationError,
     Fault,
     IncompatibleDataError,
+    nearest,
 )
 from attn_audit.models.compatibility import match_labels, place
 from attn_audit.models.contract import AuditedModel, Site
@@ -77,7 +79,27 @@ def load_named_model(settings: AuditSettings, trial: Sequence[Example]) -> Audit
         **{name: getattr(settings, name) for name in MODEL_SETTINGS},
     )
     location = demo.or_packaged(settings.model, demo.MODEL)
-    return load_model(location, resolve_device(settings.device), options, trial)
+    loaded = load_model(location, resolve_device(settings.device), options, trial)
+    return explaining(loaded, settings)
+
+
+def explaining(model: AuditedModel, settings: AuditSettings) -> AuditedModel:
+    """The model, of which the label is explained that the settings name; a caller's stays as it is.
+
+    Raises:
+        ConfigurationError: The model has no such label.
+    """
+    label = settings.explain_label
+    if label is None:
+        return model
+    if label not in model.task.labels:
+        raise ConfigurationError(
+            f"--explain-label: the model has no label {label!r}",
+            hint=nearest(label, model.task.labels),
+        )
+    twin = copy(model)
+    twin.task = replace(model.task, explained=label)
+    return twin
 
 
 def load_in_memory(
@@ -96,6 +118,15 @@ def load_in_memory(
         ConfigurationError: A setting does not fit the model, or the tokenizer is missing.
         UnsupportedModelError: Its attention cannot be seen.
     """
+    return explaining(_made_ready(model, tokenizer, settings, trial), settings)
+
+
+def _made_ready(
+    model: AuditedModel | CustomModel | nn.Module,
+    tokenizer: Any,
+    settings: AuditSettings,
+    trial: Sequence[Example],
+) -> AuditedModel:
     if isinstance(model, AuditedModel):
         return model
     if settings.attention_implementation is not None:

@@ -24,7 +24,9 @@ class Margin:
 
     Labels that compete: the logit of the predicted one minus that of the one that is second on the
     full text. Labels that do not: those that are on are audited, or where none is, the likeliest;
-    the margin of each is its logit, of the sign that it has.
+    the margin of each is its logit, of the sign that it has. Where a label is explained whatever is
+    predicted, that one: its margin is below 0 where it is not predicted, and what raises it speaks
+    for it all the same.
     """
 
     own: Int64[Tensor, "batch audited"]
@@ -36,7 +38,7 @@ class Margin:
     share: Float64[Tensor, "batch audited"]
     """One over the number of audited labels; 0 in the padding."""
     whole: Float64[Tensor, "batch audited"]
-    """Margins on the full text, at least 0; NaN where they are no more than rounding."""
+    """Margins on the full text; NaN where they are no more than rounding."""
     noise: Float64[Tensor, " batch"]
     """Share of a margin that is rounding."""
 
@@ -49,24 +51,28 @@ class Margin:
             coarseness: How many times as wide as float32's the spacing of the model's numbers is.
         """
         logits = logits.detach().double()
+        label, one = task.explained_index, torch.ones_like(logits[:, :1])
         if task.is_softmax:
-            (own, other), sign = _first_and_second(logits), torch.ones_like(logits[:, :1])
-            share = torch.ones_like(sign)
+            (own, other), sign, share = _first_and_second(logits, label), one, one
+        elif label is None:
+            other, (own, sign, share) = None, _audited_labels(logits)
         else:
-            own, sign, share = _audited_labels(logits)
-            other = None
+            is_first = label < len(task.labels) - task.n_logits  # of two labels with one logit
+            index = 0 if task.n_logits == 1 else label
+            own, other = torch.full_like(one, index, dtype=torch.int64), None
+            sign, share = (-one if is_first else one), one
         noise = LOGIT_NOISE * coarseness * largest_of(logits)
         found = Margin(own, other, sign, share, torch.zeros_like(sign), noise)
         whole = found.at(logits.unsqueeze(1)).squeeze(1)
-        is_told = (whole > noise.unsqueeze(1)) & whole.isfinite()
+        is_told = (whole.abs() > noise.unsqueeze(1)) & whole.isfinite()
         whole = torch.where(is_told | (share == 0), whole, torch.nan)
-        least = torch.where(share > 0, whole, torch.inf).amin(dim=1)
+        least = torch.where(share > 0, whole.abs(), torch.inf).amin(dim=1)
         return Margin(own, other, sign, share, whole, noise / least)
 
     def at(
         self, logits: Float[Tensor, "batch variant label"]
     ) -> Float64[Tensor, "batch variant audited"]:
-        """The same margins under other logits; below 0 where the decision is another."""
+        """The same margins under other logits; of another sign where the decision is another."""
         size = (-1, logits.shape[1], -1)
         logits = logits.double()
         margins = logits.gather(2, self.own.unsqueeze(1).expand(size))
@@ -79,7 +85,8 @@ class Margin:
     ) -> Float64[Tensor, "batch variant"]:
         """The share of the margin that is gone, a mean over the audited labels; below 0: gained.
 
-        1 is an output that no longer decides; NaN where there is no margin on the full text.
+        1 is an output that no longer decides; NaN where there is no margin on the full text. Of a
+        label that is not predicted: the share by which its logit falls further behind.
         """
         return self._mean(self._lost(logits))
 
@@ -101,22 +108,26 @@ class Margin:
         self, logits: Float[Tensor, "batch variant label"]
     ) -> Float64[Tensor, "batch variant audited"]:
         """The same of each audited label: 1 or 0. Of labels that compete any other may win."""
+        was_lost = (self.whole < 0).unsqueeze(1)
         if self.other is None:
-            return ((self.at(logits) < 0) & (self.share > 0).unsqueeze(1)).double()
+            is_turned = (self.at(logits) < 0) != was_lost
+            return (is_turned & (self.share > 0).unsqueeze(1)).double()
         largest, own = logits.amax(dim=2, keepdim=True), self.own.unsqueeze(1)
-        return (logits.gather(2, own.expand(-1, logits.shape[1], -1)) < largest).double()
+        is_lost = logits.gather(2, own.expand(-1, logits.shape[1], -1)) < largest
+        return (is_lost != was_lost).double()
 
     def signs(self, n_scores: int) -> Float64[Tensor, "batch score"]:
         """What each score of a gradient counts for: 1, or the audited labels' signs by share."""
         out = torch.zeros((len(self.sign), n_scores), dtype=torch.float64, device=self.sign.device)
-        index = torch.zeros_like(self.own) if self.other is not None else self.own
+        index = torch.zeros_like(self.own) if n_scores == 1 else self.own
         return out.scatter_add(1, index, self.sign * self.share)
 
     def _lost(
         self, logits: Float[Tensor, "batch variant label"]
     ) -> Float64[Tensor, "batch variant audited"]:
         whole = self.whole.unsqueeze(1)
-        return torch.where(self.share.unsqueeze(1) > 0, 1 - self.at(logits) / whole, 0)
+        lost = (1 - self.at(logits) / whole) * whole.sign()
+        return torch.where(self.share.unsqueeze(1) > 0, lost, 0)
 
     def _mean(
         self, values: Float64[Tensor, "batch variant audited"]
@@ -130,10 +141,12 @@ def largest_of(logits: Float64[Tensor, "batch label"]) -> Float64[Tensor, " batc
 
 
 def _first_and_second(
-    logits: Float64[Tensor, "batch label"],
+    logits: Float64[Tensor, "batch label"], label: int | None
 ) -> tuple[Int64[Tensor, "batch 1"], Int64[Tensor, "batch 1"]]:
-    """The predicted label, ties going to the lower index, and the next."""
+    """The predicted label, ties going to the lower index, or that one; and the best of the rest."""
     own = logits.argmax(dim=1, keepdim=True)
+    if label is not None:
+        own = torch.full_like(own, label)
     return own, logits.scatter(1, own, -torch.inf).argmax(dim=1, keepdim=True)
 
 

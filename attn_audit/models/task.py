@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
 
@@ -32,6 +32,8 @@ class Task(ABC):
 
     labels: tuple[str, ...]
     """In the order of the logits; binary: the negative one first."""
+    explained: str | None = field(default=None, kw_only=True)
+    """The label that gradients and margins are of; None: what is predicted."""
 
     name: ClassVar[str]
     """Of the kind, as reports have it."""
@@ -110,6 +112,11 @@ class Task(ABC):
         Args:
             logits: Differentiable; -inf for answers that an example does not allow.
         """
+
+    @property
+    def explained_index(self) -> int | None:
+        """Of the label that is explained, among all; None: what is predicted is."""
+        return None if self.explained is None else self.labels.index(self.explained)
 
     def unknown_label(self, labels: Sequence[str]) -> str | None:
         """The first of `labels` that this task does not have, or None."""

@@ -66,6 +66,8 @@ class Explanation(Value):
     """None: all heads, averaged."""
     rows: str
     unit: str
+    explain_label: str | None = None
+    """The label that gradient and margins are of; None: what is predicted."""
     seed: int
     epsilon: float
     """Largest output distance of the adversary."""

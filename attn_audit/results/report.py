@@ -129,6 +129,8 @@ class Settings(Value):
     """Whether cells of a table were taken for quoted."""
     checks: tuple[str, ...]
     measures: tuple[str, ...]
+    explain_label: str | None = None
+    """The label that was explained, whatever is predicted; None: what is predicted."""
     epsilon: float
     permutations: int
     method: str

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from attn_audit.measures.gradient import gradient_importance
-from attn_audit.models.outputs.softmax import predicted_log_odds
+from attn_audit.models.outputs.softmax import log_odds
 from attn_audit.models.task import TaskKind
 from tests.tiny import tiny_examples, tiny_model
 
@@ -46,12 +46,12 @@ def test_is_the_change_of_probability_when_an_embedding_shrinks(
 def test_log_odds_of_the_likeliest_answer() -> None:
     logits = torch.tensor([[1.0, 3.0, -torch.inf], [0.0, -torch.inf, -torch.inf]])
     probability = logits[0].softmax(-1)[1]
-    odds = predicted_log_odds(logits)
+    odds = log_odds(logits)
     assert torch.allclose(odds[0], probability.logit())
     assert odds[1] == 0
 
 
 def test_an_answer_without_alternative_has_no_gradient() -> None:
     logits = torch.tensor([[0.5, -torch.inf]], requires_grad=True)
-    (gradient,) = torch.autograd.grad(predicted_log_odds(logits).sum(), logits)
+    (gradient,) = torch.autograd.grad(log_odds(logits).sum(), logits)
     assert gradient.tolist() == [[0, 0]]

@@ -1,6 +1,7 @@
 """The margin, against one text and one label at a time, and what it may not depend on."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -130,3 +131,54 @@ def test_half_precision_decides_less() -> None:
 def test_the_signs_of_a_gradient_sum_to_one_or_less(values: np.ndarray) -> None:
     signs = Margin.of(task_of(TaskKind.MULTILABEL, 5), torch.from_numpy(values)).signs(5)
     torch.testing.assert_close(signs.abs().sum(1), torch.ones(3, dtype=torch.float64))
+
+
+def effect_on(task: Task, label: int, own: list[float], other: list[float]) -> tuple[float, bool]:
+    """How far other logits take a label back, as a share of its margin, and whether it turns."""
+    if task.is_softmax:
+        rest = max((i for i in range(len(own)) if i != label), key=lambda i: own[i])
+        before, after = own[label] - own[rest], other[label] - other[rest]
+        was, now = (max(range(len(z)), key=z.__getitem__) == label for z in (own, other))
+    else:
+        sign = -1 if task.n_logits == 1 and label == 0 else 1
+        index = 0 if task.n_logits == 1 else label
+        before, after = sign * own[index], sign * other[index]
+        was, now = before > 0, after > 0
+    return (before - after) / abs(before), was != now
+
+
+@pytest.mark.parametrize("kind", TaskKind)
+@given(label=st.integers(0, 3), seed=st.integers(0, 30))
+def test_a_label_is_explained_whatever_is_predicted(kind: TaskKind, label: int, seed: int) -> None:
+    task = task_of(kind)
+    label = label % len(task.labels)
+    own, variants = drawn(task, seed)
+    margin = Margin.of(replace(task, explained=task.labels[label]), own)
+    lost, turned = margin.lost(variants), margin.turned(variants)
+    for i in range(N_TEXTS):
+        for v in range(N_VARIANTS):
+            expected = effect_on(task, label, own[i].tolist(), variants[i, v].tolist())
+            assert float(lost[i, v]) == pytest.approx(expected[0], rel=1e-4, abs=1e-6)
+            assert bool(turned[i, v]) == expected[1]
+
+
+@pytest.mark.parametrize("kind", [TaskKind.BINARY, TaskKind.MULTICLASS])
+def test_to_explain_the_label_that_is_predicted_changes_nothing(kind: TaskKind) -> None:
+    task = task_of(kind)
+    own, variants = drawn(task)
+    predicted = task.predictions(task.probabilities(own))
+    for i, label in enumerate(predicted):
+        explained = replace(task, explained=str(label))
+        one, same = (Margin.of(t, own[i : i + 1]) for t in (task, explained))
+        for name in ("lost", "moved", "turned"):
+            both = [getattr(margin, name)(variants[i : i + 1]) for margin in (one, same)]
+            assert torch.equal(*both)
+
+
+def test_a_label_that_an_example_does_not_allow_has_no_margin() -> None:
+    task = replace(task_of(TaskKind.CANDIDATES), explained="label1")
+    own = torch.tensor([[1.0, -math.inf, 0.5, -math.inf]])
+    assert Margin.of(task, own).whole.isnan().all()
+    scores, _ = task.scores(own.requires_grad_())
+    (gradient,) = torch.autograd.grad(scores.sum(), own)
+    assert torch.equal(gradient, torch.zeros(1, 4))

@@ -119,6 +119,8 @@ def facts(found: Explanation) -> Iterator[tuple[str, str]]:
     """What was explained: headings and what belongs to them."""
     yield "Model", f"{found.model.architecture}; {found.model.source}, {short(found.model.sha256)}"
     yield "Attention", _attention(found)
+    if found.explain_label is not None:
+        yield "Explained", f"{found.explain_label}, whatever is predicted"
     cut = ", cut to what the model takes" if found.record["truncated"] else ""
     n_units = found.record["n_units"]
     yield "Text", f"{n_units} {found.unit}{'s' if n_units != 1 else ''}{cut}"

@@ -35,9 +35,19 @@ def audited(report: Report) -> tuple[tuple[str, str], ...]:
         ("Sight", models.sight(model.layers[settings.layer]) if model.layers else ""),
         ("Batches", batches),
         ("Self-check", self_checked(report.self_checks) if report.self_checks else ""),
-        ("Target", TARGET),
+        ("Target", target(settings)),
     )
     return tuple((name, text) for name, text in entries if text)
+
+
+def target(settings: Settings) -> str:
+    """What the checks explain."""
+    if settings.explain_label is None:
+        return TARGET
+    return (
+        f"Gradients, margins and decisions are those of the label {settings.explain_label}, "
+        "whatever is predicted; output distances are of the whole output."
+    )
 
 
 def _ignored(settings: Settings) -> str:

@@ -24,6 +24,8 @@ class Multilabel(Task):
     def scores(
         self, logits: Float[Tensor, "batch label"]
     ) -> tuple[Float[Tensor, "batch score"], Float64[Tensor, "batch score"]]:
-        """Each logit, by how much its probability moves with it."""
+        """Each logit, or that of the explained label, by how much its probability moves with it."""
+        if self.explained_index is not None:
+            logits = logits[:, self.explained_index, None]
         probability = logits.detach().double().sigmoid()
         return logits, probability * (1 - probability)

@@ -21,8 +21,8 @@ class Multiclass(Task):
     def scores(
         self, logits: Float[Tensor, "batch label"]
     ) -> tuple[Float[Tensor, "batch score"], Float64[Tensor, "batch score"]]:
-        """The log-odds of the predicted label."""
-        odds = predicted_log_odds(logits).unsqueeze(1)
+        """The log-odds of the predicted label, or of the one that is explained."""
+        odds = log_odds(logits, self.explained_index).unsqueeze(1)
         return odds, torch.ones_like(odds, dtype=torch.float64)
 
 
@@ -32,16 +32,22 @@ class Candidates(Multiclass):
     name = TaskKind.CANDIDATES.value
 
 
-def predicted_log_odds(logits: Logits) -> Float[Tensor, " batch"]:
-    """Log-odds of the largest softmax output against all others; 0 where there is no other.
+def log_odds(logits: Logits, label: int | None = None) -> Float[Tensor, " batch"]:
+    """Log-odds of a softmax output against all others; 0 where there is no other, or not itself.
+
+    Args:
+        label: None: of the largest.
 
     Returns:
         z_c - logsumexp of the other logits, differentiable.
     """
-    predicted = logits.detach().argmax(dim=-1, keepdim=True)
-    is_other = torch.ones_like(logits, dtype=torch.bool).scatter(1, predicted, False)
-    is_other &= logits.detach() > -torch.inf
+    chosen = logits.detach().argmax(dim=-1, keepdim=True)
+    if label is not None:
+        chosen = torch.full_like(chosen, label)
+    is_allowed = logits.detach() > -torch.inf
+    is_other = is_allowed.scatter(1, chosen, False)
     low = torch.finfo(logits.dtype).min
     others = logits.masked_fill(~is_other, low).logsumexp(dim=-1)
-    own = logits.gather(1, predicted).squeeze(1)
-    return torch.where(is_other.any(dim=-1), own - others, torch.zeros_like(own) * own)
+    own = logits.masked_fill(~is_allowed, 0).gather(1, chosen).squeeze(1)
+    is_told = is_other.any(dim=-1) & is_allowed.gather(1, chosen).squeeze(1)
+    return torch.where(is_told, own - others, torch.zeros_like(own) * own)

@@ -1,0 +1,57 @@
+"""A label is explained instead of what is predicted, from the option to the records."""
+
+import pytest
+import torch
+
+from attn_audit import audit, explain
+from attn_audit.errors import ConfigurationError
+from attn_audit.formats.documents.provenance import audited
+from attn_audit.measures.gradient import gradients
+from attn_audit.models.contract import AuditedModel
+from attn_audit.models.task import TaskKind
+from tests.rows import RowsModel, texts
+from tests.tiny import tiny_model
+
+FAST = {"permutations": 5, "iterations": 5, "restarts": 1}
+
+
+def lost_by(label: str | None, model: AuditedModel) -> list[float]:
+    """Of one text."""
+    found = explain(model, "w3 w9 w14 w2 w7", explain_label=label, **FAST)  # type: ignore[arg-type]
+    values: list[float] = found.record["margin_lost"]
+    return values
+
+
+@pytest.mark.parametrize("kind", [TaskKind.BINARY, TaskKind.MULTICLASS])
+def test_what_speaks_for_one_of_two_labels_speaks_against_the_other(kind: TaskKind) -> None:
+    model = tiny_model(kind=kind)
+    first, second = (lost_by(label, model) for label in model.task.labels)
+    assert first == pytest.approx([-value for value in second])
+    assert lost_by(None, model) in (first, second)
+    assert model.task.explained is None
+
+
+def test_a_gradient_is_of_the_label() -> None:
+    model = RowsModel(kind=TaskKind.MULTILABEL)
+    batch = model.collate(model.encode(texts(5, 7)))
+    parts = []
+    for label in ("no", "yes"):
+        model.task = type(model.task)(model.task.labels, explained=label)
+        parts.append(gradients(model, batch))
+    model.task = type(model.task)(model.task.labels)
+    whole = gradients(model, batch)[..., 0]
+    torch.testing.assert_close(parts[0][..., 0] + parts[1][..., 0], whole)
+    for part in parts:
+        torch.testing.assert_close(part[..., 1].abs(), part[..., 0])
+
+
+def test_reports_say_it_and_hold_it() -> None:
+    report = audit(RowsModel(), texts(6, 7), explain_label="no", checks="permutation")
+    assert report.settings.explain_label == "no"
+    assert "those of the label no, whatever is predicted" in dict(audited(report))["Target"]
+
+
+def test_a_label_that_there_is_not_is_refused_by_name() -> None:
+    with pytest.raises(ConfigurationError, match="no label 'yess'") as raised:
+        audit(RowsModel(), texts(6), explain_label="yess")
+    assert "yes" in str(raised.value.hint)
