@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from attn_audit.findings import tolerance
-from attn_audit.findings.field import SAME, SHARE, Field, Kind, Place, Range, Shape
+from attn_audit.findings.field import LOGITS, SAME, SHARE, Field, Kind, Place, Range, Shape
 
 AUDITED, FAILED = "audited", "failed"
 """What a record's `status` may be."""
@@ -88,6 +88,13 @@ PROBABILITY = Field[Probability](
     "probability", f"The model's output: {_OUTPUTS}", kind=Kind.PROBABILITY, range=SHARE,
     null=IF_FAILED, claim="probability", tolerance=tolerance.OUTPUT,
 )  # fmt: skip
+MARGIN = Field[float | None](
+    "margin",
+    "The margin on the full text: the logit of the prediction minus that of the label which is "
+    "second, of one sigmoid its logit, of several labels the mean over the audited ones",
+    range=LOGITS, null=f"{IF_FAILED}, or the model is undecided", page="margin", claim="margin",
+    tolerance=tolerance.MARGIN, scale=tolerance.margin_scale,
+)  # fmt: skip
 N_UNITS = Field[int](
     "n_units", "Number of audited units", kind=Kind.COUNT, range=Range("units"),
     page="number of units", claim=SAME,
@@ -123,6 +130,6 @@ ATTENTION = Field[tuple[float, ...]](
     tolerance=tolerance.WEIGHT, scale=tolerance.weight_scale,
 )  # fmt: skip
 FIELDS: tuple[Field[object], ...] = (
-    ID, LAYER, HEAD, LABEL, STATUS, REASON, PREDICTION, PROBABILITY, N_UNITS, TRUNCATED,
-    READOUT_UNIT, AUDITED_MASS, MAX_ATTENTION, UNITS, ATTENTION,
+    ID, LAYER, HEAD, LABEL, STATUS, REASON, PREDICTION, PROBABILITY, MARGIN, N_UNITS,
+    TRUNCATED, READOUT_UNIT, AUDITED_MASS, MAX_ATTENTION, UNITS, ATTENTION,
 )  # fmt: skip

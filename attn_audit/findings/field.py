@@ -66,6 +66,8 @@ NATS, TAU = Range("nats", high=log(2)), Range("tau", low=-1.0, high=1.0)
 MARGIN = Range("share of the margin", low=-inf)
 """What is lost; below 0 it is gained."""
 
+LOGITS = Range("logits", low=-inf)
+
 EXAMPLES, UNLIMITED = Range("examples"), Range(low=-inf)
 
 

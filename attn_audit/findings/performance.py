@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+from attn_audit.findings import example
 from attn_audit.findings.example import PREDICTION
-from attn_audit.findings.metric import Metric, ShareMetric, TotalMetric
+from attn_audit.findings.field import LOGITS
+from attn_audit.findings.metric import MeanMetric, Metric, ShareMetric, TotalMetric
 from attn_audit.statistics.estimate import Estimate
 
 if TYPE_CHECKING:
@@ -82,4 +84,9 @@ MAJORITY_SHARE = TotalMetric(
     number=_majority_share, needs_labels=True, has_interval=False,
 )  # fmt: skip
 
-METRICS: tuple[Metric, ...] = (ACCURACY, MACRO_F1, MICRO_F1, ROC_AUC, MAJORITY_SHARE)
+MARGIN = MeanMetric(
+    "performance.margin", example.MARGIN.definition, range=LOGITS, values=example.MARGIN,
+    is_optional=True,
+)  # fmt: skip
+
+METRICS: tuple[Metric, ...] = (ACCURACY, MACRO_F1, MICRO_F1, ROC_AUC, MAJORITY_SHARE, MARGIN)

@@ -17,6 +17,7 @@ from attn_audit.judgement.comparability import (
     require_comparable,
 )
 from attn_audit.judgement.policy import Policy
+from attn_audit.judgement.what_changed import what_changed
 from attn_audit.results.report import Report
 from attn_audit.results.stored_records import open_records
 from attn_audit.results.verdict import Change, Comparison, Side, Verdict
@@ -83,13 +84,15 @@ def compare_reports(
         changes = {
             bound.metric: change_of(bound.measured, *reports, pairs, resamples) for bound in bounds
         }
+        found = all_changes(*reports, pairs, resamples)
         return Comparison(
             base=_side(reports[0], paths[0]),
             new=_side(reports[1], paths[1]),
             n_pairs=None if pairs is None else len(pairs.ids),
             why_unpaired=why_unpaired,
             notes=tuple(_notes(*reports, allow_different_data=allow_different_data)),
-            changes=all_changes(*reports, pairs, resamples),
+            happened=what_changed(found, pairs),
+            changes=found,
             verdict=None if policy is None else judge_changes(*reports, changes, policy, today),
         )
 

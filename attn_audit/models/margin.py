@@ -69,6 +69,11 @@ class Margin:
         least = torch.where(share > 0, whole.abs(), torch.inf).amin(dim=1)
         return Margin(own, other, sign, share, whole, noise / least)
 
+    @property
+    def mean(self) -> Float64[Tensor, " batch"]:
+        """On the full text, over the audited labels; NaN where there is none."""
+        return (self.whole * self.share).sum(dim=1)
+
     def at(
         self, logits: Float[Tensor, "batch variant label"]
     ) -> Float64[Tensor, "batch variant audited"]:

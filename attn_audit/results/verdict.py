@@ -196,6 +196,12 @@ class Change(Value):
     most_changed: tuple[ChangedExample, ...] = ()
     """The largest differences first; empty where unpaired."""
 
+    @property
+    def is_beyond_chance(self) -> bool:
+        """Whether its interval lies on one side of 0."""
+        interval = self.interval
+        return interval is not None and (interval.low > 0 or interval.high < 0)
+
 
 class Comparison(Value):
     """Two reports, the new one held beside the base."""
@@ -207,6 +213,8 @@ class Comparison(Value):
     why_unpaired: str | None
     notes: tuple[str, ...]
     """What else differs between the reports."""
+    happened: str | None = None
+    """Whether calibration moved or attention changed; None where margins are not in both."""
     changes: tuple[Change, ...]
     verdict: Verdict | None = None
     """What a policy says of the changes; None without one."""

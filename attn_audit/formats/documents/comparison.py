@@ -39,7 +39,9 @@ def document(comparison: Comparison) -> Document:
     judged = comparison.verdict
     notices = () if judged is None else (verdict.notice(judged),)
     examples = tuple(_examples(comparison))
-    changes = (*notices, *_changes(comparison.changes))
+    said = comparison.happened
+    happened = () if said is None else (Paragraph(said, Tone.STRONG),)
+    changes = (*happened, *notices, *_changes(comparison.changes))
     return Document(
         kind="Comparison",
         title=comparison.new.model,
@@ -64,8 +66,8 @@ def _answer(comparison: Comparison) -> Phrase:
 
 
 def _changes(changes: Sequence[Change]) -> Iterator[Block]:
-    changed = [change for change in changes if has_changed(change)]
-    rest = [change for change in changes if not has_changed(change)]
+    changed = [change for change in changes if change.is_beyond_chance]
+    rest = [change for change in changes if not change.is_beyond_chance]
     if changed:
         yield _table(changed, "What changed")
     if rest:
@@ -87,7 +89,7 @@ def _row(change: Change) -> tuple[Cell, ...]:
         Phrase(change.metric, Tone.CODE, change.definition),
         number(change.base, 3),
         number(change.new, 3),
-        Phrase(written, Tone.STRONG) if has_changed(change) else written,
+        Phrase(written, Tone.STRONG) if change.is_beyond_chance else written,
         Around(change.difference, interval, max(abs(change.difference), *ends, 1e-12)),
         "" if change.effect_size is None else difference(change.effect_size, None, 2),
         "" if change.n is None else count(change.n),
@@ -134,7 +136,7 @@ def compared(comparison: Comparison) -> Iterator[tuple[str, str]]:
 
 def in_short(comparison: Comparison) -> str:
     """How many numbers changed by more than their interval, in one sentence."""
-    n_changed = sum(map(has_changed, comparison.changes))
+    n_changed = sum(change.is_beyond_chance for change in comparison.changes)
     whole = counted(len(comparison.changes), "number")
     if not comparison.changes:
         return "The reports hold no number in common."
@@ -142,12 +144,6 @@ def in_short(comparison: Comparison) -> str:
         return f"Of {whole} none changed by more than chance would: every interval includes 0."
     verb, whose = ("has", "its interval does") if n_changed == 1 else ("have", "their intervals do")
     return f"Of {whole} {count(n_changed)} {verb} changed: {whose} not include 0."
-
-
-def has_changed(change: Change) -> bool:
-    """Whether the interval of a change lies on one side of 0."""
-    interval = change.interval
-    return interval is not None and (interval.low > 0 or interval.high < 0)
 
 
 def value(metric: str, of_example: float) -> str:
