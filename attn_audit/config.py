@@ -39,8 +39,8 @@ from attn_audit.settings import (
 DISCOVERED = "attn-audit.toml"
 """Read from the working directory where no `--config` is given."""
 
-DEFAULT_POLICY = "default"
-"""Stands for the packaged policy."""
+DEFAULT_POLICY, NO_WORSE = "default", "no-worse"
+"""Stand for the packaged rules, and for the packaged bounds of changes between two releases."""
 
 _REFUSED = "not_as_it_should_be"
 """Type of the validation errors whose message is ours, and says all but what was given."""
@@ -309,7 +309,7 @@ def _relative_to(folder: Path, key: str, value: object) -> object:
     if "\0" in value:
         raise ConfigurationError(f"{key}: {value!r} is no path")
     resolved = folder / value
-    if key == "policy" and value == DEFAULT_POLICY:
+    if key == "policy" and value in (DEFAULT_POLICY, NO_WORSE):
         return value
     if key == "model" and value == DEMO and not resolved.exists():
         return value

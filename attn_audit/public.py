@@ -342,7 +342,8 @@ def compare(
     Args:
         old: A report, or the file of one, that the other is held against.
         new: Another, of the same data.
-        policy: Bounds changes, by `max_drop` and `max_rise`; None: nothing is judged.
+        policy: Bounds changes, by `max_drop` and `max_rise`; `no-worse`: the packaged ones; None:
+            nothing is judged.
         allow_different_data: Compare the summaries alone, whatever data they are of.
         today: Waivers hold through their last day; None: the day it is.
 
@@ -363,7 +364,7 @@ def compare(
         found = compare_reports(
             (first, second),
             (path, other_path),
-            None if policy is None else _read(policy),
+            None if policy is None else _read(policy, of_change=True),
             allow_different_data=allow_different_data,
             today=today,
         )
@@ -386,14 +387,14 @@ def _called(given: Report | str | Path, loaded: Report) -> str:
     return loaded.name if isinstance(given, Report) else str(given)
 
 
-def _read(policy: Policies) -> Policy:
+def _read(policy: Policies, *, of_change: bool = False) -> Policy:
     match policy:
         case Policy():
             return policy
         case Mapping():
             return policy_of(policy)
         case _:
-            return load_policy(str(policy))
+            return load_policy(str(policy), of_change=of_change)
 
 
 @contextmanager

@@ -14,9 +14,10 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a cr
 
 def _print_default(wanted: bool) -> bool:
     if wanted:
+        from attn_audit.config import DEFAULT_POLICY
         from attn_audit.judgement.policy import PACKAGED
 
-        sys.stdout.write(PACKAGED.read_text(encoding="utf-8"))
+        sys.stdout.write(PACKAGED[DEFAULT_POLICY].read_text(encoding="utf-8"))
         raise typer.Exit
     return wanted
 
@@ -84,9 +85,9 @@ def compare(
         str | None,
         typer.Option(
             "--policy",
-            metavar="FILE",
+            metavar="FILE|no-worse",
             help="Bounds of changes, `max_drop` and `max_rise`, that the exit code is the "
-            "verdict of. (default: none)",
+            "verdict of; no-worse: the packaged ones. (default: none)",
         ),
     ] = None,
     inconclusive: Annotated[Literal["pass", "fail"] | None, shared("inconclusive")] = None,
@@ -121,7 +122,7 @@ def compare(
         found = compared(
             base,
             new,
-            None if policy is None else load_policy(policy),
+            None if policy is None else load_policy(policy, of_change=True),
             allow_different_data=allow_different_data,
         )
         deliver(found, "comparison", output=output, format=format, quiet=quiet)

@@ -16,7 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from attn_audit.config import DEFAULT_POLICY
+from attn_audit.config import DEFAULT_POLICY, NO_WORSE
 from attn_audit.errors import ConfigurationError, nearest
 from attn_audit.files import read_toml, require_known, sha256_of
 from attn_audit.findings.metric import Statistic
@@ -154,7 +154,7 @@ class Policy(Requirements):
     """Everything that a report is held against."""
 
     name: str
-    """The file's, or `default`."""
+    """The file's, `default` or `no-worse`."""
     sha256: str
     """Of the file."""
     version: Annotated[int, Field(strict=True, ge=1)] | None = None
@@ -191,7 +191,10 @@ class Policy(Requirements):
         return tuple(dict.fromkeys((*asked, *(bound.metric for bound in self.bounds))))
 
 
-PACKAGED: Final = Path(__file__).with_name("rules.toml")
+PACKAGED: Final = {
+    DEFAULT_POLICY: Path(__file__).with_name("rules.toml"),
+    NO_WORSE: Path(__file__).with_name("no_worse.toml"),
+}
 
 KEYS: Final = ("version", "min_examples", "min_coverage", "min_accuracy", "bound", "waiver")
 
@@ -201,19 +204,22 @@ UNKNOWN_KEY: Final = "extra_forbidden"
 Error = Mapping[str, Any]
 
 
-def load_policy(name: str = DEFAULT_POLICY) -> Policy:
+def load_policy(name: str = DEFAULT_POLICY, *, of_change: bool = False) -> Policy:
     """Read a policy.
 
     Args:
-        name: Of a TOML file, or `default`, which no file in the working directory takes over.
+        name: Of a TOML file, or `default` or `no-worse`, which no file in the working directory
+            takes over.
+        of_change: Whether two releases are compared, so that `default` is `no-worse`.
 
     Raises:
         ConfigurationError: It is missing or no TOML; a key or metric is unknown; a limit is
             missing, doubled, or out of reach; a waiver waives nothing.
     """
-    file = PACKAGED if name == DEFAULT_POLICY else Path(name)
+    name = NO_WORSE if of_change and name == DEFAULT_POLICY else name
+    file = PACKAGED.get(name, Path(name))
     content = read_toml(file, "--policy", "policy")
-    shown = name if file == PACKAGED else file.name
+    shown = name if name in PACKAGED else file.name
     return _policy_of(content, str(file), shown, sha256_of(file))
 
 

@@ -41,9 +41,7 @@ def base(release: Release) -> Path:
 
 
 @pytest.mark.parametrize("factor", [0.1, 0.5, 10.0])
-def test_a_factor_on_all_logits_is_calibration(
-    release: Release, base: Path, factor: float
-) -> None:
+def test_a_factor_on_all_logits_is_calibration(release: Release, base: Path, factor: float) -> None:
     found = compare(base, release(logits=factor)).happened
     assert found is not None
     assert found.startswith("Calibration moved, attention did not: margins are ")
