@@ -139,10 +139,12 @@ def _mean_over(
 
 
 def _statuses(audited: AuditedBatch, has_margin: Bool[np.ndarray, " batch"]) -> list[str]:
+    is_clipped = audited.margin.is_clipped.cpu().numpy()
     reasons = (
         (audited.lengths == 1, Status.SINGLE_UNIT),
         (~audited.has_mass, Status.NO_AUDITED_MASS),
-        (~has_margin, Status.NO_MARGIN),
+        (~has_margin & ~is_clipped, Status.NO_MARGIN),
+        (is_clipped, Status.CLIPPED),
     )
     return [
         join_statuses([status for found, status in reasons if found[i]])

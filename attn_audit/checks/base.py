@@ -201,7 +201,7 @@ def _audited(
         explanation=normalised(torch.einsum("br,bru->bu", mass, attention)),
         mass=mass.sum(dim=-1) / reading.row_mask.sum(dim=-1).clamp_min(1),
         probabilities=model.task.probabilities(reading.logits),
-        margin=Margin.of(model.task, reading.logits, coarseness(model.dtype)),
+        margin=Margin.of(model.task, reading.logits, coarseness(model.dtype), model.logit_limits),
     )
 
 

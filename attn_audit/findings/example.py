@@ -31,6 +31,7 @@ class Status(StrEnum):
     NO_AUDITED_MASS = "undefined_no_audited_mass"
     CONSTANT_ATTENTION = "undefined_constant_attention"
     NO_MARGIN = "undefined_no_margin"
+    CLIPPED = "undefined_clipped_margin"
 
 
 STATUS_MEANINGS: dict[str, str] = {
@@ -40,6 +41,8 @@ STATUS_MEANINGS: dict[str, str] = {
     Status.NO_AUDITED_MASS: "less than 1e-6 of the attention lies on the audited units",
     Status.CONSTANT_ATTENTION: "attention is the same on every unit: it ranks nothing",
     Status.NO_MARGIN: "the model is undecided: there is no margin that could be lost",
+    Status.CLIPPED: "the model gives probabilities, and this one is 0 or 1 to its last digit: how "
+    "large the margin is, nobody knows",
 }
 
 
@@ -92,7 +95,8 @@ MARGIN = Field[float | None](
     "margin",
     "The margin on the full text: the logit of the prediction minus that of the label which is "
     "second, of one sigmoid its logit, of several labels the mean over the audited ones",
-    range=LOGITS, null=f"{IF_FAILED}, or the model is undecided", page="margin", claim="margin",
+    range=LOGITS, page="margin", claim="margin",
+    null=f"{IF_FAILED}, or the model is undecided, or its output a probability of 0 or 1",
     tolerance=tolerance.MARGIN, scale=tolerance.margin_scale,
 )  # fmt: skip
 N_UNITS = Field[int](

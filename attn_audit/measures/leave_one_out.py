@@ -59,7 +59,7 @@ def _left_out(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit 
     nothing_left &= ~distances.isfinite()
     distances = distances.masked_fill(nothing_left, 0)
     require_finite(batch, distances, "output without one of its units")
-    margin = Margin.of(model.task, logits[:, 0], coarseness(model.dtype))
+    margin = Margin.of(model.task, logits[:, 0], coarseness(model.dtype), model.logit_limits)
     counted = batch.unit_mask & ~nothing_left
     effects = (margin.lost(logits[:, 1:]), margin.moved(logits[:, 1:]))
     lost, moved = (torch.where(counted, effect, 0) for effect in effects)

@@ -275,6 +275,11 @@ class AuditedModel(ABC):
         """How finely it computes: what the noise floors of its numbers follow."""
         return coarsest_dtype(self.module)
 
+    @property
+    def logit_limits(self) -> tuple[float, float] | None:
+        """Between which its logits lie, where they are made of probabilities; None: anywhere."""
+        return None
+
     @abstractmethod
     def describe(self) -> ModelDescription:
         """Architecture, size, task and sites, as reports and `inspect` show them."""

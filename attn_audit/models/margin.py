@@ -8,11 +8,14 @@ output hardly shows in them.
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from attn_audit.distances import Logits
 from attn_audit.models.task import Task
+
+AT_THE_END = 1 - 1e-5
+"""Part of the largest logit that a probability can make, from which on it is one of 0 or 1."""
 
 LOGIT_NOISE = 1e-6
 """Part of the largest logit, of float32, within which a margin or a change of it is rounding."""
@@ -41,14 +44,22 @@ class Margin:
     """Margins on the full text; NaN where they are no more than rounding."""
     noise: Float64[Tensor, " batch"]
     """Share of a margin that is rounding."""
+    is_clipped: Bool[Tensor, " batch"]
+    """Whether there is none because an output was given as a probability of 0 or 1."""
 
     @staticmethod
-    def of(task: Task, logits: Logits, coarseness: float = 1.0) -> "Margin":
+    def of(
+        task: Task,
+        logits: Logits,
+        coarseness: float = 1.0,
+        limits: tuple[float, float] | None = None,
+    ) -> "Margin":
         """The margins of a batch.
 
         Args:
             logits: On the full texts; -inf for answers that an example does not allow.
             coarseness: How many times as wide as float32's the spacing of the model's numbers is.
+            limits: Between which logits lie that are made of probabilities; None: anywhere.
         """
         logits = logits.detach().double()
         label, one = task.explained_index, torch.ones_like(logits[:, :1])
@@ -62,12 +73,16 @@ class Margin:
             own, other = torch.full_like(one, index, dtype=torch.int64), None
             sign, share = (-one if is_first else one), one
         noise = LOGIT_NOISE * coarseness * largest_of(logits)
-        found = Margin(own, other, sign, share, torch.zeros_like(sign), noise)
+        nowhere = torch.zeros_like(noise, dtype=torch.bool)
+        found = Margin(own, other, sign, share, torch.zeros_like(sign), noise, nowhere)
         whole = found.at(logits.unsqueeze(1)).squeeze(1)
-        is_told = (whole.abs() > noise.unsqueeze(1)) & whole.isfinite()
+        low, high = limits or (-torch.inf, torch.inf)
+        is_clipped = (whole * sign >= high * AT_THE_END) | (whole * sign <= low * AT_THE_END)
+        is_told = (whole.abs() > noise.unsqueeze(1)) & whole.isfinite() & ~is_clipped
         whole = torch.where(is_told | (share == 0), whole, torch.nan)
         least = torch.where(share > 0, whole.abs(), torch.inf).amin(dim=1)
-        return Margin(own, other, sign, share, whole, noise / least)
+        is_any_clipped = (is_clipped & (share > 0)).any(dim=1)
+        return Margin(own, other, sign, share, whole, noise / least, is_any_clipped)
 
     @property
     def mean(self) -> Float64[Tensor, " batch"]:

@@ -1,5 +1,9 @@
 """Attended units against brute force, one text and one unit at a time."""
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_audit.checks.attended import UNATTENDED, Attended, unattended_units
-from attn_audit.checks.base import AuditedBatch, read_batch
+from attn_audit.checks.base import AuditedBatch, Columns, read_batch
+from attn_audit.checks.correlation import Correlation
+from attn_audit.checks.permutation import Permutation
 from attn_audit.data.example import Example
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.custom.encoding import Splitter
@@ -88,35 +94,12 @@ def test_equal_weights_are_unattended_together_or_not_at_all(weights: list[float
 
 
 def test_of_units_that_share_the_largest_attention_the_mean_is_said() -> None:
-    class Mean(torch.nn.Module):
-        """Attention alike on all tokens, which speak by their id."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            table = torch.tensor([[0.0], [4.0], [-1.0], [1.0]])
-            self.embedding = torch.nn.Embedding(4, 1, _weight=table)
-
-        def forward(self, ids: torch.Tensor) -> torch.Tensor:
-            weights = (ids > 0).double().log().softmax(-1).float()
-            logit: torch.Tensor = (weights.unsqueeze(-1) * self.embedding(ids)).sum(1)
-            return logit
-
-    names = {"good": 1, "bad": 2, "fine": 3}
-
-    def encode(texts: list[list[str]]) -> torch.Tensor:
-        rows = [torch.tensor([names[token] for token in text]) for text in texts]
-        return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-
-    custom = CustomModel(Mean(), encode, ("no", "yes"), "binary", tokenize=str.split)
-    texts = [Example("a", "good bad"), Example("b", "good fine bad"), Example("c", "fine good")]
-    model = build_custom_model(custom, texts, torch.device("cpu"), Splitter(custom))
-    batch = model.collate(model.encode(texts[:1]))
-    columns = Attended().run(read_batch(model, batch, model.default_site, seed=0))
+    columns = of_words(Pooled(lambda logit: logit, 1), ["good bad", "good fine bad", "fine good"])
     # The margin is 1.5; without `good` it is -1, without `bad` 4.
     assert columns["margin_lost"][0] == pytest.approx((5 / 3, -5 / 3), rel=1e-5)
-    assert columns["attended.top_effect"] == [pytest.approx(1)]
-    assert columns["attended.top_is_against"] == [0.5]
-    assert columns["attended.top_is_largest"] == [1.0]
+    assert columns["attended.top_effect"][0] == pytest.approx(1)
+    assert columns["attended.top_is_against"][0] == 0.5
+    assert columns["attended.top_is_largest"][0] == 1.0
 
 
 def test_texts_that_say_nothing_are_named() -> None:
@@ -133,3 +116,55 @@ def test_every_kind_of_output_is_measured(kind: TaskKind) -> None:
     )
     assert set(columns["attended.status"]) == {"measured"}
     assert all(0 <= effect <= 1 for effect in columns["attended.top_effect"])
+
+
+class Pooled(torch.nn.Module):
+    """Attention alike on all tokens, which speak by their id; an output of some kind."""
+
+    def __init__(self, output: Callable[[torch.Tensor], torch.Tensor], width: int) -> None:
+        super().__init__()
+        values = torch.tensor([[0.0], [4.0], [-1.0], [1.0], [400.0]])
+        self.embedding = torch.nn.Embedding(5, 1, _weight=values)
+        self.output, self.width = output, width
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        weights = (ids > 0).double().log().softmax(-1).float()
+        logit = (weights.unsqueeze(-1) * self.embedding(ids)).sum(1)
+        both = torch.cat([torch.zeros_like(logit), logit], dim=1)
+        return self.output(logit if self.width == 1 else both)
+
+
+def of_words(module: Pooled, texts: list[str], **said: Any) -> Columns:
+    names = {"good": 1, "bad": 2, "fine": 3, "great": 4}
+
+    def encode(split: list[list[str]]) -> torch.Tensor:
+        rows = [torch.tensor([names[token] for token in text]) for text in split]
+        return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+
+    kind = "binary" if module.width == 1 else "multiclass"
+    custom = CustomModel(module, encode, ("no", "yes"), kind, tokenize=str.split, **said)
+    examples = [Example(str(i), text) for i, text in enumerate(texts)]
+    model = build_custom_model(custom, examples, torch.device("cpu"), Splitter(custom))
+    batch = model.collate(model.encode(examples))
+    found = read_batch(model, batch, model.default_site, seed=0)
+    return Attended().run(found) | Correlation().run(found) | Permutation(0.01, 5).run(found)
+
+
+@pytest.mark.parametrize(
+    ("width", "link"), [(1, torch.sigmoid), (2, partial(torch.softmax, dim=1))]
+)
+def test_a_probability_of_1_is_counted_and_ranks_nothing(
+    width: int, link: Callable[[torch.Tensor], torch.Tensor]
+) -> None:
+    texts = ["good bad", "good fine bad", "great good fine"]
+    given = of_words(Pooled(link, width), texts, output="probabilities")
+    logits = of_words(Pooled(lambda found: found, width), texts)
+    assert given["attended.status"] == ["measured", "measured", "undefined_clipped_margin"]
+    assert logits["attended.status"] == ["measured"] * 3
+    for i in (0, 1):
+        assert given["margin_lost"][i] == pytest.approx(logits["margin_lost"][i], rel=1e-3)
+    for name in (
+        "margin_lost", "attended.top_effect", "attended.turned_without_unattended",
+        "correlation.attention_margin", "permutation.margin", "permutation.turned",
+    ):  # fmt: skip
+        assert given[name][2] is None

@@ -182,3 +182,18 @@ def test_a_label_that_an_example_does_not_allow_has_no_margin() -> None:
     scores, _ = task.scores(own.requires_grad_())
     (gradient,) = torch.autograd.grad(scores.sum(), own)
     assert torch.equal(gradient, torch.zeros(1, 4))
+
+
+@pytest.mark.parametrize("kind", TaskKind)
+def test_an_output_at_the_end_of_what_a_probability_tells_has_no_margin(kind: TaskKind) -> None:
+    task, limits = task_of(kind), (-80.0, 80.0 if kind in ("multiclass", "candidates") else 16.0)
+    inside = torch.zeros(1, task.n_logits, dtype=torch.float64)
+    inside[0, -1] = 0.99 * limits[1]
+    at_the_end = inside / 0.99
+    found = [Margin.of(task, logits, limits=limits) for logits in (inside, at_the_end)]
+    if kind is TaskKind.MULTILABEL:  # the others, which are undecided, have none either
+        found = [Margin.of(task, logits - (logits == 0).double(), limits=limits)
+                 for logits in (inside, at_the_end)]  # fmt: skip
+    assert [bool(margin.is_clipped) for margin in found] == [False, True]
+    assert [bool(margin.mean.isnan()) for margin in found] == [False, True]
+    assert not bool(Margin.of(task, at_the_end).is_clipped)

@@ -60,6 +60,8 @@ DECIDES = (
     "engine.summaries.ATTENTION_BINS",
     "engine.summaries.CONFIDENCE_BINS",
     "results.examples.MIN_ON",
+    "models.margin.AT_THE_END",
+    "judgement.what_changed.NOTICEABLE",
     "findings.metric.DISTANCE_EDGES",
     "findings.metric.JSD_EDGES",
     "engine.summaries.LENGTH_BINS",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from math import log
 from typing import Any
 
 import torch
@@ -86,7 +87,9 @@ class CustomClassifier(Classifier):
         with torch.no_grad():
             for item in encoded:
                 alone = self._inputs([item])
-                require_outputs(custom, self._call(alone), len(alone))
+                returned = self._call(alone)
+                require_outputs(custom, returned, len(alone))
+                self.logit_limits = logit_limits(custom, returned, len(alone))
 
     def describe(self) -> ModelDescription:
         """What is known before anything is tried out."""
@@ -285,6 +288,22 @@ def task_logits(custom: CustomModel, returned: object, n_texts: int) -> Logits:
         output = output if _compete(custom, output) else output - against
     logits = custom.audited_task.from_outputs(output)
     return logits - logits[:, :1] if custom.audited_task.is_softmax else logits
+
+
+def logit_limits(custom: CustomModel, returned: object, n_texts: int) -> tuple[float, float] | None:
+    """Between which logits, or of competing labels their differences, those of probabilities lie.
+
+    What lies at an end is a probability of 0 or 1, of which nobody knows how far it went.
+
+    Returns:
+        None where the module gives logits.
+    """
+    if custom.output == "logits":
+        return None
+    output = _output(custom, returned, n_texts)
+    limits = torch.finfo(output.dtype)
+    low = log(limits.tiny)
+    return low, -low if _compete(custom, output) else -log(limits.eps / 2)
 
 
 def require_outputs(custom: CustomModel, returned: object, n_texts: int) -> None:

@@ -143,6 +143,9 @@ class Classifier(ABC):
     """Whether a text without any unit is one that it reads."""
     neutral_token: NeutralToken | None = None
     """What stands for a unit that is not to be seen; None where it knows no such token."""
+    logit_limits: tuple[float, float] | None = None
+    """Where the module gives probabilities: what logits, or differences of such of labels that
+    compete, can be at all."""
     ids: str | int | None = None
     """The input that holds the tokens' ids: its name, or its place among the arguments. None: the
     first whose ids the embedding table is asked for."""

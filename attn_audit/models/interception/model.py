@@ -148,6 +148,11 @@ class InterceptedModel(AuditedModel):
         """The coarsest numbers that were seen in a pass: autocast is coarser than the weights."""
         return self._survey.dtype
 
+    @property
+    def logit_limits(self) -> tuple[float, float] | None:
+        """As the classifier says."""
+        return self.classifier.logit_limits
+
     def describe(self) -> ModelDescription:
         """What is known of the model, and what the trial found."""
         return self.classifier.describe().model_copy(
