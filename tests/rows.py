@@ -232,8 +232,25 @@ class RowsModel(AuditedModel):
         assert isinstance(batch, WordBatch)
         return self.network.table[batch.ids]
 
-    def forward(self, batch: Batch, embeddings: Tensor, hold_attention: bool) -> Tensor:
+    def forward(
+        self,
+        batch: Batch,
+        embeddings: Tensor,
+        hold_attention: bool,
+        rules: Mapping[Site, Rule] | None = None,
+    ) -> Tensor:
         parts = self.run(embeddings, batch.unit_mask, hold_attention)
+        for site, rule in (rules or {}).items():
+            assert isinstance(batch, WordBatch)
+            (own,) = self.read(batch, [site])
+            states = self.embed(batch)
+            seen = self.attend(site.layer, states, batch.unit_mask)
+            heads = slice(None) if site.head is None else slice(site.head, site.head + 1)
+            shape = seen.raw[:, heads].shape
+            raw = seen.raw.clone()
+            share = rule(own).attention
+            raw[:, heads] = (share * own.mass.unsqueeze(2)).reshape(shape)
+            parts[site.layer] = self.gather(site.layer, raw, seen.rest, embeddings, seen.row_mask)
         return self.readout(torch.stack(parts).sum(0))
 
     @property

@@ -53,6 +53,7 @@ class AuditedBatch:
 
     model: AuditedModel
     batch: Batch
+    site: Site
     reading: Reading
     seed: int
     importances: Importances
@@ -182,11 +183,19 @@ def read_sites(
     """
     importances = Importances(model, batch)
     readings = model.read(batch, sites)
-    return [_audited(model, batch, reading, seed, importances) for reading in readings]
+    return [
+        _audited(model, batch, site, reading, seed, importances)
+        for site, reading in zip(sites, readings, strict=True)
+    ]
 
 
 def _audited(
-    model: AuditedModel, batch: Batch, reading: Reading, seed: int, importances: Importances
+    model: AuditedModel,
+    batch: Batch,
+    site: Site,
+    reading: Reading,
+    seed: int,
+    importances: Importances,
 ) -> AuditedBatch:
     require_numbers(batch, reading)
     attention = normalised(reading.attention.double())
@@ -194,6 +203,7 @@ def _audited(
     return AuditedBatch(
         model=model,
         batch=batch,
+        site=site,
         reading=reading,
         seed=seed,
         importances=importances,

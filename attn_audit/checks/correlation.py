@@ -7,8 +7,17 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, or_none, rows_of
+from attn_audit.checks.permuted_baseline import permuted_baseline
 from attn_audit.checks.ties import ranks_of
-from attn_audit.findings.correlation.pairs import LARGEST, STATUS, TWINS, Pair, Twin, pairs
+from attn_audit.findings.correlation.pairs import (
+    LARGEST,
+    PERMUTED_BASELINE,
+    STATUS,
+    TWINS,
+    Pair,
+    Twin,
+    pairs,
+)
 from attn_audit.findings.example import Status
 from attn_audit.findings.measure import GRADIENT, LEAVE_ONE_OUT, measure
 from attn_audit.models.contract import coarseness
@@ -32,8 +41,9 @@ class Correlation:
     """Which importance measures to compute."""
 
     def passes(self, n_units: int) -> int:
-        """Of every measure."""
-        return sum(measure(name).passes(n_units) for name in self.measures)
+        """Of every measure; and of shuffled attention one to find it, and one to differentiate."""
+        baseline = 2 if GRADIENT.name in self.measures else 0
+        return sum(measure(name).passes(n_units) for name in self.measures) + baseline
 
     def run(self, audited: AuditedBatch) -> Columns:
         """Tau and p-value of every pair of measures, and the measures themselves."""
@@ -57,6 +67,8 @@ class Correlation:
                 testable = defined & (lengths >= MIN_TESTABLE_UNITS)
                 columns[pair.p_value.name] = or_none(result.p_value, testable)
         columns |= self._twins(audited, ranks)
+        if GRADIENT.name in self.measures:
+            columns |= _baseline(audited)
         constant = {name: is_constant(rank, lengths) for name, rank in ranks.items()}
         columns[STATUS.name] = _statuses(audited, constant)
         return columns
@@ -94,6 +106,18 @@ class Correlation:
                     tau = kendall_tau_of_ranks(sides[pair.first], sides[pair.second], lengths).tau
                     columns[field.name] = or_none(tau, ~np.isnan(tau) & kept)
         return columns
+
+
+def _baseline(audited: AuditedBatch) -> Columns:
+    lengths, dtype = audited.lengths, audited.model.dtype
+    attention, gradient = (values.cpu().numpy() for values in permuted_baseline(audited))
+    ranks = (
+        ranks_of(name, values, lengths, dtype)
+        for name, values in (("attention", attention), (GRADIENT.name, gradient))
+    )
+    first, second = ranks
+    tau = kendall_tau_of_ranks(first, second, lengths).tau
+    return {PERMUTED_BASELINE.name: or_none(tau, ~np.isnan(tau) & audited.has_mass)}
 
 
 def _sorted(ranks: Int[np.ndarray, "batch unit"]) -> Int[np.ndarray, "batch unit"]:

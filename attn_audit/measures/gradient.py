@@ -1,12 +1,15 @@
 """Importance by gradient times input, attention held constant."""
 
+from collections.abc import Callable, Mapping
+
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
 from attn_audit.measures.base import measured_in_portions
-from attn_audit.models.contract import AuditedModel, Batch, require_finite
+from attn_audit.models.contract import AuditedModel, Batch, Rule, Site, require_finite
 from attn_audit.models.margin import Margin
+from attn_audit.progress import in_portions
 
 
 def gradient_importance(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit"]:
@@ -27,20 +30,41 @@ def gradient_importance(model: AuditedModel, batch: Batch) -> Float64[Tensor, "b
     return gradients(model, batch)[..., 0]
 
 
+def gradients_under(
+    model: AuditedModel, batch: Batch, rules_of: Callable[[slice], Mapping[Site, Rule]]
+) -> Float64[Tensor, "batch unit"]:
+    """The same, of the output that the model has where sites attend as rules say.
+
+    Args:
+        rules_of: Those of some of the texts.
+    """
+    found = batch.unit_mask.new_zeros(batch.unit_mask.shape, dtype=torch.float64)
+    for portion in in_portions(len(batch), _n_together(model, batch)):
+        of_portion = model.collate(batch.encoded[portion])
+        importance = _gradients(model, of_portion, rules_of(portion))[..., 0]
+        found[portion, : importance.shape[1]] = importance
+    return found
+
+
 def gradients(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit 2"]:
     """The same, and with its sign: above 0 where the unit speaks for the prediction.
 
     Of several labels the sign is that of the mean over the audited ones.
     """
+    return measured_in_portions(_gradients, model, batch, _n_together(model, batch))
+
+
+def _n_together(model: AuditedModel, batch: Batch) -> int:
     longest = max(item.n_tokens for item in batch.encoded)
-    size = max(1, model.capacity.n_tokens // longest)
-    return measured_in_portions(_gradients, model, batch, size)
+    return max(1, model.capacity.n_tokens // longest)
 
 
-def _gradients(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit 2"]:
+def _gradients(
+    model: AuditedModel, batch: Batch, rules: Mapping[Site, Rule] | None = None
+) -> Float64[Tensor, "batch unit 2"]:
     embeddings = model.embed(batch).detach().requires_grad_()
     with torch.enable_grad():
-        logits = model.forward(batch, embeddings, hold_attention=True)
+        logits = model.forward(batch, embeddings, hold_attention=True, rules=rules)
         scores, scales = model.task.scores(logits)
     signs = Margin.of(model.task, logits).signs(scores.shape[1])
     total = torch.zeros((*batch.unit_mask.shape, 2), dtype=torch.float64, device=model.device)

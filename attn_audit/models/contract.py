@@ -311,6 +311,7 @@ class AuditedModel(ABC):
         batch: Batch,
         embeddings: Float[Tensor, "batch token embedding"],
         hold_attention: bool,
+        rules: Mapping[Site, Rule] | None = None,
     ) -> Logits:
         """Logits from given token embeddings, differentiable in them.
 
@@ -318,6 +319,7 @@ class AuditedModel(ABC):
             batch: The batch that `embeddings` belongs to.
             embeddings: Used at every look-up of an audited token.
             hold_attention: Treat the attention weights as constants.
+            rules: Make other constants of some sites' weights, as of the batch's own embeddings.
         """
 
     @property

@@ -282,12 +282,23 @@ OF_LARGEST = {
     for pair, field in LARGEST.items()
 }
 
+PERMUTED_BASELINE = Field[float | None](
+    f"{ATTENTION_GRADIENT.tau.name}.permuted",
+    "Kendall's tau-b between attention that is shuffled and gradients with attention held at just "
+    "that: what no order of the weights has to be right for",
+    place=Place.EVERYWHERE, range=TAU, null=_RANKS_NOTHING, claim="taus of shuffled attention",
+    tolerance=tolerance.TAU, scale=tolerance.tau_scale,
+)  # fmt: skip
+OF_PERMUTED_BASELINE = MeanMetric.over(
+    PERMUTED_BASELINE, TAU_EDGES, measures=(GRADIENT.name,), is_optional=True
+)
+
 FIELDS: tuple[Field[object], ...] = (
     *(field for pair in pairs() for field in (pair.tau, pair.p_value)),
-    *(twin.tau for twin in TWINS), *LARGEST.values(), STATUS,
+    *(twin.tau for twin in TWINS), *LARGEST.values(), PERMUTED_BASELINE, STATUS,
 )  # fmt: skip
 
 METRICS: tuple[Metric, ...] = (
     *(metric for pair in pairs() for metric in metrics_of(pair)), *GAPS.values(),
-    *OF_TWINS.values(), *OF_LARGEST.values(),
+    *OF_TWINS.values(), *OF_LARGEST.values(), OF_PERMUTED_BASELINE,
 )  # fmt: skip

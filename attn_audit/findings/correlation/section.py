@@ -24,6 +24,7 @@ from attn_audit.findings.correlation.pairs import (
     GAPS,
     METRICS,
     OF_LARGEST,
+    OF_PERMUTED_BASELINE,
     OF_TWINS,
     OF_YARDSTICK,
     TWINS,
@@ -376,13 +377,17 @@ def _ties(report: "Report") -> Table:
         if metric is OF_TWINS[ATTENTION_MARGIN]:
             parts = ((part.name, part.distribution) for part in tau.by_confidence)
             rows += [(f"  p {stratum}", count(of_.n), mean(of_), "") for stratum, of_ in parts]
+    permuted = report.get(OF_PERMUTED_BASELINE)
+    if permuted is not None and permuted.n:
+        rows.append(("shuffled attention with gradients", count(permuted.n), mean(permuted), ""))
     return Table(
         ("", "examples", "tau", "largest"),
         tuple(rows),
         "Mean tau beside the largest that ties allow",
         note="largest: the tau of each side sorted by itself; with many ties it is below 1. "
         "Effects on the margin rank alike whatever the scale of the logits; p: the probability of "
-        "what is predicted",
+        "what is predicted; shuffled: one order of each text's weights, and the gradient with "
+        "attention held at just that",
     )
 
 

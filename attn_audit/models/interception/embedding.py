@@ -1,6 +1,6 @@
 """The embedding look-ups of a pass: read, replaced, differentiated; do masked tokens leak?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -55,14 +55,16 @@ class EmbeddingLookUp:
         where: Bool[Tensor, "batch position"],
         held: Sequence[int] = (),
         sight: Sight | None = None,
+        others: Mapping[int, Tensor] | None = None,
     ) -> Logits:
         """Logits with given embeddings at some positions, at every look-up of them.
 
         Args:
             where: The positions that get them; the others keep their own.
             held: Numbers of attentions whose weights are held constant.
+            others: By number, what some of them are held at in the place of their own.
         """
-        expected = iter(self.alignments)
+        expected, constants = iter(self.alignments), others or {}
 
         def look_up(ids: Tensor, looked_up: Tensor) -> Tensor:
             alignment = next(expected, None)
@@ -72,7 +74,7 @@ class EmbeddingLookUp:
 
         mode = Interception(
             len(inputs),
-            lambda number, weights, scores: weights.detach(),
+            lambda number, weights, scores: constants.get(number, weights.detach()),
             wanted=held,
             sight=sight,
             table=self.table,

@@ -47,7 +47,7 @@ from attn_audit.models.interception.erasing import (
     pooled_again,
 )
 from attn_audit.models.interception.key_order import Geometry
-from attn_audit.models.interception.reading import Pass, PlaceKey, intervened_logits, run_pass
+from attn_audit.models.interception.reading import Pass, PlaceKey, intervened, run_pass
 from attn_audit.models.interception.readout import (
     ONE_ROW,
     ReadoutRule,
@@ -347,9 +347,16 @@ class InterceptedModel(AuditedModel):
         batch: Batch,
         embeddings: Float[Tensor, "batch token embedding"],
         hold_attention: bool,
+        rules: Mapping[Site, Rule] | None = None,
     ) -> Logits:
         """Logits with the embeddings of the audited positions replaced at every look-up."""
         assert isinstance(batch, InterceptedBatch)
+        others: dict[int, Tensor] = {}
+        if rules:
+            with self._guard(batch.encoded):
+                n_units = batch.unit_mask.shape[1]
+                found = intervened(self.classifier, self._survey, batch.inputs, n_units, rules)
+                others = found.weights
         with self._guard(batch.encoded), differentiable_recurrence(self.classifier):
             logits = self._look_up.logits(
                 self.classifier,
@@ -358,6 +365,7 @@ class InterceptedModel(AuditedModel):
                 where=batch.inputs.units != NOT_AUDITED,
                 held=self._survey.numbers if hold_attention else (),
                 sight=self._survey.sight,
+                others=others,
             )
         return mask_candidates(logits, batch.allowed)
 
@@ -391,8 +399,8 @@ class InterceptedModel(AuditedModel):
         assert isinstance(batch, InterceptedBatch)
         n_units = batch.unit_mask.shape[1]
         with self._guard(batch.encoded):
-            logits = intervened_logits(self.classifier, self._survey, batch.inputs, n_units, rules)
-        return mask_candidates(logits, batch.allowed)
+            found = intervened(self.classifier, self._survey, batch.inputs, n_units, rules)
+        return mask_candidates(found.logits, batch.allowed)
 
     def _known(self, operator: str | None) -> str:
         """An operator that the model has."""

@@ -105,18 +105,28 @@ def _reached(
     return Reached(classifier, point, inputs, rows, mask, own, admissible, outputs)
 
 
-def intervened_logits(
+@dataclass(frozen=True)
+class Intervened:
+    """What one pass gave in which some sites used other weights."""
+
+    logits: Logits
+    weights: dict[int, Tensor]
+    """Those of each attention that has such a site, by its number."""
+
+
+def intervened(
     classifier: Classifier,
     found: Survey,
     inputs: ModelInputs,
     n_units: int,
     rules: Mapping[Site, Rule],
-) -> Logits:
+) -> Intervened:
     """Run the model once, each rule behind what the sites before it were made to use.
 
     Raises:
         UnsupportedModelError: In this batch the attention is not what it was in the trial.
     """
+    used: dict[int, Tensor] = {}
 
     def change(reached: Mapping[PlaceKey, Reached], own: Tensor) -> Tensor:
         weights = own.clone()
@@ -127,10 +137,12 @@ def intervened_logits(
             new = _replaced(Rows.of(here, site.head, n_units), rule)
             head = slice(None) if site.head is None else slice(site.head, site.head + 1)
             weights[:, head] = placed(weights[:, head], here.rows, here.row_mask, new[:, head])
+            used[here.point.number] = weights
         return weights
 
     places = list({(site.layer, site.rows) for site in rules})
-    return run_pass(classifier, found, inputs, places, change).logits
+    logits = run_pass(classifier, found, inputs, places, change).logits
+    return Intervened(logits, used)
 
 
 def _replaced(rows: Rows, rule: Rule) -> Tensor:

@@ -215,3 +215,17 @@ def test_where_sites_overlap_the_later_one_stands() -> None:
     both = model.intervene(batch, {head: squared, site: equal})
     assert_close(both, model.intervene(batch, {site: equal}))
     assert not torch.allclose(model.intervene(batch, {site: equal, head: squared}), both)
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_embeddings_are_differentiated_under_the_weights_of_rules(name: str) -> None:
+    """The same output as of an intervention, and a gradient that attention takes no part in."""
+    model = audited(name)
+    batch, site = padded_batch(model), model.default_site
+    embeddings = model.embed(batch).detach().requires_grad_()
+    rules: dict[Site, Rule] = {site: squared}
+    found = model.forward(batch, embeddings, hold_attention=True, rules=rules)
+    assert_close(found, model.intervene(batch, rules), MAX_ERROR[name])
+    (gradient,) = torch.autograd.grad(found.nan_to_num(neginf=0).sum(), embeddings)
+    assert bool(gradient.isfinite().all())
+    assert bool(gradient.any())
