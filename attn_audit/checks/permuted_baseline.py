@@ -4,6 +4,8 @@ A gradient with attention held constant is scaled by the weights themselves, so 
 wherever they are put. What attention that is nothing but shuffled reaches is no merit of a model.
 """
 
+from math import factorial
+
 import torch
 from jaxtyping import Float64
 from torch import Tensor
@@ -12,9 +14,9 @@ from attn_audit.checks.base import AuditedBatch
 from attn_audit.checks.permutation import orders_within, permuted
 from attn_audit.measures.gradient import gradients_under
 from attn_audit.models.contract import NewWeights, RowWeights, Rule, Site
-from attn_audit.randomness import example_keys, permutations
+from attn_audit.randomness import ALL_PERMUTATIONS_UP_TO, example_keys, permutations
 
-DRAW = 24
+DRAW = factorial(ALL_PERMUTATIONS_UP_TO)
 """Which draw of a text's permutations: the first that is a random one of up to 4 units as well."""
 
 

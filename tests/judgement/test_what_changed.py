@@ -8,7 +8,10 @@ import torch
 
 from attn_audit import audit
 from attn_audit.judgement.comparison import compare
+from attn_audit.judgement.what_changed import what_changed
 from attn_audit.results.report import Report
+from attn_audit.results.verdict import Change
+from attn_audit.statistics.estimate import Interval
 from tests.releases import write_texts
 from tests.tiny import tiny_model
 
@@ -72,3 +75,28 @@ def test_a_margin_is_the_logit_of_what_is_predicted(base: Path) -> None:
         p = record["probability"]
         p = p if record["prediction"] == "label1" else 1 - p
         assert record["margin"] == pytest.approx(torch.tensor(p).double().logit().item(), rel=1e-3)
+
+
+def change(metric: str, base: float, by: float) -> Change:
+    return Change(
+        metric=metric, definition=".", base=base, new=base + by, difference=by, effect_size=None,
+        interval=Interval(low=by - 1e-6, high=by + 1e-6, method="bootstrap"), n=9, n_undefined=0,
+        is_paired=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("margin", "turned", "begins"),
+    [
+        (0.019, 0.009, "Neither"),
+        (0.021, 0.009, "Calibration moved, attention did not: margins are 1.01 times"),
+        (-0.021, 0.0, "Calibration moved, attention did not: margins are 0.99 times"),
+        (0.019, -0.011, "Attention changed (permutation.turned); calibration did not move."),
+        (0.021, 0.011, "Attention changed (permutation.turned), and calibration moved as well"),
+    ],
+)
+def test_what_rounding_moves_is_no_change(margin: float, turned: float, begins: str) -> None:
+    changes = [change("performance.margin", 2.0, margin), change("permutation.turned", 0.3, turned)]
+    found = what_changed(changes, None)
+    assert found is not None
+    assert found.startswith(begins)
