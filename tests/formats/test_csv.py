@@ -46,7 +46,9 @@ def test_every_number_of_the_checks_has_one_line(name: str, request: pytest.Fixt
     values = sorted(
         float(line["value"])
         for metric, line in told.items()
-        if metric.startswith(("correlation", "permutation", "adversarial", "performance", "data."))
+        if metric.startswith(
+            ("correlation", "attended", "permutation", "adversarial", "performance", "data.")
+        )
         and line["value"]
     )
     assert values == sorted(numbers_of(report.model_dump(mode="json")["metrics"]))
