@@ -178,9 +178,9 @@ class Glance:
 
 
 SIGNED = (
-    "For and against: the share of the margin that is lost without a word, on one scale for all "
-    "texts; the strongest shade is all of it, and more. A word that speaks against the prediction "
-    "makes the model surer by not being there."
+    "For and against what is predicted, or the label that is explained: the share of the margin "
+    "that is lost without a word, on one scale for all texts; the strongest shade is all of it, "
+    "and more. What speaks against makes the model surer by not being there."
 )
 """What shades with a sign mean."""
 
