@@ -13,8 +13,7 @@ import pyarrow as pa
 
 from attn_audit.checks.adversarial.check import Adversarial
 from attn_audit.checks.base import Check
-from attn_audit.checks.correlation import Correlation
-from attn_audit.checks.registry import make_checks, select_sites
+from attn_audit.checks.registry import is_measured_once, make_checks, select_sites
 from attn_audit.data.example import sample_examples
 from attn_audit.engine.batch import SHARD_SIZE, Found, Plan, audit_batch
 from attn_audit.engine.in_process import batches_of
@@ -213,7 +212,7 @@ class _Trials:
 
     def _passes(self, check: Check, item: Encoded) -> int:
         """Of one example, at all sites: importance is measured once for all of them."""
-        if isinstance(check, Correlation):
+        if is_measured_once(check):
             return check.passes(item.n_units)
         passes = 2 if isinstance(check, Adversarial) and _is_exact(self.found[-1]) else None
         return len(self._plan.sites) * (passes or check.passes(item.n_units))

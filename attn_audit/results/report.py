@@ -134,6 +134,8 @@ class Settings(Value):
     method: str
     iterations: int
     restarts: int
+    replace_layers: str = "all"
+    """`all`, or the first and the last of those that are replaced together: `0-5`."""
     layer: int
     """Index of the audited attention into the model's layers."""
     head: int | None

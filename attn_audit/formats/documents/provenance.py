@@ -173,7 +173,9 @@ def _settings(settings: Settings) -> str:
     if "adversarial" in settings.checks:
         searched = f"{count(settings.iterations)} iterations, {settings.restarts} restarts"
         parts.append(f"adversary {settings.method} ({searched} where it searches)")
-    if set(settings.checks) - {"correlation"}:
+    if "replacement" in settings.checks:
+        parts.append(f"layers replaced: {settings.replace_layers}")
+    if {"permutation", "adversarial"} & set(settings.checks):
         parts.append(f"epsilon {settings.epsilon:g}")
     parts += [
         f"seed {settings.seed}",

@@ -57,7 +57,7 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
 
 def _glance(report: Report, judged: Verdict | None) -> Section:
     notices = () if judged is None else (verdict.notice(judged),)
-    missing = [found.check for found in checks() if not report.has(found.check)]
+    missing = [f.check for f in checks() if f.is_default and not report.has(f.check)]
     note = NOTE if not missing else f"{NOTE} Not run: {', '.join(missing)}."
     blocks: tuple[Block, ...] = (
         *notices,
