@@ -75,9 +75,9 @@ def explain_text(
 
 def _one_site(settings: AuditSettings, model: AuditedModel) -> Site:
     site, *others = select_sites(settings, model)
-    if others:
+    if others or settings.layer == "best":
         raise ConfigurationError(
-            "all layers or heads: one text is explained by one attention",
+            "all layers or heads, or the best: one text is explained by one attention",
             hint="Name a layer and a head, or leave both out for the default.",
         )
     return site

@@ -95,7 +95,7 @@ class Replacement:
         decides = measured & audited.has_margin
         columns: Columns = {fields.STATUS.name: _statuses(audited)}
         for found in fields.RULES:
-            logits = self._logits(audited, found.rule)
+            logits = self.logits(audited, found.rule)
             moved, turned = audited.margin.moved(logits), audited.margin.turned(logits)
             first = model.task.predictions(model.task.probabilities(logits[:, 0]))
             columns |= {
@@ -110,7 +110,7 @@ class Replacement:
         return columns
 
     @torch.no_grad()
-    def _logits(self, audited: AuditedBatch, rule: str) -> Float[Tensor, "batch variant label"]:
+    def logits(self, audited: AuditedBatch, rule: str) -> Float[Tensor, "batch variant label"]:
         """Of every draw; long texts in smaller batches than the audit's, where all rows count."""
         model, encoded = audited.model, audited.batch.encoded
         size = portion_of(model, encoded, self.layers)

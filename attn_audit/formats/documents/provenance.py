@@ -105,6 +105,8 @@ def audited_attention(report: Report) -> str:
     read = "every query row" if settings.rows == "all" else models.readout(model.findings)
     layer, last = model.layers[settings.layer], len(model.layers) - 1
     place = f"layer {settings.layer} of 0-{last}" if last else "the only layer"
+    if report.data.n_choosing:
+        place += f", chosen on {counted(report.data.n_choosing, 'other text')}"
     return f"{place} ({layer.name}), {_heads(layer.n_heads, settings.head)}, {read}"
 
 

@@ -17,9 +17,10 @@ from attn_audit.document import (
 )
 from attn_audit.findings.check import CheckFindings
 from attn_audit.findings.registry import checks
-from attn_audit.formats.documents import definitions, example, performance, sites, verdict
+from attn_audit.formats.documents import definitions, example, leverage, performance, sites, verdict
 from attn_audit.formats.documents.provenance import audited, made_with
 from attn_audit.numbers import count
+from attn_audit.results.leverage import Leverage
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Verdict
 
@@ -47,12 +48,17 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
             *([] if report.answer is None else [verdict.answer_section(report.answer)]),
             performance.section(report),
             *_checks(report),
+            *([] if report.layers is None else [_leverage(report, report.layers)]),
             *([sites.section(report)] if report.sites else []),
             *([] if examples is None else [examples]),
             _made(report),
             definitions.section(),
         ),
     )
+
+
+def _leverage(report: Report, found: Leverage) -> Section:
+    return leverage.section(found, report.settings.layer)
 
 
 def _glance(report: Report, judged: Verdict | None) -> Section:
