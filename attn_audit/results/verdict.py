@@ -135,7 +135,12 @@ class Answer(Value):
     @property
     def said(self) -> str:
         """All of it, as people read it."""
-        here = " at this layer" if self.layers and self.verdict is MayShow.UNKNOWN else ""
+        broken = (
+            j for j in self.judgements if j.metric in self.because and j.counts is Outcome.FAIL
+        )
+        # A rule that is broken leaves it open only where other layers might say more.
+        is_here_alone = self.verdict is MayShow.UNKNOWN and any(broken)
+        here = " at this layer" if is_here_alone else ""
         return f"{self.verdict.words}{here}. {self.sentence}"
 
 
