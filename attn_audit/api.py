@@ -66,6 +66,7 @@ class LoadingOptions(TypedDict, total=False):
     method: Literal["auto", "exact", "gradient"]
     iterations: int
     restarts: int
+    replace_layers: str
     plugin: str | Iterable[str]
     seed: int
     device: Literal["auto", "cpu", "cuda"] | torch.device

@@ -125,6 +125,12 @@ def _with_function(adapter: str | None) -> str | None:
     return adapter
 
 
+def _span(layers: str) -> str:
+    if re.fullmatch(r"all|[0-9]{1,9}-[0-9]{1,9}", layers) is None:
+        raise PydanticCustomError(_REFUSED, "`all`, or the first and the last layer: 0-5")
+    return layers
+
+
 def _one_of(known: Callable[[], list[str]]) -> AfterValidator:
     def require(given: tuple[str, ...]) -> tuple[str, ...]:
         if not set(given) <= set(known()):
@@ -136,6 +142,7 @@ def _one_of(known: Callable[[], list[str]]) -> AfterValidator:
 
 _VALIDATORS = {
     "adapter": AfterValidator(_with_function),
+    "replace_layers": AfterValidator(_span),
     "label_map": BeforeValidator(_pairs),
     "data": BeforeValidator(_alone_or_several),
     "output": BeforeValidator(_alone_or_several),
@@ -150,7 +157,7 @@ _REGISTERED: Mapping[str, Callable[[], list[str]]] = {
     "checks": lambda: [found.check for found in registry.checks()],
     "measures": lambda: [measure.name for measure in registry.measures()],
 }
-"""What there is to choose from, and chosen unless it is said: plugins add to it."""
+"""What there is to choose from: plugins add to it."""
 
 
 @cache
@@ -195,7 +202,10 @@ def validate(
         ConfigurationError: A value is of the wrong type or out of range.
     """
     load_plugins(_named_plugins(values.get("plugin")))
-    every = {name: tuple(known()) for name, known in _REGISTERED.items()}
+    every = {
+        "checks": tuple(found.check for found in registry.checks() if found.is_default),
+        "measures": tuple(_REGISTERED["measures"]()),
+    }
     try:
         checked = _model().model_validate(every | dict(values))
     except ValidationError as error:

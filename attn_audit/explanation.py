@@ -47,7 +47,7 @@ def explain_text(
     """Audit one text, and see what the model says under each attention.
 
     Args:
-        settings: Checked, with a model; all checks and measures are run whatever they say.
+        settings: Checked, with a model; all usual checks and all measures are run whatever they say.
         text: What attention is read over.
         text_pair: The second text, for models of pairs.
         load: Loads a model in memory; None: the one that the settings name.
@@ -61,7 +61,7 @@ def explain_text(
             raise ConfigurationError(f"{flag} {problem}")
     settings = replace(
         settings,
-        checks=tuple(found.check for found in checks()),
+        checks=tuple(found.check for found in checks() if found.is_default),
         measures=tuple(measure.name for measure in measures()),
     )
     example = Example(content_id(text, text_pair), text, text_pair)
@@ -75,9 +75,9 @@ def explain_text(
 
 def _one_site(settings: AuditSettings, model: AuditedModel) -> Site:
     site, *others = select_sites(settings, model)
-    if others:
+    if others or settings.layer == "best":
         raise ConfigurationError(
-            "all layers or heads: one text is explained by one attention",
+            "all layers or heads, or the best: one text is explained by one attention",
             hint="Name a layer and a head, or leave both out for the default.",
         )
     return site

@@ -73,6 +73,16 @@ def hashes(keys: Keys, draws: range, n_positions: int) -> UInt64[np.ndarray, "ba
     return _mix(of_draw[:, :, None] + positions)
 
 
+def row_keys(keys: Keys, rows: Int64[np.ndarray, "batch row"]) -> UInt64[np.ndarray, "batch row"]:
+    """One key for each row of each example, where its own draws start.
+
+    Args:
+        keys: From `example_keys`.
+        rows: Their numbers, from 0.
+    """
+    return _mix(keys[:, None] + (rows.astype(np.uint64) + np.uint64(1)) * _GOLDEN)
+
+
 def normals(
     keys: Keys, n_draws: int, n_positions: int
 ) -> Float64[np.ndarray, "batch draw position"]:

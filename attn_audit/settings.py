@@ -61,7 +61,7 @@ def _is(default: Any, help: str, panel: Panel, metavar: str | None = None, **mor
     return field(default=default, metadata=MappingProxyType({"setting": setting}))
 
 
-Layer = Annotated[int, Ge(0)] | Literal["last", "all"]
+Layer = Annotated[int, Ge(0)] | Literal["last", "all", "best"]
 Head = Annotated[int, Ge(0)] | Literal["mean", "all"]
 Count = Annotated[int, Ge(1)]
 
@@ -207,9 +207,9 @@ class AuditSettings:
 
     layer: Layer = _is(
         "last",
-        "From 0, or each.",
+        "From 0, each, or the one of most leverage on texts that are then not judged.",
         Panel.SITES,
-        "last|all|N",
+        "last|all|best|N",
         default_is="last: the last that reaches the output",
         is_stored=True,
     )
@@ -322,6 +322,15 @@ class AuditSettings:
         Panel.CHECKS,
         "N",
         checks=("adversarial",),
+        is_stored=True,
+        compared="refused",
+    )
+    replace_layers: str = _is(
+        "all",
+        "Layers whose attention is replaced together, from 0.",
+        Panel.CHECKS,
+        "A-B|all",
+        checks=("replacement",),
         is_stored=True,
         compared="refused",
     )

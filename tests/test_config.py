@@ -57,12 +57,16 @@ def test_numbers_and_words_stand_in_a_file_as_in_a_flag(
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("layer = true", "a.toml: layer: `last`, `all` or a whole number, not True"),
+        ("layer = true", "a.toml: layer: `last`, `all`, `best` or a whole number, not True"),
         ("head = 1.5", "a.toml: head: `mean`, `all` or a whole number, not 1.5"),
         ("layer = -1", "a.toml: layer: input should be greater than or equal to 0"),
         ('dtype = "half"', "a.toml: dtype: input should be 'float32'"),
         ('task = "multiclass"', "a.toml: task: input should be 'binary'"),
         ('trust_remote_code = "yes"', "a.toml: trust_remote_code"),
+        (
+            'replace_layers = "3"',
+            "a.toml: replace_layers: `all`, or the first and the last layer: 0-5, not '3'",
+        ),
         ("adapter = 3", "a.toml: adapter: input should be a valid string"),
     ],
 )

@@ -130,13 +130,17 @@ def _single_units(audited: AuditedBatch) -> _Effects:
 
 
 @torch.no_grad()
+def without_attention(audited: AuditedBatch) -> Float[Tensor, "batch 1 label"]:
+    """Logits where nothing of a text is attended to at the site."""
+    own = audited.reading.attention.unsqueeze(1)
+    return audited.reading.replay(own, torch.zeros_like(audited.reading.mass))
+
+
 def _leverage(
     audited: AuditedBatch, measured: Bool[np.ndarray, " batch"], decides: Bool[np.ndarray, " batch"]
 ) -> Columns:
     """What becomes of the output where nothing of a text is attended to at the site."""
-    own = audited.reading.attention.unsqueeze(1)
-    logits = audited.reading.replay(own, torch.zeros_like(audited.reading.mass))
-    cut = _effects_of(audited, logits)
+    cut = _effects_of(audited, without_attention(audited))
     return {
         fields.LEVERAGE_DISTANCE_FIELD.name: or_none(cut.distance[:, 0], measured),
         fields.LEVERAGE_FIELD.name: or_none(cut.margin[:, 0], decides),

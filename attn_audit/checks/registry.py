@@ -5,6 +5,7 @@ from attn_audit.checks.attended import Attended
 from attn_audit.checks.base import Check
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
+from attn_audit.checks.replacement import Replacement
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings import registry
 from attn_audit.findings.check import CheckFindings
@@ -38,6 +39,9 @@ def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ..
 
     Args:
         model: Decides the default of epsilon.
+
+    Raises:
+        ConfigurationError: The model has no such layers to replace.
     """
     epsilon = epsilon_for(settings, model)
     every: tuple[Check, ...] = (
@@ -45,9 +49,22 @@ def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ..
         Attended(),
         Permutation(epsilon, settings.permutations),
         Adversarial(epsilon, Method(settings.method), settings.iterations, settings.restarts),
+        Replacement(_replaced_layers(settings, model)),
         *_REGISTERED,
     )
     return tuple(check for check in every if check.id in settings.checks)
+
+
+def _replaced_layers(settings: AuditSettings, model: AuditedModel) -> tuple[int, ...]:
+    there, named = len(model.layers), settings.replace_layers
+    if named == "all":
+        return tuple(range(there))
+    first, last = map(int, named.split("-"))
+    if not first <= last < there:
+        raise ConfigurationError(
+            f"--replace-layers {named}: the model has {_numbered(there, 'layer')}"
+        )
+    return tuple(range(first, last + 1))
 
 
 def epsilon_for(settings: AuditSettings, model: AuditedModel) -> float:
@@ -55,6 +72,11 @@ def epsilon_for(settings: AuditSettings, model: AuditedModel) -> float:
     if settings.epsilon is not None:
         return settings.epsilon
     return EPSILON_PAIR if model.describe().takes_pairs else EPSILON_SINGLE
+
+
+def is_measured_once(check: Check) -> bool:
+    """Whether several sites cost what one does: importance, and what is not of any one site."""
+    return isinstance(check, Correlation) or not registry.findings_of(check.id).is_of_sites
 
 
 def select_sites(settings: AuditSettings, model: AuditedModel) -> tuple[Site, ...]:
@@ -87,7 +109,7 @@ def _layers(settings: AuditSettings, model: AuditedModel) -> list[int]:
     match settings.layer:
         case "all":
             return list(range(n_layers))
-        case "last":
+        case "last" | "best":  # which is best, is known before sites are selected
             return [model.default_site.layer]
         case int(layer):
             if layer >= n_layers:

@@ -114,16 +114,13 @@ def inspect_model(**values: Any) -> None:
         )
     with no_collection():
         from attn_audit.cli.result_files import deliver, require_result_outputs
-        from attn_audit.engine.inputs import AuditedData, load_named_model
+        from attn_audit.engine.leverage import inspect_model as inspected
 
     output = values["output"]
     require_result_outputs(output, settings)
-    if settings.data:
-        model, _ = AuditedData.of(settings).load_model(settings)
-    else:
-        model = load_named_model(settings, ())
+    found = inspected(settings)
     shown = format_of(values, settings)
-    deliver(model.describe(), "model", output=output, format=shown, quiet=values["quiet"])
+    deliver(found, "model", output=output, format=shown, quiet=values["quiet"])
 
 
 OPTIONS_OF_CHECK_DATA: dict[str, Any] = {

@@ -69,6 +69,16 @@ def _hash(seed: int, example_id: str) -> int:
     return int.from_bytes(digest, "big")
 
 
+def is_judged(example_id: str) -> bool:
+    """Whether a text is of the half that is judged where the other half chooses, by hash of its id.
+
+    Example:
+        >>> [is_judged(name) for name in ("a", "b", "c", "d")]
+        [False, False, True, True]
+    """
+    return hashlib.blake2b(f"half:{example_id}".encode(), digest_size=1).digest()[0] < 128
+
+
 N_PEEKED = 32
 """Examples at the beginning of the data, among which the texts of the trial are chosen."""
 

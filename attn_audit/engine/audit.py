@@ -24,6 +24,7 @@ from attn_audit.engine.inputs import (
     describe_tool,
     load_named_model,
 )
+from attn_audit.engine.leverage import LEVERAGE, N_TEXTS, leverage_by_layer, with_layer
 from attn_audit.engine.recorder import RecordsPaths
 from attn_audit.engine.report import sum_up
 from attn_audit.engine.run_directory import RunDirectory, open_run_directory
@@ -36,6 +37,7 @@ from attn_audit.models.contract import AuditedModel, Site
 from attn_audit.models.self_check import self_check
 from attn_audit.process import full_precision
 from attn_audit.progress import Watcher
+from attn_audit.results.leverage import Leverage
 from attn_audit.results.report import Report, Run, SelfCheck, Subject
 from attn_audit.settings import AuditSettings
 
@@ -93,8 +95,11 @@ def _audit(
     directory: RunDirectory | None,
 ) -> Report:
     """Audit shard by shard, and sum up what was found."""
-    sites = select_sites(settings, model)
     earlier = None if directory is None else directory.earlier
+    with stopwatch.measure(LEVERAGE):
+        layers = _layers(model, data, settings, earlier)
+    settings = with_layer(settings, layers)
+    sites = select_sites(settings, model)
     plan = plan_of(settings, model, sites, earlier)
     with stopwatch.measure("self-check"):
         self_checks = _self_checked(model, trial, plan)
@@ -104,6 +109,7 @@ def _audit(
         data=data.describe(settings),
         settings=describe_settings(settings, plan.checks, sites[0], model),
         self_checks=tuple(self_checks),
+        layers=layers,
     )
     store = None
     if directory is not None:
@@ -125,6 +131,17 @@ def _audit(
         Path(settings.output[0]) if settings.output else None,
         timing=stopwatch.measure("summing up"),
     )
+
+
+def _layers(
+    model: AuditedModel, data: AuditedData, settings: AuditSettings, earlier: Manifest | None
+) -> Leverage | None:
+    """Leverage by layer; that of the audit that is gone on with, which chose by it."""
+    if earlier is not None:
+        return earlier.subject.layers
+    if len(model.layers) < 2:
+        return None
+    return leverage_by_layer(model, data.sampled_for_layers(N_TEXTS, settings.seed))
 
 
 def _self_checked(model: AuditedModel, trial: Sequence[Example], plan: Plan) -> Sequence[SelfCheck]:

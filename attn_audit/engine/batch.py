@@ -32,6 +32,7 @@ from attn_audit.findings.example import (
     TRUNCATED,
     UNITS,
 )
+from attn_audit.findings.registry import findings_of
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.contract import AuditedModel, Encoded, Site
 from attn_audit.models.task import Task
@@ -78,7 +79,7 @@ def audit_batch(
     with stopwatch.measure(READING, encoded):
         audited = read_sites(model, model.collate(encoded), every, plan.seed)
     measured = {
-        site: _measure(of_site, site, plan, stopwatch)
+        site: _measure(of_site, site, plan, stopwatch, is_audited=site == every[0])
         for site, of_site in zip(every, audited, strict=True)
     }
     records, sites = schemas(model.task.n_logits, model.task.is_multilabel)
@@ -102,14 +103,21 @@ def audit_batch(
     return Found(found, pa.concat_tables(tables).take(by_example))
 
 
-def _measure(audited: AuditedBatch, site: Site, plan: Plan, stopwatch: Stopwatch) -> Columns:
-    """What is known of attention at a site: its shape, and what every check finds."""
+def _measure(
+    audited: AuditedBatch, site: Site, plan: Plan, stopwatch: Stopwatch, *, is_audited: bool
+) -> Columns:
+    """What is known of attention at a site: its shape, and what every check finds.
+
+    What would be the same at every site is measured at the audited one alone.
+    """
     largest = audited.explanation.max(dim=-1).values.cpu().numpy()
     columns: Columns = {
         AUDITED_MASS.name: audited.mass.tolist(),
         MAX_ATTENTION.name: or_none(largest, audited.has_mass),
     }
     for check in plan.checks:
+        if not (is_audited or findings_of(check.id).is_of_sites):
+            continue
         with stopwatch.measure(check.id, audited.batch.encoded, site):
             found = check.run(audited)
         _require_numbers(audited.ids, found)

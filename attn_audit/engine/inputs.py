@@ -2,6 +2,7 @@
 
 import platform
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ from attn_audit.data.example import (
     N_SEARCHED,
     Example,
     choose_trial,
+    is_judged,
     sample_examples,
 )
 from attn_audit.data.labels import Labelling
@@ -43,6 +45,7 @@ from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.interception.observation import AttentionOutOfReachError
 from attn_audit.models.loading import ModelOptions, load_model, resolve_device
 from attn_audit.models.task import Task
+from attn_audit.numbers import counted
 from attn_audit.plugins import loaded_plugins
 from attn_audit.results.report import (
     DEFINITIONS_VERSION,
@@ -211,6 +214,10 @@ class AuditedData:
     takes_pairs: bool = False
     left_out: LeftOut = field(default_factory=LeftOut)
     """By the check."""
+    has_halves: bool = False
+    """Whether one half of the texts chooses the layer, and only the other is judged."""
+    n_choosing: int = 0
+    """Texts of the half that chooses."""
 
     @staticmethod
     def of(settings: AuditSettings, items: Iterable[Item] | None = None) -> "AuditedData":
@@ -266,28 +273,61 @@ class AuditedData:
         first = list(islice(self.dataset.examples(left_out), n))
         if not first:
             raise left_out.error(self.dataset.name)
-        is_pair = first[0].text_pair is not None
-        alike = (example for example in first if (example.text_pair is not None) == is_pair)
-        return [replace(each, labels=None, on=None, labelling=Labelling()) for each in alike]
+        return _unlabelled(first)
 
-    def checked(self, model: AuditedModel, settings: AuditSettings) -> "AuditedData":
+    def unlabelled(self, n: int, seed: int) -> list[Example]:
+        """A random sample of all texts, whatever their labels are called.
+
+        Args:
+            n: Texts at most.
+        """
+        return _unlabelled(sample_examples(self.dataset.examples(LeftOut()), n, seed))
+
+    def checked(
+        self, model: AuditedModel, settings: AuditSettings, *, has_halves: bool = False
+    ) -> "AuditedData":
         """The data of which only rows are read that can be audited, after all were looked at.
+
+        Args:
+            has_halves: Whether one half chose the layer, as a report says; `--layer best` asks for
+                it where there is a choice.
 
         Raises:
             BadRowError: A row cannot be audited, and none may be left out; or none is left.
             BadRowsError: The same of several.
+            ConfigurationError: There are too few texts for two halves.
         """
+        has_halves = has_halves or (settings.layer == "best" and len(model.layers) > 1)
         left_out = LeftOut()
         takes_pairs = model.describe().takes_pairs
         checked = replace(self, task=model.task, takes_pairs=takes_pairs, left_out=left_out)
-        n_good = sum(1 for _ in checked._fitting(left_out))
-        if (left_out.n_bad and settings.on_bad_row == "stop") or not n_good:
+        halves = Counter(is_judged(example.id) for example in checked._fitting(left_out))
+        if (left_out.n_bad and settings.on_bad_row == "stop") or not halves:
             raise left_out.error(self.dataset.name)
-        return checked
+        if not has_halves:
+            return checked
+        if len(halves) < 2:
+            raise ConfigurationError(
+                f"--layer best: one half of the texts chooses the layer and the other is judged, "
+                f"and there are too few ({counted(halves.total(), 'text')})",
+                hint="Name a layer, or give more texts.",
+            )
+        return replace(checked, has_halves=True, n_choosing=halves[False])
 
     def examples(self) -> Iterator[Example]:
-        """Those that can be audited."""
-        return self._fitting(LeftOut())
+        """Those that are audited."""
+        found = self._fitting(LeftOut())
+        return (e for e in found if is_judged(e.id)) if self.has_halves else found
+
+    def sampled_for_layers(self, n: int, seed: int) -> list[Example]:
+        """A random sample of the texts, of the half that chooses where there is one.
+
+        Args:
+            n: Texts at most.
+        """
+        found = self._fitting(LeftOut())
+        chosen = (e for e in found if not is_judged(e.id)) if self.has_halves else found
+        return sample_examples(chosen, n, seed)
 
     def _fitting(self, left_out: LeftOut) -> Iterator[Example]:
         assert self.task is not None, "checked() comes first"
@@ -310,8 +350,8 @@ class AuditedData:
 
     @property
     def n_examples(self) -> int:
-        """How many can be audited."""
-        return self.left_out.n_rows - self.left_out.n
+        """How many are audited, of a sample at most."""
+        return self.left_out.n_rows - self.left_out.n - self.n_choosing
 
     def describe(self, settings: AuditSettings) -> DataDescription:
         """The data as the report names it, with no example counted in it yet."""
@@ -330,11 +370,19 @@ class AuditedData:
                 )
                 for fault, rows in self.left_out.found.items()
             ),
+            n_choosing=self.n_choosing,
             n_examples=0,
             limit=settings.limit,
             n_labelled=0,
             n_truncated=0,
         )
+
+
+def _unlabelled(examples: Sequence[Example]) -> list[Example]:
+    """The texts alone, or the pairs, as the first of them is."""
+    is_pair = examples[0].text_pair is not None
+    alike = (example for example in examples if (example.text_pair is not None) == is_pair)
+    return [replace(each, labels=None, on=None, labelling=Labelling()) for each in alike]
 
 
 def _require_second_text(example: Example, takes_pairs: bool) -> None:

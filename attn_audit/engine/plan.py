@@ -3,7 +3,7 @@
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeGuard
@@ -13,12 +13,18 @@ import pyarrow as pa
 
 from attn_audit.checks.adversarial.check import Adversarial
 from attn_audit.checks.base import Check
-from attn_audit.checks.correlation import Correlation
-from attn_audit.checks.registry import make_checks, select_sites
+from attn_audit.checks.registry import is_measured_once, make_checks, select_sites
 from attn_audit.data.example import sample_examples
 from attn_audit.engine.batch import SHARD_SIZE, Found, Plan, audit_batch
 from attn_audit.engine.in_process import batches_of
 from attn_audit.engine.inputs import AuditedData, Item, LoadModel, describe_settings, describe_tool
+from attn_audit.engine.leverage import (
+    LEVERAGE,
+    N_TEXTS,
+    leverage_by_layer,
+    leverage_passes,
+    with_layer,
+)
 from attn_audit.engine.recorder import RecordsPaths
 from attn_audit.engine.report import sum_up
 from attn_audit.engine.stopwatch import Stopwatch
@@ -65,7 +71,7 @@ def forecast_audit(
         data = AuditedData.of(settings, items)
         model, trial = data.load_model(settings, load)
         data = data.checked(model, settings)
-        sites = select_sites(settings, model)
+        sites = select_sites(with_layer(settings, None), model)
         self_checks = self_check(model, model.encode(trial), sites[0])
         limits = model.batch_limits(settings.batch_size)
         plan = Plan(make_checks(settings, model), sites, settings.seed, limits)
@@ -92,6 +98,7 @@ def forecast_audit(
                 seconds=begun - start + encoding,
                 peak_bytes=used_memory(model.device.type),
             ),
+            *_leverage(model, data, settings),
             *trials.stages(),
             _summing_up(subject, settings, trials.found, n_examples),
         )
@@ -108,6 +115,32 @@ def forecast_audit(
         seconds=sum(stage.seconds for stage in stages),
         n_timed=trials.n_timed,
         seconds_of_trial=trials.seconds,
+    )
+
+
+N_LEVERAGE = (1, 4)
+"""Texts on which leverage is timed: the first call tries out how each layer is replayed."""
+
+
+def _leverage(
+    model: AuditedModel, data: AuditedData, settings: AuditSettings
+) -> Iterator[StageForecast]:
+    """Of models with several layers: what trying them out takes, and then each text."""
+    if len(model.layers) < 2:
+        return
+    sample = data.sampled_for_layers(N_TEXTS, settings.seed)
+    spent = []
+    for n in (N_LEVERAGE[0], *N_LEVERAGE):
+        begun = time.perf_counter()
+        leverage_by_layer(model, sample[:n])
+        spent.append(time.perf_counter() - begun)
+    first, few, more = spent
+    per_text = max(0.0, more - few) / (N_LEVERAGE[1] - N_LEVERAGE[0])
+    yield StageForecast(
+        name=LEVERAGE,
+        passes=leverage_passes(model) * len(sample),
+        seconds=first + per_text * (len(sample) - N_LEVERAGE[0]),
+        peak_bytes=None,
     )
 
 
@@ -213,7 +246,7 @@ class _Trials:
 
     def _passes(self, check: Check, item: Encoded) -> int:
         """Of one example, at all sites: importance is measured once for all of them."""
-        if isinstance(check, Correlation):
+        if is_measured_once(check):
             return check.passes(item.n_units)
         passes = 2 if isinstance(check, Adversarial) and _is_exact(self.found[-1]) else None
         return len(self._plan.sites) * (passes or check.passes(item.n_units))

@@ -81,6 +81,7 @@ def sum_up(
                 data=subject.data.model_copy(update=counts),
                 settings=settings,
                 self_checks=subject.self_checks,
+                layers=subject.layers,
                 n_units=grouping.distribution(examples.numbers(N_UNITS), LENGTH_EDGES),
                 metrics=summarise(grouping, settings.checks, settings.measures),
                 sites=recording.sites.summaries(),

@@ -188,7 +188,7 @@ def _digest(content: bytes) -> str:
 
 MANIFEST = "manifest.json"
 
-_MEASURED = ("subject.self_checks", "subject.model.findings")
+_MEASURED = ("subject.self_checks", "subject.model.findings", "subject.layers")
 """What rounding may move; everything else must be the same."""
 
 MOST_NAMED = 5

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from attn_audit.checks.base import Check
-from attn_audit.checks.correlation import Correlation
+from attn_audit.checks.registry import is_measured_once
 from attn_audit.models.contract import Encoded, Site
 from attn_audit.progress import READING, CheckProgress, Progress, following
 
@@ -179,8 +179,8 @@ class Meter:
         return float(total)
 
     def _share_of_site(self, name: str, site: Site | None) -> float:
-        """Importance is measured at the first site, for all of them."""
-        if isinstance(self._checks[name], Correlation):
+        """Some is measured at the first site, for all of them."""
+        if is_measured_once(self._checks[name]):
             return float(self._under_way[name] == 0)
         return 1 / self._n_sites
 

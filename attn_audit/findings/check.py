@@ -78,7 +78,14 @@ class CheckFindings:
     _: KW_ONLY
     at_sites: tuple[SiteNumber, ...] = ()
     telling: tuple[Telling, ...] = ()
+    is_default: bool = True
+    """Whether it is run unless `--checks` says otherwise."""
     is_tabled: bool = False
     """Whether `explain` has rows of their own for it, and does not repeat its line."""
     auditable: "Callable[[ModelDescription], str]" = lambda model: "yes"
     """What it can do with a model."""
+
+    @property
+    def is_of_sites(self) -> bool:
+        """Whether it finds other numbers at other sites, and not the same of the text at all."""
+        return any(f.is_averaged for f in self.fields)

@@ -4,7 +4,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 
-from attn_audit.findings import adversarial, attended, data, example, performance, permutation
+from attn_audit.findings import (
+    adversarial,
+    attended,
+    data,
+    example,
+    performance,
+    permutation,
+    replacement,
+)
 from attn_audit.findings.check import CheckFindings, Telling
 from attn_audit.findings.correlation import pairs, section
 from attn_audit.findings.example import STATUS_MEANINGS, status_field
@@ -14,6 +22,7 @@ from attn_audit.findings.metric import Metric, Statistic, former_names, statisti
 
 _CHECKS: list[CheckFindings] = [
     section.FINDINGS, attended.FINDINGS, permutation.FINDINGS, adversarial.FINDINGS,
+    replacement.FINDINGS,
 ]  # fmt: skip
 _FIELDS: list[Field[object]] = [
     *example.FIELDS,
@@ -91,6 +100,11 @@ def added(*rows: Row) -> Iterator[None]:
 def checks() -> tuple[CheckFindings, ...]:
     """In the order in which they are reported."""
     return tuple(_CHECKS)
+
+
+def findings_of(check: str) -> CheckFindings:
+    """Those of a check, by its id."""
+    return next(found for found in _CHECKS if found.check == check)
 
 
 def telling() -> dict[str, Telling]:

@@ -54,6 +54,13 @@ SMALL_PART = 0.25
 HALF_MARGIN = 0.5
 """An output whose margin moves by this share of itself has moved, whatever its probability does."""
 
+LEAST_REACH = 0.1
+"""Share of the texts in which attention can turn the decision or move half of the margin, below
+which a site hardly matters."""
+
+HALF_OF_BEST = 0.5
+"""Part of the best layer's leverage below which the answer names that layer."""
+
 FEW_UNATTENDED = 0.05
 """Share of the texts that words without attention may decide."""
 

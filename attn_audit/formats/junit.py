@@ -66,7 +66,7 @@ def suites(verdict: Verdict, facts: Mapping[str, str], *, started: str | None = 
     properties = _add(suite, "properties", {})
     judged_by = {"policy": verdict.policy, "policy_sha256": verdict.policy_sha256}
     if (answer := verdict.answer) is not None:
-        facts = {"answer": f"{answer.verdict.words}. {answer.sentence}", **facts}
+        facts = {"answer": answer.said, **facts}
     for name_, value in {**facts, **judged_by, "outcome": verdict.outcome.value}.items():
         _add(properties, "property", {"name": name_, "value": value})
     for judgement in verdict.judgements:

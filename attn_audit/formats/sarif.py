@@ -80,8 +80,7 @@ def log(verdict: Verdict, artifacts: Sequence[Artifact], *, version: str) -> str
 def _answer(answer: Answer | None) -> dict[str, str]:
     if answer is None:
         return {}
-    said = f"{answer.verdict.words}. {answer.sentence}"
-    return {"verdict": answer.verdict.value, "answer": printable(said)}
+    return {"verdict": answer.verdict.value, "answer": printable(answer.said)}
 
 
 def _rule(judgement: Judgement) -> dict[str, Any]:

@@ -9,15 +9,20 @@ from attn_audit.findings.attended import UNATTENDED
 from attn_audit.findings.field import SHARE
 from attn_audit.findings.permutation import REACH
 from attn_audit.findings.registry import statistics
-from attn_audit.findings.rule import Outcome
+from attn_audit.findings.rule import Outcome, outcome_of
+from attn_audit.findings.thresholds import HALF_OF_BEST, LEAST_REACH
 from attn_audit.judgement.gate import judge
 from attn_audit.judgement.policy import Bound, Policy, load_policy
-from attn_audit.numbers import number, percent, short
+from attn_audit.numbers import counted, number, percent, short
+from attn_audit.results.leverage import SiteLeverage
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Answer, CountedUnit, Judgement, Level, MayShow
 
 MAX_UNITS = 5
 """Of those that decide without attention, named in the answer."""
+
+MAX_LAYERS = 3
+"""Of those at which attention matters, named in the answer."""
 
 
 def answer_of(report: Report) -> Answer:
@@ -25,13 +30,20 @@ def answer_of(report: Report) -> Answer:
     rules = load_policy()
     judgements = judge(report, rules).judgements
     verdict, because = _decide(judgements, [bound.metric for bound in rules.bounds])
+    reach = next((j for j in judgements if j.metric == REACH.name), None)
+    elsewhere: tuple[SiteLeverage, ...] = ()
+    if reach is not None and reach.estimate is not None and reach.outcome is not Outcome.PASS:
+        elsewhere = _where_it_matters(report)
+        if reach.outcome is Outcome.FAIL:  # the other rules are about what hardly matters
+            verdict, because = _of_the_site(report, elsewhere), [reach]
     named = {judgement.metric for judgement in because}
     units = report.unattended_units[:MAX_UNITS] if UNATTENDED.name in named else ()
     return Answer(
         verdict=verdict,
-        sentence=_sentence(report, rules, verdict, because),
+        sentence=_sentence(report, rules, verdict, because) + _at_layers(report, elsewhere),
         because=tuple(judgement.metric for judgement in because),
         units=units if verdict is MayShow.NO else (),
+        layers=tuple(site.layer for site in elsewhere if site.layer is not None),
         rules=f"{rules.version} ({short(rules.sha256)})",
         judgements=judgements,
     )
@@ -57,9 +69,63 @@ def _decide(
     return MayShow.YES, [j for j in judgements if j.metric in names]
 
 
+def _where_it_matters(report: Report) -> tuple[SiteLeverage, ...]:
+    """Layers beside the audited one, or all together, that are not known to hardly matter."""
+    found = report.layers
+    if found is None:
+        return ()
+    others = [site for site in found.layers if site.layer != report.settings.layer]
+    order = sorted(others, key=lambda site: (site.matters.share or 0, site.margin), reverse=True)
+    return tuple(site for site in (*order, found.together) if not _hardly_matters(site))
+
+
+def _hardly_matters(site: SiteLeverage) -> bool:
+    share, interval = site.matters.share, site.matters.interval
+    if share is None or interval is None:
+        return False
+    return outcome_of("min", LEAST_REACH, share, interval) is Outcome.FAIL
+
+
+def _of_the_site(report: Report, elsewhere: Sequence[SiteLeverage]) -> MayShow:
+    """Where attention hardly matters at the audited layer: whether it does at any."""
+    is_known = report.layers is not None or len(report.model.layers) == 1
+    return MayShow.NO if is_known and not elsewhere else MayShow.UNKNOWN
+
+
+def _at_layers(report: Report, elsewhere: Sequence[SiteLeverage]) -> str:
+    """Which layer to look at, where the audited one hardly matters or much less than another."""
+    if elsewhere:
+        first, *more = elsewhere
+        named = "; ".join([f"{_capital(_cut_off(first))}", *map(_cut_off, more[: MAX_LAYERS - 1])])
+        advice = "" if first.layer is None else f" Audit that one: --layer {first.layer}."
+        return f" {named}.{advice}"
+    found = report.layers
+    if found is None:
+        return ""
+    here, best = found.at(report.settings.layer), found.best
+    if here.margin >= HALF_OF_BEST * best.margin or _hardly_matters(best):
+        return ""
+    return (
+        f" {_capital(_cut_off(best))}, and {percent(here.matters.share or 0)} at the audited "
+        f"layer {here.layer}."
+    )
+
+
+def _cut_off(site: SiteLeverage) -> str:
+    where = "in all layers together" if site.layer is None else f"at layer {site.layer}"
+    return (
+        f"cutting attention off {where} turns the decision, or makes the model half as sure, in "
+        f"{percent(site.matters.share or 0)} of {counted(site.matters.n, 'text')}"
+    )
+
+
 def _sentence(report: Report, rules: Policy, verdict: MayShow, because: Sequence[Judgement]) -> str:
     bounds = {bound.metric: bound for bound in rules.bounds}
     first = because[0]
+    if verdict is MayShow.UNKNOWN and first.metric == REACH.name and first.outcome is Outcome.FAIL:
+        clause = _capital(_clause(bounds[first.metric], first))
+        known = "" if report.layers else " Whether other layers matter is not known."
+        return f"{clause}: do not show this layer's attention as the reason.{known}"
     match verdict:
         case MayShow.NO:
             clause = _clause(bounds[first.metric], first)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
+from attn_audit.config import DEFAULT_POLICY
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings.metric import Statistic
 from attn_audit.findings.registry import checks
@@ -318,6 +319,7 @@ def verdict_of(
         policy_sha256=policy.sha256,
         subject=subject,
         answer=answer,
+        is_of_rules=policy.name == DEFAULT_POLICY,
         judgements=tuple(map(waived, judgements)),
     )
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from attn_audit.results.leverage import Leverage
 from attn_audit.results.model_description import ModelDescription
 from attn_audit.statistics.summary import Value
 
@@ -14,7 +15,7 @@ class StageForecast(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    """`start-up`, `reading attention`, a check's id, or `summing up`."""
+    """`start-up`, `leverage by layer`, `reading attention`, a check's id, or `summing up`."""
     passes: int | None
     """Outputs that are computed, most of them from the attention on; None where there are none."""
     seconds: float
@@ -43,6 +44,13 @@ class Forecast(BaseModel):
     n_timed: int
     """Examples that were tried."""
     seconds_of_trial: float
+
+
+class Inspection(ModelDescription):
+    """What is known of a model, and which of its attention can do something on some texts."""
+
+    leverage: Leverage | None = None
+    """None where no data was named, or the model has one layer."""
 
 
 class ModelOutput(Value):

@@ -20,6 +20,7 @@ from attn_audit.findings.metric import (
 )
 from attn_audit.findings.registry import metrics
 from attn_audit.plugins import require_plugins
+from attn_audit.results.leverage import Leverage
 from attn_audit.results.model_description import ModelDescription
 from attn_audit.results.record import ShownRecord, require_shown
 from attn_audit.results.storage import (
@@ -89,6 +90,8 @@ class DataDescription(Value):
     """Rows of the data; reports of earlier versions do not say it."""
     left_out: tuple[RowsLeftOut, ...] = ()
     """Those that are no examples: `--on-bad-row skip`, and labels mapped to nothing."""
+    n_choosing: int = 0
+    """Examples that chose the layer (`--layer best`), and are not among those audited."""
     n_examples: int
     """Examples audited."""
     limit: int | None
@@ -136,6 +139,8 @@ class Settings(Value):
     method: str
     iterations: int
     restarts: int
+    replace_layers: str = "all"
+    """`all`, or the first and the last of those that are replaced together: `0-5`."""
     layer: int
     """Index of the audited attention into the model's layers."""
     head: int | None
@@ -208,6 +213,8 @@ class Report(Value):
     data: DataDescription
     settings: Settings
     self_checks: tuple[SelfCheck, ...]
+    layers: Leverage | None = None
+    """What attention at each layer can do at all; None where the model has one layer."""
     n_units: Distribution
     metrics: Summaries = Field(repr=False)
     """By name, check by check; what was not measured is not there."""
@@ -367,6 +374,7 @@ class Subject(Value):
     """What was counted in it is not known yet."""
     settings: Settings
     self_checks: tuple[SelfCheck, ...]
+    layers: Leverage | None = None
 
     @staticmethod
     def of(report: Report) -> "Subject":

@@ -89,6 +89,11 @@ class MayShow(StrEnum):
         """As people read it."""
         return _WORDS[self]
 
+    @property
+    def outcome(self) -> Outcome:
+        """What a gate makes of it that asks for nothing else."""
+        return _OUTCOMES.get(self, Outcome.PASS)
+
 
 _WORDS = {
     MayShow.YES: "Yes, within limits",
@@ -96,6 +101,9 @@ _WORDS = {
     MayShow.NO: "No",
     MayShow.UNKNOWN: "Cannot be told",
 }
+
+
+_OUTCOMES = {MayShow.NO: Outcome.FAIL, MayShow.UNKNOWN: Outcome.INCONCLUSIVE}
 
 
 class CountedUnit(Value):
@@ -115,12 +123,25 @@ class Answer(Value):
     """Metrics of the rules that decided."""
     units: tuple[CountedUnit, ...] = ()
     """Units that decide texts without having attention, the most frequent first."""
+    layers: tuple[int, ...] = ()
+    """Where the audited layer hardly matters: those at which it could be told, the best first."""
     show_instead: str | None = None
     """A measure that may be shown in the place of attention; None where none is known."""
     rules: str
     """Version of the rules and the first digits of their hash."""
     judgements: tuple[Judgement, ...]
     """Where each rule stands, and why."""
+
+    @property
+    def said(self) -> str:
+        """All of it, as people read it."""
+        broken = (
+            j for j in self.judgements if j.metric in self.because and j.counts is Outcome.FAIL
+        )
+        # A rule that is broken leaves it open only where other layers might say more.
+        is_here_alone = self.verdict is MayShow.UNKNOWN and any(broken)
+        here = " at this layer" if is_here_alone else ""
+        return f"{self.verdict.words}{here}. {self.sentence}"
 
 
 class Verdict(Value):
@@ -134,11 +155,15 @@ class Verdict(Value):
     """What was judged: the model, and on which data."""
     answer: Answer | None = None
     """Of the report that was judged, whatever the policy says; None where changes were."""
+    is_of_rules: bool = Field(default=False, exclude=True)
+    """Whether the packaged rules are the policy: then the answer is the outcome."""
     judgements: tuple[Judgement, ...]
 
     @property
     def outcome(self) -> Outcome:
         """The worst that counts: fail, then inconclusive, then pass."""
+        if self.is_of_rules and self.answer is not None:
+            return self.answer.verdict.outcome
         counted = {judgement.counts for judgement in self.judgements}
         worst = (Outcome.FAIL, Outcome.INCONCLUSIVE)
         return next((outcome for outcome in worst if outcome in counted), Outcome.PASS)

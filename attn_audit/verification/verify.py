@@ -66,7 +66,7 @@ def verify_report(
         sha256 = data.dataset.fingerprint()
         notes = [require_same("data", data.source, stored.report.data.sha256, sha256)]
         model, trial = data.load_model(settings, load)
-        data = data.checked(model, settings)
+        data = data.checked(model, settings, has_halves=stored.report.data.n_choosing > 0)
         name, sha256 = str(settings.model), model.describe().sha256
         notes.append(require_same("model", name, stored.report.model.sha256, sha256))
         rankings, summary, ids = _check_records(stored)

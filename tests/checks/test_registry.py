@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from attn_audit.checks.registry import select_sites
+from attn_audit.checks.registry import make_checks, select_sites
+from attn_audit.checks.replacement import Replacement
+from attn_audit.config import validate
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.contract import AttentionLayer, RowChoice, Site
 from attn_audit.settings import AuditSettings
@@ -67,6 +69,26 @@ def test_what_the_model_has_not_is_refused(settings: dict[str, Any], message: st
     with pytest.raises(ConfigurationError) as error:
         select(**settings)
     assert error.value.message == message
+
+
+@pytest.mark.parametrize(("named", "layers"), [("all", (0, 1, 2)), ("1-2", (1, 2)), ("0-0", (0,))])
+def test_layers_are_replaced_as_named(named: str, layers: tuple[int, ...]) -> None:
+    settings = AuditSettings(checks=("replacement",), replace_layers=named)
+    assert make_checks(settings, RowsModel(n_layers=3)) == (Replacement(layers),)
+
+
+@pytest.mark.parametrize("named", ["0-3", "2-1"])
+def test_layers_to_replace_that_are_not_there_are_refused(named: str) -> None:
+    settings = AuditSettings(checks=("replacement",), replace_layers=named)
+    with pytest.raises(ConfigurationError) as error:
+        make_checks(settings, RowsModel(n_layers=3))
+    expected = f"--replace-layers {named}: the model has 3 layers, 0 to 2"
+    assert error.value.message == expected
+
+
+def test_replacement_is_run_only_where_it_is_asked_for() -> None:
+    assert "replacement" not in validate({}, {}, None).checks
+    assert validate({"checks": "replacement"}, {}, None).checks == ("replacement",)
 
 
 def test_layers_may_differ_in_their_heads() -> None:

@@ -11,6 +11,7 @@ CAPACITY = {
     "statistics.intervals.MAX_KEPT": "counts that are kept for the next values",
     "statistics.performance.ROUNDING": "how near to each other placements are the same",
     "statistics.performance.N_BISECTIONS": "more than a number of double precision has digits",
+    "checks.replacement.BYTES_OF_A_WEIGHT": "texts whose rows are replaced at once",
     "verification.recomputation.N_IN_OTHER_BATCHES": "examples that are verified one at a time",
 }
 """Constants that change no number of any record or report: `test_capacity.py` shows it."""
@@ -28,6 +29,8 @@ DECIDES = (
     "checks.adversarial.search.START_SPREAD",
     "checks.adversarial.search.N_TRIALS",
     "checks.base.MIN_AUDITED_MASS",
+    "checks.replacement.N_SHUFFLES",
+    "checks.replacement.ROWS_OF_A_HEAD",
     "checks.ties.ATTENTION_NOISE",
     "findings.measure.GRADIENT_NOISE",
     "checks.ties.HALF_PRECISION_NOISE",
@@ -40,8 +43,10 @@ DECIDES = (
     "findings.thresholds.ALL_MASS",
     "findings.thresholds.ENTIRELY",
     "findings.thresholds.FARTHEST",
+    "findings.thresholds.HALF_OF_BEST",
     "findings.thresholds.INFORMATIVE_JSD",
     "findings.thresholds.LARGELY",
+    "findings.thresholds.LEAST_REACH",
     "findings.thresholds.MATTERS",
     "findings.thresholds.MIN_COVERAGE",
     "findings.thresholds.MIN_EXAMPLES",

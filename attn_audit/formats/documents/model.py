@@ -6,7 +6,9 @@ from itertools import groupby
 
 from attn_audit.document import Document, Facts, Section
 from attn_audit.findings.registry import checks
+from attn_audit.formats.documents import leverage
 from attn_audit.numbers import count, counted, percent, scientific, short
+from attn_audit.results.answers import Inspection
 from attn_audit.results.model_description import Findings, LayerDescription, ModelDescription
 
 MAX_LABELS = 8
@@ -39,6 +41,7 @@ _NUMBER = re.compile(r"\d+")
 
 def document(description: ModelDescription) -> Document:
     """What `attn-audit inspect` knows of a model."""
+    found = description.leverage if isinstance(description, Inspection) else None
     return Document(
         kind="Model",
         title=description.source,
@@ -46,6 +49,7 @@ def document(description: ModelDescription) -> Document:
         sections=(
             Section("model", "What it is", (Facts(facts(description)),)),
             Section("auditable", "What can be audited", (Facts(auditable(description)),)),
+            *([] if found is None else [leverage.section(found)]),
         ),
     )
 

@@ -115,6 +115,8 @@ def audited_attention(report: Report) -> str:
     read = "every query row" if settings.rows == "all" else models.readout(model.findings)
     layer, last = model.layers[settings.layer], len(model.layers) - 1
     place = f"layer {settings.layer} of 0-{last}" if last else "the only layer"
+    if report.data.n_choosing:
+        place += f", chosen on {counted(report.data.n_choosing, 'other text')}"
     return f"{place} ({layer.name}), {_heads(layer.n_heads, settings.head)}, {read}"
 
 
@@ -183,7 +185,9 @@ def _settings(settings: Settings) -> str:
     if "adversarial" in settings.checks:
         searched = f"{count(settings.iterations)} iterations, {settings.restarts} restarts"
         parts.append(f"adversary {settings.method} ({searched} where it searches)")
-    if set(settings.checks) - {"correlation"}:
+    if "replacement" in settings.checks:
+        parts.append(f"layers replaced: {settings.replace_layers}")
+    if {"permutation", "adversarial"} & set(settings.checks):
         parts.append(f"epsilon {settings.epsilon:g}")
     parts += [
         f"seed {settings.seed}",

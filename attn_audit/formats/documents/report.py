@@ -17,9 +17,10 @@ from attn_audit.document import (
 )
 from attn_audit.findings.check import CheckFindings
 from attn_audit.findings.registry import checks
-from attn_audit.formats.documents import definitions, example, performance, sites, verdict
+from attn_audit.formats.documents import definitions, example, leverage, performance, sites, verdict
 from attn_audit.formats.documents.provenance import audited, made_with
 from attn_audit.numbers import count
+from attn_audit.results.leverage import Leverage
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Verdict
 
@@ -47,6 +48,7 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
             *([] if report.answer is None else [verdict.answer_section(report.answer)]),
             performance.section(report),
             *_checks(report),
+            *([] if report.layers is None else [_leverage(report, report.layers)]),
             *([sites.section(report)] if report.sites else []),
             *([] if examples is None else [examples]),
             _made(report),
@@ -55,9 +57,13 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
     )
 
 
+def _leverage(report: Report, found: Leverage) -> Section:
+    return leverage.section(found, report.settings.layer)
+
+
 def _glance(report: Report, judged: Verdict | None) -> Section:
     notices = () if judged is None else (verdict.notice(judged),)
-    missing = [found.check for found in checks() if not report.has(found.check)]
+    missing = [f.check for f in checks() if f.is_default and not report.has(f.check)]
     note = NOTE if not missing else f"{NOTE} Not run: {', '.join(missing)}."
     blocks: tuple[Block, ...] = (
         *notices,

@@ -252,7 +252,7 @@ AGREES = {
 def answered(answer: Answer, judged: Verdict | None = None) -> Phrase:
     """The first line, with what reconciles it with a gate that came out otherwise."""
     mark, tone = ANSWER_MARKS[answer.verdict]
-    said = f"{mark} {answer.verdict.words}. {answer.sentence}"
+    said = f"{mark} {answer.said}"
     if judged is not None and judged.outcome not in AGREES[answer.verdict]:
         said += (
             f" The policy {judged.policy} {OUTCOMES[judged.outcome]}: it asks for other "

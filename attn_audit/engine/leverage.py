@@ -1,0 +1,163 @@
+"""Leverage by layer, on a sample of the texts: which attention the output depends on at all."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float64
+
+from attn_audit.checks.base import AuditedBatch, read_sites
+from attn_audit.checks.permutation import without_attention
+from attn_audit.checks.replacement import Replacement
+from attn_audit.data.example import Example
+from attn_audit.engine.in_process import batches_of
+from attn_audit.engine.inputs import AuditedData, load_named_model
+from attn_audit.engine.summaries import share_of
+from attn_audit.errors import AttnAuditError
+from attn_audit.findings.thresholds import HALF_MARGIN
+from attn_audit.models.contract import AuditedModel, Encoded, Site
+from attn_audit.process import full_precision, is_out_of_memory, release_memory
+from attn_audit.results.answers import Inspection
+from attn_audit.results.leverage import Leverage, SiteLeverage
+from attn_audit.settings import AuditSettings
+
+LEVERAGE = "leverage by layer"
+"""What the stage is called."""
+
+N_TEXTS = 64
+"""Of the data, at most: those whose hash of seed and id is smallest."""
+
+
+class _Effects(NamedTuple):
+    """What cutting off does at one site after the other: by layer or head, then all together."""
+
+    moved: Float64[np.ndarray, "text site"]
+    """Share of the margin; NaN where the model is undecided."""
+    turned: Float64[np.ndarray, "text site"]
+
+
+def leverage_by_layer(
+    model: AuditedModel, examples: Sequence[Example], *, with_heads: bool = False
+) -> Leverage | None:
+    """What cutting attention off does, layer by layer and at all of them together.
+
+    Texts at which the model fails are left out here: the audit meets them again, and says so.
+
+    Args:
+        examples: The sample.
+        with_heads: Whether to go on with the heads of the layer that moves margins most.
+
+    Returns:
+        None where the model has one layer, so that there is nothing to compare, or where it
+        decides none of the texts.
+    """
+    if len(model.layers) < 2:
+        return None
+    encoded = _encoded(model, examples)
+    found = _measured(model, encoded, [Site(layer) for layer in range(len(model.layers))])
+    if not len(found.moved):
+        return None
+    of_layers = [_summed(found, i, layer=i) for i in range(len(model.layers))]
+    together = _summed(found, len(model.layers), layer=None)
+    leverage = Leverage(n_texts=len(found.moved), layers=tuple(of_layers), together=together)
+    best = leverage.best.layer
+    assert best is not None
+    n_heads = model.layers[best].n_heads
+    if not with_heads or n_heads < 2:
+        return leverage
+    of_heads = _measured(model, encoded, [Site(best, head) for head in range(n_heads)])
+    heads = tuple(_summed(of_heads, head, layer=best, head=head) for head in range(n_heads))
+    return leverage.model_copy(update={"heads": heads})
+
+
+def inspect_model(settings: AuditSettings) -> Inspection:
+    """What a model is, and where data is named, which of its layers and heads decide anything.
+
+    Raises:
+        UsageError: Model or data cannot be used.
+    """
+    if not settings.data:
+        return Inspection(**dict(load_named_model(settings, ()).describe()))
+    data = AuditedData.of(settings)
+    model, _ = data.load_model(settings)
+    with full_precision(settings.threads):
+        examples = data.unlabelled(N_TEXTS, settings.seed)
+        found = leverage_by_layer(model, examples, with_heads=True)
+    return Inspection(**dict(model.describe()), leverage=found)
+
+
+def leverage_passes(model: AuditedModel) -> int:
+    """Outputs that are computed of each text: its own, at each layer, and at all together."""
+    return len(model.layers) + 2
+
+
+def with_layer(settings: AuditSettings, found: Leverage | None) -> AuditSettings:
+    """The settings with the layer that `best` stands for: the last, where there is no choice."""
+    if settings.layer != "best":
+        return settings
+    best = None if found is None else found.best.layer
+    return replace(settings, layer="last" if best is None else best)
+
+
+def _encoded(model: AuditedModel, examples: Sequence[Example]) -> list[Encoded]:
+    try:
+        return model.encode(examples)
+    except AttnAuditError:
+        if len(examples) == 1:
+            return []
+    return [item for example in examples for item in _encoded(model, [example])]
+
+
+def _measured(model: AuditedModel, encoded: Sequence[Encoded], sites: Sequence[Site]) -> _Effects:
+    limits, parts = model.batch_limits("auto"), list[_Effects]()
+    for indices in batches_of(model, encoded, sites, limits):
+        parts += _of_batch(model, [encoded[i] for i in indices], sites)
+    nothing = np.empty((0, len(sites) + 1))
+    moved = np.concatenate([nothing, *(part.moved for part in parts)])
+    turned = np.concatenate([nothing, *(part.turned for part in parts)])
+    decides = ~np.isnan(moved).any(axis=1)
+    return _Effects(moved[decides], turned[decides])
+
+
+def _of_batch(
+    model: AuditedModel, encoded: Sequence[Encoded], sites: Sequence[Site]
+) -> Iterator[_Effects]:
+    """Of the texts at which the model does not fail, in smaller batches where it does."""
+    try:
+        yield _effects(read_sites(model, model.collate(encoded), sites, seed=0))
+        return
+    except Exception as error:
+        is_memory = is_out_of_memory(error)
+    if is_memory:
+        release_memory()
+    if len(encoded) > 1:
+        half = len(encoded) // 2
+        yield from _of_batch(model, encoded[:half], sites)
+        yield from _of_batch(model, encoded[half:], sites)
+
+
+@torch.no_grad()
+def _effects(at_sites: Sequence[AuditedBatch]) -> _Effects:
+    whole = at_sites[0]
+    every = Replacement(tuple(range(len(whole.model.layers))))
+    logits = [*map(without_attention, at_sites), every.logits(whole, "cut_off")]
+    moved, turned = (
+        torch.cat([effect(each) for each in logits], dim=1).cpu().numpy()
+        for effect in (whole.margin.moved, whole.margin.turned)
+    )
+    return _Effects(moved, turned)
+
+
+def _summed(
+    found: _Effects, site: int, *, layer: int | None, head: int | None = None
+) -> SiteLeverage:
+    moved, turned = found.moved[:, site], found.turned[:, site]
+    matters = (moved >= HALF_MARGIN) | (turned >= HALF_MARGIN)
+    return SiteLeverage(
+        layer=layer,
+        head=head,
+        matters=share_of(int(matters.sum()), len(moved)),
+        margin=float(np.median(moved)),
+    )

@@ -1,0 +1,208 @@
+"""Replacement: what becomes of the output where attention is replaced at several sites together?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from attn_audit.document import Card, Section, Sketch, Table
+from attn_audit.findings import claims, tolerance
+from attn_audit.findings.check import CheckFindings
+from attn_audit.findings.example import NOT_RUN, Label, status_field
+from attn_audit.findings.field import OUTPUT_DISTANCE, SAME, SHARE, Field, Kind
+from attn_audit.findings.groups import NOT_MEASURED, folded, section_of
+from attn_audit.findings.metric import UNIT_EDGES, MeanMetric, Metric, ShareMetric
+from attn_audit.findings.permutation import MOVED_MARGIN
+from attn_audit.findings.rule import Outcome
+from attn_audit.findings.thresholds import NEARLY_ALL
+from attn_audit.numbers import count, counted, mean, percent, share
+
+if TYPE_CHECKING:
+    from attn_audit.results.examples import Examples
+    from attn_audit.results.report import Report
+    from attn_audit.results.table import Values
+
+NOT_REPLACED = f"{NOT_RUN}, or the text has a single unit"
+NOT_DECIDING = f"{NOT_REPLACED}, or the model is undecided"
+
+
+@dataclass(frozen=True, eq=False)
+class RuleFindings:
+    """What is known of one rule that replaces attention."""
+
+    rule: str
+    words: str
+    """Behind "attention"."""
+    distance: Field[float | None]
+    margin: Field[float | None]
+    turned: Field[float | None]
+    prediction: Field[Label | None]
+    moves: MeanMetric
+    moves_margin: MeanMetric
+    kept: ShareMetric
+    accuracy: ShareMetric
+
+    @property
+    def fields(self) -> tuple[Field[object], ...]:
+        """Of the records."""
+        return (self.distance, self.margin, self.turned, self.prediction)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Of the report."""
+        return (self.moves, self.moves_margin, self.kept, self.accuracy)
+
+
+def _rule(rule: str, words: str, *, has_draws: bool = False) -> RuleFindings:
+    name, median = f"replacement.{rule}", ", median over the draws" if has_draws else ""
+    where = f"attention {words} in every row of the replaced layers"
+    distance = Field[float | None](
+        f"{name}.distance", f"Change of an example's output with {where}{median}",
+        range=OUTPUT_DISTANCE, null=NOT_REPLACED, claim="replacement: output distance",
+        tolerance=tolerance.OUTPUT, page=f"output change with attention {words}",
+    )  # fmt: skip
+    margin = Field[float | None](
+        f"{name}.margin",
+        f"By which share of itself an example's margin moves with {where}{median}",
+        range=MOVED_MARGIN, null=NOT_DECIDING, has_mean=False, claim="replacement: margin",
+        tolerance=tolerance.MARGIN, scale=tolerance.margin_scale,
+    )  # fmt: skip
+    turned = Field[float | None](
+        f"{name}.turned", f"Whether {where} turns the decision: 1 or 0, of several draws or labels "
+        "a share",
+        range=SHARE, null=NOT_DECIDING,
+    )  # fmt: skip
+    prediction = Field[Label | None](
+        f"{name}.prediction",
+        f"The model's prediction with {where}{', in the first draw' if has_draws else ''}",
+        kind=Kind.LABEL, null=NOT_REPLACED, claim=SAME,
+    )  # fmt: skip
+
+    def keeps(examples: "Examples") -> "Values":
+        return 1 - examples.numbers(turned)
+
+    def is_right(examples: "Examples") -> "Values":
+        is_counted = examples.is_known(distance) & examples.is_labelled
+        return examples.where(is_counted, examples.is_right(prediction))
+
+    return RuleFindings(
+        rule, words, distance, margin, turned, prediction,
+        moves=MeanMetric.over(distance, UNIT_EDGES, is_coverage=True),
+        moves_margin=MeanMetric.over(margin),
+        kept=ShareMetric(f"{name}.kept", f"Decisions that stay with {where}", values=keeps),
+        accuracy=ShareMetric(
+            f"{name}.accuracy", f"Accuracy with {where}",
+            values=is_right, needs_labels=True, is_optional=True,
+        ),
+    )  # fmt: skip
+
+
+SHUFFLED = _rule("shuffled", "shuffled", has_draws=True)
+RULES = (
+    SHUFFLED,
+    _rule("equal", "equal on every unit"),
+    _rule("random", "drawn at random"),
+    _rule("cut_off", "cut off"),
+)
+"""In the order in which they are reported."""
+
+STATUS = status_field("replacement")
+
+FIELDS: tuple[Field[object], ...] = (*(f for rule in RULES for f in rule.fields), STATUS)
+METRICS: tuple[Metric, ...] = tuple(metric for rule in RULES for metric in rule.metrics)
+
+QUESTION = "Does the prediction change when attention is replaced in several layers together?"
+
+
+def section(report: "Report") -> Section:
+    """Question, answer, and a line for each rule."""
+    shown = folded(report, _table(report)) if report[SHUFFLED.moves].n else None
+    tables = () if shown is None else (shown,)
+    return section_of("replacement", "Replacement", QUESTION, answer(report), (), *tables)
+
+
+def _table(report: "Report") -> Table:
+    def row(found: RuleFindings) -> tuple[str, ...]:
+        accuracy = report.get(found.accuracy)
+        return (
+            found.words,
+            mean(report[found.moves]),
+            mean(report[found.moves_margin]),
+            share(report[found.kept]),
+            "-" if accuracy is None else share(accuracy),
+        )
+
+    columns = ("attention", "output moves by", "of the margin", "decisions kept", "accuracy")
+    return Table(columns, tuple(map(row, RULES)), "By what stands in the place of attention")
+
+
+def card(report: "Report") -> Card:
+    """The same at a glance."""
+    return Card(
+        id="replacement",
+        name="Replacement",
+        question=QUESTION,
+        verdict=verdict(report),
+        lines=in_short(report),
+        picture=Sketch(
+            report[SHUFFLED.moves], ("0: unmoved", "1"), "change of the output when shuffled"
+        ),
+    )
+
+
+def verdict(report: "Report") -> str:
+    """Whether decisions depend on where attention lies in all of these layers."""
+    kept = report[SHUFFLED.kept]
+    if kept.share is None:
+        return NOT_MEASURED
+    covered = claims.is_covered("replacement", report)
+    match claims.held("min", NEARLY_ALL, kept, is_covered=covered):
+        case Outcome.PASS:
+            return "Hardly: shuffled in all of these layers, attention gives the same decisions."
+        case Outcome.FAIL:
+            return "Yes: shuffled in all of these layers, attention gives other decisions."
+        case Outcome.INCONCLUSIVE:
+            said = f"kept: {claims.percent_between(kept.share, kept.interval)}"
+            return claims.left_open("replacement", report, kept.n, said)
+
+
+def in_short(report: "Report") -> tuple[str, ...]:
+    """What each rule leaves of the decisions, in short lines."""
+    if report[SHUFFLED.moves].mean is None:
+        return ("no example could be measured",)
+    return tuple(f"{found.words}: {share(report[found.kept])} kept" for found in RULES)
+
+
+def line(record: Mapping[str, Any]) -> str | None:
+    """What becomes of one example."""
+    known = [(found, record.get(found.turned.name)) for found in RULES]
+    turning = [f"{found.words} {percent(turned)}" for found, turned in known if turned is not None]
+    return f"replaced everywhere, the decision turns: {', '.join(turning)}" if turning else None
+
+
+def answer(report: "Report") -> tuple[str, ...]:
+    """What the check found, in sentences."""
+    moved = report[SHUFFLED.moves]
+    if moved.mean is None:
+        return ("No example could be measured: see the degenerate examples.",)
+    layers = report.settings.replace_layers
+    n_layers = count(len(report.model.layers))
+    where = f"all {n_layers} layers" if layers == "all" else f"layers {layers} of {n_layers}"
+    first = (
+        f"Replaced in every row of {where} together ({counted(moved.n, 'example')}), each row "
+        "by its own draw; a row's attention on everything else stays, but where it is cut off."
+    )
+    return (first, *(_sentence(report, found) for found in RULES))
+
+
+def _sentence(report: "Report", found: RuleFindings) -> str:
+    accuracy = report.get(found.accuracy)
+    right = "" if accuracy is None else f"; accuracy becomes {share(accuracy)}"
+    return (
+        f"Attention {found.words}: {share(report[found.kept])} of the decisions stay, and the "
+        f"output moves by {mean(report[found.moves])}{right}."
+    )
+
+
+FINDINGS = CheckFindings(
+    "replacement", FIELDS, METRICS, section=section, card=card, line=line, is_default=False,
+)  # fmt: skip

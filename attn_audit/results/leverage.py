@@ -1,0 +1,37 @@
+"""Leverage by layer: what becomes of decisions where nothing of a text is attended to there."""
+
+from attn_audit.statistics.summary import Share, Value
+
+
+class SiteLeverage(Value):
+    """What cutting attention off at one site does."""
+
+    layer: int | None
+    """None: at all layers together, and in every row."""
+    head: int | None = None
+    """None: in all heads."""
+    matters: Share
+    """Texts in which it turns the decision, or moves the margin by half of itself or more."""
+    margin: float
+    """By which share of itself it moves the margin, median over the texts."""
+
+
+class Leverage(Value):
+    """The same layer by layer, on a random sample of the texts."""
+
+    n_texts: int
+    """In which the model decides, so that there is a margin."""
+    layers: tuple[SiteLeverage, ...]
+    """At the rows that are read out, each layer by itself."""
+    together: SiteLeverage
+    heads: tuple[SiteLeverage, ...] = ()
+    """Of the layer with the most, where they were asked for."""
+
+    @property
+    def best(self) -> SiteLeverage:
+        """The layer that moves margins most, of equal ones the last."""
+        return max(self.layers, key=lambda site: (site.margin, site.layer))
+
+    def at(self, layer: int) -> SiteLeverage:
+        """That of a layer."""
+        return self.layers[layer]

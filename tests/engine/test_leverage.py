@@ -1,0 +1,191 @@
+"""Leverage by layer against whole passes altered by hand, and the layer that is chosen by it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import attn_audit
+from attn_audit.data.example import Example, is_judged, sample_examples
+from attn_audit.engine import leverage as module
+from attn_audit.engine.leverage import N_TEXTS, leverage_by_layer, leverage_passes
+from attn_audit.errors import ConfigurationError, RunDirectoryError
+from attn_audit.formats.documents.provenance import audited_attention
+from attn_audit.models.contract import Encoded
+from attn_audit.models.interception.classifier import InterceptedBatch
+from attn_audit.models.interception.model import InterceptedModel
+from tests.models.interception.matrix import audited
+from tests.models.interception.passes import classifier_of, softmax_of_layer
+from tests.models.interception.patching import softmax_patched
+from tests.models.interception.zoo import examples
+from tests.tiny import tiny_examples, tiny_model
+
+TEXTS = examples((10, 6, 8, 9, 7, 12, 5, 11), seed=4)
+QUICK: dict[str, Any] = {"checks": "permutation", "permutations": 3, "reproducible": True}
+READ_OUT = {"bert": 0, "gpt2": -1}
+"""Place of the row that is read out among the tokens of a text."""
+
+
+def by_hand(name: str, batch: InterceptedBatch, layers: Sequence[int], **where: Any) -> Tensor:
+    """Logits with attention to the text cut off at some layers, in one row or all, of all heads."""
+    numbers = {softmax_of_layer(name, layer) for layer in layers}
+    heads, is_everywhere = where.get("heads", slice(None)), where.get("is_everywhere", False)
+
+    def altered(number: int, own: Tensor) -> Tensor:
+        if number not in numbers:
+            return own
+        is_unit = (batch.inputs.units >= 0)[:, None, None]
+        rest = own * ~is_unit
+        cut = rest / rest.sum(-1, keepdim=True).clamp_min(1e-30)
+        changed = own.clone()
+        for i in range(len(own)):
+            real = batch.inputs.real[i].nonzero()[:, 0].tolist()
+            rows = real if is_everywhere else [real[READ_OUT[name]]]
+            changed[i, heads, rows] = cut[i, heads, rows]
+        return changed
+
+    with torch.no_grad(), softmax_patched(altered):
+        return classifier_of(name).logits(batch.inputs)
+
+
+def effects_by_hand(own: Tensor, other: Tensor) -> tuple[float, int]:
+    """Median share of the margin moved, and in how many texts half of it is, or another wins."""
+    order = own.argsort(dim=-1, descending=True)[:, :2]
+    before, after = own.gather(1, order).double(), other.gather(1, order).double()
+    margin, left = before[:, 0] - before[:, 1], after[:, 0] - after[:, 1]
+    moved = (1 - left / margin).abs()
+    turned = other.argmax(-1) != own.argmax(-1)
+    return float(np.median(moved)), int(((moved >= 0.5) | turned).sum())
+
+
+@pytest.mark.parametrize("name", READ_OUT)
+def test_each_layer_and_head_is_cut_off_by_itself_and_all_layers_together(name: str) -> None:
+    model = audited(name)
+    batch = model.collate(model.encode(TEXTS))
+    found = leverage_by_layer(model, TEXTS, with_heads=True)
+    assert found is not None
+    own = by_hand(name, batch, ())
+    n_layers, n_heads = len(model.layers), model.layers[0].n_heads
+    expected = [effects_by_hand(own, by_hand(name, batch, [i])) for i in range(n_layers)]
+    for i, site in enumerate(found.layers):
+        assert (site.layer, site.head, site.matters.n) == (i, None, len(TEXTS))
+        assert site.margin == pytest.approx(expected[i][0], 1e-3)
+        assert site.matters.count == expected[i][1]
+    best = int(np.argmax([margin for margin, _ in expected]))
+    assert found.best.layer == best
+    whole = by_hand(name, batch, range(n_layers), is_everywhere=True)
+    margin, count = effects_by_hand(own, whole)
+    together = found.together
+    assert together.layer is None
+    assert together.margin == pytest.approx(margin, 1e-3)
+    assert together.matters.count == count
+    assert [(site.layer, site.head) for site in found.heads] == [(best, h) for h in range(n_heads)]
+    for head, site in enumerate(found.heads):
+        margin, count = effects_by_hand(own, by_hand(name, batch, [best], heads=head))
+        assert site.margin == pytest.approx(margin, 1e-3)
+        assert site.matters.count == count
+
+
+def test_of_one_layer_there_is_nothing_to_compare() -> None:
+    assert leverage_by_layer(tiny_model(), tiny_examples(5)) is None
+    report = attn_audit.audit(tiny_model(), tiny_examples(5), **QUICK)
+    assert report.layers is None
+
+
+def test_texts_at_which_the_model_fails_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = audited("bert")
+    collate = InterceptedModel.collate
+
+    def failing(self: InterceptedModel, encoded: Sequence[Encoded]) -> InterceptedBatch:
+        if any(item.example.id == TEXTS[2].id for item in encoded):
+            raise ValueError("not this one")
+        return collate(self, encoded)
+
+    monkeypatch.setattr(InterceptedModel, "collate", failing)
+    found = leverage_by_layer(model, TEXTS)
+    others = leverage_by_layer(model, [*TEXTS[:2], *TEXTS[3:]])
+    assert found is not None
+    assert others is not None
+    assert found.n_texts == others.n_texts == len(TEXTS) - 1
+    assert [site.matters for site in found.layers] == [site.matters for site in others.layers]
+
+
+MANY = [Example(f"text-{i}", text.text) for i, text in enumerate(examples((6, 8, 7) * 30, seed=5))]
+
+
+def test_a_report_has_it_of_a_sample_that_is_the_same_for_every_limit() -> None:
+    model = audited("bert")
+    reports = [attn_audit.audit(model, MANY, limit=limit, **QUICK) for limit in (2, 5)]
+    expected = leverage_by_layer(model, sample_examples(MANY, N_TEXTS, 0))
+    assert expected is not None
+    assert (N_TEXTS, expected.n_texts) == (64, 64)
+    assert [report.layers for report in reports] == [expected, expected]
+    other = attn_audit.audit(model, MANY, limit=2, seed=1, **QUICK)
+    assert other.layers != expected
+
+
+def test_a_run_directory_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, where = audited("bert"), {"run_dir": str(tmp_path / "run"), "shard_size": 2, **QUICK}
+    whole = attn_audit.audit(model, TEXTS, **where)
+    assert whole.layers is not None
+    monkeypatch.setattr("attn_audit.engine.audit.leverage_by_layer", None)
+    again = attn_audit.audit(model, TEXTS, resume=True, **where)
+    assert again.layers == whole.layers
+    with pytest.raises(RunDirectoryError, match="another audit"):
+        attn_audit.audit(model, TEXTS, resume=True, **{**where, "permutations": 4})
+
+
+def test_the_best_layer_is_chosen_on_texts_that_are_not_judged(tmp_path: Path) -> None:
+    model = audited("bert")
+    records = tmp_path / "records.jsonl"
+    report = attn_audit.audit(model, MANY, layer="best", records=records, **QUICK)
+    judged = [example for example in MANY if is_judged(example.id)]
+    choosing = [example for example in MANY if not is_judged(example.id)]
+    found = leverage_by_layer(model, sample_examples(choosing, N_TEXTS, 0))
+    assert found is not None
+    assert (report.layers, report.settings.layer) == (found, found.best.layer)
+    assert (report.data.n_choosing, report.data.n_examples) == (len(choosing), len(judged))
+    by_name = attn_audit.audit(model, judged, layer=report.settings.layer, **QUICK)
+    of_checks = {name for name in report.metrics if not name.startswith("data.")}
+    for name in of_checks:
+        assert report.metrics[name] == by_name.metrics[name]
+    assert f"chosen on {len(choosing)} other texts" in audited_attention(report)
+    assert attn_audit.verify(report, model, MANY).holds
+
+
+def test_a_model_of_one_layer_has_all_texts_judged_at_its_best() -> None:
+    report = attn_audit.audit(tiny_model(), tiny_examples(6), layer="best", **QUICK)
+    assert (report.data.n_choosing, report.data.n_examples) == (0, 6)
+
+
+def test_two_halves_need_texts() -> None:
+    with pytest.raises(ConfigurationError, match=r"one half of the texts .* \(1 text\)"):
+        attn_audit.audit(audited("bert"), MANY[:1], layer="best", **QUICK)
+
+
+def test_of_one_text_no_layer_is_the_best() -> None:
+    with pytest.raises(ConfigurationError, match="one text is explained by one attention"):
+        attn_audit.explain(audited("bert"), MANY[0].text, layer="best")
+
+
+def test_halves_are_halves() -> None:
+    judged = sum(is_judged(f"text-{i}") for i in range(2000))
+    assert 900 < judged < 1100
+
+
+def test_a_plan_says_what_it_costs(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = audited("bert")
+    stages = {stage.name: stage for stage in attn_audit.plan(model, MANY, **_planned()).stages}
+    stage = stages[module.LEVERAGE]
+    assert stage.passes == leverage_passes(model) * N_TEXTS == (len(model.layers) + 2) * 64
+    assert stage.seconds > 0
+    alone = attn_audit.plan(tiny_model(), tiny_examples(5), **_planned())
+    assert module.LEVERAGE not in {stage.name for stage in alone.stages}
+
+
+def _planned() -> dict[str, Any]:
+    return {name: value for name, value in QUICK.items() if name != "reproducible"}
