@@ -72,6 +72,7 @@ CASES = (
     Case(models.inverse, (NO,)),
     Case(models.hidden, (NO,), with_players=SOME, is_named=True),
     Case(models.carrier, (NO,), with_players=1.0),
+    Case(models.summary, (NO,), with_players=1.0),
     Case(models.random, (YES, HINT)),
     Case(models.even, (HINT, NO, UNKNOWN)),
     Case(models.faithful, (YES,), TaskKind.MULTICLASS, 4),

@@ -81,7 +81,7 @@ class Built(nn.Module):
         for topic in range(len(vocabulary.players)):
             part[UNKNOWN + 1 + N_WORDS + topic] = _direction(topic, n_logits)
         table = torch.cat([value, torch.ones(n_ids, 1)], dim=1)
-        self.embedding = nn.Embedding(*table.shape, padding_idx=PADDING, _weight=table)
+        self.embedding = nn.Embedding(n_ids, n_logits + 1, padding_idx=PADDING, _weight=table)
         self.register_buffer("size", value.abs().amax(dim=1, keepdim=True))
         noise = torch.randn(n_ids, 1, generator=torch.Generator().manual_seed(0))
         self.register_buffer("noise", noise)
@@ -157,6 +157,12 @@ def hidden(x: LookedUp) -> Tensor:
 def carrier(x: LookedUp) -> Tensor:
     """Attention lies on a word that means nothing and carries what the others say."""
     return x.attend(2 * FOCUS * x.is_player, VALUE * torch.where(x.is_player, x.mean, x.value))
+
+
+def summary(x: LookedUp) -> Tensor:
+    """Attention lies on a word that says thrice what the others say together, and alone nothing."""
+    means = 3 * x.mean.expand_as(x.value)
+    return x.attend(2 * FOCUS * x.is_player, VALUE * torch.where(x.is_player, means, x.value))
 
 
 def random(x: LookedUp) -> Tensor:

@@ -84,8 +84,9 @@ def train(penalty: float, seed: int) -> Classifier:
     texts, model = draw_texts(N_TRAINED, seed), Classifier()
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for _ in range(EPOCHS):
-        for order in torch.randperm(N_TRAINED).split(BATCH):
-            batch = [texts[i] for i in order.tolist()]
+        order = torch.randperm(N_TRAINED).tolist()
+        for start in range(0, N_TRAINED, BATCH):
+            batch = [texts[i] for i in order[start : start + BATCH]]
             ids = encode([text.words for text in batch])
             logits, attention = model.attend(ids)
             gold = torch.tensor([[float(text.label)] for text in batch])

@@ -115,7 +115,7 @@ class Shuffled(nn.Module):
             scores = network.attention.scores(states, None)[0]
             values = network.readout.unit_values(states)[0]
         order = torch.randperm(n_words, generator=torch.Generator().manual_seed(seed))
-        self.embedding = nn.Embedding(*values.shape, _weight=values.clone())
+        self.embedding = nn.Embedding(n_words, values.shape[1], _weight=values.clone())
         self.register_buffer("score", scores[order])
         assert isinstance(network.readout.output.bias, Tensor)
         self.bias = network.readout.output.bias.detach()
@@ -123,7 +123,8 @@ class Shuffled(nn.Module):
     def forward(self, ids: Tensor) -> Tensor:
         """Logits."""
         scores = self.get_buffer("score")[ids].masked_fill(ids == 0, -1e9)
-        return (scores.softmax(-1).unsqueeze(-1) * self.embedding(ids)).sum(1) + self.bias
+        pooled: Tensor = (scores.softmax(-1).unsqueeze(-1) * self.embedding(ids)).sum(1)
+        return pooled + self.bias
 
 
 def shuffled(path: str, data: str, n_seeds: int, limit: int) -> None:
@@ -149,17 +150,17 @@ def main() -> None:
     """Simulate what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["limits", "null", "shuffled"])
-    parser.add_argument("model_and_data", nargs="*")
+    parser.add_argument("model", nargs="?")
+    parser.add_argument("data", nargs="?")
     parser.add_argument("--seeds", type=int, default=40)
     parser.add_argument("--limit", type=int, default=200)
     given = parser.parse_args()
-    match given.what:
-        case "limits":
-            limits()
-        case "null":
-            null(given.seeds)
-        case "shuffled":
-            shuffled(*given.model_and_data, given.seeds, given.limit)
+    if given.what == "limits":
+        limits()
+    elif given.what == "null":
+        null(given.seeds)
+    else:
+        shuffled(given.model, given.data, given.seeds, given.limit)
 
 
 if __name__ == "__main__":
