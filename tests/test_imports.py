@@ -44,7 +44,7 @@ write_reports(Report.load(Path("stored.json")), verdict, paths, Path())
 """
 NAMES = (
     *("audit", "plan", "inspect", "report", "verify", "explain", "gate", "compare"),
-    *("metrics", "train", "demo"),
+    *("metrics", "train", "demo", "selftest"),
 )
 COMMANDS: tuple[list[str], ...] = ([], *([name] for name in NAMES))
 

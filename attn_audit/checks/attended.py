@@ -86,13 +86,16 @@ class Attended:
     def _turned_without(
         self, audited: AuditedBatch, unattended: Bool[np.ndarray, "batch unit"]
     ) -> Float64[np.ndarray, " batch"]:
-        """Whether the decision is another both ways, or for which share of the audited labels."""
+        """Whether the decision is gone both ways, or for which share of the audited labels.
+
+        Without the words that a carrier stands for, an output may be exactly undecided.
+        """
         model, batch, margin = audited.model, audited.batch, audited.margin
         gone = torch.from_numpy(unattended).to(batch.unit_mask.device)
         keep = (batch.unit_mask & ~gone).unsqueeze(1)
         turned = torch.ones_like(margin.whole).unsqueeze(1)
         for operator in operators_of(audited):
-            turned = turned * margin.turned_labels(model.erase(batch, keep, operator))
+            turned = turned * margin.undecided_labels(model.erase(batch, keep, operator))
         share: Float64[np.ndarray, " batch"] = (
             (turned.squeeze(1) * margin.share).sum(dim=1).cpu().numpy()
         )

@@ -24,6 +24,7 @@ from attn_audit.cli.audit import (
 from attn_audit.cli.command import Command, build_command, naming_standard_output, say
 from attn_audit.cli.judge import compare, gate
 from attn_audit.cli.report import OPTIONS_OF_VERIFY, metrics, report, verify
+from attn_audit.cli.selftest import selftest
 from attn_audit.cli.train import train
 from attn_audit.errors import OutputError
 from attn_audit.version import __version__
@@ -106,6 +107,7 @@ command("train")(train)
 command("demo")(
     build_command(run_demo, OPTIONS_OF_DEMO, "Audit a small packaged model on packaged texts.")
 )
+command("selftest")(selftest)
 
 
 def main() -> None:

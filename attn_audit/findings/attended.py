@@ -73,8 +73,8 @@ N_UNATTENDED = Field[int | None](
 )  # fmt: skip
 TURNED_WITHOUT = Field[float | None](
     "attended.turned_without_unattended",
-    "Whether the decision is another without these, both when they are deleted and when a neutral "
-    "unit takes their place: 1 or 0, of several labels a share",
+    "Whether the decision is another, or none, without these, both when they are deleted and when "
+    "a neutral unit takes their place: 1 or 0, of several labels a share",
     place=Place.EVERYWHERE, range=SHARE, null=NOT_TOLD, page="turned without its unattended units",
 )  # fmt: skip
 DECIDER = Field[str | None](
@@ -124,8 +124,8 @@ POLARITY = ShareMetric(
 AGAINST = MeanMetric.over(AGAINST_ATTENTION, UNIT_EDGES)
 UNATTENDED = ShareMetric(
     "attended.unattended_decide",
-    "Texts whose decision is another without the units that have at most a tenth of the attention "
-    "together, both deleted and replaced by a neutral unit",
+    "Texts whose decision is another, or none, without the units that have at most a tenth of the "
+    "attention together, both deleted and replaced by a neutral unit",
     values=TURNED_WITHOUT,
     is_by_confidence=True,
 )

@@ -23,6 +23,7 @@ from attn_audit.formats.documents import (
     forecast,
     model,
     report,
+    selftest,
     verdict,
     verification,
 )
@@ -35,7 +36,7 @@ from attn_audit.formats.registry import (
     require_format,
     site_records_path,
 )
-from attn_audit.results.answers import Explanation, Forecast, Verification
+from attn_audit.results.answers import Explanation, Forecast, SelfTest, Verification
 from attn_audit.results.model_description import ModelDescription
 from attn_audit.results.report import Report, relocated
 from attn_audit.results.verdict import Comparison, Verdict
@@ -43,7 +44,7 @@ from attn_audit.settings import AuditSettings
 
 Result = (
     Report | Comparison | Verdict | ModelDescription | Explanation | Forecast | Verification
-    | Dictionary
+    | SelfTest | Dictionary
 )  # fmt: skip
 
 
@@ -73,6 +74,8 @@ class Output:
                 return Output(lambda: forecast.document(result), _json(result))
             case Verification():
                 return Output(lambda: verification.document(result), _json(result))
+            case SelfTest():
+                return Output(lambda: selftest.document(result), _json(result))
             case Dictionary():
                 text = json.dumps(result.as_dict(), indent=2, ensure_ascii=False) + "\n"
                 return Output(lambda: definitions.document(result), {".json": lambda: text})

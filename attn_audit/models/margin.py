@@ -136,6 +136,13 @@ class Margin:
         is_lost = logits.gather(2, own.expand(-1, logits.shape[1], -1)) < largest
         return (is_lost != was_lost).double()
 
+    def undecided_labels(
+        self, logits: Float[Tensor, "batch variant label"]
+    ) -> Float64[Tensor, "batch variant audited"]:
+        """Whether each audited label's decision is another, or rests on no more than rounding."""
+        is_gone = self._lost(logits) >= 1 - self.noise.view(-1, 1, 1)
+        return torch.maximum(self.turned_labels(logits), is_gone.double())
+
     def signs(self, n_scores: int) -> Float64[Tensor, "batch score"]:
         """What each score of a gradient counts for: 1, or the audited labels' signs by share."""
         out = torch.zeros((len(self.sign), n_scores), dtype=torch.float64, device=self.sign.device)

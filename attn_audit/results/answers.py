@@ -1,4 +1,4 @@
-"""What `plan`, `explain` and `verify` find: plain validated data."""
+"""What `plan`, `explain`, `verify` and `selftest` find: plain validated data."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from attn_audit.results.leverage import Leverage
 from attn_audit.results.model_description import ModelDescription
+from attn_audit.results.verdict import MayShow
 from attn_audit.statistics.summary import Value
 
 
@@ -152,3 +153,36 @@ class Verification(Value):
     holds: bool
     """Whether everything that was checked does."""
     seconds: float
+
+
+class TriedCase(Value):
+    """A model whose truth is known, and what the packaged rules answer of it."""
+
+    name: str
+    truth: str
+    right: tuple[MayShow, ...]
+    """Answers that are."""
+    must_name: tuple[str, ...]
+    """Words that the answer has to name."""
+    scales: tuple[float, ...]
+    """Of the logits."""
+    found: tuple[MayShow, ...]
+    """The answer at each."""
+    sentence: str
+    """Of the first."""
+    is_right: bool
+    """Whether the answer is, at every scale."""
+
+
+class SelfTest(Value):
+    """All of them."""
+
+    rules: str
+    """Version of the packaged rules and the first digits of their hash."""
+    cases: tuple[TriedCase, ...]
+    seconds: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether every answer is right."""
+        return all(case.is_right for case in self.cases)

@@ -112,6 +112,16 @@ def test_a_third_label_may_turn_the_decision_while_the_margin_grows() -> None:
     assert float(margin.turned(other)) == 1
 
 
+@pytest.mark.parametrize("own", [3.0, -3.0])
+@pytest.mark.parametrize(("left", "is_gone"), [(0.0, True), (1e-7, True), (0.1, False)])
+def test_a_decision_is_gone_where_no_more_than_rounding_is_left(
+    own: float, left: float, is_gone: bool
+) -> None:
+    margin = Margin.of(task_of(TaskKind.BINARY), torch.tensor([[own]]))
+    undecided = margin.undecided_labels(torch.tensor([[[math.copysign(left, own)]]]))
+    assert undecided.item() == is_gone
+
+
 @pytest.mark.parametrize(
     "logits", [[0.0, 0.0], [1e6, 1e6 * (1 + LOGIT_NOISE / 2)], [1.0, -math.inf]]
 )

@@ -1,0 +1,175 @@
+"""Models whose attention and values are set by formula, so that it is known what they do."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from attn_audit.models.custom.custom_model import CustomModel
+from attn_audit.models.task import TaskKind
+from attn_audit.selftest.texts import N_WORDS, PADDING, UNKNOWN, Vocabulary
+
+VALUE = 8.0
+"""What words of size 1 make a logit."""
+
+FOCUS = 4.0
+"""How much the attention of a text keeps to its strongest words."""
+
+ON = 2.0
+"""What a logit needs to be on, where labels do not compete."""
+
+NO_ATTENTION = -60.0
+
+
+@dataclass(frozen=True)
+class LookedUp:
+    """What a model knows of the words of a batch."""
+
+    value: Float[Tensor, "batch unit label"]
+    """For which labels each speaks; looked up in the embedding, as `one` is."""
+    one: Float[Tensor, "batch unit 1"]
+    is_word: Bool[Tensor, "batch unit 1"]
+    size: Float[Tensor, "batch unit 1"]
+    """By how much it speaks."""
+    noise: Float[Tensor, "batch unit 1"]
+    """A random number of the word."""
+    part: Float[Tensor, "batch unit label"]
+    """1 (or -1) for the label that is a player's, else 0."""
+
+    @property
+    def is_player(self) -> Bool[Tensor, "batch unit 1"]:
+        """Whether it is one of the two words that play a part."""
+        return (self.part != 0).any(dim=-1, keepdim=True)
+
+    @property
+    def mean(self) -> Float[Tensor, "batch 1 label"]:
+        """Of the values of all words of a text but the players."""
+        counted = self.is_word & ~self.is_player
+        n = counted.sum(dim=1, keepdim=True).clamp(min=1)
+        return (self.value * counted).sum(dim=1, keepdim=True) / n
+
+    def attend(self, scores: Tensor, values: Tensor) -> Float[Tensor, "batch label"]:
+        """Values, weighed by attention."""
+        weights = scores.masked_fill(~self.is_word, -1e9).squeeze(-1).softmax(dim=-1)
+        return (weights.unsqueeze(-1) * values * self.is_word).sum(dim=1)
+
+    def past(self) -> Float[Tensor, "batch label"]:
+        """What the players say without being attended to."""
+        return (self.part * self.one * self.is_word).sum(dim=1).clamp(-1, 1)
+
+
+Formula = Callable[[LookedUp], Float[Tensor, "batch label"]]
+
+
+class Built(nn.Module):
+    """Logits by a formula of the words."""
+
+    def __init__(
+        self, task: TaskKind, vocabulary: Vocabulary, n_topics: int, formula: Formula, scale: float
+    ):
+        super().__init__()
+        n_logits = 1 if task is TaskKind.BINARY else n_topics
+        self.formula, self.scale, self.n_logits = formula, scale, n_logits
+        self.threshold = ON if task is TaskKind.MULTILABEL else 0.0
+        n_ids = UNKNOWN + 1 + len(vocabulary.words)
+        value, part = torch.zeros(n_ids, n_logits), torch.zeros(n_ids, n_logits)
+        spoken = zip(vocabulary.topics, vocabulary.sizes, strict=True)
+        for i, (topic, size) in enumerate(spoken, UNKNOWN + 1):
+            value[i] = size * _direction(topic, n_logits)
+        for topic in range(len(vocabulary.players)):
+            part[UNKNOWN + 1 + N_WORDS + topic] = _direction(topic, n_logits)
+        table = torch.cat([value, torch.ones(n_ids, 1)], dim=1)
+        self.embedding = nn.Embedding(n_ids, n_logits + 1, padding_idx=PADDING, _weight=table)
+        self.register_buffer("size", value.abs().amax(dim=1, keepdim=True))
+        noise = torch.randn(n_ids, 1, generator=torch.Generator().manual_seed(0))
+        self.register_buffer("noise", noise)
+        self.register_buffer("part", part)
+
+    def forward(self, ids: Int[Tensor, "batch unit"]) -> Float[Tensor, "batch label"]:
+        """Logits."""
+        value, one = self.embedding(ids).split([self.n_logits, 1], dim=-1)
+        tables = (self.get_buffer(name)[ids] for name in ("size", "noise", "part"))
+        looked_up = LookedUp(value, one, (ids != PADDING)[..., None], *tables)
+        return self.scale * (self.formula(looked_up) - self.threshold)
+
+
+def _direction(topic: int, n_logits: int) -> Float[Tensor, " label"]:
+    """The label of a topic; one sigmoid has the first on its negative side."""
+    if n_logits == 1:
+        return torch.tensor([2.0 * topic - 1])
+    return nn.functional.one_hot(torch.tensor(topic), n_logits).float()
+
+
+def build(task: TaskKind, n_topics: int, formula: Formula, scale: float) -> CustomModel:
+    """A module as a user would bring it."""
+    vocabulary = Vocabulary.of(n_topics)
+    ids = vocabulary.ids
+
+    def encode(texts: Sequence[Sequence[str]]) -> Int[Tensor, "batch unit"]:
+        rows = [torch.tensor([ids.get(word, UNKNOWN) for word in text]) for text in texts]
+        return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING)
+
+    labels = [str(topic) for topic in range(n_topics)]
+    module = Built(task, vocabulary, n_topics, formula, scale)
+    return CustomModel(module, encode, labels, task)
+
+
+def faithful(x: LookedUp) -> Tensor:
+    """Attention is the only way to the output, and lies on the words that matter."""
+    return x.attend(FOCUS * x.size, VALUE * x.value)
+
+
+def rationale(x: LookedUp) -> Tensor:
+    """The strongest third of the words, evenly; the others are not used."""
+    stronger = x.size < x.size.masked_fill(~x.is_word, -1).transpose(1, 2)
+    is_chosen = stronger.sum(-1, keepdim=True) < (x.is_word.sum(1, keepdim=True) / 3).ceil()
+    return x.attend(3 * FOCUS * is_chosen, VALUE * x.value)
+
+
+def keyword(x: LookedUp) -> Tensor:
+    """One word decides, and has nearly all attention."""
+    return x.attend(2 * FOCUS * x.is_player + 0.1 * x.noise, VALUE * x.part * x.one)
+
+
+def constant(x: LookedUp) -> Tensor:
+    """All words have the same value: attention cannot matter."""
+    return x.attend(FOCUS * x.size, 4 * VALUE * x.mean.expand_as(x.value))
+
+
+def skip(x: LookedUp) -> Tensor:
+    """Attention ranks words rightly, and the prediction comes past it."""
+    return x.attend(FOCUS * x.size, 0.05 * x.value) + 4 * VALUE * x.mean.squeeze(1)
+
+
+def inverse(x: LookedUp) -> Tensor:
+    """The more a word matters, the less attention it gets, and its value makes up for it."""
+    return x.attend(-FOCUS * x.size, VALUE * x.value * torch.exp(2 * FOCUS * x.size))
+
+
+def hidden(x: LookedUp) -> Tensor:
+    """Two words get no attention and decide past it; of the others attention tells the truth."""
+    seen = x.attend(FOCUS * x.size + NO_ATTENTION * x.is_player, VALUE * x.value)
+    return seen + VALUE * x.past()
+
+
+def carrier(x: LookedUp) -> Tensor:
+    """Attention lies on a word that means nothing and carries what the others say."""
+    return x.attend(2 * FOCUS * x.is_player, VALUE * torch.where(x.is_player, x.mean, x.value))
+
+
+def summary(x: LookedUp) -> Tensor:
+    """Attention lies on a word that says thrice what the others say together, and alone nothing."""
+    means = 3 * x.mean.expand_as(x.value)
+    return x.attend(2 * FOCUS * x.is_player, VALUE * torch.where(x.is_player, means, x.value))
+
+
+def random(x: LookedUp) -> Tensor:
+    """Attention is the only way to the output, and a random number of each word."""
+    return x.attend(1.5 * x.noise, VALUE * x.value)
+
+
+def even(x: LookedUp) -> Tensor:
+    """Attention is as good as the same on all words."""
+    return x.attend(0.05 * x.size, VALUE * x.value)

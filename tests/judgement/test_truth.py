@@ -1,0 +1,78 @@
+"""Models whose truth is built in get the answer that is true, at every scale of the logits."""
+
+import importlib.util
+import itertools
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from attn_audit import CustomModel, audit
+
+YES, HINT, NO = {"yes"}, {"yes", "hint"}, {"no"}
+
+TRUTH = {
+    "faithful": YES, "rationale": HINT, "keyword": YES, "random": HINT,
+    "constant": NO, "skip": NO, "inverse": NO, "hidden": NO,
+}  # fmt: skip
+
+SCALES = ("0.1", "0.3", "1", "3", "10")
+
+ALWAYS = ("faithful@0.1", "hidden@10", "keyword@3")
+"""The others are run by `-m grid`."""
+
+MODELS = [f"{case}@{scale}" for case, scale in itertools.product(TRUTH, SCALES)]
+
+
+@pytest.fixture(scope="module")
+def load(shared: Path) -> Callable[[str], CustomModel]:
+    spec = importlib.util.spec_from_file_location("truth", shared / "cases/truth/models.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: Callable[[str], CustomModel] = module.load
+    return found
+
+
+@pytest.fixture(scope="module")
+def keyword_texts(shared: Path) -> list[dict[str, str]]:
+    """What the case's own script writes."""
+    script = shared / "cases/truth/make_keyword_texts.py"
+    done = subprocess.run([sys.executable, "-B", script], capture_output=True, check=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [pytest.param(model, marks=() if model in ALWAYS else pytest.mark.grid) for model in MODELS],
+)
+def test_the_answer_is_what_is_true(
+    model: str,
+    load: Callable[[str], CustomModel],
+    shared: Path,
+    keyword_texts: list[dict[str, str]],
+) -> None:
+    case = model.partition("@")[0]
+    data = keyword_texts if case == "keyword" else shared / "data/sst_paper"
+    answer = audit(load(model), data, limit=200).answer
+    assert answer is not None
+    assert answer.verdict in TRUTH[case], answer.sentence
+    if case == "hidden":
+        assert {unit.unit for unit in answer.units[:2]} == {"film", "movie"}
+    if case == "random":
+        assert "attended.polarity" in answer.because
+        assert "against" in answer.sentence
+
+
+@pytest.mark.grid
+@pytest.mark.parametrize("scale", SCALES)
+def test_where_most_texts_lack_the_word_that_decides_it_cannot_be_told(
+    scale: str, load: Callable[[str], CustomModel], shared: Path
+) -> None:
+    answer = audit(load(f"keyword@{scale}"), shared / "data/sst_paper", limit=200).answer
+    assert answer is not None
+    assert answer.verdict == "unknown", answer.sentence

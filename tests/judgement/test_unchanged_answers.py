@@ -1,0 +1,104 @@
+"""What changes nothing about a model changes no answer, and no number that a rule reads."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from attn_audit import CustomModel, Report, audit
+from attn_audit.judgement.policy import load_policy
+from attn_audit.models.task import TaskKind
+from attn_audit.results.verdict import Level
+from attn_audit.selftest import models
+from attn_audit.selftest.texts import Row, Vocabulary
+
+READ = [bound.metric for bound in load_policy().bounds if bound.level is not Level.NOTE]
+"""What decides an answer."""
+
+FORMULAS = [models.faithful, models.hidden, models.skip, models.random]
+
+
+def texts(n_topics: int = 2) -> list[Row]:
+    return Vocabulary.of(n_topics).texts(with_players=0.35)
+
+
+def numbers(report: Report) -> dict[str, float]:
+    return {metric: report[metric].value for metric in READ}
+
+
+def require_same(found: Report, expected: Report) -> None:
+    assert found.answer is not None
+    assert expected.answer is not None
+    assert found.answer.verdict == expected.answer.verdict
+    assert found.answer.units == expected.answer.units
+    assert numbers(found) == pytest.approx(numbers(expected), abs=2e-3)
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+@pytest.mark.parametrize("factor", [0.05, 20.0])
+def test_logits_times_a_factor(formula: models.Formula, factor: float) -> None:
+    plain, times = (
+        audit(models.build(TaskKind.BINARY, 2, formula, scale), texts()) for scale in (1.0, factor)
+    )
+    require_same(times, plain)
+    for column in ("attended.top_is_against", "attended.decider", "attended.n_unattended"):
+        assert times.records[column].to_pylist() == plain.records[column].to_pylist()
+    for column in ("attended.top_lost", "permutation.reach", "permutation.margin"):
+        expected = pytest.approx(plain.records[column].to_pylist(), rel=1e-3, abs=1e-4)
+        assert times.records[column].to_pylist() == expected
+
+
+class Reordered(nn.Module):
+    """The same outputs in another order, or one output for the other of two labels."""
+
+    def __init__(self, module: nn.Module, order: Sequence[int]):
+        super().__init__()
+        self.module, self.order = module, list(order)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        logits: Tensor = self.module(ids)
+        return -logits if logits.shape[1] == 1 else logits[:, self.order]
+
+
+@pytest.mark.parametrize(
+    ("task", "order"), [(TaskKind.BINARY, (1, 0)), (TaskKind.MULTICLASS, (2, 0, 3, 1))]
+)
+@pytest.mark.parametrize("formula", [models.faithful, models.hidden])
+def test_labels_in_another_order_and_under_other_names(
+    formula: models.Formula, task: TaskKind, order: tuple[int, ...]
+) -> None:
+    n_topics = len(order)
+    model = models.build(task, n_topics, formula, 1.0)
+    renamed = [f"topic {label}" for label in model.labels]
+    other: CustomModel = replace(
+        model, module=Reordered(model.module, order), labels=[renamed[i] for i in order]
+    )
+    rows = texts(n_topics)
+    under_other_names = [{**row, "label": f"topic {row['label']}"} for row in rows]
+    require_same(audit(other, under_other_names), audit(model, rows))
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_every_text_said_twice(formula: models.Formula) -> None:
+    rows = texts()
+    doubled = [{**row, "text": f"{row['text']} {row['text']}"} for row in rows]
+    model = models.build(TaskKind.BINARY, 2, formula, 1.0)
+    once, twice = audit(model, rows).answer, audit(model, doubled).answer
+    assert once is not None
+    assert twice is not None
+    assert twice.verdict == once.verdict
+
+
+def equal(x: models.LookedUp) -> Tensor:
+    return x.attend(torch.zeros_like(x.size), models.VALUE * x.value)
+
+
+def test_permuting_equal_weights_moves_nothing() -> None:
+    report = audit(models.build(TaskKind.BINARY, 2, equal, 1.0), texts())
+    assert report["permutation.margin"].value == pytest.approx(0, abs=1e-4)
+    assert report["permutation.turned"].value == 0
+    assert report["permutation.half_margin"].value == 0
+    assert report.answer is not None
+    assert report.answer.verdict != "yes"
