@@ -9,7 +9,7 @@ from attn_audit.findings.attended import UNATTENDED
 from attn_audit.findings.field import SHARE
 from attn_audit.findings.permutation import REACH
 from attn_audit.findings.registry import statistics
-from attn_audit.findings.rule import Outcome
+from attn_audit.findings.rule import Outcome, outcome_of
 from attn_audit.judgement.gate import judge
 from attn_audit.judgement.policy import Bound, Policy, load_policy
 from attn_audit.numbers import number, percent, short
@@ -74,12 +74,14 @@ def _sentence(report: Report, rules: Policy, verdict: MayShow, because: Sequence
             bound = bounds.get(first.metric)
             if bound is None or first.estimate is None:
                 return f"{first.reason} Do not show attention as the reason before that is known."
-            clause = _clause(bound, first, passes=True)
-            limit = percent(bound.limit) if _is_share(bound) else number(bound.limit)
-            return (
-                f"{_capital(clause)}, and the limit is {limit}: these texts "
-                "cannot decide. Do not show attention as the reason before that is known."
-            )
+            clause = _capital(_clause(bound, first, passes=True))
+            held = outcome_of(bound.direction, bound.limit, first.estimate, first.interval)
+            if held is Outcome.INCONCLUSIVE:
+                limit = percent(bound.limit) if _is_share(bound) else number(bound.limit)
+                why = f"{clause}, and the limit is {limit}: these texts cannot decide."
+            else:
+                why = f"{clause}. {first.reason}"
+            return f"{why} Do not show attention as the reason before that is known."
         case MayShow.HINT:
             clause = "; ".join(_clause(bounds[each.metric], each) for each in because)
             return f"Attention may be shown as where the model looked, not as the reason: {clause}."
