@@ -1,5 +1,7 @@
 """From settings to checks, and to the sites whose attention they look at."""
 
+from collections.abc import Sequence
+
 from attn_audit.checks.adversarial.check import Adversarial, Method
 from attn_audit.checks.attended import Attended
 from attn_audit.checks.base import Check
@@ -8,6 +10,7 @@ from attn_audit.checks.permutation import Permutation
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings import registry
 from attn_audit.findings.check import CheckFindings
+from attn_audit.findings.measure import Measure, measure
 from attn_audit.models.contract import AuditedModel, RowChoice, Site
 from attn_audit.settings import AuditSettings
 
@@ -48,6 +51,23 @@ def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ..
         *_REGISTERED,
     )
     return tuple(check for check in every if check.id in settings.checks)
+
+
+def measures_of(check: Check) -> tuple[str, ...]:
+    """The importance measures that a check reads."""
+    return check.measures if isinstance(check, Correlation | Attended) else ()
+
+
+def measured_by(checks: Sequence[Check]) -> dict[str, tuple[Measure, ...]]:
+    """The importance measures that each check, by its id, is the first of these to read.
+
+    They are computed there, once for all sites and all checks behind it.
+    """
+    found: dict[str, tuple[Measure, ...]] = {}
+    for i, check in enumerate(checks):
+        known = {name for earlier in checks[:i] for name in measures_of(earlier)}
+        found[check.id] = tuple(measure(n) for n in measures_of(check) if n not in known)
+    return found
 
 
 def epsilon_for(settings: AuditSettings, model: AuditedModel) -> float:

@@ -109,7 +109,7 @@ def _measure(audited: AuditedBatch, site: Site, plan: Plan, stopwatch: Stopwatch
         MAX_ATTENTION.name: or_none(largest, audited.has_mass),
     }
     for check in plan.checks:
-        with stopwatch.measure(check.id, audited.batch.encoded, site):
+        with stopwatch.measure(check.id, audited.batch.encoded):
             found = check.run(audited)
         _require_numbers(audited.ids, found)
         columns |= found
