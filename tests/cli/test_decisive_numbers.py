@@ -17,7 +17,7 @@ from attn_audit.models.task import TaskKind
 from attn_audit.results.report import Report
 from tests.cli.conftest import AttnAudit
 from tests.formats.conftest import report
-from tests.judged import GAP, MOVED, YARDSTICK, with_number
+from tests.judged import GAP, MOVED, RULES, YARDSTICK, with_number
 from tests.releases import write_model, write_texts
 
 __all__ = ["report"]
@@ -25,6 +25,34 @@ __all__ = ["report"]
 LOO_GAP = "correlation.gap.attention_leave_one_out"
 AUC = "performance.roc_auc"
 AGREES, UNAGREED = {YARDSTICK: (0.4, 0.6)}, {YARDSTICK: (0.21, 0.39)}
+
+UNATTENDED, POLARITY = RULES["unattended"], RULES["polarity"]
+
+CLAIMED = f"""\
+min_examples = 100
+min_coverage = 0.95
+[[bound]]
+metric = "{GAP}"
+max = 0.2
+only_if = {{ metric = "{YARDSTICK}", min = 0.4 }}
+[[bound]]
+metric = "{LOO_GAP}"
+max = 0.2
+only_if = {{ metric = "{YARDSTICK}", min = 0.4 }}
+[[bound]]
+metric = "{MOVED}"
+min = 0.5
+[[bound]]
+metric = "{AUC}"
+min = 0.7
+[[bound]]
+metric = "{UNATTENDED}"
+max = 0.05
+[[bound]]
+metric = "{POLARITY}"
+max = 0.25
+"""
+"""What the page claims, as bounds."""
 
 Columns = dict[str, np.ndarray]
 
@@ -158,6 +186,11 @@ def having(report: Report, numbers: dict[str, tuple[float, float]], n: int) -> R
         ({AUC: (0.4, 0.69)}, 1821, "model", "No: ", "fail"),
         ({AUC: (0.6, 0.8)}, 1821, "model",
          "Open: too few texts (ROC AUC 0.70, between 0.60 and 0.80).", "inconclusive"),
+        ({UNATTENDED: (0.026, 0.05), POLARITY: (0.13, 0.25)}, 1821, "attended", "Yes: ", "pass"),
+        ({UNATTENDED: (0.051, 0.09)}, 1821, "attended", "No: ", "fail"),
+        ({UNATTENDED: (0.03, 0.06)}, 1821, "attended",
+         "Open: too few texts (words without attention decide 4.5%, between 3.0% and 6.0%).",
+         "inconclusive"),
     ],
 )  # fmt: skip
 def test_the_page_says_what_the_gate_says(
@@ -177,7 +210,9 @@ def test_the_page_says_what_the_gate_says(
     found = re.search(rf'id="card-{card}".*?<p class="verdict">(.*?)</p>', page, re.DOTALL)
     assert found is not None
     assert html.unescape(found[1]).startswith(said)
-    done = attn_audit("gate", "report.json", "--format", "json")
+    (tmp_path / "claimed.toml").write_text(CLAIMED)
+    flags = ("--policy", "claimed.toml", "--format", "json")
+    done = attn_audit("gate", "report.json", *flags)
     judged = {entry["metric"]: entry for entry in json.loads(done.stdout)["judgements"]}
     for metric in numbers.keys() - {YARDSTICK}:
         assert judged[metric]["outcome"] == gated
