@@ -62,7 +62,7 @@ def audited(attn_audit: AttnAudit, tmp_path: Path) -> tuple[dict[str, Any], Colu
     """A report of 240 texts as JSON, and the numbers of its records; null is NaN."""
     model = write_model(tmp_path / "model.pt", 2.0, TaskKind.BINARY)
     texts = write_texts(tmp_path / "texts.jsonl", n=240)
-    flags = ("--checks", "correlation,permutation", "--permutations", "20", "--quiet")
+    flags = ("--checks", "correlation,attended,permutation", "--permutations", "20", "--quiet")
     outputs = ("--output", "report.json", "--records", "records.jsonl")
     assert attn_audit("audit", model, texts, *flags, *outputs).exit_code == 0
     rows = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]
@@ -96,6 +96,43 @@ def test_an_output_moves_by_a_tenth_where_shuffles_differ_by_a_tenth(
     assert moved(0.05) > moved(0.1) > moved(0.2)
     assert too_even(0.05) < too_even(0.1) < too_even(0.2)
     assert too_even(0.1) > 0
+
+
+def test_a_margin_moves_where_half_of_it_does(audited: tuple[dict[str, Any], Columns]) -> None:
+    """Shuffled, where shuffles differ by a tenth; and by attention on some one unit."""
+    content, numbers = audited
+    margin, reach = numbers["permutation.margin"], numbers["permutation.reach"]
+    turns, differs = numbers["permutation.reach.turns"], numbers["permutation.jsd"] >= 0.1
+    found = {
+        name: content["metrics"][f"permutation.{name}"] for name in ("half_margin", "within_reach")
+    }
+
+    def moved(least: float) -> int:
+        return int(((margin >= least) & differs).sum())
+
+    def within_reach(least: float) -> int:
+        return int(((reach >= least) | (turns >= least)).sum())
+
+    assert found["half_margin"]["count"] == moved(0.5)
+    assert found["within_reach"]["count"] == within_reach(0.5)
+    assert moved(0.25) > moved(0.5) > moved(1.0)
+    assert within_reach(0.25) > within_reach(0.5)
+
+
+def test_a_word_matters_little_below_a_quarter_and_its_sign_from_a_twentieth_on(
+    audited: tuple[dict[str, Any], Columns],
+) -> None:
+    content, numbers = audited
+    effect, against = numbers["attended.top_effect"], numbers["attended.top_is_against"]
+    found = content["metrics"]["attended.top_effect_small"]
+
+    def small(most: float) -> int:
+        return int((effect < most).sum())
+
+    assert found["count"] == small(0.25)
+    assert small(0.125) < small(0.25) < small(0.5)
+    assert ((effect >= 0.05) == ~np.isnan(against)).all()
+    assert small(0.025) < small(0.05) < small(0.1)
 
 
 def test_a_tau_is_significant_up_to_a_twentieth(audited: tuple[dict[str, Any], Columns]) -> None:
