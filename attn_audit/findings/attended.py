@@ -204,7 +204,7 @@ def line(record: Mapping[str, Any]) -> str | None:
     does = "loses" if lost >= 0 else "gains"
     turned = record.get(TURNED_WITHOUT.name)
     ends = "; the words without attention turn the decision" if turned else ""
-    return f"without the most attended word the margin {does} {percent(min(abs(lost), 1))}{ends}"
+    return f"without the most attended word the margin {does} {percent(min(abs(lost), 1.0))}{ends}"
 
 
 def answer(report: "Report") -> tuple[str, ...]:

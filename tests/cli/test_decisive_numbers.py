@@ -242,7 +242,8 @@ def test_the_page_says_what_the_gate_says(
 ) -> None:
     stored = having(report, numbers, n).model_copy(update={"records": None})
     (tmp_path / "report.json").write_text(stored.to_json())
-    assert attn_audit("report", "report.json", "--output", "page.html").exit_code == 0
+    done = attn_audit("report", "report.json", "--output", "page.html")
+    assert done.exit_code == 0, done.stderr
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     found = re.search(rf'id="card-{card}".*?<p class="verdict">(.*?)</p>', page, re.DOTALL)
     assert found is not None
