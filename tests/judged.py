@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from attn_audit.findings.metric import Metric
-from attn_audit.findings.registry import statistics
+from attn_audit.findings.metric import Averaged, Metric
+from attn_audit.findings.registry import metrics, statistics
 from attn_audit.judgement.policy import Policy, load_policy
 from attn_audit.results.report import Report
 from attn_audit.statistics.estimate import Interval
@@ -15,6 +15,28 @@ PolicyOf = Callable[[str], Policy]
 MOVED = "permutation.moved"
 GAP = "correlation.gap.attention_gradient"
 YARDSTICK = "correlation.gradient_leave_one_out"
+
+RULES = {
+    "reach": "permutation.within_reach",
+    "unattended": "attended.unattended_decide",
+    "order": "correlation.attention_margin",
+    "small": "attended.top_effect_small",
+    "half": "permutation.half_margin",
+    "polarity": "attended.polarity",
+    "works": "performance.roc_auc",
+}
+"""What the packaged rules ask about, in short."""
+
+FULFILLED = {
+    "reach": (0.9, 0.95),
+    "unattended": (0.01, 0.02),
+    "order": (0.5, 0.6),
+    "small": (0.1, 0.2),
+    "half": (0.5, 0.6),
+    "polarity": (0.05, 0.15),
+    "works": (0.8, 0.9),
+}
+"""Intervals that fulfil all of them."""
 
 
 def policy_from(folder: Path, text: str) -> Policy:
@@ -41,6 +63,23 @@ def with_number(
     if interval is not None:
         change["interval"] = Interval(low=interval[0], high=interval[1], method="bootstrap")
     return with_metric(report, statistic.metric, **change, **({} if n is None else {"n": n}))
+
+
+def with_numbers(report: Report, **numbers: tuple[float, float]) -> Report:
+    """The same report with these intervals by rule, each with its middle as the number."""
+    for rule, (low, high) in numbers.items():
+        report = with_number(report, RULES[rule], (low + high) / 2, (low, high), n=2000)
+    return report
+
+
+def may_be_shown(report: Report, **others: tuple[float, float]) -> Report:
+    """The same report, of 2,000 examples, with numbers that fulfil every rule, but for some."""
+    data = report.data.model_copy(update={"n_examples": 2000})
+    whole = report.model_copy(update={"data": data, "unattended_units": ()})
+    for metric in metrics():
+        if isinstance(metric, Averaged) and metric.is_coverage and metric.name in report.metrics:
+            whole = with_metric(whole, metric, n=2000)
+    return with_numbers(whole, **{**FULFILLED, **others})
 
 
 def with_metric(report: Report, metric: Metric, **change: object) -> Report:

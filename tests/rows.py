@@ -75,6 +75,15 @@ class Attended:
     row_mask: Tensor
 
 
+class _Deletion(Removal):
+    words = "deleted"
+
+
+class _NoNeutralWord(Removal):
+    words = "replaced"
+    why_not = "there is no neutral word"
+
+
 class RowsModel(AuditedModel):
     """Two layers of three heads. With `every_row`, each word's row is read out, else one alone."""
 
@@ -255,7 +264,7 @@ class RowsModel(AuditedModel):
 
     @property
     def removals(self) -> Mapping[str, Removal]:
-        return {}
+        return {"delete": _Deletion(), "neutral": _NoNeutralWord()}
 
     def intervene(self, batch: Batch, rules: Mapping[Site, Rule]) -> Tensor:
         raise NotImplementedError

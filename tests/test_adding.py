@@ -414,7 +414,9 @@ def test_nothing_is_loaded_unless_it_is_named(folder: Path, run: Run) -> None:
     flags = ("--checks", "peak", "--limit", "3", "-q", "--output", "named.json")
     run("audit", "demo", "demo", *flags, "--config", "named.toml", plugins=())
     shown = run("audit", "demo", "demo", "--checks", "peak", code=2, plugins=())
-    assert "one or more of correlation, permutation, adversarial, not" in " ".join(shown.split())
+    assert "one or more of correlation, attended, permutation, adversarial, not" in " ".join(
+        shown.split()
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, or_none
 from attn_audit.checks.ties import ranks_of
 from attn_audit.findings import attended as fields
 from attn_audit.findings.example import Status
+from attn_audit.findings.measure import LEAVE_ONE_OUT
 from attn_audit.findings.thresholds import DECIDING_PART
 
 UNATTENDED = 0.10
@@ -32,10 +33,12 @@ class Attended:
     """
 
     id: ClassVar[str] = "attended"
+    measures: ClassVar[tuple[str, ...]] = (LEAVE_ONE_OUT.name,)
+    """Importance measures that it reads."""
 
     def passes(self, n_units: int) -> int:
-        """Each unit left out, once for both checks, and two ways without the unattended."""
-        return n_units + 1 + len(OPERATORS)
+        """Two ways without the unattended units."""
+        return len(OPERATORS)
 
     def run(self, audited: AuditedBatch) -> Columns:
         """Effects of the most attended unit, and decisions without the unattended ones."""

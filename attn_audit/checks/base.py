@@ -150,7 +150,8 @@ class Check(Protocol):
         """Outputs that it has a model compute of an example of so many units, at one site.
 
         Whole passes, or replays that begin at the attention; of a search all its steps, though an
-        exact adversary takes none.
+        exact adversary takes none. Those of importance measures, which are computed once for all
+        sites and checks, are not among them.
         """
         ...
 

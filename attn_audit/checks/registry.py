@@ -1,5 +1,7 @@
 """From settings to checks, and to the sites whose attention they look at."""
 
+from collections.abc import Sequence
+
 from attn_audit.checks.adversarial.check import Adversarial, Method
 from attn_audit.checks.attended import Attended
 from attn_audit.checks.base import Check
@@ -9,6 +11,7 @@ from attn_audit.checks.replacement import Replacement
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings import registry
 from attn_audit.findings.check import CheckFindings
+from attn_audit.findings.measure import Measure, measure
 from attn_audit.models.contract import AuditedModel, RowChoice, Site
 from attn_audit.settings import AuditSettings
 
@@ -67,6 +70,23 @@ def _replaced_layers(settings: AuditSettings, model: AuditedModel) -> tuple[int,
     return tuple(range(first, last + 1))
 
 
+def measures_of(check: Check) -> tuple[str, ...]:
+    """The importance measures that a check reads."""
+    return check.measures if isinstance(check, Correlation | Attended) else ()
+
+
+def measured_by(checks: Sequence[Check]) -> dict[str, tuple[Measure, ...]]:
+    """The importance measures that each check, by its id, is the first of these to read.
+
+    They are computed there, once for all sites and all checks behind it.
+    """
+    found: dict[str, tuple[Measure, ...]] = {}
+    for i, check in enumerate(checks):
+        known = {name for earlier in checks[:i] for name in measures_of(earlier)}
+        found[check.id] = tuple(measure(n) for n in measures_of(check) if n not in known)
+    return found
+
+
 def epsilon_for(settings: AuditSettings, model: AuditedModel) -> float:
     """Epsilon as set, or the paper's default for single texts or pairs."""
     if settings.epsilon is not None:
@@ -74,9 +94,14 @@ def epsilon_for(settings: AuditSettings, model: AuditedModel) -> float:
     return EPSILON_PAIR if model.describe().takes_pairs else EPSILON_SINGLE
 
 
-def is_measured_once(check: Check) -> bool:
-    """Whether several sites cost what one does: importance, and what is not of any one site."""
-    return isinstance(check, Correlation) or not registry.findings_of(check.id).is_of_sites
+def passes_of(check: Check, measures: Sequence[Measure], n_units: int) -> tuple[int, int]:
+    """Passes of an example of so many units for all sites together, and at each of them.
+
+    Args:
+        measures: Importance measures that it is the first to read.
+    """
+    shared, each = sum(m.passes(n_units) for m in measures), check.passes(n_units)
+    return (shared, each) if registry.findings_of(check.id).is_of_sites else (shared + each, 0)
 
 
 def select_sites(settings: AuditSettings, model: AuditedModel) -> tuple[Site, ...]:

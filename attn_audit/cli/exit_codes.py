@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final, Literal, NoReturn
 
 import typer
 
+from attn_audit.config import DEFAULT_POLICY
 from attn_audit.findings.rule import Outcome
 from attn_audit.judgement.bounds import bounds_to_judge
 from attn_audit.judgement.policy import Policy, load_policy
@@ -21,12 +22,15 @@ Inconclusive = Literal["pass", "fail"] | None
 def policy_of(settings: "AuditSettings") -> Policy | None:
     """The policy that an audit's report will be judged by; read before the audit starts.
 
+    Where an answer is required and no policy is named: the packaged rules.
+
     Raises:
         ConfigurationError: The policy cannot be read, or asks nothing of a report.
     """
-    if settings.policy is None:
+    name = settings.policy or (settings.require and DEFAULT_POLICY)
+    if name is None:
         return None
-    policy = load_policy(settings.policy)
+    policy = load_policy(name)
     bounds_to_judge(policy, of_change=False)
     return policy
 
@@ -57,6 +61,7 @@ def finish(
     """
     sys.stdout.flush()
     code, answer = exit_code(verdict.outcome, inconclusive), verdict.answer
-    if code == 0 and require == "yes" and answer is not None and answer.verdict is MayShow.HINT:
-        code = EXIT_CODES[Outcome.FAIL]
+    if code == 0 and require == "yes" and answer is not None and answer.verdict is not MayShow.YES:
+        is_open = answer.verdict is MayShow.UNKNOWN
+        code = exit_code(Outcome.INCONCLUSIVE if is_open else Outcome.FAIL, inconclusive)
     raise typer.Exit(code)

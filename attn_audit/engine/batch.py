@@ -118,7 +118,7 @@ def _measure(
     for check in plan.checks:
         if not (is_audited or findings_of(check.id).is_of_sites):
             continue
-        with stopwatch.measure(check.id, audited.batch.encoded, site):
+        with stopwatch.measure(check.id, audited.batch.encoded):
             found = check.run(audited)
         _require_numbers(audited.ids, found)
         columns |= found

@@ -13,7 +13,13 @@ import pyarrow as pa
 
 from attn_audit.checks.adversarial.check import Adversarial
 from attn_audit.checks.base import Check
-from attn_audit.checks.registry import is_measured_once, make_checks, select_sites
+from attn_audit.checks.registry import (
+    make_checks,
+    measured_by,
+    measures_of,
+    passes_of,
+    select_sites,
+)
 from attn_audit.data.example import sample_examples
 from attn_audit.engine.batch import SHARD_SIZE, Found, Plan, audit_batch
 from attn_audit.engine.in_process import batches_of
@@ -192,6 +198,7 @@ class _Trials:
         self.batches = [[encoded[i] for i in indices] for indices in order]
         self._timed = {name: _Timed() for name in (READING, *(c.id for c in plan.checks))}
         self._whole = _Timed()
+        self._measured_by = measured_by(plan.checks)
         self._base = used_memory(model.device.type)
         self.found: list[Found] = []
         self.n_timed, self.seconds = 0, 0.0
@@ -246,10 +253,10 @@ class _Trials:
 
     def _passes(self, check: Check, item: Encoded) -> int:
         """Of one example, at all sites: importance is measured once for all of them."""
-        if is_measured_once(check):
-            return check.passes(item.n_units)
-        passes = 2 if isinstance(check, Adversarial) and _is_exact(self.found[-1]) else None
-        return len(self._plan.sites) * (passes or check.passes(item.n_units))
+        shared, passes = passes_of(check, self._measured_by[check.id], item.n_units)
+        if isinstance(check, Adversarial) and _is_exact(self.found[-1]):
+            passes = 2
+        return shared + len(self._plan.sites) * passes
 
     def _work(self, check: Check, batch: Sequence[Encoded]) -> float:
         """At least that of a pass: a check without any takes its time as well."""
@@ -277,12 +284,21 @@ class _Trials:
         device, stopwatch = self._model.device.type, Stopwatch()
         before = used_memory(device) or 0
         restart_peak(device)
-        plan = replace(self._plan, checks=(check,))
+        plan = replace(self._plan, checks=(*self._measuring_for(check), check))
         self.found.append(audit_batch(self._model, batch, plan, stopwatch))
         peak = used_memory(device, peak=True) or 0
         self._timed[check.id].n_bytes = max(0, peak - before)
         self._timed[check.id].tokens = _n_tokens(batch)
         return stopwatch.seconds
+
+    def _measuring_for(self, check: Check) -> list[Check]:
+        """Those before it that measure importance for it, so that it is timed without."""
+        reads = set(measures_of(check)) - {found.name for found in self._measured_by[check.id]}
+        return [
+            earlier
+            for earlier in self._plan.checks
+            if reads & {found.name for found in self._measured_by[earlier.id]}
+        ]
 
 
 def _is_exact(found: Found) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from attn_audit.checks.base import Check
-from attn_audit.checks.registry import is_measured_once
-from attn_audit.models.contract import Encoded, Site
+from attn_audit.checks.registry import measured_by, passes_of
+from attn_audit.models.contract import Encoded
 from attn_audit.progress import READING, CheckProgress, Progress, following
 
 PAUSE = 0.5
@@ -82,7 +82,8 @@ class Meter:
         """Nothing is done yet."""
         self._checks, self._n_sites = {check.id: check for check in checks}, n_sites
         self._on_progress, self._clock = on_progress, clock
-        self._passes: dict[str, dict[int, int]] = {check.id: {} for check in checks}
+        self._measured_by = measured_by(checks)
+        self._passes: dict[str, dict[int, tuple[int, int]]] = {check.id: {} for check in checks}
         self._begun, self._told = clock(), clock()
         self._stage_begun: float | None = None
         self._seconds = dict.fromkeys(self._checks, 0.0)
@@ -109,23 +110,22 @@ class Meter:
         self.n_finished += n_failed
         self._n_read = max(self._n_read, self._n_before)
         self._n_shard, self._finished, self._under_way = len(shard), self._none(), self._none()
-        self._shard = {name: self._work(check, shard) for name, check in self._checks.items()}
+        self._shard = {name: self._whole(check, shard) for name, check in self._checks.items()}
 
     def finish(self, batch: Sequence[Encoded]) -> None:
         """Take note of a batch that is finished; an empty one is one that failed."""
         self.n_finished += len(batch)
         self._under_way = self._none()
         for name, check in self._checks.items():
-            self._finished[name] += self._work(check, batch)
+            self._finished[name] += self._whole(check, batch)
         self.tell()
 
     @contextmanager
-    def stage(self, name: str, batch: Sequence[Encoded], site: Site | None) -> Iterator[None]:
+    def stage(self, name: str, batch: Sequence[Encoded]) -> Iterator[None]:
         """Within: a stage is under way.
 
         Args:
             batch: That it is done for.
-            site: Where; None for the first.
         """
         self.doing = name
         if name not in self._checks:
@@ -135,7 +135,8 @@ class Meter:
                 self._n_read = min(self._n_read + len(batch), self._n_before + self._n_shard)
             return
         before = self._under_way[name]
-        here = self._work(self._checks[name], batch) * self._share_of_site(name, site)
+        shared, each = self._work(self._checks[name], batch)
+        here = each + (shared if before == 0 else 0)  # measured at the first site, for all
 
         def on_part(done: float) -> None:
             self._under_way[name] = before + done * here
@@ -169,20 +170,22 @@ class Meter:
         done = min(self._finished[name] + self._under_way[name], self._shard[name])
         return self._n_before + self._n_shard * done / max(self._shard[name], 1.0)
 
-    def _work(self, check: Check, encoded: Sequence[Encoded]) -> float:
-        known, total = self._passes[check.id], 0
+    def _whole(self, check: Check, encoded: Sequence[Encoded]) -> float:
+        """Its work at all sites."""
+        shared, each = self._work(check, encoded)
+        return shared + self._n_sites * each
+
+    def _work(self, check: Check, encoded: Sequence[Encoded]) -> tuple[float, float]:
+        """Its work for all sites together, and at each of them."""
+        known, shared, each = self._passes[check.id], 0, 0
         for item in encoded:
             n_units = item.n_units
             if n_units not in known:
-                known[n_units] = max(1, check.passes(n_units))
-            total += known[n_units] * item.n_tokens
-        return float(total)
-
-    def _share_of_site(self, name: str, site: Site | None) -> float:
-        """Some is measured at the first site, for all of them."""
-        if is_measured_once(self._checks[name]):
-            return float(self._under_way[name] == 0)
-        return 1 / self._n_sites
+                of_all, passes = passes_of(check, self._measured_by[check.id], n_units)
+                known[n_units] = of_all, max(0 if of_all else 1, passes)
+            shared += known[n_units][0] * item.n_tokens
+            each += known[n_units][1] * item.n_tokens
+        return float(shared), float(each)
 
 
 @dataclass
@@ -194,16 +197,14 @@ class Stopwatch:
     """Follows the stages; None: nobody does."""
 
     @contextmanager
-    def measure(
-        self, name: str, batch: Sequence[Encoded] = (), site: Site | None = None
-    ) -> Iterator[None]:
+    def measure(self, name: str, batch: Sequence[Encoded] = ()) -> Iterator[None]:
         """Add the time spent inside to a stage."""
         start = time.perf_counter()
         try:
             if self.meter is None:
                 yield
             else:
-                with self.meter.stage(name, batch, site):
+                with self.meter.stage(name, batch):
                     yield
         finally:
             spent = time.perf_counter() - start

@@ -20,7 +20,7 @@ def held(
     *,
     is_covered: bool = True,
 ) -> Outcome:
-    """Hold a number against a limit of the table, by the gate's rule and the default policy's.
+    """Hold a number against a limit of the table, by the gate's rule.
 
     Returns:
         Inconclusive where the interval straddles the limit, there are too few examples to believe

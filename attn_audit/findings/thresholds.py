@@ -1,6 +1,6 @@
-"""The numbers that sentences, the page, `explain` and the default policy decide by: one table.
+"""The numbers that sentences, the page, `explain` and the packaged rules decide by: one table.
 
-The packaged policy is TOML and repeats those that it bounds; a test holds it to these, and keeps
+The packaged rules are TOML and repeat those that they bound; a test holds it to these, and keeps
 other numbers out of the sentences.
 """
 

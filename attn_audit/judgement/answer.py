@@ -140,12 +140,14 @@ def _sentence(report: Report, rules: Policy, verdict: MayShow, because: Sequence
             bound = bounds.get(first.metric)
             if bound is None or first.estimate is None:
                 return f"{first.reason} Do not show attention as the reason before that is known."
-            clause = _clause(bound, first, passes=True)
-            limit = percent(bound.limit) if _is_share(bound) else number(bound.limit)
-            return (
-                f"{_capital(clause)}, and the limit is {limit}: these texts "
-                "cannot decide. Do not show attention as the reason before that is known."
-            )
+            clause = _capital(_clause(bound, first, passes=True))
+            held = outcome_of(bound.direction, bound.limit, first.estimate, first.interval)
+            if held is Outcome.INCONCLUSIVE:
+                limit = percent(bound.limit) if _is_share(bound) else number(bound.limit)
+                why = f"{clause}, and the limit is {limit}: these texts cannot decide."
+            else:
+                why = f"{clause}. {first.reason}"
+            return f"{why} Do not show attention as the reason before that is known."
         case MayShow.HINT:
             clause = "; ".join(_clause(bounds[each.metric], each) for each in because)
             return f"Attention may be shown as where the model looked, not as the reason: {clause}."

@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     words = parser.parse_args()
 
-    checks = ("correlation", "permutation", "adversarial")
+    checks = ("correlation", "attended", "permutation", "adversarial")
     paper = {"model": words.model, "data": words.data, "checks": checks}
     other = {"model": words.transformer, "data": words.its_data, "checks": checks[:1]}
     codes = {

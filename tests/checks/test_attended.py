@@ -93,6 +93,23 @@ def test_equal_weights_are_unattended_together_or_not_at_all(weights: list[float
     assert a[0][chosen].sum() + next_ones.sum() > UNATTENDED
 
 
+def chosen_of(*weights: float) -> list[bool]:
+    a = np.array([weights])
+    ranks = np.unique(a, return_inverse=True)[1].reshape(a.shape)
+    found: list[bool] = unattended_units(a, ranks, np.array([len(weights)]))[0].tolist()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("weight", "is_unattended"),
+    [(0.099, True), (0.1, True), (0.1 + 5e-10, True), (0.1 + 5e-9, False), (0.12, False)],
+)
+def test_units_have_a_tenth_of_the_attention_together_but_for_rounding(
+    weight: float, is_unattended: bool
+) -> None:
+    assert chosen_of(1 - weight, weight) == [False, is_unattended]
+
+
 def test_of_units_that_share_the_largest_attention_the_mean_is_said() -> None:
     columns = of_words(Pooled(lambda logit: logit, 1), ["good bad", "good fine bad", "fine good"])
     # The margin is 1.5; without `good` it is -1, without `bad` 4.

@@ -17,7 +17,7 @@ from attn_audit.models.task import TaskKind
 from attn_audit.results.report import Report
 from tests.cli.conftest import AttnAudit
 from tests.formats.conftest import report
-from tests.judged import GAP, MOVED, YARDSTICK, with_number
+from tests.judged import GAP, MOVED, RULES, YARDSTICK, with_number
 from tests.releases import write_model, write_texts
 
 __all__ = ["report"]
@@ -25,6 +25,34 @@ __all__ = ["report"]
 LOO_GAP = "correlation.gap.attention_leave_one_out"
 AUC = "performance.roc_auc"
 AGREES, UNAGREED = {YARDSTICK: (0.4, 0.6)}, {YARDSTICK: (0.21, 0.39)}
+
+UNATTENDED, POLARITY = RULES["unattended"], RULES["polarity"]
+
+CLAIMED = f"""\
+min_examples = 100
+min_coverage = 0.95
+[[bound]]
+metric = "{GAP}"
+max = 0.2
+only_if = {{ metric = "{YARDSTICK}", min = 0.4 }}
+[[bound]]
+metric = "{LOO_GAP}"
+max = 0.2
+only_if = {{ metric = "{YARDSTICK}", min = 0.4 }}
+[[bound]]
+metric = "{MOVED}"
+min = 0.5
+[[bound]]
+metric = "{AUC}"
+min = 0.7
+[[bound]]
+metric = "{UNATTENDED}"
+max = 0.05
+[[bound]]
+metric = "{POLARITY}"
+max = 0.25
+"""
+"""What the page claims, as bounds."""
 
 Columns = dict[str, np.ndarray]
 
@@ -34,7 +62,7 @@ def audited(attn_audit: AttnAudit, tmp_path: Path) -> tuple[dict[str, Any], Colu
     """A report of 240 texts as JSON, and the numbers of its records; null is NaN."""
     model = write_model(tmp_path / "model.pt", 2.0, TaskKind.BINARY)
     texts = write_texts(tmp_path / "texts.jsonl", n=240)
-    flags = ("--checks", "correlation,permutation", "--permutations", "20", "--quiet")
+    flags = ("--checks", "correlation,attended,permutation", "--permutations", "20", "--quiet")
     outputs = ("--output", "report.json", "--records", "records.jsonl")
     assert attn_audit("audit", model, texts, *flags, *outputs).exit_code == 0
     rows = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]
@@ -68,6 +96,43 @@ def test_an_output_moves_by_a_tenth_where_shuffles_differ_by_a_tenth(
     assert moved(0.05) > moved(0.1) > moved(0.2)
     assert too_even(0.05) < too_even(0.1) < too_even(0.2)
     assert too_even(0.1) > 0
+
+
+def test_a_margin_moves_where_half_of_it_does(audited: tuple[dict[str, Any], Columns]) -> None:
+    """Shuffled, where shuffles differ by a tenth; and by attention on some one unit."""
+    content, numbers = audited
+    margin, reach = numbers["permutation.margin"], numbers["permutation.reach"]
+    turns, differs = numbers["permutation.reach.turns"], numbers["permutation.jsd"] >= 0.1
+    found = {
+        name: content["metrics"][f"permutation.{name}"] for name in ("half_margin", "within_reach")
+    }
+
+    def moved(least: float) -> int:
+        return int(((margin >= least) & differs).sum())
+
+    def within_reach(least: float) -> int:
+        return int(((reach >= least) | (turns >= least)).sum())
+
+    assert found["half_margin"]["count"] == moved(0.5)
+    assert found["within_reach"]["count"] == within_reach(0.5)
+    assert moved(0.25) > moved(0.5) > moved(1.0)
+    assert within_reach(0.25) > within_reach(0.5)
+
+
+def test_a_word_matters_little_below_a_quarter_and_its_sign_from_a_twentieth_on(
+    audited: tuple[dict[str, Any], Columns],
+) -> None:
+    content, numbers = audited
+    effect, against = numbers["attended.top_effect"], numbers["attended.top_is_against"]
+    found = content["metrics"]["attended.top_effect_small"]
+
+    def small(most: float) -> int:
+        return int((effect < most).sum())
+
+    assert found["count"] == small(0.25)
+    assert small(0.125) < small(0.25) < small(0.5)
+    assert ((effect >= 0.05) == ~np.isnan(against)).all()
+    assert small(0.025) < small(0.05) < small(0.1)
 
 
 def test_a_tau_is_significant_up_to_a_twentieth(audited: tuple[dict[str, Any], Columns]) -> None:
@@ -158,6 +223,11 @@ def having(report: Report, numbers: dict[str, tuple[float, float]], n: int) -> R
         ({AUC: (0.4, 0.69)}, 1821, "model", "No: ", "fail"),
         ({AUC: (0.6, 0.8)}, 1821, "model",
          "Open: too few texts (ROC AUC 0.70, between 0.60 and 0.80).", "inconclusive"),
+        ({UNATTENDED: (0.026, 0.05), POLARITY: (0.13, 0.25)}, 1821, "attended", "Yes: ", "pass"),
+        ({UNATTENDED: (0.051, 0.09)}, 1821, "attended", "No: ", "fail"),
+        ({UNATTENDED: (0.03, 0.06)}, 1821, "attended",
+         "Open: too few texts (words without attention decide 4.5%, between 3.0% and 6.0%).",
+         "inconclusive"),
     ],
 )  # fmt: skip
 def test_the_page_says_what_the_gate_says(
@@ -172,12 +242,15 @@ def test_the_page_says_what_the_gate_says(
 ) -> None:
     stored = having(report, numbers, n).model_copy(update={"records": None})
     (tmp_path / "report.json").write_text(stored.to_json())
-    assert attn_audit("report", "report.json", "--output", "page.html").exit_code == 0
+    done = attn_audit("report", "report.json", "--output", "page.html")
+    assert done.exit_code == 0, done.stderr
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     found = re.search(rf'id="card-{card}".*?<p class="verdict">(.*?)</p>', page, re.DOTALL)
     assert found is not None
     assert html.unescape(found[1]).startswith(said)
-    done = attn_audit("gate", "report.json", "--format", "json")
+    (tmp_path / "claimed.toml").write_text(CLAIMED)
+    flags = ("--policy", "claimed.toml", "--format", "json")
+    done = attn_audit("gate", "report.json", *flags)
     judged = {entry["metric"]: entry for entry in json.loads(done.stdout)["judgements"]}
     for metric in numbers.keys() - {YARDSTICK}:
         assert judged[metric]["outcome"] == gated

@@ -1,5 +1,6 @@
 """`gate`, `metrics` and `--policy`: exit codes, what is said, and where."""
 
+import html
 import json
 import subprocess
 import sys
@@ -9,14 +10,16 @@ import pytest
 
 from attn_audit.findings import permutation
 from attn_audit.findings.registry import all_fields, statistics
+from attn_audit.judgement.answer import answer_of
 from attn_audit.results.report import Report
 from tests.cli.conftest import AttnAudit
 from tests.conftest import REPOSITORY
 from tests.formats.conftest import report
-from tests.judged import MOVED, with_number, without
+from tests.judged import MOVED, may_be_shown, with_number, without
 
 __all__ = ["report"]
 
+EASY = f'[[bound]]\nmetric = "{MOVED}"\nmin = 0.0\n'
 POLICY = f'[[bound]]\nmetric = "{MOVED}"\nmin = 0.5\n'
 INTERVALS = {"pass": (0.55, 0.65), "fail": (0.05, 0.15), "inconclusive": (0.45, 0.55)}
 RUN = "from attn_audit.cli import app; app({words!r})"
@@ -70,7 +73,7 @@ def test_says_what_was_found_wanted_and_what_to_look_at(
     shown = attn_audit("gate", saved["fail"], "--policy", policy).stdout
     for part in (MOVED, "0.10 [0.05, 0.15]", "0.5", "fail", "look at", "eczd20f"):
         assert part in shown
-    assert shown.rstrip().endswith("The gate failed (1 bound: 1 failed).")
+    assert "✗ The gate failed (1 bound: 1 failed)." in " ".join(shown.split())
 
 
 def test_json_holds_the_whole_verdict(
@@ -97,14 +100,87 @@ def test_a_check_that_raised_does_not_pass(
     assert "raised an error" in done.stdout
 
 
-def test_the_default_policy_is_judged_by_unless_another_is_named(
+ANSWERS: dict[str, dict[str, tuple[float, float]]] = {
+    "yes": {},
+    "hint": {"polarity": (0.3, 0.4)},
+    "no": {"unattended": (0.1, 0.2)},
+    "unknown": {"unattended": (0.04, 0.06)},
+}
+
+
+@pytest.fixture
+def answered(report: Report, tmp_path: Path) -> dict[str, Path]:
+    """Reports on disk, by their answer."""
+    paths = {}
+    for name, numbers in ANSWERS.items():
+        found = may_be_shown(report, **numbers)
+        paths[name] = tmp_path / f"{name}.json"
+        stored = found.model_copy(update={"answer": answer_of(found), "records_file": None})
+        paths[name].write_text(stored.to_json())
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("answer", "flags", "code"),
+    [
+        ("yes", [], 0),
+        ("hint", [], 0),
+        ("no", [], 1),
+        ("unknown", [], 4),
+        ("yes", ["--require", "yes"], 0),
+        ("hint", ["--require", "yes"], 1),
+        ("no", ["--require", "yes"], 1),
+        ("unknown", ["--require", "yes"], 4),
+        ("unknown", ["--inconclusive", "fail"], 1),
+    ],
+)
+def test_without_a_policy_the_exit_code_is_the_answer(
+    attn_audit: AttnAudit, answered: dict[str, Path], answer: str, flags: list[str], code: int
+) -> None:
+    done = attn_audit("gate", answered[answer], *flags, "--format", "json")
+    assert done.exit_code == code
+    assert json.loads(done.stdout)["answer"]["verdict"] == answer
+
+
+@pytest.mark.parametrize(("answer", "code"), [("yes", 0), ("hint", 1), ("no", 1), ("unknown", 4)])
+def test_yes_may_be_asked_for_whatever_a_policy_says(
+    attn_audit: AttnAudit, answered: dict[str, Path], policy: Path, answer: str, code: int
+) -> None:
+    policy.write_text(EASY)
+    assert attn_audit("gate", answered[answer], "--policy", policy).exit_code == 0
+    done = attn_audit("gate", answered[answer], "--policy", policy, "--require", "yes")
+    assert done.exit_code == code
+
+
+def test_a_policy_that_passes_beside_a_no_says_so_in_the_first_line(
+    attn_audit: AttnAudit, answered: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "mine.toml").write_text(EASY)
+    outputs = ("--output", "gate.md", "--output", "gate.html", "--output", "gate.txt")
+    flags = ("--policy", "mine.toml", *outputs, "--format", "terminal", "-q")
+    done = attn_audit("gate", answered["no"], *flags)
+    assert done.exit_code == 0
+    first = "✗ No. "
+    other = "The policy mine.toml passed: it asks for other things, and changes nothing here."
+    assert done.stdout.startswith(first)
+    pages = [(tmp_path / f"gate.{name}").read_text(encoding="utf-8") for name in ("txt", "html")]
+    for text in (done.stdout, *pages):
+        plain = " ".join(html.unescape(text).split())
+        assert first in plain
+        assert plain.index(first) < plain.index(other) < plain.index("The gate passed")
+    lines = (tmp_path / "gate.md").read_text(encoding="utf-8").splitlines()
+    assert lines[2].startswith("**❌ No. ")
+    assert "passed: it asks for other things, and changes nothing here." in lines[2]
+
+
+def test_the_packaged_rules_are_judged_by_unless_another_is_named(
     attn_audit: AttnAudit, saved: dict[str, Path]
 ) -> None:
     shown = attn_audit("gate", saved["fail"]).stdout
     assert "default (sha256" in shown
 
 
-def test_the_default_policy_can_be_copied_and_used(
+def test_the_packaged_rules_can_be_copied_and_used(
     attn_audit: AttnAudit, saved: dict[str, Path], tmp_path: Path
 ) -> None:
     printed = attn_audit("gate", "--print-default-policy")
@@ -187,7 +263,7 @@ def test_an_audit_is_judged_after_its_report_is_written(
     words = ("permute", model, data, "--policy", "never.toml", "--output", "report.json", "-q")
     done = attn_audit(*words)
     assert done.exit_code == 1
-    assert done.stdout.startswith("Gate")
+    assert done.stdout.startswith("? Cannot be told. ")
     assert "The gate failed" in done.stdout
     assert Report.load(tmp_path / "report.json").get(permutation.DISTANCE) is not None
     assert attn_audit("gate", "report.json", "--policy", "never.toml").exit_code == 1
@@ -198,13 +274,24 @@ def test_a_verdict_stands_beside_a_json_report(
 ) -> None:
     done = attn_audit("permute", model, data, "--policy", "default", "--format", "json", "-q")
     assert done.exit_code == 4
-    assert json.loads(done.stdout)["schema_version"] == 3
+    assert json.loads(done.stdout)["schema_version"] == 4
     assert "The gate is inconclusive" in done.stderr
     flags = ("--policy", "default", "--inconclusive", "pass", "-q")
     passed = attn_audit("correlate", model, data, *flags)
     assert passed.exit_code == 0
-    assert passed.stdout.startswith("Attention audit")
+    assert passed.stdout.startswith("? Cannot be told. ")
+    assert "Attention audit" in passed.stdout
     assert "Gate" in passed.stdout
+
+
+def test_an_answer_that_is_required_is_judged_without_naming_a_policy(
+    attn_audit: AttnAudit, model: Path, data: Path
+) -> None:
+    words = ("permute", model, data, "--format", "json", "-q")
+    assert attn_audit(*words).exit_code == 0
+    done = attn_audit(*words, "--require", "yes")
+    assert done.exit_code == 4
+    assert "Cannot be told." in done.stderr
 
 
 def test_a_policy_may_stand_in_the_configuration(

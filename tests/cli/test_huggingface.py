@@ -45,7 +45,7 @@ def test_every_shape_is_audited(
     assert all(check["passed"] for check in report["self_checks"])
     assert report["settings"]["unit"] == unit
     found = {name.partition(".")[0] for name in report["metrics"]}
-    assert {"correlation", "permutation", "adversarial"} <= found
+    assert {"correlation", "attended", "permutation", "adversarial"} <= found
     for record, text in zip(records_in(Path("records.jsonl")), SENTENCES, strict=False):
         if unit == "word":
             assert record["units"] == text.split()

@@ -122,5 +122,5 @@ def test_a_report_counts_what_failed_and_sums_up_the_others() -> None:
     assert (report.data.n_examples, report.data.n_failed) == (len(EXAMPLES) - 2, 2)
     assert report[permutation.DISTANCE].n <= len(EXAMPLES) - 2
     assert {(entry.check, entry.n) for entry in report.degenerate if entry.status == FAILED} == {
-        (check, 2) for check in ("correlation", "permutation", "adversarial")
+        (check, 2) for check in ("correlation", "attended", "permutation", "adversarial")
     }

@@ -29,8 +29,8 @@ def forecast(model: Path, data: Path, **settings: Any) -> Forecast:
 
 def test_every_part_of_an_audit_is_forecast(model: Path, data: Path) -> None:
     found = forecast(model, data)
-    names = ["start-up", "reading attention", "correlation", "permutation", "adversarial"]
-    names.append("summing up")
+    names = ["start-up", "reading attention", "correlation", "attended"]
+    names += ["permutation", "adversarial", "summing up"]
     assert [stage.name for stage in found.stages] == names
     assert found.seconds == pytest.approx(sum(stage.seconds for stage in found.stages))
     assert min(stage.seconds for stage in found.stages) > 0
@@ -44,10 +44,24 @@ def test_passes_are_counted(model: Path, data: Path) -> None:
         "start-up": None,
         "reading attention": 30,
         "correlation": 30 + sum(n + 1 for n in n_units),
-        "permutation": sum(drawn[n] + 1 for n in n_units),
+        "attended": 2 * 30,
+        "permutation": sum(drawn[n] + n + 2 for n in n_units),
         "adversarial": 60,
         "summing up": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("checks", "measures"),
+    [(("attended",), "leave_one_out"), (("correlation", "attended"), "gradient")],
+)
+def test_leaving_out_is_counted_once_where_it_is_measured_first(
+    model: Path, data: Path, checks: tuple[str, ...], measures: str
+) -> None:
+    found = forecast(model, data, checks=checks, measures=(measures,))
+    passes = {stage.name: stage.passes for stage in found.stages}
+    assert passes["attended"] == sum((1 + i % 6) + 1 + 2 for i in range(30))
+    assert passes.get("correlation", 30) == 30
 
 
 def test_a_search_is_counted_by_its_steps(model: Path, data: Path) -> None:

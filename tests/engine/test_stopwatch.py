@@ -5,8 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from attn_audit.checks.adversarial.check import Adversarial
+from attn_audit.checks.attended import Attended
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
+from attn_audit.checks.registry import measured_by
 from attn_audit.engine.batch import Plan
 from attn_audit.engine.in_process import LocalEngine, cut
 from attn_audit.engine.stopwatch import Meter, Spent, Stopwatch, progress_of
@@ -15,7 +17,7 @@ from attn_audit.models.contract import Site
 from attn_audit.progress import READING, Progress, Watcher, part, portions
 from tests.rows import RowsModel, texts
 
-CHECKS = (Correlation(), Permutation(0.05, 9))
+CHECKS = (Correlation(), Attended(), Permutation(0.05, 9))
 MODEL = RowsModel()
 
 
@@ -59,10 +61,10 @@ def test_a_check_under_way_counts_by_its_parts_and_its_own_time(clock: Clock) ->
     batch = MODEL.encode(texts(6, 6, 6, 6))
     watched.begin(batch)
     clock.now += 3  # of which the check knows nothing
-    with watched.stage("permutation", batch, Site(1)), part(0.25):
+    with watched.stage("permutation", batch), part(0.25):
         clock.now += 2
     assert watched.spent()["permutation"] == Spent(4.0, 2.0)
-    with watched.stage("correlation", batch, Site(1)):
+    with watched.stage("correlation", batch):
         with part(0.25):
             clock.now += 2
         assert watched.spent()["correlation"] == Spent(1.0, 2.0)
@@ -74,10 +76,12 @@ def test_long_texts_count_for_more(clock: Clock) -> None:
     watched = meter(clock)
     short, long = MODEL.encode(texts(5, 20))
     watched.begin([short, long])
-    with watched.stage("permutation", [short], Site(1)):
+    with watched.stage("permutation", [short]):
         clock.now += 1
-    assert watched.spent()["permutation"].examples == pytest.approx(2 * 5 / 25)
-    with watched.stage("correlation", [short], Site(1)):
+    of_short, of_long = (9 + n + 2 for n in (5, 20))
+    expected = 2 * 5 * of_short / (5 * of_short + 20 * of_long)
+    assert watched.spent()["permutation"].examples == pytest.approx(expected)
+    with watched.stage("correlation", [short]):
         clock.now += 1
     of_short, of_long = (1 + n + 1 for n in (5, 20))
     expected = 2 * 5 * of_short / (5 * of_short + 20 * of_long)
@@ -91,24 +95,24 @@ def test_importance_is_counted_at_the_first_site_and_the_other_checks_at_every_o
     batch = MODEL.encode(texts(6, 6))
     watched.begin(batch)
     done: dict[str, list[float]] = {check.id: [] for check in CHECKS}
-    for site in (Site(1), Site(0)):
+    for _ in range(2):
         for name in done:
-            with watched.stage(name, batch, site):
+            with watched.stage(name, batch):
                 clock.now += 1
             done[name].append(watched.spent()[name].examples)
-    assert done == {"correlation": [2, 2], "permutation": [0.5, 1]}
+    assert done == {"correlation": [2, 2], "attended": [0.5, 1], "permutation": [0.5, 1]}
 
 
 def test_what_failed_and_is_repeated_is_not_counted_twice(clock: Clock) -> None:
     watched = meter(clock)
     batch = MODEL.encode(texts(6, 6, 6, 6))
     watched.begin(batch, n_failed=1)
-    with watched.stage("permutation", batch, Site(1)):
+    with watched.stage("permutation", batch):
         clock.now += 1
     watched.finish([])
     assert watched.spent()["permutation"] == Spent(1.0, 1.0)
     for half in (batch[:2], batch[2:]):
-        with watched.stage("permutation", half, Site(1)):
+        with watched.stage("permutation", half):
             clock.now += 1
         watched.finish(half)
     assert watched.spent()["permutation"] == Spent(5.0, 3.0)
@@ -120,7 +124,7 @@ def test_it_tells_no_more_often_than_people_can_read(clock: Clock) -> None:
     watched = meter(clock, tell=lambda meter: told.append(clock.now))
     batch = MODEL.encode(texts(6, 6))
     watched.begin(batch)
-    with watched.stage("permutation", batch, Site(1)):
+    with watched.stage("permutation", batch):
         for _ in portions(range(100)):
             clock.now += 0.1
     assert 15 <= len(told) <= 20  # in ten seconds
@@ -186,7 +190,25 @@ def test_every_audit_ends_with_all_its_examples(
         assert len(set(done)) > 3
 
 
+def test_leaving_out_is_counted_where_it_is_measured_first(clock: Clock) -> None:
+    alone = Meter(CHECKS[1:], 4, lambda meter: None, clock)
+    batch = MODEL.encode(texts(6, 6))
+    alone.begin(batch)
+    done = []
+    for _ in range(2):
+        with alone.stage("attended", batch):
+            clock.now += 1
+        done.append(alone.spent()["attended"].examples)
+    whole = 6 + 1 + 4 * 2
+    assert done == pytest.approx([2 * (6 + 1 + 2) / whole, 2 * (6 + 1 + 2 + 2) / whole])
+
+
 def test_passes_are_those_of_the_settings() -> None:
-    assert Correlation(("gradient",)).passes(9) == 1
-    assert Permutation(0.05, 50).passes(3) == 6 + 1
+    found = measured_by((Correlation(("gradient",)), Attended()))
+    assert {name: [m.name for m in of] for name, of in found.items()} == {
+        "correlation": ["gradient"],
+        "attended": ["leave_one_out"],
+    }
+    assert measured_by((Correlation(), Attended()))["attended"] == ()
+    assert Permutation(0.05, 50).passes(3) == 6 + 3 + 2
     assert Adversarial(0.05, n_iterations=40, n_restarts=5).passes(3) == 200

@@ -84,13 +84,13 @@ def test_what_has_one_name_has_one_meaning() -> None:
 
 def test_documents_name_no_number_that_does_not_exist() -> None:
     known = {*statistics(), *(field.name for field in all_fields())}
-    checks = "correlation|permutation|adversarial|performance"
+    checks = "correlation|attended|permutation|adversarial|performance"
     name = re.compile(rf"\b(?:{checks})\.[a-z_0-9]+(?:\.[a-z_0-9]+)*\b")
     suffixes = (".py", ".toml", ".md")
     paths: list[Path] = [REPOSITORY / "README.md"]
     paths += [p for p in (REPOSITORY / "sample_configs").rglob("*") if p.suffix in suffixes]
     paths += (REPOSITORY / "docs").rglob("*.md")
-    paths += [REPOSITORY / "attn_audit" / "judgement" / "default_policy.toml"]
+    paths += [REPOSITORY / "attn_audit" / "judgement" / "rules.toml"]
     named = {found for path in paths for found in name.findall(path.read_text(encoding="utf-8"))}
     assert len(named) > 5
     assert named <= known

@@ -5,7 +5,7 @@ from typing import Any
 
 from attn_audit.findings.rule import Outcome
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Judgement, Level, Verdict, Waiver
+from attn_audit.results.verdict import Answer, Judgement, Level, MayShow, Verdict, Waiver
 from attn_audit.statistics.estimate import Interval
 
 HOSTILE = (
@@ -35,9 +35,20 @@ def judgement(outcome: Outcome = Outcome.PASS, **given: Any) -> Judgement:
     return Judgement(**{**told, **given})
 
 
-def verdict(*judgements: Judgement, policy: str = "default") -> Verdict:
-    """What a policy of these bounds says."""
-    return Verdict(policy=policy, policy_sha256="ab" * 32, judgements=judgements)
+def answer(verdict: MayShow, *judgements: Judgement, sentence: str | None = None) -> Answer:
+    """An answer by these rules."""
+    return Answer(
+        verdict=verdict,
+        sentence=sentence or "Words decide 8.0% of the texts.",
+        because=("permutation.moved",),
+        rules="1 (0123456789ab)",
+        judgements=judgements,
+    )
+
+
+def verdict(*judgements: Judgement, policy: str = "default", of: Answer | None = None) -> Verdict:
+    """What a policy of these bounds says, beside the answer of the report that it is of."""
+    return Verdict(policy=policy, policy_sha256="ab" * 32, answer=of, judgements=judgements)
 
 
 def every_kind() -> Verdict:
@@ -64,14 +75,15 @@ def hostile_verdict() -> Verdict:
     text = dict.fromkeys(("metric", "definition", "reason", "look_at"), HOSTILE)
     waiver = Waiver(metric=HOSTILE, reason=HOSTILE, expires=date(2027, 6, 30))
     bounds = [judgement(outcome, **text) for outcome in Outcome]
-    return verdict(*bounds, judgement(Outcome.FAIL, waiver=waiver, **text), policy=HOSTILE)
+    of = answer(MayShow.NO, *bounds, sentence=HOSTILE)
+    return verdict(*bounds, judgement(Outcome.FAIL, waiver=waiver, **text), policy=HOSTILE, of=of)
 
 
 def hostile(report: Report) -> Report:
     """Someone else's text wherever a report has room for text."""
     content = report.model_dump(mode="json")
     kept = {"sha256", "task", "rows", "unit", "method", "started", "reason", "removal", "replay"}
-    kept |= {"quoting", "sharing", "dtype"}
+    kept |= {"quoting", "sharing", "dtype", "verdict", "direction", "level", "outcome"}
 
     def spoilt(value: Any, name: str = "") -> Any:
         if isinstance(value, dict):

@@ -18,6 +18,9 @@ from attn_audit.results.finding import find
 from attn_audit.results.report import Report
 from tests.formats.judging import every_kind, hostile
 
+CHECKED = ("correlation.", "attended.", "permutation.", "adversarial.", "performance.", "data.")
+"""How the names of a report's numbers begin."""
+
 
 def lines(report: Report) -> dict[str, dict[str, str]]:
     """Every line of the CSV by its metric."""
@@ -46,10 +49,7 @@ def test_every_number_of_the_checks_has_one_line(name: str, request: pytest.Fixt
     values = sorted(
         float(line["value"])
         for metric, line in told.items()
-        if metric.startswith(
-            ("correlation", "attended", "permutation", "adversarial", "performance", "data.")
-        )
-        and line["value"]
+        if metric.startswith(CHECKED) and line["value"]
     )
     assert values == sorted(numbers_of(report.model_dump(mode="json")["metrics"]))
 

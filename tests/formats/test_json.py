@@ -34,7 +34,7 @@ def test_json_follows_the_published_schema(name: str, request: pytest.FixtureReq
 
 def test_json_is_strict_and_ends_in_a_line_break(report: Report) -> None:
     text = report.to_json()
-    assert json.loads(text, parse_constant=pytest.fail)["schema_version"] == 3
+    assert json.loads(text, parse_constant=pytest.fail)["schema_version"] == 4
     assert text.endswith("}\n")
 
 

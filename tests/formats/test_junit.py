@@ -8,8 +8,8 @@ import xmlschema
 
 from attn_audit.formats import junit
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Verdict
-from tests.formats.judging import HOSTILE, every_kind, hostile, hostile_verdict, verdict
+from attn_audit.results.verdict import MayShow, Verdict
+from tests.formats.judging import HOSTILE, answer, every_kind, hostile, hostile_verdict, verdict
 
 
 @pytest.fixture(scope="session")
@@ -79,6 +79,14 @@ def test_says_what_was_judged_by_what(report: Report) -> None:
     assert told["outcome"] == "fail"
     assert report.run is not None
     assert suites[0].get("timestamp") == report.run.started
+
+
+def test_the_answer_is_the_first_property(report: Report) -> None:
+    judged = verdict(policy="mine.toml", of=answer(MayShow.NO))
+    first = next(parsed(junit.render(report, judged)).iter("property"))
+    assert first.get("name") == "answer"
+    assert first.get("value") == "No. Words decide 8.0% of the texts."
+    assert '"answer"' not in junit.render(report, verdict())
 
 
 def test_without_times_there_is_no_timestamp(only_correlation: Report) -> None:

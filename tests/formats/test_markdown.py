@@ -67,16 +67,18 @@ def test_every_report_is_markdown_throughout(name: str, request: pytest.FixtureR
     assert not kinds & {"code_block", "fence", "blockquote_open", "hr"}
 
 
-def test_a_report_without_a_policy_has_no_verdict(report: Report) -> None:
+def test_a_report_without_a_policy_has_its_answer_first_and_no_verdict(report: Report) -> None:
     text = markdown.render(document(report, None))
-    assert text.startswith("## Attention audit\n")
-    assert "olicy" not in text
+    assert text.startswith("## Attention audit\n\n**❔ Cannot be told. Words with hardly any ")
+    assert "The gate" not in text
+    assert "| Policy |" not in text
 
 
 def test_the_verdict_stands_first_and_the_worst_bounds_above(report: Report) -> None:
     text = markdown.render(document(report, every_kind()))
     lines = text.splitlines()
     assert lines[0] == "## Attention audit: ❌ fail"
+    assert lines[2].startswith("**❔ Cannot be told. ")
     first = "| `permutation.moved` | at least 0.5 | 0.38 \\[0.35, 0.40\\] | 1,730 | ❌ fail |"
     assert first in lines
     assert text.index(first) < text.index("| ✅ pass |") < text.index("**Does the model work?**")

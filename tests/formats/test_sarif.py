@@ -9,8 +9,8 @@ import pytest
 
 from attn_audit.formats import sarif
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Verdict
-from tests.formats.judging import every_kind, hostile, hostile_verdict, judgement, verdict
+from attn_audit.results.verdict import MayShow, Verdict
+from tests.formats.judging import answer, every_kind, hostile, hostile_verdict, judgement, verdict
 
 SCHEMA = json.loads(
     (Path(__file__).parent / "schemas" / "sarif-2.1.0.json").read_text(encoding="utf-8")
@@ -71,6 +71,13 @@ def test_results_point_at_their_rules_and_the_model(report: Report) -> None:
     assert rules[1]["help"]["text"] == "Outputs that shuffling moves by 0.1 or more."
     assert run["artifacts"][0]["location"]["uri"] == f"file://{report.model.source}"
     assert run["artifacts"][0]["hashes"] == {"sha-256": report.model.sha256}
+
+
+def test_the_answer_is_a_property_of_the_run(report: Report) -> None:
+    told = run_of(report, verdict(of=answer(MayShow.UNKNOWN)))["properties"]
+    assert told["verdict"] == "unknown"
+    assert told["answer"] == "Cannot be told. Words decide 8.0% of the texts."
+    assert not {"verdict", "answer"} & run_of(report, verdict())["properties"].keys()
 
 
 def test_two_bounds_of_one_metric_share_a_rule_and_keep_apart(report: Report) -> None:

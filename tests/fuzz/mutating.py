@@ -111,7 +111,7 @@ def written_json(value: Any) -> bytes:
     try:
         return json.dumps(value).encode()
     except RecursionError:
-        return b'{"schema_version": 3, "a": ' + b"[" * 5000 + b"]" * 5000 + b"}"
+        return b'{"schema_version": 4, "a": ' + b"[" * 5000 + b"]" * 5000 + b"}"
 
 
 def _places(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:

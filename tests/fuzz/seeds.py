@@ -27,7 +27,7 @@ SENTENCES = ("A gorgeous, witty and seductive movie.", "Slow, dull and far too l
 CONFIGURATION = """\
 model = "model.pt"
 data = "data.jsonl"
-checks = ["correlation", "permutation", "adversarial"]
+checks = ["correlation", "attended", "permutation", "adversarial"]
 measures = "gradient,leave_one_out"
 label_map = { label0 = "label0", label1 = "label1" }
 layer = "last"

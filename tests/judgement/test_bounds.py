@@ -66,8 +66,11 @@ def test_too_few_examples_behind_a_number_leave_it_open_either_way(
 def test_a_check_that_was_not_run_is_left_open(report: Report, policy: PolicyOf) -> None:
     judged = the_one(without(report, "permutation"), policy, LEAST)
     assert judged.outcome is INCONCLUSIVE
-    assert judged.reason == "The permutation check was not run (only correlation, adversarial)."
-    assert "--checks correlation,adversarial,permutation" in judged.look_at
+    assert (
+        judged.reason
+        == "The permutation check was not run (only correlation, attended, adversarial)."
+    )
+    assert "--checks correlation,attended,adversarial,permutation" in judged.look_at
 
 
 def test_a_check_that_raised_is_left_open(report: Report, policy: PolicyOf) -> None:

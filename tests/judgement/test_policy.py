@@ -149,7 +149,7 @@ def test_names_what_is_unknown_and_what_was_meant(
         (f"{BOUND}min = nan", "min: input should be a finite number"),
         (f"{BOUND}min = 50", f"{PLACE}min = 50 lies outside what it can be, 0 to 1"),
         (f"{BOUND}max_drop = -0.1", "max_drop = -0.1 lies outside what it can be, 0 to 1"),
-        (f'{BOUND}min = 0.5\nlevel = "warning"', "level: input should be 'fail' or 'warn'"),
+        (f'{BOUND}min = 0.5\nlevel = "warning"', "level: input should be 'fail', 'warn', 'no', "),
         (f"{BOUND}min = 0.5\nonly_if = 3", "only_if is a table, not 3"),
         (f"{BOUND}min = 0.5\n{BOUND}min = 0.6", f"{MOVED} is bounded twice"),
         (WAIVER, f"waiver 1 ({MOVED}): needs 'reason'"),

@@ -59,7 +59,10 @@ def test_other_data_is_all_that_can_be_allowed(
 def test_settings_of_a_check_that_one_lacks_are_no_reason(audited: Audited, base: Path) -> None:
     only = audited(1.0, checks=("correlation",), epsilon=0.05)
     comparison = compare(base, only)
-    assert "checks (correlation, permutation, adversarial and correlation)" in comparison.notes
+    assert (
+        "checks (correlation, attended, permutation, adversarial and correlation)"
+        in comparison.notes
+    )
     assert {change.metric.split(".")[0] for change in comparison.changes} == {
         "performance",
         "correlation",

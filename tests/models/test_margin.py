@@ -130,6 +130,15 @@ def test_where_nothing_is_decided_there_is_no_margin(logits: list[float]) -> Non
     assert math.isnan(float(margin.lost(torch.tensor([[[1.0, 0.0]]]))))
 
 
+@pytest.mark.parametrize(("difference", "is_told"), [(0.9e-6, False), (1.1e-6, True)])
+def test_a_margin_is_told_from_rounding_from_a_millionth_on(
+    difference: float, is_told: bool
+) -> None:
+    own = torch.tensor([[1.0, 1 - difference]], dtype=torch.float64)
+    margin = Margin.of(task_of(TaskKind.MULTICLASS, 2), own)
+    assert bool(margin.whole.isnan().all()) != is_told
+
+
 def test_half_precision_decides_less() -> None:
     own = torch.tensor([[1.0, 1.001]])
     task = task_of(TaskKind.MULTICLASS, 2)

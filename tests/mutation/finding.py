@@ -1,6 +1,7 @@
 """The numbers that stand in capitals at the top of modules, and how one of them is changed."""
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +9,20 @@ from pathlib import Path
 PLACES = (
     *("checks", "statistics", "measures", "verification", "findings/metric.py"),
     *("findings/thresholds.py", "findings/tolerance.py", "findings/measure.py"),
-    *("engine/summaries.py", "engine/highlights.py"),
+    *("engine/summaries.py", "engine/highlights.py", "engine/report.py"),
+    *("models/margin.py", "judgement/answer.py", "judgement/rules.toml"),
 )
 REPOSITORY = Path(__file__).parents[2]
 TOLERANCES = (
     *("GRADIENT_NOISE", "ATTENTION_NOISE", "HALF_PRECISION_NOISE", "SMALLEST_WEIGHT"),
-    *("PROBABILITY_NOISE", "MIN_AUDITED_MASS", "REPLAY_TOLERANCE", "GUESS_TOLERANCE", "MARGIN"),
+    *(
+        "LOGIT_NOISE",
+        "PROBABILITY_NOISE",
+        "MIN_AUDITED_MASS",
+        "REPLAY_TOLERANCE",
+        "GUESS_TOLERANCE",
+        "MARGIN",
+    ),
     *("ROUNDING", "COARSER", "TAU_LIMIT", "SHARE_LIMIT", "SMALL_WEIGHT", "OUTPUT", "WEIGHT"),
     *("MASS", "GRADIENT", "DIVERGENCE", "BOUND", "SEARCHED", "DISTRIBUTION", "DERIVED", "SUMMARY"),
 )
@@ -35,7 +44,7 @@ class Number:
     @property
     def id(self) -> str:
         """`statistics.intervals.QUANTILES[2]`."""
-        module = self.file.removeprefix("attn_audit/").removesuffix(".py").replace("/", ".")
+        module = self.file.removeprefix("attn_audit/").rpartition(".")[0].replace("/", ".")
         return f"{module}.{self.name}[{self.index}]"
 
     @property
@@ -45,12 +54,10 @@ class Number:
 
     def changed(self, source: str) -> str:
         """The file's text with another number there; whole numbers stay whole."""
-        text = source[self.start : self.end]
+        value = eval(source[self.start : self.end], {})
         factor = 10 if self.name in TOLERANCES else 2
-        other = f"({text}) * {factor}"
-        if eval(text, {}) == 0:
-            other = f"{text} + 1" if "." not in text else f"{text} + 0.1"
-        return f"{source[: self.start]}({other}){source[self.end :]}"
+        other = value * factor or (1 if isinstance(value, int) else 0.1)
+        return f"{source[: self.start]}{other!r}{source[self.end :]}"
 
 
 def numbers(repository: Path = REPOSITORY) -> Iterator[Number]:
@@ -59,6 +66,9 @@ def numbers(repository: Path = REPOSITORY) -> Iterator[Number]:
         at = repository / "attn_audit" / place
         for path in [at] if at.is_file() else sorted(at.rglob("*.py")):
             source = path.read_text()
+            if path.suffix == ".toml":
+                yield from _limits(source, str(path.relative_to(repository)))
+                continue
             starts = [0]
             for line in source.splitlines(keepends=True):
                 starts.append(starts[-1] + len(line.encode()))
@@ -74,6 +84,16 @@ def numbers(repository: Path = REPOSITORY) -> Iterator[Number]:
                     )
                     file = str(path.relative_to(repository))
                     yield Number(file, name, index, start, end)
+
+
+def _limits(source: str, file: str) -> Iterator[Number]:
+    """The numbers of a policy: a bound's by its metric, others by their key."""
+    metric = ""
+    for found in re.finditer(r'^metric = "(.+)"$|^(\w+) = ([\d.]+)$', source, re.MULTILINE):
+        if found[1] is not None:
+            metric = f"{found[1]}."
+        else:
+            yield Number(file, f"{metric}{found[2]}", 0, found.start(3), found.end(3))
 
 
 def _constants(module: ast.Module) -> Iterator[tuple[str, ast.expr]]:

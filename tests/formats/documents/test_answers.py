@@ -1,28 +1,26 @@
 """One sentence a check: direction first, and no more than the interval and the gate allow."""
 
-import tomllib
 from datetime import date
-from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from attn_audit.findings import thresholds as table
 from attn_audit.findings.groups import NOT_MEASURED
 from attn_audit.findings.rule import Outcome
 from attn_audit.formats.documents.report import cards
-from attn_audit.judgement import policy as policy_package
 from attn_audit.judgement.gate import judge
-from attn_audit.judgement.policy import load_policy
+from attn_audit.judgement.policy import load_policy, policy_of
 from attn_audit.results.report import Report
-from tests.judged import GAP, MOVED, YARDSTICK, with_number
+from tests.judged import GAP, MOVED, RULES, YARDSTICK, with_number
 
 LOO_GAP = "correlation.gap.attention_leave_one_out"
 AUC = "performance.roc_auc"
 RELATIVE = "adversarial.relative_jsd"
 UNCHANGED = "permutation.uniform.unchanged"
 TOO_EVEN = "permutation.too_even"
+UNATTENDED, POLARITY = RULES["unattended"], RULES["polarity"]
 
 Numbers = dict[str, tuple[float, float]]
 """Low and high end by the metric's name."""
@@ -46,9 +44,28 @@ def verdict(report: Report, card: str) -> str:
     return next(found.verdict for found in cards(report) if found.id == card)
 
 
+YARDSTICK_AGREES = {"metric": YARDSTICK, "min": table.ALIKE}
+
+POLICY = policy_of(
+    {
+        "min_examples": table.MIN_EXAMPLES,
+        "min_coverage": table.MIN_COVERAGE,
+        "bound": [
+            {"metric": AUC, "min": table.WORKS},
+            {"metric": GAP, "max": table.SMALL_GAP, "only_if": YARDSTICK_AGREES},
+            {"metric": LOO_GAP, "max": table.SMALL_GAP, "only_if": YARDSTICK_AGREES},
+            {"metric": UNATTENDED, "max": table.FEW_UNATTENDED},
+            {"metric": POLARITY, "max": table.FEW_AGAINST},
+            {"metric": MOVED, "min": table.MOST},
+        ],
+    }
+)
+"""What the sentences claim, as bounds."""
+
+
 def gated(report: Report) -> dict[str, Outcome]:
-    """What the default policy says, by metric."""
-    judged = judge(report, load_policy(), date(2026, 1, 5)).judgements
+    """What a gate says of what the sentences claim, by metric."""
+    judged = judge(report, POLICY, date(2026, 1, 5)).judgements
     return {judgement.metric: judgement.outcome for judgement in judged}
 
 
@@ -98,6 +115,28 @@ def test_without_both_measures_agreement_is_open(only_correlation: Report) -> No
 )
 def test_outputs_move_or_do_not(report: Report, moved: tuple[float, float], said: str) -> None:
     assert verdict(having(report, {MOVED: moved}), "permutation") == said
+
+
+@pytest.mark.parametrize(
+    ("unattended", "polarity", "said"),
+    [
+        ((0.01, 0.05), (0.1, 0.25), "Yes: words without attention hardly ever decide, and the most "
+                                    "attended word mostly speaks for the prediction."),
+        ((0.01, 0.05), (0.26, 0.4), "In part: words without attention hardly ever decide, but the "
+                                    "most attended word often speaks against it."),
+        ((0.01, 0.05), (0.2, 0.3), "In part: words without attention hardly ever decide; whether "
+                                   "the most attended word speaks for it is open."),
+        ((0.06, 0.2), (0.1, 0.2), "No: words that attention passes over decide too many of the "
+                                  "texts."),
+        ((0.02, 0.06), (0.1, 0.2), "Open: too few texts (words without attention decide 4.0%, "
+                                   "between 2.0% and 6.0%)."),
+    ],
+)  # fmt: skip
+def test_attended_words_speak_for_the_prediction_or_do_not(
+    report: Report, unattended: tuple[float, float], polarity: tuple[float, float], said: str
+) -> None:
+    found = having(report, {UNATTENDED: unattended, POLARITY: polarity})
+    assert verdict(found, "attended") == said
 
 
 def test_few_texts_are_too_few_whichever_way_they_point(report: Report) -> None:
@@ -156,7 +195,7 @@ def test_other_attention_gives_the_same_output_or_does_not(
 
 
 def test_what_was_not_measured_is_not_known(nothing_measured: Report) -> None:
-    for check in ("correlation", "permutation", "adversarial"):
+    for check in ("correlation", "attended", "permutation", "adversarial"):
         assert verdict(nothing_measured, check) == NOT_MEASURED
 
 
@@ -199,6 +238,8 @@ REPORTS = st.fixed_dictionaries(
         LOO_GAP: interval(-0.5, 0.8),
         RELATIVE: interval(),
         AUC: interval(),
+        UNATTENDED: interval(),
+        POLARITY: interval(),
     }
 )
 
@@ -211,6 +252,7 @@ def test_no_sentence_contradicts_the_gate(
     """A direction is claimed where the gate decides it, and only there."""
     found = having(report, numbers, n)
     found = with_number(found, "permutation.distance", 0.2, (0.1, 0.3), n=covered)
+    found = with_number(found, "attended.top_effect", 0.2, (0.1, 0.3), n=covered)
     outcomes = gated(found)
 
     moves = verdict(found, "permutation")
@@ -235,6 +277,17 @@ def test_no_sentence_contradicts_the_gate(
             assert (f"about as much with {name}" in agrees) == (outcome is Outcome.PASS)
             assert (f"clearly less with {name}" in agrees) == (outcome is Outcome.FAIL)
 
+    hides = verdict(found, "attended")
+    by_unattended = {
+        Outcome.PASS: ("Yes: ", "In part: "),
+        Outcome.FAIL: ("No: ",),
+        Outcome.INCONCLUSIVE: ("Open: ",),
+    }
+    assert hides.startswith(by_unattended[outcomes[UNATTENDED]])
+    if outcomes[UNATTENDED] is Outcome.PASS:
+        assert hides.startswith("Yes: ") == (outcomes[POLARITY] is Outcome.PASS)
+        assert ("often speaks against" in hides) == (outcomes[POLARITY] is Outcome.FAIL)
+
     works = verdict(found, "model")
     by_area = {
         Outcome.PASS: ("Yes: ", "In part: it tells the labels apart"),
@@ -244,28 +297,12 @@ def test_no_sentence_contradicts_the_gate(
     assert works.startswith(by_area[outcomes[AUC]])
 
 
-def test_limits_of_the_default_policy_are_those_of_the_sentences() -> None:
+def test_limits_of_the_packaged_rules_are_those_of_the_sentences() -> None:
     """One table: `findings.thresholds`."""
-    from attn_audit.findings import thresholds as table
-
-    path = Path(policy_package.__file__).with_name("default_policy.toml")
-    content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    limits = {bound["metric"]: bound.get("min", bound.get("max")) for bound in content["bound"]}
-    guards = {
-        guard["metric"]: guard["min"]
-        for bound in content["bound"]
-        if (guard := bound.get("only_if")) is not None
-    }
-    assert content["min_examples"] == table.MIN_EXAMPLES
-    assert content["min_coverage"] == table.MIN_COVERAGE
-    assert limits == {
-        AUC: table.WORKS,
-        GAP: table.SMALL_GAP,
-        LOO_GAP: table.SMALL_GAP,
-        "correlation.attention_gradient": table.ALIKE,
-        "correlation.attention_leave_one_out": table.ALIKE,
-        MOVED: table.MOST,
-        "permutation.within_epsilon": table.MOST,
-        "permutation.uniform.accuracy_change": 0,
-    }
-    assert guards == {YARDSTICK: table.ALIKE}
+    rules = load_policy()
+    limits = {bound.metric: bound.limit for bound in rules.bounds}
+    assert rules.min_examples == table.MIN_EXAMPLES
+    assert rules.min_coverage == table.MIN_COVERAGE
+    assert limits[AUC] == table.WORKS
+    assert limits[UNATTENDED] == table.FEW_UNATTENDED
+    assert limits[POLARITY] == table.FEW_AGAINST

@@ -225,7 +225,7 @@ def test_many_labels_are_named_in_part(multilabel: Report) -> None:
 def test_checks_that_were_not_run_say_so(only_correlation: Report) -> None:
     (glance,) = (b for b in document(only_correlation).sections[0].blocks if isinstance(b, Glance))
     assert [card.id for card in glance.cards] == ["model", "correlation"]
-    assert glance.note.endswith("Not run: permutation, adversarial.")
+    assert glance.note.endswith("Not run: attended, permutation, adversarial.")
 
 
 def test_nothing_measured_is_said_plainly(nothing_measured: Report) -> None:
@@ -258,9 +258,10 @@ def test_what_was_not_run_has_no_settings(only_correlation: Report) -> None:
 
 def test_telling_examples_vary_and_never_repeat(report: Report) -> None:
     chosen = varied(report.telling_examples)
-    assert [example.reason for example in chosen[:4]] == [
+    assert [example.reason for example in chosen[:5]] == [
         "adversarial",
         "insensitive",
+        "unattended",
         "disagreeing",
         "agreeing",
     ]

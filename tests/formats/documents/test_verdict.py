@@ -5,11 +5,14 @@ from datetime import date
 
 import pytest
 
+from attn_audit.document import Document
 from attn_audit.findings.rule import Outcome
 from attn_audit.formats import html
 from attn_audit.formats.documents import report as reports
 from attn_audit.formats.documents.verdict import (
     Standing,
+    answer_section,
+    answered,
     came_out,
     document,
     explained,
@@ -21,10 +24,10 @@ from attn_audit.formats.documents.verdict import (
     whole,
 )
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Judgement, Level, Waiver
+from attn_audit.results.verdict import Judgement, Level, MayShow, Waiver
 from attn_audit.statistics.estimate import Interval
 from tests.formats.html.test_hostile_text import elements
-from tests.formats.judging import WAIVER, every_kind, hostile_verdict, judgement, verdict
+from tests.formats.judging import WAIVER, answer, every_kind, hostile_verdict, judgement, verdict
 
 Shown = Callable[..., str]
 
@@ -136,7 +139,7 @@ def test_fits_every_screen(shown: Shown, width: int, encoding: str) -> None:
     assert "fail" in text
 
 
-def test_the_last_line_is_the_whole(shown: Shown) -> None:
+def test_the_first_line_is_the_whole(shown: Shown) -> None:
     waiver = Waiver(metric="m", reason="known", expires=date(2027, 1, 1))
     judged = verdict(
         judgement(Outcome.FAIL),
@@ -146,10 +149,68 @@ def test_the_last_line_is_the_whole(shown: Shown) -> None:
         judgement(Outcome.PASS),
     )
     text = shown(document(judged), 100)
-    last = "✗ The gate failed (5 bounds: 1 failed, 1 inconclusive, 1 warning, 1 waived, 1 passed)."
-    assert text.splitlines()[-1].strip() == last
+    first = "✗ The gate failed (5 bounds: 1 failed, 1 inconclusive, 1 warning, 1 waived, 1 passed)."
+    assert text.splitlines()[0] == first
     assert "fail (waived)" in text
     assert "until 2027-01-01: known" in text
+
+
+@pytest.mark.parametrize(
+    ("said", "mark"),
+    [
+        (MayShow.YES, "✓ Yes, within limits. "),
+        (MayShow.HINT, "! Only as a hint. "),
+        (MayShow.NO, "✗ No. "),
+        (MayShow.UNKNOWN, "? Cannot be told. "),
+    ],
+)
+def test_of_a_report_the_first_line_is_its_answer_and_the_whole_follows(
+    shown: Shown, said: MayShow, mark: str
+) -> None:
+    judged = verdict(judgement(), of=answer(said))
+    lines = shown(document(judged), 100).splitlines()
+    assert lines[0].startswith(f"{mark}Words decide 8.0% of the texts.")
+    assert any(line.strip() == "✓ The gate passed (1 bound: 1 passed)." for line in lines)
+
+
+OTHERWISE = "The policy mine.toml {}: it asks for other things, and changes nothing here."
+
+
+@pytest.mark.parametrize(
+    ("said", "found", "otherwise"),
+    [
+        (MayShow.NO, Outcome.PASS, "passed"),
+        (MayShow.NO, Outcome.INCONCLUSIVE, "inconclusive"),
+        (MayShow.UNKNOWN, Outcome.PASS, "passed"),
+        (MayShow.HINT, Outcome.FAIL, "failed"),
+        (MayShow.YES, Outcome.FAIL, "failed"),
+        (MayShow.YES, Outcome.INCONCLUSIVE, "inconclusive"),
+        (MayShow.YES, Outcome.PASS, None),
+        (MayShow.HINT, Outcome.PASS, None),
+        (MayShow.NO, Outcome.FAIL, None),
+        (MayShow.UNKNOWN, Outcome.INCONCLUSIVE, None),
+        (MayShow.UNKNOWN, Outcome.FAIL, None),
+    ],
+)
+def test_a_gate_that_comes_out_otherwise_is_reconciled_with_the_answer(
+    said: MayShow, found: Outcome, otherwise: str | None
+) -> None:
+    judged = verdict(judgement(found), policy="mine.toml", of=answer(said))
+    line = answered(answer(said), judged).text
+    assert ("The policy mine.toml" in line) == (otherwise is not None)
+    if otherwise is not None:
+        assert line.endswith(OTHERWISE.format(otherwise))
+
+
+def test_why_the_answer_is_so_is_told_of_every_rule(shown: Shown) -> None:
+    found = answer(
+        MayShow.NO,
+        judgement(Outcome.FAIL, level=Level.NO, why="Measured on SST."),
+        judgement(Outcome.FAIL, metric="attended.polarity", level=Level.HINT, why="As a hint."),
+    )
+    text = shown(Document("a", "b", "c", sections=(answer_section(found),)), 100)
+    assert all(said in text for said in ("permutation.moved", "Measured on SST.", "As a hint."))
+    assert "Packaged rules, version 1 (0123456789ab): " in " ".join(text.split())
 
 
 def test_what_passed_is_not_explained(shown: Shown) -> None:
@@ -168,6 +229,7 @@ def test_text_that_others_wrote_is_escaped(shown: Shown) -> None:
 
 def test_what_did_not_pass_stands_first_and_the_rest_is_folded(report: Report) -> None:
     page = html.render(reports.document(report, every_kind()))
+    assert page.index('<p class="answered') < page.index("The gate failed")
     assert page.index("The gate failed") < page.index('class="cards"')
     folded = page.index("<details>", page.index("The gate failed"))
     assert page.index("permutation.moved") < folded < page.index("min_examples")

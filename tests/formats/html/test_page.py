@@ -3,6 +3,7 @@
 import re
 from base64 import b64encode
 from hashlib import sha256
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from attn_audit.document import Document, Section, Shaded, Weights
 from attn_audit.formats import html
 from attn_audit.formats.documents.report import document
+from attn_audit.formats.documents.verdict import answered
 from attn_audit.results.report import Report
 from tests.formats.html.test_hostile_text import elements
 
@@ -29,6 +31,16 @@ def test_says_what_was_audited_and_answers_every_check(
     for check in report.settings.checks:
         assert f'id="card-{check}"' in page
         assert f'<section id="{check}"' in page
+
+
+@pytest.mark.parametrize("name", EVERY_REPORT)
+def test_the_answer_is_the_first_sentence(request: pytest.FixtureRequest, name: str) -> None:
+    report: Report = request.getfixturevalue(name)
+    assert report.answer is not None
+    page = html.render(document(report))
+    first = unescape(page[page.index('<p class="answered') :].partition("</p>")[0])
+    assert first.endswith(f">{answered(report.answer).text}")
+    assert page.index('<p class="answered') < page.index("<main>")
 
 
 def test_is_the_same_for_the_same_report(report: Report) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from attn_audit.findings import permutation
 from attn_audit.formats.documents.report import document
+from attn_audit.formats.documents.verdict import answered
 from attn_audit.formats.terminal import show
 from attn_audit.formats.terminal.style import wrapped
 from attn_audit.results.report import Report
@@ -95,8 +96,8 @@ def test_many_classes_are_capped_at_the_largest(multilabel: Report, shown: Shown
     text = shown(document(multilabel))
     n_hidden = len(multilabel[permutation.DISTANCE].by_prediction) - 8
     assert n_hidden > 0
-    assert text.count(f"+ {n_hidden} smaller") == 3
-    assert len(re.findall(r"\n    label\d+ +\d", text)) == 3 * 8
+    assert text.count(f"+ {n_hidden} smaller") == 4
+    assert len(re.findall(r"\n    label\d+ +\d", text)) == 4 * 8
     assert "an example counts under each label that it is given" in text
 
 
@@ -140,9 +141,25 @@ def on_a_screen(report: Report, height: int, **options: Any) -> str:
     return file.getvalue()
 
 
+def test_the_answer_is_the_first_line(any_report: Report, shown: Shown) -> None:
+    assert any_report.answer is not None
+    answer = answered(any_report.answer).text
+    assert " ".join(shown(document(any_report)).split()).startswith(answer)
+
+
+def test_the_answer_is_repeated_last_where_it_scrolled_out_of_sight(report: Report) -> None:
+    assert report.answer is not None
+    answer = answered(report.answer).text
+    small, large = (" ".join(on_a_screen(report, n, no_color=True).split()) for n in (40, 500))
+    assert (small.count(answer), large.count(answer)) == (2, 1)
+    assert small.startswith(answer)
+    assert small.endswith(answer)
+    assert small.rindex("Does the model work?") < small.rindex(answer)
+
+
 def test_the_glance_is_repeated_where_it_scrolled_out_of_sight(report: Report) -> None:
     assert on_a_screen(report, 40).count("Does the model work?") == 2
-    assert on_a_screen(report, 400).count("Does the model work?") == 1
+    assert on_a_screen(report, 500).count("Does the model work?") == 1
 
 
 def test_a_terminal_gets_colour_unless_it_is_unwanted(report: Report) -> None:
