@@ -10,7 +10,7 @@ from typing import Any
 
 from upath import UPath
 
-from attn_audit.errors import ConfigurationError, OutputError, nearest
+from attn_audit.errors import ConfigurationError, OutputError, nearest, or_nearest
 
 AnyPath = Path | UPath
 """Both read and write alike; what only local disks have (locks, temporary names) needs a `Path`."""
@@ -177,7 +177,9 @@ def read_toml(file: Path, flag: str, kind: str) -> dict[str, Any]:
             raise ConfigurationError(f"cannot read the {kind} {file}: {problem}")
         return tomllib.loads(content.decode("utf-8").replace("\r\n", "\n"))
     except FileNotFoundError:
-        raise ConfigurationError(f"{flag} {file}: there is no such file") from None
+        raise ConfigurationError(
+            f"{flag} {file}: there is no such file{or_nearest(file)}"
+        ) from None
     except (OSError, ValueError, RecursionError) as error:  # also of numbers of 4,300 digits
         raise ConfigurationError(f"cannot read the {kind} {file}: {error}") from None
 

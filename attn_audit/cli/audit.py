@@ -40,7 +40,7 @@ def audit_command(check: str | None) -> Callable[..., None]:
     def run(**values: Any) -> None:
         from attn_audit.cli.exit_codes import policy_of, show_and_exit
         from attn_audit.cli.result_files import write_report
-        from attn_audit.config import require_inputs
+        from attn_audit.engine.arguments import require_inputs
         from attn_audit.formats.result_files import require_outputs
         from attn_audit.judgement.gate import judge
 
@@ -76,7 +76,7 @@ OPTIONS_OF_PLAN: dict[str, Any] = {
 
 def plan_audit(**values: Any) -> None:
     """Try a few batches, and show what all of them will take."""
-    from attn_audit.config import require_inputs
+    from attn_audit.engine.arguments import require_inputs
 
     settings = settings_of({**values, "output": None})
     require_inputs(settings)
@@ -105,7 +105,10 @@ OPTIONS_OF_INSPECT: dict[str, Any] = {
 
 def inspect_model(**values: Any) -> None:
     """Load a model and show what it is and what can be audited of it."""
+    from attn_audit.engine.arguments import require_places
+
     settings = settings_of({**values, "output": None})
+    require_places(settings.model, settings.data, settings.adapter)
     if settings.model is None:
         raise ConfigurationError(
             "no MODEL given",
@@ -183,8 +186,11 @@ OPTIONS_OF_EXPLAIN: dict[str, Any] = {
 
 def explain(**values: Any) -> None:
     """Run every check on one text, and show it."""
+    from attn_audit.engine.arguments import require_places
+
     settings = settings_of({name: values[name] for name in values if name not in (*_OWN, "output")})
     text = values["text"]
+    require_places(settings.model, (), settings.adapter)
     missing = [name for name, given in (("MODEL", settings.model), ("--text", text)) if not given]
     if missing:
         raise ConfigurationError(

@@ -132,12 +132,14 @@ def verify(**values: Any) -> None:
         )
     with no_collection():
         from attn_audit.cli.result_files import deliver
+        from attn_audit.engine.arguments import require_places
         from attn_audit.formats.registry import OF_RESULTS
         from attn_audit.formats.result_files import require_reports
         from attn_audit.plugins import load_plugins
         from attn_audit.verification.stored_audit import StoredAudit
         from attn_audit.verification.verify import verify_report
 
+    require_places(values["model"], values["data"], values["adapter"])
     read = [Path(name) for name in (values["report"], values["model"], *values["data"])]
     require_reports(values["output"] or [], read, formats=OF_RESULTS)
     said = {

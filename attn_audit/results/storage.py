@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from attn_audit.errors import ReportError
 from attn_audit.files import problem_of
+from attn_audit.quoting import in_our_words
 
 
 def json_text(content: object) -> str:
@@ -128,8 +129,7 @@ def malformed(path: Path, error: ValidationError) -> ReportError:
     """What to say of a report that does not follow the schema: its first fault."""
     first = error.errors()[0]
     place = ".".join(map(str, first["loc"])) or "the whole"
-    message = f"{first['msg'][0].lower()}{first['msg'][1:]}"
-    return ReportError(path, f"{place}: {message}", hint=MAKE_AGAIN)
+    return ReportError(path, f"{place}: {in_our_words(first['msg'])}", hint=MAKE_AGAIN)
 
 
 def publish_hash(schema: dict[str, Any]) -> None:

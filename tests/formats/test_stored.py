@@ -45,7 +45,7 @@ def written(folder: Path, content: str | bytes) -> Path:
         ('{"schema_version": 4}', "made by a newer attn-audit (schema version 4, here 3)"),
         ('{"schema_version": 1}', "version 1 is no longer read (here 3)"),
         ('{"schema_version": 2}', "version 2 is no longer read (here 3)"),
-        ('{"schema_version": 3}', "tool: field required"),
+        ('{"schema_version": 3}', "tool: is missing"),
         ('{"a": 1,, "b": 2}', "line 1, column 9"),
         (b'{"a": "\xff"}', "not UTF-8 text"),
         ('{"a": ' + "1" * 5000 + "}", "it is no report"),
@@ -96,10 +96,7 @@ def test_refuses_a_report_without_its_hash(tmp_path: Path, report: Report) -> No
 def test_names_the_field_that_an_edit_broke(tmp_path: Path, report: Report) -> None:
     content = json.loads(report.to_json())
     content["data"]["n_examples"] = "many"
-    assert (
-        "data.n_examples: input should be"
-        in refused(written(tmp_path, json.dumps(content))).message
-    )
+    assert "data.n_examples: must be" in refused(written(tmp_path, json.dumps(content))).message
 
 
 def test_another_layout_or_order_of_keys_is_no_edit(tmp_path: Path, report: Report) -> None:

@@ -28,7 +28,7 @@ from attn_audit.models.outputs.registry import make_task
 from attn_audit.models.paper.architecture import MARKERS, Architecture, Tokenizer, Vocabulary
 from attn_audit.models.paper.network import AttentionPoolingNetwork
 from attn_audit.models.task import Task, TaskKind
-from attn_audit.quoting import quoted
+from attn_audit.quoting import in_our_words, quoted
 
 FORMAT = "attn-audit model"
 FORMAT_VERSION = 1
@@ -160,7 +160,7 @@ _UNSAFE = re.compile(r"(?:GLOBAL|global|class)\s+`?([\w.]+)`?")
 def first_problem(error: ValidationError) -> str:
     """Where and what it is."""
     first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return f"{'.'.join(map(str, first['loc']))}: {in_our_words(first['msg'])}"
 
 
 def load_plain(path: Path) -> Any:
