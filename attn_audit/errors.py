@@ -240,8 +240,9 @@ class UnsafeCheckpointError(CheckpointError):
     def __init__(self, path: Path | str, what: str) -> None:
         super().__init__(
             f"refused to load {path}: it is a pickle that would run code ({what})",
-            hint="Nothing in it was executed. Save the weights alone: "
-            "torch.save(model.state_dict(), path).",
+            hint="Nothing in it was executed. Save the weights alone, with "
+            "torch.save(model.state_dict(), path), and name the code that makes a model of yours "
+            "with --adapter file.py:FUNCTION.",
         )
 
 

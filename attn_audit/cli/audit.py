@@ -1,21 +1,21 @@
 """Commands that look at a model: `audit` and its checks, `plan`, `inspect`, `explain`, `demo`."""
 
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Annotated, Any
 
 from rich.console import Console
 from rich.text import Text
 
-from attn_audit.cli.command import format_of, said, settings_of
+from attn_audit.cli.command import Terminated, format_of, said, settings_of
 from attn_audit.cli.options import OPTIONS, RESULT, of_panels, option
 from attn_audit.cli.progress import watching
 from attn_audit.errors import ConfigurationError
 from attn_audit.numbers import counted
 from attn_audit.process import no_collection
 from attn_audit.quoting import printable
-from attn_audit.settings import KEYS, SETTINGS, Panel
+from attn_audit.settings import KEYS, SETTINGS, AuditSettings, Panel
 
 
 def options_of(check: str | None) -> list[str]:
@@ -52,7 +52,7 @@ def audit_command(check: str | None) -> Callable[..., None]:
             from attn_audit.engine.audit import run_audit
             from attn_audit.engine.run_directory import saying_what_is_kept
 
-        with watching(quiet=values["quiet"]) as watcher:
+        with naming_run_dir(settings), watching(quiet=values["quiet"]) as watcher:
             report = run_audit(settings, watcher=watcher)
         verdict = None if policy is None else judge(report, policy)
         format_was_said, quiet = values["format"] is not None, values["quiet"]
@@ -63,6 +63,20 @@ def audit_command(check: str | None) -> Callable[..., None]:
             show_and_exit(verdict, settings.inconclusive, beside=settings)
 
     return run
+
+
+@contextmanager
+def naming_run_dir(settings: AuditSettings) -> Iterator[None]:
+    """Within: an audit that is ended early says what would have kept its results."""
+    try:
+        yield
+    except (KeyboardInterrupt, Terminated) as error:
+        if settings.run_dir is None:
+            error.add_note(
+                "nothing was written; with --run-dir DIR finished examples are kept, and --resume "
+                "goes on"
+            )
+        raise
 
 
 _LATER = {"output", "figures", "records", "reproducible", "on_error"} | set(

@@ -42,13 +42,13 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse what the command is called with, once it is known to say nothing twice."""
         _, surplus, given = self.make_parser(ctx).parse_args(args=list(args))
-        if surplus:
-            words = " ".join(map(repr, surplus))
-            ctx.fail(f"{words} is one too many. {TAKES.get(str(ctx.info_name), '')}".strip())
         for parameter, n in Counter(given).items():
             adds_up = getattr(parameter, "multiple", False) or getattr(parameter, "is_flag", False)
             if n > 1 and not adds_up:
                 ctx.fail(f"{parameter.opts[0]} is given {n} times, and takes one value.")
+        if surplus:
+            words = " ".join(map(repr, surplus))
+            ctx.fail(f"{words} is one too many. {TAKES.get(str(ctx.info_name), '')}".strip())
         try:
             return super().parse_args(ctx, args)
         except typer.BadParameter as error:
@@ -65,6 +65,7 @@ _UsageError: Any = typer.BadParameter.__base__
 _NOT_ONE_OF = re.compile(r"'([^']*)' is not one of (.*)")
 
 TAKES = {
+    "audit": "More files of data go behind --data each, or into one pattern in quotes.",
     "explain": 'The text goes behind --text: attn-audit explain MODEL --text "..."',
     "gate": "It takes one REPORT, which `attn-audit audit MODEL DATA --output report.json` writes.",
     "report": "It takes one SOURCE at a time; `attn-audit compare` takes two reports.",
@@ -104,9 +105,9 @@ class Commands(TyperGroup):
             if first == "help":
                 ctx.fail("No such command 'help'. Say --help, or COMMAND --help.")
             if looks_like_model(first) or looks_like_data(first):
-                ctx.fail(f"No command given. Did you mean `attn-audit audit {_as_typed(args)}`?")
-            if first.endswith(".json"):
-                ctx.fail(f"No command given. Did you mean `attn-audit report {_as_typed(args)}`?")
+                is_report = first.endswith(".json") and len(args) == 1
+                words = f"{'report' if is_report else 'audit'} {_as_typed(args)}"
+                ctx.fail(f"No command given. Did you mean `attn-audit {words}`?")
         return super().resolve_command(ctx, args)
 
 

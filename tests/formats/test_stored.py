@@ -62,7 +62,7 @@ def test_a_newer_report_says_to_update(tmp_path: Path) -> None:
 
 def test_refuses_a_report_that_is_not_there_or_is_a_folder(tmp_path: Path) -> None:
     assert "no such file" in refused(tmp_path / "nowhere.json").message
-    assert "is a directory" in refused(tmp_path).message
+    assert "it is a folder" in refused(tmp_path).message
 
 
 @pytest.mark.parametrize(

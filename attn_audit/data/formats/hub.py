@@ -32,7 +32,8 @@ def load_from_hub(location: str, split: str) -> Dataset:
     from datasets import load_dataset
 
     name, _, config = location.partition(":")
-    about = f"no such file or folder{or_nearest(location)}, and no HuggingFace data set with a split {split!r}"
+    no_file = f"no such file or folder{or_nearest(location)}"
+    about = f"{no_file}, and no HuggingFace data set with a split {split!r}"
     load = partial(load_dataset, name, config or None, split=split)
     if _answers(name):
         return _loaded(load, location, about)

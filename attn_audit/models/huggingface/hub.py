@@ -196,7 +196,8 @@ def _refusal(name: str, revision: str | None, error: Exception) -> CheckpointErr
         case _:
             return UnreadableCheckpointError(
                 name,
-                f"there is no such folder{or_nearest(name)}, and the hub cannot be reached ({one_line(error)})",
+                f"there is no such folder{or_nearest(name)}, and the hub cannot be reached "
+                f"({one_line(error)})",
                 hint="Give a local folder, or try again when the hub can be reached.",
             )
 
