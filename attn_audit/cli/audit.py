@@ -155,7 +155,7 @@ OPTIONS_OF_CHECK_DATA: dict[str, Any] = {
 
 def check_data(**values: Any) -> None:
     """Look at every row, and say which cannot be audited; ends as an audit would."""
-    from attn_audit.config import require_inputs
+    from attn_audit.engine.arguments import require_inputs
 
     settings = settings_of(values)
     require_inputs(settings)

@@ -21,7 +21,6 @@ from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
 from attn_audit.cli.options import OPTIONS, SWITCHES
-from attn_audit.engine.arguments import looks_like_data, looks_like_model
 from attn_audit.errors import AttnAuditError, OutputError, meant
 from attn_audit.files import problem_of
 from attn_audit.process import is_out_of_memory
@@ -78,15 +77,17 @@ TAKES = {
 class Commands(TyperGroup):
     """Says what was probably meant where the first word is no command."""
 
-    def main(self, *args: Any, **named: Any) -> Any:
+    def main(self, *args: Any, standalone_mode: bool = True, **named: Any) -> Any:
         """Run the command line, and say what is wrong with it as all other errors are said."""
         try:
-            code = super().main(*args, **{**named, "standalone_mode": False})
+            code = super().main(*args, standalone_mode=False, **named)
         except _UsageError as error:
             code, message, context = USAGE, error.format_message(), error.ctx
             if message:  # nothing given at all: help was shown
                 say(message, context and f"`{context.command_path} --help` says more.")
-        sys.exit(code)
+        if standalone_mode:
+            sys.exit(code)
+        return code
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse what stands in front of the command, where only few options may."""
@@ -102,6 +103,8 @@ class Commands(TyperGroup):
         """The command, and the words behind its name."""
         first = args[0]
         if first not in self.commands and not first.startswith("-"):
+            from attn_audit.engine.arguments import looks_like_data, looks_like_model
+
             if first == "help":
                 ctx.fail("No such command 'help'. Say --help, or COMMAND --help.")
             if looks_like_model(first) or looks_like_data(first):
