@@ -64,7 +64,6 @@ _UsageError: Any = typer.BadParameter.__base__
 _NOT_ONE_OF = re.compile(r"'([^']*)' is not one of (.*)")
 
 TAKES = {
-    "audit": "More files of data go behind --data each, or into one pattern in quotes.",
     "explain": 'The text goes behind --text: attn-audit explain MODEL --text "..."',
     "gate": "It takes one REPORT, which `attn-audit audit MODEL DATA --output report.json` writes.",
     "report": "It takes one SOURCE at a time; `attn-audit compare` takes two reports.",

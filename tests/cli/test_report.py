@@ -184,7 +184,7 @@ def test_figures_go_to_a_new_folder(attn_audit: AttnAudit, source: Path) -> None
 @pytest.mark.parametrize(
     ("folder", "message"),
     [
-        ("full", "the folder is not empty"),
+        ("full", "the folder holds other files than figures (notes.txt)"),
         ("r.json", "it is a file, not a folder"),
         ("nowhere/figures", "there is no folder nowhere"),
     ],

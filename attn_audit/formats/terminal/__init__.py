@@ -69,7 +69,7 @@ def render(document: Document) -> str:
 
 
 def _document(document: Document, look: Look) -> Iterator[Text]:
-    yield look.heading(document.kind)
+    yield from look.heading(document.kind)
     inner = look.narrowed(look.width - 2)
     yield from indented(inner.prose(document.title, "bold"))
     if document.subject:
@@ -79,7 +79,7 @@ def _document(document: Document, look: Look) -> Iterator[Text]:
     yield Text()
     for section in document.sections:
         if not section.is_reference:
-            yield look.heading(section.title)
+            yield from look.heading(section.title)
             for block in section.blocks:
                 yield from _block(block, look)
 
@@ -115,7 +115,7 @@ def _inner(block: Block, look: Look) -> Iterator[Text]:
             yield from look.prose(f"{block.mark} {block.text}", STYLES[block.tone])
             yield from _parted(block.blocks, look)
         case Shaded():
-            yield charts.shades(look)
+            yield from charts.shades(look)
             yield Text()
             yield from charts.shaded(block, look)
         case Examples():
@@ -178,7 +178,7 @@ def _examples(block: Examples, look: Look) -> Iterator[Text]:
     yield from look.prose(block.introduction)
     yield from look.prose(block.note, FAINT) if block.note else ()
     if telling:
-        yield charts.shades(look)
+        yield from charts.shades(look)
     for example in telling:
         yield Text()
         yield from look.prose(block.reasons[example.reasons[0]], "bold")

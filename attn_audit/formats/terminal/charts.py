@@ -334,16 +334,15 @@ def _barred(line: Sequence[tuple[str, float]], look: Look) -> Iterator[Text]:
     yield Text(" ".join(bars).rstrip(), ACCENT)
 
 
-def shades(look: Look) -> Text:
+def shades(look: Look) -> list[Text]:
     """What the shades of words mean."""
     if look.shading is Shading.COLOUR:
         steps = [Text("   ", f"on {ground}") for ground in GROUNDS[1:]]
-        return Text.assemble(
-            ("Weight: least ", FAINT), *steps, (" most; almost nothing: plain", FAINT)
-        )
+        told = (("Weight: least ", FAINT), *steps, (" most; almost nothing: plain", FAINT))
+        return [Text.assemble(*told)]
     levels = look.ink.levels.strip()
     said = f"Weight: bars under the words, {levels[0]} least to {levels[-1]} most"
-    return Text(f"{said}; almost nothing: none"[: look.width], FAINT)
+    return look.prose(f"{said}; almost nothing: none", FAINT)
 
 
 def shaded(block: Shaded, look: Look) -> Iterator[Text]:

@@ -35,7 +35,7 @@ from attn_audit.models.custom.batches import try_sharing
 from attn_audit.models.custom.classifier import CustomClassifier
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.custom.encoding import Splitter, TextEncoded, first_units, joined
-from attn_audit.models.interception.classifier import or_probes, require_eager
+from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.interception.erasing import Sharing
 from attn_audit.models.interception.key_order import Geometry, require_places
 from attn_audit.models.interception.model import InterceptedModel, RemovalName
@@ -69,7 +69,6 @@ class CustomInterceptedModel(InterceptedModel):
             AuditFailedError: The user's code fails.
             UnsupportedModelError: No attention over the input is seen.
         """
-        require_eager(classifier.module)
         with failures_named(lambda: [example.id for example in trial]):
             whole, beginnings = _texts(classifier, trial)
             _require_repeatable(classifier, whole[0])
