@@ -76,10 +76,10 @@ TAKES = {
 class Commands(TyperGroup):
     """Says what was probably meant where the first word is no command."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **named: Any) -> Any:
+    def main(self, args: Any = None, *, standalone_mode: bool = True, **named: Any) -> Any:
         """Run the command line, and say what is wrong with it as all other errors are said."""
         try:
-            code = super().main(*args, standalone_mode=False, **named)
+            code = super().main(args, standalone_mode=False, **named)
         except _UsageError as error:
             code, message, context = USAGE, error.format_message(), error.ctx
             if message:  # nothing given at all: help was shown

@@ -338,8 +338,8 @@ def shades(look: Look) -> list[Text]:
     """What the shades of words mean."""
     if look.shading is Shading.COLOUR:
         steps = [Text("   ", f"on {ground}") for ground in GROUNDS[1:]]
-        told = (("Weight: least ", FAINT), *steps, (" most; almost nothing: plain", FAINT))
-        return [Text.assemble(*told)]
+        least, most = Text("Weight: least ", FAINT), Text(" most; almost nothing: plain", FAINT)
+        return [Text.assemble(least, *steps, most)]
     levels = look.ink.levels.strip()
     said = f"Weight: bars under the words, {levels[0]} least to {levels[-1]} most"
     return look.prose(f"{said}; almost nothing: none", FAINT)

@@ -73,10 +73,10 @@ def _run(adapter: str, what: str, run: Callable[[], Any]) -> Any:
         raise _error(adapter, f"{what} ends the program", hint) from error
     except Exception as error:
         wanted, found = (_KEYS[kind].findall(str(error)) for kind in ("Missing", "Unexpected"))
-        problem, hint = mismatch(*(re.findall('"(.*?)"', " ".join(n)) for n in (wanted, found)))
+        problem, advice = mismatch(*(re.findall('"(.*?)"', " ".join(n)) for n in (wanted, found)))
         told = f"{type(error).__name__}: names of weights: {problem}{_in(error)}"
         raise _error(
-            adapter, f"{what} failed: {told if problem else described(error)}", hint
+            adapter, f"{what} failed: {told if problem else described(error)}", advice
         ) from error
 
 
