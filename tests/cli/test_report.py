@@ -142,7 +142,10 @@ def edited(content: dict[str, Any]) -> str:
         (edited, "it was edited after it was written"),
         (lambda content: json.dumps(content)[:5000], "the file ends early"),
         (lambda content: json.dumps({**content, "schema_version": 4}), "by a newer attn-audit"),
-        (lambda content: json.dumps({**content, "\x1b[31m": 1}), "\\x1b[31m: there is no such field"),
+        (
+            lambda content: json.dumps({**content, "\x1b[31m": 1}),
+            "\\x1b[31m: there is no such field",
+        ),
         (lambda content: "", "the file is empty"),
     ],
 )
