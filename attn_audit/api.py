@@ -11,7 +11,8 @@ from typing import Any, Literal, TypedDict, Unpack
 import torch
 from torch import nn
 
-from attn_audit.config import require_inputs, validate
+from attn_audit.config import validate
+from attn_audit.engine.arguments import require_inputs
 from attn_audit.engine.audit import run_audit
 from attn_audit.engine.inputs import MODEL_SETTINGS, Item, LoadModel, load_in_memory
 from attn_audit.engine.plan import forecast_audit

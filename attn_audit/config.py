@@ -21,10 +21,11 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from attn_audit.errors import ConfigurationError
+from attn_audit.errors import ConfigurationError, meant, nearest
 from attn_audit.files import is_url, read_toml, require_known
 from attn_audit.findings import registry
 from attn_audit.plugins import load_plugins
+from attn_audit.quoting import in_our_words
 from attn_audit.settings import (
     DEMO,
     FIELDS,
@@ -214,7 +215,13 @@ def validate(
         place = (
             f"--{name.replace('_', '-')}" if name in flags or file is None else f"{file}: {name}"
         )
-        raise ConfigurationError(f"{place}: {_problem(first, values.get(name))}") from None
+        if first["type"] == "extra_forbidden":
+            raise ConfigurationError(
+                f"{place}: no such setting", hint=nearest(name, KEYS)
+            ) from None
+        raise ConfigurationError(
+            f"{place}: {_problem(first, values.get(name))}", hint=_meant(first, values.get(name))
+        ) from None
     settings = AuditSettings(**{name: getattr(checked, name) for name in KEYS})
     _require_companions(settings)
     return settings
@@ -225,21 +232,6 @@ def _named_plugins(given: object) -> list[str]:
     several = _alone_or_several(given)
     named = several if isinstance(several, tuple) else ()
     return [place for place in named if isinstance(place, str)]
-
-
-def require_inputs(settings: AuditSettings) -> None:
-    """Refuse to guess: nothing is ever audited by accident.
-
-    Raises:
-        ConfigurationError: No model or no data was named.
-    """
-    missing = [name for name in ("model", "data") if not getattr(settings, name)]
-    if missing:
-        raise ConfigurationError(
-            f"nothing to audit: no {' and no '.join(name.upper() for name in missing)} given",
-            hint="Give both as arguments, or as `model` and `data` in attn-audit.toml. "
-            "`attn-audit demo` audits a packaged example.",
-        )
 
 
 def _require_companions(settings: AuditSettings) -> None:
@@ -263,15 +255,23 @@ def _require_companions(settings: AuditSettings) -> None:
             )
 
 
+def _meant(error: Any, value: object) -> str | None:
+    """What was probably meant by a word that is none of those that there are."""
+    known = re.findall(r"[\w-]+", str(error.get("ctx", {}).get("expected") or error["msg"]))
+    words = error["input"] if error["type"] == "literal_error" else value
+    first, *_ = words if isinstance(words, list | tuple) and words else (words,)
+    return meant(first, known) if isinstance(first, str) and first not in known else None
+
+
 def _problem(error: Any, value: object) -> str:
-    message = str(error["msg"])
+    message = in_our_words(str(error["msg"]))
     if error["type"] == _REFUSED:
         items = value if isinstance(value, list | tuple) else (value,)
-        return f"{message}, not {', '.join(repr(item) for item in items)}"
+        return f"{error['msg']}, not {', '.join(repr(item) for item in items)}"
     if error["type"] == "literal_error":
         shown = error["input"] if len(error["loc"]) > 1 else value
-        return f"{message[0].lower()}{message[1:]}, not {shown!r}"
-    return f"{message[0].lower()}{message[1:]} (got {value!r})"
+        return f"{message}, not {shown!r}"
+    return f"{message} (got {value!r})"
 
 
 def _read(file: Path, *, is_discovered: bool) -> dict[str, Any]:

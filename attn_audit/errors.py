@@ -31,6 +31,7 @@ AttnAuditError
 from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -71,8 +72,57 @@ def nearest(name: str, known: Iterable[str]) -> str:
         'Known: correlation, permutation.'
     """
     choices = list(known)
-    close = get_close_matches(name, choices, n=1)
-    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(choices)}."
+    return meant(name, choices) or f"Known: {', '.join(choices)}."
+
+
+ELSEWHERE = {
+    "gpu": "cuda",
+    "fp16": "float16",
+    "half": "float16",
+    "bf16": "bfloat16",
+    "fp32": "float32",
+    "fp64": "float64",
+    "double": "float64",
+}
+"""What other tools call things, and what they are called here."""
+
+
+def meant(name: str, known: Iterable[str]) -> str | None:
+    """The sentence "Did you mean X?", where X is near, or what others call by that name.
+
+    Example:
+        >>> meant("GPU:0", ["auto", "cpu", "cuda"])
+        "Did you mean 'cuda'?"
+        >>> meant("x", ["auto", "cpu", "cuda"])
+    """
+    plain, choices = name.lower().partition(":")[0], list(known)
+    if ELSEWHERE.get(plain) in choices:
+        return f"Did you mean {ELSEWHERE[plain]!r}?"
+    close = get_close_matches(plain, choices, n=1)
+    return f"Did you mean {close[0]!r}?" if close else None
+
+
+N_LOOKED_AT, NEAR = 10_000, 0.75
+"""Names in a folder that a mistyped one is held against, and how like it one must be."""
+
+
+def or_nearest(path: Path | str) -> str:
+    """For behind the name of a file that is not there: " (did you mean X?)", or nothing.
+
+    Where its folder is not there either, the folder is what was mistyped.
+    """
+    missing = next((p for p in (Path(path), *Path(path).parents) if p.parent.is_dir()), None)
+    try:
+        if missing is None or missing.exists():
+            return ""
+        there = {p.name.lower(): p for p in islice(missing.parent.iterdir(), N_LOOKED_AT)}
+    except OSError:
+        return ""
+    close = get_close_matches(missing.name.lower(), there, n=1, cutoff=NEAR)
+    if not close:
+        return ""
+    inside = there[close[0]] / Path(path).relative_to(missing)
+    return f" (did you mean {inside if inside.exists() else there[close[0]]}?)"
 
 
 # --- exit code 2 ------------------------------------------------------------------------------
@@ -96,7 +146,7 @@ class DataNotFoundError(DataError):
     """There is no such data file, folder or data set."""
 
     def __init__(self, source: str, *, hint: str | None = None) -> None:
-        super().__init__(f"no data at {source}", hint=hint)
+        super().__init__(f"no data at {source}{or_nearest(source)}", hint=hint)
 
 
 class UnreadableDataError(DataError):
@@ -171,7 +221,7 @@ class CheckpointNotFoundError(CheckpointError):
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"no model at {path}",
+            f"no model at {path}{or_nearest(path)}",
             hint="Give a HuggingFace model's folder or name on the hub, a model.pt made by "
             "`attn-audit train`, or a folder of the original code (config.json, enc.th, dec.th).",
         )
@@ -190,8 +240,9 @@ class UnsafeCheckpointError(CheckpointError):
     def __init__(self, path: Path | str, what: str) -> None:
         super().__init__(
             f"refused to load {path}: it is a pickle that would run code ({what})",
-            hint="Nothing in it was executed. Save the weights alone: "
-            "torch.save(model.state_dict(), path).",
+            hint="Nothing in it was executed. Save the weights alone, with "
+            "torch.save(model.state_dict(), path), and name the code that makes a model of yours "
+            "with --adapter file.py:FUNCTION.",
         )
 
 

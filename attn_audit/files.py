@@ -10,7 +10,7 @@ from typing import Any
 
 from upath import UPath
 
-from attn_audit.errors import ConfigurationError, OutputError, nearest
+from attn_audit.errors import ConfigurationError, OutputError, nearest, or_nearest
 
 AnyPath = Path | UPath
 """Both read and write alike; what only local disks have (locks, temporary names) needs a `Path`."""
@@ -127,18 +127,21 @@ def require_writable(path: Path, inputs: Iterable[Path] = ()) -> None:
     temporary_path(path).unlink()
 
 
-def require_empty_folder(path: Path) -> None:
-    """Refuse a folder that holds something, or could not be made or written to.
+def require_folder_of(path: Path, suffixes: Collection[str]) -> None:
+    """Refuse a folder that holds other files than are written there, or could not be written to.
 
     Args:
         path: Of the folder; its own folder must be there, itself it need not be.
+        suffixes: Of what is written there.
 
     Raises:
-        OutputError: It is a file, holds something, or cannot be written to.
+        OutputError: It is a file, holds something else, or cannot be written to.
     """
     if path.is_dir():
-        if any(path.iterdir()):
-            raise OutputError(path, "the folder is not empty", hint="Name a new one.")
+        other = next((file for file in path.iterdir() if file.suffix not in suffixes), None)
+        if other is not None:
+            problem = f"the folder holds other files than figures ({other.name})"
+            raise OutputError(path, problem, hint="Name a new one.")
         require_writable(path / "figure")
     elif path.exists():
         raise OutputError(path, "it is a file, not a folder")
@@ -177,7 +180,9 @@ def read_toml(file: Path, flag: str, kind: str) -> dict[str, Any]:
             raise ConfigurationError(f"cannot read the {kind} {file}: {problem}")
         return tomllib.loads(content.decode("utf-8").replace("\r\n", "\n"))
     except FileNotFoundError:
-        raise ConfigurationError(f"{flag} {file}: there is no such file") from None
+        raise ConfigurationError(
+            f"{flag} {file}: there is no such file{or_nearest(file)}"
+        ) from None
     except (OSError, ValueError, RecursionError) as error:  # also of numbers of 4,300 digits
         raise ConfigurationError(f"cannot read the {kind} {file}: {error}") from None
 

@@ -12,7 +12,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
-from attn_audit.errors import AttnAuditError, ConfigurationError
+from attn_audit.errors import AttnAuditError, ConfigurationError, or_nearest
 from attn_audit.files import sha256_of
 
 _PRIVATE_NAME = "attn_audit_code_of_{}"
@@ -55,7 +55,7 @@ def import_code(flag: str, place: str) -> ModuleType:
         return _import_named(flag, place)
     path = Path(place)
     if not path.is_file():
-        raise ConfigurationError(f"{flag}: there is no file {place}")
+        raise ConfigurationError(f"{flag}: there is no file {place}{or_nearest(place)}")
     name = _PRIVATE_NAME.format(path.stem)
     spec = spec_from_file_location(name, path)
     if spec is None or spec.loader is None:

@@ -47,6 +47,30 @@ def one_line(error: Exception) -> str:
     return "".join(char if char.isprintable() else "?" for char in words[:LONGEST_REASON])
 
 
+def in_our_words(message: str) -> str:
+    """What pydantic says of a value, without the words of its own.
+
+    Example:
+        >>> in_our_words("Value error, 'gpu' is not one of 'cpu', 'cuda'")
+        "'gpu' is not one of 'cpu', 'cuda'"
+        >>> in_our_words("Input should be a valid integer, unable to parse string as an integer")
+        'must be a whole number'
+    """
+    text = _OF_PYDANTIC.sub("", message)
+    for theirs, ours in _OURS:
+        text = text.replace(theirs, ours)
+    return text[:1].lower() + text[1:]
+
+
+_OF_PYDANTIC = re.compile(r"(Value error|Assertion failed), |, unable to parse.*")
+_OURS = (
+    *(("Input should be", "must be"), ("a valid ", "a "), ("an integer", "a whole number")),
+    *(("a integer", "a whole number"), ("a boolean", "true or false"), ("a dictionary", "a table")),
+    *(("a tuple", "a list"), ("Extra inputs are not permitted", "there is no such field")),
+    *(("Field required", "is missing"),),
+)
+
+
 def is_damaged(text: str) -> bool:
     r"""Whether a text holds half of a surrogate pair (JSON's `\ud83d` alone), which no file can.
 

@@ -426,7 +426,7 @@ class AuditSettings:
     )
     figures: str | None = _is(
         None,
-        "Write the figures there, as PNG, SVG and PDF: a new or empty folder.",
+        "Write the figures there, as PNG, SVG and PDF: a folder of figures, or a new one.",
         Panel.OUTPUT,
         "DIR",
         is_path=True,

@@ -123,7 +123,7 @@ def test_devices_and_dtypes_may_be_those_of_torch(options: dict[str, Any]) -> No
         (nn.Linear(2, 2), {}, "model: a Linear alone says nothing of texts"),
         ("demo", {"tokenizer": object()}, "tokenizer: only a transformers model"),
         (tiny_model(), {"max_length": 3}, "^max_length: the model is loaded already"),
-        ("demo", {"dtype": torch.int8}, "^dtype: input should be"),
+        ("demo", {"dtype": torch.int8}, "^dtype: must be"),
         ("demo", {"removal": "mask"}, "^removal mask: a checkpoint of the paper's models"),
         ("demo", {"chekcs": "correlation"}, "^chekcs: no such option"),
     ],

@@ -59,15 +59,15 @@ def test_numbers_and_words_stand_in_a_file_as_in_a_flag(
     [
         ("layer = true", "a.toml: layer: `last`, `all`, `best` or a whole number, not True"),
         ("head = 1.5", "a.toml: head: `mean`, `all` or a whole number, not 1.5"),
-        ("layer = -1", "a.toml: layer: input should be greater than or equal to 0"),
-        ('dtype = "half"', "a.toml: dtype: input should be 'float32'"),
-        ('task = "multiclass"', "a.toml: task: input should be 'binary'"),
+        ("layer = -1", "a.toml: layer: must be greater than or equal to 0"),
+        ('dtype = "half"', "a.toml: dtype: must be 'float32'"),
+        ('task = "multiclass"', "a.toml: task: must be 'binary'"),
         ('trust_remote_code = "yes"', "a.toml: trust_remote_code"),
         (
             'replace_layers = "3"',
             "a.toml: replace_layers: `all`, or the first and the last layer: 0-5, not '3'",
         ),
-        ("adapter = 3", "a.toml: adapter: input should be a valid string"),
+        ("adapter = 3", "a.toml: adapter: must be a string"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_file(tmp_path: Path, line: str, message: str) -> None:
@@ -92,7 +92,7 @@ def test_one_output_or_several_are_relative_to_the_file(
 
 @pytest.mark.parametrize("value", ["3", "[3]", "true"])
 def test_an_output_is_a_path(tmp_path: Path, value: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"a\.toml: output: input should be a valid"):
+    with pytest.raises(ConfigurationError, match=r"a\.toml: output: must be a"):
         from_file(tmp_path, f"output = {value}")
 
 

@@ -21,7 +21,7 @@ from attn_audit.cli.audit import (
     plan_audit,
     run_demo,
 )
-from attn_audit.cli.command import Command, build_command, naming_standard_output, say
+from attn_audit.cli.command import Command, Commands, build_command, naming_standard_output, say
 from attn_audit.cli.judge import compare, gate
 from attn_audit.cli.report import OPTIONS_OF_VERIFY, metrics, report, verify
 from attn_audit.cli.selftest import selftest
@@ -31,6 +31,7 @@ from attn_audit.version import __version__
 
 app = typer.Typer(
     name="attn-audit",
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

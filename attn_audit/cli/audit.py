@@ -1,21 +1,21 @@
 """Commands that look at a model: `audit` and its checks, `plan`, `inspect`, `explain`, `demo`."""
 
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Annotated, Any
 
 from rich.console import Console
 from rich.text import Text
 
-from attn_audit.cli.command import format_of, said, settings_of
+from attn_audit.cli.command import Terminated, format_of, said, settings_of
 from attn_audit.cli.options import OPTIONS, RESULT, of_panels, option
 from attn_audit.cli.progress import watching
 from attn_audit.errors import ConfigurationError
 from attn_audit.numbers import counted
 from attn_audit.process import no_collection
 from attn_audit.quoting import printable
-from attn_audit.settings import KEYS, SETTINGS, Panel
+from attn_audit.settings import KEYS, SETTINGS, AuditSettings, Panel
 
 
 def options_of(check: str | None) -> list[str]:
@@ -40,7 +40,7 @@ def audit_command(check: str | None) -> Callable[..., None]:
     def run(**values: Any) -> None:
         from attn_audit.cli.exit_codes import policy_of, show_and_exit
         from attn_audit.cli.result_files import write_report
-        from attn_audit.config import require_inputs
+        from attn_audit.engine.arguments import require_inputs
         from attn_audit.formats.result_files import require_outputs
         from attn_audit.judgement.gate import judge
 
@@ -52,7 +52,7 @@ def audit_command(check: str | None) -> Callable[..., None]:
             from attn_audit.engine.audit import run_audit
             from attn_audit.engine.run_directory import saying_what_is_kept
 
-        with watching(quiet=values["quiet"]) as watcher:
+        with naming_run_dir(settings), watching(quiet=values["quiet"]) as watcher:
             report = run_audit(settings, watcher=watcher)
         verdict = None if policy is None else judge(report, policy)
         format_was_said, quiet = values["format"] is not None, values["quiet"]
@@ -63,6 +63,20 @@ def audit_command(check: str | None) -> Callable[..., None]:
             show_and_exit(verdict, beside=settings)
 
     return run
+
+
+@contextmanager
+def naming_run_dir(settings: AuditSettings) -> Iterator[None]:
+    """Within: an audit that is ended early says what would have kept its results."""
+    try:
+        yield
+    except (KeyboardInterrupt, Terminated) as error:
+        if settings.run_dir is None:
+            error.add_note(
+                "nothing was written; with --run-dir DIR finished examples are kept, and --resume "
+                "goes on"
+            )
+        raise
 
 
 _LATER = {"output", "figures", "records", "reproducible", "on_error"} | set(
@@ -76,7 +90,7 @@ OPTIONS_OF_PLAN: dict[str, Any] = {
 
 def plan_audit(**values: Any) -> None:
     """Try a few batches, and show what all of them will take."""
-    from attn_audit.config import require_inputs
+    from attn_audit.engine.arguments import require_inputs
 
     settings = settings_of({**values, "output": None})
     require_inputs(settings)
@@ -105,7 +119,10 @@ OPTIONS_OF_INSPECT: dict[str, Any] = {
 
 def inspect_model(**values: Any) -> None:
     """Load a model and show what it is and what can be audited of it."""
+    from attn_audit.engine.arguments import require_places
+
     settings = settings_of({**values, "output": None})
+    require_places(settings.model, settings.data, settings.adapter)
     if settings.model is None:
         raise ConfigurationError(
             "no MODEL given",
@@ -135,7 +152,7 @@ OPTIONS_OF_CHECK_DATA: dict[str, Any] = {
 
 def check_data(**values: Any) -> None:
     """Look at every row, and say which cannot be audited; ends as an audit would."""
-    from attn_audit.config import require_inputs
+    from attn_audit.engine.arguments import require_inputs
 
     settings = settings_of(values)
     require_inputs(settings)
@@ -181,8 +198,11 @@ OPTIONS_OF_EXPLAIN: dict[str, Any] = {
 
 def explain(**values: Any) -> None:
     """Run every check on one text, and show it."""
+    from attn_audit.engine.arguments import require_places
+
     settings = settings_of({name: values[name] for name in values if name not in (*_OWN, "output")})
     text = values["text"]
+    require_places(settings.model, (), settings.adapter)
     missing = [name for name, given in (("MODEL", settings.model), ("--text", text)) if not given]
     if missing:
         raise ConfigurationError(

@@ -3,6 +3,7 @@
 import inspect
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -17,13 +18,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 import typer
 from rich.console import Console
 from rich.text import Text
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from attn_audit.cli.options import OPTIONS, SWITCHES
-from attn_audit.errors import AttnAuditError, OutputError
+from attn_audit.errors import AttnAuditError, OutputError, meant
 from attn_audit.files import problem_of
 from attn_audit.process import is_out_of_memory
-from attn_audit.quoting import printable
+from attn_audit.quoting import in_our_words, printable
 from attn_audit.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -39,12 +40,81 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse what the command is called with, once it is known to say nothing twice."""
-        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        _, surplus, given = self.make_parser(ctx).parse_args(args=list(args))
         for parameter, n in Counter(given).items():
             adds_up = getattr(parameter, "multiple", False) or getattr(parameter, "is_flag", False)
             if n > 1 and not adds_up:
                 ctx.fail(f"{parameter.opts[0]} is given {n} times, and takes one value.")
+        if surplus:
+            words = " ".join(map(repr, surplus))
+            ctx.fail(f"{words} is one too many. {TAKES.get(str(ctx.info_name), '')}".strip())
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            error.message = in_our_words(error.message)
+            if found := _NOT_ONE_OF.fullmatch(error.message):
+                hint = meant(found[1], re.findall(r"'([^']*)'", found[2]))
+                error.message = " ".join(filter(None, (error.message, hint)))
+            raise
+
+
+_UsageError: Any = typer.BadParameter.__base__
+"""Of whatever parser Typer brings along."""
+
+_NOT_ONE_OF = re.compile(r"'([^']*)' is not one of (.*)")
+
+TAKES = {
+    "explain": 'The text goes behind --text: attn-audit explain MODEL --text "..."',
+    "gate": "It takes one REPORT, which `attn-audit audit MODEL DATA --output report.json` writes.",
+    "report": "It takes one SOURCE at a time; `attn-audit compare` takes two reports.",
+    "compare": "It takes two reports, BASE and NEW.",
+    "train": "It takes one DATA, and the model goes to --output.",
+}
+"""What a command takes, for those who give it more; of others, usage says it."""
+
+
+class Commands(TyperGroup):
+    """Says what was probably meant where the first word is no command."""
+
+    def main(self, args: Any = None, *, standalone_mode: bool = True, **named: Any) -> Any:
+        """Run the command line, and say what is wrong with it as all other errors are said."""
+        try:
+            code = super().main(args, standalone_mode=False, **named)
+        except _UsageError as error:
+            code, message, context = USAGE, error.format_message(), error.ctx
+            if message:  # nothing given at all: help was shown
+                say(message, context and f"`{context.command_path} --help` says more.")
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse what stands in front of the command, where only few options may."""
+        name = args[0].partition("=")[0].removeprefix("--") if args else ""
+        if args and args[0].startswith("--") and name.replace("-", "_") in OPTIONS:
+            ctx.fail(
+                "No command given: options stand behind it. "
+                f"Did you mean `attn-audit audit {_as_typed(args)}`?"
+            )
         return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The command, and the words behind its name."""
+        first = args[0]
+        if first not in self.commands and not first.startswith("-"):
+            from attn_audit.engine.arguments import looks_like_data, looks_like_model
+
+            if first == "help":
+                ctx.fail("No such command 'help'. Say --help, or COMMAND --help.")
+            if looks_like_model(first) or looks_like_data(first):
+                is_report = first.endswith(".json") and len(args) == 1
+                words = f"{'report' if is_report else 'audit'} {_as_typed(args)}"
+                ctx.fail(f"No command given. Did you mean `attn-audit {words}`?")
+        return super().resolve_command(ctx, args)
+
+
+def _as_typed(words: Sequence[str]) -> str:
+    return " ".join(f'"{word}"' if " " in word else word for word in words)
 
 
 class Terminated(BaseException):

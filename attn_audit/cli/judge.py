@@ -68,8 +68,7 @@ def gate(
         )
         verdict = judge(stored, load_policy(policy))
         write_reports(stored, verdict, paths, origin=report.parent)
-        if not paths or format is not None:
-            show_output(Output.of(verdict), format or "terminal")
+        show_output(Output.of(verdict), format or "terminal")
         if not quiet:
             say_written("report", paths)
         finish(verdict, inconclusive, require)
@@ -110,8 +109,8 @@ def compare(
     """
     with guard(debug=debug):
         from attn_audit.cli.exit_codes import finish
-        from attn_audit.cli.result_files import deliver
-        from attn_audit.formats.result_files import require_reports
+        from attn_audit.cli.result_files import deliver, show_output
+        from attn_audit.formats.result_files import Output, require_reports
         from attn_audit.judgement.comparison import compare as compared
         from attn_audit.judgement.policy import load_policy
         from attn_audit.plugins import load_plugins
@@ -127,6 +126,8 @@ def compare(
         )
         deliver(found, "comparison", output=output, format=format, quiet=quiet)
         if found.verdict is not None:
+            if output and format is None:
+                show_output(Output.of(found.verdict), "terminal")
             finish(found.verdict, inconclusive)
 
 

@@ -49,7 +49,8 @@ def report(
     """Render a stored report again: in other formats, or in the terminal."""
     with guard(debug=debug):
         from attn_audit.cli.result_files import draw_figures, say_written, show_output
-        from attn_audit.files import require_empty_folder
+        from attn_audit.files import require_folder_of
+        from attn_audit.formats.registry import FIGURES
         from attn_audit.formats.result_files import Output, require_reports, write_reports
         from attn_audit.judgement.gate import judge
         from attn_audit.judgement.policy import load_policy
@@ -61,7 +62,7 @@ def report(
         inputs += [] if policy is None else [Path(policy)]
         require_reports(paths, inputs, is_judged=policy is not None)
         if figures is not None:
-            require_empty_folder(figures)
+            require_folder_of(figures, FIGURES)
         verdict = None if policy is None else judge(stored, load_policy(policy))
         write_reports(stored, verdict, paths, origin=origin)
         draw_figures(stored, figures, quiet=quiet)
@@ -132,12 +133,14 @@ def verify(**values: Any) -> None:
         )
     with no_collection():
         from attn_audit.cli.result_files import deliver
+        from attn_audit.engine.arguments import require_places
         from attn_audit.formats.registry import OF_RESULTS
         from attn_audit.formats.result_files import require_reports
         from attn_audit.plugins import load_plugins
         from attn_audit.verification.stored_audit import StoredAudit
         from attn_audit.verification.verify import verify_report
 
+    require_places(values["model"], values["data"], values["adapter"])
     read = [Path(name) for name in (values["report"], values["model"], *values["data"])]
     require_reports(values["output"] or [], read, formats=OF_RESULTS)
     said = {

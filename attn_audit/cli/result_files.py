@@ -105,7 +105,10 @@ def draw_figures(report: Report, folder: Path | None, *, quiet: bool) -> None:
 
     written = write_figures(figures(report), folder)
     if not quiet:
-        error_console().print(Text(f"{len(written)} figures written to {printable(str(folder))}"))
+        n_older = len({*folder.iterdir()} - {*written})
+        older = f"; {n_older} older ones in it are not of this report" if n_older else ""
+        said = f"{len(written)} figures written to {printable(str(folder))}{older}"
+        error_console().print(Text(said))
 
 
 def say_written(what: str, paths: Sequence[Path]) -> None:

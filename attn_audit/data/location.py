@@ -21,7 +21,9 @@ from attn_audit.quoting import listed, one_line
 SUFFIXES = tuple(FORMATS)
 """The file names that can be read."""
 
-NEVER_ON_A_HUB = (*SUFFIXES, ".txt", ".arrow", ".xlsx", ".gz", ".zip")
+SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
+
+NEVER_ON_A_HUB = (*SUFFIXES, ".txt", ".arrow", ".gz", ".zip", *SPREADSHEETS)
 SAVED_BY_DATASETS = ("state.json", "dataset_info.json")
 BESIDE_SPLITS = (*SAVED_BY_DATASETS, "dataset_dict.json", "dataset_infos.json")
 """What `datasets` writes into folders of splits, and is none."""
@@ -96,7 +98,7 @@ def fingerprint_of(files: Sequence[AnyPath]) -> str:
 
 
 def _found(path: AnyPath, split: str) -> ResolvedSource:
-    if _is_saved(path):
+    if is_saved(path):
         return ResolvedSource(SourceKind.SAVED, path.name, str(path))
     return _one_split(path, split) if path.is_dir() else _file(path)
 
@@ -119,8 +121,11 @@ def _file(path: AnyPath) -> ResolvedSource:
         hint = "Give `-` as DATA and pipe JSON Lines into it."
         raise UnreadableDataError(str(path), "it is not a regular file", hint=hint)
     if suffix_of(path) is None:
+        is_spreadsheet = path.suffix.lower() in SPREADSHEETS
         raise UnreadableDataError(
-            str(path), "the name does not say what it is", hint=f"Known: {', '.join(SUFFIXES)}."
+            str(path),
+            "it is a spreadsheet" if is_spreadsheet else "the name does not say what it is",
+            hint=("Save it as CSV. " if is_spreadsheet else "") + f"Known: {', '.join(SUFFIXES)}.",
         )
     return ResolvedSource(SourceKind.FILE, path.name, str(path))
 
@@ -156,7 +161,7 @@ def _splits(folder: AnyPath) -> dict[str, list[AnyPath]]:
     paths: list[AnyPath] = [*folder.iterdir()]
     for path in sorted(paths, key=str):
         is_data = path.is_file() and suffix_of(path) is not None and path.name not in BESIDE_SPLITS
-        if is_data or _is_saved(path):
+        if is_data or is_saved(path):
             splits.setdefault(SHARD.sub("", _stem(path)), []).append(path)
     return splits
 
@@ -170,7 +175,8 @@ def _spellings(split: str) -> tuple[str, ...]:
     return ("dev", "validation") if split in ("dev", "validation") else (split,)
 
 
-def _is_saved(path: AnyPath) -> bool:
+def is_saved(path: AnyPath) -> bool:
+    """Whether a folder is what `Dataset.save_to_disk` wrote."""
     return all((path / name).is_file() for name in SAVED_BY_DATASETS)
 
 

@@ -18,6 +18,7 @@ from attn_audit.engine.batch import Found
 from attn_audit.errors import OutputError, RunDirectoryError
 from attn_audit.files import AnyPath, problem_of, write_whole
 from attn_audit.plugins import require_plugins
+from attn_audit.quoting import in_our_words
 from attn_audit.results.report import Subject
 from attn_audit.results.table import schemas
 from attn_audit.statistics.summary import Value
@@ -240,7 +241,7 @@ class Manifest(Value):
             return found
         except ValidationError as error:
             first = error.errors()[0]
-            problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+            problem = f"{'.'.join(map(str, first['loc']))}: {in_our_words(first['msg'])}"
         except (OSError, ValueError, RecursionError) as error:
             problem = str(error)
         raise RunDirectoryError(

@@ -14,6 +14,9 @@ DOCUMENTS: Final[dict[str, str]] = {
 """For people, by suffix: the module whose `render(document)` gives the text. It is imported when
 its format is asked for."""
 
+FIGURES: Final = (".svg", ".png", ".pdf")
+"""Each figure is written in all of them."""
+
 JUDGED: Final = (".xml", ".sarif")
 """Formats that hold judgements and nothing else: without a policy there is nothing to write."""
 

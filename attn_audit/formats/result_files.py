@@ -1,6 +1,8 @@
 """Every kind of result as files: its document for people, and what programs read of it.
 
-Files are checked before anything is computed, and are whole or not there.
+Files are checked before anything is computed, and are whole or not there. One rule holds for all
+that is written: what is there under the name is replaced, but never what the command reads, nor a
+folder that holds anything else. A run directory is no output but work that is gone on with.
 """
 
 import json
@@ -14,7 +16,7 @@ from pydantic import BaseModel
 
 from attn_audit.document import Document
 from attn_audit.errors import OutputError
-from attn_audit.files import replacing, require_empty_folder, require_writable
+from attn_audit.files import replacing, require_folder_of, require_writable
 from attn_audit.formats import csv, junit, sarif
 from attn_audit.formats.documents import (
     comparison,
@@ -30,6 +32,7 @@ from attn_audit.formats.documents import (
 from attn_audit.formats.documents.definitions import Dictionary
 from attn_audit.formats.registry import (
     DOCUMENTS,
+    FIGURES,
     FORMATS,
     JUDGED,
     records_suffix,
@@ -137,7 +140,7 @@ def require_outputs(settings: AuditSettings, config: Path | None = None) -> None
     inputs = [Path(name) for name in named if name is not None]
     require_reports(reports, inputs, records, is_judged=settings.policy is not None)
     if settings.figures is not None:
-        require_empty_folder(Path(settings.figures))
+        require_folder_of(Path(settings.figures), FIGURES)
 
 
 def require_reports(

@@ -22,6 +22,7 @@ from attn_audit.files import read_toml, require_known, sha256_of
 from attn_audit.findings.metric import Statistic
 from attn_audit.findings.registry import renamed, statistics
 from attn_audit.findings.rule import Direction
+from attn_audit.quoting import in_our_words
 from attn_audit.results.verdict import Level, Waiver
 from attn_audit.statistics.summary import Value
 
@@ -282,8 +283,7 @@ def _problem(error: Error, field: str) -> tuple[str, str | None]:
         case "string_pattern_mismatch":
             return f"{field} has to say something", None
         case _:
-            message = f"{error['msg'][0].lower()}{error['msg'][1:]}"
-            return f"{field}: {message}, not {error['input']!r}", None
+            return f"{field}: {in_our_words(error['msg'])}, not {error['input']!r}", None
 
 
 def _fields_beside(location: Sequence[str | int]) -> tuple[str, ...]:

@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from attn_audit.errors import ReportError
+from attn_audit.errors import ReportError, or_nearest
 from attn_audit.files import problem_of
+from attn_audit.quoting import in_our_words
 
 
 def json_text(content: object) -> str:
@@ -44,6 +45,13 @@ def _escaped_if_unseen(found: re.Match[str]) -> str:
 
 
 HASH: Final = "content_sha256"
+
+MADE_OF_REPORTS: Final = {
+    **dict.fromkeys((".html", ".md", ".txt", ".csv"), "what people read of a report"),
+    **dict.fromkeys((".xml", ".sarif"), "what programs read of a verdict"),
+    **dict.fromkeys((".parquet", ".jsonl"), "an audit's records"),
+}
+"""What else an audit writes, by suffix."""
 
 NAME_IT = "Name the .json report that an audit wrote."
 MAKE_AGAIN = "Use the file that the audit wrote, or audit again."
@@ -90,6 +98,17 @@ def read_stored(path: Path, schema_version: int) -> tuple[dict[str, Any], object
     Raises:
         ReportError: Missing, not text, not JSON, cut short, no report, or of another version.
     """
+    if path.suffix.lower() in MADE_OF_REPORTS and path.exists():
+        beside = path.with_suffix(".json")
+        raise ReportError(
+            path,
+            f"it is {MADE_OF_REPORTS[path.suffix.lower()]}, and the .json report is wanted",
+            hint=f"Give {beside}." if beside.exists() else "`--output report.json` writes one.",
+        )
+    if path.is_dir():
+        again = f"attn-audit report {path} --output report.json"
+        hint = f"If it is the --run-dir of an audit: {again} writes its report."
+        raise ReportError(path, "it is a folder", hint=hint)
     content = _parse(path)
     version = content.get("schema_version") if isinstance(content, dict) else None
     if isinstance(version, bool) or not isinstance(version, int):
@@ -128,8 +147,7 @@ def malformed(path: Path, error: ValidationError) -> ReportError:
     """What to say of a report that does not follow the schema: its first fault."""
     first = error.errors()[0]
     place = ".".join(map(str, first["loc"])) or "the whole"
-    message = f"{first['msg'][0].lower()}{first['msg'][1:]}"
-    return ReportError(path, f"{place}: {message}", hint=MAKE_AGAIN)
+    return ReportError(path, f"{place}: {in_our_words(first['msg'])}", hint=MAKE_AGAIN)
 
 
 def publish_hash(schema: dict[str, Any]) -> None:
@@ -156,7 +174,9 @@ def _parse(path: Path) -> Any:
             raise ReportError(path, f"it is longer than {MAX_BYTES >> 20} MiB", hint=NAME_IT)
         text = content.decode("utf-8")
     except OSError as error:
-        raise ReportError(path, problem_of(error).lower(), hint=NAME_IT) from None
+        raise ReportError(
+            path, problem_of(error).lower() + or_nearest(path), hint=NAME_IT
+        ) from None
     except UnicodeDecodeError as error:
         problem = "not UTF-8 text" if error.end < len(error.object) else _ENDS_EARLY
         raise ReportError(path, problem, hint=MAKE_AGAIN) from None

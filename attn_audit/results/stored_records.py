@@ -99,9 +99,9 @@ def _located(file: RecordsFile, report: Path, otherwise: str) -> Path:
     def refused(problem: str, advice: str) -> RecordsError:
         return RecordsError(problem, hint=f"{advice} {otherwise}".rstrip())
 
-    beside = "Keep them where they lay beside the report when it was written."
+    beside = f"Copy {path.name} there: it goes with its report."
     if not path.exists():
-        raise refused(f"the records of {report} are not there: no {path}", beside)
+        raise refused(f"the records of {report} are not where they belong: at {path}", beside)
     if not path.is_file():  # a device or pipe has no end
         raise refused(f"the records of {report} are no file: {path}", beside)
     try:

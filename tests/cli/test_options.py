@@ -142,8 +142,8 @@ def test_code_is_trusted_by_a_switch(attn_audit: AttnAudit, settings: list[Audit
         ("--layer", "x", "--layer: `last`, `all` or a whole number, not 'x'"),
         ("--head", "first", "--head: `mean`, `all` or a whole number, not 'first'"),
         ("--batch-size", "many", "--batch-size: `auto` or a whole number, not 'many'"),
-        ("--layer", "-1", "--layer: input should be greater than or equal to 0"),
-        ("--max-length", "0", "--max-length: input should be greater than or equal to 1"),
+        ("--layer", "-1", "--layer: must be greater than or equal to 0"),
+        ("--max-length", "0", "--max-length: must be greater than or equal to 1"),
         ("--adapter", "mine.py", "package.module:function or file.py:function, not 'mine.py'"),
     ],
 )

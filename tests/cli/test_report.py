@@ -142,7 +142,10 @@ def edited(content: dict[str, Any]) -> str:
         (edited, "it was edited after it was written"),
         (lambda content: json.dumps(content)[:5000], "the file ends early"),
         (lambda content: json.dumps({**content, "schema_version": 5}), "by a newer attn-audit"),
-        (lambda content: json.dumps({**content, "\x1b[31m": 1}), "\\x1b[31m: extra inputs"),
+        (
+            lambda content: json.dumps({**content, "\x1b[31m": 1}),
+            "\\x1b[31m: there is no such field",
+        ),
         (lambda content: "", "the file is empty"),
     ],
 )
@@ -184,7 +187,7 @@ def test_figures_go_to_a_new_folder(attn_audit: AttnAudit, source: Path) -> None
 @pytest.mark.parametrize(
     ("folder", "message"),
     [
-        ("full", "the folder is not empty"),
+        ("full", "the folder holds other files than figures (notes.txt)"),
         ("r.json", "it is a file, not a folder"),
         ("nowhere/figures", "there is no folder nowhere"),
     ],

@@ -111,9 +111,11 @@ def test_without_records_and_hashes_nothing_says_that_the_data_is_the_same(
 def test_records_that_are_gone(audited: Audited, base: Path) -> None:
     other = audited(2.0)
     (other.parent / "records.parquet").unlink()
-    with pytest.raises(RecordsError, match=r"are not there: no .*records\.parquet") as caught:
+    with pytest.raises(
+        RecordsError, match=r"are not where they belong: at .*records\.parquet"
+    ) as caught:
         compare(base, other)
-    assert "Keep them where they lay" in str(caught.value.hint)
+    assert "Copy records.parquet there" in str(caught.value.hint)
     assert "--allow-different-data" in str(caught.value.hint)
 
 

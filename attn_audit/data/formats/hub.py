@@ -9,7 +9,7 @@ from typing import Any
 from attn_audit.data.formats.parquet import classes_of, flags_of
 from attn_audit.data.rows import Row
 from attn_audit.data.source import FieldNames
-from attn_audit.errors import UnreadableDataError
+from attn_audit.errors import UnreadableDataError, or_nearest
 from attn_audit.quoting import one_line
 
 Dataset = Any
@@ -32,7 +32,8 @@ def load_from_hub(location: str, split: str) -> Dataset:
     from datasets import load_dataset
 
     name, _, config = location.partition(":")
-    about = f"no such file or folder, and no HuggingFace data set with a split {split!r}"
+    no_file = f"no such file or folder{or_nearest(location)}"
+    about = f"{no_file}, and no HuggingFace data set with a split {split!r}"
     load = partial(load_dataset, name, config or None, split=split)
     if _answers(name):
         return _loaded(load, location, about)

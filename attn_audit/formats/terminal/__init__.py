@@ -72,7 +72,7 @@ def render(document: Document) -> str:
 
 
 def _document(document: Document, look: Look) -> Iterator[Text]:
-    yield look.heading(document.kind)
+    yield from look.heading(document.kind)
     inner = look.narrowed(look.width - 2)
     yield from indented(inner.prose(document.title, "bold"))
     if document.subject:
@@ -82,7 +82,7 @@ def _document(document: Document, look: Look) -> Iterator[Text]:
     yield Text()
     for section in document.sections:
         if not section.is_reference:
-            yield look.heading(section.title)
+            yield from look.heading(section.title)
             for block in section.blocks:
                 yield from _block(block, look)
 

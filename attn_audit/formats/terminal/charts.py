@@ -354,7 +354,7 @@ def shades(look: Look, *, is_signed: bool = False) -> Iterator[Text]:
     else:
         levels = look.ink.levels.strip()
         said = f"Weight: bars under the words, {levels[0]} least to {levels[-1]} most"
-        yield Text(f"{said}; almost nothing: none"[: look.width], FAINT)
+        yield from look.prose(f"{said}; almost nothing: none", FAINT)
         if is_signed:
             yield Text("Against: bars that begin with -"[: look.width], FAINT)
     if is_signed:

@@ -125,11 +125,12 @@ class Look:
         """A text in its tone."""
         return Text(self.seen(phrase.text), STYLES[phrase.tone])
 
-    def heading(self, name: str) -> Text:
-        """The line that opens a section."""
-        shown = self.seen(name)[: self.width]
-        rule = self.ink.axis * max(0, self.width - cell_len(shown) - 1)
-        return Text.assemble((shown, "bold"), " ", (rule, FAINT))
+    def heading(self, name: str) -> list[Text]:
+        """What opens a section, and a rule behind it as far as there is room."""
+        *above, last = wrapped(self.seen(name), self.width)
+        rule = self.ink.axis * max(0, self.width - cell_len(last) - 1)
+        opening = Text.assemble((last, "bold"), (f" {rule}".rstrip(), FAINT))
+        return [*(Text(line, "bold") for line in above), opening]
 
     def prose(self, text: str, style: str = "", mark: str = "") -> list[Text]:
         """A paragraph, wrapped; estimates that have an interval in bold."""

@@ -185,7 +185,11 @@ class _Layout:
 
     def _stacked(self) -> Iterator[Text]:
         for row in self.rows:
-            yield from self.look.prose(text_of(row[0]).strip(), "bold")
+            name = text_of(row[0]).strip()
+            if isinstance(row[0], Phrase) and row[0].tone is Tone.CODE:
+                yield from (Text(line, "bold") for line in self.look.folded(name, self.look.width))
+            else:
+                yield from self.look.prose(name, "bold")
             entries = tuple(
                 (self.block.columns[j], text_of(cell))
                 for j, cell in enumerate(row)

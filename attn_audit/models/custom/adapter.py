@@ -1,5 +1,6 @@
 """A user's function that makes a model: found and called, and what it raises in one line."""
 
+import re
 import sys
 import sysconfig
 import traceback
@@ -16,6 +17,8 @@ import attn_audit
 from attn_audit.errors import AttnAuditError, AuditFailedError, ConfigurationError, nearest
 from attn_audit.models.custom import custom_model
 from attn_audit.models.custom.custom_model import CustomModel
+from attn_audit.models.interception.classifier import PROBE
+from attn_audit.models.weight_names import mismatch
 from attn_audit.plugins import import_code, importable
 from attn_audit.quoting import one_line
 
@@ -69,7 +72,18 @@ def _run(adapter: str, what: str, run: Callable[[], Any]) -> Any:
         hint = 'Put what a script does under `if __name__ == "__main__":`.'
         raise _error(adapter, f"{what} ends the program", hint) from error
     except Exception as error:
-        raise _error(adapter, f"{what} failed: {described(error)}") from error
+        wanted, found = (_KEYS[kind].findall(str(error)) for kind in ("Missing", "Unexpected"))
+        problem, advice = mismatch(*(re.findall('"(.*?)"', " ".join(n)) for n in (wanted, found)))
+        told = f"{type(error).__name__}: names of weights: {problem}{_in(error)}"
+        raise _error(
+            adapter, f"{what} failed: {told if problem else described(error)}", advice
+        ) from error
+
+
+_KEYS = {
+    kind: re.compile(rf"{kind} key\(s\) in state_dict: (.*)") for kind in ("Missing", "Unexpected")
+}
+"""What `load_state_dict` says."""
 
 
 def _error(adapter: str, problem: str, hint: str | None = None) -> ConfigurationError:
@@ -100,8 +114,15 @@ def failures_named(find_ids: Callable[[], Sequence[str]] = tuple) -> Iterator[No
     except Exception as error:
         if not _is_of_a_call(error):
             raise
+        ids = find_ids()
+        if ids and ids[0].startswith(PROBE):
+            raise AuditFailedError(
+                "the adapter's code failed at texts of attn-audit's own, as no DATA is given: "
+                f"{described(error)}",
+                hint="Give DATA behind MODEL: texts of the kind that your code takes.",
+            ) from error
         raise AuditFailedError(
-            f"the adapter's code failed at {listed_ids(find_ids())}: {described(error)}",
+            f"the adapter's code failed at {listed_ids(ids)}: {described(error)}",
             hint="Try it on this text outside of attn-audit; --debug shows the traceback.",
         ) from error
 
@@ -109,8 +130,12 @@ def failures_named(find_ids: Callable[[], Sequence[str]] = tuple) -> Iterator[No
 def described(error: Exception) -> str:
     """What was raised and the last line of the user's own code on the way there."""
     what = type(error).__name__ + (f": {one_line(error)}" if str(error) else "")
+    return what + _in(error)
+
+
+def _in(error: Exception) -> str:
     place = _place(error)
-    return what if place is None else f"{what} ({place})"
+    return "" if place is None else f" ({place})"
 
 
 def _place(error: Exception) -> str | None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from attn_audit.errors import ConfigurationError, nearest
-from attn_audit.models.interception.classifier import Arguments
+from attn_audit.models.interception.classifier import Arguments, require_eager
 from attn_audit.models.outputs.registry import TASKS
 from attn_audit.models.task import Task, TaskKind
 
@@ -107,6 +107,7 @@ class CustomModel:
             raise _error(f"module must be a torch.nn.Module, not {_kind(self.module)}")
         if isinstance(self.module, torch.jit.ScriptModule):
             raise _error("module is TorchScript; give the torch.nn.Module that it was made from")
+        require_eager(self.module)
         for field in ("encode", "tokenize"):
             value = getattr(self, field)
             if not callable(value) and (value is not None or field == "encode"):

@@ -18,6 +18,7 @@ from attn_audit.errors import (
     ConfigurationError,
     UnreadableCheckpointError,
     UnsupportedModelError,
+    or_nearest,
 )
 from attn_audit.files import sha256_of
 from attn_audit.quoting import one_line
@@ -195,7 +196,8 @@ def _refusal(name: str, revision: str | None, error: Exception) -> CheckpointErr
         case _:
             return UnreadableCheckpointError(
                 name,
-                f"there is no such folder, and the hub cannot be reached ({one_line(error)})",
+                f"there is no such folder{or_nearest(name)}, and the hub cannot be reached "
+                f"({one_line(error)})",
                 hint="Give a local folder, or try again when the hub can be reached.",
             )
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from attn_audit.errors import InvalidWeightsError, UnreadableCheckpointError, UnsupportedModelError
 from attn_audit.models.huggingface.configuration import CONFIG, LoadingOptions, bounded, read_json
 from attn_audit.models.huggingface.hub import Checkpoint, loading
+from attn_audit.models.weight_names import mismatch
 from attn_audit.quoting import listed, quoted
 
 WEIGHTS = "model*.safetensors"
@@ -77,7 +78,11 @@ def load_weights(
             checkpoint.location,
             f"its {name} is {tuple(found)}, and its config.json says {tuple(expected)}",
         )
-    return module, set(info["missing_keys"]) | others.keys()
+    wanted, found = info["missing_keys"], info["unexpected_keys"]
+    if (told := mismatch(wanted, found))[1] is not None:
+        problem = f"its weights do not fit its config.json: {told[0]}"
+        raise UnreadableCheckpointError(checkpoint.location, problem, hint=told[1])
+    return module, set(wanted) | others.keys()
 
 
 def _require_parts_inside(checkpoint: Checkpoint) -> None:

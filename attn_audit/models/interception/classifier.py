@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from attn_audit.data.example import Example
 from attn_audit.distances import Logits
+from attn_audit.errors import UnsupportedModelError
 from attn_audit.models.contract import Batch, Encoded
 from attn_audit.models.task import Task
 from attn_audit.results.model_description import ModelDescription
@@ -205,6 +206,9 @@ class InterceptedBatch(Batch):
         return out.scatter_add(1, units.clamp_min(0), values * (units != NOT_AUDITED))
 
 
+PROBE = "probe-"
+"""What ids of built-in texts begin with."""
+
 _TEXTS = (
     "A warm , funny and beautifully acted film .",
     "The plot makes no sense , and the jokes are older than the actors who tell them .",
@@ -213,9 +217,26 @@ _TEXTS = (
 )
 
 
+def require_eager(module: nn.Module) -> None:
+    """Refuse what torch.compile made: a graph calls nothing that could be seen.
+
+    Raises:
+        UnsupportedModelError: The module or a part of it is compiled.
+    """
+    for name, part in module.named_modules():
+        forward = getattr(part, "forward", None)
+        is_wrapped = hasattr(part, "_orig_mod") or hasattr(forward, "_torchdynamo_orig_callable")
+        if is_wrapped or getattr(part, "_compiled_call_impl", None) is not None:
+            raise UnsupportedModelError(
+                f"{f'part {name!r} of the model' if name else 'the model'} is compiled "
+                "(torch.compile), and a compiled graph cannot be looked into",
+                hint="Give the model itself, before torch.compile.",
+            )
+
+
 def or_probes(examples: Sequence[Example], as_pairs: bool = False) -> Sequence[Example]:
     """The examples, or built-in ones of different lengths where there are none."""
     return examples or [
-        Example(id=f"probe-{i}", text=text, text_pair=_TEXTS[i - 1] if as_pairs else None)
+        Example(id=f"{PROBE}{i}", text=text, text_pair=_TEXTS[i - 1] if as_pairs else None)
         for i, text in enumerate(_TEXTS)
     ]

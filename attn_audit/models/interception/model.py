@@ -30,6 +30,7 @@ from attn_audit.models.interception.classifier import (
     Classifier,
     InterceptedBatch,
     SequenceEncoded,
+    require_eager,
 )
 from attn_audit.models.interception.embedding import (
     EmbeddingLookUp,
@@ -93,6 +94,7 @@ class InterceptedModel(AuditedModel):
         Raises:
             UnsupportedModelError: No attention over the input is seen.
         """
+        require_eager(classifier.module)
         self.classifier = classifier
         self.module = classifier.module.eval().requires_grad_(False)
         self.task = classifier.task

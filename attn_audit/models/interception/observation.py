@@ -142,11 +142,6 @@ def nothing_seen(
             f"{kind} computes its attention with {implementation!r}, which cannot be looked into",
             hint=LOAD_INSTEAD,
         )
-    if hasattr(module, "_orig_mod"):
-        return UnsupportedModelError(
-            "the model is compiled (torch.compile), and a compiled graph cannot be looked into",
-            hint="Give the model itself, before torch.compile.",
-        )
     if within is not None:
         return UnsupportedModelError(
             f"{type(within).__name__}, named to look in, neither computes a softmax over the "

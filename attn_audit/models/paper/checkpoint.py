@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -28,7 +28,8 @@ from attn_audit.models.outputs.registry import make_task
 from attn_audit.models.paper.architecture import MARKERS, Architecture, Tokenizer, Vocabulary
 from attn_audit.models.paper.network import AttentionPoolingNetwork
 from attn_audit.models.task import Task, TaskKind
-from attn_audit.quoting import quoted
+from attn_audit.models.weight_names import mismatch
+from attn_audit.quoting import in_our_words, listed, quoted
 
 FORMAT = "attn-audit model"
 FORMAT_VERSION = 1
@@ -106,10 +107,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
     if not isinstance(content, Mapping) or content.get("format") != FORMAT:
         is_bare = isinstance(content, Mapping) and is_state_dict(content)
         raise UnsupportedModelError(
-            f"{path} holds bare weights (a state dict) without the architecture they belong to"
+            f"{path} holds bare weights (a state dict), and no --adapter says of which model"
             if is_bare
-            else f"{path} is not a checkpoint of attn-audit (it holds a {type(content).__name__})",
-            hint="Make one with `attn-audit train`, or give a folder of the original code.",
+            else f"{path} is not a checkpoint of attn-audit, and no --adapter says how to load it "
+            f"(it holds {_kind(content)})",
+            hint=NAME_ADAPTER,
         )
     if content.get("format_version") != FORMAT_VERSION:
         raise UnsupportedModelError(
@@ -152,6 +154,18 @@ def _require_agreement(path: Path, header: Header) -> None:
     raise UnreadableCheckpointError(path, problem)
 
 
+NAME_ADAPTER: Final = (
+    "A model of your own takes --adapter file.py:FUNCTION, code of yours that makes it ("
+    "Your own model). `attn-audit train` makes models that need none."
+)
+
+
+def _kind(content: object) -> str:
+    kind = f"a {type(content).__name__}"
+    names = [str(name) for name in content] if isinstance(content, Mapping) else []
+    return f"{kind} of {listed(names)}" if names else kind
+
+
 _NOT_SAVED = "it is damaged, or not a file written by torch.save"
 
 _UNSAFE = re.compile(r"(?:GLOBAL|global|class)\s+`?([\w.]+)`?")
@@ -160,7 +174,7 @@ _UNSAFE = re.compile(r"(?:GLOBAL|global|class)\s+`?([\w.]+)`?")
 def first_problem(error: ValidationError) -> str:
     """Where and what it is."""
     first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return f"{'.'.join(map(str, first['loc']))}: {in_our_words(first['msg'])}"
 
 
 def load_plain(path: Path) -> Any:
@@ -334,15 +348,10 @@ def built(
     with torch.device("meta"), Uninitialised():
         network = AttentionPoolingNetwork(architecture)
     wanted = {name: tensor.shape for name, tensor in network.state_dict().items()}
-    missing, surplus = sorted(wanted.keys() - weights), sorted(weights.keys() - wanted.keys())
-    odd = (("missing", missing), ("not expected", surplus))
-    if missing or surplus:
-        parts = "; ".join(
-            f"{word} {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
-            for word, names in odd
-            if names
-        )
-        raise UnreadableCheckpointError(source, f"its weights do not fit its architecture: {parts}")
+    if wanted.keys() != weights.keys():
+        parts, hint = mismatch(wanted, weights)
+        problem = f"its weights do not fit its architecture: {parts}"
+        raise UnreadableCheckpointError(source, problem, hint=hint)
     for name, shape in wanted.items():
         if weights[name].shape != shape:
             raise UnreadableCheckpointError(
