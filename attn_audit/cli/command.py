@@ -76,7 +76,9 @@ TAKES = {
 class Commands(TyperGroup):
     """Says what was probably meant where the first word is no command."""
 
-    def main(self, args: Any = None, *, standalone_mode: bool = True, **named: Any) -> Any:
+    def main(  # type: ignore[override]  # nobody gives the rest by position
+        self, args: Any = None, *, standalone_mode: bool = True, **named: Any
+    ) -> Any:
         """Run the command line, and say what is wrong with it as all other errors are said."""
         try:
             code = super().main(args, standalone_mode=False, **named)
