@@ -31,6 +31,7 @@ DECIDES = (
     "checks.attended.ROUNDING",
     "checks.attended.UNATTENDED",
     "checks.base.MIN_AUDITED_MASS",
+    "models.margin.AT_THE_END",
     "checks.replacement.N_SHUFFLES",
     "checks.replacement.ROWS_OF_A_HEAD",
     "checks.ties.ATTENTION_NOISE",
