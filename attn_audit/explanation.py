@@ -47,7 +47,7 @@ def explain_text(
     """Audit one text, and see what the model says under each attention.
 
     Args:
-        settings: Checked, with a model; the usual checks and all measures are run, whatever they say.
+        settings: Checked, with a model; the usual checks and all measures are run in any case.
         text: What attention is read over.
         text_pair: The second text, for models of pairs.
         load: Loads a model in memory; None: the one that the settings name.
