@@ -78,7 +78,7 @@ class Attended:
                 int(n) if kept else None
                 for n, kept in zip(unattended.sum(axis=1), measured, strict=True)
             ],
-            fields.TURNED_WITHOUT.name: or_none(turned, measured),
+            fields.TURNED_WITHOUT.name: or_none(turned, measured & ~np.isnan(turned)),
             fields.DECIDER.name: [
                 audited.batch.encoded[i].units[unit].text if has_turned[i] else None
                 for i, unit in enumerate(decider.tolist())
@@ -97,18 +97,14 @@ class Attended:
         gone = torch.from_numpy(unattended).to(batch.unit_mask.device)
         keep = (batch.unit_mask & ~gone).unsqueeze(1)
         turned = torch.ones_like(margin.whole).unsqueeze(1)
-        for operator in operators_of(audited):
+        for operator in OPERATORS:
+            if model.removals[operator].why_not is not None:  # one way alone misleads
+                return np.full(len(unattended), np.nan)
             turned = turned * margin.undecided_labels(model.erase(batch, keep, operator))
         share: Float64[np.ndarray, " batch"] = (
             (turned.squeeze(1) * margin.share).sum(dim=1).cpu().numpy()
         )
         return np.where(unattended.any(axis=1), share, 0.0)
-
-
-def operators_of(audited: AuditedBatch) -> tuple[str, ...]:
-    """The ways of leaving out that the model has, of the two."""
-    removals = audited.model.removals
-    return tuple(name for name in OPERATORS if removals[name].why_not is None)
 
 
 def unattended_units(

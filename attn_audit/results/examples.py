@@ -167,7 +167,9 @@ class Examples:
         return np.where(n_on > 0, mean, 1 - largest)
 
     def _column(self, field: Field[object]) -> pa.Array:
-        return pa.chunked_array([column for _, column in self._batches(field)]).combine_chunks()
+        columns = [column for _, column in self._batches(field)]
+        of_type = self._file.schema_arrow.field(field.name).type  # a file may hold no row
+        return pa.chunked_array(columns, of_type).combine_chunks()
 
     def _batches(self, field: Field[object]) -> Iterator[tuple[int, pa.Array]]:
         start = 0

@@ -23,8 +23,8 @@ def section(found: Leverage, audited: int | None = None) -> Section:
     """
     best = found.best
     first = (
-        f"Most is decided by layer {best.layer} (half of the margin or the decision in "
-        f"{share(best.matters)} of {counted(found.n_texts, 'text')})."
+        f"Layer {best.layer} moves the margin most, by {number(best.margin)} of itself at the "
+        f"median, and decides {share(best.matters)} of {counted(found.n_texts, 'text')}."
     )
     blocks: list[Block] = [
         Paragraph(QUESTION, Tone.QUESTION),

@@ -24,7 +24,7 @@ def test_a_report_has_a_line_for_each_layer_and_one_for_all(shown: Shown) -> Non
     for place in ("layer 0", "layer 1", "all layers"):
         assert place in text
     assert found.layers is not None
-    assert f"Most is decided by layer {found.layers.best.layer}" in text
+    assert f"Layer {found.layers.best.layer} moves the margin most" in text
     assert f"Layer {found.settings.layer} is the audited one." in text
     assert section.title == "Leverage by layer"
 
