@@ -23,7 +23,7 @@ def document(found: SelfTest) -> Document:
         title="Models whose truth is known",
         subject=counted(len(found.cases), "model"),
         facts=Facts((("Rules", found.rules), ("Took", duration(found.seconds)))),
-        outcome=Phrase(f"{mark} {said}", tone),
+        answer=Phrase(f"{mark} {said}", tone),
         sections=(
             Section("answers", "Answers", (_table(found), *wrong)),
             Section("truths", "What is true", (Folded("Of each model", (truths,)),)),
