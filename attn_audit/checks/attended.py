@@ -56,7 +56,7 @@ class Attended:
         top = ranks == ranks.max(axis=1, keepdims=True)
         acts = measured & (largest > noise)
         effect = _mean_over(top, size) / np.where(acts, largest, 1)
-        against = lost < -noise[:, None]
+        against = left_out.against.cpu().numpy()
         is_told = acts & (effect >= DECIDING_PART)
         unattended = unattended_units(attention, ranks, lengths)
         turned = self._turned_without(audited, unattended)

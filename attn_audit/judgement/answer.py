@@ -21,6 +21,9 @@ from attn_audit.results.verdict import Answer, CountedUnit, Judgement, Level, Ma
 MAX_UNITS = 5
 """Of those that decide without attention, named in the answer."""
 
+OFTEN = 0.1
+"""Part of the texts that the first of them decides, from which on another one is named."""
+
 MAX_LAYERS = 3
 """Of those at which attention matters, named in the answer."""
 
@@ -37,7 +40,7 @@ def answer_of(report: Report) -> Answer:
         if reach.outcome is Outcome.FAIL:  # the other rules are about what hardly matters
             verdict, because = _of_the_site(report, elsewhere), [reach]
     named = {judgement.metric for judgement in because}
-    units = report.unattended_units[:MAX_UNITS] if UNATTENDED.name in named else ()
+    units = _deciding(report) if UNATTENDED.name in named else ()
     return Answer(
         verdict=verdict,
         sentence=_sentence(report, rules, verdict, because) + _at_layers(report, elsewhere),
@@ -120,24 +123,24 @@ def _cut_off(site: SiteLeverage) -> str:
 
 
 def _sentence(report: Report, rules: Policy, verdict: MayShow, because: Sequence[Judgement]) -> str:
-    bounds = {bound.metric: bound for bound in rules.bounds}
+    bounds = {(bound.metric, bound.level): bound for bound in rules.bounds}
     first = because[0]
     if verdict is MayShow.UNKNOWN and first.metric == REACH.name and first.outcome is Outcome.FAIL:
-        clause = _capital(_clause(bounds[first.metric], first))
+        clause = _capital(_clause(bounds[first.metric, first.level], first))
         known = "" if report.layers else " Whether other layers matter is not known."
         return f"{clause}: do not show this layer's attention as the reason.{known}"
     match verdict:
         case MayShow.NO:
-            clause = _clause(bounds[first.metric], first)
+            clause = _clause(bounds[first.metric, first.level], first)
             if first.metric == REACH.name:
                 first_words = "This output hardly depends on attention"
                 return f"{first_words}: {clause}. Do not show it as the reason."
-            named = _named(report.unattended_units) if first.metric == UNATTENDED.name else ""
+            named = _named(_deciding(report)) if first.metric == UNATTENDED.name else ""
             return (
                 f"{_capital(clause)}{named}. Do not show attention as the reason for a prediction."
             )
         case MayShow.UNKNOWN:
-            bound = bounds.get(first.metric)
+            bound = bounds.get((first.metric, first.level))
             if bound is None or first.estimate is None:
                 return f"{first.reason} Do not show attention as the reason before that is known."
             clause = _capital(_clause(bound, first, passes=True))
@@ -149,10 +152,12 @@ def _sentence(report: Report, rules: Policy, verdict: MayShow, because: Sequence
                 why = f"{clause}. {first.reason}"
             return f"{why} Do not show attention as the reason before that is known."
         case MayShow.HINT:
-            clause = "; ".join(_clause(bounds[each.metric], each) for each in because)
+            clause = "; ".join(_clause(bounds[each.metric, each.level], each) for each in because)
             return f"Attention may be shown as where the model looked, not as the reason: {clause}."
         case MayShow.YES:
-            clause = " and ".join(_clause(bounds[each.metric], each) for each in because[:2])
+            clause = " and ".join(
+                _clause(bounds[each.metric, each.level], each) for each in because[:2]
+            )
             return f"Attention may be shown as the reason, with these limits: {clause}."
 
 
@@ -174,11 +179,18 @@ def _is_share(bound: Bound) -> bool:
     return statistics()[bound.metric].metric.range == SHARE
 
 
+def _deciding(report: Report) -> tuple[CountedUnit, ...]:
+    """The units that decide without attention, but for those that do so far less often."""
+    units = report.unattended_units
+    most = max((unit.n for unit in units), default=0)
+    return tuple(unit for unit in units if unit.n >= OFTEN * most)[:MAX_UNITS]
+
+
 def _named(units: Sequence[CountedUnit]) -> str:
     """The units that decide, and in how many texts."""
     if not units:
         return ""
-    return f" ({', '.join(f'{unit.unit!r} in {unit.n:,}' for unit in units[:MAX_UNITS])})"
+    return f" ({', '.join(f'{unit.unit!r} in {unit.n:,}' for unit in units)})"
 
 
 def _capital(clause: str) -> str:

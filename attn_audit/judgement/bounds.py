@@ -23,12 +23,16 @@ from attn_audit.judgement.policy import Bound, Guard, Policy
 from attn_audit.results.finding import find
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Answer, Judgement, Level, Verdict
-from attn_audit.statistics.estimate import Estimate
+from attn_audit.statistics.estimate import Estimate, Interval
 
 Obstacle = tuple[str, str]
 """Why a number is not judged, and what to do or look at."""
 
 MAX_NAMED = 3
+
+WIDER = 1.187
+"""Times as wide as a 95 % interval is one of 98 %: of five rules that a model is exactly on, any
+fails in at most 5 % of the samples (Bonferroni), where it would in 12 %."""
 
 
 def too_few(bound: Bound, estimate: Estimate, policy: Policy) -> Obstacle | None:
@@ -246,12 +250,22 @@ def held_against(criterion: Criterion, estimate: Estimate) -> Judgement:
     assert estimate.value is not None, "what was not measured is `left_open`"
     limit, interval = criterion.limit, estimate.interval
     outcome = outcome_of(criterion.direction, limit, estimate.value, interval)
+    if outcome is Outcome.FAIL and criterion.level is Level.NO and interval is not None:
+        wider = _together(estimate.value, interval)
+        outcome = outcome_of(criterion.direction, limit, estimate.value, wider)
     if outcome is Outcome.INCONCLUSIVE:
         reason = f"The interval straddles {limit:g}: these examples cannot decide."
     else:
         what = "It" if interval is None else "The whole interval"
         reason = f"{what} {SIDES[criterion.direction, outcome]} {limit:g}."
     return _judgement(criterion, estimate, outcome, reason, _advice(criterion, estimate, outcome))
+
+
+def _together(estimate: float, interval: Interval) -> Interval:
+    """The interval that a rule has to fail on where each of several alone may answer No."""
+    low = estimate - WIDER * (estimate - interval.low)
+    high = estimate + WIDER * (interval.high - estimate)
+    return Interval(low=low, high=high, method=interval.method)
 
 
 def left_open(

@@ -27,6 +27,9 @@ class LeftOut:
     0 where it speaks against it; NaN where the text has no margin."""
     moved: Float64[Tensor, "batch unit"]
     """By which share the margin moves, either way: of several labels the mean over them."""
+    against: Float64[Tensor, "batch unit"]
+    """Whether the unit speaks against the prediction, beyond rounding: 1 or 0, of several labels
+    the share for which it does."""
     noise: Float64[Tensor, " batch"]
     """The share of the margin that is rounding."""
 
@@ -41,8 +44,9 @@ def leave_out(model: AuditedModel, batch: Batch) -> LeftOut:
     """
     n_units = batch.unit_mask.shape[1]
     size = model.capacity.in_memory(64 * (n_units + 1) * n_units)  # an entry of the keep mask
-    distance, lost, moved, noise = measured_in_portions(_left_out, model, batch, size).unbind(2)
-    return LeftOut(distance, lost, moved, noise[:, 0])
+    found = measured_in_portions(_left_out, model, batch, size)
+    distance, lost, moved, against, noise = found.unbind(2)
+    return LeftOut(distance, lost, moved, against, noise[:, 0])
 
 
 def leave_one_out_importance(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit"]:
@@ -61,9 +65,11 @@ def _left_out(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit 
     require_finite(batch, distances, "output without one of its units")
     margin = Margin.of(model.task, logits[:, 0], coarseness(model.dtype), model.logit_limits)
     counted = batch.unit_mask & ~nothing_left
-    effects = (margin.lost(logits[:, 1:]), margin.moved(logits[:, 1:]))
-    lost, moved = (torch.where(counted, effect, 0) for effect in effects)
-    return torch.stack([distances, lost, moved, margin.noise.unsqueeze(1).expand_as(lost)], dim=2)
+    without = logits[:, 1:]
+    effects = (margin.lost(without), margin.moved(without), margin.raised(without))
+    noise = margin.noise.unsqueeze(1).expand_as(distances)
+    found = [distances, *(torch.where(counted, effect, 0) for effect in effects), noise]
+    return torch.stack(found, dim=2)
 
 
 def _all_and_each_but_one(batch: Batch) -> Bool[Tensor, "batch variant unit"]:

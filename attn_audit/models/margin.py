@@ -116,6 +116,12 @@ class Margin:
         """The same whichever way it goes: what labels gain and lose does not cancel."""
         return self._mean(self._lost(logits).abs())
 
+    def raised(
+        self, logits: Float[Tensor, "batch variant label"]
+    ) -> Float64[Tensor, "batch variant"]:
+        """Whether the margin grows by more than rounding, or for which share of the labels."""
+        return self._mean((self._lost(logits) < -self.noise.view(-1, 1, 1)).double())
+
     def turned(
         self, logits: Float[Tensor, "batch variant label"]
     ) -> Float64[Tensor, "batch variant"]:

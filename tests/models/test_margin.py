@@ -98,6 +98,15 @@ def test_labels_that_gain_and_lose_do_not_cancel() -> None:
     assert float(margin.moved(other)) == 0.5
 
 
+def test_what_speaks_against_some_labels_does_so_for_their_share() -> None:
+    own = torch.tensor([[2.0, 2.0, 2.0, -1.0]])
+    margin = Margin.of(task_of(TaskKind.MULTILABEL), own)
+    other = torch.tensor(
+        [[[0.5, 2.5, 2.0 + 1e-7, 9.0], [2.5, 2.5, 2.5, 0.0], [1.0, 1.0, 1.0, 0.0]]]
+    )
+    torch.testing.assert_close(margin.raised(other)[0].tolist(), [1 / 3, 1.0, 0.0])
+
+
 def test_where_no_label_is_on_the_likeliest_is_audited() -> None:
     own = torch.tensor([[-3.0, -1.0, -2.0]])
     margin = Margin.of(task_of(TaskKind.MULTILABEL, 3), own)
