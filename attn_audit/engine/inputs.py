@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from itertools import islice
+from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +203,10 @@ Item = Example | Mapping[str, object] | str
 """An example that the caller holds: a text alone stands for one."""
 
 
+N_AT_FAULT = (1, 2, 3)
+"""Texts of a trial that may be at fault together, where failures are recorded."""
+
+
 @dataclass(frozen=True)
 class AuditedData:
     """A data set, and which of its rows are audited."""
@@ -257,9 +261,9 @@ class AuditedData:
         """
         first = self._first(N_PEEKED)
         trial, problem = choose_trial(first), None
-        without_one = (choose_trial([e for e in first if e.id != each.id]) for each in trial)
-        others = without_one if settings.on_error == "record" else ()
-        for tried in (trial, *others):  # one text may be at fault, and is recorded later
+        at_fault = (few for n in N_AT_FAULT for few in combinations(trial, n))
+        others = (choose_trial([e for e in first if e not in few]) for few in at_fault)
+        for tried in (trial, *(others if settings.on_error == "record" else ())):
             try:
                 return load_tried_model(settings, tried, lambda: self._first(N_SEARCHED), load)
             except AttnAuditError as error:

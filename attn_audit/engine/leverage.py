@@ -15,7 +15,6 @@ from attn_audit.data.example import Example
 from attn_audit.engine.in_process import batches_of
 from attn_audit.engine.inputs import AuditedData, load_named_model
 from attn_audit.engine.summaries import share_of
-from attn_audit.errors import AttnAuditError
 from attn_audit.findings.thresholds import HALF_MARGIN
 from attn_audit.models.contract import AuditedModel, Encoded, Site
 from attn_audit.process import full_precision, is_out_of_memory, release_memory
@@ -104,7 +103,7 @@ def with_layer(settings: AuditSettings, found: Leverage | None) -> AuditSettings
 def _encoded(model: AuditedModel, examples: Sequence[Example]) -> list[Encoded]:
     try:
         return model.encode(examples)
-    except AttnAuditError:
+    except Exception:  # of a tokenizer, too: the audit meets it again
         if len(examples) == 1:
             return []
     return [item for example in examples for item in _encoded(model, [example])]

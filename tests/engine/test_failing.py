@@ -95,10 +95,11 @@ def test_by_default_the_audit_ends_and_says_how_to_go_on(how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["encode", "nan", "tokenize"])
-def test_a_text_of_the_trial_may_be_the_one_that_fails(how: str) -> None:
-    bad = choose_trial(EXAMPLES)[1].id
-    report = attn_audit.audit(Failing(how, [bad]), EXAMPLES, on_error="record", permutations=5)
-    assert (report.data.n_examples, report.data.n_failed) == (len(EXAMPLES) - 1, 1)
+@pytest.mark.parametrize("n_bad", [1, 2])
+def test_texts_of_the_trial_may_be_those_that_fail(how: str, n_bad: int) -> None:
+    bad = [example.id for example in choose_trial(EXAMPLES)[1 : 1 + n_bad]]
+    report = attn_audit.audit(Failing(how, bad), EXAMPLES, on_error="record", permutations=5)
+    assert (report.data.n_examples, report.data.n_failed) == (len(EXAMPLES) - n_bad, n_bad)
 
 
 def test_a_tokenizer_may_refuse_a_text_that_a_module_is_tried_out_on() -> None:
