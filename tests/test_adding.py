@@ -328,7 +328,7 @@ def test_examples_are_shaded_and_sorted_by_it(audited: Path) -> None:
 def test_a_format_renders_the_whole_document(audited: Path) -> None:
     headings = (audited / "report.org").read_text().splitlines()
     assert "* Peak" in headings
-    assert headings[1] == "* How well the model works"
+    assert headings[1:3] == ["* Why this answer", "* How well the model works"]
 
 
 def test_a_policy_bounds_it(audited: Path, run: Run) -> None:
@@ -414,8 +414,9 @@ def test_nothing_is_loaded_unless_it_is_named(folder: Path, run: Run) -> None:
     flags = ("--checks", "peak", "--limit", "3", "-q", "--output", "named.json")
     run("audit", "demo", "demo", *flags, "--config", "named.toml", plugins=())
     shown = run("audit", "demo", "demo", "--checks", "peak", code=2, plugins=())
-    assert "one or more of correlation, attended, permutation, adversarial, not" in " ".join(
-        shown.split()
+    assert (
+        "one or more of correlation, attended, permutation, adversarial, replacement, not"
+        in " ".join(shown.split())
     )
 
 

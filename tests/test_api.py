@@ -11,6 +11,7 @@ from torch import nn
 import attn_audit
 from attn_audit import Example
 from attn_audit.api import AuditOptions
+from attn_audit.data.rows import content_id
 from attn_audit.errors import AttnAuditError, ConfigurationError, DataError
 from attn_audit.findings.data import LEFT_OUT
 from attn_audit.results.report import Report
@@ -25,7 +26,7 @@ def correlated(model: Any, data: Any, **options: Any) -> Report:
 
 
 def test_every_setting_is_an_option_but_what_the_command_line_alone_does() -> None:
-    alone = {"model", "data", "output", "format", "policy", "inconclusive"}
+    alone = {"model", "data", "output", "format", "policy", "inconclusive", "require"}
     assert set(AuditOptions.__annotations__) == set(KEYS) - alone
     assert names_where(is_argument=True) == ("model", "data")
 
@@ -42,7 +43,7 @@ def as_dataset(texts: Sequence[str]) -> object:
 
 @pytest.mark.parametrize("make", [list, as_rows, as_dataset, iter])
 def test_texts_rows_and_data_sets_are_the_same_data(make: Any) -> None:
-    expected = correlated(tiny_model(), [Example(t, t) for t in TEXTS])
+    expected = correlated(tiny_model(), [Example(content_id(t, None), t) for t in TEXTS])
     found = correlated(tiny_model(), make(TEXTS))
     assert found.data.n_examples == len(TEXTS)
     assert found.metrics == expected.metrics

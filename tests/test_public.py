@@ -226,13 +226,17 @@ def test_every_result_is_saved_shown_and_framed(tmp_path: Path, report: attn_aud
         assert str(caught.value.hint).startswith("Use one of .json")
 
 
-def test_a_report_says_the_question_the_model_and_the_answers(report: attn_audit.Report) -> None:
-    first, question, *answers = repr(report).splitlines()
+def test_a_report_says_the_model_the_answer_the_question_and_what_each_check_found(
+    report: attn_audit.Report,
+) -> None:
+    first, answer, question, *answers = repr(report).splitlines()
     assert "BiLSTM" in first
     assert "12 examples of texts.jsonl" in first
+    assert report.answer is not None
+    assert answer == f"  ? {report.answer.said}"
     assert question.strip().endswith("?")
     assert [answer.split(":")[0] for answer in answers] == [
-        "  - Model", "  - Correlation", "  - Permutation", "  - Adversarial",
+        "  - Model", "  - Correlation", "  - Attended words", "  - Permutation", "  - Adversarial",
     ]  # fmt: skip
 
 

@@ -123,7 +123,9 @@ def _equal_pairs(ascending: Int[np.ndarray, "batch unit"]) -> Int[np.ndarray, " 
 
 
 BLOCK = 16
-"""Rows are cut into blocks of this many, compared directly; larger blocks are merged by sorting."""
+"""Rows are cut into blocks of this many, compared directly; larger blocks are merged by sorting.
+
+A block has at most 120 inversions, which a byte counts."""
 
 
 def count_inversions(ranks: Int[np.ndarray, "batch unit"]) -> Int[np.ndarray, " batch"]:

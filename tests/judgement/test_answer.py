@@ -299,6 +299,16 @@ def test_at_most_five_units_are_named(report: Report) -> None:
     assert "'e' in 1,196)" in answer.sentence
 
 
+@pytest.mark.parametrize(("n", "is_named"), [(99, False), (100, True)])
+def test_a_unit_that_decides_a_tenth_as_often_as_the_first_is_named(
+    report: Report, n: int, is_named: bool
+) -> None:
+    units = (CountedUnit(unit="bad", n=1000), CountedUnit(unit="rare", n=n))
+    found = may_be_shown(report, unattended=BROKEN["unattended"])
+    answer = answer_of(found.model_copy(update={"unattended_units": units}))
+    assert (len(answer.units) == 2, "'rare'" in answer.sentence) == (is_named, is_named)
+
+
 def test_units_are_named_only_where_they_decide(report: Report) -> None:
     units = (CountedUnit(unit="bad", n=3),)
     for others in ({}, {"order": BROKEN["order"]}, {"unattended": STRADDLING["unattended"]}):

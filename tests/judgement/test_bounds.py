@@ -126,6 +126,23 @@ def test_what_did_not_pass_says_where_to_look(report: Report, policy: PolicyOf) 
     assert passed.look_at == ""
 
 
+def test_what_did_not_pass_names_three_examples(report: Report, policy: PolicyOf) -> None:
+    failed = the_one(with_number(report, MOVED, 0.1, (0.09, 0.11)), policy, LEAST)
+    assert failed.look_at.rpartition(": ")[2].count(", ") == 2
+
+
+@pytest.mark.parametrize(
+    ("level", "high", "outcome"),
+    [("no", 0.484, FAIL), ("no", 0.485, INCONCLUSIVE), ("fail", 0.485, FAIL)],
+)
+def test_what_alone_answers_no_fails_only_on_an_interval_of_98_percent(
+    report: Report, policy: PolicyOf, level: str, high: float, outcome: Outcome
+) -> None:
+    """Such an interval is 2.326 / 1.960 times as wide: up to 0.4997, and up to 0.5009."""
+    found = with_number(report, MOVED, 0.4, (0.3, high), n=500)
+    assert the_one(found, policy, f'{LEAST}level = "{level}"\n').outcome is outcome
+
+
 def test_an_open_bound_says_how_many_examples_would_decide(
     report: Report, policy: PolicyOf
 ) -> None:

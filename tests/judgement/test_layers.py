@@ -66,6 +66,13 @@ def test_where_other_layers_matter_it_cannot_be_told_at_this_one(report: Report)
     assert found.said.endswith("Audit that one: --layer 1.")
 
 
+def test_at_most_three_places_where_attention_matters_are_said(report: Report) -> None:
+    everywhere = dict.fromkeys(range(4), (40, 0.8))
+    found = answer(with_layers(out_of_reach(report), leverage(everywhere, (64, 1.2)), n_layers=5))
+    assert found.layers == (0, 1, 2, 3)
+    assert found.sentence.lower().count("cutting attention off") == 3
+
+
 def test_where_only_all_layers_together_matter_none_is_named(report: Report) -> None:
     found = answer(with_layers(out_of_reach(report), leverage(NOWHERE, (64, 1.2))))
     assert (found.verdict, found.layers) == (MayShow.UNKNOWN, ())

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,8 @@ from pathlib import Path
 PLACES = (
     *("checks", "statistics", "measures", "verification", "findings/metric.py"),
     *("findings/thresholds.py", "findings/tolerance.py", "findings/measure.py"),
-    *("engine/summaries.py", "engine/highlights.py", "engine/report.py"),
-    *("models/margin.py", "judgement/answer.py", "judgement/rules.toml"),
+    *("engine/summaries.py", "engine/highlights.py", "engine/leverage.py", "engine/report.py"),
+    *("models/margin.py", "judgement/answer.py", "judgement/bounds.py", "judgement/rules.toml"),
 )
 REPOSITORY = Path(__file__).parents[2]
 TOLERANCES = (
@@ -88,12 +89,14 @@ def numbers(repository: Path = REPOSITORY) -> Iterator[Number]:
 
 def _limits(source: str, file: str) -> Iterator[Number]:
     """The numbers of a policy: a bound's by its metric, others by their key."""
-    metric = ""
+    metric, seen = "", Counter[str]()
     for found in re.finditer(r'^metric = "(.+)"$|^(\w+) = ([\d.]+)$', source, re.MULTILINE):
         if found[1] is not None:
             metric = f"{found[1]}."
         else:
-            yield Number(file, f"{metric}{found[2]}", 0, found.start(3), found.end(3))
+            name = f"{metric}{found[2]}"
+            yield Number(file, name, seen[name], found.start(3), found.end(3))
+            seen[name] += 1
 
 
 def _constants(module: ast.Module) -> Iterator[tuple[str, ast.expr]]:

@@ -68,8 +68,8 @@ def test_all_of_them_at_once_change_nothing(
     for name in (*CAPACITY, *IN_BYTES):
         place, _, constant = name.rpartition(".")
         value = getattr(importlib.import_module(f"attn_audit.{place}"), constant)
-        if constant == "BLOCK":  # a power of two, of which the rows are cut into
-            other = max(2, int(value * max(factor, 1 / 4)))
+        if constant == "BLOCK":  # a power of two, whose inversions a byte counts
+            other = int(value * min(1, max(factor, 1 / 4)))
         elif constant.startswith("OF_"):  # a share
             other = min(0.9, max(0.1, value * factor))
         elif constant == "ROUNDING":  # never below what rounding does
