@@ -33,7 +33,7 @@ TESTS = {
         "tests/cli/test_decisive_numbers.py",
         "tests/formats",
     ),
-    "judgement.": ("tests/judgement/test_answer.py",),
+    "judgement.": ("tests/judgement/test_answer.py", "tests/judgement"),
     "models.margin": ("tests/models/test_margin.py",),
     "findings.measure.LEAVE_ONE_OUT": ("tests/engine/test_plan.py",),
     "findings.measure": ("tests/checks/test_ties.py", "tests/checks"),
