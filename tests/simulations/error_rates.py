@@ -59,7 +59,7 @@ def wrongly_violated(bound: Bound, n: int, n_simulated: int = N_SIMULATED) -> fl
     if isinstance(statistics()[bound.metric].metric, ShareMetric):
         counts = range(n + 1)
         violated = [is_violated(k / n, wilson_interval(k, n)) for k in counts]
-        return float(binom.pmf(counts, n, bound.limit) @ violated)
+        return float(np.dot(binom.pmf(counts, n, bound.limit), violated))
     draw = np.random.default_rng(n)
     drawn = (draw.normal(bound.limit, SPREAD_OF_TAU, n) for _ in range(n_simulated))
     violated = [is_violated(v.mean(), mean_interval(v, RESAMPLES)) for v in drawn]
