@@ -44,7 +44,7 @@ def answer_of(report: Report) -> Answer:
     return Answer(
         verdict=verdict,
         sentence=_sentence(report, rules, verdict, because) + _at_layers(report, elsewhere),
-        because=tuple(judgement.metric for judgement in because),
+        because=tuple(dict.fromkeys(judgement.metric for judgement in because)),
         units=units if verdict is MayShow.NO else (),
         layers=tuple(site.layer for site in elsewhere if site.layer is not None),
         rules=f"{rules.version} ({short(rules.sha256)})",

@@ -247,24 +247,33 @@ def _first(obstacles: Iterable[Obstacle | None]) -> Obstacle | None:
 
 def held_against(criterion: Criterion, estimate: Estimate) -> Judgement:
     """Hold a number that was measured against what is asked of it."""
-    assert estimate.value is not None, "what was not measured is `left_open`"
-    limit, interval = criterion.limit, estimate.interval
-    outcome = outcome_of(criterion.direction, limit, estimate.value, interval)
-    if outcome is Outcome.FAIL and criterion.level is Level.NO and interval is not None:
-        wider = _together(estimate.value, interval)
-        outcome = outcome_of(criterion.direction, limit, estimate.value, wider)
-    if outcome is Outcome.INCONCLUSIVE:
+    value, _, interval = estimate
+    assert value is not None, "what was not measured is `left_open`"
+    direction, limit = criterion.direction, criterion.limit
+    together = interval
+    if criterion.level is Level.NO and outcome_of(direction, limit, value, None) is Outcome.FAIL:
+        together = _together(value, interval)
+    outcome = outcome_of(direction, limit, value, together)
+    alone = outcome_of(direction, limit, value, interval)
+    if alone is not outcome:
+        reason = (
+            f"The interval {SIDES[direction, alone]} {limit:g}, and one {WIDER:g} times as wide, "
+            "which a No asks for, straddles it: these examples cannot decide."
+        )
+    elif outcome is Outcome.INCONCLUSIVE:
         reason = f"The interval straddles {limit:g}: these examples cannot decide."
     else:
         what = "It" if interval is None else "The whole interval"
-        reason = f"{what} {SIDES[criterion.direction, outcome]} {limit:g}."
-    return _judgement(criterion, estimate, outcome, reason, _advice(criterion, estimate, outcome))
+        reason = f"{what} {SIDES[direction, outcome]} {limit:g}."
+    advice = _advice(criterion, estimate._replace(interval=together), outcome)
+    return _judgement(criterion, estimate, outcome, reason, advice)
 
 
-def _together(estimate: float, interval: Interval) -> Interval:
+def _together(value: float, interval: Interval | None) -> Interval | None:
     """The interval that a rule has to fail on where each of several alone may answer No."""
-    low = estimate - WIDER * (estimate - interval.low)
-    high = estimate + WIDER * (interval.high - estimate)
+    if interval is None:
+        return None
+    low, high = (value + WIDER * (end - value) for end in (interval.low, interval.high))
     return Interval(low=low, high=high, method=interval.method)
 
 

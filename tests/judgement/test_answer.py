@@ -14,7 +14,8 @@ from attn_audit.judgement.answer import answer_of
 from attn_audit.judgement.gate import judge
 from attn_audit.judgement.policy import load_policy
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Answer, CountedUnit, Level, MayShow
+from attn_audit.results.verdict import Answer, CountedUnit, Judgement, Level, MayShow
+from attn_audit.statistics.estimate import Interval
 from tests.judged import (
     MOVED,
     RULES,
@@ -25,6 +26,7 @@ from tests.judged import (
     without,
     without_metric,
 )
+from tests.simulations import error_rates
 
 YES, HINT, NO, UNKNOWN = MayShow.YES, MayShow.HINT, MayShow.NO, MayShow.UNKNOWN
 
@@ -33,6 +35,7 @@ BROKEN = {
     "unattended": (0.08, 0.12),
     "order": (-0.5, -0.3),
     "small": (0.7, 0.8),
+    "polarity": (0.6, 0.7),
 }
 """Intervals that wholly violate the rules of level no."""
 
@@ -41,6 +44,7 @@ STRADDLING = {
     "unattended": (0.04, 0.06),
     "order": (-0.1, 0.1),
     "small": (0.4, 0.6),
+    "polarity": (0.4, 0.6),
 }
 
 DOUBTED = {"half": (0.1, 0.2), "polarity": (0.3, 0.4)}
@@ -51,9 +55,15 @@ def with_answer(report: Report) -> Report:
     return report.model_copy(update={"answer": answer_of(report)})
 
 
-def clause(rule: str, kind: Literal["passes", "fails"], number: str) -> str:
-    """What a rule says of its number."""
-    (bound,) = (bound for bound in load_policy().bounds if bound.metric == RULES[rule])
+def clause(
+    rule: str, kind: Literal["passes", "fails"], number: str, level: Level | None = None
+) -> str:
+    """What a rule says of its number: of its level, where two are of one number."""
+    (bound,) = (
+        bound
+        for bound in load_policy().bounds
+        if bound.metric == RULES[rule] and level in (None, bound.level)
+    )
     words: str = getattr(bound, kind)
     return words.format(number=number)
 
@@ -70,7 +80,7 @@ def test_all_rules_fulfilled_answer_yes_with_the_limits(report: Report) -> None:
     assert answer.sentence == (
         f"Attention may be shown as the reason, with these limits: {reach} and {unattended}."
     )
-    assert answer.because == tuple(RULES.values())
+    assert answer.because == tuple(dict.fromkeys(RULES[rule] for rule, *_ in LIMITS))
     assert answer.units == ()
 
 
@@ -80,6 +90,7 @@ def test_all_rules_fulfilled_answer_yes_with_the_limits(report: Report) -> None:
         ("unattended", "10% (8.0% to 12%)"),
         ("order", "-0.40 (-0.50 to -0.30)"),
         ("small", "75% (70% to 80%)"),
+        ("polarity", "65% (60% to 70%)"),
     ],
 )
 def test_one_rule_wholly_violated_answers_no_and_says_what_it_means(
@@ -87,7 +98,7 @@ def test_one_rule_wholly_violated_answers_no_and_says_what_it_means(
 ) -> None:
     answer = answer_of(may_be_shown(report, **{rule: BROKEN[rule]}))
     assert (answer.verdict, answer.because) == (NO, (RULES[rule],))
-    found = capital(clause(rule, "fails", number))
+    found = capital(clause(rule, "fails", number, Level.NO))
     assert answer.sentence == f"{found}. Do not show attention as the reason for a prediction."
 
 
@@ -100,9 +111,18 @@ def test_attention_that_cannot_move_an_output_is_said_to_be_no_reason(report: Re
 
 
 def test_no_is_said_by_the_first_rule_and_because_of_all(report: Report) -> None:
+    broken = {rule: interval for rule, interval in BROKEN.items() if rule != "reach"}
+    answer = answer_of(may_be_shown(report, **broken))
+    found = capital(clause("unattended", "fails", "10% (8.0% to 12%)"))
+    assert answer.sentence.startswith(f"{found}. Do not show")
+    assert answer.because == tuple(RULES[rule] for rule in broken)
+
+
+def test_attention_that_hardly_matters_is_all_that_is_said(report: Report) -> None:
+    """The other rules are about what hardly matters."""
     answer = answer_of(may_be_shown(report, **BROKEN))
     assert answer.sentence.startswith("This output hardly depends on attention")
-    assert answer.because == tuple(RULES[rule] for rule in BROKEN)
+    assert answer.because == (RULES["reach"],)
 
 
 @pytest.mark.parametrize("rule", STRADDLING)
@@ -211,7 +231,7 @@ def test_a_hint_that_does_not_pass_makes_it_a_hint(
     answer = answer_of(may_be_shown(report, **{rule: interval}))
     assert (answer.verdict, answer.because) == (HINT, (RULES[rule],))
     first = "Attention may be shown as where the model looked, not as the reason"
-    assert answer.sentence == f"{first}: {clause(rule, 'fails', number)}."
+    assert answer.sentence == f"{first}: {clause(rule, 'fails', number, Level.HINT)}."
 
 
 def test_two_hints_are_both_said(report: Report) -> None:
@@ -223,9 +243,9 @@ def test_two_hints_are_both_said(report: Report) -> None:
 def test_the_worse_answer_outweighs(report: Report) -> None:
     doubted = may_be_shown(report, **DOUBTED, small=STRADDLING["small"])
     assert answer_of(doubted).verdict is UNKNOWN
-    assert answer_of(may_be_shown(report, **STRADDLING, **DOUBTED)).verdict is UNKNOWN
-    broken = {**STRADDLING, "order": BROKEN["order"]}
-    assert answer_of(may_be_shown(report, **broken, **DOUBTED)).verdict is NO
+    assert answer_of(may_be_shown(report, **{**STRADDLING, **DOUBTED})).verdict is UNKNOWN
+    broken = {**STRADDLING, **DOUBTED, "order": BROKEN["order"]}
+    assert answer_of(may_be_shown(report, **broken)).verdict is NO
 
 
 def test_what_is_only_noted_changes_nothing(report: Report) -> None:
@@ -239,36 +259,75 @@ def test_what_is_only_noted_changes_nothing(report: Report) -> None:
         assert answer.judgements[-1].outcome is not Outcome.PASS
 
 
-LIMITS = {
-    "reach": ("min", 0.1, Level.NO),
-    "unattended": ("max", 0.05, Level.NO),
-    "order": ("min", 0.0, Level.NO),
-    "small": ("max", 0.5, Level.NO),
-    "half": ("min", 0.25, Level.HINT),
-    "polarity": ("max", 0.25, Level.HINT),
-    "works": ("min", 0.7, Level.NOTE),
-}
+LIMITS = [
+    ("reach", "min", 0.1, Level.NO),
+    ("unattended", "max", 0.05, Level.NO),
+    ("order", "min", 0.0, Level.NO),
+    ("small", "max", 0.5, Level.NO),
+    ("polarity", "max", 0.5, Level.NO),
+    ("half", "min", 0.25, Level.HINT),
+    ("polarity", "max", 0.25, Level.HINT),
+    ("works", "min", 0.7, Level.NOTE),
+]
+TIMES_AS_WIDE = {Level.NO: 1.187, Level.HINT: 1.0, Level.NOTE: 1.0}
+"""As an interval of 95 % must be to lie beyond the limit."""
 
 
-@pytest.mark.parametrize("rule", RULES)
-def test_a_rule_passes_on_its_limit_and_not_beyond(report: Report, rule: str) -> None:
-    side, limit, level = LIMITS[rule]
-    inside, beyond = (2.0, -2.0) if side == "min" else (-2.0, 2.0)
+@pytest.mark.parametrize(("rule", "side", "limit", "level"), LIMITS)
+def test_a_rule_passes_on_its_limit_and_not_beyond(
+    report: Report, rule: str, side: str, limit: float, level: Level
+) -> None:
+    inside = 2.0 if side == "min" else -2.0
 
-    def outcome(*ends: float) -> Outcome:
+    def judged(*ends: float) -> Judgement:
         answer = answer_of(may_be_shown(report, **{rule: (min(ends), max(ends))}))
-        (judged,) = (j for j in answer.judgements if j.metric == RULES[rule])
-        assert judged.level is level
-        return judged.outcome
+        (found,) = (j for j in answer.judgements if (j.metric, j.level) == (RULES[rule], level))
+        return found
 
-    assert outcome(limit, inside) is Outcome.PASS
-    assert outcome(nextafter(limit, beyond), inside) is Outcome.INCONCLUSIVE
-    assert outcome(nextafter(limit, beyond), beyond) is Outcome.FAIL
+    assert judged(limit, inside).outcome is Outcome.PASS
+    beyond = nextafter(limit, -inside)
+    assert judged(beyond, inside).outcome is Outcome.INCONCLUSIVE
+    # Intervals that are one wide, their middle as far beyond as half of the width that decides.
+    middle, little = limit - inside / 4 * TIMES_AS_WIDE[level], inside * 1e-6
+    nearer, farther = (judged(at - 0.5, at + 0.5) for at in (middle + little, middle - little))
+    assert nearer.outcome is Outcome.INCONCLUSIVE
+    assert farther.outcome is Outcome.FAIL
+
+
+def test_what_is_violated_but_not_by_enough_for_a_no_cannot_be_told(report: Report) -> None:
+    answer = answer_of(may_be_shown(report, unattended=(0.052, 0.112)))
+    found = capital(clause("unattended", "passes", "8.2% (5.2% to 11%)"))
+    assert (answer.verdict, answer.because) == (UNKNOWN, (RULES["unattended"],))
+    assert answer.sentence == (
+        f"{found}. The interval lies above 0.05, and one 1.187 times as wide, which a No asks for, "
+        "straddles it: these examples cannot decide. "
+        "Do not show attention as the reason before that is known."
+    )
+    (judged,) = (j for j in answer.judgements if j.metric == RULES["unattended"])
+    assert judged.interval == Interval(low=0.052, high=0.112, method="bootstrap")
+    assert judged.look_at.startswith("About 2,500 examples would decide, if the number stays.")
+
+
+def test_a_number_that_two_rules_are_of_decides_once(report: Report) -> None:
+    answer = answer_of(may_be_shown(report, polarity=BROKEN["polarity"]))
+    outcomes = [j.outcome for j in answer.judgements if j.metric == RULES["polarity"]]
+    assert outcomes == [Outcome.FAIL, Outcome.FAIL]
+    assert answer.because == (RULES["polarity"],)
+
+
+@pytest.mark.parametrize("n", [100, 200])
+def test_a_model_on_all_limits_is_told_no_in_at_most_one_audit_of_twenty(n: int) -> None:
+    """Each rule that may answer No errs by itself, which is the worst case."""
+    by_rule = [error_rates.wrongly_violated(bound, n, 1000) for bound in error_rates.deciding()]
+    assert len(by_rule) == 5
+    assert error_rates.any_of(by_rule) <= 0.05
 
 
 def test_every_rule_says_in_words_what_passing_and_failing_mean_and_why_it_is_asked() -> None:
     rules = load_policy()
-    assert [bound.metric for bound in rules.bounds] == list(RULES.values())
+    assert [(bound.metric, bound.level) for bound in rules.bounds] == [
+        (RULES[rule], level) for rule, _, _, level in LIMITS
+    ]
     assert rules.version == 1
     for bound in rules.bounds:
         for clause in (bound.passes, bound.fails):
@@ -356,7 +415,8 @@ def test_no_policy_and_no_waiver_changes_the_answer(
 def test_a_gate_by_the_packaged_rules_comes_out_as_the_answer(
     report: Report, others: dict[str, tuple[float, float]], outcome: Outcome
 ) -> None:
-    assert judge(may_be_shown(report, **others), load_policy()).outcome is outcome
+    found = with_answer(may_be_shown(report, **others))
+    assert judge(found, load_policy()).outcome is outcome
 
 
 def test_every_audit_has_an_answer(report: Report, multilabel: Report, unlabelled: Report) -> None:
