@@ -78,7 +78,7 @@ def _where_it_matters(report: Report) -> tuple[SiteLeverage, ...]:
     if found is None:
         return ()
     others = [site for site in found.layers if site.layer != report.settings.layer]
-    order = sorted(others, key=lambda site: (site.matters.share or 0, site.margin), reverse=True)
+    order = sorted(others, key=lambda site: (site.matters.share or 0.0, site.margin), reverse=True)
     return tuple(site for site in (*order, found.together) if not _hardly_matters(site))
 
 
@@ -109,7 +109,7 @@ def _at_layers(report: Report, elsewhere: Sequence[SiteLeverage]) -> str:
     if here.margin >= HALF_OF_BEST * best.margin or _hardly_matters(best):
         return ""
     return (
-        f" {_capital(_cut_off(best))}, and {percent(here.matters.share or 0)} at the audited "
+        f" {_capital(_cut_off(best))}, and {percent(here.matters.share or 0.0)} at the audited "
         f"layer {here.layer}."
     )
 
@@ -118,7 +118,7 @@ def _cut_off(site: SiteLeverage) -> str:
     where = "in all layers together" if site.layer is None else f"at layer {site.layer}"
     return (
         f"cutting attention off {where} turns the decision, or makes the model half as sure, in "
-        f"{percent(site.matters.share or 0)} of {counted(site.matters.n, 'text')}"
+        f"{percent(site.matters.share or 0.0)} of {counted(site.matters.n, 'text')}"
     )
 
 

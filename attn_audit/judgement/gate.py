@@ -18,6 +18,7 @@ from attn_audit.judgement.bounds import (
     why_missing,
 )
 from attn_audit.judgement.policy import Bound, Policy
+from attn_audit.numbers import count, counted
 from attn_audit.results.finding import find
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Judgement, Level, Verdict
@@ -109,7 +110,8 @@ def _examples(report: Report, least: int) -> Judgement:
         level=Level.FAIL,
         look_at="Audit more examples: a larger split, or a larger `--limit`.",
     )
-    return _open_or_passed(criterion, Estimate(float(n), n), "So few examples decide nothing.")
+    reason = f"{counted(n, 'example')} decide nothing: {count(least)} are wanted."
+    return _open_or_passed(criterion, Estimate(float(n), n), reason)
 
 
 def _covered(report: Report, check: str, n: int, least: float, level: Level) -> Judgement:
