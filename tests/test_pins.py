@@ -210,8 +210,25 @@ CLAIMS = {
     "uniform: output distance": 1e-4,
     "relative divergence, bounds": 1e-3,
     "divergence, searched again": 0.02,
+    "margin": 1e-2,
+    "margins": 1e-2,
+    "taus of margins": 0.02,
+    "taus that ties allow": 0.02,
+    "taus of shuffled attention": 0.02,
+    "permutations: margin": 1e-2,
+    "permutations that turn the decision": 0.03,
+    "uniform: margin": 1e-2,
+    "reach: output distance": 1e-4,
+    "reach: margin": 1e-2,
+    "leverage: output distance": 1e-4,
+    "leverage: margin": 1e-2,
+    "replacement: output distance": 1e-4,
+    "replacement: margin": 1e-2,
 }
-OF_RANKS = ("taus", "permutations within epsilon")
+OF_RANKS = (
+    *("taus", "taus of margins", "taus that ties allow", "taus of shuffled attention"),
+    *("permutations within epsilon", "permutations that turn the decision"),
+)
 """Of steps that do not grow with the rounding."""
 
 
