@@ -139,7 +139,7 @@ def test_code_is_trusted_by_a_switch(attn_audit: AttnAudit, settings: list[Audit
 @pytest.mark.parametrize(
     ("flag", "value", "message"),
     [
-        ("--layer", "x", "--layer: `last`, `all` or a whole number, not 'x'"),
+        ("--layer", "x", "--layer: `last`, `all`, `best` or a whole number, not 'x'"),
         ("--head", "first", "--head: `mean`, `all` or a whole number, not 'first'"),
         ("--batch-size", "many", "--batch-size: `auto` or a whole number, not 'many'"),
         ("--layer", "-1", "--layer: must be greater than or equal to 0"),
