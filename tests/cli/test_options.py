@@ -38,7 +38,8 @@ def inspected(
         found.append((settings, trial))
         return tiny_model()
 
-    monkeypatch.setattr("attn_audit.engine.inputs.load_named_model", load)
+    for module in ("inputs", "leverage"):
+        monkeypatch.setattr(f"attn_audit.engine.{module}.load_named_model", load)
     return found
 
 
