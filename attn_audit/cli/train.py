@@ -13,7 +13,7 @@ from rich.text import Text
 from attn_audit.cli.command import error_console, guard
 from attn_audit.cli.options import shared
 from attn_audit.data.location import suffix_of
-from attn_audit.data.source import DataSource, FieldNames
+from attn_audit.data.source import ROLES, DataSource, FieldNames
 from attn_audit.errors import ConfigurationError, OutputError
 from attn_audit.files import require_writable
 from attn_audit.quoting import listed, printable
@@ -126,7 +126,7 @@ def train(
         settings = TrainingSettings(
             **{each.name: given[each.name] for each in fields(TrainingSettings)}
         )
-        names = {each.name: given[f"{each.name}_field"] for each in fields(FieldNames)}
+        names = {role: given[f"{role}_field"] for role in ROLES}
         source = DataSource(
             data,
             train_split,
