@@ -108,7 +108,8 @@ def test_a_check_that_was_not_run_has_no_numbers(only_correlation: Report) -> No
     text = markdown.render(document(only_correlation, None))
     assert "attention with gradients: tau" in text
     assert "yardstick |" not in text
-    assert "shuffled" not in text
+    assert "## Correlation" in text
+    assert "## Permutation" not in text
 
 
 def test_layers_and_heads_are_compared_in_sentences(transformer: Report) -> None:

@@ -34,7 +34,7 @@ def test_refuses_a_report_without_records(audited: Audited) -> None:
 
 def test_refuses_records_that_are_not_there(audited: Audited) -> None:
     audited.report.with_suffix(".jsonl").unlink()
-    with pytest.raises(RecordsError, match=r"are not there: no .*report\.jsonl"):
+    with pytest.raises(RecordsError, match=r"are not where they belong: at .*report\.jsonl"):
         audited.verify()
 
 
