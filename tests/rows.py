@@ -251,8 +251,8 @@ class RowsModel(AuditedModel):
         parts = self.run(embeddings, batch.unit_mask, hold_attention)
         for site, rule in (rules or {}).items():
             assert isinstance(batch, WordBatch)
-            (own,) = self.read(batch, [site])
             states = self.embed(batch)
+            own = self.read_site(site, batch, states, self.run(states, batch.unit_mask))
             seen = self.attend(site.layer, states, batch.unit_mask)
             heads = slice(None) if site.head is None else slice(site.head, site.head + 1)
             shape = seen.raw[:, heads].shape

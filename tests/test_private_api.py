@@ -14,7 +14,12 @@ import attn_audit
 
 KNOWN = {
     "attn_audit.models.interception.torch_private": {"_pytree"},
-    "attn_audit.models.interception.observation": {"_attn_implementation", "_orig_mod"},
+    "attn_audit.models.interception.observation": {"_attn_implementation"},
+    "attn_audit.models.interception.classifier": {
+        "_compiled_call_impl",
+        "_orig_mod",
+        "_torchdynamo_orig_callable",
+    },
     "attn_audit.models.paper.checkpoint": {"_Unpickler"},
     "attn_audit.data.formats.hub": {"_fingerprint"},
 }
@@ -74,6 +79,18 @@ def test_a_compiled_module_names_the_one_that_was_compiled() -> None:
     compiled = torch.compile(module, backend="eager")
     assert isinstance(compiled, nn.Module)
     assert dict(compiled.named_children())["_orig_mod"] is module
+
+
+def test_a_module_compiled_in_place_says_so() -> None:
+    module = nn.Linear(1, 1)
+    assert vars(nn.Module)["_compiled_call_impl"] is None
+    module.compile(backend="eager")
+    assert vars(module)["_compiled_call_impl"] is not None
+
+
+def test_a_compiled_forward_names_the_one_that_was_compiled() -> None:
+    module = nn.Linear(1, 1)
+    assert hasattr(torch.compile(module.forward, backend="eager"), "_torchdynamo_orig_callable")
 
 
 def test_a_model_says_which_attention_it_computes() -> None:
