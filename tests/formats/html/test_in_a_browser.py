@@ -125,7 +125,7 @@ def test_those_without_a_number_stand_last(transformer: Report, opened: Opened) 
         assert page.ids()[-1] == "none"
 
 
-def test_shows_each_example_shaded_four_times_with_words_under_each(
+def test_shows_each_example_shaded_five_times_with_words_under_each(
     report: Report, opened: Opened
 ) -> None:
     page = opened(report)
@@ -135,6 +135,7 @@ def test_shows_each_example_shaded_four_times_with_words_under_each(
         "the model's attention",
         "gradient importance",
         "leave-one-out importance",
+        "for and against",
         "adversarial attention",
         "equal attention",
     ]
@@ -158,7 +159,7 @@ def test_reads_weights_to_the_keyboard(report: Report, opened: Opened) -> None:
     said = page.texts(".example .readout")[0]
     assert said.startswith(f"“{record['units'][1]}”: the model's attention ")
     assert float(said.split(" attention ")[1].split(",")[0]) == float(weight)
-    assert page.run("return document.querySelectorAll('.word.chosen').length") == 4
+    assert page.run("return document.querySelectorAll('.word.chosen').length") == 5
 
 
 def test_everything_that_does_something_can_be_focused(report: Report, opened: Opened) -> None:
