@@ -142,7 +142,7 @@ def test_shows_each_example_shaded_five_times_with_words_under_each(
     under = page.texts(".example .row .under")
     assert all(f"redicts {record['prediction']}" in text for text in under[:3])
     first = max(range(len(record["units"])), key=record["attention"].__getitem__)
-    word = f"const word = document.querySelectorAll('.word')[{first}];"
+    word = f"const word = document.querySelectorAll('.example .word')[{first}];"
     level = page.run(word + "return word.computedStyleMap().get('--level').toString()")
     assert float(level) == 1
 
