@@ -143,9 +143,10 @@ def test_report_and_records_agree(tmp_path: Path) -> None:
     assert counted.get(("permutation", "untestable_single_unit"), 0) == single
 
 
-def test_unlabelled_data_has_no_performance(tmp_path: Path) -> None:
+def test_unlabelled_data_has_no_performance_but_the_margin(tmp_path: Path) -> None:
     report, _ = audit(tmp_path, tiny_examples(10))
-    assert not report.has("performance")
+    found = [name for name in report.metrics if name.startswith("performance.")]
+    assert found == [performance.MARGIN.name]
     assert report.data.n_labelled == 0
     assert report.get(permutation.UNIFORM_ACCURACY) is None
 
