@@ -98,10 +98,12 @@ def _of_the_site(report: Report, elsewhere: Sequence[SiteLeverage]) -> MayShow:
 def _at_layers(report: Report, elsewhere: Sequence[SiteLeverage]) -> str:
     """Which layer to look at, where the audited one hardly matters or much less than another."""
     if elsewhere:
-        first, *more = elsewhere
-        named = "; ".join([f"{_capital(_cut_off(first))}", *map(_cut_off, more[: MAX_LAYERS - 1])])
-        advice = "" if first.layer is None else f" Audit that one: --layer {first.layer}."
-        return f" {named}.{advice}"
+        seen = [site for site in elsewhere if site.matters.count][:MAX_LAYERS]
+        if not seen:  # too few texts to tell
+            return ""
+        best_layer = seen[0].layer
+        advice = "" if best_layer is None else f" Audit that one: --layer {best_layer}."
+        return f" {_capital('; '.join(map(_cut_off, seen)))}.{advice}"
     found = report.layers
     if found is None:
         return ""

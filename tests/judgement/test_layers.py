@@ -110,6 +110,21 @@ def test_a_layer_hardly_matters_where_its_whole_interval_lies_below_a_tenth(
     assert (found.verdict is MayShow.UNKNOWN, found.layers == (1,)) == (is_named, is_named)
 
 
+def test_a_layer_that_decided_none_of_a_few_texts_is_not_named(report: Report) -> None:
+    none, one = share_of(0, 6), share_of(1, 6)
+    together = SiteLeverage(layer=None, matters=one, margin=0.5)
+    of_layers = tuple(SiteLeverage(layer=i, matters=none, margin=0.1 * i) for i in range(3))
+    layers = Leverage(n_texts=6, layers=of_layers, together=together)
+    found = answer(with_layers(out_of_reach(report), layers))
+    assert found.verdict is MayShow.UNKNOWN
+    assert "in all layers together turns the decision" in found.said
+    assert "at layer" not in found.said.removeprefix("Cannot be told at this layer.")
+    assert "--layer" not in found.said
+    nowhere = together.model_copy(update={"matters": none})
+    layers = layers.model_copy(update={"together": nowhere})
+    assert "cutting" not in answer(with_layers(out_of_reach(report), layers)).said.lower()
+
+
 def test_the_limit_is_the_rules() -> None:
     (rule,) = (bound for bound in load_policy().bounds if bound.metric == REACH.name)
     assert rule.min == LEAST_REACH
