@@ -477,7 +477,7 @@ def kinds_of(name: str) -> tuple[Any, ...]:
 
     Example:
         >>> kinds_of("layer"), kinds_of("epsilon")
-        ((<class 'int'>, typing.Literal['last', 'all']), (<class 'float'>,))
+        ((<class 'int'>, typing.Literal['last', 'all', 'best']), (<class 'float'>,))
     """
     kind = _HINTS[name]
     parts = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)

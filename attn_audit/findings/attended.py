@@ -240,7 +240,7 @@ def for_and_against(units: Sequence[str], lost: Sequence[float]) -> str:
     if not any(sides.values()):
         return (
             "No word matters here: without any one of them the margin moves by less than "
-            f"{percent(MATTERS)}."
+            f"{percent(MATTERS, 0)}."
         )
     return " ".join(
         f"{side}: {', '.join(f'“{units[i]}” {_part(abs(lost[i]))}' for i in found[:N_NAMED])}."
