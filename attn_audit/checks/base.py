@@ -257,6 +257,29 @@ def distances_of(
     return audited.model.task.distance(probabilities, audited.probabilities.unsqueeze(1))
 
 
+@dataclass(frozen=True)
+class Effects:
+    """What other attention does to the output, on both scales."""
+
+    distance: Float64[np.ndarray, "batch variant"]
+    margin: Float64[np.ndarray, "batch variant"]
+    """By which share of itself the margin moves, either way."""
+    turned: Float64[np.ndarray, "batch variant"]
+
+    @staticmethod
+    def joined(parts: "Sequence[Effects]") -> "Effects":
+        """Variants of several portions."""
+        names = ("distance", "margin", "turned")
+        return Effects(*(np.concatenate([getattr(p, name) for p in parts], 1) for name in names))
+
+
+def effects_of(audited: AuditedBatch, logits: Float[Tensor, "batch variant label"]) -> Effects:
+    """What other logits are to the model's own."""
+    margin = audited.margin
+    found = (distances_of(audited, logits), margin.moved(logits), margin.turned(logits))
+    return Effects(*(effect.cpu().numpy() for effect in found))
+
+
 def uniform_attention(audited: AuditedBatch) -> Float64[Tensor, "batch row unit"]:
     """The same weight on every unit that a row may attend to; zeros where there is none."""
     admissible = audited.admissible

@@ -1,6 +1,5 @@
 """Permutation: does the prediction depend on which units attention points at?"""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,7 +11,8 @@ from torch import Tensor
 from attn_audit.checks.base import (
     AuditedBatch,
     Columns,
-    distances_of,
+    Effects,
+    effects_of,
     in_every_row,
     is_measured,
     or_none,
@@ -70,7 +70,7 @@ class Permutation:
 
     def _shuffle(
         self, audited: AuditedBatch, n_variants: int
-    ) -> tuple["_Effects", Float64[np.ndarray, "batch variant"]]:
+    ) -> tuple[Effects, Float64[np.ndarray, "batch variant"]]:
         """What every permutation does, and how far its attention is from the model's."""
         keys = example_keys(audited.seed, audited.ids, self.id)
         found, divergences = [], []
@@ -81,40 +81,15 @@ class Permutation:
             order = order.to(audited.attention.device)
             found.append(_effects(audited, permuted(audited, audited.reading.attention, order)))
             divergences.append(permuted_divergences(audited, order))
-        return _Effects.joined(found), torch.cat(divergences, 1).cpu().numpy()
-
-
-@dataclass(frozen=True)
-class _Effects:
-    """What other attention does to the output, on both scales."""
-
-    distance: Float64[np.ndarray, "batch variant"]
-    margin: Float64[np.ndarray, "batch variant"]
-    """By which share of itself the margin moves, either way."""
-    turned: Float64[np.ndarray, "batch variant"]
-
-    @staticmethod
-    def joined(parts: Sequence["_Effects"]) -> "_Effects":
-        """Variants of several portions."""
-        names = ("distance", "margin", "turned")
-        return _Effects(*(np.concatenate([getattr(p, name) for p in parts], 1) for name in names))
+        return Effects.joined(found), torch.cat(divergences, 1).cpu().numpy()
 
 
 @torch.no_grad()
-def _effects(
-    audited: AuditedBatch,
-    weights: Float[Tensor, "batch variant row unit"],
-) -> _Effects:
-    return _effects_of(audited, replayed(audited, weights))
+def _effects(audited: AuditedBatch, weights: Float[Tensor, "batch variant row unit"]) -> Effects:
+    return effects_of(audited, replayed(audited, weights))
 
 
-def _effects_of(audited: AuditedBatch, logits: Float[Tensor, "batch variant label"]) -> _Effects:
-    margin = audited.margin
-    found = (distances_of(audited, logits), margin.moved(logits), margin.turned(logits))
-    return _Effects(*(effect.cpu().numpy() for effect in found))
-
-
-def _single_units(audited: AuditedBatch) -> _Effects:
+def _single_units(audited: AuditedBatch) -> Effects:
     """All attention on one unit, for each; in the padding what the model's own does: nothing."""
     batch_size, _, n_units = audited.attention.shape
     every = torch.eye(n_units, dtype=audited.attention.dtype, device=audited.attention.device)
@@ -126,7 +101,7 @@ def _single_units(audited: AuditedBatch) -> _Effects:
         found.append(
             _effects(audited, torch.where(is_unit, weights, audited.attention.unsqueeze(1)))
         )
-    return _Effects.joined(found)
+    return Effects.joined(found)
 
 
 @torch.no_grad()
@@ -140,7 +115,7 @@ def _leverage(
     audited: AuditedBatch, measured: Bool[np.ndarray, " batch"], decides: Bool[np.ndarray, " batch"]
 ) -> Columns:
     """What becomes of the output where nothing of a text is attended to at the site."""
-    cut = _effects_of(audited, without_attention(audited))
+    cut = effects_of(audited, without_attention(audited))
     return {
         fields.LEVERAGE_DISTANCE_FIELD.name: or_none(cut.distance[:, 0], measured),
         fields.LEVERAGE_FIELD.name: or_none(cut.margin[:, 0], decides),
@@ -165,7 +140,7 @@ def _uniform(
 ) -> Columns:
     """The same weight on every unit a row may attend to."""
     logits = replayed(audited, uniform_attention(audited).unsqueeze(1))
-    effects, task = _effects_of(audited, logits), audited.model.task
+    effects, task = effects_of(audited, logits), audited.model.task
     predictions = task.predictions(task.probabilities(logits.squeeze(1)))
     return {
         fields.UNIFORM_DISTANCE_FIELD.name: or_none(effects.distance[:, 0], measured),

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int64, UInt64
 from torch import Tensor
 
-from attn_audit.checks.base import AuditedBatch, Columns, distances_of, or_none
+from attn_audit.checks.base import AuditedBatch, Columns, effects_of, or_none
 from attn_audit.findings import replacement as fields
 from attn_audit.findings.example import Status
 from attn_audit.models.contract import (
@@ -96,12 +96,12 @@ class Replacement:
         columns: Columns = {fields.STATUS.name: _statuses(audited)}
         for found in fields.RULES:
             logits = self.logits(audited, found.rule)
-            moved, turned = audited.margin.moved(logits), audited.margin.turned(logits)
+            effects = effects_of(audited, logits)
             first = model.task.predictions(model.task.probabilities(logits[:, 0]))
             columns |= {
-                found.distance.name: _medians(distances_of(audited, logits), measured),
-                found.margin.name: _medians(moved, decides),
-                found.turned.name: or_none(turned.mean(dim=1).cpu().numpy(), decides),
+                found.distance.name: _medians(effects.distance, measured),
+                found.margin.name: _medians(effects.margin, decides),
+                found.turned.name: or_none(effects.turned.mean(axis=1), decides),
                 found.prediction.name: [
                     prediction if kept else None
                     for prediction, kept in zip(first, measured, strict=True)
@@ -179,8 +179,8 @@ def portion_of(model: AuditedModel, encoded: Sequence[Encoded], layers: Sequence
     return model.capacity.in_memory(BYTES_OF_A_WEIGHT * n_heads * longest**2)
 
 
-def _medians(values: Tensor, keep: np.ndarray) -> list[float | None]:
-    return or_none(np.median(values.cpu().numpy(), axis=1), keep)
+def _medians(values: np.ndarray, keep: np.ndarray) -> list[float | None]:
+    return or_none(np.median(values, axis=1), keep)
 
 
 def _statuses(audited: AuditedBatch) -> list[str]:

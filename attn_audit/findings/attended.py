@@ -92,10 +92,8 @@ FIELDS: tuple[Field[object], ...] = (
 
 
 def _is_small(examples: "Examples") -> "Values":
-    import numpy as np
-
     effect = examples.numbers(TOP_EFFECT)
-    return examples.where(~np.isnan(effect), effect < SMALL_PART)
+    return examples.where(examples.is_known(TOP_EFFECT), effect < SMALL_PART)
 
 
 EFFECT = MeanMetric.over(

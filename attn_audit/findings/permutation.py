@@ -156,18 +156,14 @@ def _is_moved(examples: "Examples") -> "Values":
 
 
 def _moves_half(examples: "Examples") -> "Values":
-    import numpy as np
-
-    margin = examples.numbers(MARGIN_FIELD)
-    moves = (margin >= HALF_MARGIN) & (_is_too_even(examples) == 0)
-    return examples.where(~np.isnan(margin), moves)
+    moves = examples.numbers(MARGIN_FIELD) >= HALF_MARGIN
+    return examples.where(examples.is_known(MARGIN_FIELD), moves & (_is_too_even(examples) == 0))
 
 
 def _is_within_reach(examples: "Examples") -> "Values":
-    import numpy as np
-
-    reach, turns = examples.numbers(REACH_FIELD), examples.numbers(REACH_TURNS_FIELD)
-    return examples.where(~np.isnan(reach), (reach >= HALF_MARGIN) | (turns >= HALF_MARGIN))
+    moves = examples.numbers(REACH_FIELD) >= HALF_MARGIN
+    turns = examples.numbers(REACH_TURNS_FIELD) >= HALF_MARGIN
+    return examples.where(examples.is_known(REACH_FIELD), moves | turns)
 
 
 def _is_unchanged(examples: "Examples") -> "Values":

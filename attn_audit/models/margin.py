@@ -126,9 +126,7 @@ class Margin:
         self, logits: Float[Tensor, "batch variant label"]
     ) -> Float64[Tensor, "batch variant"]:
         """Whether the decision is another, or the share of the audited labels for which it is."""
-        if self.other is None:
-            return self._mean(self.turned_labels(logits))
-        return self.turned_labels(logits).squeeze(2)
+        return self._mean(self.turned_labels(logits))
 
     def turned_labels(
         self, logits: Float[Tensor, "batch variant label"]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from attn_audit.checks.adversarial.check import Adversarial
 from attn_audit.checks.adversarial.witness import restored
-from attn_audit.checks.base import AuditedBatch, Check, distances_of, read_sites, replayed
+from attn_audit.checks.base import AuditedBatch, Check, effects_of, read_sites, replayed
 from attn_audit.data.example import Example, shards
 from attn_audit.distances import jensen_shannon_divergence
 from attn_audit.engine.batch import Plan
@@ -73,9 +73,8 @@ class Witnesses:
         errors = _distribution_errors(audited, weights)
         whole = weights.nan_to_num()
         with torch.no_grad():
-            logits = replayed(audited, whole.unsqueeze(1))
-        distances = distances_of(audited, logits).squeeze(1).tolist()
-        margins = audited.margin.moved(logits).squeeze(1).tolist()
+            effects = effects_of(audited, replayed(audited, whole.unsqueeze(1)))
+        distances, margins = effects.distance[:, 0].tolist(), effects.margin[:, 0].tolist()
         explained = audited.explain(whole.unsqueeze(1)).squeeze(1)
         jsd = jensen_shannon_divergence(explained, audited.explanation).tolist()
         n_rows = audited.reading.row_mask.sum(dim=-1).tolist()

@@ -15,7 +15,7 @@ from attn_audit.checks.adversarial.witness import Witness, row_by_row
 from attn_audit.checks.base import (
     AuditedBatch,
     Columns,
-    distances_of,
+    effects_of,
     is_measured,
     or_none,
     output_distances,
@@ -106,15 +106,7 @@ class Adversarial:
         measured = is_measured(audited)
         decides = measured & audited.has_margin
         with torch.no_grad():
-            logits = replayed(audited, witness.attention.unsqueeze(1))
-        distance, moved, turned = (
-            effect.squeeze(1).cpu().numpy()
-            for effect in (
-                distances_of(audited, logits),
-                audited.margin.moved(logits),
-                audited.margin.turned(logits),
-            )
-        )
+            effects = effects_of(audited, replayed(audited, witness.attention.unsqueeze(1)))
         attainable = attainable_jsd(_least(audited))
         jsd = torch.minimum(witness.jsd, attainable)
         relative = jsd / torch.where(attainable > 0, attainable, 1)
@@ -125,9 +117,9 @@ class Adversarial:
             fields.MAX_JSD_FIELD.name: or_none(jsd.cpu().numpy(), measured),
             fields.RELATIVE_JSD_FIELD.name: or_none(relative.cpu().numpy(), measured),
             fields.UPPER_BOUND_FIELD.name: or_none(bound, measured & np.isfinite(bound)),
-            fields.DISTANCE_FIELD.name: or_none(distance, measured),
-            fields.MARGIN_FIELD.name: or_none(moved, decides),
-            fields.TURNED_FIELD.name: or_none(turned, decides),
+            fields.DISTANCE_FIELD.name: or_none(effects.distance[:, 0], measured),
+            fields.MARGIN_FIELD.name: or_none(effects.margin[:, 0], decides),
+            fields.TURNED_FIELD.name: or_none(effects.turned[:, 0], decides),
             fields.METHOD.name: [
                 ("exact" if sure else "gradient") if kept else None
                 for sure, kept in zip(certain.tolist(), measured.tolist(), strict=True)
