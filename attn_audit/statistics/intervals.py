@@ -261,9 +261,7 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> Interva
         return None
     if not 0 <= successes <= n:
         raise ValueError(f"successes must lie between 0 and {n}, not {successes}")
-    from scipy.special import ndtri  # `scipy.stats` takes longer to load than all this
-
-    share, z = successes / n, float(ndtri(0.5 + 0.5 * confidence))
+    share, z = successes / n, two_sided_z(confidence)
     whole = 2 * (n + z**2)
     middle = (2 * n * share + z**2) / whole
     half = z / whole * sqrt(4 * n * share * (1 - share) + z**2)
