@@ -23,8 +23,7 @@ from attn_audit.models.contract import (
     Site,
     Unit,
 )
-from attn_audit.models.outputs.registry import make_task
-from attn_audit.models.task import TaskKind
+from attn_audit.models.task import TaskKind, make_task
 from attn_audit.results.model_description import LayerDescription, ModelDescription
 
 N_WORDS, SIZE = 44, 6

@@ -147,7 +147,7 @@ attn_audit.register_format(".org", __name__)
 
 OUTPUT = {
     "next_word.py": """
-from attn_audit.models.outputs.softmax import Multiclass
+from attn_audit.models.task import Multiclass
 
 class NextWord(Multiclass):
     name = "next word"

@@ -6,7 +6,6 @@ import random
 import torch
 
 from attn_audit.data.example import Example
-from attn_audit.models.outputs.registry import make_task
 from attn_audit.models.paper.architecture import (
     MARKERS,
     Activation,
@@ -18,7 +17,7 @@ from attn_audit.models.paper.architecture import (
 )
 from attn_audit.models.paper.classifier import PaperClassifier, PaperModel, described
 from attn_audit.models.paper.network import AttentionPoolingNetwork
-from attn_audit.models.task import TaskKind
+from attn_audit.models.task import TaskKind, make_task
 
 WORDS = tuple(f"w{i}" for i in range(4, 40))
 KINDS = tuple(itertools.product(EncoderKind, AttentionKind, (False, True)))

@@ -12,7 +12,7 @@ from attn_audit.errors import ConfigurationError, DeviceError
 from attn_audit.models.contract import AuditedModel
 from attn_audit.models.paper.classifier import load_paper_model
 from attn_audit.models.paper.original import is_original_folder
-from attn_audit.models.units.base import UnitName
+from attn_audit.models.units import UnitName
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What a model predicts: the kind of its labels, their names, and the link from logits to them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar
@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from attn_audit.distances import mean_absolute_difference, total_variation_distance
+from attn_audit.distances import Logits, mean_absolute_difference, total_variation_distance
 
 
 class TaskKind(StrEnum):
@@ -28,7 +28,7 @@ class TaskKind(StrEnum):
 
 @dataclass(frozen=True)
 class Task(ABC):
-    """What kind of output a model gives, and the names of its labels: a file in `outputs/` each."""
+    """What kind of output a model gives, and the names of its labels: a class for each kind."""
 
     labels: tuple[str, ...]
     """In the order of the logits; binary: the negative one first."""
@@ -132,3 +132,115 @@ def mask_candidates(
         return logits
     shape = (allowed.shape[0], *(1,) * (logits.dim() - 2), allowed.shape[1])
     return logits.masked_fill(~allowed.reshape(shape), -torch.inf)
+
+
+class Binary(Task):
+    """One sigmoid; or, in a module, a softmax over two outputs."""
+
+    name = TaskKind.BINARY.value
+    is_softmax = False
+    n_labels = (2, 2)
+
+    @property
+    def n_logits(self) -> int:
+        """One."""
+        return 1
+
+    @property
+    def n_outputs(self) -> tuple[int, ...]:
+        """One sigmoid, or two classes that compete."""
+        return (1, 2)
+
+    def from_outputs(self, outputs: Float[Tensor, "batch output"]) -> Float[Tensor, "batch label"]:
+        """Of two classes the log-odds of the second."""
+        return outputs[:, 1:] - outputs[:, :1] if outputs.shape[1] == 2 else outputs
+
+    def predictions(self, probabilities: Float[Tensor, "batch label"]) -> list[str]:
+        """One half goes to the second label."""
+        return [self.labels[int(p >= 0.5)] for p in probabilities[:, 0].tolist()]
+
+    def scores(
+        self, logits: Float[Tensor, "batch label"]
+    ) -> tuple[Float[Tensor, "batch score"], Float64[Tensor, "batch score"]]:
+        """The log-odds."""
+        return logits, torch.ones_like(logits, dtype=torch.float64)
+
+
+class Multiclass(Task):
+    """Labels that compete."""
+
+    name = TaskKind.MULTICLASS.value
+    is_softmax = True
+
+    def predictions(self, probabilities: Float[Tensor, "batch label"]) -> list[str]:
+        """The likeliest label; ties go to the lower index."""
+        return [self.labels[i] for i in probabilities.argmax(dim=-1).tolist()]
+
+    def scores(
+        self, logits: Float[Tensor, "batch label"]
+    ) -> tuple[Float[Tensor, "batch score"], Float64[Tensor, "batch score"]]:
+        """The log-odds of the predicted label, or of the one that is explained."""
+        odds = log_odds(logits, self.explained_index).unsqueeze(1)
+        return odds, torch.ones_like(odds, dtype=torch.float64)
+
+
+class Candidates(Multiclass):
+    """Labels of which each example may allow some."""
+
+    name = TaskKind.CANDIDATES.value
+
+
+def log_odds(logits: Logits, label: int | None = None) -> Float[Tensor, " batch"]:
+    """Log-odds of a softmax output against all others; 0 where there is no other, or not itself.
+
+    Args:
+        label: None: of the largest.
+
+    Returns:
+        z_c - logsumexp of the other logits, differentiable.
+    """
+    chosen = logits.detach().argmax(dim=-1, keepdim=True)
+    if label is not None:
+        chosen = torch.full_like(chosen, label)
+    is_allowed = logits.detach() > -torch.inf
+    is_other = is_allowed.scatter(1, chosen, False)
+    low = torch.finfo(logits.dtype).min
+    others = logits.masked_fill(~is_other, low).logsumexp(dim=-1)
+    own = logits.masked_fill(~is_allowed, 0).gather(1, chosen).squeeze(1)
+    is_told = is_other.any(dim=-1) & is_allowed.gather(1, chosen).squeeze(1)
+    return torch.where(is_told, own - others, torch.zeros_like(own) * own)
+
+
+class Multilabel(Task):
+    """One sigmoid for each label."""
+
+    name = TaskKind.MULTILABEL.value
+    is_softmax = False
+    is_multilabel = True
+    n_labels = (1, None)
+
+    def predictions(self, probabilities: Float[Tensor, "batch label"]) -> list[tuple[str, ...]]:
+        """All labels of at least one half, maybe none."""
+        chosen = (probabilities >= 0.5).tolist()
+        return [
+            tuple(name for name, on in zip(self.labels, row, strict=True) if on) for row in chosen
+        ]
+
+    def scores(
+        self, logits: Float[Tensor, "batch label"]
+    ) -> tuple[Float[Tensor, "batch score"], Float64[Tensor, "batch score"]]:
+        """Each logit, or that of the explained label, by how much its probability moves with it."""
+        if self.explained_index is not None:
+            logits = logits[:, self.explained_index, None]
+        probability = logits.detach().double().sigmoid()
+        return logits, probability * (1 - probability)
+
+
+TASKS: Mapping[TaskKind, type[Task]] = {
+    TaskKind(task.name): task for task in (Binary, Multiclass, Multilabel, Candidates)
+}
+
+
+def make_task(kind: TaskKind, labels: tuple[str, ...]) -> Task:
+    """A task of a kind that is named."""
+    return TASKS[kind](labels)

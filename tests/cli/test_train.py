@@ -10,12 +10,10 @@ import typer
 from typer.testing import CliRunner, Result
 
 from attn_audit.cli.train import train
-from attn_audit.models.outputs.binary import Binary
-from attn_audit.models.outputs.multilabel import Multilabel
 from attn_audit.models.paper.architecture import AttentionKind, EncoderKind, Tokenizer
 from attn_audit.models.paper.checkpoint import read_checkpoint
 from attn_audit.models.paper.training import Precision, TrainingSettings
-from attn_audit.models.task import TaskKind
+from attn_audit.models.task import Binary, Multilabel, TaskKind
 
 Run = Callable[..., Result]
 SMALL = ("--hidden-size", "8", "--embedding-size", "4", "--epochs", "2", "--device", "cpu")

@@ -14,8 +14,7 @@ from attn_audit.data.reading import find_data, read_examples
 from attn_audit.data.source import DataSource, FieldNames
 from attn_audit.errors import RowError, UnreadableDataError
 from attn_audit.models.compatibility import match_labels
-from attn_audit.models.outputs.binary import Binary
-from attn_audit.models.outputs.multilabel import Multilabel
+from attn_audit.models.task import Binary, Multilabel
 
 Write = Callable[[str, str | bytes], Path]
 SENTIMENT, EMOTIONS = Binary(("negative", "positive")), Multilabel(("anger", "joy", "sad, blue"))

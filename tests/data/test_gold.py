@@ -19,10 +19,7 @@ from attn_audit.data.reading import read_examples
 from attn_audit.data.source import DataSource, FieldNames
 from attn_audit.errors import IncompatibleDataError, RowError, UnreadableDataError
 from attn_audit.models.compatibility import match_labels
-from attn_audit.models.outputs.binary import Binary
-from attn_audit.models.outputs.multilabel import Multilabel
-from attn_audit.models.outputs.softmax import Multiclass
-from attn_audit.models.task import Task
+from attn_audit.models.task import Binary, Multiclass, Multilabel, Task
 
 EMOTIONS = Multilabel(("anger", "joy", "sadness"))
 TWO = Multilabel(("anger", "joy"))

@@ -2,8 +2,7 @@ import pytest
 import torch
 
 from attn_audit.measures.gradient import gradient_importance
-from attn_audit.models.outputs.softmax import log_odds
-from attn_audit.models.task import TaskKind
+from attn_audit.models.task import TaskKind, log_odds
 from tests.tiny import tiny_examples, tiny_model
 
 

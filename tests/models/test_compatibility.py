@@ -3,10 +3,7 @@ import pytest
 from attn_audit.data.example import Example
 from attn_audit.errors import IncompatibleDataError
 from attn_audit.models.compatibility import allowed_labels, match_labels
-from attn_audit.models.outputs.binary import Binary
-from attn_audit.models.outputs.multilabel import Multilabel
-from attn_audit.models.outputs.softmax import Multiclass
-from attn_audit.models.task import Task
+from attn_audit.models.task import Binary, Multiclass, Multilabel, Task
 
 SENTIMENT = Binary(("negative", "positive"))
 TOPICS = Multiclass(("World", "Sports", "Sci/Tech"))

@@ -12,8 +12,7 @@ from hypothesis.extra.numpy import arrays
 from torch import Tensor
 
 from attn_audit.models.margin import LOGIT_NOISE, Margin
-from attn_audit.models.outputs.registry import make_task
-from attn_audit.models.task import Task, TaskKind
+from attn_audit.models.task import Task, TaskKind, make_task
 
 N_TEXTS, N_VARIANTS = 6, 5
 

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from attn_audit.errors import ConfigurationError, nearest
 from attn_audit.models.interception.classifier import Arguments, require_eager
-from attn_audit.models.outputs.registry import TASKS
-from attn_audit.models.task import Task, TaskKind
+from attn_audit.models.task import TASKS, Task, TaskKind
 
 OutputKind = Literal["logits", "probabilities"]
 

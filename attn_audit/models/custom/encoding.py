@@ -15,9 +15,8 @@ from attn_audit.models.compatibility import allowed_labels, match_labels, place
 from attn_audit.models.contract import Unit
 from attn_audit.models.custom.custom_model import CustomModel, call_tokenize
 from attn_audit.models.interception.classifier import NOT_AUDITED, Arguments, SequenceEncoded
-from attn_audit.models.units.base import Piece, Span, UnitName, Units
-from attn_audit.models.units.places import find_spans, spans_by_words
-from attn_audit.models.units.registry import UNITS
+from attn_audit.models.spans import Span, find_spans, spans_by_words
+from attn_audit.models.units import UNITS, Piece, UnitName, Units
 from attn_audit.quoting import quoted
 
 

@@ -30,7 +30,7 @@ from attn_audit.models.huggingface.encoding import (
 )
 from attn_audit.models.huggingface.hub import Provenance
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
-from attn_audit.models.units.segments import how_words_are_found
+from attn_audit.models.spans import how_words_are_found
 from attn_audit.results.model_description import ModelDescription
 
 

@@ -19,11 +19,8 @@ from torch.nn.modules.module import (
 
 from attn_audit.errors import ConfigurationError, UnreadableCheckpointError, UnsupportedModelError
 from attn_audit.models.huggingface.hub import Checkpoint, loading
-from attn_audit.models.outputs.binary import Binary
-from attn_audit.models.outputs.multilabel import Multilabel
-from attn_audit.models.outputs.softmax import Multiclass
-from attn_audit.models.task import Task
-from attn_audit.models.units.base import UnitName
+from attn_audit.models.task import Binary, Multiclass, Multilabel, Task
+from attn_audit.models.units import UnitName
 from attn_audit.quoting import quoted
 
 

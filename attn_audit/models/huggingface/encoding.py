@@ -22,8 +22,7 @@ from attn_audit.models.interception.classifier import (
     SequenceEncoded,
 )
 from attn_audit.models.task import Task
-from attn_audit.models.units.base import UnitName
-from attn_audit.models.units.registry import UNITS
+from attn_audit.models.units import UNITS, UnitName
 from attn_audit.quoting import quoted
 
 

@@ -26,7 +26,7 @@ from attn_audit.models.huggingface.tokenizer import has_tokenizer, load_tokenize
 from attn_audit.models.huggingface.weights import load_weights, require_complete, require_finite
 from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.interception.model import RemovalName
-from attn_audit.models.units.base import UnitName
+from attn_audit.models.units import UnitName
 from attn_audit.process import no_collection
 
 

@@ -19,8 +19,8 @@ from attn_audit.errors import (
 )
 from attn_audit.models.huggingface.configuration import read_json
 from attn_audit.models.huggingface.hub import Checkpoint, loading, not_panicking, quiet, silenced
-from attn_audit.models.units.base import Piece
-from attn_audit.models.units.places import spans_by_words
+from attn_audit.models.spans import spans_by_words
+from attn_audit.models.units import Piece
 from attn_audit.quoting import listed, quoted
 
 TRIAL = "A text, and all that stands around it."

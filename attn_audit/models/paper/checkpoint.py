@@ -24,10 +24,9 @@ from attn_audit.errors import (
     UnsupportedModelError,
 )
 from attn_audit.files import problem_of, replacing
-from attn_audit.models.outputs.registry import make_task
 from attn_audit.models.paper.architecture import MARKERS, Architecture, Tokenizer, Vocabulary
 from attn_audit.models.paper.network import AttentionPoolingNetwork
-from attn_audit.models.task import Task, TaskKind
+from attn_audit.models.task import Task, TaskKind, make_task
 from attn_audit.models.weight_names import mismatch
 from attn_audit.quoting import in_our_words, listed, quoted
 

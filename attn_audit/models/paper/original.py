@@ -14,7 +14,6 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from attn_audit.errors import UnreadableCheckpointError, UnsupportedModelError, nearest
-from attn_audit.models.outputs.registry import make_task
 from attn_audit.models.paper.architecture import (
     MARKERS,
     Activation,
@@ -25,7 +24,7 @@ from attn_audit.models.paper.architecture import (
     Vocabulary,
 )
 from attn_audit.models.paper.checkpoint import Checkpoint, first_problem, load_state_dict
-from attn_audit.models.task import TaskKind
+from attn_audit.models.task import TaskKind, make_task
 
 ENCODERS = {
     "rnn": EncoderKind.BILSTM,

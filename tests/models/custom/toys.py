@@ -10,7 +10,7 @@ from attn_audit.data.example import Example
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.custom.encoding import Splitter
 from attn_audit.models.custom.model import CustomInterceptedModel, build_custom_model
-from attn_audit.models.units.base import UnitName
+from attn_audit.models.units import UnitName
 from tests.tiny import WORDS
 
 PAD, UNKNOWN, START, END = range(4)

@@ -4,9 +4,7 @@ import pytest
 
 from attn_audit.errors import ConfigurationError, UnsupportedModelError
 from attn_audit.models.huggingface.configuration import task_of
-from attn_audit.models.outputs.binary import Binary
-from attn_audit.models.outputs.multilabel import Multilabel
-from attn_audit.models.outputs.softmax import Multiclass
+from attn_audit.models.task import Binary, Multiclass, Multilabel
 
 
 def config(*labels: str, problem_type: str | None = None) -> SimpleNamespace:

@@ -11,7 +11,7 @@ from attn_audit.models.huggingface.configuration import LoadingOptions
 from attn_audit.models.huggingface.loading import load_classifier
 from attn_audit.models.huggingface.model import choose_padding_side
 from attn_audit.models.interception.classifier import ModelInputs
-from attn_audit.models.units.base import UnitName
+from attn_audit.models.units import UnitName
 from tests.checkpoints import SENTENCES
 from tests.conftest import Checkpoint
 

@@ -15,11 +15,11 @@ from attn_audit.models.contract import Encoded, Reading
 from attn_audit.models.huggingface.encoding import TokenEncoded
 from attn_audit.models.interception.classifier import NOT_AUDITED
 from attn_audit.models.interception.model import InterceptedModel
-from attn_audit.models.units.base import UnitName
-from attn_audit.models.units.segments import words_in
+from attn_audit.models.spans import words_in
+from attn_audit.models.units import UnitName
 from tests.checkpoints import HEADS, HIDDEN, INNER, randomize
 from tests.models.huggingface.tokenizers import SLOW, TOKENIZERS
-from tests.models.units.odd_texts import ODD_TEXTS
+from tests.models.odd_texts import ODD_TEXTS
 
 NOTHING_LEFT = "the tokenizer leaves nothing of the text to audit"
 OTHER_TOKENS = "words that are tokenized alone give other tokens than the whole text"

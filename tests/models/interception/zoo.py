@@ -16,7 +16,7 @@ from attn_audit.models.interception.classifier import (
     ModelInputs,
     SequenceEncoded,
 )
-from attn_audit.models.outputs.softmax import Multiclass
+from attn_audit.models.task import Multiclass
 from attn_audit.results.model_description import ModelDescription
 
 HIDDEN, HEADS, LAYERS, VOCABULARY = 32, 4, 3, 99

@@ -13,7 +13,6 @@ from attn_audit.data.example import Example
 from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.erasing import Sharing, erased_logits
 from attn_audit.models.interception.removal.deleting import Deletion
-from attn_audit.models.outputs.softmax import Multiclass
 from attn_audit.models.paper import classifier
 from attn_audit.models.paper.architecture import (
     MARKERS,
@@ -26,7 +25,7 @@ from attn_audit.models.paper.architecture import (
 )
 from attn_audit.models.paper.classifier import PaperClassifier, PaperModel, described
 from attn_audit.models.paper.network import AdditiveAttention, AttentionPoolingNetwork
-from attn_audit.models.task import TaskKind, mask_candidates
+from attn_audit.models.task import Multiclass, TaskKind, mask_candidates
 from tests.tiny import KINDS, WORDS, tiny_model
 
 TASKS = (

@@ -17,9 +17,9 @@ from attn_audit.errors import (
     UnsupportedModelError,
 )
 from attn_audit.models.loading import ModelOptions, load_model
-from attn_audit.models.outputs.binary import Binary
 from attn_audit.models.paper.architecture import MARKERS, EncoderKind
 from attn_audit.models.paper.classifier import PaperModel
+from attn_audit.models.task import Binary
 from tests.goldens import NAMES, load_golden, token_ids
 from tests.tiny import tiny_model
 

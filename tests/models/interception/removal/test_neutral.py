@@ -12,7 +12,7 @@ from attn_audit.models.contract import AuditedModel
 from attn_audit.models.custom.columns import UNHEARD_OF
 from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.model import InterceptedModel
-from attn_audit.models.units.base import UnitName
+from attn_audit.models.units import UnitName
 from tests.checkpoints import SENTENCES
 from tests.conftest import Checkpoint
 from tests.models.custom.toys import EXAMPLES, IDS, Pooling, attend_plainly, custom_of, model_of

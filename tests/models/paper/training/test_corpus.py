@@ -3,10 +3,9 @@ import torch
 
 from attn_audit.data.example import Example
 from attn_audit.errors import RowError
-from attn_audit.models.outputs.multilabel import Multilabel
-from attn_audit.models.outputs.softmax import Candidates
 from attn_audit.models.paper.architecture import MARKERS, Tokenizer, Vocabulary
 from attn_audit.models.paper.training.corpus import build_corpus, build_vocabulary, tokenize
+from attn_audit.models.task import Candidates, Multilabel
 
 TEXTS = [["b", "a", "c"], ["a", "b", "d"], ["a", "e"]]
 

@@ -7,9 +7,6 @@ import torch
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, DataError
 from attn_audit.models.loading import load_model
-from attn_audit.models.outputs.binary import Binary
-from attn_audit.models.outputs.multilabel import Multilabel
-from attn_audit.models.outputs.softmax import Candidates, Multiclass
 from attn_audit.models.paper.architecture import AttentionKind, EncoderKind
 from attn_audit.models.paper.checkpoint import read_checkpoint
 from attn_audit.models.paper.classifier import PaperModel
@@ -24,7 +21,7 @@ from attn_audit.models.paper.training import (
 from attn_audit.models.paper.training.corpus import Corpus, build_corpus, tokenize
 from attn_audit.models.paper.training.loop import random_batches
 from attn_audit.models.paper.training.scoring import Loss, corpus_logits
-from attn_audit.models.task import Task
+from attn_audit.models.task import Binary, Candidates, Multiclass, Multilabel, Task
 
 
 def test_an_epoch_holds_every_example_once_in_batches_of_similar_length() -> None:

@@ -1,9 +1,9 @@
 import pytest
 
 from attn_audit.errors import ConfigurationError
-from attn_audit.models.outputs.binary import Binary
 from attn_audit.models.paper.architecture import Activation, EncoderKind
 from attn_audit.models.paper.training import TrainingSettings
+from attn_audit.models.task import Binary
 
 
 @pytest.mark.parametrize(

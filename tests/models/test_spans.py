@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_audit.models.units import segments
-from attn_audit.models.units.segments import how_words_are_found, words_in
-from tests.models.units.odd_texts import ODD_TEXTS
+from attn_audit.models import spans
+from attn_audit.models.spans import how_words_are_found, spans_by_words, words_in
+from tests.models.odd_texts import ODD_TEXTS
 
 
 def words(text: str) -> list[str]:
@@ -16,7 +16,7 @@ def words(text: str) -> list[str]:
 
 @pytest.fixture
 def without_icu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(segments, "_icu", lambda: None)
+    monkeypatch.setattr(spans, "_icu", lambda: None)
 
 
 class _Iterator(list[int]):
@@ -33,7 +33,7 @@ def icu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
         Locale=SimpleNamespace(getRoot=lambda: None),
         BreakIterator=SimpleNamespace(createWordInstance=lambda locale: _Iterator(request.param)),
     )
-    monkeypatch.setattr(segments, "_icu", lambda: fake)
+    monkeypatch.setattr(spans, "_icu", lambda: fake)
 
 
 def test_white_space_ends_a_word() -> None:
@@ -74,9 +74,9 @@ def test_the_words_of_icu_itself() -> None:
 
 def test_a_folder_called_icu_is_no_icu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "icu", SimpleNamespace())
-    segments._icu.cache_clear()
-    assert segments._icu() is None
-    segments._icu.cache_clear()
+    spans._icu.cache_clear()
+    assert spans._icu() is None
+    spans._icu.cache_clear()
 
 
 @given(st.one_of(st.sampled_from(list(ODD_TEXTS.values())), st.text()))
@@ -85,3 +85,35 @@ def test_words_cover_all_that_is_no_white_space(text: str) -> None:
     assert spans == sorted(spans)
     covered = [i for start, end in spans for i in range(start, end)]
     assert covered == [i for i, character in enumerate(text) if not character.isspace()]
+
+
+def pairs(text: str) -> list[str]:
+    """Two characters each, blanks left out."""
+    return [word[i : i + 2] for word in text.split() for i in range(0, len(word), 2)]
+
+
+@given(st.text(alphabet="ab .中文", min_size=1), st.integers(0, 9))
+def test_tokens_are_in_their_words(text: str, n_cut: int) -> None:
+    tokens = pairs(text)[: max(0, len(pairs(text)) - n_cut)]
+    spans = spans_by_words(text, tokens, pairs)
+    assert spans is not None
+    assert len(spans) == len(tokens)
+    assert spans == sorted(spans)
+    assert all(token in text[start:end] for token, (start, end) in zip(tokens, spans, strict=True))
+
+
+def test_blanks_that_are_tokens_are_at_their_places() -> None:
+    assert spans_by_words(" a\n", [" ", "a", "\n"], list) == [(0, 1), (1, 2), (2, 3)]
+
+
+def test_signs_that_are_tokens_together_are_found_as_they_are_spelled() -> None:
+    def split(text: str) -> list[str]:
+        return {"日本語が": ["日本", "##語", "が"], " x": [], "x": ["x"]}.get(text, ["[UNK]"])
+
+    spans = spans_by_words("日本語が", ["日本", "##語", "が"], split)
+    assert spans == [(0, 2), (2, 3), (3, 4)]
+    assert spans_by_words("日本語は", ["[UNK]"] * 2, split) is None
+
+
+def test_a_tokenizer_that_looks_beyond_a_word() -> None:
+    assert spans_by_words("New York now", ["New York", "now"], str.split) is None

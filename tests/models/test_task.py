@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from attn_audit import audit
-from attn_audit.models.outputs.softmax import Multiclass
+from attn_audit.models.task import Multiclass
 from attn_audit.results.report import Report
 from tests.models.custom.toys import EXAMPLES, Pooling, attend_plainly, custom_of
 

@@ -1,1 +1,0 @@
-"""The kinds of outputs that an audit knows, one a file."""

@@ -1,1 +1,0 @@
-"""What is audited, and what people are shown: one kind a file."""
