@@ -22,9 +22,8 @@ from attn_audit.cli.audit import (
     run_demo,
 )
 from attn_audit.cli.command import Command, Commands, build_command, naming_standard_output, say
-from attn_audit.cli.judge import compare, gate
+from attn_audit.cli.judge import compare, gate, selftest
 from attn_audit.cli.report import OPTIONS_OF_VERIFY, metrics, report, verify
-from attn_audit.cli.selftest import selftest
 from attn_audit.cli.train import train
 from attn_audit.errors import OutputError
 from attn_audit.version import __version__

@@ -9,7 +9,7 @@ from attn_audit.models.task import TaskKind
 from attn_audit.results.answers import SelfTest, TriedCase
 from attn_audit.results.verdict import Answer, MayShow
 from attn_audit.selftest import models
-from attn_audit.selftest.texts import Row, Vocabulary
+from attn_audit.selftest.models import Row, Vocabulary
 
 SCALES = 0.1, 10.0
 """Factors on all logits: they change no decision, no ranking and no attention, and so no answer."""

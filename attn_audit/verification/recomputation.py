@@ -2,26 +2,46 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
+from jaxtyping import Float64, Int
 from torch import Tensor
 
 from attn_audit.checks.adversarial.check import Adversarial
 from attn_audit.checks.adversarial.witness import restored
 from attn_audit.checks.base import AuditedBatch, Check, effects_of, read_sites, replayed
+from attn_audit.checks.correlation import MIN_TESTABLE_UNITS
+from attn_audit.checks.ties import ranks_of
 from attn_audit.data.example import Example, shards
 from attn_audit.distances import jensen_shannon_divergence
-from attn_audit.engine.batch import Plan
+from attn_audit.engine.batch import Found, Plan
 from attn_audit.engine.in_process import MAX_SHARD_CHARACTERS, LocalEngine, batches_of, cut
+from attn_audit.engine.recorder import RecordsPaths
+from attn_audit.engine.report import sum_up
 from attn_audit.engine.stopwatch import Meter, Stopwatch
+from attn_audit.errors import RecordsError
 from attn_audit.findings import adversarial
-from attn_audit.findings.example import FAILED, HEAD, ID, LAYER, N_UNITS, STATUS
-from attn_audit.findings.tolerance import DISTRIBUTION, DIVERGENCE, MARGIN, MASS, OUTPUT
+from attn_audit.findings.correlation.pairs import Pair, pairs
+from attn_audit.findings.example import FAILED, HEAD, ID, LAYER, N_UNITS, STATUS, UNITS
+from attn_audit.findings.tolerance import (
+    DERIVED,
+    DISTRIBUTION,
+    DIVERGENCE,
+    MARGIN,
+    MASS,
+    OUTPUT,
+    SUMMARY,
+)
 from attn_audit.models.contract import AuditedModel
 from attn_audit.progress import Progress, Watcher
-from attn_audit.results.table import Row
+from attn_audit.results.report import Report, Subject
+from attn_audit.results.table import Row, schemas
+from attn_audit.statistics.kendall import kendall_tau_of_ranks
 from attn_audit.verification.numbers import Numbers, Tally
 
 
@@ -153,7 +173,7 @@ def _distribution_errors(audited: AuditedBatch, weights: Tensor) -> list[float]:
     return errors.nan_to_num(nan=torch.inf).tolist()
 
 
-Pair = tuple[Example, Row]
+Paired = tuple[Example, Row]
 
 N_IN_OTHER_BATCHES = 100
 """Examples of the sample that are computed in other batches than the audit's: one at a time, as
@@ -162,7 +182,7 @@ far as the audit did not do that. What a batch does to its texts shows there."""
 
 def paired(
     examples: Iterable[Example], records: Iterable[pa.Table], order: Tally
-) -> Iterator[Pair]:
+) -> Iterator[Paired]:
     """Each example with its record, as far as they belong together.
 
     Args:
@@ -204,7 +224,7 @@ class Replaying:
     n_again: int = 0
     """Examples of the sample that were computed in other batches."""
 
-    def run(self, pairs: Iterable[Pair]) -> None:
+    def run(self, pairs: Iterable[Paired]) -> None:
         """Compare everything."""
         by_id: dict[str, Row] = {}
         examples = _noting(pairs, by_id)
@@ -269,7 +289,7 @@ class Replaying:
             self.watcher.on_progress(Progress(n_finished, self.n_total))
 
 
-def _noting(pairs: Iterable[Pair], by_id: dict[str, Row]) -> Iterator[Example]:
+def _noting(pairs: Iterable[Paired], by_id: dict[str, Row]) -> Iterator[Example]:
     for example, record in pairs:
         by_id[example.id] = record
         yield example
@@ -289,3 +309,106 @@ def checks_again(checks: Sequence[Check], *, has_several_sites: bool) -> tuple[C
         else check
         for check in checks
     )
+
+
+def summed_up(
+    report: Report, records: Iterable[pa.Table], site_records: Iterable[pa.Table]
+) -> Report:
+    """The report that these records give.
+
+    Raises:
+        RecordsError: They hold what no audit writes.
+    """
+    subject = Subject.of(report)
+    nothing = schemas(subject.n_logits, subject.is_multilabel)[0].empty_table()
+    found = chain(map(Found, records), (Found(nothing, some) for some in site_records))
+    try:
+        return sum_up(subject, found, RecordsPaths(None, None), records_file=report.records_file)
+    except (pa.ArrowException, ValueError, TypeError, LookupError, ArithmeticError) as error:
+        problem = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RecordsError(f"these records cannot be summed up: {problem}") from None
+
+
+def compare_summaries(stored: Report, found: Report) -> Tally:
+    """Every value of two reports, one by one."""
+    tally = Tally("summary", "every value", SUMMARY.limit, SUMMARY.reason)
+    ours, theirs = found.model_dump(mode="json"), stored.model_dump(mode="json")
+    for path, one, other in _pairs("", theirs | {"run": None}, ours):
+        if _is_number(one) and _is_number(other):
+            size = max(abs(one), abs(other), 1e-12)
+            tally.compare(None, path, one, other, abs(one - other) / size)
+        else:
+            tally.require(None, path, one, other, one == other)
+    return tally
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _pairs(path: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Values at the same place; where the places themselves differ, what stands there."""
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        for key in one:
+            yield from _pairs(f"{path}.{key}".lstrip("."), one[key], other[key])
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for i, (first, second) in enumerate(zip(one, other, strict=True)):
+            yield from _pairs(f"{path}[{i}]", first, second)
+    else:
+        yield path, one, other
+
+
+class Rankings:
+    """Every tau and p-value, against the rankings that the record itself holds."""
+
+    def __init__(self, dtype: str) -> None:
+        """Nothing is compared yet."""
+        self._dtype = getattr(torch, dtype)
+        self._taus = Tally("records", "taus and p-values", DERIVED.limit, DERIVED.reason)
+
+    @property
+    def tallies(self) -> tuple[Tally, ...]:
+        """What was found so far."""
+        return (self._taus,)
+
+    def check(self, records: pa.Table) -> None:
+        """Compare what can be ranked: examples whose lists are as long as their text."""
+        n_units = np.array(pc.list_value_length(records[UNITS.name]))
+        for pair in pairs():
+            tables = [_table(records[name], n_units) for name in (pair.first, pair.second)]
+            ranked = np.flatnonzero(np.isfinite(tables).all(axis=(0, 2)) & (n_units > 0))
+            if len(ranked) == 0:
+                continue
+            lengths = n_units[ranked]
+            first, second = (
+                ranks_of(name, table[ranked], lengths, self._dtype)
+                for name, table in zip((pair.first, pair.second), tables, strict=True)
+            )
+            found = kendall_tau_of_ranks(first, second, lengths)
+            stored = records.select([ID.name, UNITS.name, pair.tau.name, pair.p_value.name])
+            for i, record in enumerate(stored.take(ranked).to_pylist()):
+                self._compare(record, pair, float(found.tau[i]), float(found.p_value[i]))
+
+    def _compare(self, record: Row, pair: Pair, tau: float, p_value: float) -> None:
+        id_, n_units = record[ID.name], len(record[UNITS.name])
+        stored_tau, stored_p = record[pair.tau.name], record[pair.p_value.name]
+        if stored_tau is None:  # attention without mass ranks nothing, whatever its list says
+            return
+        self._taus.compare(id_, pair.tau.name, stored_tau, tau, abs(stored_tau - tau))
+        if stored_p is not None or n_units >= MIN_TESTABLE_UNITS:
+            deviation = float("nan") if stored_p is None else abs(stored_p - p_value)
+            self._taus.compare(id_, pair.p_value.name, stored_p, p_value, deviation)
+
+
+def _table(
+    column: pa.ChunkedArray, n_units: Int[np.ndarray, " example"]
+) -> Float64[np.ndarray, "example unit"]:
+    """Lists as rows, then zeros; NaN where there are not as many finite values as units."""
+    column = column.combine_chunks()
+    lengths = pc.list_value_length(column).fill_null(-1).to_numpy()
+    fits = lengths == n_units
+    table = np.where(fits, 0.0, np.nan)[:, None].repeat(max(n_units, default=0), axis=1)
+    values = column.flatten().cast(pa.float64()).fill_null(np.nan).to_numpy()
+    whole = np.repeat(fits, np.maximum(lengths, 0))
+    table[fits[:, None] & (np.arange(table.shape[1]) < n_units[:, None])] = values[whole]
+    return table

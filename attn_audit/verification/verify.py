@@ -21,7 +21,15 @@ from attn_audit.results.answers import Verification
 from attn_audit.results.table import Row, has_failed
 from attn_audit.settings import AuditSettings
 from attn_audit.verification.numbers import Expected, Numbers, Tally, claims_of
-from attn_audit.verification.recomputation import Replaying, Witnesses, checks_again, paired
+from attn_audit.verification.recomputation import (
+    Rankings,
+    Replaying,
+    Witnesses,
+    checks_again,
+    compare_summaries,
+    paired,
+    summed_up,
+)
 from attn_audit.verification.stored_audit import (
     StoredAudit,
     chosen,
@@ -29,7 +37,6 @@ from attn_audit.verification.stored_audit import (
     require_same_plugins,
     settings_of_report,
 )
-from attn_audit.verification.summaries import Rankings, compare_summaries, summed_up
 
 
 def verify_report(

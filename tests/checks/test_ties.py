@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from attn_audit.results.table import Row
-from attn_audit.verification.summaries import Rankings
+from attn_audit.verification.recomputation import Rankings
 from tests.records import table
 
 # In each row below: a dtype, a step of the numbers that ties in it, and one that does not.

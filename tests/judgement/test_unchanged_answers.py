@@ -12,7 +12,7 @@ from attn_audit.judgement.policy import load_policy
 from attn_audit.models.task import TaskKind
 from attn_audit.results.verdict import Level
 from attn_audit.selftest import models
-from attn_audit.selftest.texts import Row, Vocabulary
+from attn_audit.selftest.models import Row, Vocabulary
 
 READ = [bound.metric for bound in load_policy().bounds if bound.level is not Level.NOTE]
 """What decides an answer."""

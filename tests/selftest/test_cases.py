@@ -7,7 +7,7 @@ from attn_audit.models.task import TaskKind
 from attn_audit.results.verdict import CountedUnit, MayShow
 from attn_audit.selftest import models
 from attn_audit.selftest.cases import CASES, SCALES, Case
-from attn_audit.selftest.texts import LENGTHS, N_TEXTS, Vocabulary
+from attn_audit.selftest.models import LENGTHS, N_TEXTS, Vocabulary
 
 QUICK = [case for case in CASES if case.name in ("faithful", "hidden", "constant")]
 

@@ -33,7 +33,7 @@ from attn_audit.models.loading import load_model
 from attn_audit.models.paper.classifier import PaperModel
 from attn_audit.models.task import TaskKind
 from attn_audit.selftest import models
-from attn_audit.selftest.texts import Vocabulary
+from attn_audit.selftest.models import Vocabulary
 from attn_audit.statistics.estimate import Estimate, Interval
 from attn_audit.statistics.intervals import Resamples, mean_interval, wilson_interval
 

@@ -10,8 +10,8 @@ from attn_audit.files import sha256_of
 from attn_audit.models.paper.checkpoint import save_checkpoint
 from attn_audit.models.paper.classifier import PaperModel
 from attn_audit.results.report import Report
+from attn_audit.verification.recomputation import summed_up
 from attn_audit.verification.stored_audit import StoredAudit
-from attn_audit.verification.summaries import summed_up
 from tests.tiny import tiny_examples
 
 Rows = list[dict[str, Any]]

@@ -26,8 +26,7 @@ from attn_audit.document import (
     Spread,
     Table,
 )
-from attn_audit.formats.charts.figures import specification
-from attn_audit.formats.charts.palette import PAGE
+from attn_audit.formats.charts import PAGE, specification
 from attn_audit.formats.html import pictures
 from attn_audit.quoting import printable
 

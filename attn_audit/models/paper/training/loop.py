@@ -17,8 +17,7 @@ from attn_audit.errors import ConfigurationError, OutputError
 from attn_audit.models.paper.architecture import MARKERS, Vocabulary
 from attn_audit.models.paper.checkpoint import save_checkpoint
 from attn_audit.models.paper.network import AttentionPoolingNetwork
-from attn_audit.models.paper.training.corpus import Prepared, prepare
-from attn_audit.models.paper.training.embeddings import initialise
+from attn_audit.models.paper.training.corpus import Prepared, initialise, prepare
 from attn_audit.models.paper.training.scoring import (
     SCORE_NAMES,
     EpochResult,

@@ -7,7 +7,7 @@ from torch import nn
 
 from attn_audit.errors import RowError, UnreadableDataError
 from attn_audit.models.paper.architecture import MARKERS, Vocabulary
-from attn_audit.models.paper.training.embeddings import SPREAD, initialise, read_vectors
+from attn_audit.models.paper.training.corpus import SPREAD, initialise, read_vectors
 
 VOCABULARY = Vocabulary([*MARKERS, "film", "fine", "zebra"])
 TEXT = "fine 1 2.5\nother 9 9\nfilm -3e-1 4\n"

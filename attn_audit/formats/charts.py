@@ -1,16 +1,126 @@
-"""Figures of documents as Vega-Lite specifications: one drawing for each kind of figure."""
+"""The figures of documents: a drawing for each kind of figure, for the page and as files.
 
-from collections.abc import Iterator, Mapping, Sequence
+Importing it imports Altair: only what draws does so.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import altair as alt
+import vl_convert
 
-from attn_audit.document import Figure, Histograms, Joint, Panel, Place, Places, Violins
-from attn_audit.formats.charts.palette import Palette, configuration
+from attn_audit.document import Figure, Histograms, Hue, Joint, Panel, Place, Places, Violins
+from attn_audit.errors import OutputError
+from attn_audit.files import problem_of, replacing
 from attn_audit.numbers import mean
 from attn_audit.quoting import printable
 from attn_audit.statistics.summary import Distribution, Histogram
+
+
+@dataclass(frozen=True)
+class Palette:
+    """What things are drawn in; told apart by every kind of eye, and never by colour alone."""
+
+    ink: str
+    """Text and marks over colour."""
+    faint: str
+    """Axes and their numbers."""
+    grid: str
+    ground: str
+    gradient: str
+    leave_one_out: str
+    yardstick: str
+    other: str
+    low: str
+    """Below 0, in grids."""
+    high: str
+    """Above 0, in grids."""
+    font: str
+
+    def of(self, hue: Hue) -> str:
+        """The colour of what a mark belongs to."""
+        found: str = getattr(self, hue.name.lower())
+        return found
+
+
+FILES = Palette(
+    ink="#1b1e23", faint="#5a616b", grid="#e3e5e8", ground="#ffffff",
+    gradient="#0072b2", leave_one_out="#d55e00", yardstick="#6b7280",
+    other="#009e73", low="#56b4e9", high="#e69f00", font="Liberation Sans, DejaVu Sans, sans-serif",
+)  # fmt: skip
+"""Okabe and Ito's colours (2008, "Color universal design")."""
+
+_VARIABLES = {f.name: f"var(--{f.name.replace('_', '-')})" for f in fields(Palette)}
+PAGE = Palette(**_VARIABLES | {"font": "system-ui, sans-serif"})
+"""Resolved by the page's style sheet: light, dark and print need no second drawing."""
+
+
+def configuration(palette: Palette) -> dict[str, Any]:
+    """Vega-Lite's `config`: the look that all figures share."""
+    axis = {
+        "labelColor": palette.faint,
+        "titleColor": palette.faint,
+        "titleFontWeight": "normal",
+        "domainColor": palette.faint,
+        "tickColor": palette.faint,
+        "gridColor": palette.grid,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+    }
+    return {
+        "font": palette.font,
+        "background": "transparent",
+        "view": {"stroke": None},
+        "axis": axis,
+        "header": {"labelColor": palette.ink, "labelFontSize": 13, "labelFontWeight": "bold"},
+        "legend": {"labelColor": palette.ink, "titleColor": palette.faint, "labelFontSize": 12},
+        "text": {"color": palette.ink},
+    }
+
+
+SCALE = 3
+"""Pixels of a PNG for each pixel of the figure: sharp in print at the width of a column."""
+
+BACKGROUND = "white"
+
+FILE_FORMATS: dict[str, Callable[[str], bytes]] = {
+    ".svg": lambda text: vl_convert.vegalite_to_svg(text).encode("utf-8"),
+    ".png": lambda text: vl_convert.vegalite_to_png(text, scale=SCALE),
+    ".pdf": vl_convert.vegalite_to_pdf,
+}
+
+
+def write_figures(figures: Sequence[Figure], folder: Path) -> tuple[Path, ...]:
+    """Write figures as PNG, SVG and PDF.
+
+    Args:
+        folder: Made if it does not exist; files of the same names are replaced.
+
+    Returns:
+        The files, in the order of the figures.
+
+    Raises:
+        OutputError: The folder cannot be made, or a file cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(folder, problem_of(error)) from None
+    written = []
+    for figure in figures:
+        title = {"text": figure.title, "anchor": "start", "offset": 12}
+        made = specification(figure, FILES)
+        text = json.dumps({**made, "title": title, "background": BACKGROUND, "padding": 12})
+        for suffix, drawn in FILE_FORMATS.items():
+            written.append(folder / f"{figure.name}{suffix}")
+            with replacing(written[-1]) as temporary:
+                temporary.write_bytes(drawn(text))
+    return tuple(written)
+
 
 Drawn = alt.Chart | alt.LayerChart | alt.FacetChart
 Row = dict[str, Any]

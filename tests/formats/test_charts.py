@@ -11,9 +11,15 @@ import pytest
 from attn_audit.document import Figure
 from attn_audit.errors import OutputError
 from attn_audit.findings import permutation
-from attn_audit.formats.charts import write_figures
-from attn_audit.formats.charts.figures import draw, specification
-from attn_audit.formats.charts.palette import FILES, PAGE, Palette, configuration
+from attn_audit.formats.charts import (
+    FILES,
+    PAGE,
+    Palette,
+    configuration,
+    draw,
+    specification,
+    write_figures,
+)
 from attn_audit.formats.documents.report import figures
 from attn_audit.results.report import Report
 
