@@ -2,23 +2,42 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from glob import glob, has_magic
 from pathlib import Path
 
-from attn_audit.data.formats.registry import FORMATS
+from attn_audit.data.formats.lines import json_rows
+from attn_audit.data.formats.parquet import parquet_rows
+from attn_audit.data.formats.tables import table_rows
+from attn_audit.data.rows import Row
 from attn_audit.data.source import DataSource, ResolvedSource, SourceKind
 from attn_audit.errors import (
     AttnAuditError,
     DataNotFoundError,
+    RowError,
     SplitNotFoundError,
     UnreadableDataError,
 )
 from attn_audit.files import AnyPath, is_url, located, problem_of, sha256_of
 from attn_audit.quoting import listed, one_line
 
-SUFFIXES = tuple(FORMATS)
+Reader = Callable[[AnyPath, str, DataSource], Iterator[Row | RowError]]
+"""Gives the rows of a file, which messages call by a name, in order and with flat memory; for one
+that is wrong, and alone, its error. Raises a `RowError` where what is wrong concerns the rows
+behind it too, an `UnreadableDataError` where the file is none of its kind."""
+
+READERS: Mapping[str, Reader] = {
+    **dict.fromkeys((".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"), json_rows),
+    **dict.fromkeys((".json", ".json.gz"), json_rows),
+    **dict.fromkeys((".csv", ".csv.gz"), table_rows),
+    **dict.fromkeys((".tsv", ".tsv.gz"), partial(table_rows, delimiter="\t", may_be_plain=True)),
+    ".parquet": parquet_rows,
+}
+"""The kinds of data files, by what their names end in."""
+
+SUFFIXES = tuple(READERS)
 """The file names that can be read."""
 
 SPREADSHEETS = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers")

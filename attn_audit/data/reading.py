@@ -3,17 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import chain
 
 from attn_audit.data.example import Example
-from attn_audit.data.formats.base import FileFormat
 from attn_audit.data.formats.hub import hub_fingerprint, hub_rows, load_from_hub, load_saved
 from attn_audit.data.formats.lines import StandardInput
-from attn_audit.data.formats.registry import FORMATS
 from attn_audit.data.gold import GoldLabels, Labels
 from attn_audit.data.labels import NotALabelError, class_name, is_no_label, plain_name
 from attn_audit.data.left_out import LeftOut
-from attn_audit.data.location import fingerprint_of, resolve, suffix_of
+from attn_audit.data.location import READERS, fingerprint_of, resolve, suffix_of
 from attn_audit.data.rows import Identities, Row, value_within
 from attn_audit.data.source import DataSource, FieldNames, ResolvedSource, SourceKind, missing_field
 from attn_audit.errors import Fault, RowError, UnreadableDataError
@@ -94,13 +91,10 @@ def _name(found: ResolvedSource) -> str:
 
 
 def _of_files(files: Iterable[tuple[AnyPath, str]], source: DataSource) -> Iterator[RowOrError]:
-    return chain.from_iterable(_format_of(path).rows(path, name, source) for path, name in files)
-
-
-def _format_of(path: AnyPath) -> FileFormat:
-    suffix = suffix_of(path)
-    assert suffix is not None, "only files of a known kind are resolved"
-    return FORMATS[suffix]
+    for path, name in files:
+        suffix = suffix_of(path)
+        assert suffix is not None, "only files of a known kind are resolved"
+        yield from READERS[suffix](path, name, source)
 
 
 def examples_of(

@@ -11,7 +11,6 @@ from itertools import chain
 from tempfile import SpooledTemporaryFile
 from typing import IO, Protocol, runtime_checkable
 
-from attn_audit.data.formats.base import FileFormat
 from attn_audit.data.rows import Row, line_of
 from attn_audit.data.source import DataSource
 from attn_audit.errors import RowError, UnreadableDataError
@@ -64,14 +63,12 @@ HINT = (
 )
 
 
-class JsonLines(FileFormat):
-    """One object a line, blank lines counted and skipped; or an array of objects."""
+def json_rows(path: AnyPath, name: str, source: DataSource) -> Iterator[Row | RowError]:
+    """One object a line, blank lines counted and skipped; or the objects of an array.
 
-    suffixes = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz", ".json", ".json.gz")
-
-    def rows(self, path: AnyPath, name: str, source: DataSource) -> Iterator[Row | RowError]:
-        """The objects; what is not JSON, or not an object, is an error."""
-        return _rows(decoded_lines(path, name, source.max_unpacked_mb), name)
+    What is not JSON, or not an object, is an error.
+    """
+    return _rows(decoded_lines(path, name, source.max_unpacked_mb), name)
 
 
 MAX_IN_MEMORY = 2**26

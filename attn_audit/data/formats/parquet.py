@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from attn_audit.data.formats.base import FileFormat
 from attn_audit.data.rows import Row
 from attn_audit.data.source import DataSource, FieldNames
 from attn_audit.errors import RowError, UnreadableDataError
@@ -69,25 +68,20 @@ WRITTEN_BY_DATASETS = b"huggingface"
 """What `datasets` knows of a file that it writes, in the schema's metadata."""
 
 
-class Parquet(FileFormat):
-    """Columns that are not asked for are not read."""
+def parquet_rows(path: AnyPath, name: str, source: DataSource) -> Iterator[Row]:
+    """The rows; columns that are not asked for are not read.
 
-    suffixes = (".parquet",)
+    Raises:
+        RowError: There is no column of texts, or several have one name.
+        UnreadableDataError: It is no Parquet file, or a damaged one.
+    """
+    import pyarrow
 
-    def rows(self, path: AnyPath, name: str, source: DataSource) -> Iterator[Row]:
-        """The rows.
-
-        Raises:
-            RowError: There is no column of texts, or several have one name.
-            UnreadableDataError: It is no Parquet file, or a damaged one.
-        """
-        import pyarrow
-
-        try:
-            yield from _rows(path, name, source.fields)
-        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
-            problem = f"not a whole Parquet file ({one_line(error)})"
-            raise UnreadableDataError(name, problem) from error
+    try:
+        yield from _rows(path, name, source.fields)
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        problem = f"not a whole Parquet file ({one_line(error)})"
+        raise UnreadableDataError(name, problem) from error
 
 
 def _rows(path: AnyPath, name: str, fields: FieldNames) -> Iterator[Row]:

@@ -5,9 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from functools import partial
-from typing import ClassVar
 
-from attn_audit.data.formats.base import FileFormat
 from attn_audit.data.formats.lines import MAX_LINE, decoded_lines
 from attn_audit.data.rows import Row, line_of
 from attn_audit.data.source import DataSource, FieldNames
@@ -218,55 +216,45 @@ class _QuotedReading:
 SEPARATOR_IN_LISTS = "|"
 
 
-class Table(FileFormat):
-    """A header and rows below it; an empty cell is no value, except where text has to stand."""
+def table_rows(
+    path: AnyPath,
+    name: str,
+    source: DataSource,
+    *,
+    delimiter: str | None = None,
+    may_be_plain: bool = False,
+) -> Iterator[Row | RowError]:
+    """A header and rows below it; an empty cell is no value, except where text has to stand.
 
-    delimiter: ClassVar[str | None]
-    """Between cells; None: as the header shows."""
-    is_quoted: ClassVar[bool | None]
-    """Whether cells are quoted where the user does not say; None: as the whole file shows."""
+    Args:
+        delimiter: Between cells; None: as the header shows.
+        may_be_plain: Whether the whole file shows if cells are quoted where the user does not say,
+            since most quote nothing; else they are where they have to be.
 
-    def rows(self, path: AnyPath, name: str, source: DataSource) -> Iterator[Row | RowError]:
-        """The rows below the header.
-
-        Raises:
-            RowError: The header lacks the text or repeats a name, or quotation marks do not pair.
-            UnreadableDataError: The file cannot be read, or nobody can tell whether its cells are
-                quoted.
-        """
-        fields = source.fields
-        lines = partial(decoded_lines, path, name, source.max_unpacked_mb)
-        delimiter = self.delimiter or delimiter_of(next(lines(), ""), fields.text)
-        is_csv = self.is_quoted if source.quoting == "auto" else source.quoting == "csv"
-        if is_csv is None:
-            is_csv = is_quoted(lines, name, delimiter)
-        rows = quoted_cells(lines(), name, delimiter) if is_csv else plain_cells(lines(), delimiter)
-        line, header = next(rows, (0, []))
-        if not header:
-            return
-        names = _checked_header([cell.strip() for cell in header], fields, line_of(name, line))
-        for line, cells in rows:
-            if len(cells) != len(names):
-                problem = f"{len(cells)} cells, but the header has {len(names)}"
-                hint = TO_READ_PLAIN if is_csv else TO_READ_QUOTED
-                yield RowError(line_of(name, line), problem, hint=hint)
-                continue
-            pairs = zip(names, cells, strict=True)
-            yield Row({key: _value(cell, key, fields) for key, cell in pairs}, names, name, line)
-
-
-class CommaSeparated(Table):
-    """CSV: cells are quoted where they have to be, and separated as the header shows."""
-
-    suffixes = (".csv", ".csv.gz")
-    delimiter, is_quoted = None, True
-
-
-class TabSeparated(Table):
-    """TSV: as files say it, since most quote nothing."""
-
-    suffixes = (".tsv", ".tsv.gz")
-    delimiter, is_quoted = "\t", None
+    Raises:
+        RowError: The header lacks the text or repeats a name, or quotation marks do not pair.
+        UnreadableDataError: The file cannot be read, or nobody can tell whether its cells are
+            quoted.
+    """
+    fields = source.fields
+    lines = partial(decoded_lines, path, name, source.max_unpacked_mb)
+    delimiter = delimiter or delimiter_of(next(lines(), ""), fields.text)
+    is_csv = source.quoting == "csv"
+    if source.quoting == "auto":
+        is_csv = not may_be_plain or is_quoted(lines, name, delimiter)
+    rows = quoted_cells(lines(), name, delimiter) if is_csv else plain_cells(lines(), delimiter)
+    line, header = next(rows, (0, []))
+    if not header:
+        return
+    names = _checked_header([cell.strip() for cell in header], fields, line_of(name, line))
+    for line, cells in rows:
+        if len(cells) != len(names):
+            problem = f"{len(cells)} cells, but the header has {len(names)}"
+            hint = TO_READ_PLAIN if is_csv else TO_READ_QUOTED
+            yield RowError(line_of(name, line), problem, hint=hint)
+            continue
+        pairs = zip(names, cells, strict=True)
+        yield Row({key: _value(cell, key, fields) for key, cell in pairs}, names, name, line)
 
 
 def _checked_header(names: list[str], fields: FieldNames, where: str) -> list[str]:
