@@ -150,7 +150,7 @@ def require_folder_of(path: Path, suffixes: Collection[str]) -> None:
 def sha256_of(path: AnyPath) -> str:
     """SHA-256 of a file's content."""
     with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+        return hashlib.file_digest(content, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def sha256_of_all(files: Iterable[Path], *more: str) -> str:
