@@ -5,7 +5,7 @@ a margin that is lost as it is. Distances of probabilities are none of that: wha
 output hardly shows in them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Float64, Int64
@@ -83,6 +83,15 @@ class Margin:
         least = torch.where(share > 0, whole.abs(), torch.inf).amin(dim=1)
         is_any_clipped = (is_clipped & (share > 0)).any(dim=1)
         return Margin(own, other, sign, share, whole, noise / least, is_any_clipped)
+
+    def beside(self, logits: Logits) -> "Margin":
+        """The same of what another computation makes of the full texts, which adds no decision.
+
+        Args:
+            logits: Those of the model but for rounding.
+        """
+        whole = self.at(logits.unsqueeze(1)).squeeze(1)
+        return replace(self, whole=torch.where(self.whole.isnan(), torch.nan, whole))
 
     @property
     def mean(self) -> Float64[Tensor, " batch"]:

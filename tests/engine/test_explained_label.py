@@ -48,7 +48,7 @@ def test_a_gradient_is_of_the_label() -> None:
 def test_reports_say_it_and_hold_it() -> None:
     report = audit(RowsModel(), texts(6, 7), explain_label="no", checks="permutation")
     assert report.settings.explain_label == "no"
-    assert "those of the label no, whatever is predicted" in dict(audited(report))["Target"]
+    assert "those of the label “no”, whatever is predicted" in dict(audited(report))["Target"]
 
 
 def test_a_label_that_there_is_not_is_refused_by_name() -> None:
