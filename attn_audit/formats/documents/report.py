@@ -17,7 +17,15 @@ from attn_audit.document import (
 )
 from attn_audit.findings.check import CheckFindings
 from attn_audit.findings.registry import checks
-from attn_audit.formats.documents import definitions, example, leverage, performance, sites, verdict
+from attn_audit.formats.documents import (
+    definitions,
+    example,
+    labels,
+    leverage,
+    performance,
+    sites,
+    verdict,
+)
 from attn_audit.formats.documents.provenance import audited, made_with, target
 from attn_audit.numbers import count
 from attn_audit.results.leverage import Leverage
@@ -47,6 +55,7 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
         sections=(
             _glance(report, judged),
             *([] if report.answer is None else [verdict.answer_section(report.answer)]),
+            *([labels.section(report.labels)] if report.labels else []),
             performance.section(report),
             *_checks(report),
             *([] if report.layers is None else [_leverage(report, report.layers)]),
