@@ -125,8 +125,8 @@ def report_of_run(name: str, records: str | None, report: Path | None) -> Report
     """
     found = _summed_up(place_of(name), records, report)
     labels = place_of(f"{name}/{LABELS}")
-    folders = sorted(labels.iterdir()) if labels.exists() else []
-    answers = [_of_label(_summed_up(folder, None, None)) for folder in folders]
+    folders: list[AnyPath] = [*labels.iterdir()] if labels.exists() else []
+    answers = [_of_label(_summed_up(each, None, None)) for each in sorted(folders, key=str)]
     return found.model_copy(update={"labels": tuple(answers)})
 
 

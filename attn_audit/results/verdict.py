@@ -250,7 +250,7 @@ class Comparison(Value):
     """Examples matched by id; None: the summaries alone were compared."""
     why_unpaired: str | None
     notes: tuple[str, ...]
-    """What else differs between the reports."""
+    """What else differs between the reports, and which label both explain where one was named."""
     happened: str | None = None
     """Whether calibration moved or attention changed; None where margins are not in both."""
     changes: tuple[Change, ...]

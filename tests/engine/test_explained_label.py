@@ -6,6 +6,8 @@ import torch
 from attn_audit import audit, explain
 from attn_audit.errors import ConfigurationError
 from attn_audit.formats.documents.provenance import audited
+from attn_audit.formats.documents.report import document
+from attn_audit.formats.markdown import render
 from attn_audit.measures.gradient import gradients
 from attn_audit.models.contract import AuditedModel
 from attn_audit.models.task import TaskKind
@@ -55,3 +57,21 @@ def test_a_label_that_there_is_not_is_refused_by_name() -> None:
     with pytest.raises(ConfigurationError, match="no label 'yess'") as raised:
         audit(RowsModel(), texts(6), explain_label="yess")
     assert "yes" in str(raised.value.hint)
+
+
+def test_every_sentence_says_which_label_and_none_the_prediction() -> None:
+    plain, named = (
+        audit(RowsModel(), texts(*range(5, 15)), explain_label=label, permutations=5, iterations=5)
+        for label in (None, "no")
+    )
+    assert plain.answer is not None
+    assert named.answer is not None
+    assert "“no”" not in plain.answer.sentence
+    assert named.answer.sentence.count("the reason for the label “no”") == 1
+    of_plain, of_named = (render(document(report)) for report in (plain, named))
+    for side in ("for", "against"):
+        assert f"speaks {side} the prediction" in of_plain or side == "for"
+        assert f"speaks {side} the prediction" not in of_named
+    assert "speaks against the label “no”" in of_named
+    assert "own prediction" not in of_named
+    assert "Against “no”:" in of_named or "For “no”:" in of_named
