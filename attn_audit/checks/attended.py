@@ -109,9 +109,10 @@ def _deciders(
     lost: Float64[np.ndarray, "batch unit"],
     has_turned: Bool[np.ndarray, " batch"],
 ) -> list[str | None]:
-    """Of each text that turned the unattended unit without which most of the margin is lost.
+    """Of each text that turned the unattended unit without which the decision loses most.
 
-    A word that stands there twice is left out everywhere at once: either alone may suffice.
+    Where a label is explained that is not predicted, that is what raises it. A word that stands
+    there twice is left out everywhere at once: either alone may suffice.
     """
     repeated = [
         _standing_twice(item, units) if turned else []
@@ -127,7 +128,8 @@ def _deciders(
         lost = lost.copy()
         for i, k, units in places:
             lost[i, units] = together[i, k]
-    deciders = np.where(unattended, lost, -np.inf).argmax(axis=1).tolist()
+    sign = np.sign(audited.margin.mean.cpu().numpy())[:, None]
+    deciders = np.where(unattended, lost * sign, -np.inf).argmax(axis=1).tolist()
     return [
         item.units[unit].text if turned else None
         for item, unit, turned in zip(audited.batch.encoded, deciders, has_turned, strict=True)

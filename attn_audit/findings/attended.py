@@ -81,7 +81,7 @@ TURNED_WITHOUT = Field[float | None](
 DECIDER = Field[str | None](
     "attended.decider",
     "Where the decision is another without the unattended units: the one of them without which, "
-    "wherever it stands among them, most of the margin is lost",
+    "wherever it stands among them, the decision loses most",
     kind=Kind.TEXT, place=Place.EVERYWHERE, null=f"{NOT_TOLD}; or the decision stays",
 )  # fmt: skip
 STATUS = status_field("attended")

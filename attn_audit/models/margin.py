@@ -153,7 +153,9 @@ class Margin:
         self, logits: Float[Tensor, "batch variant label"]
     ) -> Float64[Tensor, "batch variant audited"]:
         """Whether each audited label's decision is another, or rests on no more than rounding."""
-        is_gone = self._lost(logits) >= 1 - self.noise.view(-1, 1, 1)
+        # Of a label that is not predicted the decision is that it is off: it goes as that rises.
+        of_decision = self._lost(logits) * self.whole.unsqueeze(1).sign()
+        is_gone = of_decision >= 1 - self.noise.view(-1, 1, 1)
         return torch.maximum(self.turned_labels(logits), is_gone.double())
 
     def signs(self, n_scores: int) -> Float64[Tensor, "batch score"]:

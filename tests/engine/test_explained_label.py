@@ -11,6 +11,8 @@ from attn_audit.formats.markdown import render
 from attn_audit.measures.gradient import gradients
 from attn_audit.models.contract import AuditedModel
 from attn_audit.models.task import TaskKind
+from attn_audit.selftest.models import build, hidden
+from attn_audit.selftest.texts import Vocabulary
 from tests.rows import RowsModel, texts
 from tests.tiny import tiny_model
 
@@ -75,3 +77,16 @@ def test_every_sentence_says_which_label_and_none_the_prediction() -> None:
     assert "speaks against the label “no”" in of_named
     assert "own prediction" not in of_named
     assert "Against “no”:" in of_named or "For “no”:" in of_named
+
+
+def test_of_two_labels_the_same_words_decide_without_attention() -> None:
+    rows = Vocabulary.of(2).texts(with_players=0.5)
+    model = build(TaskKind.BINARY, 2, hidden, 1.0)
+    plain, *named = (
+        audit(model, rows, explain_label=label, checks="attended") for label in (None, "0", "1")
+    )
+    decided = plain["attended.unattended_decide"]
+    assert decided.value > 0.1
+    for report in named:
+        assert report["attended.unattended_decide"] == decided
+        assert report.unattended_units == plain.unattended_units
