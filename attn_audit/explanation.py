@@ -35,7 +35,7 @@ from attn_audit.process import full_precision
 from attn_audit.randomness import n_permutations
 from attn_audit.results.answers import Explanation, ModelOutput
 from attn_audit.results.table import Row
-from attn_audit.settings import AuditSettings
+from attn_audit.settings import EACH, AuditSettings
 
 
 def explain_text(
@@ -54,6 +54,11 @@ def explain_text(
     for flag, given in (("--text", text), ("--text-pair", text_pair)):
         if given is not None and (problem := problem_of_text(given)) is not None:
             raise ConfigurationError(f"{flag} {problem}")
+    if settings.explain_label == EACH:
+        raise ConfigurationError(
+            f"--explain-label {EACH}: one text is explained for one label",
+            hint="Name it; an audit answers for each.",
+        )
     settings = replace(
         settings,
         checks=tuple(found.check for found in checks() if found.is_default),

@@ -61,6 +61,9 @@ def _is(default: Any, help: str, panel: Panel, metavar: str | None = None, **mor
     return field(default=default, metadata=MappingProxyType({"setting": setting}))
 
 
+EACH = "each"
+"""In the place of a label: every one in turn."""
+
 Layer = Annotated[int, Ge(0)] | Literal["last", "all", "best"]
 Head = Annotated[int, Ge(0)] | Literal["mean", "all"]
 Count = Annotated[int, Ge(1)]
@@ -256,9 +259,9 @@ class AuditSettings:
     explain_label: str | None = _is(
         None,
         "Explain this label, whatever is predicted: gradients, margins, and what attention does to "
-        "them.",
+        "them; or answer for each beside the prediction.",
         Panel.CHECKS,
-        "NAME",
+        "NAME|each",
         default_is="what is predicted",
         is_stored=True,
         compared="refused",

@@ -13,6 +13,7 @@ from attn_audit.findings import attended as fields
 from attn_audit.findings.example import Status
 from attn_audit.findings.measure import LEAVE_ONE_OUT
 from attn_audit.findings.thresholds import DECIDING_PART
+from attn_audit.models.contract import Encoded
 
 UNATTENDED = 0.10
 """Attention that all unattended units of a text have together, at most."""
@@ -37,7 +38,7 @@ class Attended:
     """Importance measures that it reads."""
 
     def passes(self, n_units: int) -> int:
-        """Two ways without the unattended units."""
+        """Two ways without the unattended units; of few texts more, for words that stand twice."""
         return len(OPERATORS)
 
     def run(self, audited: AuditedBatch) -> Columns:
@@ -45,7 +46,7 @@ class Attended:
         lengths, left_out = audited.lengths, audited.importances.left_out
         attention = audited.explanation.cpu().numpy()
         ranks = ranks_of("attention", attention, lengths, audited.model.dtype)
-        has_margin = ~left_out.lost.isnan().any(dim=1).cpu().numpy()
+        has_margin = audited.has_margin
         measured = has_margin & audited.has_mass & (lengths > 1)
         lost, size = (
             np.where(has_margin[:, None], effect.cpu().numpy(), 0)
@@ -60,8 +61,6 @@ class Attended:
         is_told = acts & (effect >= DECIDING_PART)
         unattended = unattended_units(attention, ranks, lengths)
         turned = self._turned_without(audited, unattended)
-        decider = np.where(unattended, lost, -np.inf).argmax(axis=1)
-        has_turned = measured & (turned > 0)
         return {
             fields.LOST.name: [
                 row if kept else None
@@ -79,11 +78,8 @@ class Attended:
                 for n, kept in zip(unattended.sum(axis=1), measured, strict=True)
             ],
             fields.TURNED_WITHOUT.name: or_none(turned, measured & ~np.isnan(turned)),
-            fields.DECIDER.name: [
-                audited.batch.encoded[i].units[unit].text if has_turned[i] else None
-                for i, unit in enumerate(decider.tolist())
-            ],
-            fields.STATUS.name: _statuses(audited, has_margin),
+            fields.DECIDER.name: _deciders(audited, unattended, lost, measured & (turned > 0)),
+            fields.STATUS.name: _statuses(audited),
         }
 
     def _turned_without(
@@ -105,6 +101,47 @@ class Attended:
             (turned.squeeze(1) * margin.share).sum(dim=1).cpu().numpy()
         )
         return np.where(unattended.any(axis=1), share, 0.0)
+
+
+def _deciders(
+    audited: AuditedBatch,
+    unattended: Bool[np.ndarray, "batch unit"],
+    lost: Float64[np.ndarray, "batch unit"],
+    has_turned: Bool[np.ndarray, " batch"],
+) -> list[str | None]:
+    """Of each text that turned the unattended unit without which the decision loses most.
+
+    Where a label is explained that is not predicted, that is what raises it. A word that stands
+    there twice is left out everywhere at once: either alone may suffice.
+    """
+    repeated = [
+        _standing_twice(item, units) if turned else []
+        for item, units, turned in zip(audited.batch.encoded, unattended, has_turned, strict=True)
+    ]
+    n_variants = max(map(len, repeated))
+    if n_variants:
+        places = [(i, k, units) for i, of in enumerate(repeated) for k, units in enumerate(of)]
+        keep = audited.batch.unit_mask.unsqueeze(1).repeat(1, n_variants, 1)
+        for i, k, units in places:
+            keep[i, k, units] = False
+        together = audited.margin.lost(audited.model.erase(audited.batch, keep)).cpu().numpy()
+        lost = lost.copy()
+        for i, k, units in places:
+            lost[i, units] = together[i, k]
+    sign = np.sign(audited.margin.mean.cpu().numpy())[:, None]
+    deciders = np.where(unattended, lost * sign, -np.inf).argmax(axis=1).tolist()
+    return [
+        item.units[unit].text if turned else None
+        for item, unit, turned in zip(audited.batch.encoded, deciders, has_turned, strict=True)
+    ]
+
+
+def _standing_twice(item: Encoded, chosen: Bool[np.ndarray, " unit"]) -> list[list[int]]:
+    """Places of each word that several of the chosen units are."""
+    named: dict[str, list[int]] = {}
+    for unit in np.flatnonzero(chosen).tolist():
+        named.setdefault(item.units[unit].text.casefold(), []).append(unit)
+    return [units for units in named.values() if len(units) > 1]
 
 
 def unattended_units(
@@ -140,12 +177,12 @@ def _mean_over(
     return mean
 
 
-def _statuses(audited: AuditedBatch, has_margin: Bool[np.ndarray, " batch"]) -> list[str]:
+def _statuses(audited: AuditedBatch) -> list[str]:
     is_clipped = audited.margin.is_clipped.cpu().numpy()
     reasons = (
         (audited.lengths == 1, Status.SINGLE_UNIT),
         (~audited.has_mass, Status.NO_AUDITED_MASS),
-        (~has_margin & ~is_clipped, Status.NO_MARGIN),
+        (~audited.has_margin & ~is_clipped, Status.NO_MARGIN),
         (is_clipped, Status.CLIPPED),
     )
     return [

@@ -66,6 +66,7 @@ class AuditedBatch:
     """Share of all attention that lies on the audited units: the mean over the rows there are."""
     probabilities: Float64[Tensor, "batch label"]
     margin: Margin
+    """Shared by all sites of the batch, as what it is the margin of is."""
 
     @cached_property
     def ids(self) -> list[str]:
@@ -182,10 +183,14 @@ def read_sites(
     Raises:
         InvalidOutputError: A logit or weight is not a number.
     """
-    importances = Importances(model, batch)
     readings = model.read(batch, sites)
+    for reading in readings:
+        require_numbers(batch, reading)
+    logits = readings[0].logits
+    margin = Margin.of(model.task, logits, coarseness(model.dtype), model.logit_limits)
+    importances = Importances(model, batch, margin)
     return [
-        _audited(model, batch, site, reading, seed, importances)
+        _audited(model, batch, site, reading, seed, importances, margin)
         for site, reading in zip(sites, readings, strict=True)
     ]
 
@@ -197,8 +202,8 @@ def _audited(
     reading: Reading,
     seed: int,
     importances: Importances,
+    margin: Margin,
 ) -> AuditedBatch:
-    require_numbers(batch, reading)
     attention = normalised(reading.attention.double())
     mass = reading.mass.double()
     return AuditedBatch(
@@ -212,7 +217,7 @@ def _audited(
         explanation=normalised(torch.einsum("br,bru->bu", mass, attention)),
         mass=mass.sum(dim=-1) / reading.row_mask.sum(dim=-1).clamp_min(1),
         probabilities=model.task.probabilities(reading.logits),
-        margin=Margin.of(model.task, reading.logits, coarseness(model.dtype), model.logit_limits),
+        margin=margin,
     )
 
 

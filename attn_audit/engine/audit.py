@@ -22,12 +22,14 @@ from attn_audit.engine.inputs import (
     LoadModel,
     describe_settings,
     describe_tool,
+    explaining,
     load_named_model,
 )
+from attn_audit.engine.labels import LABELS, labels_of, settings_for
 from attn_audit.engine.leverage import LEVERAGE, N_TEXTS, leverage_by_layer, with_layer
 from attn_audit.engine.recorder import RecordsPaths
 from attn_audit.engine.report import sum_up
-from attn_audit.engine.run_directory import RunDirectory, open_run_directory
+from attn_audit.engine.run_directory import RunDirectory, held_run_directory, open_run_directory
 from attn_audit.engine.shards import BatchPlan, Manifest, Shards
 from attn_audit.engine.stopwatch import Meter, Stopwatch, progress_of
 from attn_audit.errors import ConfigurationError, InvalidOutputError, RunDirectoryError
@@ -39,6 +41,7 @@ from attn_audit.process import full_precision
 from attn_audit.progress import Watcher
 from attn_audit.results.leverage import Leverage
 from attn_audit.results.report import Report, Run, SelfCheck, Subject
+from attn_audit.results.verdict import LabelAnswer
 from attn_audit.settings import AuditSettings
 
 
@@ -72,9 +75,17 @@ def run_audit(
         stack.enter_context(full_precision(settings.threads))
         data = AuditedData.of(settings, items)
         model, trial = data.load_model(settings, load)
+        labels = labels_of(model, settings)
         with stopwatch.measure("reading data"):
             data = data.checked(model, settings)
         report = _audit(model, data, trial, settings, stopwatch, watcher, directory)
+        if labels:
+            with stopwatch.measure(LABELS):
+                answers = (
+                    _of_label(label, model, data, trial, report, settings, watcher)
+                    for label in labels
+                )
+                report = report.model_copy(update={"labels": tuple(answers)})
     if settings.reproducible:
         return report
     timing = Run(
@@ -83,6 +94,27 @@ def run_audit(
         seconds_by_stage={stage: round(spent, 3) for stage, spent in stopwatch.seconds.items()},
     )
     return report.model_copy(update={"run": timing})
+
+
+def _of_label(
+    label: str,
+    model: AuditedModel,
+    data: AuditedData,
+    trial: Sequence[Example],
+    report: Report,
+    settings: AuditSettings,
+    watcher: Watcher,
+) -> LabelAnswer:
+    """The answer of an audit that explains the label, whatever is predicted."""
+    own = settings_for(label, report, settings)
+    with ExitStack() as stack:
+        directory = None
+        if own.run_dir is not None:
+            directory = stack.enter_context(held_run_directory(own.run_dir, resume=own.resume))
+        twin = explaining(model, own)
+        found = _audit(twin, data, trial, own, Stopwatch(), watcher, directory)
+    assert found.answer is not None, "every audit has one"
+    return LabelAnswer(label=label, answer=found.answer)
 
 
 def _audit(

@@ -54,7 +54,7 @@ from attn_audit.results.report import (
     Settings,
     Tool,
 )
-from attn_audit.settings import AuditSettings, Panel, names_where
+from attn_audit.settings import EACH, AuditSettings, Panel, names_where
 from attn_audit.version import __version__
 
 MODEL_SETTINGS = (
@@ -93,7 +93,7 @@ def explaining(model: AuditedModel, settings: AuditSettings) -> AuditedModel:
         ConfigurationError: The model has no such label.
     """
     label = settings.explain_label
-    if label is None:
+    if label is None or label == EACH:
         return model
     if label not in model.task.labels:
         raise ConfigurationError(
@@ -429,6 +429,7 @@ def describe_settings(
     given |= {name: getattr(settings, name) for name in names_where(names_code=True)}
     decided = {
         "checks": tuple(check.id for check in checks),
+        "explain_label": model.task.explained,
         "epsilon": epsilon_for(settings, model),
         "layer": site.layer,
         "head": site.head,

@@ -24,6 +24,7 @@ from attn_audit.data.example import sample_examples
 from attn_audit.engine.batch import SHARD_SIZE, Found, Plan, audit_batch
 from attn_audit.engine.in_process import batches_of
 from attn_audit.engine.inputs import AuditedData, Item, LoadModel, describe_settings, describe_tool
+from attn_audit.engine.labels import LABELS, answered_by, labels_of
 from attn_audit.engine.leverage import (
     LEVERAGE,
     N_TEXTS,
@@ -76,6 +77,7 @@ def forecast_audit(
     with full_precision(settings.threads):
         data = AuditedData.of(settings, items)
         model, trial = data.load_model(settings, load)
+        labels = labels_of(model, settings)
         data = data.checked(model, settings)
         sites = select_sites(with_layer(settings, None), model)
         self_checks = self_check(model, model.encode(trial), sites[0])
@@ -108,6 +110,7 @@ def forecast_audit(
             *trials.stages(),
             _summing_up(subject, settings, trials.found, n_examples),
         )
+        stages += _labels(len(labels), stages, settings)
     return Forecast(
         model=settings.model or "",
         data=settings.data_in_words,
@@ -122,6 +125,23 @@ def forecast_audit(
         n_timed=trials.n_timed,
         seconds_of_trial=trials.seconds,
     )
+
+
+def _labels(
+    n_labels: int, stages: Sequence[StageForecast], settings: AuditSettings
+) -> tuple[StageForecast, ...]:
+    """Of all labels together: what reads, measures and sums up for an answer, again for each."""
+    if not n_labels:
+        return ()
+    names = {LEVERAGE, READING, SUMMING_UP, *answered_by(settings)}
+    again = [stage for stage in stages if stage.name in names]
+    found = StageForecast(
+        name=LABELS,
+        passes=n_labels * sum(stage.passes or 0 for stage in again),
+        seconds=n_labels * sum(stage.seconds for stage in again),
+        peak_bytes=None,
+    )
+    return (found,)
 
 
 N_LEVERAGE = (1, 4)

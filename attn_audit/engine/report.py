@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from attn_audit.engine.batch import Found
 from attn_audit.engine.recorder import Recording, RecordsPaths
-from attn_audit.engine.run_directory import place_of, shards_of
+from attn_audit.engine.run_directory import LABELS, place_of, shards_of
 from attn_audit.engine.shards import Manifest, Shards
 from attn_audit.engine.summaries import (
     LENGTH_EDGES,
@@ -19,6 +19,7 @@ from attn_audit.engine.summaries import (
     summarise,
 )
 from attn_audit.errors import RunDirectoryError
+from attn_audit.files import AnyPath
 from attn_audit.findings.attended import deciders
 from attn_audit.findings.example import N_UNITS
 from attn_audit.judgement.answer import answer_of
@@ -29,7 +30,7 @@ from attn_audit.results.report import (
     Subject,
     TellingExample,
 )
-from attn_audit.results.verdict import CountedUnit
+from attn_audit.results.verdict import CountedUnit, LabelAnswer
 from attn_audit.statistics.intervals import Resamples
 
 MAX_DECIDERS = 20
@@ -104,7 +105,7 @@ def records_of_run(name: str) -> pa.Table:
     Raises:
         RunDirectoryError: No audit was started there, or a shard is damaged.
     """
-    return _shards(name)[1].table()
+    return _of_folder(place_of(name))[1].table()
 
 
 def report_of_run(name: str, records: str | None, report: Path | None) -> Report:
@@ -122,7 +123,22 @@ def report_of_run(name: str, records: str | None, report: Path | None) -> Report
             damaged.
         OutputError: The records file cannot be written.
     """
-    manifest, shards = _shards(name)
+    found = _summed_up(place_of(name), records, report)
+    labels = place_of(f"{name}/{LABELS}")
+    folders: list[AnyPath] = [*labels.iterdir()] if labels.exists() else []
+    answers = [_of_label(_summed_up(each, None, None)) for each in sorted(folders, key=str)]
+    return found.model_copy(update={"labels": tuple(answers)})
+
+
+def _of_label(report: Report) -> LabelAnswer:
+    label, answer = report.settings.explain_label, report.answer
+    assert label is not None, "it is the run directory of a label"
+    assert answer is not None, "every audit has one"
+    return LabelAnswer(label=label, answer=answer)
+
+
+def _summed_up(folder: AnyPath, records: str | None, report: Path | None) -> Report:
+    manifest, shards = _of_folder(folder)
     if not shards.finished():
         raise RunDirectoryError(
             shards.folder, "none of its shards is finished", hint="Go on with --resume."
@@ -133,8 +149,7 @@ def report_of_run(name: str, records: str | None, report: Path | None) -> Report
     return sum_up(subject, map(shards.read, shards.finished()), files, report)
 
 
-def _shards(name: str) -> tuple[Manifest, Shards]:
-    folder = place_of(name)
+def _of_folder(folder: AnyPath) -> tuple[Manifest, Shards]:
     manifest = Manifest.read(folder)
     if manifest is None:
         raise RunDirectoryError(folder, "no audit was started in it")

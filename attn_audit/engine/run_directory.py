@@ -11,6 +11,9 @@ from attn_audit.engine.shards import COMPLETE, MANIFEST, RECORDS, SITES, Manifes
 from attn_audit.errors import OutputError, RunDirectoryError
 from attn_audit.files import PART, AnyPath, located, problem_of
 
+LABELS = "labels"
+"""Where the audits of labels are that were asked for beside the prediction, each in its own."""
+
 
 @dataclass(frozen=True)
 class RunDirectory:
@@ -39,7 +42,14 @@ class RunDirectory:
 
 @contextmanager
 def open_run_directory(name: str, *, resume: bool) -> Iterator[RunDirectory]:
-    """Hold a run directory; an error within says that what was finished is kept.
+    """Hold a run directory as `held_run_directory`; an error within says what is kept."""
+    with held_run_directory(name, resume=resume) as directory, saying_what_is_kept(name):
+        yield directory
+
+
+@contextmanager
+def held_run_directory(name: str, *, resume: bool) -> Iterator[RunDirectory]:
+    """Hold a run directory.
 
     Args:
         name: A path or URL; made where there is nothing.
@@ -58,8 +68,7 @@ def open_run_directory(name: str, *, resume: bool) -> Iterator[RunDirectory]:
         earlier = Manifest.read(folder)
         _require_room(folder, earlier, resume=resume)
         _remove_parts(folder)
-        with saying_what_is_kept(name):
-            yield RunDirectory(folder, earlier)
+        yield RunDirectory(folder, earlier)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from attn_audit.findings.groups import (
 )
 from attn_audit.findings.metric import GROUPINGS, UNIT_EDGES, MeanMetric, Metric, ShareMetric
 from attn_audit.findings.rule import Outcome
+from attn_audit.findings.target import TARGET, naming_target
 from attn_audit.findings.thresholds import FEW_AGAINST, FEW_UNATTENDED, MATTERS, SMALL_PART
 from attn_audit.numbers import counted, mean_percent, percent, share
 from attn_audit.statistics.summary import Share
@@ -32,7 +33,7 @@ NOT_TOLD = f"{NOT_RUN}, or the text has one unit, no margin, or no attention on 
 LOST = Field[tuple[float, ...] | None](
     "margin_lost",
     "Share of the margin that is lost without each unit; below 0: gained, since the unit speaks "
-    "against the prediction",
+    "against what is explained",
     shape=Shape.UNITS, range=MARGIN, null=NOT_TOLD, page="for and against",
     claim="margins", tolerance=tolerance.MARGIN, scale=tolerance.margin_scale,
 )  # fmt: skip
@@ -55,14 +56,14 @@ TOP_IS_LARGEST = Field[float | None](
 )  # fmt: skip
 TOP_IS_AGAINST = Field[float | None](
     "attended.top_is_against",
-    "Whether the most attended unit speaks against the prediction, so that leaving it out raises "
-    "the margin: 1 or 0",
+    "Whether the most attended unit speaks against what is explained, so that leaving it out "
+    "raises the margin: 1 or 0",
     place=Place.EVERYWHERE, range=SHARE,
     null=f"{NOT_TOLD}; or its effect is less than 5 % of the largest",
 )  # fmt: skip
 AGAINST_ATTENTION = Field[float | None](
     "attended.against_attention",
-    "Share of the attention that lies on units which speak against the prediction",
+    "Share of the attention that lies on units which speak against what is explained",
     place=Place.EVERYWHERE, range=SHARE, null=NOT_TOLD,
     page="attention on units that speak against",
 )  # fmt: skip
@@ -79,8 +80,8 @@ TURNED_WITHOUT = Field[float | None](
 )  # fmt: skip
 DECIDER = Field[str | None](
     "attended.decider",
-    "Where the decision is another without the unattended units: the one of them without which "
-    "most of the margin is lost",
+    "Where the decision is another without the unattended units: the one of them without which, "
+    "wherever it stands among them, the decision loses most",
     kind=Kind.TEXT, place=Place.EVERYWHERE, null=f"{NOT_TOLD}; or the decision stays",
 )  # fmt: skip
 STATUS = status_field("attended")
@@ -114,8 +115,8 @@ TOP_UNIT = ShareMetric(
 )
 POLARITY = ShareMetric(
     "attended.polarity",
-    "Texts in which the most attended unit speaks against the prediction: without it the margin "
-    "rises; of those in which its effect is at least 5 % of the largest",
+    "Texts in which the most attended unit speaks against what is explained: without it the "
+    "margin rises; of those in which its effect is at least 5 % of the largest",
     values=TOP_IS_AGAINST,
     is_by_confidence=True,
 )
@@ -139,9 +140,11 @@ def deciders(examples: "Examples") -> list[tuple[str, int]]:
     return found.most_common()
 
 
-QUESTION = (
-    "Do the words with most attention speak for the prediction, and the others not decide it?"
-)
+QUESTION = f"Do the words with most attention speak for {TARGET}, and the others not decide it?"
+
+
+def _question(report: "Report") -> str:
+    return naming_target(QUESTION, report.settings.explain_label)
 
 
 def section(report: "Report") -> Section:
@@ -152,7 +155,8 @@ def section(report: "Report") -> Section:
         report, below_a_quarter=SMALL_EFFECT, against_it=POLARITY, unattended_decide=UNATTENDED
     )
     tables = (folded(report, table, shares),) if found.n else ()
-    return section_of("attended", "Attended words", QUESTION, answer(report), (), *tables)
+    question = _question(report)
+    return section_of("attended", "Attended words", question, answer(report), (), *tables)
 
 
 def card(report: "Report") -> Card:
@@ -160,7 +164,7 @@ def card(report: "Report") -> Card:
     return Card(
         id="attended",
         name="Attended words",
-        question=QUESTION,
+        question=_question(report),
         verdict=verdict(report),
         lines=in_short(report),
         picture=Sketch(report[EFFECT], ("0: no effect", "1"), "effect of the most attended word"),
@@ -181,18 +185,18 @@ def verdict(report: "Report") -> str:
             said = f"words without attention decide {found}"
             return claims.left_open("attended", report, unattended.n, said)
         case Outcome.PASS:
-            return _speaking(report, polarity)
+            return naming_target(_speaking(polarity), report.settings.explain_label)
 
 
-def _speaking(report: "Report", polarity: Share) -> str:
+def _speaking(polarity: Share) -> str:
     first = "words without attention hardly ever decide"
     match claims.held("max", FEW_AGAINST, polarity):
         case Outcome.PASS:
-            return f"Yes: {first}, and the most attended word mostly speaks for the prediction."
+            return f"Yes: {first}, and the most attended word mostly speaks for {TARGET}."
         case Outcome.FAIL:
-            return f"In part: {first}, but the most attended word often speaks against it."
+            return f"In part: {first}, but the most attended word often speaks against {TARGET}."
         case Outcome.INCONCLUSIVE:
-            return f"In part: {first}; whether the most attended word speaks for it is open."
+            return f"In part: {first}; whether the most attended word speaks for {TARGET} is open."
 
 
 def in_short(report: "Report") -> tuple[str, ...]:
@@ -201,7 +205,10 @@ def in_short(report: "Report") -> tuple[str, ...]:
         return ("no example could be measured",)
     return (
         f"the most attended word has {mean_percent(report[EFFECT])} of the largest effect",
-        f"it speaks against the prediction in {share(report[POLARITY])} of the texts",
+        naming_target(
+            f"it speaks against {TARGET} in {share(report[POLARITY])} of the texts",
+            report.settings.explain_label,
+        ),
         f"words without attention decide {share(report[UNATTENDED])} of them",
     )
 
@@ -221,8 +228,11 @@ N_NAMED = 3
 """Units of the largest effects that are named of a text."""
 
 
-def for_and_against(units: Sequence[str], lost: Sequence[float]) -> str:
-    """Which units of a text speak for its prediction, and which against it, by share of the margin.
+def for_and_against(units: Sequence[str], lost: Sequence[float], label: str | None = None) -> str:
+    """Which units of a text speak for it, and which against it, by share of the margin.
+
+    Args:
+        label: That is explained, whatever is predicted; None: what is predicted.
 
     Example:
         >>> for_and_against(["a", "fine", "film"], [0.01, 1.2, -0.3])
@@ -232,16 +242,17 @@ def for_and_against(units: Sequence[str], lost: Sequence[float]) -> str:
     """
     order = sorted(range(len(lost)), key=lambda i: -abs(lost[i]))
     sides = {
-        "For it": [i for i in order if lost[i] >= MATTERS],
-        "Against it": [i for i in order if lost[i] <= -MATTERS],
+        "For": [i for i in order if lost[i] >= MATTERS],
+        "Against": [i for i in order if lost[i] <= -MATTERS],
     }
     if not any(sides.values()):
         return (
             "No word matters here: without any one of them the margin moves by less than "
             f"{percent(MATTERS, 0)}."
         )
+    it = "it" if label is None else f"“{label}”"
     return " ".join(
-        f"{side}: {', '.join(f'“{units[i]}” {_part(abs(lost[i]))}' for i in found[:N_NAMED])}."
+        f"{side} {it}: {', '.join(f'“{units[i]}” {_part(abs(lost[i]))}' for i in found[:N_NAMED])}."
         for side, found in sides.items()
         if found
     )
@@ -261,9 +272,12 @@ def answer(report: "Report") -> tuple[str, ...]:
         f"leaving out the word that matters most ({counted(effect.n, 'example')}); in "
         f"{share(report[SMALL_EFFECT])} of the texts it is less than a quarter. It is that very "
         f"word in {share(report[TOP_UNIT])}.",
-        f"In {share(report[POLARITY])} of the texts the most attended word speaks against the "
-        "prediction: without it the model is surer. Of all attention "
-        f"{mean_percent(report[AGAINST])} lies on words that speak against.",
+        naming_target(
+            f"In {share(report[POLARITY])} of the texts the most attended word speaks against "
+            f"{TARGET}: without it the model is surer. ",
+            report.settings.explain_label,
+        )
+        + f"Of all attention {mean_percent(report[AGAINST])} lies on words that speak against.",
         f"{share(report[UNATTENDED])} of the decisions are others without the words that have at "
         "most a tenth of the attention together, both when they are deleted and when a neutral "
         "word takes their place.",
@@ -299,8 +313,8 @@ FINDINGS = CheckFindings(
             "where words without attention decide",
         ),
         Telling(
-            "against", "The most attended word speaks against the prediction", _speaks_against,
-            "where the most attended word speaks against the prediction",
+            "against", f"The most attended word speaks against {TARGET}", _speaks_against,
+            f"where the most attended word speaks against {TARGET}",
         ),
     ),
 )  # fmt: skip

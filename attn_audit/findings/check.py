@@ -53,7 +53,7 @@ class Telling:
     reason: str
     """In a word."""
     words: str
-    """In a sentence."""
+    """In a sentence, which may name what is explained as `{target}`."""
     score: "Callable[[Numbers], Values]"
     """How much of it each record shows; NaN: nothing."""
     where: str = ""

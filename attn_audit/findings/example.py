@@ -84,8 +84,8 @@ REASON = Field[str | None](
     kind=Kind.TEXT, null="the example was audited",
 )  # fmt: skip
 PREDICTION = Field[Label](
-    "prediction", "The model's own prediction, the target of every check", kind=Kind.LABEL,
-    null=IF_FAILED,
+    "prediction", "The model's own prediction: what is explained, unless a label was named",
+    kind=Kind.LABEL,    null=IF_FAILED,
 )  # fmt: skip
 PROBABILITY = Field[Probability](
     "probability", f"The model's output: {_OUTPUTS}", kind=Kind.PROBABILITY, range=SHARE,
@@ -93,7 +93,7 @@ PROBABILITY = Field[Probability](
 )  # fmt: skip
 MARGIN = Field[float | None](
     "margin",
-    "The margin on the full text: the logit of the prediction minus that of the label which is "
+    "The margin on the full text: the logit of what is explained minus that of the label which is "
     "second, of one sigmoid its logit, of several labels the mean over the audited ones",
     range=LOGITS, page="margin", claim="margin",
     null=f"{IF_FAILED}, or the model is undecided, or its output a probability of 0 or 1",

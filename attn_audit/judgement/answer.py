@@ -10,6 +10,7 @@ from attn_audit.findings.field import SHARE
 from attn_audit.findings.permutation import REACH
 from attn_audit.findings.registry import statistics
 from attn_audit.findings.rule import Outcome, outcome_of
+from attn_audit.findings.target import TARGET, naming_target
 from attn_audit.findings.thresholds import HALF_OF_BEST, LEAST_REACH
 from attn_audit.judgement.gate import judge
 from attn_audit.judgement.policy import Bound, Policy, load_policy
@@ -119,48 +120,52 @@ def _at_layers(report: Report, elsewhere: Sequence[SiteLeverage]) -> str:
 def _cut_off(site: SiteLeverage) -> str:
     where = "in all layers together" if site.layer is None else f"at layer {site.layer}"
     return (
-        f"cutting attention off {where} turns the decision, or makes the model half as sure, in "
-        f"{percent(site.matters.share or 0.0)} of {counted(site.matters.n, 'text')}"
+        f"cutting attention off {where} turns the decision, or makes the model surer or less sure "
+        f"by half, in {percent(site.matters.share or 0.0)} of {counted(site.matters.n, 'text')}"
     )
 
 
 def _sentence(report: Report, rules: Policy, verdict: MayShow, because: Sequence[Judgement]) -> str:
+    label = report.settings.explain_label
+    reason = "the reason" if label is None else naming_target(f"the reason for {TARGET}", label)
+
+    def clause_of(judgement: Judgement, *, passes: bool | None = None) -> str:
+        bound = bounds[judgement.metric, judgement.level]
+        return naming_target(_clause(bound, judgement, passes=passes), label)
+
     bounds = {(bound.metric, bound.level): bound for bound in rules.bounds}
     first = because[0]
     if verdict is MayShow.UNKNOWN and first.metric == REACH.name and first.outcome is Outcome.FAIL:
-        clause = _capital(_clause(bounds[first.metric, first.level], first))
+        clause = _capital(clause_of(first))
         known = "" if report.layers else " Whether other layers matter is not known."
-        return f"{clause}: do not show this layer's attention as the reason.{known}"
+        return f"{clause}: do not show this layer's attention as {reason}.{known}"
     match verdict:
         case MayShow.NO:
-            clause = _clause(bounds[first.metric, first.level], first)
+            clause = clause_of(first)
             if first.metric == REACH.name:
                 first_words = "This output hardly depends on attention"
-                return f"{first_words}: {clause}. Do not show it as the reason."
+                return f"{first_words}: {clause}. Do not show it as {reason}."
             named = _named(_deciding(report)) if first.metric == UNATTENDED.name else ""
-            return (
-                f"{_capital(clause)}{named}. Do not show attention as the reason for a prediction."
-            )
+            return f"{_capital(clause)}{named}. Do not show attention as {reason}."
         case MayShow.UNKNOWN:
             bound = bounds.get((first.metric, first.level))
+            before = f"Do not show attention as {reason} before that is known."
             if bound is None or first.estimate is None:
-                return f"{first.reason} Do not show attention as the reason before that is known."
-            clause = _capital(_clause(bound, first, passes=True))
+                return f"{first.reason} {before}"
+            clause = _capital(clause_of(first, passes=True))
             held = outcome_of(bound.direction, bound.limit, first.estimate, first.interval)
             if held is Outcome.INCONCLUSIVE:
                 limit = percent(bound.limit) if _is_share(bound) else number(bound.limit)
                 why = f"{clause}, and the limit is {limit}: these texts cannot decide."
             else:
                 why = f"{clause}. {first.reason}"
-            return f"{why} Do not show attention as the reason before that is known."
+            return f"{why} {before}"
         case MayShow.HINT:
-            clause = "; ".join(_clause(bounds[each.metric, each.level], each) for each in because)
-            return f"Attention may be shown as where the model looked, not as the reason: {clause}."
+            clause = "; ".join(map(clause_of, because))
+            return f"Attention may be shown as where the model looked, not as {reason}: {clause}."
         case MayShow.YES:
-            clause = " and ".join(
-                _clause(bounds[each.metric, each.level], each) for each in because[:2]
-            )
-            return f"Attention may be shown as the reason, with these limits: {clause}."
+            clause = " and ".join(map(clause_of, because[:2]))
+            return f"Attention may be shown as {reason}, with these limits: {clause}."
 
 
 def _clause(bound: Bound, judgement: Judgement, *, passes: bool | None = None) -> str:
@@ -173,7 +178,7 @@ def _clause(bound: Bound, judgement: Judgement, *, passes: bool | None = None) -
     write = percent if _is_share(bound) else number
     interval = judgement.interval
     ends = "" if interval is None else f" ({write(interval.low)} to {write(interval.high)})"
-    return words.format(number=f"{write(judgement.estimate)}{ends}")
+    return words.replace("{number}", f"{write(judgement.estimate)}{ends}")
 
 
 def _is_share(bound: Bound) -> bool:

@@ -19,6 +19,7 @@ from attn_audit.findings.rule import (
     wanted,
     written,
 )
+from attn_audit.findings.target import naming_target
 from attn_audit.judgement.policy import Bound, Guard, Policy
 from attn_audit.results.finding import find
 from attn_audit.results.report import Report
@@ -149,7 +150,8 @@ def where_to_look(check: str, report: Report) -> str:
     parts = f"{place}, by prediction and by length"
     if not named:
         return f"{parts}."
-    return f"{parts}; examples {of.where}: {', '.join(named[:MAX_NAMED])}."
+    where = naming_target(of.where, report.settings.explain_label)
+    return f"{parts}; examples {where}: {', '.join(named[:MAX_NAMED])}."
 
 
 SIDES = {

@@ -6,6 +6,7 @@ from datetime import date
 from pathlib import Path
 
 from attn_audit.errors import ComparisonRefusedError
+from attn_audit.findings.target import TARGET, naming_target
 from attn_audit.judgement.bounds import bounds_to_judge, judge_bound, verdict_of
 from attn_audit.judgement.changes import all_changes, change_of, measured
 from attn_audit.judgement.comparability import (
@@ -155,7 +156,9 @@ def _why_unpaired(base: Report, new: Report, *, allow_different_data: bool) -> s
 
 
 def _notes(base: Report, new: Report, *, allow_different_data: bool) -> Iterator[str]:
-    """What differs and was no reason to refuse."""
+    """What differs and was no reason to refuse, and which label both explain."""
+    if (label := base.settings.explain_label) is not None:
+        yield naming_target(f"both explain {TARGET}, whatever is predicted", label)
     for difference in (
         *(of_data(base, new) if allow_different_data else ()),
         *harmless(base, new),

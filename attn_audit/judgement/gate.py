@@ -6,6 +6,7 @@ from datetime import date
 from attn_audit.findings import performance
 from attn_audit.findings.metric import Statistic
 from attn_audit.findings.rule import Outcome
+from attn_audit.findings.target import TARGET, naming_target
 from attn_audit.judgement.bounds import (
     Criterion,
     Measurement,
@@ -44,6 +45,8 @@ def judge(report: Report, policy: Policy, today: date | None = None) -> Verdict:
         *(judge_bound(bound, _measured(bound, report), policy) for bound in bounds),
     )
     subject = f"{report.model.source} on {report.data.name}"
+    if (label := report.settings.explain_label) is not None:
+        subject += naming_target(f", for {TARGET}", label)
     return verdict_of(policy, subject, judgements, today, report.answer)
 
 

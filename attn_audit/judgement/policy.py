@@ -136,7 +136,7 @@ class Bound(_Limited):
     why: Sentence | None = None
     """Where the bound comes from."""
     passes: Sentence | None = None
-    """What it means that it passes, as a clause with `{number}`: of a packaged rule."""
+    """What it means that it passes, a clause with `{number}` or `{target}`: of packaged rules."""
     fails: Sentence | None = None
 
 

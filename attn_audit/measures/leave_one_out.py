@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
-from attn_audit.distances import UnitMask
+from attn_audit.distances import Logits, UnitMask
 from attn_audit.measures.base import measured_in_portions
-from attn_audit.models.contract import AuditedModel, Batch, coarseness, require_finite
+from attn_audit.models.contract import AuditedModel, Batch, require_finite
 from attn_audit.models.margin import Margin
 
 
@@ -34,42 +34,62 @@ class LeftOut:
     """The share of the margin that is rounding."""
 
 
-def leave_out(model: AuditedModel, batch: Batch) -> LeftOut:
+def leave_out(model: AuditedModel, batch: Batch, margin: Margin) -> LeftOut:
     """Leave out each unit of each text.
 
     Of a text's only unit what it does is 0 where the model makes no number of an empty text.
 
+    Args:
+        margin: On the full texts as the model reads them: that says which of them have one.
+
     Raises:
         InvalidOutputError: An output is no finite number.
     """
-    n_units = batch.unit_mask.shape[1]
-    size = model.capacity.in_memory(64 * (n_units + 1) * n_units)  # an entry of the keep mask
-    found = measured_in_portions(_left_out, model, batch, size)
-    distance, lost, moved, against, noise = found.unbind(2)
-    return LeftOut(distance, lost, moved, against, noise[:, 0])
+    whole, without = _erased(model, batch)
+    distance, counted = _distances(model, batch, whole, without)
+    own = margin.beside(whole)
+    lost, moved, against = (
+        torch.where(counted, effect(without), 0) for effect in (own.lost, own.moved, own.raised)
+    )
+    return LeftOut(distance, lost, moved, against, own.noise)
 
 
 def leave_one_out_importance(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit"]:
     """How far the prediction moves when a unit is left out, 0 to 1 (the output distance)."""
-    return leave_out(model, batch).distance
+    return _distances(model, batch, *_erased(model, batch))[0]
 
 
-def _left_out(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit number"]:
+def _erased(model: AuditedModel, batch: Batch) -> tuple[Logits, Float[Tensor, "batch unit label"]]:
+    """Logits of the full texts, and without each unit."""
+    n_units = batch.unit_mask.shape[1]
+    size = model.capacity.in_memory(64 * (n_units + 1) * n_units)  # an entry of the keep mask
+    found = measured_in_portions(_whole_and_without_each, model, batch, size)
+    whole, without = found.chunk(2, dim=2)
+    return whole[:, 0], without
+
+
+def _whole_and_without_each(
+    model: AuditedModel, batch: Batch
+) -> Float[Tensor, "batch unit number"]:
     logits = model.erase(batch, _all_and_each_but_one(batch))
-    probabilities = model.task.probabilities(logits)
-    distances = model.task.distance(probabilities[:, 1:], probabilities[:, :1]) * batch.unit_mask
+    without = logits[:, 1:]
+    return torch.cat([logits[:, :1].expand_as(without), without], dim=2)
+
+
+def _distances(
+    model: AuditedModel, batch: Batch, whole: Logits, without: Float[Tensor, "batch unit label"]
+) -> tuple[Float64[Tensor, "batch unit"], Bool[Tensor, "batch unit"]]:
+    """How far the outputs are from each other, and of which units that can be said."""
+    task = model.task
+    own = task.probabilities(whole.unsqueeze(1))
+    distances = task.distance(task.probabilities(without), own)
+    distances = torch.where(batch.unit_mask, distances, 0)
     # Of a text without any unit a model need not make a number, and no ranking asks for one.
     nothing_left = batch.unit_mask & (batch.unit_mask.sum(dim=1, keepdim=True) == 1)
     nothing_left &= ~distances.isfinite()
     distances = distances.masked_fill(nothing_left, 0)
     require_finite(batch, distances, "output without one of its units")
-    margin = Margin.of(model.task, logits[:, 0], coarseness(model.dtype), model.logit_limits)
-    counted = batch.unit_mask & ~nothing_left
-    without = logits[:, 1:]
-    effects = (margin.lost(without), margin.moved(without), margin.raised(without))
-    noise = margin.noise.unsqueeze(1).expand_as(distances)
-    found = [distances, *(torch.where(counted, effect, 0) for effect in effects), noise]
-    return torch.stack(found, dim=2)
+    return distances, batch.unit_mask & ~nothing_left
 
 
 def _all_and_each_but_one(batch: Batch) -> Bool[Tensor, "batch variant unit"]:

@@ -11,6 +11,7 @@ from attn_audit.measures.base import Importance
 from attn_audit.measures.gradient import gradient_importance, gradients
 from attn_audit.measures.leave_one_out import LeftOut, leave_one_out_importance, leave_out
 from attn_audit.models.contract import AuditedModel, Batch
+from attn_audit.models.margin import Margin
 
 IMPORTANCES: dict[str, Importance] = {
     GRADIENT.name: gradient_importance,
@@ -36,10 +37,11 @@ def register_measure(measure: Measure, importance: Importance) -> None:
 class Importances:
     """The importance of a batch's units, measured once however many sites are compared with it."""
 
-    def __init__(self, model: AuditedModel, batch: Batch) -> None:
+    def __init__(self, model: AuditedModel, batch: Batch, margin: Margin) -> None:
         """Nothing is measured yet."""
         self._model = model
         self._batch = batch
+        self._margin = margin
         self._values: dict[str, Tensor] = {}
 
     @cached_property
@@ -50,7 +52,7 @@ class Importances:
     @cached_property
     def left_out(self) -> LeftOut:
         """What each unit does to the output by not being there."""
-        return leave_out(self._model, self._batch)
+        return leave_out(self._model, self._batch, self._margin)
 
     def __getitem__(self, measure: str) -> Float64[Tensor, "batch unit"]:
         if measure == LEAVE_ONE_OUT.name:

@@ -5,7 +5,7 @@ a margin that is lost as it is. Distances of probabilities are none of that: wha
 output hardly shows in them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Float64, Int64
@@ -84,6 +84,15 @@ class Margin:
         is_any_clipped = (is_clipped & (share > 0)).any(dim=1)
         return Margin(own, other, sign, share, whole, noise / least, is_any_clipped)
 
+    def beside(self, logits: Logits) -> "Margin":
+        """The same of what another computation makes of the full texts, which adds no decision.
+
+        Args:
+            logits: Those of the model but for rounding.
+        """
+        whole = self.at(logits.unsqueeze(1)).squeeze(1)
+        return replace(self, whole=torch.where(self.whole.isnan(), torch.nan, whole))
+
     @property
     def mean(self) -> Float64[Tensor, " batch"]:
         """On the full text, over the audited labels; NaN where there is none."""
@@ -144,7 +153,9 @@ class Margin:
         self, logits: Float[Tensor, "batch variant label"]
     ) -> Float64[Tensor, "batch variant audited"]:
         """Whether each audited label's decision is another, or rests on no more than rounding."""
-        is_gone = self._lost(logits) >= 1 - self.noise.view(-1, 1, 1)
+        # Of a label that is not predicted the decision is that it is off: it goes as that rises.
+        of_decision = self._lost(logits) * self.whole.unsqueeze(1).sign()
+        is_gone = of_decision >= 1 - self.noise.view(-1, 1, 1)
         return torch.maximum(self.turned_labels(logits), is_gone.double())
 
     def signs(self, n_scores: int) -> Float64[Tensor, "batch score"]:

@@ -32,7 +32,7 @@ from attn_audit.results.storage import (
     to_stored,
 )
 from attn_audit.results.summary import Summaries
-from attn_audit.results.verdict import Answer, CountedUnit
+from attn_audit.results.verdict import Answer, CountedUnit, LabelAnswer
 from attn_audit.statistics.summary import (
     Degenerate,
     Distribution,
@@ -208,6 +208,8 @@ class Report(Value):
     schema_version: Literal[4] = SCHEMA_VERSION
     answer: Answer | None = None
     """What the packaged rules make of it; None while it is made."""
+    labels: tuple[LabelAnswer, ...] = ()
+    """What they make of each label, whatever is predicted: `--explain-label each`."""
     tool: Tool
     model: ModelDescription
     data: DataDescription

@@ -144,6 +144,19 @@ class Answer(Value):
         return f"{self.verdict.words}{here}. {self.sentence}"
 
 
+class LabelAnswer(Value):
+    """The packaged rules, held against what was found of a label, whatever is predicted."""
+
+    label: str
+    answer: Answer
+
+    @property
+    def decided(self) -> Judgement:
+        """The first of the rules that decided."""
+        of_first = [j for j in self.answer.judgements if j.metric == self.answer.because[0]]
+        return next((j for j in of_first if j.outcome is not Outcome.PASS), of_first[0])
+
+
 class Verdict(Value):
     """A whole policy, held against a report."""
 
@@ -237,7 +250,7 @@ class Comparison(Value):
     """Examples matched by id; None: the summaries alone were compared."""
     why_unpaired: str | None
     notes: tuple[str, ...]
-    """What else differs between the reports."""
+    """What else differs between the reports, and which label both explain where one was named."""
     happened: str | None = None
     """Whether calibration moved or attention changed; None where margins are not in both."""
     changes: tuple[Change, ...]

@@ -329,10 +329,10 @@ def summed_up(
 
 
 def compare_summaries(stored: Report, found: Report) -> Tally:
-    """Every value of two reports, one by one."""
+    """Every value of two reports, one by one, but for what no record holds."""
     tally = Tally("summary", "every value", SUMMARY.limit, SUMMARY.reason)
     ours, theirs = found.model_dump(mode="json"), stored.model_dump(mode="json")
-    for path, one, other in _pairs("", theirs | {"run": None}, ours):
+    for path, one, other in _pairs("", theirs | {"run": None, "labels": []}, ours):
         if _is_number(one) and _is_number(other):
             size = max(abs(one), abs(other), 1e-12)
             tally.compare(None, path, one, other, abs(one - other) / size)

@@ -84,6 +84,11 @@ def verify_report(
         order = Tally("records", "examples are those of the data")
         work.run(paired(data.sampled(settings), stored.records(), order))
         notes.append(_batches(work))
+        if stored.report.labels:
+            notes.append(
+                "no records hold the answers for each label: verify an audit with --explain-label "
+                "NAME for those of one"
+            )
     tallies = (
         *work.witnesses.tallies, *work.numbers.tallies, *work.of_sites.tallies, order,
         *rankings.tallies, summary,

@@ -149,7 +149,7 @@ def measure(
 
 def unmeasured(audited: AuditedBatch) -> AuditedBatch:
     """The batch as it was before its importance was first asked for."""
-    return replace(audited, importances=Importances(audited.model, audited.batch))
+    return replace(audited, importances=Importances(audited.model, audited.batch, audited.margin))
 
 
 def without_readout(audited: AuditedBatch) -> AuditedBatch:

@@ -1,6 +1,7 @@
 """Attended units against brute force, one text and one unit at a time."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,16 +11,20 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attn_audit import audit
 from attn_audit.checks.attended import UNATTENDED, Attended, unattended_units
 from attn_audit.checks.base import AuditedBatch, Columns, read_batch
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
 from attn_audit.data.example import Example
+from attn_audit.measures.registry import Importances
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.custom.encoding import Splitter
 from attn_audit.models.custom.model import build_custom_model
 from attn_audit.models.paper.architecture import EncoderKind
 from attn_audit.models.task import TaskKind
+from attn_audit.selftest.models import build, hidden
+from attn_audit.selftest.texts import Vocabulary
 from tests.tiny import tiny_examples, tiny_model
 
 
@@ -185,3 +190,34 @@ def test_a_probability_of_1_is_counted_and_ranks_nothing(
         "correlation.attention_margin", "permutation.margin", "permutation.turned",
     ):  # fmt: skip
         assert given[name][2] is None
+
+
+@pytest.mark.parametrize("scale", [0.1, 10.0])
+def test_a_hidden_word_that_stands_there_twice_is_named(scale: float) -> None:
+    vocabulary = Vocabulary.of(2)
+    players = set(vocabulary.players)
+    texts = [str(row["text"]) for row in vocabulary.texts(with_players=1.0)]
+    twice = [
+        " ".join(f"{word} {word}" if word in players else word for word in text.split())
+        for text in texts
+    ]
+    model = build(TaskKind.BINARY, 2, hidden, scale)
+    found = audit(model, twice, checks="attended", threads=1)
+    named = {unit.unit for unit in found.unattended_units}
+    assert named == players
+    assert sum(unit.n for unit in found.unattended_units) > 30
+
+
+def test_one_rule_says_of_all_checks_which_texts_have_a_margin() -> None:
+    whole = audited(tiny_examples(4, lengths=(4, 9)), encoder=EncoderKind.AVERAGE)
+    undecided = whole.margin.whole.clone()
+    undecided[2] = torch.nan
+    margin = replace(whole.margin, whole=undecided)
+    whole = replace(whole, margin=margin, importances=Importances(whole.model, whole.batch, margin))
+    found = Attended().run(whole) | Correlation().run(whole) | Permutation(0.01, 5).run(whole)
+    for name in (
+        "margin_lost", "attended.top_lost", "attended.against_attention", "attended.n_unattended",
+        "correlation.attention_margin", "permutation.margin", "permutation.reach",
+    ):  # fmt: skip
+        assert [value is None for value in found[name]] == [False, False, True, False], name
+    assert found["attended.status"][2] == "undefined_no_margin"

@@ -6,9 +6,13 @@ import torch
 from attn_audit import audit, explain
 from attn_audit.errors import ConfigurationError
 from attn_audit.formats.documents.provenance import audited
+from attn_audit.formats.documents.report import document
+from attn_audit.formats.markdown import render
 from attn_audit.measures.gradient import gradients
 from attn_audit.models.contract import AuditedModel
 from attn_audit.models.task import TaskKind
+from attn_audit.selftest.models import build, hidden
+from attn_audit.selftest.texts import Vocabulary
 from tests.rows import RowsModel, texts
 from tests.tiny import tiny_model
 
@@ -48,10 +52,41 @@ def test_a_gradient_is_of_the_label() -> None:
 def test_reports_say_it_and_hold_it() -> None:
     report = audit(RowsModel(), texts(6, 7), explain_label="no", checks="permutation")
     assert report.settings.explain_label == "no"
-    assert "those of the label no, whatever is predicted" in dict(audited(report))["Target"]
+    assert "those of the label “no”, whatever is predicted" in dict(audited(report))["Target"]
 
 
 def test_a_label_that_there_is_not_is_refused_by_name() -> None:
     with pytest.raises(ConfigurationError, match="no label 'yess'") as raised:
         audit(RowsModel(), texts(6), explain_label="yess")
     assert "yes" in str(raised.value.hint)
+
+
+def test_every_sentence_says_which_label_and_none_the_prediction() -> None:
+    plain, named = (
+        audit(RowsModel(), texts(*range(5, 15)), explain_label=label, permutations=5, iterations=5)
+        for label in (None, "no")
+    )
+    assert plain.answer is not None
+    assert named.answer is not None
+    assert "“no”" not in plain.answer.sentence
+    assert named.answer.sentence.count("the reason for the label “no”") == 1
+    of_plain, of_named = (render(document(report)) for report in (plain, named))
+    for side in ("for", "against"):
+        assert f"speaks {side} the prediction" in of_plain or side == "for"
+        assert f"speaks {side} the prediction" not in of_named
+    assert "speaks against the label “no”" in of_named
+    assert "own prediction" not in of_named
+    assert "Against “no”:" in of_named or "For “no”:" in of_named
+
+
+def test_of_two_labels_the_same_words_decide_without_attention() -> None:
+    rows = Vocabulary.of(2).texts(with_players=0.5)
+    model = build(TaskKind.BINARY, 2, hidden, 1.0)
+    plain, *named = (
+        audit(model, rows, explain_label=label, checks="attended") for label in (None, "0", "1")
+    )
+    decided = plain["attended.unattended_decide"]
+    assert decided.value > 0.1
+    for report in named:
+        assert report["attended.unattended_decide"] == decided
+        assert report.unattended_units == plain.unattended_units

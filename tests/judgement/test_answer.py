@@ -65,7 +65,7 @@ def clause(
         if bound.metric == RULES[rule] and level in (None, bound.level)
     )
     words: str = getattr(bound, kind)
-    return words.format(number=number)
+    return words.format(number=number, target="the prediction")
 
 
 def capital(text: str) -> str:
@@ -99,7 +99,7 @@ def test_one_rule_wholly_violated_answers_no_and_says_what_it_means(
     answer = answer_of(may_be_shown(report, **{rule: BROKEN[rule]}))
     assert (answer.verdict, answer.because) == (NO, (RULES[rule],))
     found = capital(clause(rule, "fails", number, Level.NO))
-    assert answer.sentence == f"{found}. Do not show attention as the reason for a prediction."
+    assert answer.sentence == f"{found}. Do not show attention as the reason."
 
 
 def test_attention_that_cannot_move_an_output_is_said_to_be_no_reason(report: Report) -> None:

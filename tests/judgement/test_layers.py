@@ -61,7 +61,10 @@ def test_where_other_layers_matter_it_cannot_be_told_at_this_one(report: Report)
     assert found.because == (REACH.name,)
     assert found.layers == (1, 0)
     assert found.said.startswith("Cannot be told at this layer. ")
-    assert "at layer 1 turns the decision, or makes the model half as sure, in 62%" in found.said
+    assert (
+        "at layer 1 turns the decision, or makes the model surer or less sure by half, in 62%"
+        in found.said
+    )
     assert "in all layers together" in found.said
     assert found.said.endswith("Audit that one: --layer 1.")
 

@@ -20,8 +20,8 @@ DEFINITIONS = (
     ),
     (
         "Gradient importance",
-        "How much the log-odds of the prediction change with a unit's embedding, times that "
-        "embedding, attention held constant; its size without the sign.",
+        "How much the log-odds of what is explained change with a unit's embedding, times "
+        "that embedding, attention held constant; its size without the sign.",
         f"{JAIN}, section 4.1",
     ),
     (

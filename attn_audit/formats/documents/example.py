@@ -12,6 +12,7 @@ from attn_audit.findings.field import Shape
 from attn_audit.findings.measure import GRADIENT as BY_GRADIENT
 from attn_audit.findings.measure import LEAVE_ONE_OUT as BY_LEAVE_ONE_OUT
 from attn_audit.findings.registry import checks, measures, record_fields, telling
+from attn_audit.findings.target import naming_target
 from attn_audit.findings.thresholds import ENTIRELY, INFORMATIVE_JSD, MOVED_DISTANCE, SIGNIFICANT
 from attn_audit.numbers import count, number, percent
 from attn_audit.results.report import Report, TellingExample
@@ -99,7 +100,10 @@ def section(report: Report) -> Section | None:
         ),
         tags=TAGS,
         meanings=MEANINGS,
-        reasons={reason: of.words for reason, of in telling().items()},
+        reasons={
+            reason: naming_target(of.words, report.settings.explain_label)
+            for reason, of in telling().items()
+        },
         numbers=sorted_by(),
     )
     return Section("examples", "Examples", (block,))
@@ -108,12 +112,12 @@ def section(report: Report) -> Section | None:
 def _example(
     report: Report, record: dict[str, Any], reasons: tuple[str, ...], *, is_sampled: bool
 ) -> Example:
-    labels, gold = report.model.labels, record.get("label")
+    labels, gold, settings = report.model.labels, record.get("label"), report.settings
     rows = tuple(
         Weights(
             name,
             tuple(record[field]),
-            under=under(field, record, labels, report.settings.epsilon),
+            under=under(field, record, labels, settings.epsilon, settings.explain_label),
             full=full_of(field),
         )
         for field, name in ways_to_weigh().items()
@@ -233,11 +237,21 @@ def _moved(record: dict[str, Any]) -> str | None:
     return "moved" if distance >= MOVED_DISTANCE else "unmoved"
 
 
-def under(field: str, record: dict[str, Any], labels: Sequence[str], epsilon: float) -> str:
-    """What the model says, or would say, by one of `ways_to_weigh`."""
+def under(
+    field: str,
+    record: dict[str, Any],
+    labels: Sequence[str],
+    epsilon: float,
+    explained: str | None = None,
+) -> str:
+    """What the model says, or would say, by one of `ways_to_weigh`.
+
+    Args:
+        explained: The label that is, whatever is predicted; None: what is predicted.
+    """
     weights, units = record[field], record["units"]
     if field == LOST:
-        return attended.for_and_against(units, weights)
+        return attended.for_and_against(units, weights, explained)
     first = max(range(len(weights)), key=weights.__getitem__)
     unit, weight = f"“{units[first]}”", weights[first]
     predicts = f"Predicts {said(record, labels)}."

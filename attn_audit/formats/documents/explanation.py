@@ -54,16 +54,17 @@ def _weights(found: Explanation) -> Iterator[Weights]:
     beside[adversarial.ATTENTION.name] = divergence(found)
     for field, name in ways_to_weigh().items():
         values = found.record[field]
-        under = "" if values is None else _said(field, found.record["units"], values)
+        under = "" if values is None else _said(field, found, values)
         if values is not None and field == adversarial.ATTENTION.name:
             under += f" ({certainty(found)})"
         weights = None if values is None else tuple(values)
         yield Weights(name, weights, beside.get(field, ""), under, full_of(field))
 
 
-def _said(field: str, units: Sequence[str], values: Sequence[float]) -> str:
+def _said(field: str, found: Explanation, values: Sequence[float]) -> str:
+    units = found.record["units"]
     if field == LOST:
-        return for_and_against(units, values)
+        return for_and_against(units, values, found.explain_label)
     return _largest(units, values)
 
 

@@ -10,8 +10,8 @@ QUESTION = "Which layer does the output depend on?"
 
 WHAT = (
     "Attention to the text is cut off, each layer by itself at the rows that are read out, and at "
-    "all layers together in every row: how often that turns the decision or takes half of the "
-    "margin, and how much of the margin it moves."
+    "all layers together in every row: how often that turns the decision or moves the margin "
+    "by half of itself, and how much of the margin it moves."
 )
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
+from attn_audit.findings.target import TARGET, naming_target
 from attn_audit.formats.documents import model as models
 from attn_audit.numbers import count, counted, number, scientific, short
 from attn_audit.results.model_description import ModelDescription
 from attn_audit.results.report import DataDescription, RecordsFile, Report, SelfCheck, Settings
 from attn_audit.statistics.summary import Distribution
 
-TARGET = "Every check explains the model's own prediction, right or wrong, never the gold label."
+OWN = "Every check explains the model's own prediction, right or wrong, never the gold label."
 
 UNFINISHED = "The audit is not finished: these are the examples so far."
 
@@ -43,10 +44,11 @@ def audited(report: Report) -> tuple[tuple[str, str], ...]:
 def target(settings: Settings) -> str:
     """What the checks explain."""
     if settings.explain_label is None:
-        return TARGET
-    return (
-        f"Gradients, margins and decisions are those of the label {settings.explain_label}, "
-        "whatever is predicted; output distances are of the whole output."
+        return OWN
+    return naming_target(
+        f"Gradients, margins and decisions are those of {TARGET}, whatever is predicted; output "
+        "distances are of the whole output.",
+        settings.explain_label,
     )
 
 

@@ -17,8 +17,16 @@ from attn_audit.document import (
 )
 from attn_audit.findings.check import CheckFindings
 from attn_audit.findings.registry import checks
-from attn_audit.formats.documents import definitions, example, leverage, performance, sites, verdict
-from attn_audit.formats.documents.provenance import audited, made_with
+from attn_audit.formats.documents import (
+    definitions,
+    example,
+    labels,
+    leverage,
+    performance,
+    sites,
+    verdict,
+)
+from attn_audit.formats.documents.provenance import audited, made_with, target
 from attn_audit.numbers import count
 from attn_audit.results.leverage import Leverage
 from attn_audit.results.report import Report
@@ -28,10 +36,11 @@ QUESTION = "May its attention weights be shown as the reason for its predictions
 
 NOTE = (
     "[low, high]: 95% interval over the examples; tau 1: the same order, 0: unrelated, -1: "
-    "reversed. Every check explains the model's own prediction, right or wrong. Agreement with "
-    "other measures is not by itself faithfulness, and that other attention gives the same output "
-    "does not make the model's own wrong."
+    "reversed.",
+    "Agreement with other measures is not by itself faithfulness, and that other attention gives "
+    "the same output does not make the model's own wrong.",
 )
+"""Before and after what is said of the target."""
 
 
 def document(report: Report, judged: Verdict | None = None) -> Document:
@@ -46,6 +55,7 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
         sections=(
             _glance(report, judged),
             *([] if report.answer is None else [verdict.answer_section(report.answer)]),
+            *([labels.section(report.labels)] if report.labels else []),
             performance.section(report),
             *_checks(report),
             *([] if report.layers is None else [_leverage(report, report.layers)]),
@@ -64,7 +74,9 @@ def _leverage(report: Report, found: Leverage) -> Section:
 def _glance(report: Report, judged: Verdict | None) -> Section:
     notices = () if judged is None else (verdict.notice(judged),)
     missing = [f.check for f in checks() if f.is_default and not report.has(f.check)]
-    note = NOTE if not missing else f"{NOTE} Not run: {', '.join(missing)}."
+    note = f"{NOTE[0]} {target(report.settings)} {NOTE[1]}"
+    if missing:
+        note += f" Not run: {', '.join(missing)}."
     blocks: tuple[Block, ...] = (
         *notices,
         Glance(cards(report), note),

@@ -123,9 +123,9 @@ def test_outputs_move_or_do_not(report: Report, moved: tuple[float, float], said
         ((0.01, 0.05), (0.1, 0.25), "Yes: words without attention hardly ever decide, and the most "
                                     "attended word mostly speaks for the prediction."),
         ((0.01, 0.05), (0.26, 0.4), "In part: words without attention hardly ever decide, but the "
-                                    "most attended word often speaks against it."),
+                                    "most attended word often speaks against the prediction."),
         ((0.01, 0.05), (0.2, 0.3), "In part: words without attention hardly ever decide; whether "
-                                   "the most attended word speaks for it is open."),
+                                   "the most attended word speaks for the prediction is open."),
         ((0.06, 0.2), (0.1, 0.2), "No: words that attention passes over decide too many of the "
                                   "texts."),
         ((0.02, 0.06), (0.1, 0.2), "Open: too few texts (words without attention decide 4.0%, "
