@@ -15,11 +15,13 @@ check_types()
 
 from tests.checkpoints import write_checkpoint  # noqa: E402 - what it imports is checked
 
-# Models here are tiny: a second thread costs more than it brings.
+# Models here are tiny: a second thread costs more than it brings, in other processes too.
 torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # How long one case takes says more about the machine than about the code.
-settings.register_profile("here", deadline=None)
+settings.register_profile("here", deadline=None, max_examples=30)
+settings.register_profile("long", deadline=None, max_examples=1000)  # --hypothesis-profile=long
 settings.load_profile("here")
 
 REPOSITORY = Path(__file__).parents[1]

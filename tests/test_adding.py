@@ -1,6 +1,5 @@
 """Five things are added from outside of the package, each in as few places as it may take."""
 
-import csv
 import json
 import os
 import re
@@ -9,12 +8,14 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 import attn_audit
 from attn_audit.models.task import Task
 from attn_audit.plugins import import_code
+from tests import processes
 from tests.conftest import REPOSITORY
 from tests.models.custom.toys import EXAMPLES, Pooling, attend_plainly, custom_of
 
@@ -222,18 +223,8 @@ def run(folder: Path) -> Run:
 
     def run(*words: str, code: int = 0, plugins: tuple[str, ...] = PLUGINS) -> str:
         named = [word for plugin in plugins for word in ("--plugin", plugin)]
-        done = subprocess.run(
-            [sys.executable, "-m", "attn_audit", *words, *named],
-            cwd=folder,
-            env={
-                **os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1",
-                "COLUMNS": "200",
-            },
-            capture_output=True,
-            text=True,
-            check=False,
-        )  # fmt: skip
-        assert done.returncode == code, done.stderr
+        done = processes.run(folder, *words, *named, COLUMNS="200")
+        assert done.exit_code == code, done.stderr
         return done.stdout + done.stderr
 
     return run
@@ -250,17 +241,13 @@ def audited(folder: Path, run: Run) -> Path:
     return folder
 
 
-def test_records_hold_it(audited: Path, run: Run) -> None:
+def test_records_hold_it(audited: Path) -> None:
     columns = pq.read_schema(audited / "records.parquet").names
     added = {"letters", "correlation.attention_letters", "peak.height", "peak.squares"}
     assert added <= set(columns)
     assert "peak.height" in pq.read_schema(audited / "records.sites.parquet").names
-    flags = ("--limit", "3", "--checks", "correlation,peak", "--records", "records.csv", "-q")
-    run("audit", "demo", "demo", *flags, "--output", "less.json")
-    with (audited / "records.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert all(float(row["peak.height"]) >= 0 for row in rows)
-    assert {"correlation.attention_letters", "peak.status"} <= rows[0].keys()
+    assert "peak.status" in columns
+    assert pc.min(pq.read_table(audited / "records.parquet")["peak.height"]).as_py() >= 0
 
 
 def test_the_report_and_its_tables_hold_it(audited: Path) -> None:
@@ -293,7 +280,7 @@ def test_the_schema_and_the_list_of_metrics_name_it(folder: Path, run: Run) -> N
         "import json; from attn_audit import Report\n"
         "print(json.dumps(Report.model_json_schema()))"
     )
-    env = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     shown = subprocess.run(
         [sys.executable, "-c", code], cwd=folder, env=env, capture_output=True, text=True,
         check=True,
@@ -374,17 +361,10 @@ def test_a_report_is_verified_by_it(audited: Path, run: Run) -> None:
         assert claim in shown, claim
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("gate", "report.json"),
-        ("verify", "report.json", "demo", "demo"),
-    ],
-)
-def test_a_report_needs_what_it_was_made_with(
-    audited: Path, run: Run, words: tuple[str, ...]
-) -> None:
-    shown = " ".join(run(*words, code=2, plugins=("letters.py", "long.py")).split())
+@pytest.mark.usefixtures("audited")
+def test_a_report_needs_what_it_was_made_with(run: Run) -> None:
+    shown = run("gate", "report.json", code=2, plugins=("letters.py", "long.py"))
+    shown = " ".join(shown.split())
     assert "report.json was made with --plugin peak.py --plugin headings.py" in shown
 
 
@@ -413,11 +393,6 @@ def test_nothing_is_loaded_unless_it_is_named(folder: Path, run: Run) -> None:
     assert "'plugin' names code to run" in shown
     flags = ("--checks", "peak", "--limit", "3", "-q", "--output", "named.json")
     run("audit", "demo", "demo", *flags, "--config", "named.toml", plugins=())
-    shown = run("audit", "demo", "demo", "--checks", "peak", code=2, plugins=())
-    assert (
-        "one or more of correlation, attended, permutation, adversarial, replacement, not"
-        in " ".join(shown.split())
-    )
 
 
 @pytest.mark.parametrize(

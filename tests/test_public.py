@@ -124,8 +124,9 @@ def test_a_number_that_was_not_measured_says_what_to_do() -> None:
 # --- records ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".csv"])
-@pytest.mark.parametrize("data", ["demo", TEXTS])
+@pytest.mark.parametrize(
+    ("suffix", "data"), [(".parquet", TEXTS), (".jsonl", "demo"), (".csv", TEXTS)]
+)
 def test_records_are_the_same_table_wherever_they_are_kept(
     tmp_path: Path, suffix: str, data: str | list[str]
 ) -> None:

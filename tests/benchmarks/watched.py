@@ -59,7 +59,7 @@ def main() -> None:
     pairs = (word.split("=", 1) for word in words.settings)
     given = {name: _value(value) for name, value in pairs}
     settings = AuditSettings(
-        model=words.model, data=words.data, threads=1, reproducible=True, **given
+        model=words.model, data=(words.data,), threads=1, reproducible=True, **given
     )
     assert watched(settings) == unwatched(settings), "watching must change no number"
     stages: Stages = {

@@ -192,31 +192,13 @@ def test_version(attn_audit: AttnAudit) -> None:
     assert attn_audit("--version").stdout.startswith("attn-audit 0.")
 
 
-def test_help_needs_no_torch() -> None:
-    code = (
-        "import sys; sys.argv = ['attn-audit', '--help']\n"
-        "import atexit; atexit.register(lambda: print('torch' in sys.modules))\n"
-        "from attn_audit.cli import main; main()"
-    )
-    shown = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, check=True
-    )
-    assert shown.stdout.rstrip().endswith("False")
-
-
 def _heed_interrupts() -> None:
     """Of a shell's background jobs, children inherit that interrupts are ignored."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-@pytest.mark.parametrize(
-    ("number", "code", "word"),
-    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
-)
-def test_an_interrupted_audit_leaves_no_half_written_file(
-    tmp_path: Path, model: Path, number: signal.Signals, code: int, word: str
-) -> None:
-    texts = "".join('{"text": "w5 w6 w7 w8 w9 w10"}\n' for _ in range(200_000))
+def test_an_interrupted_audit_leaves_no_half_written_file(tmp_path: Path, model: Path) -> None:
+    texts = '{"text": "w5 w6 w7 w8 w9 w10"}\n' * 20_000
     (tmp_path / "many.jsonl").write_text(texts)
     process = subprocess.Popen(
         [
@@ -233,9 +215,9 @@ def test_an_interrupted_audit_leaves_no_half_written_file(
         if any(tmp_path.glob(".records.jsonl.*.part")) or process.poll() is not None:
             break
         time.sleep(0.1)
-    process.send_signal(number)
+    process.send_signal(signal.SIGINT)
     _, messages = process.communicate(timeout=60)
-    assert process.returncode == code, messages
-    assert word in messages
+    assert process.returncode == 130, messages
+    assert "interrupted" in messages
     assert "Traceback" not in messages
     assert sorted(path.name for path in tmp_path.iterdir()) == ["many.jsonl", "model.pt"]

@@ -15,7 +15,7 @@ import pytest
 
 from attn_audit.models.task import TaskKind
 from attn_audit.results.report import Report
-from tests.cli.conftest import AttnAudit
+from tests.cli.conftest import AttnAudit, invoke
 from tests.formats.conftest import report
 from tests.judged import GAP, MOVED, RULES, YARDSTICK, with_number
 from tests.releases import write_model, write_texts
@@ -57,22 +57,29 @@ max = 0.25
 Columns = dict[str, np.ndarray]
 
 
-@pytest.fixture
-def audited(attn_audit: AttnAudit, tmp_path: Path) -> tuple[dict[str, Any], Columns]:
-    """A report of 240 texts as JSON, and the numbers of its records; null is NaN."""
-    model = write_model(tmp_path / "model.pt", 2.0, TaskKind.BINARY)
-    texts = write_texts(tmp_path / "texts.jsonl", n=240)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of an audit of 240 texts."""
+    folder = tmp_path_factory.mktemp("decisive")
+    model = write_model(folder / "model.pt", 2.0, TaskKind.BINARY)
+    texts = write_texts(folder / "texts.jsonl", n=240)
     flags = ("--checks", "correlation,attended,permutation", "--permutations", "20", "--quiet")
-    outputs = ("--output", "report.json", "--records", "records.jsonl")
-    assert attn_audit("audit", model, texts, *flags, *outputs).exit_code == 0
-    rows = [json.loads(line) for line in (tmp_path / "records.jsonl").read_text().splitlines()]
+    outputs = ("--output", folder / "report.json", "--records", folder / "records.jsonl")
+    assert invoke("audit", model, texts, *flags, *outputs).exit_code == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def audited(folder: Path) -> tuple[dict[str, Any], Columns]:
+    """The report as JSON, and the numbers of its records; null is NaN."""
+    rows = [json.loads(line) for line in (folder / "records.jsonl").read_text().splitlines()]
     numbers = {
         name: np.array([row[name] for row in rows], dtype=float)
         for name in rows[0]
         if all(row[name] is None or isinstance(row[name], float) for row in rows)
     }
     labels = np.array([{"label0": 0, "label1": 1, None: np.nan}[row["label"]] for row in rows])
-    return json.loads((tmp_path / "report.json").read_text()), numbers | {"label": labels}
+    return json.loads((folder / "report.json").read_text()), numbers | {"label": labels}
 
 
 def test_an_output_moves_by_a_tenth_where_shuffles_differ_by_a_tenth(
@@ -170,13 +177,14 @@ def test_the_area_under_the_roc_curve_has_delongs_interval(
 
 @pytest.mark.parametrize("name", ["roc_auc", "macro_f1"])
 def test_a_model_at_the_bound_is_no_coin_to_be_flipped(
-    attn_audit: AttnAudit, audited: tuple[dict[str, Any], Columns], tmp_path: Path, name: str
+    attn_audit: AttnAudit, folder: Path, tmp_path: Path, name: str
 ) -> None:
-    value = audited[0]["metrics"][f"performance.{name}"]["value"]
+    report = folder / "report.json"
+    value = json.loads(report.read_text())["metrics"][f"performance.{name}"]["value"]
     for limit in (value - 0.01, value + 0.01):
         policy = tmp_path / "policy.toml"
         policy.write_text(f'[[bound]]\nmetric = "performance.{name}"\nmin = {limit:.6f}\n')
-        done = attn_audit("gate", "report.json", "--policy", policy, "--format", "json")
+        done = attn_audit("gate", report, "--policy", policy, "--format", "json")
         assert done.exit_code == 4
         (judgement,) = json.loads(done.stdout)["judgements"]
         assert judgement["outcome"] == "inconclusive"
@@ -198,59 +206,57 @@ def test_intervals_hang_on_their_draw_by_little_more_than_a_hundredth(
     assert 0.0115 < np.std(widths, ddof=1) / np.mean(widths) < 0.0165
 
 
-def having(report: Report, numbers: dict[str, tuple[float, float]], n: int) -> Report:
-    """The same report with these intervals, each with its middle as the number."""
-    for name, (low, high) in numbers.items():
-        report = with_number(report, name, (low + high) / 2, (low, high), n)
-    return report
+Said = tuple[str, dict[str, tuple[float, float]], int, str, str]
+"""A card, intervals, how many texts they are over, how the card begins, and what the gate finds."""
+
+PASSED: list[Said] = [
+    ("correlation", {**AGREES, GAP: (0.11, 0.2), LOO_GAP: (0.11, 0.2)}, 1821, "Yes: ", "pass"),
+    ("permutation", {MOVED: (0.5, 0.9)}, 1821, "In most examples: ", "pass"),
+    ("model", {AUC: (0.7, 0.9)}, 1821, "Yes: ", "pass"),
+    ("attended", {UNATTENDED: (0.026, 0.05), POLARITY: (0.13, 0.25)}, 1821, "Yes: ", "pass"),
+]
+FAILED: list[Said] = [
+    ("correlation", {**AGREES, GAP: (0.21, 0.3), LOO_GAP: (0.21, 0.3)}, 1821, "No: ", "fail"),
+    ("permutation", {MOVED: (0.26, 0.49)}, 100, "In most examples it hardly", "fail"),
+    ("model", {AUC: (0.4, 0.69)}, 1821, "No: ", "fail"),
+    ("attended", {UNATTENDED: (0.051, 0.09)}, 1821, "No: ", "fail"),
+]
+OPEN: list[Said] = [
+    ("correlation", {**UNAGREED, GAP: (0.21, 0.3), LOO_GAP: (0.21, 0.3)}, 1821,
+     "Open: the two measures themselves hardly", "inconclusive"),
+    ("permutation", {MOVED: (0.057, 0.51)}, 1821,
+     "Open: too few texts (28%, between 5.7% and 51%).", "inconclusive"),
+    ("model", {AUC: (0.6, 0.8)}, 1821,
+     "Open: too few texts (ROC AUC 0.70, between 0.60 and 0.80).", "inconclusive"),
+    ("attended", {UNATTENDED: (0.03, 0.06)}, 1821,
+     "Open: too few texts (words without attention decide 4.5%, between 3.0% and 6.0%).",
+     "inconclusive"),
+]  # fmt: skip
+TOO_FEW: list[Said] = [
+    ("permutation", {MOVED: (0.26, 0.49)}, 99,
+     "Open: too few texts (38%, between 26% and 49%; 99 texts, and 100", "inconclusive"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("numbers", "n", "card", "said", "gated"),
-    [
-        ({**AGREES, GAP: (0.11, 0.2), LOO_GAP: (0.11, 0.2)}, 1821, "correlation", "Yes: ", "pass"),
-        ({**AGREES, GAP: (0.21, 0.3), LOO_GAP: (0.21, 0.3)}, 1821, "correlation", "No: ", "fail"),
-        ({**UNAGREED, GAP: (0.21, 0.3), LOO_GAP: (0.21, 0.3)}, 1821, "correlation",
-         "Open: the two measures themselves hardly", "inconclusive"),
-        ({MOVED: (0.5, 0.9)}, 1821, "permutation", "In most examples: ", "pass"),
-        ({MOVED: (0.26, 0.49)}, 1821, "permutation", "In most examples it hardly", "fail"),
-        ({MOVED: (0.057, 0.51)}, 1821, "permutation",
-         "Open: too few texts (28%, between 5.7% and 51%).", "inconclusive"),
-        ({MOVED: (0.26, 0.49)}, 99, "permutation",
-         "Open: too few texts (38%, between 26% and 49%; 99 texts, and 100", "inconclusive"),
-        ({MOVED: (0.26, 0.49)}, 100, "permutation", "In most examples it hardly", "fail"),
-        ({AUC: (0.7, 0.9)}, 1821, "model", "Yes: ", "pass"),
-        ({AUC: (0.4, 0.69)}, 1821, "model", "No: ", "fail"),
-        ({AUC: (0.6, 0.8)}, 1821, "model",
-         "Open: too few texts (ROC AUC 0.70, between 0.60 and 0.80).", "inconclusive"),
-        ({UNATTENDED: (0.026, 0.05), POLARITY: (0.13, 0.25)}, 1821, "attended", "Yes: ", "pass"),
-        ({UNATTENDED: (0.051, 0.09)}, 1821, "attended", "No: ", "fail"),
-        ({UNATTENDED: (0.03, 0.06)}, 1821, "attended",
-         "Open: too few texts (words without attention decide 4.5%, between 3.0% and 6.0%).",
-         "inconclusive"),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize("cards", [PASSED, FAILED, OPEN, TOO_FEW])
 def test_the_page_says_what_the_gate_says(
-    attn_audit: AttnAudit,
-    report: Report,
-    tmp_path: Path,
-    numbers: dict[str, tuple[float, float]],
-    n: int,
-    card: str,
-    said: str,
-    gated: str,
+    attn_audit: AttnAudit, report: Report, tmp_path: Path, cards: list[Said]
 ) -> None:
-    stored = having(report, numbers, n).model_copy(update={"records": None})
+    stored = report.model_copy(update={"records": None})
+    for _, numbers, n, _, _ in cards:
+        for name, (low, high) in numbers.items():
+            stored = with_number(stored, name, (low + high) / 2, (low, high), n)
     (tmp_path / "report.json").write_text(stored.to_json())
     done = attn_audit("report", "report.json", "--output", "page.html")
     assert done.exit_code == 0, done.stderr
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    found = re.search(rf'id="card-{card}".*?<p class="verdict">(.*?)</p>', page, re.DOTALL)
-    assert found is not None
-    assert html.unescape(found[1]).startswith(said)
     (tmp_path / "claimed.toml").write_text(CLAIMED)
     flags = ("--policy", "claimed.toml", "--format", "json")
     done = attn_audit("gate", "report.json", *flags)
     judged = {entry["metric"]: entry for entry in json.loads(done.stdout)["judgements"]}
-    for metric in numbers.keys() - {YARDSTICK}:
-        assert judged[metric]["outcome"] == gated
+    for card, numbers, _, said, gated in cards:
+        found = re.search(rf'id="card-{card}".*?<p class="verdict">(.*?)</p>', page, re.DOTALL)
+        assert found is not None
+        assert html.unescape(found[1]).startswith(said)
+        for metric in numbers.keys() - {YARDSTICK}:
+            assert judged[metric]["outcome"] == gated, metric

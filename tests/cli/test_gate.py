@@ -25,12 +25,12 @@ INTERVALS = {"pass": (0.55, 0.65), "fail": (0.05, 0.15), "inconclusive": (0.45, 
 RUN = "from attn_audit.cli import app; app({words!r})"
 
 
-@pytest.fixture
-def saved(report: Report, tmp_path: Path) -> dict[str, Path]:
+@pytest.fixture(scope="module")
+def saved(report: Report, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Reports on disk, by what the policy says of them."""
-    paths = {}
+    paths, folder = {}, tmp_path_factory.mktemp("saved")
     for name, interval in INTERVALS.items():
-        paths[name] = tmp_path / f"{name}.json"
+        paths[name] = folder / f"{name}.json"
         paths[name].write_text(with_number(report, MOVED, sum(interval) / 2, interval).to_json())
     return paths
 
@@ -108,13 +108,13 @@ ANSWERS: dict[str, dict[str, tuple[float, float]]] = {
 }
 
 
-@pytest.fixture
-def answered(report: Report, tmp_path: Path) -> dict[str, Path]:
+@pytest.fixture(scope="module")
+def answered(report: Report, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Reports on disk, by their answer."""
-    paths = {}
+    paths, folder = {}, tmp_path_factory.mktemp("answered")
     for name, numbers in ANSWERS.items():
         found = may_be_shown(report, **numbers)
-        paths[name] = tmp_path / f"{name}.json"
+        paths[name] = folder / f"{name}.json"
         stored = found.model_copy(update={"answer": answer_of(found), "records_file": None})
         paths[name].write_text(stored.to_json())
     return paths

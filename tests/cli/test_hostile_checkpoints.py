@@ -4,8 +4,6 @@ import json
 import pickle
 import shutil
 import struct
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,12 +12,10 @@ from typing import Any
 import pytest
 import torch
 
+from tests import processes
 from tests.cli.conftest import AttnAudit
 from tests.conftest import Checkpoint
 from tests.fuzz.seeds import write_original
-
-LIMITED = "import resource as r; r.setrlimit(r.RLIMIT_AS, (5 * 10**9,) * 2); "
-RUN = f"{LIMITED}from attn_audit.cli import main; main()"
 
 Place = Callable[[object], str]
 """Put an object where a checkpoint's weights belong, and say what MODEL is then."""
@@ -60,9 +56,8 @@ def refused(attn_audit: AttnAudit, model: object, tmp_path: Path, code: int = 2)
 
 def in_little_memory(*words: object, folder: Path) -> str:
     """The message of a process that may use 5 GB, and has to refuse."""
-    command = [sys.executable, "-c", RUN, *map(str, words)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 2, done.stderr
+    done = processes.run(folder, *words, memory=5 * 10**9)
+    assert done.exit_code == 2, done.stderr
     assert "out of memory" not in done.stderr
     return done.stderr
 

@@ -11,7 +11,6 @@ from attn_audit.results import storage
 from attn_audit.results.report import Report
 from attn_audit.results.storage import HASH, content_sha256
 from tests.cli.conftest import AttnAudit
-from tests.fuzz.seeds import FEW
 
 Edit = Callable[[dict[str, Any]], object]
 
@@ -68,15 +67,6 @@ def test_nor_through_a_link(attn_audit: AttnAudit, model: Path, data: Path, tmp_
     (tmp_path / "link").symlink_to("/tmp")
     (tmp_path / "attn-audit.toml").write_text('output = "link/report.json"')
     assert "lies outside of its folder" in refused(attn_audit, "audit", model, data)
-
-
-@pytest.fixture
-def report(attn_audit: AttnAudit, model: Path, data: Path, tmp_path: Path) -> Path:
-    """Of an audit, with its records."""
-    path = tmp_path / "report.json"
-    words = ("--output", path, "--records", tmp_path / "records.parquet")
-    assert attn_audit("audit", model, data, *FEW, *words).exit_code == 0
-    return path
 
 
 @pytest.mark.parametrize("command", ["report", "gate"])

@@ -31,8 +31,10 @@ def records_in(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("unit", ["token", "word"])
+@pytest.mark.parametrize(
+    ("shape", "unit"),
+    [*((shape, "word") for shape in SHAPES), ("bert", "token"), ("gpt2", "token")],
+)
 def test_every_shape_is_audited(
     attn_audit: AttnAudit, checkpoint: Checkpoint, texts: Path, shape: str, unit: str
 ) -> None:
@@ -167,13 +169,13 @@ def test_labels_that_do_not_match_are_listed_on_both_sides(
 
 def test_a_real_model_is_audited(attn_audit: AttnAudit, shared: Path) -> None:
     outcome = attn_audit(
-        "correlate", shared / "models/minilm_sst", shared / "data/sst", "--limit", 12,
+        "correlate", shared / "models/minilm_sst", shared / "data/sst", "--limit", 4,
         "--format", "json",
     )  # fmt: skip
     report = json.loads(outcome.stdout)
     assert report["model"]["findings"]["replay"] == "row"
     assert report["model"]["findings"]["replay_error"] < 1e-4
-    assert report["metrics"]["correlation.gradient_leave_one_out"]["n"] == 12
+    assert report["metrics"]["correlation.gradient_leave_one_out"]["n"] == 4
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])

@@ -49,13 +49,6 @@ def adapter(tmp_path: Path) -> str:
     return "mine.py"
 
 
-@pytest.fixture
-def report(attn_audit: AttnAudit, model: Path, data: Path) -> Path:
-    words = ("--checks", "permutation", "--permutations", "5", "--records", "records.jsonl")
-    assert attn_audit("audit", model, data, "--output", "report.json", *words).exit_code == 0
-    return Path("report.json")
-
-
 def first_line(attn_audit: AttnAudit, *words: object, code: int = 2) -> str:
     """What a command that must fail says first."""
     outcome = attn_audit(*words)
@@ -193,8 +186,9 @@ def test_the_report_beside_a_page_is_named(attn_audit: AttnAudit, report: Path) 
         (("audit", "m", "data.jsonl", "--adapter", "min.py:plain"), "mine.py"),
     ],
 )
+@pytest.mark.usefixtures("model", "data", "report", "adapter")
 def test_a_mistyped_name_of_a_file(
-    attn_audit: AttnAudit, adapter: str, report: Path, words: tuple[str, ...], near: str
+    attn_audit: AttnAudit, words: tuple[str, ...], near: str
 ) -> None:
     Path("splits").mkdir()
     for name in ("splits/test.csv", "policy.toml", "audit.toml"):

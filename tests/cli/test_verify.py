@@ -9,16 +9,6 @@ from tests.cli.conftest import AttnAudit
 from tests.verification.forging import Rows, forge
 
 
-@pytest.fixture
-def report(attn_audit: AttnAudit, model: Path, data: Path) -> Path:
-    """An audit of eight texts, records beside it."""
-    outcome = attn_audit(
-        "audit", model, data, "--output", "report.json", "--records", "report.jsonl", "--quiet"
-    )
-    assert outcome.exit_code == 0
-    return Path("report.json")
-
-
 def lower_a_divergence(rows: Rows) -> None:
     rows[2]["adversarial.max_jsd"] -= 0.05
 

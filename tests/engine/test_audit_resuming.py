@@ -1,6 +1,7 @@
 """An audit that was cut short goes on where it stood, and finds what it would have found."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,24 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-@pytest.mark.parametrize("after", [1, 2, 4, 6])
-def test_records_and_report_equal_those_of_an_undisturbed_run(tmp_path: Path, after: int) -> None:
-    undisturbed = audit(tmp_path / "whole", records=str(tmp_path / "whole.jsonl"))
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
+    """An audit that came to its end: report, and run directory beside records."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    return audit(folder / "run", records=str(folder / "records.jsonl")), folder / "run"
+
+
+@pytest.fixture
+def run(whole: tuple[Report, Path], tmp_path: Path) -> Path:
+    """A copy of its run directory."""
+    return shutil.copytree(whole[1], tmp_path / "run")
+
+
+@pytest.mark.parametrize("after", [1, 4, 6])
+def test_records_and_report_equal_those_of_an_undisturbed_run(
+    whole: tuple[Report, Path], tmp_path: Path, after: int
+) -> None:
+    undisturbed, run = whole
     with pytest.raises(Interrupted) as interrupted:
         audit(tmp_path / "cut", after=after)
     assert "go on with --resume" in interrupted.value.__notes__[0]
@@ -57,26 +73,24 @@ def test_records_and_report_equal_those_of_an_undisturbed_run(tmp_path: Path, af
     assert resumed.model_copy(update={"records_file": None}) == undisturbed.model_copy(
         update={"records_file": None}
     )
-    assert (tmp_path / "cut.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
-    assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+    written = run.with_name("records.jsonl")
+    assert (tmp_path / "cut.jsonl").read_bytes() == written.read_bytes()
+    assert contents(tmp_path / "cut") == contents(run)
 
 
-def test_finished_shards_are_not_audited_again(tmp_path: Path) -> None:
-    audit(tmp_path / "run")
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*.parquet")}
+def test_finished_shards_are_not_audited_again(run: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*.parquet")}
     told: list[Progress] = []
     attn_audit.audit(
         tiny_model(),
         EXAMPLES,
         on_progress=told.append,
-        run_dir=str(tmp_path / "run"),
+        run_dir=str(run),
         resume=True,
         **SETTINGS,
     )
     assert {progress.doing for progress in told} == {"reading data", "summing up"}
-    assert before == {
-        path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*.parquet")
-    }
+    assert before == {path: path.stat().st_mtime_ns for path in run.rglob("*.parquet")}
 
 
 def test_resuming_where_nothing_was_started_starts(tmp_path: Path) -> None:
@@ -96,12 +110,13 @@ def test_what_is_finished_so_far_can_be_reported(tmp_path: Path) -> None:
     assert not report.data.is_complete
 
 
-def test_a_run_directory_may_be_in_a_bucket(tmp_path: Path) -> None:
+def test_a_run_directory_may_be_in_a_bucket(whole: tuple[Report, Path], tmp_path: Path) -> None:
     url = f"memory:/{tmp_path}/run"
     with pytest.raises(Interrupted):
         audit(url, after=3)
     resumed = audit(url, resume=True)
-    assert resumed == audit(tmp_path / "whole")
+    expected = whole[0].model_copy(update={"records_file": None})
+    assert resumed == expected
     UPath(url).fs.rm(UPath(url).path, recursive=True)
 
 
@@ -115,35 +130,31 @@ def test_a_run_directory_may_be_in_a_bucket(tmp_path: Path) -> None:
     ],
 )
 def test_another_audit_is_refused_and_what_differs_is_named(
-    tmp_path: Path, settings: dict[str, Any], difference: str
+    run: Path, settings: dict[str, Any], difference: str
 ) -> None:
-    audit(tmp_path / "run")
     with pytest.raises(RunDirectoryError, match="it holds another audit") as refused:
-        audit(tmp_path / "run", resume=True, **settings)
+        audit(run, resume=True, **settings)
     assert difference in refused.value.message
     assert not hasattr(refused.value, "__notes__")
 
 
-def test_other_data_is_refused_although_nothing_identifies_it(tmp_path: Path) -> None:
-    audit(tmp_path / "run")
+def test_other_data_is_refused_although_nothing_identifies_it(run: Path) -> None:
     others = [*EXAMPLES[1:], EXAMPLES[0]]
     with pytest.raises(RunDirectoryError, match="shard 0 is of other examples"):
-        attn_audit.audit(
-            tiny_model(), others, run_dir=str(tmp_path / "run"), resume=True, **SETTINGS
-        )
+        attn_audit.audit(tiny_model(), others, run_dir=str(run), resume=True, **SETTINGS)
 
 
 def _started(folder: Path) -> None:
-    audit(folder)
+    """As it is."""
 
 
 def _foreign(folder: Path) -> None:
+    shutil.rmtree(folder)
     folder.mkdir()
     (folder / "notes.txt").touch()
 
 
 def _damaged(folder: Path) -> None:
-    audit(folder)
     manifest = folder / "manifest.json"
     manifest.write_text(manifest.read_text()[:100])
 
@@ -158,17 +169,16 @@ def _damaged(folder: Path) -> None:
     ],
 )
 def test_directories_that_cannot_be_used(
-    tmp_path: Path, prepare: Any, resume: bool, problem: str
+    run: Path, prepare: Any, resume: bool, problem: str
 ) -> None:
-    prepare(tmp_path / "run")
+    prepare(run)
     with pytest.raises(RunDirectoryError, match=problem) as refused:
-        audit(tmp_path / "run", resume=resume)
+        audit(run, resume=resume)
     assert refused.value.hint is not None
 
 
-def test_a_manifest_tells_what_the_records_are_of(tmp_path: Path) -> None:
-    audit(tmp_path / "run")
-    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+def test_a_manifest_tells_what_the_records_are_of(run: Path) -> None:
+    manifest = json.loads((run / "manifest.json").read_text())
     assert manifest["subject"]["settings"]["permutations"] == 7
     assert manifest["plan"]["shard_size"] == 4
 
@@ -189,11 +199,10 @@ def _one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def test_half_written_files_go_and_those_of_others_stay(tmp_path: Path) -> None:
-    audit(tmp_path / "run")
-    part = tmp_path / "run" / "records" / ".000000-half.parquet.17.part"
+def test_half_written_files_go_and_those_of_others_stay(run: Path, tmp_path: Path) -> None:
+    part = run / "records" / ".000000-half.parquet.17.part"
     part.write_bytes(b"PAR1")
-    audit(tmp_path / "run", resume=True)
+    audit(run, resume=True)
     assert not part.exists()
     (tmp_path / "mine" / "records").mkdir(parents=True)
     others = tmp_path / "mine" / "records" / part.name

@@ -101,10 +101,9 @@ def test_rows_of_every_token_are_audited() -> None:
     assert len(report.sites) == 3
 
 
-@pytest.mark.parametrize("batch_size", [1, 2])
-def test_batch_size_does_not_matter(tmp_path: Path, batch_size: int) -> None:
+def test_batch_size_does_not_matter(tmp_path: Path) -> None:
     found = []
-    for size in (128, batch_size):
+    for size in (128, 2):
         path = tmp_path / f"{size}.jsonl"
         attn_audit.audit(
             RowsModel(),

@@ -1,6 +1,8 @@
 """Examples at which a model fails, and what becomes of the others."""
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import pytest
 import torch
@@ -20,6 +22,8 @@ from tests.rows import RowsModel
 
 BAD = ("text-4", "text-20")
 """Neither is one of the short ones that the self-check reads."""
+
+QUICK: dict[str, Any] = {"permutations": 5, "iterations": 5, "restarts": 1}
 
 
 class Failing(RowsModel):
@@ -58,6 +62,11 @@ def found(how: str, *, records_failures: bool) -> list[Row]:
     return [record for shard in shards for record in shard.records.to_pylist()]
 
 
+@cache
+def undisturbed() -> list[Row]:
+    return found("not at all", records_failures=False)
+
+
 @pytest.mark.parametrize(
     ("how", "reason"),
     [
@@ -76,7 +85,7 @@ def test_failures_are_recorded_and_the_others_audited(how: str, reason: str) -> 
     assert all(reason in record[REASON.name] for record in failed)
     for record in failed:
         assert (record[PREDICTION.name], record[ATTENTION.name]) == (None, [])
-    plain = {record["id"]: record for record in found("not at all", records_failures=False)}
+    plain = {record["id"]: record for record in undisturbed()}
     for record in records:
         if record not in failed:
             tau = plain[record["id"]][ATTENTION_GRADIENT.tau.name]
@@ -98,7 +107,7 @@ def test_by_default_the_audit_ends_and_says_how_to_go_on(how: str) -> None:
 @pytest.mark.parametrize("n_bad", [1, 2])
 def test_texts_of_the_trial_may_be_those_that_fail(how: str, n_bad: int) -> None:
     bad = [example.id for example in choose_trial(EXAMPLES)[1 : 1 + n_bad]]
-    report = attn_audit.audit(Failing(how, bad), EXAMPLES, on_error="record", permutations=5)
+    report = attn_audit.audit(Failing(how, bad), EXAMPLES, on_error="record", **QUICK)
     assert (report.data.n_examples, report.data.n_failed) == (len(EXAMPLES) - n_bad, n_bad)
 
 
@@ -119,7 +128,7 @@ def test_a_tokenizer_may_refuse_a_text_that_a_module_is_tried_out_on() -> None:
 
 
 def test_a_report_counts_what_failed_and_sums_up_the_others() -> None:
-    report = attn_audit.audit(Failing("nan"), EXAMPLES, on_error="record", permutations=5)
+    report = attn_audit.audit(Failing("nan"), EXAMPLES, on_error="record", **QUICK)
     assert (report.data.n_examples, report.data.n_failed) == (len(EXAMPLES) - 2, 2)
     assert report[permutation.DISTANCE].n <= len(EXAMPLES) - 2
     assert {(entry.check, entry.n) for entry in report.degenerate if entry.status == FAILED} == {

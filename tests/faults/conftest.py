@@ -1,16 +1,16 @@
 """Audits of the packaged demo as processes."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.faults.auditing import Audit
 
-WORDS = ("demo", "demo", "--shard-size", "5", "--permutations", "20", "--threads", "1")
+WORDS = (
+    *("demo", "demo", "--limit", "60", "--shard-size", "5"),
+    *("--permutations", "20", "--threads", "1"),
+)
 QUIET = (*WORDS, "--reproducible", "--quiet")
-
-NewAudit = Callable[[str], Audit]
 
 
 @pytest.fixture(scope="session")

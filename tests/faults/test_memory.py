@@ -28,6 +28,7 @@ SETTINGS: dict[str, Any] = {
     "shard_size": 12,
     "permutations": 9,
     "iterations": 5,
+    "restarts": 1,
     "reproducible": True,
 }
 

@@ -1,5 +1,6 @@
 """An audit on the disk, to be verified."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +30,17 @@ class Audited:
         return verify_report(StoredAudit.load(self.report), given, watcher=Watcher())
 
 
+@pytest.fixture(scope="session")
+def untouched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an audit of a tiny BiLSTM on twelve texts."""
+    return audit_into(tmp_path_factory.mktemp("untouched")).report.parent
+
+
 @pytest.fixture
-def audited(tmp_path: Path) -> Audited:
-    """A tiny BiLSTM on twelve texts."""
-    return audit_into(tmp_path)
+def audited(untouched: Path, tmp_path: Path) -> Audited:
+    """A copy of it."""
+    shutil.copytree(untouched, tmp_path, dirs_exist_ok=True)
+    return Audited(*(tmp_path / name for name in ("model.pt", "data.jsonl", "report.json")))
 
 
 def audit_into(folder: Path, model: Any = None, **settings: Any) -> Audited:

@@ -46,7 +46,11 @@ def test_every_kind_of_report_holds(tmp_path: Path, model: Any, settings: Any) -
 
 @pytest.mark.usefixtures("everything_sampled")
 def test_other_batches_are_rounding(audited: Audited) -> None:
-    assert audited.verify(batch_size="1", threads=2).holds
+    assert audited.verify(batch_size="1").holds
+
+
+def test_so_are_other_threads(audited: Audited) -> None:
+    assert audited.verify(threads=2).holds
 
 
 def test_records_in_parquet_hold(tmp_path: Path) -> None:

@@ -85,18 +85,22 @@ def require_at_the_tokens(model: CustomInterceptedModel) -> None:
         assert not row[len(expected) :].any()
 
 
-@pytest.mark.parametrize("attend", ONE_HEAD)
+@pytest.mark.parametrize(
+    ("attend", "before", "after"),
+    [*((attend, 1, 1) for attend in ONE_HEAD)]
+    + [(attend_plainly, before, after) for before, after in ((0, 0), (2, 0), (0, 1))],
+)
 @pytest.mark.parametrize("left", [False, True])
-@pytest.mark.parametrize(("before", "after"), [(0, 0), (1, 1), (2, 0), (0, 1)])
 def test_attention_of_any_shape_is_read_at_the_tokens(
-    attend: Attend, left: bool, before: int, after: int
+    attend: Attend, before: int, after: int, left: bool
 ) -> None:
     encode = partial(pad_ids, before=before, after=after, left=left)
     require_at_the_tokens(model_of(custom_of(Pooling(attend), encode)))
 
 
-@pytest.mark.parametrize("left", [False, True])
-@pytest.mark.parametrize("attend", ONE_HEAD)
+@pytest.mark.parametrize(
+    ("attend", "left"), [*((attend, False) for attend in ONE_HEAD), (attend_plainly, True)]
+)
 def test_so_is_attention_over_a_fixed_number_of_positions(attend: Attend, left: bool) -> None:
     encode = partial(pad_ids, width=20, left=left)
     require_at_the_tokens(model_of(custom_of(Pooling(attend), encode)))

@@ -35,7 +35,7 @@ class Transformer(nn.Module):
         return output
 
 
-@pytest.fixture(params=[False, True], ids=["first", "mean"])
+@pytest.fixture(scope="module", params=[False, True], ids=["first", "mean"])
 def model(request: pytest.FixtureRequest) -> CustomInterceptedModel:
     module = Transformer(request.param)
     return model_of(custom_of(module, pad_ids, embedding="embedding"))

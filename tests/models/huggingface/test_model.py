@@ -14,7 +14,7 @@ from tests.checkpoints import SENTENCES, randomize
 from tests.conftest import Checkpoint
 from tests.models.interception.zoo import CONFIGURATIONS, MIXES_NEIGHBOURS
 
-EXAMPLES = [Example(f"e{i}", text) for i, text in enumerate(SENTENCES)]
+EXAMPLES = [Example(f"e{i}", text) for i, text in enumerate(SENTENCES[:16])]
 SETTINGS: dict[str, Any] = {"reproducible": True, "permutations": 5, "checks": ["permutation"]}
 
 
