@@ -67,6 +67,13 @@ class AuditedBatch:
     probabilities: Float64[Tensor, "batch label"]
     margin: Margin
     """Shared by all sites of the batch, as what it is the margin of is."""
+    is_beside: bool = False
+    """Whether the site stands beside the audited one."""
+
+    @property
+    def is_head_beside(self) -> bool:
+        """Whether it is one of many single heads: what costs most is not measured there."""
+        return self.is_beside and self.site.head is not None
 
     @cached_property
     def ids(self) -> list[str]:
@@ -177,6 +184,9 @@ def read_sites(
 ) -> list[AuditedBatch]:
     """One forward pass for all sites.
 
+    Args:
+        sites: The audited one, then those beside it.
+
     Returns:
         The batch at every site.
 
@@ -190,7 +200,7 @@ def read_sites(
     margin = Margin.of(model.task, logits, coarseness(model.dtype), model.logit_limits)
     importances = Importances(model, batch, margin)
     return [
-        _audited(model, batch, site, reading, seed, importances, margin)
+        _audited(model, batch, site, reading, seed, importances, margin, is_beside=site != sites[0])
         for site, reading in zip(sites, readings, strict=True)
     ]
 
@@ -203,6 +213,8 @@ def _audited(
     seed: int,
     importances: Importances,
     margin: Margin,
+    *,
+    is_beside: bool,
 ) -> AuditedBatch:
     attention = normalised(reading.attention.double())
     mass = reading.mass.double()
@@ -218,6 +230,7 @@ def _audited(
         mass=mass.sum(dim=-1) / reading.row_mask.sum(dim=-1).clamp_min(1),
         probabilities=model.task.probabilities(reading.logits),
         margin=margin,
+        is_beside=is_beside,
     )
 
 

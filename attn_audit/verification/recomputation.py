@@ -281,7 +281,7 @@ class Replaying:
         def tell(meter: Meter) -> None:
             self._tell(before + int(min(spent.examples for spent in meter.spent().values())))
 
-        return Stopwatch(meter=Meter(plan.checks, len(set(plan.sites)), tell))
+        return Stopwatch(meter=Meter(plan.checks, plan.sites, tell))
 
     def _tell(self, n_finished: int) -> None:
         if self.watcher.on_progress is not None:
@@ -332,8 +332,8 @@ def compare_summaries(stored: Report, found: Report) -> Tally:
     """Every value of two reports, one by one, but for what no record holds."""
     tally = Tally("summary", "every value", SUMMARY.limit, SUMMARY.reason)
     ours, theirs = found.model_dump(mode="json"), stored.model_dump(mode="json")
-    for path, one, other in _pairs("", theirs | {"run": None, "labels": []}, ours):
-        if _is_number(one) and _is_number(other):
+    for path, one, other in values_of("", theirs | {"run": None, "labels": []}, ours):
+        if is_number(one) and is_number(other):
             size = max(abs(one), abs(other), 1e-12)
             tally.compare(None, path, one, other, abs(one - other) / size)
         else:
@@ -341,18 +341,19 @@ def compare_summaries(stored: Report, found: Report) -> Tally:
     return tally
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Whether a value has a size."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _pairs(path: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
+def values_of(path: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
     """Values at the same place; where the places themselves differ, what stands there."""
     if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
         for key in one:
-            yield from _pairs(f"{path}.{key}".lstrip("."), one[key], other[key])
+            yield from values_of(f"{path}.{key}".lstrip("."), one[key], other[key])
     elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
         for i, (first, second) in enumerate(zip(one, other, strict=True)):
-            yield from _pairs(f"{path}[{i}]", first, second)
+            yield from values_of(f"{path}[{i}]", first, second)
     else:
         yield path, one, other
 

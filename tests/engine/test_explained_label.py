@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from attn_audit.selftest.texts import Vocabulary
 
 from attn_audit import audit, explain
 from attn_audit.errors import ConfigurationError
@@ -12,7 +13,6 @@ from attn_audit.measures.gradient import gradients
 from attn_audit.models.contract import AuditedModel
 from attn_audit.models.task import TaskKind
 from attn_audit.selftest.models import build, hidden
-from attn_audit.selftest.texts import Vocabulary
 from tests.rows import RowsModel, texts
 from tests.tiny import tiny_model
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -78,7 +78,22 @@ class Reached:
     admissible: Bool[Tensor, "batch head query key"]
     """The keys that these rows may attend to."""
     outputs: Mapping[CallKey, Any]
-    """What the calls of the script returned."""
+    """What the calls of its script returned, and of the following one's."""
+    following: AttentionPoint | None = None
+    """The next attention, where it reaches the logits too."""
+    last: AttentionPoint | None = None
+    """The last that does."""
+
+    def repeated(self, times: int) -> "Reached":
+        """The same of every text `times` times in succession, but for what calls returned."""
+        return replace(
+            self,
+            inputs=self.inputs.repeat(times),
+            **{
+                name: getattr(self, name).repeat_interleave(times, dim=0)
+                for name in ("rows", "row_mask", "weights", "admissible")
+            },
+        )
 
 
 Weights = Float[Tensor, "batch variant head query key"]

@@ -51,8 +51,11 @@ def run_pass(
     """
     reached: dict[PlaceKey, Reached] = {}
     calls: dict[CallKey, nn.Module] = {}
-    for script in (found.points[layer].script for layer, _ in places if change is None):
-        calls |= {} if script is None else script.finished
+    if change is None:
+        points = {layer: found.points[layer] for layer, _ in places}
+        points |= {layer + 1: found.points[layer + 1] for layer in points if layer < found.default}
+        for point in points.values():
+            calls |= {} if point.script is None else point.script.finished
     reaching: Tensor | None = None
     if found.rule is ReadoutRule.FOUND:  # no rule names them: they are found for each text
         number = found.points[found.default].number
@@ -102,7 +105,9 @@ def _reached(
         admissible = point.are_real(inputs, n_keys)[:, None, None].expand_as(own)
     else:
         admissible = admissible_keys(scores.gather(2, index))
-    return Reached(classifier, point, inputs, rows, mask, own, admissible, outputs)
+    is_before = layer < found.default
+    following, last = found.points[layer + 1] if is_before else None, found.points[found.default]
+    return Reached(classifier, point, inputs, rows, mask, own, admissible, outputs, following, last)
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,14 @@
 """The logits under other attention: the cheapest way that a trial proves equal to full passes.
 
-Full passes are the surest way; next, calls that had finished return what they returned; the
-cheapest is that only the row that is read out goes through the rest of the model.
+A way that is wrong for a model shows in a trial on random weights: it is not taken.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
-from jaxtyping import Float, TypeCheckError
-from torch import Tensor, nn
+from jaxtyping import TypeCheckError
 from torch.utils.checkpoint import checkpoint
 
 from attn_audit.models.interception.attention_point import (
@@ -20,16 +16,9 @@ from attn_audit.models.interception.attention_point import (
     VariantLogits,
     Way,
     Weights,
-    imposed,
 )
-from attn_audit.models.interception.module_calls import (
-    BatchAxis,
-    Step,
-    UnexpectedCallError,
-    UnknownLayoutError,
-    map_batch,
-    repeat,
-)
+from attn_audit.models.interception.module_calls import UnexpectedCallError, UnknownLayoutError
+from attn_audit.models.interception.ways import full, narrow, resume, row
 from attn_audit.progress import in_portions
 
 
@@ -47,142 +36,6 @@ def divided(way: Way, size: int) -> Way:
         return torch.cat([run(weights[:, portion]) for portion in portions], dim=1)
 
     return replay
-
-
-def full(reached: Reached) -> Way:
-    """Run the whole model with the weights imposed."""
-
-    def replay(weights: Weights) -> VariantLogits:
-        times = weights.shape[1]
-        with imposed(reached, reached.point.number, weights):
-            logits = reached.classifier.logits(reached.inputs.repeat(times))
-        return logits.reshape(-1, times, logits.shape[-1])
-
-    return replay
-
-
-def resume(reached: Reached) -> Way:
-    """Run only what lies behind the attention, with the weights imposed.
-
-    Raises:
-        UnknownLayoutError: The calls before the attention cannot be skipped.
-    """
-    script = reached.point.script
-    if script is None:
-        raise UnknownLayoutError
-
-    def replay(weights: Weights) -> VariantLogits:
-        times, n_rows = weights.shape[1], len(reached.inputs)
-        n_positions = script.n_positions, reached.inputs.n_positions
-
-        def stand_in(step: Step) -> Any:
-            assert step.axes is not None
-            return map_batch(
-                reached.outputs[step.key],
-                step.axes,
-                lambda t, axis: repeat(t, axis, n_rows, n_positions, times),
-            )
-
-        with imposed(reached, script.n_before, weights), script.followed(stand_in):
-            logits = reached.classifier.logits(reached.inputs.repeat(times))
-        return logits.reshape(-1, times, logits.shape[-1])
-
-    return replay
-
-
-def row(reached: Reached) -> Way:
-    """Mix the values under the new weights, and push the mixture alone through what follows.
-
-    Under identity attention the mixture that each position gets *is* its value: so the values are
-    read off once, whatever the layout, the grouping of heads or the rotation.
-
-    Args:
-        reached: An attention with one row that is read, the only one that matters afterwards.
-
-    Raises:
-        UnknownLayoutError: It is not of that kind.
-    """
-    point, script, follower = reached.point, reached.point.script, reached.point.follower
-    if script is None or follower is None or not point.is_square or reached.rows.shape[1] != 1:
-        raise UnknownLayoutError
-    received = _received(reached, follower)
-    n_heads, n_rows = reached.weights.shape[1], len(reached.inputs)
-    if received[0, 0].numel() % n_heads:
-        raise UnknownLayoutError
-    values = received.reshape(*received.shape[:2], n_heads, -1)
-    at = torch.arange(n_rows, device=reached.rows.device), reached.rows[:, 0]
-    reduced = reached.inputs.pick(at[1])
-    shape, n_positions = reached.inputs.units.shape, (script.n_positions, values.shape[1])
-
-    def replay(weights: Weights) -> VariantLogits:
-        times = weights.shape[1]
-
-        def stand_in(step: Step) -> Any:
-            """What it returned, for the one row; not implemented where it has no rows."""
-            assert step.axes is not None
-            n_picked = 0
-
-            def pick(tensor: Tensor, axis: BatchAxis) -> Tensor:
-                nonlocal n_picked
-                if tensor.shape[:2] != shape:
-                    return repeat(tensor, axis, n_rows, n_positions, times)
-                n_picked += 1
-                return tensor[at].unsqueeze(1).repeat_interleave(times, dim=0)
-
-            output = map_batch(reached.outputs[step.key], step.axes, pick)
-            return output if n_picked else NotImplemented
-
-        mixed = torch.einsum("bvhk,bkhd->bvhd", weights[..., 0, : values.shape[1]], values)
-        given = mixed.reshape(-1, 1, *received.shape[2:])
-        with script.followed(stand_in), _handed_over(follower, given):
-            logits = reached.classifier.logits(reduced.repeat(times))
-        return logits.reshape(-1, times, logits.shape[-1])
-
-    return replay
-
-
-@torch.no_grad()
-def _received(reached: Reached, follower: nn.Module) -> Float[Tensor, "batch position ..."]:
-    """What each position offers to be attended to, as the projection receives it."""
-    n_batch, n_heads, _, n_keys = reached.weights.shape
-    n_positions = reached.inputs.n_positions
-    identity = torch.eye(n_positions, n_keys).to(reached.weights)
-    weights = identity.expand(n_batch, n_heads, n_positions, n_keys)
-    rows = torch.arange(n_positions, device=reached.rows.device).expand(n_batch, -1)
-    everywhere = replace(
-        reached,
-        rows=rows,
-        row_mask=torch.ones_like(rows, dtype=torch.bool),
-        weights=weights,
-        admissible=torch.ones_like(weights, dtype=torch.bool),
-    )
-    received: list[Tensor] = []
-
-    def receive(module: nn.Module, args: tuple[Any, ...]) -> None:
-        received.append(args[0])
-        raise _ReceivedError
-
-    with follower.register_forward_pre_hook(receive), suppress(_ReceivedError):
-        resume(everywhere)(weights.unsqueeze(1))
-    if not received or received[0].shape[:2] != (n_batch, n_positions):
-        raise UnknownLayoutError
-    return received[0]
-
-
-class _ReceivedError(Exception):
-    """The values are there: nothing behind them is needed."""
-
-
-@contextmanager
-def _handed_over(module: nn.Module, value: Tensor) -> Iterator[None]:
-    """Within: the module's first call gets this value in place of its first argument."""
-
-    def hand_over(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        handle.remove()
-        return (value, *args[1:])
-
-    with module.register_forward_pre_hook(hand_over) as handle:
-        yield
 
 
 N_VARIANTS = 2
@@ -237,6 +90,7 @@ def _or_full(way: Way, reached: Reached) -> Way:
 
 CHEAPEST_FIRST: NamedWays = (
     ("row", row),
+    ("narrow", narrow),
     ("resume", resume),
 )
 

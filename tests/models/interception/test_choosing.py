@@ -3,11 +3,19 @@
 from collections.abc import Callable
 
 import pytest
+from torch import Tensor, nn
 
+from attn_audit.models.contract import Site
 from attn_audit.models.interception.attention_point import Reached, Way
 from attn_audit.models.interception.model import InterceptedModel
-from attn_audit.models.interception.replay import full
-from tests.models.interception.matrix import audited, over_architectures
+from attn_audit.models.interception.ways import full
+from tests.models.interception.matrix import (
+    assert_close,
+    audited,
+    over_architectures,
+    padded_batch,
+    read,
+)
 from tests.models.interception.zoo import IdsClassifier, build, examples
 
 RESUMES = {
@@ -30,6 +38,25 @@ def test_the_cheapest_way_that_is_exact_is_taken(name: str) -> None:
     assert findings is not None
     assert findings.replay == ("resume" if name in RESUMES else "row")
     assert findings.replay_error <= 5e-5  # float32 kernels round by machine: 1.3e-5 was seen
+
+
+@over_architectures
+def test_before_the_last_layer_the_last_computes_one_row_alone(name: str) -> None:
+    model, sizes = audited(name), list[int]()
+    if name in RESUMES or model.default_site.layer == 0:
+        pytest.skip(RESUMES.get(name, "has one layer"))
+    reading = read(model, padded_batch(model), Site(0))
+    own = reading.attention.unsqueeze(1)
+    reading.replay(own)  # what is tried once
+    follower = model._survey.points[model.default_site.layer].follower
+    assert follower is not None
+
+    def note(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+        sizes.append(args[0].shape[1])
+
+    with follower.register_forward_pre_hook(note):
+        assert_close(reading.replay(own)[:, 0], reading.logits)
+    assert sizes[-1] == 1
 
 
 def wrong_values(reached: Reached) -> Way:
