@@ -43,6 +43,14 @@ class Measure:
     passes: Callable[[int], int] = lambda n_units: 1
     """Outputs that it has a model compute of an example of so many units."""
     hue: Hue = Hue.OTHER
+    source: str = ""
+    """Paper and section."""
+    needs: str = ""
+    """What a model must have, beside outputs; empty: nothing."""
+    is_signed: bool = False
+    """Whether its scores say which units speak against the prediction, too."""
+    is_of_correlation: bool = False
+    """Whether it is read for the paper's correlation alone, and erasure does not judge it."""
 
     @property
     def name(self) -> str:
@@ -65,6 +73,8 @@ GRADIENT = Measure(
     "The slightest change of {unit} would move this most.",
     "the gradient is the same for every unit",
     GRADIENT_NOISE, is_noise_of_largest=True, hue=Hue.GRADIENT,
+    source="Jain & Wallace (2019), section 4.1", needs="gradients", is_signed=True,
+    is_of_correlation=True,
 )  # fmt: skip
 LEAVE_ONE_OUT = Measure(
     Field(
@@ -76,6 +86,7 @@ LEAVE_ONE_OUT = Measure(
     "Without {unit} the output moves most: by {value}.",
     "leaving out any unit has the same effect",
     PROBABILITY_NOISE, passes=lambda n_units: n_units + 1, hue=Hue.LEAVE_ONE_OUT,
+    source="Jain & Wallace (2019), section 4.1; its scores are of the margin", is_signed=True,
 )  # fmt: skip
 
 MEASURES: list[Measure] = [GRADIENT, LEAVE_ONE_OUT]

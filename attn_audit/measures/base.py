@@ -1,6 +1,7 @@
 """Importance of a large batch, a few of its examples at a time."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -10,6 +11,21 @@ from attn_audit.models.contract import AuditedModel, Batch
 from attn_audit.progress import in_portions
 
 Importance = Callable[[AuditedModel, Batch], Float[Tensor, "batch unit *number"]]
+
+
+def _applies(model: AuditedModel) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Computation:
+    """How a measure's scores come about."""
+
+    scores: Importance
+    """Float64 [batch unit], padding 0: larger where a unit speaks more for the prediction, below 0
+    where it speaks against it, if the measure is signed."""
+    why_not: Callable[[AuditedModel], str | None] = _applies
+    """Why a model has no such scores, as a clause; None where it has."""
 
 
 def measured_in_portions(

@@ -7,14 +7,14 @@ from torch import Tensor
 
 from attn_audit.findings import registry
 from attn_audit.findings.measure import GRADIENT, LEAVE_ONE_OUT, Measure
-from attn_audit.measures.base import Importance
-from attn_audit.measures.gradient import gradient_importance, gradients
-from attn_audit.measures.leave_one_out import LeftOut, leave_one_out_importance, leave_out
+from attn_audit.measures.base import Computation, Importance
+from attn_audit.measures.gradient import gradients
+from attn_audit.measures.leave_one_out import LeftOut, leave_out
 from attn_audit.models.contract import AuditedModel, Batch
 
-IMPORTANCES: dict[str, Importance] = {
-    GRADIENT.name: gradient_importance,
-    LEAVE_ONE_OUT.name: leave_one_out_importance,
+COMPUTATIONS: dict[str, Computation] = {
+    GRADIENT.name: Computation(lambda model, batch: gradients(model, batch)[..., 1]),
+    LEAVE_ONE_OUT.name: Computation(lambda model, batch: leave_out(model, batch).lost),
 }
 """By the names of the measures."""
 
@@ -24,13 +24,14 @@ def register_measure(measure: Measure, importance: Importance) -> None:
 
     Args:
         measure: What it is called, and how its numbers are read.
-        importance: Gives each unit of a batch a number, at least 0, in float64; padding is 0.
+        importance: Gives each unit of a batch a number in float64, at least 0 unless the measure is
+            signed; padding is 0.
 
     Raises:
         ValueError: There is a measure or a field of that name already.
     """
     registry.add(measure)
-    IMPORTANCES[measure.name] = importance
+    COMPUTATIONS[measure.name] = Computation(importance)
 
 
 class Importances:
@@ -40,7 +41,7 @@ class Importances:
         """Nothing is measured yet."""
         self._model = model
         self._batch = batch
-        self._values: dict[str, Tensor] = {}
+        self._scores: dict[str, Tensor] = {}
 
     @cached_property
     def gradients(self) -> Float64[Tensor, "batch unit 2"]:
@@ -52,11 +53,23 @@ class Importances:
         """What each unit does to the output by not being there."""
         return leave_out(self._model, self._batch)
 
+    def scores(self, measure: str) -> Float64[Tensor, "batch unit"]:
+        """What ranks the units, with its sign where the measure has one.
+
+        Of leaving one out it is the share of the margin that is lost: NaN where there is none.
+        """
+        if measure == LEAVE_ONE_OUT.name:
+            return self.left_out.lost
+        if measure == GRADIENT.name:
+            return self.gradients[..., 1]
+        if measure not in self._scores:
+            self._scores[measure] = COMPUTATIONS[measure].scores(self._model, self._batch)
+        return self._scores[measure]
+
     def __getitem__(self, measure: str) -> Float64[Tensor, "batch unit"]:
+        """The size of importance, as it is correlated with attention."""
         if measure == LEAVE_ONE_OUT.name:
             return self.left_out.distance
         if measure == GRADIENT.name:
             return self.gradients[..., 0]
-        if measure not in self._values:
-            self._values[measure] = IMPORTANCES[measure](self._model, self._batch)
-        return self._values[measure]
+        return self.scores(measure).abs()
