@@ -63,6 +63,7 @@ for _name, _check, _help in (
     ("correlate", "correlation", "Compare attention with gradients and with leaving words out."),
     ("permute", "permutation", "Shuffle attention and see whether the predictions change."),
     ("adversarial", "adversarial", "Look for different attention that predicts the same."),
+    ("recommend", "erasure", "Say which measure of importance may be shown instead of attention."),
 ):
     command(_name)(build_command(audit_command(_check), options_of(_check), _help))
 

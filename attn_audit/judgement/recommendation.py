@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from attn_audit.findings.measure import LEAVE_ONE_OUT, Measure
 from attn_audit.findings.thresholds import SIGNIFICANT
-from attn_audit.numbers import bracket, counted, number
+from attn_audit.numbers import counted, number
 from attn_audit.results.recommendation import Candidate, Part, Recommendation
 
 if TYPE_CHECKING:
@@ -144,6 +144,28 @@ def recommend(
     )
 
 
+def still_recommended(base: Recommendation | None, new: Recommendation | None) -> str | None:
+    """Whether what is shown instead of one model's attention may be shown of the next one's.
+
+    Returns:
+        A sentence; None where the base shows nothing instead.
+    """
+    if base is None or base.show_instead is None:
+        return None
+    shown = base.show_instead.replace("_", " ")
+    if new is None or new.attention is None:
+        return f"Whether {shown} may still be shown instead was not judged: audit with erasure."
+    found = new.candidate(base.show_instead)
+    if found is None:
+        return f"{shown.capitalize()}, shown instead so far, was not judged of the new model."
+    better = f"more than attention {_range(found.over_attention)}, than random order "
+    ranks = "still ranks" if found.passed else "is no longer shown to rank"
+    return (
+        f"{shown.capitalize()}, shown instead so far, {ranks} words better than attention and than "
+        f"random order (removes {better}{_range(found.over_random)} of the prediction)."
+    )
+
+
 def _chosen(orders: Orders, fitting: "Members") -> tuple[bool, Erased]:
     """The sign that removes more on the texts set aside; without any, signed scores stay so."""
     import numpy as np
@@ -251,8 +273,3 @@ def _range(part: Part) -> str:
     """Both numbers, or one where they are written alike."""
     own, neutral = number(part.own), number(part.neutral)
     return own if own == neutral else f"{own} and {neutral}"
-
-
-def gap(part: Part) -> str:
-    """The model's own way of leaving out, with its interval."""
-    return f"{number(part.own)} {bracket(part.own_interval)}"

@@ -22,6 +22,7 @@ from attn_audit.findings.registry import metrics
 from attn_audit.plugins import require_plugins
 from attn_audit.results.leverage import Leverage
 from attn_audit.results.model_description import ModelDescription
+from attn_audit.results.recommendation import Recommendation
 from attn_audit.results.record import ShownRecord, require_shown
 from attn_audit.results.storage import (
     MAKE_AGAIN,
@@ -215,6 +216,8 @@ class Report(Value):
     self_checks: tuple[SelfCheck, ...]
     layers: Leverage | None = None
     """What attention at each layer can do at all; None where the model has one layer."""
+    recommendation: Recommendation | None = None
+    """What may be shown instead of attention; None where erasure was not asked for."""
     n_units: Distribution
     metrics: Summaries = Field(repr=False)
     """By name, check by check; what was not measured is not there."""

@@ -5,7 +5,13 @@ import pytest
 
 from attn_audit.findings.field import Field, Shape
 from attn_audit.findings.measure import LEAVE_ONE_OUT, Measure
-from attn_audit.judgement.recommendation import FEWEST_TEXTS, Erased, Orders, recommend
+from attn_audit.judgement.recommendation import (
+    FEWEST_TEXTS,
+    Erased,
+    Orders,
+    recommend,
+    still_recommended,
+)
 from attn_audit.results.recommendation import Recommendation
 from attn_audit.statistics.intervals import Resamples
 
@@ -146,3 +152,15 @@ def test_holm_asks_more_of_one_among_many() -> None:
     assert alone.show_instead == "good"
     among = recommend(attention, random, [good, *bad], judging, 10.0, Resamples(0))
     assert among.show_instead is None
+
+
+def test_the_next_release_is_asked_again_what_the_base_shows_instead() -> None:
+    good = recommended(Orders(measure("good"), erased(0.5, 1), None))
+    worse = recommended(Orders(measure("good"), erased(0.2, 1), None))
+    other = recommended(Orders(measure("other"), erased(0.5, 1), None))
+    assert "still ranks words better" in (still_recommended(good, good) or "")
+    assert "is no longer shown to rank" in (still_recommended(good, worse) or "")
+    assert "was not judged of the new model" in (still_recommended(good, other) or "")
+    assert "audit with erasure" in (still_recommended(good, None) or "")
+    assert still_recommended(worse, good) is None
+    assert still_recommended(None, good) is None

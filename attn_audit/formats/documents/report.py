@@ -17,10 +17,19 @@ from attn_audit.document import (
 )
 from attn_audit.findings.check import CheckFindings
 from attn_audit.findings.registry import checks
-from attn_audit.formats.documents import definitions, example, leverage, performance, sites, verdict
+from attn_audit.formats.documents import (
+    definitions,
+    example,
+    leverage,
+    performance,
+    recommendation,
+    sites,
+    verdict,
+)
 from attn_audit.formats.documents.provenance import audited, made_with
 from attn_audit.numbers import count
 from attn_audit.results.leverage import Leverage
+from attn_audit.results.recommendation import Recommendation
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Verdict
 
@@ -46,6 +55,7 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
         sections=(
             _glance(report, judged),
             *([] if report.answer is None else [verdict.answer_section(report.answer)]),
+            *_instead(report.recommendation),
             performance.section(report),
             *_checks(report),
             *([] if report.layers is None else [_leverage(report, report.layers)]),
@@ -55,6 +65,10 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
             definitions.section(),
         ),
     )
+
+
+def _instead(found: Recommendation | None) -> list[Section]:
+    return [] if found is None else [recommendation.section(found)]
 
 
 def _leverage(report: Report, found: Leverage) -> Section:
