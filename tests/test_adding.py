@@ -415,8 +415,8 @@ def test_nothing_is_loaded_unless_it_is_named(folder: Path, run: Run) -> None:
     run("audit", "demo", "demo", *flags, "--config", "named.toml", plugins=())
     shown = run("audit", "demo", "demo", "--checks", "peak", code=2, plugins=())
     assert (
-        "one or more of correlation, attended, permutation, adversarial, replacement, not"
-        in " ".join(shown.split())
+        "one or more of correlation, attended, permutation, adversarial, replacement, "
+        "decision_flip, not" in " ".join(shown.split())
     )
 
 

@@ -6,6 +6,7 @@ from attn_audit.checks.adversarial.check import Adversarial, Method
 from attn_audit.checks.attended import Attended
 from attn_audit.checks.base import Check
 from attn_audit.checks.correlation import Correlation
+from attn_audit.checks.decision_flip import DecisionFlip
 from attn_audit.checks.permutation import Permutation
 from attn_audit.checks.replacement import Replacement
 from attn_audit.errors import ConfigurationError
@@ -53,6 +54,7 @@ def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ..
         Permutation(epsilon, settings.permutations),
         Adversarial(epsilon, Method(settings.method), settings.iterations, settings.restarts),
         Replacement(_replaced_layers(settings, model)),
+        DecisionFlip(),
         *_REGISTERED,
     )
     return tuple(check for check in every if check.id in settings.checks)

@@ -8,6 +8,7 @@ from attn_audit.findings import (
     adversarial,
     attended,
     data,
+    decision_flip,
     example,
     performance,
     permutation,
@@ -22,7 +23,7 @@ from attn_audit.findings.metric import Metric, Statistic, former_names, statisti
 
 _CHECKS: list[CheckFindings] = [
     section.FINDINGS, attended.FINDINGS, permutation.FINDINGS, adversarial.FINDINGS,
-    replacement.FINDINGS,
+    replacement.FINDINGS, decision_flip.FINDINGS,
 ]  # fmt: skip
 _FIELDS: list[Field[object]] = [
     *example.FIELDS,
