@@ -83,7 +83,7 @@ def sum_up(
                 self_checks=subject.self_checks,
                 layers=subject.layers,
                 n_units=grouping.distribution(examples.numbers(N_UNITS), LENGTH_EDGES),
-                metrics=summarise(grouping, settings.checks, settings.measures),
+                metrics=summarise(grouping, settings.checks, settings.correlated),
                 sites=recording.sites.summaries(),
                 degenerate=count_degenerate(examples, settings.checks, counts["n_failed"]),
                 telling_examples=tuple(
