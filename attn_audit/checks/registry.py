@@ -7,13 +7,15 @@ from attn_audit.checks.attended import Attended
 from attn_audit.checks.base import Check
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.decision_flip import DecisionFlip
+from attn_audit.checks.erasure.check import Erasure
 from attn_audit.checks.permutation import Permutation
 from attn_audit.checks.replacement import Replacement
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings import registry
 from attn_audit.findings.check import CheckFindings
-from attn_audit.findings.measure import Measure, measure
-from attn_audit.models.contract import AuditedModel, RowChoice, Site
+from attn_audit.findings.measure import Measure, correlated, measure
+from attn_audit.measures.registry import COMPUTATIONS
+from attn_audit.models.contract import AuditedModel, Encoded, RowChoice, Site
 from attn_audit.settings import AuditSettings
 
 EPSILON_SINGLE, EPSILON_PAIR = 0.01, 0.05
@@ -45,19 +47,35 @@ def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ..
         model: Decides the default of epsilon.
 
     Raises:
-        ConfigurationError: The model has no such layers to replace.
+        ConfigurationError: The model has no such layers to replace, or no scores of a measure.
     """
     epsilon = epsilon_for(settings, model)
     every: tuple[Check, ...] = (
-        Correlation(settings.measures),
+        Correlation(correlated(settings.measures)),
         Attended(),
         Permutation(epsilon, settings.permutations),
         Adversarial(epsilon, Method(settings.method), settings.iterations, settings.restarts),
         Replacement(_replaced_layers(settings, model)),
         DecisionFlip(),
+        Erasure(_judged_measures(settings, model)),
         *_REGISTERED,
     )
     return tuple(check for check in every if check.id in settings.checks)
+
+
+def _judged_measures(settings: AuditSettings, model: AuditedModel) -> tuple[str, ...]:
+    """Those that are asked for, or every one that the model has scores of: it takes a trial."""
+    if Erasure.id not in settings.checks:
+        return ()
+    judged = [found.name for found in registry.measures() if not found.is_of_correlation]
+    why_not = {name: COMPUTATIONS[name].why_not(model) for name in judged}
+    if settings.measures is None:
+        return tuple(name for name in judged if why_not[name] is None)
+    asked = tuple(name for name in settings.measures if name in judged)
+    for name in asked:
+        if (why := why_not[name]) is not None:
+            raise ConfigurationError(f"--measures {name}: {why}")
+    return asked
 
 
 def _replaced_layers(settings: AuditSettings, model: AuditedModel) -> tuple[int, ...]:
@@ -96,13 +114,15 @@ def epsilon_for(settings: AuditSettings, model: AuditedModel) -> float:
     return EPSILON_PAIR if model.describe().takes_pairs else EPSILON_SINGLE
 
 
-def passes_of(check: Check, measures: Sequence[Measure], n_units: int) -> tuple[int, int]:
-    """Passes of an example of so many units for all sites together, and at each of them.
+def passes_of(check: Check, measures: Sequence[Measure], item: Encoded) -> tuple[int, int]:
+    """Passes of an example for all sites together, and at each of them.
 
     Args:
         measures: Importance measures that it is the first to read.
     """
-    shared, each = sum(m.passes(n_units) for m in measures), check.passes(n_units)
+    if isinstance(check, Erasure):
+        return check.passes_of(item), 0
+    shared, each = sum(m.passes(item.n_units) for m in measures), check.passes(item.n_units)
     return (shared, each) if registry.findings_of(check.id).is_of_sites else (shared + each, 0)
 
 

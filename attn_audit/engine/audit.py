@@ -12,7 +12,8 @@ from pathlib import Path
 
 import torch
 
-from attn_audit.checks.registry import make_checks, select_sites
+from attn_audit.checks.base import Check
+from attn_audit.checks.registry import select_sites
 from attn_audit.data.example import Example
 from attn_audit.engine.batch import SHARD_SIZE, Found, Plan, encode_or_record
 from attn_audit.engine.in_process import Engine, LocalEngine, cut
@@ -28,6 +29,7 @@ from attn_audit.engine.leverage import LEVERAGE, N_TEXTS, leverage_by_layer, wit
 from attn_audit.engine.recorder import RecordsPaths
 from attn_audit.engine.report import sum_up
 from attn_audit.engine.run_directory import RunDirectory, open_run_directory
+from attn_audit.engine.sampling import checks_of
 from attn_audit.engine.shards import BatchPlan, Manifest, Shards
 from attn_audit.engine.stopwatch import Meter, Stopwatch, progress_of
 from attn_audit.errors import ConfigurationError, InvalidOutputError, RunDirectoryError
@@ -100,7 +102,7 @@ def _audit(
         layers = _layers(model, data, settings, earlier)
     settings = with_layer(settings, layers)
     sites = select_sites(settings, model)
-    plan = plan_of(settings, model, sites, earlier)
+    plan = plan_of(settings, model, sites, checks_of(settings, model, data), earlier)
     with stopwatch.measure("self-check"):
         self_checks = _self_checked(model, trial, plan)
     subject = Subject(
@@ -202,6 +204,7 @@ def plan_of(
     settings: AuditSettings,
     model: AuditedModel,
     sites: Sequence[Site],
+    checks: Sequence[Check],
     earlier: Manifest | None,
 ) -> Plan:
     """What is computed, in the portions of the audit that is gone on with.
@@ -216,7 +219,7 @@ def plan_of(
         limits = model.batch_limits(settings.batch_size)
     before = SHARD_SIZE if earlier is None else earlier.plan.shard_size
     return Plan(
-        checks=make_checks(settings, model),
+        checks=tuple(checks),
         sites=tuple(sites),
         seed=settings.seed,
         limits=limits,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from attn_audit.checks.base import Check
+from attn_audit.checks.erasure.check import Erasure
 from attn_audit.checks.registry import measured_by, passes_of
 from attn_audit.models.contract import Encoded
 from attn_audit.progress import READING, CheckProgress, Progress, following
@@ -83,7 +84,9 @@ class Meter:
         self._checks, self._n_sites = {check.id: check for check in checks}, n_sites
         self._on_progress, self._clock = on_progress, clock
         self._measured_by = measured_by(checks)
-        self._passes: dict[str, dict[int, tuple[int, int]]] = {check.id: {} for check in checks}
+        self._passes: dict[str, dict[int | str, tuple[int, int]]] = {
+            check.id: {} for check in checks
+        }
         self._begun, self._told = clock(), clock()
         self._stage_begun: float | None = None
         self._seconds = dict.fromkeys(self._checks, 0.0)
@@ -179,12 +182,12 @@ class Meter:
         """Its work for all sites together, and at each of them."""
         known, shared, each = self._passes[check.id], 0, 0
         for item in encoded:
-            n_units = item.n_units
-            if n_units not in known:
-                of_all, passes = passes_of(check, self._measured_by[check.id], n_units)
-                known[n_units] = of_all, max(0 if of_all else 1, passes)
-            shared += known[n_units][0] * item.n_tokens
-            each += known[n_units][1] * item.n_tokens
+            key = item.example.id if isinstance(check, Erasure) else item.n_units
+            if key not in known:
+                of_all, passes = passes_of(check, self._measured_by[check.id], item)
+                known[key] = of_all, max(0 if of_all else 1, passes)
+            shared += known[key][0] * item.n_tokens
+            each += known[key][1] * item.n_tokens
         return float(shared), float(each)
 
 

@@ -93,6 +93,21 @@ MEASURES: list[Measure] = [GRADIENT, LEAVE_ONE_OUT]
 """All there are, those that are registered from outside last."""
 
 
+_PACKAGED = tuple(MEASURES)
+
+
+def correlated(asked: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Names of the measures that attention is correlated with.
+
+    Args:
+        asked: What the settings name; None: the paper's two, and those from outside.
+    """
+    if asked is not None:
+        return asked
+    beside = (found for found in MEASURES if found not in _PACKAGED)
+    return tuple(found.name for found in (GRADIENT, LEAVE_ONE_OUT, *beside))
+
+
 def measure(name: str) -> Measure:
     """The measure of a name."""
     return next(found for found in MEASURES if found.name == name)

@@ -9,12 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from attn_audit.findings.measure import LEAVE_ONE_OUT, Measure
+from attn_audit.findings.erasure import rankings
+from attn_audit.findings.erasure.rankings import ATTENTION, RANDOM, WAYS, Ranking
+from attn_audit.findings.example import N_UNITS
+from attn_audit.findings.measure import LEAVE_ONE_OUT, MEASURES, Measure
 from attn_audit.findings.thresholds import SIGNIFICANT
 from attn_audit.numbers import counted, number
 from attn_audit.results.recommendation import Candidate, Part, Recommendation
 
 if TYPE_CHECKING:
+    from attn_audit.results.examples import Examples
     from attn_audit.results.table import Members, Values
     from attn_audit.statistics.intervals import Resamples
 
@@ -56,6 +60,28 @@ class Orders:
     """The units that speak most for the prediction first."""
     by_magnitude: Erased | None
     """Those of the largest scores first; None where no score is below 0."""
+
+
+def recommendation_of(examples: "Examples", resamples: "Resamples") -> Recommendation:
+    """What the records of an audit with erasure say."""
+    import numpy as np
+
+    halves = np.array(examples.strings(rankings.HALF))
+    n_units = examples.numbers(N_UNITS)[halves != ""]
+
+    def erased(ranking: Ranking) -> Erased:
+        return Erased(*(examples.numbers(ranking.fields[way]) for way in WAYS))
+
+    found = []
+    for measure in MEASURES:
+        if measure.is_of_correlation:
+            continue
+        signed, *by_magnitude = map(erased, rankings.rankings_of(measure))
+        if bool(signed.is_known.any()):
+            found.append(Orders(measure, signed, *(by_magnitude or [None])))
+    median = float(np.median(n_units)) if len(n_units) else 0.0
+    beside = erased(ATTENTION), erased(RANDOM)
+    return recommend(*beside, found, halves == rankings.JUDGE, median, resamples)
 
 
 def recommend(
@@ -152,16 +178,17 @@ def still_recommended(base: Recommendation | None, new: Recommendation | None) -
     """
     if base is None or base.show_instead is None:
         return None
-    shown = base.show_instead.replace("_", " ")
+    words = next((m.words for m in MEASURES if m.name == base.show_instead), base.show_instead)
+    shown = f"What the base shows instead, {words},"
     if new is None or new.attention is None:
-        return f"Whether {shown} may still be shown instead was not judged: audit with erasure."
+        return f"{shown} was not judged again: audit the new model with erasure."
     found = new.candidate(base.show_instead)
     if found is None:
-        return f"{shown.capitalize()}, shown instead so far, was not judged of the new model."
+        return f"{shown} was not judged of the new model."
     better = f"more than attention {_range(found.over_attention)}, than random order "
     ranks = "still ranks" if found.passed else "is no longer shown to rank"
     return (
-        f"{shown.capitalize()}, shown instead so far, {ranks} words better than attention and than "
+        f"{shown} {ranks} words better than attention and than "
         f"random order (removes {better}{_range(found.over_random)} of the prediction)."
     )
 
@@ -252,21 +279,17 @@ def _sentence(found: Recommendation, measures: Mapping[str, Measure]) -> str:
         )
     shown = found.candidate(found.show_instead)
     assert shown is not None
-    name = _name(measures[shown.measure])
+    name = measures[shown.measure].words
     greedy = ""
     if shown.measure == LEAVE_ONE_OUT.name:
         greedy = " It is the greedy reference of this very number, which removes words, too."
-    tied = [_name(measures[each]) for each in found.tied]
+    tied = [measures[each].words for each in found.tied]
     ties = f" {', '.join(tied)} {'ties' if len(tied) == 1 else 'tie'} with it." if tied else ""
     return (
-        f"Show {name} instead: it ranks words as removing them does. In its order that moves the "
+        f"Show {name} instead: that ranks words as removing them does. In its order removing them moves the "
         f"prediction by {_range(shown.score)}, in attention's by {_range(attention)}, in "
         f"{beside}.{ties}{greedy}"
     )
-
-
-def _name(measure: Measure) -> str:
-    return measure.name.replace("_", " ")
 
 
 def _range(part: Part) -> str:

@@ -417,7 +417,7 @@ def removal(report: "Report") -> tuple[str, ...]:
     The paper's models have one way only, and say nothing.
     """
     findings = report.model.findings
-    if findings is None or "leave_one_out" not in report.settings.measures:
+    if findings is None or "leave_one_out" not in report.settings.correlated:
         return ()
     unit = report.settings.unit
     if findings.removal == "delete":

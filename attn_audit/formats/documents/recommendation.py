@@ -1,6 +1,7 @@
 """What to show instead: every measure beside attention and random order."""
 
 from attn_audit.document import Block, Cell, Paragraph, Phrase, Section, Table, Tone
+from attn_audit.findings.measure import measure
 from attn_audit.numbers import bracket, count, number
 from attn_audit.results.recommendation import Candidate, Part, Recommendation
 
@@ -43,7 +44,7 @@ def _table(found: Recommendation, attention: Part, random: Part) -> Table:
 
 
 def _row(found: Recommendation, each: Candidate) -> tuple[Cell, ...]:
-    name = each.measure.replace("_", " ")
+    name = measure(each.measure).words
     if each.by_magnitude:
         name += " (sizes)"
     elif each.is_signed:
