@@ -286,8 +286,8 @@ def _sentence(found: Recommendation, measures: Mapping[str, Measure]) -> str:
     tied = [measures[each].words for each in found.tied]
     ties = f" {', '.join(tied)} {'ties' if len(tied) == 1 else 'tie'} with it." if tied else ""
     return (
-        f"Show {name} instead: that ranks words as removing them does. In its order removing them moves the "
-        f"prediction by {_range(shown.score)}, in attention's by {_range(attention)}, in "
+        f"Show {name} instead: that ranks words as removing them does. Removed in its order they "
+        f"move the prediction by {_range(shown.score)}, in attention's by {_range(attention)}, in "
         f"{beside}.{ties}{greedy}"
     )
 
