@@ -264,7 +264,7 @@ def _sentence(found: Recommendation, measures: Mapping[str, Measure]) -> str:
     assert attention is not None
     assert random is not None
     assert is_better is not None
-    texts = f"{counted(found.n_judged, 'text')} that chose nothing"
+    texts = f"{counted(found.n_judged, 'text')} set aside to judge"
     beside = f"random order by {_range(random)} ({texts}, both ways of leaving out)"
     if found.show_instead is None:
         if is_better.is_above_zero:
