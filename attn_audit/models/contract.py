@@ -336,8 +336,8 @@ class AuditedModel(ABC):
     ) -> Float[Tensor, "batch variant label"]:
         """Logits with only the units marked in `keep`; all kept gives the prediction itself.
 
-        Where no unit is left: the readout's logits of no input, or the prediction itself of a model
-        that cannot read nothing.
+        Where no unit is left: the logits of what else the model reads, markers or a prompt; of no
+        input at all, or of a model that cannot be given that, the prediction itself.
 
         Args:
             operator: One of `removals`; None: the one that suits the model best.

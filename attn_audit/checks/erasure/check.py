@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Float64, Int64, UInt64
+from jaxtyping import Float64, Int, Int64, UInt64
 
 from attn_audit.checks.base import AuditedBatch, Columns, join_statuses
 from attn_audit.checks.erasure.outcomes import Gone, Outcomes
@@ -165,7 +165,7 @@ class _Text:
         self,
         ranking: Ranking,
         scores: Float64[np.ndarray, " unit"],
-        ranks: Int64[np.ndarray, " unit"],
+        ranks: Int[np.ndarray, " unit"],
         draws: UInt64[np.ndarray, "order unit"],
         *,
         is_ranked: bool,

@@ -47,6 +47,8 @@ class HuggingFaceClassifier(Classifier):
         UnsupportedModelError: It is no classifier.
     """
 
+    can_read_markers = True
+
     def __init__(
         self,
         module: nn.Module,

@@ -142,6 +142,8 @@ class Classifier(ABC):
     """Whether a position can be hidden by an attention mask."""
     can_read_nothing: bool = False
     """Whether a text without any unit is one that it reads."""
+    can_read_markers: bool = False
+    """Whether what stands around a text can be given to it without any unit."""
     neutral_token: NeutralToken | None = None
     """What stands for a unit that is not to be seen; None where it knows no such token."""
     logit_limits: tuple[float, float] | None = None
@@ -177,7 +179,8 @@ class Classifier(ABC):
 
         Args:
             encoded: One for each row of `keep`; an example may come several times.
-            keep: The units that stay. At least one in each row, unless `can_read_nothing`.
+            keep: The units that stay. At least one in each row, unless `can_read_nothing`, or
+                `can_read_markers` and the text stands among some.
         """
 
     @abstractmethod
