@@ -24,6 +24,7 @@ from pydantic_core import PydanticCustomError
 from attn_audit.errors import ConfigurationError, meant, nearest
 from attn_audit.files import is_url, read_toml, require_known
 from attn_audit.findings import registry
+from attn_audit.findings.measure import usual_measures
 from attn_audit.plugins import load_plugins
 from attn_audit.quoting import in_our_words
 from attn_audit.settings import (
@@ -205,7 +206,7 @@ def validate(
     load_plugins(_named_plugins(values.get("plugin")))
     every = {
         "checks": tuple(found.check for found in registry.checks() if found.is_default),
-        "measures": tuple(_REGISTERED["measures"]()),
+        "measures": tuple(measure.name for measure in usual_measures()),
     }
     try:
         checked = _model().model_validate(every | dict(values))

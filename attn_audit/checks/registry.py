@@ -12,6 +12,7 @@ from attn_audit.errors import ConfigurationError
 from attn_audit.findings import registry
 from attn_audit.findings.check import CheckFindings
 from attn_audit.findings.measure import Measure, measure
+from attn_audit.measures.registry import require_applicable
 from attn_audit.models.contract import AuditedModel, RowChoice, Site
 from attn_audit.settings import AuditSettings
 
@@ -44,8 +45,10 @@ def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ..
         model: Decides the default of epsilon.
 
     Raises:
-        ConfigurationError: The model has no such layers to replace.
+        ConfigurationError: The model has no such layers to replace, or no scores by a measure.
     """
+    if Correlation.id in settings.checks:
+        require_applicable(settings.measures, model)
     epsilon = epsilon_for(settings, model)
     every: tuple[Check, ...] = (
         Correlation(settings.measures),

@@ -120,7 +120,8 @@ def measures() -> tuple[Measure, ...]:
 def status_meanings() -> dict[str, str]:
     """Why a check says nothing of an example, or less: statuses and what they mean, in order."""
     constant = {m.status: f"{m.constant}: it ranks nothing" for m in MEASURES}
-    return {**STATUS_MEANINGS, **constant}
+    undefined = {m.status_undefined: m.undefined for m in MEASURES if m.undefined}
+    return {**STATUS_MEANINGS, **constant, **undefined}
 
 
 @cache
