@@ -14,7 +14,7 @@ from attn_audit.errors import ConfigurationError
 from attn_audit.findings import registry
 from attn_audit.findings.check import CheckFindings
 from attn_audit.findings.measure import Measure, correlated, measure
-from attn_audit.measures.registry import COMPUTATIONS
+from attn_audit.measures.registry import applicable, require_applicable
 from attn_audit.models.contract import AuditedModel, Encoded, RowChoice, Site
 from attn_audit.settings import AuditSettings
 
@@ -49,6 +49,8 @@ def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ..
     Raises:
         ConfigurationError: The model has no such layers to replace, or no scores of a measure.
     """
+    if {Correlation.id, Erasure.id} & set(settings.checks):
+        require_applicable(settings.measures or (), model)
     epsilon = epsilon_for(settings, model)
     every: tuple[Check, ...] = (
         Correlation(correlated(settings.measures)),
@@ -68,14 +70,8 @@ def _judged_measures(settings: AuditSettings, model: AuditedModel) -> tuple[str,
     if Erasure.id not in settings.checks:
         return ()
     judged = [found.name for found in registry.measures() if not found.is_of_correlation]
-    why_not = {name: COMPUTATIONS[name].why_not(model) for name in judged}
-    if settings.measures is None:
-        return tuple(name for name in judged if why_not[name] is None)
-    asked = tuple(name for name in settings.measures if name in judged)
-    for name in asked:
-        if (why := why_not[name]) is not None:
-            raise ConfigurationError(f"--measures {name}: {why}")
-    return asked
+    asked = applicable(model) if settings.measures is None else settings.measures
+    return tuple(name for name in judged if name in asked)
 
 
 def _replaced_layers(settings: AuditSettings, model: AuditedModel) -> tuple[int, ...]:

@@ -23,7 +23,7 @@ from attn_audit.cli.audit import (
 )
 from attn_audit.cli.command import Command, Commands, build_command, naming_standard_output, say
 from attn_audit.cli.judge import compare, gate
-from attn_audit.cli.report import OPTIONS_OF_VERIFY, metrics, report, verify
+from attn_audit.cli.report import OPTIONS_OF_VERIFY, measures, metrics, report, verify
 from attn_audit.cli.selftest import selftest
 from attn_audit.cli.train import train
 from attn_audit.errors import OutputError
@@ -105,6 +105,7 @@ command("explain")(
 command("gate")(gate)
 command("compare")(compare)
 command("metrics")(metrics)
+command("measures")(measures)
 command("train")(train)
 command("demo")(
     build_command(run_demo, OPTIONS_OF_DEMO, "Audit a small packaged model on packaged texts.")

@@ -184,7 +184,7 @@ _OWN: dict[str, Any] = {
 _SHARED_BY_EXPLAIN = (
     *of_panels(Panel.LOADING),
     "config", "layer", "head", "rows", "unit", "plugin", "removal", "explain_label",
-    "permutations", "epsilon",
+    "measures", "permutations", "epsilon",
     "method", "iterations", "restarts", "seed", "device", "threads",
 )  # fmt: skip
 OPTIONS_OF_EXPLAIN: dict[str, Any] = {

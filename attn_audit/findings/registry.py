@@ -127,7 +127,8 @@ def measures() -> tuple[Measure, ...]:
 def status_meanings() -> dict[str, str]:
     """Why a check says nothing of an example, or less: statuses and what they mean, in order."""
     constant = {m.status: f"{m.constant}: it ranks nothing" for m in MEASURES}
-    return {**STATUS_MEANINGS, **constant, **rankings.status_meanings()}
+    undefined = {m.status_undefined: m.meaning_of_undefined for m in MEASURES}
+    return {**STATUS_MEANINGS, **constant, **undefined}
 
 
 @cache

@@ -49,11 +49,6 @@ def leave_out(model: AuditedModel, batch: Batch) -> LeftOut:
     return LeftOut(distance, lost, moved, against, noise[:, 0])
 
 
-def leave_one_out_importance(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit"]:
-    """How far the prediction moves when a unit is left out, 0 to 1 (the output distance)."""
-    return leave_out(model, batch).distance
-
-
 def _left_out(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit number"]:
     logits = model.erase(batch, _all_and_each_but_one(batch))
     probabilities = model.task.probabilities(logits)

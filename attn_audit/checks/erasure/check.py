@@ -133,7 +133,7 @@ class Erasure:
                     is_one = bool(is_ranked[i])
                     text.rank(ranking, table[i], ranks[i], draws[i], is_ranked=is_one)
             for i in np.flatnonzero(~is_ranked):
-                texts[i].reasons.append(fields.undefined_status(measure(name)))
+                texts[i].reasons.append(measure(name).status_undefined)
         return texts
 
 

@@ -216,11 +216,6 @@ def rankings() -> tuple[Ranking, ...]:
     return (ATTENTION, *(r for measure in judged for r in rankings_of(measure)), RANDOM)
 
 
-def undefined_status(measure: Measure) -> str:
-    """Of a text for which a measure gives no score of some unit, so that nothing ranks it."""
-    return f"undefined_scores_{measure.name}"
-
-
 def _limit(name: str, definition: str, way: str) -> Field[float | None]:
     return Field(
         ".".join(filter(None, (f"erasure.{name}", way))), f"{definition}{_WITH[way]}", range=GAIN,
@@ -318,12 +313,3 @@ METRICS: tuple[Metric, ...] = (
     *(metric for ranking in rankings() for metric in ranking.metrics), *OF_LIMITS.values(),
     AGREEMENT, N_JUDGED, N_EXACT, N_BEAM,
 )  # fmt: skip
-
-
-def status_meanings() -> dict[str, str]:
-    """Of the measures' rankings."""
-    return {
-        undefined_status(m): f"{m.words} give no number of some unit: that ranking is left out"
-        for m in MEASURES
-        if not m.is_of_correlation
-    }

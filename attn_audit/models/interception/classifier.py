@@ -146,6 +146,8 @@ class Classifier(ABC):
     """Whether what stands around a text can be given to it without any unit."""
     neutral_token: NeutralToken | None = None
     """What stands for a unit that is not to be seen; None where it knows no such token."""
+    padding_token: int | None = None
+    """The id that stands where a text has ended; None where it knows no such token."""
     logit_limits: tuple[float, float] | None = None
     """Where the module gives probabilities: what logits, or differences of such of labels that
     compete, can be at all."""
@@ -186,6 +188,10 @@ class Classifier(ABC):
     @abstractmethod
     def logits(self, inputs: ModelInputs) -> Logits:
         """Call the module: its output as logits of the task, differentiable."""
+
+    def outputs(self, inputs: ModelInputs) -> Float[Tensor, "batch output"]:
+        """The module's own outputs, that the task makes logits of; where they are, the logits."""
+        return self.logits(inputs)
 
     @abstractmethod
     def embedding_table(self) -> Tensor | None:

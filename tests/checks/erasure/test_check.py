@@ -14,7 +14,7 @@ from attn_audit.checks.base import AuditedBatch, Columns, read_batch
 from attn_audit.checks.erasure.check import Erasure
 from attn_audit.data.example import Example
 from attn_audit.errors import InvalidOutputError
-from attn_audit.findings.erasure.rankings import ATTENTION, RANDOM, rankings_of, undefined_status
+from attn_audit.findings.erasure.rankings import ATTENTION, RANDOM, rankings_of
 from attn_audit.findings.field import Field, Shape
 from attn_audit.findings.measure import LEAVE_ONE_OUT, Measure
 from attn_audit.findings.registry import added
@@ -220,7 +220,7 @@ def test_a_measure_without_scores_of_a_text_is_left_out_there_and_said(
     monkeypatch.setitem(COMPUTATIONS, "silent", made([0.1, float("nan"), *SCORES]))
     with added(silent):
         columns = Erasure(("silent",)).run(batch_of(tiny_model(), EXAMPLES))
-        assert set(columns["erasure.status"]) == {undefined_status(silent)}
+        assert set(columns["erasure.status"]) == {silent.status_undefined}
     assert "erasure.silent" not in columns or set(columns["erasure.silent"]) == {None}
     assert None not in columns["erasure.attention"]
 
