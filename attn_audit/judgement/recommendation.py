@@ -76,9 +76,9 @@ def recommendation_of(examples: "Examples", resamples: "Resamples") -> Recommend
     for measure in MEASURES:
         if measure.is_of_correlation:
             continue
-        signed, *by_magnitude = map(erased, rankings.rankings_of(measure))
+        signed, *sizes = map(erased, rankings.rankings_of(measure))
         if bool(signed.is_known.any()):
-            found.append(Orders(measure, signed, *(by_magnitude or [None])))
+            found.append(Orders(measure, signed, sizes[0] if sizes else None))
     median = float(np.median(n_units)) if len(n_units) else 0.0
     beside = erased(ATTENTION), erased(RANDOM)
     return recommend(*beside, found, halves == rankings.JUDGE, median, resamples)

@@ -14,7 +14,7 @@ from attn_audit.checks.decision_flip import DecisionFlip
 from attn_audit.data.example import Example
 from attn_audit.findings.decision_flip import FLIPPED, NEVER, NOTHING_LEFT, ORDERS
 from attn_audit.models.loading import ModelOptions, load_model
-from tests.checks.test_base import RowsModel, texts
+from tests.rows import RowsModel, texts
 
 REFERENCE = ("attention", "gradient", "attention_x_gradient")
 
