@@ -34,7 +34,7 @@ def test_several_labels_are_read_from_every_format(audited: Audited, suffix: str
 
 def test_a_full_report_has_every_number_within_its_range(multilabel: Report) -> None:
     run = {found.check for found in checks() if found.is_default} | {"data", "performance"}
-    read = set(multilabel.settings.measures)
+    read = set(multilabel.settings.correlated)
     asked = {m.name for m in metrics() if m.check in run and read.issuperset(m.measures)}
     assert set(multilabel.metrics) == asked
     for statistic in (s for s in statistics().values() if s.metric.name in asked):
