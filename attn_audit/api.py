@@ -68,6 +68,7 @@ class LoadingOptions(TypedDict, total=False):
     iterations: int
     restarts: int
     replace_layers: str
+    erasure_sample: int
     plugin: str | Iterable[str]
     seed: int
     device: Literal["auto", "cpu", "cuda"] | torch.device

@@ -101,6 +101,12 @@ def _split_commas(value: object) -> object:
     return _as_tuple(value)
 
 
+def _every_or_some(value: object) -> object:
+    """Names, or `all`."""
+    names = _split_commas(value)
+    return tuple(_REGISTERED["checks"]()) if names == ("all",) else names
+
+
 def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
@@ -133,8 +139,8 @@ def _span(layers: str) -> str:
 
 
 def _one_of(known: Callable[[], list[str]]) -> AfterValidator:
-    def require(given: tuple[str, ...]) -> tuple[str, ...]:
-        if not set(given) <= set(known()):
+    def require(given: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if given is not None and not set(given) <= set(known()):
             raise PydanticCustomError(_REFUSED, f"one or more of {', '.join(known())}")
         return given
 
@@ -148,7 +154,7 @@ _VALIDATORS = {
     "data": BeforeValidator(_alone_or_several),
     "output": BeforeValidator(_alone_or_several),
     "ignore_field": BeforeValidator(_split_commas),
-    "checks": BeforeValidator(_split_commas),
+    "checks": BeforeValidator(_every_or_some),
     "measures": BeforeValidator(_split_commas),
     "plugin": BeforeValidator(_alone_or_several),
 }
@@ -204,7 +210,6 @@ def validate(
     load_plugins(_named_plugins(values.get("plugin")))
     every = {
         "checks": tuple(found.check for found in registry.checks() if found.is_default),
-        "measures": tuple(_REGISTERED["measures"]()),
     }
     try:
         checked = _model().model_validate(every | dict(values))

@@ -369,6 +369,18 @@ class Places(Figure):
     """What the strongest shade stands for."""
 
 
+@dataclass(frozen=True)
+class Ranked(Figure):
+    """Numbers with their intervals below each other, against what chance gives and what is best."""
+
+    rows: tuple[tuple[str, float, Interval | None], ...]
+    axis: str
+    band: tuple[str, float, Interval | None]
+    """What chance gives, and what that is called."""
+    best: tuple[str, float] | None
+    """The most that there could be, and what that is called."""
+
+
 Block = (
     Paragraph | Bullets | Facts | Definitions | Table | Folded | Notice | Glance | Shaded
     | Examples | Figure

@@ -25,9 +25,9 @@ from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings import adversarial
 from attn_audit.findings.example import N_UNITS
-from attn_audit.findings.measure import LEAVE_ONE_OUT
+from attn_audit.findings.measure import LEAVE_ONE_OUT, correlated
 from attn_audit.findings.permutation import UNIFORM_DISTANCE_FIELD
-from attn_audit.findings.registry import checks, measures
+from attn_audit.findings.registry import checks
 from attn_audit.models.contract import AuditedModel, Site
 from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.self_check import self_check
@@ -44,7 +44,8 @@ def explain_text(
     """Audit one text, and see what the model says under each attention.
 
     Args:
-        settings: Checked, with a model; all usual checks and measures are run anyway.
+        settings: Checked, with a model; all usual checks and measures are run anyway, and further
+            measures where they are named.
         load: Loads a model in memory; None: the one that the settings name.
 
     Raises:
@@ -62,7 +63,7 @@ def explain_text(
     settings = replace(
         settings,
         checks=tuple(found.check for found in checks() if found.is_default),
-        measures=tuple(measure.name for measure in measures()),
+        measures=tuple(dict.fromkeys((*correlated(None), *(settings.measures or ())))),
     )
     example = Example(content_id(text, text_pair), text, text_pair)
     with full_precision(settings.threads):

@@ -243,16 +243,17 @@ class AuditSettings:
         ("correlation", "attended", "permutation", "adversarial"),
         "Which checks.",
         Panel.CHECKS,
-        "NAME,...",
+        "NAME,...|all",
         is_stored=True,
         compared="noted",
     )
-    measures: Annotated[tuple[str, ...], MinLen(1)] = _is(
-        ("gradient", "leave_one_out"),
-        "What attention is correlated with.",
+    measures: Annotated[tuple[str, ...], MinLen(1)] | None = _is(
+        None,
+        "What attention is correlated with, and what erasure judges beside it.",
         Panel.CHECKS,
         "NAME,...",
-        checks=("correlation",),
+        default_is="gradient,leave_one_out; of erasure all that the model has",
+        checks=("correlation", "erasure"),
         is_stored=True,
         compared="noted",
     )
@@ -336,6 +337,15 @@ class AuditSettings:
         checks=("replacement",),
         is_stored=True,
         compared="refused",
+    )
+    erasure_sample: Count = _is(
+        200,
+        "Texts of which units are left out in the order of rankings, at most.",
+        Panel.CHECKS,
+        "N",
+        checks=("erasure",),
+        is_stored=True,
+        compared="noted",
     )
 
     seed: Annotated[int, Ge(0), Lt(2**63)] = _is(

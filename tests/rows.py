@@ -202,6 +202,9 @@ class RowsModel(AuditedModel):
         share = seen.raw[:, heads] / torch.where(own_mass > 0, own_mass, 1)[..., None]
 
         def replay(weights: Tensor, mass: Tensor | None = None) -> Tensor:
+            if mass is not None and mass.dim() == weights.dim() - 1 and weights.shape[1] > 1:
+                each = zip(weights.unbind(1), mass.unbind(1), strict=True)
+                return torch.cat([replay(one.unsqueeze(1), of_one) for one, of_one in each], dim=1)
             shape = own_mass.shape
             total = own_mass if mass is None else mass.reshape(shape) * seen.row_mask[:, None]
             other = seen.rest[:, heads]

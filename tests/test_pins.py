@@ -224,10 +224,12 @@ CLAIMS = {
     "leverage: margin": 1e-2,
     "replacement: output distance": 1e-4,
     "replacement: margin": 1e-2,
+    "decision flips": 0.03,
 }
 OF_RANKS = (
     *("taus", "taus of margins", "taus that ties allow", "taus of shuffled attention"),
     *("permutations within epsilon", "permutations that turn the decision"),
+    "decision flips",
 )
 """Of steps that do not grow with the rounding."""
 

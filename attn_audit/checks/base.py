@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from attn_audit.findings.example import Status
+from attn_audit.measures.base import normalised
 from attn_audit.measures.registry import Importances
 from attn_audit.models.contract import (
     AuditedModel,
@@ -162,12 +163,6 @@ class Check(Protocol):
         sites and checks, are not among them.
         """
         ...
-
-
-def normalised(weights: Float64[Tensor, "*batch unit"]) -> Float64[Tensor, "*batch unit"]:
-    """Weights over their sum along the last axis; zeros stay zeros."""
-    total = weights.sum(dim=-1, keepdim=True)
-    return weights / torch.where(total > 0, total, 1)
 
 
 def read_batch(model: AuditedModel, batch: Batch, site: Site, seed: int) -> AuditedBatch:

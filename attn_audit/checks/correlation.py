@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Int
+from torch import Tensor
 
 from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, or_none, rows_of
 from attn_audit.checks.permuted_baseline import permuted_baseline
@@ -49,17 +50,26 @@ class Correlation:
         lengths = audited.lengths
         passes = [measure(name).passes(int(lengths.mean())) for name in self.measures]
         values = {name: audited.importances[name] for name in portions(self.measures, passes)}
+        has_scores = {
+            name: ~importance.isnan().any(dim=1).cpu().numpy()
+            for name, importance in values.items()
+        }
         ranks = {
-            name: ranks_of(name, importance.cpu().numpy(), lengths, audited.model.dtype)
+            name: ranks_of(
+                name, importance.nan_to_num().cpu().numpy(), lengths, audited.model.dtype
+            )
             for name, importance in {"attention": audited.explanation, **values}.items()
         }
         columns: dict[str, Any] = {
-            name: rows_of(importance, lengths) for name, importance in values.items()
+            name: _rows(audited, name, importance, has_scores[name])
+            for name, importance in values.items()
         }
         for pair in pairs():
             if pair.first in ranks and pair.second in ranks:
                 result = kendall_tau_of_ranks(ranks[pair.first], ranks[pair.second], lengths)
                 defined = ~np.isnan(result.tau)
+                for name in pair.measures:
+                    defined &= has_scores[name]
                 if pair.first == "attention":  # the yardstick needs none
                     defined &= audited.has_mass
                 columns[pair.tau.name] = or_none(result.tau, defined)
@@ -69,7 +79,7 @@ class Correlation:
         if GRADIENT.name in self.measures:
             columns |= _baseline(audited)
         constant = {name: is_constant(rank, lengths) for name, rank in ranks.items()}
-        columns[STATUS.name] = _statuses(audited, constant)
+        columns[STATUS.name] = _statuses(audited, constant, has_scores)
         return columns
 
     def _twins(
@@ -107,6 +117,15 @@ class Correlation:
         return columns
 
 
+def _rows(
+    audited: AuditedBatch, name: str, importance: Tensor, has_scores: Bool[np.ndarray, " batch"]
+) -> list[tuple[float, ...] | None]:
+    """What records hold of a measure; None where it has no scores."""
+    shown = audited.importances.scores(name) if measure(name).keeps_sign else importance
+    rows = rows_of(shown, audited.lengths)
+    return [row if known else None for row, known in zip(rows, has_scores, strict=True)]
+
+
 def _baseline(audited: AuditedBatch) -> Columns:
     lengths, dtype = audited.lengths, audited.model.dtype
     attention, gradient = (values.cpu().numpy() for values in permuted_baseline(audited))
@@ -126,24 +145,29 @@ def _sorted(ranks: Int[np.ndarray, "batch unit"]) -> Int[np.ndarray, "batch unit
     return np.where(ascending == last, -1, ascending)
 
 
-def _statuses(audited: AuditedBatch, constant: dict[str, Bool[np.ndarray, " batch"]]) -> list[str]:
+Found = dict[str, Bool[np.ndarray, " batch"]]
+"""Of each measure, and of attention, something that is so of an example or not."""
+
+
+def _statuses(audited: AuditedBatch, constant: Found, has_scores: Found) -> list[str]:
     return [
-        join_statuses(_reasons(int(n), bool(audited.has_mass[i]), i, constant))
+        join_statuses(_reasons(int(n), bool(audited.has_mass[i]), i, constant, has_scores))
         for i, n in enumerate(audited.lengths)
     ]
 
 
-def _reasons(
-    n_units: int, has_mass: bool, i: int, constant: dict[str, Bool[np.ndarray, " batch"]]
-) -> list[str]:
+def _reasons(n_units: int, has_mass: bool, i: int, constant: Found, has_scores: Found) -> list[str]:
+    undefined = [
+        measure(name).status_undefined for name, known in has_scores.items() if not known[i]
+    ]
     if n_units == 1:
-        return [Status.SINGLE_UNIT]
+        return [Status.SINGLE_UNIT, *undefined]
     reasons: list[str] = [] if has_mass else [Status.NO_AUDITED_MASS]
     if n_units < MIN_TESTABLE_UNITS:
         reasons.append(Status.FEW_UNITS)
     reasons += [
         Status.CONSTANT_ATTENTION if name == "attention" else measure(name).status
         for name, is_flat in constant.items()
-        if bool(is_flat[i]) and (has_mass or name != "attention")
+        if bool(is_flat[i]) and (has_mass if name == "attention" else bool(has_scores[name][i]))
     ]
-    return reasons
+    return reasons + undefined

@@ -6,13 +6,16 @@ from attn_audit.checks.adversarial.check import Adversarial, Method
 from attn_audit.checks.attended import Attended
 from attn_audit.checks.base import Check
 from attn_audit.checks.correlation import Correlation
+from attn_audit.checks.decision_flip import DecisionFlip
+from attn_audit.checks.erasure.check import Erasure
 from attn_audit.checks.permutation import Permutation
 from attn_audit.checks.replacement import Replacement
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings import registry
 from attn_audit.findings.check import CheckFindings
-from attn_audit.findings.measure import Measure, measure
-from attn_audit.models.contract import AuditedModel, RowChoice, Site
+from attn_audit.findings.measure import Measure, correlated, measure
+from attn_audit.measures.registry import applicable, require_applicable
+from attn_audit.models.contract import AuditedModel, Encoded, RowChoice, Site
 from attn_audit.settings import AuditSettings
 
 EPSILON_SINGLE, EPSILON_PAIR = 0.01, 0.05
@@ -44,18 +47,31 @@ def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ..
         model: Decides the default of epsilon.
 
     Raises:
-        ConfigurationError: The model has no such layers to replace.
+        ConfigurationError: The model has no such layers to replace, or no scores of a measure.
     """
+    if {Correlation.id, Erasure.id} & set(settings.checks):
+        require_applicable(settings.measures or (), model)
     epsilon = epsilon_for(settings, model)
     every: tuple[Check, ...] = (
-        Correlation(settings.measures),
+        Correlation(correlated(settings.measures)),
         Attended(),
         Permutation(epsilon, settings.permutations),
         Adversarial(epsilon, Method(settings.method), settings.iterations, settings.restarts),
         Replacement(_replaced_layers(settings, model)),
+        DecisionFlip(),
+        Erasure(_judged_measures(settings, model)),
         *_REGISTERED,
     )
     return tuple(check for check in every if check.id in settings.checks)
+
+
+def _judged_measures(settings: AuditSettings, model: AuditedModel) -> tuple[str, ...]:
+    """Those that are asked for, or every one that the model has scores of: it takes a trial."""
+    if Erasure.id not in settings.checks:
+        return ()
+    judged = [found.name for found in registry.measures() if not found.is_of_correlation]
+    asked = applicable(model) if settings.measures is None else settings.measures
+    return tuple(name for name in judged if name in asked)
 
 
 def _replaced_layers(settings: AuditSettings, model: AuditedModel) -> tuple[int, ...]:
@@ -95,14 +111,17 @@ def epsilon_for(settings: AuditSettings, model: AuditedModel) -> float:
 
 
 def passes_of(
-    check: Check, measures: Sequence[Measure], n_units: int, sites: Sequence[Site]
+    check: Check, measures: Sequence[Measure], item: Encoded, sites: Sequence[Site]
 ) -> tuple[int, int]:
-    """Passes of an example of so many units at the audited site, and at each one beside it.
+    """Passes of an example at the audited site, and at each one beside it.
 
     Args:
         measures: Importance measures that it is the first to read, once for all sites.
         sites: The audited one, then those beside it.
     """
+    if isinstance(check, Erasure):
+        return check.passes_of(item), 0
+    n_units = item.n_units
     passes = check.passes(n_units)
     audited = sum(m.passes(n_units) for m in measures) + passes
     if not registry.findings_of(check.id).is_of_sites:

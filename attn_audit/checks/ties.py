@@ -32,13 +32,15 @@ def ranks_of(
     table: Float64[np.ndarray, "batch unit"],
     lengths: Int[np.ndarray, " batch"],
     dtype: torch.dtype,
+    noise: Float64[np.ndarray, " batch"] | None = None,
 ) -> Int[np.ndarray, "batch unit"]:
     """Dense ranks, with values closer than the measure's noise floor tied.
 
     Args:
         name: `attention`, or a measure's.
-        table: Values, at least 0; padding is 0.
+        table: Values; padding is 0.
         dtype: That the model computes in.
+        noise: Up to which two values of a text are equal; None: as the measure's row says.
     """
     coarser, eps = coarseness(dtype), torch.finfo(dtype).eps
     if name == "attention":
@@ -46,6 +48,8 @@ def ranks_of(
         table = np.log(np.maximum(table, SMALLEST_WEIGHT * underflow))
         noise = HALF_PRECISION_NOISE * eps if coarser > 1 else ATTENTION_NOISE * coarser
         return dense_ranks(table, lengths, np.full(len(table), noise))
-    of = measure(name)
-    largest = table.max(axis=1) if of.is_noise_of_largest else np.ones(len(table))
-    return dense_ranks(table, lengths, of.noise * coarser * largest)
+    if noise is None:
+        of = measure(name)
+        largest = np.abs(table).max(axis=1) if of.is_noise_of_largest else np.ones(len(table))
+        noise = of.noise * coarser * largest
+    return dense_ranks(table, lengths, noise)

@@ -23,7 +23,7 @@ from attn_audit.cli.audit import (
 )
 from attn_audit.cli.command import Command, Commands, build_command, naming_standard_output, say
 from attn_audit.cli.judge import compare, gate, selftest
-from attn_audit.cli.report import OPTIONS_OF_VERIFY, metrics, report, verify
+from attn_audit.cli.report import OPTIONS_OF_VERIFY, measures, metrics, report, verify
 from attn_audit.cli.train import train
 from attn_audit.errors import OutputError
 from attn_audit.version import __version__
@@ -62,6 +62,7 @@ for _name, _check, _help in (
     ("correlate", "correlation", "Compare attention with gradients and with leaving words out."),
     ("permute", "permutation", "Shuffle attention and see whether the predictions change."),
     ("adversarial", "adversarial", "Look for different attention that predicts the same."),
+    ("recommend", "erasure", "Say which measure of importance may be shown instead of attention."),
 ):
     command(_name)(build_command(audit_command(_check, _help), options_of(_check)))
 command("plan")(build_command(plan_audit, OPTIONS_OF_PLAN))
@@ -73,6 +74,7 @@ command("explain")(build_command(explain, OPTIONS_OF_EXPLAIN))
 command("gate")(gate)
 command("compare")(compare)
 command("metrics")(metrics)
+command("measures")(measures)
 command("train")(train)
 command("demo")(build_command(run_demo, OPTIONS_OF_DEMO))
 command("selftest")(selftest)

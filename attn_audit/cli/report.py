@@ -1,4 +1,4 @@
-"""Commands on stored reports: `report`, `verify`, `metrics`."""
+"""Commands on stored reports, and on what is in them: `report`, `verify`, `metrics`, `measures`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -182,3 +182,25 @@ def metrics(
         require_reports(output or [], (), formats=OF_RESULTS)
         found = Dictionary(tuple(statistics().values()), all_fields())
         deliver(found, "metrics", output=output, format=format, quiet=quiet)
+
+
+def measures(
+    *,
+    plugin: Annotated[list[str] | None, shared("plugin")] = None,
+    output: RESULT = None,
+    format: Annotated[Literal["terminal", "json"] | None, shared("format")] = None,
+    quiet: Annotated[bool, shared("quiet")] = False,
+    debug: Debug = False,
+) -> None:
+    """List what attention is compared with, defined: source, passes, what it needs."""
+    with guard(debug=debug):
+        from attn_audit.cli.result_files import deliver
+        from attn_audit.findings.registry import measures as every
+        from attn_audit.formats.documents.measures import Measures
+        from attn_audit.formats.registry import OF_RESULTS
+        from attn_audit.formats.result_files import require_reports
+        from attn_audit.plugins import load_plugins
+
+        load_plugins(plugin or [])
+        require_reports(output or [], (), formats=OF_RESULTS)
+        deliver(Measures(every()), "measures", output=output, format=format, quiet=quiet)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import torch
 
-from attn_audit.checks.registry import make_checks, select_sites
+from attn_audit.checks.base import Check
+from attn_audit.checks.registry import select_sites
 from attn_audit.data.example import Example
 from attn_audit.engine.batch import SHARD_SIZE, Found, Plan, encode_or_record
 from attn_audit.engine.cost import cost_ahead
@@ -30,7 +31,6 @@ from attn_audit.engine.labels import LABELS, labels_of, settings_for
 from attn_audit.engine.leverage import (
     LEVERAGE,
     N_TEXTS,
-    encodable,
     leverage_by_layer,
     leverage_passes,
     with_layer,
@@ -38,6 +38,7 @@ from attn_audit.engine.leverage import (
 from attn_audit.engine.recorder import RecordsPaths
 from attn_audit.engine.report import sum_up
 from attn_audit.engine.run_directory import RunDirectory, held_run_directory, open_run_directory
+from attn_audit.engine.sampling import checks_of, encoded_of
 from attn_audit.engine.shards import BatchPlan, Manifest, Shards
 from attn_audit.engine.stopwatch import Meter, Stopwatch, progress_of
 from attn_audit.errors import ConfigurationError, InvalidOutputError, RunDirectoryError
@@ -140,7 +141,7 @@ def _audit(
         layers = _layers(model, data, settings, earlier)
     settings = with_layer(settings, layers)
     sites = select_sites(settings, model)
-    plan = plan_of(settings, model, sites, earlier)
+    plan = plan_of(settings, model, sites, checks_of(settings, model, data), earlier)
     with stopwatch.measure("self-check"):
         self_checks = _self_checked(model, trial, plan)
     subject = Subject(
@@ -158,7 +159,7 @@ def _audit(
     examples = data.sampled(settings)
     n_examples = min(data.n_examples, settings.limit or data.n_examples)
     if len(sites) > 1:
-        encoded = encodable(model, data.sampled_for_layers(N_TEXTS, settings.seed))
+        encoded = encoded_of(model, data.sampled_for_layers(N_TEXTS, settings.seed))
         n_timed = 0 if layers is None or earlier is not None else layers.n_texts
         of_pass = (
             stopwatch.seconds[LEVERAGE] / (n_timed * leverage_passes(model)) if n_timed else None
@@ -250,6 +251,7 @@ def plan_of(
     settings: AuditSettings,
     model: AuditedModel,
     sites: Sequence[Site],
+    checks: Sequence[Check],
     earlier: Manifest | None,
 ) -> Plan:
     """What is computed, in the portions of the audit that is gone on with.
@@ -264,7 +266,7 @@ def plan_of(
         limits = model.batch_limits(settings.batch_size)
     before = SHARD_SIZE if earlier is None else earlier.plan.shard_size
     return Plan(
-        checks=make_checks(settings, model),
+        checks=tuple(checks),
         sites=tuple(sites),
         seed=settings.seed,
         limits=limits,

@@ -24,8 +24,9 @@ def cost_ahead(
     """
     sites = list(dict.fromkeys(plan.sites))
     n_units = median_low([item.n_units for item in sample])
+    median = next(item for item in sample if item.n_units == n_units)
     first = measured_by(plan.checks)
-    each = [passes_of(check, first[check.id], n_units, sites) for check in plan.checks]
+    each = [passes_of(check, first[check.id], median, sites) for check in plan.checks]
     passes = sum(audited + (len(sites) - 1) * beside for audited, beside in each)
     said = f"{count(len(sites))} sites: about {count(passes)} passes a text"
     if seconds_of_pass is None:

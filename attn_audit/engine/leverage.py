@@ -14,6 +14,7 @@ from attn_audit.checks.replacement import Replacement
 from attn_audit.data.example import Example
 from attn_audit.engine.in_process import batches_of
 from attn_audit.engine.inputs import AuditedData, load_named_model
+from attn_audit.engine.sampling import encoded_of
 from attn_audit.engine.summaries import share_of
 from attn_audit.findings.thresholds import HALF_MARGIN
 from attn_audit.models.contract import AuditedModel, Encoded, Site
@@ -54,7 +55,7 @@ def leverage_by_layer(
     """
     if len(model.layers) < 2:
         return None
-    encoded = encodable(model, examples)
+    encoded = encoded_of(model, examples)
     found = _measured(model, encoded, [Site(layer) for layer in range(len(model.layers))])
     if not len(found.moved):
         return None
@@ -98,16 +99,6 @@ def with_layer(settings: AuditSettings, found: Leverage | None) -> AuditSettings
         return settings
     best = None if found is None else found.best.layer
     return replace(settings, layer="last" if best is None else best)
-
-
-def encodable(model: AuditedModel, examples: Sequence[Example]) -> list[Encoded]:
-    """The examples that the model takes, as it takes them."""
-    try:
-        return model.encode(examples)
-    except Exception:  # of a tokenizer, too: the audit meets it again
-        if len(examples) == 1:
-            return []
-    return [item for example in examples for item in encodable(model, [example])]
 
 
 def _measured(model: AuditedModel, encoded: Sequence[Encoded], sites: Sequence[Site]) -> _Effects:

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from attn_audit.checks.adversarial.check import Adversarial
 from attn_audit.checks.base import Check
+from attn_audit.checks.erasure.check import Erasure
 from attn_audit.checks.registry import (
-    make_checks,
     measured_by,
     measures_of,
     passes_of,
@@ -34,6 +34,7 @@ from attn_audit.engine.leverage import (
 )
 from attn_audit.engine.recorder import RecordsPaths
 from attn_audit.engine.report import sum_up
+from attn_audit.engine.sampling import checks_of
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.findings.adversarial import METHOD
 from attn_audit.models.contract import AuditedModel, Encoded
@@ -82,7 +83,7 @@ def forecast_audit(
         sites = select_sites(with_layer(settings, None), model)
         self_checks = self_check(model, model.encode(trial), sites[0])
         limits = model.batch_limits(settings.batch_size)
-        plan = Plan(make_checks(settings, model), sites, settings.seed, limits)
+        plan = Plan(checks_of(settings, model, data), sites, settings.seed, limits)
         subject = Subject(
             tool=describe_tool(),
             model=model.describe(),
@@ -227,7 +228,7 @@ class _Trials:
         """Try batches until one more would take too long."""
         begun = time.perf_counter()
         for check in self._plan.checks:  # what only happens once
-            self._measure(_with_steps(check, 1), self.batches[0][:1])
+            self._measure(_tried(check, 1, self.batches[0]), self.batches[0][:1])
         for size, place in TRIALS:
             whole = self.batches[int(place * len(self.batches))]
             start = int(place * max(0, len(whole) - size))
@@ -260,12 +261,20 @@ class _Trials:
         seconds = timed.forecast(len(self.batches), self._work(check, self._encoded))
         n_bytes = min(timed.n_bytes * max(1.0, largest / timed.tokens), self._largest(timed))
         peak = None if self._base is None else self._base + round(n_bytes)
+        scale = self._scale_of(check)
         return StageForecast(
             name=check.id,
-            passes=round(passes * self._scale),
-            seconds=seconds * self._scale,
+            passes=round(passes * scale),
+            seconds=seconds * scale,
             peak_bytes=peak,
         )
+
+    def _scale_of(self, check: Check) -> float:
+        """Examples that the check is run on, for each of those that are here."""
+        if not isinstance(check, Erasure) or check.sample is None:
+            return self._scale
+        n_here = sum(item.example.id in check.sample for item in self._encoded)
+        return len(check.sample) / max(1, n_here)
 
     def _largest(self, timed: _Timed) -> float:
         """Bytes of one computation: what does not fit is done in portions."""
@@ -274,7 +283,7 @@ class _Trials:
     def _passes(self, check: Check, item: Encoded) -> int:
         """Of one example, at all sites: importance is measured once for all of them."""
         sites = list(dict.fromkeys(self._plan.sites))
-        audited, beside = passes_of(check, self._measured_by[check.id], item.n_units, sites)
+        audited, beside = passes_of(check, self._measured_by[check.id], item, sites)
         if isinstance(check, Adversarial) and _is_exact(self.found[-1]):
             audited = beside = 2
         return audited + (len(sites) - 1) * beside
@@ -287,13 +296,15 @@ class _Trials:
         self.n_timed += len(batch)
         begun, reading = time.perf_counter(), 0.0
         for check in self._plan.checks:
-            few = self._measure(_with_steps(check, STEPS[0]), batch)
+            tried = _tried(check, STEPS[0], batch)
+            few = self._measure(tried, batch)
             seconds, reading = few[check.id], few[READING]
             if _is_search(check, self.found[-1]):
-                more = self._measure(_with_steps(check, STEPS[1]), batch)
+                more = self._measure(_tried(check, STEPS[1], batch), batch)
                 per_step = max(0.0, more[check.id] - seconds) / (STEPS[1] - STEPS[0])
                 seconds += per_step * (check.n_iterations - STEPS[0])
-            self._timed[check.id].works.append(self._work(check, batch))
+            work = self._work(tried if isinstance(tried, Erasure) else check, batch)
+            self._timed[check.id].works.append(work)
             self._timed[check.id].seconds.append(seconds)
         self._timed[READING].works.append(sum(item.n_tokens for item in batch))
         self._timed[READING].seconds.append(reading)
@@ -333,10 +344,16 @@ def _is_search(check: Check, found: Found) -> TypeGuard[Adversarial]:
     return check.n_iterations > STEPS[1]
 
 
-def _with_steps(check: Check, n_steps: int) -> Check:
-    if not isinstance(check, Adversarial):
-        return check
-    return replace(check, n_iterations=min(n_steps, check.n_iterations))
+def _tried(check: Check, n_steps: int, batch: Sequence[Encoded]) -> Check:
+    """As it is tried: a search with a few steps, erasure on the first of the texts."""
+    match check:
+        case Adversarial():
+            return replace(check, n_iterations=min(n_steps, check.n_iterations))
+        case Erasure():
+            first = frozenset([batch[0].example.id])
+            return replace(check, sample=first, searched=frozenset())
+        case _:
+            return check
 
 
 def _n_tokens(batch: Sequence[Encoded]) -> int:

@@ -23,6 +23,7 @@ from attn_audit.files import AnyPath
 from attn_audit.findings.attended import deciders
 from attn_audit.findings.example import N_UNITS
 from attn_audit.judgement.answer import answer_of
+from attn_audit.judgement.recommendation import recommendation_of
 from attn_audit.results.examples import Examples
 from attn_audit.results.report import (
     RecordsFile,
@@ -84,7 +85,12 @@ def sum_up(
                 self_checks=subject.self_checks,
                 layers=subject.layers,
                 n_units=grouping.distribution(examples.numbers(N_UNITS), LENGTH_EDGES),
-                metrics=summarise(grouping, settings.checks, settings.measures),
+                metrics=summarise(grouping, settings.checks, settings.correlated),
+                recommendation=(
+                    recommendation_of(examples, grouping.resamples)
+                    if "erasure" in settings.checks
+                    else None
+                ),
                 sites=recording.sites.summaries(),
                 degenerate=count_degenerate(examples, settings.checks, counts["n_failed"]),
                 telling_examples=tuple(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from attn_audit.checks.base import Check
+from attn_audit.checks.erasure.check import Erasure
 from attn_audit.checks.registry import measured_by, passes_of
 from attn_audit.models.contract import Encoded, Site
 from attn_audit.progress import READING, CheckProgress, Progress, following
@@ -88,7 +89,9 @@ class Meter:
         self._sites = list(dict.fromkeys(sites))
         self._on_progress, self._clock = on_progress, clock
         self._measured_by = measured_by(checks)
-        self._passes: dict[str, dict[int, tuple[int, int]]] = {check.id: {} for check in checks}
+        self._passes: dict[str, dict[int | str, tuple[int, int]]] = {
+            check.id: {} for check in checks
+        }
         self._begun, self._told = clock(), clock()
         self._stage_begun: float | None = None
         self._seconds = dict.fromkeys(self._checks, 0.0)
@@ -184,12 +187,12 @@ class Meter:
         """Its work at the audited site, and at each one beside it."""
         known, audited, beside = self._passes[check.id], 0, 0
         for item in encoded:
-            n_units = item.n_units
-            if n_units not in known:
-                first, each = passes_of(check, self._measured_by[check.id], n_units, self._sites)
-                known[n_units] = max(1, first), each
-            audited += known[n_units][0] * item.n_tokens
-            beside += known[n_units][1] * item.n_tokens
+            key = item.example.id if isinstance(check, Erasure) else item.n_units
+            if key not in known:
+                first, each = passes_of(check, self._measured_by[check.id], item, self._sites)
+                known[key] = max(1, first), each
+            audited += known[key][0] * item.n_tokens
+            beside += known[key][1] * item.n_tokens
         return float(audited), float(beside)
 
 

@@ -254,7 +254,7 @@ def count_degenerate(
         found += [
             Degenerate(check=check, status=status, meaning=meaning, n=reasons[status])
             for status, meaning in status_meanings().items()
-            if status is not Status.MEASURED and reasons[status]
+            if status not in (Status.MEASURED, Status.NOT_SAMPLED) and reasons[status]
         ]
     return tuple(found)
 

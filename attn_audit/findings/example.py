@@ -21,8 +21,8 @@ class Status(StrEnum):
 
     A check's status in a record is null where the check was not run, else `measured`, or one or
     more of the other values joined by `+`. `untestable`: there is nothing that the check could show
-    on such an example. `undefined`: the number does not exist. Measures have one of their own each,
-    for where they rank nothing.
+    on such an example. `undefined`: the number does not exist. `not_sampled`: nobody asked.
+    Measures have some of their own, for where they rank nothing or give no number.
     """
 
     MEASURED = "measured"
@@ -32,6 +32,7 @@ class Status(StrEnum):
     CONSTANT_ATTENTION = "undefined_constant_attention"
     NO_MARGIN = "undefined_no_margin"
     CLIPPED = "undefined_clipped_margin"
+    NOT_SAMPLED = "not_sampled"
 
 
 STATUS_MEANINGS: dict[str, str] = {
@@ -43,6 +44,7 @@ STATUS_MEANINGS: dict[str, str] = {
     Status.NO_MARGIN: "the model is undecided: there is no margin that could be lost",
     Status.CLIPPED: "the model gives probabilities, and this one is 0 or 1 to its last digit: how "
     "large the margin is, nobody knows",
+    Status.NOT_SAMPLED: "it is not in the check's sample of the texts",
 }
 
 

@@ -9,7 +9,7 @@ from dataclasses import KW_ONLY, dataclass
 
 from attn_audit.document import Hue
 from attn_audit.findings import tolerance
-from attn_audit.findings.field import OUTPUT_DISTANCE, Field, Range, Shape
+from attn_audit.findings.field import LOGITS, OUTPUT_DISTANCE, SHARE, Field, Range, Shape
 
 GRADIENT_NOISE = 1e-6
 """Part of an example's largest gradient below which differences are rounding: ties.
@@ -28,7 +28,7 @@ class Measure:
     """What attention is compared with."""
 
     field: Field[tuple[float, ...] | None]
-    """A value for each unit, at least 0; the measure has its name."""
+    """A value for each unit; the measure has its name."""
     words: str
     """In the plural or without a number, as in `tau with gradients`."""
     most: str
@@ -41,8 +41,18 @@ class Measure:
     is_noise_of_largest: bool = False
     """Whether that is a part of the example's largest value."""
     passes: Callable[[int], int] = lambda n_units: 1
-    """Outputs that it has a model compute of an example of so many units."""
+    """Passes that it takes for an example of so many units, those backwards included."""
     hue: Hue = Hue.OTHER
+    source: str = ""
+    """Paper and section."""
+    needs: str = ""
+    """What a model must have, beside outputs; empty: nothing."""
+    is_signed: bool = False
+    """Whether its scores say which units speak against the prediction, too."""
+    undefined: str = ""
+    """The same of an example that it has no scores for, all of them NaN; empty: there is none."""
+    is_of_correlation: bool = False
+    """Whether it is read for the paper's correlation alone, and erasure does not judge it."""
 
     @property
     def name(self) -> str:
@@ -54,6 +64,32 @@ class Measure:
         """Of an example in which it ranks nothing."""
         return f"undefined_constant_{self.name}"
 
+    @property
+    def status_undefined(self) -> str:
+        """Of an example that it has no scores for."""
+        return f"undefined_{self.name}"
+
+    @property
+    def meaning_of_undefined(self) -> str:
+        """Why that is, as a clause."""
+        return self.undefined or f"{self.words} give no number of some unit"
+
+    def as_dict(self) -> dict[str, str | bool | int | None]:
+        """What a list of measures says of it."""
+        return {
+            "name": self.name, "definition": f"{self.field.definition}.",
+            "source": self.source or None, "passes_of_20_units": self.passes(20),
+            "signed": self.is_signed, "needs": self.needs or None,
+            "of_correlation_alone": self.is_of_correlation,
+        }  # fmt: skip
+
+    @property
+    def keeps_sign(self) -> bool:
+        """Whether records hold its scores with their sign; else what is correlated."""
+        return self.field.range.low < 0
+
+
+_EMBEDDINGS = "gradients at the embeddings of the text's tokens"
 
 GRADIENT = Measure(
     Field(
@@ -64,7 +100,9 @@ GRADIENT = Measure(
     "gradients",
     "The slightest change of {unit} would move this most.",
     "the gradient is the same for every unit",
-    GRADIENT_NOISE, is_noise_of_largest=True, hue=Hue.GRADIENT,
+    GRADIENT_NOISE, is_noise_of_largest=True, passes=lambda n_units: 2, hue=Hue.GRADIENT,
+    source="Jain & Wallace (2019), section 4.1", needs=_EMBEDDINGS, is_signed=True,
+    is_of_correlation=True,
 )  # fmt: skip
 LEAVE_ONE_OUT = Measure(
     Field(
@@ -76,10 +114,124 @@ LEAVE_ONE_OUT = Measure(
     "Without {unit} the output moves most: by {value}.",
     "leaving out any unit has the same effect",
     PROBABILITY_NOISE, passes=lambda n_units: n_units + 1, hue=Hue.LEAVE_ONE_OUT,
+    source="Jain & Wallace (2019), section 4.1; its scores are of the margin", is_signed=True,
 )  # fmt: skip
 
-MEASURES: list[Measure] = [GRADIENT, LEAVE_ONE_OUT]
+
+def _of_attention(name: str, definition: str, page: str) -> Field[tuple[float, ...] | None]:
+    return Field(
+        name, f"{definition}; renormalised over the audited units", shape=Shape.UNITS, range=SHARE,
+        null=NOT_ASKED, page=page, claim="other measures", tolerance=tolerance.GRADIENT,
+        scale=tolerance.gradient_scale,
+    )  # fmt: skip
+
+
+def _contribution(name: str, definition: str, page: str) -> Field[tuple[float, ...] | None]:
+    return Field(
+        name, f"{definition}: above 0 where the unit speaks for the prediction", shape=Shape.UNITS,
+        range=LOGITS, null=NOT_ASKED, page=page, claim="other measures",
+        tolerance=tolerance.GRADIENT, scale=tolerance.gradient_scale,
+    )  # fmt: skip
+
+
+_LAYERS = "several layers of attention, from the text's tokens to the same tokens"
+
+ATTENTION_ALL_LAYERS = Measure(
+    _of_attention(
+        "attention_all_layers",
+        "Attention of the row that is read out, the mean over all layers and heads",
+        "attention of all layers",
+    ),
+    "attention of all layers",
+    "Over all layers {unit} is attended to most: {value}.",
+    "all layers together attend to every unit alike",
+    1e-5, is_noise_of_largest=True, source="the mean of all, as a baseline", needs=_LAYERS,
+)  # fmt: skip
+ROLLOUT = Measure(
+    _of_attention(
+        "rollout",
+        "Attention rollout: the product over layers of (A + I) / 2, A the mean over heads, in the "
+        "row that is read out",
+        "attention rollout",
+    ),
+    "rollout",
+    "By rollout most leads to {unit}: {value}.",
+    "rollout leads to every unit alike",
+    1e-5, is_noise_of_largest=True, source="Abnar & Zuidema (2020), section 3", needs=_LAYERS,
+)  # fmt: skip
+ATTENTION_GRADIENT = Measure(
+    _of_attention(
+        "attention_gradient",
+        "Attention times its gradient where that is above 0, the mean over heads, R + (A dA)+ R "
+        "from the first layer to the last, in the row that is read out; where tokens are pooled, "
+        "of the weights that pool them",
+        "attention x gradient",
+    ),
+    "attention x gradient",
+    "By attention x gradient {unit} speaks most for this: {value}.",
+    "attention x gradient is the same for every unit",
+    GRADIENT_NOISE, is_noise_of_largest=True, passes=lambda n_units: 2,
+    source="Chefer et al. (2021), section 3.1", needs="gradients at the attention",
+)  # fmt: skip
+GRADIENT_X_INPUT = Measure(
+    _contribution(
+        "gradient_x_input",
+        "Gradient of the log-odds of the prediction times the embedding, through attention",
+        "gradient x input",
+    ),
+    "gradient x input",
+    "Shrinking {unit} would move this most.",
+    "gradient x input is the same for every unit",
+    GRADIENT_NOISE, is_noise_of_largest=True, passes=lambda n_units: 2,
+    source="Shrikumar et al. (2016), section 2", needs=_EMBEDDINGS, is_signed=True,
+)  # fmt: skip
+INTEGRATED_GRADIENTS = Measure(
+    _contribution(
+        "integrated_gradients",
+        "Integrated gradients of the log-odds of the prediction, from the padding token's "
+        "embedding (zeros where there is none) at the audited units to their own",
+        "integrated gradients",
+    ),
+    "integrated gradients",
+    "Of what sets this apart from a text of padding, {unit} adds most.",
+    "integrated gradients are the same for every unit",
+    1e-5, is_noise_of_largest=True, passes=lambda n_units: 2 * 50 + 2,
+    source="Sundararajan et al. (2017), section 3", needs=_EMBEDDINGS, is_signed=True,
+    undefined="400 steps do not bring the sum of integrated gradients within 1 % of what it is of",
+)  # fmt: skip
+VALUE_ZEROING = Measure(
+    _of_attention(
+        "value_zeroing",
+        "How far the state that is read out turns (1 - cosine) when nothing is taken from a token "
+        "in the last layer, summed over the unit's tokens",
+        "value zeroing",
+    ),
+    "value zeroing",
+    "Nothing turns what is read out as much as taking nothing from {unit}: {value}.",
+    "taking nothing from any unit turns what is read out alike",
+    1e-5, is_noise_of_largest=True, passes=lambda n_units: n_units + 1,
+    source="Mohebbi et al. (2023), section 3", needs="a state for each token behind a layer",
+)  # fmt: skip
+
+MEASURES: list[Measure] = [
+    GRADIENT, LEAVE_ONE_OUT, ATTENTION_ALL_LAYERS, ROLLOUT, ATTENTION_GRADIENT, GRADIENT_X_INPUT,
+    INTEGRATED_GRADIENTS, VALUE_ZEROING,
+]  # fmt: skip
 """All there are, those that are registered from outside last."""
+
+_PACKAGED = tuple(MEASURES)
+
+
+def correlated(asked: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Names of the measures that attention is correlated with.
+
+    Args:
+        asked: What the settings name; None: the paper's two, and those from outside.
+    """
+    if asked is not None:
+        return asked
+    beside = (found for found in MEASURES if found not in _PACKAGED)
+    return tuple(found.name for found in (GRADIENT, LEAVE_ONE_OUT, *beside))
 
 
 def measure(name: str) -> Measure:

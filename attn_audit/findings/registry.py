@@ -8,6 +8,7 @@ from attn_audit.findings import (
     adversarial,
     attended,
     data,
+    decision_flip,
     example,
     performance,
     permutation,
@@ -15,6 +16,8 @@ from attn_audit.findings import (
 )
 from attn_audit.findings.check import CheckFindings, Telling
 from attn_audit.findings.correlation import pairs, section
+from attn_audit.findings.erasure import rankings
+from attn_audit.findings.erasure import section as erasure
 from attn_audit.findings.example import STATUS_MEANINGS, status_field
 from attn_audit.findings.field import Field, Shape
 from attn_audit.findings.measure import MEASURES, Measure
@@ -22,7 +25,7 @@ from attn_audit.findings.metric import Metric, Statistic, former_names, statisti
 
 _CHECKS: list[CheckFindings] = [
     section.FINDINGS, attended.FINDINGS, permutation.FINDINGS, adversarial.FINDINGS,
-    replacement.FINDINGS,
+    replacement.FINDINGS, decision_flip.FINDINGS, erasure.FINDINGS,
 ]  # fmt: skip
 _FIELDS: list[Field[object]] = [
     *example.FIELDS,
@@ -58,6 +61,10 @@ def add(*rows: Row) -> None:
                 pair = pairs.with_attention(row)
                 add(row.field, pair.tau, pair.p_value, *pairs.metrics_of(pair))
                 MEASURES.append(row)
+                if not row.is_of_correlation:
+                    of_it = rankings.rankings_of(row)
+                    add(*(field for ranking in of_it for field in ranking.fields.values()))
+                    add(*(metric for ranking in of_it for metric in ranking.metrics))
             case CheckFindings():
                 _require_free(row.check, {check.check for check in _CHECKS})
                 if status_field(row.check).name not in {field.name for field in row.fields}:
@@ -120,7 +127,8 @@ def measures() -> tuple[Measure, ...]:
 def status_meanings() -> dict[str, str]:
     """Why a check says nothing of an example, or less: statuses and what they mean, in order."""
     constant = {m.status: f"{m.constant}: it ranks nothing" for m in MEASURES}
-    return {**STATUS_MEANINGS, **constant}
+    undefined = {m.status_undefined: m.meaning_of_undefined for m in MEASURES}
+    return {**STATUS_MEANINGS, **constant, **undefined}
 
 
 @cache

@@ -14,6 +14,7 @@ COARSER = 100.0
 
 TAU_LIMIT = 0.02
 SHARE_LIMIT = 0.03
+ORDERED_LIMIT = 0.02
 SMALL_WEIGHT = 1e-3
 
 
@@ -57,6 +58,19 @@ TAU = Tolerance(
 SHARE = Tolerance(
     SHARE_LIMIT, "shares of permutations, or one of a few: those just at epsilon flip", False
 )
+ORDERED = Tolerance(
+    ORDERED_LIMIT,
+    "gains by an order, or two places of a short text: units that nearly tie change places",
+    False,
+)
+ORDERED_MARGIN = Tolerance(
+    0.1,
+    "shares of a margin by an order, above 1 in parts of themselves: units that nearly tie "
+    "change places",
+    False,
+)
+OF_TWENTY = Tolerance(0.1, "shares of 20 orders: two of them may nearly tie", False)
+CONCORDANCE = Tolerance(0.1, "concordances: pairs whose effects nearly tie change sides", False)
 DISTRIBUTION = Tolerance(
     1e-5, "distributions: from a sum of 1, below 0, or where a row may not attend; float32", False
 )
@@ -106,3 +120,8 @@ def tau_scale(stored: Sequence[float], text: Text) -> list[float]:
 def share_scale(stored: Sequence[float], text: Text) -> list[float]:
     """A share of few permutations may move more: by one of them."""
     return [max(1.0, 1 / text.n_permutations / SHARE_LIMIT)] * len(stored)
+
+
+def ordered_scale(stored: Sequence[float], text: Text) -> list[float]:
+    """A mean over few sizes may move more: by what two places of a curve are at most."""
+    return [max(1.0, 2 / max(1, text.n_units) / ORDERED_LIMIT)] * len(stored)

@@ -13,11 +13,22 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-from attn_audit.document import Figure, Histograms, Hue, Joint, Panel, Place, Places, Violins
+from attn_audit.document import (
+    Figure,
+    Histograms,
+    Hue,
+    Joint,
+    Panel,
+    Place,
+    Places,
+    Ranked,
+    Violins,
+)
 from attn_audit.errors import OutputError
 from attn_audit.files import problem_of, replacing
-from attn_audit.numbers import mean
+from attn_audit.numbers import mean, number
 from attn_audit.quoting import printable
+from attn_audit.statistics.estimate import Interval
 from attn_audit.statistics.summary import Distribution, Histogram
 
 
@@ -161,6 +172,8 @@ def draw(figure: Figure, palette: Palette) -> Drawn:
             return _joint(figure, palette)
         case Places():
             return _places(figure, palette)
+        case Ranked():
+            return _ranked(figure, palette)
         case _:
             raise AssertionError(f"no drawing of {type(figure).__name__}")
 
@@ -342,10 +355,6 @@ def _places(figure: Places, palette: Palette) -> Drawn:
 
 
 def _place(name: str, place: Place, limit: float) -> Row:
-    interval = place.interval
-    ends = (
-        {} if interval is None else {"interval_low": interval.low, "interval_high": interval.high}
-    )
     return {
         "row": name,
         "layer": place.layer,
@@ -355,7 +364,7 @@ def _place(name: str, place: Place, limit: float) -> Row:
         "cell": place.cell.removeprefix("+"),
         "side": SIDES[place.mean >= 0],
         "strength": abs(place.mean) / limit,
-        **ends,
+        **_ends(place.interval),
     }
 
 
@@ -392,6 +401,46 @@ def _points(rows: list[Row], names: Sequence[str], height: int, palette: Palette
         x=alt.X("mean:Q")
     )
     return stacked([spans, points], names, height)
+
+
+def _ranked(figure: Ranked, palette: Palette) -> Drawn:
+    """A point a row, in their order; chance as a band behind them, the most there is as a line."""
+    name, chance, around = figure.band
+    low, high = (chance, chance) if around is None else (around.low, around.high)
+    rows = [
+        {"row": printable(row), "mean": value, "written": number(value), **_ends(interval)}
+        for row, value, interval in figure.rows
+    ]
+    base = alt.Chart(values(rows)).encode(
+        y=alt.Y("row:N", title=None, sort=None, axis=alt.Axis(labelLimit=220)),
+        tooltip=tooltip(row="order", written="mean"),
+    )
+    band = alt.Chart(values([{"low": low, "high": high, "name": name}]))
+    marks: list[alt.Chart] = [
+        band.mark_rect(opacity=0.25, color=palette.ink).encode(
+            x=alt.X("low:Q", title=figure.axis, axis=AXIS), x2="high:Q", tooltip=tooltip(name="")
+        ),
+        base.mark_rule(strokeWidth=2, color=palette.gradient).encode(
+            x="interval_low:Q", x2="interval_high:Q"
+        ),
+        base.mark_point(filled=True, size=70, opacity=1, color=palette.gradient).encode(x="mean:Q"),
+    ]
+    named = [(name, chance)] if figure.best is None else [(name, chance), figure.best]
+    lines = alt.Chart(values([{"at": at, "name": what} for what, at in named])).encode(x="at:Q")
+    marks += [
+        lines.mark_rule(strokeDash=[4, 2], color=palette.ink),
+        lines.mark_text(align="left", dx=4, y=-8).encode(text="name:N"),
+    ]
+    height = CELL * max(2, len(rows))
+    made: alt.LayerChart = alt.layer(*marks).properties(width=WIDTH, height=height)
+    return made
+
+
+def _ends(interval: Interval | None) -> Row:
+    """Of a mean, where there is an interval."""
+    if interval is None:
+        return {}
+    return {"interval_low": interval.low, "interval_high": interval.high}
 
 
 def bins(histogram: Histogram) -> Iterator[Row]:

@@ -23,6 +23,7 @@ from attn_audit.formats.documents import (
     definitions,
     explanation,
     forecast,
+    measures,
     model,
     report,
     selftest,
@@ -30,6 +31,7 @@ from attn_audit.formats.documents import (
     verification,
 )
 from attn_audit.formats.documents.definitions import Dictionary
+from attn_audit.formats.documents.measures import Measures
 from attn_audit.formats.registry import (
     DOCUMENTS,
     FIGURES,
@@ -47,7 +49,7 @@ from attn_audit.settings import AuditSettings
 
 Result = (
     Report | Comparison | Verdict | ModelDescription | Explanation | Forecast | Verification
-    | SelfTest | Dictionary
+    | SelfTest | Dictionary | Measures
 )  # fmt: skip
 
 
@@ -80,8 +82,9 @@ class Output:
             case SelfTest():
                 return Output(lambda: selftest.document(result), _json(result))
             case Dictionary():
-                text = json.dumps(result.as_dict(), indent=2, ensure_ascii=False) + "\n"
-                return Output(lambda: definitions.document(result), {".json": lambda: text})
+                return Output(lambda: definitions.document(result), _as_json(result.as_dict()))
+            case Measures():
+                return Output(lambda: measures.document(result), _as_json(result.as_dict()))
 
     def text(self, suffix: str) -> str:
         """The whole content of a file; its suffix is one that the registry allows."""
@@ -89,6 +92,10 @@ class Output:
             return self.machine[suffix]()
         made: str = import_module(DOCUMENTS[suffix]).render(self.document())
         return made
+
+
+def _as_json(content: Mapping[str, object]) -> dict[str, Callable[[], str]]:
+    return {".json": lambda: json.dumps(content, indent=2, ensure_ascii=False) + "\n"}
 
 
 def _json(value: BaseModel) -> dict[str, Callable[[], str]]:

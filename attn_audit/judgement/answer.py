@@ -42,12 +42,15 @@ def answer_of(report: Report) -> Answer:
             verdict, because = _of_the_site(report, elsewhere), [reach]
     named = {judgement.metric for judgement in because}
     units = _deciding(report) if UNATTENDED.name in named else ()
+    instead = None if verdict is MayShow.YES else report.recommendation
+    sentence = _sentence(report, rules, verdict, because) + _at_layers(report, elsewhere)
     return Answer(
         verdict=verdict,
-        sentence=_sentence(report, rules, verdict, because) + _at_layers(report, elsewhere),
+        sentence=sentence if instead is None else f"{sentence} {instead.sentence}",
         because=tuple(dict.fromkeys(judgement.metric for judgement in because)),
         units=units if verdict is MayShow.NO else (),
         layers=tuple(site.layer for site in elsewhere if site.layer is not None),
+        show_instead=None if instead is None else instead.show_instead,
         rules=f"{rules.version} ({short(rules.sha256)})",
         judgements=judgements,
     )

@@ -115,7 +115,7 @@ def _without_result(check: str, report: Report) -> Obstacle | None:
 
 
 def _without_measure(statistic: Statistic, report: Report) -> Obstacle | None:
-    measures = report.settings.measures
+    measures = report.settings.correlated
     if set(statistic.metric.measures) <= set(measures):
         return None
     return (

@@ -18,6 +18,7 @@ from attn_audit.judgement.comparability import (
     require_comparable,
 )
 from attn_audit.judgement.policy import Policy
+from attn_audit.judgement.recommendation import still_recommended
 from attn_audit.judgement.what_changed import what_changed
 from attn_audit.results.report import Report
 from attn_audit.results.stored_records import open_records
@@ -93,6 +94,7 @@ def compare_reports(
             why_unpaired=why_unpaired,
             notes=tuple(_notes(*reports, allow_different_data=allow_different_data)),
             happened=what_changed(found, pairs),
+            recommended=still_recommended(*(report.recommendation for report in reports)),
             changes=found,
             verdict=None if policy is None else judge_changes(*reports, changes, policy, today),
         )

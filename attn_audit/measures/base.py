@@ -1,15 +1,54 @@
-"""Importance of a large batch, a few of its examples at a time."""
+"""How importance is computed: of a large batch, a few of its examples at a time."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from attn_audit.models.contract import AuditedModel, Batch
 from attn_audit.progress import in_portions
 
 Importance = Callable[[AuditedModel, Batch], Float[Tensor, "batch unit *number"]]
+
+
+def _applies(model: AuditedModel) -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class Computation:
+    """How a measure's scores come about."""
+
+    scores: Importance
+    """Float64 [batch unit], padding 0: larger where a unit speaks more for the prediction, below 0
+    where it speaks against it, if the measure is signed."""
+    why_not: Callable[[AuditedModel], str | None] = _applies
+    """Why a model has no such scores, as a clause; None where it has."""
+
+
+def n_together(model: AuditedModel, batch: Batch) -> int:
+    """How many texts of a batch go through a forward and a backward pass at once."""
+    longest = max(item.n_tokens for item in batch.encoded)
+    return max(1, model.capacity.n_tokens // longest)
+
+
+N_SQUARES = 5
+"""Copies of an attention, of 8 bytes a weight, that what is made of it takes at once."""
+
+
+def n_whole_together(model: AuditedModel, batch: Batch) -> int:
+    """How many do where every layer's whole attention is kept."""
+    longest = max(item.n_tokens for item in batch.encoded)
+    n_weights = sum(layer.n_heads for layer in model.layers) * longest**2
+    return min(n_together(model, batch), model.capacity.in_memory(8 * N_SQUARES * n_weights))
+
+
+def normalised(weights: Float64[Tensor, "*batch unit"]) -> Float64[Tensor, "*batch unit"]:
+    """Weights over their sum along the last axis; zeros stay zeros."""
+    total = weights.sum(dim=-1, keepdim=True)
+    return weights / torch.where(total > 0, total, 1)
 
 
 def measured_in_portions(

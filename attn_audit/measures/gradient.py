@@ -6,57 +6,46 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from attn_audit.measures.base import measured_in_portions
+from attn_audit.measures.base import measured_in_portions, n_together
 from attn_audit.models.contract import AuditedModel, Batch, Rule, Site, require_finite
 from attn_audit.models.margin import Margin
 from attn_audit.progress import in_portions
 
 
-def gradient_importance(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit"]:
-    r"""How strongly each unit's embedding moves the prediction, to first order; at least 0.
+def gradients(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit 2"]:
+    r"""How strongly each unit's embedding moves the prediction, to first order: its size, its sign.
 
-    .. math:: g_u = \left| \sum_e x_{ue} \frac{\partial s}{\partial x_{ue}} \right|
+    .. math:: g_u = \sum_e x_{ue} \frac{\partial s}{\partial x_{ue}}
 
     with attention held constant and s the log-odds of the predicted class: the same ranks as its
     probability, which the paper differentiates, without underflow where the output is saturated.
-    Multilabel outputs: the sum over labels of sigmoid'(z) |dz|.
+    Multilabel outputs: the sum over labels of sigmoid'(z) |dz|; the sign is that of the mean over
+    the audited ones.
 
     Returns:
-        Float64, in units of s; padding is 0.
+        In units of s: at least 0, and above 0 where the unit speaks for the prediction; padding is
+        0.
 
     Source:
         Jain & Wallace (2019), section 4.1 and algorithm 1 (attention disconnected from the graph).
     """
-    return gradients(model, batch)[..., 0]
+    return measured_in_portions(_gradients, model, batch, n_together(model, batch))
 
 
 def gradients_under(
     model: AuditedModel, batch: Batch, rules_of: Callable[[slice], Mapping[Site, Rule]]
 ) -> Float64[Tensor, "batch unit"]:
-    """The same, of the output that the model has where sites attend as rules say.
+    """Their sizes, of the output that the model has where sites attend as rules say.
 
     Args:
         rules_of: Those of some of the texts.
     """
     found = batch.unit_mask.new_zeros(batch.unit_mask.shape, dtype=torch.float64)
-    for portion in in_portions(len(batch), _n_together(model, batch)):
+    for portion in in_portions(len(batch), n_together(model, batch)):
         of_portion = model.collate(batch.encoded[portion])
         importance = _gradients(model, of_portion, rules_of(portion))[..., 0]
         found[portion, : importance.shape[1]] = importance
     return found
-
-
-def gradients(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit 2"]:
-    """The same, and with its sign: above 0 where the unit speaks for the prediction.
-
-    Of several labels the sign is that of the mean over the audited ones.
-    """
-    return measured_in_portions(_gradients, model, batch, _n_together(model, batch))
-
-
-def _n_together(model: AuditedModel, batch: Batch) -> int:
-    longest = max(item.n_tokens for item in batch.encoded)
-    return max(1, model.capacity.n_tokens // longest)
 
 
 def _gradients(

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from attn_audit.distances import Logits, UnitMask
 from attn_audit.measures.base import measured_in_portions
-from attn_audit.models.contract import AuditedModel, Batch, require_finite
+from attn_audit.models.contract import AuditedModel, Batch, coarseness, require_finite
 from attn_audit.models.margin import Margin
 
 
@@ -34,29 +34,27 @@ class LeftOut:
     """The share of the margin that is rounding."""
 
 
-def leave_out(model: AuditedModel, batch: Batch, margin: Margin) -> LeftOut:
+def leave_out(model: AuditedModel, batch: Batch, margin: Margin | None = None) -> LeftOut:
     """Leave out each unit of each text.
 
     Of a text's only unit what it does is 0 where the model makes no number of an empty text.
 
     Args:
-        margin: On the full texts as the model reads them: that says which of them have one.
+        margin: On the full texts as the model reads them: that says which of them have one. None:
+            as the outputs are from which nothing is left out.
 
     Raises:
         InvalidOutputError: An output is no finite number.
     """
     whole, without = _erased(model, batch)
     distance, counted = _distances(model, batch, whole, without)
+    if margin is None:
+        margin = Margin.of(model.task, whole, coarseness(model.dtype), model.logit_limits)
     own = margin.beside(whole)
     lost, moved, against = (
         torch.where(counted, effect(without), 0) for effect in (own.lost, own.moved, own.raised)
     )
     return LeftOut(distance, lost, moved, against, own.noise)
-
-
-def leave_one_out_importance(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit"]:
-    """How far the prediction moves when a unit is left out, 0 to 1 (the output distance)."""
-    return _distances(model, batch, *_erased(model, batch))[0]
 
 
 def _erased(model: AuditedModel, batch: Batch) -> tuple[Logits, Float[Tensor, "batch unit label"]]:

@@ -1,21 +1,41 @@
 """What computes each importance measure, and what they say about one batch."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
 from jaxtyping import Float64
 from torch import Tensor
 
+from attn_audit.errors import ConfigurationError
+from attn_audit.findings import measure as rows
 from attn_audit.findings import registry
 from attn_audit.findings.measure import GRADIENT, LEAVE_ONE_OUT, Measure
-from attn_audit.measures.base import Importance
-from attn_audit.measures.gradient import gradient_importance, gradients
-from attn_audit.measures.leave_one_out import LeftOut, leave_one_out_importance, leave_out
+from attn_audit.measures import attention_all_layers, rollout, value_zeroing
+from attn_audit.measures.attention_gradient import attention_gradient
+from attn_audit.measures.base import Computation, Importance
+from attn_audit.measures.gradient import gradients
+from attn_audit.measures.gradient_x_input import gradient_x_input
+from attn_audit.measures.integrated_gradients import integrated_gradients
+from attn_audit.measures.leave_one_out import LeftOut, leave_out
 from attn_audit.models.contract import AuditedModel, Batch
 from attn_audit.models.margin import Margin
 
-IMPORTANCES: dict[str, Importance] = {
-    GRADIENT.name: gradient_importance,
-    LEAVE_ONE_OUT.name: leave_one_out_importance,
+
+def _no_gradient(model: AuditedModel) -> str | None:
+    return model.no_gradient_because
+
+
+COMPUTATIONS: dict[str, Computation] = {
+    GRADIENT.name: Computation(lambda model, batch: gradients(model, batch)[..., 1], _no_gradient),
+    LEAVE_ONE_OUT.name: Computation(lambda model, batch: leave_out(model, batch).lost),
+    rows.ATTENTION_ALL_LAYERS.name: Computation(
+        attention_all_layers.attention_all_layers, attention_all_layers.why_not
+    ),
+    rows.ROLLOUT.name: Computation(rollout.rollout, rollout.why_not),
+    rows.ATTENTION_GRADIENT.name: Computation(attention_gradient),
+    rows.GRADIENT_X_INPUT.name: Computation(gradient_x_input, _no_gradient),
+    rows.INTEGRATED_GRADIENTS.name: Computation(integrated_gradients, _no_gradient),
+    rows.VALUE_ZEROING.name: Computation(value_zeroing.value_zeroing, value_zeroing.why_not),
 }
 """By the names of the measures."""
 
@@ -25,13 +45,34 @@ def register_measure(measure: Measure, importance: Importance) -> None:
 
     Args:
         measure: What it is called, and how its numbers are read.
-        importance: Gives each unit of a batch a number, at least 0, in float64; padding is 0.
+        importance: Gives each unit of a batch a number in float64, at least 0 unless the measure is
+            signed; padding is 0.
 
     Raises:
         ValueError: There is a measure or a field of that name already.
     """
     registry.add(measure)
-    IMPORTANCES[measure.name] = importance
+    COMPUTATIONS[measure.name] = Computation(importance)
+
+
+def applicable(model: AuditedModel) -> tuple[str, ...]:
+    """The measures that a model has scores by, in the order in which they are reported."""
+    return tuple(m.name for m in registry.measures() if COMPUTATIONS[m.name].why_not(model) is None)
+
+
+def require_applicable(names: Sequence[str], model: AuditedModel) -> None:
+    """Refuse measures that a model has no scores by.
+
+    Raises:
+        ConfigurationError: One of them does not apply.
+    """
+    for name in names:
+        why_not = COMPUTATIONS[name].why_not(model)
+        if why_not is not None:
+            raise ConfigurationError(
+                f"--measures {name} does not apply to this model: {why_not}",
+                hint=f"Those that do: {', '.join(applicable(model))}.",
+            )
 
 
 class Importances:
@@ -42,7 +83,7 @@ class Importances:
         self._model = model
         self._batch = batch
         self._margin = margin
-        self._values: dict[str, Tensor] = {}
+        self._scores: dict[str, Tensor] = {}
 
     @cached_property
     def gradients(self) -> Float64[Tensor, "batch unit 2"]:
@@ -54,11 +95,23 @@ class Importances:
         """What each unit does to the output by not being there."""
         return leave_out(self._model, self._batch, self._margin)
 
+    def scores(self, measure: str) -> Float64[Tensor, "batch unit"]:
+        """What ranks the units, with its sign where the measure has one.
+
+        Of leaving one out it is the share of the margin that is lost: NaN where there is none.
+        """
+        if measure == LEAVE_ONE_OUT.name:
+            return self.left_out.lost
+        if measure == GRADIENT.name:
+            return self.gradients[..., 1]
+        if measure not in self._scores:
+            self._scores[measure] = COMPUTATIONS[measure].scores(self._model, self._batch)
+        return self._scores[measure]
+
     def __getitem__(self, measure: str) -> Float64[Tensor, "batch unit"]:
+        """The size of importance, as it is correlated with attention."""
         if measure == LEAVE_ONE_OUT.name:
             return self.left_out.distance
         if measure == GRADIENT.name:
             return self.gradients[..., 0]
-        if measure not in self._values:
-            self._values[measure] = IMPORTANCES[measure](self._model, self._batch)
-        return self._values[measure]
+        return self.scores(measure).abs()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Float64
 from torch import Tensor, nn
 
 from attn_audit.data.example import Example
@@ -219,6 +219,37 @@ class Reading(RowWeights):
         return self.find_linear_readout()
 
 
+@dataclass(frozen=True, kw_only=True)
+class WholeAttention:
+    """All weights of every layer up to the one that is read out, in one pass.
+
+    Queries and keys are the tokens that `AuditedModel.embed` gives embeddings of.
+    """
+
+    logits: Logits
+    outputs: Float[Tensor, "batch output"]
+    """What the model gives itself: of labels that compete one for each, whatever all have alike."""
+    layers: tuple[Float[Tensor, "batch head token key"], ...]
+    """From the first on; rows of padding may be anything. Where gradients are asked for, logits and
+    outputs are differentiable in them."""
+    readout: Float64[Tensor, "batch token"]
+    """What part each token's row has in what is read out: one has all, or several equal parts."""
+    real: Bool[Tensor, "batch token"]
+    """False where there is padding."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadoutStates:
+    """What a model has made of a text where it is read out: behind its last attention."""
+
+    own: Float[Tensor, "batch token state"]
+    readout: Float64[Tensor, "batch token"]
+    """As of the whole attention."""
+    without: Callable[[Bool[Tensor, "batch token"]], Float[Tensor, "batch token state"]]
+    """The same, had nothing been taken from some tokens there: their weights are 0 and the others'
+    are as they were, not renormalised."""
+
+
 class Removal(ABC):
     """A way to leave units out of a text."""
 
@@ -322,6 +353,33 @@ class AuditedModel(ABC):
         """
 
     @property
+    def no_gradient_because(self) -> str | None:
+        """Why nothing can be differentiated with respect to embeddings; None where it can."""
+        return None
+
+    def baseline(self, batch: Batch) -> Float[Tensor, "batch token embedding"]:
+        """Embeddings that say nothing: of the token that pads texts, else zeros."""
+        return torch.zeros_like(self.embed(batch))
+
+    @property
+    def not_whole_because(self) -> str | None:
+        """Why attention is not that of every token to every token, layer by layer; None: it is."""
+        return "its attention is seen over the audited units alone"
+
+    def read_whole(self, batch: Batch, *, differentiable: bool = False) -> WholeAttention:
+        """All attention of one pass; only where `not_whole_because` says nothing."""
+        raise NotImplementedError
+
+    @property
+    def no_states_because(self) -> str | None:
+        """Why it cannot be seen what the model has made of a text; None where it can."""
+        return "its states are not seen"
+
+    def states(self, batch: Batch) -> ReadoutStates:
+        """Behind the last attention; only where `no_states_because` says nothing."""
+        raise NotImplementedError
+
+    @property
     @abstractmethod
     def removals(self) -> Mapping[str, Removal]:
         """The ways to leave units out, by name, those too that this model does not have."""
@@ -335,8 +393,8 @@ class AuditedModel(ABC):
     ) -> Float[Tensor, "batch variant label"]:
         """Logits with only the units marked in `keep`; all kept gives the prediction itself.
 
-        Where no unit is left: the readout's logits of no input, or the prediction itself of a model
-        that cannot read nothing.
+        Where no unit is left: the logits of what else the model reads, markers or a prompt; of no
+        input at all, or of a model that cannot be given that, the prediction itself.
 
         Args:
             operator: One of `removals`; None: the one that suits the model best.

@@ -109,6 +109,18 @@ class Margin:
             margins = margins - logits.gather(2, self.other.unsqueeze(1).expand(size))
         return margins * self.sign.unsqueeze(1)
 
+    def probability(
+        self, probabilities: Float64[Tensor, "batch variant label"]
+    ) -> Float64[Tensor, "batch variant"]:
+        """How probable the audited labels are as they are, on or off: a mean over them.
+
+        Args:
+            probabilities: As the task makes them of logits.
+        """
+        index = self.own.unsqueeze(1).expand(-1, probabilities.shape[1], -1)
+        of_labels = probabilities.gather(2, index)
+        return self._mean(torch.where(self.sign.unsqueeze(1) < 0, 1 - of_labels, of_labels))
+
     def lost(
         self, logits: Float[Tensor, "batch variant label"]
     ) -> Float64[Tensor, "batch variant"]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Int64
 from torch import Tensor
 
 from attn_audit.distances import Logits, mean_absolute_difference, total_variation_distance
@@ -189,17 +189,21 @@ class Candidates(Multiclass):
     name = TaskKind.CANDIDATES.value
 
 
-def log_odds(logits: Logits, label: int | None = None) -> Float[Tensor, " batch"]:
+def log_odds(
+    logits: Logits, label: int | Int64[Tensor, "batch 1"] | None = None
+) -> Float[Tensor, " batch"]:
     """Log-odds of a softmax output against all others; 0 where there is no other, or not itself.
 
     Args:
-        label: None: of the largest.
+        label: Of all texts, or of each; None: of the largest.
 
     Returns:
         z_c - logsumexp of the other logits, differentiable.
     """
     chosen = logits.detach().argmax(dim=-1, keepdim=True)
-    if label is not None:
+    if isinstance(label, Tensor):
+        chosen = label
+    elif label is not None:
         chosen = torch.full_like(chosen, label)
     is_allowed = logits.detach() > -torch.inf
     is_other = is_allowed.scatter(1, chosen, False)

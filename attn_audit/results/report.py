@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, overload
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from attn_audit.errors import ReportError
+from attn_audit.findings.measure import correlated
 from attn_audit.findings.metric import (
     BESIDE_MEAN,
     Averaged,
@@ -22,6 +23,7 @@ from attn_audit.findings.registry import metrics
 from attn_audit.plugins import require_plugins
 from attn_audit.results.leverage import Leverage
 from attn_audit.results.model_description import ModelDescription
+from attn_audit.results.recommendation import Recommendation
 from attn_audit.results.record import ShownRecord, require_shown
 from attn_audit.results.storage import (
     MAKE_AGAIN,
@@ -131,7 +133,8 @@ class Settings(Value):
     quoting: Literal["auto", "none", "csv"] = "auto"
     """Whether cells of a table were taken for quoted."""
     checks: tuple[str, ...]
-    measures: tuple[str, ...]
+    measures: tuple[str, ...] | None
+    """As asked for; None: correlation and erasure each read what they do by themselves."""
     explain_label: str | None = None
     """The label that was explained, whatever is predicted; None: what is predicted."""
     epsilon: float
@@ -141,6 +144,8 @@ class Settings(Value):
     restarts: int
     replace_layers: str = "all"
     """`all`, or the first and the last of those that are replaced together: `0-5`."""
+    erasure_sample: int = 200
+    """Texts of which units were left out in the order of rankings, at most."""
     layer: int
     """Index of the audited attention into the model's layers."""
     head: int | None
@@ -161,6 +166,11 @@ class Settings(Value):
     batch_size: str
     threads: int
     device: str
+
+    @property
+    def correlated(self) -> tuple[str, ...]:
+        """The measures that attention is correlated with."""
+        return correlated(self.measures)
 
 
 class SelfCheck(Value):
@@ -217,6 +227,8 @@ class Report(Value):
     self_checks: tuple[SelfCheck, ...]
     layers: Leverage | None = None
     """What attention at each layer can do at all; None where the model has one layer."""
+    recommendation: Recommendation | None = None
+    """What may be shown instead of attention; None where erasure was not asked for."""
     n_units: Distribution
     metrics: Summaries = Field(repr=False)
     """By name, check by check; what was not measured is not there."""

@@ -253,6 +253,9 @@ class Comparison(Value):
     """What else differs between the reports, and which label both explain where one was named."""
     happened: str | None = None
     """Whether calibration moved or attention changed; None where margins are not in both."""
+    recommended: str | None = None
+    """Whether what the base shows instead of attention may be shown of the new model, too; None
+    where it shows nothing."""
     changes: tuple[Change, ...]
     verdict: Verdict | None = None
     """What a policy says of the changes; None without one."""

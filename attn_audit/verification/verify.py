@@ -1,17 +1,19 @@
 """The use case: re-check a report's witnesses and numbers against the model and the data."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from attn_audit.checks.registry import make_checks, select_sites
+from attn_audit.checks.base import Check
+from attn_audit.checks.registry import select_sites
 from attn_audit.engine.batch import Plan
 from attn_audit.engine.inputs import AuditedData, Item, LoadModel
 from attn_audit.engine.leverage import N_TEXTS, leverage_by_layer
+from attn_audit.engine.sampling import checks_of
 from attn_audit.findings.example import HEAD, ID, LAYER
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.contract import AuditedModel, Site
@@ -83,7 +85,8 @@ def verify_report(
         sample = chosen(
             ids, stored.report.records_file.sha256 if stored.report.records_file else "", seed
         )
-        work = _replaying(stored, settings, model, sample, watcher)
+        checks = checks_of(settings, model, data)
+        work = _replaying(stored, settings, model, checks, sample, watcher)
         self_check(model, model.encode(trial), work.plan.sites[0])
         order = Tally("records", "examples are those of the data")
         work.run(paired(data.sampled(settings), stored.records(), order))
@@ -141,13 +144,14 @@ def _replaying(
     stored: StoredAudit,
     settings: AuditSettings,
     model: AuditedModel,
+    checks: Sequence[Check],
     sample: frozenset[str],
     watcher: Watcher,
 ) -> Replaying:
     report = stored.report
     (main,) = select_sites(settings, model)
     sites = (main, *(Site(site.layer, site.head, main.rows) for site in report.sites))
-    checks = checks_again(make_checks(settings, model), has_several_sites=len(sites) > 1)
+    checks = checks_again(checks, has_several_sites=len(sites) > 1)
     dtype = report.model.dtype
     limits = model.batch_limits(settings.batch_size)
     plan = Plan(checks, sites, settings.seed, limits)

@@ -22,8 +22,8 @@ from attn_audit.checks.permutation import Permutation
 from attn_audit.data.example import length_batches, sample_examples
 from attn_audit.data.reading import read_examples
 from attn_audit.data.source import DataSource
-from attn_audit.measures.gradient import gradient_importance
-from attn_audit.measures.leave_one_out import leave_one_out_importance
+from attn_audit.measures.gradient import gradients
+from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.models.contract import Encoded, Site
 from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.model import InterceptedModel
@@ -71,7 +71,7 @@ def stages_of_split(model: InterceptedModel, batches: Sequence[InterceptedBatch]
         "bare forward pass (F)": lambda: bare_pass(model, batches),
         "reading the last layer": lambda: over(batches, lambda b: model.read(b, [site])),
         "reading all layers and heads": lambda: over(batches, lambda b: model.read(b, every)),
-        "gradient importance": lambda: over(batches, lambda b: gradient_importance(model, b)),
+        "gradient importance": lambda: over(batches, lambda b: gradients(model, b)[..., 0]),
         "reading and 100 permutations": lambda: over(batches, permute),
     }
 
@@ -81,7 +81,7 @@ def stages_of_sample(model: InterceptedModel, batches: Sequence[InterceptedBatch
     read = [read_batch(model, batch, model.default_site, seed=0) for batch in batches]
     return {
         "bare forward pass (F)": lambda: bare_pass(model, batches),
-        "leave-one-out": lambda: over(batches, lambda b: leave_one_out_importance(model, b)),
+        "leave-one-out": lambda: over(batches, lambda b: leave_out(model, b).distance),
         "adversary, 5 x 500 steps": lambda: over(read, Adversarial(EPSILON).run),
     }
 

@@ -25,6 +25,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from attn_audit.checks.registry import make_checks
 from attn_audit.data.example import Example
 from attn_audit.data.reading import read_examples
 from attn_audit.data.source import DataSource
@@ -118,7 +119,7 @@ def main() -> None:
     settings = AuditSettings(model=str(Path(said.model).resolve()), shard_size=said.shard_size)
     model, trial = AuditedData.of(settings, examples).load_model(settings)
     load = partial(load_named_model, settings, trial)
-    plan = plan_of(settings, model, [model.default_site], None)
+    plan = plan_of(settings, model, [model.default_site], make_checks(settings, model), None)
     shards = list(cut(examples, plan))
     timings: dict[str, list[Timing]] = {}
     for _ in range(said.repeats):

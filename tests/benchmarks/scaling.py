@@ -28,8 +28,8 @@ from attn_audit.checks.permutation import Permutation
 from attn_audit.data.example import Example, length_batches
 from attn_audit.data.reading import read_examples
 from attn_audit.data.source import DataSource
-from attn_audit.measures.gradient import gradient_importance
-from attn_audit.measures.leave_one_out import leave_one_out_importance
+from attn_audit.measures.gradient import gradients
+from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.loading import load_model
@@ -48,8 +48,8 @@ EPSILON = 0.01
 OnBatch = Callable[[PaperModel, InterceptedBatch], object]
 ON_MODELS: dict[str, OnBatch] = {
     "reading": lambda model, batch: model.read(batch, [model.default_site]),
-    "gradient importance": gradient_importance,
-    "leave-one-out": leave_one_out_importance,
+    "gradient importance": gradients,
+    "leave-one-out": leave_out,
 }
 ON_VALUES = (
     "permutations",

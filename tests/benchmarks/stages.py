@@ -21,8 +21,8 @@ from attn_audit.checks.permutation import Permutation
 from attn_audit.data.example import length_batches
 from attn_audit.data.reading import read_examples
 from attn_audit.data.source import DataSource
-from attn_audit.measures.gradient import gradient_importance
-from attn_audit.measures.leave_one_out import leave_one_out_importance
+from attn_audit.measures.gradient import gradients
+from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.measures.registry import Importances
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.interception.classifier import InterceptedBatch
@@ -130,8 +130,8 @@ def measure(
         "bare forward pass (F)": lambda: bare_pass(model, bare),
         "bare gradient (B)": lambda: bare_gradient(model, bare),
         "reading attention": lambda: [model.read(b, [model.default_site]) for b in batches],
-        "gradient importance": lambda: [gradient_importance(model, b) for b in batches],
-        "leave-one-out": lambda: [leave_one_out_importance(model, b) for b in batches],
+        "gradient importance": lambda: [gradients(model, b)[..., 0] for b in batches],
+        "leave-one-out": lambda: [leave_out(model, b).distance for b in batches],
         "correlation, all": lambda: [Correlation().run(unmeasured(a)) for a in read],
         "permutation, 100 draws": lambda: [Permutation(EPSILON).run(a) for a in read],
         "adversary, exact": lambda: [Adversarial(EPSILON).run(a) for a in read],

@@ -54,7 +54,7 @@ class Spread(Permutation):
 @pytest.fixture
 def audited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Report, Path]]:
     """An audit that measures the field, and its records."""
-    monkeypatch.setattr("attn_audit.engine.audit.make_checks", lambda *_: (Spread(0.05, 5),))
+    monkeypatch.setattr("attn_audit.engine.sampling.make_checks", lambda *_: (Spread(0.05, 5),))
     monkeypatch.chdir(tmp_path)
     with added(FIELD, SPREAD, LONG):
         found = attn_audit.audit(

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from attn_audit.measures.gradient import gradient_importance
+from attn_audit.measures.gradient import gradients
 from attn_audit.models.task import TaskKind, log_odds
 from tests.tiny import tiny_examples, tiny_model
 
@@ -17,7 +17,7 @@ def test_is_the_change_of_probability_when_an_embedding_shrinks(
     model = tiny_model(kind=kind, n_labels=n_labels)
     model.network.double()
     batch = model.collate(model.encode(tiny_examples(4, lengths=(5, 5))))
-    found = gradient_importance(model, batch)
+    found = gradients(model, batch)[..., 0]
     reading = model.read(batch, [model.default_site])[0]
     held = reading.attention[:, 0]
     embeddings, step = model.embed(batch), 1e-5

@@ -12,6 +12,7 @@ CAPACITY = {
     "statistics.performance.ROUNDING": "how near to each other placements are the same",
     "statistics.performance.N_BISECTIONS": "more than a number of double precision has digits",
     "checks.replacement.BYTES_OF_A_WEIGHT": "texts whose rows are replaced at once",
+    "checks.decision_flip.BYTES_OF_A_WEIGHT": "variants that are replayed at once",
     "verification.recomputation.N_IN_OTHER_BATCHES": "examples that are verified one at a time",
 }
 """Constants that change no number of any record or report: `test_capacity.py` shows it."""
@@ -31,6 +32,7 @@ DECIDES = (
     "checks.attended.ROUNDING",
     "checks.attended.UNATTENDED",
     "checks.base.MIN_AUDITED_MASS",
+    "checks.decision_flip.HALF",
     "models.margin.AT_THE_END",
     "checks.replacement.N_SHUFFLES",
     "checks.replacement.ROWS_OF_A_HEAD",

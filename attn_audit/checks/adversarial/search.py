@@ -16,13 +16,9 @@ from attn_audit.checks.adversarial.mixtures import (
     try_single_units,
 )
 from attn_audit.checks.adversarial.witness import Witness
-from attn_audit.checks.base import (
-    AuditedBatch,
-    normalised,
-    output_distances,
-    replayed_probabilities,
-)
+from attn_audit.checks.base import AuditedBatch, output_distances, replayed_probabilities
 from attn_audit.distances import jensen_shannon_divergence
+from attn_audit.measures.base import normalised
 from attn_audit.models.contract import LinearReadout, coarseness
 from attn_audit.progress import part, portions
 from attn_audit.randomness import Keys, example_keys, normals

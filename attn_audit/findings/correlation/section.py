@@ -1,6 +1,6 @@
 """The correlation check: tau always beside its yardstick."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -196,22 +196,23 @@ def in_short(report: "Report") -> tuple[str, ...]:
         return tuple(known)
     return (
         *known,
-        f"{_both('these two')} with each other, the yardstick: tau {mean(yardstick, decimals)}",
+        f"{_both('these two', known)} with each other, the yardstick: tau "
+        f"{mean(yardstick, decimals)}",
     )
 
 
-def _both(words: str) -> str:
-    """The measures of the yardstick, by name where there are more than these."""
-    return words if len(MEASURES) == 2 else "gradients and leave-one-out"
+def _both(words: str, of_attention: Sequence[object]) -> str:
+    """The measures of the yardstick, by name where attention is compared with more than these."""
+    return words if len(of_attention) == 2 else "gradients and leave-one-out"
 
 
 def line(record: Mapping[str, Any]) -> str | None:
     """Every tau of one example."""
     named = [(with_attention(m).tau.name, f"with {m.words}") for m in MEASURES]
-    named.append((YARDSTICK.tau.name, f"between {_both('these two')}"))
-    known = [(record.get(field), name) for field, name in named]
-    taus = [f"{number(tau)} {name}" for tau, name in known if tau is not None]
-    return f"tau: {', '.join(taus)}" if taus else None
+    known = [(tau, name) for field, name in named if (tau := record.get(field)) is not None]
+    if (yardstick := record.get(YARDSTICK.tau.name)) is not None:
+        known = [*known, (yardstick, f"between {_both('these two', known)}")]
+    return f"tau: {', '.join(f'{number(tau)} {name}' for tau, name in known)}" if known else None
 
 
 def answer(report: "Report") -> tuple[str, ...]:
@@ -239,7 +240,7 @@ def _yardstick(report: "Report") -> tuple[str, ...]:
     yardstick = report.get(OF_YARDSTICK.tau)
     if yardstick is None or yardstick.mean is None:
         return ("There is no yardstick: it takes both measures, gradients and leave-one-out.",)
-    both = _both("the two measures")
+    both = _both("the two measures", attentions(report))
     sentence = f"The yardstick: {both} agree with each other at tau {mean(yardstick)}."
     return (f"{sentence}{_weakness(yardstick)}", *_gaps(report))
 
@@ -417,7 +418,7 @@ def removal(report: "Report") -> tuple[str, ...]:
     The paper's models have one way only, and say nothing.
     """
     findings = report.model.findings
-    if findings is None or "leave_one_out" not in report.settings.measures:
+    if findings is None or "leave_one_out" not in report.settings.correlated:
         return ()
     unit = report.settings.unit
     if findings.removal == "delete":

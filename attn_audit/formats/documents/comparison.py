@@ -39,8 +39,8 @@ def document(comparison: Comparison) -> Document:
     judged = comparison.verdict
     notices = () if judged is None else (verdict.notice(judged),)
     examples = tuple(_examples(comparison))
-    said = comparison.happened
-    happened = () if said is None else (Paragraph(said, Tone.STRONG),)
+    said = (comparison.happened, comparison.recommended)
+    happened = (Paragraph(each, Tone.STRONG) for each in said if each is not None)
     changes = (*happened, *notices, *_changes(comparison.changes))
     return Document(
         kind="Comparison",

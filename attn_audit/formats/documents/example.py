@@ -35,12 +35,16 @@ def ways_to_weigh() -> dict[str, str]:
     return {f.name: f.page for f in record_fields() if f.page and f.shape is Shape.UNITS}
 
 
-def full_of(field: str) -> float | None:
-    """What the strongest shade of a way to weigh stands for; None: the text's largest.
+def full_of(field: str, weights: Sequence[float]) -> float | None:
+    """What the strongest shade of a way to weigh stands for that has a sign; None: it has none.
 
-    Of effects it is the whole margin: a small one is not painted as a large one is.
+    Of effects it is the whole margin: a small one is not painted as a large one is. Of signed
+    measures it is the text's largest of either sign.
     """
-    return 1.0 if field == LOST else None
+    if field == LOST:
+        return 1.0
+    signed = {measure.name for measure in measures() if measure.keeps_sign}
+    return max(map(abs, weights), default=0.0) or 1.0 if field in signed else None
 
 
 def sorted_by() -> dict[str, str]:
@@ -118,7 +122,7 @@ def _example(
             name,
             tuple(record[field]),
             under=under(field, record, labels, settings.epsilon, settings.explain_label),
-            full=full_of(field),
+            full=full_of(field, record[field]),
         )
         for field, name in ways_to_weigh().items()
         if record.get(field)

@@ -17,8 +17,9 @@ from attn_audit.document import (
 )
 from attn_audit.findings import adversarial, permutation
 from attn_audit.findings.attended import for_and_against
-from attn_audit.findings.correlation.pairs import YARDSTICK, Pair, with_attention
+from attn_audit.findings.correlation.pairs import STATUS, YARDSTICK, Pair, with_attention
 from attn_audit.findings.example import Status, status_field
+from attn_audit.findings.measure import Measure
 from attn_audit.findings.registry import checks, measures, status_meanings
 from attn_audit.findings.thresholds import ALIKE, ENTIRELY, FARTHEST, LARGELY, PARTLY_ALIKE
 from attn_audit.formats.documents.example import LOST, full_of, label_of, ways_to_weigh
@@ -49,16 +50,26 @@ def document(found: Explanation) -> Document:
     )
 
 
+def is_asked(found: Explanation, measure: Measure) -> bool:
+    """Whether a measure was computed, though it may have no scores for this text."""
+    statuses = found.record[STATUS.name] or ""
+    return found.record[measure.name] is not None or measure.status_undefined in statuses
+
+
 def _weights(found: Explanation) -> Iterator[Weights]:
     beside = {m.name: tau(found, with_attention(m)) for m in measures()}
     beside[adversarial.ATTENTION.name] = divergence(found)
+    not_asked = {m.name for m in measures() if not is_asked(found, m)}
     for field, name in ways_to_weigh().items():
+        if field in not_asked:
+            continue
         values = found.record[field]
         under = "" if values is None else _said(field, found, values)
         if values is not None and field == adversarial.ATTENTION.name:
             under += f" ({certainty(found)})"
         weights = None if values is None else tuple(values)
-        yield Weights(name, weights, beside.get(field, ""), under, full_of(field))
+        full = full_of(field, weights or ())
+        yield Weights(name, weights, beside.get(field, ""), under, full)
 
 
 def _said(field: str, found: Explanation, values: Sequence[float]) -> str:
@@ -78,7 +89,10 @@ def _largest(units: Sequence[str], weights: Sequence[float]) -> str:
     order = sorted(range(len(units)), key=lambda i: -weights[i])
     largest = max(weights, default=0.0)
     named = (f"{units[i]} {weight(weights[i], largest)}" for i in order[:N_NAMED] if weights[i] > 0)
-    return f"most: {', '.join(named)}"
+    said = f"most: {', '.join(named)}"
+    if not order or weights[order[-1]] >= 0:
+        return said
+    return f"{said}; most against it: {units[order[-1]]} {number(weights[order[-1]])}"
 
 
 def _outcomes(found: Explanation) -> Table:
@@ -186,7 +200,8 @@ def _movable(found: Explanation) -> str:
 
 
 def _ranked(found: Explanation) -> str:
-    known = [(m.words, found.record[with_attention(m).tau.name]) for m in measures()]
+    asked = [m for m in measures() if is_asked(found, m)]
+    known = [(m.words, found.record[with_attention(m).tau.name]) for m in asked]
     taus = [value for _, value in known if value is not None]
     if not taus:
         return ""

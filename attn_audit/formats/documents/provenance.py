@@ -181,7 +181,7 @@ def _loaded(model: ModelDescription, settings: Settings) -> Iterator[tuple[str, 
 def _settings(settings: Settings) -> str:
     parts = [f"checks {', '.join(settings.checks)}"]
     if "correlation" in settings.checks:
-        parts.append(f"measures {', '.join(settings.measures)}")
+        parts.append(f"measures {', '.join(settings.correlated)}")
     if "permutation" in settings.checks:
         parts.append(f"{count(settings.permutations)} permutations")
     if "adversarial" in settings.checks:
@@ -189,6 +189,8 @@ def _settings(settings: Settings) -> str:
         parts.append(f"adversary {settings.method} ({searched} where it searches)")
     if "replacement" in settings.checks:
         parts.append(f"layers replaced: {settings.replace_layers}")
+    if "erasure" in settings.checks:
+        parts.append(f"erasure in {counted(settings.erasure_sample, 'text')} at most")
     if {"permutation", "adversarial"} & set(settings.checks):
         parts.append(f"epsilon {settings.epsilon:g}")
     parts += [

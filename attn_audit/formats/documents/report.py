@@ -23,12 +23,14 @@ from attn_audit.formats.documents import (
     labels,
     leverage,
     performance,
+    recommendation,
     sites,
     verdict,
 )
 from attn_audit.formats.documents.provenance import audited, made_with, target
 from attn_audit.numbers import count
 from attn_audit.results.leverage import Leverage
+from attn_audit.results.recommendation import Recommendation
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Verdict
 
@@ -55,6 +57,7 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
         sections=(
             _glance(report, judged),
             *([] if report.answer is None else [verdict.answer_section(report.answer)]),
+            *_instead(report.recommendation),
             *([labels.section(report.labels)] if report.labels else []),
             performance.section(report),
             *_checks(report),
@@ -65,6 +68,10 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
             definitions.section(),
         ),
     )
+
+
+def _instead(found: Recommendation | None) -> list[Section]:
+    return [] if found is None else [recommendation.section(found)]
 
 
 def _leverage(report: Report, found: Leverage) -> Section:

@@ -7,7 +7,7 @@ from math import log
 from typing import Any
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
@@ -151,6 +151,10 @@ class CustomClassifier(Classifier):
         """Call the module: its output as logits of the task, differentiable."""
         return task_logits(self.custom, self._call(inputs), len(inputs))
 
+    def outputs(self, inputs: ModelInputs) -> Float[Tensor, "batch output"]:
+        """One for each label, or one for two."""
+        return task_outputs(self.custom, self._call(inputs), len(inputs))
+
     def embedding_table(self) -> Tensor | None:
         """The table that is named, or that was seen to be asked for the tokens."""
         ids = self._trial[self._columns.name]
@@ -266,19 +270,32 @@ def task_logits(custom: CustomModel, returned: object, n_texts: int) -> Logits:
     """The task's logits; of labels that compete, relative to the first label's.
 
     What a softmax takes off all labels alike says nothing, and would hide that a readout is linear
-    in attention. Probabilities are kept off 0 and 1 by the smallest steps that their type can make.
+    in attention.
+
+    Raises:
+        ConfigurationError: It holds no output for each label.
+    """
+    logits = custom.audited_task.from_outputs(task_outputs(custom, returned, n_texts))
+    return logits - logits[:, :1] if custom.audited_task.is_softmax else logits
+
+
+def task_outputs(
+    custom: CustomModel, returned: object, n_texts: int
+) -> Float[Tensor, "batch output"]:
+    """What the module says of each label, as logits.
+
+    Probabilities are kept off 0 and 1 by the smallest steps that their type can make.
 
     Raises:
         ConfigurationError: It holds no output for each label.
     """
     output = _output(custom, returned, n_texts)
-    if custom.output == "probabilities":
-        limits = torch.finfo(output.dtype)
-        against = (1 - output).clamp_min(limits.eps / 2).log()
-        output = output.clamp_min(limits.tiny).log()
-        output = output if _compete(custom, output) else output - against
-    logits = custom.audited_task.from_outputs(output)
-    return logits - logits[:, :1] if custom.audited_task.is_softmax else logits
+    if custom.output == "logits":
+        return output
+    limits = torch.finfo(output.dtype)
+    against = (1 - output).clamp_min(limits.eps / 2).log()
+    output = output.clamp_min(limits.tiny).log()
+    return output if _compete(custom, output) else output - against
 
 
 def logit_limits(custom: CustomModel, returned: object, n_texts: int) -> tuple[float, float] | None:

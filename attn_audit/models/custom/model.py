@@ -114,6 +114,11 @@ class CustomInterceptedModel(InterceptedModel):
                 hint="Cut texts to a length at which it does not, with --max-length.",
             ) from error
 
+    @property
+    def no_gradient_because(self) -> str | None:
+        """As the trial found."""
+        return self._no_gradient
+
     @cached_property
     def _findings(self) -> Findings:
         return super()._findings.model_copy(update={"no_gradient_because": self._no_gradient})

@@ -47,6 +47,8 @@ class HuggingFaceClassifier(Classifier):
         UnsupportedModelError: It is no classifier.
     """
 
+    can_read_markers = True
+
     def __init__(
         self,
         module: nn.Module,
@@ -66,6 +68,7 @@ class HuggingFaceClassifier(Classifier):
         self.padding_side: Side = "right"
         """Where shorter texts are padded; a few models read at the last position, come what may."""
         self._padding = Padding.of(module, tokenizer)
+        self.padding_token = self._padding.own_id
         self._arguments = [IDS, *([MASK] if self.can_mask else [])]
         if TYPES in tokenizer.model_input_names and accepts(module, TYPES):
             self._arguments.append(TYPES)
@@ -128,7 +131,11 @@ class HuggingFaceClassifier(Classifier):
 
     def logits(self, inputs: ModelInputs) -> Logits:
         """Call the module; nothing is cached between tokens."""
-        return self.logits_of(self.call(inputs, **self._constants))
+        return self.task.from_outputs(self.outputs(inputs))
+
+    def outputs(self, inputs: ModelInputs) -> Float[Tensor, "batch output"]:
+        """One for each of its labels."""
+        return self._outputs_of(self.call(inputs, **self._constants))
 
     def call(self, inputs: ModelInputs, **others: Any) -> Any:
         """Call the module, with further arguments of its `forward`."""
@@ -142,8 +149,10 @@ class HuggingFaceClassifier(Classifier):
 
     def logits_of(self, output: Any) -> Logits:
         """The task's logits in what `call` gave."""
-        n_outputs = int(self._config.num_labels)
-        return self.task.from_outputs(raw_logits(output, n_outputs, self.provenance.source))
+        return self.task.from_outputs(self._outputs_of(output))
+
+    def _outputs_of(self, output: Any) -> Float[Tensor, "batch output"]:
+        return raw_logits(output, int(self._config.num_labels), self.provenance.source)
 
     def embedding_table(self) -> Tensor | None:
         """The weights of the module's input embeddings."""

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from attn_audit.models.interception.block import Block
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
 from attn_audit.models.interception.key_order import KeyOrder
 from attn_audit.models.interception.mode import Axes, Interception, Sight
@@ -43,6 +44,8 @@ class AttentionPoint:
     """None where calls cannot be skipped."""
     follower: nn.Module | None
     """The first module with weights that is called after it: the output projection."""
+    block: Block | None
+    """The layer around it; None where none gives a state for each position."""
 
     def real_rows(self, inputs: ModelInputs, n_queries: int) -> Bool[Tensor, "batch query"]:
         """The query rows that stand for no padding."""

@@ -142,8 +142,12 @@ class Classifier(ABC):
     """Whether a position can be hidden by an attention mask."""
     can_read_nothing: bool = False
     """Whether a text without any unit is one that it reads."""
+    can_read_markers: bool = False
+    """Whether what stands around a text can be given to it without any unit."""
     neutral_token: NeutralToken | None = None
     """What stands for a unit that is not to be seen; None where it knows no such token."""
+    padding_token: int | None = None
+    """The id that stands where a text has ended; None where it knows no such token."""
     logit_limits: tuple[float, float] | None = None
     """Where the module gives probabilities: what logits, or differences of such of labels that
     compete, can be at all."""
@@ -177,12 +181,17 @@ class Classifier(ABC):
 
         Args:
             encoded: One for each row of `keep`; an example may come several times.
-            keep: The units that stay. At least one in each row, unless `can_read_nothing`.
+            keep: The units that stay. At least one in each row, unless `can_read_nothing`, or
+                `can_read_markers` and the text stands among some.
         """
 
     @abstractmethod
     def logits(self, inputs: ModelInputs) -> Logits:
         """Call the module: its output as logits of the task, differentiable."""
+
+    def outputs(self, inputs: ModelInputs) -> Float[Tensor, "batch output"]:
+        """The module's own outputs, that the task makes logits of; where they are, the logits."""
+        return self.logits(inputs)
 
     @abstractmethod
     def embedding_table(self) -> Tensor | None:

@@ -21,9 +21,11 @@ from attn_audit.models.contract import (
     LinearReadout,
     Mass,
     Reading,
+    ReadoutStates,
     RowChoice,
     Rule,
     Site,
+    WholeAttention,
 )
 from attn_audit.models.interception.classifier import (
     NOT_AUDITED,
@@ -63,6 +65,12 @@ from attn_audit.models.interception.removal.neutral import Neutral
 from attn_audit.models.interception.replay import CHEAPEST_FIRST, NamedWays, WayChoice, choose_way
 from attn_audit.models.interception.rows import Rows
 from attn_audit.models.interception.survey import survey
+from attn_audit.models.interception.whole import (
+    readout_states,
+    whole_attention,
+    why_no_states,
+    why_not_whole,
+)
 from attn_audit.models.task import mask_candidates
 from attn_audit.results.model_description import Findings, LayerDescription, ModelDescription
 
@@ -338,6 +346,48 @@ class InterceptedModel(AuditedModel):
             replay=replay,
             find_linear_readout=find_linear_readout,
         )
+
+    @property
+    def no_gradient_because(self) -> str | None:
+        """No one table is asked for the tokens as they are given."""
+        try:
+            self.embed(self._trial)
+        except UnsupportedModelError as error:
+            return error.message
+        return None
+
+    def baseline(self, batch: Batch) -> Float[Tensor, "batch token embedding"]:
+        """The padding token's embedding, where the classifier knows one."""
+        embeddings, token = self.embed(batch), self.classifier.padding_token
+        if token is None:
+            return torch.zeros_like(embeddings)
+        return self._look_up.table.detach()[token].expand_as(embeddings)
+
+    @cached_property
+    def not_whole_because(self) -> str | None:
+        """As the trial shows."""
+        with self._guard(self._trial.encoded):
+            return why_not_whole(self.classifier, self._survey, self._trial)
+
+    def read_whole(self, batch: Batch, *, differentiable: bool = False) -> WholeAttention:
+        """Every layer's weights, computed in the open."""
+        assert isinstance(batch, InterceptedBatch)
+        with self._guard(batch.encoded):
+            return whole_attention(
+                self.classifier, self._survey, batch, differentiable=differentiable
+            )
+
+    @cached_property
+    def no_states_because(self) -> str | None:
+        """As the trial shows."""
+        with self._guard(self._trial.encoded):
+            return why_no_states(self.classifier, self._survey, self._trial.inputs)
+
+    def states(self, batch: Batch) -> ReadoutStates:
+        """Of the last layer, whose own part of the model is run again."""
+        assert isinstance(batch, InterceptedBatch)
+        with self._guard(batch.encoded):
+            return readout_states(self.classifier, self._survey, batch.inputs)
 
     def embed(self, batch: Batch) -> Float[Tensor, "batch token embedding"]:
         """The embeddings of all positions; those of no unit are not used."""

@@ -1,6 +1,6 @@
 """A model's attentions over its input: which there are, and which of them is audited by default."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +11,7 @@ from torch import nn
 from attn_audit.errors import UnsupportedModelError
 from attn_audit.models.contract import Encoded, coarsest_of
 from attn_audit.models.interception.attention_point import AttentionPoint
+from attn_audit.models.interception.block import find_block
 from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, ModelInputs
 from attn_audit.models.interception.key_order import (
     Geometry,
@@ -135,7 +136,10 @@ def _survey(
     else:
         places = find_places(classifier, geometry, found, sight)
     names = {module: name for name, module in classifier.module.named_modules()}
-    points = tuple(_point(trial, number, place.order, names) for number, place in places.items())
+    every = tuple(n for n, seen in whole.attentions.items() if _is_attention(trial, n, seen))
+    points = tuple(
+        _point(trial, number, every, place.order, names) for number, place in places.items()
+    )
     rows = reaching_rows(classifier, whole.inputs, list(found), sight)
     reaching = [i for i, number in enumerate(found) if bool(rows[number].any())]
     if not reaching:
@@ -153,7 +157,7 @@ def _survey(
         points,
         default,
         rule,
-        tuple(n for n, seen in whole.attentions.items() if _is_attention(trial, n, seen)),
+        every,
         sight,
         len(whole.recording.stacks),
         _computed_in(classifier.module, whole),
@@ -323,7 +327,11 @@ def _only_places(
 
 
 def _point(
-    trial: _Trial, number: int, order: KeyOrder, names: dict[nn.Module, str]
+    trial: _Trial,
+    number: int,
+    every: Collection[int],
+    order: KeyOrder,
+    names: dict[nn.Module, str],
 ) -> AttentionPoint:
     whole, shorter, twin = trial.whole, trial.shorter, trial.twin
     sight, recording = whole.sight, whole.recording
@@ -354,4 +362,5 @@ def _point(
         n_more_keys=n_keys - n_positions if sight.is_tried and shorter is not None else None,
         script=script,
         follower=recording.followers[number],
+        block=find_block(recording, twin.recording, number, every, whole.inputs.units.shape),
     )

@@ -58,6 +58,7 @@ class PaperClassifier(Classifier):
     can_mask = False
     can_read_nothing = True
     ids = 0
+    padding_token = PADDING
     neutral_token = NeutralToken("the unknown token", UNKNOWN)
 
     def __init__(

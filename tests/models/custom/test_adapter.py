@@ -14,8 +14,8 @@ from attn_audit.checks.permutation import Permutation
 from attn_audit.data.example import Example
 from attn_audit.errors import AuditFailedError, ConfigurationError
 from attn_audit.files import sha256_of
-from attn_audit.measures.gradient import gradient_importance
-from attn_audit.measures.leave_one_out import leave_one_out_importance
+from attn_audit.measures.gradient import gradients
+from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.models.contract import Batch
 from attn_audit.models.custom.adapter import failures_named, load_adapter
 from attn_audit.models.custom.custom_model import CustomModel
@@ -262,9 +262,9 @@ def test_every_way_into_the_module_is_guarded() -> None:
     embeddings = model.embed(audited.batch)
     module.is_armed = True
     with pytest.raises(AuditFailedError):
-        leave_one_out_importance(model, audited.batch)
+        leave_out(model, audited.batch)
     with pytest.raises(AuditFailedError):
-        gradient_importance(model, audited.batch)
+        gradients(model, audited.batch)
     with pytest.raises(AuditFailedError):
         model.forward(audited.batch, embeddings, hold_attention=True)
     with pytest.raises(AuditFailedError):

@@ -18,8 +18,8 @@ from attn_audit.errors import (
     InvalidWeightsError,
     UnsupportedModelError,
 )
-from attn_audit.measures.gradient import gradient_importance
-from attn_audit.measures.leave_one_out import leave_one_out_importance
+from attn_audit.measures.gradient import gradients
+from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.models.contract import Batch
 from attn_audit.models.custom.classifier import require_outputs, task_logits
 from attn_audit.models.custom.custom_model import CustomModel
@@ -58,7 +58,7 @@ def test_the_columns_of_tokens_have_units_and_markers_have_none() -> None:
 def test_leaving_a_token_out_is_the_shorter_text() -> None:
     module = Pooling(attend_plainly)
     model = model_of(custom_of(module, partial(pad_ids, width=12)))
-    found = leave_one_out_importance(model, collated(model))
+    found = leave_out(model, collated(model)).distance
     for i, text in enumerate(TEXTS):
         tokens = text.split()
         for j in range(len(tokens)):
@@ -70,7 +70,7 @@ def test_leaving_a_token_out_is_the_shorter_text() -> None:
 def test_leaving_the_only_token_out_changes_nothing() -> None:
     model = model_of(custom_of(Pooling(attend_plainly)))
     batch = collated(model, [Example(id="a", text="w5")])
-    assert leave_one_out_importance(model, batch).tolist() == [[0.0]]
+    assert leave_out(model, batch).distance.tolist() == [[0.0]]
 
 
 def test_a_word_goes_with_all_its_tokens() -> None:
@@ -92,7 +92,7 @@ def test_a_word_goes_with_all_its_tokens() -> None:
     by_word = read_batch(words, batch, words.default_site, seed=0).explanation
     by_token = read_batch(tokens, collated(tokens, examples), tokens.default_site, seed=0)
     assert float(by_word[0, 0]) == pytest.approx(float(by_token.explanation[0, :2].sum()))
-    left_out = leave_one_out_importance(words, batch)
+    left_out = leave_out(words, batch).distance
     moved = abs(probability(module, ["w13"]) - probability(module, ["w5", "w9", "w13"]))
     assert float(left_out[0, 0]) == pytest.approx(moved, abs=1e-6)
 
@@ -160,7 +160,7 @@ def test_the_gradient_is_that_of_the_first_text_where_both_share_a_table() -> No
     first_tokens = torch.tensor([IDS[word] for word in ("w5", "w6", "w6")])
     assert isinstance(table, Tensor)
     assert torch.equal(model.embed(batch)[:, 1], table[first_tokens])
-    assert (gradient_importance(model, batch) > 0).equal(batch.unit_mask)
+    assert (gradients(model, batch)[..., 0] > 0).equal(batch.unit_mask)
 
 
 def test_an_answer_that_is_not_allowed_has_probability_0() -> None:

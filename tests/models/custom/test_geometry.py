@@ -9,7 +9,7 @@ from torch import Tensor
 
 from attn_audit.data.example import Example, length_batches
 from attn_audit.errors import SelfCheckError, UnsupportedModelError
-from attn_audit.measures.gradient import gradient_importance
+from attn_audit.measures.gradient import gradients
 from attn_audit.models.contract import Encoded, RowChoice
 from attn_audit.models.custom.model import CustomInterceptedModel
 from attn_audit.models.interception.erasing import Sharing
@@ -195,7 +195,7 @@ def test_every_row_is_the_text_s_own_in_a_batch() -> None:
 def test_a_text_that_reads_the_same_from_both_ends_has_its_own_gradients() -> None:
     model = model_of(custom_of(BothWays(), encode, task="multiclass"))
     text = Example("palindrome", "w5 w9 w5")
-    found = gradient_importance(model, model.collate(model.encode([text])))
+    found = gradients(model, model.collate(model.encode([text])))[..., 0]
     module = BothWays()
     ids = encode([text.text.split()])
     embedded = module.embedding(ids).detach().requires_grad_()

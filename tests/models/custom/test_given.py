@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, IncompatibleDataError, UnsupportedModelError
-from attn_audit.measures.gradient import gradient_importance
-from attn_audit.measures.leave_one_out import leave_one_out_importance
+from attn_audit.measures.gradient import gradients
+from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.custom.encoding import Splitter
 from attn_audit.models.custom.model import build_custom_model
@@ -47,12 +47,8 @@ class TakesOneDict(Pooling):
 def test_a_module_that_takes_one_dict_gets_it(given: Callable[[Texts], Any]) -> None:
     found, plain = model_of(custom_of(TakesOneDict(), given)), model_of(custom_of(Pooling_()))
     batches = [model.collate(model.encode(EXAMPLES)) for model in (found, plain)]
-    assert torch.equal(
-        gradient_importance(found, batches[0]), gradient_importance(plain, batches[1])
-    )
-    assert torch.equal(
-        leave_one_out_importance(found, batches[0]), leave_one_out_importance(plain, batches[1])
-    )
+    assert torch.equal(gradients(found, batches[0])[..., 0], gradients(plain, batches[1])[..., 0])
+    assert torch.equal(leave_out(found, batches[0]).distance, leave_out(plain, batches[1]).distance)
 
 
 def Pooling_() -> Pooling:  # noqa: N802 - a module as custom_of takes it
@@ -111,7 +107,7 @@ def test_leave_one_out_hides_a_token_by_the_given_mask(kind: str) -> None:
     findings = model.describe().findings
     assert findings is not None
     assert (findings.removal, findings.masking_leaks) == ("mask", False)
-    found = leave_one_out_importance(model, model.collate(model.encode(EXAMPLES)))
+    found = leave_out(model, model.collate(model.encode(EXAMPLES))).distance
     for row, example in zip(found, EXAMPLES, strict=True):
         tokens = example.text.split()
         inputs = encode_both([tokens])
@@ -227,7 +223,7 @@ def test_the_gradient_of_a_text_read_from_its_end_is_its_own() -> None:
     module = Backwards()
     model = model_of(custom_of(module, encode, task="multiclass"))
     batch = model.collate(model.encode(EXAMPLES))
-    found = gradient_importance(model, batch)
+    found = gradients(model, batch)[..., 0]
     ids = encode([EXAMPLES[2].text.split()])
     embedded = module.embedding(ids.flip(1)).detach().requires_grad_()
     with torch.no_grad():
@@ -261,9 +257,9 @@ def test_where_no_gradient_can_be_taken_inspect_and_audit_give_the_same_reason()
     assert reason is not None
     assert "in another order than they are given in" in reason
     with pytest.raises(UnsupportedModelError) as caught:
-        gradient_importance(model, model.collate(model.encode(EXAMPLES)))
+        gradients(model, model.collate(model.encode(EXAMPLES)))
     assert caught.value.message == reason
-    leave_one_out_importance(model, model.collate(model.encode(EXAMPLES)))
+    leave_out(model, model.collate(model.encode(EXAMPLES)))
 
 
 # --- columns --------------------------------------------------------------------------------------
@@ -289,7 +285,7 @@ def test_a_tokens_weight_is_the_sum_over_its_pieces(settings: dict[str, Any]) ->
     module = Pooling_()
     model = model_of(custom_of(module, in_pieces), LONG)
     (reading,) = model.read(model.collate(model.encode(LONG)), [model.default_site])
-    gradients = gradient_importance(model, model.collate(model.encode(LONG)))
+    found = gradients(model, model.collate(model.encode(LONG)))[..., 0]
     for i, example in enumerate(LONG):
         tokens = example.text.split()
         ids = pad_ids(split([tokens]), before=0, after=0)
@@ -297,7 +293,7 @@ def test_a_tokens_weight_is_the_sum_over_its_pieces(settings: dict[str, Any]) ->
         weights = module.score(states).squeeze(-1).softmax(-1)[0].tolist()
         expected = [sum(weights.pop(0) for _ in token.split("+")) for token in tokens]
         assert reading.attention[i, 0, : len(tokens)].tolist() == pytest.approx(expected, abs=1e-5)
-        assert bool((gradients[i, : len(tokens)] > 0).all())
+        assert bool((found[i, : len(tokens)] > 0).all())
 
 
 def splits_the_first_of_many(texts: Texts) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from attn_audit.errors import ConfigurationError, UnsupportedModelError
-from attn_audit.measures.gradient import gradient_importance
+from attn_audit.measures.gradient import gradients
 from tests.models.custom.toys import EXAMPLES, Pooling, attend_plainly, custom_of, model_of
 
 
@@ -103,7 +103,7 @@ def test_of_several_tables_one_must_be_named() -> None:
     model = model_of(custom_of(TwoAttentions()))
     batch = model.collate(model.encode(EXAMPLES))
     with pytest.raises(ConfigurationError, match=r"first.embedding, second.embedding") as caught:
-        gradient_importance(model, batch)
+        gradients(model, batch)[..., 0]
     assert "embedding=" in str(caught.value.hint)
 
 
@@ -111,8 +111,8 @@ def test_the_gradient_is_taken_at_the_named_table() -> None:
     alone = model_of(custom_of(Pooling(attend_plainly)))
     both = model_of(custom_of(TwoAttentions(), embedding="first.embedding"))
     batch = alone.collate(alone.encode(EXAMPLES))
-    expected = gradient_importance(alone, batch)
-    assert torch.allclose(gradient_importance(both, batch), expected, atol=1e-6)
+    expected = gradients(alone, batch)[..., 0]
+    assert torch.allclose(gradients(both, batch)[..., 0], expected, atol=1e-6)
 
 
 def test_a_module_without_a_look_up_has_no_gradient() -> None:
@@ -125,4 +125,4 @@ def test_a_module_without_a_look_up_has_no_gradient() -> None:
     module.output = nn.Linear(8, 1)
     model = model_of(custom_of(module))
     with pytest.raises(UnsupportedModelError, match="no gradient can be taken"):
-        gradient_importance(model, model.collate(model.encode(EXAMPLES)))
+        gradients(model, model.collate(model.encode(EXAMPLES)))[..., 0]

@@ -10,8 +10,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from attn_audit.checks.base import read_batch
 from attn_audit.checks.permutation import Permutation
-from attn_audit.measures.gradient import gradient_importance
-from attn_audit.measures.registry import IMPORTANCES
+from attn_audit.measures.gradient import gradients
+from attn_audit.measures.registry import COMPUTATIONS
 from attn_audit.models.custom.model import CustomInterceptedModel
 from tests.models.custom.toys import (
     END,
@@ -144,7 +144,7 @@ def test_the_gradient_goes_through_the_encoder() -> None:
     module = Recurrent()
     model = audited_model(module)
     batch = model.collate(model.encode(EXAMPLES))
-    found = gradient_importance(model, batch)
+    found = gradients(model, batch)[..., 0]
     ids = batch.inputs.arguments[0]
     embedded = module.pooling.embedding(ids).detach().requires_grad_()
     weights = model.read(batch, [model.default_site])[0].attention[:, 0]
@@ -168,7 +168,7 @@ def test_a_gpu_gives_the_same_numbers_and_keeps_them() -> None:
         model = model_of(custom_of(Recurrent(), task="multiclass"), device=device)
         batch = model.collate(model.encode(EXAMPLES))
         audited = read_batch(model, batch, model.default_site, seed=0)
-        importance = [measure(model, batch) for measure in IMPORTANCES.values()]
+        importance = [measure.scores(model, batch) for measure in COMPUTATIONS.values()]
         found[name] = torch.stack([audited.explanation, *importance])
         assert all(tensor.device.type == name for tensor in (audited.attention, *importance))
     assert torch.allclose(found["cpu"], found["cuda"].cpu(), atol=1e-4)

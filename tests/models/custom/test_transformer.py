@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from attn_audit.checks.base import read_batch
-from attn_audit.measures.gradient import gradient_importance
-from attn_audit.measures.leave_one_out import leave_one_out_importance
+from attn_audit.measures.gradient import gradients
+from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.models.custom.model import CustomInterceptedModel
 from attn_audit.models.self_check import self_check
 from tests.models.custom.toys import EXAMPLES, N_IDS, PAD, custom_of, model_of, pad_ids
@@ -62,5 +62,5 @@ def test_what_is_audited_is_the_model_itself(model: CustomInterceptedModel) -> N
 
 def test_importance_is_that_of_the_tokens(model: CustomInterceptedModel) -> None:
     batch = model.collate(model.encode(EXAMPLES))
-    assert (gradient_importance(model, batch) > 0).equal(batch.unit_mask)
-    assert (leave_one_out_importance(model, batch) > 0).equal(batch.unit_mask)
+    assert (gradients(model, batch)[..., 0] > 0).equal(batch.unit_mask)
+    assert (leave_out(model, batch).distance > 0).equal(batch.unit_mask)

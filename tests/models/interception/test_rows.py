@@ -21,7 +21,7 @@ def rows_of(weights: Tensor, admissible: Tensor | None = None, head: int | None 
     """The rows of (batch head query key) weights."""
     units = torch.tensor(UNITS)
     point = AttentionPoint(
-        0, "", N_HEADS, KeyOrder(), False, False, False, None, None, None, None, None
+        0, "", N_HEADS, KeyOrder(), False, False, False, None, None, None, None, None, None
     )
     n_queries = weights.shape[2]
     queries = torch.arange(n_queries).expand(len(UNITS), -1)

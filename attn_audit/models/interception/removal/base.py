@@ -42,7 +42,11 @@ class UnitRemoval(Removal):
         Args:
             kept: The units that stay; at least one of each example does not.
         """
-        return kept.any(dim=-1) | torch.full_like(kept[..., 0], self.classifier.can_read_nothing)
+        return kept.any(dim=-1) | self.can_leave_out_all(batch).unsqueeze(1)
+
+    def can_leave_out_all(self, batch: InterceptedBatch) -> Bool[Tensor, " batch"]:
+        """The texts of which something is left to read where no unit is."""
+        return torch.full_like(batch.unit_mask[:, 0], self.classifier.can_read_nothing)
 
     def n_positions(self, batch: InterceptedBatch, variants: Variants) -> Int[Tensor, " row"]:
         """How many positions each of the texts that are run has."""
@@ -51,6 +55,11 @@ class UnitRemoval(Removal):
     @abstractmethod
     def logits(self, batch: InterceptedBatch, variants: Variants) -> Logits:
         """Run variants, all in one pass."""
+
+
+def has_others(batch: InterceptedBatch) -> Bool[Tensor, " batch"]:
+    """The texts that stand among something: markers, a prompt, a second text."""
+    return (batch.inputs.real & (batch.inputs.units < 0)).any(dim=1)
 
 
 def removed_positions(

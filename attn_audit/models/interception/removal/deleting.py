@@ -1,11 +1,16 @@
 """Units deleted: a shorter text."""
 
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from attn_audit.distances import Logits
 from attn_audit.models.interception.classifier import InterceptedBatch
-from attn_audit.models.interception.removal.base import UnitRemoval, Variants, removed_positions
+from attn_audit.models.interception.removal.base import (
+    UnitRemoval,
+    Variants,
+    has_others,
+    removed_positions,
+)
 
 
 class Deletion(UnitRemoval):
@@ -15,6 +20,12 @@ class Deletion(UnitRemoval):
     def words(self) -> str:
         """Always the same."""
         return "deleted"
+
+    def can_leave_out_all(self, batch: InterceptedBatch) -> Bool[Tensor, " batch"]:
+        """Those that stand among something, where nothing is encoded anew, too."""
+        if not self.classifier.can_read_markers:
+            return super().can_leave_out_all(batch)
+        return has_others(batch) | super().can_leave_out_all(batch)
 
     def n_positions(self, batch: InterceptedBatch, variants: Variants) -> Int[Tensor, " row"]:
         """Of the shorter texts."""

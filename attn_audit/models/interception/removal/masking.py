@@ -6,7 +6,12 @@ from torch import Tensor
 from attn_audit.distances import Logits
 from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, InterceptedBatch
 from attn_audit.models.interception.embedding import MaskTrial
-from attn_audit.models.interception.removal.base import UnitRemoval, Variants, removed_positions
+from attn_audit.models.interception.removal.base import (
+    UnitRemoval,
+    Variants,
+    has_others,
+    removed_positions,
+)
 
 
 class Masking(UnitRemoval):
@@ -42,6 +47,10 @@ class Masking(UnitRemoval):
         stays = kept.gather(2, readout.clamp_min(0)[:, None, None].expand(-1, kept.shape[1], 1))
         is_read = stays.squeeze(2) | (readout == NOT_AUDITED).unsqueeze(1)
         return super().suits(batch, kept) & is_read
+
+    def can_leave_out_all(self, batch: InterceptedBatch) -> Bool[Tensor, " batch"]:
+        """Those that stand among something that is not masked, too."""
+        return has_others(batch) | super().can_leave_out_all(batch)
 
     def logits(self, batch: InterceptedBatch, variants: Variants) -> Logits:
         """Run whole texts, with a mask where there is anything to hide."""

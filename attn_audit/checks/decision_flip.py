@@ -1,0 +1,133 @@
+"""Decision flip: how much attention has to go, in one order or other, before the decision flips?"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float64, Int64
+from torch import Tensor
+
+from attn_audit.checks.base import AuditedBatch, Columns, is_measured, or_none
+from attn_audit.findings import decision_flip as fields
+from attn_audit.findings.example import Status
+from attn_audit.models.contract import require_finite
+from attn_audit.progress import in_portions
+from attn_audit.randomness import example_keys, hashes
+
+BYTES_OF_A_WEIGHT = 64
+"""Worked on for each weight of a variant."""
+
+
+@dataclass(frozen=True)
+class DecisionFlip:
+    """Weights set to 0 one after the other, the rest of each row renormalised, until it decides so.
+
+    Where everything is gone, nothing is attended to: of many models the bias alone is left, so a
+    decision that turns only then says nothing of the order.
+
+    Source: Serrano & Smith (2019), "Is Attention Interpretable?", section 5.
+    """
+
+    id: ClassVar[str] = "decision_flip"
+
+    def passes(self, n_units: int) -> int:
+        """A replay for each unit in each order, and one backwards."""
+        return len(fields.ORDERS) * n_units + 2
+
+    def run(self, audited: AuditedBatch) -> Columns:
+        """The share of units that has to go in each order, and how it ended."""
+        measured = is_measured(audited) & audited.has_margin
+        flips = {name: _first_flip(audited, order) for name, order in _orders(audited).items()}
+        lengths, columns = audited.lengths, dict[str, object]()
+        for order in fields.ORDERS:
+            n_gone = flips[order.name]
+            is_flipped = measured & (n_gone < lengths)
+            ends = np.where(n_gone < lengths, fields.FLIPPED, fields.NOTHING_LEFT)
+            ends = np.where(n_gone > lengths, fields.NEVER, ends)
+            columns[order.share.name] = or_none(n_gone / lengths, is_flipped)
+            columns[order.end.name] = [
+                str(end) if kept else None for end, kept in zip(ends, measured, strict=True)
+            ]
+        return {**columns, fields.STATUS.name: _statuses(audited, measured)}  # type: ignore[dict-item]
+
+
+def _orders(audited: AuditedBatch) -> dict[str, Int64[Tensor, "batch unit"]]:
+    """Units as each order takes them; equal ones by draw, padding last."""
+    keys = example_keys(audited.seed, audited.ids, DecisionFlip.id)
+    drawn = (hashes(keys, range(1), audited.attention.shape[-1])[:, 0] >> np.uint64(11)) * 2.0**-53
+    mask = audited.batch.unit_mask.cpu().numpy()
+    gradient, product = _gradients(audited)
+    values = {
+        "attention": audited.explanation,
+        "gradient": gradient,
+        "attention_x_gradient": product,
+    }
+    sorted_by = {name: -value.cpu().numpy() for name, value in values.items()}
+    sorted_by["random"] = np.zeros_like(drawn)
+    return {
+        name: torch.from_numpy(np.lexsort((drawn, np.where(mask, value, np.inf)))).to(
+            audited.attention.device
+        )
+        for name, value in sorted_by.items()
+    }
+
+
+def _gradients(
+    audited: AuditedBatch,
+) -> tuple[Float64[Tensor, "batch unit"], Float64[Tensor, "batch unit"]]:
+    """Of the margin by each weight, the others held, and times the weight; sums over the rows."""
+    reading, margin = audited.reading, audited.margin
+    own = reading.attention.detach().clone().requires_grad_()
+    with torch.enable_grad():
+        margins = margin.at(reading.replay(own.unsqueeze(1)))[:, 0]
+        (found,) = torch.autograd.grad((margins * margin.share).sum(), own)
+    found, mass = found.double(), reading.mass.double().unsqueeze(-1)
+    of_weights = found / torch.where(mass > 0, mass, 1)  # attention is the weight over the mass
+    require_finite(audited.batch, of_weights.flatten(1), "gradient of the attention")
+    return of_weights.sum(dim=1), (found * reading.attention.double()).sum(dim=1)
+
+
+@torch.no_grad()
+def _first_flip(
+    audited: AuditedBatch, order: Int64[Tensor, "batch unit"]
+) -> Int64[np.ndarray, " batch"]:
+    """After how many units the decision is another; one more than there are where it never is."""
+    reading, n_units = audited.reading, order.shape[1]
+    place = torch.empty_like(order).scatter_(1, order, torch.arange(n_units).expand_as(order))
+    turned = np.zeros((len(audited.batch), n_units), dtype=bool)
+    attention, mass = audited.attention.unsqueeze(1), reading.mass.double().unsqueeze(1)
+    rest = reading.rest.double().unsqueeze(1)
+    for portion in in_portions(n_units, audited.in_cache(BYTES_OF_A_WEIGHT)):
+        n_gone = torch.arange(1, n_units + 1, device=order.device)[portion]
+        is_left = (place.unsqueeze(1) >= n_gone.view(1, -1, 1)).unsqueeze(2)
+        left = attention * is_left
+        share = left.sum(dim=-1)
+        weights = torch.where(
+            share.unsqueeze(-1) > 0, left / share.clamp_min(TINY).unsqueeze(-1), attention
+        )
+        whole = mass * share + rest
+        new_mass = torch.where(whole > 0, mass * share / whole.clamp_min(TINY), 0)
+        dtype = reading.attention.dtype
+        logits = reading.replay(weights.to(dtype), new_mass.to(dtype))
+        turned[:, portion] = (audited.margin.turned(logits) >= HALF).cpu().numpy()
+    turned &= np.arange(n_units) < audited.lengths[:, None]
+    first: np.ndarray = np.where(turned.any(axis=1), turned.argmax(axis=1), audited.lengths) + 1
+    return first
+
+
+TINY = 1e-300
+HALF = 0.5
+"""Of the audited labels, whose decisions are others."""
+
+
+def _statuses(audited: AuditedBatch, measured: Bool[np.ndarray, " batch"]) -> list[str]:
+    reasons = (
+        (~audited.has_mass, Status.NO_AUDITED_MASS),
+        (~audited.can_move, Status.SINGLE_UNIT),
+        (~audited.has_margin, Status.NO_MARGIN),
+    )
+    return [
+        "+".join(reason for holds, reason in reasons if holds[i]) or str(Status.MEASURED)
+        for i in range(len(measured))
+    ]

@@ -1,0 +1,332 @@
+"""Erasure: does leaving units out in the order of an explanation move the prediction?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Float64, Int, Int64, UInt64
+
+from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, read_batch
+from attn_audit.checks.erasure.outcomes import Gone, Outcomes
+from attn_audit.checks.ties import ranks_of
+from attn_audit.findings.erasure import rankings as fields
+from attn_audit.findings.erasure.rankings import ATTENTION, RANDOM, WAYS, Ranking, rankings_of
+from attn_audit.findings.example import Status
+from attn_audit.findings.measure import LEAVE_ONE_OUT, PROBABILITY_NOISE, measure
+from attn_audit.models.contract import AuditedModel, Encoded, coarseness
+from attn_audit.randomness import example_keys, hashes
+from attn_audit.statistics.erasure import (
+    BEAM_WIDTH,
+    MAX_UNITS_OF_ALL_SIZES,
+    MAX_UNITS_OF_TABLE,
+    Asking,
+    bin_sizes,
+    curve_sizes,
+    descending,
+    expected_gain,
+    first_of,
+    highest_by_beam,
+    limits_of,
+    share_above,
+    weighted_concordance,
+)
+
+N_ORDERS = 5
+"""In which units of equal scores are drawn."""
+
+OPERATORS: Mapping[str, str | None] = {fields.AOPC: None, fields.NEUTRAL: fields.NEUTRAL}
+"""By the way of leaving out that numbers are named by; None: the model's own removal."""
+
+Orders = Int64[np.ndarray, "order unit"]
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What the prediction loses as units go, in the order of attention, measures, and chance."""
+
+    id: ClassVar[str] = "erasure"
+
+    measures: tuple[str, ...]
+    """That the model has scores of."""
+    sample: frozenset[str] | None = None
+    """Ids of the texts that are judged; None: all."""
+    searched: frozenset[str] = frozenset()
+    """Those of them, too long for all of their subsets, whose best order is searched for."""
+
+    @property
+    def rankings(self) -> tuple[Ranking, ...]:
+        """That are judged, without random orders."""
+        return (ATTENTION, *(r for name in self.measures for r in rankings_of(measure(name))))
+
+    def passes(self, n_units: int) -> int:
+        """Of a text of the sample, at most: sets that several rankings ask for count for each."""
+        n_measured = sum(measure(name).passes(n_units) for name in self.measures)
+        if n_units <= MAX_UNITS_OF_TABLE:
+            return n_measured + len(WAYS) * 2**n_units
+        sizes = min(n_units, MAX_UNITS_OF_ALL_SIZES)
+        n_orders = len(self.rankings) + fields.N_RANDOM
+        return n_measured + (2 * n_orders + len(self.rankings)) * sizes + n_units
+
+    def passes_of(self, item: Encoded) -> int:
+        """Of one text, which need not be in the sample."""
+        if not self._is_judged(item):
+            return 0
+        n_units, n_searched = item.n_units, 0
+        if item.example.id in self.searched:
+            n_searched = len(WAYS) * BEAM_WIDTH * n_units * (n_units + 1) // 2
+        return self.passes(n_units) + n_searched
+
+    def run(self, audited: AuditedBatch) -> Columns:
+        """Measure the batch's part of the sample."""
+        encoded = audited.batch.encoded
+        rows = [i for i, item in enumerate(encoded) if self._is_judged(item)]
+        found: list[dict[str, Any]] = [{fields.STATUS.name: self._status(item)} for item in encoded]
+        if rows:
+            model, judged = audited.model, audited
+            if len(rows) < len(encoded):
+                some = model.collate([encoded[i] for i in rows])
+                judged = read_batch(model, some, audited.site, audited.seed)
+            texts = self._texts(judged)
+            for i, numbers in zip(rows, _judged(model, texts), strict=True):
+                found[i] = numbers
+        names = dict.fromkeys(name for numbers in found for name in numbers)
+        return {name: [numbers.get(name) for numbers in found] for name in names}
+
+    def _is_judged(self, item: Encoded) -> bool:
+        return item.n_units > 1 and (self.sample is None or item.example.id in self.sample)
+
+    def _status(self, item: Encoded) -> str:
+        is_sampled = self.sample is None or item.example.id in self.sample
+        return Status.SINGLE_UNIT if is_sampled else Status.NOT_SAMPLED
+
+    def _texts(self, audited: AuditedBatch) -> list["_Text"]:
+        """Every text of a batch, with the orders that each ranking brings its units into."""
+        model, seed, importances = audited.model, audited.seed, audited.importances
+        ids, lengths = audited.ids, audited.lengths
+        n_units = int(lengths.max())
+        random = hashes(example_keys(seed, ids, "erasure/random"), range(N_PAIRS), n_units)
+        draws = hashes(example_keys(seed, ids, "erasure/ties"), range(N_ORDERS), n_units)
+        texts = [
+            _Text(item, random[i, :, :n], item.example.id in self.searched)
+            for i, (item, n) in enumerate(zip(audited.batch.encoded, lengths, strict=True))
+        ]
+        attention = audited.explanation.cpu().numpy()
+        has_mass, has_margin = audited.has_mass, audited.has_margin
+        ranks = ranks_of("attention", attention, lengths, model.dtype)
+        for i, text in enumerate(texts):
+            text.rank(ATTENTION, attention[i], ranks[i], draws[i], is_ranked=bool(has_mass[i]))
+            text.reasons += [] if has_mass[i] else [Status.NO_AUDITED_MASS]
+            text.reasons += [] if has_margin[i] else [Status.NO_MARGIN]
+        for name in self.measures:
+            scores = importances.scores(name).cpu().numpy()
+            is_ranked = ~np.isnan(scores).any(axis=1)
+            scores = np.where(is_ranked[:, None], scores, 0)
+            noise = None
+            if name == LEAVE_ONE_OUT.name:
+                noise = np.nan_to_num(importances.left_out.noise.cpu().numpy())
+            for ranking in rankings_of(measure(name)):
+                table = np.abs(scores) if ranking.is_magnitude else scores
+                ranks = ranks_of(name, table, lengths, model.dtype, noise)
+                for i, text in enumerate(texts):
+                    is_one = bool(is_ranked[i])
+                    text.rank(ranking, table[i], ranks[i], draws[i], is_ranked=is_one)
+            for i in np.flatnonzero(~is_ranked):
+                texts[i].reasons.append(measure(name).status_undefined)
+        return texts
+
+
+N_PAIRS = fields.N_RANDOM // 2
+"""Random orders are drawn with their reverses: what one leaves, the other has removed."""
+
+
+@dataclass
+class _Text:
+    """A text, and the orders that its units are left out in."""
+
+    item: Encoded
+    drawn: UInt64[np.ndarray, "pair unit"]
+    is_searched: bool
+    orders: dict[Ranking, Orders] = field(default_factory=dict)
+    scores: dict[Ranking, Float64[np.ndarray, " unit"]] = field(default_factory=dict)
+    reasons: list[str] = field(default_factory=list)
+    """Why some of its numbers are not there."""
+
+    def __post_init__(self) -> None:
+        forwards = self.drawn.argsort(axis=1)
+        self.orders[RANDOM] = np.concatenate([forwards, forwards[:, ::-1]])
+        self.n_units = self.item.n_units
+        self.sizes, self.bins = curve_sizes(self.n_units), bin_sizes(self.n_units)
+        self.all_units = (1 << self.n_units) - 1
+        self.has_table = self.n_units <= MAX_UNITS_OF_TABLE
+
+    def rank(
+        self,
+        ranking: Ranking,
+        scores: Float64[np.ndarray, " unit"],
+        ranks: Int[np.ndarray, " unit"],
+        draws: UInt64[np.ndarray, "order unit"],
+        *,
+        is_ranked: bool,
+    ) -> None:
+        """Bring its units into the order of some scores; padding behind them is left out."""
+        if is_ranked:
+            n = self.n_units
+            self.scores[ranking] = scores[:n]
+            self.orders[ranking] = descending(ranks[:n], draws[:, :n])
+
+    def sets(self, order: Int64[np.ndarray, " unit"], sizes: Sequence[int]) -> list[Gone]:
+        """Its first units, at several sizes."""
+        return first_of(order.tolist(), sizes)
+
+    def others(self, sets: Sequence[Gone]) -> list[Gone]:
+        """What is gone where only these stay."""
+        return [self.all_units ^ these for these in sets]
+
+    def asked(self, way: str) -> set[Gone]:
+        """All sets that some number needs, by a way of leaving out."""
+        if self.has_table:
+            return set(range(1 << self.n_units))
+        found: set[Gone] = set()
+        for orders in self.orders.values():
+            for order in orders:
+                found.update(self.sets(order, self.sizes))
+                if way == fields.AOPC:
+                    found.update(self.others(self.sets(order, self.sizes)))
+                    found.update(self.sets(order, self.bins))
+                    found.update(self.others(self.sets(order, self.bins)))
+        if way == fields.AOPC:
+            found.update(self.singles)
+        return found
+
+    @property
+    def singles(self) -> list[Gone]:
+        """Each unit alone."""
+        return [1 << unit for unit in range(self.n_units)]
+
+
+def _judged(model: AuditedModel, texts: Sequence[_Text]) -> list[dict[str, Any]]:
+    """What is found of each text."""
+    encoded = [text.item for text in texts]
+    found = [_described(text) for text in texts]
+    for way, operator in OPERATORS.items():
+        if operator is not None and model.removals[operator].why_not is not None:
+            continue
+        outcomes = Outcomes(model, encoded, operator)
+        outcomes.measure([text.asked(way) for text in texts])
+        uppers = _searched(texts, outcomes)
+        noise = PROBABILITY_NOISE * coarseness(model.dtype)
+        for i, (text, numbers) in enumerate(zip(texts, found, strict=True)):
+            measured = _Measured(text, i, outcomes)
+            numbers |= measured.limits(way, uppers.get(i))
+            numbers |= measured.of_rankings(way, noise)
+    return found
+
+
+def _described(text: _Text) -> dict[str, Any]:
+    (key,) = example_keys(0, [text.item.example.id], "erasure/half").tolist()
+    how = fields.EXACT if text.has_table else fields.BEAM if text.is_searched else None
+    return {
+        fields.STATUS.name: join_statuses(text.reasons),
+        fields.HALF.name: fields.JUDGE if key & 1 else fields.FIT,
+        fields.LIMITS.name: how,
+    }
+
+
+def _searched(texts: Sequence[_Text], outcomes: Outcomes) -> dict[int, float]:
+    """The best orders that are found, of the texts that are searched, a level of all together."""
+    asking: dict[int, tuple[Asking, list[Gone]]] = {}
+    for i, text in enumerate(texts):
+        if text.is_searched and not text.has_table:
+            search = highest_by_beam(text.n_units)
+            asking[i] = search, next(search)
+    found: dict[int, float] = {}
+    while asking:
+        outcomes.measure([asking[i][1] if i in asking else () for i in range(len(texts))])
+        for i, (search, asked) in list(asking.items()):
+            try:
+                asking[i] = search, search.send(outcomes.gains(i, asked).tolist())
+            except StopIteration as end:
+                found[i] = end.value
+                del asking[i]
+    return found
+
+
+class _Measured:
+    """A text with the gains of its sets, by one way of leaving out."""
+
+    def __init__(self, text: _Text, place: int, outcomes: Outcomes) -> None:
+        self._text, self._place, self._outcomes = text, place, outcomes
+        self._table = None
+        if text.has_table:
+            self._table = outcomes.gains(place, range(1 << text.n_units))
+
+    def limits(self, way: str, searched: float | None) -> dict[str, float | None]:
+        """The upper and the lower one, as far as they are known."""
+        if self._table is None:
+            return {fields.UPPER[way].name: searched}
+        limits = limits_of(self._table)
+        return {fields.UPPER[way].name: limits.upper, fields.LOWER[way].name: limits.lower}
+
+    def of_rankings(self, way: str, noise: float) -> dict[str, float | None]:
+        """Every number of each ranking that ranks the text's units."""
+        text = self._text
+        numbers = self._neutral if way == fields.NEUTRAL else self._own
+        random = np.array([self._mean_gain(order) for order in text.orders[RANDOM]])
+        found: dict[str, float | None] = {}
+        for ranking, orders in text.orders.items():
+            of_orders = [numbers(order) for order in orders]
+            means = {name: _mean([each[name] for each in of_orders]) for name in of_orders[0]}
+            if way == fields.AOPC:
+                of_each = [self._mean_gain(order) for order in orders]
+                means[fields.ABOVE_RANDOM] = _mean([share_above(g, random, noise) for g in of_each])
+                if ranking is not RANDOM:
+                    effects = self._gains(text.singles)
+                    means[fields.SACO] = weighted_concordance(text.scores[ranking], effects)
+            if ranking is RANDOM and self._table is not None:
+                means |= self._expected(way)
+            found |= {ranking.fields[n].name: v for n, v in means.items() if n in ranking.fields}
+        return found
+
+    def _gains(self, sets: Sequence[Gone]) -> Float64[np.ndarray, " set"]:
+        return self._outcomes.gains(self._place, sets)
+
+    def _mean_gain(self, order: Int64[np.ndarray, " unit"]) -> float:
+        return float(self._gains(self._text.sets(order, self._text.sizes)).mean())
+
+    def _neutral(self, order: Int64[np.ndarray, " unit"]) -> dict[str, float | None]:
+        return {fields.NEUTRAL: self._mean_gain(order)}
+
+    def _own(self, order: Int64[np.ndarray, " unit"]) -> dict[str, float | None]:
+        text = self._text
+        sets, bins = text.sets(order, text.sizes), text.sets(order, text.bins)
+        lost = float(self._outcomes.lost(self._place, sets).mean())
+        return {
+            fields.AOPC: float(self._gains(sets).mean()),
+            fields.OF_MARGIN: None if np.isnan(lost) else lost,
+            fields.SUFFICIENCY: float(self._gains(text.others(sets)).mean()),
+            fields.COMPREHENSIVENESS_BINS: float(self._gains(bins).mean()),
+            fields.SUFFICIENCY_BINS: float(self._gains(text.others(bins)).mean()),
+        }
+
+    def _expected(self, way: str) -> dict[str, float | None]:
+        """Of random orders, exactly."""
+        assert self._table is not None
+        text = self._text
+        if way == fields.NEUTRAL:
+            return {fields.NEUTRAL: expected_gain(self._table, text.sizes)}
+        only = self._table[::-1]  # by the units that stay
+        lost = self._outcomes.lost(self._place, range(1 << text.n_units))
+        of_margin = None if np.isnan(lost).any() else expected_gain(lost, text.sizes)
+        return {
+            fields.AOPC: expected_gain(self._table, text.sizes),
+            fields.OF_MARGIN: of_margin,
+            fields.SUFFICIENCY: expected_gain(only, text.sizes),
+            fields.COMPREHENSIVENESS_BINS: expected_gain(self._table, text.bins),
+            fields.SUFFICIENCY_BINS: expected_gain(only, text.bins),
+        }
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Over orders of one text, all of which have the number or none."""
+    return None if values[0] is None else float(np.mean([v for v in values if v is not None]))

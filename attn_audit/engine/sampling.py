@@ -1,0 +1,53 @@
+"""Which texts the checks are run on that take too long for all of them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from attn_audit.checks.base import Check
+from attn_audit.checks.erasure.check import Erasure
+from attn_audit.checks.registry import make_checks
+from attn_audit.data.example import Example, sample_examples
+from attn_audit.engine.inputs import AuditedData
+from attn_audit.models.contract import AuditedModel, Encoded
+from attn_audit.settings import AuditSettings
+from attn_audit.statistics.erasure import MAX_UNITS_OF_ALL_SIZES, MAX_UNITS_OF_TABLE
+
+N_SEARCHED = 50
+"""Texts whose best order is searched for, since they are too long to try out all."""
+
+
+def checks_of(settings: AuditSettings, model: AuditedModel, data: AuditedData) -> tuple[Check, ...]:
+    """The checks that the settings ask for, with their samples of the texts that are audited.
+
+    Raises:
+        ConfigurationError: As `make_checks`.
+    """
+    checks = make_checks(settings, model)
+    return tuple(
+        _sampling(check, settings, model, data) if isinstance(check, Erasure) else check
+        for check in checks
+    )
+
+
+def _sampling(
+    check: Erasure, settings: AuditSettings, model: AuditedModel, data: AuditedData
+) -> Erasure:
+    sample = sample_examples(data.sampled(settings), settings.erasure_sample, settings.seed)
+    long = [
+        item.example
+        for item in encoded_of(model, sample)
+        if MAX_UNITS_OF_TABLE < item.n_units <= MAX_UNITS_OF_ALL_SIZES
+    ]
+    searched = sample_examples(long, N_SEARCHED, settings.seed)
+    ids, ids_searched = (frozenset(e.id for e in some) for some in (sample, searched))
+    return replace(check, sample=ids, searched=ids_searched)
+
+
+def encoded_of(model: AuditedModel, examples: Sequence[Example]) -> list[Encoded]:
+    """Those that the model takes; the audit meets the others again, and says so."""
+    try:
+        return model.encode(examples)
+    except Exception:  # of a tokenizer, too
+        if len(examples) == 1:
+            return []
+    return [item for example in examples for item in encoded_of(model, [example])]

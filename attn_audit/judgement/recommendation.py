@@ -1,0 +1,298 @@
+"""What to show instead of attention: which measure ranks units as removing them does.
+
+One half of the texts chooses the sign of each measure, the other judges it. A measure is
+recommended only if it ranks better than attention and than random order, under both ways of leaving
+units out.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from attn_audit.findings.erasure import rankings
+from attn_audit.findings.erasure.rankings import ATTENTION, RANDOM, WAYS, Ranking
+from attn_audit.findings.example import N_UNITS
+from attn_audit.findings.measure import LEAVE_ONE_OUT, MEASURES, Measure
+from attn_audit.findings.thresholds import SIGNIFICANT
+from attn_audit.numbers import counted, number
+from attn_audit.results.recommendation import Candidate, Part, Recommendation
+
+if TYPE_CHECKING:
+    from attn_audit.results.examples import Examples
+    from attn_audit.results.table import Members, Values
+    from attn_audit.statistics.intervals import Resamples
+
+FEWEST_TEXTS = 40
+"""Texts that can judge: fewer say nothing of others."""
+
+FEW_PASSES = 3
+"""That a measure may take of each text to be cheap enough to be shown with every prediction."""
+
+
+@dataclass(frozen=True)
+class Erased:
+    """How much of each text's prediction is gone, a mean over how many units were removed."""
+
+    own: "Values"
+    """By the model's own way of leaving out; NaN where nothing is ranked."""
+    neutral: "Values"
+
+    def __sub__(self, other: "Erased") -> "Erased":
+        return Erased(self.own - other.own, self.neutral - other.neutral)
+
+    def of(self, texts: "Members") -> "Erased":
+        """That of some texts."""
+        return Erased(self.own[texts], self.neutral[texts])
+
+    @property
+    def is_known(self) -> "Members":
+        """In which texts both are."""
+        known: Members = self.own + self.neutral == self.own + self.neutral
+        return known
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What erasure found of a measure's orders."""
+
+    measure: Measure
+    signed: Erased
+    """The units that speak most for the prediction first."""
+    by_magnitude: Erased | None
+    """Those of the largest scores first; None where no score is below 0."""
+
+
+def recommendation_of(examples: "Examples", resamples: "Resamples") -> Recommendation:
+    """What the records of an audit with erasure say."""
+    import numpy as np
+
+    halves = np.array(examples.strings(rankings.HALF))
+    n_units = examples.numbers(N_UNITS)[halves != ""]
+
+    def erased(ranking: Ranking) -> Erased:
+        return Erased(*(examples.numbers(ranking.fields[way]) for way in WAYS))
+
+    found = []
+    for measure in MEASURES:
+        if measure.is_of_correlation:
+            continue
+        signed, *sizes = map(erased, rankings.rankings_of(measure))
+        if bool(signed.is_known.any()):
+            found.append(Orders(measure, signed, sizes[0] if sizes else None))
+    median = float(np.median(n_units)) if len(n_units) else 0.0
+    beside = erased(ATTENTION), erased(RANDOM)
+    return recommend(*beside, found, halves == rankings.JUDGE, median, resamples)
+
+
+def recommend(
+    attention: Erased,
+    random: Erased,
+    found: Sequence[Orders],
+    is_judging: "Members",
+    n_units: float,
+    resamples: "Resamples",
+) -> Recommendation:
+    """Hold every measure against attention and against random order.
+
+    Args:
+        found: Of the measures that the model has.
+        is_judging: Which texts judge; the others choose signs.
+        n_units: Of a text of median length, which a measure's passes are counted for.
+        resamples: Of the bootstrap.
+
+    Source:
+        Holm (1979), "A simple sequentially rejective multiple test procedure". That all four
+        comparisons must hold, and the largest p-value stands for them: Berger (1982),
+        "Multiparameter hypothesis testing and acceptance sampling".
+    """
+    floor = attention.is_known & random.is_known
+    n_judged, n_fitting = int((floor & is_judging).sum()), int((floor & ~is_judging).sum())
+    chosen = {orders.measure.name: _chosen(orders, floor & ~is_judging) for orders in found}
+    judged = [
+        (orders.measure, by_magnitude, erased, floor & is_judging & erased.is_known)
+        for orders in found
+        for by_magnitude, erased in [chosen[orders.measure.name]]
+    ]
+    enough = [each for each in judged if int(each[-1].sum()) >= FEWEST_TEXTS]
+    if n_judged < FEWEST_TEXTS:
+        few = (
+            f"{counted(n_judged, 'text')} that could judge are too few to say what to show instead "
+            f"({FEWEST_TEXTS} are the least; `--erasure-sample` takes more)."
+        )
+        return Recommendation(
+            n_fitting=n_fitting, n_judged=n_judged, attention=None, random=None,
+            attention_over_random=None, candidates=(), cheap=None, best=None, tied=(),
+            show_instead=None, sentence=few,
+        )  # fmt: skip
+    texts = floor & is_judging
+
+    def part(erased: Erased, of: "Members") -> Part:
+        return _part(erased.of(of), resamples)
+
+    candidates = [
+        Candidate(
+            measure=measure.name,
+            by_magnitude=by_magnitude,
+            is_signed=measure.is_signed,
+            passes=measure.passes(round(n_units)),
+            n=int(of.sum()),
+            score=part(erased, of),
+            over_attention=part(erased - attention, of),
+            over_random=part(erased - random, of),
+            p_value=_p_value((erased - attention).of(of), (erased - random).of(of)),
+            passed=False,
+        )
+        for measure, by_magnitude, erased, of in enough
+    ]
+    candidates = _corrected(candidates)
+    by_name = {measure.name: (erased, of) for measure, _, erased, of in enough}
+    passed = [each for each in candidates if each.passed]
+    others = [each for each in passed if each.measure != LEAVE_ONE_OUT.name]
+    cheap = [each for each in others if each.passes <= FEW_PASSES]
+    pool = cheap or others or passed
+    shown, tied = _cheapest(pool, by_name, resamples)
+    is_better = part(attention - random, texts)
+    recommendation = Recommendation(
+        n_fitting=n_fitting,
+        n_judged=n_judged,
+        attention=part(attention, texts),
+        random=part(random, texts),
+        attention_over_random=is_better,
+        candidates=tuple(candidates),
+        cheap=cheap[0].measure if cheap else None,
+        best=(others or passed)[0].measure if passed else None,
+        tied=tuple(each.measure for each in tied),
+        show_instead=None if shown is None else shown.measure,
+        sentence="",
+    )
+    return recommendation.model_copy(
+        update={"sentence": _sentence(recommendation, {m.name: m for m, *_ in enough})}
+    )
+
+
+def still_recommended(base: Recommendation | None, new: Recommendation | None) -> str | None:
+    """Whether what is shown instead of one model's attention may be shown of the next one's.
+
+    Returns:
+        A sentence; None where the base shows nothing instead.
+    """
+    if base is None or base.show_instead is None:
+        return None
+    words = next((m.words for m in MEASURES if m.name == base.show_instead), base.show_instead)
+    shown = f"What the base shows instead, {words},"
+    if new is None or new.attention is None:
+        return f"{shown} was not judged again: audit the new model with erasure."
+    found = new.candidate(base.show_instead)
+    if found is None:
+        return f"{shown} was not judged of the new model."
+    better = f"more than attention {_range(found.over_attention)}, than random order "
+    ranks = "still ranks" if found.passed else "is no longer shown to rank"
+    return (
+        f"{shown} {ranks} words better than attention and than "
+        f"random order (removes {better}{_range(found.over_random)} of the prediction)."
+    )
+
+
+def _chosen(orders: Orders, fitting: "Members") -> tuple[bool, Erased]:
+    """The sign that removes more on the texts set aside; without any, signed scores stay so."""
+    import numpy as np
+
+    if orders.by_magnitude is None:
+        return False, orders.signed
+    texts = fitting & orders.signed.is_known & orders.by_magnitude.is_known
+    gap = (orders.by_magnitude - orders.signed).of(texts)
+    is_larger = bool(texts.any()) and float(np.mean(gap.own + gap.neutral)) > 0
+    return is_larger, orders.by_magnitude if is_larger else orders.signed
+
+
+def _part(erased: Erased, resamples: "Resamples") -> Part:
+    from attn_audit.statistics.intervals import mean, mean_interval
+
+    return Part(
+        own=mean(erased.own),
+        own_interval=mean_interval(erased.own, resamples),
+        neutral=mean(erased.neutral),
+        neutral_interval=mean_interval(erased.neutral, resamples),
+    )
+
+
+def _p_value(*gaps: Erased) -> float:
+    """Of all of these being no larger than 0: the largest of one-sided t-tests."""
+    import numpy as np
+    from scipy.stats import ttest_1samp
+
+    values = [way for gap in gaps for way in (gap.own, gap.neutral)]
+    found = [
+        float(ttest_1samp(gap, 0.0, alternative="greater").pvalue) if np.ptp(gap) > 0 else 1.0
+        for gap in values
+    ]
+    return max(found)
+
+
+def _corrected(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """With those that passed, the best first."""
+    held, stands = [], True
+    for i, each in enumerate(sorted(candidates, key=lambda each: each.p_value)):
+        # A 95 % interval leaves 2.5 % on each side.
+        stands = stands and each.p_value <= SIGNIFICANT / 2 / (len(candidates) - i)
+        is_above = each.over_attention.is_above_zero and each.over_random.is_above_zero
+        held.append(each.model_copy(update={"passed": stands and is_above}))
+    return sorted(held, key=lambda each: -each.score.mean)
+
+
+def _cheapest(
+    pool: Sequence[Candidate],
+    by_name: Mapping[str, tuple[Erased, "Members"]],
+    resamples: "Resamples",
+) -> tuple[Candidate | None, list[Candidate]]:
+    """The best of some candidates, or the cheapest of those that tie with it; and the others."""
+    if not pool:
+        return None, []
+    first, in_first = by_name[pool[0].measure]
+    alike = [pool[0]]
+    for each in pool[1:]:
+        erased, known = by_name[each.measure]
+        gap = _part((first - erased).of(in_first & known), resamples)
+        if not gap.is_above_zero:
+            alike.append(each)
+    shown = min(alike, key=lambda each: (each.passes, -each.score.mean))
+    return shown, [each for each in alike if each is not shown]
+
+
+def _sentence(found: Recommendation, measures: Mapping[str, Measure]) -> str:
+    attention, random, is_better = found.attention, found.random, found.attention_over_random
+    assert attention is not None
+    assert random is not None
+    assert is_better is not None
+    texts = f"{counted(found.n_judged, 'text')} set aside to judge"
+    beside = f"random order by {_range(random)} ({texts}, both ways of leaving out)"
+    if found.show_instead is None:
+        if is_better.is_above_zero:
+            return (
+                "Nothing that was tried ranks words better than attention: removing words in its "
+                f"order moves the prediction by {_range(attention)}, in {beside}."
+            )
+        return (
+            "None of the measures, attention included, is shown to rank words better than random "
+            f"order: show none. Attention's order moves the prediction by {_range(attention)}, "
+            f"{beside}."
+        )
+    shown = found.candidate(found.show_instead)
+    assert shown is not None
+    name = measures[shown.measure].words
+    greedy = ""
+    if shown.measure == LEAVE_ONE_OUT.name:
+        greedy = " It is the greedy reference of this very number, which removes words, too."
+    tied = [measures[each].words for each in found.tied]
+    ties = f" {', '.join(tied)} {'ties' if len(tied) == 1 else 'tie'} with it." if tied else ""
+    return (
+        f"Show {name} instead: that ranks words as removing them does. Removed in its order they "
+        f"move the prediction by {_range(shown.score)}, in attention's by {_range(attention)}, in "
+        f"{beside}.{ties}{greedy}"
+    )
+
+
+def _range(part: Part) -> str:
+    """Both numbers, or one where they are written alike."""
+    own, neutral = number(part.own), number(part.neutral)
+    return own if own == neutral else f"{own} and {neutral}"

@@ -1,0 +1,166 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from attn_audit.findings.field import Field, Shape
+from attn_audit.findings.measure import LEAVE_ONE_OUT, Measure
+from attn_audit.judgement.recommendation import (
+    FEWEST_TEXTS,
+    Erased,
+    Orders,
+    recommend,
+    still_recommended,
+)
+from attn_audit.results.recommendation import Recommendation
+from attn_audit.statistics.intervals import Resamples
+
+N = 120
+
+
+def measure(name: str, passes: int = 2, *, is_signed: bool = False) -> Measure:
+    field = Field[tuple[float, ...] | None](name, name, shape=Shape.UNITS)
+    return Measure(
+        field, name, "", "", 0.0, passes=lambda n_units: passes, is_signed=is_signed
+    )  # fmt: skip
+
+
+def erased(mean: float, seed: int, *, neutral: float | None = None, n: int = N) -> Erased:
+    generator = np.random.default_rng(seed)
+    own = mean + 0.1 * generator.standard_normal(n)
+    return Erased(own, own + ((mean if neutral is None else neutral) - mean))
+
+
+def recommended(
+    *found: Orders, attention: float = 0.3, random: float = 0.2, n: int = N
+) -> Recommendation:
+    is_judging = np.arange(n) % 2 == 0
+    beside = erased(attention, 100, n=n), erased(random, 101, n=n)
+    return recommend(*beside, found, is_judging, 10.0, Resamples(0))
+
+
+def test_what_ranks_better_than_attention_and_than_random_order_is_shown_instead() -> None:
+    found = recommended(Orders(measure("good"), erased(0.5, 1), None))
+    assert found.show_instead == found.cheap == found.best == "good"
+    assert "Show good instead" in found.sentence
+    candidate = found.candidate("good")
+    assert candidate is not None
+    assert candidate.passed
+    assert candidate.over_attention.own == pytest.approx(0.2, abs=0.05)
+    assert (found.n_judged, found.n_fitting) == (60, 60)
+
+
+def test_both_ways_of_leaving_out_must_agree() -> None:
+    one_way = Orders(measure("one_way"), erased(0.6, 1, neutral=0.3), None)
+    found = recommended(one_way)
+    assert found.show_instead is None
+    assert "Nothing that was tried ranks words better than attention" in found.sentence
+
+
+def test_it_must_be_better_than_random_order_too() -> None:
+    found = recommended(Orders(measure("weak"), erased(0.3, 1), None), attention=0.1, random=0.3)
+    assert found.show_instead is None
+    assert "show none" in found.sentence
+
+
+def test_of_measures_that_tie_the_cheaper_is_shown() -> None:
+    best = erased(0.5, 1)
+    alike = Erased(best.own - 0.001 + 0.1 * np.random.default_rng(2).standard_normal(N), best.own)
+    found = recommended(
+        Orders(measure("dear", passes=3), best, None), Orders(measure("cheap", 1), alike, None)
+    )
+    assert found.show_instead == "cheap"
+    assert found.tied == ("dear",)
+    assert "dear ties with it" in found.sentence
+
+
+def test_many_passes_are_the_best_at_any_cost_alone() -> None:
+    found = recommended(
+        Orders(measure("dear", passes=50), erased(0.7, 1), None),
+        Orders(measure("cheap", passes=2), erased(0.5, 2), None),
+    )
+    assert (found.show_instead, found.cheap, found.best) == ("cheap", "cheap", "dear")
+
+
+def test_leaving_one_out_is_shown_only_where_no_other_measure_may_be() -> None:
+    reference = Orders(LEAVE_ONE_OUT, erased(0.8, 1), None)
+    alone = recommended(reference)
+    assert alone.show_instead == "leave_one_out"
+    assert "greedy reference" in alone.sentence
+    both = recommended(reference, Orders(measure("dear", passes=50), erased(0.5, 2), None))
+    assert both.show_instead == both.best == "dear"
+
+
+def test_one_half_chooses_the_sign_and_the_other_judges_it() -> None:
+    judging = np.arange(N) % 2 == 0
+    signed, size = erased(0.3, 1), erased(0.3, 2)
+    # Sizes rank better on the texts that choose, and worse on those that judge.
+    size = Erased(*(values + np.where(judging, -0.2, 0.3) for values in (size.own, size.neutral)))
+    found = recommended(Orders(measure("both", is_signed=True), signed, size))
+    candidate = found.candidate("both")
+    assert candidate is not None
+    assert candidate.by_magnitude
+    assert candidate.score.own == pytest.approx(0.1, abs=0.05)
+
+
+def test_undefined_orders_judge_nothing_and_are_counted_by_their_number() -> None:
+    some = erased(0.5, 1)
+    own = some.own.copy()
+    own[:20] = np.nan
+    found = recommended(Orders(measure("some"), dataclasses.replace(some, own=own), None))
+    candidate = found.candidate("some")
+    assert candidate is not None
+    assert candidate.n == 50
+
+
+def test_too_few_texts_say_nothing() -> None:
+    n = 2 * FEWEST_TEXTS - 2
+    few = recommended(Orders(measure("good"), erased(0.9, 1, n=n), None), n=n)
+    assert few.show_instead is None
+    assert "too few" in few.sentence
+    assert few.candidates == ()
+    n += 2
+    assert recommended(Orders(measure("good"), erased(0.9, 1, n=n), None), n=n).show_instead
+
+
+def test_orders_that_are_as_good_as_attention_are_rarely_recommended() -> None:
+    wrong = 0
+    for seed in range(40):
+        generator = np.random.default_rng(seed)
+        base = generator.normal(0.2, 0.1, N)
+        alike = [base + generator.normal(0, 0.1, N) for _ in range(10)]
+        attention, random, *others = (Erased(values, values) for values in alike)
+        found = [Orders(measure(f"m{i}"), each, None) for i, each in enumerate(others)]
+        judging = np.arange(N) % 2 == 0
+        given = recommend(attention, random, found, judging, 10.0, Resamples(seed))
+        wrong += given.show_instead is not None
+    assert wrong <= 3
+
+
+def test_holm_asks_more_of_one_among_many() -> None:
+    generator = np.random.default_rng(3)
+    attention, random = (Erased(np.zeros(N), np.zeros(N)) for _ in range(2))
+    values = generator.standard_normal(N)
+    judging = np.arange(N) % 2 == 0
+    judged = values[judging]
+    # Two and a half standard errors above: enough for one candidate, not for one of ten.
+    values = (values - judged.mean()) / judged.std(ddof=1) + 2.5 / np.sqrt(judging.sum())
+    good = Orders(measure("good"), Erased(values, values), None)
+    noise = [generator.standard_normal(N) for _ in range(9)]
+    bad = [Orders(measure(f"n{i}"), Erased(v, v), None) for i, v in enumerate(noise)]
+    alone = recommend(attention, random, [good], judging, 10.0, Resamples(0))
+    assert alone.show_instead == "good"
+    among = recommend(attention, random, [good, *bad], judging, 10.0, Resamples(0))
+    assert among.show_instead is None
+
+
+def test_the_next_release_is_asked_again_what_the_base_shows_instead() -> None:
+    good = recommended(Orders(measure("good"), erased(0.5, 1), None))
+    worse = recommended(Orders(measure("good"), erased(0.2, 1), None))
+    other = recommended(Orders(measure("other"), erased(0.5, 1), None))
+    assert "still ranks words better" in (still_recommended(good, good) or "")
+    assert "is no longer shown to rank" in (still_recommended(good, worse) or "")
+    assert "not judged of the new model" in (still_recommended(good, other) or "")
+    assert "was not judged again" in (still_recommended(good, None) or "")
+    assert still_recommended(worse, good) is None
+    assert still_recommended(None, good) is None
