@@ -172,7 +172,8 @@ _OWN: dict[str, Any] = {
 OPTIONS_OF_EXPLAIN = rows(
     "model", *_OWN, *of_panels(Panel.LOADING), "config", "layer", "head", "rows", "unit", "plugin",
     "removal", "explain_label", "measures", "permutations", "epsilon", "method", "iterations",
-    "restarts", "seed", "device", "threads", "output", "format", "quiet", "debug", **_OWN, output=RESULT,
+    "restarts", "seed", "device", "threads", "output", "format", "quiet", "debug",
+    **_OWN, output=RESULT,
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 
 import torch
@@ -119,19 +120,19 @@ def _power_of_two(number: int) -> int:
 
 
 def full_batches(
-    lengths: Int[Tensor, " row"], max_positions: int, *, of_one_length: bool = False
+    lengths: Int[Tensor, " row"], max_positions: int, *, max_ratio: float = inf
 ) -> Iterator[Int[Tensor, " chosen"]]:
     """Rows sorted by length and cut into batches.
 
     Args:
         max_positions: Padded positions in one batch, at most; a longer row stands alone.
-        of_one_length: Whether no row may be padded.
+        max_ratio: The longest of a batch over its shortest, at most; 1: no row may be padded.
 
     Yields:
         Indices of rows, shortest first; all rows once.
     """
     rows, most = lengths.tolist(), max(1, len(lengths))
-    for batch in length_batches(rows, most, max_positions, of_one_length=of_one_length):
+    for batch in length_batches(rows, most, max_positions, max_ratio=max_ratio):
         yield torch.tensor(batch, device=lengths.device)
 
 
