@@ -76,6 +76,7 @@ def test_every_sentence_says_which_label_and_none_the_prediction() -> None:
         assert f"speaks {side} the prediction" not in of_named
     assert "speaks against the label “no”" in of_named
     assert "own prediction" not in of_named
+    assert "the reason for its predictions" not in of_named
     assert "Against “no”:" in of_named or "For “no”:" in of_named
 
 

@@ -17,6 +17,7 @@ from attn_audit.document import (
 )
 from attn_audit.findings.check import CheckFindings
 from attn_audit.findings.registry import checks
+from attn_audit.findings.target import TARGET, naming_target
 from attn_audit.formats.documents import (
     definitions,
     example,
@@ -89,7 +90,13 @@ def _glance(report: Report, judged: Verdict | None) -> Section:
         Glance(cards(report), note),
         Folded("What was audited", (Facts(audited(report)),)),
     )
-    return Section("glance", QUESTION, blocks, short="In short")
+    return Section("glance", _question(report.settings.explain_label), blocks, short="In short")
+
+
+def _question(label: str | None) -> str:
+    if label is None:
+        return QUESTION
+    return naming_target(f"May its attention weights be shown as the reason for {TARGET}?", label)
 
 
 def cards(report: Report) -> tuple[Card, ...]:
