@@ -215,6 +215,15 @@ class Weights:
         return tuple(min(1.0, max(least, value / full)) for value in values)
 
 
+MAX_UNITS = 120
+"""Units shown of a text where it cannot be unfolded."""
+
+N_TELLING = 3
+
+ALMOST_NOTHING = 0.05
+"""Of the largest weight: left plain."""
+
+
 @dataclass(frozen=True)
 class Shaded:
     """A text, its units shaded by one weight or several."""
@@ -253,6 +262,12 @@ class Example:
     beside: str | None
     """The name of the weights to show beside attention where there is room for two."""
 
+    @property
+    def in_pair(self) -> tuple[Weights, ...]:
+        """Attention, and the weights to show beside it."""
+        first, *others = self.shaded.rows
+        return (first, *(row for row in others if row.name == self.beside))
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -268,6 +283,11 @@ class Examples:
     """When a tag is given, where its name does not say it."""
     reasons: dict[str, str]
     numbers: dict[str, str]
+
+    @property
+    def telling(self) -> tuple[Example, ...]:
+        """Those to show where nobody can look through all."""
+        return tuple(example for example in self.examples if example.reasons)[:N_TELLING]
 
 
 @dataclass(frozen=True)

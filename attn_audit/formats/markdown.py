@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from attn_audit.document import (
+    MAX_UNITS,
     Around,
     Block,
     Bullets,
@@ -33,14 +34,8 @@ from attn_audit.quoting import printable
 EMOJIS = {"✓": "✅", "✗": "❌", "?": "❔", "!": "⚠️", "–": "⏸️"}
 """Marks, as they stand out among other comments."""
 
-N_EXAMPLES = 3
-"""Telling examples that are shown."""
-
 N_WORDS = 3
 """Units of the largest weights that stand in bold."""
-
-MAX_UNITS = 120
-"""Units shown of a text."""
 
 _MARKUP = re.compile(r"[\\`*_\[\]|~]")
 _ALIVE = re.compile(
@@ -168,15 +163,13 @@ def _words(units: Sequence[str], row: Weights) -> str:
 
 
 def _examples(block: Examples) -> Iterator[str]:
-    telling = [example for example in block.examples if example.reasons][:N_EXAMPLES]
-    yield from ("<details>", f"<summary>{len(telling)} telling examples</summary>", "")
+    yield from ("<details>", f"<summary>{len(block.telling)} telling examples</summary>", "")
     yield from (escaped(block.introduction), "")
-    for example in telling:
+    for example in block.telling:
         label = "" if example.label is None else f", label {escaped(example.label)}"
         yield from (f"**{escaped(block.reasons[example.reasons[0]])}**", "")
         yield from (f"{code(example.id)}: predicted {escaped(example.said)}{label}", "")
-        rows = [r for i, r in enumerate(example.shaded.rows) if i == 0 or r.name == example.beside]
-        yield from (*_shaded(Shaded(example.shaded.units, tuple(rows))), "")
+        yield from (*_shaded(Shaded(example.shaded.units, example.in_pair)), "")
     yield "</details>"
 
 

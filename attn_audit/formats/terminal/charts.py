@@ -7,7 +7,17 @@ from math import ceil
 from rich.cells import cell_len, chop_cells
 from rich.text import Text
 
-from attn_audit.document import SIGNED, Histograms, Panel, Place, Places, Shaded, Weights
+from attn_audit.document import (
+    ALMOST_NOTHING,
+    MAX_UNITS,
+    SIGNED,
+    Histograms,
+    Panel,
+    Place,
+    Places,
+    Shaded,
+    Weights,
+)
 from attn_audit.formats.terminal.style import ACCENT, FAINT, HUES, UNICODE, Ink, Look, Shading
 from attn_audit.numbers import digits, mean, percent
 from attn_audit.statistics.summary import Distribution, Histogram
@@ -34,12 +44,6 @@ AGAINST_GROUNDS = ("", *reversed(SIGNED_GROUNDS[:5]))
 
 CELL, LABEL, BAR = 6, 8, 11
 """Columns of a cell of a grid, of what stands beside its rows, and of a bar around 0."""
-
-ALMOST_NOTHING = 0.05
-"""Of the largest weight: left plain."""
-
-MAX_UNITS = 120
-"""Units shown of a text."""
 
 
 def columns(histogram: Histogram, n_rows: int, n_columns: int, ink: Ink, peak: float) -> list[str]:
