@@ -22,8 +22,6 @@ from attn_audit.config import DEFAULT_POLICY
 from attn_audit.errors import AttnAuditError, MetricError, ReportError, nearest
 from attn_audit.findings.metric import MeanMetric, Metric, ShareMetric, TotalMetric
 from attn_audit.findings.registry import renamed, statistics
-from attn_audit.formats.brief import brief
-from attn_audit.formats.html import framed
 from attn_audit.formats.registry import FORMATS, OF_RESULTS
 from attn_audit.formats.result_files import (
     Output,
@@ -32,6 +30,7 @@ from attn_audit.formats.result_files import (
     write_reports,
     write_result,
 )
+from attn_audit.formats.terminal import brief
 from attn_audit.judgement import gate
 from attn_audit.judgement.bounds import why_missing
 from attn_audit.judgement.comparison import compare_reports
@@ -98,6 +97,8 @@ class Shown(BaseModel):
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the page, in a frame that nothing leaves."""
+        from attn_audit.formats.html import framed  # Altair and Jinja2: only for who asks for HTML
+
         return framed(self._output().document())
 
     def _output(self) -> Output:

@@ -19,7 +19,9 @@ from attn_audit.files import require_writable
 from attn_audit.quoting import listed, printable
 
 if TYPE_CHECKING:
-    from attn_audit.models.paper.training import EpochResult, TrainedModel, TrainingSettings
+    from attn_audit.models.paper.training.loop import TrainedModel
+    from attn_audit.models.paper.training.scoring import EpochResult
+    from attn_audit.models.paper.training.settings import TrainingSettings
 
 _DATA = "What is learnt"
 _MODEL = "What learns it"
@@ -121,7 +123,7 @@ def train(
     with guard(debug=debug):
         _require_output(output, data, embeddings)
         from attn_audit.config import parse_label_map
-        from attn_audit.models.paper.training import Precision, TrainingSettings
+        from attn_audit.models.paper.training.settings import Precision, TrainingSettings
 
         settings = TrainingSettings(
             **{each.name: given[each.name] for each in fields(TrainingSettings)}
@@ -161,7 +163,8 @@ def _train(
     import torch
 
     from attn_audit.models.loading import resolve_device
-    from attn_audit.models.paper.training import read_splits, train
+    from attn_audit.models.paper.training.examples import read_splits
+    from attn_audit.models.paper.training.loop import train
 
     torch.set_num_threads(n_threads)
     device = resolve_device(device_name)

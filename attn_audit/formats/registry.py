@@ -48,9 +48,7 @@ def require_format(path: Path, formats: Sequence[str] = FORMATS, *, is_judged: b
     """Refuse a file name that says no format, or one that cannot be made.
 
     Args:
-        path: Of a result to write.
         formats: That the kind of result can be written in.
-        is_judged: Whether a policy judges it.
 
     Raises:
         ConfigurationError: Its suffix is no format's, or its format takes a policy and there is

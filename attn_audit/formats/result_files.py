@@ -120,10 +120,6 @@ def _of_comparison(found: Comparison) -> Output:
 def require_outputs(settings: AuditSettings, config: Path | None = None) -> None:
     """Refuse outputs that could not be written afterwards, or would overwrite an input.
 
-    Args:
-        settings: Name the outputs and the inputs.
-        config: The configuration file, if one was named.
-
     Raises:
         ConfigurationError: A suffix that is no format, or a format that takes a policy; or a
             setting of run directories without one.
@@ -155,8 +151,6 @@ def require_reports(
 
     Args:
         records: Other files that are written.
-        is_judged: Whether a policy judges it.
-        formats: That it can be written in.
 
     Raises:
         ConfigurationError: A suffix that is no format, or a format that takes a policy.
@@ -179,7 +173,6 @@ def write_reports(
     """Write a report in several formats: either all files are written, or none is touched.
 
     Args:
-        verdict: What a policy says of it; None where none was named.
         paths: Where to; their suffixes decide the formats.
         origin: The folder that the report's own paths start from.
 

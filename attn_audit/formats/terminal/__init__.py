@@ -27,14 +27,11 @@ from attn_audit.document import (
     Spread,
     Table,
     Tone,
-    Weights,
 )
 from attn_audit.formats.terminal import charts
 from attn_audit.formats.terminal.style import FAINT, STYLES, Look, indented
 from attn_audit.formats.terminal.tables import table
-
-N_EXAMPLES = 3
-"""Telling examples that are shown."""
+from attn_audit.quoting import printable
 
 SIDE_BY_SIDE = 94
 """From this width on, two texts stand beside each other."""
@@ -177,13 +174,12 @@ def _framed(glance: Glance, look: Look) -> Iterator[Text]:
 
 
 def _examples(block: Examples, look: Look) -> Iterator[Text]:
-    telling = [example for example in block.examples if example.reasons][:N_EXAMPLES]
     yield from look.prose(block.introduction)
     yield from look.prose(block.note, FAINT) if block.note else ()
-    if telling:
-        shown = (row for example in telling for row in _beside(example))
+    if block.telling:
+        shown = (row for example in block.telling for row in example.in_pair)
         yield from charts.shades(look, is_signed=any(row.full is not None for row in shown))
-    for example in telling:
+    for example in block.telling:
         yield Text()
         yield from look.prose(block.reasons[example.reasons[0]], "bold")
         label = "" if example.label is None else f", label {example.label}"
@@ -193,21 +189,34 @@ def _examples(block: Examples, look: Look) -> Iterator[Text]:
             yield from look.prose(line, FAINT)
 
 
-def _beside(example: Example) -> list[Weights]:
-    rows = example.shaded.rows
-    return [row for i, row in enumerate(rows) if i == 0 or row.name == example.beside]
-
-
 def _weighed(example: Example, look: Look) -> Iterator[Text]:
     """Attention, and what belongs beside it: there where the screen is wide enough."""
-    shaded = example.shaded
-    rows = _beside(example)
+    rows = example.in_pair
     is_beside = look.width >= SIDE_BY_SIDE and len(rows) == 2
     part = look.narrowed((look.width - 4) // 2) if is_beside else look
     short = (replace(row, under="") for row in rows)
-    texts = [list(charts.weighed(row, shaded.units, part)) for row in short]
+    texts = [list(charts.weighed(row, example.shaded.units, part)) for row in short]
     if not is_beside:
         yield from (line for text in texts for line in text)
         return
     for left, right in zip_longest(*texts, fillvalue=Text()):
         yield left + Text(" " * (part.width + 4 - cell_len(left.plain))) + right
+
+
+def brief(document: Document) -> str:
+    """What it is of and what it comes to: the answer, or those of the first screen."""
+    return "\n".join(printable(line) for line in _brief_lines(document))
+
+
+def _brief_lines(document: Document) -> Iterator[str]:
+    subject = f" ({document.subject})" if document.subject else ""
+    yield f"{document.kind} of {document.title}{subject}"
+    if document.answer is not None:
+        yield f"  {document.answer.text}"
+    elif document.facts is not None:
+        yield from (f"  {name}: {text}" for name, text in document.facts.entries)
+    for section in document.sections:
+        for block in section.blocks:
+            if isinstance(block, Glance):
+                yield f"  {section.title}"
+                yield from (f"  - {card.name}: {card.verdict}" for card in block.cards)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from attn_audit.formats.html.page import data
+from attn_audit.formats.html import data
 
 
 @pytest.mark.parametrize(

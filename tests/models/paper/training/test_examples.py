@@ -6,8 +6,13 @@ import pytest
 from attn_audit.data.example import Example
 from attn_audit.data.source import DataSource
 from attn_audit.errors import ConfigurationError, DataError, RowError, SplitNotFoundError
-from attn_audit.models.paper.training import hold_out, read_splits
-from attn_audit.models.paper.training.examples import infer_task, require_known_labels, takes_pairs
+from attn_audit.models.paper.training.examples import (
+    hold_out,
+    infer_task,
+    read_splits,
+    require_known_labels,
+    takes_pairs,
+)
 from attn_audit.models.task import Binary, Candidates, Multiclass, Multilabel, TaskKind, make_task
 
 BINARY = Binary(("no", "yes"))

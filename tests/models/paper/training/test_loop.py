@@ -10,17 +10,11 @@ from attn_audit.models.loading import load_model
 from attn_audit.models.paper.architecture import AttentionKind, EncoderKind
 from attn_audit.models.paper.checkpoint import read_checkpoint
 from attn_audit.models.paper.classifier import PaperModel
-from attn_audit.models.paper.training import (
-    EpochResult,
-    Precision,
-    TrainedModel,
-    TrainingSettings,
-    loop,
-    train,
-)
+from attn_audit.models.paper.training import loop
 from attn_audit.models.paper.training.corpus import Corpus, build_corpus, tokenize
-from attn_audit.models.paper.training.loop import random_batches
-from attn_audit.models.paper.training.scoring import Loss, corpus_logits
+from attn_audit.models.paper.training.loop import TrainedModel, random_batches, train
+from attn_audit.models.paper.training.scoring import EpochResult, Loss, corpus_logits
+from attn_audit.models.paper.training.settings import Precision, TrainingSettings
 from attn_audit.models.task import Binary, Candidates, Multiclass, Multilabel, Task
 
 

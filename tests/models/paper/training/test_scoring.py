@@ -6,9 +6,15 @@ import torch
 
 from attn_audit.data.example import Example
 from attn_audit.errors import DataError
-from attn_audit.models.paper.training import EpochResult, TrainedModel
 from attn_audit.models.paper.training.corpus import build_corpus, tokenize
-from attn_audit.models.paper.training.scoring import corpus_logits, loss_of, score_of, should_stop
+from attn_audit.models.paper.training.loop import TrainedModel
+from attn_audit.models.paper.training.scoring import (
+    EpochResult,
+    corpus_logits,
+    loss_of,
+    score_of,
+    should_stop,
+)
 from attn_audit.models.task import Binary, Candidates, Multiclass, Multilabel
 
 LABELS = ("a", "b", "c")
