@@ -63,50 +63,18 @@ for _name, _check, _help in (
     ("permute", "permutation", "Shuffle attention and see whether the predictions change."),
     ("adversarial", "adversarial", "Look for different attention that predicts the same."),
 ):
-    command(_name)(build_command(audit_command(_check), options_of(_check), _help))
-
-command("plan")(
-    build_command(plan_audit, OPTIONS_OF_PLAN, "Say what an audit will take, without doing it.")
-)
-command("check-data")(
-    build_command(
-        check_data,
-        OPTIONS_OF_CHECK_DATA,
-        "Look at every row of the data, and name all that cannot be audited.\n\n"
-        "Exit code 2 where an audit would stop, else 0.",
-    )
-)
-command("inspect")(
-    build_command(
-        inspect_model,
-        OPTIONS_OF_INSPECT,
-        "Show what a model is and what can be audited.\n\n"
-        "Its attention is tried out on a few texts: the first of DATA, or without it some of ours.",
-    )
-)
+    command(_name)(build_command(audit_command(_check, _help), options_of(_check)))
+command("plan")(build_command(plan_audit, OPTIONS_OF_PLAN))
+command("check-data")(build_command(check_data, OPTIONS_OF_CHECK_DATA))
+command("inspect")(build_command(inspect_model, OPTIONS_OF_INSPECT))
 command("report")(report)
-command("verify")(
-    build_command(
-        verify,
-        OPTIONS_OF_VERIFY,
-        "Check a report again: its witnesses, its numbers, its summaries.\n\n"
-        "Every stored adversarial witness is replayed, all numbers of a random tenth of the "
-        "examples are computed again, and the report is summed up again from its records. Exit "
-        "code 1 if anything does not hold.",
-    )
-)
-command("explain")(
-    build_command(
-        explain, OPTIONS_OF_EXPLAIN, "Show one text: its words shaded, and what else could be."
-    )
-)
+command("verify")(build_command(verify, OPTIONS_OF_VERIFY))
+command("explain")(build_command(explain, OPTIONS_OF_EXPLAIN))
 command("gate")(gate)
 command("compare")(compare)
 command("metrics")(metrics)
 command("train")(train)
-command("demo")(
-    build_command(run_demo, OPTIONS_OF_DEMO, "Audit a small packaged model on packaged texts.")
-)
+command("demo")(build_command(run_demo, OPTIONS_OF_DEMO))
 command("selftest")(selftest)
 
 

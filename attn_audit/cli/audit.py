@@ -3,13 +3,13 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from rich.console import Console
 from rich.text import Text
 
-from attn_audit.cli.command import Terminated, format_of, said, settings_of
-from attn_audit.cli.options import OPTIONS, RESULT, of_panels, option
+from attn_audit.cli.command import Terminated, said, settings_of
+from attn_audit.cli.options import OPTIONS, RESULT, of_panels, option, rows
 from attn_audit.cli.progress import watching
 from attn_audit.errors import ConfigurationError
 from attn_audit.numbers import counted
@@ -17,20 +17,19 @@ from attn_audit.process import no_collection
 from attn_audit.quoting import printable
 from attn_audit.settings import KEYS, SETTINGS, AuditSettings, Panel
 
+if TYPE_CHECKING:
+    from attn_audit.results.answers import Explanation
 
-def options_of(check: str | None) -> list[str]:
-    """The options of a command: of all checks, or of one.
 
-    Args:
-        check: Id of the one check; None for `audit`.
-    """
+def options_of(check: str | None) -> dict[str, Any]:
+    """The options of a command: of all checks, or of one."""
     if check is None:
-        return list(OPTIONS)
+        return OPTIONS
     others = {name for name in KEYS if SETTINGS[name].checks and check not in SETTINGS[name].checks}
-    return [name for name in OPTIONS if name not in others and name != "checks"]
+    return rows(*(name for name in OPTIONS if name not in others and name != "checks"))
 
 
-def audit_command(check: str | None) -> Callable[..., None]:
+def audit_command(check: str | None, help: str) -> Callable[..., None]:
     """What a command does: put the settings together, audit, write the report, perhaps judge it.
 
     Args:
@@ -62,6 +61,7 @@ def audit_command(check: str | None) -> Callable[..., None]:
         if verdict is not None:
             show_and_exit(verdict, beside=settings)
 
+    run.__doc__ = help
     return run
 
 
@@ -82,43 +82,35 @@ def naming_run_dir(settings: AuditSettings) -> Iterator[None]:
 _LATER = {"output", "figures", "records", "reproducible", "on_error"} | set(
     of_panels(Panel.STORING, Panel.GATE)
 )
-OPTIONS_OF_PLAN: dict[str, Any] = {
-    **{name: row for name, row in OPTIONS.items() if name not in _LATER},
-    "output": RESULT,
-}
+OPTIONS_OF_PLAN = rows(*(n for n in OPTIONS if n not in _LATER), "output", output=RESULT)
 
 
 def plan_audit(**values: Any) -> None:
-    """Try a few batches, and show what all of them will take."""
+    """Say what an audit will take, without doing it."""
     from attn_audit.engine.arguments import require_inputs
 
     settings = settings_of({**values, "output": None})
     require_inputs(settings)
     with no_collection():
-        from attn_audit.cli.result_files import deliver, require_result_outputs
+        from attn_audit.cli.result_files import find_and_deliver
         from attn_audit.engine.plan import forecast_audit
 
-    output = values["output"]
-    require_result_outputs(output, settings)
-    found = forecast_audit(settings)
-    shown = format_of(values, settings)
-    deliver(found, "plan", output=output, format=shown, quiet=values["quiet"])
+    find_and_deliver("plan", lambda: forecast_audit(settings), values, settings)
 
 
-_SHARED_BY_INSPECT = (
+OPTIONS_OF_INSPECT = rows(
     *("model", "data", "more_data", "config", "split"),
     *of_panels(Panel.LOADING, Panel.FIELDS),
-    "device",
+    *("device", "output", "format", "quiet", "debug"),
+    output=RESULT,
 )
-OPTIONS_OF_INSPECT: dict[str, Any] = {
-    **{name: OPTIONS[name] for name in _SHARED_BY_INSPECT},
-    "output": RESULT,
-    **{name: OPTIONS[name] for name in ("format", "quiet", "debug")},
-}
 
 
 def inspect_model(**values: Any) -> None:
-    """Load a model and show what it is and what can be audited of it."""
+    """Show what a model is and what can be audited.
+
+    Its attention is tried out on a few texts: the first of DATA, or without it some of ours.
+    """
     from attn_audit.engine.arguments import require_places
 
     settings = settings_of({**values, "output": None})
@@ -130,28 +122,24 @@ def inspect_model(**values: Any) -> None:
             "code, or `demo` for the packaged model.",
         )
     with no_collection():
-        from attn_audit.cli.result_files import deliver, require_result_outputs
+        from attn_audit.cli.result_files import find_and_deliver
         from attn_audit.engine.leverage import inspect_model as inspected
 
-    output = values["output"]
-    require_result_outputs(output, settings)
-    found = inspected(settings)
-    shown = format_of(values, settings)
-    deliver(found, "model", output=output, format=shown, quiet=values["quiet"])
+    find_and_deliver("model", lambda: inspected(settings), values, settings)
 
 
-OPTIONS_OF_CHECK_DATA: dict[str, Any] = {
-    name: OPTIONS[name]
-    for name in (
-        *("model", "data", "more_data", "config", "split", "quoting", "max_unpacked_mb"),
-        *of_panels(Panel.LOADING, Panel.FIELDS),
-        *("device", "debug"),
-    )
-}
+OPTIONS_OF_CHECK_DATA = rows(
+    *("model", "data", "more_data", "config", "split", "quoting", "max_unpacked_mb"),
+    *of_panels(Panel.LOADING, Panel.FIELDS),
+    *("device", "debug"),
+)
 
 
 def check_data(**values: Any) -> None:
-    """Look at every row, and say which cannot be audited; ends as an audit would."""
+    """Look at every row of the data, and name all that cannot be audited.
+
+    Exit code 2 where an audit would stop, else 0.
+    """
     from attn_audit.engine.arguments import require_inputs
 
     settings = settings_of(values)
@@ -181,23 +169,15 @@ _OWN: dict[str, Any] = {
         option("--text-pair", panel=Panel.WHAT, metavar="TEXT", help="The second text of a pair."),
     ],
 }
-_SHARED_BY_EXPLAIN = (
-    *of_panels(Panel.LOADING),
-    "config", "layer", "head", "rows", "unit", "plugin", "removal", "explain_label",
-    "permutations", "epsilon",
-    "method", "iterations", "restarts", "seed", "device", "threads",
+OPTIONS_OF_EXPLAIN = rows(
+    "model", *_OWN, *of_panels(Panel.LOADING), "config", "layer", "head", "rows", "unit", "plugin",
+    "removal", "explain_label", "permutations", "epsilon", "method", "iterations", "restarts",
+    "seed", "device", "threads", "output", "format", "quiet", "debug", **_OWN, output=RESULT,
 )  # fmt: skip
-OPTIONS_OF_EXPLAIN: dict[str, Any] = {
-    "model": OPTIONS["model"],
-    **_OWN,
-    **{name: OPTIONS[name] for name in _SHARED_BY_EXPLAIN},
-    "output": RESULT,
-    **{name: OPTIONS[name] for name in ("format", "quiet", "debug")},
-}
 
 
 def explain(**values: Any) -> None:
-    """Run every check on one text, and show it."""
+    """Show one text: its words shaded, and what else could be."""
     from attn_audit.engine.arguments import require_places
 
     settings = settings_of({name: values[name] for name in values if name not in (*_OWN, "output")})
@@ -210,19 +190,17 @@ def explain(**values: Any) -> None:
             hint='attn-audit explain MODEL --text "..."; `--text -` reads standard input.',
         )
     with no_collection():
-        from attn_audit.cli.result_files import deliver, require_result_outputs
+        from attn_audit.cli.result_files import find_and_deliver
         from attn_audit.explanation import explain_text
 
-    output = values["output"]
-    require_result_outputs(output, settings)
-    if text == "-":
-        text = sys.stdin.read().rstrip("\n")
-    found = explain_text(settings, text, values["text_pair"])
-    shown = format_of(values, settings)
-    deliver(found, "explanation", output=output, format=shown, quiet=values["quiet"])
+    def explained() -> "Explanation":
+        said = sys.stdin.read().rstrip("\n") if text == "-" else text
+        return explain_text(settings, said, values["text_pair"])
+
+    find_and_deliver("explanation", explained, values, settings)
 
 
-OPTIONS_OF_DEMO = ["device", "threads", "output", "quiet", "debug"]
+OPTIONS_OF_DEMO = rows("device", "threads", "output", "quiet", "debug")
 
 NEXT_STEPS = (
     ("attn-audit train DATA --encoder bilstm --attention additive --output model.pt",
@@ -235,7 +213,7 @@ NEXT_STEPS = (
 
 
 def run_demo(**values: Any) -> None:
-    """Audit the packaged model, show report and telling texts, and say what to run next."""
+    """Audit a small packaged model on packaged texts."""
     from attn_audit import demo
     from attn_audit.cli.result_files import write_report
     from attn_audit.config import validate

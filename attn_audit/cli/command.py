@@ -239,16 +239,12 @@ def error_console() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def build_command(
-    run: Callable[..., None], options: Sequence[str] | Mapping[str, Any], help: str
-) -> Callable[..., None]:
+def build_command(run: Callable[..., None], rows: Mapping[str, Any]) -> Callable[..., None]:
     """A command with rows of the option table as its parameters.
 
     Args:
-        run: Called with every option by name.
-        options: Names of rows of the table; or rows by name, its own among them.
+        run: Called with every option by name; what it says of itself is the command's help.
     """
-    rows = options if isinstance(options, Mapping) else {name: OPTIONS[name] for name in options}
 
     def command(**values: Any) -> None:
         with guard(debug=bool(values.get("debug"))):
@@ -265,15 +261,12 @@ def build_command(
     ]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = dict(rows)
-    command.__doc__ = help
+    command.__doc__ = run.__doc__
     return command
 
 
 def settings_of(values: Mapping[str, Any]) -> "AuditSettings":
     """The audit's settings: what the command line says over what a configuration file says.
-
-    Args:
-        values: Every option of the command by name; None where it was not said.
 
     Raises:
         ConfigurationError: Of the file or of a flag.
@@ -281,11 +274,6 @@ def settings_of(values: Mapping[str, Any]) -> "AuditSettings":
     from attn_audit.config import load_settings
 
     return load_settings(said(values), values["config"], Path.cwd())
-
-
-def format_of(values: Mapping[str, Any], settings: "AuditSettings") -> str | None:
-    """What standard output is to be: beside files, only where it was said here."""
-    return values["format"] if values.get("output") else settings.format
 
 
 def said(values: Mapping[str, Any]) -> dict[str, Any]:

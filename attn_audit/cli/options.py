@@ -97,6 +97,12 @@ OPTIONS: dict[str, Any] = {
 }
 """By name, in the order in which help shows them."""
 
+
+def rows(*names: str, **own: Any) -> dict[str, Any]:
+    """Some of the table by name, in this order; a command's own rows come before the table's."""
+    return {name: own.get(name) or OPTIONS[name] for name in names}
+
+
 RESULT = Annotated[
     list[Path] | None,
     option(

@@ -94,9 +94,6 @@ SHOWN = ("count", "rate", "left")
 def row_of(progress: Progress, seconds: float) -> Row:
     """All that an audit does: in time, where it is known how long it will take.
 
-    Args:
-        progress: How far the audit is.
-
     Example:
         >>> row_of(Progress(384, 1821, seconds_left=74.5), 16.0)
         Row(completed=16.0, total=90.5, count='384 of 1,821', rate='24/s', left='1:14 left')

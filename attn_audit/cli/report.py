@@ -8,7 +8,7 @@ import typer
 
 from attn_audit.cli.command import data_of, guard
 from attn_audit.cli.judge import Debug
-from attn_audit.cli.options import OPTIONS, RESULT, option, shared
+from attn_audit.cli.options import RESULT, option, rows, shared
 from attn_audit.cli.progress import watching
 from attn_audit.errors import ConfigurationError
 from attn_audit.files import is_url, require_writable
@@ -105,25 +105,30 @@ def _loaded(
 _AGAIN = ("adapter", "trust_remote_code", "plugin", "vocabulary", "device", "batch_size", "threads")
 """What a report cannot say: code to run, and what concerns this machine."""
 
-OPTIONS_OF_VERIFY: dict[str, Any] = {
-    "report": Annotated[
+OPTIONS_OF_VERIFY = rows(
+    *("report", "model", "data", "more_data", *_AGAIN),
+    *("seed", "output", "format", "quiet", "debug"),
+    report=Annotated[
         Path,
         typer.Argument(
             metavar="REPORT", help="A .json report with its records.", show_default=False
         ),
     ],
-    **{name: OPTIONS[name] for name in ("model", "data", "more_data", *_AGAIN)},
-    "seed": Annotated[
+    seed=Annotated[
         int | None,
         option("--seed", panel=Panel.HOW, metavar="N", help="Another tenth of the examples."),
     ],
-    "output": RESULT,
-    **{name: OPTIONS[name] for name in ("format", "quiet", "debug")},
-}
+    output=RESULT,
+)
 
 
 def verify(**values: Any) -> None:
-    """Check a report again, show what holds, and exit with 1 if anything does not."""
+    """Check a report again: its witnesses, its numbers, its summaries.
+
+    Every stored adversarial witness is replayed, all numbers of a random tenth of the examples are
+    computed again, and the report is summed up again from its records. Exit code 1 if anything does
+    not hold.
+    """
     values["data"] = data_of(values)
     missing = [name for name in ("report", "model", "data") if not values[name]]
     if missing:

@@ -1,8 +1,9 @@
 """Writing results where they were asked for."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -23,16 +24,25 @@ from attn_audit.results.verdict import Verdict
 from attn_audit.settings import AuditSettings
 
 
-def require_result_outputs(paths: Sequence[Path] | None, settings: AuditSettings) -> None:
-    """Refuse outputs of a command that are no format of its result, or could not be written.
+def find_and_deliver(
+    what: str, find: Callable[[], Result], values: Mapping[str, Any], settings: AuditSettings
+) -> None:
+    """Find a result and write it, once it is known that it can be written.
+
+    Args:
+        what: It is, in a note on standard error.
+        values: Every option of the command by name.
 
     Raises:
         ConfigurationError: A suffix that is no format of such a result.
         OutputError: No such folder, no permission, an input, or a file that is named twice.
     """
+    output: list[Path] = values["output"] or []
     named = (settings.model, *settings.data, settings.vocabulary)
     read = [Path(name) for name in named if name is not None]
-    require_reports(paths or [], read, formats=OF_RESULTS)
+    require_reports(output, read, formats=OF_RESULTS)
+    shown = values["format"] if output else settings.format  # beside files, where it was said here
+    deliver(find(), what, output=output, format=shown, quiet=values["quiet"])
 
 
 def deliver(
@@ -46,9 +56,7 @@ def deliver(
     """Write a result to every file that was named, to standard output, or to both.
 
     Args:
-        result: Of any kind but an audit's report.
         what: It is, in a note on standard error.
-        output: Files; none: standard output.
         format: Of standard output; None where that was not said.
     """
     made, paths = Output.of(result), output or []
