@@ -177,7 +177,6 @@ def load_settings(flags: Mapping[str, Any], config: Path | None, folder: Path) -
 
     Args:
         flags: What the command line says; only what was said.
-        config: The file named by `--config`, or None.
         folder: Where `attn-audit.toml` is looked for; the working directory.
 
     Raises:

@@ -48,8 +48,6 @@ def explain_text(
 
     Args:
         settings: Checked, with a model; all usual checks and measures are run anyway.
-        text: What attention is read over.
-        text_pair: The second text, for models of pairs.
         load: Loads a model in memory; None: the one that the settings name.
 
     Raises:

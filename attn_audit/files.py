@@ -104,7 +104,6 @@ def require_writable(path: Path, inputs: Iterable[Path] = ()) -> None:
     """Refuse, before anything is computed, a file that could not or must not be written.
 
     Args:
-        path: Of the file to write.
         inputs: Files that are read; a folder stands for everything in it.
 
     Raises:
@@ -132,7 +131,6 @@ def require_folder_of(path: Path, suffixes: Collection[str]) -> None:
 
     Args:
         path: Of the folder; its own folder must be there, itself it need not be.
-        suffixes: Of what is written there.
 
     Raises:
         OutputError: It is a file, holds something else, or cannot be written to.
@@ -191,7 +189,6 @@ def require_known(keys: Iterable[str], known: Collection[str], where: str, kind:
     """Refuse mistyped keys.
 
     Args:
-        keys: As they stand in the file.
         where: The file, and the place in it.
         kind: What the keys are: `setting`.
 

@@ -83,10 +83,6 @@ def deviation(value: float) -> str:
 def percent(share: float, decimals: int | None = None) -> str:
     """A share from 0 to 1 in percent: with a decimal near the ends, where it tells something.
 
-    Args:
-        share: From 0 to 1.
-        decimals: As many as these; None for what the share asks for.
-
     Example:
         >>> percent(0.3766), percent(0.0023), percent(0.0002), percent(0.99996), percent(1.0)
         ('38%', '0.2%', '<0.1%', '>99.9%', '100%')
@@ -123,22 +119,14 @@ def percent_bracket(interval: Interval | None, decimals: int | None = None) -> s
 
 
 def digits(*distributions: Distribution | None) -> int:
-    """Decimals that keep the ends of the narrowest interval apart: 2 to 4.
-
-    Args:
-        *distributions: Numbers that are to be written alike.
-    """
+    """Decimals that keep the ends of the narrowest interval apart: 2 to 4."""
     known = [d.interval for d in distributions if d is not None and d.interval is not None]
     narrowest = min((i.high - i.low for i in known if i.high > i.low), default=1.0)
     return 2 + (narrowest < 0.015) + (narrowest < 0.0015)
 
 
 def mean(distribution: Distribution, decimals: int | None = None) -> str:
-    """A mean and its interval: `0.20 [0.19, 0.21]`; `-` where no example has the number.
-
-    Args:
-        decimals: As many as these; None for what the interval asks for.
-    """
+    """A mean and its interval: `0.20 [0.19, 0.21]`; `-` where no example has the number."""
     if distribution.mean is None:
         return "-"
     decimals = digits(distribution) if decimals is None else decimals

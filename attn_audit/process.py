@@ -45,18 +45,10 @@ def no_collection() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
-            _age()
+            if gc.get_freeze_count() == 0:  # else what the caller froze would not stay frozen
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
-
-
-def _age() -> None:
-    """Move all objects to the oldest generation without looking through them twice on the way.
-
-    Nothing is left frozen; where the caller froze something, it stays frozen and all stays young.
-    """
-    if gc.get_freeze_count() == 0:
-        gc.freeze()
-        gc.unfreeze()
 
 
 CLEAR_REFS, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
@@ -77,11 +69,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def restart_peak(device: str) -> None:
-    """Begin to measure the largest use of memory anew.
-
-    Args:
-        device: `cpu` or `cuda`.
-    """
+    """Begin to measure the largest use of memory anew."""
     if device == "cuda":
         import torch
 

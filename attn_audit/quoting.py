@@ -105,7 +105,6 @@ def printable(text: str, encoding: str = "utf-8") -> str:
     become visible escapes; so does what the encoding cannot write.
 
     Args:
-        text: Any text: a label, file name, id, unit.
         encoding: Of the place where the text goes.
 
     Returns:

@@ -45,10 +45,6 @@ def sample_examples(examples: Iterable[Example], limit: int, seed: int) -> list[
     Those whose hash of seed and id is smallest: a function of the set of examples alone, and a
     larger limit adds to a smaller one's sample. Only `limit` examples are in memory at a time.
 
-    Args:
-        examples: Read once, to the end.
-        limit: How many at most; all of them where there are fewer.
-
     Raises:
         ConfigurationError: `limit` is below 1.
     """
@@ -102,9 +98,6 @@ def choose_trial(examples: Sequence[Example]) -> tuple[Example, ...]:
     The trial of a transformer takes some 30 passes: how long its texts are decides how soon the
     audit begins, and that they differ is what shows its padding.
 
-    Args:
-        examples: The first of the data.
-
     Returns:
         Fewer where there are fewer.
     """
@@ -128,7 +121,6 @@ def shards(examples: Iterable[Example], size: int, max_characters: int) -> Itera
     """Consecutive examples, as many as are in memory together.
 
     Args:
-        size: How many examples a shard may hold.
         max_characters: How much text it may hold; a longer example stands alone.
 
     Raises:
@@ -158,7 +150,6 @@ def length_batches(
     would make it larger than `batch_size`, or larger than `max_tokens` once padded.
 
     Args:
-        batch_size: How many examples a batch may hold.
         max_tokens: How many tokens it may hold, padding included; a longer example stands alone.
         of_one_length: Whether nothing may be padded.
 

@@ -78,11 +78,7 @@ class LeftOut:
         return Fault.UNWANTED_LABEL in self.found
 
     def add(self, error: BadRowError, where: str) -> None:
-        """Count a row.
-
-        Args:
-            where: File and line.
-        """
+        """Count a row."""
         rows = self.found.setdefault(error.fault, Rows(error))
         rows.n += 1
         if len(rows.places) < MOST_PLACES:
@@ -91,11 +87,7 @@ class LeftOut:
             rows.labels[error.label] += 1
 
     def error(self, name: str) -> BadRowError | BadRowsError:
-        """What is wrong with the rows, all at once; of a single one in its own words.
-
-        Args:
-            name: What messages call the data set.
-        """
+        """What is wrong with the rows, all at once; of a single one in its own words."""
         bad = {fault: rows for fault, rows in self.found.items() if fault != Fault.UNWANTED_LABEL}
         if not bad:
             return BadRowsError(f"{name}: no row is left to audit", self.lines(), "Keep a label.")

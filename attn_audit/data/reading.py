@@ -108,8 +108,6 @@ def examples_of(
 
     Args:
         read_rows: In the data set's order, as often as it is called.
-        name: What messages call the data set.
-        fields: What its fields are called.
         left_out: Counts rows that are wrong; None: the first is an error.
 
     Raises:

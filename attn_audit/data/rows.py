@@ -95,23 +95,14 @@ class HashMap:
         self._keys, self._values = array("Q"), array("q")
 
     def get(self, key: int) -> int | None:
-        """The number of a hash, if it has one.
-
-        Args:
-            key: From 0 to 2^64 - 1.
-        """
+        """The number of a hash, if it has one."""
         if key in self._recent:
             return self._recent[key]
         place = self._place(key)
         return None if place is None else self._values[place]
 
     def set(self, key: int, value: int) -> None:
-        """Give a hash a number, in place of any that it had.
-
-        Args:
-            key: From 0 to 2^64 - 1.
-            value: 64 bits, signed.
-        """
+        """Give a hash a number, in place of any that it had."""
         place = None if key in self._recent else self._place(key)
         if place is not None:
             self._values[place] = value

@@ -28,7 +28,6 @@ class FieldNames:
         """Those columns of a table that are read; everything else in a data set is left alone.
 
         Args:
-            where: What messages call the table.
             may_be_flags: Those that may say yes or no, which are read where none holds labels.
 
         Raises:

@@ -32,9 +32,6 @@ def match_labels(task: Task, examples: Sequence[Example]) -> list[Example]:
     unless the model has one of that name. Candidates mean something to a softmax only and stay as
     they are elsewhere.
 
-    Args:
-        examples: Labelled or not.
-
     Raises:
         IncompatibleDataError: An unknown label or candidate, not exactly one label where the model
             gives one, or labels that stand where they are not read.
@@ -91,9 +88,6 @@ def says_no_label(example: Example) -> bool:
 
 def multi_hot_labels(example: Example, n_labels: int) -> tuple[str | None, ...] | None:
     """What the data calls the labels that are on, None for one that it gives no name.
-
-    Args:
-        n_labels: How many labels there are.
 
     Returns:
         None where the labels are no multi-hot list.

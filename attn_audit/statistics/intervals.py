@@ -167,7 +167,6 @@ class Resamples:
     """
 
     def __init__(self, seed: int) -> None:
-        """Args: seed: Of all draws; what was drawn before changes nothing."""
         self._seed = seed
         self._kept: dict[int, Counts] = {}
 

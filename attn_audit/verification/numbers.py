@@ -86,11 +86,7 @@ class Tally:
 
 
 def claims_of(tallies: Iterable[Tally]) -> list[Claim]:
-    """The claims of which any value was compared.
-
-    Args:
-        tallies: In the order in which they are to be shown.
-    """
+    """The claims of which any value was compared."""
     return [tally.claim() for tally in tallies if tally.n]
 
 
@@ -123,7 +119,6 @@ class Numbers:
     """Every number of some examples, stored and found."""
 
     def __init__(self, subject: str, expected: Expected) -> None:
-        """Nothing is compared yet."""
         self._expected = expected
         self._same = Tally(subject, SAME)
         self._by_name: dict[str, Tally] = {}

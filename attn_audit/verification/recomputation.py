@@ -49,7 +49,6 @@ class Witnesses:
     """Every stored witness, against the model."""
 
     def __init__(self, epsilon: float, dtype: str) -> None:
-        """Nothing is replayed yet."""
         self._epsilon = epsilon
         self.n_replayed = self.n_not_kept = 0
         output, divergence, mass = OUTPUT.at(dtype), DIVERGENCE.at(dtype), MASS.at(dtype)
@@ -362,7 +361,6 @@ class Rankings:
     """Every tau and p-value, against the rankings that the record itself holds."""
 
     def __init__(self, dtype: str) -> None:
-        """Nothing is compared yet."""
         self._dtype = getattr(torch, dtype)
         self._taus = Tally("records", "taus and p-values", DERIVED.limit, DERIVED.reason)
 

@@ -84,8 +84,6 @@ def require_same(what: str, given: str, stored: str | None, found: str | None) -
     """Refuse a model or data set that is not the one of the report.
 
     Args:
-        what: `model` or `data`.
-        given: As the user names it.
         stored: SHA-256 in the report; None where it was in memory or a stream.
         found: SHA-256 of what is here.
 

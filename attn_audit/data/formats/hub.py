@@ -24,7 +24,6 @@ def load_from_hub(location: str, split: str) -> Dataset:
 
     Args:
         location: `name` or `owner/name`, and `:config` where the data set has several.
-        split: As the hub spells it.
 
     Raises:
         UnreadableDataError: There is no such data set or split, or the hub cannot be reached.

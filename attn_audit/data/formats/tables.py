@@ -68,9 +68,6 @@ def quoted_cells(lines: Iterable[str], name: str, delimiter: str) -> Iterator[Ce
 def is_quoted(read_lines: Callable[[], Iterator[str]], name: str, delimiter: str) -> bool:
     """Whether a table as a whole quotes its cells, so that marks are no part of the text.
 
-    Args:
-        name: What messages call the table.
-
     Raises:
         UnreadableDataError: It can be read both ways, and they differ.
     """
@@ -120,7 +117,6 @@ def delimiter_of(header: str, wanted: str) -> str:
     rows, such as `csv.Sniffer`'s, takes for separators.
 
     Args:
-        header: The first line.
         wanted: The field of the text: what it can be read by comes before what makes most cells.
     """
 

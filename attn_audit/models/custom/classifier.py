@@ -116,11 +116,7 @@ class CustomClassifier(Classifier):
         return self._mask.hide(inputs, hidden)
 
     def changed(self, encoded: Sequence[Encoded], n_units: int) -> tuple[Changed, ...]:
-        """Texts with one unit after the other replaced by a token of as many columns.
-
-        Args:
-            n_units: To replace in each text, at most.
-        """
+        """Texts with one unit after the other replaced by a token of as many columns."""
         texts = [item for item in encoded if isinstance(item, TextEncoded)]
         tokens = list(dict.fromkeys(token for text in texts for token in text.tokens))
         self._pieces.learn(tokens)

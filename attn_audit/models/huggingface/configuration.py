@@ -26,18 +26,7 @@ from attn_audit.quoting import quoted
 
 @dataclass(frozen=True, slots=True)
 class LoadingOptions:
-    """How a model is loaded and its texts are split.
-
-    Args:
-        trust_remote_code: Run the code that the checkpoint holds.
-        revision: Branch, tag or commit on the hub; None for the default branch.
-        dtype: Of the weights and the computation.
-        attention_implementation: The code that computes attention; None for the library's choice.
-        max_length: Tokens after which a text is truncated; None for what the model allows.
-        is_binary: A one-output head is one sigmoid, not a regression.
-        unit: What is audited: tokens, or words with all their tokens.
-        takes_pairs: Whether examples have a second text.
-    """
+    """How a model is loaded and its texts are split; None: as the library or the model has it."""
 
     trust_remote_code: bool = False
     revision: str | None = None
@@ -45,6 +34,7 @@ class LoadingOptions:
     attention_implementation: Literal["sdpa", "eager"] | None = None
     max_length: int | None = None
     is_binary: bool = False
+    """Whether a head of one output is one sigmoid, and not a regression."""
     unit: UnitName = "token"
     takes_pairs: bool = False
 
@@ -185,11 +175,6 @@ def _numbers(content: Any) -> Iterator[tuple[str, float]]:
 @contextmanager
 def bounded(announcing: str, checkpoint: Checkpoint, *others: Checkpoint) -> Iterator[None]:
     """Count what every module made within asks for, and refuse more than the files can hold.
-
-    Args:
-        announcing: The file that says what is made.
-        checkpoint: Where it lies, with its weights.
-        others: Those that it builds on.
 
     Raises:
         UnreadableCheckpointError: The configuration announces far more than there is.

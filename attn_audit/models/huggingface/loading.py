@@ -107,11 +107,7 @@ def load_huggingface_model(
     trial: Sequence[Example],
     removal: RemovalName | None,
 ) -> HuggingFaceModel:
-    """Load a HuggingFace classifier as `load_classifier` does, and try out how it attends.
-
-    Args:
-        removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
-    """
+    """Load a HuggingFace classifier as `load_classifier` does, and try out how it attends."""
     return HuggingFaceModel(load_classifier(location, options, device), trial, removal)
 
 

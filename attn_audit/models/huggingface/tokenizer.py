@@ -160,7 +160,6 @@ def tokenize(tokenizer: Any, examples: Sequence[Example], max_length: int | None
     """Split texts as the model was trained to have them split.
 
     Args:
-        tokenizer: Of `transformers`.
         examples: All with a second text, or none.
         max_length: Truncate to so many tokens, of pairs the longer text first; None: never.
     """
@@ -252,9 +251,7 @@ def max_length_of(
     """Tokens after which a text is truncated, special tokens included; None where nothing limits.
 
     Args:
-        module: A `transformers` model.
         asked: What the user wants; None for the most that tokenizer and model allow.
-        takes_pairs: Whether two texts must have room.
 
     Raises:
         ConfigurationError: More than the model has positions for, or no room for any text.

@@ -152,7 +152,6 @@ class Vocabulary:
     """Tokens by id; ids 0 to 3 are padding, unknown, start and end."""
 
     def __init__(self, tokens: Sequence[str]) -> None:
-        """Args: tokens: All tokens in the order of their ids, the four markers first."""
         self.tokens = tuple(tokens)
         self._ids = {token: i for i, token in enumerate(self.tokens) if i >= len(MARKERS)}
 

@@ -62,7 +62,6 @@ def save_checkpoint(
     """Write a checkpoint, whole or not at all; one that is there is replaced.
 
     Args:
-        weights: The network's state dict, in the precision to keep.
         training: Settings and results of the training, as plain values.
     """
     header = Header(

@@ -151,8 +151,6 @@ def build_vocabulary(
     """The tokens that occur often enough, the most frequent first, ties by first occurrence.
 
     Args:
-        texts: The training texts as tokens.
-        min_count: How often a token must occur.
         max_size: How many tokens at most, markers not counted; None for all.
 
     Returns:
