@@ -149,11 +149,14 @@ def require_folder_of(path: Path, suffixes: Collection[str]) -> None:
 
 def sha256_of(path: AnyPath) -> str:
     """SHA-256 of a file's content."""
-    digest = hashlib.sha256()
     with path.open("rb") as content:
-        for block in iter(lambda: content.read(2**20), b""):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(content, "sha256").hexdigest()  # type: ignore[arg-type]
+
+
+def sha256_of_all(files: Iterable[Path], *more: str) -> str:
+    """SHA-256 of the names and contents of files, and of more that belongs to them."""
+    parts = (f"{file.name} {sha256_of(file)}" for file in sorted(files))
+    return hashlib.sha256("\n".join((*parts, *more)).encode()).hexdigest()
 
 
 MAX_BYTES = 2**20

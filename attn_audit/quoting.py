@@ -95,8 +95,6 @@ FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 _NO_XML = "\ufffe\uffff"
 """Beside control characters and surrogates."""
 
-_NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
-
 
 def printable(text: str, encoding: str = "utf-8") -> str:
     r"""The text with everything that would not be seen, or not as it is, spelled out.
@@ -145,9 +143,4 @@ def xml(text: str) -> str:
 
 
 def _spelled(character: str) -> str:
-    if character in _NAMED:
-        return _NAMED[character]
-    point = ord(character)
-    if point <= 0xFF:
-        return f"\\x{point:02x}"
-    return f"\\u{point:04x}" if point <= 0xFFFF else f"\\U{point:08x}"
+    return character.encode("unicode_escape").decode()

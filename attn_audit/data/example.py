@@ -4,6 +4,7 @@ import hashlib
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from attn_audit.data.labels import Labelling
 from attn_audit.errors import ConfigurationError
@@ -50,19 +51,12 @@ def sample_examples(examples: Iterable[Example], limit: int, seed: int) -> list[
     """
     if limit < 1:
         raise ConfigurationError(f"a sample needs at least 1 example, not {limit}")
-    heap: list[tuple[int, int, Example]] = []  # the largest hash on top
-    for index, example in enumerate(examples):
-        entry = (-_hash(seed, example.id), index, example)
-        if len(heap) < limit:
-            heapq.heappush(heap, entry)
-        else:
-            heapq.heappushpop(heap, entry)
-    return [example for _, _, example in sorted(heap, key=lambda entry: entry[1])]
 
+    def drawn(entry: tuple[int, Example]) -> bytes:
+        return hashlib.blake2b(f"{seed}:{entry[1].id}".encode(), digest_size=16).digest()
 
-def _hash(seed: int, example_id: str) -> int:
-    digest = hashlib.blake2b(f"{seed}:{example_id}".encode(), digest_size=16).digest()
-    return int.from_bytes(digest, "big")
+    chosen = heapq.nsmallest(limit, enumerate(examples), key=drawn)
+    return [example for _, example in sorted(chosen, key=itemgetter(0))]
 
 
 def is_judged(example_id: str) -> bool:

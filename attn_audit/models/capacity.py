@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
+from attn_audit.data.example import length_batches
+
 MEMORY, PART_OF_MACHINE = 2**29, 1 / 16
 """Bytes that one computation may take on a CPU, and the part of a small machine."""
 
@@ -128,19 +130,9 @@ def full_batches(
     Yields:
         Indices of rows, shortest first; all rows once.
     """
-    order = lengths.argsort(stable=True)
-    sorted_lengths = lengths[order].tolist()
-    start = 0
-    while start < len(sorted_lengths):
-        stop = start + 1
-        while (
-            stop < len(sorted_lengths)
-            and (stop + 1 - start) * sorted_lengths[stop] <= max_positions
-            and not (of_one_length and sorted_lengths[stop] > sorted_lengths[start])
-        ):
-            stop += 1
-        yield order[start:stop]
-        start = stop
+    rows, most = lengths.tolist(), max(1, len(lengths))
+    for batch in length_batches(rows, most, max_positions, of_one_length=of_one_length):
+        yield torch.tensor(batch, device=lengths.device)
 
 
 def in_order(parts: list[Tensor], batches: list[Tensor]) -> Tensor:

@@ -7,7 +7,6 @@ Two kinds of tensors cross it. Interventions go in as attention weights over the
 sets of units to keep; logits come out. Every check is written once against this file.
 """
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from torch import Tensor, nn
 from attn_audit.data.example import Example
 from attn_audit.distances import Attention, Logits, UnitMask
 from attn_audit.errors import InvalidOutputError
-from attn_audit.files import sha256_of
+from attn_audit.files import sha256_of, sha256_of_all
 from attn_audit.models.capacity import BatchLimits, Capacity
 from attn_audit.models.task import Task
 from attn_audit.results.model_description import ModelDescription
@@ -403,8 +402,5 @@ def fingerprint(path: Path, vocabulary: Path | None = None) -> str:
     """SHA-256 of a model file, or of everything that a model's folder consists of."""
     if path.is_file():
         return sha256_of(path)
-    files = sorted(file for file in path.iterdir() if file.is_file())
-    parts = [f"{file.name} {sha256_of(file)}" for file in files]
-    if vocabulary is not None:
-        parts.append(f"--vocabulary {sha256_of(vocabulary)}")
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    more = [] if vocabulary is None else [f"--vocabulary {sha256_of(vocabulary)}"]
+    return sha256_of_all(filter(Path.is_file, path.iterdir()), *more)

@@ -1,9 +1,8 @@
 """Where a model's files come from, a folder or a hub, and what the libraries say meanwhile."""
 
-import hashlib
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,7 +19,6 @@ from attn_audit.errors import (
     UnsupportedModelError,
     or_nearest,
 )
-from attn_audit.files import sha256_of
 from attn_audit.quoting import one_line
 
 Details = Mapping[str, str | int | float | bool]
@@ -257,10 +255,3 @@ def locate(location: str, revision: str | None, trust_remote_code: bool) -> Chec
         raise CheckpointNotFoundError(location)
     found = snapshot(location, revision, trust_remote_code)
     return Checkpoint(location, found, found.name, trust_remote_code)
-
-
-def fingerprint(checkpoints: Iterable[Checkpoint]) -> str:
-    """SHA-256 of the names and contents of all files that are used."""
-    files = sorted({file for checkpoint in checkpoints for file in checkpoint.files()})
-    parts = [f"{file.name} {sha256_of(file)}" for file in files]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

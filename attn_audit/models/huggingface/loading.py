@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from attn_audit.data.example import Example
+from attn_audit.files import sha256_of_all
 from attn_audit.models.contract import coarsest_dtype, frozen
 from attn_audit.models.huggingface.adapters import Adapter, read_adapter
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
@@ -17,7 +18,6 @@ from attn_audit.models.huggingface.hub import (
     Checkpoint,
     Details,
     Provenance,
-    fingerprint,
     locate,
     quiet,
 )
@@ -54,7 +54,7 @@ def load_classifier(
             options,
             Provenance(
                 location,
-                fingerprint({checkpoint, base}),
+                sha256_of_all({*checkpoint.files(), *base.files()}),
                 {**_details(checkpoint, base, module), **notes},
             ),
         )

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from attn_audit.data.example import length_batches
 from attn_audit.distances import Logits
 from attn_audit.errors import DataError
+from attn_audit.models.capacity import in_order
 from attn_audit.models.paper.network import AttentionPoolingNetwork
 from attn_audit.models.paper.training.corpus import Corpus
 from attn_audit.models.task import Task, TaskKind
@@ -105,12 +106,8 @@ def corpus_logits(
     """Logits of all examples, in their order, computed in batches of similar length."""
     network.eval()
     batches = length_batches(corpus.texts.lengths.tolist(), MAX_EXAMPLES, MAX_TOKENS)
-    order = torch.tensor([i for batch in batches for i in batch], device=corpus.gold.device)
-    parts = torch.split(order, [len(batch) for batch in batches])
-    logits = torch.cat([corpus.logits(network, rows) for rows in parts])
-    in_order = torch.empty_like(logits)
-    in_order[order] = logits
-    return in_order
+    rows = [torch.tensor(batch, device=corpus.gold.device) for batch in batches]
+    return in_order([corpus.logits(network, some) for some in rows], rows)
 
 
 @dataclass(frozen=True, slots=True)
