@@ -39,10 +39,7 @@ from attn_audit.settings import AuditSettings
 
 
 def explain_text(
-    settings: AuditSettings,
-    text: str,
-    text_pair: str | None = None,
-    load: LoadModel | None = None,
+    settings: AuditSettings, text: str, text_pair: str | None = None, load: LoadModel | None = None
 ) -> Explanation:
     """Audit one text, and see what the model says under each attention.
 

@@ -382,9 +382,7 @@ class AuditSettings:
         is_written=True,
     )
     resume: bool = _is(
-        False,
-        "Go on with the audit that was started in --run-dir, or start it.",
-        Panel.STORING,
+        False, "Go on with the audit that was started in --run-dir, or start it.", Panel.STORING
     )
     shard_size: Count | None = _is(
         None,

@@ -28,8 +28,7 @@ def gate(
     ],
     *,
     policy: Annotated[
-        str,
-        typer.Option("--policy", metavar="FILE|default", help="What it is judged by."),
+        str, typer.Option("--policy", metavar="FILE|default", help="What it is judged by.")
     ] = "default",
     inconclusive: Annotated[Literal["pass", "fail"] | None, shared("inconclusive")] = None,
     require: Annotated[Literal["yes"] | None, shared("require")] = None,
@@ -93,8 +92,7 @@ def compare(
     allow_different_data: Annotated[
         bool,
         typer.Option(
-            "--allow-different-data",
-            help="Compare the summaries alone, whatever data they are of.",
+            "--allow-different-data", help="Compare the summaries alone, whatever data they are of."
         ),
     ] = False,
     plugin: Annotated[list[str] | None, shared("plugin")] = None,

@@ -90,8 +90,7 @@ def train(
     ] = 128,
     epochs: Annotated[int, _option(_TRAINING, "At most so many.", "N")] = 40,
     patience: Annotated[
-        int,
-        _option(_TRAINING, "Stop after N epochs with neither dev score nor loss better.", "N"),
+        int, _option(_TRAINING, "Stop after N epochs with neither dev score nor loss better.", "N")
     ] = 3,
     batch_size: Annotated[int, _option(_TRAINING, "Examples in a batch.", "N")] = 32,
     learning_rate: Annotated[float, _option(_TRAINING, "Of Adam.", "X")] = 1e-3,

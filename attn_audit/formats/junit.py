@@ -16,11 +16,7 @@ from attn_audit.results.verdict import Comparison, Judgement, Verdict
 
 TOOL = "attn-audit"
 
-_ELEMENTS = {
-    Standing.FAILED: "failure",
-    Standing.INCONCLUSIVE: "error",
-    Standing.WAIVED: "skipped",
-}
+_ELEMENTS = {Standing.FAILED: "failure", Standing.INCONCLUSIVE: "error", Standing.WAIVED: "skipped"}
 
 
 def render(report: Report, verdict: Verdict) -> str:

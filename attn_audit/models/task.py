@@ -124,8 +124,7 @@ class Task(ABC):
 
 
 def mask_candidates(
-    logits: Float[Tensor, "batch *variant label"],
-    allowed: Tensor | None,
+    logits: Float[Tensor, "batch *variant label"], allowed: Tensor | None
 ) -> Float[Tensor, "batch *variant label"]:
     """Give every label that an example does not allow the logit -inf; None: all are allowed."""
     if allowed is None:

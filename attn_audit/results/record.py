@@ -17,13 +17,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from attn_audit.findings import adversarial
-from attn_audit.findings.example import (
-    IF_FAILED,
-    PREDICTION,
-    PROBABILITY,
-    UNITS,
-    Label,
-)
+from attn_audit.findings.example import IF_FAILED, PREDICTION, PROBABILITY, UNITS, Label
 from attn_audit.findings.field import Field, Kind, Shape
 from attn_audit.findings.registry import record_fields
 

@@ -169,9 +169,7 @@ def _padded(ranks: Int[np.ndarray, "batch unit"]) -> Int[np.ndarray, "batch padd
     return padded
 
 
-def _inversions_within_blocks(
-    ranks: Int[np.ndarray, "batch unit"],
-) -> Int[np.ndarray, " batch"]:
+def _inversions_within_blocks(ranks: Int[np.ndarray, "batch unit"]) -> Int[np.ndarray, " batch"]:
     n_rows, n = ranks.shape
     blocks = ranks.reshape(n_rows, n // BLOCK, BLOCK)
     by_place = np.ascontiguousarray(np.moveaxis(blocks, 2, 0))  # place in block, batch, block

@@ -148,8 +148,7 @@ def _replaying(
         model=model,
         plan=plan,
         again=replace(
-            plan,
-            limits=model.batch_limits("auto") if limits.n_examples == 1 else BatchLimits(1),
+            plan, limits=model.batch_limits("auto") if limits.n_examples == 1 else BatchLimits(1)
         ),
         watcher=watcher,
         sample=sample,

@@ -17,12 +17,7 @@ from attn_audit.errors import ConfigurationError, IncompatibleDataError
 from attn_audit.models.compatibility import place
 from attn_audit.models.contract import Encoded
 from attn_audit.models.custom.columns import GivenMask, Pieces, find_columns
-from attn_audit.models.custom.custom_model import (
-    CustomModel,
-    TokenLists,
-    call_encode,
-    call_module,
-)
+from attn_audit.models.custom.custom_model import CustomModel, TokenLists, call_encode, call_module
 from attn_audit.models.custom.encoding import (
     Splitter,
     TextEncoded,

@@ -14,13 +14,7 @@ from attn_audit.models.contract import coarsest_dtype, frozen
 from attn_audit.models.huggingface.adapters import Adapter, read_adapter
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.configuration import CONFIG, LoadingOptions, read_configuration
-from attn_audit.models.huggingface.hub import (
-    Checkpoint,
-    Details,
-    Provenance,
-    locate,
-    quiet,
-)
+from attn_audit.models.huggingface.hub import Checkpoint, Details, Provenance, locate, quiet
 from attn_audit.models.huggingface.model import HuggingFaceModel
 from attn_audit.models.huggingface.tokenizer import has_tokenizer, load_tokenizer
 from attn_audit.models.huggingface.weights import load_weights, require_complete, require_finite

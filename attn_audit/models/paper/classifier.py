@@ -189,10 +189,7 @@ class PaperModel(InterceptedModel):
         return self.classifier.describe()
 
     def erase(
-        self,
-        batch: Batch,
-        keep: Bool[Tensor, "batch variant unit"],
-        operator: str | None = None,
+        self, batch: Batch, keep: Bool[Tensor, "batch variant unit"], operator: str | None = None
     ) -> Float[Tensor, "batch variant label"]:
         """Leave units out; delete every single one in turn at once, wherever that is faster."""
         assert isinstance(batch, InterceptedBatch)

@@ -26,11 +26,7 @@ from attn_audit.models.paper.architecture import (
 from attn_audit.models.paper.checkpoint import Checkpoint, first_problem, load_state_dict
 from attn_audit.models.task import TaskKind, make_task
 
-ENCODERS = {
-    "rnn": EncoderKind.BILSTM,
-    "cnn": EncoderKind.CNN,
-    "average": EncoderKind.AVERAGE,
-}
+ENCODERS = {"rnn": EncoderKind.BILSTM, "cnn": EncoderKind.CNN, "average": EncoderKind.AVERAGE}
 ATTENTIONS = {
     "tanh": AttentionKind.ADDITIVE,
     "dot": AttentionKind.DOT,

@@ -315,10 +315,7 @@ def prepare(
         vocabulary=vocabulary,
         vectors=vectors,
         architecture=settings.architecture(
-            task,
-            is_pair=is_pair,
-            vocabulary_size=len(vocabulary),
-            embedding_size=width,
+            task, is_pair=is_pair, vocabulary_size=len(vocabulary), embedding_size=width
         ),
         train=build_corpus(train_examples, texts, pairs, vocabulary, task, device),
         dev=build_corpus(dev_examples, dev_texts, dev_pairs, vocabulary, task, device),
