@@ -1,4 +1,4 @@
-"""Make the packaged model and texts again: `python -m attn_audit.demo.make GOEMOTIONS_FOLDER`.
+"""Make the packaged model and texts again: `python -m tests.demo.make GOEMOTIONS_FOLDER`.
 
 GoEmotions (Demszky et al. 2020, Apache-2.0) is reduced to a binary task: comments whose emotions
 are all glad, against comments whose emotions are all troubled. Comments with coarse, hostile or
@@ -16,7 +16,7 @@ from pathlib import Path
 from attn_audit.data.example import Example, sample_examples
 from attn_audit.data.reading import read_examples
 from attn_audit.data.source import DataSource
-from attn_audit.demo import DATA, FOLDER, MODEL
+from attn_audit.demo import DATA, MODEL
 from attn_audit.models.paper.architecture import Tokenizer
 
 GLAD = frozenset(
@@ -34,7 +34,7 @@ MIN_COUNT = 4
 
 SEED = 0
 
-LEFT_OUT_WORDS = FOLDER / "left_out_words.txt"
+LEFT_OUT_WORDS = Path(__file__).parent / "left_out_words.txt"
 """First 12 digits of the SHA-256 of every word whose texts are left out, so that nothing here
 spells them."""
 
