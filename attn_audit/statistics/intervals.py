@@ -14,6 +14,12 @@ from attn_audit.statistics.estimate import Interval
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """The quantiles that every description holds."""
 
+CONFIDENCE = 0.95
+"""How often an interval covers the truth."""
+
+Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+"""Standard errors from the centre of a normal distribution to the ends of such an interval."""
+
 AT_ONCE = 2**14
 """Numbers that are Python's at a time."""
 
@@ -232,7 +238,7 @@ def _blocks(n_rows: int) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, N_RESAMPLES, size))
 
 
-def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> Interval | None:
+def wilson_interval(successes: int, n: int) -> Interval | None:
     """Wilson's score interval for a share, from 0 to 1.
 
     Unlike the textbook's p ± 1.96 se it stays inside 0 to 1 and says something at 0 of n.
@@ -240,7 +246,6 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> Interva
     Args:
         successes: How many of the n have the property.
         n: How many were looked at.
-        confidence: How often such an interval covers the truth.
 
     Returns:
         The interval; None where nothing was looked at.
@@ -260,17 +265,14 @@ def wilson_interval(successes: int, n: int, confidence: float = 0.95) -> Interva
         return None
     if not 0 <= successes <= n:
         raise ValueError(f"successes must lie between 0 and {n}, not {successes}")
-    share, z = successes / n, two_sided_z(confidence)
-    whole = 2 * (n + z**2)
-    middle = (2 * n * share + z**2) / whole
-    half = z / whole * sqrt(4 * n * share * (1 - share) + z**2)
+    share, whole = successes / n, 2 * (n + Z**2)
+    middle = (2 * n * share + Z**2) / whole
+    half = Z / whole * sqrt(4 * n * share * (1 - share) + Z**2)
     low = 0.0 if successes == 0 else middle - half
     return Interval(low, 1.0 if successes == n else middle + half, "wilson")
 
 
-def mean_interval(
-    values: Float64[np.ndarray, " example"], resamples: Resamples, confidence: float = 0.95
-) -> Interval | None:
+def mean_interval(values: Float64[np.ndarray, " example"], resamples: Resamples) -> Interval | None:
     """Confidence interval of a mean over examples, in the unit of the values.
 
     Percentile bootstrap up to 5,000 values, which need not be spread normally for it; above, the
@@ -279,7 +281,6 @@ def mean_interval(
     Args:
         values: Finite numbers, one for each example.
         resamples: Of the same seed, the same values always have the same interval.
-        confidence: How often such an interval covers the truth.
 
     Returns:
         The interval, within the smallest and largest value; None for fewer than two values.
@@ -300,47 +301,33 @@ def mean_interval(
         return None
     if len(values) > LARGEST_BOOTSTRAP_N:
         span = (float(values.min()), float(values.max()))
-        return normal_interval(mean(values), sd(values) or 0.0, len(values), span, confidence)
-    return percentiles(resamples.means(np.sort(values)), confidence)
+        return normal_interval(mean(values), sd(values) or 0.0, len(values), span)
+    return percentiles(resamples.means(np.sort(values)))
 
 
-def percentiles(drawn: Float64[np.ndarray, " resample"], confidence: float = 0.95) -> Interval:
+def percentiles(drawn: Float64[np.ndarray, " resample"]) -> Interval:
     """The bootstrap's interval: what lies between the tails of the numbers that were drawn.
 
     Args:
         drawn: The number of each resample.
-        confidence: How often such an interval covers the truth.
     """
-    tail = (1 - confidence) / 2
+    tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
     return Interval(float(low), float(high), "bootstrap")
 
 
-def normal_interval(
-    centre: float, spread: float, n: int, span: tuple[float, float], confidence: float = 0.95
-) -> Interval:
+def normal_interval(centre: float, spread: float, n: int, span: tuple[float, float]) -> Interval:
     """Confidence interval of a mean by the normal approximation, in the unit of the values.
 
     Args:
         n: Number of values, at least 2.
         span: The smallest and the largest value; the interval stays within.
-        confidence: How often such an interval covers the truth.
 
     Example:
         >>> found = normal_interval(0.5, 0.2, 100, (0.0, 1.0))
         >>> round(found.low, 3), round(found.high, 3), found.method
         (0.461, 0.539, 'normal')
     """
-    half = two_sided_z(confidence) * spread / sqrt(n)
+    half = Z * spread / sqrt(n)
     low, high = max(centre - half, span[0]), min(centre + half, span[1])
     return Interval(float(low), float(high), "normal")
-
-
-def two_sided_z(confidence: float) -> float:
-    """Standard errors from the centre of a normal distribution to the ends of such an interval.
-
-    Example:
-        >>> round(two_sided_z(0.95), 3)
-        1.96
-    """
-    return NormalDist().inv_cdf((1 + confidence) / 2)

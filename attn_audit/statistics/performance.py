@@ -13,10 +13,10 @@ from attn_audit.statistics.estimate import Interval
 from attn_audit.statistics.intervals import (
     LARGEST_BOOTSTRAP_N,
     Resamples,
+    Z,
     normal_interval,
     percentiles,
     require_finite,
-    two_sided_z,
 )
 
 
@@ -141,10 +141,6 @@ def macro_f1(
 ) -> float | None:
     """Mean over labels of F1, 0 to 1: every label counts the same, however rare it is.
 
-    Args:
-        gold: True where an example has a label.
-        predicted: True where the model gives it the label.
-
     Returns:
         The mean over the labels that some example has or is given; None where there are none.
 
@@ -164,7 +160,6 @@ def f1_interval(
     resamples: Resamples,
     *,
     micro: bool = False,
-    confidence: float = 0.95,
 ) -> Interval | None:
     """Confidence interval of macro or micro F1 over examples, 0 to 1.
 
@@ -172,11 +167,8 @@ def f1_interval(
     its mean. Above 5,000 examples the normal approximation, by how much each example moves F1.
 
     Args:
-        gold: True where an example has a label.
-        predicted: True where the model gives it the label.
         resamples: Of the same seed, the same examples always have the same interval.
         micro: Over all labels together, in place of the mean over labels.
-        confidence: How often such an interval covers the truth.
 
     Returns:
         The interval; None for fewer than two examples, or without any label.
@@ -191,10 +183,10 @@ def f1_interval(
     if len(gold) < 2 or not claimed.any():
         return None
     if len(gold) > LARGEST_BOOTSTRAP_N:
-        return _normal_f1_interval(found, claimed, confidence)
+        return _normal_f1_interval(found, claimed)
     order = np.lexsort(np.concatenate([found, claimed], axis=1).T)  # that of the data says nothing
     drawn = _mean_f1(resamples.totals(found[order]), resamples.totals(claimed[order]))
-    return percentiles(drawn[~np.isnan(drawn)], confidence)
+    return percentiles(drawn[~np.isnan(drawn)])
 
 
 Counts = Integer[np.ndarray, "example label"]
@@ -219,7 +211,7 @@ def _mean_f1(
     return mean
 
 
-def _normal_f1_interval(found: Counts, claimed: Counts, confidence: float) -> Interval:
+def _normal_f1_interval(found: Counts, claimed: Counts) -> Interval:
     """F1 is a mean of ratios: an example moves each by its distance from it, over the whole."""
     totals = claimed.sum(axis=0, dtype=np.int64)
     moved, f1s = np.zeros(len(found)), []
@@ -229,7 +221,7 @@ def _normal_f1_interval(found: Counts, claimed: Counts, confidence: float) -> In
         f1s.append(f1)
     n = len(found)
     spread = sqrt(float((moved**2).sum()) * n / (n - 1)) * sqrt(n) / len(f1s)
-    return normal_interval(float(np.mean(f1s)), spread, n, (0.0, 1.0), confidence)
+    return normal_interval(float(np.mean(f1s)), spread, n, (0.0, 1.0))
 
 
 def _count(indicators: Bool[np.ndarray, "example label"]) -> Int[np.ndarray, " label"]:
@@ -252,7 +244,6 @@ class Area(NamedTuple):
 
 def mean_area(
     labels: Iterable[tuple[Bool[np.ndarray, " example"], Float64[np.ndarray, " example"]]],
-    confidence: float = 0.95,
 ) -> Area | None:
     """Mean over labels of the area under the ROC curve, and its confidence interval.
 
@@ -269,7 +260,6 @@ def mean_area(
     Args:
         labels: Which examples have the label, and scores that rise with the belief in it; all of
             the same examples. Labels that all examples have, or none, are left out of the mean.
-        confidence: How often such an interval covers the truth.
 
     Returns:
         The area; None where no label has both classes.
@@ -290,7 +280,6 @@ def mean_area(
         >>> round(area, 3), round(interval.low, 3), round(interval.high, 3), interval.method
         (0.889, 0.261, 0.995, 'delong')
     """
-    z = two_sided_z(confidence)
     areas: list[float] = []
     moved: Float64[np.ndarray, " example"] | None = None
     below = above = 0.0
@@ -303,7 +292,7 @@ def mean_area(
         if deviations is not None:
             moved = deviations if moved is None else moved + deviations
             continue
-        low, high = _newcombe_ends(area, is_positive, z)
+        low, high = _newcombe_ends(area, is_positive)
         below, above = hypot(below, area - low), hypot(above, high - area)
     if not areas:
         return None
@@ -311,8 +300,8 @@ def mean_area(
     if moved is None:
         ends = max(0.0, mean - below / n), min(1.0, mean + above / n)
         return Area(mean, Interval(*ends, "newcombe"))
-    error = hypot(sqrt(len(moved) * intervals.mean(moved**2)), max(below, above) / z) / n
-    return Area(mean, _on_logit_scale(mean, z * error))
+    error = hypot(sqrt(len(moved) * intervals.mean(moved**2)), max(below, above) / Z) / n
+    return Area(mean, _on_logit_scale(mean, Z * error))
 
 
 def _deviations(
@@ -339,9 +328,7 @@ def _deviations(
     return deviations if np.abs(deviations).max() > ROUNDING else None
 
 
-def _newcombe_ends(
-    area: float, is_positive: Bool[np.ndarray, " example"], z: float
-) -> tuple[float, float]:
+def _newcombe_ends(area: float, is_positive: Bool[np.ndarray, " example"]) -> tuple[float, float]:
     """Areas from which what was found is z standard errors away, as Hanley & McNeil have them."""
     n_positive = int(is_positive.sum())
     n_pairs = n_positive * (len(is_positive) - n_positive)
@@ -349,7 +336,7 @@ def _newcombe_ends(
 
     def error(true: float) -> float:
         ties = 1 + more * ((1 - true) / (2 - true) + true / (1 + true))
-        return z * sqrt(true * (1 - true) * ties / n_pairs)
+        return Z * sqrt(true * (1 - true) * ties / n_pairs)
 
     def border(outside: float) -> float:
         inside = area

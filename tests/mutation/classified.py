@@ -70,6 +70,8 @@ DECIDES = (
     "statistics.significance.LARGEST_EXACT_N",
     "statistics.intervals.QUANTILES",
     "statistics.intervals.LARGEST_BOOTSTRAP_N",
+    "statistics.intervals.CONFIDENCE",
+    "statistics.intervals.Z",
     "statistics.intervals.N_RESAMPLES",
     "engine.summaries.ATTENTION_BINS",
     "engine.summaries.CONFIDENCE_BINS",

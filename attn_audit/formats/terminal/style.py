@@ -142,24 +142,24 @@ class Look:
             made.append(shown)
         return made
 
-    def facts(self, facts: Facts, style: str = FAINT) -> list[Text]:
+    def facts(self, facts: Facts) -> list[Text]:
         """Headings and what belongs to them, in two columns where both have room."""
         title = [] if facts.title is None else self.prose(facts.title.text, _bold(facts.title))
         names = [self.seen(name) for name, _ in facts.entries]
         left = max(map(cell_len, names), default=0) + 2
         if self.width - left < 24:
-            return [*title, *self._stacked(facts, style)]
+            return [*title, *self._stacked(facts)]
         made = title
         for name, (_, text) in zip(names, facts.entries, strict=True):
             for i, line in enumerate(self.narrowed(self.width - left).prose(text)):
                 shown = "" if i else name
-                made.append(Text(shown + " " * (left - cell_len(shown)), style) + line)
+                made.append(Text(shown + " " * (left - cell_len(shown)), FAINT) + line)
         return made
 
-    def _stacked(self, facts: Facts, style: str) -> list[Text]:
+    def _stacked(self, facts: Facts) -> list[Text]:
         made: list[Text] = []
         for name, text in facts.entries:
-            made += [Text(self.seen(name), style)] if name else []
+            made += [Text(self.seen(name), FAINT)] if name else []
             made += indented(self.narrowed(self.width - 2).prose(text))
         return made
 
