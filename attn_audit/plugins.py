@@ -92,9 +92,6 @@ _FILES: dict[str, Path | None] = {}
 def load_plugins(places: Iterable[str]) -> None:
     """Import plugins, each once.
 
-    Args:
-        places: Names of modules, and paths of files.
-
     Raises:
         ConfigurationError: One is not there, or fails, or two have one name.
     """

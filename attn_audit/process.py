@@ -13,9 +13,6 @@ def full_precision(n_threads: int | None) -> Iterator[None]:
 
     A GPU would by default run recurrent networks and convolutions in TF32, whose 10 bits are too
     few for the small differences that importance is made of.
-
-    Args:
-        n_threads: None: as many as there are already.
     """
     import torch
 
@@ -82,7 +79,6 @@ def used_memory(device: str, *, peak: bool = False) -> int | None:
     """Bytes of the device's memory that this process uses.
 
     Args:
-        device: `cpu` or `cuda`.
         peak: The most since `restart_peak`, not those of now.
 
     Returns:

@@ -125,7 +125,6 @@ def portions(items: Sequence[Item], sizes: Sequence[int] | None = None) -> Itera
     """The items one after the other, each a part of the work.
 
     Args:
-        items: What the work consists of.
         sizes: How much of it each is, in any unit; None: all the same.
     """
     if _followed.get() is None:

@@ -102,9 +102,6 @@ def printable(text: str, encoding: str = "utf-8") -> str:
     Control characters (terminal escapes among them), bidi overrides and zero-width characters
     become visible escapes; so does what the encoding cannot write.
 
-    Args:
-        encoding: Of the place where the text goes.
-
     Returns:
         Text on one line that is safe in any terminal.
 

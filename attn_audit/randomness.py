@@ -60,8 +60,6 @@ def hashes(keys: Keys, draws: range, n_positions: int) -> UInt64[np.ndarray, "ba
     """64 random bits for every draw and position of every example.
 
     Args:
-        keys: From `example_keys`.
-        draws: Which draws of each example.
         n_positions: Positions of each draw; fewer positions give the same first ones.
 
     Returns:
@@ -74,12 +72,7 @@ def hashes(keys: Keys, draws: range, n_positions: int) -> UInt64[np.ndarray, "ba
 
 
 def row_keys(keys: Keys, rows: Int64[np.ndarray, "batch row"]) -> UInt64[np.ndarray, "batch row"]:
-    """One key for each row of each example, where its own draws start.
-
-    Args:
-        keys: From `example_keys`.
-        rows: Their numbers, from 0.
-    """
+    """One key for each row of each example, where its own draws start."""
     return _mix(keys[:, None] + (rows.astype(np.uint64) + np.uint64(1)) * _GOLDEN)
 
 
@@ -87,9 +80,6 @@ def normals(
     keys: Keys, n_draws: int, n_positions: int
 ) -> Float64[np.ndarray, "batch draw position"]:
     """Standard normal draws, by the method of Box and Muller (1958).
-
-    Args:
-        keys: From `example_keys`.
 
     Returns:
         Independent draws; fewer positions give the same first ones.
@@ -106,9 +96,6 @@ def n_permutations(
     lengths: Int64[np.ndarray, " batch"], n_draws: int
 ) -> Int64[np.ndarray, " batch"]:
     """How many permutations each example gets: all n! where n <= 4, else `n_draws`.
-
-    Args:
-        n_draws: Permutations of an example with more than 4 units.
 
     Example:
         >>> n_permutations(np.array([1, 3, 4, 5]), 100)
@@ -129,7 +116,6 @@ def permutations(
     them in any order of meaning, and `n_permutations` says to leave them out.
 
     Args:
-        keys: From `example_keys`.
         n_units: Width of the result; padding stays where it is.
 
     Returns:

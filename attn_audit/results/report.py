@@ -258,9 +258,6 @@ class Report(Value):
         Of the correlation check these are the examples with every tau that was asked for: those
         with fewer than 5 units count, since only their significance is untestable.
 
-        Args:
-            check: Id of a check, or `performance`.
-
         Returns:
             The number of examples; None where the check has no result at all, which its bounds
             say, and for `performance`, which is no check.
@@ -321,11 +318,7 @@ def _plugins_of(content: dict[str, Any]) -> list[str]:
 
 
 def contradictions(value: object, place: str = "") -> Iterator[str]:
-    """What no audit writes, with the dotted name of where it stands.
-
-    Args:
-        value: A report, or a part of one.
-    """
+    """What no audit writes, with the dotted name of where it stands."""
     match value:
         case BaseModel():
             yield from (f"{place}: {problem}" for problem in _of_model(value))
@@ -403,12 +396,7 @@ def records_files(report: Report, origin: Path) -> tuple[Path, ...]:
 
 
 def relocated(report: Report, origin: Path, target: Path) -> Report:
-    """The same report for another folder, with the paths that lead from there to its records.
-
-    Args:
-        origin: The folder that its paths start from.
-        target: The folder that they are to start from.
-    """
+    """The same report for another folder, with the paths that lead from there to its records."""
     if report.records_file is None or origin.resolve() == target.resolve():
         return report
     moved = _relocated(report.records_file, origin.resolve(), target.resolve())

@@ -77,20 +77,13 @@ def content_sha256(content: dict[str, Any]) -> str:
 
 
 def to_stored(content: dict[str, Any]) -> str:
-    """The text of a report file: the content with its hash behind the schema's version.
-
-    Args:
-        content: The report as JSON values.
-    """
+    """The text of a report file: the content with its hash behind the schema's version."""
     stored = {"schema_version": content["schema_version"], HASH: content_sha256(content)}
     return json_text(stored | content)
 
 
 def read_stored(path: Path, schema_version: int) -> tuple[dict[str, Any], object]:
     """Read a report file, as far as it is one of a version that is known.
-
-    Args:
-        schema_version: The only version that is known.
 
     Returns:
         The content as JSON values, not validated yet, and the hash that stands beside it.

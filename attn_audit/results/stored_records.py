@@ -134,10 +134,6 @@ def _explained(path: Path, kinds: tuple[type[Exception], ...] = UNREADABLE) -> I
 def read_records(path: Path, schema: pa.Schema) -> Iterator[pa.Table]:
     """The records of an audit, of its examples or its sites, in the order of the file.
 
-    Args:
-        path: A `.parquet` or `.jsonl` file.
-        schema: From `record_schema`.
-
     Yields:
         Some at a time.
 

@@ -71,9 +71,6 @@ quantiles={0.05: 1.1, 0.25: 1.5, 0.5: 2.0, 0.75: 4.0, 0.95: 5.6}, maximum=6.0)
 def mean(values: Float64[np.ndarray, " example"]) -> float:
     """Arithmetic mean, the same in whatever order the values come.
 
-    Args:
-        values: At least one finite number.
-
     Returns:
         The mean, in the unit of the values.
 
@@ -243,10 +240,6 @@ def wilson_interval(successes: int, n: int) -> Interval | None:
 
     Unlike the textbook's p ± 1.96 se it stays inside 0 to 1 and says something at 0 of n.
 
-    Args:
-        successes: How many of the n have the property.
-        n: How many were looked at.
-
     Returns:
         The interval; None where nothing was looked at.
 
@@ -306,11 +299,7 @@ def mean_interval(values: Float64[np.ndarray, " example"], resamples: Resamples)
 
 
 def percentiles(drawn: Float64[np.ndarray, " resample"]) -> Interval:
-    """The bootstrap's interval: what lies between the tails of the numbers that were drawn.
-
-    Args:
-        drawn: The number of each resample.
-    """
+    """The bootstrap's interval: what lies between the tails of the numbers that were drawn."""
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
     return Interval(float(low), float(high), "bootstrap")

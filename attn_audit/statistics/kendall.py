@@ -73,7 +73,6 @@ def kendall_tau_of_ranks(
 
     Args:
         x_ranks: Dense ranks of one measure, as `dense_ranks` gives them.
-        y_ranks: Dense ranks of the other.
         lengths: Number of units in each row; what stands behind them is ignored.
 
     Returns:
@@ -142,10 +141,6 @@ def is_constant(
     ranks: Int[np.ndarray, "batch unit"], lengths: Int[np.ndarray, " batch"]
 ) -> Bool[np.ndarray, " batch"]:
     """Whether all units of a row share one rank, so that nothing can correlate with it.
-
-    Args:
-        ranks: Dense ranks, as `dense_ranks` gives them.
-        lengths: Number of units in each row.
 
     Returns:
         True for each row that ranks nothing; a row with one unit or none does not either.

@@ -56,7 +56,6 @@ def count_pairs(
 
     Args:
         x_ranks: Dense ranks of one measure: from 0, without gaps.
-        y_ranks: Dense ranks of the other.
         lengths: Number of units n in each row; what stands behind them is ignored.
 
     Returns:

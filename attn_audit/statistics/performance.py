@@ -49,7 +49,6 @@ def roc_auc(
     0.5 is chance. A tie counts half.
 
     Args:
-        is_positive: Which examples have the label.
         score: Anything that rises with the model's belief in the label.
 
     Returns:

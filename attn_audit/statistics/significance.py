@@ -21,9 +21,6 @@ def p_values(pairs: PairCounts) -> Float64[np.ndarray, " batch"]:
     Exact where nothing is tied and either n is at most 33 or all pairs but one agree in direction;
     else from the normal distribution, its variance corrected for ties.
 
-    Args:
-        pairs: Counts, as `count_pairs` gives them.
-
     Returns:
         One p-value for each row; without meaning where tau is undefined.
 
@@ -56,7 +53,6 @@ def exact_chance(
     that chance stays below alpha / 2; with fewer than 5 units no p-value reaches 0.05 and it is 0.
 
     Args:
-        lengths: Number of units in each example.
         alpha: The two-sided p-value from which on a tau counts as significant.
 
     Returns:

@@ -46,7 +46,6 @@ class Tally:
         """Count a number; one that is NaN does not hold.
 
         Args:
-            example: Its id; None for a number of the report.
             deviation: How far they are apart, in the unit of the tolerance; at least 0.
         """
         assert self.tolerance is not None, "equal or not: use `require`"
@@ -56,11 +55,7 @@ class Tally:
     def require(
         self, example: str | None, what: str, stored: object, found: object, holds: bool
     ) -> None:
-        """Count a value that holds or does not.
-
-        Args:
-            example: Its id; None for a value of the report.
-        """
+        """Count a value that holds or does not."""
         self.n += 1
         if holds:
             return

@@ -85,7 +85,6 @@ def require_same(what: str, given: str, stored: str | None, found: str | None) -
 
     Args:
         stored: SHA-256 in the report; None where it was in memory or a stream.
-        found: SHA-256 of what is here.
 
     Returns:
         A sentence where there is nothing to compare; None where both are the same.

@@ -56,7 +56,6 @@ def verify_report(
             `plugin`, `vocabulary`, `device`, `threads`, `batch_size`.
         load: Loads a model in memory; None: the one that is named.
         items: Data in memory, in place of what is named.
-        watcher: Is told how it goes.
 
     Returns:
         What holds and what does not.

@@ -159,9 +159,6 @@ def pieces(tokens: Sequence[str], spans: Sequence[Span | None]) -> list[Piece]:
 def arguments_of(given: object, n_texts: int, device: torch.device) -> Arguments:
     """Take what `encode` returned.
 
-    Args:
-        given: A tensor, a tuple of tensors, a dict of them, or a tuple that holds one dict.
-
     Raises:
         ConfigurationError: It is something else, or its first axis is not the texts'.
     """

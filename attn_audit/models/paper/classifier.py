@@ -260,7 +260,6 @@ def load_paper_model(
     """Load a checkpoint of the paper's families.
 
     Args:
-        path: A `model.pt` of ours, or a folder of the original code.
         vocabulary: For an original folder without `vocab.json`: JSON object from word to id.
 
     Raises:

@@ -192,7 +192,6 @@ def read_splits(source: DataSource, dev_split: str | None, seed: int) -> Splits:
 
     Args:
         dev_split: Another split, which there has to be; None for `dev` where there is one.
-        seed: Of what is held out.
 
     Raises:
         DataError: A split is missing, cannot be read, or is too small to hold some out.
