@@ -117,14 +117,10 @@ class BiLSTMEncoder(nn.Module):
     def _one_way(self, embeddings: Embeddings, direction: str) -> States:
         start = embeddings.new_zeros(1, len(embeddings), self.lstm.hidden_size)
         settings = (True, 1, 0.0, self.training, False, True)  # biases, one layer, batch first
-        weights = self.weights(direction)
+        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        weights = [getattr(self.lstm, f"{name}_l0{direction}") for name in names]
         states: Tensor = torch.lstm(embeddings, (start, start), weights, *settings)[0]
         return states
-
-    def weights(self, direction: str) -> list[Tensor]:
-        """Of input and state, and their biases, of one direction: "" or "_reverse"."""
-        names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        return [getattr(self.lstm, f"{name}_l0{direction}") for name in names]
 
 
 def _in_order(rows: States, order: Int[Tensor, " row"]) -> States:
