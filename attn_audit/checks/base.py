@@ -66,6 +66,13 @@ class AuditedBatch:
     """Share of all attention that lies on the audited units: the mean over the rows there are."""
     probabilities: Float64[Tensor, "batch label"]
     margin: Margin
+    is_beside: bool = False
+    """Whether the site stands beside the audited one."""
+
+    @property
+    def is_head_beside(self) -> bool:
+        """Whether it is one of many single heads: what costs most is not measured there."""
+        return self.is_beside and self.site.head is not None
 
     @cached_property
     def ids(self) -> list[str]:
@@ -176,6 +183,9 @@ def read_sites(
 ) -> list[AuditedBatch]:
     """One forward pass for all sites.
 
+    Args:
+        sites: The audited one, then those beside it.
+
     Returns:
         The batch at every site.
 
@@ -185,7 +195,7 @@ def read_sites(
     importances = Importances(model, batch)
     readings = model.read(batch, sites)
     return [
-        _audited(model, batch, site, reading, seed, importances)
+        _audited(model, batch, site, reading, seed, importances, is_beside=site != sites[0])
         for site, reading in zip(sites, readings, strict=True)
     ]
 
@@ -197,6 +207,8 @@ def _audited(
     reading: Reading,
     seed: int,
     importances: Importances,
+    *,
+    is_beside: bool,
 ) -> AuditedBatch:
     require_numbers(batch, reading)
     attention = normalised(reading.attention.double())
@@ -213,6 +225,7 @@ def _audited(
         mass=mass.sum(dim=-1) / reading.row_mask.sum(dim=-1).clamp_min(1),
         probabilities=model.task.probabilities(reading.logits),
         margin=Margin.of(model.task, reading.logits, coarseness(model.dtype), model.logit_limits),
+        is_beside=is_beside,
     )
 
 

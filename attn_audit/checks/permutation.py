@@ -42,7 +42,11 @@ class Permutation:
 
     def passes(self, n_units: int) -> int:
         """A replay for each permutation and each unit alone, of uniform attention, and of none."""
-        return int(n_permutations(np.array([n_units]), self.n_draws)[0]) + n_units + 2
+        return self.passes_at_head(n_units) + n_units
+
+    def passes_at_head(self, n_units: int) -> int:
+        """The same at a head beside the audited site, whose reach is not measured."""
+        return int(n_permutations(np.array([n_units]), self.n_draws)[0]) + 2
 
     def run(self, audited: AuditedBatch) -> Columns:
         """Medians over the permutations, and what uniform, single and no attention do."""
@@ -53,7 +57,6 @@ class Permutation:
         turned = (shuffled.turned * drawn).sum(axis=1) / counts
         measured = is_measured(audited)
         decides = measured & audited.has_margin
-        single = _single_units(audited)
         return {
             fields.DISTANCE_FIELD.name: or_none(_medians(shuffled.distance, drawn), measured),
             fields.JSD_FIELD.name: or_none(_medians(divergence, drawn), measured),
@@ -61,9 +64,7 @@ class Permutation:
             fields.MARGIN_FIELD.name: or_none(_medians(shuffled.margin, drawn), decides),
             fields.TURNED_FIELD.name: or_none(turned, decides),
             **_uniform(audited, measured, decides),
-            fields.REACH_DISTANCE_FIELD.name: or_none(single.distance.max(axis=1), measured),
-            fields.REACH_FIELD.name: or_none(single.margin.max(axis=1), decides),
-            fields.REACH_TURNS_FIELD.name: or_none(single.turned.max(axis=1), decides),
+            **_reach(audited, measured, decides),
             **_leverage(audited, measured, decides),
             fields.STATUS.name: statuses_of_interventions(audited),
         }
@@ -89,7 +90,25 @@ def _effects(audited: AuditedBatch, weights: Float[Tensor, "batch variant row un
     return effects_of(audited, replayed(audited, weights))
 
 
-def _single_units(audited: AuditedBatch) -> Effects:
+def _reach(
+    audited: AuditedBatch, measured: Bool[np.ndarray, " batch"], decides: Bool[np.ndarray, " batch"]
+) -> Columns:
+    """The most that attention on any single unit does.
+
+    A replay for every unit: too many for each of dozens of heads that stand beside the audited
+    site.
+    """
+    if audited.is_head_beside:
+        return {field.name: [None] * len(audited.batch) for field in fields.REACH_FIELDS}
+    single = single_units(audited)
+    return {
+        fields.REACH_DISTANCE_FIELD.name: or_none(single.distance.max(axis=1), measured),
+        fields.REACH_FIELD.name: or_none(single.margin.max(axis=1), decides),
+        fields.REACH_TURNS_FIELD.name: or_none(single.turned.max(axis=1), decides),
+    }
+
+
+def single_units(audited: AuditedBatch) -> Effects:
     """All attention on one unit, for each; in the padding what the model's own does: nothing."""
     batch_size, _, n_units = audited.attention.shape
     every = torch.eye(n_units, dtype=audited.attention.dtype, device=audited.attention.device)

@@ -94,14 +94,22 @@ def epsilon_for(settings: AuditSettings, model: AuditedModel) -> float:
     return EPSILON_PAIR if model.describe().takes_pairs else EPSILON_SINGLE
 
 
-def passes_of(check: Check, measures: Sequence[Measure], n_units: int) -> tuple[int, int]:
-    """Passes of an example of so many units for all sites together, and at each of them.
+def passes_of(
+    check: Check, measures: Sequence[Measure], n_units: int, sites: Sequence[Site]
+) -> tuple[int, int]:
+    """Passes of an example of so many units at the audited site, and at each one beside it.
 
     Args:
-        measures: Importance measures that it is the first to read.
+        measures: Importance measures that it is the first to read, once for all sites.
+        sites: The audited one, then those beside it.
     """
-    shared, each = sum(m.passes(n_units) for m in measures), check.passes(n_units)
-    return (shared, each) if registry.findings_of(check.id).is_of_sites else (shared + each, 0)
+    passes = check.passes(n_units)
+    audited = sum(m.passes(n_units) for m in measures) + passes
+    if not registry.findings_of(check.id).is_of_sites:
+        return audited, 0
+    if isinstance(check, Permutation) and any(site.head is not None for site in sites[1:]):
+        return audited, check.passes_at_head(n_units)
+    return audited, passes
 
 
 def select_sites(settings: AuditSettings, model: AuditedModel) -> tuple[Site, ...]:

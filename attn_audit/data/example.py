@@ -4,6 +4,7 @@ import hashlib
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from attn_audit.data.labels import Labelling
 from attn_audit.errors import ConfigurationError
@@ -150,7 +151,7 @@ def shards(examples: Iterable[Example], size: int, max_characters: int) -> Itera
 
 
 def length_batches(
-    lengths: Sequence[int], batch_size: int, max_tokens: int, *, of_one_length: bool = False
+    lengths: Sequence[int], batch_size: int, max_tokens: int, *, max_ratio: float = inf
 ) -> list[list[int]]:
     """Indices of examples in batches of similar length, so that little of a batch is padding.
 
@@ -160,7 +161,7 @@ def length_batches(
     Args:
         batch_size: How many examples a batch may hold.
         max_tokens: How many tokens it may hold, padding included; a longer example stands alone.
-        of_one_length: Whether nothing may be padded.
+        max_ratio: The longest of a batch over its shortest, at most; 1: nothing may be padded.
 
     Returns:
         Every index exactly once, in batches of at least one.
@@ -178,7 +179,7 @@ def length_batches(
     for index in sorted(range(len(lengths)), key=lengths.__getitem__):
         last = batches[-1] if batches else []
         fits = len(last) < batch_size and (len(last) + 1) * lengths[index] <= max_tokens
-        if last and fits and not (of_one_length and lengths[last[0]] < lengths[index]):
+        if last and fits and lengths[index] <= max_ratio * lengths[last[0]]:
             last.append(index)
         else:
             batches.append([index])

@@ -173,7 +173,7 @@ def _meter(plan: Plan, watcher: Watcher, n_examples: int) -> Meter | None:
         )
         on_progress(found)
 
-    return Meter(plan.checks, len(set(plan.sites)), tell)
+    return Meter(plan.checks, plan.sites, tell)
 
 
 def _require_named(load: LoadModel | None) -> None:

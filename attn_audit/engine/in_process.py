@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
+from math import inf
 from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -22,6 +23,9 @@ MAX_SHARD_CHARACTERS = 2_000_000
 
 MAX_SITE_RECORDS = 200_000
 """Site records of a shard, at most: where there are hundreds of sites, it holds fewer examples."""
+
+MAX_RATIO = 1.2
+"""Of the longest text of a batch to its shortest, where it is audited at several sites."""
 
 Item = TypeVar("Item")
 
@@ -195,17 +199,17 @@ def batches_of(
     """Indices of examples in batches of similar length, from short to long.
 
     Where every token's row is read, weights grow with the square of the length: these batches are
-    cut further.
+    cut further. At several sites a text is replayed so often that padding costs more than batches.
 
     Args:
         limits: How large a batch may be.
     """
     lengths = [item.n_tokens for item in encoded]
     found = []
-    of_one_length = not model.pads_texts
-    for batch in length_batches(
-        lengths, limits.n_examples, limits.n_tokens, of_one_length=of_one_length
-    ):
+    max_ratio = MAX_RATIO if len(sites) > 1 else inf
+    if not model.pads_texts:
+        max_ratio = 1.0
+    for batch in length_batches(lengths, limits.n_examples, limits.n_tokens, max_ratio=max_ratio):
         longest = max(lengths[i] for i in batch)
         n_weights = longest * sum(model.n_rows(site, longest) for site in set(sites))
         size = model.capacity.in_memory(256 * n_weights)  # bytes with all variants that are tried

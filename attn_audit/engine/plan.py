@@ -253,10 +253,11 @@ class _Trials:
 
     def _passes(self, check: Check, item: Encoded) -> int:
         """Of one example, at all sites: importance is measured once for all of them."""
-        shared, passes = passes_of(check, self._measured_by[check.id], item.n_units)
+        sites = list(dict.fromkeys(self._plan.sites))
+        audited, beside = passes_of(check, self._measured_by[check.id], item.n_units, sites)
         if isinstance(check, Adversarial) and _is_exact(self.found[-1]):
-            passes = 2
-        return shared + len(self._plan.sites) * passes
+            audited = beside = 2
+        return audited + (len(sites) - 1) * beside
 
     def _work(self, check: Check, batch: Sequence[Encoded]) -> float:
         """At least that of a pass: a check without any takes its time as well."""

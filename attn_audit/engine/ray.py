@@ -69,7 +69,7 @@ class Worker:
 
         stopwatch = Stopwatch()
         if self._counts is not None:
-            stopwatch.meter = Meter(self._plan.checks, len(self._plan.sites), tell)
+            stopwatch.meter = Meter(self._plan.checks, self._plan.sites, tell)
         engine = LocalEngine(self._model, self._plan, stopwatch, Watcher())
         (found,) = engine.audit([shard])
         return number, found

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from attn_audit.checks.base import Check
 from attn_audit.checks.registry import measured_by, passes_of
-from attn_audit.models.contract import Encoded
+from attn_audit.models.contract import Encoded, Site
 from attn_audit.progress import READING, CheckProgress, Progress, following
 
 PAUSE = 0.5
@@ -75,12 +75,17 @@ class Meter:
     def __init__(
         self,
         checks: Sequence[Check],
-        n_sites: int,
+        sites: Sequence[Site],
         on_progress: Callable[["Meter"], None],
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Nothing is done yet."""
-        self._checks, self._n_sites = {check.id: check for check in checks}, n_sites
+        """Nothing is done yet.
+
+        Args:
+            sites: The audited one, then those beside it, which may name it again.
+        """
+        self._checks = {check.id: check for check in checks}
+        self._sites = list(dict.fromkeys(sites))
         self._on_progress, self._clock = on_progress, clock
         self._measured_by = measured_by(checks)
         self._passes: dict[str, dict[int, tuple[int, int]]] = {check.id: {} for check in checks}
@@ -135,8 +140,8 @@ class Meter:
                 self._n_read = min(self._n_read + len(batch), self._n_before + self._n_shard)
             return
         before = self._under_way[name]
-        shared, each = self._work(self._checks[name], batch)
-        here = each + (shared if before == 0 else 0)  # measured at the first site, for all
+        audited, beside = self._work(self._checks[name], batch)
+        here = audited if before == 0 else beside
 
         def on_part(done: float) -> None:
             self._under_way[name] = before + done * here
@@ -172,20 +177,20 @@ class Meter:
 
     def _whole(self, check: Check, encoded: Sequence[Encoded]) -> float:
         """Its work at all sites."""
-        shared, each = self._work(check, encoded)
-        return shared + self._n_sites * each
+        audited, beside = self._work(check, encoded)
+        return audited + (len(self._sites) - 1) * beside
 
     def _work(self, check: Check, encoded: Sequence[Encoded]) -> tuple[float, float]:
-        """Its work for all sites together, and at each of them."""
-        known, shared, each = self._passes[check.id], 0, 0
+        """Its work at the audited site, and at each one beside it."""
+        known, audited, beside = self._passes[check.id], 0, 0
         for item in encoded:
             n_units = item.n_units
             if n_units not in known:
-                of_all, passes = passes_of(check, self._measured_by[check.id], n_units)
-                known[n_units] = of_all, max(0 if of_all else 1, passes)
-            shared += known[n_units][0] * item.n_tokens
-            each += known[n_units][1] * item.n_tokens
-        return float(shared), float(each)
+                first, each = passes_of(check, self._measured_by[check.id], n_units, self._sites)
+                known[n_units] = max(1, first), each
+            audited += known[n_units][0] * item.n_tokens
+            beside += known[n_units][1] * item.n_tokens
+        return float(audited), float(beside)
 
 
 @dataclass

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 NOT_MOVABLE = f"{NOT_RUN}, or attention cannot be moved"
 NOT_DECIDING = f"{NOT_MOVABLE}, or the model is undecided"
+NOT_AT_HEADS = "or the site is a single head beside the audited one"
 MOVED_MARGIN = Range("share of the margin")
 
 DISTANCE_FIELD = Field[float | None](
@@ -103,14 +104,15 @@ UNIFORM_MARGIN_FIELD = Field[float | None](
 REACH_DISTANCE_FIELD = Field[float | None](
     "permutation.reach.distance",
     "Change of an example's output with all attention on the one unit that changes it most",
-    place=Place.EVERYWHERE, range=OUTPUT_DISTANCE, null=NOT_MOVABLE, claim="reach: output distance",
-    tolerance=tolerance.OUTPUT,
+    place=Place.EVERYWHERE, range=OUTPUT_DISTANCE, null=f"{NOT_MOVABLE}, {NOT_AT_HEADS}",
+    claim="reach: output distance", tolerance=tolerance.OUTPUT,
 )  # fmt: skip
 REACH_FIELD = Field[float | None](
     "permutation.reach",
     "By which share of itself an example's margin moves with all attention on the one unit that "
     "moves it most",
-    place=Place.EVERYWHERE, range=MOVED_MARGIN, null=NOT_DECIDING, has_mean=False,
+    place=Place.EVERYWHERE, range=MOVED_MARGIN, null=f"{NOT_DECIDING}, {NOT_AT_HEADS}",
+    has_mean=False,
     page="share of the margin within reach of attention", claim="reach: margin",
     tolerance=tolerance.MARGIN, scale=tolerance.margin_scale,
 )  # fmt: skip
@@ -118,8 +120,9 @@ REACH_TURNS_FIELD = Field[float | None](
     "permutation.reach.turns",
     "Whether all attention on some one unit turns the decision: 1 or 0, of several labels the "
     "largest share that any unit turns",
-    place=Place.EVERYWHERE, range=SHARE, null=NOT_DECIDING,
+    place=Place.EVERYWHERE, range=SHARE, null=f"{NOT_DECIDING}, {NOT_AT_HEADS}",
 )  # fmt: skip
+REACH_FIELDS = (REACH_DISTANCE_FIELD, REACH_FIELD, REACH_TURNS_FIELD)
 LEVERAGE_DISTANCE_FIELD = Field[float | None](
     "permutation.leverage.distance",
     "Change of an example's output when nothing of the text is attended to at the site",
@@ -137,8 +140,8 @@ STATUS = status_field("permutation")
 
 FIELDS: tuple[Field[object], ...] = (
     DISTANCE_FIELD, JSD_FIELD, WITHIN_EPSILON_FIELD, MARGIN_FIELD, TURNED_FIELD,
-    UNIFORM_DISTANCE_FIELD, UNIFORM_MARGIN_FIELD, UNIFORM_PREDICTION, REACH_DISTANCE_FIELD,
-    REACH_FIELD, REACH_TURNS_FIELD, LEVERAGE_DISTANCE_FIELD, LEVERAGE_FIELD, STATUS,
+    UNIFORM_DISTANCE_FIELD, UNIFORM_MARGIN_FIELD, UNIFORM_PREDICTION, *REACH_FIELDS,
+    LEVERAGE_DISTANCE_FIELD, LEVERAGE_FIELD, STATUS,
 )  # fmt: skip
 
 

@@ -262,7 +262,7 @@ class Replaying:
         def tell(meter: Meter) -> None:
             self._tell(before + int(min(spent.examples for spent in meter.spent().values())))
 
-        return Stopwatch(meter=Meter(plan.checks, len(set(plan.sites)), tell))
+        return Stopwatch(meter=Meter(plan.checks, plan.sites, tell))
 
     def _tell(self, n_finished: int) -> None:
         if self.watcher.on_progress is not None:

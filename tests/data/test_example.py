@@ -76,7 +76,7 @@ def test_batches_are_as_full_as_they_may_be() -> None:
 
 
 def test_batches_of_one_length_hold_no_other() -> None:
-    found = length_batches([3, 2, 3, 2, 2], batch_size=2, max_tokens=99, of_one_length=True)
+    found = length_batches([3, 2, 3, 2, 2], batch_size=2, max_tokens=99, max_ratio=1)
     assert found == [[1, 3], [4], [0, 2]]
 
 

@@ -178,6 +178,14 @@ def test_batches_are_known_before_they_are_read() -> None:
     assert of_rows(model, BatchLimits(), RowChoice.READOUT) == [[0, 4], [2, 1], [3]]
 
 
+def test_at_several_sites_little_of_a_batch_is_padding() -> None:
+    """There a text is replayed so often that passes of padding would cost the most."""
+    model = RowsModel()
+    encoded = model.encode(texts(10, 11, 12, 13, 40, 10))
+    batches = batches_of(model, encoded, [Site(1), Site(0)], BatchLimits())
+    assert batches == [[0, 5, 1, 2], [3], [4]]
+
+
 def test_one_text_is_never_divided() -> None:
     model = RowsModel()
     model.capacity = Capacity(memory=1, cache=1, n_tokens=1)

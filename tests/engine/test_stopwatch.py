@@ -37,7 +37,8 @@ def clock() -> Clock:
 
 
 def meter(clock: Clock, *, n_sites: int = 1, tell: Callable[[Meter], None] | None = None) -> Meter:
-    return Meter(CHECKS, n_sites, tell or (lambda meter: None), clock)
+    sites = [Site(layer) for layer in range(n_sites)]
+    return Meter(CHECKS, sites, tell or (lambda meter: None), clock)
 
 
 def test_stages_add_up_by_name() -> None:
@@ -178,7 +179,7 @@ def test_every_audit_ends_with_all_its_examples(
         n = meter.n_finished
         told.append(progress_of(meter.spent(), meter.doing, n_finished=n, n_examples=13))
 
-    stopwatch = Stopwatch(meter=Meter(checks, 2, tell))
+    stopwatch = Stopwatch(meter=Meter(checks, plan.sites, tell))
     engine = LocalEngine(RowsModel(), plan, stopwatch, Watcher())
     assert sum(len(found.records) for found in engine.audit(cut(examples, plan))) == 13
     assert told[-1].n_finished == 13
@@ -191,7 +192,8 @@ def test_every_audit_ends_with_all_its_examples(
 
 
 def test_leaving_out_is_counted_where_it_is_measured_first(clock: Clock) -> None:
-    alone = Meter(CHECKS[1:], 4, lambda meter: None, clock)
+    sites = [Site(layer) for layer in range(4)]
+    alone = Meter(CHECKS[1:], sites, lambda meter: None, clock)
     batch = MODEL.encode(texts(6, 6))
     alone.begin(batch)
     done = []

@@ -9,6 +9,7 @@ from attn_audit.findings.check import SiteNumber
 from attn_audit.findings.correlation.pairs import OF_YARDSTICK, with_attention
 from attn_audit.findings.example import AUDITED_MASS
 from attn_audit.findings.groups import section_of
+from attn_audit.findings.permutation import REACH_FIELD
 from attn_audit.findings.registry import checks, measures
 from attn_audit.numbers import bracket, count, number, signed
 from attn_audit.results.report import Report
@@ -25,6 +26,11 @@ CAVEAT = (
 
 LEAST_LIMIT = 0.5
 """What the strongest shade stands for, at least: taus all near 0 shall not look far from it."""
+
+NO_REACH = (
+    f"Not measured at single heads: reach ({REACH_FIELD.name}), which takes a replay for every "
+    "unit; an audit of one head, by --layer and --head, has it."
+)
 
 MAX_SITES = 144
 """All that a table has room for that is read from top to bottom: 12 layers of 12 heads."""
@@ -124,7 +130,11 @@ def answer(report: Report) -> tuple[str, ...]:
     if not found:
         return (NOTHING_MEASURED,)
     sentences = [sentence for measure in found for sentence in _extremes(report, measure)]
-    return (*sentences, CAVEAT) if sentences else ()
+    if not sentences:
+        return ()
+    has_heads = any(site.head is not None for site in report.sites)
+    missing = (NO_REACH,) if has_heads and report.has("permutation") else ()
+    return (*sentences, *missing, CAVEAT)
 
 
 def _extremes(report: Report, measure: SiteNumber) -> tuple[str, ...]:
