@@ -204,3 +204,15 @@ def short(sha256: str | None) -> str:
         ('0123456789ab', 'none')
     """
     return "none" if sha256 is None else sha256[:12]
+
+
+def duration(seconds: float) -> str:
+    """A duration to about two digits.
+
+    Example:
+        >>> duration(0.04), duration(7.31), duration(95.0), duration(5000.0)
+        ('0.1 s', '7.3 s', '1.6 min', '1.4 h')
+    """
+    if seconds < 60:
+        return f"{max(seconds, 0.1):.{0 if seconds >= 10 else 1}f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"

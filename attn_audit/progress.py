@@ -52,6 +52,8 @@ class Watcher:
     of a check was. None: nobody wants to know, and nothing is counted for it."""
     on_note: Callable[[str], None] = lambda note: None
     """Called with a sentence that somebody should read."""
+    on_cost: Callable[[str], None] = lambda cost: None
+    """Called with what a costly audit will take, before it starts."""
 
 
 class _Work:

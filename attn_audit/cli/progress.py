@@ -28,9 +28,9 @@ def watching(*, quiet: bool, doing: str = "auditing") -> Iterator[Watcher]:
         yield Watcher()
     elif console.is_terminal:
         with _bars(console, doing) as on_progress:
-            yield Watcher(on_progress, _notes(console))
+            yield Watcher(on_progress, _notes(console), on_cost=_notes(console))
     else:
-        yield Watcher(on_note=_notes(console))
+        yield Watcher(on_note=_notes(console), on_cost=_notes(console))
 
 
 def _notes(console: Console) -> Callable[[str], None]:

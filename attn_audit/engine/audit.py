@@ -15,6 +15,7 @@ import torch
 from attn_audit.checks.registry import make_checks, select_sites
 from attn_audit.data.example import Example
 from attn_audit.engine.batch import SHARD_SIZE, Found, Plan, encode_or_record
+from attn_audit.engine.cost import cost_ahead
 from attn_audit.engine.in_process import Engine, LocalEngine, cut
 from attn_audit.engine.inputs import (
     AuditedData,
@@ -24,7 +25,14 @@ from attn_audit.engine.inputs import (
     describe_tool,
     load_named_model,
 )
-from attn_audit.engine.leverage import LEVERAGE, N_TEXTS, leverage_by_layer, with_layer
+from attn_audit.engine.leverage import (
+    LEVERAGE,
+    N_TEXTS,
+    encodable,
+    leverage_by_layer,
+    leverage_passes,
+    with_layer,
+)
 from attn_audit.engine.recorder import RecordsPaths
 from attn_audit.engine.report import sum_up
 from attn_audit.engine.run_directory import RunDirectory, open_run_directory
@@ -117,6 +125,14 @@ def _audit(
         subject = manifest.subject
     examples = data.sampled(settings)
     n_examples = min(data.n_examples, settings.limit or data.n_examples)
+    if len(sites) > 1:
+        encoded = encodable(model, data.sampled_for_layers(N_TEXTS, settings.seed))
+        n_timed = 0 if layers is None or earlier is not None else layers.n_texts
+        of_pass = (
+            stopwatch.seconds[LEVERAGE] / (n_timed * leverage_passes(model)) if n_timed else None
+        )
+        if encoded:
+            watcher.on_cost(cost_ahead(plan, encoded, n_examples, of_pass))
     if settings.engine == "ray":
         engine: Engine = _ray_engine(settings, trial, plan, watcher, n_examples)
     else:

@@ -54,7 +54,7 @@ def leverage_by_layer(
     """
     if len(model.layers) < 2:
         return None
-    encoded = _encoded(model, examples)
+    encoded = encodable(model, examples)
     found = _measured(model, encoded, [Site(layer) for layer in range(len(model.layers))])
     if not len(found.moved):
         return None
@@ -100,13 +100,14 @@ def with_layer(settings: AuditSettings, found: Leverage | None) -> AuditSettings
     return replace(settings, layer="last" if best is None else best)
 
 
-def _encoded(model: AuditedModel, examples: Sequence[Example]) -> list[Encoded]:
+def encodable(model: AuditedModel, examples: Sequence[Example]) -> list[Encoded]:
+    """The examples that the model takes, as it takes them."""
     try:
         return model.encode(examples)
     except Exception:  # of a tokenizer, too: the audit meets it again
         if len(examples) == 1:
             return []
-    return [item for example in examples for item in _encoded(model, [example])]
+    return [item for example in examples for item in encodable(model, [example])]
 
 
 def _measured(model: AuditedModel, encoded: Sequence[Encoded], sites: Sequence[Site]) -> _Effects:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from attn_audit.document import Cell, Document, Facts, Paragraph, Phrase, Section, Table, Tone
-from attn_audit.numbers import count
+from attn_audit.numbers import count, duration
 from attn_audit.results.answers import Forecast
 
 HONESTLY = (
@@ -48,18 +48,6 @@ def _table(forecast: Forecast) -> Table:
     cells = ("together", "", duration(forecast.seconds), megabytes(peak) if peak else "")
     rows.append(tuple(Phrase(cell, Tone.STRONG) for cell in cells))
     return Table(("", "passes", "time", "peak memory"), tuple(rows))
-
-
-def duration(seconds: float) -> str:
-    """A duration to about two digits.
-
-    Example:
-        >>> duration(0.04), duration(7.31), duration(95.0), duration(5000.0)
-        ('0.1 s', '7.3 s', '1.6 min', '1.4 h')
-    """
-    if seconds < 60:
-        return f"{max(seconds, 0.1):.{0 if seconds >= 10 else 1}f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
 def megabytes(n_bytes: int) -> str:

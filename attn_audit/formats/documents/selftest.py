@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from attn_audit.document import Document, Facts, Folded, Phrase, Section, Table, Tone
-from attn_audit.formats.documents.forecast import duration
-from attn_audit.numbers import counted
+from attn_audit.numbers import counted, duration
 from attn_audit.results.answers import SelfTest, TriedCase
 
 MARKS = {True: ("✓", Tone.GOOD), False: ("✗", Tone.BAD)}
