@@ -112,7 +112,7 @@ class Claim(Value):
     """Values of one kind, checked again."""
 
     subject: str
-    """What they belong to: `witnesses`, `records`, `sample`, `sites` or `summary`."""
+    """What they belong to: `witnesses`, `records`, `sample`, `sites`, `layers` or `summary`."""
     name: str
     n: int
     """Values that were compared."""

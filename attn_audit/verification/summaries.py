@@ -47,8 +47,8 @@ def compare_summaries(stored: Report, found: Report) -> Tally:
     """Every value of two reports, one by one."""
     tally = Tally("summary", "every value", SUMMARY.limit, SUMMARY.reason)
     ours, theirs = found.model_dump(mode="json"), stored.model_dump(mode="json")
-    for path, one, other in _pairs("", theirs | {"run": None}, ours):
-        if _is_number(one) and _is_number(other):
+    for path, one, other in values_of("", theirs | {"run": None}, ours):
+        if is_number(one) and is_number(other):
             size = max(abs(one), abs(other), 1e-12)
             tally.compare(None, path, one, other, abs(one - other) / size)
         else:
@@ -56,18 +56,19 @@ def compare_summaries(stored: Report, found: Report) -> Tally:
     return tally
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Whether a value has a size."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _pairs(path: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
+def values_of(path: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
     """Values at the same place; where the places themselves differ, what stands there."""
     if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
         for key in one:
-            yield from _pairs(f"{path}.{key}".lstrip("."), one[key], other[key])
+            yield from values_of(f"{path}.{key}".lstrip("."), one[key], other[key])
     elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
         for i, (first, second) in enumerate(zip(one, other, strict=True)):
-            yield from _pairs(f"{path}[{i}]", first, second)
+            yield from values_of(f"{path}[{i}]", first, second)
     else:
         yield path, one, other
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from attn_audit.checks.registry import make_checks, select_sites
 from attn_audit.engine.batch import Plan
 from attn_audit.engine.inputs import AuditedData, Item, LoadModel
+from attn_audit.engine.leverage import N_TEXTS, leverage_by_layer
 from attn_audit.findings.example import HEAD, ID, LAYER
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.contract import AuditedModel, Site
@@ -20,6 +21,7 @@ from attn_audit.progress import Watcher
 from attn_audit.results.answers import Verification
 from attn_audit.results.table import Row, has_failed
 from attn_audit.settings import AuditSettings
+from attn_audit.verification.layers import compare_layers
 from attn_audit.verification.numbers import Expected, Numbers, Tally, claims_of
 from attn_audit.verification.recomputation import Replaying, Witnesses, checks_again, paired
 from attn_audit.verification.stored_audit import (
@@ -41,7 +43,7 @@ def verify_report(
     items: Iterable[Item] | None = None,
     watcher: Watcher,
 ) -> Verification:
-    """Re-check every stored witness, every summary, and all numbers of a tenth of the examples.
+    """Re-check every witness, summary and layer, and all numbers of a tenth of the examples.
 
     Args:
         stored: The report, and its records.
@@ -70,6 +72,8 @@ def verify_report(
         name, sha256 = str(settings.model), model.describe().sha256
         notes.append(require_same("model", name, stored.report.model.sha256, sha256))
         rankings, summary, ids = _check_records(stored)
+        again = leverage_by_layer(model, data.sampled_for_layers(N_TEXTS, settings.seed))
+        layers = compare_layers(stored.report.layers, again, stored.report.model.dtype)
         sample = chosen(
             ids, stored.report.records_file.sha256 if stored.report.records_file else "", seed
         )
@@ -80,7 +84,7 @@ def verify_report(
         notes.append(_batches(work))
     tallies = (
         *work.witnesses.tallies, *work.numbers.tallies, *work.of_sites.tallies, order,
-        *rankings.tallies, summary,
+        *rankings.tallies, *layers, summary,
     )  # fmt: skip
     claims = claims_of(tallies)
     return Verification(

@@ -1,15 +1,23 @@
 """An honest report holds; of a forged one everything that was changed is found and named."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import attn_audit
 from attn_audit.findings.adversarial import MAX_JSD
+from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.paper.architecture import EncoderKind
 from attn_audit.models.task import TaskKind
+from attn_audit.results.leverage import Leverage
 from attn_audit.results.report import Report
+from attn_audit.verification.stored_audit import StoredAudit
+from attn_audit.verification.summaries import summed_up
 from tests.judged import with_metric
+from tests.models.interception.matrix import audited as audited_architecture
+from tests.models.interception.zoo import examples
 from tests.tiny import tiny_model
 from tests.verification.conftest import Audited, Change, audit_into, failed
 from tests.verification.forging import Rows, forge, rehash, save_audit
@@ -253,3 +261,63 @@ def test_a_sample_of_a_folder_is_the_same_sample(audited: Audited, tmp_path: Pat
     found = Audited(audited.model, folder, report).verify()
     assert found.holds
     assert found.n_examples == 6
+
+
+TEXTS = examples((10, 6, 8, 9, 7, 12, 5, 11), seed=4)
+
+
+def of_layers(folder: Path) -> tuple[InterceptedModel, Report]:
+    """A model with several layers, and what is stored of its audit."""
+    model, records = audited_architecture("bert"), folder / "records.jsonl"
+    settings: dict[str, Any] = {"checks": "permutation", "permutations": 3, "reproducible": True}
+    return model, attn_audit.audit(model, TEXTS, records=records, **settings)
+
+
+def test_leverage_by_layer_is_computed_again(tmp_path: Path) -> None:
+    model, report = of_layers(tmp_path)
+    found = attn_audit.verify(report, model, TEXTS)
+    assert found.holds
+    claims = {claim.name: claim for claim in found.claims if claim.subject == "layers"}
+    assert claims["leverage by layer"].n == len(model.layers) + 1
+    assert claims["share of texts decided"].n == 4 * (len(model.layers) + 1)
+
+
+def with_layers(report: Report, change: Callable[[dict[str, Any]], object]) -> Report:
+    """Another table of layers in a report that is summed up anew, so that its answer follows."""
+    assert report.layers is not None
+    layers = report.layers.model_dump()
+    change(layers)
+    forged = report.model_copy(update={"layers": Leverage(**layers)})
+    audit = StoredAudit.of(forged, Path("report.json"))
+    found = summed_up(forged, audit.records(), audit.site_records())
+    return forged.model_copy(update={"answer": found.answer})
+
+
+@pytest.mark.parametrize(
+    ("change", "claim", "what"),
+    [
+        (lambda t: t["layers"][0].update(margin=0.0),
+         "leverage by layer", "layers.layers[0].margin"),
+        (lambda t: t["together"].update(margin=9.0),
+         "leverage by layer", "layers.together.margin"),
+        (lambda t: t["layers"][1]["matters"].update(count=20),
+         "share of texts decided", "layers.layers[1].matters.count"),
+        (lambda t: t.update(n_texts=64), "must be the same", "layers.n_texts"),
+        (lambda t: t.update(layers=t["layers"][:1]), "must be the same", "layers.layers"),
+    ],
+)  # fmt: skip
+def test_a_forged_table_of_layers_is_found(
+    tmp_path: Path, change: Callable[[dict[str, Any]], object], claim: str, what: str
+) -> None:
+    model, report = of_layers(tmp_path)
+    found = attn_audit.verify(with_layers(report, change), model, TEXTS)
+    named = failed(found)
+    assert set(named) == {claim}
+    assert what in [failure.what for failure in named[claim].failures]
+
+
+def test_a_table_of_layers_that_was_left_out_is_missed(tmp_path: Path) -> None:
+    model, report = of_layers(tmp_path)
+    forged = report.model_copy(update={"layers": None})
+    claim = failed(attn_audit.verify(forged, model, TEXTS))["must be the same"]
+    assert claim.failures[0].what == "layers"

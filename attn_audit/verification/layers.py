@@ -1,0 +1,36 @@
+"""Leverage by layer, computed again on the same texts."""
+
+from attn_audit.findings.tolerance import MARGIN
+from attn_audit.results.leverage import Leverage
+from attn_audit.verification.numbers import EQUAL, Tally
+from attn_audit.verification.summaries import is_number, values_of
+
+N_AT_HALF = 2
+"""Texts that rounding may take to the other side of half a margin."""
+
+
+def compare_layers(stored: Leverage | None, found: Leverage | None, dtype: str) -> list[Tally]:
+    """Every value of two tables; where there is only one table, that alone.
+
+    Args:
+        dtype: Of the model: `float32`, ...
+    """
+    if stored is None and found is None:
+        return []
+    limit, n_texts = MARGIN.at(dtype), 1 if found is None else found.n_texts
+    at_half = f"{N_AT_HALF} of the texts, just at half of a margin"
+    same = Tally("layers", EQUAL)
+    margins = Tally("layers", "leverage by layer", limit.limit, limit.reason)
+    shares = Tally("layers", "share of texts decided", N_AT_HALF / n_texts, at_half)
+    ours, theirs = (
+        None if each is None else each.model_dump(mode="json") for each in (stored, found)
+    )
+    for path, one, other in values_of("layers", ours, theirs):
+        if not (is_number(one) and is_number(other)) or path.endswith((".n", "layer", "n_texts")):
+            same.require(None, path, one, other, one == other)
+        elif ".matters." in path:
+            unit = n_texts if path.endswith(".count") else 1
+            shares.compare(None, path, one, other, abs(one - other) / unit)
+        else:
+            margins.compare(None, path, one, other, abs(one - other) / max(1.0, abs(one)))
+    return [same, margins, shares]
