@@ -1,22 +1,25 @@
+from typing import Any
+
 import pytest
 import torch
 
 from attn_audit.measures.attention_gradient import attention_gradient
 from attn_audit.models.task import TaskKind
-from tests.measures.brute import Loaded, assert_each, called, over_units, texts_of
+from tests.measures.brute import Loaded, assert_each, over_units, texts_of
 from tests.tiny import tiny_examples, tiny_model
 
 
 @pytest.mark.parametrize(("kind", "row"), [("bert", 0), ("gpt2", -1)])
 def test_is_what_speaks_for_the_output_in_all_layers(loaded: Loaded, kind: str, row: int) -> None:
     model, batch = loaded(kind, "word")
+    module: Any = model.module
     expected = []
     for text in texts_of(model, batch):
         with torch.enable_grad():
             ids = text.inputs.keywords["input_ids"]
-            embeddings = model.module.get_input_embeddings()(ids).detach().requires_grad_()
+            embeddings = module.get_input_embeddings()(ids).detach().requires_grad_()
             others = {k: v for k, v in text.inputs.keywords.items() if k != "input_ids"}
-            found = model.module(**others, inputs_embeds=embeddings, output_attentions=True)
+            found = module(**others, inputs_embeds=embeddings, output_attentions=True)
             score = found.logits[0].max()
         gradients = torch.autograd.grad(score, found.attentions)
         relevance = torch.eye(ids.shape[1], dtype=torch.float64)
@@ -25,7 +28,6 @@ def test_is_what_speaks_for_the_output_in_all_layers(loaded: Loaded, kind: str, 
         relevance.fill_diagonal_(0)
         expected.append(over_units(text, relevance[row].detach()))
     assert_each(attention_gradient(model, batch), batch, expected)
-    assert called(model, texts_of(model, batch)[0]).logits.shape == (1, 2)
 
 
 @pytest.mark.parametrize("kind", [TaskKind.BINARY, TaskKind.MULTICLASS, TaskKind.MULTILABEL])

@@ -1,7 +1,10 @@
+from typing import Any
+
 import torch
 from torch.nn.functional import cosine_similarity
 
 from attn_audit.measures.value_zeroing import value_zeroing, why_not
+from attn_audit.models.interception.classifier import InterceptedBatch
 from tests.measures.brute import Loaded, assert_each, over_units, texts_of
 from tests.models.custom.test_transformer import Transformer
 from tests.models.custom.toys import EXAMPLES, custom_of, model_of
@@ -10,11 +13,12 @@ from tests.tiny import tiny_model
 
 def test_is_how_far_the_state_turns_without_the_value_of_each_token(loaded: Loaded) -> None:
     model, batch = loaded("bert", "word")
-    layer = model.module.bert.encoder.layer[-1]
+    module: Any = model.module
+    layer = module.bert.encoder.layer[-1]
     expected = []
     for text in texts_of(model, batch):
 
-        def state(zeroed: int | None, text: object = text) -> torch.Tensor:
+        def state(zeroed: int | None, text: InterceptedBatch = text) -> torch.Tensor:
             def zero(module: object, args: object, values: torch.Tensor) -> torch.Tensor:
                 values = values.clone()
                 values[:, zeroed] = 0
@@ -25,7 +29,7 @@ def test_is_how_far_the_state_turns_without_the_value_of_each_token(loaded: Load
             value = layer.attention.self.value
             hook = None if zeroed is None else value.register_forward_hook(zero)
             with torch.no_grad():
-                model.module(**text.inputs.keywords)  # type: ignore[attr-defined]
+                module(**text.inputs.keywords)
             keep.remove()
             if hook is not None:
                 hook.remove()
