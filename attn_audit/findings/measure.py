@@ -222,16 +222,22 @@ MEASURES: list[Measure] = [
 _PACKAGED = tuple(MEASURES)
 
 
+def usual_measures() -> tuple[Measure, ...]:
+    """What attention is correlated with where none is named: the paper's two, and from outside.
+
+    The others are made of attention, or near to one of these.
+    """
+    beside = (found for found in MEASURES if found not in _PACKAGED)
+    return (GRADIENT, LEAVE_ONE_OUT, *beside)
+
+
 def correlated(asked: tuple[str, ...] | None) -> tuple[str, ...]:
     """Names of the measures that attention is correlated with.
 
     Args:
-        asked: What the settings name; None: the paper's two, and those from outside.
+        asked: What the settings name; None: the usual ones.
     """
-    if asked is not None:
-        return asked
-    beside = (found for found in MEASURES if found not in _PACKAGED)
-    return tuple(found.name for found in (GRADIENT, LEAVE_ONE_OUT, *beside))
+    return tuple(found.name for found in usual_measures()) if asked is None else asked
 
 
 def measure(name: str) -> Measure:

@@ -107,7 +107,7 @@ def margin_scale(stored: Sequence[float], text: Text) -> list[float]:
 
 def gradient_scale(stored: Sequence[float], text: Text) -> list[float]:
     """Gradients are measured in parts of the text's largest."""
-    largest = max(stored, default=0.0)
+    largest = max(map(abs, stored), default=0.0)
     return [largest if largest > 0 else 1.0] * len(stored)
 
 

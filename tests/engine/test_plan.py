@@ -43,7 +43,7 @@ def test_passes_are_counted(model: Path, data: Path) -> None:
     assert passes == {
         "start-up": None,
         "reading attention": 30,
-        "correlation": 30 + sum(n + 1 for n in n_units) + 2 * 30,
+        "correlation": 2 * 30 + sum(n + 1 for n in n_units) + 2 * 30,
         "attended": 2 * 30,
         "permutation": sum(drawn[n] + n + 2 for n in n_units),
         "adversarial": 60,
@@ -61,7 +61,7 @@ def test_leaving_out_is_counted_once_where_it_is_measured_first(
     found = forecast(model, data, checks=checks, measures=(measures,))
     passes = {stage.name: stage.passes for stage in found.stages}
     assert passes["attended"] == sum((1 + i % 6) + 1 + 2 for i in range(30))
-    assert passes.get("correlation", 90) == 30 + 2 * 30  # the gradient, and of shuffled attention
+    assert passes.get("correlation", 120) == 2 * 30 + 2 * 30  # gradients, and of shuffled attention
 
 
 def test_a_search_is_counted_by_its_steps(model: Path, data: Path) -> None:

@@ -41,7 +41,7 @@ from attn_audit.findings.groups import (
     parts_of,
     section_of,
 )
-from attn_audit.findings.measure import MEASURES
+from attn_audit.findings.measure import MEASURES, usual_measures
 from attn_audit.findings.metric import MeanMetric
 from attn_audit.findings.rule import Outcome
 from attn_audit.findings.thresholds import ALIKE, SIGNIFICANT, SMALL_GAP
@@ -463,7 +463,8 @@ def auditable(model: "ModelDescription") -> str:
 def _mean_tau(numbers: Numbers) -> "Values":
     import numpy as np
 
-    taus = np.array([numbers(with_attention(measure).tau) for measure in MEASURES])
+    # Not of those that are made of attention: they rank as it does by construction.
+    taus = np.array([numbers(with_attention(measure).tau) for measure in usual_measures()])
     n_known = (~np.isnan(taus)).sum(axis=0)
     mean: Values = np.nansum(taus, axis=0) / np.where(n_known > 0, n_known, np.nan)
     return mean

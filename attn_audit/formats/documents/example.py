@@ -11,6 +11,7 @@ from attn_audit.findings.correlation.pairs import with_attention
 from attn_audit.findings.field import Shape
 from attn_audit.findings.measure import GRADIENT as BY_GRADIENT
 from attn_audit.findings.measure import LEAVE_ONE_OUT as BY_LEAVE_ONE_OUT
+from attn_audit.findings.measure import usual_measures
 from attn_audit.findings.registry import checks, measures, record_fields, telling
 from attn_audit.findings.target import naming_target
 from attn_audit.findings.thresholds import ENTIRELY, INFORMATIVE_JSD, MOVED_DISTANCE, SIGNIFICANT
@@ -218,7 +219,7 @@ def _right(record: dict[str, Any]) -> str | None:
 
 
 def _agreement(record: dict[str, Any]) -> str | None:
-    pairs = map(with_attention, measures())
+    pairs = map(with_attention, usual_measures())
     found = [(record.get(pair.tau.name), record.get(pair.p_value.name)) for pair in pairs]
     known = [(tau, p) for tau, p in found if tau is not None]
     if not known:

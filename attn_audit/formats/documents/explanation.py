@@ -19,7 +19,7 @@ from attn_audit.findings import adversarial, permutation
 from attn_audit.findings.attended import for_and_against
 from attn_audit.findings.correlation.pairs import STATUS, YARDSTICK, Pair, with_attention
 from attn_audit.findings.example import Status, status_field
-from attn_audit.findings.measure import Measure
+from attn_audit.findings.measure import Measure, usual_measures
 from attn_audit.findings.registry import checks, measures, status_meanings
 from attn_audit.findings.thresholds import ALIKE, ENTIRELY, FARTHEST, LARGELY, PARTLY_ALIKE
 from attn_audit.formats.documents.example import LOST, full_of, label_of, ways_to_weigh
@@ -50,7 +50,7 @@ def document(found: Explanation) -> Document:
     )
 
 
-def is_asked(found: Explanation, measure: Measure) -> bool:
+def _is_asked(found: Explanation, measure: Measure) -> bool:
     """Whether a measure was computed, though it may have no scores for this text."""
     statuses = found.record[STATUS.name] or ""
     return found.record[measure.name] is not None or measure.status_undefined in statuses
@@ -59,7 +59,7 @@ def is_asked(found: Explanation, measure: Measure) -> bool:
 def _weights(found: Explanation) -> Iterator[Weights]:
     beside = {m.name: tau(found, with_attention(m)) for m in measures()}
     beside[adversarial.ATTENTION.name] = divergence(found)
-    not_asked = {m.name for m in measures() if not is_asked(found, m)}
+    not_asked = {m.name for m in measures() if not _is_asked(found, m)}
     for field, name in ways_to_weigh().items():
         if field in not_asked:
             continue
@@ -200,8 +200,7 @@ def _movable(found: Explanation) -> str:
 
 
 def _ranked(found: Explanation) -> str:
-    asked = [m for m in measures() if is_asked(found, m)]
-    known = [(m.words, found.record[with_attention(m).tau.name]) for m in asked]
+    known = [(m.words, found.record[with_attention(m).tau.name]) for m in usual_measures()]
     taus = [value for _, value in known if value is not None]
     if not taus:
         return ""

@@ -1,0 +1,56 @@
+from typing import Any
+
+import torch
+from torch.nn.functional import cosine_similarity
+
+from attn_audit.measures.value_zeroing import value_zeroing, why_not
+from attn_audit.models.interception.classifier import InterceptedBatch
+from tests.measures.brute import Loaded, assert_each, over_units, texts_of
+from tests.models.custom.test_transformer import Transformer
+from tests.models.custom.toys import EXAMPLES, custom_of, model_of
+from tests.tiny import tiny_model
+
+
+def test_is_how_far_the_state_turns_without_the_value_of_each_token(loaded: Loaded) -> None:
+    model, batch = loaded("bert", "word")
+    module: Any = model.module
+    layer = module.bert.encoder.layer[-1]
+    expected = []
+    for text in texts_of(model, batch):
+
+        def state(zeroed: int | None, text: InterceptedBatch = text) -> torch.Tensor:
+            def zero(module: object, args: object, values: torch.Tensor) -> torch.Tensor:
+                values = values.clone()
+                values[:, zeroed] = 0
+                return values
+
+            kept: list[torch.Tensor] = []
+            keep = layer.register_forward_hook(lambda m, a, out: kept.append(out))
+            value = layer.attention.self.value
+            hook = None if zeroed is None else value.register_forward_hook(zero)
+            with torch.no_grad():
+                module(**text.inputs.keywords)
+            keep.remove()
+            if hook is not None:
+                hook.remove()
+            out = kept[0] if isinstance(kept[0], torch.Tensor) else kept[0][0]
+            return out[0, 0]
+
+        turned = [
+            1 - cosine_similarity(state(None), state(token), dim=0)
+            for token in range(text.inputs.n_positions)
+        ]
+        expected.append(over_units(text, torch.stack(turned)))
+    assert_each(value_zeroing(model, batch), batch, expected)
+
+
+def test_is_of_modules_too() -> None:
+    for is_mean in (False, True):
+        model = model_of(custom_of(Transformer(is_mean), embedding="embedding"))
+        batch = model.collate(model.encode(EXAMPLES))
+        assert why_not(model) is None
+        assert (value_zeroing(model, batch) > 0).equal(batch.unit_mask)
+
+
+def test_takes_a_state_for_each_token() -> None:
+    assert why_not(tiny_model()) == "its attention has no row for each token: tokens are pooled"
