@@ -25,9 +25,8 @@ def test_the_order_of_examples_and_those_that_do_not_count_change_nothing() -> N
     order = DRAW.permutation(80)
     found = ratio_of_means(PARTS, WHOLES, Resamples(seed=1))
     assert ratio_of_means(PARTS[order], WHOLES[order], Resamples(seed=1)) == found
-    more = [np.append(side, [np.nan, 3.0]) for side in (PARTS, WHOLES)]
-    more[1][-1] = np.nan
-    assert ratio_of_means(*more, Resamples(seed=1)) == found
+    parts, wholes = np.append(PARTS, [np.nan, 3.0]), np.append(WHOLES, [3.0, np.nan])
+    assert ratio_of_means(parts, wholes, Resamples(seed=1)) == found
 
 
 def test_of_many_examples_the_interval_is_as_wide_as_resampling_has_it() -> None:
