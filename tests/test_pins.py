@@ -225,11 +225,21 @@ CLAIMS = {
     "replacement: output distance": 1e-4,
     "replacement: margin": 1e-2,
     "decision flips": 0.03,
+    "erasure: mean gain": 0.02,
+    "erasure: neutral": 0.02,
+    "erasure: margin": 0.1,
+    "erasure: sufficiency": 0.02,
+    "erasure: comprehensiveness bins": 0.02,
+    "erasure: sufficiency bins": 0.02,
+    "erasure: above random": 0.1,
+    "erasure: saco": 0.1,
+    "erasure: limits": 0.02,
 }
 OF_RANKS = (
     *("taus", "taus of margins", "taus that ties allow", "taus of shuffled attention"),
     *("permutations within epsilon", "permutations that turn the decision"),
     "decision flips",
+    *(name for name in CLAIMS if name.startswith("erasure: ")),
 )
 """Of steps that do not grow with the rounding."""
 

@@ -46,10 +46,10 @@ def ranks_of(
     if name == "attention":
         underflow = torch.finfo(dtype).tiny / torch.finfo(torch.float32).tiny
         table = np.log(np.maximum(table, SMALLEST_WEIGHT * underflow))
-        noise = HALF_PRECISION_NOISE * eps if coarser > 1 else ATTENTION_NOISE * coarser
-        return dense_ranks(table, lengths, np.full(len(table), noise))
-    if noise is None:
-        of = measure(name)
-        largest = np.abs(table).max(axis=1) if of.is_noise_of_largest else np.ones(len(table))
-        noise = of.noise * coarser * largest
-    return dense_ranks(table, lengths, noise)
+        floor = HALF_PRECISION_NOISE * eps if coarser > 1 else ATTENTION_NOISE * coarser
+        return dense_ranks(table, lengths, np.full(len(table), floor))
+    if noise is not None:
+        return dense_ranks(table, lengths, noise)
+    of = measure(name)
+    largest = np.abs(table).max(axis=1) if of.is_noise_of_largest else np.ones(len(table))
+    return dense_ranks(table, lengths, of.noise * coarser * largest)

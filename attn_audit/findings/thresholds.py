@@ -32,6 +32,9 @@ INFORMATIVE_JSD = 0.1
 MOST, NEARLY_ALL = 0.5, 0.9
 """Shares of the examples."""
 
+CHANCE = 0.5
+"""Share of random orders that an order is above which ranks nothing."""
+
 ENTIRELY, LARGELY = 0.9, 0.5
 """Shares of the largest divergence that an example allows, from which other attention is called
 almost entirely different, or very different."""

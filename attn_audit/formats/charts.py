@@ -432,8 +432,7 @@ def _ranked(figure: Ranked, palette: Palette) -> Drawn:
         lines.mark_text(align="left", dx=4, y=-8).encode(text="name:N"),
     ]
     height = CELL * max(2, len(rows))
-    made: alt.LayerChart = alt.layer(*marks).properties(width=WIDTH, height=height)
-    return made
+    return alt.layer(*marks).properties(width=WIDTH, height=height)
 
 
 def _ends(interval: Interval | None) -> Row:

@@ -1,13 +1,17 @@
 """Which layers and heads are audited."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from attn_audit.checks.erasure.check import Erasure
 from attn_audit.checks.registry import make_checks, select_sites
 from attn_audit.checks.replacement import Replacement
 from attn_audit.config import validate
 from attn_audit.errors import ConfigurationError
+from attn_audit.findings import registry
+from attn_audit.measures.registry import COMPUTATIONS
 from attn_audit.models.contract import AttentionLayer, RowChoice, Site
 from attn_audit.settings import AuditSettings
 from tests.rows import RowsModel
@@ -97,3 +101,27 @@ def test_layers_may_differ_in_their_heads() -> None:
     settings = AuditSettings(layer="all", head=2)
     with pytest.raises(ConfigurationError, match="layer 0 of the model has 1 head, 0"):
         select_sites(settings, model)
+
+
+def test_all_stands_for_every_check_there_is() -> None:
+    every = tuple(found.check for found in registry.checks())
+    assert validate({"checks": "all"}, {}, None).checks == every
+    assert {"replacement", "erasure"} <= set(every)
+
+
+def test_erasure_judges_every_measure_that_the_model_has_scores_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = RowsModel()
+    (check,) = make_checks(AuditSettings(checks=("erasure",)), model)
+    assert isinstance(check, Erasure)
+    assert "leave_one_out" in check.measures
+    assert "gradient" not in check.measures  # the paper's, with attention held
+    without = replace(COMPUTATIONS["leave_one_out"], why_not=lambda model: "it has one unit")
+    monkeypatch.setitem(COMPUTATIONS, "leave_one_out", without)
+    (check,) = make_checks(AuditSettings(checks=("erasure",)), model)
+    assert isinstance(check, Erasure)
+    assert "leave_one_out" not in check.measures
+    asked = AuditSettings(checks=("erasure",), measures=("leave_one_out",))
+    with pytest.raises(ConfigurationError, match="--measures leave_one_out: it has one unit"):
+        make_checks(asked, model)

@@ -64,6 +64,8 @@ def every_block(text: str) -> tuple[Block, ...]:
                      counts=((3,),)), (text, text), (text, text)),
         blocks.Places("places", text, text,
                       ((text, text, (blocks.Place(0, 0, 0.1, INTERVAL, "0.10", ".10"),)),), 1.0),
+        blocks.Ranked("ranked", text, text, ((text, 0.2, INTERVAL), (text, 0.1, None)), text,
+                      (text, 0.1, INTERVAL), (text, 0.4)),
     )  # fmt: skip
 
 
@@ -74,7 +76,7 @@ def document(text: str) -> Document:
 
 
 def test_no_kind_of_block_is_forgotten() -> None:
-    figures = {blocks.Histograms, blocks.Violins, blocks.Joint, blocks.Places}
+    figures = {blocks.Histograms, blocks.Violins, blocks.Joint, blocks.Places, blocks.Ranked}
     kinds = {kind for kind in get_args(Block) if kind is not blocks.Figure} | figures
     assert {type(block) for block in every_block("")} == kinds
 

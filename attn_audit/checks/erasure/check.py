@@ -63,7 +63,7 @@ class Erasure:
         """Of a text of the sample, at most: sets that several rankings ask for count for each."""
         n_measured = sum(measure(name).passes(n_units) for name in self.measures)
         if n_units <= MAX_UNITS_OF_TABLE:
-            return n_measured + len(WAYS) * 2**n_units
+            return n_measured + len(WAYS) * (1 << n_units)
         sizes = min(n_units, MAX_UNITS_OF_ALL_SIZES)
         n_orders = len(self.rankings) + fields.N_RANDOM
         return n_measured + (2 * n_orders + len(self.rankings)) * sizes + n_units
@@ -129,10 +129,10 @@ class Erasure:
                 table = np.abs(scores) if ranking.is_magnitude else scores
                 ranks = ranks_of(name, table, lengths, model.dtype, noise)
                 for i, text in enumerate(texts):
-                    is_one = bool(is_ranked[i])
-                    text.rank(ranking, table[i], ranks[i], draws[i], is_ranked=is_one)
-            for i in np.flatnonzero(~is_ranked):
-                texts[i].reasons.append(measure(name).status_undefined)
+                    is_told = bool(is_ranked[i])
+                    text.rank(ranking, table[i], ranks[i], draws[i], is_ranked=is_told)
+            for text, is_one in zip(texts, is_ranked.tolist(), strict=True):
+                text.reasons += [] if is_one else [measure(name).status_undefined]
         return texts
 
 

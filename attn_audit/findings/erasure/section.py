@@ -28,6 +28,7 @@ from attn_audit.findings.erasure.rankings import (
 )
 from attn_audit.findings.groups import NOT_MEASURED, folded, group_table, section_of
 from attn_audit.findings.rule import Outcome
+from attn_audit.findings.thresholds import CHANCE
 from attn_audit.numbers import bracket, count, counted, mean, mean_percent, number
 from attn_audit.statistics.estimate import Interval
 from attn_audit.statistics.summary import Distribution
@@ -123,9 +124,9 @@ def verdict(report: "Report") -> str:
     above = report.get(ATTENTION.means[ABOVE_RANDOM])
     if above is None or above.mean is None:
         return NOT_MEASURED
-    if claims.held("min", 0.5, above) is Outcome.PASS:
+    if claims.held("min", CHANCE, above) is Outcome.PASS:
         return "Yes: more than in most random orders."
-    if claims.held("min", 0.5, above) is Outcome.FAIL:
+    if claims.held("min", CHANCE, above) is Outcome.FAIL:
         return "No: less than in most random orders."
     said = f"above {claims.percent_between(above.mean, above.interval)} of random orders"
     return claims.left_open("erasure", report, above.n, said)
