@@ -4,14 +4,14 @@ Full passes are the surest way; next, calls that had finished return what they r
 cheapest is that only the row that is read out goes through the rest of the model.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float, TypeCheckError
+from jaxtyping import Float, Int, TypeCheckError
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -22,8 +22,11 @@ from attn_audit.models.interception.attention_point import (
     Weights,
     imposed,
 )
+from attn_audit.models.interception.classifier import ModelInputs
 from attn_audit.models.interception.module_calls import (
     BatchAxis,
+    CallKey,
+    Script,
     Step,
     UnexpectedCallError,
     UnknownLayoutError,
@@ -106,39 +109,56 @@ def row(reached: Reached) -> Way:
     if script is None or follower is None or not point.is_square or reached.rows.shape[1] != 1:
         raise UnknownLayoutError
     received = _received(reached, follower)
-    n_heads, n_rows = reached.weights.shape[1], len(reached.inputs)
+    n_heads = reached.weights.shape[1]
     if received[0, 0].numel() % n_heads:
         raise UnknownLayoutError
     values = received.reshape(*received.shape[:2], n_heads, -1)
-    at = torch.arange(n_rows, device=reached.rows.device), reached.rows[:, 0]
-    reduced = reached.inputs.pick(at[1])
-    shape, n_positions = reached.inputs.units.shape, (script.n_positions, values.shape[1])
+    at = reached.rows[:, 0]
+    reduced = reached.inputs.pick(at)
 
     def replay(weights: Weights) -> VariantLogits:
         times = weights.shape[1]
-
-        def stand_in(step: Step) -> Any:
-            """What it returned, for the one row; not implemented where it has no rows."""
-            assert step.axes is not None
-            n_picked = 0
-
-            def pick(tensor: Tensor, axis: BatchAxis) -> Tensor:
-                nonlocal n_picked
-                if tensor.shape[:2] != shape:
-                    return repeat(tensor, axis, n_rows, n_positions, times)
-                n_picked += 1
-                return tensor[at].unsqueeze(1).repeat_interleave(times, dim=0)
-
-            output = map_batch(reached.outputs[step.key], step.axes, pick)
-            return output if n_picked else NotImplemented
-
         mixed = torch.einsum("bvhk,bkhd->bvhd", weights[..., 0, : values.shape[1]], values)
         given = mixed.reshape(-1, 1, *received.shape[2:])
-        with script.followed(stand_in), _handed_over(follower, given):
+        rest = followed_by_one(script, reached.outputs, reached.inputs, at, times)
+        with rest, handed_over(follower, given):
             logits = reached.classifier.logits(reduced.repeat(times))
         return logits.reshape(-1, times, logits.shape[-1])
 
     return replay
+
+
+def followed_by_one(
+    script: Script,
+    outputs: Mapping[CallKey, Any],
+    inputs: ModelInputs,
+    positions: Int[Tensor, " batch"],
+    times: int = 1,
+) -> AbstractContextManager[None]:
+    """Within: the script is followed, by one position of each row.
+
+    Args:
+        outputs: Of the calls that had finished, for all positions.
+    """
+    n_rows, shape = len(inputs), inputs.units.shape
+    at = torch.arange(n_rows, device=positions.device), positions
+
+    def stand_in(step: Step) -> Any:
+        """What it returned, for the one position; not implemented where it has no positions."""
+        assert step.axes is not None
+        n_picked = 0
+
+        def pick(tensor: Tensor, axis: BatchAxis) -> Tensor:
+            nonlocal n_picked
+            if tensor.shape[:2] != shape:
+                return repeat(tensor, axis, n_rows, (script.n_positions, shape[1]), times)
+            n_picked += 1
+            return tensor[at].unsqueeze(1).repeat_interleave(times, dim=0)
+
+        output = map_batch(outputs[step.key], step.axes, pick)
+        return output if n_picked else NotImplemented
+
+    return script.followed(stand_in)
 
 
 @torch.no_grad()
@@ -160,21 +180,21 @@ def _received(reached: Reached, follower: nn.Module) -> Float[Tensor, "batch pos
 
     def receive(module: nn.Module, args: tuple[Any, ...]) -> None:
         received.append(args[0])
-        raise _ReceivedError
+        raise ReceivedError
 
-    with follower.register_forward_pre_hook(receive), suppress(_ReceivedError):
+    with follower.register_forward_pre_hook(receive), suppress(ReceivedError):
         resume(everywhere)(weights.unsqueeze(1))
     if not received or received[0].shape[:2] != (n_batch, n_positions):
         raise UnknownLayoutError
     return received[0]
 
 
-class _ReceivedError(Exception):
+class ReceivedError(Exception):
     """The values are there: nothing behind them is needed."""
 
 
 @contextmanager
-def _handed_over(module: nn.Module, value: Tensor) -> Iterator[None]:
+def handed_over(module: nn.Module, value: Tensor) -> Iterator[None]:
     """Within: the module's first call gets this value in place of its first argument."""
 
     def hand_over(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
