@@ -108,10 +108,9 @@ def leave_one_out_plainly(model: PaperModel, batches: list[InterceptedBatch]) ->
         keep = torch.cat([torch.ones_like(but_one[:1]), but_one]).expand(len(batch), -1, -1)
         with torch.no_grad():
             erased_logits(
-                model.classifier,
+                Deletion(model.classifier),
                 batch,
                 keep,
-                Deletion(model.classifier),
                 Sharing.TEXTS,
                 model.capacity.n_tokens,
             )

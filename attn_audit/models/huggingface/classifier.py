@@ -17,6 +17,7 @@ from attn_audit.models.huggingface.configuration import LoadingOptions, task_of
 from attn_audit.models.huggingface.encoding import (
     IDS,
     MASK,
+    PLACES,
     TYPES,
     Encoder,
     Padding,
@@ -24,6 +25,7 @@ from attn_audit.models.huggingface.encoding import (
     TokenEncoded,
     embedding_table,
     join,
+    kept_positions,
     neutral_token,
     padded_with,
     without_units,
@@ -72,6 +74,9 @@ class HuggingFaceClassifier(Classifier):
         self._arguments = [IDS, *([MASK] if self.can_mask else [])]
         if TYPES in tokenizer.model_input_names and accepts(module, TYPES):
             self._arguments.append(TYPES)
+        if self.can_mask and accepts(module, PLACES):
+            # Some count from behind the number that padding has.
+            self.first_places = (0, (self._padding.own_id or 0) + 1)
         self._constants = {"use_cache": False} if accepts(module, "use_cache") else {}
         self.neutral_token = neutral_token(module, tokenizer)
         self._encoder = Encoder.of(module, tokenizer, self.task, options)
@@ -120,6 +125,14 @@ class HuggingFaceClassifier(Classifier):
         """The inputs with an attention mask of 0 at some positions."""
         mask = inputs.keywords[MASK].masked_fill(hidden, 0)
         return replace(inputs, keywords={**inputs.keywords, MASK: mask})
+
+    def leave_gaps(
+        self, inputs: ModelInputs, gone: Bool[Tensor, "batch position"], first_place: int
+    ) -> ModelInputs:
+        """The inputs of the other positions, with the numbers of their places."""
+        places = first_place + (inputs.real.cumsum(dim=1) - 1).clamp_min(0)
+        told = replace(inputs, keywords={**inputs.keywords, PLACES: places})
+        return kept_positions(told, inputs.real & ~gone, self._padding, self.padding_side)
 
     def delete(self, encoded: Sequence[Encoded], keep: Bool[Tensor, "batch unit"]) -> ModelInputs:
         """The inputs of shorter texts; positions of their units have the units' own indices."""

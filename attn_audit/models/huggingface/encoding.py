@@ -283,7 +283,7 @@ def neutral_token(module: nn.Module, tokenizer: Any) -> NeutralToken | None:
     return None
 
 
-IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
+IDS, MASK, TYPES, PLACES = "input_ids", "attention_mask", "token_type_ids", "position_ids"
 
 
 def join(
@@ -309,8 +309,16 @@ def without_units(
     """Leave units out of a batch, and close the gaps; special tokens and second texts stay."""
     audited = inputs.units != NOT_AUDITED
     kept = inputs.real & (~audited | keep.gather(1, inputs.units.clamp(min=0)))
+    return kept_positions(inputs, kept, padding, side)
+
+
+def kept_positions(
+    inputs: ModelInputs, kept: Bool[Tensor, "batch position"], padding: Padding, side: Side
+) -> ModelInputs:
+    """Some positions of each row, one behind the other; all else that they had stays theirs."""
+    names = [name for name in (IDS, TYPES, PLACES) if name in inputs.keywords]
     return _padded(
-        {name: inputs.keywords[name][kept] for name in (IDS, TYPES) if name in inputs.keywords},
+        {name: inputs.keywords[name][kept] for name in names},
         inputs.units[kept],
         real_positions(kept.sum(1), side),
         inputs.keywords,
@@ -330,7 +338,7 @@ def _padded(
     def spread(values: Tensor, fill: int) -> Tensor:
         return torch.full_like(real, fill, dtype=values.dtype).masked_scatter(real, values)
 
-    fills = {IDS: padding.id_for(values[IDS]), TYPES: padding.type_id}
+    fills = {IDS: padding.id_for(values[IDS]), TYPES: padding.type_id, PLACES: 0}
     given = {name: spread(value, fills[name]) for name, value in values.items()}
     given[MASK] = real.long()
     keywords = {name: given[name] for name in arguments}

@@ -151,6 +151,9 @@ class Classifier(ABC):
     logit_limits: tuple[float, float] | None = None
     """Where the module gives probabilities: what logits, or differences of such of labels that
     compete, can be at all."""
+    first_places: tuple[int, ...] = ()
+    """What the number of a text's first place may be, of a module that can be told its tokens'
+    places; a trial shows which it is."""
     ids: str | int | None = None
     """The input that holds the tokens' ids: its name, or its place among the arguments. None: the
     first whose ids the embedding table is asked for."""
@@ -173,6 +176,12 @@ class Classifier(ABC):
 
     def mask(self, inputs: ModelInputs, hidden: Bool[Tensor, "batch position"]) -> ModelInputs:
         """The inputs with an attention mask of 0 at some positions; only where `can_mask`."""
+        raise NotImplementedError
+
+    def leave_gaps(
+        self, inputs: ModelInputs, gone: Bool[Tensor, "batch position"], first_place: int
+    ) -> ModelInputs:
+        """The inputs without some positions; the others keep their places. See `first_places`."""
         raise NotImplementedError
 
     @abstractmethod

@@ -36,10 +36,9 @@ class Sharing(StrEnum):
 
 @torch.no_grad()
 def erased_logits(
-    classifier: Classifier,
+    removal: UnitRemoval,
     batch: InterceptedBatch,
     keep: Bool[Tensor, "batch variant unit"],
-    removal: UnitRemoval,
     sharing: Sharing,
     n_tokens: int,
 ) -> Float[Tensor, "batch variant label"]:
@@ -52,7 +51,7 @@ def erased_logits(
     """
     kept = keep & batch.unit_mask.unsqueeze(1)
     is_changed = kept.sum(-1) != batch.unit_mask.sum(-1, keepdim=True)
-    deletion = Deletion(classifier)
+    deletion = Deletion(removal.classifier, removal.run)
     suited = is_changed & removal.suits(batch, kept)
     deleted = is_changed & ~suited & deletion.suits(batch, kept)
     runs = []
@@ -60,7 +59,8 @@ def erased_logits(
         example, variant = torch.nonzero(chosen, as_tuple=True)
         runs.append((Variants(example, variant, kept[example, variant]), way))
     (rows,) = torch.nonzero(~(suited | deleted).all(dim=1), as_tuple=True)
-    as_it_is = Masking(classifier, None) if classifier.can_mask else deletion
+    can_mask = removal.classifier.can_mask
+    as_it_is = Masking(removal.classifier, None, removal.run) if can_mask else deletion
     runs.append((Variants(rows, torch.zeros_like(rows), batch.unit_mask[rows]), as_it_is))
     asked = [(variants, way) for variants, way in runs if len(variants)]
     found = [

@@ -31,6 +31,7 @@ from attn_audit.models.interception.classifier import (
     NOT_AUDITED,
     Classifier,
     InterceptedBatch,
+    ModelInputs,
     SequenceEncoded,
     require_eager,
 )
@@ -58,7 +59,8 @@ from attn_audit.models.interception.readout import (
     is_linear,
     read_out_units,
 )
-from attn_audit.models.interception.removal.base import UnitRemoval
+from attn_audit.models.interception.readout_pass import ReadoutPass
+from attn_audit.models.interception.removal.base import Run, UnitRemoval, removed_positions
 from attn_audit.models.interception.removal.deleting import Deletion
 from attn_audit.models.interception.removal.masking import Masking
 from attn_audit.models.interception.removal.neutral import Neutral
@@ -144,10 +146,25 @@ class InterceptedModel(AuditedModel):
     def removals(self) -> Mapping[str, UnitRemoval]:
         """The ways to leave units out; what they need to know is tried when it is asked for."""
         return {
-            "mask": Masking(self.classifier, self._masks),
-            "delete": Deletion(self.classifier),
-            "neutral": Neutral(self.classifier, lambda: self._look_up),
+            "mask": Masking(self.classifier, self._masks, self._run),
+            "delete": Deletion(self.classifier, self._run),
+            "neutral": Neutral(self.classifier, lambda: self._look_up, self._run),
         }
+
+    def _run(self, inputs: ModelInputs) -> Logits:
+        """Logits as the whole module gives them, by the cheapest pass that is proved to."""
+        return self._cheapest_run(inputs)
+
+    @cached_property
+    def _cheapest_run(self) -> Run:
+        short, trial = ReadoutPass(self.classifier, self._survey), self._trial
+        halves = halves_of(trial.unit_mask)[:, 0]
+        tried = [trial.inputs, self.classifier.delete(trial.encoded, halves)]
+        if self.removal == "mask":
+            tried.append(
+                self.classifier.mask(trial.inputs, removed_positions(trial.inputs.units, ~halves))
+            )
+        return short.logits if short.is_exact(tried) else self.classifier.logits
 
     @cached_property
     def _look_up(self) -> EmbeddingLookUp:
@@ -468,7 +485,7 @@ class InterceptedModel(AuditedModel):
     def _erased(self, batch: InterceptedBatch, keep: Tensor, operator: str) -> Tensor:
         removal, n_tokens = self.removals[operator], self.capacity.n_tokens
         with self._guard(batch.encoded):
-            logits = erased_logits(self.classifier, batch, keep, removal, self.sharing, n_tokens)
+            logits = erased_logits(removal, batch, keep, self.sharing, n_tokens)
         return mask_candidates(logits, batch.allowed)
 
     @cached_property

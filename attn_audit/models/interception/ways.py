@@ -5,25 +5,27 @@ row is read out, only that row changes at its layer, and only that row counts be
 attention, which may be the same.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from attn_audit.models.interception.attention_point import (
+    AttentionPoint,
     Reached,
     VariantLogits,
     Way,
     Weights,
     imposed,
 )
-from attn_audit.models.interception.classifier import ModelInputs
+from attn_audit.models.interception.classifier import Classifier, ModelInputs
 from attn_audit.models.interception.module_calls import (
     BatchAxis,
+    CallKey,
     Step,
     UnknownLayoutError,
     kept_outputs,
@@ -147,10 +149,10 @@ def narrow(reached: Reached) -> Way:
         with (
             later.followed(stand_in),
             kept_outputs(at_end) as outputs,
-            _handed_out(follower) as received,
+            handed_out(follower) as received,
         ):
             reached.classifier.logits(inputs)
-        mixture = _only(received, inputs)[at].unsqueeze(1)
+        mixture = only(received, inputs)[at].unsqueeze(1)
         logits = _behind(replace(every, point=last, outputs=outputs), mixture, 1)
         return logits.reshape(-1, times, logits.shape[-1])
 
@@ -185,16 +187,31 @@ def _mixtures(reached: Reached) -> Callable[[Weights], Mixtures]:
 
 
 def _behind(reached: Reached, mixtures: Mixtures, times: int) -> Tensor:
-    """The logits of the rows alone, from the output projection on.
+    """The same of batch rows that each have so many variants."""
+    at, outputs = reached.rows[:, 0], reached.outputs
+    return behind(reached.classifier, reached.point, outputs, reached.inputs, at, mixtures, times)
+
+
+def behind(
+    classifier: Classifier,
+    point: AttentionPoint,
+    outputs: Mapping[CallKey, Any],
+    inputs: ModelInputs,
+    positions: Int[Tensor, " batch"],
+    mixtures: Mixtures,
+    times: int = 1,
+) -> Tensor:
+    """The logits of one row of each text alone, from an attention's output projection on.
 
     Args:
-        reached: Of batch rows that each have so many variants.
+        outputs: Of the calls that had finished, for all positions.
+        mixtures: So many for each text.
     """
-    point, script = reached.point, reached.point.script
+    script = point.script
     assert script is not None
     assert point.follower is not None
-    n_rows, n_positions = reached.inputs.units.shape
-    at = torch.arange(n_rows, device=reached.rows.device), reached.rows[:, 0]
+    n_rows, n_positions = inputs.units.shape
+    at = torch.arange(n_rows, device=positions.device), positions
     sizes = script.n_positions, n_positions
 
     def stand_in(step: Step) -> Any:
@@ -209,12 +226,12 @@ def _behind(reached: Reached, mixtures: Mixtures, times: int) -> Tensor:
             n_picked += 1
             return tensor[at].unsqueeze(1).repeat_interleave(times, dim=0)
 
-        output = map_batch(reached.outputs[step.key], step.axes, pick)
+        output = map_batch(outputs[step.key], step.axes, pick)
         return output if n_picked else NotImplemented
 
-    reduced = reached.inputs.pick(at[1]).repeat(times)
+    reduced = inputs.pick(positions).repeat(times)
     with script.followed(stand_in), _handed_over(point.follower, mixtures):
-        return reached.classifier.logits(reduced)
+        return classifier.logits(reduced)
 
 
 def _returned(
@@ -253,25 +270,32 @@ def _received(reached: Reached, follower: nn.Module) -> Float[Tensor, "batch pos
         weights=weights,
         admissible=torch.ones_like(weights, dtype=torch.bool),
     )
-    with _handed_out(follower) as received:
+    with handed_out(follower) as received:
         resume(everywhere)(weights.unsqueeze(1))
-    return _only(received, reached.inputs)
+    return only(received, reached.inputs)
 
 
 @contextmanager
-def _handed_out(module: nn.Module) -> Iterator[list[Tensor]]:
-    """Within, until the module is called: what it would get, and then no more is computed."""
+def handed_out(
+    module: nn.Module, is_meant: Callable[[], bool] = lambda: True
+) -> Iterator[list[Tensor]]:
+    """Within, until the module is called: what it would get, and then no more is computed.
+
+    Args:
+        is_meant: Whether it is this call.
+    """
     received: list[Tensor] = []
 
     def receive(module: nn.Module, args: tuple[Any, ...]) -> None:
-        received.append(args[0])
-        raise _ReceivedError
+        if is_meant():
+            received.append(args[0])
+            raise _ReceivedError
 
     with module.register_forward_pre_hook(receive), suppress(_ReceivedError):
         yield received
 
 
-def _only(received: list[Tensor], inputs: ModelInputs) -> Float[Tensor, "batch position ..."]:
+def only(received: list[Tensor], inputs: ModelInputs) -> Float[Tensor, "batch position ..."]:
     """What was received, where it has a row for every position."""
     if not received or received[0].shape[:2] != inputs.units.shape:
         raise UnknownLayoutError

@@ -64,9 +64,7 @@ def each_in_turn(batch: InterceptedBatch) -> Tensor:
 def assert_equal_to_passes(model: PaperModel, batch: InterceptedBatch, tolerance: float) -> None:
     keep = each_in_turn(batch)
     found = model.erase(batch, keep)
-    passes = erased_logits(
-        model.classifier, batch, keep, Deletion(model.classifier), Sharing.TEXTS, 8192
-    )
+    passes = erased_logits(Deletion(model.classifier), batch, keep, Sharing.TEXTS, 8192)
     expected = mask_candidates(passes, batch.allowed)
     torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
 

@@ -1,6 +1,7 @@
 """What every way to leave units out of texts can do."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from attn_audit.distances import Logits
 from attn_audit.models.contract import Removal
-from attn_audit.models.interception.classifier import Classifier, InterceptedBatch
+from attn_audit.models.interception.classifier import Classifier, InterceptedBatch, ModelInputs
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,20 @@ class Variants:
         return len(self.example)
 
 
-class UnitRemoval(Removal):
-    """A way to leave units out of texts that are computed together."""
+Run = Callable[[ModelInputs], Logits]
+"""A pass of the module, or one that is proved to give the same."""
 
-    def __init__(self, classifier: Classifier) -> None:
+
+class UnitRemoval(Removal):
+    """A way to leave units out of texts that are computed together.
+
+    Args:
+        run: None: the whole module.
+    """
+
+    def __init__(self, classifier: Classifier, run: Run | None = None) -> None:
         self.classifier = classifier
+        self.run = run or classifier.logits
 
     def suits(
         self, batch: InterceptedBatch, kept: Bool[Tensor, "batch variant unit"]

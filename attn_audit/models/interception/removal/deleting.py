@@ -35,4 +35,4 @@ class Deletion(UnitRemoval):
     def logits(self, batch: InterceptedBatch, variants: Variants) -> Logits:
         """Run shorter texts."""
         encoded = [batch.encoded[i] for i in variants.example.tolist()]
-        return self.classifier.logits(self.classifier.delete(encoded, variants.keep))
+        return self.run(self.classifier.delete(encoded, variants.keep))

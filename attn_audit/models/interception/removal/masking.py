@@ -1,21 +1,23 @@
 """Units hidden by an attention mask of 0: shapes and positions stay."""
 
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from attn_audit.distances import Logits
 from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, InterceptedBatch
 from attn_audit.models.interception.embedding import MaskTrial
 from attn_audit.models.interception.removal.base import (
+    Run,
     UnitRemoval,
     Variants,
     has_others,
     removed_positions,
 )
+from attn_audit.models.interception.removal.gaps import Gaps
 
 
 class Masking(UnitRemoval):
-    """Mask units as padding is.
+    """Mask units as padding is, or leave their tokens out where that is the same.
 
     A unit that holds the token which is read out cannot be masked away, since its residual stays.
 
@@ -23,9 +25,12 @@ class Masking(UnitRemoval):
         trial: What came through masks; None where it takes none.
     """
 
-    def __init__(self, classifier: Classifier, trial: MaskTrial | None) -> None:
-        super().__init__(classifier)
+    def __init__(
+        self, classifier: Classifier, trial: MaskTrial | None, run: Run | None = None
+    ) -> None:
+        super().__init__(classifier, run)
         self._trial = trial
+        self._gaps = Gaps(classifier, self.run)
 
     @property
     def words(self) -> str:
@@ -52,10 +57,21 @@ class Masking(UnitRemoval):
         """Those that stand among something that is not masked, too."""
         return has_others(batch) | super().can_leave_out_all(batch)
 
+    def n_positions(self, batch: InterceptedBatch, variants: Variants) -> Int[Tensor, " row"]:
+        """Of whole texts, or of what is left of them."""
+        whole = super().n_positions(batch, variants)
+        gone = removed_positions(batch.inputs.units[variants.example], variants.keep)
+        if not bool(gone.any()) or self._gaps.first_place(batch) is None:
+            return whole
+        return whole - gone.sum(dim=1)
+
     def logits(self, batch: InterceptedBatch, variants: Variants) -> Logits:
-        """Run whole texts, with a mask where there is anything to hide."""
+        """Run texts, with a mask where there is anything to hide."""
         taken = batch.inputs.take(variants.example).trim()
         gone = removed_positions(taken.units, variants.keep)
-        return self.classifier.logits(
-            self.classifier.mask(taken, gone) if bool(gone.any()) else taken
-        )
+        if not bool(gone.any()):
+            return self.run(taken)
+        first = self._gaps.first_place(batch)
+        if first is None:
+            return self.run(self.classifier.mask(taken, gone))
+        return self.run(self.classifier.leave_gaps(taken, gone, first))

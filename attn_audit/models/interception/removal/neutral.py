@@ -11,7 +11,12 @@ from attn_audit.distances import Logits
 from attn_audit.errors import ConfigurationError, UnsupportedModelError
 from attn_audit.models.interception.classifier import Classifier, InterceptedBatch
 from attn_audit.models.interception.embedding import EmbeddingLookUp
-from attn_audit.models.interception.removal.base import UnitRemoval, Variants, removed_positions
+from attn_audit.models.interception.removal.base import (
+    Run,
+    UnitRemoval,
+    Variants,
+    removed_positions,
+)
 
 
 class Neutral(UnitRemoval):
@@ -24,8 +29,13 @@ class Neutral(UnitRemoval):
         find_look_up: Tries out where its tokens are looked up; raises where that cannot be told.
     """
 
-    def __init__(self, classifier: Classifier, find_look_up: Callable[[], EmbeddingLookUp]) -> None:
-        super().__init__(classifier)
+    def __init__(
+        self,
+        classifier: Classifier,
+        find_look_up: Callable[[], EmbeddingLookUp],
+        run: Run | None = None,
+    ) -> None:
+        super().__init__(classifier, run)
         self._find_look_up = find_look_up
 
     @property
@@ -59,7 +69,7 @@ class Neutral(UnitRemoval):
         if (token := self.classifier.neutral_token) is not None:
             ids = self.classifier.ids
             name = self._find_look_up().name if ids is None else ids
-            return self.classifier.logits(taken.with_ids(name, gone, token.id))
+            return self.run(taken.with_ids(name, gone, token.id))
         look_up = self._find_look_up()
         embeddings = self._mean_embedding.expand(*gone.shape, -1)
         return look_up.logits(self.classifier, taken, embeddings, where=gone)
