@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from attn_audit import CustomModel, Report, audit
+from attn_audit import CustomModel, Report, audit, demo
 from attn_audit.judgement.policy import load_policy
+from attn_audit.models.loading import load_model
+from attn_audit.models.paper.classifier import PaperModel
 from attn_audit.models.task import TaskKind
 from attn_audit.results.verdict import Level
 from attn_audit.selftest import models
@@ -21,8 +23,8 @@ READ = [bound.metric for bound in load_policy().bounds if bound.level is not Lev
 FORMULAS = [models.faithful, models.hidden, models.skip, models.random]
 
 
-def texts(n_topics: int = 2) -> list[Row]:
-    return Vocabulary.of(n_topics).texts(with_players=0.35)
+def texts(n_topics: int = 2, *, has_several: bool = False) -> list[Row]:
+    return Vocabulary.of(n_topics).texts(with_players=0.35, has_several=has_several)
 
 
 @cache
@@ -56,6 +58,23 @@ def test_logits_times_a_factor(formula: models.Formula, factor: float) -> None:
         assert times.records[column].to_pylist() == expected
 
 
+@pytest.mark.parametrize("factor", [0.1, 10.0])
+def test_a_trained_models_logits_times_a_factor(factor: float) -> None:
+    plain, times = (load_model(str(demo.MODEL), torch.device("cpu")) for _ in range(2))
+    assert isinstance(times, PaperModel)
+    with torch.no_grad():
+        for parameter in times.network.readout.output.parameters():
+            parameter.mul_(factor)
+    checks = ["correlation", "attended", "permutation"]
+    found, expected = (
+        audit(model, demo.DATA, checks=checks, limit=100) for model in (times, plain)
+    )
+    require_same(found, expected)
+    assert found.answer is not None
+    assert expected.answer is not None
+    assert found.answer.because == expected.answer.because
+
+
 class Reordered(nn.Module):
     """The same outputs in another order, or one output for the other of two labels."""
 
@@ -69,7 +88,12 @@ class Reordered(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("task", "order"), [(TaskKind.BINARY, (1, 0)), (TaskKind.MULTICLASS, (2, 0, 3, 1))]
+    ("task", "order"),
+    [
+        (TaskKind.BINARY, (1, 0)),
+        (TaskKind.MULTICLASS, (2, 0, 3, 1)),
+        (TaskKind.MULTILABEL, (2, 0, 3, 1)),
+    ],
 )
 @pytest.mark.parametrize("formula", [models.faithful, models.hidden])
 def test_labels_in_another_order_and_under_other_names(
@@ -81,9 +105,18 @@ def test_labels_in_another_order_and_under_other_names(
     other: CustomModel = replace(
         model, module=Reordered(model.module, order), labels=[renamed[i] for i in order]
     )
-    rows = texts(n_topics)
-    under_other_names = [{**row, "label": f"topic {row['label']}"} for row in rows]
+    rows = texts(n_topics, has_several=task is TaskKind.MULTILABEL)
+    under_other_names = [{**row, **renamed_in(row)} for row in rows]
     require_same(audit(other, under_other_names), audit(model, rows))
+
+
+def renamed_in(row: Row) -> Row:
+    """The label of a row, or its labels, under other names."""
+    if "label" in row:
+        return {"label": f"topic {row['label']}"}
+    labels = row["labels"]
+    assert isinstance(labels, list)
+    return {"labels": [f"topic {label}" for label in labels]}
 
 
 @pytest.mark.parametrize("formula", FORMULAS)
