@@ -18,14 +18,6 @@ from attn_audit.findings.registry import statistics
 from attn_audit.findings.rule import Outcome
 from attn_audit.judgement.bounds import Measurement, judge_bound
 from attn_audit.judgement.policy import Bound, load_policy
-<<<<<<< HEAD
-from attn_audit.models.loading import load_model
-from attn_audit.models.paper.classifier import PaperModel
-from attn_audit.models.task import TaskKind
-from attn_audit.selftest import models
-from attn_audit.selftest.models import Vocabulary
-=======
->>>>>>> 14061866f69fdd78b7bf0ec181f632815367569c
 from attn_audit.statistics.estimate import Estimate, Interval
 from attn_audit.statistics.intervals import Resamples, mean_interval, wilson_interval
 

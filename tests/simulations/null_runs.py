@@ -29,7 +29,7 @@ from attn_audit.models.loading import load_model
 from attn_audit.models.paper.classifier import PaperModel
 from attn_audit.models.task import TaskKind
 from attn_audit.selftest import models
-from attn_audit.selftest.texts import Vocabulary
+from attn_audit.selftest.models import Vocabulary
 
 READ = tuple(dict.fromkeys(bound.metric for bound in load_policy().bounds))
 
