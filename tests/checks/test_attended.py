@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from attn_audit.selftest.texts import Vocabulary
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,7 +23,7 @@ from attn_audit.models.custom.encoding import Splitter
 from attn_audit.models.custom.model import build_custom_model
 from attn_audit.models.paper.architecture import EncoderKind
 from attn_audit.models.task import TaskKind
-from attn_audit.selftest.models import build, hidden
+from attn_audit.selftest.models import Vocabulary, build, hidden
 from tests.tiny import tiny_examples, tiny_model
 
 

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from attn_audit.selftest.texts import Vocabulary
 
 from attn_audit import audit, explain
 from attn_audit.errors import ConfigurationError
@@ -12,7 +11,7 @@ from attn_audit.formats.markdown import render
 from attn_audit.measures.gradient import gradients
 from attn_audit.models.contract import AuditedModel
 from attn_audit.models.task import TaskKind
-from attn_audit.selftest.models import build, hidden
+from attn_audit.selftest.models import Vocabulary, build, hidden
 from tests.rows import RowsModel, texts
 from tests.tiny import tiny_model
 

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from attn_audit.formats.charts.figures import specification
-from attn_audit.formats.charts.palette import PAGE
 from scipy.stats import kendalltau
 
 import attn_audit
@@ -16,6 +14,7 @@ from attn_audit.data.example import sample_examples
 from attn_audit.document import Ranked
 from attn_audit.findings.erasure.rankings import rankings
 from attn_audit.findings.erasure.section import figures, line
+from attn_audit.formats.charts import PAGE, specification
 from attn_audit.models.paper.architecture import EncoderKind
 from tests.tiny import tiny_examples, tiny_model
 
