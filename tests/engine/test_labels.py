@@ -10,7 +10,7 @@ from attn_audit.engine.labels import LABELS, MOST_LABELS
 from attn_audit.engine.report import report_of_run
 from attn_audit.errors import ConfigurationError
 from attn_audit.formats.documents.report import document
-from attn_audit.formats.html import page
+from attn_audit.formats.html import render as page
 from attn_audit.formats.markdown import render
 from attn_audit.models.contract import AuditedModel
 from attn_audit.models.task import TaskKind
