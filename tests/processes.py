@@ -45,7 +45,7 @@ def run(folder: Path, *words: object, memory: int | None = None, **environment: 
     if process.exitcode is None:
         process.kill()
         raise TimeoutError(f"attn-audit {words} took over {SECONDS} s")
-    texts = [path.read_text(encoding="utf-8") for path in said]
+    texts = [path.read_text(encoding="utf-8", errors="backslashreplace") for path in said]
     for path in said:
         path.unlink()
     return Ended(process.exitcode, *texts)

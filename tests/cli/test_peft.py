@@ -46,8 +46,10 @@ def test_an_adapter_gives_the_probabilities_that_peft_gives(
     assert found_here == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize("command", ["inspect", "explain", "correlate"])
-@pytest.mark.parametrize("name", ["lora_half", "lora_names"])
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [("lora_half", "inspect"), ("lora_half", "explain"), ("lora_names", "correlate")],
+)
 def test_an_adapter_that_does_not_fit_is_refused(
     attn_audit: AttnAudit, cases: tuple[Path, str], shared: Path, name: str, command: str
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests import processes
 from tests.fuzz.seeds import FEW, write_seeds
 from tests.fuzz.trying import KINDS, Trial, prepare, try_here, try_process
 
@@ -80,6 +81,7 @@ def test_no_change_of_many_makes_a_command_crash(kind: str, seeds: Path) -> None
 @pytest.mark.fuzz
 @pytest.mark.parametrize("kind", KINDS)
 def test_nor_a_process(kind: str, seeds: Path) -> None:
+    processes.run(seeds, "--version")  # what they are forked from takes seconds to start
     numbers = range(N_PROCESSES)
     trials = (tried(kind, Random(f"{kind} {i}"), seeds, as_process=True) for i in numbers)
     assert [trial for trial in trials if trial.problems] == []

@@ -3,8 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from types import FrameType
 from typer.testing import CliRunner
 
 from attn_audit.cli import app
+from tests import processes
 from tests.fuzz.changing import change, follow
 from tests.fuzz.seeds import FEW
 from tests.fuzz.watching import written_elsewhere
@@ -157,21 +156,16 @@ def try_process(words: tuple[str, ...], folder: Path) -> Trial:
         words: Of the command.
         folder: Its working directory.
     """
-    limited = "import resource as r; r.setrlimit(r.RLIMIT_AS, (6 * 10**9,) * 2);"
-    code = f"{limited} from attn_audit.cli import main; main()"
     before, start = _listed(folder), time.monotonic()
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", code, *words],
-            cwd=folder, capture_output=True, timeout=6 * PATIENCE, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return Trial(words, -1, "", 6 * PATIENCE, ("hangs",))
+        done = processes.run(folder, *words, memory=6 * 10**9)
+    except TimeoutError:
+        return Trial(words, -1, "", processes.SECONDS, ("hangs",))
     seconds = time.monotonic() - start
-    output = (done.stdout + done.stderr).decode("utf-8", "backslashreplace")
-    problems = judged(done.returncode, output, seconds)
+    output = done.stdout + done.stderr
+    problems = judged(done.exit_code, output, seconds)
     problems += _changes(before, _listed(folder), _outputs(words, folder))
-    return Trial(words, done.returncode, output, seconds, tuple(problems))
+    return Trial(words, done.exit_code, output, seconds, tuple(problems))
 
 
 def judged(exit_code: int, output: str, seconds: float) -> list[str]:

@@ -45,8 +45,7 @@ def require_same(found: Report, expected: Report) -> None:
     assert numbers(found) == pytest.approx(numbers(expected), abs=2e-3)
 
 
-@pytest.mark.parametrize("formula", FORMULAS)
-@pytest.mark.parametrize("factor", [0.05, 20.0])
+@pytest.mark.parametrize(("formula", "factor"), [*zip(FORMULAS, (0.05, 20.0) * 2, strict=True)])
 def test_logits_times_a_factor(formula: models.Formula, factor: float) -> None:
     plain = unchanged(formula)
     times = audit(models.build(TaskKind.BINARY, 2, formula, factor), texts())

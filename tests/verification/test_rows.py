@@ -37,7 +37,7 @@ def test_heads_and_rows_hold(checkpoint: Checkpoint, data: Path, kind: str) -> N
 
 @pytest.mark.usefixtures("everything_sampled")
 def test_every_site_holds(checkpoint: Checkpoint, data: Path) -> None:
-    data.write_text("".join(data.read_text().splitlines(keepends=True)[:2]))  # of many rows each
+    data.write_text(data.read_text().splitlines()[0] + "\n")  # of many rows
     audited = audit(checkpoint, "bert", data, layer="all", head="all", rows="all")
     found = audited.verify()
     assert failed(found) == {}
@@ -57,6 +57,7 @@ def test_a_forged_row_is_named(checkpoint: Checkpoint, data: Path) -> None:
 
 @pytest.mark.usefixtures("everything_sampled")
 def test_a_forged_site_is_named(checkpoint: Checkpoint, data: Path) -> None:
+    data.write_text(data.read_text().splitlines()[0] + "\n")
     audited = audit(checkpoint, "bert", data, head="all")
     sites = data.with_name("report.sites.jsonl")
     rows = [json.loads(line) for line in sites.read_text().splitlines()]
