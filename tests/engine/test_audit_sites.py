@@ -194,9 +194,9 @@ def test_heads_together_are_as_each_by_itself_but_for_reach() -> None:
     together = attn_audit.audit(model, data, layer="all", head="all", **settings)
     assert len(together.sites) == 12
     for site in together.sites:
-        alone = attn_audit.audit(model, data, layer=site.layer, head=site.head, **settings)
+        alone = attn_audit.audit(model, data, layer=site.layer, head=site.head or 0, **settings)
         for name in ("permutation.distance", "permutation.jsd", "permutation.uniform.distance"):
-            assert site.means[name].mean == pytest.approx(alone.metrics[name].mean, abs=1e-6)
+            assert site.means[name].mean == pytest.approx(alone[name].value, abs=1e-6)
         assert alone["permutation.within_reach"].n == 4
         assert not any("reach" in name for name in site.means)
     assert together["permutation.within_reach"].n == 4

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import attn_audit
+from attn_audit import public
 from attn_audit.findings.adversarial import MAX_JSD
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.paper.architecture import EncoderKind
@@ -270,7 +271,7 @@ def test_a_sample_of_a_folder_is_the_same_sample(audited: Audited, tmp_path: Pat
 TEXTS = examples((10, 6, 8, 9, 7, 12, 5, 11), seed=4)
 
 
-def of_layers(folder: Path) -> tuple[InterceptedModel, Report]:
+def of_layers(folder: Path) -> tuple[InterceptedModel, public.Report]:
     """A model with several layers, and what is stored of its audit."""
     model, records = audited_architecture("bert"), folder / "records.jsonl"
     settings: dict[str, Any] = {"checks": "permutation", "permutations": 3, "reproducible": True}
@@ -286,7 +287,7 @@ def test_leverage_by_layer_is_computed_again(tmp_path: Path) -> None:
     assert claims["share of texts decided"].n == 4 * (len(model.layers) + 1)
 
 
-def with_layers(report: Report, change: Callable[[dict[str, Any]], object]) -> Report:
+def with_layers(report: public.Report, change: Callable[[dict[str, Any]], object]) -> public.Report:
     """Another table of layers in a report that is summed up anew, so that its answer follows."""
     assert report.layers is not None
     layers = report.layers.model_dump()
