@@ -241,9 +241,9 @@ class AuditSettings:
 
     checks: Annotated[tuple[str, ...], MinLen(1)] = _is(
         ("correlation", "attended", "permutation", "adversarial"),
-        "Which checks.",
+        "Which checks; all: every one.",
         Panel.CHECKS,
-        "NAME,...|all",
+        "NAME,...",
         is_stored=True,
         compared="noted",
     )

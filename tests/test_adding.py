@@ -244,6 +244,7 @@ def audited(folder: Path, run: Run) -> Path:
 def test_records_hold_it(audited: Path) -> None:
     columns = pq.read_schema(audited / "records.parquet").names
     added = {"letters", "correlation.attention_letters", "peak.height", "peak.squares"}
+    added |= {"erasure.letters", "erasure.letters.neutral"}
     assert added <= set(columns)
     assert "peak.height" in pq.read_schema(audited / "records.sites.parquet").names
     assert "peak.status" in columns
