@@ -289,7 +289,7 @@ def said(values: Mapping[str, Any]) -> dict[str, Any]:
         if value not in (None, []) and name not in (*SWITCHES, "config", "more_data")
     }
     for name, value in found.items():
-        if isinstance(value, list) and str(SETTINGS[name].metavar).endswith(",..."):
+        if isinstance(value, list) and ",..." in str(SETTINGS[name].metavar):
             found[name] = ",".join(value)  # it adds to itself
     return found
 

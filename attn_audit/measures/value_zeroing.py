@@ -29,6 +29,8 @@ def _turned(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit"]:
     for token in range(found.shape[1]):
         hidden = torch.zeros_like(found, dtype=torch.bool)
         hidden[:, token] = True
+        if not bool(batch.sum_over_units(hidden.double()).any()):
+            continue  # no audited token of any text
         turned = 1 - cosine_similarity(own, states.without(hidden).double(), dim=-1)
         found[:, token] = (turned * states.readout).sum(dim=1)
     return normalised(batch.sum_over_units(found.clamp_min(0)))

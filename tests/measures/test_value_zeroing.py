@@ -1,13 +1,14 @@
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn.functional import cosine_similarity
 
 from attn_audit.measures.value_zeroing import value_zeroing, why_not
 from attn_audit.models.interception.classifier import InterceptedBatch
 from tests.measures.brute import Loaded, assert_each, over_units, texts_of
 from tests.models.custom.test_transformer import Transformer
-from tests.models.custom.toys import EXAMPLES, custom_of, model_of
+from tests.models.custom.toys import EXAMPLES, N_IDS, PAD, custom_of, model_of
 from tests.tiny import tiny_model
 
 
@@ -54,3 +55,34 @@ def test_is_of_modules_too() -> None:
 
 def test_takes_a_state_for_each_token() -> None:
     assert why_not(tiny_model()) == "its attention has no row for each token: tokens are pooled"
+
+
+class Alone(nn.Module):
+    """Attention whose residual is added by the module around it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.embedding = nn.Embedding(N_IDS, 16)
+        self.attention = nn.MultiheadAttention(16, 2, batch_first=True)
+        self.output = nn.Linear(16, 1)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        states = self.embedding(ids)
+        mixed, _ = self.attention(states, states, states, key_padding_mask=ids == PAD)
+        output: torch.Tensor = self.output((states + mixed)[:, 0])
+        return output
+
+
+def test_does_not_apply_where_a_residual_goes_past_the_layer() -> None:
+    assert why_not(model_of(custom_of(Alone()))) == (
+        "no layer around its last attention gives a state for each token, and all that is read out"
+    )
+
+
+def test_does_not_apply_where_attention_over_the_text_is_but_a_part_of_a_layer(
+    loaded: Loaded,
+) -> None:
+    assert why_not(loaded("t5")[0]) == (
+        "it attends to something else than the text's tokens, too, such as a decoder's"
+    )

@@ -42,6 +42,24 @@ class Block:
         ):
             yield kept
 
+    @contextmanager
+    def cut_off(self) -> Iterator[None]:
+        """Within: nothing is differentiated through its states."""
+        n_before = 0
+
+        def detach(module: nn.Module, args: object, output: Any) -> Any:
+            nonlocal n_before
+            n_before += 1
+            states = _states(output)
+            if n_before != self.nth + 1 or states is None:
+                return output
+            if output is states:
+                return states.detach()
+            return type(output)((states.detach(), *output[1:]))
+
+        with self.module.register_forward_hook(detach):
+            yield
+
 
 @dataclass
 class BlockCall:

@@ -397,8 +397,11 @@ class InterceptedModel(AuditedModel):
     @cached_property
     def no_states_because(self) -> str | None:
         """As the trial shows."""
+        if (why := self.no_gradient_because) is not None:
+            return why
+        inputs = self._trial.inputs
         with self._guard(self._trial.encoded):
-            return why_no_states(self.classifier, self._survey, self._trial.inputs)
+            return why_no_states(self.classifier, self._survey, inputs, self._look_up)
 
     def states(self, batch: Batch) -> ReadoutStates:
         """Of the last layer, whose own part of the model is run again."""

@@ -8,6 +8,7 @@ from attn_audit.errors import UnsupportedModelError
 from attn_audit.models.contract import ReadoutStates, WholeAttention
 from attn_audit.models.interception.block import BlockCall
 from attn_audit.models.interception.classifier import Classifier, InterceptedBatch, ModelInputs
+from attn_audit.models.interception.embedding import EmbeddingLookUp
 from attn_audit.models.interception.mode import Interception
 from attn_audit.models.interception.observation import laid_out_otherwise
 from attn_audit.models.interception.readout import (
@@ -19,6 +20,12 @@ from attn_audit.models.interception.readout import (
 from attn_audit.models.interception.survey import Survey
 from attn_audit.models.task import mask_candidates
 
+NO_LAYER = (
+    "no layer around its last attention gives a state for each token, and all that is read out"
+)
+
+ELSEWHERE = "it attends to something else than the text's tokens, too, such as a decoder's"
+
 POOLED = "its attention has no row for each token: tokens are pooled"
 
 MAX_ERROR = 1e-4
@@ -28,8 +35,8 @@ MAX_ERROR = 1e-4
 def why_not_whole(classifier: Classifier, found: Survey, trial: InterceptedBatch) -> str | None:
     """Why attention is not one stream of layers from tokens to the same tokens; None: it is."""
     points = found.points[: found.default + 1]
-    if set(found.numbers) - {point.number for point in found.points}:
-        return "it attends to something else than the text's tokens, too, such as a decoder's"
+    if _attends_elsewhere(found):
+        return ELSEWHERE
     if not all(point.is_square for point in points):
         return POOLED
     try:
@@ -37,6 +44,10 @@ def why_not_whole(classifier: Classifier, found: Survey, trial: InterceptedBatch
     except UnsupportedModelError:
         return "it attends to something beside the text's tokens, such as a sink"
     return None
+
+
+def _attends_elsewhere(found: Survey) -> bool:
+    return bool(set(found.numbers) - {point.number for point in found.points})
 
 
 def whole_attention(
@@ -150,13 +161,26 @@ def _again(
     return states
 
 
-def why_no_states(classifier: Classifier, found: Survey, inputs: ModelInputs) -> str | None:
-    """Why the last layer cannot be run again by itself; None where it gives what it gave."""
+def why_no_states(
+    classifier: Classifier, found: Survey, inputs: ModelInputs, look_up: EmbeddingLookUp
+) -> str | None:
+    """Why the last layer's states are not all that is read out, and cannot be had again.
+
+    Returns:
+        None where they are: run again by itself, the layer gives what it gave.
+    """
     point = found.points[found.default]
+    if _attends_elsewhere(found):
+        return ELSEWHERE
     if not point.is_square:
         return POOLED
     if point.block is None:
-        return "no layer around its last attention gives a state for each token"
+        return NO_LAYER
+    embeddings = look_up.embed(inputs).requires_grad_()
+    with torch.enable_grad(), point.block.cut_off(), differentiable_recurrence(classifier):
+        logits = look_up.logits(classifier, inputs, embeddings, where=inputs.real)
+    if logits.requires_grad:  # a residual, or another path, goes past it
+        return NO_LAYER
     try:
         call = _called(classifier, found, inputs)
         again = _again(classifier, found, inputs, call, torch.zeros_like(inputs.real))
