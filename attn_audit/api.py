@@ -61,6 +61,7 @@ class LoadingOptions(TypedDict, total=False):
     rows: Literal["readout", "all"]
     unit: Literal["token", "word"]
     removal: Literal["mask", "delete"] | None
+    measures: str | Iterable[str]
     explain_label: str | None
     permutations: int
     epsilon: float | None
@@ -92,7 +93,6 @@ class PlanOptions(LoadingOptions, total=False):
     candidates_field: str
     id_field: str
     checks: str | Iterable[str]
-    measures: str | Iterable[str]
     batch_size: int | Literal["auto"]
 
 
