@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import permutations
 from types import SimpleNamespace
 
@@ -19,8 +20,9 @@ from attn_audit.findings.field import Field, Shape
 from attn_audit.findings.measure import LEAVE_ONE_OUT, Measure
 from attn_audit.findings.registry import added
 from attn_audit.measures.base import Computation
-from attn_audit.measures.registry import COMPUTATIONS
+from attn_audit.measures.registry import COMPUTATIONS, Importances
 from attn_audit.models.contract import AuditedModel, Batch
+from attn_audit.models.margin import Margin
 from attn_audit.models.paper.architecture import EncoderKind
 from attn_audit.models.task import TaskKind
 from attn_audit.statistics.erasure import bin_sizes, curve_sizes, first_of, limits_of
@@ -127,7 +129,10 @@ def test_on_an_additive_model_leaving_one_out_reaches_the_limit_and_chance_is_ha
     model = tiny_model()
     whole = batch_of(model, tiny_examples(12, lengths=(2, 9), seed=7))
     with additive(model, monkeypatch):
-        columns = CHECK.run(whole)
+        logits = model.erase(whole.batch, whole.batch.unit_mask.unsqueeze(1))[:, 0]
+        margin = Margin.of(model.task, logits)
+        importances = Importances(model, whole.batch, margin)
+        columns = CHECK.run(replace(whole, margin=margin, importances=importances))
     for row, n in enumerate(whole.lengths.tolist()):
         found = judged(columns, row)
         assert found["erasure.leave_one_out"] == pytest.approx(found["erasure.upper"], abs=1e-9)
