@@ -72,6 +72,21 @@ class Capacity:
         """How many such items make a portion of arithmetic."""
         return max(1, self.cache // n_bytes)
 
+    def tokens_in_cache(self, module: nn.Module) -> int:
+        """Tokens of a pass of which the widest layer's output stays near the cores.
+
+        Passes without a gradient are fastest so on a CPU; a GPU wants them as large as they fit.
+        """
+        widths = [
+            weights.shape[0] * weights.element_size()
+            for part in module.modules()
+            if not isinstance(part, nn.Embedding)
+            for weights in part.parameters(recurse=False)
+            if weights.dim() == 2
+        ]
+        in_cache = _power_of_two(self.in_cache(max(widths, default=1)))
+        return min(self.n_tokens, max(MIN_TOKENS, in_cache))
+
     def halved(self) -> "Capacity":
         """Where it was too much."""
         return Capacity(self.memory // 2, self.cache, max(1, self.n_tokens // 2))

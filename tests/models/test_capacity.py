@@ -77,3 +77,11 @@ def test_memory_grows_with_the_outputs_of_all_layers(part: nn.Module, n_outputs:
 def test_what_was_too_much_is_halved() -> None:
     assert BatchLimits(N_EXAMPLES, N_TOKENS).below(900) == BatchLimits(N_EXAMPLES, 450)
     assert BatchLimits(N_EXAMPLES, N_TOKENS).below(1) == BatchLimits(N_EXAMPLES, 1)
+
+
+def test_passes_on_a_cpu_are_no_wider_than_the_cache() -> None:
+    capacity = Capacity(memory=2**29, cache=2**23, n_tokens=2048)
+    wide = nn.Sequential(nn.Embedding(30_000, 8), nn.Linear(384, 1536))
+    assert capacity.tokens_in_cache(wide) == 1024  # 1536 numbers of 4 bytes each
+    assert capacity.tokens_in_cache(nn.Linear(8, 8)) == 2048
+    assert capacity.tokens_in_cache(nn.Linear(2, 2**20)) == 256

@@ -484,6 +484,8 @@ class InterceptedModel(AuditedModel):
 
     def _erased(self, batch: InterceptedBatch, keep: Tensor, operator: str) -> Tensor:
         removal, n_tokens = self.removals[operator], self.capacity.n_tokens
+        if self.device.type == "cpu":
+            n_tokens = self.capacity.tokens_in_cache(self.module)
         with self._guard(batch.encoded):
             logits = erased_logits(removal, batch, keep, self.sharing, n_tokens)
         return mask_candidates(logits, batch.allowed)

@@ -1,0 +1,34 @@
+"""Passes of which only the row that is read out is computed to the end, against whole ones."""
+
+import torch
+
+from attn_audit.models.interception.readout import ONE_ROW
+from attn_audit.models.interception.readout_pass import ReadoutPass, are_equal
+from tests.models.interception.matrix import audited, over_architectures, padded_batch
+from tests.models.interception.zoo import POOLS
+
+CUTS = ("bert", "roberta", "distilbert", "gpt2", "llama", "mistral")
+"""Kinds whose last layer is known to be cut."""
+
+
+@over_architectures
+def test_it_is_the_whole_pass_or_is_not_taken(name: str) -> None:
+    model = audited(name)
+    short = ReadoutPass(model.classifier, model._survey)
+    inputs = padded_batch(model).inputs
+    is_exact = short.is_exact([inputs])
+    assert is_exact or name not in CUTS
+    assert not (is_exact and name in POOLS)
+    assert not is_exact or model._survey.rule in ONE_ROW
+    with torch.no_grad():
+        whole = model.classifier.logits(inputs)
+        assert not is_exact or torch.allclose(short.logits(inputs), whole, atol=1e-5)
+
+
+def test_equal_is_what_rounding_leaves() -> None:
+    logits = torch.tensor([[1.0, -1.0], [2.0, 0.5]])
+    assert are_equal(logits + 1e-7, logits)
+    assert not are_equal(logits + 1e-4, logits)
+    assert not are_equal(logits * torch.nan, logits)
+    same = torch.ones(3, 2)
+    assert not are_equal(same + 1e-6, same)
