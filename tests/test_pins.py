@@ -225,6 +225,7 @@ CLAIMS = {
     "replacement: output distance": 1e-4,
     "replacement: margin": 1e-2,
     "decision flips": 0.03,
+    "other measures": 1e-3,
     "erasure: mean gain": 0.02,
     "erasure: neutral": 0.02,
     "erasure: margin": 0.1,

@@ -10,6 +10,7 @@ runs that are interleaved in one process: quote the ratio, not the seconds.
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,12 +21,12 @@ from torch import Tensor
 from attn_audit.data.example import sample_examples
 from attn_audit.data.reading import read_examples
 from attn_audit.data.source import DataSource
-from attn_audit.measures.leave_one_out import leave_one_out_importance
+from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.models.huggingface.encoding import IDS, MASK, TokenEncoded
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.loading import load_model
 from tests.benchmarks.huggingface import batches_of, over
-from tests.benchmarks.measuring import interleaved_medians, show
+from tests.benchmarks.measuring import Stages, interleaved_medians, show
 
 TOGETHER = (16, 64)
 """Perturbed texts that Captum runs at once."""
@@ -67,12 +68,9 @@ def main() -> None:
     encoded = model.encode(sample_examples(examples, words.sample, seed=0))
     texts = [item for item in encoded if isinstance(item, TokenEncoded)]
     batches = batches_of(model, encoded)
-    stages = {
-        f"Captum, {n} at once": lambda n=n: ablate(model, texts, n)  # type: ignore[misc]
-        for n in TOGETHER
-    }
+    stages: Stages = {f"Captum, {n} at once": partial(ablate, model, texts, n) for n in TOGETHER}
     ours = "leave-one-out"
-    stages[ours] = lambda: over(batches, lambda b: leave_one_out_importance(model, b))
+    stages[ours] = lambda: over(batches, lambda b: leave_out(model, b))
     medians = interleaved_medians(stages, words.repeats)
     ratio = medians[ours] / min(seconds for name, seconds in medians.items() if name != ours)
     title = f"{len(encoded)} examples, {words.threads} threads"
