@@ -104,10 +104,14 @@ def _first_flip(
         left = attention * is_left
         share = left.sum(dim=-1)
         weights = torch.where(
-            share.unsqueeze(-1) > 0, left / share.clamp_min(TINY).unsqueeze(-1), attention
+            share.unsqueeze(-1) > 0,
+            left / share.clamp_min(torch.finfo(torch.float64).tiny).unsqueeze(-1),
+            attention,
         )
         whole = mass * share + rest
-        new_mass = torch.where(whole > 0, mass * share / whole.clamp_min(TINY), 0)
+        new_mass = torch.where(
+            whole > 0, mass * share / whole.clamp_min(torch.finfo(torch.float64).tiny), 0
+        )
         dtype = reading.attention.dtype
         logits = reading.replay(weights.to(dtype), new_mass.to(dtype))
         turned[:, portion] = (audited.margin.turned(logits) >= HALF).cpu().numpy()
@@ -116,7 +120,6 @@ def _first_flip(
     return first
 
 
-TINY = 1e-300
 HALF = 0.5
 """Of the audited labels, whose decisions are others."""
 
