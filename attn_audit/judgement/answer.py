@@ -43,14 +43,14 @@ def answer_of(report: Report) -> Answer:
     named = {judgement.metric for judgement in because}
     units = _deciding(report) if UNATTENDED.name in named else ()
     instead = None if verdict is MayShow.YES else report.recommendation
-    sentence = _sentence(report, rules, verdict, because) + _at_layers(report, elsewhere)
     return Answer(
         verdict=verdict,
-        sentence=sentence if instead is None else f"{sentence} {instead.sentence}",
+        sentence=_sentence(report, rules, verdict, because) + _at_layers(report, elsewhere),
         because=tuple(dict.fromkeys(judgement.metric for judgement in because)),
         units=units if verdict is MayShow.NO else (),
         layers=tuple(site.layer for site in elsewhere if site.layer is not None),
         show_instead=None if instead is None else instead.show_instead,
+        instead="" if instead is None else instead.short,
         rules=f"{rules.version} ({short(rules.sha256)})",
         judgements=judgements,
     )
@@ -168,7 +168,16 @@ def _sentence(report: Report, rules: Policy, verdict: MayShow, because: Sequence
             return f"Attention may be shown as where the model looked, not as {reason}: {clause}."
         case MayShow.YES:
             clause = " and ".join(map(clause_of, because[:2]))
-            return f"Attention may be shown as {reason}, with these limits: {clause}."
+            return f"Attention may be shown as {reason}: {clause}.{_limit(because)}"
+
+
+def _limit(because: Sequence[Judgement]) -> str:
+    """What has to be said beside attention that may be shown."""
+    interval = next((j.interval for j in because if j.metric == UNATTENDED.name), None)
+    if interval is None:
+        return ""
+    most = percent(interval.high)
+    return f" Say beside it that in up to {most} of the texts words that it passes over may decide."
 
 
 def _clause(bound: Bound, judgement: Judgement, *, passes: bool | None = None) -> str:

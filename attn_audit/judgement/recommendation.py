@@ -122,7 +122,7 @@ def recommend(
         return Recommendation(
             n_fitting=n_fitting, n_judged=n_judged, attention=None, random=None,
             attention_over_random=None, candidates=(), cheap=None, best=None, tied=(),
-            show_instead=None, sentence=few,
+            show_instead=None, sentence=few, short=few,
         )  # fmt: skip
     texts = floor & is_judging
 
@@ -164,10 +164,10 @@ def recommend(
         tied=tuple(each.measure for each in tied),
         show_instead=None if shown is None else shown.measure,
         sentence="",
+        short="",
     )
-    return recommendation.model_copy(
-        update={"sentence": _sentence(recommendation, {m.name: m for m, *_ in enough})}
-    )
+    short, numbers = _sentences(recommendation, {m.name: m for m, *_ in enough})
+    return recommendation.model_copy(update={"sentence": f"{short} {numbers}", "short": short})
 
 
 def still_recommended(base: Recommendation | None, new: Recommendation | None) -> str | None:
@@ -259,24 +259,20 @@ def _cheapest(
     return shown, [each for each in alike if each is not shown]
 
 
-def _sentence(found: Recommendation, measures: Mapping[str, Measure]) -> str:
+def _sentences(found: Recommendation, measures: Mapping[str, Measure]) -> tuple[str, str]:
+    """What may be shown, and the numbers that say so."""
     attention, random, is_better = found.attention, found.random, found.attention_over_random
     assert attention is not None
     assert random is not None
     assert is_better is not None
-    texts = f"{counted(found.n_judged, 'text')} set aside to judge"
-    beside = f"random order by {_range(random)} ({texts}, both ways of leaving out)"
+    texts = f"{counted(found.n_judged, 'text')} set aside to judge; left out and by neutral ones"
+    beside = f"at random by {_range(random)} ({texts})"
     if found.show_instead is None:
+        moved = f"Words in its order move the prediction by {_range(attention)}, {beside}."
         if is_better.is_above_zero:
-            return (
-                "Nothing that was tried ranks words better than attention: removing words in its "
-                f"order moves the prediction by {_range(attention)}, in {beside}."
-            )
-        return (
-            "None of the measures, attention included, is shown to rank words better than random "
-            f"order: show none. Attention's order moves the prediction by {_range(attention)}, "
-            f"{beside}."
-        )
+            return "Nothing that was tried ranks words better than attention.", moved
+        none = "show none of them, attention included"
+        return f"No measure is shown to rank words better than chance: {none}.", moved
     shown = found.candidate(found.show_instead)
     assert shown is not None
     name = measures[shown.measure].words
@@ -286,9 +282,10 @@ def _sentence(found: Recommendation, measures: Mapping[str, Measure]) -> str:
     tied = [measures[each].words for each in found.tied]
     ties = f" {', '.join(tied)} {'ties' if len(tied) == 1 else 'tie'} with it." if tied else ""
     return (
-        f"Show {name} instead: that ranks words as removing them does. Removed in its order they "
-        f"move the prediction by {_range(shown.score)}, in attention's by {_range(attention)}, in "
-        f"{beside}.{ties}{greedy}"
+        f"Show {name} instead: taking away the words that it ranks first changes the prediction "
+        "more than taking away those that attention does.",
+        f"Words in its order move the prediction by {_range(shown.score)}, in attention's by "
+        f"{_range(attention)}, {beside}.{ties}{greedy}",
     )
 
 

@@ -69,6 +69,9 @@ class Recommendation(Value):
     """Those that are no worse than `show_instead`, as far as these texts can tell."""
     show_instead: str | None
     sentence: str
+    """With the numbers."""
+    short: str
+    """Without them."""
 
     def candidate(self, measure: str) -> Candidate | None:
         """That of a measure."""

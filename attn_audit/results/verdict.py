@@ -127,6 +127,8 @@ class Answer(Value):
     """Where the audited layer hardly matters: those at which it could be told, the best first."""
     show_instead: str | None = None
     """A measure that may be shown in the place of attention; None where none is known."""
+    instead: str = ""
+    """What may be shown, or that nothing may; empty where it was not asked, or attention may."""
     rules: str
     """Version of the rules and the first digits of their hash."""
     judgements: tuple[Judgement, ...]
@@ -141,7 +143,7 @@ class Answer(Value):
         # A rule that is broken leaves it open only where other layers might say more.
         is_here_alone = self.verdict is MayShow.UNKNOWN and any(broken)
         here = " at this layer" if is_here_alone else ""
-        return f"{self.verdict.words}{here}. {self.sentence}"
+        return f"{self.verdict.words}{here}. {self.sentence} {self.instead}".rstrip()
 
 
 class LabelAnswer(Value):

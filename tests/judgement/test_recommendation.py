@@ -54,13 +54,13 @@ def test_both_ways_of_leaving_out_must_agree() -> None:
     one_way = Orders(measure("one_way"), erased(0.6, 1, neutral=0.3), None)
     found = recommended(one_way)
     assert found.show_instead is None
-    assert "Nothing that was tried ranks words better than attention" in found.sentence
+    assert "Nothing that was tried ranks words better than attention" in found.short
 
 
 def test_it_must_be_better_than_random_order_too() -> None:
     found = recommended(Orders(measure("weak"), erased(0.3, 1), None), attention=0.1, random=0.3)
     assert found.show_instead is None
-    assert "show none" in found.sentence
+    assert "show none" in found.short
 
 
 def test_of_measures_that_tie_the_cheaper_is_shown() -> None:
