@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from attn_audit.checks.base import AuditedBatch, read_sites
-from attn_audit.checks.permutation import without_attention
+from attn_audit.checks.permutation import single_units, without_attention
 from attn_audit.checks.replacement import Replacement
 from attn_audit.data.example import Example
 from attn_audit.engine.in_process import batches_of
@@ -29,6 +29,9 @@ LEVERAGE = "leverage by layer"
 N_TEXTS = 64
 """Of the data, at most: those whose hash of seed and id is smallest."""
 
+N_UNITS = 256
+"""Of the texts of which reach is looked at, together: it takes a replay for each, at each layer."""
+
 
 class _Effects(NamedTuple):
     """What cutting off does at one site after the other: by layer or head, then all together."""
@@ -39,7 +42,7 @@ class _Effects(NamedTuple):
 
 
 def leverage_by_layer(
-    model: AuditedModel, examples: Sequence[Example], *, with_heads: bool = False
+    model: AuditedModel, examples: Sequence[Example], *, in_full: bool = False
 ) -> Leverage | None:
     """What cutting attention off does, layer by layer and at all of them together.
 
@@ -47,7 +50,8 @@ def leverage_by_layer(
 
     Args:
         examples: The sample.
-        with_heads: Whether to go on with the heads of the layer that moves margins most.
+        in_full: Whether to go on with the reach of each layer, and with the heads of the one that
+            moves margins most.
 
     Returns:
         None where the model has one layer, so that there is nothing to compare, or where it
@@ -65,7 +69,10 @@ def leverage_by_layer(
     best = leverage.best.layer
     assert best is not None
     n_heads = model.layers[best].n_heads
-    if not with_heads or n_heads < 2:
+    if not in_full:
+        return leverage
+    leverage = leverage.model_copy(update={"layers": _reaching(model, encoded, of_layers)})
+    if n_heads < 2:
         return leverage
     of_heads = _measured(model, encoded, [Site(best, head) for head in range(n_heads)])
     heads = tuple(_summed(of_heads, head, layer=best, head=head) for head in range(n_heads))
@@ -84,7 +91,7 @@ def inspect_model(settings: AuditSettings) -> Inspection:
     model, _ = data.load_model(settings)
     with full_precision(settings.threads):
         examples = data.unlabelled(N_TEXTS, settings.seed)
-        found = leverage_by_layer(model, examples, with_heads=True)
+        found = leverage_by_layer(model, examples, in_full=True)
     return Inspection(**dict(model.describe()), leverage=found)
 
 
@@ -139,6 +146,41 @@ def _effects(at_sites: Sequence[AuditedBatch]) -> _Effects:
         for effect in (whole.margin.moved, whole.margin.turned)
     )
     return _Effects(moved, turned)
+
+
+def _reaching(
+    model: AuditedModel, encoded: Sequence[Encoded], layers: Sequence[SiteLeverage]
+) -> tuple[SiteLeverage, ...]:
+    """Each layer with the share of some texts that attention on a single unit there decides."""
+    total, some = 0, list[Encoded]()
+    for item in encoded:
+        if some and total + item.n_units > N_UNITS:
+            break
+        total, some = total + item.n_units, [*some, item]
+    sites = [Site(layer) for layer in range(len(layers))]
+    n_decided, n_reached = 0, np.zeros(len(layers), dtype=int)
+    try:
+        for indices in batches_of(model, some, sites, model.batch_limits("auto")):
+            batch = model.collate([some[i] for i in indices])
+            at_layers = read_sites(model, batch, sites, seed=0)
+            decides = at_layers[0].has_margin
+            n_decided += int(decides.sum())
+            n_reached += [int(_is_reached(at_layer)[decides].sum()) for at_layer in at_layers]
+    except Exception as error:  # of a text, or of memory: what is known without stands
+        if is_out_of_memory(error):
+            release_memory()
+        return tuple(layers)
+    reach = [share_of(n, n_decided) for n in n_reached.tolist()]
+    return tuple(
+        each.model_copy(update={"reach": of_it}) for each, of_it in zip(layers, reach, strict=True)
+    )
+
+
+def _is_reached(audited: AuditedBatch) -> Bool[np.ndarray, " text"]:
+    """In which texts all attention on some single unit decides."""
+    single = single_units(audited)
+    reached: np.ndarray = (single.margin >= HALF_MARGIN) | (single.turned >= HALF_MARGIN)
+    return reached.any(axis=1)
 
 
 def _summed(

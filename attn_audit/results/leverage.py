@@ -14,6 +14,9 @@ class SiteLeverage(Value):
     """Texts in which it turns the decision, or moves the margin by half of itself or more."""
     margin: float
     """By which share of itself it moves the margin, median over the texts."""
+    reach: Share | None = None
+    """Texts, fewer than the others, in which attention on some single unit there does; None where
+    that was not asked."""
 
 
 class Leverage(Value):

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 import attn_audit
+from attn_audit.checks.base import read_batch
 from attn_audit.data.example import Example, is_judged, sample_examples
 from attn_audit.engine import leverage as module
 from attn_audit.engine.leverage import N_TEXTS, leverage_by_layer, leverage_passes
 from attn_audit.errors import ConfigurationError, RunDirectoryError
 from attn_audit.formats.documents.provenance import audited_attention
-from attn_audit.models.contract import Encoded
+from attn_audit.models.contract import Encoded, NewWeights, RowWeights, Site
 from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.model import InterceptedModel
 from tests.models.interception.matrix import audited
@@ -66,7 +67,7 @@ def effects_by_hand(own: Tensor, other: Tensor) -> tuple[float, int]:
 def test_each_layer_and_head_is_cut_off_by_itself_and_all_layers_together(name: str) -> None:
     model = audited(name)
     batch = model.collate(model.encode(TEXTS))
-    found = leverage_by_layer(model, TEXTS, with_heads=True)
+    found = leverage_by_layer(model, TEXTS, in_full=True)
     assert found is not None
     own = by_hand(name, batch, ())
     n_layers, n_heads = len(model.layers), model.layers[0].n_heads
@@ -88,6 +89,33 @@ def test_each_layer_and_head_is_cut_off_by_itself_and_all_layers_together(name: 
         margin, count = effects_by_hand(own, by_hand(name, batch, [best], heads=head))
         assert site.margin == pytest.approx(margin, 1e-3)
         assert site.matters.count == count
+
+
+@pytest.mark.parametrize("name", READ_OUT)
+def test_reach_is_what_attention_on_one_unit_does_at_a_layer(name: str) -> None:
+    model = audited(name)
+    found = leverage_by_layer(model, TEXTS, in_full=True)
+    assert found is not None
+    encoded = model.encode(TEXTS)
+    for layer, site in enumerate(found.layers):
+        n_reached = 0
+        for item in encoded:
+            batch = model.collate([item])
+            whole = read_batch(model, batch, Site(layer), 0)
+            moved, turned = [], []
+            for unit in range(item.n_units):
+
+                def alone(weights: RowWeights, unit: int = unit) -> NewWeights:
+                    attention = torch.zeros_like(weights.attention)
+                    attention[..., unit] = 1
+                    return NewWeights(attention)
+
+                logits = model.intervene(batch, {Site(layer): alone}).unsqueeze(1)
+                moved.append(float(whole.margin.moved(logits)))
+                turned.append(float(whole.margin.turned(logits)))
+            n_reached += max(moved) >= 0.5 or max(turned) >= 0.5
+        assert site.reach is not None
+        assert (site.reach.count, site.reach.n) == (n_reached, len(TEXTS))
 
 
 def test_of_one_layer_there_is_nothing_to_compare() -> None:

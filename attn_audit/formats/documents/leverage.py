@@ -31,6 +31,12 @@ def section(found: Leverage, audited: int | None = None) -> Section:
         Paragraph(f"{first} {WHAT}"),
         _table("Leverage by layer", (*found.layers, found.together), audited),
     ]
+    reach = next((site.reach for site in found.layers if site.reach is not None), None)
+    if reach is not None:
+        texts = counted(reach.n, "text")
+        blocks.append(
+            Paragraph(f"One unit decides: in {texts}, with all of a layer's attention on it.")
+        )
     if found.heads:
         blocks.append(_table(f"Leverage by head of layer {best.layer}", found.heads))
     return Section("leverage", "Leverage by layer", tuple(blocks))
@@ -39,11 +45,14 @@ def section(found: Leverage, audited: int | None = None) -> Section:
 def _table(title: str, sites: Sequence[SiteLeverage], audited: int | None = None) -> Table:
     def row(site: SiteLeverage) -> tuple[Cell, ...]:
         cells = (place(site), share(site.matters), number(site.margin))
+        if has_reach:
+            cells = (*cells, "-" if site.reach is None else share(site.reach))
         is_audited = site.layer is not None and site.layer == audited
         return tuple(Phrase(cell, Tone.STRONG) for cell in cells) if is_audited else cells
 
+    has_reach = any(site.reach is not None for site in sites)
     note = "" if audited is None else f"Layer {audited} is the audited one."
-    columns = ("cut off", "decides", "of the margin")
+    columns = ("cut off", "decides", "of the margin", *(("one unit decides",) if has_reach else ()))
     return Table(columns, tuple(map(row, sites)), title, note=note)
 
 
