@@ -72,6 +72,13 @@ class Paragraph:
 
     text: str
     tone: Tone = Tone.PLAIN
+    label: str = ""
+    """In front of them, where a reader looks for it."""
+
+    @property
+    def labelled(self) -> str:
+        """All of it in a row."""
+        return f"{self.label}: {self.text}" if self.label else self.text
 
 
 @dataclass(frozen=True)
@@ -171,10 +178,19 @@ class Card:
 
 @dataclass(frozen=True)
 class Glance:
-    """The first screen: an answer for each section."""
+    """The first screen: an answer for each section, those that decided the whole first."""
 
-    cards: tuple[Card, ...]
+    decisive: tuple[Card, ...]
+    """None where nothing is decided, or by no section."""
+    others: tuple[Card, ...]
     note: str
+
+
+DECISIVE = "This decided the answer"
+"""On each card that did."""
+
+NOT_DECISIVE = "The other checks did not decide it"
+"""Between these cards and the others, which may well say Yes where the answer is No."""
 
 
 SIGNED = (
@@ -401,6 +417,25 @@ class Section:
 
 
 @dataclass(frozen=True)
+class Conclusion:
+    """What it all comes down to: in a few words or a sentence, and what has to be said of them."""
+
+    words: Phrase
+    sentences: tuple[Paragraph, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """All of it in a row.
+
+        Example:
+            >>> Conclusion(Phrase("No"), (Paragraph("Words decide."),)).text
+            'No. Words decide.'
+        """
+        said = " ".join(paragraph.labelled for paragraph in self.sentences)
+        return f"{self.words.text}. {said}" if said else self.words.text
+
+
+@dataclass(frozen=True)
 class Document:
     """Everything that is said of one result."""
 
@@ -413,7 +448,8 @@ class Document:
     sections: tuple[Section, ...]
     facts: Facts | None = None
     """What it rests on, where that stands in front."""
-    answer: Phrase | None = None
-    """What it all comes down to."""
+    question: str = ""
+    """What is answered."""
+    answer: Conclusion | None = None
     outcome: Phrase | None = None
     """The same in a word or two, beside the kind."""

@@ -227,10 +227,10 @@ def test_every_result_is_saved_shown_and_framed(tmp_path: Path, report: attn_aud
         assert str(caught.value.hint).startswith("Use one of .json")
 
 
-def test_a_report_says_the_model_the_answer_the_question_and_what_each_check_found(
+def test_a_report_says_the_model_the_question_the_answer_and_what_each_check_found(
     report: attn_audit.Report,
 ) -> None:
-    first, answer, question, *answers = repr(report).splitlines()
+    first, question, answer, *answers = repr(report).splitlines()
     assert "BiLSTM" in first
     assert "12 examples of texts.jsonl" in first
     assert report.answer is not None

@@ -8,10 +8,13 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from attn_audit.document import (
+    DECISIVE,
     MAX_UNITS,
+    NOT_DECISIVE,
     Around,
     Block,
     Bullets,
+    Card,
     Cell,
     Definitions,
     Document,
@@ -52,8 +55,11 @@ def render(document: Document) -> str:
     outcome = "" if document.outcome is None else f": {_marked(document.outcome.text)}"
     what = " ".join(filter(None, (code(document.title), escaped(document.subject))))
     lines = [f"## {escaped(document.kind)}{outcome}", ""]
+    if document.question:
+        lines += [escaped(document.question), ""]
     if document.answer is not None:
-        lines += [f"**{_marked(document.answer.text)}**", ""]
+        lines += [f"**{_marked(document.answer.words.text)}**", ""]
+        lines += _blocks(document.answer.sentences)
     lines += [what, ""]
     if document.facts is not None:
         lines += [*_block(document.facts), ""]
@@ -73,7 +79,8 @@ def _blocks(blocks: Iterable[Block]) -> Iterator[str]:
 def _block(block: Block) -> Iterator[str]:
     match block:
         case Paragraph():
-            yield _toned(block.text, block.tone)
+            label = f"**{escaped(block.label)}:** " if block.label else ""
+            yield label + _toned(block.text, block.tone)
         case Bullets():
             yield from (f"- {_toned(s.text, s.tone)}" for s in block.sentences)
         case Facts():
@@ -95,9 +102,12 @@ def _block(block: Block) -> Iterator[str]:
             yield from (f"**{_marked(f'{block.mark} {block.text}')}**", "")
             yield from _blocks(block.blocks)
         case Glance():
-            for card in block.cards:
-                yield from (f"**{escaped(card.question)}** {escaped(card.verdict)}", "")
-                yield from (*(f"- {escaped(line)}" for line in card.lines), "")
+            for card in block.decisive:
+                yield from (f"*{DECISIVE}:*", "", *_card(card))
+            if block.decisive and block.others:
+                yield from (f"*{NOT_DECISIVE}:*", "")
+            for card in block.others:
+                yield from _card(card)
             yield _toned(block.note, Tone.FAINT)
         case Shaded():
             yield from _shaded(block)
@@ -105,6 +115,11 @@ def _block(block: Block) -> Iterator[str]:
             yield from _examples(block)
         case _:
             return
+
+
+def _card(card: Card) -> Iterator[str]:
+    yield from (f"**{escaped(card.question)}** {escaped(card.verdict)}", "")
+    yield from (*(f"- {escaped(line)}" for line in card.lines), "")
 
 
 def _table(block: Table) -> Iterator[str]:

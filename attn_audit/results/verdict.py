@@ -106,6 +106,10 @@ _WORDS = {
 _OUTCOMES = {MayShow.NO: Outcome.FAIL, MayShow.UNKNOWN: Outcome.INCONCLUSIVE}
 
 
+N_NAMED = 2
+"""Rules that the sentence of a Yes names: the first."""
+
+
 class CountedUnit(Value):
     """A unit, and in how many texts something is so of it."""
 
@@ -135,15 +139,37 @@ class Answer(Value):
     """Where each rule stands, and why."""
 
     @property
-    def said(self) -> str:
-        """All of it, as people read it."""
+    def words(self) -> str:
+        """The verdict, as people read it."""
         broken = (
             j for j in self.judgements if j.metric in self.because and j.counts is Outcome.FAIL
         )
         # A rule that is broken leaves it open only where other layers might say more.
         is_here_alone = self.verdict is MayShow.UNKNOWN and any(broken)
         here = " at this layer" if is_here_alone else ""
-        return f"{self.verdict.words}{here}. {self.sentence} {self.instead}".rstrip()
+        return f"{self.verdict.words}{here}"
+
+    @property
+    def said(self) -> str:
+        """All of it, as people read it."""
+        return f"{self.words}. {self.sentence} {self.instead}".rstrip()
+
+    @property
+    def deciding_checks(self) -> tuple[str, ...]:
+        """Ids of those whose numbers decided: none where a requirement did that is of no check.
+
+        Of a Yes, which every rule has to pass, those that the sentence names.
+        """
+        is_yes = self.verdict is MayShow.YES
+        named = self.because[:N_NAMED] if is_yes else self.because
+        checks = [
+            judgement.check
+            for metric in named
+            for judgement in self.judgements
+            if judgement.metric == metric and (is_yes or judgement.outcome is not Outcome.PASS)
+        ]
+        of_checks = [check for check in checks if check is not None]
+        return tuple(dict.fromkeys(of_checks)) if len(of_checks) == len(checks) else ()
 
 
 class LabelAnswer(Value):

@@ -37,6 +37,10 @@ def every_block(text: str) -> tuple[Block, ...]:
         text, text, text, (text,), (text,), shaded, text, ("tag",), ("why",), True, {"n": 0.5},
         (text,), text,
     )  # fmt: skip
+
+    def card(id: str) -> blocks.Card:
+        return blocks.Card(id, text, text, text, (text,), points)
+
     table = blocks.Table(
         (text, "0|1", "<|>", text),
         (
@@ -48,14 +52,14 @@ def every_block(text: str) -> tuple[Block, ...]:
     )
     named = ("name", text, text)
     return (
-        blocks.Paragraph(text),
+        blocks.Paragraph(text, label=text),
         blocks.Bullets((toned,)),
         blocks.Facts(((text, text),), toned),
         blocks.Definitions(((toned, text),)),
         table,
         blocks.Folded(text, (blocks.Paragraph(text),)),
         blocks.Notice(Tone.BAD, "✗", text, (table,)),
-        blocks.Glance((blocks.Card("a", text, text, text, (text,), points),), text),
+        blocks.Glance((card("a"),), (card("b"),), text),
         shaded,
         blocks.Examples(text, text, (example,), {"tag": text}, {}, {"why": text}, {"n": text}),
         blocks.Histograms(*named, (panel,), text, text, (0.0, 1.0)),
@@ -71,7 +75,8 @@ def every_block(text: str) -> tuple[Block, ...]:
 
 def document(text: str) -> Document:
     section = Section("a", text, every_block(text), text)
-    return Document(text, text, text, (section,), blocks.Facts(((text, text),)), Phrase(text),
+    answer = blocks.Conclusion(Phrase(text), (blocks.Paragraph(text),))
+    return Document(text, text, text, (section,), blocks.Facts(((text, text),)), text, answer,
                     Phrase(text))  # fmt: skip
 
 

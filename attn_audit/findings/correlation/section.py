@@ -132,7 +132,7 @@ def _points(report: "Report") -> Points | None:
     if not rows:
         return None
     low = 0.0 if all(value >= 0 for _, value, _, _ in rows) else -1.0
-    ends = ("0: unrelated" if low == 0 else "-1: reversed", "1: same order")
+    ends = ("0: unrelated" if low == 0 else "-1: reversed", "same order: 1")
     return Points(rows, (low, 1.0), ends, "Mean tau of each pair of rankings")
 
 

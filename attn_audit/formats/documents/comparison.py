@@ -6,6 +6,7 @@ from attn_audit.document import (
     Around,
     Block,
     Cell,
+    Conclusion,
     Definitions,
     Document,
     Facts,
@@ -47,7 +48,7 @@ def document(comparison: Comparison) -> Document:
         title=comparison.new.model,
         subject=f"against {comparison.base.model}",
         facts=Facts(tuple(compared(comparison))),
-        answer=_answer(comparison),
+        answer=Conclusion(_answer(comparison)),
         outcome=None if judged is None else verdict.outcome(judged),
         sections=(
             Section("changes", "Did the new release get worse?", changes),

@@ -6,6 +6,7 @@ from attn_audit.document import (
     Block,
     Bullets,
     Cell,
+    Conclusion,
     Document,
     Facts,
     Phrase,
@@ -42,7 +43,7 @@ def document(found: Explanation) -> Document:
         title=found.model.source,
         subject=found.model.architecture,
         facts=Facts(tuple(facts(found))),
-        answer=Phrase(meaning(found), Tone.STRONG),
+        answer=Conclusion(Phrase(meaning(found), Tone.STRONG)),
         sections=(
             Section("words", "The words, by weight", (shaded,)),
             Section("model", "What the model says", said),

@@ -9,6 +9,9 @@ from attn_audit.numbers import bracket, counted, number, percent, share
 from attn_audit.results.report import Report
 from attn_audit.statistics.summary import Number
 
+CARD = "model"
+"""And section."""
+
 UNLABELLED = "no labels, so no accuracy is reported"
 
 USELESS = (
@@ -23,13 +26,13 @@ def section(report: Report) -> Section:
         Phrase(sentence, Tone.WARNING if sentence == USELESS else Tone.PLAIN)
         for sentence in answer(report)
     )
-    return Section("model", "How well the model works", (Bullets(sentences),), short="Model")
+    return Section(CARD, "How well the model works", (Bullets(sentences),), short="Model")
 
 
 def card(report: Report) -> Card:
     """The same at a glance."""
     return Card(
-        id="model",
+        id=CARD,
         name="Model",
         question="Does the model work?",
         verdict=verdict(report),

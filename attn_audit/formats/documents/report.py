@@ -16,6 +16,7 @@ from attn_audit.document import (
     Table,
 )
 from attn_audit.findings.check import CheckFindings
+from attn_audit.findings.performance import ACCURACY
 from attn_audit.findings.registry import checks
 from attn_audit.findings.target import TARGET, naming_target
 from attn_audit.formats.documents import (
@@ -53,6 +54,7 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
         kind="Attention audit",
         title=report.model.source,
         subject=f"{report.model.architecture}, on {count(data.n_examples)} examples of {data.name}",
+        question=_question(report.settings.explain_label),
         answer=None if report.answer is None else verdict.answered(report.answer, judged),
         outcome=None if judged is None else verdict.outcome(judged),
         sections=(
@@ -85,12 +87,13 @@ def _glance(report: Report, judged: Verdict | None) -> Section:
     note = f"{NOTE[0]} {target(report.settings)} {NOTE[1]}"
     if missing:
         note += f" Not run: {', '.join(missing)}."
+    decisive, others = _parted(report)
     blocks: tuple[Block, ...] = (
         *notices,
-        Glance(cards(report), note),
+        Glance(decisive, others, note),
         Folded("What was audited", (Facts(audited(report)),)),
     )
-    return Section("glance", _question(report.settings.explain_label), blocks, short="In short")
+    return Section("glance", "In short", blocks)
 
 
 def _question(label: str | None) -> str:
@@ -106,6 +109,15 @@ def cards(report: Report) -> tuple[Card, ...]:
         *(check.card(report) for check in _measured(report)),
         *([sites.card(report)] if report.sites else []),
     )
+
+
+def _parted(report: Report) -> tuple[tuple[Card, ...], tuple[Card, ...]]:
+    """Those whose check decided the answer, and the others."""
+    checks = () if report.answer is None else report.answer.deciding_checks
+    shown = {card.id: card for card in cards(report)}
+    ids = [performance.CARD if check == ACCURACY.check else check for check in checks]
+    decisive = tuple(shown.pop(id) for id in ids if id in shown)
+    return decisive, tuple(shown.values())
 
 
 def _checks(report: Report) -> Iterator[Section]:

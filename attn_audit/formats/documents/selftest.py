@@ -2,7 +2,16 @@
 
 from collections.abc import Iterator
 
-from attn_audit.document import Document, Facts, Folded, Phrase, Section, Table, Tone
+from attn_audit.document import (
+    Conclusion,
+    Document,
+    Facts,
+    Folded,
+    Phrase,
+    Section,
+    Table,
+    Tone,
+)
 from attn_audit.numbers import counted, duration
 from attn_audit.results.answers import SelfTest, TriedCase
 
@@ -22,7 +31,7 @@ def document(found: SelfTest) -> Document:
         title="Models whose truth is known",
         subject=counted(len(found.cases), "model"),
         facts=Facts((("Rules", found.rules), ("Took", duration(found.seconds)))),
-        answer=Phrase(f"{mark} {said}", tone),
+        answer=Conclusion(Phrase(f"{mark} {said}", tone)),
         sections=(
             Section("answers", "Answers", (_table(found), *wrong)),
             Section("truths", "What is true", (Folded("Of each model", (truths,)),)),

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from attn_audit.document import (
     Block,
+    Conclusion,
     Document,
     Facts,
     Folded,
@@ -21,6 +22,9 @@ from attn_audit.numbers import bracket, count, counted, number, short
 from attn_audit.results.verdict import Answer, Judgement, MayShow, Verdict
 
 MOST_DECIMALS = 6
+
+QUESTION = "May its attention weights be shown as the reason?"
+"""Of its predictions, or of the label that the report explains: a verdict does not know."""
 
 
 class Standing(StrEnum):
@@ -62,7 +66,8 @@ def document(verdict: Verdict) -> Document:
         subject="",
         facts=_policy(verdict),
         outcome=outcome(verdict),
-        answer=gate if verdict.answer is None else answered(verdict.answer, verdict),
+        question="" if verdict.answer is None else QUESTION,
+        answer=Conclusion(gate) if verdict.answer is None else answered(verdict.answer, verdict),
         sections=(Section("bounds", "Bounds", (*said, *blocks(verdict))),),
     )
 
@@ -249,16 +254,28 @@ AGREES = {
 """Outcomes of a gate that say nothing else."""
 
 
-def answered(answer: Answer, judged: Verdict | None = None) -> Phrase:
-    """The first line, with what reconciles it with a gate that came out otherwise."""
+def answered(answer: Answer, judged: Verdict | None = None) -> Conclusion:
+    """The verdict, why, what to show, and what reconciles it with a gate that says otherwise."""
     mark, tone = ANSWER_MARKS[answer.verdict]
-    said = f"{mark} {answer.said}"
+    said = [Paragraph(answer.sentence)]
+    if answer.instead:
+        said.append(_instead(answer))
     if judged is not None and judged.outcome not in AGREES[answer.verdict]:
-        said += (
-            f" The policy {judged.policy} {OUTCOMES[judged.outcome]}: it asks for other "
-            "things, and changes nothing here."
+        said.append(
+            Paragraph(
+                f"The policy {judged.policy} {OUTCOMES[judged.outcome]}: it asks for other "
+                "things, and changes nothing here."
+            )
         )
-    return Phrase(said, tone)
+    return Conclusion(Phrase(f"{mark} {answer.words}", tone), tuple(said))
+
+
+def _instead(answer: Answer) -> Paragraph:
+    """The sentence labelled by itself where it begins with what to show."""
+    what, colon, why = answer.instead.partition(": ")
+    if answer.show_instead is not None and colon:
+        return Paragraph(why, label=what)
+    return Paragraph(answer.instead, label="Show instead")
 
 
 def answer_section(answer: Answer) -> Section:

@@ -6,6 +6,7 @@ from itertools import groupby
 from attn_audit.document import (
     Block,
     Cell,
+    Conclusion,
     Document,
     Facts,
     Paragraph,
@@ -36,7 +37,7 @@ def document(found: Verification) -> Document:
         title=found.report,
         subject=f"against {found.model} and {found.data}",
         facts=Facts(tuple(_facts(found))),
-        answer=Phrase(_verdict(found, failed), tone),
+        answer=Conclusion(Phrase(_verdict(found, failed), tone)),
         outcome=Phrase("✓ holds" if found.holds else "✗ does not hold", tone),
         sections=(
             Section("claims", "What was checked", (_table(found.claims),)),

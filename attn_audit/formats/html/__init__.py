@@ -21,6 +21,8 @@ from markupsafe import Markup
 
 from attn_audit.document import (
     ALMOST_NOTHING,
+    DECISIVE,
+    NOT_DECISIVE,
     SIGNED,
     Block,
     Document,
@@ -116,6 +118,8 @@ def _environment() -> Environment:
         "picture": pictures.picture,
         "level": level,
         "signed": SIGNED,
+        "decisive": DECISIVE,
+        "not_decisive": NOT_DECISIVE,
         "has_spread": _has_spread,
         "verdicts": _verdicts,
         "measures": _measures,

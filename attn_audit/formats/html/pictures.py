@@ -8,7 +8,11 @@ from attn_audit.document import Around, Points, Sketch, Spread
 from attn_audit.numbers import mean, number
 from attn_audit.quoting import printable
 
-WIDTH, ROW, LEFT = 300, 20, 118
+WIDTH, ROW = 300, 20
+
+LEFT, RIGHT = 118, 292
+"""Ends of an axis: a point at one is whole."""
+
 HEIGHT = 56
 """Of a histogram's columns."""
 
@@ -37,7 +41,7 @@ def _points(found: Points) -> Markup:
 
     def x(at: float) -> float:
         part = (min(high, max(low, at)) - low) / (high - low)
-        return round(LEFT + part * (WIDTH - LEFT - 8), 1)
+        return round(LEFT + part * (RIGHT - LEFT), 1)
 
     lines = []
     for i, (name, value, interval, hue) in enumerate(found.rows):
@@ -53,7 +57,7 @@ def _points(found: Points) -> Markup:
         )  # fmt: skip
         lines.append(line)
     bottom = ROW * len(found.rows)
-    return _whole(bottom + 16, found.said, [*lines, _ends(bottom + 12, LEFT, found.ends)])
+    return _whole(bottom + 16, found.said, [*lines, _ends(bottom + 12, (LEFT, RIGHT), found.ends)])
 
 
 def _shape(found: Sketch) -> Markup:
@@ -76,14 +80,14 @@ def _shape(found: Sketch) -> Markup:
         '<line class="mean" x1="{}" x2="{}" y1="0" y2="{}"/>'
     ).format(WIDTH, HEIGHT, HEIGHT, at, at, HEIGHT)
     said = f"Examples by {found.name}; mean {mean(found.values)}"
-    return _whole(HEIGHT + 16, said, [*columns, line, _ends(HEIGHT + 12, 0, found.ends)])
+    return _whole(HEIGHT + 16, said, [*columns, line, _ends(HEIGHT + 12, (0, WIDTH), found.ends)])
 
 
-def _ends(y: int, left: int, ends: tuple[str, str]) -> Markup:
+def _ends(y: int, at: tuple[int, int], ends: tuple[str, str]) -> Markup:
     return Markup(
         '<text class="end" x="{}" y="{}">{}</text>'
         '<text class="end" text-anchor="end" x="{}" y="{}">{}</text>'
-    ).format(left, y, printable(ends[0]), WIDTH, y, printable(ends[1]))
+    ).format(at[0], y, printable(ends[0]), at[1], y, printable(ends[1]))
 
 
 def _whole(height: int, said: str, parts: Sequence[Markup]) -> Markup:

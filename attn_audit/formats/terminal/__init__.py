@@ -10,8 +10,11 @@ from rich.console import Console
 from rich.text import Text
 
 from attn_audit.document import (
+    DECISIVE,
+    NOT_DECISIVE,
     Block,
     Bullets,
+    Card,
     Definitions,
     Document,
     Example,
@@ -29,7 +32,7 @@ from attn_audit.document import (
     Tone,
 )
 from attn_audit.formats.terminal import charts
-from attn_audit.formats.terminal.style import FAINT, STYLES, Look, indented
+from attn_audit.formats.terminal.style import FAINT, STYLES, Look, bold, indented
 from attn_audit.formats.terminal.tables import table
 from attn_audit.quoting import printable
 
@@ -40,15 +43,13 @@ FILE_WIDTH = 100
 
 
 def show(document: Document, console: Console) -> None:
-    """Print a document, what it comes to first.
+    """Print a document, the question and what it comes to first.
 
     On a screen that it does not fit, that and the glance are printed once more at the end, where
     the eye is when the printing stops.
     """
     look = Look.of(console)
-    answer: list[Text] = []
-    if document.answer is not None:
-        answer = [*look.prose(document.answer.text, STYLES[document.answer.tone])]
+    answer = list(_concluded(document, look))
     lines = [*answer, *([Text()] if answer else []), *_document(document, look)]
     if console.is_terminal and len(lines) > console.height:
         blocks = (block for section in document.sections for block in section.blocks)
@@ -66,6 +67,23 @@ def render(document: Document) -> str:
     text = StringIO()
     show(document, Console(file=text, width=FILE_WIDTH, no_color=True, _environ={}))
     return text.getvalue()
+
+
+def _concluded(document: Document, look: Look) -> Iterator[Text]:
+    if document.question:
+        yield from look.prose(document.question)
+    if document.answer is not None:
+        yield from look.prose(document.answer.words.text, bold(document.answer.words.tone))
+        for paragraph in document.answer.sentences:
+            yield from indented(_paragraph(paragraph, look.narrowed(look.width - 2)))
+
+
+def _paragraph(block: Paragraph, look: Look) -> Iterator[Text]:
+    label = f"{look.seen(block.label)}:"
+    for line in look.prose(block.labelled, STYLES[block.tone]):
+        if block.label and line.plain.startswith(label):
+            line.stylize("bold", 0, len(label))
+        yield line
 
 
 def _document(document: Document, look: Look) -> Iterator[Text]:
@@ -99,7 +117,7 @@ def _block(block: Block, look: Look) -> Iterator[Text]:
 def _inner(block: Block, look: Look) -> Iterator[Text]:
     match block:
         case Paragraph():
-            yield from look.prose(block.text, STYLES[block.tone])
+            yield from _paragraph(block, look)
         case Bullets():
             for sentence in block.sentences:
                 yield from look.prose(sentence.text, STYLES[sentence.tone], mark=look.bullet)
@@ -158,11 +176,10 @@ def _definitions(block: Definitions, look: Look) -> Iterator[Text]:
 def _framed(glance: Glance, look: Look) -> Iterator[Text]:
     """An answer for each section: the sentence first, the numbers under it."""
     corners, inner = look.ink.frame, look.narrowed(look.width - 4)
-    lines: list[Text] = []
-    for i, card in enumerate(glance.cards):
-        lines += [Text()] if i else []
-        lines += inner.prose(card.question, FAINT) + inner.prose(card.verdict, "bold")
-        lines += [shown for line in card.lines for shown in inner.prose(line, mark="  ")]
+    groups = [[*inner.prose(f"{DECISIVE}:"), *_card(card, inner)] for card in glance.decisive]
+    groups += [inner.prose(f"{NOT_DECISIVE}:")] if glance.decisive and glance.others else []
+    groups += [list(_card(card, inner)) for card in glance.others]
+    lines = [line for group in groups for line in (Text(), *group)][1:]
     rule = corners[4] * (look.width - 2)
     yield Text(f"{corners[0]}{rule}{corners[1]}", FAINT)
     for line in lines:
@@ -171,6 +188,13 @@ def _framed(glance: Glance, look: Look) -> Iterator[Text]:
     yield Text(f"{corners[3]}{rule}{corners[2]}", FAINT)
     yield from indented(look.narrowed(look.width - 2).prose(glance.note, FAINT))
     yield Text()
+
+
+def _card(card: Card, look: Look) -> Iterator[Text]:
+    yield from look.prose(card.question, FAINT)
+    yield from look.prose(card.verdict, "bold")
+    for line in card.lines:
+        yield from look.prose(line, mark="  ")
 
 
 def _examples(block: Examples, look: Look) -> Iterator[Text]:
@@ -211,6 +235,8 @@ def brief(document: Document) -> str:
 def _brief_lines(document: Document) -> Iterator[str]:
     subject = f" ({document.subject})" if document.subject else ""
     yield f"{document.kind} of {document.title}{subject}"
+    if document.question:
+        yield f"  {document.question}"
     if document.answer is not None:
         yield f"  {document.answer.text}"
     elif document.facts is not None:
@@ -218,5 +244,6 @@ def _brief_lines(document: Document) -> Iterator[str]:
     for section in document.sections:
         for block in section.blocks:
             if isinstance(block, Glance):
-                yield f"  {section.title}"
-                yield from (f"  - {card.name}: {card.verdict}" for card in block.cards)
+                for card in block.decisive:
+                    yield f"  - {card.name} ({DECISIVE.lower()}): {card.verdict}"
+                yield from (f"  - {card.name}: {card.verdict}" for card in block.others)

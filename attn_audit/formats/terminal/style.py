@@ -144,7 +144,7 @@ class Look:
 
     def facts(self, facts: Facts) -> list[Text]:
         """Headings and what belongs to them, in two columns where both have room."""
-        title = [] if facts.title is None else self.prose(facts.title.text, _bold(facts.title))
+        title = [] if facts.title is None else self.prose(facts.title.text, bold(facts.title.tone))
         names = [self.seen(name) for name, _ in facts.entries]
         left = max(map(cell_len, names), default=0) + 2
         if self.width - left < 24:
@@ -178,8 +178,9 @@ class Look:
         return [cut for line in lines for cut in chop_cells(line, width)]
 
 
-def _bold(phrase: Phrase) -> str:
-    return f"bold {STYLES[phrase.tone].removeprefix('bold ')}".rstrip()
+def bold(tone: Tone) -> str:
+    """The style of a tone, in bold."""
+    return f"bold {STYLES[tone].removeprefix('bold').strip()}".rstrip()
 
 
 def indented(lines: Iterable[Text]) -> list[Text]:

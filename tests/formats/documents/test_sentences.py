@@ -224,7 +224,7 @@ def test_many_labels_are_named_in_part(multilabel: Report) -> None:
 
 def test_checks_that_were_not_run_say_so(only_correlation: Report) -> None:
     (glance,) = (b for b in document(only_correlation).sections[0].blocks if isinstance(b, Glance))
-    assert [card.id for card in glance.cards] == ["model", "correlation"]
+    assert [card.id for card in (*glance.decisive, *glance.others)] == ["model", "correlation"]
     assert glance.note.endswith("Not run: attended, permutation, adversarial.")
 
 

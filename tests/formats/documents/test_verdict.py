@@ -158,18 +158,20 @@ def test_the_first_line_is_the_whole(shown: Shown) -> None:
 @pytest.mark.parametrize(
     ("said", "mark"),
     [
-        (MayShow.YES, "✓ Yes, within limits. "),
-        (MayShow.HINT, "! Only as a hint. "),
-        (MayShow.NO, "✗ No. "),
-        (MayShow.UNKNOWN, "? Cannot be told. "),
+        (MayShow.YES, "✓ Yes, within limits"),
+        (MayShow.HINT, "! Only as a hint"),
+        (MayShow.NO, "✗ No"),
+        (MayShow.UNKNOWN, "? Cannot be told"),
     ],
 )
-def test_of_a_report_the_first_line_is_its_answer_and_the_whole_follows(
+def test_of_a_report_the_first_lines_are_its_answer_and_the_whole_follows(
     shown: Shown, said: MayShow, mark: str
 ) -> None:
     judged = verdict(judgement(), of=answer(said))
     lines = shown(document(judged), 100).splitlines()
-    assert lines[0].startswith(f"{mark}Words decide 8.0% of the texts.")
+    assert lines[0] == "May its attention weights be shown as the reason?"
+    assert lines[1] == mark
+    assert lines[2].startswith("  Words decide 8.0% of the texts.")
     assert any(line.strip() == "✓ The gate passed (1 bound: 1 passed)." for line in lines)
 
 

@@ -34,13 +34,18 @@ def test_says_what_was_audited_and_answers_every_check(
 
 
 @pytest.mark.parametrize("name", EVERY_REPORT)
-def test_the_answer_is_the_first_sentence(request: pytest.FixtureRequest, name: str) -> None:
+def test_the_question_stands_above_the_answer_and_its_sentences_below(
+    request: pytest.FixtureRequest, name: str
+) -> None:
     report: Report = request.getfixturevalue(name)
     assert report.answer is not None
     page = html.render(document(report))
-    first = unescape(page[page.index('<p class="answered') :].partition("</p>")[0])
-    assert first.endswith(f">{answered(report.answer).text}")
-    assert page.index('<p class="answered') < page.index("<main>")
+    found = answered(report.answer)
+    header = page[page.index("<header>") : page.index("</header>")]
+    said = [unescape(re.sub("<[^>]*>", "", p)) for p in re.findall(r"<p.*?</p>", header)]
+    after = said.index("May its attention weights be shown as the reason for its predictions?") + 1
+    assert said[after:] == [found.words.text, *(p.labelled for p in found.sentences)]
+    assert f'<p class="answered word {found.words.tone}">' in header
 
 
 def test_is_the_same_for_the_same_report(report: Report) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_audit.document import Around, Hue, Points, Sketch, Spread
-from attn_audit.formats.html.pictures import CELL_WIDTH, LEFT, WIDTH, picture
+from attn_audit.formats.html.pictures import CELL_WIDTH, LEFT, RIGHT, WIDTH, picture
 from attn_audit.statistics.estimate import Interval
 from attn_audit.statistics.summary import Distribution, Histogram
 
@@ -26,6 +26,17 @@ def test_points_and_their_intervals_stay_inside(numbers: list[list[float]]) -> N
     assert len(circles) == len(spans) == len(numbers)
     for at, span in zip(circles, spans, strict=True):
         assert LEFT <= float(span.get("x1", "")) <= at <= float(span.get("x2", "")) <= WIDTH
+
+
+def test_the_ends_of_an_axis_are_written_at_the_ends_of_its_line() -> None:
+    rows = (("name", 1.0, None, Hue.GRADIENT),)
+    drawn = ElementTree.fromstring(picture(Points(rows, (0.0, 1.0), ("0%", "100%"), "said")))
+    (track,) = (e for e in drawn.iter("line") if e.get("class") == "track")
+    first, last = (e for e in drawn.iter("text") if e.get("class") == "end")
+    ends = (track.get("x1", ""), track.get("x2", ""))
+    assert tuple(map(float, ends)) == (LEFT, RIGHT)
+    assert (first.get("x"), last.get("x")) == (str(LEFT), str(RIGHT))
+    assert (first.get("text-anchor"), last.get("text-anchor")) == (None, "end")
 
 
 def distribution(*values: float) -> Distribution:

@@ -141,15 +141,25 @@ def on_a_screen(report: Report, height: int, **options: Any) -> str:
     return file.getvalue()
 
 
-def test_the_answer_is_the_first_line(any_report: Report, shown: Shown) -> None:
+QUESTION = "May its attention weights be shown as the reason for its predictions?"
+
+
+def first_lines(report: Report) -> str:
+    """The question, the verdict on a line of its own, and what is said of it."""
+    assert report.answer is not None
+    found = answered(report.answer)
+    return " ".join((QUESTION, found.words.text, *(p.labelled for p in found.sentences)))
+
+
+def test_the_question_and_the_answer_are_the_first_lines(any_report: Report, shown: Shown) -> None:
+    text = shown(document(any_report))
+    assert " ".join(text.split()).startswith(first_lines(any_report))
     assert any_report.answer is not None
-    answer = answered(any_report.answer).text
-    assert " ".join(shown(document(any_report)).split()).startswith(answer)
+    assert text.splitlines()[1] == answered(any_report.answer).words.text
 
 
 def test_the_answer_is_repeated_last_where_it_scrolled_out_of_sight(report: Report) -> None:
-    assert report.answer is not None
-    answer = answered(report.answer).text
+    answer = first_lines(report)
     plain = (re.sub(r"\x1b\[[\d;]*m", "", on_a_screen(report, n)) for n in (40, 500))
     small, large = (" ".join(text.split()) for text in plain)
     assert (small.count(answer), large.count(answer)) == (2, 1)

@@ -1,0 +1,98 @@
+"""The first screen: what decided the answer stands first and says so, in every format."""
+
+import pytest
+
+from attn_audit.document import Glance
+from attn_audit.findings.rule import Outcome
+from attn_audit.formats import html, markdown, terminal
+from attn_audit.formats.documents.report import cards, document
+from attn_audit.formats.documents.verdict import answered
+from attn_audit.results.report import Report
+from attn_audit.results.verdict import Answer, Judgement, MayShow
+from tests.formats.judging import answer, judgement
+
+DECISIVE, NOT_DECISIVE = "This decided the answer", "The other checks did not decide it"
+
+
+def of(metric: str, outcome: Outcome = Outcome.PASS) -> Judgement:
+    check = metric.partition(".")[0] if "." in metric else None
+    return judgement(outcome, metric=metric, check=check)
+
+
+def because(verdict: MayShow, *judged: Judgement, names: tuple[str, ...]) -> Answer:
+    return answer(verdict, *judged).model_copy(update={"because": names})
+
+
+EFFECT = of("attended.polarity", Outcome.FAIL)
+AREA = of("performance.roc_auc", Outcome.FAIL)
+
+
+@pytest.mark.parametrize(
+    ("found", "checks"),
+    [
+        (because(MayShow.NO, EFFECT, names=(EFFECT.metric,)), ("attended",)),
+        (because(MayShow.HINT, AREA, EFFECT, names=(EFFECT.metric, AREA.metric)),
+         ("attended", "performance")),
+        # The same number passes the rule of another level.
+        (because(MayShow.HINT, of("attended.polarity"), EFFECT, names=(EFFECT.metric,)),
+         ("attended",)),
+        (because(MayShow.UNKNOWN, of("min_examples", Outcome.INCONCLUSIVE), EFFECT,
+                 names=("min_examples", EFFECT.metric)), ()),
+        (because(MayShow.YES, of("a.a"), of("b.a"), of("c.a"), names=("a.a", "b.a", "c.a")),
+         ("a", "b")),
+    ],
+)  # fmt: skip
+def test_the_checks_behind_an_answer(found: Answer, checks: tuple[str, ...]) -> None:
+    assert found.deciding_checks == checks
+
+
+def decided_by(report: Report, *judged: Judgement) -> Report:
+    names = tuple(each.metric for each in judged)
+    return report.model_copy(update={"answer": because(MayShow.NO, *judged, names=names)})
+
+
+def test_their_cards_come_first_and_none_is_lost(report: Report) -> None:
+    (glance,) = (
+        block
+        for block in document(decided_by(report, EFFECT, AREA)).sections[0].blocks
+        if isinstance(block, Glance)
+    )
+    assert [card.id for card in glance.decisive] == ["attended", "model"]
+    assert sorted((*glance.decisive, *glance.others), key=str) == sorted(cards(report), key=str)
+
+
+def test_every_format_says_so_in_words(report: Report) -> None:
+    made = document(decided_by(report, EFFECT))
+    said = "Do the words with most attention speak for the prediction"
+    for text in (terminal.render(made), markdown.render(made), html.render(made)):
+        first, _, rest = text.partition(NOT_DECISIVE)
+        assert first.count(DECISIVE) == 1
+        assert DECISIVE not in rest
+        assert first.index(DECISIVE) < first.index(said)
+        assert "Does the model work?" in rest
+    assert f"  - Attended words ({DECISIVE.lower()}): " in terminal.brief(made)
+
+
+def test_without_an_answer_nothing_is_said_to_have_decided(report: Report) -> None:
+    text = terminal.render(document(report.model_copy(update={"answer": None})))
+    assert DECISIVE not in text
+    assert NOT_DECISIVE not in text
+
+
+@pytest.mark.parametrize(
+    ("instead", "measure", "label", "said"),
+    [
+        ("Show gradients instead: they do.", "gradient", "Show gradients instead", "they do."),
+        ("Nothing is better.", None, "Show instead", "Nothing is better."),
+    ],
+)
+def test_what_to_show_instead_has_a_line_and_a_label_of_its_own(
+    instead: str, measure: str | None, label: str, said: str
+) -> None:
+    update = {"instead": instead, "show_instead": measure}
+    found = answered(answer(MayShow.NO).model_copy(update=update))
+    assert (found.sentences[1].label, found.sentences[1].text) == (label, said)
+
+
+def test_a_report_without_recommendation_says_nothing_of_it() -> None:
+    assert len(answered(answer(MayShow.NO)).sentences) == 1
