@@ -247,13 +247,6 @@ def _require_companions(settings: AuditSettings) -> None:
                 f"--{name}: workers of a cluster have none",
                 hint="Audit in this process, with --engine local.",
             )
-    judging = {"erasure", "plausibility"} & set(settings.checks)
-    named = {f"shown.{field}" for field in settings.shown} & set(settings.measures or ())
-    if settings.shown and not (judging or named):
-        raise ConfigurationError(
-            "--shown: no check judges these scores",
-            hint="Add --checks erasure or plausibility, or name them with --measures shown.NAME.",
-        )
     for name in ("resume", "shard_size"):
         if settings.run_dir is None and getattr(settings, name) not in (None, False):
             raise ConfigurationError(

@@ -32,6 +32,7 @@ _OTHERS: Mapping[Fault, str] = {
     Fault.WRONG_ID: "`--ignore-field id` gives every row a hash for its id",
     Fault.WRONG_LABEL: _NO_LABELS,
     Fault.UNKNOWN_LABEL: _NO_LABELS,
+    Fault.WRONG_SCORES: "spans [start, end, score] need not know what the model makes of a text",
 }
 """Ways on beside that of leaving the rows out."""
 

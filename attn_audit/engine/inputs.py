@@ -56,7 +56,7 @@ from attn_audit.results.report import (
     Settings,
     Tool,
 )
-from attn_audit.settings import EACH, AuditSettings, Panel, names_where
+from attn_audit.settings import EACH, FIELDS, AuditSettings, Panel, names_where
 from attn_audit.version import __version__
 
 MODEL_SETTINGS = (
@@ -236,7 +236,8 @@ class AuditedData:
         Raises:
             DataError: It is not there, or cannot be read; or there are no items.
         """
-        is_read = Plausibility.id in settings.checks
+        is_named = settings.rationale_field != FIELDS["rationale_field"].default
+        is_read = is_named or Plausibility.id in settings.checks
         fields = FieldNames(
             **settings.fields,
             ignored=settings.ignore_field,

@@ -10,6 +10,7 @@ from attn_audit.checks.registry import make_checks
 from attn_audit.data.example import Example, sample_examples
 from attn_audit.engine.inputs import AuditedData
 from attn_audit.errors import ConfigurationError
+from attn_audit.findings.measure import shown_measure
 from attn_audit.models.contract import AuditedModel, Encoded
 from attn_audit.quoting import quoted
 from attn_audit.settings import FIELDS, AuditSettings
@@ -30,6 +31,13 @@ def checks_of(settings: AuditSettings, model: AuditedModel, data: AuditedData) -
         for check in make_checks(settings, model)
         if data.has_rationales or not isinstance(check, Plausibility)
     ]
+    read = {name for check in checks for name in getattr(check, "measures", ())}
+    for field in settings.shown:
+        if shown_measure(field).name not in read:
+            raise ConfigurationError(
+                f"--shown {field}: no check reads these scores",
+                hint=f"Add --checks erasure or plausibility, or --measures shown.{field}.",
+            )
     is_asked_for_alone = settings.rationale_field != FIELDS["rationale_field"].default or not checks
     if Plausibility.id in settings.checks and not data.has_rationales and is_asked_for_alone:
         raise ConfigurationError(

@@ -243,6 +243,9 @@ def shown_measure(field: str) -> Measure:
     )  # fmt: skip
 
 
+OF_SHOWN = r"(^|[._])shown\."
+"""What is found of such a measure has names in which this is found."""
+
 MEASURES: list[Measure] = [
     GRADIENT, LEAVE_ONE_OUT, ATTENTION_ALL_LAYERS, ROLLOUT, ATTENTION_GRADIENT, GRADIENT_X_INPUT,
     INTEGRATED_GRADIENTS, VALUE_ZEROING,
