@@ -339,8 +339,8 @@ def _plugins_of(content: dict[str, Any]) -> list[str]:
 
 def _shown_of(content: dict[str, Any]) -> list[str]:
     match content:
-        case {"settings": {"shown": [*fields]}} if all(isinstance(name, str) for name in fields):
-            return fields
+        case {"settings": {"shown": [*fields]}}:
+            return [name for name in fields if isinstance(name, str) and name.isprintable()]
         case _:
             return []
 

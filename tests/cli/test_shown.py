@@ -112,7 +112,7 @@ def test_scores_that_do_not_fit_are_named_by_line(
 ) -> None:
     texts = ("w4 w9 w11", "w5 w9 w12", "w6 w9 w13")
     rows = [{"text": text, "ours": [1, 2, 3]} for text in texts]
-    rows[1]["ours"] = scores  # type: ignore[assignment]
+    rows[1]["ours"] = scores
     data = write(tmp_path / "data.jsonl", rows)
     said = ("audit", model, data, "--checks", "erasure", "--shown", "ours", "--quiet")
     done = attn_audit(*said)
