@@ -92,6 +92,8 @@ class PlanOptions(LoadingOptions, total=False):
     labels_field: str
     candidates_field: str
     id_field: str
+    rationale_field: str
+    shown: str | Iterable[str]
     checks: str | Iterable[str]
     batch_size: int | Literal["auto"]
 

@@ -157,6 +157,7 @@ _VALIDATORS = {
     "checks": BeforeValidator(_every_or_some),
     "measures": BeforeValidator(_split_commas),
     "plugin": BeforeValidator(_alone_or_several),
+    "shown": BeforeValidator(_split_commas),
 }
 
 
@@ -207,7 +208,8 @@ def validate(
     Raises:
         ConfigurationError: A value is of the wrong type or out of range.
     """
-    load_plugins(_named_plugins(values.get("plugin")))
+    load_plugins(_names(_alone_or_several(values.get("plugin"))))
+    registry.add_shown(_names(_split_commas(values.get("shown"))))
     every = {
         "checks": tuple(found.check for found in registry.checks() if found.is_default),
     }
@@ -231,20 +233,20 @@ def validate(
     return settings
 
 
-def _named_plugins(given: object) -> list[str]:
-    """As far as that can be read; what cannot is refused with the other settings."""
-    several = _alone_or_several(given)
+def _names(several: object) -> list[str]:
+    """As far as they can be read; what cannot is refused with the other settings."""
     named = several if isinstance(several, tuple) else ()
-    return [place for place in named if isinstance(place, str)]
+    return [name for name in named if isinstance(name, str) and name]
 
 
 def _require_companions(settings: AuditSettings) -> None:
     """Refuse what only a run directory or a cluster can do, where there is none."""
-    if settings.plugin and settings.engine == "ray":
-        raise ConfigurationError(
-            "--plugin: workers of a cluster have none",
-            hint="Audit in this process, with --engine local.",
-        )
+    for name in ("plugin", "shown"):
+        if getattr(settings, name) and settings.engine == "ray":
+            raise ConfigurationError(
+                f"--{name}: workers of a cluster have none",
+                hint="Audit in this process, with --engine local.",
+            )
     for name in ("resume", "shard_size"):
         if settings.run_dir is None and getattr(settings, name) not in (None, False):
             raise ConfigurationError(

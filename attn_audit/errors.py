@@ -178,6 +178,8 @@ class Fault(StrEnum):
     WRONG_LABEL = "wrong_label"
     UNKNOWN_LABEL = "unknown_label"
     WRONG_CANDIDATES = "wrong_candidates"
+    WRONG_RATIONALE = "wrong_rationale"
+    WRONG_SCORES = "wrong_scores"
     UNWANTED_LABEL = "unwanted_label"
     """The user's own choice: a label that `--label-map` maps to nothing."""
 

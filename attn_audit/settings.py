@@ -191,6 +191,25 @@ class AuditSettings:
         "candidates", "Field of the answers that may be given.", Panel.FIELDS, "NAME"
     )
     id_field: str = _is("id", "Field of the id.", Panel.FIELDS, "NAME")
+    rationale_field: str = _is(
+        "rationale",
+        "Field of what people marked in the text: spans [start, end] of characters.",
+        Panel.FIELDS,
+        "NAME",
+        checks=("plausibility",),
+        is_stored=True,
+        compared="refused",
+    )
+    shown: tuple[str, ...] = _is(
+        (),
+        "Fields of scores that a product shows, each judged as a measure shown.NAME: numbers for "
+        "the units, or spans [start, end, score].",
+        Panel.FIELDS,
+        "NAME,...",
+        checks=("correlation", "erasure", "plausibility"),
+        is_stored=True,
+        compared="noted",
+    )
 
     ignore_field: tuple[Literal["label", "id"], ...] = _is(
         (),
@@ -249,11 +268,11 @@ class AuditSettings:
     )
     measures: Annotated[tuple[str, ...], MinLen(1)] | None = _is(
         None,
-        "What attention is correlated with, and what erasure judges beside it.",
+        "What attention is correlated with, and what erasure and plausibility judge beside it.",
         Panel.CHECKS,
         "NAME,...",
         default_is="gradient,leave_one_out; of erasure all that the model has",
-        checks=("correlation", "erasure"),
+        checks=("correlation", "erasure", "plausibility"),
         is_stored=True,
         compared="noted",
     )

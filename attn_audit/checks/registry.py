@@ -9,6 +9,7 @@ from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.decision_flip import DecisionFlip
 from attn_audit.checks.erasure.check import Erasure
 from attn_audit.checks.permutation import Permutation
+from attn_audit.checks.plausibility import Plausibility
 from attn_audit.checks.replacement import Replacement
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings import registry
@@ -49,7 +50,7 @@ def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ..
     Raises:
         ConfigurationError: The model has no such layers to replace, or no scores of a measure.
     """
-    if {Correlation.id, Erasure.id} & set(settings.checks):
+    if {Correlation.id, Erasure.id, Plausibility.id} & set(settings.checks):
         require_applicable(settings.measures or (), model)
     epsilon = epsilon_for(settings, model)
     every: tuple[Check, ...] = (
@@ -60,6 +61,7 @@ def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ..
         Replacement(_replaced_layers(settings, model)),
         DecisionFlip(),
         Erasure(_judged_measures(settings, model)),
+        Plausibility(_with_shown(settings, correlated(settings.measures))),
         *_REGISTERED,
     )
     return tuple(check for check in every if check.id in settings.checks)
@@ -71,7 +73,13 @@ def _judged_measures(settings: AuditSettings, model: AuditedModel) -> tuple[str,
         return ()
     judged = [found.name for found in registry.measures() if not found.is_of_correlation]
     asked = applicable(model) if settings.measures is None else settings.measures
-    return tuple(name for name in judged if name in asked)
+    return tuple(name for name in judged if name in _with_shown(settings, asked))
+
+
+def _with_shown(settings: AuditSettings, asked: Sequence[str]) -> tuple[str, ...]:
+    """Scores that come with the data are judged wherever they are named."""
+    shown = (found.name for found in registry.measures() if found.shown in settings.shown)
+    return tuple(dict.fromkeys((*asked, *shown)))
 
 
 def _replaced_layers(settings: AuditSettings, model: AuditedModel) -> tuple[int, ...]:
@@ -88,7 +96,7 @@ def _replaced_layers(settings: AuditSettings, model: AuditedModel) -> tuple[int,
 
 def measures_of(check: Check) -> tuple[str, ...]:
     """The importance measures that a check reads."""
-    return check.measures if isinstance(check, Correlation | Attended) else ()
+    return check.measures if isinstance(check, Correlation | Attended | Plausibility) else ()
 
 
 def measured_by(checks: Sequence[Check]) -> dict[str, tuple[Measure, ...]]:

@@ -195,6 +195,7 @@ def measures(
     """List what attention is compared with, defined: source, passes, what it needs."""
     with guard(debug=debug):
         from attn_audit.cli.result_files import deliver
+        from attn_audit.findings.measure import shown_measure
         from attn_audit.findings.registry import measures as every
         from attn_audit.formats.documents.measures import Measures
         from attn_audit.formats.registry import OF_RESULTS
@@ -203,4 +204,5 @@ def measures(
 
         load_plugins(plugin or [])
         require_reports(output or [], (), formats=OF_RESULTS)
-        deliver(Measures(every()), "measures", output=output, format=format, quiet=quiet)
+        found = Measures((*every(), shown_measure("FIELD")))
+        deliver(found, "measures", output=output, format=format, quiet=quiet)

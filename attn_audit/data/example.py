@@ -2,12 +2,13 @@
 
 import hashlib
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from operator import itemgetter
 
 from attn_audit.data.labels import Labelling
+from attn_audit.data.spans import Scores, Span
 from attn_audit.errors import ConfigurationError
 
 
@@ -39,6 +40,12 @@ class Example:
 
     labelling: Labelling = field(default=Labelling(), compare=False, repr=False)
     """What the whole data set says of its labels."""
+
+    rationale: tuple[Span, ...] = ()
+    """What people marked as the reason for its label; empty where nobody did."""
+
+    shown: Mapping[str, Scores] = field(default_factory=dict, hash=False)
+    """Scores that a product shows of it, by the field that they stand in."""
 
 
 def sample_examples(examples: Iterable[Example], limit: int, seed: int) -> list[Example]:

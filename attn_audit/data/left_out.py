@@ -20,6 +20,8 @@ MEANINGS: Mapping[Fault, str] = {
     Fault.WRONG_LABEL: "with labels that cannot be used",
     Fault.UNKNOWN_LABEL: "with a label that the model does not have",
     Fault.WRONG_CANDIDATES: "with candidates that cannot be used",
+    Fault.WRONG_RATIONALE: "with a rationale that does not fit the text",
+    Fault.WRONG_SCORES: "with shown scores that do not fit the text",
     Fault.UNWANTED_LABEL: "with a label that --label-map leaves out",
 }
 """What is so of rows, behind their number."""
@@ -30,6 +32,7 @@ _OTHERS: Mapping[Fault, str] = {
     Fault.WRONG_ID: "`--ignore-field id` gives every row a hash for its id",
     Fault.WRONG_LABEL: _NO_LABELS,
     Fault.UNKNOWN_LABEL: _NO_LABELS,
+    Fault.WRONG_SCORES: "spans [start, end, score] need not know what the model makes of a text",
 }
 """Ways on beside that of leaving the rows out."""
 

@@ -13,6 +13,7 @@ from attn_audit.data.left_out import LeftOut
 from attn_audit.data.location import READERS, fingerprint_of, resolve, suffix_of
 from attn_audit.data.rows import Identities, Row, value_within
 from attn_audit.data.source import DataSource, FieldNames, ResolvedSource, SourceKind, missing_field
+from attn_audit.data.spans import NotOfTheTextError, Scores, Span, read_rationale, read_scores
 from attn_audit.errors import Fault, RowError, UnreadableDataError
 from attn_audit.files import AnyPath, located
 from attn_audit.quoting import is_damaged, listed, quoted
@@ -163,7 +164,32 @@ class _RowReader:
         if on is None:
             _require_admissible(row, labels, candidates)
         name, labelling = self._id(row, text, text_pair), self.gold.labelling
-        return Example(name, text, text_pair, labels, candidates, row.where, on, labelling)
+        rationale, shown = self._rationale(row, text), self._shown(row, text)
+        return Example(
+            name, text, text_pair, labels, candidates, row.where, on, labelling, rationale, shown
+        )
+
+    def _rationale(self, row: Row, text: str) -> tuple[Span, ...]:
+        name = self.fields.rationale
+        value = None if name is None else value_within(row.values, name)
+        if value is None:
+            return ()
+        try:
+            return read_rationale(value, text)
+        except NotOfTheTextError as error:
+            raise row.error(f"{quoted(name)} {error}", fault=Fault.WRONG_RATIONALE) from error
+
+    def _shown(self, row: Row, text: str) -> dict[str, Scores]:
+        found = {}
+        for name in self.fields.shown:
+            value = value_within(row.values, name)
+            if value is None:
+                continue
+            try:
+                found[name] = read_scores(value, text)
+            except NotOfTheTextError as error:
+                raise row.error(f"{quoted(name)} {error}", fault=Fault.WRONG_SCORES) from error
+        return found
 
     def _text(self, row: Row) -> str:
         text = _string(row, self.fields.text)
@@ -320,6 +346,10 @@ def _checked(example: object, row: Row, identities: Identities) -> Example:
         if problem is not None and not (name == "text_pair" and value is None):
             fault = Fault.WRONG_ID if name == "id" else Fault.NO_TEXT
             raise row.error(f"{name} {problem}", fault=fault)
+    try:
+        read_rationale([*example.rationale], example.text)
+    except NotOfTheTextError as error:
+        raise row.error(f"rationale {error}", fault=Fault.WRONG_RATIONALE) from error
     identities.claim(example.id, row)
     for name in ("labels", "candidates"):
         _require_names(row, name, getattr(example, name))

@@ -21,6 +21,10 @@ class FieldNames:
     candidates: str = "candidates"
     ignored: Collection[str] = ()
     """Of `id` and `label`: what is not read, whatever it is called."""
+    rationale: str | None = None
+    """None: it is not read, whatever stands there."""
+    shown: tuple[str, ...] = ()
+    """Fields of scores that a product shows."""
 
     def wanted(
         self, names: Sequence[str], where: str, may_be_flags: Collection[str] = ()
@@ -39,6 +43,7 @@ class FieldNames:
             if outermost == self.text or outermost not in names:
                 problem, hint = missing_field("text", self.text, names)
                 raise RowError(where, problem, hint=hint)
+        ours |= {*self.shown, *filter(None, (self.rationale,))}
         ours |= {name.partition(".")[0] for name in ours if name not in names}
         flags = () if self.hold_labels(names) else may_be_flags
         return [name for name in names if name in ours or name in flags]
@@ -67,7 +72,8 @@ class FieldNames:
         return {role: name for role, name in names.items() if name != role}
 
 
-ROLES = tuple(field.name for field in fields(FieldNames) if field.name != "ignored")
+_NO_ROLES = ("ignored", "rationale", "shown")
+ROLES = tuple(field.name for field in fields(FieldNames) if field.name not in _NO_ROLES)
 """What a field can be: id, text, text_pair, label, labels, candidates."""
 
 

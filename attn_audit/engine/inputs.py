@@ -17,6 +17,7 @@ from torch import nn
 
 from attn_audit import demo
 from attn_audit.checks.base import Check
+from attn_audit.checks.plausibility import Plausibility
 from attn_audit.checks.registry import epsilon_for
 from attn_audit.data.example import (
     N_PEEKED,
@@ -39,7 +40,7 @@ from attn_audit.errors import (
     nearest,
 )
 from attn_audit.models.compatibility import match_labels, place
-from attn_audit.models.contract import AuditedModel, Site
+from attn_audit.models.contract import AuditedModel, Encoded, Site
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.interception.observation import AttentionOutOfReachError
@@ -47,6 +48,7 @@ from attn_audit.models.loading import ModelOptions, load_model, resolve_device
 from attn_audit.models.task import Task
 from attn_audit.numbers import counted
 from attn_audit.plugins import loaded_plugins
+from attn_audit.quoting import quoted
 from attn_audit.results.report import (
     DEFINITIONS_VERSION,
     DataDescription,
@@ -54,7 +56,7 @@ from attn_audit.results.report import (
     Settings,
     Tool,
 )
-from attn_audit.settings import EACH, AuditSettings, Panel, names_where
+from attn_audit.settings import EACH, FIELDS, AuditSettings, Panel, names_where
 from attn_audit.version import __version__
 
 MODEL_SETTINGS = (
@@ -222,6 +224,10 @@ class AuditedData:
     """Whether one half of the texts chooses the layer, and only the other is judged."""
     n_choosing: int = 0
     """Texts of the half that chooses."""
+    has_rationales: bool = False
+    """Whether people marked something in one of them."""
+    encode: Callable[[Sequence[Example]], Sequence[Encoded]] | None = None
+    """By the model that the data was checked against."""
 
     @staticmethod
     def of(settings: AuditSettings, items: Iterable[Item] | None = None) -> "AuditedData":
@@ -230,7 +236,14 @@ class AuditedData:
         Raises:
             DataError: It is not there, or cannot be read; or there are no items.
         """
-        fields = FieldNames(**settings.fields, ignored=settings.ignore_field)
+        is_named = settings.rationale_field != FIELDS["rationale_field"].default
+        is_read = is_named or Plausibility.id in settings.checks
+        fields = FieldNames(
+            **settings.fields,
+            ignored=settings.ignore_field,
+            rationale=settings.rationale_field if is_read else None,
+            shown=settings.shown,
+        )
         if items is not None:
             dataset = data_in_memory(items, fields, settings.label_map)
             return AuditedData(dataset, dataset.name)
@@ -304,10 +317,20 @@ class AuditedData:
         has_halves = has_halves or (settings.layer == "best" and len(model.layers) > 1)
         left_out = LeftOut()
         takes_pairs = model.describe().takes_pairs
-        checked = replace(self, task=model.task, takes_pairs=takes_pairs, left_out=left_out)
-        halves = Counter(is_judged(example.id) for example in checked._fitting(left_out))
+        checked = replace(
+            self, task=model.task, takes_pairs=takes_pairs, left_out=left_out, encode=model.encode
+        )
+        halves, shown, has_rationales = Counter[bool](), set[str](), False
+        for example in checked._fitting(left_out):
+            halves[is_judged(example.id)] += 1
+            shown.update(example.shown)
+            has_rationales = has_rationales or bool(example.rationale)
         if (left_out.n_bad and settings.on_bad_row == "stop") or not halves:
             raise left_out.error(self.dataset.name)
+        for name in settings.shown:
+            if name not in shown:
+                raise ConfigurationError(f"--shown {name}: no row of the data has scores there")
+        checked = replace(checked, has_rationales=has_rationales)
         if not has_halves:
             return checked
         if len(halves) < 2:
@@ -341,10 +364,30 @@ class AuditedData:
             try:
                 _require_second_text(example, self.takes_pairs)
                 match_labels(self.task, [example])
+                self._require_a_score_each(example)
             except BadRowError as error:
                 left_out.add(error, example.where)
             else:
                 yield example
+
+    def _require_a_score_each(self, example: Example) -> None:
+        """Of scores without places: one for each unit that the model makes of the text."""
+        by_unit = {name: shown.by_unit for name, shown in example.shown.items() if shown.by_unit}
+        if not by_unit:
+            return
+        assert self.encode is not None, "checked() comes first"
+        (encoded,) = self.encode([example])
+        for name, scores in by_unit.items():
+            if len(scores) != encoded.n_units:
+                cut = ", for it cuts the text" if encoded.truncated else ""
+                found = counted(len(scores), "score"), counted(encoded.n_units, "unit")
+                raise IncompatibleDataError(
+                    place(example),
+                    f"{quoted(name)} holds {found[0]}, and the model reads {found[1]}{cut}",
+                    hint="Give one for each of the units that --records holds, or spans "
+                    "[start, end, score]; --unit word counts words.",
+                    fault=Fault.WRONG_SCORES,
+                )
 
     def sampled(self, settings: AuditSettings) -> Iterable[Example]:
         """The examples, or the random sample of them that the settings ask for."""

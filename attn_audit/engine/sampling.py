@@ -5,11 +5,15 @@ from dataclasses import replace
 
 from attn_audit.checks.base import Check
 from attn_audit.checks.erasure.check import Erasure
+from attn_audit.checks.plausibility import Plausibility
 from attn_audit.checks.registry import make_checks
 from attn_audit.data.example import Example, sample_examples
 from attn_audit.engine.inputs import AuditedData
+from attn_audit.errors import ConfigurationError
+from attn_audit.findings.measure import shown_measure
 from attn_audit.models.contract import AuditedModel, Encoded
-from attn_audit.settings import AuditSettings
+from attn_audit.quoting import quoted
+from attn_audit.settings import FIELDS, AuditSettings
 from attn_audit.statistics.erasure import MAX_UNITS_OF_ALL_SIZES, MAX_UNITS_OF_TABLE
 
 N_SEARCHED = 50
@@ -22,11 +26,26 @@ def checks_of(settings: AuditSettings, model: AuditedModel, data: AuditedData) -
     Raises:
         ConfigurationError: As `make_checks`.
     """
-    checks = make_checks(settings, model)
-    return tuple(
+    checks = [
         _sampling(check, settings, model, data) if isinstance(check, Erasure) else check
-        for check in checks
-    )
+        for check in make_checks(settings, model)
+        if data.has_rationales or not isinstance(check, Plausibility)
+    ]
+    read = {name for check in checks for name in getattr(check, "measures", ())}
+    for field in settings.shown:
+        if shown_measure(field).name not in read:
+            raise ConfigurationError(
+                f"--shown {field}: no check reads these scores",
+                hint=f"Add --checks erasure or plausibility, or --measures shown.{field}.",
+            )
+    is_asked_for_alone = settings.rationale_field != FIELDS["rationale_field"].default or not checks
+    if Plausibility.id in settings.checks and not data.has_rationales and is_asked_for_alone:
+        raise ConfigurationError(
+            f"--checks {Plausibility.id}: no row of the data has a rationale in its field "
+            f"{quoted(settings.rationale_field)}",
+            hint="Name the field of spans [start, end] that people marked with --rationale-field.",
+        )
+    return tuple(checks)
 
 
 def _sampling(

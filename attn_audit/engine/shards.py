@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from attn_audit.engine.batch import Found
 from attn_audit.errors import OutputError, RunDirectoryError
 from attn_audit.files import AnyPath, problem_of, write_whole
+from attn_audit.findings.registry import add_shown
 from attn_audit.plugins import require_plugins
 from attn_audit.quoting import in_our_words
 from attn_audit.results.report import Subject
@@ -238,6 +239,7 @@ class Manifest(Value):
                 return None
             found = Manifest.model_validate(json.loads(path.read_text(encoding="utf-8")))
             require_plugins(found.subject.tool.plugins, str(folder))
+            add_shown(found.subject.settings.shown)
             return found
         except ValidationError as error:
             first = error.errors()[0]

@@ -33,6 +33,7 @@ class Status(StrEnum):
     NO_MARGIN = "undefined_no_margin"
     CLIPPED = "undefined_clipped_margin"
     NOT_SAMPLED = "not_sampled"
+    NO_RATIONALE = "no_rationale"
 
 
 STATUS_MEANINGS: dict[str, str] = {
@@ -45,6 +46,7 @@ STATUS_MEANINGS: dict[str, str] = {
     Status.CLIPPED: "the model gives probabilities, and this one is 0 or 1 to its last digit: how "
     "large the margin is, nobody knows",
     Status.NOT_SAMPLED: "it is not in the check's sample of the texts",
+    Status.NO_RATIONALE: "people marked nothing of what the model reads of it",
 }
 
 

@@ -9,7 +9,16 @@ from dataclasses import KW_ONLY, dataclass
 
 from attn_audit.document import Hue
 from attn_audit.findings import tolerance
-from attn_audit.findings.field import LOGITS, OUTPUT_DISTANCE, SHARE, Field, Range, Shape
+from attn_audit.findings.field import (
+    LOGITS,
+    OUTPUT_DISTANCE,
+    SHARE,
+    UNLIMITED,
+    Field,
+    Range,
+    Shape,
+)
+from attn_audit.quoting import quoted
 
 GRADIENT_NOISE = 1e-6
 """Part of an example's largest gradient below which differences are rounding: ties.
@@ -53,6 +62,8 @@ class Measure:
     """The same of an example that it has no scores for, all of them NaN; empty: there is none."""
     is_of_correlation: bool = False
     """Whether it is read for the paper's correlation alone, and erasure does not judge it."""
+    shown: str | None = None
+    """The field of the data that its scores stand in; None: a model has them."""
 
     @property
     def name(self) -> str:
@@ -213,6 +224,28 @@ VALUE_ZEROING = Measure(
     source="Mohebbi et al. (2023), section 3", needs="a state for each token behind a layer",
 )  # fmt: skip
 
+
+def shown_measure(field: str) -> Measure:
+    """Scores that a product shows, as the data have them in one of its fields."""
+    words = f"the scores {quoted(field)}"
+    return Measure(
+        Field(
+            f"shown.{field}", f"Scores that a product shows: the data's field {quoted(field)}",
+            shape=Shape.UNITS, range=UNLIMITED, null=f"{NOT_ASKED}, or none came with the text",
+            page=words, claim="other measures", tolerance=tolerance.GRADIENT,
+            scale=tolerance.gradient_scale,
+        ),
+        words,
+        "Of " + words + " that of {unit} is the largest: {value}.",
+        f"{words} are the same for every unit",
+        1e-12, is_noise_of_largest=True, passes=lambda n_units: 0, source="the data: --shown",
+        is_signed=True, undefined=f"{words} did not come with it", shown=field,
+    )  # fmt: skip
+
+
+OF_SHOWN = r"(^|[._])shown\."
+"""What is found of such a measure has names in which this is found."""
+
 MEASURES: list[Measure] = [
     GRADIENT, LEAVE_ONE_OUT, ATTENTION_ALL_LAYERS, ROLLOUT, ATTENTION_GRADIENT, GRADIENT_X_INPUT,
     INTEGRATED_GRADIENTS, VALUE_ZEROING,
@@ -227,7 +260,7 @@ def usual_measures() -> tuple[Measure, ...]:
 
     The others are made of attention, or near to one of these.
     """
-    beside = (found for found in MEASURES if found not in _PACKAGED)
+    beside = (m for m in MEASURES if m not in _PACKAGED and m.shown is None)
     return (GRADIENT, LEAVE_ONE_OUT, *beside)
 
 

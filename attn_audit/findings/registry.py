@@ -1,9 +1,10 @@
 """All checks, measures, fields and metrics there are, and those that are added from outside."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 
+from attn_audit.errors import ConfigurationError
 from attn_audit.findings import (
     adversarial,
     attended,
@@ -12,6 +13,7 @@ from attn_audit.findings import (
     example,
     performance,
     permutation,
+    plausibility,
     replacement,
 )
 from attn_audit.findings.check import CheckFindings, Telling
@@ -20,12 +22,13 @@ from attn_audit.findings.erasure import rankings
 from attn_audit.findings.erasure import section as erasure
 from attn_audit.findings.example import STATUS_MEANINGS, status_field
 from attn_audit.findings.field import Field, Shape
-from attn_audit.findings.measure import MEASURES, Measure
+from attn_audit.findings.measure import MEASURES, Measure, shown_measure
 from attn_audit.findings.metric import Metric, Statistic, former_names, statistics_of
 
 _CHECKS: list[CheckFindings] = [
     section.FINDINGS, attended.FINDINGS, permutation.FINDINGS, adversarial.FINDINGS,
     replacement.FINDINGS, decision_flip.FINDINGS, erasure.FINDINGS,
+    plausibility.FINDINGS,
 ]  # fmt: skip
 _FIELDS: list[Field[object]] = [
     *example.FIELDS,
@@ -60,6 +63,8 @@ def add(*rows: Row) -> None:
             case Measure():
                 pair = pairs.with_attention(row)
                 add(row.field, pair.tau, pair.p_value, *pairs.metrics_of(pair))
+                marking = plausibility.marking_of(row)
+                add(*marking.fields.values(), *marking.metrics)
                 MEASURES.append(row)
                 if not row.is_of_correlation:
                     of_it = rankings.rankings_of(row)
@@ -72,6 +77,22 @@ def add(*rows: Row) -> None:
                 add(*row.fields, *row.metrics)
                 _CHECKS.append(row)
     _forget()
+
+
+def add_shown(fields: Iterable[str]) -> None:
+    """Judge scores that come with the data, too, until the process ends; each field once.
+
+    Raises:
+        ConfigurationError: Two fields, or what is found of them, have one name.
+    """
+    known = {measure.shown for measure in MEASURES}
+    for field in dict.fromkeys(fields):
+        if field not in known:
+            try:
+                add(shown_measure(field))
+            except ValueError as error:
+                hint = "Rename the field."
+                raise ConfigurationError(f"--shown {field}: {error}", hint=hint) from None
 
 
 def register_metric(metric: Metric) -> None:

@@ -1,7 +1,7 @@
 """What computes each importance measure, and what they say about one batch."""
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 from jaxtyping import Float64
 from torch import Tensor
@@ -17,6 +17,7 @@ from attn_audit.measures.gradient import gradients
 from attn_audit.measures.gradient_x_input import gradient_x_input
 from attn_audit.measures.integrated_gradients import integrated_gradients
 from attn_audit.measures.leave_one_out import LeftOut, leave_out
+from attn_audit.measures.shown import scores_of
 from attn_audit.models.contract import AuditedModel, Batch
 from attn_audit.models.margin import Margin
 
@@ -37,7 +38,13 @@ COMPUTATIONS: dict[str, Computation] = {
     rows.INTEGRATED_GRADIENTS.name: Computation(integrated_gradients, _no_gradient),
     rows.VALUE_ZEROING.name: Computation(value_zeroing.value_zeroing, value_zeroing.why_not),
 }
-"""By the names of the measures."""
+"""By the names of the measures that a model has."""
+
+
+def computation(name: str) -> Computation:
+    """What computes a measure; scores that come with the data are read from there."""
+    field = rows.measure(name).shown
+    return COMPUTATIONS[name] if field is None else Computation(partial(scores_of, field))
 
 
 def register_measure(measure: Measure, importance: Importance) -> None:
@@ -57,7 +64,8 @@ def register_measure(measure: Measure, importance: Importance) -> None:
 
 def applicable(model: AuditedModel) -> tuple[str, ...]:
     """The measures that a model has scores by, in the order in which they are reported."""
-    return tuple(m.name for m in registry.measures() if COMPUTATIONS[m.name].why_not(model) is None)
+    own = (measure for measure in registry.measures() if measure.shown is None)
+    return tuple(m.name for m in own if COMPUTATIONS[m.name].why_not(model) is None)
 
 
 def require_applicable(names: Sequence[str], model: AuditedModel) -> None:
@@ -67,7 +75,7 @@ def require_applicable(names: Sequence[str], model: AuditedModel) -> None:
         ConfigurationError: One of them does not apply.
     """
     for name in names:
-        why_not = COMPUTATIONS[name].why_not(model)
+        why_not = computation(name).why_not(model)
         if why_not is not None:
             raise ConfigurationError(
                 f"--measures {name} does not apply to this model: {why_not}",
@@ -105,7 +113,7 @@ class Importances:
         if measure == GRADIENT.name:
             return self.gradients[..., 1]
         if measure not in self._scores:
-            self._scores[measure] = COMPUTATIONS[measure].scores(self._model, self._batch)
+            self._scores[measure] = computation(measure).scores(self._model, self._batch)
         return self._scores[measure]
 
     def __getitem__(self, measure: str) -> Float64[Tensor, "batch unit"]:

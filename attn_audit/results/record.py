@@ -19,6 +19,7 @@ from pydantic_core import CoreSchema
 from attn_audit.findings import adversarial
 from attn_audit.findings.example import IF_FAILED, PREDICTION, PROBABILITY, UNITS, Label
 from attn_audit.findings.field import Field, Kind, Shape
+from attn_audit.findings.measure import OF_SHOWN
 from attn_audit.findings.registry import record_fields
 
 
@@ -46,7 +47,9 @@ class _OfFields:
 
     @staticmethod
     def __get_pydantic_json_schema__(_: CoreSchema, __: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return _model(_shown_fields()).model_json_schema()
+        of_shown = {"description": "Of scores that came with the data."}
+        schema = _model(_shown_fields()).model_json_schema()
+        return schema | {"patternProperties": {OF_SHOWN: of_shown}}
 
 
 ShownRecord = Annotated[dict[str, Any], _OfFields]

@@ -19,7 +19,7 @@ from attn_audit.findings.metric import (
     ShareMetric,
     TotalMetric,
 )
-from attn_audit.findings.registry import metrics
+from attn_audit.findings.registry import add_shown, metrics
 from attn_audit.plugins import require_plugins
 from attn_audit.results.leverage import Leverage
 from attn_audit.results.model_description import ModelDescription
@@ -126,6 +126,10 @@ class Settings(Value):
     """What the data's fields are called, by what they are."""
     label_map: dict[str, str]
     """New names of the data's labels; rows with one that has none are left out."""
+    rationale_field: str = "rationale"
+    """Where the data has what people marked in its texts."""
+    shown: tuple[str, ...] = ()
+    """Fields of the data with scores that a product shows, each a measure `shown.NAME`."""
     ignore_field: tuple[str, ...] = ()
     """Of `label` and `id`: what was not read."""
     on_bad_row: str = "stop"
@@ -305,12 +309,14 @@ class Report(Value):
         """Read a report.
 
         Raises:
-            ConfigurationError: It was made with a plugin that was not named.
+            ConfigurationError: It was made with a plugin that was not named, or judges shown scores
+                whose names clash.
             ReportError: Missing, cut short, no JSON, of another schema version, malformed, or
                 edited since it was written.
         """
         content, sha256 = read_stored(path, SCHEMA_VERSION)
         require_plugins(_plugins_of(content), str(path))
+        add_shown(_shown_of(content))
         try:
             report = Report.model_validate(content)
             for record in report.shown_records:
@@ -327,6 +333,14 @@ def _plugins_of(content: dict[str, Any]) -> list[str]:
     match content:
         case {"tool": {"plugins": dict(plugins)}}:
             return list(plugins)
+        case _:
+            return []
+
+
+def _shown_of(content: dict[str, Any]) -> list[str]:
+    match content:
+        case {"settings": {"shown": [*fields]}}:
+            return [name for name in fields if isinstance(name, str) and name.isprintable()]
         case _:
             return []
 

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from attn_audit.findings.measure import OF_SHOWN
 from attn_audit.findings.metric import MeanMetric, Metric, ShareMetric
 from attn_audit.findings.registry import metrics
 from attn_audit.statistics.summary import GroupedDistribution, Number, Share, Summary
@@ -60,6 +61,7 @@ class _OfMetrics:
                 metric.name: references[kind_of(metric)] | {"description": f"{metric.definition}."}
                 for metric in metrics()
             },
+            "patternProperties": {OF_SHOWN: {"anyOf": of_union}},
         }
 
 

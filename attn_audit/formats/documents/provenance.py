@@ -182,6 +182,8 @@ def _settings(settings: Settings) -> str:
     parts = [f"checks {', '.join(settings.checks)}"]
     if "correlation" in settings.checks:
         parts.append(f"measures {', '.join(settings.correlated)}")
+    if settings.shown:
+        parts.append(f"shown scores {', '.join(settings.shown)}")
     if "permutation" in settings.checks:
         parts.append(f"{count(settings.permutations)} permutations")
     if "adversarial" in settings.checks:

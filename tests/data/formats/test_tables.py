@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from attn_audit.errors import RowError, UnreadableDataError
 Write = Callable[[str, str | bytes], Path]
 
 
-def read(path: Path, quoting: Quoting = "auto", **names: str) -> list[Example]:
+def read(path: Path, quoting: Quoting = "auto", **names: Any) -> list[Example]:
     source = DataSource(str(path), fields=FieldNames(**names), quoting=quoting)
     return list(read_examples(source))
 

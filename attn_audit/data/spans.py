@@ -1,0 +1,133 @@
+"""What comes with a text: spans that people marked, and scores that a product shows."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from attn_audit.data.labels import as_list
+from attn_audit.numbers import counted
+from attn_audit.quoting import quoted
+
+Span = tuple[int, int]
+"""First character, and the one behind the last."""
+
+
+class NotOfTheTextError(ValueError):
+    """A value that is no spans of a text, or no scores; says what it is instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a product shows of a text: a number for each unit, or for spans of characters."""
+
+    by_unit: tuple[float, ...] | None
+    """None: spans have them."""
+    by_span: tuple[tuple[Span, float], ...] = ()
+
+    def of_units(self, units: Sequence[Span]) -> tuple[float, ...]:
+        """A number for each: of spans, the sum over those that the unit has characters of."""
+        if self.by_unit is not None:
+            return self.by_unit
+        return tuple(
+            sum((score for span, score in self.by_span if overlap(span, unit)), 0.0)
+            for unit in units
+        )
+
+
+def overlap(one: Span, other: Span) -> bool:
+    """Whether two spans have a character in common.
+
+    Example:
+        >>> overlap((0, 4), (3, 5)), overlap((0, 4), (4, 5))
+        (True, False)
+    """
+    return max(one[0], other[0]) < min(one[1], other[1])
+
+
+def read_rationale(value: object, text: str) -> tuple[Span, ...]:
+    """The spans that people marked: pairs of characters, or ERASER's evidences, in words.
+
+    Raises:
+        NotOfTheTextError: It is something else, or reaches out of the text.
+
+    Example:
+        >>> evidences = [[{"start_token": 1, "end_token": 3}]]
+        >>> read_rationale([[0, 1]], "a fine film"), read_rationale(evidences, "a fine film")
+        (((0, 1),), ((2, 11),))
+    """
+    return tuple(_span(item, text) for item in _items(value, "spans [start, end]"))
+
+
+def read_scores(value: object, text: str) -> Scores:
+    """The scores that a product shows: numbers, or spans with one each; ERASER's evidences have 1.
+
+    Raises:
+        NotOfTheTextError: It is something else, a score is no finite number, or a span reaches out
+            of the text.
+
+    Example:
+        >>> read_scores([[0, 4, 0.5], [2, 4, 0.25]], "fine film").of_units([(0, 4), (5, 9)])
+        (0.75, 0.0)
+    """
+    items = _items(value, "numbers, or of spans [start, end, score]")
+    if items and not isinstance(items[0], list | tuple | dict):
+        return Scores(tuple(map(_number, items)))
+    return Scores(None, tuple(_scored(item, text) for item in items))
+
+
+def _items(value: object, what: str) -> list[object]:
+    """The items of a list; of ERASER's groups of evidences, the evidences."""
+    items = as_list(value)
+    if not isinstance(items, list):
+        raise NotOfTheTextError(f"must be a list of {what}, not {quoted(value)}")
+    found: list[object] = []
+    for item in items:
+        is_group = isinstance(item, list) and item and all(isinstance(each, dict) for each in item)
+        found += item if is_group and isinstance(item, list) else [item]
+    return found
+
+
+def _scored(item: object, text: str) -> tuple[Span, float]:
+    match item:
+        case [start, end, score]:
+            return _span([start, end], text), _number(score)
+        case dict():
+            return _span(item, text), 1.0
+        case _:
+            raise NotOfTheTextError(f"holds {quoted(item)}, which is no [start, end, score]")
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise NotOfTheTextError(f"holds {quoted(value)}, which is no finite number")
+    return float(value)
+
+
+def _span(item: object, text: str) -> Span:
+    match item:
+        case {"start_token": first, "end_token": last}:
+            words = [found.span() for found in re.finditer(r"\S+", text)]
+            start, end = _within(first, last, len(words), item, "word")
+            return words[start][0], words[end - 1][1]
+        case [first, last]:
+            return _within(first, last, len(text), item, "character")
+        case _:
+            raise NotOfTheTextError(f"holds {quoted(item)}, which is no [start, end]")
+
+
+def _within(first: object, last: object, length: int, item: object, counts: str) -> Span:
+    """Both ends as whole numbers, which Parquet may have as others beside scores."""
+    ends = [
+        int(end) if isinstance(end, int | float) and float(end).is_integer() else None
+        for end in (first, last)
+    ]
+    start, end = ends
+    if isinstance(first, bool) or isinstance(last, bool) or start is None or end is None:
+        raise NotOfTheTextError(f"holds {quoted(item)}, whose ends are no whole numbers")
+    if start >= end:
+        raise NotOfTheTextError(f"holds {quoted(item)}, which ends before it begins")
+    if start < 0 or end > length:
+        has = counted(length, counts)
+        raise NotOfTheTextError(f"holds {quoted(item)}, which is outside of the text ({has})")
+    return start, end

@@ -1,0 +1,207 @@
+"""Plausibility: does a ranking begin with the units that people marked as the reason?
+
+Agreement with people, and no evidence of what the model does: it stands apart from all other
+numbers, and no answer or recommendation reads it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+
+from attn_audit.document import Card, Section, Sketch, Table
+from attn_audit.findings import claims, tolerance
+from attn_audit.findings.check import CheckFindings
+from attn_audit.findings.example import NOT_RUN, status_field
+from attn_audit.findings.field import SHARE, Field, Range
+from attn_audit.findings.groups import NOT_MEASURED, folded, section_of
+from attn_audit.findings.measure import MEASURES, NOT_ASKED, Measure
+from attn_audit.findings.metric import UNIT_EDGES, MeanMetric, Metric
+from attn_audit.findings.rule import Outcome
+from attn_audit.numbers import counted, mean, number
+
+if TYPE_CHECKING:
+    from attn_audit.results.examples import Examples
+    from attn_audit.results.report import Report
+    from attn_audit.results.table import Values
+
+AUPRC, TOKEN_F1, IOU = "auprc", "token_f1", "iou"
+
+NUMBERS: Mapping[str, str] = {
+    AUPRC: "Average precision (AUPRC) by which {ranking} finds the units that people marked",
+    TOKEN_F1: "Token F1 between the units that people marked and as many, the first by {ranking}",
+    IOU: "Intersection over union of the units that people marked and as many, the first by "
+    "{ranking}",
+}
+"""By what stands behind the ranking's name, with `{ranking}` in it."""
+
+NULL = f"{NOT_RUN}, people marked nothing of the text, it has one unit, or {NOT_ASKED}"
+
+
+@dataclass(frozen=True, eq=False)
+class Marking:
+    """What is known of the agreement of one ranking with people."""
+
+    name: str
+    words: str
+    is_optional: bool = True
+
+    @cached_property
+    def fields(self) -> Mapping[str, Field[float | None]]:
+        """Of the records."""
+        return {
+            suffix: Field(
+                f"plausibility.{self.name}.{suffix}", said.format(ranking=self.words), range=SHARE,
+                null=NULL, claim="plausibility", tolerance=tolerance.ORDERED,
+                scale=tolerance.ordered_scale,
+            )
+            for suffix, said in NUMBERS.items()
+        }  # fmt: skip
+
+    @cached_property
+    def means(self) -> Mapping[str, MeanMetric]:
+        """Of the report: the mean of each of its fields."""
+        return {
+            suffix: MeanMetric.over(
+                field, UNIT_EDGES if suffix == AUPRC else None, is_optional=self.is_optional
+            )
+            for suffix, field in self.fields.items()
+        }
+
+    @cached_property
+    def gap(self) -> MeanMetric:
+        """By how much it is above random orders of the same texts."""
+
+        def values(examples: "Examples") -> "Values":
+            own, random = (examples.numbers(m.fields[AUPRC]) for m in (self, RANDOM))
+            gap: Values = own - random
+            return gap
+
+        return MeanMetric(
+            f"plausibility.{self.name}.gap",
+            f"Average precision by {self.words} less that of random orders, text by text",
+            range=Range("average precision", -1.0, 1.0), values=values,
+            is_optional=self.is_optional,
+        )  # fmt: skip
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Of the report."""
+        return (*self.means.values(), *(() if self is RANDOM else (self.gap,)))
+
+
+ATTENTION = Marking("attention", "attention", is_optional=False)
+RANDOM = Marking("random", "random orders (what is to be expected of them)", is_optional=False)
+
+
+@cache
+def marking_of(measure: Measure) -> Marking:
+    """By the measure's scores, what speaks most for the prediction first."""
+    return Marking(measure.name, measure.words)
+
+
+def _markings() -> tuple[Marking, ...]:
+    return (ATTENTION, *map(marking_of, MEASURES), RANDOM)
+
+
+STATUS = status_field("plausibility")
+FIELDS: tuple[Field[object], ...] = (*(f for m in _markings() for f in m.fields.values()), STATUS)
+METRICS: tuple[Metric, ...] = tuple(metric for m in _markings() for metric in m.metrics)
+
+QUESTION = "Does attention point at the words that people marked as the reason?"
+APART = (
+    "This is agreement with people, not faithfulness: whether the model uses what people marked is "
+    "another question. No answer and no recommendation reads it, and it is added to nothing."
+)
+
+
+def section(report: "Report") -> Section:
+    """Question, answer, and a line for each ranking."""
+    tables = (folded(report, _table(report)),) if report[ATTENTION.gap].n else ()
+    return section_of("plausibility", "Plausibility", QUESTION, answer(report), (), *tables)
+
+
+def _table(report: "Report") -> Table:
+    def row(marking: Marking) -> tuple[str, ...]:
+        gap = None if marking is RANDOM else report.get(marking.gap)
+        numbers = (report.get(metric) for metric in marking.means.values())
+        return (
+            "random, expected" if marking is RANDOM else marking.words,
+            *("-" if found is None else mean(found) for found in numbers),
+            "-" if gap is None else mean(gap),
+        )
+
+    asked = [m for m in _markings() if _is_known(report, m)]
+    columns = ("by", "AUPRC", "token F1", "IOU", "AUPRC above random")
+    return Table(columns, tuple(map(row, asked)), "By ranking")
+
+
+def _is_known(report: "Report", marking: Marking) -> bool:
+    found = report.get(marking.means[AUPRC])
+    return found is not None and found.mean is not None
+
+
+def card(report: "Report") -> Card:
+    """The same at a glance."""
+    return Card(
+        id="plausibility",
+        name="Plausibility",
+        question=QUESTION,
+        verdict=verdict(report),
+        lines=in_short(report),
+        picture=Sketch(
+            report[ATTENTION.means[AUPRC]], ("0: the others first", "1: all marked first"), "AUPRC"
+        ),
+    )
+
+
+def verdict(report: "Report") -> str:
+    """Whether attention agrees with people more than chance does."""
+    gap = report[ATTENTION.gap]
+    if gap.mean is None:
+        return NOT_MEASURED
+    if claims.held("min", 0.0, gap) is Outcome.PASS:
+        return "More than random order does: that is agreement with people, not faithfulness."
+    if claims.held("max", 0.0, gap) is Outcome.PASS:
+        return "No more than random order does."
+    said = f"{number(gap.mean)} above random order"
+    return claims.left_open("plausibility", report, gap.n, said)
+
+
+def in_short(report: "Report") -> tuple[str, ...]:
+    """The average precision of each ranking, in short lines."""
+    if not report[ATTENTION.gap].n:
+        return ("no example could be measured",)
+    found = (ATTENTION, RANDOM)
+    return tuple(f"{m.name}: AUPRC {mean(report[m.means[AUPRC]])}" for m in found)
+
+
+def line(record: Mapping[str, Any]) -> str | None:
+    """How well attention agrees with people on one example."""
+    own, random = (record.get(m.fields[TOKEN_F1].name) for m in (ATTENTION, RANDOM))
+    if own is None or random is None:
+        return None
+    return (
+        f"of the words that people marked, the most attended ones are {number(own)} (token F1; "
+        f"random ones {number(random)})"
+    )
+
+
+def answer(report: "Report") -> tuple[str, ...]:
+    """What the check found, in sentences."""
+    gap = report[ATTENTION.gap]
+    if not gap.n:
+        return ("No example could be measured: see the degenerate examples.", APART)
+    own, random = (report[m.means[AUPRC]] for m in (ATTENTION, RANDOM))
+    return (
+        f"Of {counted(gap.n, 'text')} with a rationale, attention finds the words that people "
+        f"marked with an average precision of {mean(own)}; {mean(random)} is to be expected of "
+        "random orders. A word is marked where it has a character of a marked span; of pairs, "
+        "spans are those of the text that attention is read over.",
+        APART,
+    )
+
+
+FINDINGS = CheckFindings(
+    "plausibility", FIELDS, METRICS, section=section, card=card, line=line, is_default=False,
+)  # fmt: skip
