@@ -179,8 +179,9 @@ def _reaching(
 def _is_reached(audited: AuditedBatch) -> Bool[np.ndarray, " text"]:
     """In which texts all attention on some single unit decides."""
     single = single_units(audited)
-    reached: np.ndarray = (single.margin >= HALF_MARGIN) | (single.turned >= HALF_MARGIN)
-    return reached.any(axis=1)
+    reached = (single.margin >= HALF_MARGIN) | (single.turned >= HALF_MARGIN)
+    in_some: np.ndarray = reached.any(axis=1)
+    return in_some
 
 
 def _summed(

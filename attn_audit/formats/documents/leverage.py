@@ -44,9 +44,9 @@ def section(found: Leverage, audited: int | None = None) -> Section:
 
 def _table(title: str, sites: Sequence[SiteLeverage], audited: int | None = None) -> Table:
     def row(site: SiteLeverage) -> tuple[Cell, ...]:
-        cells = (place(site), share(site.matters), number(site.margin))
-        if has_reach:
-            cells = (*cells, "-" if site.reach is None else share(site.reach))
+        reach = "-" if site.reach is None else share(site.reach)
+        measured = (share(site.matters), number(site.margin), *((reach,) if has_reach else ()))
+        cells = (place(site), *measured)
         is_audited = site.layer is not None and site.layer == audited
         return tuple(Phrase(cell, Tone.STRONG) for cell in cells) if is_audited else cells
 

@@ -35,7 +35,7 @@ def test_a_model_of_one_layer_has_none(report: Report, shown: Shown) -> None:
 
 def test_inspect_says_which_layer_and_head_to_look_at(shown: Shown) -> None:
     bert = audited("bert")
-    leverage = leverage_by_layer(bert, TEXTS, with_heads=True)
+    leverage = leverage_by_layer(bert, TEXTS, in_full=True)
     assert leverage is not None
     text = shown(model.document(Inspection(**dict(bert.describe()), leverage=leverage)))
     assert f"Leverage by head of layer {leverage.best.layer}" in text
