@@ -179,7 +179,7 @@ def _reaching(
 def _is_reached(audited: AuditedBatch) -> Bool[np.ndarray, " text"]:
     """In which texts all attention on some single unit decides."""
     single = single_units(audited)
-    reached: np.ndarray = (single.margin >= HALF_MARGIN) | (single.turned >= HALF_MARGIN)
+    reached = np.asarray((single.margin >= HALF_MARGIN) | (single.turned >= HALF_MARGIN))
     in_some: np.ndarray = reached.any(axis=1)
     return in_some
 
