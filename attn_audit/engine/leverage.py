@@ -179,8 +179,8 @@ def _reaching(
 def _is_reached(audited: AuditedBatch) -> Bool[np.ndarray, " text"]:
     """In which texts all attention on some single unit decides."""
     single = single_units(audited)
-    reached = np.asarray((single.margin >= HALF_MARGIN) | (single.turned >= HALF_MARGIN))
-    in_some: np.ndarray = reached.any(axis=1)
+    reached = (single.margin >= HALF_MARGIN) | (single.turned >= HALF_MARGIN)
+    in_some: np.ndarray = reached.sum(axis=1) > 0
     return in_some
 
 
