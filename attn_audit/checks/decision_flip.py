@@ -94,7 +94,8 @@ def _first_flip(
 ) -> Int64[np.ndarray, " batch"]:
     """After how many units the decision is another; one more than there are where it never is."""
     reading, n_units = audited.reading, order.shape[1]
-    place = torch.empty_like(order).scatter_(1, order, torch.arange(n_units).expand_as(order))
+    places = torch.arange(n_units, device=order.device)
+    place = torch.empty_like(order).scatter_(1, order, places.expand_as(order))
     turned = np.zeros((len(audited.batch), n_units), dtype=bool)
     attention, mass = audited.attention.unsqueeze(1), reading.mass.double().unsqueeze(1)
     rest = reading.rest.double().unsqueeze(1)

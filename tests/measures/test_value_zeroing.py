@@ -1,12 +1,16 @@
 from typing import Any
 
+import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cosine_similarity
 
 from attn_audit.measures.value_zeroing import value_zeroing, why_not
 from attn_audit.models.interception.classifier import InterceptedBatch
+from attn_audit.models.loading import ModelOptions, load_model
+from tests.conftest import Checkpoint
 from tests.measures.brute import Loaded, assert_each, over_units, texts_of
+from tests.measures.conftest import TEXTS
 from tests.models.custom.test_transformer import Transformer
 from tests.models.custom.toys import EXAMPLES, N_IDS, PAD, custom_of, model_of
 from tests.tiny import tiny_model
@@ -51,6 +55,15 @@ def test_is_of_modules_too() -> None:
         batch = model.collate(model.encode(EXAMPLES))
         assert why_not(model) is None
         assert (value_zeroing(model, batch) > 0).equal(batch.unit_mask)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_is_of_a_fused_attention_that_rounds_elsewhere_in_half_precision(
+    checkpoint: Checkpoint, dtype: str
+) -> None:
+    options = ModelOptions(dtype=dtype, attention_implementation="sdpa")  # type: ignore[arg-type]
+    model = load_model(str(checkpoint("bert")), torch.device("cpu"), options, TEXTS)
+    assert why_not(model) is None
 
 
 def test_takes_a_state_for_each_token() -> None:

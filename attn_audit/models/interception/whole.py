@@ -31,6 +31,9 @@ POOLED = "its attention has no row for each token: tokens are pooled"
 MAX_ERROR = 1e-4
 """Of the largest state: a layer that is run again gives what it gave, but for rounding."""
 
+SPACINGS = 8
+"""Of the dtype that are rounding, where they are wider: fused attention rounds elsewhere."""
+
 
 def why_not_whole(classifier: Classifier, found: Survey, trial: InterceptedBatch) -> str | None:
     """Why attention is not one stream of layers from tokens to the same tokens; None: it is."""
@@ -190,6 +193,7 @@ def why_no_states(
         return "its last layer cannot be run by itself"
     assert call.states is not None
     gap = (again - call.states)[inputs.real].abs().max()
-    if not float(gap) <= MAX_ERROR * float(again[inputs.real].abs().max()):
+    rounding = max(MAX_ERROR, SPACINGS * torch.finfo(again.dtype).eps)
+    if not float(gap) <= rounding * float(again[inputs.real].abs().max()):
         return "its last layer, run by itself, gives other states"
     return None
