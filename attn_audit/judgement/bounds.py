@@ -116,11 +116,12 @@ def _without_result(check: str, report: Report) -> Obstacle | None:
 
 def _without_measure(statistic: Statistic, report: Report) -> Obstacle | None:
     measures = report.settings.correlated
-    if set(statistic.metric.measures) <= set(measures):
+    missing = [name for name in statistic.metric.measures if name not in measures]
+    if not missing:
         return None
     return (
-        f"It needs measures that were not computed (only {measures[0]}).",
-        "Audit again with `--measures gradient,leave_one_out`.",
+        f"It needs measures that were not computed (only {', '.join(measures)}).",
+        f"Audit again with `--measures {','.join([*measures, *missing])}`.",
     )
 
 

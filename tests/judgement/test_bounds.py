@@ -90,6 +90,18 @@ def test_a_measure_that_was_not_computed_is_left_open(report: Report, policy: Po
     judged = the_one(found, policy, MOST)
     assert judged.outcome is INCONCLUSIVE
     assert judged.reason == "It needs measures that were not computed (only gradient)."
+    assert judged.look_at == "Audit again with `--measures gradient,leave_one_out`."
+
+
+def test_measures_that_were_not_computed_are_named(report: Report, policy: PolicyOf) -> None:
+    asked = report.settings.model_copy(update={"measures": ("gradient", "leave_one_out")})
+    found = report.model_copy(update={"settings": asked})
+    bound = '[[bound]]\nmetric = "correlation.attention_rollout"\nmin = 0.1'
+    judged = the_one(found, policy, bound)
+    assert judged.reason == (
+        "It needs measures that were not computed (only gradient, leave_one_out)."
+    )
+    assert judged.look_at == "Audit again with `--measures gradient,leave_one_out,rollout`."
 
 
 def test_without_labels_accuracy_is_left_open(unlabelled: Report, policy: PolicyOf) -> None:
