@@ -67,9 +67,9 @@ class Asked:
             return
         whole = named["input_ids"] if named.get("input_ids") is not None else named["inputs_embeds"]
         mask = named.get("attention_mask")
-        full = torch.full((whole.shape[0],), whole.shape[1])
-        is_plain = mask is not None and mask.dim() == 2
-        left = (mask.sum(1) if is_plain else full).tolist()
+        if mask is None or mask.dim() != 2:
+            mask = torch.ones(whole.shape[:2])
+        left = mask.sum(1).int().tolist()
         # A last layer that is computed at the row that is read out alone is a call of one token.
         self.lengths += [length for length in left if length > 1]
 
