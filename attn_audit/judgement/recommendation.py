@@ -116,8 +116,8 @@ def recommend(
     enough = [each for each in judged if int(each[-1].sum()) >= FEWEST_TEXTS]
     if n_judged < FEWEST_TEXTS:
         few = (
-            f"{counted(n_judged, 'text')} that could judge are too few to say what to show instead "
-            f"({FEWEST_TEXTS} are the least; `--erasure-sample` takes more)."
+            f"What to show instead cannot be told by {counted(n_judged, 'text')} set aside to "
+            f"judge: {FEWEST_TEXTS} are the least (`--erasure-sample` takes more)."
         )
         return Recommendation(
             n_fitting=n_fitting, n_judged=n_judged, attention=None, random=None,
@@ -253,7 +253,7 @@ def _cheapest(
     for each in pool[1:]:
         erased, known = by_name[each.measure]
         gap = _part((first - erased).of(in_first & known), resamples)
-        if not gap.is_above_zero:
+        if not gap.is_above_zero_by_any:
             alike.append(each)
     shown = min(alike, key=lambda each: (each.passes, -each.score.mean))
     return shown, [each for each in alike if each is not shown]
@@ -268,11 +268,8 @@ def _sentences(found: Recommendation, measures: Mapping[str, Measure]) -> tuple[
     texts = f"{counted(found.n_judged, 'text')} set aside to judge; left out and by neutral ones"
     beside = f"at random by {_range(random)} ({texts})"
     if found.show_instead is None:
-        moved = f"Words in its order move the prediction by {_range(attention)}, {beside}."
-        if is_better.is_above_zero:
-            return "Nothing that was tried ranks words better than attention.", moved
-        none = "show none of them, attention included"
-        return f"No measure is shown to rank words better than chance: {none}.", moved
+        moved = f"Words in attention's order move the prediction by {_range(attention)}, {beside}."
+        return _none(found, is_better), moved
     shown = found.candidate(found.show_instead)
     assert shown is not None
     name = measures[shown.measure].words
@@ -286,6 +283,20 @@ def _sentences(found: Recommendation, measures: Mapping[str, Measure]) -> tuple[
         "more than taking away those that attention does.",
         f"Words in its order move the prediction by {_range(shown.score)}, in attention's by "
         f"{_range(attention)}, {beside}.{ties}{greedy}",
+    )
+
+
+def _none(found: Recommendation, is_better: Part) -> str:
+    """That nothing is recommended, and what is known all the same."""
+    if not found.candidates:
+        return "No measure beside attention could be judged."
+    if is_better.is_above_zero:
+        return "No measure that was tried is shown to rank words better than attention."
+    if any(each.over_random.is_above_zero for each in found.candidates):
+        return "No measure is shown to rank words better than both attention and chance."
+    return (
+        "No measure is shown to rank words better than chance: show none of them, attention "
+        "included."
     )
 
 

@@ -20,6 +20,12 @@ class Part(Value):
         return (self.own + self.neutral) / 2
 
     @property
+    def is_above_zero_by_any(self) -> bool:
+        """Whether one of the intervals is, wholly."""
+        ends = (self.own_interval, self.neutral_interval)
+        return any(interval is not None and interval.low > 0 for interval in ends)
+
+    @property
     def is_above_zero(self) -> bool:
         """Whether both intervals are, wholly."""
         ends = (self.own_interval, self.neutral_interval)

@@ -54,7 +54,7 @@ def test_both_ways_of_leaving_out_must_agree() -> None:
     one_way = Orders(measure("one_way"), erased(0.6, 1, neutral=0.3), None)
     found = recommended(one_way)
     assert found.show_instead is None
-    assert "Nothing that was tried ranks words better than attention" in found.short
+    assert "No measure that was tried is shown to rank words better than attention" in found.short
 
 
 def test_it_must_be_better_than_random_order_too() -> None:
@@ -117,7 +117,7 @@ def test_too_few_texts_say_nothing() -> None:
     n = 2 * FEWEST_TEXTS - 2
     few = recommended(Orders(measure("good"), erased(0.9, 1, n=n), None), n=n)
     assert few.show_instead is None
-    assert "too few" in few.sentence
+    assert "39 texts set aside to judge" in few.sentence
     assert few.candidates == ()
     n += 2
     assert recommended(Orders(measure("good"), erased(0.9, 1, n=n), None), n=n).show_instead
@@ -164,3 +164,32 @@ def test_the_next_release_is_asked_again_what_the_base_shows_instead() -> None:
     assert "was not judged again" in (still_recommended(good, None) or "")
     assert still_recommended(worse, good) is None
     assert still_recommended(None, good) is None
+
+
+def test_what_is_above_chance_but_not_above_attention_is_not_said_to_be_no_better_than_chance() -> (
+    None
+):
+    noisy = np.random.default_rng(5).normal(0.15, 1.0, N)
+    judging = np.arange(N) % 2 == 0
+    attention, random = Erased(noisy, noisy), erased(0.1, 101)
+    found = recommend(
+        attention, random, [Orders(measure("some"), erased(0.2, 1), None)], judging, 10.0,
+        Resamples(0),
+    )  # fmt: skip
+    assert found.show_instead is None
+    assert found.short == "No measure is shown to rank words better than both attention and chance."
+
+
+def test_without_any_measure_nothing_is_said_of_measures() -> None:
+    found = recommended()
+    assert (found.show_instead, found.candidates) == (None, ())
+    assert found.short == "No measure beside attention could be judged."
+
+
+def test_what_is_worse_by_one_way_of_leaving_out_is_no_tie() -> None:
+    best = erased(0.5, 1)
+    worse = Erased(best.own - 0.1, best.neutral)
+    found = recommended(
+        Orders(measure("dear", passes=3), best, None), Orders(measure("cheap", 1), worse, None)
+    )
+    assert (found.show_instead, found.tied) == ("dear", ())
