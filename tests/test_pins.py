@@ -226,6 +226,7 @@ CLAIMS = {
     "replacement: margin": 1e-2,
     "decision flips": 0.03,
     "other measures": 1e-3,
+    "plausibility": 0.02,
     "erasure: mean gain": 0.02,
     "erasure: neutral": 0.02,
     "erasure: margin": 0.1,
@@ -239,7 +240,7 @@ CLAIMS = {
 OF_RANKS = (
     *("taus", "taus of margins", "taus that ties allow", "taus of shuffled attention"),
     *("permutations within epsilon", "permutations that turn the decision"),
-    "decision flips",
+    *("decision flips", "plausibility"),
     *(name for name in CLAIMS if name.startswith("erasure: ")),
 )
 """Of steps that do not grow with the rounding."""

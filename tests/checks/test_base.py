@@ -90,11 +90,11 @@ def test_all_sites_are_read_in_one_pass_and_share_importance(
         measured.append(1)
         return torch.zeros(2, 5, dtype=torch.float64)
 
-    monkeypatch.setitem(COMPUTATIONS, "another", Computation(measure))
+    monkeypatch.setitem(COMPUTATIONS, "rollout", Computation(measure))
     batch = model.collate(model.encode(texts(5, 4)))
     found = read_sites(model, batch, SITES, seed=0)
     assert model.n_reads == 1
-    assert all(torch.equal(a.importances["another"], torch.zeros(2, 5).double()) for a in found)
+    assert all(torch.equal(a.importances["rollout"], torch.zeros(2, 5).double()) for a in found)
     assert len(measured) == 1
     for site, audited in zip(SITES, found, strict=True):
         alone = read_batch(model, batch, site, seed=0)

@@ -84,7 +84,7 @@ def test_long_texts_count_for_more(clock: Clock) -> None:
     assert watched.spent()["permutation"].examples == pytest.approx(expected)
     with watched.stage("correlation", [short]):
         clock.now += 1
-    of_short, of_long = (1 + n + 1 + 2 for n in (5, 20))
+    of_short, of_long = (2 + n + 1 + 2 for n in (5, 20))
     expected = 2 * 5 * of_short / (5 * of_short + 20 * of_long)
     assert watched.spent()["correlation"].examples == pytest.approx(expected)
 
@@ -101,7 +101,10 @@ def test_importance_is_counted_at_the_first_site_and_the_other_checks_at_every_o
             with watched.stage(name, batch):
                 clock.now += 1
             done[name].append(watched.spent()[name].examples)
-    assert done == {"correlation": [1.25, 1.5], "attended": [0.5, 1], "permutation": [0.5, 1]}
+    first, whole = 2 + 7 + 2, 2 + 7 + 4 * 2  # passes of gradients, leave-one-out, and the baseline
+    counted = [2 * first / whole, 2 * (first + 2) / whole]
+    assert done.pop("correlation") == pytest.approx(counted)
+    assert done == {"attended": [0.5, 1], "permutation": [0.5, 1]}
 
 
 def test_what_failed_and_is_repeated_is_not_counted_twice(clock: Clock) -> None:

@@ -33,7 +33,7 @@ def finished(tmp_path: Path, undisturbed: Audit) -> Audit:
 
 
 def test_a_full_disk_keeps_the_finished_shards(audit: Audit, undisturbed: Audit) -> None:
-    with disk(audit.run, "size=64k"):
+    with disk(audit.run, "size=256k"):
         ended = audit.finish()
         shards = audit.shards()
         assert 0 < len(shards) < len(undisturbed.shards())

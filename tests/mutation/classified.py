@@ -46,6 +46,7 @@ DECIDES = (
     "measures.integrated_gradients.STEPS",
     "measures.registry.COMPUTATIONS",
     "verification.layers.N_AT_HALF",
+    "engine.leverage.N_UNITS",
     "checks.erasure.check.N_ORDERS",
     "checks.erasure.check.N_PAIRS",
     "models.margin.AT_THE_END",

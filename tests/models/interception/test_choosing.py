@@ -40,6 +40,10 @@ def test_the_cheapest_way_that_is_exact_is_taken(name: str) -> None:
     assert findings.replay_error <= 5e-5  # float32 kernels round by machine: 1.3e-5 was seen
 
 
+ALL_ROWS = {"albert": "one module is every layer", "biogpt": "no call is the layer's alone"}
+"""Whose last layer computes all rows where attention before it is replayed."""
+
+
 @over_architectures
 def test_before_the_last_layer_the_last_computes_one_row_alone(name: str) -> None:
     model, sizes = audited(name), list[int]()
@@ -55,8 +59,8 @@ def test_before_the_last_layer_the_last_computes_one_row_alone(name: str) -> Non
         sizes.append(args[0].shape[1])
 
     with follower.register_forward_pre_hook(note):
-        assert_close(reading.replay(own)[:, 0], reading.logits)
-    assert sizes[-1] == 1
+        assert_close(reading.replay(own)[:, 0], reading.logits, 5e-5)
+    assert (sizes[-1] == 1) is (name not in ALL_ROWS)
 
 
 def wrong_values(reached: Reached) -> Way:
