@@ -5,12 +5,13 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from attn_audit.checks.base import AuditedBatch, Columns, is_measured, or_none
+from attn_audit.checks.base import AuditedBatch, Columns, is_measured, join_statuses, or_none
 from attn_audit.findings import decision_flip as fields
 from attn_audit.findings.example import Status
+from attn_audit.measures.base import normalised
 from attn_audit.models.contract import require_finite
 from attn_audit.progress import in_portions
 from attn_audit.randomness import example_keys, hashes
@@ -39,7 +40,8 @@ class DecisionFlip:
         """The share of units that has to go in each order, and how it ended."""
         measured = is_measured(audited) & audited.has_margin
         flips = {name: _first_flip(audited, order) for name, order in _orders(audited).items()}
-        lengths, columns = audited.lengths, dict[str, object]()
+        lengths = audited.lengths
+        columns: Columns = {fields.STATUS.name: _statuses(audited)}
         for order in fields.ORDERS:
             n_gone = flips[order.name]
             is_flipped = measured & (n_gone < lengths)
@@ -49,13 +51,13 @@ class DecisionFlip:
             columns[order.end.name] = [
                 str(end) if kept else None for end, kept in zip(ends, measured, strict=True)
             ]
-        return {**columns, fields.STATUS.name: _statuses(audited, measured)}  # type: ignore[dict-item]
+        return columns
 
 
 def _orders(audited: AuditedBatch) -> dict[str, Int64[Tensor, "batch unit"]]:
     """Units as each order takes them; equal ones by draw, padding last."""
     keys = example_keys(audited.seed, audited.ids, DecisionFlip.id)
-    drawn = (hashes(keys, range(1), audited.attention.shape[-1])[:, 0] >> np.uint64(11)) * 2.0**-53
+    drawn = hashes(keys, range(1), audited.attention.shape[-1])[:, 0]
     mask = audited.batch.unit_mask.cpu().numpy()
     gradient, product = _gradients(audited)
     values = {
@@ -64,7 +66,7 @@ def _orders(audited: AuditedBatch) -> dict[str, Int64[Tensor, "batch unit"]]:
         "attention_x_gradient": product,
     }
     sorted_by = {name: -value.cpu().numpy() for name, value in values.items()}
-    sorted_by["random"] = np.zeros_like(drawn)
+    sorted_by["random"] = np.zeros(drawn.shape)
     return {
         name: torch.from_numpy(np.lexsort((drawn, np.where(mask, value, np.inf)))).to(
             audited.attention.device
@@ -104,15 +106,9 @@ def _first_flip(
         is_left = (place.unsqueeze(1) >= n_gone.view(1, -1, 1)).unsqueeze(2)
         left = attention * is_left
         share = left.sum(dim=-1)
-        weights = torch.where(
-            share.unsqueeze(-1) > 0,
-            left / share.clamp_min(torch.finfo(torch.float64).tiny).unsqueeze(-1),
-            attention,
-        )
+        weights = torch.where(share.unsqueeze(-1) > 0, normalised(left), attention)
         whole = mass * share + rest
-        new_mass = torch.where(
-            whole > 0, mass * share / whole.clamp_min(torch.finfo(torch.float64).tiny), 0
-        )
+        new_mass = mass * share / torch.where(whole > 0, whole, 1)
         dtype = reading.attention.dtype
         logits = reading.replay(weights.to(dtype), new_mass.to(dtype))
         turned[:, portion] = (audited.margin.turned(logits) >= HALF).cpu().numpy()
@@ -125,13 +121,13 @@ HALF = 0.5
 """Of the audited labels, whose decisions are others."""
 
 
-def _statuses(audited: AuditedBatch, measured: Bool[np.ndarray, " batch"]) -> list[str]:
+def _statuses(audited: AuditedBatch) -> list[str]:
     reasons = (
         (~audited.has_mass, Status.NO_AUDITED_MASS),
         (~audited.can_move, Status.SINGLE_UNIT),
         (~audited.has_margin, Status.NO_MARGIN),
     )
     return [
-        "+".join(reason for holds, reason in reasons if holds[i]) or str(Status.MEASURED)
-        for i in range(len(measured))
+        join_statuses([reason for holds, reason in reasons if holds[i]])
+        for i in range(len(audited.batch))
     ]

@@ -31,6 +31,7 @@ class OrderFindings:
 
     name: str
     words: str
+    """In sentences."""
     share: Field[float | None]
     end: Field[str | None]
     gone: MeanMetric
@@ -51,10 +52,8 @@ class OrderFindings:
         return (self.gone, self.never, self.nothing_left, *sooner)
 
 
-def _order(name: str, words: str) -> OrderFindings:
-    where = f"units' attention is set to 0, {words} first"
-    if name == "random":
-        where = "units' attention is set to 0 in random order"
+def _order(name: str, words: str, first: str) -> OrderFindings:
+    where = f"units' attention is set to 0{first}"
     field = Field[float | None](
         f"decision_flip.{name}",
         f"Share of the units that are gone when the decision is another, where {where} and the "
@@ -114,10 +113,14 @@ def _reached(examples: "Examples", share: Field[float | None], end: Field[str | 
 
 
 ORDERS = (
-    _order("attention", "the most attended"),
-    _order("gradient", "those whose attention moves the margin most"),
-    _order("attention_x_gradient", "those of the largest attention times gradient"),
-    _order("random", ""),
+    _order("attention", "attention", ", the most attended first"),
+    _order("gradient", "its gradient", ", those whose attention moves the margin most first"),
+    _order(
+        "attention_x_gradient",
+        "attention x gradient",
+        ", those of the largest attention times gradient first",
+    ),
+    _order("random", "random order", " in random order"),
 )
 """In the order in which they are reported."""
 
@@ -131,13 +134,6 @@ METRICS: tuple[Metric, ...] = tuple(metric for order in ORDERS for metric in ord
 
 QUESTION = "How many words must lose their attention before the decision is another?"
 
-_NAMES = {
-    "attention": "attention",
-    "gradient": "its gradient",
-    "attention_x_gradient": "attention x gradient",
-    "random": "random order",
-}
-
 
 def section(report: "Report") -> Section:
     """Question, answer, and a line for each order."""
@@ -149,7 +145,7 @@ def _table(report: "Report") -> Table:
     def row(order: OrderFindings) -> tuple[str, ...]:
         sooner = "-" if order.sooner is None else mean_percent(report[order.sooner])
         ends = (share(report[metric]) for metric in (order.nothing_left, order.never))
-        return (_NAMES[order.name], mean(report[order.gone]), *ends, sooner)
+        return (order.words, mean(report[order.gone]), *ends, sooner)
 
     columns = ("by", "gone when it flips", "nothing left", "never", "sooner than random")
     return Table(columns, tuple(map(row, ORDERS)), "By the order in which attention goes")
@@ -186,7 +182,7 @@ def in_short(report: "Report") -> tuple[str, ...]:
     if not report[ATTENTION.never].n:
         return ("no example could be measured",)
     return tuple(
-        f"by {_NAMES[order.name]}: {mean(report[order.gone])} of the words"
+        f"by {order.words}: {mean(report[order.gone])} of the words"
         for order in ORDERS
         if report[order.gone].n
     )
@@ -220,7 +216,7 @@ def _sentence(report: "Report", order: OrderFindings) -> str:
     if gone.n:
         took = f"it takes {mean(gone)} of the words ({counted(gone.n, 'text')})"
     return (
-        f"By {_NAMES[order.name]} {took}; only when nothing is left "
+        f"By {order.words} {took}; only when nothing is left "
         f"{share(report[order.nothing_left])}, never {share(report[order.never])}."
     )
 
