@@ -47,7 +47,9 @@ class Erased:
     @property
     def is_known(self) -> "Members":
         """In which texts both are."""
-        known: Members = self.own + self.neutral == self.own + self.neutral
+        import numpy as np
+
+        known: Members = ~np.isnan(self.own + self.neutral)
         return known
 
 
@@ -106,14 +108,8 @@ def recommend(
         "Multiparameter hypothesis testing and acceptance sampling".
     """
     floor = attention.is_known & random.is_known
-    n_judged, n_fitting = int((floor & is_judging).sum()), int((floor & ~is_judging).sum())
-    chosen = {orders.measure.name: _chosen(orders, floor & ~is_judging) for orders in found}
-    judged = [
-        (orders.measure, by_magnitude, erased, floor & is_judging & erased.is_known)
-        for orders in found
-        for by_magnitude, erased in [chosen[orders.measure.name]]
-    ]
-    enough = [each for each in judged if int(each[-1].sum()) >= FEWEST_TEXTS]
+    fitting, texts = floor & ~is_judging, floor & is_judging
+    n_fitting, n_judged = int(fitting.sum()), int(texts.sum())
     if n_judged < FEWEST_TEXTS:
         few = (
             f"What to show instead cannot be told by {counted(n_judged, 'text')} set aside to "
@@ -124,40 +120,34 @@ def recommend(
             attention_over_random=None, candidates=(), cheap=None, best=None, tied=(),
             show_instead=None, sentence=few, short=few,
         )  # fmt: skip
-    texts = floor & is_judging
-
-    def part(erased: Erased, of: "Members") -> Part:
-        return _part(erased.of(of), resamples)
-
-    candidates = [
-        Candidate(
-            measure=measure.name,
-            by_magnitude=by_magnitude,
-            is_signed=measure.is_signed,
-            passes=measure.passes(round(n_units)),
-            n=int(of.sum()),
-            score=part(erased, of),
-            over_attention=part(erased - attention, of),
-            over_random=part(erased - random, of),
-            p_value=_p_value((erased - attention).of(of), (erased - random).of(of)),
-            passed=False,
-        )
-        for measure, by_magnitude, erased, of in enough
-    ]
+    judged: dict[str, Erased] = {}
+    candidates = []
+    for orders in found:
+        by_magnitude, erased = _chosen(orders, fitting)
+        if int((texts & erased.is_known).sum()) >= FEWEST_TEXTS:
+            judged[orders.measure.name] = erased.of(texts)
+            candidates.append(
+                _candidate(
+                    orders.measure,
+                    erased.of(texts),
+                    attention.of(texts),
+                    random.of(texts),
+                    resamples,
+                    by_magnitude=by_magnitude,
+                    n_units=n_units,
+                )
+            )
     candidates = _corrected(candidates)
-    by_name = {measure.name: (erased, of) for measure, _, erased, of in enough}
     passed = [each for each in candidates if each.passed]
     others = [each for each in passed if each.measure != LEAVE_ONE_OUT.name]
     cheap = [each for each in others if each.passes <= FEW_PASSES]
-    pool = cheap or others or passed
-    shown, tied = _cheapest(pool, by_name, resamples)
-    is_better = part(attention - random, texts)
+    shown, tied = _cheapest(cheap or others or passed, judged, resamples)
     recommendation = Recommendation(
         n_fitting=n_fitting,
         n_judged=n_judged,
-        attention=part(attention, texts),
-        random=part(random, texts),
-        attention_over_random=is_better,
+        attention=_part(attention.of(texts), resamples),
+        random=_part(random.of(texts), resamples),
+        attention_over_random=_part((attention - random).of(texts), resamples),
         candidates=tuple(candidates),
         cheap=cheap[0].measure if cheap else None,
         best=(others or passed)[0].measure if passed else None,
@@ -166,8 +156,36 @@ def recommend(
         sentence="",
         short="",
     )
-    short, numbers = _sentences(recommendation, {m.name: m for m, *_ in enough})
+    words = {orders.measure.name: orders.measure.words for orders in found}
+    short, numbers = _sentences(recommendation, words)
     return recommendation.model_copy(update={"sentence": f"{short} {numbers}", "short": short})
+
+
+def _candidate(
+    measure: Measure,
+    erased: Erased,
+    attention: Erased,
+    random: Erased,
+    resamples: "Resamples",
+    *,
+    by_magnitude: bool,
+    n_units: float,
+) -> Candidate:
+    """A measure beside both, on the texts that judge and that it ranks the units of."""
+    known = erased.is_known
+    over_attention, over_random = (erased - attention).of(known), (erased - random).of(known)
+    return Candidate(
+        measure=measure.name,
+        by_magnitude=by_magnitude,
+        is_signed=measure.is_signed,
+        passes=measure.passes(round(n_units)),
+        n=int(known.sum()),
+        score=_part(erased.of(known), resamples),
+        over_attention=_part(over_attention, resamples),
+        over_random=_part(over_random, resamples),
+        p_value=_p_value(over_attention, over_random),
+        passed=False,
+    )
 
 
 def still_recommended(base: Recommendation | None, new: Recommendation | None) -> str | None:
@@ -242,25 +260,27 @@ def _corrected(candidates: Sequence[Candidate]) -> list[Candidate]:
 
 def _cheapest(
     pool: Sequence[Candidate],
-    by_name: Mapping[str, tuple[Erased, "Members"]],
+    judged: Mapping[str, Erased],
     resamples: "Resamples",
 ) -> tuple[Candidate | None, list[Candidate]]:
     """The best of some candidates, or the cheapest of those that tie with it; and the others."""
     if not pool:
         return None, []
-    first, in_first = by_name[pool[0].measure]
     alike = [pool[0]]
     for each in pool[1:]:
-        erased, known = by_name[each.measure]
-        gap = _part((first - erased).of(in_first & known), resamples)
-        if not gap.is_above_zero_by_any:
+        gap = judged[pool[0].measure] - judged[each.measure]
+        if not _part(gap.of(gap.is_known), resamples).is_above_zero_by_any:
             alike.append(each)
     shown = min(alike, key=lambda each: (each.passes, -each.score.mean))
     return shown, [each for each in alike if each is not shown]
 
 
-def _sentences(found: Recommendation, measures: Mapping[str, Measure]) -> tuple[str, str]:
-    """What may be shown, and the numbers that say so."""
+def _sentences(found: Recommendation, words: Mapping[str, str]) -> tuple[str, str]:
+    """What may be shown, and the numbers that say so.
+
+    Args:
+        words: What measures are called, by name.
+    """
     attention, random, is_better = found.attention, found.random, found.attention_over_random
     assert attention is not None
     assert random is not None
@@ -272,11 +292,11 @@ def _sentences(found: Recommendation, measures: Mapping[str, Measure]) -> tuple[
         return _none(found, is_better), moved
     shown = found.candidate(found.show_instead)
     assert shown is not None
-    name = measures[shown.measure].words
+    name = words[shown.measure]
     greedy = ""
     if shown.measure == LEAVE_ONE_OUT.name:
         greedy = " It is the greedy reference of this very number, which removes words, too."
-    tied = [measures[each].words for each in found.tied]
+    tied = [words[each] for each in found.tied]
     ties = f" {', '.join(tied)} {'ties' if len(tied) == 1 else 'tie'} with it." if tied else ""
     return (
         f"Show {name} instead: taking away the words that it ranks first changes the prediction "
