@@ -1,6 +1,6 @@
 """Commands on stored reports, and on what is in them: `report`, `verify`, `metrics`, `measures`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,6 +16,7 @@ from attn_audit.process import no_collection
 from attn_audit.settings import Panel
 
 if TYPE_CHECKING:
+    from attn_audit.formats.result_files import Result
     from attn_audit.results.report import Report
 
 
@@ -161,48 +162,59 @@ def verify(**values: Any) -> None:
         raise typer.Exit(1)
 
 
+Plugins = Annotated[list[str] | None, shared("plugin")]
+Format = Annotated[Literal["terminal", "json"] | None, shared("format")]
+Quiet = Annotated[bool, shared("quiet")]
+
+
 def metrics(
     *,
-    plugin: Annotated[list[str] | None, shared("plugin")] = None,
+    plugin: Plugins = None,
     output: RESULT = None,
-    format: Annotated[Literal["terminal", "json"] | None, shared("format")] = None,
-    quiet: Annotated[bool, shared("quiet")] = False,
+    format: Format = None,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """List what a policy may bound and records hold, defined."""
-    with guard(debug=debug):
-        from attn_audit.cli.result_files import deliver
+
+    def known() -> "Result":
         from attn_audit.findings.registry import all_fields, statistics
         from attn_audit.formats.documents.definitions import Dictionary
-        from attn_audit.formats.registry import OF_RESULTS
-        from attn_audit.formats.result_files import require_reports
-        from attn_audit.plugins import load_plugins
 
-        load_plugins(plugin or [])
-        require_reports(output or [], (), formats=OF_RESULTS)
-        found = Dictionary(tuple(statistics().values()), all_fields())
-        deliver(found, "metrics", output=output, format=format, quiet=quiet)
+        return Dictionary(tuple(statistics().values()), all_fields())
+
+    with guard(debug=debug):
+        _list(known, "metrics", plugin, output=output, format=format, quiet=quiet)
 
 
 def measures(
     *,
-    plugin: Annotated[list[str] | None, shared("plugin")] = None,
+    plugin: Plugins = None,
     output: RESULT = None,
-    format: Annotated[Literal["terminal", "json"] | None, shared("format")] = None,
-    quiet: Annotated[bool, shared("quiet")] = False,
+    format: Format = None,
+    quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """List what attention is compared with, defined: source, passes, what it needs."""
-    with guard(debug=debug):
-        from attn_audit.cli.result_files import deliver
+
+    def known() -> "Result":
         from attn_audit.findings.measure import shown_measure
         from attn_audit.findings.registry import measures as every
         from attn_audit.formats.documents.measures import Measures
-        from attn_audit.formats.registry import OF_RESULTS
-        from attn_audit.formats.result_files import require_reports
-        from attn_audit.plugins import load_plugins
 
-        load_plugins(plugin or [])
-        require_reports(output or [], (), formats=OF_RESULTS)
-        found = Measures((*every(), shown_measure("FIELD")))
-        deliver(found, "measures", output=output, format=format, quiet=quiet)
+        return Measures((*every(), shown_measure("FIELD")))
+
+    with guard(debug=debug):
+        _list(known, "measures", plugin, output=output, format=format, quiet=quiet)
+
+
+def _list(known: "Callable[[], Result]", kind: str, plugin: list[str] | None, **told: Any) -> None:
+    """Deliver what is known once the plugins have added to it."""
+    from attn_audit.cli.result_files import deliver
+    from attn_audit.formats.registry import OF_RESULTS
+    from attn_audit.formats.result_files import require_reports
+    from attn_audit.plugins import load_plugins
+
+    load_plugins(plugin or [])
+    require_reports(told["output"] or [], (), formats=OF_RESULTS)
+    deliver(known(), kind, **told)
