@@ -179,16 +179,21 @@ def _reaching(
 def _is_reached(audited: AuditedBatch) -> Bool[np.ndarray, " text"]:
     """In which texts all attention on some single unit decides."""
     single = single_units(audited)
-    reached = (single.margin >= HALF_MARGIN) | (single.turned >= HALF_MARGIN)
-    in_some: np.ndarray = reached.sum(axis=1) > 0
+    in_some: np.ndarray = _decides(single.margin, single.turned).sum(axis=1) > 0
     return in_some
+
+
+def _decides(moved: np.ndarray, turned: np.ndarray) -> np.ndarray:
+    """Whether the margin moves by half of itself, or the decision is another."""
+    decides: np.ndarray = (moved >= HALF_MARGIN) | (turned >= HALF_MARGIN)
+    return decides
 
 
 def _summed(
     found: _Effects, site: int, *, layer: int | None, head: int | None = None
 ) -> SiteLeverage:
-    moved, turned = found.moved[:, site], found.turned[:, site]
-    matters = (moved >= HALF_MARGIN) | (turned >= HALF_MARGIN)
+    moved = found.moved[:, site]
+    matters = _decides(moved, found.turned[:, site])
     return SiteLeverage(
         layer=layer,
         head=head,

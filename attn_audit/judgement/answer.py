@@ -17,7 +17,14 @@ from attn_audit.judgement.policy import Bound, Policy, load_policy
 from attn_audit.numbers import counted, number, percent, short
 from attn_audit.results.leverage import SiteLeverage
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Answer, CountedUnit, Judgement, Level, MayShow
+from attn_audit.results.verdict import (
+    N_NAMED,
+    Answer,
+    CountedUnit,
+    Judgement,
+    Level,
+    MayShow,
+)
 
 MAX_UNITS = 5
 """Of those that decide without attention, named in the answer."""
@@ -167,7 +174,7 @@ def _sentence(report: Report, rules: Policy, verdict: MayShow, because: Sequence
             clause = "; ".join(map(clause_of, because))
             return f"Attention may be shown as where the model looked, not as {reason}: {clause}."
         case MayShow.YES:
-            clause = " and ".join(map(clause_of, because[:2]))
+            clause = " and ".join(map(clause_of, because[:N_NAMED]))
             return f"Attention may be shown as {reason}: {clause}.{_limit(because)}"
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from attn_audit.models.capacity import full_batches, in_order
 from attn_audit.models.contract import Reading
 from attn_audit.models.interception.classifier import Classifier, InterceptedBatch
+from attn_audit.models.interception.readout_pass import ROUNDING
 from attn_audit.models.interception.removal.base import UnitRemoval, Variants
 from attn_audit.models.interception.removal.deleting import Deletion
 from attn_audit.models.interception.removal.masking import Masking
@@ -100,9 +101,6 @@ MIN_UNITS = 3
 
 N_LEFT_OUT, N_HALVES = 12, 4
 """Of each text of the trial: units that are left out alone, and random halves that are."""
-
-ROUNDING = 100
-"""Spacings of the dtype that are rounding."""
 
 
 def pooled_again(
