@@ -35,11 +35,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
 
+from attn_audit.exit_codes import BROKEN, USAGE
+
 
 class AttnAuditError(Exception):
     """Base of all errors that are the interface's own: a sentence, a hint, an exit code."""
 
-    exit_code: ClassVar[int] = 3
+    exit_code: ClassVar[int] = BROKEN
     details: tuple[str, ...] = ()
     """Lines below the message, where it sums several things up."""
 
@@ -131,7 +133,7 @@ def or_nearest(path: Path | str) -> str:
 class UsageError(AttnAuditError):
     """What was asked for cannot be done as asked; nothing was audited."""
 
-    exit_code = 2
+    exit_code = USAGE
 
 
 class ConfigurationError(UsageError):
@@ -306,8 +308,6 @@ RECORD = "`--on-error record`"
 
 class AuditFailedError(AttnAuditError):
     """The audit was started and cannot be carried out."""
-
-    exit_code = 3
 
 
 class InvalidWeightsError(AuditFailedError):

@@ -18,7 +18,7 @@ from attn_audit.findings.correlation import pairs as correlation
 from attn_audit.models.paper.architecture import EncoderKind
 from attn_audit.results.report import Report
 from attn_audit.statistics.significance import exact_chance
-from attn_audit.verification.numbers import Expected, Numbers
+from attn_audit.verification.tally import Expected, Numbers
 from tests.rows import RowsModel, texts
 from tests.tiny import WORDS, tiny_examples, tiny_model
 from tests.verification.conftest import audit_into

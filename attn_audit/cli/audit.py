@@ -37,8 +37,8 @@ def audit_command(check: str | None, help: str) -> Callable[..., None]:
     """
 
     def run(**values: Any) -> None:
-        from attn_audit.cli.exit_codes import policy_of, show_and_exit
         from attn_audit.cli.result_files import write_report
+        from attn_audit.cli.verdict import policy_of, show_and_exit
         from attn_audit.engine.arguments import require_inputs
         from attn_audit.formats.result_files import require_outputs
         from attn_audit.judgement.gate import judge

@@ -22,6 +22,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from attn_audit.cli.options import OPTIONS, SWITCHES
 from attn_audit.errors import AttnAuditError, OutputError, meant
+from attn_audit.exit_codes import BROKEN, INTERRUPTED, TERMINATED, USAGE
 from attn_audit.files import problem_of
 from attn_audit.process import is_out_of_memory
 from attn_audit.quoting import in_our_words, printable
@@ -231,8 +232,6 @@ def silence(stream: TextIO) -> None:
 
 _OURS = "This is a fault of attn-audit. Run it again with --debug, and report the traceback."
 
-USAGE, CRASHED, INTERRUPTED, TERMINATED = 2, 3, 130, 143
-
 
 def error_console() -> Console:
     """Where messages, notes and progress go."""
@@ -325,10 +324,10 @@ def guard(*, debug: bool) -> Iterator[None]:
     except Exception as error:
         if is_out_of_memory(error):
             hints = ["Use a smaller --batch-size.", *_kept(error)]
-            _fail("out of memory", " ".join(hints), CRASHED, debug)
+            _fail("out of memory", " ".join(hints), BROKEN, debug)
         message = f"attn-audit crashed: {type(error).__name__}: {error}"
         hints = [_OURS, *_kept(error)]
-        _fail(message, " ".join(hints), CRASHED, debug)
+        _fail(message, " ".join(hints), BROKEN, debug)
 
 
 def _kept(error: BaseException) -> list[str]:

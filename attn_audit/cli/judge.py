@@ -8,6 +8,7 @@ import typer
 
 from attn_audit.cli.command import guard
 from attn_audit.cli.options import RESULT, shared
+from attn_audit.exit_codes import FAILED
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a crash.")]
 
@@ -52,8 +53,8 @@ def gate(
     Exit code 0: passed. 1: failed. 4: inconclusive.
     """
     with guard(debug=debug):
-        from attn_audit.cli.exit_codes import finish
         from attn_audit.cli.result_files import say_written, show_output
+        from attn_audit.cli.verdict import finish
         from attn_audit.formats.result_files import Output, require_reports, write_reports
         from attn_audit.judgement.gate import judge
         from attn_audit.judgement.policy import load_policy
@@ -106,8 +107,8 @@ def compare(
     Exit code 0: done, and no bound of the policy is broken. 1: one is. 4: inconclusive.
     """
     with guard(debug=debug):
-        from attn_audit.cli.exit_codes import finish
         from attn_audit.cli.result_files import deliver, show_output
+        from attn_audit.cli.verdict import finish
         from attn_audit.formats.result_files import Output, require_reports
         from attn_audit.judgement.comparison import compare as compared
         from attn_audit.judgement.policy import load_policy
@@ -161,4 +162,4 @@ def selftest(
             found = run()
         deliver(found, "self-test", output=output, format=format, quiet=quiet)
         if not found.holds:
-            raise typer.Exit(1)
+            raise typer.Exit(FAILED)

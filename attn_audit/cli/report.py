@@ -11,6 +11,7 @@ from attn_audit.cli.judge import Debug
 from attn_audit.cli.options import RESULT, option, rows, shared
 from attn_audit.cli.progress import watching
 from attn_audit.errors import ConfigurationError
+from attn_audit.exit_codes import FAILED
 from attn_audit.files import is_url, require_writable
 from attn_audit.process import no_collection
 from attn_audit.settings import Panel
@@ -159,7 +160,7 @@ def verify(**values: Any) -> None:
     told = {name: values[name] for name in ("output", "format", "quiet")}
     deliver(found, "verification", **told)
     if not found.holds:
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 Plugins = Annotated[list[str] | None, shared("plugin")]

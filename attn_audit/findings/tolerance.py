@@ -16,6 +16,8 @@ TAU_LIMIT = 0.02
 SHARE_LIMIT = 0.03
 ORDERED_LIMIT = 0.02
 SMALL_WEIGHT = 1e-3
+N_AT_HALF = 2
+"""Texts that rounding may take to the other side of half a margin."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ Importing it imports Altair: only what draws does so.
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ import vl_convert
 from attn_audit.document import (
     Figure,
     Histograms,
-    Hue,
     Joint,
     Panel,
     Place,
@@ -26,48 +24,11 @@ from attn_audit.document import (
 )
 from attn_audit.errors import OutputError
 from attn_audit.files import problem_of, replacing
+from attn_audit.formats.palette import FILES, Palette
 from attn_audit.numbers import mean, number
 from attn_audit.quoting import printable
 from attn_audit.statistics.estimate import Interval
 from attn_audit.statistics.summary import Distribution, Histogram
-
-
-@dataclass(frozen=True)
-class Palette:
-    """What things are drawn in; told apart by every kind of eye, and never by colour alone."""
-
-    ink: str
-    """Text and marks over colour."""
-    faint: str
-    """Axes and their numbers."""
-    grid: str
-    ground: str
-    gradient: str
-    leave_one_out: str
-    yardstick: str
-    other: str
-    low: str
-    """Below 0, in grids."""
-    high: str
-    """Above 0, in grids."""
-    font: str
-
-    def of(self, hue: Hue) -> str:
-        """The colour of what a mark belongs to."""
-        found: str = getattr(self, hue.name.lower())
-        return found
-
-
-FILES = Palette(
-    ink="#1b1e23", faint="#5a616b", grid="#e3e5e8", ground="#ffffff",
-    gradient="#0072b2", leave_one_out="#d55e00", yardstick="#6b7280",
-    other="#009e73", low="#56b4e9", high="#e69f00", font="Liberation Sans, DejaVu Sans, sans-serif",
-)  # fmt: skip
-"""Okabe and Ito's colours (2008, "Color universal design")."""
-
-_VARIABLES = {f.name: f"var(--{f.name.replace('_', '-')})" for f in fields(Palette)}
-PAGE = Palette(**_VARIABLES | {"font": "system-ui, sans-serif"})
-"""Resolved by the page's style sheet: light, dark and print need no second drawing."""
 
 
 def configuration(palette: Palette) -> dict[str, Any]:

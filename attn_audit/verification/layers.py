@@ -1,12 +1,9 @@
 """Leverage by layer, computed again on the same texts."""
 
-from attn_audit.findings.tolerance import MARGIN
+from attn_audit.findings.tolerance import MARGIN, N_AT_HALF
 from attn_audit.results.leverage import Leverage
-from attn_audit.verification.numbers import EQUAL, Tally
 from attn_audit.verification.recomputation import is_number, values_of
-
-N_AT_HALF = 2
-"""Texts that rounding may take to the other side of half a margin."""
+from attn_audit.verification.tally import EQUAL, Tally
 
 
 def compare_layers(stored: Leverage | None, found: Leverage | None, dtype: str) -> list[Tally]:

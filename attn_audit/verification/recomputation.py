@@ -42,7 +42,7 @@ from attn_audit.progress import Progress, Watcher
 from attn_audit.results.report import Report, Subject
 from attn_audit.results.table import Row, schemas
 from attn_audit.statistics.kendall import kendall_tau_of_ranks
-from attn_audit.verification.numbers import Numbers, Tally
+from attn_audit.verification.tally import Numbers, Tally
 
 
 class Witnesses:

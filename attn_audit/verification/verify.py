@@ -24,7 +24,6 @@ from attn_audit.results.answers import Verification
 from attn_audit.results.table import Row, has_failed
 from attn_audit.settings import AuditSettings
 from attn_audit.verification.layers import compare_layers
-from attn_audit.verification.numbers import Expected, Numbers, Tally, claims_of
 from attn_audit.verification.recomputation import (
     Rankings,
     Replaying,
@@ -41,6 +40,7 @@ from attn_audit.verification.stored_audit import (
     require_same_plugins,
     settings_of_report,
 )
+from attn_audit.verification.tally import Expected, Numbers, Tally, claims_of
 
 
 def verify_report(

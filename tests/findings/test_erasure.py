@@ -14,7 +14,8 @@ from attn_audit.data.example import sample_examples
 from attn_audit.document import Ranked
 from attn_audit.findings.erasure.rankings import Ranking, rankings
 from attn_audit.findings.erasure.section import figures, line
-from attn_audit.formats.charts import PAGE, specification
+from attn_audit.formats.charts import specification
+from attn_audit.formats.palette import PAGE
 from attn_audit.models.paper.architecture import EncoderKind
 from tests.tiny import tiny_examples, tiny_model
 

@@ -23,7 +23,7 @@ from attn_audit.results.examples import Examples
 from attn_audit.results.record import require_shown
 from attn_audit.results.report import Report
 from attn_audit.results.table import Values
-from attn_audit.verification.numbers import Expected, Numbers
+from attn_audit.verification.tally import Expected, Numbers
 from tests.judged import policy_from
 from tests.rows import RowsModel, texts
 

@@ -11,16 +11,9 @@ import pytest
 from attn_audit.document import Figure
 from attn_audit.errors import OutputError
 from attn_audit.findings import permutation
-from attn_audit.formats.charts import (
-    FILES,
-    PAGE,
-    Palette,
-    configuration,
-    draw,
-    specification,
-    write_figures,
-)
+from attn_audit.formats.charts import configuration, draw, specification, write_figures
 from attn_audit.formats.documents.report import figures
+from attn_audit.formats.palette import FILES, PAGE, Palette
 from attn_audit.results.report import Report
 
 NAMES = ("tau_pairs", "tau_by_class", "output_moves", "output_change", "jsd", "jsd_by_weight")

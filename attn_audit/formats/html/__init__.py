@@ -34,8 +34,9 @@ from attn_audit.document import (
     Spread,
     Table,
 )
-from attn_audit.formats.charts import PAGE, specification
+from attn_audit.formats.charts import specification
 from attn_audit.formats.html import pictures
+from attn_audit.formats.palette import PAGE
 from attn_audit.quoting import printable
 
 PARTS = ("charts.js", "shading.js", "examples.js", "start.js")

@@ -18,29 +18,13 @@ from attn_audit.document import (
     Shaded,
     Weights,
 )
+from attn_audit.formats.palette import AGAINST_GROUNDS, GROUNDS, INK_ON_GROUND, SIGNED_GROUNDS
 from attn_audit.formats.terminal.style import ACCENT, FAINT, HUES, UNICODE, Ink, Look, Shading
 from attn_audit.numbers import digits, mean, percent
 from attn_audit.statistics.summary import Distribution, Histogram
 
 N_COLUMNS = 63
 """Width of a chart, at most."""
-
-INK_ON_GROUND = "#1a1a1a"
-
-GROUNDS = ("", "#a39e98", "#b59a78", "#cb9758", "#e58f36", "#ff7f0e")
-"""From no weight to the largest, in steps that differ in colour more than in lightness: on a dark
-terminal as on a light one the strongest stands out."""
-
-SIGNED_GROUNDS = (
-    *("#1498fb", "#309ae9", "#4c9bd7", "#689dc4", "#849eb2"),
-    "#a0a0a0",
-    *("#b39983", "#c69366", "#d98d48", "#ec862b", "#ff7f0e"),
-)
-"""From the lowest to the highest, 0 in the middle. Blue and orange are told apart by every kind of
-eye."""
-
-AGAINST_GROUNDS = ("", *reversed(SIGNED_GROUNDS[:5]))
-"""Of words that speak against the prediction; they are underlined, too."""
 
 CELL, LABEL, BAR = 6, 8, 11
 """Columns of a cell of a grid, of what stands beside its rows, and of a bar around 0."""

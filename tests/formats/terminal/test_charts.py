@@ -11,10 +11,8 @@ from rich.console import Console
 from rich.text import Text
 
 from attn_audit.document import Place, Places, Shaded, Weights
+from attn_audit.formats.palette import AGAINST_GROUNDS, GROUNDS, SIGNED_GROUNDS
 from attn_audit.formats.terminal.charts import (
-    AGAINST_GROUNDS,
-    GROUNDS,
-    SIGNED_GROUNDS,
     axis,
     columns,
     ground,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, Literal, NoReturn
 import typer
 
 from attn_audit.config import DEFAULT_POLICY
+from attn_audit.exit_codes import FAILED, INCONCLUSIVE, PASSED
 from attn_audit.findings.rule import Outcome
 from attn_audit.judgement.bounds import bounds_to_judge
 from attn_audit.judgement.policy import Policy, load_policy
@@ -14,7 +15,11 @@ from attn_audit.results.verdict import MayShow, Verdict
 if TYPE_CHECKING:
     from attn_audit.settings import AuditSettings
 
-EXIT_CODES: Final = {Outcome.PASS: 0, Outcome.FAIL: 1, Outcome.INCONCLUSIVE: 4}
+EXIT_CODES: Final = {
+    Outcome.PASS: PASSED,
+    Outcome.FAIL: FAILED,
+    Outcome.INCONCLUSIVE: INCONCLUSIVE,
+}
 
 Inconclusive = Literal["pass", "fail"] | None
 
@@ -60,8 +65,9 @@ def finish(
         require: What the answer has to be, whatever the policy says.
     """
     sys.stdout.flush()
-    code, answer = exit_code(verdict.outcome, inconclusive), verdict.answer
-    if code == 0 and require == "yes" and answer is not None and answer.verdict is not MayShow.YES:
-        is_open = answer.verdict is MayShow.UNKNOWN
+    code = exit_code(verdict.outcome, inconclusive)
+    may_show = MayShow.YES if verdict.answer is None else verdict.answer.verdict
+    if code == PASSED and require == "yes" and may_show is not MayShow.YES:
+        is_open = may_show is MayShow.UNKNOWN
         code = exit_code(Outcome.INCONCLUSIVE if is_open else Outcome.FAIL, inconclusive)
     raise typer.Exit(code)

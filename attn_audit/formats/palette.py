@@ -1,0 +1,64 @@
+"""The colours of every output: figures as files, figures on the page, shades of the terminal.
+
+What the page's colours are, by day, by night and in print, stands in `html/static/page.css`, under
+the names of `Palette`.
+"""
+
+from dataclasses import dataclass, fields
+
+from attn_audit.document import Hue
+
+
+@dataclass(frozen=True)
+class Palette:
+    """What things are drawn in; told apart by every kind of eye, and never by colour alone."""
+
+    ink: str
+    """Text and marks over colour."""
+    faint: str
+    """Axes and their numbers."""
+    grid: str
+    ground: str
+    gradient: str
+    leave_one_out: str
+    yardstick: str
+    other: str
+    low: str
+    """Below 0, in grids."""
+    high: str
+    """Above 0, in grids."""
+    font: str
+
+    def of(self, hue: Hue) -> str:
+        """The colour of what a mark belongs to."""
+        found: str = getattr(self, hue.name.lower())
+        return found
+
+
+FILES = Palette(
+    ink="#1b1e23", faint="#5a616b", grid="#e3e5e8", ground="#ffffff",
+    gradient="#0072b2", leave_one_out="#d55e00", yardstick="#6b7280",
+    other="#009e73", low="#56b4e9", high="#e69f00", font="Liberation Sans, DejaVu Sans, sans-serif",
+)  # fmt: skip
+"""Okabe and Ito's colours (2008, "Color universal design")."""
+
+_VARIABLES = {f.name: f"var(--{f.name.replace('_', '-')})" for f in fields(Palette)}
+PAGE = Palette(**_VARIABLES | {"font": "system-ui, sans-serif"})
+"""Resolved by the page's style sheet: light, dark and print need no second drawing."""
+
+INK_ON_GROUND = "#1a1a1a"
+
+GROUNDS = ("", "#a39e98", "#b59a78", "#cb9758", "#e58f36", "#ff7f0e")
+"""From no weight to the largest, in steps that differ in colour more than in lightness: on a dark
+terminal as on a light one the strongest stands out."""
+
+SIGNED_GROUNDS = (
+    *("#1498fb", "#309ae9", "#4c9bd7", "#689dc4", "#849eb2"),
+    "#a0a0a0",
+    *("#b39983", "#c69366", "#d98d48", "#ec862b", "#ff7f0e"),
+)
+"""From the lowest to the highest, 0 in the middle. Blue and orange are told apart by every kind of
+eye."""
+
+AGAINST_GROUNDS = ("", *reversed(SIGNED_GROUNDS[:5]))
+"""Of words that speak against the prediction; they are underlined, too."""
