@@ -124,7 +124,8 @@ def test_short_and_unknown_texts_are_audited(
 
 
 @pytest.mark.parametrize(
-    ("n_words", "checks"), [(5000, "correlation,permutation,adversarial"), (500, "default")]
+    ("n_words", "checks"),
+    [(5000, "correlation,permutation,adversarial"), (500, "attended,adversarial")],
 )
 def test_a_text_of_many_words_is_audited(
     attn_audit: AttnAudit, model: Path, tmp_path: Path, n_words: int, checks: str
