@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
+import typer.main
+import typer.testing
 from hypothesis import settings
 
 from tests.typechecking import check_types
@@ -14,6 +16,9 @@ from tests.typechecking import check_types
 check_types()
 
 from tests.checkpoints import write_checkpoint  # noqa: E402 - what it imports is checked
+
+# All commands are built anew for each that is invoked: a tenth of the time of tests that do that.
+vars(typer.testing)["_get_command"] = cache(typer.main.get_command)
 
 # Models here are tiny: a second thread costs more than it brings, in other processes too.
 torch.set_num_threads(1)

@@ -9,6 +9,7 @@ from jaxtyping import TypeCheckError
 
 from attn_audit.data.example import length_batches
 from attn_audit.distances import total_variation_distance
+from attn_audit.models.contract import LinearReadout
 from tests.typechecking import n_calls
 
 
@@ -21,6 +22,11 @@ def first_calls() -> None:
 def test_wrong_shapes_are_noticed() -> None:
     with pytest.raises(TypeCheckError):
         total_variation_distance(torch.ones(2, 1), torch.ones(3, 2))
+
+
+def test_wrong_shapes_in_a_dataclass_are_noticed() -> None:
+    with pytest.raises(TypeCheckError):
+        LinearReadout(offset=torch.ones(2, 1), unit_logits=torch.ones(3, 2, 1))
 
 
 def test_wrong_types_are_noticed() -> None:

@@ -33,7 +33,11 @@ def _checked(given: Any = None, *, typechecker: Any = None) -> Any:
         if dataclasses.is_dataclass(given) and not _has_shapes(given.__annotations__):
             type.__setattr__(given, "__init__", _without_shapes(given.__init__))
             return given
-        return _with_shapes(given, typechecker=beartype)
+        init, checked = given.__init__, _with_shapes(given, typechecker=beartype)
+        if dataclasses.is_dataclass(given):
+            checked_init = checked.__init__
+            type.__setattr__(checked, "__init__", _at_first(init, lambda: checked_init))
+        return checked
     annotations = getattr(given, "__annotations__", {})
     is_named = any(isinstance(kind, str) for kind in annotations.values())
     if not is_named and not _has_shapes(annotations):

@@ -96,12 +96,11 @@ class _Checked(BaseModel):
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "_Checked":
         values = self.model_dump(by_alias=True)
-        n_units = len(values[UNITS.name])
-        for name, weights in values.items():
-            is_list = any(f.name == name and f.shape is Shape.UNITS for f in _shown_fields())
-            if is_list and weights is not None and len(weights) != n_units:
-                raise ValueError(f"{len(weights)} values of {name} for {n_units} units")
-        named = (values[f.name] for f in _shown_fields() if f.kind is Kind.LABEL)
+        fields, n_units = _shown_fields(), len(values[UNITS.name])
+        for name in (field.name for field in fields if field.shape is Shape.UNITS):
+            if values[name] is not None and len(values[name]) != n_units:
+                raise ValueError(f"{len(values[name])} values of {name} for {n_units} units")
+        named = (values[f.name] for f in fields if f.kind is Kind.LABEL)
         if len({isinstance(name, str) for name in named if name is not None}) > 1:
             raise ValueError("one label beside several")
         if isinstance(values[PREDICTION.name], str) and values[PROBABILITY.name] == ():

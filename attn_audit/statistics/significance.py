@@ -71,6 +71,28 @@ def exact_chance(
     return chances[where]
 
 
+def adjusted(p_values: Float64[np.ndarray, " example"]) -> Float64[np.ndarray, " example"]:
+    """Each p-value as it counts among all of them: those below q are false alarms at rate q.
+
+    Returns:
+        For each the smallest rate of false discoveries at which it is still among them, as
+        `scipy.stats.false_discovery_control` has it: importing that takes longer than most audits'
+        statistics.
+
+    Source:
+        Benjamini and Hochberg (1995), "Controlling the False Discovery Rate".
+
+    Example:
+        >>> adjusted(np.array([0.01, 0.04, 0.03])).round(3)
+        array([0.03, 0.04, 0.04])
+    """
+    order, n = np.argsort(p_values), len(p_values)
+    of_ordered = p_values[order] * (n / np.arange(1, n + 1))
+    found = np.empty(n)
+    found[order] = np.minimum.accumulate(of_ordered[::-1])[::-1].clip(0, 1)
+    return found
+
+
 @cache
 def _chance(n: int, alpha: float) -> float:
     if n < 2:

@@ -14,15 +14,21 @@ Stages = dict[str, Callable[[], object]]
 """What is measured, by name; the first is what the others are compared with."""
 
 
+def interleaved(stages: Stages, repeats: int) -> dict[str, list[float]]:
+    """Seconds of each stage in every round; each second round is in the opposite order."""
+    seconds: dict[str, list[float]] = {name: [] for name in stages}
+    for i in range(repeats):
+        for name in list(stages)[:: -1 if i % 2 else 1]:
+            start = time.perf_counter()
+            stages[name]()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
 def interleaved_medians(stages: Stages, repeats: int) -> dict[str, float]:
     """Seconds of each stage: the median over rounds in which every stage runs once."""
-    seconds: dict[str, list[float]] = {name: [] for name in stages}
-    for _ in range(repeats):
-        for name, run in stages.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(times) for name, times in seconds.items()}
+    rounds = interleaved(stages, repeats)
+    return {name: statistics.median(times) for name, times in rounds.items()}
 
 
 def show(title: str, medians: dict[str, float], file: Path | None, **others: float | str) -> None:

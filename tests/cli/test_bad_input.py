@@ -123,14 +123,19 @@ def test_short_and_unknown_texts_are_audited(
     assert attn_audit("audit", model, "d.jsonl").exit_code == 0
 
 
-def test_a_text_of_5000_words_is_audited(
-    attn_audit: AttnAudit, model: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("n_words", "checks"),
+    [(5000, "correlation,permutation,adversarial"), (500, "attended,adversarial")],
+)
+def test_a_text_of_many_words_is_audited(
+    attn_audit: AttnAudit, model: Path, tmp_path: Path, n_words: int, checks: str
 ) -> None:
-    text = " ".join(random.Random(0).choices([f"w{i}" for i in range(4, 60)], k=5000))
+    """What leaves out every word takes the square of their number."""
+    text = " ".join(random.Random(0).choices([f"w{i}" for i in range(4, 60)], k=n_words))
     rows(tmp_path / "d.jsonl", json.dumps({"text": text}))
-    outcome = attn_audit("audit", model, "d.jsonl", "--measures", "gradient", "--format", "json")
-    report = json.loads(outcome.stdout)
-    assert report["n_units"]["maximum"] == 5000
+    words = ("--measures", "gradient", "--checks", checks, "--format", "json")
+    report = json.loads(attn_audit("audit", model, "d.jsonl", *words).stdout)
+    assert report["n_units"]["maximum"] == n_words
     assert report["metrics"]["adversarial.n_exact"]["value"] == 1
 
 

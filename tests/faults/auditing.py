@@ -4,10 +4,17 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import chdir
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from unittest.mock import patch
+
+from typer.testing import CliRunner
+
+from attn_audit.cli import app
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -63,15 +70,18 @@ class Audit:
         """Files of the finished shards."""
         return {path.name for path in self.run.glob("records/*.parquet")}
 
-    def start(self, *more: str) -> subprocess.Popen[str]:
-        """Begin, or go on with `--resume` among the words."""
-        self.folder.mkdir(exist_ok=True)
-        (self.folder / "tmp").mkdir(exist_ok=True)
+    def command(self, *more: str) -> list[str]:
+        """What is typed in its folder, which is made."""
+        (self.folder / "tmp").mkdir(parents=True, exist_ok=True)
         words = ["--run-dir", "run", "--output", "report.json"]
         if "--records" not in more:
             words += ["--records", "records.parquet"]
+        return ["audit", *self.words, *words, *more]
+
+    def start(self, *more: str) -> subprocess.Popen[str]:
+        """Begin, or go on with `--resume` among the words."""
         return subprocess.Popen(
-            [*AS_A_USER, *self.launcher, *COMMAND, "audit", *self.words, *words, *more],
+            [*AS_A_USER, *self.launcher, *COMMAND, *self.command(*more)],
             cwd=self.folder,
             env={
                 **os.environ,
@@ -89,6 +99,21 @@ class Audit:
     def finish(self, *more: str) -> Ended:
         """Let it run to its end."""
         return _ended(self.start(*more), SECONDS_TO_FINISH)
+
+    def finish_here(self, *more: str) -> Ended:
+        """Let it run to its end in this process, where it is no process that is tried.
+
+        A report names the libraries that were used, and this audit needs no `transformers`.
+        """
+        words, place = self.command(*more), str(self.folder / "tmp")
+        transformers = sys.modules.pop("transformers", None)
+        try:
+            with chdir(self.folder), patch.object(tempfile, "tempdir", place):
+                result = CliRunner(env={"COLUMNS": "100"}).invoke(app, words)
+        finally:
+            if transformers is not None:
+                sys.modules["transformers"] = transformers
+        return Ended(result.exit_code, result.stdout, result.stderr)
 
     def end_when(self, moment: Callable[[], bool], number: signal.Signals, *more: str) -> Ended:
         """Start it, and send it a signal as soon as the moment has come, if it comes."""

@@ -1,4 +1,4 @@
-"""Audits of the packaged demo as processes."""
+"""Audits of the packaged demo, to be disturbed."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ QUIET = (*WORDS, "--reproducible", "--quiet")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Audit:
     """An audit that came to its end, to hold others against."""
     audit = Audit(tmp_path_factory.mktemp("faults") / "undisturbed", QUIET)
-    ended = audit.finish()
+    ended = audit.finish_here()
     assert ended.exit_code == 0, ended.stderr
     return audit
 

@@ -34,7 +34,7 @@ def finished(tmp_path: Path, undisturbed: Audit) -> Audit:
 
 def test_a_full_disk_keeps_the_finished_shards(audit: Audit, undisturbed: Audit) -> None:
     with disk(audit.run, "size=256k"):
-        ended = audit.finish()
+        ended = audit.finish_here()
         shards = audit.shards()
         assert 0 < len(shards) < len(undisturbed.shards())
         name = min(undisturbed.shards() - shards)
@@ -42,7 +42,7 @@ def test_a_full_disk_keeps_the_finished_shards(audit: Audit, undisturbed: Audit)
         assert refused(ended, message, KEPT)
         assert list(audit.run.rglob("*.part")) == []
         change(audit.run, "size=8m")
-        assert audit.finish("--resume").exit_code == 0
+        assert audit.finish_here("--resume").exit_code == 0
         assert differences(audit, undisturbed) == []
 
 
@@ -56,12 +56,14 @@ def test_files_that_may_not_be_so_large(audit: Audit) -> None:
     assert audit.shards() == set()
 
 
-def test_a_read_only_disk(audit: Audit) -> None:
+def test_a_read_only_disk(audit: Audit, undisturbed: Audit) -> None:
     with disk(audit.run, "size=8m"):
-        audit.end_when(lambda: len(audit.shards()) > 1, signal.SIGKILL)
+        shutil.copytree(undisturbed.run, audit.run, dirs_exist_ok=True)
+        for name in ("complete", *(f"records/{shard}" for shard in sorted(audit.shards())[2:])):
+            (audit.run / name).unlink()
         before = audit.shards()
         change(audit.run, "ro")
-        ended = audit.finish("--resume")
+        ended = audit.finish_here("--resume")
         assert refused(ended, "run directory run: Read-only file system")
         assert audit.shards() == before
 
@@ -101,7 +103,7 @@ def test_a_run_directory_that_is_removed(audit: Audit) -> None:
 )
 def test_outputs_on_a_full_disk(finished: Audit, option: str, name: str) -> None:
     with disk(finished.folder / "out", "size=4k") as full:
-        ended = finished.finish("--resume", option, f"out/{name}")
+        ended = finished.finish_here("--resume", option, f"out/{name}")
         message = f"cannot write out/{name}: No space left on device"
         assert refused(ended, message, KEPT)
         assert list(full.iterdir()) == []
@@ -109,11 +111,11 @@ def test_outputs_on_a_full_disk(finished: Audit, option: str, name: str) -> None
 
 def test_temporary_files_on_a_full_disk(finished: Audit, undisturbed: Audit) -> None:
     with disk(finished.folder / "tmp", "size=4k") as full:
-        ended = finished.finish("--resume")
+        ended = finished.finish_here("--resume")
         assert ended.exit_code == 2
         assert f"error: cannot write {full}/attn-audit-" in ended.stderr
         assert "TMPDIR. The finished shards are kept in run" in ended.stderr
-    assert finished.finish("--resume").exit_code == 0
+    assert finished.finish_here("--resume").exit_code == 0
     assert differences(finished, undisturbed) == []
 
 

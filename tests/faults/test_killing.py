@@ -27,7 +27,7 @@ def test_a_killed_audit_goes_on_and_finds_what_it_would_have_found(
     assert fell[0] == BEFORE_MANIFEST
     assert IN_SHARD in fell or len(audit.shards()) >= 5
     (audit.run / "records" / ".000000-half.parquet.17.part").write_bytes(b"PAR1")
-    assert audit.finish("--resume").exit_code == 0
+    assert audit.finish_here("--resume").exit_code == 0
     assert differences(audit, undisturbed) == []
 
 

@@ -74,13 +74,20 @@ def near(value: object) -> object:
     return pytest.approx(value, abs=1e-6) if isinstance(value, float) else value
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run directory of an audit with room enough."""
+    folder = tmp_path_factory.mktemp("plain")
+    audit(folder, Cramped())
+    return folder
+
+
 @pytest.mark.parametrize("stage", ["reading", "leaving out"])
-def test_the_batch_is_halved_and_no_other_repeated(tmp_path: Path, stage: str) -> None:
-    audit(tmp_path / "plain", Cramped())
+def test_the_batch_is_halved_and_no_other_repeated(tmp_path: Path, plain: Path, stage: str) -> None:
     with pytest.warns(UserWarning, match="out of memory with 4 examples") as noted:
         model = audit(tmp_path / "cramped", Cramped(stage))
     assert len(noted) == 1
-    found, expected = records(tmp_path / "cramped"), records(tmp_path / "plain")
+    found, expected = records(tmp_path / "cramped"), records(plain)
     assert [record["id"] for record in found] == [example.id for example in EXAMPLES]
     for one, other in zip(found, expected, strict=True):
         for name, value in other.items():
@@ -102,7 +109,7 @@ def test_the_next_shard_has_the_plans_batches_again(tmp_path: Path) -> None:
     assert [len(ids) for ids in model.read_ids if set(ids) <= last] == [4, 4, 4]
 
 
-def test_an_example_too_large_alone_leaves_what_was_finished(tmp_path: Path) -> None:
+def test_an_example_too_large_alone_leaves_what_was_finished(tmp_path: Path, plain: Path) -> None:
     with (
         pytest.warns(UserWarning, match="out of memory with 4"),
         pytest.raises(OutOfMemoryError, match=AT) as raised,
@@ -111,5 +118,4 @@ def test_an_example_too_large_alone_leaves_what_was_finished(tmp_path: Path) -> 
     assert "go on with --resume" in raised.value.__notes__[0]
     assert len(records(tmp_path / "cramped")) == 12
     audit(tmp_path / "cramped", Cramped(), resume=True)
-    audit(tmp_path / "plain", Cramped())
-    assert contents(tmp_path / "cramped") == contents(tmp_path / "plain")
+    assert contents(tmp_path / "cramped") == contents(plain)

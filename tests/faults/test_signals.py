@@ -18,5 +18,5 @@ def test_an_audit_that_was_asked_to_end_can_be_gone_on_with(
     files = {path.name for path in audit.folder.rglob("*") if path.is_file()}
     assert files == {".lock", "manifest.json", *audit.shards()}
     assert not any((audit.folder / "tmp").iterdir())
-    assert audit.finish("--resume").exit_code == 0
+    assert audit.finish_here("--resume").exit_code == 0
     assert differences(audit, undisturbed) == []

@@ -6,15 +6,13 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from tests import processes
 from tests.fuzz.seeds import FEW, write_seeds
 from tests.fuzz.trying import KINDS, Trial, prepare, try_here, try_process
 
-N_EXAMPLES = int(os.environ.get("ATTN_AUDIT_FUZZ_EXAMPLES", "300"))
-"""Of the long run, of all kinds together."""
+N_EXAMPLES = int(os.environ.get("ATTN_AUDIT_FUZZ_EXAMPLES", "40"))
+"""Of all kinds together."""
 
 N_PROCESSES = max(1, N_EXAMPLES // 300)
 """Of each kind: they take seconds each."""
@@ -60,20 +58,7 @@ def test_what_is_changed_was_valid(seeds: Path, words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(
-    max_examples=8,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-@given(random=st.randoms(use_true_random=False))
-def test_no_change_makes_a_command_crash(kind: str, random: Random, seeds: Path) -> None:
-    assert tried(kind, random, seeds).problems == ()
-
-
-@pytest.mark.fuzz
-@pytest.mark.parametrize("kind", KINDS)
-def test_no_change_of_many_makes_a_command_crash(kind: str, seeds: Path) -> None:
+def test_no_change_makes_a_command_crash(kind: str, seeds: Path) -> None:
     trials = (tried(kind, Random(f"{kind} {i}"), seeds) for i in range(N_EXAMPLES // len(KINDS)))
     assert [trial for trial in trials if trial.problems] == []
 

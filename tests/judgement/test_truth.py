@@ -1,7 +1,10 @@
-"""Models whose truth is built in get the answer that is true, at every scale of the logits."""
+"""Models whose truth is built in get the answer that is true.
+
+Here at a scale of the logits far from 1; that the answer is the same at every scale is what
+`test_unchanged_answers` holds, and `attn-audit selftest` of fifteen more at both ends.
+"""
 
 import importlib.util
-import itertools
 import json
 import subprocess
 import sys
@@ -15,16 +18,12 @@ from attn_audit import CustomModel, audit
 YES, HINT, NO = {"yes"}, {"yes", "hint"}, {"no"}
 
 TRUTH = {
-    "faithful": YES, "rationale": HINT, "keyword": YES, "random": HINT,
-    "constant": NO, "skip": NO, "inverse": NO, "hidden": NO,
+    "faithful@0.1": YES, "rationale@10": HINT, "keyword@10": YES, "random@0.1": HINT,
+    "constant@10": NO, "skip@0.1": NO, "inverse@10": NO, "hidden@10": NO,
 }  # fmt: skip
-
-SCALES = ("0.1", "10")
 
 ALWAYS = ("faithful@0.1", "hidden@10", "keyword@10")
 """The others are run by `-m grid`."""
-
-MODELS = [f"{case}@{scale}" for case, scale in itertools.product(TRUTH, SCALES)]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +47,7 @@ def keyword_texts(shared: Path) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize(
     "model",
-    [pytest.param(model, marks=() if model in ALWAYS else pytest.mark.grid) for model in MODELS],
+    [pytest.param(model, marks=() if model in ALWAYS else pytest.mark.grid) for model in TRUTH],
 )
 def test_the_answer_is_what_is_true(
     model: str,
@@ -60,7 +59,7 @@ def test_the_answer_is_what_is_true(
     data = keyword_texts if case == "keyword" else shared / "data/sst_paper"
     answer = audit(load(model), data, limit=200).answer
     assert answer is not None
-    assert answer.verdict in TRUTH[case], answer.sentence
+    assert answer.verdict in TRUTH[model], answer.sentence
     if case == "hidden":
         assert {unit.unit for unit in answer.units[:2]} == {"film", "movie"}
     if case == "random":
@@ -69,10 +68,9 @@ def test_the_answer_is_what_is_true(
 
 
 @pytest.mark.grid
-@pytest.mark.parametrize("scale", SCALES)
 def test_where_most_texts_lack_the_word_that_decides_it_cannot_be_told(
-    scale: str, load: Callable[[str], CustomModel], shared: Path
+    load: Callable[[str], CustomModel], shared: Path
 ) -> None:
-    answer = audit(load(f"keyword@{scale}"), shared / "data/sst_paper", limit=200).answer
+    answer = audit(load("keyword@0.1"), shared / "data/sst_paper", limit=200).answer
     assert answer is not None
     assert answer.verdict == "unknown", answer.sentence

@@ -3,11 +3,11 @@ from itertools import permutations
 import numpy as np
 import pytest
 from jaxtyping import Int
-from scipy.stats import kendalltau
+from scipy.stats import false_discovery_control, kendalltau
 
 from attn_audit.statistics.kendall import kendall_tau_of_ranks
 from attn_audit.statistics.pair_counts import inversion_distribution
-from attn_audit.statistics.significance import exact_chance
+from attn_audit.statistics.significance import adjusted, exact_chance
 
 
 def chance_of(n: int, alpha: float = 0.05) -> float:
@@ -75,3 +75,10 @@ def test_p_values_keep_their_promise_under_the_null(n: int) -> None:
     result = kendall_tau_of_ranks(np.tile(np.arange(n), (len(orders), 1)), orders, sizes)
     rate = np.mean(result.p_value <= 0.05)
     assert rate == pytest.approx(2 * chance_of(n), abs=4 * np.sqrt(0.05 * 0.95 / 4000))
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 100])
+def test_p_values_are_adjusted_as_scipy_adjusts_them(n: int) -> None:
+    """To the bit, with ties among them."""
+    values = np.random.Generator(np.random.Philox(n)).random(n).round(2)
+    assert adjusted(values).tolist() == false_discovery_control(values).tolist()

@@ -95,89 +95,97 @@ def _single_unit(row: dict[str, Any]) -> None:
     row["adversarial.attention"][row["attention"].index(max(row["attention"]))] = 1.0
 
 
-@pytest.mark.parametrize(
-    ("change", "claim", "what"),
-    [
-        (_add("adversarial.max_jsd", 0.01), "divergence", "adversarial.max_jsd"),
-        (_add("adversarial.distance", -0.001), "output distance", "adversarial.distance"),
-        (_set("adversarial.attention", None), "kept where one was found", "adversarial.attention"),
-        (_doubled("adversarial.attention"), "is a distribution", "adversarial.attention"),
-        (_single_unit, "divergence", "adversarial.max_jsd"),
-        (_swap("attention"), "attention", "attention["),
-        (_swap("attention"), "taus and p-values", "correlation.attention_"),
-        (_swap("gradient"), "gradient", "gradient["),
-        (_swap("leave_one_out"), "leave-one-out", "leave_one_out["),
-        (
-            _add("correlation.attention_gradient", 0.01),
-            "taus and p-values",
-            "correlation.attention_gradient",
-        ),
-        (
-            _set("correlation.attention_leave_one_out_p_value", 0.01),
-            "taus and p-values",
-            "correlation.attention_leave_one_out_p_value",
-        ),
-        (
-            _add("correlation.gradient_leave_one_out", -0.5),
-            "taus",
-            "correlation.gradient_leave_one_out",
-        ),
-        (_add("probability", 0.001), "probability", "probability"),
-        (_set("prediction", "label7"), "predictions, units, statuses", "prediction"),
-        (_set("correlation.status", "x"), "predictions, units, statuses", "correlation.status"),
-        (_add("audited_mass", -0.1), "audited mass, largest weight", "audited_mass"),
-        (
-            _add("permutation.distance", 0.01),
-            "permutations: output distance",
-            "permutation.distance",
-        ),
-        (
-            _add("permutation.jsd", 0.01),
-            "permutations: divergence",
-            "permutation.jsd",
-        ),
-        (
-            _add("permutation.within_epsilon", 0.1),
-            "permutations within epsilon",
-            "permutation.within_epsilon",
-        ),
-        (
-            _add("permutation.uniform.distance", 0.01),
-            "uniform: output distance",
-            "permutation.uniform.distance",
-        ),
-        (
-            _add("adversarial.relative_jsd", -0.1),
-            "relative divergence, bounds",
-            "adversarial.relative_jsd",
-        ),
-        (
-            _add("adversarial.upper_bound", -0.1),
-            "relative divergence, bounds",
-            "adversarial.upper_bound",
-        ),
-        (
-            _set("adversarial.upper_bound", None),
-            "predictions, units, statuses",
-            "adversarial.upper_bound",
-        ),
-    ],
+CHANGES: tuple[tuple[Change, str, str], ...] = (
+    (_add("adversarial.max_jsd", 0.01), "divergence", "adversarial.max_jsd"),
+    (_add("adversarial.distance", -0.001), "output distance", "adversarial.distance"),
+    (_set("adversarial.attention", None), "kept where one was found", "adversarial.attention"),
+    (_doubled("adversarial.attention"), "is a distribution", "adversarial.attention"),
+    (_single_unit, "divergence", "adversarial.max_jsd"),
+    (_swap("attention"), "attention", "attention["),
+    (_swap("attention"), "taus and p-values", "correlation.attention_"),
+    (_swap("gradient"), "gradient", "gradient["),
+    (_swap("leave_one_out"), "leave-one-out", "leave_one_out["),
+    (
+        _add("correlation.attention_gradient", 0.01),
+        "taus and p-values",
+        "correlation.attention_gradient",
+    ),
+    (
+        _set("correlation.attention_leave_one_out_p_value", 0.01),
+        "taus and p-values",
+        "correlation.attention_leave_one_out_p_value",
+    ),
+    (
+        _add("correlation.gradient_leave_one_out", -0.5),
+        "taus",
+        "correlation.gradient_leave_one_out",
+    ),
+    (_add("probability", 0.001), "probability", "probability"),
+    (_set("prediction", "label7"), "predictions, units, statuses", "prediction"),
+    (_set("correlation.status", "x"), "predictions, units, statuses", "correlation.status"),
+    (_add("audited_mass", -0.1), "audited mass, largest weight", "audited_mass"),
+    (
+        _add("permutation.distance", 0.01),
+        "permutations: output distance",
+        "permutation.distance",
+    ),
+    (
+        _add("permutation.jsd", 0.01),
+        "permutations: divergence",
+        "permutation.jsd",
+    ),
+    (
+        _add("permutation.within_epsilon", 0.1),
+        "permutations within epsilon",
+        "permutation.within_epsilon",
+    ),
+    (
+        _add("permutation.uniform.distance", 0.01),
+        "uniform: output distance",
+        "permutation.uniform.distance",
+    ),
+    (
+        _add("adversarial.relative_jsd", -0.1),
+        "relative divergence, bounds",
+        "adversarial.relative_jsd",
+    ),
+    (
+        _add("adversarial.upper_bound", -0.1),
+        "relative divergence, bounds",
+        "adversarial.upper_bound",
+    ),
+    (
+        _set("adversarial.upper_bound", None),
+        "predictions, units, statuses",
+        "adversarial.upper_bound",
+    ),
 )
+"""What is done to a record, the claim that no longer holds, and the value that is named."""
+
+AT_ONCE = 6
+"""Changes in one report, each in a record of its own."""
+
+
+@pytest.mark.parametrize("start", range(0, len(CHANGES), AT_ONCE))
 @pytest.mark.usefixtures("everything_sampled")
-def test_a_forged_record_is_named(audited: Audited, change: Change, claim: str, what: str) -> None:
-    changed: list[str] = []
+def test_a_forged_record_is_named(audited: Audited, start: int) -> None:
+    forged: dict[str, tuple[Change, str, str]] = {}
 
-    def in_one(rows: Rows) -> None:
-        row = next(row for row in rows if row["n_units"] > 5 and row["correlation.status"])
-        changed.append(row["id"])
-        change(row)
+    def each_in_another(rows: Rows) -> None:
+        long = [row for row in rows if row["n_units"] > 5 and row["correlation.status"]]
+        for row, forgery in zip(long, CHANGES[start : start + AT_ONCE], strict=False):
+            forged[row["id"]] = forgery
+            forgery[0](row)
 
-    forge(audited.report, in_one)
+    forge(audited.report, each_in_another)
+    assert len(forged) == min(AT_ONCE, len(CHANGES) - start)
     found = audited.verify()
     assert not found.holds
-    named = failed(found)[claim].failures
-    assert {failure.example for failure in named} == set(changed)
-    assert any(failure.what.startswith(what) for failure in named)
+    named = [(claim, each) for claim, found in failed(found).items() for each in found.failures]
+    assert {each.example for _, each in named} == set(forged)
+    for example, (_, claim, what) in forged.items():
+        of_it = [each.what for name, each in named if (name, each.example) == (claim, example)]
+        assert any(name.startswith(what) for name in of_it), (what, of_it)
 
 
 def test_every_witness_is_checked_not_a_tenth(audited: Audited) -> None:
@@ -271,15 +279,19 @@ def test_a_sample_of_a_folder_is_the_same_sample(audited: Audited, tmp_path: Pat
 TEXTS = examples((10, 6, 8, 9, 7, 12, 5, 11), seed=4)
 
 
-def of_layers(folder: Path) -> tuple[InterceptedModel, public.Report]:
+OfLayers = tuple[InterceptedModel, public.Report]
+
+
+@pytest.fixture(scope="module")
+def of_layers(tmp_path_factory: pytest.TempPathFactory) -> OfLayers:
     """A model with several layers, and what is stored of its audit."""
-    model, records = audited_architecture("bert"), folder / "records.jsonl"
+    model, records = audited_architecture("bert"), tmp_path_factory.mktemp("of") / "records.jsonl"
     settings: dict[str, Any] = {"checks": "permutation", "permutations": 3, "reproducible": True}
     return model, attn_audit.audit(model, TEXTS, records=records, **settings)
 
 
-def test_leverage_by_layer_is_computed_again(tmp_path: Path) -> None:
-    model, report = of_layers(tmp_path)
+def test_leverage_by_layer_is_computed_again(of_layers: OfLayers) -> None:
+    model, report = of_layers
     found = attn_audit.verify(report, model, TEXTS)
     assert found.holds
     claims = {claim.name: claim for claim in found.claims if claim.subject == "layers"}
@@ -312,17 +324,17 @@ def with_layers(report: public.Report, change: Callable[[dict[str, Any]], object
     ],
 )  # fmt: skip
 def test_a_forged_table_of_layers_is_found(
-    tmp_path: Path, change: Callable[[dict[str, Any]], object], claim: str, what: str
+    of_layers: OfLayers, change: Callable[[dict[str, Any]], object], claim: str, what: str
 ) -> None:
-    model, report = of_layers(tmp_path)
+    model, report = of_layers
     found = attn_audit.verify(with_layers(report, change), model, TEXTS)
     named = failed(found)
     assert set(named) == {claim}
     assert what in [failure.what for failure in named[claim].failures]
 
 
-def test_a_table_of_layers_that_was_left_out_is_missed(tmp_path: Path) -> None:
-    model, report = of_layers(tmp_path)
+def test_a_table_of_layers_that_was_left_out_is_missed(of_layers: OfLayers) -> None:
+    model, report = of_layers
     forged = report.model_copy(update={"layers": None})
     claim = failed(attn_audit.verify(forged, model, TEXTS))["must be the same"]
     assert claim.failures[0].what == "layers"

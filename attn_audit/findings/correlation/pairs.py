@@ -83,12 +83,12 @@ def _significant(examples: "Examples", pair: Pair, sign: int) -> "Values":
 
 def _significant_after_correction(examples: "Examples", pair: Pair, sign: int) -> "Values":
     """By Benjamini-Hochberg, which looks at all examples at once."""
-    from scipy.stats import false_discovery_control
+    from attn_audit.statistics.significance import adjusted
 
     tau, p_value = examples.numbers(pair.tau), examples.numbers(pair.p_value)
     is_testable = p_value >= 0
     corrected = p_value.copy()
-    corrected[is_testable] = false_discovery_control(p_value[is_testable])
+    corrected[is_testable] = adjusted(p_value[is_testable])
     return examples.where(is_testable, (corrected <= SIGNIFICANT) & (sign * tau > 0))
 
 
