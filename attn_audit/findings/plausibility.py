@@ -204,5 +204,6 @@ def answer(report: "Report") -> tuple[str, ...]:
 
 FINDINGS = CheckFindings(
     "plausibility", FIELDS, METRICS, section=section, card=card, line=line, is_default=False,
+    needs_attention=False,
     auditable=lambda model: "yes, texts that have a rationale",
 )  # fmt: skip

@@ -233,5 +233,6 @@ def figures(report: "Report") -> Iterator[Figure]:
 
 
 FINDINGS = CheckFindings(
-    "erasure", FIELDS, METRICS, section=section, card=card, line=line, is_default=False
-)
+    "erasure", FIELDS, METRICS, section=section, card=card, line=line, is_default=False,
+    needs_attention=False,
+)  # fmt: skip
