@@ -136,7 +136,8 @@ UNITS = Field[tuple[str, ...]](
 ATTENTION = Field[tuple[float, ...] | None](
     "attention",
     "The model's attention over the audited units, renormalised: what people are shown",
-    shape=Shape.UNITS, range=SHARE, null="no attention is seen", page="the model's attention", claim="attention",
+    shape=Shape.UNITS, range=SHARE, null="no attention is seen", page="the model's attention",
+    claim="attention",
     tolerance=tolerance.WEIGHT, scale=tolerance.weight_scale,
 )  # fmt: skip
 FIELDS: tuple[Field[object], ...] = (

@@ -39,9 +39,9 @@ MAX_LAYERS = 3
 def answer_of(report: Report) -> Answer:
     """Hold a report against the packaged rules."""
     rules = load_policy()
-    judgements = judge(report, rules).judgements
     if report.model.no_attention_because is not None:
-        return _without_attention(report, report.model.no_attention_because, rules, judgements)
+        return _without_attention(report, report.model.no_attention_because, rules)
+    judgements = judge(report, rules).judgements
     verdict, because = _decide(judgements, [bound.metric for bound in rules.bounds])
     reach = next((j for j in judgements if j.metric == REACH.name), None)
     elsewhere: tuple[SiteLeverage, ...] = ()
@@ -69,9 +69,7 @@ def _named_rules(rules: Policy) -> str:
     return f"{rules.version} ({short(rules.sha256)})"
 
 
-def _without_attention(
-    report: Report, because: str, rules: Policy, judgements: tuple[Judgement, ...]
-) -> Answer:
+def _without_attention(report: Report, because: str, rules: Policy) -> Answer:
     """Where none is seen, no rule can be held against it."""
     instead = report.recommendation
     return Answer(
@@ -81,7 +79,7 @@ def _without_attention(
         show_instead=None if instead is None else instead.show_instead,
         instead="" if instead is None else instead.short,
         rules=_named_rules(rules),
-        judgements=judgements,
+        judgements=(),
     )
 
 

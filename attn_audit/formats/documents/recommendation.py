@@ -10,9 +10,10 @@ QUESTION = "What may be shown in the place of attention?"
 HOW = (
     "Units are removed in the order of each measure, and what counts is how much of the prediction "
     "is gone, a mean over how many were removed. A measure is recommended if it removes more than "
-    "attention and than random order do, on texts that did not choose its sign, both where units "
-    "are left out and where a neutral unit takes their place (95% intervals, Holm's correction). "
-    "It then ranks words as removing them does; that is not yet why the model decides so."
+    "attention (where there is any) and than random order do, on texts that did not choose its "
+    "sign, both where units are left out and where a neutral unit takes their place (95% "
+    "intervals, Holm's correction). It then ranks words as removing them does; that is not yet why "
+    "the model decides so."
 )
 
 
