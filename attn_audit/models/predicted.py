@@ -1,4 +1,4 @@
-"""A function from texts to probabilities behind the contract: an API, of which nothing else is seen.
+"""A function from texts to probabilities behind the contract: an API, and nothing else of it seen.
 
 Words are its units: they are left out of the text itself, which is then predicted again.
 """
@@ -141,7 +141,7 @@ class WordReplacement(TextRemoval):
 
 
 class PredictedModel(AuditedModel):
-    """What a function predicts, and what it predicts without some words; `wrap_predict` makes it."""
+    """What a function predicts, and what without some words; `wrap_predict` makes it."""
 
     layers = ()
     default_site = Site(layer=0)

@@ -34,6 +34,7 @@ def audited(report: Report) -> tuple[tuple[str, str], ...]:
         ("Failed", failed(data)),
         ("Units", f"{what}: {_lengths(report.n_units)}{_truncated(data, settings)}"),
         ("Attention", audited_attention(report)),
+        ("Leaving out", str(model.details.get("left out", ""))),
         ("Sight", "" if layer is None or not model.layers else models.sight(model.layers[layer])),
         ("Batches", batches),
         ("Self-check", self_checked(report.self_checks) if report.self_checks else ""),

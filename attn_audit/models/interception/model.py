@@ -215,7 +215,8 @@ class InterceptedModel(AuditedModel):
             return {}
         shared = self.not_shared_because
         batches = {} if shared is None else {"batches": f"of {self.sharing.value}, since {shared}"}
-        return {"removal": self.removal, **batches}
+        ways = (way.words for way in (self.removals[self.removal], self.removals["neutral"]))
+        return {"removal": self.removal, "left out": " or ".join(ways), **batches}
 
     @cached_property
     def _described_layers(self) -> tuple[LayerDescription, ...]:
