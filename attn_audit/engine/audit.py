@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from attn_audit.checks.base import Check
-from attn_audit.checks.registry import select_sites
+from attn_audit.checks.registry import applying, select_sites
 from attn_audit.data.example import Example
 from attn_audit.engine.batch import SHARD_SIZE, Found, Plan, encode_or_record
 from attn_audit.engine.cost import cost_ahead
@@ -42,6 +42,7 @@ from attn_audit.engine.sampling import checks_of, encoded_of
 from attn_audit.engine.shards import BatchPlan, Manifest, Shards
 from attn_audit.engine.stopwatch import Meter, Stopwatch, progress_of
 from attn_audit.errors import ConfigurationError, InvalidOutputError, RunDirectoryError
+from attn_audit.findings import registry
 from attn_audit.findings.example import ID
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.contract import AuditedModel, Site
@@ -84,6 +85,7 @@ def run_audit(
         stack.enter_context(full_precision(settings.threads))
         data = AuditedData.of(settings, items)
         model, trial = data.load_model(settings, load)
+        settings = applying(settings, model)
         labels = labels_of(model, settings)
         with stopwatch.measure("reading data"):
             data = data.checked(model, settings)
@@ -243,8 +245,17 @@ def _ray_engine(
     from attn_audit.engine.ray import Cluster, RayEngine
 
     cluster = Cluster(settings.ray_address, settings.workers, settings.gpus_per_worker or 0.0)
-    load = partial(load_named_model, settings, tuple(trial))
+    shown = tuple(m.shown for m in registry.measures() if m.shown is not None)
+    load = partial(_load_on_worker, shown, settings, tuple(trial))
     return RayEngine(load, plan, cluster, watcher, n_examples)
+
+
+def _load_on_worker(
+    shown: Sequence[str], settings: AuditSettings, trial: Sequence[Example]
+) -> AuditedModel:
+    """What another process has to know first: the fields whose scores come with the examples."""
+    registry.add_shown(shown)
+    return load_named_model(settings, trial)
 
 
 def plan_of(

@@ -61,7 +61,7 @@ from attn_audit.version import __version__
 
 MODEL_SETTINGS = (
     *(name for name in names_where(panel=Panel.LOADING) if name != "vocabulary"),
-    *("unit", "removal"),
+    *("unit", "removal", "without_attention"),
 )
 """Settings that a model is loaded with."""
 
@@ -149,6 +149,7 @@ def _made_ready(
             resolve_device(settings.device),
             Splitter(model, settings.unit, settings.max_length),
             removal=settings.removal,
+            is_blind=settings.without_attention,
         )
     if tokenizer is None:
         raise ConfigurationError(
@@ -169,6 +170,7 @@ def _made_ready(
         task=settings.task,
         removal=settings.removal,
         dtype=None if settings.dtype == "float32" else settings.dtype,
+        without_attention=settings.without_attention,
     )
 
 
@@ -371,21 +373,22 @@ class AuditedData:
                 yield example
 
     def _require_a_score_each(self, example: Example) -> None:
-        """Of scores without places: one for each unit that the model makes of the text."""
-        by_unit = {name: shown.by_unit for name, shown in example.shown.items() if shown.by_unit}
+        """Of scores without places: one for each unit that the model makes of the text, or word."""
+        by_unit = {name: shown for name, shown in example.shown.items() if shown.by_unit}
         if not by_unit:
             return
         assert self.encode is not None, "checked() comes first"
         (encoded,) = self.encode([example])
-        for name, scores in by_unit.items():
-            if len(scores) != encoded.n_units:
+        for name, shown in by_unit.items():
+            if not shown.fit(encoded.n_units):
+                scores = shown.by_unit or ()
                 cut = ", for it cuts the text" if encoded.truncated else ""
                 found = counted(len(scores), "score"), counted(encoded.n_units, "unit")
                 raise IncompatibleDataError(
                     place(example),
                     f"{quoted(name)} holds {found[0]}, and the model reads {found[1]}{cut}",
-                    hint="Give one for each of the units that --records holds, or spans "
-                    "[start, end, score]; --unit word counts words.",
+                    hint="Give one for each of the units that --records holds, one for each word "
+                    "between blanks, or spans [start, end, score].",
                     fault=Fault.WRONG_SCORES,
                 )
 
@@ -474,7 +477,7 @@ def describe_settings(
         "checks": tuple(check.id for check in checks),
         "explain_label": model.task.explained,
         "epsilon": epsilon_for(settings, model),
-        "layer": site.layer,
+        "layer": site.layer if model.layers else None,
         "head": site.head,
         "rows": site.rows.value,
         "unit": model.unit,
