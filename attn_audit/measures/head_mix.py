@@ -17,8 +17,9 @@ from attn_audit.statistics.ridge import ridge_within
 N_SUBSETS = 32
 """Random halves of its units that a text is left without."""
 
-N_PERMUTED = 20
-"""Mixes that are fitted to permuted effects: a single one may rank well by chance."""
+N_PERMUTED = 256
+"""Mixes that are fitted to permuted effects: each ranks well or badly by chance, so that hardly two
+texts share one."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,8 @@ class Mixes:
     def of(
         seed: int,
         ids: Sequence[str],
-        sums: Sequence[Float64[np.ndarray, "subset head"]],
-        effects: Sequence[Float64[np.ndarray, " subset"]],
+        sums: Sequence[Float64[np.ndarray, "_subset head"]],
+        effects: Sequence[Float64[np.ndarray, " _subset"]],
     ) -> "Mixes":
         r"""Fitted to what is lost without some units, from the sums of their weights.
 

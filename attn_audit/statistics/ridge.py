@@ -10,8 +10,8 @@ PENALTY = 0.1
 
 
 def ridge_within(
-    features: Sequence[Float64[np.ndarray, "row feature"]],
-    targets: Sequence[Float64[np.ndarray, "row target"]],
+    features: Sequence[Float64[np.ndarray, "_row feature"]],
+    targets: Sequence[Float64[np.ndarray, "_row target"]],
 ) -> Float64[np.ndarray, "feature target"]:
     """What each feature counts for, from how rows differ within their group.
 

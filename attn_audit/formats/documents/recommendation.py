@@ -73,9 +73,11 @@ def _of_mix(found: Recommendation, mix: HeadMix | None) -> Iterator[str]:
             "it does not fall to random order, so that not what the mix was fitted to makes it "
             "good, and it is not recommended"
         )
+    own = f"{number(control.own)} {bracket(control.own_interval)}".rstrip()
+    neutral = f"{number(control.neutral)} {bracket(control.neutral_interval)}".rstrip()
     yield (
-        f"Fitted to permuted effects instead, a head mix removes {_gap(control)} more than random "
-        f"order: {falls}."
+        f"Fitted to permuted effects instead, a head mix is {own} above random order, and by "
+        f"neutral units {neutral}: {falls}."
     )
 
 
