@@ -279,8 +279,7 @@ def _corrected(candidates: Sequence[Candidate], control: Part | None) -> list[Ca
     for i, each in enumerate(sorted(candidates, key=lambda each: each.p_value)):
         # A 95 % interval leaves 2.5 % on each side.
         stands = stands and each.p_value <= SIGNIFICANT / 2 / (len(candidates) - i)
-        parts = (each.over_attention, each.over_random, each.score)
-        is_above = all(part.is_above_zero for part in parts)
+        is_above = each.is_better and each.score.is_above_zero
         is_sound = is_fit_sound or each.measure != HEAD_MIX.name
         held.append(each.model_copy(update={"passed": stands and is_above and is_sound}))
     return sorted(held, key=lambda each: -each.score.mean)
@@ -345,6 +344,12 @@ def _none(found: Recommendation, is_better: Part, words: Mapping[str, str]) -> s
         return (
             f"Show none: {names} {ranks} words better than attention and chance, and all the same "
             "the prediction is not shown to become less probable without what comes first there."
+        )
+    control, mix = found.permuted_over_random, found.candidate(HEAD_MIX.name)
+    if control is not None and control.is_above_zero and mix is not None and mix.is_better:
+        return (
+            f"Show none: {words[mix.measure]} ranks words better than attention and chance, but a "
+            "mix that was fitted to permuted effects is better than chance, too."
         )
     if is_better.is_above_zero:
         return "No measure that was tried is shown to rank words better than attention."

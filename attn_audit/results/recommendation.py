@@ -61,10 +61,14 @@ class Candidate(Value):
     candidates."""
 
     @property
+    def is_better(self) -> bool:
+        """Whether it ranks better than attention and than random order, by itself."""
+        return self.over_attention.is_above_zero and self.over_random.is_above_zero
+
+    @property
     def removes_nothing(self) -> bool:
-        """Whether it ranks better than both, and the prediction is not shown to lose anything."""
-        is_better = self.over_attention.is_above_zero and self.over_random.is_above_zero
-        return is_better and not self.score.is_above_zero
+        """Whether it does, and the prediction is not shown to lose anything all the same."""
+        return self.is_better and not self.score.is_above_zero
 
 
 class Recommendation(Value):

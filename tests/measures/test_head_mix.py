@@ -37,7 +37,9 @@ def test_is_the_sum_of_what_every_head_says_times_what_it_counts_for(
     found = head_mix(mixes(weights, permuted=1.0), model, batch)
     ids = [item.example.id for item in batch.encoded]
     assert set(is_of_judging_half(ids)) == {True, False}
-    for i, (text, judges) in enumerate(zip(texts_of(model, batch), is_of_judging_half(ids))):
+    for i, (text, judges) in enumerate(
+        zip(texts_of(model, batch), is_of_judging_half(ids), strict=True)
+    ):
         n_units = text.encoded[0].n_units
         assert not bool(found[i, n_units:].any())
         if not judges:
