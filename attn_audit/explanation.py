@@ -25,7 +25,7 @@ from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings import adversarial
 from attn_audit.findings.example import N_UNITS
-from attn_audit.findings.measure import LEAVE_ONE_OUT, correlated
+from attn_audit.findings.measure import LEAVE_ONE_OUT, correlated, measure
 from attn_audit.findings.permutation import UNIFORM_DISTANCE_FIELD
 from attn_audit.findings.registry import usual_checks
 from attn_audit.models.contract import AuditedModel, Site
@@ -60,6 +60,12 @@ def explain_text(
             f"--explain-label {EACH}: one text is explained for one label",
             hint="Name it; an audit answers for each.",
         )
+    for name in settings.measures or ():
+        if measure(name).is_fitted:
+            raise ConfigurationError(
+                f"--measures {name}: it is fitted to many texts, and here is one",
+                hint="An audit of a data set fits it.",
+            )
     settings = replace(
         settings,
         checks=usual_checks(),

@@ -13,7 +13,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float64, Int64, UInt64
+from jaxtyping import Bool, Float64, Int64, UInt64
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _POSITION_BITS = 20
@@ -43,6 +43,16 @@ def example_keys(seed: int, example_ids: Sequence[str], check: str) -> Keys:
     names = ((prefix + example_id).encode("utf-8", "surrogatepass") for example_id in example_ids)
     digests = [hashlib.blake2b(name, digest_size=8).digest() for name in names]
     return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
+
+
+def is_of_judging_half(example_ids: Sequence[str]) -> Bool[np.ndarray, " batch"]:
+    """Which texts say how good a ranking is; the others choose among rankings, and fit them.
+
+    Example:
+        >>> is_of_judging_half(["a", "b", "c"])
+    """
+    is_judging: np.ndarray = example_keys(0, example_ids, "erasure/half") & np.uint64(1) == 1
+    return is_judging
 
 
 def _mix(values: np.ndarray) -> np.ndarray:

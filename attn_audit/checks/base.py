@@ -12,6 +12,7 @@ from torch import Tensor
 
 from attn_audit.findings.example import Status
 from attn_audit.measures.base import normalised
+from attn_audit.measures.head_mix import Mixes
 from attn_audit.measures.registry import Importances
 from attn_audit.models.contract import (
     AuditedModel,
@@ -170,22 +171,29 @@ class Check(Protocol):
         ...
 
 
-def read_batch(model: AuditedModel, batch: Batch, site: Site, seed: int) -> AuditedBatch:
+def read_batch(
+    model: AuditedModel, batch: Batch, site: Site, seed: int, mixes: Mixes | None = None
+) -> AuditedBatch:
     """One forward pass, and what all checks derive from it at one site.
 
     Raises:
         InvalidOutputError: A logit or weight is not a number.
     """
-    return read_sites(model, batch, [site], seed)[0]
+    return read_sites(model, batch, [site], seed, mixes)[0]
 
 
 def read_sites(
-    model: AuditedModel, batch: Batch, sites: Sequence[Site], seed: int
+    model: AuditedModel,
+    batch: Batch,
+    sites: Sequence[Site],
+    seed: int,
+    mixes: Mixes | None = None,
 ) -> list[AuditedBatch]:
     """One forward pass for all sites.
 
     Args:
         sites: The audited one, then those beside it.
+        mixes: Of heads, as they were fitted before.
 
     Returns:
         The batch at every site.
@@ -198,7 +206,7 @@ def read_sites(
         require_numbers(batch, reading)
     logits = readings[0].logits
     margin = Margin.of(model.task, logits, coarseness(model.dtype), model.logit_limits)
-    importances = Importances(model, batch, margin)
+    importances = Importances(model, batch, margin, mixes)
     return [
         _audited(model, batch, site, reading, seed, importances, margin, is_beside=site != sites[0])
         for site, reading in zip(sites, readings, strict=True)

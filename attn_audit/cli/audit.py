@@ -39,12 +39,14 @@ def audit_command(check: str | None, help: str) -> Callable[..., None]:
     def run(**values: Any) -> None:
         from attn_audit.cli.result_files import write_report
         from attn_audit.cli.verdict import policy_of, show_and_exit
-        from attn_audit.engine.arguments import require_inputs
+        from attn_audit.engine.arguments import require_candidates, require_inputs
         from attn_audit.formats.result_files import require_outputs
         from attn_audit.judgement.gate import judge
 
         settings = settings_of(values if check is None else {**values, "checks": check})
         require_inputs(settings)
+        if check == "erasure":
+            require_candidates(settings)
         require_outputs(settings, values["config"])
         policy = policy_of(settings)
         with no_collection():

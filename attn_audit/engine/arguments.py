@@ -5,6 +5,7 @@ from pathlib import Path
 
 from attn_audit.data.location import is_saved, suffix_of
 from attn_audit.errors import ConfigurationError
+from attn_audit.findings.registry import measures
 from attn_audit.settings import AuditSettings
 
 WEIGHTS = (".pt", ".pth", ".th", ".ckpt", ".bin", ".safetensors", ".onnx", ".gguf")
@@ -25,6 +26,22 @@ def require_inputs(settings: AuditSettings) -> None:
             f"nothing to audit: no {' and no '.join(name.upper() for name in missing)} given",
             hint="Give both as arguments, or as `model` and `data` in attn-audit.toml. "
             "`attn-audit demo` audits a packaged example.",
+        )
+
+
+def require_candidates(settings: AuditSettings) -> None:
+    """Refuse to recommend where nothing could be.
+
+    Raises:
+        ConfigurationError: All measures that are named are for correlation alone.
+    """
+    candidates = [found.name for found in measures() if not found.is_of_correlation]
+    named = settings.measures
+    if named is not None and not settings.shown and not set(named) & set(candidates):
+        raise ConfigurationError(
+            f"--measures {','.join(named)}: nothing that could be recommended, for it is read for "
+            "correlation alone",
+            hint=f"Name some of {', '.join(candidates)}, or none for all that the model has.",
         )
 
 

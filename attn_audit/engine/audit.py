@@ -17,6 +17,13 @@ from attn_audit.checks.registry import applying, select_sites
 from attn_audit.data.example import Example
 from attn_audit.engine.batch import SHARD_SIZE, Found, Plan, encode_or_record
 from attn_audit.engine.cost import cost_ahead
+from attn_audit.engine.fitting import (
+    FITTING,
+    described,
+    fit_mixes,
+    is_fitted_for,
+    texts_to_fit,
+)
 from attn_audit.engine.in_process import Engine, LocalEngine, cut
 from attn_audit.engine.inputs import (
     AuditedData,
@@ -44,13 +51,14 @@ from attn_audit.engine.stopwatch import Meter, Stopwatch, progress_of
 from attn_audit.errors import ConfigurationError, InvalidOutputError, RunDirectoryError
 from attn_audit.findings import registry
 from attn_audit.findings.example import ID
+from attn_audit.measures.costs import Spent
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.contract import AuditedModel, Site
 from attn_audit.models.self_check import self_check
 from attn_audit.process import full_precision
 from attn_audit.progress import Watcher
 from attn_audit.results.leverage import Leverage
-from attn_audit.results.report import Report, Run, SelfCheck, Subject
+from attn_audit.results.report import Cost, Report, Run, SelfCheck, Subject
 from attn_audit.results.verdict import LabelAnswer
 from attn_audit.settings import AuditSettings
 
@@ -103,8 +111,17 @@ def run_audit(
         started=started.isoformat(timespec="seconds"),
         seconds=round(time.perf_counter() - clock, 3),
         seconds_by_stage={stage: round(spent, 3) for stage, spent in stopwatch.seconds.items()},
+        costs={name: _cost(spent) for name, spent in stopwatch.costs.items()},
     )
     return report.model_copy(update={"run": timing})
+
+
+def _cost(spent: Spent) -> Cost:
+    return Cost(
+        n=spent.n_texts,
+        passes=spent.passes / spent.n_texts,
+        milliseconds=round(1000 * spent.seconds / spent.n_texts, 3),
+    )
 
 
 def _of_label(
@@ -146,6 +163,10 @@ def _audit(
     plan = plan_of(settings, model, sites, checks_of(settings, model, data), earlier)
     with stopwatch.measure("self-check"):
         self_checks = _self_checked(model, trial, plan)
+    if is_fitted_for(plan.checks):
+        with stopwatch.measure(FITTING):
+            fitting = texts_to_fit(model, data, settings)
+            plan = replace(plan, mixes=fit_mixes(model, fitting, settings.seed))
     subject = Subject(
         tool=describe_tool(),
         model=model.describe(),
@@ -153,6 +174,7 @@ def _audit(
         settings=describe_settings(settings, plan.checks, sites[0], model),
         self_checks=tuple(self_checks),
         layers=layers,
+        head_mix=described(model, plan.mixes),
     )
     store = None
     if directory is not None:

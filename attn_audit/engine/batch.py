@@ -33,6 +33,8 @@ from attn_audit.findings.example import (
     UNITS,
 )
 from attn_audit.findings.registry import findings_of
+from attn_audit.measures.costs import counting, timed
+from attn_audit.measures.head_mix import Mixes
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.contract import AuditedModel, Encoded, Site
 from attn_audit.models.task import Task
@@ -57,6 +59,9 @@ class Plan:
     shard_size: int = SHARD_SIZE
     records_failures: bool = False
     """Whether an example that fails becomes a record that says so; else it ends the audit."""
+    mixes: Mixes | None = None
+    """Of heads, fitted before the first example is audited; None: none is asked for, or none could
+    be."""
 
 
 class Found(NamedTuple):
@@ -75,9 +80,18 @@ def audit_batch(
     Raises:
         AttnAuditError: Of the model's output, or a check.
     """
+    with counting(stopwatch.costs):
+        return _audit_batch(model, encoded, plan, stopwatch)
+
+
+def _audit_batch(
+    model: AuditedModel, encoded: Sequence[Encoded], plan: Plan, stopwatch: Stopwatch
+) -> Found:
     every = tuple(dict.fromkeys(plan.sites))
     with stopwatch.measure(READING, encoded):
-        audited = read_sites(model, model.collate(encoded), every, plan.seed)
+        batch = model.collate(encoded)
+        with timed(ATTENTION.name, encoded, lambda n_units: 1, model.device):
+            audited = read_sites(model, batch, every, plan.seed, plan.mixes)
     measured = {
         site: _measure(of_site, site, plan, stopwatch, is_audited=site == every[0])
         for site, of_site in zip(every, audited, strict=True)

@@ -23,6 +23,13 @@ from attn_audit.checks.registry import (
 )
 from attn_audit.data.example import sample_examples
 from attn_audit.engine.batch import SHARD_SIZE, Found, Plan, audit_batch
+from attn_audit.engine.fitting import (
+    FITTING,
+    PASSES,
+    fit_mixes,
+    is_fitted_for,
+    texts_to_fit,
+)
 from attn_audit.engine.in_process import batches_of
 from attn_audit.engine.inputs import AuditedData, Item, LoadModel, describe_settings, describe_tool
 from attn_audit.engine.labels import LABELS, answered_by, labels_of
@@ -38,6 +45,7 @@ from attn_audit.engine.report import sum_up
 from attn_audit.engine.sampling import checks_of
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.findings.adversarial import METHOD
+from attn_audit.measures.head_mix import Mixes
 from attn_audit.models.contract import AuditedModel, Encoded
 from attn_audit.models.self_check import self_check
 from attn_audit.process import full_precision, restart_peak, used_memory
@@ -96,6 +104,8 @@ def forecast_audit(
         size = min(SHARD_SIZE, settings.limit or SHARD_SIZE)
         sample = sample_examples(data.examples(), size, settings.seed)
         n_examples = min(data.n_examples, settings.limit or sys.maxsize)
+        of_fit, mixes = _fitting(model, data, settings, plan)
+        plan = replace(plan, mixes=mixes)
         begun = time.perf_counter()
         encoded = model.encode(sample)
         scale = n_examples / len(encoded)
@@ -110,6 +120,7 @@ def forecast_audit(
                 peak_bytes=used_memory(model.device.type),
             ),
             *_leverage(model, data, settings),
+            *of_fit,
             *trials.stages(),
             _summing_up(subject, settings, trials.found, n_examples),
         )
@@ -171,6 +182,31 @@ def _leverage(
         seconds=first + per_text * (len(sample) - N_LEVERAGE[0]),
         peak_bytes=None,
     )
+
+
+N_FITTED = 4
+"""Texts that a mix is fitted to for a trial."""
+
+
+def _fitting(
+    model: AuditedModel, data: AuditedData, settings: AuditSettings, plan: Plan
+) -> tuple[list[StageForecast], Mixes | None]:
+    """Where heads are mixed: by the tokens of a few texts, with the mix of these."""
+    if not is_fitted_for(plan.checks):
+        return [], None
+    fitting = texts_to_fit(model, data, settings)
+    some = sorted(fitting, key=lambda item: item.n_tokens)[:: max(1, len(fitting) // N_FITTED)]
+    begun = time.perf_counter()
+    mixes = fit_mixes(model, some, settings.seed)
+    spent = time.perf_counter() - begun
+    work, tried = (sum(item.n_tokens for item in each) for each in (fitting, some))
+    stage = StageForecast(
+        name=FITTING,
+        passes=PASSES * len(fitting),
+        seconds=spent * work / max(1, tried),
+        peak_bytes=None,
+    )
+    return [stage], mixes
 
 
 TRIALS = ((4, 0.5), (16, 0.2), (16, 0.8), (64, 0.5), (256, 0.2), (256, 0.8), (1024, 0.5))

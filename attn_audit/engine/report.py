@@ -84,6 +84,7 @@ def sum_up(
                 settings=settings,
                 self_checks=subject.self_checks,
                 layers=subject.layers,
+                head_mix=subject.head_mix,
                 n_units=grouping.distribution(examples.numbers(N_UNITS), LENGTH_EDGES),
                 metrics=summarise(grouping, settings.checks, settings.correlated),
                 recommendation=(

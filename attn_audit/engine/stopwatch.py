@@ -9,6 +9,7 @@ from typing import TypeVar
 from attn_audit.checks.base import Check
 from attn_audit.checks.erasure.check import Erasure
 from attn_audit.checks.registry import measured_by, passes_of
+from attn_audit.measures.costs import Costs
 from attn_audit.models.contract import Encoded, Site
 from attn_audit.progress import READING, CheckProgress, Progress, following
 
@@ -203,6 +204,8 @@ class Stopwatch:
     seconds: dict[str, float] = field(default_factory=dict)
     meter: Meter | None = None
     """Follows the stages; None: nobody does."""
+    costs: Costs = field(default_factory=dict)
+    """Of the measures, within the stages of checks."""
 
     @contextmanager
     def measure(self, name: str, batch: Sequence[Encoded] = ()) -> Iterator[None]:

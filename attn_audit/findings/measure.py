@@ -62,6 +62,8 @@ class Measure:
     """The same of an example that it has no scores for, all of them NaN; empty: there is none."""
     is_of_correlation: bool = False
     """Whether it is read for the paper's correlation alone, and erasure does not judge it."""
+    is_fitted: bool = False
+    """Whether it is fitted before it scores, on texts that it then does not score."""
     shown: str | None = None
     """The field of the data that its scores stand in; None: a model has them."""
 
@@ -90,9 +92,14 @@ class Measure:
         return {
             "name": self.name, "definition": f"{self.field.definition}.",
             "source": self.source or None, "passes_of_20_units": self.passes(20),
-            "signed": self.is_signed, "needs": self.needs or None,
-            "of_correlation_alone": self.is_of_correlation,
+            "signed": self.is_signed, "deterministic": self.is_deterministic,
+            "needs": self.needs or None, "of_correlation_alone": self.is_of_correlation,
         }  # fmt: skip
+
+    @property
+    def is_deterministic(self) -> bool | None:
+        """Whether it draws nothing; None where nobody knows how scores were made."""
+        return None if self.shown is not None else not self.is_fitted
 
     @property
     def keeps_sign(self) -> bool:
@@ -223,6 +230,21 @@ VALUE_ZEROING = Measure(
     1e-5, is_noise_of_largest=True, passes=lambda n_units: n_units + 1,
     source="Mohebbi et al. (2023), section 3", needs="a state for each token behind a layer",
 )  # fmt: skip
+HEAD_MIX = Measure(
+    _contribution(
+        "head_mix",
+        "A linear mix of the weights of every head of all layers in the row that is read out, "
+        "fitted by ridge regression on one half of the texts to what leaving out 32 random halves "
+        "of the units of each does to the margin",
+        "head mix",
+    ),
+    "the head mix",
+    "In the fitted mix of all heads, {unit} speaks most for this.",
+    "the head mix is the same for every unit",
+    1e-5, is_noise_of_largest=True, source="Cohen-Wang et al. (2025), AT2, section 3",
+    needs=f"{_LAYERS}, and texts to fit it to", is_signed=True, is_fitted=True,
+    undefined="it is of the half of the texts that the head mix is fitted to, or there is none",
+)  # fmt: skip
 
 
 def shown_measure(field: str) -> Measure:
@@ -248,7 +270,7 @@ OF_SHOWN = r"(^|[._])shown\."
 
 MEASURES: list[Measure] = [
     GRADIENT, LEAVE_ONE_OUT, ATTENTION_ALL_LAYERS, ROLLOUT, ATTENTION_GRADIENT, GRADIENT_X_INPUT,
-    INTEGRATED_GRADIENTS, VALUE_ZEROING,
+    INTEGRATED_GRADIENTS, VALUE_ZEROING, HEAD_MIX,
 ]  # fmt: skip
 """All there are, those that are registered from outside last."""
 

@@ -1,8 +1,9 @@
 """What to show instead of attention: which measure ranks units as removing them does.
 
-One half of the texts chooses the sign of each measure, the other judges it. A measure is
-recommended only if it ranks better than attention and than random order, under both ways of leaving
-units out; where no attention is seen, than random order alone.
+One half of the texts chooses the sign of each measure and fits the mix of heads, the other judges.
+A measure is recommended only if the prediction becomes less probable without what it ranks first,
+more so than in the order of attention (where any is seen) and in random order, under both ways of
+leaving units out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from attn_audit.findings.erasure import rankings
-from attn_audit.findings.erasure.rankings import ATTENTION, RANDOM, WAYS, Ranking
-from attn_audit.findings.example import N_UNITS
-from attn_audit.findings.measure import LEAVE_ONE_OUT, MEASURES, Measure
+from attn_audit.findings.erasure.rankings import ATTENTION, PERMUTED, RANDOM, WAYS, Ranking
+from attn_audit.findings.example import N_UNITS, Status
+from attn_audit.findings.measure import HEAD_MIX, LEAVE_ONE_OUT, MEASURES, Measure
 from attn_audit.findings.thresholds import SIGNIFICANT
 from attn_audit.numbers import counted, number
-from attn_audit.results.recommendation import Candidate, Part, Recommendation
+from attn_audit.results.recommendation import FEW_PASSES, Candidate, Part, Recommendation
 
 if TYPE_CHECKING:
     from attn_audit.results.examples import Examples
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 FEWEST_TEXTS = 40
 """Texts that can judge: fewer say nothing of others."""
-
-FEW_PASSES = 3
-"""That a measure may take of each text to be cheap enough to be shown with every prediction."""
 
 
 @dataclass(frozen=True)
@@ -88,8 +86,17 @@ def recommendation_of(
         if bool(signed.is_known.any()):
             found.append(Orders(measure, signed, sizes[0] if sizes else None))
     median = float(np.median(n_units)) if len(n_units) else 0.0
-    beside = erased(ATTENTION) if has_attention else None, erased(RANDOM)
-    return recommend(*beside, found, halves == rankings.JUDGE, median, resamples)
+    not_sampled = examples.counts(rankings.STATUS).get(Status.NOT_SAMPLED, 0)
+    return recommend(
+        erased(ATTENTION) if has_attention else None,
+        erased(RANDOM),
+        found,
+        halves == rankings.JUDGE,
+        median,
+        resamples,
+        permuted=erased(PERMUTED),
+        n_not_sampled=not_sampled,
+    )
 
 
 def recommend(
@@ -99,6 +106,9 @@ def recommend(
     is_judging: "Members",
     n_units: float,
     resamples: "Resamples",
+    *,
+    permuted: Erased | None = None,
+    n_not_sampled: int = 0,
 ) -> Recommendation:
     """Hold every measure against attention and against random order.
 
@@ -108,9 +118,12 @@ def recommend(
         is_judging: Which texts judge; the others choose signs.
         n_units: Of a text of median length, which a measure's passes are counted for.
         resamples: Of the bootstrap.
+        permuted: Of a head mix that was fitted to permuted effects, which has to be as good as
+            random order, or no head mix is recommended; None where there is none.
+        n_not_sampled: Texts that are none of these.
 
     Source:
-        Holm (1979), "A simple sequentially rejective multiple test procedure". That all four
+        Holm (1979), "A simple sequentially rejective multiple test procedure". That all six
         comparisons must hold, and the largest p-value stands for them: Berger (1982),
         "Multiparameter hypothesis testing and acceptance sampling".
     """
@@ -125,9 +138,9 @@ def recommend(
             f"judge: {FEWEST_TEXTS} are the least (`--erasure-sample` takes more)."
         )
         return Recommendation(
-            n_fitting=n_fitting, n_judged=n_judged, attention=None, random=None,
-            attention_over_random=None, candidates=(), cheap=None, best=None, tied=(),
-            show_instead=None, sentence=few, short=few,
+            n_fitting=n_fitting, n_judged=n_judged, n_not_sampled=n_not_sampled,
+            attention=None, random=None, attention_over_random=None, candidates=(), cheap=None,
+            best=None, tied=(), show_instead=None, sentence=few, short=few,
         )  # fmt: skip
     judged: dict[str, Erased] = {}
     candidates = []
@@ -146,7 +159,8 @@ def recommend(
                     n_units=n_units,
                 )
             )
-    candidates = _corrected(candidates)
+    control = _control(permuted, random, texts, resamples)
+    candidates = _corrected(candidates, control)
     passed = [each for each in candidates if each.passed]
     others = [each for each in passed if each.measure != LEAVE_ONE_OUT.name]
     cheap = [each for each in others if each.passes <= FEW_PASSES]
@@ -154,6 +168,8 @@ def recommend(
     recommendation = Recommendation(
         n_fitting=n_fitting,
         n_judged=n_judged,
+        n_not_sampled=n_not_sampled,
+        permuted_over_random=control,
         attention=None if attention is None else _part(attention.of(texts), resamples),
         random=_part(random.of(texts), resamples),
         attention_over_random=None
@@ -170,6 +186,16 @@ def recommend(
     words = {orders.measure.name: orders.measure.words for orders in found}
     short, numbers = _sentences(recommendation, words)
     return recommendation.model_copy(update={"sentence": f"{short} {numbers}", "short": short})
+
+
+def _control(
+    permuted: Erased | None, random: Erased, texts: "Members", resamples: "Resamples"
+) -> Part | None:
+    """By how much a head mix that was fitted to permuted effects is above random order."""
+    if permuted is None:
+        return None
+    gap = (permuted - random).of(texts & permuted.is_known)
+    return _part(gap, resamples) if len(gap.own) else None
 
 
 def _candidate(
@@ -190,12 +216,13 @@ def _candidate(
         measure=measure.name,
         by_magnitude=by_magnitude,
         is_signed=measure.is_signed,
+        is_deterministic=measure.is_deterministic,
         passes=measure.passes(round(n_units)),
         n=int(known.sum()),
         score=_part(erased.of(known), resamples),
         over_attention=None if over_attention is None else _part(over_attention, resamples),
         over_random=_part(over_random, resamples),
-        p_value=_p_value(*filter(None, (over_attention, over_random))),
+        p_value=_p_value(*filter(None, (over_attention, over_random)), erased.of(known)),
         passed=False,
     )
 
@@ -251,28 +278,28 @@ def _part(erased: Erased, resamples: "Resamples") -> Part:
     )
 
 
-def _p_value(*gaps: Erased) -> float:
-    """Of all of these being no larger than 0: the largest of one-sided t-tests."""
+def _p_value(*found: Erased) -> float:
+    """Of any of these being no larger than 0: the largest of one-sided t-tests."""
     import numpy as np
     from scipy.stats import ttest_1samp
 
-    values = [way for gap in gaps for way in (gap.own, gap.neutral)]
-    found = [
-        float(ttest_1samp(gap, 0.0, alternative="greater").pvalue) if np.ptp(gap) > 0 else 1.0
-        for gap in values
-    ]
-    return max(found)
+    return max(
+        float(ttest_1samp(way, 0.0, alternative="greater").pvalue) if np.ptp(way) > 0 else 1.0
+        for each in found
+        for way in (each.own, each.neutral)
+    )
 
 
-def _corrected(candidates: Sequence[Candidate]) -> list[Candidate]:
+def _corrected(candidates: Sequence[Candidate], control: Part | None) -> list[Candidate]:
     """With those that passed, the best first."""
+    is_fit_sound = control is None or not control.is_above_zero
     held, stands = [], True
     for i, each in enumerate(sorted(candidates, key=lambda each: each.p_value)):
         # A 95 % interval leaves 2.5 % on each side.
         stands = stands and each.p_value <= SIGNIFICANT / 2 / (len(candidates) - i)
-        gaps = filter(None, (each.over_attention, each.over_random))
-        is_above = all(gap.is_above_zero for gap in gaps)
-        held.append(each.model_copy(update={"passed": stands and is_above}))
+        is_above = each.is_better and each.score.is_above_zero
+        is_sound = is_fit_sound or each.measure != HEAD_MIX.name
+        held.append(each.model_copy(update={"passed": stands and is_above and is_sound}))
     return sorted(held, key=lambda each: -each.score.mean)
 
 
@@ -309,7 +336,7 @@ def _sentences(found: Recommendation, words: Mapping[str, str]) -> tuple[str, st
             if attention is None
             else f"Words in attention's order move the prediction by {_range(attention)}, {beside}."
         )
-        return _none(found, is_better), moved
+        return _none(found, is_better, words) + _of_a_sample(found), moved
     shown = found.candidate(found.show_instead)
     assert shown is not None
     name = words[shown.measure]
@@ -329,10 +356,25 @@ def _sentences(found: Recommendation, words: Mapping[str, str]) -> tuple[str, st
     )
 
 
-def _none(found: Recommendation, is_better: Part | None) -> str:
+def _none(found: Recommendation, is_better: Part | None, words: Mapping[str, str]) -> str:
     """That nothing is recommended, and what is known all the same."""
     if not found.candidates:
         return "No measure beside attention could be judged."
+    alone = [each for each in found.candidates if each.removes_nothing]
+    if alone:
+        names = " and ".join(words[each.measure] for each in alone)
+        ranks = "ranks" if len(alone) == 1 else "rank"
+        than = "chance" if is_better is None else "attention and chance"
+        return (
+            f"Show none: {names} {ranks} words better than {than}, and all the same "
+            "the prediction is not shown to become less probable without what comes first there."
+        )
+    control, mix = found.permuted_over_random, found.candidate(HEAD_MIX.name)
+    if control is not None and control.is_above_zero and mix is not None and mix.is_better:
+        return (
+            f"Show none: {words[mix.measure]} ranks words better than attention and chance, but a "
+            "mix that was fitted to permuted effects is better than chance, too."
+        )
     if is_better is None:
         return "No measure is shown to rank words better than chance: show none of them."
     if is_better.is_above_zero:
@@ -342,6 +384,16 @@ def _none(found: Recommendation, is_better: Part | None) -> str:
     return (
         "No measure is shown to rank words better than chance: show none of them, attention "
         "included."
+    )
+
+
+def _of_a_sample(found: Recommendation) -> str:
+    """Where most texts may not have been asked."""
+    if not found.n_not_sampled:
+        return ""
+    return (
+        f" That is said of a sample: {counted(found.n_not_sampled, 'other text')} took no part, "
+        "and with more of them (`--erasure-sample`) a smaller gap may show."
     )
 
 

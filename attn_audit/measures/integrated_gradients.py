@@ -6,6 +6,7 @@ from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from attn_audit.measures.base import measured_in_portions, n_together
+from attn_audit.measures.costs import count_passes
 from attn_audit.measures.gradient_x_input import gradient_at
 from attn_audit.measures.target import Target
 from attn_audit.models.contract import AuditedModel, Batch, coarseness, require_finite
@@ -36,11 +37,18 @@ def integrated_gradients(model: AuditedModel, batch: Batch) -> Float64[Tensor, "
     return measured_in_portions(_contributions, model, batch, n_together(model, batch))
 
 
+def passes_of(n_steps: int) -> int:
+    """A pass forwards and one backwards at each node, and both ends."""
+    return 2 * n_steps + 2
+
+
 def _contributions(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit"]:
     found = torch.full_like(batch.unit_mask, torch.nan, dtype=torch.float64)
     open_rows = torch.arange(len(batch), device=found.device)
     for n_steps in STEPS:
         rows = open_rows.tolist()
+        if n_steps > STEPS[0]:
+            count_passes(len(rows) * passes_of(n_steps))
         part = model.collate([batch.encoded[i] for i in rows])
         contributions, adds_up = _integrated(model, part, n_steps)
         padded = found.new_zeros(len(rows), found.shape[1])

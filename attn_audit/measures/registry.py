@@ -1,6 +1,7 @@
 """What computes each importance measure, and what they say about one batch."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property, partial
 
 from jaxtyping import Float64
@@ -9,15 +10,22 @@ from torch import Tensor
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings import measure as rows
 from attn_audit.findings import registry
-from attn_audit.findings.measure import GRADIENT, LEAVE_ONE_OUT, Measure
-from attn_audit.measures import attention_all_layers, attention_gradient, rollout, value_zeroing
+from attn_audit.findings.measure import GRADIENT, HEAD_MIX, LEAVE_ONE_OUT, Measure
+from attn_audit.measures import (
+    attention_all_layers,
+    attention_gradient,
+    head_mix,
+    rollout,
+    value_zeroing,
+)
 from attn_audit.measures.base import Computation, Importance
+from attn_audit.measures.costs import timed
 from attn_audit.measures.gradient import gradients
 from attn_audit.measures.gradient_x_input import gradient_x_input
 from attn_audit.measures.integrated_gradients import integrated_gradients
 from attn_audit.measures.leave_one_out import LeftOut, leave_out
 from attn_audit.measures.shown import scores_of
-from attn_audit.models.contract import AuditedModel, Batch
+from attn_audit.models.contract import AuditedModel, Batch, Encoded
 from attn_audit.models.margin import Margin
 
 
@@ -38,6 +46,9 @@ COMPUTATIONS: dict[str, Computation] = {
     rows.GRADIENT_X_INPUT.name: Computation(gradient_x_input, _no_gradient),
     rows.INTEGRATED_GRADIENTS.name: Computation(integrated_gradients, _no_gradient),
     rows.VALUE_ZEROING.name: Computation(value_zeroing.value_zeroing, value_zeroing.why_not),
+    HEAD_MIX.name: Computation(
+        lambda model, batch: head_mix.head_mix(None, model, batch)[..., 0], head_mix.why_not
+    ),
 }
 """By the names of the measures that a model has."""
 
@@ -87,8 +98,19 @@ def require_applicable(names: Sequence[str], model: AuditedModel) -> None:
 class Importances:
     """The importance of a batch's units, measured once however many sites are compared with it."""
 
-    def __init__(self, model: AuditedModel, batch: Batch, margin: Margin) -> None:
-        """Nothing is measured yet."""
+    def __init__(
+        self,
+        model: AuditedModel,
+        batch: Batch,
+        margin: Margin,
+        mixes: head_mix.Mixes | None = None,
+    ) -> None:
+        """Nothing is measured yet.
+
+        Args:
+            mixes: Of heads, as they were fitted before.
+        """
+        self.mixes = mixes
         self._model = model
         self._batch = batch
         self._margin = margin
@@ -97,12 +119,27 @@ class Importances:
     @cached_property
     def gradients(self) -> Float64[Tensor, "batch unit 2"]:
         """Of each unit without and with its sign."""
-        return gradients(self._model, self._batch)
+        with self._counted(GRADIENT):
+            return gradients(self._model, self._batch)
 
     @cached_property
     def left_out(self) -> LeftOut:
         """What each unit does to the output by not being there."""
-        return leave_out(self._model, self._batch, self._margin)
+        with self._counted(LEAVE_ONE_OUT):
+            return leave_out(self._model, self._batch, self._margin)
+
+    @cached_property
+    def mixed(self) -> Float64[Tensor, "batch unit 2"]:
+        """By the mix of heads, and by one that was fitted to permuted effects."""
+        scored = [self._batch.encoded[i] for i in head_mix.scored(self.mixes, self._batch)]
+        with self._counted(HEAD_MIX, scored):
+            return head_mix.head_mix(self.mixes, self._model, self._batch)
+
+    def _counted(
+        self, measure: Measure, encoded: Sequence[Encoded] | None = None
+    ) -> AbstractContextManager[None]:
+        of = self._batch.encoded if encoded is None else encoded
+        return timed(measure.name, of, measure.passes, self._model.device)
 
     def scores(self, measure: str) -> Float64[Tensor, "batch unit"]:
         """What ranks the units, with its sign where the measure has one.
@@ -113,8 +150,11 @@ class Importances:
             return self.left_out.lost
         if measure == GRADIENT.name:
             return self.gradients[..., 1]
+        if measure == HEAD_MIX.name:
+            return self.mixed[..., 0]
         if measure not in self._scores:
-            self._scores[measure] = computation(measure).scores(self._model, self._batch)
+            with self._counted(rows.measure(measure)):
+                self._scores[measure] = computation(measure).scores(self._model, self._batch)
         return self._scores[measure]
 
     def __getitem__(self, measure: str) -> Float64[Tensor, "batch unit"]:

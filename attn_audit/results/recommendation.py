@@ -3,6 +3,9 @@
 from attn_audit.statistics.estimate import Interval
 from attn_audit.statistics.summary import Value
 
+FEW_PASSES = 3
+"""That a measure may take of each text to be cheap enough to be shown with every prediction."""
+
 
 class Part(Value):
     """A mean over texts, under both ways of leaving out."""
@@ -40,8 +43,10 @@ class Candidate(Value):
     """Whether units are ranked by the size of scores, as the fitting half chose."""
     is_signed: bool
     """Whether its scores say which units speak against the prediction."""
+    is_deterministic: bool | None
+    """Whether it draws nothing; None of scores that came with the data."""
     passes: int
-    """Outputs that it takes of a text of median length."""
+    """That it takes of a text of median length, as a rule: a run may have measured more."""
     n: int
     """Texts that judge it: those in which it, attention and random order all rank the units."""
     score: Part
@@ -51,21 +56,38 @@ class Candidate(Value):
     attention is seen."""
     over_random: Part
     p_value: float
-    """The largest of its four comparisons, one-sided."""
+    """The largest of its comparisons, one-sided: with attention, with random order, with 0."""
     passed: bool
-    """Whether it ranks better than both, after Holm's correction over the candidates."""
+    """Whether it ranks better than both, and removes anything, after Holm's correction over the
+    candidates."""
+
+    @property
+    def is_better(self) -> bool:
+        """Whether it ranks better than attention (where any is seen) and than random order."""
+        gaps = filter(None, (self.over_attention, self.over_random))
+        return all(gap.is_above_zero for gap in gaps)
+
+    @property
+    def removes_nothing(self) -> bool:
+        """Whether it does, and the prediction is not shown to lose anything all the same."""
+        return self.is_better and not self.score.is_above_zero
 
 
 class Recommendation(Value):
     """Which of them may be shown, and what that rests on."""
 
     n_fitting: int
-    """Texts that chose signs, and judged nothing."""
+    """Texts that chose signs and fitted the mix, and judged nothing."""
     n_judged: int
+    n_not_sampled: int = 0
+    """Texts that neither chose nor judged, since the sample left them out."""
     attention: Part | None
     """None where no attention is seen, and where too few texts can judge."""
     random: Part | None
     attention_over_random: Part | None
+    permuted_over_random: Part | None = None
+    """By how much a head mix that was fitted to permuted effects is above random order: it must not
+    be. None where no mix was fitted."""
     candidates: tuple[Candidate, ...]
     """The best first."""
     cheap: str | None

@@ -21,6 +21,7 @@ from attn_audit.findings.metric import (
 )
 from attn_audit.findings.registry import add_shown, metrics
 from attn_audit.plugins import require_plugins
+from attn_audit.results.head_mix import HeadMix
 from attn_audit.results.leverage import Leverage
 from attn_audit.results.model_description import ModelDescription
 from attn_audit.results.recommendation import Recommendation
@@ -208,12 +209,24 @@ class RecordsFile(Value):
     """The second table, one line an example and site, where several were asked for."""
 
 
+class Cost(Value):
+    """What a measure took of a text, the mean over those that it was computed of."""
+
+    n: int
+    """Texts."""
+    passes: float
+    """Forwards and backwards, more than its row says where it was not done with these."""
+    milliseconds: float
+
+
 class Run(Value):
     """When and how long: the one part that differs between identical audits."""
 
     started: str
     seconds: float
     seconds_by_stage: dict[str, float]
+    costs: dict[str, Cost] = Field(default_factory=dict)
+    """By measure, and under `attention` of reading it; empty where workers measured."""
 
 
 class Report(Value):
@@ -233,6 +246,8 @@ class Report(Value):
     self_checks: tuple[SelfCheck, ...]
     layers: Leverage | None = None
     """What attention at each layer can do at all; None where the model has one layer."""
+    head_mix: HeadMix | None = None
+    """As it was fitted before the first text; None where it was not asked for, or could not be."""
     recommendation: Recommendation | None = None
     """What may be shown instead of attention; None where erasure was not asked for."""
     n_units: Distribution
@@ -398,6 +413,7 @@ class Subject(Value):
     settings: Settings
     self_checks: tuple[SelfCheck, ...]
     layers: Leverage | None = None
+    head_mix: HeadMix | None = None
 
     @staticmethod
     def of(report: Report) -> "Subject":

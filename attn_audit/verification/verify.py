@@ -11,10 +11,12 @@ import pyarrow.compute as pc
 from attn_audit.checks.base import Check
 from attn_audit.checks.registry import select_sites
 from attn_audit.engine.batch import Plan
+from attn_audit.engine.fitting import described, fit_mixes, is_fitted_for, texts_to_fit
 from attn_audit.engine.inputs import AuditedData, Item, LoadModel
 from attn_audit.engine.leverage import N_TEXTS, leverage_by_layer
 from attn_audit.engine.sampling import checks_of
 from attn_audit.findings.example import HEAD, ID, LAYER
+from attn_audit.measures.head_mix import Mixes
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.contract import AuditedModel, Site
 from attn_audit.models.self_check import self_check
@@ -23,7 +25,7 @@ from attn_audit.progress import Watcher
 from attn_audit.results.answers import Verification
 from attn_audit.results.table import Row, has_failed
 from attn_audit.settings import AuditSettings
-from attn_audit.verification.layers import compare_layers
+from attn_audit.verification.layers import compare_layers, compare_mixes
 from attn_audit.verification.recomputation import (
     Rankings,
     Replaying,
@@ -86,7 +88,13 @@ def verify_report(
             ids, stored.report.records_file.sha256 if stored.report.records_file else "", seed
         )
         checks = checks_of(settings, model, data)
-        work = _replaying(stored, settings, model, checks, sample, watcher)
+        mixes = None
+        if is_fitted_for(checks):
+            mixes = fit_mixes(model, texts_to_fit(model, data, settings), settings.seed)
+            layers += compare_mixes(
+                stored.report.head_mix, described(model, mixes), stored.report.model.dtype
+            )
+        work = _replaying(stored, settings, model, checks, mixes, sample, watcher)
         self_check(model, model.encode(trial), work.plan.sites[0])
         order = Tally("records", "examples are those of the data")
         work.run(paired(data.sampled(settings), stored.records(), order))
@@ -145,6 +153,7 @@ def _replaying(
     settings: AuditSettings,
     model: AuditedModel,
     checks: Sequence[Check],
+    mixes: Mixes | None,
     sample: frozenset[str],
     watcher: Watcher,
 ) -> Replaying:
@@ -154,7 +163,7 @@ def _replaying(
     checks = checks_again(checks, has_several_sites=len(sites) > 1)
     dtype = report.model.dtype
     limits = model.batch_limits(settings.batch_size)
-    plan = Plan(checks, sites, settings.seed, limits)
+    plan = Plan(checks, sites, settings.seed, limits, mixes=mixes)
     has_adversary = report.has("adversarial")
     return Replaying(
         model=model,

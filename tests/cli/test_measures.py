@@ -14,6 +14,8 @@ def test_all_are_listed_with_what_they_cost_and_need(attn_audit: AttnAudit) -> N
     assert by_name["rollout"]["passes_of_20_units"] == 1
     assert by_name["leave_one_out"]["passes_of_20_units"] == 21
     assert by_name["integrated_gradients"]["signed"] is True
+    assert by_name["rollout"]["deterministic"] is True
+    assert by_name["head_mix"]["deterministic"] is False
     assert by_name["rollout"]["needs"].startswith("several layers")
     assert all(measure["source"] and measure["definition"] for measure in found)
     shown = attn_audit("measures").stdout
@@ -51,3 +53,21 @@ def test_one_text_is_shown_by_those_named(attn_audit: AttnAudit, model: Path) ->
     shown = attn_audit("explain", model, *text, "--measures", "integrated_gradients").stdout
     assert "integrated gradients  tau with attention" in shown
     assert "attention x gradient" not in shown
+
+
+def test_what_could_not_be_recommended_is_refused_before_the_model_is_read(
+    attn_audit: AttnAudit, data: Path, tmp_path: Path
+) -> None:
+    outcome = attn_audit("recommend", tmp_path / "no.pt", data, "--measures", "gradient")
+    assert outcome.exit_code == 2
+    assert outcome.stderr.startswith(
+        "error: --measures gradient: nothing that could be recommended, for it is read for "
+        "correlation alone\nhint: Name some of leave_one_out,"
+    )
+
+
+def test_what_is_fitted_to_many_texts_explains_none(attn_audit: AttnAudit, model: Path) -> None:
+    text = ("--text", "w4 w9 w11")
+    outcome = attn_audit("explain", model, *text, "--measures", "head_mix")
+    assert outcome.exit_code == 2
+    assert "--measures head_mix: it is fitted to many texts, and here is one" in outcome.stderr

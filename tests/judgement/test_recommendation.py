@@ -1,10 +1,11 @@
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 
 from attn_audit.findings.field import Field, Shape
-from attn_audit.findings.measure import LEAVE_ONE_OUT, Measure
+from attn_audit.findings.measure import HEAD_MIX, LEAVE_ONE_OUT, Measure
 from attn_audit.judgement.recommendation import (
     FEWEST_TEXTS,
     Erased,
@@ -32,11 +33,11 @@ def erased(mean: float, seed: int, *, neutral: float | None = None, n: int = N) 
 
 
 def recommended(
-    *found: Orders, attention: float = 0.3, random: float = 0.2, n: int = N
+    *found: Orders, attention: float = 0.3, random: float = 0.2, n: int = N, **more: Any
 ) -> Recommendation:
     is_judging = np.arange(n) % 2 == 0
     beside = erased(attention, 100, n=n), erased(random, 101, n=n)
-    return recommend(*beside, found, is_judging, 10.0, Resamples(0))
+    return recommend(*beside, found, is_judging, 10.0, Resamples(0), **more)
 
 
 def test_what_ranks_better_than_attention_and_than_random_order_is_shown_instead() -> None:
@@ -193,3 +194,73 @@ def test_what_is_worse_by_one_way_of_leaving_out_is_no_tie() -> None:
         Orders(measure("dear", passes=3), best, None), Orders(measure("cheap", 1), worse, None)
     )
     assert (found.show_instead, found.tied) == ("dear", ())
+
+
+def test_what_moves_the_prediction_the_other_way_is_not_recommended_though_it_is_better() -> None:
+    other_way = Orders(measure("good"), erased(0.3, 1, neutral=-0.1), None)
+    attention, random = erased(0.1, 100, neutral=-0.3), erased(0.0, 101, neutral=-0.3)
+    judging = np.arange(N) % 2 == 0
+    found = recommend(attention, random, [other_way], judging, 10.0, Resamples(0))
+    (candidate,) = found.candidates
+    assert candidate.removes_nothing
+    assert not candidate.passed
+    assert found.show_instead is found.cheap is found.best is None
+    assert found.short == (
+        "Show none: good ranks words better than attention and chance, and all the same the "
+        "prediction is not shown to become less probable without what comes first there."
+    )
+
+
+def test_what_may_hardly_remove_anything_is_not_recommended_by_its_own_interval() -> None:
+    generator = np.random.default_rng(0)
+    noise = generator.standard_normal(N)
+    # Gaps are nearly the same in every text, and what is removed is anything.
+    less = noise - 1 + 0.1 * generator.random(N)
+    attention, random = (Erased(less, less) for _ in "ab")
+    found = recommend(
+        attention, random, [Orders(measure("good"), Erased(noise, noise), None)],
+        np.arange(N) % 2 == 0, 10.0, Resamples(0),
+    )  # fmt: skip
+    assert found.candidates[0].over_attention.is_above_zero
+    assert found.show_instead is None
+
+
+def test_none_is_said_of_a_sample_where_other_texts_took_no_part() -> None:
+    weak = Orders(measure("weak"), erased(0.3, 1), None)
+    whole, part = recommended(weak), recommended(weak, n_not_sampled=1621)
+    assert "sample" not in whole.short
+    assert part.n_not_sampled == 1621
+    assert part.short == (
+        f"{whole.short} That is said of a sample: 1,621 other texts took no part, and with more "
+        "of them (`--erasure-sample`) a smaller gap may show."
+    )
+
+
+def test_a_mix_fitted_to_permuted_effects_falls_to_random_order_or_no_mix_is_recommended() -> None:
+    mix = Orders(HEAD_MIX, erased(0.5, 1), None)
+    sound = recommended(mix, permuted=erased(0.2, 2))
+    control = sound.permuted_over_random
+    assert control is not None
+    assert not control.is_above_zero
+    assert sound.show_instead == "head_mix"
+    odd = recommended(mix, permuted=erased(0.4, 2))
+    assert odd.permuted_over_random is not None
+    assert odd.permuted_over_random.own == pytest.approx(0.2, abs=0.05)
+    assert odd.show_instead is None
+    assert odd.short == (
+        "Show none: the head mix ranks words better than attention and chance, but a mix that was "
+        "fitted to permuted effects is better than chance, too."
+    )
+    others = recommended(Orders(measure("good"), erased(0.5, 1), None), permuted=erased(0.4, 2))
+    assert others.show_instead == "good"
+
+
+def test_the_control_is_of_the_texts_that_judge() -> None:
+    judging = np.arange(N) % 2 == 0
+    high = erased(0.2, 2)
+    of_fitting = Erased(high.own + ~judging, high.neutral + ~judging)
+    found = recommended(Orders(HEAD_MIX, erased(0.5, 1), None), permuted=of_fitting)
+    assert found.permuted_over_random is not None
+    assert found.permuted_over_random.own == pytest.approx(0.0, abs=0.05)
+    unknown = Erased(np.full(N, np.nan), np.full(N, np.nan))
+    assert recommended(permuted=unknown).permuted_over_random is None

@@ -11,11 +11,18 @@ from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, read_ba
 from attn_audit.checks.erasure.outcomes import Gone, Outcomes
 from attn_audit.checks.ties import ranks_of
 from attn_audit.findings.erasure import rankings as fields
-from attn_audit.findings.erasure.rankings import ATTENTION, RANDOM, WAYS, Ranking, rankings_of
+from attn_audit.findings.erasure.rankings import (
+    ATTENTION,
+    PERMUTED,
+    RANDOM,
+    WAYS,
+    Ranking,
+    rankings_of,
+)
 from attn_audit.findings.example import Status
-from attn_audit.findings.measure import LEAVE_ONE_OUT, PROBABILITY_NOISE, measure
+from attn_audit.findings.measure import HEAD_MIX, LEAVE_ONE_OUT, PROBABILITY_NOISE, measure
 from attn_audit.models.contract import AuditedModel, Encoded, coarseness
-from attn_audit.randomness import example_keys, hashes
+from attn_audit.randomness import example_keys, hashes, is_of_judging_half
 from attn_audit.statistics.erasure import (
     BEAM_WIDTH,
     MAX_UNITS_OF_ALL_SIZES,
@@ -57,7 +64,12 @@ class Erasure:
     @property
     def rankings(self) -> tuple[Ranking, ...]:
         """That are judged, without random orders."""
-        return (ATTENTION, *(r for name in self.measures for r in rankings_of(measure(name))))
+        of_measures = (r for name in self.measures for r in rankings_of(measure(name)))
+        return (ATTENTION, *of_measures, *((PERMUTED,) if self._has_mix else ()))
+
+    @property
+    def _has_mix(self) -> bool:
+        return HEAD_MIX.name in self.measures
 
     def passes(self, n_units: int) -> int:
         """Of a text of the sample, at most: sets that several rankings ask for count for each."""
@@ -86,7 +98,8 @@ class Erasure:
             model, judged = audited.model, audited
             if len(rows) < len(encoded):
                 some = model.collate([encoded[i] for i in rows])
-                judged = read_batch(model, some, audited.site, audited.seed)
+                mixes = audited.importances.mixes
+                judged = read_batch(model, some, audited.site, audited.seed, mixes)
             texts = self._texts(judged)
             for i, numbers in zip(rows, _judged(model, texts), strict=True):
                 found[i] = numbers
@@ -126,8 +139,13 @@ class Erasure:
             noise = None
             if name == LEAVE_ONE_OUT.name:
                 noise = np.nan_to_num(importances.left_out.noise.cpu().numpy())
-            for ranking in rankings_of(measure(name)):
-                table = np.abs(scores) if ranking.is_magnitude else scores
+            tables = {
+                ranking: np.abs(scores) if ranking.is_magnitude else scores
+                for ranking in rankings_of(measure(name))
+            }
+            if name == HEAD_MIX.name:
+                tables[PERMUTED] = importances.mixed[..., 1].nan_to_num().cpu().numpy()
+            for ranking, table in tables.items():
                 ranks = ranks_of(name, table, lengths, model.dtype, noise)
                 for i, text in enumerate(texts):
                     is_told = bool(is_ranked[i])
@@ -225,11 +243,11 @@ def _judged(model: AuditedModel, texts: Sequence[_Text]) -> list[dict[str, Any]]
 
 
 def _described(text: _Text) -> dict[str, Any]:
-    (key,) = example_keys(0, [text.item.example.id], "erasure/half").tolist()
+    (is_judging,) = is_of_judging_half([text.item.example.id])
     how = fields.EXACT if text.has_table else fields.BEAM if text.is_searched else None
     return {
         fields.STATUS.name: join_statuses(text.reasons),
-        fields.HALF.name: fields.JUDGE if key & 1 else fields.FIT,
+        fields.HALF.name: fields.JUDGE if is_judging else fields.FIT,
         fields.LIMITS.name: how,
     }
 

@@ -120,6 +120,11 @@ class Ranking:
     is_magnitude: bool = False
     """Whether it follows the size of signed scores."""
 
+    @property
+    def is_brief(self) -> bool:
+        """Whether it stands beside a ranking that more is told of."""
+        return self.is_magnitude or self is PERMUTED
+
     @cached_property
     def fields(self) -> Mapping[str, Field[float | None]]:
         """Of the records, by what stands behind the ranking's name."""
@@ -127,7 +132,7 @@ class Ranking:
 
     def _numbers(self) -> Iterator[tuple[str, _Number]]:
         for suffix, number in NUMBERS.items():
-            is_there = number.of_magnitudes or not self.is_magnitude
+            is_there = number.of_magnitudes or not self.is_brief
             if is_there and (number.of_random or self is not RANDOM):
                 yield suffix, number
 
@@ -157,7 +162,7 @@ class Ranking:
     @cached_property
     def gaps(self) -> Mapping[str, MeanMetric]:
         """By how much it is above attention on the same texts, by the way of leaving out."""
-        if self in (ATTENTION, RANDOM):
+        if self in (ATTENTION, PERMUTED, RANDOM):
             return {}
         return {
             way: MeanMetric(
@@ -173,7 +178,7 @@ class Ranking:
     @cached_property
     def scores(self) -> Mapping[str, TotalMetric]:
         """What it is above random orders, of what the best order is, by the way of leaving out."""
-        if self is RANDOM:
+        if self in (PERMUTED, RANDOM):
             return {}
         return {
             way: TotalMetric(
@@ -198,22 +203,24 @@ _WITH = {AOPC: "", NEUTRAL: ", with neutral units in their place"}
 
 ATTENTION = Ranking("attention", "attention")
 RANDOM = Ranking("random", "random")
+PERMUTED = Ranking("head_mix_permuted", "a head mix fitted to permuted effects")
+"""A control: it has to be as good as random orders are."""
 
 
 @cache
 def rankings_of(measure: Measure) -> tuple[Ranking, ...]:
-    """By its scores, and where these are signed by their size."""
+    """By its scores, and where these are signed by their size, unless they were fitted."""
     by_score = Ranking(measure.name, measure.words, measure)
-    if not measure.is_signed:
+    if not measure.is_signed or measure.is_fitted:
         return (by_score,)
     name, words = f"{measure.name}_magnitude", f"{measure.words} (size)"
     return by_score, Ranking(name, words, measure, is_magnitude=True)
 
 
 def rankings() -> tuple[Ranking, ...]:
-    """All there are: attention, those of the measures, random orders."""
+    """All there are: attention, those of the measures, the controls."""
     judged = (measure for measure in MEASURES if not measure.is_of_correlation)
-    return (ATTENTION, *(r for measure in judged for r in rankings_of(measure)), RANDOM)
+    return (ATTENTION, *(r for measure in judged for r in rankings_of(measure)), PERMUTED, RANDOM)
 
 
 def _limit(name: str, definition: str, way: str) -> Field[float | None]:
@@ -285,7 +292,8 @@ def _agreement(examples: "Examples", resamples: "Resamples") -> Estimate:
 
     from attn_audit.statistics.paired import tau_of_means
 
-    pairs = [tuple(examples.numbers(ranking.fields[way]) for way in WAYS) for ranking in rankings()]
+    told = (ranking for ranking in rankings() if ranking is not PERMUTED)
+    pairs = [tuple(examples.numbers(ranking.fields[way]) for way in WAYS) for ranking in told]
     asked = [pair for pair in pairs if not any(np.isnan(side).all() for side in pair)]
     if len(asked) < 2:
         return Estimate(None, None)

@@ -19,6 +19,7 @@ from attn_audit.findings.erasure.rankings import (
     NEUTRAL,
     OF_LIMITS,
     OF_MARGIN,
+    PERMUTED,
     RANDOM,
     SACO,
     SUFFICIENCY,
@@ -51,7 +52,8 @@ def _question(report: "Report") -> str:
 
 def _known(report: "Report") -> list[tuple[Ranking, Distribution]]:
     """The rankings that were judged, the largest mean gain first."""
-    found = ((ranking, report.get(ranking.means[AOPC])) for ranking in rankings())
+    told = (ranking for ranking in rankings() if ranking is not PERMUTED)
+    found = ((ranking, report.get(ranking.means[AOPC])) for ranking in told)
     known = [(r, of) for r, of in found if of is not None and of.mean is not None]
     return sorted(known, key=lambda each: -(each[1].mean or 0.0))
 

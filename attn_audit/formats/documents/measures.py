@@ -32,6 +32,7 @@ def document(found: Measures) -> Document:
 def _said(measure: Measure) -> str:
     cost, more = measure.passes(1), measure.passes(20)
     passes = f"{more} pass{'' if more == 1 else 'es'}{'' if cost == more else ' for 20 units'}"
+    passes += " once it is fitted" * measure.is_fitted
     parts = [passes, "signed" if measure.is_signed else "without a sign"]
     parts += [f"needs {measure.needs}"] if measure.needs else []
     parts += ["for correlation alone"] if measure.is_of_correlation else []

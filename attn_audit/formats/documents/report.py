@@ -32,7 +32,6 @@ from attn_audit.formats.documents import (
 from attn_audit.formats.documents.provenance import audited, made_with, target
 from attn_audit.numbers import count
 from attn_audit.results.leverage import Leverage
-from attn_audit.results.recommendation import Recommendation
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Answer, Verdict
 
@@ -60,7 +59,7 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
         sections=(
             _glance(report, judged),
             *_rules(report.answer),
-            *_instead(report.recommendation),
+            *_instead(report),
             *([labels.section(report.labels)] if report.labels else []),
             performance.section(report),
             *_checks(report),
@@ -78,8 +77,11 @@ def _rules(answer: Answer | None) -> list[Section]:
     return [verdict.answer_section(answer)] if answer and answer.judgements else []
 
 
-def _instead(found: Recommendation | None) -> list[Section]:
-    return [] if found is None else [recommendation.section(found)]
+def _instead(report: Report) -> list[Section]:
+    if report.recommendation is None:
+        return []
+    costs = None if report.run is None else report.run.costs
+    return [recommendation.section(report.recommendation, report.head_mix, costs)]
 
 
 def _leverage(report: Report, found: Leverage) -> Section:
