@@ -47,7 +47,7 @@ DECIDES = (
     "measures.registry.COMPUTATIONS",
     "verification.layers.N_AT_HALF",
     "engine.leverage.N_UNITS",
-    "checks.erasure.check.N_ORDERS",
+    "checks.ties.N_ORDERS",
     "checks.erasure.check.N_PAIRS",
     "models.margin.AT_THE_END",
     "checks.replacement.N_SHUFFLES",

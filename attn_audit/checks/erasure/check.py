@@ -9,7 +9,7 @@ from jaxtyping import Float64, Int, Int64, UInt64
 
 from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, read_batch
 from attn_audit.checks.erasure.outcomes import Gone, Outcomes
-from attn_audit.checks.ties import ranks_of
+from attn_audit.checks.ties import N_ORDERS, ranks_of
 from attn_audit.findings.erasure import rankings as fields
 from attn_audit.findings.erasure.rankings import ATTENTION, RANDOM, WAYS, Ranking, rankings_of
 from attn_audit.findings.example import Status
@@ -31,9 +31,6 @@ from attn_audit.statistics.erasure import (
     share_above,
     weighted_concordance,
 )
-
-N_ORDERS = 5
-"""In which units of equal scores are drawn."""
 
 OPERATORS: Mapping[str, str | None] = {fields.AOPC: None, fields.NEUTRAL: fields.NEUTRAL}
 """By the way of leaving out that numbers are named by; None: the model's own removal."""
