@@ -1,6 +1,15 @@
 """What to show instead: every measure beside attention and random order."""
 
-from attn_audit.document import Block, Cell, Paragraph, Phrase, Section, Table, Tone
+from attn_audit.document import (
+    Block,
+    Cell,
+    Conclusion,
+    Paragraph,
+    Phrase,
+    Section,
+    Table,
+    Tone,
+)
 from attn_audit.findings.measure import measure
 from attn_audit.numbers import bracket, count, number
 from attn_audit.results.recommendation import Candidate, Part, Recommendation
@@ -14,6 +23,45 @@ HOW = (
     "are left out and where a neutral unit takes their place (95% intervals, Holm's correction). "
     "It then ranks words as removing them does; that is not yet why the model decides so."
 )
+
+UNKNOWN = "Cannot be told"
+
+NOT_ASKED = (
+    "Whether attention itself may be shown was not asked: `attn-audit audit` asks that, and with "
+    "`--checks all` both."
+)
+
+
+def conclusion(found: Recommendation) -> Conclusion:
+    """What to show, where that alone was asked."""
+    why = found.sentence.removeprefix(f"{UNKNOWN}: ")
+    return Conclusion(_headline(found), (Paragraph(why), Paragraph(NOT_ASKED)))
+
+
+def _headline(found: Recommendation) -> Phrase:
+    """A measure, those that tie with it, none, or that it cannot be told."""
+    if found.attention is None:
+        return Phrase(f"? {UNKNOWN}", Tone.OPEN)
+    if found.show_instead is None:
+        return Phrase("✗ None", Tone.BAD)
+    name = measure(found.show_instead).words
+    if not found.tied:
+        return Phrase(f"✓ {_capital(name)}", Tone.GOOD)
+    others = " and ".join(measure(each).words for each in found.tied)
+    return Phrase(f"✓ {_capital(name)}, which ties with {others}{_cheaper(found)}", Tone.GOOD)
+
+
+def _cheaper(found: Recommendation) -> str:
+    """That of those that tie the one that is shown takes the fewest passes, where it does."""
+    shown, *tied = (found.candidate(name) for name in (found.show_instead or "", *found.tied))
+    assert shown is not None
+    if not all(each is not None and each.passes > shown.passes for each in tied):
+        return ""
+    return " and is the cheaper" if len(tied) == 1 else " and is the cheapest"
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def section(found: Recommendation) -> Section:

@@ -6,6 +6,7 @@ from attn_audit.document import (
     Block,
     Card,
     Cell,
+    Conclusion,
     Document,
     Facts,
     Figure,
@@ -54,12 +55,12 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
         kind="Attention audit",
         title=report.model.source,
         subject=f"{report.model.architecture}, on {count(data.n_examples)} examples of {data.name}",
-        question=_question(report.settings.explain_label),
-        answer=None if report.answer is None else verdict.answered(report.answer, judged),
+        question=_question(report),
+        answer=_answer(report, judged),
         outcome=None if judged is None else verdict.outcome(judged),
         sections=(
             _glance(report, judged),
-            *([] if report.answer is None else [verdict.answer_section(report.answer)]),
+            *_rules(report),
             *_instead(report.recommendation),
             *([labels.section(report.labels)] if report.labels else []),
             performance.section(report),
@@ -96,10 +97,34 @@ def _glance(report: Report, judged: Verdict | None) -> Section:
     return Section("glance", "In short", blocks)
 
 
-def _question(label: str | None) -> str:
+def _instead_alone(report: Report) -> Recommendation | None:
+    """What to show instead, where nothing was run that could say whether attention may be shown."""
+    judgements = () if report.answer is None else report.answer.judgements
+    asked = {judgement.check for judgement in judgements if judgement.level.decides}
+    return None if asked & set(report.settings.checks) else report.recommendation
+
+
+def _question(report: Report) -> str:
+    if _instead_alone(report) is not None:
+        return recommendation.QUESTION
+    label = report.settings.explain_label
     if label is None:
         return QUESTION
     return naming_target(f"May its attention weights be shown as the reason for {TARGET}?", label)
+
+
+def _answer(report: Report, judged: Verdict | None) -> Conclusion | None:
+    alone = _instead_alone(report)
+    if alone is not None:
+        return recommendation.conclusion(alone)
+    return None if report.answer is None else verdict.answered(report.answer, judged)
+
+
+def _rules(report: Report) -> list[Section]:
+    """Where each rule stands, if any was asked."""
+    if report.answer is None or _instead_alone(report) is not None:
+        return []
+    return [verdict.answer_section(report.answer)]
 
 
 def cards(report: Report) -> tuple[Card, ...]:
