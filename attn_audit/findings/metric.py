@@ -76,6 +76,11 @@ class Metric:
         """Id of the check that measures it, or `performance`."""
         return self.name.partition(".")[0]
 
+    @property
+    def label(self) -> str:
+        """What pictures call it: the name, without the check's."""
+        return self.name.partition(".")[2].replace("_", " ")
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Averaged(Metric):

@@ -21,6 +21,7 @@ from attn_audit.findings.rule import (
 )
 from attn_audit.findings.target import naming_target
 from attn_audit.judgement.policy import Bound, Guard, Policy
+from attn_audit.numbers import count, counted
 from attn_audit.results.finding import find
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Answer, Judgement, Level, Verdict
@@ -44,7 +45,8 @@ def too_few(bound: Bound, estimate: Estimate, policy: Policy) -> Obstacle | None
     least = policy.min_examples
     if least is None or estimate.n is None or estimate.n >= least:
         return None
-    return f"Only {estimate.n:,} examples are behind it, and {least:,} are wanted.", advice
+    found = counted(estimate.n, "example")
+    return f"It rests on {found} alone, and {count(least)} are wanted.", advice
 
 
 def guarded(guard: Guard | None, report: Report) -> Obstacle | None:
@@ -72,7 +74,7 @@ def uncovered(bound: Bound, policy: Policy, report: Report) -> Obstacle | None:
     if least is None or covered is None or covered / n >= least:
         return None
     return (
-        f"It would pass on the {covered:,} of {n:,} examples that the {check} check says "
+        f"It would pass on {count(covered)} of {counted(n, 'example')} that the {check} check says "
         "something about: too few of them.",
         "The degenerate examples of this check, by reason.",
     )

@@ -58,7 +58,7 @@ def test_too_few_examples_behind_a_number_leave_it_open_either_way(
     few = with_number(report, GAP, sum(interval) / 2, interval, n=99)
     judged = the_one(few, policy, f"min_examples = 100\n{MOST}")
     assert judged.outcome is INCONCLUSIVE
-    assert judged.reason == "Only 99 examples are behind it, and 100 are wanted."
+    assert judged.reason == "It rests on 99 examples alone, and 100 are wanted."
     enough = with_number(few, GAP, sum(interval) / 2, interval, n=100)
     assert the_one(enough, policy, f"min_examples = 100\n{MOST}").outcome is not INCONCLUSIVE
 

@@ -15,7 +15,7 @@ from attn_audit.findings.measure import usual_measures
 from attn_audit.findings.registry import checks, measures, record_fields, telling
 from attn_audit.findings.target import naming_target
 from attn_audit.findings.thresholds import ENTIRELY, INFORMATIVE_JSD, MOVED_DISTANCE, SIGNIFICANT
-from attn_audit.numbers import count, number, percent
+from attn_audit.numbers import count, counted, number, percent
 from attn_audit.results.report import Report, TellingExample
 
 GRADIENT, LEAVE_ONE_OUT = BY_GRADIENT.name, BY_LEAVE_ONE_OUT.name
@@ -95,9 +95,9 @@ def section(report: Report) -> Section | None:
         return None
     drawn = f"{count(len(sampled))} drawn at random" if sampled else "none drawn at random"
     block = Examples(
-        introduction=f"Of {count(report.data.n_examples)} examples: the {count(len(reasons))} most "
-        f"telling, and {drawn}. Telling ones are chosen because they show something, and are not "
-        "typical; to see what is typical, show the random ones.",
+        introduction=f"Of {counted(report.data.n_examples, 'example')}: the {count(len(reasons))} "
+        f"most telling, and {drawn}. Telling ones are chosen because they show something, and are "
+        "not typical; to see what is typical, show the random ones.",
         note=spelled(report),
         examples=tuple(
             _example(report, record, tuple(reasons.get(id_, ())), is_sampled=id_ in sampled)

@@ -11,7 +11,7 @@ from attn_audit.document import (
     Tone,
 )
 from attn_audit.findings.measure import measure
-from attn_audit.numbers import bracket, count, number
+from attn_audit.numbers import bracket, count, counted, number
 from attn_audit.results.recommendation import Candidate, Part, Recommendation
 
 QUESTION = "What may be shown in the place of attention?"
@@ -85,7 +85,8 @@ def _table(found: Recommendation, attention: Part, random: Part) -> Table:
         ("random order", "", *_both(random), "-", "-", "0"),
     ]
     note = (
-        f"{count(found.n_judged)} texts judged, {count(found.n_fitting)} others chose signs. "
+        f"{counted(found.n_judged, 'text')} judged, {counted(found.n_fitting, 'other')} chose "
+        "signs. "
         "More than: the smaller of both ways, with its interval."
     )
     return Table(columns, tuple(rows), "Measures, the best first", n_text=2, note=note)

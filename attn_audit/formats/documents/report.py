@@ -1,6 +1,7 @@
 """The report of an audit as a document: the answers first, how it was made last."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from attn_audit.document import (
     Block,
@@ -31,7 +32,7 @@ from attn_audit.formats.documents import (
     verdict,
 )
 from attn_audit.formats.documents.provenance import audited, made_with, target
-from attn_audit.numbers import count
+from attn_audit.numbers import count, counted
 from attn_audit.results.leverage import Leverage
 from attn_audit.results.recommendation import Recommendation
 from attn_audit.results.report import Report
@@ -54,7 +55,8 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
     return Document(
         kind="Attention audit",
         title=report.model.source,
-        subject=f"{report.model.architecture}, on {count(data.n_examples)} examples of {data.name}",
+        subject=f"{report.model.architecture}, on {counted(data.n_examples, 'example')} of "
+        f"{data.name}",
         question=_question(report),
         answer=_answer(report, judged),
         outcome=None if judged is None else verdict.outcome(judged),
@@ -138,11 +140,16 @@ def cards(report: Report) -> tuple[Card, ...]:
 
 def _parted(report: Report) -> tuple[tuple[Card, ...], tuple[Card, ...]]:
     """Those whose check decided the answer, and the others."""
-    checks = () if report.answer is None else report.answer.deciding_checks
     shown = {card.id: card for card in cards(report)}
-    ids = [performance.CARD if check == ACCURACY.check else check for check in checks]
-    decisive = tuple(shown.pop(id) for id in ids if id in shown)
-    return decisive, tuple(shown.values())
+    if report.answer is None:
+        return (), tuple(shown.values())
+    decisive = []
+    for check in report.answer.deciding_checks:
+        card = shown.pop(performance.CARD if check == ACCURACY.check else check, None)
+        if card is not None:
+            picture = verdict.deciding_numbers(report.answer, check) or card.picture
+            decisive.append(replace(card, picture=picture))
+    return tuple(decisive), tuple(shown.values())
 
 
 def _checks(report: Report) -> Iterator[Section]:

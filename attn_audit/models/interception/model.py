@@ -74,6 +74,7 @@ from attn_audit.models.interception.whole import (
     why_not_whole,
 )
 from attn_audit.models.task import mask_candidates
+from attn_audit.numbers import counted
 from attn_audit.results.model_description import Findings, LayerDescription, ModelDescription
 
 RemovalName = Literal["mask", "delete"]
@@ -182,9 +183,10 @@ class InterceptedModel(AuditedModel):
 
     def describe(self) -> ModelDescription:
         """What is known of the model, and what the trial found."""
+        layers = counted(len(self.layers), "layer")
         return self.classifier.describe().model_copy(
             update={
-                "sites": (f"attention of {len(self.layers)} layers over the text's tokens",),
+                "sites": (f"attention of {layers} over the text's tokens",),
                 "layers": self._described_layers,
                 "dtype": str(self.dtype).removeprefix("torch."),
                 "default_layer": self.default_site.layer,
