@@ -64,7 +64,7 @@ class Metric:
     _: KW_ONLY
     range: Range = SHARE
     measures: tuple[str, ...] = ()
-    """Importance measures without which there is no such number."""
+    """Importance measures without which there is no such number, of any check."""
     needs_labels: bool = False
     is_optional: bool = False
     """Whether reports leave it out where no example has it."""

@@ -9,8 +9,10 @@ from datetime import date
 
 from attn_audit.config import DEFAULT_POLICY
 from attn_audit.errors import ConfigurationError
-from attn_audit.findings.metric import Statistic
-from attn_audit.findings.registry import checks
+from attn_audit.findings.field import Field
+from attn_audit.findings.measure import measure
+from attn_audit.findings.metric import Averaged, Statistic
+from attn_audit.findings.registry import checks, measures, metrics
 from attn_audit.findings.rule import (
     Direction,
     Outcome,
@@ -104,9 +106,10 @@ def _without_labels(statistic: Statistic, report: Report) -> Obstacle | None:
 def _without_result(check: str, report: Report) -> Obstacle | None:
     run = report.settings.checks
     if check not in run:
+        of = "data that has a `rationale`" if check == "plausibility" else "again"
         return (
             f"The {check} check was not run (only {', '.join(run)}).",
-            f"Audit again with `--checks {','.join((*run, check))}`.",
+            f"Audit {of} with `--checks {','.join((*run, check))}`.",
         )
     if not report.has(check):
         return (
@@ -117,19 +120,39 @@ def _without_result(check: str, report: Report) -> Obstacle | None:
 
 
 def _without_measure(statistic: Statistic, report: Report) -> Obstacle | None:
-    measures = report.settings.correlated
-    missing = [name for name in statistic.metric.measures if name not in measures]
+    check, asked = statistic.check, _measures_of(statistic.check, report)
+    missing = [measure(name) for name in statistic.metric.measures if name not in asked]
     if not missing:
         return None
-    return (
-        f"It needs measures that were not computed (only {', '.join(measures)}).",
-        f"Audit again with `--measures {','.join([*measures, *missing])}`.",
-    )
+    names, only = [each.name for each in missing], ", ".join(asked) or "none"
+    were = "was" if len(missing) == 1 else "were"
+    reason = f"It needs {' and '.join(names)}, which {were} not computed (only {only})."
+    fields = [each.shown for each in missing if each.shown is not None]
+    if fields:
+        shown = ",".join((*report.settings.shown, *fields))
+        return reason, f"Audit again with `--shown {shown}`, of data that has these scores."
+    if check == "erasure" and report.settings.measures is None:  # all were tried
+        needs = "; ".join(each.needs for each in missing)
+        return reason, f"This model has no such scores, which need {needs}: bound another measure."
+    return reason, f"Audit again with `--measures {','.join((*asked, *names))}`."
+
+
+def _measures_of(check: str, report: Report) -> list[str]:
+    """Names of the measures that a check was asked for, or has numbers of."""
+    settings = report.settings
+    has_all = check == "erasure" and settings.measures is None
+    asked = {*(() if has_all else settings.correlated), *(f"shown.{f}" for f in settings.shown)}
+    for metric in metrics():
+        if metric.check == check and metric.name in report.metrics and has_all:
+            asked |= {*metric.measures}
+    return [known.name for known in measures() if known.name in asked]
 
 
 def _without_examples(statistic: Statistic) -> Obstacle:
+    values = statistic.metric.values if isinstance(statistic.metric, Averaged) else None
+    null = f" A record has none where {values.null}." if isinstance(values, Field) else ""
     return (
-        f"The {statistic.check} check has no such number of any example.",
+        f"The {statistic.check} check has no such number of any example.{null}",
         "The degenerate examples of this check, by reason.",
     )
 
