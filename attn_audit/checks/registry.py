@@ -60,11 +60,17 @@ def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ..
         Adversarial(epsilon, Method(settings.method), settings.iterations, settings.restarts),
         Replacement(_replaced_layers(settings, model)),
         DecisionFlip(),
-        Erasure(_judged_measures(settings, model)),
+        _erasure(settings, model),
         Plausibility(_with_shown(settings, correlated(settings.measures))),
         *_REGISTERED,
     )
     return tuple(check for check in every if check.id in settings.checks)
+
+
+def _erasure(settings: AuditSettings, model: AuditedModel) -> Erasure:
+    judged = _judged_measures(settings, model)
+    by_others = correlated(settings.measures) if Correlation.id in settings.checks else ()
+    return Erasure(judged, recorded=tuple(name for name in judged if name not in by_others))
 
 
 def _judged_measures(settings: AuditSettings, model: AuditedModel) -> tuple[str, ...]:
