@@ -8,6 +8,7 @@ from attn_audit.checks.base import Check
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.decision_flip import DecisionFlip
 from attn_audit.checks.erasure.check import Erasure
+from attn_audit.checks.mosaic import Mosaic
 from attn_audit.checks.permutation import Permutation
 from attn_audit.checks.plausibility import Plausibility
 from attn_audit.checks.replacement import Replacement
@@ -50,7 +51,7 @@ def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ..
     Raises:
         ConfigurationError: The model has no such layers to replace, or no scores of a measure.
     """
-    if {Correlation.id, Erasure.id, Plausibility.id} & set(settings.checks):
+    if {Correlation.id, Erasure.id, Plausibility.id, Mosaic.id} & set(settings.checks):
         require_applicable(settings.measures or (), model)
     epsilon = epsilon_for(settings, model)
     every: tuple[Check, ...] = (
@@ -62,6 +63,7 @@ def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ..
         DecisionFlip(),
         _erasure(settings, model),
         Plausibility(_with_shown(settings, correlated(settings.measures))),
+        Mosaic(_of_models(correlated(settings.measures)), settings.explain_label),
         *_REGISTERED,
     )
     return tuple(check for check in every if check.id in settings.checks)
@@ -86,6 +88,11 @@ def _with_shown(settings: AuditSettings, asked: Sequence[str]) -> tuple[str, ...
     """Scores that come with the data are judged wherever they are named."""
     shown = (found.name for found in registry.measures() if found.shown in settings.shown)
     return tuple(dict.fromkeys((*asked, *shown)))
+
+
+def _of_models(names: Sequence[str]) -> tuple[str, ...]:
+    """Those whose scores do not come with the data."""
+    return tuple(name for name in names if measure(name).shown is None)
 
 
 def _replaced_layers(settings: AuditSettings, model: AuditedModel) -> tuple[int, ...]:
@@ -133,7 +140,7 @@ def passes_of(
         measures: Importance measures that it is the first to read, once for all sites.
         sites: The audited one, then those beside it.
     """
-    if isinstance(check, Erasure):
+    if isinstance(check, Erasure | Mosaic):
         return check.passes_of(item), 0
     n_units = item.n_units
     passes = check.passes(n_units)
