@@ -254,9 +254,9 @@ def answer(report: "Report") -> tuple[str, ...]:
     if gap is None or gap.mean is None:
         return ("No example could be measured: see the degenerate examples.", CONTROL)
     return (
-        f"{counted(gap.n, 'text')} were joined, both ways round, with one of another label; of each "
-        "alone the model is sure. Where the joined text is given the label of one of the two, the "
-        f"share of attention on that one less its share of the units is {mean(gap)}.",
+        f"{counted(gap.n, 'text')} were joined, both ways round, with one of another label; of "
+        "each alone the model is sure. Where the joined text is given the label of one of the two, "
+        f"the share of attention on that one less its share of the units is {mean(gap)}.",
         CONTROL,
     )
 
