@@ -13,6 +13,7 @@ from attn_audit.checks.base import AuditedBatch, read_batch
 from attn_audit.checks.mosaic import N_PARTNERS, SURE, Mosaic, partners_of
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError
+from attn_audit.findings.example import STATUS_MEANINGS, Status
 from attn_audit.findings.field import Field, Shape
 from attn_audit.findings.measure import Measure
 from attn_audit.findings.mosaic import ATTENTION, LENGTH, lying_of, verdict
@@ -191,3 +192,8 @@ def test_a_text_that_is_cut_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) ->
     joined = [p is not None for p in columns["mosaic.partner"]]
     assert any(joined)
     assert [s == "undefined_label_of_neither" for s in columns["mosaic.status"]] == joined
+
+
+def test_reasons_say_how_sure_and_of_how_many() -> None:
+    assert f"less probable than {SURE:g}" in STATUS_MEANINGS[Status.NOT_SURE]
+    assert f"none of {N_PARTNERS} other texts" in STATUS_MEANINGS[Status.NO_OTHER_LABEL]

@@ -35,6 +35,8 @@ DECIDES = (
     "checks.attended.UNATTENDED",
     "checks.base.MIN_AUDITED_MASS",
     "checks.decision_flip.HALF",
+    "checks.mosaic.N_PARTNERS",
+    "checks.mosaic.SURE",
     "findings.measure.ATTENTION_ALL_LAYERS",
     "findings.measure.ATTENTION_GRADIENT",
     "findings.measure.GRADIENT",
