@@ -32,6 +32,7 @@ from attn_audit.public import (
     Spool,
     Verification,
     as_held,
+    load_report,
     named_as_arguments,
 )
 from attn_audit.settings import AuditSettings, Head, Layer
@@ -256,6 +257,7 @@ def explain(
     text_pair: str | None = None,
     *,
     tokenizer: Any = None,
+    report: Report | str | Path | None = None,
     **options: Unpack[LoadingOptions],
 ) -> Explanation:
     """Run every check on one text.
@@ -265,6 +267,7 @@ def explain(
         text: What attention is read over.
         text_pair: The second text of a pair.
         tokenizer: Of a `transformers` model in memory.
+        report: Of the model; what it shows instead of attention stands first.
         **options: As in `attn-audit.toml`.
 
     Raises:
@@ -278,7 +281,9 @@ def explain(
     with named_as_arguments(), _as_it_was(model):
         settings = _settings({"model": model}, options, LoadingOptions.__annotations__)
         load = _loader(model, tokenizer, options)
-        return as_held(Explanation, explain_text(settings, text, text_pair, load=load))
+        judged = load_report(report) if isinstance(report, str | Path) else report
+        found = explain_text(settings, text, text_pair, load=load, report=judged)
+        return as_held(Explanation, found)
 
 
 def _one_of(model: Model | None, predict: Predict | None, labels: Sequence[str] | None) -> Model:

@@ -31,15 +31,21 @@ from attn_audit.findings.registry import usual_checks
 from attn_audit.models.contract import AuditedModel, Site
 from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.self_check import self_check
+from attn_audit.numbers import short
 from attn_audit.process import full_precision
 from attn_audit.randomness import n_permutations
 from attn_audit.results.answers import Explanation, ModelOutput
+from attn_audit.results.report import Report
 from attn_audit.results.table import Row
 from attn_audit.settings import EACH, AuditSettings
 
 
 def explain_text(
-    settings: AuditSettings, text: str, text_pair: str | None = None, load: LoadModel | None = None
+    settings: AuditSettings,
+    text: str,
+    text_pair: str | None = None,
+    load: LoadModel | None = None,
+    report: Report | None = None,
 ) -> Explanation:
     """Audit one text, and see what the model says under each attention.
 
@@ -47,9 +53,11 @@ def explain_text(
         settings: Checked, with a model; all usual checks and measures are run anyway, and further
             measures where they are named.
         load: Loads a model in memory; None: the one that the settings name.
+        report: Of the same model, whose recommendation is shown first; None: none is.
 
     Raises:
-        UsageError: The model or a setting cannot be used, or a text is blank.
+        UsageError: The model or a setting cannot be used, a text is blank, or the report is of
+            another model, of other units, or recommends nothing since it was not asked.
         AuditFailedError: The model fails the self-check, or its outputs are not numbers.
     """
     for flag, given in (("--text", text), ("--text-pair", text_pair)):
@@ -66,10 +74,12 @@ def explain_text(
                 f"--measures {name}: it is fitted to many texts, and here is one",
                 hint="An audit of a data set fits it.",
             )
+    show_instead, instead = (None, "") if report is None else _recommended(report)
+    named = (*correlated(None), *(settings.measures or ()), *filter(None, [show_instead]))
     settings = replace(
         settings,
         checks=usual_checks(),
-        measures=tuple(dict.fromkeys((*correlated(None), *(settings.measures or ())))),
+        measures=tuple(dict.fromkeys(named)),
     )
     example = Example(content_id(text, text_pair), text, text_pair)
     with full_precision(settings.threads):
@@ -77,9 +87,46 @@ def explain_text(
         model, trial = load_tried_model(settings, probes, lambda: [example], load)
         if model.no_attention_because is not None:
             raise no_attention("an explanation shows attention beside the rest", model)
+        if report is not None:
+            _require_same(report, model)
         site = _one_site(settings, model)
         self_check(model, model.encode(trial), site)
-        return _explain(model, example, site, settings)
+        found = _explain(model, example, site, settings)
+    return found.model_copy(update={"show_instead": show_instead, "instead": instead})
+
+
+def _recommended(report: Report) -> tuple[str | None, str]:
+    """What a report shows instead of attention, where that can be computed of any text."""
+    found = report.recommendation
+    if found is None:
+        raise ConfigurationError(
+            "the report says nothing of what to show instead: the erasure check was not run",
+            hint="`attn-audit recommend MODEL DATA` asks that.",
+        )
+    if found.show_instead is None:
+        return None, found.short
+    shown = measure(found.show_instead)
+    if shown.shown is not None:
+        return None, f"The report shows {shown.words}: they come with the data, not with this text."
+    if shown.is_fitted:
+        return None, f"The report shows {shown.words}: it is fitted to the data, not to this text."
+    return shown.name, found.short
+
+
+def _require_same(report: Report, model: AuditedModel) -> None:
+    """What holds of one model, or of words, need not hold of another, or of tokens."""
+    was, now = report.model.sha256, model.describe().sha256
+    if None not in (was, now) and was != now:
+        raise ConfigurationError(
+            f"the report is of another model ({short(was)}, and this one is {short(now)})",
+            hint="Audit this one: `attn-audit recommend MODEL DATA`.",
+        )
+    if report.settings.unit != model.unit:
+        raise ConfigurationError(
+            f"the report judged the order of {report.settings.unit}s, and here {model.unit}s are "
+            "shown",
+            hint=f"Explain with `--unit {report.settings.unit}`.",
+        )
 
 
 def _one_site(settings: AuditSettings, model: AuditedModel) -> Site:

@@ -1,5 +1,7 @@
 """How numbers are written for people: as many digits as say something, intervals in brackets."""
 
+from collections.abc import Callable
+
 from attn_audit.statistics.estimate import Interval
 from attn_audit.statistics.summary import CountedShare, Distribution
 
@@ -116,6 +118,20 @@ def percent_bracket(interval: Interval | None, decimals: int | None = None) -> s
     if interval is None or interval.low == interval.high:
         return ""
     return f"[{percent(interval.low, decimals)}, {percent(interval.high, decimals)}]"
+
+
+def with_interval(
+    value: float, interval: Interval | None, written: Callable[[float], str] = number
+) -> str:
+    """A number or a share, and its 95 % interval where it has one.
+
+    Example:
+        >>> with_interval(0.2, Interval(low=0.057, high=0.51, method="wilson"), percent)
+        '20% [5.7%, 51%]'
+    """
+    if interval is None or interval.low == interval.high:
+        return written(value)
+    return f"{written(value)} [{written(interval.low)}, {written(interval.high)}]"
 
 
 def digits(*distributions: Distribution | None) -> int:

@@ -275,11 +275,11 @@ class AuditSettings:
     )
     measures: Annotated[tuple[str, ...], MinLen(1)] | None = _is(
         None,
-        "What attention is correlated with, and what erasure and plausibility judge beside it.",
+        "What attention is correlated with, and what other checks judge beside it.",
         Panel.CHECKS,
         "NAME,...",
         default_is="gradient,leave_one_out; of erasure all that the model has",
-        checks=("correlation", "erasure", "plausibility"),
+        checks=("correlation", "erasure", "plausibility", "mosaic"),
         is_stored=True,
         compared="noted",
     )

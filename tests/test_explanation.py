@@ -1,6 +1,7 @@
 """One text explained: the numbers of an audit, and what the model says under each attention."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -8,14 +9,18 @@ import pytest
 
 import attn_audit
 from attn_audit.data.example import Example
+from attn_audit.document import Shaded
 from attn_audit.errors import ConfigurationError
 from attn_audit.explanation import explain_text
+from attn_audit.findings import registry
+from attn_audit.formats import terminal
+from attn_audit.formats.documents.explanation import document
 from attn_audit.models.contract import AuditedModel
 from attn_audit.models.paper.architecture import EncoderKind
 from attn_audit.models.task import TaskKind
 from attn_audit.settings import AuditSettings
 from tests.conftest import Checkpoint
-from tests.tiny import tiny_model
+from tests.tiny import tiny_examples, tiny_model
 from tests.verification.forging import save_model
 
 TEXT = "w4 w9 w11 w13 w30 w31"
@@ -119,3 +124,58 @@ def test_all_checks_run_whatever_the_settings_say(model: str) -> None:
     found = explain_text(settings, TEXT)
     assert found.record["correlation.attention_leave_one_out"] is not None
     assert found.record["adversarial.max_jsd"] is not None
+
+
+def judged(model: str, measure: str | None, **options: Any) -> attn_audit.Report:
+    """A report of erasure whose recommendation is as one wishes."""
+    report = attn_audit.audit(model, tiny_examples(3), checks="erasure", **options)
+    found = report.recommendation
+    assert found is not None
+    told = found.model_copy(update={"show_instead": measure, "short": "What it says."})
+    return report.model_copy(update={"recommendation": told})
+
+
+def test_what_the_report_shows_instead_is_computed_and_stands_first(model: str) -> None:
+    report = judged(model, "gradient_x_input", measures="gradient_x_input")
+    found = attn_audit.explain(model, TEXT, report=report)
+    assert found.show_instead == "gradient_x_input"
+    assert len(found.record["gradient_x_input"]) == len(TEXT.split())
+    (shaded,) = document(found).sections[0].blocks
+    assert isinstance(shaded, Shaded)
+    assert [row.name for row in shaded.rows][:2] == [
+        "gradient x input (ranks words as removing them does)",
+        "the model's attention",
+    ]
+    assert "Shown first: gradient x input" in terminal.render(document(found))
+    alone = attn_audit.explain(model, TEXT)
+    assert alone.show_instead is None
+    assert "gradient x input" not in terminal.render(document(alone))
+
+
+def test_where_nothing_is_shown_instead_that_is_said(model: str) -> None:
+    found = attn_audit.explain(model, TEXT, report=judged(model, None, measures="leave_one_out"))
+    assert (found.show_instead, found.instead) == (None, "What it says.")
+    assert "Show instead: What it says." in terminal.render(document(found))
+
+
+def test_scores_that_came_with_the_data_are_not_of_another_text(model: str) -> None:
+    with registry.added():
+        registry.add_shown(["lime"])
+        report = judged(model, "shown.lime", measures="leave_one_out")
+        found = attn_audit.explain(model, TEXT, report=report)
+    assert found.show_instead is None
+    assert "the scores 'lime': they come with the data" in found.instead
+
+
+def test_a_report_of_something_else_is_refused(model: str, tmp_path: Path) -> None:
+    report = judged(model, "leave_one_out", measures="leave_one_out")
+    other = str(save_model(tiny_model(seed=1), tmp_path / "other.pt"))
+    with pytest.raises(ConfigurationError, match="the report is of another model"):
+        attn_audit.explain(other, TEXT, report=report)
+    of_words = report.settings.model_copy(update={"unit": "word"})
+    by_word = report.model_copy(update={"settings": of_words})
+    with pytest.raises(ConfigurationError, match="judged the order of words, and here tokens"):
+        attn_audit.explain(model, TEXT, report=by_word)
+    unasked = report.model_copy(update={"recommendation": None})
+    with pytest.raises(ConfigurationError, match="the erasure check was not run"):
+        attn_audit.explain(model, TEXT, report=unasked)

@@ -227,6 +227,7 @@ CLAIMS = {
     "decision flips": 0.03,
     "other measures": 1e-3,
     "plausibility": 0.02,
+    "mosaics": 0.02,
     "erasure: mean gain": 0.02,
     "erasure: neutral": 0.02,
     "erasure: margin": 0.1,
@@ -240,7 +241,7 @@ CLAIMS = {
 OF_RANKS = (
     *("taus", "taus of margins", "taus that ties allow", "taus of shuffled attention"),
     *("permutations within epsilon", "permutations that turn the decision"),
-    *("decision flips", "plausibility"),
+    *("decision flips", "plausibility", "mosaics"),
     *(name for name in CLAIMS if name.startswith("erasure: ")),
 )
 """Of steps that do not grow with the rounding."""

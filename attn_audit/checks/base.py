@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from attn_audit.findings.example import Status
+from attn_audit.findings.measure import measure
 from attn_audit.measures.base import normalised
 from attn_audit.measures.head_mix import Mixes
 from attn_audit.measures.registry import Importances
@@ -43,6 +44,15 @@ def rows_of(values: Tensor, lengths: np.ndarray) -> list[tuple[float, ...]]:
     """Per-unit values without their padding."""
     table = values.cpu().tolist()
     return [tuple(row[:n]) for row, n in zip(table, lengths.tolist(), strict=True)]
+
+
+def scores_of(audited: "AuditedBatch", name: str) -> list[tuple[float, ...] | None]:
+    """What records hold of a measure: with its sign, or as it is correlated; None: no scores."""
+    importance = audited.importances[name]
+    shown = audited.importances.scores(name) if measure(name).keeps_sign else importance
+    has_scores = ~importance.isnan().any(dim=1).cpu().numpy()
+    rows = rows_of(shown, audited.lengths)
+    return [row if known else None for row, known in zip(rows, has_scores, strict=True)]
 
 
 MIN_AUDITED_MASS = 1e-6

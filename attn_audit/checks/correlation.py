@@ -5,9 +5,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Int
-from torch import Tensor
 
-from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, or_none, rows_of
+from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, or_none, scores_of
 from attn_audit.checks.permuted_baseline import permuted_baseline
 from attn_audit.checks.ties import ranks_of
 from attn_audit.findings.correlation.pairs import (
@@ -60,10 +59,7 @@ class Correlation:
             )
             for name, importance in {"attention": audited.explanation, **values}.items()
         }
-        columns: dict[str, Any] = {
-            name: _rows(audited, name, importance, has_scores[name])
-            for name, importance in values.items()
-        }
+        columns: dict[str, Any] = {name: scores_of(audited, name) for name in values}
         for pair in pairs():
             if pair.first in ranks and pair.second in ranks:
                 result = kendall_tau_of_ranks(ranks[pair.first], ranks[pair.second], lengths)
@@ -115,15 +111,6 @@ class Correlation:
                     tau = kendall_tau_of_ranks(sides[pair.first], sides[pair.second], lengths).tau
                     columns[field.name] = or_none(tau, ~np.isnan(tau) & kept)
         return columns
-
-
-def _rows(
-    audited: AuditedBatch, name: str, importance: Tensor, has_scores: Bool[np.ndarray, " batch"]
-) -> list[tuple[float, ...] | None]:
-    """What records hold of a measure; None where it has no scores."""
-    shown = audited.importances.scores(name) if measure(name).keeps_sign else importance
-    rows = rows_of(shown, audited.lengths)
-    return [row if known else None for row, known in zip(rows, has_scores, strict=True)]
 
 
 def _baseline(audited: AuditedBatch) -> Columns:

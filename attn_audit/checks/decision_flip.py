@@ -5,12 +5,14 @@ from typing import ClassVar
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64, Int, Int64, UInt64
 from torch import Tensor
 
 from attn_audit.checks.base import AuditedBatch, Columns, is_measured, join_statuses, or_none
+from attn_audit.checks.ties import N_ORDERS, ranks_of
 from attn_audit.findings import decision_flip as fields
 from attn_audit.findings.example import Status
+from attn_audit.findings.measure import GRADIENT
 from attn_audit.measures.base import normalised
 from attn_audit.models.contract import require_finite
 from attn_audit.progress import in_portions
@@ -33,46 +35,72 @@ class DecisionFlip:
     id: ClassVar[str] = "decision_flip"
 
     def passes(self, n_units: int) -> int:
-        """A replay for each unit in each order, and one backwards."""
-        return len(fields.ORDERS) * n_units + 2
+        """A replay for each unit in each order, of random ones several, and one backwards."""
+        return (len(fields.ORDERS) - 1 + N_ORDERS) * n_units + 2
 
     def run(self, audited: AuditedBatch) -> Columns:
-        """The share of units that has to go in each order, and how it ended."""
+        """The share of units that has to go in each order, and how it ends."""
         measured = is_measured(audited) & audited.has_margin
-        flips = {name: _first_flip(audited, order) for name, order in _orders(audited).items()}
-        lengths = audited.lengths
+        lengths, orders = audited.lengths, _orders(audited)
+        n_gone = {
+            name: np.stack([_first_flip(audited, order) for order in drawn.unbind(dim=1)])
+            for name, drawn in orders.items()
+        }
         columns: Columns = {fields.STATUS.name: _statuses(audited)}
         for order in fields.ORDERS:
-            n_gone = flips[order.name]
-            is_flipped = measured & (n_gone < lengths)
-            ends = np.where(n_gone < lengths, fields.FLIPPED, fields.NOTHING_LEFT)
-            ends = np.where(n_gone > lengths, fields.NEVER, ends)
-            columns[order.share.name] = or_none(n_gone / lengths, is_flipped)
-            columns[order.end.name] = [
-                str(end) if kept else None for end, kept in zip(ends, measured, strict=True)
-            ]
+            gone = n_gone[order.name]
+            flips = gone < lengths
+            share = (gone * flips).sum(axis=0) / np.maximum(flips.sum(axis=0), 1) / lengths
+            columns[order.gone.name] = or_none(share, measured & flips.any(axis=0))
+            columns[order.never.name] = or_none((gone > lengths).mean(axis=0), measured)
+            columns[order.nothing_left.name] = or_none((gone == lengths).mean(axis=0), measured)
+            if order.sooner is not None:
+                sooner = _is_sooner(gone, n_gone["random"])
+                columns[order.sooner.name] = or_none(sooner, measured)
         return columns
 
 
-def _orders(audited: AuditedBatch) -> dict[str, Int64[Tensor, "batch unit"]]:
-    """Units as each order takes them; equal ones by draw, padding last."""
-    keys = example_keys(audited.seed, audited.ids, DecisionFlip.id)
-    drawn = hashes(keys, range(1), audited.attention.shape[-1])[:, 0]
-    mask = audited.batch.unit_mask.cpu().numpy()
+def _is_sooner(
+    gone: Int64[np.ndarray, "order batch"], random: Int64[np.ndarray, "drawn batch"]
+) -> Float64[np.ndarray, " batch"]:
+    """Share of all pairs of orders in which the first takes fewer; half where they take as many."""
+    own = gone[:, None]
+    share: np.ndarray = ((own < random) + 0.5 * (own == random)).mean(axis=(0, 1))
+    return share
+
+
+def _orders(audited: AuditedBatch) -> dict[str, Int64[Tensor, "batch order unit"]]:
+    """Units as each order takes them, ties as each draw has them; padding last."""
+    lengths, mask = audited.lengths, audited.batch.unit_mask.cpu().numpy()
+    ties, random = (
+        hashes(example_keys(audited.seed, audited.ids, of), range(N_ORDERS), mask.shape[1])
+        for of in ("decision_flip/ties", DecisionFlip.id)
+    )
     gradient, product = _gradients(audited)
     values = {
-        "attention": audited.explanation,
-        "gradient": gradient,
-        "attention_x_gradient": product,
+        "attention": ("attention", audited.explanation),
+        "gradient": (GRADIENT.name, gradient),
+        "attention_x_gradient": ("attention", product),  # a small weight's is small, and exact
     }
-    sorted_by = {name: -value.cpu().numpy() for name, value in values.items()}
-    sorted_by["random"] = np.zeros(drawn.shape)
-    return {
-        name: torch.from_numpy(np.lexsort((drawn, np.where(mask, value, np.inf)))).to(
-            audited.attention.device
-        )
-        for name, value in sorted_by.items()
-    }
+    found = {"random": _descending(np.where(mask, 0, -1), random, lengths)}
+    for name, (noise_of, of) in values.items():
+        table = np.where(mask, of.cpu().numpy(), 0)
+        ranks = ranks_of(noise_of, table, lengths, audited.model.dtype)
+        found[name] = _descending(ranks, ties, lengths)
+    device = audited.attention.device
+    return {name: torch.from_numpy(orders).to(device) for name, orders in found.items()}
+
+
+def _descending(
+    ranks: Int[np.ndarray, "batch unit"],
+    draws: UInt64[np.ndarray, "batch order unit"],
+    lengths: Int64[np.ndarray, " batch"],
+) -> Int64[np.ndarray, "batch drawn unit"]:
+    """From the highest rank to the lowest; one order of each text where in none units tie."""
+    used = draws if (ranks.max(axis=1) + 1 < lengths).any() else draws[:, :1]
+    highest_first = np.broadcast_to(-ranks[:, None], used.shape)
+    order: np.ndarray = np.lexsort((used, highest_first), axis=-1)
+    return order
 
 
 def _gradients(

@@ -9,6 +9,7 @@ from attn_audit.checks.base import Check
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.decision_flip import DecisionFlip
 from attn_audit.checks.erasure.check import Erasure
+from attn_audit.checks.mosaic import Mosaic
 from attn_audit.checks.permutation import Permutation
 from attn_audit.checks.plausibility import Plausibility
 from attn_audit.checks.replacement import Replacement
@@ -79,7 +80,7 @@ def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ..
     Raises:
         ConfigurationError: The model has no such layers to replace, or no scores of a measure.
     """
-    if {Correlation.id, Erasure.id, Plausibility.id} & set(settings.checks):
+    if {Correlation.id, Erasure.id, Plausibility.id, Mosaic.id} & set(settings.checks):
         require_applicable(settings.measures or (), model)
     epsilon = epsilon_for(settings, model)
     every: tuple[Check, ...] = (
@@ -89,11 +90,18 @@ def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ..
         Adversarial(epsilon, Method(settings.method), settings.iterations, settings.restarts),
         Replacement(_replaced_layers(settings, model)),
         DecisionFlip(),
-        Erasure(_judged_measures(settings, model)),
+        _erasure(settings, model),
         Plausibility(_with_shown(settings, _compared(settings, model))),
+        Mosaic(_of_models(correlated(settings.measures)), settings.explain_label),
         *_REGISTERED,
     )
     return tuple(check for check in every if check.id in settings.checks)
+
+
+def _erasure(settings: AuditSettings, model: AuditedModel) -> Erasure:
+    judged = _judged_measures(settings, model)
+    by_others = correlated(settings.measures) if Correlation.id in settings.checks else ()
+    return Erasure(judged, recorded=tuple(name for name in judged if name not in by_others))
 
 
 def _judged_measures(settings: AuditSettings, model: AuditedModel) -> tuple[str, ...]:
@@ -117,6 +125,12 @@ def _with_shown(settings: AuditSettings, asked: Sequence[str]) -> tuple[str, ...
     """Scores that come with the data are judged wherever they are named."""
     shown = (found.name for found in registry.measures() if found.shown in settings.shown)
     return tuple(dict.fromkeys((*asked, *shown)))
+
+
+def _of_models(names: Sequence[str]) -> tuple[str, ...]:
+    """Those whose scores neither come with the data nor are fitted to it: a join has others."""
+    every = map(measure, names)
+    return tuple(found.name for found in every if found.shown is None and not found.is_fitted)
 
 
 def _replaced_layers(settings: AuditSettings, model: AuditedModel) -> tuple[int, ...]:
@@ -164,7 +178,7 @@ def passes_of(
         measures: Importance measures that it is the first to read, once for all sites.
         sites: The audited one, then those beside it.
     """
-    if isinstance(check, Erasure):
+    if isinstance(check, Erasure | Mosaic):
         return check.passes_of(item), 0
     n_units = item.n_units
     passes = check.passes(n_units)

@@ -11,6 +11,9 @@ from attn_audit.findings.measure import measure
 from attn_audit.models.contract import coarseness
 from attn_audit.statistics.kendall import dense_ranks
 
+N_ORDERS = 5
+"""In which units that tie are drawn; what is said of an order is the mean over them."""
+
 ATTENTION_NOISE = 1e-5
 """Attention weights that differ by less than this part of themselves are ties.
 
@@ -37,7 +40,7 @@ def ranks_of(
     """Dense ranks, with values closer than the measure's noise floor tied.
 
     Args:
-        name: `attention`, or a measure's.
+        name: `attention`, of anything that is as exact as its size, or a measure's.
         table: Values; padding is 0.
         dtype: That the model computes in.
         noise: Up to which two values of a text are equal; None: as the measure's row says.
@@ -45,7 +48,9 @@ def ranks_of(
     coarser, eps = coarseness(dtype), torch.finfo(dtype).eps
     if name == "attention":
         underflow = torch.finfo(dtype).tiny / torch.finfo(torch.float32).tiny
-        table = np.log(np.maximum(table, SMALLEST_WEIGHT * underflow))
+        smallest = SMALLEST_WEIGHT * underflow
+        size = np.log(np.maximum(np.abs(table), smallest))
+        table = np.where(table < 0, 2 * np.log(smallest) - 1 - size, size)  # below every weight
         floor = HALF_PRECISION_NOISE * eps if coarser > 1 else ATTENTION_NOISE * coarser
         return dense_ranks(table, lengths, np.full(len(table), floor))
     if noise is not None:

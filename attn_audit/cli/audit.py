@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from rich.console import Console
@@ -170,6 +171,15 @@ _OWN: dict[str, Any] = {
         str | None,
         option("--text-pair", panel=Panel.WHAT, metavar="TEXT", help="The second text of a pair."),
     ],
+    "report": Annotated[
+        Path | None,
+        option(
+            "--report",
+            panel=Panel.WHAT,
+            metavar="FILE",
+            help="A .json report of the model that says what to show instead: that stands first.",
+        ),
+    ],
 }
 OPTIONS_OF_EXPLAIN = rows(
     "model", *_OWN, *of_panels(Panel.LOADING), "config", "layer", "head", "rows", "unit", "plugin",
@@ -195,10 +205,12 @@ def explain(**values: Any) -> None:
     with no_collection():
         from attn_audit.cli.result_files import find_and_deliver
         from attn_audit.explanation import explain_text
+        from attn_audit.results.report import Report
 
     def explained() -> "Explanation":
         said = sys.stdin.read().rstrip("\n") if text == "-" else text
-        return explain_text(settings, said, values["text_pair"])
+        report = None if values["report"] is None else Report.load(values["report"])
+        return explain_text(settings, said, values["text_pair"], report=report)
 
     find_and_deliver("explanation", explained, values, settings)
 

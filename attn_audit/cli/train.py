@@ -16,6 +16,7 @@ from attn_audit.data.location import suffix_of
 from attn_audit.data.source import ROLES, DataSource, FieldNames
 from attn_audit.errors import ConfigurationError, OutputError
 from attn_audit.files import require_writable
+from attn_audit.numbers import counted
 from attn_audit.quoting import listed, printable
 
 if TYPE_CHECKING:
@@ -169,7 +170,8 @@ def _train(
     device = resolve_device(device_name)
     splits = read_splits(source, dev_split, settings.seed)
     held_out = ", held out because there is no dev split" if splits.is_held_out else ""
-    examples = f"training on {len(splits.train):,} examples, early stopping on {len(splits.dev):,}"
+    train_on = counted(len(splits.train), "example")
+    examples = f"training on {train_on}, early stopping on {len(splits.dev):,}"
     _say(examples + held_out, quiet=quiet)
     with training_progress(quiet=quiet) as (on_epoch, on_batch):
         model = train(settings, splits.train, splits.dev, device, on_epoch, on_batch)

@@ -15,6 +15,7 @@ from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import OutOfMemoryError
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.contract import AuditedModel, Encoded, Site
+from attn_audit.numbers import counted
 from attn_audit.process import is_out_of_memory, release_memory
 from attn_audit.progress import Watcher
 
@@ -166,8 +167,8 @@ class LocalEngine:
         if not self._said_out_of_memory:
             self._said_out_of_memory = True
             self._watcher.on_note(
-                f"out of memory with {len(batch)} examples of up to {longest} tokens at once: "
-                "going on with smaller batches"
+                f"out of memory with {counted(len(batch), 'example')} of up to {longest} tokens "
+                "at once: going on with smaller batches"
             )
         return len(batch) * longest
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from attn_audit.checks.base import Check
 from attn_audit.checks.erasure.check import Erasure
+from attn_audit.checks.mosaic import Mosaic, partners_of
 from attn_audit.checks.plausibility import Plausibility
 from attn_audit.checks.registry import make_checks
 from attn_audit.data.example import Example, sample_examples
@@ -15,6 +16,9 @@ from attn_audit.models.contract import AuditedModel, Encoded
 from attn_audit.quoting import quoted
 from attn_audit.settings import FIELDS, AuditSettings
 from attn_audit.statistics.erasure import MAX_UNITS_OF_ALL_SIZES, MAX_UNITS_OF_TABLE
+
+N_MOSAICS = 200
+"""Texts that are joined with others."""
 
 N_SEARCHED = 50
 """Texts whose best order is searched for, since they are too long to try out all."""
@@ -27,9 +31,10 @@ def checks_of(settings: AuditSettings, model: AuditedModel, data: AuditedData) -
         ConfigurationError: As `make_checks`.
     """
     checks = [
-        _sampling(check, settings, model, data) if isinstance(check, Erasure) else check
+        _sampling(check, settings, model, data)
         for check in make_checks(settings, model)
         if data.has_rationales or not isinstance(check, Plausibility)
+        if takes_mosaics(model) or not isinstance(check, Mosaic)
     ]
     read = {name for check in checks for name in getattr(check, "measures", ())}
     for field in settings.shown:
@@ -45,12 +50,27 @@ def checks_of(settings: AuditSettings, model: AuditedModel, data: AuditedData) -
             f"{quoted(settings.rationale_field)}",
             hint="Name the field of spans [start, end] that people marked with --rationale-field.",
         )
+    if Mosaic.id in settings.checks and not takes_mosaics(model) and not checks:
+        raise ConfigurationError(
+            f"--checks {Mosaic.id}: of pairs, and of several labels a text, none is joined",
+            hint="It takes a model of single texts with one label each.",
+        )
     return tuple(checks)
 
 
+def takes_mosaics(model: AuditedModel) -> bool:
+    """Whether two texts make one, of one label."""
+    return not (model.task.is_multilabel or model.describe().takes_pairs)
+
+
 def _sampling(
-    check: Erasure, settings: AuditSettings, model: AuditedModel, data: AuditedData
-) -> Erasure:
+    check: Check, settings: AuditSettings, model: AuditedModel, data: AuditedData
+) -> Check:
+    if isinstance(check, Mosaic):
+        some = sample_examples(data.sampled(settings), N_MOSAICS, settings.seed)
+        return replace(check, partners=partners_of(some, settings.seed))
+    if not isinstance(check, Erasure):
+        return check
     sample = sample_examples(data.sampled(settings), settings.erasure_sample, settings.seed)
     long = [
         item.example

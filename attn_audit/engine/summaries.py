@@ -189,7 +189,7 @@ def summarise(
         metric.name: _summary(metric, grouping)
         for metric in metrics()
         if metric.check in (*checks, "data", "performance")
-        and set(metric.measures) <= set(measures)
+        and (metric.is_optional or set(metric.measures) <= set(measures))
         and (has_labels or not metric.needs_labels)
     }
     return {name: summary for name, summary in found.items() if summary is not None}

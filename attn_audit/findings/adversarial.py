@@ -40,7 +40,7 @@ from attn_audit.findings.permutation import (
 )
 from attn_audit.findings.rule import Outcome
 from attn_audit.findings.thresholds import ENTIRELY, LARGELY
-from attn_audit.numbers import count, counted, mean, mean_percent, number, percent
+from attn_audit.numbers import counted, mean, mean_percent, number, percent
 from attn_audit.statistics.estimate import Estimate
 from attn_audit.statistics.summary import Distribution
 
@@ -198,8 +198,8 @@ def verdict(report: "Report") -> str:
         case Outcome.FAIL:
             return "Not by much: the output ties attention down."
         case Outcome.INCONCLUSIVE:
-            said = claims.percent_between(relative.mean, relative.interval)
-            return claims.left_open("adversarial", report, relative.n, f"{said} different")
+            said = f"{mean_percent(relative)} different"
+            return claims.left_open("adversarial", report, relative.n, said)
 
 
 def in_short(report: "Report") -> tuple[str, ...]:
@@ -260,7 +260,7 @@ def _limit(report: "Report") -> str:
     bound = report.get(UPPER_BOUND)
     if bound is None or bound.mean is None:
         return ""
-    known = f" in {count(bound.n)} examples where a limit is proven"
+    known = f" in {counted(bound.n, 'example')} where a limit is proven"
     where = known if bound.n < report[MAX_JSD].n else ""
     return f", but not beyond {mean(bound)} on average{where}"
 

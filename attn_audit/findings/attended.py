@@ -140,6 +140,9 @@ def deciders(examples: "Examples") -> list[tuple[str, int]]:
     return found.most_common()
 
 
+HARDLY_ATTENDED = "words with hardly any attention"
+"""Of all words of a text the least attended, which have a tenth of it together: in sentences."""
+
 QUESTION = f"Do the words with most attention speak for {TARGET}, and the others not decide it?"
 
 
@@ -172,24 +175,23 @@ def card(report: "Report") -> Card:
 
 
 def verdict(report: "Report") -> str:
-    """Whether decisions hang on what is passed over, and whether what is shown speaks for them."""
+    """Whether decisions hang on what is hardly attended, and what is shown speaks for them."""
     unattended, polarity = report[UNATTENDED], report[POLARITY]
     if unattended.share is None:
         return NOT_MEASURED
     covered = claims.is_covered("attended", report)
     match claims.held("max", FEW_UNATTENDED, unattended, is_covered=covered):
         case Outcome.FAIL:
-            return "No: words that attention passes over decide too many of the texts."
+            return f"No: {HARDLY_ATTENDED} decide too many of the texts."
         case Outcome.INCONCLUSIVE:
-            found = claims.percent_between(unattended.share, unattended.interval)
-            said = f"words without attention decide {found}"
+            said = f"{HARDLY_ATTENDED} decide {share(unattended)}"
             return claims.left_open("attended", report, unattended.n, said)
         case Outcome.PASS:
             return naming_target(_speaking(polarity), report.settings.explain_label)
 
 
 def _speaking(polarity: Share) -> str:
-    first = "words without attention hardly ever decide"
+    first = f"{HARDLY_ATTENDED} rarely decide"
     match claims.held("max", FEW_AGAINST, polarity):
         case Outcome.PASS:
             return f"Yes: {first}, and the most attended word mostly speaks for {TARGET}."
@@ -209,7 +211,7 @@ def in_short(report: "Report") -> tuple[str, ...]:
             f"it speaks against {TARGET} in {share(report[POLARITY])} of the texts",
             report.settings.explain_label,
         ),
-        f"words without attention decide {share(report[UNATTENDED])} of them",
+        f"{HARDLY_ATTENDED} decide {share(report[UNATTENDED])} of them",
     )
 
 
@@ -220,7 +222,7 @@ def line(record: Mapping[str, Any]) -> str | None:
         return None
     does = "loses" if lost >= 0 else "gains"
     turned = record.get(TURNED_WITHOUT.name)
-    ends = "; the words without attention turn the decision" if turned else ""
+    ends = f"; the {HARDLY_ATTENDED} turn the decision" if turned else ""
     return f"without the most attended word the margin {does} {percent(min(abs(lost), 1.0))}{ends}"
 
 
@@ -292,7 +294,7 @@ def _speaks_against(numbers: Numbers) -> "Values":
 
 
 def _decides_unattended(numbers: Numbers) -> "Values":
-    """Words that attention passes over decide."""
+    """Words with hardly any attention decide."""
     import numpy as np
 
     turned = numbers(TURNED_WITHOUT)
@@ -309,8 +311,8 @@ FINDINGS = CheckFindings(
     ),
     telling=(
         Telling(
-            "unattended", "Words without attention decide", _decides_unattended,
-            "where words without attention decide",
+            "unattended", "Words with hardly any attention decide", _decides_unattended,
+            f"where {HARDLY_ATTENDED} decide",
         ),
         Telling(
             "against", f"The most attended word speaks against {TARGET}", _speaks_against,

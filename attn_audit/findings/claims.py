@@ -1,11 +1,10 @@
 """What may be claimed of a number: only what the whole of its interval says, as the gate has it."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from attn_audit.findings.rule import Direction, Outcome, outcome_of
 from attn_audit.findings.thresholds import MIN_COVERAGE, MIN_EXAMPLES
-from attn_audit.numbers import number, percent
+from attn_audit.numbers import counted
 from attn_audit.statistics.estimate import Interval
 from attn_audit.statistics.summary import Distribution, Share
 
@@ -55,35 +54,12 @@ def is_covered(check: str, report: "Report") -> bool:
 
 
 def left_open(check: str, report: "Report", n: int, *numbers: str) -> str:
-    """Why nothing is claimed: of 20 % between 5.7 % and 51 %, that there are too few texts."""
+    """Why nothing is claimed: of 20 % from 5.7 % to 51 %, that there are too few texts."""
     found = "; ".join(numbers)
     if n < MIN_EXAMPLES:
-        return f"Open: too few texts ({found}; {n} texts, and {MIN_EXAMPLES} are asked for)."
+        texts = f"{counted(n, 'text')}, and {MIN_EXAMPLES} are asked for"
+        return f"Open: too few texts ({found}; {texts})."
     if not is_covered(check, report):
         covered, whole = report.coverage(check), report.data.n_read
         return f"Open: measured in too few of the texts ({covered:,} of {whole:,}: {found})."
     return f"Open: too few texts ({found})."
-
-
-def percent_between(share: float, interval: Interval | None) -> str:
-    """A share and its interval in a sentence.
-
-    Example:
-        >>> percent_between(0.2, Interval(low=0.057, high=0.51, method="wilson"))
-        '20%, between 5.7% and 51%'
-    """
-    return between(share, interval, percent)
-
-
-def between(
-    estimate: float, interval: Interval | None, written: Callable[[float], str] = number
-) -> str:
-    """A number and its interval in a sentence.
-
-    Example:
-        >>> between(0.2, Interval(low=0.1, high=0.31, method="bootstrap"))
-        '0.20, between 0.10 and 0.31'
-    """
-    if interval is None:
-        return written(estimate)
-    return f"{written(estimate)}, between {written(interval.low)} and {written(interval.high)}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from attn_audit.document import Card, Section, Sketch, Table
 from attn_audit.findings.check import CheckFindings
 from attn_audit.findings.example import NOT_RUN, status_field
-from attn_audit.findings.field import SAME, SHARE, Field, Kind
+from attn_audit.findings.field import SHARE, Field
 from attn_audit.findings.groups import NOT_MEASURED, folded, section_of
 from attn_audit.findings.metric import UNIT_EDGES, MeanMetric, Metric, ShareMetric
 from attn_audit.findings.thresholds import MOST
@@ -15,25 +15,19 @@ from attn_audit.findings.tolerance import SHARE as TOLERANCE
 from attn_audit.numbers import counted, mean, mean_percent, percent, share
 
 if TYPE_CHECKING:
-    from attn_audit.results.examples import Examples
     from attn_audit.results.report import Report
-    from attn_audit.results.table import Values
 
-FLIPPED, NOTHING_LEFT, NEVER = "flipped", "only when nothing is left", "never"
-"""How it ended."""
-
+OF_TIES = "where units tie, and of random order, the mean over 5 orders"
 NULL = f"{NOT_RUN}, or the text has one unit, no margin, or no attention on its units"
 
 
 @dataclass(frozen=True, eq=False)
 class OrderFindings:
-    """What is known of one order in which weights go."""
+    """What is known of one order in which weights go; of units that tie, the mean over draws."""
 
     name: str
     words: str
     """In sentences."""
-    share: Field[float | None]
-    end: Field[str | None]
     gone: MeanMetric
     never: ShareMetric
     nothing_left: ShareMetric
@@ -41,75 +35,49 @@ class OrderFindings:
     """None of the random order itself."""
 
     @property
-    def fields(self) -> tuple[Field[object], ...]:
-        """Of the records."""
-        return (self.share, self.end)
-
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        """Of the report."""
+    def metrics(self) -> tuple[MeanMetric | ShareMetric, ...]:
+        """Of the report, each of the field of its own name."""
         sooner = () if self.sooner is None else (self.sooner,)
         return (self.gone, self.never, self.nothing_left, *sooner)
+
+    @property
+    def fields(self) -> tuple[Field[float | None], ...]:
+        """Of the records."""
+        return tuple(m.values for m in self.metrics if isinstance(m.values, Field))
 
 
 def _order(name: str, words: str, first: str) -> OrderFindings:
     where = f"units' attention is set to 0{first}"
-    field = Field[float | None](
-        f"decision_flip.{name}",
+
+    def field(suffix: str, definition: str, null: str = NULL) -> Field[float | None]:
+        return Field(
+            f"decision_flip.{name}{suffix}", definition, range=SHARE, null=null,
+            claim="decision flips", tolerance=TOLERANCE,
+        )  # fmt: skip
+
+    def ends(suffix: str, how: str) -> ShareMetric:
+        whether = field(suffix, f"Whether the decision {how} where {where}: 1 or 0; {OF_TIES}")
+        texts = f"Texts whose decision {how} where {where}; {OF_TIES}"
+        return ShareMetric(whether.name, texts, values=whether)
+
+    gone = field(
+        "",
         f"Share of the units that are gone when the decision is another, where {where} and the "
-        "rest is renormalised",
-        range=SHARE, null=f"{NULL}; or it is another only when nothing is left, or never",
-        claim="decision flips", tolerance=TOLERANCE,
-    )  # fmt: skip
-    end = Field[str | None](
-        f"decision_flip.{name}.end",
-        f"How it ends where {where}: `{FLIPPED}`, `{NOTHING_LEFT}` or `{NEVER}`",
-        kind=Kind.TEXT, null=NULL, claim=SAME,
-    )  # fmt: skip
-
-    def ends(examples: "Examples", how: str) -> "Values":
-        import numpy as np
-
-        found = np.array(examples.strings(end))
-        return examples.where(found != "", found == how)
-
-    def is_sooner(examples: "Examples") -> "Values":
-        import numpy as np
-
-        own, random = _reached(examples, field, end), _reached(examples, *_RANDOM)
-        is_counted = ~(np.isnan(own) | np.isnan(random))
-        return examples.where(is_counted, np.mean([own < random, own <= random], axis=0))
-
-    is_random = name == "random"
+        f"rest is renormalised; {OF_TIES}",
+        f"{NULL}; or it is another only when nothing is left, or never",
+    )
+    sooner = field(
+        ".sooner_than_random",
+        f"Whether the decision is another with fewer units gone than in random order where {where}"
+        f": 1 or 0, half where it takes as many; {OF_TIES}",
+    )
     return OrderFindings(
-        name, words, field, end,
-        MeanMetric.over(field, UNIT_EDGES),
-        ShareMetric(
-            f"decision_flip.{name}.never", f"Texts whose decision never is another where {where}",
-            values=lambda examples: ends(examples, NEVER),
-        ),
-        ShareMetric(
-            f"decision_flip.{name}.nothing_left",
-            f"Texts whose decision is another only when nothing is left, where {where}",
-            values=lambda examples: ends(examples, NOTHING_LEFT),
-        ),
-        None if is_random else MeanMetric(
-            f"decision_flip.{name}.sooner_than_random",
-            "Share of the texts whose decision is another with fewer units gone than in random "
-            f"order where {where}; half of those where it takes as many",
-            values=is_sooner, range=SHARE,
-        ),
+        name, words,
+        MeanMetric.over(gone, UNIT_EDGES),
+        ends(".never", "never is another"),
+        ends(".nothing_left", "is another only when nothing is left"),
+        None if name == "random" else MeanMetric.over(sooner),
     )  # fmt: skip
-
-
-def _reached(examples: "Examples", share: Field[float | None], end: Field[str | None]) -> "Values":
-    """The share that has to go: all of it, and no share that there is where it never flips."""
-    import numpy as np
-
-    ends = np.array(examples.strings(end))
-    values = np.where(ends == NOTHING_LEFT, 1.0, np.where(ends == NEVER, np.inf, np.nan))
-    found: Values = np.where(ends == FLIPPED, examples.numbers(share), values)
-    return found
 
 
 ORDERS = (
@@ -125,12 +93,11 @@ ORDERS = (
 """In the order in which they are reported."""
 
 ATTENTION = ORDERS[0]
-_RANDOM = (ORDERS[-1].share, ORDERS[-1].end)
 
 STATUS = status_field("decision_flip")
 
 FIELDS: tuple[Field[object], ...] = (*(f for order in ORDERS for f in order.fields), STATUS)
-METRICS: tuple[Metric, ...] = tuple(metric for order in ORDERS for metric in order.metrics)
+METRICS: tuple[Metric, ...] = tuple(m for order in ORDERS for m in order.metrics)
 
 QUESTION = "How many words must lose their attention before the decision is another?"
 
@@ -190,12 +157,14 @@ def in_short(report: "Report") -> tuple[str, ...]:
 
 def line(record: Mapping[str, Any]) -> str | None:
     """What it takes in one example."""
-    end, gone = record.get(ATTENTION.end.name), record.get(ATTENTION.share.name)
-    if end is None:
+    gone, never, nothing_left = (record.get(m.name) for m in ATTENTION.metrics[:3])
+    if never is None:
         return None
-    if gone is None:
-        return f"without attention on its most attended words the decision flips: {end}"
-    return f"the decision flips without attention on the first {percent(gone)} of its words"
+    if gone is not None:
+        return f"the decision flips without attention on the first {percent(gone)} of its words"
+    ends = (("never", never), ("only when nothing is left", nothing_left))
+    how = " or ".join(words for words, found in ends if found)
+    return f"without attention on its most attended words the decision flips {how}"
 
 
 def answer(report: "Report") -> tuple[str, ...]:

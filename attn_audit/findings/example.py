@@ -34,6 +34,9 @@ class Status(StrEnum):
     CLIPPED = "undefined_clipped_margin"
     NOT_SAMPLED = "not_sampled"
     NO_RATIONALE = "no_rationale"
+    NOT_SURE = "untestable_not_sure"
+    NO_OTHER_LABEL = "untestable_no_other_label"
+    LABEL_OF_NEITHER = "undefined_label_of_neither"
 
 
 STATUS_MEANINGS: dict[str, str] = {
@@ -47,6 +50,9 @@ STATUS_MEANINGS: dict[str, str] = {
     "large the margin is, nobody knows",
     Status.NOT_SAMPLED: "it is not in the check's sample of the texts",
     Status.NO_RATIONALE: "people marked nothing of what the model reads of it",
+    Status.NOT_SURE: "the model finds its label less probable than 0.8",
+    Status.NO_OTHER_LABEL: "none of 8 other texts is of another label, and the model sure of it",
+    Status.LABEL_OF_NEITHER: "joined with another text it is given a label of neither, or is cut",
 }
 
 

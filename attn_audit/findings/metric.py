@@ -64,7 +64,7 @@ class Metric:
     _: KW_ONLY
     range: Range = SHARE
     measures: tuple[str, ...] = ()
-    """Importance measures without which there is no such number."""
+    """Importance measures without which there is no such number, of any check."""
     needs_labels: bool = False
     is_optional: bool = False
     """Whether reports leave it out where no example has it."""
@@ -75,6 +75,11 @@ class Metric:
     def check(self) -> str:
         """Id of the check that measures it, or `performance`."""
         return self.name.partition(".")[0]
+
+    @property
+    def label(self) -> str:
+        """What pictures call it: the name, without the check's."""
+        return self.name.partition(".")[2].replace("_", " ")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

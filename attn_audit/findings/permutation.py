@@ -291,8 +291,7 @@ def verdict(report: "Report") -> str:
         case Outcome.FAIL:
             return _hardly_moves(report)
         case Outcome.INCONCLUSIVE:
-            said = claims.percent_between(moved.share, moved.interval)
-            return claims.left_open("permutation", report, moved.n, said)
+            return claims.left_open("permutation", report, moved.n, share(moved))
 
 
 def _hardly_moves(report: "Report") -> str:

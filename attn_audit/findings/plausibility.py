@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 AUPRC, TOKEN_F1, IOU = "auprc", "token_f1", "iou"
 
 NUMBERS: Mapping[str, str] = {
-    AUPRC: "Average precision (AUPRC) by which {ranking} finds the units that people marked",
+    AUPRC: "Average precision (AUPRC) of {ranking} for the units that people marked",
     TOKEN_F1: "Token F1 between the units that people marked and as many, the first by {ranking}",
     IOU: "Intersection over union of the units that people marked and as many, the first by "
     "{ranking}",
@@ -44,7 +44,8 @@ class Marking:
 
     name: str
     words: str
-    is_optional: bool = True
+    measures: tuple[str, ...] = ()
+    """Names of those without which it is not there."""
 
     @cached_property
     def fields(self) -> Mapping[str, Field[float | None]]:
@@ -63,7 +64,10 @@ class Marking:
         """Of the report: the mean of each of its fields."""
         return {
             suffix: MeanMetric.over(
-                field, UNIT_EDGES if suffix == AUPRC else None, is_optional=self.is_optional
+                field,
+                UNIT_EDGES if suffix == AUPRC else None,
+                measures=self.measures,
+                is_optional=bool(self.measures),
             )
             for suffix, field in self.fields.items()
         }
@@ -79,9 +83,9 @@ class Marking:
 
         return MeanMetric(
             f"plausibility.{self.name}.gap",
-            f"Average precision by {self.words} less that of random orders, text by text",
+            f"Average precision of {self.words} less that of random orders, text by text",
             range=Range("average precision", -1.0, 1.0), values=values,
-            is_optional=self.is_optional,
+            measures=self.measures, is_optional=bool(self.measures),
         )  # fmt: skip
 
     @property
@@ -90,14 +94,14 @@ class Marking:
         return (*self.means.values(), *(() if self is RANDOM else (self.gap,)))
 
 
-ATTENTION = Marking("attention", "attention", is_optional=False)
-RANDOM = Marking("random", "random orders (what is to be expected of them)", is_optional=False)
+ATTENTION = Marking("attention", "attention")
+RANDOM = Marking("random", "random orders (what is to be expected of them)")
 
 
 @cache
 def marking_of(measure: Measure) -> Marking:
     """By the measure's scores, what speaks most for the prediction first."""
-    return Marking(measure.name, measure.words)
+    return Marking(measure.name, measure.words, (measure.name,))
 
 
 def _markings() -> tuple[Marking, ...]:

@@ -11,6 +11,7 @@ from attn_audit.findings import (
     data,
     decision_flip,
     example,
+    mosaic,
     performance,
     permutation,
     plausibility,
@@ -28,7 +29,7 @@ from attn_audit.findings.metric import Metric, Statistic, former_names, statisti
 _CHECKS: list[CheckFindings] = [
     section.FINDINGS, attended.FINDINGS, permutation.FINDINGS, adversarial.FINDINGS,
     replacement.FINDINGS, decision_flip.FINDINGS, erasure.FINDINGS,
-    plausibility.FINDINGS,
+    plausibility.FINDINGS, mosaic.FINDINGS,
 ]  # fmt: skip
 _FIELDS: list[Field[object]] = [
     *example.FIELDS,
@@ -65,6 +66,9 @@ def add(*rows: Row) -> None:
                 add(row.field, pair.tau, pair.p_value, *pairs.metrics_of(pair))
                 marking = plausibility.marking_of(row)
                 add(*marking.fields.values(), *marking.metrics)
+                if row.shown is None:
+                    lying = mosaic.lying_of(row)
+                    add(*lying.fields.values(), *lying.metrics)
                 MEASURES.append(row)
                 if not row.is_of_correlation:
                     of_it = rankings.rankings_of(row)

@@ -161,8 +161,7 @@ def verdict(report: "Report") -> str:
         case Outcome.FAIL:
             return "Yes: shuffled in all of these layers, attention gives other decisions."
         case Outcome.INCONCLUSIVE:
-            said = f"kept: {claims.percent_between(kept.share, kept.interval)}"
-            return claims.left_open("replacement", report, kept.n, said)
+            return claims.left_open("replacement", report, kept.n, f"kept: {share(kept)}")
 
 
 def in_short(report: "Report") -> tuple[str, ...]:
@@ -185,10 +184,12 @@ def answer(report: "Report") -> tuple[str, ...]:
     if moved.mean is None:
         return ("No example could be measured: see the degenerate examples.",)
     layers = report.settings.replace_layers
-    n_layers = count(len(report.model.layers))
-    where = f"all {n_layers} layers" if layers == "all" else f"layers {layers} of {n_layers}"
+    n_layers = len(report.model.layers)
+    where = f"layers {layers} of {count(n_layers)} together"
+    if layers == "all":
+        where = f"all {count(n_layers)} layers together" if n_layers > 1 else "the only layer"
     first = (
-        f"Replaced in every row of {where} together ({counted(moved.n, 'example')}), each row "
+        f"Replaced in every row of {where} ({counted(moved.n, 'example')}), each row "
         "by its own draw; a row's attention on everything else stays, but where it is cut off."
     )
     return (first, *(_sentence(report, found) for found in RULES))

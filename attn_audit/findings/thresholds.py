@@ -65,7 +65,7 @@ HALF_OF_BEST = 0.5
 """Part of the best layer's leverage below which the answer names that layer."""
 
 FEW_UNATTENDED = 0.05
-"""Share of the texts that words without attention may decide."""
+"""Share of the texts that words with hardly any attention may decide."""
 
 FEW_AGAINST = 0.25
 """Share of the texts in which the most attended word may speak against the prediction."""

@@ -5,7 +5,7 @@ Always by the packaged rules, never by a policy, and without any waiver.
 
 from collections.abc import Collection, Sequence
 
-from attn_audit.findings.attended import UNATTENDED
+from attn_audit.findings.attended import HARDLY_ATTENDED, UNATTENDED
 from attn_audit.findings.field import SHARE
 from attn_audit.findings.permutation import REACH
 from attn_audit.findings.registry import statistics
@@ -14,7 +14,7 @@ from attn_audit.findings.target import TARGET, naming_target
 from attn_audit.findings.thresholds import HALF_OF_BEST, LEAST_REACH
 from attn_audit.judgement.gate import judge
 from attn_audit.judgement.policy import Bound, Policy, load_policy
-from attn_audit.numbers import counted, number, percent, short
+from attn_audit.numbers import count, counted, number, percent, short, with_interval
 from attn_audit.results.leverage import SiteLeverage
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import (
@@ -204,7 +204,7 @@ def _limit(because: Sequence[Judgement]) -> str:
     if interval is None:
         return ""
     most = percent(interval.high)
-    return f" Say beside it that in up to {most} of the texts words that it passes over may decide."
+    return f" Say beside it that {HARDLY_ATTENDED} may decide up to {most} of the texts."
 
 
 def _clause(bound: Bound, judgement: Judgement, *, passes: bool | None = None) -> str:
@@ -215,9 +215,8 @@ def _clause(bound: Bound, judgement: Judgement, *, passes: bool | None = None) -
     words = bound.passes if is_passed else bound.fails
     assert words is not None, "packaged rules have both"
     write = percent if _is_share(bound) else number
-    interval = judgement.interval
-    ends = "" if interval is None else f" ({write(interval.low)} to {write(interval.high)})"
-    return words.replace("{number}", f"{write(judgement.estimate)}{ends}")
+    found = with_interval(judgement.estimate, judgement.interval, write)
+    return words.replace("{number}", found)
 
 
 def _is_share(bound: Bound) -> bool:
@@ -236,7 +235,12 @@ def _named(units: Sequence[CountedUnit]) -> str:
     """The units that decide, and in how many texts."""
     if not units:
         return ""
-    return f" ({', '.join(f'{unit.unit!r} in {unit.n:,}' for unit in units)})"
+    first, *others = units
+    said = (
+        f"{first.unit!r} in {counted(first.n, 'text')}",
+        *(f"{unit.unit!r} in {count(unit.n)}" for unit in others),
+    )
+    return f" ({', '.join(said)})"
 
 
 def _capital(clause: str) -> str:

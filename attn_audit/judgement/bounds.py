@@ -9,8 +9,10 @@ from datetime import date
 
 from attn_audit.config import DEFAULT_POLICY
 from attn_audit.errors import ConfigurationError
-from attn_audit.findings.metric import Statistic
-from attn_audit.findings.registry import checks, findings_of
+from attn_audit.findings.field import Field
+from attn_audit.findings.measure import measure
+from attn_audit.findings.metric import Averaged, Statistic
+from attn_audit.findings.registry import checks, findings_of, measures, metrics
 from attn_audit.findings.rule import (
     Direction,
     Outcome,
@@ -21,6 +23,7 @@ from attn_audit.findings.rule import (
 )
 from attn_audit.findings.target import naming_target
 from attn_audit.judgement.policy import Bound, Guard, Policy
+from attn_audit.numbers import count, counted
 from attn_audit.results.finding import find
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Answer, Judgement, Level, Verdict
@@ -44,7 +47,8 @@ def too_few(bound: Bound, estimate: Estimate, policy: Policy) -> Obstacle | None
     least = policy.min_examples
     if least is None or estimate.n is None or estimate.n >= least:
         return None
-    return f"Only {estimate.n:,} examples are behind it, and {least:,} are wanted.", advice
+    found = counted(estimate.n, "example")
+    return f"It rests on {found} alone, and {count(least)} are wanted.", advice
 
 
 def guarded(guard: Guard | None, report: Report) -> Obstacle | None:
@@ -72,7 +76,7 @@ def uncovered(bound: Bound, policy: Policy, report: Report) -> Obstacle | None:
     if least is None or covered is None or covered / n >= least:
         return None
     return (
-        f"It would pass on the {covered:,} of {n:,} examples that the {check} check says "
+        f"It would pass on {count(covered)} of {counted(n, 'example')} that the {check} check says "
         "something about: too few of them.",
         "The degenerate examples of this check, by reason.",
     )
@@ -107,9 +111,10 @@ def _without_result(check: str, report: Report) -> Obstacle | None:
             "What the report says of other measures.",
         )
     if check not in run:
+        of = "data that has a `rationale`" if check == "plausibility" else "again"
         return (
             f"The {check} check was not run (only {', '.join(run)}).",
-            f"Audit again with `--checks {','.join((*run, check))}`.",
+            f"Audit {of} with `--checks {','.join((*run, check))}`.",
         )
     if not report.has(check):
         return (
@@ -120,19 +125,39 @@ def _without_result(check: str, report: Report) -> Obstacle | None:
 
 
 def _without_measure(statistic: Statistic, report: Report) -> Obstacle | None:
-    measures = report.settings.correlated
-    missing = [name for name in statistic.metric.measures if name not in measures]
+    check, asked = statistic.check, _measures_of(statistic.check, report)
+    missing = [measure(name) for name in statistic.metric.measures if name not in asked]
     if not missing:
         return None
-    return (
-        f"It needs measures that were not computed (only {', '.join(measures)}).",
-        f"Audit again with `--measures {','.join([*measures, *missing])}`.",
-    )
+    names, only = [each.name for each in missing], ", ".join(asked) or "none"
+    were = "was" if len(missing) == 1 else "were"
+    reason = f"It needs {' and '.join(names)}, which {were} not computed (only {only})."
+    fields = [each.shown for each in missing if each.shown is not None]
+    if fields:
+        shown = ",".join((*report.settings.shown, *fields))
+        return reason, f"Audit again with `--shown {shown}`, of data that has these scores."
+    if check == "erasure" and report.settings.measures is None:  # all were tried
+        needs = "; ".join(each.needs for each in missing)
+        return reason, f"This model has no such scores, which need {needs}: bound another measure."
+    return reason, f"Audit again with `--measures {','.join((*asked, *names))}`."
+
+
+def _measures_of(check: str, report: Report) -> list[str]:
+    """Names of the measures that a check was asked for, or has numbers of."""
+    settings = report.settings
+    has_all = check == "erasure" and settings.measures is None
+    asked = {*(() if has_all else settings.correlated), *(f"shown.{f}" for f in settings.shown)}
+    for metric in metrics():
+        if metric.check == check and metric.name in report.metrics and has_all:
+            asked |= {*metric.measures}
+    return [known.name for known in measures() if known.name in asked]
 
 
 def _without_examples(statistic: Statistic) -> Obstacle:
+    values = statistic.metric.values if isinstance(statistic.metric, Averaged) else None
+    null = f" A record has none where {values.null}." if isinstance(values, Field) else ""
     return (
-        f"The {statistic.check} check has no such number of any example.",
+        f"The {statistic.check} check has no such number of any example.{null}",
         "The degenerate examples of this check, by reason.",
     )
 

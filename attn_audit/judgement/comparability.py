@@ -32,7 +32,18 @@ class Difference:
     new: object
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.base} and {self.new})"
+        base, new = map(_written, (self.base, self.new))
+        return f"{self.name.replace('_', ' ')} (base: {base}; new: {new})"
+
+
+def _written(value: object) -> str:
+    match value:
+        case None:
+            return "not set"
+        case tuple():
+            return ", ".join(map(str, value))
+        case _:
+            return str(value)
 
 
 def _differing(name: str, base: object, new: object) -> Iterator[Difference]:
@@ -84,8 +95,8 @@ def of_data(base: Report, new: Report) -> Iterator[Difference]:
     yield from _differing("labels", ", ".join(base.model.labels), ", ".join(new.model.labels))
     if base.data.sha256 is not None and new.data.sha256 is not None:
         yield from _differing("data sha256", base.data.sha256[:12], new.data.sha256[:12])
-    for name in ("n_examples", "limit"):
-        yield from _differing(name, getattr(base.data, name), getattr(new.data, name))
+    yield from _differing("examples", base.data.n_examples, new.data.n_examples)
+    yield from _differing("limit", base.data.limit, new.data.limit)
     for name in _OF_DATA:
         yield from _differing(name, getattr(base.settings, name), getattr(new.settings, name))
 
@@ -97,11 +108,7 @@ def harmless(base: Report, new: Report) -> Iterator[Difference]:
     yield from _differing("layers", len(base.model.layers), len(new.model.layers))
     yield from _differing("version", base.tool.version, new.tool.version)
     for name in names_where(compared="noted"):
-        yield from _differing(name, *(_shown(getattr(r.settings, name)) for r in (base, new)))
-
-
-def _shown(value: object) -> object:
-    return ", ".join(value) if isinstance(value, tuple) else value
+        yield from _differing(name, getattr(base.settings, name), getattr(new.settings, name))
 
 
 def require_comparable(base: Report, new: Report, *, allow_different_data: bool) -> None:

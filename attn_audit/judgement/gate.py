@@ -113,14 +113,14 @@ def _examples(report: Report, least: int) -> Judgement:
         level=Level.FAIL,
         look_at="Audit more examples: a larger split, or a larger `--limit`.",
     )
-    reason = f"{counted(n, 'example')} decide nothing: {count(least)} are wanted."
+    reason = f"Nothing is decided by {counted(n, 'example')}: {count(least)} are wanted."
     return _open_or_passed(criterion, Estimate(float(n), n), reason)
 
 
 def _covered(report: Report, check: str, n: int, least: float, level: Level) -> Judgement:
     n_examples = report.data.n_read
     reasons = [entry for entry in report.degenerate if entry.check == check]
-    said = "; ".join(f"{entry.n:,} examples: {entry.meaning}" for entry in reasons)
+    said = "; ".join(f"{counted(entry.n, 'example')}: {entry.meaning}" for entry in reasons)
     criterion = Criterion(
         metric="min_coverage",
         definition=f"Share of the examples for which the {check} check has a number.",

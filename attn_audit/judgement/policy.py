@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final
@@ -19,6 +20,7 @@ from pydantic_core import PydanticCustomError
 from attn_audit.config import DEFAULT_POLICY, NO_WORSE
 from attn_audit.errors import ConfigurationError, nearest
 from attn_audit.files import read_toml, require_known, sha256_of
+from attn_audit.findings.measure import OF_SHOWN
 from attn_audit.findings.metric import Statistic
 from attn_audit.findings.registry import renamed, statistics
 from attn_audit.findings.rule import Direction
@@ -51,6 +53,8 @@ def _known(name: str) -> str:
         close = nearest(name, statistics())
         guess = f"{close} " if close.startswith("Did") else ""
         hint = f"{guess}`attn-audit metrics` lists them all."
+        if re.search(OF_SHOWN, name):
+            hint = "Scores that come with the data are known of an audit with `--shown` alone."
         raise refuse(f"there is no metric {name!r}", hint)
     return name
 

@@ -134,8 +134,8 @@ def recommend(
     n_fitting, n_judged = int(fitting.sum()), int(texts.sum())
     if n_judged < FEWEST_TEXTS:
         few = (
-            f"What to show instead cannot be told by {counted(n_judged, 'text')} set aside to "
-            f"judge: {FEWEST_TEXTS} are the least (`--erasure-sample` takes more)."
+            f"Cannot be told: {counted(n_judged, 'text')} set aside to judge, and "
+            f"{FEWEST_TEXTS} are the least (`--limit` and `--erasure-sample` take more)."
         )
         return Recommendation(
             n_fitting=n_fitting, n_judged=n_judged, n_not_sampled=n_not_sampled,

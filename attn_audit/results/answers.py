@@ -77,6 +77,10 @@ class Explanation(Value):
     unit: str
     explain_label: str | None = None
     """The label that gradient and margins are of; None: what is predicted."""
+    show_instead: str | None = None
+    """The measure that a report shows instead of attention, and that stands first here."""
+    instead: str = ""
+    """What the report says of that; empty where none was given."""
     seed: int
     epsilon: float
     """Largest output distance of the adversary."""

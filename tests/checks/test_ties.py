@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
+from attn_audit.checks.ties import ranks_of
 from attn_audit.results.table import Row
 from attn_audit.verification.recomputation import Rankings
 from tests.records import table
@@ -73,3 +76,9 @@ def test_weights_that_underflow_are_ties() -> None:
     assert holds("float32", attention=(1.05e-38, 1.5e-38))
     assert not holds("float16", attention=(1e-5, 3e-5))
     assert holds("float64", attention=(1e-300, 3e-300))
+
+
+def test_what_is_below_0_ranks_below_and_ties_in_parts_of_itself_too() -> None:
+    signed = np.array([[0.3, -0.2, -0.2 * (1 + 1e-6), 1e-30, -1e-30, 0.0, -0.4]])
+    ranks = ranks_of("attention", signed, np.array([7]), torch.float32)
+    assert ranks.tolist() == [[5, 1, 1, 4, 2, 3, 0]]

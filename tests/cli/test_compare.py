@@ -76,7 +76,7 @@ def test_reports_of_different_tasks_are_one_message(
     done = attn_audit("compare", base, other)
     assert done.exit_code == 2
     assert done.stdout == ""
-    assert "the reports are of different tasks: task (binary and multilabel)" in done.stderr
+    assert "the reports are of different tasks: task (base: binary; new: multilabel)" in done.stderr
 
 
 def test_other_data_is_refused_unless_it_is_allowed(

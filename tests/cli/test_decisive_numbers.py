@@ -225,16 +225,16 @@ OPEN: list[Said] = [
     ("correlation", {**UNAGREED, GAP: (0.21, 0.3), LOO_GAP: (0.21, 0.3)}, 1821,
      "Open: the two measures themselves hardly", "inconclusive"),
     ("permutation", {MOVED: (0.057, 0.51)}, 1821,
-     "Open: too few texts (28%, between 5.7% and 51%).", "inconclusive"),
+     "Open: too few texts (28% [5.7%, 51%]).", "inconclusive"),
     ("model", {AUC: (0.6, 0.8)}, 1821,
-     "Open: too few texts (ROC AUC 0.70, between 0.60 and 0.80).", "inconclusive"),
+     "Open: too few texts (ROC AUC 0.70 [0.60, 0.80]).", "inconclusive"),
     ("attended", {UNATTENDED: (0.03, 0.06)}, 1821,
-     "Open: too few texts (words without attention decide 4.5%, between 3.0% and 6.0%).",
+     "Open: too few texts (words with hardly any attention decide 4.5% [3.0%, 6.0%]).",
      "inconclusive"),
 ]  # fmt: skip
 TOO_FEW: list[Said] = [
     ("permutation", {MOVED: (0.26, 0.49)}, 99,
-     "Open: too few texts (38%, between 26% and 49%; 99 texts, and 100", "inconclusive"),
+     "Open: too few texts (38% [26%, 49%]; 99 texts, and 100", "inconclusive"),
 ]  # fmt: skip
 
 

@@ -83,3 +83,16 @@ def test_what_is_wrong_is_said(
     assert outcome.exit_code == 2
     assert message in outcome.stderr
     assert model.exists()
+
+
+def test_a_report_says_what_to_show_first(attn_audit: AttnAudit, model: Path, data: Path) -> None:
+    report = model.parent / "report.json"
+    attn_audit("recommend", model, data, "--measures", "leave_one_out", "--output", report)
+    outcome = attn_audit("explain", model, "--text", TEXT, "--report", report)
+    assert outcome.exit_code == 0
+    said = " ".join(outcome.stdout.split())
+    assert "Show instead: Cannot be told: " in said
+    assert "set aside to judge, and 40 are the least" in said
+    missing = attn_audit("explain", model, "--text", TEXT, "--report", "nowhere.json")
+    assert missing.exit_code == 2
+    assert "nowhere.json" in missing.stderr

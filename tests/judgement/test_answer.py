@@ -74,12 +74,12 @@ def capital(text: str) -> str:
 
 def test_all_rules_fulfilled_answer_yes_with_the_limits(report: Report) -> None:
     answer = answer_of(may_be_shown(report))
-    reach = clause("reach", "passes", "92.5% (90% to 95.0%)")
-    unattended = clause("unattended", "passes", "1.5% (1.0% to 2.0%)")
+    reach = clause("reach", "passes", "92.5% [90%, 95.0%]")
+    unattended = clause("unattended", "passes", "1.5% [1.0%, 2.0%]")
     assert answer.verdict is YES
     assert answer.sentence == (
-        f"Attention may be shown as the reason: {reach} and {unattended}. Say beside it that in up "
-        "to 2.0% of the texts words that it passes over may decide."
+        f"Attention may be shown as the reason: {reach} and {unattended}. Say beside it that "
+        "words with hardly any attention may decide up to 2.0% of the texts."
     )
     assert answer.because == tuple(dict.fromkeys(RULES[rule] for rule, *_ in LIMITS))
     assert answer.units == ()
@@ -88,10 +88,10 @@ def test_all_rules_fulfilled_answer_yes_with_the_limits(report: Report) -> None:
 @pytest.mark.parametrize(
     ("rule", "number"),
     [
-        ("unattended", "10% (8.0% to 12%)"),
-        ("order", "-0.40 (-0.50 to -0.30)"),
-        ("small", "75% (70% to 80%)"),
-        ("polarity", "65% (60% to 70%)"),
+        ("unattended", "10% [8.0%, 12%]"),
+        ("order", "-0.40 [-0.50, -0.30]"),
+        ("small", "75% [70%, 80%]"),
+        ("polarity", "65% [60%, 70%]"),
     ],
 )
 def test_one_rule_wholly_violated_answers_no_and_says_what_it_means(
@@ -106,7 +106,7 @@ def test_one_rule_wholly_violated_answers_no_and_says_what_it_means(
 def test_attention_that_cannot_move_an_output_is_said_to_be_no_reason(report: Report) -> None:
     answer = answer_of(may_be_shown(report, reach=BROKEN["reach"]))
     assert (answer.verdict, answer.because) == (NO, (RULES["reach"],))
-    found = clause("reach", "fails", "2.5% (1.0% to 4.0%)")
+    found = clause("reach", "fails", "2.5% [1.0%, 4.0%]")
     first = "This output hardly depends on attention"
     assert answer.sentence == f"{first}: {found}. Do not show it as the reason."
 
@@ -114,7 +114,7 @@ def test_attention_that_cannot_move_an_output_is_said_to_be_no_reason(report: Re
 def test_no_is_said_by_the_first_rule_and_because_of_all(report: Report) -> None:
     broken = {rule: interval for rule, interval in BROKEN.items() if rule != "reach"}
     answer = answer_of(may_be_shown(report, **broken))
-    found = capital(clause("unattended", "fails", "10% (8.0% to 12%)"))
+    found = capital(clause("unattended", "fails", "10% [8.0%, 12%]"))
     assert answer.sentence.startswith(f"{found}. Do not show")
     assert answer.because == tuple(RULES[rule] for rule in broken)
 
@@ -135,7 +135,7 @@ def test_an_interval_that_straddles_the_limit_cannot_be_told(report: Report, rul
 
 def test_what_straddles_is_said_with_its_number_and_the_limit(report: Report) -> None:
     answer = answer_of(may_be_shown(report, unattended=STRADDLING["unattended"]))
-    found = capital(clause("unattended", "passes", "5.0% (4.0% to 6.0%)"))
+    found = capital(clause("unattended", "passes", "5.0% [4.0%, 6.0%]"))
     assert answer.sentence == (
         f"{found}, and the limit is 5.0%: these texts cannot decide. "
         "Do not show attention as the reason before that is known."
@@ -165,7 +165,8 @@ def test_too_few_texts_cannot_be_told(report: Report, n: int, verdict: MayShow) 
     assert answer.verdict is verdict
     if verdict is UNKNOWN:
         assert answer.because == ("min_examples",)
-        assert "decide nothing: 100 are wanted." in answer.sentence
+        assert "Nothing is decided by" in answer.sentence
+        assert "100 are wanted." in answer.sentence
 
 
 @pytest.mark.parametrize(("n", "verdict"), [(99, UNKNOWN), (100, YES)])
@@ -178,9 +179,9 @@ def test_too_few_texts_behind_a_number_cannot_be_told(
     assert answer.verdict is verdict
     if verdict is UNKNOWN:
         assert answer.because == (name,)
-        found = capital(clause("small", "passes", "15% (10% to 20%)"))
+        found = capital(clause("small", "passes", "15% [10%, 20%]"))
         assert answer.sentence == (
-            f"{found}. Only 99 examples are behind it, and 100 are wanted. "
+            f"{found}. It rests on 99 examples alone, and 100 are wanted. "
             "Do not show attention as the reason before that is known."
         )
 
@@ -221,10 +222,10 @@ def test_an_audit_that_is_not_finished_cannot_be_told(report: Report) -> None:
 @pytest.mark.parametrize(
     ("rule", "interval", "number"),
     [
-        ("half", (0.1, 0.2), "15% (10% to 20%)"),
-        ("half", (0.2, 0.3), "25% (20% to 30%)"),
-        ("polarity", (0.3, 0.4), "35% (30% to 40%)"),
-        ("polarity", (0.2, 0.3), "25% (20% to 30%)"),
+        ("half", (0.1, 0.2), "15% [10%, 20%]"),
+        ("half", (0.2, 0.3), "25% [20%, 30%]"),
+        ("polarity", (0.3, 0.4), "35% [30%, 40%]"),
+        ("polarity", (0.2, 0.3), "25% [20%, 30%]"),
     ],
 )
 def test_a_hint_that_does_not_pass_makes_it_a_hint(
@@ -298,7 +299,7 @@ def test_a_rule_passes_on_its_limit_and_not_beyond(
 
 def test_what_is_violated_but_not_by_enough_for_a_no_cannot_be_told(report: Report) -> None:
     answer = answer_of(may_be_shown(report, unattended=(0.052, 0.112)))
-    found = capital(clause("unattended", "passes", "8.2% (5.2% to 11%)"))
+    found = capital(clause("unattended", "passes", "8.2% [5.2%, 11%]"))
     assert (answer.verdict, answer.because) == (UNKNOWN, (RULES["unattended"],))
     assert answer.sentence == (
         f"{found}. The interval lies above 0.05, and one 1.187 times as wide, which a No asks for, "
@@ -351,7 +352,7 @@ def named(report: Report, *units: str) -> Answer:
 def test_units_that_decide_unattended_are_named_with_their_texts(report: Report) -> None:
     answer = named(report, "bad", "worse")
     assert [unit.unit for unit in answer.units] == ["bad", "worse"]
-    assert "would hide them ('bad' in 1,200, 'worse' in 1,199). Do not show" in answer.sentence
+    assert "would hide them ('bad' in 1,200 texts, 'worse' in 1,199). Do" in answer.sentence
 
 
 def test_at_most_five_units_are_named(report: Report) -> None:

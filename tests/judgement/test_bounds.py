@@ -1,9 +1,11 @@
 """Bounds of a report: what is judged, what is left open, and what is said of it."""
 
 from datetime import date
+from typing import Any
 
 import pytest
 
+from attn_audit.findings import registry
 from attn_audit.findings.rule import Outcome
 from attn_audit.judgement.gate import judge
 from attn_audit.results.report import Report
@@ -58,7 +60,7 @@ def test_too_few_examples_behind_a_number_leave_it_open_either_way(
     few = with_number(report, GAP, sum(interval) / 2, interval, n=99)
     judged = the_one(few, policy, f"min_examples = 100\n{MOST}")
     assert judged.outcome is INCONCLUSIVE
-    assert judged.reason == "Only 99 examples are behind it, and 100 are wanted."
+    assert judged.reason == "It rests on 99 examples alone, and 100 are wanted."
     enough = with_number(few, GAP, sum(interval) / 2, interval, n=100)
     assert the_one(enough, policy, f"min_examples = 100\n{MOST}").outcome is not INCONCLUSIVE
 
@@ -89,7 +91,7 @@ def test_a_measure_that_was_not_computed_is_left_open(report: Report, policy: Po
     )
     judged = the_one(found, policy, MOST)
     assert judged.outcome is INCONCLUSIVE
-    assert judged.reason == "It needs measures that were not computed (only gradient)."
+    assert judged.reason == "It needs leave_one_out, which was not computed (only gradient)."
     assert judged.look_at == "Audit again with `--measures gradient,leave_one_out`."
 
 
@@ -99,7 +101,7 @@ def test_measures_that_were_not_computed_are_named(report: Report, policy: Polic
     bound = '[[bound]]\nmetric = "correlation.attention_rollout"\nmin = 0.1'
     judged = the_one(found, policy, bound)
     assert judged.reason == (
-        "It needs measures that were not computed (only gradient, leave_one_out)."
+        "It needs rollout, which was not computed (only gradient, leave_one_out)."
     )
     assert judged.look_at == "Audit again with `--measures gradient,leave_one_out,rollout`."
 
@@ -115,6 +117,74 @@ def test_a_number_that_no_example_has_is_left_open(report: Report, policy: Polic
     judged = the_one(with_number(report, GAP, None, None, n=0), policy, MOST)
     assert judged.outcome is INCONCLUSIVE
     assert judged.reason == "The correlation check has no such number of any example."
+
+
+def having_run(report: Report, check: str, **settings: Any) -> Report:
+    """As if another check had been run, and had left no number but of attention."""
+    changed = {"checks": (*report.settings.checks, check), **settings}
+    metrics = report.metrics | {f"{check}.attention": report.metrics["permutation.distance"]}
+    of_check = report.settings.model_copy(update=changed)
+    return report.model_copy(update={"settings": of_check, "metrics": metrics})
+
+
+@pytest.mark.parametrize(
+    ("metric", "asked", "reason", "look_at"),
+    [
+        ("erasure.rollout.gap", {"measures": ("leave_one_out",)},
+         "It needs rollout, which was not computed (only leave_one_out).",
+         "Audit again with `--measures leave_one_out,rollout`."),
+        ("erasure.gradient_x_input_magnitude.score", {"measures": ("leave_one_out",)},
+         "It needs gradient_x_input, which was not computed (only leave_one_out).",
+         "Audit again with `--measures leave_one_out,gradient_x_input`."),
+        # All measures that the model has were tried.
+        ("erasure.rollout", {},
+         "It needs rollout, which was not computed (only none).",
+         "This model has no such scores, which need several layers of attention, from the text's "
+         "tokens to the same tokens: bound another measure."),
+        ("plausibility.rollout.auprc", {},
+         "It needs rollout, which was not computed (only gradient, leave_one_out).",
+         "Audit again with `--measures gradient,leave_one_out,rollout`."),
+    ],
+)  # fmt: skip
+def test_what_is_of_a_measure_names_it_and_how_to_ask_for_it(
+    report: Report,
+    policy: PolicyOf,
+    metric: str,
+    asked: dict[str, Any],
+    reason: str,
+    look_at: str,
+) -> None:
+    found = having_run(report, metric.partition(".")[0], **asked)
+    judged = the_one(found, policy, f'[[bound]]\nmetric = "{metric}"\nmin = 0.1')
+    assert judged.outcome is INCONCLUSIVE
+    assert (judged.reason, judged.look_at) == (reason, look_at)
+
+
+def test_scores_that_a_product_shows_are_asked_for_by_their_field(
+    report: Report, policy: PolicyOf
+) -> None:
+    with registry.added():
+        registry.add_shown(["lime"])
+        bound = '[[bound]]\nmetric = "erasure.shown.lime"\nmin = 0.1'
+        judged = the_one(having_run(report, "erasure", measures=("rollout",)), policy, bound)
+    assert judged.reason == "It needs shown.lime, which was not computed (only rollout)."
+    assert judged.look_at == "Audit again with `--shown lime`, of data that has these scores."
+
+
+def test_what_is_asked_for_and_of_no_example_says_where_a_record_has_none(
+    report: Report, policy: PolicyOf
+) -> None:
+    found = having_run(report, "erasure", measures=("leave_one_out",))
+    bound = '[[bound]]\nmetric = "erasure.leave_one_out.neutral"\nmin = 0.1'
+    judged = the_one(found, policy, bound)
+    assert "A record has none where the check was not run" in judged.reason
+    assert "the model cannot be asked with neutral units." in judged.reason
+
+
+def test_marked_words_take_data_that_has_them(report: Report, policy: PolicyOf) -> None:
+    bound = '[[bound]]\nmetric = "plausibility.attention.auprc"\nmin = 0.1'
+    judged = the_one(report, policy, bound)
+    assert judged.look_at.startswith("Audit data that has a `rationale` with `--checks ")
 
 
 def test_a_condition_that_does_not_hold_is_named(report: Report, policy: PolicyOf) -> None:

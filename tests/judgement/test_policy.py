@@ -107,6 +107,11 @@ def test_every_bound_of_the_default_policy_says_why() -> None:
             "Did you mean 'permutation.moved'?",
         ),
         (
+            '[[bound]]\nmetric = "erasure.shown.lime.gap"\nmin = 0.5',
+            "there is no metric 'erasure.shown.lime.gap'",
+            "Scores that come with the data are known of an audit with `--shown` alone.",
+        ),
+        (
             f'{BOUND}min = 0.5\nonly_if = {{ metric = "correlation.gab", min = 0.4 }}',
             f"{PLACE}only_if: there is no metric 'correlation.gab'",
             "`attn-audit metrics` lists them all",

@@ -26,19 +26,28 @@ def refused(base: Path, new: Path, **said: Any) -> str:
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ({"model": {"task": "multiclass"}}, "different tasks: task (binary and multiclass)"),
+        (
+            {"model": {"task": "multiclass"}},
+            "different tasks: task (base: binary; new: multiclass)",
+        ),
         ({"model": {"takes_pairs": True}}, "different tasks: takes pairs"),
-        ({"tool": {"definitions": 3}}, "defined differently: definitions (2 and 3)"),
-        ({"settings": {"epsilon": 0.05}}, "different settings: epsilon (0.01 and 0.05)"),
-        ({"settings": {"permutations": 50, "unit": "word"}}, "unit (token and word); permut"),
-        ({"settings": {"layer": 3}}, "different settings: layer (last and 3)"),
-        ({"settings": {"head": 2}}, "different settings: head (None and 2)"),
+        ({"tool": {"definitions": 3}}, "defined differently: definitions (base: 2; new: 3)"),
+        ({"settings": {"epsilon": 0.05}}, "different settings: epsilon (base: 0.01; new: 0.05)"),
+        (
+            {"settings": {"permutations": 50, "unit": "word"}},
+            "unit (base: token; new: word); permut",
+        ),
+        ({"settings": {"layer": 3}}, "different settings: layer (base: last; new: 3)"),
+        ({"settings": {"head": 2}}, "different settings: head (base: not set; new: 2)"),
         ({"data": {"sha256": "ab" * 32}}, "different data: data sha256"),
-        ({"data": {"limit": 10}}, "different data: limit (None and 10)"),
-        ({"data": {"n_examples": 29}}, "different data: n_examples (30 and 29)"),
-        ({"settings": {"seed": 1}}, "different data: seed (0 and 1)"),
-        ({"settings": {"label_map": {"a": "b"}}}, "different data: label_map"),
-        ({"model": {"labels": ["a", "b"]}}, "different data: labels (label0, label1 and a, b)"),
+        ({"data": {"limit": 10}}, "different data: limit (base: not set; new: 10)"),
+        ({"data": {"n_examples": 29}}, "different data: examples (base: 30; new: 29)"),
+        ({"settings": {"seed": 1}}, "different data: seed (base: 0; new: 1)"),
+        ({"settings": {"label_map": {"a": "b"}}}, "different data: label map"),
+        (
+            {"model": {"labels": ["a", "b"]}},
+            "different data: labels (base: label0, label1; new: a, b)",
+        ),
     ],
 )
 def test_says_by_name_what_differs(
@@ -60,7 +69,7 @@ def test_settings_of_a_check_that_one_lacks_are_no_reason(audited: Audited, base
     only = audited(1.0, checks=("correlation",), epsilon=0.05)
     comparison = compare(base, only)
     assert (
-        "checks (correlation, attended, permutation, adversarial and correlation)"
+        "checks (base: correlation, attended, permutation, adversarial; new: correlation)"
         in comparison.notes
     )
     assert {change.metric.split(".")[0] for change in comparison.changes} == {
@@ -73,11 +82,11 @@ def test_other_data_is_compared_by_its_summaries_where_that_is_allowed(
     audited: Audited, base: Path, tmp_path: Path
 ) -> None:
     other = audited(1.0, data=write_texts(tmp_path / "others.jsonl", 20, first=100))
-    assert "n_examples (30 and 20)" in refused(base, other)
+    assert "examples (base: 30; new: 20)" in refused(base, other)
     comparison = compare(base, other, allow_different_data=True)
     assert comparison.n_pairs is None
     assert not any(change.is_paired for change in comparison.changes)
-    assert any("n_examples" in note for note in comparison.notes)
+    assert any("examples" in note for note in comparison.notes)
 
 
 def test_a_deeper_model_is_compared_at_its_own_last_layer(

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 from jaxtyping import Float64, Int, Int64, UInt64
 
-from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, read_batch
+from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, read_batch, scores_of
 from attn_audit.checks.erasure.outcomes import Gone, Outcomes
-from attn_audit.checks.ties import ranks_of
+from attn_audit.checks.ties import N_ORDERS, ranks_of
 from attn_audit.findings.erasure import rankings as fields
 from attn_audit.findings.erasure.rankings import (
     ATTENTION,
@@ -39,9 +39,6 @@ from attn_audit.statistics.erasure import (
     weighted_concordance,
 )
 
-N_ORDERS = 5
-"""In which units of equal scores are drawn."""
-
 OPERATORS: Mapping[str, str | None] = {fields.AOPC: None, fields.NEUTRAL: fields.NEUTRAL}
 """By the way of leaving out that numbers are named by; None: the model's own removal."""
 
@@ -60,6 +57,8 @@ class Erasure:
     """Ids of the texts that are judged; None: all."""
     searched: frozenset[str] = frozenset()
     """Those of them, too long for all of their subsets, whose best order is searched for."""
+    recorded: tuple[str, ...] = ()
+    """Those measures whose scores no other check leaves in the records."""
 
     @property
     def rankings(self) -> tuple[Ranking, ...]:
@@ -103,6 +102,9 @@ class Erasure:
             texts = self._texts(judged)
             for i, numbers in zip(rows, _judged(model, texts), strict=True):
                 found[i] = numbers
+            for name in self.recorded:
+                for i, scores in zip(rows, scores_of(judged, name), strict=True):
+                    found[i][name] = scores
         names = dict.fromkeys(name for numbers in found for name in numbers)
         return {name: [numbers.get(name) for numbers in found] for name in names}
 

@@ -16,7 +16,7 @@ from attn_audit.document import (
     Table,
 )
 from attn_audit.findings.check import CheckFindings, Numbers, Telling
-from attn_audit.findings.claims import between, held, is_covered, left_open
+from attn_audit.findings.claims import held, is_covered, left_open
 from attn_audit.findings.correlation.pairs import (
     ATTENTION_MARGIN,
     CHANCE,
@@ -45,7 +45,7 @@ from attn_audit.findings.measure import MEASURES, usual_measures
 from attn_audit.findings.metric import MeanMetric
 from attn_audit.findings.rule import Outcome
 from attn_audit.findings.thresholds import ALIKE, SIGNIFICANT, SMALL_GAP
-from attn_audit.numbers import count, counted, digits, mean, number, percent, share
+from attn_audit.numbers import count, counted, digits, mean, number, percent, share, with_interval
 from attn_audit.statistics.summary import Distribution, GroupedDistribution
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def verdict(report: "Report") -> str:
         return "Open: without both measures there is no yardstick to hold attention against."
     if yardstick.mean is None:
         return NOT_MEASURED
-    tau = between(yardstick.mean, yardstick.interval)
+    tau = with_interval(yardstick.mean, yardstick.interval)
     match held("min", ALIKE, yardstick):
         case Outcome.PASS:
             return _less(report, gaps)
@@ -169,7 +169,7 @@ def _less(report: "Report", gaps: dict[str, Distribution]) -> str:
         return f"In part: about as much with {names[PASS][0]}, clearly less with {names[FAIL][0]}."
     known = [(name, gaps[name], gaps[name].mean) for name in names[INCONCLUSIVE]]
     numbers = [
-        f"less by {'-' if gap is None else between(gap, of.interval)} with {name}"
+        f"less by {'-' if gap is None else with_interval(gap, of.interval)} with {name}"
         for name, of, gap in known
     ]
     n = min(gaps[name].n for name in names[INCONCLUSIVE])

@@ -147,6 +147,11 @@ class Ranking:
             tolerance=number.tolerance, scale=number.scale,
         )  # fmt: skip
 
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Names of those without which it is not there."""
+        return () if self.measure is None else (self.measure.name,)
+
     @cached_property
     def means(self) -> Mapping[str, MeanMetric]:
         """Of the report: the mean of each of its fields."""
@@ -154,7 +159,7 @@ class Ranking:
         return {
             suffix: MeanMetric.over(
                 field, None if suffix else GAIN_EDGES, groups=None if suffix else groups,
-                is_optional=True,
+                measures=self.measures, is_optional=True,
             )
             for suffix, field in self.fields.items()
         }  # fmt: skip
@@ -170,7 +175,7 @@ class Ranking:
                 f"By how much more leaving out in the order of {self.words} moves the prediction "
                 f"than in that of attention{_WITH[way]}, text by text",
                 range=Range("probability", -2.0, 2.0), values=partial(_gap, self, way),
-                is_optional=True,
+                measures=self.measures, is_optional=True,
             )
             for way in WAYS
         }  # fmt: skip
@@ -185,7 +190,8 @@ class Ranking:
                 f"{self.fields[way].name}.score",
                 f"Mean gain of the order of {self.words} over random orders, as a part of the mean "
                 f"gain of the best order over them{_WITH[way]}, on the texts that have limits",
-                range=HEADROOM, number=partial(_score, self, way),
+                range=HEADROOM, number=partial(_score, self, way), measures=self.measures,
+                is_optional=True,
             )
             for way in WAYS
         }  # fmt: skip

@@ -30,7 +30,7 @@ from attn_audit.findings.erasure.rankings import (
 from attn_audit.findings.groups import NOT_MEASURED, folded, group_table, section_of
 from attn_audit.findings.rule import Outcome
 from attn_audit.findings.thresholds import CHANCE
-from attn_audit.numbers import bracket, count, counted, mean, mean_percent, number
+from attn_audit.numbers import count, counted, mean, mean_percent, number, with_interval
 from attn_audit.statistics.estimate import Interval
 from attn_audit.statistics.summary import Distribution
 
@@ -101,7 +101,7 @@ def _score(report: "Report", ranking: Ranking) -> str:
     found = None if metric is None else report.get(metric)
     if found is None:
         return "-"
-    return f"{number(found.value)} {bracket(found.interval)}".rstrip()
+    return with_interval(found.value, found.interval)
 
 
 def card(report: "Report") -> Card:
@@ -139,7 +139,7 @@ def verdict(report: "Report") -> str:
         return "Yes: more than in most random orders."
     if claims.held("min", CHANCE, above) is Outcome.FAIL:
         return "No: less than in most random orders."
-    said = f"above {claims.percent_between(above.mean, above.interval)} of random orders"
+    said = f"above {mean_percent(above)} of random orders"
     return claims.left_open("erasure", report, above.n, said)
 
 

@@ -15,7 +15,7 @@ from attn_audit.findings.measure import usual_measures
 from attn_audit.findings.registry import checks, measures, record_fields, telling
 from attn_audit.findings.target import naming_target
 from attn_audit.findings.thresholds import ENTIRELY, INFORMATIVE_JSD, MOVED_DISTANCE, SIGNIFICANT
-from attn_audit.numbers import count, number, percent
+from attn_audit.numbers import count, counted, number, percent
 from attn_audit.results.report import Report, TellingExample
 
 GRADIENT, LEAVE_ONE_OUT = BY_GRADIENT.name, BY_LEAVE_ONE_OUT.name
@@ -31,9 +31,14 @@ BESIDE = dict.fromkeys(("disagreeing", "agreeing"), (GRADIENT, LEAVE_ONE_OUT, AD
 of these that was measured."""
 
 
-def ways_to_weigh() -> dict[str, str]:
-    """Fields with a weight for each unit and what the page calls them, in the order of the page."""
-    return {f.name: f.page for f in record_fields() if f.page and f.shape is Shape.UNITS}
+def ways_to_weigh(first: str | None = None) -> dict[str, str]:
+    """Fields with a weight for each unit and what the page calls them, in the order of the page.
+
+    Args:
+        first: The measure that is shown instead of attention, where there is one.
+    """
+    shown = [f for f in record_fields() if f.page and f.shape is Shape.UNITS]
+    return {f.name: f.page for f in sorted(shown, key=lambda f: f.name != first)}
 
 
 def full_of(field: str, weights: Sequence[float]) -> float | None:
@@ -95,9 +100,9 @@ def section(report: Report) -> Section | None:
         return None
     drawn = f"{count(len(sampled))} drawn at random" if sampled else "none drawn at random"
     block = Examples(
-        introduction=f"Of {count(report.data.n_examples)} examples: the {count(len(reasons))} most "
-        f"telling, and {drawn}. Telling ones are chosen because they show something, and are not "
-        "typical; to see what is typical, show the random ones.",
+        introduction=f"Of {counted(report.data.n_examples, 'example')}: the {count(len(reasons))} "
+        f"most telling, and {drawn}. Telling ones are chosen because they show something, and are "
+        "not typical; to see what is typical, show the random ones.",
         note=spelled(report),
         examples=tuple(
             _example(report, record, tuple(reasons.get(id_, ())), is_sampled=id_ in sampled)
@@ -125,10 +130,11 @@ def _example(
             under=under(field, record, labels, settings.epsilon, settings.explain_label),
             full=full_of(field, record[field]),
         )
-        for field, name in ways_to_weigh().items()
+        for field, name in _ways(report).items()
         if record.get(field)
     )
-    beside = BESIDE.get(reasons[0] if reasons else "", (ADVERSARY, GRADIENT))
+    random = (_instead(report) or ADVERSARY, ADVERSARY, GRADIENT)
+    beside = BESIDE.get(reasons[0], (ADVERSARY, GRADIENT)) if reasons else random
     return Example(
         id=str(record["id"]),
         said=said(record, labels),
@@ -144,6 +150,20 @@ def _example(
         in_short=tuple(measured(record)),
         beside=next((ways_to_weigh()[field] for field in beside if record.get(field)), None),
     )
+
+
+def _instead(report: Report) -> str | None:
+    """The measure that is shown instead of attention."""
+    return None if report.recommendation is None else report.recommendation.show_instead
+
+
+def _ways(report: Report) -> dict[str, str]:
+    """Attention, what is shown instead, measures that were asked for, and what else there is."""
+    instead, settings = _instead(report), report.settings
+    asked = {instead, *settings.correlated, *(f"shown.{field}" for field in settings.shown)}
+    left_out = {each.name for each in measures()} - asked
+    ways = {f: name for f, name in ways_to_weigh(instead).items() if f not in left_out}
+    return {fields.ATTENTION.name: ways.pop(fields.ATTENTION.name), **ways}
 
 
 def _names(label: Any) -> tuple[str, ...]:

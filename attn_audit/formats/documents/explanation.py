@@ -9,6 +9,7 @@ from attn_audit.document import (
     Conclusion,
     Document,
     Facts,
+    Paragraph,
     Phrase,
     Section,
     Shaded,
@@ -20,7 +21,7 @@ from attn_audit.findings import adversarial, permutation
 from attn_audit.findings.attended import for_and_against
 from attn_audit.findings.correlation.pairs import STATUS, YARDSTICK, Pair, with_attention
 from attn_audit.findings.example import Status, status_field
-from attn_audit.findings.measure import Measure, usual_measures
+from attn_audit.findings.measure import Measure, measure, usual_measures
 from attn_audit.findings.registry import checks, measures, status_meanings
 from attn_audit.findings.thresholds import ALIKE, ENTIRELY, FARTHEST, LARGELY, PARTLY_ALIKE
 from attn_audit.formats.documents.example import LOST, full_of, label_of, ways_to_weigh
@@ -43,12 +44,25 @@ def document(found: Explanation) -> Document:
         title=found.model.source,
         subject=found.model.architecture,
         facts=Facts(tuple(facts(found))),
-        answer=Conclusion(Phrase(meaning(found), Tone.STRONG)),
+        answer=Conclusion(Phrase(meaning(found), Tone.STRONG), tuple(_instead(found))),
         sections=(
             Section("words", "The words, by weight", (shaded,)),
             Section("model", "What the model says", said),
         ),
     )
+
+
+RANKS = "ranks words as removing them does"
+"""What is said of a measure that is shown instead of attention, and no more."""
+
+
+def _instead(found: Explanation) -> Iterator[Paragraph]:
+    """What is shown first, and what may be said of it; or that nothing is."""
+    if found.show_instead is not None:
+        words = measure(found.show_instead).words
+        yield Paragraph(f"{words}, which {RANKS}.", label="Shown first")
+    elif found.instead:
+        yield Paragraph(found.instead, label="Show instead")
 
 
 def _is_asked(found: Explanation, measure: Measure) -> bool:
@@ -61,13 +75,15 @@ def _weights(found: Explanation) -> Iterator[Weights]:
     beside = {m.name: tau(found, with_attention(m)) for m in measures()}
     beside[adversarial.ATTENTION.name] = divergence(found)
     not_asked = {m.name for m in measures() if not _is_asked(found, m)}
-    for field, name in ways_to_weigh().items():
+    for field, name in ways_to_weigh(found.show_instead).items():
         if field in not_asked:
             continue
         values = found.record[field]
         under = "" if values is None else _said(field, found, values)
         if values is not None and field == adversarial.ATTENTION.name:
             under += f" ({certainty(found)})"
+        if field == found.show_instead:
+            name = f"{name} ({RANKS})"
         weights = None if values is None else tuple(values)
         full = full_of(field, weights or ())
         yield Weights(name, weights, beside.get(field, ""), under, full)

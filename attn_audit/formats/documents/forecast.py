@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from attn_audit.document import Cell, Document, Facts, Paragraph, Phrase, Section, Table, Tone
-from attn_audit.numbers import count, duration
+from attn_audit.numbers import count, counted, duration
 from attn_audit.results.answers import Forecast
 
 HONESTLY = (
@@ -26,12 +26,13 @@ def document(forecast: Forecast) -> Document:
 
 
 def _facts(forecast: Forecast) -> Iterator[tuple[str, str]]:
-    tokens = f"{count(forecast.n_tokens)} tokens, the longest {count(forecast.longest)}"
-    largest = f"{count(forecast.batch_examples)} examples, {count(forecast.batch_tokens)} tokens"
+    tokens = f"{counted(forecast.n_tokens, 'token')}, the longest {count(forecast.longest)}"
+    examples = counted(forecast.batch_examples, "example")
+    largest = f"{examples}, {counted(forecast.batch_tokens, 'token')}"
     seconds = duration(forecast.seconds_of_trial)
-    yield "Data", f"{forecast.data}: {count(forecast.n_examples)} examples, {tokens}"
+    yield "Data", f"{forecast.data}: {counted(forecast.n_examples, 'example')}, {tokens}"
     yield "Batches", f"up to {largest}"
-    yield "Tried", f"{count(forecast.n_timed)} examples, each time that one was, in {seconds}"
+    yield "Tried", f"{counted(forecast.n_timed, 'example')}, each time that one was, in {seconds}"
 
 
 def _table(forecast: Forecast) -> Table:

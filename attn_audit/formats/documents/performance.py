@@ -2,10 +2,10 @@
 
 from attn_audit.document import Bullets, Card, Hue, Phrase, Points, Section, Tone
 from attn_audit.findings import performance as metrics
-from attn_audit.findings.claims import between, held_number, left_open
+from attn_audit.findings.claims import held_number, left_open
 from attn_audit.findings.rule import Outcome
 from attn_audit.findings.thresholds import WORKS
-from attn_audit.numbers import bracket, counted, number, percent, share
+from attn_audit.numbers import bracket, counted, number, percent, share, with_interval
 from attn_audit.results.report import Report
 from attn_audit.statistics.summary import Number
 
@@ -70,7 +70,7 @@ def verdict(report: Report) -> str:
         case Outcome.FAIL:
             return "No: it hardly tells the labels apart."
         case Outcome.INCONCLUSIVE:
-            said = f"ROC AUC {between(area.value, area.interval)}"
+            said = f"ROC AUC {with_interval(area.value, area.interval)}"
             return left_open("performance", report, area.n or 0, said)
 
 

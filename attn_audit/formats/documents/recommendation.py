@@ -2,7 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 
-from attn_audit.document import Block, Cell, Paragraph, Phrase, Section, Table, Tone
+from attn_audit.document import (
+    Block,
+    Cell,
+    Conclusion,
+    Paragraph,
+    Phrase,
+    Section,
+    Table,
+    Tone,
+)
 from attn_audit.findings.example import ATTENTION
 from attn_audit.findings.measure import LEAVE_ONE_OUT, measure
 from attn_audit.numbers import bracket, count, counted, number
@@ -22,6 +31,44 @@ HOW = (
 )
 
 GREEDY = "the greedy reference of this very number, which removes words, too"
+UNKNOWN = "Cannot be told"
+
+NOT_ASKED = (
+    "Whether attention itself may be shown was not asked: `attn-audit audit` asks that, and with "
+    "`--checks all` both."
+)
+
+
+def conclusion(found: Recommendation) -> Conclusion:
+    """What to show, where that alone was asked."""
+    why = found.sentence.removeprefix(f"{UNKNOWN}: ")
+    return Conclusion(_headline(found), (Paragraph(why), Paragraph(NOT_ASKED)))
+
+
+def _headline(found: Recommendation) -> Phrase:
+    """A measure, those that tie with it, none, or that it cannot be told."""
+    if found.random is None:
+        return Phrase(f"? {UNKNOWN}", Tone.OPEN)
+    if found.show_instead is None:
+        return Phrase("✗ None", Tone.BAD)
+    name = measure(found.show_instead).words
+    if not found.tied:
+        return Phrase(f"✓ {_capital(name)}", Tone.GOOD)
+    others = " and ".join(measure(each).words for each in found.tied)
+    return Phrase(f"✓ {_capital(name)}, which ties with {others}{_cheaper(found)}", Tone.GOOD)
+
+
+def _cheaper(found: Recommendation) -> str:
+    """That of those that tie the one that is shown takes the fewest passes, where it does."""
+    shown, *tied = (found.candidate(name) for name in (found.show_instead or "", *found.tied))
+    assert shown is not None
+    if not all(each is not None and each.passes > shown.passes for each in tied):
+        return ""
+    return " and is the cheaper" if len(tied) == 1 else " and is the cheapest"
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def section(
@@ -91,7 +138,7 @@ def _table(found: Recommendation, attention: Part | None, random: Part) -> Table
     rows.append(("random order", "", _both(random), "-", "-"))
     fitted = " and fitted the mix" if found.permuted_over_random else ""
     note = (
-        f"{count(found.n_judged)} texts judged, {count(found.n_fitting)} others chose signs"
+        f"{counted(found.n_judged, 'text')} judged, {counted(found.n_fitting, 'other')} chose signs"
         f"{fitted}. Removes: left out, and by neutral units. More than: the smaller of both ways, "
         "with its interval."
     )

@@ -1,11 +1,13 @@
 """The report of an audit as a document: the answers first, how it was made last."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from attn_audit.document import (
     Block,
     Card,
     Cell,
+    Conclusion,
     Document,
     Facts,
     Figure,
@@ -30,10 +32,10 @@ from attn_audit.formats.documents import (
     verdict,
 )
 from attn_audit.formats.documents.provenance import audited, made_with, target
-from attn_audit.numbers import count
+from attn_audit.numbers import count, counted
 from attn_audit.results.leverage import Leverage
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Answer, Verdict
+from attn_audit.results.verdict import Verdict
 
 QUESTION = "May its attention weights be shown as the reason for its predictions?"
 
@@ -52,13 +54,14 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
     return Document(
         kind="Attention audit",
         title=report.model.source,
-        subject=f"{report.model.architecture}, on {count(data.n_examples)} examples of {data.name}",
-        question=_question(report.settings.explain_label),
-        answer=None if report.answer is None else verdict.answered(report.answer, judged),
+        subject=f"{report.model.architecture}, on {counted(data.n_examples, 'example')} of "
+        f"{data.name}",
+        question=_question(report),
+        answer=_answer(report, judged),
         outcome=None if judged is None else verdict.outcome(judged),
         sections=(
             _glance(report, judged),
-            *_rules(report.answer),
+            *_rules(report),
             *_instead(report),
             *([labels.section(report.labels)] if report.labels else []),
             performance.section(report),
@@ -70,11 +73,6 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
             definitions.section(),
         ),
     )
-
-
-def _rules(answer: Answer | None) -> list[Section]:
-    """Without attention there is nothing to hold rules against."""
-    return [verdict.answer_section(answer)] if answer and answer.judgements else []
 
 
 def _instead(report: Report) -> list[Section]:
@@ -105,10 +103,37 @@ def _glance(report: Report, judged: Verdict | None) -> Section:
     return Section("glance", "In short", blocks)
 
 
-def _question(label: str | None) -> str:
+def _instead_alone(report: Report) -> Recommendation | None:
+    """What to show instead, where nothing was run that could say whether attention may be shown."""
+    if report.model.no_attention_because is not None:
+        return None
+    judgements = () if report.answer is None else report.answer.judgements
+    asked = {judgement.check for judgement in judgements if judgement.level.decides}
+    return None if asked & set(report.settings.checks) else report.recommendation
+
+
+def _question(report: Report) -> str:
+    if _instead_alone(report) is not None:
+        return recommendation.QUESTION
+    label = report.settings.explain_label
     if label is None:
         return QUESTION
     return naming_target(f"May its attention weights be shown as the reason for {TARGET}?", label)
+
+
+def _answer(report: Report, judged: Verdict | None) -> Conclusion | None:
+    alone = _instead_alone(report)
+    if alone is not None:
+        return recommendation.conclusion(alone)
+    return None if report.answer is None else verdict.answered(report.answer, judged)
+
+
+def _rules(report: Report) -> list[Section]:
+    """Where each rule stands, if any was asked: without attention there is nothing to ask of."""
+    answer = report.answer
+    if answer is None or not answer.judgements or _instead_alone(report) is not None:
+        return []
+    return [verdict.answer_section(answer)]
 
 
 def cards(report: Report) -> tuple[Card, ...]:
@@ -122,11 +147,16 @@ def cards(report: Report) -> tuple[Card, ...]:
 
 def _parted(report: Report) -> tuple[tuple[Card, ...], tuple[Card, ...]]:
     """Those whose check decided the answer, and the others."""
-    checks = () if report.answer is None else report.answer.deciding_checks
     shown = {card.id: card for card in cards(report)}
-    ids = [performance.CARD if check == ACCURACY.check else check for check in checks]
-    decisive = tuple(shown.pop(id) for id in ids if id in shown)
-    return decisive, tuple(shown.values())
+    if report.answer is None:
+        return (), tuple(shown.values())
+    decisive = []
+    for check in report.answer.deciding_checks:
+        card = shown.pop(performance.CARD if check == ACCURACY.check else check, None)
+        if card is not None:
+            picture = verdict.deciding_numbers(report.answer, check) or card.picture
+            decisive.append(replace(card, picture=picture))
+    return tuple(decisive), tuple(shown.values())
 
 
 def _checks(report: Report) -> Iterator[Section]:

@@ -10,16 +10,20 @@ from attn_audit.document import (
     Document,
     Facts,
     Folded,
+    Hue,
     Notice,
     Paragraph,
     Phrase,
+    Points,
     Section,
     Table,
     Tone,
 )
+from attn_audit.findings.registry import statistics
 from attn_audit.findings.rule import Outcome
 from attn_audit.numbers import bracket, count, counted, number, short
 from attn_audit.results.verdict import Answer, Judgement, MayShow, Verdict
+from attn_audit.statistics.estimate import Interval
 
 MOST_DECIMALS = 6
 
@@ -237,6 +241,8 @@ def _leave(judgement: Judgement) -> str:
     return "" if waiver is None else f"until {waiver.expires}: {waiver.reason}"
 
 
+DECIDING = "What decided, and its limit"
+
 ANSWER_MARKS = {
     MayShow.YES: ("✓", Tone.GOOD),
     MayShow.HINT: ("!", Tone.WARNING),
@@ -276,6 +282,28 @@ def _instead(answer: Answer) -> Paragraph:
     if answer.show_instead is not None and colon:
         return Paragraph(why, label=what)
     return Paragraph(answer.instead, label="Show instead")
+
+
+def deciding_numbers(answer: Answer, check: str) -> Points | None:
+    """The numbers of a check that decided, each above its limit."""
+    rows: list[tuple[str, float, Interval | None, Hue]] = []
+    ends: list[tuple[float, float]] = []
+    for judgement in answer.judgements:
+        is_deciding = judgement.metric in answer.because and judgement.check == check
+        if not is_deciding or judgement.estimate is None or judgement.metric not in statistics():
+            continue
+        of = statistics()[judgement.metric]
+        rows += [
+            (of.metric.label, judgement.estimate, judgement.interval, Hue.OTHER),
+            (wanted(judgement), judgement.limit, None, Hue.YARDSTICK),
+        ]
+        ends.append((of.low, of.high))
+    if not rows:
+        return None
+    low, high = min(low for low, _ in ends), max(high for _, high in ends)
+    return Points(
+        tuple(rows), (low, high), (f"{low:g}", f"{high:g}"), "What decided, and its limit"
+    )
 
 
 def answer_section(answer: Answer) -> Section:

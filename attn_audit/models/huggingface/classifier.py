@@ -33,6 +33,7 @@ from attn_audit.models.huggingface.encoding import (
 from attn_audit.models.huggingface.hub import Provenance
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
 from attn_audit.models.spans import how_words_are_found
+from attn_audit.numbers import counted
 from attn_audit.results.model_description import ModelDescription
 
 
@@ -201,8 +202,8 @@ def _architecture(module: nn.Module) -> str:
     parts = [type(module).__name__]
     if layers is not None:
         both = config.is_encoder_decoder and decoder_layers is not None
-        depth = f"{layers} + {decoder_layers} layers" if both else f"{layers} layers"
-        parts.append(depth if heads is None else f"{depth} x {heads} heads")
+        depth = f"{layers} + {decoder_layers} layers" if both else counted(layers, "layer")
+        parts.append(depth if heads is None else f"{depth} x {counted(heads, 'head')}")
     if size is not None:
         parts.append(f"hidden size {size}")
     return ", ".join(parts)

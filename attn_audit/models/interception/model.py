@@ -75,6 +75,7 @@ from attn_audit.models.interception.whole import (
     why_not_whole,
 )
 from attn_audit.models.task import mask_candidates
+from attn_audit.numbers import counted
 from attn_audit.process import is_out_of_memory
 from attn_audit.quoting import one_line
 from attn_audit.results.model_description import Findings, LayerDescription, ModelDescription
@@ -193,11 +194,10 @@ class InterceptedModel(AuditedModel):
     def describe(self) -> ModelDescription:
         """What is known of the model, and what the trial found."""
         description = self.classifier.describe()
+        layers = counted(len(self.layers), "layer")
         return description.model_copy(
             update={
-                "sites": (f"attention of {len(self.layers)} layers over the text's tokens",)
-                if self.layers
-                else (),
+                "sites": (f"attention of {layers} over the text's tokens",) if self.layers else (),
                 "no_attention_because": self.no_attention_because,
                 "details": {**description.details, **self._found_without_attention},
                 "layers": self._described_layers,

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from attn_audit.checks.base import AuditedBatch, Columns, read_batch
+from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.erasure.check import Erasure
 from attn_audit.data.example import Example
 from attn_audit.errors import InvalidOutputError
@@ -286,3 +287,14 @@ def test_halves_depend_on_the_id_alone_and_are_about_equal() -> None:
     other = CHECK.run(read_batch(model, batch, model.default_site, seed=9))["erasure.half"]
     assert first == other[::-1]
     assert 10 <= first.count("fit") <= 30
+
+
+def test_scores_that_no_other_check_records_are_kept_of_the_texts_that_are_judged() -> None:
+    whole = batch_of(tiny_model(), EXAMPLES)
+    few = frozenset(whole.ids[:2])
+    name = LEAVE_ONE_OUT.name
+    found = Erasure((name,), sample=few, recorded=(name,)).run(whole)[name]
+    wanted = Correlation((name,)).run(whole)[name]
+    assert found[:2] == wanted[:2]
+    assert list(found[2:]) == [None] * (len(whole.ids) - 2)
+    assert name not in CHECK.run(whole)

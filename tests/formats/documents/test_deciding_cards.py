@@ -2,7 +2,7 @@
 
 import pytest
 
-from attn_audit.document import Glance
+from attn_audit.document import Glance, Hue, Points
 from attn_audit.findings.rule import Outcome
 from attn_audit.formats import html, markdown, terminal
 from attn_audit.formats.documents.report import cards, document
@@ -58,7 +58,29 @@ def test_their_cards_come_first_and_none_is_lost(report: Report) -> None:
         if isinstance(block, Glance)
     )
     assert [card.id for card in glance.decisive] == ["attended", "model"]
-    assert sorted((*glance.decisive, *glance.others), key=str) == sorted(cards(report), key=str)
+    every = [card.id for card in cards(report)]
+    assert sorted(card.id for card in (*glance.decisive, *glance.others)) == sorted(every)
+    shown = {card.id: card for card in cards(report)}
+    assert all(card == shown[card.id] for card in glance.others)
+
+
+def test_their_pictures_are_of_the_numbers_that_decided_and_their_limits(report: Report) -> None:
+    effect = EFFECT.model_copy(update={"limit": 0.25, "direction": "max"})
+    for area in (AREA, AREA.model_copy(update={"estimate": None, "interval": None})):
+        (glance,) = (
+            block
+            for block in document(decided_by(report, effect, area)).sections[0].blocks
+            if isinstance(block, Glance)
+        )
+        attended, model = (card.picture for card in glance.decisive)
+        assert isinstance(attended, Points)
+        assert attended.rows == (
+            ("polarity", effect.estimate, effect.interval, Hue.OTHER),
+            ("at most 0.25", 0.25, None, Hue.YARDSTICK),
+        )
+        assert attended.limits == (0.0, 1.0)
+        assert isinstance(model, Points)
+        assert (model.rows[0][0] == "roc auc") == (area is AREA)  # else the card's own
 
 
 def test_every_format_says_so_in_words(report: Report) -> None:

@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_audit.formats.documents.example import is_prediction_kept, tags, under, uniform
+from attn_audit.document import Examples
+from attn_audit.findings.measure import GRADIENT_X_INPUT
+from attn_audit.formats.documents.example import (
+    is_prediction_kept,
+    section,
+    tags,
+    under,
+    uniform,
+)
+from attn_audit.judgement.recommendation import Orders
+from attn_audit.results.report import Report
+from tests.judgement.test_recommendation import erased, recommended
 
 LABELS = ("negative", "positive")
 
@@ -141,3 +152,30 @@ def test_verdicts_of_an_example(
     record: dict[str, Any], change: dict[str, Any], expected: list[str]
 ) -> None:
     assert tags({**record, **change}) == expected
+
+
+def test_what_is_shown_instead_follows_attention_and_what_was_not_asked_for_is_left_out(
+    report: Report,
+) -> None:
+    sampled = report.sampled_examples[0]
+    scores = [0.1] * len(sampled["units"])
+    every = {"gradient_x_input": scores, "rollout": scores}
+    found = recommended(Orders(GRADIENT_X_INPUT, erased(0.5, 1), None))
+    made = section(
+        report.model_copy(
+            update={
+                "recommendation": found,
+                "sampled_examples": (sampled | every,),
+                "telling_examples": (),
+            }
+        )
+    )
+    assert made is not None
+    (block,) = made.blocks
+    assert isinstance(block, Examples)
+    (shown,) = block.examples
+    names = [row.name for row in shown.shaded.rows]
+    assert names[:2] == ["the model's attention", "gradient x input"]
+    assert "gradient importance" in names
+    assert "attention rollout" not in names
+    assert shown.beside == "gradient x input"
