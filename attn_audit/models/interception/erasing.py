@@ -7,7 +7,6 @@ the logits (z - a_i h_i) / (1 - a_i), and so on for any units that are left out.
 from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
-from math import inf
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -86,9 +85,9 @@ def _run(
     """Logits of the variants, in their order."""
     most = 0 if sharing is Sharing.NOTHING else n_tokens
     positions = removal.n_positions(batch, variants)
-    max_ratio = inf if sharing is Sharing.TEXTS else 1
-    batches = list(full_batches(positions, most, max_ratio=max_ratio))
-    parts = [removal.logits(batch, part) for part in map(variants.take, portions(batches))]
+    batches = list(full_batches(positions, most, may_pad=sharing is Sharing.TEXTS))
+    run = removal.runner(batch)
+    parts = [run(part) for part in map(variants.take, portions(batches))]
     return in_order(parts, batches)
 
 
