@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-
 MEMORY, PART_OF_MACHINE = 2**29, 1 / 16
 """Bytes that one computation may take on a CPU, and the part of a small machine."""
 
@@ -151,7 +150,8 @@ def full_batches(
     order = torch.argsort(lengths, stable=True)
     sizes, counts = (found.tolist() for found in torch.unique(lengths, return_counts=True))
     start = 0
-    for size, count in _together(sizes, counts, max_positions) if may_pad else zip(sizes, counts):
+    groups = _together(sizes, counts, max_positions) if may_pad else zip(sizes, counts, strict=True)
+    for size, count in groups:
         n_passes = -(-count * size // max_positions) if size else 1
         n_rows = max(1, max_positions // max(1, size)) if n_passes > 1 else count
         for first in range(start, start + count, n_rows):

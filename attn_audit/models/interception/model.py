@@ -64,6 +64,7 @@ from attn_audit.models.interception.removal.base import Run, UnitRemoval, remove
 from attn_audit.models.interception.removal.deleting import Deletion
 from attn_audit.models.interception.removal.masking import Masking
 from attn_audit.models.interception.removal.neutral import Neutral
+from attn_audit.models.interception.removal.prefixes import Prefixes
 from attn_audit.models.interception.replay import CHEAPEST_FIRST, NamedWays, WayChoice, choose_way
 from attn_audit.models.interception.rows import Rows
 from attn_audit.models.interception.shared_start import Start
@@ -122,6 +123,7 @@ class InterceptedModel(AuditedModel):
         self._ways: dict[PlaceKey, WayChoice] = {}
         self._linear: dict[Site, bool] = {}
         self._tried: tuple[PlaceKey, Pass] | None = None
+        self._prefixes = Prefixes()
         self.removal: RemovalName = "delete"
         self.sharing = Sharing.TEXTS
         self.not_shared_because: str | None = None
@@ -495,7 +497,7 @@ class InterceptedModel(AuditedModel):
         if self.device.type == "cpu":
             n_tokens = self.capacity.tokens_in_cache(self.module)
         with self._guard(batch.encoded):
-            logits = erased_logits(removal, batch, keep, self.sharing, n_tokens)
+            logits = erased_logits(removal, batch, keep, self.sharing, n_tokens, self._prefixes)
         return mask_candidates(logits, batch.allowed)
 
     @cached_property

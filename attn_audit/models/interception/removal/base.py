@@ -66,6 +66,11 @@ class UnitRemoval(Removal):
         """What runs variants of these texts, all that it is given in one pass."""
         return lambda variants: self.run(self.inputs(batch, variants))
 
+    @property
+    def is_of_tokens(self) -> bool:
+        """Whether `inputs` are all that a pass needs."""
+        return True
+
     @abstractmethod
     def inputs(self, batch: InterceptedBatch, variants: Variants) -> ModelInputs:
         """What the module is given of variants."""

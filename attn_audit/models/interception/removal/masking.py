@@ -88,7 +88,7 @@ class Masking(UnitRemoval):
             if exact is None:
                 return self.run(self.inputs(batch, variants))
             shared = (start(), variants.example) if exact.shares_start else None
-            return self._gaps.run(taken, gone, exact, shared)
+            return self._gaps.logits(taken, gone, exact, shared)
 
         return run
 

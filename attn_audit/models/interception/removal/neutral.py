@@ -62,9 +62,14 @@ class Neutral(UnitRemoval):
         """All: there is something left to read where no unit is."""
         return torch.ones_like(kept[..., 0])
 
+    @property
+    def is_of_tokens(self) -> bool:
+        """Where a token stands for a unit."""
+        return self.classifier.neutral_token is not None
+
     def runner(self, batch: InterceptedBatch) -> Callable[[Variants], Logits]:
         """Where no token stands for a unit, an embedding does."""
-        if self.classifier.neutral_token is not None:
+        if self.is_of_tokens:
             return super().runner(batch)
         look_up = self._find_look_up()
 
