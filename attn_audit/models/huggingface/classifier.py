@@ -180,8 +180,11 @@ class HuggingFaceClassifier(Classifier):
     ) -> Logits:
         """Keys and values of the beginnings; where one is shorter than another, some are hidden."""
         longest = int(n_kept.max())
+        if not longest:
+            return self.logits(inputs)
         own = copy.deepcopy(kept)
-        own.crop(longest)
+        if (n_more := own.get_seq_length() - longest) > 0:
+            own.crop(-n_more)
         own.batch_select_indices(rows)
         behind = self._behind(inputs, n_kept, longest)
         return self.logits_of(self.call(behind, past_key_values=own, use_cache=True))

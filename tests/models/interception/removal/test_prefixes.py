@@ -14,7 +14,6 @@ from tests.checkpoints import SENTENCES
 from tests.conftest import Checkpoint
 from tests.models.interception.matrix import assert_close
 
-DECODERS = ("llama", "gpt2")
 TEXTS = [Example(f"e{i}", text) for i, text in enumerate(SENTENCES[:6])]
 
 
@@ -49,20 +48,19 @@ def n_computed(model: InterceptedModel, batch: InterceptedBatch, keep: Tensor, w
 
 
 @pytest.mark.parametrize("way", ["mask", "delete", "neutral"])
-@pytest.mark.parametrize("kind", DECODERS)
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
 def test_texts_that_begin_alike_share_it(
     checkpoint: Checkpoint, kind: str, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = of_kind(checkpoint, kind)
-    if (why_not := model.removals[way].why_not) is not None:
-        pytest.skip(why_not)
     batch = model.collate(model.encode(TEXTS))
     keep = some_units(batch)
     found = model.erase(batch, keep, way)
     n_with = n_computed(model, batch, keep, way)
     monkeypatch.setattr(type(model.classifier), "can_continue", False)
     n_without = n_computed(model, batch, keep, way)
-    assert n_with < 0.8 * n_without
+    if model.removals[way].is_of_tokens:  # GPT-2 has no token that says nothing
+        assert n_with < 0.8 * n_without
     assert_close(found, model.erase(batch, keep, way))
 
 
