@@ -14,20 +14,28 @@ Stages = dict[str, Callable[[], object]]
 """What is measured, by name; the first is what the others are compared with."""
 
 
-def interleaved(stages: Stages, repeats: int) -> dict[str, list[float]]:
-    """Seconds of each stage in every round; each second round is in the opposite order."""
+def interleaved(
+    stages: Stages, repeats: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
+    """Seconds of each stage in every round; each second round is in the opposite order.
+
+    Args:
+        clock: Of one thread, the process's own is disturbed less by what else the machine does.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in stages}
     for i in range(repeats):
         for name in list(stages)[:: -1 if i % 2 else 1]:
-            start = time.perf_counter()
+            start = clock()
             stages[name]()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(clock() - start)
     return seconds
 
 
-def interleaved_medians(stages: Stages, repeats: int) -> dict[str, float]:
+def interleaved_medians(
+    stages: Stages, repeats: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, float]:
     """Seconds of each stage: the median over rounds in which every stage runs once."""
-    rounds = interleaved(stages, repeats)
+    rounds = interleaved(stages, repeats, clock)
     return {name: statistics.median(times) for name, times in rounds.items()}
 
 

@@ -34,6 +34,7 @@ from attn_audit.formats.documents import (
 from attn_audit.formats.documents.provenance import audited, made_with, target
 from attn_audit.numbers import count, counted
 from attn_audit.results.leverage import Leverage
+from attn_audit.results.recommendation import Recommendation
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Verdict
 
