@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
@@ -44,6 +44,13 @@ def _by_key(entry: tuple[int, Example]) -> tuple[int, str]:
     return entry[0], entry[1].id
 
 
+class _Partner(NamedTuple):
+    """What a text is joined with."""
+
+    example: Example
+    label: str
+
+
 @dataclass(frozen=True)
 class Mosaic:
     """Share of what is above 0 on the text whose label is predicted, against its share of units.
@@ -74,8 +81,7 @@ class Mosaic:
         """Join each text of the sample with one of another label, and look where scores lie."""
         examples = [item.example for item in audited.batch.encoded]
         own = _sure_labels(audited)
-        others = self._labels_of_partners(audited, examples, own)
-        chosen = [self._partner(e, label, others) for e, label in zip(examples, own, strict=True)]
+        chosen = self._chosen(audited, examples, own)
         found: list[Found] = [{} for _ in examples]
         rows = [i for i, partner in enumerate(chosen) if partner is not None]
         for is_second in (False, True) if rows else ():
@@ -83,7 +89,7 @@ class Mosaic:
             for i in rows:
                 partner = chosen[i]
                 assert partner is not None
-                both = (examples[i], own[i]), (partner, others[partner.id])
+                both = (examples[i], own[i]), (partner.example, partner.label)
                 pairs.append(both[::-1] if is_second else both)
             for i, numbers in zip(rows, self._looked_at(audited, pairs), strict=True):
                 for name, value in numbers.items():
@@ -92,42 +98,42 @@ class Mosaic:
             name: [float(np.mean(of[name])) if name in of else None for of in found]
             for name in dict.fromkeys(name for of in found for name in of)
         }
-        columns[fields.PARTNER.name] = [None if p is None else p.id for p in chosen]
+        columns[fields.PARTNER.name] = [None if p is None else p.example.id for p in chosen]
         columns[fields.STATUS.name] = [
             self._status(example.id, own[i], chosen[i], found[i])
             for i, example in enumerate(examples)
         ]
         return columns
 
-    def _labels_of_partners(
+    def _chosen(
         self, audited: AuditedBatch, examples: Sequence[Example], own: Sequence[str | None]
-    ) -> dict[str, str | None]:
-        """The label that the model is sure of, of every text that one may be joined with."""
-        asked = {
-            partner.id: partner
-            for example, label in zip(examples, own, strict=True)
-            if label is not None
-            for partner in self.partners.get(example.id, ())
-        }
-        found: dict[str, str | None] = {}
-        every, size = list(asked.values()), len(examples)
-        for start in range(0, len(every), size):
-            some = every[start : start + size]
-            labels = _sure_labels(_read(audited, some))
-            found |= dict(zip([example.id for example in some], labels, strict=True))
-        return found
+    ) -> list[_Partner | None]:
+        """With which each text is joined: the first that the model is sure to be of another label.
 
-    def _partner(
-        self, example: Example, label: str | None, others: Mapping[str, str | None]
-    ) -> Example | None:
-        """The first of another label; where a label is explained, one of the two must be of it."""
-        if label is None:
-            return None
-        for partner in self.partners.get(example.id, ()):
-            both = {label, others[partner.id]}
-            if None not in both and len(both) == 2 and (self.label is None or self.label in both):
-                return partner
-        return None
+        The next ones are read only for texts that have none yet.
+        """
+        chosen: list[_Partner | None] = [None] * len(examples)
+        labels: dict[str, str | None] = {}
+        every = [self.partners.get(example.id, ()) for example in examples]
+        for k in range(N_PARTNERS):
+            asked = {
+                i: others[k]
+                for i, others in enumerate(every)
+                if own[i] is not None and chosen[i] is None and k < len(others)
+            }
+            unread = {other.id: other for other in asked.values() if other.id not in labels}
+            if unread:
+                read = _sure_labels(_read(audited, list(unread.values())))
+                labels |= dict(zip(unread, read, strict=True))
+            for i, other in asked.items():
+                label = labels[other.id]
+                if label is not None and self._is_pair(own[i], label):
+                    chosen[i] = _Partner(other, label)
+        return chosen
+
+    def _is_pair(self, *labels: str | None) -> bool:
+        """Of two labels; where one is explained, that one and another."""
+        return len({*labels}) == len(labels) and self.label in (None, *labels)
 
     def _looked_at(
         self, audited: AuditedBatch, pairs: Sequence[tuple[tuple[Example, str | None], ...]]
@@ -144,7 +150,7 @@ class Mosaic:
         ]
 
     def _status(
-        self, example_id: str, label: str | None, partner: Example | None, found: Found
+        self, example_id: str, label: str | None, partner: _Partner | None, found: Found
     ) -> str:
         if example_id not in self.partners:
             return Status.NOT_SAMPLED

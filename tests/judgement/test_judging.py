@@ -68,7 +68,7 @@ def test_a_change_is_judged_on_its_interval(
 def test_too_few_pairs_are_inconclusive(report: Report, tmp_path: Path) -> None:
     one = judged(report, tmp_path, f"min_examples = 100\n{DROP}", changed(MOVED, 0, 0.1, n=99))
     assert one.outcome is INCONCLUSIVE
-    assert "Only 99 examples" in one.reason
+    assert "It rests on 99 examples alone" in one.reason
 
 
 def test_a_number_that_one_report_lacks_is_inconclusive(report: Report, tmp_path: Path) -> None:
