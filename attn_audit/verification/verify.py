@@ -15,24 +15,27 @@ from attn_audit.engine.inputs import AuditedData, Item, LoadModel
 from attn_audit.engine.leverage import N_TEXTS, leverage_by_layer
 from attn_audit.engine.sampling import checks_of
 from attn_audit.findings.example import HEAD, ID, LAYER
+from attn_audit.findings.tolerance import MARGIN
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.contract import AuditedModel, Site
 from attn_audit.models.self_check import self_check
 from attn_audit.process import full_precision
 from attn_audit.progress import Watcher
 from attn_audit.results.answers import Verification
+from attn_audit.results.leverage import Leverage
 from attn_audit.results.table import Row, has_failed
 from attn_audit.settings import AuditSettings
-from attn_audit.verification.layers import compare_layers
-from attn_audit.verification.numbers import Expected, Numbers, Tally, claims_of
+from attn_audit.verification.numbers import EQUAL, Expected, Numbers, Tally, claims_of
 from attn_audit.verification.recomputation import (
     Rankings,
     Replaying,
     Witnesses,
     checks_again,
     compare_summaries,
+    is_number,
     paired,
     summed_up,
+    values_of,
 )
 from attn_audit.verification.stored_audit import (
     StoredAudit,
@@ -41,6 +44,9 @@ from attn_audit.verification.stored_audit import (
     require_same_plugins,
     settings_of_report,
 )
+
+N_AT_HALF = 2
+"""Texts that rounding may take to the other side of half a margin."""
 
 
 def verify_report(
@@ -181,3 +187,30 @@ def _of_sample(
         for some in site_records
         for record in some.filter(pc.is_in(some[ID.name], ids)).to_pylist()
     }
+
+
+def compare_layers(stored: Leverage | None, found: Leverage | None, dtype: str) -> list[Tally]:
+    """Leverage by layer, every value of two tables; where there is only one table, that alone.
+
+    Args:
+        dtype: Of the model: `float32`, ...
+    """
+    if stored is None and found is None:
+        return []
+    limit, n_texts = MARGIN.at(dtype), 1 if found is None else found.n_texts
+    at_half = f"{N_AT_HALF} of the texts, just at half of a margin"
+    same = Tally("layers", EQUAL)
+    margins = Tally("layers", "leverage by layer", limit.limit, limit.reason)
+    shares = Tally("layers", "share of texts decided", N_AT_HALF / n_texts, at_half)
+    ours, theirs = (
+        None if each is None else each.model_dump(mode="json") for each in (stored, found)
+    )
+    for path, one, other in values_of("layers", ours, theirs):
+        if not (is_number(one) and is_number(other)) or path.endswith((".n", "layer", "n_texts")):
+            same.require(None, path, one, other, one == other)
+        elif ".matters." in path:
+            unit = n_texts if path.endswith(".count") else 1
+            shares.compare(None, path, one, other, abs(one - other) / unit)
+        else:
+            margins.compare(None, path, one, other, abs(one - other) / max(1.0, abs(one)))
+    return [same, margins, shares]

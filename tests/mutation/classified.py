@@ -45,7 +45,7 @@ DECIDES = (
     "measures.integrated_gradients.MAX_GAP",
     "measures.integrated_gradients.STEPS",
     "measures.registry.COMPUTATIONS",
-    "verification.layers.N_AT_HALF",
+    "verification.verify.N_AT_HALF",
     "engine.leverage.N_UNITS",
     "checks.erasure.check.N_ORDERS",
     "checks.erasure.check.N_PAIRS",
