@@ -36,7 +36,6 @@ from attn_audit.judgement.bounds import why_missing
 from attn_audit.judgement.comparison import compare_reports
 from attn_audit.judgement.policy import Policy, load_policy, policy_of
 from attn_audit.results import answers, report, verdict
-from attn_audit.results.finding import find
 from attn_audit.results.report import RecordsFile, records_files
 from attn_audit.settings import KEYS
 from attn_audit.statistics.summary import GroupedDistribution, Number, Share, Summary
@@ -246,7 +245,7 @@ class Report(Shown, report.Report):
             )
         if name not in statistics():
             raise MetricError(f"there is no {name!r}.", hint=_nearest_metric(name))
-        found = find(statistics()[name], self)
+        found = self.estimate_of(statistics()[name])
         if found.value is None:
             reason, hint = why_missing(statistics()[name], self)
             raise MetricError(f"{name} was not measured. {reason}", hint=_as_arguments(hint, {}))

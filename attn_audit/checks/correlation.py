@@ -1,13 +1,16 @@
 """Correlation: does attention rank the units as accepted importance measures do?"""
 
 from dataclasses import dataclass
+from math import factorial
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Bool, Int
+import torch
+from jaxtyping import Bool, Float64, Int
+from torch import Tensor
 
 from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, or_none, scores_of
-from attn_audit.checks.permuted_baseline import permuted_baseline
+from attn_audit.checks.permutation import orders_within, permuted
 from attn_audit.checks.ties import ranks_of
 from attn_audit.findings.correlation.pairs import (
     LARGEST,
@@ -20,12 +23,17 @@ from attn_audit.findings.correlation.pairs import (
 )
 from attn_audit.findings.example import Status
 from attn_audit.findings.measure import GRADIENT, LEAVE_ONE_OUT, measure
-from attn_audit.models.contract import coarseness
+from attn_audit.measures.gradient import gradients_under
+from attn_audit.models.contract import NewWeights, RowWeights, Rule, Site, coarseness
 from attn_audit.progress import portions
+from attn_audit.randomness import ALL_PERMUTATIONS_UP_TO, example_keys, permutations
 from attn_audit.statistics.kendall import dense_ranks, is_constant, kendall_tau_of_ranks
 
 MIN_TESTABLE_UNITS = 5
 """With fewer units no order is rare enough for p <= 0.05 (2/4! = 0.083)."""
+
+DRAW = factorial(ALL_PERMUTATIONS_UP_TO)
+"""Which draw of a text's permutations: the first that is a random one of up to 4 units as well."""
 
 
 @dataclass(frozen=True)
@@ -158,3 +166,32 @@ def _reasons(n_units: int, has_mass: bool, i: int, constant: Found, has_scores: 
         if bool(is_flat[i]) and (has_mass if name == "attention" else bool(has_scores[name][i]))
     ]
     return reasons + undefined
+
+
+def permuted_baseline(
+    audited: AuditedBatch,
+) -> tuple[Float64[Tensor, "batch unit"], Float64[Tensor, "batch unit"]]:
+    """How alike attention and the gradient are where attention is shuffled.
+
+    A gradient with attention held constant is scaled by the weights themselves, so that it follows
+    them wherever they are put. What shuffled attention reaches is no merit of a model.
+
+    Returns:
+        One permutation of each text's attention, and the gradient with attention held at it.
+    """
+    keys = example_keys(audited.seed, audited.ids, "permuted baseline")
+    n_units = audited.attention.shape[-1]
+    drawn = permutations(keys, audited.lengths, range(DRAW, DRAW + 1), n_units)
+    order = torch.from_numpy(drawn).to(audited.attention.device)
+
+    def rules_of(portion: slice) -> dict[Site, Rule]:
+        def rule(own: RowWeights) -> NewWeights:
+            of_portion = order[portion, :, : own.attention.shape[-1]]
+            is_row = own.row_mask.unsqueeze(2)
+            orders = orders_within(of_portion, own.admissible & is_row).squeeze(1)
+            return NewWeights(own.attention.gather(-1, orders))
+
+        return {audited.site: rule}
+
+    shown = audited.explain(permuted(audited, audited.attention, order)).squeeze(1)
+    return shown, gradients_under(audited.model, audited.batch, rules_of)

@@ -24,7 +24,6 @@ from attn_audit.findings.rule import (
 from attn_audit.findings.target import naming_target
 from attn_audit.judgement.policy import Bound, Guard, Policy
 from attn_audit.numbers import count, counted
-from attn_audit.results.finding import find
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Answer, Judgement, Level, Verdict
 from attn_audit.statistics.estimate import Estimate, Interval
@@ -56,7 +55,7 @@ def guarded(guard: Guard | None, report: Report) -> Obstacle | None:
     if guard is None:
         return None
     condition = f"{guard.metric} is {wanted(guard.direction, guard.limit)}"
-    found = find(guard.measured, report)
+    found = report.estimate_of(guard.measured)
     if found.value is None:
         reason, advice = why_missing(guard.measured, report)
         return f"It says something only where {condition}. {reason}", advice

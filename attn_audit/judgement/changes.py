@@ -8,7 +8,6 @@ from attn_audit.findings.metric import Averaged, Statistic
 from attn_audit.findings.registry import metrics
 from attn_audit.judgement.bounds import MAX_NAMED, Measurement, where_to_look, why_missing
 from attn_audit.judgement.comparability import Pairs
-from attn_audit.results.finding import find
 from attn_audit.results.report import Report
 from attn_audit.results.table import Values
 from attn_audit.results.verdict import Change, ChangedExample
@@ -68,7 +67,7 @@ def summary_change(metric: Statistic, base: Report, new: Report) -> Change | Non
     Returns:
         The change; None where one of the reports does not hold the number.
     """
-    before, after = find(metric, base), find(metric, new)
+    before, after = base.estimate_of(metric), new.estimate_of(metric)
     if before.value is None or after.value is None:
         return None
     counts = [side.n for side in (before, after) if side.n is not None]
@@ -131,7 +130,7 @@ def change_of(
     statistic: Statistic, base: Report, new: Report, pairs: Pairs | None, resamples: Resamples
 ) -> Change | None:
     """The change of one number, paired where the records allow it."""
-    if any(find(statistic, report).value is None for report in (base, new)):
+    if any(report.estimate_of(statistic).value is None for report in (base, new)):
         return None
     match statistic.metric:
         case Averaged(is_of_examples=True) as metric if pairs is not None and not statistic.suffix:
@@ -159,7 +158,7 @@ def measured(statistic: Statistic, change: Change | None, base: Report, new: Rep
 
 def _why_missing(statistic: Statistic, base: Report, new: Report) -> tuple[str, str]:
     for name, report in (("base", base), ("new", new)):
-        if find(statistic, report).value is None:
+        if report.estimate_of(statistic).value is None:
             reason, advice = why_missing(statistic, report)
             return f"The {name} report does not hold it. {reason}", advice
     return "No example has it in both reports.", "The degenerate examples of both."

@@ -20,7 +20,6 @@ from attn_audit.judgement.bounds import (
 )
 from attn_audit.judgement.policy import Bound, Policy
 from attn_audit.numbers import count, counted
-from attn_audit.results.finding import find
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Judgement, Level, Verdict
 from attn_audit.statistics.estimate import Estimate
@@ -52,7 +51,7 @@ def judge(report: Report, policy: Policy, today: date | None = None) -> Verdict:
 
 def _measured(bound: Bound, report: Report) -> Measurement:
     statistic = bound.measured
-    estimate = find(statistic, report)
+    estimate = report.estimate_of(statistic)
     return Measurement(
         estimate=estimate,
         definition=statistic.definition,
@@ -151,7 +150,7 @@ def _accuracy(report: Report, least: float) -> Judgement:
         look_at=where_to_look(ACCURACY.check, report),
         check=ACCURACY.check,
     )
-    estimate = find(ACCURACY, report)
+    estimate = report.estimate_of(ACCURACY)
     if estimate.value is None:
         return left_open(criterion, estimate, *why_missing(ACCURACY, report))
     return held_against(criterion, estimate)

@@ -17,6 +17,7 @@ from attn_audit.findings.metric import (
     MeanMetric,
     Metric,
     ShareMetric,
+    Statistic,
     TotalMetric,
 )
 from attn_audit.findings.registry import add_shown, metrics
@@ -36,6 +37,7 @@ from attn_audit.results.storage import (
 )
 from attn_audit.results.summary import Summaries
 from attn_audit.results.verdict import Answer, CountedUnit, LabelAnswer
+from attn_audit.statistics.estimate import NOT_MEASURED, Estimate
 from attn_audit.statistics.summary import (
     Degenerate,
     Distribution,
@@ -282,6 +284,17 @@ class Report(Value):
     def get(self, metric: Metric) -> Summary | None:
         """What it holds of a metric; None where that was not measured."""
         return self.metrics.get(metric.name)
+
+    def estimate_of(self, statistic: Statistic) -> Estimate:
+        """A number with its interval; all of it None where it is not held."""
+        summary = self.metrics.get(statistic.metric.name)
+        if summary is None:
+            return NOT_MEASURED
+        estimate: float | None = getattr(summary, statistic.suffix or "estimate")
+        if estimate is None or not isfinite(estimate):
+            return NOT_MEASURED._replace(n=summary.n)
+        interval = summary.interval if statistic.has_interval else None
+        return Estimate(float(estimate), summary.n, interval)
 
     def has(self, check: str) -> bool:
         """Whether it holds anything of a check, or of `performance`."""

@@ -6,8 +6,7 @@ import torch
 from scipy.stats import kendalltau
 
 from attn_audit.checks.base import AuditedBatch, read_batch
-from attn_audit.checks.correlation import Correlation
-from attn_audit.checks.permuted_baseline import permuted_baseline
+from attn_audit.checks.correlation import Correlation, permuted_baseline
 from attn_audit.models.contract import NewWeights, RowWeights, Rule, Site
 from attn_audit.models.paper.architecture import EncoderKind
 from attn_audit.models.task import TaskKind

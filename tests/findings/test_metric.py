@@ -10,7 +10,6 @@ from attn_audit.findings import performance, permutation
 from attn_audit.findings.metric import Averaged, Statistic
 from attn_audit.findings.registry import all_fields, checks, metrics, renamed, statistics
 from attn_audit.models.task import TaskKind
-from attn_audit.results.finding import find
 from attn_audit.results.report import Report
 from attn_audit.results.stored_records import open_records
 from tests.conftest import REPOSITORY
@@ -38,7 +37,7 @@ def test_a_full_report_has_every_number_within_its_range(multilabel: Report) -> 
     asked = {m.name for m in metrics() if m.check in run and read.issuperset(m.measures)}
     assert set(multilabel.metrics) == asked
     for statistic in (s for s in statistics().values() if s.metric.name in asked):
-        found = find(statistic, multilabel)
+        found = multilabel.estimate_of(statistic)
         assert found.value is not None, statistic.name
         assert statistic.low <= found.value <= statistic.high, statistic.name
         assert (found.interval is not None) == statistic.has_interval, statistic.name
@@ -46,9 +45,9 @@ def test_a_full_report_has_every_number_within_its_range(multilabel: Report) -> 
 
 def test_a_spread_has_a_name_by_suffix(report: Report) -> None:
     distance = report[permutation.DISTANCE]
-    found = find(statistics()["permutation.distance.median"], report)
+    found = report.estimate_of(statistics()["permutation.distance.median"])
     assert found == (distance.median, distance.n, None)
-    found = find(statistics()["permutation.distance"], report)
+    found = report.estimate_of(statistics()["permutation.distance"])
     assert found == (distance.mean, distance.n, distance.interval)
 
 
@@ -56,7 +55,7 @@ def test_a_spread_has_a_name_by_suffix(report: Report) -> None:
 def test_finds_nothing_where_nothing_was_measured(
     unlabelled: Report, metric: performance.Metric
 ) -> None:
-    assert find(Statistic(metric), unlabelled) == (None, None, None)
+    assert unlabelled.estimate_of(Statistic(metric)) == (None, None, None)
 
 
 def test_every_definition_is_a_sentence() -> None:

@@ -14,7 +14,6 @@ from attn_audit.findings.registry import statistics
 from attn_audit.formats import csv as csv_format
 from attn_audit.formats.result_files import Output
 from attn_audit.quoting import FORMULA, cell
-from attn_audit.results.finding import find
 from attn_audit.results.report import Report
 from tests.formats.judging import every_kind, hostile
 
@@ -60,7 +59,7 @@ def test_what_a_policy_may_bound_has_a_line_of_the_same_name(
 ) -> None:
     report: Report = request.getfixturevalue(name)
     told = lines(report)
-    found = {metric: find(metric, report).value for metric in statistics().values()}
+    found = {metric: report.estimate_of(metric).value for metric in statistics().values()}
     measured = {metric.name: value for metric, value in found.items() if value is not None}
     assert len(measured) > 10
     assert {name: float(told[name]["value"]) for name in measured} == measured

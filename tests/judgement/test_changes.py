@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from attn_audit.findings.registry import statistics
 from attn_audit.judgement.changes import newcombe_interval
 from attn_audit.judgement.comparison import compare
-from attn_audit.results.finding import find
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Change
 from attn_audit.statistics.estimate import Estimate
@@ -121,7 +120,7 @@ def test_without_records_summaries_are_compared_and_it_says_so(audited: Audited,
     assert comparison.why_unpaired is not None
     assert comparison.why_unpaired.startswith("Unpaired: the base report has no records")
     change = next(change for change in comparison.changes if change.metric == TAU)
-    before, after = (find(statistics()[TAU], Report.load(path)).value for path in (bare, new))
+    before, after = (Report.load(path).estimate_of(statistics()[TAU]).value for path in (bare, new))
     assert before is not None
     assert after is not None
     assert change.difference == after - before

@@ -145,7 +145,7 @@ def test_the_draw_moves_a_width_by_no_more_than_a_hundredth_or_so() -> None:
     """Of 1,000 resamples the widths differ by 3 % (standard deviation), of 5,000 by 1.4 %."""
     values = np.random.default_rng(3).exponential(size=200)
     widths = [width(interval_of(values, seed)) for seed in range(60)]
-    assert np.std(widths, ddof=1) / np.mean(widths) < 0.0165
+    assert 0.0115 < np.std(widths, ddof=1) / np.mean(widths) < 0.0165
 
 
 def test_five_thousand_values_are_resampled_still() -> None:

@@ -38,7 +38,7 @@ def test_heads_and_rows_hold(checkpoint: Checkpoint, data: Path, kind: str) -> N
 @pytest.mark.usefixtures("everything_sampled")
 def test_every_site_holds(checkpoint: Checkpoint, data: Path) -> None:
     data.write_text(data.read_text().splitlines()[0] + "\n")  # of many rows
-    audited = audit(checkpoint, "bert", data, layer="all", head="all", rows="all")
+    audited = audit(checkpoint, "bert", data, layer="all", rows="all")
     found = audited.verify()
     assert failed(found) == {}
     assert "sites" in {claim.subject for claim in found.claims}

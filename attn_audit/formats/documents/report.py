@@ -24,7 +24,6 @@ from attn_audit.findings.target import TARGET, naming_target
 from attn_audit.formats.documents import (
     definitions,
     example,
-    labels,
     leverage,
     performance,
     recommendation,
@@ -64,7 +63,7 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
             _glance(report, judged),
             *_rules(report),
             *_instead(report),
-            *([labels.section(report.labels)] if report.labels else []),
+            *([verdict.labels_section(report.labels)] if report.labels else []),
             performance.section(report),
             *_checks(report),
             *([] if report.layers is None else [_leverage(report, report.layers)]),

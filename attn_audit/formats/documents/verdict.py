@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from attn_audit.document import (
     Block,
+    Cell,
     Conclusion,
     Document,
     Facts,
@@ -22,7 +23,7 @@ from attn_audit.document import (
 from attn_audit.findings.registry import statistics
 from attn_audit.findings.rule import Outcome
 from attn_audit.numbers import bracket, count, counted, number, short
-from attn_audit.results.verdict import Answer, Judgement, MayShow, Verdict
+from attn_audit.results.verdict import Answer, Judgement, LabelAnswer, MayShow, Verdict
 from attn_audit.statistics.estimate import Interval
 
 MOST_DECIMALS = 6
@@ -316,3 +317,33 @@ def answer_section(answer: Answer) -> Section:
     )
     shown = (*blocks(held), Paragraph(note, Tone.FAINT))
     return Section("answer", "Why this answer", shown)
+
+
+LABELS_NOTE = (
+    "Each label was explained in turn, whatever is predicted, by the same checks at the same "
+    "attention; everything else on this page is of the prediction. texts: those behind the number "
+    "that decided."
+)
+
+
+def labels_section(labels: tuple[LabelAnswer, ...]) -> Section:
+    """Each label, whatever is predicted: what the rules answer of it, and what it means."""
+    columns = ("label", "answer", "decided by", "found", "texts")
+    sentences = tuple((each.label, each.answer.said) for each in labels)
+    blocks: tuple[Block, ...] = (
+        Table(columns, tuple(map(_of_label, labels)), note=LABELS_NOTE, n_text=4),
+        Folded("What that means, label by label", (Facts(sentences),)),
+    )
+    return Section("labels", "Each label", blocks)
+
+
+def _of_label(each: LabelAnswer) -> tuple[Cell, ...]:
+    mark, tone = ANSWER_MARKS[each.answer.verdict]
+    decided = each.decided
+    return (
+        each.label,
+        Phrase(f"{mark} {each.answer.verdict.words}", tone),
+        Phrase(name(decided), Tone.CODE, decided.definition),
+        found(decided),
+        "" if decided.n is None else count(decided.n),
+    )
