@@ -241,7 +241,7 @@ HEAD_MIX = Measure(
     "the head mix",
     "In the fitted mix of all heads, {unit} speaks most for this.",
     "the head mix is the same for every unit",
-    1e-5, is_noise_of_largest=True, source="Cohen-Wang et al. (2025), AT2, section 3",
+    1e-5, is_noise_of_largest=True, source="Cohen-Wang et al. (2025), AT2",
     needs=f"{_LAYERS}, and texts to fit it to", is_signed=True, is_fitted=True,
     undefined="it is of the half of the texts that the head mix is fitted to, or there is none",
 )  # fmt: skip

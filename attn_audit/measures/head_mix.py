@@ -52,7 +52,7 @@ class Mixes:
             effects: On the margin.
 
         Source:
-            Cohen-Wang et al. (2025), "Learning to attribute with attention" (AT2), section 3.
+            Cohen-Wang et al. (2025), "Learning to attribute with attention" (AT2).
         """
         order = sorted(range(len(ids)), key=lambda i: ids[i])
         keys = example_keys(seed, [ids[i] for i in order], "head_mix/permuted")

@@ -1,7 +1,7 @@
 """How often something is recommended where no measure knows anything: in at most 4 of 60.
 
     python -m tests.simulations.shuffled_measures DATA MODEL.pt ... [--redrawn MODEL.pt ...]
-        [--seeds 20] [--first 0] [--limit 110] [--longest 9]
+        [--seeds 20] [--first 0] [--limit 110] [--longest 9] [--measures NAME,...]
 
 Each measure's scores are shuffled within each text before units are ranked by them, every measure
 and every seed otherwise, so that no order of theirs is better than a random one; attention stays as
@@ -13,6 +13,7 @@ has what came out.
 import argparse
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 from unittest.mock import patch
 
 import torch
@@ -66,13 +67,19 @@ def short(data: str, longest: int) -> list[Example]:
 
 
 def recommendation(
-    model: str | AuditedModel, texts: list[Example], seed: int, limit: int
+    model: str | AuditedModel,
+    texts: list[Example],
+    seed: int,
+    limit: int,
+    measures: str | None = None,
 ) -> Recommendation:
-    """What an audit recommends with shuffled measures."""
+    """What an audit recommends with shuffled measures: those that are named, or all of them."""
+    options: Any = {} if measures is None else {"measures": measures}
     with shuffled(seed):
         found = audit(
-            model, texts, checks="erasure", limit=limit, erasure_sample=limit, seed=seed, threads=1
-        ).recommendation
+            model, texts, checks="erasure", limit=limit, erasure_sample=limit, seed=seed, threads=1,
+            **options,
+        ).recommendation  # fmt: skip
     assert found is not None, "erasure was run"
     assert found.attention is not None, found.sentence
     return found
@@ -105,6 +112,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--limit", type=int, default=110)
     parser.add_argument("--longest", type=int, default=9)
+    parser.add_argument("--measures")
     given = parser.parse_args()
     texts = short(given.data, given.longest)
     seeds = range(given.first, given.first + given.seeds)
@@ -112,7 +120,7 @@ def main() -> None:
         (
             f"{path}{' redrawn' if is_redrawn else ''}",
             seed,
-            recommendation(model, texts, seed, given.limit),
+            recommendation(model, texts, seed, given.limit, given.measures),
         )
         for seed in seeds
         for paths, is_redrawn in ((given.models, False), (given.redrawn, True))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from attn_audit.statistics.ridge import PENALTY, ridge_within
+from attn_audit.statistics.ridge import ridge_within
 
 GENERATOR = np.random.default_rng(0)
 SIZES = (5, 8, 3)
@@ -15,7 +15,7 @@ def test_is_ridge_regression_beside_a_free_mean_for_each_group() -> None:
     groups = np.repeat(np.eye(3), SIZES, axis=0)
     features, targets = np.concatenate(FEATURES), np.concatenate(TARGETS)
     centred = features - groups @ np.linalg.lstsq(groups, features)[0]
-    penalty = np.sqrt(PENALTY * (centred**2).sum() / 4) * np.eye(4)
+    penalty = np.sqrt(0.1 * (centred**2).sum() / 4) * np.eye(4)
     stacked = np.block([[features, groups], [penalty, np.zeros((4, 3))]])
     expected = np.linalg.lstsq(stacked, np.concatenate([targets, np.zeros((4, 2))]))[0][:4]
     assert ridge_within(FEATURES, TARGETS) == pytest.approx(expected, rel=1e-10)

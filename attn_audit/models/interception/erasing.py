@@ -91,8 +91,7 @@ def _run(
         return prefixes.logits(removal, batch, variants, n_tokens)
     most = 0 if sharing is Sharing.NOTHING else n_tokens
     positions = removal.n_positions(batch, variants)
-    max_ratio = inf if sharing is Sharing.TEXTS else 1.0
-    batches = list(full_batches(positions, most, max_ratio=max_ratio))
+    batches = list(full_batches(positions, most, may_pad=sharing is Sharing.TEXTS))
     run = removal.runner(batch)
     parts = [run(part) for part in map(variants.take, portions(batches))]
     return in_order(parts, batches)
