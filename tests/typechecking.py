@@ -33,8 +33,9 @@ def _checked(given: Any = None, *, typechecker: Any = None) -> Any:
         if dataclasses.is_dataclass(given) and not _has_shapes(given.__annotations__):
             type.__setattr__(given, "__init__", _without_shapes(given.__init__))
             return given
-        init, checked = given.__init__, _with_shapes(given, typechecker=beartype)
-        if dataclasses.is_dataclass(given):
+        init = vars(given).get("__init__")
+        checked: Any = _with_shapes(given, typechecker=beartype)
+        if dataclasses.is_dataclass(given) and init is not None:
             checked_init = checked.__init__
             type.__setattr__(checked, "__init__", _at_first(init, lambda: checked_init))
         return checked
