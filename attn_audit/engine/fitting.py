@@ -13,13 +13,12 @@ from attn_audit.checks.erasure.outcomes import Outcomes
 from attn_audit.data.example import sample_examples
 from attn_audit.engine.in_process import batches_of
 from attn_audit.engine.inputs import AuditedData
-from attn_audit.engine.sampling import encoded_of
+from attn_audit.engine.sampling import encoded_of, measured_where_it_works
 from attn_audit.findings.measure import HEAD_MIX
 from attn_audit.measures.base import n_whole_together
 from attn_audit.measures.head_mix import N_SUBSETS, Mixes, of_heads, subsets
 from attn_audit.models.contract import AuditedModel, Encoded, coarseness
 from attn_audit.models.margin import Margin
-from attn_audit.process import is_out_of_memory, release_memory
 from attn_audit.progress import in_portions
 from attn_audit.randomness import is_of_judging_half
 from attn_audit.results.head_mix import HeadMix
@@ -54,7 +53,16 @@ def fit_mixes(model: AuditedModel, encoded: Sequence[Encoded], seed: int) -> Mix
     Returns:
         None where there is none.
     """
-    found = [each for some in _batches(model, encoded) for each in _observed(model, some, seed)]
+
+    def observed(some: Sequence[Encoded]) -> list[_Observed]:
+        return _observed(model, some, seed)
+
+    found = [
+        each
+        for batch in _batches(model, encoded)
+        for part in measured_where_it_works(observed, batch)
+        for each in part
+    ]
     if not found:
         return None
     ids, sums, effects = zip(*found, strict=True)
@@ -91,22 +99,8 @@ def _batches(model: AuditedModel, encoded: Sequence[Encoded]) -> Iterator[Sequen
         yield from (batch[portion] for portion in in_portions(len(batch), size))
 
 
-def _observed(model: AuditedModel, encoded: Sequence[Encoded], seed: int) -> Iterator[_Observed]:
-    try:
-        yield from _measured(model, encoded, seed)
-        return
-    except Exception as error:
-        is_memory = is_out_of_memory(error)
-    if is_memory:
-        release_memory()
-    if len(encoded) > 1:
-        half = len(encoded) // 2
-        yield from _observed(model, encoded[:half], seed)
-        yield from _observed(model, encoded[half:], seed)
-
-
 @torch.no_grad()
-def _measured(model: AuditedModel, encoded: Sequence[Encoded], seed: int) -> list[_Observed]:
+def _observed(model: AuditedModel, encoded: Sequence[Encoded], seed: int) -> list[_Observed]:
     batch = model.collate(encoded)
     whole = model.read_whole(batch)
     heads = of_heads(batch, whole).cpu().numpy()

@@ -1,6 +1,6 @@
 """Leverage by layer, on a sample of the texts: which attention the output depends on at all."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from attn_audit.checks.replacement import Replacement
 from attn_audit.data.example import Example
 from attn_audit.engine.in_process import batches_of
 from attn_audit.engine.inputs import AuditedData, load_named_model
-from attn_audit.engine.sampling import encoded_of
+from attn_audit.engine.sampling import encoded_of, measured_where_it_works
 from attn_audit.engine.summaries import share_of
 from attn_audit.findings.thresholds import HALF_MARGIN
 from attn_audit.models.contract import AuditedModel, Encoded, Site
@@ -110,30 +110,17 @@ def with_layer(settings: AuditSettings, found: Leverage | None) -> AuditSettings
 
 def _measured(model: AuditedModel, encoded: Sequence[Encoded], sites: Sequence[Site]) -> _Effects:
     limits, parts = model.batch_limits("auto"), list[_Effects]()
+
+    def effects(some: Sequence[Encoded]) -> _Effects:
+        return _effects(read_sites(model, model.collate(some), sites, seed=0))
+
     for indices in batches_of(model, encoded, sites, limits):
-        parts += _of_batch(model, [encoded[i] for i in indices], sites)
+        parts += measured_where_it_works(effects, [encoded[i] for i in indices])
     nothing = np.empty((0, len(sites) + 1))
     moved = np.concatenate([nothing, *(part.moved for part in parts)])
     turned = np.concatenate([nothing, *(part.turned for part in parts)])
     decides = ~np.isnan(moved).any(axis=1)
     return _Effects(moved[decides], turned[decides])
-
-
-def _of_batch(
-    model: AuditedModel, encoded: Sequence[Encoded], sites: Sequence[Site]
-) -> Iterator[_Effects]:
-    """Of the texts at which the model does not fail, in smaller batches where it does."""
-    try:
-        yield _effects(read_sites(model, model.collate(encoded), sites, seed=0))
-        return
-    except Exception as error:
-        is_memory = is_out_of_memory(error)
-    if is_memory:
-        release_memory()
-    if len(encoded) > 1:
-        half = len(encoded) // 2
-        yield from _of_batch(model, encoded[:half], sites)
-        yield from _of_batch(model, encoded[half:], sites)
 
 
 @torch.no_grad()

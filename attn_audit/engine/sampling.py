@@ -1,7 +1,8 @@
 """Which texts the checks are run on that take too long for all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from attn_audit.checks.base import Check
 from attn_audit.checks.erasure.check import Erasure
@@ -13,9 +14,12 @@ from attn_audit.engine.inputs import AuditedData
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings.measure import shown_measure
 from attn_audit.models.contract import AuditedModel, Encoded
+from attn_audit.process import is_out_of_memory, release_memory
 from attn_audit.quoting import quoted
 from attn_audit.settings import FIELDS, AuditSettings
 from attn_audit.statistics.erasure import MAX_UNITS_OF_ALL_SIZES, MAX_UNITS_OF_TABLE
+
+Measured = TypeVar("Measured")
 
 N_MOSAICS = 200
 """Texts that are joined with others."""
@@ -80,6 +84,23 @@ def _sampling(
     searched = sample_examples(long, N_SEARCHED, settings.seed)
     ids, ids_searched = (frozenset(e.id for e in some) for some in (sample, searched))
     return replace(check, sample=ids, searched=ids_searched)
+
+
+def measured_where_it_works(
+    measure: Callable[[Sequence[Encoded]], Measured], encoded: Sequence[Encoded]
+) -> Iterator[Measured]:
+    """What is measured of the texts at which the model does not fail: of smaller batches, if so."""
+    try:
+        yield measure(encoded)
+        return
+    except Exception as error:
+        is_memory = is_out_of_memory(error)
+    if is_memory:
+        release_memory()
+    if len(encoded) > 1:
+        half = len(encoded) // 2
+        yield from measured_where_it_works(measure, encoded[:half])
+        yield from measured_where_it_works(measure, encoded[half:])
 
 
 def encoded_of(model: AuditedModel, examples: Sequence[Example]) -> list[Encoded]:

@@ -291,3 +291,16 @@ def test_an_infinite_logit_is_no_output() -> None:
 def test_missing_inputs_are_named() -> None:
     with pytest.raises(UsageError, match="no model at"):
         attn_audit.audit("nowhere.pt", tiny_examples(1))
+
+
+def test_what_measures_took_stands_where_equal_audits_differ() -> None:
+    options: dict[str, Any] = {"checks": "correlation", "measures": "gradient,leave_one_out"}
+    report = attn_audit.audit(tiny_model(), EXAMPLES[:5], **options)
+    assert report.run is not None
+    costs = report.run.costs
+    assert {name: cost.n for name, cost in costs.items()} == dict.fromkeys(
+        ("attention", "gradient", "leave_one_out"), 5
+    )
+    assert costs["gradient"].passes == 2
+    assert all(cost.milliseconds > 0 for cost in costs.values())
+    assert attn_audit.audit(tiny_model(), EXAMPLES[:5], reproducible=True, **options).run is None

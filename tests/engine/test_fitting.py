@@ -11,6 +11,8 @@ from torch import Tensor
 import attn_audit
 from attn_audit.data.example import Example
 from attn_audit.engine.fitting import PASSES, fit_mixes
+from attn_audit.findings.erasure.rankings import AOPC, PERMUTED, rankings_of
+from attn_audit.findings.measure import HEAD_MIX
 from attn_audit.measures.head_mix import of_heads, subsets
 from attn_audit.models.contract import Batch
 from attn_audit.models.custom.custom_model import CustomModel
@@ -24,6 +26,7 @@ from tests.models.custom.test_transformer import Transformer
 from tests.models.custom.toys import custom_of
 from tests.tiny import tiny_examples
 
+(RANKING,) = rankings_of(HEAD_MIX)
 KNOWING = 5
 """Of eight heads the one whose weights are what units do."""
 
@@ -74,7 +77,9 @@ def test_a_mix_finds_the_head_that_knows_and_is_recommended(report: Report) -> N
     assert candidate.n == len(TEXTS) - n_fitting
     assert (candidate.is_signed, candidate.is_deterministic) == (True, False)
     # Of an additive model the best order takes first what speaks most for the prediction.
-    assert report.metrics["erasure.head_mix.score"].value > 0.9
+    score = report[RANKING.scores[AOPC]].value
+    assert score is not None
+    assert score > 0.9
 
 
 def test_fitted_to_permuted_effects_a_mix_falls_to_random_order(report: Report) -> None:
@@ -113,8 +118,9 @@ def assert_alike(one: Report, other: Report) -> None:
     assert other.head_mix is not None
     weights = np.array(other.head_mix.weights)
     assert np.array(one.head_mix.weights) == pytest.approx(weights, abs=1e-9)
-    for name in ("erasure.head_mix", "erasure.head_mix_permuted"):
-        assert one.metrics[name].mean == pytest.approx(other.metrics[name].mean, abs=1e-6)
+    for ranking in (RANKING, PERMUTED):
+        metric = ranking.means[AOPC]
+        assert one[metric].mean == pytest.approx(other[metric].mean, abs=1e-6)
 
 
 def test_sums_and_effects_are_those_of_one_text_and_one_set_at_a_time(

@@ -47,9 +47,8 @@ def test_is_the_sum_of_what_every_head_says_times_what_it_counts_for(
             continue
         every = torch.stack(called(model, text).attentions)[:, 0, :, row].flatten(0, 1)
         sums = [over_units(text, each) * audited_share(text, each) for each in every]
-        expected = sum(w * each for w, each in zip(weights, sums, strict=True))
-        assert torch.allclose(found[i, :n_units, 0], expected, rtol=1e-6, atol=1e-9)
-        assert torch.allclose(found[i, :n_units, 1], sum(sums), rtol=1e-6, atol=1e-9)
+        expected = torch.tensor([weights, [1.0] * len(weights)]).double() @ torch.stack(sums)
+        assert torch.allclose(found[i, :n_units].T, expected, rtol=1e-6, atol=1e-9)
 
 
 def audited_share(text: object, row: torch.Tensor) -> float:

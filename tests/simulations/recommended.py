@@ -70,6 +70,8 @@ def said(found: Recommendation) -> str:
 
 def confirmed(first: Recommendation, second: Recommendation) -> str:
     """Whether the second, by itself, comes to what the first does."""
+    if first.attention is None or second.attention is None:
+        return "not told"
     if first.show_instead == second.show_instead:
         return "yes"
     shown = first.show_instead
