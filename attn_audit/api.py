@@ -56,6 +56,11 @@ class LoadingOptions(TypedDict, total=False):
     trust_remote_code: bool
     adapter: str | None
     vocabulary: str | Path | None
+    prompt: str | None
+    prompt_file: str | Path | None
+    audited: str | None
+    chat: bool
+    options: str | Iterable[str]
     layer: Layer
     head: Head
     rows: Literal["readout", "all"]

@@ -22,6 +22,7 @@ class Panel(StrEnum):
 
     WHAT = "What is audited"
     LOADING = "How the model is loaded"
+    PROMPT = "What a language model is asked"
     FIELDS = "Names in the data"
     SITES = "Which attention"
     CHECKS = "How it is checked"
@@ -166,6 +167,48 @@ class AuditSettings:
         Panel.LOADING,
         "FILE",
         is_path=True,
+    )
+
+    prompt: str | None = _is(
+        None,
+        "What is put around each text: 'Review: {text}\\nSentiment:'. \\n is a new line; another "
+        "{field} of the row stands where it is named.",
+        Panel.PROMPT,
+        "TEXT",
+        is_stored=True,
+        compared="noted",
+    )
+    prompt_file: str | None = _is(
+        None,
+        "The same from a file, as it stands there but for the line break at its end.",
+        Panel.PROMPT,
+        "FILE",
+        is_path=True,
+    )
+    audited: str | None = _is(
+        None,
+        "The {field} of the prompt whose words are audited; all others are what stands around it.",
+        Panel.PROMPT,
+        "FIELD",
+        default_is="text",
+        is_stored=True,
+        compared="refused",
+    )
+    chat: bool = _is(
+        False,
+        "Give the prompt as a user's message, in the tokenizer's chat template.",
+        Panel.PROMPT,
+        is_stored=True,
+        compared="noted",
+    )
+    options: tuple[str, ...] = _is(
+        (),
+        "The answers to choose from, blanks included: ' negative, positive'. Their names without "
+        "outer blanks are the labels.",
+        Panel.PROMPT,
+        "ANSWER,...",
+        is_stored=True,
+        compared="noted",
     )
 
     label_map: Mapping[str, str] = field(
@@ -486,7 +529,8 @@ class AuditSettings:
     def fields(self) -> dict[str, str]:
         """What the data's fields are called, by what they are."""
         roles = ("id", "text", "text_pair", "label", "labels", "candidates")
-        return {role: getattr(self, f"{role}_field") for role in roles}
+        names = {role: getattr(self, f"{role}_field") for role in roles}
+        return names if self.audited is None else {**names, "text": self.audited}
 
 
 FIELDS: Mapping[str, Field[Any]] = {each.name: each for each in fields(AuditSettings)}

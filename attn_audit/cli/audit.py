@@ -100,7 +100,7 @@ def plan_audit(**values: Any) -> None:
 
 OPTIONS_OF_INSPECT = rows(
     *("model", "data", "more_data", "config", "split"),
-    *of_panels(Panel.LOADING, Panel.FIELDS),
+    *of_panels(Panel.LOADING, Panel.PROMPT, Panel.FIELDS),
     *("device", "output", "format", "quiet", "debug"),
     output=RESULT,
 )
@@ -130,7 +130,7 @@ def inspect_model(**values: Any) -> None:
 
 OPTIONS_OF_CHECK_DATA = rows(
     *("model", "data", "more_data", "config", "split", "quoting", "max_unpacked_mb"),
-    *of_panels(Panel.LOADING, Panel.FIELDS),
+    *of_panels(Panel.LOADING, Panel.PROMPT, Panel.FIELDS),
     *("device", "debug"),
 )
 
@@ -170,8 +170,9 @@ _OWN: dict[str, Any] = {
     ],
 }
 OPTIONS_OF_EXPLAIN = rows(
-    "model", *_OWN, *of_panels(Panel.LOADING), "config", "layer", "head", "rows", "unit", "plugin",
-    "removal", "explain_label", "measures", "permutations", "epsilon", "method", "iterations",
+    "model", *_OWN, *of_panels(Panel.LOADING, Panel.PROMPT), "config",
+    "layer", "head", "rows", "unit", "plugin", "removal", "explain_label", "measures",
+    "permutations", "epsilon", "method", "iterations",
     "restarts", "seed", "device", "threads", "output", "format", "quiet", "debug",
     **_OWN, output=RESULT,
 )  # fmt: skip

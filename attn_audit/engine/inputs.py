@@ -29,6 +29,7 @@ from attn_audit.data.example import (
 )
 from attn_audit.data.labels import Labelling
 from attn_audit.data.left_out import MEANINGS, MOST_LABELS, LeftOut
+from attn_audit.data.prompts import TEXT, Prompt
 from attn_audit.data.reading import DataSet, data_in_memory, find_data
 from attn_audit.data.source import DataSource, FieldNames
 from attn_audit.errors import (
@@ -61,6 +62,7 @@ from attn_audit.version import __version__
 
 MODEL_SETTINGS = (
     *(name for name in names_where(panel=Panel.LOADING) if name != "vocabulary"),
+    *(name for name in names_where(panel=Panel.PROMPT) if name != "prompt_file"),
     *("unit", "removal"),
 )
 """Settings that a model is loaded with."""
@@ -169,6 +171,10 @@ def _made_ready(
         task=settings.task,
         removal=settings.removal,
         dtype=None if settings.dtype == "float32" else settings.dtype,
+        prompt=settings.prompt,
+        audited=settings.audited,
+        options=settings.options,
+        chat=settings.chat,
     )
 
 
@@ -228,6 +234,8 @@ class AuditedData:
     """Whether people marked something in one of them."""
     encode: Callable[[Sequence[Example]], Sequence[Encoded]] | None = None
     """By the model that the data was checked against."""
+    has_prompt: bool = False
+    """Whether each text stands in a prompt."""
 
     @staticmethod
     def of(settings: AuditSettings, items: Iterable[Item] | None = None) -> "AuditedData":
@@ -243,10 +251,13 @@ class AuditedData:
             ignored=settings.ignore_field,
             rationale=settings.rationale_field if is_read else None,
             shown=settings.shown,
+            prompt=None
+            if settings.prompt is None
+            else Prompt(settings.prompt, settings.audited or TEXT).beside,
         )
         if items is not None:
             dataset = data_in_memory(items, fields, settings.label_map)
-            return AuditedData(dataset, dataset.name)
+            return AuditedData(dataset, dataset.name, has_prompt=settings.prompt is not None)
         assert settings.data, "settings.require_inputs() comes first"
         location, *more = (demo.or_packaged(each, demo.DATA) for each in settings.data)
         source = DataSource(
@@ -258,7 +269,8 @@ class AuditedData:
             max_unpacked_mb=settings.max_unpacked_mb,
             quoting=settings.quoting,
         )
-        return AuditedData(find_data(source), settings.data_in_words)
+        has_prompt = settings.prompt is not None
+        return AuditedData(find_data(source), settings.data_in_words, has_prompt=has_prompt)
 
     def load_model(
         self, settings: AuditSettings, load: LoadModel | None = None
@@ -365,6 +377,7 @@ class AuditedData:
                 _require_second_text(example, self.takes_pairs)
                 match_labels(self.task, [example])
                 self._require_a_score_each(example)
+                self._require_room(example)
             except BadRowError as error:
                 left_out.add(error, example.where)
             else:
@@ -388,6 +401,12 @@ class AuditedData:
                     "[start, end, score]; --unit word counts words.",
                     fault=Fault.WRONG_SCORES,
                 )
+
+    def _require_room(self, example: Example) -> None:
+        """A prompt that is too long is never cut: whether it is, its tokens say."""
+        if self.has_prompt:
+            assert self.encode is not None, "checked() comes first"
+            self.encode([example])
 
     def sampled(self, settings: AuditSettings) -> Iterable[Example]:
         """The examples, or the random sample of them that the settings ask for."""

@@ -158,6 +158,14 @@ class Settings(Value):
     """`readout` or `all`."""
     unit: str
     """`token` or `word`."""
+    prompt: str | None = None
+    """What stood around each text; None: nothing did."""
+    audited: str | None = None
+    """The field of the prompt that was audited; None: `text`."""
+    chat: bool = False
+    """Whether the prompt was a user's message in a chat."""
+    options: tuple[str, ...] = ()
+    """The answers that a language model chose from, blanks included."""
     attention_implementation: Literal["sdpa", "eager"] | None = None
     """The code that computed a HuggingFace model's attention; None: the library's choice."""
     max_length: int | None

@@ -11,9 +11,8 @@ from torch import Tensor, nn
 
 from attn_audit.data.example import Example
 from attn_audit.distances import Logits
-from attn_audit.errors import UnsupportedModelError
 from attn_audit.models.contract import Encoded, coarsest_dtype
-from attn_audit.models.huggingface.configuration import LoadingOptions, task_of
+from attn_audit.models.huggingface.configuration import LoadingOptions
 from attn_audit.models.huggingface.encoding import (
     IDS,
     MASK,
@@ -31,6 +30,10 @@ from attn_audit.models.huggingface.encoding import (
     without_units,
 )
 from attn_audit.models.huggingface.hub import Provenance
+from attn_audit.models.huggingface.outputs.base import Output
+from attn_audit.models.huggingface.outputs.classes import Classes
+from attn_audit.models.huggingface.outputs.options import Options
+from attn_audit.models.huggingface.prompting import Asker
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
 from attn_audit.models.spans import how_words_are_found
 from attn_audit.results.model_description import ModelDescription
@@ -62,7 +65,9 @@ class HuggingFaceClassifier(Classifier):
         self.module = module
         self._config: Any = module.config
         self.provenance = provenance or Provenance()
-        self.task = task_of(self._config, self.provenance.source, options.is_binary)
+        asker = None if options.question is None else Asker(tokenizer, options.question)
+        self.output = self._output(asker, options.is_binary)
+        self.task = self.output.task
         self.device = next(module.parameters()).device
         self.takes_pairs = options.takes_pairs
         self.unit = options.unit
@@ -79,7 +84,12 @@ class HuggingFaceClassifier(Classifier):
             self.first_places = (0, (self._padding.own_id or 0) + 1)
         self._constants = {"use_cache": False} if accepts(module, "use_cache") else {}
         self.neutral_token = neutral_token(module, tokenizer)
-        self._encoder = Encoder.of(module, tokenizer, self.task, options)
+        self._encoder = Encoder.of(module, tokenizer, self.task, options, asker)
+
+    def _output(self, asker: Asker | None, is_binary: bool) -> Output:
+        if asker is None:
+            return Classes(self._config, self.provenance.source, is_binary)
+        return Options(self.module, asker, self.provenance.source)
 
     def describe(self) -> ModelDescription:
         """What the configuration says; no layers, no findings."""
@@ -93,6 +103,7 @@ class HuggingFaceClassifier(Classifier):
             "tokenizer": type(encoder.tokenizer).__name__,
             "without blanks": how_words_are_found() if self.unit == "word" else None,
             **provenance.details,
+            **self.output.details,
         }
         return ModelDescription(
             source=provenance.source,
@@ -157,7 +168,7 @@ class HuggingFaceClassifier(Classifier):
             ids = inputs.keywords[IDS]
             padding = ids[~inputs.real]
             padding_id = int(padding[0]) if len(padding) else self._padding.id_for(ids.flatten())
-        with padded_with(self.module, padding_id):
+        with padded_with(self.module, padding_id), self.output.asked(inputs):
             return self.module(*inputs.arguments, **inputs.keywords, **others)
 
     def logits_of(self, output: Any) -> Logits:
@@ -165,7 +176,7 @@ class HuggingFaceClassifier(Classifier):
         return self.task.from_outputs(self._outputs_of(output))
 
     def _outputs_of(self, output: Any) -> Float[Tensor, "batch output"]:
-        return raw_logits(output, int(self._config.num_labels), self.provenance.source)
+        return self.output.read(output)
 
     def embedding_table(self) -> Tensor | None:
         """The weights of the module's input embeddings."""
@@ -175,21 +186,6 @@ class HuggingFaceClassifier(Classifier):
 def accepts(module: nn.Module, argument: str) -> bool:
     """Whether `forward` has an argument of this name; what it only passes on does not count."""
     return argument in inspect.signature(module.forward).parameters
-
-
-def raw_logits(output: Any, n_outputs: int, name: str) -> Float[Tensor, "batch output"]:
-    """The logits in what a classifier gave, in float32 or better.
-
-    Raises:
-        UnsupportedModelError: There are no such logits.
-    """
-    logits = output[0] if isinstance(output, tuple) else getattr(output, "logits", None)
-    if not isinstance(logits, Tensor) or logits.dim() != 2 or logits.shape[1] != n_outputs:
-        found = tuple(logits.shape) if isinstance(logits, Tensor) else type(output).__name__
-        raise UnsupportedModelError(
-            f"{name} gives no {n_outputs} logits for each text, as its configuration says ({found})"
-        )
-    return logits if logits.dtype == torch.float64 else logits.float()
 
 
 def _architecture(module: nn.Module) -> str:

@@ -11,9 +11,15 @@ from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
 from attn_audit.data.example import Example
-from attn_audit.errors import ConfigurationError, IncompatibleDataError, UnsupportedModelError
+from attn_audit.errors import (
+    ConfigurationError,
+    Fault,
+    IncompatibleDataError,
+    UnsupportedModelError,
+)
 from attn_audit.models.compatibility import allowed_labels, match_labels, place
 from attn_audit.models.huggingface.configuration import LoadingOptions
+from attn_audit.models.huggingface.prompting import Asker
 from attn_audit.models.huggingface.tokenizer import Tokens, located, max_length_of, tokenize
 from attn_audit.models.interception.classifier import (
     NOT_AUDITED,
@@ -23,6 +29,7 @@ from attn_audit.models.interception.classifier import (
 )
 from attn_audit.models.task import Task
 from attn_audit.models.units import UNITS, UnitName
+from attn_audit.numbers import count
 from attn_audit.quoting import quoted
 
 
@@ -32,6 +39,8 @@ class TokenEncoded(SequenceEncoded):
 
     token_ids: tuple[int, ...]
     token_type_ids: tuple[int, ...]
+    is_merged: bool = False
+    """As of its tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +56,17 @@ class Encoder:
     """The model's vocabulary."""
     end_ids: tuple[int, ...]
     """Of encoder-decoders: the end marker, which every text has once and at which they read."""
+    asker: Asker | None
+    """Puts every text into a prompt; None: it stands alone."""
 
     @staticmethod
-    def of(module: nn.Module, tokenizer: Any, task: Task, options: LoadingOptions) -> "Encoder":
+    def of(
+        module: nn.Module,
+        tokenizer: Any,
+        task: Task,
+        options: LoadingOptions,
+        asker: Asker | None = None,
+    ) -> "Encoder":
         """Of a model and its tokenizer.
 
         Raises:
@@ -68,6 +85,7 @@ class Encoder:
             max_length=max_length_of(module, tokenizer, options.max_length, options.takes_pairs),
             n_ids=vocabulary_size(module, tokenizer),
             end_ids=_end_ids(module.config),
+            asker=asker,
         )
 
     def encode(self, examples: Sequence[Example]) -> list[TokenEncoded]:
@@ -79,7 +97,12 @@ class Encoder:
         for example in examples:
             self._require_fitting_texts(example)
         own = match_labels(self.task, examples)
-        rows = tokenize(self.tokenizer, own, self.max_length)
+        if self.asker is None:
+            rows = tokenize(self.tokenizer, own, self.max_length)
+        else:
+            rows = self.asker.tokenize(own)
+            for example, tokens in zip(own, rows, strict=True):
+                self._require_room(example, tokens)
         return [self._encoded(*each) for each in zip(own, rows, strict=True)]
 
     def _encoded(self, example: Example, tokens: Tokens) -> TokenEncoded:
@@ -108,7 +131,19 @@ class Encoder:
             unit_of_position=unit_of_token,
             token_ids=tokens.ids,
             token_type_ids=tokens.type_ids,
+            is_merged=tokens.is_merged,
         )
+
+    def _require_room(self, example: Example, tokens: Tokens) -> None:
+        """A prompt that is cut asks nothing."""
+        if self.max_length is not None and len(tokens.ids) > self.max_length:
+            raise IncompatibleDataError(
+                place(example),
+                f"the prompt with this text has {count(len(tokens.ids))} tokens, and the model "
+                f"takes {count(self.max_length)}",
+                hint="Shorten the text: a prompt that is cut would ask nothing.",
+                fault=Fault.TOO_LONG,
+            )
 
     def _located(self, example: Example, tokens: Tokens) -> Tokens:
         found = located(self.tokenizer, example.text, tokens)
