@@ -290,7 +290,9 @@ def _said(
             hint = _INSTEAD.get(name) or nearest(name, known)
             raise ConfigurationError(f"{name}: no such option", hint=hint)
     named = {name: _paths(value) or IN_MEMORY for name, value in places.items()}
-    return named | {name: _plain(value) for name, value in options.items()}
+    model = places["model"]
+    asked = model.asked if isinstance(model, AuditedModel) else {}
+    return {**named, **asked} | {name: _plain(value) for name, value in options.items()}
 
 
 def _items(data: Data) -> Any:

@@ -228,8 +228,15 @@ def validate(
     """
     load_plugins(_names(_alone_or_several(values.get("plugin"))))
     registry.add_shown(_names(_split_commas(values.get("shown"))))
+    is_asked = bool(values.get("options"))
     every = {
-        "checks": tuple(found.check for found in registry.checks() if found.is_default),
+        "checks": tuple(
+            found.check
+            for found in registry.checks()
+            if found.is_default or (is_asked and found.is_default_of_decoders)
+        ),
+        # Of many layers the last one often decides nothing.
+        "layer": "best" if is_asked else FIELDS["layer"].default,
     }
     try:
         checked = _model().model_validate(every | dict(values))

@@ -21,6 +21,7 @@ from attn_audit.data.reading import problem_of_text
 from attn_audit.data.rows import content_id
 from attn_audit.engine.batch import Plan, audit_batch
 from attn_audit.engine.inputs import LoadModel, load_tried_model
+from attn_audit.engine.leverage import leverage_by_layer, with_layer
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings import adversarial
@@ -69,6 +70,8 @@ def explain_text(
     with full_precision(settings.threads):
         probes = or_probes((), as_pairs=text_pair is not None)
         model, trial = load_tried_model(settings, probes, lambda: [example], load)
+        if settings.layer == "best":  # by texts that are not explained
+            settings = with_layer(settings, leverage_by_layer(model, trial))
         site = _one_site(settings, model)
         self_check(model, model.encode(trial), site)
         return _explain(model, example, site, settings)
@@ -76,9 +79,9 @@ def explain_text(
 
 def _one_site(settings: AuditSettings, model: AuditedModel) -> Site:
     site, *others = select_sites(settings, model)
-    if others or settings.layer == "best":
+    if others:
         raise ConfigurationError(
-            "all layers or heads, or the best: one text is explained by one attention",
+            "all layers or heads: one text is explained by one attention",
             hint="Name a layer and a head, or leave both out for the default.",
         )
     return site

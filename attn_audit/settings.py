@@ -275,7 +275,7 @@ class AuditSettings:
         "From 0, each, or the one of most leverage on texts that are then not judged.",
         Panel.SITES,
         "last|all|best|N",
-        default_is="last: the last that reaches the output",
+        default_is="last: the last that reaches the output; best, of a language model",
         is_stored=True,
     )
     head: Head = _is(
@@ -306,6 +306,8 @@ class AuditSettings:
         "Which checks; all: every one.",
         Panel.CHECKS,
         "NAME,...",
+        default_is="correlation,attended,permutation,adversarial; replacement too, of a language "
+        "model",
         is_stored=True,
         compared="noted",
     )
@@ -580,8 +582,8 @@ def default_in_words(name: str) -> str | None:
     """The default as help shows it; None where there is nothing to say.
 
     Example:
-        >>> default_in_words("checks"), default_in_words("seed"), default_in_words("limit")
-        ('correlation,attended,permutation,adversarial', '0', None)
+        >>> default_in_words("split"), default_in_words("seed"), default_in_words("limit")
+        ('test', '0', None)
     """
     said, default = SETTINGS[name].default_is, FIELDS[name].default
     if said is not None or default is MISSING or default in (None, ()) or default is False:

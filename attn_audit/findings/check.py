@@ -80,6 +80,8 @@ class CheckFindings:
     telling: tuple[Telling, ...] = ()
     is_default: bool = True
     """Whether it is run unless `--checks` says otherwise."""
+    is_default_of_decoders: bool = False
+    """Whether it is, where a language model is asked: of many layers each may do little alone."""
     is_tabled: bool = False
     """Whether `explain` has rows of their own for it, and does not repeat its line."""
     auditable: "Callable[[ModelDescription], str]" = lambda model: "yes"

@@ -65,6 +65,7 @@ class HuggingFaceClassifier(Classifier):
         self.module = module
         self._config: Any = module.config
         self.provenance = provenance or Provenance()
+        self.question = options.question
         asker = None if options.question is None else Asker(tokenizer, options.question)
         self.output = self._output(asker, options.is_binary)
         self.task = self.output.task

@@ -40,6 +40,16 @@ class Question:
         """What the answers are called."""
         return tuple(option.strip() for option in self.options)
 
+    @property
+    def settings(self) -> dict[str, object]:
+        """As an audit is told."""
+        return {
+            "prompt": self.prompt.template,
+            "audited": None if self.prompt.audited == TEXT else self.prompt.audited,
+            "options": self.options,
+            "chat": self.is_chat,
+        }
+
 
 def question_of(
     prompt: str | None, audited: str | None, options: tuple[str, ...], is_chat: bool

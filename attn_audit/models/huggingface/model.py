@@ -124,6 +124,7 @@ class HuggingFaceModel(InterceptedModel):
         # Texts of one length would show nothing of padding.
         is_padded = choose_padding_side(classifier, [*encoded, _first_half(longest)])
         super().__init__(classifier, trial if is_padded else [longest.example], removal, ways=WAYS)
+        self.asked = {} if classifier.question is None else classifier.question.settings
         if not is_padded:
             self.pads_texts = False
             self.sharing = Sharing.LENGTHS
