@@ -284,7 +284,7 @@ def _require_companions(settings: AuditSettings) -> None:
         raise ConfigurationError("--prompt-file: the prompt is given by --prompt too")
     has_prompt = settings.prompt is not None or settings.prompt_file is not None
     for name in names_where(panel=Panel.PROMPT):
-        if not has_prompt and getattr(settings, name) not in (None, False, ()):
+        if not has_prompt and getattr(settings, name) != FIELDS[name].default:
             raise ConfigurationError(
                 f"--{name.replace('_', '-')}: there is no prompt",
                 hint="Say what stands around each text: --prompt 'Review: {text}\\nSentiment:'.",

@@ -211,6 +211,15 @@ class AuditSettings:
         compared="noted",
     )
 
+    option_score: Literal["sum", "mean", "first"] = _is(
+        "sum",
+        "What answers of several tokens are measured by: all their log-probabilities, these by "
+        "their number, or the logit of the first token alone.",
+        Panel.PROMPT,
+        is_stored=True,
+        compared="noted",
+    )
+
     label_map: Mapping[str, str] = field(
         default_factory=dict,
         metadata={

@@ -85,7 +85,7 @@ class HuggingFaceClassifier(Classifier):
             self.first_places = (0, (self._padding.own_id or 0) + 1)
         self._constants = {"use_cache": False} if accepts(module, "use_cache") else {}
         self.neutral_token = neutral_token(module, tokenizer)
-        self._encoder = Encoder.of(module, tokenizer, self.task, options, asker)
+        self._encoder = Encoder.of(module, tokenizer, self.output, options, asker)
 
     def _output(self, asker: Asker | None, is_binary: bool) -> Output:
         if asker is None:
@@ -170,7 +170,8 @@ class HuggingFaceClassifier(Classifier):
             padding = ids[~inputs.real]
             padding_id = int(padding[0]) if len(padding) else self._padding.id_for(ids.flatten())
         with padded_with(self.module, padding_id), self.output.asked(inputs):
-            return self.module(*inputs.arguments, **inputs.keywords, **others)
+            given = {**inputs.keywords, **self.output.arguments(inputs)}
+            return self.module(*inputs.arguments, **given, **others)
 
     def logits_of(self, output: Any) -> Logits:
         """The task's logits in what `call` gave."""

@@ -25,6 +25,8 @@ from attn_audit.models.task import Binary, Multiclass, Multilabel, Task
 from attn_audit.models.units import UnitName
 from attn_audit.quoting import quoted
 
+Score = Literal["sum", "mean", "first"]
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -34,6 +36,8 @@ class Question:
     options: tuple[str, ...]
     is_chat: bool = False
     """Whether the prompt is a user's message, and the answer the assistant's."""
+    score: Score = "sum"
+    """What an answer of several tokens is measured by."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -48,11 +52,16 @@ class Question:
             "audited": None if self.prompt.audited == TEXT else self.prompt.audited,
             "options": self.options,
             "chat": self.is_chat,
+            "option_score": self.score,
         }
 
 
 def question_of(
-    prompt: str | None, audited: str | None, options: tuple[str, ...], is_chat: bool
+    prompt: str | None,
+    audited: str | None,
+    options: tuple[str, ...],
+    is_chat: bool,
+    score: Score,
 ) -> Question | None:
     """What settings ask; None where there is no prompt.
 
@@ -61,7 +70,7 @@ def question_of(
     """
     if prompt is None:
         return None
-    return Question(Prompt(prompt, audited or TEXT), options, is_chat)
+    return Question(Prompt(prompt, audited or TEXT), options, is_chat, score)
 
 
 @dataclass(frozen=True, slots=True)

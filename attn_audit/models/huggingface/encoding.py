@@ -19,6 +19,7 @@ from attn_audit.errors import (
 )
 from attn_audit.models.compatibility import allowed_labels, match_labels, place
 from attn_audit.models.huggingface.configuration import LoadingOptions
+from attn_audit.models.huggingface.outputs.base import IDS, MASK, PLACES, TYPES, Output
 from attn_audit.models.huggingface.prompting import Asker
 from attn_audit.models.huggingface.tokenizer import Tokens, located, max_length_of, tokenize
 from attn_audit.models.interception.classifier import (
@@ -58,14 +59,16 @@ class Encoder:
     """Of encoder-decoders: the end marker, which every text has once and at which they read."""
     asker: Asker | None
     """Puts every text into a prompt; None: it stands alone."""
+    behind: tuple[int, ...]
+    """Tokens that the output needs behind every text."""
 
     @staticmethod
     def of(
         module: nn.Module,
         tokenizer: Any,
-        task: Task,
+        output: Output,
         options: LoadingOptions,
-        asker: Asker | None = None,
+        asker: Asker | None,
     ) -> "Encoder":
         """Of a model and its tokenizer.
 
@@ -77,15 +80,20 @@ class Encoder:
                 f"the tokenizer ({type(tokenizer).__name__}) does not say which of two texts a "
                 "token belongs to, so only single texts can be audited with it"
             )
+        limit = max_length_of(module, tokenizer, options.max_length, options.takes_pairs)
         return Encoder(
             tokenizer=tokenizer,
-            task=task,
+            task=output.task,
             unit=options.unit,
             takes_pairs=options.takes_pairs,
-            max_length=max_length_of(module, tokenizer, options.max_length, options.takes_pairs),
+            max_length=min(
+                filter(None, (limit, output.max_length)),
+                default=None,
+            ),
             n_ids=vocabulary_size(module, tokenizer),
             end_ids=_end_ids(module.config),
             asker=asker,
+            behind=output.behind,
         )
 
     def encode(self, examples: Sequence[Example]) -> list[TokenEncoded]:
@@ -128,18 +136,20 @@ class Encoder:
             units=units,
             truncated=tokens.truncated,
             candidates=allowed_labels(self.task, example),
-            unit_of_position=unit_of_token,
-            token_ids=tokens.ids,
-            token_type_ids=tokens.type_ids,
+            unit_of_position=(*unit_of_token, *(NOT_AUDITED for _ in self.behind)),
+            token_ids=(*tokens.ids, *self.behind),
+            token_type_ids=(*tokens.type_ids, *tokens.type_ids[-1:] * len(self.behind)),
             is_merged=tokens.is_merged,
         )
 
     def _require_room(self, example: Example, tokens: Tokens) -> None:
         """A prompt that is cut asks nothing."""
-        if self.max_length is not None and len(tokens.ids) > self.max_length:
+        n = len(tokens.ids) + len(self.behind)
+        if self.max_length is not None and n > self.max_length:
+            answers = " and its answers" * bool(self.behind)
             raise IncompatibleDataError(
                 place(example),
-                f"the prompt with this text has {count(len(tokens.ids))} tokens, and the model "
+                f"the prompt with this text{answers} has {count(n)} tokens, and the model "
                 f"takes {count(self.max_length)}",
                 hint="Shorten the text: a prompt that is cut would ask nothing.",
                 fault=Fault.TOO_LONG,
@@ -316,9 +326,6 @@ def neutral_token(module: nn.Module, tokenizer: Any) -> NeutralToken | None:
         if token_id is not None and 0 <= token_id < n_ids:
             return NeutralToken(f"{words} {spelling}", token_id)
     return None
-
-
-IDS, MASK, TYPES, PLACES = "input_ids", "attention_mask", "token_type_ids", "position_ids"
 
 
 def join(

@@ -57,9 +57,7 @@ class Asker:
         Raises:
             ConfigurationError: The tokenizer joins the prompt's end with an answer.
         """
-        fields = dict.fromkeys(self.question.prompt.beside, STAND_IN)
-        example = Example("stand-in", STAND_IN, fields=fields)
-        whole = self._placed(example).whole
+        whole = self._stand_in
         prompt, *asked = self._ids([whole, *(whole + option for option in self.question.options)])
         found = []
         for option, ids in zip(self.question.options, asked, strict=True):
@@ -79,6 +77,16 @@ class Asker:
                 )
             found.append(own)
         return tuple(found)
+
+    @property
+    def stand_in(self) -> tuple[int, ...]:
+        """The tokens of a prompt with a text of ours, to try something out on."""
+        return self._ids([self._stand_in])[0]
+
+    @cached_property
+    def _stand_in(self) -> str:
+        fields = dict.fromkeys(self.question.prompt.beside, STAND_IN)
+        return self._placed(Example("stand-in", STAND_IN, fields=fields)).whole
 
     def tokenize(self, examples: Sequence[Example]) -> list[Tokens]:
         """Prompts as tokens, of which those are audited that hold a letter of the text.

@@ -1,95 +1,213 @@
 """Some answers to a prompt: how likely a language model would go on with each.
 
-Behind the last token, logits of the options' own tokens; of the whole vocabulary nothing else is
-computed.
+Where every answer is one token, logits of these tokens behind the prompt; of the vocabulary nothing
+else is computed. An answer of several tokens has the log-probabilities of all of them, each behind
+those before it: the answers' tokens stand behind the prompt, one answer behind the other, and see
+the prompt and their own answer alone. So one pass gives all of them, and attention is read and
+replaced in it like in any other.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from attn_audit.errors import UnsupportedModelError
-from attn_audit.models.huggingface.outputs.base import Output, in_full
+from attn_audit.errors import ConfigurationError, UnsupportedModelError
+from attn_audit.models.contract import coarsest_dtype
+from attn_audit.models.huggingface.outputs.base import IDS, MASK, PLACES, Output, in_full
 from attn_audit.models.huggingface.prompting import Asker
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
+from attn_audit.models.self_check import TOLERANCES
 from attn_audit.models.task import Multiclass
+from attn_audit.quoting import quoted
 
-MAX_ERROR = 1e-3
-"""Of the spread of the logits: what a head's rows by themselves are off by if that is rounding."""
+SCORES = {
+    "sum": "the log-probability of all their tokens",
+    "mean": "the mean log-probability of their tokens",
+    "first": "the logit of their first token",
+}
+"""What an answer of several tokens is measured by."""
+
+
+class _Places(NamedTuple):
+    """Where in a batch answers are read."""
+
+    order: Int[Tensor, "batch position"]
+    """The number of each position within its text, padding left out."""
+    read: Int[Tensor, "batch row"]
+    """The end of the prompt, and the answers' tokens but for the last of each."""
 
 
 class Options(Output):
-    """Answers of one token each.
+    """The options of a question, as labels that compete.
 
     Args:
         module: A causal language model.
         name: What messages call it.
 
     Raises:
-        ConfigurationError: An answer has several tokens, or two have the same.
-        UnsupportedModelError: Its vocabulary is not read off what its last layer gives.
+        ConfigurationError: Two answers cannot be told apart.
+        UnsupportedModelError: Its vocabulary is not read off what its last layer gives, or it
+            cannot take answers of several tokens in one pass.
     """
 
     def __init__(self, module: nn.Module, asker: Asker, name: str) -> None:
-        question = asker.question
+        question, model = asker.question, _typed(module)
+        tokens = asker.options
+        if question.score == "first":
+            tokens = tuple(ids[:1] for ids in tokens)
+        _require_different(question.options, tokens)
         self.task = Multiclass(question.labels)
-        tokens = [ids[0] for ids in asker.options]
-        self._tokens = torch.tensor(tokens, device=next(module.parameters()).device)
-        model: Any = module
-        head = model.get_output_embeddings()
-        if not isinstance(head, nn.Module):
+        self._head: Any = model.get_output_embeddings()
+        if not isinstance(self._head, nn.Module):
             raise UnsupportedModelError(f"{name} has no layer that gives a vocabulary's logits")
-        self._head: Any = head
-        self._rows_alone = type(head) is nn.Linear and self._is_given_by_rows(module)
-        answers = zip(question.options, asker.options, strict=True)
+        self._takes_mean = question.score == "mean"
+        self._tokens = tokens
+        self._dtype = coarsest_dtype(module)
+        self.behind = tuple(token for ids in tokens for token in ids[:-1])
+        device = next(module.parameters()).device
+        self._first = torch.tensor([ids[0] for ids in tokens], device=device)
+        every = [(i, depth) for i, ids in enumerate(tokens) for depth in range(1, len(ids))]
+        self._answer, self._depth = torch.tensor(every, device=device).reshape(-1, 2).T
+        self._rows_alone = not self.behind and type(self._head) is nn.Linear
         self.details = {
             "prompt": repr(question.prompt.template) + (", in a chat" if question.is_chat else ""),
-            "answers": ", ".join(f"{option!r} {list(ids)}" for option, ids in answers),
+            "answers": _in_words(question.options, asker.options, question.score),
         }
+        if self.behind:
+            window = getattr(model.config.get_text_config(), "sliding_window", None)
+            self.max_length = window if isinstance(window, int) else None
+        self._try_out(module, asker.stand_in, name)
 
     @torch.no_grad()
-    def _is_given_by_rows(self, module: nn.Module) -> bool:
-        """Whether the options' rows of the head give what the module gives of these tokens."""
-        ids = self._tokens.unsqueeze(0)
-        inputs = ModelInputs(
-            (), {}, torch.full_like(ids, NOT_AUDITED), torch.ones_like(ids, dtype=torch.bool)
+    def _try_out(self, module: nn.Module, prompt: tuple[int, ...], name: str) -> None:
+        """Hold what is computed against what the module gives of each answer by itself."""
+        expected = self._one_by_one(module, prompt)
+        for _ in range(2):
+            if self._is_given(module, prompt, expected):
+                return
+            if not self._rows_alone:
+                break
+            self._rows_alone = False
+        several = " of several tokens" * bool(self.behind)
+        raise UnsupportedModelError(
+            f"{name} gives other numbers for answers{several} than it gives for each by itself",
+            hint="Ask for answers of one token, or with --option-score first.",
         )
-        whole = module(input_ids=ids).logits[:, -1]
-        self._rows_alone = True
-        with self.asked(inputs):
-            rows = module(input_ids=ids).logits
-        if rows.shape != (1, 1, len(self._tokens)):
+
+    def _one_by_one(self, module: nn.Module, prompt: tuple[int, ...]) -> Float[Tensor, "1 label"]:
+        scores = []
+        for ids in self._tokens:
+            whole = torch.tensor([[*prompt, *ids[:-1]]], device=self._first.device)
+            logits = in_full(_typed(module)(input_ids=whole).logits[0, len(prompt) - 1 :])
+            own = logits.log_softmax(dim=-1) if self.behind else logits
+            scores.append(sum(own[i, token] for i, token in enumerate(ids)))
+        return self._scaled(torch.stack([torch.as_tensor(score) for score in scores]).unsqueeze(0))
+
+    def _is_given(self, module: nn.Module, prompt: tuple[int, ...], expected: Tensor) -> bool:
+        ids = torch.tensor([[*prompt, *self.behind]], device=self._first.device)
+        real = torch.ones_like(ids, dtype=torch.bool)
+        given = {IDS: ids, MASK: real.long()}
+        inputs = ModelInputs((), given, torch.full_like(ids, NOT_AUDITED), real)
+        try:
+            with self.asked(inputs):
+                found = self.read(module(**given | self.arguments(inputs)))
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception:  # a model may fail in any way at what it was not made for
             return False
-        spread = float(whole.float().amax() - whole.float().amin())
-        gap = (rows[:, 0] - whole[:, self._tokens]).float().abs().max()
-        return float(gap) <= MAX_ERROR * spread
+        size = expected.abs().amax().clamp_min(1)
+        return float((found - expected).abs().amax() / size) <= TOLERANCES[self._dtype]
+
+    def _places(self, inputs: ModelInputs) -> _Places:
+        order = inputs.real.cumsum(dim=1) - 1
+        n_behind = len(self.behind)
+        wanted = torch.arange(-n_behind - 1, 0, device=order.device)
+        numbers = inputs.real.sum(dim=1, keepdim=True) + wanted  # batch row
+        is_it = (order.unsqueeze(1) == numbers.unsqueeze(2)) & inputs.real.unsqueeze(1)
+        return _Places(order, is_it.int().argmax(dim=2))
+
+    def arguments(self, inputs: ModelInputs) -> dict[str, Tensor]:
+        """Which tokens see which, and where each answer begins: behind the prompt."""
+        if not self.behind:
+            return {}
+        order, read = self._places(inputs)
+        answer, behind = torch.full_like(order, NOT_AUDITED), read[:, 1:]
+        answer = answer.scatter(1, behind, self._answer.expand_as(behind))
+        seen = inputs.keywords[MASK].bool()
+        sees = seen.unsqueeze(1) & (order.unsqueeze(1) <= order.unsqueeze(2))
+        of_all = (answer == NOT_AUDITED).unsqueeze(1)
+        sees &= of_all | (answer.unsqueeze(1) == answer.unsqueeze(2))
+        hidden = torch.finfo(self._dtype).min
+        mask = torch.zeros_like(sees, dtype=self._dtype).masked_fill(~sees, hidden)
+        places = inputs.keywords.get(PLACES, order.clamp_min(0))
+        at_end = places.gather(1, read[:, :1])
+        places = places.scatter(1, behind, at_end + self._depth)
+        return {MASK: mask.unsqueeze(1), PLACES: places}
 
     @contextmanager
     def asked(self, inputs: ModelInputs) -> Iterator[None]:
-        """Around a call: the head gets each text's last position alone."""
+        """Around a call: the head gets the positions alone that answers are read at."""
         head, forward = self._head, self._head.forward
-        places = torch.arange(inputs.n_positions, device=inputs.real.device)
-        last = torch.where(inputs.real, places, 0).amax(dim=1)
-        texts = torch.arange(len(inputs), device=last.device)
+        at = self._places(inputs).read
+        texts = torch.arange(len(inputs), device=at.device).unsqueeze(1)
 
-        def of_last(states: Tensor) -> Tensor:
-            states = states[texts, last].unsqueeze(1)
+        def of_read(states: Tensor) -> Tensor:
+            states = states[texts, at]
             if not self._rows_alone:
-                return forward(states)[..., self._tokens]
-            bias = None if head.bias is None else head.bias[self._tokens]
-            return nn.functional.linear(states, head.weight[self._tokens], bias)
+                logits: Tensor = forward(states)
+                return logits if self.behind else logits[..., self._first]
+            bias = None if head.bias is None else head.bias[self._first]
+            return nn.functional.linear(states, head.weight[self._first], bias)
 
-        head.forward = of_last
+        head.forward = of_read
         try:
             yield
         finally:
             del head.forward
 
     def read(self, output: Any) -> Float[Tensor, "batch output"]:
-        """One for each answer."""
-        logits: Tensor = output.logits
-        return in_full(logits[:, 0])
+        """One for each answer: a logit, or a log-probability."""
+        logits = in_full(output.logits)
+        if not self.behind:
+            return logits[:, 0]
+        own = logits.log_softmax(dim=-1)
+        scores = own[:, 0, self._first]
+        following = torch.tensor([t for ids in self._tokens for t in ids[1:]], device=own.device)
+        rows = torch.arange(1, own.shape[1], device=own.device)
+        more = own[:, rows, following]
+        return self._scaled(scores.index_add(1, self._answer, more))
+
+    def _scaled(self, scores: Float[Tensor, "batch label"]) -> Float[Tensor, "batch label"]:
+        if not self._takes_mean:
+            return scores
+        return scores / torch.tensor([len(ids) for ids in self._tokens], device=scores.device)
+
+
+def _typed(module: nn.Module) -> Any:
+    """A model of `transformers`, whose methods no class of torch has."""
+    return module
+
+
+def _require_different(options: tuple[str, ...], tokens: tuple[tuple[int, ...], ...]) -> None:
+    """Refuse answers that are the same to the model."""
+    for i, ids in enumerate(tokens):
+        first = tokens.index(ids)
+        if first < i:
+            same = "begin with the same token" if len(ids) == 1 else "are the same tokens"
+            raise ConfigurationError(
+                f"--options: {quoted(options[first])} and {quoted(options[i])} {same}",
+                hint="Name answers that differ, or have all their tokens count: "
+                "--option-score sum.",
+            )
+
+
+def _in_words(options: tuple[str, ...], tokens: tuple[tuple[int, ...], ...], score: str) -> str:
+    if all(len(ids) == 1 for ids in tokens):
+        return f"{', '.join(map(repr, options))}, by the logit of one token each"
+    pairs = zip(options, tokens, strict=True)
+    named = ", ".join(f"{option!r} ({len(ids)})" for option, ids in pairs)
+    return f"{named}, in brackets their tokens, by {SCORES[score]}"
