@@ -29,7 +29,9 @@ from attn_audit.models.interception.model import InterceptedModel, RemovalName
 from attn_audit.models.interception.module_calls import UnknownLayoutError
 from attn_audit.models.interception.replay import CHEAPEST_FIRST
 from attn_audit.models.self_check import TOLERANCES, Trial, rounding
+from attn_audit.numbers import counted
 from attn_audit.quoting import one_line
+from attn_audit.results.model_description import ModelDescription
 
 
 def cache(reached: Reached) -> Way:
@@ -133,6 +135,18 @@ class HuggingFaceModel(InterceptedModel):
                 self.batches_texts = False
                 self.sharing = Sharing.VARIANTS
                 self.not_shared_because = "its output for a text changes with the texts beside it"
+
+    def describe(self) -> ModelDescription:
+        """With what was seen where a prompt and its texts meet."""
+        description = super().describe()
+        tried = self._trial.encoded
+        merged = sum(isinstance(item, TokenEncoded) and item.is_merged for item in tried)
+        if not merged:
+            return description
+        texts = counted(len(tried), "text")
+        said = f"the tokens that hold letters of both, in {merged} of {texts} tried, are the text's"
+        details = {**description.details, "prompt and text": said}
+        return description.model_copy(update={"details": details})
 
     @torch.no_grad()
     def _lengths_share(self, encoded: Sequence[TokenEncoded]) -> bool:

@@ -1,0 +1,295 @@
+"""Causal language models that are asked: answers, units in a prompt, and attention."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+)
+
+import attn_audit
+from attn_audit import Example
+from attn_audit.distances import Logits
+from attn_audit.models.contract import NewWeights, RowWeights, Site
+from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
+from attn_audit.models.huggingface.encoding import Side
+from attn_audit.models.huggingface.model import HuggingFaceModel
+from tests.checkpoints import SENTENCES
+from tests.conftest import Checkpoint
+
+KINDS = ("llama", "gpt2")
+PROMPT = "Review: {text}\nSentiment:"
+OF_ONE_TOKEN = (" bad", " not", " never")
+OF_SEVERAL = (" dull", " wonderful", " bad")
+EXAMPLES = [Example(f"e{i}", text) for i, text in enumerate(SENTENCES[:8])]
+
+
+def asked(folder: Path, **said: Any) -> HuggingFaceModel:
+    module = AutoModelForCausalLM.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    said = {"prompt": PROMPT, "options": OF_ONE_TOKEN, "examples": EXAMPLES[:3], **said}
+    return attn_audit.wrap(module, tokenizer, **said)
+
+
+@torch.no_grad()
+def by_plain_code(folder: Path, texts: list[str], options: tuple[str, ...], score: str) -> Tensor:
+    """What the library gives of each whole prompt and answer by itself."""
+    module = AutoModelForCausalLM.from_pretrained(folder).eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    rows = []
+    for text in texts:
+        prompt = tokenizer(PROMPT.format(text=text))["input_ids"]
+        row = []
+        for option in options:
+            ids = tokenizer(PROMPT.format(text=text) + option)["input_ids"]
+            logits = module(torch.tensor([ids])).logits[0]
+            if score == "first":
+                row.append(logits[len(prompt) - 1, ids[len(prompt)]])
+                continue
+            every = logits.log_softmax(-1)
+            own = [every[i - 1, ids[i]] for i in range(len(prompt), len(ids))]
+            row.append(sum(own) / (len(own) if score == "mean" else 1))
+        rows.append(torch.stack(row))
+    return torch.stack(rows)
+
+
+def logits_of(model: HuggingFaceModel, examples: list[Example]) -> Logits:
+    batch = model.collate(model.encode(examples))
+    return model.read(batch, [model.default_site])[0].logits
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_answers_of_one_token_have_the_logits_of_their_tokens(
+    kind: str, language_model: Checkpoint
+) -> None:
+    found = logits_of(asked(language_model(kind)), EXAMPLES)
+    expected = by_plain_code(language_model(kind), list(SENTENCES[:8]), OF_ONE_TOKEN, "first")
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("score", ["sum", "mean", "first"])
+def test_answers_of_several_tokens_have_the_log_probabilities_of_all(
+    kind: str, score: Any, language_model: Checkpoint
+) -> None:
+    model = asked(language_model(kind), options=OF_SEVERAL, option_score=score)
+    expected = by_plain_code(language_model(kind), list(SENTENCES[:8]), OF_SEVERAL, score)
+    assert torch.allclose(logits_of(model, EXAMPLES), expected, atol=1e-4)
+    assert model.task.labels == ("dull", "wonderful", "bad")
+
+
+def test_nothing_else_of_the_vocabulary_is_computed(
+    language_model: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[tuple[int, ...]] = []
+    outputs = HuggingFaceClassifier.call
+
+    def noted(self: HuggingFaceClassifier, *given: Any, **named: Any) -> Any:
+        output = outputs(self, *given, **named)
+        sizes.append(tuple(output.logits.shape))
+        return output
+
+    model = asked(language_model("llama"))
+    monkeypatch.setattr(HuggingFaceClassifier, "call", noted)
+    logits_of(model, EXAMPLES)
+    assert sizes == [(8, 1, 3)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("options", [OF_ONE_TOKEN, OF_SEVERAL])
+def test_own_attention_reproduces_and_other_attention_is_what_a_full_pass_gives(
+    kind: str, options: tuple[str, ...], language_model: Checkpoint
+) -> None:
+    model = asked(language_model(kind), options=options)
+    batch = model.collate(model.encode(EXAMPLES[:4]))
+    draw = torch.Generator().manual_seed(0)
+    for layer in range(len(model.layers)):
+        site = Site(layer)
+        (reading,) = model.read(batch, [site])
+        own = reading.replay(reading.attention.unsqueeze(1))[:, 0]
+        assert torch.allclose(own, reading.logits, atol=1e-5)
+        other = torch.rand(reading.attention.shape, generator=draw) * reading.admissible
+        other /= other.sum(-1, keepdim=True).clamp_min(1e-9)
+
+        def instead(rows: RowWeights, other: Tensor = other) -> NewWeights:
+            return NewWeights(other)
+
+        expected = model.intervene(batch, {site: instead})
+        found = reading.replay(other.unsqueeze(1))[:, 0]
+        assert torch.allclose(found, expected, atol=1e-4)
+        assert not torch.allclose(found, reading.logits, atol=1e-3)
+
+
+@pytest.mark.parametrize("options", [OF_ONE_TOKEN, OF_SEVERAL])
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_padding_on_either_side_changes_nothing(
+    side: Side, options: tuple[str, ...], language_model: Checkpoint
+) -> None:
+    model = asked(language_model("llama"), options=options)
+    alone = torch.cat([logits_of(model, [example]) for example in EXAMPLES])
+    assert isinstance(model.classifier, HuggingFaceClassifier)
+    model.classifier.padding_side = side
+    batch = model.collate(model.encode(EXAMPLES))
+    (reading,) = model.read(batch, [model.default_site])
+    assert torch.allclose(reading.logits, alone, atol=1e-5)
+    keep = batch.unit_mask.unsqueeze(1).clone()
+    keep[:, :, 1] = False
+    assert torch.allclose(
+        model.erase(batch, keep, "delete")[:1],
+        model.erase(model.collate(batch.encoded[:1]), keep[:1, :, : keep[0].sum() + 1], "delete"),
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_deleted_unit_leaves_the_prompt_without_its_tokens(
+    kind: str, language_model: Checkpoint
+) -> None:
+    model = asked(language_model(kind), options=OF_SEVERAL, unit="word")
+    batch = model.collate(model.encode([Example("a", "The plot is dull.")]))
+    keep = torch.tensor([[[True, False, True, True]]])
+    module = AutoModelForCausalLM.from_pretrained(language_model(kind)).eval()
+    tokenizer = AutoTokenizer.from_pretrained(language_model(kind))
+    expected = []
+    for option in OF_SEVERAL:
+        found = tokenizer(PROMPT.format(text="The plot is dull.") + option)
+        where = "Review: The plot"
+        tokens = found.encodings[0].offsets
+        gone = range(len("Review: The"), len(where))
+        kept = [
+            token
+            for token, (start, end) in zip(found["input_ids"], tokens, strict=True)
+            if start not in gone or end - start == 0
+        ]
+        n = len(tokenizer(option, add_special_tokens=False)["input_ids"])
+        with torch.no_grad():
+            every = module(torch.tensor([kept])).logits[0].log_softmax(-1)
+        rows = range(len(kept) - n, len(kept))
+        expected.append(sum(float(every[i - 1, kept[i]]) for i in rows))
+    found = model.erase(batch, keep, "delete")[0, 0]
+    assert found.tolist() == pytest.approx(expected, abs=1e-4)
+
+
+def test_only_the_text_is_audited_and_the_rest_of_the_prompt_keeps_its_share(
+    language_model: Checkpoint,
+) -> None:
+    model = asked(language_model("llama"), unit="word")
+    batch = model.collate(model.encode(EXAMPLES[:4]))
+    assert [[u.text for u in item.units] for item in batch.encoded] == [
+        text.split() for text in SENTENCES[:4]
+    ]
+    (reading,) = model.read(batch, [model.default_site])
+    assert torch.allclose(reading.mass + reading.rest, torch.ones_like(reading.mass), atol=1e-5)
+    assert float(reading.rest.min()) > 0.01
+
+
+def test_a_token_of_text_and_prompt_is_the_texts_and_said(language_model: Checkpoint) -> None:
+    trial = [Example("a", "ad as it is"), Example("b", "Dull.")]
+    joined = asked(language_model("llama"), prompt="Is it b{text} or not?", examples=trial)
+    (item,) = joined.encode(trial[:1])
+    assert [unit.text for unit in item.units] == ["ad", "as", "it", "is"]
+    said = joined.describe().details["prompt and text"]
+    assert said == "the tokens that hold letters of both, in 1 of 2 texts tried, are the text's"
+    assert "prompt and text" not in asked(language_model("llama")).describe().details
+
+
+def test_another_field_of_the_row_is_audited_where_it_is_named(
+    language_model: Checkpoint,
+) -> None:
+    prompt = "{context}\nQuestion: {text}\nAnswer:"
+    fields = {"text": "Is it good?"}
+    trial = [Example("a", "It is dull.", fields=fields), Example("b", "Bad.", fields=fields)]
+    said: dict[str, Any] = {"prompt": prompt, "audited": "context", "unit": "word"}
+    model = asked(language_model("llama"), examples=trial, **said)
+    rows = [
+        {"text": "Is it good?", "context": "It is dull.", "id": "a"},
+        {"text": "Is it bad?", "context": "Nobody liked the film.", "id": "b"},
+    ]
+    report = attn_audit.audit(model, rows, checks="correlation", layer="last")
+    assert report.records["units"].to_pylist() == [
+        ["It", "is", "dull."],
+        ["Nobody", "liked", "the", "film."],
+    ]
+    assert report.settings.prompt == prompt
+    assert report.settings.fields["text"] == "context"
+
+
+def test_a_chat_is_what_the_template_makes_of_the_prompt(language_model: Checkpoint) -> None:
+    said: dict[str, Any] = {"chat": True, "options": ("bad", "not"), "unit": "word"}
+    model = asked(language_model("llama"), option_score="first", **said)
+    (item,) = model.encode([Example("a", "It is dull.")])
+    tokenizer = AutoTokenizer.from_pretrained(language_model("llama"))
+    whole = "<|user|>\nReview: It is dull.\nSentiment:\n<|assistant|>\n"
+    assert item.token_ids == tuple(tokenizer(whole, add_special_tokens=False)["input_ids"])
+    assert [unit.text for unit in item.units] == ["It", "is", "dull."]
+
+
+def test_outer_blanks_that_a_chat_takes_off_are_no_unit(language_model: Checkpoint) -> None:
+    model = asked(
+        language_model("llama"), chat=True, prompt="{text}", options=("bad", "not"), unit="word"
+    )
+    (item,) = model.encode([Example("a", "  It is dull. ")])
+    assert [(unit.text, unit.start) for unit in item.units] == [("It", 2), ("is", 5), ("dull.", 8)]
+
+
+@pytest.fixture(scope="module")
+def classifier(language_model: Checkpoint) -> HuggingFaceModel:
+    """The language model with the answers' rows of its head for a head."""
+    folder = language_model("llama")
+    causal = AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    config = causal.config
+    config.id2label = {i: option.strip() for i, option in enumerate(OF_ONE_TOKEN)}
+    module = AutoModelForSequenceClassification.from_config(config)
+    module.model.load_state_dict(causal.model.state_dict())
+    rows = [tokenizer(o, add_special_tokens=False)["input_ids"][0] for o in OF_ONE_TOKEN]
+    with torch.no_grad():
+        module.score.weight.copy_(causal.lm_head.weight[rows])
+    return attn_audit.wrap(module.eval(), tokenizer, examples=EXAMPLES[:3])
+
+
+def test_a_model_that_is_asked_is_the_classifier_whose_head_has_the_answers_rows(
+    language_model: Checkpoint, classifier: HuggingFaceModel
+) -> None:
+    said: dict[str, Any] = {
+        "checks": ["correlation", "attended", "permutation", "adversarial", "replacement"],
+        "layer": 1,
+        "iterations": 20,
+        "permutations": 20,
+    }
+    one = attn_audit.audit(asked(language_model("llama"), prompt="{text}"), EXAMPLES, **said)
+    other = attn_audit.audit(classifier, EXAMPLES, **said)
+    assert one.records.column_names == other.records.column_names
+    for name in one.records.column_names:
+        found, expected = one.records[name].to_pylist(), other.records[name].to_pylist()
+        assert flat(found) == pytest.approx(flat(expected), abs=1e-5, nan_ok=True), name
+
+
+def flat(values: Any) -> list[Any]:
+    if isinstance(values, list):
+        return [each for value in values for each in flat(value)]
+    return [values]
+
+
+@pytest.fixture(scope="module")
+def smollm2() -> Path:
+    folder = os.environ.get("ATTN_AUDIT_SMOLLM2")
+    if folder is None:
+        pytest.skip("needs SmolLM2-135M-Instruct: its folder in ATTN_AUDIT_SMOLLM2")
+    return Path(folder)
+
+
+def test_a_real_model_gives_what_the_library_gives(smollm2: Path) -> None:
+    options, texts = (" negative", " positive"), list(SENTENCES[:3])
+    model = asked(smollm2, options=options)
+    found = logits_of(model, EXAMPLES[:3])
+    assert torch.allclose(found, by_plain_code(smollm2, texts, options, "first"), atol=1e-3)
+    model = asked(smollm2, options=(" a waste of time", " wonderful"), option_score="mean")
+    expected = by_plain_code(smollm2, texts, (" a waste of time", " wonderful"), "mean")
+    assert torch.allclose(logits_of(model, EXAMPLES[:3]), expected, atol=1e-3)
