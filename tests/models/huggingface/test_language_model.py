@@ -31,7 +31,7 @@ EXAMPLES = [Example(f"e{i}", text) for i, text in enumerate(SENTENCES[:8])]
 
 
 def asked(folder: Path, **said: Any) -> HuggingFaceModel:
-    module = AutoModelForCausalLM.from_pretrained(folder).eval()
+    module = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
     said = {"prompt": PROMPT, "options": OF_ONE_TOKEN, "examples": EXAMPLES[:3], **said}
     return attn_audit.wrap(module, tokenizer, **said)
@@ -40,7 +40,7 @@ def asked(folder: Path, **said: Any) -> HuggingFaceModel:
 @torch.no_grad()
 def by_plain_code(folder: Path, texts: list[str], options: tuple[str, ...], score: str) -> Tensor:
     """What the library gives of each whole prompt and answer by itself."""
-    module = AutoModelForCausalLM.from_pretrained(folder).eval()
+    module = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
     rows = []
     for text in texts:
