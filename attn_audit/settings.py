@@ -213,8 +213,8 @@ class AuditSettings:
 
     option_score: Literal["sum", "mean", "first"] = _is(
         "sum",
-        "What answers of several tokens are measured by: all their log-probabilities, these by "
-        "their number, or the logit of the first token alone.",
+        "What answers of several tokens are measured by: the sum of their log-probabilities, where "
+        "short answers are ahead, its mean, or the logit of the first token alone.",
         Panel.PROMPT,
         is_stored=True,
         compared="noted",

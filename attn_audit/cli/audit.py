@@ -150,7 +150,9 @@ def check_data(**values: Any) -> None:
     data = AuditedData.of(settings)
     model, _ = data.load_model(settings)
     checked = data.checked(model, settings)
-    n_rows, kept = checked.left_out.n_rows, counted(checked.n_examples, "row")
+    # Those that would choose the layer can be audited too.
+    kept = counted(checked.n_examples + checked.n_choosing, "row")
+    n_rows = checked.left_out.n_rows
     console = Console(soft_wrap=True, highlight=False)
     console.print(Text(f"{printable(data.dataset.name)}: {kept} of {n_rows:,} can be audited"))
     for line in checked.left_out.lines():

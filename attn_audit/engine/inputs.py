@@ -289,7 +289,8 @@ class AuditedData:
         trial, problem = choose_trial(first), None
         at_fault = (few for n in N_AT_FAULT for few in combinations(trial, n))
         others = (choose_trial([e for e in first if e not in few]) for few in at_fault)
-        for tried in (trial, *(others if settings.on_error == "record" else ())):
+        may_fail = settings.on_error == "record" or settings.on_bad_row == "skip"
+        for tried in (trial, *(others if may_fail else ())):
             try:
                 return load_tried_model(settings, tried, lambda: self._first(N_SEARCHED), load)
             except AttnAuditError as error:

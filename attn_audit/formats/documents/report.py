@@ -60,6 +60,7 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
         sections=(
             _glance(report, judged),
             *([] if report.answer is None else [verdict.answer_section(report.answer)]),
+            *_shares(report.layers, report.settings.layer),
             *_instead(report.recommendation),
             *([labels.section(report.labels)] if report.labels else []),
             performance.section(report),
@@ -75,6 +76,11 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
 
 def _instead(found: Recommendation | None) -> list[Section]:
     return [] if found is None else [recommendation.section(found)]
+
+
+def _shares(found: Leverage | None, layer: int) -> list[Section]:
+    has_shares = found is not None and found.shares
+    return [leverage.shares_section(found, layer)] if found is not None and has_shares else []
 
 
 def _leverage(report: Report, found: Leverage) -> Section:
