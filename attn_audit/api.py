@@ -61,7 +61,7 @@ class LoadingOptions(TypedDict, total=False):
     audited: str | None
     chat: bool
     options: str | Iterable[str]
-    option_score: Literal["sum", "mean", "first"]
+    answer_score: Literal["sum", "mean", "first"]
     layer: Layer
     head: Head
     rows: Literal["readout", "all"]

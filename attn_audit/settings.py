@@ -211,7 +211,7 @@ class AuditSettings:
         compared="noted",
     )
 
-    option_score: Literal["sum", "mean", "first"] = _is(
+    answer_score: Literal["sum", "mean", "first"] = _is(
         "sum",
         "What answers of several tokens are measured by: the sum of their log-probabilities, where "
         "short answers are ahead, its mean, or the logit of the first token alone.",

@@ -175,7 +175,7 @@ def _made_ready(
         audited=settings.audited,
         options=settings.options,
         chat=settings.chat,
-        option_score=settings.option_score,
+        answer_score=settings.answer_score,
     )
 
 

@@ -31,7 +31,7 @@ class ModelOptions:
     audited: str | None = None
     chat: bool = False
     options: tuple[str, ...] = ()
-    option_score: Literal["sum", "mean", "first"] = "sum"
+    answer_score: Literal["sum", "mean", "first"] = "sum"
     unit: UnitName = "token"
     removal: Literal["mask", "delete"] | None = None
 
@@ -69,7 +69,7 @@ def resolve_device(name: str) -> torch.device:
 _OF_HUGGINGFACE = (
     *("trust_remote_code", "revision", "dtype", "attention_implementation"),
     *("max_length", "task", "prompt", "audited", "chat", "options"),
-    "option_score",
+    "answer_score",
 )
 
 
@@ -123,7 +123,7 @@ def load_model(
     from attn_audit.models.interception.classifier import or_probes
 
     question = question_of(
-        options.prompt, options.audited, options.options, options.chat, options.option_score
+        options.prompt, options.audited, options.options, options.chat, options.answer_score
     )
     texts = or_probes(trial, fields=() if question is None else question.prompt.beside)
     return load_huggingface_model(

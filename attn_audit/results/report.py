@@ -166,7 +166,7 @@ class Settings(Value):
     """Whether the prompt was a user's message in a chat."""
     options: tuple[str, ...] = ()
     """The answers that a language model chose from, blanks included."""
-    option_score: Literal["sum", "mean", "first"] = "sum"
+    answer_score: Literal["sum", "mean", "first"] = "sum"
     """What answers of several tokens were measured by."""
     attention_implementation: Literal["sdpa", "eager"] | None = None
     """The code that computed a HuggingFace model's attention; None: the library's choice."""

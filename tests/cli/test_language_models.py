@@ -82,7 +82,7 @@ ASKED = ("--prompt", PROMPT, "--options")
             ("--prompt", r"Review: {text}\nSentiment: ", "--options", "bad,not"),
             "the tokenizer joins 'bad' with the end of the prompt",
         ),
-        ((*ASKED, " dull, dislike", "--option-score", "first"), "begin with the same token"),
+        ((*ASKED, " dull, dislike", "--answer-score", "first"), "begin with the same token"),
         (("--prompt", "Review:", "--options", " bad, not"), "'Review:' has no {text}"),
         (("--prompt", "{text} {context}", "--options", " bad, not"), "no field 'context'"),
         ((*ASKED, " bad, not", "--audited", "question"), "has no {question}"),

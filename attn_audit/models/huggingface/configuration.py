@@ -52,7 +52,7 @@ class Question:
             "audited": None if self.prompt.audited == TEXT else self.prompt.audited,
             "options": self.options,
             "chat": self.is_chat,
-            "option_score": self.score,
+            "answer_score": self.score,
         }
 
 

@@ -131,7 +131,7 @@ def wrap(
     audited: str | None = None,
     options: Sequence[str] = (),
     chat: bool = False,
-    option_score: Score = "sum",
+    answer_score: Score = "sum",
 ) -> HuggingFaceModel:
     """Make a transformers model that is in memory ready for `attn_audit.audit`.
 
@@ -150,7 +150,7 @@ def wrap(
         audited: The field of the prompt whose words are audited; None: `text`.
         options: The answers to choose from, blanks included.
         chat: Give the prompt as a user's message, in the tokenizer's chat template.
-        option_score: What answers of several tokens are measured by: all their log-probabilities,
+        answer_score: What answers of several tokens are measured by: all their log-probabilities,
             their mean, or the first token's logit.
 
     Raises:
@@ -163,7 +163,7 @@ def wrap(
         report = attn_audit.audit(model, "data/", checks=["correlation"])
         ```
     """
-    question = question_of(prompt, audited, tuple(options), chat, option_score)
+    question = question_of(prompt, audited, tuple(options), chat, answer_score)
     texts = or_probes(examples, fields=() if question is None else question.prompt.beside)
     loading_options = LoadingOptions(
         max_length=max_length,

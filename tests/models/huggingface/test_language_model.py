@@ -78,7 +78,7 @@ def test_answers_of_one_token_have_the_logits_of_their_tokens(
 def test_answers_of_several_tokens_have_the_log_probabilities_of_all(
     kind: str, score: Any, language_model: Checkpoint
 ) -> None:
-    model = asked(language_model(kind), options=OF_SEVERAL, option_score=score)
+    model = asked(language_model(kind), options=OF_SEVERAL, answer_score=score)
     expected = by_plain_code(language_model(kind), list(SENTENCES[:8]), OF_SEVERAL, score)
     assert torch.allclose(logits_of(model, EXAMPLES), expected, atol=1e-4)
     assert model.task.labels == ("dull", "wonderful", "bad")
@@ -222,7 +222,7 @@ def test_another_field_of_the_row_is_audited_where_it_is_named(
 
 def test_a_chat_is_what_the_template_makes_of_the_prompt(language_model: Checkpoint) -> None:
     said: dict[str, Any] = {"chat": True, "options": ("bad", "not"), "unit": "word"}
-    model = asked(language_model("llama"), option_score="first", **said)
+    model = asked(language_model("llama"), answer_score="first", **said)
     (item,) = model.encode([Example("a", "It is dull.")])
     tokenizer = AutoTokenizer.from_pretrained(language_model("llama"))
     whole = "<|user|>\nReview: It is dull.\nSentiment:\n<|assistant|>\n"
@@ -290,6 +290,6 @@ def test_a_real_model_gives_what_the_library_gives(smollm2: Path) -> None:
     model = asked(smollm2, options=options)
     found = logits_of(model, EXAMPLES[:3])
     assert torch.allclose(found, by_plain_code(smollm2, texts, options, "first"), atol=1e-3)
-    model = asked(smollm2, options=(" a waste of time", " wonderful"), option_score="mean")
+    model = asked(smollm2, options=(" a waste of time", " wonderful"), answer_score="mean")
     expected = by_plain_code(smollm2, texts, (" a waste of time", " wonderful"), "mean")
     assert torch.allclose(logits_of(model, EXAMPLES[:3]), expected, atol=1e-3)

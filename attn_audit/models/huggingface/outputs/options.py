@@ -95,7 +95,7 @@ class Options(Output):
         several = " of several tokens" * bool(self.behind)
         raise UnsupportedModelError(
             f"{name} gives other numbers for answers{several} than it gives for each by itself",
-            hint="Ask for answers of one token, or with --option-score first.",
+            hint="Ask for answers of one token, or with --answer-score first.",
         )
 
     def _one_by_one(self, module: nn.Module, prompt: tuple[int, ...]) -> Float[Tensor, "1 label"]:
@@ -201,7 +201,7 @@ def _require_different(options: tuple[str, ...], tokens: tuple[tuple[int, ...], 
             raise ConfigurationError(
                 f"--options: {quoted(options[first])} and {quoted(options[i])} {same}",
                 hint="Name answers that differ, or have all their tokens count: "
-                "--option-score sum.",
+                "--answer-score sum.",
             )
 
 
