@@ -61,6 +61,7 @@ class LoadingOptions(TypedDict, total=False):
     audited: str | None
     chat: bool
     options: str | Iterable[str]
+    target: str | None
     answer_score: Literal["sum", "mean", "first"]
     layer: Layer
     head: Head

@@ -228,7 +228,7 @@ def validate(
     """
     load_plugins(_names(_alone_or_several(values.get("plugin"))))
     registry.add_shown(_names(_split_commas(values.get("shown"))))
-    is_asked = bool(values.get("options"))
+    is_asked = bool(values.get("options") or values.get("target"))
     every = {
         "checks": tuple(
             found.check
@@ -289,10 +289,15 @@ def _require_companions(settings: AuditSettings) -> None:
                 f"--{name.replace('_', '-')}: there is no prompt",
                 hint="Say what stands around each text: --prompt 'Review: {text}\\nSentiment:'.",
             )
-    if has_prompt and not settings.options:
+    if settings.target is not None and settings.options:
+        raise ConfigurationError(
+            "--target: there are --options to choose from, and only one of the two is asked",
+        )
+    if has_prompt and not settings.options and settings.target is None:
         raise ConfigurationError(
             "--prompt: nothing is asked",
-            hint="Name the answers to choose from: --options ' negative, positive'.",
+            hint="Name the answers to choose from: --options ' negative, positive'; or the field "
+            "of what follows: --target FIELD.",
         )
     for name in ("resume", "shard_size"):
         if settings.run_dir is None and getattr(settings, name) not in (None, False):

@@ -211,6 +211,15 @@ class AuditSettings:
         compared="noted",
     )
 
+    target: str | None = _is(
+        None,
+        "Instead of options: the {field} at the end of the prompt, which holds what follows. How "
+        "likely that is, is audited.",
+        Panel.PROMPT,
+        "FIELD",
+        is_stored=True,
+        compared="refused",
+    )
     answer_score: Literal["sum", "mean", "first"] = _is(
         "sum",
         "What answers of several tokens are measured by: the sum of their log-probabilities, where "

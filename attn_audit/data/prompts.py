@@ -86,9 +86,17 @@ class Prompt:
                 start = len(whole)
                 whole += example.text
             elif name is not None:
-                if name not in example.fields:
-                    where = example.where or f"example {example.id!r}"
-                    problem = f"it has no field {name!r}, which the prompt names"
-                    raise IncompatibleDataError(where, problem, fault=Fault.NO_TEXT)
-                whole += example.fields[name]
+                whole += self.field(example, name)
         return Filled(whole, start, start + len(example.text))
+
+    def field(self, example: Example, name: str) -> str:
+        """What an example has in a field beside its text.
+
+        Raises:
+            IncompatibleDataError: It has nothing there.
+        """
+        if name not in example.fields:
+            where = example.where or f"example {example.id!r}"
+            problem = f"it has no field {name!r}, which the prompt names"
+            raise IncompatibleDataError(where, problem, fault=Fault.NO_TEXT)
+        return example.fields[name]

@@ -176,6 +176,7 @@ def _made_ready(
         options=settings.options,
         chat=settings.chat,
         answer_score=settings.answer_score,
+        target=settings.target,
     )
 
 
@@ -249,7 +250,8 @@ class AuditedData:
         is_read = is_named or Plausibility.id in settings.checks
         fields = FieldNames(
             **settings.fields,
-            ignored=settings.ignore_field,
+            # What follows is no label, whatever it is called.
+            ignored=(*settings.ignore_field, *(["label"] if settings.target else [])),
             rationale=settings.rationale_field if is_read else None,
             shown=settings.shown,
             prompt=None

@@ -32,6 +32,7 @@ class ModelOptions:
     chat: bool = False
     options: tuple[str, ...] = ()
     answer_score: Literal["sum", "mean", "first"] = "sum"
+    target: str | None = None
     unit: UnitName = "token"
     removal: Literal["mask", "delete"] | None = None
 
@@ -69,7 +70,7 @@ def resolve_device(name: str) -> torch.device:
 _OF_HUGGINGFACE = (
     *("trust_remote_code", "revision", "dtype", "attention_implementation"),
     *("max_length", "task", "prompt", "audited", "chat", "options"),
-    "answer_score",
+    *("answer_score", "target"),
 )
 
 
@@ -123,9 +124,14 @@ def load_model(
     from attn_audit.models.interception.classifier import or_probes
 
     question = question_of(
-        options.prompt, options.audited, options.options, options.chat, options.answer_score
+        options.prompt,
+        options.audited,
+        options.options,
+        options.chat,
+        options.answer_score,
+        options.target,
     )
-    texts = or_probes(trial, fields=() if question is None else question.prompt.beside)
+    texts = or_probes(trial, fields=() if question is None else question.fields)
     return load_huggingface_model(
         location,
         LoadingOptions(

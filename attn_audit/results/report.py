@@ -166,6 +166,8 @@ class Settings(Value):
     """Whether the prompt was a user's message in a chat."""
     options: tuple[str, ...] = ()
     """The answers that a language model chose from, blanks included."""
+    target: str | None = None
+    """The field that held what follows the prompt, in place of options."""
     answer_score: Literal["sum", "mean", "first"] = "sum"
     """What answers of several tokens were measured by."""
     attention_implementation: Literal["sdpa", "eager"] | None = None

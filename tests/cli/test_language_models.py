@@ -72,6 +72,22 @@ def test_one_text_is_explained_at_a_layer_that_texts_of_ours_choose(
     assert "gorgeous," in outcome.stdout
 
 
+def test_what_follows_may_be_a_field_of_the_row_that_is_then_no_label(
+    attn_audit: AttnAudit, language_model: Checkpoint, texts: Path
+) -> None:
+    outcome = attn_audit(
+        "audit", language_model("gpt2"), texts, "--prompt", PROMPT + " {label}", "--target",
+        "label", "--answer-score", "mean", *QUICK, "--output", "report.json", "--records",
+        "records.parquet",
+    )  # fmt: skip
+    assert outcome.exit_code == 0, outcome.stderr
+    report = json.loads(Path("report.json").read_text())
+    assert report["model"]["labels"] == ["not label", "label"]
+    assert report["data"]["n_labelled"] == 0
+    outcome = attn_audit("verify", "report.json", language_model("gpt2"), texts)
+    assert outcome.exit_code == 0, outcome.stdout + outcome.stderr
+
+
 ASKED = ("--prompt", PROMPT, "--options")
 
 
@@ -93,6 +109,8 @@ ASKED = ("--prompt", PROMPT, "--options")
         ((*ASKED, " bad,bad"), "two or more answers with names that differ"),
         ((*ASKED, " bad, not", "--prompt-file", "p.txt"), "the prompt is given by --prompt too"),
         (("--prompt-file", "p.txt", "--options", " bad, not"), "p.txt: there is no such file"),
+        ((*ASKED, " bad, not", "--target", "label"), "--target: there are --options"),
+        (("--prompt", PROMPT, "--target", "label"), "does not end with {label}"),
         ((*ASKED, " bad, not", "--max-length", 9), "and the model takes 9"),
         ((), "--prompt 'Review: {text}\\nSentiment:' --options ' negative, positive'"),
     ],

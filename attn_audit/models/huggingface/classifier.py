@@ -30,8 +30,9 @@ from attn_audit.models.huggingface.encoding import (
     without_units,
 )
 from attn_audit.models.huggingface.hub import Provenance
-from attn_audit.models.huggingface.outputs.base import Output
+from attn_audit.models.huggingface.outputs.base import FOLLOWING, Output
 from attn_audit.models.huggingface.outputs.classes import Classes
+from attn_audit.models.huggingface.outputs.continuation import Continuation
 from attn_audit.models.huggingface.outputs.options import Options
 from attn_audit.models.huggingface.prompting import Asker
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
@@ -84,13 +85,18 @@ class HuggingFaceClassifier(Classifier):
             # Some count from behind the number that padding has.
             self.first_places = (0, (self._padding.own_id or 0) + 1)
         self._constants = {"use_cache": False} if accepts(module, "use_cache") else {}
+        if self.output.has_following:
+            self._arguments.append(FOLLOWING)
         self.neutral_token = neutral_token(module, tokenizer)
         self._encoder = Encoder.of(module, tokenizer, self.output, options, asker)
 
     def _output(self, asker: Asker | None, is_binary: bool) -> Output:
+        name = self.provenance.source
         if asker is None:
-            return Classes(self._config, self.provenance.source, is_binary)
-        return Options(self.module, asker, self.provenance.source)
+            return Classes(self._config, name, is_binary)
+        if asker.question.target is not None:
+            return Continuation(self.module, asker.question, name)
+        return Options(self.module, asker, name)
 
     def describe(self) -> ModelDescription:
         """What the configuration says; no layers, no findings."""
@@ -160,7 +166,7 @@ class HuggingFaceClassifier(Classifier):
 
     def outputs(self, inputs: ModelInputs) -> Float[Tensor, "batch output"]:
         """One for each of its labels."""
-        return self._outputs_of(self.call(inputs, **self._constants))
+        return self.output.read(self.call(inputs, **self._constants), inputs)
 
     def call(self, inputs: ModelInputs, **others: Any) -> Any:
         """Call the module, with further arguments of its `forward`."""
@@ -171,14 +177,12 @@ class HuggingFaceClassifier(Classifier):
             padding_id = int(padding[0]) if len(padding) else self._padding.id_for(ids.flatten())
         with padded_with(self.module, padding_id), self.output.asked(inputs):
             given = {**inputs.keywords, **self.output.arguments(inputs)}
+            given.pop(FOLLOWING, None)
             return self.module(*inputs.arguments, **given, **others)
 
-    def logits_of(self, output: Any) -> Logits:
+    def logits_of(self, output: Any, inputs: ModelInputs) -> Logits:
         """The task's logits in what `call` gave."""
-        return self.task.from_outputs(self._outputs_of(output))
-
-    def _outputs_of(self, output: Any) -> Float[Tensor, "batch output"]:
-        return self.output.read(output)
+        return self.task.from_outputs(self.output.read(output, inputs))
 
     def embedding_table(self) -> Tensor | None:
         """The weights of the module's input embeddings."""

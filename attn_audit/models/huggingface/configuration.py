@@ -18,6 +18,7 @@ from torch.nn.modules.module import (
     register_module_parameter_registration_hook,
 )
 
+from attn_audit.data.example import Example
 from attn_audit.data.prompts import TEXT, Prompt
 from attn_audit.errors import ConfigurationError, UnreadableCheckpointError, UnsupportedModelError
 from attn_audit.models.huggingface.hub import Checkpoint, loading
@@ -38,6 +39,28 @@ class Question:
     """Whether the prompt is a user's message, and the answer the assistant's."""
     score: Score = "sum"
     """What an answer of several tokens is measured by."""
+    target: str | None = None
+    """The field of what follows the prompt, in place of options."""
+    blanks: str = ""
+    """What stands before that."""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """All fields that a row has beside its text."""
+        named = () if self.target is None else (self.target,)
+        return tuple(dict.fromkeys((*self.prompt.beside, *named)))
+
+    def answers(self, example: Example) -> tuple[str, ...]:
+        """What may follow an example's prompt."""
+        if self.target is None:
+            return self.options
+        return (self.blanks + self.prompt.field(example, self.target),)
+
+    @property
+    def written(self) -> str:
+        """The prompt as it was given."""
+        behind = "" if self.target is None else f"{self.blanks}{{{self.target}}}"
+        return self.prompt.template + behind
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -48,7 +71,8 @@ class Question:
     def settings(self) -> dict[str, object]:
         """As an audit is told."""
         return {
-            "prompt": self.prompt.template,
+            "prompt": self.written,
+            "target": self.target,
             "audited": None if self.prompt.audited == TEXT else self.prompt.audited,
             "options": self.options,
             "chat": self.is_chat,
@@ -58,19 +82,32 @@ class Question:
 
 def question_of(
     prompt: str | None,
-    audited: str | None,
-    options: tuple[str, ...],
-    is_chat: bool,
-    score: Score,
+    audited: str | None = None,
+    options: tuple[str, ...] = (),
+    is_chat: bool = False,
+    score: Score = "sum",
+    target: str | None = None,
 ) -> Question | None:
     """What settings ask; None where there is no prompt.
 
     Raises:
-        ConfigurationError: The prompt has no place for the audited text.
+        ConfigurationError: The prompt has no place for the audited text, or does not end with that
+            of what follows.
     """
     if prompt is None:
         return None
-    return Question(Prompt(prompt, audited or TEXT), options, is_chat, score)
+    blanks = ""
+    if target is not None:
+        place, whole = f"{{{target}}}", prompt
+        prompt = whole.removesuffix(place)
+        if prompt == whole:
+            raise ConfigurationError(
+                f"--target {target}: the prompt {whole!r} does not end with {place}",
+                hint=f"Write what follows at its end: 'Review: {{text}}\\nSentiment: {place}'.",
+            )
+        blanks = "" if is_chat else prompt[len(prompt.rstrip(" ")) :]
+        prompt = prompt.rstrip(" ")
+    return Question(Prompt(prompt, audited or TEXT), options, is_chat, score, target, blanks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,14 @@ from attn_audit.errors import (
 )
 from attn_audit.models.compatibility import allowed_labels, match_labels, place
 from attn_audit.models.huggingface.configuration import LoadingOptions
-from attn_audit.models.huggingface.outputs.base import IDS, MASK, PLACES, TYPES, Output
+from attn_audit.models.huggingface.outputs.base import (
+    FOLLOWING,
+    IDS,
+    MASK,
+    PLACES,
+    TYPES,
+    Output,
+)
 from attn_audit.models.huggingface.prompting import Asker
 from attn_audit.models.huggingface.tokenizer import Tokens, located, max_length_of, tokenize
 from attn_audit.models.interception.classifier import (
@@ -42,6 +49,8 @@ class TokenEncoded(SequenceEncoded):
     token_type_ids: tuple[int, ...]
     is_merged: bool = False
     """As of its tokens."""
+    following: tuple[int, ...] = ()
+    """At each position the token that is asked for there, NOT_AUDITED where none is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,22 +140,25 @@ class Encoder:
                 place(example),
                 f"the tokenizer leaves nothing of the text to audit: {quoted(example.text)}",
             )
+        behind = tokens.following[:-1] or self.behind
+        none = (NOT_AUDITED,) * (len(tokens.ids) - 1)
         return TokenEncoded(
             example=example,
             units=units,
             truncated=tokens.truncated,
             candidates=allowed_labels(self.task, example),
-            unit_of_position=(*unit_of_token, *(NOT_AUDITED for _ in self.behind)),
-            token_ids=(*tokens.ids, *self.behind),
-            token_type_ids=(*tokens.type_ids, *tokens.type_ids[-1:] * len(self.behind)),
+            unit_of_position=(*unit_of_token, *(NOT_AUDITED for _ in behind)),
+            token_ids=(*tokens.ids, *behind),
+            token_type_ids=(*tokens.type_ids, *tokens.type_ids[-1:] * len(behind)),
             is_merged=tokens.is_merged,
+            following=(*none, *tokens.following) if tokens.following else (),
         )
 
     def _require_room(self, example: Example, tokens: Tokens) -> None:
         """A prompt that is cut asks nothing."""
-        n = len(tokens.ids) + len(self.behind)
+        n = len(tokens.ids) + len(tokens.following[:-1] or self.behind)
         if self.max_length is not None and n > self.max_length:
-            answers = " and its answers" * bool(self.behind)
+            answers = " and its answers" * (n > len(tokens.ids))
             raise IncompatibleDataError(
                 place(example),
                 f"the prompt with this text{answers} has {count(n)} tokens, and the model "
@@ -332,15 +344,16 @@ def join(
     rows: Sequence[TokenEncoded], arguments: Iterable[str], padding: Padding, side: Side
 ) -> ModelInputs:
     """Encoded examples as one batch, of the arguments that the module takes."""
-    lengths = torch.tensor([len(row.token_ids) for row in rows])
+    lengths, names = torch.tensor([len(row.token_ids) for row in rows]), tuple(arguments)
     return _padded(
         {
             IDS: _flat(row.token_ids for row in rows),
             TYPES: _flat(row.token_type_ids for row in rows),
+            **({FOLLOWING: _flat(row.following for row in rows)} if FOLLOWING in names else {}),
         },
         _flat(row.unit_of_position for row in rows),
         real_positions(lengths, side),
-        arguments,
+        names,
         padding,
     )
 
@@ -358,7 +371,7 @@ def kept_positions(
     inputs: ModelInputs, kept: Bool[Tensor, "batch position"], padding: Padding, side: Side
 ) -> ModelInputs:
     """Some positions of each row, one behind the other; all else that they had stays theirs."""
-    names = [name for name in (IDS, TYPES, PLACES) if name in inputs.keywords]
+    names = [name for name in (IDS, TYPES, PLACES, FOLLOWING) if name in inputs.keywords]
     return _padded(
         {name: inputs.keywords[name][kept] for name in names},
         inputs.units[kept],
@@ -381,6 +394,7 @@ def _padded(
         return torch.full_like(real, fill, dtype=values.dtype).masked_scatter(real, values)
 
     fills = {IDS: padding.id_for(values[IDS]), TYPES: padding.type_id, PLACES: 0}
+    fills[FOLLOWING] = NOT_AUDITED
     given = {name: spread(value, fills[name]) for name, value in values.items()}
     given[MASK] = real.long()
     keywords = {name: given[name] for name in arguments}

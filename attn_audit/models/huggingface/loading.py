@@ -132,6 +132,7 @@ def wrap(
     options: Sequence[str] = (),
     chat: bool = False,
     answer_score: Score = "sum",
+    target: str | None = None,
 ) -> HuggingFaceModel:
     """Make a transformers model that is in memory ready for `attn_audit.audit`.
 
@@ -152,6 +153,7 @@ def wrap(
         chat: Give the prompt as a user's message, in the tokenizer's chat template.
         answer_score: What answers of several tokens are measured by: all their log-probabilities,
             their mean, or the first token's logit.
+        target: The field of what follows the prompt, in place of options.
 
     Raises:
         ConfigurationError: The options do not fit the model.
@@ -163,8 +165,8 @@ def wrap(
         report = attn_audit.audit(model, "data/", checks=["correlation"])
         ```
     """
-    question = question_of(prompt, audited, tuple(options), chat, answer_score)
-    texts = or_probes(examples, fields=() if question is None else question.prompt.beside)
+    question = question_of(prompt, audited, tuple(options), chat, answer_score, target)
+    texts = or_probes(examples, fields=() if question is None else question.fields)
     loading_options = LoadingOptions(
         max_length=max_length,
         is_binary=task == "binary",

@@ -20,7 +20,8 @@ from attn_audit.errors import AttnAuditError, AuditFailedError, UnsupportedModel
 from attn_audit.models.compatibility import place
 from attn_audit.models.contract import Encoded, coarsest_dtype
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier, accepts
-from attn_audit.models.huggingface.encoding import IDS, MASK, Side, TokenEncoded
+from attn_audit.models.huggingface.encoding import Side, TokenEncoded
+from attn_audit.models.huggingface.outputs.base import FOLLOWING, IDS, MASK
 from attn_audit.models.interception.attention_point import Reached, VariantLogits, Way, Weights
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
 from attn_audit.models.interception.erasing import Sharing
@@ -62,8 +63,9 @@ def cache(reached: Reached) -> Way:
         with mode.active():
             own_cache = copy.deepcopy(left)
             own_cache.batch_repeat_interleave(times)
-            output = classifier.call(step.repeat(times), past_key_values=own_cache, use_cache=True)
-        logits = classifier.logits_of(output)
+            steps = step.repeat(times)
+            output = classifier.call(steps, past_key_values=own_cache, use_cache=True)
+        logits = classifier.logits_of(output, steps)
         return logits.reshape(-1, times, logits.shape[-1])
 
     return replay
@@ -72,10 +74,11 @@ def cache(reached: Reached) -> Way:
 def _last_token(inputs: ModelInputs, last: Tensor) -> ModelInputs:
     """The last token alone. It is in the cache too: hidden there, it comes behind the others."""
     hidden = inputs.keywords[MASK].scatter(1, last, 0)
+    picked = (name for name in (IDS, FOLLOWING) if name in inputs.keywords)
     return ModelInputs(
         (),
         {
-            IDS: inputs.keywords[IDS].gather(1, last),
+            **{name: inputs.keywords[name].gather(1, last) for name in picked},
             MASK: torch.cat([hidden, torch.ones_like(last)], dim=1),
             "position_ids": last,
         },
@@ -254,6 +257,7 @@ def _first_half(text: TokenEncoded) -> TokenEncoded:
         unit_of_position=tuple(compress(text.unit_of_position, kept)),
         token_ids=tuple(compress(text.token_ids, kept)),
         token_type_ids=tuple(compress(text.token_type_ids, kept)),
+        following=tuple(compress(text.following, kept)),
     )
 
 

@@ -57,12 +57,10 @@ class Asker:
         Raises:
             ConfigurationError: The tokenizer joins the prompt's end with an answer.
         """
-        whole = self._stand_in
-        prompt, *asked = self._ids([whole, *(whole + option for option in self.question.options)])
-        found = []
-        for option, ids in zip(self.question.options, asked, strict=True):
-            own = ids[len(prompt) :]
-            if ids[: len(prompt)] != prompt or not own:
+        whole, options = self._stand_in, self.question.options
+        (found,) = self._behind([whole], [options])
+        for option, own in zip(options, found, strict=True):
+            if not own:
                 raise ConfigurationError(
                     f"--options: the tokenizer joins {quoted(option)} with the end of the prompt, "
                     f"{quoted(whole[-20:])}",
@@ -75,8 +73,7 @@ class Asker:
                     f"--options: the tokenizer does not know {quoted(option)}, which is {unknown} "
                     "to it"
                 )
-            found.append(own)
-        return tuple(found)
+        return found
 
     @property
     def stand_in(self) -> tuple[int, ...]:
@@ -85,7 +82,7 @@ class Asker:
 
     @cached_property
     def _stand_in(self) -> str:
-        fields = dict.fromkeys(self.question.prompt.beside, STAND_IN)
+        fields = dict.fromkeys(self.question.fields, STAND_IN)
         return self._placed(Example("stand-in", STAND_IN, fields=fields)).whole
 
     def tokenize(self, examples: Sequence[Example]) -> list[Tokens]:
@@ -95,28 +92,43 @@ class Asker:
             IncompatibleDataError: Behind this text the answers are other tokens.
         """
         placed = [self._placed(example) for example in examples]
-        own = self._options_behind(placed)
-        for example, options in zip(examples, own, strict=True):
-            if options != self.options:
+        asked = [self.question.answers(example) for example in examples]
+        found = []
+        encodings = self._encodings([each.whole for each in placed])
+        answers = self._behind([each.whole for each in placed], asked)
+        for example, where, encoding, own in zip(examples, placed, encodings, answers, strict=True):
+            is_target = self.question.target is not None
+            if not all(own) or (not is_target and own != self.options):
+                what = "what follows it" if is_target else "an answer"
                 raise IncompatibleDataError(
                     place(example),
-                    "the tokenizer joins the end of this text with an answer",
-                    hint="Let something stand behind the text in the prompt.",
+                    f"the tokenizer joins the end of this prompt with {what}",
+                    hint="Most tokenizers keep a blank with the word behind it: let something "
+                    "stand behind the text, and no blank at the end.",
                 )
-        encodings = self._encodings([each.whole for each in placed])
-        return [_tokens(*each) for each in zip(encodings, placed, examples, strict=True)]
+            following = own[0] if is_target else ()
+            if self.question.score == "first":
+                following = following[:1]
+            found.append(_tokens(encoding, where, following))
+        return found
 
-    def _options_behind(self, placed: Sequence[_Placed]) -> list[tuple[tuple[int, ...], ...]]:
-        n = 1 + len(self.question.options)
-        wholes = [each.whole + option for each in placed for option in ("", *self.question.options)]
-        ids = self._ids(wholes)
-        return [
-            tuple(
-                each[len(ids[i]) :] if each[: len(ids[i])] == ids[i] else ()
-                for each in ids[i + 1 : i + n]
-            )
-            for i in range(0, len(ids), n)
+    def _behind(
+        self, wholes: Sequence[str], asked: Sequence[Sequence[str]]
+    ) -> list[tuple[tuple[int, ...], ...]]:
+        """The tokens of each prompt's answers; none where the prompt's end is joined with one."""
+        every = [
+            whole + answer
+            for whole, own in zip(wholes, asked, strict=True)
+            for answer in ("", *own)
         ]
+        ids, found = iter(self._ids(every)), []
+        for own in asked:
+            prompt = next(ids)
+            joined = [next(ids) for _ in own]
+            found.append(
+                tuple(j[len(prompt) :] if j[: len(prompt)] == prompt else () for j in joined)
+            )
+        return found
 
     def _ids(self, wholes: Sequence[str]) -> list[tuple[int, ...]]:
         return [tuple(each.ids[: _n_before_end(each)]) for each in self._encodings(wholes)]
@@ -179,7 +191,7 @@ def _n_before_end(encoding: Any) -> int:
     return n
 
 
-def _tokens(encoding: Any, placed: _Placed, example: Example) -> Tokens:
+def _tokens(encoding: Any, placed: _Placed, following: tuple[int, ...]) -> Tokens:
     n = _n_before_end(encoding)
     special = tuple(bool(mark) for mark in encoding.special_tokens_mask[:n])
     audited, spans, is_merged = list[bool](), list[tuple[int, int]](), False
@@ -202,4 +214,5 @@ def _tokens(encoding: Any, placed: _Placed, example: Example) -> Tokens:
         spans=spans,
         truncated=False,
         is_merged=is_merged,
+        following=following,
     )

@@ -149,6 +149,8 @@ class Tokens:
     truncated: bool
     is_merged: bool = False
     """Whether an audited token also holds letters of what stands around the text."""
+    following: tuple[int, ...] = ()
+    """The tokens that the row says follow it."""
 
     @property
     def pieces(self) -> list[Piece | None]:

@@ -54,7 +54,8 @@ def by_plain_code(folder: Path, texts: list[str], options: tuple[str, ...], scor
                 continue
             every = logits.log_softmax(-1)
             own = [every[i - 1, ids[i]] for i in range(len(prompt), len(ids))]
-            row.append(sum(own) / (len(own) if score == "mean" else 1))
+            own = own[:1] if score == "log first" else own
+            row.append(sum(own) / (len(own) if score.endswith("mean") else 1))
         rows.append(torch.stack(row))
     return torch.stack(rows)
 
@@ -236,6 +237,34 @@ def test_outer_blanks_that_a_chat_takes_off_are_no_unit(language_model: Checkpoi
     )
     (item,) = model.encode([Example("a", "  It is dull. ")])
     assert [(unit.text, unit.start) for unit in item.units] == [("It", 2), ("is", 5), ("dull.", 8)]
+
+
+FOLLOWED = [
+    Example(f"e{i}", text, fields={"answer": ("dull", "wonderful and touching", "bad")[i % 3]})
+    for i, text in enumerate(SENTENCES[:6])
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("score", ["sum", "mean", "first"])
+def test_what_follows_has_the_probability_that_the_library_gives_it(
+    kind: str, score: Any, language_model: Checkpoint
+) -> None:
+    said: dict[str, Any] = {"prompt": PROMPT + " {answer}", "target": "answer", "options": ()}
+    model = asked(language_model(kind), answer_score=score, examples=FOLLOWED[:3], **said)
+    expected = []
+    for example in FOLLOWED:
+        options = (" " + example.fields["answer"],)
+        likely = by_plain_code(language_model(kind), [example.text], options, f"log {score}")
+        expected.append(float(likely.exp()))
+    found = model.task.probabilities(logits_of(model, FOLLOWED))[:, 0]
+    assert found.tolist() == pytest.approx(expected, rel=1e-3)
+    alone = torch.cat([logits_of(model, [example]) for example in FOLLOWED])
+    assert torch.allclose(logits_of(model, FOLLOWED), alone, atol=1e-4)
+    batch = model.collate(model.encode(FOLLOWED))
+    (reading,) = model.read(batch, [Site(1)])
+    own = reading.replay(reading.attention.unsqueeze(1))[:, 0]
+    assert torch.allclose(own, reading.logits, atol=1e-4)
 
 
 @pytest.fixture(scope="module")

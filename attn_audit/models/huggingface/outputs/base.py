@@ -7,13 +7,18 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from attn_audit.errors import UnsupportedModelError
+from attn_audit.models.huggingface.configuration import Question
 from attn_audit.models.interception.classifier import ModelInputs
 from attn_audit.models.task import Task
 
 IDS, MASK, TYPES, PLACES = "input_ids", "attention_mask", "token_type_ids", "position_ids"
 """What modules of `transformers` call their inputs."""
+
+FOLLOWING = "following"
+"""An input that no module gets: at each position the token that an output asks for, if any."""
 
 
 class Output(ABC):
@@ -24,6 +29,8 @@ class Output(ABC):
     """What a description of the model says of it, beside its labels."""
     behind: tuple[int, ...] = ()
     """Tokens that stand behind every text, and are no part of it."""
+    has_following: bool = False
+    """Whether each text says itself what is to follow it."""
     max_length: int | None = None
     """Of a text with all that stands around it, where the output needs the whole of it in sight."""
 
@@ -36,11 +43,12 @@ class Output(ABC):
         return nullcontext()
 
     @abstractmethod
-    def read(self, output: Any) -> Float[Tensor, "batch output"]:
+    def read(self, output: Any, inputs: ModelInputs) -> Float[Tensor, "batch output"]:
         """The numbers that the task makes logits of, in float32 or better.
 
         Args:
             output: What the module gave.
+            inputs: What it gave that of.
 
         Raises:
             UnsupportedModelError: They are not in it.
@@ -50,3 +58,20 @@ class Output(ABC):
 def in_full(logits: Tensor) -> Tensor:
     """In float32 or better."""
     return logits if logits.dtype == torch.float64 else logits.float()
+
+
+def head_of(module: Any, name: str) -> Any:
+    """The layer that gives the logits of a vocabulary.
+
+    Raises:
+        UnsupportedModelError: There is none.
+    """
+    head = module.get_output_embeddings()
+    if not isinstance(head, nn.Module):
+        raise UnsupportedModelError(f"{name} has no layer that gives a vocabulary's logits")
+    return head
+
+
+def prompt_in_words(question: Question) -> str:
+    """The prompt as it was written, and whether it is a message."""
+    return repr(question.written) + (", in a chat" if question.is_chat else "")

@@ -8,6 +8,7 @@ from torch import Tensor
 from attn_audit.errors import UnsupportedModelError
 from attn_audit.models.huggingface.configuration import task_of
 from attn_audit.models.huggingface.outputs.base import Output, in_full
+from attn_audit.models.interception.classifier import ModelInputs
 
 
 class Classes(Output):
@@ -27,7 +28,7 @@ class Classes(Output):
         self.details = {}
         self._config, self._name = config, name
 
-    def read(self, output: Any) -> Float[Tensor, "batch output"]:
+    def read(self, output: Any, inputs: ModelInputs) -> Float[Tensor, "batch output"]:
         """As many as the configuration says."""
         return raw_logits(output, int(self._config.num_labels), self._name)
 

@@ -17,7 +17,15 @@ from torch import Tensor, nn
 
 from attn_audit.errors import ConfigurationError, UnsupportedModelError
 from attn_audit.models.contract import coarsest_dtype
-from attn_audit.models.huggingface.outputs.base import IDS, MASK, PLACES, Output, in_full
+from attn_audit.models.huggingface.outputs.base import (
+    IDS,
+    MASK,
+    PLACES,
+    Output,
+    head_of,
+    in_full,
+    prompt_in_words,
+)
 from attn_audit.models.huggingface.prompting import Asker
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
 from attn_audit.models.self_check import TOLERANCES
@@ -61,9 +69,7 @@ class Options(Output):
             tokens = tuple(ids[:1] for ids in tokens)
         _require_different(question.options, tokens)
         self.task = Multiclass(question.labels)
-        self._head: Any = model.get_output_embeddings()
-        if not isinstance(self._head, nn.Module):
-            raise UnsupportedModelError(f"{name} has no layer that gives a vocabulary's logits")
+        self._head = head_of(module, name)
         self._takes_mean = question.score == "mean"
         self._tokens = tokens
         self._dtype = coarsest_dtype(module)
@@ -74,7 +80,7 @@ class Options(Output):
         self._answer, self._depth = torch.tensor(every, device=device).reshape(-1, 2).T
         self._rows_alone = not self.behind and type(self._head) is nn.Linear
         self.details = {
-            "prompt": repr(question.prompt.template) + (", in a chat" if question.is_chat else ""),
+            "prompt": prompt_in_words(question),
             "answers": _in_words(question.options, asker.options, question.score),
         }
         if self.behind:
@@ -114,7 +120,7 @@ class Options(Output):
         inputs = ModelInputs((), given, torch.full_like(ids, NOT_AUDITED), real)
         try:
             with self.asked(inputs):
-                found = self.read(module(**given | self.arguments(inputs)))
+                found = self.read(module(**given | self.arguments(inputs)), inputs)
         except (MemoryError, torch.OutOfMemoryError):
             raise
         except Exception:  # a model may fail in any way at what it was not made for
@@ -169,7 +175,7 @@ class Options(Output):
         finally:
             del head.forward
 
-    def read(self, output: Any) -> Float[Tensor, "batch output"]:
+    def read(self, output: Any, inputs: ModelInputs) -> Float[Tensor, "batch output"]:
         """One for each answer: a logit, or a log-probability."""
         logits = in_full(output.logits)
         if not self.behind:
