@@ -14,10 +14,6 @@ from attn_audit.distances import Logits
 from attn_audit.models.contract import Encoded, coarsest_dtype
 from attn_audit.models.huggingface.configuration import LoadingOptions
 from attn_audit.models.huggingface.encoding import (
-    IDS,
-    MASK,
-    PLACES,
-    TYPES,
     Encoder,
     Padding,
     Side,
@@ -30,7 +26,7 @@ from attn_audit.models.huggingface.encoding import (
     without_units,
 )
 from attn_audit.models.huggingface.hub import Provenance
-from attn_audit.models.huggingface.outputs.base import FOLLOWING, Output
+from attn_audit.models.huggingface.outputs.base import FOLLOWING, IDS, MASK, PLACES, TYPES, Output
 from attn_audit.models.huggingface.outputs.classes import Classes
 from attn_audit.models.huggingface.outputs.continuation import Continuation
 from attn_audit.models.huggingface.outputs.options import Options

@@ -18,7 +18,7 @@ from attn_audit import Example
 from attn_audit.distances import Logits
 from attn_audit.models.contract import NewWeights, RowWeights, Site
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
-from attn_audit.models.huggingface.encoding import Side
+from attn_audit.models.huggingface.encoding import Side, TokenEncoded
 from attn_audit.models.huggingface.model import HuggingFaceModel
 from tests.checkpoints import SENTENCES
 from tests.conftest import Checkpoint
@@ -227,6 +227,7 @@ def test_a_chat_is_what_the_template_makes_of_the_prompt(language_model: Checkpo
     (item,) = model.encode([Example("a", "It is dull.")])
     tokenizer = AutoTokenizer.from_pretrained(language_model("llama"))
     whole = "<|user|>\nReview: It is dull.\nSentiment:\n<|assistant|>\n"
+    assert isinstance(item, TokenEncoded)
     assert item.token_ids == tuple(tokenizer(whole, add_special_tokens=False)["input_ids"])
     assert [unit.text for unit in item.units] == ["It", "is", "dull."]
 
