@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -16,12 +17,14 @@ from transformers import (
 import attn_audit
 from attn_audit import Example
 from attn_audit.distances import Logits
+from attn_audit.errors import IncompatibleDataError, UnsupportedModelError
 from attn_audit.models.contract import NewWeights, RowWeights, Site
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.encoding import Side, TokenEncoded
 from attn_audit.models.huggingface.model import HuggingFaceModel
-from tests.checkpoints import SENTENCES
+from tests.checkpoints import SENTENCES, randomize
 from tests.conftest import Checkpoint
+from tests.models.interception.zoo import CONFIGURATIONS
 
 KINDS = ("llama", "gpt2")
 PROMPT = "Review: {text}\nSentiment:"
@@ -125,6 +128,45 @@ def test_own_attention_reproduces_and_other_attention_is_what_a_full_pass_gives(
         found = reading.replay(other.unsqueeze(1))[:, 0]
         assert torch.allclose(found, expected, atol=1e-4)
         assert not torch.allclose(found, reading.logits, atol=1e-3)
+
+
+@pytest.mark.parametrize("model_type", ["qwen3", "gemma3_text", "mistral", "phi", "gpt_neox"])
+def test_other_families_are_asked_the_same_way(model_type: str, language_model: Checkpoint) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(language_model("llama"))
+    sizes = {**CONFIGURATIONS[model_type], "vocab_size": len(tokenizer), "pad_token_id": None}
+    module = AutoModelForCausalLM.from_config(AutoConfig.for_model(model_type, **sizes)).eval()
+    randomize(module)
+    said: dict[str, Any] = {"prompt": PROMPT, "examples": EXAMPLES[:3]}
+    model = attn_audit.wrap(module, tokenizer, options=OF_ONE_TOKEN, **said)
+    expected = []
+    for example in EXAMPLES:
+        ids = tokenizer([PROMPT.format(text=example.text) + o for o in OF_ONE_TOKEN])["input_ids"]
+        with torch.no_grad():
+            logits = module(torch.tensor([ids[0][:-1]])).logits[0, -1]
+        expected.append(logits[[each[-1] for each in ids]])
+    assert torch.allclose(logits_of(model, EXAMPLES), torch.stack(expected), atol=1e-4)
+    batch = model.collate(model.encode(EXAMPLES))
+    for reading in model.read(batch, [Site(layer) for layer in range(len(model.layers))]):
+        own = reading.replay(reading.attention.unsqueeze(1))[:, 0]
+        assert torch.allclose(own, reading.logits, atol=1e-4)
+    if "sliding_window" in sizes:  # shorter here than any prompt
+        with pytest.raises(UnsupportedModelError, match="answers of several tokens"):
+            attn_audit.wrap(module, tokenizer, options=OF_SEVERAL, **said)
+
+
+def test_a_prompt_longer_than_a_window_is_refused_answers_of_several_tokens(
+    language_model: Checkpoint,
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(language_model("llama"))
+    sizes = {**CONFIGURATIONS["mistral"], "vocab_size": len(tokenizer), "sliding_window": 40}
+    config = AutoConfig.for_model("mistral", **sizes)
+    module = AutoModelForCausalLM.from_config(config).eval()
+    said: dict[str, Any] = {"prompt": PROMPT, "examples": EXAMPLES[2:4]}
+    long = [Example("long", "It is dull. " * 5)]
+    several = attn_audit.wrap(module, tokenizer, options=(" dull", " bad"), **said)
+    with pytest.raises(IncompatibleDataError, match="the model takes 40"):
+        several.encode(long)
+    assert attn_audit.wrap(module, tokenizer, options=OF_ONE_TOKEN, **said).encode(long)
 
 
 @pytest.mark.parametrize("options", [OF_ONE_TOKEN, OF_SEVERAL])

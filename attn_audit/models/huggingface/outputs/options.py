@@ -40,6 +40,11 @@ SCORES = {
 """What an answer of several tokens is measured by."""
 
 
+WINDOWS = ("sliding_window", "window_size", "attention_chunk_size")
+"""How many tokens a layer sees, as configurations call it: counted from where an answer stands, so
+that answers behind each other would see fewer of a longer prompt."""
+
+
 class _Places(NamedTuple):
     """Where in a batch answers are read."""
 
@@ -84,8 +89,9 @@ class Options(Output):
             "answers": _in_words(question.options, asker.options, question.score),
         }
         if self.behind:
-            window = getattr(model.config.get_text_config(), "sliding_window", None)
-            self.max_length = window if isinstance(window, int) else None
+            config = model.config.get_text_config()
+            windows = (getattr(config, name, None) for name in WINDOWS)
+            self.max_length = min((n for n in windows if isinstance(n, int)), default=None)
         self._try_out(module, asker.stand_in, name)
 
     @torch.no_grad()
