@@ -20,7 +20,10 @@ from attn_audit.distances import Logits
 from attn_audit.errors import IncompatibleDataError, UnsupportedModelError
 from attn_audit.models.contract import NewWeights, RowWeights, Site
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
+from attn_audit.models.huggingface.configuration import LoadingOptions, question_of
 from attn_audit.models.huggingface.encoding import Side, TokenEncoded
+from attn_audit.models.huggingface.hub import quiet
+from attn_audit.models.huggingface.loading import load_classifier
 from attn_audit.models.huggingface.model import HuggingFaceModel
 from tests.checkpoints import SENTENCES, randomize
 from tests.conftest import Checkpoint
@@ -347,6 +350,34 @@ def flat(values: Any) -> list[Any]:
     if isinstance(values, list):
         return [each for value in values for each in flat(value)]
     return [values]
+
+
+def test_an_adapter_changes_the_language_model_that_it_names(
+    language_model: Checkpoint, tmp_path: Path
+) -> None:
+    peft = pytest.importorskip("peft")
+    base = language_model("llama")
+    config = peft.LoraConfig(r=2, task_type="CAUSAL_LM", target_modules=["q_proj", "v_proj"])
+    with torch.random.fork_rng(), quiet():
+        torch.manual_seed(0)
+        adapted = peft.get_peft_model(AutoModelForCausalLM.from_pretrained(base), config).eval()
+        with torch.no_grad():
+            for parameter in adapted.parameters():
+                if parameter.requires_grad:
+                    parameter.add_(torch.randn_like(parameter) * 0.2)
+        adapted.save_pretrained(tmp_path / "adapter")
+    question = question_of(PROMPT, options=OF_ONE_TOKEN)
+    options, device = LoadingOptions(question=question), torch.device("cpu")
+    loaded = load_classifier(str(tmp_path / "adapter"), options, device)
+    assert loaded.describe().details["adapter"] == "LORA"
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    for example in EXAMPLES[:2]:
+        whole = [PROMPT.format(text=example.text) + option for option in OF_ONE_TOKEN]
+        ids = tokenizer(whole)["input_ids"]
+        with torch.no_grad():
+            expected = adapted(torch.tensor([ids[0][:-1]])).logits[0, -1]
+            found = loaded.logits(loaded.collate(loaded.encode([example])))[0]
+        assert torch.allclose(found, expected[[each[-1] for each in ids]], atol=1e-5)
 
 
 @pytest.fixture(scope="module")
