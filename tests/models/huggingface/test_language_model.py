@@ -25,6 +25,7 @@ from attn_audit.models.huggingface.encoding import Side, TokenEncoded
 from attn_audit.models.huggingface.hub import quiet
 from attn_audit.models.huggingface.loading import load_classifier
 from attn_audit.models.huggingface.model import HuggingFaceModel
+from attn_audit.models.interception.classifier import InterceptedBatch
 from tests.checkpoints import SENTENCES, randomize
 from tests.conftest import Checkpoint
 from tests.models.interception.zoo import CONFIGURATIONS
@@ -220,6 +221,47 @@ def test_a_deleted_unit_leaves_the_prompt_without_its_tokens(
         expected.append(sum(float(every[i - 1, kept[i]]) for i in rows))
     found = model.erase(batch, keep, "delete")[0, 0]
     assert found.tolist() == pytest.approx(expected, abs=1e-4)
+
+
+def scores_of(logits: Tensor, first: int, ids: list[int]) -> Tensor:
+    """The log-probability of an answer behind the token before its first."""
+    every = logits.log_softmax(-1)
+    return sum((every[first - 1 + i, token] for i, token in enumerate(ids)), torch.tensor(0.0))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_masked_unit_is_out_of_sight_and_gradients_are_those_of_each_answer_alone(
+    kind: str, language_model: Checkpoint
+) -> None:
+    model = asked(language_model(kind), options=OF_SEVERAL, unit="word")
+    text = "The plot is dull."
+    batch = model.collate(model.encode([Example("a", text)]))
+    assert isinstance(batch, InterceptedBatch)
+    module = AutoModelForCausalLM.from_pretrained(language_model(kind)).eval()
+    tokenizer = AutoTokenizer.from_pretrained(language_model(kind))
+    n_prompt = len(tokenizer(PROMPT.format(text=text))["input_ids"])
+    units = batch.inputs.units[0, :n_prompt]
+    masked, gradients = [], []
+    for option in OF_SEVERAL:
+        ids = tokenizer(PROMPT.format(text=text) + option)["input_ids"]
+        mask = torch.ones(1, len(ids), dtype=torch.long)
+        mask[0, :n_prompt] = units != 1
+        with torch.no_grad():
+            places = torch.arange(len(ids)).unsqueeze(0)
+            out = module(torch.tensor([ids]), attention_mask=mask, position_ids=places)
+        masked.append(float(scores_of(out.logits[0], n_prompt, ids[n_prompt:])))
+        embedded = module.get_input_embeddings()(torch.tensor([ids])).detach().requires_grad_()
+        score = scores_of(module(inputs_embeds=embedded).logits[0], n_prompt, ids[n_prompt:])
+        (slope,) = torch.autograd.grad(score, embedded)
+        gradients.append(slope[0, :n_prompt][units >= 0])
+    keep = torch.tensor([[[True, False, True, True]]])
+    assert model.erase(batch, keep, "mask")[0, 0].tolist() == pytest.approx(masked, abs=1e-4)
+    embeddings = model.embed(batch).detach().requires_grad_()
+    logits = model.forward(batch, embeddings, hold_attention=False)
+    for i, expected in enumerate(gradients):
+        (slope,) = torch.autograd.grad(logits[0, i], embeddings, retain_graph=True)
+        found = slope[0][batch.inputs.units[0] >= 0]
+        assert torch.allclose(found, expected, atol=1e-4)
 
 
 def test_only_the_text_is_audited_and_the_rest_of_the_prompt_keeps_its_share(
