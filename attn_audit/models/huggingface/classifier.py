@@ -176,6 +176,10 @@ class HuggingFaceClassifier(Classifier):
             given.pop(FOLLOWING, None)
             return self.module(*inputs.arguments, **given, **others)
 
+    def read_rows(self, inputs: ModelInputs) -> Bool[Tensor, "batch position"] | None:
+        """As the output says."""
+        return self.output.read_rows(inputs)
+
     def logits_of(self, output: Any, inputs: ModelInputs) -> Logits:
         """The task's logits in what `call` gave."""
         return self.task.from_outputs(self.output.read(output, inputs))

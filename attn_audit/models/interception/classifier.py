@@ -202,6 +202,10 @@ class Classifier(ABC):
         """The module's own outputs, that the task makes logits of; where they are, the logits."""
         return self.logits(inputs)
 
+    def read_rows(self, inputs: ModelInputs) -> Bool[Tensor, "batch position"] | None:
+        """The positions that the output is read at, where it says so; None: a trial finds them."""
+        return None
+
     @abstractmethod
     def embedding_table(self) -> Tensor | None:
         """The weights that token ids are looked up in; None where there is no one such table."""

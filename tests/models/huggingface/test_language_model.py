@@ -26,6 +26,7 @@ from attn_audit.models.huggingface.hub import quiet
 from attn_audit.models.huggingface.loading import load_classifier
 from attn_audit.models.huggingface.model import HuggingFaceModel
 from attn_audit.models.interception.classifier import InterceptedBatch
+from attn_audit.models.interception.readout import reaching_rows
 from tests.checkpoints import SENTENCES, randomize
 from tests.conftest import Checkpoint
 from tests.models.interception.zoo import CONFIGURATIONS
@@ -171,6 +172,38 @@ def test_a_prompt_longer_than_a_window_is_refused_answers_of_several_tokens(
     with pytest.raises(IncompatibleDataError, match="the model takes 40"):
         several.encode(long)
     assert attn_audit.wrap(module, tokenizer, options=OF_ONE_TOKEN, **said).encode(long)
+
+
+def test_the_rows_that_are_read_are_those_whose_attention_reaches_the_answers(
+    language_model: Checkpoint,
+) -> None:
+    model = asked(language_model("llama"), options=OF_SEVERAL)
+    found = model.describe().findings
+    assert found is not None
+    assert found.readout == "the prompt's end and what is asked behind it"
+    batch = model.collate(model.encode(EXAMPLES))
+    assert isinstance(batch, InterceptedBatch)
+    last = model._survey.points[-1].number
+    reaching = reaching_rows(model.classifier, batch.inputs, [last])[last]
+    named = model.classifier.read_rows(batch.inputs)
+    assert named is not None
+    assert torch.equal(named, reaching)
+    assert len(set(reaching.sum(1).tolist())) == 1
+
+
+def test_what_follows_may_be_longer_than_where_it_was_tried(language_model: Checkpoint) -> None:
+    said: dict[str, Any] = {"prompt": PROMPT + " {answer}", "target": "answer", "options": ()}
+    short = [Example(f"e{i}", SENTENCES[i], fields={"answer": "bad"}) for i in range(3)]
+    model = asked(language_model("llama"), examples=short, **said)
+    batch = model.collate(model.encode(FOLLOWED))
+    (reading,) = model.read(batch, [model.default_site])
+    n_rows = reading.row_mask.sum(1) // model.layers[-1].n_heads
+    assert n_rows.tolist() == [
+        len(each.following) - each.following.count(-1)
+        for each in batch.encoded
+        if isinstance(each, TokenEncoded)
+    ]
+    assert len(set(n_rows.tolist())) > 1
 
 
 @pytest.mark.parametrize("options", [OF_ONE_TOKEN, OF_SEVERAL])

@@ -1,12 +1,12 @@
 """What every kind of output is: labels, and how to have a module give one number for each."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from attn_audit.errors import UnsupportedModelError
@@ -42,6 +42,10 @@ class Output(ABC):
         """Around each call of the module: has it give no more than is read."""
         return nullcontext()
 
+    def read_rows(self, inputs: ModelInputs) -> Bool[Tensor, "batch position"] | None:
+        """The positions that it is read at; None where that is one of each text, or unknown."""
+        return None
+
     @abstractmethod
     def read(self, output: Any, inputs: ModelInputs) -> Float[Tensor, "batch output"]:
         """The numbers that the task makes logits of, in float32 or better.
@@ -70,6 +74,23 @@ def head_of(module: Any, name: str) -> Any:
     if not isinstance(head, nn.Module):
         raise UnsupportedModelError(f"{name} has no layer that gives a vocabulary's logits")
     return head
+
+
+@contextmanager
+def at_positions(
+    head: Any, at: Int[Tensor, "batch row"], give: Callable[[Tensor], Tensor]
+) -> Iterator[None]:
+    """Within: the layer is given the states of some positions of each text alone.
+
+    Args:
+        give: What it makes of them.
+    """
+    texts = torch.arange(len(at), device=at.device).unsqueeze(1)
+    head.forward = lambda states: give(states[texts, at])
+    try:
+        yield
+    finally:
+        del head.forward
 
 
 def prompt_in_words(question: Question) -> str:

@@ -4,8 +4,7 @@ The text that follows is given to the model behind the prompt, so that one pass 
 to each of its tokens behind those before it.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from attn_audit.models.huggingface.configuration import Question
 from attn_audit.models.huggingface.outputs.base import (
     FOLLOWING,
     Output,
+    at_positions,
     head_of,
     in_full,
     prompt_in_words,
@@ -54,17 +54,14 @@ class Continuation(Output):
             "answers": f"what {{{target}}} says, by {SCORES[question.score]}",
         }
 
-    @contextmanager
-    def asked(self, inputs: ModelInputs) -> Iterator[None]:
+    def asked(self, inputs: ModelInputs) -> AbstractContextManager[None]:
         """Around a call: the head gets the positions alone that something is to follow."""
-        head, forward = self._head, self._head.forward
         at, _, _ = _read(inputs)
-        texts = torch.arange(len(inputs), device=at.device).unsqueeze(1)
-        head.forward = lambda states: forward(states[texts, at])
-        try:
-            yield
-        finally:
-            del head.forward
+        return at_positions(self._head, at, self._head.forward)
+
+    def read_rows(self, inputs: ModelInputs) -> Bool[Tensor, "batch position"]:
+        """Those that something is to follow: of some texts one, of others several."""
+        return _is_followed(inputs)
 
     def read(self, output: Any, inputs: ModelInputs) -> Float[Tensor, "batch output"]:
         """The log-odds of what follows."""
@@ -92,6 +89,10 @@ def log_odds_of(log_probability: Float[Tensor, "*batch"]) -> Float[Tensor, "*bat
     return low - rest
 
 
+def _is_followed(inputs: ModelInputs) -> Bool[Tensor, "batch position"]:
+    return (inputs.keywords[FOLLOWING] != NOT_AUDITED) & inputs.real
+
+
 def _read(
     inputs: ModelInputs,
 ) -> tuple[
@@ -100,8 +101,7 @@ def _read(
     Bool[Tensor, "batch row"],
 ]:
     """The positions that something is to follow, the tokens that are, and where there are any."""
-    following = inputs.keywords[FOLLOWING]
-    has_any = (following != NOT_AUDITED) & inputs.real
+    following, has_any = inputs.keywords[FOLLOWING], _is_followed(inputs)
     n_rows = max(1, int(has_any.sum(dim=1).max()))
     # Those that are read first, in order.
     at = (~has_any).int().argsort(dim=1, stable=True)[:, :n_rows]

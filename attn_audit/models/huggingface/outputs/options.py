@@ -7,12 +7,11 @@ the prompt and their own answer alone. So one pass gives all of them, and attent
 replaced in it like in any other.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from attn_audit.errors import ConfigurationError, UnsupportedModelError
@@ -22,6 +21,7 @@ from attn_audit.models.huggingface.outputs.base import (
     MASK,
     PLACES,
     Output,
+    at_positions,
     head_of,
     in_full,
     prompt_in_words,
@@ -160,26 +160,24 @@ class Options(Output):
         places = places.scatter(1, behind, at_end + self._depth)
         return {MASK: mask.unsqueeze(1), PLACES: places}
 
-    @contextmanager
-    def asked(self, inputs: ModelInputs) -> Iterator[None]:
+    def asked(self, inputs: ModelInputs) -> AbstractContextManager[None]:
         """Around a call: the head gets the positions alone that answers are read at."""
         head, forward = self._head, self._head.forward
-        at = self._places(inputs).read
-        texts = torch.arange(len(inputs), device=at.device).unsqueeze(1)
 
         def of_read(states: Tensor) -> Tensor:
-            states = states[texts, at]
             if not self._rows_alone:
                 logits: Tensor = forward(states)
                 return logits if self.behind else logits[..., self._first]
             bias = None if head.bias is None else head.bias[self._first]
             return nn.functional.linear(states, head.weight[self._first], bias)
 
-        head.forward = of_read
-        try:
-            yield
-        finally:
-            del head.forward
+        return at_positions(head, self._places(inputs).read, of_read)
+
+    def read_rows(self, inputs: ModelInputs) -> Bool[Tensor, "batch position"] | None:
+        """The prompt's end and the answers' tokens; None where only the end is."""
+        if not self.behind:
+            return None
+        return torch.zeros_like(inputs.real).scatter(1, self._places(inputs).read, True)
 
     def read(self, output: Any, inputs: ModelInputs) -> Float[Tensor, "batch output"]:
         """One for each answer: a logit, or a log-probability."""
