@@ -20,7 +20,7 @@ from attn_audit.data.example import Example
 from attn_audit.data.reading import problem_of_text
 from attn_audit.data.rows import content_id
 from attn_audit.engine.batch import Plan, audit_batch
-from attn_audit.engine.inputs import LoadModel, load_tried_model
+from attn_audit.engine.inputs import LoadModel, fields_of_prompt, load_tried_model
 from attn_audit.engine.leverage import leverage_by_layer, with_layer
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import ConfigurationError
@@ -33,6 +33,7 @@ from attn_audit.models.contract import AuditedModel, Site
 from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.self_check import self_check
 from attn_audit.process import full_precision
+from attn_audit.quoting import listed
 from attn_audit.randomness import n_permutations
 from attn_audit.results.answers import Explanation, ModelOutput
 from attn_audit.results.table import Row
@@ -56,6 +57,11 @@ def explain_text(
     for flag, given in (("--text", text), ("--text-pair", text_pair)):
         if given is not None and (problem := problem_of_text(given)) is not None:
             raise ConfigurationError(f"{flag} {problem}")
+    if others := fields_of_prompt(settings):
+        raise ConfigurationError(
+            f"--prompt: one text is explained, and the prompt names {listed(others)} too",
+            hint="Write into the prompt what stands there.",
+        )
     if settings.explain_label == EACH:
         raise ConfigurationError(
             f"--explain-label {EACH}: one text is explained for one label",

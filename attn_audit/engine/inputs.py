@@ -180,6 +180,17 @@ def _made_ready(
     )
 
 
+def fields_of_prompt(settings: AuditSettings) -> tuple[str, ...] | None:
+    """The fields that stand beside the text in the prompt; None: there is no prompt.
+
+    Raises:
+        ConfigurationError: It has no place for the text.
+    """
+    if settings.prompt is None:
+        return None
+    return Prompt(settings.prompt, settings.audited or TEXT).beside
+
+
 LoadModel = Callable[[AuditSettings, Sequence[Example]], AuditedModel]
 """Loads the model of an audit, and tries it out on some texts."""
 
@@ -254,9 +265,7 @@ class AuditedData:
             ignored=(*settings.ignore_field, *(["label"] if settings.target else [])),
             rationale=settings.rationale_field if is_read else None,
             shown=settings.shown,
-            prompt=None
-            if settings.prompt is None
-            else Prompt(settings.prompt, settings.audited or TEXT).beside,
+            prompt=fields_of_prompt(settings),
         )
         if items is not None:
             dataset = data_in_memory(items, fields, settings.label_map)

@@ -128,6 +128,13 @@ def test_what_cannot_be_asked_is_refused_in_one_message(
     assert outcome.stderr.count("error:") == 1
 
 
+def test_one_text_fills_one_place(attn_audit: AttnAudit, language_model: Checkpoint) -> None:
+    asked = ("--prompt", "{context} {text}", "--options", " bad, not")
+    outcome = attn_audit("explain", language_model("llama"), "--text", "It rains.", *asked)
+    assert outcome.exit_code == 2
+    assert "one text is explained, and the prompt names context too" in outcome.stderr
+
+
 def test_a_chat_needs_a_template(
     attn_audit: AttnAudit, language_model: Checkpoint, texts: Path, tmp_path: Path
 ) -> None:
