@@ -57,10 +57,12 @@ def explain_text(
     for flag, given in (("--text", text), ("--text-pair", text_pair)):
         if given is not None and (problem := problem_of_text(given)) is not None:
             raise ConfigurationError(f"{flag} {problem}")
-    if others := fields_of_prompt(settings):
+    others = fields_of_prompt(settings)
+    if others or (others is not None and text_pair is not None):
+        more = f"and the prompt names {listed(others)} too" if others else "and not --text-pair"
         raise ConfigurationError(
-            f"--prompt: one text is explained, and the prompt names {listed(others)} too",
-            hint="Write into the prompt what stands there.",
+            f"--prompt: one text is explained in it, {more}",
+            hint="Write into the prompt what else stands there.",
         )
     if settings.explain_label == EACH:
         raise ConfigurationError(
@@ -76,7 +78,7 @@ def explain_text(
     with full_precision(settings.threads):
         probes = or_probes((), as_pairs=text_pair is not None)
         model, trial = load_tried_model(settings, probes, lambda: [example], load)
-        if settings.layer == "best":  # by texts that are not explained
+        if settings.layer == "best" and model.asked:  # the default: by texts of ours
             settings = with_layer(settings, leverage_by_layer(model, trial))
         site = _one_site(settings, model)
         self_check(model, model.encode(trial), site)
@@ -85,9 +87,9 @@ def explain_text(
 
 def _one_site(settings: AuditSettings, model: AuditedModel) -> Site:
     site, *others = select_sites(settings, model)
-    if others:
+    if others or settings.layer == "best":
         raise ConfigurationError(
-            "all layers or heads: one text is explained by one attention",
+            "all layers or heads, or the best: one text is explained by one attention",
             hint="Name a layer and a head, or leave both out for the default.",
         )
     return site

@@ -142,7 +142,7 @@ def load_model(
             max_length=options.max_length,
             is_binary=options.task == "binary",
             unit=options.unit,
-            takes_pairs=texts[0].text_pair is not None,
+            takes_pairs=question is None and texts[0].text_pair is not None,
             question=question,
         ),
         device,

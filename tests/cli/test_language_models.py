@@ -128,11 +128,24 @@ def test_what_cannot_be_asked_is_refused_in_one_message(
     assert outcome.stderr.count("error:") == 1
 
 
-def test_one_text_fills_one_place(attn_audit: AttnAudit, language_model: Checkpoint) -> None:
-    asked = ("--prompt", "{context} {text}", "--options", " bad, not")
+@pytest.mark.parametrize(
+    ("prompt", "more", "problem"),
+    [
+        ("{context} {text}", (), "explained in it, and the prompt names context too"),
+        ("{text}", ("--text-pair", "It does."), "explained in it, and not --text-pair"),
+    ],
+)
+def test_one_text_fills_one_place(
+    attn_audit: AttnAudit,
+    language_model: Checkpoint,
+    prompt: str,
+    more: tuple[str, ...],
+    problem: str,
+) -> None:
+    asked = ("--prompt", prompt, "--options", " bad, not", *more)
     outcome = attn_audit("explain", language_model("llama"), "--text", "It rains.", *asked)
     assert outcome.exit_code == 2
-    assert "one text is explained, and the prompt names context too" in outcome.stderr
+    assert problem in outcome.stderr
 
 
 def test_a_chat_needs_a_template(

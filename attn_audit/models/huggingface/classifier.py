@@ -37,7 +37,7 @@ from attn_audit.results.model_description import ModelDescription
 
 
 class HuggingFaceClassifier(Classifier):
-    """A sequence classifier of `transformers` with its tokenizer.
+    """A sequence classifier of `transformers`, or a language model, with its tokenizer.
 
     Args:
         module: In eval mode; used as it is, and left as it is.
@@ -46,7 +46,7 @@ class HuggingFaceClassifier(Classifier):
 
     Raises:
         ConfigurationError: The options do not fit the model or its tokenizer.
-        UnsupportedModelError: It is no classifier.
+        UnsupportedModelError: It has no such head.
     """
 
     can_read_markers = True

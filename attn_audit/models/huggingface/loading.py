@@ -34,7 +34,7 @@ from attn_audit.process import no_collection
 def load_classifier(
     location: str, options: LoadingOptions, device: torch.device
 ) -> HuggingFaceClassifier:
-    """Load a sequence classifier and its tokenizer.
+    """Load a sequence classifier, or the language model that a question asks for.
 
     Raises:
         CheckpointError: Missing, unreadable, unsafe or of a kind that is not supported.
@@ -171,7 +171,7 @@ def wrap(
         max_length=max_length,
         is_binary=task == "binary",
         unit=unit,
-        takes_pairs=texts[0].text_pair is not None,
+        takes_pairs=question is None and texts[0].text_pair is not None,
         question=question,
     )
     computing, details = _in_precision(module, None if dtype is None else getattr(torch, dtype))
