@@ -59,6 +59,13 @@ class LoadingOptions(TypedDict, total=False):
     trust_remote_code: bool
     adapter: str | None
     vocabulary: str | Path | None
+    prompt: str | None
+    prompt_file: str | Path | None
+    audited: str | None
+    chat: bool
+    options: str | Iterable[str]
+    target: str | None
+    answer_score: Literal["sum", "mean", "first"]
     layer: Layer
     head: Head
     rows: Literal["readout", "all"]
@@ -319,7 +326,9 @@ def _said(
             hint = _INSTEAD.get(name) or nearest(name, known)
             raise ConfigurationError(f"{name}: no such option", hint=hint)
     named = {name: _paths(value) or IN_MEMORY for name, value in places.items()}
-    return named | {name: _plain(value) for name, value in options.items()}
+    model = places["model"]
+    asked = model.asked if isinstance(model, AuditedModel) else {}
+    return {**named, **asked} | {name: _plain(value) for name, value in options.items()}
 
 
 def _items(data: Data) -> Any:

@@ -7,6 +7,7 @@ with dashes.
 import csv
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -22,7 +23,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from attn_audit.errors import ConfigurationError, meant, nearest
-from attn_audit.files import is_url, read_toml, require_known
+from attn_audit.files import is_url, read_text, read_toml, require_known
 from attn_audit.findings import registry
 from attn_audit.plugins import load_plugins
 from attn_audit.quoting import in_our_words
@@ -32,6 +33,7 @@ from attn_audit.settings import (
     KEYS,
     SETTINGS,
     AuditSettings,
+    Panel,
     kinds_of,
     names_where,
     type_of,
@@ -147,7 +149,23 @@ def _one_of(known: Callable[[], list[str]]) -> AfterValidator:
     return AfterValidator(require)
 
 
+def _escaped(prompt: object) -> object:
+    """Shells have no short way to write a new line."""
+    return prompt.replace("\\n", "\n") if isinstance(prompt, str) else prompt
+
+
+def _answers(value: object) -> object:
+    """Blanks count: most tokenizers keep the one before a word with it."""
+    answers = tuple(value.split(",")) if isinstance(value, str) else _as_tuple(value)
+    names = [str(each).strip() for each in answers] if isinstance(answers, tuple) else []
+    if answers != () and (len(names) < 2 or "" in names or len({*names}) < len(names)):
+        raise PydanticCustomError(_REFUSED, "two or more answers with names that differ")
+    return answers
+
+
 _VALIDATORS = {
+    "prompt": BeforeValidator(_escaped),
+    "options": BeforeValidator(_answers),
     "adapter": AfterValidator(_with_function),
     "replace_layers": AfterValidator(_span),
     "label_map": BeforeValidator(_pairs),
@@ -210,7 +228,12 @@ def validate(
     """
     load_plugins(_names(_alone_or_several(values.get("plugin"))))
     registry.add_shown(_names(_split_commas(values.get("shown"))))
-    every = {"checks": registry.usual_checks()}
+    is_asked = bool(values.get("options") or values.get("target"))
+    every = {
+        "checks": registry.usual_checks(of_decoders=is_asked),
+        # Of many layers the last one often decides nothing.
+        "layer": "best" if is_asked else FIELDS["layer"].default,
+    }
     try:
         checked = _model().model_validate(every | dict(values))
     except ValidationError as error:
@@ -228,7 +251,15 @@ def validate(
         ) from None
     settings = AuditSettings(**{name: getattr(checked, name) for name in KEYS})
     _require_companions(settings)
-    return settings
+    return _with_prompt(settings)
+
+
+def _with_prompt(settings: AuditSettings) -> AuditSettings:
+    """The settings with the prompt itself, in place of the file that holds it."""
+    if settings.prompt_file is None:
+        return settings
+    text = read_text(Path(settings.prompt_file), "--prompt-file", "prompt")
+    return replace(settings, prompt=text.removesuffix("\n"), prompt_file=None)
 
 
 def _names(several: object) -> list[str]:
@@ -243,6 +274,25 @@ def _require_companions(settings: AuditSettings) -> None:
         raise ConfigurationError(
             "--plugin: workers of a cluster have none",
             hint="Audit in this process, with --engine local.",
+        )
+    if settings.prompt is not None and settings.prompt_file is not None:
+        raise ConfigurationError("--prompt-file: the prompt is given by --prompt too")
+    has_prompt = settings.prompt is not None or settings.prompt_file is not None
+    for name in names_where(panel=Panel.PROMPT):
+        if not has_prompt and getattr(settings, name) != FIELDS[name].default:
+            raise ConfigurationError(
+                f"--{name.replace('_', '-')}: there is no prompt",
+                hint="Say what stands around each text: --prompt 'Review: {text}\\nSentiment:'.",
+            )
+    if settings.target is not None and settings.options:
+        raise ConfigurationError(
+            "--target: there are --options to choose from, and only one of the two is asked",
+        )
+    if has_prompt and not settings.options and settings.target is None:
+        raise ConfigurationError(
+            "--prompt: nothing is asked",
+            hint="Name the answers to choose from: --options ' negative, positive'; or the field "
+            "of what follows: --target FIELD.",
         )
     for name in ("resume", "shard_size"):
         if settings.run_dir is None and getattr(settings, name) not in (None, False):

@@ -182,6 +182,7 @@ class Fault(StrEnum):
     WRONG_CANDIDATES = "wrong_candidates"
     WRONG_RATIONALE = "wrong_rationale"
     WRONG_SCORES = "wrong_scores"
+    TOO_LONG = "too_long"
     UNWANTED_LABEL = "unwanted_label"
     """The user's own choice: a label that `--label-map` maps to nothing."""
 

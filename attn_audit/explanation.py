@@ -20,7 +20,8 @@ from attn_audit.data.example import Example
 from attn_audit.data.reading import problem_of_text
 from attn_audit.data.rows import content_id
 from attn_audit.engine.batch import Plan, audit_batch
-from attn_audit.engine.inputs import LoadModel, load_tried_model
+from attn_audit.engine.inputs import LoadModel, fields_of_prompt, load_tried_model
+from attn_audit.engine.leverage import leverage_by_layer, with_layer
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings import adversarial
@@ -33,6 +34,7 @@ from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.self_check import self_check
 from attn_audit.numbers import short
 from attn_audit.process import full_precision
+from attn_audit.quoting import listed
 from attn_audit.randomness import n_permutations
 from attn_audit.results.answers import Explanation, ModelOutput
 from attn_audit.results.report import Report
@@ -63,6 +65,13 @@ def explain_text(
     for flag, given in (("--text", text), ("--text-pair", text_pair)):
         if given is not None and (problem := problem_of_text(given)) is not None:
             raise ConfigurationError(f"{flag} {problem}")
+    others = fields_of_prompt(settings)
+    if others or (others is not None and text_pair is not None):
+        more = f"and the prompt names {listed(others)} too" if others else "and not --text-pair"
+        raise ConfigurationError(
+            f"--prompt: one text is explained in it, {more}",
+            hint="Write into the prompt what else stands there.",
+        )
     if settings.explain_label == EACH:
         raise ConfigurationError(
             f"--explain-label {EACH}: one text is explained for one label",
@@ -89,6 +98,8 @@ def explain_text(
             raise no_attention("an explanation shows attention beside the rest", model)
         if report is not None:
             _require_same(report, model)
+        if settings.layer == "best":  # by texts that are not explained
+            settings = with_layer(settings, leverage_by_layer(model, trial))
         site = _one_site(settings, model)
         self_check(model, model.encode(trial), site)
         found = _explain(model, example, site, settings)

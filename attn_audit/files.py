@@ -163,15 +163,15 @@ MAX_BYTES = 2**20
 """What people write by hand is never longer than 1 MiB."""
 
 
-def read_toml(file: Path, flag: str, kind: str) -> dict[str, Any]:
-    """The content of a file that a flag names.
+def read_text(file: Path, flag: str, kind: str) -> str:
+    """The text of a file that a flag names.
 
     Args:
         flag: `--config`.
         kind: `configuration`.
 
     Raises:
-        ConfigurationError: It is missing, unreadable, too long or no TOML; says in which line.
+        ConfigurationError: It is missing, unreadable or too long.
     """
     try:
         with file.open("rb") as opened:
@@ -179,12 +179,25 @@ def read_toml(file: Path, flag: str, kind: str) -> dict[str, Any]:
         if len(content) > MAX_BYTES:
             problem = f"it is longer than {MAX_BYTES >> 20} MiB"
             raise ConfigurationError(f"cannot read the {kind} {file}: {problem}")
-        return tomllib.loads(content.decode("utf-8").replace("\r\n", "\n"))
+        return content.decode("utf-8").replace("\r\n", "\n")
     except FileNotFoundError:
         raise ConfigurationError(
             f"{flag} {file}: there is no such file{or_nearest(file)}"
         ) from None
-    except (OSError, ValueError, RecursionError) as error:  # also of numbers of 4,300 digits
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"cannot read the {kind} {file}: {error}") from None
+
+
+def read_toml(file: Path, flag: str, kind: str) -> dict[str, Any]:
+    """The content of a file that a flag names; see `read_text`.
+
+    Raises:
+        ConfigurationError: It cannot be read, or is no TOML; says in which line.
+    """
+    text = read_text(file, flag, kind)
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also of numbers of 4,300 digits
         raise ConfigurationError(f"cannot read the {kind} {file}: {error}") from None
 
 

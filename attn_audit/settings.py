@@ -22,6 +22,7 @@ class Panel(StrEnum):
 
     WHAT = "What is audited"
     LOADING = "How the model is loaded"
+    PROMPT = "What a language model is asked"
     FIELDS = "Names in the data"
     SITES = "Which attention"
     CHECKS = "How it is checked"
@@ -168,6 +169,66 @@ class AuditSettings:
         is_path=True,
     )
 
+    prompt: str | None = _is(
+        None,
+        "What is put around each text: 'Review: {text}\\nSentiment:'. \\n is a new line; another "
+        "{field} of the row stands where it is named.",
+        Panel.PROMPT,
+        "TEXT",
+        is_stored=True,
+        compared="noted",
+    )
+    prompt_file: str | None = _is(
+        None,
+        "The same from a file, as it stands there but for the line break at its end.",
+        Panel.PROMPT,
+        "FILE",
+        is_path=True,
+    )
+    audited: str | None = _is(
+        None,
+        "The {field} of the prompt whose words are audited; all others are what stands around it.",
+        Panel.PROMPT,
+        "FIELD",
+        default_is="text",
+        is_stored=True,
+        compared="refused",
+    )
+    chat: bool = _is(
+        False,
+        "Give the prompt as a user's message, in the tokenizer's chat template.",
+        Panel.PROMPT,
+        is_stored=True,
+        compared="noted",
+    )
+    options: tuple[str, ...] = _is(
+        (),
+        "The answers to choose from, blanks included: ' negative, positive'. Their names without "
+        "outer blanks are the labels.",
+        Panel.PROMPT,
+        "ANSWER,...",
+        is_stored=True,
+        compared="noted",
+    )
+
+    target: str | None = _is(
+        None,
+        "Instead of options: the {field} at the end of the prompt, which holds what follows. How "
+        "likely that is, is audited.",
+        Panel.PROMPT,
+        "FIELD",
+        is_stored=True,
+        compared="refused",
+    )
+    answer_score: Literal["sum", "mean", "first"] = _is(
+        "sum",
+        "What answers of several tokens are measured by: the sum of their log-probabilities, where "
+        "short answers are ahead, its mean, or the logit of the first token alone.",
+        Panel.PROMPT,
+        is_stored=True,
+        compared="noted",
+    )
+
     label_map: Mapping[str, str] = field(
         default_factory=dict,
         metadata={
@@ -232,7 +293,7 @@ class AuditSettings:
         "From 0, each, or the one of most leverage on texts that are then not judged.",
         Panel.SITES,
         "last|all|best|N",
-        default_is="last: the last that reaches the output",
+        default_is="last: the last that reaches the output; best, of a language model",
         is_stored=True,
     )
     head: Head = _is(
@@ -270,6 +331,8 @@ class AuditSettings:
         "Which checks; all: every one.",
         Panel.CHECKS,
         "NAME,...",
+        default_is="correlation,attended,permutation,adversarial; replacement too, of a language "
+        "model",
         is_stored=True,
         compared="noted",
     )
@@ -493,7 +556,8 @@ class AuditSettings:
     def fields(self) -> dict[str, str]:
         """What the data's fields are called, by what they are."""
         roles = ("id", "text", "text_pair", "label", "labels", "candidates")
-        return {role: getattr(self, f"{role}_field") for role in roles}
+        names = {role: getattr(self, f"{role}_field") for role in roles}
+        return names if self.audited is None else {**names, "text": self.audited}
 
 
 FIELDS: Mapping[str, Field[Any]] = {each.name: each for each in fields(AuditSettings)}
@@ -543,8 +607,8 @@ def default_in_words(name: str) -> str | None:
     """The default as help shows it; None where there is nothing to say.
 
     Example:
-        >>> default_in_words("checks"), default_in_words("seed"), default_in_words("limit")
-        ('correlation,attended,permutation,adversarial', '0', None)
+        >>> default_in_words("split"), default_in_words("seed"), default_in_words("limit")
+        ('test', '0', None)
     """
     said, default = SETTINGS[name].default_is, FIELDS[name].default
     if said is not None or default is MISSING or default in (None, ()) or default is False:

@@ -8,7 +8,12 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    PreTrainedTokenizerFast,
+)
 
 from attn_audit.models.huggingface.hub import quiet
 
@@ -76,6 +81,34 @@ def write_checkpoint(kind: str, folder: Path, **config: object) -> Path:
     names = {} if {"id2label", "num_labels"} & set(config) else _SENTIMENT
     arguments = {"vocab_size": len(tokenizer), **_ABSENT, **ids, **names, **sizes, **config}
     module = AutoModelForSequenceClassification.from_config(AutoConfig.for_model(kind, **arguments))
+    randomize(module)
+    with quiet():
+        module.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+CHAT = (
+    "{% for message in messages %}<|{{ message.role }}|>\n{{ message.content | trim }}\n"
+    "{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
+)
+"""A chat template as many models have it: outer blanks of a message are gone."""
+
+
+def write_language_model(kind: str, folder: Path, **config: object) -> Path:
+    """Save a random causal language model and its tokenizer, which knows a chat.
+
+    Args:
+        kind: One of KINDS that are decoders.
+        folder: Made where it is not there.
+        config: What its configuration says otherwise.
+    """
+    family, sizes = _KINDS[kind]
+    tokenizer = _tokenizer(family)
+    tokenizer.chat_template = CHAT
+    ids = {f"{role}_id": getattr(tokenizer, f"{role}_id") for role in family.special}
+    arguments = {"vocab_size": len(tokenizer), **_ABSENT, **ids, **sizes, **config}
+    module = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **arguments))
     randomize(module)
     with quiet():
         module.save_pretrained(folder)

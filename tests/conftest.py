@@ -15,7 +15,7 @@ from tests.typechecking import check_types
 
 check_types()
 
-from tests.checkpoints import write_checkpoint  # noqa: E402 - what it imports is checked
+from tests.checkpoints import write_checkpoint, write_language_model  # noqa: E402 - what it imports is checked
 
 # All commands are built anew for each that is invoked: a tenth of the time of tests that do that.
 vars(typer.testing)["_get_command"] = cache(typer.main.get_command)
@@ -48,3 +48,10 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     """The folder of a tiny random checkpoint of a kind, made when it is first asked for."""
     folder = tmp_path_factory.mktemp("checkpoints")
     return cache(lambda kind: write_checkpoint(kind, folder / kind))
+
+
+@pytest.fixture(scope="session")
+def language_model(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    """The same of a tiny random causal language model."""
+    folder = tmp_path_factory.mktemp("language-models")
+    return cache(lambda kind: write_language_model(kind, folder / kind))

@@ -103,7 +103,7 @@ def plan_audit(**values: Any) -> None:
 
 OPTIONS_OF_INSPECT = rows(
     *("model", "data", "more_data", "config", "split"),
-    *of_panels(Panel.LOADING, Panel.FIELDS),
+    *of_panels(Panel.LOADING, Panel.PROMPT, Panel.FIELDS),
     *("device", "output", "format", "quiet", "debug"),
     output=RESULT,
 )
@@ -133,7 +133,7 @@ def inspect_model(**values: Any) -> None:
 
 OPTIONS_OF_CHECK_DATA = rows(
     *("model", "data", "more_data", "config", "split", "quoting", "max_unpacked_mb"),
-    *of_panels(Panel.LOADING, Panel.FIELDS),
+    *of_panels(Panel.LOADING, Panel.PROMPT, Panel.FIELDS),
     *("device", "debug"),
 )
 
@@ -153,7 +153,9 @@ def check_data(**values: Any) -> None:
     data = AuditedData.of(settings)
     model, _ = data.load_model(settings)
     checked = data.checked(model, settings)
-    n_rows, kept = checked.left_out.n_rows, counted(checked.n_examples, "row")
+    # Those that would choose the layer can be audited too.
+    kept = counted(checked.n_examples + checked.n_choosing, "row")
+    n_rows = checked.left_out.n_rows
     console = Console(soft_wrap=True, highlight=False)
     console.print(Text(f"{printable(data.dataset.name)}: {kept} of {n_rows:,} can be audited"))
     for line in checked.left_out.lines():
@@ -182,8 +184,9 @@ _OWN: dict[str, Any] = {
     ],
 }
 OPTIONS_OF_EXPLAIN = rows(
-    "model", *_OWN, *of_panels(Panel.LOADING), "config", "layer", "head", "rows", "unit", "plugin",
-    "removal", "explain_label", "measures", "permutations", "epsilon", "method", "iterations",
+    "model", *_OWN, *of_panels(Panel.LOADING, Panel.PROMPT), "config",
+    "layer", "head", "rows", "unit", "plugin", "removal", "explain_label", "measures",
+    "permutations", "epsilon", "method", "iterations",
     "restarts", "seed", "device", "threads", "output", "format", "quiet", "debug",
     **_OWN, output=RESULT,
 )  # fmt: skip

@@ -47,6 +47,9 @@ class Example:
     shown: Mapping[str, Scores] = field(default_factory=dict, hash=False)
     """Scores that a product shows of it, by the field that they stand in."""
 
+    fields: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Other fields of its row that a prompt names."""
+
 
 def sample_examples(examples: Iterable[Example], limit: int, seed: int) -> list[Example]:
     """At most `limit` examples at random, in the data's order.

@@ -158,7 +158,8 @@ class _RowReader:
 
     def example(self, row: Row) -> Example:
         text = self._text(row)
-        text_pair = _string(row, self.fields.text_pair)
+        is_prompted = self.fields.prompt is not None
+        text_pair = None if is_prompted else _string(row, self.fields.text_pair)
         labels, on = self.gold.of_row(row)
         candidates = self._candidates(row)
         if on is None:
@@ -167,8 +168,24 @@ class _RowReader:
         of = "" if _value(row, self.fields.id) is None else f" of example {quoted(name)}"
         rationale, shown = self._rationale(row, text, of), self._shown(row, text, of)
         return Example(
-            name, text, text_pair, labels, candidates, row.where, on, labelling, rationale, shown
+            *(name, text, text_pair, labels, candidates, row.where, on, labelling),
+            *(rationale, shown, {name: self._of_prompt(row, name) for name in self._beside}),
         )
+
+    @property
+    def _beside(self) -> tuple[str, ...]:
+        return self.fields.prompt or ()
+
+    def _of_prompt(self, row: Row, name: str) -> str:
+        value = _value(row, name)
+        if isinstance(value, str | int | float) and not isinstance(value, bool):
+            return str(value)
+        if value is None and name not in row.all_names:
+            problem, _ = missing_field("text", name, row.all_names)
+            hint = "The prompt names it: give it to every row, or leave it out of the prompt."
+            raise row.error(f"row has {problem}", hint=hint, fault=Fault.NO_TEXT)
+        problem = f"{quoted(name)} must be a string or a number, not {quoted(value)}"
+        raise row.error(problem, fault=Fault.NO_TEXT)
 
     def _rationale(self, row: Row, text: str, of: str) -> tuple[Span, ...]:
         name = self.fields.rationale

@@ -25,6 +25,9 @@ class FieldNames:
     """None: it is not read, whatever stands there."""
     shown: tuple[str, ...] = ()
     """Fields of scores that a product shows."""
+    prompt: tuple[str, ...] | None = None
+    """Fields that stand beside the text in a prompt; there is then no second text. None: there is
+    no prompt."""
 
     def wanted(
         self, names: Sequence[str], where: str, may_be_flags: Collection[str] = ()
@@ -43,7 +46,7 @@ class FieldNames:
             if outermost == self.text or outermost not in names:
                 problem, hint = missing_field("text", self.text, names)
                 raise RowError(where, problem, hint=hint)
-        ours |= {*self.shown, *filter(None, (self.rationale,))}
+        ours |= {*self.shown, *(self.prompt or ()), *filter(None, (self.rationale,))}
         ours |= {name.partition(".")[0] for name in ours if name not in names}
         flags = () if self.hold_labels(names) else may_be_flags
         return [name for name in names if name in ours or name in flags]
@@ -72,7 +75,7 @@ class FieldNames:
         return {role: name for role, name in names.items() if name != role}
 
 
-_NO_ROLES = ("ignored", "rationale", "shown")
+_NO_ROLES = ("ignored", "rationale", "shown", "prompt")
 ROLES = tuple(field.name for field in fields(FieldNames) if field.name not in _NO_ROLES)
 """What a field can be: id, text, text_pair, label, labels, candidates."""
 

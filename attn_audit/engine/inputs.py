@@ -29,6 +29,7 @@ from attn_audit.data.example import (
 )
 from attn_audit.data.labels import Labelling
 from attn_audit.data.left_out import MEANINGS, MOST_LABELS, LeftOut
+from attn_audit.data.prompts import TEXT, Prompt
 from attn_audit.data.reading import DataSet, data_in_memory, find_data
 from attn_audit.data.source import DataSource, FieldNames
 from attn_audit.errors import (
@@ -61,6 +62,7 @@ from attn_audit.version import __version__
 
 MODEL_SETTINGS = (
     *(name for name in names_where(panel=Panel.LOADING) if name != "vocabulary"),
+    *(name for name in names_where(panel=Panel.PROMPT) if name != "prompt_file"),
     *("unit", "removal", "without_attention"),
 )
 """Settings that a model is loaded with."""
@@ -171,7 +173,24 @@ def _made_ready(
         removal=settings.removal,
         dtype=None if settings.dtype == "float32" else settings.dtype,
         without_attention=settings.without_attention,
+        prompt=settings.prompt,
+        audited=settings.audited,
+        options=settings.options,
+        chat=settings.chat,
+        answer_score=settings.answer_score,
+        target=settings.target,
     )
+
+
+def fields_of_prompt(settings: AuditSettings) -> tuple[str, ...] | None:
+    """The fields that stand beside the text in the prompt; None: there is no prompt.
+
+    Raises:
+        ConfigurationError: It has no place for the text.
+    """
+    if settings.prompt is None:
+        return None
+    return Prompt(settings.prompt, settings.audited or TEXT).beside
 
 
 LoadModel = Callable[[AuditSettings, Sequence[Example]], AuditedModel]
@@ -230,6 +249,8 @@ class AuditedData:
     """Whether people marked something in one of them."""
     encode: Callable[[Sequence[Example]], Sequence[Encoded]] | None = None
     """By the model that the data was checked against."""
+    has_prompt: bool = False
+    """Whether each text stands in a prompt."""
 
     @staticmethod
     def of(settings: AuditSettings, items: Iterable[Item] | None = None) -> "AuditedData":
@@ -242,13 +263,15 @@ class AuditedData:
         is_read = is_named or Plausibility.id in settings.checks
         fields = FieldNames(
             **settings.fields,
-            ignored=settings.ignore_field,
+            # What follows is no label, whatever it is called.
+            ignored=(*settings.ignore_field, *(["label"] if settings.target else [])),
             rationale=settings.rationale_field if is_read else None,
             shown=settings.shown,
+            prompt=fields_of_prompt(settings),
         )
         if items is not None:
             dataset = data_in_memory(items, fields, settings.label_map)
-            return AuditedData(dataset, dataset.name)
+            return AuditedData(dataset, dataset.name, has_prompt=settings.prompt is not None)
         assert settings.data, "settings.require_inputs() comes first"
         location, *more = (demo.or_packaged(each, demo.DATA) for each in settings.data)
         source = DataSource(
@@ -260,7 +283,8 @@ class AuditedData:
             max_unpacked_mb=settings.max_unpacked_mb,
             quoting=settings.quoting,
         )
-        return AuditedData(find_data(source), settings.data_in_words)
+        has_prompt = settings.prompt is not None
+        return AuditedData(find_data(source), settings.data_in_words, has_prompt=has_prompt)
 
     def load_model(
         self, settings: AuditSettings, load: LoadModel | None = None
@@ -278,7 +302,8 @@ class AuditedData:
         trial, problem = choose_trial(first), None
         at_fault = (few for n in N_AT_FAULT for few in combinations(trial, n))
         others = (choose_trial([e for e in first if e not in few]) for few in at_fault)
-        for tried in (trial, *(others if settings.on_error == "record" else ())):
+        may_fail = settings.on_error == "record" or settings.on_bad_row == "skip"
+        for tried in (trial, *(others if may_fail else ())):
             try:
                 return load_tried_model(settings, tried, lambda: self._first(N_SEARCHED), load)
             except AttnAuditError as error:
@@ -367,6 +392,7 @@ class AuditedData:
                 _require_second_text(example, self.takes_pairs)
                 match_labels(self.task, [example])
                 self._require_a_score_each(example)
+                self._require_room(example)
             except BadRowError as error:
                 left_out.add(error, example.where)
             else:
@@ -391,6 +417,12 @@ class AuditedData:
                     "between blanks, or spans [start, end, score].",
                     fault=Fault.WRONG_SCORES,
                 )
+
+    def _require_room(self, example: Example) -> None:
+        """A prompt that is too long is never cut: whether it is, its tokens say."""
+        if self.has_prompt:
+            assert self.encode is not None, "checked() comes first"
+            self.encode([example])
 
     def sampled(self, settings: AuditSettings) -> Iterable[Example]:
         """The examples, or the random sample of them that the settings ask for."""

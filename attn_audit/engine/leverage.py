@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Bool, Float64
+from torch import Tensor
 
 from attn_audit.checks.base import AuditedBatch, read_sites
 from attn_audit.checks.permutation import single_units, without_attention
@@ -17,10 +18,10 @@ from attn_audit.engine.inputs import AuditedData, load_named_model
 from attn_audit.engine.sampling import encoded_of, measured_where_it_works
 from attn_audit.engine.summaries import share_of
 from attn_audit.findings.thresholds import HALF_MARGIN
-from attn_audit.models.contract import AuditedModel, Encoded, Site
+from attn_audit.models.contract import AuditedModel, Batch, Encoded, Site
 from attn_audit.process import full_precision, is_out_of_memory, release_memory
 from attn_audit.results.answers import Inspection
-from attn_audit.results.leverage import Leverage, SiteLeverage
+from attn_audit.results.leverage import AttentionShares, Leverage, SiteLeverage
 from attn_audit.settings import AuditSettings
 
 LEVERAGE = "leverage by layer"
@@ -65,7 +66,12 @@ def leverage_by_layer(
         return None
     of_layers = [_summed(found, i, layer=i) for i in range(len(model.layers))]
     together = _summed(found, len(model.layers), layer=None)
-    leverage = Leverage(n_texts=len(found.moved), layers=tuple(of_layers), together=together)
+    leverage = Leverage(
+        n_texts=len(found.moved),
+        layers=tuple(of_layers),
+        together=together,
+        shares=_attention_shares(model, encoded),
+    )
     best = leverage.best.layer
     assert best is not None
     n_heads = model.layers[best].n_heads
@@ -96,8 +102,11 @@ def inspect_model(settings: AuditSettings) -> Inspection:
 
 
 def leverage_passes(model: AuditedModel) -> int:
-    """Outputs that are computed of each text: its own, at each layer, and at all together."""
-    return len(model.layers) + 2
+    """Outputs that are computed of each text: its own, at each layer, and at all together.
+
+    Where a language model is asked, one more shows where its attention lies.
+    """
+    return len(model.layers) + (3 if model.asked else 2)
 
 
 def with_layer(settings: AuditSettings, found: Leverage | None) -> AuditSettings:
@@ -133,6 +142,38 @@ def _effects(at_sites: Sequence[AuditedBatch]) -> _Effects:
         for effect in (whole.margin.moved, whole.margin.turned)
     )
     return _Effects(moved, turned)
+
+
+def _attention_shares(
+    model: AuditedModel, encoded: Sequence[Encoded]
+) -> tuple[AttentionShares, ...]:
+    """Of a language model, in whose prompt there is much beside the text."""
+    if not model.asked or model.not_whole_because is not None:
+        return ()
+    limits, parts = model.batch_limits("auto"), list[Tensor]()
+    sites = [Site(layer) for layer in range(len(model.layers))]
+    for indices in batches_of(model, encoded, sites, limits):
+        parts.append(_shares_of(model, model.collate([encoded[i] for i in indices])))
+    means = torch.cat(parts, dim=1).mean(dim=1).tolist()
+    names = AttentionShares.model_fields
+    return tuple(AttentionShares(**dict(zip(names, of_layer, strict=True))) for of_layer in means)
+
+
+@torch.no_grad()
+def _shares_of(model: AuditedModel, batch: Batch) -> Float64[Tensor, "layer batch share"]:
+    """In the order of `AttentionShares`."""
+    whole = model.read_whole(batch)
+    first = whole.real.int().argmax(dim=1, keepdim=True)
+    layers = []
+    for weights in whole.layers:
+        rows = weights.double().mean(dim=1).masked_fill(~whole.real.unsqueeze(2), 0)
+        own = whole.readout * rows.diagonal(dim1=1, dim2=2)
+        others = torch.einsum("bt,btk->bk", whole.readout, rows) - own
+        at_first = others.gather(1, first).squeeze(1)
+        text = batch.sum_over_units(others.scatter(1, first, 0)).sum(dim=1)
+        itself = own.sum(dim=1)
+        layers.append(torch.stack([at_first, 1 - at_first - text - itself, text, itself], dim=1))
+    return torch.stack(layers)
 
 
 def _reaching(

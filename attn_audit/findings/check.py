@@ -80,6 +80,8 @@ class CheckFindings:
     telling: tuple[Telling, ...] = ()
     is_default: bool = True
     """Whether it is run unless `--checks` says otherwise."""
+    is_default_of_decoders: bool = False
+    """Whether it is, where a language model is asked: of many layers each may do little alone."""
     needs_attention: bool = True
     """Whether it says nothing of a model of which no attention is seen."""
     is_tabled: bool = False

@@ -134,9 +134,17 @@ def checks() -> tuple[CheckFindings, ...]:
     return tuple(_CHECKS)
 
 
-def usual_checks() -> tuple[str, ...]:
-    """Those that are run where none is named."""
-    return tuple(found.check for found in _CHECKS if found.is_default)
+def usual_checks(*, of_decoders: bool = False) -> tuple[str, ...]:
+    """Those that are run where none is named.
+
+    Args:
+        of_decoders: Whether a language model is asked.
+    """
+    return tuple(
+        found.check
+        for found in _CHECKS
+        if found.is_default or (of_decoders and found.is_default_of_decoders)
+    )
 
 
 def findings_of(check: str) -> CheckFindings:

@@ -206,4 +206,5 @@ def _sentence(report: "Report", found: RuleFindings) -> str:
 
 FINDINGS = CheckFindings(
     "replacement", FIELDS, METRICS, section=section, card=card, line=line, is_default=False,
+    is_default_of_decoders=True,
 )  # fmt: skip

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -308,6 +309,8 @@ class AuditedModel(ABC):
     pads_texts: bool = True
     """Whether those of a batch may be of different lengths; where padding disturbs them, not."""
     device: torch.device
+    asked: Mapping[str, object] = MappingProxyType({})
+    """The settings that say what it is asked of a text: its prompt, which data has to fill."""
 
     @cached_property
     def capacity(self) -> Capacity:

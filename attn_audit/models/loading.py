@@ -27,6 +27,12 @@ class ModelOptions:
     attention_implementation: Literal["sdpa", "eager"] | None = None
     max_length: int | None = None
     task: Literal["binary"] | None = None
+    prompt: str | None = None
+    audited: str | None = None
+    chat: bool = False
+    options: tuple[str, ...] = ()
+    answer_score: Literal["sum", "mean", "first"] = "sum"
+    target: str | None = None
     unit: UnitName = "token"
     removal: Literal["mask", "delete"] | None = None
     without_attention: bool = False
@@ -64,7 +70,8 @@ def resolve_device(name: str) -> torch.device:
 
 _OF_HUGGINGFACE = (
     *("trust_remote_code", "revision", "dtype", "attention_implementation"),
-    *("max_length", "task"),
+    *("max_length", "task", "prompt", "audited", "chat", "options"),
+    *("answer_score", "target"),
 )
 
 
@@ -114,11 +121,19 @@ def load_model(
         return load_paper_model(path, device, options.vocabulary)
     options.require_default(("vocabulary",), "a HuggingFace model")
     # Loading transformers takes a second, which the paper's models do without.
-    from attn_audit.models.huggingface.configuration import LoadingOptions
+    from attn_audit.models.huggingface.configuration import LoadingOptions, question_of
     from attn_audit.models.huggingface.loading import load_huggingface_model
     from attn_audit.models.interception.classifier import or_probes
 
-    texts = or_probes(trial)
+    question = question_of(
+        options.prompt,
+        options.audited,
+        options.options,
+        options.chat,
+        options.answer_score,
+        options.target,
+    )
+    texts = or_probes(trial, fields=() if question is None else question.fields)
     return load_huggingface_model(
         location,
         LoadingOptions(
@@ -129,7 +144,8 @@ def load_model(
             max_length=options.max_length,
             is_binary=options.task == "binary",
             unit=options.unit,
-            takes_pairs=texts[0].text_pair is not None,
+            takes_pairs=question is None and texts[0].text_pair is not None,
+            question=question,
         ),
         device,
         texts,

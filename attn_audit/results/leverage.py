@@ -19,6 +19,19 @@ class SiteLeverage(Value):
     that was not asked."""
 
 
+class AttentionShares(Value):
+    """Where the attention of what is read out lies at one layer, heads averaged; they sum to 1."""
+
+    first: float
+    """On the first token, where models leave attention that is to do nothing: a sink."""
+    prompt: float
+    """On what else stands around the text."""
+    text: float
+    """On the audited text."""
+    itself: float
+    """On the token that is read out itself."""
+
+
 class Leverage(Value):
     """The same layer by layer, on a random sample of the texts."""
 
@@ -29,6 +42,8 @@ class Leverage(Value):
     together: SiteLeverage
     heads: tuple[SiteLeverage, ...] = ()
     """Of the layer with the most, where they were asked for."""
+    shares: tuple[AttentionShares, ...] = ()
+    """Layer by layer, the mean over the texts; of language models."""
 
     @property
     def best(self) -> SiteLeverage:

@@ -163,6 +163,18 @@ class Settings(Value):
     """Whether none was looked for."""
     unit: str
     """`token` or `word`."""
+    prompt: str | None = None
+    """What stood around each text; None: nothing did."""
+    audited: str | None = None
+    """The field of the prompt that was audited; None: `text`."""
+    chat: bool = False
+    """Whether the prompt was a user's message in a chat."""
+    options: tuple[str, ...] = ()
+    """The answers that a language model chose from, blanks included."""
+    target: str | None = None
+    """The field that held what follows the prompt, in place of options."""
+    answer_score: Literal["sum", "mean", "first"] = "sum"
+    """What answers of several tokens were measured by."""
     attention_implementation: Literal["sdpa", "eager"] | None = None
     """The code that computed a HuggingFace model's attention; None: the library's choice."""
     max_length: int | None

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import attn_audit
 from attn_audit.checks.base import read_batch
@@ -19,6 +20,8 @@ from attn_audit.formats.documents.provenance import audited_attention
 from attn_audit.models.contract import Encoded, NewWeights, RowWeights, Site
 from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.model import InterceptedModel
+from tests.checkpoints import SENTENCES
+from tests.conftest import Checkpoint
 from tests.models.interception.matrix import audited
 from tests.models.interception.passes import classifier_of, softmax_of_layer
 from tests.models.interception.patching import softmax_patched
@@ -218,3 +221,40 @@ def test_a_plan_says_what_it_costs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _planned() -> dict[str, Any]:
     return {name: value for name, value in QUICK.items() if name != "reproducible"}
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_where_attention_lies_is_what_the_library_says(
+    kind: str, language_model: Checkpoint
+) -> None:
+    module = AutoModelForCausalLM.from_pretrained(
+        language_model(kind), attn_implementation="eager"
+    ).eval()
+    tokenizer = AutoTokenizer.from_pretrained(language_model(kind))
+    said: dict[str, Any] = {"prompt": "Review: {text} Good?", "options": (" bad", " not")}
+    texts = [Example(f"e{i}", text) for i, text in enumerate(SENTENCES[:6])]
+    model = attn_audit.wrap(module, tokenizer, examples=texts[:3], **said)
+    found = leverage_by_layer(model, texts)
+    assert found is not None
+    expected = []
+    for text in texts:
+        whole = f"Review: {text.text} Good?"
+        encoded = tokenizer(whole, return_offsets_mapping=True)
+        start, end = len("Review: "), len(whole) - len(" Good?")
+        spans = encoded["offset_mapping"]
+        is_text = torch.tensor([max(a, start) < min(b, end) for a, b in spans])
+        with torch.no_grad():
+            ids = torch.tensor([encoded["input_ids"]])
+            every = module(ids, output_attentions=True).attentions
+        rows = torch.stack([weights[0, :, -1].mean(0) for weights in every])
+        first, itself, on_text = rows[:, 0], rows[:, -1], rows[:, is_text].sum(1)
+        expected.append(torch.stack([first, 1 - first - itself - on_text, on_text, itself]))
+    means = torch.stack(expected).mean(0).T
+    for shares, of_layer in zip(found.shares, means.tolist(), strict=True):
+        assert list(shares.model_dump().values()) == pytest.approx(of_layer, abs=1e-5)
+
+
+def test_nothing_is_said_of_where_a_classifiers_attention_lies() -> None:
+    found = leverage_by_layer(audited("gpt2"), TEXTS)
+    assert found is not None
+    assert found.shares == ()

@@ -25,7 +25,7 @@ from attn_audit.findings.measure import Measure, measure, usual_measures
 from attn_audit.findings.registry import checks, measures, status_meanings
 from attn_audit.findings.thresholds import ALIKE, ENTIRELY, FARTHEST, LARGELY, PARTLY_ALIKE
 from attn_audit.formats.documents.example import LOST, full_of, label_of, ways_to_weigh
-from attn_audit.formats.documents.model import readout
+from attn_audit.formats.documents.model import asked, readout
 from attn_audit.numbers import number, percent, short, weight
 from attn_audit.results.answers import Explanation, ModelOutput
 
@@ -150,6 +150,8 @@ def _probability(outcome: ModelOutput, labels: Sequence[str]) -> str:
 def facts(found: Explanation) -> Iterator[tuple[str, str]]:
     """What was explained: headings and what belongs to them."""
     yield "Model", f"{found.model.architecture}; {found.model.source}, {short(found.model.sha256)}"
+    if said := asked(found.model):
+        yield "Asked", said
     yield "Attention", _attention(found)
     if found.explain_label is not None:
         yield "Explained", f"{found.explain_label}, whatever is predicted"

@@ -49,6 +49,7 @@ def document(description: ModelDescription) -> Document:
         subject=description.architecture,
         sections=(
             Section("model", "What it is", (Facts(facts(description)),)),
+            *([leverage.shares_section(found)] if found is not None and found.shares else []),
             Section("auditable", "What can be audited", (Facts(auditable(description)),)),
             *([] if found is None else [leverage.section(found)]),
         ),
@@ -77,6 +78,12 @@ def task(model: ModelDescription) -> str:
     more = len(model.labels) - MAX_LABELS
     rest = f" and {more} more" if more > 0 else ""
     return f"{model.task}, {counted(len(model.labels), 'label')}: {named}{rest}"
+
+
+def asked(model: ModelDescription) -> str:
+    """The prompt that stands around each text, and its answers; nothing of a classifier."""
+    parts = (model.details.get(name) for name in ("prompt", "answers", "prompt and text"))
+    return "; ".join(str(part) for part in parts if part is not None)
 
 
 def _detail(value: str | int | float | bool) -> str:

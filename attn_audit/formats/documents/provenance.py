@@ -24,10 +24,13 @@ def audited(report: Report) -> tuple[tuple[str, str], ...]:
     found = model.findings
     batches = "" if found is None or found.sharing == "texts" else models.batching(found)
     what = f"{settings.unit}s of the first text" if model.takes_pairs else f"{settings.unit}s"
+    if settings.prompt is not None:
+        what += f" of {{{settings.audited or 'text'}}}"
     entries = (
         ("Model", f"{model.architecture}{size}"),
         ("", model.source),
         ("Task", models.task(model)),
+        ("Asked", models.asked(model)),
         ("Data", _data(data, settings)),
         ("Unfinished", "" if data.is_complete else UNFINISHED),
         ("Left out", left_out(data)),

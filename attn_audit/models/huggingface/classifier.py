@@ -12,14 +12,9 @@ from torch import Tensor, nn
 
 from attn_audit.data.example import Example
 from attn_audit.distances import Logits
-from attn_audit.errors import UnsupportedModelError
 from attn_audit.models.contract import Encoded, coarsest_dtype
-from attn_audit.models.huggingface.configuration import LoadingOptions, task_of
+from attn_audit.models.huggingface.configuration import LoadingOptions
 from attn_audit.models.huggingface.encoding import (
-    IDS,
-    MASK,
-    PLACES,
-    TYPES,
     Encoder,
     Padding,
     Side,
@@ -32,6 +27,11 @@ from attn_audit.models.huggingface.encoding import (
     without_units,
 )
 from attn_audit.models.huggingface.hub import Provenance
+from attn_audit.models.huggingface.outputs.base import FOLLOWING, IDS, MASK, PLACES, TYPES, Output
+from attn_audit.models.huggingface.outputs.classes import Classes
+from attn_audit.models.huggingface.outputs.continuation import Continuation
+from attn_audit.models.huggingface.outputs.options import Options
+from attn_audit.models.huggingface.prompting import Asker
 from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, ModelInputs
 from attn_audit.models.spans import how_words_are_found
 from attn_audit.numbers import counted
@@ -39,7 +39,7 @@ from attn_audit.results.model_description import ModelDescription
 
 
 class HuggingFaceClassifier(Classifier):
-    """A sequence classifier of `transformers` with its tokenizer.
+    """A sequence classifier of `transformers`, or a language model, with its tokenizer.
 
     Args:
         module: In eval mode; used as it is, and left as it is.
@@ -48,7 +48,7 @@ class HuggingFaceClassifier(Classifier):
 
     Raises:
         ConfigurationError: The options do not fit the model or its tokenizer.
-        UnsupportedModelError: It is no classifier.
+        UnsupportedModelError: It has no such head.
     """
 
     can_read_markers = True
@@ -64,7 +64,10 @@ class HuggingFaceClassifier(Classifier):
         self.module = module
         self._config: Any = module.config
         self.provenance = provenance or Provenance()
-        self.task = task_of(self._config, self.provenance.source, options.is_binary)
+        self.question = options.question
+        asker = None if options.question is None else Asker(tokenizer, options.question)
+        self.output = self._output(asker, options.is_binary)
+        self.task = self.output.task
         self.device = next(module.parameters()).device
         self.takes_pairs = options.takes_pairs
         self.unit = options.unit
@@ -80,8 +83,18 @@ class HuggingFaceClassifier(Classifier):
             # Some count from behind the number that padding has.
             self.first_places = (0, (self._padding.own_id or 0) + 1)
         self._constants = {"use_cache": False} if accepts(module, "use_cache") else {}
+        if self.output.has_following:
+            self._arguments.append(FOLLOWING)
         self.neutral_token = neutral_token(module, tokenizer)
-        self._encoder = Encoder.of(module, tokenizer, self.task, options)
+        self._encoder = Encoder.of(module, tokenizer, self.output, options, asker)
+
+    def _output(self, asker: Asker | None, is_binary: bool) -> Output:
+        name = self.provenance.source
+        if asker is None:
+            return Classes(self._config, name, is_binary)
+        if asker.question.target is not None:
+            return Continuation(self.module, asker.question, name)
+        return Options(self.module, asker, name)
 
     def describe(self) -> ModelDescription:
         """What the configuration says; no layers, no findings."""
@@ -95,6 +108,7 @@ class HuggingFaceClassifier(Classifier):
             "tokenizer": type(encoder.tokenizer).__name__,
             "without blanks": how_words_are_found() if self.unit == "word" else None,
             **provenance.details,
+            **self.output.details,
         }
         return ModelDescription(
             source=provenance.source,
@@ -150,7 +164,7 @@ class HuggingFaceClassifier(Classifier):
 
     def outputs(self, inputs: ModelInputs) -> Float[Tensor, "batch output"]:
         """One for each of its labels."""
-        return self._outputs_of(self.call(inputs, **self._constants))
+        return self.output.read(self.call(inputs, **self._constants), inputs)
 
     def call(self, inputs: ModelInputs, **others: Any) -> Any:
         """Call the module, with further arguments of its `forward`."""
@@ -159,14 +173,17 @@ class HuggingFaceClassifier(Classifier):
             ids = inputs.keywords[IDS]
             padding = ids[~inputs.real]
             padding_id = int(padding[0]) if len(padding) else self._padding.id_for(ids.flatten())
-        with padded_with(self.module, padding_id):
-            return self.module(*inputs.arguments, **inputs.keywords, **others)
+        with padded_with(self.module, padding_id), self.output.asked(inputs):
+            given = {**inputs.keywords, **self.output.arguments(inputs)}
+            given.pop(FOLLOWING, None)
+            return self.module(*inputs.arguments, **given, **others)
 
     @property
     def can_continue(self) -> bool:
-        """Of decoders, whose texts begin where the batch does."""
+        """Of decoders, whose texts begin where the batch does and are read at their ends alone."""
         is_decoder = accepts(self.module, "past_key_values") and not self._config.is_encoder_decoder
-        return is_decoder and self.can_mask and self.padding_side == "right"
+        reads_end = not self.output.behind and not self.output.has_following
+        return is_decoder and reads_end and self.can_mask and self.padding_side == "right"
 
     def kept_prefixes(self, inputs: ModelInputs) -> Any:
         """Keys and values."""
@@ -188,7 +205,7 @@ class HuggingFaceClassifier(Classifier):
             own.crop(-n_more)
         own.batch_select_indices(rows)
         behind = self._behind(inputs, n_kept, longest)
-        return self.logits_of(self.call(behind, past_key_values=own, use_cache=True))
+        return self.logits_of(self.call(behind, past_key_values=own, use_cache=True), behind)
 
     def _behind(self, inputs: ModelInputs, n_kept: Int[Tensor, " row"], width: int) -> ModelInputs:
         """What comes behind the beginnings, each as wide as the longest."""
@@ -208,12 +225,13 @@ class HuggingFaceClassifier(Classifier):
         units = inputs.units.gather(1, places).masked_fill(~real, NOT_AUDITED)
         return ModelInputs((), given, units, real)
 
-    def logits_of(self, output: Any) -> Logits:
-        """The task's logits in what `call` gave."""
-        return self.task.from_outputs(self._outputs_of(output))
+    def read_rows(self, inputs: ModelInputs) -> Bool[Tensor, "batch position"] | None:
+        """As the output says."""
+        return self.output.read_rows(inputs)
 
-    def _outputs_of(self, output: Any) -> Float[Tensor, "batch output"]:
-        return raw_logits(output, int(self._config.num_labels), self.provenance.source)
+    def logits_of(self, output: Any, inputs: ModelInputs) -> Logits:
+        """The task's logits in what `call` gave."""
+        return self.task.from_outputs(self.output.read(output, inputs))
 
     def embedding_table(self) -> Tensor | None:
         """The weights of the module's input embeddings."""
@@ -223,21 +241,6 @@ class HuggingFaceClassifier(Classifier):
 def accepts(module: nn.Module, argument: str) -> bool:
     """Whether `forward` has an argument of this name; what it only passes on does not count."""
     return argument in inspect.signature(module.forward).parameters
-
-
-def raw_logits(output: Any, n_outputs: int, name: str) -> Float[Tensor, "batch output"]:
-    """The logits in what a classifier gave, in float32 or better.
-
-    Raises:
-        UnsupportedModelError: There are no such logits.
-    """
-    logits = output[0] if isinstance(output, tuple) else getattr(output, "logits", None)
-    if not isinstance(logits, Tensor) or logits.dim() != 2 or logits.shape[1] != n_outputs:
-        found = tuple(logits.shape) if isinstance(logits, Tensor) else type(output).__name__
-        raise UnsupportedModelError(
-            f"{name} gives no {n_outputs} logits for each text, as its configuration says ({found})"
-        )
-    return logits if logits.dtype == torch.float64 else logits.float()
 
 
 def _architecture(module: nn.Module) -> str:

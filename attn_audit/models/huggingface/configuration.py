@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Literal
 
 import torch
@@ -17,11 +18,96 @@ from torch.nn.modules.module import (
     register_module_parameter_registration_hook,
 )
 
+from attn_audit.data.example import Example
+from attn_audit.data.prompts import TEXT, Prompt
 from attn_audit.errors import ConfigurationError, UnreadableCheckpointError, UnsupportedModelError
 from attn_audit.models.huggingface.hub import Checkpoint, loading
 from attn_audit.models.task import Binary, Multiclass, Multilabel, Task
 from attn_audit.models.units import UnitName
 from attn_audit.quoting import quoted
+
+Score = Literal["sum", "mean", "first"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a language model is asked, and the answers that it may give."""
+
+    prompt: Prompt
+    options: tuple[str, ...]
+    is_chat: bool = False
+    """Whether the prompt is a user's message, and the answer the assistant's."""
+    score: Score = "sum"
+    """What an answer of several tokens is measured by."""
+    target: str | None = None
+    """The field of what follows the prompt, in place of options."""
+    blanks: str = ""
+    """What stands before that."""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """All fields that a row has beside its text."""
+        named = () if self.target is None else (self.target,)
+        return tuple(dict.fromkeys((*self.prompt.beside, *named)))
+
+    def answers(self, example: Example) -> tuple[str, ...]:
+        """What may follow an example's prompt."""
+        if self.target is None:
+            return self.options
+        return (self.blanks + self.prompt.field(example, self.target),)
+
+    @property
+    def written(self) -> str:
+        """The prompt as it was given."""
+        behind = "" if self.target is None else f"{self.blanks}{{{self.target}}}"
+        return self.prompt.template + behind
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the answers are called."""
+        return tuple(option.strip() for option in self.options)
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """As an audit is told."""
+        return {
+            "prompt": self.written,
+            "target": self.target,
+            "audited": None if self.prompt.audited == TEXT else self.prompt.audited,
+            "options": self.options,
+            "chat": self.is_chat,
+            "answer_score": self.score,
+        }
+
+
+def question_of(
+    prompt: str | None,
+    audited: str | None = None,
+    options: tuple[str, ...] = (),
+    is_chat: bool = False,
+    score: Score = "sum",
+    target: str | None = None,
+) -> Question | None:
+    """What settings ask; None where there is no prompt.
+
+    Raises:
+        ConfigurationError: The prompt has no place for the audited text, or does not end with that
+            of what follows.
+    """
+    if prompt is None:
+        return None
+    blanks = ""
+    if target is not None:
+        place, whole = f"{{{target}}}", prompt
+        prompt = whole.removesuffix(place)
+        if prompt == whole:
+            raise ConfigurationError(
+                f"--target {target}: the prompt {whole!r} does not end with {place}",
+                hint=f"Write what follows at its end: 'Review: {{text}}\\nSentiment: {place}'.",
+            )
+        blanks = "" if is_chat else prompt[len(prompt.rstrip(" ")) :]
+        prompt = prompt.rstrip(" ")
+    return Question(Prompt(prompt, audited or TEXT), options, is_chat, score, target, blanks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +123,61 @@ class LoadingOptions:
     """Whether a head of one output is one sigmoid, and not a regression."""
     unit: UnitName = "token"
     takes_pairs: bool = False
+    question: Question | None = None
+    """What is asked of a language model; None: it is a classifier."""
 
+    @property
+    def head(self) -> "Head":
+        """What the model is loaded with."""
+        return CLASSIFIER if self.question is None else LANGUAGE_MODEL
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is on top of a model, and what `transformers` calls it."""
+
+    words: str
+    auto_class: str
+    known: str
+    """The library's table of the models that there are with it."""
+    endings: tuple[str, ...]
+    """Of the names of such models' classes; empty: any that is none of token classifiers."""
+    advice: str
+    """What to do where a model's files are of another."""
+
+    @property
+    def loader(self) -> Any:
+        """The library's class that makes a model with it."""
+        return getattr(import_module("transformers"), self.auto_class)
+
+
+CLASSIFIER = Head(
+    "classifier",
+    "AutoModelForSequenceClassification",
+    "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING",
+    (),
+    "Give a model that was fine-tuned to classify texts; a language model is asked: "
+    "--prompt 'Review: {text}\\nSentiment:' --options ' negative, positive'.",
+)
+LANGUAGE_MODEL = Head(
+    "language model",
+    "AutoModelForCausalLM",
+    "MODEL_FOR_CAUSAL_LM_MAPPING",
+    ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration"),
+    "Give a causal language model; a classifier is audited without --prompt.",
+)
 
 CONFIG = "config.json"
 MAX_BYTES = 2**26
 """Of a file that says what a checkpoint holds."""
 
-CLASSIFIER = "AutoModelForSequenceClassification"
 
-
-def read_configuration(checkpoint: Checkpoint) -> Any:
+def read_configuration(checkpoint: Checkpoint, head: Head = CLASSIFIER) -> Any:
     """Read `config.json`.
 
     Raises:
         UnreadableCheckpointError: It is damaged.
-        UnsupportedModelError: There is none, or it is of no classifier of texts, or of one with
+        UnsupportedModelError: There is none, or it is of no model with such a head, or of one with
             code of its own.
     """
     from transformers import AutoConfig
@@ -67,7 +193,7 @@ def read_configuration(checkpoint: Checkpoint) -> Any:
     _require_known_type(checkpoint, written.get("model_type"), "AutoConfig" in code)
     with loading(checkpoint.location, f"its {CONFIG}"):
         config = AutoConfig.from_pretrained(checkpoint.name, **checkpoint.arguments)
-    _require_classifier(checkpoint, config, CLASSIFIER in code)
+    _require_head(checkpoint, config, head, head.auto_class in code)
     return config
 
 
@@ -109,22 +235,28 @@ def _require_known_type(checkpoint: Checkpoint, model_type: object, has_code: bo
     )
 
 
-def _require_classifier(checkpoint: Checkpoint, config: Any, has_code: bool) -> None:
-    from transformers import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
+def _require_head(checkpoint: Checkpoint, config: Any, head: Head, has_code: bool) -> None:
+    import transformers
 
-    if type(config) not in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING:
+    if type(config) not in getattr(transformers, head.known):
         if not has_code:
+            of_texts = "causal language model" if head.endings else "classifier of texts"
             raise UnsupportedModelError(
                 f"{checkpoint.location} is of type {quoted(config.model_type)}, of which "
-                "transformers has no classifier of texts"
+                f"transformers has no {of_texts}"
             )
         _require_trust(checkpoint)
     # A decoder's token classifier has weights of the same names and shapes.
     names = config.architectures if isinstance(config.architectures, (list, tuple)) else ()
-    head = next((name for name in map(str, names) if "TokenClassif" in name), None)
-    if head is not None:
+    if names and head.endings and not any(str(name).endswith(head.endings) for name in names):
         raise UnsupportedModelError(
-            f"{checkpoint.location} is a {head}: it labels tokens, and only classifiers of whole "
+            f"{checkpoint.location} is a {names[0]}, which is no causal language model",
+            hint=head.advice,
+        )
+    other = next((name for name in map(str, names) if "TokenClassif" in name), None)
+    if other is not None:
+        raise UnsupportedModelError(
+            f"{checkpoint.location} is a {other}: it labels tokens, and only classifiers of whole "
             "texts can be audited"
         )
 

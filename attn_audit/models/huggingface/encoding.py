@@ -11,9 +11,23 @@ from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
 from attn_audit.data.example import Example
-from attn_audit.errors import ConfigurationError, IncompatibleDataError, UnsupportedModelError
+from attn_audit.errors import (
+    ConfigurationError,
+    Fault,
+    IncompatibleDataError,
+    UnsupportedModelError,
+)
 from attn_audit.models.compatibility import allowed_labels, match_labels, place
 from attn_audit.models.huggingface.configuration import LoadingOptions
+from attn_audit.models.huggingface.outputs.base import (
+    FOLLOWING,
+    IDS,
+    MASK,
+    PLACES,
+    TYPES,
+    Output,
+)
+from attn_audit.models.huggingface.prompting import Asker
 from attn_audit.models.huggingface.tokenizer import Tokens, located, max_length_of, tokenize
 from attn_audit.models.interception.classifier import (
     NOT_AUDITED,
@@ -23,6 +37,7 @@ from attn_audit.models.interception.classifier import (
 )
 from attn_audit.models.task import Task
 from attn_audit.models.units import UNITS, UnitName
+from attn_audit.numbers import count
 from attn_audit.quoting import quoted
 
 
@@ -32,6 +47,10 @@ class TokenEncoded(SequenceEncoded):
 
     token_ids: tuple[int, ...]
     token_type_ids: tuple[int, ...]
+    is_merged: bool = False
+    """As of its tokens."""
+    following: tuple[int, ...] = ()
+    """At each position the token that is asked for there, NOT_AUDITED where none is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +66,19 @@ class Encoder:
     """The model's vocabulary."""
     end_ids: tuple[int, ...]
     """Of encoder-decoders: the end marker, which every text has once and at which they read."""
+    asker: Asker | None
+    """Puts every text into a prompt; None: it stands alone."""
+    behind: tuple[int, ...]
+    """Tokens that the output needs behind every text."""
 
     @staticmethod
-    def of(module: nn.Module, tokenizer: Any, task: Task, options: LoadingOptions) -> "Encoder":
+    def of(
+        module: nn.Module,
+        tokenizer: Any,
+        output: Output,
+        options: LoadingOptions,
+        asker: Asker | None,
+    ) -> "Encoder":
         """Of a model and its tokenizer.
 
         Raises:
@@ -60,14 +89,20 @@ class Encoder:
                 f"the tokenizer ({type(tokenizer).__name__}) does not say which of two texts a "
                 "token belongs to, so only single texts can be audited with it"
             )
+        limit = max_length_of(module, tokenizer, options.max_length, options.takes_pairs)
         return Encoder(
             tokenizer=tokenizer,
-            task=task,
+            task=output.task,
             unit=options.unit,
             takes_pairs=options.takes_pairs,
-            max_length=max_length_of(module, tokenizer, options.max_length, options.takes_pairs),
+            max_length=min(
+                filter(None, (limit, output.max_length)),
+                default=None,
+            ),
             n_ids=vocabulary_size(module, tokenizer),
             end_ids=_end_ids(module.config),
+            asker=asker,
+            behind=output.behind,
         )
 
     def encode(self, examples: Sequence[Example]) -> list[TokenEncoded]:
@@ -79,7 +114,12 @@ class Encoder:
         for example in examples:
             self._require_fitting_texts(example)
         own = match_labels(self.task, examples)
-        rows = tokenize(self.tokenizer, own, self.max_length)
+        if self.asker is None:
+            rows = tokenize(self.tokenizer, own, self.max_length)
+        else:
+            rows = self.asker.tokenize(own)
+            for example, tokens in zip(own, rows, strict=True):
+                self._require_room(example, tokens)
         return [self._encoded(*each) for each in zip(own, rows, strict=True)]
 
     def _encoded(self, example: Example, tokens: Tokens) -> TokenEncoded:
@@ -100,15 +140,32 @@ class Encoder:
                 place(example),
                 f"the tokenizer leaves nothing of the text to audit: {quoted(example.text)}",
             )
+        behind = tokens.following[:-1] or self.behind
+        none = (NOT_AUDITED,) * (len(tokens.ids) - 1)
         return TokenEncoded(
             example=example,
             units=units,
             truncated=tokens.truncated,
             candidates=allowed_labels(self.task, example),
-            unit_of_position=unit_of_token,
-            token_ids=tokens.ids,
-            token_type_ids=tokens.type_ids,
+            unit_of_position=(*unit_of_token, *(NOT_AUDITED for _ in behind)),
+            token_ids=(*tokens.ids, *behind),
+            token_type_ids=(*tokens.type_ids, *tokens.type_ids[-1:] * len(behind)),
+            is_merged=tokens.is_merged,
+            following=(*none, *tokens.following) if tokens.following else (),
         )
+
+    def _require_room(self, example: Example, tokens: Tokens) -> None:
+        """A prompt that is cut asks nothing."""
+        n = len(tokens.ids) + len(tokens.following[:-1] or self.behind)
+        if self.max_length is not None and n > self.max_length:
+            answers = " and its answers" * (n > len(tokens.ids))
+            raise IncompatibleDataError(
+                place(example),
+                f"the prompt with this text{answers} has {count(n)} tokens, and the model "
+                f"takes {count(self.max_length)}",
+                hint="Shorten the text: a prompt that is cut would ask nothing.",
+                fault=Fault.TOO_LONG,
+            )
 
     def _located(self, example: Example, tokens: Tokens) -> Tokens:
         found = located(self.tokenizer, example.text, tokens)
@@ -283,22 +340,20 @@ def neutral_token(module: nn.Module, tokenizer: Any) -> NeutralToken | None:
     return None
 
 
-IDS, MASK, TYPES, PLACES = "input_ids", "attention_mask", "token_type_ids", "position_ids"
-
-
 def join(
     rows: Sequence[TokenEncoded], arguments: Iterable[str], padding: Padding, side: Side
 ) -> ModelInputs:
     """Encoded examples as one batch, of the arguments that the module takes."""
-    lengths = torch.tensor([len(row.token_ids) for row in rows])
+    lengths, names = torch.tensor([len(row.token_ids) for row in rows]), tuple(arguments)
     return _padded(
         {
             IDS: _flat(row.token_ids for row in rows),
             TYPES: _flat(row.token_type_ids for row in rows),
+            **({FOLLOWING: _flat(row.following for row in rows)} if FOLLOWING in names else {}),
         },
         _flat(row.unit_of_position for row in rows),
         real_positions(lengths, side),
-        arguments,
+        names,
         padding,
     )
 
@@ -316,7 +371,7 @@ def kept_positions(
     inputs: ModelInputs, kept: Bool[Tensor, "batch position"], padding: Padding, side: Side
 ) -> ModelInputs:
     """Some positions of each row, one behind the other; all else that they had stays theirs."""
-    names = [name for name in (IDS, TYPES, PLACES) if name in inputs.keywords]
+    names = [name for name in (IDS, TYPES, PLACES, FOLLOWING) if name in inputs.keywords]
     return _padded(
         {name: inputs.keywords[name][kept] for name in names},
         inputs.units[kept],
@@ -339,6 +394,7 @@ def _padded(
         return torch.full_like(real, fill, dtype=values.dtype).masked_scatter(real, values)
 
     fills = {IDS: padding.id_for(values[IDS]), TYPES: padding.type_id, PLACES: 0}
+    fills[FOLLOWING] = NOT_AUDITED
     given = {name: spread(value, fills[name]) for name, value in values.items()}
     given[MASK] = real.long()
     keywords = {name: given[name] for name in arguments}

@@ -13,7 +13,14 @@ from attn_audit.files import sha256_of_all
 from attn_audit.models.contract import coarsest_dtype, frozen
 from attn_audit.models.huggingface.adapters import Adapter, read_adapter
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
-from attn_audit.models.huggingface.configuration import CONFIG, LoadingOptions, read_configuration
+from attn_audit.models.huggingface.configuration import (
+    CLASSIFIER,
+    CONFIG,
+    LoadingOptions,
+    Score,
+    question_of,
+    read_configuration,
+)
 from attn_audit.models.huggingface.hub import Checkpoint, Details, Provenance, locate, quiet
 from attn_audit.models.huggingface.model import HuggingFaceModel
 from attn_audit.models.huggingface.tokenizer import has_tokenizer, load_tokenizer
@@ -27,7 +34,7 @@ from attn_audit.process import no_collection
 def load_classifier(
     location: str, options: LoadingOptions, device: torch.device
 ) -> HuggingFaceClassifier:
-    """Load a sequence classifier and its tokenizer.
+    """Load a sequence classifier, or the language model that a question asks for.
 
     Raises:
         CheckpointError: Missing, unreadable, unsafe or of a kind that is not supported.
@@ -60,21 +67,26 @@ def _load_module(
     """The module, and what is to be said of it."""
     notes: dict[str, str] = {}
     if adapter is None:
-        module, lacking = load_weights(checkpoint, read_configuration(checkpoint), options)
+        module, lacking = load_weights(
+            checkpoint, read_configuration(checkpoint, options.head), options
+        )
     else:
         source = checkpoint if checkpoint.holds(CONFIG) else adapter.base
-        config = read_configuration(source)
+        config = read_configuration(source, options.head)
         notes["adapter"] = adapter.kind
-        said, n_labels = config.num_labels, adapter.n_labels(config)
+        said = n_labels = config.num_labels
+        if options.head is CLASSIFIER:
+            n_labels = adapter.n_labels(config)
         if n_labels != said:
             config.num_labels = n_labels
             where = f"the {CONFIG} of {source.location} says {said}"
             notes["number of labels"] = f"{n_labels}, as the adapter's classifier has ({where})"
         module, missing = load_weights(adapter.base, config, options, adapter.brought)
         lacking = missing - adapter.brought.keys()
-        adapter.require_classifier(lacking)
+        if options.head is CLASSIFIER:
+            adapter.require_classifier(lacking)
         adapter.load_into(module, missing)
-    require_complete(checkpoint.location, lacking)
+    require_complete(checkpoint.location, lacking, options.head)
     require_finite(checkpoint.location, module)
     return module, notes
 
@@ -118,13 +130,19 @@ def wrap(
     task: Literal["binary"] | None = None,
     removal: RemovalName | None = None,
     dtype: Literal["float32", "float64", "bfloat16", "float16"] | None = None,
+    prompt: str | None = None,
+    audited: str | None = None,
+    options: Sequence[str] = (),
+    chat: bool = False,
+    answer_score: Score = "sum",
+    target: str | None = None,
     without_attention: bool = False,
 ) -> HuggingFaceModel:
-    """Make a transformers classifier that is in memory ready for `attn_audit.audit`.
+    """Make a transformers model that is in memory ready for `attn_audit.audit`.
 
     Args:
-        module: A sequence classifier of `transformers`; it is left as it is. Where it is to compute
-            in another precision, a copy of it does.
+        module: A sequence classifier of `transformers`, or with a prompt a causal language model;
+            it is left as it is. Where it is to compute in another precision, a copy of it does.
         examples: A few texts to try it out on, pairs where it takes pairs; built-in ones by
             default.
         unit: What is audited: tokens, or words.
@@ -133,6 +151,13 @@ def wrap(
         removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
         dtype: Numbers to compute with. None: float32 where its weights are coarser, which a warning
             and the report say; else its own. Quantised weights stay as they are.
+        prompt: What is put around each text: `"Review: {text} Sentiment:"`.
+        audited: The field of the prompt whose words are audited; None: `text`.
+        options: The answers to choose from, blanks included.
+        chat: Give the prompt as a user's message, in the tokenizer's chat template.
+        answer_score: What answers of several tokens are measured by: all their log-probabilities,
+            their mean, or the first token's logit.
+        target: The field of what follows the prompt, in place of options.
         without_attention: Look for none, and audit what needs none.
 
     Raises:
@@ -145,17 +170,19 @@ def wrap(
         report = attn_audit.audit(model, "data/", checks=["correlation"])
         ```
     """
-    texts = or_probes(examples)
-    options = LoadingOptions(
+    question = question_of(prompt, audited, tuple(options), chat, answer_score, target)
+    texts = or_probes(examples, fields=() if question is None else question.fields)
+    loading_options = LoadingOptions(
         max_length=max_length,
         is_binary=task == "binary",
         unit=unit,
-        takes_pairs=texts[0].text_pair is not None,
+        takes_pairs=question is None and texts[0].text_pair is not None,
+        question=question,
     )
     computing, details = _in_precision(module, None if dtype is None else getattr(torch, dtype))
     with frozen(computing):
         classifier = HuggingFaceClassifier(
-            computing, tokenizer, options, Provenance(details=details)
+            computing, tokenizer, loading_options, Provenance(details=details)
         )
         return HuggingFaceModel(classifier, texts, removal, is_blind=without_attention)
 

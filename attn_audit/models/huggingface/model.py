@@ -20,7 +20,8 @@ from attn_audit.errors import AttnAuditError, AuditFailedError, UnsupportedModel
 from attn_audit.models.compatibility import place
 from attn_audit.models.contract import Encoded, coarsest_dtype
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier, accepts
-from attn_audit.models.huggingface.encoding import IDS, MASK, Side, TokenEncoded
+from attn_audit.models.huggingface.encoding import Side, TokenEncoded
+from attn_audit.models.huggingface.outputs.base import FOLLOWING, IDS, MASK
 from attn_audit.models.interception.attention_point import Reached, VariantLogits, Way, Weights
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
 from attn_audit.models.interception.erasing import Sharing
@@ -29,7 +30,9 @@ from attn_audit.models.interception.model import InterceptedModel, RemovalName
 from attn_audit.models.interception.module_calls import UnknownLayoutError
 from attn_audit.models.interception.replay import CHEAPEST_FIRST
 from attn_audit.models.self_check import TOLERANCES, Trial, rounding
+from attn_audit.numbers import counted
 from attn_audit.quoting import one_line
+from attn_audit.results.model_description import ModelDescription
 
 
 def cache(reached: Reached) -> Way:
@@ -60,8 +63,9 @@ def cache(reached: Reached) -> Way:
         with mode.active():
             own_cache = copy.deepcopy(left)
             own_cache.batch_repeat_interleave(times)
-            output = classifier.call(step.repeat(times), past_key_values=own_cache, use_cache=True)
-        logits = classifier.logits_of(output)
+            steps = step.repeat(times)
+            output = classifier.call(steps, past_key_values=own_cache, use_cache=True)
+        logits = classifier.logits_of(output, steps)
         return logits.reshape(-1, times, logits.shape[-1])
 
     return replay
@@ -70,10 +74,11 @@ def cache(reached: Reached) -> Way:
 def _last_token(inputs: ModelInputs, last: Tensor) -> ModelInputs:
     """The last token alone. It is in the cache too: hidden there, it comes behind the others."""
     hidden = inputs.keywords[MASK].scatter(1, last, 0)
+    picked = (name for name in (IDS, FOLLOWING) if name in inputs.keywords)
     return ModelInputs(
         (),
         {
-            IDS: inputs.keywords[IDS].gather(1, last),
+            **{name: inputs.keywords[name].gather(1, last) for name in picked},
             MASK: torch.cat([hidden, torch.ones_like(last)], dim=1),
             "position_ids": last,
         },
@@ -127,6 +132,7 @@ class HuggingFaceModel(InterceptedModel):
         is_padded = choose_padding_side(classifier, [*encoded, _first_half(longest)])
         texts = trial if is_padded else [longest.example]
         super().__init__(classifier, texts, removal, ways=WAYS, is_blind=is_blind)
+        self.asked = {} if classifier.question is None else classifier.question.settings
         if not is_padded:
             self.pads_texts = False
             self.sharing = Sharing.LENGTHS
@@ -135,6 +141,18 @@ class HuggingFaceModel(InterceptedModel):
                 self.batches_texts = False
                 self.sharing = Sharing.VARIANTS
                 self.not_shared_because = "its output for a text changes with the texts beside it"
+
+    def describe(self) -> ModelDescription:
+        """With what was seen where a prompt and its texts meet."""
+        description = super().describe()
+        tried = self._trial.encoded
+        merged = sum(isinstance(item, TokenEncoded) and item.is_merged for item in tried)
+        if not merged:
+            return description
+        texts = counted(len(tried), "text")
+        said = f"the tokens that hold letters of both, in {merged} of {texts} tried, are the text's"
+        details = {**description.details, "prompt and text": said}
+        return description.model_copy(update={"details": details})
 
     @torch.no_grad()
     def _lengths_share(self, encoded: Sequence[TokenEncoded]) -> bool:
@@ -242,6 +260,7 @@ def _first_half(text: TokenEncoded) -> TokenEncoded:
         unit_of_position=tuple(compress(text.unit_of_position, kept)),
         token_ids=tuple(compress(text.token_ids, kept)),
         token_type_ids=tuple(compress(text.token_type_ids, kept)),
+        following=tuple(compress(text.following, kept)),
     )
 
 

@@ -147,6 +147,10 @@ class Tokens:
     spans: Sequence[tuple[int, int]] | None
     """Character offsets; None where the tokenizer knows none."""
     truncated: bool
+    is_merged: bool = False
+    """Whether an audited token also holds letters of what stands around the text."""
+    following: tuple[int, ...] = ()
+    """The tokens that the row says follow it."""
 
     @property
     def pieces(self) -> list[Piece | None]:

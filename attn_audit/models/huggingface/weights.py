@@ -7,7 +7,14 @@ from typing import Any
 from torch import Tensor, nn
 
 from attn_audit.errors import InvalidWeightsError, UnreadableCheckpointError, UnsupportedModelError
-from attn_audit.models.huggingface.configuration import CONFIG, LoadingOptions, bounded, read_json
+from attn_audit.models.huggingface.configuration import (
+    CLASSIFIER,
+    CONFIG,
+    Head,
+    LoadingOptions,
+    bounded,
+    read_json,
+)
 from attn_audit.models.huggingface.hub import Checkpoint, loading
 from attn_audit.models.weight_names import mismatch
 from attn_audit.quoting import listed, quoted
@@ -56,12 +63,10 @@ def load_weights(
     Raises:
         UnreadableCheckpointError: Damaged, or other shapes than the configuration says.
     """
-    from transformers import AutoModelForSequenceClassification
-
     require_safetensors(checkpoint, WEIGHTS, "pytorch_model*.bin")
     _require_parts_inside(checkpoint)
     with loading(checkpoint.location, "its weights"), bounded(CONFIG, checkpoint):
-        module, info = AutoModelForSequenceClassification.from_pretrained(
+        module, info = options.head.loader.from_pretrained(
             checkpoint.name,
             config=config,
             dtype=options.dtype,
@@ -97,7 +102,7 @@ def _require_parts_inside(checkpoint: Checkpoint) -> None:
             )
 
 
-def require_complete(location: str, missing: Iterable[str]) -> None:
+def require_complete(location: str, missing: Iterable[str], head: Head = CLASSIFIER) -> None:
     """Refuse a model part of which would be random.
 
     Raises:
@@ -106,9 +111,9 @@ def require_complete(location: str, missing: Iterable[str]) -> None:
     names = sorted(missing)
     if names:
         raise UnsupportedModelError(
-            f"{location} is not a whole classifier: its files lack {listed(names)}, which would "
+            f"{location} is not a whole {head.words}: its files lack {listed(names)}, which would "
             "be random",
-            hint="Give a model that was fine-tuned to classify texts.",
+            hint=head.advice,
         )
 
 

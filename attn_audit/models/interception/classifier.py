@@ -228,6 +228,10 @@ class Classifier(ABC):
         """
         raise NotImplementedError
 
+    def read_rows(self, inputs: ModelInputs) -> Bool[Tensor, "batch position"] | None:
+        """The positions that the output is read at, where it says so; None: a trial finds them."""
+        return None
+
     @abstractmethod
     def embedding_table(self) -> Tensor | None:
         """The weights that token ids are looked up in; None where there is no one such table."""
@@ -278,9 +282,20 @@ def require_eager(module: nn.Module) -> None:
             )
 
 
-def or_probes(examples: Sequence[Example], as_pairs: bool = False) -> Sequence[Example]:
-    """The examples, or built-in ones of different lengths where there are none."""
+def or_probes(
+    examples: Sequence[Example], as_pairs: bool = False, fields: Sequence[str] = ()
+) -> Sequence[Example]:
+    """The examples, or built-in ones of different lengths where there are none.
+
+    Args:
+        fields: That built-in ones have beside their text, as a prompt names them.
+    """
     return examples or [
-        Example(id=f"{PROBE}{i}", text=text, text_pair=_TEXTS[i - 1] if as_pairs else None)
+        Example(
+            id=f"{PROBE}{i}",
+            text=text,
+            text_pair=_TEXTS[i - 1] if as_pairs else None,
+            fields=dict.fromkeys(fields, _TEXTS[i - 1]),
+        )
         for i, text in enumerate(_TEXTS)
     ]

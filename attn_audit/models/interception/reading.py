@@ -14,7 +14,7 @@ from attn_audit.models.interception.classifier import Classifier, ModelInputs
 from attn_audit.models.interception.mode import Interception
 from attn_audit.models.interception.module_calls import CallKey, kept_outputs
 from attn_audit.models.interception.observation import admissible_keys, laid_out_otherwise
-from attn_audit.models.interception.readout import ReadoutRule, reaching_rows, rows_by_rule
+from attn_audit.models.interception.readout import ReadoutRule, rows_by_rule, rows_of_texts
 from attn_audit.models.interception.rows import Rows
 from attn_audit.models.interception.survey import Survey
 
@@ -56,10 +56,8 @@ def run_pass(
         points |= {layer + 1: found.points[layer + 1] for layer in points if layer < found.default}
         for point in points.values():
             calls |= {} if point.script is None else point.script.finished
-    reaching: Tensor | None = None
-    if found.rule is ReadoutRule.FOUND:  # no rule names them: they are found for each text
-        number = found.points[found.default].number
-        reaching = reaching_rows(classifier, inputs, [number], found.sight)[number]
+    last = found.points[found.default].number
+    reaching = rows_of_texts(classifier, inputs, found.rule, last, found.sight)
 
     def visit(number: int, weights: Tensor, scores: Tensor | None) -> Tensor | None:
         here = {
@@ -97,7 +95,7 @@ def _reached(
         raise laid_out_otherwise(classifier.module, len(inputs))
     rule = ReadoutRule.ALL if choice is RowChoice.ALL else found.rule
     rows, mask = rows_by_rule(rule, point.real_rows(inputs, weights.shape[2]))
-    if rule is ReadoutRule.FOUND and reaching is not None and reaching.shape == mask.shape:
+    if rule is found.rule and reaching is not None and reaching.shape == mask.shape:
         mask = reaching
     index = rows[:, None, :, None].expand(-1, weights.shape[1], -1, n_keys)
     own = weights.gather(2, index)

@@ -28,6 +28,7 @@ class ReadoutRule(StrEnum):
     FIRST = "first token"
     LAST = "last token"
     ALL = "every token"
+    ANSWERS = "the prompt's end and what is asked behind it"
     FOUND = "other rows, found for each text"
 
 
@@ -145,7 +146,7 @@ def rows_by_rule(
     """The query rows of each example that a rule names, and where there is one.
 
     Args:
-        rule: Where rows are found for each text, all are named.
+        rule: Where rows are found for each text, all are named; see `rows_of_texts`.
     """
     queries = torch.arange(real.shape[1], device=real.device).expand_as(real)
     match rule:
@@ -153,9 +154,42 @@ def rows_by_rule(
             index = real.int().argmax(dim=1, keepdim=True)
         case ReadoutRule.LAST:
             index = torch.where(real, queries, 0).amax(dim=1, keepdim=True)
-        case ReadoutRule.ALL | ReadoutRule.FOUND:
+        case ReadoutRule.ALL | ReadoutRule.ANSWERS | ReadoutRule.FOUND:
             return queries, real
     return index, torch.ones_like(index, dtype=torch.bool)
+
+
+def rows_of_texts(
+    classifier: Classifier, inputs: ModelInputs, rule: ReadoutRule, number: int, sight: Sight
+) -> ReachingRows | None:
+    """The rows of each text that are read out, where their places do not say so; else None.
+
+    Args:
+        number: Of the attention that they are of.
+    """
+    match rule:
+        case ReadoutRule.ANSWERS:
+            return classifier.read_rows(inputs)
+        case ReadoutRule.FOUND:
+            return reaching_rows(classifier, inputs, [number], sight)[number]
+        case _:
+            return None
+
+
+def rule_of(
+    classifier: Classifier, inputs: ModelInputs, rows: ReachingRows, real: ReachingRows
+) -> ReadoutRule:
+    """The rule by which rows are read out: the classifier's own where the trial confirms it.
+
+    Args:
+        rows: As the trial found them.
+    """
+    named = classifier.read_rows(inputs)
+    if named is None or named.shape != rows.shape:
+        return find_rule(rows, real)
+    seen = rows.any(dim=1)
+    is_confirmed = bool((named == rows)[seen].all())
+    return ReadoutRule.ANSWERS if is_confirmed else ReadoutRule.FOUND
 
 
 N_MIXTURES = 16

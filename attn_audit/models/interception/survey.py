@@ -41,6 +41,7 @@ from attn_audit.models.interception.readout import (
     ReadoutRule,
     find_rule,
     reaching_rows,
+    rule_of,
     texts_in_reach,
 )
 from attn_audit.models.task import MAX_DEVIATION
@@ -202,7 +203,7 @@ def _survey(
     if geometry is None:
         of_default = rows[points[default].number]
         real = points[default].real_rows(whole.inputs, of_default.shape[1])
-        rule = find_rule(of_default, real)
+        rule = rule_of(classifier, whole.inputs, of_default, real)
     else:
         rule = _rule(classifier, points[default], encoded, sight)
     return Survey(

@@ -12,10 +12,9 @@ from attn_audit.models.interception.embedding import EmbeddingLookUp
 from attn_audit.models.interception.mode import Interception
 from attn_audit.models.interception.observation import laid_out_otherwise
 from attn_audit.models.interception.readout import (
-    ReadoutRule,
     differentiable_recurrence,
-    reaching_rows,
     rows_by_rule,
+    rows_of_texts,
 )
 from attn_audit.models.interception.survey import Survey
 from attn_audit.models.task import mask_candidates
@@ -101,8 +100,8 @@ def _readout(
 ) -> Float64[Tensor, "batch position"]:
     number = found.points[found.default].number
     rows, mask = rows_by_rule(found.rule, inputs.real)
-    if found.rule is ReadoutRule.FOUND:  # no rule names them: they are found for each text
-        mask = reaching_rows(classifier, inputs, [number], found.sight)[number]
+    of_texts = rows_of_texts(classifier, inputs, found.rule, number, found.sight)
+    mask = mask if of_texts is None else of_texts
     parts = torch.zeros(inputs.real.shape, dtype=torch.float64, device=mask.device)
     parts.scatter_(1, rows, mask.double())
     return parts / parts.sum(dim=1, keepdim=True).clamp_min(1)

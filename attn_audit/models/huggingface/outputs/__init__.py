@@ -1,0 +1,1 @@
+"""What is audited of what a module gives: a file for each kind."""

@@ -1,0 +1,98 @@
+"""What every kind of output is: labels, and how to have a module give one number for each."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from attn_audit.errors import UnsupportedModelError
+from attn_audit.models.huggingface.configuration import Question
+from attn_audit.models.interception.classifier import ModelInputs
+from attn_audit.models.task import Task
+
+IDS, MASK, TYPES, PLACES = "input_ids", "attention_mask", "token_type_ids", "position_ids"
+"""What modules of `transformers` call their inputs."""
+
+FOLLOWING = "following"
+"""An input that no module gets: at each position the token that an output asks for, if any."""
+
+
+class Output(ABC):
+    """One kind of output of one module."""
+
+    task: Task
+    details: Mapping[str, str]
+    """What a description of the model says of it, beside its labels."""
+    behind: tuple[int, ...] = ()
+    """Tokens that stand behind every text, and are no part of it."""
+    has_following: bool = False
+    """Whether each text says itself what is to follow it."""
+    max_length: int | None = None
+    """Of a text with all that stands around it, where the output needs the whole of it in sight."""
+
+    def arguments(self, inputs: ModelInputs) -> Mapping[str, Tensor]:
+        """What a call gets in place of some of its inputs."""
+        return {}
+
+    def asked(self, inputs: ModelInputs) -> AbstractContextManager[None]:
+        """Around each call of the module: has it give no more than is read."""
+        return nullcontext()
+
+    def read_rows(self, inputs: ModelInputs) -> Bool[Tensor, "batch position"] | None:
+        """The positions that it is read at; None where that is one of each text, or unknown."""
+        return None
+
+    @abstractmethod
+    def read(self, output: Any, inputs: ModelInputs) -> Float[Tensor, "batch output"]:
+        """The numbers that the task makes logits of, in float32 or better.
+
+        Args:
+            output: What the module gave.
+            inputs: What it gave that of.
+
+        Raises:
+            UnsupportedModelError: They are not in it.
+        """
+
+
+def in_full(logits: Tensor) -> Tensor:
+    """In float32 or better."""
+    return logits if logits.dtype == torch.float64 else logits.float()
+
+
+def head_of(module: Any, name: str) -> Any:
+    """The layer that gives the logits of a vocabulary.
+
+    Raises:
+        UnsupportedModelError: There is none.
+    """
+    head = module.get_output_embeddings()
+    if not isinstance(head, nn.Module):
+        raise UnsupportedModelError(f"{name} has no layer that gives a vocabulary's logits")
+    return head
+
+
+@contextmanager
+def at_positions(
+    head: Any, at: Int[Tensor, "batch row"], give: Callable[[Tensor], Tensor]
+) -> Iterator[None]:
+    """Within: the layer is given the states of some positions of each text alone.
+
+    Args:
+        give: What it makes of them.
+    """
+    texts = torch.arange(len(at), device=at.device).unsqueeze(1)
+    head.forward = lambda states: give(states[texts, at])
+    try:
+        yield
+    finally:
+        del head.forward
+
+
+def prompt_in_words(question: Question) -> str:
+    """The prompt as it was written, and whether it is a message."""
+    return repr(question.written) + (", in a chat" if question.is_chat else "")

@@ -1,0 +1,182 @@
+"""Causal language models through the command line: what they are asked, and what is refused."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.checkpoints import SENTENCES
+from tests.cli.conftest import AttnAudit
+from tests.conftest import Checkpoint
+
+PROMPT = "Review: {text}\\nSentiment:"
+QUICK = ("--permutations", 5, "--iterations", 5, "--restarts", 2)
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    path = tmp_path / "texts.jsonl"
+    rows = [
+        {"id": f"e{i}", "text": text, "label": ("bad", "not")[i % 2], "question": "Good?"}
+        for i, text in enumerate(SENTENCES[:8])
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n")
+    return path
+
+
+def test_a_language_model_is_audited_at_a_layer_that_other_texts_chose(
+    attn_audit: AttnAudit, language_model: Checkpoint, texts: Path
+) -> None:
+    asked = ("--prompt", PROMPT, "--options", " bad, not, never")
+    outcome = attn_audit(
+        "audit", language_model("llama"), texts, *asked, *QUICK, "--output", "report.json",
+        "--output", "report.txt", "--records", "records.parquet",
+    )  # fmt: skip
+    assert outcome.exit_code == 0, outcome.stderr
+    report = json.loads(Path("report.json").read_text())
+    assert report["settings"]["prompt"] == "Review: {text}\nSentiment:"
+    assert report["settings"]["options"] == [" bad", " not", " never"]
+    assert report["model"]["labels"] == ["bad", "not", "never"]
+    assert "replacement" in report["settings"]["checks"]
+    assert report["data"]["n_choosing"] + report["data"]["n_examples"] == 8
+    text = " ".join(Path("report.txt").read_text().split())
+    assert "Where does the attention lie that the output is read from?" in text
+    assert r"'Review: {text}\nSentiment:'; ' bad', ' not', ' never', by the logit" in text
+    outcome = attn_audit("verify", "report.json", language_model("llama"), texts)
+    assert outcome.exit_code == 0, outcome.stdout
+    assert "Everything holds" in outcome.stdout
+
+
+def test_a_prompt_from_a_file_is_what_stands_there(
+    attn_audit: AttnAudit, language_model: Checkpoint, texts: Path
+) -> None:
+    Path("prompt.txt").write_text("{question}\n{text}\\n\nA:\n")
+    outcome = attn_audit(
+        "inspect", language_model("gpt2"), texts, "--prompt-file", "prompt.txt", "--options",
+        " bad, not", "--audited", "question", "--format", "json",
+    )  # fmt: skip
+    assert outcome.exit_code == 0, outcome.stderr
+    details = json.loads(outcome.stdout)["details"]
+    assert details["prompt"] == repr("{question}\n{text}\\n\nA:")
+
+
+def test_one_text_is_explained_at_a_layer_that_texts_of_ours_choose(
+    attn_audit: AttnAudit, language_model: Checkpoint
+) -> None:
+    outcome = attn_audit(
+        "explain", language_model("llama"), "--text", SENTENCES[0], "--prompt", PROMPT,
+        "--options", " bad, not", "--unit", "word", *QUICK,
+    )  # fmt: skip
+    assert outcome.exit_code == 0, outcome.stderr
+    assert "gorgeous," in outcome.stdout
+
+
+def test_what_follows_may_be_a_field_of_the_row_that_is_then_no_label(
+    attn_audit: AttnAudit, language_model: Checkpoint, texts: Path
+) -> None:
+    outcome = attn_audit(
+        "audit", language_model("gpt2"), texts, "--prompt", PROMPT + " {label}", "--target",
+        "label", "--answer-score", "mean", *QUICK, "--output", "report.json", "--records",
+        "records.parquet",
+    )  # fmt: skip
+    assert outcome.exit_code == 0, outcome.stderr
+    report = json.loads(Path("report.json").read_text())
+    assert report["model"]["labels"] == ["not label", "label"]
+    assert report["data"]["n_labelled"] == 0
+    outcome = attn_audit("verify", "report.json", language_model("gpt2"), texts)
+    assert outcome.exit_code == 0, outcome.stdout + outcome.stderr
+
+
+ASKED = ("--prompt", PROMPT, "--options")
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (
+            ("--prompt", r"Review: {text}\nSentiment: ", "--options", "bad,not"),
+            "the tokenizer joins 'bad' with the end of the prompt",
+        ),
+        ((*ASKED, " dull, dislike", "--answer-score", "first"), "begin with the same token"),
+        (("--prompt", "Review:", "--options", " bad, not"), "'Review:' has no {text}"),
+        (("--prompt", "{text} {context}", "--options", " bad, not"), "no field 'context'"),
+        ((*ASKED, " bad, not", "--audited", "question"), "has no {question}"),
+        (("--options", " bad, not"), "--options: there is no prompt"),
+        (("--chat",), "--chat: there is no prompt"),
+        (("--prompt", PROMPT), "--prompt: nothing is asked"),
+        ((*ASKED, " bad"), "two or more answers with names that differ, not ' bad'"),
+        ((*ASKED, " bad,bad"), "two or more answers with names that differ"),
+        ((*ASKED, " bad, not", "--prompt-file", "p.txt"), "the prompt is given by --prompt too"),
+        (("--prompt-file", "p.txt", "--options", " bad, not"), "p.txt: there is no such file"),
+        ((*ASKED, " bad, not", "--target", "label"), "--target: there are --options"),
+        (("--prompt", PROMPT, "--target", "label"), "does not end with {label}"),
+        ((*ASKED, " bad, not", "--max-length", 9), "and the model takes 9"),
+        ((), "--prompt 'Review: {text}\\nSentiment:' --options ' negative, positive'"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_in_one_message(
+    attn_audit: AttnAudit,
+    language_model: Checkpoint,
+    texts: Path,
+    words: tuple[object, ...],
+    problem: str,
+) -> None:
+    outcome = attn_audit("audit", language_model("llama"), texts, *words)
+    assert outcome.exit_code == 2
+    assert problem in " ".join(outcome.stderr.split())
+    assert outcome.stderr.count("error:") == 1
+
+
+@pytest.mark.parametrize(
+    ("prompt", "more", "problem"),
+    [
+        ("{context} {text}", (), "explained in it, and the prompt names context too"),
+        ("{text}", ("--text-pair", "It does."), "explained in it, and not --text-pair"),
+    ],
+)
+def test_one_text_fills_one_place(
+    attn_audit: AttnAudit,
+    language_model: Checkpoint,
+    prompt: str,
+    more: tuple[str, ...],
+    problem: str,
+) -> None:
+    asked = ("--prompt", prompt, "--options", " bad, not", *more)
+    outcome = attn_audit("explain", language_model("llama"), "--text", "It rains.", *asked)
+    assert outcome.exit_code == 2
+    assert problem in outcome.stderr
+
+
+def test_a_chat_needs_a_template(
+    attn_audit: AttnAudit, language_model: Checkpoint, texts: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(language_model("llama"), tmp_path / "model")
+    (folder / "chat_template.jinja").unlink()
+    outcome = attn_audit("audit", folder, texts, *ASKED, " bad, not", "--chat")
+    assert outcome.exit_code == 2
+    assert "--chat: the tokenizer has no chat template" in outcome.stderr
+
+
+def test_a_classifier_is_not_asked(
+    attn_audit: AttnAudit, checkpoint: Checkpoint, texts: Path
+) -> None:
+    outcome = attn_audit("audit", checkpoint("llama"), texts, *ASKED, " bad, not")
+    assert outcome.exit_code == 2
+    assert "a LlamaForSequenceClassification, which is no causal language model" in outcome.stderr
+
+
+def test_a_text_that_the_model_has_no_room_for_is_left_out_where_that_is_said(
+    attn_audit: AttnAudit, language_model: Checkpoint, texts: Path
+) -> None:
+    with texts.open("a") as file:
+        file.write(json.dumps({"id": "long", "text": "dull " * 60, "question": ""}) + "\n")
+    asked = ("check-data", language_model("llama"), texts, *ASKED, " bad, not")
+    outcome = attn_audit(*asked)
+    assert outcome.exit_code == 2
+    assert "texts.jsonl:9" in outcome.stderr
+    assert "and the model takes 64" in outcome.stderr
+    outcome = attn_audit(*asked, "--on-bad-row", "skip")
+    assert outcome.exit_code == 0
+    assert "8 rows of 9 can be audited" in outcome.stdout
+    assert "left out: 1 row that the model has no room for: texts.jsonl:9" in outcome.stdout
