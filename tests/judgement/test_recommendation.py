@@ -250,7 +250,9 @@ def test_what_may_hardly_remove_anything_is_not_recommended_by_its_own_interval(
         attention, random, [Orders(measure("good"), Erased(noise, noise), None)],
         np.arange(N) % 2 == 0, 10.0, Resamples(0),
     )  # fmt: skip
-    assert found.candidates[0].over_attention.is_above_zero
+    gap = found.candidates[0].over_attention
+    assert gap is not None
+    assert gap.is_above_zero
     assert found.show_instead is None
 
 

@@ -62,8 +62,9 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
         sections=(
             _glance(report, judged),
             *_rules(report),
-            *_shares(report.layers, report.settings.layer),
+            *_shares(report),
             *_instead(report),
+            *([verdict.labels_section(report.labels)] if report.labels else []),
             performance.section(report),
             *_checks(report),
             *([] if report.layers is None else [_leverage(report, report.layers)]),
@@ -82,9 +83,11 @@ def _instead(report: Report) -> list[Section]:
     return [recommendation.section(report.recommendation, report.head_mix, costs)]
 
 
-def _shares(found: Leverage | None, layer: int) -> list[Section]:
-    has_shares = found is not None and found.shares
-    return [leverage.shares_section(found, layer)] if found is not None and has_shares else []
+def _shares(report: Report) -> list[Section]:
+    found = report.layers
+    if found is None or not found.shares:
+        return []
+    return [leverage.shares_section(found, report.settings.layer)]
 
 
 def _leverage(report: Report, found: Leverage) -> Section:
