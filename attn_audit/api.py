@@ -59,6 +59,7 @@ class LoadingOptions(TypedDict, total=False):
     layer: Layer
     head: Head
     rows: Literal["readout", "all"]
+    without_attention: bool
     unit: Literal["token", "word"]
     removal: Literal["mask", "delete"] | None
     measures: str | Iterable[str]

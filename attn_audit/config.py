@@ -210,9 +210,7 @@ def validate(
     """
     load_plugins(_names(_alone_or_several(values.get("plugin"))))
     registry.add_shown(_names(_split_commas(values.get("shown"))))
-    every = {
-        "checks": tuple(found.check for found in registry.checks() if found.is_default),
-    }
+    every = {"checks": registry.usual_checks()}
     try:
         checked = _model().model_validate(every | dict(values))
     except ValidationError as error:

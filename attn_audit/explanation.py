@@ -15,7 +15,7 @@ from attn_audit.checks.base import (
     replayed_probabilities,
     uniform_attention,
 )
-from attn_audit.checks.registry import epsilon_for, make_checks, select_sites
+from attn_audit.checks.registry import epsilon_for, make_checks, no_attention, select_sites
 from attn_audit.data.example import Example
 from attn_audit.data.reading import problem_of_text
 from attn_audit.data.rows import content_id
@@ -27,7 +27,7 @@ from attn_audit.findings import adversarial
 from attn_audit.findings.example import N_UNITS
 from attn_audit.findings.measure import LEAVE_ONE_OUT, correlated
 from attn_audit.findings.permutation import UNIFORM_DISTANCE_FIELD
-from attn_audit.findings.registry import checks
+from attn_audit.findings.registry import usual_checks
 from attn_audit.models.contract import AuditedModel, Site
 from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.self_check import self_check
@@ -62,13 +62,15 @@ def explain_text(
         )
     settings = replace(
         settings,
-        checks=tuple(found.check for found in checks() if found.is_default),
+        checks=usual_checks(),
         measures=tuple(dict.fromkeys((*correlated(None), *(settings.measures or ())))),
     )
     example = Example(content_id(text, text_pair), text, text_pair)
     with full_precision(settings.threads):
         probes = or_probes((), as_pairs=text_pair is not None)
         model, trial = load_tried_model(settings, probes, lambda: [example], load)
+        if model.no_attention_because is not None:
+            raise no_attention("an explanation shows attention beside the rest", model)
         site = _one_site(settings, model)
         self_check(model, model.encode(trial), site)
         return _explain(model, example, site, settings)

@@ -250,6 +250,13 @@ class AuditSettings:
         is_stored=True,
         compared="refused",
     )
+    without_attention: bool = _is(
+        False,
+        "Look for none, and judge what needs none: erasure, plausibility, what may be shown.",
+        Panel.SITES,
+        is_stored=True,
+        compared="noted",
+    )
     unit: Literal["token", "word"] = _is(
         "token",
         "What people are shown, and so what is ranked, moved and left out.",

@@ -86,6 +86,11 @@ class AuditedBatch:
         """Units of each example."""
         return np.array([encoded.n_units for encoded in self.batch.encoded])
 
+    @property
+    def has_attention(self) -> bool:
+        """Whether any attention is seen; else only outputs can be looked at."""
+        return self.model.no_attention_because is None
+
     @cached_property
     def has_mass(self) -> Bool[np.ndarray, " batch"]:
         """Whether enough attention lies on the audited units to say anything."""

@@ -67,8 +67,10 @@ class Plausibility:
     ) -> "list[tuple[Marking, np.ndarray, np.ndarray, str]]":
         """Ranks by each, which texts are ranked, and the status of the others."""
         lengths, dtype = audited.lengths, audited.model.dtype
-        attention = ranks_of("attention", audited.explanation.cpu().numpy(), lengths, dtype)
-        found = [(ATTENTION, attention, audited.has_mass, str(Status.NO_AUDITED_MASS))]
+        found = []
+        if audited.has_attention:
+            attention = ranks_of("attention", audited.explanation.cpu().numpy(), lengths, dtype)
+            found.append((ATTENTION, attention, audited.has_mass, str(Status.NO_AUDITED_MASS)))
         for name in self.measures:
             scores = audited.importances.scores(name).cpu().numpy()
             is_ranked = ~np.isnan(scores).any(axis=1)

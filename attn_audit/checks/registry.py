@@ -1,6 +1,7 @@
 """From settings to checks, and to the sites whose attention they look at."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from attn_audit.checks.adversarial.check import Adversarial, Method
 from attn_audit.checks.attended import Attended
@@ -11,7 +12,7 @@ from attn_audit.checks.erasure.check import Erasure
 from attn_audit.checks.permutation import Permutation
 from attn_audit.checks.plausibility import Plausibility
 from attn_audit.checks.replacement import Replacement
-from attn_audit.errors import ConfigurationError
+from attn_audit.errors import ConfigurationError, UnsupportedModelError
 from attn_audit.findings import registry
 from attn_audit.findings.check import CheckFindings
 from attn_audit.findings.measure import Measure, correlated, measure
@@ -41,6 +42,34 @@ def register_check(check: Check, findings: CheckFindings) -> None:
     _REGISTERED.append(check)
 
 
+def applying(settings: AuditSettings, model: AuditedModel) -> AuditSettings:
+    """The settings with the checks that can be asked of a model: without attention not all can.
+
+    Where none was named and none of the usual ones applies, erasure is run in their place.
+
+    Raises:
+        UnsupportedModelError: All checks that are named need attention.
+    """
+    if model.no_attention_because is None:
+        return settings
+    able = {found.check for found in registry.checks() if not found.needs_attention}
+    checks = tuple(check for check in settings.checks if check in able)
+    if not checks and settings.checks == registry.usual_checks():
+        checks = (Erasure.id,)
+    if not checks:
+        raise no_attention(f"{', '.join(settings.checks)}: it takes attention", model)
+    return replace(settings, checks=checks)
+
+
+def no_attention(what: str, model: AuditedModel) -> UnsupportedModelError:
+    """The error for what cannot be done with a model without attention."""
+    advice = "`attn-audit recommend MODEL DATA` judges what needs none."
+    return UnsupportedModelError(
+        f"{what}, and none is seen: {model.no_attention_because}",
+        hint=" ".join(filter(None, (model.no_attention_hint, advice))),
+    )
+
+
 def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ...]:
     """The checks that the settings ask for, in the order in which they are reported.
 
@@ -61,7 +90,7 @@ def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ..
         Replacement(_replaced_layers(settings, model)),
         DecisionFlip(),
         Erasure(_judged_measures(settings, model)),
-        Plausibility(_with_shown(settings, correlated(settings.measures))),
+        Plausibility(_with_shown(settings, _compared(settings, model))),
         *_REGISTERED,
     )
     return tuple(check for check in every if check.id in settings.checks)
@@ -74,6 +103,14 @@ def _judged_measures(settings: AuditSettings, model: AuditedModel) -> tuple[str,
     judged = [found.name for found in registry.measures() if not found.is_of_correlation]
     asked = applicable(model) if settings.measures is None else settings.measures
     return tuple(name for name in judged if name in _with_shown(settings, asked))
+
+
+def _compared(settings: AuditSettings, model: AuditedModel) -> tuple[str, ...]:
+    """What attention is correlated with; without any, as much of that as the model has."""
+    names = correlated(settings.measures)
+    if model.no_attention_because is None:
+        return names
+    return tuple(name for name in names if name in applicable(model))
 
 
 def _with_shown(settings: AuditSettings, asked: Sequence[str]) -> tuple[str, ...]:
@@ -151,7 +188,13 @@ def select_sites(settings: AuditSettings, model: AuditedModel) -> tuple[Site, ..
 
     Raises:
         ConfigurationError: The model has no such layer or head.
+        UnsupportedModelError: No attention is seen, and one is named.
     """
+    if model.no_attention_because is not None:
+        for name in ("layer", "head"):
+            if isinstance(getattr(settings, name), int):
+                raise no_attention(f"--{name} names attention", model)
+        return (model.default_site,)
     layers, heads = _layers(settings, model), {}
     for layer in layers:
         heads[layer] = _heads(settings, model, layer)

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from attn_audit.checks.base import Check
-from attn_audit.checks.registry import select_sites
+from attn_audit.checks.registry import applying, select_sites
 from attn_audit.data.example import Example
 from attn_audit.engine.batch import SHARD_SIZE, Found, Plan, encode_or_record
 from attn_audit.engine.cost import cost_ahead
@@ -84,6 +84,7 @@ def run_audit(
         stack.enter_context(full_precision(settings.threads))
         data = AuditedData.of(settings, items)
         model, trial = data.load_model(settings, load)
+        settings = applying(settings, model)
         labels = labels_of(model, settings)
         with stopwatch.measure("reading data"):
             data = data.checked(model, settings)

@@ -110,11 +110,13 @@ def _measure(
 
     What would be the same at every site is measured at the audited one alone.
     """
-    largest = audited.explanation.max(dim=-1).values.cpu().numpy()
-    columns: Columns = {
-        AUDITED_MASS.name: audited.mass.tolist(),
-        MAX_ATTENTION.name: or_none(largest, audited.has_mass),
-    }
+    columns: Columns = {}
+    if audited.has_attention:
+        largest = audited.explanation.max(dim=-1).values.cpu().numpy()
+        columns[AUDITED_MASS.name] = audited.mass.tolist()
+        columns[MAX_ATTENTION.name] = or_none(largest, audited.has_mass)
+        if is_audited:
+            columns[ATTENTION.name] = rows_of(audited.explanation, audited.lengths)
     for check in plan.checks:
         if not (is_audited or findings_of(check.id).is_of_sites):
             continue
@@ -148,7 +150,6 @@ def _describe(audited: AuditedBatch) -> Columns:
         TRUNCATED.name: [item.truncated for item in batch.encoded],
         READOUT_UNIT.name: [item.readout_unit for item in batch.encoded],
         UNITS.name: [tuple(unit.text for unit in item.units) for item in batch.encoded],
-        ATTENTION.name: rows_of(audited.explanation, audited.lengths),
     }
 
 

@@ -212,7 +212,8 @@ def batches_of(
     for batch in length_batches(lengths, limits.n_examples, limits.n_tokens, max_ratio=max_ratio):
         longest = max(lengths[i] for i in batch)
         n_weights = longest * sum(model.n_rows(site, longest) for site in set(sites))
-        size = model.capacity.in_memory(256 * n_weights)  # bytes with all variants that are tried
+        n_bytes = 256 * max(1, n_weights)  # with all variants that are tried
+        size = model.capacity.in_memory(n_bytes)
         found += [batch[start : start + size] for start in range(0, len(batch), size)]
     return found
 

@@ -61,7 +61,7 @@ from attn_audit.version import __version__
 
 MODEL_SETTINGS = (
     *(name for name in names_where(panel=Panel.LOADING) if name != "vocabulary"),
-    *("unit", "removal"),
+    *("unit", "removal", "without_attention"),
 )
 """Settings that a model is loaded with."""
 
@@ -149,6 +149,7 @@ def _made_ready(
             resolve_device(settings.device),
             Splitter(model, settings.unit, settings.max_length),
             removal=settings.removal,
+            is_blind=settings.without_attention,
         )
     if tokenizer is None:
         raise ConfigurationError(
@@ -169,6 +170,7 @@ def _made_ready(
         task=settings.task,
         removal=settings.removal,
         dtype=None if settings.dtype == "float32" else settings.dtype,
+        without_attention=settings.without_attention,
     )
 
 
@@ -474,7 +476,7 @@ def describe_settings(
         "checks": tuple(check.id for check in checks),
         "explain_label": model.task.explained,
         "epsilon": epsilon_for(settings, model),
-        "layer": site.layer,
+        "layer": site.layer if model.layers else None,
         "head": site.head,
         "rows": site.rows.value,
         "unit": model.unit,

@@ -15,6 +15,7 @@ from attn_audit.checks.adversarial.check import Adversarial
 from attn_audit.checks.base import Check
 from attn_audit.checks.erasure.check import Erasure
 from attn_audit.checks.registry import (
+    applying,
     measured_by,
     measures_of,
     passes_of,
@@ -78,6 +79,7 @@ def forecast_audit(
     with full_precision(settings.threads):
         data = AuditedData.of(settings, items)
         model, trial = data.load_model(settings, load)
+        settings = applying(settings, model)
         labels = labels_of(model, settings)
         data = data.checked(model, settings)
         sites = select_sites(with_layer(settings, None), model)

@@ -87,7 +87,11 @@ def sum_up(
                 n_units=grouping.distribution(examples.numbers(N_UNITS), LENGTH_EDGES),
                 metrics=summarise(grouping, settings.checks, settings.correlated),
                 recommendation=(
-                    recommendation_of(examples, grouping.resamples)
+                    recommendation_of(
+                        examples,
+                        grouping.resamples,
+                        has_attention=model.no_attention_because is None,
+                    )
                     if "erasure" in settings.checks
                     else None
                 ),

@@ -80,6 +80,8 @@ class CheckFindings:
     telling: tuple[Telling, ...] = ()
     is_default: bool = True
     """Whether it is run unless `--checks` says otherwise."""
+    needs_attention: bool = True
+    """Whether it says nothing of a model of which no attention is seen."""
     is_tabled: bool = False
     """Whether `explain` has rows of their own for it, and does not repeat its line."""
     auditable: "Callable[[ModelDescription], str]" = lambda model: "yes"

@@ -116,25 +116,28 @@ READOUT_UNIT = Field[int | None](
     "it cannot be masked away",
     kind=Kind.COUNT, null="what is read out is no audited token", claim=SAME,
 )  # fmt: skip
-AUDITED_MASS = Field[float](
+AUDITED_MASS = Field[float | None](
     "audited_mass", "Share of the attention that lies on the audited units",
-    place=Place.EVERYWHERE, range=SHARE, null=IF_FAILED, page="audited mass", claim=_MASSES,
+    place=Place.EVERYWHERE, range=SHARE, null=f"{IF_FAILED}, or no attention is seen",
+    page="audited mass", claim=_MASSES,
     tolerance=tolerance.MASS,
 )  # fmt: skip
 MAX_ATTENTION = Field[float | None](
     "max_attention",
     "The largest attention weight among the audited units, after renormalisation",
-    place=Place.EVERYWHERE, range=SHARE, null="hardly any attention lies on the audited units",
+    place=Place.EVERYWHERE, range=SHARE,
+    null="hardly any attention lies on the audited units, or none is seen",
     page="largest attention weight", claim=_MASSES, tolerance=tolerance.MASS,
 )  # fmt: skip
 UNITS = Field[tuple[str, ...]](
     "units", "The audited units in the text's own spelling", kind=Kind.TEXT, shape=Shape.UNITS,
     claim=SAME,
 )  # fmt: skip
-ATTENTION = Field[tuple[float, ...]](
+ATTENTION = Field[tuple[float, ...] | None](
     "attention",
     "The model's attention over the audited units, renormalised: what people are shown",
-    shape=Shape.UNITS, range=SHARE, page="the model's attention", claim="attention",
+    shape=Shape.UNITS, range=SHARE, null="no attention is seen", page="the model's attention",
+    claim="attention",
     tolerance=tolerance.WEIGHT, scale=tolerance.weight_scale,
 )  # fmt: skip
 FIELDS: tuple[Field[object], ...] = (

@@ -109,6 +109,7 @@ FIELDS: tuple[Field[object], ...] = (*(f for m in _markings() for f in m.fields.
 METRICS: tuple[Metric, ...] = tuple(metric for m in _markings() for metric in m.metrics)
 
 QUESTION = "Does attention point at the words that people marked as the reason?"
+WITHOUT_ATTENTION = QUESTION.replace("attention point", "any measure point")
 APART = (
     "This is agreement with people, not faithfulness: whether the model uses what people marked is "
     "another question. No answer and no recommendation reads it, and it is added to nothing."
@@ -117,8 +118,13 @@ APART = (
 
 def section(report: "Report") -> Section:
     """Question, answer, and a line for each ranking."""
-    tables = (folded(report, _table(report)),) if report[ATTENTION.gap].n else ()
-    return section_of("plausibility", "Plausibility", QUESTION, answer(report), (), *tables)
+    tables = (folded(report, _table(report)),) if _known(report) else ()
+    question = _question(report)
+    return section_of("plausibility", "Plausibility", question, answer(report), (), *tables)
+
+
+def _question(report: "Report") -> str:
+    return QUESTION if report.model.no_attention_because is None else WITHOUT_ATTENTION
 
 
 def _table(report: "Report") -> Table:
@@ -131,14 +137,14 @@ def _table(report: "Report") -> Table:
             "-" if gap is None else mean(gap),
         )
 
-    asked = [m for m in _markings() if _is_known(report, m)]
     columns = ("by", "AUPRC", "token F1", "IOU", "AUPRC above random")
-    return Table(columns, tuple(map(row, asked)), "By ranking")
+    return Table(columns, tuple(map(row, [*_known(report), RANDOM])), "By ranking")
 
 
-def _is_known(report: "Report", marking: Marking) -> bool:
-    found = report.get(marking.means[AUPRC])
-    return found is not None and found.mean is not None
+def _known(report: "Report") -> list[Marking]:
+    """Those that ranked the units of some text, attention first."""
+    found = ((marking, report.get(marking.gap)) for marking in _markings() if marking is not RANDOM)
+    return [marking for marking, gap in found if gap is not None and gap.n]
 
 
 def card(report: "Report") -> Card:
@@ -146,18 +152,25 @@ def card(report: "Report") -> Card:
     return Card(
         id="plausibility",
         name="Plausibility",
-        question=QUESTION,
+        question=_question(report),
         verdict=verdict(report),
         lines=in_short(report),
         picture=Sketch(
-            report[ATTENTION.means[AUPRC]], ("0: the others first", "1: all marked first"), "AUPRC"
+            report[_leading(report).means[AUPRC]],
+            ("0: the others first", "1: all marked first"),
+            "AUPRC",
         ),
     )
 
 
+def _leading(report: "Report") -> Marking:
+    """Attention, or without any the first ranking that there is."""
+    return next(iter(_known(report)), ATTENTION)
+
+
 def verdict(report: "Report") -> str:
     """Whether attention agrees with people more than chance does."""
-    gap = report[ATTENTION.gap]
+    gap = report[_leading(report).gap]
     if gap.mean is None:
         return NOT_MEASURED
     if claims.held("min", 0.0, gap) is Outcome.PASS:
@@ -170,9 +183,11 @@ def verdict(report: "Report") -> str:
 
 def in_short(report: "Report") -> tuple[str, ...]:
     """The average precision of each ranking, in short lines."""
-    if not report[ATTENTION.gap].n:
+    found = (*_known(report), RANDOM)
+    if len(found) == 1:
         return ("no example could be measured",)
-    found = (ATTENTION, RANDOM)
+    if found[0] is ATTENTION:
+        found = (ATTENTION, RANDOM)
     return tuple(f"{m.name}: AUPRC {mean(report[m.means[AUPRC]])}" for m in found)
 
 
@@ -189,20 +204,22 @@ def line(record: Mapping[str, Any]) -> str | None:
 
 def answer(report: "Report") -> tuple[str, ...]:
     """What the check found, in sentences."""
-    gap = report[ATTENTION.gap]
+    leading = _leading(report)
+    gap = report[leading.gap]
     if not gap.n:
         return ("No example could be measured: see the degenerate examples.", APART)
-    own, random = (report[m.means[AUPRC]] for m in (ATTENTION, RANDOM))
+    own, random = (report[m.means[AUPRC]] for m in (leading, RANDOM))
     return (
-        f"Of {counted(gap.n, 'text')} with a rationale, attention finds the words that people "
-        f"marked with an average precision of {mean(own)}; {mean(random)} is to be expected of "
-        "random orders. A word is marked where it has a character of a marked span; of pairs, "
-        "spans are those of the text that attention is read over.",
+        f"Of {counted(gap.n, 'text')} with a rationale, the order of {leading.words} finds the "
+        f"words that people marked with an average precision of {mean(own)}; {mean(random)} is to "
+        "be expected of random orders. A word is marked where it has a character of a marked span; "
+        "of pairs, spans are those of the text that attention is read over.",
         APART,
     )
 
 
 FINDINGS = CheckFindings(
     "plausibility", FIELDS, METRICS, section=section, card=card, line=line, is_default=False,
+    needs_attention=False,
     auditable=lambda model: "yes, texts that have a rationale",
 )  # fmt: skip

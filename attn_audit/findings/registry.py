@@ -130,6 +130,11 @@ def checks() -> tuple[CheckFindings, ...]:
     return tuple(_CHECKS)
 
 
+def usual_checks() -> tuple[str, ...]:
+    """Those that are run where none is named."""
+    return tuple(found.check for found in _CHECKS if found.is_default)
+
+
 def findings_of(check: str) -> CheckFindings:
     """Those of a check, by its id."""
     return next(found for found in _CHECKS if found.check == check)

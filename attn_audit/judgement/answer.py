@@ -39,6 +39,8 @@ MAX_LAYERS = 3
 def answer_of(report: Report) -> Answer:
     """Hold a report against the packaged rules."""
     rules = load_policy()
+    if report.model.no_attention_because is not None:
+        return _without_attention(report, report.model.no_attention_because, rules)
     judgements = judge(report, rules).judgements
     verdict, because = _decide(judgements, [bound.metric for bound in rules.bounds])
     reach = next((j for j in judgements if j.metric == REACH.name), None)
@@ -58,8 +60,26 @@ def answer_of(report: Report) -> Answer:
         layers=tuple(site.layer for site in elsewhere if site.layer is not None),
         show_instead=None if instead is None else instead.show_instead,
         instead="" if instead is None else instead.short,
-        rules=f"{rules.version} ({short(rules.sha256)})",
+        rules=_named_rules(rules),
         judgements=judgements,
+    )
+
+
+def _named_rules(rules: Policy) -> str:
+    return f"{rules.version} ({short(rules.sha256)})"
+
+
+def _without_attention(report: Report, because: str, rules: Policy) -> Answer:
+    """Where none is seen, no rule can be held against it."""
+    instead = report.recommendation
+    return Answer(
+        verdict=MayShow.UNKNOWN,
+        sentence=f"There is no attention to show, as far as can be seen: {because}.",
+        because=(),
+        show_instead=None if instead is None else instead.show_instead,
+        instead="" if instead is None else instead.short,
+        rules=_named_rules(rules),
+        judgements=(),
     )
 
 

@@ -10,7 +10,7 @@ from datetime import date
 from attn_audit.config import DEFAULT_POLICY
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings.metric import Statistic
-from attn_audit.findings.registry import checks
+from attn_audit.findings.registry import checks, findings_of
 from attn_audit.findings.rule import (
     Direction,
     Outcome,
@@ -100,7 +100,12 @@ def _without_labels(statistic: Statistic, report: Report) -> Obstacle | None:
 
 
 def _without_result(check: str, report: Report) -> Obstacle | None:
-    run = report.settings.checks
+    run, because = report.settings.checks, report.model.no_attention_because
+    if because is not None and findings_of(check).needs_attention:
+        return (
+            f"The {check} check takes attention, and none is seen: {because}.",
+            "What the report says of other measures.",
+        )
     if check not in run:
         return (
             f"The {check} check was not run (only {', '.join(run)}).",

@@ -74,6 +74,8 @@ def of_settings(base: Report, new: Report) -> Iterator[Difference]:
 def _layer(report: Report) -> str:
     """The last is the last, however many there are."""
     index = report.settings.layer
+    if index is None:
+        return "none"
     return "last" if index == report.model.default_layer else str(index)
 
 

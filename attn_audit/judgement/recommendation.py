@@ -2,7 +2,7 @@
 
 One half of the texts chooses the sign of each measure, the other judges it. A measure is
 recommended only if it ranks better than attention and than random order, under both ways of leaving
-units out.
+units out; where no attention is seen, than random order alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -64,8 +64,14 @@ class Orders:
     """Those of the largest scores first; None where no score is below 0."""
 
 
-def recommendation_of(examples: "Examples", resamples: "Resamples") -> Recommendation:
-    """What the records of an audit with erasure say."""
+def recommendation_of(
+    examples: "Examples", resamples: "Resamples", *, has_attention: bool = True
+) -> Recommendation:
+    """What the records of an audit with erasure say.
+
+    Args:
+        has_attention: Whether the model has any that is seen.
+    """
     import numpy as np
 
     halves = np.array(examples.strings(rankings.HALF))
@@ -82,12 +88,12 @@ def recommendation_of(examples: "Examples", resamples: "Resamples") -> Recommend
         if bool(signed.is_known.any()):
             found.append(Orders(measure, signed, sizes[0] if sizes else None))
     median = float(np.median(n_units)) if len(n_units) else 0.0
-    beside = erased(ATTENTION), erased(RANDOM)
+    beside = erased(ATTENTION) if has_attention else None, erased(RANDOM)
     return recommend(*beside, found, halves == rankings.JUDGE, median, resamples)
 
 
 def recommend(
-    attention: Erased,
+    attention: Erased | None,
     random: Erased,
     found: Sequence[Orders],
     is_judging: "Members",
@@ -97,6 +103,7 @@ def recommend(
     """Hold every measure against attention and against random order.
 
     Args:
+        attention: None where no attention is seen.
         found: Of the measures that the model has.
         is_judging: Which texts judge; the others choose signs.
         n_units: Of a text of median length, which a measure's passes are counted for.
@@ -107,7 +114,9 @@ def recommend(
         comparisons must hold, and the largest p-value stands for them: Berger (1982),
         "Multiparameter hypothesis testing and acceptance sampling".
     """
-    floor = attention.is_known & random.is_known
+    floor = random.is_known
+    if attention is not None:
+        floor = floor & attention.is_known
     fitting, texts = floor & ~is_judging, floor & is_judging
     n_fitting, n_judged = int(fitting.sum()), int(texts.sum())
     if n_judged < FEWEST_TEXTS:
@@ -130,7 +139,7 @@ def recommend(
                 _candidate(
                     orders.measure,
                     erased.of(texts),
-                    attention.of(texts),
+                    None if attention is None else attention.of(texts),
                     random.of(texts),
                     resamples,
                     by_magnitude=by_magnitude,
@@ -145,9 +154,11 @@ def recommend(
     recommendation = Recommendation(
         n_fitting=n_fitting,
         n_judged=n_judged,
-        attention=_part(attention.of(texts), resamples),
+        attention=None if attention is None else _part(attention.of(texts), resamples),
         random=_part(random.of(texts), resamples),
-        attention_over_random=_part((attention - random).of(texts), resamples),
+        attention_over_random=None
+        if attention is None
+        else _part((attention - random).of(texts), resamples),
         candidates=tuple(candidates),
         cheap=cheap[0].measure if cheap else None,
         best=(others or passed)[0].measure if passed else None,
@@ -164,7 +175,7 @@ def recommend(
 def _candidate(
     measure: Measure,
     erased: Erased,
-    attention: Erased,
+    attention: Erased | None,
     random: Erased,
     resamples: "Resamples",
     *,
@@ -173,7 +184,8 @@ def _candidate(
 ) -> Candidate:
     """A measure beside both, on the texts that judge and that it ranks the units of."""
     known = erased.is_known
-    over_attention, over_random = (erased - attention).of(known), (erased - random).of(known)
+    over_random = (erased - random).of(known)
+    over_attention = None if attention is None else (erased - attention).of(known)
     return Candidate(
         measure=measure.name,
         by_magnitude=by_magnitude,
@@ -181,9 +193,9 @@ def _candidate(
         passes=measure.passes(round(n_units)),
         n=int(known.sum()),
         score=_part(erased.of(known), resamples),
-        over_attention=_part(over_attention, resamples),
+        over_attention=None if over_attention is None else _part(over_attention, resamples),
         over_random=_part(over_random, resamples),
-        p_value=_p_value(over_attention, over_random),
+        p_value=_p_value(*filter(None, (over_attention, over_random))),
         passed=False,
     )
 
@@ -198,13 +210,18 @@ def still_recommended(base: Recommendation | None, new: Recommendation | None) -
         return None
     words = next((m.words for m in MEASURES if m.name == base.show_instead), base.show_instead)
     shown = f"What the base shows instead, {words},"
-    if new is None or new.attention is None:
+    if new is None or new.random is None:
         return f"{shown} was not judged again: audit the new model with erasure."
     found = new.candidate(base.show_instead)
     if found is None:
         return f"{shown} was not judged of the new model."
-    better = f"more than attention {_range(found.over_attention)}, than random order "
     ranks = "still ranks" if found.passed else "is no longer shown to rank"
+    if found.over_attention is None:
+        return (
+            f"{shown} {ranks} words better than random order (removes {_range(found.over_random)} "
+            "more of the prediction; no attention is seen of the new model)."
+        )
+    better = f"more than attention {_range(found.over_attention)}, than random order "
     return (
         f"{shown} {ranks} words better than attention and than "
         f"random order (removes {better}{_range(found.over_random)} of the prediction)."
@@ -253,7 +270,8 @@ def _corrected(candidates: Sequence[Candidate]) -> list[Candidate]:
     for i, each in enumerate(sorted(candidates, key=lambda each: each.p_value)):
         # A 95 % interval leaves 2.5 % on each side.
         stands = stands and each.p_value <= SIGNIFICANT / 2 / (len(candidates) - i)
-        is_above = each.over_attention.is_above_zero and each.over_random.is_above_zero
+        gaps = filter(None, (each.over_attention, each.over_random))
+        is_above = all(gap.is_above_zero for gap in gaps)
         held.append(each.model_copy(update={"passed": stands and is_above}))
     return sorted(held, key=lambda each: -each.score.mean)
 
@@ -282,13 +300,15 @@ def _sentences(found: Recommendation, words: Mapping[str, str]) -> tuple[str, st
         words: What measures are called, by name.
     """
     attention, random, is_better = found.attention, found.random, found.attention_over_random
-    assert attention is not None
     assert random is not None
-    assert is_better is not None
     texts = f"{counted(found.n_judged, 'text')} set aside to judge; left out and by neutral ones"
     beside = f"at random by {_range(random)} ({texts})"
     if found.show_instead is None:
-        moved = f"Words in attention's order move the prediction by {_range(attention)}, {beside}."
+        moved = (
+            f"Words taken away move the prediction {beside}."
+            if attention is None
+            else f"Words in attention's order move the prediction by {_range(attention)}, {beside}."
+        )
         return _none(found, is_better), moved
     shown = found.candidate(found.show_instead)
     assert shown is not None
@@ -298,18 +318,23 @@ def _sentences(found: Recommendation, words: Mapping[str, str]) -> tuple[str, st
         greedy = " It is the greedy reference of this very number, which removes words, too."
     tied = [words[each] for each in found.tied]
     ties = f" {', '.join(tied)} {'ties' if len(tied) == 1 else 'tie'} with it." if tied else ""
+    than, in_its_order = "words at random does", ""
+    if attention is not None:
+        than, in_its_order = "those that attention does", f"in attention's by {_range(attention)}, "
     return (
         f"Show {name} instead: taking away the words that it ranks first changes the prediction "
-        "more than taking away those that attention does.",
-        f"Words in its order move the prediction by {_range(shown.score)}, in attention's by "
-        f"{_range(attention)}, {beside}.{ties}{greedy}",
+        f"more than taking away {than}.",
+        f"Words in its order move the prediction by {_range(shown.score)}, {in_its_order}{beside}."
+        f"{ties}{greedy}",
     )
 
 
-def _none(found: Recommendation, is_better: Part) -> str:
+def _none(found: Recommendation, is_better: Part | None) -> str:
     """That nothing is recommended, and what is known all the same."""
     if not found.candidates:
-        return "No measure beside attention could be judged."
+        return "No measure could be judged."
+    if is_better is None:
+        return "No measure is shown to rank words better than chance: show none of them."
     if is_better.is_above_zero:
         return "No measure that was tried is shown to rank words better than attention."
     if any(each.over_random.is_above_zero for each in found.candidates):

@@ -10,8 +10,7 @@ from attn_audit.errors import ConfigurationError
 from attn_audit.findings import measure as rows
 from attn_audit.findings import registry
 from attn_audit.findings.measure import GRADIENT, LEAVE_ONE_OUT, Measure
-from attn_audit.measures import attention_all_layers, rollout, value_zeroing
-from attn_audit.measures.attention_gradient import attention_gradient
+from attn_audit.measures import attention_all_layers, attention_gradient, rollout, value_zeroing
 from attn_audit.measures.base import Computation, Importance
 from attn_audit.measures.gradient import gradients
 from attn_audit.measures.gradient_x_input import gradient_x_input
@@ -33,7 +32,9 @@ COMPUTATIONS: dict[str, Computation] = {
         attention_all_layers.attention_all_layers, attention_all_layers.why_not
     ),
     rows.ROLLOUT.name: Computation(rollout.rollout, rollout.why_not),
-    rows.ATTENTION_GRADIENT.name: Computation(attention_gradient),
+    rows.ATTENTION_GRADIENT.name: Computation(
+        attention_gradient.attention_gradient, attention_gradient.why_not
+    ),
     rows.GRADIENT_X_INPUT.name: Computation(gradient_x_input, _no_gradient),
     rows.INTEGRATED_GRADIENTS.name: Computation(integrated_gradients, _no_gradient),
     rows.VALUE_ZEROING.name: Computation(value_zeroing.value_zeroing, value_zeroing.why_not),

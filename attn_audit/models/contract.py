@@ -219,6 +219,28 @@ class Reading(RowWeights):
         return self.find_linear_readout()
 
 
+def without_rows(batch: Batch, logits: Logits) -> Reading:
+    """The reading of a model of which no attention is seen: outputs alone."""
+
+    def replay(
+        attention: Float[Tensor, "batch variant row unit"], mass: Mass | None = None
+    ) -> Float[Tensor, "batch variant label"]:
+        return logits.unsqueeze(1).expand(-1, attention.shape[1], -1)
+
+    n_texts, n_units = batch.unit_mask.shape
+    nowhere = logits.new_zeros(n_texts, 0)
+    return Reading(
+        logits=logits,
+        attention=logits.new_zeros(n_texts, 0, n_units),
+        admissible=batch.unit_mask.new_zeros(n_texts, 0, n_units),
+        mass=nowhere,
+        rest=nowhere,
+        row_mask=batch.unit_mask.new_zeros(n_texts, 0),
+        replay=replay,
+        find_linear_readout=lambda: None,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class WholeAttention:
     """All weights of every layer up to the one that is read out, in one pass.
@@ -269,8 +291,13 @@ class AuditedModel(ABC):
 
     task: Task
     layers: tuple[AttentionLayer, ...]
+    """None at all where no attention is seen: readings then have no rows."""
     default_site: Site
     """The last attention that reaches the logits, all heads."""
+    no_attention_because: str | None = None
+    """Why there are no layers, as a clause; None where there are."""
+    no_attention_hint: str | None = None
+    """How some might be seen after all."""
     module: nn.Module
     """The model itself, for a look at the mode it is in."""
     unit: str = "token"
@@ -297,6 +324,8 @@ class AuditedModel(ABC):
 
     def n_rows(self, site: Site, n_tokens: int) -> int:
         """How many rows a text of so many tokens has at a site, at most."""
+        if not self.layers:
+            return 0
         n_heads = self.layers[site.layer].n_heads if site.head is None else 1
         return n_heads * n_tokens
 

@@ -29,6 +29,7 @@ class ModelOptions:
     task: Literal["binary"] | None = None
     unit: UnitName = "token"
     removal: Literal["mask", "delete"] | None = None
+    without_attention: bool = False
 
     def require_default(self, names: Sequence[str], kind: str) -> None:
         """Refuse options that mean nothing to a kind of model.
@@ -100,10 +101,11 @@ def load_model(
             unit=options.unit,
             max_length=options.max_length,
             removal=options.removal,
+            is_blind=options.without_attention,
         )
     if path.is_file() or (path.is_dir() and is_original_folder(path)):
         kind = "a checkpoint of the paper's models"
-        options.require_default(_OF_HUGGINGFACE, kind)
+        options.require_default((*_OF_HUGGINGFACE, "without_attention"), kind)
         if options.removal == "mask":
             raise ConfigurationError(
                 f"--removal mask: {kind} takes no attention mask",
@@ -132,4 +134,5 @@ def load_model(
         device,
         texts,
         options.removal,
+        is_blind=options.without_attention,
     )

@@ -59,6 +59,8 @@ class ModelDescription(BaseModel):
     """`attn-audit checkpoint`, `original folder`, `HuggingFace` or `adapter`."""
     architecture: str
     """One line: `BiLSTM encoder, additive attention, single texts`."""
+    no_attention_because: str | None = None
+    """Why no attention over the input is seen, as a clause; None where it is."""
     task: str
     labels: tuple[str, ...]
     sites: tuple[str, ...]

@@ -46,8 +46,9 @@ class Candidate(Value):
     """Texts that judge it: those in which it, attention and random order all rank the units."""
     score: Part
     """How much of the prediction is gone where units are removed in its order."""
-    over_attention: Part
-    """By how much that is more than in the order of attention, text by text."""
+    over_attention: Part | None
+    """By how much that is more than in the order of attention, text by text; None where no
+    attention is seen."""
     over_random: Part
     p_value: float
     """The largest of its four comparisons, one-sided."""
@@ -62,7 +63,7 @@ class Recommendation(Value):
     """Texts that chose signs, and judged nothing."""
     n_judged: int
     attention: Part | None
-    """None where too few texts can judge."""
+    """None where no attention is seen, and where too few texts can judge."""
     random: Part | None
     attention_over_random: Part | None
     candidates: tuple[Candidate, ...]

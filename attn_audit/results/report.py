@@ -150,12 +150,14 @@ class Settings(Value):
     """`all`, or the first and the last of those that are replaced together: `0-5`."""
     erasure_sample: int = 200
     """Texts of which units were left out in the order of rankings, at most."""
-    layer: int
-    """Index of the audited attention into the model's layers."""
+    layer: int | None
+    """Index of the audited attention into the model's layers; None where there is none."""
     head: int | None
     """None: all heads, averaged."""
     rows: str
     """`readout` or `all`."""
+    without_attention: bool = False
+    """Whether none was looked for."""
     unit: str
     """`token` or `word`."""
     attention_implementation: Literal["sdpa", "eager"] | None = None

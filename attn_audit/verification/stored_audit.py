@@ -137,6 +137,7 @@ def settings_of_report(report: Report, said: dict[str, Any]) -> AuditSettings:
     stored = {name: getattr(report.settings, name) for name in names_where(is_stored=True)}
     stored |= {f"{role}_field": name for role, name in report.settings.fields.items()}
     stored |= {
+        "layer": "last" if report.settings.layer is None else report.settings.layer,
         "head": "mean" if report.settings.head is None else report.settings.head,
         "limit": report.data.limit,
         "split": report.data.split or _split_named(report.data.name),

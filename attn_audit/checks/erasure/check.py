@@ -116,7 +116,8 @@ class Erasure:
         ranks = ranks_of("attention", attention, lengths, model.dtype)
         for i, text in enumerate(texts):
             text.rank(ATTENTION, attention[i], ranks[i], draws[i], is_ranked=bool(has_mass[i]))
-            text.reasons += [] if has_mass[i] else [Status.NO_AUDITED_MASS]
+            lacks_mass = audited.has_attention and not has_mass[i]
+            text.reasons += [Status.NO_AUDITED_MASS] if lacks_mass else []
             text.reasons += [] if has_margin[i] else [Status.NO_MARGIN]
         for name in self.measures:
             scores = importances.scores(name).cpu().numpy()

@@ -40,8 +40,13 @@ QUESTION = (
     "Does leaving out units in the order of attention move the prediction more than in random "
     "order, and how near to the most that any order could?"
 )
+WITHOUT_ATTENTION = QUESTION.replace("of attention", "that some measure gives")
 
 LIMITS = (-1.0, 1.0)
+
+
+def _question(report: "Report") -> str:
+    return QUESTION if report.model.no_attention_because is None else WITHOUT_ATTENTION
 
 
 def _known(report: "Report") -> list[tuple[Ranking, Distribution]]:
@@ -59,7 +64,8 @@ def section(report: "Report") -> Section:
     if of_attention is not None and of_attention.mean is not None:
         tables.append(group_table("gain, in the order of attention", of_attention, LIMITS))
     blocks = (folded(report, *tables),) if tables else ()
-    return section_of("erasure", "Erasure", QUESTION, answer(report), figures(report), *blocks)
+    question = _question(report)
+    return section_of("erasure", "Erasure", question, answer(report), figures(report), *blocks)
 
 
 def _table(report: "Report", known: list[tuple[Ranking, Distribution]]) -> Table:
@@ -98,7 +104,8 @@ def _score(report: "Report", ranking: Ranking) -> str:
 
 def card(report: "Report") -> Card:
     """The same at a glance."""
-    return Card("erasure", "Erasure", QUESTION, verdict(report), in_short(report), _points(report))
+    said = verdict(report), in_short(report), _points(report)
+    return Card("erasure", "Erasure", _question(report), *said)
 
 
 def _points(report: "Report") -> Points | None:
@@ -120,7 +127,9 @@ def _ends(value: float, interval: Interval | None) -> tuple[float, float]:
 
 
 def verdict(report: "Report") -> str:
-    """Whether attention ranks units better than chance does."""
+    """Whether attention ranks units better than chance does; without any, what does."""
+    if report.model.no_attention_because is not None and report.recommendation is not None:
+        return report.recommendation.short
     above = report.get(ATTENTION.means[ABOVE_RANDOM])
     if above is None or above.mean is None:
         return NOT_MEASURED
@@ -167,10 +176,11 @@ def answer(report: "Report") -> tuple[str, ...]:
         + ", ".join(f"{mean(of)} ({r.words})" for r, of in known)
         + "."
     )
-    return (first, *_against_limits(report), *_other_way(report, shown))
+    leading = ATTENTION if report.model.no_attention_because is None else known[0][0]
+    return (first, *_against_limits(report, leading), *_other_way(report, shown, leading))
 
 
-def _against_limits(report: "Report") -> Iterator[str]:
+def _against_limits(report: "Report", leading: Ranking) -> Iterator[str]:
     upper = report.get(OF_LIMITS[UPPER[AOPC]])
     if upper is None or upper.mean is None:
         return
@@ -181,12 +191,14 @@ def _against_limits(report: "Report") -> Iterator[str]:
     yield (
         f"The best order reaches {mean(upper)} on those texts for which it is known ({how}). The "
         "score is what an order gains over random ones there, as a part of what the best gains: "
-        f"attention {_score(report, ATTENTION)}."
+        f"{leading.words} {_score(report, leading)}."
     )
 
 
-def _other_way(report: "Report", shown: Mapping[Ranking, Distribution]) -> Iterator[str]:
-    neutral = report.get(ATTENTION.means[NEUTRAL])
+def _other_way(
+    report: "Report", shown: Mapping[Ranking, Distribution], leading: Ranking
+) -> Iterator[str]:
+    neutral = report.get(leading.means[NEUTRAL])
     if neutral is None or neutral.mean is None:
         yield (
             "A second way of leaving out, with neutral units in their place, was not to be had: "
@@ -204,7 +216,7 @@ def _other_way(report: "Report", shown: Mapping[Ranking, Distribution]) -> Itera
     )
     yield (
         "With neutral units in their place, which keeps the length of the text, the order of "
-        f"attention takes away {mean(neutral)}.{said}"
+        f"{leading.words} takes away {mean(neutral)}.{said}"
     )
 
 
@@ -233,5 +245,6 @@ def figures(report: "Report") -> Iterator[Figure]:
 
 
 FINDINGS = CheckFindings(
-    "erasure", FIELDS, METRICS, section=section, card=card, line=line, is_default=False
-)
+    "erasure", FIELDS, METRICS, section=section, card=card, line=line, is_default=False,
+    needs_attention=False,
+)  # fmt: skip

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from attn_audit.document import Document, Facts, Section
+from attn_audit.findings.check import CheckFindings
 from attn_audit.findings.registry import checks
 from attn_audit.formats.documents import leverage
 from attn_audit.numbers import count, counted, percent, scientific, short
@@ -84,11 +85,18 @@ def _detail(value: str | int | float | bool) -> str:
 def auditable(description: ModelDescription) -> tuple[tuple[str, str], ...]:
     """Where attention is read, and what each check can do with this model."""
     found = description.findings
-    known = [("Attention", "; ".join(description.sites))]
+    because = description.no_attention_because
+    seen = "; ".join(description.sites) if because is None else f"none is seen: {because}"
     return (
-        *(_tried_out(description, found) if found else known),
-        *((check.check, check.auditable(description)) for check in checks()),
+        *(_tried_out(description, found) if found else [("Attention", seen)]),
+        *((check.check, _auditable(check, description)) for check in checks()),
     )
+
+
+def _auditable(check: CheckFindings, description: ModelDescription) -> str:
+    if check.needs_attention and description.no_attention_because is not None:
+        return "no, it takes attention"
+    return check.auditable(description)
 
 
 def _tried_out(description: ModelDescription, found: Findings) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,7 @@ UNFINISHED = "The audit is not finished: these are the examples so far."
 def audited(report: Report) -> tuple[tuple[str, str], ...]:
     """What was audited: headings and what belongs to them."""
     model, data, settings = report.model, report.data, report.settings
+    layer = settings.layer
     # numbers of half the precision, or twice, are worth a word: they decide what can be told
     precision = "" if model.dtype == "float32" else f" in {model.dtype}"
     size = f"{counted(model.n_parameters, 'parameter')}{precision}"
@@ -33,7 +34,7 @@ def audited(report: Report) -> tuple[tuple[str, str], ...]:
         ("Failed", failed(data)),
         ("Units", f"{what}: {_lengths(report.n_units)}{_truncated(data, settings)}"),
         ("Attention", audited_attention(report)),
-        ("Sight", models.sight(model.layers[settings.layer]) if model.layers else ""),
+        ("Sight", "" if layer is None or not model.layers else models.sight(model.layers[layer])),
         ("Batches", batches),
         ("Self-check", self_checked(report.self_checks) if report.self_checks else ""),
         ("Target", target(settings)),
@@ -112,9 +113,12 @@ def _truncated(data: DataDescription, settings: Settings) -> str:
 def audited_attention(report: Report) -> str:
     """The audited site: `layer 5 of 0-5 (bert...self), 12 heads averaged, read out at ...`."""
     model, settings = report.model, report.settings
+    if model.no_attention_because is not None:
+        return f"none is seen: {model.no_attention_because}"
     if model.findings is None:
         return "; ".join(model.sites)
     read = "every query row" if settings.rows == "all" else models.readout(model.findings)
+    assert settings.layer is not None
     layer, last = model.layers[settings.layer], len(model.layers) - 1
     place = f"layer {settings.layer} of 0-{last}" if last else "the only layer"
     if report.data.n_choosing:

@@ -34,7 +34,7 @@ from attn_audit.numbers import count
 from attn_audit.results.leverage import Leverage
 from attn_audit.results.recommendation import Recommendation
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Verdict
+from attn_audit.results.verdict import Answer, Verdict
 
 QUESTION = "May its attention weights be shown as the reason for its predictions?"
 
@@ -59,7 +59,7 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
         outcome=None if judged is None else verdict.outcome(judged),
         sections=(
             _glance(report, judged),
-            *([] if report.answer is None else [verdict.answer_section(report.answer)]),
+            *_rules(report.answer),
             *_instead(report.recommendation),
             *([labels.section(report.labels)] if report.labels else []),
             performance.section(report),
@@ -71,6 +71,11 @@ def document(report: Report, judged: Verdict | None = None) -> Document:
             definitions.section(),
         ),
     )
+
+
+def _rules(answer: Answer | None) -> list[Section]:
+    """Without attention there is nothing to hold rules against."""
+    return [verdict.answer_section(answer)] if answer and answer.judgements else []
 
 
 def _instead(found: Recommendation | None) -> list[Section]:
@@ -86,7 +91,9 @@ def _glance(report: Report, judged: Verdict | None) -> Section:
     missing = [f.check for f in checks() if f.is_default and not report.has(f.check)]
     note = f"{NOTE[0]} {target(report.settings)} {NOTE[1]}"
     if missing:
-        note += f" Not run: {', '.join(missing)}."
+        has_attention = report.model.no_attention_because is None
+        why = "Not run" if has_attention else "Not to be run where no attention is seen"
+        note += f" {why}: {', '.join(missing)}."
     decisive, others = _parted(report)
     blocks: tuple[Block, ...] = (
         *notices,

@@ -74,7 +74,7 @@ def try_sharing(
         for rows in RowChoice
         for layer in range(len(model.layers))
         if rows is RowChoice.READOUT or model.has_rows_of_tokens(layer)
-    ]
+    ] or [model.default_site]
     alone = [_alone(model, text, sites, has_gradient) for text in texts]
     reason = next(_reasons(model, alone, extremes, sites, has_gradient), None)
     if reason is None:

@@ -60,6 +60,8 @@ class CustomInterceptedModel(InterceptedModel):
         trial: Sequence[Example],
         removal: RemovalName | None = None,
         within: nn.Module | None = None,
+        *,
+        is_blind: bool = False,
     ) -> None:
         """Find out by trial how the model computes its attention and what it does with it.
 
@@ -67,7 +69,7 @@ class CustomInterceptedModel(InterceptedModel):
 
         Raises:
             AuditFailedError: The user's code fails.
-            UnsupportedModelError: No attention over the input is seen.
+            UnsupportedModelError: What is seen cannot be audited as attention over the input.
         """
         with failures_named(lambda: [example.id for example in trial]):
             whole, beginnings = _texts(classifier, trial)
@@ -75,7 +77,9 @@ class CustomInterceptedModel(InterceptedModel):
             changed = classifier.changed(whole, N_CHANGED)
             shorter = [*whole, *beginnings][-1]
             geometry = Geometry(changed, shorter, classifier.custom.columns)
-            super().__init__(classifier, trial, removal, within, geometry=geometry)
+            super().__init__(
+                classifier, trial, removal, within, geometry=geometry, is_blind=is_blind
+            )
             self._no_gradient = self._why_no_gradient()
             long, *short = _extremes(classifier, whole)
             self._require_places_of_long(long)
@@ -247,19 +251,21 @@ def load_custom_model(
     unit: UnitName = "token",
     max_length: int | None = None,
     removal: RemovalName | None = None,
+    is_blind: bool = False,
 ) -> CustomInterceptedModel:
     """Call a user's function, and find out by trial how its module computes attention.
 
     Args:
         adapter: `package.module:function` or `path/file.py:function`.
         trial: A few texts of the data; none: a few built-in ones.
+        is_blind: Look for no attention at all.
 
     Raises:
         AuditFailedError: The module or `encode` fails.
         ConfigurationError: The function cannot be called, or does not give what is asked of it.
         IncompatibleDataError: A text of the trial does not fit the model.
         InvalidWeightsError: The weights hold NaN or infinity.
-        UnsupportedModelError: No attention over the input is seen.
+        UnsupportedModelError: What is seen cannot be audited as attention over the input.
     """
     custom = load_adapter(adapter, checkpoint)
     details, path = {"adapter": adapter}, Path(checkpoint)
@@ -274,6 +280,7 @@ def load_custom_model(
         device,
         Splitter(custom, unit, max_length),
         removal=removal,
+        is_blind=is_blind,
         source=checkpoint,
         sha256=fingerprint(path) if path.exists() else None,
         details=details,
@@ -287,6 +294,7 @@ def build_custom_model(
     splitter: Splitter,
     *,
     removal: RemovalName | None = None,
+    is_blind: bool = False,
     source: str = "in memory",
     sha256: str | None = None,
     details: Details | None = None,
@@ -309,7 +317,7 @@ def build_custom_model(
     with failures_named(lambda: [example.id for example in trial]):
         classifier = CustomClassifier(custom, trial, splitter, description)
     within = None if custom.attention is None else module.get_submodule(custom.attention)
-    return CustomInterceptedModel(classifier, trial, removal, within)
+    return CustomInterceptedModel(classifier, trial, removal, within, is_blind=is_blind)
 
 
 def _describe(

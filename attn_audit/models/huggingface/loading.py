@@ -100,9 +100,12 @@ def load_huggingface_model(
     device: torch.device,
     trial: Sequence[Example],
     removal: RemovalName | None,
+    *,
+    is_blind: bool = False,
 ) -> HuggingFaceModel:
     """Load a HuggingFace classifier as `load_classifier` does, and try out how it attends."""
-    return HuggingFaceModel(load_classifier(location, options, device), trial, removal)
+    classifier = load_classifier(location, options, device)
+    return HuggingFaceModel(classifier, trial, removal, is_blind=is_blind)
 
 
 def wrap(
@@ -115,6 +118,7 @@ def wrap(
     task: Literal["binary"] | None = None,
     removal: RemovalName | None = None,
     dtype: Literal["float32", "float64", "bfloat16", "float16"] | None = None,
+    without_attention: bool = False,
 ) -> HuggingFaceModel:
     """Make a transformers classifier that is in memory ready for `attn_audit.audit`.
 
@@ -129,10 +133,11 @@ def wrap(
         removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
         dtype: Numbers to compute with. None: float32 where its weights are coarser, which a warning
             and the report say; else its own. Quantised weights stay as they are.
+        without_attention: Look for none, and audit what needs none.
 
     Raises:
         ConfigurationError: The options do not fit the model.
-        UnsupportedModelError: It is no classifier, or its attention cannot be seen.
+        UnsupportedModelError: It is no classifier, or its attention cannot be audited.
 
     Example:
         ```
@@ -152,7 +157,7 @@ def wrap(
         classifier = HuggingFaceClassifier(
             computing, tokenizer, options, Provenance(details=details)
         )
-        return HuggingFaceModel(classifier, texts, removal)
+        return HuggingFaceModel(classifier, texts, removal, is_blind=without_attention)
 
 
 def _in_precision(module: nn.Module, asked: torch.dtype | None) -> tuple[nn.Module, Details]:

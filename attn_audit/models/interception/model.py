@@ -26,6 +26,7 @@ from attn_audit.models.contract import (
     Rule,
     Site,
     WholeAttention,
+    without_rows,
 )
 from attn_audit.models.interception.classifier import (
     NOT_AUDITED,
@@ -91,8 +92,12 @@ class InterceptedModel(AuditedModel):
         within: nn.Module | None = None,
         ways: NamedWays = CHEAPEST_FIRST,
         geometry: Geometry | None = None,
+        *,
+        is_blind: bool = False,
     ) -> None:
         """Find out by trial how the model computes its attention and what it does with it.
+
+        Where it calls nothing that attention is computed by, there are no layers.
 
         Args:
             removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
@@ -100,9 +105,10 @@ class InterceptedModel(AuditedModel):
             ways: Of replay, to be tried; full passes come last of themselves.
             geometry: What its geometry is tried out with, on one text at a time; None: it is laid
                 out as shapes suggest.
+            is_blind: Look for no attention at all.
 
         Raises:
-            UnsupportedModelError: No attention over the input is seen.
+            UnsupportedModelError: What is seen cannot be audited as attention over the input.
         """
         require_eager(classifier.module)
         self.classifier = classifier
@@ -112,7 +118,9 @@ class InterceptedModel(AuditedModel):
         self.unit = classifier.unit
         unlabelled = [dataclasses.replace(e, labels=None, candidates=None) for e in trial]
         encoded = classifier.encode(unlabelled)
-        self._survey = survey(classifier, encoded, within, geometry)
+        self._survey = survey(classifier, encoded, within, geometry, is_blind=is_blind)
+        if (nothing := self._survey.nothing_seen) is not None:
+            self.no_attention_because, self.no_attention_hint = nothing.message, nothing.hint
         self.layers = tuple(
             AttentionLayer(point.name, point.n_heads) for point in self._survey.points
         )
@@ -184,12 +192,15 @@ class InterceptedModel(AuditedModel):
         """What is known of the model, and what the trial found."""
         return self.classifier.describe().model_copy(
             update={
-                "sites": (f"attention of {len(self.layers)} layers over the text's tokens",),
+                "sites": (f"attention of {len(self.layers)} layers over the text's tokens",)
+                if self.layers
+                else (),
+                "no_attention_because": self.no_attention_because,
                 "layers": self._described_layers,
                 "dtype": str(self.dtype).removeprefix("torch."),
                 "default_layer": self.default_site.layer,
                 "linear_readout": self._is_linear(self.default_site),
-                "findings": self._findings,
+                "findings": self._findings if self.layers else None,
             }
         )
 
@@ -231,7 +242,8 @@ class InterceptedModel(AuditedModel):
         """A pass over the trial's texts; the last one is kept, for all that is asked of a layer."""
         key = (site.layer, site.rows)
         if self._tried is None or self._tried[0] != key:
-            found = run_pass(self.classifier, self._survey, self._trial.inputs, [key])
+            keys = [key] if self.layers else []
+            found = run_pass(self.classifier, self._survey, self._trial.inputs, keys)
             self._tried = key, found
         return self._tried[1]
 
@@ -326,12 +338,14 @@ class InterceptedModel(AuditedModel):
     def read(self, batch: Batch, sites: Sequence[Site]) -> list[Reading]:
         """One pass for all sites; attention that no site asks for runs on the model's kernel."""
         assert isinstance(batch, InterceptedBatch)
-        keys = list(dict.fromkeys((site.layer, site.rows) for site in sites))
+        keys = list(dict.fromkeys((site.layer, site.rows) for site in sites if self.layers))
         with self._guard(batch.encoded):
             found = run_pass(self.classifier, self._survey, batch.inputs, keys)
         return [self._reading(batch, found, site) for site in sites]
 
     def _reading(self, batch: InterceptedBatch, found: Pass, site: Site) -> Reading:
+        if not self.layers:
+            return without_rows(batch, mask_candidates(found.logits, batch.allowed))
         key = (site.layer, site.rows)
         reached = found.reached[key]
         rows = Rows.of(reached, site.head, batch.unit_mask.shape[1])
@@ -383,6 +397,8 @@ class InterceptedModel(AuditedModel):
     @cached_property
     def not_whole_because(self) -> str | None:
         """As the trial shows."""
+        if not self.layers:
+            return self.no_attention_because
         with self._guard(self._trial.encoded):
             return why_not_whole(self.classifier, self._survey, self._trial)
 
@@ -397,7 +413,7 @@ class InterceptedModel(AuditedModel):
     @cached_property
     def no_states_because(self) -> str | None:
         """As the trial shows."""
-        if (why := self.no_gradient_because) is not None:
+        if (why := self.no_attention_because or self.no_gradient_because) is not None:
             return why
         inputs = self._trial.inputs
         with self._guard(self._trial.encoded):

@@ -92,6 +92,13 @@ LOAD_INSTEAD = (
 _UNSEEN = ("flash", "flex")
 
 
+class NothingSeenError(UnsupportedModelError):
+    """The model computes by nothing that attention can be seen in, if it has any.
+
+    What needs no attention can be audited all the same.
+    """
+
+
 class AttentionOutOfReachError(UnsupportedModelError):
     """Attention is seen, and reaches the output in none of the texts that were tried.
 
@@ -138,7 +145,7 @@ def nothing_seen(
     kind = type(module).__name__
     implementation = str(getattr(getattr(module, "config", None), "_attn_implementation", ""))
     if any(name in implementation for name in _UNSEEN):
-        return UnsupportedModelError(
+        return NothingSeenError(
             f"{kind} computes its attention with {implementation!r}, which cannot be looked into",
             hint=LOAD_INSTEAD,
         )
@@ -172,9 +179,8 @@ def nothing_seen(
             "texts one by one, or drops the batch's axis where there is one text",
             hint="Let it keep the batch along an axis of its own: squeeze(-1), not squeeze().",
         )
-    return UnsupportedModelError(
-        f"no attention is seen in {kind}: it calls neither a softmax nor "
-        "scaled_dot_product_attention over its tokens",
+    return NothingSeenError(
+        f"{kind} calls neither a softmax nor scaled_dot_product_attention over its tokens",
         hint=f"A transformer: {LOAD_INSTEAD[0].lower()}{LOAD_INSTEAD[1:]} An adapter's module: "
         "name the submodule whose output is the attention (attention=...).",
     )

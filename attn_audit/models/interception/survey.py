@@ -30,6 +30,7 @@ from attn_audit.models.interception.module_calls import (
 )
 from attn_audit.models.interception.observation import (
     AttentionOutOfReachError,
+    NothingSeenError,
     Observation,
     Observed,
     nothing_seen,
@@ -65,6 +66,8 @@ class Survey:
     """The coarsest numbers that it computes with, whatever its weights are kept in."""
     places_are_told: bool | None
     """Whether a trial showed everywhere whose key is whose; None where none was made."""
+    nothing_seen: NothingSeenError | None = None
+    """Why there are no points; None where there are."""
 
 
 def survey(
@@ -72,6 +75,8 @@ def survey(
     encoded: Sequence[Encoded],
     within: nn.Module | None = None,
     geometry: Geometry | None = None,
+    *,
+    is_blind: bool = False,
 ) -> Survey:
     """Try a model out on a few texts, of different lengths if possible.
 
@@ -79,11 +84,53 @@ def survey(
         within: The module to look in; where it computes no softmax, its output is attention.
         geometry: What its geometry is tried out with, on one text at a time; None: it is laid out
             as shapes suggest.
+        is_blind: Look for no attention at all.
+
+    Returns:
+        Without any point where the model calls nothing that attention is computed by.
 
     Raises:
-        UnsupportedModelError: No attention over the input is seen, none reaches the logits, or it
-            cannot be told which of its columns is whose.
+        UnsupportedModelError: What is seen is no attention over the input, none of it reaches the
+            logits, or it cannot be told which of its columns is whose.
     """
+    try:
+        if is_blind:
+            raise NothingSeenError(NOT_LOOKED_FOR)
+        return _sighted(classifier, encoded, within, geometry)
+    except NothingSeenError as error:
+        nothing = error
+    except UnsupportedModelError as error:
+        error.hint = f"{error.hint or ''} {WITHOUT_IT}".lstrip()
+        raise
+    texts = encoded
+    if geometry is not None:
+        texts = [max(encoded, key=lambda item: item.n_tokens)]
+    whole = observe(classifier, classifier.collate(texts))
+    return Survey(
+        tuple(texts),
+        points=(),
+        default=0,
+        rule=ReadoutRule.ALL,
+        numbers=(),
+        sight=Sight(),
+        n_softmaxes=0,
+        dtype=_computed_in(classifier.module, whole),
+        places_are_told=None,
+        nothing_seen=nothing,
+    )
+
+
+NOT_LOOKED_FOR = "it was not looked for (--without-attention)"
+WITHOUT_IT = "Or judge what needs none: --without-attention."
+
+
+def _sighted(
+    classifier: Classifier,
+    encoded: Sequence[Encoded],
+    within: nn.Module | None,
+    geometry: Geometry | None,
+) -> Survey:
+    """What is seen of the texts, or of the longest in which attention reaches the logits."""
     if geometry is None:
         return _survey(classifier, encoded, encoded, within, None)
     *longer, shortest = sorted(encoded, key=lambda item: item.n_tokens, reverse=True)
