@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from attn_audit.measures.registry import register_measure
     from attn_audit.models.custom.custom_model import CustomModel
     from attn_audit.models.huggingface.loading import wrap
+    from attn_audit.models.predicted import wrap_predict
     from attn_audit.public import (
         Comparison,
         Estimate,
@@ -59,6 +60,7 @@ __all__ = [
     "register_metric",
     "verify",
     "wrap",
+    "wrap_predict",
 ]
 
 _NAMES = {
@@ -71,6 +73,7 @@ _NAMES = {
     "attn_audit.measures.registry": ("register_measure",),
     "attn_audit.models.custom.custom_model": ("CustomModel",),
     "attn_audit.models.huggingface.loading": ("wrap",),
+    "attn_audit.models.predicted": ("wrap_predict",),
     "attn_audit.judgement.policy": ("load_policy", "Policy"),
     "attn_audit.public": (
         *("Comparison", "Estimate", "Explanation", "Forecast", "Report", "Verdict", "Verification"),

@@ -22,6 +22,7 @@ from attn_audit.formats.documents.report import figures
 from attn_audit.formats.result_files import require_outputs
 from attn_audit.models.contract import AuditedModel, frozen
 from attn_audit.models.custom.custom_model import CustomModel
+from attn_audit.models.predicted import Predict, wrap_predict
 from attn_audit.progress import Progress, Watcher
 from attn_audit.public import (
     IN_MEMORY,
@@ -38,7 +39,8 @@ from attn_audit.verification.stored_audit import StoredAudit
 from attn_audit.verification.verify import verify_report
 
 Model = str | Path | AuditedModel | CustomModel | nn.Module
-"""A checkpoint, a model that `wrap` made, a module of one's own, or one of `transformers`."""
+"""A checkpoint, a model that `wrap` or `wrap_predict` made, a module of one's own, or one of
+`transformers`."""
 
 Data = str | Path | Sequence[Path] | Iterable[Item]
 """A file, a pattern or a list of paths, a folder or data set name; or texts, rows, a
@@ -127,9 +129,11 @@ class VerificationOptions(TypedDict, total=False):
 
 
 def audit(
-    model: Model,
-    data: Data,
+    model: Model | None = None,
+    data: Data | None = None,
     *,
+    predict: Predict | None = None,
+    labels: Sequence[str] | None = None,
     tokenizer: Any = None,
     on_progress: Callable[[Progress], None] | None = None,
     **options: Unpack[AuditOptions],
@@ -139,6 +143,9 @@ def audit(
     Args:
         model: A checkpoint, or a model in memory.
         data: A file, folder of splits or data set name; or texts, rows or examples in memory.
+        predict: In the place of a model: a function from a list of texts to an array of
+            probabilities, an API say. What needs no attention is audited; see `wrap_predict`.
+        labels: In the order of the columns of `predict`.
         tokenizer: Of a `transformers` model in memory.
         on_progress: Called with how far the audit is.
         **options: As in `attn-audit.toml`: `checks`, `split`, `limit`, `seed`, `epsilon`, ...
@@ -157,6 +164,9 @@ def audit(
         >>> report.data.n_examples
         2
     """
+    model = _one_of(model, predict, labels)
+    if data is None:
+        raise ConfigurationError("data: nothing to audit")
     with named_as_arguments(), _as_it_was(model):
         settings = _settings({"model": model, "data": data}, options, AuditOptions.__annotations__)
         require_inputs(settings)
@@ -269,6 +279,24 @@ def explain(
         settings = _settings({"model": model}, options, LoadingOptions.__annotations__)
         load = _loader(model, tokenizer, options)
         return as_held(Explanation, explain_text(settings, text, text_pair, load=load))
+
+
+def _one_of(model: Model | None, predict: Predict | None, labels: Sequence[str] | None) -> Model:
+    """The model, or one that the function stands for."""
+    if predict is None:
+        if model is None or labels is not None:
+            what = "model" if model is None else "labels"
+            problem = "nothing to audit" if model is None else "only predict takes them"
+            raise ConfigurationError(f"{what}: {problem}", hint="Give a model, or predict=...")
+        return model
+    if model is not None:
+        raise ConfigurationError("predict: there is a model already", hint="Give one of them.")
+    if labels is None:
+        raise ConfigurationError(
+            "labels: predict takes their names, in the order of its columns",
+            hint='labels=["negative", "positive"]',
+        )
+    return wrap_predict(predict, labels)
 
 
 def _settings(

@@ -332,7 +332,7 @@ def _sentences(found: Recommendation, words: Mapping[str, str]) -> tuple[str, st
 def _none(found: Recommendation, is_better: Part | None) -> str:
     """That nothing is recommended, and what is known all the same."""
     if not found.candidates:
-        return "No measure could be judged."
+        return "No measure beside attention could be judged."
     if is_better is None:
         return "No measure is shown to rank words better than chance: show none of them."
     if is_better.is_above_zero:

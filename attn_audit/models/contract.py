@@ -339,6 +339,11 @@ class AuditedModel(ABC):
         """Between which its logits lie, where they are made of probabilities; None: anywhere."""
         return None
 
+    @property
+    def repeats_exactly(self) -> bool:
+        """Whether the same pass gives the same bits: a GPU may add numbers in another order."""
+        return self.device.type == "cpu"
+
     @abstractmethod
     def describe(self) -> ModelDescription:
         """Architecture, size, task and sites, as reports and `inspect` show them."""

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import log
 from typing import ClassVar
 
 import torch
@@ -121,6 +122,34 @@ class Task(ABC):
     def unknown_label(self, labels: Sequence[str]) -> str | None:
         """The first of `labels` that this task does not have, or None."""
         return next((label for label in labels if label not in self.labels), None)
+
+
+def logits_of(
+    probabilities: Float[Tensor, "batch label"], *, compete: bool
+) -> Float[Tensor, "batch label"]:
+    """Probabilities as logits, kept off 0 and 1 by the smallest steps that their type can make.
+
+    Args:
+        compete: Whether a text's probabilities sum to 1.
+    """
+    limits = torch.finfo(probabilities.dtype)
+    against = (1 - probabilities).clamp_min(limits.eps / 2).log()
+    logits = probabilities.clamp_min(limits.tiny).log()
+    return logits if compete else logits - against
+
+
+def limits_of(dtype: torch.dtype, *, compete: bool) -> tuple[float, float]:
+    """Between which such logits, or of competing labels their differences, lie.
+
+    What lies at an end is a probability of 0 or 1, of which nobody knows how far it went.
+    """
+    limits = torch.finfo(dtype)
+    low = log(limits.tiny)
+    return low, -low if compete else -log(limits.eps / 2)
+
+
+MAX_DEVIATION = 1e-2
+"""Of a sum of probabilities from 1 that may be rounding, in half precision too."""
 
 
 def mask_candidates(

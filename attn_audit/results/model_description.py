@@ -56,7 +56,7 @@ class ModelDescription(BaseModel):
     sha256: str | None
     """Of the checkpoint's content; None for objects in memory."""
     format: str
-    """`attn-audit checkpoint`, `original folder`, `HuggingFace` or `adapter`."""
+    """`attn-audit checkpoint`, `original folder`, `HuggingFace`, `adapter` or `function`."""
     architecture: str
     """One line: `BiLSTM encoder, additive attention, single texts`."""
     no_attention_because: str | None = None
@@ -70,6 +70,7 @@ class ModelDescription(BaseModel):
     default_layer: int
     """What `--layer last` means: the last attention that reaches the logits."""
     n_parameters: int
+    """0 where nobody knows."""
     dtype: str = Field(pattern="^(float64|float32|bfloat16|float16)$")
     linear_readout: bool
     """Whether the logits are linear in the attention weights."""

@@ -160,7 +160,7 @@ def _of_loading(report: Report) -> dict[str, Any]:
     return {
         "dtype": report.model.dtype,
         "task": "binary" if report.model.task == "binary" else None,
-        "removal": None if found is None else found.removal,
+        "removal": report.model.details.get("removal") if found is None else found.removal,
     }
 
 

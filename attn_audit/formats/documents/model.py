@@ -59,11 +59,14 @@ def facts(description: ModelDescription) -> tuple[tuple[str, str], ...]:
     """What the model is: headings and what belongs to them."""
     details = "; ".join(f"{name} {_detail(value)}" for name, value in description.details.items())
     takes = "a text and a second one (pairs)" if description.takes_pairs else "single texts"
+    size = (
+        f"{count(description.n_parameters)} parameters" if description.n_parameters else "unknown"
+    )
     return (
         ("Format", f"{description.format}, sha256 {short(description.sha256)}"),
         ("Task", task(description)),
         ("Input", takes),
-        ("Size", f"{count(description.n_parameters)} parameters, {description.dtype}"),
+        ("Size", f"{size}, {description.dtype}"),
         ("Details", details or "none"),
     )
 

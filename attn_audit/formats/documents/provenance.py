@@ -20,12 +20,12 @@ def audited(report: Report) -> tuple[tuple[str, str], ...]:
     layer = settings.layer
     # numbers of half the precision, or twice, are worth a word: they decide what can be told
     precision = "" if model.dtype == "float32" else f" in {model.dtype}"
-    size = f"{counted(model.n_parameters, 'parameter')}{precision}"
+    size = f"; {counted(model.n_parameters, 'parameter')}{precision}" if model.n_parameters else ""
     found = model.findings
     batches = "" if found is None or found.sharing == "texts" else models.batching(found)
     what = f"{settings.unit}s of the first text" if model.takes_pairs else f"{settings.unit}s"
     entries = (
-        ("Model", f"{model.architecture}; {size}"),
+        ("Model", f"{model.architecture}{size}"),
         ("", model.source),
         ("Task", models.task(model)),
         ("Data", _data(data, settings)),
@@ -34,6 +34,7 @@ def audited(report: Report) -> tuple[tuple[str, str], ...]:
         ("Failed", failed(data)),
         ("Units", f"{what}: {_lengths(report.n_units)}{_truncated(data, settings)}"),
         ("Attention", audited_attention(report)),
+        ("Leaving out", str(model.details.get("left out", ""))),
         ("Sight", "" if layer is None or not model.layers else models.sight(model.layers[layer])),
         ("Batches", batches),
         ("Self-check", self_checked(report.self_checks) if report.self_checks else ""),

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from math import log
 from typing import Any
 
 import torch
@@ -33,6 +32,7 @@ from attn_audit.models.interception.classifier import (
     NeutralToken,
 )
 from attn_audit.models.interception.key_order import Changed
+from attn_audit.models.task import MAX_DEVIATION, limits_of, logits_of
 from attn_audit.results.model_description import ModelDescription
 
 
@@ -262,10 +262,6 @@ def _asked(
     return asked
 
 
-MAX_DEVIATION = 1e-2
-"""Of a sum of probabilities from 1 that may be rounding, in half precision too."""
-
-
 def task_logits(custom: CustomModel, returned: object, n_texts: int) -> Logits:
     """The task's logits; of labels that compete, relative to the first label's.
 
@@ -284,24 +280,17 @@ def task_outputs(
 ) -> Float[Tensor, "batch output"]:
     """What the module says of each label, as logits.
 
-    Probabilities are kept off 0 and 1 by the smallest steps that their type can make.
-
     Raises:
         ConfigurationError: It holds no output for each label.
     """
     output = _output(custom, returned, n_texts)
     if custom.output == "logits":
         return output
-    limits = torch.finfo(output.dtype)
-    against = (1 - output).clamp_min(limits.eps / 2).log()
-    output = output.clamp_min(limits.tiny).log()
-    return output if _compete(custom, output) else output - against
+    return logits_of(output, compete=_compete(custom, output))
 
 
 def logit_limits(custom: CustomModel, returned: object, n_texts: int) -> tuple[float, float] | None:
     """Between which logits, or of competing labels their differences, those of probabilities lie.
-
-    What lies at an end is a probability of 0 or 1, of which nobody knows how far it went.
 
     Returns:
         None where the module gives logits.
@@ -309,9 +298,7 @@ def logit_limits(custom: CustomModel, returned: object, n_texts: int) -> tuple[f
     if custom.output == "logits":
         return None
     output = _output(custom, returned, n_texts)
-    limits = torch.finfo(output.dtype)
-    low = log(limits.tiny)
-    return low, -low if _compete(custom, output) else -log(limits.eps / 2)
+    return limits_of(output.dtype, compete=_compete(custom, output))
 
 
 def require_outputs(custom: CustomModel, returned: object, n_texts: int) -> None:

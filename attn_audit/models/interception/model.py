@@ -75,6 +75,8 @@ from attn_audit.models.interception.whole import (
     why_not_whole,
 )
 from attn_audit.models.task import mask_candidates
+from attn_audit.process import is_out_of_memory
+from attn_audit.quoting import one_line
 from attn_audit.results.model_description import Findings, LayerDescription, ModelDescription
 
 RemovalName = Literal["mask", "delete"]
@@ -190,12 +192,14 @@ class InterceptedModel(AuditedModel):
 
     def describe(self) -> ModelDescription:
         """What is known of the model, and what the trial found."""
-        return self.classifier.describe().model_copy(
+        description = self.classifier.describe()
+        return description.model_copy(
             update={
                 "sites": (f"attention of {len(self.layers)} layers over the text's tokens",)
                 if self.layers
                 else (),
                 "no_attention_because": self.no_attention_because,
+                "details": {**description.details, **self._found_without_attention},
                 "layers": self._described_layers,
                 "dtype": str(self.dtype).removeprefix("torch."),
                 "default_layer": self.default_site.layer,
@@ -203,6 +207,16 @@ class InterceptedModel(AuditedModel):
                 "findings": self._findings if self.layers else None,
             }
         )
+
+    @property
+    def _found_without_attention(self) -> dict[str, str]:
+        """What findings would say, if there were any attention."""
+        if self.layers:
+            return {}
+        shared = self.not_shared_because
+        batches = {} if shared is None else {"batches": f"of {self.sharing.value}, since {shared}"}
+        ways = (way.words for way in (self.removals[self.removal], self.removals["neutral"]))
+        return {"removal": self.removal, "left out": " or ".join(ways), **batches}
 
     @cached_property
     def _described_layers(self) -> tuple[LayerDescription, ...]:
@@ -380,11 +394,25 @@ class InterceptedModel(AuditedModel):
 
     @property
     def no_gradient_because(self) -> str | None:
-        """No one table is asked for the tokens as they are given."""
+        """No one table is asked for the tokens as they are given; or a kernel has no way back."""
         try:
             self.embed(self._trial)
         except UnsupportedModelError as error:
             return error.message
+        return None if self.layers else self._no_way_back
+
+    @cached_property
+    def _no_way_back(self) -> str | None:
+        """Kernels that cannot be looked into need not be differentiable either."""
+        leaf = self.embed(self._trial).detach().requires_grad_()
+        try:
+            with torch.enable_grad():
+                logits = self.forward(self._trial, leaf, hold_attention=False)
+                torch.autograd.grad(logits.sum(), leaf)
+        except (NotImplementedError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                raise
+            return f"it cannot be differentiated: {one_line(error)}"
         return None
 
     def baseline(self, batch: Batch) -> Float[Tensor, "batch token embedding"]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -120,7 +120,7 @@ def survey(
     )
 
 
-NOT_LOOKED_FOR = "it was not looked for (--without-attention)"
+NOT_LOOKED_FOR = "it was not looked for, as was asked"
 WITHOUT_IT = "Or judge what needs none: --without-attention."
 
 
@@ -177,6 +177,11 @@ def _survey(
     if within is not None:
         found = {n: s for n, s in found.items() if within in whole.recording.around(n)}
     if not found:
+        seen = whole.attentions
+        if seen.keys() == whole.shapes.keys() and not any(
+            _is_attention(trial, number, each) for number, each in seen.items()
+        ):
+            whole = replace(whole, attentions={}, shapes={})
         raise nothing_seen(classifier.module, whole, trial.shorter, within)
     if geometry is None:
         places = _only_places(classifier.module, whole, found)

@@ -61,9 +61,9 @@ def test_weights_that_no_softmax_makes_are_a_named_modules_output(weights: nn.Mo
 
 
 def test_without_a_name_they_are_not_found() -> None:
-    with pytest.raises(UnsupportedModelError, match="no attention is seen in ByHand") as caught:
-        model_of(custom_of(ByHand(Sparsemax())))
-    assert "attention=..." in str(caught.value.hint)
+    model = model_of(custom_of(ByHand(Sparsemax())))
+    assert "ByHand calls neither a softmax nor" in str(model.no_attention_because)
+    assert "attention=..." in str(model.no_attention_hint)
 
 
 def test_a_named_module_without_weights_over_the_tokens_is_refused() -> None:

@@ -46,9 +46,11 @@ def test_attention_in_chunks_is_refused(name: str) -> None:
 def test_a_kernel_that_cannot_be_looked_into_is_named(implementation: str) -> None:
     toy = MeanToy()
     toy.config = SimpleNamespace(_attn_implementation=implementation)  # type: ignore[assignment]
-    with pytest.raises(UnsupportedModelError, match=f"MeanToy .* {implementation!r}") as refused:
-        audited_toy(toy)
-    assert "--attention-implementation sdpa or eager" in str(refused.value.hint)
+    model = audited_toy(toy)
+    assert f"MeanToy computes its attention with {implementation!r}" in str(
+        model.no_attention_because
+    )
+    assert "--attention-implementation sdpa or eager" in str(model.no_attention_hint)
 
 
 def test_a_compiled_model_is_refused() -> None:
@@ -59,9 +61,11 @@ def test_a_compiled_model_is_refused() -> None:
     assert refused.value.hint == "Give the model itself, before torch.compile."
 
 
-def test_a_model_without_attention_is_refused() -> None:
-    with pytest.raises(UnsupportedModelError, match="no attention is seen in MeanToy"):
-        audited_toy(MeanToy())
+def test_a_model_without_attention_has_no_layers_and_says_why() -> None:
+    model = audited_toy(MeanToy())
+    assert model.layers == ()
+    assert "MeanToy calls neither a softmax nor" in str(model.no_attention_because)
+    assert model.describe().no_attention_because == model.no_attention_because
 
 
 def test_attention_that_does_not_reach_the_output_is_refused() -> None:
@@ -75,8 +79,7 @@ def test_a_softmax_over_the_labels_is_no_attention() -> None:
             logits = super().forward(input_ids, attention_mask).logits
             return SimpleNamespace(logits=logits.softmax(-1).log())
 
-    with pytest.raises(UnsupportedModelError):
-        audited_toy(LabelsToy())
+    assert "LabelsToy calls neither" in str(audited_toy(LabelsToy()).no_attention_because)
 
 
 def test_a_submodule_that_computes_none_is_named() -> None:
