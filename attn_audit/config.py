@@ -239,12 +239,11 @@ def _names(several: object) -> list[str]:
 
 def _require_companions(settings: AuditSettings) -> None:
     """Refuse what only a run directory or a cluster can do, where there is none."""
-    for name in ("plugin", "shown"):
-        if getattr(settings, name) and settings.engine == "ray":
-            raise ConfigurationError(
-                f"--{name}: workers of a cluster have none",
-                hint="Audit in this process, with --engine local.",
-            )
+    if settings.plugin and settings.engine == "ray":
+        raise ConfigurationError(
+            "--plugin: workers of a cluster have none",
+            hint="Audit in this process, with --engine local.",
+        )
     for name in ("resume", "shard_size"):
         if settings.run_dir is None and getattr(settings, name) not in (None, False):
             raise ConfigurationError(

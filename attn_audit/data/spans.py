@@ -19,15 +19,20 @@ class NotOfTheTextError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What a product shows of a text: a number for each unit, or for spans of characters."""
+    """What a product shows of a text: a number for each unit or word, or for spans of characters."""
 
     by_unit: tuple[float, ...] | None
     """None: spans have them."""
     by_span: tuple[tuple[Span, float], ...] = ()
+    """Of numbers that are as many as the text's words, these."""
+
+    def fit(self, n_units: int) -> bool:
+        """Whether each of so many units has a score."""
+        return self.by_unit is None or len(self.by_unit) == n_units or bool(self.by_span)
 
     def of_units(self, units: Sequence[Span]) -> tuple[float, ...]:
         """A number for each: of spans, the sum over those that the unit has characters of."""
-        if self.by_unit is not None:
+        if self.by_unit is not None and len(self.by_unit) == len(units):
             return self.by_unit
         return tuple(
             sum((score for span, score in self.by_span if overlap(span, unit)), 0.0)
@@ -62,6 +67,8 @@ def read_rationale(value: object, text: str) -> tuple[Span, ...]:
 def read_scores(value: object, text: str) -> Scores:
     """The scores that a product shows: numbers, or spans with one each; ERASER's evidences have 1.
 
+    Of ERASER's predictions the soft ones, a number for each word; else the hard ones, of 1.
+
     Raises:
         NotOfTheTextError: It is something else, a score is no finite number, or a span reaches out
             of the text.
@@ -69,11 +76,43 @@ def read_scores(value: object, text: str) -> Scores:
     Example:
         >>> read_scores([[0, 4, 0.5], [2, 4, 0.25]], "fine film").of_units([(0, 4), (5, 9)])
         (0.75, 0.0)
+        >>> predicted = [{"docid": "1", "soft_rationale_predictions": [0.9, 0.1]}]
+        >>> read_scores(predicted, "fine film").of_units([(0, 4), (5, 7), (7, 9)])
+        (0.9, 0.1, 0.1)
     """
     items = _items(value, "numbers, or of spans [start, end, score]")
+    if any(isinstance(item, dict) and item.keys() & {SOFT, HARD} for item in items):
+        return _predicted(items, text)
     if items and not isinstance(items[0], list | tuple | dict):
-        return Scores(tuple(map(_number, items)))
+        found, words = tuple(map(_number, items)), _words(text)
+        of_words = zip(words, found, strict=True) if len(words) == len(found) else ()
+        return Scores(found, tuple(of_words))
     return Scores(None, tuple(_scored(item, text) for item in items))
+
+
+SOFT, HARD = "soft_rationale_predictions", "hard_rationale_predictions"
+"""What ERASER calls the scores of words, and the spans of them, that a model gives."""
+
+
+def _predicted(items: Sequence[object], text: str) -> Scores:
+    """ERASER's predictions of one document, which is the text."""
+    if len(items) > 1:
+        raise NotOfTheTextError(f"holds predictions of {len(items)} documents, and the text is one")
+    (predictions,) = items
+    assert isinstance(predictions, dict)
+    if predictions.get(SOFT) is None:
+        return Scores(None, tuple((_span(item, text), 1.0) for item in predictions[HARD]))
+    found, words = [_number(item) for item in as_list(predictions[SOFT])], _words(text)
+    if len(found) != len(words):
+        raise NotOfTheTextError(
+            f"holds {counted(len(found), 'score')} ({SOFT}), and the text has "
+            f"{counted(len(words), 'word')}"
+        )
+    return Scores(None, tuple(zip(words, found, strict=True)))
+
+
+def _words(text: str) -> list[Span]:
+    return [found.span() for found in re.finditer(r"\S+", text)]
 
 
 def _items(value: object, what: str) -> list[object]:
@@ -107,7 +146,7 @@ def _number(value: object) -> float:
 def _span(item: object, text: str) -> Span:
     match item:
         case {"start_token": first, "end_token": last}:
-            words = [found.span() for found in re.finditer(r"\S+", text)]
+            words = _words(text)
             start, end = _within(first, last, len(words), item, "word")
             return words[start][0], words[end - 1][1]
         case [first, last]:

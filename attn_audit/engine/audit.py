@@ -42,6 +42,7 @@ from attn_audit.engine.sampling import checks_of, encoded_of
 from attn_audit.engine.shards import BatchPlan, Manifest, Shards
 from attn_audit.engine.stopwatch import Meter, Stopwatch, progress_of
 from attn_audit.errors import ConfigurationError, InvalidOutputError, RunDirectoryError
+from attn_audit.findings import registry
 from attn_audit.findings.example import ID
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.contract import AuditedModel, Site
@@ -244,8 +245,17 @@ def _ray_engine(
     from attn_audit.engine.ray import Cluster, RayEngine
 
     cluster = Cluster(settings.ray_address, settings.workers, settings.gpus_per_worker or 0.0)
-    load = partial(load_named_model, settings, tuple(trial))
+    shown = tuple(m.shown for m in registry.measures() if m.shown is not None)
+    load = partial(_load_on_worker, shown, settings, tuple(trial))
     return RayEngine(load, plan, cluster, watcher, n_examples)
+
+
+def _load_on_worker(
+    shown: Sequence[str], settings: AuditSettings, trial: Sequence[Example]
+) -> AuditedModel:
+    """What another process has to know first: the fields whose scores come with the examples."""
+    registry.add_shown(shown)
+    return load_named_model(settings, trial)
 
 
 def plan_of(

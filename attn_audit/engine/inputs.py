@@ -373,21 +373,22 @@ class AuditedData:
                 yield example
 
     def _require_a_score_each(self, example: Example) -> None:
-        """Of scores without places: one for each unit that the model makes of the text."""
-        by_unit = {name: shown.by_unit for name, shown in example.shown.items() if shown.by_unit}
+        """Of scores without places: one for each unit that the model makes of the text, or word."""
+        by_unit = {name: shown for name, shown in example.shown.items() if shown.by_unit}
         if not by_unit:
             return
         assert self.encode is not None, "checked() comes first"
         (encoded,) = self.encode([example])
-        for name, scores in by_unit.items():
-            if len(scores) != encoded.n_units:
+        for name, shown in by_unit.items():
+            if not shown.fit(encoded.n_units):
+                scores = shown.by_unit or ()
                 cut = ", for it cuts the text" if encoded.truncated else ""
                 found = counted(len(scores), "score"), counted(encoded.n_units, "unit")
                 raise IncompatibleDataError(
                     place(example),
                     f"{quoted(name)} holds {found[0]}, and the model reads {found[1]}{cut}",
-                    hint="Give one for each of the units that --records holds, or spans "
-                    "[start, end, score]; --unit word counts words.",
+                    hint="Give one for each of the units that --records holds, one for each word "
+                    "between blanks, or spans [start, end, score].",
                     fault=Fault.WRONG_SCORES,
                 )
 

@@ -146,3 +146,20 @@ def test_workers_need_a_cluster(run: Run, tmp_path: Path) -> None:
     done = run(*words(tmp_path / "run", "--workers", "2"))
     assert done.returncode == 2
     assert "the local engine has no workers" in done.stderr
+
+
+def test_shown_scores_travel_with_their_texts(run: Run, tmp_path: Path) -> None:
+    texts = ("w w w", "a warm film", "dull and slow", "fine")
+    rows = [{"text": text, "ours": [*range(len(text.split()))]} for text in texts]
+    data = tmp_path / "shown.jsonl"
+    data.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    given = (
+        *(sys.executable, "-m", "attn_audit", "recommend", "demo", "shown.jsonl"),
+        *("--shown", "ours", "--measures", "leave_one_out", "--reproducible", "--quiet"),
+    )
+    local = run(*given, "--threads", "1", "--records", "local.jsonl")
+    there = run(*given, "--engine", "ray", "--workers", "1", "--records", "there.jsonl")
+    assert (local.returncode, there.returncode) == (0, 0), local.stderr + there.stderr
+    records = (tmp_path / "local.jsonl").read_bytes()
+    assert records == (tmp_path / "there.jsonl").read_bytes()
+    assert b"erasure.shown.ours" in records

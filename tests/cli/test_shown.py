@@ -138,10 +138,6 @@ def test_scores_that_do_not_fit_are_named_by_line(
             ("--checks", "all", "--rationale-field", "why"),
             "no row of the data has a rationale in its field 'why'",
         ),
-        (
-            ("--shown", "ours", "--checks", "erasure", "--engine", "ray"),
-            "--shown: workers of a cluster have none",
-        ),
     ],
 )
 def test_what_would_judge_nothing_is_refused(
