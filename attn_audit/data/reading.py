@@ -164,12 +164,13 @@ class _RowReader:
         if on is None:
             _require_admissible(row, labels, candidates)
         name, labelling = self._id(row, text, text_pair), self.gold.labelling
-        rationale, shown = self._rationale(row, text), self._shown(row, text)
+        of = "" if _value(row, self.fields.id) is None else f" of example {quoted(name)}"
+        rationale, shown = self._rationale(row, text, of), self._shown(row, text, of)
         return Example(
             name, text, text_pair, labels, candidates, row.where, on, labelling, rationale, shown
         )
 
-    def _rationale(self, row: Row, text: str) -> tuple[Span, ...]:
+    def _rationale(self, row: Row, text: str, of: str) -> tuple[Span, ...]:
         name = self.fields.rationale
         value = None if name is None else value_within(row.values, name)
         if value is None:
@@ -177,9 +178,10 @@ class _RowReader:
         try:
             return read_rationale(value, text)
         except NotOfTheTextError as error:
-            raise row.error(f"{quoted(name)} {error}", fault=Fault.WRONG_RATIONALE) from error
+            problem = f"{quoted(name)}{of} {error}"
+            raise row.error(problem, fault=Fault.WRONG_RATIONALE) from error
 
-    def _shown(self, row: Row, text: str) -> dict[str, Scores]:
+    def _shown(self, row: Row, text: str, of: str) -> dict[str, Scores]:
         found = {}
         for name in self.fields.shown:
             value = value_within(row.values, name)
@@ -188,7 +190,8 @@ class _RowReader:
             try:
                 found[name] = read_scores(value, text)
             except NotOfTheTextError as error:
-                raise row.error(f"{quoted(name)} {error}", fault=Fault.WRONG_SCORES) from error
+                problem = f"{quoted(name)}{of} {error}"
+                raise row.error(problem, fault=Fault.WRONG_SCORES) from error
         return found
 
     def _text(self, row: Row) -> str:

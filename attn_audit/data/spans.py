@@ -19,7 +19,7 @@ class NotOfTheTextError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What a product shows of a text: a number for each unit or word, or for spans of characters."""
+    """What a product shows of a text: numbers for its units, words, or spans of characters."""
 
     by_unit: tuple[float, ...] | None
     """None: spans have them."""
