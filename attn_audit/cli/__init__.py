@@ -24,6 +24,7 @@ from attn_audit.cli.audit import (
 from attn_audit.cli.command import Command, Commands, build_command, naming_standard_output, say
 from attn_audit.cli.judge import compare, gate, selftest
 from attn_audit.cli.report import OPTIONS_OF_VERIFY, measures, metrics, report, verify
+from attn_audit.cli.shown import OPTIONS_OF_SHOWN, compare_shown
 from attn_audit.cli.train import train
 from attn_audit.errors import OutputError
 from attn_audit.version import __version__
@@ -65,6 +66,7 @@ for _name, _check, _help in (
     ("recommend", "erasure", "Say which measure of importance may be shown instead of attention."),
 ):
     command(_name)(build_command(audit_command(_check, _help), options_of(_check)))
+command("shown")(build_command(compare_shown, OPTIONS_OF_SHOWN))
 command("plan")(build_command(plan_audit, OPTIONS_OF_PLAN))
 command("check-data")(build_command(check_data, OPTIONS_OF_CHECK_DATA))
 command("inspect")(build_command(inspect_model, OPTIONS_OF_INSPECT))

@@ -109,20 +109,25 @@ class Grouping:
 
     def distribution(self, values: Values, edges: Sequence[float] | None = None) -> Distribution:
         """Moments, quantiles and interval of the values that are not NaN."""
-        defined = values[~np.isnan(values)]
-        found = describe(defined)
-        if found is None:
-            return Distribution(n=0, **dict.fromkeys(("mean", "sd", "interval", *_PARTS)))
-        return Distribution(
-            n=found.n,
-            mean=found.mean,
-            sd=found.sd,
-            interval=mean_interval(defined, self.resamples),
-            **dict(
-                zip(_PARTS, (found.minimum, *found.quantiles.values(), found.maximum), strict=True)
-            ),
-            histogram=None if edges is None else _histogram(defined, edges),
-        )
+        return distribution_of(values, self.resamples, edges)
+
+
+def distribution_of(
+    values: Values, resamples: Resamples, edges: Sequence[float] | None = None
+) -> Distribution:
+    """Moments, quantiles and interval of the values that are not NaN."""
+    defined = values[~np.isnan(values)]
+    found = describe(defined)
+    if found is None:
+        return Distribution(n=0, **dict.fromkeys(("mean", "sd", "interval", *_PARTS)))
+    return Distribution(
+        n=found.n,
+        mean=found.mean,
+        sd=found.sd,
+        interval=mean_interval(defined, resamples),
+        **dict(zip(_PARTS, (found.minimum, *found.quantiles.values(), found.maximum), strict=True)),
+        histogram=None if edges is None else _histogram(defined, edges),
+    )
 
 
 _PARTS = ("minimum", "q05", "q25", "median", "q75", "q95", "maximum")

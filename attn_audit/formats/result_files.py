@@ -27,6 +27,7 @@ from attn_audit.formats.documents import (
     model,
     report,
     selftest,
+    shown,
     verdict,
     verification,
 )
@@ -44,12 +45,13 @@ from attn_audit.formats.registry import (
 from attn_audit.results.answers import Explanation, Forecast, SelfTest, Verification
 from attn_audit.results.model_description import ModelDescription
 from attn_audit.results.report import Report, relocated
+from attn_audit.results.shown import ShownScores
 from attn_audit.results.verdict import Comparison, Verdict
 from attn_audit.settings import AuditSettings
 
 Result = (
     Report | Comparison | Verdict | ModelDescription | Explanation | Forecast | Verification
-    | SelfTest | Dictionary | Measures
+    | SelfTest | ShownScores | Dictionary | Measures
 )  # fmt: skip
 
 
@@ -81,6 +83,8 @@ class Output:
                 return Output(lambda: verification.document(result), _json(result))
             case SelfTest():
                 return Output(lambda: selftest.document(result), _json(result))
+            case ShownScores():
+                return Output(lambda: shown.document(result), _json(result))
             case Dictionary():
                 return Output(lambda: definitions.document(result), _as_json(result.as_dict()))
             case Measures():

@@ -1,0 +1,180 @@
+"""The use case: scores that a product shows, held against people and each other without a model."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int
+
+from attn_audit.data.example import Example
+from attn_audit.data.left_out import LeftOut
+from attn_audit.data.spans import Scores, overlap
+from attn_audit.engine.inputs import AuditedData
+from attn_audit.engine.summaries import distribution_of
+from attn_audit.errors import BadRowError, ConfigurationError, Fault, RowError
+from attn_audit.findings.measure import shown_measure
+from attn_audit.models.spans import words_in
+from attn_audit.numbers import counted
+from attn_audit.quoting import quoted
+from attn_audit.results.shown import Plausible, ShownField, ShownPair, ShownScores
+from attn_audit.settings import AuditSettings
+from attn_audit.statistics.intervals import Resamples
+from attn_audit.statistics.kendall import dense_ranks, kendall_tau_of_ranks
+from attn_audit.statistics.plausibility import Agreement, agreement, expected_agreement
+
+Ranks = Int[np.ndarray, " word"]
+
+
+def compare_shown(settings: AuditSettings) -> ShownScores:
+    """Say how fields of scores agree with what people marked, and with each other.
+
+    Words are the units. Scores for other units than these need spans.
+
+    Raises:
+        DataError: The data cannot be read; or a row cannot, and none may be left out.
+        ConfigurationError: A field has no scores, or there is nothing to hold them against.
+    """
+    data, left_out = AuditedData.of(settings), LeftOut()
+    texts = list(_texts(data.dataset.examples(left_out), settings.shown, left_out))
+    if (left_out.n_bad and settings.on_bad_row == "stop") or not texts:
+        raise left_out.error(data.dataset.name)
+    for name in settings.shown:
+        if not any(name in text.came for text in texts):
+            raise ConfigurationError(f"--shown {name}: no row of the data has scores there")
+    is_marked = any(text.n_marked for text in texts)
+    if len(settings.shown) < 2 and not is_marked:
+        raise ConfigurationError(
+            f"--shown {settings.shown[0]}: there is nothing to hold these scores against",
+            hint="Name another field of scores, or with --rationale-field what people marked.",
+        )
+    resamples = Resamples(settings.seed)
+    several = [text for text in texts if text.n_words > 1]
+    marked = [text for text in several if text.n_marked]
+    chance = [expected_agreement(text.n_words, text.n_marked) for text in marked]
+    return ShownScores(
+        data=settings.data_in_words,
+        sha256=data.dataset.fingerprint(),
+        n_texts=len(texts),
+        n_single=len(texts) - len(several),
+        n_marked=len(marked),
+        left_out=tuple(left_out.lines()),
+        seed=settings.seed,
+        fields=tuple(_of_field(name, several, resamples) for name in settings.shown),
+        by_chance=_plausible(chance, None, resamples),
+        pairs=tuple(
+            _of_pair(one, other, several, resamples)
+            for one, other in combinations(settings.shown, 2)
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class _Text:
+    """A text, and how each field that came with it ranks its words."""
+
+    marked: Bool[np.ndarray, " word"]
+    came: frozenset[str]
+    ranks: dict[str, Ranks] = field(default_factory=dict)
+    """Of the fields that rank them at all."""
+
+    @property
+    def n_words(self) -> int:
+        return len(self.marked)
+
+    @property
+    def n_marked(self) -> int:
+        return int(self.marked.sum())
+
+
+def _texts(
+    examples: Iterable[Example], fields: Sequence[str], left_out: LeftOut
+) -> Iterator[_Text]:
+    for example in examples:
+        words = words_in(example.text)
+        marked = [any(overlap(word, span) for span in example.rationale) for word in words]
+        text = _Text(np.array(marked), frozenset(example.shown))
+        try:
+            for name, scores in example.shown.items():
+                ranks = _ranks(np.array(_of_words(example, name, scores, words)), name)
+                if ranks.max() > 0:
+                    text.ranks[name] = ranks
+        except BadRowError as error:
+            left_out.add(error, example.where)
+        else:
+            yield text
+
+
+def _of_words(
+    example: Example, name: str, scores: Scores, words: Sequence[tuple[int, int]]
+) -> tuple[float, ...]:
+    if not scores.fit(len(words)):
+        found = counted(len(scores.by_unit or ()), "score")
+        raise RowError(
+            example.where,
+            f"{quoted(name)} of example {quoted(example.id)} holds {found}, and the text has "
+            f"{counted(len(words), 'word')}",
+            hint="Without a model words are the units: give one for each, or spans "
+            "[start, end, score].",
+            fault=Fault.WRONG_SCORES,
+        )
+    return scores.of_units(words)
+
+
+def _ranks(scores: Float64[np.ndarray, " word"], name: str) -> Ranks:
+    """Scores that differ by no more than rounding are ties, as in an audit."""
+    noise = shown_measure(name).noise * np.abs(scores).max()
+    ranks: Ranks = dense_ranks(scores[None], np.array([len(scores)]), np.array([noise]))[0]
+    return ranks
+
+
+def _of_field(name: str, texts: Sequence[_Text], resamples: Resamples) -> ShownField:
+    ranked = [text for text in texts if name in text.ranks]
+    marked = [text for text in ranked if text.n_marked]
+    found = [agreement(text.ranks[name], text.marked) for text in marked]
+    chance = [expected_agreement(text.n_words, text.n_marked) for text in marked]
+    n_came = sum(name in text.came for text in texts)
+    return ShownField(
+        field=name,
+        n=len(ranked),
+        n_absent=len(texts) - n_came,
+        n_constant=n_came - len(ranked),
+        plausible=_plausible(found, chance, resamples),
+    )
+
+
+def _plausible(
+    found: Sequence[Agreement], chance: Sequence[Agreement] | None, resamples: Resamples
+) -> Plausible | None:
+    """None where there is no text."""
+    if not found:
+        return None
+    auprc, f1, iou = np.array(found).T
+    gap = None if chance is None else auprc - np.array(chance).T[0]
+    return Plausible(
+        auprc=distribution_of(auprc, resamples),
+        token_f1=distribution_of(f1, resamples),
+        iou=distribution_of(iou, resamples),
+        gap=None if gap is None else distribution_of(gap, resamples),
+    )
+
+
+def _of_pair(one: str, other: str, texts: Sequence[_Text], resamples: Resamples) -> ShownPair:
+    both = [(text.ranks[one], text.ranks[other]) for text in texts if {one, other} <= {*text.ranks}]
+    taus = [_tau(*ranks) for ranks in both]
+    return ShownPair(
+        first=one,
+        second=other,
+        tau=distribution_of(np.array(taus), resamples),
+        same_top=distribution_of(np.array([_same_top(*ranks) for ranks in both]), resamples),
+    )
+
+
+def _tau(one: Ranks, other: Ranks) -> float:
+    return float(kendall_tau_of_ranks(one[None], other[None], np.array([len(one)])).tau[0])
+
+
+def _same_top(one: Ranks, other: Ranks) -> float:
+    """Of the first words of either, the part that are the first of both."""
+    first, second = one == one.max(), other == other.max()
+    return float((first & second).sum() / (first | second).sum())
