@@ -325,16 +325,18 @@ class PredictedModel(AuditedModel):
         try:
             found = np.asarray(returned, dtype=np.float64)
         except (TypeError, ValueError):
+            found = np.array(0.0)
+        if found.ndim == 0:
             raise ConfigurationError(
                 f"predict returned {quoted(returned)}, which is no array of numbers",
                 hint=f"Return {wanted}.",
-            ) from None
+            )
         if found.ndim == 1 and len(found) == n_texts:
             found = found[:, None]
         if found.shape == (n_texts, 1) and n_labels == 2 and self.task.is_softmax:
             found = np.concatenate([1 - found, found], axis=1)
         if found.shape != (n_texts, n_labels):
-            shape = " x ".join(map(str, found.shape)) or "one number"
+            shape = " x ".join(map(str, found.shape))
             raise ConfigurationError(
                 f"predict returned an array of {shape} for {n_texts} texts and the labels "
                 f"{', '.join(self.task.labels)}",

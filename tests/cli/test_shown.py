@@ -165,3 +165,38 @@ def test_data_are_checked_for_them(attn_audit: AttnAudit, model: Path, tmp_path:
     done = attn_audit("check-data", model, data, "--shown", "ours", "--rationale-field", "why")
     assert done.exit_code == 2
     assert "data.jsonl:2: 'why' holds [0, 9], which is outside of the text" in done.stderr
+
+
+def test_without_a_model_fields_are_held_against_people_and_each_other(
+    attn_audit: AttnAudit, tmp_path: Path
+) -> None:
+    rows = [
+        {"text": "w4 w9 w11", "lime": [3, 2, 1], "shap": [3, 1, 2], "why": [[0, 2]]},
+        {"text": "w5 w6", "lime": [1, 2], "shap": [[0, 2, 0.5]], "why": [[3, 5]]},
+    ]
+    data = write(tmp_path / "data.jsonl", rows)
+    said = ("shown", data, "--shown", "lime,shap", "--rationale-field", "why")
+    done = attn_audit(*said, "--quiet")
+    assert done.exit_code == 0
+    words = " ".join(done.stdout.split())
+    assert "agreement with people, not faithfulness" in words
+    assert "No model was asked" in words
+    assert attn_audit(*said, "--output", "found.json", "--output", "found.html").exit_code == 0
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["pairs"][0]["tau"]["mean"] == pytest.approx((1 / 3 - 1) / 2)
+    assert (tmp_path / "found.html").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ((), "nothing to compare: no DATA and no --shown given"),
+        (("data.jsonl",), "nothing to compare: no --shown given"),
+    ],
+)
+def test_nothing_to_compare_is_said(
+    attn_audit: AttnAudit, words: tuple[str, ...], problem: str
+) -> None:
+    done = attn_audit("shown", *words)
+    assert done.exit_code == 2
+    assert problem in done.stderr

@@ -5,7 +5,7 @@ import pytest
 from attn_audit.data.left_out import LeftOut
 from attn_audit.data.reading import data_in_memory, read_examples
 from attn_audit.data.source import DataSource, FieldNames
-from attn_audit.data.spans import NotOfTheTextError, Scores, read_rationale, read_scores
+from attn_audit.data.spans import NotOfTheTextError, read_rationale, read_scores
 from attn_audit.errors import Fault, RowError
 from tests.data.conftest import ReadLines, Write
 
@@ -20,7 +20,21 @@ def test_a_unit_sums_up_the_spans_that_it_has_characters_of() -> None:
 
 def test_numbers_are_those_of_the_units() -> None:
     assert read_scores([1, -0.5, 0], TEXT).of_units(UNITS) == (1.0, -0.5, 0.0)
-    assert read_scores("[1, -0.5, 0]", TEXT) == Scores((1.0, -0.5, 0.0))
+    assert read_scores("[1, -0.5, 0]", TEXT) == read_scores([1, -0.5, 0], TEXT)
+
+
+def test_numbers_for_words_are_those_of_their_tokens() -> None:
+    scores = read_scores([1, -0.5, 0], TEXT)
+    assert scores.fit(4)
+    assert scores.of_units([(0, 1), (2, 4), (4, 6), (8, 12)]) == (1.0, -0.5, -0.5, 0.0)
+    assert not read_scores([1, -0.5], TEXT).fit(4)
+
+
+def test_predictions_of_eraser_are_scores_of_words_or_spans() -> None:
+    hard = {"docid": "d", "hard_rationale_predictions": [{"start_token": 1, "end_token": 2}]}
+    assert read_scores([hard], TEXT).of_units(UNITS) == (0.0, 1.0, 0.0)
+    soft = hard | {"soft_rationale_predictions": [0.25, 0.5, 0.125]}
+    assert read_scores([soft], TEXT).of_units(UNITS) == (0.25, 0.5, 0.125)
 
 
 def test_evidences_of_eraser_are_counted_in_words() -> None:
@@ -64,6 +78,9 @@ def test_what_is_no_rationale_says_what_it_is(value: object, problem: str) -> No
         ([[0, 1, float("inf")]], "holds inf, which is no finite number"),
         ([[0, 13, 0.5]], r"holds \[0, 13\], which is outside of the text \(12 characters\)"),
         ([[0, 1]], r"holds \[0, 1\], which is no \[start, end, score\]"),
+        ([{"soft_rationale_predictions": [1]}], "holds 1 score .*, and the text has 3 words"),
+        ([{"soft_rationale_predictions": [1, 2, None]}], "holds None, which is no finite number"),
+        ([{"soft_rationale_predictions": []}] * 2, "predictions of 2 documents, and the text is"),
     ],
 )
 def test_what_are_no_scores_says_what_they_are(value: object, problem: str) -> None:
@@ -80,7 +97,7 @@ ROWS = (
 def test_they_are_read_where_they_are_asked_for(read_lines: ReadLines) -> None:
     first, second = read_lines(*ROWS, fields=FieldNames(rationale="rationale", shown=("lime",)))
     assert (first.rationale, second.rationale) == (((2, 6),), ())
-    assert first.shown == {"lime": Scores((0.1, 0.9, 0.2))}
+    assert first.shown == {"lime": read_scores([0.1, 0.9, 0.2], "a fine film")}
     assert second.shown == {}
 
 
