@@ -82,7 +82,7 @@ MEANINGS = {
 
 
 def section(report: Report) -> Section | None:
-    """The telling examples and a random sample; None where the report has none."""
+    """The telling examples and a random sample; None where none has anything to be shaded by."""
     picked = varied(report.telling_examples)
     reasons: dict[str, dict[str, None]] = {}
     for example in (*picked, *report.telling_examples):  # what it was picked for comes first
@@ -91,7 +91,7 @@ def section(report: Report) -> Section | None:
     sampled = {str(record["id"]) for record in report.sampled_examples}
     for record in report.sampled_examples:
         records.setdefault(str(record["id"]), record)
-    if not records:
+    if not any(record.get(field) for record in records.values() for field in ways_to_weigh()):
         return None
     drawn = f"{count(len(sampled))} drawn at random" if sampled else "none drawn at random"
     block = Examples(
