@@ -100,9 +100,13 @@ def _predicted(items: Sequence[object], text: str) -> Scores:
         raise NotOfTheTextError(f"holds predictions of {len(items)} documents, and the text is one")
     (predictions,) = items
     assert isinstance(predictions, dict)
-    if predictions.get(SOFT) is None:
-        return Scores(None, tuple((_span(item, text), 1.0) for item in predictions[HARD]))
-    found, words = [_number(item) for item in as_list(predictions[SOFT])], _words(text)
+    name = HARD if predictions.get(SOFT) is None else SOFT
+    listed = as_list(predictions[name])
+    if not isinstance(listed, list):
+        raise NotOfTheTextError(f"holds {name} that are no list: {quoted(listed)}")
+    if name == HARD:
+        return Scores(None, tuple((_span(item, text), 1.0) for item in listed))
+    found, words = [_number(item) for item in listed], _words(text)
     if len(found) != len(words):
         raise NotOfTheTextError(
             f"holds {counted(len(found), 'score')} ({SOFT}), and the text has "

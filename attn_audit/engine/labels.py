@@ -62,13 +62,15 @@ def settings_for(label: str, report: Report, settings: AuditSettings) -> AuditSe
         report: Of the prediction.
         settings: As the user gave them.
     """
+    layer = report.settings.layer
+    assert layer is not None, "the rules that labels are answered by need attention"
     head, number = report.settings.head, report.model.labels.index(label)
     folder = None if settings.run_dir is None else f"{settings.run_dir}/{FOLDER}/{number:03}"
     return replace(
         settings,
         explain_label=label,
         checks=answered_by(settings),
-        layer=report.settings.layer,
+        layer=layer,
         head="mean" if head is None else head,
         records=None,
         output=(),

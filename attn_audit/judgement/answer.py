@@ -135,10 +135,10 @@ def _at_layers(report: Report, elsewhere: Sequence[SiteLeverage]) -> str:
         best_layer = seen[0].layer
         advice = "" if best_layer is None else f" Audit that one: --layer {best_layer}."
         return f" {_capital('; '.join(map(_cut_off, seen)))}.{advice}"
-    found = report.layers
-    if found is None:
+    found, layer = report.layers, report.settings.layer
+    if found is None or layer is None:
         return ""
-    here, best = found.at(report.settings.layer), found.best
+    here, best = found.at(layer), found.best
     if here.margin >= HALF_OF_BEST * best.margin or _hardly_matters(best):
         return ""
     return (

@@ -79,6 +79,7 @@ def test_what_is_no_rationale_says_what_it_is(value: object, problem: str) -> No
         ([[0, 13, 0.5]], r"holds \[0, 13\], which is outside of the text \(12 characters\)"),
         ([[0, 1]], r"holds \[0, 1\], which is no \[start, end, score\]"),
         ([{"soft_rationale_predictions": [1]}], "holds 1 score .*, and the text has 3 words"),
+        ([{"soft_rationale_predictions": 0.5}], "soft_rationale_predictions that are no list: 0.5"),
         ([{"soft_rationale_predictions": [1, 2, None]}], "holds None, which is no finite number"),
         ([{"soft_rationale_predictions": []}] * 2, "predictions of 2 documents, and the text is"),
     ],

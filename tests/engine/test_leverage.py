@@ -177,6 +177,7 @@ def test_the_best_layer_is_chosen_on_texts_that_are_not_judged(tmp_path: Path) -
     assert found is not None
     assert (report.layers, report.settings.layer) == (found, found.best.layer)
     assert (report.data.n_choosing, report.data.n_examples) == (len(choosing), len(judged))
+    assert report.settings.layer is not None
     by_name = attn_audit.audit(model, judged, layer=report.settings.layer, **QUICK)
     of_checks = {name for name in report.metrics if not name.startswith("data.")}
     for name in of_checks:

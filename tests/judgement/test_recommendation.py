@@ -46,6 +46,7 @@ def test_what_ranks_better_than_attention_and_than_random_order_is_shown_instead
     candidate = found.candidate("good")
     assert candidate is not None
     assert candidate.passed
+    assert candidate.over_attention is not None
     assert candidate.over_attention.own == pytest.approx(0.2, abs=0.05)
     assert (found.n_judged, found.n_fitting) == (60, 60)
 
@@ -55,6 +56,34 @@ def test_both_ways_of_leaving_out_must_agree() -> None:
     found = recommended(one_way)
     assert found.show_instead is None
     assert "No measure that was tried is shown to rank words better than attention" in found.short
+
+
+def without_attention(*found: Orders) -> Recommendation:
+    return recommend(None, erased(0.2, 101), found, np.arange(N) % 2 == 0, 10.0, Resamples(0))
+
+
+def test_without_attention_random_order_is_all_that_there_is_to_beat() -> None:
+    good = Orders(measure("good"), erased(0.5, 1), None)
+    found = without_attention(good, Orders(measure("bad"), erased(0.2, 2), None))
+    assert found.show_instead == "good"
+    assert found.attention is found.attention_over_random is None
+    assert "Show good instead: taking away the words that it ranks first" in found.short
+    assert "more than taking away words at random does" in found.short
+    assert "attention" not in found.sentence
+    candidates = {each.measure: each for each in found.candidates}
+    assert candidates["good"].over_attention is None
+    assert candidates["good"].over_random == recommended(good).candidates[0].over_random
+    assert not candidates["bad"].passed
+    said = still_recommended(recommended(good), found)
+    assert said is not None
+    assert "still ranks words better than random order" in said
+
+
+def test_without_attention_nothing_may_be_better_than_chance() -> None:
+    found = without_attention(Orders(measure("bad"), erased(0.2, 2), None))
+    assert found.show_instead is None
+    assert found.short == "No measure is shown to rank words better than chance: show none of them."
+    assert "Words taken away move the prediction at random by" in found.sentence
 
 
 def test_it_must_be_better_than_random_order_too() -> None:

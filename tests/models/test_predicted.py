@@ -21,7 +21,8 @@ WEIGHTS = {"fine": 2.0, "dull": -2.0, "bad": -1.0, "not": 0.5, "[UNK]": 0.25}
 
 def positive(texts: list[str]) -> np.ndarray:
     odds = np.array([sum(WEIGHTS.get(word, 0.0) for word in text.split()) for text in texts])
-    return 1 / (1 + np.exp(-odds))
+    probability: np.ndarray = 1 / (1 + np.exp(-odds))
+    return probability
 
 
 def both(texts: list[str]) -> np.ndarray:

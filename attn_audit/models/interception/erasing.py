@@ -86,7 +86,7 @@ def _run(
     """Logits of the variants, in their order."""
     most = 0 if sharing is Sharing.NOTHING else n_tokens
     positions = removal.n_positions(batch, variants)
-    max_ratio = inf if sharing is Sharing.TEXTS else 1
+    max_ratio = inf if sharing is Sharing.TEXTS else 1.0
     batches = list(full_batches(positions, most, max_ratio=max_ratio))
     parts = [removal.logits(batch, part) for part in map(variants.take, portions(batches))]
     return in_order(parts, batches)
