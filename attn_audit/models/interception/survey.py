@@ -8,6 +8,7 @@ from functools import partial
 import torch
 from torch import nn
 
+from attn_audit.distances import Logits
 from attn_audit.errors import UnsupportedModelError
 from attn_audit.models.contract import Encoded, coarsest_of
 from attn_audit.models.interception.attention_point import AttentionPoint
@@ -42,6 +43,7 @@ from attn_audit.models.interception.readout import (
     reaching_rows,
     texts_in_reach,
 )
+from attn_audit.models.task import MAX_DEVIATION
 
 
 @dataclass(frozen=True)
@@ -177,9 +179,8 @@ def _survey(
     if within is not None:
         found = {n: s for n, s in found.items() if within in whole.recording.around(n)}
     if not found:
-        seen = whole.attentions
-        if seen.keys() == whole.shapes.keys() and not any(
-            _is_attention(trial, number, each) for number, each in seen.items()
+        if whole.attentions.keys() == whole.shapes.keys() and all(
+            _is_of_labels(classifier, seen, whole.logits) for seen in whole.attentions.values()
         ):
             whole = replace(whole, attentions={}, shapes={})
         raise nothing_seen(classifier.module, whole, trial.shorter, within)
@@ -304,6 +305,17 @@ def _is_attention(trial: _Trial, number: int, seen: Observed) -> bool:
         a != b for a, b in zip(seen.shape[1:], other.shape[1:], strict=True)
     )
     return not more_heads and (more_keys or (has_rows and not more_queries))
+
+
+def _is_of_labels(classifier: Classifier, seen: Observed, logits: Logits) -> bool:
+    """Whether a softmax is the one that makes probabilities of the model's own output."""
+    given = classifier.task.probabilities(logits)
+    if given.shape[1] == 1:
+        given = torch.cat([1 - given, given], dim=1)
+    weights = seen.weights.flatten(1)
+    return weights.shape == given.shape and torch.allclose(
+        weights.to(given), given, atol=MAX_DEVIATION
+    )
 
 
 def _over_input(trial: _Trial, geometry: Geometry | None) -> dict[int, list[KeyOrder]]:
