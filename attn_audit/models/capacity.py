@@ -1,16 +1,14 @@
 """How much is computed at once: one rule, in bytes, from what the device has."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import inf
 from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor, nn
-
-from attn_audit.data.example import length_batches
 
 MEMORY, PART_OF_MACHINE = 2**29, 1 / 16
 """Bytes that one computation may take on a CPU, and the part of a small machine."""
@@ -134,21 +132,55 @@ def _power_of_two(number: int) -> int:
     return 1 << max(0, number.bit_length() - 1)
 
 
+CALLS = 1 / 32
+"""What the calls of one more pass cost, as a part of the largest pass."""
+
+
 def full_batches(
-    lengths: Int[Tensor, " row"], max_positions: int, *, max_ratio: float = inf
+    lengths: Int[Tensor, " row"], max_positions: int, *, may_pad: bool = True
 ) -> Iterator[Int[Tensor, " chosen"]]:
-    """Rows sorted by length and cut into batches.
+    """Rows sorted by length and cut into batches, where padding costs less than one more pass.
 
     Args:
         max_positions: Padded positions in one batch, at most; a longer row stands alone.
-        max_ratio: The longest of a batch over its shortest, at most; 1: no row may be padded.
 
     Yields:
         Indices of rows, shortest first; all rows once.
     """
-    rows, most = lengths.tolist(), max(1, len(lengths))
-    for batch in length_batches(rows, most, max_positions, max_ratio=max_ratio):
-        yield torch.tensor(batch, device=lengths.device)
+    order = torch.argsort(lengths, stable=True)
+    sizes, counts = (found.tolist() for found in torch.unique(lengths, return_counts=True))
+    start = 0
+    groups = _together(sizes, counts, max_positions) if may_pad else zip(sizes, counts, strict=True)
+    for size, count in groups:
+        n_passes = -(-count * size // max_positions) if size else 1
+        n_rows = max(1, max_positions // max(1, size)) if n_passes > 1 else count
+        for first in range(start, start + count, n_rows):
+            yield order[first : min(first + n_rows, start + count)]
+        start += count
+
+
+def _together(
+    sizes: Sequence[int], counts: Sequence[int], max_positions: int
+) -> Iterator[tuple[int, int]]:
+    """Neighbouring lengths that are padded to one, so that the sum of what is computed is least.
+
+    Yields:
+        The longest of them, and the number of rows.
+    """
+    ends = np.cumsum([0, *counts])
+    costs, begins = [0.0], [0]
+    for i, size in enumerate(sizes, start=1):
+        positions = size * (ends[i] - ends[:i])
+        n_passes = np.ceil(positions / max(1, max_positions))
+        of_each = np.array(costs) + positions + n_passes * (CALLS * max_positions)
+        begins.append(int(of_each.argmin()))
+        costs.append(float(of_each[begins[-1]]))
+    found, end = list[tuple[int, int]](), len(sizes)
+    while end:
+        begin = begins[end]
+        found.append((sizes[end - 1], int(ends[end] - ends[begin])))
+        end = begin
+    yield from reversed(found)
 
 
 def in_order(parts: list[Tensor], batches: list[Tensor]) -> Tensor:

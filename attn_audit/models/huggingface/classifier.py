@@ -1,12 +1,13 @@
 """A HuggingFace classifier as interception takes it: texts in, logits out."""
 
+import copy
 import inspect
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from attn_audit.data.example import Example
@@ -31,7 +32,7 @@ from attn_audit.models.huggingface.encoding import (
     without_units,
 )
 from attn_audit.models.huggingface.hub import Provenance
-from attn_audit.models.interception.classifier import Classifier, ModelInputs
+from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, ModelInputs
 from attn_audit.models.spans import how_words_are_found
 from attn_audit.results.model_description import ModelDescription
 
@@ -159,6 +160,52 @@ class HuggingFaceClassifier(Classifier):
             padding_id = int(padding[0]) if len(padding) else self._padding.id_for(ids.flatten())
         with padded_with(self.module, padding_id):
             return self.module(*inputs.arguments, **inputs.keywords, **others)
+
+    @property
+    def can_continue(self) -> bool:
+        """Of decoders, whose texts begin where the batch does."""
+        is_decoder = accepts(self.module, "past_key_values") and not self._config.is_encoder_decoder
+        return is_decoder and self.can_mask and self.padding_side == "right"
+
+    def kept_prefixes(self, inputs: ModelInputs) -> Any:
+        """Keys and values."""
+        return self.call(inputs, use_cache=True).past_key_values
+
+    def continued(
+        self,
+        kept: Any,
+        rows: Int[Tensor, " row"],
+        n_kept: Int[Tensor, " row"],
+        inputs: ModelInputs,
+    ) -> Logits:
+        """Keys and values of the beginnings; where one is shorter than another, some are hidden."""
+        longest = int(n_kept.max())
+        if not longest:
+            return self.logits(inputs)
+        own = copy.deepcopy(kept)
+        if (n_more := own.get_seq_length() - longest) > 0:
+            own.crop(-n_more)
+        own.batch_select_indices(rows)
+        behind = self._behind(inputs, n_kept, longest)
+        return self.logits_of(self.call(behind, past_key_values=own, use_cache=True))
+
+    def _behind(self, inputs: ModelInputs, n_kept: Int[Tensor, " row"], width: int) -> ModelInputs:
+        """What comes behind the beginnings, each as wide as the longest."""
+        n_left = inputs.real.sum(dim=1) - n_kept
+        offsets = torch.arange(int(n_left.max()), device=n_kept.device)
+        real = offsets < n_left.unsqueeze(1)
+        places = torch.where(real, n_kept.unsqueeze(1) + offsets, 0)
+        fills = {IDS: self._padding.id_for(inputs.keywords[IDS][inputs.real]), MASK: 0}
+        given = {
+            name: value.gather(1, places).masked_fill(~real, fills.get(name, 0))
+            for name, value in inputs.keywords.items()
+        }
+        is_kept = torch.arange(width, device=n_kept.device) < n_kept.unsqueeze(1)
+        given[MASK] = torch.cat([is_kept.to(given[MASK].dtype), given[MASK]], dim=1)
+        if self.first_places:
+            given.setdefault(PLACES, places)
+        units = inputs.units.gather(1, places).masked_fill(~real, NOT_AUDITED)
+        return ModelInputs((), given, units, real)
 
     def logits_of(self, output: Any) -> Logits:
         """The task's logits in what `call` gave."""

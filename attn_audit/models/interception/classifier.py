@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -201,6 +201,32 @@ class Classifier(ABC):
     def outputs(self, inputs: ModelInputs) -> Float[Tensor, "batch output"]:
         """The module's own outputs, that the task makes logits of; where they are, the logits."""
         return self.logits(inputs)
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether it can be given what it kept of a text's beginning, for a trial to confirm."""
+        return False
+
+    def kept_prefixes(self, inputs: ModelInputs) -> Any:
+        """What it keeps of whole texts, at each position; only where it `can_continue`."""
+        raise NotImplementedError
+
+    def continued(
+        self,
+        kept: Any,
+        rows: Int[Tensor, " row"],
+        n_kept: Int[Tensor, " row"],
+        inputs: ModelInputs,
+    ) -> Logits:
+        """The logits of texts whose first positions are those of others, and not computed again.
+
+        Args:
+            kept: Of `kept_prefixes`; it stays as it is.
+            rows: Whose beginning each text has.
+            n_kept: How much of it.
+            inputs: Of the whole texts, padded on the right.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def embedding_table(self) -> Tensor | None:

@@ -7,7 +7,6 @@ the logits (z - a_i h_i) / (1 - a_i), and so on for any units that are left out.
 from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
-from math import inf
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -20,6 +19,7 @@ from attn_audit.models.interception.readout_pass import ROUNDING
 from attn_audit.models.interception.removal.base import UnitRemoval, Variants
 from attn_audit.models.interception.removal.deleting import Deletion
 from attn_audit.models.interception.removal.masking import Masking
+from attn_audit.models.interception.removal.prefixes import Prefixes
 from attn_audit.progress import portions
 
 
@@ -42,6 +42,7 @@ def erased_logits(
     keep: Bool[Tensor, "batch variant unit"],
     sharing: Sharing,
     n_tokens: int,
+    prefixes: Prefixes,
 ) -> Float[Tensor, "batch variant label"]:
     """Logits without the units that are not kept, on the model's own kernels.
 
@@ -49,6 +50,7 @@ def erased_logits(
 
     Args:
         removal: How the others are left out; of variants that it does not suit, they are deleted.
+        prefixes: What is known of whether texts may share their beginnings.
     """
     kept = keep & batch.unit_mask.unsqueeze(1)
     is_changed = kept.sum(-1) != batch.unit_mask.sum(-1, keepdim=True)
@@ -65,7 +67,7 @@ def erased_logits(
     runs.append((Variants(rows, torch.zeros_like(rows), batch.unit_mask[rows]), as_it_is))
     asked = [(variants, way) for variants, way in runs if len(variants)]
     found = [
-        (variants, _run(way, batch, variants, sharing, n_tokens))
+        (variants, _run(way, batch, variants, sharing, n_tokens, prefixes))
         for variants, way in portions(asked, [len(variants) for variants, _ in asked])
     ]
     out = found[0][1].new_empty(*keep.shape[:2], found[0][1].shape[1])
@@ -82,13 +84,16 @@ def _run(
     variants: Variants,
     sharing: Sharing,
     n_tokens: int,
+    prefixes: Prefixes,
 ) -> Tensor:
     """Logits of the variants, in their order."""
+    if sharing is Sharing.TEXTS and prefixes.are_worth_it(removal, batch, variants):
+        return prefixes.logits(removal, batch, variants, n_tokens)
     most = 0 if sharing is Sharing.NOTHING else n_tokens
     positions = removal.n_positions(batch, variants)
-    max_ratio = inf if sharing is Sharing.TEXTS else 1
-    batches = list(full_batches(positions, most, max_ratio=max_ratio))
-    parts = [removal.logits(batch, part) for part in map(variants.take, portions(batches))]
+    batches = list(full_batches(positions, most, may_pad=sharing is Sharing.TEXTS))
+    run = removal.runner(batch)
+    parts = [run(part) for part in map(variants.take, portions(batches))]
     return in_order(parts, batches)
 
 

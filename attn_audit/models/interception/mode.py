@@ -277,6 +277,7 @@ class Interception(TorchFunctionMode):
         on_weights: Callable[[int, torch.Size, int], None] | None = None,
         table: Tensor | None = None,
         look_up: LookUp | None = None,
+        product: Callable[..., Tensor] | None = None,
     ) -> None:
         """Prepare; the mode is entered with `with`.
 
@@ -286,6 +287,8 @@ class Interception(TorchFunctionMode):
             sight: How they are seen; None: every softmax, laid out as its shape suggests.
             on_weights: Called with number, shape and axis of the weights at every wanted attention,
                 whatever its layout, before it is visited.
+            product: Called in place of every wanted `scaled_dot_product_attention`, which is then
+                not visited.
         """
         super().__init__()
         self._n_batch = n_batch
@@ -295,6 +298,7 @@ class Interception(TorchFunctionMode):
         self._on_weights = on_weights
         self._table = table
         self._look_up = look_up
+        self._in_place_of_product = product
         self.n_seen = 0
         """Softmaxes so far, wanted or not."""
         self.n_flat = 0
@@ -331,6 +335,8 @@ class Interception(TorchFunctionMode):
     def _product(self, query: Tensor, key: Tensor, value: Tensor, *args: Any, **kwargs: Any) -> Any:
         if not self._is_wanted():
             return F.scaled_dot_product_attention(query, key, value, *args, **kwargs)
+        if self._in_place_of_product is not None:
+            return self._in_place_of_product(query, key, value, *args, **kwargs)
         written = write_out(query, key, value, *args, **kwargs)
         return self._replaced(written.weights, written.scores, -1) @ written.values
 

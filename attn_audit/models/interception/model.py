@@ -64,8 +64,10 @@ from attn_audit.models.interception.removal.base import Run, UnitRemoval, remove
 from attn_audit.models.interception.removal.deleting import Deletion
 from attn_audit.models.interception.removal.masking import Masking
 from attn_audit.models.interception.removal.neutral import Neutral
+from attn_audit.models.interception.removal.prefixes import Prefixes
 from attn_audit.models.interception.replay import CHEAPEST_FIRST, NamedWays, WayChoice, choose_way
 from attn_audit.models.interception.rows import Rows
+from attn_audit.models.interception.shared_start import Start
 from attn_audit.models.interception.survey import survey
 from attn_audit.models.interception.whole import (
     readout_states,
@@ -121,6 +123,7 @@ class InterceptedModel(AuditedModel):
         self._ways: dict[PlaceKey, WayChoice] = {}
         self._linear: dict[Site, bool] = {}
         self._tried: tuple[PlaceKey, Pass] | None = None
+        self._prefixes = Prefixes()
         self.removal: RemovalName = "delete"
         self.sharing = Sharing.TEXTS
         self.not_shared_because: str | None = None
@@ -146,7 +149,7 @@ class InterceptedModel(AuditedModel):
     def removals(self) -> Mapping[str, UnitRemoval]:
         """The ways to leave units out; what they need to know is tried when it is asked for."""
         return {
-            "mask": Masking(self.classifier, self._masks, self._run),
+            "mask": Masking(self.classifier, self._masks, self._run, self._start),
             "delete": Deletion(self.classifier, self._run),
             "neutral": Neutral(self.classifier, lambda: self._look_up, self._run),
         }
@@ -157,14 +160,18 @@ class InterceptedModel(AuditedModel):
 
     @cached_property
     def _cheapest_run(self) -> Run:
-        short, trial = ReadoutPass(self.classifier, self._survey), self._trial
+        trial = self._trial
         halves = halves_of(trial.unit_mask)[:, 0]
         tried = [trial.inputs, self.classifier.delete(trial.encoded, halves)]
         if self.removal == "mask":
             tried.append(
                 self.classifier.mask(trial.inputs, removed_positions(trial.inputs.units, ~halves))
             )
-        return short.logits if short.is_exact(tried) else self.classifier.logits
+        short = ReadoutPass(self.classifier, self._survey).proved(tried)
+        return self.classifier.logits if short is None else short.logits
+
+    def _start(self, inputs: ModelInputs) -> Start:
+        return Start.of(self.classifier, self._survey.points[0], inputs)
 
     @cached_property
     def _look_up(self) -> EmbeddingLookUp:
@@ -490,7 +497,7 @@ class InterceptedModel(AuditedModel):
         if self.device.type == "cpu":
             n_tokens = self.capacity.tokens_in_cache(self.module)
         with self._guard(batch.encoded):
-            logits = erased_logits(removal, batch, keep, self.sharing, n_tokens)
+            logits = erased_logits(removal, batch, keep, self.sharing, n_tokens, self._prefixes)
         return mask_candidates(logits, batch.allowed)
 
     @cached_property

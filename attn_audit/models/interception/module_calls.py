@@ -6,16 +6,18 @@ return what they returned before, and only what lies behind the attention is com
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from attn_audit.models.interception.torch_private import flatten, unflatten
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -257,21 +259,35 @@ class Script:
 
             return call
 
-        before = [(module, module.__dict__.get("forward")) for module in modules.values()]
-        for module, _ in before:
-            module.forward = patched(module, module.forward)
-        try:
+        with replaced_forwards(modules.values(), patched):
             yield
-        finally:
-            for module, forward in before:  # others (accelerate) patch instances too
-                if forward is None:
-                    del module.forward
-                else:
-                    module.forward = forward
 
 
 class UnexpectedCallError(Exception):
     """The model does not repeat the calls of its script; never reaches the user."""
+
+
+@contextmanager
+def replaced_forwards(
+    modules: Iterable[Module],
+    replacement: Callable[[Module, Callable[..., Any]], Callable[..., Any]],
+) -> Iterator[None]:
+    """Within: modules compute something else when they are called.
+
+    Args:
+        replacement: Gets each module and what it computes so far.
+    """
+    before = [(module, module.__dict__.get("forward")) for module in modules]
+    for module, _ in before:
+        module.forward = replacement(module, module.forward)
+    try:
+        yield
+    finally:
+        for module, forward in before:  # others (accelerate) patch instances too
+            if forward is None:
+                del module.forward
+            else:
+                module.forward = forward
 
 
 @contextmanager

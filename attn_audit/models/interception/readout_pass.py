@@ -1,7 +1,7 @@
 """Passes of which behind the last attention only the row that is read out is computed."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -14,6 +14,11 @@ from attn_audit.models.interception.module_calls import (
     kept_outputs,
 )
 from attn_audit.models.interception.readout import ONE_ROW, rows_by_rule
+from attn_audit.models.interception.row_attention import (
+    Projections,
+    RowAttention,
+    projections_of,
+)
 from attn_audit.models.interception.survey import Survey
 from attn_audit.models.interception.ways import behind, handed_out, only
 
@@ -26,10 +31,12 @@ MAX_ERROR = 1e-3
 
 @dataclass(frozen=True)
 class ReadoutPass:
-    """Half of the last layer's arithmetic and more is spared: rows that nothing reads."""
+    """Most of the last layer's arithmetic is spared: rows that nothing reads."""
 
     classifier: Classifier
     found: Survey
+    projections: Projections | None = None
+    """Of the last attention, where they need not be run."""
 
     def logits(self, inputs: ModelInputs) -> Logits:
         """What the module gives, or the module itself where it calls its parts as never before."""
@@ -43,31 +50,56 @@ class ReadoutPass:
         script, follower = point.script, point.follower
         if script is None or follower is None or not point.is_square:
             raise UnknownLayoutError
-        mode = Interception(len(inputs), lambda *seen: None, wanted=(), sight=self.found.sight)
+        index, _ = rows_by_rule(self.found.rule, point.real_rows(inputs, inputs.n_positions))
+        at = index[:, 0]
+        row = RowAttention(at, self.projections)
+        mode = Interception(
+            len(inputs),
+            lambda *seen: None,
+            wanted=[point.number],
+            sight=self.found.sight,
+            product=row.product,
+        )
         with (
+            row.without_projections(),
             kept_outputs(script.finished) as outputs,
             handed_out(follower, lambda: mode.n_seen > point.number) as received,  # layers share it
             mode.active(),
         ):
             self.classifier.logits(inputs)
         mixtures = only(received, inputs)
-        index, _ = rows_by_rule(self.found.rule, point.real_rows(inputs, inputs.n_positions))
-        at = index[:, 0]
         rows = torch.arange(len(inputs), device=at.device)
         return behind(self.classifier, point, outputs, inputs, at, mixtures[rows, at].unsqueeze(1))
 
     @torch.no_grad()
-    def is_exact(self, trial: Sequence[ModelInputs]) -> bool:
-        """Whether it gives what the whole module does, by a trial."""
+    def proved(self, trial: Sequence[ModelInputs]) -> "ReadoutPass | None":
+        """The cheapest one that gives what the whole module does, by a trial; None: there is none.
+
+        Raises:
+            MemoryError: There is not enough memory for the trial.
+        """
         if self.found.rule not in ONE_ROW:
-            return False
+            return None
         whole = torch.cat([self.classifier.logits(inputs) for inputs in trial])
+        for candidate in self._candidates(trial[0]):
+            try:
+                found = torch.cat([candidate._logits(inputs) for inputs in trial])
+            except (MemoryError, torch.OutOfMemoryError):
+                raise
+            except Exception:  # a model may fail in any way when calls are skipped
+                continue
+            if are_equal(found, whole):
+                return candidate
+        return None
+
+    def _candidates(self, inputs: ModelInputs) -> Iterator["ReadoutPass"]:
+        point = self.found.points[self.found.default]
         try:
-            return are_equal(torch.cat([self._logits(inputs) for inputs in trial]), whole)
-        except (MemoryError, torch.OutOfMemoryError):
-            raise
-        except Exception:  # a model may fail in any way when calls are skipped
-            return False
+            found = projections_of(self.classifier, point, self.found.sight, inputs)
+            yield replace(self, projections=found)
+        except UnknownLayoutError:
+            pass
+        yield self
 
 
 def are_equal(found: Logits, expected: Logits) -> bool:

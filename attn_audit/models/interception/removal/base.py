@@ -62,9 +62,18 @@ class UnitRemoval(Removal):
         """How many positions each of the texts that are run has."""
         return batch.inputs.real.sum(dim=1)[variants.example]
 
+    def runner(self, batch: InterceptedBatch) -> Callable[[Variants], Logits]:
+        """What runs variants of these texts, all that it is given in one pass."""
+        return lambda variants: self.run(self.inputs(batch, variants))
+
+    @property
+    def is_of_tokens(self) -> bool:
+        """Whether `inputs` are all that a pass needs."""
+        return True
+
     @abstractmethod
-    def logits(self, batch: InterceptedBatch, variants: Variants) -> Logits:
-        """Run variants, all in one pass."""
+    def inputs(self, batch: InterceptedBatch, variants: Variants) -> ModelInputs:
+        """What the module is given of variants."""
 
 
 def has_others(batch: InterceptedBatch) -> Bool[Tensor, " batch"]:

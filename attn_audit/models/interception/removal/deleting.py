@@ -3,8 +3,7 @@
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from attn_audit.distances import Logits
-from attn_audit.models.interception.classifier import InterceptedBatch
+from attn_audit.models.interception.classifier import InterceptedBatch, ModelInputs
 from attn_audit.models.interception.removal.base import (
     UnitRemoval,
     Variants,
@@ -32,7 +31,7 @@ class Deletion(UnitRemoval):
         gone = removed_positions(batch.inputs.units[variants.example], variants.keep)
         return super().n_positions(batch, variants) - gone.sum(dim=1)
 
-    def logits(self, batch: InterceptedBatch, variants: Variants) -> Logits:
-        """Run shorter texts."""
+    def inputs(self, batch: InterceptedBatch, variants: Variants) -> ModelInputs:
+        """Shorter texts."""
         encoded = [batch.encoded[i] for i in variants.example.tolist()]
-        return self.run(self.classifier.delete(encoded, variants.keep))
+        return self.classifier.delete(encoded, variants.keep)

@@ -1,10 +1,18 @@
 """Units hidden by an attention mask of 0: shapes and positions stay."""
 
+from collections.abc import Callable
+from functools import cache
+
 from jaxtyping import Bool, Int
 from torch import Tensor
 
 from attn_audit.distances import Logits
-from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, InterceptedBatch
+from attn_audit.models.interception.classifier import (
+    NOT_AUDITED,
+    Classifier,
+    InterceptedBatch,
+    ModelInputs,
+)
 from attn_audit.models.interception.embedding import MaskTrial
 from attn_audit.models.interception.removal.base import (
     Run,
@@ -13,7 +21,7 @@ from attn_audit.models.interception.removal.base import (
     has_others,
     removed_positions,
 )
-from attn_audit.models.interception.removal.gaps import Gaps
+from attn_audit.models.interception.removal.gaps import Gaps, StartOf
 
 
 class Masking(UnitRemoval):
@@ -26,11 +34,15 @@ class Masking(UnitRemoval):
     """
 
     def __init__(
-        self, classifier: Classifier, trial: MaskTrial | None, run: Run | None = None
+        self,
+        classifier: Classifier,
+        trial: MaskTrial | None,
+        run: Run | None = None,
+        start_of: StartOf | None = None,
     ) -> None:
         super().__init__(classifier, run)
         self._trial = trial
-        self._gaps = Gaps(classifier, self.run)
+        self._gaps = Gaps(classifier, self.run, start_of)
 
     @property
     def words(self) -> str:
@@ -61,17 +73,32 @@ class Masking(UnitRemoval):
         """Of whole texts, or of what is left of them."""
         whole = super().n_positions(batch, variants)
         gone = removed_positions(batch.inputs.units[variants.example], variants.keep)
-        if not bool(gone.any()) or self._gaps.first_place(batch) is None:
+        if not bool(gone.any()) or self._gaps.exact(batch) is None:
             return whole
         return whole - gone.sum(dim=1)
 
-    def logits(self, batch: InterceptedBatch, variants: Variants) -> Logits:
-        """Run texts, with a mask where there is anything to hide."""
+    def runner(self, batch: InterceptedBatch) -> Callable[[Variants], Logits]:
+        """Texts with gaps share what lies before the first attention."""
+        start = cache(lambda: self._gaps.start_of(batch.inputs))
+
+        def run(variants: Variants) -> Logits:
+            taken = batch.inputs.take(variants.example)
+            gone = removed_positions(taken.units, variants.keep)
+            exact = self._gaps.exact(batch) if bool(gone.any()) else None
+            if exact is None:
+                return self.run(self.inputs(batch, variants))
+            shared = (start(), variants.example) if exact.shares_start else None
+            return self._gaps.logits(taken, gone, exact, shared)
+
+        return run
+
+    def inputs(self, batch: InterceptedBatch, variants: Variants) -> ModelInputs:
+        """Texts, with a mask where there is anything to hide that cannot be left out."""
         taken = batch.inputs.take(variants.example).trim()
         gone = removed_positions(taken.units, variants.keep)
         if not bool(gone.any()):
-            return self.run(taken)
-        first = self._gaps.first_place(batch)
-        if first is None:
-            return self.run(self.classifier.mask(taken, gone))
-        return self.run(self.classifier.leave_gaps(taken, gone, first))
+            return taken
+        exact = self._gaps.exact(batch)
+        if exact is None:
+            return self.classifier.mask(taken, gone)
+        return self.classifier.leave_gaps(taken, gone, exact.first_place)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from attn_audit.distances import Logits
 from attn_audit.errors import ConfigurationError, UnsupportedModelError
-from attn_audit.models.interception.classifier import Classifier, InterceptedBatch
+from attn_audit.models.interception.classifier import Classifier, InterceptedBatch, ModelInputs
 from attn_audit.models.interception.embedding import EmbeddingLookUp
 from attn_audit.models.interception.removal.base import (
     Run,
@@ -62,17 +62,33 @@ class Neutral(UnitRemoval):
         """All: there is something left to read where no unit is."""
         return torch.ones_like(kept[..., 0])
 
-    def logits(self, batch: InterceptedBatch, variants: Variants) -> Logits:
-        """Run whole texts, with other tokens or embeddings where units do not stay."""
+    @property
+    def is_of_tokens(self) -> bool:
+        """Where a token stands for a unit."""
+        return self.classifier.neutral_token is not None
+
+    def runner(self, batch: InterceptedBatch) -> Callable[[Variants], Logits]:
+        """Where no token stands for a unit, an embedding does."""
+        if self.is_of_tokens:
+            return super().runner(batch)
+        look_up = self._find_look_up()
+
+        def run(variants: Variants) -> Logits:
+            taken = batch.inputs.take(variants.example).trim()
+            gone = removed_positions(taken.units, variants.keep)
+            embeddings = self._mean_embedding.expand(*gone.shape, -1)
+            return look_up.logits(self.classifier, taken, embeddings, where=gone)
+
+        return run
+
+    def inputs(self, batch: InterceptedBatch, variants: Variants) -> ModelInputs:
+        """Whole texts, with other tokens where units do not stay."""
+        token, ids = self.classifier.neutral_token, self.classifier.ids
+        assert token is not None
         taken = batch.inputs.take(variants.example).trim()
         gone = removed_positions(taken.units, variants.keep)
-        if (token := self.classifier.neutral_token) is not None:
-            ids = self.classifier.ids
-            name = self._find_look_up().name if ids is None else ids
-            return self.run(taken.with_ids(name, gone, token.id))
-        look_up = self._find_look_up()
-        embeddings = self._mean_embedding.expand(*gone.shape, -1)
-        return look_up.logits(self.classifier, taken, embeddings, where=gone)
+        name = self._find_look_up().name if ids is None else ids
+        return taken.with_ids(name, gone, token.id)
 
     @cached_property
     def _mean_embedding(self) -> Float[Tensor, " embedding"]:

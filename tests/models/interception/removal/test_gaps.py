@@ -16,7 +16,9 @@ from transformers import (
 from attn_audit import Example, wrap
 from attn_audit.models.interception.classifier import InterceptedBatch, ModelInputs
 from attn_audit.models.interception.model import InterceptedModel
+from attn_audit.models.interception.removal.base import Variants, removed_positions
 from attn_audit.models.interception.removal.gaps import Gaps
+from attn_audit.models.interception.removal.masking import Masking
 from tests.checkpoints import SENTENCES
 from tests.conftest import Checkpoint
 from tests.models.interception.matrix import assert_close
@@ -39,6 +41,11 @@ def of_kind(checkpoint: Checkpoint, kind: str) -> InterceptedModel:
     return wrap(module, AutoTokenizer.from_pretrained(folder))
 
 
+def first_place(gaps: Gaps, batch: InterceptedBatch) -> int | None:
+    exact = gaps.exact(batch)
+    return None if exact is None else exact.first_place
+
+
 def some_units(batch: InterceptedBatch) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     n_batch, n_units = batch.unit_mask.shape
@@ -48,16 +55,17 @@ def some_units(batch: InterceptedBatch) -> Tensor:
     return keep
 
 
-def shapes_seen(model: InterceptedModel, run: Callable[[], Tensor]) -> tuple[Tensor, int]:
-    """What it gives, and the positions that the module computed for it."""
+def n_computed(model: InterceptedModel, run: Callable[[], Tensor]) -> int:
+    """Positions that leave the first layer of an encoder."""
     n_positions = 0
 
-    def count(module: nn.Module, args: Any, given: dict[str, Any]) -> None:
+    def count(module: nn.Module, args: Any, output: Tensor) -> None:
         nonlocal n_positions
-        n_positions += given["input_ids"].numel()
+        n_positions += output.shape[0] * output.shape[1]
 
-    with model.module.register_forward_pre_hook(count, with_kwargs=True):
-        return run(), n_positions
+    with model.module.base_model.encoder.layer[0].output.register_forward_hook(count):
+        run()
+    return n_positions
 
 
 @pytest.mark.parametrize("kind", FIRST_PLACES)
@@ -67,7 +75,7 @@ def test_masked_tokens_are_left_out_where_that_is_the_same(
     model = of_kind(checkpoint, kind)
     batch = model.collate(model.encode(TEXTS))
     gaps = Gaps(model.classifier, model.classifier.logits)
-    assert gaps.first_place(batch) == FIRST_PLACES[kind]
+    assert first_place(gaps, batch) == FIRST_PLACES[kind]
     keep = some_units(batch)
     found = model.erase(batch, keep, "mask")
     for variant, kept in enumerate((keep & batch.unit_mask.unsqueeze(1)).unbind(1)):
@@ -92,7 +100,7 @@ def test_places_are_counted_from_where_the_model_counts_them(checkpoint: Checkpo
     model = wrap(RobertaForSequenceClassification(config).eval(), tokenizer)
     batch = model.collate(model.encode(TEXTS))
     gaps = Gaps(model.classifier, model.classifier.logits)
-    assert gaps.first_place(batch) == tokenizer.pad_token_id + 1
+    assert first_place(gaps, batch) == tokenizer.pad_token_id + 1
 
 
 def test_fewer_tokens_are_computed(checkpoint: Checkpoint) -> None:
@@ -100,10 +108,10 @@ def test_fewer_tokens_are_computed(checkpoint: Checkpoint) -> None:
     batch = model.collate(model.encode(TEXTS))
     keep = some_units(batch)
     model.erase(batch, keep, "mask")  # tries
-    _, n_with_gaps = shapes_seen(model, lambda: model.erase(batch, keep, "mask"))
+    n_with_gaps = n_computed(model, lambda: model.erase(batch, keep, "mask"))
     model.classifier.first_places = ()
     model.__dict__.pop("removals")
-    _, n_masked = shapes_seen(model, lambda: model.erase(batch, keep, "mask"))
+    n_masked = n_computed(model, lambda: model.erase(batch, keep, "mask"))
     assert n_with_gaps < 0.8 * n_masked
 
 
@@ -119,5 +127,36 @@ def test_a_longer_text_is_tried_by_itself(checkpoint: Checkpoint) -> None:
         return model.classifier.logits(inputs) * factor
 
     gaps = Gaps(model.classifier, windowed)
-    assert [gaps.first_place(batch) for batch in (narrow, wide, narrow)] == [0, None, 0]
-    assert Gaps(model.classifier, windowed).first_place(wide) is None
+    assert [first_place(gaps, batch) for batch in (narrow, wide, narrow)] == [0, None, 0]
+    assert Gaps(model.classifier, windowed).exact(wide) is None
+
+
+def test_what_lies_before_the_first_attention_is_computed_once(
+    checkpoint: Checkpoint,
+) -> None:
+    model = of_kind(checkpoint, "bert")
+    batch = model.collate(model.encode(TEXTS))
+    masking = model.removals["mask"]
+    assert isinstance(masking, Masking)
+    exact = masking._gaps.exact(batch)
+    assert exact is not None
+    assert exact.shares_start
+    table, n_looked_up = model.module.get_input_embeddings(), 0
+
+    def count(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+        nonlocal n_looked_up
+        n_looked_up += args[0].numel()
+
+    n_units = batch.unit_mask.shape[1]
+    keep = ~torch.eye(n_units, dtype=torch.bool).expand(len(TEXTS), -1, -1)
+    example, variant = torch.nonzero(keep.any(dim=2) & batch.unit_mask, as_tuple=True)
+    variants = Variants(example, variant, keep[example, variant] & batch.unit_mask[example])
+    is_suited = masking.suits(batch, keep & batch.unit_mask.unsqueeze(1))[example, variant]
+    variants = variants.take(is_suited)
+    with torch.no_grad(), table.register_forward_pre_hook(count):
+        found = masking.runner(batch)(variants)
+    assert n_looked_up == batch.inputs.units.numel()
+    whole = batch.inputs.take(variants.example)
+    gone = removed_positions(whole.units, variants.keep)
+    with torch.no_grad():
+        assert_close(found, model.classifier.logits(model.classifier.mask(whole, gone)))
