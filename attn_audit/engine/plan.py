@@ -44,6 +44,7 @@ from attn_audit.progress import READING
 from attn_audit.results.answers import Forecast, StageForecast
 from attn_audit.results.report import Subject
 from attn_audit.settings import AuditSettings
+from attn_audit.statistics.erasure import MAX_UNITS_OF_TABLE
 from attn_audit.statistics.intervals import LARGEST_BOOTSTRAP_N
 
 START_UP, SUMMING_UP = "start-up", "summing up"
@@ -222,6 +223,8 @@ class _Trials:
         self._measured_by = measured_by(plan.checks)
         self._base = used_memory(model.device.type)
         self.found: list[Found] = []
+        self._sets: list[tuple[int, int]] = []
+        """Of erasure in each long text that was tried: those left out, and those asked for."""
         self.n_timed, self.seconds = 0, 0.0
 
     def run(self) -> None:
@@ -282,11 +285,21 @@ class _Trials:
 
     def _passes(self, check: Check, item: Encoded) -> int:
         """Of one example, at all sites: importance is measured once for all of them."""
+        if isinstance(check, Erasure):
+            return check.passes_of(item, self._share_of_sets)
         sites = list(dict.fromkeys(self._plan.sites))
         audited, beside = passes_of(check, self._measured_by[check.id], item, sites)
         if isinstance(check, Adversarial) and _is_exact(self.found[-1]):
             audited = beside = 2
         return audited + (len(sites) - 1) * beside
+
+    @property
+    def _share_of_sets(self) -> float:
+        """Of the sets that rankings ask for, those that no other does."""
+        if not self._sets:
+            return 1.0
+        n_run, n_asked = (sum(numbers) for numbers in zip(*self._sets, strict=True))
+        return n_run / n_asked
 
     def _work(self, check: Check, batch: Sequence[Encoded]) -> float:
         """At least that of a pass: a check without any takes its time as well."""
@@ -298,6 +311,7 @@ class _Trials:
         for check in self._plan.checks:
             tried = _tried(check, STEPS[0], batch)
             few = self._measure(tried, batch)
+            self._note_sets(tried, batch[0])
             seconds, reading = few[check.id], few[READING]
             if _is_search(check, self.found[-1]):
                 more = self._measure(_tried(check, STEPS[1], batch), batch)
@@ -310,6 +324,10 @@ class _Trials:
         self._timed[READING].seconds.append(reading)
         self._whole.works.append(_n_tokens(batch))
         self._whole.seconds.append(time.perf_counter() - begun)
+
+    def _note_sets(self, tried: Check, item: Encoded) -> None:
+        if isinstance(tried, Erasure) and item.n_units > MAX_UNITS_OF_TABLE:
+            self._sets += [(n_run, tried.n_sets(item.n_units)) for n_run in tried.n_run or ()]
 
     def _measure(self, check: Check, batch: Sequence[Encoded]) -> dict[str, float]:
         """Seconds of a check, and of reading; its memory and what is found are noted."""
@@ -351,7 +369,7 @@ def _tried(check: Check, n_steps: int, batch: Sequence[Encoded]) -> Check:
             return replace(check, n_iterations=min(n_steps, check.n_iterations))
         case Erasure():
             first = frozenset([batch[0].example.id])
-            return replace(check, sample=first, searched=frozenset())
+            return replace(check, sample=first, searched=frozenset(), n_run=[])
         case _:
             return check
 

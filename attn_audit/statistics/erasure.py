@@ -5,7 +5,9 @@ without the units of S: p(all) - p(all but S); above 0 where they spoke for the 
 """
 
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 
 import numpy as np
@@ -148,6 +150,20 @@ def highest_by_beam(n_units: int, width: int = BEAM_WIDTH) -> Asking:
         totals = [(-(reached[s] + gain), s) for s, gain in zip(asked, gains, strict=True)]
         beam = {subset: -negative for negative, subset in sorted(totals)[:width]}
     return max(beam.values()) / n_units
+
+
+@cache
+def subsets_of_beam(n_units: int) -> int:
+    """How many subsets a search asks for: of units whose gains, drawn at random, add up."""
+    gains = np.random.default_rng(n_units).normal(size=n_units)
+    search, n_asked = highest_by_beam(n_units), 0
+    asked = next(search)
+    with suppress(StopIteration):
+        while True:
+            n_asked += len(asked)
+            sums = [sum(g for i, g in enumerate(gains) if s >> i & 1) for s in asked]
+            asked = search.send(sums)
+    return n_asked
 
 
 def share_above(value: float, others: Float64[np.ndarray, " other"], noise: float) -> float:

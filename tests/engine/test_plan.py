@@ -6,12 +6,18 @@ from typing import Any
 
 import pytest
 
+from attn_audit.checks.erasure.outcomes import Outcomes
+from attn_audit.engine.audit import run_audit
 from attn_audit.engine.plan import forecast_audit
+from attn_audit.findings.measure import measure
+from attn_audit.progress import Watcher
 from attn_audit.results.answers import Forecast
 from attn_audit.settings import AuditSettings
 from tests.cli.conftest import AttnAudit, attn_audit, model
 
 __all__ = ["attn_audit", "model"]
+
+MEASURES = ("leave_one_out", "gradient", "integrated_gradients")
 
 
 @pytest.fixture
@@ -71,6 +77,28 @@ def test_a_search_is_counted_by_its_steps(model: Path, data: Path) -> None:
 
 def test_only_the_sample_is_forecast(model: Path, data: Path) -> None:
     assert forecast(model, data, limit=7).n_examples == 7
+
+
+def test_sets_that_rankings_share_are_forecast_once(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths = [5, 12, 14, 16, 18, 20]
+    texts = [" ".join(f"w{4 + (i + 3 * j) % 30}" for j in range(n)) for i, n in enumerate(lengths)]
+    data = tmp_path / "long.jsonl"
+    data.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    settings: dict[str, Any] = {"checks": ("erasure",), "measures": MEASURES}
+    passes = {stage.name: stage.passes for stage in forecast(model, data, **settings).stages}
+    n_sets, own = 0, Outcomes._keep
+
+    def counted(self: Outcomes, rows: Any, asked: Any, gains: Any, lost: Any) -> None:
+        nonlocal n_sets
+        n_sets += sum(map(len, asked))
+        own(self, rows, asked, gains, lost)
+
+    monkeypatch.setattr(Outcomes, "_keep", counted)
+    run_audit(AuditSettings(model=str(model), data=(str(data),), **settings), watcher=Watcher())
+    n_measured = sum(measure(name).passes(n) for name in MEASURES for n in lengths)
+    assert 1 / 1.3 < (passes["erasure"] or 0) / (n_sets + n_measured) < 1.3
 
 
 def test_it_is_shown_as_a_table(attn_audit: AttnAudit, model: Path, data: Path) -> None:

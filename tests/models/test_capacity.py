@@ -5,7 +5,15 @@ import torch
 from torch import nn
 
 from attn_audit.models import capacity as module
-from attn_audit.models.capacity import N_EXAMPLES, N_TOKENS, BatchLimits, Capacity, bytes_per_token
+from attn_audit.models.capacity import (
+    N_EXAMPLES,
+    N_TOKENS,
+    BatchLimits,
+    Capacity,
+    bytes_per_token,
+    full_batches,
+    in_order,
+)
 from tests.tiny import tiny_model
 
 CPU = torch.device("cpu")
@@ -85,3 +93,22 @@ def test_passes_on_a_cpu_are_no_wider_than_the_cache() -> None:
     assert capacity.tokens_in_cache(wide) == 1024  # 1536 numbers of 4 bytes each
     assert capacity.tokens_in_cache(nn.Linear(8, 8)) == 2048
     assert capacity.tokens_in_cache(nn.Linear(2, 2**20)) == 256
+
+
+@pytest.mark.parametrize("may_pad", [True, False])
+@pytest.mark.parametrize("most", [1, 40, 400])
+def test_batches_hold_every_row_once_and_no_more_than_they_may(most: int, may_pad: bool) -> None:
+    lengths = torch.randint(1, 30, (90,), generator=torch.Generator().manual_seed(0))
+    batches = list(full_batches(lengths, most, may_pad=may_pad))
+    assert torch.cat(batches).sort().values.tolist() == list(range(90))
+    assert torch.equal(in_order([lengths[rows] for rows in batches], batches), lengths)
+    for rows in batches:
+        longest = int(lengths[rows].max())
+        assert len(rows) == 1 or longest * len(rows) <= most
+        assert may_pad or int(lengths[rows].min()) == longest
+
+
+def test_padding_is_weighed_against_one_more_pass() -> None:
+    few, many = torch.tensor([9, 10]), torch.tensor([10] * 40 + [20] * 40)
+    assert [len(rows) for rows in full_batches(few, 1024)] == [2]
+    assert [len(rows) for rows in full_batches(many, 4096)] == [40, 40]

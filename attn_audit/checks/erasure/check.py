@@ -17,7 +17,6 @@ from attn_audit.findings.measure import LEAVE_ONE_OUT, PROBABILITY_NOISE, measur
 from attn_audit.models.contract import AuditedModel, Encoded, coarseness
 from attn_audit.randomness import example_keys, hashes
 from attn_audit.statistics.erasure import (
-    BEAM_WIDTH,
     MAX_UNITS_OF_ALL_SIZES,
     MAX_UNITS_OF_TABLE,
     Asking,
@@ -29,6 +28,7 @@ from attn_audit.statistics.erasure import (
     highest_by_beam,
     limits_of,
     share_above,
+    subsets_of_beam,
     weighted_concordance,
 )
 
@@ -53,6 +53,8 @@ class Erasure:
     """Ids of the texts that are judged; None: all."""
     searched: frozenset[str] = frozenset()
     """Those of them, too long for all of their subsets, whose best order is searched for."""
+    n_run: list[int] | None = field(default=None, compare=False)
+    """Where it is noted how many sets were left out, if anywhere."""
 
     @property
     def rankings(self) -> tuple[Ranking, ...]:
@@ -60,22 +62,35 @@ class Erasure:
         return (ATTENTION, *(r for name in self.measures for r in rankings_of(measure(name))))
 
     def passes(self, n_units: int) -> int:
-        """Of a text of the sample, at most: sets that several rankings ask for count for each."""
-        n_measured = sum(measure(name).passes(n_units) for name in self.measures)
+        """Of a text of the sample, at most."""
+        return self._n_measured(n_units) + self.n_sets(n_units)
+
+    def _n_measured(self, n_units: int) -> int:
+        return sum(measure(name).passes(n_units) for name in self.measures)
+
+    def n_sets(self, n_units: int) -> int:
+        """That are left out of a text: of a long one at most, since rankings share some."""
         if n_units <= MAX_UNITS_OF_TABLE:
-            return n_measured + len(WAYS) * (1 << n_units)
+            return len(WAYS) * (1 << n_units)
         sizes = min(n_units, MAX_UNITS_OF_ALL_SIZES)
         n_orders = len(self.rankings) + fields.N_RANDOM
-        return n_measured + (2 * n_orders + len(self.rankings)) * sizes + n_units
+        return (2 * n_orders + len(self.rankings)) * sizes + n_units
 
-    def passes_of(self, item: Encoded) -> int:
-        """Of one text, which need not be in the sample."""
+    def passes_of(self, item: Encoded, share: float = 1.0) -> int:
+        """Of one text, which need not be in the sample.
+
+        Args:
+            share: Of the sets of a long text those that no other ranking asks for.
+        """
         if not self._is_judged(item):
             return 0
         n_units, n_searched = item.n_units, 0
-        if item.example.id in self.searched:
-            n_searched = len(WAYS) * BEAM_WIDTH * n_units * (n_units + 1) // 2
-        return self.passes(n_units) + n_searched
+        n_sets = float(self.n_sets(n_units))
+        if n_units > MAX_UNITS_OF_TABLE:
+            n_sets *= share
+            if item.example.id in self.searched:
+                n_searched = len(WAYS) * subsets_of_beam(n_units)
+        return self._n_measured(n_units) + round(n_sets) + n_searched
 
     def run(self, audited: AuditedBatch) -> Columns:
         """Measure the batch's part of the sample."""
@@ -88,8 +103,11 @@ class Erasure:
                 some = model.collate([encoded[i] for i in rows])
                 judged = read_batch(model, some, audited.site, audited.seed)
             texts = self._texts(judged)
-            for i, numbers in zip(rows, _judged(model, texts), strict=True):
+            judged_texts, n_sets = _judged(model, texts)
+            for i, numbers in zip(rows, judged_texts, strict=True):
                 found[i] = numbers
+            if self.n_run is not None:
+                self.n_run.append(n_sets)
         names = dict.fromkeys(name for numbers in found for name in numbers)
         return {name: [numbers.get(name) for numbers in found] for name in names}
 
@@ -205,9 +223,9 @@ class _Text:
         return [1 << unit for unit in range(self.n_units)]
 
 
-def _judged(model: AuditedModel, texts: Sequence[_Text]) -> list[dict[str, Any]]:
-    """What is found of each text."""
-    encoded = [text.item for text in texts]
+def _judged(model: AuditedModel, texts: Sequence[_Text]) -> tuple[list[dict[str, Any]], int]:
+    """What is found of each text, and how many sets were left out of all."""
+    encoded, n_sets = [text.item for text in texts], 0
     found = [_described(text) for text in texts]
     for way, operator in OPERATORS.items():
         if operator is not None and model.removals[operator].why_not is not None:
@@ -220,7 +238,8 @@ def _judged(model: AuditedModel, texts: Sequence[_Text]) -> list[dict[str, Any]]
             measured = _Measured(text, i, outcomes)
             numbers |= measured.limits(way, uppers.get(i))
             numbers |= measured.of_rankings(way, noise)
-    return found
+        n_sets += outcomes.n_sets
+    return found, n_sets
 
 
 def _described(text: _Text) -> dict[str, Any]:
