@@ -1,35 +1,51 @@
-"""What erasure costs against the bare passes that it needs, on the same texts.
+"""What erasure costs against the bare passes that it needs, and against Captum, on the same texts.
 
-    python -m tests.benchmarks.erasure MODEL DATA [--sample 8] [--threads 1] [--unit word]
+    python -m tests.benchmarks.erasure MODEL DATA [--limit 200] [--threads 1] [--unit word]
+        [--together 10]
 
-MODEL is a HuggingFace classifier, DATA its data set. The check runs once with all measures of the
-model, both ways of leaving out, and limits of all texts. Then, alone: the same sets of units by
-`AuditedModel.erase`, and the untouched module on as many texts, of as many tokens as were left of
-each, sorted by length. Seconds are the process's own, which what else the machine does
-disturbs less than the clock's.
+MODEL is a HuggingFace classifier, DATA its data set. The check runs with all measures of the model,
+both ways of leaving out, and limits: of long texts those of one in four are searched for. Then, a
+few texts after the others, so that what else the machine does disturbs all alike: the same sets of
+units by `AuditedModel.erase`; the untouched module on as many texts, of as many tokens as were left
+of each, sorted by length; and Captum's IntegratedGradients (50 steps) and FeatureAblation, where it
+is installed. Seconds are the process's own.
 """
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from attn_audit.checks.base import read_batch
+from attn_audit.checks.base import AuditedBatch, read_batch
 from attn_audit.checks.erasure.check import Erasure
 from attn_audit.data.example import sample_examples
 from attn_audit.data.reading import read_examples
 from attn_audit.data.source import DataSource
-from attn_audit.findings.measure import measure
+from attn_audit.findings.measure import LEAVE_ONE_OUT, measure
 from attn_audit.measures.registry import applicable
+from attn_audit.models.contract import Encoded
+from attn_audit.models.huggingface.encoding import MASK, TokenEncoded
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.loading import ModelOptions, load_model
+from attn_audit.statistics.erasure import MAX_UNITS_OF_TABLE
 from tests.benchmarks.huggingface import batches_of
+from tests.benchmarks.leaving_out import ablate
 
 TOGETHER = 64
 """Texts that the untouched module reads at once."""
+
+STEPS = 50
+"""Of Captum's integrated gradients: its default."""
+
+ONE_IN = 4
+"""Long texts whose limits are searched for: the check's own default is 50 of 200 texts."""
+
+INTEGRATED = "integrated_gradients"
 
 
 class Asked:
@@ -41,13 +57,11 @@ class Asked:
         self.lengths: list[int] = []
         self.n_sets, self._erase = 0, model.erase
         model.erase = self._of_erase  # type: ignore[method-assign]
-        self._hook = model.module.register_forward_pre_hook(self._of_pass, with_kwargs=True)
-        self._model, self._is_erasing = model, False
+        self._model = model
 
     def stop(self) -> None:
         """Leave the model as it was."""
         del self._model.erase
-        self._hook.remove()
 
     def again(self) -> None:
         """Ask for the same once more."""
@@ -56,22 +70,21 @@ class Asked:
 
     def _of_erase(self, batch: Any, keep: Tensor, operator: str | None = None) -> Tensor:
         self.calls.append((batch, keep, operator))
-        self.n_sets += sum(len(row.unique(dim=0)) for row in keep)
-        self._is_erasing = True
-        found = self._erase(batch, keep, operator)
-        self._is_erasing = False
-        return found
+        removal = self._model.removals[operator or self._model.removal]
+        for i, item in enumerate(batch.encoded):
+            sets = keep[i, :, : item.n_units].unique(dim=0)
+            self.n_sets += len(sets)
+            self.lengths += [_n_left(item, kept, removal.words) for kept in sets]
+        return self._erase(batch, keep, operator)
 
-    def _of_pass(self, module: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
-        if not self._is_erasing:
-            return
-        whole = named["input_ids"] if named.get("input_ids") is not None else named["inputs_embeds"]
-        mask = named.get("attention_mask")
-        if mask is None or mask.dim() != 2:
-            mask = torch.ones(whole.shape[:2])
-        left = mask.sum(1).int().tolist()
-        # A last layer that is computed at the row that is read out alone is a call of one token.
-        self.lengths += [length for length in left if length > 1]
+
+def _n_left(item: Encoded, kept: Tensor, words: str) -> int:
+    """Tokens of a text without some of its units; a neutral token stands where one was."""
+    assert isinstance(item, TokenEncoded)
+    if words.startswith("replaced"):
+        return item.n_tokens
+    stays = kept.tolist()
+    return sum(unit < 0 or stays[unit] for unit in item.unit_of_position)
 
 
 def seconds_of(run: Callable[[], object]) -> float:
@@ -82,7 +95,7 @@ def seconds_of(run: Callable[[], object]) -> float:
 
 
 @torch.inference_mode()
-def bare(model: InterceptedModel, lengths: list[int]) -> None:
+def bare(model: InterceptedModel, lengths: Sequence[int]) -> None:
     """The untouched module on texts of these lengths, each as long as the next."""
     ordered = sorted(lengths)
     for start in range(0, len(ordered), TOGETHER):
@@ -92,12 +105,93 @@ def bare(model: InterceptedModel, lengths: list[int]) -> None:
         model.module(input_ids=ids, attention_mask=mask.long())
 
 
+def integrate(model: InterceptedModel, encoded: Sequence[TokenEncoded]) -> None:
+    """Captum's way, one text at a time, from the padding token's embedding."""
+    table: nn.Module = model.module.get_input_embeddings()  # type: ignore[operator]
+
+    def logits(embeddings: Tensor) -> Tensor:
+        mask = torch.ones(embeddings.shape[:2], dtype=torch.long)
+        found: Tensor = model.module(inputs_embeds=embeddings, **{MASK: mask}).logits
+        return found
+
+    method = import_module("captum.attr").IntegratedGradients(logits)
+    for text in encoded:
+        ids = torch.tensor([text.token_ids])
+        baseline = torch.full_like(ids, model.classifier.padding_token or 0)
+        baseline[0, [0, -1]] = ids[0, [0, -1]]
+        method.attribute(
+            table(ids).detach(), table(baseline).detach(), target=0, n_steps=STEPS,
+            internal_batch_size=TOGETHER,
+        )  # fmt: skip
+
+
+class Costs:
+    """Seconds of everything, over the texts so far."""
+
+    def __init__(self, model: InterceptedModel, check: Erasure) -> None:
+        """Nothing yet."""
+        self._model, self._check = model, check
+        self.seconds: dict[str, float] = {}
+        self.n_sets, self.n_tokens, self.lengths = 0, 0, list[int]()
+
+    def add(self, encoded: Sequence[TokenEncoded]) -> None:
+        """Of some more texts."""
+        model = self._model
+        batches = batches_of(model, encoded)
+        read = [read_batch(model, batch, model.default_site, seed=0) for batch in batches]
+        for name in self._check.measures:
+            self._spend(name, lambda name=name: self._measured(read, name))  # type: ignore[misc]
+        asked = Asked(model)
+        self._spend("erasure", lambda: [self._check.run(audited) for audited in read])
+        asked.stop()
+        self._spend("erase", asked.again)
+        self._spend("bare", lambda: bare(model, asked.lengths))
+        self.n_sets += asked.n_sets
+        self.lengths += [item.n_units for item in encoded]
+        if find_spec("captum") is not None:
+            self._spend("IntegratedGradients", lambda: integrate(model, encoded))
+            self._spend("FeatureAblation", lambda: ablate(model, encoded, TOGETHER))
+
+    def _spend(self, name: str, run: Callable[[], object]) -> None:
+        self.seconds[name] = self.seconds.get(name, 0.0) + seconds_of(run)
+
+    @staticmethod
+    def _measured(read: Sequence[AuditedBatch], name: str) -> None:
+        for audited in read:
+            audited.importances.scores(name)  # kept for the check
+
+    def show(self) -> None:
+        """A line each."""
+        spent = self.seconds
+        measured = sum(spent[name] for name in self._check.measures)
+        checked, alone = spent["erasure"], spent["bare"]
+        n_units = torch.tensor(self.lengths)
+        print(
+            f"{len(self.lengths)} texts of {int(n_units.min())} to {int(n_units.max())} units "
+            f"(mean {float(n_units.double().mean()):.1f}), {self.n_sets} sets"
+        )
+        print(f"measures {measured:.1f} s, the rest of erasure {checked:.1f} s")
+        print(f"  of that `erase` of the same sets {spent['erase']:.1f} s")
+        print(f"  bare passes {alone:.1f} s ({checked / alone:.2f})")
+        ratio = (measured + checked) / (measured + alone)
+        print(f"erasure over measures and bare passes: {ratio:.2f}")
+        pairs = {"IntegratedGradients": INTEGRATED, "FeatureAblation": LEAVE_ONE_OUT.name}
+        for theirs, ours in pairs.items():
+            if theirs in spent:
+                print(
+                    f"Captum's {theirs} {spent[theirs]:.1f} s: {ours} {spent[ours]:.1f} s "
+                    f"({spent[ours] / spent[theirs]:.2f}), all of erasure "
+                    f"{(measured + checked) / spent[theirs]:.1f} times as long"
+                )
+
+
 def main() -> None:
     """Measure, and print a line each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model")
     parser.add_argument("data")
-    parser.add_argument("--sample", type=int, default=8)
+    parser.add_argument("--limit", type=int, default=200)
+    parser.add_argument("--together", type=int, default=10)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--unit", default="word", choices=["token", "word"])
     given = parser.parse_args()
@@ -106,32 +200,15 @@ def main() -> None:
     device = torch.device("cpu")
     model = load_model(given.model, device, ModelOptions(unit=given.unit), examples[:8])
     assert isinstance(model, InterceptedModel)
-    encoded = model.encode(sample_examples(examples, given.sample, seed=0))
-    names = [n for n in applicable(model) if not measure(n).is_of_correlation]
-    check = Erasure(tuple(names), None, frozenset(item.example.id for item in encoded))
-    batches = batches_of(model, encoded)
-    read = [read_batch(model, batch, model.default_site, seed=0) for batch in batches]
-
-    def measures() -> None:
-        for audited in read:
-            for name in names:
-                audited.importances.scores(name)  # kept for the check
-
-    measured = seconds_of(measures)
-    asked = Asked(model)
-    checked = seconds_of(lambda: [check.run(audited) for audited in read])
-    asked.stop()
-    again = seconds_of(asked.again)
-    alone = seconds_of(lambda: bare(model, asked.lengths))
-    n_passes = sum(check.passes_of(item) for item in encoded)
-    print(
-        f"{len(encoded)} texts of {[item.n_units for item in encoded]} units: {asked.n_sets} sets, "
-        f"{len(asked.lengths)} texts of {sum(asked.lengths)} tokens run; {n_passes} passes planned"
-    )
-    print(f"measures {measured:.2f} s, the rest of erasure {checked:.2f} s")
-    print(f"  of that `erase` of the same sets {again:.2f} s ({checked / again:.2f})")
-    print(f"  bare passes {alone:.2f} s ({checked / alone:.2f})")
-    print(f"erasure over measures and bare passes: {(measured + checked) / (measured + alone):.2f}")
+    encoded = model.encode(sample_examples(examples, given.limit, seed=0))
+    texts = [item for item in encoded if isinstance(item, TokenEncoded) and item.n_units > 1]
+    names = tuple(n for n in applicable(model) if not measure(n).is_of_correlation)
+    long = [item.example.id for item in texts if item.n_units > MAX_UNITS_OF_TABLE]
+    sample = frozenset(item.example.id for item in texts)
+    costs = Costs(model, Erasure(names, sample, frozenset(long[::ONE_IN])))
+    for start in range(0, len(texts), given.together):
+        costs.add(texts[start : start + given.together])
+        costs.show()
 
 
 if __name__ == "__main__":

@@ -5,10 +5,12 @@
 
 MODEL is a HuggingFace classifier, DATA its data set. Captum replaces each token, special tokens
 too, by the mask token, as many at once as is fastest for it of those tried. Figures are medians of
-runs that are interleaved in one process: quote the ratio, not the seconds.
+runs that are interleaved in one process, of one thread by its own clock: quote the ratio, not the
+seconds.
 """
 
 import argparse
+import time
 from collections.abc import Sequence
 from functools import partial
 from importlib import import_module
@@ -71,7 +73,8 @@ def main() -> None:
     stages: Stages = {f"Captum, {n} at once": partial(ablate, model, texts, n) for n in TOGETHER}
     ours = "leave-one-out"
     stages[ours] = lambda: over(batches, lambda b: leave_out(model, b))
-    medians = interleaved_medians(stages, words.repeats)
+    clock = time.process_time if words.threads == 1 else time.perf_counter
+    medians = interleaved_medians(stages, words.repeats, clock)
     ratio = medians[ours] / min(seconds for name, seconds in medians.items() if name != ours)
     title = f"{len(encoded)} examples, {words.threads} threads"
     show(title, medians, words.json, leave_one_out_over_captum=round(ratio, 3))

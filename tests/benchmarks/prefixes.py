@@ -1,0 +1,79 @@
+"""What leave-one-out costs a causal model with what texts share kept, against without.
+
+    python -m tests.benchmarks.prefixes [--prompt 60] [--words 20] [--texts 8] [--repeats 3]
+        [--hidden 256] [--threads 1]
+
+The model is a Llama of random weights that is made on the spot; a prompt of so many tokens stands
+before each text. Figures are medians of runs that are interleaved in one process: quote the ratio,
+not the seconds.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import torch
+from tokenizers import processors
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from attn_audit import Example, wrap
+from attn_audit.measures.leave_one_out import leave_out
+from attn_audit.models.interception.model import InterceptedModel
+from tests.benchmarks.measuring import Stages, interleaved_medians, show
+from tests.checkpoints import SENTENCES, write_checkpoint
+
+MAX_LENGTH = 512
+
+
+def prompted(n_prompt: int, hidden: int, folder: Path) -> InterceptedModel:
+    """A Llama that reads so many markers before each text."""
+    sizes = {"hidden_size": hidden, "intermediate_size": 4 * hidden, "num_hidden_layers": 6}
+    write_checkpoint("llama", folder, max_position_embeddings=MAX_LENGTH, **sizes)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    marker = tokenizer.bos_token or tokenizer.unk_token
+    tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+        single=" ".join([marker] * n_prompt + ["$A"]),
+        special_tokens=[(marker, tokenizer.convert_tokens_to_ids(marker))],
+    )
+    tokenizer.model_max_length = MAX_LENGTH
+    module = AutoModelForSequenceClassification.from_pretrained(folder)
+    return wrap(module, tokenizer)
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, value in {"prompt": 60, "words": 20, "texts": 8, "repeats": 3, "hidden": 256}.items():
+        parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    words = " ".join(SENTENCES).split()
+    starts = range(0, given.texts * 7, 7)
+    texts = [" ".join(words[start : start + given.words]) for start in starts]
+    examples = [Example(f"e{i}", text) for i, text in enumerate(texts)]
+    with tempfile.TemporaryDirectory() as folder:
+        model = prompted(given.prompt, given.hidden, Path(folder) / "llama")
+    batch = model.collate(model.encode(examples))
+    kind = type(model.classifier)
+    can_continue = kind.can_continue
+
+    def run(ability: object) -> object:
+        kind.can_continue = ability  # type: ignore[assignment]
+        return leave_out(model, batch)
+
+    stages: Stages = {
+        "each text by itself": lambda: run(False),
+        "what they share is kept": lambda: run(can_continue),
+    }
+    both = [leave.distance for leave in (run(False), run(can_continue))]  # type: ignore[attr-defined]
+    medians = interleaved_medians(stages, given.repeats)
+    plain, kept = medians.values()
+    title = f"{len(examples)} texts of {batch.inputs.n_positions} tokens, {given.threads} threads"
+    show(title, medians, given.json, times_as_fast=round(plain / kept, 2))
+    print(f"largest difference {float((both[0] - both[1]).abs().max()):.1e}")
+
+
+if __name__ == "__main__":
+    main()
