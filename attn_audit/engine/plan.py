@@ -298,8 +298,7 @@ class _Trials:
         """Of the sets that rankings ask for, those that no other does."""
         if not self._sets:
             return 1.0
-        n_run, n_asked = (sum(numbers) for numbers in zip(*self._sets, strict=True))
-        return n_run / n_asked
+        return sum(n_run for n_run, _ in self._sets) / sum(n_asked for _, n_asked in self._sets)
 
     def _work(self, check: Check, batch: Sequence[Encoded]) -> float:
         """At least that of a pass: a check without any takes its time as well."""

@@ -147,12 +147,13 @@ def full_batches(
     Yields:
         Indices of rows, shortest first; all rows once.
     """
+    max_positions = max(1, max_positions)
     order = torch.argsort(lengths, stable=True)
     sizes, counts = (found.tolist() for found in torch.unique(lengths, return_counts=True))
     start = 0
     groups = _together(sizes, counts, max_positions) if may_pad else zip(sizes, counts, strict=True)
     for size, count in groups:
-        n_passes = -(-count * size // max_positions) if size else 1
+        n_passes = max(1, -(-count * size // max_positions))
         n_rows = max(1, max_positions // max(1, size)) if n_passes > 1 else count
         for first in range(start, start + count, n_rows):
             yield order[first : min(first + n_rows, start + count)]
@@ -171,7 +172,7 @@ def _together(
     costs, begins = [0.0], [0]
     for i, size in enumerate(sizes, start=1):
         positions = size * (ends[i] - ends[:i])
-        n_passes = np.ceil(positions / max(1, max_positions))
+        n_passes = np.ceil(positions / max_positions)
         of_each = np.array(costs) + positions + n_passes * (CALLS * max_positions)
         begins.append(int(of_each.argmin()))
         costs.append(float(of_each[begins[-1]]))

@@ -72,7 +72,7 @@ class Asked:
         self.calls.append((batch, keep, operator))
         removal = self._model.removals[operator or self._model.removal]
         for i, item in enumerate(batch.encoded):
-            sets = keep[i, :, : item.n_units].unique(dim=0)
+            sets = torch.unique(keep[i, :, : item.n_units], dim=0)
             self.n_sets += len(sets)
             self.lengths += [_n_left(item, kept, removal.words) for kept in sets]
         return self._erase(batch, keep, operator)

@@ -42,7 +42,7 @@ def erased_logits(
     keep: Bool[Tensor, "batch variant unit"],
     sharing: Sharing,
     n_tokens: int,
-    prefixes: Prefixes,
+    prefixes: Prefixes | None = None,
 ) -> Float[Tensor, "batch variant label"]:
     """Logits without the units that are not kept, on the model's own kernels.
 
@@ -50,7 +50,7 @@ def erased_logits(
 
     Args:
         removal: How the others are left out; of variants that it does not suit, they are deleted.
-        prefixes: What is known of whether texts may share their beginnings.
+        prefixes: What is known of whether texts may share their beginnings; None: they do not.
     """
     kept = keep & batch.unit_mask.unsqueeze(1)
     is_changed = kept.sum(-1) != batch.unit_mask.sum(-1, keepdim=True)
@@ -84,10 +84,10 @@ def _run(
     variants: Variants,
     sharing: Sharing,
     n_tokens: int,
-    prefixes: Prefixes,
+    prefixes: Prefixes | None,
 ) -> Tensor:
     """Logits of the variants, in their order."""
-    if sharing is Sharing.TEXTS and prefixes.are_worth_it(removal, batch, variants):
+    if prefixes is not None and prefixes.are_worth_it(removal, batch, variants):
         return prefixes.logits(removal, batch, variants, n_tokens)
     most = 0 if sharing is Sharing.NOTHING else n_tokens
     positions = removal.n_positions(batch, variants)

@@ -497,7 +497,8 @@ class InterceptedModel(AuditedModel):
         if self.device.type == "cpu":
             n_tokens = self.capacity.tokens_in_cache(self.module)
         with self._guard(batch.encoded):
-            logits = erased_logits(removal, batch, keep, self.sharing, n_tokens, self._prefixes)
+            prefixes = self._prefixes if self.sharing is Sharing.TEXTS else None
+            logits = erased_logits(removal, batch, keep, self.sharing, n_tokens, prefixes)
         return mask_candidates(logits, batch.allowed)
 
     @cached_property

@@ -69,7 +69,11 @@ class ReadoutPass:
             self.classifier.logits(inputs)
         mixtures = only(received, inputs)
         rows = torch.arange(len(inputs), device=at.device)
-        return behind(self.classifier, point, outputs, inputs, at, mixtures[rows, at].unsqueeze(1))
+        mixture = mixtures[rows, at].unsqueeze(1)
+        logits = behind(self.classifier, point, outputs, inputs, at, mixture)
+        if not bool(logits.isfinite().all()):  # something reads the projections that were not run
+            raise UnknownLayoutError
+        return logits
 
     @torch.no_grad()
     def proved(self, trial: Sequence[ModelInputs]) -> "ReadoutPass | None":

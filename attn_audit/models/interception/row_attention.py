@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -125,7 +125,8 @@ class RowAttention:
 
     def _keep(self, layer: nn.Linear, key: CallKey, given: Tensor) -> Tensor:
         self._states[key] = given
-        return given.new_zeros(()).expand(*given.shape[:-1], layer.out_features)
+        # Whatever else reads them shows: no number is made of these.
+        return given.new_full((), torch.nan).expand(*given.shape[:-1], layer.out_features)
 
     def product(
         self,
@@ -140,27 +141,31 @@ class RowAttention:
         """In place of `torch.nn.functional.scaled_dot_product_attention`.
 
         Raises:
-            UnknownLayoutError: The rows of its mask are not those of the queries.
+            UnknownLayoutError: It is more than a product of what the projections give.
         """
-        n_batch, _, n_queries, size = query.shape
-        rows = torch.arange(n_batch, device=query.device)
-        at = self.positions
+        n_keys, at = key.shape[-2], self.positions
         if is_causal:
-            attn_mask = (torch.arange(key.shape[2], device=at.device) <= at[:, None])[:, None, None]
+            attn_mask = torch.arange(n_keys, device=at.device) <= at.unsqueeze(1)
+            attn_mask = attn_mask.reshape(len(at), *[1] * (query.dim() - 2), n_keys)
         elif attn_mask is not None:
-            if attn_mask.dim() != query.dim() or attn_mask.shape[2] != n_queries:
-                raise UnknownLayoutError
-            attn_mask = attn_mask.expand(n_batch, *attn_mask.shape[1:])[rows, :, at].unsqueeze(2)
+            attn_mask = self._row(attn_mask.broadcast_to(*query.shape[:-1], n_keys))
         if self.projections is None:
             of_row = F.scaled_dot_product_attention(
-                query[rows, :, at].unsqueeze(2), key, value, attn_mask, dropout_p, **others
+                self._row(query), key, value, attn_mask, dropout_p, **others
             )
         else:
             if dropout_p or others.get("enable_gqa"):
                 raise UnknownLayoutError
             scale = others.get("scale")
-            of_row = self._unprojected(attn_mask, size**-0.5 if scale is None else scale)
-        return of_row.expand(-1, -1, n_queries, -1)
+            of_row = self._unprojected(
+                attn_mask, query.shape[-1] ** -0.5 if scale is None else scale
+            )
+        return of_row.expand(*query.shape[:-1], -1)
+
+    def _row(self, tensor: Shaped[Tensor, "batch *head query _"]) -> Tensor:
+        """The one that is read, of each text."""
+        rows = torch.arange(len(self.positions), device=tensor.device)
+        return tensor.transpose(1, -2)[rows, self.positions].unsqueeze(-2)
 
     def _unprojected(self, mask: Tensor | None, scale: float) -> Float[Tensor, "batch head 1 _"]:
         assert self.projections is not None
@@ -168,8 +173,7 @@ class RowAttention:
         states = self._states[key.key]
         if self._states[value.key] is not states:
             raise UnknownLayoutError
-        rows = torch.arange(len(states), device=states.device)
-        read = self._states[query.key][rows, self.positions]
+        read = self._row(self._states[query.key]).squeeze(-2)
         queries = query.apply(read.expand(len(query.features), -1, -1))
         # A key's bias adds the same to all scores of a query.
         asking = (queries @ key.weights).transpose(0, 1)

@@ -77,7 +77,7 @@ class Gaps:
         try:
             start = None
             if exact.shares_start:
-                text = whole.take(variants.variant[:1])
+                text = whole.take(torch.zeros_like(variants.example[:1]))
                 start = self.start_of(text), torch.zeros_like(variants.example)
             return are_equal(self.logits(whole, gone, exact, start), masked)
         except (UnknownLayoutError, UnexpectedCallError):

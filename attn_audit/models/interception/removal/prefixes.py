@@ -38,7 +38,7 @@ class Prefixes:
             return False
         n_positions = removal.n_positions(batch, variants)
         n_computed = (n_positions - _n_kept(removal, batch, variants)).sum()
-        n_whole = batch.inputs.real[variants.example.unique()].sum()
+        n_whole = batch.inputs.real[torch.unique(variants.example)].sum()
         if not bool(n_computed + n_whole < n_positions.sum()):
             return False
         if type(removal) not in self._proofs:
@@ -68,14 +68,13 @@ class Prefixes:
     def _holds(
         self, removal: UnitRemoval, batch: InterceptedBatch, variants: Variants, _: bool
     ) -> bool:
-        whole = removal.runner(batch)(variants)
         try:
-            found = _Beginnings.of(removal, batch, variants.example.unique()).logits(variants)
+            found = _Beginnings.of(removal, batch, torch.unique(variants.example)).logits(variants)
         except (MemoryError, torch.OutOfMemoryError):
             raise
         except Exception:  # a model may fail in any way where it is given keys and values
             return False
-        return are_equal(found, whole)
+        return are_equal(found, removal.runner(batch)(variants))
 
 
 @dataclass(frozen=True)
@@ -108,7 +107,7 @@ def _of_some_texts(
     batch: InterceptedBatch, variants: Variants, n_tokens: int
 ) -> Iterator[tuple[Int[Tensor, " text"], Int[Tensor, " row"]]]:
     """Texts whose keys and values are kept together, and the variants of them."""
-    examples = variants.example.unique()
+    examples = torch.unique(variants.example)
     lengths = batch.inputs.real[examples].sum(dim=1)
     for chosen in full_batches(lengths, n_tokens):
         texts = examples[chosen]

@@ -63,7 +63,8 @@ def n_computed(model: InterceptedModel, run: Callable[[], Tensor]) -> int:
         nonlocal n_positions
         n_positions += output.shape[0] * output.shape[1]
 
-    with model.module.base_model.encoder.layer[0].output.register_forward_hook(count):
+    layer = model.module.get_submodule("bert.encoder.layer.0.output")
+    with layer.register_forward_hook(count):
         run()
     return n_positions
 
@@ -141,7 +142,7 @@ def test_what_lies_before_the_first_attention_is_computed_once(
     exact = masking._gaps.exact(batch)
     assert exact is not None
     assert exact.shares_start
-    table, n_looked_up = model.module.get_input_embeddings(), 0
+    table, n_looked_up = model.module.get_submodule("bert.embeddings.word_embeddings"), 0
 
     def count(module: nn.Module, args: tuple[Tensor, ...]) -> None:
         nonlocal n_looked_up

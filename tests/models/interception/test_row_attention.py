@@ -1,0 +1,68 @@
+"""The last attention of one row, whose projections are not run, against the whole product."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from attn_audit.models.interception.module_calls import UnknownLayoutError
+from attn_audit.models.interception.row_attention import (
+    Projection,
+    RowAttention,
+    projections_of,
+)
+from tests.models.interception.matrix import audited, padded_batch
+
+N_HEADS, SIZE, WIDTH = 3, 4, 7
+AT = torch.tensor([0, 4])
+
+
+def masks() -> dict[str, dict[str, Any]]:
+    generator = torch.Generator().manual_seed(1)
+    allowed = torch.rand(2, 1, 5, 5, generator=generator) < 0.6
+    allowed[..., 0] = True
+    scores = torch.randn(2, N_HEADS, 5, 5, generator=generator)
+    return {
+        "none": {},
+        "allowed": {"attn_mask": allowed},
+        "of all queries alike": {"attn_mask": allowed[:, :, :1]},
+        "scores": {"attn_mask": scores, "scale": 0.3},
+        "causal": {"is_causal": True},
+    }
+
+
+@pytest.mark.parametrize("given", masks().values(), ids=masks())
+@pytest.mark.parametrize("is_projected", [True, False])
+def test_one_row_is_that_of_the_whole_product(given: dict[str, Any], is_projected: bool) -> None:
+    torch.manual_seed(0)
+    states = torch.randn(2, 5, WIDTH)
+    features = torch.arange(N_HEADS * SIZE).reshape(SIZE, N_HEADS).T  # heads are not neighbours
+    layers = [nn.Linear(WIDTH, N_HEADS * SIZE) for _ in range(3)]
+    query, key, value = (Projection(layer, (id(layer), 0), features) for layer in layers)
+    heads = [layer(states)[:, :, features].transpose(1, 2) for layer in layers]
+    row = RowAttention(AT, (query, key, value) if is_projected else None)
+    with torch.no_grad(), row.without_projections():
+        made = [layer(states) for layer in layers]
+        assert all(out.isnan().all() for out in made) == is_projected
+        found = row.product(*heads, **given)
+    expected = F.scaled_dot_product_attention(*heads, **given)
+    assert found.shape == expected.shape
+    rows = torch.arange(2)
+    torch.testing.assert_close(found[rows, :, AT], expected[rows, :, AT], atol=1e-6, rtol=1e-5)
+    assert layers[0](states).isfinite().all()
+
+
+def test_projections_are_found_where_they_are_taken_as_they_are() -> None:
+    model = audited("bert")
+    point = model._survey.points[model._survey.default]
+    inputs = padded_batch(model).inputs
+    found = projections_of(model.classifier, point, model._survey.sight, inputs)
+    own = dict(model.module.named_modules())
+    names = [next(n for n, m in own.items() if m is p.layer).rpartition(".")[2] for p in found]
+    assert names == ["query", "key", "value"]
+    turned = audited("llama")  # turned by their places
+    point = turned._survey.points[turned._survey.default]
+    with pytest.raises(UnknownLayoutError):
+        projections_of(turned.classifier, point, turned._survey.sight, padded_batch(turned).inputs)
