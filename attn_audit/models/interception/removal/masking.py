@@ -14,6 +14,7 @@ from attn_audit.models.interception.classifier import (
     ModelInputs,
 )
 from attn_audit.models.interception.embedding import MaskTrial
+from attn_audit.models.interception.module_calls import UnexpectedCallError, UnknownLayoutError
 from attn_audit.models.interception.removal.base import (
     Run,
     UnitRemoval,
@@ -87,8 +88,11 @@ class Masking(UnitRemoval):
             exact = self._gaps.exact(batch) if bool(gone.any()) else None
             if exact is None:
                 return self.run(self.inputs(batch, variants))
-            shared = (start(), variants.example) if exact.shares_start else None
-            return self._gaps.logits(taken, gone, exact, shared)
+            try:
+                shared = (start(), variants.example) if exact.shares_start else None
+                return self._gaps.logits(taken, gone, exact, shared)
+            except (UnknownLayoutError, UnexpectedCallError):  # as in no text of a trial
+                return self._gaps.logits(taken, gone, exact, None)
 
         return run
 
