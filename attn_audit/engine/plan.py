@@ -224,7 +224,7 @@ class _Trials:
         self._base = used_memory(model.device.type)
         self.found: list[Found] = []
         self._sets: list[tuple[int, int]] = []
-        """Of erasure in each long text that was tried: those left out, and those asked for."""
+        """Of erasure in each long text that was tried: those left out, and `n_sets` of them."""
         self.n_timed, self.seconds = 0, 0.0
 
     def run(self) -> None:
@@ -295,7 +295,7 @@ class _Trials:
 
     @property
     def _share_of_sets(self) -> float:
-        """Of the sets that rankings ask for, those that no other does."""
+        """Of the sets that rankings would ask for, those that are run: they share some."""
         if not self._sets:
             return 1.0
         return sum(n_run for n_run, _ in self._sets) / sum(n_asked for _, n_asked in self._sets)

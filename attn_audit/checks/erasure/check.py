@@ -62,14 +62,14 @@ class Erasure:
         return (ATTENTION, *(r for name in self.measures for r in rankings_of(measure(name))))
 
     def passes(self, n_units: int) -> int:
-        """Of a text of the sample, at most."""
+        """Of a text of the sample: of a long one about, see `n_sets`."""
         return self._n_measured(n_units) + self.n_sets(n_units)
 
     def _n_measured(self, n_units: int) -> int:
         return sum(measure(name).passes(n_units) for name in self.measures)
 
     def n_sets(self, n_units: int) -> int:
-        """That are left out of a text: of a long one at most, since rankings share some."""
+        """That are left out of a text: of a long one as if rankings shared none, and none tied."""
         if n_units <= MAX_UNITS_OF_TABLE:
             return len(WAYS) * (1 << n_units)
         sizes = min(n_units, MAX_UNITS_OF_ALL_SIZES)
@@ -80,7 +80,7 @@ class Erasure:
         """Of one text, which need not be in the sample.
 
         Args:
-            share: Of the sets of a long text those that no other ranking asks for.
+            share: Of `n_sets` of a long text, those that are run.
         """
         if not self._is_judged(item):
             return 0
