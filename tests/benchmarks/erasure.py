@@ -27,6 +27,7 @@ from attn_audit.data.example import sample_examples
 from attn_audit.data.reading import read_examples
 from attn_audit.data.source import DataSource
 from attn_audit.findings.measure import LEAVE_ONE_OUT, measure
+from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.measures.registry import applicable
 from attn_audit.models.contract import Encoded
 from attn_audit.models.huggingface.encoding import MASK, TokenEncoded
@@ -205,6 +206,7 @@ def main() -> None:
     names = tuple(n for n in applicable(model) if not measure(n).is_of_correlation)
     long = [item.example.id for item in texts if item.n_units > MAX_UNITS_OF_TABLE]
     sample = frozenset(item.example.id for item in texts)
+    leave_out(model, model.collate([max(texts, key=lambda item: item.n_tokens)]))  # tries once
     costs = Costs(model, Erasure(names, sample, frozenset(long[::ONE_IN])))
     for start in range(0, len(texts), given.together):
         costs.add(texts[start : start + given.together])
