@@ -4,9 +4,9 @@
         [--sample 200] [--longest WORDS] [--seed 0] [--measures NAME,...]
 
 The even lines of the data are audited and then the odd ones, each with two halves of its own that
-choose and judge. Markdown: of each the table of measures, and at the end a line for the table of
-models of `docs/instead.md`, which has what came out. Confirmed: the odd lines alone show the same
-measure, or one that ties with it.
+choose and judge. Markdown: of each what a report says of it, with tables of how measures rank and
+what they cost, and at the end a line for the table of models of `docs/instead.md`, which has what
+came out. Confirmed: the odd lines alone show the same measure, or one that ties with it.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from attn_audit import audit
 from attn_audit.data.example import Example, sample_examples
 from attn_audit.data.reading import read_examples
 from attn_audit.data.source import DataSource
-from attn_audit.document import Phrase, Table
+from attn_audit.document import Paragraph, Phrase, Table
 from attn_audit.formats.documents.recommendation import section
 from attn_audit.results.recommendation import Recommendation
 
@@ -37,8 +37,8 @@ def _n_words(example: Example) -> int:
 
 def recommended(
     model: str, texts: list[Example], given: argparse.Namespace
-) -> tuple[Recommendation, Table | None]:
-    """What an audit of some texts recommends, and its table."""
+) -> tuple[Recommendation, list[str]]:
+    """What an audit of some texts recommends, and what its report says of that."""
     options: dict[str, Any] = {"unit": given.unit} if given.unit else {}
     if given.measures:
         options["measures"] = given.measures
@@ -48,8 +48,13 @@ def recommended(
     )  # fmt: skip
     found = report.recommendation
     assert found is not None, "erasure was run"
-    tables = [block for block in section(found).blocks if isinstance(block, Table)]
-    return found, tables[0] if tables else None
+    assert report.run is not None, "it is timed"
+    _, *blocks, _ = section(found, report.head_mix, report.run.costs).blocks
+    return found, [
+        markdown(block) if isinstance(block, Table) else block.text
+        for block in blocks
+        if isinstance(block, Table | Paragraph)
+    ]
 
 
 def markdown(table: Table) -> str:
@@ -99,11 +104,9 @@ def main() -> None:
     name = f"{Path(given.model).stem}, {Path(given.data).name}"
     found = []
     for which, texts in zip(("even", "odd"), halves(given), strict=True):
-        one, table = recommended(given.model, texts, given)
+        one, lines = recommended(given.model, texts, given)
         found.append(one)
-        print(f"**{name}**, {which} lines: {one.sentence}\n", flush=True)
-        if table is not None:
-            print(f"{markdown(table)}\n", flush=True)
+        print("\n\n".join([f"**{name}**, {which} lines:", *lines, ""]), flush=True)
     first, second = found
     print("| model | even lines | odd lines | confirmed |\n|---|---|---|---|")
     print(f"| {name} | {said(first)} | {said(second)} | {confirmed(first, second)} |")
