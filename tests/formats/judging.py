@@ -84,6 +84,7 @@ def hostile(report: Report) -> Report:
     content = report.model_dump(mode="json")
     kept = {"sha256", "task", "rows", "unit", "method", "started", "reason", "removal", "replay"}
     kept |= {"quoting", "sharing", "dtype", "verdict", "direction", "level", "outcome"}
+    kept |= {"answer_score"}
 
     def spoilt(value: Any, name: str = "") -> Any:
         if isinstance(value, dict):
