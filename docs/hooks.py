@@ -8,7 +8,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +75,9 @@ def sample_report() -> str:
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """In Markdown; cells may hold markup."""
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in r) + " |" for r in lines)
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in r) + " |" for r in lines
+    )
 
 
 def plain(text: str) -> str:
@@ -87,10 +89,11 @@ def plain(text: str) -> str:
 def constants(module: str) -> Iterator[tuple[str, str, str]]:
     """Names, values and what stands below them, of numbers that a module defines."""
     body = ast.parse((ROOT / module).read_text(encoding="utf-8")).body
-    for node, after in zip(body, body[1:], strict=False):
+    for node, after in pairwise(body):
         match node, after:
             case (
-                ast.Assign(targets=[target], value=value) | ast.AnnAssign(target=target, value=value),
+                ast.Assign(targets=[target], value=value)
+                | ast.AnnAssign(target=target, value=value),
                 ast.Expr(ast.Constant(str(said))),
             ) if value is not None and not ast.unparse(target).startswith("_"):
                 yield ast.unparse(target), ast.unparse(value), " ".join(said.split())
@@ -105,7 +108,9 @@ def exit_codes() -> str:
 def thresholds() -> str:
     """Numbers that sentences, page and rules decide by."""
     found = constants("attn_audit/findings/thresholds.py")
-    return table(("limit", "value", "of what"), ((f"`{n}`", f"`{v}`", plain(s)) for n, v, s in found))
+    return table(
+        ("limit", "value", "of what"), ((f"`{n}`", f"`{v}`", plain(s)) for n, v, s in found)
+    )
 
 
 def no_worse() -> str:
@@ -130,18 +135,21 @@ def metrics() -> str:
 
     parts = []
     for check, of_check in groupby(registry.metrics(), key=lambda metric: metric.check):
-        rows = ((f"`{m.name}`", _marks(m), plain(f"{m.definition}."), _range(m)) for m in of_check)
-        heading = check.replace("_", " ").capitalize()
-        parts.append(f"### {heading}\n\n" + table(("name", "", "definition", "range"), rows))
-    return "\n\n".join(parts)
+        parts.append(f"### {check.replace('_', ' ').capitalize()}\n")
+        parts += [_entry(f"`{m.name}`{_marks(m)}", (_range(m),), m.definition) for m in of_check]
+    return "\n".join(parts)
+
+
+def _entry(name: str, brief: Iterable[str], said: str) -> str:
+    """An item of a list: names are too long for tables."""
+    return f"- {name} ({', '.join(filter(None, brief))})<br>{plain(said)}."
 
 
 def _marks(metric: "Metric") -> str:
     from attn_audit.findings.metric import MeanMetric
 
-    return " ".join(
-        filter(None, ("~" * isinstance(metric, MeanMetric), "\\*" * metric.has_interval))
-    )
+    marks = "~" * isinstance(metric, MeanMetric) + "\\*" * metric.has_interval
+    return f" {marks}" if marks else ""
 
 
 def _range(found: Any) -> str:
@@ -156,17 +164,18 @@ def fields() -> str:
     """Columns of the records."""
     from attn_audit.findings import registry
 
-    def row(field: Any) -> tuple[str, ...]:
+    lines = []
+    for field in registry.all_fields():
         told = field.as_dict()
-        where = ["examples"] * told["of_examples"] + ["sites"] * told["of_sites"]
-        kind = told["type"] + ("" if told["values"] == "one" else f", {told['values']}")
-        null = f" Null: {told['null']}." if told["null"] else ""
-        tolerance = "" if told["tolerance"] is None else f"{told['tolerance']:g}"
-        said = plain(told["definition"] + null)
-        return f"`{told['name']}`", kind, ", ".join(where), said, _range(field), tolerance
-
-    head = ("name", "type", "of", "definition", "range", "tolerance")
-    return table(head, map(row, registry.all_fields()))
+        brief = [
+            _range(field) or told["type"],
+            *([] if told["values"] == "one" else [told["values"]]),
+            *(["of each site"] if told["of_sites"] else []),
+            *([] if told["tolerance"] is None else [f"tolerance {told['tolerance']:g}"]),
+        ]
+        null = f". Null: {told['null']}" if told["null"] else ""
+        lines.append(_entry(f"`{told['name']}`", brief, told["definition"].rstrip(".") + null))
+    return "\n".join(lines)
 
 
 def measures() -> str:
