@@ -63,10 +63,11 @@ def sample_report() -> str:
 
     import attn_audit
 
+    home = Path(attn_audit.__file__).parents[1]
     with TemporaryDirectory() as folder:
         path = Path(folder) / "report.html"
         attn_audit.audit("demo", "demo", reproducible=True).save(path)
-        return path.read_text(encoding="utf-8").replace(str(ROOT) + "/", "")
+        return path.read_text(encoding="utf-8").replace(f"{home}/", "")
 
 
 # --- tables ---------------------------------------------------------------------------------------
@@ -83,7 +84,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def plain(text: str) -> str:
     """Text of ours in which nothing but code is markup."""
     parts = re.split(r"(`[^`]*`)", text)
-    return "".join(p if p.startswith("`") else re.sub(r"([*_<\[\]~])", r"\\\1", p) for p in parts)
+    return "".join(p if p.startswith("`") else _escaped(p) for p in parts)
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([*_\[\]~])", r"\\\1", text).replace("<", "&lt;")
 
 
 def constants(module: str) -> Iterator[tuple[str, str, str]]:
@@ -271,7 +276,7 @@ def _command(
     for panel in order:
         rows = [row[1:] for row in own if row[0] == panel]
         if rows:
-            parts.append(f"**{panel}**\n\n" + table(("", ""), rows))
+            parts.append(f"**{panel}**\n\n" + "\n".join(f"- {w}<br>{said}" for w, said in rows))
     also = [row[1] for row in options.values() if row in shared]
     if also:
         parts.append("As [`audit`](#audit) has them: " + ", ".join(also) + ".")
@@ -294,7 +299,8 @@ def api() -> str:
     import attn_audit
 
     homes: dict[str, str] = vars(attn_audit)["_HOMES"]
-    return "\n\n".join(f"::: {homes[name]}.{name}" for name in attn_audit.__all__ if name in homes)
+    names = sorted(homes, key=lambda name: (not name.islower(), name))
+    return "\n\n".join(f"::: {homes[name]}.{name}" for name in names)
 
 
 GENERATED: dict[str, Callable[[], str]] = {
