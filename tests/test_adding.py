@@ -423,9 +423,9 @@ def test_a_plugin_that_cannot_be_used_is_refused(
     assert problem in " ".join(shown.split())
 
 
-def test_the_readmes_measure_is_one(folder: Path, run: Run) -> None:
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    (found,) = re.findall(r"```python\n(# letters\.py\n.*?)```", readme, re.DOTALL)
+def test_the_documentations_measure_is_one(folder: Path, run: Run) -> None:
+    page = (REPOSITORY / "docs" / "module.md").read_text(encoding="utf-8")
+    (found,) = re.findall(r'```python title="letters.py"\n(.*?)```', page, re.DOTALL)
     (folder / "readme.py").write_text(found)
     assert "correlation.attention_letters" in run("metrics", plugins=("readme.py",))
 

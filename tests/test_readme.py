@@ -1,56 +1,222 @@
-"""The README shows what the tool really says."""
+"""README and documentation show what the tool really says, and their commands run."""
 
+import importlib.util
+import json
 import re
+import shlex
+import sys
 import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from doctest import DocTestParser, DocTestRunner
 from pathlib import Path
+from types import ModuleType
 
 import pytest
-from typer.testing import CliRunner
 
 import attn_audit
 from attn_audit.cli import app
+from attn_audit.exit_codes import FAILED, INCONCLUSIVE, PASSED
+from attn_audit.models.paper.checkpoint import save_checkpoint
+from attn_audit.models.task import TaskKind, make_task
 from attn_audit.settings import KEYS
+from tests.checkpoints import SENTENCES, write_checkpoint, write_language_model
+from tests.cli.conftest import invoke
 from tests.judged import policy_from
+from tests.tiny import WORDS, tiny_model
 
-README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+REPOSITORY = Path(__file__).parents[1]
+NAMES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    *sorted(p.name for p in (REPOSITORY / "docs").glob("*.md")),
+)
+DONE = {PASSED, FAILED, INCONCLUSIVE}
+"""What a command that did its work ends with: a gate may well say no."""
+
+QUICK = "permutations = 5\niterations = 3\nrestarts = 1\nerasure_sample = 4\n"
 
 
-def without_margin(text: str) -> str:
-    return "\n".join(line.rstrip() for line in text.strip().splitlines())
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    language: str
+    said: str
+    """What else its fence says."""
+    text: str
+
+    @property
+    def title(self) -> str | None:
+        """The file that it is."""
+        found = re.fullmatch(r'title="(.+)"', self.said)
+        return found[1] if found else None
+
+    @property
+    def commands(self) -> Iterator[list[str]]:
+        """As words."""
+        for line in self.text.replace("\\\n", " ").splitlines():
+            if line.strip():
+                yield shlex.split(line)
 
 
-def test_help_is_the_real_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "100")
-    shown = re.search(r"<!-- help -->\n```\n(.*?)```", README, re.DOTALL)
-    assert shown is not None
-    real = CliRunner().invoke(app, ["--help"], prog_name="attn-audit").stdout
-    assert without_margin(shown.group(1)) == without_margin(real)
+def text_of(name: str) -> str:
+    folder = REPOSITORY if (REPOSITORY / name).exists() else REPOSITORY / "docs"
+    return (folder / name).read_text(encoding="utf-8")
+
+
+def blocks_of(name: str) -> list[Block]:
+    found = re.findall(r"^```(\w+) ?([^\n]*)\n(.*?)^```$", text_of(name), re.DOTALL | re.MULTILINE)
+    return [Block(*parts) for parts in found]
+
+
+def rows(n: int) -> Iterator[str]:
+    for i in range(n):
+        words = " ".join(WORDS[(7 * i + 5 * j) % len(WORDS)] for j in range(i % 9 + 2))
+        text = SENTENCES[i] if i % 2 else words
+        label = ("negative", "positive")[i % 2]
+        asked = {"context": text, "question": "Good?", "answer": label[:3]}
+        yield json.dumps({"id": f"e{i}", "text": text, "label": label, **asked})
+
+
+@pytest.fixture(scope="module")
+def materials(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What pages call `model.pt`, `data/` and so on, small."""
+    folder = tmp_path_factory.mktemp("pages")
+    tiny = tiny_model()
+    task = make_task(TaskKind.BINARY, ("negative", "positive"))
+    parts = (tiny.network.architecture, tiny.tokenizer, tiny.vocabulary, task)
+    for name in ("model.pt", "new.pt"):
+        save_checkpoint(folder / name, *parts, tiny.network.state_dict(), {})
+    (folder / "data").mkdir()
+    for split in ("train", "dev", "test"):
+        (folder / "data" / f"{split}.jsonl").write_text("\n".join(rows(6)) + "\n")
+    (folder / "qa.jsonl").write_text("\n".join(rows(4)) + "\n")
+    sentiment = {"id2label": {0: "negative", 1: "positive"}}
+    write_checkpoint("bert", folder / "minilm_sst", **sentiment)
+    write_language_model("llama", folder / "SmolLM2-135M-Instruct")
+    (folder / "attn-audit.toml").write_text(QUICK)
+    return folder
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_page_tells_people_to_do_can_be_done(
+    name: str, materials: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In order, in one folder: files that the page gives, Python, commands."""
+    for path in materials.iterdir():
+        (tmp_path / path.name).symlink_to(path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    known: dict[str, object] = {}
+    for block in blocks_of(name):
+        if block.title is not None:
+            Path(block.title).write_text(block.text)
+        elif block.language == "pycon":
+            test = DocTestParser().get_doctest(block.text, known, name, name, 0)
+            assert DocTestRunner().run(test, clear_globs=False).failed == 0
+            known = test.globs
+        elif block.language == "bash" and not block.said.startswith("no-run: "):
+            run(block)
+    for title in (block.title for block in blocks_of(name)):
+        sys.modules.pop(str(title).removesuffix(".py"), None)
+
+
+def run(block: Block) -> None:
+    expected = {int(block.said.removeprefix("exits "))} if block.said else DONE
+    for program, *words in block.commands:
+        assert program == "attn-audit", "what cannot be run says why: `no-run: REASON`"
+        outcome = invoke(*words)
+        assert outcome.exit_code in expected, (words, outcome.stderr)
+
+
+def test_blocks_that_are_not_run_say_why() -> None:
+    blocks = [(name, block) for name in NAMES for block in blocks_of(name)]
+    assert sum(block.language == "bash" for _, block in blocks) > 25
+    for name, block in blocks:
+        if block.language in ("python", "csv"):
+            assert block.title is not None or "explanation" in block.text, name
+        if block.language == "bash":
+            assert re.fullmatch(r"(no-run: .{10,}|exits \d+)?", block.said), name
+        for command in block.commands if block.language == "bash" else ():
+            if command[0] == "attn-audit":
+                assert command[1] in {each.name for each in app.registered_commands}, name
 
 
 def test_settings_and_policies_are_real_ones(tmp_path: Path) -> None:
-    for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL):
-        content = tomllib.loads(block)
-        if "bound" in content:
-            policy_from(tmp_path, block)
-        else:
-            assert set(content) <= set(KEYS)
-
-
-def test_commands_are_real_ones() -> None:
-    known = {command.name for command in app.registered_commands}
-    named = set(re.findall(r"^attn-audit ([a-z]+)", README, re.MULTILINE))
-    assert named <= known
-
-
-def test_python_examples_give_what_is_shown() -> None:
-    shown = "\n".join(re.findall(r"```pycon\n(.*?)```", README, re.DOTALL))
-    test = DocTestParser().get_doctest(shown, {}, "README", "README.md", 0)
-    assert len(test.examples) > 5
-    assert DocTestRunner().run(test).failed == 0
+    for name in NAMES:
+        for block in blocks_of(name):
+            if block.language == "toml":
+                content = tomllib.loads(block.text)
+                if "bound" in content:
+                    policy_from(tmp_path, block.text)
+                else:
+                    assert set(content) <= set(KEYS)
 
 
 def test_every_function_of_the_package_is_in_the_table() -> None:
-    listed = set(re.findall(r"^\| `([a-z_]+)\(", README, re.MULTILINE))
+    listed = set(re.findall(r"^\| `([a-z_]+)\(", text_of("python.md"), re.MULTILINE))
     public = {name for name in attn_audit.__all__ if name.islower() and not name.startswith("_")}
     assert listed == public - {"load_policy", "wrap"}
+
+
+def test_the_readme_is_short_and_says_how_to_install_and_test() -> None:
+    readme = text_of("README.md")
+    assert readme.count("\n") <= 125
+    commands = [" ".join(words) for block in blocks_of("README.md") for words in block.commands]
+    assert "pip install -c constraints.txt . && attn-audit demo" in commands
+    assert "pip install -c constraints.txt .[test] && pytest -n 2" in commands
+
+
+# --- what is generated ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def hooks() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("hooks", REPOSITORY / "docs" / "hooks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_mark_is_filled_in_and_nothing_is_made_that_no_page_has(hooks: ModuleType) -> None:
+    marked = [mark for name in NAMES for mark in hooks.MARK.findall(text_of(name))]
+    assert sorted(marked) == sorted(hooks.GENERATED)
+    for name in NAMES:
+        assert not hooks.MARK.search(hooks.as_on_the_site(text_of(name)))
+
+
+def test_tables_are_whole(hooks: ModuleType) -> None:
+    """All rows of a table have as many cells, whatever stands in them."""
+    for made in hooks.GENERATED.values():
+        for lines in re.findall(r"(?:^\|.*\n?)+", made(), re.MULTILINE):
+            widths = {len(re.split(r"(?<!\\)\|", line)) for line in lines.splitlines()}
+            assert len(widths) == 1
+
+
+def test_everything_that_has_a_name_is_on_its_page(hooks: ModuleType) -> None:
+    from attn_audit.findings import registry
+
+    made = {name: make() for name, make in hooks.GENERATED.items()}
+    assert {metric.name for metric in registry.metrics()} <= named(made["metrics"])
+    assert {field.name for field in registry.all_fields()} <= named(made["fields"])
+    assert {measure.name for measure in registry.measures()} <= named(made["measures"])
+    assert set(KEYS) == named(made["settings"])
+    titles = set(re.findall(r"^## (.*)$", made["commands"], re.MULTILINE))
+    assert titles == {command.name for command in app.registered_commands}
+    assert made["exit codes"].count("\n") == 8
+    assert "| `MIN_EXAMPLES` | `100` |" in made["thresholds"]
+
+
+def named(made: str) -> set[str]:
+    return set(re.findall(r"^(?:\||-) `([^`]+)`", made, re.MULTILINE))
+
+
+def test_the_sample_report_gives_the_readmes_answer_and_names_no_folder(hooks: ModuleType) -> None:
+    page = " ".join(hooks.sample_report().split())
+    assert str(REPOSITORY) not in page
+    quoted = " ".join(re.findall(r"^> (.*)$", text_of("README.md"), re.MULTILINE))
+    (sentence,) = re.findall(r"\*\*Cannot be told\.\*\* (.*known\.)", quoted)
+    assert sentence in page
