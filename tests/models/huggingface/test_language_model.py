@@ -1,6 +1,5 @@
 """Causal language models that are asked: answers, units in a prompt, and attention."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -478,21 +477,3 @@ def test_an_adapter_changes_the_language_model_that_it_names(
             expected = adapted(torch.tensor([ids[0][:-1]])).logits[0, -1]
             found = loaded.logits(loaded.collate(loaded.encode([example])))[0]
         assert torch.allclose(found, expected[[each[-1] for each in ids]], atol=1e-5)
-
-
-@pytest.fixture(scope="module")
-def smollm2() -> Path:
-    folder = os.environ.get("ATTN_AUDIT_SMOLLM2")
-    if folder is None:
-        pytest.skip("needs SmolLM2-135M-Instruct: its folder in ATTN_AUDIT_SMOLLM2")
-    return Path(folder)
-
-
-def test_a_real_model_gives_what_the_library_gives(smollm2: Path) -> None:
-    options, texts = (" negative", " positive"), list(SENTENCES[:3])
-    model = asked(smollm2, options=options)
-    found = logits_of(model, EXAMPLES[:3])
-    assert torch.allclose(found, by_plain_code(smollm2, texts, options, "first"), atol=1e-3)
-    model = asked(smollm2, options=(" a waste of time", " wonderful"), answer_score="mean")
-    expected = by_plain_code(smollm2, texts, (" a waste of time", " wonderful"), "mean")
-    assert torch.allclose(logits_of(model, EXAMPLES[:3]), expected, atol=1e-3)
