@@ -132,9 +132,7 @@ def _at_layers(report: Report, elsewhere: Sequence[SiteLeverage]) -> str:
         seen = [site for site in elsewhere if site.matters.count][:MAX_LAYERS]
         if not seen:  # too few texts to tell
             return ""
-        best_layer = seen[0].layer
-        advice = "" if best_layer is None else f" Audit that one: --layer {best_layer}."
-        return f" {_capital('; '.join(map(_cut_off, seen)))}.{advice}"
+        return f" {_capital('; '.join(map(_cut_off, seen)))}.{_advice(report, seen[0].layer)}"
     found, layer = report.layers, report.settings.layer
     if found is None or layer is None:
         return ""
@@ -145,6 +143,22 @@ def _at_layers(report: Report, elsewhere: Sequence[SiteLeverage]) -> str:
         f" {_capital(_cut_off(best))}, and {percent(here.matters.share or 0.0)} at the audited "
         f"layer {here.layer}."
     )
+
+
+def _advice(report: Report, best_layer: int | None) -> str:
+    """What to do where attention is seen to matter elsewhere.
+
+    Args:
+        best_layer: Where most; None: where all layers are cut off together.
+    """
+    if best_layer is None:
+        return ""
+    if report.data.n_choosing:  # a choice is not made again on the texts that are judged
+        return (
+            f" {counted(report.data.n_choosing, 'other text')} chose layer "
+            f"{report.settings.layer}: more texts would tell which matters more."
+        )
+    return f" Audit that one: --layer {best_layer}."
 
 
 def _cut_off(site: SiteLeverage) -> str:

@@ -1,43 +1,70 @@
 """What leave-one-out costs a causal model with what texts share kept, against without.
 
     python -m tests.benchmarks.prefixes [--prompt 60] [--words 20] [--texts 8] [--repeats 3]
-        [--hidden 256] [--threads 1]
+        [--hidden 256] [--threads 1] [--asked nothing|options|several|target]
 
-The model is a Llama of random weights that is made on the spot; a prompt of so many tokens stands
-before each text. Figures are medians of runs that are interleaved in one process: quote the ratio,
-not the seconds.
+The model is a Llama of random weights that is made on the spot: a classifier, or a language model
+that is asked. A prompt of so many tokens stands before each text. Figures are medians of runs that
+are interleaved in one process: quote the ratio, not the seconds.
 """
 
 import argparse
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import processors
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from attn_audit import Example, wrap
 from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.models.interception.model import InterceptedModel
 from tests.benchmarks.measuring import Stages, interleaved_medians, show
-from tests.checkpoints import SENTENCES, write_checkpoint
+from tests.checkpoints import SENTENCES, write_checkpoint, write_language_model
 
 MAX_LENGTH = 512
 
+ANSWER = "answer"
+"""The field of what follows."""
 
-def prompted(n_prompt: int, hidden: int, folder: Path) -> InterceptedModel:
+QUESTIONS: dict[str, dict[str, Any] | None] = {
+    "nothing": None,
+    "options": {"options": (" bad", " not", " never")},
+    "several": {"options": (" dull", " wonderful", " bad")},
+    "target": {"target": ANSWER},
+}
+"""By name; None of a classifier."""
+
+
+def prompted(
+    n_prompt: int, hidden: int, examples: Sequence[Example], asked: str, folder: Path
+) -> InterceptedModel:
     """A Llama that reads so many markers before each text."""
-    sizes = {"hidden_size": hidden, "intermediate_size": 4 * hidden, "num_hidden_layers": 6}
-    write_checkpoint("llama", folder, max_position_embeddings=MAX_LENGTH, **sizes)
+    sizes = {
+        "hidden_size": hidden,
+        "intermediate_size": 4 * hidden,
+        "num_hidden_layers": 6,
+        "max_position_embeddings": MAX_LENGTH,
+    }
+    question = QUESTIONS[asked]
+    auto: Any = AutoModelForSequenceClassification if question is None else AutoModelForCausalLM
+    (write_checkpoint if question is None else write_language_model)("llama", folder, **sizes)
     tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.model_max_length = MAX_LENGTH
     marker = tokenizer.bos_token or tokenizer.unk_token
     tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
         single=" ".join([marker] * n_prompt + ["$A"]),
         special_tokens=[(marker, tokenizer.convert_tokens_to_ids(marker))],
     )
-    tokenizer.model_max_length = MAX_LENGTH
-    module = AutoModelForSequenceClassification.from_pretrained(folder)
-    return wrap(module, tokenizer)
+    if question is None:
+        return wrap(auto.from_pretrained(folder), tokenizer)
+    ending = f" {{{ANSWER}}}" if asked == "target" else ""
+    prompt = "{text}\nSentiment:" + ending
+    return wrap(
+        auto.from_pretrained(folder), tokenizer, prompt=prompt, examples=examples, **question
+    )
 
 
 def main() -> None:
@@ -46,15 +73,17 @@ def main() -> None:
     for name, value in {"prompt": 60, "words": 20, "texts": 8, "repeats": 3, "hidden": 256}.items():
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--asked", choices=QUESTIONS, default="nothing")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     words = " ".join(SENTENCES).split()
     starts = range(0, given.texts * 7, 7)
     texts = [" ".join(words[start : start + given.words]) for start in starts]
-    examples = [Example(f"e{i}", text) for i, text in enumerate(texts)]
+    fields = {ANSWER: "wonderful and touching"}
+    examples = [Example(f"e{i}", text, fields=fields) for i, text in enumerate(texts)]
     with tempfile.TemporaryDirectory() as folder:
-        model = prompted(given.prompt, given.hidden, Path(folder) / "llama")
+        model = prompted(given.prompt, given.hidden, examples, given.asked, Path(folder) / "llama")
     batch = model.collate(model.encode(examples))
     kind = type(model.classifier)
     can_continue = kind.can_continue

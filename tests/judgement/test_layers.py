@@ -69,6 +69,18 @@ def test_where_other_layers_matter_it_cannot_be_told_at_this_one(report: Report)
     assert found.said.endswith("Audit that one: --layer 1.")
 
 
+def test_a_layer_that_other_texts_chose_is_not_chosen_anew_on_those_judged(
+    report: Report,
+) -> None:
+    data = report.data.model_copy(update={"n_choosing": 40})
+    chosen = out_of_reach(report.model_copy(update={"data": data}))
+    found = answer(with_layers(chosen, leverage(AT_LAYER_1, (64, 1.2))))
+    assert found.said.endswith(
+        " 40 other texts chose layer 2: more texts would tell which matters more."
+    )
+    assert "--layer" not in found.said
+
+
 def test_at_most_three_places_where_attention_matters_are_said(report: Report) -> None:
     everywhere = dict.fromkeys(range(4), (40, 0.8))
     found = answer(with_layers(out_of_reach(report), leverage(everywhere, (64, 1.2)), n_layers=5))

@@ -180,10 +180,9 @@ class HuggingFaceClassifier(Classifier):
 
     @property
     def can_continue(self) -> bool:
-        """Of decoders, whose texts begin where the batch does and are read at their ends alone."""
+        """Of decoders, whose texts begin where the batch does."""
         is_decoder = accepts(self.module, "past_key_values") and not self._config.is_encoder_decoder
-        reads_end = not self.output.behind and not self.output.has_following
-        return is_decoder and reads_end and self.can_mask and self.padding_side == "right"
+        return is_decoder and self.can_mask and self.padding_side == "right"
 
     def kept_prefixes(self, inputs: ModelInputs) -> Any:
         """Keys and values."""

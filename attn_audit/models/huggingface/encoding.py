@@ -370,10 +370,19 @@ def without_units(
 def kept_positions(
     inputs: ModelInputs, kept: Bool[Tensor, "batch position"], padding: Padding, side: Side
 ) -> ModelInputs:
-    """Some positions of each row, one behind the other; all else that they had stays theirs."""
+    """Some positions of each row, one behind the other; all else that they had stays theirs.
+
+    What is to follow one that does not stay follows the one before it.
+    """
     names = [name for name in (IDS, TYPES, PLACES, FOLLOWING) if name in inputs.keywords]
+    values = {name: inputs.keywords[name] for name in names}
+    if FOLLOWING in values:
+        numbers = torch.arange(kept.shape[1], device=kept.device).where(kept, 0)
+        stays, asked = numbers.cummax(dim=1).values, values[FOLLOWING]
+        nothing = torch.full_like(asked, NOT_AUDITED)
+        values[FOLLOWING] = nothing.scatter_reduce(1, stays, asked, "amax")
     return _padded(
-        {name: inputs.keywords[name][kept] for name in names},
+        {name: value[kept] for name, value in values.items()},
         inputs.units[kept],
         real_positions(kept.sum(1), side),
         inputs.keywords,

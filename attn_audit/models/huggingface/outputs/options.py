@@ -150,9 +150,11 @@ class Options(Output):
         answer, behind = torch.full_like(order, NOT_AUDITED), read[:, 1:]
         answer = answer.scatter(1, behind, self._answer.expand_as(behind))
         seen = inputs.keywords[MASK].bool()
-        sees = seen.unsqueeze(1) & (order.unsqueeze(1) <= order.unsqueeze(2))
         of_all = (answer == NOT_AUDITED).unsqueeze(1)
-        sees &= of_all | (answer.unsqueeze(1) == answer.unsqueeze(2))
+        sees = of_all | (answer.unsqueeze(1) == answer.unsqueeze(2))
+        sees &= order.unsqueeze(1) <= order.unsqueeze(2)
+        n_kept = seen.shape[1] - order.shape[1]  # keys alone, of what all stand behind
+        sees = seen.unsqueeze(1) & nn.functional.pad(sees, (n_kept, 0), value=True)
         hidden = torch.finfo(self._dtype).min
         mask = torch.zeros_like(sees, dtype=self._dtype).masked_fill(~sees, hidden)
         places = inputs.keywords.get(PLACES, order.clamp_min(0))

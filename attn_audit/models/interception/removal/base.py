@@ -76,9 +76,15 @@ class UnitRemoval(Removal):
         """What the module is given of variants."""
 
 
-def has_others(batch: InterceptedBatch) -> Bool[Tensor, " batch"]:
-    """The texts that stand among something: markers, a prompt, a second text."""
-    return (batch.inputs.real & (batch.inputs.units < 0)).any(dim=1)
+def has_others(classifier: Classifier, batch: InterceptedBatch) -> Bool[Tensor, " batch"]:
+    """The texts that stand among something: markers, a prompt, a second text.
+
+    What stands behind the first position that is read does not count: it does not say what that is.
+    """
+    others, read = batch.inputs.real & (batch.inputs.units < 0), classifier.read_rows(batch.inputs)
+    if read is not None:
+        others &= read.cumsum(dim=1) - read.long() == 0
+    return others.any(dim=1)
 
 
 def removed_positions(

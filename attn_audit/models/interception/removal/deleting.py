@@ -24,7 +24,7 @@ class Deletion(UnitRemoval):
         """Those that stand among something, where nothing is encoded anew, too."""
         if not self.classifier.can_read_markers:
             return super().can_leave_out_all(batch)
-        return has_others(batch) | super().can_leave_out_all(batch)
+        return has_others(self.classifier, batch) | super().can_leave_out_all(batch)
 
     def n_positions(self, batch: InterceptedBatch, variants: Variants) -> Int[Tensor, " row"]:
         """Of the shorter texts."""

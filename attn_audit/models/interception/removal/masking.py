@@ -68,7 +68,7 @@ class Masking(UnitRemoval):
 
     def can_leave_out_all(self, batch: InterceptedBatch) -> Bool[Tensor, " batch"]:
         """Those that stand among something that is not masked, too."""
-        return has_others(batch) | super().can_leave_out_all(batch)
+        return has_others(self.classifier, batch) | super().can_leave_out_all(batch)
 
     def n_positions(self, batch: InterceptedBatch, variants: Variants) -> Int[Tensor, " row"]:
         """Of whole texts, or of what is left of them."""

@@ -118,8 +118,17 @@ def _of_some_texts(
 def _n_kept(
     removal: UnitRemoval, batch: InterceptedBatch, variants: Variants
 ) -> Int[Tensor, " row"]:
-    """Positions before the first change, but for the last one, which is read."""
+    """Positions before the first change, and before the first that is read."""
     units, real = batch.inputs.units[variants.example], batch.inputs.real[variants.example]
     gone = removed_positions(units, variants.keep)
     first = torch.where(gone.any(dim=1), gone.int().argmax(dim=1), real.sum(dim=1))
-    return torch.minimum(first, removal.n_positions(batch, variants) - 1)
+    n_positions = removal.n_positions(batch, variants)
+    return torch.minimum(first, n_positions - _n_read(removal, batch)[variants.example])
+
+
+def _n_read(removal: UnitRemoval, batch: InterceptedBatch) -> Int[Tensor, " batch"]:
+    """Positions from the first that the output is read at, to the end of each text."""
+    real, read = batch.inputs.real, removal.classifier.read_rows(batch.inputs)
+    if read is None:
+        return torch.ones_like(real[:, 0], dtype=torch.long)
+    return (real & (read.cumsum(dim=1) > 0)).sum(dim=1)

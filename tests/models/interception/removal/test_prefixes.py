@@ -1,16 +1,21 @@
 """Beginnings that are computed once, against passes through all texts."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+)
 
 from attn_audit import Example, wrap
 from attn_audit.models.interception.classifier import InterceptedBatch, ModelInputs
 from attn_audit.models.interception.model import InterceptedModel
-from tests.checkpoints import SENTENCES
+from tests.checkpoints import SENTENCES, write_language_model
 from tests.conftest import Checkpoint
 from tests.models.interception.matrix import assert_close
 
@@ -21,6 +26,20 @@ def of_kind(checkpoint: Checkpoint, kind: str) -> InterceptedModel:
     folder = checkpoint(kind)
     module: nn.Module = AutoModelForSequenceClassification.from_pretrained(folder)
     return wrap(module, AutoTokenizer.from_pretrained(folder))
+
+
+ANSWERS = ("dull", "wonderful and touching", "bad")
+FOLLOWED = [
+    Example(f"e{i}", text, fields={"answer": ANSWERS[i % 3]})
+    for i, text in enumerate(SENTENCES[:6])
+]
+PROMPT = "Nobody liked the film, and it is about love. Review: {text}"
+QUESTIONS: dict[str, dict[str, Any]] = {
+    "one token": {"prompt": PROMPT + "\nSo:", "options": (" bad", " not", " never")},
+    "several tokens": {"prompt": PROMPT + "\nSo:", "options": (" dull", " wonderful", " bad")},
+    "what a row says": {"prompt": PROMPT + "\nSo: {answer}", "target": "answer"},
+    "right behind the text": {"prompt": PROMPT + " {answer}", "target": "answer"},
+}
 
 
 def some_units(batch: InterceptedBatch) -> Tensor:
@@ -62,6 +81,28 @@ def test_texts_that_begin_alike_share_it(
     if model.removals[way].is_of_tokens:  # GPT-2 has no token that says nothing
         assert n_with < 0.8 * n_without
     assert_close(found, model.erase(batch, keep, way))
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_prompts_that_begin_alike_share_it_whatever_is_asked(
+    tmp_path: Path, kind: str, question: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_language_model(kind, tmp_path / kind, max_position_embeddings=128)
+    module: nn.Module = AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.model_max_length = 128
+    model = wrap(module, tokenizer, examples=FOLLOWED[:3], **QUESTIONS[question])
+    batch = model.collate(model.encode(FOLLOWED))
+    keep = some_units(batch)
+    for way in ("mask", "delete"):
+        found = model.erase(batch, keep, way)
+        n_with = n_computed(model, batch, keep, way)
+        with monkeypatch.context() as patch:
+            patch.setattr(type(model.classifier), "can_continue", False)
+            n_without = n_computed(model, batch, keep, way)
+            assert_close(found, model.erase(batch, keep, way))
+        assert n_with < 0.5 * n_without
 
 
 def test_where_tokens_see_later_ones_nothing_is_shared(
