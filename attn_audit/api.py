@@ -54,6 +54,7 @@ class LoadingOptions(TypedDict, total=False):
     dtype: Literal["float32", "float64", "bfloat16", "float16"] | torch.dtype
     attention_implementation: Literal["sdpa", "eager"] | None
     max_length: int | None
+    window_overlap: int | None
     task: Literal["binary"] | None
     revision: str | None
     trust_remote_code: bool

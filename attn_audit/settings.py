@@ -135,6 +135,16 @@ class AuditSettings:
         is_stored=True,
         compared="refused",
     )
+    window_overlap: Annotated[int, Ge(0)] | None = _is(
+        None,
+        "Read texts that are longer in windows, each sharing N tokens with the one before; their "
+        "logits are averaged.",
+        Panel.LOADING,
+        "N",
+        default_is="none: texts are cut",
+        is_stored=True,
+        compared="refused",
+    )
     task: Literal["binary"] | None = _is(
         None, "binary: a head with one output is one sigmoid, not a regression.", Panel.LOADING
     )

@@ -31,6 +31,7 @@ from attn_audit.findings.example import (
     STATUS,
     TRUNCATED,
     UNITS,
+    WINDOWS,
 )
 from attn_audit.findings.registry import findings_of
 from attn_audit.measures.costs import counting, timed
@@ -162,6 +163,7 @@ def _describe(audited: AuditedBatch) -> Columns:
         MARGIN.name: or_none(audited.margin.mean.cpu().numpy(), audited.has_margin),
         N_UNITS.name: [item.n_units for item in batch.encoded],
         TRUNCATED.name: [item.truncated for item in batch.encoded],
+        WINDOWS.name: [n if (n := item.n_windows) > 1 else None for item in batch.encoded],
         READOUT_UNIT.name: [item.readout_unit for item in batch.encoded],
         UNITS.name: [tuple(unit.text for unit in item.units) for item in batch.encoded],
     }

@@ -169,6 +169,7 @@ def _made_ready(
         examples=trial,
         unit=settings.unit,
         max_length=settings.max_length,
+        window_overlap=settings.window_overlap,
         task=settings.task,
         removal=settings.removal,
         dtype=None if settings.dtype == "float32" else settings.dtype,

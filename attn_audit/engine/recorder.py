@@ -12,7 +12,7 @@ from attn_audit.engine.batch import Found
 from attn_audit.engine.highlights import SampledExamples, TellingExamples
 from attn_audit.engine.summaries import SiteMeans
 from attn_audit.files import sha256_of
-from attn_audit.findings.example import LABEL, READOUT_UNIT, TRUNCATED
+from attn_audit.findings.example import LABEL, READOUT_UNIT, TRUNCATED, WINDOWS
 from attn_audit.findings.field import Shape
 from attn_audit.findings.measure import LEAVE_ONE_OUT
 from attn_audit.findings.registry import record_fields
@@ -107,13 +107,19 @@ class Recording:
         is_deleted = pc.and_(
             records[READOUT_UNIT.name].is_valid(), records[LEAVE_ONE_OUT.name].is_valid()
         )
-        counted = (records[LABEL.name].is_valid(), records[TRUNCATED.name], is_deleted)
+        counted = (
+            *(records[LABEL.name].is_valid(), records[TRUNCATED.name]),
+            *(records[WINDOWS.name].is_valid(), is_deleted),
+        )
         n_true = (pc.sum(values).as_py() or 0 for values in counted)
         for name, n in zip(_COUNTED, (len(records), n_failed, *n_true), strict=True):
             self.counts[name] += n
 
 
-_COUNTED = ("n_examples", "n_failed", "n_labelled", "n_truncated", "n_readout_deleted")
+_COUNTED = (
+    *("n_examples", "n_failed", "n_labelled"),
+    *("n_truncated", "n_windowed", "n_readout_deleted"),
+)
 
 
 def _describe(file: Path, report: Path | None) -> RecordsFile:

@@ -116,6 +116,10 @@ N_UNITS = Field[int](
 TRUNCATED = Field[bool](
     "truncated", "Whether the text was cut to what the model takes", kind=Kind.SWITCH, claim=SAME
 )
+WINDOWS = Field[int | None](
+    "windows", "In how many windows the text was read, whose logits are averaged",
+    kind=Kind.COUNT, null="the text was read at once", claim=SAME,
+)  # fmt: skip
 READOUT_UNIT = Field[int | None](
     "readout_unit",
     "Index of the unit that holds the token which is read out; leave-one-out deletes it, because "
@@ -148,5 +152,5 @@ ATTENTION = Field[tuple[float, ...] | None](
 )  # fmt: skip
 FIELDS: tuple[Field[object], ...] = (
     ID, LAYER, HEAD, LABEL, STATUS, REASON, PREDICTION, PROBABILITY, MARGIN, N_UNITS,
-    TRUNCATED, READOUT_UNIT, AUDITED_MASS, MAX_ATTENTION, UNITS, ATTENTION,
+    TRUNCATED, WINDOWS, READOUT_UNIT, AUDITED_MASS, MAX_ATTENTION, UNITS, ATTENTION,
 )  # fmt: skip

@@ -33,7 +33,7 @@ def _of_layers(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit
     gradients = torch.autograd.grad(score.sum(), whole.layers)
     n_tokens = whole.real.shape[1]
     relevance = torch.eye(n_tokens, dtype=torch.float64, device=model.device).expand(
-        len(batch), -1, -1
+        len(whole.real), -1, -1
     )
     for weights, gradient in zip(whole.layers, gradients, strict=True):
         product = weights.detach().double() * gradient.double()

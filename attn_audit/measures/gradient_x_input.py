@@ -33,9 +33,9 @@ def _contributions(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch 
 def gradient_at(
     model: AuditedModel,
     batch: Batch,
-    embeddings: Float[Tensor, "batch token embedding"],
+    embeddings: Float[Tensor, "sequence token embedding"],
     target: Target | None = None,
-) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch token embedding"]]:
+) -> tuple[Float[Tensor, " batch"], Float[Tensor, "sequence token embedding"]]:
     """The log-odds of the prediction at some embeddings, and their gradient there.
 
     Args:

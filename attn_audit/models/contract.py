@@ -96,6 +96,11 @@ class Encoded:
         """How many tokens the model computes with: what the size of a batch is measured in."""
         return len(self.units)
 
+    @property
+    def n_windows(self) -> int:
+        """In how many parts the model reads it, each by itself."""
+        return 1
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -107,11 +112,14 @@ class Batch:
     def __len__(self) -> int:
         return len(self.encoded)
 
-    def sum_over_units(self, values: Float[Tensor, "batch token"]) -> Float[Tensor, "batch unit"]:
+    def sum_over_units(
+        self, values: Float[Tensor, "sequence token"]
+    ) -> Float[Tensor, "batch unit"]:
         """Add up the values of each unit's tokens; where units are tokens, the values themselves.
 
         Args:
-            values: One for each token that `AuditedModel.embed` gives an embedding of.
+            values: One for each token that `AuditedModel.embed` gives an embedding of. A sequence
+                is what is read at once: a text, or a window of one.
         """
         return values
 
@@ -252,12 +260,13 @@ class WholeAttention:
     logits: Logits
     outputs: Float[Tensor, "batch output"]
     """What the model gives itself: of labels that compete one for each, whatever all have alike."""
-    layers: tuple[Float[Tensor, "batch head token key"], ...]
+    layers: tuple[Float[Tensor, "sequence head token key"], ...]
     """From the first on; rows of padding may be anything. Where gradients are asked for, logits and
     outputs are differentiable in them."""
-    readout: Float64[Tensor, "batch token"]
-    """What part each token's row has in what is read out: one has all, or several equal parts."""
-    real: Bool[Tensor, "batch token"]
+    readout: Float64[Tensor, "sequence token"]
+    """What part each token's row has in what is read out: one has all, or several equal parts;
+    those of all a text's windows sum to 1."""
+    real: Bool[Tensor, "sequence token"]
     """False where there is padding."""
 
 
@@ -265,10 +274,10 @@ class WholeAttention:
 class ReadoutStates:
     """What a model has made of a text where it is read out: behind its last attention."""
 
-    own: Float[Tensor, "batch token state"]
-    readout: Float64[Tensor, "batch token"]
+    own: Float[Tensor, "sequence token state"]
+    readout: Float64[Tensor, "sequence token"]
     """As of the whole attention."""
-    without: Callable[[Bool[Tensor, "batch token"]], Float[Tensor, "batch token state"]]
+    without: Callable[[Bool[Tensor, "sequence token"]], Float[Tensor, "sequence token state"]]
     """The same, had nothing been taken from some tokens there: their weights are 0 and the others'
     are as they were, not renormalised."""
 
@@ -369,14 +378,17 @@ class AuditedModel(ABC):
         """One forward pass for all `sites`, one reading each; without gradients of its own."""
 
     @abstractmethod
-    def embed(self, batch: Batch) -> Float[Tensor, "batch token embedding"]:
-        """The embeddings of the audited tokens: what `forward` differentiates with respect to."""
+    def embed(self, batch: Batch) -> Float[Tensor, "sequence token embedding"]:
+        """The embeddings of the audited tokens: what `forward` differentiates with respect to.
+
+        Of every sequence that is read at once: of a text, or of its windows one after the other.
+        """
 
     @abstractmethod
     def forward(
         self,
         batch: Batch,
-        embeddings: Float[Tensor, "batch token embedding"],
+        embeddings: Float[Tensor, "sequence token embedding"],
         hold_attention: bool,
         rules: Mapping[Site, Rule] | None = None,
     ) -> Logits:
@@ -394,7 +406,7 @@ class AuditedModel(ABC):
         """Why nothing can be differentiated with respect to embeddings; None where it can."""
         return None
 
-    def baseline(self, batch: Batch) -> Float[Tensor, "batch token embedding"]:
+    def baseline(self, batch: Batch) -> Float[Tensor, "sequence token embedding"]:
         """Embeddings that say nothing: of the token that pads texts, else zeros."""
         return torch.zeros_like(self.embed(batch))
 

@@ -26,6 +26,7 @@ class ModelOptions:
     dtype: Literal["float32", "float64", "bfloat16", "float16"] = "float32"
     attention_implementation: Literal["sdpa", "eager"] | None = None
     max_length: int | None = None
+    window_overlap: int | None = None
     task: Literal["binary"] | None = None
     prompt: str | None = None
     audited: str | None = None
@@ -70,7 +71,7 @@ def resolve_device(name: str) -> torch.device:
 
 _OF_HUGGINGFACE = (
     *("trust_remote_code", "revision", "dtype", "attention_implementation"),
-    *("max_length", "task", "prompt", "audited", "chat", "options"),
+    *("max_length", "window_overlap", "task", "prompt", "audited", "chat", "options"),
     *("answer_score", "target"),
 )
 
@@ -142,6 +143,7 @@ def load_model(
             dtype=getattr(torch, options.dtype),
             attention_implementation=options.attention_implementation,
             max_length=options.max_length,
+            window_overlap=options.window_overlap,
             is_binary=options.task == "binary",
             unit=options.unit,
             takes_pairs=question is None and texts[0].text_pair is not None,

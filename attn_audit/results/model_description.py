@@ -2,6 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+LONG_TEXTS = "long texts"
+"""Among the details: how texts are read that do not fit, where they are not cut."""
+
 
 class LayerDescription(BaseModel):
     """One attention over the tokens of the input."""

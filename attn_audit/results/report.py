@@ -107,6 +107,8 @@ class DataDescription(Value):
     """Examples beside these that could not be audited: `--on-error record`."""
     n_labelled: int
     n_truncated: int
+    n_windowed: int = 0
+    """Examples that were longer than what the model takes, and read in windows."""
     n_readout_deleted: int = 0
     """Examples whose readout token is itself audited: leave-one-out deletes it, it cannot be
     masked away."""
@@ -179,6 +181,8 @@ class Settings(Value):
     """The code that computed a HuggingFace model's attention; None: the library's choice."""
     max_length: int | None
     """Tokens of a text beyond which it is truncated; None: never."""
+    window_overlap: int | None = None
+    """Tokens that each window of a longer text shared with the one before; None: it was cut."""
     revision: str | None
     trust_remote_code: bool
     adapter: str | None

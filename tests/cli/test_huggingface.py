@@ -263,3 +263,51 @@ def test_an_implementation_that_cannot_be(
     outcome = attn_audit("audit", model, texts, "--attention-implementation", value)
     assert outcome.exit_code == 2
     assert "--attention-implementation" in outcome.stderr
+
+
+def test_long_texts_are_read_in_windows_and_the_report_says_so(
+    attn_audit: AttnAudit, checkpoint: Checkpoint, texts: Path
+) -> None:
+    said = ("--max-length", 12, "--window-overlap", 3, "--format", "json")
+    outcome = attn_audit(
+        "correlate", checkpoint("bert"), texts, *said, "--output", "report.json",
+        "--output", "report.txt", "--records", "records.jsonl",
+    )  # fmt: skip
+    assert outcome.exit_code == 0, outcome.stderr
+    report = json.loads(Path("report.json").read_text())
+    records = [json.loads(line) for line in Path("records.jsonl").read_text().splitlines()]
+    counts = [record["windows"] for record in records if record["windows"] is not None]
+    assert report["data"]["n_windowed"] == len(counts) > 0
+    assert min(counts) > 1
+    assert report["data"]["n_truncated"] == 0
+    assert report["settings"]["window_overlap"] == 3
+    shown = " ".join(Path("report.txt").read_text().split())
+    assert f"{len(counts)} examples read in windows of 12 tokens, each sharing 3 with" in shown
+    outcome = attn_audit("verify", "report.json", checkpoint("bert"), texts)
+    assert outcome.exit_code == 0, outcome.stdout
+    text = json.loads(texts.read_text().splitlines()[0])["text"]
+    outcome = attn_audit("explain", checkpoint("bert"), "--text", text, *said[:4])
+    assert f"in {records[0]['windows']} windows whose logits" in " ".join(outcome.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("overlap", "message"),
+    [
+        (10, "--window-overlap 10: a window holds 10 tokens of the text beside the special ones"),
+        (-1, "--window-overlap: must be greater than or equal to 0"),
+    ],
+)
+def test_windows_that_cannot_be(
+    attn_audit: AttnAudit, checkpoint: Checkpoint, texts: Path, overlap: int, message: str
+) -> None:
+    outcome = attn_audit(
+        "permute", checkpoint("bert"), texts, "--max-length", 12, "--window-overlap", overlap
+    )
+    assert outcome.exit_code == 2
+    assert message in outcome.stderr
+
+
+def test_windows_mean_nothing_to_the_papers_models(attn_audit: AttnAudit, texts: Path) -> None:
+    outcome = attn_audit("permute", "demo", texts, "--window-overlap", 3)
+    assert outcome.exit_code == 2
+    assert "--window-overlap means nothing to a checkpoint of the paper's models" in outcome.stderr

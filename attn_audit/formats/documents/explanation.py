@@ -156,6 +156,8 @@ def facts(found: Explanation) -> Iterator[tuple[str, str]]:
     if found.explain_label is not None:
         yield "Explained", f"{found.explain_label}, whatever is predicted"
     cut = ", cut to what the model takes" if found.record["truncated"] else ""
+    if (n_windows := found.record["windows"]) is not None:
+        cut = f", in {n_windows} windows whose logits are averaged"
     n_units = found.record["n_units"]
     yield "Text", f"{n_units} {found.unit}{'s' if n_units != 1 else ''}{cut}"
     if found.text_pair is not None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from attn_audit.findings.target import TARGET, naming_target
 from attn_audit.formats.documents import model as models
 from attn_audit.numbers import count, counted, number, scientific, short
-from attn_audit.results.model_description import ModelDescription
+from attn_audit.results.model_description import LONG_TEXTS, ModelDescription
 from attn_audit.results.report import DataDescription, RecordsFile, Report, SelfCheck, Settings
 from attn_audit.statistics.summary import Distribution
 
@@ -36,6 +36,7 @@ def audited(report: Report) -> tuple[tuple[str, str], ...]:
         ("Left out", left_out(data)),
         ("Failed", failed(data)),
         ("Units", f"{what}: {_lengths(report.n_units)}{_truncated(data, settings)}"),
+        ("Long texts", _windows(report)),
         ("Attention", audited_attention(report)),
         ("Leaving out", str(model.details.get("left out", ""))),
         ("Sight", "" if layer is None or not model.layers else models.sight(model.layers[layer])),
@@ -112,6 +113,15 @@ def _truncated(data: DataDescription, settings: Settings) -> str:
         return ""
     limit = "" if settings.max_length is None else f" at {counted(settings.max_length, 'token')}"
     return f"; {counted(data.n_truncated, 'example')} truncated{limit}"
+
+
+def _windows(report: Report) -> str:
+    """How many texts were read in windows, and what that means."""
+    how = report.model.details.get(LONG_TEXTS)
+    if how is None:
+        return ""
+    n = report.data.n_windowed
+    return f"{counted(n, 'example')} {how}" if n else "none: every example was read at once"
 
 
 def audited_attention(report: Report) -> str:

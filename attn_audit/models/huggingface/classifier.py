@@ -99,7 +99,7 @@ class HuggingFaceClassifier(Classifier):
     def describe(self) -> ModelDescription:
         """What the configuration says; no layers, no findings."""
         provenance, encoder = self.provenance, self._encoder
-        limit = "unlimited" if encoder.max_length is None else encoder.max_length
+        limit = "unlimited" if self.max_length is None else self.max_length
         details = {
             "model type": self._config.model_type,
             "vocabulary": encoder.n_ids,
@@ -130,6 +130,25 @@ class HuggingFaceClassifier(Classifier):
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Turn examples into token sequences and their audited units."""
         return list(self._encoder.encode(examples))
+
+    def encode_whole(self, examples: Sequence[Example]) -> list[TokenEncoded]:
+        """The same of texts that are not cut, however long they are."""
+        return replace(self._encoder, max_length=None).encode(examples)
+
+    @property
+    def max_length(self) -> int | None:
+        """Tokens that a text may have; None: any number."""
+        return self._encoder.max_length
+
+    @property
+    def special_around(self) -> tuple[int, int] | None:
+        """How many special tokens stand before and behind every text; None where that varies."""
+        return self._encoder.special_around()
+
+    @property
+    def is_decoder(self) -> bool:
+        """Whether it reads a text from its beginning on, and could keep what it read."""
+        return accepts(self.module, "past_key_values") and not self._config.is_encoder_decoder
 
     def collate(self, encoded: Sequence[Encoded]) -> ModelInputs:
         """Pad examples into one batch on the module's device."""
@@ -181,8 +200,7 @@ class HuggingFaceClassifier(Classifier):
     @property
     def can_continue(self) -> bool:
         """Of decoders, whose texts begin where the batch does."""
-        is_decoder = accepts(self.module, "past_key_values") and not self._config.is_encoder_decoder
-        return is_decoder and self.can_mask and self.padding_side == "right"
+        return self.is_decoder and self.can_mask and self.padding_side == "right"
 
     def kept_prefixes(self, inputs: ModelInputs) -> Any:
         """Keys and values."""

@@ -122,6 +122,21 @@ class Encoder:
                 self._require_room(example, tokens)
         return [self._encoded(*each) for each in zip(own, rows, strict=True)]
 
+    def special_around(self) -> tuple[int, int] | None:
+        """How many special tokens the tokenizer puts before and behind a text.
+
+        Returns:
+            None where that cannot be told: it does not say which tokens are its own.
+        """
+        (found,) = tokenize(self.tokenizer, [Example("", "a")], None)
+        before, behind = (
+            next((i for i, special in enumerate(row) if not special), len(row))
+            for row in (found.special, found.special[::-1])
+        )
+        n_special = self.tokenizer.num_special_tokens_to_add(pair=False)
+        is_told = self.tokenizer.is_fast and before + behind == n_special
+        return (before, behind) if is_told else None
+
     def _encoded(self, example: Example, tokens: Tokens) -> TokenEncoded:
         if len(tokens.ids) != len(tokens.strings):  # as a damaged tokenizer.json has them
             raise IncompatibleDataError(
