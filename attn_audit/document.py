@@ -305,6 +305,11 @@ class Examples:
         """Those to show where nobody can look through all."""
         return tuple(example for example in self.examples if example.reasons)[:N_TELLING]
 
+    @property
+    def elsewhere(self) -> str:
+        """Where to look, if none is to be shown; empty: some are."""
+        return "" if self.telling else "A page shows them: `--output report.html`."
+
 
 @dataclass(frozen=True)
 class Figure:

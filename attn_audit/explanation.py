@@ -20,6 +20,7 @@ from attn_audit.data.example import Example
 from attn_audit.data.reading import problem_of_text
 from attn_audit.data.rows import content_id
 from attn_audit.engine.batch import Plan, audit_batch
+from attn_audit.engine.fitting import restored as restored_mix
 from attn_audit.engine.inputs import LoadModel, fields_of_prompt, load_tried_model
 from attn_audit.engine.leverage import leverage_by_layer, with_layer
 from attn_audit.engine.stopwatch import Stopwatch
@@ -29,6 +30,7 @@ from attn_audit.findings.example import N_UNITS
 from attn_audit.findings.measure import LEAVE_ONE_OUT, correlated, measure
 from attn_audit.findings.permutation import UNIFORM_DISTANCE_FIELD
 from attn_audit.findings.registry import usual_checks
+from attn_audit.measures.head_mix import Mixes
 from attn_audit.models.contract import AuditedModel, Site
 from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.self_check import self_check
@@ -77,11 +79,12 @@ def explain_text(
             f"--explain-label {EACH}: one text is explained for one label",
             hint="Name it; an audit answers for each.",
         )
+    mix = None if report is None else report.head_mix
     for name in settings.measures or ():
-        if measure(name).is_fitted:
+        if measure(name).is_fitted and mix is None:
             raise ConfigurationError(
                 f"--measures {name}: it is fitted to many texts, and here is one",
-                hint="An audit of a data set fits it.",
+                hint="An audit of a data set fits it; `--report` of such an audit has it.",
             )
     show_instead, instead = (None, "") if report is None else _recommended(report)
     named = (*correlated(None), *(settings.measures or ()), *filter(None, [show_instead]))
@@ -102,7 +105,8 @@ def explain_text(
             settings = with_layer(settings, leverage_by_layer(model, trial))
         site = _one_site(settings, model)
         self_check(model, model.encode(trial), site)
-        found = _explain(model, example, site, settings)
+        mixes = None if mix is None else restored_mix(model, mix)
+        found = _explain(model, example, site, settings, mixes)
     return found.model_copy(update={"show_instead": show_instead, "instead": instead})
 
 
@@ -119,8 +123,6 @@ def _recommended(report: Report) -> tuple[str | None, str]:
     shown = measure(found.show_instead)
     if shown.shown is not None:
         return None, f"The report shows {shown.words}: they come with the data, not with this text."
-    if shown.is_fitted:
-        return None, f"The report shows {shown.words}: it is fitted to the data, not to this text."
     return shown.name, found.short
 
 
@@ -151,10 +153,14 @@ def _one_site(settings: AuditSettings, model: AuditedModel) -> Site:
 
 
 def _explain(
-    model: AuditedModel, example: Example, site: Site, settings: AuditSettings
+    model: AuditedModel,
+    example: Example,
+    site: Site,
+    settings: AuditSettings,
+    mixes: Mixes | None,
 ) -> Explanation:
     encoded = model.encode([example])
-    plan = Plan(make_checks(settings, model), (site,), settings.seed)
+    plan = Plan(make_checks(settings, model), (site,), settings.seed, mixes=mixes)
     (record,) = audit_batch(model, encoded, plan, Stopwatch()).records.to_pylist()
     audited = read_batch(model, model.collate(encoded), site, settings.seed)
     left_out = int(np.argmax(record[LEAVE_ONE_OUT.name] or (0.0,)))

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import attn_audit
 from attn_audit.data.example import Example
@@ -179,3 +181,30 @@ def test_a_report_of_something_else_is_refused(model: str, tmp_path: Path) -> No
     unasked = report.model_copy(update={"recommendation": None})
     with pytest.raises(ConfigurationError, match="the erasure check was not run"):
         attn_audit.explain(model, TEXT, report=unasked)
+
+
+def test_a_fitted_mix_of_heads_is_that_of_the_report(checkpoint: Checkpoint) -> None:
+    folder = str(checkpoint("bert"))
+    report = judged(folder, "head_mix", measures="head_mix", permutations=1)
+    mix = report.head_mix
+    assert mix is not None
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    network = AutoModelForSequenceClassification.from_pretrained(
+        folder, attn_implementation="eager"
+    )
+    for text in ("not a good film at all", "not a good one"):  # one of each half
+        found = attn_audit.explain(folder, text, report=report, iterations=1, permutations=1)
+        assert (found.show_instead, found.instead) == ("head_mix", "What it says.")
+        with torch.no_grad():
+            called = network.eval()(**tokenizer(text, return_tensors="pt"), output_attentions=True)
+        rows = torch.cat([layer[0, :, 0, 1:-1] for layer in called.attentions]).double()
+        weights = torch.tensor(mix.weights, dtype=torch.float64).flatten()
+        assert found.record["head_mix"] == pytest.approx((weights @ rows).tolist(), rel=1e-4)
+    fewer = mix.model_copy(update={"weights": mix.weights[:-1]})
+    with pytest.raises(ConfigurationError, match="of a model with other layers or heads"):
+        attn_audit.explain(folder, TEXT, report=report.model_copy(update={"head_mix": fewer}))
+
+
+def test_without_a_report_there_is_no_mix_of_heads(model: str) -> None:
+    with pytest.raises(ConfigurationError, match="fitted to many texts, and here is one"):
+        attn_audit.explain(model, TEXT, measures="head_mix")

@@ -1,7 +1,7 @@
 """Before the first example: what is fitted to the half of the texts that judges nothing."""
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,7 @@ from attn_audit.data.example import sample_examples
 from attn_audit.engine.in_process import batches_of
 from attn_audit.engine.inputs import AuditedData
 from attn_audit.engine.sampling import encoded_of, measured_where_it_works
+from attn_audit.errors import ConfigurationError
 from attn_audit.findings.measure import HEAD_MIX
 from attn_audit.measures.base import n_whole_together
 from attn_audit.measures.head_mix import N_SUBSETS, Mixes, of_heads, subsets
@@ -80,6 +81,18 @@ def described(model: AuditedModel, mixes: Mixes | None) -> HeadMix | None:
         passes=PASSES * mixes.n_texts,
         weights=tuple(tuple(islice(left, each.n_heads)) for each in model.layers[:n_layers]),
     )
+
+
+def restored(model: AuditedModel, mix: HeadMix) -> Mixes:
+    """The mix that a report keeps, to score texts that nothing is judged by.
+
+    Raises:
+        ConfigurationError: The model has other heads.
+    """
+    heads = tuple(each.n_heads for each in model.layers[: model.default_site.layer + 1])
+    if tuple(map(len, mix.weights)) != heads:
+        raise ConfigurationError("the report's head mix is of a model with other layers or heads")
+    return Mixes(mix.n_texts, tuple(chain.from_iterable(mix.weights)))
 
 
 class _Observed(NamedTuple):

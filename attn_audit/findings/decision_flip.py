@@ -162,9 +162,9 @@ def line(record: Mapping[str, Any]) -> str | None:
         return None
     if gone is not None:
         return f"the decision flips without attention on the first {percent(gone)} of its words"
-    ends = (("never", never), ("only when nothing is left", nothing_left))
+    ends = (("never flips", never), ("flips only when nothing is left", nothing_left))
     how = " or ".join(words for words, found in ends if found)
-    return f"without attention on its most attended words the decision flips {how}"
+    return f"without attention on its most attended words the decision {how}"
 
 
 def answer(report: "Report") -> tuple[str, ...]:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MAX_CLASSES = 8
 """Predicted classes shown; the rest are counted."""
 
+BY_PREDICTION = "by prediction"
+
 NOT_MEASURED = "Not known: no example could be measured."
 
 
@@ -45,7 +47,7 @@ def group_table(measured: str, found: GroupedDistribution, limits: tuple[float, 
     """Mean, interval and spread of a check's number, for every part of every grouping."""
     named = (
         ("by largest weight", found.by_max_attention),
-        ("by prediction", found.by_prediction),
+        (BY_PREDICTION, found.by_prediction),
         ("by length", found.by_length),
         ("by confidence", found.by_confidence),
     )
@@ -106,7 +108,8 @@ def section_of(
 
 def folded(report: "Report", *tables: Table) -> Folded:
     """Tables of a check, and what parts by prediction mean where a prediction is several labels."""
-    if report.model.task != "multilabel":
+    is_parted = any(row[0] == BY_PREDICTION for table in tables for row in table.rows)
+    if report.model.task != "multilabel" or not is_parted:
         return Folded("The numbers as tables", tables)
     note = "By prediction: an example counts under each label that it is given."
     return Folded("The numbers as tables", (*tables, Paragraph(note, Tone.FAINT)))

@@ -32,6 +32,7 @@ from attn_audit.document import (
     Weights,
 )
 from attn_audit.findings.thresholds import MATTERS
+from attn_audit.numbers import counted
 from attn_audit.quoting import printable
 
 EMOJIS = {"✓": "✅", "✗": "❌", "?": "❔", "!": "⚠️", "–": "⏸️"}
@@ -178,7 +179,11 @@ def _words(units: Sequence[str], row: Weights) -> str:
 
 
 def _examples(block: Examples) -> Iterator[str]:
-    yield from ("<details>", f"<summary>{len(block.telling)} telling examples</summary>", "")
+    if block.elsewhere:
+        yield from (f"{escaped(block.introduction)} {escaped(block.elsewhere)}", "")
+        return
+    said = counted(len(block.telling), "telling example")
+    yield from ("<details>", f"<summary>{said}</summary>", "")
     yield from (escaped(block.introduction), "")
     for example in block.telling:
         label = "" if example.label is None else f", label {escaped(example.label)}"

@@ -1,5 +1,6 @@
 """A mix of the attention of all heads, fitted on one half of the texts."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,8 +30,9 @@ class Mixes:
     n_texts: int
     """That they are fitted to."""
     own: tuple[float, ...]
-    permuted: tuple[tuple[float, ...], ...]
-    """The same, fitted to effects that belong to other subsets of their text."""
+    permuted: tuple[tuple[float, ...], ...] = ()
+    """The same, fitted to effects that belong to other subsets of their text; empty: none is judged
+    by the mix, and texts of either half have scores."""
 
     @staticmethod
     def of(
@@ -97,7 +99,7 @@ def head_mix(
         mixes: None where there was no text to fit them to.
 
     Returns:
-        NaN for all units of a text of the half that fits.
+        NaN for all units of a text of the half that fits, where texts are judged.
     """
     unknown = batch.unit_mask.double().masked_fill(batch.unit_mask, torch.nan)
     found = torch.stack([unknown, unknown], dim=2)
@@ -113,16 +115,22 @@ def head_mix(
 
 def scored(mixes: Mixes | None, batch: Batch) -> list[int]:
     """The texts of a batch that have scores."""
+    if mixes is None:
+        return []
+    if not mixes.permuted:
+        return list(range(len(batch.encoded)))
     is_judging = is_of_judging_half([item.example.id for item in batch.encoded])
-    return [] if mixes is None else np.flatnonzero(is_judging).tolist()
+    found: list[int] = np.flatnonzero(is_judging).tolist()
+    return found
 
 
 def _mixed(mixes: Mixes, model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit 2"]:
     heads = of_heads(batch, model.read_whole(batch))
+    permuted = mixes.permuted or ((math.nan,) * len(mixes.own),)
     keys = example_keys(0, [item.example.id for item in batch.encoded], "head_mix/which")
-    which = (keys % np.uint64(N_PERMUTED)).tolist()
+    which = (keys % np.uint64(len(permuted))).tolist()
     weights = torch.tensor(
-        [[mixes.own, mixes.permuted[i]] for i in which], dtype=torch.float64, device=heads.device
+        [[mixes.own, permuted[i]] for i in which], dtype=torch.float64, device=heads.device
     )
     return torch.einsum("buh,bmh->bum", heads, weights)
 

@@ -132,10 +132,10 @@ def test_one_text_is_said_in_words() -> None:
         "the decision flips without attention on the first 25% of its words"
     )
     assert line({name: None} | ends | {f"{name}.never": 1.0}) == (
-        "without attention on its most attended words the decision flips never"
+        "without attention on its most attended words the decision never flips"
     )
     assert line({name: None, f"{name}.never": 0.4, f"{name}.nothing_left": 0.6}) == (
-        "without attention on its most attended words the decision flips never or only when "
+        "without attention on its most attended words the decision never flips or flips only when "
         "nothing is left"
     )
 

@@ -101,9 +101,10 @@ def test_it_is_written_in_every_format(
         read = attn_audit.load_report(tmp_path / "report.json")
         assert read.metrics == report.metrics
         assert read.model == report.model
-    elif suffix == "md":
-        text = (tmp_path / "report.md").read_text()
+    elif suffix in ("md", "txt"):
+        text = " ".join((tmp_path / f"report.{suffix}").read_text().split())
         assert "Not to be run where no attention is seen" in text
+        assert "Of 90 examples: 90 drawn at random. A page shows them" in text
 
 
 def test_it_holds_when_it_is_verified_and_compared(report: attn_audit.Report) -> None:

@@ -98,11 +98,8 @@ def section(report: Report) -> Section | None:
         records.setdefault(str(record["id"]), record)
     if not any(record.get(field) for record in records.values() for field in ways_to_weigh()):
         return None
-    drawn = f"{count(len(sampled))} drawn at random" if sampled else "none drawn at random"
     block = Examples(
-        introduction=f"Of {counted(report.data.n_examples, 'example')}: the {count(len(reasons))} "
-        f"most telling, and {drawn}. Telling ones are chosen because they show something, and are "
-        "not typical; to see what is typical, show the random ones.",
+        introduction=_introduction(report.data.n_examples, len(reasons), len(sampled)),
         note=spelled(report),
         examples=tuple(
             _example(report, record, tuple(reasons.get(id_, ())), is_sampled=id_ in sampled)
@@ -117,6 +114,17 @@ def section(report: Report) -> Section | None:
         numbers=sorted_by(),
     )
     return Section("examples", "Examples", (block,))
+
+
+def _introduction(n_examples: int, n_telling: int, n_sampled: int) -> str:
+    of = f"Of {counted(n_examples, 'example')}"
+    drawn = f"{count(n_sampled)} drawn at random" if n_sampled else "none drawn at random"
+    if not n_telling:
+        return f"{of}: {drawn}."
+    return (
+        f"{of}: the {count(n_telling)} most telling, and {drawn}. Telling ones are chosen because "
+        "they show something, and are not typical; to see what is typical, show the random ones."
+    )
 
 
 def _example(

@@ -198,7 +198,7 @@ def _card(card: Card, look: Look) -> Iterator[Text]:
 
 
 def _examples(block: Examples, look: Look) -> Iterator[Text]:
-    yield from look.prose(block.introduction)
+    yield from look.prose(f"{block.introduction} {block.elsewhere}".rstrip())
     yield from look.prose(block.note, FAINT) if block.note else ()
     if block.telling:
         shown = (row for example in block.telling for row in example.in_pair)

@@ -159,8 +159,9 @@ class InterceptedModel(AuditedModel):
     @cached_property
     def removals(self) -> Mapping[str, UnitRemoval]:
         """The ways to leave units out; what they need to know is tried when it is asked for."""
+        start = self._start if self.layers else None
         return {
-            "mask": Masking(self.classifier, self._masks, self._run, self._start),
+            "mask": Masking(self.classifier, self._masks, self._run, start),
             "delete": Deletion(self.classifier, self._run),
             "neutral": Neutral(self.classifier, lambda: self._look_up, self._run),
         }

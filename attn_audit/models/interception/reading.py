@@ -56,8 +56,10 @@ def run_pass(
         points |= {layer + 1: found.points[layer + 1] for layer in points if layer < found.default}
         for point in points.values():
             calls |= {} if point.script is None else point.script.finished
-    last = found.points[found.default].number
-    reaching = rows_of_texts(classifier, inputs, found.rule, last, found.sight)
+    reaching = None
+    if places:
+        last = found.points[found.default].number
+        reaching = rows_of_texts(classifier, inputs, found.rule, last, found.sight)
 
     def visit(number: int, weights: Tensor, scores: Tensor | None) -> Tensor | None:
         here = {

@@ -10,7 +10,9 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from attn_audit.document import Table
 from attn_audit.findings import permutation
+from attn_audit.findings.groups import folded, group_table
 from attn_audit.formats.documents.report import document
 from attn_audit.formats.documents.verdict import answered
 from attn_audit.formats.terminal import show
@@ -101,6 +103,15 @@ def test_many_classes_are_capped_at_the_largest(multilabel: Report, shown: Shown
     assert text.count(f"+ {n_hidden} smaller") == 4
     assert len(re.findall(r"\n    label\d+ +\d", text)) == 4 * 8
     assert "an example counts under each label that it is given" in text
+
+
+def test_what_a_prediction_of_several_labels_means_stands_where_parts_have_it(
+    multilabel: Report,
+) -> None:
+    whole = Table(("kept",), (("shuffled",), ("cut off",)))
+    parted = group_table("moved", multilabel[permutation.DISTANCE], (0.0, 1.0))
+    assert len(folded(multilabel, whole).blocks) == 1
+    assert len(folded(multilabel, whole, parted).blocks) == 3
 
 
 def hostile(report: Report, name: str) -> Report:
