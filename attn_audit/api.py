@@ -35,7 +35,7 @@ from attn_audit.public import (
     load_report,
     named_as_arguments,
 )
-from attn_audit.settings import AuditSettings, Head, Layer
+from attn_audit.settings import AuditSettings, Head, Layer, TaskName
 from attn_audit.verification.stored_audit import StoredAudit
 from attn_audit.verification.verify import verify_report
 
@@ -54,7 +54,7 @@ class LoadingOptions(TypedDict, total=False):
     dtype: Literal["float32", "float64", "bfloat16", "float16"] | torch.dtype
     attention_implementation: Literal["sdpa", "eager"] | None
     max_length: int | None
-    task: Literal["binary"] | None
+    task: TaskName | None
     revision: str | None
     trust_remote_code: bool
     adapter: str | None

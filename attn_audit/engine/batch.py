@@ -16,6 +16,7 @@ from attn_audit.findings.example import (
     ATTENTION,
     AUDITED,
     AUDITED_MASS,
+    BORDER,
     FAILED,
     HEAD,
     ID,
@@ -163,6 +164,7 @@ def _describe(audited: AuditedBatch) -> Columns:
         N_UNITS.name: [item.n_units for item in batch.encoded],
         TRUNCATED.name: [item.truncated for item in batch.encoded],
         READOUT_UNIT.name: [item.readout_unit for item in batch.encoded],
+        BORDER.name: [item.border for item in batch.encoded],
         UNITS.name: [tuple(unit.text for unit in item.units) for item in batch.encoded],
     }
 

@@ -20,7 +20,7 @@ from attn_audit.document import (
 from attn_audit.findings import adversarial, permutation
 from attn_audit.findings.attended import for_and_against
 from attn_audit.findings.correlation.pairs import STATUS, YARDSTICK, Pair, with_attention
-from attn_audit.findings.example import Status, status_field
+from attn_audit.findings.example import BORDER, Status, status_field
 from attn_audit.findings.measure import Measure, measure, usual_measures
 from attn_audit.findings.registry import checks, measures, status_meanings
 from attn_audit.findings.thresholds import ALIKE, ENTIRELY, FARTHEST, LARGELY, PARTLY_ALIKE
@@ -35,7 +35,8 @@ N_NAMED = 3
 
 def document(found: Explanation) -> Document:
     """What was found for one text."""
-    shaded = Shaded(tuple(found.record["units"]), tuple(_weights(found)))
+    border = found.record[BORDER.name]
+    shaded = Shaded(tuple(found.record["units"]), tuple(_weights(found)), border)
     others = [check.line(found.record) for check in checks() if not check.is_tabled]
     lines = [line for line in others if line is not None]
     said: tuple[Block, ...] = (_outcomes(found), *([Bullets.of(lines)] if lines else []))
