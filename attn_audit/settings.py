@@ -106,16 +106,6 @@ class AuditSettings:
     )
     split: str = _is("test", "Split of a folder or data set.", Panel.WHAT)
     limit: Count | None = _is(None, "Audit a random sample of N examples.", Panel.WHAT, "N")
-    audited: str | None = _is(
-        None,
-        "Of pairs the text that is audited: first, second or both. Of a prompt the {field} whose "
-        "words are; all others are what stands around it.",
-        Panel.WHAT,
-        "WHICH",
-        default_is="the first of a pair, {text} of a prompt",
-        is_stored=True,
-        compared="refused",
-    )
     quoting: Literal["auto", "none", "csv"] = _is(
         "auto",
         "Whether cells of a table are quoted.",
@@ -192,6 +182,16 @@ class AuditSettings:
         Panel.LOADING,
         "FILE",
         is_path=True,
+    )
+    audited: str | None = _is(
+        None,
+        "Of pairs the text that is audited: first, second or both. Of a prompt the {field} whose "
+        "words are; all others are what stands around it.",
+        Panel.LOADING,
+        "WHICH",
+        default_is="the first of a pair, {text} of a prompt",
+        is_stored=True,
+        compared="refused",
     )
 
     prompt: str | None = _is(

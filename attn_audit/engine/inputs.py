@@ -68,7 +68,7 @@ from attn_audit.version import __version__
 MODEL_SETTINGS = (
     *(name for name in names_where(panel=Panel.LOADING) if name != "vocabulary"),
     *(name for name in names_where(panel=Panel.PROMPT) if name != "prompt_file"),
-    *("audited", "unit", "removal", "without_attention"),
+    *("unit", "removal", "without_attention"),
 )
 """Settings that a model is loaded with."""
 

@@ -28,6 +28,7 @@ from attn_audit.formats.documents.example import LOST, full_of, label_of, ways_t
 from attn_audit.formats.documents.model import asked, readout
 from attn_audit.numbers import number, percent, short, weight
 from attn_audit.results.answers import Explanation, ModelOutput
+from attn_audit.settings import TEXTS_IN_WORDS
 
 N_NAMED = 3
 """Units of the largest weights that are named in figures."""
@@ -158,9 +159,11 @@ def facts(found: Explanation) -> Iterator[tuple[str, str]]:
         yield "Explained", f"{found.explain_label}, whatever is predicted"
     cut = ", cut to what the model takes" if found.record["truncated"] else ""
     n_units = found.record["n_units"]
-    yield "Text", f"{n_units} {found.unit}{'s' if n_units != 1 else ''}{cut}"
-    if found.text_pair is not None:
-        yield "Beside it", found.text_pair
+    is_pair = found.text_pair is not None
+    of = f" of {TEXTS_IN_WORDS[found.audited]}" if is_pair else ""
+    yield "Text", f"{n_units} {found.unit}{'s' if n_units != 1 else ''}{of}{cut}"
+    if found.text_pair is not None and found.audited != "both":
+        yield "Beside it", found.text_pair if found.audited == "first" else found.text
 
 
 def _attention(found: Explanation) -> str:

@@ -7,7 +7,7 @@ from attn_audit.formats.documents import model as models
 from attn_audit.numbers import count, counted, number, scientific, short
 from attn_audit.results.model_description import ModelDescription
 from attn_audit.results.report import DataDescription, RecordsFile, Report, SelfCheck, Settings
-from attn_audit.settings import TEXTS_IN_WORDS, audited_texts
+from attn_audit.settings import TEXTS_IN_WORDS
 from attn_audit.statistics.summary import Distribution
 
 OWN = "Every check explains the model's own prediction, right or wrong, never the gold label."
@@ -28,7 +28,8 @@ def audited(report: Report) -> tuple[tuple[str, str], ...]:
     if settings.prompt is not None:
         what += f" of {{{settings.audited or 'text'}}}"
     elif model.takes_pairs:
-        what += f" of {TEXTS_IN_WORDS[audited_texts(None, settings.audited)]}"
+        named = (words for name, words in TEXTS_IN_WORDS.items() if name == settings.audited)
+        what += f" of {next(named, TEXTS_IN_WORDS['first'])}"
     entries = (
         ("Model", f"{model.architecture}{size}"),
         ("", model.source),
