@@ -573,8 +573,9 @@ class AuditSettings:
         """What the data's fields are called, by what they are."""
         roles = ("id", "text", "text_pair", "label", "labels", "candidates")
         names = {role: getattr(self, f"{role}_field") for role in roles}
-        is_of_prompt = self.audited is not None and self.prompt is not None
-        return {**names, "text": self.audited} if is_of_prompt else names
+        if self.audited is None or self.prompt is None:
+            return names
+        return {**names, "text": self.audited}
 
     @property
     def audited_texts(self) -> AuditedTexts:
