@@ -35,7 +35,7 @@ from attn_audit.public import (
     load_report,
     named_as_arguments,
 )
-from attn_audit.settings import AuditSettings, Head, Layer
+from attn_audit.settings import AuditSettings, Head, Layer, TaskName
 from attn_audit.verification.stored_audit import StoredAudit
 from attn_audit.verification.verify import verify_report
 
@@ -55,7 +55,7 @@ class LoadingOptions(TypedDict, total=False):
     attention_implementation: Literal["sdpa", "eager"] | None
     max_length: int | None
     window_overlap: int | None
-    task: Literal["binary"] | None
+    task: TaskName | None
     revision: str | None
     trust_remote_code: bool
     adapter: str | None

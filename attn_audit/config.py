@@ -251,7 +251,15 @@ def validate(
         ) from None
     settings = AuditSettings(**{name: getattr(checked, name) for name in KEYS})
     _require_companions(settings)
-    return _with_prompt(settings)
+    settings = _with_prompt(settings)
+    if settings.audited_texts == "both" and settings.shown:
+        raise ConfigurationError(
+            "--shown: these scores are of one text, and --audited both is of two",
+            hint="Audit the text that they are of: --audited first, or second.",
+        )
+    # Left out and first are the same.
+    is_default = settings.prompt is None and settings.audited_texts == "first"
+    return replace(settings, audited=None) if is_default else settings
 
 
 def _with_prompt(settings: AuditSettings) -> AuditSettings:

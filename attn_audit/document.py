@@ -236,6 +236,9 @@ MAX_UNITS = 120
 
 N_TELLING = 3
 
+BORDER = "|"
+"""Stands between the units of two texts."""
+
 ALMOST_NOTHING = 0.05
 """Of the largest weight: left plain."""
 
@@ -246,6 +249,8 @@ class Shaded:
 
     units: tuple[str, ...]
     rows: tuple[Weights, ...]
+    border: int | None = None
+    """The first unit of a second text; None: all are of one."""
 
     @property
     def is_signed(self) -> bool:

@@ -169,6 +169,7 @@ def _explain(
         model=model.describe(),
         text=example.text,
         text_pair=example.text_pair,
+        audited=settings.audited_texts,
         layer=site.layer,
         head=site.head,
         rows=site.rows.value,

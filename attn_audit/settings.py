@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from annotated_types import Ge, Le, Lt, MinLen
 
+from attn_audit.errors import ConfigurationError
+
 DEMO = "demo"
 """Stands for the packaged model or texts."""
 
@@ -64,6 +66,16 @@ def _is(default: Any, help: str, panel: Panel, metavar: str | None = None, **mor
 
 EACH = "each"
 """In the place of a label: every one in turn."""
+
+TaskName = Literal["binary", "reranker"]
+"""What a head of one output may be said to be."""
+
+AuditedTexts = Literal["first", "second", "both"]
+"""Which text of a pair is audited; a text alone is the first."""
+
+TEXTS_IN_WORDS: Mapping[AuditedTexts, str] = MappingProxyType(
+    {"first": "the first text", "second": "the second text", "both": "both texts"}
+)
 
 Layer = Annotated[int, Ge(0)] | Literal["last", "all", "best"]
 Head = Annotated[int, Ge(0)] | Literal["mean", "all"]
@@ -145,8 +157,11 @@ class AuditSettings:
         is_stored=True,
         compared="refused",
     )
-    task: Literal["binary"] | None = _is(
-        None, "binary: a head with one output is one sigmoid, not a regression.", Panel.LOADING
+    task: TaskName | None = _is(
+        None,
+        "What one output is, if no regression. binary: one sigmoid. reranker: one sigmoid, how "
+        "relevant the second text of a pair is to the first.",
+        Panel.LOADING,
     )
     revision: str | None = _is(
         None,
@@ -178,6 +193,16 @@ class AuditSettings:
         "FILE",
         is_path=True,
     )
+    audited: str | None = _is(
+        None,
+        "Of pairs the text that is audited: first, second or both. Of a prompt the {field} whose "
+        "words are; all others are what stands around it.",
+        Panel.LOADING,
+        "WHICH",
+        default_is="the first of a pair, {text} of a prompt",
+        is_stored=True,
+        compared="refused",
+    )
 
     prompt: str | None = _is(
         None,
@@ -194,15 +219,6 @@ class AuditSettings:
         Panel.PROMPT,
         "FILE",
         is_path=True,
-    )
-    audited: str | None = _is(
-        None,
-        "The {field} of the prompt whose words are audited; all others are what stands around it.",
-        Panel.PROMPT,
-        "FIELD",
-        default_is="text",
-        is_stored=True,
-        compared="refused",
     )
     chat: bool = _is(
         False,
@@ -567,7 +583,39 @@ class AuditSettings:
         """What the data's fields are called, by what they are."""
         roles = ("id", "text", "text_pair", "label", "labels", "candidates")
         names = {role: getattr(self, f"{role}_field") for role in roles}
-        return names if self.audited is None else {**names, "text": self.audited}
+        if self.audited is None or self.prompt is None:
+            return names
+        return {**names, "text": self.audited}
+
+    @property
+    def audited_texts(self) -> AuditedTexts:
+        """Of pairs; a prompt makes one text of all."""
+        return audited_texts(self.prompt, self.audited)
+
+
+def audited_texts(prompt: str | None, audited: str | None) -> AuditedTexts:
+    """Which of two texts `audited` means, where no prompt has a field of that name.
+
+    Raises:
+        ConfigurationError: None of them.
+
+    Example:
+        >>> audited_texts(None, "second"), audited_texts("Q: {q} A: {a}", "a")
+        ('second', 'first')
+    """
+    if prompt is not None or audited is None:
+        return "first"
+    named = next((each for each in _TEXTS if each == audited), None)
+    if named is None:
+        raise ConfigurationError(
+            f"--audited {audited}: of pairs it is {', '.join(_TEXTS[:-1])} or {_TEXTS[-1]}, and "
+            "there is no prompt of which it would be a field",
+            hint="Say what stands around each text: --prompt 'Review: {text}\\nSentiment:'.",
+        )
+    return named
+
+
+_TEXTS: tuple[AuditedTexts, ...] = get_args(AuditedTexts)
 
 
 FIELDS: Mapping[str, Field[Any]] = {each.name: each for each in fields(AuditSettings)}

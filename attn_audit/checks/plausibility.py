@@ -21,9 +21,8 @@ from attn_audit.statistics.plausibility import Agreement, agreement, expected_ag
 class Plausibility:
     """How well attention and measures agree with people, text by text.
 
-    A unit is marked if it has a character of a marked span; of pairs, spans are those of the text
-    that attention is read over. Measures rank by their scores: what speaks most for the prediction
-    comes first.
+    A unit is marked if it has a character of a marked span of its own text. Measures rank by their
+    scores: what speaks most for the prediction comes first.
     """
 
     id: ClassVar[str] = "plausibility"
@@ -82,9 +81,10 @@ class Plausibility:
 
 def marked_units(item: Encoded) -> Bool[np.ndarray, " unit"]:
     """Which units of a text have something that people marked."""
+    spans = {False: item.example.rationale, True: item.example.rationale_pair}
     return np.array(
         [
-            any(overlap((unit.start, unit.end), span) for span in item.example.rationale)
+            any(overlap((unit.start, unit.end), span) for span in spans[unit.is_second])
             for unit in item.units
         ]
     )

@@ -10,6 +10,7 @@ from operator import itemgetter
 from attn_audit.data.labels import Labelling
 from attn_audit.data.spans import Scores, Span
 from attn_audit.errors import ConfigurationError
+from attn_audit.settings import AuditedTexts
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Example:
     """Unique within the data set; a hash of content and occurrence where the data has none."""
 
     text: str
-    """What attention is read over; never blank."""
+    """The first or only one; never blank."""
 
     text_pair: str | None = None
     """The second text of a pair (question, hypothesis), or None for single texts."""
@@ -43,6 +44,9 @@ class Example:
 
     rationale: tuple[Span, ...] = ()
     """What people marked as the reason for its label; empty where nobody did."""
+
+    rationale_pair: tuple[Span, ...] = field(default=(), kw_only=True)
+    """What they marked in the second text."""
 
     shown: Mapping[str, Scores] = field(default_factory=dict, hash=False)
     """Scores that a product shows of it, by the field that they stand in."""
@@ -97,7 +101,9 @@ MIN_CHARACTERS = 24
 """Of what attention is read over: less may be one or two units, which tell little."""
 
 
-def choose_trial(examples: Sequence[Example]) -> tuple[Example, ...]:
+def choose_trial(
+    examples: Sequence[Example], audited: AuditedTexts = "first"
+) -> tuple[Example, ...]:
     """A few texts: two of the shortest that tell something, and one that is clearly longer.
 
     The trial of a transformer takes some 30 passes: how long its texts are decides how soon the
@@ -106,9 +112,15 @@ def choose_trial(examples: Sequence[Example]) -> tuple[Example, ...]:
     Returns:
         Fewer where there are fewer.
     """
-    telling = [e for e in examples if len(e.text) >= MIN_CHARACTERS]
+
+    def n_audited(example: Example) -> int:
+        if audited == "both":
+            return _n_characters(example)
+        return len(example.text if audited == "first" else example.text_pair or "")
+
+    telling = [e for e in examples if n_audited(e) >= MIN_CHARACTERS]
     if len(telling) <= N_SHORT:
-        telling = sorted(examples, key=lambda e: len(e.text))[-N_SHORT - 1 :]
+        telling = sorted(examples, key=n_audited)[-N_SHORT - 1 :]
     ordered = sorted(telling, key=_n_characters)
     short, others = ordered[:N_SHORT], ordered[N_SHORT:]
     if not others:

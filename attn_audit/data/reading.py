@@ -166,10 +166,14 @@ class _RowReader:
             _require_admissible(row, labels, candidates)
         name, labelling = self._id(row, text, text_pair), self.gold.labelling
         of = "" if _value(row, self.fields.id) is None else f" of example {quoted(name)}"
-        rationale, shown = self._rationale(row, text, of), self._shown(row, text, of)
+        fields, audited = self.fields, self.fields.audited
+        marked = fields.rationale if audited != "second" else None
+        scored = text_pair if audited == "second" else text
         return Example(
             *(name, text, text_pair, labels, candidates, row.where, on, labelling),
-            *(rationale, shown, {name: self._of_prompt(row, name) for name in self._beside}),
+            *(self._rationale(row, marked, text, of), self._shown(row, scored, of)),
+            {name: self._of_prompt(row, name) for name in self._beside},
+            rationale_pair=self._rationale(row, fields.rationale_pair, text_pair, of),
         )
 
     @property
@@ -187,10 +191,9 @@ class _RowReader:
         problem = f"{quoted(name)} must be a string or a number, not {quoted(value)}"
         raise row.error(problem, fault=Fault.NO_TEXT)
 
-    def _rationale(self, row: Row, text: str, of: str) -> tuple[Span, ...]:
-        name = self.fields.rationale
+    def _rationale(self, row: Row, name: str | None, text: str | None, of: str) -> tuple[Span, ...]:
         value = None if name is None else value_within(row.values, name)
-        if value is None:
+        if value is None or text is None:
             return ()
         try:
             return read_rationale(value, text)
@@ -198,11 +201,11 @@ class _RowReader:
             problem = f"{quoted(name)}{of} {error}"
             raise row.error(problem, fault=Fault.WRONG_RATIONALE) from error
 
-    def _shown(self, row: Row, text: str, of: str) -> dict[str, Scores]:
+    def _shown(self, row: Row, text: str | None, of: str) -> dict[str, Scores]:
         found = {}
         for name in self.fields.shown:
             value = value_within(row.values, name)
-            if value is None:
+            if value is None or text is None:
                 continue
             try:
                 found[name] = read_scores(value, text)
@@ -366,10 +369,12 @@ def _checked(example: object, row: Row, identities: Identities) -> Example:
         if problem is not None and not (name == "text_pair" and value is None):
             fault = Fault.WRONG_ID if name == "id" else Fault.NO_TEXT
             raise row.error(f"{name} {problem}", fault=fault)
-    try:
-        read_rationale([*example.rationale], example.text)
-    except NotOfTheTextError as error:
-        raise row.error(f"rationale {error}", fault=Fault.WRONG_RATIONALE) from error
+    of_second = ("rationale_pair", example.text_pair or "")
+    for name, text in (("rationale", example.text), of_second):
+        try:
+            read_rationale([*getattr(example, name)], text)
+        except NotOfTheTextError as error:
+            raise row.error(f"{name} {error}", fault=Fault.WRONG_RATIONALE) from error
     identities.claim(example.id, row)
     for name in ("labels", "candidates"):
         _require_names(row, name, getattr(example, name))

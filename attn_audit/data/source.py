@@ -7,6 +7,7 @@ from typing import Literal
 
 from attn_audit.errors import RowError
 from attn_audit.quoting import listed, quoted
+from attn_audit.settings import AuditedTexts
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class FieldNames:
     """None: it is not read, whatever stands there."""
     shown: tuple[str, ...] = ()
     """Fields of scores that a product shows."""
+    audited: AuditedTexts = "first"
+    """Of pairs: whose rationale is read, and whose scores are."""
     prompt: tuple[str, ...] | None = None
     """Fields that stand beside the text in a prompt; there is then no second text. None: there is
     no prompt."""
@@ -46,10 +49,17 @@ class FieldNames:
             if outermost == self.text or outermost not in names:
                 problem, hint = missing_field("text", self.text, names)
                 raise RowError(where, problem, hint=hint)
-        ours |= {*self.shown, *(self.prompt or ()), *filter(None, (self.rationale,))}
+        marked = filter(None, (self.rationale, self.rationale_pair))
+        ours |= {*self.shown, *(self.prompt or ()), *marked}
         ours |= {name.partition(".")[0] for name in ours if name not in names}
         flags = () if self.hold_labels(names) else may_be_flags
         return [name for name in names if name in ours or name in flags]
+
+    @property
+    def rationale_pair(self) -> str | None:
+        """The field of what people marked in the second text; None: it is not read."""
+        is_read = self.rationale is not None and self.audited != "first"
+        return f"{self.rationale}_pair" if is_read else None
 
     def hold_labels(self, names: Collection[str]) -> bool:
         """Whether one of a data set's fields is that of labels, or none is looked for."""
@@ -75,7 +85,7 @@ class FieldNames:
         return {role: name for role, name in names.items() if name != role}
 
 
-_NO_ROLES = ("ignored", "rationale", "shown", "prompt")
+_NO_ROLES = ("ignored", "rationale", "shown", "audited", "prompt")
 ROLES = tuple(field.name for field in fields(FieldNames) if field.name not in _NO_ROLES)
 """What a field can be: id, text, text_pair, label, labels, candidates."""
 

@@ -16,6 +16,7 @@ from attn_audit.findings.example import (
     ATTENTION,
     AUDITED,
     AUDITED_MASS,
+    BORDER,
     FAILED,
     HEAD,
     ID,
@@ -165,6 +166,7 @@ def _describe(audited: AuditedBatch) -> Columns:
         TRUNCATED.name: [item.truncated for item in batch.encoded],
         WINDOWS.name: [n if (n := item.n_windows) > 1 else None for item in batch.encoded],
         READOUT_UNIT.name: [item.readout_unit for item in batch.encoded],
+        BORDER.name: [item.border for item in batch.encoded],
         UNITS.name: [tuple(unit.text for unit in item.units) for item in batch.encoded],
     }
 

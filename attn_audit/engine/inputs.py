@@ -45,7 +45,12 @@ from attn_audit.models.contract import AuditedModel, Encoded, Site
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.interception.observation import AttentionOutOfReachError
-from attn_audit.models.loading import ModelOptions, load_model, resolve_device
+from attn_audit.models.loading import (
+    ModelOptions,
+    load_model,
+    require_first,
+    resolve_device,
+)
 from attn_audit.models.task import Task
 from attn_audit.numbers import counted
 from attn_audit.plugins import loaded_plugins
@@ -142,6 +147,7 @@ def _made_ready(
             hint="Load it so: from_pretrained(..., attn_implementation=...).",
         )
     if isinstance(model, CustomModel):
+        require_first(settings.audited_texts, "a model of your own")
         from attn_audit.models.custom.encoding import Splitter
         from attn_audit.models.custom.model import build_custom_model
 
@@ -219,7 +225,7 @@ def load_tried_model(
     except AttentionOutOfReachError as error:
         tried = {example.id for example in trial}
         found = error.texts_in_reach([e for e in others() if e.id not in tried])
-    more = (*choose_trial(found), *trial)
+    more = (*choose_trial(found, settings.audited_texts), *trial)
     return (load or load_named_model)(settings, more), more
 
 
@@ -268,6 +274,7 @@ class AuditedData:
             ignored=(*settings.ignore_field, *(["label"] if settings.target else [])),
             rationale=settings.rationale_field if is_read else None,
             shown=settings.shown,
+            audited=settings.audited_texts,
             prompt=fields_of_prompt(settings),
         )
         if items is not None:
@@ -300,9 +307,10 @@ class AuditedData:
             UsageError: As `load_tried_model`.
         """
         first = self._first(N_PEEKED)
-        trial, problem = choose_trial(first), None
+        audited = settings.audited_texts
+        trial, problem = choose_trial(first, audited), None
         at_fault = (few for n in N_AT_FAULT for few in combinations(trial, n))
-        others = (choose_trial([e for e in first if e not in few]) for few in at_fault)
+        others = (choose_trial([e for e in first if e not in few], audited) for few in at_fault)
         may_fail = settings.on_error == "record" or settings.on_bad_row == "skip"
         for tried in (trial, *(others if may_fail else ())):
             try:
@@ -352,7 +360,7 @@ class AuditedData:
         for example in checked._fitting(left_out):
             halves[is_judged(example.id)] += 1
             shown.update(example.shown)
-            has_rationales = has_rationales or bool(example.rationale)
+            has_rationales = has_rationales or bool(example.rationale or example.rationale_pair)
         if (left_out.n_bad and settings.on_bad_row == "stop") or not halves:
             raise left_out.error(self.dataset.name)
         for name in settings.shown:

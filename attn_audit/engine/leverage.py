@@ -106,7 +106,7 @@ def leverage_passes(model: AuditedModel) -> int:
 
     Where a language model is asked, one more shows where its attention lies.
     """
-    return len(model.layers) + (3 if model.asked else 2)
+    return len(model.layers) + (3 if model.has_prompt else 2)
 
 
 def with_layer(settings: AuditSettings, found: Leverage | None) -> AuditSettings:
@@ -148,7 +148,7 @@ def _attention_shares(
     model: AuditedModel, encoded: Sequence[Encoded]
 ) -> tuple[AttentionShares, ...]:
     """Of a language model, in whose prompt there is much beside the text."""
-    if not model.asked or model.not_whole_because is not None:
+    if not model.has_prompt or model.not_whole_because is not None:
         return ()
     limits, parts = model.batch_limits("auto"), list[Tensor]()
     sites = [Site(layer) for layer in range(len(model.layers))]

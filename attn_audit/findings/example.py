@@ -143,6 +143,10 @@ UNITS = Field[tuple[str, ...]](
     "units", "The audited units in the text's own spelling", kind=Kind.TEXT, shape=Shape.UNITS,
     claim=SAME,
 )  # fmt: skip
+BORDER = Field[int | None](
+    "border", "Index of the unit with which the second text begins, where both are audited",
+    kind=Kind.COUNT, null="the units are of one text", claim=SAME,
+)  # fmt: skip
 ATTENTION = Field[tuple[float, ...] | None](
     "attention",
     "The model's attention over the audited units, renormalised: what people are shown",
@@ -152,5 +156,5 @@ ATTENTION = Field[tuple[float, ...] | None](
 )  # fmt: skip
 FIELDS: tuple[Field[object], ...] = (
     ID, LAYER, HEAD, LABEL, STATUS, REASON, PREDICTION, PROBABILITY, MARGIN, N_UNITS,
-    TRUNCATED, WINDOWS, READOUT_UNIT, AUDITED_MASS, MAX_ATTENTION, UNITS, ATTENTION,
+    TRUNCATED, WINDOWS, READOUT_UNIT, AUDITED_MASS, MAX_ATTENTION, UNITS, BORDER, ATTENTION,
 )  # fmt: skip

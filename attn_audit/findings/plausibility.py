@@ -217,7 +217,7 @@ def answer(report: "Report") -> tuple[str, ...]:
         f"Of {counted(gap.n, 'text')} with a rationale, the order of {leading.words} finds the "
         f"words that people marked with an average precision of {mean(own)}; {mean(random)} is to "
         "be expected of random orders. A word is marked where it has a character of a marked span; "
-        "of pairs, spans are those of the text that attention is read over.",
+        "of pairs, of its own text's spans.",
         APART,
     )
 

@@ -6,8 +6,10 @@ Text that others wrote shows, and does nothing.
 import html
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from attn_audit.document import (
+    BORDER,
     DECISIVE,
     MAX_UNITS,
     NOT_DECISIVE,
@@ -158,22 +160,24 @@ def _shaded(block: Shaded) -> Iterator[str]:
     for row in block.rows:
         yield f"- **{escaped(row.name)}** {escaped(row.note)}".rstrip()
         if row.values is not None:
-            yield f"  - {_words(block.units, row)}"
+            yield f"  - {_words(block.units, row, block.border)}"
         yield from (f"  - {escaped(row.under)}",) if row.under else ()
 
 
-def _words(units: Sequence[str], row: Weights) -> str:
+def _words(units: Sequence[str], row: Weights, border: int | None) -> str:
     """The text, the units of the largest weights in bold; with a minus where they speak against."""
     levels = row.levels
     largest = sorted(range(len(levels)), key=lambda i: -abs(levels[i]))[:N_WORDS]
     least = 0.0 if row.full is None else MATTERS
     bold = {i for i in largest if abs(levels[i]) > least}
-    shown = (
+    shown = [
         f"**{'−' if levels[i] < 0 else ''}{escaped(unit)}**"
         if i in bold and unit.strip()
         else escaped(unit)
         for i, unit in enumerate(units[:MAX_UNITS])
-    )
+    ]
+    if border is not None and border < len(shown):
+        shown.insert(border, escaped(BORDER))
     more = "" if len(units) <= MAX_UNITS else f" ... and {len(units) - MAX_UNITS} more units"
     return " ".join(shown) + more
 
@@ -189,7 +193,7 @@ def _examples(block: Examples) -> Iterator[str]:
         label = "" if example.label is None else f", label {escaped(example.label)}"
         yield from (f"**{escaped(block.reasons[example.reasons[0]])}**", "")
         yield from (f"{code(example.id)}: predicted {escaped(example.said)}{label}", "")
-        yield from (*_shaded(Shaded(example.shaded.units, example.in_pair)), "")
+        yield from (*_shaded(replace(example.shaded, rows=example.in_pair)), "")
     yield "</details>"
 
 

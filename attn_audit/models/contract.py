@@ -72,6 +72,8 @@ class Unit(NamedTuple):
     start: int
     """Character offsets into the example's text: `text[start:end]`."""
     end: int
+    is_second: bool = False
+    """Whether it is of the second text, and its offsets are into that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,12 @@ class Encoded:
     def n_units(self) -> int:
         """How many units are audited."""
         return len(self.units)
+
+    @property
+    def border(self) -> int | None:
+        """The first unit of the second text, where both are audited; None: one text alone is."""
+        n_first = sum(not unit.is_second for unit in self.units)
+        return n_first if 0 < n_first < len(self.units) else None
 
     @property
     def n_tokens(self) -> int:
@@ -319,7 +327,13 @@ class AuditedModel(ABC):
     """Whether those of a batch may be of different lengths; where padding disturbs them, not."""
     device: torch.device
     asked: Mapping[str, object] = MappingProxyType({})
-    """The settings that say what it is asked of a text: its prompt, which data has to fill."""
+    """The settings that say what it is asked of a text: its prompt, which data has to fill; or
+    which text of a pair is audited."""
+
+    @property
+    def has_prompt(self) -> bool:
+        """Whether each text stands in a prompt."""
+        return self.asked.get("prompt") is not None
 
     @cached_property
     def capacity(self) -> Capacity:

@@ -13,6 +13,7 @@ from attn_audit.models.contract import AuditedModel
 from attn_audit.models.paper.classifier import load_paper_model
 from attn_audit.models.paper.original import is_original_folder
 from attn_audit.models.units import UnitName
+from attn_audit.settings import AuditedTexts, TaskName, audited_texts
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class ModelOptions:
     attention_implementation: Literal["sdpa", "eager"] | None = None
     max_length: int | None = None
     window_overlap: int | None = None
-    task: Literal["binary"] | None = None
+    task: TaskName | None = None
     prompt: str | None = None
     audited: str | None = None
     chat: bool = False
@@ -37,6 +38,11 @@ class ModelOptions:
     unit: UnitName = "token"
     removal: Literal["mask", "delete"] | None = None
     without_attention: bool = False
+
+    @property
+    def audited_texts(self) -> AuditedTexts:
+        """Of pairs."""
+        return audited_texts(self.prompt, self.audited)
 
     def require_default(self, names: Sequence[str], kind: str) -> None:
         """Refuse options that mean nothing to a kind of model.
@@ -48,6 +54,19 @@ class ModelOptions:
             if getattr(self, name) != getattr(ModelOptions, name):
                 flag = f"--{name.replace('_', '-')}"
                 raise ConfigurationError(f"{flag} means nothing to {kind}")
+
+
+def require_first(audited: AuditedTexts, kind: str) -> None:
+    """Refuse to audit another text than a kind of model attends to.
+
+    Raises:
+        ConfigurationError: The second text is asked for.
+    """
+    if audited != "first":
+        raise ConfigurationError(
+            f"--audited {audited}: {kind} attends to the first text alone, given the second",
+            hint="Leave --audited out; transformers that read both texts as one sequence take it.",
+        )
 
 
 def resolve_device(name: str) -> torch.device:
@@ -71,7 +90,7 @@ def resolve_device(name: str) -> torch.device:
 
 _OF_HUGGINGFACE = (
     *("trust_remote_code", "revision", "dtype", "attention_implementation"),
-    *("max_length", "window_overlap", "task", "prompt", "audited", "chat", "options"),
+    *("max_length", "window_overlap", "task", "prompt", "chat", "options"),
     *("answer_score", "target"),
 )
 
@@ -99,6 +118,7 @@ def load_model(
     if options.adapter is not None:
         others = [name for name in _OF_HUGGINGFACE if name != "max_length"]
         options.require_default(("vocabulary", *others), "an adapter's model")
+        require_first(options.audited_texts, "an adapter's model")
         from attn_audit.models.custom.model import load_custom_model
 
         return load_custom_model(
@@ -114,6 +134,7 @@ def load_model(
     if path.is_file() or (path.is_dir() and is_original_folder(path)):
         kind = "a checkpoint of the paper's models"
         options.require_default((*_OF_HUGGINGFACE, "without_attention"), kind)
+        require_first(options.audited_texts, kind)
         if options.removal == "mask":
             raise ConfigurationError(
                 f"--removal mask: {kind} takes no attention mask",
@@ -123,8 +144,7 @@ def load_model(
     options.require_default(("vocabulary",), "a HuggingFace model")
     # Loading transformers takes a second, which the paper's models do without.
     from attn_audit.models.huggingface.configuration import LoadingOptions, question_of
-    from attn_audit.models.huggingface.loading import load_huggingface_model
-    from attn_audit.models.interception.classifier import or_probes
+    from attn_audit.models.huggingface.loading import load_huggingface_model, texts_to_try
 
     question = question_of(
         options.prompt,
@@ -134,7 +154,7 @@ def load_model(
         options.answer_score,
         options.target,
     )
-    texts = or_probes(trial, fields=() if question is None else question.fields)
+    texts = texts_to_try(trial, question, options.audited_texts)
     return load_huggingface_model(
         location,
         LoadingOptions(
@@ -144,9 +164,10 @@ def load_model(
             attention_implementation=options.attention_implementation,
             max_length=options.max_length,
             window_overlap=options.window_overlap,
-            is_binary=options.task == "binary",
+            task=options.task,
             unit=options.unit,
             takes_pairs=question is None and texts[0].text_pair is not None,
+            audited=options.audited_texts,
             question=question,
         ),
         device,

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from attn_audit.results.leverage import Leverage
 from attn_audit.results.model_description import ModelDescription
 from attn_audit.results.verdict import MayShow
+from attn_audit.settings import AuditedTexts
 from attn_audit.statistics.summary import Value
 
 
@@ -70,6 +71,8 @@ class Explanation(Value):
     model: ModelDescription
     text: str
     text_pair: str | None
+    audited: AuditedTexts = "first"
+    """Of a pair."""
     layer: int
     head: int | None
     """None: all heads, averaged."""

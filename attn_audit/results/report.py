@@ -168,7 +168,8 @@ class Settings(Value):
     prompt: str | None = None
     """What stood around each text; None: nothing did."""
     audited: str | None = None
-    """The field of the prompt that was audited; None: `text`."""
+    """Of a prompt the field that was audited, None: `text`; of pairs `second` or `both`, None: the
+    first text."""
     chat: bool = False
     """Whether the prompt was a user's message in a chat."""
     options: tuple[str, ...] = ()

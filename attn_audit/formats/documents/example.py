@@ -149,7 +149,7 @@ def _example(
         label=None if gold is None else label_of(gold),
         gold=_names(gold),
         predicted=_names(record["prediction"]),
-        shaded=Shaded(tuple(record["units"]), rows),
+        shaded=Shaded(tuple(record["units"]), rows, record.get(fields.BORDER.name)),
         uniform=uniform(record),
         tags=tuple(tags(record)),
         reasons=reasons,

@@ -20,7 +20,7 @@ from attn_audit.document import (
 from attn_audit.findings import adversarial, permutation
 from attn_audit.findings.attended import for_and_against
 from attn_audit.findings.correlation.pairs import STATUS, YARDSTICK, Pair, with_attention
-from attn_audit.findings.example import Status, status_field
+from attn_audit.findings.example import BORDER, Status, status_field
 from attn_audit.findings.measure import Measure, measure, usual_measures
 from attn_audit.findings.registry import checks, measures, status_meanings
 from attn_audit.findings.thresholds import ALIKE, ENTIRELY, FARTHEST, LARGELY, PARTLY_ALIKE
@@ -28,6 +28,7 @@ from attn_audit.formats.documents.example import LOST, full_of, label_of, ways_t
 from attn_audit.formats.documents.model import asked, readout
 from attn_audit.numbers import number, percent, short, weight
 from attn_audit.results.answers import Explanation, ModelOutput
+from attn_audit.settings import TEXTS_IN_WORDS
 
 N_NAMED = 3
 """Units of the largest weights that are named in figures."""
@@ -35,7 +36,8 @@ N_NAMED = 3
 
 def document(found: Explanation) -> Document:
     """What was found for one text."""
-    shaded = Shaded(tuple(found.record["units"]), tuple(_weights(found)))
+    border = found.record[BORDER.name]
+    shaded = Shaded(tuple(found.record["units"]), tuple(_weights(found)), border)
     others = [check.line(found.record) for check in checks() if not check.is_tabled]
     lines = [line for line in others if line is not None]
     said: tuple[Block, ...] = (_outcomes(found), *([Bullets.of(lines)] if lines else []))
@@ -159,9 +161,11 @@ def facts(found: Explanation) -> Iterator[tuple[str, str]]:
     if (n_windows := found.record["windows"]) is not None:
         cut = f", in {n_windows} windows whose logits are averaged"
     n_units = found.record["n_units"]
-    yield "Text", f"{n_units} {found.unit}{'s' if n_units != 1 else ''}{cut}"
-    if found.text_pair is not None:
-        yield "Beside it", found.text_pair
+    is_pair = found.text_pair is not None
+    of = f" of {TEXTS_IN_WORDS[found.audited]}" if is_pair else ""
+    yield "Text", f"{n_units} {found.unit}{'s' if n_units != 1 else ''}{of}{cut}"
+    if found.text_pair is not None and found.audited != "both":
+        yield "Beside it", found.text_pair if found.audited == "first" else found.text
 
 
 def _attention(found: Explanation) -> str:

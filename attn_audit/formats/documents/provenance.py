@@ -7,6 +7,7 @@ from attn_audit.formats.documents import model as models
 from attn_audit.numbers import count, counted, number, scientific, short
 from attn_audit.results.model_description import LONG_TEXTS, ModelDescription
 from attn_audit.results.report import DataDescription, RecordsFile, Report, SelfCheck, Settings
+from attn_audit.settings import TEXTS_IN_WORDS
 from attn_audit.statistics.summary import Distribution
 
 OWN = "Every check explains the model's own prediction, right or wrong, never the gold label."
@@ -23,9 +24,12 @@ def audited(report: Report) -> tuple[tuple[str, str], ...]:
     size = f"; {counted(model.n_parameters, 'parameter')}{precision}" if model.n_parameters else ""
     found = model.findings
     batches = "" if found is None or found.sharing == "texts" else models.batching(found)
-    what = f"{settings.unit}s of the first text" if model.takes_pairs else f"{settings.unit}s"
+    what = f"{settings.unit}s"
     if settings.prompt is not None:
         what += f" of {{{settings.audited or 'text'}}}"
+    elif model.takes_pairs:
+        named = (words for name, words in TEXTS_IN_WORDS.items() if name == settings.audited)
+        what += f" of {next(named, TEXTS_IN_WORDS['first'])}"
     entries = (
         ("Model", f"{model.architecture}{size}"),
         ("", model.source),

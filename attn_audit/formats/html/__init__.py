@@ -21,6 +21,7 @@ from markupsafe import Markup
 
 from attn_audit.document import (
     ALMOST_NOTHING,
+    BORDER,
     DECISIVE,
     NOT_DECISIVE,
     SIGNED,
@@ -119,6 +120,7 @@ def _environment() -> Environment:
         "picture": pictures.picture,
         "level": level,
         "signed": SIGNED,
+        "border": BORDER,
         "decisive": DECISIVE,
         "not_decisive": NOT_DECISIVE,
         "has_spread": _has_spread,
@@ -169,6 +171,7 @@ def _example(example: Example) -> dict[str, Any]:
         "gold": list(map(printable, example.gold)),
         "predicted": list(map(printable, example.predicted)),
         "units": list(map(printable, shaded.units)),
+        "border": shaded.border,
         "rows": [
             {
                 "name": row.name,

@@ -219,7 +219,8 @@ def _weighed(example: Example, look: Look) -> Iterator[Text]:
     is_beside = look.width >= SIDE_BY_SIDE and len(rows) == 2
     part = look.narrowed((look.width - 4) // 2) if is_beside else look
     short = (replace(row, under="") for row in rows)
-    texts = [list(charts.weighed(row, example.shaded.units, part)) for row in short]
+    shaded = example.shaded
+    texts = [list(charts.weighed(row, shaded.units, part, shaded.border)) for row in short]
     if not is_beside:
         yield from (line for text in texts for line in text)
         return

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from attn_audit.document import (
     ALMOST_NOTHING,
+    BORDER,
     MAX_UNITS,
     SIGNED,
     Histograms,
@@ -354,16 +355,26 @@ def shaded(block: Shaded, look: Look) -> Iterator[Text]:
     for i, row in enumerate(block.rows):
         if i:
             yield Text()
-        yield from weighed(row, block.units, look)
+        yield from weighed(row, block.units, look, block.border)
 
 
-def weighed(row: Weights, units: Sequence[str], look: Look) -> Iterator[Text]:
-    """The name of the weights, the words, and what is said of them."""
+def weighed(
+    row: Weights, units: Sequence[str], look: Look, border: int | None = None
+) -> Iterator[Text]:
+    """The name of the weights, the words, and what is said of them.
+
+    Args:
+        border: The first unit of a second text.
+    """
     title = look.prose(f"{row.name}  {row.note}".rstrip())
     title[0].stylize("bold", 0, min(len(row.name), len(title[0])))
     yield from title
     if row.values is not None:
-        yield from shaded_words(units[:MAX_UNITS], row.levels[:MAX_UNITS], look)
+        shown, levels = list(units[:MAX_UNITS]), list(row.levels[:MAX_UNITS])
+        if border is not None and border < len(shown):
+            shown.insert(border, BORDER)
+            levels.insert(border, 0.0)
+        yield from shaded_words(shown, levels, look)
         if len(units) > MAX_UNITS:
             sizes = [abs(value) for value in row.values]
             rest = sum(sizes[MAX_UNITS:]) / (sum(sizes) or 1)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from attn_audit.data.example import Example
 from attn_audit.distances import Logits
+from attn_audit.errors import ConfigurationError
 from attn_audit.models.contract import Encoded, coarsest_dtype
 from attn_audit.models.huggingface.configuration import LoadingOptions
 from attn_audit.models.huggingface.encoding import (
@@ -36,6 +37,7 @@ from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, M
 from attn_audit.models.spans import how_words_are_found
 from attn_audit.numbers import counted
 from attn_audit.results.model_description import ModelDescription
+from attn_audit.settings import TEXTS_IN_WORDS
 
 
 class HuggingFaceClassifier(Classifier):
@@ -66,10 +68,10 @@ class HuggingFaceClassifier(Classifier):
         self.provenance = provenance or Provenance()
         self.question = options.question
         asker = None if options.question is None else Asker(tokenizer, options.question)
-        self.output = self._output(asker, options.is_binary)
+        self.output = self._output(asker, options)
         self.task = self.output.task
         self.device = next(module.parameters()).device
-        self.takes_pairs = options.takes_pairs
+        self.takes_pairs, self.audited = options.takes_pairs, options.audited
         self.unit = options.unit
         self.can_mask = accepts(module, MASK)
         self.padding_side: Side = "right"
@@ -88,10 +90,16 @@ class HuggingFaceClassifier(Classifier):
         self.neutral_token = neutral_token(module, tokenizer)
         self._encoder = Encoder.of(module, tokenizer, self.output, options, asker)
 
-    def _output(self, asker: Asker | None, is_binary: bool) -> Output:
+    def _output(self, asker: Asker | None, options: LoadingOptions) -> Output:
         name = self.provenance.source
         if asker is None:
-            return Classes(self._config, name, is_binary)
+            if options.task == "reranker" and not options.takes_pairs:
+                raise ConfigurationError(
+                    "--task reranker: a reranker reads pairs, and the first text has no second one",
+                    hint="Give each query as the text and its passage as the second text: "
+                    "--text-field query --text-pair-field passage.",
+                )
+            return Classes(self._config, name, options.task)
         if asker.question.target is not None:
             return Continuation(self.module, asker.question, name)
         return Options(self.module, asker, name)
@@ -106,6 +114,7 @@ class HuggingFaceClassifier(Classifier):
             "hidden size": getattr(self._config, "hidden_size", None),
             "max length": limit,
             "tokenizer": type(encoder.tokenizer).__name__,
+            "audited of a pair": None if self.audited == "first" else TEXTS_IN_WORDS[self.audited],
             "without blanks": how_words_are_found() if self.unit == "word" else None,
             **provenance.details,
             **self.output.details,

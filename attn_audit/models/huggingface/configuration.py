@@ -25,6 +25,7 @@ from attn_audit.models.huggingface.hub import Checkpoint, loading
 from attn_audit.models.task import Binary, Multiclass, Multilabel, Task
 from attn_audit.models.units import UnitName
 from attn_audit.quoting import quoted
+from attn_audit.settings import AuditedTexts, TaskName
 
 Score = Literal["sum", "mean", "first"]
 
@@ -121,10 +122,12 @@ class LoadingOptions:
     max_length: int | None = None
     window_overlap: int | None = None
     """Tokens that each window of a long text shares with the one before; None: texts are cut."""
-    is_binary: bool = False
-    """Whether a head of one output is one sigmoid, and not a regression."""
+    task: TaskName | None = None
+    """What a head of one output is, where it is no regression."""
     unit: UnitName = "token"
     takes_pairs: bool = False
+    audited: AuditedTexts = "first"
+    """Of pairs; a text alone is the first."""
     question: Question | None = None
     """What is asked of a language model; None: it is a classifier."""
 
@@ -349,18 +352,26 @@ UNNAMED = "LABEL_0"
 """What `transformers` calls the first label where nobody named it."""
 
 
-def task_of(config: Any, name: str, is_binary: bool) -> Task:
+RELEVANCE = ("not relevant", "relevant")
+"""What a reranker says of a pair."""
+
+
+def task_of(config: Any, name: str, said: TaskName | None) -> Task:
     """The kind and names of a classifier's labels.
 
+    Args:
+        said: What a head of one output is.
+
     Raises:
-        ConfigurationError: `is_binary`, and the head has several outputs that are not two classes.
+        ConfigurationError: The head has more outputs than that.
         UnsupportedModelError: A regression head, or labels that cannot be told apart.
     """
     labels = _label_names(config, name)
     is_multilabel = config.problem_type == MULTILABEL
-    if is_binary and (len(labels) > 2 or (is_multilabel and len(labels) == 2)):
+    most = 1 if said == "reranker" or is_multilabel else 2
+    if said is not None and len(labels) > most:
         raise ConfigurationError(
-            f"--task binary: the model has {len(labels)} outputs"
+            f"--task {said}: the model has {len(labels)} outputs"
             + (", each a label of its own" if is_multilabel else ""),
             hint="Leave --task out: the model's configuration says what it predicts.",
         )
@@ -368,12 +379,15 @@ def task_of(config: Any, name: str, is_binary: bool) -> Task:
         raise UnsupportedModelError(
             f"{name} is a regression model (problem_type), and only classifiers can be audited"
         )
-    if len(labels) == 1 and not is_multilabel and not is_binary:
+    if len(labels) == 1 and not is_multilabel and said is None:
         raise UnsupportedModelError(
             f"{name} has a head with one output, which is a regression head",
-            hint="If it is one sigmoid, a yes or no, say so with --task binary.",
+            hint="If it is one sigmoid, a yes or no, say so with --task binary; if it ranks the "
+            "second text of a pair, with --task reranker, and --audited second for that text.",
         )
-    if len(labels) == 1 and is_binary:
+    if said == "reranker":
+        return Binary(RELEVANCE)
+    if len(labels) == 1 and said == "binary":
         return Binary(("0", "1") if labels[0] == UNNAMED else (f"not {labels[0]}", labels[0]))
     if is_multilabel:
         return Multilabel(labels)

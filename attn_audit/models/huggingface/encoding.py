@@ -18,6 +18,7 @@ from attn_audit.errors import (
     UnsupportedModelError,
 )
 from attn_audit.models.compatibility import allowed_labels, match_labels, place
+from attn_audit.models.contract import Unit
 from attn_audit.models.huggingface.configuration import LoadingOptions
 from attn_audit.models.huggingface.outputs.base import (
     FOLLOWING,
@@ -28,7 +29,13 @@ from attn_audit.models.huggingface.outputs.base import (
     Output,
 )
 from attn_audit.models.huggingface.prompting import Asker
-from attn_audit.models.huggingface.tokenizer import Tokens, located, max_length_of, tokenize
+from attn_audit.models.huggingface.tokenizer import (
+    TEXTS,
+    Tokens,
+    located,
+    max_length_of,
+    tokenize,
+)
 from attn_audit.models.interception.classifier import (
     NOT_AUDITED,
     ModelInputs,
@@ -36,9 +43,10 @@ from attn_audit.models.interception.classifier import (
     SequenceEncoded,
 )
 from attn_audit.models.task import Task
-from attn_audit.models.units import UNITS, UnitName
+from attn_audit.models.units import UNITS, UnitName, Units
 from attn_audit.numbers import count
 from attn_audit.quoting import quoted
+from attn_audit.settings import AuditedTexts
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,7 @@ class Encoder:
     task: Task
     unit: UnitName
     takes_pairs: bool
+    audited: AuditedTexts
     max_length: int | None
     n_ids: int
     """The model's vocabulary."""
@@ -95,6 +104,7 @@ class Encoder:
             task=output.task,
             unit=options.unit,
             takes_pairs=options.takes_pairs,
+            audited=options.audited,
             max_length=min(
                 filter(None, (limit, output.max_length)),
                 default=None,
@@ -149,12 +159,7 @@ class Encoder:
         self._require_one_end(example, tokens)
         if tokens.spans is None and UNITS[self.unit].needs_places:
             tokens = self._located(example, tokens)
-        units, unit_of_token = UNITS[self.unit].split(example.text, tokens.pieces)
-        if not units:
-            raise IncompatibleDataError(
-                place(example),
-                f"the tokenizer leaves nothing of the text to audit: {quoted(example.text)}",
-            )
+        units, unit_of_token = self._units(example, tokens)
         behind = tokens.following[:-1] or self.behind
         none = (NOT_AUDITED,) * (len(tokens.ids) - 1)
         return TokenEncoded(
@@ -168,6 +173,24 @@ class Encoder:
             is_merged=tokens.is_merged,
             following=(*none, *tokens.following) if tokens.following else (),
         )
+
+    def _units(self, example: Example, tokens: Tokens) -> Units:
+        """Of every audited text; those of the second come behind those of the first."""
+        units: tuple[Unit, ...] = ()
+        unit_of_token = [NOT_AUDITED] * len(tokens.ids)
+        for number in TEXTS[self.audited]:
+            text = (example.text, example.text_pair or "")[number]
+            found, of_tokens = UNITS[self.unit].split(text, tokens.pieces(number))
+            if not found:
+                raise IncompatibleDataError(
+                    place(example),
+                    f"the tokenizer leaves nothing of the text to audit: {quoted(text)}",
+                )
+            for i, unit in enumerate(of_tokens):
+                if unit != NOT_AUDITED:
+                    unit_of_token[i] = len(units) + unit
+            units += tuple(unit._replace(is_second=number == 1) for unit in found)
+        return units, tuple(unit_of_token)
 
     def _require_room(self, example: Example, tokens: Tokens) -> None:
         """A prompt that is cut asks nothing."""

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from attn_audit.data.example import Example
+from attn_audit.errors import ConfigurationError
 from attn_audit.files import sha256_of_all
 from attn_audit.models.contract import coarsest_dtype, frozen
 from attn_audit.models.huggingface.adapters import Adapter, read_adapter
@@ -17,6 +18,7 @@ from attn_audit.models.huggingface.configuration import (
     CLASSIFIER,
     CONFIG,
     LoadingOptions,
+    Question,
     Score,
     question_of,
     read_configuration,
@@ -30,6 +32,7 @@ from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.interception.model import RemovalName
 from attn_audit.models.units import UnitName
 from attn_audit.process import no_collection
+from attn_audit.settings import AuditedTexts, TaskName, audited_texts
 
 
 def load_classifier(
@@ -134,6 +137,25 @@ def _tried(
     return model if windows is None else WindowedModel(model, windows)
 
 
+def texts_to_try(
+    examples: Sequence[Example], question: Question | None, audited: AuditedTexts
+) -> Sequence[Example]:
+    """The examples, or built-in ones where there are none: pairs where a second text is audited.
+
+    Raises:
+        ConfigurationError: The first of them has no second text, which is to be audited.
+    """
+    needs_pairs = audited != "first"
+    fields = () if question is None else question.fields
+    texts = or_probes(examples, as_pairs=needs_pairs, fields=fields)
+    if needs_pairs and texts[0].text_pair is None:
+        raise ConfigurationError(
+            f"--audited {audited}: the first text has no second one",
+            hint="Name the field that holds it with --text-pair-field.",
+        )
+    return texts
+
+
 def wrap(
     module: nn.Module,
     tokenizer: Any,
@@ -142,7 +164,7 @@ def wrap(
     unit: UnitName = "token",
     max_length: int | None = None,
     window_overlap: int | None = None,
-    task: Literal["binary"] | None = None,
+    task: TaskName | None = None,
     removal: RemovalName | None = None,
     dtype: Literal["float32", "float64", "bfloat16", "float16"] | None = None,
     prompt: str | None = None,
@@ -164,12 +186,14 @@ def wrap(
         max_length: Tokens after which a text is truncated.
         window_overlap: Read longer texts in windows instead, each of which shares so many tokens
             with the one before; their logits are averaged.
-        task: `binary` for a one-output head that is one sigmoid.
+        task: `binary` for a one-output head that is one sigmoid, `reranker` for one that says how
+            relevant the second text of a pair is to the first.
         removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
         dtype: Numbers to compute with. None: float32 where its weights are coarser, which a warning
             and the report say; else its own. Quantised weights stay as they are.
         prompt: What is put around each text: `"Review: {text} Sentiment:"`.
-        audited: The field of the prompt whose words are audited; None: `text`.
+        audited: Of pairs `first`, `second` or `both`; of a prompt the field whose words are
+            audited. None: the first, or `text`.
         options: The answers to choose from, blanks included.
         chat: Give the prompt as a user's message, in the tokenizer's chat template.
         answer_score: What answers of several tokens are measured by: all their log-probabilities,
@@ -188,13 +212,15 @@ def wrap(
         ```
     """
     question = question_of(prompt, audited, tuple(options), chat, answer_score, target)
-    texts = or_probes(examples, fields=() if question is None else question.fields)
+    of_pairs = audited_texts(prompt, audited)
+    texts = texts_to_try(examples, question, of_pairs)
     loading_options = LoadingOptions(
         max_length=max_length,
         window_overlap=window_overlap,
-        is_binary=task == "binary",
+        task=task,
         unit=unit,
         takes_pairs=question is None and texts[0].text_pair is not None,
+        audited=of_pairs,
         question=question,
     )
     computing, details = _in_precision(module, None if dtype is None else getattr(torch, dtype))

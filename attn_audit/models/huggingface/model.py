@@ -132,7 +132,10 @@ class HuggingFaceModel(InterceptedModel):
         is_padded = choose_padding_side(classifier, [*encoded, _first_half(longest)])
         texts = trial if is_padded else [longest.example]
         super().__init__(classifier, texts, removal, ways=WAYS, is_blind=is_blind)
-        self.asked = {} if classifier.question is None else classifier.question.settings
+        if classifier.question is not None:
+            self.asked = classifier.question.settings
+        elif classifier.audited != "first":
+            self.asked = {"audited": classifier.audited}
         if not is_padded:
             self.pads_texts = False
             self.sharing = Sharing.LENGTHS

@@ -210,7 +210,7 @@ def _tokens(encoding: Any, placed: _Placed, following: tuple[int, ...]) -> Token
         type_ids=tuple(encoding.type_ids[:n]),
         strings=encoding.tokens[:n],
         special=special,
-        audited=tuple(audited),
+        sequences=tuple(0 if each else None for each in audited),
         spans=spans,
         truncated=False,
         is_merged=is_merged,

@@ -1,7 +1,7 @@
 """A tokenizer: from its files, what it makes of texts, and how many tokens a model takes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
@@ -22,6 +22,7 @@ from attn_audit.models.huggingface.hub import Checkpoint, loading, not_panicking
 from attn_audit.models.spans import spans_by_words
 from attn_audit.models.units import Piece
 from attn_audit.quoting import listed, quoted
+from attn_audit.settings import AuditedTexts
 
 TRIAL = "A text, and all that stands around it."
 
@@ -128,8 +129,8 @@ def _is_installed(module: str) -> bool:
     return find_spec(module.partition(".")[0]) is not None and find_spec(module) is not None
 
 
-TEXT = 0
-"""The sequence that is audited; a second text is 1."""
+TEXTS: Mapping[AuditedTexts, tuple[int, ...]] = {"first": (0,), "second": (1,), "both": (0, 1)}
+"""The sequences that are audited, as tokenizers count them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +143,8 @@ class Tokens:
     """The vocabulary's entries."""
     special: tuple[bool, ...]
     """True where the tokenizer added a token that no text holds."""
-    audited: tuple[bool, ...]
-    """True where a token is of the first text."""
+    sequences: tuple[int | None, ...]
+    """Which text each token is of, 0 or 1; None: of none."""
     spans: Sequence[tuple[int, int]] | None
     """Character offsets; None where the tokenizer knows none."""
     truncated: bool
@@ -152,12 +153,11 @@ class Tokens:
     following: tuple[int, ...] = ()
     """The tokens that the row says follow it."""
 
-    @property
-    def pieces(self) -> list[Piece | None]:
-        """The audited tokens, each where it stands if that is known; None for the others."""
+    def pieces(self, text: int) -> list[Piece | None]:
+        """A text's tokens, each where it stands if that is known; None for all others."""
         spans = self.spans or [(0, 0)] * len(self.ids)
-        every = zip(self.audited, spans, self.strings, strict=True)
-        return [Piece(span, string) if audited else None for audited, span, string in every]
+        every = zip(self.sequences, spans, self.strings, strict=True)
+        return [Piece(span, string) if of == text else None for of, span, string in every]
 
 
 def tokenize(tokenizer: Any, examples: Sequence[Example], max_length: int | None) -> list[Tokens]:
@@ -187,13 +187,14 @@ def located(tokenizer: Any, text: str, tokens: Tokens) -> Tokens | None:
         ids = tokenizer(part, add_special_tokens=False)["input_ids"]
         return tuple(tokenizer.convert_ids_to_tokens(ids))
 
-    audited = list(compress(tokens.strings, tokens.audited))
+    is_of_text = [of is not None for of in tokens.sequences]
+    audited = list(compress(tokens.strings, is_of_text))
     with quiet():
         spans = spans_by_words(text, audited, split)
     if spans is None:
         return None
     of_audited = iter(spans)
-    return replace(tokens, spans=[next(of_audited) if each else (0, 0) for each in tokens.audited])
+    return replace(tokens, spans=[next(of_audited) if each else (0, 0) for each in is_of_text])
 
 
 def _with_offsets(
@@ -216,8 +217,8 @@ def _tokens(encoding: Any) -> Tokens:
         type_ids=tuple(encoding.type_ids),
         strings=encoding.tokens,
         special=special,
-        audited=tuple(
-            sequence == TEXT and not mark
+        sequences=tuple(
+            None if mark else sequence
             for sequence, mark in zip(encoding.sequence_ids, special, strict=True)
         ),
         spans=encoding.offsets,
@@ -239,7 +240,7 @@ def _without_offsets(tokenizer: Any, example: Example, max_length: int | None) -
         type_ids=tuple(row["token_type_ids"]),
         strings=tokenizer.convert_ids_to_tokens(row["input_ids"]),
         special=special,
-        audited=tuple(not mark for mark in special),
+        sequences=tuple(None if mark else 0 for mark in special),
         spans=None,
         truncated=truncated,
     )

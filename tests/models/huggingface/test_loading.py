@@ -113,7 +113,7 @@ def test_the_fingerprint_is_of_the_files_that_are_used(damaged: Damage) -> None:
 
 def test_one_sigmoid_is_one_logit(tmp_path: Path) -> None:
     folder = write_checkpoint("distilbert", tmp_path / "toxic", num_labels=1)
-    classifier = load_classifier(str(folder), LoadingOptions(is_binary=True), CPU)
+    classifier = load_classifier(str(folder), LoadingOptions(task="binary"), CPU)
     assert classifier.task.labels == ("0", "1")
     encoded = classifier.encode([Example("a", "A fine film.", labels=("1",))])
     inputs = classifier.collate(encoded)

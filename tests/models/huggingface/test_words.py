@@ -31,11 +31,11 @@ def tokenizers(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def token_units(text: str, tokens: Tokens) -> Units:
-    return UNITS["token"].split(text, tokens.pieces)
+    return UNITS["token"].split(text, tokens.pieces(0))
 
 
 def word_units(text: str, tokens: Tokens) -> Units:
-    return UNITS["word"].split(text, tokens.pieces)
+    return UNITS["word"].split(text, tokens.pieces(0))
 
 
 def tokens_of(tokenizer: Any, text: str) -> Tokens:
@@ -48,10 +48,10 @@ def word_of_each_token(text: str, tokens: Tokens) -> list[str | None]:
     assert tokens.spans is not None
     first_of = {i: start for start, end in words_in(text) for i in range(start, end)}
     seen: list[int | None] = []
-    for audited, (start, end) in zip(tokens.audited, tokens.spans, strict=True):
+    for sequence, (start, end) in zip(tokens.sequences, tokens.spans, strict=True):
         visible = [i for i in range(start, end) if i in first_of]
-        seen.append(visible[0] if audited and visible else None)
-        held = {first_of[i] for i in visible if audited}
+        seen.append(visible[0] if sequence == 0 and visible else None)
+        held = {first_of[i] for i in visible if sequence == 0}
         for i, first in first_of.items():  # words of one token are one
             if first in held:
                 first_of[i] = min(held)

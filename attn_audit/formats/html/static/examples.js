@@ -31,7 +31,7 @@ function rowsOf(example) {
   rows.tabIndex = 0;
   rows.setAttribute("role", "group");
   rows.setAttribute("aria-label", `Weights of ${example.id}: arrow keys go from word to word`);
-  for (const row of example.rows) rows.append(shadedRow(row, example.units));
+  for (const row of example.rows) rows.append(shadedRow(row, example));
   if (example.uniform !== null) {
     const row = element("div", "row");
     row.append(element("div", "name", "equal attention"), element("div", "under", example.uniform));

@@ -1,6 +1,7 @@
 // Words shaded by weight. Texts are anybody's: they go in as text nodes, never as markup.
 
 const ALMOST_NOTHING = 0.05; // of the largest weight: left plain
+const BORDER = "|"; // between the units of two texts
 
 function element(tag, className, text) {
   const made = document.createElement(tag);
@@ -9,10 +10,11 @@ function element(tag, className, text) {
   return made;
 }
 
-function shadedWords(units, weights, full) {
+function shadedWords({ units, border }, weights, full) {
   const whole = full ?? (Math.max(...weights) || 1);
   const words = element("div", "words");
   units.forEach((unit, i) => {
+    if (i === border) words.append(element("span", "border", BORDER), " ");
     const word = element("span", "word", unit);
     word.dataset.unit = i;
     const part = weights[i] / whole;
@@ -24,9 +26,9 @@ function shadedWords(units, weights, full) {
   return words;
 }
 
-function shadedRow(row, units) {
+function shadedRow(row, example) {
   const made = element("div", "row");
-  made.append(element("div", "name", row.name), shadedWords(units, row.weights, row.full),
+  made.append(element("div", "name", row.name), shadedWords(example, row.weights, row.full),
     element("div", "under", row.under));
   return made;
 }

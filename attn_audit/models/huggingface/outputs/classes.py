@@ -9,6 +9,7 @@ from attn_audit.errors import UnsupportedModelError
 from attn_audit.models.huggingface.configuration import task_of
 from attn_audit.models.huggingface.outputs.base import Output, in_full
 from attn_audit.models.interception.classifier import ModelInputs
+from attn_audit.settings import TaskName
 
 
 class Classes(Output):
@@ -16,15 +17,15 @@ class Classes(Output):
 
     Args:
         name: What messages call the model.
-        is_binary: Whether a head of one output is one sigmoid.
+        said: What a head of one output is.
 
     Raises:
-        ConfigurationError: `is_binary` does not fit the head.
+        ConfigurationError: That does not fit the head.
         UnsupportedModelError: It is a regression head.
     """
 
-    def __init__(self, config: Any, name: str, is_binary: bool) -> None:
-        self.task = task_of(config, name, is_binary)
+    def __init__(self, config: Any, name: str, said: TaskName | None) -> None:
+        self.task = task_of(config, name, said)
         self.details = {}
         self._config, self._name = config, name
 
