@@ -144,9 +144,9 @@ def texts_to_try(
         )
     if isinstance(question, Hypotheses) and (needs_pairs or texts[0].text_pair is not None):
         raise ConfigurationError(
-            "--zero-shot: each text is paired with hypotheses of labels, and has no other second one",
-            hint="Leave --audited out, and give single texts: --text-pair-field NAME, of a field that "
-            "the data does not have, ignores second ones.",
+            "--zero-shot: each text is paired with its labels' hypotheses, and the first text has a "
+            "second one, or --audited asks for it",
+            hint="Give single texts, and leave --audited out.",
         )
     return texts
 

@@ -173,7 +173,7 @@ def test_what_cannot_be_asked_is_said(nli: Checkpoint, checkpoint: Checkpoint) -
         asked(checkpoint("bert"))
     with pytest.raises(ConfigurationError, match=r"--template 'It rains\.': it has {} 0 times"):
         asked(nli("bert"), template="It rains.")
-    with pytest.raises(ConfigurationError, match="has no other second one"):
+    with pytest.raises(ConfigurationError, match="paired with its labels' hypotheses"):
         asked(nli("bert"), examples=[Example("a", "A text.", "Another.")])
     with pytest.raises(ConfigurationError, match="leaves no room for a text within 8"):
         asked(nli("bert"), max_length=8)
@@ -181,12 +181,12 @@ def test_what_cannot_be_asked_is_said(nli: Checkpoint, checkpoint: Checkpoint) -
 
 def test_an_audit_of_labels_is_stored_and_found_again(nli: Checkpoint) -> None:
     rows = [{"text": example.text, "label": "dull"} for example in EXAMPLES]
-    said: dict[str, Any] = {"checks": ["permutation"], "permutations": 5, "unit": "word"}
+    said: dict[str, Any] = {"checks": ["permutation"], "permutations": 5}
     report = attn_audit.audit(nli("bert"), rows, zero_shot="funny, dull, far too long", **said)
     assert report.model.labels == LABELS
     assert report.settings.zero_shot == LABELS
     assert attn_audit.verify(report, nli("bert"), rows).holds
-    in_memory = attn_audit.audit(asked(nli("bert"), unit="word"), rows, **said)
+    in_memory = attn_audit.audit(asked(nli("bert")), rows, **said)
     assert in_memory.settings.template == report.settings.template
     assert in_memory.records["permutation.distance"].to_pylist() == pytest.approx(
         report.records["permutation.distance"].to_pylist(), abs=1e-5
