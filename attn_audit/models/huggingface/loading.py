@@ -144,8 +144,8 @@ def texts_to_try(
         )
     if isinstance(question, Hypotheses) and (needs_pairs or texts[0].text_pair is not None):
         raise ConfigurationError(
-            "--zero-shot: each text is paired with its labels' hypotheses, and the first text has a "
-            "second one, or --audited asks for it",
+            "--zero-shot: each text is paired with its labels' hypotheses, and the first one has a "
+            "second text, or --audited asks for it",
             hint="Give single texts, and leave --audited out.",
         )
     return texts
