@@ -63,6 +63,9 @@ class LoadingOptions(TypedDict, total=False):
     prompt: str | None
     prompt_file: str | Path | None
     audited: str | None
+    zero_shot: str | Iterable[str]
+    template: str
+    zero_shot_each: bool
     chat: bool
     options: str | Iterable[str]
     target: str | None

@@ -163,9 +163,18 @@ def _answers(value: object) -> object:
     return answers
 
 
+def _hypothesised(value: object) -> object:
+    labels = tuple(value.split(",")) if isinstance(value, str) else _as_tuple(value)
+    names = [str(each).strip() for each in labels] if isinstance(labels, tuple) else []
+    if "" in names or len({*names}) < len(names):
+        raise PydanticCustomError(_REFUSED, "labels that differ")
+    return tuple(names)
+
+
 _VALIDATORS = {
     "prompt": BeforeValidator(_escaped),
     "options": BeforeValidator(_answers),
+    "zero_shot": BeforeValidator(_hypothesised),
     "adapter": AfterValidator(_with_function),
     "replace_layers": AfterValidator(_span),
     "label_map": BeforeValidator(_pairs),
@@ -302,6 +311,15 @@ def _require_companions(settings: AuditSettings) -> None:
             hint="Name the answers to choose from: --options ' negative, positive'; or the field "
             "of what follows: --target FIELD.",
         )
+    if not settings.zero_shot:
+        for name in ("template", "zero_shot_each"):
+            if getattr(settings, name) != FIELDS[name].default:
+                raise ConfigurationError(
+                    f"--{name.replace('_', '-')}: there are no labels to ask for",
+                    hint="Name them: --zero-shot 'sports, politics'.",
+                )
+    elif has_prompt:
+        raise ConfigurationError("--zero-shot: there is a prompt, and only one of both is asked")
     for name in ("resume", "shard_size"):
         if settings.run_dir is None and getattr(settings, name) not in (None, False):
             raise ConfigurationError(

@@ -70,6 +70,9 @@ EACH = "each"
 TaskName = Literal["binary", "reranker"]
 """What a head of one output may be said to be."""
 
+TEMPLATE = "This example is {}."
+"""What `transformers` asks of an unknown label too."""
+
 AuditedTexts = Literal["first", "second", "both"]
 """Which text of a pair is audited; a text alone is the first."""
 
@@ -200,6 +203,31 @@ class AuditSettings:
         Panel.LOADING,
         "WHICH",
         default_is="the first of a pair, {text} of a prompt",
+        is_stored=True,
+        compared="refused",
+    )
+
+    zero_shot: tuple[str, ...] = _is(
+        (),
+        "Labels for a model of inference that was not trained on them: 'sports, politics'. Each is "
+        "put into --template, and what is entailed most is predicted; of one label, yes or no.",
+        Panel.LOADING,
+        "LABEL,...",
+        is_stored=True,
+        compared="refused",
+    )
+    template: str = _is(
+        TEMPLATE,
+        "The hypothesis of --zero-shot, with {} in the place of the label.",
+        Panel.LOADING,
+        "TEXT",
+        is_stored=True,
+        compared="noted",
+    )
+    zero_shot_each: bool = _is(
+        False,
+        "Any number of the labels of --zero-shot may hold, each against contradiction.",
+        Panel.LOADING,
         is_stored=True,
         compared="refused",
     )

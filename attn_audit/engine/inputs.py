@@ -186,6 +186,9 @@ def _made_ready(
         chat=settings.chat,
         answer_score=settings.answer_score,
         target=settings.target,
+        zero_shot=settings.zero_shot,
+        template=settings.template,
+        zero_shot_each=settings.zero_shot_each,
     )
 
 

@@ -13,7 +13,7 @@ from attn_audit.models.contract import AuditedModel
 from attn_audit.models.paper.classifier import load_paper_model
 from attn_audit.models.paper.original import is_original_folder
 from attn_audit.models.units import UnitName
-from attn_audit.settings import AuditedTexts, TaskName, audited_texts
+from attn_audit.settings import TEMPLATE, AuditedTexts, TaskName, audited_texts
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,9 @@ class ModelOptions:
     options: tuple[str, ...] = ()
     answer_score: Literal["sum", "mean", "first"] = "sum"
     target: str | None = None
+    zero_shot: tuple[str, ...] = ()
+    template: str = TEMPLATE
+    zero_shot_each: bool = False
     unit: UnitName = "token"
     removal: Literal["mask", "delete"] | None = None
     without_attention: bool = False
@@ -91,7 +94,7 @@ def resolve_device(name: str) -> torch.device:
 _OF_HUGGINGFACE = (
     *("trust_remote_code", "revision", "dtype", "attention_implementation"),
     *("max_length", "window_overlap", "task", "prompt", "chat", "options"),
-    *("answer_score", "target"),
+    *("answer_score", "target", "zero_shot", "template", "zero_shot_each"),
 )
 
 
@@ -143,7 +146,11 @@ def load_model(
         return load_paper_model(path, device, options.vocabulary)
     options.require_default(("vocabulary",), "a HuggingFace model")
     # Loading transformers takes a second, which the paper's models do without.
-    from attn_audit.models.huggingface.configuration import LoadingOptions, question_of
+    from attn_audit.models.huggingface.configuration import (
+        LoadingOptions,
+        hypotheses_of,
+        question_of,
+    )
     from attn_audit.models.huggingface.loading import load_huggingface_model, texts_to_try
 
     question = question_of(
@@ -154,7 +161,8 @@ def load_model(
         options.answer_score,
         options.target,
     )
-    texts = texts_to_try(trial, question, options.audited_texts)
+    hypotheses = hypotheses_of(options.zero_shot, options.template, options.zero_shot_each)
+    texts = texts_to_try(trial, question or hypotheses, options.audited_texts)
     return load_huggingface_model(
         location,
         LoadingOptions(
@@ -169,6 +177,7 @@ def load_model(
             takes_pairs=question is None and texts[0].text_pair is not None,
             audited=options.audited_texts,
             question=question,
+            hypotheses=hypotheses,
         ),
         device,
         texts,

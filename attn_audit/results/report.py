@@ -37,6 +37,7 @@ from attn_audit.results.storage import (
 )
 from attn_audit.results.summary import Summaries
 from attn_audit.results.verdict import Answer, CountedUnit, LabelAnswer
+from attn_audit.settings import TEMPLATE
 from attn_audit.statistics.estimate import NOT_MEASURED, Estimate
 from attn_audit.statistics.summary import (
     Degenerate,
@@ -170,6 +171,12 @@ class Settings(Value):
     audited: str | None = None
     """Of a prompt the field that was audited, None: `text`; of pairs `second` or `both`, None: the
     first text."""
+    zero_shot: tuple[str, ...] = ()
+    """Labels that a model of inference was asked for."""
+    template: str = TEMPLATE
+    """The hypothesis of each of them."""
+    zero_shot_each: bool = False
+    """Whether any number of them may hold."""
     chat: bool = False
     """Whether the prompt was a user's message in a chat."""
     options: tuple[str, ...] = ()

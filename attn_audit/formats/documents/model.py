@@ -81,8 +81,9 @@ def task(model: ModelDescription) -> str:
 
 
 def asked(model: ModelDescription) -> str:
-    """The prompt that stands around each text, and its answers; nothing of a classifier."""
-    parts = (model.details.get(name) for name in ("prompt", "answers", "prompt and text"))
+    """The prompt around each text and its answers, or labels of one's own; else nothing."""
+    names = ("prompt", "answers", "prompt and text", "zero-shot")
+    parts = (model.details.get(name) for name in names)
     return "; ".join(str(part) for part in parts if part is not None)
 
 

@@ -32,7 +32,9 @@ from attn_audit.models.huggingface.outputs.base import FOLLOWING, IDS, MASK, PLA
 from attn_audit.models.huggingface.outputs.classes import Classes
 from attn_audit.models.huggingface.outputs.continuation import Continuation
 from attn_audit.models.huggingface.outputs.options import Options
+from attn_audit.models.huggingface.outputs.zero_shot import ZeroShot
 from attn_audit.models.huggingface.prompting import Asker
+from attn_audit.models.huggingface.tokenizer import max_length_of
 from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, ModelInputs
 from attn_audit.models.spans import how_words_are_found
 from attn_audit.numbers import counted
@@ -68,7 +70,8 @@ class HuggingFaceClassifier(Classifier):
         self.provenance = provenance or Provenance()
         self.question = options.question
         asker = None if options.question is None else Asker(tokenizer, options.question)
-        self.output = self._output(asker, options)
+        self.output = self._output(asker, tokenizer, options)
+        self.hypotheses = options.hypotheses
         self.task = self.output.task
         self.device = next(module.parameters()).device
         self.takes_pairs, self.audited = options.takes_pairs, options.audited
@@ -90,8 +93,11 @@ class HuggingFaceClassifier(Classifier):
         self.neutral_token = neutral_token(module, tokenizer)
         self._encoder = Encoder.of(module, tokenizer, self.output, options, asker)
 
-    def _output(self, asker: Asker | None, options: LoadingOptions) -> Output:
+    def _output(self, asker: Asker | None, tokenizer: Any, options: LoadingOptions) -> Output:
         name = self.provenance.source
+        if options.hypotheses is not None:
+            limit = max_length_of(self.module, tokenizer, options.max_length, takes_pairs=True)
+            return ZeroShot(self.module, tokenizer, options.hypotheses, name, limit)
         if asker is None:
             if options.task == "reranker" and not options.takes_pairs:
                 raise ConfigurationError(

@@ -25,7 +25,7 @@ from attn_audit.models.huggingface.hub import Checkpoint, loading
 from attn_audit.models.task import Binary, Multiclass, Multilabel, Task
 from attn_audit.models.units import UnitName
 from attn_audit.quoting import quoted
-from attn_audit.settings import AuditedTexts, TaskName
+from attn_audit.settings import TEMPLATE, AuditedTexts, TaskName
 
 Score = Literal["sum", "mean", "first"]
 
@@ -112,6 +112,53 @@ def question_of(
 
 
 @dataclass(frozen=True, slots=True)
+class Hypotheses:
+    """What a model of inference is asked of each text: whether it entails that it is a label."""
+
+    labels: tuple[str, ...]
+    template: str
+    is_each: bool = False
+    """Whether each label holds or not by itself."""
+
+    @property
+    def compete(self) -> bool:
+        """Whether exactly one label holds; one label alone holds or not."""
+        return len(self.labels) > 1 and not self.is_each
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The hypothesis of each label."""
+        return tuple(self.template.replace("{}", label) for label in self.labels)
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """As an audit is told."""
+        return {
+            "zero_shot": self.labels,
+            "template": self.template,
+            "zero_shot_each": self.is_each,
+        }
+
+
+def hypotheses_of(
+    labels: tuple[str, ...], template: str = TEMPLATE, is_each: bool = False
+) -> Hypotheses | None:
+    """What settings ask; None where there are no labels.
+
+    Raises:
+        ConfigurationError: The template has no place for a label, or two.
+    """
+    if not labels:
+        return None
+    if template.count("{}") != 1:
+        raise ConfigurationError(
+            f"--template {template!r}: it has {{}} {template.count('{}')} times",
+            hint=f"Write {{}} once, where the label stands: {TEMPLATE!r}.",
+        )
+    return Hypotheses(labels, template, is_each)
+
+
+@dataclass(frozen=True, slots=True)
 class LoadingOptions:
     """How a model is loaded and its texts are split; None: as the library or the model has it."""
 
@@ -130,6 +177,8 @@ class LoadingOptions:
     """Of pairs; a text alone is the first."""
     question: Question | None = None
     """What is asked of a language model; None: it is a classifier."""
+    hypotheses: Hypotheses | None = None
+    """What is asked of a model of inference; None: it is asked nothing."""
 
     @property
     def head(self) -> "Head":
@@ -366,7 +415,7 @@ def task_of(config: Any, name: str, said: TaskName | None) -> Task:
         ConfigurationError: The head has more outputs than that.
         UnsupportedModelError: A regression head, or labels that cannot be told apart.
     """
-    labels = _label_names(config, name)
+    labels = label_names(config, name)
     is_multilabel = config.problem_type == MULTILABEL
     most = 1 if said == "reranker" or is_multilabel else 2
     if said is not None and len(labels) > most:
@@ -394,8 +443,12 @@ def task_of(config: Any, name: str, said: TaskName | None) -> Task:
     return Binary(labels) if len(labels) == 2 else Multiclass(labels)
 
 
-def _label_names(config: Any, name: str) -> tuple[str, ...]:
-    """In the order of the outputs."""
+def label_names(config: Any, name: str) -> tuple[str, ...]:
+    """A classifier's labels, in the order of its outputs.
+
+    Raises:
+        UnsupportedModelError: They cannot be told apart.
+    """
     names = {int(index): str(label) for index, label in config.id2label.items()}
     missing = next((i for i in range(len(names)) if i not in names), None)
     if not names or missing is not None:

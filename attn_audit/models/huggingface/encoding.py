@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from attn_audit.errors import (
 )
 from attn_audit.models.compatibility import allowed_labels, match_labels, place
 from attn_audit.models.contract import Unit
-from attn_audit.models.huggingface.configuration import LoadingOptions
+from attn_audit.models.huggingface.configuration import Hypotheses, LoadingOptions
 from attn_audit.models.huggingface.outputs.base import (
     FOLLOWING,
     IDS,
@@ -28,6 +28,7 @@ from attn_audit.models.huggingface.outputs.base import (
     TYPES,
     Output,
 )
+from attn_audit.models.huggingface.outputs.zero_shot import pairs_of
 from attn_audit.models.huggingface.prompting import Asker
 from attn_audit.models.huggingface.tokenizer import (
     TEXTS,
@@ -77,6 +78,8 @@ class Encoder:
     """Of encoder-decoders: the end marker, which every text has once and at which they read."""
     asker: Asker | None
     """Puts every text into a prompt; None: it stands alone."""
+    hypotheses: Hypotheses | None
+    """What every text is paired with; None: with nothing."""
     behind: tuple[int, ...]
     """Tokens that the output needs behind every text."""
 
@@ -93,12 +96,13 @@ class Encoder:
         Raises:
             ConfigurationError: The options ask for what these cannot do.
         """
-        if not tokenizer.is_fast and options.takes_pairs:
+        takes_pairs = options.takes_pairs or options.hypotheses is not None
+        if not tokenizer.is_fast and takes_pairs:
             raise ConfigurationError(
                 f"the tokenizer ({type(tokenizer).__name__}) does not say which of two texts a "
                 "token belongs to, so only single texts can be audited with it"
             )
-        limit = max_length_of(module, tokenizer, options.max_length, options.takes_pairs)
+        limit = max_length_of(module, tokenizer, options.max_length, takes_pairs)
         return Encoder(
             tokenizer=tokenizer,
             task=output.task,
@@ -112,6 +116,7 @@ class Encoder:
             n_ids=vocabulary_size(module, tokenizer),
             end_ids=_end_ids(module.config),
             asker=asker,
+            hypotheses=options.hypotheses,
             behind=output.behind,
         )
 
@@ -124,6 +129,10 @@ class Encoder:
         for example in examples:
             self._require_fitting_texts(example)
         own = match_labels(self.task, examples)
+        if self.hypotheses is not None:
+            pairs = pairs_of(self.tokenizer, own, self.hypotheses, self.max_length)
+            every = zip(own, *pairs, strict=True)
+            return [_joined([self._encoded(e, tokens) for tokens in rows]) for e, *rows in every]
         if self.asker is None:
             rows = tokenize(self.tokenizer, own, self.max_length)
         else:
@@ -255,6 +264,22 @@ class Encoder:
             raise IncompatibleDataError(
                 place(example), f"the model reads at the end marker of each text, and {problem}"
             )
+
+
+def _joined(parts: Sequence[TokenEncoded]) -> TokenEncoded:
+    """The same text in several pairs, one behind the other; each position has its pair's number."""
+    first, *others = parts
+    if not others:
+        return first
+    assert all(part.units == first.units for part in others), "cut to as many tokens in all"
+    return replace(
+        first,
+        truncated=any(part.truncated for part in parts),
+        unit_of_position=tuple(chain.from_iterable(part.unit_of_position for part in parts)),
+        token_ids=tuple(chain.from_iterable(part.token_ids for part in parts)),
+        token_type_ids=tuple(chain.from_iterable(part.token_type_ids for part in parts)),
+        following=tuple(i for i, part in enumerate(parts) for _ in part.token_ids),
+    )
 
 
 def _end_ids(config: Any) -> tuple[int, ...]:

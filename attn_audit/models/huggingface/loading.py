@@ -17,9 +17,11 @@ from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.configuration import (
     CLASSIFIER,
     CONFIG,
+    Hypotheses,
     LoadingOptions,
     Question,
     Score,
+    hypotheses_of,
     question_of,
     read_configuration,
 )
@@ -32,7 +34,7 @@ from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.interception.model import RemovalName
 from attn_audit.models.units import UnitName
 from attn_audit.process import no_collection
-from attn_audit.settings import AuditedTexts, TaskName, audited_texts
+from attn_audit.settings import TEMPLATE, AuditedTexts, TaskName, audited_texts
 
 
 def load_classifier(
@@ -138,20 +140,27 @@ def _tried(
 
 
 def texts_to_try(
-    examples: Sequence[Example], question: Question | None, audited: AuditedTexts
+    examples: Sequence[Example], question: Question | Hypotheses | None, audited: AuditedTexts
 ) -> Sequence[Example]:
     """The examples, or built-in ones where there are none: pairs where a second text is audited.
 
     Raises:
-        ConfigurationError: The first of them has no second text, which is to be audited.
+        ConfigurationError: The first of them has no second text, which is to be audited; or it has
+            one beside the hypotheses.
     """
     needs_pairs = audited != "first"
-    fields = () if question is None else question.fields
+    fields = question.fields if isinstance(question, Question) else ()
     texts = or_probes(examples, as_pairs=needs_pairs, fields=fields)
     if needs_pairs and texts[0].text_pair is None:
         raise ConfigurationError(
             f"--audited {audited}: the first text has no second one",
             hint="Name the field that holds it with --text-pair-field.",
+        )
+    if isinstance(question, Hypotheses) and (needs_pairs or texts[0].text_pair is not None):
+        raise ConfigurationError(
+            "--zero-shot: each text is paired with its labels' hypotheses, and the first one has a "
+            "second text, or --audited asks for it",
+            hint="Give single texts, and leave --audited out.",
         )
     return texts
 
@@ -173,6 +182,9 @@ def wrap(
     chat: bool = False,
     answer_score: Score = "sum",
     target: str | None = None,
+    zero_shot: Sequence[str] = (),
+    template: str = TEMPLATE,
+    zero_shot_each: bool = False,
     without_attention: bool = False,
 ) -> HuggingFaceModel | WindowedModel:
     """Make a transformers model that is in memory ready for `attn_audit.audit`.
@@ -199,6 +211,9 @@ def wrap(
         answer_score: What answers of several tokens are measured by: all their log-probabilities,
             their mean, or the first token's logit.
         target: The field of what follows the prompt, in place of options.
+        zero_shot: Labels that a model of inference was not trained on, each put into `template`.
+        template: The hypothesis, with `{}` in the place of the label.
+        zero_shot_each: Whether each label holds or not by itself, against one of them.
         without_attention: Look for none, and audit what needs none.
 
     Raises:
@@ -213,7 +228,8 @@ def wrap(
     """
     question = question_of(prompt, audited, tuple(options), chat, answer_score, target)
     of_pairs = audited_texts(prompt, audited)
-    texts = texts_to_try(examples, question, of_pairs)
+    hypotheses = hypotheses_of(tuple(zero_shot), template, zero_shot_each)
+    texts = texts_to_try(examples, question or hypotheses, of_pairs)
     loading_options = LoadingOptions(
         max_length=max_length,
         window_overlap=window_overlap,
@@ -222,6 +238,7 @@ def wrap(
         takes_pairs=question is None and texts[0].text_pair is not None,
         audited=of_pairs,
         question=question,
+        hypotheses=hypotheses,
     )
     computing, details = _in_precision(module, None if dtype is None else getattr(torch, dtype))
     with frozen(computing):

@@ -134,6 +134,8 @@ class HuggingFaceModel(InterceptedModel):
         super().__init__(classifier, texts, removal, ways=WAYS, is_blind=is_blind)
         if classifier.question is not None:
             self.asked = classifier.question.settings
+        elif classifier.hypotheses is not None:
+            self.asked = classifier.hypotheses.settings
         elif classifier.audited != "first":
             self.asked = {"audited": classifier.audited}
         if not is_padded:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from itertools import compress
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
@@ -160,19 +160,25 @@ class Tokens:
         return [Piece(span, string) if of == text else None for of, span, string in every]
 
 
-def tokenize(tokenizer: Any, examples: Sequence[Example], max_length: int | None) -> list[Tokens]:
+def tokenize(
+    tokenizer: Any,
+    examples: Sequence[Example],
+    max_length: int | None,
+    cut: Literal["longest_first", "only_first"] = "longest_first",
+) -> list[Tokens]:
     """Split texts as the model was trained to have them split.
 
     Args:
         examples: All with a second text, or none.
-        max_length: Truncate to so many tokens, of pairs the longer text first; None: never.
+        max_length: Truncate to so many tokens; None: never.
+        cut: Which text of a pair is.
     """
     if not examples:
         return []
     location = str(getattr(tokenizer, "name_or_path", "") or "in memory")
     with quiet(), not_panicking(location, "its tokenizer"):
         if tokenizer.is_fast:
-            return _with_offsets(tokenizer, examples, max_length)
+            return _with_offsets(tokenizer, examples, max_length, cut)
         return [_without_offsets(tokenizer, example, max_length) for example in examples]
 
 
@@ -198,13 +204,13 @@ def located(tokenizer: Any, text: str, tokens: Tokens) -> Tokens | None:
 
 
 def _with_offsets(
-    tokenizer: Any, examples: Sequence[Example], max_length: int | None
+    tokenizer: Any, examples: Sequence[Example], max_length: int | None, cut: str
 ) -> list[Tokens]:
     pairs = [example.text_pair for example in examples if example.text_pair is not None]
     batch = tokenizer(
         [example.text for example in examples],
         pairs or None,
-        truncation="longest_first" if max_length is not None else False,
+        truncation=cut if max_length is not None else False,
         max_length=max_length,
     )
     return [_tokens(encoding) for encoding in batch.encodings]

@@ -28,7 +28,7 @@ class ReadoutRule(StrEnum):
     FIRST = "first token"
     LAST = "last token"
     ALL = "every token"
-    ANSWERS = "the prompt's end and what is asked behind it"
+    ANSWERS = "the tokens that answer what is asked"
     FOUND = "other rows, found for each text"
 
 

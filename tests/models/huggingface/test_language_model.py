@@ -179,7 +179,7 @@ def test_the_rows_that_are_read_are_those_whose_attention_reaches_the_answers(
     model = asked(language_model("llama"), options=OF_SEVERAL)
     found = model.describe().findings
     assert found is not None
-    assert found.readout == "the prompt's end and what is asked behind it"
+    assert found.readout == "the tokens that answer what is asked"
     batch = model.collate(model.encode(EXAMPLES))
     assert isinstance(batch, InterceptedBatch)
     last = model._survey.points[-1].number

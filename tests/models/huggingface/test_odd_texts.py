@@ -121,7 +121,7 @@ def assert_in_order(text: str, words: TokenEncoded) -> None:
     assert held == sorted(held)
     assert set(held) == set(range(words.n_units))
     borders = {place for word in words_in(text) for place in word}
-    assert {place for unit in words.units for place in unit[1:]} <= borders
+    assert {place for unit in words.units for place in (unit.start, unit.end)} <= borders
     left_out = "".join(
         text[start:end]
         for start, end in words_in(text)

@@ -18,7 +18,8 @@ IDS, MASK, TYPES, PLACES = "input_ids", "attention_mask", "token_type_ids", "pos
 """What modules of `transformers` call their inputs."""
 
 FOLLOWING = "following"
-"""An input that no module gets: at each position the token that an output asks for, if any."""
+"""An input that no module gets: at each position the token that an output asks for, if any; of
+several pairs in one sequence the number of the pair."""
 
 
 class Output(ABC):
