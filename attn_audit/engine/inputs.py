@@ -160,16 +160,16 @@ def _made_ready(
             "texts become its inputs.",
         )
     from attn_audit.models.huggingface.loading import wrap
+    from attn_audit.models.huggingface.windows import in_windows
 
     if settings.device != "auto":
         model = model.to(resolve_device(settings.device))
-    return wrap(
+    ready = wrap(
         model,
         tokenizer,
         examples=trial,
         unit=settings.unit,
         max_length=settings.max_length,
-        window_overlap=settings.window_overlap,
         task=settings.task,
         removal=settings.removal,
         dtype=None if settings.dtype == "float32" else settings.dtype,
@@ -181,6 +181,7 @@ def _made_ready(
         answer_score=settings.answer_score,
         target=settings.target,
     )
+    return in_windows(ready, settings.window_overlap)
 
 
 def fields_of_prompt(settings: AuditSettings) -> tuple[str, ...] | None:

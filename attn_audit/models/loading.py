@@ -124,6 +124,7 @@ def load_model(
     # Loading transformers takes a second, which the paper's models do without.
     from attn_audit.models.huggingface.configuration import LoadingOptions, question_of
     from attn_audit.models.huggingface.loading import load_huggingface_model
+    from attn_audit.models.huggingface.windows import in_windows
     from attn_audit.models.interception.classifier import or_probes
 
     question = question_of(
@@ -135,7 +136,7 @@ def load_model(
         options.target,
     )
     texts = or_probes(trial, fields=() if question is None else question.fields)
-    return load_huggingface_model(
+    model = load_huggingface_model(
         location,
         LoadingOptions(
             trust_remote_code=options.trust_remote_code,
@@ -143,7 +144,6 @@ def load_model(
             dtype=getattr(torch, options.dtype),
             attention_implementation=options.attention_implementation,
             max_length=options.max_length,
-            window_overlap=options.window_overlap,
             is_binary=options.task == "binary",
             unit=options.unit,
             takes_pairs=question is None and texts[0].text_pair is not None,
@@ -154,3 +154,4 @@ def load_model(
         options.removal,
         is_blind=options.without_attention,
     )
+    return in_windows(model, options.window_overlap)

@@ -25,7 +25,6 @@ from attn_audit.models.huggingface.hub import Checkpoint, Details, Provenance, l
 from attn_audit.models.huggingface.model import HuggingFaceModel
 from attn_audit.models.huggingface.tokenizer import has_tokenizer, load_tokenizer
 from attn_audit.models.huggingface.weights import load_weights, require_complete, require_finite
-from attn_audit.models.huggingface.windows import WindowedModel, Windows
 from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.interception.model import RemovalName
 from attn_audit.models.units import UnitName
@@ -115,23 +114,10 @@ def load_huggingface_model(
     removal: RemovalName | None,
     *,
     is_blind: bool = False,
-) -> HuggingFaceModel | WindowedModel:
+) -> HuggingFaceModel:
     """Load a HuggingFace classifier as `load_classifier` does, and try out how it attends."""
     classifier = load_classifier(location, options, device)
-    return _tried(classifier, options.window_overlap, trial, removal, is_blind=is_blind)
-
-
-def _tried(
-    classifier: HuggingFaceClassifier,
-    overlap: int | None,
-    trial: Sequence[Example],
-    removal: RemovalName | None,
-    *,
-    is_blind: bool,
-) -> HuggingFaceModel | WindowedModel:
-    windows = None if overlap is None else Windows.of(classifier, overlap)
-    model = HuggingFaceModel(classifier, trial, removal, is_blind=is_blind)
-    return model if windows is None else WindowedModel(model, windows)
+    return HuggingFaceModel(classifier, trial, removal, is_blind=is_blind)
 
 
 def wrap(
@@ -141,7 +127,6 @@ def wrap(
     examples: Sequence[Example] = (),
     unit: UnitName = "token",
     max_length: int | None = None,
-    window_overlap: int | None = None,
     task: Literal["binary"] | None = None,
     removal: RemovalName | None = None,
     dtype: Literal["float32", "float64", "bfloat16", "float16"] | None = None,
@@ -152,7 +137,7 @@ def wrap(
     answer_score: Score = "sum",
     target: str | None = None,
     without_attention: bool = False,
-) -> HuggingFaceModel | WindowedModel:
+) -> HuggingFaceModel:
     """Make a transformers model that is in memory ready for `attn_audit.audit`.
 
     Args:
@@ -162,8 +147,6 @@ def wrap(
             default.
         unit: What is audited: tokens, or words.
         max_length: Tokens after which a text is truncated.
-        window_overlap: Read longer texts in windows instead, each of which shares so many tokens
-            with the one before; their logits are averaged.
         task: `binary` for a one-output head that is one sigmoid.
         removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
         dtype: Numbers to compute with. None: float32 where its weights are coarser, which a warning
@@ -191,7 +174,6 @@ def wrap(
     texts = or_probes(examples, fields=() if question is None else question.fields)
     loading_options = LoadingOptions(
         max_length=max_length,
-        window_overlap=window_overlap,
         is_binary=task == "binary",
         unit=unit,
         takes_pairs=question is None and texts[0].text_pair is not None,
@@ -202,7 +184,7 @@ def wrap(
         classifier = HuggingFaceClassifier(
             computing, tokenizer, loading_options, Provenance(details=details)
         )
-        return _tried(classifier, window_overlap, texts, removal, is_blind=without_attention)
+        return HuggingFaceModel(classifier, texts, removal, is_blind=without_attention)
 
 
 def _in_precision(module: nn.Module, asked: torch.dtype | None) -> tuple[nn.Module, Details]:

@@ -441,3 +441,19 @@ class WindowedModel(AuditedModel):
         """In every window."""
         assert isinstance(batch, WindowedBatch)
         return batch.mean(self._model.intervene(batch.windows, self._rules(batch, rules)))
+
+
+def in_windows(model: HuggingFaceModel, overlap: int | None) -> AuditedModel:
+    """The model with windows for texts that do not fit; None: itself, and they are cut.
+
+    Args:
+        overlap: Tokens that a window shares with the one before.
+
+    Raises:
+        ConfigurationError: There is nothing to divide, or the overlap is as long as a window.
+        UnsupportedModelError: It reads texts in a way that windows would change.
+    """
+    if overlap is None:
+        return model
+    assert isinstance(model.classifier, HuggingFaceClassifier)
+    return WindowedModel(model, Windows.of(model.classifier, overlap))
