@@ -142,6 +142,8 @@ def _made_ready(
             hint="Load it so: from_pretrained(..., attn_implementation=...).",
         )
     if isinstance(model, CustomModel):
+        if settings.window_overlap is not None:
+            raise ConfigurationError("--window-overlap means nothing to a module of your own")
         from attn_audit.models.custom.encoding import Splitter
         from attn_audit.models.custom.model import build_custom_model
 
@@ -160,7 +162,7 @@ def _made_ready(
             "texts become its inputs.",
         )
     from attn_audit.models.huggingface.loading import wrap
-    from attn_audit.models.huggingface.windows import in_windows
+    from attn_audit.models.huggingface.windowed_model import in_windows
 
     if settings.device != "auto":
         model = model.to(resolve_device(settings.device))

@@ -124,7 +124,7 @@ def load_model(
     # Loading transformers takes a second, which the paper's models do without.
     from attn_audit.models.huggingface.configuration import LoadingOptions, question_of
     from attn_audit.models.huggingface.loading import load_huggingface_model
-    from attn_audit.models.huggingface.windows import in_windows
+    from attn_audit.models.huggingface.windowed_model import in_windows
     from attn_audit.models.interception.classifier import or_probes
 
     question = question_of(
