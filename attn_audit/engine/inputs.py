@@ -148,6 +148,8 @@ def _made_ready(
         )
     if isinstance(model, CustomModel):
         require_first(settings.audited_texts, "a model of your own")
+        if settings.window_overlap is not None:
+            raise ConfigurationError("--window-overlap means nothing to a module of your own")
         from attn_audit.models.custom.encoding import Splitter
         from attn_audit.models.custom.model import build_custom_model
 
@@ -166,16 +168,16 @@ def _made_ready(
             "texts become its inputs.",
         )
     from attn_audit.models.huggingface.loading import wrap
+    from attn_audit.models.huggingface.windowed_model import in_windows
 
     if settings.device != "auto":
         model = model.to(resolve_device(settings.device))
-    return wrap(
+    ready = wrap(
         model,
         tokenizer,
         examples=trial,
         unit=settings.unit,
         max_length=settings.max_length,
-        window_overlap=settings.window_overlap,
         task=settings.task,
         removal=settings.removal,
         dtype=None if settings.dtype == "float32" else settings.dtype,
@@ -190,6 +192,7 @@ def _made_ready(
         template=settings.template,
         zero_shot_each=settings.zero_shot_each,
     )
+    return in_windows(ready, settings.window_overlap)
 
 
 def fields_of_prompt(settings: AuditSettings) -> tuple[str, ...] | None:

@@ -152,6 +152,7 @@ def load_model(
         question_of,
     )
     from attn_audit.models.huggingface.loading import load_huggingface_model, texts_to_try
+    from attn_audit.models.huggingface.windowed_model import in_windows
 
     question = question_of(
         options.prompt,
@@ -163,7 +164,7 @@ def load_model(
     )
     hypotheses = hypotheses_of(options.zero_shot, options.template, options.zero_shot_each)
     texts = texts_to_try(trial, question or hypotheses, options.audited_texts)
-    return load_huggingface_model(
+    model = load_huggingface_model(
         location,
         LoadingOptions(
             trust_remote_code=options.trust_remote_code,
@@ -171,7 +172,6 @@ def load_model(
             dtype=getattr(torch, options.dtype),
             attention_implementation=options.attention_implementation,
             max_length=options.max_length,
-            window_overlap=options.window_overlap,
             task=options.task,
             unit=options.unit,
             takes_pairs=question is None and texts[0].text_pair is not None,
@@ -184,3 +184,4 @@ def load_model(
         options.removal,
         is_blind=options.without_attention,
     )
+    return in_windows(model, options.window_overlap)

@@ -167,8 +167,6 @@ class LoadingOptions:
     dtype: torch.dtype = torch.float32
     attention_implementation: Literal["sdpa", "eager"] | None = None
     max_length: int | None = None
-    window_overlap: int | None = None
-    """Tokens that each window of a long text shares with the one before; None: texts are cut."""
     task: TaskName | None = None
     """What a head of one output is, where it is no regression."""
     unit: UnitName = "token"

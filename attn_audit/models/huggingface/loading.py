@@ -29,7 +29,6 @@ from attn_audit.models.huggingface.hub import Checkpoint, Details, Provenance, l
 from attn_audit.models.huggingface.model import HuggingFaceModel
 from attn_audit.models.huggingface.tokenizer import has_tokenizer, load_tokenizer
 from attn_audit.models.huggingface.weights import load_weights, require_complete, require_finite
-from attn_audit.models.huggingface.windows import WindowedModel, Windows
 from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.interception.model import RemovalName
 from attn_audit.models.units import UnitName
@@ -120,23 +119,10 @@ def load_huggingface_model(
     removal: RemovalName | None,
     *,
     is_blind: bool = False,
-) -> HuggingFaceModel | WindowedModel:
+) -> HuggingFaceModel:
     """Load a HuggingFace classifier as `load_classifier` does, and try out how it attends."""
     classifier = load_classifier(location, options, device)
-    return _tried(classifier, options.window_overlap, trial, removal, is_blind=is_blind)
-
-
-def _tried(
-    classifier: HuggingFaceClassifier,
-    overlap: int | None,
-    trial: Sequence[Example],
-    removal: RemovalName | None,
-    *,
-    is_blind: bool,
-) -> HuggingFaceModel | WindowedModel:
-    windows = None if overlap is None else Windows.of(classifier, overlap)
-    model = HuggingFaceModel(classifier, trial, removal, is_blind=is_blind)
-    return model if windows is None else WindowedModel(model, windows)
+    return HuggingFaceModel(classifier, trial, removal, is_blind=is_blind)
 
 
 def texts_to_try(
@@ -172,7 +158,6 @@ def wrap(
     examples: Sequence[Example] = (),
     unit: UnitName = "token",
     max_length: int | None = None,
-    window_overlap: int | None = None,
     task: TaskName | None = None,
     removal: RemovalName | None = None,
     dtype: Literal["float32", "float64", "bfloat16", "float16"] | None = None,
@@ -186,7 +171,7 @@ def wrap(
     template: str = TEMPLATE,
     zero_shot_each: bool = False,
     without_attention: bool = False,
-) -> HuggingFaceModel | WindowedModel:
+) -> HuggingFaceModel:
     """Make a transformers model that is in memory ready for `attn_audit.audit`.
 
     Args:
@@ -196,8 +181,6 @@ def wrap(
             default.
         unit: What is audited: tokens, or words.
         max_length: Tokens after which a text is truncated.
-        window_overlap: Read longer texts in windows instead, each of which shares so many tokens
-            with the one before; their logits are averaged.
         task: `binary` for a one-output head that is one sigmoid, `reranker` for one that says how
             relevant the second text of a pair is to the first.
         removal: How leave-one-out leaves a unit out; None: by mask where that is exact.
@@ -232,7 +215,6 @@ def wrap(
     texts = texts_to_try(examples, question or hypotheses, of_pairs)
     loading_options = LoadingOptions(
         max_length=max_length,
-        window_overlap=window_overlap,
         task=task,
         unit=unit,
         takes_pairs=question is None and texts[0].text_pair is not None,
@@ -245,7 +227,7 @@ def wrap(
         classifier = HuggingFaceClassifier(
             computing, tokenizer, loading_options, Provenance(details=details)
         )
-        return _tried(classifier, window_overlap, texts, removal, is_blind=without_attention)
+        return HuggingFaceModel(classifier, texts, removal, is_blind=without_attention)
 
 
 def _in_precision(module: nn.Module, asked: torch.dtype | None) -> tuple[nn.Module, Details]:

@@ -20,7 +20,8 @@ from attn_audit.measures.registry import COMPUTATIONS, applicable
 from attn_audit.measures.rollout import rollout
 from attn_audit.measures.value_zeroing import value_zeroing
 from attn_audit.models.contract import AuditedModel, NewWeights, Reading, RowChoice, Site
-from attn_audit.models.huggingface.windows import WindowedModel, Windows
+from attn_audit.models.huggingface.windowed_model import in_windows
+from attn_audit.models.huggingface.windows import Windows
 from attn_audit.models.self_check import self_check
 from tests.checkpoints import LAYERS, SENTENCES
 from tests.conftest import Checkpoint
@@ -108,11 +109,9 @@ def cut(plain: Plain) -> AuditedModel:
     return attn_audit.wrap(plain.module, plain.tokenizer, examples=EXAMPLES, max_length=SIZE)
 
 
-def windowed(plain: Plain, **said: Any) -> WindowedModel:
-    said = {"max_length": SIZE, "window_overlap": OVERLAP, "examples": EXAMPLES, **said}
-    model = attn_audit.wrap(plain.module, plain.tokenizer, **said)
-    assert isinstance(model, WindowedModel)
-    return model
+def windowed(plain: Plain, overlap: int = OVERLAP, **said: Any) -> AuditedModel:
+    said = {"max_length": SIZE, "examples": EXAMPLES, **said}
+    return in_windows(attn_audit.wrap(plain.module, plain.tokenizer, **said), overlap)
 
 
 def read(model: AuditedModel, site: Site, examples: Sequence[Example] = EXAMPLES) -> Reading:
@@ -198,7 +197,7 @@ def test_a_replay_is_whole_passes_over_all_windows(model: AuditedModel, plain: P
     n_heads, text = 4, TEXTS[0]
     places = sorted({p for w in plain.windows(text) for p in w["places"] if p is not None})
     windows = list(plain.windows(text))
-    by_head = attention[0].unflatten(1, (n_heads, len(windows), -1))[:, :, :, 0]
+    by_head = attention[0].reshape(2, n_heads, len(windows), -1)
     for variant in range(2):
         logits = []
         for number, window in enumerate(windows):
@@ -381,12 +380,12 @@ def test_the_self_check_holds(model: AuditedModel) -> None:
     assert all(check.passed for check in self_check(model, model.encode(EXAMPLES), SITES[0]))
 
 
-def test_texts_that_fit_have_the_records_that_they_have_without_windows(plain: Plain) -> None:
+def test_texts_that_fit_have_the_records_that_they_have_without_windows(
+    model: AuditedModel, cut: AuditedModel
+) -> None:
     settings: dict[str, Any] = {"permutations": 5, "checks": ["correlation", "permutation"]}
     short = [Example(str(i), text) for i, text in enumerate(("Slow.", "A mess!", "Too loud, too."))]
-    made = {"max_length": SIZE, "examples": EXAMPLES}
-    cut = attn_audit.wrap(plain.module, plain.tokenizer, **made)
-    found = attn_audit.audit(windowed(plain), short, **settings)
+    found = attn_audit.audit(model, short, **settings)
     expected = attn_audit.audit(cut, short, **settings)
     assert found.data.n_windowed == 0
     for name in expected.records.column_names:
@@ -418,7 +417,7 @@ def test_words_across_a_border_are_whole(plain: Plain) -> None:
 @pytest.mark.parametrize(
     ("kind", "said", "error", "problem"),
     [
-        ("bert", {"window_overlap": 18}, ConfigurationError, "a window holds 18 tokens"),
+        ("bert", {"overlap": 18}, ConfigurationError, "a window holds 18 tokens"),
         ("bert", {"examples": [Example("a", "A.", text_pair="B.")]}, ConfigurationError, "pairs"),
         ("llama", {}, UnsupportedModelError, "a decoder reads at the text's own last token"),
         ("gpt2", {"removal": "delete"}, UnsupportedModelError, "a decoder reads"),
@@ -439,9 +438,7 @@ def test_texts_that_nothing_limits_are_refused(checkpoint: Checkpoint) -> None:
 
 
 def test_windows_that_disturb_each_other_are_refused(plain: Plain) -> None:
-    tried = attn_audit.wrap(plain.module, plain.tokenizer)
-    assert not isinstance(tried, WindowedModel)
+    tried = attn_audit.wrap(plain.module, plain.tokenizer, max_length=SIZE)
     tried.pads_texts, tried.not_shared_because = False, "padding changes its output for a text"
-    windows = windowed(plain)._windows
     with pytest.raises(UnsupportedModelError, match="the last window of a text is shorter"):
-        WindowedModel(tried, windows)
+        in_windows(tried, OVERLAP)
