@@ -81,7 +81,8 @@ class Plain:
         return torch.tensor([given["input_ids"]]), own
 
     def logits(self, **given: Tensor) -> Tensor:
-        return self.module(**given).logits[0, -1, [ids[0] for ids in self._answers]]
+        logits: Tensor = self.module(**given).logits[0, -1]
+        return logits[[ids[0] for ids in self._answers]]
 
 
 @pytest.fixture(scope="module")
