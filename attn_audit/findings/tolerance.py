@@ -8,7 +8,9 @@ result beside the largest deviation that was met.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-HALF_PRECISION = ("bfloat16", "float16")
+HALF_PRECISION = {"bfloat16": 2.0**16, "float16": 2.0**13}
+"""How many times as wide as float32's the spacing of such numbers is."""
+
 COARSER = 100.0
 """Half precision has 8 to 11 bits where float32 has 24: probabilities move by about 1e-3."""
 

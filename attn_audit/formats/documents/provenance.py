@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
+from attn_audit.findings.measure import GRADIENT_NOISE, PROBABILITY_NOISE
 from attn_audit.findings.target import TARGET, naming_target
+from attn_audit.findings.tolerance import HALF_PRECISION
 from attn_audit.formats.documents import model as models
-from attn_audit.numbers import count, counted, number, scientific, short
+from attn_audit.numbers import count, counted, number, percent, scientific, short
 from attn_audit.results.model_description import LONG_TEXTS, ModelDescription
 from attn_audit.results.report import DataDescription, RecordsFile, Report, SelfCheck, Settings
 from attn_audit.settings import TEXTS_IN_WORDS
@@ -33,6 +35,7 @@ def audited(report: Report) -> tuple[tuple[str, str], ...]:
     entries = (
         ("Model", f"{model.architecture}{size}"),
         ("", model.source),
+        ("Precision", _unresolved(model.dtype)),
         ("Task", models.task(model)),
         ("Asked", models.asked(model)),
         ("Data", _data(data, settings)),
@@ -49,6 +52,18 @@ def audited(report: Report) -> tuple[tuple[str, str], ...]:
         ("Target", target(settings)),
     )
     return tuple((name, text) for name, text in entries if text)
+
+
+def _unresolved(dtype: str) -> str:
+    """What numbers of half the precision cannot tell apart; of others nothing needs to be said."""
+    if dtype not in HALF_PRECISION:
+        return ""
+    coarser = HALF_PRECISION[dtype]
+    return (
+        f"{dtype}: probabilities that are less than {number(PROBABILITY_NOISE * coarser, 4)} "
+        f"apart, and gradients less than {percent(GRADIENT_NOISE * coarser)} of the largest, are "
+        "equal within rounding, and rank alike; float32 tells more apart"
+    )
 
 
 def target(settings: Settings) -> str:

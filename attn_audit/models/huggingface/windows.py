@@ -51,7 +51,7 @@ class Windows:
             UnsupportedModelError: The model reads texts in a way that windows would change.
         """
         flag = f"--window-overlap {overlap}"
-        if classifier.question is not None:
+        if classifier.question is not None or classifier.hypotheses is not None:
             raise ConfigurationError(
                 f"{flag}: a prompt is read at once, and a part of it would ask nothing"
             )

@@ -4,8 +4,10 @@ import re
 from typing import Any
 
 import pytest
+import torch
 
 from attn_audit.findings.correlation.section import removal
+from attn_audit.findings.tolerance import HALF_PRECISION
 from attn_audit.formats.documents.model import auditable, kinds
 from attn_audit.formats.documents.provenance import (
     audited,
@@ -13,6 +15,7 @@ from attn_audit.formats.documents.provenance import (
     made_with,
     self_checked,
 )
+from attn_audit.models.contract import coarseness
 from attn_audit.results.model_description import LayerDescription
 from attn_audit.results.report import Report, SelfCheck
 
@@ -100,6 +103,15 @@ def test_other_precision_than_single_is_said(transformer: Report) -> None:
     model = transformer.model.model_copy(update={"dtype": "bfloat16"})
     entries = dict(audited(transformer.model_copy(update={"model": model})))
     assert entries["Model"].endswith(" parameters in bfloat16")
+    assert entries["Precision"].startswith(
+        "bfloat16: probabilities that are less than 0.0131 apart, and gradients less than 6.6% of "
+    )
+    assert "Precision" not in dict(audited(transformer))
+
+
+def test_half_precision_is_as_coarse_as_torch_says() -> None:
+    for dtype, coarser in HALF_PRECISION.items():
+        assert coarser == coarseness(getattr(torch, dtype))
 
 
 def test_leave_one_out_says_that_it_masked(transformer: Report) -> None:
