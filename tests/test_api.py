@@ -124,6 +124,11 @@ def test_devices_and_dtypes_may_be_those_of_torch(options: dict[str, Any]) -> No
         (nn.Linear(2, 2), {}, "model: a Linear alone says nothing of texts"),
         ("demo", {"tokenizer": object()}, "tokenizer: only a transformers model"),
         (tiny_model(), {"max_length": 3}, "^max_length: the model is loaded already"),
+        (
+            custom_of(Pooling(attend_plainly)),
+            {"window_overlap": 3},
+            "^window_overlap means nothing to a module of your own",
+        ),
         ("demo", {"dtype": torch.int8}, "^dtype: must be"),
         ("demo", {"removal": "mask"}, "^removal mask: a checkpoint of the paper's models"),
         ("demo", {"chekcs": "correlation"}, "^chekcs: no such option"),
