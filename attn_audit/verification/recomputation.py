@@ -374,7 +374,8 @@ class Rankings:
         """Compare what can be ranked: examples whose lists are as long as their text."""
         n_units = np.array(pc.list_value_length(records[UNITS.name]))
         for pair in pairs():
-            tables = [_table(records[name], n_units) for name in (pair.first, pair.second)]
+            # Magnitudes are correlated; records keep signs.
+            tables = [np.abs(_table(records[name], n_units)) for name in (pair.first, pair.second)]
             ranked = np.flatnonzero(np.isfinite(tables).all(axis=(0, 2)) & (n_units > 0))
             if len(ranked) == 0:
                 continue

@@ -35,6 +35,14 @@ def test_heads_and_rows_hold(checkpoint: Checkpoint, data: Path, kind: str) -> N
     assert found.n_not_kept == 0
 
 
+def test_scores_with_a_sign_hold(checkpoint: Checkpoint, data: Path) -> None:
+    signed = "gradient_x_input,integrated_gradients"
+    audited = audit(checkpoint, "bert", data, checks="correlation", measures=signed)
+    found = audited.verify()
+    assert failed(found) == {}
+    assert "taus and p-values" in {claim.name for claim in found.claims}
+
+
 @pytest.mark.usefixtures("everything_sampled")
 def test_every_site_holds(checkpoint: Checkpoint, data: Path) -> None:
     data.write_text(data.read_text().splitlines()[0] + "\n")  # of many rows
