@@ -442,7 +442,10 @@ def test_a_model_that_is_asked_is_the_classifier_whose_head_has_the_answers_rows
     assert one.records.column_names == other.records.column_names
     for name in one.records.column_names:
         found, expected = one.records[name].to_pylist(), other.records[name].to_pylist()
-        assert flat(found) == pytest.approx(flat(expected), abs=1e-5, nan_ok=True), name
+        # Of a margin next to nothing, shares are off by more: by as much as the margin itself is.
+        of_margin = 1e-4 if name.startswith("margin_") else None
+        close = pytest.approx(flat(expected), abs=1e-5, rel=of_margin, nan_ok=True)
+        assert flat(found) == close, name
 
 
 def flat(values: Any) -> list[Any]:
