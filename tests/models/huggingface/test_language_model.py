@@ -17,7 +17,7 @@ import attn_audit
 from attn_audit import Example
 from attn_audit.distances import Logits
 from attn_audit.errors import IncompatibleDataError, UnsupportedModelError
-from attn_audit.models.contract import NewWeights, RowWeights, Site
+from attn_audit.models.contract import Site
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.configuration import LoadingOptions, question_of
 from attn_audit.models.huggingface.encoding import Side, TokenEncoded
@@ -28,6 +28,7 @@ from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.readout import reaching_rows
 from tests.checkpoints import SENTENCES, randomize
 from tests.conftest import Checkpoint
+from tests.models.huggingface.replays import require_replays_of_full_passes
 from tests.models.interception.zoo import CONFIGURATIONS
 
 KINDS = ("llama", "gpt2")
@@ -114,24 +115,7 @@ def test_nothing_else_of_the_vocabulary_is_computed(
 def test_own_attention_reproduces_and_other_attention_is_what_a_full_pass_gives(
     kind: str, options: tuple[str, ...], language_model: Checkpoint
 ) -> None:
-    model = asked(language_model(kind), options=options)
-    batch = model.collate(model.encode(EXAMPLES[:4]))
-    draw = torch.Generator().manual_seed(0)
-    for layer in range(len(model.layers)):
-        site = Site(layer)
-        (reading,) = model.read(batch, [site])
-        own = reading.replay(reading.attention.unsqueeze(1))[:, 0]
-        assert torch.allclose(own, reading.logits, atol=1e-5)
-        other = torch.rand(reading.attention.shape, generator=draw) * reading.admissible
-        other /= other.sum(-1, keepdim=True).clamp_min(1e-9)
-
-        def instead(rows: RowWeights, other: Tensor = other) -> NewWeights:
-            return NewWeights(other)
-
-        expected = model.intervene(batch, {site: instead})
-        found = reading.replay(other.unsqueeze(1))[:, 0]
-        assert torch.allclose(found, expected, atol=1e-4)
-        assert not torch.allclose(found, reading.logits, atol=1e-3)
+    require_replays_of_full_passes(asked(language_model(kind), options=options), EXAMPLES[:4])
 
 
 @pytest.mark.parametrize("model_type", ["qwen3", "gemma3_text", "mistral", "phi", "gpt_neox"])

@@ -5,14 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import attn_audit
 from attn_audit import Example
 from attn_audit.checks.plausibility import marked_units
 from attn_audit.errors import ConfigurationError, UnsupportedModelError
-from attn_audit.models.contract import NewWeights, RowWeights, Site
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.encoding import Side
 from attn_audit.models.huggingface.model import HuggingFaceModel
@@ -20,6 +18,7 @@ from attn_audit.models.loading import ModelOptions, load_model
 from attn_audit.settings import AuditedTexts
 from tests.checkpoints import SENTENCES, write_checkpoint
 from tests.conftest import Checkpoint
+from tests.models.huggingface.replays import require_replays_of_full_passes
 
 CPU = torch.device("cpu")
 PAIRS = [Example(f"p{i}", SENTENCES[i], SENTENCES[i + 10]) for i in range(6)]
@@ -84,25 +83,7 @@ def test_attention_is_what_the_library_gives_on_the_audited_tokens(
 def test_own_attention_reproduces_and_other_attention_is_what_a_full_pass_gives(
     kind: str, audited: AuditedTexts, checkpoint: Checkpoint
 ) -> None:
-    model = wrapped(checkpoint(kind), audited=audited)
-    batch = model.collate(model.encode(PAIRS))
-    draw = torch.Generator().manual_seed(0)
-    for layer in range(len(model.layers)):
-        site = Site(layer)
-        (reading,) = model.read(batch, [site])
-        own = reading.replay(reading.attention.unsqueeze(1))[:, 0]
-        assert torch.allclose(own, reading.logits, atol=1e-5)
-        other = torch.rand(reading.attention.shape, generator=draw) * reading.admissible
-        other /= other.sum(-1, keepdim=True).clamp_min(1e-9)
-
-        def instead(rows: RowWeights, other: Tensor = other) -> NewWeights:
-            return NewWeights(other)
-
-        expected = model.intervene(batch, {site: instead})
-        found = reading.replay(other.unsqueeze(1))[:, 0]
-        assert torch.allclose(found, expected, atol=1e-4)
-        is_seen = bool(reading.admissible.any())  # of windows the second text may lie out of sight
-        assert is_seen != torch.allclose(found, reading.logits, atol=1e-3)
+    require_replays_of_full_passes(wrapped(checkpoint(kind), audited=audited), PAIRS)
 
 
 @pytest.mark.parametrize(

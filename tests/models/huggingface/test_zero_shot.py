@@ -12,10 +12,10 @@ import attn_audit
 from attn_audit import Example
 from attn_audit.checks.base import read_batch
 from attn_audit.errors import ConfigurationError, UnsupportedModelError
-from attn_audit.models.contract import NewWeights, RowWeights, Site
 from attn_audit.models.huggingface.model import HuggingFaceModel
 from tests.checkpoints import SENTENCES, write_checkpoint
 from tests.conftest import Checkpoint
+from tests.models.huggingface.replays import require_replays_of_full_passes
 
 LABELS = ("funny", "dull", "far too long")
 EXAMPLES = [Example(f"e{i}", text) for i, text in enumerate(SENTENCES[:6])]
@@ -83,24 +83,7 @@ def test_logits_and_attention_are_those_of_each_label_by_itself(kind: str, nli: 
 def test_own_attention_reproduces_and_other_attention_is_what_a_full_pass_gives(
     kind: str, nli: Checkpoint
 ) -> None:
-    model = asked(nli(kind))
-    batch = model.collate(model.encode(EXAMPLES))
-    draw = torch.Generator().manual_seed(0)
-    for layer in range(len(model.layers)):
-        site = Site(layer)
-        (reading,) = model.read(batch, [site])
-        own = reading.replay(reading.attention.unsqueeze(1))[:, 0]
-        assert torch.allclose(own, reading.logits, atol=1e-5)
-        other = torch.rand(reading.attention.shape, generator=draw) * reading.admissible
-        other /= other.sum(-1, keepdim=True).clamp_min(1e-9)
-
-        def instead(rows: RowWeights, other: Tensor = other) -> NewWeights:
-            return NewWeights(other)
-
-        expected = model.intervene(batch, {site: instead})
-        found = reading.replay(other.unsqueeze(1))[:, 0]
-        assert torch.allclose(found, expected, atol=1e-4)
-        assert not torch.allclose(found, reading.logits, atol=1e-3)
+    require_replays_of_full_passes(asked(nli(kind)), EXAMPLES)
 
 
 @pytest.mark.parametrize("removal", ["mask", "delete"])
