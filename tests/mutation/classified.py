@@ -144,6 +144,7 @@ DECIDES = (
     "findings.tolerance.DISTRIBUTION",
     "findings.tolerance.DIVERGENCE",
     "findings.tolerance.GRADIENT",
+    "findings.tolerance.HALF_PRECISION",
     "findings.tolerance.MARGIN",
     "findings.tolerance.MASS",
     "findings.tolerance.OF_TWENTY",
