@@ -50,6 +50,7 @@ def is_of_judging_half(example_ids: Sequence[str]) -> Bool[np.ndarray, " batch"]
 
     Example:
         >>> is_of_judging_half(["a", "b", "c"])
+        array([False,  True,  True])
     """
     is_judging: np.ndarray = example_keys(0, example_ids, "erasure/half") & np.uint64(1) == 1
     return is_judging

@@ -1,7 +1,7 @@
 """What every folder of tests may use."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from tests.typechecking import check_types
 
 check_types()
 
-from tests.checkpoints import write_checkpoint, write_language_model  # noqa: E402 - what it imports is checked
+from attn_audit.findings import registry  # noqa: E402 - what is imported from here on is checked
+from tests.checkpoints import write_checkpoint, write_language_model  # noqa: E402
 
 # All commands are built anew for each that is invoked: a tenth of the time of tests that do that.
 vars(typer.testing)["_get_command"] = cache(typer.main.get_command)
@@ -32,6 +33,13 @@ settings.load_profile("here")
 REPOSITORY = Path(__file__).parents[1]
 
 Checkpoint = Callable[[str], Path]
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_others_registered() -> Iterator[None]:
+    """What a test registers - its data's `--shown` scores, too - is not there for the next one."""
+    with registry.added():
+        yield
 
 
 @pytest.fixture(scope="session")

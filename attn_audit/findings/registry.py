@@ -80,7 +80,8 @@ def add(*rows: Row) -> None:
                     raise ValueError(f"the fields of {row.check!r} lack its status_field")
                 add(*row.fields, *row.metrics)
                 _CHECKS.append(row)
-    _forget()
+    if rows:
+        _forget()
 
 
 def add_shown(fields: Iterable[str]) -> None:
@@ -125,8 +126,9 @@ def added(*rows: Row) -> Iterator[None]:
         add(*rows)
         yield
     finally:
-        _CHECKS[:], _FIELDS[:], _METRICS[:], MEASURES[:] = before
-        _forget()
+        if before != (_CHECKS, _FIELDS, _METRICS, MEASURES):
+            _CHECKS[:], _FIELDS[:], _METRICS[:], MEASURES[:] = before
+            _forget()
 
 
 def checks() -> tuple[CheckFindings, ...]:

@@ -70,13 +70,14 @@ def _instead(found: Explanation) -> Iterator[Paragraph]:
 def _is_asked(found: Explanation, measure: Measure) -> bool:
     """Whether a measure was computed, though it may have no scores for this text."""
     statuses = found.record[STATUS.name] or ""
-    return found.record[measure.name] is not None or measure.status_undefined in statuses
+    return found.record.get(measure.name) is not None or measure.status_undefined in statuses
 
 
 def _weights(found: Explanation) -> Iterator[Weights]:
-    beside = {m.name: tau(found, with_attention(m)) for m in measures()}
+    asked = {m.name: m for m in measures() if _is_asked(found, m)}
+    not_asked = {m.name for m in measures()} - asked.keys()
+    beside = {name: tau(found, with_attention(m)) for name, m in asked.items()}
     beside[adversarial.ATTENTION.name] = divergence(found)
-    not_asked = {m.name for m in measures() if not _is_asked(found, m)}
     for field, name in ways_to_weigh(found.show_instead).items():
         if field in not_asked:
             continue

@@ -79,8 +79,8 @@ def log_odds_of(log_probability: Float[Tensor, "*batch"]) -> Float[Tensor, "*bat
     """log(p / (1 - p)), of log(p), where p is close to 0 or to 1 as well.
 
     Example:
-        >>> log_odds_of(torch.tensor([-1e-9, -0.6931471805599453, -100.0]).double())
-        tensor([  20.7233,    0.0000, -100.0000], dtype=torch.float64)
+        >>> log_odds_of(torch.tensor([-1e-9, -1.0, -100.0], dtype=torch.float64))
+        tensor([  20.7233,   -0.5413, -100.0000], dtype=torch.float64)
     """
     low = log_probability.clamp_max(-torch.finfo(log_probability.dtype).tiny)
     is_likely = low > -0.5
