@@ -120,6 +120,8 @@ def _of_mix(found: Recommendation, mix: HeadMix | None) -> Iterator[str]:
             "it does not fall to random order, so that not what the mix was fitted to makes it "
             "good, and it is not recommended"
         )
+    elif control.is_above_zero_by_any:
+        falls = "one way it does not fall to random order, which it must: trust the mix the less"
     own = f"{number(control.own)} {bracket(control.own_interval)}".rstrip()
     neutral = f"{number(control.neutral)} {bracket(control.neutral_interval)}".rstrip()
     yield (

@@ -11,7 +11,13 @@ from attn_audit.quoting import printable
 WIDTH, ROW = 300, 20
 
 LEFT, RIGHT = 118, 292
-"""Ends of an axis: a point at one is whole."""
+"""Ends of an axis, unless names are longer: a point at one is whole."""
+
+CHARACTER = 6
+"""Of a name, at most, on average."""
+
+MOST_LEFT = 220
+"""Where an axis begins at the latest, however long names are."""
 
 HEIGHT = 56
 """Of a histogram's columns."""
@@ -38,10 +44,12 @@ def picture(value: Points | Sketch | Spread | Around | None) -> Markup:
 def _points(found: Points) -> Markup:
     """Numbers below each other on one axis, each with its interval."""
     low, high = found.limits
+    names = (CHARACTER * len(printable(name)) for name, *_ in found.rows)
+    left = min(MOST_LEFT, max([LEFT, *names]))
 
     def x(at: float) -> float:
         part = (min(high, max(low, at)) - low) / (high - low)
-        return round(LEFT + part * (RIGHT - LEFT), 1)
+        return round(left + part * (RIGHT - left), 1)
 
     lines = []
     for i, (name, value, interval, hue) in enumerate(found.rows):
@@ -57,7 +65,7 @@ def _points(found: Points) -> Markup:
         )  # fmt: skip
         lines.append(line)
     bottom = ROW * len(found.rows)
-    return _whole(bottom + 16, found.said, [*lines, _ends(bottom + 12, (LEFT, RIGHT), found.ends)])
+    return _whole(bottom + 16, found.said, [*lines, _ends(bottom + 12, (left, RIGHT), found.ends)])
 
 
 def _shape(found: Sketch) -> Markup:

@@ -104,6 +104,8 @@ def test_the_mix_has_its_fit_and_its_control_beside_it() -> None:
     ) in lines
     odd = FOUND.model_copy(update={"permuted_over_random": part(0.1)})
     assert any("it does not fall to random order" in line for line in said(odd))
+    one_way = FOUND.model_copy(update={"permuted_over_random": part(0.0, 0.1)})
+    assert any("one way it does not fall to random order" in line for line in said(one_way))
     without = FOUND.model_copy(update={"permuted_over_random": None})
     assert not any("permuted" in line for line in said(without))
 

@@ -39,6 +39,14 @@ def test_the_ends_of_an_axis_are_written_at_the_ends_of_its_line() -> None:
     assert (first.get("text-anchor"), last.get("text-anchor")) == (None, "end")
 
 
+def test_an_axis_begins_behind_the_longest_name() -> None:
+    name = "integrated gradients (size)"
+    rows = ((name, 1.0, None, Hue.GRADIENT), ("random", 0.5, None, Hue.GRADIENT))
+    drawn = ElementTree.fromstring(picture(Points(rows, (0.0, 1.0), ("0", "1"), "said")))
+    tracks = [e for e in drawn.iter("line") if e.get("class") == "track"]
+    assert {float(track.get("x1", "")) for track in tracks} == {6 * len(name)}
+
+
 def distribution(*values: float) -> Distribution:
     """Of numbers from 0 to 1."""
     counts = tuple(sum(int(v * 9.99) == i for v in values) for i in range(10))
