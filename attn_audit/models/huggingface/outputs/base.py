@@ -1,8 +1,8 @@
 """What every kind of output is: labels, and how to have a module give one number for each."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from attn_audit.errors import UnsupportedModelError
 from attn_audit.models.huggingface.configuration import Question
 from attn_audit.models.interception.classifier import ModelInputs
+from attn_audit.models.interception.module_calls import replaced_forwards
+from attn_audit.models.self_check import TOLERANCES
 from attn_audit.models.task import Task
 
 IDS, MASK, TYPES, PLACES = "input_ids", "attention_mask", "token_type_ids", "position_ids"
@@ -59,6 +61,20 @@ class Output(ABC):
             UnsupportedModelError: They are not in it.
         """
 
+    def gives(
+        self, call: Callable[[], Any], inputs: ModelInputs, expected: Tensor, dtype: torch.dtype
+    ) -> bool:
+        """Whether one call gives what is expected, up to what the self-check allows a dtype."""
+        try:
+            with self.asked(inputs):
+                found = self.read(call(), inputs)
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception:  # a model may fail in any way at what it was not made for
+            return False
+        size = expected.abs().amax().clamp_min(1)
+        return float((found - expected).abs().amax() / size) <= TOLERANCES[dtype]
+
 
 def in_full(logits: Tensor) -> Tensor:
     """In float32 or better."""
@@ -77,21 +93,22 @@ def head_of(module: Any, name: str) -> Any:
     return head
 
 
-@contextmanager
+def mask_of(sees: Bool[Tensor, "batch query key"], dtype: torch.dtype) -> Tensor:
+    """The mask that a module adds to its scores, for all heads."""
+    mask = torch.zeros_like(sees, dtype=dtype).masked_fill(~sees, torch.finfo(dtype).min)
+    return mask.unsqueeze(1)
+
+
 def at_positions(
-    head: Any, at: Int[Tensor, "batch row"], give: Callable[[Tensor], Tensor]
-) -> Iterator[None]:
+    head: nn.Module, at: Int[Tensor, "batch row"], give: Callable[[Tensor], Tensor]
+) -> AbstractContextManager[None]:
     """Within: the layer is given the states of some positions of each text alone.
 
     Args:
         give: What it makes of them.
     """
     texts = torch.arange(len(at), device=at.device).unsqueeze(1)
-    head.forward = lambda states: give(states[texts, at])
-    try:
-        yield
-    finally:
-        del head.forward
+    return replaced_forwards([head], lambda *_: lambda states: give(states[texts, at]))
 
 
 def prompt_in_words(question: Question) -> str:

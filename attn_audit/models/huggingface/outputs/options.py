@@ -24,11 +24,11 @@ from attn_audit.models.huggingface.outputs.base import (
     at_positions,
     head_of,
     in_full,
+    mask_of,
     prompt_in_words,
 )
 from attn_audit.models.huggingface.prompting import Asker
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
-from attn_audit.models.self_check import TOLERANCES
 from attn_audit.models.task import Multiclass
 from attn_audit.quoting import quoted
 
@@ -124,15 +124,9 @@ class Options(Output):
         real = torch.ones_like(ids, dtype=torch.bool)
         given = {IDS: ids, MASK: real.long()}
         inputs = ModelInputs((), given, torch.full_like(ids, NOT_AUDITED), real)
-        try:
-            with self.asked(inputs):
-                found = self.read(module(**given | self.arguments(inputs)), inputs)
-        except (MemoryError, torch.OutOfMemoryError):
-            raise
-        except Exception:  # a model may fail in any way at what it was not made for
-            return False
-        size = expected.abs().amax().clamp_min(1)
-        return float((found - expected).abs().amax() / size) <= TOLERANCES[self._dtype]
+        return self.gives(
+            lambda: module(**given | self.arguments(inputs)), inputs, expected, self._dtype
+        )
 
     def _places(self, inputs: ModelInputs) -> _Places:
         order = inputs.real.cumsum(dim=1) - 1
@@ -155,12 +149,10 @@ class Options(Output):
         sees &= order.unsqueeze(1) <= order.unsqueeze(2)
         n_kept = seen.shape[1] - order.shape[1]  # keys alone, of what all stand behind
         sees = seen.unsqueeze(1) & nn.functional.pad(sees, (n_kept, 0), value=True)
-        hidden = torch.finfo(self._dtype).min
-        mask = torch.zeros_like(sees, dtype=self._dtype).masked_fill(~sees, hidden)
         places = inputs.keywords.get(PLACES, order.clamp_min(0))
         at_end = places.gather(1, read[:, :1])
         places = places.scatter(1, behind, at_end + self._depth)
-        return {MASK: mask.unsqueeze(1), PLACES: places}
+        return {MASK: mask_of(sees, self._dtype), PLACES: places}
 
     def asked(self, inputs: ModelInputs) -> AbstractContextManager[None]:
         """Around a call: the head gets the positions alone that answers are read at."""

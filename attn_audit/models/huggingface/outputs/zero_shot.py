@@ -6,8 +6,8 @@ alone. A unit of the text stands in it as often as there are labels; it is left 
 all of them together, and its attention is the mean over them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -26,11 +26,12 @@ from attn_audit.models.huggingface.outputs.base import (
     PLACES,
     TYPES,
     Output,
+    mask_of,
 )
 from attn_audit.models.huggingface.outputs.classes import raw_logits
 from attn_audit.models.huggingface.tokenizer import Tokens, tokenize
 from attn_audit.models.interception.classifier import ModelInputs
-from attn_audit.models.self_check import TOLERANCES
+from attn_audit.models.interception.module_calls import replaced_forwards
 from attn_audit.models.task import Binary, Multiclass, Multilabel, Task
 from attn_audit.quoting import listed
 
@@ -116,8 +117,11 @@ class ZeroShot(Output):
             for first_place in dict.fromkeys((0, (padding or 0) + 1)):
                 if isinstance(found, nn.Module):
                     self._part, self._first_place = found, first_place
-                    if self._is_given(
-                        lambda: module(**inputs | self.arguments(asked)), asked, expected
+                    if self.gives(
+                        lambda: module(**inputs | self.arguments(asked)),
+                        asked,
+                        expected,
+                        self._dtype,
                     ):
                         return
         raise UnsupportedModelError(
@@ -127,29 +131,16 @@ class ZeroShot(Output):
             "reads its first token and takes a mask of pairs of tokens, as BERT and RoBERTa do.",
         )
 
-    def _is_given(self, call: Callable[[], Any], asked: ModelInputs, expected: Tensor) -> bool:
-        try:
-            with self.asked(asked):
-                found = self.read(call(), asked)
-        except (MemoryError, torch.OutOfMemoryError):
-            raise
-        except Exception:  # a model may fail in any way at what it was not made for
-            return False
-        size = expected.abs().amax().clamp_min(1)
-        return float((found - expected).abs().amax() / size) <= TOLERANCES[self._dtype]
-
     def arguments(self, inputs: ModelInputs) -> dict[str, Tensor]:
         """Each pair sees itself alone, and counts its places from its own beginning."""
         if not self.has_following:
             return {}
         blocks, seen = inputs.keywords[FOLLOWING], inputs.keywords[MASK].bool()
         sees = (blocks.unsqueeze(1) == blocks.unsqueeze(2)) & seen.unsqueeze(1)
-        hidden = torch.finfo(self._dtype).min
-        mask = torch.zeros_like(sees, dtype=self._dtype).masked_fill(~sees, hidden)
         order = inputs.keywords.get(PLACES, inputs.real.cumsum(dim=1))
         starts = order.gather(1, self._firsts(inputs)).gather(1, blocks.clamp_min(0))
         places = (order - starts).masked_fill(~inputs.real, 0) + self._first_place
-        return {MASK: mask.unsqueeze(1), PLACES: places}
+        return {MASK: mask_of(sees, self._dtype), PLACES: places}
 
     def _firsts(self, inputs: ModelInputs) -> Int[Tensor, "batch row"]:
         """Where each pair begins."""
@@ -192,13 +183,13 @@ def _task(hypotheses: Hypotheses) -> Task:
     return Binary((f"not {label}", label))
 
 
-@contextmanager
-def _first_states(part: Any, firsts: Int[Tensor, "batch row"]) -> Iterator[None]:
+def _first_states(
+    part: nn.Module, firsts: Int[Tensor, "batch row"]
+) -> AbstractContextManager[None]:
     """Within: of the states that a module gives of each text, some alone, each as a text."""
-    forward, texts = part.forward, torch.arange(len(firsts), device=firsts.device).unsqueeze(1)
+    texts = torch.arange(len(firsts), device=firsts.device).unsqueeze(1)
 
-    def picked(*given: Any, **named: Any) -> Any:
-        output = forward(*given, **named)
+    def picked(output: Any) -> Any:
         states = output if isinstance(output, Tensor) else output[0]
         rows = states[texts, firsts].flatten(0, 1).unsqueeze(1)  # (text, label) position state
         if isinstance(output, Tensor):
@@ -208,14 +199,10 @@ def _first_states(part: Any, firsts: Int[Tensor, "batch row"]) -> Iterator[None]
         output.last_hidden_state = rows
         return output
 
-    own = vars(part).get("forward")  # interception may stand in for it too
-    part.forward = picked
-    try:
-        yield
-    finally:
-        del part.forward
-        if own is not None:
-            part.forward = own
+    def replacement(_: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *given, **named: picked(forward(*given, **named))
+
+    return replaced_forwards([part], replacement)
 
 
 def pairs_of(
