@@ -6,7 +6,7 @@ with dashes.
 
 import csv
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -156,19 +156,28 @@ def _escaped(prompt: object) -> object:
 
 def _answers(value: object) -> object:
     """Blanks count: most tokenizers keep the one before a word with it."""
-    answers = tuple(value.split(",")) if isinstance(value, str) else _as_tuple(value)
-    names = [str(each).strip() for each in answers] if isinstance(answers, tuple) else []
-    if answers != () and (len(names) < 2 or "" in names or len({*names}) < len(names)):
+    answers, names = _several(value)
+    if answers != () and (len(names) < 2 or not _differ(names)):
         raise PydanticCustomError(_REFUSED, "two or more answers with names that differ")
     return answers
 
 
 def _hypothesised(value: object) -> object:
-    labels = tuple(value.split(",")) if isinstance(value, str) else _as_tuple(value)
-    names = [str(each).strip() for each in labels] if isinstance(labels, tuple) else []
-    if "" in names or len({*names}) < len(names):
+    _, names = _several(value)
+    if not _differ(names):
         raise PydanticCustomError(_REFUSED, "labels that differ")
-    return tuple(names)
+    return names
+
+
+def _several(value: object) -> tuple[object, tuple[str, ...]]:
+    """What commas separate, as it is written, and without outer blanks."""
+    several = tuple(value.split(",")) if isinstance(value, str) else _as_tuple(value)
+    names = (str(each).strip() for each in several) if isinstance(several, tuple) else ()
+    return several, tuple(names)
+
+
+def _differ(names: Sequence[str]) -> bool:
+    return "" not in names and len({*names}) == len(names)
 
 
 _VALIDATORS = {
@@ -286,7 +295,7 @@ def _names(several: object) -> list[str]:
 
 
 def _require_companions(settings: AuditSettings) -> None:
-    """Refuse what only a run directory or a cluster can do, where there is none."""
+    """Refuse what means nothing without another setting, or beside it."""
     if settings.plugin and settings.engine == "ray":
         raise ConfigurationError(
             "--plugin: workers of a cluster have none",
@@ -295,12 +304,13 @@ def _require_companions(settings: AuditSettings) -> None:
     if settings.prompt is not None and settings.prompt_file is not None:
         raise ConfigurationError("--prompt-file: the prompt is given by --prompt too")
     has_prompt = settings.prompt is not None or settings.prompt_file is not None
-    for name in names_where(panel=Panel.PROMPT):
-        if not has_prompt and getattr(settings, name) != FIELDS[name].default:
-            raise ConfigurationError(
-                f"--{name.replace('_', '-')}: there is no prompt",
-                hint="Say what stands around each text: --prompt 'Review: {text}\\nSentiment:'.",
-            )
+    if not has_prompt:
+        _require_default(
+            settings,
+            names_where(panel=Panel.PROMPT),
+            "there is no prompt",
+            "Say what stands around each text: --prompt 'Review: {text}\\nSentiment:'.",
+        )
     if settings.target is not None and settings.options:
         raise ConfigurationError(
             "--target: there are --options to choose from, and only one of the two is asked",
@@ -312,26 +322,35 @@ def _require_companions(settings: AuditSettings) -> None:
             "of what follows: --target FIELD.",
         )
     if not settings.zero_shot:
-        for name in ("template", "zero_shot_each"):
-            if getattr(settings, name) != FIELDS[name].default:
-                raise ConfigurationError(
-                    f"--{name.replace('_', '-')}: there are no labels to ask for",
-                    hint="Name them: --zero-shot 'sports, politics'.",
-                )
+        _require_default(
+            settings,
+            ("template", "zero_shot_each"),
+            "there are no labels to ask for",
+            "Name them: --zero-shot 'sports, politics'.",
+        )
     elif has_prompt:
         raise ConfigurationError("--zero-shot: there is a prompt, and only one of both is asked")
-    for name in ("resume", "shard_size"):
-        if settings.run_dir is None and getattr(settings, name) not in (None, False):
-            raise ConfigurationError(
-                f"--{name.replace('_', '-')}: no run directory is named",
-                hint="Name the folder that keeps the shards with --run-dir.",
-            )
-    for name in ("workers", "gpus_per_worker", "ray_address"):
-        if settings.engine == "local" and getattr(settings, name) is not None:
-            raise ConfigurationError(
-                f"--{name.replace('_', '-')}: the local engine has no workers",
-                hint="Audit on a cluster with --engine ray.",
-            )
+    if settings.run_dir is None:
+        _require_default(
+            settings,
+            ("resume", "shard_size"),
+            "no run directory is named",
+            "Name the folder that keeps the shards with --run-dir.",
+        )
+    if settings.engine == "local":
+        _require_default(
+            settings,
+            ("workers", "gpus_per_worker", "ray_address"),
+            "the local engine has no workers",
+            "Audit on a cluster with --engine ray.",
+        )
+
+
+def _require_default(settings: AuditSettings, names: Iterable[str], lack: str, hint: str) -> None:
+    """Refuse settings that mean nothing, for what they lack."""
+    for name in names:
+        if getattr(settings, name) != FIELDS[name].default:
+            raise ConfigurationError(f"--{name.replace('_', '-')}: {lack}", hint=hint)
 
 
 def _meant(error: Any, value: object) -> str | None:
