@@ -106,7 +106,8 @@ def constants(module: str) -> Iterator[tuple[str, str, str]]:
 
 def exit_codes() -> str:
     """What the command line can end with."""
-    rows = ((value, plain(said)) for _, value, said in constants("attn_audit/exit_codes.py"))
+    found = constants("attn_audit/errors.py")
+    rows = ((value, plain(said)) for _, value, said in found if value.isdigit())
     return table(("exit code", "when"), rows)
 
 

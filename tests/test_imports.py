@@ -106,7 +106,7 @@ def test_a_transformer_needs_no_data_sets_library(
 
 
 def test_a_page_loads_what_it_draws_with_only_when_it_is_asked_for(tmp_path: Path) -> None:
-    modules = loaded("import attn_audit.public, attn_audit.cli.result_files", tmp_path)
+    modules = loaded("import attn_audit.public, attn_audit.cli.results", tmp_path)
     assert not {"altair", "vl_convert", "jinja2", "torch"} & modules
 
 

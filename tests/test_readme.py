@@ -16,7 +16,7 @@ import pytest
 
 import attn_audit
 from attn_audit.cli import app
-from attn_audit.exit_codes import FAILED, INCONCLUSIVE, PASSED
+from attn_audit.errors import FAILED, INCONCLUSIVE, PASSED
 from attn_audit.models.paper.checkpoint import save_checkpoint
 from attn_audit.models.task import TaskKind, make_task
 from attn_audit.settings import KEYS

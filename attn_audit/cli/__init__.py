@@ -13,8 +13,10 @@ from attn_audit.cli.audit import (
     OPTIONS_OF_EXPLAIN,
     OPTIONS_OF_INSPECT,
     OPTIONS_OF_PLAN,
+    OPTIONS_OF_SHOWN,
     audit_command,
     check_data,
+    compare_shown,
     explain,
     inspect_model,
     options_of,
@@ -22,9 +24,16 @@ from attn_audit.cli.audit import (
     run_demo,
 )
 from attn_audit.cli.command import Command, Commands, build_command, naming_standard_output, say
-from attn_audit.cli.judge import compare, gate, selftest
-from attn_audit.cli.report import OPTIONS_OF_VERIFY, measures, metrics, report, verify
-from attn_audit.cli.shown import OPTIONS_OF_SHOWN, compare_shown
+from attn_audit.cli.report import (
+    OPTIONS_OF_VERIFY,
+    compare,
+    gate,
+    measures,
+    metrics,
+    report,
+    selftest,
+    verify,
+)
 from attn_audit.cli.train import train
 from attn_audit.errors import OutputError
 from attn_audit.version import __version__

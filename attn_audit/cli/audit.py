@@ -1,4 +1,4 @@
-"""Commands that look at a model: `audit` and its checks, `plan`, `inspect`, `explain`, `demo`."""
+"""Commands on models and data: `audit` and its checks, `plan`, `inspect`, `explain`, `demo`, ..."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -38,8 +38,7 @@ def audit_command(check: str | None, help: str) -> Callable[..., None]:
     """
 
     def run(**values: Any) -> None:
-        from attn_audit.cli.result_files import write_report
-        from attn_audit.cli.verdict import policy_of, show_and_exit
+        from attn_audit.cli.results import policy_of, show_and_exit, write_report
         from attn_audit.engine.arguments import require_candidates, require_inputs
         from attn_audit.formats.result_files import require_outputs
         from attn_audit.judgement.gate import judge
@@ -95,7 +94,7 @@ def plan_audit(**values: Any) -> None:
     settings = settings_of({**values, "output": None})
     require_inputs(settings)
     with no_collection():
-        from attn_audit.cli.result_files import find_and_deliver
+        from attn_audit.cli.results import find_and_deliver
         from attn_audit.engine.plan import forecast_audit
 
     find_and_deliver("plan", lambda: forecast_audit(settings), values, settings)
@@ -125,7 +124,7 @@ def inspect_model(**values: Any) -> None:
             "code, or `demo` for the packaged model.",
         )
     with no_collection():
-        from attn_audit.cli.result_files import find_and_deliver
+        from attn_audit.cli.results import find_and_deliver
         from attn_audit.engine.leverage import inspect_model as inspected
 
     find_and_deliver("model", lambda: inspected(settings), values, settings)
@@ -206,7 +205,7 @@ def explain(**values: Any) -> None:
             hint='attn-audit explain MODEL --text "..."; `--text -` reads standard input.',
         )
     with no_collection():
-        from attn_audit.cli.result_files import find_and_deliver
+        from attn_audit.cli.results import find_and_deliver
         from attn_audit.explanation import explain_text
         from attn_audit.results.report import Report
 
@@ -233,7 +232,7 @@ NEXT_STEPS = (
 def run_demo(**values: Any) -> None:
     """Audit a small packaged model on packaged texts."""
     from attn_audit import demo
-    from attn_audit.cli.result_files import write_report
+    from attn_audit.cli.results import write_report
     from attn_audit.config import validate
     from attn_audit.formats.result_files import require_outputs
 
@@ -258,3 +257,31 @@ def _show_next_steps(console: Console) -> None:
     for command, purpose in NEXT_STEPS:
         console.print(Text(f"  {purpose}", style="dim"))
         console.print(Text(f"    {command}"), soft_wrap=True)
+
+
+OPTIONS_OF_SHOWN = rows(
+    *("data", "more_data", "config", "split", "quoting", "max_unpacked_mb"),
+    *of_panels(Panel.FIELDS),
+    *("seed", "output", "format", "quiet", "debug"),
+    output=RESULT,
+)
+
+
+def compare_shown(**values: Any) -> None:
+    """Compare scores that products show with what people marked, and with each other.
+
+    No model is asked: words are the units. `recommend MODEL DATA --shown FIELD` asks one.
+    """
+    settings = settings_of({**values, "output": None, "checks": "plausibility"})
+    missing = [name for name in ("data", "shown") if not getattr(settings, name)]
+    if missing:
+        named = " and no ".join({"data": "DATA", "shown": "--shown"}[name] for name in missing)
+        raise ConfigurationError(
+            f"nothing to compare: no {named} given",
+            hint="attn-audit shown DATA --shown FIELD,FIELD",
+        )
+    with no_collection():
+        from attn_audit.cli.results import find_and_deliver
+        from attn_audit.engine.shown import compare_shown as compared
+
+    find_and_deliver("comparison", lambda: compared(settings), values, settings)

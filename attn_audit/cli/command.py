@@ -21,8 +21,15 @@ from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
 from attn_audit.cli.options import OPTIONS, SWITCHES
-from attn_audit.errors import AttnAuditError, OutputError, meant
-from attn_audit.exit_codes import BROKEN, INTERRUPTED, TERMINATED, USAGE
+from attn_audit.errors import (
+    BROKEN,
+    INTERRUPTED,
+    TERMINATED,
+    USAGE,
+    AttnAuditError,
+    OutputError,
+    meant,
+)
 from attn_audit.files import problem_of
 from attn_audit.process import is_out_of_memory
 from attn_audit.quoting import in_our_words, printable

@@ -1,5 +1,6 @@
-"""Commands on stored reports, and on what is in them: `report`, `verify`, `metrics`, `measures`."""
+"""Commands on reports, on what is in them, and on this tool: `report`, `gate`, `selftest`, ..."""
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -7,11 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from attn_audit.cli.command import data_of, guard
-from attn_audit.cli.judge import Debug
 from attn_audit.cli.options import RESULT, option, rows, shared
 from attn_audit.cli.progress import watching
-from attn_audit.errors import ConfigurationError
-from attn_audit.exit_codes import FAILED
+from attn_audit.errors import FAILED, ConfigurationError
 from attn_audit.files import is_url, require_writable
 from attn_audit.process import no_collection
 from attn_audit.settings import Panel
@@ -19,6 +18,13 @@ from attn_audit.settings import Panel
 if TYPE_CHECKING:
     from attn_audit.formats.result_files import Result
     from attn_audit.results.report import Report
+
+Plugins = Annotated[list[str] | None, shared("plugin")]
+Outputs = Annotated[list[Path] | None, shared("output")]
+Format = Annotated[Literal["terminal", "json"] | None, shared("format")]
+Inconclusive = Annotated[Literal["pass", "fail"] | None, shared("inconclusive")]
+Quiet = Annotated[bool, shared("quiet")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a crash.")]
 
 
 def report(
@@ -30,8 +36,8 @@ def report(
         ),
     ],
     *,
-    plugin: Annotated[list[str] | None, shared("plugin")] = None,
-    output: Annotated[list[Path] | None, shared("output")] = None,
+    plugin: Plugins = None,
+    output: Outputs = None,
     policy: Annotated[
         str | None,
         option(
@@ -44,13 +50,13 @@ def report(
     ] = None,
     records: Annotated[Path | None, shared("records")] = None,
     figures: Annotated[Path | None, shared("figures")] = None,
-    format: Annotated[Literal["terminal", "json"] | None, shared("format")] = None,
-    quiet: Annotated[bool, shared("quiet")] = False,
+    format: Format = None,
+    quiet: Quiet = False,
     debug: Annotated[bool, shared("debug")] = False,
 ) -> None:
     """Render a stored report again: in other formats, or in the terminal."""
     with guard(debug=debug):
-        from attn_audit.cli.result_files import draw_figures, say_written, show_output
+        from attn_audit.cli.results import draw_figures, say_written, show_output
         from attn_audit.files import require_folder_of
         from attn_audit.formats.registry import FIGURES
         from attn_audit.formats.result_files import Output, require_reports, write_reports
@@ -139,7 +145,7 @@ def verify(**values: Any) -> None:
             hint="Give the report, and the model and the data that it is of.",
         )
     with no_collection():
-        from attn_audit.cli.result_files import deliver
+        from attn_audit.cli.results import deliver
         from attn_audit.engine.arguments import require_places
         from attn_audit.formats.registry import OF_RESULTS
         from attn_audit.formats.result_files import require_reports
@@ -161,11 +167,6 @@ def verify(**values: Any) -> None:
     deliver(found, "verification", **told)
     if not found.holds:
         raise typer.Exit(FAILED)
-
-
-Plugins = Annotated[list[str] | None, shared("plugin")]
-Format = Annotated[Literal["terminal", "json"] | None, shared("format")]
-Quiet = Annotated[bool, shared("quiet")]
 
 
 def metrics(
@@ -201,7 +202,7 @@ def measures(
     def known() -> "Result":
         from attn_audit.findings.measure import shown_measure
         from attn_audit.findings.registry import measures as every
-        from attn_audit.formats.documents.measures import Measures
+        from attn_audit.formats.documents.definitions import Measures
 
         return Measures((*every(), shown_measure("FIELD")))
 
@@ -211,7 +212,7 @@ def measures(
 
 def _list(known: "Callable[[], Result]", kind: str, plugin: list[str] | None, **told: Any) -> None:
     """Deliver what is known once the plugins have added to it."""
-    from attn_audit.cli.result_files import deliver
+    from attn_audit.cli.results import deliver
     from attn_audit.formats.registry import OF_RESULTS
     from attn_audit.formats.result_files import require_reports
     from attn_audit.plugins import load_plugins
@@ -219,3 +220,153 @@ def _list(known: "Callable[[], Result]", kind: str, plugin: list[str] | None, **
     load_plugins(plugin or [])
     require_reports(told["output"] or [], (), formats=OF_RESULTS)
     deliver(known(), kind, **told)
+
+
+def _print_default(wanted: bool) -> bool:
+    if wanted:
+        from attn_audit.config import DEFAULT_POLICY
+        from attn_audit.judgement.policy import PACKAGED
+
+        sys.stdout.write(PACKAGED[DEFAULT_POLICY].read_text(encoding="utf-8"))
+        raise typer.Exit
+    return wanted
+
+
+def gate(
+    report: Annotated[
+        Path, typer.Argument(metavar="REPORT", help="A JSON report.", show_default=False)
+    ],
+    *,
+    policy: Annotated[
+        str, typer.Option("--policy", metavar="FILE|default", help="What it is judged by.")
+    ] = "default",
+    inconclusive: Inconclusive = None,
+    require: Annotated[Literal["yes"] | None, shared("require")] = None,
+    plugin: Plugins = None,
+    output: Outputs = None,
+    format: Format = None,
+    quiet: Quiet = False,
+    print_default_policy: Annotated[
+        bool,
+        typer.Option(
+            "--print-default-policy",
+            help="Show the packaged rules, each explained, to start yours from.",
+            callback=_print_default,
+            is_eager=True,
+        ),
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Judge a report by a policy: may this model be released?
+
+    Exit code 0: passed. 1: failed. 4: inconclusive.
+    """
+    with guard(debug=debug):
+        from attn_audit.cli.results import finish, say_written, show_output
+        from attn_audit.formats.result_files import Output, require_reports, write_reports
+        from attn_audit.judgement.gate import judge
+        from attn_audit.judgement.policy import load_policy
+        from attn_audit.plugins import load_plugins
+        from attn_audit.results.report import Report, records_files
+
+        load_plugins(plugin or [])
+        stored, paths = Report.load(report), output or []
+        require_reports(
+            paths, [report, Path(policy), *records_files(stored, report.parent)], is_judged=True
+        )
+        verdict = judge(stored, load_policy(policy))
+        write_reports(stored, verdict, paths, origin=report.parent)
+        show_output(Output.of(verdict), format or "terminal")
+        if not quiet:
+            say_written("report", paths)
+        finish(verdict, inconclusive, require)
+
+
+def compare(
+    base: Annotated[
+        Path, typer.Argument(metavar="BASE", help="The report to hold against.", show_default=False)
+    ],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The new report.", show_default=False)],
+    *,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            "--policy",
+            metavar="FILE|no-worse",
+            help="Bounds of changes, `max_drop` and `max_rise`, that the exit code is the "
+            "verdict of; no-worse: the packaged ones. (default: none)",
+        ),
+    ] = None,
+    inconclusive: Inconclusive = None,
+    allow_different_data: Annotated[
+        bool,
+        typer.Option(
+            "--allow-different-data", help="Compare the summaries alone, whatever data they are of."
+        ),
+    ] = False,
+    plugin: Plugins = None,
+    output: Outputs = None,
+    format: Format = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Compare two reports, example by example where they have records.
+
+    Exit code 0: done, and no bound of the policy is broken. 1: one is. 4: inconclusive.
+    """
+    with guard(debug=debug):
+        from attn_audit.cli.results import deliver, finish, show_output
+        from attn_audit.formats.result_files import Output, require_reports
+        from attn_audit.judgement.comparison import compare as compared
+        from attn_audit.judgement.policy import load_policy
+        from attn_audit.plugins import load_plugins
+
+        load_plugins(plugin or [])
+        inputs = [*_inputs(base, new), *([] if policy is None else [Path(policy)])]
+        require_reports(output or [], inputs, is_judged=policy is not None)
+        found = compared(
+            base,
+            new,
+            None if policy is None else load_policy(policy, of_change=True),
+            allow_different_data=allow_different_data,
+        )
+        deliver(found, "comparison", output=output, format=format, quiet=quiet)
+        if found.verdict is not None:
+            if output and format is None:
+                show_output(Output.of(found.verdict), "terminal")
+            finish(found.verdict, inconclusive)
+
+
+def _inputs(*reports: Path) -> list[Path]:
+    """What is read, and must not be overwritten."""
+    from attn_audit.results.report import Report, records_files
+
+    loaded = ((path, Report.load(path)) for path in reports)
+    return [file for path, report in loaded for file in (path, *records_files(report, path.parent))]
+
+
+def selftest(
+    *,
+    output: RESULT = None,
+    format: Format = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Try the packaged rules on small models whose truth is built in.
+
+    Exit code 1 if one of them gets a wrong answer.
+    """
+    with guard(debug=debug):
+        from attn_audit.formats.registry import OF_RESULTS
+        from attn_audit.formats.result_files import require_reports
+        from attn_audit.process import no_collection
+
+        require_reports(output or [], (), formats=OF_RESULTS)
+        with no_collection():
+            from attn_audit.cli.results import deliver
+            from attn_audit.selftest import run
+
+            found = run()
+        deliver(found, "self-test", output=output, format=format, quiet=quiet)
+        if not found.holds:
+            raise typer.Exit(FAILED)

@@ -1,8 +1,4 @@
-"""The colours of every output: figures as files, figures on the page, shades of the terminal.
-
-What the page's colours are, by day, by night and in print, stands in `html/static/page.css`, under
-the names of `Palette`.
-"""
+"""The colours of every output: the page and figures on it, figures as files, the terminal."""
 
 from dataclasses import dataclass, fields
 
@@ -44,7 +40,44 @@ FILES = Palette(
 
 _VARIABLES = {f.name: f"var(--{f.name.replace('_', '-')})" for f in fields(Palette)}
 PAGE = Palette(**_VARIABLES | {"font": "system-ui, sans-serif"})
-"""Resolved by the page's style sheet: light, dark and print need no second drawing."""
+"""Resolved by the page: light, dark and print need no second drawing."""
+
+PAGE_COLOURS = {
+    "ground": ("#ffffff", "#14171b"),
+    "panel": ("#f5f6f8", "#1e2228"),
+    "ink": ("#1b1e23", "#e8eaed"),
+    "faint": ("#565d67", "#a5adb8"),
+    "grid": ("#dfe2e6", "#343a43"),
+    "link": ("#005a9c", "#7cc4f5"),
+    "focus": ("#005a9c", "#7cc4f5"),
+    "gradient": ("#0072b2", "#56b4e9"),
+    "leave-one-out": ("#d55e00", "#f0813a"),
+    "yardstick": ("#6b7280", "#a5adb8"),
+    "other": ("#009e73", "#3cc9a0"),
+    "low": ("#56b4e9", "#1f6fa3"),
+    "high": ("#e69f00", "#855d00"),
+    "shade": ("#f0a020", "#b06a00"),
+    "bar": ("#b35900", "#ffb454"),
+    "against-shade": ("#56b4e9", "#1f6fa3"),
+    "against-bar": ("#005a9c", "#7cc4f5"),
+    "pass": ("#00664b", "#5fd3ac"),
+    "fail": ("#a3260f", "#ff9d87"),
+    "inconclusive": ("#6b5300", "#f0cf6b"),
+}
+"""Of the page, by the names that its style sheet and `PAGE` have them by: on light ground and in
+print, and on dark ground."""
+
+
+def page_variables() -> str:
+    """The page's colours as CSS."""
+    light, dark = (
+        " ".join(f"--{name}: {both[i]};" for name, both in PAGE_COLOURS.items()) for i in (0, 1)
+    )
+    return (
+        f":root {{ color-scheme: light dark; {light} }}\n"
+        f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}\n"
+    )
+
 
 INK_ON_GROUND = "#1a1a1a"
 

@@ -19,20 +19,15 @@ from attn_audit.errors import OutputError
 from attn_audit.files import replacing, require_folder_of, require_writable
 from attn_audit.formats import csv, junit, sarif
 from attn_audit.formats.documents import (
+    answers,
     comparison,
     definitions,
     explanation,
-    forecast,
-    measures,
     model,
     report,
-    selftest,
-    shown,
     verdict,
-    verification,
 )
-from attn_audit.formats.documents.definitions import Dictionary
-from attn_audit.formats.documents.measures import Measures
+from attn_audit.formats.documents.definitions import Dictionary, Measures
 from attn_audit.formats.registry import (
     DOCUMENTS,
     FIGURES,
@@ -78,17 +73,19 @@ class Output:
             case Explanation():
                 return Output(lambda: explanation.document(result), _json(result))
             case Forecast():
-                return Output(lambda: forecast.document(result), _json(result))
+                return Output(lambda: answers.forecast_document(result), _json(result))
             case Verification():
-                return Output(lambda: verification.document(result), _json(result))
+                return Output(lambda: answers.verification_document(result), _json(result))
             case SelfTest():
-                return Output(lambda: selftest.document(result), _json(result))
+                return Output(lambda: answers.selftest_document(result), _json(result))
             case ShownScores():
-                return Output(lambda: shown.document(result), _json(result))
+                return Output(lambda: answers.shown_document(result), _json(result))
             case Dictionary():
                 return Output(lambda: definitions.document(result), _as_json(result.as_dict()))
             case Measures():
-                return Output(lambda: measures.document(result), _as_json(result.as_dict()))
+                return Output(
+                    lambda: definitions.measures_document(result), _as_json(result.as_dict())
+                )
 
     def text(self, suffix: str) -> str:
         """The whole content of a file; its suffix is one that the registry allows."""

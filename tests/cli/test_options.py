@@ -23,7 +23,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> list[AuditSettings]:
         found.append(settings)
 
     monkeypatch.setattr("attn_audit.engine.audit.run_audit", note)
-    monkeypatch.setattr("attn_audit.cli.result_files.write_report", lambda *_, **__: None)
+    monkeypatch.setattr("attn_audit.cli.results.write_report", lambda *_, **__: None)
     return found
 
 

@@ -5,17 +5,17 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from attn_audit import selftest
 from attn_audit.cli import app
 from attn_audit.results.verdict import MayShow
-from attn_audit.selftest import cases
 
-CONSTANT = next(case for case in cases.CASES if case.name == "constant")
+CONSTANT = next(case for case in selftest.CASES if case.name == "constant")
 
 
 @pytest.fixture
 def one_case(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    monkeypatch.setattr(cases, "SCALES", (1.0,))
-    monkeypatch.setattr(cases, "CASES", (CONSTANT,))
+    monkeypatch.setattr(selftest, "SCALES", (1.0,))
+    monkeypatch.setattr(selftest, "CASES", (CONSTANT,))
     return monkeypatch
 
 
@@ -30,8 +30,8 @@ def test_right_answers_are_a_table_and_exit_code_0() -> None:
 def test_a_wrong_answer_is_exit_code_1_and_says_what_is_true(
     one_case: pytest.MonkeyPatch,
 ) -> None:
-    wrong = cases.Case(CONSTANT.formula, (MayShow.YES,))
-    one_case.setattr(cases, "CASES", (wrong,))
+    wrong = selftest.Case(CONSTANT.formula, (MayShow.YES,))
+    one_case.setattr(selftest, "CASES", (wrong,))
     done = CliRunner().invoke(app, ["selftest"])
     assert done.exit_code == 1
     assert "1 wrong answer" in done.stdout

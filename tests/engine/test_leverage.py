@@ -16,7 +16,7 @@ from attn_audit.data.example import Example, is_judged, sample_examples
 from attn_audit.engine import leverage as module
 from attn_audit.engine.leverage import N_TEXTS, leverage_by_layer, leverage_passes
 from attn_audit.errors import ConfigurationError, RunDirectoryError
-from attn_audit.formats.documents.provenance import audited_attention
+from attn_audit.formats.documents.report import audited_attention
 from attn_audit.models.contract import Encoded, NewWeights, RowWeights, Site
 from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.model import InterceptedModel

@@ -8,7 +8,7 @@ import attn_audit
 from attn_audit.errors import BadRowError, ComparisonRefusedError, ConfigurationError
 from attn_audit.formats import html
 from attn_audit.formats.documents.explanation import document as explained
-from attn_audit.formats.documents.provenance import audited as facts_of
+from attn_audit.formats.documents.report import audited as facts_of
 from attn_audit.formats.documents.report import document
 from attn_audit.formats.markdown import render as as_markdown
 from tests.checkpoints import SENTENCES

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from attn_audit import CustomModel, Report, audit, demo
+from attn_audit import selftest as models
 from attn_audit.judgement.policy import load_policy
 from attn_audit.models.loading import load_model
 from attn_audit.models.paper.classifier import PaperModel
 from attn_audit.models.task import TaskKind
 from attn_audit.results.verdict import Level
-from attn_audit.selftest import models
-from attn_audit.selftest.models import Row, Vocabulary
+from attn_audit.selftest import Row, Vocabulary
 
 READ = [bound.metric for bound in load_policy().bounds if bound.level is not Level.NOTE]
 """What decides an answer."""

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from attn_audit import CustomModel, Report, audit
+from attn_audit import selftest as models
 from attn_audit.data.example import Example
 from attn_audit.judgement.policy import load_policy
 from attn_audit.models.contract import AuditedModel, Unit
@@ -28,8 +29,7 @@ from attn_audit.models.custom.model import build_custom_model
 from attn_audit.models.loading import load_model
 from attn_audit.models.paper.classifier import PaperModel
 from attn_audit.models.task import TaskKind
-from attn_audit.selftest import models
-from attn_audit.selftest.models import Vocabulary
+from attn_audit.selftest import Vocabulary
 
 READ = tuple(dict.fromkeys(bound.metric for bound in load_policy().bounds))
 

@@ -1,4 +1,4 @@
-"""What the numbers are, where they come from, and which of them a policy may bound."""
+"""What numbers and measures are, where they come from, and which numbers a policy may bound."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from math import isfinite
 
 from attn_audit.document import Bullets, Definitions, Document, Folded, Phrase, Section, Tone
 from attn_audit.findings.field import Field, Kind, Range, Shape
+from attn_audit.findings.measure import Measure
 from attn_audit.findings.metric import BESIDE_MEAN, MeanMetric, Statistic
 
 JAIN = "Jain & Wallace (2019)"
@@ -157,3 +158,36 @@ def _field(field: Field[object]) -> tuple[Phrase, str]:
     where = ("; of each site too" if of_examples else "; of sites alone") if of_sites else ""
     null = f" Null: {field.null}." if field.null else ""
     return Phrase(field.name, Tone.CODE), f"{field.definition}. ({kind}{values}{where}){null}"
+
+
+@dataclass(frozen=True)
+class Measures:
+    """All that there are."""
+
+    measures: Sequence[Measure]
+
+    def as_dict(self) -> dict[str, list[dict[str, str | bool | int | None]]]:
+        """As programs read it."""
+        return {"measures": [measure.as_dict() for measure in self.measures]}
+
+
+def measures_document(found: Measures) -> Document:
+    """Each with its definition."""
+    entries = tuple((Phrase(m.name, Tone.CODE), _said(m)) for m in found.measures)
+    return Document(
+        kind="Measures",
+        title="What attention is compared with",
+        subject="by the names that --measures takes",
+        sections=(Section("measures", "Measures", (Definitions(entries),)),),
+    )
+
+
+def _said(measure: Measure) -> str:
+    cost, more = measure.passes(1), measure.passes(20)
+    passes = f"{more} pass{'' if more == 1 else 'es'}{'' if cost == more else ' for 20 units'}"
+    passes += " once it is fitted" * measure.is_fitted
+    parts = [passes, "signed" if measure.is_signed else "without a sign"]
+    parts += [f"needs {measure.needs}"] if measure.needs else []
+    parts += ["for correlation alone"] if measure.is_of_correlation else []
+    parts += [measure.source] if measure.source else []
+    return f"{measure.field.definition}. ({'; '.join(parts)})"

@@ -10,7 +10,7 @@ from attn_audit.findings import permutation
 from attn_audit.findings.example import status_field
 from attn_audit.findings.registry import added, checks
 from attn_audit.formats.documents.model import auditable, document
-from attn_audit.formats.documents.provenance import audited
+from attn_audit.formats.documents.report import audited
 from attn_audit.results.report import Report
 
 Shown = Callable[..., str]

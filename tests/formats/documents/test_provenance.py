@@ -9,7 +9,7 @@ import torch
 from attn_audit.findings.correlation.section import removal
 from attn_audit.findings.tolerance import HALF_PRECISION
 from attn_audit.formats.documents.model import auditable, kinds
-from attn_audit.formats.documents.provenance import (
+from attn_audit.formats.documents.report import (
     audited,
     audited_attention,
     made_with,

@@ -15,8 +15,7 @@ from attn_audit.findings.correlation.pairs import GAP_GRADIENT, GAP_LEAVE_ONE_OU
 from attn_audit.formats.documents import performance
 from attn_audit.formats.documents.example import said as predicted
 from attn_audit.formats.documents.example import varied
-from attn_audit.formats.documents.provenance import audited, made_with
-from attn_audit.formats.documents.report import cards, document
+from attn_audit.formats.documents.report import audited, cards, document, made_with
 from attn_audit.results.report import Report
 from attn_audit.statistics.estimate import Interval
 from tests.judged import with_metric, without, without_metric

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from attn_audit.formats.documents.verification import document
+from attn_audit.formats.documents.answers import verification_document as document
 from attn_audit.formats.terminal import show
 from attn_audit.results.answers import Claim, Failure, Verification
 

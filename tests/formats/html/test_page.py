@@ -1,5 +1,6 @@
 """What stands in a page, without a browser."""
 
+import json
 import re
 from base64 import b64encode
 from hashlib import sha256
@@ -12,6 +13,7 @@ from attn_audit.document import Document, Section, Shaded, Weights
 from attn_audit.formats import html
 from attn_audit.formats.documents.report import document
 from attn_audit.formats.documents.verdict import answered
+from attn_audit.formats.html import data
 from attn_audit.results.report import Report
 from tests.formats.html.test_hostile_text import elements
 
@@ -107,3 +109,14 @@ def test_words_that_speak_against_differ_by_more_than_colour(report: Report) -> 
     for said in (page, html.render(document(report))):
         assert "on one scale for all texts" in said
         assert 'class="word level-10 against">against</span>' in said
+
+
+@pytest.mark.parametrize(
+    "text", ["</script>", "a & b", "\u202e", "\x00", "\ud800", "\U0001f600", "ü"]
+)
+def test_what_is_written_is_read_again_as_it_was(text: str) -> None:
+    written = str(data({"text": text}))
+    assert json.loads(written) == {"text": text}
+    written.encode("utf-8")
+    assert "<" not in written
+    assert "&" not in written

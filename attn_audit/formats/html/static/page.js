@@ -1,3 +1,93 @@
+"use strict";
+// Figures: Vega-Lite specifications, made as wide as there is room, interpreted without eval.
+
+const EMBEDDING = {
+  actions: false, ast: true, renderer: "svg", defaultStyle: false, mode: "vega-lite",
+  tooltip: { disableDefaultStyle: true },
+};
+const BESIDE_PANELS = 64; // pixels that axes take
+
+function fitted(specification, width) {
+  const copy = structuredClone(specification);
+  if (copy.spec) {
+    copy.spec.width = Math.max(120, width - BESIDE_PANELS);
+    copy.facet.row.header.labelLimit = copy.spec.width;
+  } else {
+    Object.assign(copy, { width, autosize: { type: "fit-x", contains: "padding" } });
+  }
+  return copy;
+}
+
+async function drawFigures() {
+  const specifications = JSON.parse(document.getElementById("figure-data").textContent);
+  for (const holder of document.querySelectorAll("[data-figure]")) {
+    const width = Math.floor(holder.clientWidth);
+    if (!width || holder.dataset.width === String(width)) continue;
+    holder.dataset.width = String(width);
+    await vegaEmbed(holder, fitted(specifications[holder.dataset.figure], width), EMBEDDING);
+    await new Promise((next) => setTimeout(next)); // the page stays responsive between two figures
+  }
+  document.documentElement.dataset.drawn = "true";
+}
+
+// Words shaded by weight. Texts are anybody's: they go in as text nodes, never as markup.
+
+const ALMOST_NOTHING = 0.05; // of the largest weight: left plain
+const BORDER = "|"; // between the units of two texts
+
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+function shadedWords({ units, border }, weights, full) {
+  const whole = full ?? (Math.max(...weights) || 1);
+  const words = element("div", "words");
+  units.forEach((unit, i) => {
+    if (i === border) words.append(element("span", "border", BORDER), " ");
+    const word = element("span", "word", unit);
+    word.dataset.unit = i;
+    const part = weights[i] / whole;
+    const level = Math.min(1, full === null ? part : Math.abs(part));
+    if (full !== null && part <= -ALMOST_NOTHING) word.classList.add("against");
+    if (level >= ALMOST_NOTHING) word.style.setProperty("--level", level.toFixed(3));
+    words.append(word, " ");
+  });
+  return words;
+}
+
+function shadedRow(row, example) {
+  const made = element("div", "row");
+  made.append(element("div", "name", row.name), shadedWords(example, row.weights, row.full),
+    element("div", "under", row.under));
+  return made;
+}
+
+// One unit at a time is chosen, in every row: by pointing, or with the arrow keys.
+function choosing(rows, example, readout) {
+  let chosen = -1;
+  function choose(i) {
+    chosen = Math.min(Math.max(i, 0), example.units.length - 1);
+    for (const word of rows.querySelectorAll(".word")) {
+      word.classList.toggle("chosen", Number(word.dataset.unit) === chosen);
+    }
+    const weights = example.rows.map((row) => `${row.name} ${row.weights[chosen]}`);
+    readout.textContent = `“${example.units[chosen]}”: ${weights.join(", ")}`;
+  }
+  rows.addEventListener("pointerover", (event) => {
+    const word = event.target.closest(".word");
+    if (word) choose(Number(word.dataset.unit));
+  });
+  rows.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    choose(chosen + step);
+  });
+}
+
 // The example browser: search, filters and order over what the page holds.
 
 const AT_ONCE = 10;
@@ -101,3 +191,17 @@ function browseExamples() {
   more.addEventListener("click", showMore);
   update();
 }
+
+// What happens when the page is there, when its width changes, and before it is printed.
+
+browseExamples();
+drawFigures();
+
+let waiting;
+addEventListener("resize", () => {
+  clearTimeout(waiting);
+  waiting = setTimeout(drawFigures, 150);
+});
+addEventListener("beforeprint", () => {
+  for (const details of document.querySelectorAll("details")) details.open = true;
+});

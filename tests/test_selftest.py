@@ -3,11 +3,10 @@
 import pytest
 import torch
 
+from attn_audit import selftest as models
 from attn_audit.models.task import TaskKind
 from attn_audit.results.verdict import CountedUnit, MayShow
-from attn_audit.selftest import models
-from attn_audit.selftest.cases import CASES, SCALES, Case
-from attn_audit.selftest.models import LENGTHS, N_TEXTS, Vocabulary
+from attn_audit.selftest import CASES, LENGTHS, N_TEXTS, SCALES, Case, Vocabulary
 
 QUICK = [case for case in CASES if case.name in ("faithful", "hidden")]
 

@@ -1,8 +1,9 @@
-"""Models whose attention and values are set by formula, so that it is known what they do.
+"""Models whose truth is built in, by formula, and whether the packaged rules see it.
 
 Their words and texts are made up: nothing of them is from any data, all is drawn.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -12,8 +13,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from attn_audit.api import audit
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.task import TaskKind
+from attn_audit.results.answers import SelfTest, TriedCase
+from attn_audit.results.verdict import Answer, MayShow
 
 N_WORDS = 240
 
@@ -25,7 +29,7 @@ LENGTHS = 8, 16
 FITTING = 0.55
 """Share of a text's words that are drawn from those of its topics."""
 
-PADDING, UNKNOWN = 0, 1
+PADDING, UNKNOWN_WORD = 0, 1
 """Ids that are no word's."""
 
 Row = dict[str, object]
@@ -63,7 +67,7 @@ class Vocabulary:
     @property
     def ids(self) -> dict[str, int]:
         """What a model looks words up by."""
-        return {word: i for i, word in enumerate(self.words, UNKNOWN + 1)}
+        return {word: i for i, word in enumerate(self.words, UNKNOWN_WORD + 1)}
 
     def texts(self, *, with_players: float, has_several: bool = False) -> list[Row]:
         """Labelled texts.
@@ -153,13 +157,13 @@ class Built(nn.Module):
         n_logits = 1 if task is TaskKind.BINARY else n_topics
         self.formula, self.scale, self.n_logits = formula, scale, n_logits
         self.threshold = ON if task is TaskKind.MULTILABEL else 0.0
-        n_ids = UNKNOWN + 1 + len(vocabulary.words)
+        n_ids = UNKNOWN_WORD + 1 + len(vocabulary.words)
         value, part = torch.zeros(n_ids, n_logits), torch.zeros(n_ids, n_logits)
         spoken = zip(vocabulary.topics, vocabulary.sizes, strict=True)
-        for i, (topic, size) in enumerate(spoken, UNKNOWN + 1):
+        for i, (topic, size) in enumerate(spoken, UNKNOWN_WORD + 1):
             value[i] = size * _direction(topic, n_logits)
         for topic in range(len(vocabulary.players)):
-            part[UNKNOWN + 1 + N_WORDS + topic] = _direction(topic, n_logits)
+            part[UNKNOWN_WORD + 1 + N_WORDS + topic] = _direction(topic, n_logits)
         table = torch.cat([value, torch.ones(n_ids, 1)], dim=1)
         self.embedding = nn.Embedding(n_ids, n_logits + 1, padding_idx=PADDING, _weight=table)
         self.register_buffer("size", value.abs().amax(dim=1, keepdim=True))
@@ -188,7 +192,7 @@ def build(task: TaskKind, n_topics: int, formula: Formula, scale: float) -> Cust
     ids = vocabulary.ids
 
     def encode(texts: Sequence[Sequence[str]]) -> Int[Tensor, "batch unit"]:
-        rows = [torch.tensor([ids.get(word, UNKNOWN) for word in text]) for text in texts]
+        rows = [torch.tensor([ids.get(word, UNKNOWN_WORD) for word in text]) for text in texts]
         return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING)
 
     labels = [str(topic) for topic in range(n_topics)]
@@ -253,3 +257,102 @@ def random(x: LookedUp) -> Tensor:
 def even(x: LookedUp) -> Tensor:
     """Attention is as good as the same on all words."""
     return x.attend(0.05 * x.size, VALUE * x.value)
+
+
+SCALES = 0.1, 10.0
+"""Factors on all logits: they change no decision, no ranking and no attention, and so no answer."""
+
+YES, HINT, NO, UNKNOWN = MayShow.YES, MayShow.HINT, MayShow.NO, MayShow.UNKNOWN
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model whose truth is built in; the formula's docstring says it."""
+
+    formula: Formula
+    right: tuple[MayShow, ...]
+    task: TaskKind = TaskKind.BINARY
+    n_topics: int = 2
+    with_players: float = 0.0
+    """Share of the texts with one of the two words that may play a part."""
+    is_named: bool = False
+    """Whether the answer has to name these two."""
+
+    @property
+    def name(self) -> str:
+        """As the table has it: `hidden, multiclass`."""
+        kind = "" if self.task is TaskKind.BINARY else f", {self.task}"
+        return f"{self.formula.__name__}{kind}"
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Its words."""
+        return Vocabulary.of(self.n_topics)
+
+    def texts(self) -> list[Row]:
+        """What it is audited on."""
+        several = self.task is TaskKind.MULTILABEL
+        return self.vocabulary.texts(with_players=self.with_players, has_several=several)
+
+    def answer(self, scale: float) -> Answer:
+        """What the packaged rules say, of a module of a user's own."""
+        model = build(self.task, self.n_topics, self.formula, scale)
+        answer = audit(model, self.texts(), threads=1).answer
+        assert answer is not None, "every audit has one"
+        return answer
+
+    def is_right(self, answer: Answer) -> bool:
+        """Whether the answer is one of those, and names the words that decide."""
+        named = {unit.unit for unit in answer.units}
+        return answer.verdict in self.right and (
+            not self.is_named or named >= set(self.vocabulary.players)
+        )
+
+
+SOME = 0.35
+
+CASES = (
+    Case(faithful, (YES,)),
+    Case(rationale, (YES, HINT)),
+    Case(keyword, (YES,), with_players=1.0),
+    Case(constant, (NO,)),
+    Case(skip, (NO,)),
+    Case(inverse, (NO,)),
+    Case(hidden, (NO,), with_players=SOME, is_named=True),
+    Case(carrier, (NO,), with_players=1.0),
+    Case(summary, (NO,), with_players=1.0),
+    Case(random, (YES, HINT)),
+    Case(even, (HINT, NO, UNKNOWN)),
+    Case(faithful, (YES,), TaskKind.MULTICLASS, 4),
+    Case(hidden, (NO,), TaskKind.MULTICLASS, 4, SOME, is_named=True),
+    # One picture for several labels at once: the word that speaks for one speaks against others.
+    Case(faithful, (YES, HINT), TaskKind.MULTILABEL, 4),
+    Case(hidden, (NO,), TaskKind.MULTILABEL, 4, SOME, is_named=True),
+)
+
+
+def run(on_case: Callable[[str], None] = lambda name: None) -> SelfTest:
+    """Try every case.
+
+    Args:
+        on_case: Called with the name of each before it is tried.
+    """
+    began, tried = time.perf_counter(), []
+    rules = ""
+    for case in CASES:
+        on_case(case.name)
+        answers = [case.answer(scale) for scale in SCALES]
+        rules = answers[0].rules
+        tried.append(
+            TriedCase(
+                name=case.name,
+                truth=case.formula.__doc__ or "",
+                right=case.right,
+                must_name=case.vocabulary.players if case.is_named else (),
+                scales=SCALES,
+                found=tuple(answer.verdict for answer in answers),
+                sentence=answers[0].sentence,
+                is_right=all(map(case.is_right, answers)),
+            )
+        )
+    return SelfTest(rules=rules, cases=tuple(tried), seconds=time.perf_counter() - began)
