@@ -237,10 +237,6 @@ def validate(
 ) -> AuditSettings:
     """Check settings, and say of the first that is wrong where it comes from.
 
-    Args:
-        flags: Those of them that were said on the command line.
-        file: Where the others come from.
-
     Raises:
         ConfigurationError: A value is of the wrong type or out of range.
     """

@@ -82,10 +82,6 @@ def jensen_shannon_divergence(
 
     .. math:: \mathrm{JSD}(p, q) = H\left(\tfrac{p + q}{2}\right) - \tfrac{H(p) + H(q)}{2}
 
-    Args:
-        p: Weights; every slice along ``unit`` sums to 1, padding is 0.
-        q: Weights of the same shape, or one that broadcasts.
-
     Returns:
         One divergence for each batch element; rounding below 0 is cut off.
 
@@ -102,9 +98,6 @@ def jensen_shannon_divergence(
 
 def entropy(p: Float[Tensor, "*batch unit"]) -> Float[Tensor, "*batch"]:
     """Shannon entropy in nats, 0 to ln n; zero weights add nothing.
-
-    Args:
-        p: Weights; every slice along ``unit`` sums to 1.
 
     Returns:
         One entropy for each batch element.

@@ -60,9 +60,6 @@ def temporary_path(path: Path) -> Path:
 def replacing(path: Path) -> Iterator[Path]:
     """Write to the path given; it becomes `path` when all went well, and is removed otherwise.
 
-    Args:
-        path: Of the file to write; replaced if it exists.
-
     Raises:
         OutputError: The file cannot be written.
     """
@@ -80,9 +77,6 @@ def write_whole(path: AnyPath, content: bytes) -> None:
     """Write a file whole or not at all; its folder is made where there is none.
 
     On a disk under a temporary name; an object store shows an object only when it is complete.
-
-    Args:
-        path: Of the file to write; replaced if it exists.
 
     Raises:
         OutputError: The file cannot be written.
@@ -164,11 +158,7 @@ MAX_BYTES = 2**20
 
 
 def read_text(file: Path, flag: str, kind: str) -> str:
-    """The text of a file that a flag names.
-
-    Args:
-        flag: `--config`.
-        kind: `configuration`.
+    """The text of a file that a flag names: `--config`, a `configuration`.
 
     Raises:
         ConfigurationError: It is missing, unreadable or too long.
@@ -203,10 +193,6 @@ def read_toml(file: Path, flag: str, kind: str) -> dict[str, Any]:
 
 def require_known(keys: Iterable[str], known: Collection[str], where: str, kind: str) -> None:
     """Refuse mistyped keys.
-
-    Args:
-        where: The file, and the place in it.
-        kind: What the keys are: `setting`.
 
     Raises:
         ConfigurationError: Names the unknown ones, and what the first may have been meant to be.

@@ -43,10 +43,6 @@ def importable(place: str) -> Iterator[None]:
 def import_code(flag: str, place: str) -> ModuleType:
     """Import a module or a file.
 
-    Args:
-        flag: What named it, for messages.
-        place: The module's name, or the path of the file.
-
     Raises:
         ConfigurationError: It is not there.
         Exception: Whatever the user's code raises.

@@ -28,9 +28,6 @@ def quoted(value: object) -> str:
 def listed(names: Iterable[str], longest: int = LONGEST) -> str:
     """Names with commas between them; odd or long ones quoted, the rest of a long list counted.
 
-    Args:
-        longest: Characters after which a name is long.
-
     Example:
         >>> listed(["text", "label"])
         'text, label'

@@ -332,11 +332,7 @@ CASES = (
 
 
 def run(on_case: Callable[[str], None] = lambda name: None) -> SelfTest:
-    """Try every case.
-
-    Args:
-        on_case: Called with the name of each before it is tried.
-    """
+    """Try every case."""
     began, tried = time.perf_counter(), []
     rules = ""
     for case in CASES:

@@ -59,9 +59,9 @@ class Setting:
     """What `compare` does where two reports differ in it."""
 
 
-def _is(default: Any, help: str, panel: Panel, metavar: str | None = None, **more: Any) -> Any:
-    setting = Setting(help, panel, metavar, **more)
-    return field(default=default, metadata=MappingProxyType({"setting": setting}))
+def _is(default: Any, panel: Panel, metavar: str | None = None, *, help: str, **more: Any) -> Any:
+    given = {"default_factory": dict} if default == {} else {"default": default}
+    return field(**given, metadata={"setting": Setting(help, panel, metavar, **more)})
 
 
 EACH = "each"
@@ -89,517 +89,342 @@ Count = Annotated[int, Ge(1)]
 class AuditSettings:
     """The settings of one audit, checked; `attn_audit.config` makes them of what a user says."""
 
+    # Of each setting: what it is on a line, then what is said of it.
+    # fmt: off
+
     model: str | None = _is(
-        None,
-        "A HuggingFace folder or hub name, a model.pt made by `attn-audit train`, a folder of the "
-        "original code, `demo`, or what --adapter takes.",
-        Panel.WHAT,
-        "MODEL",
-        is_argument=True,
-        is_path=True,
+        None, Panel.WHAT, "MODEL", is_argument=True, is_path=True,
+        help="A HuggingFace folder or hub name, a model.pt made by `attn-audit train`, a folder "
+        "of the original code, `demo`, or what --adapter takes.",
     )
     data: tuple[str, ...] = _is(
-        (),
-        "A .jsonl, .json, .csv, .tsv or .parquet file or several, a pattern of files, a folder of "
-        "splits, a URL (s3://...), `-`, the name of a HuggingFace data set, or `demo`.",
-        Panel.WHAT,
-        "DATA",
-        is_argument=True,
-        is_path=True,
+        (), Panel.WHAT, "DATA", is_argument=True, is_path=True,
+        help="A .jsonl, .json, .csv, .tsv or .parquet file or several, a pattern of files, a "
+        "folder of splits, a URL (s3://...), `-`, the name of a HuggingFace data set, or `demo`.",
     )
-    split: str = _is("test", "Split of a folder or data set.", Panel.WHAT)
-    limit: Count | None = _is(None, "Audit a random sample of N examples.", Panel.WHAT, "N")
+    split: str = _is("test", Panel.WHAT, help="Split of a folder or data set.")
+    limit: Count | None = _is(None, Panel.WHAT, "N", help="Audit a random sample of N examples.")
     quoting: Literal["auto", "none", "csv"] = _is(
-        "auto",
-        "Whether cells of a table are quoted.",
-        Panel.WHAT,
+        "auto", Panel.WHAT, is_stored=True, compared="refused",
+        help="Whether cells of a table are quoted.",
         default_is="in CSV, and in TSV if the whole file says so",
-        is_stored=True,
-        compared="refused",
     )
     max_unpacked_mb: Count | None = _is(
-        None,
-        "How much a packed data file may hold.",
-        Panel.WHAT,
-        "N",
+        None, Panel.WHAT, "N",
+        help="How much a packed data file may hold.",
         default_is="100 times its size",
     )
 
     dtype: Literal["float32", "float64", "bfloat16", "float16"] = _is(
-        "float32",
-        "Numbers to compute with: float32, float64, bfloat16 or float16.",
-        Panel.LOADING,
-        "NAME",
+        "float32", Panel.LOADING, "NAME",
+        help="Numbers to compute with: float32, float64, bfloat16 or float16.",
         default_is="float32; half precision moves probabilities by about 1e-3, and no smaller "
         "effect can be told from that rounding",
     )
     attention_implementation: Literal["sdpa", "eager"] | None = _is(
-        None,
-        "The code by which a HuggingFace model computes its attention.",
-        Panel.LOADING,
+        None, Panel.LOADING, is_stored=True, compared="noted",
+        help="The code by which a HuggingFace model computes its attention.",
         default_is="as transformers chooses; both can be looked into",
-        is_stored=True,
-        compared="noted",
     )
     max_length: Count | None = _is(
-        None,
-        "Cut texts to N tokens; how many were cut is reported.",
-        Panel.LOADING,
-        "N",
+        None, Panel.LOADING, "N", is_stored=True, compared="refused",
+        help="Cut texts to N tokens; how many were cut is reported.",
         default_is="what the model takes",
-        is_stored=True,
-        compared="refused",
     )
     window_overlap: Annotated[int, Ge(0)] | None = _is(
-        None,
-        "Read texts that are longer in windows, each sharing N tokens with the one before; their "
-        "logits are averaged.",
-        Panel.LOADING,
-        "N",
+        None, Panel.LOADING, "N", is_stored=True, compared="refused",
+        help="Read texts that are longer in windows, each sharing N tokens with the one before; "
+        "their logits are averaged.",
         default_is="none: texts are cut",
-        is_stored=True,
-        compared="refused",
     )
     task: TaskName | None = _is(
-        None,
-        "What one output is, if no regression. binary: one sigmoid. reranker: one sigmoid, how "
-        "relevant the second text of a pair is to the first.",
-        Panel.LOADING,
+        None, Panel.LOADING,
+        help="What one output is, if no regression. binary: one sigmoid. reranker: one sigmoid, "
+        "how relevant the second text of a pair is to the first.",
     )
     revision: str | None = _is(
-        None,
-        "Branch, tag or commit of a model on the hub.",
-        Panel.LOADING,
-        "NAME",
-        is_stored=True,
-        compared="noted",
+        None, Panel.LOADING, "NAME", is_stored=True, compared="noted",
+        help="Branch, tag or commit of a model on the hub.",
     )
     trust_remote_code: bool = _is(
-        False,
-        "Run the Python code that comes with the model.",
-        Panel.LOADING,
-        names_code=True,
-        compared="noted",
+        False, Panel.LOADING, names_code=True, compared="noted",
+        help="Run the Python code that comes with the model.",
     )
     adapter: str | None = _is(
-        None,
-        "Code of yours that loads MODEL: package.module:function or file.py:function.",
-        Panel.LOADING,
-        "WHERE:FUNCTION",
-        names_code=True,
-        compared="noted",
+        None, Panel.LOADING, "WHERE:FUNCTION", names_code=True, compared="noted",
+        help="Code of yours that loads MODEL: package.module:function or file.py:function.",
     )
     vocabulary: str | None = _is(
-        None,
-        "For a folder of the original code without vocab.json: a JSON object from word to id.",
-        Panel.LOADING,
-        "FILE",
-        is_path=True,
+        None, Panel.LOADING, "FILE", is_path=True,
+        help="For a folder of the original code without vocab.json: a JSON object from word to "
+        "id.",
     )
     audited: str | None = _is(
-        None,
-        "Of pairs the text that is audited: first, second or both. Of a prompt the {field} whose "
-        "words are; all others are what stands around it.",
-        Panel.LOADING,
-        "WHICH",
+        None, Panel.LOADING, "WHICH", is_stored=True, compared="refused",
+        help="Of pairs the text that is audited: first, second or both. Of a prompt the {field} "
+        "whose words are; all others are what stands around it.",
         default_is="the first of a pair, {text} of a prompt",
-        is_stored=True,
-        compared="refused",
     )
 
     zero_shot: tuple[str, ...] = _is(
-        (),
-        "Labels for a model of inference that was not trained on them: 'sports, politics'. Each is "
-        "put into --template, and what is entailed most is predicted; of one label, yes or no.",
-        Panel.LOADING,
-        "LABEL,...",
-        is_stored=True,
-        compared="refused",
+        (), Panel.LOADING, "LABEL,...", is_stored=True, compared="refused",
+        help="Labels for a model of inference that was not trained on them: 'sports, politics'. "
+        "Each is put into --template, and what is entailed most is predicted; of one label, yes "
+        "or no.",
     )
     template: str = _is(
-        TEMPLATE,
-        "The hypothesis of --zero-shot, with {} in the place of the label.",
-        Panel.LOADING,
-        "TEXT",
-        is_stored=True,
-        compared="noted",
+        TEMPLATE, Panel.LOADING, "TEXT", is_stored=True, compared="noted",
+        help="The hypothesis of --zero-shot, with {} in the place of the label.",
     )
     zero_shot_each: bool = _is(
-        False,
-        "Any number of the labels of --zero-shot may hold, each against contradiction.",
-        Panel.LOADING,
-        is_stored=True,
-        compared="refused",
+        False, Panel.LOADING, is_stored=True, compared="refused",
+        help="Any number of the labels of --zero-shot may hold, each against contradiction.",
     )
 
     prompt: str | None = _is(
-        None,
-        "What is put around each text: 'Review: {text}\\nSentiment:'. \\n is a new line; another "
-        "{field} of the row stands where it is named.",
-        Panel.PROMPT,
-        "TEXT",
-        is_stored=True,
-        compared="noted",
+        None, Panel.PROMPT, "TEXT", is_stored=True, compared="noted",
+        help="What is put around each text: 'Review: {text}\\nSentiment:'. \\n is a new line; "
+        "another {field} of the row stands where it is named.",
     )
     prompt_file: str | None = _is(
-        None,
-        "The same from a file, as it stands there but for the line break at its end.",
-        Panel.PROMPT,
-        "FILE",
-        is_path=True,
+        None, Panel.PROMPT, "FILE", is_path=True,
+        help="The same from a file, as it stands there but for the line break at its end.",
     )
     chat: bool = _is(
-        False,
-        "Give the prompt as a user's message, in the tokenizer's chat template.",
-        Panel.PROMPT,
-        is_stored=True,
-        compared="noted",
+        False, Panel.PROMPT, is_stored=True, compared="noted",
+        help="Give the prompt as a user's message, in the tokenizer's chat template.",
     )
     options: tuple[str, ...] = _is(
-        (),
-        "The answers to choose from, blanks included: ' negative, positive'. Their names without "
-        "outer blanks are the labels.",
-        Panel.PROMPT,
-        "ANSWER,...",
-        is_stored=True,
-        compared="noted",
+        (), Panel.PROMPT, "ANSWER,...", is_stored=True, compared="noted",
+        help="The answers to choose from, blanks included: ' negative, positive'. Their names "
+        "without outer blanks are the labels.",
     )
 
     target: str | None = _is(
-        None,
-        "Instead of options: the {field} at the end of the prompt, which holds what follows. How "
-        "likely that is, is audited.",
-        Panel.PROMPT,
-        "FIELD",
-        is_stored=True,
-        compared="refused",
+        None, Panel.PROMPT, "FIELD", is_stored=True, compared="refused",
+        help="Instead of options: the {field} at the end of the prompt, which holds what follows. "
+        "How likely that is, is audited.",
     )
     answer_score: Literal["sum", "mean", "first"] = _is(
-        "sum",
-        "What answers of several tokens are measured by: the sum of their log-probabilities, where "
-        "short answers are ahead, its mean, or the logit of the first token alone.",
-        Panel.PROMPT,
-        is_stored=True,
-        compared="noted",
+        "sum", Panel.PROMPT, is_stored=True, compared="noted",
+        help="What answers of several tokens are measured by: the sum of their log-probabilities, "
+        "where short answers are ahead, its mean, or the logit of the first token alone.",
     )
 
-    label_map: Mapping[str, str] = field(
-        default_factory=dict,
-        metadata={
-            "setting": Setting(
-                "Rename labels of the data: neg=negative,pos=positive. `neutral=` leaves rows with "
-                "this label out.",
-                Panel.FIELDS,
-                "DATA=MODEL,...",
-                is_stored=True,
-                compared="refused",
-            )
-        },
+    label_map: Mapping[str, str] = _is(
+        {}, Panel.FIELDS, "DATA=MODEL,...", is_stored=True, compared="refused",
+        help="Rename labels of the data: neg=negative,pos=positive. `neutral=` leaves rows with "
+        "this label out.",
     )
-    text_field: str = _is("text", "Field of the text.", Panel.FIELDS, "NAME")
+    text_field: str = _is("text", Panel.FIELDS, "NAME", help="Field of the text.")
     text_pair_field: str = _is(
-        "text_pair", "Field of the second text of a pair.", Panel.FIELDS, "NAME"
+        "text_pair", Panel.FIELDS, "NAME",
+        help="Field of the second text of a pair.",
     )
-    label_field: str = _is("label", "Field of the label.", Panel.FIELDS, "NAME")
-    labels_field: str = _is("labels", "Field of several labels.", Panel.FIELDS, "NAME")
+    label_field: str = _is("label", Panel.FIELDS, "NAME", help="Field of the label.")
+    labels_field: str = _is("labels", Panel.FIELDS, "NAME", help="Field of several labels.")
     candidates_field: str = _is(
-        "candidates", "Field of the answers that may be given.", Panel.FIELDS, "NAME"
+        "candidates", Panel.FIELDS, "NAME",
+        help="Field of the answers that may be given.",
     )
-    id_field: str = _is("id", "Field of the id.", Panel.FIELDS, "NAME")
+    id_field: str = _is("id", Panel.FIELDS, "NAME", help="Field of the id.")
     rationale_field: str = _is(
-        "rationale",
-        "Field of what people marked in the text: spans [start, end] of characters.",
-        Panel.FIELDS,
-        "NAME",
-        checks=("plausibility",),
-        is_stored=True,
-        compared="refused",
+        "rationale", Panel.FIELDS, "NAME",
+        checks=("plausibility",), is_stored=True, compared="refused",
+        help="Field of what people marked in the text: spans [start, end] of characters.",
     )
     shown: tuple[str, ...] = _is(
-        (),
-        "Fields of scores that a product shows, each judged as a measure shown.NAME: numbers for "
-        "the units, or spans [start, end, score].",
-        Panel.FIELDS,
-        "NAME,...",
-        checks=("correlation", "erasure", "plausibility"),
-        is_stored=True,
-        compared="noted",
+        (), Panel.FIELDS, "NAME,...",
+        checks=("correlation", "erasure", "plausibility"), is_stored=True, compared="noted",
+        help="Fields of scores that a product shows, each judged as a measure shown.NAME: numbers "
+        "for the units, or spans [start, end, score].",
     )
 
     ignore_field: tuple[Literal["label", "id"], ...] = _is(
-        (),
-        "Do not read labels, or ids: label, id or both. Rows without an id get a hash.",
-        Panel.FIELDS,
-        "NAME,...",
-        is_stored=True,
-        compared="refused",
+        (), Panel.FIELDS, "NAME,...", is_stored=True, compared="refused",
+        help="Do not read labels, or ids: label, id or both. Rows without an id get a hash.",
     )
     on_bad_row: Literal["stop", "skip"] = _is(
-        "stop",
-        "Rows of the data that cannot be audited end it, all of them named, or are left out and "
-        "counted.",
-        Panel.FIELDS,
-        is_stored=True,
+        "stop", Panel.FIELDS, is_stored=True,
+        help="Rows of the data that cannot be audited end it, all of them named, or are left out "
+        "and counted.",
     )
 
     layer: Layer = _is(
-        "last",
-        "From 0, each, or the one of most leverage on texts that are then not judged.",
-        Panel.SITES,
-        "last|all|best|N",
+        "last", Panel.SITES, "last|all|best|N", is_stored=True,
+        help="From 0, each, or the one of most leverage on texts that are then not judged.",
         default_is="last: the last that reaches the output; best, of a language model",
-        is_stored=True,
     )
     head: Head = _is(
-        "mean",
-        "From 0, or each by itself.",
-        Panel.SITES,
-        "mean|all|N",
+        "mean", Panel.SITES, "mean|all|N", compared="refused",
+        help="From 0, or each by itself.",
         default_is="mean: one explanation of all heads",
-        compared="refused",
     )
     rows: Literal["readout", "all"] = _is(
-        "readout",
-        "The query rows that the output is read from, or every token's.",
-        Panel.SITES,
-        is_stored=True,
-        compared="refused",
+        "readout", Panel.SITES, is_stored=True, compared="refused",
+        help="The query rows that the output is read from, or every token's.",
     )
     without_attention: bool = _is(
-        False,
-        "Look for none, and judge what needs none: erasure, plausibility, what may be shown.",
-        Panel.SITES,
-        is_stored=True,
-        compared="noted",
+        False, Panel.SITES, is_stored=True, compared="noted",
+        help="Look for none, and judge what needs none: erasure, plausibility, what may be shown.",
     )
     unit: Literal["token", "word"] = _is(
-        "token",
-        "What people are shown, and so what is ranked, moved and left out.",
-        Panel.SITES,
-        is_stored=True,
-        compared="refused",
+        "token", Panel.SITES, is_stored=True, compared="refused",
+        help="What people are shown, and so what is ranked, moved and left out.",
     )
 
     checks: Annotated[tuple[str, ...], MinLen(1)] = _is(
-        ("correlation", "attended", "permutation", "adversarial"),
-        "Which checks; all: every one.",
-        Panel.CHECKS,
-        "NAME,...",
+        ("correlation", "attended", "permutation", "adversarial"), Panel.CHECKS, "NAME,...",
+        is_stored=True, compared="noted",
+        help="Which checks; all: every one.",
         default_is="correlation,attended,permutation,adversarial; replacement too, of a language "
         "model",
-        is_stored=True,
-        compared="noted",
     )
     measures: Annotated[tuple[str, ...], MinLen(1)] | None = _is(
-        None,
-        "What attention is correlated with, and what other checks judge beside it.",
-        Panel.CHECKS,
-        "NAME,...",
-        default_is="gradient,leave_one_out; of erasure all that the model has",
+        None, Panel.CHECKS, "NAME,...",
         checks=("correlation", "erasure", "plausibility", "mosaic"),
-        is_stored=True,
-        compared="noted",
+        is_stored=True, compared="noted",
+        help="What attention is correlated with, and what other checks judge beside it.",
+        default_is="gradient,leave_one_out; of erasure all that the model has",
     )
     explain_label: str | None = _is(
-        None,
-        "Explain this label, whatever is predicted: gradients, margins, and what attention does to "
-        "them; or answer for each beside the prediction.",
-        Panel.CHECKS,
-        "NAME|each",
+        None, Panel.CHECKS, "NAME|each", is_stored=True, compared="refused",
+        help="Explain this label, whatever is predicted: gradients, margins, and what attention "
+        "does to them; or answer for each beside the prediction.",
         default_is="what is predicted",
-        is_stored=True,
-        compared="refused",
     )
     plugin: tuple[str, ...] = _is(
-        (),
-        "Code of yours that adds measures, checks, metrics or formats: package.module or file.py; "
-        "repeat it for more.",
-        Panel.CHECKS,
-        "NAME",
-        names_code=True,
-        compared="noted",
+        (), Panel.CHECKS, "NAME", names_code=True, compared="noted",
+        help="Code of yours that adds measures, checks, metrics or formats: package.module or "
+        "file.py; repeat it for more.",
     )
     removal: Literal["mask", "delete"] | None = _is(
-        None,
-        "How leave-one-out leaves a unit out.",
-        Panel.CHECKS,
+        None, Panel.CHECKS, checks=("correlation",),
+        help="How leave-one-out leaves a unit out.",
         default_is="mask; delete where a masked token still has influence",
-        checks=("correlation",),
     )
     permutations: Annotated[int, Ge(1), Le(10**5)] = _is(
-        100,
-        "Random permutations of each example.",
-        Panel.CHECKS,
-        "N",
-        checks=("permutation",),
-        is_stored=True,
-        compared="refused",
+        100, Panel.CHECKS, "N", checks=("permutation",), is_stored=True, compared="refused",
+        help="Random permutations of each example.",
     )
     epsilon: Annotated[float, Ge(1e-4), Lt(1)] | None = _is(
-        None,
-        "Largest change of the output that counts as none.",
-        Panel.CHECKS,
-        "DISTANCE",
+        None, Panel.CHECKS, "DISTANCE",
+        checks=("permutation", "adversarial"), is_stored=True, compared="refused",
+        help="Largest change of the output that counts as none.",
         default_is="0.01, for pairs 0.05",
-        checks=("permutation", "adversarial"),
-        is_stored=True,
-        compared="refused",
     )
     method: Literal["auto", "exact", "gradient"] = _is(
-        "auto",
-        "How adversarial attention is found.",
-        Panel.CHECKS,
+        "auto", Panel.CHECKS, checks=("adversarial",), is_stored=True, compared="refused",
+        help="How adversarial attention is found.",
         default_is="auto: exact where possible",
-        checks=("adversarial",),
-        is_stored=True,
-        compared="refused",
     )
     iterations: Annotated[int, Ge(1), Le(10**5)] = _is(
-        500,
-        "Steps of the gradient adversary.",
-        Panel.CHECKS,
-        "N",
-        checks=("adversarial",),
-        is_stored=True,
-        compared="refused",
+        500, Panel.CHECKS, "N", checks=("adversarial",), is_stored=True, compared="refused",
+        help="Steps of the gradient adversary.",
     )
     restarts: Annotated[int, Ge(1), Le(1000)] = _is(
-        5,
-        "Distributions the gradient adversary searches with.",
-        Panel.CHECKS,
-        "N",
-        checks=("adversarial",),
-        is_stored=True,
-        compared="refused",
+        5, Panel.CHECKS, "N", checks=("adversarial",), is_stored=True, compared="refused",
+        help="Distributions the gradient adversary searches with.",
     )
     replace_layers: str = _is(
-        "all",
-        "Layers whose attention is replaced together, from 0.",
-        Panel.CHECKS,
-        "A-B|all",
-        checks=("replacement",),
-        is_stored=True,
-        compared="refused",
+        "all", Panel.CHECKS, "A-B|all",
+        checks=("replacement",), is_stored=True, compared="refused",
+        help="Layers whose attention is replaced together, from 0.",
     )
     erasure_sample: Count = _is(
-        200,
-        "Texts of which units are left out in the order of rankings, at most.",
-        Panel.CHECKS,
-        "N",
-        checks=("erasure",),
-        is_stored=True,
-        compared="noted",
+        200, Panel.CHECKS, "N", checks=("erasure",), is_stored=True, compared="noted",
+        help="Texts of which units are left out in the order of rankings, at most.",
     )
 
     seed: Annotated[int, Ge(0), Lt(2**63)] = _is(
-        0, "Of all draws.", Panel.HOW, "N", is_stored=True, compared="refused"
+        0, Panel.HOW, "N", is_stored=True, compared="refused",
+        help="Of all draws.",
     )
     device: Literal["auto", "cpu", "cuda"] = _is(
-        "auto", "Where to compute.", Panel.HOW, compared="noted"
+        "auto", Panel.HOW, compared="noted",
+        help="Where to compute.",
     )
     batch_size: Count | Literal["auto"] = _is(
-        "auto", "Examples in a batch.", Panel.HOW, "auto|N", is_stored=True, compared="noted"
+        "auto", Panel.HOW, "auto|N", is_stored=True, compared="noted",
+        help="Examples in a batch.",
     )
     threads: Annotated[int, Ge(1), Le(1024)] | None = _is(
-        None, "CPU threads to compute with.", Panel.HOW, "N", is_stored=True, compared="noted"
+        None, Panel.HOW, "N", is_stored=True, compared="noted",
+        help="CPU threads to compute with.",
     )
     on_error: Literal["stop", "record"] = _is(
-        "stop",
-        "An example at which the model fails ends the audit, or is recorded as failed.",
-        Panel.HOW,
+        "stop", Panel.HOW,
+        help="An example at which the model fails ends the audit, or is recorded as failed.",
     )
 
     engine: Literal["local", "ray"] = _is(
-        "local", "Audit in this process, or on a Ray cluster.", Panel.STORING
+        "local", Panel.STORING,
+        help="Audit in this process, or on a Ray cluster.",
     )
     workers: Count | None = _is(
-        None,
-        "Workers of the cluster, each with the model and --threads CPUs.",
-        Panel.STORING,
-        "N",
+        None, Panel.STORING, "N",
+        help="Workers of the cluster, each with the model and --threads CPUs.",
         default_is="as many as there is room for",
     )
     gpus_per_worker: Annotated[float, Ge(0)] | None = _is(
-        None, "", Panel.STORING, "N", default_is="0"
+        None, Panel.STORING, "N",
+        help="",
+        default_is="0",
     )
     ray_address: str | None = _is(
-        None,
-        "Of a running cluster.",
-        Panel.STORING,
-        "HOST:PORT",
+        None, Panel.STORING, "HOST:PORT",
+        help="Of a running cluster.",
         default_is="one is started on this machine",
     )
     run_dir: str | None = _is(
-        None,
-        "Keep the records there, shard by shard: a new or empty folder, or a URL.",
-        Panel.STORING,
-        "DIR",
-        is_path=True,
-        is_written=True,
+        None, Panel.STORING, "DIR", is_path=True, is_written=True,
+        help="Keep the records there, shard by shard: a new or empty folder, or a URL.",
     )
     resume: bool = _is(
-        False, "Go on with the audit that was started in --run-dir, or start it.", Panel.STORING
+        False, Panel.STORING,
+        help="Go on with the audit that was started in --run-dir, or start it.",
     )
     shard_size: Count | None = _is(
-        None,
-        "Examples that are kept, or done again, together.",
-        Panel.STORING,
-        "N",
+        None, Panel.STORING, "N",
+        help="Examples that are kept, or done again, together.",
         default_is="2000",
     )
 
     policy: str | None = _is(
-        None,
-        "Judge the report by this policy; the exit code is the verdict.",
-        Panel.GATE,
-        "FILE|default",
+        None, Panel.GATE, "FILE|default", is_path=True,
+        help="Judge the report by this policy; the exit code is the verdict.",
         default_is="none",
-        is_path=True,
     )
     inconclusive: Literal["pass", "fail"] | None = _is(
-        None,
-        "What an inconclusive verdict counts as.",
-        Panel.GATE,
+        None, Panel.GATE,
+        help="What an inconclusive verdict counts as.",
         default_is="neither: exit code 4",
     )
     require: Literal["yes"] | None = _is(
-        None,
-        "The answer that there has to be: with `yes`, a hint fails the gate too.",
-        Panel.GATE,
+        None, Panel.GATE,
+        help="The answer that there has to be: with `yes`, a hint fails the gate too.",
         default_is="yes or a hint",
     )
 
     output: tuple[str, ...] = _is(
-        (),
-        "Write the report there instead of to standard output; repeat it for more files: "
+        (), Panel.OUTPUT, "FILE", is_path=True, is_written=True,
+        help="Write the report there instead of to standard output; repeat it for more files: "
         ".json, .html, .md, .xml, .sarif, .csv, .txt.",
-        Panel.OUTPUT,
-        "FILE",
-        is_path=True,
-        is_written=True,
     )
     figures: str | None = _is(
-        None,
-        "Write the figures there, as PNG, SVG and PDF: a folder of figures, or a new one.",
-        Panel.OUTPUT,
-        "DIR",
-        is_path=True,
-        is_written=True,
+        None, Panel.OUTPUT, "DIR", is_path=True, is_written=True,
+        help="Write the figures there, as PNG, SVG and PDF: a folder of figures, or a new one.",
     )
-    format: Literal["terminal", "json"] = _is("terminal", "Of standard output.", Panel.OUTPUT)
+    format: Literal["terminal", "json"] = _is("terminal", Panel.OUTPUT, help="Of standard output.")
     records: str | None = _is(
-        None,
-        "Write what was found for each example: .parquet, .jsonl or .csv.",
-        Panel.OUTPUT,
-        "FILE",
-        is_path=True,
-        is_written=True,
+        None, Panel.OUTPUT, "FILE", is_path=True, is_written=True,
+        help="Write what was found for each example: .parquet, .jsonl or .csv.",
     )
     reproducible: bool = _is(
-        False,
-        "Leave time stamps and durations out: the same audit gives the same bytes.",
-        Panel.OUTPUT,
+        False, Panel.OUTPUT,
+        help="Leave time stamps and durations out: the same audit gives the same bytes.",
     )
+    # fmt: on
 
     @property
     def data_in_words(self) -> str:
@@ -673,10 +498,7 @@ def kinds_of(name: str) -> tuple[Any, ...]:
 
 
 def names_where(**wanted: Any) -> tuple[str, ...]:
-    """The settings of which something is so.
-
-    Args:
-        **wanted: Parts of `Setting`, and what they are.
+    """The settings of which some parts of `Setting` are so.
 
     Example:
         >>> names_where(names_code=True)

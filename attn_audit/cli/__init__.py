@@ -25,6 +25,8 @@ from attn_audit.cli.audit import (
 )
 from attn_audit.cli.command import Command, Commands, build_command, naming_standard_output, say
 from attn_audit.cli.report import (
+    OPTIONS_OF_LISTS,
+    OPTIONS_OF_SELFTEST,
     OPTIONS_OF_VERIFY,
     compare,
     gate,
@@ -84,11 +86,11 @@ command("verify")(build_command(verify, OPTIONS_OF_VERIFY))
 command("explain")(build_command(explain, OPTIONS_OF_EXPLAIN))
 command("gate")(gate)
 command("compare")(compare)
-command("metrics")(metrics)
-command("measures")(measures)
+command("metrics")(build_command(metrics, OPTIONS_OF_LISTS))
+command("measures")(build_command(measures, OPTIONS_OF_LISTS))
 command("train")(train)
 command("demo")(build_command(run_demo, OPTIONS_OF_DEMO))
-command("selftest")(selftest)
+command("selftest")(build_command(selftest, OPTIONS_OF_SELFTEST))
 
 
 def main() -> None:

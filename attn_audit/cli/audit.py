@@ -31,11 +31,7 @@ def options_of(check: str | None) -> dict[str, Any]:
 
 
 def audit_command(check: str | None, help: str) -> Callable[..., None]:
-    """What a command does: put the settings together, audit, write the report, perhaps judge it.
-
-    Args:
-        check: Id of the one check; None for those that the settings name.
-    """
+    """What a command does: put the settings together, audit, write the report, perhaps judge it."""
 
     def run(**values: Any) -> None:
         from attn_audit.cli.results import policy_of, show_and_exit, write_report

@@ -246,11 +246,7 @@ def error_console() -> Console:
 
 
 def build_command(run: Callable[..., None], rows: Mapping[str, Any]) -> Callable[..., None]:
-    """A command with rows of the option table as its parameters.
-
-    Args:
-        run: Called with every option by name; what it says of itself is the command's help.
-    """
+    """A command with rows of the option table as its parameters; its help is what `run` says."""
 
     def command(**values: Any) -> None:
         with guard(debug=bool(values.get("debug"))):
@@ -357,12 +353,7 @@ def _fail(
 def say(
     message: str, hint: str | None, trace: str | None = None, details: Sequence[str] = ()
 ) -> None:
-    """Tell of an error on standard error, if that can be written to.
-
-    Args:
-        trace: Where it was found, for who debugs.
-        details: Lines below the message.
-    """
+    """Tell of an error on standard error, if that can be written to."""
     console = error_console()
     try:
         if trace is not None:

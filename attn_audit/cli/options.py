@@ -16,13 +16,7 @@ SWITCHES = ("quiet", "debug")
 
 
 def option(*names: str, panel: Panel, help: str, metavar: str | None = None) -> Any:
-    """An option that is no setting.
-
-    Args:
-        *names: `--name`, and shorter ones.
-        panel: Of `--help`.
-        help: What it is for; says its default, which no signature shows.
-    """
+    """An option that is no setting."""
     return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar)
 
 

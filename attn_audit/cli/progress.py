@@ -18,11 +18,7 @@ NARROWEST, WIDEST, BESIDE = 4, 40, 52
 
 @contextmanager
 def watching(*, quiet: bool, doing: str = "auditing") -> Iterator[Watcher]:
-    """Show how an audit goes.
-
-    Args:
-        doing: What stands before the bar of all.
-    """
+    """Show how an audit goes."""
     console = error_console()
     if quiet:
         yield Watcher()

@@ -1,7 +1,7 @@
 """Commands on reports, on what is in them, and on this tool: `report`, `gate`, `selftest`, ..."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,7 +16,6 @@ from attn_audit.process import no_collection
 from attn_audit.settings import Panel
 
 if TYPE_CHECKING:
-    from attn_audit.formats.result_files import Result
     from attn_audit.results.report import Report
 
 Plugins = Annotated[list[str] | None, shared("plugin")]
@@ -110,12 +109,13 @@ def _loaded(
     return report, origin, inputs
 
 
+_TOLD = ("output", "format", "quiet", "debug")
+
 _AGAIN = ("adapter", "trust_remote_code", "plugin", "vocabulary", "device", "batch_size", "threads")
 """What a report cannot say: code to run, and what concerns this machine."""
 
 OPTIONS_OF_VERIFY = rows(
-    *("report", "model", "data", "more_data", *_AGAIN),
-    *("seed", "output", "format", "quiet", "debug"),
+    *("report", "model", "data", "more_data", *_AGAIN, "seed", *_TOLD),
     report=Annotated[
         Path,
         typer.Argument(
@@ -169,57 +169,32 @@ def verify(**values: Any) -> None:
         raise typer.Exit(FAILED)
 
 
-def metrics(
-    *,
-    plugin: Plugins = None,
-    output: RESULT = None,
-    format: Format = None,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
+OPTIONS_OF_LISTS = rows("plugin", *_TOLD, output=RESULT, debug=Debug)
+
+
+def metrics(**values: Any) -> None:
     """List what a policy may bound and records hold, defined."""
-
-    def known() -> "Result":
-        from attn_audit.findings.registry import all_fields, statistics
-        from attn_audit.formats.documents.definitions import Dictionary
-
-        return Dictionary(tuple(statistics().values()), all_fields())
-
-    with guard(debug=debug):
-        _list(known, "metrics", plugin, output=output, format=format, quiet=quiet)
-
-
-def measures(
-    *,
-    plugin: Plugins = None,
-    output: RESULT = None,
-    format: Format = None,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
-    """List what attention is compared with, defined: source, passes, what it needs."""
-
-    def known() -> "Result":
-        from attn_audit.findings.measure import shown_measure
-        from attn_audit.findings.registry import measures as every
-        from attn_audit.formats.documents.definitions import Measures
-
-        return Measures((*every(), shown_measure("FIELD")))
-
-    with guard(debug=debug):
-        _list(known, "measures", plugin, output=output, format=format, quiet=quiet)
-
-
-def _list(known: "Callable[[], Result]", kind: str, plugin: list[str] | None, **told: Any) -> None:
-    """Deliver what is known once the plugins have added to it."""
-    from attn_audit.cli.results import deliver
-    from attn_audit.formats.registry import OF_RESULTS
-    from attn_audit.formats.result_files import require_reports
+    from attn_audit.cli.results import find_and_deliver
+    from attn_audit.findings.registry import all_fields, statistics
+    from attn_audit.formats.documents.definitions import Dictionary
     from attn_audit.plugins import load_plugins
 
-    load_plugins(plugin or [])
-    require_reports(told["output"] or [], (), formats=OF_RESULTS)
-    deliver(known(), kind, **told)
+    load_plugins(values["plugin"] or [])
+    known = Dictionary(tuple(statistics().values()), all_fields())
+    find_and_deliver("metrics", lambda: known, values)
+
+
+def measures(**values: Any) -> None:
+    """List what attention is compared with, defined: source, passes, what it needs."""
+    from attn_audit.cli.results import find_and_deliver
+    from attn_audit.findings.measure import shown_measure
+    from attn_audit.findings.registry import measures as every
+    from attn_audit.formats.documents.definitions import Measures
+    from attn_audit.plugins import load_plugins
+
+    load_plugins(values["plugin"] or [])
+    known = Measures((*every(), shown_measure("FIELD")))
+    find_and_deliver("measures", lambda: known, values)
 
 
 def _print_default(wanted: bool) -> bool:
@@ -345,28 +320,17 @@ def _inputs(*reports: Path) -> list[Path]:
     return [file for path, report in loaded for file in (path, *records_files(report, path.parent))]
 
 
-def selftest(
-    *,
-    output: RESULT = None,
-    format: Format = None,
-    quiet: Quiet = False,
-    debug: Debug = False,
-) -> None:
+OPTIONS_OF_SELFTEST = rows(*_TOLD, output=RESULT, debug=Debug)
+
+
+def selftest(**values: Any) -> None:
     """Try the packaged rules on small models whose truth is built in.
 
     Exit code 1 if one of them gets a wrong answer.
     """
-    with guard(debug=debug):
-        from attn_audit.formats.registry import OF_RESULTS
-        from attn_audit.formats.result_files import require_reports
-        from attn_audit.process import no_collection
+    with no_collection():
+        from attn_audit.cli.results import find_and_deliver
+        from attn_audit.selftest import run
 
-        require_reports(output or [], (), formats=OF_RESULTS)
-        with no_collection():
-            from attn_audit.cli.results import deliver
-            from attn_audit.selftest import run
-
-            found = run()
-        deliver(found, "self-test", output=output, format=format, quiet=quiet)
-        if not found.holds:
-            raise typer.Exit(FAILED)
+    if not find_and_deliver("self-test", run, values).holds:
+        raise typer.Exit(FAILED)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, NoReturn
+from typing import Any, Final, Literal, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -29,26 +29,37 @@ from attn_audit.results.report import Report
 from attn_audit.results.verdict import MayShow, Verdict
 from attn_audit.settings import AuditSettings
 
+Found = TypeVar("Found", bound=Result)
+
 
 def find_and_deliver(
-    what: str, find: Callable[[], Result], values: Mapping[str, Any], settings: AuditSettings
-) -> None:
+    what: str,
+    find: Callable[[], Found],
+    values: Mapping[str, Any],
+    settings: AuditSettings | None = None,
+) -> Found:
     """Find a result and write it, once it is known that it can be written.
 
     Args:
         what: It is, in a note on standard error.
         values: Every option of the command by name.
+        settings: Of a command that reads a model or data.
 
     Raises:
         ConfigurationError: A suffix that is no format of such a result.
         OutputError: No such folder, no permission, an input, or a file that is named twice.
     """
     output: list[Path] = values["output"] or []
-    named = (settings.model, *settings.data, settings.vocabulary)
-    read = [Path(name) for name in named if name is not None]
+    read: tuple[Path, ...] = ()
+    format = values["format"]
+    if settings is not None:
+        named = (settings.model, *settings.data, settings.vocabulary)
+        read = tuple(Path(name) for name in named if name is not None)
+        format = format if output else settings.format  # beside files, where it was said here
     require_reports(output, read, formats=OF_RESULTS)
-    shown = values["format"] if output else settings.format  # beside files, where it was said here
-    deliver(find(), what, output=output, format=shown, quiet=values["quiet"])
+    found = find()
+    deliver(found, what, output=output, format=format, quiet=values["quiet"])
+    return found
 
 
 def deliver(
@@ -59,12 +70,7 @@ def deliver(
     format: str | None = None,
     quiet: bool = False,
 ) -> None:
-    """Write a result to every file that was named, to standard output, or to both.
-
-    Args:
-        what: It is, in a note on standard error.
-        format: Of standard output; None where that was not said.
-    """
+    """Write a result to every file that was named, to standard output, or to both."""
     made, paths = Output.of(result), output or []
     write_result(made, paths)
     if not paths or format is not None:
@@ -175,11 +181,7 @@ def show_and_exit(verdict: Verdict, *, beside: AuditSettings) -> NoReturn:
 def finish(
     verdict: Verdict, inconclusive: Inconclusive, require: Literal["yes"] | None = None
 ) -> NoReturn:
-    """Leave with the exit code of a verdict, when all that was said is out.
-
-    Args:
-        require: What the answer has to be, whatever the policy says.
-    """
+    """Leave with the exit code of a verdict, when all that was said is out."""
     sys.stdout.flush()
     code = exit_code(verdict.outcome, inconclusive)
     may_show = MayShow.YES if verdict.answer is None else verdict.answer.verdict

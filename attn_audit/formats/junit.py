@@ -44,11 +44,7 @@ def of_changes(comparison: Comparison, verdict: Verdict) -> str:
 
 
 def suites(verdict: Verdict, facts: Mapping[str, str], *, started: str | None = None) -> str:
-    """The test suite of a verdict, whatever was judged.
-
-    Args:
-        facts: What was judged, by name.
-    """
+    """The test suite of a verdict, whatever was judged."""
     kinds = Counter(standing(judgement) for judgement in verdict.judgements)
     counts = {
         "tests": str(len(verdict.judgements)),

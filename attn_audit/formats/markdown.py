@@ -254,10 +254,6 @@ def code(text: str) -> str:
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], n_left: int = 1) -> list[str]:
-    """The lines of a table.
-
-    Args:
-        n_left: How many columns, from the left, are text and not numbers.
-    """
+    """The lines of a table."""
     rule = ["---" if i < n_left else "---:" for i in range(len(headers))]
     return [f"| {' | '.join(cells)} |" for cells in (headers, rule, *rows)]

@@ -91,7 +91,11 @@ class RecordsWriter:
                 return _Csv(self._temporary, schema.names)
 
     def write(self, records: pa.Table) -> None:
-        """Append records, in a row group of their own where the format has such."""
+        """Append records, in a row group of their own where the format has such.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
         try:
             self._writer.write_table(records)
         except OSError as error:

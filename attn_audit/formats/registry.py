@@ -47,9 +47,6 @@ def register_format(suffix: str, module: str) -> None:
 def require_format(path: Path, formats: Sequence[str] = FORMATS, *, is_judged: bool) -> None:
     """Refuse a file name that says no format, or one that cannot be made.
 
-    Args:
-        formats: That the kind of result can be written in.
-
     Raises:
         ConfigurationError: Its suffix is no format's, or its format takes a policy and there is
             none.

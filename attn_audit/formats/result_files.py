@@ -157,9 +157,6 @@ def require_reports(
 ) -> None:
     """The same for any other result.
 
-    Args:
-        records: Other files that are written.
-
     Raises:
         ConfigurationError: A suffix that is no format, or a format that takes a policy.
         OutputError: No such folder, no permission, an input, or a file that is named twice.

@@ -42,12 +42,7 @@ def of_changes(comparison: Comparison, verdict: Verdict) -> str:
 
 
 def log(verdict: Verdict, artifacts: Sequence[Artifact], *, version: str) -> str:
-    """The log of a verdict, whatever was judged.
-
-    Args:
-        artifacts: What was judged, the model that the results are of first.
-        version: Of this tool, when it measured.
-    """
+    """The log of a verdict, whatever was judged."""
     by_name: dict[str, Judgement] = {}
     for judgement in verdict.judgements:
         by_name.setdefault(name(judgement), judgement)

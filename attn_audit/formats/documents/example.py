@@ -277,11 +277,7 @@ def under(
     epsilon: float,
     explained: str | None = None,
 ) -> str:
-    """What the model says, or would say, by one of `ways_to_weigh`.
-
-    Args:
-        explained: The label that is, whatever is predicted; None: what is predicted.
-    """
+    """What the model says, or would say, by one of `ways_to_weigh`."""
     weights, units = record[field], record["units"]
     if field == LOST:
         return attended.for_and_against(units, weights, explained)

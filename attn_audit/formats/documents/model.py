@@ -262,11 +262,7 @@ SHARES = (
 
 
 def leverage_section(found: Leverage, audited: int | None = None) -> Section:
-    """A small table: a line for each layer, one for all of them, and for heads where there are any.
-
-    Args:
-        audited: The layer that the rest of a report is about.
-    """
+    """A small table: a line for each layer, one for all of them, and for heads if there are any."""
     best = found.best
     first = (
         f"Layer {best.layer} moves the margin most, by {number(best.margin)} of itself at the "
@@ -289,11 +285,7 @@ def leverage_section(found: Leverage, audited: int | None = None) -> Section:
 
 
 def shares_section(found: Leverage, audited: int | None = None) -> Section:
-    """Where the attention of what is read out lies, a line for each layer.
-
-    Args:
-        audited: The layer that the rest of a report is about.
-    """
+    """Where the attention of what is read out lies, a line for each layer."""
     most = max(range(len(found.shares)), key=lambda layer: found.shares[layer].first)
     sink = f"{percent(found.shares[most].first)} at most, at layer {most}"
     rows = tuple(

@@ -74,12 +74,7 @@ def _capital(name: str) -> str:
 def section(
     found: Recommendation, mix: HeadMix | None = None, costs: Mapping[str, Cost] | None = None
 ) -> Section:
-    """The sentence, and a line for each measure.
-
-    Args:
-        mix: As it was fitted.
-        costs: As measured in the audit; empty or None: nobody measured.
-    """
+    """The sentence, and a line for each measure."""
     blocks: list[Block] = [Paragraph(QUESTION, Tone.QUESTION), Paragraph(found.sentence)]
     if found.random is not None:
         blocks += [Paragraph(line) for line in _best(found)]

@@ -361,11 +361,7 @@ def shaded(block: Shaded, look: Look) -> Iterator[Text]:
 def weighed(
     row: Weights, units: Sequence[str], look: Look, border: int | None = None
 ) -> Iterator[Text]:
-    """The name of the weights, the words, and what is said of them.
-
-    Args:
-        border: The first unit of a second text.
-    """
+    """The name of the weights, the words, and what is said of them."""
     title = look.prose(f"{row.name}  {row.note}".rstrip())
     title[0].stylize("bold", 0, min(len(row.name), len(title[0])))
     yield from title
