@@ -5,7 +5,7 @@ What is listed in `__all__` is public; all else may change with any release.
 
 from typing import TYPE_CHECKING
 
-from attn_audit.version import __version__
+__version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from attn_audit.api import audit, explain, plan, verify

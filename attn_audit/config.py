@@ -309,7 +309,7 @@ def _require_companions(settings: AuditSettings) -> None:
         )
     if settings.target is not None and settings.options:
         raise ConfigurationError(
-            "--target: there are --options to choose from, and only one of the two is asked",
+            "--target: there are --options to choose from, and only one of the two is asked"
         )
     if has_prompt and not settings.options and settings.target is None:
         raise ConfigurationError(

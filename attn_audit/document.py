@@ -121,6 +121,11 @@ class Table:
     brief: "Table | None" = None
     """What stands for it where so many rows cannot all be shown."""
 
+    @property
+    def has_spread(self) -> bool:
+        """Whether there is a picture whose parts have to be explained."""
+        return any(isinstance(cell, Spread) for row in self.rows for cell in row)
+
 
 @dataclass(frozen=True)
 class Folded:
@@ -309,6 +314,11 @@ class Examples:
     def telling(self) -> tuple[Example, ...]:
         """Those to show where nobody can look through all."""
         return tuple(example for example in self.examples if example.reasons)[:N_TELLING]
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether units of some text may speak against its prediction."""
+        return any(example.shaded.is_signed for example in self.examples)
 
     @property
     def elsewhere(self) -> str:

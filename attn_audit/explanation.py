@@ -88,11 +88,7 @@ def explain_text(
             )
     show_instead, instead = (None, "") if report is None else _recommended(report)
     named = (*correlated(None), *(settings.measures or ()), *filter(None, [show_instead]))
-    settings = replace(
-        settings,
-        checks=usual_checks(),
-        measures=tuple(dict.fromkeys(named)),
-    )
+    settings = replace(settings, checks=usual_checks(), measures=tuple(dict.fromkeys(named)))
     example = Example(content_id(text, text_pair), text, text_pair)
     with full_precision(settings.threads):
         probes = or_probes((), as_pairs=text_pair is not None)
@@ -153,11 +149,7 @@ def _one_site(settings: AuditSettings, model: AuditedModel) -> Site:
 
 
 def _explain(
-    model: AuditedModel,
-    example: Example,
-    site: Site,
-    settings: AuditSettings,
-    mixes: Mixes | None,
+    model: AuditedModel, example: Example, site: Site, settings: AuditSettings, mixes: Mixes | None
 ) -> Explanation:
     encoded = model.encode([example])
     plan = Plan(make_checks(settings, model), (site,), settings.seed, mixes=mixes)

@@ -1,6 +1,7 @@
 """How numbers are written for people: as many digits as say something, intervals in brackets."""
 
 from collections.abc import Callable
+from functools import partial
 
 from attn_audit.statistics.estimate import Interval
 from attn_audit.statistics.summary import CountedShare, Distribution
@@ -101,34 +102,20 @@ def percent(share: float, decimals: int | None = None) -> str:
     return f">{1 - 2 * edge:.{decimals}%}" if share > 1 - edge else f"{share:.{decimals}%}"
 
 
-def bracket(interval: Interval | None, decimals: int = 2) -> str:
-    """A 95 % interval as `[low, high]`; nothing where there is none, or all values are the same.
-
-    Example:
-        >>> bracket(Interval(low=0.191, high=0.211, method="bootstrap"))
-        '[0.19, 0.21]'
-    """
-    if interval is None or interval.low == interval.high:
-        return ""
-    return f"[{number(interval.low, decimals)}, {number(interval.high, decimals)}]"
-
-
-def percent_bracket(interval: Interval | None, decimals: int | None = None) -> str:
-    """The interval of a share as `[low%, high%]`; nothing where `bracket` has nothing."""
-    if interval is None or interval.low == interval.high:
-        return ""
-    return f"[{percent(interval.low, decimals)}, {percent(interval.high, decimals)}]"
-
-
 def with_interval(
-    value: float, interval: Interval | None, written: Callable[[float], str] = number
+    value: float, interval: Interval | None, written: int | Callable[[float], str] = 2
 ) -> str:
-    """A number or a share, and its 95 % interval where it has one.
+    """A number or a share, and its 95 % interval where it has one that is no single number.
+
+    Args:
+        written: Decimals, or what writes such numbers.
 
     Example:
         >>> with_interval(0.2, Interval(low=0.057, high=0.51, method="wilson"), percent)
         '20% [5.7%, 51%]'
     """
+    if isinstance(written, int):
+        written = partial(number, decimals=written)
     if interval is None or interval.low == interval.high:
         return written(value)
     return f"{written(value)} [{written(interval.low)}, {written(interval.high)}]"
@@ -146,23 +133,21 @@ def mean(distribution: Distribution, decimals: int | None = None) -> str:
     if distribution.mean is None:
         return "-"
     decimals = digits(distribution) if decimals is None else decimals
-    value = number(distribution.mean, decimals)
-    return f"{value} {bracket(distribution.interval, decimals)}".rstrip()
+    return with_interval(distribution.mean, distribution.interval, decimals)
 
 
 def mean_percent(distribution: Distribution) -> str:
     """The mean of shares and its interval: `24% [23%, 26%]`; `-` where no example has one."""
     if distribution.mean is None:
         return "-"
-    return f"{percent(distribution.mean)} {percent_bracket(distribution.interval)}".rstrip()
+    return with_interval(distribution.mean, distribution.interval, percent)
 
 
 def share(part: CountedShare, decimals: int | None = None) -> str:
     """A share and its interval: `38% [35%, 40%]`; `-` where there is nothing to share."""
     if part.share is None:
         return "-"
-    value = percent(part.share, decimals)
-    return f"{value} {percent_bracket(part.interval, decimals)}".rstrip()
+    return with_interval(part.share, part.interval, partial(percent, decimals=decimals))
 
 
 def difference(change: float, interval: Interval | None, decimals: int = 3) -> str:
@@ -177,9 +162,7 @@ def difference(change: float, interval: Interval | None, decimals: int = 3) -> s
         rounded = round(value, decimals) + 0.0
         return f"{rounded:+.{decimals}f}" if rounded else f"{0:.{decimals}f}"
 
-    if interval is None or interval.low == interval.high:
-        return written(change)
-    return f"{written(change)} [{written(interval.low)}, {written(interval.high)}]"
+    return with_interval(change, interval, written)
 
 
 def points(change: Distribution) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from attn_audit import __version__
 from attn_audit.cli.audit import (
     OPTIONS_OF_CHECK_DATA,
     OPTIONS_OF_DEMO,
@@ -38,7 +39,6 @@ from attn_audit.cli.report import (
 )
 from attn_audit.cli.train import train
 from attn_audit.errors import OutputError
-from attn_audit.version import __version__
 
 app = typer.Typer(
     name="attn-audit",

@@ -311,8 +311,8 @@ def guard(*, debug: bool) -> Iterator[None]:
             yield
             sys.stdout.flush()
     except AttnAuditError as error:
-        hints = [*([] if error.hint is None else [error.hint]), *_kept(error)]
-        _fail(error.message, " ".join(hints) or None, error.exit_code, debug, error.details)
+        hint = _hint(error, *filter(None, [error.hint]))
+        _fail(error.message, hint, error.exit_code, debug, error.details)
     except KeyboardInterrupt as error:
         _fail(f"interrupted; {_left(error)}", None, INTERRUPTED, debug)
     except Terminated as error:
@@ -323,20 +323,18 @@ def guard(*, debug: bool) -> Iterator[None]:
         raise
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _fail(f"{where}{problem_of(error)}", " ".join(_kept(error)) or None, USAGE, debug)
+        _fail(f"{where}{problem_of(error)}", _hint(error), USAGE, debug)
     except Exception as error:
         if is_out_of_memory(error):
-            hints = ["Use a smaller --batch-size.", *_kept(error)]
-            _fail("out of memory", " ".join(hints), BROKEN, debug)
+            _fail("out of memory", _hint(error, "Use a smaller --batch-size."), BROKEN, debug)
         message = f"attn-audit crashed: {type(error).__name__}: {error}"
-        hints = [_OURS, *_kept(error)]
-        _fail(message, " ".join(hints), BROKEN, debug)
+        _fail(message, _hint(error, _OURS), BROKEN, debug)
 
 
-def _kept(error: BaseException) -> list[str]:
-    """Sentences about what an error leaves behind."""
+def _hint(error: BaseException, *hints: str) -> str | None:
+    """What to do, and what an error leaves behind."""
     notes = getattr(error, "__notes__", ())
-    return [f"{note[:1].upper()}{note[1:]}." for note in notes]
+    return " ".join((*hints, *(f"{note[:1].upper()}{note[1:]}." for note in notes))) or None
 
 
 def _left(error: BaseException) -> str:

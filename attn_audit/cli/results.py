@@ -137,11 +137,7 @@ def say_written(what: str, paths: Sequence[Path]) -> None:
         error_console().print(Text(f"{what} written to {printable(str(path))}"))
 
 
-EXIT_CODES: Final = {
-    Outcome.PASS: PASSED,
-    Outcome.FAIL: FAILED,
-    Outcome.INCONCLUSIVE: INCONCLUSIVE,
-}
+EXIT_CODES: Final = {Outcome.PASS: PASSED, Outcome.FAIL: FAILED, Outcome.INCONCLUSIVE: INCONCLUSIVE}
 
 Inconclusive = Literal["pass", "fail"] | None
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from attn_audit import demo
+from attn_audit import __version__, demo
 from attn_audit.checks.base import Check
 from attn_audit.checks.plausibility import Plausibility
 from attn_audit.checks.registry import epsilon_for
@@ -63,7 +63,6 @@ from attn_audit.results.report import (
     Tool,
 )
 from attn_audit.settings import EACH, FIELDS, AuditSettings, Panel, names_where
-from attn_audit.version import __version__
 
 MODEL_SETTINGS = (
     *(name for name in names_where(panel=Panel.LOADING) if name != "vocabulary"),

@@ -12,16 +12,7 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-from attn_audit.document import (
-    Figure,
-    Histograms,
-    Joint,
-    Panel,
-    Place,
-    Places,
-    Ranked,
-    Violins,
-)
+from attn_audit.document import Figure, Histograms, Joint, Panel, Place, Places, Ranked, Violins
 from attn_audit.errors import OutputError
 from attn_audit.files import problem_of, replacing
 from attn_audit.formats.palette import FILES, Palette

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
+from attn_audit import __version__
 from attn_audit.formats.documents.verdict import Standing, explained, found, name, standing, wanted
 from attn_audit.quoting import printable
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Answer, Comparison, Judgement, Verdict
-from attn_audit.version import __version__
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

@@ -5,9 +5,8 @@ from attn_audit.findings import performance as metrics
 from attn_audit.findings.claims import held_number, left_open
 from attn_audit.findings.rule import Outcome
 from attn_audit.findings.thresholds import WORKS
-from attn_audit.numbers import bracket, counted, number, percent, share, with_interval
+from attn_audit.numbers import counted, percent, share, with_interval
 from attn_audit.results.report import Report
-from attn_audit.statistics.summary import Number
 
 CARD = "model"
 """And section."""
@@ -96,7 +95,7 @@ def in_short(report: Report) -> tuple[str, ...]:
     return (
         f"right in {share(accuracy, 1)} of the examples",
         f"the most frequent answer alone: {majority}{beats}",
-        *([] if area is None else [f"ROC AUC {_written(area)}"]),
+        *([] if area is None else [f"ROC AUC {with_interval(area.value, area.interval, 3)}"]),
     )
 
 
@@ -125,10 +124,6 @@ def beats_majority(report: Report) -> bool:
     return interval is not None and interval.low > report[metrics.MAJORITY_SHARE].value
 
 
-def _written(found: Number) -> str:
-    return f"{number(found.value, 3)} {bracket(found.interval, 3)}".rstrip()
-
-
 def _scores(report: Report) -> tuple[str, ...]:
     named = (
         ("macro F1", metrics.MACRO_F1),
@@ -136,7 +131,9 @@ def _scores(report: Report) -> tuple[str, ...]:
         ("ROC AUC", metrics.ROC_AUC),
     )
     written = [
-        f"{name} {_written(found)}" for name, of in named if (found := report.get(of)) is not None
+        f"{name} {with_interval(found.value, found.interval, 3)}"
+        for name, of in named
+        if (found := report.get(of)) is not None
     ]
     sentence = f"{', '.join(written)}."
     return (sentence[0].upper() + sentence[1:],) if written else ()

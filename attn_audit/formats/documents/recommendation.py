@@ -2,19 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 
-from attn_audit.document import (
-    Block,
-    Cell,
-    Conclusion,
-    Paragraph,
-    Phrase,
-    Section,
-    Table,
-    Tone,
-)
+from attn_audit.document import Block, Cell, Conclusion, Paragraph, Phrase, Section, Table, Tone
 from attn_audit.findings.example import ATTENTION
 from attn_audit.findings.measure import LEAVE_ONE_OUT, measure
-from attn_audit.numbers import bracket, count, counted, number
+from attn_audit.numbers import count, counted, number, with_interval
 from attn_audit.results.head_mix import HeadMix
 from attn_audit.results.recommendation import FEW_PASSES, Candidate, Part, Recommendation
 from attn_audit.results.report import Cost
@@ -117,8 +108,8 @@ def _of_mix(found: Recommendation, mix: HeadMix | None) -> Iterator[str]:
         )
     elif control.is_above_zero_by_any:
         falls = "one way it does not fall to random order, which it must: trust the mix the less"
-    own = f"{number(control.own)} {bracket(control.own_interval)}".rstrip()
-    neutral = f"{number(control.neutral)} {bracket(control.neutral_interval)}".rstrip()
+    own = with_interval(control.own, control.own_interval)
+    neutral = with_interval(control.neutral, control.neutral_interval)
     yield (
         f"Fitted to permuted effects instead, a head mix is {own} above random order, and by "
         f"neutral units {neutral}: {falls}."
@@ -191,5 +182,5 @@ def _both(part: Part) -> str:
 def _gap(part: Part) -> str:
     """The smaller one, with its interval."""
     if part.own <= part.neutral:
-        return f"{number(part.own)} {bracket(part.own_interval)}".rstrip()
-    return f"{number(part.neutral)} {bracket(part.neutral_interval)}".rstrip()
+        return with_interval(part.own, part.own_interval)
+    return with_interval(part.neutral, part.neutral_interval)

@@ -33,7 +33,6 @@ from attn_audit.formats.documents import (
 )
 from attn_audit.formats.documents import model as models
 from attn_audit.numbers import count, counted, number, percent, scientific, short
-from attn_audit.results.leverage import Leverage
 from attn_audit.results.model_description import LONG_TEXTS, ModelDescription
 from attn_audit.results.recommendation import Recommendation
 from attn_audit.results.report import DataDescription, RecordsFile, Report, SelfCheck, Settings
@@ -54,48 +53,42 @@ NOTE = (
 
 def document(report: Report, judged: Verdict | None = None) -> Document:
     """Everything that is said of an audit, and what a policy says of it, where one was named."""
-    data, examples = report.data, example.section(report)
+    data, alone = report.data, _instead_alone(report)
     return Document(
         kind="Attention audit",
         title=report.model.source,
         subject=f"{report.model.architecture}, on {counted(data.n_examples, 'example')} of "
         f"{data.name}",
-        question=_question(report),
-        answer=_answer(report, judged),
+        question=_question(report) if alone is None else recommendation.QUESTION,
+        answer=_answer(report, judged) if alone is None else recommendation.conclusion(alone),
         outcome=None if judged is None else verdict.outcome(judged),
-        sections=(
-            _glance(report, judged),
-            *_rules(report),
-            *_shares(report),
-            *_instead(report),
-            *([verdict.labels_section(report.labels)] if report.labels else []),
-            performance.section(report),
-            *_checks(report),
-            *([] if report.layers is None else [_leverage(report, report.layers)]),
-            *([sites.section(report)] if report.sites else []),
-            *([] if examples is None else [examples]),
-            _made(report),
-            definitions.section(),
-        ),
+        sections=tuple(_sections(report, judged)),
     )
 
 
-def _instead(report: Report) -> list[Section]:
-    if report.recommendation is None:
-        return []
-    costs = None if report.run is None else report.run.costs
-    return [recommendation.section(report.recommendation, report.head_mix, costs)]
-
-
-def _shares(report: Report) -> list[Section]:
-    found = report.layers
-    if found is None or not found.shares:
-        return []
-    return [models.shares_section(found, report.settings.layer)]
-
-
-def _leverage(report: Report, found: Leverage) -> Section:
-    return models.leverage_section(found, report.settings.layer)
+def _sections(report: Report, judged: Verdict | None) -> Iterator[Section]:
+    answer, layers, layer = report.answer, report.layers, report.settings.layer
+    yield _glance(report, judged)
+    # Without attention there is nothing to ask of.
+    if answer is not None and answer.judgements and _instead_alone(report) is None:
+        yield verdict.answer_section(answer)
+    if layers is not None and layers.shares:
+        yield models.shares_section(layers, layer)
+    if report.recommendation is not None:
+        costs = None if report.run is None else report.run.costs
+        yield recommendation.section(report.recommendation, report.head_mix, costs)
+    if report.labels:
+        yield verdict.labels_section(report.labels)
+    yield performance.section(report)
+    yield from (check.section(report) for check in _measured(report))
+    if layers is not None:
+        yield models.leverage_section(layers, layer)
+    if report.sites:
+        yield sites.section(report)
+    if (examples := example.section(report)) is not None:
+        yield examples
+    yield Section("made", "How it was made", (Facts(made_with(report)), *_degenerate(report)))
+    yield definitions.section()
 
 
 def _glance(report: Report, judged: Verdict | None) -> Section:
@@ -125,8 +118,6 @@ def _instead_alone(report: Report) -> Recommendation | None:
 
 
 def _question(report: Report) -> str:
-    if _instead_alone(report) is not None:
-        return recommendation.QUESTION
     label = report.settings.explain_label
     if label is None:
         return QUESTION
@@ -134,18 +125,7 @@ def _question(report: Report) -> str:
 
 
 def _answer(report: Report, judged: Verdict | None) -> Conclusion | None:
-    alone = _instead_alone(report)
-    if alone is not None:
-        return recommendation.conclusion(alone)
     return None if report.answer is None else verdict.answered(report.answer, judged)
-
-
-def _rules(report: Report) -> list[Section]:
-    """Where each rule stands, if any was asked: without attention there is nothing to ask of."""
-    answer = report.answer
-    if answer is None or not answer.judgements or _instead_alone(report) is not None:
-        return []
-    return [verdict.answer_section(answer)]
 
 
 def cards(report: Report) -> tuple[Card, ...]:
@@ -171,23 +151,15 @@ def _parted(report: Report) -> tuple[tuple[Card, ...], tuple[Card, ...]]:
     return tuple(decisive), tuple(shown.values())
 
 
-def _checks(report: Report) -> Iterator[Section]:
-    yield from (check.section(report) for check in _measured(report))
-
-
 def _measured(report: Report) -> list[CheckFindings]:
     return [found for found in checks() if report.has(found.check)]
 
 
 def figures(report: Report) -> tuple[Figure, ...]:
     """The pictures of all checks, in the order in which a reader meets them."""
-    found = (*_checks(report), *([sites.section(report)] if report.sites else []))
+    found = [check.section(report) for check in _measured(report)]
+    found += [sites.section(report)] if report.sites else []
     return tuple(b for section in found for b in section.blocks if isinstance(b, Figure))
-
-
-def _made(report: Report) -> Section:
-    blocks = (Facts(made_with(report)), *_degenerate(report))
-    return Section("made", "How it was made", blocks)
 
 
 def _degenerate(report: Report) -> Iterator[Block]:

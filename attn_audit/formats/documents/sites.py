@@ -11,7 +11,7 @@ from attn_audit.findings.example import AUDITED_MASS
 from attn_audit.findings.groups import section_of
 from attn_audit.findings.permutation import REACH_FIELD
 from attn_audit.findings.registry import checks, measures
-from attn_audit.numbers import bracket, count, number, signed
+from attn_audit.numbers import count, number, signed, with_interval
 from attn_audit.results.report import Report
 from attn_audit.statistics.summary import SiteSummary
 
@@ -74,13 +74,10 @@ def ranked(sites: Sequence[SiteSummary], measure: SiteNumber) -> list[SiteSummar
     return [site for _, site in sorted(known, key=lambda pair: pair[0])]
 
 
-def written(site: SiteSummary, measure: SiteNumber, *, with_interval: bool = True) -> str:
+def written(site: SiteSummary, measure: SiteNumber) -> str:
     """The number of a site; `-` where the site has none."""
     mean = measure.mean(site)
-    if mean is None:
-        return "-"
-    interval = bracket(measure.interval(site), measure.decimals) if with_interval else ""
-    return f"{number(mean, measure.decimals)} {interval}".rstrip()
+    return "-" if mean is None else with_interval(mean, measure.interval(site), measure.decimals)
 
 
 def section(report: Report) -> Section:
@@ -120,7 +117,8 @@ def _span(report: Report, measure: SiteNumber) -> tuple[str, ...]:
     order = ranked(report.sites, measure)
     if len(order) < 2:
         return ()
-    least, most = (written(site, measure, with_interval=False) for site in (order[0], order[-1]))
+    means = [mean for site in order if (mean := measure.mean(site)) is not None]
+    least, most = (number(mean, measure.decimals) for mean in (means[0], means[-1]))
     return (f"{measure.name} {least} to {most} ({name(order[-1])})",)
 
 

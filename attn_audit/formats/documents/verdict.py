@@ -22,7 +22,7 @@ from attn_audit.document import (
 )
 from attn_audit.findings.registry import statistics
 from attn_audit.findings.rule import Outcome
-from attn_audit.numbers import bracket, count, counted, number, short
+from attn_audit.numbers import count, counted, short, with_interval
 from attn_audit.results.verdict import Answer, Judgement, LabelAnswer, MayShow, Verdict
 from attn_audit.statistics.estimate import Interval
 
@@ -148,7 +148,7 @@ def found(judgement: Judgement) -> str:
     if _is_count(judgement):
         return count(round(estimate))
     decimals = _decimals(judgement)
-    return f"{number(estimate, decimals)} {bracket(interval, decimals)}".rstrip()
+    return with_interval(estimate, interval, decimals)
 
 
 def wanted(judgement: Judgement) -> str:

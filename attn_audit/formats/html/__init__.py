@@ -37,7 +37,6 @@ from attn_audit.document import (
     Points,
     Sketch,
     Spread,
-    Table,
 )
 from attn_audit.formats.charts import specification
 from attn_audit.formats.palette import PAGE, page_variables
@@ -76,7 +75,7 @@ def render(document: Document) -> str:
         examples=examples,
         example_data="" if examples is None else data({
             "examples": [_example(example) for example in examples.examples],
-            "measures": _measures(examples),
+            "measures": measures(examples),
             "tags": examples.tags,
             "reasons": examples.reasons,
         }),
@@ -115,21 +114,9 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    made.globals |= {
-        "kind": _kind,
-        "runs": _runs,
-        "picture": picture,
-        "level": level,
-        "signed": SIGNED,
-        "border": BORDER,
-        "decisive": DECISIVE,
-        "not_decisive": NOT_DECISIVE,
-        "has_spread": _has_spread,
-        "verdicts": _verdicts,
-        "measures": _measures,
-        "distinct": _distinct,
-        "has_signed": _has_signed,
-    }
+    called = (kind, runs, picture, level, verdicts, measures, distinct)
+    said = {"decisive": DECISIVE, "not_decisive": NOT_DECISIVE, "signed": SIGNED, "border": BORDER}
+    made.globals |= {function.__name__: function for function in called} | said
     return made
 
 
@@ -139,12 +126,12 @@ def _seen(value: object) -> object:
     return printable(str(value)) if is_text else value
 
 
-def _kind(value: object) -> str:
+def kind(value: object) -> str:
     """Which template shows it."""
     return "Figure" if isinstance(value, Figure) else type(value).__name__
 
 
-def _runs(blocks: Sequence[Block]) -> Iterator[tuple[bool, list[Block]]]:
+def runs(blocks: Sequence[Block]) -> Iterator[tuple[bool, list[Block]]]:
     """Figures that follow each other stand beside each other."""
     for is_figure, run in groupby(blocks, key=lambda block: isinstance(block, Figure)):
         yield is_figure, list(run)
@@ -153,14 +140,6 @@ def _runs(blocks: Sequence[Block]) -> Iterator[tuple[bool, list[Block]]]:
 def level(part: float) -> int:
     """The shade of a part of a whole one; 0 is none."""
     return 0 if part < ALMOST_NOTHING else max(1, round(part * N_LEVELS))
-
-
-def _has_spread(table: Table) -> bool:
-    return any(isinstance(cell, Spread) for row in table.rows for cell in row)
-
-
-def _has_signed(block: Examples) -> bool:
-    return any(example.shaded.is_signed for example in block.examples)
 
 
 def _example(example: Example) -> dict[str, Any]:
@@ -190,13 +169,13 @@ def _example(example: Example) -> dict[str, Any]:
     }
 
 
-def _measures(block: Examples) -> dict[str, str]:
+def measures(block: Examples) -> dict[str, str]:
     """What some example can be sorted by."""
     known = {name for example in block.examples for name in example.numbers}
     return {name: said for name, said in block.numbers.items() if name in known}
 
 
-def _verdicts(block: Examples) -> dict[str, str]:
+def verdicts(block: Examples) -> dict[str, str]:
     """Tags that some example has, by what the filter calls them."""
     found = {tag for example in block.examples for tag in example.tags}
     return {
@@ -206,7 +185,7 @@ def _verdicts(block: Examples) -> dict[str, str]:
     }
 
 
-def _distinct(block: Examples, field: str) -> tuple[str, ...]:
+def distinct(block: Examples, field: str) -> tuple[str, ...]:
     """Labels to choose from: those that are true of some example, or that are predicted."""
     names = (e.gold if field == "gold" else e.predicted for e in block.examples)
     return tuple(sorted({printable(name) for of_example in names for name in of_example}))

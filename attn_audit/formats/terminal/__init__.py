@@ -176,7 +176,7 @@ def _folded(block: Folded, look: Look) -> Iterator[Text]:
 
 def _table(block: Table, look: Look) -> Iterator[Text]:
     yield from _fitted(block, look)
-    if any(isinstance(cell, Spread) for row in block.rows for cell in row):
+    if block.has_spread:
         yield from look.prose(charts.legend(look.ink), FAINT)
 
 

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from attn_audit import __version__
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, OutputError
 from attn_audit.models.paper.architecture import MARKERS, Vocabulary
@@ -29,7 +30,6 @@ from attn_audit.models.paper.training.scoring import (
 from attn_audit.models.paper.training.settings import Precision, TrainingSettings
 from attn_audit.models.task import Task, TaskKind
 from attn_audit.quoting import one_line
-from attn_audit.version import __version__
 
 
 @dataclass(frozen=True, slots=True)
