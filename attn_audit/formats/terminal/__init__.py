@@ -175,9 +175,12 @@ def _folded(block: Folded, look: Look) -> Iterator[Text]:
 
 
 def _table(block: Table, look: Look) -> Iterator[Text]:
-    yield from _fitted(block, look)
-    if block.has_spread:
-        yield from look.prose(charts.legend(look.ink), FAINT)
+    """Its title, its header, its rows, and what there is to note."""
+    shown = block.brief or block
+    yield from look.prose(block.title, "bold") if block.title else ()
+    yield from _Layout(shown, look).lines()
+    yield from look.prose(shown.note, FAINT) if shown.note else ()
+    yield from look.prose(charts.legend(look.ink), FAINT) if block.has_spread else ()
 
 
 def _definitions(block: Definitions, look: Look) -> Iterator[Text]:
@@ -271,18 +274,8 @@ PICTURES = (40, 24, 12)
 """Widths of a picture, the widest that fits."""
 
 
-def _fitted(block: Table, look: Look) -> Iterator[Text]:
-    """Its title, its header, its rows, and what there is to note."""
-    made = _Layout(block.brief or block, look)
-    if block.title:
-        yield from look.prose(block.title, "bold")
-    yield from made.lines()
-    if note := (block.brief or block).note:
-        yield from look.prose(note, FAINT)
-
-
 class _Layout:
-    """A _fitted whose columns have been given their widths."""
+    """A table whose columns have been given their widths."""
 
     def __init__(self, block: Table, look: Look) -> None:
         self.block, self.look = block, look
@@ -328,24 +321,23 @@ class _Layout:
 
     def _fit(self) -> bool:
         """Give every column its width: text is folded, then pictures go, then intervals."""
-        room = self.look.width
         pictures = [j for j in self.columns if self._is_picture(j)]
         self.widths = {j: 0 if j in pictures else self._natural(j) for j in self.columns}
-        sizes = PICTURES if room >= 96 else PICTURES[1:]
+        sizes = PICTURES if self.look.width >= 96 else PICTURES[1:]
         for width in sizes:
             self.widths.update(dict.fromkeys(pictures, width))
-            if self._total() <= room:
+            if self._total() <= self.look.width:
                 return True
-        if self._squeeze(room):
+        if self._squeeze():
             return True
         self.columns = [j for j in self.columns if j not in pictures]
-        numbers = [j for j in self.columns if j >= self.block.n_text and j not in pictures]
+        numbers = [j for j in self.columns if j >= self.block.n_text]
         having = [j for j in numbers if self._has_interval(j)]
         for j in reversed(having if len(having) > 1 else []):  # a single one is what it is about
-            if self._squeeze(room):
+            if self._squeeze():
                 return True
             self._drop_intervals(j)
-        return self._squeeze(room)
+        return self._squeeze()
 
     def _widen(self) -> None:
         """Headers on one line, as far as there is room."""
@@ -354,11 +346,11 @@ class _Layout:
             if self.fits and 0 < wanted <= self.look.width - self._total():
                 self.widths[j] += wanted
 
-    def _squeeze(self, room: int) -> bool:
+    def _squeeze(self) -> bool:
         """Fold columns of text, the widest first, until all fits; nothing where it cannot."""
         before = dict(self.widths)
         least = {j: self._least(j) for j in self.columns}
-        while self._total() > room:
+        while self._total() > self.look.width:
             wider = [j for j in self.columns if self.widths[j] > least[j]]
             if not wider:
                 self.widths = before
@@ -380,7 +372,7 @@ class _Layout:
         self.widths[j] = self._natural(j)
 
     def lines(self) -> Iterator[Text]:
-        """The _fitted, or where its columns do not fit beside each other, row by row."""
+        """The table, or where its columns do not fit beside each other, row by row."""
         if not self.fits:
             yield from self._stacked()
             return
