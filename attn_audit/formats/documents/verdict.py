@@ -302,9 +302,7 @@ def deciding_numbers(answer: Answer, check: str) -> Points | None:
     if not rows:
         return None
     low, high = min(low for low, _ in ends), max(high for _, high in ends)
-    return Points(
-        tuple(rows), (low, high), (f"{low:g}", f"{high:g}"), "What decided, and its limit"
-    )
+    return Points(tuple(rows), (low, high), (f"{low:g}", f"{high:g}"), DECIDING)
 
 
 def answer_section(answer: Answer) -> Section:

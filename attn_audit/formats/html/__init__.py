@@ -116,7 +116,8 @@ def _environment() -> Environment:
     )
     called = (kind, runs, picture, level, verdicts, measures, distinct)
     said = {"decisive": DECISIVE, "not_decisive": NOT_DECISIVE, "signed": SIGNED, "border": BORDER}
-    made.globals |= {function.__name__: function for function in called} | said
+    made.globals |= {function.__name__: function for function in called}
+    made.globals |= said
     return made
 
 
