@@ -10,8 +10,8 @@ import torch
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, DeviceError
 from attn_audit.models.contract import AuditedModel
+from attn_audit.models.paper.checkpoint import is_original_folder
 from attn_audit.models.paper.classifier import load_paper_model
-from attn_audit.models.paper.original import is_original_folder
 from attn_audit.models.units import UnitName
 from attn_audit.settings import TEMPLATE, AuditedTexts, TaskName, audited_texts
 
@@ -152,7 +152,7 @@ def load_model(
         question_of,
     )
     from attn_audit.models.huggingface.loading import load_huggingface_model, texts_to_try
-    from attn_audit.models.huggingface.windowed_model import in_windows
+    from attn_audit.models.huggingface.windows import in_windows
 
     question = question_of(
         options.prompt,

@@ -20,7 +20,6 @@ from attn_audit.errors import (
     ConfigurationError,
     IncompatibleDataError,
 )
-from attn_audit.models.compatibility import allowed_labels, match_labels, place
 from attn_audit.models.contract import (
     AuditedModel,
     Batch,
@@ -32,15 +31,18 @@ from attn_audit.models.contract import (
     Unit,
     without_rows,
 )
-from attn_audit.models.spans import how_words_are_found, words_in
 from attn_audit.models.task import (
     MAX_DEVIATION,
     Multiclass,
     Multilabel,
+    allowed_labels,
     limits_of,
     logits_of,
     mask_candidates,
+    match_labels,
+    place,
 )
+from attn_audit.models.units import how_words_are_found, words_in
 from attn_audit.quoting import one_line, quoted
 from attn_audit.results.model_description import ModelDescription
 

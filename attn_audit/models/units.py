@@ -1,13 +1,172 @@
-"""From a text's tokens to its audited units, a class for each kind of units: tokens, or words."""
+"""A text's words, and from its tokens to its audited units: tokens, or words.
 
+Words are what stands between white space. Chinese, Japanese, Thai, Lao, Burmese and Khmer write
+whole sentences without a blank: their words are those of ICU where PyICU is installed; without it,
+each sign stands for itself.
+"""
+
+import re
 from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib import import_module
+from itertools import accumulate
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from attn_audit.models.contract import Unit
 from attn_audit.models.interception.classifier import NOT_AUDITED
-from attn_audit.models.spans import Span, words_in
+
+Span = tuple[int, int]
+"""First character of a word or token, and the one behind its last."""
+
+_AT_BLANKS = re.compile(r"\S+")
+_SIGN = (
+    "\u0e01-\u0e30\u0e32\u0e33\u0e40-\u0e46"  # Thai
+    "\u0e81-\u0eb0\u0eb2\u0eb3\u0ebd-\u0ec6\u0edc-\u0edf"  # Lao
+    "\u1000-\u102a\u103f\u1050-\u1055\u105a-\u105d\u1061\u1065\u1066\u106e-\u1070\u1075-\u1081"
+    "\u1780-\u17b3"  # Khmer, and before it Burmese
+    "\u3005-\u3007\u3021-\u3029\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff"
+    "\uff66-\uff9f\U0001aff0-\U0001b16f"  # with what stands for signs among ideographs, kana
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # ideographs
+)
+"""Letters; their marks stand behind them."""
+_OPENING = "(\\[{\"'«‘“〈《「『【〔〖〘〝（［｛｢"
+_SIGNS = re.compile(
+    # Marks and closing punctuation stay with the sign before them, as with a word in Latin letters.
+    f"[{_OPENING}]*[{_SIGN}](?:(?![{_OPENING}{_SIGN}])[^\\w\\s])*|(?:(?![{_OPENING}]*[{_SIGN}])\\S)+"
+)
+_HAS_SIGN = re.compile(f"[{_SIGN}]")
+
+
+def words_in(text: str) -> list[Span]:
+    """Words, in order; together they cover all of a text but its white space.
+
+    Example:
+        >>> text = "see 「我」，ok 中文v2!"
+        >>> [text[start:end] for start, end in words_in(text)]  # doctest: +SKIP
+        ['see', '「我」，', 'ok', '中', '文', 'v2!']
+    """
+    if _HAS_SIGN.search(text) is None:
+        return [match.span() for match in _AT_BLANKS.finditer(text)]
+    signs = [match.span() for match in _SIGNS.finditer(text)]
+    ends = word_ends(text)
+    if ends is None:
+        return signs
+    words: list[Span] = []
+    for start, end in signs:
+        # Only between two signs is it ICU that says whether one word ends and another begins.
+        if words and words[-1][1] == start and start not in ends:
+            start = words.pop()[0]
+        words.append((start, end))
+    return words
+
+
+def word_ends(text: str) -> set[int] | None:
+    """Where ICU ends a word or what stands between words; None where PyICU is not installed."""
+    icu = _icu()
+    if icu is None:
+        return None
+    iterator = icu.BreakIterator.createWordInstance(icu.Locale.getRoot())
+    iterator.setText(text)
+    # It counts in UTF-16, in which what is beyond the first 65,536 characters takes two places.
+    places = accumulate((1 + (ord(character) > 0xFFFF) for character in text), initial=0)
+    of_place = {place: index for index, place in enumerate(places)}
+    return {of_place[place] for place in iterator if place in of_place}
+
+
+@cache
+def _icu() -> Any:
+    try:
+        found = import_module("icu")
+    except ImportError:
+        return None
+    return found if hasattr(found, "BreakIterator") else None  # a folder of that name is no PyICU
+
+
+def how_words_are_found() -> str:
+    """What words are in scripts without blanks, as reports say it."""
+    icu = _icu()
+    return "single signs" if icu is None else f"words of ICU {icu.ICU_VERSION}"
+
+
+_PARTS = re.compile(r"\s+|\S+")
+
+
+def find_spans(text: str, tokens: Sequence[str]) -> list[Span | None]:
+    """The characters of each token, sought from the end of the last one that was found.
+
+    Returns:
+        None for a token that the text does not show, such as one that stands for all numbers.
+
+    Example:
+        >>> find_spans("A film, no film", ["a", "film", "<unk>", "film"])
+        [(0, 1), (2, 6), None, (11, 15)]
+    """
+    # A few capitals have another length in lower case; a text with one is searched as it is.
+    keeps_length = len(text.lower()) == len(text)
+    searched = text.lower() if keeps_length else text
+    spans: list[Span | None] = []
+    position = 0
+    for token in tokens:
+        sought = token.lower() if keeps_length else token
+        start = searched.find(sought, position)
+        if start < 0 or not token:
+            spans.append(None)
+        else:
+            position = start + len(sought)
+            spans.append((start, position))
+    return spans
+
+
+def spans_by_words(
+    text: str, tokens: Sequence[str], tokenize: Callable[[str], Sequence[str]]
+) -> list[Span] | None:
+    """The word that each token is of, by what the tokenizer makes of each word alone.
+
+    Where several words stand without a blank, and alone are other tokens than together, the places
+    of their tokens are sought as they are spelled.
+
+    Args:
+        tokens: Of the whole text, or of its beginning.
+
+    Returns:
+        None where that gives other tokens than the whole text has, or places that are not found.
+
+    Example:
+        >>> def halves(text):
+        ...     return [half for word in text.split() for half in (word[:2], "##" + word[2:])]
+        >>> spans_by_words("fine  film", ["fi", "##ne", "fi", "##lm"], halves)
+        [(0, 4), (0, 4), (6, 10), (6, 10)]
+    """
+    split = cache(tokenize)
+    found: list[str] = []
+    spans: list[Span] = []
+    for part in _PARTS.finditer(text):
+        own = split(part.group())
+        places = _within(part.group(), own, split)
+        if places is None:
+            return None
+        found += own
+        spans += [(part.start() + start, part.start() + end) for start, end in places]
+    is_same = found == list(split(text)) and found[: len(tokens)] == list(tokens)
+    return spans[: len(tokens)] if is_same else None
+
+
+def _within(
+    text: str, tokens: Sequence[str], split: Callable[[str], Sequence[str]]
+) -> list[Span] | None:
+    """Of blanks, or of what stands between them."""
+    words = words_in(text)
+    if len(words) < 2:
+        return [(0, len(text))] * len(tokens)
+    alone = [(token, word) for word in words for token in split(text[slice(*word)])]
+    if [token for token, _ in alone] == list(tokens):
+        return [word for _, word in alone]
+    spelled = [token.removeprefix("##").removeprefix("▁").removesuffix("@@") for token in tokens]
+    spans = [span for span in find_spans(text, spelled) if span is not None]
+    return spans if len(spans) == len(tokens) else None
+
 
 UnitName = Literal["token", "word"]
 

@@ -14,6 +14,7 @@ from attn_audit.data.example import Example
 from attn_audit.distances import Logits
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.contract import Encoded, coarsest_dtype
+from attn_audit.models.huggingface.answers import Continuation, Options
 from attn_audit.models.huggingface.configuration import LoadingOptions
 from attn_audit.models.huggingface.encoding import (
     Encoder,
@@ -28,15 +29,20 @@ from attn_audit.models.huggingface.encoding import (
     without_units,
 )
 from attn_audit.models.huggingface.hub import Provenance
-from attn_audit.models.huggingface.outputs.base import FOLLOWING, IDS, MASK, PLACES, TYPES, Output
-from attn_audit.models.huggingface.outputs.classes import Classes
-from attn_audit.models.huggingface.outputs.continuation import Continuation
-from attn_audit.models.huggingface.outputs.options import Options
-from attn_audit.models.huggingface.outputs.zero_shot import ZeroShot
+from attn_audit.models.huggingface.output import (
+    FOLLOWING,
+    IDS,
+    MASK,
+    PLACES,
+    TYPES,
+    Classes,
+    Output,
+)
 from attn_audit.models.huggingface.prompting import Asker
 from attn_audit.models.huggingface.tokenizer import max_length_of
+from attn_audit.models.huggingface.zero_shot import ZeroShot
 from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, ModelInputs
-from attn_audit.models.spans import how_words_are_found
+from attn_audit.models.units import how_words_are_found
 from attn_audit.numbers import counted
 from attn_audit.results.model_description import ModelDescription
 from attn_audit.settings import TEXTS_IN_WORDS

@@ -17,10 +17,9 @@ from attn_audit.errors import (
     IncompatibleDataError,
     UnsupportedModelError,
 )
-from attn_audit.models.compatibility import allowed_labels, match_labels, place
 from attn_audit.models.contract import Unit
 from attn_audit.models.huggingface.configuration import Hypotheses, LoadingOptions
-from attn_audit.models.huggingface.outputs.base import (
+from attn_audit.models.huggingface.output import (
     FOLLOWING,
     IDS,
     MASK,
@@ -28,7 +27,6 @@ from attn_audit.models.huggingface.outputs.base import (
     TYPES,
     Output,
 )
-from attn_audit.models.huggingface.outputs.zero_shot import pairs_of
 from attn_audit.models.huggingface.prompting import Asker
 from attn_audit.models.huggingface.tokenizer import (
     TEXTS,
@@ -37,13 +35,14 @@ from attn_audit.models.huggingface.tokenizer import (
     max_length_of,
     tokenize,
 )
+from attn_audit.models.huggingface.zero_shot import pairs_of
 from attn_audit.models.interception.classifier import (
     NOT_AUDITED,
     ModelInputs,
     NeutralToken,
     SequenceEncoded,
 )
-from attn_audit.models.task import Task
+from attn_audit.models.task import Task, allowed_labels, match_labels, place
 from attn_audit.models.units import UNITS, UnitName, Units
 from attn_audit.numbers import count
 from attn_audit.quoting import quoted

@@ -12,7 +12,6 @@ from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError
 from attn_audit.files import sha256_of_all
 from attn_audit.models.contract import coarsest_dtype, frozen
-from attn_audit.models.huggingface.adapters import Adapter, read_adapter
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.configuration import (
     CLASSIFIER,
@@ -28,7 +27,13 @@ from attn_audit.models.huggingface.configuration import (
 from attn_audit.models.huggingface.hub import Checkpoint, Details, Provenance, locate, quiet
 from attn_audit.models.huggingface.model import HuggingFaceModel
 from attn_audit.models.huggingface.tokenizer import has_tokenizer, load_tokenizer
-from attn_audit.models.huggingface.weights import load_weights, require_complete, require_finite
+from attn_audit.models.huggingface.weights import (
+    Adapter,
+    load_weights,
+    read_adapter,
+    require_complete,
+    require_finite,
+)
 from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.interception.model import RemovalName
 from attn_audit.models.units import UnitName

@@ -17,11 +17,10 @@ from torch import Tensor
 
 from attn_audit.data.example import Example
 from attn_audit.errors import AttnAuditError, AuditFailedError, UnsupportedModelError
-from attn_audit.models.compatibility import place
 from attn_audit.models.contract import Encoded, coarsest_dtype
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier, accepts
 from attn_audit.models.huggingface.encoding import Side, TokenEncoded
-from attn_audit.models.huggingface.outputs.base import FOLLOWING, IDS, MASK
+from attn_audit.models.huggingface.output import FOLLOWING, IDS, MASK
 from attn_audit.models.interception.attention_point import Reached, VariantLogits, Way, Weights
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
 from attn_audit.models.interception.erasing import Sharing
@@ -30,6 +29,7 @@ from attn_audit.models.interception.model import InterceptedModel, RemovalName
 from attn_audit.models.interception.module_calls import UnknownLayoutError
 from attn_audit.models.interception.replay import CHEAPEST_FIRST
 from attn_audit.models.self_check import TOLERANCES, Trial, rounding
+from attn_audit.models.task import place
 from attn_audit.numbers import counted
 from attn_audit.quoting import one_line
 from attn_audit.results.model_description import ModelDescription

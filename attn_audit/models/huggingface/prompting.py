@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, IncompatibleDataError
-from attn_audit.models.compatibility import place
 from attn_audit.models.huggingface.configuration import Question
 from attn_audit.models.huggingface.hub import quiet
 from attn_audit.models.huggingface.tokenizer import Tokens
+from attn_audit.models.task import place
 from attn_audit.quoting import one_line, quoted
 
 STAND_IN = "A text."

@@ -9,8 +9,7 @@ from attn_audit.data.location import resolve
 from attn_audit.data.reading import read_examples
 from attn_audit.data.source import DataSource
 from attn_audit.errors import ConfigurationError, DataError, RowError, SplitNotFoundError
-from attn_audit.models.compatibility import multi_hot_labels, says_no_label
-from attn_audit.models.task import Task, TaskKind, make_task
+from attn_audit.models.task import Task, TaskKind, make_task, multi_hot_labels, says_no_label
 from attn_audit.quoting import listed, quoted
 
 HINT_KIND = "Leave --task out to have it inferred from the data."

@@ -19,7 +19,7 @@ from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, UnsupportedModelError
 from attn_audit.models.contract import coarsest_dtype
 from attn_audit.models.huggingface.configuration import Hypotheses, label_names
-from attn_audit.models.huggingface.outputs.base import (
+from attn_audit.models.huggingface.output import (
     FOLLOWING,
     IDS,
     MASK,
@@ -27,8 +27,8 @@ from attn_audit.models.huggingface.outputs.base import (
     TYPES,
     Output,
     mask_of,
+    raw_logits,
 )
-from attn_audit.models.huggingface.outputs.classes import raw_logits
 from attn_audit.models.huggingface.tokenizer import Tokens, tokenize
 from attn_audit.models.interception.classifier import ModelInputs
 from attn_audit.models.interception.module_calls import replaced_forwards
