@@ -45,11 +45,11 @@ from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.interception.observation import AttentionOutOfReachError
 from attn_audit.models.loading import (
-    ModelOptions,
     load_model,
     require_first,
     resolve_device,
 )
+from attn_audit.models.options import ModelOptions
 from attn_audit.models.task import Task, match_labels, place
 from attn_audit.numbers import counted
 from attn_audit.plugins import loaded_plugins

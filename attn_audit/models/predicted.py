@@ -255,7 +255,11 @@ class PredictedModel(AuditedModel):
         keep: Bool[Tensor, "batch variant unit"],
         operator: str | None = None,
     ) -> Float[Tensor, "batch variant label"]:
-        """Leave words out of the texts, each that comes of it predicted once; None: delete them."""
+        """Leave words out of the texts, each that comes of it predicted once; None: delete them.
+
+        Raises:
+            ConfigurationError: There is no such operator.
+        """
         if operator is not None and operator not in self._removals:
             known = ", ".join(self._removals)
             raise ConfigurationError(f"words cannot be left out by {operator}: there are {known}")

@@ -186,11 +186,7 @@ UNWRAP = (
 
 
 def mismatch(wanted: Collection[str], found: Collection[str]) -> tuple[str, str | None]:
-    """How names differ, in words, and what to do where all that differs is what precedes them.
-
-    Args:
-        wanted: Of the module.
-        found: In the file.
+    """How a file's names differ from those wanted, and a hint where only what precedes them does.
 
     Example:
         >>> mismatch(["a.bias"], ["module.a.bias"])[0]

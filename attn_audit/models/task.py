@@ -33,6 +33,10 @@ class TaskKind(StrEnum):
     """One of several labels, softmax over those that the example allows."""
 
 
+Scores = tuple[Float[Tensor, "batch score"], Float64[Tensor, "batch score"]]
+"""What is differentiated, and the factor of each part."""
+
+
 @dataclass(frozen=True)
 class Task(ABC):
     """What kind of output a model gives, and the names of its labels: a class for each kind."""
@@ -88,11 +92,7 @@ class Task(ABC):
         """The output distance, 0 to 1: how far the prediction moved.
 
         |p - q| for one sigmoid, total variation for a softmax (over the candidates, where there
-        are any), the mean over labels of |p - q| for multilabel outputs.
-
-        Args:
-            p: From `probabilities`.
-            q: From `probabilities`; shapes broadcast.
+        are any), the mean over labels of |p - q| for multilabel outputs. Shapes broadcast.
         """
         return total_variation_distance(p, q) if self.is_softmax else mean_absolute_difference(p, q)
 
@@ -111,9 +111,7 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def scores(
-        self, logits: Float[Tensor, "batch label"]
-    ) -> tuple[Float[Tensor, "batch score"], Float64[Tensor, "batch score"]]:
+    def scores(self, logits: Logits) -> Scores:
         """What importance by gradient differentiates, and the factor of each part.
 
         Args:
@@ -193,9 +191,7 @@ class Binary(Task):
         """One half goes to the second label."""
         return [self.labels[int(p >= 0.5)] for p in probabilities[:, 0].tolist()]
 
-    def scores(
-        self, logits: Float[Tensor, "batch label"]
-    ) -> tuple[Float[Tensor, "batch score"], Float64[Tensor, "batch score"]]:
+    def scores(self, logits: Logits) -> Scores:
         """The log-odds."""
         return logits, torch.ones_like(logits, dtype=torch.float64)
 
@@ -210,9 +206,7 @@ class Multiclass(Task):
         """The likeliest label; ties go to the lower index."""
         return [self.labels[i] for i in probabilities.argmax(dim=-1).tolist()]
 
-    def scores(
-        self, logits: Float[Tensor, "batch label"]
-    ) -> tuple[Float[Tensor, "batch score"], Float64[Tensor, "batch score"]]:
+    def scores(self, logits: Logits) -> Scores:
         """The log-odds of the predicted label, or of the one that is explained."""
         odds = log_odds(logits, self.explained_index).unsqueeze(1)
         return odds, torch.ones_like(odds, dtype=torch.float64)
@@ -264,9 +258,7 @@ class Multilabel(Task):
             tuple(name for name, on in zip(self.labels, row, strict=True) if on) for row in chosen
         ]
 
-    def scores(
-        self, logits: Float[Tensor, "batch label"]
-    ) -> tuple[Float[Tensor, "batch score"], Float64[Tensor, "batch score"]]:
+    def scores(self, logits: Logits) -> Scores:
         """Each logit, or that of the explained label, by how much its probability moves with it."""
         if self.explained_index is not None:
             logits = logits[:, self.explained_index, None]
@@ -369,17 +361,19 @@ def multi_hot_labels(example: Example, n_labels: int) -> tuple[str | None, ...] 
         IncompatibleDataError: They can be nothing else, and are a list for more or fewer labels.
     """
     places = example.labelling.places
-    if example.on is None or len(places) != n_labels:
-        if example.on is not None and example.labelling.is_multi_hot:
-            raise IncompatibleDataError(
-                place(example),
-                f"its labels are a list of {len(places)} zeros and ones, one for each label, and "
-                f"there are {n_labels} labels",
-                hint="Give each list an item for every label in order, or the names of labels.",
-                fault=Fault.WRONG_LABEL,
-            )
+    if example.on is None:
         return None
-    return tuple(places[index] for index in example.on)
+    if len(places) == n_labels:
+        return tuple(places[index] for index in example.on)
+    if example.labelling.is_multi_hot:
+        raise IncompatibleDataError(
+            place(example),
+            f"its labels are a list of {len(places)} zeros and ones, one for each label, and "
+            f"there are {n_labels} labels",
+            hint="Give each list an item for every label in order, or the names of labels.",
+            fault=Fault.WRONG_LABEL,
+        )
+    return None
 
 
 def _require_no_label_columns(task: Task, example: Example) -> None:

@@ -6,13 +6,12 @@ each sign stands for itself.
 """
 
 import re
-from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from itertools import accumulate
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from attn_audit.models.contract import Unit
 from attn_audit.models.interception.classifier import NOT_AUDITED
@@ -122,13 +121,10 @@ def find_spans(text: str, tokens: Sequence[str]) -> list[Span | None]:
 def spans_by_words(
     text: str, tokens: Sequence[str], tokenize: Callable[[str], Sequence[str]]
 ) -> list[Span] | None:
-    """The word that each token is of, by what the tokenizer makes of each word alone.
+    """The word that each token of a text's beginning is of, by what is made of each word alone.
 
     Where several words stand without a blank, and alone are other tokens than together, the places
     of their tokens are sought as they are spelled.
-
-    Args:
-        tokens: Of the whole text, or of its beginning.
 
     Returns:
         None where that gives other tokens than the whole text has, or places that are not found.
@@ -183,40 +179,29 @@ class Piece(NamedTuple):
     """What it is called where the text shows nothing of it."""
 
 
-class UnitKind(ABC):
+class UnitKind(NamedTuple):
     """A kind of units that a text's tokens make up."""
 
-    name: ClassVar[UnitName]
-    needs_places: ClassVar[bool]
+    name: UnitName
+    split: Callable[[str, Sequence[Piece | None]], Units]
+    """From a text and its tokens in order, None for one that is not audited, to the text's units
+    in its own spelling."""
+    needs_places: bool
     """Whether it must be known where in the text each token stands."""
 
-    @abstractmethod
-    def split(self, text: str, tokens: Sequence[Piece | None]) -> Units:
-        """The units of a text, in its own spelling.
 
-        Args:
-            tokens: In order; None for one that is not audited.
-        """
-
-
-class Token(UnitKind):
-    """Every audited token.
+def _audited_tokens(text: str, tokens: Sequence[Piece | None]) -> Units:
+    """One unit for each audited token.
 
     One of which the text shows nothing, such as a line break's, keeps the vocabulary's spelling.
     """
-
-    name = "token"
-    needs_places = False
-
-    def split(self, text: str, tokens: Sequence[Piece | None]) -> Units:
-        """As many units as audited tokens."""
-        units: list[Unit] = []
-        unit_of_token: list[int] = []
-        for token in tokens:
-            unit_of_token.append(NOT_AUDITED if token is None else len(units))
-            if token is not None:
-                units.append(_unit(text, token))
-        return tuple(units), tuple(unit_of_token)
+    units: list[Unit] = []
+    unit_of_token: list[int] = []
+    for token in tokens:
+        unit_of_token.append(NOT_AUDITED if token is None else len(units))
+        if token is not None:
+            units.append(_unit(text, token))
+    return tuple(units), tuple(unit_of_token)
 
 
 def _unit(text: str, token: Piece) -> Unit:
@@ -230,35 +215,29 @@ def _unit(text: str, token: Piece) -> Unit:
     return Unit(spelling, start, start + len(spelling))
 
 
-class Word(UnitKind):
+def _audited_words(text: str, tokens: Sequence[Piece | None]) -> Units:
     """Every word that has a token; words that share one are one unit.
 
     A token belongs to the words of all its characters that are no white space, found by character
     offsets: what tokenizers call a word is the whole text in some and a punctuation mark in others.
     """
-
-    name = "word"
-    needs_places = True
-
-    def split(self, text: str, tokens: Sequence[Piece | None]) -> Units:
-        """All tokens of a word together."""
-        words = words_in(text)
-        starts = [start for start, _ in words]
-        of_tokens = [_words_of(text, starts, token) for token in tokens]
-        joined = {word for held in of_tokens for word in held[1:]}
-        # The word with which the unit of each word begins.
-        firsts: list[int] = []
-        for word in range(len(words)):
-            firsts.append(firsts[-1] if word in joined else word)
-        held = sorted({firsts[words_of[0]] for words_of in of_tokens if words_of})
-        unit_of_word = {word: unit for unit, word in enumerate(held)}
-        units = []
-        for first in held:
-            start, end = starts[first], words[bisect_right(firsts, first) - 1][1]
-            units.append(Unit(text[start:end], start, end))
-        return tuple(units), tuple(
-            unit_of_word[firsts[words_of[0]]] if words_of else NOT_AUDITED for words_of in of_tokens
-        )
+    words = words_in(text)
+    starts = [start for start, _ in words]
+    of_tokens = [_words_of(text, starts, token) for token in tokens]
+    joined = {word for held in of_tokens for word in held[1:]}
+    # The word with which the unit of each word begins.
+    firsts: list[int] = []
+    for word in range(len(words)):
+        firsts.append(firsts[-1] if word in joined else word)
+    held = sorted({firsts[words_of[0]] for words_of in of_tokens if words_of})
+    unit_of_word = {word: unit for unit, word in enumerate(held)}
+    units = []
+    for first in held:
+        start, end = starts[first], words[bisect_right(firsts, first) - 1][1]
+        units.append(Unit(text[start:end], start, end))
+    return tuple(units), tuple(
+        unit_of_word[firsts[words_of[0]]] if words_of else NOT_AUDITED for words_of in of_tokens
+    )
 
 
 def _words_of(text: str, starts: Sequence[int], token: Piece | None) -> range:
@@ -271,4 +250,7 @@ def _words_of(text: str, starts: Sequence[int], token: Piece | None) -> range:
     return range(bisect_right(starts, start) - 1, bisect_left(starts, end))
 
 
-UNITS: Mapping[UnitName, UnitKind] = {kind.name: kind for kind in (Token(), Word())}
+UNITS: Mapping[UnitName, UnitKind] = {
+    "token": UnitKind("token", _audited_tokens, needs_places=False),
+    "word": UnitKind("word", _audited_words, needs_places=True),
+}

@@ -27,12 +27,13 @@ from attn_audit.models.huggingface.configuration import (
     CLASSIFIER,
     CONFIG,
     Head,
-    LoadingOptions,
     bounded,
+    head_for,
     read_json,
 )
 from attn_audit.models.huggingface.encoding import embedding_table
 from attn_audit.models.huggingface.hub import Checkpoint, loading, locate, silenced
+from attn_audit.models.options import ModelOptions
 from attn_audit.models.state_dict import mismatch
 from attn_audit.quoting import listed, quoted
 
@@ -67,7 +68,7 @@ def require_safetensors(checkpoint: Checkpoint, safe: str, pickled: str) -> None
 
 
 def load_weights(
-    checkpoint: Checkpoint, config: Any, options: LoadingOptions, replaced: Collection[str] = ()
+    checkpoint: Checkpoint, config: Any, options: ModelOptions, replaced: Collection[str] = ()
 ) -> tuple[nn.Module, set[str]]:
     """Build the module and load its weights.
 
@@ -83,10 +84,10 @@ def load_weights(
     require_safetensors(checkpoint, WEIGHTS, "pytorch_model*.bin")
     _require_parts_inside(checkpoint)
     with loading(checkpoint.location, "its weights"), bounded(CONFIG, checkpoint):
-        module, info = options.head.loader.from_pretrained(
+        module, info = head_for(options).loader.from_pretrained(
             checkpoint.name,
             config=config,
-            dtype=options.dtype,
+            dtype=getattr(torch, options.dtype),
             attn_implementation=options.attention_implementation,
             use_safetensors=True,
             ignore_mismatched_sizes=True,  # to be refused by name

@@ -233,10 +233,7 @@ class WindowedBatch(Batch):
 
 
 class WindowedModel(AuditedModel):
-    """A classifier whose long texts are read in windows.
-
-    Args:
-        model: Reads each window.
+    """A classifier whose long texts are read in windows, each of them by the model that it wraps.
 
     Raises:
         UnsupportedModelError: Windows of different lengths disturb each other in it.
@@ -263,11 +260,6 @@ class WindowedModel(AuditedModel):
     def dtype(self) -> torch.dtype:
         """The model's."""
         return self._model.dtype
-
-    @property
-    def logit_limits(self) -> tuple[float, float] | None:
-        """The model's: a mean lies between them too."""
-        return self._model.logit_limits
 
     def describe(self) -> ModelDescription:
         """The model, and how long texts are read."""
@@ -444,10 +436,7 @@ class WindowedModel(AuditedModel):
 
 
 def in_windows(model: HuggingFaceModel, overlap: int | None) -> AuditedModel:
-    """The model with windows for texts that do not fit; None: itself, and they are cut.
-
-    Args:
-        overlap: Tokens that a window shares with the one before.
+    """The model with windows for texts that do not fit; without an overlap itself: they are cut.
 
     Raises:
         ConfigurationError: There is nothing to divide, or the overlap is as long as a window.

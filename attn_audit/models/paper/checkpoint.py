@@ -26,6 +26,7 @@ from attn_audit.errors import (
 )
 from attn_audit.files import replacing
 from attn_audit.models.paper.architecture import (
+    KERNEL_SIZES,
     MARKERS,
     Activation,
     Architecture,
@@ -68,11 +69,7 @@ def save_checkpoint(
     weights: Mapping[str, Tensor],
     training: Mapping[str, Any],
 ) -> None:
-    """Write a checkpoint, whole or not at all; one that is there is replaced.
-
-    Args:
-        training: Settings and results of the training, as plain values.
-    """
+    """Write a checkpoint, whole or not at all; one that is there is replaced."""
     header = Header(
         format=FORMAT,
         format_version=FORMAT_VERSION,
@@ -344,7 +341,7 @@ def _architecture(folder: Path, config: Mapping[str, Any]) -> Architecture:
             embedding_size=encoder["embed_size"],
             hidden_size=encoder.get("hidden_size") or encoder["embed_size"],
             n_logits=decoder["output_size"],
-            kernel_sizes=tuple(encoder.get("kernel_sizes", (1, 3, 5, 7))),
+            kernel_sizes=tuple(encoder.get("kernel_sizes", KERNEL_SIZES)),
             activation=activation,
             has_projection=bool(encoder.get("projection", True)),
         )

@@ -348,8 +348,7 @@ def logits_without_each_unit(
 ) -> Float[Tensor, "batch variant label"]:
     """Logits of the whole texts, then without their first, second, ... unit where they have it.
 
-    Args:
-        n_tokens: Of a pass that takes as much memory as may be used.
+    Passes are of fewer than `n_tokens`, as of more is kept.
     """
     weights = network.readout.output.weight  # label by value
     out = weights.new_empty(len(ids), ids.shape[1] - 1, len(weights))

@@ -17,8 +17,8 @@ from attn_audit.errors import (
 )
 from attn_audit.models.huggingface import weights
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
-from attn_audit.models.huggingface.configuration import LoadingOptions
 from attn_audit.models.huggingface.loading import load_classifier
+from attn_audit.models.options import ModelOptions
 from tests.checkpoints import SENTENCES
 from tests.conftest import Checkpoint
 from tests.models.huggingface.adapters import (
@@ -41,7 +41,7 @@ Weights = dict[str, torch.Tensor]
 
 
 def load(folder: Path, **options: Any) -> HuggingFaceClassifier:
-    return load_classifier(str(folder), LoadingOptions(**options), CPU)
+    return load_classifier(str(folder), ModelOptions(**options), CPU)
 
 
 def refused(folder: Path, *kinds: type[AttnAuditError]) -> str:
@@ -209,7 +209,7 @@ def test_computes_as_peft_does_in_other_precisions(
     base: Path, tmp_path: Path, dtype: torch.dtype
 ) -> None:
     folder = train(base, tmp_path / "adapter", lora(use_dora=True))
-    classifier = load(folder, dtype=dtype)
+    classifier = load(folder, dtype=str(dtype).removeprefix("torch."))
     inputs = classifier.collate(classifier.encode(EXAMPLES))
     with torch.no_grad():
         found = classifier.module(**dict(inputs.keywords)).logits

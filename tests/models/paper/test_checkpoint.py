@@ -18,7 +18,8 @@ from attn_audit.errors import (
     UnsafeCheckpointError,
     UnsupportedModelError,
 )
-from attn_audit.models.loading import ModelOptions, load_model
+from attn_audit.models.loading import load_model
+from attn_audit.models.options import ModelOptions
 from attn_audit.models.paper.architecture import MARKERS, EncoderKind
 from attn_audit.models.paper.checkpoint import save_checkpoint
 from attn_audit.models.paper.classifier import PaperModel

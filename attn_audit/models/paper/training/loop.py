@@ -300,88 +300,60 @@ def train(
     """
     prepared = prepare(settings, train_examples, dev_examples, device)
     network = initial_network(settings, prepared, device)
-    run = _Run(settings, prepared, network, loss_of(prepared.task, prepared.train.gold))
+    loss = loss_of(prepared.task, prepared.train.gold)
+    optimizer = optimizer_of(network, settings)
+    generator = torch.Generator().manual_seed(settings.seed)
+    epochs: list[EpochResult] = []
+    weights: dict[str, Tensor] = {}
     with repeatable(device):
-        run.dev()  # raises now what it would after an epoch
-        epochs, weights = run.until_it_stops_improving(on_epoch, on_batch)
-    run.network.load_state_dict(weights)
-    return TrainedModel(
-        network=run.network.eval().requires_grad_(False),
-        task=prepared.task,
-        vocabulary=prepared.vocabulary,
-        settings=settings,
-        epochs=epochs,
-        n_pretrained=None if prepared.vectors is None else len(prepared.vectors.ids),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    settings: TrainingSettings
-    prepared: Prepared
-    network: AttentionPoolingNetwork
-    loss: Loss
-
-    def until_it_stops_improving(
-        self, on_epoch: Callable[[EpochResult], None], on_batch: Callable[[float], None]
-    ) -> tuple[tuple[EpochResult, ...], dict[str, Tensor]]:
-        """All epochs run, and the weights after the best of them."""
-        optimizer = optimizer_of(self.network, self.settings)
-        generator = torch.Generator().manual_seed(self.settings.seed)
-        results: list[EpochResult] = []
-        weights = self._weights()
-        while len(results) < self.settings.epochs and not should_stop(
-            results, self.settings.patience
-        ):
-            mean_loss = self._epoch(optimizer, generator, on_batch)
-            finite = (bool(each.isfinite().all()) for each in self.network.parameters())
+        # Raises now what it would after an epoch.
+        dev_loss_and_score(network, prepared.dev, prepared.task, loss)
+        while len(epochs) < settings.epochs and not should_stop(epochs, settings.patience):
+            lengths = prepared.train.texts.lengths
+            batches = random_batches(lengths, settings.batch_size, generator)
+            mean_loss = _epoch(network, prepared.train, batches, loss, optimizer, on_batch)
+            finite = (bool(each.isfinite().all()) for each in network.parameters())
             if not math.isfinite(mean_loss) or not all(finite):
                 raise ConfigurationError(
-                    f"the training diverged: loss or weights after epoch {len(results) + 1} are "
+                    f"the training diverged: loss or weights after epoch {len(epochs) + 1} are "
                     "not finite",
                     hint="Lower the learning rate, or look for extreme numbers in the pretrained "
                     "vectors.",
                 )
-            results.append(self._result(mean_loss, results))
-            if results[-1].is_best:
-                weights = self._weights()
-            on_epoch(results[-1])
-        return tuple(results), weights
+            dev_loss, score = dev_loss_and_score(network, prepared.dev, prepared.task, loss)
+            is_best = all(score > epoch.dev_score for epoch in epochs)
+            name = SCORE_NAMES[TaskKind(prepared.task.name)]
+            epochs.append(EpochResult(len(epochs) + 1, mean_loss, dev_loss, score, name, is_best))
+            if is_best:
+                weights = {key: tensor.clone() for key, tensor in network.state_dict().items()}
+            on_epoch(epochs[-1])
+    network.load_state_dict(weights)
+    return TrainedModel(
+        network=network.eval().requires_grad_(False),
+        task=prepared.task,
+        vocabulary=prepared.vocabulary,
+        settings=settings,
+        epochs=tuple(epochs),
+        n_pretrained=None if prepared.vectors is None else len(prepared.vectors.ids),
+    )
 
-    def _epoch(
-        self,
-        optimizer: torch.optim.Optimizer,
-        generator: torch.Generator,
-        on_batch: Callable[[float], None],
-    ) -> float:
-        """One pass over the training examples; the mean loss meanwhile."""
-        corpus = self.prepared.train
-        batches = random_batches(corpus.texts.lengths, self.settings.batch_size, generator)
-        self.network.train()
-        total = torch.zeros((), device=corpus.gold.device, dtype=torch.float64)
-        for done, rows in enumerate(batches, start=1):
-            batch_loss = self.loss(corpus.logits(self.network, rows), corpus.gold[rows])
-            optimizer.zero_grad()
-            torch.autograd.backward(batch_loss)
-            optimizer.step()
-            total += batch_loss.detach()
-            on_batch(done / len(batches))
-        return float(total) / len(corpus)
 
-    def _result(self, loss: float, before: Sequence[EpochResult]) -> EpochResult:
-        dev_loss, score = self.dev()
-        return EpochResult(
-            epoch=len(before) + 1,
-            loss=loss,
-            dev_loss=dev_loss,
-            dev_score=score,
-            score_name=SCORE_NAMES[TaskKind(self.prepared.task.name)],
-            is_best=all(score > epoch.dev_score for epoch in before),
-        )
-
-    def dev(self) -> tuple[float, float]:
-        """Mean loss and score on the examples for early stopping."""
-        return dev_loss_and_score(self.network, self.prepared.dev, self.prepared.task, self.loss)
-
-    def _weights(self) -> dict[str, Tensor]:
-        return {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+def _epoch(
+    network: AttentionPoolingNetwork,
+    corpus: Corpus,
+    batches: Sequence[Tensor],
+    loss: Loss,
+    optimizer: torch.optim.Optimizer,
+    on_batch: Callable[[float], None],
+) -> float:
+    """One pass over the training examples; the mean loss meanwhile."""
+    network.train()
+    total = torch.zeros((), device=corpus.gold.device, dtype=torch.float64)
+    for done, rows in enumerate(batches, start=1):
+        batch_loss = loss(corpus.logits(network, rows), corpus.gold[rows])
+        optimizer.zero_grad()
+        torch.autograd.backward(batch_loss)
+        optimizer.step()
+        total += batch_loss.detach()
+        on_batch(done / len(batches))
+    return float(total) / len(corpus)
