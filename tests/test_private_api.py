@@ -20,7 +20,7 @@ KNOWN = {
         "_orig_mod",
         "_torchdynamo_orig_callable",
     },
-    "attn_audit.models.paper.checkpoint": {"_Unpickler"},
+    "attn_audit.models.state_dict": {"_Unpickler"},
     "attn_audit.data.formats.hub": {"_fingerprint"},
 }
 """Names that are a library's own, by the module that uses them."""

@@ -20,8 +20,7 @@ from attn_audit.numbers import counted
 from attn_audit.quoting import listed, printable
 
 if TYPE_CHECKING:
-    from attn_audit.models.paper.training.loop import TrainedModel
-    from attn_audit.models.paper.training.scoring import EpochResult
+    from attn_audit.models.paper.training.loop import EpochResult, TrainedModel
     from attn_audit.models.paper.training.settings import TrainingSettings
 
 _DATA = "What is learnt"

@@ -40,18 +40,17 @@ from attn_audit.errors import (
     IncompatibleDataError,
     nearest,
 )
-from attn_audit.models.compatibility import match_labels, place
 from attn_audit.models.contract import AuditedModel, Encoded, Site
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.interception.observation import AttentionOutOfReachError
 from attn_audit.models.loading import (
-    ModelOptions,
     load_model,
     require_first,
     resolve_device,
 )
-from attn_audit.models.task import Task
+from attn_audit.models.options import ModelOptions
+from attn_audit.models.task import Task, match_labels, place
 from attn_audit.numbers import counted
 from attn_audit.plugins import loaded_plugins
 from attn_audit.quoting import quoted
@@ -167,7 +166,7 @@ def _made_ready(
             "texts become its inputs.",
         )
     from attn_audit.models.huggingface.loading import wrap
-    from attn_audit.models.huggingface.windowed_model import in_windows
+    from attn_audit.models.huggingface.windows import in_windows
 
     if settings.device != "auto":
         model = model.to(resolve_device(settings.device))

@@ -14,7 +14,7 @@ from attn_audit.engine.inputs import AuditedData
 from attn_audit.engine.summaries import distribution_of
 from attn_audit.errors import BadRowError, ConfigurationError, Fault, RowError
 from attn_audit.findings.measure import shown_measure
-from attn_audit.models.spans import words_in
+from attn_audit.models.units import words_in
 from attn_audit.numbers import counted
 from attn_audit.quoting import quoted
 from attn_audit.results.shown import Plausible, ShownField, ShownPair, ShownScores

@@ -1,62 +1,17 @@
 """From what a user writes to a model that can be audited."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, DeviceError
 from attn_audit.models.contract import AuditedModel
+from attn_audit.models.options import ModelOptions
+from attn_audit.models.paper.checkpoint import is_original_folder
 from attn_audit.models.paper.classifier import load_paper_model
-from attn_audit.models.paper.original import is_original_folder
-from attn_audit.models.units import UnitName
-from attn_audit.settings import TEMPLATE, AuditedTexts, TaskName, audited_texts
-
-
-@dataclass(frozen=True)
-class ModelOptions:
-    """What a user may say about a model beside its name; None or the default where it was not."""
-
-    vocabulary: Path | None = None
-    adapter: str | None = None
-    trust_remote_code: bool = False
-    revision: str | None = None
-    dtype: Literal["float32", "float64", "bfloat16", "float16"] = "float32"
-    attention_implementation: Literal["sdpa", "eager"] | None = None
-    max_length: int | None = None
-    window_overlap: int | None = None
-    task: TaskName | None = None
-    prompt: str | None = None
-    audited: str | None = None
-    chat: bool = False
-    options: tuple[str, ...] = ()
-    answer_score: Literal["sum", "mean", "first"] = "sum"
-    target: str | None = None
-    zero_shot: tuple[str, ...] = ()
-    template: str = TEMPLATE
-    zero_shot_each: bool = False
-    unit: UnitName = "token"
-    removal: Literal["mask", "delete"] | None = None
-    without_attention: bool = False
-
-    @property
-    def audited_texts(self) -> AuditedTexts:
-        """Of pairs."""
-        return audited_texts(self.prompt, self.audited)
-
-    def require_default(self, names: Sequence[str], kind: str) -> None:
-        """Refuse options that mean nothing to a kind of model.
-
-        Raises:
-            ConfigurationError: One of them was given.
-        """
-        for name in names:
-            if getattr(self, name) != getattr(ModelOptions, name):
-                flag = f"--{name.replace('_', '-')}"
-                raise ConfigurationError(f"{flag} means nothing to {kind}")
+from attn_audit.settings import AuditedTexts
 
 
 def require_first(audited: AuditedTexts, kind: str) -> None:
@@ -145,43 +100,13 @@ def load_model(
             )
         return load_paper_model(path, device, options.vocabulary)
     options.require_default(("vocabulary",), "a HuggingFace model")
-    # Loading transformers takes a second, which the paper's models do without.
-    from attn_audit.models.huggingface.configuration import (
-        LoadingOptions,
-        hypotheses_of,
-        question_of,
-    )
-    from attn_audit.models.huggingface.loading import load_huggingface_model, texts_to_try
-    from attn_audit.models.huggingface.windowed_model import in_windows
+    # What loads transformers takes a second or two, which the paper's models do without.
+    from attn_audit.models.huggingface.loading import fitted_to_texts, load_classifier
+    from attn_audit.models.huggingface.model import HuggingFaceModel
+    from attn_audit.models.huggingface.windows import in_windows
 
-    question = question_of(
-        options.prompt,
-        options.audited,
-        options.options,
-        options.chat,
-        options.answer_score,
-        options.target,
-    )
-    hypotheses = hypotheses_of(options.zero_shot, options.template, options.zero_shot_each)
-    texts = texts_to_try(trial, question or hypotheses, options.audited_texts)
-    model = load_huggingface_model(
-        location,
-        LoadingOptions(
-            trust_remote_code=options.trust_remote_code,
-            revision=options.revision,
-            dtype=getattr(torch, options.dtype),
-            attention_implementation=options.attention_implementation,
-            max_length=options.max_length,
-            task=options.task,
-            unit=options.unit,
-            takes_pairs=question is None and texts[0].text_pair is not None,
-            audited=options.audited_texts,
-            question=question,
-            hypotheses=hypotheses,
-        ),
-        device,
-        texts,
-        options.removal,
-        is_blind=options.without_attention,
-    )
+    options, texts = fitted_to_texts(options, trial)
+    classifier = load_classifier(location, options, device)
+    is_blind = options.without_attention
+    model = HuggingFaceModel(classifier, texts, options.removal, is_blind=is_blind)
     return in_windows(model, options.window_overlap)

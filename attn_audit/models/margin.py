@@ -20,6 +20,10 @@ AT_THE_END = 1 - 1e-5
 LOGIT_NOISE = 1e-6
 """Part of the largest logit, of float32, within which a margin or a change of it is rounding."""
 
+VariantLogits = Float[Tensor, "batch variant label"]
+OfVariants = Float64[Tensor, "batch variant"]
+LabelsOfVariants = Float64[Tensor, "batch variant audited"]
+
 
 @dataclass(frozen=True)
 class Margin:
@@ -85,11 +89,7 @@ class Margin:
         return Margin(own, other, sign, share, whole, noise / least, is_any_clipped)
 
     def beside(self, logits: Logits) -> "Margin":
-        """The same of what another computation makes of the full texts, which adds no decision.
-
-        Args:
-            logits: Those of the model but for rounding.
-        """
+        """The same with the full texts' logits of another computation, which differ by rounding."""
         whole = self.at(logits.unsqueeze(1)).squeeze(1)
         return replace(self, whole=torch.where(self.whole.isnan(), torch.nan, whole))
 
@@ -98,9 +98,7 @@ class Margin:
         """On the full text, over the audited labels; NaN where there is none."""
         return (self.whole * self.share).sum(dim=1)
 
-    def at(
-        self, logits: Float[Tensor, "batch variant label"]
-    ) -> Float64[Tensor, "batch variant audited"]:
+    def at(self, logits: VariantLogits) -> LabelsOfVariants:
         """The same margins under other logits; of another sign where the decision is another."""
         size = (-1, logits.shape[1], -1)
         logits = logits.double()
@@ -109,21 +107,13 @@ class Margin:
             margins = margins - logits.gather(2, self.other.unsqueeze(1).expand(size))
         return margins * self.sign.unsqueeze(1)
 
-    def probability(
-        self, probabilities: Float64[Tensor, "batch variant label"]
-    ) -> Float64[Tensor, "batch variant"]:
-        """How probable the audited labels are as they are, on or off: a mean over them.
-
-        Args:
-            probabilities: As the task makes them of logits.
-        """
+    def probability(self, probabilities: Float64[Tensor, "batch variant label"]) -> OfVariants:
+        """How probable the audited labels are as they are, on or off: a mean over them."""
         index = self.own.unsqueeze(1).expand(-1, probabilities.shape[1], -1)
         of_labels = probabilities.gather(2, index)
         return self._mean(torch.where(self.sign.unsqueeze(1) < 0, 1 - of_labels, of_labels))
 
-    def lost(
-        self, logits: Float[Tensor, "batch variant label"]
-    ) -> Float64[Tensor, "batch variant"]:
+    def lost(self, logits: VariantLogits) -> OfVariants:
         """The share of the margin that is gone, a mean over the audited labels; below 0: gained.
 
         1 is an output that no longer decides; NaN where there is no margin on the full text. Of a
@@ -131,27 +121,19 @@ class Margin:
         """
         return self._mean(self._lost(logits))
 
-    def moved(
-        self, logits: Float[Tensor, "batch variant label"]
-    ) -> Float64[Tensor, "batch variant"]:
+    def moved(self, logits: VariantLogits) -> OfVariants:
         """The same whichever way it goes: what labels gain and lose does not cancel."""
         return self._mean(self._lost(logits).abs())
 
-    def raised(
-        self, logits: Float[Tensor, "batch variant label"]
-    ) -> Float64[Tensor, "batch variant"]:
+    def raised(self, logits: VariantLogits) -> OfVariants:
         """Whether the margin grows by more than rounding, or for which share of the labels."""
         return self._mean((self._lost(logits) < -self.noise.view(-1, 1, 1)).double())
 
-    def turned(
-        self, logits: Float[Tensor, "batch variant label"]
-    ) -> Float64[Tensor, "batch variant"]:
+    def turned(self, logits: VariantLogits) -> OfVariants:
         """Whether the decision is another, or the share of the audited labels for which it is."""
         return self._mean(self.turned_labels(logits))
 
-    def turned_labels(
-        self, logits: Float[Tensor, "batch variant label"]
-    ) -> Float64[Tensor, "batch variant audited"]:
+    def turned_labels(self, logits: VariantLogits) -> LabelsOfVariants:
         """The same of each audited label: 1 or 0. Of labels that compete any other may win."""
         was_lost = (self.whole < 0).unsqueeze(1)
         if self.other is None:
@@ -161,9 +143,7 @@ class Margin:
         is_lost = logits.gather(2, own.expand(-1, logits.shape[1], -1)) < largest
         return (is_lost != was_lost).double()
 
-    def undecided_labels(
-        self, logits: Float[Tensor, "batch variant label"]
-    ) -> Float64[Tensor, "batch variant audited"]:
+    def undecided_labels(self, logits: VariantLogits) -> LabelsOfVariants:
         """Whether each audited label's decision is another, or rests on no more than rounding."""
         # Of a label that is not predicted the decision is that it is off: it goes as that rises.
         of_decision = self._lost(logits) * self.whole.unsqueeze(1).sign()
@@ -176,16 +156,12 @@ class Margin:
         index = torch.zeros_like(self.own) if n_scores == 1 else self.own
         return out.scatter_add(1, index, self.sign * self.share)
 
-    def _lost(
-        self, logits: Float[Tensor, "batch variant label"]
-    ) -> Float64[Tensor, "batch variant audited"]:
+    def _lost(self, logits: VariantLogits) -> LabelsOfVariants:
         whole = self.whole.unsqueeze(1)
         lost = (1 - self.at(logits) / whole) * whole.sign()
         return torch.where(self.share.unsqueeze(1) > 0, lost, 0)
 
-    def _mean(
-        self, values: Float64[Tensor, "batch variant audited"]
-    ) -> Float64[Tensor, "batch variant"]:
+    def _mean(self, values: LabelsOfVariants) -> OfVariants:
         return (values * self.share.unsqueeze(1)).sum(dim=2)
 
 

@@ -20,7 +20,6 @@ from attn_audit.errors import (
     ConfigurationError,
     IncompatibleDataError,
 )
-from attn_audit.models.compatibility import allowed_labels, match_labels, place
 from attn_audit.models.contract import (
     AuditedModel,
     Batch,
@@ -32,15 +31,18 @@ from attn_audit.models.contract import (
     Unit,
     without_rows,
 )
-from attn_audit.models.spans import how_words_are_found, words_in
 from attn_audit.models.task import (
     MAX_DEVIATION,
     Multiclass,
     Multilabel,
+    allowed_labels,
     limits_of,
     logits_of,
     mask_candidates,
+    match_labels,
+    place,
 )
+from attn_audit.models.units import how_words_are_found, words_in
 from attn_audit.quoting import one_line, quoted
 from attn_audit.results.model_description import ModelDescription
 
@@ -253,7 +255,11 @@ class PredictedModel(AuditedModel):
         keep: Bool[Tensor, "batch variant unit"],
         operator: str | None = None,
     ) -> Float[Tensor, "batch variant label"]:
-        """Leave words out of the texts, each that comes of it predicted once; None: delete them."""
+        """Leave words out of the texts, each that comes of it predicted once; None: delete them.
+
+        Raises:
+            ConfigurationError: There is no such operator.
+        """
         if operator is not None and operator not in self._removals:
             known = ", ".join(self._removals)
             raise ConfigurationError(f"words cannot be left out by {operator}: there are {known}")

@@ -31,9 +31,10 @@ from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.measures.registry import applicable
 from attn_audit.models.contract import Encoded
 from attn_audit.models.huggingface.encoding import TokenEncoded
-from attn_audit.models.huggingface.outputs.base import MASK
+from attn_audit.models.huggingface.output import MASK
 from attn_audit.models.interception.model import InterceptedModel
-from attn_audit.models.loading import ModelOptions, load_model
+from attn_audit.models.loading import load_model
+from attn_audit.models.options import ModelOptions
 from attn_audit.statistics.erasure import MAX_UNITS_OF_TABLE
 from tests.benchmarks.huggingface import batches_of
 from tests.benchmarks.leaving_out import ablate

@@ -25,7 +25,7 @@ from attn_audit.data.reading import read_examples
 from attn_audit.data.source import DataSource
 from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.models.huggingface.encoding import TokenEncoded
-from attn_audit.models.huggingface.outputs.base import IDS, MASK
+from attn_audit.models.huggingface.output import IDS, MASK
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.loading import load_model
 from tests.benchmarks.huggingface import batches_of, over

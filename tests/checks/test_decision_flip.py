@@ -15,7 +15,8 @@ from attn_audit.checks.decision_flip import DecisionFlip, _orders
 from attn_audit.data.example import Example
 from attn_audit.findings.decision_flip import ORDERS, line
 from attn_audit.models.contract import coarseness
-from attn_audit.models.loading import ModelOptions, load_model
+from attn_audit.models.loading import load_model
+from attn_audit.models.options import ModelOptions
 from tests.rows import RowsModel, texts
 
 REFERENCE = ("attention", "gradient", "attention_x_gradient")

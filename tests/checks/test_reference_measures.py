@@ -18,7 +18,8 @@ from attn_audit.data.example import Example
 from attn_audit.findings import attended as fields
 from attn_audit.models.contract import RowChoice, Site
 from attn_audit.models.interception.model import InterceptedModel
-from attn_audit.models.loading import ModelOptions, load_model
+from attn_audit.models.loading import load_model
+from attn_audit.models.options import ModelOptions
 
 TOLERANCE = 1e-4
 RULES = {"removed": cut_off, "equal": equal}

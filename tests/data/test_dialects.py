@@ -13,8 +13,7 @@ from attn_audit.data.example import Example
 from attn_audit.data.reading import find_data, read_examples
 from attn_audit.data.source import DataSource, FieldNames
 from attn_audit.errors import RowError, UnreadableDataError
-from attn_audit.models.compatibility import match_labels
-from attn_audit.models.task import Binary, Multilabel
+from attn_audit.models.task import Binary, Multilabel, match_labels
 
 Write = Callable[[str, str | bytes], Path]
 SENTIMENT, EMOTIONS = Binary(("negative", "positive")), Multilabel(("anger", "joy", "sad, blue"))

@@ -18,8 +18,7 @@ from attn_audit.data.example import Example
 from attn_audit.data.reading import read_examples
 from attn_audit.data.source import DataSource, FieldNames
 from attn_audit.errors import IncompatibleDataError, RowError, UnreadableDataError
-from attn_audit.models.compatibility import match_labels
-from attn_audit.models.task import Binary, Multiclass, Multilabel, Task
+from attn_audit.models.task import Binary, Multiclass, Multilabel, Task, match_labels
 
 EMOTIONS = Multilabel(("anger", "joy", "sadness"))
 TWO = Multilabel(("anger", "joy"))

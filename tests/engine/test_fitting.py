@@ -17,7 +17,8 @@ from attn_audit.measures.head_mix import of_heads, subsets
 from attn_audit.models.contract import Batch
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.interception.model import InterceptedModel
-from attn_audit.models.loading import ModelOptions, load_model
+from attn_audit.models.loading import load_model
+from attn_audit.models.options import ModelOptions
 from attn_audit.public import Report
 from attn_audit.randomness import is_of_judging_half
 from tests.checkpoints import SENTENCES

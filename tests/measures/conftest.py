@@ -8,7 +8,8 @@ from attn_audit.findings.measure import HEAD_MIX
 from attn_audit.measures.registry import COMPUTATIONS
 from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.model import InterceptedModel
-from attn_audit.models.loading import ModelOptions, load_model
+from attn_audit.models.loading import load_model
+from attn_audit.models.options import ModelOptions
 from tests.checkpoints import SENTENCES
 from tests.conftest import Checkpoint
 from tests.measures.brute import Loaded

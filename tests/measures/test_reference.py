@@ -11,7 +11,8 @@ import torch
 
 from attn_audit.data.example import Example
 from attn_audit.measures.registry import COMPUTATIONS
-from attn_audit.models.loading import ModelOptions, load_model
+from attn_audit.models.loading import load_model
+from attn_audit.models.options import ModelOptions
 from tests.checks.test_reference_measures import model_of, texts_of
 
 Text = dict[str, Any]

@@ -7,7 +7,8 @@ from torch.nn.functional import cosine_similarity
 
 from attn_audit.measures.value_zeroing import value_zeroing, why_not
 from attn_audit.models.interception.classifier import InterceptedBatch
-from attn_audit.models.loading import ModelOptions, load_model
+from attn_audit.models.loading import load_model
+from attn_audit.models.options import ModelOptions
 from tests.conftest import Checkpoint
 from tests.measures.brute import Loaded, assert_each, over_units, texts_of
 from tests.measures.conftest import TEXTS

@@ -18,7 +18,7 @@ from attn_audit.errors import AttnAuditError, AuditFailedError, ConfigurationErr
 from attn_audit.models.custom import custom_model
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.interception.classifier import PROBE
-from attn_audit.models.weight_names import mismatch
+from attn_audit.models.state_dict import mismatch
 from attn_audit.plugins import import_code, importable
 from attn_audit.quoting import one_line
 

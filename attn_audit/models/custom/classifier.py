@@ -13,7 +13,6 @@ from torch.nn.utils.rnn import pad_sequence
 from attn_audit.data.example import Example
 from attn_audit.distances import Logits
 from attn_audit.errors import ConfigurationError, IncompatibleDataError
-from attn_audit.models.compatibility import place
 from attn_audit.models.contract import Encoded
 from attn_audit.models.custom.columns import GivenMask, Pieces, find_columns
 from attn_audit.models.custom.custom_model import CustomModel, TokenLists, call_encode, call_module
@@ -32,7 +31,7 @@ from attn_audit.models.interception.classifier import (
     NeutralToken,
 )
 from attn_audit.models.interception.key_order import Changed
-from attn_audit.models.task import MAX_DEVIATION, limits_of, logits_of
+from attn_audit.models.task import MAX_DEVIATION, limits_of, logits_of, place
 from attn_audit.results.model_description import ModelDescription
 
 

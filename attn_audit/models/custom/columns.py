@@ -12,10 +12,10 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from attn_audit.errors import ConfigurationError, IncompatibleDataError
-from attn_audit.models.compatibility import place
 from attn_audit.models.custom.custom_model import TokenLists
 from attn_audit.models.custom.encoding import TextEncoded
 from attn_audit.models.interception.classifier import NOT_AUDITED, Arguments, ModelInputs
+from attn_audit.models.task import place
 from attn_audit.quoting import quoted
 
 

@@ -11,12 +11,11 @@ from torch import Tensor, nn
 
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, IncompatibleDataError
-from attn_audit.models.compatibility import allowed_labels, match_labels, place
 from attn_audit.models.contract import Unit
 from attn_audit.models.custom.custom_model import CustomModel, call_tokenize
 from attn_audit.models.interception.classifier import NOT_AUDITED, Arguments, SequenceEncoded
-from attn_audit.models.spans import Span, find_spans, spans_by_words
-from attn_audit.models.units import UNITS, Piece, UnitName, Units
+from attn_audit.models.task import allowed_labels, match_labels, place
+from attn_audit.models.units import UNITS, Piece, Span, UnitName, Units, find_spans, spans_by_words
 from attn_audit.quoting import quoted
 
 

@@ -40,8 +40,7 @@ from attn_audit.models.interception.erasing import Sharing
 from attn_audit.models.interception.key_order import Geometry, require_places
 from attn_audit.models.interception.model import InterceptedModel, RemovalName
 from attn_audit.models.self_check import TOLERANCES, rounding
-from attn_audit.models.spans import how_words_are_found
-from attn_audit.models.units import UnitName
+from attn_audit.models.units import UnitName, how_words_are_found
 from attn_audit.plugins import source_file
 from attn_audit.results.model_description import Findings, ModelDescription
 

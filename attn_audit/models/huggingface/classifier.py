@@ -14,7 +14,6 @@ from attn_audit.data.example import Example
 from attn_audit.distances import Logits
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.contract import Encoded, coarsest_dtype
-from attn_audit.models.huggingface.configuration import LoadingOptions
 from attn_audit.models.huggingface.encoding import (
     Encoder,
     Padding,
@@ -28,15 +27,21 @@ from attn_audit.models.huggingface.encoding import (
     without_units,
 )
 from attn_audit.models.huggingface.hub import Provenance
-from attn_audit.models.huggingface.outputs.base import FOLLOWING, IDS, MASK, PLACES, TYPES, Output
-from attn_audit.models.huggingface.outputs.classes import Classes
-from attn_audit.models.huggingface.outputs.continuation import Continuation
-from attn_audit.models.huggingface.outputs.options import Options
-from attn_audit.models.huggingface.outputs.zero_shot import ZeroShot
-from attn_audit.models.huggingface.prompting import Asker
+from attn_audit.models.huggingface.output import (
+    FOLLOWING,
+    IDS,
+    MASK,
+    PLACES,
+    TYPES,
+    Classes,
+    Output,
+    ZeroShot,
+)
+from attn_audit.models.huggingface.prompting import Asker, Continuation, Options
 from attn_audit.models.huggingface.tokenizer import max_length_of
 from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, ModelInputs
-from attn_audit.models.spans import how_words_are_found
+from attn_audit.models.options import ModelOptions
+from attn_audit.models.units import how_words_are_found
 from attn_audit.numbers import counted
 from attn_audit.results.model_description import ModelDescription
 from attn_audit.settings import TEXTS_IN_WORDS
@@ -61,10 +66,10 @@ class HuggingFaceClassifier(Classifier):
         self,
         module: nn.Module,
         tokenizer: Any,
-        options: LoadingOptions | None = None,
+        options: ModelOptions | None = None,
         provenance: Provenance | None = None,
     ) -> None:
-        options = options or LoadingOptions()
+        options = options or ModelOptions()
         self.module = module
         self._config: Any = module.config
         self.provenance = provenance or Provenance()
@@ -74,7 +79,7 @@ class HuggingFaceClassifier(Classifier):
         self.hypotheses = options.hypotheses
         self.task = self.output.task
         self.device = next(module.parameters()).device
-        self.takes_pairs, self.audited = options.takes_pairs, options.audited
+        self.takes_pairs, self.audited = options.takes_pairs, options.audited_texts
         self.unit = options.unit
         self.can_mask = accepts(module, MASK)
         self.padding_side: Side = "right"
@@ -93,7 +98,7 @@ class HuggingFaceClassifier(Classifier):
         self.neutral_token = neutral_token(module, tokenizer)
         self._encoder = Encoder.of(module, tokenizer, self.output, options, asker)
 
-    def _output(self, asker: Asker | None, tokenizer: Any, options: LoadingOptions) -> Output:
+    def _output(self, asker: Asker | None, tokenizer: Any, options: ModelOptions) -> Output:
         name = self.provenance.source
         if options.hypotheses is not None:
             limit = max_length_of(self.module, tokenizer, options.max_length, takes_pairs=True)

@@ -9,179 +9,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import (
     register_module_buffer_registration_hook,
     register_module_parameter_registration_hook,
 )
 
-from attn_audit.data.example import Example
-from attn_audit.data.prompts import TEXT, Prompt
 from attn_audit.errors import ConfigurationError, UnreadableCheckpointError, UnsupportedModelError
 from attn_audit.models.huggingface.hub import Checkpoint, loading
+from attn_audit.models.options import ModelOptions
 from attn_audit.models.task import Binary, Multiclass, Multilabel, Task
-from attn_audit.models.units import UnitName
 from attn_audit.quoting import quoted
-from attn_audit.settings import TEMPLATE, AuditedTexts, TaskName
-
-Score = Literal["sum", "mean", "first"]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a language model is asked, and the answers that it may give."""
-
-    prompt: Prompt
-    options: tuple[str, ...]
-    is_chat: bool = False
-    """Whether the prompt is a user's message, and the answer the assistant's."""
-    score: Score = "sum"
-    """What an answer of several tokens is measured by."""
-    target: str | None = None
-    """The field of what follows the prompt, in place of options."""
-    blanks: str = ""
-    """What stands before that."""
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """All fields that a row has beside its text."""
-        named = () if self.target is None else (self.target,)
-        return tuple(dict.fromkeys((*self.prompt.beside, *named)))
-
-    def answers(self, example: Example) -> tuple[str, ...]:
-        """What may follow an example's prompt."""
-        if self.target is None:
-            return self.options
-        return (self.blanks + self.prompt.field(example, self.target),)
-
-    @property
-    def written(self) -> str:
-        """The prompt as it was given."""
-        behind = "" if self.target is None else f"{self.blanks}{{{self.target}}}"
-        return self.prompt.template + behind
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """What the answers are called."""
-        return tuple(option.strip() for option in self.options)
-
-    @property
-    def settings(self) -> dict[str, object]:
-        """As an audit is told."""
-        return {
-            "prompt": self.written,
-            "target": self.target,
-            "audited": None if self.prompt.audited == TEXT else self.prompt.audited,
-            "options": self.options,
-            "chat": self.is_chat,
-            "answer_score": self.score,
-        }
-
-
-def question_of(
-    prompt: str | None,
-    audited: str | None = None,
-    options: tuple[str, ...] = (),
-    is_chat: bool = False,
-    score: Score = "sum",
-    target: str | None = None,
-) -> Question | None:
-    """What settings ask; None where there is no prompt.
-
-    Raises:
-        ConfigurationError: The prompt has no place for the audited text, or does not end with that
-            of what follows.
-    """
-    if prompt is None:
-        return None
-    blanks = ""
-    if target is not None:
-        place, whole = f"{{{target}}}", prompt
-        prompt = whole.removesuffix(place)
-        if prompt == whole:
-            raise ConfigurationError(
-                f"--target {target}: the prompt {whole!r} does not end with {place}",
-                hint=f"Write what follows at its end: 'Review: {{text}}\\nSentiment: {place}'.",
-            )
-        blanks = "" if is_chat else prompt[len(prompt.rstrip(" ")) :]
-        prompt = prompt.rstrip(" ")
-    return Question(Prompt(prompt, audited or TEXT), options, is_chat, score, target, blanks)
-
-
-@dataclass(frozen=True, slots=True)
-class Hypotheses:
-    """What a model of inference is asked of each text: whether it entails that it is a label."""
-
-    labels: tuple[str, ...]
-    template: str
-    is_each: bool = False
-    """Whether each label holds or not by itself."""
-
-    @property
-    def compete(self) -> bool:
-        """Whether exactly one label holds; one label alone holds or not."""
-        return len(self.labels) > 1 and not self.is_each
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """The hypothesis of each label."""
-        return tuple(self.template.replace("{}", label) for label in self.labels)
-
-    @property
-    def settings(self) -> dict[str, object]:
-        """As an audit is told."""
-        return {
-            "zero_shot": self.labels,
-            "template": self.template,
-            "zero_shot_each": self.is_each,
-        }
-
-
-def hypotheses_of(
-    labels: tuple[str, ...], template: str = TEMPLATE, is_each: bool = False
-) -> Hypotheses | None:
-    """What settings ask; None where there are no labels.
-
-    Raises:
-        ConfigurationError: The template has no place for a label, or two.
-    """
-    if not labels:
-        return None
-    if template.count("{}") != 1:
-        raise ConfigurationError(
-            f"--template {template!r}: it has {{}} {template.count('{}')} times",
-            hint=f"Write {{}} once, where the label stands: {TEMPLATE!r}.",
-        )
-    return Hypotheses(labels, template, is_each)
-
-
-@dataclass(frozen=True, slots=True)
-class LoadingOptions:
-    """How a model is loaded and its texts are split; None: as the library or the model has it."""
-
-    trust_remote_code: bool = False
-    revision: str | None = None
-    dtype: torch.dtype = torch.float32
-    attention_implementation: Literal["sdpa", "eager"] | None = None
-    max_length: int | None = None
-    task: TaskName | None = None
-    """What a head of one output is, where it is no regression."""
-    unit: UnitName = "token"
-    takes_pairs: bool = False
-    audited: AuditedTexts = "first"
-    """Of pairs; a text alone is the first."""
-    question: Question | None = None
-    """What is asked of a language model; None: it is a classifier."""
-    hypotheses: Hypotheses | None = None
-    """What is asked of a model of inference; None: it is asked nothing."""
-
-    @property
-    def head(self) -> "Head":
-        """What the model is loaded with."""
-        return CLASSIFIER if self.question is None else LANGUAGE_MODEL
+from attn_audit.settings import TaskName
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +59,12 @@ LANGUAGE_MODEL = Head(
     ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration"),
     "Give a causal language model; a classifier is audited without --prompt.",
 )
+
+
+def head_for(options: ModelOptions) -> Head:
+    """What the options ask a model to be loaded with."""
+    return CLASSIFIER if options.question is None else LANGUAGE_MODEL
+
 
 CONFIG = "config.json"
 MAX_BYTES = 2**26

@@ -17,18 +17,16 @@ from attn_audit.errors import (
     IncompatibleDataError,
     UnsupportedModelError,
 )
-from attn_audit.models.compatibility import allowed_labels, match_labels, place
 from attn_audit.models.contract import Unit
-from attn_audit.models.huggingface.configuration import Hypotheses, LoadingOptions
-from attn_audit.models.huggingface.outputs.base import (
+from attn_audit.models.huggingface.output import (
     FOLLOWING,
     IDS,
     MASK,
     PLACES,
     TYPES,
     Output,
+    pairs_of,
 )
-from attn_audit.models.huggingface.outputs.zero_shot import pairs_of
 from attn_audit.models.huggingface.prompting import Asker
 from attn_audit.models.huggingface.tokenizer import (
     TEXTS,
@@ -43,11 +41,11 @@ from attn_audit.models.interception.classifier import (
     NeutralToken,
     SequenceEncoded,
 )
-from attn_audit.models.task import Task
-from attn_audit.models.units import UNITS, UnitName, Units
+from attn_audit.models.options import ModelOptions
+from attn_audit.models.task import Task, allowed_labels, match_labels, place
+from attn_audit.models.units import UNITS, Units
 from attn_audit.numbers import count
 from attn_audit.quoting import quoted
-from attn_audit.settings import AuditedTexts
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +66,7 @@ class Encoder:
 
     tokenizer: Any
     task: Task
-    unit: UnitName
-    takes_pairs: bool
-    audited: AuditedTexts
+    options: ModelOptions
     max_length: int | None
     n_ids: int
     """The model's vocabulary."""
@@ -78,8 +74,6 @@ class Encoder:
     """Of encoder-decoders: the end marker, which every text has once and at which they read."""
     asker: Asker | None
     """Puts every text into a prompt; None: it stands alone."""
-    hypotheses: Hypotheses | None
-    """What every text is paired with; None: with nothing."""
     behind: tuple[int, ...]
     """Tokens that the output needs behind every text."""
 
@@ -88,7 +82,7 @@ class Encoder:
         module: nn.Module,
         tokenizer: Any,
         output: Output,
-        options: LoadingOptions,
+        options: ModelOptions,
         asker: Asker | None,
     ) -> "Encoder":
         """Of a model and its tokenizer.
@@ -106,17 +100,11 @@ class Encoder:
         return Encoder(
             tokenizer=tokenizer,
             task=output.task,
-            unit=options.unit,
-            takes_pairs=options.takes_pairs,
-            audited=options.audited,
-            max_length=min(
-                filter(None, (limit, output.max_length)),
-                default=None,
-            ),
+            options=options,
+            max_length=min(filter(None, (limit, output.max_length)), default=None),
             n_ids=vocabulary_size(module, tokenizer),
             end_ids=_end_ids(module.config),
             asker=asker,
-            hypotheses=options.hypotheses,
             behind=output.behind,
         )
 
@@ -129,8 +117,8 @@ class Encoder:
         for example in examples:
             self._require_fitting_texts(example)
         own = match_labels(self.task, examples)
-        if self.hypotheses is not None:
-            pairs = pairs_of(self.tokenizer, own, self.hypotheses, self.max_length)
+        if self.options.hypotheses is not None:
+            pairs = pairs_of(self.tokenizer, own, self.options.hypotheses, self.max_length)
             every = zip(own, *pairs, strict=True)
             return [_joined([self._encoded(e, tokens) for tokens in rows]) for e, *rows in every]
         if self.asker is None:
@@ -166,7 +154,7 @@ class Encoder:
             )
         self._require_known_ids(example, tokens)
         self._require_one_end(example, tokens)
-        if tokens.spans is None and UNITS[self.unit].needs_places:
+        if tokens.spans is None and UNITS[self.options.unit].needs_places:
             tokens = self._located(example, tokens)
         units, unit_of_token = self._units(example, tokens)
         behind = tokens.following[:-1] or self.behind
@@ -187,9 +175,9 @@ class Encoder:
         """Of every audited text; those of the second come behind those of the first."""
         units: tuple[Unit, ...] = ()
         unit_of_token = [NOT_AUDITED] * len(tokens.ids)
-        for number in TEXTS[self.audited]:
+        for number in TEXTS[self.options.audited_texts]:
             text = (example.text, example.text_pair or "")[number]
-            found, of_tokens = UNITS[self.unit].split(text, tokens.pieces(number))
+            found, of_tokens = UNITS[self.options.unit].split(text, tokens.pieces(number))
             if not found:
                 raise IncompatibleDataError(
                     place(example),
@@ -219,21 +207,21 @@ class Encoder:
         if found is None:
             raise IncompatibleDataError(
                 place(example),
-                f"--unit {self.unit}: the tokenizer ({type(self.tokenizer).__name__}) does not say "
-                "where in a text a token stands, and words that are tokenized alone give other "
-                "tokens than the whole text",
+                f"--unit {self.options.unit}: the tokenizer ({type(self.tokenizer).__name__}) does "
+                "not say where in a text a token stands, and words that are tokenized alone give "
+                "other tokens than the whole text",
                 hint="Audit tokens, with --unit token.",
             )
         return found
 
     def _require_fitting_texts(self, example: Example) -> None:
-        if self.takes_pairs and example.text_pair is None:
+        if self.options.takes_pairs and example.text_pair is None:
             raise IncompatibleDataError(
                 place(example),
                 "the data's first example is a pair of texts, and this one has no second text",
                 hint="Name the field that holds it with --text-pair-field.",
             )
-        if not self.takes_pairs and example.text_pair is not None:
+        if not self.options.takes_pairs and example.text_pair is not None:
             raise IncompatibleDataError(
                 place(example),
                 "this example has a second text, and the data's first example has none",

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any, Literal
 
 import torch
@@ -12,32 +13,33 @@ from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError
 from attn_audit.files import sha256_of_all
 from attn_audit.models.contract import coarsest_dtype, frozen
-from attn_audit.models.huggingface.adapters import Adapter, read_adapter
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.configuration import (
     CLASSIFIER,
     CONFIG,
-    Hypotheses,
-    LoadingOptions,
-    Question,
-    Score,
-    hypotheses_of,
-    question_of,
+    head_for,
     read_configuration,
 )
 from attn_audit.models.huggingface.hub import Checkpoint, Details, Provenance, locate, quiet
 from attn_audit.models.huggingface.model import HuggingFaceModel
 from attn_audit.models.huggingface.tokenizer import has_tokenizer, load_tokenizer
-from attn_audit.models.huggingface.weights import load_weights, require_complete, require_finite
+from attn_audit.models.huggingface.weights import (
+    Adapter,
+    load_weights,
+    read_adapter,
+    require_complete,
+    require_finite,
+)
 from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.interception.model import RemovalName
+from attn_audit.models.options import ModelOptions, Score
 from attn_audit.models.units import UnitName
 from attn_audit.process import no_collection
-from attn_audit.settings import TEMPLATE, AuditedTexts, TaskName, audited_texts
+from attn_audit.settings import TEMPLATE, TaskName
 
 
 def load_classifier(
-    location: str, options: LoadingOptions, device: torch.device
+    location: str, options: ModelOptions, device: torch.device
 ) -> HuggingFaceClassifier:
     """Load a sequence classifier, or the language model that a question asks for.
 
@@ -67,20 +69,19 @@ def load_classifier(
 
 
 def _load_module(
-    checkpoint: Checkpoint, adapter: Adapter | None, options: LoadingOptions
+    checkpoint: Checkpoint, adapter: Adapter | None, options: ModelOptions
 ) -> tuple[nn.Module, dict[str, str]]:
     """The module, and what is to be said of it."""
     notes: dict[str, str] = {}
+    head = head_for(options)
     if adapter is None:
-        module, lacking = load_weights(
-            checkpoint, read_configuration(checkpoint, options.head), options
-        )
+        module, lacking = load_weights(checkpoint, read_configuration(checkpoint, head), options)
     else:
         source = checkpoint if checkpoint.holds(CONFIG) else adapter.base
-        config = read_configuration(source, options.head)
+        config = read_configuration(source, head)
         notes["adapter"] = adapter.kind
         said = n_labels = config.num_labels
-        if options.head is CLASSIFIER:
+        if head is CLASSIFIER:
             n_labels = adapter.n_labels(config)
         if n_labels != said:
             config.num_labels = n_labels
@@ -88,10 +89,10 @@ def _load_module(
             notes["number of labels"] = f"{n_labels}, as the adapter's classifier has ({where})"
         module, missing = load_weights(adapter.base, config, options, adapter.brought)
         lacking = missing - adapter.brought.keys()
-        if options.head is CLASSIFIER:
+        if head is CLASSIFIER:
             adapter.require_classifier(lacking)
         adapter.load_into(module, missing)
-    require_complete(checkpoint.location, lacking, options.head)
+    require_complete(checkpoint.location, lacking, head)
     require_finite(checkpoint.location, module)
     return module, notes
 
@@ -111,44 +112,35 @@ def _details(checkpoint: Checkpoint, base: Checkpoint, module: nn.Module) -> Det
     return details
 
 
-def load_huggingface_model(
-    location: str,
-    options: LoadingOptions,
-    device: torch.device,
-    trial: Sequence[Example],
-    removal: RemovalName | None,
-    *,
-    is_blind: bool = False,
-) -> HuggingFaceModel:
-    """Load a HuggingFace classifier as `load_classifier` does, and try out how it attends."""
-    classifier = load_classifier(location, options, device)
-    return HuggingFaceModel(classifier, trial, removal, is_blind=is_blind)
+def fitted_to_texts(
+    options: ModelOptions, examples: Sequence[Example]
+) -> tuple[ModelOptions, Sequence[Example]]:
+    """The options, with what the first text says of them, and the texts to try a model out on.
 
-
-def texts_to_try(
-    examples: Sequence[Example], question: Question | Hypotheses | None, audited: AuditedTexts
-) -> Sequence[Example]:
-    """The examples, or built-in ones where there are none: pairs where a second text is audited.
+    Returns:
+        As texts the examples, or built-in ones where there are none: pairs where a second text is
+        audited.
 
     Raises:
         ConfigurationError: The first of them has no second text, which is to be audited; or it has
             one beside the hypotheses.
     """
-    needs_pairs = audited != "first"
-    fields = question.fields if isinstance(question, Question) else ()
-    texts = or_probes(examples, as_pairs=needs_pairs, fields=fields)
-    if needs_pairs and texts[0].text_pair is None:
+    question, audited, hypotheses = options.question, options.audited_texts, options.hypotheses
+    fields = () if question is None else question.fields
+    texts = or_probes(examples, as_pairs=audited != "first", fields=fields)
+    are_pairs = texts[0].text_pair is not None
+    if audited != "first" and not are_pairs:
         raise ConfigurationError(
             f"--audited {audited}: the first text has no second one",
             hint="Name the field that holds it with --text-pair-field.",
         )
-    if isinstance(question, Hypotheses) and (needs_pairs or texts[0].text_pair is not None):
+    if question is None and hypotheses is not None and are_pairs:
         raise ConfigurationError(
             "--zero-shot: each text is paired with its labels' hypotheses, and the first one has a "
             "second text, or --audited asks for it",
             hint="Give single texts, and leave --audited out.",
         )
-    return texts
+    return replace(options, takes_pairs=question is None and are_pairs), texts
 
 
 def wrap(
@@ -209,24 +201,24 @@ def wrap(
         report = attn_audit.audit(model, "data/", checks=["correlation"])
         ```
     """
-    question = question_of(prompt, audited, tuple(options), chat, answer_score, target)
-    of_pairs = audited_texts(prompt, audited)
-    hypotheses = hypotheses_of(tuple(zero_shot), template, zero_shot_each)
-    texts = texts_to_try(examples, question or hypotheses, of_pairs)
-    loading_options = LoadingOptions(
+    said = ModelOptions(
         max_length=max_length,
         task=task,
         unit=unit,
-        takes_pairs=question is None and texts[0].text_pair is not None,
-        audited=of_pairs,
-        question=question,
-        hypotheses=hypotheses,
+        prompt=prompt,
+        audited=audited,
+        options=tuple(options),
+        chat=chat,
+        answer_score=answer_score,
+        target=target,
+        zero_shot=tuple(zero_shot),
+        template=template,
+        zero_shot_each=zero_shot_each,
     )
+    said, texts = fitted_to_texts(said, examples)
     computing, details = _in_precision(module, None if dtype is None else getattr(torch, dtype))
     with frozen(computing):
-        classifier = HuggingFaceClassifier(
-            computing, tokenizer, loading_options, Provenance(details=details)
-        )
+        classifier = HuggingFaceClassifier(computing, tokenizer, said, Provenance(details=details))
         return HuggingFaceModel(classifier, texts, removal, is_blind=without_attention)
 
 

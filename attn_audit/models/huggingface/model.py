@@ -8,7 +8,7 @@ the last row changes nothing but the last token, from any layer on.
 import copy
 import dataclasses
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from itertools import compress
 
 import torch
@@ -17,11 +17,10 @@ from torch import Tensor
 
 from attn_audit.data.example import Example
 from attn_audit.errors import AttnAuditError, AuditFailedError, UnsupportedModelError
-from attn_audit.models.compatibility import place
 from attn_audit.models.contract import Encoded, coarsest_dtype
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier, accepts
 from attn_audit.models.huggingface.encoding import Side, TokenEncoded
-from attn_audit.models.huggingface.outputs.base import FOLLOWING, IDS, MASK
+from attn_audit.models.huggingface.output import FOLLOWING, IDS, MASK
 from attn_audit.models.interception.attention_point import Reached, VariantLogits, Way, Weights
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
 from attn_audit.models.interception.erasing import Sharing
@@ -30,6 +29,7 @@ from attn_audit.models.interception.model import InterceptedModel, RemovalName
 from attn_audit.models.interception.module_calls import UnknownLayoutError
 from attn_audit.models.interception.replay import CHEAPEST_FIRST
 from attn_audit.models.self_check import TOLERANCES, Trial, rounding
+from attn_audit.models.task import place
 from attn_audit.numbers import counted
 from attn_audit.quoting import one_line
 from attn_audit.results.model_description import ModelDescription
@@ -175,30 +175,24 @@ class HuggingFaceModel(InterceptedModel):
                 return False
         return True
 
-    def _guard(self, encoded: Sequence[Encoded]) -> AbstractContextManager[None]:
+    @contextmanager
+    def _guard(self, encoded: Sequence[Encoded]) -> Iterator[None]:
+        """Within: what the module raises when nothing is intercepted either is called its own."""
         assert isinstance(self.classifier, HuggingFaceClassifier)
-        return _naming_own_failure(self.classifier, encoded)
+        try:
+            yield
+        except _NOT_ITS_OWN:
+            raise
+        except Exception as error:
+            failure = own_failure(self.classifier, encoded)
+            if failure is None:
+                raise
+            raise AuditFailedError(failure, hint=_IN_TRANSFORMERS) from error
 
 
 _IN_TRANSFORMERS = (
     "It fails so without attn-audit too. Load it with transformers and call it on such a text."
 )
-
-
-@contextmanager
-def _naming_own_failure(
-    classifier: HuggingFaceClassifier, encoded: Sequence[Encoded]
-) -> Iterator[None]:
-    """Within: what the module raises when nothing is intercepted either is said to be its own."""
-    try:
-        yield
-    except _NOT_ITS_OWN:
-        raise
-    except Exception as error:
-        failure = own_failure(classifier, encoded)
-        if failure is None:
-            raise
-        raise AuditFailedError(failure, hint=_IN_TRANSFORMERS) from error
 
 
 @torch.no_grad()
@@ -235,24 +229,23 @@ def choose_padding_side(classifier: HuggingFaceClassifier, encoded: Sequence[Tok
     """
     task = classifier.task
     limit = TOLERANCES[coarsest_dtype(classifier.module)]
-    errors: dict[Side, float] = {}
-    is_exact: dict[Side, bool] = {}
     sides: tuple[Side, ...] = ("right", "left")
+    found: list[tuple[float, bool, Side]] = []
     for side in sides:
         classifier.padding_side = side
         together = classifier.logits(classifier.collate(encoded))
         alone = torch.cat([classifier.logits(classifier.collate([item])) for item in encoded])
         change = (together - alone).abs()
         spread = float(alone.amax() - alone.amin())
-        errors[side] = float(change.max()) / max(spread, torch.finfo(alone.dtype).tiny)
+        error = float(change.max()) / max(spread, torch.finfo(alone.dtype).tiny)
         # As the self-check measures it.
         moved = task.distance(task.probabilities(together), task.probabilities(alone))
         change = change.amax(dim=1) / alone.abs().amax(dim=1).clamp_min(1)
-        is_exact[side] = max(float(moved.max()), float(change.max())) <= limit
-        if errors[side] <= MAX_ERROR:
-            return is_exact[side]
-    classifier.padding_side = min(sides, key=lambda side: errors[side])
-    return is_exact[classifier.padding_side]
+        found.append((error, max(float(moved.max()), float(change.max())) <= limit, side))
+        if error <= MAX_ERROR:
+            break
+    _, is_exact, classifier.padding_side = min(found, key=lambda each: each[0])
+    return is_exact
 
 
 def _first_half(text: TokenEncoded) -> TokenEncoded:

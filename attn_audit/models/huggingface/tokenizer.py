@@ -19,8 +19,7 @@ from attn_audit.errors import (
 )
 from attn_audit.models.huggingface.configuration import read_json
 from attn_audit.models.huggingface.hub import Checkpoint, loading, not_panicking, quiet, silenced
-from attn_audit.models.spans import spans_by_words
-from attn_audit.models.units import Piece
+from attn_audit.models.units import Piece, spans_by_words
 from attn_audit.quoting import listed, quoted
 from attn_audit.settings import AuditedTexts
 

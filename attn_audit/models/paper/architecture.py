@@ -45,6 +45,8 @@ _ENCODER_NAMES = {
 }
 
 
+KERNEL_SIZES = (1, 3, 5, 7)
+
 Width = Annotated[int, Field(ge=1, le=2**20)]
 """Above, a tensor could have more numbers than can be counted, let alone held."""
 
@@ -66,7 +68,7 @@ class Architecture(BaseModel):
     hidden_size: Width
     """Of one LSTM direction, of one kernel size, of the projection."""
     n_logits: Width
-    kernel_sizes: tuple[Width, ...] = (1, 3, 5, 7)
+    kernel_sizes: tuple[Width, ...] = KERNEL_SIZES
     """CNN only; odd, so that there is one state for each token."""
     activation: Activation = Activation.LINEAR
     has_projection: bool = True

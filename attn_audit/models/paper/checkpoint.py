@@ -1,13 +1,15 @@
-"""Our own checkpoint, `model.pt`, and weights from files: plain values and tensors, no code."""
+"""Checkpoints: our own, `model.pt`, and those of the original code; and networks made of them.
 
-import pickle
+Those of the original are folders: config.json, enc.th/dec.th (pairs: encP.th, encQ.th, dec.th).
+
+Source: `successar/AttentionExplanation`, the layout that its trainers write; `configurations.py`
+there names the configurations.
+"""
+
+import json
 import re
-import warnings
-import zipfile
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,18 +19,26 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from attn_audit.errors import (
-    AttnAuditError,
     InvalidWeightsError,
     UnreadableCheckpointError,
-    UnsafeCheckpointError,
     UnsupportedModelError,
+    nearest,
 )
-from attn_audit.files import problem_of, replacing
-from attn_audit.models.paper.architecture import MARKERS, Architecture, Tokenizer, Vocabulary
+from attn_audit.files import replacing
+from attn_audit.models.paper.architecture import (
+    KERNEL_SIZES,
+    MARKERS,
+    Activation,
+    Architecture,
+    AttentionKind,
+    EncoderKind,
+    Tokenizer,
+    Vocabulary,
+)
 from attn_audit.models.paper.network import AttentionPoolingNetwork
+from attn_audit.models.state_dict import is_state_dict, load_plain, load_state_dict, mismatch
 from attn_audit.models.task import Task, TaskKind, make_task
-from attn_audit.models.weight_names import mismatch
-from attn_audit.quoting import in_our_words, listed, quoted
+from attn_audit.quoting import in_our_words, listed
 
 FORMAT = "attn-audit model"
 FORMAT_VERSION = 1
@@ -59,11 +69,7 @@ def save_checkpoint(
     weights: Mapping[str, Tensor],
     training: Mapping[str, Any],
 ) -> None:
-    """Write a checkpoint, whole or not at all; one that is there is replaced.
-
-    Args:
-        training: Settings and results of the training, as plain values.
-    """
+    """Write a checkpoint, whole or not at all; one that is there is replaced."""
     header = Header(
         format=FORMAT,
         format_version=FORMAT_VERSION,
@@ -164,168 +170,10 @@ def _kind(content: object) -> str:
     return f"{kind} of {listed(names)}" if names else kind
 
 
-_NOT_SAVED = "it is damaged, or not a file written by torch.save"
-
-_UNSAFE = re.compile(r"(?:GLOBAL|global|class)\s+`?([\w.]+)`?")
-
-
 def first_problem(error: ValidationError) -> str:
     """Where and what it is."""
     first = error.errors()[0]
     return f"{'.'.join(map(str, first['loc']))}: {in_our_words(first['msg'])}"
-
-
-def load_plain(path: Path) -> Any:
-    """Load a file that may hold tensors and plain values, and nothing that runs.
-
-    Raises:
-        UnreadableCheckpointError: Missing, not such a file, or damaged.
-        UnsafeCheckpointError: Loading it would call code.
-    """
-    if not path.exists():
-        raise UnreadableCheckpointError(path.parent, f"there is no {path.name}")
-    try:
-        require_announced(path)
-    except AttnAuditError:
-        raise
-    except OSError as error:
-        raise UnreadableCheckpointError(path, problem_of(error)) from None
-    except Exception as error:  # of bytes that are no pickle, the reader raises anything
-        raise UnreadableCheckpointError(path, _NOT_SAVED) from error
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickles that are refused right after
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        named = _UNSAFE.search(str(error))
-        if named is not None:
-            raise UnsafeCheckpointError(path, named.group(1)) from None
-        raise UnreadableCheckpointError(path, "it is not a file written by torch.save") from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError) as error:
-        raise UnreadableCheckpointError(path, _first_line(error)) from None
-    except (zipfile.BadZipFile, AttributeError, TypeError, AssertionError, UnicodeError) as error:
-        raise UnreadableCheckpointError(path, f"damaged ({_first_line(error)})") from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
-
-
-def load_state_dict(path: Path) -> dict[str, Tensor]:
-    """Load a state dict: tensors by name.
-
-    Raises:
-        UnreadableCheckpointError: Missing, damaged, or something else than tensors by name.
-        UnsafeCheckpointError: Loading it would call code.
-    """
-    content = load_plain(path)
-    if not is_state_dict(content):
-        raise UnreadableCheckpointError(path, "it holds no tensors by name (a state dict)")
-    return dict(content)
-
-
-def is_state_dict(content: object) -> bool:
-    """Whether a loaded object is tensors by name."""
-    return isinstance(content, Mapping) and all(
-        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in content.items()
-    )
-
-
-# --- what a file announces ------------------------------------------------------------------------
-
-# Loading asks for the memory that the file says it needs. Here its pickles are read first, by
-# Python's own reader, with nothing behind the names in them: what they call is only written down.
-
-_REBUILD = ("_rebuild_tensor", "_rebuild_tensor_v2", "_rebuild_parameter")
-CALLED = {("collections", "OrderedDict"), *(("torch._utils", name) for name in _REBUILD)}
-"""All that a state dict's pickle calls."""
-
-BYTES = {
-    "DoubleStorage": 8,
-    "FloatStorage": 4,
-    "HalfStorage": 2,
-    "BFloat16Storage": 2,
-    "LongStorage": 8,
-    "IntStorage": 4,
-    "ShortStorage": 2,
-    "CharStorage": 1,
-    "ByteStorage": 1,
-    "BoolStorage": 1,
-}
-"""Of one number, by what a pickle calls the kind of storage."""
-
-N_PICKLES = 5
-"""Of the format before archives: magic number, protocol, system, content, keys; then numbers."""
-
-
-class _Nothing:
-    """Stands for whatever a pickle makes; keeps nothing."""
-
-    def __init__(self, *_: object) -> None: ...
-
-    def __setstate__(self, state: object) -> None: ...
-
-
-class _Announced(pickle._Unpickler):
-    """Collects the sizes of storages by key; the Python reader asks for no memory in advance."""
-
-    def __init__(self, path: Path, file: BytesIO | BufferedReader) -> None:
-        super().__init__(file, encoding="utf-8")
-        self._path = path
-        self.sizes: dict[str, int] = {}
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module == "torch" and name in BYTES:
-            return name
-        if (module, name) not in CALLED:
-            raise UnsafeCheckpointError(self._path, quoted(f"{module}.{name}")[1:-1])
-        return OrderedDict if name == "OrderedDict" else _Nothing
-
-    def persistent_load(self, pid: Any) -> Any:
-        _, kind, key, _, n_numbers, *_ = pid
-        size = BYTES[kind] * n_numbers
-        self.sizes[str(key)] = max(size, self.sizes.get(str(key), size))
-        return _Nothing()
-
-
-def require_announced(path: Path) -> None:
-    """Refuse a file that would call code, or that is smaller than what it announces.
-
-    Raises:
-        UnreadableCheckpointError: It announces more than it holds.
-        UnsafeCheckpointError: It calls code.
-        Exception: Whatever else a damaged pickle or archive gives.
-    """
-    on_disk = path.stat().st_size
-    announced: dict[str, int] = {}
-    if not zipfile.is_zipfile(path):
-        with path.open("rb") as file:
-            for _ in range(N_PICKLES):
-                announced |= _sizes(path, file)
-        if sum(announced.values()) > on_disk or min(announced.values(), default=0) < 0:
-            raise _too_small(path, f"{sum(announced.values())} bytes of numbers", f"{on_disk}")
-        return
-    with zipfile.ZipFile(path) as archive:
-        parts = {part.filename: part.file_size for part in archive.infolist()}
-        if sum(parts.values()) > on_disk or len(parts) != len(archive.infolist()):
-            raise _too_small(path, f"{sum(parts.values())} bytes", f"{on_disk}")
-        content = next(name for name in parts if name.endswith("data.pkl"))
-        announced = _sizes(path, BytesIO(archive.read(content)))
-    for key, size in announced.items():
-        there = parts[f"{content.removesuffix('data.pkl')}data/{key}"]
-        if not 0 <= size <= there:
-            problem = f"it announces {size} bytes of numbers where there are {there}"
-            raise UnreadableCheckpointError(path, problem)
-
-
-def _sizes(path: Path, file: BytesIO | BufferedReader) -> dict[str, int]:
-    reader = _Announced(path, file)
-    reader.load()
-    return reader.sizes
-
-
-def _too_small(path: Path, announced: str, size: str) -> UnreadableCheckpointError:
-    return UnreadableCheckpointError(path, f"it announces {announced} in a file of {size}")
 
 
 # --- weights into a network -----------------------------------------------------------------------
@@ -394,3 +242,192 @@ class Uninitialised(TorchFunctionMode):
         if getattr(func, "__module__", None) == "torch.nn.init":
             return named["tensor"] if "tensor" in named else args[0]
         return func(*args, **named)
+
+
+ENCODERS = {"rnn": EncoderKind.BILSTM, "cnn": EncoderKind.CNN, "average": EncoderKind.AVERAGE}
+ATTENTIONS = {
+    "tanh": AttentionKind.ADDITIVE,
+    "dot": AttentionKind.DOT,
+    "tanh_qa": AttentionKind.ADDITIVE,
+    "dot_qa": AttentionKind.DOT,
+}
+_RENAMED = {
+    "single": (
+        (r"^rnn\.", "encoder.lstm."),
+        (r"^convolutions\.", "encoder.convolutions."),
+        (r"^projection\.", "encoder.projection."),
+    ),
+    "decoder": (
+        (r"^attention\.attn1p?\.", "attention.state."),
+        (r"^attention\.attn1q\.", "attention.question."),
+        (r"^attention\.attn2\.", "attention.score."),
+        (r"^linear_1\.", "readout.output."),
+        (r"^linear_1p\.", "readout.text."),
+        (r"^linear_1q\.", "readout.question."),
+        (r"^linear_2\.", "readout.output."),
+    ),
+}
+_WRITE_VOCABULARY = (
+    "The original pickles its own vocabulary, which is not loaded here. In the original's "
+    "environment write it as JSON beside the model: "
+    'json.dump(vec.word2idx, open("vocab.json", "w")) - or name a file with --vocabulary.'
+)
+
+
+def is_original_folder(folder: Path) -> bool:
+    """Whether a folder holds a decoder in the original's layout."""
+    return (folder / "dec.th").exists() or (folder / "enc.th").exists()
+
+
+def read_original(folder: Path, vocabulary_file: Path | None) -> Checkpoint:
+    """Read architecture, task, vocabulary and renamed weights; labels are the outputs' indices.
+
+    Args:
+        vocabulary_file: JSON object from word to id; None for `vocab.json` in the folder.
+
+    Raises:
+        UnreadableCheckpointError: A file is missing, damaged, or does not fit the others.
+        UnsafeCheckpointError: A `.th` file would run code.
+        UnsupportedModelError: A log-odds or attention-free configuration, or an unknown part.
+    """
+    config = _read_json(folder / "config.json")
+    architecture = _architecture(folder, config)
+    weights = _weights(folder, architecture)
+    _require_embeddings(folder, architecture, weights)
+    vocabulary = read_vocabulary(
+        vocabulary_file or folder / "vocab.json", architecture.vocabulary_size
+    )
+    kind, n_labels = TaskKind.MULTILABEL, architecture.n_logits
+    if architecture.is_pair:
+        kind = TaskKind.CANDIDATES
+    elif n_labels == 1:
+        kind, n_labels = TaskKind.BINARY, 2
+    task = make_task(kind, tuple(str(i) for i in range(n_labels)))
+    return Checkpoint(
+        "original folder", architecture, task, Tokenizer.WHITESPACE, vocabulary, weights
+    )
+
+
+def _require_embeddings(
+    folder: Path, architecture: Architecture, weights: Mapping[str, Tensor]
+) -> None:
+    """The announced vocabulary is as large as the table of embeddings that is really there."""
+    table = weights.get("text_encoder.embedding.weight")
+    if table is None or table.shape[:1] != (architecture.vocabulary_size,):
+        found = "no embeddings" if table is None else f"embeddings of shape {list(table.shape)}"
+        raise UnreadableCheckpointError(
+            folder,
+            f"its config.json announces {architecture.vocabulary_size} words, "
+            f"and its weights hold {found}",
+        )
+
+
+def _architecture(folder: Path, config: Mapping[str, Any]) -> Architecture:
+    try:
+        encoder = config["model"]["encoder"]
+        decoder = config["model"]["decoder"]
+        _refuse_other_kinds(folder, decoder)
+        attention = _known(folder, "attention", decoder["attention"]["type"], ATTENTIONS)
+        kind = _known(folder, "encoder", encoder["type"], ENCODERS)
+        activation = Activation.RELU if kind is EncoderKind.CNN else Activation.LINEAR
+        if encoder.get("activation") is not None:
+            names = {each.value: each for each in Activation}
+            activation = _known(folder, "activation", encoder["activation"], names)
+        return Architecture(
+            encoder=kind,
+            attention=attention,
+            is_pair=decoder["attention"]["type"].endswith("_qa"),
+            vocabulary_size=encoder["vocab_size"],
+            embedding_size=encoder["embed_size"],
+            hidden_size=encoder.get("hidden_size") or encoder["embed_size"],
+            n_logits=decoder["output_size"],
+            kernel_sizes=tuple(encoder.get("kernel_sizes", KERNEL_SIZES)),
+            activation=activation,
+            has_projection=bool(encoder.get("projection", True)),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UnreadableCheckpointError(folder / "config.json", f"no {error} in it") from None
+    except ValidationError as error:
+        raise UnreadableCheckpointError(folder / "config.json", first_problem(error)) from None
+
+
+def _refuse_other_kinds(folder: Path, decoder: Mapping[str, Any]) -> None:
+    if decoder.get("use_attention", True) is not True:
+        raise UnsupportedModelError(
+            f"{folder} is an attention-free configuration of the original code "
+            "(`use_attention` is false): it predicts from the last state, there is nothing to audit"
+        )
+    regulariser = decoder.get("regularizer_attention") or {}
+    if "logodds" in (decoder["attention"]["type"], regulariser.get("type")):
+        raise UnsupportedModelError(
+            f"{folder} is a log-odds configuration of the original code: its attention is a fixed "
+            "table of word scores kept outside the checkpoint, not the model's own"
+        )
+
+
+def _known(folder: Path, what: str, name: str, table: Mapping[str, Any]) -> Any:
+    if name not in table:
+        raise UnsupportedModelError(f"{folder}: unknown {what} {name!r}", hint=nearest(name, table))
+    return table[name]
+
+
+def _weights(folder: Path, architecture: Architecture) -> dict[str, Tensor]:
+    weights = {
+        _rename(name, "decoder"): tensor
+        for name, tensor in load_state_dict(folder / "dec.th").items()
+    }
+    files = {"text_encoder": "encP.th" if architecture.is_pair else "enc.th"}
+    if architecture.is_pair:
+        files["pair_encoder"] = "encQ.th"
+    for part, file in files.items():
+        for name, tensor in load_state_dict(folder / file).items():
+            weights[f"{part}.{_rename(name, 'single')}"] = tensor
+    if architecture.attention is AttentionKind.DOT and not architecture.is_pair:
+        weights["attention.score.weight"] = weights.pop("attention.state.weight")
+    return weights
+
+
+def _rename(name: str, part: str) -> str:
+    for pattern, replacement in _RENAMED[part]:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def read_vocabulary(file: Path, size: int) -> Vocabulary:
+    """Read a vocabulary from a JSON object of word to id.
+
+    Raises:
+        UnreadableCheckpointError: Missing, malformed, or not the vocabulary of this model.
+    """
+    if not file.exists():
+        raise UnreadableCheckpointError(
+            file.parent, f"there is no {file.name}", hint=_WRITE_VOCABULARY
+        )
+    ids = _read_json(file)
+    if not all(isinstance(i, int) and not isinstance(i, bool) for i in ids.values()):
+        raise UnreadableCheckpointError(file, "not every word has a whole number for an id")
+    words = {i: word for word, i in ids.items()} | dict(enumerate(MARKERS))
+    wrong = next((i for i in words if not 0 <= i < size), None)
+    if wrong is not None or len(ids.values()) != len(set(ids.values())):
+        problem = f"id {wrong} is outside" if wrong is not None else "ids occur twice in"
+        raise UnreadableCheckpointError(
+            file, f"{problem} the model's vocabulary of {size} ids", hint=_WRITE_VOCABULARY
+        )
+    for marker, i in zip(MARKERS, range(4), strict=True):
+        if ids.get(marker, i) != i:
+            raise UnreadableCheckpointError(
+                file, f"{marker} must have id {i}, not {ids[marker]}", hint=_WRITE_VOCABULARY
+            )
+    return Vocabulary([words.get(i, f"<unused {i}>") for i in range(size)])
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UnreadableCheckpointError(file.parent, f"there is no {file.name}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise UnreadableCheckpointError(file, str(error)) from None
+    if not isinstance(content, dict):
+        raise UnreadableCheckpointError(file, "it is not a JSON object")
+    return content

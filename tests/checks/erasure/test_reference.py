@@ -11,7 +11,8 @@ from attn_audit.checks.base import read_batch
 from attn_audit.checks.erasure.check import Erasure
 from attn_audit.data.example import Example
 from attn_audit.findings.measure import LEAVE_ONE_OUT
-from attn_audit.models.loading import ModelOptions, load_model
+from attn_audit.models.loading import load_model
+from attn_audit.models.options import ModelOptions
 
 TOLERANCE = 2e-5
 """About five times how far float32 is off."""

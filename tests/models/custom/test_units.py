@@ -10,8 +10,7 @@ from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, IncompatibleDataError
 from attn_audit.models.contract import Unit
 from attn_audit.models.custom.encoding import Splitter, TextEncoded, pieces
-from attn_audit.models.spans import find_spans
-from attn_audit.models.units import UNITS
+from attn_audit.models.units import UNITS, find_spans
 from tests.models.custom.toys import Pooling, attend_plainly, custom_of
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
-from attn_audit.models.huggingface.configuration import LoadingOptions
 from attn_audit.models.huggingface.loading import load_classifier
+from attn_audit.models.options import ModelOptions
 from tests.conftest import Checkpoint
 
 CPU = torch.device("cpu")
@@ -22,7 +22,7 @@ def load(checkpoint: Checkpoint) -> Load:
     """A tiny classifier of a kind, with options."""
 
     def loaded(kind: str, **options: object) -> HuggingFaceClassifier:
-        return load_classifier(str(checkpoint(kind)), LoadingOptions(**options), CPU)  # type: ignore[arg-type]
+        return load_classifier(str(checkpoint(kind)), ModelOptions(**options), CPU)  # type: ignore[arg-type]
 
     return loaded
 

@@ -15,10 +15,10 @@ from attn_audit.errors import (
     UnreadableCheckpointError,
     UnsupportedModelError,
 )
-from attn_audit.models.huggingface import adapters
+from attn_audit.models.huggingface import weights
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
-from attn_audit.models.huggingface.configuration import LoadingOptions
 from attn_audit.models.huggingface.loading import load_classifier
+from attn_audit.models.options import ModelOptions
 from tests.checkpoints import SENTENCES
 from tests.conftest import Checkpoint
 from tests.models.huggingface.adapters import (
@@ -41,7 +41,7 @@ Weights = dict[str, torch.Tensor]
 
 
 def load(folder: Path, **options: Any) -> HuggingFaceClassifier:
-    return load_classifier(str(folder), LoadingOptions(**options), CPU)
+    return load_classifier(str(folder), ModelOptions(**options), CPU)
 
 
 def refused(folder: Path, *kinds: type[AttnAuditError]) -> str:
@@ -73,12 +73,12 @@ class TestWithoutPeft:
 
     @pytest.fixture(autouse=True)
     def installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(adapters, "find_spec", lambda name: name)
+        monkeypatch.setattr(weights, "find_spec", lambda name: name)
 
     def test_an_adapter_needs_its_package(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
-        monkeypatch.setattr(adapters, "find_spec", lambda name: None)
+        monkeypatch.setattr(weights, "find_spec", lambda name: None)
         said = refused(written(tmp_path))
         assert "is a PEFT adapter, and the package peft is not installed" in said
 
@@ -209,7 +209,7 @@ def test_computes_as_peft_does_in_other_precisions(
     base: Path, tmp_path: Path, dtype: torch.dtype
 ) -> None:
     folder = train(base, tmp_path / "adapter", lora(use_dora=True))
-    classifier = load(folder, dtype=dtype)
+    classifier = load(folder, dtype=str(dtype).removeprefix("torch."))
     inputs = classifier.collate(classifier.encode(EXAMPLES))
     with torch.no_grad():
         found = classifier.module(**dict(inputs.keywords)).logits

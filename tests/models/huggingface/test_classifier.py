@@ -7,7 +7,7 @@ from attn_audit.data.example import Example
 from attn_audit.errors import UnsupportedModelError
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.encoding import Padding
-from attn_audit.models.huggingface.outputs.classes import raw_logits
+from attn_audit.models.huggingface.output import raw_logits
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
 from tests.checkpoints import KINDS, SENTENCES
 from tests.models.huggingface.conftest import Load

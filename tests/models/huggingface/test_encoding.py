@@ -13,7 +13,7 @@ from attn_audit.errors import IncompatibleDataError
 from attn_audit.models.contract import Unit
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.encoding import Padding, Side, TokenEncoded, join, without_units
-from attn_audit.models.huggingface.outputs.base import IDS, MASK, TYPES
+from attn_audit.models.huggingface.output import IDS, MASK, TYPES
 from attn_audit.models.huggingface.tokenizer import tokenize
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
 from tests.checkpoints import KINDS, SENTENCES

@@ -14,9 +14,9 @@ from huggingface_hub.errors import (
 )
 
 from attn_audit.errors import CheckpointError, CheckpointNotFoundError, UnreadableCheckpointError
-from attn_audit.models.huggingface.configuration import LoadingOptions
 from attn_audit.models.huggingface.hub import locate
 from attn_audit.models.huggingface.loading import load_classifier
+from attn_audit.models.options import ModelOptions
 from tests.conftest import Checkpoint
 from tests.models.huggingface.conftest import CPU
 
@@ -85,10 +85,10 @@ def test_a_model_in_the_cache_needs_no_hub(
 ) -> None:
     download(checkpoint("bert"), cache)
     answer(ConnectionError("no network"))
-    description = load_classifier("owner/tiny", LoadingOptions(), CPU).describe()
+    description = load_classifier("owner/tiny", ModelOptions(), CPU).describe()
     assert description.source == "owner/tiny"
     assert description.details["revision"] == COMMIT
-    local = load_classifier(str(checkpoint("bert")), LoadingOptions(), CPU).describe()
+    local = load_classifier(str(checkpoint("bert")), ModelOptions(), CPU).describe()
     assert description.sha256 == local.sha256
 
 
@@ -106,7 +106,7 @@ def test_the_files_of_one_commit_are_downloaded_and_no_pickles(
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
     answer(COMMIT)
-    classifier = load_classifier("owner/tiny", LoadingOptions(revision="v2"), CPU)
+    classifier = load_classifier("owner/tiny", ModelOptions(revision="v2"), CPU)
     assert classifier.describe().details["revision"] == COMMIT
     assert asked["revision"] == COMMIT
     assert "*.safetensors" in str(asked["allow_patterns"])

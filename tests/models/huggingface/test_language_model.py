@@ -19,13 +19,13 @@ from attn_audit.distances import Logits
 from attn_audit.errors import IncompatibleDataError, UnsupportedModelError
 from attn_audit.models.contract import Site
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
-from attn_audit.models.huggingface.configuration import LoadingOptions, question_of
 from attn_audit.models.huggingface.encoding import Side, TokenEncoded
 from attn_audit.models.huggingface.hub import quiet
 from attn_audit.models.huggingface.loading import load_classifier
 from attn_audit.models.huggingface.model import HuggingFaceModel
 from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.readout import reaching_rows
+from attn_audit.models.options import ModelOptions
 from tests.checkpoints import SENTENCES, randomize
 from tests.conftest import Checkpoint
 from tests.models.huggingface.replays import require_replays_of_full_passes
@@ -452,8 +452,7 @@ def test_an_adapter_changes_the_language_model_that_it_names(
                 if parameter.requires_grad:
                     parameter.add_(torch.randn_like(parameter) * 0.2)
         adapted.save_pretrained(tmp_path / "adapter")
-    question = question_of(PROMPT, options=OF_ONE_TOKEN)
-    options, device = LoadingOptions(question=question), torch.device("cpu")
+    options, device = ModelOptions(prompt=PROMPT, options=OF_ONE_TOKEN), torch.device("cpu")
     loaded = load_classifier(str(tmp_path / "adapter"), options, device)
     assert loaded.describe().details["adapter"] == "LORA"
     tokenizer = AutoTokenizer.from_pretrained(base)

@@ -12,9 +12,9 @@ from transformers.utils import logging as transformers_logging
 
 from attn_audit.data.example import Example
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
-from attn_audit.models.huggingface.configuration import LoadingOptions
 from attn_audit.models.huggingface.hub import quiet
 from attn_audit.models.huggingface.loading import load_classifier
+from attn_audit.models.options import ModelOptions
 from attn_audit.results.model_description import ModelDescription
 from tests.checkpoints import KINDS, MAX_LENGTH, SENTENCES, write_checkpoint
 from tests.conftest import Checkpoint
@@ -74,7 +74,7 @@ def test_the_attention_is_the_one_that_is_asked_for(load: Load, implementation: 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
 def test_computes_in_the_dtype_asked_for(load: Load, dtype: torch.dtype) -> None:
-    classifier = load("bert", dtype=dtype)
+    classifier = load("bert", dtype=str(dtype).removeprefix("torch."))
     assert classifier.describe().dtype == str(dtype).removeprefix("torch.")
     logits = classifier.logits(classifier.collate(classifier.encode(EXAMPLES)))
     assert logits.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
@@ -82,7 +82,7 @@ def test_computes_in_the_dtype_asked_for(load: Load, dtype: torch.dtype) -> None
 
 def test_a_real_model_classifies(shared: Path) -> None:
     location = str(shared / "models" / "minilm_sst")
-    classifier = load_classifier(location, LoadingOptions(), CPU)
+    classifier = load_classifier(location, ModelOptions(), CPU)
     texts = [Example("a", "A gorgeous, witty movie."), Example("b", "A mess from start to end.")]
     logits = classifier.logits(classifier.collate(classifier.encode(texts)))
     found = classifier.task.predictions(classifier.task.probabilities(logits.detach()))
@@ -98,7 +98,7 @@ def test_a_real_model_classifies(shared: Path) -> None:
 
 def test_the_fingerprint_is_of_the_files_that_are_used(damaged: Damage) -> None:
     def fingerprint() -> str | None:
-        return load_classifier(str(folder), LoadingOptions(), CPU).describe().sha256
+        return load_classifier(str(folder), ModelOptions(), CPU).describe().sha256
 
     folder = damaged()
     before = fingerprint()
@@ -113,7 +113,7 @@ def test_the_fingerprint_is_of_the_files_that_are_used(damaged: Damage) -> None:
 
 def test_one_sigmoid_is_one_logit(tmp_path: Path) -> None:
     folder = write_checkpoint("distilbert", tmp_path / "toxic", num_labels=1)
-    classifier = load_classifier(str(folder), LoadingOptions(task="binary"), CPU)
+    classifier = load_classifier(str(folder), ModelOptions(task="binary"), CPU)
     assert classifier.task.labels == ("0", "1")
     encoded = classifier.encode([Example("a", "A fine film.", labels=("1",))])
     inputs = classifier.collate(encoded)
@@ -123,7 +123,7 @@ def test_one_sigmoid_is_one_logit(tmp_path: Path) -> None:
 @pytest.mark.parametrize("problem_type", [None, "multi_label_classification"])
 def test_several_labels_keep_their_logits(tmp_path: Path, problem_type: str | None) -> None:
     folder = write_checkpoint("bert", tmp_path / "topics", num_labels=3, problem_type=problem_type)
-    classifier = load_classifier(str(folder), LoadingOptions(), CPU)
+    classifier = load_classifier(str(folder), ModelOptions(), CPU)
     inputs = classifier.collate(classifier.encode(EXAMPLES))
     assert classifier.task.name == ("multilabel" if problem_type else "multiclass")
     assert torch.equal(classifier.logits(inputs), classifier.module(**dict(inputs.keywords)).logits)
@@ -143,10 +143,10 @@ def test_a_model_in_memory_is_left_as_it_is(checkpoint: Checkpoint) -> None:
 def test_nothing_is_said_on_the_terminal(
     checkpoint: Checkpoint, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    classifier = load_classifier(str(checkpoint("bert")), LoadingOptions(max_length=6), CPU)
+    classifier = load_classifier(str(checkpoint("bert")), ModelOptions(max_length=6), CPU)
     pair = Example("a", SENTENCES[0], SENTENCES[1])
     load_classifier(
-        str(checkpoint("bert")), LoadingOptions(max_length=6, takes_pairs=True), CPU
+        str(checkpoint("bert")), ModelOptions(max_length=6, takes_pairs=True), CPU
     ).encode([pair])
     classifier.encode([Example("b", " ".join(SENTENCES))])
     assert capfd.readouterr() == ("", "")
@@ -188,7 +188,7 @@ def test_code_that_is_trusted_is_run_and_reported(
     (folder / "own.py").write_text(OWN)
 
     def description() -> ModelDescription:
-        options = LoadingOptions(trust_remote_code=True)
+        options = ModelOptions(trust_remote_code=True)
         return load_classifier(str(folder), options, CPU).describe()
 
     before = description()

@@ -7,10 +7,10 @@ import torch
 
 from attn_audit import Example, audit, wrap
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
-from attn_audit.models.huggingface.configuration import LoadingOptions
 from attn_audit.models.huggingface.loading import load_classifier
 from attn_audit.models.huggingface.model import choose_padding_side
 from attn_audit.models.interception.classifier import ModelInputs
+from attn_audit.models.options import ModelOptions
 from attn_audit.models.units import UnitName
 from tests.checkpoints import SENTENCES
 from tests.conftest import Checkpoint
@@ -50,7 +50,7 @@ def test_a_wrapped_model_works_as_before(checkpoint: Checkpoint) -> None:
 
 @pytest.mark.parametrize("kind", ["bert", "gpt2", "llama", "t5"])
 def test_shorter_texts_are_padded_on_the_right(checkpoint: Checkpoint, kind: str) -> None:
-    classifier = load_classifier(str(checkpoint(kind)), LoadingOptions(), torch.device("cpu"))
+    classifier = load_classifier(str(checkpoint(kind)), ModelOptions(), torch.device("cpu"))
     choose_padding_side(classifier, classifier._encoder.encode(EXAMPLES))
     assert classifier.padding_side == "right"
 
@@ -58,7 +58,7 @@ def test_shorter_texts_are_padded_on_the_right(checkpoint: Checkpoint, kind: str
 def test_shorter_texts_are_padded_on_the_left_where_the_last_position_is_read(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    classifier = load_classifier(str(checkpoint("llama")), LoadingOptions(), torch.device("cpu"))
+    classifier = load_classifier(str(checkpoint("llama")), ModelOptions(), torch.device("cpu"))
 
     def last_position(self: HuggingFaceClassifier, inputs: ModelInputs) -> torch.Tensor:
         module: Any = self.module

@@ -15,8 +15,7 @@ from attn_audit.models.contract import Encoded, Reading
 from attn_audit.models.huggingface.encoding import TokenEncoded
 from attn_audit.models.interception.classifier import NOT_AUDITED
 from attn_audit.models.interception.model import InterceptedModel
-from attn_audit.models.spans import words_in
-from attn_audit.models.units import UnitName
+from attn_audit.models.units import UnitName, words_in
 from tests.checkpoints import HEADS, HIDDEN, INNER, randomize
 from tests.models.huggingface.tokenizers import SLOW, TOKENIZERS
 from tests.models.odd_texts import ODD_TEXTS

@@ -14,7 +14,8 @@ from attn_audit.errors import ConfigurationError, UnsupportedModelError
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.encoding import Side
 from attn_audit.models.huggingface.model import HuggingFaceModel
-from attn_audit.models.loading import ModelOptions, load_model
+from attn_audit.models.loading import load_model
+from attn_audit.models.options import ModelOptions
 from attn_audit.settings import AuditedTexts
 from tests.checkpoints import SENTENCES, write_checkpoint
 from tests.conftest import Checkpoint

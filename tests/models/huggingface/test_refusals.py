@@ -15,9 +15,9 @@ from attn_audit.errors import (
     UnreadableCheckpointError,
     UnsupportedModelError,
 )
-from attn_audit.models.huggingface.configuration import LoadingOptions
 from attn_audit.models.huggingface.hub import quiet
 from attn_audit.models.huggingface.loading import load_classifier
+from attn_audit.models.options import ModelOptions
 from tests.conftest import Checkpoint
 from tests.models.huggingface.conftest import CPU, Damage, Load
 
@@ -28,7 +28,7 @@ TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
 
 def refused(folder: Path | str, kind: type[AttnAuditError], **options: object) -> AttnAuditError:
     with pytest.raises(kind) as raised:
-        load_classifier(str(folder), LoadingOptions(**options), CPU)  # type: ignore[arg-type]
+        load_classifier(str(folder), ModelOptions(**options), CPU)  # type: ignore[arg-type]
     assert type(raised.value) is kind
     assert raised.value.message.isprintable()
     assert len(raised.value.message) < 400
@@ -163,7 +163,7 @@ def test_code_is_not_run_unasked(damaged: Damage) -> None:
 def test_a_known_model_is_loaded_without_the_code_beside_it(damaged: Damage) -> None:
     folder = damaged(auto_map=OWN_CODE)
     (folder / "own.py").write_text("raise SystemExit('it was run')")
-    load_classifier(str(folder), LoadingOptions(), CPU)
+    load_classifier(str(folder), ModelOptions(), CPU)
 
 
 def test_a_revision_of_a_local_folder(damaged: Damage) -> None:

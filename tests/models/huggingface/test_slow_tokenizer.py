@@ -14,11 +14,11 @@ from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError, IncompatibleDataError
 from attn_audit.models.contract import Unit
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
-from attn_audit.models.huggingface.configuration import LoadingOptions
 from attn_audit.models.huggingface.encoding import TokenEncoded
 from attn_audit.models.huggingface.hub import quiet
 from attn_audit.models.huggingface.loading import load_classifier
 from attn_audit.models.interception.classifier import NOT_AUDITED
+from attn_audit.models.options import ModelOptions
 from tests.models.huggingface.conftest import CPU
 
 
@@ -41,7 +41,7 @@ def canine(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_tokens_are_shown_as_the_vocabulary_spells_them(canine: str) -> None:
-    classifier = load_classifier(canine, LoadingOptions(), CPU)
+    classifier = load_classifier(canine, ModelOptions(), CPU)
     (encoded,) = classifier.encode([Example("a", "é ok")])
     assert [unit.text for unit in encoded.units] == ["é", " ", "o", "k"]
     assert not encoded.truncated
@@ -50,14 +50,14 @@ def test_tokens_are_shown_as_the_vocabulary_spells_them(canine: str) -> None:
 
 
 def test_long_texts_are_truncated(canine: str) -> None:
-    classifier = load_classifier(canine, LoadingOptions(max_length=5), CPU)
+    classifier = load_classifier(canine, ModelOptions(max_length=5), CPU)
     short, long = classifier.encode([Example("a", "abc"), Example("b", "abcd")])
     assert (short.truncated, long.truncated) == (False, True)
     assert [unit.text for unit in long.units] == ["a", "b", "c"]
 
 
 def test_words_are_found_one_by_one(canine: str) -> None:
-    classifier = load_classifier(canine, LoadingOptions(unit="word"), CPU)
+    classifier = load_classifier(canine, ModelOptions(unit="word"), CPU)
     (encoded,) = classifier.encode([Example("a", "é  ok, 中文")])
     assert isinstance(encoded, TokenEncoded)
     assert encoded.units == (
@@ -70,7 +70,7 @@ def test_words_are_found_one_by_one(canine: str) -> None:
 
 
 def test_words_of_a_truncated_text(canine: str) -> None:
-    classifier = load_classifier(canine, LoadingOptions(unit="word", max_length=6), CPU)
+    classifier = load_classifier(canine, ModelOptions(unit="word", max_length=6), CPU)
     (encoded,) = classifier.encode([Example("a", "ab cdef")])
     assert encoded.truncated
     assert [unit.text for unit in encoded.units] == ["ab", "cdef"]
@@ -88,7 +88,7 @@ def japanese(tmp_path: Path, subword: str) -> HuggingFaceClassifier:
         intermediate_size=8,
     )  # fmt: skip
     module = BertForSequenceClassification(config).eval()
-    return HuggingFaceClassifier(module, tokenizer, LoadingOptions(unit="word"))
+    return HuggingFaceClassifier(module, tokenizer, ModelOptions(unit="word"))
 
 
 def test_japanese_words_are_those_of_their_tokens(tmp_path: Path) -> None:
@@ -133,4 +133,4 @@ class Segmenting:
 
 def test_pairs_need_offsets(canine: str) -> None:
     with pytest.raises(ConfigurationError, match="which of two texts a token belongs to"):
-        load_classifier(canine, LoadingOptions(takes_pairs=True), CPU)
+        load_classifier(canine, ModelOptions(takes_pairs=True), CPU)

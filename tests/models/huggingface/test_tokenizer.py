@@ -11,8 +11,8 @@ import transformers
 from attn_audit.data.example import Example
 from attn_audit.errors import CheckpointError, UnreadableCheckpointError, UnsupportedModelError
 from attn_audit.models.huggingface import hub, tokenizer
-from attn_audit.models.huggingface.configuration import LoadingOptions
 from attn_audit.models.huggingface.loading import load_classifier
+from attn_audit.models.options import ModelOptions
 from tests.models.huggingface.conftest import CPU, Damage
 
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
@@ -40,7 +40,7 @@ def test_no_tokenizers_file_is_left_out() -> None:
 
 def refused(folder: Path, kind: type[CheckpointError]) -> CheckpointError:
     with pytest.raises(kind) as raised:
-        load_classifier(str(folder), LoadingOptions(), CPU)
+        load_classifier(str(folder), ModelOptions(), CPU)
     assert raised.value.message.isprintable()
     return raised.value
 
@@ -118,12 +118,12 @@ def bertweet(damaged: Damage) -> Path:
 
 
 def test_byte_pairs_of_their_own_format(bertweet: Path) -> None:
-    classifier = load_classifier(str(bertweet), LoadingOptions(), CPU)
+    classifier = load_classifier(str(bertweet), ModelOptions(), CPU)
     (encoded,) = classifier.encode([Example("a", "a fine")])
     assert [unit.text for unit in encoded.units][:2] == ["a", "fi@@"]
     before = classifier.describe().sha256
     (bertweet / "bpe.codes").write_text("#version: 0.2\na f 1\n")
-    after = load_classifier(str(bertweet), LoadingOptions(), CPU)
+    after = load_classifier(str(bertweet), ModelOptions(), CPU)
     assert after.describe().sha256 != before
 
 

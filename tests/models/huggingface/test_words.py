@@ -10,8 +10,7 @@ from attn_audit.data.example import Example
 from attn_audit.models.contract import Unit
 from attn_audit.models.huggingface.tokenizer import Tokens, tokenize
 from attn_audit.models.interception.classifier import NOT_AUDITED
-from attn_audit.models.spans import words_in
-from attn_audit.models.units import UNITS, Piece, Units
+from attn_audit.models.units import UNITS, Piece, Units, words_in
 from tests.conftest import Checkpoint
 
 KINDS = ("bert", "gpt2", "llama", "deberta-v2", "bart")

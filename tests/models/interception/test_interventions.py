@@ -13,7 +13,7 @@ from attn_audit.models.paper.architecture import AttentionKind, EncoderKind
 from tests.models.interception.matrix import MAX_ERROR, assert_close, audited, padded_batch, read
 from tests.models.interception.passes import classifier_of, random_attention, softmax_of_layer
 from tests.models.interception.patching import softmax_patched
-from tests.models.paper.test_leave_one_out import examples as texts_of_words
+from tests.models.paper.test_classifier import examples as texts_of_words
 from tests.tiny import tiny_model
 
 MIN_EFFECT = 0.01

@@ -83,17 +83,20 @@ def read_vectors(path: Path, vocabulary: Vocabulary) -> PretrainedVectors:
     n_lines, width = header or (None, first.count(" "))
     if width < 1:
         raise UnreadableDataError(path.name, "its first line holds no vector", hint=HINT)
-    reader = _Reader(path.name, width, {t: i for i, t in enumerate(vocabulary.tokens)}, {})
+    wanted = {token: i for i, token in enumerate(vocabulary.tokens) if i >= len(MARKERS)}
+    found: dict[int, Float32[np.ndarray, " embedding"]] = {}
     n_read = 0
     for n_read, line in enumerate(lines if header else chain([first], lines), start=1):
-        reader.take(line.rstrip(LINE_END), n_read + (header is not None))
+        place = line_of(path.name, n_read + (header is not None))
+        word, numbers = _word_and_numbers(line.rstrip(LINE_END), width, place)
+        i = wanted.get(word)
+        if i is not None and i not in found:
+            found[i] = _vector(numbers, place)
     if n_lines is not None and n_read < n_lines:
         problem = f"it announces {n_lines} vectors and holds {n_read}"
         raise UnreadableDataError(path.name, problem, hint="Is the download complete?")
-    ids = sorted(reader.found)
-    vectors = np.empty((len(ids), width), dtype=np.float32)
-    for row, i in enumerate(ids):
-        vectors[row] = reader.found[i]
+    ids = sorted(found)
+    vectors = np.array([found[i] for i in ids], dtype=np.float32).reshape(-1, width)
     return PretrainedVectors(torch.tensor(ids, dtype=torch.long), torch.from_numpy(vectors))
 
 
@@ -104,37 +107,25 @@ def _header(line: str) -> tuple[int, int] | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    file: str
-    width: int
-    wanted: dict[str, int]
-    found: dict[int, Float32[np.ndarray, " embedding"]]
-
-    def take(self, line: str, number: int) -> None:
-        """Keep the vector of a line where it is wanted."""
-        if line.count(" ") != self.width:
-            self._require_spaced_word(line, number)
-            return
+def _word_and_numbers(line: str, width: int, place: str) -> tuple[str, str]:
+    n_spaces = line.count(" ")
+    if n_spaces == width:
         word, _, numbers = line.partition(" ")
-        i = self.wanted.get(word, 0)
-        if i >= len(MARKERS) and i not in self.found:
-            self.found[i] = self._numbers(numbers, number)
+        return word, numbers
+    # GloVe's largest file has a few words with spaces in them (`. . .`): nobody's tokens.
+    word = line.rsplit(" ", width)[0]
+    if n_spaces < width or _is_number(word.rpartition(" ")[2]):
+        problem = f"{n_spaces} numbers after the word instead of {width}"
+        raise RowError(place, problem, hint=HINT)
+    return word, ""
 
-    def _numbers(self, text: str, number: int) -> Float32[np.ndarray, " embedding"]:
-        parts = text.split(" ")
-        odd = next((part for part in parts if not _is_number(part)), None)
-        if odd is not None:
-            problem = f"{quoted(odd)} is not a finite number"
-            raise RowError(line_of(self.file, number), problem, hint=HINT)
-        return np.array(parts, dtype=np.float32)
 
-    def _require_spaced_word(self, line: str, number: int) -> None:
-        """GloVe's largest file has a few words with spaces in them (`. . .`): nobody's tokens."""
-        word = line.rsplit(" ", self.width)[0]
-        if line.count(" ") < self.width or _is_number(word.rpartition(" ")[2]):
-            problem = f"{line.count(' ')} numbers after the word instead of {self.width}"
-            raise RowError(line_of(self.file, number), problem, hint=HINT)
+def _vector(numbers: str, place: str) -> Float32[np.ndarray, " embedding"]:
+    parts = numbers.split(" ")
+    odd = next((part for part in parts if not _is_number(part)), None)
+    if odd is not None:
+        raise RowError(place, f"{quoted(odd)} is not a finite number", hint=HINT)
+    return np.array(parts, dtype=np.float32)
 
 
 def _is_number(text: str) -> bool:

@@ -9,24 +9,19 @@ from attn_audit.data.location import resolve
 from attn_audit.data.reading import read_examples
 from attn_audit.data.source import DataSource
 from attn_audit.errors import ConfigurationError, DataError, RowError, SplitNotFoundError
-from attn_audit.models.compatibility import multi_hot_labels, says_no_label
-from attn_audit.models.task import Task, TaskKind, make_task
+from attn_audit.models.task import Task, TaskKind, make_task, multi_hot_labels, says_no_label
 from attn_audit.quoting import listed, quoted
 
 HINT_KIND = "Leave --task out to have it inferred from the data."
 
 
 def infer_task(examples: Sequence[Example], kind: TaskKind | None = None) -> Task:
-    """The task that labelled examples pose.
+    """The task that training examples with settled labels pose, of a kind that is said or not.
 
     Multilabel if lists are multi-hot or an example has not exactly one label, else candidates if an
     example restricts its answers, else binary or multiclass by the number of labels. Labels are in
     the order of multi-hot lists, else in order of value if all are numbers, else in alphabetical
     order.
-
-    Args:
-        examples: The training examples, from `with_settled_labels`.
-        kind: What it has to be; None to infer it.
 
     Raises:
         RowError: An example has no labels, or not the one label that `kind` asks for.

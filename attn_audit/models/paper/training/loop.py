@@ -9,27 +9,151 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional as F
 
 from attn_audit import __version__
-from attn_audit.data.example import Example
-from attn_audit.errors import ConfigurationError, OutputError
+from attn_audit.data.example import Example, length_batches
+from attn_audit.distances import Logits
+from attn_audit.errors import ConfigurationError, DataError, OutputError
+from attn_audit.models.capacity import in_order
 from attn_audit.models.paper.architecture import MARKERS, Vocabulary
 from attn_audit.models.paper.checkpoint import save_checkpoint
 from attn_audit.models.paper.network import AttentionPoolingNetwork
-from attn_audit.models.paper.training.corpus import Prepared, initialise, prepare
-from attn_audit.models.paper.training.scoring import (
-    SCORE_NAMES,
-    EpochResult,
-    Loss,
-    dev_loss_and_score,
-    loss_of,
-    should_stop,
-)
+from attn_audit.models.paper.training.corpus import Corpus, Prepared, initialise, prepare
 from attn_audit.models.paper.training.settings import Precision, TrainingSettings
 from attn_audit.models.task import Task, TaskKind
 from attn_audit.quoting import one_line
+from attn_audit.statistics.performance import macro_roc_auc
+
+Gold = Bool[Tensor, "batch _"]
+"""Which labels each example has, two columns in a binary task."""
+Loss = Callable[[Logits, Gold], Float[Tensor, ""]]
+
+
+def loss_of(task: Task, gold: Gold) -> Loss:
+    """The cross-entropy of a batch: summed over examples, the mean over labels if multilabel.
+
+    A sum, because Adam's steps do not depend on the scale of the loss but weight decay, which is
+    added to the gradient, does: against a mean, words of few examples would fade.
+
+    Args:
+        gold: Of all training examples. In a binary task the second label's examples get the weight
+            that makes both labels count the same in total.
+
+    Source: the released code of Jain & Wallace (2019), `Trainers/`, which takes the mean for pairs.
+    """
+    match TaskKind(task.name):
+        case TaskKind.BINARY:
+            weight = gold[:, 0].sum() / gold[:, 1].sum()
+            return lambda logits, own: F.binary_cross_entropy_with_logits(
+                logits, own[:, 1:].to(logits.dtype), pos_weight=weight, reduction="sum"
+            )
+        case TaskKind.MULTILABEL:
+            return lambda logits, own: (
+                F.binary_cross_entropy_with_logits(logits, own.to(logits.dtype), reduction="sum")
+                / logits.shape[-1]
+            )
+        case TaskKind.MULTICLASS | TaskKind.CANDIDATES:
+            return lambda logits, own: F.cross_entropy(
+                logits, own.int().argmax(dim=-1), reduction="sum"
+            )
+
+
+MAX_EXAMPLES = 512
+MAX_TOKENS = 16384
+
+SCORE_NAMES = {
+    TaskKind.BINARY: "ROC AUC",
+    TaskKind.MULTICLASS: "accuracy",
+    TaskKind.MULTILABEL: "macro ROC AUC",
+    TaskKind.CANDIDATES: "accuracy",
+}
+"""What the score of a task is called."""
+
+
+@torch.no_grad()
+def dev_loss_and_score(
+    network: AttentionPoolingNetwork, dev: Corpus, task: Task, loss: Loss
+) -> tuple[float, float]:
+    """Mean loss, and score from 0 to 1: what early stopping goes by.
+
+    Raises:
+        DataError: There is no ROC curve, because all examples are of one class.
+    """
+    logits = corpus_logits(network, dev)
+    return float(loss(logits, dev.gold)) / len(dev), score_of(logits, dev.gold, task)
+
+
+def score_of(
+    logits: Float[Tensor, "example label"], gold: Bool[Tensor, "example _"], task: Task
+) -> float:
+    """How well logits tell the labels apart, 0 to 1.
+
+    Accuracy where the labels compete; else ROC AUC, the mean over labels if multilabel.
+
+    Raises:
+        DataError: There is no ROC curve, because all examples are of one class.
+    """
+    if task.is_softmax:
+        right = logits.argmax(dim=-1) == gold.int().argmax(dim=-1)
+        return float(right.double().mean())
+    gold = gold[:, 1:] if task.name == TaskKind.BINARY else gold
+    score = macro_roc_auc(gold.cpu().numpy(), logits.double().cpu().numpy()).mean
+    if score is None:
+        raise DataError(
+            "all examples for early stopping are of one class: their ROC AUC is undefined",
+            hint="Give a dev split in which both classes occur.",
+        )
+    return score
+
+
+@torch.no_grad()
+def corpus_logits(
+    network: AttentionPoolingNetwork, corpus: Corpus
+) -> Float[Tensor, "example label"]:
+    """Logits of all examples, in their order, computed in batches of similar length."""
+    network.eval()
+    batches = length_batches(corpus.texts.lengths.tolist(), MAX_EXAMPLES, MAX_TOKENS)
+    rows = [torch.tensor(batch, device=corpus.gold.device) for batch in batches]
+    return in_order([corpus.logits(network, some) for some in rows], rows)
+
+
+@dataclass(frozen=True, slots=True)
+class EpochResult:
+    """One pass over the training examples, and how good the model was after it."""
+
+    epoch: int
+    """From 1."""
+    loss: float
+    """Mean over the training examples, each seen once while the model changed."""
+    dev_loss: float
+    """Mean over the examples held back for early stopping, after the epoch."""
+    dev_score: float
+    score_name: str
+    """What the dev score is: `ROC AUC`, `accuracy`."""
+    is_best: bool
+    """Better than every epoch before."""
+
+
+PERFECT = 1.0
+
+
+def should_stop(epochs: Sequence[EpochResult], patience: int) -> bool:
+    """Whether neither dev score nor dev loss has been better than ever before for too long.
+
+    The score decides which epoch is kept. The loss says whether something is still being learnt:
+    on question answering it falls for many epochs before the first answers are right.
+
+    Or whether the score cannot get better.
+    """
+    if not epochs:
+        return False
+    scores = [epoch.dev_score for epoch in epochs]
+    losses = [epoch.dev_loss for epoch in epochs]
+    last_progress = max(scores.index(max(scores)), losses.index(min(losses)))
+    return max(scores) >= PERFECT or len(epochs) - 1 - last_progress >= patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,88 +300,60 @@ def train(
     """
     prepared = prepare(settings, train_examples, dev_examples, device)
     network = initial_network(settings, prepared, device)
-    run = _Run(settings, prepared, network, loss_of(prepared.task, prepared.train.gold))
+    loss = loss_of(prepared.task, prepared.train.gold)
+    optimizer = optimizer_of(network, settings)
+    generator = torch.Generator().manual_seed(settings.seed)
+    epochs: list[EpochResult] = []
+    weights: dict[str, Tensor] = {}
     with repeatable(device):
-        run.dev()  # raises now what it would after an epoch
-        epochs, weights = run.until_it_stops_improving(on_epoch, on_batch)
-    run.network.load_state_dict(weights)
-    return TrainedModel(
-        network=run.network.eval().requires_grad_(False),
-        task=prepared.task,
-        vocabulary=prepared.vocabulary,
-        settings=settings,
-        epochs=epochs,
-        n_pretrained=None if prepared.vectors is None else len(prepared.vectors.ids),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    settings: TrainingSettings
-    prepared: Prepared
-    network: AttentionPoolingNetwork
-    loss: Loss
-
-    def until_it_stops_improving(
-        self, on_epoch: Callable[[EpochResult], None], on_batch: Callable[[float], None]
-    ) -> tuple[tuple[EpochResult, ...], dict[str, Tensor]]:
-        """All epochs run, and the weights after the best of them."""
-        optimizer = optimizer_of(self.network, self.settings)
-        generator = torch.Generator().manual_seed(self.settings.seed)
-        results: list[EpochResult] = []
-        weights = self._weights()
-        while len(results) < self.settings.epochs and not should_stop(
-            results, self.settings.patience
-        ):
-            mean_loss = self._epoch(optimizer, generator, on_batch)
-            finite = (bool(each.isfinite().all()) for each in self.network.parameters())
+        # Raises now what it would after an epoch.
+        dev_loss_and_score(network, prepared.dev, prepared.task, loss)
+        while len(epochs) < settings.epochs and not should_stop(epochs, settings.patience):
+            lengths = prepared.train.texts.lengths
+            batches = random_batches(lengths, settings.batch_size, generator)
+            mean_loss = _epoch(network, prepared.train, batches, loss, optimizer, on_batch)
+            finite = (bool(each.isfinite().all()) for each in network.parameters())
             if not math.isfinite(mean_loss) or not all(finite):
                 raise ConfigurationError(
-                    f"the training diverged: loss or weights after epoch {len(results) + 1} are "
+                    f"the training diverged: loss or weights after epoch {len(epochs) + 1} are "
                     "not finite",
                     hint="Lower the learning rate, or look for extreme numbers in the pretrained "
                     "vectors.",
                 )
-            results.append(self._result(mean_loss, results))
-            if results[-1].is_best:
-                weights = self._weights()
-            on_epoch(results[-1])
-        return tuple(results), weights
+            dev_loss, score = dev_loss_and_score(network, prepared.dev, prepared.task, loss)
+            is_best = all(score > epoch.dev_score for epoch in epochs)
+            name = SCORE_NAMES[TaskKind(prepared.task.name)]
+            epochs.append(EpochResult(len(epochs) + 1, mean_loss, dev_loss, score, name, is_best))
+            if is_best:
+                weights = {key: tensor.clone() for key, tensor in network.state_dict().items()}
+            on_epoch(epochs[-1])
+    network.load_state_dict(weights)
+    return TrainedModel(
+        network=network.eval().requires_grad_(False),
+        task=prepared.task,
+        vocabulary=prepared.vocabulary,
+        settings=settings,
+        epochs=tuple(epochs),
+        n_pretrained=None if prepared.vectors is None else len(prepared.vectors.ids),
+    )
 
-    def _epoch(
-        self,
-        optimizer: torch.optim.Optimizer,
-        generator: torch.Generator,
-        on_batch: Callable[[float], None],
-    ) -> float:
-        """One pass over the training examples; the mean loss meanwhile."""
-        corpus = self.prepared.train
-        batches = random_batches(corpus.texts.lengths, self.settings.batch_size, generator)
-        self.network.train()
-        total = torch.zeros((), device=corpus.gold.device, dtype=torch.float64)
-        for done, rows in enumerate(batches, start=1):
-            batch_loss = self.loss(corpus.logits(self.network, rows), corpus.gold[rows])
-            optimizer.zero_grad()
-            torch.autograd.backward(batch_loss)
-            optimizer.step()
-            total += batch_loss.detach()
-            on_batch(done / len(batches))
-        return float(total) / len(corpus)
 
-    def _result(self, loss: float, before: Sequence[EpochResult]) -> EpochResult:
-        dev_loss, score = self.dev()
-        return EpochResult(
-            epoch=len(before) + 1,
-            loss=loss,
-            dev_loss=dev_loss,
-            dev_score=score,
-            score_name=SCORE_NAMES[TaskKind(self.prepared.task.name)],
-            is_best=all(score > epoch.dev_score for epoch in before),
-        )
-
-    def dev(self) -> tuple[float, float]:
-        """Mean loss and score on the examples for early stopping."""
-        return dev_loss_and_score(self.network, self.prepared.dev, self.prepared.task, self.loss)
-
-    def _weights(self) -> dict[str, Tensor]:
-        return {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+def _epoch(
+    network: AttentionPoolingNetwork,
+    corpus: Corpus,
+    batches: Sequence[Tensor],
+    loss: Loss,
+    optimizer: torch.optim.Optimizer,
+    on_batch: Callable[[float], None],
+) -> float:
+    """One pass over the training examples; the mean loss meanwhile."""
+    network.train()
+    total = torch.zeros((), device=corpus.gold.device, dtype=torch.float64)
+    for done, rows in enumerate(batches, start=1):
+        batch_loss = loss(corpus.logits(network, rows), corpus.gold[rows])
+        optimizer.zero_grad()
+        torch.autograd.backward(batch_loss)
+        optimizer.step()
+        total += batch_loss.detach()
+        on_batch(done / len(batches))
+    return float(total) / len(corpus)

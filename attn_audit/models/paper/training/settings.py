@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.paper.architecture import (
+    KERNEL_SIZES,
     Activation,
     Architecture,
     AttentionKind,
@@ -17,7 +18,6 @@ from attn_audit.models.paper.architecture import (
 )
 from attn_audit.models.task import Task, TaskKind
 
-KERNEL_SIZES = (1, 3, 5, 7)
 DEFAULT_EMBEDDING_SIZE = 100
 ACTIVATIONS = {
     EncoderKind.BILSTM: Activation.LINEAR,

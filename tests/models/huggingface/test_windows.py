@@ -20,8 +20,7 @@ from attn_audit.measures.registry import COMPUTATIONS, applicable
 from attn_audit.measures.rollout import rollout
 from attn_audit.measures.value_zeroing import value_zeroing
 from attn_audit.models.contract import AuditedModel, NewWeights, Reading, RowChoice, Site
-from attn_audit.models.huggingface.windowed_model import in_windows
-from attn_audit.models.huggingface.windows import Windows
+from attn_audit.models.huggingface.windows import Windows, in_windows
 from attn_audit.models.self_check import self_check
 from tests.checkpoints import LAYERS, SENTENCES
 from tests.conftest import Checkpoint

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_audit.models import spans
-from attn_audit.models.spans import how_words_are_found, spans_by_words, words_in
+from attn_audit.models import units
+from attn_audit.models.units import how_words_are_found, spans_by_words, words_in
 from tests.models.odd_texts import ODD_TEXTS
 
 
@@ -16,7 +16,7 @@ def words(text: str) -> list[str]:
 
 @pytest.fixture
 def without_icu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spans, "_icu", lambda: None)
+    monkeypatch.setattr(units, "_icu", lambda: None)
 
 
 class _Iterator(list[int]):
@@ -33,7 +33,7 @@ def icu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
         Locale=SimpleNamespace(getRoot=lambda: None),
         BreakIterator=SimpleNamespace(createWordInstance=lambda locale: _Iterator(request.param)),
     )
-    monkeypatch.setattr(spans, "_icu", lambda: fake)
+    monkeypatch.setattr(units, "_icu", lambda: fake)
 
 
 def test_white_space_ends_a_word() -> None:
@@ -74,9 +74,9 @@ def test_the_words_of_icu_itself() -> None:
 
 def test_a_folder_called_icu_is_no_icu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "icu", SimpleNamespace())
-    spans._icu.cache_clear()
-    assert spans._icu() is None
-    spans._icu.cache_clear()
+    units._icu.cache_clear()
+    assert units._icu() is None
+    units._icu.cache_clear()
 
 
 @given(st.one_of(st.sampled_from(list(ODD_TEXTS.values())), st.text()))

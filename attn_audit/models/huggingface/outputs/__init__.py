@@ -1,1 +1,0 @@
-"""What is audited of what a module gives: a file for each kind."""

@@ -1,0 +1,181 @@
+"""What a user may say of a model beside its name, and what it is asked then."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from attn_audit.data.example import Example
+from attn_audit.data.prompts import TEXT, Prompt
+from attn_audit.errors import ConfigurationError
+from attn_audit.models.units import UnitName
+from attn_audit.settings import TEMPLATE, AuditedTexts, TaskName, audited_texts
+
+Score = Literal["sum", "mean", "first"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a language model is asked, and the answers that it may give."""
+
+    prompt: Prompt
+    options: tuple[str, ...]
+    is_chat: bool = False
+    """Whether the prompt is a user's message, and the answer the assistant's."""
+    score: Score = "sum"
+    """What an answer of several tokens is measured by."""
+    target: str | None = None
+    """The field of what follows the prompt, in place of options."""
+    blanks: str = ""
+    """What stands before that."""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """All fields that a row has beside its text."""
+        named = () if self.target is None else (self.target,)
+        return tuple(dict.fromkeys((*self.prompt.beside, *named)))
+
+    def answers(self, example: Example) -> tuple[str, ...]:
+        """What may follow an example's prompt."""
+        if self.target is None:
+            return self.options
+        return (self.blanks + self.prompt.field(example, self.target),)
+
+    @property
+    def written(self) -> str:
+        """The prompt as it was given."""
+        behind = "" if self.target is None else f"{self.blanks}{{{self.target}}}"
+        return self.prompt.template + behind
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What the answers are called."""
+        return tuple(option.strip() for option in self.options)
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """As an audit is told."""
+        return {
+            "prompt": self.written,
+            "target": self.target,
+            "audited": None if self.prompt.audited == TEXT else self.prompt.audited,
+            "options": self.options,
+            "chat": self.is_chat,
+            "answer_score": self.score,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Hypotheses:
+    """What a model of inference is asked of each text: whether it entails that it is a label."""
+
+    labels: tuple[str, ...]
+    template: str
+    is_each: bool = False
+    """Whether each label holds or not by itself."""
+
+    @property
+    def compete(self) -> bool:
+        """Whether exactly one label holds; one label alone holds or not."""
+        return len(self.labels) > 1 and not self.is_each
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The hypothesis of each label."""
+        return tuple(self.template.replace("{}", label) for label in self.labels)
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """As an audit is told."""
+        return {
+            "zero_shot": self.labels,
+            "template": self.template,
+            "zero_shot_each": self.is_each,
+        }
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """What a user may say about a model beside its name; None or the default where it was not."""
+
+    vocabulary: Path | None = None
+    adapter: str | None = None
+    trust_remote_code: bool = False
+    revision: str | None = None
+    dtype: Literal["float32", "float64", "bfloat16", "float16"] = "float32"
+    attention_implementation: Literal["sdpa", "eager"] | None = None
+    max_length: int | None = None
+    window_overlap: int | None = None
+    task: TaskName | None = None
+    prompt: str | None = None
+    audited: str | None = None
+    chat: bool = False
+    options: tuple[str, ...] = ()
+    answer_score: Score = "sum"
+    target: str | None = None
+    zero_shot: tuple[str, ...] = ()
+    template: str = TEMPLATE
+    zero_shot_each: bool = False
+    unit: UnitName = "token"
+    removal: Literal["mask", "delete"] | None = None
+    without_attention: bool = False
+    takes_pairs: bool = False
+    """What no user says: whether the texts are pairs that the model reads as they are."""
+
+    @property
+    def audited_texts(self) -> AuditedTexts:
+        """Of pairs; a text alone is the first."""
+        return audited_texts(self.prompt, self.audited)
+
+    @cached_property
+    def question(self) -> Question | None:
+        """What is asked of a language model; None where there is no prompt: it is a classifier.
+
+        Raises:
+            ConfigurationError: The prompt has no place for the audited text, or does not end with
+                that of what follows.
+        """
+        if self.prompt is None:
+            return None
+        prompt, target, blanks = self.prompt, self.target, ""
+        if target is not None:
+            place = f"{{{target}}}"
+            prompt = self.prompt.removesuffix(place)
+            if prompt == self.prompt:
+                raise ConfigurationError(
+                    f"--target {target}: the prompt {prompt!r} does not end with {place}",
+                    hint=f"Write what follows at its end: 'Review: {{text}}\\nSentiment: {place}'.",
+                )
+            blanks = "" if self.chat else prompt[len(prompt.rstrip(" ")) :]
+            prompt = prompt.rstrip(" ")
+        whole = Prompt(prompt, self.audited or TEXT)
+        return Question(whole, self.options, self.chat, self.answer_score, target, blanks)
+
+    @cached_property
+    def hypotheses(self) -> Hypotheses | None:
+        """What is asked of a model of inference; None where no labels are named for it.
+
+        Raises:
+            ConfigurationError: The template has no place for a label, or two.
+        """
+        if not self.zero_shot:
+            return None
+        n_places = self.template.count("{}")
+        if n_places != 1:
+            raise ConfigurationError(
+                f"--template {self.template!r}: it has {{}} {n_places} times",
+                hint=f"Write {{}} once, where the label stands: {TEMPLATE!r}.",
+            )
+        return Hypotheses(self.zero_shot, self.template, self.zero_shot_each)
+
+    def require_default(self, names: Sequence[str], kind: str) -> None:
+        """Refuse options that mean nothing to a kind of model.
+
+        Raises:
+            ConfigurationError: One of them was given.
+        """
+        for name in names:
+            if getattr(self, name) != getattr(ModelOptions, name):
+                flag = f"--{name.replace('_', '-')}"
+                raise ConfigurationError(f"{flag} means nothing to {kind}")
