@@ -7,8 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float64, Int
 
-from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, or_none, rows_of
-from attn_audit.checks.ties import ranks_of
+from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, or_none, ranks_of, rows_of
 from attn_audit.findings import attended as fields
 from attn_audit.findings.example import Status
 from attn_audit.findings.measure import LEAVE_ONE_OUT

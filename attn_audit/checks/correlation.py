@@ -9,9 +9,15 @@ import torch
 from jaxtyping import Bool, Float64, Int
 from torch import Tensor
 
-from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, or_none, scores_of
+from attn_audit.checks.base import (
+    AuditedBatch,
+    Columns,
+    join_statuses,
+    or_none,
+    ranks_of,
+    scores_of,
+)
 from attn_audit.checks.permutation import orders_within, permuted
-from attn_audit.checks.ties import ranks_of
 from attn_audit.findings.correlation.pairs import (
     LARGEST,
     PERMUTED_BASELINE,

@@ -8,7 +8,7 @@ from attn_audit.checks.attended import Attended
 from attn_audit.checks.base import Check
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.decision_flip import DecisionFlip
-from attn_audit.checks.erasure.check import Erasure
+from attn_audit.checks.erasure import Erasure
 from attn_audit.checks.mosaic import Mosaic
 from attn_audit.checks.permutation import Permutation
 from attn_audit.checks.plausibility import Plausibility

@@ -84,9 +84,6 @@ def is_judged(example_id: str) -> bool:
     return hashlib.blake2b(f"half:{example_id}".encode(), digest_size=1).digest()[0] < 128
 
 
-N_PEEKED = 32
-"""Examples at the beginning of the data, among which the texts of the trial are chosen."""
-
 N_SEARCHED = 256
 """Examples at the beginning, among which texts are sought that tell what those of the trial do
 not."""

@@ -8,11 +8,10 @@ from functools import partial
 from glob import glob, has_magic
 from pathlib import Path
 
+from attn_audit.data.formats.arrow import parquet_rows
 from attn_audit.data.formats.lines import json_rows
-from attn_audit.data.formats.parquet import parquet_rows
 from attn_audit.data.formats.tables import table_rows
-from attn_audit.data.rows import Row
-from attn_audit.data.source import DataSource, ResolvedSource, SourceKind
+from attn_audit.data.source import DataSource, ResolvedSource, Row, SourceKind
 from attn_audit.errors import (
     AttnAuditError,
     DataNotFoundError,

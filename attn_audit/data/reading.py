@@ -5,14 +5,28 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from attn_audit.data.example import Example
-from attn_audit.data.formats.hub import hub_fingerprint, hub_rows, load_from_hub, load_saved
+from attn_audit.data.formats.arrow import hub_fingerprint, hub_rows, load_from_hub, load_saved
 from attn_audit.data.formats.lines import StandardInput
-from attn_audit.data.gold import GoldLabels, Labels
-from attn_audit.data.labels import NotALabelError, class_name, is_no_label, plain_name
+from attn_audit.data.labels import (
+    GoldLabels,
+    Labels,
+    NotALabelError,
+    class_name,
+    is_no_label,
+    plain_name,
+)
 from attn_audit.data.left_out import LeftOut
 from attn_audit.data.location import READERS, fingerprint_of, resolve, suffix_of
-from attn_audit.data.rows import Identities, Row, value_within
-from attn_audit.data.source import DataSource, FieldNames, ResolvedSource, SourceKind, missing_field
+from attn_audit.data.source import (
+    DataSource,
+    FieldNames,
+    Identities,
+    ResolvedSource,
+    Row,
+    SourceKind,
+    missing_field,
+    value_within,
+)
 from attn_audit.data.spans import NotOfTheTextError, Scores, Span, read_rationale, read_scores
 from attn_audit.errors import Fault, RowError, UnreadableDataError
 from attn_audit.files import AnyPath, located

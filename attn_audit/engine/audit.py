@@ -9,22 +9,22 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from statistics import median_low
 
 import torch
 
 from attn_audit.checks.base import Check
-from attn_audit.checks.registry import applying, select_sites
+from attn_audit.checks.registry import applying, measured_by, passes_of, select_sites
 from attn_audit.data.example import Example
-from attn_audit.engine.batch import SHARD_SIZE, Found, Plan, encode_or_record
-from attn_audit.engine.cost import cost_ahead
-from attn_audit.engine.fitting import (
-    FITTING,
-    described,
-    fit_mixes,
-    is_fitted_for,
-    texts_to_fit,
+from attn_audit.engine.in_process import (
+    SHARD_SIZE,
+    Engine,
+    Found,
+    LocalEngine,
+    Plan,
+    cut,
+    encode_or_record,
 )
-from attn_audit.engine.in_process import Engine, LocalEngine, cut
 from attn_audit.engine.inputs import (
     AuditedData,
     Item,
@@ -34,7 +34,6 @@ from attn_audit.engine.inputs import (
     explaining,
     load_named_model,
 )
-from attn_audit.engine.labels import LABELS, labels_of, settings_for
 from attn_audit.engine.leverage import (
     LEVERAGE,
     N_TEXTS,
@@ -42,25 +41,41 @@ from attn_audit.engine.leverage import (
     leverage_passes,
     with_layer,
 )
-from attn_audit.engine.recorder import RecordsPaths
-from attn_audit.engine.report import sum_up
-from attn_audit.engine.run_directory import RunDirectory, held_run_directory, open_run_directory
-from attn_audit.engine.sampling import checks_of, encoded_of
-from attn_audit.engine.shards import BatchPlan, Manifest, Shards
+from attn_audit.engine.report import RecordsPaths, sum_up
+from attn_audit.engine.run_directory import LABELS as FOLDER
+from attn_audit.engine.run_directory import (
+    BatchPlan,
+    Manifest,
+    RunDirectory,
+    Shards,
+    held_run_directory,
+    open_run_directory,
+)
+from attn_audit.engine.sampling import (
+    FITTING,
+    checks_of,
+    described,
+    encoded_of,
+    fit_mixes,
+    is_fitted_for,
+    texts_to_fit,
+)
 from attn_audit.engine.stopwatch import Meter, Stopwatch, progress_of
 from attn_audit.errors import ConfigurationError, InvalidOutputError, RunDirectoryError
 from attn_audit.findings import registry
 from attn_audit.findings.example import ID
-from attn_audit.measures.costs import Spent
+from attn_audit.judgement.policy import load_policy
+from attn_audit.measures.base import Spent
 from attn_audit.models.capacity import BatchLimits
-from attn_audit.models.contract import AuditedModel, Site
+from attn_audit.models.contract import AuditedModel, Encoded, Site
 from attn_audit.models.self_check import self_check
+from attn_audit.numbers import count, counted, duration
 from attn_audit.process import full_precision
 from attn_audit.progress import Watcher
 from attn_audit.results.leverage import Leverage
 from attn_audit.results.report import Cost, Report, Run, SelfCheck, Subject
 from attn_audit.results.verdict import LabelAnswer
-from attn_audit.settings import AuditSettings
+from attn_audit.settings import EACH, AuditSettings
 
 
 def run_audit(
@@ -377,3 +392,97 @@ class _Resuming:
 
 def _hash(ids: Iterable[str]) -> bytes:
     return hashlib.sha256("\0".join(ids).encode()).digest()
+
+
+LABELS = "each label"
+"""What the stage is called."""
+
+MOST_LABELS = 50
+"""That are explained in turn: each is an audit of its own, which only the adversary is left out
+of."""
+
+
+def labels_of(model: AuditedModel, settings: AuditSettings) -> tuple[str, ...]:
+    """The labels that are explained in turn; none unless that was asked for.
+
+    Raises:
+        ConfigurationError: There is one question alone, there are too many, or no check that the
+            packaged rules read is run.
+    """
+    if settings.explain_label != EACH:
+        return ()
+    labels = model.task.labels
+    if model.task.is_one_number:
+        raise ConfigurationError(
+            f"--explain-label {EACH}: the model gives one number, and what speaks for one label "
+            "speaks as much against the other: all names are the same question",
+            hint=f"Leave it out, or name one label: --explain-label {labels[-1]}.",
+        )
+    if len(labels) > MOST_LABELS:
+        raise ConfigurationError(
+            f"--explain-label {EACH}: the model has {count(len(labels))} labels, and each takes "
+            f"about as long as an audit without the adversary; {MOST_LABELS} is the most",
+            hint="Name the one that matters: --explain-label NAME.",
+        )
+    if not answered_by(settings):
+        raise ConfigurationError(
+            f"--explain-label {EACH}: what is told of each label is the answer of the packaged "
+            "rules, and no check that they read is run",
+            hint="Add them to --checks: correlation,attended,permutation.",
+        )
+    return labels
+
+
+def answered_by(settings: AuditSettings) -> tuple[str, ...]:
+    """The checks that the packaged rules read, of those that were asked for."""
+    read = {bound.measured.check for bound in load_policy().bounds}
+    return tuple(check for check in settings.checks if check in read)
+
+
+def settings_for(label: str, report: Report, settings: AuditSettings) -> AuditSettings:
+    """Those of the audit of a label, at the site that was audited.
+
+    Args:
+        report: Of the prediction.
+        settings: As the user gave them.
+    """
+    layer = report.settings.layer
+    assert layer is not None, "the rules that labels are answered by need attention"
+    head, number = report.settings.head, report.model.labels.index(label)
+    folder = None if settings.run_dir is None else f"{settings.run_dir}/{FOLDER}/{number:03}"
+    return replace(
+        settings,
+        explain_label=label,
+        checks=answered_by(settings),
+        layer=layer,
+        head="mean" if head is None else head,
+        records=None,
+        output=(),
+        run_dir=folder,
+    )
+
+
+def cost_ahead(
+    plan: Plan, sample: Sequence[Encoded], n_examples: int, seconds_of_pass: float | None
+) -> str:
+    """Passes of a text of median length, and the time of all.
+
+    Args:
+        sample: Some of the texts, at least one.
+        seconds_of_pass: About; None where none was timed.
+
+    Example:
+        >>> cost_ahead(plan, sample, 16, 0.01)  # doctest: +SKIP
+        '73 sites: about 1,638 passes a text, up to about 4.4 min for 16 texts'
+    """
+    sites = list(dict.fromkeys(plan.sites))
+    n_units = median_low([item.n_units for item in sample])
+    median = next(item for item in sample if item.n_units == n_units)
+    first = measured_by(plan.checks)
+    each = [passes_of(check, first[check.id], median, sites) for check in plan.checks]
+    passes = sum(audited + (len(sites) - 1) * beside for audited, beside in each)
+    said = f"{count(len(sites))} sites: about {count(passes)} passes a text"
+    if seconds_of_pass is None:
+        return said
+    seconds = duration(passes * n_examples * seconds_of_pass)
+    return f"{said}, up to about {seconds} for {counted(n_examples, 'text')}"

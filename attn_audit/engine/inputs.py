@@ -20,7 +20,6 @@ from attn_audit.checks.base import Check
 from attn_audit.checks.plausibility import Plausibility
 from attn_audit.checks.registry import epsilon_for
 from attn_audit.data.example import (
-    N_PEEKED,
     N_SEARCHED,
     Example,
     choose_trial,
@@ -31,7 +30,7 @@ from attn_audit.data.labels import Labelling
 from attn_audit.data.left_out import MEANINGS, MOST_LABELS, LeftOut
 from attn_audit.data.prompts import TEXT, Prompt
 from attn_audit.data.reading import DataSet, data_in_memory, find_data
-from attn_audit.data.source import DataSource, FieldNames
+from attn_audit.data.source import N_PEEKED, DataSource, FieldNames
 from attn_audit.errors import (
     AttnAuditError,
     BadRowError,

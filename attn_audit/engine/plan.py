@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from attn_audit.checks.adversarial.check import Adversarial
 from attn_audit.checks.base import Check
-from attn_audit.checks.erasure.check import Erasure
+from attn_audit.checks.erasure import Erasure
 from attn_audit.checks.registry import (
     applying,
     measured_by,
@@ -22,17 +22,9 @@ from attn_audit.checks.registry import (
     select_sites,
 )
 from attn_audit.data.example import sample_examples
-from attn_audit.engine.batch import SHARD_SIZE, Found, Plan, audit_batch
-from attn_audit.engine.fitting import (
-    FITTING,
-    PASSES,
-    fit_mixes,
-    is_fitted_for,
-    texts_to_fit,
-)
-from attn_audit.engine.in_process import batches_of
+from attn_audit.engine.audit import LABELS, answered_by, labels_of
+from attn_audit.engine.in_process import SHARD_SIZE, Found, Plan, audit_batch, batches_of
 from attn_audit.engine.inputs import AuditedData, Item, LoadModel, describe_settings, describe_tool
-from attn_audit.engine.labels import LABELS, answered_by, labels_of
 from attn_audit.engine.leverage import (
     LEVERAGE,
     N_TEXTS,
@@ -40,9 +32,15 @@ from attn_audit.engine.leverage import (
     leverage_passes,
     with_layer,
 )
-from attn_audit.engine.recorder import RecordsPaths
-from attn_audit.engine.report import sum_up
-from attn_audit.engine.sampling import checks_of
+from attn_audit.engine.report import RecordsPaths, sum_up
+from attn_audit.engine.sampling import (
+    FITTING,
+    PASSES,
+    checks_of,
+    fit_mixes,
+    is_fitted_for,
+    texts_to_fit,
+)
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.findings.adversarial import METHOD
 from attn_audit.measures.head_mix import Mixes

@@ -12,8 +12,7 @@ from typing import Any
 import torch
 
 from attn_audit.data.example import Example
-from attn_audit.engine.batch import Found, Plan
-from attn_audit.engine.in_process import LocalEngine
+from attn_audit.engine.in_process import Found, LocalEngine, Plan
 from attn_audit.engine.stopwatch import Meter, Spent, Stopwatch, progress_of
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.contract import AuditedModel

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from attn_audit.checks.base import Check
-from attn_audit.checks.erasure.check import Erasure
+from attn_audit.checks.erasure import Erasure
 from attn_audit.checks.registry import measured_by, passes_of
-from attn_audit.measures.costs import Costs
+from attn_audit.measures.base import Costs
 from attn_audit.models.contract import Encoded, Site
 from attn_audit.progress import READING, CheckProgress, Progress, following
 

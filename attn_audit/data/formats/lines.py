@@ -11,8 +11,7 @@ from itertools import chain
 from tempfile import SpooledTemporaryFile
 from typing import IO, Protocol, runtime_checkable
 
-from attn_audit.data.rows import Row, line_of
-from attn_audit.data.source import DataSource
+from attn_audit.data.source import DataSource, Row, line_of
 from attn_audit.errors import RowError, UnreadableDataError
 from attn_audit.files import AnyPath, problem_of
 from attn_audit.quoting import quoted

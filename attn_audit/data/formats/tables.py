@@ -7,8 +7,7 @@ from enum import Enum
 from functools import partial
 
 from attn_audit.data.formats.lines import MAX_LINE, decoded_lines
-from attn_audit.data.rows import Row, line_of
-from attn_audit.data.source import DataSource, FieldNames
+from attn_audit.data.source import DataSource, FieldNames, Row, line_of
 from attn_audit.errors import RowError, UnreadableDataError
 from attn_audit.files import AnyPath
 from attn_audit.quoting import listed

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from attn_audit.checks.base import AuditedBatch, Columns, read_batch
 from attn_audit.checks.correlation import Correlation
-from attn_audit.checks.erasure.check import Erasure
+from attn_audit.checks.erasure import Erasure
 from attn_audit.data.example import Example
 from attn_audit.errors import InvalidOutputError
 from attn_audit.findings.erasure.rankings import ATTENTION, RANDOM, rankings_of
