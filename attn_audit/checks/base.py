@@ -194,17 +194,12 @@ def read_batch(
 
 
 def read_sites(
-    model: AuditedModel,
-    batch: Batch,
-    sites: Sequence[Site],
-    seed: int,
-    mixes: Mixes | None = None,
+    model: AuditedModel, batch: Batch, sites: Sequence[Site], seed: int, mixes: Mixes | None = None
 ) -> list[AuditedBatch]:
     """One forward pass for all sites.
 
     Args:
         sites: The audited one, then those beside it.
-        mixes: Of heads, as they were fitted before.
 
     Returns:
         The batch at every site.
@@ -267,22 +262,14 @@ def replayed(
 def replayed_probabilities(
     audited: AuditedBatch, weights: Float[Tensor, "batch variant row unit"]
 ) -> Float64[Tensor, "batch variant label"]:
-    """Output probabilities under other weights.
-
-    Args:
-        weights: Each row sums to 1, or is zero where there is none; differentiable through.
-    """
+    """Output probabilities under other weights."""
     return audited.model.task.probabilities(replayed(audited, weights))
 
 
 def output_distances(
     audited: AuditedBatch, weights: Float[Tensor, "batch variant row unit"]
 ) -> Float64[Tensor, "batch variant"]:
-    """How far the output moves from the model's own, 0 to 1.
-
-    Args:
-        weights: Each row sums to 1, or is zero where there is none; differentiable through.
-    """
+    """How far the output moves from the model's own, 0 to 1."""
     return distances_of(audited, replayed(audited, weights))
 
 
@@ -391,7 +378,6 @@ def ranks_of(
     Args:
         name: `attention`, of anything that is as exact as its size, or a measure's.
         table: Values; padding is 0.
-        dtype: That the model computes in.
         noise: Up to which two values of a text are equal; None: as the measure's row says.
     """
     coarser, eps = coarseness(dtype), torch.finfo(dtype).eps

@@ -74,9 +74,6 @@ def no_attention(what: str, model: AuditedModel) -> UnsupportedModelError:
 def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ...]:
     """The checks that the settings ask for, in the order in which they are reported.
 
-    Args:
-        model: Decides the default of epsilon.
-
     Raises:
         ConfigurationError: The model has no such layers to replace, or no scores of a measure.
     """
@@ -176,7 +173,6 @@ def passes_of(
 
     Args:
         measures: Importance measures that it is the first to read, once for all sites.
-        sites: The audited one, then those beside it.
     """
     if isinstance(check, Erasure | Mosaic):
         return check.passes_of(item), 0
@@ -195,10 +191,6 @@ def select_sites(settings: AuditSettings, model: AuditedModel) -> tuple[Site, ..
 
     Where all layers or all heads are asked for, the audited site is the default layer or the mean
     of the heads, and each of those asked for follows by itself.
-
-    Args:
-        settings: `layer`, `head` and `rows`.
-        model: Has so many of each.
 
     Raises:
         ConfigurationError: The model has no such layer or head.

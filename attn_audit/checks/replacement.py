@@ -151,11 +151,7 @@ _RULES: dict[str, Callable[[_Drawn], Rule]] = {
 def _drawn(
     own: RowWeights, scores: Scores, *, keys: Keys, n_heads: int
 ) -> Float[Tensor, "batch row unit"]:
-    """Random numbers of each row, whatever batch it is in.
-
-    Args:
-        keys: Of the examples, the layer and the draw.
-    """
+    """Random numbers of each row, whatever batch it is in."""
     n_batch, n_rows, n_units = own.attention.shape
     numbers = row_numbers(own.row_mask.cpu().numpy(), n_heads)
     of_rows: UInt64[np.ndarray, "batch row"] = row_keys(keys, numbers)

@@ -213,11 +213,7 @@ def holds_no_label(values: object) -> bool:
 
 
 def survey_lists(rows: Iterable[Row], field: str) -> Lists:
-    """Whether the lists of labels may be multi-hot; reads no further than needed to know.
-
-    Args:
-        rows: All that have a list.
-    """
+    """Whether the lists of labels may be multi-hot; reads no further than needed to know."""
     width, no_numbers = None, False
     for row in rows:
         values = as_list(value_within(row.values, field))
@@ -237,11 +233,7 @@ def _may_be_number(value: object) -> bool:
 
 
 def survey_flags(rows: Sequence[Row], names: Iterable[str]) -> tuple[str, ...]:
-    """The fields that say yes or no wherever they say something.
-
-    Args:
-        rows: Some of the data set.
-    """
+    """The fields that say yes or no wherever they say something."""
     values = {name: [row.values.get(name) for row in rows] for name in names}
     given = {name: [v for v in column if v is not None] for name, column in values.items()}
     return tuple(

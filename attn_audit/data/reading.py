@@ -121,10 +121,6 @@ def examples_of(
 ) -> Iterator[Example]:
     """The example that each row is.
 
-    Args:
-        read_rows: In the data set's order, as often as it is called.
-        left_out: Counts rows that are wrong; None: the first is an error.
-
     Raises:
         RowError: A row lacks its text, contradicts itself, or has the id of an earlier one.
         UnreadableDataError: There are no rows.

@@ -90,7 +90,6 @@ def run_audit(
     Args:
         load: Loads a model in memory; None: the one that the settings name.
         items: Data in memory, in place of what the settings name.
-        watcher: Is told how it goes.
     """
     started, clock, stopwatch = datetime.now(UTC), time.perf_counter(), Stopwatch()
     with ExitStack() as stack:
@@ -273,11 +272,7 @@ def _require_named(load: LoadModel | None) -> None:
 
 
 def _ray_engine(
-    settings: AuditSettings,
-    trial: Sequence[Example],
-    plan: Plan,
-    watcher: Watcher,
-    n_examples: int,
+    settings: AuditSettings, trial: Sequence[Example], plan: Plan, watcher: Watcher, n_examples: int
 ) -> Engine:
     from attn_audit.engine.ray import Cluster, RayEngine
 
@@ -305,7 +300,6 @@ def plan_of(
     """What is computed, in the portions of the audit that is gone on with.
 
     Args:
-        settings: As the user gives them.
         earlier: Of the audit that was started before; None: none was.
     """
     if earlier is not None and settings.batch_size == "auto":
@@ -440,12 +434,7 @@ def answered_by(settings: AuditSettings) -> tuple[str, ...]:
 
 
 def settings_for(label: str, report: Report, settings: AuditSettings) -> AuditSettings:
-    """Those of the audit of a label, at the site that was audited.
-
-    Args:
-        report: Of the prediction.
-        settings: As the user gave them.
-    """
+    """Those of the audit of a label, at the site that was audited."""
     layer = report.settings.layer
     assert layer is not None, "the rules that labels are answered by need attention"
     head, number = report.settings.head, report.model.labels.index(label)

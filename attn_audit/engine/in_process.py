@@ -280,9 +280,6 @@ class Engine(Protocol):
     def audit(self, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
         """What is found in each shard, in their order.
 
-        Args:
-            shards: Read as they are needed.
-
         Raises:
             AttnAuditError: Of the data, the model's output, a check, or of memory.
         """
@@ -294,12 +291,7 @@ class Engine(Protocol):
 
 
 def cut(examples: Iterable[Example], plan: Plan) -> Iterator[list[Example]]:
-    """Examples in shards: a function of the examples and the plan alone.
-
-    Args:
-        examples: Read as they are needed.
-        plan: Says how large shards may be.
-    """
+    """Examples in shards: a function of the examples and the plan alone."""
     shard_size = min(plan.shard_size, max(1, MAX_SITE_RECORDS // len(plan.sites)))
     return shards(examples, shard_size, MAX_SHARD_CHARACTERS)
 
@@ -322,9 +314,6 @@ class LocalEngine:
 
     def audit(self, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
         """What is found in each shard, in the order of its examples.
-
-        Args:
-            shards: Read as they are needed.
 
         Raises:
             AttnAuditError: Of the data, the model's output, or a check; or of memory, where it is
@@ -440,9 +429,6 @@ def batches_of(
 
     Where every token's row is read, weights grow with the square of the length: these batches are
     cut further. At several sites a text is replayed so often that padding costs more than batches.
-
-    Args:
-        limits: How large a batch may be.
     """
     lengths = [item.n_tokens for item in encoded]
     found = []

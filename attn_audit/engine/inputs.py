@@ -19,13 +19,7 @@ from attn_audit import demo
 from attn_audit.checks.base import Check
 from attn_audit.checks.plausibility import Plausibility
 from attn_audit.checks.registry import epsilon_for
-from attn_audit.data.example import (
-    N_SEARCHED,
-    Example,
-    choose_trial,
-    is_judged,
-    sample_examples,
-)
+from attn_audit.data.example import N_SEARCHED, Example, choose_trial, is_judged, sample_examples
 from attn_audit.data.labels import Labelling
 from attn_audit.data.left_out import MEANINGS, MOST_LABELS, LeftOut
 from attn_audit.data.prompts import TEXT, Prompt
@@ -44,12 +38,7 @@ from attn_audit.models.contract import AuditedModel, Encoded, Site
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.interception.observation import AttentionOutOfReachError
-from attn_audit.models.loading import (
-    ModelOptions,
-    load_model,
-    require_first,
-    resolve_device,
-)
+from attn_audit.models.loading import ModelOptions, load_model, require_first, resolve_device
 from attn_audit.models.task import Task
 from attn_audit.numbers import counted
 from attn_audit.plugins import loaded_plugins
@@ -218,7 +207,6 @@ def load_tried_model(
     """The model that the settings name, and texts in which its attention can be tried out.
 
     Args:
-        trial: A few of the examples.
         others: More of them, for where attention reaches the output in none of the trial's.
         load: Loads a model in memory; None: the one that the settings name.
 
@@ -334,11 +322,7 @@ class AuditedData:
         return _unlabelled(first)
 
     def unlabelled(self, n: int, seed: int) -> list[Example]:
-        """A random sample of all texts, whatever their labels are called.
-
-        Args:
-            n: Texts at most.
-        """
+        """A random sample of all texts, whatever their labels are called."""
         return _unlabelled(sample_examples(self.dataset.examples(LeftOut()), n, seed))
 
     def checked(
@@ -388,11 +372,7 @@ class AuditedData:
         return (e for e in found if is_judged(e.id)) if self.has_halves else found
 
     def sampled_for_layers(self, n: int, seed: int) -> list[Example]:
-        """A random sample of the texts, of the half that chooses where there is one.
-
-        Args:
-            n: Texts at most.
-        """
+        """A random sample of the texts, of the half that chooses where there is one."""
         found = self._fitting(LeftOut())
         chosen = (e for e in found if not is_judged(e.id)) if self.has_halves else found
         return sample_examples(chosen, n, seed)
@@ -459,10 +439,7 @@ class AuditedData:
             n_rows=self.left_out.n_rows,
             left_out=tuple(
                 RowsLeftOut(
-                    fault=fault.value,
-                    meaning=MEANINGS[fault],
-                    n=rows.n,
-                    first=tuple(rows.places),
+                    fault=fault.value, meaning=MEANINGS[fault], n=rows.n, first=tuple(rows.places)
                 )
                 for fault, rows in self.left_out.found.items()
             ),
@@ -512,11 +489,7 @@ def describe_tool() -> Tool:
 def describe_settings(
     settings: AuditSettings, checks: Sequence[Check], site: Site, model: AuditedModel
 ) -> Settings:
-    """Everything that changes a number, as it was decided.
-
-    Args:
-        settings: As the user gave them.
-    """
+    """Everything that changes a number, as it was decided."""
     given = {name: getattr(settings, name) for name in names_where(is_stored=True)}
     given |= {name: getattr(settings, name) for name in names_where(names_code=True)}
     decided = {
@@ -531,7 +504,4 @@ def describe_settings(
         "threads": torch.get_num_threads(),
         "device": model.device.type,
     }
-    return Settings(
-        fields=settings.fields,
-        **(given | decided),
-    )
+    return Settings(fields=settings.fields, **(given | decided))

@@ -50,7 +50,6 @@ def leverage_by_layer(
     Texts at which the model fails are left out here: the audit meets them again, and says so.
 
     Args:
-        examples: The sample.
         in_full: Whether to go on with the reach of each layer, and with the heads of the one that
             moves margins most.
 

@@ -14,13 +14,7 @@ import pyarrow as pa
 from attn_audit.checks.adversarial.check import Adversarial
 from attn_audit.checks.base import Check
 from attn_audit.checks.erasure import Erasure
-from attn_audit.checks.registry import (
-    applying,
-    measured_by,
-    measures_of,
-    passes_of,
-    select_sites,
-)
+from attn_audit.checks.registry import applying, measured_by, measures_of, passes_of, select_sites
 from attn_audit.data.example import sample_examples
 from attn_audit.engine.audit import LABELS, answered_by, labels_of
 from attn_audit.engine.in_process import SHARD_SIZE, Found, Plan, audit_batch, batches_of
@@ -67,10 +61,7 @@ N_SUMMED_UP = (20, 200)
 
 
 def forecast_audit(
-    settings: AuditSettings,
-    *,
-    load: LoadModel | None = None,
-    items: Iterable[Item] | None = None,
+    settings: AuditSettings, *, load: LoadModel | None = None, items: Iterable[Item] | None = None
 ) -> Forecast:
     """Say what an audit will take, without carrying it out.
 
@@ -302,10 +293,7 @@ class _Trials:
         peak = None if self._base is None else self._base + round(n_bytes)
         scale = self._scale_of(check)
         return StageForecast(
-            name=check.id,
-            passes=round(passes * scale),
-            seconds=seconds * scale,
-            peak_bytes=peak,
+            name=check.id, passes=round(passes * scale), seconds=seconds * scale, peak_bytes=peak
         )
 
     def _scale_of(self, check: Check) -> float:

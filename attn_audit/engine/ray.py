@@ -56,9 +56,6 @@ class Worker:
     def audit(self, number: int, shard: Sequence[Example]) -> tuple[int, Found]:
         """What is found in a shard.
 
-        Args:
-            number: Of the shard, given back.
-
         Raises:
             AttnAuditError: As `LocalEngine.audit`.
         """
@@ -89,8 +86,6 @@ class RayEngine:
 
         Args:
             load: Loads the model on a worker; can be sent there.
-            watcher: Is told of what the workers have done.
-            n_examples: How many there are.
         """
         self._load, self._plan, self._cluster = load, plan, cluster
         self._watcher, self._n_examples = watcher, n_examples
@@ -105,9 +100,6 @@ class RayEngine:
 
     def audit(self, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
         """What is found in each shard, in their order, however they come back.
-
-        Args:
-            shards: Read as workers need them.
 
         Raises:
             AttnAuditError: Of a worker, or because the cluster cannot have so many.

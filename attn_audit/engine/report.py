@@ -36,12 +36,7 @@ from attn_audit.judgement.answer import answer_of
 from attn_audit.judgement.recommendation import recommendation_of
 from attn_audit.randomness import example_keys
 from attn_audit.results.examples import Examples
-from attn_audit.results.report import (
-    RecordsFile,
-    Report,
-    Subject,
-    TellingExample,
-)
+from attn_audit.results.report import RecordsFile, Report, Subject, TellingExample
 from attn_audit.results.table import Row, has_failed, numbers, schemas
 from attn_audit.results.verdict import CountedUnit, LabelAnswer
 from attn_audit.statistics.intervals import Resamples
@@ -148,12 +143,7 @@ class RecordsPaths:
 
     @staticmethod
     def of(records: str | None, *, has_several_sites: bool) -> "RecordsPaths":
-        """The paths of the files.
-
-        Args:
-            records: Where the records go, if they were asked for.
-            has_several_sites: Whether there are site records.
-        """
+        """The paths of the files."""
         if records is None:
             return RecordsPaths(None, None)
         path = Path(records)
@@ -182,7 +172,6 @@ class Recording:
         Args:
             stack: Closes them; the user's get their names when it is left without an error.
             spool: The table to sum up.
-            files: What the user asked for.
 
         Raises:
             OutputError: A file cannot be written.
@@ -263,8 +252,6 @@ def sum_up(
     """Keep records as they come, and sum them up.
 
     Args:
-        subject: What was audited, and how.
-        files: The records files that the user asked for.
         report: Where the report will be, which names the records files relative to it.
         records_file: Of records that were written before.
         timing: Entered for the summing up itself.

@@ -131,11 +131,7 @@ class Meter:
 
     @contextmanager
     def stage(self, name: str, batch: Sequence[Encoded]) -> Iterator[None]:
-        """Within: a stage is under way.
-
-        Args:
-            batch: That it is done for.
-        """
+        """Within: a stage is under way."""
         self.doing = name
         if name not in self._checks:
             self.tell(now=not batch)  # what comes once a shard, or at the end

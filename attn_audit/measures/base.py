@@ -60,8 +60,6 @@ def measured_in_portions(
     """What a measure says of a batch, so that no more than a portion's states are in memory.
 
     Args:
-        measure: Gives each unit's importance; padding is 0.
-        batch: Examples of one batch, of similar length.
         size: Examples that go together; at least 1.
 
     Returns:

@@ -63,7 +63,6 @@ def register_measure(measure: Measure, importance: Importance) -> None:
     """Compare attention with a measure of one's own, too, until the process ends.
 
     Args:
-        measure: What it is called, and how its numbers are read.
         importance: Gives each unit of a batch a number in float64, at least 0 unless the measure is
             signed; padding is 0.
 
@@ -99,17 +98,9 @@ class Importances:
     """The importance of a batch's units, measured once however many sites are compared with it."""
 
     def __init__(
-        self,
-        model: AuditedModel,
-        batch: Batch,
-        margin: Margin,
-        mixes: head_mix.Mixes | None = None,
+        self, model: AuditedModel, batch: Batch, margin: Margin, mixes: head_mix.Mixes | None = None
     ) -> None:
-        """Nothing is measured yet.
-
-        Args:
-            mixes: Of heads, as they were fitted before.
-        """
+        """Nothing is measured yet."""
         self.mixes = mixes
         self._model = model
         self._batch = batch

@@ -286,9 +286,6 @@ def own_interval(
 
     z = b + m sum_u a'_u v_u is the log-odds of the second label, and |sigmoid(z) - y| <= epsilon
     bounds it from both sides; a side is infinite where the probability cannot go that far.
-
-    Args:
-        audited: A batch for which `is_exact`.
     """
     offset, unit_logits = _odds_of_second(audited)
     second = audited.probabilities[:, -1]
@@ -304,9 +301,6 @@ def upper_bound(
     Being within epsilon puts the log-ratio of any two softmax outputs, and each sigmoid's logit,
     into an interval that is linear in attention. The exact optimum under one of these
     conditions alone bounds the optimum under all; the least of these bounds is returned.
-
-    Args:
-        audited: A batch of a model with a linear readout.
 
     Returns:
         One bound for each example.

@@ -36,9 +36,6 @@ class SingleUnits:
     def best(self, audited: AuditedBatch, epsilon: float) -> Witness:
         """The best of them whose output stays within epsilon, ties to the first unit.
 
-        Args:
-            audited: The batch that was tried.
-
         Returns:
             The model's own attention where there is none.
         """
@@ -101,8 +98,6 @@ def likely_pairs(
     whose units move it to opposite sides.
 
     Args:
-        audited: A batch of at least two units.
-        single: What each unit does alone.
         n_replays: Mixtures that may be tried of each example.
 
     Returns:
@@ -290,7 +285,6 @@ def best_mixture(
     Mixtures of two are tried where every row may attend to all units of its text.
 
     Args:
-        single: What each of its units does alone.
         n_replays: Mixtures of two that may be tried of each example, before the best is refined.
 
     Returns:

@@ -114,11 +114,7 @@ r"""How far the output moves under the first argument; to the second is added th
 
 
 def replayed_penalty(audited: AuditedBatch, epsilon: float) -> Penalty:
-    """Through `replay`, which autograd differentiates.
-
-    Args:
-        epsilon: Output distance that costs nothing.
-    """
+    """Through `replay`, which autograd differentiates."""
     dtype = audited.reading.attention.dtype
 
     def penalise(p: Weights, pull: Weights) -> Distances:
@@ -136,11 +132,7 @@ def replayed_penalty(audited: AuditedBatch, epsilon: float) -> Penalty:
 
 
 def linear_penalty(audited: AuditedBatch, epsilon: float, readout: LinearReadout) -> Penalty:
-    """By hand, where the logits are linear in the weights of the one row.
-
-    Args:
-        epsilon: Output distance that costs nothing.
-    """
+    """By hand, where the logits are linear in the weights of the one row."""
     by_unit = audited.mass[:, None, None] * readout.unit_logits.double()
     by_label = by_unit.permute(2, 1, 0).to(readout.unit_logits.dtype).contiguous().unbind()
 
@@ -217,11 +209,7 @@ class Loss:
     def __init__(
         self, audited: AuditedBatch, n_variants: int, penalty: Penalty, dtype: torch.dtype
     ) -> None:
-        """Prepare for one batch.
-
-        Args:
-            penalty: What the middle term is computed with.
-        """
+        """Prepare for one batch."""
         self._penalty = penalty
         self._divergences = Divergences(audited.explanation.T.to(dtype).contiguous(), n_variants)
         self._share = audited.row_share.T.to(dtype).unsqueeze(1).contiguous()
@@ -385,9 +373,6 @@ def tried_readout(audited: AuditedBatch, single: SingleUnits) -> LinearReadout |
 
     It is what the model does if other distributions, over all units, give what it says.
 
-    Args:
-        single: What each of its units does alone.
-
     Returns:
         None where the readout is not linear in the weights of a single row.
     """
@@ -441,11 +426,7 @@ class Adam:
         self._steps = [torch.zeros((), dtype=torch.float32, device=parameter.device)]
 
     def step(self, gradient: Tensor) -> None:
-        """One step down the gradient.
-
-        Args:
-            gradient: Of what is to become small, in the parameter.
-        """
+        """One step down the gradient."""
         adam(
             self._parameters,
             [gradient.contiguous()],  # the fused step goes through all tensors alike
@@ -477,11 +458,7 @@ class BestIterate:
         and runs on; else those alone, which after a while are few."""
 
     def offer(self, step: Step, feasible: Bool[Tensor, "variant batch"]) -> None:
-        """Keep what is better; of several variants the first of the best.
-
-        Args:
-            feasible: The variants whose output stays within epsilon.
-        """
+        """Keep what is better; of several variants the first of the best."""
         better = (step.jsd > self.jsd) & feasible
         if not self.writes_all and not bool(better.any()):
             return

@@ -55,7 +55,6 @@ def restored(
     """The weights to replay; all NaN for an example whose rows or units are not those of the batch.
 
     Args:
-        audited: A batch of the same examples.
         shown: What people would be shown of each witness; with one row its weights.
         rows: From `row_by_row`.
     """

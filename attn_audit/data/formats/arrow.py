@@ -36,9 +36,6 @@ def classes_of(features: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
 def flags_of(features: Mapping[str, object]) -> list[str]:
     """The columns of truth values and integers.
 
-    Args:
-        features: As `Features.to_dict()` gives them.
-
     Example:
         >>> flags_of({"joy": {"dtype": "bool", "_type": "Value"}})
         ['joy']
