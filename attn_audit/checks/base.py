@@ -1,9 +1,9 @@
 """What every check sees and gives, the output under other attention, and which values tie."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -26,6 +26,8 @@ from attn_audit.models.contract import (
 from attn_audit.models.margin import Margin
 from attn_audit.statistics.kendall import dense_ranks
 
+Found = TypeVar("Found")
+
 Columns = dict[str, Sequence[Any]]
 """Values of record fields by name, one for each example of a batch; None where not measured."""
 
@@ -35,10 +37,23 @@ def join_statuses(statuses: Sequence[str]) -> str:
     return "+".join(statuses) if statuses else Status.MEASURED
 
 
+def joined_statuses(*reasons: tuple[np.ndarray, str]) -> list[str]:
+    """The status of each example: of all reasons those that hold of it."""
+    of_examples = zip(*(holds.tolist() for holds, _ in reasons), strict=True)
+    return [
+        join_statuses([reason for (_, reason), does in zip(reasons, hold, strict=True) if does])
+        for hold in of_examples
+    ]
+
+
 def or_none(values: np.ndarray, keep: np.ndarray) -> list[float | None]:
     """Values as plain floats, None where `keep` is False."""
-    pairs = zip(values.tolist(), keep.tolist(), strict=True)
-    return [value if kept else None for value, kept in pairs]
+    return where_kept(values.tolist(), keep)
+
+
+def where_kept(values: Iterable[Found], keep: np.ndarray) -> list[Found | None]:
+    """Values of any kind, None where `keep` is False."""
+    return [value if kept else None for value, kept in zip(values, keep.tolist(), strict=True)]
 
 
 def rows_of(values: Tensor, lengths: np.ndarray) -> list[tuple[float, ...]]:
@@ -52,8 +67,7 @@ def scores_of(audited: "AuditedBatch", name: str) -> list[tuple[float, ...] | No
     importance = audited.importances[name]
     shown = audited.importances.scores(name) if measure(name).keeps_sign else importance
     has_scores = ~importance.isnan().any(dim=1).cpu().numpy()
-    rows = rows_of(shown, audited.lengths)
-    return [row if known else None for row, known in zip(rows, has_scores, strict=True)]
+    return where_kept(rows_of(shown, audited.lengths), has_scores)
 
 
 MIN_AUDITED_MASS = 1e-6
@@ -118,14 +132,16 @@ class AuditedBatch:
     @cached_property
     def admissible(self) -> Bool[Tensor, "batch row unit"]:
         """The units that each row may attend to; none where there is no row."""
-        every = self.reading.row_mask.unsqueeze(2) & self.batch.unit_mask.unsqueeze(1)
-        return self.reading.admissible & every
+        return self.reading.admissible & self._every_unit
+
+    @property
+    def _every_unit(self) -> Bool[Tensor, "batch row unit"]:
+        return self.reading.row_mask.unsqueeze(2) & self.batch.unit_mask.unsqueeze(1)
 
     @cached_property
     def is_unrestricted(self) -> bool:
         """Whether every row may attend to every unit of its text: the usual case."""
-        every = self.reading.row_mask.unsqueeze(2) & self.batch.unit_mask.unsqueeze(1)
-        return bool((self.admissible == every).all())
+        return bool((self.admissible == self._every_unit).all())
 
     @cached_property
     def has_all_rows(self) -> bool:
@@ -213,39 +229,25 @@ def read_sites(
     logits = readings[0].logits
     margin = Margin.of(model.task, logits, coarseness(model.dtype), model.logit_limits)
     importances = Importances(model, batch, margin, mixes)
-    return [
-        _audited(model, batch, site, reading, seed, importances, margin, is_beside=site != sites[0])
-        for site, reading in zip(sites, readings, strict=True)
-    ]
-
-
-def _audited(
-    model: AuditedModel,
-    batch: Batch,
-    site: Site,
-    reading: Reading,
-    seed: int,
-    importances: Importances,
-    margin: Margin,
-    *,
-    is_beside: bool,
-) -> AuditedBatch:
-    attention = normalised(reading.attention.double())
-    mass = reading.mass.double()
-    return AuditedBatch(
-        model=model,
-        batch=batch,
-        site=site,
-        reading=reading,
-        seed=seed,
-        importances=importances,
-        attention=attention,
-        explanation=normalised(torch.einsum("br,bru->bu", mass, attention)),
-        mass=mass.sum(dim=-1) / reading.row_mask.sum(dim=-1).clamp_min(1),
-        probabilities=model.task.probabilities(reading.logits),
-        margin=margin,
-        is_beside=is_beside,
-    )
+    found = []
+    for site, reading in zip(sites, readings, strict=True):
+        attention, mass = normalised(reading.attention.double()), reading.mass.double()
+        of_site = AuditedBatch(
+            model=model,
+            batch=batch,
+            site=site,
+            reading=reading,
+            seed=seed,
+            importances=importances,
+            attention=attention,
+            explanation=normalised(torch.einsum("br,bru->bu", mass, attention)),
+            mass=mass.sum(dim=-1) / reading.row_mask.sum(dim=-1).clamp_min(1),
+            probabilities=model.task.probabilities(reading.logits),
+            margin=margin,
+            is_beside=site != sites[0],
+        )
+        found.append(of_site)
+    return found
 
 
 def replayed(
@@ -338,13 +340,9 @@ def is_measured(audited: AuditedBatch) -> Bool[np.ndarray, " batch"]:
 
 def statuses_of_interventions(audited: AuditedBatch) -> list[str]:
     """The status of each example, for a check that moves attention among units."""
-    statuses = [str(Status.MEASURED)] * len(audited.batch)
-    for i in np.flatnonzero(~is_measured(audited)).tolist():
-        reasons = [] if audited.can_move[i] else [Status.SINGLE_UNIT]
-        statuses[i] = join_statuses(
-            reasons if audited.has_mass[i] else [*reasons, Status.NO_AUDITED_MASS]
-        )
-    return statuses
+    return joined_statuses(
+        (~audited.can_move, Status.SINGLE_UNIT), (~audited.has_mass, Status.NO_AUDITED_MASS)
+    )
 
 
 N_ORDERS = 5

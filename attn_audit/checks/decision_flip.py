@@ -13,7 +13,7 @@ from attn_audit.checks.base import (
     AuditedBatch,
     Columns,
     is_measured,
-    join_statuses,
+    joined_statuses,
     or_none,
     ranks_of,
 )
@@ -53,7 +53,12 @@ class DecisionFlip:
             name: np.stack([_first_flip(audited, order) for order in drawn.unbind(dim=1)])
             for name, drawn in orders.items()
         }
-        columns: Columns = {fields.STATUS.name: _statuses(audited)}
+        statuses = joined_statuses(
+            (~audited.has_mass, Status.NO_AUDITED_MASS),
+            (~audited.can_move, Status.SINGLE_UNIT),
+            (~audited.has_margin, Status.NO_MARGIN),
+        )
+        columns: Columns = {fields.STATUS.name: statuses}
         for order in fields.ORDERS:
             gone = n_gone[order.name]
             flips = gone < lengths
@@ -154,15 +159,3 @@ def _first_flip(
 
 HALF = 0.5
 """Of the audited labels, whose decisions are others."""
-
-
-def _statuses(audited: AuditedBatch) -> list[str]:
-    reasons = (
-        (~audited.has_mass, Status.NO_AUDITED_MASS),
-        (~audited.can_move, Status.SINGLE_UNIT),
-        (~audited.has_margin, Status.NO_MARGIN),
-    )
-    return [
-        join_statuses([reason for holds, reason in reasons if holds[i]])
-        for i in range(len(audited.batch))
-    ]

@@ -19,6 +19,7 @@ from attn_audit.checks.base import (
     replayed,
     statuses_of_interventions,
     uniform_attention,
+    where_kept,
 )
 from attn_audit.distances import entropy, jensen_shannon_divergence
 from attn_audit.findings import permutation as fields
@@ -164,10 +165,7 @@ def _uniform(
     return {
         fields.UNIFORM_DISTANCE_FIELD.name: or_none(effects.distance[:, 0], measured),
         fields.UNIFORM_MARGIN_FIELD.name: or_none(effects.margin[:, 0], decides),
-        fields.UNIFORM_PREDICTION.name: [
-            prediction if kept else None
-            for prediction, kept in zip(predictions, measured, strict=True)
-        ],
+        fields.UNIFORM_PREDICTION.name: where_kept(predictions, measured),
     }
 
 

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -49,7 +49,7 @@ from attn_audit.engine.run_directory import (
     RunDirectory,
     Shards,
     held_run_directory,
-    open_run_directory,
+    saying_what_is_kept,
 )
 from attn_audit.engine.sampling import (
     FITTING,
@@ -65,7 +65,6 @@ from attn_audit.errors import ConfigurationError, InvalidOutputError, RunDirecto
 from attn_audit.findings import registry
 from attn_audit.findings.example import ID
 from attn_audit.judgement.policy import load_policy
-from attn_audit.measures.base import Spent
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.contract import AuditedModel, Encoded, Site
 from attn_audit.models.self_check import self_check
@@ -93,16 +92,17 @@ def run_audit(
     """
     started, clock, stopwatch = datetime.now(UTC), time.perf_counter(), Stopwatch()
     with ExitStack() as stack:
-        directory = None
-        if settings.run_dir is not None:
-            opened = open_run_directory(settings.run_dir, resume=settings.resume)
-            directory = stack.enter_context(opened)
-            if directory.earlier is not None:
-                settings = replace(
-                    settings, threads=settings.threads or directory.earlier.plan.threads
-                )
+        opened = held_run_directory(settings.run_dir, resume=settings.resume)
+        directory = stack.enter_context(opened)
+        stack.enter_context(saying_what_is_kept(settings.run_dir))
+        if directory is not None and directory.earlier is not None:
+            settings = replace(settings, threads=settings.threads or directory.earlier.plan.threads)
         if settings.engine == "ray":
-            _require_named(load)
+            if load is not None:
+                raise ConfigurationError(
+                    "engine: workers load the model themselves, and this one is in memory",
+                    hint="Name a checkpoint that the workers can read.",
+                )
             settings = replace(settings, threads=settings.threads or 1)
         stack.enter_context(full_precision(settings.threads))
         data = AuditedData.of(settings, items)
@@ -125,17 +125,16 @@ def run_audit(
         started=started.isoformat(timespec="seconds"),
         seconds=round(time.perf_counter() - clock, 3),
         seconds_by_stage={stage: round(spent, 3) for stage, spent in stopwatch.seconds.items()},
-        costs={name: _cost(spent) for name, spent in stopwatch.costs.items()},
+        costs={
+            name: Cost(
+                n=spent.n_texts,
+                passes=spent.passes / spent.n_texts,
+                milliseconds=round(1000 * spent.seconds / spent.n_texts, 3),
+            )
+            for name, spent in stopwatch.costs.items()
+        },
     )
     return report.model_copy(update={"run": timing})
-
-
-def _cost(spent: Spent) -> Cost:
-    return Cost(
-        n=spent.n_texts,
-        passes=spent.passes / spent.n_texts,
-        milliseconds=round(1000 * spent.seconds / spent.n_texts, 3),
-    )
 
 
 def _of_label(
@@ -149,10 +148,7 @@ def _of_label(
 ) -> LabelAnswer:
     """The answer of an audit that explains the label, whatever is predicted."""
     own = settings_for(label, report, settings)
-    with ExitStack() as stack:
-        directory = None
-        if own.run_dir is not None:
-            directory = stack.enter_context(held_run_directory(own.run_dir, resume=own.resume))
+    with held_run_directory(own.run_dir, resume=own.resume) as directory:
         twin = explaining(model, own)
         found = _audit(twin, data, trial, own, Stopwatch(), watcher, directory)
     assert found.answer is not None, "every audit has one"
@@ -210,7 +206,7 @@ def _audit(
         stopwatch.meter = _meter(plan, watcher, n_examples)
         engine = LocalEngine(model, plan, stopwatch, watcher)
     shards = cut(examples, plan)
-    found = engine.audit(shards) if store is None else _Resuming(engine, store).audited(shards)
+    found = engine.audit(shards) if store is None else _resumed(engine, store, shards)
     return sum_up(
         subject,
         found,
@@ -251,24 +247,10 @@ def _meter(plan: Plan, watcher: Watcher, n_examples: int) -> Meter | None:
         return None
 
     def tell(meter: Meter) -> None:
-        found = progress_of(
-            meter.spent(),
-            meter.doing,
-            n_finished=meter.n_finished,
-            n_skipped=meter.n_skipped,
-            n_examples=n_examples,
-        )
-        on_progress(found)
+        counts = {"n_finished": meter.n_finished, "n_skipped": meter.n_skipped}
+        on_progress(progress_of(meter.spent(), meter.doing, **counts, n_examples=n_examples))
 
     return Meter(plan.checks, plan.sites, tell)
-
-
-def _require_named(load: LoadModel | None) -> None:
-    if load is not None:
-        raise ConfigurationError(
-            "engine: workers load the model themselves, and this one is in memory",
-            hint="Name a checkpoint that the workers can read.",
-        )
 
 
 def _ray_engine(
@@ -332,56 +314,40 @@ def manifest_of(subject: Subject, plan: Plan) -> Manifest:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """A shard whose records were not given yet."""
-
-    number: int
-    ids: bytes
-    """Hash of its examples' ids."""
-    is_finished: bool
-
-
-class _Resuming:
+def _resumed(engine: Engine, store: Shards, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
     """What is new is kept before it is given; what was kept is not audited again."""
+    kept, n_shards = set(store.finished()), 0
+    waiting = deque[tuple[int, bytes]]()
+    """Shards whose records were not given yet, and the hashes of their examples' ids."""
 
-    def __init__(self, engine: Engine, store: Shards) -> None:
-        self._engine, self._store = engine, store
-        self._finished = set(store.finished())
-        self._waiting: deque[_Waiting] = deque()
-        self._n_shards = 0
-
-    def audited(self, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
-        for found in self._engine.audit(self._unfinished(shards)):
-            yield from self._kept()
-            self._store.write(self._waiting.popleft().number, found)
-            yield found
-        yield from self._kept()
-        self._store.complete(self._n_shards)
-
-    def _unfinished(self, shards: Iterable[Sequence[Example]]) -> Iterator[Sequence[Example]]:
+    def unfinished() -> Iterator[Sequence[Example]]:
+        nonlocal n_shards
         for number, shard in enumerate(shards):
-            self._n_shards = number + 1
-            is_finished = number in self._finished
-            ids = _hash(example.id for example in shard)
-            self._waiting.append(_Waiting(number, ids, is_finished))
-            if is_finished:
-                self._engine.skip(shard)
+            n_shards = number + 1
+            waiting.append((number, _hash(example.id for example in shard)))
+            if number in kept:
+                engine.skip(shard)
             else:
                 yield shard
 
-    def _kept(self) -> Iterator[Found]:
-        """The finished shards before the next that is not."""
-        while self._waiting and self._waiting[0].is_finished:
-            shard = self._waiting.popleft()
-            found = self._store.read(shard.number)
-            if _hash(found.records[ID.name].to_pylist()) != shard.ids:
+    def before_the_next() -> Iterator[Found]:
+        while waiting and waiting[0][0] in kept:
+            number, ids = waiting.popleft()
+            found = store.read(number)
+            if _hash(found.records[ID.name].to_pylist()) != ids:
                 raise RunDirectoryError(
-                    self._store.folder,
-                    f"shard {shard.number} is of other examples than the data now holds there",
+                    store.folder,
+                    f"shard {number} is of other examples than the data now holds there",
                     hint="The data was changed since: name another --run-dir.",
                 )
             yield found
+
+    for found in engine.audit(unfinished()):
+        yield from before_the_next()
+        store.write(waiting.popleft()[0], found)
+        yield found
+    yield from before_the_next()
+    store.complete(n_shards)
 
 
 def _hash(ids: Iterable[str]) -> bytes:

@@ -62,7 +62,6 @@ class First:
     """The records of the lowest keys, equal ones by id: the same in whatever order they come."""
 
     def __init__(self, n: int) -> None:
-        """Keep none yet, and at most so many."""
         self._n, self._kept = n, list[pa.Table]()
 
     def offer(self, records: pa.Table, keys: np.ndarray) -> None:
@@ -236,11 +235,6 @@ MAX_DECIDERS = 20
 """Units that decide without attention, kept in a report."""
 
 
-def _deciders(examples: Examples) -> tuple[CountedUnit, ...]:
-    found = deciders(examples)[:MAX_DECIDERS]
-    return tuple(CountedUnit(unit=unit, n=n) for unit, n in found)
-
-
 def sum_up(
     subject: Subject,
     found: Iterable[Found],
@@ -272,26 +266,21 @@ def sum_up(
             data, model = subject.data, subject.model
             examples = Examples(file, model.labels, model.task, data.n_rows, data.n_left_out)
             grouping = Grouping(examples, Resamples(settings.seed))
+            recommendation, unattended = None, list[tuple[str, int]]()
+            if "erasure" in settings.checks:
+                has_attention = model.no_attention_because is None
+                recommendation = recommendation_of(
+                    examples, grouping.resamples, has_attention=has_attention
+                )
+            if "attended" in settings.checks:
+                unattended = deciders(examples)[:MAX_DECIDERS]
             counts = recording.counts
+            known = dict(subject) | {"data": data.model_copy(update=counts)}
             summed = Report(
-                tool=subject.tool,
-                model=subject.model,
-                data=subject.data.model_copy(update=counts),
-                settings=settings,
-                self_checks=subject.self_checks,
-                layers=subject.layers,
-                head_mix=subject.head_mix,
+                **known,
                 n_units=grouping.distribution(examples.numbers(N_UNITS), LENGTH_EDGES),
                 metrics=summarise(grouping, settings.checks, settings.correlated),
-                recommendation=(
-                    recommendation_of(
-                        examples,
-                        grouping.resamples,
-                        has_attention=model.no_attention_because is None,
-                    )
-                    if "erasure" in settings.checks
-                    else None
-                ),
+                recommendation=recommendation,
                 sites=recording.sites.summaries(),
                 degenerate=count_degenerate(examples, settings.checks, counts["n_failed"]),
                 telling_examples=tuple(
@@ -299,7 +288,7 @@ def sum_up(
                     for reason, record in recording.telling.chosen()
                 ),
                 sampled_examples=tuple(recording.sampled.chosen()),
-                unattended_units=_deciders(examples) if "attended" in settings.checks else (),
+                unattended_units=tuple(CountedUnit(unit=unit, n=n) for unit, n in unattended),
                 records=records_file or files.describe(report),
                 run=None,
             )

@@ -8,7 +8,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -43,7 +43,6 @@ class Shards:
     def __init__(
         self, folder: AnyPath, *, n_logits: int, is_multilabel: bool, has_several_sites: bool
     ) -> None:
-        """Write nothing yet."""
         self.folder = folder
         records, sites = schemas(n_logits, is_multilabel)
         self._schemas = {RECORDS: records} | ({SITES: sites} if has_several_sites else {})
@@ -108,11 +107,8 @@ class Shards:
             OutputError: It cannot be written; what was finished stays as it is.
         """
         if not _is_there(self.folder / MANIFEST):
-            raise RunDirectoryError(
-                self.folder,
-                "it was removed while the audit ran",
-                hint="Start again, in a folder that nobody clears away.",
-            )
+            hint = "Start again, in a folder that nobody clears away."
+            raise RunDirectoryError(self.folder, "it was removed while the audit ran", hint=hint)
         # The records come last: where they are, the shard is complete.
         if found.sites is not None:
             self._write(SITES, number, found.sites)
@@ -329,15 +325,8 @@ class RunDirectory:
 
 
 @contextmanager
-def open_run_directory(name: str, *, resume: bool) -> Iterator[RunDirectory]:
-    """Hold a run directory as `held_run_directory`; an error within says what is kept."""
-    with held_run_directory(name, resume=resume) as directory, saying_what_is_kept(name):
-        yield directory
-
-
-@contextmanager
-def held_run_directory(name: str, *, resume: bool) -> Iterator[RunDirectory]:
-    """Hold a run directory.
+def held_run_directory(name: str | None, *, resume: bool) -> Iterator[RunDirectory | None]:
+    """Hold a run directory, if there is to be one.
 
     Args:
         name: A path or URL; made where there is nothing.
@@ -347,6 +336,9 @@ def held_run_directory(name: str, *, resume: bool) -> Iterator[RunDirectory]:
         RunDirectoryError: In use, not empty, or unreadable.
         OutputError: It cannot be made.
     """
+    if name is None:
+        yield None
+        return
     folder = place_of(name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -360,23 +352,17 @@ def held_run_directory(name: str, *, resume: bool) -> Iterator[RunDirectory]:
 
 
 @contextmanager
-def saying_what_is_kept(name: str) -> Iterator[None]:
+def saying_what_is_kept(name: str | None) -> Iterator[None]:
     """Within: errors that are not the run directory's say that its shards are kept."""
     try:
         yield
     except RunDirectoryError:
         raise
     except BaseException as error:
-        if _was_started(place_of(name)):
-            error.add_note(f"the finished shards are kept in {name}: go on with --resume")
+        with suppress(OSError):
+            if name is not None and (place_of(name) / MANIFEST).exists():
+                error.add_note(f"the finished shards are kept in {name}: go on with --resume")
         raise
-
-
-def _was_started(folder: AnyPath) -> bool:
-    try:
-        return (folder / MANIFEST).exists()
-    except OSError:
-        return False
 
 
 def place_of(name: str) -> AnyPath:
@@ -403,24 +389,18 @@ def shards_of(manifest: Manifest, folder: AnyPath) -> Shards:
 
 
 def _require_room(folder: AnyPath, earlier: Manifest | None, *, resume: bool) -> None:
-    if earlier is not None and not resume:
-        raise RunDirectoryError(
-            folder,
-            "an audit was started in it",
-            hint="Go on with --resume, or name another --run-dir.",
-        )
     if earlier is not None:
-        return
+        if resume:
+            return
+        hint = "Go on with --resume, or name another --run-dir."
+        raise RunDirectoryError(folder, "an audit was started in it", hint=hint)
     try:
         names = [path.name for path in folder.iterdir()]
     except OSError as error:
         raise RunDirectoryError(folder, problem_of(error)) from None
     if any(not name.startswith(".") for name in names):
-        raise RunDirectoryError(
-            folder,
-            "it is not empty, and no audit was started in it",
-            hint="Name a new folder, or an empty one.",
-        )
+        problem = "it is not empty, and no audit was started in it"
+        raise RunDirectoryError(folder, problem, hint="Name a new folder, or an empty one.")
 
 
 def _remove_parts(folder: AnyPath) -> None:
@@ -436,9 +416,6 @@ def _remove_parts(folder: AnyPath) -> None:
                 raise OutputError(part, problem_of(error)) from None
 
 
-LOCK = ".lock"
-
-
 @contextmanager
 def locked(folder: AnyPath) -> Iterator[None]:
     """Hold a run directory for as long as the context lasts.
@@ -452,18 +429,12 @@ def locked(folder: AnyPath) -> Iterator[None]:
     if not isinstance(folder, Path):
         yield
         return
-    lock = FileLock(folder / LOCK, timeout=0)
     try:
-        lock.acquire()
+        held = FileLock(folder / ".lock", timeout=0).acquire()
     except Timeout:
-        raise RunDirectoryError(
-            folder,
-            "another process is working in it",
-            hint="Wait until it has ended, or name another --run-dir.",
-        ) from None
+        hint = "Wait until it has ended, or name another --run-dir."
+        raise RunDirectoryError(folder, "another process is working in it", hint=hint) from None
     except OSError as error:
         raise RunDirectoryError(folder, problem_of(error)) from None
-    try:
+    with held:
         yield
-    finally:
-        lock.release()

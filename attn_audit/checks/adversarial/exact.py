@@ -6,6 +6,7 @@ the others are enumerated.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,8 +26,7 @@ Units = Bool[np.ndarray, "case unit"]
 """Some units of each case."""
 
 
-@dataclass(frozen=True)
-class Best:
+class Best(NamedTuple):
     """The best distribution of each case: weight on one unit, or on two; -inf where none is."""
 
     jsd: Float64[np.ndarray, " case"]
@@ -38,17 +38,11 @@ class Best:
     def at_least(self, other: "Best") -> "Best":
         """The better of two for each case; ties stay with this one."""
         better = other.jsd > self.jsd
-        return Best(
-            np.where(better, other.jsd, self.jsd),
-            np.where(better, other.first, self.first),
-            np.where(better, other.second, self.second),
-            np.where(better, other.weight, self.weight),
-        )
+        return Best(*(np.where(better, o, own) for own, o in zip(self, other, strict=True)))
 
     def split(self, n: int) -> list["Best"]:
         """The cases in n parts of the same size."""
-        columns = (self.jsd, self.first, self.second, self.weight)
-        return [Best(*part) for part in zip(*(np.split(c, n) for c in columns), strict=True)]
+        return [Best(*part) for part in zip(*(np.split(c, n) for c in self), strict=True)]
 
 
 @dataclass(frozen=True)
