@@ -56,15 +56,6 @@ Gone = int
 """The units that are left out, as a bitset: bit i is unit i."""
 
 
-@dataclass
-class _Known:
-    """Of one text."""
-
-    places: dict[Gone, int] = field(default_factory=dict)
-    gains: list[float] = field(default_factory=list)
-    lost: list[float] = field(default_factory=list)
-
-
 class Outcomes:
     """Gains and lost margins of sets of units, by one way of leaving out.
 
@@ -81,12 +72,13 @@ class Outcomes:
             operator: One of the model's removals; None: its own.
         """
         self._model, self._encoded, self._operator = model, encoded, operator
-        self._known = [_Known() for _ in encoded]
+        self._known: list[dict[Gone, tuple[float, float]]] = [{} for _ in encoded]
+        """Of each text, gain and lost margin by set."""
 
     @property
     def n_sets(self) -> int:
         """How many were asked for."""
-        return sum(len(known.places) for known in self._known)
+        return sum(map(len, self._known))
 
     def measure(self, asked: Sequence[Collection[Gone]]) -> None:
         """Find out what is not known yet.
@@ -98,8 +90,7 @@ class Outcomes:
             InvalidOutputError: An output is no finite number.
         """
         missing = [
-            sorted(set(sets) - known.places.keys())
-            for sets, known in zip(asked, self._known, strict=True)
+            sorted(set(sets) - known.keys()) for sets, known in zip(asked, self._known, strict=True)
         ]
         rows = [i for i, sets in enumerate(missing) if sets]
         if not rows:
@@ -128,9 +119,8 @@ class Outcomes:
 
     def _effects(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """Against the first variant, which is the text itself."""
-        model = self._model
-        limits = model.logit_limits
-        margin = Margin.of(model.task, logits[:, 0], coarseness(model.dtype), limits)
+        model, own = self._model, logits[:, 0]
+        margin = Margin.of(model.task, own, coarseness(model.dtype), model.logit_limits)
         likely = margin.probability(model.task.probabilities(logits))
         return likely[:, :1] - likely[:, 1:], margin.lost(logits[:, 1:])
 
@@ -142,20 +132,16 @@ class Outcomes:
         lost: Float64[np.ndarray, "text set"],
     ) -> None:
         for i, sets, of_text, lost_of_text in zip(rows, asked, gains, lost, strict=True):
-            known = self._known[i]
-            known.places |= {gone: len(known.places) + n for n, gone in enumerate(sets)}
-            known.gains += of_text[: len(sets)].tolist()
-            known.lost += lost_of_text[: len(sets)].tolist()
+            both = zip(of_text.tolist(), lost_of_text.tolist(), strict=True)
+            self._known[i].update(zip(sets, both, strict=False))  # behind the last is padding
 
     def gains(self, text: int, sets: Iterable[Gone]) -> Float64[np.ndarray, " set"]:
         """By how much what is predicted becomes less probable without each of some sets."""
-        known = self._known[text]
-        return np.array([known.gains[known.places[gone]] for gone in sets])
+        return np.array([self._known[text][gone][0] for gone in sets])
 
     def lost(self, text: int, sets: Iterable[Gone]) -> Float64[np.ndarray, " set"]:
         """Shares of the margin that are lost; NaN where the model is undecided."""
-        known = self._known[text]
-        return np.array([known.lost[known.places[gone]] for gone in sets])
+        return np.array([self._known[text][gone][1] for gone in sets])
 
 
 def _masks(asked: Sequence[Sequence[Gone]], n_units: int) -> Bool[Tensor, "text set unit"]:
@@ -190,8 +176,6 @@ class Erasure:
     """Those of them, too long for all of their subsets, whose best order is searched for."""
     recorded: tuple[str, ...] = ()
     """Those measures whose scores no other check leaves in the records."""
-    n_run: list[int] | None = field(default=None, compare=False)
-    """Where it is noted how many sets were left out, if anywhere."""
 
     @property
     def rankings(self) -> tuple[Ranking, ...]:
@@ -236,9 +220,14 @@ class Erasure:
 
     def run(self, audited: AuditedBatch) -> Columns:
         """Measure the batch's part of the sample."""
+        return self.measured(audited)[0]
+
+    def measured(self, audited: AuditedBatch) -> tuple[Columns, int]:
+        """The same, and how many sets were left out for it."""
         encoded = audited.batch.encoded
         rows = [i for i, item in enumerate(encoded) if self._is_judged(item)]
         found: list[dict[str, Any]] = [{fields.STATUS.name: self._status(item)} for item in encoded]
+        n_sets = 0
         if rows:
             model, judged = audited.model, audited
             if len(rows) < len(encoded):
@@ -252,10 +241,8 @@ class Erasure:
             for name in self.recorded:
                 for i, scores in zip(rows, scores_of(judged, name), strict=True):
                     found[i][name] = scores
-            if self.n_run is not None:
-                self.n_run.append(n_sets)
         names = dict.fromkeys(name for numbers in found for name in numbers)
-        return {name: [numbers.get(name) for numbers in found] for name in names}
+        return {name: [numbers.get(name) for numbers in found] for name in names}, n_sets
 
     def _is_judged(self, item: Encoded) -> bool:
         return item.n_units > 1 and (self.sample is None or item.example.id in self.sample)

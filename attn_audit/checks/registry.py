@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from attn_audit.checks.adversarial.check import Adversarial, Method
 from attn_audit.checks.attended import Attended
@@ -201,10 +202,13 @@ def select_sites(settings: AuditSettings, model: AuditedModel) -> tuple[Site, ..
             if isinstance(getattr(settings, name), int):
                 raise no_attention(f"--{name} names attention", model)
         return (model.default_site,)
-    layers, heads = _layers(settings, model), {}
+    last = model.default_site.layer
+    layers = _indices("layer", settings.layer, len(model.layers), last, "the model")
+    heads = {}
     for layer in layers:
-        heads[layer] = _heads(settings, model, layer)
-    main = model.default_site.layer if settings.layer == "all" else layers[0]
+        n_heads, of = model.layers[layer].n_heads, f"layer {layer} of the model"
+        heads[layer] = _indices("head", settings.head, n_heads, None, of)
+    main = last if settings.layer == "all" else layers[0]
     head = settings.head if isinstance(settings.head, int) else None
     rows = RowChoice(settings.rows)
     audited = Site(main, head, rows)
@@ -213,32 +217,18 @@ def select_sites(settings: AuditSettings, model: AuditedModel) -> tuple[Site, ..
     return (audited, *(Site(layer, head, rows) for layer in layers for head in heads[layer]))
 
 
-def _layers(settings: AuditSettings, model: AuditedModel) -> list[int]:
-    n_layers = len(model.layers)
-    match settings.layer:
-        case "all":
-            return list(range(n_layers))
-        case "last" | "best":  # which is best, is known before sites are selected
-            return [model.default_site.layer]
-        case int(layer):
-            if layer >= n_layers:
-                there = _numbered(n_layers, "layer")
-                raise ConfigurationError(f"--layer {layer}: the model has {there}")
-            return [layer]
+Usual = TypeVar("Usual", int, None)
 
 
-def _heads(settings: AuditSettings, model: AuditedModel, layer: int) -> list[int | None]:
-    n_heads = model.layers[layer].n_heads
-    match settings.head:
-        case "all":
-            return list(range(n_heads))
-        case "mean":
-            return [None]
-        case int(head):
-            if head >= n_heads:
-                there = _numbered(n_heads, "head")
-                raise ConfigurationError(f"--head {head}: layer {layer} of the model has {there}")
-            return [head]
+def _indices(option: str, asked: object, n: int, usual: Usual, of: str) -> list[int | Usual]:
+    """The layers or heads that are asked for; of which `best` is, is known before."""
+    if asked == "all":
+        return list(range(n))
+    if not isinstance(asked, int):
+        return [usual]
+    if asked >= n:
+        raise ConfigurationError(f"--{option} {asked}: {of} has {_numbered(n, option)}")
+    return [asked]
 
 
 def _numbered(n: int, what: str) -> str:

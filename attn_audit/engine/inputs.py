@@ -34,12 +34,11 @@ from attn_audit.errors import (
     nearest,
 )
 from attn_audit.models.compatibility import match_labels, place
-from attn_audit.models.contract import AuditedModel, Encoded, Site
+from attn_audit.models.contract import AuditedModel, Site
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.interception.observation import AttentionOutOfReachError
 from attn_audit.models.loading import ModelOptions, load_model, require_first, resolve_device
-from attn_audit.models.task import Task
 from attn_audit.numbers import counted
 from attn_audit.plugins import loaded_plugins
 from attn_audit.quoting import quoted
@@ -59,6 +58,12 @@ MODEL_SETTINGS = (
     *("unit", "removal", "without_attention"),
 )
 """Settings that a model is loaded with."""
+
+OF_FILES = (
+    *("dtype", "attention_implementation", "window_overlap"),
+    *("revision", "trust_remote_code", "adapter"),
+)
+"""Those of them that a model in memory is not simply given: it is loaded already."""
 
 
 def load_named_model(settings: AuditSettings, trial: Sequence[Example]) -> AuditedModel:
@@ -160,27 +165,10 @@ def _made_ready(
 
     if settings.device != "auto":
         model = model.to(resolve_device(settings.device))
-    ready = wrap(
-        model,
-        tokenizer,
-        examples=trial,
-        unit=settings.unit,
-        max_length=settings.max_length,
-        task=settings.task,
-        removal=settings.removal,
-        dtype=None if settings.dtype == "float32" else settings.dtype,
-        without_attention=settings.without_attention,
-        prompt=settings.prompt,
-        audited=settings.audited,
-        options=settings.options,
-        chat=settings.chat,
-        answer_score=settings.answer_score,
-        target=settings.target,
-        zero_shot=settings.zero_shot,
-        template=settings.template,
-        zero_shot_each=settings.zero_shot_each,
-    )
-    return in_windows(ready, settings.window_overlap)
+    given = {name: getattr(settings, name) for name in MODEL_SETTINGS if name not in OF_FILES}
+    if settings.dtype != "float32":
+        given["dtype"] = settings.dtype
+    return in_windows(wrap(model, tokenizer, examples=trial, **given), settings.window_overlap)
 
 
 def fields_of_prompt(settings: AuditSettings) -> tuple[str, ...] | None:
@@ -236,9 +224,8 @@ class AuditedData:
 
     dataset: DataSet
     source: str
-    task: Task | None = None
-    """What labels have to fit; None until the data was checked against a model."""
-    takes_pairs: bool = False
+    model: AuditedModel | None = None
+    """That the data was checked against; None until it was."""
     left_out: LeftOut = field(default_factory=LeftOut)
     """By the check."""
     has_halves: bool = False
@@ -247,8 +234,6 @@ class AuditedData:
     """Texts of the half that chooses."""
     has_rationales: bool = False
     """Whether people marked something in one of them."""
-    encode: Callable[[Sequence[Example]], Sequence[Encoded]] | None = None
-    """By the model that the data was checked against."""
     has_prompt: bool = False
     """Whether each text stands in a prompt."""
 
@@ -341,10 +326,7 @@ class AuditedData:
         """
         has_halves = has_halves or (settings.layer == "best" and len(model.layers) > 1)
         left_out = LeftOut()
-        takes_pairs = model.describe().takes_pairs
-        checked = replace(
-            self, task=model.task, takes_pairs=takes_pairs, left_out=left_out, encode=model.encode
-        )
+        checked = replace(self, model=model, left_out=left_out)
         halves, shown, has_rationales = Counter[bool](), set[str](), False
         for example in checked._fitting(left_out):
             halves[is_judged(example.id)] += 1
@@ -378,45 +360,21 @@ class AuditedData:
         return sample_examples(chosen, n, seed)
 
     def _fitting(self, left_out: LeftOut) -> Iterator[Example]:
-        assert self.task is not None, "checked() comes first"
+        assert self.model is not None, "checked() comes first"
+        takes_pairs = self.model.describe().takes_pairs
         for example in self.dataset.examples(left_out):
             if len(left_out.labels) < MOST_LABELS:
                 left_out.labels.update(example.labels or ())
             try:
-                _require_second_text(example, self.takes_pairs)
-                match_labels(self.task, [example])
-                self._require_a_score_each(example)
-                self._require_room(example)
+                _require_second_text(example, takes_pairs)
+                match_labels(self.model.task, [example])
+                _require_a_score_each(example, self.model)
+                if self.has_prompt:  # one that is too long is never cut: whether it is, tokens say
+                    self.model.encode([example])
             except BadRowError as error:
                 left_out.add(error, example.where)
             else:
                 yield example
-
-    def _require_a_score_each(self, example: Example) -> None:
-        """Of scores without places: one for each unit that the model makes of the text, or word."""
-        by_unit = {name: shown for name, shown in example.shown.items() if shown.by_unit}
-        if not by_unit:
-            return
-        assert self.encode is not None, "checked() comes first"
-        (encoded,) = self.encode([example])
-        for name, shown in by_unit.items():
-            if not shown.fit(encoded.n_units):
-                scores = shown.by_unit or ()
-                cut = ", for it cuts the text" if encoded.truncated else ""
-                found = counted(len(scores), "score"), counted(encoded.n_units, "unit")
-                raise IncompatibleDataError(
-                    place(example),
-                    f"{quoted(name)} holds {found[0]}, and the model reads {found[1]}{cut}",
-                    hint="Give one for each of the units that --records holds, one for each word "
-                    "between blanks, or spans [start, end, score].",
-                    fault=Fault.WRONG_SCORES,
-                )
-
-    def _require_room(self, example: Example) -> None:
-        """A prompt that is too long is never cut: whether it is, its tokens say."""
-        if self.has_prompt:
-            assert self.encode is not None, "checked() comes first"
-            self.encode([example])
 
     def sampled(self, settings: AuditSettings) -> Iterable[Example]:
         """The examples, or the random sample of them that the settings ask for."""
@@ -466,6 +424,26 @@ def _require_second_text(example: Example, takes_pairs: bool) -> None:
             hint="Name the field that holds it with --text-pair-field.",
             fault=Fault.NO_SECOND_TEXT,
         )
+
+
+def _require_a_score_each(example: Example, model: AuditedModel) -> None:
+    """Of scores without places: one for each unit that the model makes of the text, or word."""
+    by_unit = {name: shown for name, shown in example.shown.items() if shown.by_unit}
+    if not by_unit:
+        return
+    (encoded,) = model.encode([example])
+    for name, shown in by_unit.items():
+        if not shown.fit(encoded.n_units):
+            scores = shown.by_unit or ()
+            cut = ", for it cuts the text" if encoded.truncated else ""
+            found = counted(len(scores), "score"), counted(encoded.n_units, "unit")
+            raise IncompatibleDataError(
+                place(example),
+                f"{quoted(name)} holds {found[0]}, and the model reads {found[1]}{cut}",
+                hint="Give one for each of the units that --records holds, one for each word "
+                "between blanks, or spans [start, end, score].",
+                fault=Fault.WRONG_SCORES,
+            )
 
 
 def describe_tool() -> Tool:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from attn_audit.checks.adversarial.check import Adversarial
-from attn_audit.checks.base import Check
+from attn_audit.checks.base import AuditedBatch, Check, Columns
 from attn_audit.checks.erasure import Erasure
 from attn_audit.checks.registry import applying, measured_by, measures_of, passes_of, select_sites
 from attn_audit.data.example import sample_examples
@@ -349,8 +349,8 @@ class _Trials:
         self._whole.seconds.append(time.perf_counter() - begun)
 
     def _note_sets(self, tried: Check, item: Encoded) -> None:
-        if isinstance(tried, Erasure) and item.n_units > MAX_UNITS_OF_TABLE:
-            self._sets += [(n_run, tried.n_sets(item.n_units)) for n_run in tried.n_run or ()]
+        if isinstance(tried, _Counted) and item.n_units > MAX_UNITS_OF_TABLE:
+            self._sets += [(n_run, tried.n_sets(item.n_units)) for n_run in tried.n_run]
 
     def _measure(self, check: Check, batch: Sequence[Encoded]) -> dict[str, float]:
         """Seconds of a check, and of reading; its memory and what is found are noted."""
@@ -385,6 +385,18 @@ def _is_search(check: Check, found: Found) -> TypeGuard[Adversarial]:
     return check.n_iterations > STEPS[1]
 
 
+@dataclass(frozen=True)
+class _Counted(Erasure):
+    """Notes how many sets of units it leaves out."""
+
+    n_run: list[int] = field(default_factory=list, compare=False)
+
+    def run(self, audited: AuditedBatch) -> Columns:
+        columns, n_run = self.measured(audited)
+        self.n_run.append(n_run)
+        return columns
+
+
 def _tried(check: Check, n_steps: int, batch: Sequence[Encoded]) -> Check:
     """As it is tried: a search with a few steps, erasure on the first of the texts."""
     match check:
@@ -392,7 +404,7 @@ def _tried(check: Check, n_steps: int, batch: Sequence[Encoded]) -> Check:
             return replace(check, n_iterations=min(n_steps, check.n_iterations))
         case Erasure():
             first = frozenset([batch[0].example.id])
-            return replace(check, sample=first, searched=frozenset(), n_run=[])
+            return _Counted(check.measures, first, recorded=check.recorded)
         case _:
             return check
 

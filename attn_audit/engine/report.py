@@ -235,6 +235,11 @@ MAX_DECIDERS = 20
 """Units that decide without attention, kept in a report."""
 
 
+def _deciders(examples: Examples) -> tuple[CountedUnit, ...]:
+    found = deciders(examples)[:MAX_DECIDERS]
+    return tuple(CountedUnit(unit=unit, n=n) for unit, n in found)
+
+
 def sum_up(
     subject: Subject,
     found: Iterable[Found],
@@ -266,14 +271,12 @@ def sum_up(
             data, model = subject.data, subject.model
             examples = Examples(file, model.labels, model.task, data.n_rows, data.n_left_out)
             grouping = Grouping(examples, Resamples(settings.seed))
-            recommendation, unattended = None, list[tuple[str, int]]()
+            recommendation = None
             if "erasure" in settings.checks:
                 has_attention = model.no_attention_because is None
                 recommendation = recommendation_of(
                     examples, grouping.resamples, has_attention=has_attention
                 )
-            if "attended" in settings.checks:
-                unattended = deciders(examples)[:MAX_DECIDERS]
             counts = recording.counts
             known = dict(subject) | {"data": data.model_copy(update=counts)}
             summed = Report(
@@ -288,7 +291,7 @@ def sum_up(
                     for reason, record in recording.telling.chosen()
                 ),
                 sampled_examples=tuple(recording.sampled.chosen()),
-                unattended_units=tuple(CountedUnit(unit=unit, n=n) for unit, n in unattended),
+                unattended_units=_deciders(examples) if "attended" in settings.checks else (),
                 records=records_file or files.describe(report),
                 run=None,
             )

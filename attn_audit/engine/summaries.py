@@ -8,7 +8,6 @@ from math import sqrt
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Int64
 
 from attn_audit.findings.example import (
     FAILED,
@@ -84,7 +83,10 @@ class Grouping:
             "max_attention": _binned(largest, ATTENTION_BINS),
             "prediction": self._predictions(),
             "length": [
-                (_range_name(low, high), (n_units >= low) & (n_units <= (high or np.inf)))
+                (
+                    f"{low} to {high}" if high else f"{low} or more",
+                    (n_units >= low) & (n_units <= (high or np.inf)),
+                )
                 for low, high in LENGTH_BINS
             ],
             "confidence": _binned(self.examples.confidence, CONFIDENCE_BINS),
@@ -120,13 +122,17 @@ def distribution_of(
     found = describe(defined)
     if found is None:
         return Distribution(n=0, **dict.fromkeys(("mean", "sd", "interval", *_PARTS)))
+    of_bins = None
+    if edges is not None:
+        counts = histogram(defined, np.array(edges))
+        of_bins = Histogram(edges=tuple(edges), counts=tuple(counts.tolist()))
     return Distribution(
         n=found.n,
         mean=found.mean,
         sd=found.sd,
         interval=mean_interval(defined, resamples),
         **dict(zip(_PARTS, (found.minimum, *found.quantiles.values(), found.maximum), strict=True)),
-        histogram=None if edges is None else _histogram(defined, edges),
+        histogram=of_bins,
     )
 
 
@@ -142,15 +148,6 @@ def _binned(values: Values, edges: Sequence[float]) -> list[tuple[str, Members]]
     return found
 
 
-def _range_name(low: int, high: int | None) -> str:
-    return f"{low} to {high}" if high is not None else f"{low} or more"
-
-
-def _histogram(values: Values, edges: Sequence[float]) -> Histogram:
-    counts = histogram(values, np.array(edges))
-    return Histogram(edges=tuple(edges), counts=tuple(counts.tolist()))
-
-
 def joint_histogram(
     x: Values, y: Values, x_edges: Sequence[float], y_edges: Sequence[float]
 ) -> JointHistogram:
@@ -162,16 +159,10 @@ def joint_histogram(
         x_edges: Borders of the bins of x; beyond, the nearest bin counts.
     """
     known = ~(np.isnan(x) | np.isnan(y))
-    counts = np.zeros((len(x_edges) - 1, len(y_edges) - 1), dtype=np.int64)
-    np.add.at(counts, (_bin_of(x[known], x_edges), _bin_of(y[known], y_edges)), 1)
-    rows = tuple(tuple(row) for row in counts.tolist())
+    x, y = np.clip(x[known], x_edges[0], x_edges[-1]), np.clip(y[known], y_edges[0], y_edges[-1])
+    counts, _, _ = np.histogram2d(x, y, bins=(np.array(x_edges), np.array(y_edges)))
+    rows = tuple(tuple(row) for row in counts.astype(int).tolist())
     return JointHistogram(x_edges=tuple(x_edges), y_edges=tuple(y_edges), counts=rows)
-
-
-def _bin_of(values: Values, edges: Sequence[float]) -> Int64[np.ndarray, " example"]:
-    """Bins are closed on the left, the last on the right as well."""
-    found = np.searchsorted(np.array(edges), values, side="right") - 1
-    return np.clip(found, 0, len(edges) - 2)
 
 
 def share_of(count: int, n: int) -> Share:

@@ -314,8 +314,8 @@ def _best_pair(audited: AuditedBatch, first: Units, second: Units, epsilon: floa
         feasible &= are_real(audited, of_first, of_second)
         jsd = grid_jsd(parts, i, j).flatten(1).masked_fill(~feasible, 0)
         value, index = jsd.max(dim=1, keepdim=True)  # ties go to the first
-        chosen = (values.gather(1, index)[:, 0] for values in mixtures)
-        best = _better(best, _Mixtures(*chosen, value[:, 0]))
+        i, j, share = (values.gather(1, index)[:, 0] for values in mixtures)
+        best = _better(best, _Mixtures(i, j, share, value[:, 0]))
     return best
 
 
@@ -335,8 +335,8 @@ def _refine(audited: AuditedBatch, found: _Mixtures, epsilon: float) -> _Mixture
             inside = torch.where(feasible, middle, inside)
             outside = torch.where(feasible, outside, middle)
         a = audited.explanation
-        of_pair = (a.gather(1, units[:, None])[:, 0] for units in (found.first, found.second))
-        jsd = torch.where(found.jsd > 0, mixture_jsd(*of_pair, inside), 0)
+        a_first, a_second = (a.gather(1, units[:, None])[:, 0] for units in found[:2])
+        jsd = torch.where(found.jsd > 0, mixture_jsd(a_first, a_second, inside), 0)
         best = _better(best, found._replace(share=inside, jsd=jsd))
     return best
 
