@@ -335,11 +335,9 @@ def _resumed(engine: Engine, store: Shards, shards: Iterable[Sequence[Example]])
             number, ids = waiting.popleft()
             found = store.read(number)
             if _hash(found.records[ID.name].to_pylist()) != ids:
-                raise RunDirectoryError(
-                    store.folder,
-                    f"shard {number} is of other examples than the data now holds there",
-                    hint="The data was changed since: name another --run-dir.",
-                )
+                problem = f"shard {number} is of other examples than the data now holds there"
+                hint = "The data was changed since: name another --run-dir."
+                raise RunDirectoryError(store.folder, problem, hint=hint)
             yield found
 
     for found in engine.audit(unfinished()):

@@ -418,12 +418,9 @@ def _unlabelled(examples: Sequence[Example]) -> list[Example]:
 
 def _require_second_text(example: Example, takes_pairs: bool) -> None:
     if takes_pairs and example.text_pair is None:
-        raise IncompatibleDataError(
-            place(example),
-            "the model takes pairs of texts, and this example has no second text",
-            hint="Name the field that holds it with --text-pair-field.",
-            fault=Fault.NO_SECOND_TEXT,
-        )
+        problem = "the model takes pairs of texts, and this example has no second text"
+        hint = "Name the field that holds it with --text-pair-field."
+        raise IncompatibleDataError(place(example), problem, hint=hint, fault=Fault.NO_SECOND_TEXT)
 
 
 def _require_a_score_each(example: Example, model: AuditedModel) -> None:

@@ -76,11 +76,9 @@ class Shards:
     def _require(self, n_shards: int) -> None:
         missing = sorted(set(range(n_shards)) - set(self.finished()))
         if missing:
-            raise RunDirectoryError(
-                self.folder,
-                f"{RECORDS}/{missing[0]:06}-*.parquet is missing",
-                hint="Go on with --resume: its shard is audited again.",
-            )
+            problem = f"{RECORDS}/{missing[0]:06}-*.parquet is missing"
+            hint = "Go on with --resume: its shard is audited again."
+            raise RunDirectoryError(self.folder, problem, hint=hint)
 
     def finished(self) -> list[int]:
         """Numbers of the shards that are there, in order.
@@ -159,11 +157,8 @@ class Shards:
             problem = f"of another layout: {str(error).splitlines()[0]}"
         except OSError as error:
             problem = problem_of(error)
-        raise RunDirectoryError(
-            self.folder,
-            f"{kind}/{name} is {problem}",
-            hint="Delete this file and go on with --resume: its shard is audited again.",
-        )
+        hint = "Delete this file and go on with --resume: its shard is audited again."
+        raise RunDirectoryError(self.folder, f"{kind}/{name} is {problem}", hint=hint)
 
 
 def _of_arrow(content: bytes) -> pa.BufferReader:
@@ -246,11 +241,8 @@ class Manifest(Value):
             problem = f"{'.'.join(map(str, first['loc']))}: {in_our_words(first['msg'])}"
         except (OSError, ValueError, RecursionError) as error:
             problem = str(error)
-        raise RunDirectoryError(
-            folder,
-            f"{MANIFEST} cannot be read ({problem})",
-            hint="It is not a run directory of this version of attn-audit, or it was damaged.",
-        )
+        hint = "It is not a run directory of this version of attn-audit, or it was damaged."
+        raise RunDirectoryError(folder, f"{MANIFEST} cannot be read ({problem})", hint=hint)
 
     def require_same(self, other: "Manifest", folder: AnyPath) -> None:
         """Refuse to go on with an audit of something else, or done in another way.
@@ -263,11 +255,8 @@ class Manifest(Value):
             return
         shown = "; ".join(differences[:MOST_NAMED])
         more = f"; and {len(differences) - MOST_NAMED} more" * (len(differences) > MOST_NAMED)
-        raise RunDirectoryError(
-            folder,
-            f"it holds another audit: {shown}{more}",
-            hint="Give the same settings, or name another --run-dir.",
-        )
+        hint = "Give the same settings, or name another --run-dir."
+        raise RunDirectoryError(folder, f"it holds another audit: {shown}{more}", hint=hint)
 
 
 def _compared(manifest: Manifest) -> dict[str, Any]:

@@ -72,11 +72,9 @@ def is_quoted(read_lines: Callable[[], Iterator[str]], name: str, delimiter: str
     """
     found = how_cells_are_written(read_lines(), delimiter)
     if found is Found.EITHER:
-        raise UnreadableDataError(
-            name,
-            "its quotation marks may quote cells of several lines, or be part of the texts",
-            hint="Say which with --quoting csv or --quoting none.",
-        )
+        problem = "its quotation marks may quote cells of several lines, or be part of the texts"
+        hint = "Say which with --quoting csv or --quoting none."
+        raise UnreadableDataError(name, problem, hint=hint)
     return found is Found.QUOTED
 
 
