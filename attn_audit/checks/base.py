@@ -1,6 +1,6 @@
 """What every check sees and gives, the output under other attention, and which values tie."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
@@ -30,6 +30,12 @@ Found = TypeVar("Found")
 
 Columns = dict[str, Sequence[Any]]
 """Values of record fields by name, one for each example of a batch; None where not measured."""
+
+
+def columns_of(found: Sequence[Mapping[str, Any]]) -> Columns:
+    """What was found of each example, field by field."""
+    names = dict.fromkeys(name for numbers in found for name in numbers)
+    return {name: [numbers.get(name) for numbers in found] for name in names}
 
 
 def join_statuses(statuses: Sequence[str]) -> str:
@@ -96,11 +102,6 @@ class AuditedBatch:
     """Shared by all sites of the batch, as what it is the margin of is."""
     is_beside: bool = False
     """Whether the site stands beside the audited one."""
-
-    @property
-    def is_head_beside(self) -> bool:
-        """Whether it is one of many single heads: what costs most is not measured there."""
-        return self.is_beside and self.site.head is not None
 
     @cached_property
     def ids(self) -> list[str]:

@@ -13,6 +13,7 @@ from attn_audit.checks.base import (
     N_ORDERS,
     AuditedBatch,
     Columns,
+    columns_of,
     join_statuses,
     ranks_of,
     read_batch,
@@ -181,11 +182,7 @@ class Erasure:
     def rankings(self) -> tuple[Ranking, ...]:
         """That are judged, without random orders."""
         of_measures = (r for name in self.measures for r in rankings_of(measure(name)))
-        return (ATTENTION, *of_measures, *((PERMUTED,) if self._has_mix else ()))
-
-    @property
-    def _has_mix(self) -> bool:
-        return HEAD_MIX.name in self.measures
+        return (ATTENTION, *of_measures, *((PERMUTED,) if HEAD_MIX.name in self.measures else ()))
 
     def passes(self, n_units: int) -> int:
         """Of a text of the sample: of a long one about, see `n_sets`."""
@@ -241,8 +238,7 @@ class Erasure:
             for name in self.recorded:
                 for i, scores in zip(rows, scores_of(judged, name), strict=True):
                     found[i][name] = scores
-        names = dict.fromkeys(name for numbers in found for name in numbers)
-        return {name: [numbers.get(name) for numbers in found] for name in names}, n_sets
+        return columns_of(found), n_sets
 
     def _is_judged(self, item: Encoded) -> bool:
         return item.n_units > 1 and (self.sample is None or item.example.id in self.sample)

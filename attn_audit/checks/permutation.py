@@ -99,7 +99,7 @@ def _reach(
     A replay for every unit: too many for each of dozens of heads that stand beside the audited
     site.
     """
-    if audited.is_head_beside:
+    if audited.is_beside and audited.site.head is not None:
         return {field.name: [None] * len(audited.batch) for field in fields.REACH_FIELDS}
     single = single_units(audited)
     return {

@@ -97,18 +97,15 @@ def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ..
 
 
 def _erasure(settings: AuditSettings, model: AuditedModel) -> Erasure:
-    judged = _judged_measures(settings, model)
+    """Of what is asked for, or of every measure that the model has scores of: it takes a trial."""
+    if Erasure.id not in settings.checks:
+        return Erasure(())
+    asked = applicable(model) if settings.measures is None else settings.measures
+    names = _with_shown(settings, asked)
+    every = (each for each in registry.measures() if not each.is_of_correlation)
+    judged = tuple(each.name for each in every if each.name in names)
     by_others = correlated(settings.measures) if Correlation.id in settings.checks else ()
     return Erasure(judged, recorded=tuple(name for name in judged if name not in by_others))
-
-
-def _judged_measures(settings: AuditSettings, model: AuditedModel) -> tuple[str, ...]:
-    """Those that are asked for, or every one that the model has scores of: it takes a trial."""
-    if Erasure.id not in settings.checks:
-        return ()
-    judged = [found.name for found in registry.measures() if not found.is_of_correlation]
-    asked = applicable(model) if settings.measures is None else settings.measures
-    return tuple(name for name in judged if name in _with_shown(settings, asked))
 
 
 def _compared(settings: AuditSettings, model: AuditedModel) -> tuple[str, ...]:

@@ -150,7 +150,8 @@ def _file(path: AnyPath) -> ResolvedSource:
 
 def _one_split(folder: AnyPath, split: str) -> ResolvedSource:
     splits = _splits(folder)
-    found = [path for name in _spellings(split) for path in splits.get(name, [])]
+    spellings = ("dev", "validation") if split in ("dev", "validation") else (split,)
+    found = [path for name in spellings for path in splits.get(name, [])]
     if not found:
         raise SplitNotFoundError(str(folder), split, splits)
     if len(found) > 1 and not all(SHARD.search(_stem(path)) for path in found):
@@ -187,10 +188,6 @@ def _splits(folder: AnyPath) -> dict[str, list[AnyPath]]:
 def _stem(path: AnyPath) -> str:
     suffix = suffix_of(path) if path.is_file() else None
     return path.name[: len(path.name) - len(suffix or "")]
-
-
-def _spellings(split: str) -> tuple[str, ...]:
-    return ("dev", "validation") if split in ("dev", "validation") else (split,)
 
 
 def is_saved(path: AnyPath) -> bool:

@@ -289,7 +289,9 @@ class _Trials:
         timed, largest = self._timed[check.id], max(map(_n_tokens, self.batches))
         passes = sum(self._passes(check, item) for item in self._encoded)
         seconds = timed.forecast(len(self.batches), self._work(check, self._encoded))
-        n_bytes = min(timed.n_bytes * max(1.0, largest / timed.tokens), self._largest(timed))
+        # Of one computation: what does not fit is done in portions.
+        most = max(timed.n_bytes, self._model.capacity.memory)
+        n_bytes = min(timed.n_bytes * max(1.0, largest / timed.tokens), most)
         peak = None if self._base is None else self._base + round(n_bytes)
         scale = self._scale_of(check)
         return StageForecast(
@@ -302,10 +304,6 @@ class _Trials:
             return self._scale
         n_here = sum(item.example.id in check.sample for item in self._encoded)
         return len(check.sample) / max(1, n_here)
-
-    def _largest(self, timed: _Timed) -> float:
-        """Bytes of one computation: what does not fit is done in portions."""
-        return float(max(timed.n_bytes, self._model.capacity.memory))
 
     def _passes(self, check: Check, item: Encoded) -> int:
         """Of one example, at all sites: importance is measured once for all of them."""
@@ -334,7 +332,8 @@ class _Trials:
         for check in self._plan.checks:
             tried = _tried(check, STEPS[0], batch)
             few = self._measure(tried, batch)
-            self._note_sets(tried, batch[0])
+            if isinstance(tried, _Counted) and batch[0].n_units > MAX_UNITS_OF_TABLE:
+                self._sets += [(n_run, tried.n_sets(batch[0].n_units)) for n_run in tried.n_run]
             seconds, reading = few[check.id], few[READING]
             if _is_search(check, self.found[-1]):
                 more = self._measure(_tried(check, STEPS[1], batch), batch)
@@ -347,10 +346,6 @@ class _Trials:
         self._timed[READING].seconds.append(reading)
         self._whole.works.append(_n_tokens(batch))
         self._whole.seconds.append(time.perf_counter() - begun)
-
-    def _note_sets(self, tried: Check, item: Encoded) -> None:
-        if isinstance(tried, _Counted) and item.n_units > MAX_UNITS_OF_TABLE:
-            self._sets += [(n_run, tried.n_sets(item.n_units)) for n_run in tried.n_run]
 
     def _measure(self, check: Check, batch: Sequence[Encoded]) -> dict[str, float]:
         """Seconds of a check, and of reading; its memory and what is found are noted."""

@@ -119,7 +119,7 @@ class RayEngine:
                     while n_given in came:
                         yield came.pop(n_given)
                         n_given += 1
-                pool.submit(_send, (number, shard))
+                pool.submit(lambda worker, sent: worker.audit.remote(*sent), (number, shard))
                 n_sent += 1
             while n_given < n_sent:
                 if n_given not in came:
@@ -187,10 +187,6 @@ def _sum(*parts: dict[str, Spent]) -> dict[str, Spent]:
         for name, spent in part.items():
             total[name] = total.get(name, Spent()) + spent
     return total
-
-
-def _send(worker: Any, numbered: tuple[int, Sequence[Example]]) -> Any:
-    return worker.audit.remote(*numbered)
 
 
 @contextmanager

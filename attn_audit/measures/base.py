@@ -16,10 +16,6 @@ from attn_audit.progress import in_portions
 Importance = Callable[[AuditedModel, Batch], Float[Tensor, "batch unit *number"]]
 
 
-def _applies(model: AuditedModel) -> None:
-    return None
-
-
 @dataclass(frozen=True)
 class Computation:
     """How a measure's scores come about."""
@@ -27,7 +23,7 @@ class Computation:
     scores: Importance
     """Float64 [batch unit], padding 0: larger where a unit speaks more for the prediction, below 0
     where it speaks against it, if the measure is signed."""
-    why_not: Callable[[AuditedModel], str | None] = _applies
+    why_not: Callable[[AuditedModel], str | None] = lambda model: None
     """Why a model has no such scores, as a clause; None where it has."""
 
 

@@ -148,7 +148,9 @@ def _of_array(numbered: Numbered, name: str) -> Iterator[Row | RowError]:
             text, is_open = text.lstrip()[1:], True
         while (at := _end_of(_BETWEEN, text, at)) < len(text):
             if text[at] == "]":
-                _require_nothing(text[at + 1 :], numbered, line_of(name, number))
+                if text[at + 1 :].strip() or next(numbered, None) is not None:
+                    problem = "malformed JSON: there is more behind the array"
+                    raise RowError(line_of(name, number), problem, hint=HINT)
                 return
             with _malformed_named(line_of(name, number)):
                 try:
@@ -168,11 +170,6 @@ def _of_array(numbered: Numbered, name: str) -> Iterator[Row | RowError]:
 def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
     found = pattern.match(text, at)
     return at if found is None else found.end()
-
-
-def _require_nothing(rest: str, numbered: Numbered, where: str) -> None:
-    if rest.strip() or next(numbered, None) is not None:
-        raise RowError(where, "malformed JSON: there is more behind the array", hint=HINT)
 
 
 @contextmanager
