@@ -148,11 +148,7 @@ def unattended_units(
     ranks: Int[np.ndarray, "batch unit"],
     lengths: Int[np.ndarray, " batch"],
 ) -> Bool[np.ndarray, "batch unit"]:
-    """The least attended units, as many as have little attention together; equal ones go together.
-
-    Args:
-        ranks: Of the attention, equal weights tied; -1 in the padding.
-    """
+    """The least attended units, as many as have little attention together; ties go together."""
     is_unit = np.arange(attention.shape[1]) < lengths[:, None]
     order = np.argsort(np.where(is_unit, ranks, ranks.max(initial=0) + 1), axis=1, kind="stable")
     ascending = np.take_along_axis(np.where(is_unit, attention, 0), order, axis=1)

@@ -161,21 +161,13 @@ class AuditedBatch:
         return normalised(self.reading.mass.double())
 
     def in_cache(self, n_bytes: int) -> int:
-        """How many variants of the batch make a portion.
-
-        Args:
-            n_bytes: That are worked on for each weight of each row.
-        """
+        """How many variants make a portion, if each weight of each row takes so many bytes."""
         return self.model.capacity.in_cache(n_bytes * self.attention.numel())
 
     def explain(
         self, weights: Float[Tensor, "batch variant row unit"]
     ) -> Float64[Tensor, "batch variant unit"]:
-        """What people would be shown of other attention: the rows' mean, weighted by their mass.
-
-        Args:
-            weights: Each row sums to 1; rows that do not exist count for nothing.
-        """
+        """What people would be shown of other attention: the rows' mean, weighted by their mass."""
         return torch.einsum("br,bvru->bvu", self.row_share, weights.double())
 
 
@@ -213,13 +205,7 @@ def read_batch(
 def read_sites(
     model: AuditedModel, batch: Batch, sites: Sequence[Site], seed: int, mixes: Mixes | None = None
 ) -> list[AuditedBatch]:
-    """One forward pass for all sites.
-
-    Args:
-        sites: The audited one, then those beside it.
-
-    Returns:
-        The batch at every site.
+    """The batch at every site, by one forward pass; the audited site first, then those beside it.
 
     Raises:
         InvalidOutputError: A logit or weight is not a number.
@@ -254,11 +240,7 @@ def read_sites(
 def replayed(
     audited: AuditedBatch, weights: Float[Tensor, "batch variant row unit"]
 ) -> Float[Tensor, "batch variant label"]:
-    """Logits under other weights.
-
-    Args:
-        weights: Each row sums to 1, or is zero where there is none; differentiable through.
-    """
+    """Logits under other weights, of which each row sums to 1, or to 0 where there is none."""
     return audited.reading.replay(weights.to(audited.reading.attention.dtype))
 
 
@@ -320,9 +302,6 @@ def in_every_row(
 
     Where a row may not attend to some units, the others have their weights; a row that may attend
     to none of them keeps its own attention.
-
-    Args:
-        weights: Each variant sums to 1.
     """
     rows = weights.unsqueeze(2)
     if audited.is_unrestricted and audited.has_all_rows:

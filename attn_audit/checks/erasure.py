@@ -67,11 +67,7 @@ class Outcomes:
     def __init__(
         self, model: AuditedModel, encoded: Sequence[Encoded], operator: str | None
     ) -> None:
-        """Nothing is known yet.
-
-        Args:
-            operator: One of the model's removals; None: its own.
-        """
+        """By one of the model's removals; None: its own."""
         self._model, self._encoded, self._operator = model, encoded, operator
         self._known: list[dict[Gone, tuple[float, float]]] = [{} for _ in encoded]
         """Of each text, gain and lost margin by set."""
@@ -82,10 +78,7 @@ class Outcomes:
         return sum(map(len, self._known))
 
     def measure(self, asked: Sequence[Collection[Gone]]) -> None:
-        """Find out what is not known yet.
-
-        Args:
-            asked: Of each text.
+        """Find out of each text what is asked for and not known yet.
 
         Raises:
             InvalidOutputError: An output is no finite number.
@@ -200,11 +193,7 @@ class Erasure:
         return (2 * n_orders + len(self.rankings)) * sizes + n_units
 
     def passes_of(self, item: Encoded, share: float = 1.0) -> int:
-        """Of one text, which need not be in the sample.
-
-        Args:
-            share: Of `n_sets` of a long text, those that are run.
-        """
+        """Of one text, sampled or not; of a long one's `n_sets` only this share is run."""
         if not self._is_judged(item):
             return 0
         n_units, n_searched = item.n_units, 0

@@ -189,11 +189,7 @@ def permuted(
 def orders_within(
     order: Int64[Tensor, "batch variant unit"], admissible: Bool[Tensor, "batch row unit"]
 ) -> Int64[Tensor, "batch variant row unit"]:
-    """Each row's part of a common order: its k-th unit gets the k-th of its units in that order.
-
-    Args:
-        admissible: The units that each row may attend to; the others stay where they are.
-    """
+    """Each row's part of a common order: the k-th of its admissible units gets the k-th in it."""
     every = (-1, order.shape[1], admissible.shape[1], -1)
     drawn = order.unsqueeze(2).expand(every)
     is_admissible = admissible.unsqueeze(1).expand(every).gather(-1, drawn)

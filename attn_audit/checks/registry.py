@@ -167,11 +167,7 @@ def epsilon_for(settings: AuditSettings, model: AuditedModel) -> float:
 def passes_of(
     check: Check, measures: Sequence[Measure], item: Encoded, sites: Sequence[Site]
 ) -> tuple[int, int]:
-    """Passes of an example at the audited site, and at each one beside it.
-
-    Args:
-        measures: Importance measures that it is the first to read, once for all sites.
-    """
+    """Passes of an example at the audited site, with measures that it reads first, and beside."""
     if isinstance(check, Erasure | Mosaic):
         return check.passes_of(item), 0
     n_units = item.n_units

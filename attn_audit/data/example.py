@@ -105,9 +105,6 @@ def choose_trial(
 
     The trial of a transformer takes some 30 passes: how long its texts are decides how soon the
     audit begins, and that they differ is what shows its padding.
-
-    Returns:
-        Fewer where there are fewer.
     """
 
     def n_audited(example: Example) -> int:
@@ -132,10 +129,7 @@ def _n_characters(example: Example) -> int:
 
 
 def shards(examples: Iterable[Example], size: int, max_characters: int) -> Iterator[list[Example]]:
-    """Consecutive examples, as many as are in memory together.
-
-    Args:
-        max_characters: How much text it may hold; a longer example stands alone.
+    """Consecutive examples, as many as are in memory together; a very long one stands alone.
 
     Raises:
         ValueError: `size` is below 1.

@@ -249,12 +249,7 @@ def _is_flag(value: object) -> bool:
 
 
 def survey_signs(rows: Iterable[Row], field: str, earlier: Collection[str]) -> frozenset[str]:
-    """All labels, if they are -1 and 1 and perhaps 0; none where they are others.
-
-    Args:
-        rows: All that may hold labels that were not seen yet.
-        earlier: The labels that were seen.
-    """
+    """All labels, with those seen earlier, if they are -1 and 1 and perhaps 0; else none."""
     found = set(earlier)
     for row in rows:
         value = value_within(row.values, field)

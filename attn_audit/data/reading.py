@@ -53,8 +53,7 @@ class DataSet:
     def examples(self, left_out: LeftOut | None = None) -> Iterator[Example]:
         """The examples in the data set's own order, with flat memory.
 
-        Args:
-            left_out: Counts rows that are wrong, which are left out; None: the first is an error.
+        Rows that are wrong are left out and counted where `left_out` is given.
 
         Raises:
             UnreadableDataError: It cannot be read as what its name says, or holds no rows.
@@ -296,10 +295,7 @@ def data_in_memory(
     fields: FieldNames,
     label_map: Mapping[str, str],
 ) -> DataSet:
-    """The data set that some items are, held to what a file is held to.
-
-    Args:
-        items: Texts alone, rows by field name, a `datasets.Dataset`, or examples.
+    """The data set that texts, rows, a `datasets.Dataset` or examples are, held to the same rules.
 
     Raises:
         UnreadableDataError: There are no items.

@@ -279,11 +279,7 @@ def plan_of(
     checks: Sequence[Check],
     earlier: Manifest | None,
 ) -> Plan:
-    """What is computed, in the portions of the audit that is gone on with.
-
-    Args:
-        earlier: Of the audit that was started before; None: none was.
-    """
+    """What is computed, in the portions of the audit that is gone on with, if one is."""
     if earlier is not None and settings.batch_size == "auto":
         limits = BatchLimits(earlier.plan.batch_examples, earlier.plan.batch_tokens)
     else:

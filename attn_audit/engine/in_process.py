@@ -190,10 +190,7 @@ def gold_label(task: Task, example: Example) -> str | tuple[str, ...] | None:
 def encode_or_record(
     model: AuditedModel, examples: Sequence[Example], plan: Plan
 ) -> tuple[list[Encoded], dict[int, Found]]:
-    """Examples as the model takes them, and those that it does not take.
-
-    Returns:
-        The encoded examples in order, and by index what stands for each of the others.
+    """Examples as the model takes them; by index, what stands for those that it does not take.
 
     Raises:
         AttnAuditError: An example cannot be encoded, and failures are not recorded.
@@ -219,9 +216,6 @@ def audit_or_record(
     model: AuditedModel, batch: Sequence[Encoded], plan: Plan, stopwatch: Stopwatch
 ) -> list[Found]:
     """Audit a batch; where it fails, by halves, until the examples are found at which it does.
-
-    Returns:
-        What was found for its parts, in order.
 
     Raises:
         AttnAuditError: An example fails, and failures are not recorded.

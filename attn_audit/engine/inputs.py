@@ -275,10 +275,7 @@ class AuditedData:
     def load_model(
         self, settings: AuditSettings, load: LoadModel | None = None
     ) -> tuple[AuditedModel, tuple[Example, ...]]:
-        """The model that the settings name, and a few texts that it was tried out on.
-
-        Args:
-            load: Loads a model in memory; None: the one that the settings name.
+        """The model as `load` or the settings have it, and a few texts that it was tried out on.
 
         Raises:
             DataError: The data cannot be read, or no row can.

@@ -63,11 +63,7 @@ N_SUMMED_UP = (20, 200)
 def forecast_audit(
     settings: AuditSettings, *, load: LoadModel | None = None, items: Iterable[Item] | None = None
 ) -> Forecast:
-    """Say what an audit will take, without carrying it out.
-
-    Args:
-        load: Loads a model in memory; None: the one that the settings name.
-        items: Data in memory, in place of what the settings name.
+    """Say what an audit will take, without carrying it out: of what `run_audit` would be given.
 
     Raises:
         UsageError: Model, data or settings cannot be used.
@@ -237,11 +233,7 @@ class _Trials:
     def __init__(
         self, model: AuditedModel, plan: Plan, encoded: Sequence[Encoded], scale: float
     ) -> None:
-        """Nothing is tried yet.
-
-        Args:
-            scale: Examples of the audit for each of them.
-        """
+        """With `scale` examples of the audit for each of these."""
         self._model, self._plan, self._encoded, self._scale = model, plan, encoded, scale
         order = batches_of(model, encoded, plan.sites, plan.limits)
         self.batches = [[encoded[i] for i in indices] for indices in order]

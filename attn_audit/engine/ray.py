@@ -43,12 +43,7 @@ class Worker:
     def __init__(
         self, load: Callable[[], AuditedModel], plan: Plan, threads: int, counts: Any
     ) -> None:
-        """Load the model.
-
-        Args:
-            threads: CPU threads to compute with.
-            counts: Queue of what is done of shards that are under way; None: nobody asks.
-        """
+        """Load the model; `counts` is a queue of what is done of shards, None where nobody asks."""
         self._precision = full_precision(threads)
         self._precision.__enter__()
         self._model, self._plan, self._counts = load(), plan, counts
@@ -82,11 +77,7 @@ class RayEngine:
         watcher: Watcher,
         n_examples: int,
     ) -> None:
-        """Nothing is started yet.
-
-        Args:
-            load: Loads the model on a worker; can be sent there.
-        """
+        """`load` loads the model on a worker, and can be sent there."""
         self._load, self._plan, self._cluster = load, plan, cluster
         self._watcher, self._n_examples = watcher, n_examples
         self._threads = torch.get_num_threads()
@@ -191,10 +182,7 @@ def _sum(*parts: dict[str, Spent]) -> dict[str, Spent]:
 
 @contextmanager
 def connected(address: str | None) -> Iterator[None]:
-    """Within: a cluster; one that was started for it ends with it.
-
-    Args:
-        address: Of a running cluster; None: one is started on this machine.
+    """Within: a cluster; where no address is given, one of this machine, which ends with it.
 
     Raises:
         ConfigurationError: Ray is not installed, or there is no such cluster.

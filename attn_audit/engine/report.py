@@ -149,11 +149,7 @@ class RecordsPaths:
         return RecordsPaths(path, site_records_path(path) if has_several_sites else None)
 
     def describe(self, report: Path | None) -> RecordsFile | None:
-        """The finished files.
-
-        Args:
-            report: Where the report goes; None for standard output.
-        """
+        """The finished files, relative to where the report goes; None: to here."""
         if self.records is None:
             return None
         sites = None if self.sites is None else _describe(self.sites, report)
@@ -166,11 +162,7 @@ class Recording:
     def __init__(
         self, stack: ExitStack, spool: Path, files: RecordsPaths, subject: Subject
     ) -> None:
-        """Open the files.
-
-        Args:
-            stack: Closes them; the user's get their names when it is left without an error.
-            spool: The table to sum up.
+        """Open the files; `stack` closes them, and gives the user's their names if nothing failed.
 
         Raises:
             OutputError: A file cannot be written.

@@ -149,10 +149,7 @@ def texts_to_fit(model: AuditedModel, data: AuditedData, settings: AuditSettings
 def fit_mixes(model: AuditedModel, encoded: Sequence[Encoded], seed: int) -> Mixes | None:
     """The mix of heads that tells best what is lost without random halves of these texts' units.
 
-    Texts at which the model fails, or which it does not decide, are left out.
-
-    Returns:
-        None where there is none.
+    Texts at which the model fails, or which it does not decide, are left out; None where all are.
     """
 
     def observed(some: Sequence[Encoded]) -> list[_Observed]:

@@ -81,11 +81,7 @@ class Meter:
         on_progress: Callable[["Meter"], None],
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Nothing is done yet.
-
-        Args:
-            sites: The audited one, then those beside it, which may name it again.
-        """
+        """Of sites the audited one comes first; those beside it may name it again."""
         self._checks = {check.id: check for check in checks}
         self._sites = list(dict.fromkeys(sites))
         self._on_progress, self._clock = on_progress, clock
@@ -110,11 +106,7 @@ class Meter:
         self.n_skipped += n_examples
 
     def begin(self, shard: Sequence[Encoded], n_failed: int = 0) -> None:
-        """Take note of a shard that is about to be audited.
-
-        Args:
-            n_failed: Examples of it that could not be.
-        """
+        """Take note of a shard that is about to be audited, `n_failed` more of which cannot be."""
         self._n_before += self._n_shard + n_failed
         self.n_finished += n_failed
         self._n_read = max(self._n_read, self._n_before)

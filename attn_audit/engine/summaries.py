@@ -151,12 +151,9 @@ def _binned(values: Values, edges: Sequence[float]) -> list[tuple[str, Members]]
 def joint_histogram(
     x: Values, y: Values, x_edges: Sequence[float], y_edges: Sequence[float]
 ) -> JointHistogram:
-    """How many examples lie where, by two numbers at once.
+    """How many examples lie where by two numbers at once, of those that have both.
 
-    Args:
-        x: A number for each example; NaN where it is not defined.
-        y: Another; examples that lack one of them are left out.
-        x_edges: Borders of the bins of x; beyond, the nearest bin counts.
+    Beyond the borders, the nearest bin counts.
     """
     known = ~(np.isnan(x) | np.isnan(y))
     x, y = np.clip(x[known], x_edges[0], x_edges[-1]), np.clip(y[known], y_edges[0], y_edges[-1])

@@ -53,14 +53,7 @@ def normalised(weights: Float64[Tensor, "*batch unit"]) -> Float64[Tensor, "*bat
 def measured_in_portions(
     measure: Importance, model: AuditedModel, batch: Batch, size: int
 ) -> Float[Tensor, "batch unit *number"]:
-    """What a measure says of a batch, so that no more than a portion's states are in memory.
-
-    Args:
-        size: Examples that go together; at least 1.
-
-    Returns:
-        Float64; padding is 0.
-    """
+    """What a measure says of a batch, `size` examples at a time: more states are not in memory."""
     if len(batch) <= size:
         return measure(model, batch)
     n_units, parts = batch.unit_mask.shape[1], []
@@ -102,11 +95,7 @@ def counting(costs: Costs) -> Iterator[None]:
 def timed(
     name: str, encoded: Sequence[Encoded], passes: Callable[[int], int], device: torch.device
 ) -> Iterator[None]:
-    """Within: a measure is computed of some texts.
-
-    Args:
-        passes: That a text of so many units takes as a rule.
-    """
+    """Within: a measure is computed of some texts, which takes so many passes as a rule."""
     counted = _counted.get()
     if counted is None or not encoded:
         yield

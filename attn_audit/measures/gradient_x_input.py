@@ -74,11 +74,7 @@ def gradient_at(
     embeddings: Float[Tensor, "sequence token embedding"],
     target: Target | None = None,
 ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "sequence token embedding"]]:
-    """The log-odds of the prediction at some embeddings, and their gradient there.
-
-    Args:
-        target: What is predicted; None: here.
-    """
+    """The log-odds of the target, or of what is predicted here, and their gradient."""
     leaf = embeddings.detach().requires_grad_()
     with torch.enable_grad():
         logits = model.forward(batch, leaf, hold_attention=False)

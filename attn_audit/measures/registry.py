@@ -100,7 +100,6 @@ class Importances:
     def __init__(
         self, model: AuditedModel, batch: Batch, margin: Margin, mixes: head_mix.Mixes | None = None
     ) -> None:
-        """Nothing is measured yet."""
         self.mixes = mixes
         self._model = model
         self._batch = batch

@@ -68,13 +68,10 @@ class Pairs:
     unit_mask: Bool[np.ndarray, "case unit"]
 
     def best(self, floor: Float64[np.ndarray, " case"]) -> Best:
-        """The first pair of the largest divergence, where that may exceed `floor`.
+        """The first pair of the largest divergence, if that may exceed `floor`, reached otherwise.
 
         Only running minima are paired; then, because others may tie with the best of these but for
         rounding and come first, all pairs with a unit above that reaches as far.
-
-        Args:
-            floor: Divergence that is reached otherwise.
         """
         bound = np.where(np.isfinite(self.bound), self.bound, np.nan)[:, None]
         below = (self.unit_logits < bound) & self.unit_mask

@@ -35,11 +35,7 @@ class SingleUnits:
     """Divergence of the explanation from the model's own, nats."""
 
     def best(self, audited: AuditedBatch, epsilon: float) -> Witness:
-        """The best of them whose output stays within epsilon, ties to the first unit.
-
-        Returns:
-            The model's own attention where there is none.
-        """
+        """The best whose output stays within epsilon, ties to the first; else the model's own."""
         distance = audited.model.task.distance(
             self.probabilities, audited.probabilities.unsqueeze(1)
         )
@@ -145,11 +141,7 @@ def parts_of_grid(audited: AuditedBatch) -> Float64[Tensor, "batch unit share"]:
 def grid_jsd(
     parts: Float64[Tensor, "batch unit share"], first: Units, second: Units
 ) -> Float64[Tensor, "batch pair share"]:
-    """`mixture_jsd` of pairs at all `shares_of_second`.
-
-    Args:
-        parts: From `parts_of_grid`: computed once, however many pairs a unit is in.
-    """
+    """`mixture_jsd` of pairs at all `shares_of_second`, from `parts_of_grid`, computed once."""
     of_first, of_second = (
         part.gather(1, units.unsqueeze(2).expand(-1, -1, N_SHARES))
         for part, units in ((parts.flip(2), first), (parts, second))  # 1 - share is one of them
@@ -278,13 +270,8 @@ def best_mixture(
 ) -> Witness:
     """The best feasible distribution over one unit, or over two of the likeliest pairs.
 
-    Mixtures of two are tried where every row may attend to all units of its text.
-
-    Args:
-        n_replays: Mixtures of two that may be tried of each example, before the best is refined.
-
-    Returns:
-        The best found, in all rows alike; divergence 0 where none is feasible.
+    Mixtures of two are tried where every row may attend to all units of its text, `n_replays` of
+    each example before the best is refined. Divergence 0 where none is feasible.
     """
     best = single.best(audited, epsilon)
     if audited.attention.shape[-1] < 2 or not audited.is_unrestricted:

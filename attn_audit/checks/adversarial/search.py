@@ -43,11 +43,7 @@ class Divergences:
     """
 
     def __init__(self, own: Float[Tensor, "unit batch"], n_variants: int) -> None:
-        """Prepare for one batch.
-
-        Args:
-            own: The explanations a of the model's own attention; 0 where there is no unit.
-        """
+        """For explanations `own` of the model's attention, 0 where there is no unit."""
         self._own = own
         self._own_terms = torch.xlogy(own, own).sum(dim=0)
         # Shifting the variants cyclically by 1, 2, ... meets every pair once.
@@ -209,7 +205,6 @@ class Loss:
     def __init__(
         self, audited: AuditedBatch, n_variants: int, penalty: Penalty, dtype: torch.dtype
     ) -> None:
-        """Prepare for one batch."""
         self._penalty = penalty
         self._divergences = Divergences(audited.explanation.T.to(dtype).contiguous(), n_variants)
         self._share = audited.row_share.T.to(dtype).unsqueeze(1).contiguous()
@@ -225,11 +220,7 @@ class Loss:
             self._log_p = torch.empty_like(self._p)
 
     def at(self, scores: Scores) -> Step:
-        """Evaluate the loss.
-
-        Args:
-            scores: Before the softmax; units that a row may not attend to have `PADDING_SCORE`.
-        """
+        """Evaluate the loss; of units that a row may not attend to the score is `PADDING_SCORE`."""
         self._weigh(scores)
         pull = self._divergences.gradient().unsqueeze(1)
         if len(self._share) > 1:
@@ -335,9 +326,7 @@ def starting_scores(
 ) -> Float32[torch.Tensor, "batch variant row unit"]:
     """Log-uniform scores plus normal noise, drawn from seed, example, row, restart and position.
 
-    Returns:
-        One distribution for each row, before the softmax; units that a row may not attend to have
-        `PADDING_SCORE`.
+    Of units that a row may not attend to: `PADDING_SCORE`.
     """
     keys = example_keys(audited.seed, audited.ids, "adversarial")
     # Among its example's own rows: other texts of the batch may have more, and padding for them.
@@ -371,10 +360,8 @@ N_TRIALS = 2
 def tried_readout(audited: AuditedBatch, single: SingleUnits) -> LinearReadout | None:
     """The linear readout that gives what all attention on each single unit gives.
 
-    It is what the model does if other distributions, over all units, give what it says.
-
-    Returns:
-        None where the readout is not linear in the weights of a single row.
+    It is what the model does if other distributions, over all units, give what it says; None where
+    they do not, or there are several rows.
     """
     if audited.attention.shape[1] > 1 or not audited.is_unrestricted:
         return None
@@ -416,11 +403,7 @@ class Adam:
     """
 
     def __init__(self, parameter: Tensor) -> None:
-        """Start.
-
-        Args:
-            parameter: Contiguous; changed in place by each step.
-        """
+        """Of a contiguous parameter, which each step changes in place."""
         self._parameters = [parameter]
         self._first, self._second, self._largest = ([torch.zeros_like(parameter)] for _ in range(3))
         self._steps = [torch.zeros((), dtype=torch.float32, device=parameter.device)]
@@ -449,7 +432,6 @@ class BestIterate:
     """The feasible iterate of the largest divergence seen so far, where one beats a candidate."""
 
     def __init__(self, candidate: Witness) -> None:
-        """Keep the candidate until something beats it."""
         self._candidate = candidate
         self.weights = candidate.attention.clone()
         self.jsd = candidate.jsd.float()

@@ -56,7 +56,6 @@ def restored(
 
     Args:
         shown: What people would be shown of each witness; with one row its weights.
-        rows: From `row_by_row`.
     """
     has_row = audited.reading.row_mask.cpu().numpy()
     weights = np.zeros(tuple(audited.attention.shape))

@@ -135,10 +135,7 @@ PATIENCE = 10.0
 
 
 def load_from_hub(location: str, split: str) -> Dataset:
-    """A split of a data set on the hub, downloaded or from `datasets`' cache.
-
-    Args:
-        location: `name` or `owner/name`, and `:config` where the data set has several.
+    """A split of `name` or `owner/name`, with `:config` where the data set has several.
 
     Raises:
         UnreadableDataError: There is no such data set or split, or the hub cannot be reached.

@@ -203,10 +203,7 @@ class Stream(Protocol):
 
 
 def bounded_lines(stream: Stream, name: str, max_bytes: int | None) -> Iterator[bytes]:
-    """Lines with their ends.
-
-    Args:
-        max_bytes: Of all lines together; None: any number.
+    """Lines with their ends, of so many bytes together at most.
 
     Raises:
         RowError: A line is longer than `MAX_LINE`.
@@ -228,10 +225,6 @@ def bounded_lines(stream: Stream, name: str, max_bytes: int | None) -> Iterator[
 
 
 def unpacked(path: AnyPath, opened: IO[bytes], max_mb: int | None) -> tuple[Stream, int]:
-    """The content of a gzip file, and how many bytes of it are allowed.
-
-    Args:
-        max_mb: What the user allows; None: by the file's size.
-    """
+    """The content of a gzip file, and how many bytes are allowed: by its size, if not said."""
     allowed = max(ALWAYS_ALLOWED, MAX_RATIO * path.stat().st_size)
     return gzip.GzipFile(fileobj=opened), allowed if max_mb is None else max_mb * 10**6
