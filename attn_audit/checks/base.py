@@ -32,7 +32,7 @@ Columns = dict[str, Sequence[Any]]
 """Values of record fields by name, one for each example of a batch; None where not measured."""
 
 
-def columns_of(found: Sequence[Mapping[str, Any]]) -> Columns:
+def columns_of(found: Sequence[Mapping[str, object]]) -> Columns:
     """What was found of each example, field by field."""
     names = dict.fromkeys(name for numbers in found for name in numbers)
     return {name: [numbers.get(name) for numbers in found] for name in names}

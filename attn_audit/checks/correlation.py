@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import factorial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -73,7 +73,7 @@ class Correlation:
             )
             for name, importance in {"attention": audited.explanation, **values}.items()
         }
-        columns: dict[str, Any] = {name: scores_of(audited, name) for name in values}
+        columns: Columns = {name: scores_of(audited, name) for name in values}
         for pair in pairs():
             if pair.first in ranks and pair.second in ranks:
                 result = kendall_tau_of_ranks(ranks[pair.first], ranks[pair.second], lengths)

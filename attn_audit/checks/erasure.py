@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -212,7 +212,9 @@ class Erasure:
         """The same, and how many sets were left out for it."""
         encoded = audited.batch.encoded
         rows = [i for i, item in enumerate(encoded) if self._is_judged(item)]
-        found: list[dict[str, Any]] = [{fields.STATUS.name: self._status(item)} for item in encoded]
+        found: list[dict[str, object]] = [
+            {fields.STATUS.name: self._status(item)} for item in encoded
+        ]
         n_sets = 0
         if rows:
             model, judged = audited.model, audited
@@ -347,7 +349,7 @@ class _Text:
         return [1 << unit for unit in range(self.n_units)]
 
 
-def _judged(model: AuditedModel, texts: Sequence[_Text]) -> tuple[list[dict[str, Any]], int]:
+def _judged(model: AuditedModel, texts: Sequence[_Text]) -> tuple[list[dict[str, object]], int]:
     """What is found of each text, and how many sets were left out of all."""
     encoded, n_sets = [text.item for text in texts], 0
     found = [_described(text) for text in texts]
@@ -366,7 +368,7 @@ def _judged(model: AuditedModel, texts: Sequence[_Text]) -> tuple[list[dict[str,
     return found, n_sets
 
 
-def _described(text: _Text) -> dict[str, Any]:
+def _described(text: _Text) -> dict[str, object]:
     (is_judging,) = is_of_judging_half([text.item.example.id])
     how = fields.EXACT if text.has_table else fields.BEAM if text.is_searched else None
     return {

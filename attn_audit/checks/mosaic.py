@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
@@ -197,7 +197,7 @@ def _shares(
     if segment.all() or not segment.any():
         return {}
     position = POSITIONS[0 if is_first else 1]
-    found: dict[str, Any] = {LENGTH[position].name: float(segment.mean())}
+    found = {LENGTH[position].name: float(segment.mean())}
     for of, values in scores:
         positive = np.clip(np.nan_to_num(values[: item.n_units]), 0, None)
         if positive.sum() > 0:

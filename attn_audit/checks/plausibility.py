@@ -1,7 +1,7 @@
 """Plausibility: does a ranking begin with the units that people marked as the reason?"""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Bool
@@ -79,7 +79,7 @@ def marked_units(item: Encoded) -> Bool[np.ndarray, " unit"]:
     )
 
 
-def _by_chance(marked: Bool[np.ndarray, " unit"]) -> dict[str, Any]:
+def _by_chance(marked: Bool[np.ndarray, " unit"]) -> dict[str, object]:
     """What is known without any ranking; nothing where there is nothing to agree with."""
     n_units, n_marked = len(marked), int(marked.sum())
     if n_units == 1 or not n_marked:
@@ -87,5 +87,5 @@ def _by_chance(marked: Bool[np.ndarray, " unit"]) -> dict[str, Any]:
     return _columns(RANDOM, expected_agreement(n_units, n_marked))
 
 
-def _columns(marking: Marking, found: Agreement) -> dict[str, Any]:
+def _columns(marking: Marking, found: Agreement) -> dict[str, object]:
     return {field.name: getattr(found, name) for name, field in marking.fields.items()}

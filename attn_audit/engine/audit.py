@@ -89,6 +89,9 @@ def run_audit(
     Args:
         load: Loads a model in memory; None: the one that the settings name.
         items: Data in memory, in place of what the settings name.
+
+    Raises:
+        AttnAuditError: Of the settings, the model, the data, a check, or of what is written.
     """
     started, clock, stopwatch = datetime.now(UTC), time.perf_counter(), Stopwatch()
     with ExitStack() as stack:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -259,12 +259,12 @@ class Manifest(Value):
         raise RunDirectoryError(folder, f"it holds another audit: {shown}{more}", hint=hint)
 
 
-def _compared(manifest: Manifest) -> dict[str, Any]:
+def _compared(manifest: Manifest) -> dict[str, object]:
     flat = dict(_flat(manifest.model_dump(mode="json")))
     return {name: value for name, value in flat.items() if not name.startswith(_MEASURED)}
 
 
-def _flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(value: dict[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
     for name, inner in value.items():
         if isinstance(inner, dict):
             yield from _flat(inner, f"{prefix}{name}.")
@@ -272,7 +272,7 @@ def _flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{name}", inner
 
 
-def _differences(was: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
+def _differences(was: dict[str, object], now: dict[str, object]) -> Iterator[str]:
     for name in [*was, *(name for name in now if name not in was)]:
         if was.get(name) != now.get(name):
             shown = name.removeprefix("subject.")
