@@ -20,28 +20,7 @@ from attn_audit.errors import (
     InvalidOutputError,
     OutOfMemoryError,
 )
-from attn_audit.findings.example import (
-    ATTENTION,
-    AUDITED,
-    AUDITED_MASS,
-    BORDER,
-    FAILED,
-    HEAD,
-    ID,
-    LABEL,
-    LAYER,
-    MARGIN,
-    MAX_ATTENTION,
-    N_UNITS,
-    PREDICTION,
-    PROBABILITY,
-    READOUT_UNIT,
-    REASON,
-    STATUS,
-    TRUNCATED,
-    UNITS,
-    WINDOWS,
-)
+from attn_audit.findings import example as fields
 from attn_audit.findings.registry import findings_of
 from attn_audit.measures.base import counting, timed
 from attn_audit.measures.head_mix import Mixes
@@ -101,7 +80,7 @@ def _audit_batch(
     every = tuple(dict.fromkeys(plan.sites))
     with stopwatch.measure(READING, encoded):
         batch = model.collate(encoded)
-        with timed(ATTENTION.name, encoded, lambda n_units: 1, model.device):
+        with timed(fields.ATTENTION.name, encoded, lambda n_units: 1, model.device):
             audited = read_sites(model, batch, every, plan.seed, plan.mixes)
     measured = {
         site: _measure(of_site, site, plan, stopwatch, is_audited=site == every[0])
@@ -116,9 +95,9 @@ def _audit_batch(
         record_table(
             {
                 **measured[site],
-                ID.name: ids,
-                LAYER.name: [site.layer] * n,
-                HEAD.name: [site.head] * n,
+                fields.ID.name: ids,
+                fields.LAYER.name: [site.layer] * n,
+                fields.HEAD.name: [site.head] * n,
             },
             sites,
         )
@@ -138,10 +117,10 @@ def _measure(
     columns: Columns = {}
     if audited.has_attention:
         largest = audited.explanation.max(dim=-1).values.cpu().numpy()
-        columns[AUDITED_MASS.name] = audited.mass.tolist()
-        columns[MAX_ATTENTION.name] = or_none(largest, audited.has_mass)
+        columns[fields.AUDITED_MASS.name] = audited.mass.tolist()
+        columns[fields.MAX_ATTENTION.name] = or_none(largest, audited.has_mass)
         if is_audited:
-            columns[ATTENTION.name] = rows_of(audited.explanation, audited.lengths)
+            columns[fields.ATTENTION.name] = rows_of(audited.explanation, audited.lengths)
     for check in plan.checks:
         if not (is_audited or findings_of(check.id).is_of_sites):
             continue
@@ -165,18 +144,18 @@ def _describe(audited: AuditedBatch) -> Columns:
     task, batch = audited.model.task, audited.batch
     probabilities = audited.probabilities.tolist()
     return {
-        ID.name: audited.ids,
-        LABEL.name: [gold_label(task, item.example) for item in batch.encoded],
-        STATUS.name: [AUDITED] * len(audited.ids),
-        PREDICTION.name: task.predictions(audited.probabilities),
-        PROBABILITY.name: [p[0] if task.n_logits == 1 else tuple(p) for p in probabilities],
-        MARGIN.name: or_none(audited.margin.mean.cpu().numpy(), audited.has_margin),
-        N_UNITS.name: [item.n_units for item in batch.encoded],
-        TRUNCATED.name: [item.truncated for item in batch.encoded],
-        WINDOWS.name: [n if (n := item.n_windows) > 1 else None for item in batch.encoded],
-        READOUT_UNIT.name: [item.readout_unit for item in batch.encoded],
-        BORDER.name: [item.border for item in batch.encoded],
-        UNITS.name: [tuple(unit.text for unit in item.units) for item in batch.encoded],
+        fields.ID.name: audited.ids,
+        fields.LABEL.name: [gold_label(task, item.example) for item in batch.encoded],
+        fields.STATUS.name: [fields.AUDITED] * len(audited.ids),
+        fields.PREDICTION.name: task.predictions(audited.probabilities),
+        fields.PROBABILITY.name: [p[0] if task.n_logits == 1 else tuple(p) for p in probabilities],
+        fields.MARGIN.name: or_none(audited.margin.mean.cpu().numpy(), audited.has_margin),
+        fields.N_UNITS.name: [item.n_units for item in batch.encoded],
+        fields.TRUNCATED.name: [item.truncated for item in batch.encoded],
+        fields.WINDOWS.name: [n if (n := item.n_windows) > 1 else None for item in batch.encoded],
+        fields.READOUT_UNIT.name: [item.readout_unit for item in batch.encoded],
+        fields.BORDER.name: [item.border for item in batch.encoded],
+        fields.UNITS.name: [tuple(unit.text for unit in item.units) for item in batch.encoded],
     }
 
 
@@ -246,8 +225,13 @@ def failure(model: AuditedModel, example: Example, error: Exception) -> Found:
     """What stands for an example at which the model fails."""
     message = error.message if isinstance(error, AttnAuditError) else one_line(error)
     label = gold_label(model.task, example)
-    found = {ID: example.id, LABEL: label, STATUS: FAILED, REASON: message}
-    nothing = {N_UNITS: 0, TRUNCATED: False, UNITS: (), ATTENTION: ()}
+    found = {
+        fields.ID: example.id,
+        fields.LABEL: label,
+        fields.STATUS: fields.FAILED,
+        fields.REASON: message,
+    }
+    nothing = {fields.N_UNITS: 0, fields.TRUNCATED: False, fields.UNITS: (), fields.ATTENTION: ()}
     columns = {field.name: [value] for field, value in (found | nothing).items()}
     return Found(record_table(columns, schemas(model.task.n_logits, model.task.is_multilabel)[0]))
 
