@@ -193,8 +193,8 @@ def _reaching(
             decides = at_layers[0].has_margin
             n_decided += int(decides.sum())
             for i, single in enumerate(map(single_units, at_layers)):
-                in_some = _decides(single.margin, single.turned).any(axis=1)
-                n_reached[i] += int(in_some[decides].sum())
+                in_some = _decides(single.margin, single.turned).sum(axis=1) > 0
+                n_reached[i] += int((in_some & decides).sum())
     except Exception as error:  # of a text, or of memory: what is known without stands
         if is_out_of_memory(error):
             release_memory()

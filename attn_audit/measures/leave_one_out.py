@@ -73,8 +73,9 @@ def _whole_and_without_each(
     mask = batch.unit_mask.unsqueeze(1)
     but_one = ~torch.eye(mask.shape[2], dtype=torch.bool, device=mask.device)
     keep = torch.cat([torch.ones_like(but_one[:1]), but_one]) & mask
-    whole, without = model.erase(batch, keep).split([1, mask.shape[2]], dim=1)
-    return torch.cat([whole.expand_as(without), without], dim=2)
+    logits = model.erase(batch, keep)
+    without = logits[:, 1:]
+    return torch.cat([logits[:, :1].expand_as(without), without], dim=2)
 
 
 def _distances(
