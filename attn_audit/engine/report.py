@@ -21,6 +21,7 @@ from attn_audit.engine.summaries import (
     Grouping,
     SiteMeans,
     count_degenerate,
+    distribution_of,
     summarise,
 )
 from attn_audit.errors import RunDirectoryError
@@ -273,7 +274,9 @@ def sum_up(
             known = dict(subject) | {"data": data.model_copy(update=counts)}
             summed = Report(
                 **known,
-                n_units=grouping.distribution(examples.numbers(N_UNITS), LENGTH_EDGES),
+                n_units=distribution_of(
+                    examples.numbers(N_UNITS), grouping.resamples, LENGTH_EDGES
+                ),
                 metrics=summarise(grouping, settings.checks, settings.correlated),
                 recommendation=recommendation,
                 sites=recording.sites.summaries(),

@@ -88,15 +88,6 @@ class Shards:
         """
         return sorted(self._files(RECORDS))
 
-    def files(self) -> list[AnyPath]:
-        """The files of the finished shards' records, in order.
-
-        Raises:
-            RunDirectoryError: The directory is gone or cannot be read.
-        """
-        found = self._files(RECORDS)
-        return [found[number] for number in sorted(found)]
-
     def write(self, number: int, found: Found) -> None:
         """Keep a shard.
 

@@ -104,14 +104,10 @@ class Grouping:
     ) -> tuple[Group, ...]:
         """The distribution of a number within each group of a grouping that has examples."""
         return tuple(
-            Group(name=name, distribution=self.distribution(values[inside], edges))
+            Group(name=name, distribution=distribution_of(values[inside], self.resamples, edges))
             for name, inside in self.members[grouping]
             if bool(inside.any())
         )
-
-    def distribution(self, values: Values, edges: Sequence[float] | None = None) -> Distribution:
-        """Moments, quantiles and interval of the values that are not NaN."""
-        return distribution_of(values, self.resamples, edges)
 
 
 def distribution_of(
@@ -226,7 +222,7 @@ def _distribution(metric: MeanMetric, values: Values, grouping: Grouping) -> Gro
     if metric.joint is not None and metric.edges is not None:
         other = grouping.examples.numbers(metric.joint)
         joint = joint_histogram(other, values, UNIT_EDGES, metric.edges)
-    whole = grouping.distribution(values, metric.edges)
+    whole = distribution_of(values, grouping.resamples, metric.edges)
     return GroupedDistribution(**dict(whole), **groups, joint=joint)
 
 
