@@ -18,11 +18,11 @@ from attn_audit.checks.base import (
 from attn_audit.checks.registry import epsilon_for, make_checks, no_attention, select_sites
 from attn_audit.data.example import Example
 from attn_audit.data.reading import problem_of_text
-from attn_audit.data.rows import content_id
-from attn_audit.engine.batch import Plan, audit_batch
-from attn_audit.engine.fitting import restored as restored_mix
+from attn_audit.data.source import content_id
+from attn_audit.engine.in_process import Plan, audit_batch
 from attn_audit.engine.inputs import LoadModel, fields_of_prompt, load_tried_model
 from attn_audit.engine.leverage import leverage_by_layer, with_layer
+from attn_audit.engine.sampling import restored as restored_mix
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings import adversarial

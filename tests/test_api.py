@@ -11,7 +11,7 @@ from torch import nn
 import attn_audit
 from attn_audit import Example
 from attn_audit.api import AuditOptions
-from attn_audit.data.rows import content_id
+from attn_audit.data.source import content_id
 from attn_audit.errors import AttnAuditError, ConfigurationError, DataError
 from attn_audit.findings.data import LEFT_OUT
 from attn_audit.results.report import Report

@@ -21,7 +21,7 @@ KNOWN = {
         "_torchdynamo_orig_callable",
     },
     "attn_audit.models.state_dict": {"_Unpickler"},
-    "attn_audit.data.formats.hub": {"_fingerprint"},
+    "attn_audit.data.formats.arrow": {"_fingerprint"},
 }
 """Names that are a library's own, by the module that uses them."""
 

@@ -7,8 +7,15 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float64, Int
 
-from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, or_none, rows_of
-from attn_audit.checks.ties import ranks_of
+from attn_audit.checks.base import (
+    AuditedBatch,
+    Columns,
+    joined_statuses,
+    or_none,
+    ranks_of,
+    rows_of,
+    where_kept,
+)
 from attn_audit.findings import attended as fields
 from attn_audit.findings.example import Status
 from attn_audit.findings.measure import LEAVE_ONE_OUT
@@ -62,10 +69,7 @@ class Attended:
         unattended = unattended_units(attention, ranks, lengths)
         turned = self._turned_without(audited, unattended)
         return {
-            fields.LOST.name: [
-                row if kept else None
-                for row, kept in zip(rows_of(left_out.lost, lengths), has_margin, strict=True)
-            ],
+            fields.LOST.name: where_kept(rows_of(left_out.lost, lengths), has_margin),
             fields.TOP_LOST.name: or_none(_mean_over(top, lost), measured),
             fields.TOP_EFFECT.name: or_none(effect, acts),
             fields.TOP_IS_LARGEST.name: or_none(
@@ -73,10 +77,7 @@ class Attended:
             ),
             fields.TOP_IS_AGAINST.name: or_none(_mean_over(top, against), is_told),
             fields.AGAINST_ATTENTION.name: or_none((attention * against).sum(axis=1), measured),
-            fields.N_UNATTENDED.name: [
-                int(n) if kept else None
-                for n, kept in zip(unattended.sum(axis=1), measured, strict=True)
-            ],
+            fields.N_UNATTENDED.name: where_kept(unattended.sum(axis=1).tolist(), measured),
             fields.TURNED_WITHOUT.name: or_none(turned, measured & ~np.isnan(turned)),
             fields.DECIDER.name: _deciders(audited, unattended, lost, measured & (turned > 0)),
             fields.STATUS.name: _statuses(audited),
@@ -130,10 +131,8 @@ def _deciders(
             lost[i, units] = together[i, k]
     sign = np.sign(audited.margin.mean.cpu().numpy())[:, None]
     deciders = np.where(unattended, lost * sign, -np.inf).argmax(axis=1).tolist()
-    return [
-        item.units[unit].text if turned else None
-        for item, unit, turned in zip(audited.batch.encoded, deciders, has_turned, strict=True)
-    ]
+    every = zip(audited.batch.encoded, deciders, strict=True)
+    return where_kept((item.units[unit].text for item, unit in every), has_turned)
 
 
 def _standing_twice(item: Encoded, chosen: Bool[np.ndarray, " unit"]) -> list[list[int]]:
@@ -149,11 +148,7 @@ def unattended_units(
     ranks: Int[np.ndarray, "batch unit"],
     lengths: Int[np.ndarray, " batch"],
 ) -> Bool[np.ndarray, "batch unit"]:
-    """The least attended units, as many as have little attention together; equal ones go together.
-
-    Args:
-        ranks: Of the attention, equal weights tied; -1 in the padding.
-    """
+    """The least attended units, as many as have little attention together; ties go together."""
     is_unit = np.arange(attention.shape[1]) < lengths[:, None]
     order = np.argsort(np.where(is_unit, ranks, ranks.max(initial=0) + 1), axis=1, kind="stable")
     ascending = np.take_along_axis(np.where(is_unit, attention, 0), order, axis=1)
@@ -179,13 +174,9 @@ def _mean_over(
 
 def _statuses(audited: AuditedBatch) -> list[str]:
     is_clipped = audited.margin.is_clipped.cpu().numpy()
-    reasons = (
+    return joined_statuses(
         (audited.lengths == 1, Status.SINGLE_UNIT),
         (~audited.has_mass, Status.NO_AUDITED_MASS),
         (~audited.has_margin & ~is_clipped, Status.NO_MARGIN),
         (is_clipped, Status.CLIPPED),
     )
-    return [
-        join_statuses([status for found, status in reasons if found[i]])
-        for i in range(len(audited.batch))
-    ]

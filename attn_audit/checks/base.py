@@ -1,13 +1,13 @@
-"""What every check sees, the model's output under other attention, and what a check gives."""
+"""What every check sees and gives, the output under other attention, and which values tie."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int, Int64
 from torch import Tensor
 
 from attn_audit.findings.example import Status
@@ -24,9 +24,18 @@ from attn_audit.models.contract import (
     require_numbers,
 )
 from attn_audit.models.margin import Margin
+from attn_audit.statistics.kendall import dense_ranks
+
+Found = TypeVar("Found")
 
 Columns = dict[str, Sequence[Any]]
 """Values of record fields by name, one for each example of a batch; None where not measured."""
+
+
+def columns_of(found: Sequence[Mapping[str, object]]) -> Columns:
+    """What was found of each example, field by field."""
+    names = dict.fromkeys(name for numbers in found for name in numbers)
+    return {name: [numbers.get(name) for numbers in found] for name in names}
 
 
 def join_statuses(statuses: Sequence[str]) -> str:
@@ -34,10 +43,23 @@ def join_statuses(statuses: Sequence[str]) -> str:
     return "+".join(statuses) if statuses else Status.MEASURED
 
 
+def joined_statuses(*reasons: tuple[np.ndarray, str]) -> list[str]:
+    """The status of each example: of all reasons those that hold of it."""
+    of_examples = zip(*(holds.tolist() for holds, _ in reasons), strict=True)
+    return [
+        join_statuses([reason for (_, reason), does in zip(reasons, hold, strict=True) if does])
+        for hold in of_examples
+    ]
+
+
 def or_none(values: np.ndarray, keep: np.ndarray) -> list[float | None]:
     """Values as plain floats, None where `keep` is False."""
-    pairs = zip(values.tolist(), keep.tolist(), strict=True)
-    return [value if kept else None for value, kept in pairs]
+    return where_kept(values.tolist(), keep)
+
+
+def where_kept(values: Iterable[Found], keep: np.ndarray) -> list[Found | None]:
+    """Values of any kind, None where `keep` is False."""
+    return [value if kept else None for value, kept in zip(values, keep.tolist(), strict=True)]
 
 
 def rows_of(values: Tensor, lengths: np.ndarray) -> list[tuple[float, ...]]:
@@ -51,8 +73,7 @@ def scores_of(audited: "AuditedBatch", name: str) -> list[tuple[float, ...] | No
     importance = audited.importances[name]
     shown = audited.importances.scores(name) if measure(name).keeps_sign else importance
     has_scores = ~importance.isnan().any(dim=1).cpu().numpy()
-    rows = rows_of(shown, audited.lengths)
-    return [row if known else None for row, known in zip(rows, has_scores, strict=True)]
+    return where_kept(rows_of(shown, audited.lengths), has_scores)
 
 
 MIN_AUDITED_MASS = 1e-6
@@ -81,11 +102,6 @@ class AuditedBatch:
     """Shared by all sites of the batch, as what it is the margin of is."""
     is_beside: bool = False
     """Whether the site stands beside the audited one."""
-
-    @property
-    def is_head_beside(self) -> bool:
-        """Whether it is one of many single heads: what costs most is not measured there."""
-        return self.is_beside and self.site.head is not None
 
     @cached_property
     def ids(self) -> list[str]:
@@ -117,14 +133,16 @@ class AuditedBatch:
     @cached_property
     def admissible(self) -> Bool[Tensor, "batch row unit"]:
         """The units that each row may attend to; none where there is no row."""
-        every = self.reading.row_mask.unsqueeze(2) & self.batch.unit_mask.unsqueeze(1)
-        return self.reading.admissible & every
+        return self.reading.admissible & self._every_unit
+
+    @property
+    def _every_unit(self) -> Bool[Tensor, "batch row unit"]:
+        return self.reading.row_mask.unsqueeze(2) & self.batch.unit_mask.unsqueeze(1)
 
     @cached_property
     def is_unrestricted(self) -> bool:
         """Whether every row may attend to every unit of its text: the usual case."""
-        every = self.reading.row_mask.unsqueeze(2) & self.batch.unit_mask.unsqueeze(1)
-        return bool((self.admissible == every).all())
+        return bool((self.admissible == self._every_unit).all())
 
     @cached_property
     def has_all_rows(self) -> bool:
@@ -143,21 +161,13 @@ class AuditedBatch:
         return normalised(self.reading.mass.double())
 
     def in_cache(self, n_bytes: int) -> int:
-        """How many variants of the batch make a portion.
-
-        Args:
-            n_bytes: That are worked on for each weight of each row.
-        """
+        """How many variants make a portion, if each weight of each row takes so many bytes."""
         return self.model.capacity.in_cache(n_bytes * self.attention.numel())
 
     def explain(
         self, weights: Float[Tensor, "batch variant row unit"]
     ) -> Float64[Tensor, "batch variant unit"]:
-        """What people would be shown of other attention: the rows' mean, weighted by their mass.
-
-        Args:
-            weights: Each row sums to 1; rows that do not exist count for nothing.
-        """
+        """What people would be shown of other attention: the rows' mean, weighted by their mass."""
         return torch.einsum("br,bvru->bvu", self.row_share, weights.double())
 
 
@@ -193,20 +203,9 @@ def read_batch(
 
 
 def read_sites(
-    model: AuditedModel,
-    batch: Batch,
-    sites: Sequence[Site],
-    seed: int,
-    mixes: Mixes | None = None,
+    model: AuditedModel, batch: Batch, sites: Sequence[Site], seed: int, mixes: Mixes | None = None
 ) -> list[AuditedBatch]:
-    """One forward pass for all sites.
-
-    Args:
-        sites: The audited one, then those beside it.
-        mixes: Of heads, as they were fitted before.
-
-    Returns:
-        The batch at every site.
+    """The batch at every site, by one forward pass; the audited site first, then those beside it.
 
     Raises:
         InvalidOutputError: A logit or weight is not a number.
@@ -217,71 +216,45 @@ def read_sites(
     logits = readings[0].logits
     margin = Margin.of(model.task, logits, coarseness(model.dtype), model.logit_limits)
     importances = Importances(model, batch, margin, mixes)
-    return [
-        _audited(model, batch, site, reading, seed, importances, margin, is_beside=site != sites[0])
-        for site, reading in zip(sites, readings, strict=True)
-    ]
-
-
-def _audited(
-    model: AuditedModel,
-    batch: Batch,
-    site: Site,
-    reading: Reading,
-    seed: int,
-    importances: Importances,
-    margin: Margin,
-    *,
-    is_beside: bool,
-) -> AuditedBatch:
-    attention = normalised(reading.attention.double())
-    mass = reading.mass.double()
-    return AuditedBatch(
-        model=model,
-        batch=batch,
-        site=site,
-        reading=reading,
-        seed=seed,
-        importances=importances,
-        attention=attention,
-        explanation=normalised(torch.einsum("br,bru->bu", mass, attention)),
-        mass=mass.sum(dim=-1) / reading.row_mask.sum(dim=-1).clamp_min(1),
-        probabilities=model.task.probabilities(reading.logits),
-        margin=margin,
-        is_beside=is_beside,
-    )
+    found = []
+    for site, reading in zip(sites, readings, strict=True):
+        attention, mass = normalised(reading.attention.double()), reading.mass.double()
+        of_site = AuditedBatch(
+            model=model,
+            batch=batch,
+            site=site,
+            reading=reading,
+            seed=seed,
+            importances=importances,
+            attention=attention,
+            explanation=normalised(torch.einsum("br,bru->bu", mass, attention)),
+            mass=mass.sum(dim=-1) / reading.row_mask.sum(dim=-1).clamp_min(1),
+            probabilities=model.task.probabilities(reading.logits),
+            margin=margin,
+            is_beside=site != sites[0],
+        )
+        found.append(of_site)
+    return found
 
 
 def replayed(
     audited: AuditedBatch, weights: Float[Tensor, "batch variant row unit"]
 ) -> Float[Tensor, "batch variant label"]:
-    """Logits under other weights.
-
-    Args:
-        weights: Each row sums to 1, or is zero where there is none; differentiable through.
-    """
+    """Logits under other weights, of which each row sums to 1, or to 0 where there is none."""
     return audited.reading.replay(weights.to(audited.reading.attention.dtype))
 
 
 def replayed_probabilities(
     audited: AuditedBatch, weights: Float[Tensor, "batch variant row unit"]
 ) -> Float64[Tensor, "batch variant label"]:
-    """Output probabilities under other weights.
-
-    Args:
-        weights: Each row sums to 1, or is zero where there is none; differentiable through.
-    """
+    """Output probabilities under other weights."""
     return audited.model.task.probabilities(replayed(audited, weights))
 
 
 def output_distances(
     audited: AuditedBatch, weights: Float[Tensor, "batch variant row unit"]
 ) -> Float64[Tensor, "batch variant"]:
-    """How far the output moves from the model's own, 0 to 1.
-
-    Args:
-        weights: Each row sums to 1, or is zero where there is none; differentiable through.
-    """
+    """How far the output moves from the model's own, 0 to 1."""
     return distances_of(audited, replayed(audited, weights))
 
 
@@ -329,9 +302,6 @@ def in_every_row(
 
     Where a row may not attend to some units, the others have their weights; a row that may attend
     to none of them keeps its own attention.
-
-    Args:
-        weights: Each variant sums to 1.
     """
     rows = weights.unsqueeze(2)
     if audited.is_unrestricted and audited.has_all_rows:
@@ -350,10 +320,54 @@ def is_measured(audited: AuditedBatch) -> Bool[np.ndarray, " batch"]:
 
 def statuses_of_interventions(audited: AuditedBatch) -> list[str]:
     """The status of each example, for a check that moves attention among units."""
-    statuses = [str(Status.MEASURED)] * len(audited.batch)
-    for i in np.flatnonzero(~is_measured(audited)).tolist():
-        reasons = [] if audited.can_move[i] else [Status.SINGLE_UNIT]
-        statuses[i] = join_statuses(
-            reasons if audited.has_mass[i] else [*reasons, Status.NO_AUDITED_MASS]
-        )
-    return statuses
+    return joined_statuses(
+        (~audited.can_move, Status.SINGLE_UNIT), (~audited.has_mass, Status.NO_AUDITED_MASS)
+    )
+
+
+N_ORDERS = 5
+"""In which units that tie are drawn; what is said of an order is the mean over them."""
+
+ATTENTION_NOISE = 1e-5
+"""Attention weights that differ by less than this part of themselves are ties.
+
+A softmax weight of 1e-9 is as exact, for its size, as one of 0.9: what rounds are the scores. On a
+BiLSTM trained on SST, float32 weights are within 4e-6 of themselves of float64's.
+"""
+
+HALF_PRECISION_NOISE = 10.0
+"""The same of coarser numbers, in spacings of theirs: half precision is added up in float32, so
+that its weights are off by few roundings. MiniLM's on SST, in bfloat16, are within 2.3 of them of
+float64's."""
+
+SMALLEST_WEIGHT = 1e-38
+"""Weights below are float32's underflow: ties."""
+
+
+def ranks_of(
+    name: str,
+    table: Float64[np.ndarray, "batch unit"],
+    lengths: Int[np.ndarray, " batch"],
+    dtype: torch.dtype,
+    noise: Float64[np.ndarray, " batch"] | None = None,
+) -> Int[np.ndarray, "batch unit"]:
+    """Dense ranks, with values closer than the measure's noise floor tied.
+
+    Args:
+        name: `attention`, of anything that is as exact as its size, or a measure's.
+        table: Values; padding is 0.
+        noise: Up to which two values of a text are equal; None: as the measure's row says.
+    """
+    coarser, eps = coarseness(dtype), torch.finfo(dtype).eps
+    if name == "attention":
+        underflow = torch.finfo(dtype).tiny / torch.finfo(torch.float32).tiny
+        smallest = SMALLEST_WEIGHT * underflow
+        size = np.log(np.maximum(np.abs(table), smallest))
+        table = np.where(table < 0, 2 * np.log(smallest) - 1 - size, size)  # below every weight
+        floor = HALF_PRECISION_NOISE * eps if coarser > 1 else ATTENTION_NOISE * coarser
+        return dense_ranks(table, lengths, np.full(len(table), floor))
+    if noise is not None:
+        return dense_ranks(table, lengths, noise)
+    of = measure(name)
+    largest = np.abs(table).max(axis=1) if of.is_noise_of_largest else np.ones(len(table))
+    return dense_ranks(table, lengths, of.noise * coarser * largest)

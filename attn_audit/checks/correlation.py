@@ -2,16 +2,22 @@
 
 from dataclasses import dataclass
 from math import factorial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float64, Int
 from torch import Tensor
 
-from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, or_none, scores_of
+from attn_audit.checks.base import (
+    AuditedBatch,
+    Columns,
+    joined_statuses,
+    or_none,
+    ranks_of,
+    scores_of,
+)
 from attn_audit.checks.permutation import orders_within, permuted
-from attn_audit.checks.ties import ranks_of
 from attn_audit.findings.correlation.pairs import (
     LARGEST,
     PERMUTED_BASELINE,
@@ -67,7 +73,7 @@ class Correlation:
             )
             for name, importance in {"attention": audited.explanation, **values}.items()
         }
-        columns: dict[str, Any] = {name: scores_of(audited, name) for name in values}
+        columns: Columns = {name: scores_of(audited, name) for name in values}
         for pair in pairs():
             if pair.first in ranks and pair.second in ranks:
                 result = kendall_tau_of_ranks(ranks[pair.first], ranks[pair.second], lengths)
@@ -145,27 +151,18 @@ Found = dict[str, Bool[np.ndarray, " batch"]]
 
 
 def _statuses(audited: AuditedBatch, constant: Found, has_scores: Found) -> list[str]:
-    return [
-        join_statuses(_reasons(int(n), bool(audited.has_mass[i]), i, constant, has_scores))
-        for i, n in enumerate(audited.lengths)
+    is_known = {"attention": audited.has_mass, **has_scores}
+    several = audited.lengths > 1
+    reasons: list[tuple[np.ndarray, str]] = [
+        (~several, Status.SINGLE_UNIT),
+        (several & ~audited.has_mass, Status.NO_AUDITED_MASS),
+        (several & (audited.lengths < MIN_TESTABLE_UNITS), Status.FEW_UNITS),
     ]
-
-
-def _reasons(n_units: int, has_mass: bool, i: int, constant: Found, has_scores: Found) -> list[str]:
-    undefined = [
-        measure(name).status_undefined for name, known in has_scores.items() if not known[i]
-    ]
-    if n_units == 1:
-        return [Status.SINGLE_UNIT, *undefined]
-    reasons: list[str] = [] if has_mass else [Status.NO_AUDITED_MASS]
-    if n_units < MIN_TESTABLE_UNITS:
-        reasons.append(Status.FEW_UNITS)
-    reasons += [
-        Status.CONSTANT_ATTENTION if name == "attention" else measure(name).status
-        for name, is_flat in constant.items()
-        if bool(is_flat[i]) and (has_mass if name == "attention" else bool(has_scores[name][i]))
-    ]
-    return reasons + undefined
+    for name, is_flat in constant.items():
+        status = Status.CONSTANT_ATTENTION if name == "attention" else measure(name).status
+        reasons.append((several & is_flat & is_known[name], status))
+    undefined = ((~known, measure(name).status_undefined) for name, known in has_scores.items())
+    return joined_statuses(*reasons, *undefined)
 
 
 def permuted_baseline(

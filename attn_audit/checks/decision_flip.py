@@ -8,8 +8,15 @@ import torch
 from jaxtyping import Float64, Int, Int64, UInt64
 from torch import Tensor
 
-from attn_audit.checks.base import AuditedBatch, Columns, is_measured, join_statuses, or_none
-from attn_audit.checks.ties import N_ORDERS, ranks_of
+from attn_audit.checks.base import (
+    N_ORDERS,
+    AuditedBatch,
+    Columns,
+    is_measured,
+    joined_statuses,
+    or_none,
+    ranks_of,
+)
 from attn_audit.findings import decision_flip as fields
 from attn_audit.findings.example import Status
 from attn_audit.findings.measure import GRADIENT
@@ -46,7 +53,12 @@ class DecisionFlip:
             name: np.stack([_first_flip(audited, order) for order in drawn.unbind(dim=1)])
             for name, drawn in orders.items()
         }
-        columns: Columns = {fields.STATUS.name: _statuses(audited)}
+        statuses = joined_statuses(
+            (~audited.has_mass, Status.NO_AUDITED_MASS),
+            (~audited.can_move, Status.SINGLE_UNIT),
+            (~audited.has_margin, Status.NO_MARGIN),
+        )
+        columns: Columns = {fields.STATUS.name: statuses}
         for order in fields.ORDERS:
             gone = n_gone[order.name]
             flips = gone < lengths
@@ -147,15 +159,3 @@ def _first_flip(
 
 HALF = 0.5
 """Of the audited labels, whose decisions are others."""
-
-
-def _statuses(audited: AuditedBatch) -> list[str]:
-    reasons = (
-        (~audited.has_mass, Status.NO_AUDITED_MASS),
-        (~audited.can_move, Status.SINGLE_UNIT),
-        (~audited.has_margin, Status.NO_MARGIN),
-    )
-    return [
-        join_statuses([reason for holds, reason in reasons if holds[i]])
-        for i in range(len(audited.batch))
-    ]

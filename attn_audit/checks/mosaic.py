@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, NamedTuple
+from operator import itemgetter
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
@@ -32,16 +33,13 @@ def partners_of(examples: Sequence[Example], seed: int) -> dict[str, tuple[Examp
     A function of the set of texts and the seed: batches and shards have no part in it.
     """
     keys = example_keys(seed, [example.id for example in examples], Mosaic.id).tolist()
-    order = [example for _, example in sorted(zip(keys, examples, strict=True), key=_by_key)]
+    keyed = zip(keys, (example.id for example in examples), examples, strict=True)
+    order = [example for _, _, example in sorted(keyed, key=itemgetter(0, 1))]
     n_others = min(N_PARTNERS, len(order) - 1)
     return {
         example.id: tuple(order[(i + k) % len(order)] for k in range(1, n_others + 1))
         for i, example in enumerate(order)
     }
-
-
-def _by_key(entry: tuple[int, Example]) -> tuple[int, str]:
-    return entry[0], entry[1].id
 
 
 class _Partner(NamedTuple):
@@ -127,13 +125,10 @@ class Mosaic:
                 labels |= dict(zip(unread, read, strict=True))
             for i, other in asked.items():
                 label = labels[other.id]
-                if label is not None and self._is_pair(own[i], label):
+                is_pair = label != own[i] and self.label in (None, label, own[i])
+                if label is not None and is_pair:
                     chosen[i] = _Partner(other, label)
         return chosen
-
-    def _is_pair(self, *labels: str | None) -> bool:
-        """Of two labels; where one is explained, that one and another."""
-        return len({*labels}) == len(labels) and self.label in (None, *labels)
 
     def _looked_at(
         self, audited: AuditedBatch, pairs: Sequence[tuple[tuple[Example, str | None], ...]]
@@ -202,7 +197,7 @@ def _shares(
     if segment.all() or not segment.any():
         return {}
     position = POSITIONS[0 if is_first else 1]
-    found: dict[str, Any] = {LENGTH[position].name: float(segment.mean())}
+    found = {LENGTH[position].name: float(segment.mean())}
     for of, values in scores:
         positive = np.clip(np.nan_to_num(values[: item.n_units]), 0, None)
         if positive.sum() > 0:

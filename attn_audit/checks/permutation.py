@@ -19,6 +19,7 @@ from attn_audit.checks.base import (
     replayed,
     statuses_of_interventions,
     uniform_attention,
+    where_kept,
 )
 from attn_audit.distances import entropy, jensen_shannon_divergence
 from attn_audit.findings import permutation as fields
@@ -98,7 +99,7 @@ def _reach(
     A replay for every unit: too many for each of dozens of heads that stand beside the audited
     site.
     """
-    if audited.is_head_beside:
+    if audited.is_beside and audited.site.head is not None:
         return {field.name: [None] * len(audited.batch) for field in fields.REACH_FIELDS}
     single = single_units(audited)
     return {
@@ -164,10 +165,7 @@ def _uniform(
     return {
         fields.UNIFORM_DISTANCE_FIELD.name: or_none(effects.distance[:, 0], measured),
         fields.UNIFORM_MARGIN_FIELD.name: or_none(effects.margin[:, 0], decides),
-        fields.UNIFORM_PREDICTION.name: [
-            prediction if kept else None
-            for prediction, kept in zip(predictions, measured, strict=True)
-        ],
+        fields.UNIFORM_PREDICTION.name: where_kept(predictions, measured),
     }
 
 
@@ -191,11 +189,7 @@ def permuted(
 def orders_within(
     order: Int64[Tensor, "batch variant unit"], admissible: Bool[Tensor, "batch row unit"]
 ) -> Int64[Tensor, "batch variant row unit"]:
-    """Each row's part of a common order: its k-th unit gets the k-th of its units in that order.
-
-    Args:
-        admissible: The units that each row may attend to; the others stay where they are.
-    """
+    """Each row's part of a common order: the k-th of its admissible units gets the k-th in it."""
     every = (-1, order.shape[1], admissible.shape[1], -1)
     drawn = order.unsqueeze(2).expand(every)
     is_admissible = admissible.unsqueeze(1).expand(every).gather(-1, drawn)

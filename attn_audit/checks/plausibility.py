@@ -1,13 +1,12 @@
 """Plausibility: does a ranking begin with the units that people marked as the reason?"""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Bool
 
-from attn_audit.checks.base import AuditedBatch, Columns, join_statuses
-from attn_audit.checks.ties import ranks_of
+from attn_audit.checks.base import AuditedBatch, Columns, columns_of, join_statuses, ranks_of
 from attn_audit.data.spans import overlap
 from attn_audit.findings import plausibility as fields
 from attn_audit.findings.example import Status
@@ -37,7 +36,7 @@ class Plausibility:
     def run(self, audited: AuditedBatch) -> Columns:
         """What each ranking of the units has in common with what people marked."""
         marked = [marked_units(item) for item in audited.batch.encoded]
-        found = [self._described(audited, i, units) for i, units in enumerate(marked)]
+        found = [_by_chance(units) for units in marked]
         reasons: list[list[str]] = [[] for _ in found]
         if any(found):
             for marking, ranks, is_ranked, status in self._rankings(audited):
@@ -49,17 +48,7 @@ class Plausibility:
         for i, numbers in enumerate(found):
             alone = Status.SINGLE_UNIT if len(marked[i]) == 1 else Status.NO_RATIONALE
             numbers[fields.STATUS.name] = join_statuses(reasons[i]) if numbers else alone
-        names = dict.fromkeys(name for numbers in found for name in numbers)
-        return {name: [numbers.get(name) for numbers in found] for name in names}
-
-    def _described(
-        self, audited: AuditedBatch, i: int, marked: Bool[np.ndarray, " unit"]
-    ) -> dict[str, Any]:
-        """What is known without any ranking; nothing where there is nothing to agree with."""
-        n_units, n_marked = len(marked), int(marked.sum())
-        if n_units == 1 or not n_marked:
-            return {}
-        return _columns(RANDOM, expected_agreement(n_units, n_marked))
+        return columns_of(found)
 
     def _rankings(
         self, audited: AuditedBatch
@@ -90,5 +79,13 @@ def marked_units(item: Encoded) -> Bool[np.ndarray, " unit"]:
     )
 
 
-def _columns(marking: Marking, found: Agreement) -> dict[str, Any]:
+def _by_chance(marked: Bool[np.ndarray, " unit"]) -> dict[str, object]:
+    """What is known without any ranking; nothing where there is nothing to agree with."""
+    n_units, n_marked = len(marked), int(marked.sum())
+    if n_units == 1 or not n_marked:
+        return {}
+    return _columns(RANDOM, expected_agreement(n_units, n_marked))
+
+
+def _columns(marking: Marking, found: Agreement) -> dict[str, object]:
     return {field.name: getattr(found, name) for name, field in marking.fields.items()}

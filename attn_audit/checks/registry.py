@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from attn_audit.checks.adversarial.check import Adversarial, Method
 from attn_audit.checks.attended import Attended
 from attn_audit.checks.base import Check
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.decision_flip import DecisionFlip
-from attn_audit.checks.erasure.check import Erasure
+from attn_audit.checks.erasure import Erasure
 from attn_audit.checks.mosaic import Mosaic
 from attn_audit.checks.permutation import Permutation
 from attn_audit.checks.plausibility import Plausibility
@@ -74,9 +75,6 @@ def no_attention(what: str, model: AuditedModel) -> UnsupportedModelError:
 def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ...]:
     """The checks that the settings ask for, in the order in which they are reported.
 
-    Args:
-        model: Decides the default of epsilon.
-
     Raises:
         ConfigurationError: The model has no such layers to replace, or no scores of a measure.
     """
@@ -99,18 +97,15 @@ def make_checks(settings: AuditSettings, model: AuditedModel) -> tuple[Check, ..
 
 
 def _erasure(settings: AuditSettings, model: AuditedModel) -> Erasure:
-    judged = _judged_measures(settings, model)
+    """Of what is asked for, or of every measure that the model has scores of: it takes a trial."""
+    if Erasure.id not in settings.checks:
+        return Erasure(())
+    asked = applicable(model) if settings.measures is None else settings.measures
+    names = _with_shown(settings, asked)
+    every = (each for each in registry.measures() if not each.is_of_correlation)
+    judged = tuple(each.name for each in every if each.name in names)
     by_others = correlated(settings.measures) if Correlation.id in settings.checks else ()
     return Erasure(judged, recorded=tuple(name for name in judged if name not in by_others))
-
-
-def _judged_measures(settings: AuditSettings, model: AuditedModel) -> tuple[str, ...]:
-    """Those that are asked for, or every one that the model has scores of: it takes a trial."""
-    if Erasure.id not in settings.checks:
-        return ()
-    judged = [found.name for found in registry.measures() if not found.is_of_correlation]
-    asked = applicable(model) if settings.measures is None else settings.measures
-    return tuple(name for name in judged if name in _with_shown(settings, asked))
 
 
 def _compared(settings: AuditSettings, model: AuditedModel) -> tuple[str, ...]:
@@ -172,12 +167,7 @@ def epsilon_for(settings: AuditSettings, model: AuditedModel) -> float:
 def passes_of(
     check: Check, measures: Sequence[Measure], item: Encoded, sites: Sequence[Site]
 ) -> tuple[int, int]:
-    """Passes of an example at the audited site, and at each one beside it.
-
-    Args:
-        measures: Importance measures that it is the first to read, once for all sites.
-        sites: The audited one, then those beside it.
-    """
+    """Passes of an example at the audited site, with measures that it reads first, and beside."""
     if isinstance(check, Erasure | Mosaic):
         return check.passes_of(item), 0
     n_units = item.n_units
@@ -196,10 +186,6 @@ def select_sites(settings: AuditSettings, model: AuditedModel) -> tuple[Site, ..
     Where all layers or all heads are asked for, the audited site is the default layer or the mean
     of the heads, and each of those asked for follows by itself.
 
-    Args:
-        settings: `layer`, `head` and `rows`.
-        model: Has so many of each.
-
     Raises:
         ConfigurationError: The model has no such layer or head.
         UnsupportedModelError: No attention is seen, and one is named.
@@ -209,10 +195,13 @@ def select_sites(settings: AuditSettings, model: AuditedModel) -> tuple[Site, ..
             if isinstance(getattr(settings, name), int):
                 raise no_attention(f"--{name} names attention", model)
         return (model.default_site,)
-    layers, heads = _layers(settings, model), {}
+    last = model.default_site.layer
+    layers = _indices("layer", settings.layer, len(model.layers), last, "the model")
+    heads = {}
     for layer in layers:
-        heads[layer] = _heads(settings, model, layer)
-    main = model.default_site.layer if settings.layer == "all" else layers[0]
+        n_heads, of = model.layers[layer].n_heads, f"layer {layer} of the model"
+        heads[layer] = _indices("head", settings.head, n_heads, None, of)
+    main = last if settings.layer == "all" else layers[0]
     head = settings.head if isinstance(settings.head, int) else None
     rows = RowChoice(settings.rows)
     audited = Site(main, head, rows)
@@ -221,32 +210,18 @@ def select_sites(settings: AuditSettings, model: AuditedModel) -> tuple[Site, ..
     return (audited, *(Site(layer, head, rows) for layer in layers for head in heads[layer]))
 
 
-def _layers(settings: AuditSettings, model: AuditedModel) -> list[int]:
-    n_layers = len(model.layers)
-    match settings.layer:
-        case "all":
-            return list(range(n_layers))
-        case "last" | "best":  # which is best, is known before sites are selected
-            return [model.default_site.layer]
-        case int(layer):
-            if layer >= n_layers:
-                there = _numbered(n_layers, "layer")
-                raise ConfigurationError(f"--layer {layer}: the model has {there}")
-            return [layer]
+Usual = TypeVar("Usual", int, None)
 
 
-def _heads(settings: AuditSettings, model: AuditedModel, layer: int) -> list[int | None]:
-    n_heads = model.layers[layer].n_heads
-    match settings.head:
-        case "all":
-            return list(range(n_heads))
-        case "mean":
-            return [None]
-        case int(head):
-            if head >= n_heads:
-                there = _numbered(n_heads, "head")
-                raise ConfigurationError(f"--head {head}: layer {layer} of the model has {there}")
-            return [head]
+def _indices(option: str, asked: object, n: int, usual: Usual, of: str) -> list[int | Usual]:
+    """The layers or heads that are asked for; of which `best` is, is known before."""
+    if asked == "all":
+        return list(range(n))
+    if not isinstance(asked, int):
+        return [usual]
+    if asked >= n:
+        raise ConfigurationError(f"--{option} {asked}: {of} has {_numbered(n, option)}")
+    return [asked]
 
 
 def _numbered(n: int, what: str) -> str:

@@ -10,7 +10,14 @@ import torch
 from jaxtyping import Float, Int64, UInt64
 from torch import Tensor
 
-from attn_audit.checks.base import AuditedBatch, Columns, effects_of, or_none
+from attn_audit.checks.base import (
+    AuditedBatch,
+    Columns,
+    effects_of,
+    joined_statuses,
+    or_none,
+    where_kept,
+)
 from attn_audit.findings import replacement as fields
 from attn_audit.findings.example import Status
 from attn_audit.models.contract import (
@@ -93,19 +100,20 @@ class Replacement:
         model, lengths = audited.model, audited.lengths
         measured = lengths > 1
         decides = measured & audited.has_margin
-        columns: Columns = {fields.STATUS.name: _statuses(audited)}
+        single = lengths == 1
+        statuses = joined_statuses(
+            (single, Status.SINGLE_UNIT), (~single & ~audited.has_margin, Status.NO_MARGIN)
+        )
+        columns: Columns = {fields.STATUS.name: statuses}
         for found in fields.RULES:
             logits = self.logits(audited, found.rule)
             effects = effects_of(audited, logits)
             first = model.task.predictions(model.task.probabilities(logits[:, 0]))
             columns |= {
-                found.distance.name: _medians(effects.distance, measured),
-                found.margin.name: _medians(effects.margin, decides),
+                found.distance.name: or_none(np.median(effects.distance, axis=1), measured),
+                found.margin.name: or_none(np.median(effects.margin, axis=1), decides),
                 found.turned.name: or_none(effects.turned.mean(axis=1), decides),
-                found.prediction.name: [
-                    prediction if kept else None
-                    for prediction, kept in zip(first, measured, strict=True)
-                ],
+                found.prediction.name: where_kept(first, measured),
             }
         return columns
 
@@ -151,11 +159,7 @@ _RULES: dict[str, Callable[[_Drawn], Rule]] = {
 def _drawn(
     own: RowWeights, scores: Scores, *, keys: Keys, n_heads: int
 ) -> Float[Tensor, "batch row unit"]:
-    """Random numbers of each row, whatever batch it is in.
-
-    Args:
-        keys: Of the examples, the layer and the draw.
-    """
+    """Random numbers of each row, whatever batch it is in."""
     n_batch, n_rows, n_units = own.attention.shape
     numbers = row_numbers(own.row_mask.cpu().numpy(), n_heads)
     of_rows: UInt64[np.ndarray, "batch row"] = row_keys(keys, numbers)
@@ -177,15 +181,3 @@ def portion_of(model: AuditedModel, encoded: Sequence[Encoded], layers: Sequence
     longest = max(item.n_tokens for item in encoded)
     n_heads = max(model.layers[layer].n_heads for layer in layers)
     return model.capacity.in_memory(BYTES_OF_A_WEIGHT * n_heads * longest**2)
-
-
-def _medians(values: np.ndarray, keep: np.ndarray) -> list[float | None]:
-    return or_none(np.median(values, axis=1), keep)
-
-
-def _statuses(audited: AuditedBatch) -> list[str]:
-    single = audited.lengths == 1
-    return [
-        Status.SINGLE_UNIT if single[i] else Status.NO_MARGIN if not has else Status.MEASURED
-        for i, has in enumerate(audited.has_margin)
-    ]

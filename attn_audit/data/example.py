@@ -84,9 +84,6 @@ def is_judged(example_id: str) -> bool:
     return hashlib.blake2b(f"half:{example_id}".encode(), digest_size=1).digest()[0] < 128
 
 
-N_PEEKED = 32
-"""Examples at the beginning of the data, among which the texts of the trial are chosen."""
-
 N_SEARCHED = 256
 """Examples at the beginning, among which texts are sought that tell what those of the trial do
 not."""
@@ -108,9 +105,6 @@ def choose_trial(
 
     The trial of a transformer takes some 30 passes: how long its texts are decides how soon the
     audit begins, and that they differ is what shows its padding.
-
-    Returns:
-        Fewer where there are fewer.
     """
 
     def n_audited(example: Example) -> int:
@@ -135,10 +129,7 @@ def _n_characters(example: Example) -> int:
 
 
 def shards(examples: Iterable[Example], size: int, max_characters: int) -> Iterator[list[Example]]:
-    """Consecutive examples, as many as are in memory together.
-
-    Args:
-        max_characters: How much text it may hold; a longer example stands alone.
+    """Consecutive examples, as many as are in memory together; a very long one stands alone.
 
     Raises:
         ValueError: `size` is below 1.

@@ -75,11 +75,7 @@ class LeftOut:
     @property
     def n_bad(self) -> int:
         """How many of them were not left out by the user's own choice of labels."""
-        return self.n - (self.found[Fault.UNWANTED_LABEL].n if self._has_choice else 0)
-
-    @property
-    def _has_choice(self) -> bool:
-        return Fault.UNWANTED_LABEL in self.found
+        return sum(rows.n for fault, rows in self.found.items() if fault != Fault.UNWANTED_LABEL)
 
     def add(self, error: BadRowError, where: str) -> None:
         """Count a row."""

@@ -8,11 +8,10 @@ from functools import partial
 from glob import glob, has_magic
 from pathlib import Path
 
+from attn_audit.data.formats.arrow import parquet_rows
 from attn_audit.data.formats.lines import json_rows
-from attn_audit.data.formats.parquet import parquet_rows
 from attn_audit.data.formats.tables import table_rows
-from attn_audit.data.rows import Row
-from attn_audit.data.source import DataSource, ResolvedSource, SourceKind
+from attn_audit.data.source import DataSource, ResolvedSource, Row, SourceKind
 from attn_audit.errors import (
     AttnAuditError,
     DataNotFoundError,
@@ -151,7 +150,8 @@ def _file(path: AnyPath) -> ResolvedSource:
 
 def _one_split(folder: AnyPath, split: str) -> ResolvedSource:
     splits = _splits(folder)
-    found = [path for name in _spellings(split) for path in splits.get(name, [])]
+    spellings = ("dev", "validation") if split in ("dev", "validation") else (split,)
+    found = [path for name in spellings for path in splits.get(name, [])]
     if not found:
         raise SplitNotFoundError(str(folder), split, splits)
     if len(found) > 1 and not all(SHARD.search(_stem(path)) for path in found):
@@ -188,10 +188,6 @@ def _splits(folder: AnyPath) -> dict[str, list[AnyPath]]:
 def _stem(path: AnyPath) -> str:
     suffix = suffix_of(path) if path.is_file() else None
     return path.name[: len(path.name) - len(suffix or "")]
-
-
-def _spellings(split: str) -> tuple[str, ...]:
-    return ("dev", "validation") if split in ("dev", "validation") else (split,)
 
 
 def is_saved(path: AnyPath) -> bool:

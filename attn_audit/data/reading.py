@@ -3,20 +3,36 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypeVar
 
 from attn_audit.data.example import Example
-from attn_audit.data.formats.hub import hub_fingerprint, hub_rows, load_from_hub, load_saved
+from attn_audit.data.formats.arrow import hub_fingerprint, hub_rows, load_from_hub, load_saved
 from attn_audit.data.formats.lines import StandardInput
-from attn_audit.data.gold import GoldLabels, Labels
-from attn_audit.data.labels import NotALabelError, class_name, is_no_label, plain_name
+from attn_audit.data.labels import (
+    GoldLabels,
+    Labels,
+    NotALabelError,
+    class_name,
+    is_no_label,
+    plain_name,
+)
 from attn_audit.data.left_out import LeftOut
 from attn_audit.data.location import READERS, fingerprint_of, resolve, suffix_of
-from attn_audit.data.rows import Identities, Row, value_within
-from attn_audit.data.source import DataSource, FieldNames, ResolvedSource, SourceKind, missing_field
+from attn_audit.data.source import (
+    DataSource,
+    FieldNames,
+    Identities,
+    Row,
+    SourceKind,
+    missing_field,
+    value_within,
+)
 from attn_audit.data.spans import NotOfTheTextError, Scores, Span, read_rationale, read_scores
 from attn_audit.errors import Fault, RowError, UnreadableDataError
 from attn_audit.files import AnyPath, located
 from attn_audit.quoting import is_damaged, listed, quoted
+
+OfText = TypeVar("OfText")
 
 RowOrError = Row | RowError
 """Of a row that is wrong, and alone, what is wrong with it."""
@@ -37,8 +53,7 @@ class DataSet:
     def examples(self, left_out: LeftOut | None = None) -> Iterator[Example]:
         """The examples in the data set's own order, with flat memory.
 
-        Args:
-            left_out: Counts rows that are wrong, which are left out; None: the first is an error.
+        Rows that are wrong are left out and counted where `left_out` is given.
 
         Raises:
             UnreadableDataError: It cannot be read as what its name says, or holds no rows.
@@ -71,7 +86,8 @@ def find_data(source: DataSource) -> DataSet:
             fingerprint = partial(hub_fingerprint, dataset)
             rows = partial(hub_rows, dataset, found.name, source.fields)
     read = partial(examples_of, rows, found.name, source.fields, source.label_map)
-    return DataSet(_name(found), found.split, fingerprint, read)
+    name = f"{found.name} and {len(found.more)} more" if found.more else found.name
+    return DataSet(name, found.split, fingerprint, read)
 
 
 def read_examples(source: DataSource) -> Iterator[Example]:
@@ -85,10 +101,6 @@ def read_examples(source: DataSource) -> Iterator[Example]:
 
 def _none() -> None:
     """Of what can be read once alone."""
-
-
-def _name(found: ResolvedSource) -> str:
-    return f"{found.name} and {len(found.more)} more" if found.more else found.name
 
 
 def _of_files(files: Iterable[tuple[AnyPath, str]], source: DataSource) -> Iterator[RowOrError]:
@@ -106,10 +118,6 @@ def examples_of(
     left_out: LeftOut | None,
 ) -> Iterator[Example]:
     """The example that each row is.
-
-    Args:
-        read_rows: In the data set's order, as often as it is called.
-        left_out: Counts rows that are wrong; None: the first is an error.
 
     Raises:
         RowError: A row lacks its text, contradicts itself, or has the id of an earlier one.
@@ -157,28 +165,26 @@ class _RowReader:
     identities: Identities = field(default_factory=Identities)
 
     def example(self, row: Row) -> Example:
+        fields, audited = self.fields, self.fields.audited
         text = self._text(row)
-        is_prompted = self.fields.prompt is not None
-        text_pair = None if is_prompted else _string(row, self.fields.text_pair)
+        text_pair = None if fields.prompt is not None else _string(row, fields.text_pair)
         labels, on = self.gold.of_row(row)
-        candidates = self._candidates(row)
+        candidates = self.gold.candidates(row)
+        if candidates == ():
+            problem = f"{quoted(fields.candidates)} is empty"
+            raise row.error(problem, fault=Fault.WRONG_CANDIDATES)
         if on is None:
             _require_admissible(row, labels, candidates)
         name, labelling = self._id(row, text, text_pair), self.gold.labelling
-        of = "" if _value(row, self.fields.id) is None else f" of example {quoted(name)}"
-        fields, audited = self.fields, self.fields.audited
+        of = "" if _value(row, fields.id) is None else f" of example {quoted(name)}"
         marked = fields.rationale if audited != "second" else None
         scored = text_pair if audited == "second" else text
         return Example(
             *(name, text, text_pair, labels, candidates, row.where, on, labelling),
-            *(self._rationale(row, marked, text, of), self._shown(row, scored, of)),
-            {name: self._of_prompt(row, name) for name in self._beside},
-            rationale_pair=self._rationale(row, fields.rationale_pair, text_pair, of),
+            *(_rationale(row, marked, text, of), self._shown(row, scored, of)),
+            {name: self._of_prompt(row, name) for name in fields.prompt or ()},
+            rationale_pair=_rationale(row, fields.rationale_pair, text_pair, of),
         )
-
-    @property
-    def _beside(self) -> tuple[str, ...]:
-        return self.fields.prompt or ()
 
     def _of_prompt(self, row: Row, name: str) -> str:
         value = _value(row, name)
@@ -191,28 +197,12 @@ class _RowReader:
         problem = f"{quoted(name)} must be a string or a number, not {quoted(value)}"
         raise row.error(problem, fault=Fault.NO_TEXT)
 
-    def _rationale(self, row: Row, name: str | None, text: str | None, of: str) -> tuple[Span, ...]:
-        value = None if name is None else value_within(row.values, name)
-        if value is None or text is None:
-            return ()
-        try:
-            return read_rationale(value, text)
-        except NotOfTheTextError as error:
-            problem = f"{quoted(name)}{of} {error}"
-            raise row.error(problem, fault=Fault.WRONG_RATIONALE) from error
-
     def _shown(self, row: Row, text: str | None, of: str) -> dict[str, Scores]:
-        found = {}
-        for name in self.fields.shown:
-            value = value_within(row.values, name)
-            if value is None or text is None:
-                continue
-            try:
-                found[name] = read_scores(value, text)
-            except NotOfTheTextError as error:
-                problem = f"{quoted(name)}{of} {error}"
-                raise row.error(problem, fault=Fault.WRONG_SCORES) from error
-        return found
+        found = {
+            name: _of_text(row, name, text, of, read_scores, Fault.WRONG_SCORES)
+            for name in self.fields.shown
+        }
+        return {name: scores for name, scores in found.items() if scores is not None}
 
     def _text(self, row: Row) -> str:
         text = _string(row, self.fields.text)
@@ -233,12 +223,27 @@ class _RowReader:
             problem = f"{quoted(self.fields.id)} {error}"
             raise row.error(problem, fault=Fault.WRONG_ID) from error
 
-    def _candidates(self, row: Row) -> Labels | None:
-        names = self.gold.candidates(row)
-        if names == ():
-            problem = f"{quoted(self.fields.candidates)} is empty"
-            raise row.error(problem, fault=Fault.WRONG_CANDIDATES)
-        return names
+
+def _rationale(row: Row, name: str | None, text: str | None, of: str) -> tuple[Span, ...]:
+    return _of_text(row, name, text, of, read_rationale, Fault.WRONG_RATIONALE) or ()
+
+
+def _of_text(
+    row: Row,
+    name: str | None,
+    text: str | None,
+    of: str,
+    read: Callable[[object, str], OfText],
+    fault: Fault,
+) -> OfText | None:
+    """What a field says of the text; None where there is no such field, or nothing in it."""
+    value = None if name is None else value_within(row.values, name)
+    if value is None or name is None or text is None:
+        return None
+    try:
+        return read(value, text)
+    except NotOfTheTextError as error:
+        raise row.error(f"{quoted(name)}{of} {error}", fault=fault) from error
 
 
 def _value(row: Row, name: str) -> object:
@@ -290,10 +295,7 @@ def data_in_memory(
     fields: FieldNames,
     label_map: Mapping[str, str],
 ) -> DataSet:
-    """The data set that some items are, held to what a file is held to.
-
-    Args:
-        items: Texts alone, rows by field name, a `datasets.Dataset`, or examples.
+    """The data set that texts, rows, a `datasets.Dataset` or examples are, held to the same rules.
 
     Raises:
         UnreadableDataError: There are no items.

@@ -5,26 +5,26 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from statistics import median_low
 
 import torch
 
 from attn_audit.checks.base import Check
-from attn_audit.checks.registry import applying, select_sites
+from attn_audit.checks.registry import applying, measured_by, passes_of, select_sites
 from attn_audit.data.example import Example
-from attn_audit.engine.batch import SHARD_SIZE, Found, Plan, encode_or_record
-from attn_audit.engine.cost import cost_ahead
-from attn_audit.engine.fitting import (
-    FITTING,
-    described,
-    fit_mixes,
-    is_fitted_for,
-    texts_to_fit,
+from attn_audit.engine.in_process import (
+    SHARD_SIZE,
+    Engine,
+    Found,
+    LocalEngine,
+    Plan,
+    cut,
+    encode_or_record,
 )
-from attn_audit.engine.in_process import Engine, LocalEngine, cut
 from attn_audit.engine.inputs import (
     AuditedData,
     Item,
@@ -34,7 +34,6 @@ from attn_audit.engine.inputs import (
     explaining,
     load_named_model,
 )
-from attn_audit.engine.labels import LABELS, labels_of, settings_for
 from attn_audit.engine.leverage import (
     LEVERAGE,
     N_TEXTS,
@@ -42,25 +41,40 @@ from attn_audit.engine.leverage import (
     leverage_passes,
     with_layer,
 )
-from attn_audit.engine.recorder import RecordsPaths
-from attn_audit.engine.report import sum_up
-from attn_audit.engine.run_directory import RunDirectory, held_run_directory, open_run_directory
-from attn_audit.engine.sampling import checks_of, encoded_of
-from attn_audit.engine.shards import BatchPlan, Manifest, Shards
+from attn_audit.engine.report import RecordsPaths, sum_up
+from attn_audit.engine.run_directory import LABELS as FOLDER
+from attn_audit.engine.run_directory import (
+    BatchPlan,
+    Manifest,
+    RunDirectory,
+    Shards,
+    held_run_directory,
+    saying_what_is_kept,
+)
+from attn_audit.engine.sampling import (
+    FITTING,
+    checks_of,
+    described,
+    encoded_of,
+    fit_mixes,
+    is_fitted_for,
+    texts_to_fit,
+)
 from attn_audit.engine.stopwatch import Meter, Stopwatch, progress_of
 from attn_audit.errors import ConfigurationError, InvalidOutputError, RunDirectoryError
 from attn_audit.findings import registry
 from attn_audit.findings.example import ID
-from attn_audit.measures.costs import Spent
+from attn_audit.judgement.policy import load_policy
 from attn_audit.models.capacity import BatchLimits
-from attn_audit.models.contract import AuditedModel, Site
+from attn_audit.models.contract import AuditedModel, Encoded, Site
 from attn_audit.models.self_check import self_check
+from attn_audit.numbers import count, counted, duration
 from attn_audit.process import full_precision
 from attn_audit.progress import Watcher
 from attn_audit.results.leverage import Leverage
 from attn_audit.results.report import Cost, Report, Run, SelfCheck, Subject
 from attn_audit.results.verdict import LabelAnswer
-from attn_audit.settings import AuditSettings
+from attn_audit.settings import EACH, AuditSettings
 
 
 def run_audit(
@@ -75,20 +89,23 @@ def run_audit(
     Args:
         load: Loads a model in memory; None: the one that the settings name.
         items: Data in memory, in place of what the settings name.
-        watcher: Is told how it goes.
+
+    Raises:
+        AttnAuditError: Of the settings, the model, the data, a check, or of what is written.
     """
     started, clock, stopwatch = datetime.now(UTC), time.perf_counter(), Stopwatch()
     with ExitStack() as stack:
-        directory = None
-        if settings.run_dir is not None:
-            opened = open_run_directory(settings.run_dir, resume=settings.resume)
-            directory = stack.enter_context(opened)
-            if directory.earlier is not None:
-                settings = replace(
-                    settings, threads=settings.threads or directory.earlier.plan.threads
-                )
+        opened = held_run_directory(settings.run_dir, resume=settings.resume)
+        directory = stack.enter_context(opened)
+        stack.enter_context(saying_what_is_kept(settings.run_dir))
+        if directory is not None and directory.earlier is not None:
+            settings = replace(settings, threads=settings.threads or directory.earlier.plan.threads)
         if settings.engine == "ray":
-            _require_named(load)
+            if load is not None:
+                raise ConfigurationError(
+                    "engine: workers load the model themselves, and this one is in memory",
+                    hint="Name a checkpoint that the workers can read.",
+                )
             settings = replace(settings, threads=settings.threads or 1)
         stack.enter_context(full_precision(settings.threads))
         data = AuditedData.of(settings, items)
@@ -111,17 +128,16 @@ def run_audit(
         started=started.isoformat(timespec="seconds"),
         seconds=round(time.perf_counter() - clock, 3),
         seconds_by_stage={stage: round(spent, 3) for stage, spent in stopwatch.seconds.items()},
-        costs={name: _cost(spent) for name, spent in stopwatch.costs.items()},
+        costs={
+            name: Cost(
+                n=spent.n_texts,
+                passes=spent.passes / spent.n_texts,
+                milliseconds=round(1000 * spent.seconds / spent.n_texts, 3),
+            )
+            for name, spent in stopwatch.costs.items()
+        },
     )
     return report.model_copy(update={"run": timing})
-
-
-def _cost(spent: Spent) -> Cost:
-    return Cost(
-        n=spent.n_texts,
-        passes=spent.passes / spent.n_texts,
-        milliseconds=round(1000 * spent.seconds / spent.n_texts, 3),
-    )
 
 
 def _of_label(
@@ -135,10 +151,7 @@ def _of_label(
 ) -> LabelAnswer:
     """The answer of an audit that explains the label, whatever is predicted."""
     own = settings_for(label, report, settings)
-    with ExitStack() as stack:
-        directory = None
-        if own.run_dir is not None:
-            directory = stack.enter_context(held_run_directory(own.run_dir, resume=own.resume))
+    with held_run_directory(own.run_dir, resume=own.resume) as directory:
         twin = explaining(model, own)
         found = _audit(twin, data, trial, own, Stopwatch(), watcher, directory)
     assert found.answer is not None, "every audit has one"
@@ -196,7 +209,7 @@ def _audit(
         stopwatch.meter = _meter(plan, watcher, n_examples)
         engine = LocalEngine(model, plan, stopwatch, watcher)
     shards = cut(examples, plan)
-    found = engine.audit(shards) if store is None else _Resuming(engine, store).audited(shards)
+    found = engine.audit(shards) if store is None else _resumed(engine, store, shards)
     return sum_up(
         subject,
         found,
@@ -237,32 +250,14 @@ def _meter(plan: Plan, watcher: Watcher, n_examples: int) -> Meter | None:
         return None
 
     def tell(meter: Meter) -> None:
-        found = progress_of(
-            meter.spent(),
-            meter.doing,
-            n_finished=meter.n_finished,
-            n_skipped=meter.n_skipped,
-            n_examples=n_examples,
-        )
-        on_progress(found)
+        counts = {"n_finished": meter.n_finished, "n_skipped": meter.n_skipped}
+        on_progress(progress_of(meter.spent(), meter.doing, **counts, n_examples=n_examples))
 
     return Meter(plan.checks, plan.sites, tell)
 
 
-def _require_named(load: LoadModel | None) -> None:
-    if load is not None:
-        raise ConfigurationError(
-            "engine: workers load the model themselves, and this one is in memory",
-            hint="Name a checkpoint that the workers can read.",
-        )
-
-
 def _ray_engine(
-    settings: AuditSettings,
-    trial: Sequence[Example],
-    plan: Plan,
-    watcher: Watcher,
-    n_examples: int,
+    settings: AuditSettings, trial: Sequence[Example], plan: Plan, watcher: Watcher, n_examples: int
 ) -> Engine:
     from attn_audit.engine.ray import Cluster, RayEngine
 
@@ -287,12 +282,7 @@ def plan_of(
     checks: Sequence[Check],
     earlier: Manifest | None,
 ) -> Plan:
-    """What is computed, in the portions of the audit that is gone on with.
-
-    Args:
-        settings: As the user gives them.
-        earlier: Of the audit that was started before; None: none was.
-    """
+    """What is computed, in the portions of the audit that is gone on with, if one is."""
     if earlier is not None and settings.batch_size == "auto":
         limits = BatchLimits(earlier.plan.batch_examples, earlier.plan.batch_tokens)
     else:
@@ -323,57 +313,128 @@ def manifest_of(subject: Subject, plan: Plan) -> Manifest:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """A shard whose records were not given yet."""
-
-    number: int
-    ids: bytes
-    """Hash of its examples' ids."""
-    is_finished: bool
-
-
-class _Resuming:
+def _resumed(engine: Engine, store: Shards, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
     """What is new is kept before it is given; what was kept is not audited again."""
+    kept, n_shards = set(store.finished()), 0
+    waiting = deque[tuple[int, bytes]]()
+    """Shards whose records were not given yet, and the hashes of their examples' ids."""
 
-    def __init__(self, engine: Engine, store: Shards) -> None:
-        self._engine, self._store = engine, store
-        self._finished = set(store.finished())
-        self._waiting: deque[_Waiting] = deque()
-        self._n_shards = 0
-
-    def audited(self, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
-        for found in self._engine.audit(self._unfinished(shards)):
-            yield from self._kept()
-            self._store.write(self._waiting.popleft().number, found)
-            yield found
-        yield from self._kept()
-        self._store.complete(self._n_shards)
-
-    def _unfinished(self, shards: Iterable[Sequence[Example]]) -> Iterator[Sequence[Example]]:
+    def unfinished() -> Iterator[Sequence[Example]]:
+        nonlocal n_shards
         for number, shard in enumerate(shards):
-            self._n_shards = number + 1
-            is_finished = number in self._finished
-            ids = _hash(example.id for example in shard)
-            self._waiting.append(_Waiting(number, ids, is_finished))
-            if is_finished:
-                self._engine.skip(shard)
+            n_shards = number + 1
+            waiting.append((number, _hash(example.id for example in shard)))
+            if number in kept:
+                engine.skip(shard)
             else:
                 yield shard
 
-    def _kept(self) -> Iterator[Found]:
-        """The finished shards before the next that is not."""
-        while self._waiting and self._waiting[0].is_finished:
-            shard = self._waiting.popleft()
-            found = self._store.read(shard.number)
-            if _hash(found.records[ID.name].to_pylist()) != shard.ids:
-                raise RunDirectoryError(
-                    self._store.folder,
-                    f"shard {shard.number} is of other examples than the data now holds there",
-                    hint="The data was changed since: name another --run-dir.",
-                )
+    def before_the_next() -> Iterator[Found]:
+        while waiting and waiting[0][0] in kept:
+            number, ids = waiting.popleft()
+            found = store.read(number)
+            if _hash(found.records[ID.name].to_pylist()) != ids:
+                problem = f"shard {number} is of other examples than the data now holds there"
+                hint = "The data was changed since: name another --run-dir."
+                raise RunDirectoryError(store.folder, problem, hint=hint)
             yield found
+
+    for found in engine.audit(unfinished()):
+        yield from before_the_next()
+        store.write(waiting.popleft()[0], found)
+        yield found
+    yield from before_the_next()
+    store.complete(n_shards)
 
 
 def _hash(ids: Iterable[str]) -> bytes:
     return hashlib.sha256("\0".join(ids).encode()).digest()
+
+
+LABELS = "each label"
+"""What the stage is called."""
+
+MOST_LABELS = 50
+"""That are explained in turn: each is an audit of its own, which only the adversary is left out
+of."""
+
+
+def labels_of(model: AuditedModel, settings: AuditSettings) -> tuple[str, ...]:
+    """The labels that are explained in turn; none unless that was asked for.
+
+    Raises:
+        ConfigurationError: There is one question alone, there are too many, or no check that the
+            packaged rules read is run.
+    """
+    if settings.explain_label != EACH:
+        return ()
+    labels = model.task.labels
+    if model.task.is_one_number:
+        raise ConfigurationError(
+            f"--explain-label {EACH}: the model gives one number, and what speaks for one label "
+            "speaks as much against the other: all names are the same question",
+            hint=f"Leave it out, or name one label: --explain-label {labels[-1]}.",
+        )
+    if len(labels) > MOST_LABELS:
+        raise ConfigurationError(
+            f"--explain-label {EACH}: the model has {count(len(labels))} labels, and each takes "
+            f"about as long as an audit without the adversary; {MOST_LABELS} is the most",
+            hint="Name the one that matters: --explain-label NAME.",
+        )
+    if not answered_by(settings):
+        raise ConfigurationError(
+            f"--explain-label {EACH}: what is told of each label is the answer of the packaged "
+            "rules, and no check that they read is run",
+            hint="Add them to --checks: correlation,attended,permutation.",
+        )
+    return labels
+
+
+def answered_by(settings: AuditSettings) -> tuple[str, ...]:
+    """The checks that the packaged rules read, of those that were asked for."""
+    read = {bound.measured.check for bound in load_policy().bounds}
+    return tuple(check for check in settings.checks if check in read)
+
+
+def settings_for(label: str, report: Report, settings: AuditSettings) -> AuditSettings:
+    """Those of the audit of a label, at the site that was audited."""
+    layer = report.settings.layer
+    assert layer is not None, "the rules that labels are answered by need attention"
+    head, number = report.settings.head, report.model.labels.index(label)
+    folder = None if settings.run_dir is None else f"{settings.run_dir}/{FOLDER}/{number:03}"
+    return replace(
+        settings,
+        explain_label=label,
+        checks=answered_by(settings),
+        layer=layer,
+        head="mean" if head is None else head,
+        records=None,
+        output=(),
+        run_dir=folder,
+    )
+
+
+def cost_ahead(
+    plan: Plan, sample: Sequence[Encoded], n_examples: int, seconds_of_pass: float | None
+) -> str:
+    """Passes of a text of median length, and the time of all.
+
+    Args:
+        sample: Some of the texts, at least one.
+        seconds_of_pass: About; None where none was timed.
+
+    Example:
+        >>> cost_ahead(plan, sample, 16, 0.01)  # doctest: +SKIP
+        '73 sites: about 1,638 passes a text, up to about 4.4 min for 16 texts'
+    """
+    sites = list(dict.fromkeys(plan.sites))
+    n_units = median_low([item.n_units for item in sample])
+    median = next(item for item in sample if item.n_units == n_units)
+    first = measured_by(plan.checks)
+    each = [passes_of(check, first[check.id], median, sites) for check in plan.checks]
+    passes = sum(audited + (len(sites) - 1) * beside for audited, beside in each)
+    said = f"{count(len(sites))} sites: about {count(passes)} passes a text"
+    if seconds_of_pass is None:
+        return said
+    seconds = duration(passes * n_examples * seconds_of_pass)
+    return f"{said}, up to about {seconds} for {counted(n_examples, 'text')}"

@@ -1,23 +1,240 @@
-"""The local engine: shards one after the other in this process, so that memory does not grow."""
+"""Shards one after the other in this process, batch by batch: every check at each site."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, islice
-from math import inf
-from typing import Protocol, TypeVar, runtime_checkable
+from math import inf, isfinite
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
 
+from attn_audit.checks.base import AuditedBatch, Check, Columns, or_none, read_sites, rows_of
 from attn_audit.data.example import Example, length_batches, shards
-from attn_audit.engine.batch import Found, Plan, audit_or_record, encode_or_record, failure
 from attn_audit.engine.stopwatch import Stopwatch
-from attn_audit.errors import OutOfMemoryError
+from attn_audit.errors import (
+    RECORD,
+    AttnAuditError,
+    ConfigurationError,
+    InvalidOutputError,
+    OutOfMemoryError,
+)
+from attn_audit.findings import example as fields
+from attn_audit.findings.registry import findings_of
+from attn_audit.measures.base import counting, timed
+from attn_audit.measures.head_mix import Mixes
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.contract import AuditedModel, Encoded, Site
+from attn_audit.models.task import Task
 from attn_audit.numbers import counted
 from attn_audit.process import is_out_of_memory, release_memory
-from attn_audit.progress import Watcher
+from attn_audit.progress import READING, Watcher
+from attn_audit.quoting import one_line
+from attn_audit.results.table import record_table, schemas
+
+SHARD_SIZE = 2000
+"""Examples that are in memory together, at most."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an audit computes, and in which portions."""
+
+    checks: tuple[Check, ...]
+    sites: tuple[Site, ...]
+    """The audited one, then those that stand beside it, each with its own records."""
+    seed: int
+    limits: BatchLimits = field(default_factory=BatchLimits)
+    shard_size: int = SHARD_SIZE
+    records_failures: bool = False
+    """Whether an example that fails becomes a record that says so; else it ends the audit."""
+    mixes: Mixes | None = None
+    """Of heads, fitted before the first example is audited; None: none is asked for, or none could
+    be."""
+
+
+class Found(NamedTuple):
+    """What was found for some examples, in their order."""
+
+    records: pa.Table
+    sites: pa.Table | None = None
+    """Of each example, one row for each site beside the audited one, in the plan's order."""
+
+
+def audit_batch(
+    model: AuditedModel, encoded: Sequence[Encoded], plan: Plan, stopwatch: Stopwatch
+) -> Found:
+    """Audit examples together.
+
+    Raises:
+        AttnAuditError: Of the model's output, or a check.
+    """
+    with counting(stopwatch.costs):
+        return _audit_batch(model, encoded, plan, stopwatch)
+
+
+def _audit_batch(
+    model: AuditedModel, encoded: Sequence[Encoded], plan: Plan, stopwatch: Stopwatch
+) -> Found:
+    every = tuple(dict.fromkeys(plan.sites))
+    with stopwatch.measure(READING, encoded):
+        batch = model.collate(encoded)
+        with timed(fields.ATTENTION.name, encoded, lambda n_units: 1, model.device):
+            audited = read_sites(model, batch, every, plan.seed, plan.mixes)
+    measured = {
+        site: _measure(of_site, site, plan, stopwatch, is_audited=site == every[0])
+        for site, of_site in zip(every, audited, strict=True)
+    }
+    records, sites = schemas(model.task.n_logits, model.task.is_multilabel)
+    found = record_table(_describe(audited[0]) | measured[plan.sites[0]], records)
+    if len(plan.sites) == 1:
+        return Found(found)
+    n, ids = len(encoded), audited[0].ids
+    tables = [
+        record_table(
+            {
+                **measured[site],
+                fields.ID.name: ids,
+                fields.LAYER.name: [site.layer] * n,
+                fields.HEAD.name: [site.head] * n,
+            },
+            sites,
+        )
+        for site in plan.sites[1:]
+    ]
+    by_example = np.arange(n * len(tables)).reshape(len(tables), n).T.ravel()
+    return Found(found, pa.concat_tables(tables).take(by_example))
+
+
+def _measure(
+    audited: AuditedBatch, site: Site, plan: Plan, stopwatch: Stopwatch, *, is_audited: bool
+) -> Columns:
+    """What is known of attention at a site: its shape, and what every check finds.
+
+    What would be the same at every site is measured at the audited one alone.
+    """
+    columns: Columns = {}
+    if audited.has_attention:
+        largest = audited.explanation.max(dim=-1).values.cpu().numpy()
+        columns[fields.AUDITED_MASS.name] = audited.mass.tolist()
+        columns[fields.MAX_ATTENTION.name] = or_none(largest, audited.has_mass)
+        if is_audited:
+            columns[fields.ATTENTION.name] = rows_of(audited.explanation, audited.lengths)
+    for check in plan.checks:
+        if not (is_audited or findings_of(check.id).is_of_sites):
+            continue
+        with stopwatch.measure(check.id, audited.batch.encoded):
+            found = check.run(audited)
+        _require_numbers(audited.ids, found)
+        columns |= found
+    return columns
+
+
+def _require_numbers(ids: Sequence[str], columns: Columns) -> None:
+    """Whatever else a check found: NaN and infinity are no findings."""
+    for values in columns.values():
+        for i, value in enumerate(values):
+            if isinstance(value, float) and not isfinite(value):
+                raise InvalidOutputError(ids[i], "output under other attention")
+
+
+def _describe(audited: AuditedBatch) -> Columns:
+    """What is known of each example before any check."""
+    task, batch = audited.model.task, audited.batch
+    probabilities = audited.probabilities.tolist()
+    return {
+        fields.ID.name: audited.ids,
+        fields.LABEL.name: [gold_label(task, item.example) for item in batch.encoded],
+        fields.STATUS.name: [fields.AUDITED] * len(audited.ids),
+        fields.PREDICTION.name: task.predictions(audited.probabilities),
+        fields.PROBABILITY.name: [p[0] if task.n_logits == 1 else tuple(p) for p in probabilities],
+        fields.MARGIN.name: or_none(audited.margin.mean.cpu().numpy(), audited.has_margin),
+        fields.N_UNITS.name: [item.n_units for item in batch.encoded],
+        fields.TRUNCATED.name: [item.truncated for item in batch.encoded],
+        fields.WINDOWS.name: [n if (n := item.n_windows) > 1 else None for item in batch.encoded],
+        fields.READOUT_UNIT.name: [item.readout_unit for item in batch.encoded],
+        fields.BORDER.name: [item.border for item in batch.encoded],
+        fields.UNITS.name: [tuple(unit.text for unit in item.units) for item in batch.encoded],
+    }
+
+
+def gold_label(task: Task, example: Example) -> str | tuple[str, ...] | None:
+    """An example's gold label as records have it: several for multilabel tasks, None without."""
+    if example.labels is None:
+        return None
+    return example.labels if task.is_multilabel else example.labels[0]
+
+
+def encode_or_record(
+    model: AuditedModel, examples: Sequence[Example], plan: Plan
+) -> tuple[list[Encoded], dict[int, Found]]:
+    """Examples as the model takes them; by index, what stands for those that it does not take.
+
+    Raises:
+        AttnAuditError: An example cannot be encoded, and failures are not recorded.
+    """
+    try:
+        return list(model.encode(examples)), {}
+    except Exception as error:
+        if not _is_recorded(error, plan):
+            raise
+    encoded: list[Encoded] = []
+    failed: dict[int, Found] = {}
+    for i, example in enumerate(examples):
+        try:
+            encoded += model.encode([example])
+        except Exception as error:
+            if not _is_recorded(error, plan):
+                raise
+            failed[i] = failure(model, example, error)
+    return encoded, failed
+
+
+def audit_or_record(
+    model: AuditedModel, batch: Sequence[Encoded], plan: Plan, stopwatch: Stopwatch
+) -> list[Found]:
+    """Audit a batch; where it fails, by halves, until the examples are found at which it does.
+
+    Raises:
+        AttnAuditError: An example fails, and failures are not recorded.
+        Exception: Memory is not enough.
+    """
+    try:
+        return [audit_batch(model, batch, plan, stopwatch)]
+    except Exception as error:
+        if is_out_of_memory(error) or not _is_recorded(error, plan):
+            raise
+        if len(batch) == 1:
+            return [failure(model, batch[0].example, error)]
+    half = len(batch) // 2
+    parts = (batch[:half], batch[half:])
+    return [found for part in parts for found in audit_or_record(model, part, plan, stopwatch)]
+
+
+def _is_recorded(error: Exception, plan: Plan) -> bool:
+    """A wrong setting fails at every example: it ends the audit. Others say how to go on."""
+    if isinstance(error, ConfigurationError):
+        return False
+    if not plan.records_failures and RECORD not in str(getattr(error, "hint", None)):
+        error.add_note(f"{RECORD} goes on without such an example")
+    return plan.records_failures
+
+
+def failure(model: AuditedModel, example: Example, error: Exception) -> Found:
+    """What stands for an example at which the model fails."""
+    message = error.message if isinstance(error, AttnAuditError) else one_line(error)
+    label = gold_label(model.task, example)
+    found = {
+        fields.ID: example.id,
+        fields.LABEL: label,
+        fields.STATUS: fields.FAILED,
+        fields.REASON: message,
+    }
+    nothing = {fields.N_UNITS: 0, fields.TRUNCATED: False, fields.UNITS: (), fields.ATTENTION: ()}
+    columns = {field.name: [value] for field, value in (found | nothing).items()}
+    return Found(record_table(columns, schemas(model.task.n_logits, model.task.is_multilabel)[0]))
+
 
 MAX_SHARD_CHARACTERS = 2_000_000
 """Text of a shard, at most: shards of long texts hold fewer."""
@@ -41,9 +258,6 @@ class Engine(Protocol):
     def audit(self, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
         """What is found in each shard, in their order.
 
-        Args:
-            shards: Read as they are needed.
-
         Raises:
             AttnAuditError: Of the data, the model's output, a check, or of memory.
         """
@@ -55,12 +269,7 @@ class Engine(Protocol):
 
 
 def cut(examples: Iterable[Example], plan: Plan) -> Iterator[list[Example]]:
-    """Examples in shards: a function of the examples and the plan alone.
-
-    Args:
-        examples: Read as they are needed.
-        plan: Says how large shards may be.
-    """
+    """Examples in shards: a function of the examples and the plan alone."""
     shard_size = min(plan.shard_size, max(1, MAX_SITE_RECORDS // len(plan.sites)))
     return shards(examples, shard_size, MAX_SHARD_CHARACTERS)
 
@@ -83,9 +292,6 @@ class LocalEngine:
 
     def audit(self, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
         """What is found in each shard, in the order of its examples.
-
-        Args:
-            shards: Read as they are needed.
 
         Raises:
             AttnAuditError: Of the data, the model's output, or a check; or of memory, where it is
@@ -201,9 +407,6 @@ def batches_of(
 
     Where every token's row is read, weights grow with the square of the length: these batches are
     cut further. At several sites a text is replayed so often that padding costs more than batches.
-
-    Args:
-        limits: How large a batch may be.
     """
     lengths = [item.n_tokens for item in encoded]
     found = []

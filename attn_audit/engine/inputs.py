@@ -19,19 +19,12 @@ from attn_audit import __version__, demo
 from attn_audit.checks.base import Check
 from attn_audit.checks.plausibility import Plausibility
 from attn_audit.checks.registry import epsilon_for
-from attn_audit.data.example import (
-    N_PEEKED,
-    N_SEARCHED,
-    Example,
-    choose_trial,
-    is_judged,
-    sample_examples,
-)
+from attn_audit.data.example import N_SEARCHED, Example, choose_trial, is_judged, sample_examples
 from attn_audit.data.labels import Labelling
 from attn_audit.data.left_out import MEANINGS, MOST_LABELS, LeftOut
 from attn_audit.data.prompts import TEXT, Prompt
 from attn_audit.data.reading import DataSet, data_in_memory, find_data
-from attn_audit.data.source import DataSource, FieldNames
+from attn_audit.data.source import N_PEEKED, DataSource, FieldNames
 from attn_audit.errors import (
     AttnAuditError,
     BadRowError,
@@ -40,7 +33,7 @@ from attn_audit.errors import (
     IncompatibleDataError,
     nearest,
 )
-from attn_audit.models.contract import AuditedModel, Encoded, Site
+from attn_audit.models.contract import AuditedModel, Site
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.interception.observation import AttentionOutOfReachError
@@ -50,7 +43,7 @@ from attn_audit.models.loading import (
     resolve_device,
 )
 from attn_audit.models.options import ModelOptions
-from attn_audit.models.task import Task, match_labels, place
+from attn_audit.models.task import match_labels, place
 from attn_audit.numbers import counted
 from attn_audit.plugins import loaded_plugins
 from attn_audit.quoting import quoted
@@ -69,6 +62,12 @@ MODEL_SETTINGS = (
     *("unit", "removal", "without_attention"),
 )
 """Settings that a model is loaded with."""
+
+OF_FILES = (
+    *("dtype", "attention_implementation", "window_overlap"),
+    *("revision", "trust_remote_code", "adapter"),
+)
+"""Those of them that a model in memory is not simply given: it is loaded already."""
 
 
 def load_named_model(settings: AuditSettings, trial: Sequence[Example]) -> AuditedModel:
@@ -170,27 +169,10 @@ def _made_ready(
 
     if settings.device != "auto":
         model = model.to(resolve_device(settings.device))
-    ready = wrap(
-        model,
-        tokenizer,
-        examples=trial,
-        unit=settings.unit,
-        max_length=settings.max_length,
-        task=settings.task,
-        removal=settings.removal,
-        dtype=None if settings.dtype == "float32" else settings.dtype,
-        without_attention=settings.without_attention,
-        prompt=settings.prompt,
-        audited=settings.audited,
-        options=settings.options,
-        chat=settings.chat,
-        answer_score=settings.answer_score,
-        target=settings.target,
-        zero_shot=settings.zero_shot,
-        template=settings.template,
-        zero_shot_each=settings.zero_shot_each,
-    )
-    return in_windows(ready, settings.window_overlap)
+    given = {name: getattr(settings, name) for name in MODEL_SETTINGS if name not in OF_FILES}
+    if settings.dtype != "float32":
+        given["dtype"] = settings.dtype
+    return in_windows(wrap(model, tokenizer, examples=trial, **given), settings.window_overlap)
 
 
 def fields_of_prompt(settings: AuditSettings) -> tuple[str, ...] | None:
@@ -217,7 +199,6 @@ def load_tried_model(
     """The model that the settings name, and texts in which its attention can be tried out.
 
     Args:
-        trial: A few of the examples.
         others: More of them, for where attention reaches the output in none of the trial's.
         load: Loads a model in memory; None: the one that the settings name.
 
@@ -247,9 +228,8 @@ class AuditedData:
 
     dataset: DataSet
     source: str
-    task: Task | None = None
-    """What labels have to fit; None until the data was checked against a model."""
-    takes_pairs: bool = False
+    model: AuditedModel | None = None
+    """That the data was checked against; None until it was."""
     left_out: LeftOut = field(default_factory=LeftOut)
     """By the check."""
     has_halves: bool = False
@@ -258,8 +238,6 @@ class AuditedData:
     """Texts of the half that chooses."""
     has_rationales: bool = False
     """Whether people marked something in one of them."""
-    encode: Callable[[Sequence[Example]], Sequence[Encoded]] | None = None
-    """By the model that the data was checked against."""
     has_prompt: bool = False
     """Whether each text stands in a prompt."""
 
@@ -301,10 +279,7 @@ class AuditedData:
     def load_model(
         self, settings: AuditSettings, load: LoadModel | None = None
     ) -> tuple[AuditedModel, tuple[Example, ...]]:
-        """The model that the settings name, and a few texts that it was tried out on.
-
-        Args:
-            load: Loads a model in memory; None: the one that the settings name.
+        """The model as `load` or the settings have it, and a few texts that it was tried out on.
 
         Raises:
             DataError: The data cannot be read, or no row can.
@@ -333,11 +308,7 @@ class AuditedData:
         return _unlabelled(first)
 
     def unlabelled(self, n: int, seed: int) -> list[Example]:
-        """A random sample of all texts, whatever their labels are called.
-
-        Args:
-            n: Texts at most.
-        """
+        """A random sample of all texts, whatever their labels are called."""
         return _unlabelled(sample_examples(self.dataset.examples(LeftOut()), n, seed))
 
     def checked(
@@ -356,10 +327,7 @@ class AuditedData:
         """
         has_halves = has_halves or (settings.layer == "best" and len(model.layers) > 1)
         left_out = LeftOut()
-        takes_pairs = model.describe().takes_pairs
-        checked = replace(
-            self, task=model.task, takes_pairs=takes_pairs, left_out=left_out, encode=model.encode
-        )
+        checked = replace(self, model=model, left_out=left_out)
         halves, shown, has_rationales = Counter[bool](), set[str](), False
         for example in checked._fitting(left_out):
             halves[is_judged(example.id)] += 1
@@ -387,55 +355,27 @@ class AuditedData:
         return (e for e in found if is_judged(e.id)) if self.has_halves else found
 
     def sampled_for_layers(self, n: int, seed: int) -> list[Example]:
-        """A random sample of the texts, of the half that chooses where there is one.
-
-        Args:
-            n: Texts at most.
-        """
+        """A random sample of the texts, of the half that chooses where there is one."""
         found = self._fitting(LeftOut())
         chosen = (e for e in found if not is_judged(e.id)) if self.has_halves else found
         return sample_examples(chosen, n, seed)
 
     def _fitting(self, left_out: LeftOut) -> Iterator[Example]:
-        assert self.task is not None, "checked() comes first"
+        assert self.model is not None, "checked() comes first"
+        takes_pairs = self.model.describe().takes_pairs
         for example in self.dataset.examples(left_out):
             if len(left_out.labels) < MOST_LABELS:
                 left_out.labels.update(example.labels or ())
             try:
-                _require_second_text(example, self.takes_pairs)
-                match_labels(self.task, [example])
-                self._require_a_score_each(example)
-                self._require_room(example)
+                _require_second_text(example, takes_pairs)
+                match_labels(self.model.task, [example])
+                _require_a_score_each(example, self.model)
+                if self.has_prompt:  # one that is too long is never cut: whether it is, tokens say
+                    self.model.encode([example])
             except BadRowError as error:
                 left_out.add(error, example.where)
             else:
                 yield example
-
-    def _require_a_score_each(self, example: Example) -> None:
-        """Of scores without places: one for each unit that the model makes of the text, or word."""
-        by_unit = {name: shown for name, shown in example.shown.items() if shown.by_unit}
-        if not by_unit:
-            return
-        assert self.encode is not None, "checked() comes first"
-        (encoded,) = self.encode([example])
-        for name, shown in by_unit.items():
-            if not shown.fit(encoded.n_units):
-                scores = shown.by_unit or ()
-                cut = ", for it cuts the text" if encoded.truncated else ""
-                found = counted(len(scores), "score"), counted(encoded.n_units, "unit")
-                raise IncompatibleDataError(
-                    place(example),
-                    f"{quoted(name)} holds {found[0]}, and the model reads {found[1]}{cut}",
-                    hint="Give one for each of the units that --records holds, one for each word "
-                    "between blanks, or spans [start, end, score].",
-                    fault=Fault.WRONG_SCORES,
-                )
-
-    def _require_room(self, example: Example) -> None:
-        """A prompt that is too long is never cut: whether it is, its tokens say."""
-        if self.has_prompt:
-            assert self.encode is not None, "checked() comes first"
-            self.encode([example])
 
     def sampled(self, settings: AuditSettings) -> Iterable[Example]:
         """The examples, or the random sample of them that the settings ask for."""
@@ -458,10 +398,7 @@ class AuditedData:
             n_rows=self.left_out.n_rows,
             left_out=tuple(
                 RowsLeftOut(
-                    fault=fault.value,
-                    meaning=MEANINGS[fault],
-                    n=rows.n,
-                    first=tuple(rows.places),
+                    fault=fault.value, meaning=MEANINGS[fault], n=rows.n, first=tuple(rows.places)
                 )
                 for fault, rows in self.left_out.found.items()
             ),
@@ -482,12 +419,29 @@ def _unlabelled(examples: Sequence[Example]) -> list[Example]:
 
 def _require_second_text(example: Example, takes_pairs: bool) -> None:
     if takes_pairs and example.text_pair is None:
-        raise IncompatibleDataError(
-            place(example),
-            "the model takes pairs of texts, and this example has no second text",
-            hint="Name the field that holds it with --text-pair-field.",
-            fault=Fault.NO_SECOND_TEXT,
-        )
+        problem = "the model takes pairs of texts, and this example has no second text"
+        hint = "Name the field that holds it with --text-pair-field."
+        raise IncompatibleDataError(place(example), problem, hint=hint, fault=Fault.NO_SECOND_TEXT)
+
+
+def _require_a_score_each(example: Example, model: AuditedModel) -> None:
+    """Of scores without places: one for each unit that the model makes of the text, or word."""
+    by_unit = {name: shown for name, shown in example.shown.items() if shown.by_unit}
+    if not by_unit:
+        return
+    (encoded,) = model.encode([example])
+    for name, shown in by_unit.items():
+        if not shown.fit(encoded.n_units):
+            scores = shown.by_unit or ()
+            cut = ", for it cuts the text" if encoded.truncated else ""
+            found = counted(len(scores), "score"), counted(encoded.n_units, "unit")
+            raise IncompatibleDataError(
+                place(example),
+                f"{quoted(name)} holds {found[0]}, and the model reads {found[1]}{cut}",
+                hint="Give one for each of the units that --records holds, one for each word "
+                "between blanks, or spans [start, end, score].",
+                fault=Fault.WRONG_SCORES,
+            )
 
 
 def describe_tool() -> Tool:
@@ -511,11 +465,7 @@ def describe_tool() -> Tool:
 def describe_settings(
     settings: AuditSettings, checks: Sequence[Check], site: Site, model: AuditedModel
 ) -> Settings:
-    """Everything that changes a number, as it was decided.
-
-    Args:
-        settings: As the user gave them.
-    """
+    """Everything that changes a number, as it was decided."""
     given = {name: getattr(settings, name) for name in names_where(is_stored=True)}
     given |= {name: getattr(settings, name) for name in names_where(names_code=True)}
     decided = {
@@ -530,7 +480,4 @@ def describe_settings(
         "threads": torch.get_num_threads(),
         "device": model.device.type,
     }
-    return Settings(
-        fields=settings.fields,
-        **(given | decided),
-    )
+    return Settings(fields=settings.fields, **(given | decided))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float64
+from jaxtyping import Float64
 from torch import Tensor
 
 from attn_audit.checks.base import AuditedBatch, read_sites
@@ -50,7 +50,6 @@ def leverage_by_layer(
     Texts at which the model fails are left out here: the audit meets them again, and says so.
 
     Args:
-        examples: The sample.
         in_full: Whether to go on with the reach of each layer, and with the heads of the one that
             moves margins most.
 
@@ -193,7 +192,9 @@ def _reaching(
             at_layers = read_sites(model, batch, sites, seed=0)
             decides = at_layers[0].has_margin
             n_decided += int(decides.sum())
-            n_reached += [int(_is_reached(at_layer)[decides].sum()) for at_layer in at_layers]
+            for i, single in enumerate(map(single_units, at_layers)):
+                in_some = _decides(single.margin, single.turned).sum(axis=1) > 0
+                n_reached[i] += int((in_some & decides).sum())
     except Exception as error:  # of a text, or of memory: what is known without stands
         if is_out_of_memory(error):
             release_memory()
@@ -202,13 +203,6 @@ def _reaching(
     return tuple(
         each.model_copy(update={"reach": of_it}) for each, of_it in zip(layers, reach, strict=True)
     )
-
-
-def _is_reached(audited: AuditedBatch) -> Bool[np.ndarray, " text"]:
-    """In which texts all attention on some single unit decides."""
-    single = single_units(audited)
-    in_some: np.ndarray = _decides(single.margin, single.turned).sum(axis=1) > 0
-    return in_some
 
 
 def _decides(moved: np.ndarray, turned: np.ndarray) -> np.ndarray:

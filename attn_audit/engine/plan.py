@@ -12,27 +12,13 @@ import numpy as np
 import pyarrow as pa
 
 from attn_audit.checks.adversarial.check import Adversarial
-from attn_audit.checks.base import Check
-from attn_audit.checks.erasure.check import Erasure
-from attn_audit.checks.registry import (
-    applying,
-    measured_by,
-    measures_of,
-    passes_of,
-    select_sites,
-)
+from attn_audit.checks.base import AuditedBatch, Check, Columns
+from attn_audit.checks.erasure import Erasure
+from attn_audit.checks.registry import applying, measured_by, measures_of, passes_of, select_sites
 from attn_audit.data.example import sample_examples
-from attn_audit.engine.batch import SHARD_SIZE, Found, Plan, audit_batch
-from attn_audit.engine.fitting import (
-    FITTING,
-    PASSES,
-    fit_mixes,
-    is_fitted_for,
-    texts_to_fit,
-)
-from attn_audit.engine.in_process import batches_of
+from attn_audit.engine.audit import LABELS, answered_by, labels_of
+from attn_audit.engine.in_process import SHARD_SIZE, Found, Plan, audit_batch, batches_of
 from attn_audit.engine.inputs import AuditedData, Item, LoadModel, describe_settings, describe_tool
-from attn_audit.engine.labels import LABELS, answered_by, labels_of
 from attn_audit.engine.leverage import (
     LEVERAGE,
     N_TEXTS,
@@ -40,9 +26,15 @@ from attn_audit.engine.leverage import (
     leverage_passes,
     with_layer,
 )
-from attn_audit.engine.recorder import RecordsPaths
-from attn_audit.engine.report import sum_up
-from attn_audit.engine.sampling import checks_of
+from attn_audit.engine.report import RecordsPaths, sum_up
+from attn_audit.engine.sampling import (
+    FITTING,
+    PASSES,
+    checks_of,
+    fit_mixes,
+    is_fitted_for,
+    texts_to_fit,
+)
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.findings.adversarial import METHOD
 from attn_audit.measures.head_mix import Mixes
@@ -69,16 +61,9 @@ N_SUMMED_UP = (20, 200)
 
 
 def forecast_audit(
-    settings: AuditSettings,
-    *,
-    load: LoadModel | None = None,
-    items: Iterable[Item] | None = None,
+    settings: AuditSettings, *, load: LoadModel | None = None, items: Iterable[Item] | None = None
 ) -> Forecast:
-    """Say what an audit will take, without carrying it out.
-
-    Args:
-        load: Loads a model in memory; None: the one that the settings name.
-        items: Data in memory, in place of what the settings name.
+    """Say what an audit will take, without carrying it out: of what `run_audit` would be given.
 
     Raises:
         UsageError: Model, data or settings cannot be used.
@@ -248,11 +233,7 @@ class _Trials:
     def __init__(
         self, model: AuditedModel, plan: Plan, encoded: Sequence[Encoded], scale: float
     ) -> None:
-        """Nothing is tried yet.
-
-        Args:
-            scale: Examples of the audit for each of them.
-        """
+        """With `scale` examples of the audit for each of these."""
         self._model, self._plan, self._encoded, self._scale = model, plan, encoded, scale
         order = batches_of(model, encoded, plan.sites, plan.limits)
         self.batches = [[encoded[i] for i in indices] for indices in order]
@@ -300,14 +281,13 @@ class _Trials:
         timed, largest = self._timed[check.id], max(map(_n_tokens, self.batches))
         passes = sum(self._passes(check, item) for item in self._encoded)
         seconds = timed.forecast(len(self.batches), self._work(check, self._encoded))
-        n_bytes = min(timed.n_bytes * max(1.0, largest / timed.tokens), self._largest(timed))
+        # Of one computation: what does not fit is done in portions.
+        most = max(timed.n_bytes, self._model.capacity.memory)
+        n_bytes = min(timed.n_bytes * max(1.0, largest / timed.tokens), most)
         peak = None if self._base is None else self._base + round(n_bytes)
         scale = self._scale_of(check)
         return StageForecast(
-            name=check.id,
-            passes=round(passes * scale),
-            seconds=seconds * scale,
-            peak_bytes=peak,
+            name=check.id, passes=round(passes * scale), seconds=seconds * scale, peak_bytes=peak
         )
 
     def _scale_of(self, check: Check) -> float:
@@ -316,10 +296,6 @@ class _Trials:
             return self._scale
         n_here = sum(item.example.id in check.sample for item in self._encoded)
         return len(check.sample) / max(1, n_here)
-
-    def _largest(self, timed: _Timed) -> float:
-        """Bytes of one computation: what does not fit is done in portions."""
-        return float(max(timed.n_bytes, self._model.capacity.memory))
 
     def _passes(self, check: Check, item: Encoded) -> int:
         """Of one example, at all sites: importance is measured once for all of them."""
@@ -348,7 +324,8 @@ class _Trials:
         for check in self._plan.checks:
             tried = _tried(check, STEPS[0], batch)
             few = self._measure(tried, batch)
-            self._note_sets(tried, batch[0])
+            if isinstance(tried, _Counted) and batch[0].n_units > MAX_UNITS_OF_TABLE:
+                self._sets += [(n_run, tried.n_sets(batch[0].n_units)) for n_run in tried.n_run]
             seconds, reading = few[check.id], few[READING]
             if _is_search(check, self.found[-1]):
                 more = self._measure(_tried(check, STEPS[1], batch), batch)
@@ -361,10 +338,6 @@ class _Trials:
         self._timed[READING].seconds.append(reading)
         self._whole.works.append(_n_tokens(batch))
         self._whole.seconds.append(time.perf_counter() - begun)
-
-    def _note_sets(self, tried: Check, item: Encoded) -> None:
-        if isinstance(tried, Erasure) and item.n_units > MAX_UNITS_OF_TABLE:
-            self._sets += [(n_run, tried.n_sets(item.n_units)) for n_run in tried.n_run or ()]
 
     def _measure(self, check: Check, batch: Sequence[Encoded]) -> dict[str, float]:
         """Seconds of a check, and of reading; its memory and what is found are noted."""
@@ -399,6 +372,18 @@ def _is_search(check: Check, found: Found) -> TypeGuard[Adversarial]:
     return check.n_iterations > STEPS[1]
 
 
+@dataclass(frozen=True)
+class _Counted(Erasure):
+    """Notes how many sets of units it leaves out."""
+
+    n_run: list[int] = field(default_factory=list, compare=False)
+
+    def run(self, audited: AuditedBatch) -> Columns:
+        columns, n_run = self.measured(audited)
+        self.n_run.append(n_run)
+        return columns
+
+
 def _tried(check: Check, n_steps: int, batch: Sequence[Encoded]) -> Check:
     """As it is tried: a search with a few steps, erasure on the first of the texts."""
     match check:
@@ -406,7 +391,7 @@ def _tried(check: Check, n_steps: int, batch: Sequence[Encoded]) -> Check:
             return replace(check, n_iterations=min(n_steps, check.n_iterations))
         case Erasure():
             first = frozenset([batch[0].example.id])
-            return replace(check, sample=first, searched=frozenset(), n_run=[])
+            return _Counted(check.measures, first, recorded=check.recorded)
         case _:
             return check
 

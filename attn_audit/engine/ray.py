@@ -12,8 +12,7 @@ from typing import Any
 import torch
 
 from attn_audit.data.example import Example
-from attn_audit.engine.batch import Found, Plan
-from attn_audit.engine.in_process import LocalEngine
+from attn_audit.engine.in_process import Found, LocalEngine, Plan
 from attn_audit.engine.stopwatch import Meter, Spent, Stopwatch, progress_of
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.contract import AuditedModel
@@ -44,21 +43,13 @@ class Worker:
     def __init__(
         self, load: Callable[[], AuditedModel], plan: Plan, threads: int, counts: Any
     ) -> None:
-        """Load the model.
-
-        Args:
-            threads: CPU threads to compute with.
-            counts: Queue of what is done of shards that are under way; None: nobody asks.
-        """
+        """Load the model; `counts` is a queue of what is done of shards, None where nobody asks."""
         self._precision = full_precision(threads)
         self._precision.__enter__()
         self._model, self._plan, self._counts = load(), plan, counts
 
     def audit(self, number: int, shard: Sequence[Example]) -> tuple[int, Found]:
         """What is found in a shard.
-
-        Args:
-            number: Of the shard, given back.
 
         Raises:
             AttnAuditError: As `LocalEngine.audit`.
@@ -86,13 +77,7 @@ class RayEngine:
         watcher: Watcher,
         n_examples: int,
     ) -> None:
-        """Nothing is started yet.
-
-        Args:
-            load: Loads the model on a worker; can be sent there.
-            watcher: Is told of what the workers have done.
-            n_examples: How many there are.
-        """
+        """`load` loads the model on a worker, and can be sent there."""
         self._load, self._plan, self._cluster = load, plan, cluster
         self._watcher, self._n_examples = watcher, n_examples
         self._threads = torch.get_num_threads()
@@ -106,9 +91,6 @@ class RayEngine:
 
     def audit(self, shards: Iterable[Sequence[Example]]) -> Iterator[Found]:
         """What is found in each shard, in their order, however they come back.
-
-        Args:
-            shards: Read as workers need them.
 
         Raises:
             AttnAuditError: Of a worker, or because the cluster cannot have so many.
@@ -128,7 +110,7 @@ class RayEngine:
                     while n_given in came:
                         yield came.pop(n_given)
                         n_given += 1
-                pool.submit(_send, (number, shard))
+                pool.submit(lambda worker, sent: worker.audit.remote(*sent), (number, shard))
                 n_sent += 1
             while n_given < n_sent:
                 if n_given not in came:
@@ -198,16 +180,9 @@ def _sum(*parts: dict[str, Spent]) -> dict[str, Spent]:
     return total
 
 
-def _send(worker: Any, numbered: tuple[int, Sequence[Example]]) -> Any:
-    return worker.audit.remote(*numbered)
-
-
 @contextmanager
 def connected(address: str | None) -> Iterator[None]:
-    """Within: a cluster; one that was started for it ends with it.
-
-    Args:
-        address: Of a running cluster; None: one is started on this machine.
+    """Within: a cluster; where no address is given, one of this machine, which ends with it.
 
     Raises:
         ConfigurationError: Ray is not installed, or there is no such cluster.

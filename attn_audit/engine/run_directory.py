@@ -1,15 +1,279 @@
-"""A run directory: what was audited, its finished shards, and the right to add to them."""
+"""A run directory: what was audited, its finished shards, and the right to add to them.
 
+A shard's file is called by its number and by the hash of its content, so that damage shows.
+"""
+
+import hashlib
+import io
+import json
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
+from pydantic import ValidationError
 
-from attn_audit.engine.shards import COMPLETE, MANIFEST, RECORDS, SITES, Manifest, Shards
+from attn_audit.engine.in_process import Found
 from attn_audit.errors import OutputError, RunDirectoryError
-from attn_audit.files import PART, AnyPath, located, problem_of
+from attn_audit.files import PART, AnyPath, located, problem_of, write_whole
+from attn_audit.findings.registry import add_shown
+from attn_audit.plugins import require_plugins
+from attn_audit.quoting import in_our_words
+from attn_audit.results.report import Subject
+from attn_audit.results.table import schemas
+from attn_audit.statistics.summary import Value
+
+RECORDS, SITES = "records", "sites"
+"""Folders of the run directory: of the examples, and of all sites of each, where there are many."""
+
+COMPLETE = "complete"
+"""A file that is written last, with the number of shards."""
+
+_NAME = re.compile(r"(?P<number>\d{6,})-[0-9a-f]{16}\.parquet")
+
+
+class Shards:
+    """Finished shards by number: written whole or not at all, read as they were written."""
+
+    def __init__(
+        self, folder: AnyPath, *, n_logits: int, is_multilabel: bool, has_several_sites: bool
+    ) -> None:
+        self.folder = folder
+        records, sites = schemas(n_logits, is_multilabel)
+        self._schemas = {RECORDS: records} | ({SITES: sites} if has_several_sites else {})
+
+    def complete(self, n_shards: int) -> None:
+        """Note that there are no more shards than these.
+
+        Raises:
+            RunDirectoryError: Some are not there.
+            OutputError: It cannot be written.
+        """
+        self._require(n_shards)
+        write_whole(self.folder / COMPLETE, f"{n_shards}\n".encode())
+
+    def are_complete(self) -> bool:
+        """Whether the audit was finished.
+
+        Raises:
+            RunDirectoryError: It was, and shards are missing; or the directory cannot be read.
+        """
+        path = self.folder / COMPLETE
+        try:
+            if not path.exists():
+                return False
+            self._require(int(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            problem = problem_of(error) if isinstance(error, OSError) else f"{COMPLETE} is damaged"
+            raise RunDirectoryError(self.folder, problem) from None
+        return True
+
+    def _require(self, n_shards: int) -> None:
+        missing = sorted(set(range(n_shards)) - set(self.finished()))
+        if missing:
+            problem = f"{RECORDS}/{missing[0]:06}-*.parquet is missing"
+            hint = "Go on with --resume: its shard is audited again."
+            raise RunDirectoryError(self.folder, problem, hint=hint)
+
+    def finished(self) -> list[int]:
+        """Numbers of the shards that are there, in order.
+
+        Raises:
+            RunDirectoryError: The directory is gone or cannot be read.
+        """
+        return sorted(self._files(RECORDS))
+
+    def write(self, number: int, found: Found) -> None:
+        """Keep a shard.
+
+        Raises:
+            RunDirectoryError: The directory was removed.
+            OutputError: It cannot be written; what was finished stays as it is.
+        """
+        if not _is_there(self.folder / MANIFEST):
+            hint = "Start again, in a folder that nobody clears away."
+            raise RunDirectoryError(self.folder, "it was removed while the audit ran", hint=hint)
+        # The records come last: where they are, the shard is complete.
+        if found.sites is not None:
+            self._write(SITES, number, found.sites)
+        self._write(RECORDS, number, found.records)
+
+    def table(self) -> pa.Table:
+        """All finished shards' records of examples, as columns.
+
+        Raises:
+            RunDirectoryError: A file is damaged.
+        """
+        parts = [self._table(RECORDS, number) for number in self.finished()]
+        return pa.concat_tables(parts) if parts else self._schemas[RECORDS].empty_table()
+
+    def read(self, number: int) -> Found:
+        """A finished shard as it was written.
+
+        Raises:
+            RunDirectoryError: Its file is damaged.
+        """
+        return Found(*(self._table(kind, number) for kind in self._schemas))
+
+    def _files(self, kind: str) -> dict[int, AnyPath]:
+        folder = self.folder / kind
+        try:
+            paths: list[AnyPath] = [*folder.iterdir()] if folder.exists() else []
+        except OSError as error:
+            raise RunDirectoryError(self.folder, problem_of(error)) from None
+        named = ((_NAME.fullmatch(path.name), path) for path in paths)
+        return {int(match["number"]): path for match, path in named if match is not None}
+
+    def _write(self, kind: str, number: int, table: pa.Table) -> None:
+        content = io.BytesIO()
+        pq.write_table(table, content, compression="zstd")
+        name = f"{number:06}-{_digest(content.getvalue())}.parquet"
+        write_whole(self.folder / kind / name, content.getvalue())
+
+    def _table(self, kind: str, number: int) -> pa.Table:
+        path = self._files(kind).get(number)
+        name = f"{number:06}-*.parquet" if path is None else path.name
+        problem = "missing"
+        try:
+            content = b"" if path is None else path.read_bytes()
+            if f"-{_digest(content)}." in name:
+                return pq.read_table(_of_arrow(content)).cast(self._schemas[kind])
+            problem = problem if path is None else "damaged: its content is not what it was"
+        except ValueError as error:
+            problem = f"of another layout: {str(error).splitlines()[0]}"
+        except OSError as error:
+            problem = problem_of(error)
+        hint = "Delete this file and go on with --resume: its shard is audited again."
+        raise RunDirectoryError(self.folder, f"{kind}/{name} is {problem}", hint=hint)
+
+
+def _of_arrow(content: bytes) -> pa.BufferReader:
+    """A copy that is no Python object.
+
+    Arrow's threads may still hold what they read while Python ends, and to let go of a Python
+    object then aborts the process.
+    """
+    stream = pa.BufferOutputStream()
+    stream.write(content)
+    return pa.BufferReader(stream.getvalue())
+
+
+def _is_there(path: AnyPath) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise OutputError(path, problem_of(error)) from None
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+MANIFEST = "manifest.json"
+
+_MEASURED = ("subject.self_checks", "subject.model.findings", "subject.layers", "subject.head_mix")
+"""What rounding may move; everything else must be the same."""
+
+MOST_NAMED = 5
+
+
+class BatchPlan(Value):
+    """How examples are put together: what rounding, and with it the last digits, depend on."""
+
+    batch_examples: int
+    batch_tokens: int
+    shard_size: int
+    threads: int
+
+
+class Manifest(Value):
+    """Everything that the records of a run directory depend on."""
+
+    format_version: Literal[2] = 2
+    subject: Subject
+    plan: BatchPlan
+    sites: tuple[tuple[int, int | None], ...]
+    """Layer and head of all sites, the audited one first; head None: all, averaged."""
+    on_error: str
+    """`stop` or `record`."""
+
+    def write(self, folder: AnyPath) -> None:
+        """Write it into a run directory, whole or not at all.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        content = json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+        write_whole(folder / MANIFEST, content.encode())
+
+    @staticmethod
+    def read(folder: AnyPath) -> "Manifest | None":
+        """The manifest of a run directory; None where no audit was started.
+
+        Raises:
+            ConfigurationError: It was made with a plugin that was not named.
+            RunDirectoryError: It cannot be read.
+        """
+        path = folder / MANIFEST
+        try:
+            if not path.exists():
+                return None
+            found = Manifest.model_validate(json.loads(path.read_text(encoding="utf-8")))
+            require_plugins(found.subject.tool.plugins, str(folder))
+            add_shown(found.subject.settings.shown)
+            return found
+        except ValidationError as error:
+            first = error.errors()[0]
+            problem = f"{'.'.join(map(str, first['loc']))}: {in_our_words(first['msg'])}"
+        except (OSError, ValueError, RecursionError) as error:
+            problem = str(error)
+        hint = "It is not a run directory of this version of attn-audit, or it was damaged."
+        raise RunDirectoryError(folder, f"{MANIFEST} cannot be read ({problem})", hint=hint)
+
+    def require_same(self, other: "Manifest", folder: AnyPath) -> None:
+        """Refuse to go on with an audit of something else, or done in another way.
+
+        Raises:
+            RunDirectoryError: They differ; names what does.
+        """
+        differences = list(_differences(_compared(self), _compared(other)))
+        if not differences:
+            return
+        shown = "; ".join(differences[:MOST_NAMED])
+        more = f"; and {len(differences) - MOST_NAMED} more" * (len(differences) > MOST_NAMED)
+        hint = "Give the same settings, or name another --run-dir."
+        raise RunDirectoryError(folder, f"it holds another audit: {shown}{more}", hint=hint)
+
+
+def _compared(manifest: Manifest) -> dict[str, object]:
+    flat = dict(_flat(manifest.model_dump(mode="json")))
+    return {name: value for name, value in flat.items() if not name.startswith(_MEASURED)}
+
+
+def _flat(value: dict[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, inner in value.items():
+        if isinstance(inner, dict):
+            yield from _flat(inner, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", inner
+
+
+def _differences(was: dict[str, object], now: dict[str, object]) -> Iterator[str]:
+    for name in [*was, *(name for name in now if name not in was)]:
+        if was.get(name) != now.get(name):
+            shown = name.removeprefix("subject.")
+            yield f"{shown} was {_short(was.get(name))} and is {_short(now.get(name))}"
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
 
 LABELS = "labels"
 """Where the audits of labels are that were asked for beside the prediction, each in its own."""
@@ -41,15 +305,8 @@ class RunDirectory:
 
 
 @contextmanager
-def open_run_directory(name: str, *, resume: bool) -> Iterator[RunDirectory]:
-    """Hold a run directory as `held_run_directory`; an error within says what is kept."""
-    with held_run_directory(name, resume=resume) as directory, saying_what_is_kept(name):
-        yield directory
-
-
-@contextmanager
-def held_run_directory(name: str, *, resume: bool) -> Iterator[RunDirectory]:
-    """Hold a run directory.
+def held_run_directory(name: str | None, *, resume: bool) -> Iterator[RunDirectory | None]:
+    """Hold a run directory, if there is to be one.
 
     Args:
         name: A path or URL; made where there is nothing.
@@ -59,6 +316,9 @@ def held_run_directory(name: str, *, resume: bool) -> Iterator[RunDirectory]:
         RunDirectoryError: In use, not empty, or unreadable.
         OutputError: It cannot be made.
     """
+    if name is None:
+        yield None
+        return
     folder = place_of(name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -72,23 +332,17 @@ def held_run_directory(name: str, *, resume: bool) -> Iterator[RunDirectory]:
 
 
 @contextmanager
-def saying_what_is_kept(name: str) -> Iterator[None]:
+def saying_what_is_kept(name: str | None) -> Iterator[None]:
     """Within: errors that are not the run directory's say that its shards are kept."""
     try:
         yield
     except RunDirectoryError:
         raise
     except BaseException as error:
-        if _was_started(place_of(name)):
-            error.add_note(f"the finished shards are kept in {name}: go on with --resume")
+        with suppress(OSError):
+            if name is not None and (place_of(name) / MANIFEST).exists():
+                error.add_note(f"the finished shards are kept in {name}: go on with --resume")
         raise
-
-
-def _was_started(folder: AnyPath) -> bool:
-    try:
-        return (folder / MANIFEST).exists()
-    except OSError:
-        return False
 
 
 def place_of(name: str) -> AnyPath:
@@ -115,24 +369,18 @@ def shards_of(manifest: Manifest, folder: AnyPath) -> Shards:
 
 
 def _require_room(folder: AnyPath, earlier: Manifest | None, *, resume: bool) -> None:
-    if earlier is not None and not resume:
-        raise RunDirectoryError(
-            folder,
-            "an audit was started in it",
-            hint="Go on with --resume, or name another --run-dir.",
-        )
     if earlier is not None:
-        return
+        if resume:
+            return
+        hint = "Go on with --resume, or name another --run-dir."
+        raise RunDirectoryError(folder, "an audit was started in it", hint=hint)
     try:
         names = [path.name for path in folder.iterdir()]
     except OSError as error:
         raise RunDirectoryError(folder, problem_of(error)) from None
     if any(not name.startswith(".") for name in names):
-        raise RunDirectoryError(
-            folder,
-            "it is not empty, and no audit was started in it",
-            hint="Name a new folder, or an empty one.",
-        )
+        problem = "it is not empty, and no audit was started in it"
+        raise RunDirectoryError(folder, problem, hint="Name a new folder, or an empty one.")
 
 
 def _remove_parts(folder: AnyPath) -> None:
@@ -148,9 +396,6 @@ def _remove_parts(folder: AnyPath) -> None:
                 raise OutputError(part, problem_of(error)) from None
 
 
-LOCK = ".lock"
-
-
 @contextmanager
 def locked(folder: AnyPath) -> Iterator[None]:
     """Hold a run directory for as long as the context lasts.
@@ -164,18 +409,12 @@ def locked(folder: AnyPath) -> Iterator[None]:
     if not isinstance(folder, Path):
         yield
         return
-    lock = FileLock(folder / LOCK, timeout=0)
     try:
-        lock.acquire()
+        held = FileLock(folder / ".lock", timeout=0).acquire()
     except Timeout:
-        raise RunDirectoryError(
-            folder,
-            "another process is working in it",
-            hint="Wait until it has ended, or name another --run-dir.",
-        ) from None
+        hint = "Wait until it has ended, or name another --run-dir."
+        raise RunDirectoryError(folder, "another process is working in it", hint=hint) from None
     except OSError as error:
         raise RunDirectoryError(folder, problem_of(error)) from None
-    try:
+    with held:
         yield
-    finally:
-        lock.release()

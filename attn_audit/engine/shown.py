@@ -161,17 +161,13 @@ def _plausible(
 
 def _of_pair(one: str, other: str, texts: Sequence[_Text], resamples: Resamples) -> ShownPair:
     both = [(text.ranks[one], text.ranks[other]) for text in texts if {one, other} <= {*text.ranks}]
-    taus = [_tau(*ranks) for ranks in both]
+    taus = [kendall_tau_of_ranks(a[None], b[None], np.array([len(a)])).tau.item() for a, b in both]
     return ShownPair(
         first=one,
         second=other,
         tau=distribution_of(np.array(taus), resamples),
         same_top=distribution_of(np.array([_same_top(*ranks) for ranks in both]), resamples),
     )
-
-
-def _tau(one: Ranks, other: Ranks) -> float:
-    return float(kendall_tau_of_ranks(one[None], other[None], np.array([len(one)])).tau[0])
 
 
 def _same_top(one: Ranks, other: Ranks) -> float:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from attn_audit.checks.base import Check
-from attn_audit.checks.erasure.check import Erasure
+from attn_audit.checks.erasure import Erasure
 from attn_audit.checks.registry import measured_by, passes_of
-from attn_audit.measures.costs import Costs
+from attn_audit.measures.base import Costs
 from attn_audit.models.contract import Encoded, Site
 from attn_audit.progress import READING, CheckProgress, Progress, following
 
@@ -81,11 +81,7 @@ class Meter:
         on_progress: Callable[["Meter"], None],
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """Nothing is done yet.
-
-        Args:
-            sites: The audited one, then those beside it, which may name it again.
-        """
+        """Of sites the audited one comes first; those beside it may name it again."""
         self._checks = {check.id: check for check in checks}
         self._sites = list(dict.fromkeys(sites))
         self._on_progress, self._clock = on_progress, clock
@@ -110,11 +106,7 @@ class Meter:
         self.n_skipped += n_examples
 
     def begin(self, shard: Sequence[Encoded], n_failed: int = 0) -> None:
-        """Take note of a shard that is about to be audited.
-
-        Args:
-            n_failed: Examples of it that could not be.
-        """
+        """Take note of a shard that is about to be audited, `n_failed` more of which cannot be."""
         self._n_before += self._n_shard + n_failed
         self.n_finished += n_failed
         self._n_read = max(self._n_read, self._n_before)
@@ -131,11 +123,7 @@ class Meter:
 
     @contextmanager
     def stage(self, name: str, batch: Sequence[Encoded]) -> Iterator[None]:
-        """Within: a stage is under way.
-
-        Args:
-            batch: That it is done for.
-        """
+        """Within: a stage is under way."""
         self.doing = name
         if name not in self._checks:
             self.tell(now=not batch)  # what comes once a shard, or at the end

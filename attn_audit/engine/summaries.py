@@ -8,7 +8,6 @@ from math import sqrt
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Int64
 
 from attn_audit.findings.example import (
     FAILED,
@@ -84,7 +83,10 @@ class Grouping:
             "max_attention": _binned(largest, ATTENTION_BINS),
             "prediction": self._predictions(),
             "length": [
-                (_range_name(low, high), (n_units >= low) & (n_units <= (high or np.inf)))
+                (
+                    f"{low} to {high}" if high else f"{low} or more",
+                    (n_units >= low) & (n_units <= (high or np.inf)),
+                )
                 for low, high in LENGTH_BINS
             ],
             "confidence": _binned(self.examples.confidence, CONFIDENCE_BINS),
@@ -102,14 +104,10 @@ class Grouping:
     ) -> tuple[Group, ...]:
         """The distribution of a number within each group of a grouping that has examples."""
         return tuple(
-            Group(name=name, distribution=self.distribution(values[inside], edges))
+            Group(name=name, distribution=distribution_of(values[inside], self.resamples, edges))
             for name, inside in self.members[grouping]
             if bool(inside.any())
         )
-
-    def distribution(self, values: Values, edges: Sequence[float] | None = None) -> Distribution:
-        """Moments, quantiles and interval of the values that are not NaN."""
-        return distribution_of(values, self.resamples, edges)
 
 
 def distribution_of(
@@ -120,13 +118,17 @@ def distribution_of(
     found = describe(defined)
     if found is None:
         return Distribution(n=0, **dict.fromkeys(("mean", "sd", "interval", *_PARTS)))
+    of_bins = None
+    if edges is not None:
+        counts = histogram(defined, np.array(edges))
+        of_bins = Histogram(edges=tuple(edges), counts=tuple(counts.tolist()))
     return Distribution(
         n=found.n,
         mean=found.mean,
         sd=found.sd,
         interval=mean_interval(defined, resamples),
         **dict(zip(_PARTS, (found.minimum, *found.quantiles.values(), found.maximum), strict=True)),
-        histogram=None if edges is None else _histogram(defined, edges),
+        histogram=of_bins,
     )
 
 
@@ -142,36 +144,18 @@ def _binned(values: Values, edges: Sequence[float]) -> list[tuple[str, Members]]
     return found
 
 
-def _range_name(low: int, high: int | None) -> str:
-    return f"{low} to {high}" if high is not None else f"{low} or more"
-
-
-def _histogram(values: Values, edges: Sequence[float]) -> Histogram:
-    counts = histogram(values, np.array(edges))
-    return Histogram(edges=tuple(edges), counts=tuple(counts.tolist()))
-
-
 def joint_histogram(
     x: Values, y: Values, x_edges: Sequence[float], y_edges: Sequence[float]
 ) -> JointHistogram:
-    """How many examples lie where, by two numbers at once.
+    """How many examples lie where by two numbers at once, of those that have both.
 
-    Args:
-        x: A number for each example; NaN where it is not defined.
-        y: Another; examples that lack one of them are left out.
-        x_edges: Borders of the bins of x; beyond, the nearest bin counts.
+    Beyond the borders, the nearest bin counts.
     """
     known = ~(np.isnan(x) | np.isnan(y))
-    counts = np.zeros((len(x_edges) - 1, len(y_edges) - 1), dtype=np.int64)
-    np.add.at(counts, (_bin_of(x[known], x_edges), _bin_of(y[known], y_edges)), 1)
-    rows = tuple(tuple(row) for row in counts.tolist())
+    x, y = np.clip(x[known], x_edges[0], x_edges[-1]), np.clip(y[known], y_edges[0], y_edges[-1])
+    counts, _, _ = np.histogram2d(x, y, bins=(np.array(x_edges), np.array(y_edges)))
+    rows = tuple(tuple(row) for row in counts.astype(int).tolist())
     return JointHistogram(x_edges=tuple(x_edges), y_edges=tuple(y_edges), counts=rows)
-
-
-def _bin_of(values: Values, edges: Sequence[float]) -> Int64[np.ndarray, " example"]:
-    """Bins are closed on the left, the last on the right as well."""
-    found = np.searchsorted(np.array(edges), values, side="right") - 1
-    return np.clip(found, 0, len(edges) - 2)
 
 
 def share_of(count: int, n: int) -> Share:
@@ -238,7 +222,7 @@ def _distribution(metric: MeanMetric, values: Values, grouping: Grouping) -> Gro
     if metric.joint is not None and metric.edges is not None:
         other = grouping.examples.numbers(metric.joint)
         joint = joint_histogram(other, values, UNIT_EDGES, metric.edges)
-    whole = grouping.distribution(values, metric.edges)
+    whole = distribution_of(values, grouping.resamples, metric.edges)
     return GroupedDistribution(**dict(whole), **groups, joint=joint)
 
 

@@ -5,7 +5,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from attn_audit.measures.base import measured_in_portions, n_whole_together, normalised
-from attn_audit.measures.target import Target
+from attn_audit.measures.gradient_x_input import Target
 from attn_audit.models.contract import AuditedModel, Batch, require_finite
 
 

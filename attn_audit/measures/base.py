@@ -1,20 +1,19 @@
-"""How importance is computed: of a large batch, a few of its examples at a time."""
+"""How importance is computed, of a batch a few examples at a time, and what it takes."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
-from attn_audit.models.contract import AuditedModel, Batch
+from attn_audit.models.contract import AuditedModel, Batch, Encoded
 from attn_audit.progress import in_portions
 
 Importance = Callable[[AuditedModel, Batch], Float[Tensor, "batch unit *number"]]
-
-
-def _applies(model: AuditedModel) -> None:
-    return None
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Computation:
     scores: Importance
     """Float64 [batch unit], padding 0: larger where a unit speaks more for the prediction, below 0
     where it speaks against it, if the measure is signed."""
-    why_not: Callable[[AuditedModel], str | None] = _applies
+    why_not: Callable[[AuditedModel], str | None] = lambda model: None
     """Why a model has no such scores, as a clause; None where it has."""
 
 
@@ -54,16 +53,7 @@ def normalised(weights: Float64[Tensor, "*batch unit"]) -> Float64[Tensor, "*bat
 def measured_in_portions(
     measure: Importance, model: AuditedModel, batch: Batch, size: int
 ) -> Float[Tensor, "batch unit *number"]:
-    """What a measure says of a batch, so that no more than a portion's states are in memory.
-
-    Args:
-        measure: Gives each unit's importance; padding is 0.
-        batch: Examples of one batch, of similar length.
-        size: Examples that go together; at least 1.
-
-    Returns:
-        Float64; padding is 0.
-    """
+    """What a measure says of a batch, `size` examples at a time: more states are not in memory."""
     if len(batch) <= size:
         return measure(model, batch)
     n_units, parts = batch.unit_mask.shape[1], []
@@ -74,3 +64,56 @@ def measured_in_portions(
         )
         parts.append(torch.cat([importance, padding], dim=1))
     return torch.cat(parts)
+
+
+@dataclass
+class Spent:
+    """On one measure."""
+
+    n_texts: int = 0
+    passes: int = 0
+    seconds: float = 0.0
+
+
+Costs = dict[str, Spent]
+"""By the names of measures."""
+
+_counted: ContextVar[tuple[Costs, list[int]] | None] = ContextVar("counted", default=None)
+
+
+@contextmanager
+def counting(costs: Costs) -> Iterator[None]:
+    """Within: what is measured adds to these costs."""
+    token = _counted.set((costs, [0]))
+    try:
+        yield
+    finally:
+        _counted.reset(token)
+
+
+@contextmanager
+def timed(
+    name: str, encoded: Sequence[Encoded], passes: Callable[[int], int], device: torch.device
+) -> Iterator[None]:
+    """Within: a measure is computed of some texts, which takes so many passes as a rule."""
+    counted = _counted.get()
+    if counted is None or not encoded:
+        yield
+        return
+    costs, more = counted
+    more[0] = 0
+    begun = time.perf_counter()
+    yield
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    spent = costs.setdefault(name, Spent())
+    spent.seconds += time.perf_counter() - begun
+    spent.n_texts += len(encoded)
+    spent.passes += sum(passes(item.n_units) for item in encoded) + more[0]
+
+
+def count_passes(n: int) -> None:
+    """Note passes beyond those that a measure takes as a rule."""
+    counted = _counted.get()
+    if counted is not None:
+        counted[1][0] += n

@@ -35,11 +35,7 @@ def gradients(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit 
 def gradients_under(
     model: AuditedModel, batch: Batch, rules_of: Callable[[slice], Mapping[Site, Rule]]
 ) -> Float64[Tensor, "batch unit"]:
-    """Their sizes, of the output that the model has where sites attend as rules say.
-
-    Args:
-        rules_of: Those of some of the texts.
-    """
+    """Their sizes, of the output that the model has where sites attend as rules say."""
     found = batch.unit_mask.new_zeros(batch.unit_mask.shape, dtype=torch.float64)
     for portion in in_portions(len(batch), n_together(model, batch)):
         of_portion = model.collate(batch.encoded[portion])

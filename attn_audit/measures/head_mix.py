@@ -95,11 +95,8 @@ def head_mix(
 ) -> Float64[Tensor, "batch unit 2"]:
     """By the mix, and by one of those that were fitted to permuted effects.
 
-    Args:
-        mixes: None where there was no text to fit them to.
-
     Returns:
-        NaN for all units of a text of the half that fits, where texts are judged.
+        NaN where there is no mix, and for a text of the half that fits where texts are judged.
     """
     unknown = batch.unit_mask.double().masked_fill(batch.unit_mask, torch.nan)
     found = torch.stack([unknown, unknown], dim=2)

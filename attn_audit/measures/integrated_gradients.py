@@ -5,10 +5,8 @@ import torch
 from jaxtyping import Bool, Float64
 from torch import Tensor
 
-from attn_audit.measures.base import measured_in_portions, n_together
-from attn_audit.measures.costs import count_passes
-from attn_audit.measures.gradient_x_input import gradient_at
-from attn_audit.measures.target import Target
+from attn_audit.measures.base import count_passes, measured_in_portions, n_together
+from attn_audit.measures.gradient_x_input import Target, gradient_at
 from attn_audit.models.contract import AuditedModel, Batch, coarseness, require_finite
 from attn_audit.models.margin import LOGIT_NOISE, largest_of
 

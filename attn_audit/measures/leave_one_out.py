@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
-from attn_audit.distances import Logits, UnitMask
+from attn_audit.distances import Logits
 from attn_audit.measures.base import measured_in_portions
 from attn_audit.models.contract import AuditedModel, Batch, coarseness, require_finite
 from attn_audit.models.margin import Margin
@@ -69,7 +69,11 @@ def _erased(model: AuditedModel, batch: Batch) -> tuple[Logits, Float[Tensor, "b
 def _whole_and_without_each(
     model: AuditedModel, batch: Batch
 ) -> Float[Tensor, "batch unit number"]:
-    logits = model.erase(batch, _all_and_each_but_one(batch))
+    """Beyond a text's units, nothing is left out."""
+    mask = batch.unit_mask.unsqueeze(1)
+    but_one = ~torch.eye(mask.shape[2], dtype=torch.bool, device=mask.device)
+    keep = torch.cat([torch.ones_like(but_one[:1]), but_one]) & mask
+    logits = model.erase(batch, keep)
     without = logits[:, 1:]
     return torch.cat([logits[:, :1].expand_as(without), without], dim=2)
 
@@ -88,12 +92,3 @@ def _distances(
     distances = distances.masked_fill(nothing_left, 0)
     require_finite(batch, distances, "output without one of its units")
     return distances, batch.unit_mask & ~nothing_left
-
-
-def _all_and_each_but_one(batch: Batch) -> Bool[Tensor, "batch variant unit"]:
-    """Keep everything, then everything but each unit; beyond a text's units: everything."""
-    mask: UnitMask = batch.unit_mask
-    n_units = mask.shape[1]
-    but_one = ~torch.eye(n_units, dtype=torch.bool, device=mask.device)
-    keep = torch.cat([torch.ones_like(but_one[:1]), but_one])
-    return keep & mask.unsqueeze(1)

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property, partial
+from math import nan
 
+import torch
 from jaxtyping import Float64
 from torch import Tensor
 
@@ -18,13 +20,11 @@ from attn_audit.measures import (
     rollout,
     value_zeroing,
 )
-from attn_audit.measures.base import Computation, Importance
-from attn_audit.measures.costs import timed
+from attn_audit.measures.base import Computation, Importance, timed
 from attn_audit.measures.gradient import gradients
 from attn_audit.measures.gradient_x_input import gradient_x_input
 from attn_audit.measures.integrated_gradients import integrated_gradients
 from attn_audit.measures.leave_one_out import LeftOut, leave_out
-from attn_audit.measures.shown import scores_of
 from attn_audit.models.contract import AuditedModel, Batch, Encoded
 from attn_audit.models.margin import Margin
 
@@ -63,7 +63,6 @@ def register_measure(measure: Measure, importance: Importance) -> None:
     """Compare attention with a measure of one's own, too, until the process ends.
 
     Args:
-        measure: What it is called, and how its numbers are read.
         importance: Gives each unit of a batch a number in float64, at least 0 unless the measure is
             signed; padding is 0.
 
@@ -99,17 +98,8 @@ class Importances:
     """The importance of a batch's units, measured once however many sites are compared with it."""
 
     def __init__(
-        self,
-        model: AuditedModel,
-        batch: Batch,
-        margin: Margin,
-        mixes: head_mix.Mixes | None = None,
+        self, model: AuditedModel, batch: Batch, margin: Margin, mixes: head_mix.Mixes | None = None
     ) -> None:
-        """Nothing is measured yet.
-
-        Args:
-            mixes: Of heads, as they were fitted before.
-        """
         self.mixes = mixes
         self._model = model
         self._batch = batch
@@ -164,3 +154,14 @@ class Importances:
         if measure == GRADIENT.name:
             return self.gradients[..., 0]
         return self.scores(measure).abs()
+
+
+def scores_of(field: str, model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit"]:
+    """Those of each unit as a field of the data has them; NaN of a text that came without."""
+    found = torch.zeros(batch.unit_mask.shape, dtype=torch.float64)
+    for row, item in zip(found, batch.encoded, strict=True):
+        scores = item.example.shown.get(field)
+        spans = [(unit.start, unit.end) for unit in item.units]
+        own = [nan] * len(spans) if scores is None else scores.of_units(spans)
+        row[: len(spans)] = torch.tensor(own, dtype=torch.float64)
+    return found.to(batch.unit_mask.device)

@@ -14,15 +14,19 @@ from torch import Tensor
 
 from attn_audit.checks.adversarial.check import Adversarial
 from attn_audit.checks.adversarial.witness import restored
-from attn_audit.checks.base import AuditedBatch, Check, effects_of, read_sites, replayed
+from attn_audit.checks.base import AuditedBatch, Check, effects_of, ranks_of, read_sites, replayed
 from attn_audit.checks.correlation import MIN_TESTABLE_UNITS
-from attn_audit.checks.ties import ranks_of
 from attn_audit.data.example import Example, shards
 from attn_audit.distances import jensen_shannon_divergence
-from attn_audit.engine.batch import Found, Plan
-from attn_audit.engine.in_process import MAX_SHARD_CHARACTERS, LocalEngine, batches_of, cut
-from attn_audit.engine.recorder import RecordsPaths
-from attn_audit.engine.report import sum_up
+from attn_audit.engine.in_process import (
+    MAX_SHARD_CHARACTERS,
+    Found,
+    LocalEngine,
+    Plan,
+    batches_of,
+    cut,
+)
+from attn_audit.engine.report import RecordsPaths, sum_up
 from attn_audit.engine.stopwatch import Meter, Stopwatch
 from attn_audit.errors import RecordsError
 from attn_audit.findings import adversarial

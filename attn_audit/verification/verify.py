@@ -10,11 +10,10 @@ import pyarrow.compute as pc
 
 from attn_audit.checks.base import Check
 from attn_audit.checks.registry import select_sites
-from attn_audit.engine.batch import Plan
-from attn_audit.engine.fitting import described, fit_mixes, is_fitted_for, texts_to_fit
+from attn_audit.engine.in_process import Plan
 from attn_audit.engine.inputs import AuditedData, Item, LoadModel
 from attn_audit.engine.leverage import N_TEXTS, leverage_by_layer
-from attn_audit.engine.sampling import checks_of
+from attn_audit.engine.sampling import checks_of, described, fit_mixes, is_fitted_for, texts_to_fit
 from attn_audit.findings.example import HEAD, ID, LAYER
 from attn_audit.measures.head_mix import Mixes
 from attn_audit.models.capacity import BatchLimits

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from attn_audit.checks.base import AuditedBatch, read_batch
-from attn_audit.checks.erasure.check import Erasure
+from attn_audit.checks.erasure import Erasure
 from attn_audit.data.example import sample_examples
 from attn_audit.data.reading import read_examples
 from attn_audit.data.source import DataSource

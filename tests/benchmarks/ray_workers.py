@@ -30,8 +30,7 @@ from attn_audit.data.example import Example
 from attn_audit.data.reading import read_examples
 from attn_audit.data.source import DataSource
 from attn_audit.engine.audit import plan_of
-from attn_audit.engine.batch import Plan
-from attn_audit.engine.in_process import Engine, LocalEngine, cut
+from attn_audit.engine.in_process import Engine, LocalEngine, Plan, cut
 from attn_audit.engine.inputs import AuditedData, load_named_model
 from attn_audit.engine.ray import Cluster, RayEngine
 from attn_audit.engine.stopwatch import Stopwatch

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from attn_audit.checks.erasure.check import Erasure
+from attn_audit.checks.erasure import Erasure
 from attn_audit.checks.registry import make_checks, select_sites
 from attn_audit.checks.replacement import Replacement
 from attn_audit.config import validate

@@ -1,4 +1,4 @@
-"""An audit of several layers and heads, from end to end."""
+"""An audit of several layers and heads, from end to end, and what it is said to cost."""
 
 import csv
 import hashlib
@@ -12,12 +12,17 @@ import pyarrow.parquet as pq
 import pytest
 
 import attn_audit
+from attn_audit.checks.permutation import Permutation
 from attn_audit.data.example import Example
+from attn_audit.engine.audit import cost_ahead, run_audit
+from attn_audit.engine.in_process import Plan
 from attn_audit.errors import ConfigurationError, OutputError
 from attn_audit.findings.registry import site_fields
 from attn_audit.formats.documents import sites
-from attn_audit.models.contract import Encoded
+from attn_audit.models.contract import Encoded, Site
+from attn_audit.progress import Watcher
 from attn_audit.results.report import Report
+from attn_audit.settings import AuditSettings
 from attn_audit.verification.recomputation import compare_summaries
 from tests.models.interception.matrix import audited
 from tests.models.interception.zoo import examples as zoo_examples
@@ -201,3 +206,28 @@ def test_heads_together_are_as_each_by_itself_but_for_reach() -> None:
         assert not any("reach" in name for name in site.means)
     assert together["permutation.within_reach"].n == 4
     assert "reach (permutation.reach)" in " ".join(sites.answer(together))
+
+
+MODEL = RowsModel()
+SITES = (Site(1), *(Site(layer, head) for layer in range(2) for head in range(3)))
+
+
+def test_passes_are_those_of_a_text_of_median_length() -> None:
+    plan, sample = Plan((Permutation(0.05, 20),), SITES, seed=0), MODEL.encode(texts(5, 9, 30))
+    passes = 7 * (20 + 2) + 9  # reach at the audited site alone
+    assert cost_ahead(plan, sample, 16, None) == f"7 sites: about {passes} passes a text"
+    timed = cost_ahead(plan, sample, 16, 0.01)
+    assert timed == f"7 sites: about {passes} passes a text, up to about 26 s for 16 texts"
+
+
+def test_it_is_said_of_several_sites_before_any_is_audited() -> None:
+    def told(**settings: Any) -> list[str]:
+        notes: list[str] = []
+        asked = AuditSettings(checks=("permutation",), permutations=5, **settings)
+        watcher = Watcher(on_cost=notes.append)
+        run_audit(asked, load=lambda *_: RowsModel(), items=texts(6, 3, 9), watcher=watcher)
+        return notes
+
+    assert told() == []
+    (note,) = told(layer="all", head="all")
+    assert note.startswith("7 sites: about 55 passes a text")

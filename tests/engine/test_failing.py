@@ -9,7 +9,7 @@ import torch
 
 import attn_audit
 from attn_audit.data.example import Example, choose_trial
-from attn_audit.engine.batch import Plan
+from attn_audit.engine.in_process import Plan
 from attn_audit.errors import AuditFailedError
 from attn_audit.findings import permutation
 from attn_audit.findings.correlation.pairs import ATTENTION_GRADIENT

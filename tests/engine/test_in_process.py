@@ -1,7 +1,8 @@
-"""Memory that is not enough makes batches smaller, and changes nothing else."""
+"""What is found at every site; memory that is not enough makes batches smaller, no more."""
 
 import dataclasses
 import itertools
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
@@ -9,14 +10,22 @@ from functools import cache
 import pytest
 import torch
 
+from attn_audit.checks.adversarial.check import Adversarial
+from attn_audit.checks.base import AuditedBatch, Columns
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
-from attn_audit.engine.batch import Found, Plan
-from attn_audit.engine.in_process import LocalEngine, batches_of, cut
+from attn_audit.engine import in_process
+from attn_audit.engine.in_process import Found, LocalEngine, Plan, audit_batch, batches_of, cut
 from attn_audit.engine.stopwatch import Stopwatch
-from attn_audit.errors import OutOfMemoryError
-from attn_audit.findings.example import ATTENTION
+from attn_audit.errors import InvalidOutputError, OutOfMemoryError
+from attn_audit.findings.example import ATTENTION, HEAD, LAYER, READOUT_UNIT
 from attn_audit.findings.measure import LEAVE_ONE_OUT
+from attn_audit.findings.permutation import (
+    REACH_DISTANCE_FIELD,
+    REACH_FIELD,
+    REACH_TURNS_FIELD,
+)
+from attn_audit.findings.registry import site_fields
 from attn_audit.models.capacity import BatchLimits, Capacity
 from attn_audit.models.contract import AuditedModel, Batch, Reading, RowChoice, Site
 from attn_audit.process import is_out_of_memory
@@ -24,7 +33,78 @@ from attn_audit.progress import Watcher
 from attn_audit.results.table import Row
 from tests.rows import RowsModel, texts
 
-PLAN = Plan((Correlation(), Permutation(0.05, 9)), (Site(1),), seed=0)
+SITES = (Site(1), Site(0), Site(1), Site(0, 2), Site(1, 0))
+PLAN = Plan((Correlation(), Permutation(0.05, 9), Adversarial(0.05, n_iterations=20)), SITES, 0)
+
+
+REACH = {REACH_DISTANCE_FIELD, REACH_FIELD, REACH_TURNS_FIELD}
+"""What is not measured at single heads."""
+
+
+def audit(plan: Plan, *lengths: int) -> Found:
+    model = RowsModel()
+    return audit_batch(model, model.encode(texts(*lengths)), plan, Stopwatch())
+
+
+def test_a_site_is_found_as_if_it_were_audited_alone() -> None:
+    """Its adversary and permutations change that site only, whatever else is asked for."""
+    together = audit(PLAN, 6, 9)
+    assert together.sites is not None
+    for i, site in enumerate(SITES[1:]):
+        alone = audit(dataclasses.replace(PLAN, sites=(site,)), 6, 9)
+        of_site = together.sites.to_pylist()[i :: len(SITES) - 1]
+        for found, expected in zip(of_site, alone.records.to_pylist(), strict=True):
+            assert (found[LAYER.name], found[HEAD.name]) == (site.layer, site.head)
+            left_out = REACH if site.head is not None else set()
+            for field in set(site_fields()) - {LAYER, HEAD} - left_out:
+                assert found[field.name] == expected[field.name], field.name
+
+
+def test_the_audited_site_is_the_first() -> None:
+    together = audit(PLAN, 7)
+    alone = audit(dataclasses.replace(PLAN, sites=SITES[:1]), 7)
+    assert together.records == alone.records
+    assert alone.sites is None
+
+
+def test_all_sites_are_read_in_one_pass() -> None:
+    model = RowsModel()
+    audit_batch(model, model.encode(texts(6, 9)), PLAN, Stopwatch())
+    assert model.n_reads == 1
+
+
+def test_the_readout_unit_is_recorded() -> None:
+    model = RowsModel()
+    first, second = model.encode(texts(6, 9))
+    encoded = [first, dataclasses.replace(second, readout_unit=8)]
+    found = audit_batch(model, encoded, PLAN, Stopwatch())
+    assert found.records[READOUT_UNIT.name].to_pylist() == [None, 8]
+
+
+def test_many_sites_make_small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_process, "MAX_SITE_RECORDS", 2 * len(SITES))
+    plan = dataclasses.replace(PLAN, checks=())
+    engine = LocalEngine(RowsModel(), plan, Stopwatch(), Watcher())
+    shards = list(engine.audit(cut(texts(5, 6, 7, 8, 4), plan)))
+    ids = [shard.records["id"].to_pylist() for shard in shards]
+    assert ids == [["text-0", "text-1"], ["text-2", "text-3"], ["text-4"]]
+
+
+class Overflowing(Permutation):
+    """A check that finds no number for the second example."""
+
+    def run(self, audited: AuditedBatch) -> Columns:
+        """Args: audited: Any batch."""
+        return super().run(audited) | {"permutation.uniform.distance": [0.5, math.nan]}
+
+
+def test_what_a_check_finds_must_be_numbers() -> None:
+    plan = dataclasses.replace(PLAN, checks=(Overflowing(0.05, 9),))
+    with pytest.raises(InvalidOutputError, match="output under other attention is not finite"):
+        audit(plan, 6, 9)
+
+
+SMALL = Plan((Correlation(), Permutation(0.05, 9)), (Site(1),), seed=0)
 EXAMPLES = texts(*(5 + i % 17 for i in range(24)))
 
 
@@ -43,12 +123,14 @@ class Cramped(RowsModel):
         return super().read(batch, sites)
 
 
-def audited(model: RowsModel, plan: Plan = PLAN, watcher: Watcher | None = None) -> Iterator[Found]:
+def audited(
+    model: RowsModel, plan: Plan = SMALL, watcher: Watcher | None = None
+) -> Iterator[Found]:
     engine = LocalEngine(model, plan, Stopwatch(), watcher or Watcher())
     return engine.audit(cut(EXAMPLES, plan))
 
 
-def records(model: RowsModel, plan: Plan = PLAN, watcher: Watcher | None = None) -> list[Row]:
+def records(model: RowsModel, plan: Plan = SMALL, watcher: Watcher | None = None) -> list[Row]:
     shards = audited(model, plan, watcher)
     return [record for shard in shards for record in shard.records.to_pylist()]
 
@@ -102,7 +184,7 @@ class Interrupted(RowsModel):
 
 def test_a_batch_that_had_not_enough_memory_is_all_that_is_repeated() -> None:
     model = Interrupted()
-    found = records(model, dataclasses.replace(PLAN, limits=BatchLimits(n_examples=4)))
+    found = records(model, dataclasses.replace(SMALL, limits=BatchLimits(n_examples=4)))
     assert [record["id"] for record in found] == [example.id for example in EXAMPLES]
     passes = Counter(itertools.chain.from_iterable(model.batches))
     failed = set(model.batches[2])
@@ -141,7 +223,7 @@ def test_other_errors_are_no_matter_of_memory() -> None:
 def test_the_longest_batch_comes_first() -> None:
     """Memory that is not enough shows at once."""
     model = Cramped(10**9, MemoryError)
-    records(model, Plan(PLAN.checks, PLAN.sites, 0, BatchLimits(n_examples=4)))
+    records(model, Plan(SMALL.checks, SMALL.sites, 0, BatchLimits(n_examples=4)))
     assert model.sizes[0] == max(model.sizes)
 
 
@@ -206,4 +288,6 @@ def test_every_batch_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for found, expected in zip(records(model), records(RowsModel(every_row=True)), strict=True):
         assert found[ATTENTION.name] == pytest.approx(expected[ATTENTION.name])
         assert found[LEAVE_ONE_OUT.name] == pytest.approx(expected[LEAVE_ONE_OUT.name])
-    assert model.n_reads == len(batches_of(model, model.encode(EXAMPLES), PLAN.sites, PLAN.limits))
+    assert model.n_reads == len(
+        batches_of(model, model.encode(EXAMPLES), SMALL.sites, SMALL.limits)
+    )

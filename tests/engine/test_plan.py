@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from attn_audit.checks.erasure.outcomes import Outcomes
+from attn_audit.checks.erasure import Outcomes
 from attn_audit.engine.audit import run_audit
 from attn_audit.engine.plan import forecast_audit
 from attn_audit.findings.measure import measure

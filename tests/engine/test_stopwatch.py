@@ -9,8 +9,7 @@ from attn_audit.checks.attended import Attended
 from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.permutation import Permutation
 from attn_audit.checks.registry import measured_by
-from attn_audit.engine.batch import Plan
-from attn_audit.engine.in_process import LocalEngine, cut
+from attn_audit.engine.in_process import LocalEngine, Plan, cut
 from attn_audit.engine.stopwatch import Meter, Spent, Stopwatch, progress_of
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.contract import Site

@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from attn_audit.measures.gradient_x_input import gradient_x_input
-from attn_audit.measures.target import Target
+from attn_audit.measures.gradient_x_input import Target, gradient_x_input
 from attn_audit.models.task import TaskKind
 from tests.tiny import tiny_examples, tiny_model
 

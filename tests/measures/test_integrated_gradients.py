@@ -7,8 +7,8 @@ from attn_audit.checks.correlation import Correlation
 from attn_audit.findings.measure import INTEGRATED_GRADIENTS
 from attn_audit.findings.registry import status_meanings
 from attn_audit.measures import integrated_gradients as module
+from attn_audit.measures.gradient_x_input import Target
 from attn_audit.measures.integrated_gradients import integrated_gradients
-from attn_audit.measures.target import Target
 from attn_audit.models.task import TaskKind
 from tests.tiny import tiny_examples, tiny_model
 

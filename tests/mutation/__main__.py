@@ -24,7 +24,7 @@ TESTS = {
         "tests/checks/adversarial",
     ),
     "checks.attended": ("tests/checks/test_attended.py",),
-    "checks.": ("tests/checks/test_ties.py", "tests/test_pins.py", "tests/checks"),
+    "checks.": ("tests/checks/test_base.py", "tests/test_pins.py", "tests/checks"),
     "statistics.kendall": ("tests/statistics/test_significance.py", "tests/test_pins.py"),
     "statistics.intervals": ("tests/statistics/test_intervals.py", "tests/statistics"),
     "findings.thresholds": (
@@ -40,7 +40,7 @@ TESTS = {
     ),
     "models.margin": ("tests/models/test_margin.py",),
     "findings.measure.LEAVE_ONE_OUT": ("tests/engine/test_plan.py",),
-    "findings.measure": ("tests/checks/test_ties.py", "tests/checks"),
+    "findings.measure": ("tests/checks/test_base.py", "tests/checks"),
     "findings.": ("tests/test_pins.py", "tests/findings", "tests/verification"),
     "engine.leverage": ("tests/engine/test_leverage.py",),
     "engine.report": ("tests/engine/test_report.py",),

@@ -22,6 +22,7 @@ from attn_audit.checks.base import (
     replayed,
     rows_of,
     statuses_of_interventions,
+    where_kept,
 )
 from attn_audit.distances import attainable_jsd
 from attn_audit.errors import ConfigurationError
@@ -112,7 +113,6 @@ class Adversarial:
         relative = jsd / torch.where(attainable > 0, attainable, 1)
         bound = self._bound(audited, jsd, certain, attainable)
         shown = audited.explain(witness.attention.unsqueeze(1)).squeeze(1)
-        rows = rows_of(shown, audited.lengths)
         return {
             fields.MAX_JSD_FIELD.name: or_none(jsd.cpu().numpy(), measured),
             fields.RELATIVE_JSD_FIELD.name: or_none(relative.cpu().numpy(), measured),
@@ -120,18 +120,12 @@ class Adversarial:
             fields.DISTANCE_FIELD.name: or_none(effects.distance[:, 0], measured),
             fields.MARGIN_FIELD.name: or_none(effects.margin[:, 0], decides),
             fields.TURNED_FIELD.name: or_none(effects.turned[:, 0], decides),
-            fields.METHOD.name: [
-                ("exact" if sure else "gradient") if kept else None
-                for sure, kept in zip(certain.tolist(), measured.tolist(), strict=True)
-            ],
+            fields.METHOD.name: where_kept(
+                ("exact" if sure else "gradient" for sure in certain.tolist()), measured
+            ),
             fields.STATUS.name: statuses_of_interventions(audited),
-            fields.ATTENTION.name: [
-                row if kept else None for row, kept in zip(rows, measured.tolist(), strict=True)
-            ],
-            fields.ROWS.name: [
-                row if kept else None
-                for row, kept in zip(row_by_row(audited, witness), measured.tolist(), strict=True)
-            ],
+            fields.ATTENTION.name: where_kept(rows_of(shown, audited.lengths), measured),
+            fields.ROWS.name: where_kept(row_by_row(audited, witness), measured),
         }
 
     def _bound(

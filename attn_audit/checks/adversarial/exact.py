@@ -6,6 +6,7 @@ the others are enumerated.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,8 +26,7 @@ Units = Bool[np.ndarray, "case unit"]
 """Some units of each case."""
 
 
-@dataclass(frozen=True)
-class Best:
+class Best(NamedTuple):
     """The best distribution of each case: weight on one unit, or on two; -inf where none is."""
 
     jsd: Float64[np.ndarray, " case"]
@@ -38,17 +38,11 @@ class Best:
     def at_least(self, other: "Best") -> "Best":
         """The better of two for each case; ties stay with this one."""
         better = other.jsd > self.jsd
-        return Best(
-            np.where(better, other.jsd, self.jsd),
-            np.where(better, other.first, self.first),
-            np.where(better, other.second, self.second),
-            np.where(better, other.weight, self.weight),
-        )
+        return Best(*(np.where(better, o, own) for own, o in zip(self, other, strict=True)))
 
     def split(self, n: int) -> list["Best"]:
         """The cases in n parts of the same size."""
-        columns = (self.jsd, self.first, self.second, self.weight)
-        return [Best(*part) for part in zip(*(np.split(c, n) for c in columns), strict=True)]
+        return [Best(*part) for part in zip(*(np.split(c, n) for c in self), strict=True)]
 
 
 @dataclass(frozen=True)
@@ -74,13 +68,10 @@ class Pairs:
     unit_mask: Bool[np.ndarray, "case unit"]
 
     def best(self, floor: Float64[np.ndarray, " case"]) -> Best:
-        """The first pair of the largest divergence, where that may exceed `floor`.
+        """The first pair of the largest divergence, if that may exceed `floor`, reached otherwise.
 
         Only running minima are paired; then, because others may tie with the best of these but for
         rounding and come first, all pairs with a unit above that reaches as far.
-
-        Args:
-            floor: Divergence that is reached otherwise.
         """
         bound = np.where(np.isfinite(self.bound), self.bound, np.nan)[:, None]
         below = (self.unit_logits < bound) & self.unit_mask
@@ -286,9 +277,6 @@ def own_interval(
 
     z = b + m sum_u a'_u v_u is the log-odds of the second label, and |sigmoid(z) - y| <= epsilon
     bounds it from both sides; a side is infinite where the probability cannot go that far.
-
-    Args:
-        audited: A batch for which `is_exact`.
     """
     offset, unit_logits = _odds_of_second(audited)
     second = audited.probabilities[:, -1]
@@ -304,9 +292,6 @@ def upper_bound(
     Being within epsilon puts the log-ratio of any two softmax outputs, and each sigmoid's logit,
     into an interval that is linear in attention. The exact optimum under one of these
     conditions alone bounds the optimum under all; the least of these bounds is returned.
-
-    Args:
-        audited: A batch of a model with a linear readout.
 
     Returns:
         One bound for each example.

@@ -7,6 +7,7 @@ from the best of them.
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float64, Int64
@@ -34,14 +35,7 @@ class SingleUnits:
     """Divergence of the explanation from the model's own, nats."""
 
     def best(self, audited: AuditedBatch, epsilon: float) -> Witness:
-        """The best of them whose output stays within epsilon, ties to the first unit.
-
-        Args:
-            audited: The batch that was tried.
-
-        Returns:
-            The model's own attention where there is none.
-        """
+        """The best whose output stays within epsilon, ties to the first; else the model's own."""
         distance = audited.model.task.distance(
             self.probabilities, audited.probabilities.unsqueeze(1)
         )
@@ -101,8 +95,6 @@ def likely_pairs(
     whose units move it to opposite sides.
 
     Args:
-        audited: A batch of at least two units.
-        single: What each unit does alone.
         n_replays: Mixtures that may be tried of each example.
 
     Returns:
@@ -149,11 +141,7 @@ def parts_of_grid(audited: AuditedBatch) -> Float64[Tensor, "batch unit share"]:
 def grid_jsd(
     parts: Float64[Tensor, "batch unit share"], first: Units, second: Units
 ) -> Float64[Tensor, "batch pair share"]:
-    """`mixture_jsd` of pairs at all `shares_of_second`.
-
-    Args:
-        parts: From `parts_of_grid`: computed once, however many pairs a unit is in.
-    """
+    """`mixture_jsd` of pairs at all `shares_of_second`, from `parts_of_grid`, computed once."""
     of_first, of_second = (
         part.gather(1, units.unsqueeze(2).expand(-1, -1, N_SHARES))
         for part, units in ((parts.flip(2), first), (parts, second))  # 1 - share is one of them
@@ -268,8 +256,7 @@ N_BISECTIONS = 20
 """Halvings of the gap between a feasible mixture and its infeasible neighbour."""
 
 
-@dataclass(frozen=True)
-class _Mixtures:
+class _Mixtures(NamedTuple):
     """One mixture for each example: weight `share` on `second`, the rest on `first`."""
 
     first: Int64[Tensor, " batch"]
@@ -277,24 +264,14 @@ class _Mixtures:
     share: Float64[Tensor, " batch"]
     jsd: Float64[Tensor, " batch"]
 
-    def weights(self, n_units: int) -> Float64[Tensor, "batch unit"]:
-        """The distributions themselves."""
-        return spread(self.first, self.second, self.share, n_units)
-
 
 def best_mixture(
     audited: AuditedBatch, single: SingleUnits, epsilon: float, n_replays: int
 ) -> Witness:
     """The best feasible distribution over one unit, or over two of the likeliest pairs.
 
-    Mixtures of two are tried where every row may attend to all units of its text.
-
-    Args:
-        single: What each of its units does alone.
-        n_replays: Mixtures of two that may be tried of each example, before the best is refined.
-
-    Returns:
-        The best found, in all rows alike; divergence 0 where none is feasible.
+    Mixtures of two are tried where every row may attend to all units of its text, `n_replays` of
+    each example before the best is refined. Divergence 0 where none is feasible.
     """
     best = single.best(audited, epsilon)
     if audited.attention.shape[-1] < 2 or not audited.is_unrestricted:
@@ -309,41 +286,24 @@ def _best_pair(audited: AuditedBatch, first: Units, second: Units, epsilon: floa
     n_units = audited.attention.shape[-1]
     shares = shares_of_second(first)
     step = audited.in_cache(n_bytes=32 * N_SHARES)
-    best, parts = _no_mixture(audited), parts_of_grid(audited)
+    nowhere = torch.zeros(len(audited.batch), dtype=torch.long, device=audited.mass.device)
+    nothing = torch.zeros_like(audited.mass)
+    best, parts = _Mixtures(nowhere, nowhere, nothing, nothing), parts_of_grid(audited)
     pairs = list(zip(torch.split(first, step, 1), torch.split(second, step, 1), strict=True))
     for i, j in portions(pairs):
         shape = (*i.shape, N_SHARES)
         each = (i.unsqueeze(2), j.unsqueeze(2), shares)  # batch pair share
-        grid = _Grid(*(values.expand(shape).flatten(1) for values in each))
-        jsd = grid_jsd(parts, i, j).flatten(1)
-        best = _better(best, grid.best(audited, jsd, n_units, epsilon))
-    return best
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """Several mixtures for each example."""
-
-    first: Int64[Tensor, "batch variant"]
-    second: Int64[Tensor, "batch variant"]
-    share: Float64[Tensor, "batch variant"]
-
-    def best(
-        self,
-        audited: AuditedBatch,
-        jsd: Float64[Tensor, "batch variant"],
-        n_units: int,
-        epsilon: float,
-    ) -> _Mixtures:
-        """The feasible one of the largest divergence; ties go to the first."""
-        share = self.share.to(audited.reading.attention.dtype)  # sixteenths: exact in any
-        weights = spread(self.first, self.second, share, n_units)
+        mixtures = [values.expand(shape).flatten(1) for values in each]
+        of_first, of_second, share = mixtures
+        share = share.to(audited.reading.attention.dtype)  # sixteenths: exact in any
+        weights = spread(of_first, of_second, share, n_units)
         feasible = output_distances(audited, in_every_row(audited, weights)) <= epsilon
-        feasible &= are_real(audited, self.first, self.second)
-        value, index = jsd.masked_fill(~feasible, 0).max(dim=1, keepdim=True)
-        chosen = (self.first, self.second, self.share)
-        first, second, share = (values.gather(1, index)[:, 0] for values in chosen)
-        return _Mixtures(first, second, share, value[:, 0])
+        feasible &= are_real(audited, of_first, of_second)
+        jsd = grid_jsd(parts, i, j).flatten(1).masked_fill(~feasible, 0)
+        value, index = jsd.max(dim=1, keepdim=True)  # ties go to the first
+        i, j, share = (values.gather(1, index)[:, 0] for values in mixtures)
+        best = _better(best, _Mixtures(i, j, share, value[:, 0]))
+    return best
 
 
 def _refine(audited: AuditedBatch, found: _Mixtures, epsilon: float) -> _Mixtures:
@@ -357,40 +317,31 @@ def _refine(audited: AuditedBatch, found: _Mixtures, epsilon: float) -> _Mixture
         outside = found.share + direction / (N_SHARES + 1)
         for _ in range(N_BISECTIONS):
             middle = (inside + outside) / 2
-            grid = _Grid(found.first[:, None], found.second[:, None], middle[:, None])
-            weights = spread(grid.first, grid.second, grid.share, audited.attention.shape[-1])
-            feasible = output_distances(audited, in_every_row(audited, weights))[:, 0] <= epsilon
+            weights = _weights(audited, found._replace(share=middle))
+            feasible = output_distances(audited, weights)[:, 0] <= epsilon
             inside = torch.where(feasible, middle, inside)
             outside = torch.where(feasible, outside, middle)
         a = audited.explanation
-        jsd = mixture_jsd(
-            a.gather(1, found.first[:, None])[:, 0],
-            a.gather(1, found.second[:, None])[:, 0],
-            inside,
-        )
-        jsd = torch.where(found.jsd > 0, jsd, 0)
-        best = _better(best, _Mixtures(found.first, found.second, inside, jsd))
+        a_first, a_second = (a.gather(1, units[:, None])[:, 0] for units in found[:2])
+        jsd = torch.where(found.jsd > 0, mixture_jsd(a_first, a_second, inside), 0)
+        best = _better(best, found._replace(share=inside, jsd=jsd))
     return best
 
 
 def _better(this: _Mixtures, other: _Mixtures) -> _Mixtures:
     """The better of two for each example; ties stay with the first."""
     better = other.jsd > this.jsd
-    return _Mixtures(
-        torch.where(better, other.first, this.first),
-        torch.where(better, other.second, this.second),
-        torch.where(better, other.share, this.share),
-        torch.where(better, other.jsd, this.jsd),
-    )
+    return _Mixtures(*(torch.where(better, o, t) for t, o in zip(this, other, strict=True)))
 
 
-def _no_mixture(audited: AuditedBatch) -> _Mixtures:
-    nowhere = torch.zeros(len(audited.batch), dtype=torch.long, device=audited.mass.device)
-    nothing = torch.zeros_like(audited.mass)
-    return _Mixtures(nowhere, nowhere, nothing, nothing)
+def _weights(
+    audited: AuditedBatch, mixtures: _Mixtures
+) -> Float64[Tensor, "batch variant row unit"]:
+    """One variant of each example, in all rows alike."""
+    first, second, share, _ = (values[:, None] for values in mixtures)
+    return in_every_row(audited, spread(first, second, share, audited.attention.shape[-1]))
 
 
 def _witness(audited: AuditedBatch, mixtures: _Mixtures) -> Witness:
-    weights = mixtures.weights(audited.attention.shape[-1]).unsqueeze(1)
-    found = Witness(in_every_row(audited, weights).squeeze(1), mixtures.jsd)
+    found = Witness(_weights(audited, mixtures).squeeze(1), mixtures.jsd)
     return found.where(mixtures.jsd > 0, own_attention(audited))

@@ -55,9 +55,7 @@ def restored(
     """The weights to replay; all NaN for an example whose rows or units are not those of the batch.
 
     Args:
-        audited: A batch of the same examples.
         shown: What people would be shown of each witness; with one row its weights.
-        rows: From `row_by_row`.
     """
     has_row = audited.reading.row_mask.cpu().numpy()
     weights = np.zeros(tuple(audited.attention.shape))

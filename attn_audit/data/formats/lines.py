@@ -11,8 +11,7 @@ from itertools import chain
 from tempfile import SpooledTemporaryFile
 from typing import IO, Protocol, runtime_checkable
 
-from attn_audit.data.rows import Row, line_of
-from attn_audit.data.source import DataSource
+from attn_audit.data.source import DataSource, Row, line_of
 from attn_audit.errors import RowError, UnreadableDataError
 from attn_audit.files import AnyPath, problem_of
 from attn_audit.quoting import quoted
@@ -149,7 +148,9 @@ def _of_array(numbered: Numbered, name: str) -> Iterator[Row | RowError]:
             text, is_open = text.lstrip()[1:], True
         while (at := _end_of(_BETWEEN, text, at)) < len(text):
             if text[at] == "]":
-                _require_nothing(text[at + 1 :], numbered, line_of(name, number))
+                if text[at + 1 :].strip() or next(numbered, None) is not None:
+                    problem = "malformed JSON: there is more behind the array"
+                    raise RowError(line_of(name, number), problem, hint=HINT)
                 return
             with _malformed_named(line_of(name, number)):
                 try:
@@ -169,11 +170,6 @@ def _of_array(numbered: Numbered, name: str) -> Iterator[Row | RowError]:
 def _end_of(pattern: re.Pattern[str], text: str, at: int) -> int:
     found = pattern.match(text, at)
     return at if found is None else found.end()
-
-
-def _require_nothing(rest: str, numbered: Numbered, where: str) -> None:
-    if rest.strip() or next(numbered, None) is not None:
-        raise RowError(where, "malformed JSON: there is more behind the array", hint=HINT)
 
 
 @contextmanager
@@ -207,10 +203,7 @@ class Stream(Protocol):
 
 
 def bounded_lines(stream: Stream, name: str, max_bytes: int | None) -> Iterator[bytes]:
-    """Lines with their ends.
-
-    Args:
-        max_bytes: Of all lines together; None: any number.
+    """Lines with their ends, of so many bytes together at most.
 
     Raises:
         RowError: A line is longer than `MAX_LINE`.
@@ -232,10 +225,6 @@ def bounded_lines(stream: Stream, name: str, max_bytes: int | None) -> Iterator[
 
 
 def unpacked(path: AnyPath, opened: IO[bytes], max_mb: int | None) -> tuple[Stream, int]:
-    """The content of a gzip file, and how many bytes of it are allowed.
-
-    Args:
-        max_mb: What the user allows; None: by the file's size.
-    """
+    """The content of a gzip file, and how many bytes are allowed: by its size, if not said."""
     allowed = max(ALWAYS_ALLOWED, MAX_RATIO * path.stat().st_size)
     return gzip.GzipFile(fileobj=opened), allowed if max_mb is None else max_mb * 10**6

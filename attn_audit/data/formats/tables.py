@@ -7,8 +7,7 @@ from enum import Enum
 from functools import partial
 
 from attn_audit.data.formats.lines import MAX_LINE, decoded_lines
-from attn_audit.data.rows import Row, line_of
-from attn_audit.data.source import DataSource, FieldNames
+from attn_audit.data.source import DataSource, FieldNames, Row, line_of
 from attn_audit.errors import RowError, UnreadableDataError
 from attn_audit.files import AnyPath
 from attn_audit.quoting import listed
@@ -73,11 +72,9 @@ def is_quoted(read_lines: Callable[[], Iterator[str]], name: str, delimiter: str
     """
     found = how_cells_are_written(read_lines(), delimiter)
     if found is Found.EITHER:
-        raise UnreadableDataError(
-            name,
-            "its quotation marks may quote cells of several lines, or be part of the texts",
-            hint="Say which with --quoting csv or --quoting none.",
-        )
+        problem = "its quotation marks may quote cells of several lines, or be part of the texts"
+        hint = "Say which with --quoting csv or --quoting none."
+        raise UnreadableDataError(name, problem, hint=hint)
     return found is Found.QUOTED
 
 

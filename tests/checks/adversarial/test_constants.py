@@ -106,7 +106,7 @@ def test_a_search_starts_widely_spread_and_steps_as_adam_does() -> None:
 
 def test_the_penalty_is_five_hundred_times_the_excess() -> None:
     """By finite differences of the loss as the paper writes it."""
-    from attn_audit.checks.adversarial.loss import Loss, replayed_penalty
+    from attn_audit.checks.adversarial.search import Loss, replayed_penalty
 
     whole = bent(one_row(), 1.0)
     scores = starts(whole, 1).log()  # batch variant unit

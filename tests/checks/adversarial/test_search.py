@@ -1,6 +1,7 @@
-"""The gradient adversary's hand-written gradient against autograd, for one row and for many."""
+"""The gradient adversary's loss and its hand-written gradient, against autograd."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,14 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from attn_audit.checks.adversarial.loss import Loss, Step, replayed_penalty
 from attn_audit.checks.adversarial.search import (
     LEARNING_RATE,
     PADDING_SCORE,
+    PENALTY,
     Adam,
     BestIterate,
+    Loss,
     Search,
+    Step,
     gradient_adversary,
+    linear_penalty,
+    replayed_penalty,
     starting_scores,
 )
 from attn_audit.checks.adversarial.witness import Witness
@@ -24,10 +29,61 @@ from attn_audit.checks.base import AuditedBatch, output_distances, read_batch
 from attn_audit.distances import jensen_shannon_divergence
 from attn_audit.models.capacity import Capacity
 from attn_audit.models.contract import AuditedModel, Site
+from attn_audit.models.task import TaskKind
 from attn_audit.progress import following
 from attn_audit.randomness import example_keys, normals
 from tests.rows import RowsModel, Sight, texts
 from tests.tiny import tiny_examples, tiny_model
+
+EPSILON = 0.01
+LINEAR_CASES: dict[str, dict[str, Any]] = {
+    "binary": {"kind": TaskKind.BINARY},
+    "two classes": {"kind": TaskKind.MULTICLASS},
+    "three classes": {"kind": TaskKind.MULTICLASS, "n_labels": 3},
+    "multilabel": {"kind": TaskKind.MULTILABEL, "n_labels": 3},
+    "candidates": {"kind": TaskKind.CANDIDATES, "n_labels": 4},
+}
+
+
+@pytest.fixture(params=LINEAR_CASES)
+def linear(request: pytest.FixtureRequest) -> AuditedBatch:
+    model = tiny_model(**LINEAR_CASES[request.param])
+    model.network.double()
+    batch = model.collate(model.encode(tiny_examples(7, lengths=(3, 9))))
+    return read_batch(model, batch, model.default_site, seed=0)
+
+
+def along_rows(slope: Tensor, p: Tensor) -> Tensor:
+    """What it is to a softmax: times the weights, less the part of each row's mean."""
+    moved = slope * p.detach()
+    return moved - p.detach() * moved.sum(dim=-1, keepdim=True)
+
+
+@pytest.mark.parametrize("way", ["linear", "replayed"])
+def test_distance_and_slope_are_autograds(linear: AuditedBatch, way: str) -> None:
+    torch.manual_seed(0)
+    scores = torch.randn(7, 5, 1, linear.attention.shape[-1], dtype=torch.float64)
+    p = scores.masked_fill(~linear.admissible.unsqueeze(1), -60).softmax(dim=-1).requires_grad_()
+    distance = output_distances(linear, p)
+    excess = (distance - EPSILON).relu().sum() * PENALTY / 5
+    (slope,) = torch.autograd.grad(excess, p)
+
+    readout = linear.reading.linear_readout
+    assert readout is not None
+    penalty = (
+        linear_penalty(linear, EPSILON, readout)
+        if way == "linear"
+        else replayed_penalty(linear, EPSILON)
+    )
+    pull = torch.ones_like(p).permute(1, 2, 3, 0).contiguous()
+    with torch.no_grad():
+        found = penalty(p.detach().permute(1, 2, 3, 0).contiguous(), pull)
+    assert torch.allclose(found.T, distance, atol=1e-9)
+    # Weights of a row sum to 1: what moves all of them alike is no part of a slope.
+    found_slope = (pull - 1).permute(3, 0, 1, 2)
+    assert torch.allclose(along_rows(found_slope, p), along_rows(slope, p), atol=1e-7)
+    assert (distance > EPSILON).any()
+
 
 CASES = ["one row", "heads", "one head", "every row", "rows before", "rows near"]
 

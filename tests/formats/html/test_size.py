@@ -6,9 +6,8 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from attn_audit.engine.batch import Found
-from attn_audit.engine.recorder import RecordsPaths
-from attn_audit.engine.report import sum_up
+from attn_audit.engine.in_process import Found
+from attn_audit.engine.report import RecordsPaths, sum_up
 from attn_audit.formats import html
 from attn_audit.formats.documents.report import document
 from attn_audit.results.report import Report, Subject

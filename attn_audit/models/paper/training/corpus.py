@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from attn_audit.data.example import Example
 from attn_audit.data.formats.lines import decoded_lines
-from attn_audit.data.rows import line_of
+from attn_audit.data.source import line_of
 from attn_audit.distances import Logits
 from attn_audit.errors import ConfigurationError, DataError, RowError, UnreadableDataError
 from attn_audit.models.paper.architecture import (

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from attn_audit.checks.base import read_batch
-from attn_audit.checks.erasure.check import Erasure
+from attn_audit.checks.erasure import Erasure
 from attn_audit.data.example import Example
 from attn_audit.findings.measure import LEAVE_ONE_OUT
 from attn_audit.models.loading import load_model

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attn_audit.data import rows
-from attn_audit.data.rows import HashMap, Identities, Row, content_id
+from attn_audit.data import source
+from attn_audit.data.source import HashMap, Identities, Row, content_id
 from attn_audit.errors import RowError
 
 KEYS = st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([0, 2**63, 2**64 - 1]))
@@ -14,7 +14,7 @@ KEYS = st.one_of(st.integers(0, 2**64 - 1), st.sampled_from([0, 2**63, 2**64 - 1
 @pytest.fixture(autouse=True)
 def _merge_often() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rows, "MAX_RECENT", 3)
+        patch.setattr(source, "MAX_RECENT", 3)
         yield
 
 

@@ -3,7 +3,7 @@ import pytest
 from attn_audit.checks.base import read_batch
 from attn_audit.findings.measure import INTEGRATED_GRADIENTS
 from attn_audit.measures import integrated_gradients as module
-from attn_audit.measures.costs import Costs, counting
+from attn_audit.measures.base import Costs, counting
 from attn_audit.models.contract import AuditedModel
 from tests.tiny import tiny_examples, tiny_model
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from attn_audit.checks.base import AuditedBatch, Columns, read_batch
 from attn_audit.checks.correlation import Correlation
-from attn_audit.checks.erasure.check import Erasure
+from attn_audit.checks.erasure import Erasure
 from attn_audit.data.example import Example
 from attn_audit.errors import InvalidOutputError
 from attn_audit.findings.erasure.rankings import ATTENTION, RANDOM, rankings_of
@@ -183,10 +183,8 @@ def test_no_set_of_a_text_is_run_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 
     whole.importances.left_out  # noqa: B018 - a measure's own passes are none of erasure's
     monkeypatch.setattr(model, "erase", counted)
-    counted_sets = list[int]()
-    Erasure(CHECK.measures, searched=frozenset(whole.ids), n_run=counted_sets).run(whole)
+    _, n_run = Erasure(CHECK.measures, searched=frozenset(whole.ids)).measured(whole)
     assert len(run) == len(set(run)) > 0
-    (n_run,) = counted_sets
     assert 0 <= n_run - len(run) <= 2 * len(whole.ids)  # nothing left out is a set, too
 
 

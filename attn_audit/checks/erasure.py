@@ -1,15 +1,24 @@
 """Erasure: does leaving units out in the order of an explanation move the prediction?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-from jaxtyping import Float64, Int, Int64, UInt64
+import torch
+from jaxtyping import Bool, Float64, Int, Int64, UInt64
+from torch import Tensor
 
-from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, read_batch, scores_of
-from attn_audit.checks.erasure.outcomes import Gone, Outcomes
-from attn_audit.checks.ties import N_ORDERS, ranks_of
+from attn_audit.checks.base import (
+    N_ORDERS,
+    AuditedBatch,
+    Columns,
+    columns_of,
+    join_statuses,
+    ranks_of,
+    read_batch,
+    scores_of,
+)
 from attn_audit.findings.erasure import rankings as fields
 from attn_audit.findings.erasure.rankings import (
     ATTENTION,
@@ -21,7 +30,9 @@ from attn_audit.findings.erasure.rankings import (
 )
 from attn_audit.findings.example import Status
 from attn_audit.findings.measure import HEAD_MIX, LEAVE_ONE_OUT, PROBABILITY_NOISE, measure
-from attn_audit.models.contract import AuditedModel, Encoded, coarseness
+from attn_audit.models.contract import AuditedModel, Encoded, coarseness, require_finite
+from attn_audit.models.margin import Margin
+from attn_audit.progress import in_portions
 from attn_audit.randomness import example_keys, hashes, is_of_judging_half
 from attn_audit.statistics.erasure import (
     MAX_UNITS_OF_ALL_SIZES,
@@ -38,6 +49,106 @@ from attn_audit.statistics.erasure import (
     subsets_of_beam,
     weighted_concordance,
 )
+
+BYTES_OF_A_UNIT = 64
+"""Worked on for each unit of each set while texts are made without them."""
+
+Gone = int
+"""The units that are left out, as a bitset: bit i is unit i."""
+
+
+class Outcomes:
+    """Gains and lost margins of sets of units, by one way of leaving out.
+
+    Every pass holds as many sets, of any of the texts, as there is room for (`AuditedModel.erase`
+    packs them by length), beside each text itself, from which its gains are taken.
+    """
+
+    def __init__(
+        self, model: AuditedModel, encoded: Sequence[Encoded], operator: str | None
+    ) -> None:
+        """By one of the model's removals; None: its own."""
+        self._model, self._encoded, self._operator = model, encoded, operator
+        self._known: list[dict[Gone, tuple[float, float]]] = [{} for _ in encoded]
+        """Of each text, gain and lost margin by set."""
+
+    @property
+    def n_sets(self) -> int:
+        """How many were asked for."""
+        return sum(map(len, self._known))
+
+    def measure(self, asked: Sequence[Collection[Gone]]) -> None:
+        """Find out of each text what is asked for and not known yet.
+
+        Raises:
+            InvalidOutputError: An output is no finite number.
+        """
+        missing = [
+            sorted(set(sets) - known.keys()) for sets, known in zip(asked, self._known, strict=True)
+        ]
+        rows = [i for i, sets in enumerate(missing) if sets]
+        if not rows:
+            return
+        n_units = max(self._encoded[i].n_units for i in rows)
+        most = max(len(missing[i]) for i in rows)
+        texts = self._model.capacity.in_memory(BYTES_OF_A_UNIT * n_units * (most + 1))
+        for portion in in_portions(len(rows), texts):
+            self._measure(rows[portion], missing)
+
+    def _measure(self, rows: Sequence[int], missing: Sequence[Sequence[Gone]]) -> None:
+        batch = self._model.collate([self._encoded[i] for i in rows])
+        n_units, most = batch.unit_mask.shape[1], max(len(missing[i]) for i in rows)
+        size = self._model.capacity.in_memory(BYTES_OF_A_UNIT * n_units * len(rows))
+        for portion in in_portions(most, size):
+            asked = [missing[i][portion] for i in rows]
+            gone = _masks(asked, n_units).to(batch.unit_mask.device)
+            keep = batch.unit_mask.unsqueeze(1) & ~gone
+            logits = self._model.erase(batch, keep, self._operator)
+            gains, lost = self._effects(logits)
+            # Of a text without any unit a model need not make a number: then nothing is lost.
+            is_told = keep.any(dim=2)[:, 1:] | gains.isfinite()
+            gains, lost = torch.where(is_told, gains, 0), torch.where(is_told, lost, 0)
+            require_finite(batch, gains, "output without some of its units")
+            self._keep(rows, asked, gains.cpu().numpy(), lost.cpu().numpy())
+
+    def _effects(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """Against the first variant, which is the text itself."""
+        model, own = self._model, logits[:, 0]
+        margin = Margin.of(model.task, own, coarseness(model.dtype), model.logit_limits)
+        likely = margin.probability(model.task.probabilities(logits))
+        return likely[:, :1] - likely[:, 1:], margin.lost(logits[:, 1:])
+
+    def _keep(
+        self,
+        rows: Sequence[int],
+        asked: Sequence[Sequence[Gone]],
+        gains: Float64[np.ndarray, "text set"],
+        lost: Float64[np.ndarray, "text set"],
+    ) -> None:
+        for i, sets, of_text, lost_of_text in zip(rows, asked, gains, lost, strict=True):
+            both = zip(of_text.tolist(), lost_of_text.tolist(), strict=True)
+            self._known[i].update(zip(sets, both, strict=False))  # behind the last is padding
+
+    def gains(self, text: int, sets: Iterable[Gone]) -> Float64[np.ndarray, " set"]:
+        """By how much what is predicted becomes less probable without each of some sets."""
+        return np.array([self._known[text][gone][0] for gone in sets])
+
+    def lost(self, text: int, sets: Iterable[Gone]) -> Float64[np.ndarray, " set"]:
+        """Shares of the margin that are lost; NaN where the model is undecided."""
+        return np.array([self._known[text][gone][1] for gone in sets])
+
+
+def _masks(asked: Sequence[Sequence[Gone]], n_units: int) -> Bool[Tensor, "text set unit"]:
+    """Which units are gone: in the first set of each text, and behind its last, none."""
+    n_bytes = -(-n_units // 8)
+    most = max(map(len, asked))
+    masks = np.zeros((len(asked), most + 1, n_bytes), dtype=np.uint8)
+    for i, sets in enumerate(asked):
+        packed = b"".join(gone.to_bytes(n_bytes, "little") for gone in sets)
+        masks[i, 1 : len(sets) + 1] = np.frombuffer(packed, np.uint8).reshape(-1, n_bytes)
+    bits = np.unpackbits(masks, axis=2, count=n_units, bitorder="little")
+    return torch.from_numpy(bits.astype(bool))
+
 
 OPERATORS: Mapping[str, str | None] = {fields.AOPC: None, fields.NEUTRAL: fields.NEUTRAL}
 """By the way of leaving out that numbers are named by; None: the model's own removal."""
@@ -59,18 +170,12 @@ class Erasure:
     """Those of them, too long for all of their subsets, whose best order is searched for."""
     recorded: tuple[str, ...] = ()
     """Those measures whose scores no other check leaves in the records."""
-    n_run: list[int] | None = field(default=None, compare=False)
-    """Where it is noted how many sets were left out, if anywhere."""
 
     @property
     def rankings(self) -> tuple[Ranking, ...]:
         """That are judged, without random orders."""
         of_measures = (r for name in self.measures for r in rankings_of(measure(name)))
-        return (ATTENTION, *of_measures, *((PERMUTED,) if self._has_mix else ()))
-
-    @property
-    def _has_mix(self) -> bool:
-        return HEAD_MIX.name in self.measures
+        return (ATTENTION, *of_measures, *((PERMUTED,) if HEAD_MIX.name in self.measures else ()))
 
     def passes(self, n_units: int) -> int:
         """Of a text of the sample: of a long one about, see `n_sets`."""
@@ -88,11 +193,7 @@ class Erasure:
         return (2 * n_orders + len(self.rankings)) * sizes + n_units
 
     def passes_of(self, item: Encoded, share: float = 1.0) -> int:
-        """Of one text, which need not be in the sample.
-
-        Args:
-            share: Of `n_sets` of a long text, those that are run.
-        """
+        """Of one text, sampled or not; of a long one's `n_sets` only this share is run."""
         if not self._is_judged(item):
             return 0
         n_units, n_searched = item.n_units, 0
@@ -105,9 +206,16 @@ class Erasure:
 
     def run(self, audited: AuditedBatch) -> Columns:
         """Measure the batch's part of the sample."""
+        return self.measured(audited)[0]
+
+    def measured(self, audited: AuditedBatch) -> tuple[Columns, int]:
+        """The same, and how many sets were left out for it."""
         encoded = audited.batch.encoded
         rows = [i for i, item in enumerate(encoded) if self._is_judged(item)]
-        found: list[dict[str, Any]] = [{fields.STATUS.name: self._status(item)} for item in encoded]
+        found: list[dict[str, object]] = [
+            {fields.STATUS.name: self._status(item)} for item in encoded
+        ]
+        n_sets = 0
         if rows:
             model, judged = audited.model, audited
             if len(rows) < len(encoded):
@@ -121,10 +229,7 @@ class Erasure:
             for name in self.recorded:
                 for i, scores in zip(rows, scores_of(judged, name), strict=True):
                     found[i][name] = scores
-            if self.n_run is not None:
-                self.n_run.append(n_sets)
-        names = dict.fromkeys(name for numbers in found for name in numbers)
-        return {name: [numbers.get(name) for numbers in found] for name in names}
+        return columns_of(found), n_sets
 
     def _is_judged(self, item: Encoded) -> bool:
         return item.n_units > 1 and (self.sample is None or item.example.id in self.sample)
@@ -244,7 +349,7 @@ class _Text:
         return [1 << unit for unit in range(self.n_units)]
 
 
-def _judged(model: AuditedModel, texts: Sequence[_Text]) -> tuple[list[dict[str, Any]], int]:
+def _judged(model: AuditedModel, texts: Sequence[_Text]) -> tuple[list[dict[str, object]], int]:
     """What is found of each text, and how many sets were left out of all."""
     encoded, n_sets = [text.item for text in texts], 0
     found = [_described(text) for text in texts]
@@ -263,7 +368,7 @@ def _judged(model: AuditedModel, texts: Sequence[_Text]) -> tuple[list[dict[str,
     return found, n_sets
 
 
-def _described(text: _Text) -> dict[str, Any]:
+def _described(text: _Text) -> dict[str, object]:
     (is_judging,) = is_of_judging_half([text.item.example.id])
     how = fields.EXACT if text.has_table else fields.BEAM if text.is_searched else None
     return {
