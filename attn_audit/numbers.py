@@ -2,8 +2,7 @@
 
 from collections.abc import Callable
 
-from attn_audit.statistics.estimate import Interval
-from attn_audit.statistics.summary import CountedShare, Distribution
+from attn_audit.statistics.summary import CountedShare, Distribution, Interval
 
 
 def count(n: int) -> str:

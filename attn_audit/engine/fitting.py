@@ -22,7 +22,7 @@ from attn_audit.models.contract import AuditedModel, Encoded, coarseness
 from attn_audit.models.margin import Margin
 from attn_audit.progress import in_portions
 from attn_audit.randomness import is_of_judging_half
-from attn_audit.results.head_mix import HeadMix
+from attn_audit.results.model_description import HeadMix
 from attn_audit.settings import AuditSettings
 
 FITTING = "fitting the head mix"

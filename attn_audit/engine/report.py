@@ -24,13 +24,13 @@ from attn_audit.findings.attended import deciders
 from attn_audit.findings.example import N_UNITS
 from attn_audit.judgement.answer import answer_of
 from attn_audit.judgement.recommendation import recommendation_of
-from attn_audit.results.examples import Examples
 from attn_audit.results.report import (
     RecordsFile,
     Report,
     Subject,
     TellingExample,
 )
+from attn_audit.results.table import Examples
 from attn_audit.results.verdict import CountedUnit, LabelAnswer
 from attn_audit.statistics.intervals import Resamples
 

@@ -5,8 +5,17 @@ from math import log
 from typing import TYPE_CHECKING, Any
 
 from attn_audit.document import Card, Figure, Histograms, Joint, Panel, Section, Sketch
-from attn_audit.findings import claims, tolerance
-from attn_audit.findings.check import CheckFindings, Numbers, SiteNumber, Telling
+from attn_audit.findings import tolerance
+from attn_audit.findings.check import (
+    NOT_MEASURED,
+    CheckFindings,
+    Numbers,
+    SiteNumber,
+    Telling,
+    folded,
+    group_table,
+    section_of,
+)
 from attn_audit.findings.example import MAX_ATTENTION, status_field
 from attn_audit.findings.field import (
     EXAMPLES,
@@ -19,7 +28,6 @@ from attn_audit.findings.field import (
     Place,
     Shape,
 )
-from attn_audit.findings.groups import NOT_MEASURED, folded, group_table, section_of
 from attn_audit.findings.metric import (
     GROUPINGS,
     JSD_EDGES,
@@ -38,20 +46,18 @@ from attn_audit.findings.permutation import (
     mass_in_short,
     mass_of,
 )
-from attn_audit.findings.rule import Outcome
+from attn_audit.findings.rule import Outcome, held, is_covered, left_open
 from attn_audit.findings.thresholds import ENTIRELY, LARGELY
 from attn_audit.numbers import counted, mean, mean_percent, number, percent
-from attn_audit.statistics.estimate import Estimate
-from attn_audit.statistics.summary import Distribution
+from attn_audit.statistics.summary import Distribution, Estimate
 
 if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float32
 
-    from attn_audit.results.examples import Examples
     from attn_audit.results.model_description import ModelDescription
     from attn_audit.results.report import Report
-    from attn_audit.results.table import Values
+    from attn_audit.results.table import Examples, Values
     from attn_audit.statistics.intervals import Resamples
 
 MAX_ROW_WEIGHTS = 16_384
@@ -187,10 +193,10 @@ def verdict(report: "Report") -> str:
     relative = report[RELATIVE_JSD]
     if relative.mean is None:
         return NOT_MEASURED
-    covered = claims.is_covered("adversarial", report)
-    if claims.held("min", ENTIRELY, relative, is_covered=covered) is Outcome.PASS:
+    covered = is_covered("adversarial", report)
+    if held("min", ENTIRELY, relative, is_covered=covered) is Outcome.PASS:
         return "Yes: almost entirely different attention gives the same output."
-    match claims.held("min", LARGELY, relative, is_covered=covered):
+    match held("min", LARGELY, relative, is_covered=covered):
         case Outcome.PASS:
             return "Largely: very different attention gives the same output."
         case Outcome.FAIL if report[N_GRADIENT].value:
@@ -199,7 +205,7 @@ def verdict(report: "Report") -> str:
             return "Not by much: the output ties attention down."
         case Outcome.INCONCLUSIVE:
             said = f"{mean_percent(relative)} different"
-            return claims.left_open("adversarial", report, relative.n, said)
+            return left_open("adversarial", report, relative.n, said)
 
 
 def in_short(report: "Report") -> tuple[str, ...]:

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from attn_audit.document import Card, Section, Sketch, Table
-from attn_audit.findings.check import CheckFindings
+from attn_audit.findings.check import NOT_MEASURED, CheckFindings, folded, section_of
 from attn_audit.findings.example import NOT_RUN, status_field
 from attn_audit.findings.field import SHARE, Field
-from attn_audit.findings.groups import NOT_MEASURED, folded, section_of
 from attn_audit.findings.metric import UNIT_EDGES, MeanMetric, Metric, ShareMetric
 from attn_audit.findings.thresholds import MOST
 from attn_audit.findings.tolerance import SHARE as TOLERANCE

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 from attn_audit.findings.field import SHARE, Field, Range
 
 if TYPE_CHECKING:
-    from attn_audit.results.examples import Examples
-    from attn_audit.results.table import Values
-    from attn_audit.statistics.estimate import Estimate
+    from attn_audit.results.table import Examples, Values
     from attn_audit.statistics.intervals import Resamples
+    from attn_audit.statistics.summary import Estimate
 
 Edges = tuple[float, ...]
 

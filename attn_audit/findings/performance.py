@@ -1,4 +1,4 @@
-"""How well the model works: what the explanations are explanations of."""
+"""What explanations are explanations of: how well the model works, and on which of the data."""
 
 from typing import TYPE_CHECKING
 
@@ -6,12 +6,25 @@ from attn_audit.findings import example
 from attn_audit.findings.example import PREDICTION
 from attn_audit.findings.field import LOGITS
 from attn_audit.findings.metric import MeanMetric, Metric, ShareMetric, TotalMetric
-from attn_audit.statistics.estimate import Estimate
+from attn_audit.statistics.summary import Estimate
 
 if TYPE_CHECKING:
-    from attn_audit.results.examples import Examples
-    from attn_audit.results.table import Values
+    from attn_audit.results.table import Examples, Values
     from attn_audit.statistics.intervals import Resamples
+
+
+def _left_out(examples: "Examples", resamples: "Resamples") -> Estimate:
+    if not examples.n_rows:
+        return Estimate(None, 0)
+    return Estimate(examples.n_left_out / examples.n_rows, examples.n_rows)
+
+
+LEFT_OUT = TotalMetric(
+    "data.left_out",
+    "Rows of the data that were left out: by --on-bad-row skip, and by labels that --label-map "
+    "maps to nothing",
+    number=_left_out, has_interval=False,
+)  # fmt: skip
 
 
 def _is_right(examples: "Examples") -> "Values":
@@ -89,4 +102,6 @@ MARGIN = MeanMetric(
     is_optional=True,
 )  # fmt: skip
 
-METRICS: tuple[Metric, ...] = (ACCURACY, MACRO_F1, MICRO_F1, ROC_AUC, MAJORITY_SHARE, MARGIN)
+METRICS: tuple[Metric, ...] = (
+    LEFT_OUT, ACCURACY, MACRO_F1, MICRO_F1, ROC_AUC, MAJORITY_SHARE, MARGIN,
+)  # fmt: skip

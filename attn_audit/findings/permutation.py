@@ -4,18 +4,21 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from attn_audit.document import Card, Figure, Histograms, Panel, Section, Sketch, Violins
-from attn_audit.findings import claims, tolerance
-from attn_audit.findings.check import CheckFindings, Numbers, SiteNumber, Telling
-from attn_audit.findings.example import AUDITED_MASS, NOT_RUN, Label, status_field
-from attn_audit.findings.field import NATS, OUTPUT_DISTANCE, SAME, SHARE, Field, Kind, Place, Range
-from attn_audit.findings.groups import (
+from attn_audit.findings import tolerance
+from attn_audit.findings.check import (
     NOT_MEASURED,
+    CheckFindings,
+    Numbers,
+    SiteNumber,
+    Telling,
     confidence_table,
     folded,
     group_table,
     panel_of,
     section_of,
 )
+from attn_audit.findings.example import AUDITED_MASS, NOT_RUN, Label, status_field
+from attn_audit.findings.field import NATS, OUTPUT_DISTANCE, SAME, SHARE, Field, Kind, Place, Range
 from attn_audit.findings.metric import (
     DISTANCE_EDGES,
     GROUPINGS,
@@ -26,7 +29,7 @@ from attn_audit.findings.metric import (
     ShareMetric,
 )
 from attn_audit.findings.performance import ACCURACY
-from attn_audit.findings.rule import Outcome
+from attn_audit.findings.rule import Outcome, held, is_covered, left_open
 from attn_audit.findings.thresholds import (
     ALL_MASS,
     HALF_MARGIN,
@@ -39,9 +42,8 @@ from attn_audit.numbers import count, counted, mean, mean_percent, number, perce
 from attn_audit.statistics.summary import Distribution, Share
 
 if TYPE_CHECKING:
-    from attn_audit.results.examples import Examples
     from attn_audit.results.report import Report
-    from attn_audit.results.table import Members, Values
+    from attn_audit.results.table import Examples, Members, Values
 
 NOT_MOVABLE = f"{NOT_RUN}, or attention cannot be moved"
 NOT_DECIDING = f"{NOT_MOVABLE}, or the model is undecided"
@@ -284,21 +286,21 @@ def verdict(report: "Report") -> str:
     moved = report[MOVED]
     if moved.share is None:
         return NOT_MEASURED
-    covered = claims.is_covered("permutation", report)
-    match claims.held("min", MOST, moved, is_covered=covered):
+    covered = is_covered("permutation", report)
+    match held("min", MOST, moved, is_covered=covered):
         case Outcome.PASS:
             return "In most examples: where attention lies matters to the output."
         case Outcome.FAIL:
             return _hardly_moves(report)
         case Outcome.INCONCLUSIVE:
-            return claims.left_open("permutation", report, moved.n, share(moved))
+            return left_open("permutation", report, moved.n, share(moved))
 
 
 def _hardly_moves(report: "Report") -> str:
     """Why most outputs stay, as far as that is known."""
-    if claims.held("min", MOST, report[TOO_EVEN]) is Outcome.PASS:
+    if held("min", MOST, report[TOO_EVEN]) is Outcome.PASS:
         return "In most examples it does not: attention is too even there for shuffling to matter."
-    if claims.held("min", NEARLY_ALL, report[UNIFORM_UNCHANGED]) is Outcome.FAIL:
+    if held("min", NEARLY_ALL, report[UNIFORM_UNCHANGED]) is Outcome.FAIL:
         return "In part: most outputs move little, but equal attention changes many predictions."
     return "In most examples it hardly does: where attention lies matters little."
 

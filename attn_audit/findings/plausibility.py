@@ -10,20 +10,18 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from attn_audit.document import Card, Section, Sketch, Table
-from attn_audit.findings import claims, tolerance
-from attn_audit.findings.check import CheckFindings
+from attn_audit.findings import tolerance
+from attn_audit.findings.check import NOT_MEASURED, CheckFindings, folded, section_of
 from attn_audit.findings.example import NOT_RUN, status_field
 from attn_audit.findings.field import SHARE, Field, Range
-from attn_audit.findings.groups import NOT_MEASURED, folded, section_of
 from attn_audit.findings.measure import MEASURES, NOT_ASKED, Measure
 from attn_audit.findings.metric import UNIT_EDGES, MeanMetric, Metric
-from attn_audit.findings.rule import Outcome
+from attn_audit.findings.rule import Outcome, held, left_open
 from attn_audit.numbers import counted, mean, number
 
 if TYPE_CHECKING:
-    from attn_audit.results.examples import Examples
     from attn_audit.results.report import Report
-    from attn_audit.results.table import Values
+    from attn_audit.results.table import Examples, Values
 
 AUPRC, TOKEN_F1, IOU = "auprc", "token_f1", "iou"
 
@@ -177,12 +175,12 @@ def verdict(report: "Report") -> str:
     gap = report[_leading(report).gap]
     if gap.mean is None:
         return NOT_MEASURED
-    if claims.held("min", 0.0, gap) is Outcome.PASS:
+    if held("min", 0.0, gap) is Outcome.PASS:
         return "More than random order does: that is agreement with people, not faithfulness."
-    if claims.held("max", 0.0, gap) is Outcome.PASS:
+    if held("max", 0.0, gap) is Outcome.PASS:
         return "No more than random order does."
     said = f"{number(gap.mean)} above random order"
-    return claims.left_open("plausibility", report, gap.n, said)
+    return left_open("plausibility", report, gap.n, said)
 
 
 def in_short(report: "Report") -> tuple[str, ...]:

@@ -6,16 +6,16 @@ Always by the packaged rules, never by a policy, and without any waiver.
 from collections.abc import Collection, Sequence
 
 from attn_audit.findings.attended import HARDLY_ATTENDED, UNATTENDED
+from attn_audit.findings.check import TARGET, naming_target
 from attn_audit.findings.field import SHARE
 from attn_audit.findings.permutation import REACH
 from attn_audit.findings.registry import statistics
 from attn_audit.findings.rule import Outcome, outcome_of
-from attn_audit.findings.target import TARGET, naming_target
 from attn_audit.findings.thresholds import HALF_OF_BEST, LEAST_REACH
 from attn_audit.judgement.gate import judge
 from attn_audit.judgement.policy import Bound, Policy, load_policy
 from attn_audit.numbers import count, counted, number, percent, short, with_interval
-from attn_audit.results.leverage import SiteLeverage
+from attn_audit.results.model_description import SiteLeverage
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import (
     N_NAMED,

@@ -9,6 +9,7 @@ from datetime import date
 
 from attn_audit.config import DEFAULT_POLICY
 from attn_audit.errors import ConfigurationError
+from attn_audit.findings.check import naming_target
 from attn_audit.findings.field import Field
 from attn_audit.findings.measure import measure
 from attn_audit.findings.metric import Averaged, Statistic
@@ -21,12 +22,11 @@ from attn_audit.findings.rule import (
     wanted,
     written,
 )
-from attn_audit.findings.target import naming_target
 from attn_audit.judgement.policy import Bound, Guard, Policy
 from attn_audit.numbers import count, counted
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Answer, Judgement, Level, Verdict
-from attn_audit.statistics.estimate import Estimate, Interval
+from attn_audit.statistics.summary import Estimate, Interval
 
 Obstacle = tuple[str, str]
 """Why a number is not judged, and what to do or look at."""

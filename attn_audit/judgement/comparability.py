@@ -12,9 +12,8 @@ from attn_audit.errors import ComparisonRefusedError
 from attn_audit.findings.example import ID
 from attn_audit.findings.metric import Averaged
 from attn_audit.numbers import short
-from attn_audit.results.examples import Examples
 from attn_audit.results.report import Report
-from attn_audit.results.table import Values
+from attn_audit.results.table import Examples, Values
 from attn_audit.settings import SETTINGS, names_where
 
 SUMMARIES_ALONE = "compare the summaries alone with `--allow-different-data`"

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from attn_audit.findings import performance
+from attn_audit.findings.check import TARGET, naming_target
 from attn_audit.findings.metric import Statistic
 from attn_audit.findings.rule import Outcome
-from attn_audit.findings.target import TARGET, naming_target
 from attn_audit.judgement.bounds import (
     Criterion,
     Measurement,
@@ -22,7 +22,7 @@ from attn_audit.judgement.policy import Bound, Policy
 from attn_audit.numbers import count, counted
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Judgement, Level, Verdict
-from attn_audit.statistics.estimate import Estimate
+from attn_audit.statistics.summary import Estimate
 
 
 def judge(report: Report, policy: Policy, today: date | None = None) -> Verdict:

@@ -10,17 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from attn_audit.findings.erasure import rankings
-from attn_audit.findings.erasure.rankings import ATTENTION, PERMUTED, RANDOM, WAYS, Ranking
+from attn_audit.findings import erasure
+from attn_audit.findings.erasure import ATTENTION, PERMUTED, RANDOM, WAYS, Ranking
 from attn_audit.findings.example import N_UNITS, Status
 from attn_audit.findings.measure import HEAD_MIX, LEAVE_ONE_OUT, MEASURES, Measure
 from attn_audit.findings.thresholds import SIGNIFICANT
 from attn_audit.numbers import counted, number
-from attn_audit.results.recommendation import FEW_PASSES, Candidate, Part, Recommendation
+from attn_audit.results.verdict import FEW_PASSES, Candidate, Part, Recommendation
 
 if TYPE_CHECKING:
-    from attn_audit.results.examples import Examples
-    from attn_audit.results.table import Members, Values
+    from attn_audit.results.table import Examples, Members, Values
     from attn_audit.statistics.intervals import Resamples
 
 FEWEST_TEXTS = 40
@@ -72,7 +71,7 @@ def recommendation_of(
     """
     import numpy as np
 
-    halves = np.array(examples.strings(rankings.HALF))
+    halves = np.array(examples.strings(erasure.HALF))
     n_units = examples.numbers(N_UNITS)[halves != ""]
 
     def erased(ranking: Ranking) -> Erased:
@@ -82,16 +81,16 @@ def recommendation_of(
     for measure in MEASURES:
         if measure.is_of_correlation:
             continue
-        signed, *sizes = map(erased, rankings.rankings_of(measure))
+        signed, *sizes = map(erased, erasure.rankings_of(measure))
         if bool(signed.is_known.any()):
             found.append(Orders(measure, signed, sizes[0] if sizes else None))
     median = float(np.median(n_units)) if len(n_units) else 0.0
-    not_sampled = examples.counts(rankings.STATUS).get(Status.NOT_SAMPLED, 0)
+    not_sampled = examples.counts(erasure.STATUS).get(Status.NOT_SAMPLED, 0)
     return recommend(
         erased(ATTENTION) if has_attention else None,
         erased(RANDOM),
         found,
-        halves == rankings.JUDGE,
+        halves == erasure.JUDGE,
         median,
         resamples,
         permuted=erased(PERMUTED),

@@ -22,11 +22,8 @@ from attn_audit.findings.metric import (
 )
 from attn_audit.findings.registry import add_shown, metrics
 from attn_audit.plugins import require_plugins
-from attn_audit.results.head_mix import HeadMix
-from attn_audit.results.leverage import Leverage
-from attn_audit.results.model_description import ModelDescription
-from attn_audit.results.recommendation import Recommendation
-from attn_audit.results.record import ShownRecord, require_shown
+from attn_audit.results.model_description import HeadMix, Leverage, ModelDescription
+from attn_audit.results.schema import ShownRecord, Summaries, require_shown
 from attn_audit.results.storage import (
     MAKE_AGAIN,
     malformed,
@@ -35,13 +32,13 @@ from attn_audit.results.storage import (
     require_unedited,
     to_stored,
 )
-from attn_audit.results.summary import Summaries
-from attn_audit.results.verdict import Answer, CountedUnit, LabelAnswer
+from attn_audit.results.verdict import Answer, CountedUnit, LabelAnswer, Recommendation
 from attn_audit.settings import TEMPLATE
-from attn_audit.statistics.estimate import NOT_MEASURED, Estimate
 from attn_audit.statistics.summary import (
+    NOT_MEASURED,
     Degenerate,
     Distribution,
+    Estimate,
     GroupedDistribution,
     Histogram,
     JointHistogram,

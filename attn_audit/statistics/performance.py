@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int, Integer, UInt8
 
 from attn_audit.statistics import intervals
-from attn_audit.statistics.estimate import Interval
 from attn_audit.statistics.intervals import (
     LARGEST_BOOTSTRAP_N,
     Resamples,
@@ -18,6 +17,7 @@ from attn_audit.statistics.intervals import (
     percentiles,
     require_finite,
 )
+from attn_audit.statistics.summary import Interval
 
 
 def macro_f1_of_classes(

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,8 +25,8 @@ from attn_audit.engine.report import sum_up
 from attn_audit.engine.stopwatch import Meter, Stopwatch
 from attn_audit.errors import RecordsError
 from attn_audit.findings import adversarial
-from attn_audit.findings.correlation.pairs import Pair, pairs
 from attn_audit.findings.example import FAILED, HEAD, ID, LAYER, N_UNITS, STATUS, UNITS
+from attn_audit.findings.pairs import Pair, pairs
 from attn_audit.findings.tolerance import (
     DERIVED,
     DISTRIBUTION,
@@ -35,7 +34,6 @@ from attn_audit.findings.tolerance import (
     MARGIN,
     MASS,
     OUTPUT,
-    SUMMARY,
 )
 from attn_audit.models.contract import AuditedModel
 from attn_audit.progress import Progress, Watcher
@@ -326,36 +324,6 @@ def summed_up(
     except (pa.ArrowException, ValueError, TypeError, LookupError, ArithmeticError) as error:
         problem = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RecordsError(f"these records cannot be summed up: {problem}") from None
-
-
-def compare_summaries(stored: Report, found: Report) -> Tally:
-    """Every value of two reports, one by one, but for what no record holds."""
-    tally = Tally("summary", "every value", SUMMARY.limit, SUMMARY.reason)
-    ours, theirs = found.model_dump(mode="json"), stored.model_dump(mode="json")
-    for path, one, other in values_of("", theirs | {"run": None, "labels": []}, ours):
-        if is_number(one) and is_number(other):
-            size = max(abs(one), abs(other), 1e-12)
-            tally.compare(None, path, one, other, abs(one - other) / size)
-        else:
-            tally.require(None, path, one, other, one == other)
-    return tally
-
-
-def is_number(value: object) -> bool:
-    """Whether a value has a size."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def values_of(path: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Values at the same place; where the places themselves differ, what stands there."""
-    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
-        for key in one:
-            yield from values_of(f"{path}.{key}".lstrip("."), one[key], other[key])
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        for i, (first, second) in enumerate(zip(one, other, strict=True)):
-            yield from values_of(f"{path}[{i}]", first, second)
-    else:
-        yield path, one, other
 
 
 class Rankings:

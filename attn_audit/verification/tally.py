@@ -1,8 +1,9 @@
 """Numbers that are stored, against those that are found now: what differs, and by how much."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +16,19 @@ from attn_audit.findings.adversarial import (
 from attn_audit.findings.example import ID, LAYER, PREDICTION, PROBABILITY
 from attn_audit.findings.field import SAME, Field
 from attn_audit.findings.registry import all_fields, record_fields, site_fields
-from attn_audit.findings.tolerance import OUTPUT, SEARCHED, Text
+from attn_audit.findings.tolerance import (
+    GRADIENT,
+    MARGIN,
+    N_AT_HALF,
+    OUTPUT,
+    SEARCHED,
+    SUMMARY,
+    Text,
+)
 from attn_audit.randomness import n_permutations
 from attn_audit.results.answers import Claim, Failure
+from attn_audit.results.model_description import HeadMix, Leverage
+from attn_audit.results.report import Report
 from attn_audit.results.table import Row
 
 MAX_FAILURES = 10
@@ -224,3 +235,80 @@ def _is_close_call(record: Row, limit: float) -> bool:
         return any(abs(p - 0.5) <= limit for p in probabilities)
     first, second, *_ = sorted(probabilities, reverse=True)
     return bool(first - second <= limit)
+
+
+def compare_layers(stored: Leverage | None, found: Leverage | None, dtype: str) -> list[Tally]:
+    """Every value of two tables; where there is only one table, that alone.
+
+    Args:
+        dtype: Of the model: `float32`, ...
+    """
+    if stored is None and found is None:
+        return []
+    limit, n_texts = MARGIN.at(dtype), 1 if found is None else found.n_texts
+    at_half = f"{N_AT_HALF} of the texts, just at half of a margin"
+    same = Tally("layers", EQUAL)
+    margins = Tally("layers", "leverage by layer", limit.limit, limit.reason)
+    shares = Tally("layers", "share of texts decided", N_AT_HALF / n_texts, at_half)
+    ours, theirs = (
+        None if each is None else each.model_dump(mode="json") for each in (stored, found)
+    )
+    for path, one, other in values_of("layers", ours, theirs):
+        if not (is_number(one) and is_number(other)) or path.endswith((".n", "layer", "n_texts")):
+            same.require(None, path, one, other, one == other)
+        elif ".matters." in path:
+            unit = n_texts if path.endswith(".count") else 1
+            shares.compare(None, path, one, other, abs(one - other) / unit)
+        else:
+            margins.compare(None, path, one, other, abs(one - other) / max(1.0, abs(one)))
+    return [same, margins, shares]
+
+
+def compare_mixes(stored: HeadMix | None, found: HeadMix | None, dtype: str) -> list[Tally]:
+    """Every weight of two fits to the same texts, of the largest of them."""
+    either = stored or found
+    if either is None:
+        return []
+    limit = GRADIENT.at(dtype)
+    same = Tally("head mix", EQUAL)
+    weights = Tally("head mix", "weights", limit.limit, limit.reason)
+    ours, theirs = (
+        None if each is None else each.model_dump(mode="json") for each in (stored, found)
+    )
+    largest = max((abs(weight) for layer in either.weights for weight in layer), default=0.0)
+    for path, one, other in values_of("head_mix", ours, theirs):
+        if ".weights" in path and is_number(one) and is_number(other):
+            weights.compare(None, path, one, other, abs(one - other) / (largest or 1.0))
+        else:
+            same.require(None, path, one, other, one == other)
+    return [same, weights]
+
+
+def compare_summaries(stored: Report, found: Report) -> Tally:
+    """Every value of two reports, one by one, but for what no record holds."""
+    tally = Tally("summary", "every value", SUMMARY.limit, SUMMARY.reason)
+    ours, theirs = found.model_dump(mode="json"), stored.model_dump(mode="json")
+    for path, one, other in values_of("", theirs | {"run": None, "labels": []}, ours):
+        if is_number(one) and is_number(other):
+            size = max(abs(one), abs(other), 1e-12)
+            tally.compare(None, path, one, other, abs(one - other) / size)
+        else:
+            tally.require(None, path, one, other, one == other)
+    return tally
+
+
+def is_number(value: object) -> bool:
+    """Whether a value has a size."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def values_of(path: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Values at the same place; where the places themselves differ, what stands there."""
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        for key in one:
+            yield from values_of(f"{path}.{key}".lstrip("."), one[key], other[key])
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for i, (first, second) in enumerate(zip(one, other, strict=True)):
+            yield from values_of(f"{path}[{i}]", first, second)
+    else:
+        yield path, one, other

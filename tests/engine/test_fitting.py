@@ -11,7 +11,7 @@ from torch import Tensor
 import attn_audit
 from attn_audit.data.example import Example
 from attn_audit.engine.fitting import PASSES, fit_mixes
-from attn_audit.findings.erasure.rankings import AOPC, PERMUTED, rankings_of
+from attn_audit.findings.erasure import AOPC, PERMUTED, rankings_of
 from attn_audit.findings.measure import HEAD_MIX
 from attn_audit.measures.head_mix import of_heads, subsets
 from attn_audit.models.contract import Batch

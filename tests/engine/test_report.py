@@ -3,7 +3,7 @@
 from unittest.mock import Mock
 
 from attn_audit.engine.report import _deciders
-from attn_audit.results.examples import Examples
+from attn_audit.results.table import Examples
 
 
 def deciding(counts: dict[str, int]) -> list[tuple[str, int]]:

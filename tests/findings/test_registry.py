@@ -19,10 +19,9 @@ from attn_audit.findings.tolerance import DERIVED
 from attn_audit.formats import csv as report_csv
 from attn_audit.judgement.comparison import compare
 from attn_audit.judgement.gate import judge
-from attn_audit.results.examples import Examples
-from attn_audit.results.record import require_shown
 from attn_audit.results.report import Report
-from attn_audit.results.table import Values
+from attn_audit.results.schema import require_shown
+from attn_audit.results.table import Examples, Values
 from attn_audit.verification.tally import Expected, Numbers
 from tests.judged import policy_from
 from tests.rows import RowsModel, texts

@@ -10,8 +10,8 @@ from jaxtyping import Float64, Int, Int64, UInt64
 from attn_audit.checks.base import AuditedBatch, Columns, join_statuses, read_batch, scores_of
 from attn_audit.checks.erasure.outcomes import Gone, Outcomes
 from attn_audit.checks.ties import N_ORDERS, ranks_of
-from attn_audit.findings.erasure import rankings as fields
-from attn_audit.findings.erasure.rankings import (
+from attn_audit.findings import erasure as fields
+from attn_audit.findings.erasure import (
     ATTENTION,
     PERMUTED,
     RANDOM,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from attn_audit.document import Block, Cell, Paragraph, Phrase, Section, Table, Tone
 from attn_audit.numbers import counted, number, percent, share
-from attn_audit.results.leverage import Leverage, SiteLeverage
+from attn_audit.results.model_description import Leverage, SiteLeverage
 
 QUESTION = "Which layer does the output depend on?"
 

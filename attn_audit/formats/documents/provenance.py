@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from attn_audit.findings.check import TARGET, naming_target
 from attn_audit.findings.measure import GRADIENT_NOISE, PROBABILITY_NOISE
-from attn_audit.findings.target import TARGET, naming_target
 from attn_audit.findings.tolerance import HALF_PRECISION
 from attn_audit.formats.documents import model as models
 from attn_audit.numbers import count, counted, number, percent, scientific, short

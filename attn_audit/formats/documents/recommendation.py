@@ -15,9 +15,9 @@ from attn_audit.document import (
 from attn_audit.findings.example import ATTENTION
 from attn_audit.findings.measure import LEAVE_ONE_OUT, measure
 from attn_audit.numbers import bracket, count, counted, number
-from attn_audit.results.head_mix import HeadMix
-from attn_audit.results.recommendation import FEW_PASSES, Candidate, Part, Recommendation
+from attn_audit.results.model_description import HeadMix
 from attn_audit.results.report import Cost
+from attn_audit.results.verdict import FEW_PASSES, Candidate, Part, Recommendation
 
 QUESTION = "What may be shown in the place of attention?"
 

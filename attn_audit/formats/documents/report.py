@@ -17,10 +17,9 @@ from attn_audit.document import (
     Section,
     Table,
 )
-from attn_audit.findings.check import CheckFindings
+from attn_audit.findings.check import TARGET, CheckFindings, naming_target
 from attn_audit.findings.performance import ACCURACY
 from attn_audit.findings.registry import checks
-from attn_audit.findings.target import TARGET, naming_target
 from attn_audit.formats.documents import (
     definitions,
     example,
@@ -32,10 +31,9 @@ from attn_audit.formats.documents import (
 )
 from attn_audit.formats.documents.provenance import audited, made_with, target
 from attn_audit.numbers import count, counted
-from attn_audit.results.leverage import Leverage
-from attn_audit.results.recommendation import Recommendation
+from attn_audit.results.model_description import Leverage
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import Verdict
+from attn_audit.results.verdict import Recommendation, Verdict
 
 QUESTION = "May its attention weights be shown as the reason for its predictions?"
 

@@ -6,7 +6,7 @@ from attn_audit.document import Block, Bullets, Document, Facts, Paragraph, Sect
 from attn_audit.findings.plausibility import APART
 from attn_audit.numbers import count, counted, mean, mean_percent, short
 from attn_audit.quoting import quoted
-from attn_audit.results.shown import Plausible, ShownField, ShownScores
+from attn_audit.results.answers import Plausible, ShownField, ShownScores
 
 NO_MODEL = (
     "No model was asked: whether what is shown is what a model goes by, these numbers do not say. "

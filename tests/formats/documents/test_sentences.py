@@ -6,19 +6,18 @@ from typing import Any
 import pytest
 
 from attn_audit.document import Bullets, Glance
-from attn_audit.findings import adversarial, permutation
+from attn_audit.findings import adversarial, correlation, permutation
 from attn_audit.findings import adversarial as metrics_of_adversarial
 from attn_audit.findings import performance as metrics_of_performance
 from attn_audit.findings import permutation as metrics_of_permutation
-from attn_audit.findings.correlation import section as correlation
-from attn_audit.findings.correlation.pairs import GAP_GRADIENT, GAP_LEAVE_ONE_OUT, OF_YARDSTICK
+from attn_audit.findings.pairs import GAP_GRADIENT, GAP_LEAVE_ONE_OUT, OF_YARDSTICK
 from attn_audit.formats.documents import performance
 from attn_audit.formats.documents.example import said as predicted
 from attn_audit.formats.documents.example import varied
 from attn_audit.formats.documents.provenance import audited, made_with
 from attn_audit.formats.documents.report import cards, document
 from attn_audit.results.report import Report
-from attn_audit.statistics.estimate import Interval
+from attn_audit.statistics.summary import Interval
 from tests.judged import with_metric, without, without_metric
 
 

@@ -11,11 +11,10 @@ from attn_audit.findings.field import EXAMPLES, SHARE, TAU, Field, Place, Range
 from attn_audit.findings.measure import GRADIENT, LEAVE_ONE_OUT, MEASURES, Measure
 from attn_audit.findings.metric import TAU_EDGES, MeanMetric, Metric, ShareMetric, TotalMetric
 from attn_audit.findings.thresholds import SIGNIFICANT
-from attn_audit.statistics.estimate import Estimate
+from attn_audit.statistics.summary import Estimate
 
 if TYPE_CHECKING:
-    from attn_audit.results.examples import Examples
-    from attn_audit.results.table import Values
+    from attn_audit.results.table import Examples, Values
     from attn_audit.statistics.intervals import Resamples
 
 _RANKS_NOTHING = "a side ranks nothing, or a measure was not asked for"
@@ -83,7 +82,7 @@ def _significant(examples: "Examples", pair: Pair, sign: int) -> "Values":
 
 def _significant_after_correction(examples: "Examples", pair: Pair, sign: int) -> "Values":
     """By Benjamini-Hochberg, which looks at all examples at once."""
-    from attn_audit.statistics.significance import adjusted
+    from attn_audit.statistics.kendall import adjusted
 
     tau, p_value = examples.numbers(pair.tau), examples.numbers(pair.p_value)
     is_testable = p_value >= 0
@@ -94,7 +93,7 @@ def _significant_after_correction(examples: "Examples", pair: Pair, sign: int) -
 
 def _expected_by_chance(examples: "Examples", _: "Resamples", pair: Pair) -> Estimate:
     from attn_audit.statistics.intervals import mean
-    from attn_audit.statistics.significance import exact_chance
+    from attn_audit.statistics.kendall import exact_chance
 
     is_testable = examples.numbers(pair.p_value) >= 0
     lengths = examples.numbers(N_UNITS)[is_testable].astype("int64")

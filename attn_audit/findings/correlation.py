@@ -15,9 +15,20 @@ from attn_audit.document import (
     Section,
     Table,
 )
-from attn_audit.findings.check import CheckFindings, Numbers, Telling
-from attn_audit.findings.claims import held, is_covered, left_open
-from attn_audit.findings.correlation.pairs import (
+from attn_audit.findings.check import (
+    MAX_CLASSES,
+    NOT_MEASURED,
+    CheckFindings,
+    Numbers,
+    Telling,
+    folded,
+    panel_of,
+    parts_of,
+    section_of,
+)
+from attn_audit.findings.measure import MEASURES, usual_measures
+from attn_audit.findings.metric import MeanMetric
+from attn_audit.findings.pairs import (
     ATTENTION_MARGIN,
     CHANCE,
     FIELDS,
@@ -33,17 +44,7 @@ from attn_audit.findings.correlation.pairs import (
     metrics_of,
     with_attention,
 )
-from attn_audit.findings.groups import (
-    MAX_CLASSES,
-    NOT_MEASURED,
-    folded,
-    panel_of,
-    parts_of,
-    section_of,
-)
-from attn_audit.findings.measure import MEASURES, usual_measures
-from attn_audit.findings.metric import MeanMetric
-from attn_audit.findings.rule import Outcome
+from attn_audit.findings.rule import Outcome, held, is_covered, left_open
 from attn_audit.findings.thresholds import ALIKE, SIGNIFICANT, SMALL_GAP
 from attn_audit.numbers import count, counted, digits, mean, number, percent, share, with_interval
 from attn_audit.statistics.summary import Distribution, GroupedDistribution
