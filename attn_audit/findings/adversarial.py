@@ -18,7 +18,6 @@ from attn_audit.findings.check import (
 )
 from attn_audit.findings.example import MAX_ATTENTION, status_field
 from attn_audit.findings.field import (
-    EXAMPLES,
     NATS,
     OUTPUT_DISTANCE,
     SAME,
@@ -35,7 +34,7 @@ from attn_audit.findings.metric import (
     MeanMetric,
     Metric,
     ShareMetric,
-    TotalMetric,
+    counting,
 )
 from attn_audit.findings.permutation import (
     MOVED_MARGIN,
@@ -49,7 +48,6 @@ from attn_audit.findings.permutation import (
 from attn_audit.findings.rule import Outcome, held, is_covered, left_open
 from attn_audit.findings.thresholds import ENTIRELY, LARGELY
 from attn_audit.numbers import counted, mean, mean_percent, number, percent
-from attn_audit.statistics.summary import Distribution, Estimate
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,8 +55,7 @@ if TYPE_CHECKING:
 
     from attn_audit.results.model_description import ModelDescription
     from attn_audit.results.report import Report
-    from attn_audit.results.table import Examples, Values
-    from attn_audit.statistics.intervals import Resamples
+    from attn_audit.results.table import Values
 
 MAX_ROW_WEIGHTS = 16_384
 """Weights of a witness that a record holds row by row, at most: 64 KiB."""
@@ -129,15 +126,6 @@ FIELDS: tuple[Field[object], ...] = (
 )  # fmt: skip
 
 
-def _n_by(method: str, definition: str) -> TotalMetric:
-    def number(examples: "Examples", _: "Resamples") -> Estimate:
-        return Estimate(examples.counts(METHOD).get(method, 0), None)
-
-    return TotalMetric(
-        f"adversarial.n_{method}", definition, range=EXAMPLES, number=number, has_interval=False
-    )
-
-
 MAX_JSD = MeanMetric.over(
     MAX_JSD_FIELD, JSD_EDGES, is_coverage=True, joint=MAX_ATTENTION,
     groups=dict.fromkeys(GROUPINGS),
@@ -152,8 +140,10 @@ TURNED = ShareMetric(
     values=TURNED_FIELD,
 )
 MASS = mass_of("adversarial", MAX_JSD_FIELD)
-N_EXACT = _n_by("exact", "Examples whose adversary is the proven optimum")
-N_GRADIENT = _n_by("gradient", "Examples whose adversary was searched for")
+N_EXACT, N_GRADIENT = (
+    counting(f"adversarial.n_{method}", f"Examples whose adversary {how}", METHOD, method)
+    for method, how in (("exact", "is the proven optimum"), ("gradient", "was searched for"))
+)
 
 METRICS: tuple[Metric, ...] = (
     MAX_JSD, RELATIVE_JSD, UPPER_BOUND, DISTANCE, MARGIN, TURNED, MASS, N_EXACT, N_GRADIENT,
@@ -173,11 +163,9 @@ AXIS = "largest divergence found (epsilon-max JSD, nats)"
 
 def section(report: "Report") -> Section:
     """Question, answer, figures, and the numbers in tables."""
-    table = group_table("divergence", report[MAX_JSD], LIMITS)
+    table, said = group_table("divergence", report[MAX_JSD], LIMITS), answer(report)
     tables = [folded(report, table)] if report[MAX_JSD].n else []
-    return section_of(
-        "adversarial", "Adversarial", QUESTION, answer(report), figures(report), *tables
-    )
+    return section_of("adversarial", "Adversarial", QUESTION, said, figures(report), *tables)
 
 
 def card(report: "Report") -> Card:
@@ -245,8 +233,14 @@ def answer(report: "Report") -> tuple[str, ...]:
         f"attention, {log(2):.2f}: nothing in common): {relative} of the most that each example "
         "allows."
     )
-    common = _how_common(report.get(WITHIN_EPSILON))
-    return first, _certainty(report), common, CAVEAT, mass(report[MASS])
+    common = report.get(WITHIN_EPSILON)
+    how_common = "How common alternatives are was not measured: that takes the permutation check."
+    if common is not None and common.mean is not None:
+        how_common = (
+            f"How common alternatives are: {mean_percent(common)} of an example's random "
+            "permutations keep the output that close as well."
+        )
+    return first, _certainty(report), how_common, CAVEAT, mass(report[MASS])
 
 
 def _certainty(report: "Report") -> str:
@@ -269,15 +263,6 @@ def _limit(report: "Report") -> str:
     known = f" in {counted(bound.n, 'example')} where a limit is proven"
     where = known if bound.n < report[MAX_JSD].n else ""
     return f", but not beyond {mean(bound)} on average{where}"
-
-
-def _how_common(common: Distribution | None) -> str:
-    if common is None or common.mean is None:
-        return "How common alternatives are was not measured: that takes the permutation check."
-    return (
-        f"How common alternatives are: {mean_percent(common)} of an example's random "
-        "permutations keep the output that close as well."
-    )
 
 
 def figures(report: "Report") -> Iterator[Figure]:

@@ -38,7 +38,7 @@ LOST = Field[tuple[float, ...] | None](
     "Share of the margin that is lost without each unit; below 0: gained, since the unit speaks "
     "against what is explained",
     shape=Shape.UNITS, range=MARGIN, null=NOT_TOLD, page="for and against",
-    claim="margins", tolerance=tolerance.MARGIN, scale=tolerance.margin_scale,
+    claim="margins", tolerance=tolerance.MARGIN,
 )  # fmt: skip
 TOP_LOST = Field[float | None](
     "attended.top_lost", "Share of the margin that is lost without the most attended unit",
@@ -167,14 +167,9 @@ def section(report: "Report") -> Section:
 
 def card(report: "Report") -> Card:
     """The same at a glance."""
-    return Card(
-        id="attended",
-        name="Attended words",
-        question=_question(report),
-        verdict=verdict(report),
-        lines=in_short(report),
-        picture=Sketch(report[EFFECT], ("0: no effect", "1"), "effect of the most attended word"),
-    )
+    picture = Sketch(report[EFFECT], ("0: no effect", "1"), "effect of the most attended word")
+    said = verdict(report), in_short(report)
+    return Card("attended", "Attended words", _question(report), *said, picture)
 
 
 def verdict(report: "Report") -> str:

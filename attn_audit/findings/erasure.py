@@ -4,7 +4,7 @@ A ranking is the descending order of a measure's scores. A signed measure has tw
 for the prediction first, and what moves it most either way first.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from attn_audit.findings.check import NOT_MEASURED, CheckFindings, folded, group
 from attn_audit.findings.example import NOT_RUN, status_field
 from attn_audit.findings.field import EXAMPLES, MARGIN, SAME, SHARE, TAU, Field, Kind, Range
 from attn_audit.findings.measure import MEASURES, Measure
-from attn_audit.findings.metric import MeanMetric, Metric, TotalMetric, edges
+from attn_audit.findings.metric import MeanMetric, Metric, TotalMetric, counting, edges
 from attn_audit.findings.rule import Outcome, held, left_open
 from attn_audit.findings.thresholds import CHANCE
 from attn_audit.findings.tolerance import Tolerance
@@ -59,7 +59,6 @@ class _Number:
     range: Range = GAIN
     _: KW_ONLY
     null: str = NOT_JUDGED
-    scale: Callable[..., list[float]] = tolerance.ordered_scale
     tolerance: Tolerance = tolerance.ORDERED
     of_magnitudes: bool = False
     """Whether it is given of the second ranking of a signed measure, too."""
@@ -84,7 +83,7 @@ NUMBERS: Mapping[str, _Number] = {
     OF_MARGIN: _Number(
         "Share of the margin that is lost as units are left out in {order}, mean over how many are "
         "left out", MARGIN, null=f"{NOT_JUDGED}; or the model is undecided",
-        tolerance=tolerance.ORDERED_MARGIN, scale=tolerance.margin_scale,
+        tolerance=tolerance.ORDERED_MARGIN,
     ),
     SUFFICIENCY: _Number(
         f"{_FALL} where only the first units in {{order}} stay, mean over how many stay: the less "
@@ -100,14 +99,14 @@ NUMBERS: Mapping[str, _Number] = {
     ),
     ABOVE_RANDOM: _Number(
         f"Share of {N_RANDOM} random orders that leaving out in {{order}} moves the prediction "
-        "more than; equal ones count half", SHARE, tolerance=tolerance.OF_TWENTY,
-        scale=tolerance.itself, of_magnitudes=True, of_random=False,
+        "more than; equal ones count half", SHARE,
+        tolerance=tolerance.OF_TWENTY, of_magnitudes=True, of_random=False,
     ),
     SACO: _Number(
         "Whether units of larger scores have larger effects when each alone is left out, pairs "
         "weighed by how far their scores differ (SaCo), in {order}", CONCORDANCE,
         null=f"{NOT_JUDGED}; or all scores are equal", tolerance=tolerance.CONCORDANCE,
-        scale=tolerance.itself, of_random=False,
+        of_random=False,
     ),
 }  # fmt: skip
 """By what stands behind the ranking's name."""
@@ -149,7 +148,7 @@ class Ranking:
             ".".join(filter(None, ("erasure", self.name, suffix))),
             number.definition.format(order=order), range=number.range, null=number.null,
             claim=f"erasure: {suffix.replace('_', ' ') or 'mean gain'}",
-            tolerance=number.tolerance, scale=number.scale,
+            tolerance=number.tolerance,
         )  # fmt: skip
 
     @property
@@ -238,7 +237,7 @@ def _limit(name: str, definition: str, way: str) -> Field[float | None]:
     return Field(
         ".".join(filter(None, (f"erasure.{name}", way))), f"{definition}{_WITH[way]}", range=GAIN,
         null=NO_LIMIT if way == AOPC else f"{NO_LIMIT}; or it cannot be asked with neutral units",
-        claim="erasure: limits", tolerance=tolerance.ORDERED, scale=tolerance.ordered_scale,
+        claim="erasure: limits", tolerance=tolerance.ORDERED,
     )  # fmt: skip
 
 
@@ -284,15 +283,6 @@ def _score(ranking: Ranking, way: str, examples: "Examples", resamples: "Resampl
     return ratio_of_means(gain, examples.numbers(UPPER[way]) - random, resamples)
 
 
-def _n_by(how: str, definition: str) -> TotalMetric:
-    def number(examples: "Examples", _: "Resamples") -> Estimate:
-        return Estimate(examples.counts(LIMITS).get(how, 0), None)
-
-    return TotalMetric(
-        f"erasure.n_{how}", definition, range=EXAMPLES, number=number, has_interval=False
-    )
-
-
 def _n_judged(examples: "Examples", _: "Resamples") -> Estimate:
     return Estimate(sum(examples.counts(HALF).values()), None)
 
@@ -316,8 +306,12 @@ N_JUDGED = TotalMetric(
     "erasure.n_judged", "Texts of which units were left out in the order of rankings",
     range=EXAMPLES, number=_n_judged, has_interval=False,
 )  # fmt: skip
-N_EXACT = _n_by(EXACT, "Texts whose limits are known from all subsets of their units")
-N_BEAM = _n_by(BEAM, "Texts whose upper limit is known from below, by a search")
+N_EXACT = counting(
+    "erasure.n_exact", "Texts whose limits are known from all subsets of their units", LIMITS, EXACT
+)
+N_BEAM = counting(
+    "erasure.n_beam", "Texts whose upper limit is known from below, by a search", LIMITS, BEAM
+)
 AGREEMENT = TotalMetric(
     "erasure.operators_tau",
     "Kendall's tau-b between the orders that both ways of leaving out bring rankings into, by the "
@@ -396,15 +390,13 @@ def _table(report: "Report", known: list[tuple[Ranking, Distribution]]) -> Table
 def _written_score(report: "Report", ranking: Ranking) -> str:
     metric = ranking.scores.get(AOPC)
     found = None if metric is None else report.get(metric)
-    if found is None:
-        return "-"
-    return with_interval(found.value, found.interval)
+    return "-" if found is None else with_interval(found.value, found.interval)
 
 
 def card(report: "Report") -> Card:
     """The same at a glance."""
-    said = verdict(report), in_short(report), _points(report)
-    return Card("erasure", "Erasure", _question(report), *said)
+    question, said = _question(report), in_short(report)
+    return Card("erasure", "Erasure", question, verdict(report), said, _points(report))
 
 
 def _points(report: "Report") -> Points | None:
@@ -504,15 +496,10 @@ def _other_way(
             "what is found may be the way's doing."
         )
         return
-    agreement = report.get(AGREEMENT)
-    said = (
-        ""
-        if agreement is None
-        else (
-            f" Both ways order the {count(len(shown))} rankings with a Kendall's tau of "
-            f"{number(agreement.value)}."
-        )
-    )
+    agreement, said = report.get(AGREEMENT), ""
+    if agreement is not None:
+        ways = f" Both ways order the {count(len(shown))} rankings with a Kendall's tau of"
+        said = f"{ways} {number(agreement.value)}."
     yield (
         "With neutral units in their place, which keeps the length of the text, the order of "
         f"{leading.words} takes away {mean(neutral)}.{said}"

@@ -34,7 +34,7 @@ NOT_JOINED = (
 def _field(name: str, definition: str, null: str) -> Field[float | None]:
     return Field(
         f"mosaic.{name}", definition, range=SHARE, null=null, claim="mosaics",
-        tolerance=tolerance.ORDERED, scale=tolerance.ordered_scale,
+        tolerance=tolerance.ORDERED,
     )  # fmt: skip
 
 

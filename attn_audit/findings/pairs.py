@@ -43,7 +43,7 @@ class Pair:
             f"correlation.{name}", f"Kendall's tau-b between {between}",
             place=place, range=TAU, null=_RANKS_NOTHING, formerly=f"tau_{name}",
             page=f"tau {first} - {second.replace('_', '-')}",
-            claim="taus", tolerance=tolerance.TAU, scale=tolerance.tau_scale,
+            claim="taus", tolerance=tolerance.TAU,
         )  # fmt: skip
         p_value = Field[float | None](
             f"correlation.{name}_p_value", f"Two-sided p-value of the tau between {between}",
@@ -221,7 +221,6 @@ class Twin:
         tau = Field[float | None](
             f"correlation.{first}_{second}", f"Kendall's tau-b between {between}", place=place,
             range=TAU, null=_RANKS_NOTHING, claim="taus of margins", tolerance=tolerance.TAU,
-            scale=tolerance.tau_scale,
         )  # fmt: skip
         return Twin(first, second, row, tau, measures)
 
@@ -268,7 +267,7 @@ def _largest_field(pair: Pair | Twin) -> Field[float | None]:
         f"The largest value that the ties on both sides allow of {pair.tau.name}: each side sorted "
         "by itself",
         place=pair.tau.place, range=TAU, null=_RANKS_NOTHING, claim="taus that ties allow",
-        tolerance=tolerance.TAU, scale=tolerance.tau_scale,
+        tolerance=tolerance.TAU,
     )  # fmt: skip
 
 
@@ -286,7 +285,7 @@ PERMUTED_BASELINE = Field[float | None](
     "Kendall's tau-b between attention that is shuffled and gradients with attention held at just "
     "that: what no order of the weights has to be right for",
     place=Place.EVERYWHERE, range=TAU, null=_RANKS_NOTHING, claim="taus of shuffled attention",
-    tolerance=tolerance.TAU, scale=tolerance.tau_scale,
+    tolerance=tolerance.TAU,
 )  # fmt: skip
 OF_PERMUTED_BASELINE = MeanMetric.over(
     PERMUTED_BASELINE, TAU_EDGES, measures=(GRADIENT.name,), is_optional=True

@@ -35,12 +35,8 @@ def _macro_f1(examples: "Examples", resamples: "Resamples") -> Estimate:
     from attn_audit.statistics import performance
 
     gold, predicted = examples.gold, examples.predicted
-    if examples.is_multilabel:
-        value = performance.macro_f1(gold, predicted)
-    else:
-        answers = gold.argmax(axis=1), predicted.argmax(axis=1)
-        value = performance.macro_f1_of_classes(*answers, len(examples.labels))
-    return Estimate(value, len(gold), performance.f1_interval(gold, predicted, resamples))
+    interval = performance.f1_interval(gold, predicted, resamples)
+    return Estimate(performance.macro_f1(gold, predicted), len(gold), interval)
 
 
 def _micro_f1(examples: "Examples", resamples: "Resamples") -> Estimate:
@@ -67,10 +63,7 @@ def _majority_share(examples: "Examples", resamples: "Resamples") -> Estimate:
     import numpy as np
 
     gold = examples.gold
-    if examples.is_multilabel:
-        _, counts = np.unique(gold, axis=0, return_counts=True)
-    else:
-        counts = gold.sum(axis=0)
+    _, counts = np.unique(gold, axis=0, return_counts=True)
     return Estimate(float(counts.max() / len(gold)), len(gold))
 
 

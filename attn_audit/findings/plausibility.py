@@ -52,7 +52,6 @@ class Marking:
             suffix: Field(
                 f"plausibility.{self.name}.{suffix}", said.format(ranking=self.words), range=SHARE,
                 null=NULL, claim="plausibility", tolerance=tolerance.ORDERED,
-                scale=tolerance.ordered_scale,
             )
             for suffix, said in NUMBERS.items()
         }  # fmt: skip
@@ -151,17 +150,11 @@ def _known(report: "Report") -> list[Marking]:
 
 def card(report: "Report") -> Card:
     """The same at a glance."""
+    leading = report[_leading(report).means[AUPRC]]
+    ends = ("0: the others first", "1: all marked first")
+    said = verdict(report), in_short(report)
     return Card(
-        id="plausibility",
-        name="Plausibility",
-        question=_question(report),
-        verdict=verdict(report),
-        lines=in_short(report),
-        picture=Sketch(
-            report[_leading(report).means[AUPRC]],
-            ("0: the others first", "1: all marked first"),
-            "AUPRC",
-        ),
+        "plausibility", "Plausibility", _question(report), *said, Sketch(leading, ends, "AUPRC")
     )
 
 

@@ -135,11 +135,7 @@ def checks() -> tuple[CheckFindings, ...]:
 
 
 def usual_checks(*, of_decoders: bool = False) -> tuple[str, ...]:
-    """Those that are run where none is named.
-
-    Args:
-        of_decoders: Whether a language model is asked.
-    """
+    """Those that are run where none is named."""
     return tuple(
         found.check
         for found in _CHECKS

@@ -62,7 +62,7 @@ def _rule(rule: str, words: str, *, has_draws: bool = False) -> RuleFindings:
         f"{name}.margin",
         f"By which share of itself an example's margin moves with {where}{median}",
         range=MOVED_MARGIN, null=NOT_DECIDING, has_mean=False, claim="replacement: margin",
-        tolerance=tolerance.MARGIN, scale=tolerance.margin_scale,
+        tolerance=tolerance.MARGIN,
     )  # fmt: skip
     turned = Field[float | None](
         f"{name}.turned", f"Whether {where} turns the decision: 1 or 0, of several draws or labels "
@@ -113,8 +113,7 @@ QUESTION = "Does the prediction change when attention is replaced in several lay
 
 def section(report: "Report") -> Section:
     """Question, answer, and a line for each rule."""
-    shown = folded(report, _table(report)) if report[SHUFFLED.moves].n else None
-    tables = () if shown is None else (shown,)
+    tables = (folded(report, _table(report)),) if report[SHUFFLED.moves].n else ()
     return section_of("replacement", "Replacement", QUESTION, answer(report), (), *tables)
 
 
@@ -135,16 +134,9 @@ def _table(report: "Report") -> Table:
 
 def card(report: "Report") -> Card:
     """The same at a glance."""
-    return Card(
-        id="replacement",
-        name="Replacement",
-        question=QUESTION,
-        verdict=verdict(report),
-        lines=in_short(report),
-        picture=Sketch(
-            report[SHUFFLED.moves], ("0: unmoved", "1"), "change of the output when shuffled"
-        ),
-    )
+    ends, said = ("0: unmoved", "1"), "change of the output when shuffled"
+    picture = Sketch(report[SHUFFLED.moves], ends, said)
+    return Card("replacement", "Replacement", QUESTION, verdict(report), in_short(report), picture)
 
 
 def verdict(report: "Report") -> str:

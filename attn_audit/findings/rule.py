@@ -40,8 +40,6 @@ def outcome_of(
     `max` is its mirror image.
 
     Args:
-        direction: On which side the limit lies.
-        limit: The least, or the most, that is wanted.
         estimate: What was found; NaN is inconclusive.
         interval: Of the estimate; None: the estimate is judged by itself.
 
@@ -88,10 +86,6 @@ def examples_that_would_decide(
     """About how many examples it would take for the interval no longer to straddle the limit.
 
     An interval's width falls with the root of the number of examples, if the estimate stays.
-
-    Args:
-        estimate: What was found on n examples.
-        n: How many examples are behind it.
 
     Returns:
         The number in two digits, rounded up; None where the estimate is all but on the limit, so

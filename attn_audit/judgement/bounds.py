@@ -15,7 +15,6 @@ from attn_audit.findings.measure import measure
 from attn_audit.findings.metric import Averaged, Statistic
 from attn_audit.findings.registry import checks, findings_of, measures, metrics
 from attn_audit.findings.rule import (
-    Direction,
     Outcome,
     examples_that_would_decide,
     outcome_of,
@@ -193,23 +192,6 @@ SIDES = {
 
 
 @dataclass(frozen=True)
-class Criterion:
-    """What a policy asks of one number."""
-
-    metric: str
-    definition: str
-    direction: Direction
-    limit: float
-    level: Level
-    look_at: str
-    """Where to look if it does not pass."""
-    check: str | None = None
-    """Whose number it is."""
-    why: str | None = None
-    """Where the bound comes from."""
-
-
-@dataclass(frozen=True)
 class Measurement:
     """A number that a bound is of, and what is known of it."""
 
@@ -251,12 +233,17 @@ def judge_bound(bound: Bound, measurement: Measurement, policy: Policy) -> Judge
     a check says of too small a part of the examples cannot pass, and can fail.
     """
     estimate, reports = measurement.estimate, measurement.reports
-    criterion = Criterion(
+    asked = Judgement(
         metric=bound.metric,
         definition=measurement.definition,
         direction=bound.direction,
         limit=bound.limit,
         level=bound.level,
+        outcome=Outcome.INCONCLUSIVE,
+        estimate=estimate.value,
+        interval=estimate.interval,
+        n=estimate.n,
+        reason="",
         look_at=measurement.look_at,
         check=bound.measured.check,
         why=bound.why,
@@ -265,11 +252,11 @@ def judge_bound(bound: Bound, measurement: Measurement, policy: Policy) -> Judge
         (too_few(bound, estimate, policy), *(guarded(bound.only_if, r) for r in reports))
     )
     if obstacle is not None:
-        return left_open(criterion, estimate, *obstacle)
-    judgement = held_against(criterion, estimate)
+        return left_open(asked, *obstacle)
+    judgement = held_against(asked)
     obstacle = _first(uncovered(bound, policy, report) for report in reports)
     if judgement.outcome is Outcome.PASS and obstacle is not None:
-        return left_open(criterion, estimate, *obstacle)
+        return left_open(asked, *obstacle)
     return judgement
 
 
@@ -277,13 +264,12 @@ def _first(obstacles: Iterable[Obstacle | None]) -> Obstacle | None:
     return next((obstacle for obstacle in obstacles if obstacle is not None), None)
 
 
-def held_against(criterion: Criterion, estimate: Estimate) -> Judgement:
-    """Hold a number that was measured against what is asked of it."""
-    value, _, interval = estimate
+def held_against(asked: Judgement) -> Judgement:
+    """Hold a number that was measured against what is asked of it: the judgement that is open."""
+    value, interval, direction, limit = asked.estimate, asked.interval, asked.direction, asked.limit
     assert value is not None, "what was not measured is `left_open`"
-    direction, limit = criterion.direction, criterion.limit
     together = interval
-    if criterion.level is Level.NO and outcome_of(direction, limit, value, None) is Outcome.FAIL:
+    if asked.level is Level.NO and outcome_of(direction, limit, value, None) is Outcome.FAIL:
         together = _together(value, interval)
     outcome = outcome_of(direction, limit, value, together)
     alone = outcome_of(direction, limit, value, interval)
@@ -297,8 +283,8 @@ def held_against(criterion: Criterion, estimate: Estimate) -> Judgement:
     else:
         what = "It" if interval is None else "The whole interval"
         reason = f"{what} {SIDES[direction, outcome]} {limit:g}."
-    advice = _advice(criterion, estimate._replace(interval=together), outcome)
-    return _judgement(criterion, estimate, outcome, reason, advice)
+    look_at = _advice(asked, outcome, together)
+    return asked.model_copy(update={"outcome": outcome, "reason": reason, "look_at": look_at})
 
 
 def _together(value: float, interval: Interval | None) -> Interval | None:
@@ -309,44 +295,21 @@ def _together(value: float, interval: Interval | None) -> Interval | None:
     return Interval(low=low, high=high, method=interval.method)
 
 
-def left_open(
-    criterion: Criterion, estimate: Estimate, reason: str, look_at: str | None = None
-) -> Judgement:
+def left_open(asked: Judgement, reason: str, look_at: str | None = None) -> Judgement:
     """Say why a number is not judged; `look_at` stands in place of where to look."""
-    look_at = look_at or criterion.look_at
-    return _judgement(criterion, estimate, Outcome.INCONCLUSIVE, reason, look_at)
+    return asked.model_copy(update={"reason": reason, "look_at": look_at or asked.look_at})
 
 
-def _judgement(
-    criterion: Criterion, estimate: Estimate, outcome: Outcome, reason: str, look_at: str
-) -> Judgement:
-    return Judgement(
-        metric=criterion.metric,
-        definition=criterion.definition,
-        direction=criterion.direction,
-        limit=criterion.limit,
-        level=criterion.level,
-        outcome=outcome,
-        estimate=estimate.value,
-        interval=estimate.interval,
-        n=estimate.n,
-        reason=reason,
-        look_at=look_at,
-        check=criterion.check,
-        why=criterion.why,
-    )
-
-
-def _advice(criterion: Criterion, estimate: Estimate, outcome: Outcome) -> str:
+def _advice(asked: Judgement, outcome: Outcome, interval: Interval | None) -> str:
     if outcome is Outcome.PASS:
         return ""
-    value, n, interval = estimate
+    value, n = asked.estimate, asked.n
     if outcome is Outcome.FAIL or value is None or interval is None or n is None:
-        return criterion.look_at
-    needed = examples_that_would_decide(criterion.limit, value, interval, n)
+        return asked.look_at
+    needed = examples_that_would_decide(asked.limit, value, interval, n)
     if needed is None:
-        return f"The number is all but on the limit. {criterion.look_at}"
-    return f"About {needed:,} examples would decide, if the number stays. {criterion.look_at}"
+        return f"The number is all but on the limit. {asked.look_at}"
+    return f"About {needed:,} examples would decide, if the number stays. {asked.look_at}"
 
 
 def verdict_of(
@@ -364,10 +327,12 @@ def verdict_of(
         if waiver is None:
             return judgement
         if judgement.outcome is Outcome.PASS:
-            return _saying(judgement, "Its waiver is not needed.")
-        if day > waiver.expires:
-            return _saying(judgement, f"Its waiver expired on {waiver.expires}.")
-        return judgement.model_copy(update={"waiver": waiver})
+            more = "Its waiver is not needed."
+        elif day > waiver.expires:
+            more = f"Its waiver expired on {waiver.expires}."
+        else:
+            return judgement.model_copy(update={"waiver": waiver})
+        return judgement.model_copy(update={"reason": f"{judgement.reason} {more}"})
 
     return Verdict(
         policy=policy.name,
@@ -377,7 +342,3 @@ def verdict_of(
         is_of_rules=policy.name == DEFAULT_POLICY,
         judgements=tuple(map(waived, judgements)),
     )
-
-
-def _saying(judgement: Judgement, more: str) -> Judgement:
-    return judgement.model_copy(update={"reason": f"{judgement.reason} {more}"})

@@ -206,10 +206,6 @@ SCALE_FREE = (
 def what_changed(changes: Sequence[Change], pairs: Pairs | None) -> str | None:
     """Tell calibration from attention, in a sentence.
 
-    Args:
-        changes: Of all numbers of two reports.
-        pairs: None: the summaries alone were compared.
-
     Returns:
         None where one of the reports does not say how wide its margins are.
     """
@@ -264,9 +260,7 @@ def compare(
     """Compare two reports: paired example by example where both have records.
 
     Args:
-        new: Another, of the same data.
         policy: Bounds changes; None: nothing is judged.
-        allow_different_data: Compare the summaries alone, whatever data they are of.
         today: Waivers hold through their last day; None: the day it is.
 
     Raises:
@@ -293,13 +287,6 @@ def compare_reports(
     today: date | None,
 ) -> Comparison:
     """The same of reports that were read.
-
-    Args:
-        reports: The base and the new one.
-        paths: Their files, in whose folders their paths start.
-        policy: Bounds changes; None: nothing is judged.
-        allow_different_data: Compare the summaries alone, whatever data they are of.
-        today: Waivers hold through their last day; None: the day it is.
 
     Raises:
         UsageError: As `compare`.
@@ -335,10 +322,6 @@ def judge_changes(
     today: date | None,
 ) -> Verdict:
     """Hold every change that a policy bounds against its limit, by the rule of the gate.
-
-    Args:
-        changes: By metric; None where a report does not hold it.
-        today: Waivers hold through their last day; None: the day it is.
 
     Raises:
         ConfigurationError: The policy bounds no change, so that everything would pass.
@@ -388,11 +371,8 @@ def _notes(base: Report, new: Report, *, allow_different_data: bool) -> Iterator
     """What differs and was no reason to refuse, and which label both explain."""
     if (label := base.settings.explain_label) is not None:
         yield naming_target(f"both explain {TARGET}, whatever is predicted", label)
-    for difference in (
-        *(of_data(base, new) if allow_different_data else ()),
-        *harmless(base, new),
-    ):
-        yield str(difference)
+    yield from map(str, of_data(base, new) if allow_different_data else ())
+    yield from map(str, harmless(base, new))
 
 
 def _side(report: Report, path: Path) -> Side:

@@ -8,7 +8,6 @@ from attn_audit.findings.check import TARGET, naming_target
 from attn_audit.findings.metric import Statistic
 from attn_audit.findings.rule import Outcome
 from attn_audit.judgement.bounds import (
-    Criterion,
     Measurement,
     bounds_to_judge,
     held_against,
@@ -32,7 +31,6 @@ def judge(report: Report, policy: Policy, today: date | None = None) -> Verdict:
     is on the right side. Bounds of changes are for `compare` and are left out.
 
     Args:
-        policy: Any policy that asks something of a report.
         today: Waivers hold through their last day; None: the day it is.
 
     Raises:
@@ -77,8 +75,7 @@ def judge_requirements(
     if policy.min_examples is not None:
         yield _examples(report, policy.min_examples)
     if policy.min_coverage is not None:
-        checks = dict.fromkeys(bound.measured.check for bound in bounds)
-        for check in checks:
+        for check in dict.fromkeys(bound.measured.check for bound in bounds):
             of_check = [bound for bound in bounds if bound.measured.check == check]
             counts = [report.coverage_of(bound.measured.metric) for bound in of_check]
             covered = min((n for n in counts if n is not None), default=None)
@@ -88,72 +85,68 @@ def judge_requirements(
         yield _accuracy(report, policy.min_accuracy)
 
 
+def _required(
+    metric: str,
+    definition: str,
+    least: float,
+    found: Estimate,
+    look_at: str,
+    level: Level = Level.FAIL,
+    check: str | None = None,
+) -> Judgement:
+    """A requirement, before it is judged."""
+    return Judgement(
+        metric=metric, definition=definition, direction="min", limit=least, level=level,
+        outcome=Outcome.INCONCLUSIVE, estimate=found.value, interval=found.interval, n=found.n,
+        reason="", look_at=look_at, check=check,
+    )  # fmt: skip
+
+
 def _unfinished(report: Report) -> Judgement:
     """The first shards of an audit are no sample of all."""
-    criterion = Criterion(
-        metric="is_complete",
-        definition="Whether the audit was finished: 1, or 0.",
-        direction="min",
-        limit=1.0,
-        level=Level.FAIL,
-        look_at="Finish the audit with `--resume`.",
-    )
-    estimate = Estimate(0.0, report.data.n_examples)
-    return left_open(criterion, estimate, "The report is of an audit that is not finished.")
+    definition = "Whether the audit was finished: 1, or 0."
+    found, look_at = Estimate(0.0, report.data.n_examples), "Finish the audit with `--resume`."
+    asked = _required("is_complete", definition, 1.0, found, look_at)
+    return left_open(asked, "The report is of an audit that is not finished.")
 
 
 def _examples(report: Report, least: int) -> Judgement:
     n = report.data.n_examples
-    criterion = Criterion(
-        metric="min_examples",
-        definition="Examples that were audited.",
-        direction="min",
-        limit=float(least),
-        level=Level.FAIL,
-        look_at="Audit more examples: a larger split, or a larger `--limit`.",
-    )
+    look_at = "Audit more examples: a larger split, or a larger `--limit`."
+    found, definition = Estimate(float(n), n), "Examples that were audited."
+    asked = _required("min_examples", definition, float(least), found, look_at)
     reason = f"Nothing is decided by {counted(n, 'example')}: {count(least)} are wanted."
-    return _open_or_passed(criterion, Estimate(float(n), n), reason)
+    return _open_or_passed(asked, reason)
 
 
 def _covered(report: Report, check: str, n: int, least: float, level: Level) -> Judgement:
     n_examples = report.data.n_read
     reasons = [entry for entry in report.degenerate if entry.check == check]
     said = "; ".join(f"{counted(entry.n, 'example')}: {entry.meaning}" for entry in reasons)
-    criterion = Criterion(
-        metric="min_coverage",
-        definition=f"Share of the examples for which the {check} check has a number.",
-        direction="min",
-        limit=least,
-        level=level,
-        look_at=f"The degenerate examples of this check: {said or 'none is reported'}.",
-        check=check,
+    asked = _required(
+        "min_coverage",
+        f"Share of the examples for which the {check} check has a number.",
+        least,
+        Estimate(n / n_examples if n_examples else 0.0, n),
+        f"The degenerate examples of this check: {said or 'none is reported'}.",
+        level,
+        check,
     )
-    estimate = Estimate(n / n_examples if n_examples else 0.0, n)
-    return _open_or_passed(
-        criterion, estimate, f"The {check} check says nothing about too many examples."
-    )
+    return _open_or_passed(asked, f"The {check} check says nothing about too many examples.")
 
 
-def _open_or_passed(criterion: Criterion, estimate: Estimate, reason: str) -> Judgement:
-    judged = held_against(criterion, estimate)
-    return judged if judged.outcome is Outcome.PASS else left_open(criterion, estimate, reason)
+def _open_or_passed(asked: Judgement, reason: str) -> Judgement:
+    judged = held_against(asked)
+    return judged if judged.outcome is Outcome.PASS else left_open(asked, reason)
 
 
 def _accuracy(report: Report, least: float) -> Judgement:
-    criterion = Criterion(
-        metric="min_accuracy",
-        definition=ACCURACY.definition,
-        direction="min",
-        limit=least,
-        level=Level.FAIL,
-        look_at=where_to_look(ACCURACY.check, report),
-        check=ACCURACY.check,
-    )
-    estimate = report.estimate_of(ACCURACY)
-    if estimate.value is None:
-        return left_open(criterion, estimate, *why_missing(ACCURACY, report))
-    return held_against(criterion, estimate)
+    check, found = ACCURACY.check, report.estimate_of(ACCURACY)
+    look_at = where_to_look(check, report)
+    asked = _required("min_accuracy", ACCURACY.definition, least, found, look_at, check=check)
+    if found.value is None:
+        return left_open(asked, *why_missing(ACCURACY, report))
+    return held_against(asked)
 
 
 def _strictest(bounds: Sequence[Bound]) -> Level:

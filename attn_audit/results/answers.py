@@ -2,18 +2,14 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from attn_audit.results.model_description import Leverage, ModelDescription
 from attn_audit.results.verdict import MayShow
 from attn_audit.settings import AuditedTexts
 from attn_audit.statistics.summary import Distribution, Value
 
 
-class StageForecast(BaseModel):
+class StageForecast(Value):
     """One part of an audit."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     """`start-up`, `leverage by layer`, `reading attention`, a check's id, or `summing up`."""
@@ -24,10 +20,8 @@ class StageForecast(BaseModel):
     """Of the device's memory, model included; None where it could not be measured."""
 
 
-class Forecast(BaseModel):
+class Forecast(Value):
     """All parts of an audit, and what the forecast rests on."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str
     data: str

@@ -1,6 +1,6 @@
 """What is known of a model before its first example: its build, and what its layers can do."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from attn_audit.statistics.summary import Share, Value
 
@@ -8,10 +8,8 @@ LONG_TEXTS = "long texts"
 """Among the details: how texts are read that do not fit, where they are not cut."""
 
 
-class LayerDescription(BaseModel):
+class LayerDescription(Value):
     """One attention over the tokens of the input."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     """The module that computes it, as the model names it."""
@@ -22,10 +20,8 @@ class LayerDescription(BaseModel):
     """The same, of the text of which they see least: of long ones, where windows slide."""
 
 
-class Findings(BaseModel):
+class Findings(Value):
     """What was found out about a model's attention by trying it out on a few texts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     readout: str
     """Whose query row reaches the logits: `first token`, `last token`, `every token`, ..."""
@@ -51,10 +47,8 @@ class Findings(BaseModel):
     """Why importance by gradient cannot be had, where that is so."""
 
 
-class ModelDescription(BaseModel):
+class ModelDescription(Value):
     """Architecture, task and size of a model, as `inspect` and every report show them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
     """Where it was loaded from, as the user wrote it."""

@@ -466,11 +466,7 @@ class Subject(Value):
 
 
 def records_files(report: Report, origin: Path) -> tuple[Path, ...]:
-    """The files that a report names as its records, whether they are there or not.
-
-    Args:
-        origin: The folder that its paths start from.
-    """
+    """The files that a report names as its records, whether they are there or not."""
     files = (report.records_file, report.records_file and report.records_file.sites)
     return tuple(origin / file.path for file in files if file is not None)
 

@@ -66,7 +66,6 @@ def open_records(report: Report, path: Path, *, otherwise: str = "") -> StoredRe
     """The records of a report's examples.
 
     Args:
-        path: Its file, beside which they lie.
         otherwise: A sentence that says what can be done without them.
 
     Raises:

@@ -43,7 +43,6 @@ def record_schema(n_logits: int, is_multilabel: bool, fields: Sequence[Field[obj
 
     Args:
         n_logits: Outputs of the model; one alone makes a probability a number, else it is a list.
-        is_multilabel: Whether labels and predictions are lists.
     """
     types = _TYPES | {
         Kind.LABEL: pa.list_(pa.string()) if is_multilabel else pa.string(),
@@ -110,10 +109,7 @@ class Examples:
 
         Args:
             file: Open as long as this is used: to open it anew takes longer than to read a column.
-            labels: Names of the task's labels.
             task: `binary`, `multiclass`, `multilabel` or `candidates`.
-            n_rows: Of the data; None where that is not known.
-            n_left_out: Those of them that are no examples.
         """
         self._file, self.n_rows, self.n_left_out = file, n_rows, n_left_out
         self._names = frozenset(file.schema_arrow.names)

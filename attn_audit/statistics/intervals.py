@@ -273,7 +273,6 @@ def mean_interval(values: Float64[np.ndarray, " example"], resamples: Resamples)
     normal approximation. Values are sorted first: their order changes nothing.
 
     Args:
-        values: Finite numbers, one for each example.
         resamples: Of the same seed, the same values always have the same interval.
 
     Returns:
@@ -310,7 +309,6 @@ def normal_interval(centre: float, spread: float, n: int, span: tuple[float, flo
     """Confidence interval of a mean by the normal approximation, in the unit of the values.
 
     Args:
-        n: Number of values, at least 2.
         span: The smallest and the largest value; the interval stays within.
 
     Example:
@@ -335,7 +333,6 @@ def ratio_of_means(
 
     Args:
         values: NaN where an example does not count.
-        wholes: The same.
 
     Returns:
         Nothing where the wholes are not above 0 on average.
@@ -374,7 +371,6 @@ def tau_of_means(
 
     Args:
         first: NaN where an example does not count.
-        second: Of the same columns.
 
     Returns:
         With a bootstrap interval over examples, up to 5,000 of them; nothing where one side's means

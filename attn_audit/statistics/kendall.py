@@ -58,10 +58,6 @@ def count_pairs(
 
     Sorted by x, then y, the discordant pairs are those that y has in the wrong order.
 
-    Args:
-        x_ranks: Dense ranks of one measure: from 0, without gaps.
-        lengths: Number of units n in each row; what stands behind them is ignored.
-
     Returns:
         The counts, whole and exact.
 
@@ -206,9 +202,6 @@ def _merge(
 def inversion_distribution(n: int) -> Float64[np.ndarray, " inversions"]:
     """How probable each number of inversions is when n distinct things are shuffled at random.
 
-    Args:
-        n: How many things; each smaller n is computed, and kept, on the way.
-
     Returns:
         Probabilities of 0 to n (n - 1) / 2 inversions; symmetric.
 
@@ -269,9 +262,6 @@ def exact_chance(
 
     The yardstick for a share of significant examples: p-values of short texts come in few steps, so
     that chance stays below alpha / 2; with fewer than 5 units no p-value reaches 0.05 and it is 0.
-
-    Args:
-        alpha: The two-sided p-value from which on a tau counts as significant.
 
     Returns:
         One probability for each length, under a random order without ties, by the p-values of
@@ -420,7 +410,6 @@ def kendall_tau_of_ranks(
 
     Args:
         x_ranks: Dense ranks of one measure, as `dense_ranks` gives them.
-        lengths: Number of units in each row; what stands behind them is ignored.
 
     Returns:
         For each row the very tau of `scipy.stats.kendalltau`, and its p-value within 1e-12.
@@ -460,7 +449,6 @@ def dense_ranks(
 
     Args:
         values: Finite numbers, units first; what stands in the padding is ignored.
-        lengths: Number of units in each row.
         noise_floor: Difference, in the unit of the values, up to which two of a row are tied;
             0 ties only equal values.
 

@@ -26,7 +26,6 @@ def macro_f1_of_classes(
     """Mean over labels of F1, 0 to 1: every label counts the same, however rare it is.
 
     Args:
-        gold: True labels, 0 to n_labels - 1.
         n_labels: How many labels the task has; one that is neither the truth nor predicted
             anywhere is left out of the mean.
 
@@ -47,9 +46,6 @@ def roc_auc(
     """Area under the ROC curve, 0 to 1: how often a positive scores above a negative example.
 
     0.5 is chance. A tie counts half.
-
-    Args:
-        score: Anything that rises with the model's belief in the label.
 
     Returns:
         The area; None where all examples are of one class.
@@ -90,7 +86,6 @@ def macro_roc_auc(
 
     Args:
         gold: True where an example has a label; one a row for multiclass tasks.
-        scores: The model's belief in each label.
 
     Returns:
         The mean over the labels that some but not all examples have.
@@ -119,10 +114,6 @@ def micro_f1(
     gold: Bool[np.ndarray, "example label"], predicted: Bool[np.ndarray, "example label"]
 ) -> float | None:
     """F1 over all labels of all examples together, 0 to 1: frequent labels count most.
-
-    Args:
-        gold: True where an example has a label.
-        predicted: True where the model gives it the label.
 
     Returns:
         Twice the labels found over those that there are and those predicted; None without either.
@@ -164,10 +155,6 @@ def f1_interval(
 
     Percentile bootstrap: F1 of the same examples drawn anew, labels that a draw lacks left out of
     its mean. Above 5,000 examples the normal approximation, by how much each example moves F1.
-
-    Args:
-        resamples: Of the same seed, the same examples always have the same interval.
-        micro: Over all labels together, in place of the mean over labels.
 
     Returns:
         The interval; None for fewer than two examples, or without any label.

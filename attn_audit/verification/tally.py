@@ -24,6 +24,7 @@ from attn_audit.findings.tolerance import (
     SEARCHED,
     SUMMARY,
     Text,
+    Tolerance,
 )
 from attn_audit.randomness import n_permutations
 from attn_audit.results.answers import Claim, Failure
@@ -43,9 +44,8 @@ class Tally:
 
     subject: str
     name: str
-    tolerance: float | None = None
+    tolerance: Tolerance | None = None
     """None: values are equal or not."""
-    reason: str = EQUAL
     n: int = 0
     n_failed: int = 0
     largest: float | None = None
@@ -61,7 +61,7 @@ class Tally:
         """
         assert self.tolerance is not None, "equal or not: use `require`"
         self.largest = max(self.largest or 0.0, deviation if deviation == deviation else 0.0)
-        self.require(example, what, stored, found, deviation <= self.tolerance)
+        self.require(example, what, stored, found, deviation <= self.tolerance.limit)
 
     def require(
         self, example: str | None, what: str, stored: object, found: object, holds: bool
@@ -72,10 +72,8 @@ class Tally:
             return
         self.n_failed += 1
         if len(self.failures) < MAX_FAILURES:
-            failure = Failure(
-                example=example, what=what, stored=written(stored), found=written(found)
-            )
-            self.failures.append(failure)
+            values = {"stored": written(stored), "found": written(found)}
+            self.failures.append(Failure(example=example, what=what, **values))
 
     def claim(self) -> Claim:
         """What is known now."""
@@ -85,8 +83,8 @@ class Tally:
             n=self.n,
             n_failed=self.n_failed,
             largest=self.largest,
-            tolerance=self.tolerance,
-            reason=self.reason,
+            tolerance=None if self.tolerance is None else self.tolerance.limit,
+            reason=EQUAL if self.tolerance is None else self.tolerance.reason,
             failures=tuple(self.failures),
         )
 
@@ -130,13 +128,10 @@ class Numbers:
         self._by_name: dict[str, Tally] = {}
         for field in all_fields():
             if field.claim is not None and field.tolerance is not None:
-                at = field.tolerance.at(expected.dtype)
-                tally = Tally(subject, field.claim, at.limit, at.reason)
+                tally = Tally(subject, field.claim, field.tolerance.at(expected.dtype))
                 self._by_name.setdefault(field.claim, tally)
         searched = SEARCHED.at(expected.dtype)
-        self._searched = Tally(
-            subject, "divergence, searched again", searched.limit, searched.reason
-        )
+        self._searched = Tally(subject, "divergence, searched again", searched)
 
     @property
     def tallies(self) -> tuple[Tally, ...]:
@@ -178,15 +173,16 @@ class Numbers:
             sizes = f"{ours.size} values", f"{theirs.size} values"
             self._same.require(stored[ID.name], field.name, *sizes, False)
             return
-        n_permutations_ = n_permutations(np.array([n_units]), self._expected.permutations)
-        text = Text(n_units, int(n_permutations_[0]))
-        deviations = np.abs(ours - theirs) / field.scale(ours.tolist(), text)
+        (n_orders,) = n_permutations(np.array([n_units]), self._expected.permutations).tolist()
+        text = Text(n_units, n_orders)
+        assert field.claim is not None
+        assert field.tolerance is not None
+        deviations = np.abs(ours - theirs) / field.tolerance.scale(ours.tolist(), text)
         if deviations.size == 0:
             return
         worst = int(np.nan_to_num(deviations, nan=np.inf).argmax())
         name = f"{field.name}[{worst}]" if isinstance(one, list) else f"{field.name}{where}"
         values = float(ours[worst]), float(theirs[worst])
-        assert field.claim is not None
         self._by_name[field.claim].compare(stored[ID.name], name, *values, float(deviations[worst]))
 
     def _compare_adversary(self, stored: Row, found: Row, where: str) -> None:
@@ -201,10 +197,7 @@ class Numbers:
             again = tally if is_exact else self._searched
             what = f"{MAX_JSD_FIELD.name}{where}"
             again.compare(stored[ID.name], what, jsd, jsd_now, abs(jsd - jsd_now))
-        relative, relative_now = (
-            stored.get(RELATIVE_JSD_FIELD.name),
-            found.get(RELATIVE_JSD_FIELD.name),
-        )
+        relative, relative_now = (row.get(RELATIVE_JSD_FIELD.name) for row in (stored, found))
         if relative_now and relative is not None:
             expected = jsd / (jsd_now / relative_now)
             what = f"{RELATIVE_JSD_FIELD.name}{where}"
@@ -238,18 +231,14 @@ def _is_close_call(record: Row, limit: float) -> bool:
 
 
 def compare_layers(stored: Leverage | None, found: Leverage | None, dtype: str) -> list[Tally]:
-    """Every value of two tables; where there is only one table, that alone.
-
-    Args:
-        dtype: Of the model: `float32`, ...
-    """
+    """Every value of two tables; where there is only one table, that alone."""
     if stored is None and found is None:
         return []
-    limit, n_texts = MARGIN.at(dtype), 1 if found is None else found.n_texts
+    n_texts = 1 if found is None else found.n_texts
     at_half = f"{N_AT_HALF} of the texts, just at half of a margin"
     same = Tally("layers", EQUAL)
-    margins = Tally("layers", "leverage by layer", limit.limit, limit.reason)
-    shares = Tally("layers", "share of texts decided", N_AT_HALF / n_texts, at_half)
+    margins = Tally("layers", "leverage by layer", MARGIN.at(dtype))
+    shares = Tally("layers", "share of texts decided", Tolerance(N_AT_HALF / n_texts, at_half))
     ours, theirs = (
         None if each is None else each.model_dump(mode="json") for each in (stored, found)
     )
@@ -269,9 +258,8 @@ def compare_mixes(stored: HeadMix | None, found: HeadMix | None, dtype: str) -> 
     either = stored or found
     if either is None:
         return []
-    limit = GRADIENT.at(dtype)
     same = Tally("head mix", EQUAL)
-    weights = Tally("head mix", "weights", limit.limit, limit.reason)
+    weights = Tally("head mix", "weights", GRADIENT.at(dtype))
     ours, theirs = (
         None if each is None else each.model_dump(mode="json") for each in (stored, found)
     )
@@ -286,7 +274,7 @@ def compare_mixes(stored: HeadMix | None, found: HeadMix | None, dtype: str) -> 
 
 def compare_summaries(stored: Report, found: Report) -> Tally:
     """Every value of two reports, one by one, but for what no record holds."""
-    tally = Tally("summary", "every value", SUMMARY.limit, SUMMARY.reason)
+    tally = Tally("summary", "every value", SUMMARY)
     ours, theirs = found.model_dump(mode="json"), stored.model_dump(mode="json")
     for path, one, other in values_of("", theirs | {"run": None, "labels": []}, ours):
         if is_number(one) and is_number(other):

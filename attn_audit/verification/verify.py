@@ -81,9 +81,6 @@ class StoredAudit:
     def of(report: Report, path: Path) -> "StoredAudit":
         """The same of a report that was read.
 
-        Args:
-            path: Its file, in whose folder its paths start.
-
         Raises:
             RecordsError: It has no records, they are not there, hold no witnesses, or are others.
         """
@@ -155,9 +152,6 @@ def require_same_plugins(report: Report) -> None:
             )
 
 
-_HUB = "HuggingFace"
-
-
 def settings_of_report(report: Report, said: dict[str, Any]) -> AuditSettings:
     """The settings that the audit was run with, and what the user says again.
 
@@ -171,32 +165,22 @@ def settings_of_report(report: Report, said: dict[str, Any]) -> AuditSettings:
     _require_code_again(report, said)
     stored = {name: getattr(report.settings, name) for name in names_where(is_stored=True)}
     stored |= {f"{role}_field": name for role, name in report.settings.fields.items()}
+    file, found = report.data.name, report.model.findings
+    split_of_file = file[: len(file) - len(suffix_of(Path(file)) or "")]
     stored |= {
         "layer": "last" if report.settings.layer is None else report.settings.layer,
         "head": "mean" if report.settings.head is None else report.settings.head,
         "limit": report.data.limit,
-        "split": report.data.split or _split_named(report.data.name),
+        "split": report.data.split or split_of_file,
         "device": "cpu" if report.settings.device == "cpu" else "auto",
     }
-    if report.model.format == _HUB:
-        stored |= _of_loading(report)
+    if report.model.format == "HuggingFace":
+        stored |= {
+            "dtype": report.model.dtype,
+            "task": "binary" if report.model.task == "binary" else None,
+            "removal": report.model.details.get("removal") if found is None else found.removal,
+        }
     return validate(stored | said, said, None)
-
-
-def _split_named(name: str) -> str:
-    """The split that a file of a folder is: its name without what says its format."""
-    suffix = suffix_of(Path(name)) or ""
-    return name[: len(name) - len(suffix)]
-
-
-def _of_loading(report: Report) -> dict[str, Any]:
-    """What the report says of a HuggingFace model beside its settings."""
-    found = report.model.findings
-    return {
-        "dtype": report.model.dtype,
-        "task": "binary" if report.model.task == "binary" else None,
-        "removal": report.model.details.get("removal") if found is None else found.removal,
-    }
 
 
 def _require_code_again(report: Report, said: dict[str, Any]) -> None:
@@ -222,13 +206,13 @@ def chosen(ids: Sequence[str], records_sha256: str, seed: int) -> frozenset[str]
     The draw depends on the records' own hash: whoever edits a record draws another tenth, and
     cannot place the edit outside of it beforehand.
     """
-    n = math.ceil(SHARE * len(ids))
     prefix = f"verify\0{records_sha256}\0{seed}\0"
-    return frozenset(sorted(ids, key=lambda one: _hash(prefix + one))[:n])
 
+    def drawn(one: str) -> bytes:
+        text = (prefix + one).encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(text, digest_size=16).digest()
 
-def _hash(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return frozenset(sorted(ids, key=drawn)[: math.ceil(SHARE * len(ids))])
 
 
 def verify_report(
@@ -243,11 +227,8 @@ def verify_report(
     """Re-check every witness, summary and layer, and all numbers of a tenth of the examples.
 
     Args:
-        stored: The report, and its records.
         said: `model` and `data`, and what else the user says: `adapter`, `trust_remote_code`,
             `plugin`, `vocabulary`, `device`, `threads`, `batch_size`.
-        load: Loads a model in memory; None: the one that is named.
-        items: Data in memory, in place of what is named.
 
     Returns:
         What holds and what does not.
