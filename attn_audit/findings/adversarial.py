@@ -17,16 +17,7 @@ from attn_audit.findings.check import (
     section_of,
 )
 from attn_audit.findings.example import MAX_ATTENTION, status_field
-from attn_audit.findings.field import (
-    NATS,
-    OUTPUT_DISTANCE,
-    SAME,
-    SHARE,
-    Field,
-    Kind,
-    Place,
-    Shape,
-)
+from attn_audit.findings.field import NATS, OUTPUT_DISTANCE, SAME, SHARE, Field, Kind, Place, Shape
 from attn_audit.findings.metric import (
     GROUPINGS,
     JSD_EDGES,

@@ -20,7 +20,7 @@ from attn_audit.findings.rule import Outcome, held, left_open
 from attn_audit.findings.thresholds import CHANCE
 from attn_audit.findings.tolerance import Tolerance
 from attn_audit.numbers import count, counted, mean, mean_percent, number, with_interval
-from attn_audit.statistics.summary import Distribution, Estimate, Interval
+from attn_audit.statistics.summary import Distribution, Estimate
 
 if TYPE_CHECKING:
     from attn_audit.results.report import Report
@@ -132,13 +132,11 @@ class Ranking:
     @cached_property
     def fields(self) -> Mapping[str, Field[float | None]]:
         """Of the records, by what stands behind the ranking's name."""
-        return {suffix: self._field(suffix, number) for suffix, number in self._numbers()}
-
-    def _numbers(self) -> Iterator[tuple[str, _Number]]:
-        for suffix, row in NUMBERS.items():
-            is_there = row.of_magnitudes or not self.is_brief
-            if is_there and (row.of_random or self is not RANDOM):
-                yield suffix, row
+        return {
+            suffix: self._field(suffix, row)
+            for suffix, row in NUMBERS.items()
+            if (row.of_magnitudes or not self.is_brief) and (row.of_random or self is not RANDOM)
+        }
 
     def _field(self, suffix: str, number: _Number) -> Field[float | None]:
         order = f"the order of {self.words}"
@@ -407,14 +405,13 @@ def _points(report: "Report") -> Points | None:
         (r.words, of.mean or 0.0, of.interval, Hue.YARDSTICK if r is RANDOM else Hue.OTHER)
         for r, of in known
     )
-    ends = [end for _, value, interval, _ in rows for end in _ends(value, interval)]
+    intervals = [interval for _, _, interval, _ in rows if interval is not None]
+    ends = [
+        *(value for _, value, *_ in rows), *(i.low for i in intervals), *(i.high for i in intervals)
+    ]  # fmt: skip
     limits = (min(0.0, *ends), max(0.0, *ends))
     said = "Mean gain by leaving out in the order of each ranking"
     return Points(rows, limits, (number(limits[0]), number(limits[1])), said)
-
-
-def _ends(value: float, interval: Interval | None) -> tuple[float, float]:
-    return (value, value) if interval is None else (interval.low, interval.high)
 
 
 def verdict(report: "Report") -> str:

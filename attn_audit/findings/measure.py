@@ -9,15 +9,7 @@ from dataclasses import KW_ONLY, dataclass
 
 from attn_audit.document import Hue
 from attn_audit.findings import tolerance
-from attn_audit.findings.field import (
-    LOGITS,
-    OUTPUT_DISTANCE,
-    SHARE,
-    UNLIMITED,
-    Field,
-    Range,
-    Shape,
-)
+from attn_audit.findings.field import LOGITS, OUTPUT_DISTANCE, SHARE, UNLIMITED, Field, Range, Shape
 from attn_audit.quoting import quoted
 
 GRADIENT_NOISE = 1e-6

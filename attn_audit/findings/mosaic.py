@@ -156,9 +156,10 @@ FIELDS: tuple[Field[object], ...] = (
     *(field for lying in _known() for field in lying.fields.values()), *LENGTH.values(), PARTNER,
     STATUS,
 )  # fmt: skip
+LENGTHS = tuple(map(MeanMetric.over, LENGTH.values()))
 METRICS: tuple[Metric, ...] = (
     *(metric for lying in _known() for metric in lying.metrics),
-    *(MeanMetric.over(field) for field in LENGTH.values()),
+    *LENGTHS,
 )
 
 QUESTION = (
@@ -193,8 +194,7 @@ def _table(report: "Report", measured: list[Lying]) -> Table:
             share(report[lying.undefined]),
         )
 
-    lengths = (mean_percent(report[metric]) for metric in METRICS[-len(POSITIONS) :]
-               if isinstance(metric, MeanMetric))  # fmt: skip
+    lengths = (mean_percent(report[metric]) for metric in LENGTHS)
     columns = ("scores above 0 of", "where it is first", "second", "above its length", "nowhere")
     rows = (*map(row, measured), ("share of the units", *lengths, "-", "-"))
     return Table(columns, rows, "On the text whose label is predicted")

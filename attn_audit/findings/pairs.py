@@ -1,6 +1,6 @@
 """Correlation: does attention rank the units as accepted importance measures do?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -240,41 +240,29 @@ ATTENTION_GRADIENT_SIGNED = Twin.of(
     "attention and gradients with their sign", GRADIENT.name,
 )  # fmt: skip
 GRADIENT_MARGIN = Twin.of(
-    "gradient",
-    "margin",
-    "gradients with effects on the margin",
-    f"gradients and {_MARGIN}",
-    GRADIENT.name,
-    LEAVE_ONE_OUT.name,
-)
+    "gradient", "margin", "gradients with effects on the margin", f"gradients and {_MARGIN}",
+    GRADIENT.name, LEAVE_ONE_OUT.name,
+)  # fmt: skip
 TWINS = (ATTENTION_MARGIN, ATTENTION_MARGIN_SIGNED, ATTENTION_GRADIENT_SIGNED, GRADIENT_MARGIN)
 OF_TWINS = {
     twin: MeanMetric.over(
-        twin.tau,
-        TAU_EDGES,
+        twin.tau, TAU_EDGES, measures=twin.measures, is_optional=True,
         groups={"confidence": None} if twin is ATTENTION_MARGIN else None,
-        measures=twin.measures,
-        is_optional=True,
         is_coverage=twin is ATTENTION_MARGIN,
     )
     for twin in TWINS
-}
+}  # fmt: skip
 
-
-def _largest_field(pair: Pair | Twin) -> Field[float | None]:
-    return Field(
+LARGEST: Mapping[Pair | Twin, Field[float | None]] = {
+    pair: Field(
         f"{pair.tau.name}.largest",
         f"The largest value that the ties on both sides allow of {pair.tau.name}: each side sorted "
         "by itself",
         place=pair.tau.place, range=TAU, null=_RANKS_NOTHING, claim="taus that ties allow",
         tolerance=tolerance.TAU,
-    )  # fmt: skip
-
-
-LARGEST = {
-    pair: _largest_field(pair)
+    )
     for pair in (ATTENTION_GRADIENT, ATTENTION_LEAVE_ONE_OUT, YARDSTICK, *TWINS)
-}
+}  # fmt: skip
 OF_LARGEST = {
     pair: MeanMetric.over(field, measures=pair.measures, is_optional=True)
     for pair, field in LARGEST.items()

@@ -170,7 +170,8 @@ def _is_right_with_equal_attention(examples: "Examples") -> "Values":
 
 
 def _accuracy_change(examples: "Examples") -> "Values":
-    return _is_right_with_equal_attention(examples) - ACCURACY.of(examples)
+    change: Values = _is_right_with_equal_attention(examples) - ACCURACY.of(examples)
+    return change
 
 
 def mass_of(check: str, measured: Field[float | None]) -> MeanMetric:

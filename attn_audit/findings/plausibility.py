@@ -59,12 +59,11 @@ class Marking:
     @cached_property
     def means(self) -> Mapping[str, MeanMetric]:
         """Of the report: the mean of each of its fields."""
+        edges = {AUPRC: UNIT_EDGES}
+        asked = bool(self.measures)
         return {
             suffix: MeanMetric.over(
-                field,
-                UNIT_EDGES if suffix == AUPRC else None,
-                measures=self.measures,
-                is_optional=bool(self.measures),
+                field, edges.get(suffix), measures=self.measures, is_optional=asked
             )
             for suffix, field in self.fields.items()
         }

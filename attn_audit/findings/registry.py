@@ -137,9 +137,7 @@ def checks() -> tuple[CheckFindings, ...]:
 def usual_checks(*, of_decoders: bool = False) -> tuple[str, ...]:
     """Those that are run where none is named."""
     return tuple(
-        found.check
-        for found in _CHECKS
-        if found.is_default or (of_decoders and found.is_default_of_decoders)
+        c.check for c in _CHECKS if c.is_default or (of_decoders and c.is_default_of_decoders)
     )
 
 

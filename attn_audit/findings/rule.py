@@ -106,11 +106,7 @@ def examples_that_would_decide(
 
 
 def held(
-    direction: Direction,
-    limit: float,
-    found: Distribution | Share,
-    *,
-    is_covered: bool = True,
+    direction: Direction, limit: float, found: Distribution | Share, *, is_covered: bool = True
 ) -> Outcome:
     """Hold a number against a limit of the table, by the gate's rule.
 

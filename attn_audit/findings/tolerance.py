@@ -1,4 +1,4 @@
-"""How far a number may be from what was stored and still be the same number.
+"""How far a number may be from what was stored and still be the same to `verify`.
 
 Computed again in other batches, by other threads or on another device, a number is not the same to
 the last bit. What follows says of each how far rounding may take it; all of it stands in the

@@ -17,14 +17,7 @@ from attn_audit.judgement.policy import Bound, Policy, load_policy
 from attn_audit.numbers import count, counted, number, percent, short, with_interval
 from attn_audit.results.model_description import SiteLeverage
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import (
-    N_NAMED,
-    Answer,
-    CountedUnit,
-    Judgement,
-    Level,
-    MayShow,
-)
+from attn_audit.results.verdict import N_NAMED, Answer, CountedUnit, Judgement, Level, MayShow
 
 MAX_UNITS = 5
 """Of those that decide without attention, named in the answer."""

@@ -18,6 +18,7 @@ from attn_audit.findings.registry import metrics
 from attn_audit.judgement.bounds import (
     MAX_NAMED,
     Measurement,
+    Obstacle,
     bounds_to_judge,
     judge_bound,
     verdict_of,
@@ -184,7 +185,7 @@ def measured(statistic: Statistic, change: Change | None, base: Report, new: Rep
     )
 
 
-def _why_missing(statistic: Statistic, base: Report, new: Report) -> tuple[str, str]:
+def _why_missing(statistic: Statistic, base: Report, new: Report) -> Obstacle:
     for name, report in (("base", base), ("new", new)):
         if report.estimate_of(statistic).value is None:
             reason, advice = why_missing(statistic, report)
@@ -371,8 +372,9 @@ def _notes(base: Report, new: Report, *, allow_different_data: bool) -> Iterator
     """What differs and was no reason to refuse, and which label both explain."""
     if (label := base.settings.explain_label) is not None:
         yield naming_target(f"both explain {TARGET}, whatever is predicted", label)
-    yield from map(str, of_data(base, new) if allow_different_data else ())
-    yield from map(str, harmless(base, new))
+    if allow_different_data:
+        yield from of_data(base, new)
+    yield from harmless(base, new)
 
 
 def _side(report: Report, path: Path) -> Side:

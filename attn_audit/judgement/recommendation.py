@@ -267,9 +267,7 @@ def _corrected(candidates: Sequence[Candidate], control: Part | None) -> list[Ca
 
 
 def _cheapest(
-    pool: Sequence[Candidate],
-    judged: Mapping[str, Erased],
-    resamples: "Resamples",
+    pool: Sequence[Candidate], judged: Mapping[str, Erased], resamples: "Resamples"
 ) -> tuple[Candidate | None, list[Candidate]]:
     """The best of some candidates, or the cheapest of those that tie with it; and the others."""
     if not pool:

@@ -366,8 +366,12 @@ class Report(Value):
                 edited since it was written.
         """
         content, sha256 = read_stored(path, SCHEMA_VERSION)
-        require_plugins(_plugins_of(content), str(path))
-        add_shown(_shown_of(content))
+        match content:
+            case {"tool": {"plugins": dict(plugins)}}:
+                require_plugins(list(plugins), str(path))
+        match content:
+            case {"settings": {"shown": [*fields]}}:
+                add_shown(name for name in fields if isinstance(name, str) and name.isprintable())
         try:
             report = Report.model_validate(content)
             for record in report.shown_records:
@@ -378,22 +382,6 @@ class Report(Value):
             raise ReportError(path, problem, hint=MAKE_AGAIN)
         require_unedited(path, content, sha256)
         return report
-
-
-def _plugins_of(content: dict[str, Any]) -> list[str]:
-    match content:
-        case {"tool": {"plugins": dict(plugins)}}:
-            return list(plugins)
-        case _:
-            return []
-
-
-def _shown_of(content: dict[str, Any]) -> list[str]:
-    match content:
-        case {"settings": {"shown": [*fields]}}:
-            return [name for name in fields if isinstance(name, str) and name.isprintable()]
-        case _:
-            return []
 
 
 def contradictions(value: object, place: str = "") -> Iterator[str]:

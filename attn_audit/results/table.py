@@ -131,8 +131,7 @@ class Examples:
 
     def is_known(self, field: Field[float | None]) -> Members:
         """Which examples have a number."""
-        known: Members = ~np.isnan(self.numbers(field))
-        return known
+        return np.logical_not(np.isnan(self.numbers(field)))
 
     def strings(self, field: Field[str | None]) -> list[str]:
         """A text of each example; null is empty."""
@@ -145,7 +144,11 @@ class Examples:
         return {entry["values"]: entry["counts"] for entry in counted}
 
     def units(self, index: int) -> list[str] | None:
-        """The units of one example; None where the records have no such column."""
+        """The units of one example; None where the records have no such column.
+
+        Raises:
+            IndexError: There are not so many examples.
+        """
         if UNITS.name not in self._names:
             return None
         for first, column in self._batches(UNITS):

@@ -31,16 +31,19 @@ class Part(Value):
         return (self.own + self.neutral) / 2
 
     @property
+    def _are_above_zero(self) -> tuple[bool, ...]:
+        found = (self.own_interval, self.neutral_interval)
+        return tuple(interval is not None and interval.low > 0 for interval in found)
+
+    @property
     def is_above_zero_by_any(self) -> bool:
         """Whether one of the intervals is, wholly."""
-        ends = (self.own_interval, self.neutral_interval)
-        return any(interval is not None and interval.low > 0 for interval in ends)
+        return any(self._are_above_zero)
 
     @property
     def is_above_zero(self) -> bool:
         """Whether both intervals are, wholly."""
-        ends = (self.own_interval, self.neutral_interval)
-        return all(interval is not None and interval.low > 0 for interval in ends)
+        return all(self._are_above_zero)
 
 
 class Candidate(Value):
@@ -189,23 +192,18 @@ class MayShow(StrEnum):
     @property
     def words(self) -> str:
         """As people read it."""
-        return _WORDS[self]
+        return {
+            MayShow.YES: "Yes, within limits",
+            MayShow.HINT: "Only as a hint",
+            MayShow.NO: "No",
+            MayShow.UNKNOWN: "Cannot be told",
+        }[self]
 
     @property
     def outcome(self) -> Outcome:
         """What a gate makes of it that asks for nothing else."""
-        return _OUTCOMES.get(self, Outcome.PASS)
-
-
-_WORDS = {
-    MayShow.YES: "Yes, within limits",
-    MayShow.HINT: "Only as a hint",
-    MayShow.NO: "No",
-    MayShow.UNKNOWN: "Cannot be told",
-}
-
-
-_OUTCOMES = {MayShow.NO: Outcome.FAIL, MayShow.UNKNOWN: Outcome.INCONCLUSIVE}
+        found = {MayShow.NO: Outcome.FAIL, MayShow.UNKNOWN: Outcome.INCONCLUSIVE}
+        return found.get(self, Outcome.PASS)
 
 
 N_NAMED = 2

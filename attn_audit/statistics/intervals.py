@@ -396,8 +396,6 @@ def tau_of_means(
     return Estimate(float(tau), n, percentiles(drawn[~np.isnan(drawn)]))
 
 
-def _tau(
-    means: Float64[np.ndarray, "row column"],
-) -> Float64[np.ndarray, " row"]:
+def _tau(means: Float64[np.ndarray, "row column"]) -> Float64[np.ndarray, " row"]:
     half = means.shape[1] // 2
     return kendall_tau(means[:, :half], means[:, half:]).tau

@@ -122,7 +122,7 @@ def micro_f1(
         >>> micro_f1(np.array([[True, True]]), np.array([[True, False]]))
         0.6666666666666666
     """
-    found, claimed = _count(gold & predicted), _count(gold) + _count(predicted)
+    found, claimed = _counts(gold, predicted)
     return float(2 * found.sum() / claimed.sum()) if claimed.any() else None
 
 
@@ -139,7 +139,7 @@ def macro_f1(
         >>> macro_f1(gold, np.array([[True, False, False], [True, False, False]]))
         0.5
     """
-    found, claimed = _count(gold & predicted), _count(gold) + _count(predicted)
+    found, claimed = _counts(gold, predicted)
     occurs = claimed > 0
     return float(np.mean(2 * found[occurs] / claimed[occurs])) if occurs.any() else None
 
@@ -210,9 +210,11 @@ def _normal_f1_interval(found: Counts, claimed: Counts) -> Interval:
     return normal_interval(float(np.mean(f1s)), spread, n, (0.0, 1.0))
 
 
-def _count(indicators: Bool[np.ndarray, "example label"]) -> Int[np.ndarray, " label"]:
-    count: Int[np.ndarray, " label"] = indicators.sum(axis=0)
-    return count
+def _counts(
+    gold: Bool[np.ndarray, "example label"], predicted: Bool[np.ndarray, "example label"]
+) -> tuple[Int[np.ndarray, " label"], Int[np.ndarray, " label"]]:
+    """How often each label is found, and how often it is there or predicted, both counted."""
+    return (gold & predicted).sum(axis=0), gold.sum(axis=0) + predicted.sum(axis=0)
 
 
 ROUNDING = 1e-12

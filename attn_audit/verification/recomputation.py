@@ -28,14 +28,7 @@ from attn_audit.findings import adversarial
 from attn_audit.findings.example import FAILED, HEAD, ID, LAYER, N_UNITS, STATUS, UNITS
 from attn_audit.findings.field import Field
 from attn_audit.findings.pairs import Pair, pairs
-from attn_audit.findings.tolerance import (
-    DERIVED,
-    DISTRIBUTION,
-    DIVERGENCE,
-    MARGIN,
-    MASS,
-    OUTPUT,
-)
+from attn_audit.findings.tolerance import DERIVED, DISTRIBUTION, DIVERGENCE, MARGIN, MASS, OUTPUT
 from attn_audit.models.contract import AuditedModel
 from attn_audit.progress import Progress, Watcher
 from attn_audit.results.report import Report, Subject

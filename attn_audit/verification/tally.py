@@ -109,28 +109,27 @@ def written(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-@dataclass(frozen=True)
-class Expected:
-    """How the numbers that are compared came about."""
-
-    dtype: str
-    permutations: int
-    searches_again: bool
-    """Whether the adversary was searched for again, or only its bounds are known."""
-
-
 class Numbers:
     """Every number of some examples, stored and found."""
 
-    def __init__(self, subject: str, expected: Expected) -> None:
-        self._expected = expected
+    def __init__(
+        self, subject: str, dtype: str, permutations: int, *, searches_again: bool
+    ) -> None:
+        """None was compared yet.
+
+        Args:
+            searches_again: Whether the adversary was searched for again, or only its bounds are
+                known.
+        """
+        self._dtype, self._permutations = dtype, permutations
+        self._searches_again = searches_again
         self._same = Tally(subject, SAME)
         self._by_name: dict[str, Tally] = {}
         for field in all_fields():
             if field.claim is not None and field.tolerance is not None:
-                tally = Tally(subject, field.claim, field.tolerance.at(expected.dtype))
+                tally = Tally(subject, field.claim, field.tolerance.at(dtype))
                 self._by_name.setdefault(field.claim, tally)
-        searched = SEARCHED.at(expected.dtype)
+        searched = SEARCHED.at(dtype)
         self._searched = Tally(subject, "divergence, searched again", searched)
 
     @property
@@ -157,7 +156,7 @@ class Numbers:
     def _compare_predictions(self, stored: Row, found: Row) -> None:
         """The same, or tied as far as rounding goes."""
         one, other = stored.get(PREDICTION.name), found.get(PREDICTION.name)
-        limit = 2 * OUTPUT.at(self._expected.dtype).limit
+        limit = 2 * OUTPUT.at(self._dtype).limit
         holds = one == other or _is_close_call(stored, limit)
         self._same.require(stored[ID.name], PREDICTION.name, one, other, holds)
 
@@ -173,7 +172,7 @@ class Numbers:
             sizes = f"{ours.size} values", f"{theirs.size} values"
             self._same.require(stored[ID.name], field.name, *sizes, False)
             return
-        (n_orders,) = n_permutations(np.array([n_units]), self._expected.permutations).tolist()
+        (n_orders,) = n_permutations(np.array([n_units]), self._permutations).tolist()
         text = Text(n_units, n_orders)
         assert field.claim is not None
         assert field.tolerance is not None
@@ -187,29 +186,28 @@ class Numbers:
 
     def _compare_adversary(self, stored: Row, found: Row, where: str) -> None:
         """The optimum where it is proven; else what any search must respect."""
+
+        def compare(tally: Tally, field: Field[float | None], one: float, other: float) -> None:
+            tally.compare(stored[ID.name], f"{field.name}{where}", one, other, abs(one - other))
+
         tally = self._by_name["relative divergence, bounds"]
         jsd, jsd_now = stored.get(MAX_JSD_FIELD.name), found.get(MAX_JSD_FIELD.name)
         if jsd is None or jsd_now is None:
             self._require_same(stored, found, MAX_JSD_FIELD, where)
             return
         is_exact = found.get(METHOD.name) == "exact"
-        if is_exact or self._expected.searches_again:
-            again = tally if is_exact else self._searched
-            what = f"{MAX_JSD_FIELD.name}{where}"
-            again.compare(stored[ID.name], what, jsd, jsd_now, abs(jsd - jsd_now))
+        if is_exact or self._searches_again:
+            compare(tally if is_exact else self._searched, MAX_JSD_FIELD, jsd, jsd_now)
         relative, relative_now = (row.get(RELATIVE_JSD_FIELD.name) for row in (stored, found))
         if relative_now and relative is not None:
-            expected = jsd / (jsd_now / relative_now)
-            what = f"{RELATIVE_JSD_FIELD.name}{where}"
-            tally.compare(stored[ID.name], what, relative, expected, abs(relative - expected))
+            compare(tally, RELATIVE_JSD_FIELD, relative, jsd / (jsd_now / relative_now))
         bound, bound_now = stored.get(UPPER_BOUND_FIELD.name), found.get(UPPER_BOUND_FIELD.name)
         if bound is None or bound_now is None:
             self._require_same(stored, found, UPPER_BOUND_FIELD, where)
             return
         # A search that finds more lifts the bound to what it found.
         bound_now = bound_now if is_exact else max(bound_now, jsd)
-        what = f"{UPPER_BOUND_FIELD.name}{where}"
-        tally.compare(stored[ID.name], what, bound, bound_now, abs(bound - bound_now))
+        compare(tally, UPPER_BOUND_FIELD, bound, bound_now)
 
 
 _OF_SEARCH = (MAX_JSD_FIELD, RELATIVE_JSD_FIELD, UPPER_BOUND_FIELD)

@@ -48,7 +48,6 @@ from attn_audit.verification.recomputation import (
     summed_up,
 )
 from attn_audit.verification.tally import (
-    Expected,
     Numbers,
     Tally,
     claims_of,
@@ -342,8 +341,8 @@ def _replaying(
         sample=sample,
         site_records=_of_sample(stored.site_records(), sample),
         witnesses=Witnesses(report.settings.epsilon, dtype),
-        numbers=Numbers("sample", Expected(dtype, settings.permutations, searches_again=False)),
-        of_sites=Numbers("sites", Expected(dtype, settings.permutations, searches_again=True)),
+        numbers=Numbers("sample", dtype, settings.permutations, searches_again=False),
+        of_sites=Numbers("sites", dtype, settings.permutations, searches_again=True),
         n_total=report.data.n_examples * has_adversary + len(sample),
     )
 
