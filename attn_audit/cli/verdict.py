@@ -8,7 +8,7 @@ import typer
 from attn_audit.config import DEFAULT_POLICY
 from attn_audit.exit_codes import FAILED, INCONCLUSIVE, PASSED
 from attn_audit.findings.rule import Outcome
-from attn_audit.judgement.bounds import bounds_to_judge
+from attn_audit.judgement.gate import bounds_to_judge
 from attn_audit.judgement.policy import Policy, load_policy
 from attn_audit.results.verdict import MayShow, Verdict
 

@@ -15,7 +15,15 @@ from attn_audit.findings.example import PREDICTION
 from attn_audit.findings.metric import Averaged, Statistic
 from attn_audit.findings.pairs import OF_TWINS
 from attn_audit.findings.registry import metrics
-from attn_audit.judgement.bounds import (
+from attn_audit.judgement.comparability import (
+    SUMMARIES_ALONE,
+    Pairs,
+    harmless,
+    of_data,
+    pair,
+    require_comparable,
+)
+from attn_audit.judgement.gate import (
     MAX_NAMED,
     Measurement,
     Obstacle,
@@ -24,14 +32,6 @@ from attn_audit.judgement.bounds import (
     verdict_of,
     where_to_look,
     why_missing,
-)
-from attn_audit.judgement.comparability import (
-    SUMMARIES_ALONE,
-    Pairs,
-    harmless,
-    of_data,
-    pair,
-    require_comparable,
 )
 from attn_audit.judgement.policy import Policy
 from attn_audit.judgement.recommendation import still_recommended
