@@ -369,9 +369,13 @@ class Report(Value):
         match content:
             case {"tool": {"plugins": dict(plugins)}}:
                 require_plugins(list(plugins), str(path))
+            case _:
+                pass
         match content:
             case {"settings": {"shown": [*fields]}}:
                 add_shown(name for name in fields if isinstance(name, str) and name.isprintable())
+            case _:
+                pass
         try:
             report = Report.model_validate(content)
             for record in report.shown_records:

@@ -131,7 +131,8 @@ class Examples:
 
     def is_known(self, field: Field[float | None]) -> Members:
         """Which examples have a number."""
-        return np.logical_not(np.isnan(self.numbers(field)))
+        known: Members = ~np.isnan(self.numbers(field))
+        return known
 
     def strings(self, field: Field[str | None]) -> list[str]:
         """A text of each example; null is empty."""
