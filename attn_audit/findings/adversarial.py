@@ -9,7 +9,6 @@ from attn_audit.findings import tolerance
 from attn_audit.findings.check import (
     NOT_MEASURED,
     CheckFindings,
-    Numbers,
     SiteNumber,
     Telling,
     folded,
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
 
     from attn_audit.results.model_description import ModelDescription
     from attn_audit.results.report import Report
-    from attn_audit.results.table import Values
 
 MAX_ROW_WEIGHTS = 16_384
 """Weights of a witness that a record holds row by row, at most: 64 KiB."""
@@ -301,11 +299,6 @@ def auditable(model: "ModelDescription") -> str:
     return "yes, by gradient search: more than it finds may exist"
 
 
-def _shows_another(numbers: Numbers) -> "Values":
-    """The output stays, attention is peaked, and still it can be moved elsewhere."""
-    return numbers(MAX_JSD_FIELD) * numbers(MAX_ATTENTION)
-
-
 FINDINGS = CheckFindings(
     "adversarial", FIELDS, METRICS, section=section, card=card, line=line, is_tabled=True,
     auditable=auditable,
@@ -317,7 +310,8 @@ FINDINGS = CheckFindings(
     telling=(
         Telling(
             "adversarial", "The most different attention that was found with the same output",
-            _shows_another, "where attention is peaked and could be elsewhere",
+            lambda numbers: numbers(MAX_JSD_FIELD) * numbers(MAX_ATTENTION),
+            "where attention is peaked and could be elsewhere",
         ),
     ),
 )  # fmt: skip

@@ -281,10 +281,6 @@ def _score(ranking: Ranking, way: str, examples: "Examples", resamples: "Resampl
     return ratio_of_means(gain, examples.numbers(UPPER[way]) - random, resamples)
 
 
-def _n_judged(examples: "Examples", _: "Resamples") -> Estimate:
-    return Estimate(sum(examples.counts(HALF).values()), None)
-
-
 def _agreement(examples: "Examples", resamples: "Resamples") -> Estimate:
     """On texts that all of these rankings rank, so that each is the mean of the same texts."""
     import numpy as np
@@ -302,7 +298,8 @@ def _agreement(examples: "Examples", resamples: "Resamples") -> Estimate:
 
 N_JUDGED = TotalMetric(
     "erasure.n_judged", "Texts of which units were left out in the order of rankings",
-    range=EXAMPLES, number=_n_judged, has_interval=False,
+    range=EXAMPLES, has_interval=False,
+    number=lambda examples, _: Estimate(sum(examples.counts(HALF).values()), None),
 )  # fmt: skip
 N_EXACT = counting(
     "erasure.n_exact", "Texts whose limits are known from all subsets of their units", LIMITS, EXACT

@@ -8,7 +8,6 @@ from attn_audit.findings import tolerance
 from attn_audit.findings.check import (
     NOT_MEASURED,
     CheckFindings,
-    Numbers,
     SiteNumber,
     Telling,
     confidence_table,
@@ -433,11 +432,6 @@ def figures(report: "Report") -> tuple[Figure, ...]:
     return (of_all, by_weight) if groups else (of_all,)
 
 
-def _shows_nothing(numbers: Numbers) -> "Values":
-    """Attention is peaked, and shuffling it changes nothing."""
-    return numbers(JSD_FIELD) - numbers(DISTANCE_FIELD)
-
-
 FINDINGS = CheckFindings(
     "permutation", FIELDS, METRICS, section=section, card=card, line=line, is_tabled=True,
     at_sites=(
@@ -449,7 +443,8 @@ FINDINGS = CheckFindings(
     telling=(
         Telling(
             "insensitive", "Shuffling changes the weights most, and the output least",
-            _shows_nothing, "where attention is peaked and shuffling changes least",
+            lambda numbers: numbers(JSD_FIELD) - numbers(DISTANCE_FIELD),
+            "where attention is peaked and shuffling changes least",
         ),
     ),
 )  # fmt: skip

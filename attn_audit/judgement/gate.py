@@ -398,7 +398,9 @@ def judge_requirements(
             counts = [report.coverage_of(bound.measured.metric) for bound in of_check]
             covered = min((n for n in counts if n is not None), default=None)
             if covered is not None:
-                yield _covered(report, check, covered, policy.min_coverage, _strictest(of_check))
+                levels = [bound.level for bound in of_check]
+                strictest = next((level for level in levels if level.decides), levels[0])
+                yield _covered(report, check, covered, policy.min_coverage, strictest)
     if policy.min_accuracy is not None:
         yield _accuracy(report, policy.min_accuracy)
 
@@ -465,8 +467,3 @@ def _accuracy(report: Report, least: float) -> Judgement:
     if found.value is None:
         return left_open(asked, *why_missing(ACCURACY, report))
     return held_against(asked)
-
-
-def _strictest(bounds: Sequence[Bound]) -> Level:
-    levels = [bound.level for bound in bounds]
-    return next((level for level in levels if level.decides), levels[0])
