@@ -189,39 +189,41 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
 
 
 @pytest.fixture(scope="module")
-def base(release: Release) -> Path:
+def unscaled(release: Release) -> Path:
     return release()
 
 
 @pytest.mark.parametrize("factor", [0.1, 0.5, 10.0])
-def test_a_factor_on_all_logits_is_calibration(release: Release, base: Path, factor: float) -> None:
-    found = compare(base, release(logits=factor)).happened
+def test_a_factor_on_all_logits_is_calibration(
+    release: Release, unscaled: Path, factor: float
+) -> None:
+    found = compare(unscaled, release(logits=factor)).happened
     assert found is not None
     assert found.startswith("Calibration moved, attention did not: margins are ")
     assert f"{factor:.2f} times as wide" in found
 
 
-def test_other_attention_is_a_change_of_attention(release: Release, base: Path) -> None:
-    found = compare(base, release(attention=0.02)).happened
+def test_other_attention_is_a_change_of_attention(release: Release, unscaled: Path) -> None:
+    found = compare(unscaled, release(attention=0.02)).happened
     assert found is not None
     assert found.startswith("Attention changed (")
 
 
-def test_the_same_model_changed_nothing(release: Release, base: Path) -> None:
-    found = compare(base, release()).happened
+def test_the_same_model_changed_nothing(release: Release, unscaled: Path) -> None:
+    found = compare(unscaled, release()).happened
     assert found == "Neither attention nor calibration changed by more than chance would."
 
 
-def test_without_margins_nothing_is_said(base: Path, tmp_path: Path) -> None:
-    report = Report.load(base)
+def test_without_margins_nothing_is_said(unscaled: Path, tmp_path: Path) -> None:
+    report = Report.load(unscaled)
     metrics = {k: v for k, v in report.metrics.items() if k != "performance.margin"}
     old = report.model_copy(update={"metrics": metrics, "records_file": None})
     (tmp_path / "old.json").write_text(old.to_json(), encoding="utf-8")
-    assert compare(base, tmp_path / "old.json").happened is None
+    assert compare(unscaled, tmp_path / "old.json").happened is None
 
 
-def test_a_margin_is_the_logit_of_what_is_predicted(base: Path) -> None:
-    for record in Report.load(base).sampled_examples:
+def test_a_margin_is_the_logit_of_what_is_predicted(unscaled: Path) -> None:
+    for record in Report.load(unscaled).sampled_examples:
         p = record["probability"]
         p = p if record["prediction"] == "label1" else 1 - p
         assert record["margin"] == pytest.approx(torch.tensor(p).double().logit().item(), rel=1e-3)
