@@ -36,8 +36,7 @@ from attn_audit.public import (
     named_as_arguments,
 )
 from attn_audit.settings import AuditSettings, Head, Layer, TaskName
-from attn_audit.verification.stored_audit import StoredAudit
-from attn_audit.verification.verify import verify_report
+from attn_audit.verification.verify import StoredAudit, verify_report
 
 Model = str | Path | AuditedModel | CustomModel | nn.Module
 """A checkpoint, a model that `wrap` or `wrap_predict` made, a module of one's own, or one of

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from attn_audit.statistics.estimate import Interval
-from attn_audit.statistics.summary import Distribution, JointHistogram
+from attn_audit.statistics.summary import Distribution, Interval, JointHistogram
 
 
 class Tone(StrEnum):

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
-from attn_audit.statistics.estimate import Interval
-from attn_audit.statistics.summary import CountedShare, Distribution
+from attn_audit.statistics.summary import CountedShare, Distribution, Interval
 
 
 def count(n: int) -> str:

@@ -32,8 +32,8 @@ from attn_audit.formats.result_files import (
 )
 from attn_audit.formats.terminal import brief
 from attn_audit.judgement import gate
-from attn_audit.judgement.bounds import why_missing
 from attn_audit.judgement.comparison import compare_reports
+from attn_audit.judgement.gate import why_missing
 from attn_audit.judgement.policy import Policy, load_policy, policy_of
 from attn_audit.results import answers, report, verdict
 from attn_audit.results.report import RecordsFile, records_files

@@ -7,8 +7,7 @@ from attn_audit.findings.metric import Averaged, Metric
 from attn_audit.findings.registry import metrics, statistics
 from attn_audit.judgement.policy import Policy, load_policy
 from attn_audit.results.report import Report
-from attn_audit.statistics.estimate import Interval
-from attn_audit.statistics.summary import Number, Share
+from attn_audit.statistics.summary import Interval, Number, Share
 
 PolicyOf = Callable[[str], Policy]
 

@@ -13,7 +13,7 @@ from attn_audit import Example
 from attn_audit.api import AuditOptions
 from attn_audit.data.source import content_id
 from attn_audit.errors import AttnAuditError, ConfigurationError, DataError
-from attn_audit.findings.data import LEFT_OUT
+from attn_audit.findings.performance import LEFT_OUT
 from attn_audit.results.report import Report
 from attn_audit.settings import KEYS, names_where
 from tests.conftest import Checkpoint

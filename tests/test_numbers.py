@@ -3,8 +3,7 @@
 import pytest
 
 from attn_audit.numbers import digits, mean, mean_percent, number, percent, points, share
-from attn_audit.statistics.estimate import Interval
-from attn_audit.statistics.summary import Distribution, Share
+from attn_audit.statistics.summary import Distribution, Interval, Share
 
 
 def distribution(mean: float | None, low: float = 0.0, high: float = 0.0) -> Distribution:

@@ -14,11 +14,11 @@ import pytest
 import attn_audit
 from attn_audit import Example
 from attn_audit.findings import adversarial, permutation
-from attn_audit.findings.correlation import pairs as correlation
+from attn_audit.findings import pairs as correlation
 from attn_audit.models.paper.architecture import EncoderKind
 from attn_audit.results.report import Report
-from attn_audit.statistics.significance import exact_chance
-from attn_audit.verification.tally import Expected, Numbers
+from attn_audit.statistics.kendall import exact_chance
+from attn_audit.verification.tally import Numbers
 from tests.rows import RowsModel, texts
 from tests.tiny import WORDS, tiny_examples, tiny_model
 from tests.verification.conftest import audit_into
@@ -247,9 +247,9 @@ OF_RANKS = (
 """Of steps that do not grow with the rounding."""
 
 
-def tolerances_of(dtype: str) -> dict[str, float | None]:
-    tallies = Numbers("sample", Expected(dtype, 100, searches_again=True)).tallies
-    return {tally.name: tally.tolerance for tally in tallies if tally.tolerance is not None}
+def tolerances_of(dtype: str) -> dict[str, float]:
+    tallies = Numbers("sample", dtype, 100, searches_again=True).tallies
+    return {tally.name: tally.tolerance.limit for tally in tallies if tally.tolerance is not None}
 
 
 def test_tolerances_of_numbers() -> None:
@@ -275,7 +275,7 @@ def test_tolerances_of_a_verification(tmp_path: Path) -> None:
 def test_small_weights_are_measured_in_thousandths(off: float, holds: bool) -> None:
     """A weight of 1e-4 may be off by a thousandth of 0.001; another by one of itself."""
     same: dict[str, Any] = {"id": "e", "n_units": 2, "units": ("a", "b"), "probability": 0.7}
-    numbers = Numbers("sample", Expected("float32", 100, searches_again=False))
+    numbers = Numbers("sample", "float32", 100, searches_again=False)
     stored = {**same, "prediction": "yes", "attention": [1e-4, 0.9999]}
     found = {**same, "prediction": "yes", "attention": [1e-4 + off, 0.9999 - off]}
     numbers.compare(stored, found, n_units=2)

@@ -18,7 +18,9 @@ from attn_audit.checks.base import (
     scores_of,
 )
 from attn_audit.checks.permutation import orders_within, permuted
-from attn_audit.findings.correlation.pairs import (
+from attn_audit.findings.example import Status
+from attn_audit.findings.measure import GRADIENT, LEAVE_ONE_OUT, measure
+from attn_audit.findings.pairs import (
     LARGEST,
     PERMUTED_BASELINE,
     STATUS,
@@ -27,8 +29,6 @@ from attn_audit.findings.correlation.pairs import (
     Twin,
     pairs,
 )
-from attn_audit.findings.example import Status
-from attn_audit.findings.measure import GRADIENT, LEAVE_ONE_OUT, measure
 from attn_audit.measures.gradient import gradients_under
 from attn_audit.models.contract import NewWeights, RowWeights, Rule, Site, coarseness
 from attn_audit.progress import portions

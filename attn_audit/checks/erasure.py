@@ -19,8 +19,8 @@ from attn_audit.checks.base import (
     read_batch,
     scores_of,
 )
-from attn_audit.findings.erasure import rankings as fields
-from attn_audit.findings.erasure.rankings import (
+from attn_audit.findings import erasure as fields
+from attn_audit.findings.erasure import (
     ATTENTION,
     PERMUTED,
     RANDOM,

@@ -150,8 +150,7 @@ def verify(**values: Any) -> None:
         from attn_audit.formats.registry import OF_RESULTS
         from attn_audit.formats.result_files import require_reports
         from attn_audit.plugins import load_plugins
-        from attn_audit.verification.stored_audit import StoredAudit
-        from attn_audit.verification.verify import verify_report
+        from attn_audit.verification.verify import StoredAudit, verify_report
 
     require_places(values["model"], values["data"], values["adapter"])
     read = [Path(name) for name in (values["report"], values["model"], *values["data"])]

@@ -22,7 +22,7 @@ from attn_audit.formats.result_files import (
     write_result,
 )
 from attn_audit.formats.terminal import show
-from attn_audit.judgement.bounds import bounds_to_judge
+from attn_audit.judgement.gate import bounds_to_judge
 from attn_audit.judgement.policy import Policy, load_policy
 from attn_audit.quoting import printable
 from attn_audit.results.report import Report

@@ -71,7 +71,7 @@ from attn_audit.models.self_check import self_check
 from attn_audit.numbers import count, counted, duration
 from attn_audit.process import full_precision
 from attn_audit.progress import Watcher
-from attn_audit.results.leverage import Leverage
+from attn_audit.results.model_description import Leverage
 from attn_audit.results.report import Cost, Report, Run, SelfCheck, Subject
 from attn_audit.results.verdict import LabelAnswer
 from attn_audit.settings import EACH, AuditSettings

@@ -21,7 +21,7 @@ from attn_audit.findings.thresholds import HALF_MARGIN
 from attn_audit.models.contract import AuditedModel, Batch, Encoded, Site
 from attn_audit.process import full_precision, is_out_of_memory, release_memory
 from attn_audit.results.answers import Inspection
-from attn_audit.results.leverage import AttentionShares, Leverage, SiteLeverage
+from attn_audit.results.model_description import AttentionShares, Leverage, SiteLeverage
 from attn_audit.settings import AuditSettings
 
 LEVERAGE = "leverage by layer"

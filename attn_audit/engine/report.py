@@ -36,9 +36,8 @@ from attn_audit.formats.registry import site_records_path
 from attn_audit.judgement.answer import answer_of
 from attn_audit.judgement.recommendation import recommendation_of
 from attn_audit.randomness import example_keys
-from attn_audit.results.examples import Examples
 from attn_audit.results.report import RecordsFile, Report, Subject, TellingExample
-from attn_audit.results.table import Row, has_failed, numbers, schemas
+from attn_audit.results.table import Examples, Row, has_failed, numbers, schemas
 from attn_audit.results.verdict import CountedUnit, LabelAnswer
 from attn_audit.statistics.intervals import Resamples
 

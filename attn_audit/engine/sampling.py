@@ -27,7 +27,7 @@ from attn_audit.process import is_out_of_memory, release_memory
 from attn_audit.progress import in_portions
 from attn_audit.quoting import quoted
 from attn_audit.randomness import is_of_judging_half
-from attn_audit.results.head_mix import HeadMix
+from attn_audit.results.model_description import HeadMix
 from attn_audit.settings import FIELDS, AuditSettings
 from attn_audit.statistics.erasure import MAX_UNITS_OF_ALL_SIZES, MAX_UNITS_OF_TABLE
 

@@ -17,7 +17,7 @@ from attn_audit.findings.measure import shown_measure
 from attn_audit.models.units import words_in
 from attn_audit.numbers import counted
 from attn_audit.quoting import quoted
-from attn_audit.results.shown import Plausible, ShownField, ShownPair, ShownScores
+from attn_audit.results.answers import Plausible, ShownField, ShownPair, ShownScores
 from attn_audit.settings import AuditSettings
 from attn_audit.statistics.intervals import Resamples
 from attn_audit.statistics.kendall import dense_ranks, kendall_tau_of_ranks

@@ -28,8 +28,7 @@ from attn_audit.findings.metric import (
     TotalMetric,
 )
 from attn_audit.findings.registry import metrics, site_fields, status_meanings
-from attn_audit.results.examples import Examples
-from attn_audit.results.table import Members, Values, numbers
+from attn_audit.results.table import Examples, Members, Values, numbers
 from attn_audit.statistics.intervals import (
     Resamples,
     describe,

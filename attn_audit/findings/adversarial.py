@@ -5,21 +5,18 @@ from math import log
 from typing import TYPE_CHECKING, Any
 
 from attn_audit.document import Card, Figure, Histograms, Joint, Panel, Section, Sketch
-from attn_audit.findings import claims, tolerance
-from attn_audit.findings.check import CheckFindings, Numbers, SiteNumber, Telling
-from attn_audit.findings.example import MAX_ATTENTION, status_field
-from attn_audit.findings.field import (
-    EXAMPLES,
-    NATS,
-    OUTPUT_DISTANCE,
-    SAME,
-    SHARE,
-    Field,
-    Kind,
-    Place,
-    Shape,
+from attn_audit.findings import tolerance
+from attn_audit.findings.check import (
+    NOT_MEASURED,
+    CheckFindings,
+    SiteNumber,
+    Telling,
+    folded,
+    group_table,
+    section_of,
 )
-from attn_audit.findings.groups import NOT_MEASURED, folded, group_table, section_of
+from attn_audit.findings.example import MAX_ATTENTION, status_field
+from attn_audit.findings.field import NATS, OUTPUT_DISTANCE, SAME, SHARE, Field, Kind, Place, Shape
 from attn_audit.findings.metric import (
     GROUPINGS,
     JSD_EDGES,
@@ -27,7 +24,7 @@ from attn_audit.findings.metric import (
     MeanMetric,
     Metric,
     ShareMetric,
-    TotalMetric,
+    counting,
 )
 from attn_audit.findings.permutation import (
     MOVED_MARGIN,
@@ -38,21 +35,16 @@ from attn_audit.findings.permutation import (
     mass_in_short,
     mass_of,
 )
-from attn_audit.findings.rule import Outcome
+from attn_audit.findings.rule import Outcome, held, is_covered, left_open
 from attn_audit.findings.thresholds import ENTIRELY, LARGELY
 from attn_audit.numbers import counted, mean, mean_percent, number, percent
-from attn_audit.statistics.estimate import Estimate
-from attn_audit.statistics.summary import Distribution
 
 if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Float32
 
-    from attn_audit.results.examples import Examples
     from attn_audit.results.model_description import ModelDescription
     from attn_audit.results.report import Report
-    from attn_audit.results.table import Values
-    from attn_audit.statistics.intervals import Resamples
 
 MAX_ROW_WEIGHTS = 16_384
 """Weights of a witness that a record holds row by row, at most: 64 KiB."""
@@ -123,15 +115,6 @@ FIELDS: tuple[Field[object], ...] = (
 )  # fmt: skip
 
 
-def _n_by(method: str, definition: str) -> TotalMetric:
-    def number(examples: "Examples", _: "Resamples") -> Estimate:
-        return Estimate(examples.counts(METHOD).get(method, 0), None)
-
-    return TotalMetric(
-        f"adversarial.n_{method}", definition, range=EXAMPLES, number=number, has_interval=False
-    )
-
-
 MAX_JSD = MeanMetric.over(
     MAX_JSD_FIELD, JSD_EDGES, is_coverage=True, joint=MAX_ATTENTION,
     groups=dict.fromkeys(GROUPINGS),
@@ -146,8 +129,10 @@ TURNED = ShareMetric(
     values=TURNED_FIELD,
 )
 MASS = mass_of("adversarial", MAX_JSD_FIELD)
-N_EXACT = _n_by("exact", "Examples whose adversary is the proven optimum")
-N_GRADIENT = _n_by("gradient", "Examples whose adversary was searched for")
+N_EXACT, N_GRADIENT = (
+    counting(f"adversarial.n_{method}", f"Examples whose adversary {how}", METHOD, method)
+    for method, how in (("exact", "is the proven optimum"), ("gradient", "was searched for"))
+)
 
 METRICS: tuple[Metric, ...] = (
     MAX_JSD, RELATIVE_JSD, UPPER_BOUND, DISTANCE, MARGIN, TURNED, MASS, N_EXACT, N_GRADIENT,
@@ -167,11 +152,9 @@ AXIS = "largest divergence found (epsilon-max JSD, nats)"
 
 def section(report: "Report") -> Section:
     """Question, answer, figures, and the numbers in tables."""
-    table = group_table("divergence", report[MAX_JSD], LIMITS)
+    table, said = group_table("divergence", report[MAX_JSD], LIMITS), answer(report)
     tables = [folded(report, table)] if report[MAX_JSD].n else []
-    return section_of(
-        "adversarial", "Adversarial", QUESTION, answer(report), figures(report), *tables
-    )
+    return section_of("adversarial", "Adversarial", QUESTION, said, figures(report), *tables)
 
 
 def card(report: "Report") -> Card:
@@ -187,10 +170,10 @@ def verdict(report: "Report") -> str:
     relative = report[RELATIVE_JSD]
     if relative.mean is None:
         return NOT_MEASURED
-    covered = claims.is_covered("adversarial", report)
-    if claims.held("min", ENTIRELY, relative, is_covered=covered) is Outcome.PASS:
+    covered = is_covered("adversarial", report)
+    if held("min", ENTIRELY, relative, is_covered=covered) is Outcome.PASS:
         return "Yes: almost entirely different attention gives the same output."
-    match claims.held("min", LARGELY, relative, is_covered=covered):
+    match held("min", LARGELY, relative, is_covered=covered):
         case Outcome.PASS:
             return "Largely: very different attention gives the same output."
         case Outcome.FAIL if report[N_GRADIENT].value:
@@ -199,7 +182,7 @@ def verdict(report: "Report") -> str:
             return "Not by much: the output ties attention down."
         case Outcome.INCONCLUSIVE:
             said = f"{mean_percent(relative)} different"
-            return claims.left_open("adversarial", report, relative.n, said)
+            return left_open("adversarial", report, relative.n, said)
 
 
 def in_short(report: "Report") -> tuple[str, ...]:
@@ -239,8 +222,14 @@ def answer(report: "Report") -> tuple[str, ...]:
         f"attention, {log(2):.2f}: nothing in common): {relative} of the most that each example "
         "allows."
     )
-    common = _how_common(report.get(WITHIN_EPSILON))
-    return first, _certainty(report), common, CAVEAT, mass(report[MASS])
+    common = report.get(WITHIN_EPSILON)
+    how_common = "How common alternatives are was not measured: that takes the permutation check."
+    if common is not None and common.mean is not None:
+        how_common = (
+            f"How common alternatives are: {mean_percent(common)} of an example's random "
+            "permutations keep the output that close as well."
+        )
+    return first, _certainty(report), how_common, CAVEAT, mass(report[MASS])
 
 
 def _certainty(report: "Report") -> str:
@@ -263,15 +252,6 @@ def _limit(report: "Report") -> str:
     known = f" in {counted(bound.n, 'example')} where a limit is proven"
     where = known if bound.n < report[MAX_JSD].n else ""
     return f", but not beyond {mean(bound)} on average{where}"
-
-
-def _how_common(common: Distribution | None) -> str:
-    if common is None or common.mean is None:
-        return "How common alternatives are was not measured: that takes the permutation check."
-    return (
-        f"How common alternatives are: {mean_percent(common)} of an example's random "
-        "permutations keep the output that close as well."
-    )
 
 
 def figures(report: "Report") -> Iterator[Figure]:
@@ -319,11 +299,6 @@ def auditable(model: "ModelDescription") -> str:
     return "yes, by gradient search: more than it finds may exist"
 
 
-def _shows_another(numbers: Numbers) -> "Values":
-    """The output stays, attention is peaked, and still it can be moved elsewhere."""
-    return numbers(MAX_JSD_FIELD) * numbers(MAX_ATTENTION)
-
-
 FINDINGS = CheckFindings(
     "adversarial", FIELDS, METRICS, section=section, card=card, line=line, is_tabled=True,
     auditable=auditable,
@@ -335,7 +310,8 @@ FINDINGS = CheckFindings(
     telling=(
         Telling(
             "adversarial", "The most different attention that was found with the same output",
-            _shows_another, "where attention is peaked and could be elsewhere",
+            lambda numbers: numbers(MAX_JSD_FIELD) * numbers(MAX_ATTENTION),
+            "where attention is peaked and could be elsewhere",
         ),
     ),
 )  # fmt: skip

@@ -5,28 +5,31 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attn_audit.document import Card, Section, Sketch
-from attn_audit.findings import claims, tolerance
-from attn_audit.findings.check import CheckFindings, Numbers, SiteNumber, Telling
-from attn_audit.findings.example import NOT_RUN, status_field
-from attn_audit.findings.field import MARGIN, SHARE, Field, Kind, Place, Range, Shape
-from attn_audit.findings.groups import (
+from attn_audit.findings import tolerance
+from attn_audit.findings.check import (
     NOT_MEASURED,
+    TARGET,
+    CheckFindings,
+    Numbers,
+    SiteNumber,
+    Telling,
     confidence_table,
     folded,
     group_table,
+    naming_target,
     section_of,
 )
+from attn_audit.findings.example import NOT_RUN, status_field
+from attn_audit.findings.field import MARGIN, SHARE, Field, Kind, Place, Range, Shape
 from attn_audit.findings.metric import GROUPINGS, UNIT_EDGES, MeanMetric, Metric, ShareMetric
-from attn_audit.findings.rule import Outcome
-from attn_audit.findings.target import TARGET, naming_target
+from attn_audit.findings.rule import Outcome, held, is_covered, left_open
 from attn_audit.findings.thresholds import FEW_AGAINST, FEW_UNATTENDED, MATTERS, SMALL_PART
 from attn_audit.numbers import counted, mean_percent, percent, share
 from attn_audit.statistics.summary import Share
 
 if TYPE_CHECKING:
-    from attn_audit.results.examples import Examples
     from attn_audit.results.report import Report
-    from attn_audit.results.table import Values
+    from attn_audit.results.table import Examples, Values
 
 NOT_TOLD = f"{NOT_RUN}, or the text has one unit, no margin, or no attention on its units"
 
@@ -35,7 +38,7 @@ LOST = Field[tuple[float, ...] | None](
     "Share of the margin that is lost without each unit; below 0: gained, since the unit speaks "
     "against what is explained",
     shape=Shape.UNITS, range=MARGIN, null=NOT_TOLD, page="for and against",
-    claim="margins", tolerance=tolerance.MARGIN, scale=tolerance.margin_scale,
+    claim="margins", tolerance=tolerance.MARGIN,
 )  # fmt: skip
 TOP_LOST = Field[float | None](
     "attended.top_lost", "Share of the margin that is lost without the most attended unit",
@@ -164,14 +167,9 @@ def section(report: "Report") -> Section:
 
 def card(report: "Report") -> Card:
     """The same at a glance."""
-    return Card(
-        id="attended",
-        name="Attended words",
-        question=_question(report),
-        verdict=verdict(report),
-        lines=in_short(report),
-        picture=Sketch(report[EFFECT], ("0: no effect", "1"), "effect of the most attended word"),
-    )
+    picture = Sketch(report[EFFECT], ("0: no effect", "1"), "effect of the most attended word")
+    said = verdict(report), in_short(report)
+    return Card("attended", "Attended words", _question(report), *said, picture)
 
 
 def verdict(report: "Report") -> str:
@@ -179,20 +177,20 @@ def verdict(report: "Report") -> str:
     unattended, polarity = report[UNATTENDED], report[POLARITY]
     if unattended.share is None:
         return NOT_MEASURED
-    covered = claims.is_covered("attended", report)
-    match claims.held("max", FEW_UNATTENDED, unattended, is_covered=covered):
+    covered = is_covered("attended", report)
+    match held("max", FEW_UNATTENDED, unattended, is_covered=covered):
         case Outcome.FAIL:
             return f"No: {HARDLY_ATTENDED} decide too many of the texts."
         case Outcome.INCONCLUSIVE:
             said = f"{HARDLY_ATTENDED} decide {share(unattended)}"
-            return claims.left_open("attended", report, unattended.n, said)
+            return left_open("attended", report, unattended.n, said)
         case Outcome.PASS:
             return naming_target(_speaking(polarity), report.settings.explain_label)
 
 
 def _speaking(polarity: Share) -> str:
     first = f"{HARDLY_ATTENDED} rarely decide"
-    match claims.held("max", FEW_AGAINST, polarity):
+    match held("max", FEW_AGAINST, polarity):
         case Outcome.PASS:
             return f"Yes: {first}, and the most attended word mostly speaks for {TARGET}."
         case Outcome.FAIL:

@@ -1,22 +1,22 @@
 """Decision flip: how much attention has to go, in one order or other, before the decision flips?"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from attn_audit.document import Card, Section, Sketch, Table
-from attn_audit.findings.check import CheckFindings
+from attn_audit.findings import tolerance
+from attn_audit.findings.check import NOT_MEASURED, CheckFindings, folded, section_of
 from attn_audit.findings.example import NOT_RUN, status_field
 from attn_audit.findings.field import SHARE, Field
-from attn_audit.findings.groups import NOT_MEASURED, folded, section_of
 from attn_audit.findings.metric import UNIT_EDGES, MeanMetric, Metric, ShareMetric
 from attn_audit.findings.thresholds import MOST
-from attn_audit.findings.tolerance import SHARE as TOLERANCE
 from attn_audit.numbers import counted, mean, mean_percent, percent, share
 
 if TYPE_CHECKING:
     from attn_audit.results.report import Report
 
+OF_ORDERS = replace(tolerance.SHARE, scale=tolerance.itself)
 OF_TIES = "where units tie, and of random order, the mean over 5 orders"
 NULL = f"{NOT_RUN}, or the text has one unit, no margin, or no attention on its units"
 
@@ -52,7 +52,7 @@ def _order(name: str, words: str, first: str) -> OrderFindings:
     def field(suffix: str, definition: str, null: str = NULL) -> Field[float | None]:
         return Field(
             f"decision_flip.{name}{suffix}", definition, range=SHARE, null=null,
-            claim="decision flips", tolerance=TOLERANCE,
+            claim="decision flips", tolerance=OF_ORDERS,
         )  # fmt: skip
 
     def ends(suffix: str, how: str) -> ShareMetric:
@@ -120,14 +120,9 @@ def _table(report: "Report") -> Table:
 
 def card(report: "Report") -> Card:
     """The same at a glance."""
-    return Card(
-        id="decision_flip",
-        name="Decision flip",
-        question=QUESTION,
-        verdict=verdict(report),
-        lines=in_short(report),
-        picture=Sketch(report[ATTENTION.gone], ("0: none", "1: all"), "gone when it flips"),
-    )
+    picture = Sketch(report[ATTENTION.gone], ("0: none", "1: all"), "gone when it flips")
+    said = verdict(report), in_short(report)
+    return Card("decision_flip", "Decision flip", QUESTION, *said, picture)
 
 
 def verdict(report: "Report") -> str:

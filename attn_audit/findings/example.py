@@ -107,7 +107,7 @@ MARGIN = Field[float | None](
     "second, of one sigmoid its logit, of several labels the mean over the audited ones",
     range=LOGITS, page="margin", claim="margin",
     null=f"{IF_FAILED}, or the model is undecided, or its output a probability of 0 or 1",
-    tolerance=tolerance.MARGIN, scale=tolerance.margin_scale,
+    tolerance=tolerance.MARGIN,
 )  # fmt: skip
 N_UNITS = Field[int](
     "n_units", "Number of audited units", kind=Kind.COUNT, range=Range("units"),
@@ -152,7 +152,7 @@ ATTENTION = Field[tuple[float, ...] | None](
     "The model's attention over the audited units, renormalised: what people are shown",
     shape=Shape.UNITS, range=SHARE, null="no attention is seen", page="the model's attention",
     claim="attention",
-    tolerance=tolerance.WEIGHT, scale=tolerance.weight_scale,
+    tolerance=tolerance.WEIGHT,
 )  # fmt: skip
 FIELDS: tuple[Field[object], ...] = (
     ID, LAYER, HEAD, LABEL, STATUS, REASON, PREDICTION, PROBABILITY, MARGIN, N_UNITS,

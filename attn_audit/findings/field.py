@@ -4,13 +4,12 @@ The Parquet schema, JSON schema, CSV, what the page shows, what `verify` tolerat
 dictionary all come from the rows of this table; none of them knows a field by name.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from enum import Enum, StrEnum
 from math import inf, isfinite, log
 from typing import Generic, TypeVar
 
-from attn_audit.findings.tolerance import Text, Tolerance, itself
+from attn_audit.findings.tolerance import Tolerance
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -96,8 +95,6 @@ class Field(Generic[T_co]):
     """What `verify` counts it under; None where another of its claims looks at it."""
     tolerance: Tolerance | None = None
     """How far it may be off when it is found again; None: it must be the same."""
-    scale: Callable[[Sequence[float], Text], list[float]] = itself
-    """What a deviation is measured in."""
     formerly: str = ""
     """What records called it before their names were those of metrics."""
 

@@ -9,15 +9,7 @@ from dataclasses import KW_ONLY, dataclass
 
 from attn_audit.document import Hue
 from attn_audit.findings import tolerance
-from attn_audit.findings.field import (
-    LOGITS,
-    OUTPUT_DISTANCE,
-    SHARE,
-    UNLIMITED,
-    Field,
-    Range,
-    Shape,
-)
+from attn_audit.findings.field import LOGITS, OUTPUT_DISTANCE, SHARE, UNLIMITED, Field, Range, Shape
 from attn_audit.quoting import quoted
 
 GRADIENT_NOISE = 1e-6
@@ -113,7 +105,7 @@ GRADIENT = Measure(
     Field(
         "gradient", "Importance of each unit by gradient, with attention held constant",
         shape=Shape.UNITS, range=Range(), null=NOT_ASKED, page="gradient importance",
-        claim="gradient", tolerance=tolerance.GRADIENT, scale=tolerance.gradient_scale,
+        claim="gradient", tolerance=tolerance.GRADIENT,
     ),
     "gradients",
     "The slightest change of {unit} would move this most.",
@@ -140,7 +132,6 @@ def _of_attention(name: str, definition: str, page: str) -> Field[tuple[float, .
     return Field(
         name, f"{definition}; renormalised over the audited units", shape=Shape.UNITS, range=SHARE,
         null=NOT_ASKED, page=page, claim="other measures", tolerance=tolerance.GRADIENT,
-        scale=tolerance.gradient_scale,
     )  # fmt: skip
 
 
@@ -148,7 +139,7 @@ def _contribution(name: str, definition: str, page: str) -> Field[tuple[float, .
     return Field(
         name, f"{definition}: above 0 where the unit speaks for the prediction", shape=Shape.UNITS,
         range=LOGITS, null=NOT_ASKED, page=page, claim="other measures",
-        tolerance=tolerance.GRADIENT, scale=tolerance.gradient_scale,
+        tolerance=tolerance.GRADIENT,
     )  # fmt: skip
 
 
@@ -255,7 +246,6 @@ def shown_measure(field: str) -> Measure:
             f"shown.{field}", f"Scores that a product shows: the data's field {quoted(field)}",
             shape=Shape.UNITS, range=UNLIMITED, null=f"{NOT_ASKED}, or none came with the text",
             page=words, claim="other measures", tolerance=tolerance.GRADIENT,
-            scale=tolerance.gradient_scale,
         ),
         words,
         "Of " + words + " that of {unit} is the largest: {value}.",
@@ -287,11 +277,7 @@ def usual_measures() -> tuple[Measure, ...]:
 
 
 def correlated(asked: tuple[str, ...] | None) -> tuple[str, ...]:
-    """Names of the measures that attention is correlated with.
-
-    Args:
-        asked: What the settings name; None: the usual ones.
-    """
+    """Names of the measures that attention is correlated with."""
     return tuple(found.name for found in usual_measures()) if asked is None else asked
 
 

@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING
 
-from attn_audit.findings.field import SHARE, Field, Range
+from attn_audit.findings.field import EXAMPLES, SHARE, Field, Range
+from attn_audit.statistics.summary import Estimate
 
 if TYPE_CHECKING:
-    from attn_audit.results.examples import Examples
-    from attn_audit.results.table import Values
-    from attn_audit.statistics.estimate import Estimate
+    from attn_audit.results.table import Examples, Values
     from attn_audit.statistics.intervals import Resamples
 
 Edges = tuple[float, ...]
@@ -145,6 +144,15 @@ class TotalMetric(Metric):
     number: "Callable[[Examples, Resamples], Estimate]"
 
 
+def counting(name: str, definition: str, field: Field[str | None], value: str) -> TotalMetric:
+    """How many examples have a value of a field."""
+
+    def number(examples: "Examples", _: "Resamples") -> "Estimate":
+        return Estimate(examples.counts(field).get(value, 0), None)
+
+    return TotalMetric(name, definition, range=EXAMPLES, number=number, has_interval=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Statistic:
     """What a policy may bound: a metric under its own name, or by suffix how its values spread."""
@@ -167,7 +175,7 @@ class Statistic:
 
     @property
     def check(self) -> str:
-        """Id of the check that measures it, or `performance`."""
+        """That of the metric."""
         return self.metric.check
 
     @property

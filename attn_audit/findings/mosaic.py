@@ -9,20 +9,18 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from attn_audit.document import Card, Hue, Points, Section, Table
-from attn_audit.findings import claims, tolerance
-from attn_audit.findings.check import CheckFindings
+from attn_audit.findings import tolerance
+from attn_audit.findings.check import NOT_MEASURED, CheckFindings, folded, section_of
 from attn_audit.findings.example import NOT_RUN, status_field
 from attn_audit.findings.field import SAME, SHARE, Field, Kind, Range
-from attn_audit.findings.groups import NOT_MEASURED, folded, section_of
 from attn_audit.findings.measure import MEASURES, NOT_ASKED, Measure
 from attn_audit.findings.metric import MeanMetric, Metric, ShareMetric
-from attn_audit.findings.rule import Outcome
+from attn_audit.findings.rule import Outcome, held, left_open
 from attn_audit.numbers import counted, mean, mean_percent, number, share
 
 if TYPE_CHECKING:
-    from attn_audit.results.examples import Examples
     from attn_audit.results.report import Report
-    from attn_audit.results.table import Values
+    from attn_audit.results.table import Examples, Values
 
 POSITIONS = ("first", "second")
 """Where the text stands whose label is predicted."""
@@ -36,7 +34,7 @@ NOT_JOINED = (
 def _field(name: str, definition: str, null: str) -> Field[float | None]:
     return Field(
         f"mosaic.{name}", definition, range=SHARE, null=null, claim="mosaics",
-        tolerance=tolerance.ORDERED, scale=tolerance.ordered_scale,
+        tolerance=tolerance.ORDERED,
     )  # fmt: skip
 
 
@@ -158,9 +156,10 @@ FIELDS: tuple[Field[object], ...] = (
     *(field for lying in _known() for field in lying.fields.values()), *LENGTH.values(), PARTNER,
     STATUS,
 )  # fmt: skip
+LENGTHS = tuple(map(MeanMetric.over, LENGTH.values()))
 METRICS: tuple[Metric, ...] = (
     *(metric for lying in _known() for metric in lying.metrics),
-    *(MeanMetric.over(field) for field in LENGTH.values()),
+    *LENGTHS,
 )
 
 QUESTION = (
@@ -195,8 +194,7 @@ def _table(report: "Report", measured: list[Lying]) -> Table:
             share(report[lying.undefined]),
         )
 
-    lengths = (mean_percent(report[metric]) for metric in METRICS[-len(POSITIONS) :]
-               if isinstance(metric, MeanMetric))  # fmt: skip
+    lengths = (mean_percent(report[metric]) for metric in LENGTHS)
     columns = ("scores above 0 of", "where it is first", "second", "above its length", "nowhere")
     rows = (*map(row, measured), ("share of the units", *lengths, "-", "-"))
     return Table(columns, rows, "On the text whose label is predicted")
@@ -219,11 +217,11 @@ def verdict(report: "Report") -> str:
     gap = report.get(ATTENTION.gap)
     if gap is None or gap.mean is None:
         return NOT_MEASURED
-    if claims.held("min", 0.0, gap) is Outcome.PASS:
+    if held("min", 0.0, gap) is Outcome.PASS:
         return "Yes: more than its length would have."
-    if claims.held("max", 0.0, gap) is Outcome.PASS:
+    if held("max", 0.0, gap) is Outcome.PASS:
         return "No: less than its length would have."
-    return claims.left_open("mosaic", report, gap.n, f"{mean(gap)} more than its length")
+    return left_open("mosaic", report, gap.n, f"{mean(gap)} more than its length")
 
 
 def in_short(report: "Report") -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""How well the model works: what the explanations are explanations of."""
+"""What explanations are explanations of: how well the model works, and on which of the data."""
 
 from typing import TYPE_CHECKING
 
@@ -6,12 +6,25 @@ from attn_audit.findings import example
 from attn_audit.findings.example import PREDICTION
 from attn_audit.findings.field import LOGITS
 from attn_audit.findings.metric import MeanMetric, Metric, ShareMetric, TotalMetric
-from attn_audit.statistics.estimate import Estimate
+from attn_audit.statistics.summary import Estimate
 
 if TYPE_CHECKING:
-    from attn_audit.results.examples import Examples
-    from attn_audit.results.table import Values
+    from attn_audit.results.table import Examples, Values
     from attn_audit.statistics.intervals import Resamples
+
+
+def _left_out(examples: "Examples", resamples: "Resamples") -> Estimate:
+    if not examples.n_rows:
+        return Estimate(None, 0)
+    return Estimate(examples.n_left_out / examples.n_rows, examples.n_rows)
+
+
+LEFT_OUT = TotalMetric(
+    "data.left_out",
+    "Rows of the data that were left out: by --on-bad-row skip, and by labels that --label-map "
+    "maps to nothing",
+    number=_left_out, has_interval=False,
+)  # fmt: skip
 
 
 def _is_right(examples: "Examples") -> "Values":
@@ -22,12 +35,8 @@ def _macro_f1(examples: "Examples", resamples: "Resamples") -> Estimate:
     from attn_audit.statistics import performance
 
     gold, predicted = examples.gold, examples.predicted
-    if examples.is_multilabel:
-        value = performance.macro_f1(gold, predicted)
-    else:
-        answers = gold.argmax(axis=1), predicted.argmax(axis=1)
-        value = performance.macro_f1_of_classes(*answers, len(examples.labels))
-    return Estimate(value, len(gold), performance.f1_interval(gold, predicted, resamples))
+    interval = performance.f1_interval(gold, predicted, resamples)
+    return Estimate(performance.macro_f1(gold, predicted), len(gold), interval)
 
 
 def _micro_f1(examples: "Examples", resamples: "Resamples") -> Estimate:
@@ -54,10 +63,7 @@ def _majority_share(examples: "Examples", resamples: "Resamples") -> Estimate:
     import numpy as np
 
     gold = examples.gold
-    if examples.is_multilabel:
-        _, counts = np.unique(gold, axis=0, return_counts=True)
-    else:
-        counts = gold.sum(axis=0)
+    _, counts = np.unique(gold, axis=0, return_counts=True)
     return Estimate(float(counts.max() / len(gold)), len(gold))
 
 
@@ -89,4 +95,6 @@ MARGIN = MeanMetric(
     is_optional=True,
 )  # fmt: skip
 
-METRICS: tuple[Metric, ...] = (ACCURACY, MACRO_F1, MICRO_F1, ROC_AUC, MAJORITY_SHARE, MARGIN)
+METRICS: tuple[Metric, ...] = (
+    LEFT_OUT, ACCURACY, MACRO_F1, MICRO_F1, ROC_AUC, MAJORITY_SHARE, MARGIN,
+)  # fmt: skip

@@ -4,18 +4,20 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from attn_audit.document import Card, Figure, Histograms, Panel, Section, Sketch, Violins
-from attn_audit.findings import claims, tolerance
-from attn_audit.findings.check import CheckFindings, Numbers, SiteNumber, Telling
-from attn_audit.findings.example import AUDITED_MASS, NOT_RUN, Label, status_field
-from attn_audit.findings.field import NATS, OUTPUT_DISTANCE, SAME, SHARE, Field, Kind, Place, Range
-from attn_audit.findings.groups import (
+from attn_audit.findings import tolerance
+from attn_audit.findings.check import (
     NOT_MEASURED,
+    CheckFindings,
+    SiteNumber,
+    Telling,
     confidence_table,
     folded,
     group_table,
     panel_of,
     section_of,
 )
+from attn_audit.findings.example import AUDITED_MASS, NOT_RUN, Label, status_field
+from attn_audit.findings.field import NATS, OUTPUT_DISTANCE, SAME, SHARE, Field, Kind, Place, Range
 from attn_audit.findings.metric import (
     DISTANCE_EDGES,
     GROUPINGS,
@@ -26,7 +28,7 @@ from attn_audit.findings.metric import (
     ShareMetric,
 )
 from attn_audit.findings.performance import ACCURACY
-from attn_audit.findings.rule import Outcome
+from attn_audit.findings.rule import Outcome, held, is_covered, left_open
 from attn_audit.findings.thresholds import (
     ALL_MASS,
     HALF_MARGIN,
@@ -39,21 +41,42 @@ from attn_audit.numbers import count, counted, mean, mean_percent, number, perce
 from attn_audit.statistics.summary import Distribution, Share
 
 if TYPE_CHECKING:
-    from attn_audit.results.examples import Examples
     from attn_audit.results.report import Report
-    from attn_audit.results.table import Members, Values
+    from attn_audit.results.table import Examples, Members, Values
 
 NOT_MOVABLE = f"{NOT_RUN}, or attention cannot be moved"
 NOT_DECIDING = f"{NOT_MOVABLE}, or the model is undecided"
 NOT_AT_HEADS = "or the site is a single head beside the audited one"
 MOVED_MARGIN = Range("share of the margin")
 
-DISTANCE_FIELD = Field[float | None](
-    "permutation.distance",
-    "Change of an example's output when its attention is shuffled, median over permutations",
-    place=Place.EVERYWHERE, range=OUTPUT_DISTANCE, null=NOT_MOVABLE,
-    page="output change when shuffled", claim="permutations: output distance",
-    tolerance=tolerance.OUTPUT, formerly="median_permutation_distance",
+
+def _distance(
+    name: str, how: str, *, null: str = NOT_MOVABLE, claim: str, page: str = "", formerly: str = ""
+) -> Field[float | None]:
+    return Field(
+        f"permutation.{name}", f"Change of an example's output {how}", place=Place.EVERYWHERE,
+        range=OUTPUT_DISTANCE, null=null, page=page, claim=f"{claim}: output distance",
+        tolerance=tolerance.OUTPUT, formerly=formerly,
+    )  # fmt: skip
+
+
+def _margin(
+    name: str, how: str, *, null: str = NOT_DECIDING, claim: str, page: str = ""
+) -> Field[float | None]:
+    return Field(
+        f"permutation.{name}", f"By which share of itself an example's margin moves {how}",
+        place=Place.EVERYWHERE, range=MOVED_MARGIN, null=null, has_mean=False, page=page,
+        claim=f"{claim}: margin", tolerance=tolerance.MARGIN,
+    )  # fmt: skip
+
+
+_SHUFFLED = "when its attention is shuffled, median over permutations"
+_EQUAL = "with equal attention on every unit"
+_CUT_OFF = "when nothing of the text is attended to at the site"
+
+DISTANCE_FIELD = _distance(
+    "distance", _SHUFFLED, claim="permutations", page="output change when shuffled",
+    formerly="median_permutation_distance",
 )  # fmt: skip
 JSD_FIELD = Field[float | None](
     "permutation.jsd",
@@ -66,55 +89,33 @@ WITHIN_EPSILON_FIELD = Field[float | None](
     "permutation.within_epsilon",
     "Share of an example's permutations that keep its output within epsilon",
     place=Place.EVERYWHERE, range=SHARE, null=NOT_MOVABLE, page="share of shuffles within epsilon",
-    claim="permutations within epsilon", tolerance=tolerance.SHARE, scale=tolerance.share_scale,
+    claim="permutations within epsilon", tolerance=tolerance.SHARE,
     formerly="share_permutations_within_epsilon",
 )  # fmt: skip
-UNIFORM_DISTANCE_FIELD = Field[float | None](
-    "permutation.uniform.distance",
-    "Change of an example's output with equal attention on every unit",
-    place=Place.EVERYWHERE, range=OUTPUT_DISTANCE, null=NOT_MOVABLE,
-    page="output change with equal attention", claim="uniform: output distance",
-    tolerance=tolerance.OUTPUT, formerly="uniform_distance",
+UNIFORM_DISTANCE_FIELD = _distance(
+    "uniform.distance", _EQUAL, claim="uniform", page="output change with equal attention",
+    formerly="uniform_distance",
 )  # fmt: skip
 UNIFORM_PREDICTION = Field[Label | None](
-    "permutation.uniform.prediction",
-    "The model's prediction with equal attention on every unit",
+    "permutation.uniform.prediction", f"The model's prediction {_EQUAL}",
     kind=Kind.LABEL, null=NOT_MOVABLE, claim=SAME, formerly="uniform_prediction",
 )  # fmt: skip
-MARGIN_FIELD = Field[float | None](
-    "permutation.margin",
-    "By which share of itself an example's margin moves when its attention is shuffled, median "
-    "over permutations",
-    place=Place.EVERYWHERE, range=MOVED_MARGIN, null=NOT_DECIDING, has_mean=False,
-    page="share of the margin moved when shuffled", claim="permutations: margin",
-    tolerance=tolerance.MARGIN, scale=tolerance.margin_scale,
-)  # fmt: skip
+MARGIN_FIELD = _margin(
+    "margin", _SHUFFLED, claim="permutations", page="share of the margin moved when shuffled"
+)
 TURNED_FIELD = Field[float | None](
     "permutation.turned", "Share of an example's permutations that turn the decision",
     place=Place.EVERYWHERE, range=SHARE, null=NOT_DECIDING, page="share of shuffles that turn it",
     claim="permutations that turn the decision", tolerance=tolerance.SHARE,
-    scale=tolerance.share_scale,
 )  # fmt: skip
-UNIFORM_MARGIN_FIELD = Field[float | None](
-    "permutation.uniform.margin",
-    "By which share of itself an example's margin moves with equal attention on every unit",
-    place=Place.EVERYWHERE, range=MOVED_MARGIN, null=NOT_DECIDING, has_mean=False,
-    claim="uniform: margin", tolerance=tolerance.MARGIN, scale=tolerance.margin_scale,
+UNIFORM_MARGIN_FIELD = _margin("uniform.margin", _EQUAL, claim="uniform")
+REACH_DISTANCE_FIELD = _distance(
+    "reach.distance", "with all attention on the one unit that changes it most", claim="reach",
+    null=f"{NOT_MOVABLE}, {NOT_AT_HEADS}",
 )  # fmt: skip
-REACH_DISTANCE_FIELD = Field[float | None](
-    "permutation.reach.distance",
-    "Change of an example's output with all attention on the one unit that changes it most",
-    place=Place.EVERYWHERE, range=OUTPUT_DISTANCE, null=f"{NOT_MOVABLE}, {NOT_AT_HEADS}",
-    claim="reach: output distance", tolerance=tolerance.OUTPUT,
-)  # fmt: skip
-REACH_FIELD = Field[float | None](
-    "permutation.reach",
-    "By which share of itself an example's margin moves with all attention on the one unit that "
-    "moves it most",
-    place=Place.EVERYWHERE, range=MOVED_MARGIN, null=f"{NOT_DECIDING}, {NOT_AT_HEADS}",
-    has_mean=False,
-    page="share of the margin within reach of attention", claim="reach: margin",
-    tolerance=tolerance.MARGIN, scale=tolerance.margin_scale,
+REACH_FIELD = _margin(
+    "reach", "with all attention on the one unit that moves it most", claim="reach",
+    null=f"{NOT_DECIDING}, {NOT_AT_HEADS}", page="share of the margin within reach of attention",
 )  # fmt: skip
 REACH_TURNS_FIELD = Field[float | None](
     "permutation.reach.turns",
@@ -123,19 +124,8 @@ REACH_TURNS_FIELD = Field[float | None](
     place=Place.EVERYWHERE, range=SHARE, null=f"{NOT_DECIDING}, {NOT_AT_HEADS}",
 )  # fmt: skip
 REACH_FIELDS = (REACH_DISTANCE_FIELD, REACH_FIELD, REACH_TURNS_FIELD)
-LEVERAGE_DISTANCE_FIELD = Field[float | None](
-    "permutation.leverage.distance",
-    "Change of an example's output when nothing of the text is attended to at the site",
-    place=Place.EVERYWHERE, range=OUTPUT_DISTANCE, null=NOT_MOVABLE,
-    claim="leverage: output distance", tolerance=tolerance.OUTPUT,
-)  # fmt: skip
-LEVERAGE_FIELD = Field[float | None](
-    "permutation.leverage",
-    "By which share of itself an example's margin moves when nothing of the text is attended to at "
-    "the site",
-    place=Place.EVERYWHERE, range=MOVED_MARGIN, null=NOT_DECIDING, has_mean=False,
-    claim="leverage: margin", tolerance=tolerance.MARGIN, scale=tolerance.margin_scale,
-)  # fmt: skip
+LEVERAGE_DISTANCE_FIELD = _distance("leverage.distance", _CUT_OFF, claim="leverage")
+LEVERAGE_FIELD = _margin("leverage", _CUT_OFF, claim="leverage")
 STATUS = status_field("permutation")
 
 FIELDS: tuple[Field[object], ...] = (
@@ -274,7 +264,9 @@ def section(report: "Report") -> Section:
 
 def card(report: "Report") -> Card:
     """The same at a glance."""
-    lines = (*in_short(report), *uniform_in_short(report))
+    same, lines = report[UNIFORM_UNCHANGED], in_short(report)
+    if same.share is not None:
+        lines = (*lines, f"equal attention keeps {share(same)} of the predictions")
     picture = Sketch(report[DISTANCE], ("0: unmoved", "1"), "change of the output")
     return Card("permutation", "Permutation", QUESTION, verdict(report), lines, picture)
 
@@ -284,21 +276,21 @@ def verdict(report: "Report") -> str:
     moved = report[MOVED]
     if moved.share is None:
         return NOT_MEASURED
-    covered = claims.is_covered("permutation", report)
-    match claims.held("min", MOST, moved, is_covered=covered):
+    covered = is_covered("permutation", report)
+    match held("min", MOST, moved, is_covered=covered):
         case Outcome.PASS:
             return "In most examples: where attention lies matters to the output."
         case Outcome.FAIL:
             return _hardly_moves(report)
         case Outcome.INCONCLUSIVE:
-            return claims.left_open("permutation", report, moved.n, share(moved))
+            return left_open("permutation", report, moved.n, share(moved))
 
 
 def _hardly_moves(report: "Report") -> str:
     """Why most outputs stay, as far as that is known."""
-    if claims.held("min", MOST, report[TOO_EVEN]) is Outcome.PASS:
+    if held("min", MOST, report[TOO_EVEN]) is Outcome.PASS:
         return "In most examples it does not: attention is too even there for shuffling to matter."
-    if claims.held("min", NEARLY_ALL, report[UNIFORM_UNCHANGED]) is Outcome.FAIL:
+    if held("min", NEARLY_ALL, report[UNIFORM_UNCHANGED]) is Outcome.FAIL:
         return "In part: most outputs move little, but equal attention changes many predictions."
     return "In most examples it hardly does: where attention lies matters little."
 
@@ -323,44 +315,36 @@ def line(record: Mapping[str, Any]) -> str | None:
     return f"shuffled: output moved by {number(moved, 3)}, divergence {differs}"
 
 
-def uniform_in_short(report: "Report") -> tuple[str, ...]:
-    """How many predictions stay with equal attention, in a short line; none without examples."""
-    same = report[UNIFORM_UNCHANGED]
-    if same.share is None:
-        return ()
-    return (f"equal attention keeps {share(same)} of the predictions",)
-
-
 def answer(report: "Report") -> tuple[str, ...]:
     """What the check found, in sentences."""
     settings, distance = report.settings, report[DISTANCE]
     a_label = " a label" if report.model.task == "multilabel" else ""
     if distance.mean is None:
         return ("No example could be measured: see the degenerate examples.",)
-    first = (
+    return (
         f"Shuffling an example's attention moves the output by {mean(distance)} on average "
         f"(the median of {count(settings.permutations)} permutations, over "
         f"{counted(distance.n, 'example')}; {MOVED_DISTANCE:g}: "
-        f"{100 * MOVED_DISTANCE:.0f} points of probability{a_label})."
+        f"{100 * MOVED_DISTANCE:.0f} points of probability{a_label}).",
+        _moved(report),
+        f"On average {mean_percent(report[WITHIN_EPSILON])} of an example's permutations keep the "
+        f"output within {settings.epsilon:g}.",
+        *_uniform(report),
+        mass(report[MASS]),
     )
-    within = mean_percent(report[WITHIN_EPSILON])
-    common = (
-        f"On average {within} of an example's permutations keep the output within "
-        f"{settings.epsilon:g}."
-    )
-    sentences = (first, _moved(report), common, *_uniform(report))
-    return (*sentences, mass(report[MASS]))
 
 
 def _moved(report: "Report") -> str:
     moved, n_even = report[MOVED], report[TOO_EVEN].count
     sentence = f"{share(moved)} of the outputs move by {MOVED_DISTANCE:g} or more."
-    if n_even == 0:
-        return sentence
     return (
-        f"{sentence} Counted as not moved: {counted(n_even, 'example')} whose attention is too "
-        f"even for shuffling to show anything (its permutations differ from it by a divergence "
-        f"of less than {INFORMATIVE_JSD:g})."
+        sentence
+        if n_even == 0
+        else (
+            f"{sentence} Counted as not moved: {counted(n_even, 'example')} whose attention is too "
+            f"even for shuffling to show anything (its permutations differ from it by a divergence "
+            f"of less than {INFORMATIVE_JSD:g})."
+        )
     )
 
 
@@ -368,11 +352,12 @@ def _uniform(report: "Report") -> tuple[str, ...]:
     same, too_even = report[UNIFORM_UNCHANGED], report[TOO_EVEN]
     if same.share is None:
         return ()
-    kept = f"With equal attention on every unit, {share(same)} of the predictions stay the same"
-    moved = f"the output moves by {mean(report[UNIFORM_DISTANCE])}"
     nothing_said = "Attention was nearly even already, so this says little."
     meaning = nothing_said if too_even.count == too_even.n else _dependence(same)
-    return (f"{kept} and {moved}{_accuracy(report)}. {meaning}",)
+    return (
+        f"With equal attention on every unit, {share(same)} of the predictions stay the same and "
+        f"the output moves by {mean(report[UNIFORM_DISTANCE])}{_accuracy(report)}. {meaning}",
+    )
 
 
 def _accuracy(report: "Report") -> str:
@@ -447,11 +432,6 @@ def figures(report: "Report") -> tuple[Figure, ...]:
     return (of_all, by_weight) if groups else (of_all,)
 
 
-def _shows_nothing(numbers: Numbers) -> "Values":
-    """Attention is peaked, and shuffling it changes nothing."""
-    return numbers(JSD_FIELD) - numbers(DISTANCE_FIELD)
-
-
 FINDINGS = CheckFindings(
     "permutation", FIELDS, METRICS, section=section, card=card, line=line, is_tabled=True,
     at_sites=(
@@ -463,7 +443,8 @@ FINDINGS = CheckFindings(
     telling=(
         Telling(
             "insensitive", "Shuffling changes the weights most, and the output least",
-            _shows_nothing, "where attention is peaked and shuffling changes least",
+            lambda numbers: numbers(JSD_FIELD) - numbers(DISTANCE_FIELD),
+            "where attention is peaked and shuffling changes least",
         ),
     ),
 )  # fmt: skip

@@ -10,20 +10,18 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from attn_audit.document import Card, Section, Sketch, Table
-from attn_audit.findings import claims, tolerance
-from attn_audit.findings.check import CheckFindings
+from attn_audit.findings import tolerance
+from attn_audit.findings.check import NOT_MEASURED, CheckFindings, folded, section_of
 from attn_audit.findings.example import NOT_RUN, status_field
 from attn_audit.findings.field import SHARE, Field, Range
-from attn_audit.findings.groups import NOT_MEASURED, folded, section_of
 from attn_audit.findings.measure import MEASURES, NOT_ASKED, Measure
 from attn_audit.findings.metric import UNIT_EDGES, MeanMetric, Metric
-from attn_audit.findings.rule import Outcome
+from attn_audit.findings.rule import Outcome, held, left_open
 from attn_audit.numbers import counted, mean, number
 
 if TYPE_CHECKING:
-    from attn_audit.results.examples import Examples
     from attn_audit.results.report import Report
-    from attn_audit.results.table import Values
+    from attn_audit.results.table import Examples, Values
 
 AUPRC, TOKEN_F1, IOU = "auprc", "token_f1", "iou"
 
@@ -54,7 +52,6 @@ class Marking:
             suffix: Field(
                 f"plausibility.{self.name}.{suffix}", said.format(ranking=self.words), range=SHARE,
                 null=NULL, claim="plausibility", tolerance=tolerance.ORDERED,
-                scale=tolerance.ordered_scale,
             )
             for suffix, said in NUMBERS.items()
         }  # fmt: skip
@@ -62,12 +59,11 @@ class Marking:
     @cached_property
     def means(self) -> Mapping[str, MeanMetric]:
         """Of the report: the mean of each of its fields."""
+        edges = {AUPRC: UNIT_EDGES}
+        asked = bool(self.measures)
         return {
             suffix: MeanMetric.over(
-                field,
-                UNIT_EDGES if suffix == AUPRC else None,
-                measures=self.measures,
-                is_optional=bool(self.measures),
+                field, edges.get(suffix), measures=self.measures, is_optional=asked
             )
             for suffix, field in self.fields.items()
         }
@@ -153,17 +149,11 @@ def _known(report: "Report") -> list[Marking]:
 
 def card(report: "Report") -> Card:
     """The same at a glance."""
+    leading = report[_leading(report).means[AUPRC]]
+    ends = ("0: the others first", "1: all marked first")
+    said = verdict(report), in_short(report)
     return Card(
-        id="plausibility",
-        name="Plausibility",
-        question=_question(report),
-        verdict=verdict(report),
-        lines=in_short(report),
-        picture=Sketch(
-            report[_leading(report).means[AUPRC]],
-            ("0: the others first", "1: all marked first"),
-            "AUPRC",
-        ),
+        "plausibility", "Plausibility", _question(report), *said, Sketch(leading, ends, "AUPRC")
     )
 
 
@@ -177,12 +167,12 @@ def verdict(report: "Report") -> str:
     gap = report[_leading(report).gap]
     if gap.mean is None:
         return NOT_MEASURED
-    if claims.held("min", 0.0, gap) is Outcome.PASS:
+    if held("min", 0.0, gap) is Outcome.PASS:
         return "More than random order does: that is agreement with people, not faithfulness."
-    if claims.held("max", 0.0, gap) is Outcome.PASS:
+    if held("max", 0.0, gap) is Outcome.PASS:
         return "No more than random order does."
     said = f"{number(gap.mean)} above random order"
-    return claims.left_open("plausibility", report, gap.n, said)
+    return left_open("plausibility", report, gap.n, said)
 
 
 def in_short(report: "Report") -> tuple[str, ...]:

@@ -8,26 +8,25 @@ from attn_audit.errors import ConfigurationError
 from attn_audit.findings import (
     adversarial,
     attended,
-    data,
+    correlation,
     decision_flip,
+    erasure,
     example,
     mosaic,
+    pairs,
     performance,
     permutation,
     plausibility,
     replacement,
 )
 from attn_audit.findings.check import CheckFindings, Telling
-from attn_audit.findings.correlation import pairs, section
-from attn_audit.findings.erasure import rankings
-from attn_audit.findings.erasure import section as erasure
 from attn_audit.findings.example import STATUS_MEANINGS, status_field
 from attn_audit.findings.field import Field, Shape
 from attn_audit.findings.measure import MEASURES, Measure, shown_measure
 from attn_audit.findings.metric import Metric, Statistic, former_names, statistics_of
 
 _CHECKS: list[CheckFindings] = [
-    section.FINDINGS, attended.FINDINGS, permutation.FINDINGS, adversarial.FINDINGS,
+    correlation.FINDINGS, attended.FINDINGS, permutation.FINDINGS, adversarial.FINDINGS,
     replacement.FINDINGS, decision_flip.FINDINGS, erasure.FINDINGS,
     plausibility.FINDINGS, mosaic.FINDINGS,
 ]  # fmt: skip
@@ -37,7 +36,6 @@ _FIELDS: list[Field[object]] = [
     *(field for check in _CHECKS for field in check.fields),
 ]
 _METRICS: list[Metric] = [
-    *data.METRICS,
     *performance.METRICS,
     *(metric for check in _CHECKS for metric in check.metrics),
 ]
@@ -71,7 +69,7 @@ def add(*rows: Row) -> None:
                     add(*lying.fields.values(), *lying.metrics)
                 MEASURES.append(row)
                 if not row.is_of_correlation:
-                    of_it = rankings.rankings_of(row)
+                    of_it = erasure.rankings_of(row)
                     add(*(field for ranking in of_it for field in ranking.fields.values()))
                     add(*(metric for ranking in of_it for metric in ranking.metrics))
             case CheckFindings():
@@ -137,15 +135,9 @@ def checks() -> tuple[CheckFindings, ...]:
 
 
 def usual_checks(*, of_decoders: bool = False) -> tuple[str, ...]:
-    """Those that are run where none is named.
-
-    Args:
-        of_decoders: Whether a language model is asked.
-    """
+    """Those that are run where none is named."""
     return tuple(
-        found.check
-        for found in _CHECKS
-        if found.is_default or (of_decoders and found.is_default_of_decoders)
+        c.check for c in _CHECKS if c.is_default or (of_decoders and c.is_default_of_decoders)
     )
 
 

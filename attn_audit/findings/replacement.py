@@ -5,21 +5,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from attn_audit.document import Card, Section, Sketch, Table
-from attn_audit.findings import claims, tolerance
-from attn_audit.findings.check import CheckFindings
+from attn_audit.findings import tolerance
+from attn_audit.findings.check import NOT_MEASURED, CheckFindings, folded, section_of
 from attn_audit.findings.example import NOT_RUN, Label, status_field
 from attn_audit.findings.field import OUTPUT_DISTANCE, SAME, SHARE, Field, Kind
-from attn_audit.findings.groups import NOT_MEASURED, folded, section_of
 from attn_audit.findings.metric import UNIT_EDGES, MeanMetric, Metric, ShareMetric
 from attn_audit.findings.permutation import MOVED_MARGIN
-from attn_audit.findings.rule import Outcome
+from attn_audit.findings.rule import Outcome, held, is_covered, left_open
 from attn_audit.findings.thresholds import NEARLY_ALL
 from attn_audit.numbers import count, counted, mean, percent, share
 
 if TYPE_CHECKING:
-    from attn_audit.results.examples import Examples
     from attn_audit.results.report import Report
-    from attn_audit.results.table import Values
+    from attn_audit.results.table import Examples, Values
 
 NOT_REPLACED = f"{NOT_RUN}, or the text has a single unit"
 NOT_DECIDING = f"{NOT_REPLACED}, or the model is undecided"
@@ -64,7 +62,7 @@ def _rule(rule: str, words: str, *, has_draws: bool = False) -> RuleFindings:
         f"{name}.margin",
         f"By which share of itself an example's margin moves with {where}{median}",
         range=MOVED_MARGIN, null=NOT_DECIDING, has_mean=False, claim="replacement: margin",
-        tolerance=tolerance.MARGIN, scale=tolerance.margin_scale,
+        tolerance=tolerance.MARGIN,
     )  # fmt: skip
     turned = Field[float | None](
         f"{name}.turned", f"Whether {where} turns the decision: 1 or 0, of several draws or labels "
@@ -115,8 +113,7 @@ QUESTION = "Does the prediction change when attention is replaced in several lay
 
 def section(report: "Report") -> Section:
     """Question, answer, and a line for each rule."""
-    shown = folded(report, _table(report)) if report[SHUFFLED.moves].n else None
-    tables = () if shown is None else (shown,)
+    tables = (folded(report, _table(report)),) if report[SHUFFLED.moves].n else ()
     return section_of("replacement", "Replacement", QUESTION, answer(report), (), *tables)
 
 
@@ -137,16 +134,9 @@ def _table(report: "Report") -> Table:
 
 def card(report: "Report") -> Card:
     """The same at a glance."""
-    return Card(
-        id="replacement",
-        name="Replacement",
-        question=QUESTION,
-        verdict=verdict(report),
-        lines=in_short(report),
-        picture=Sketch(
-            report[SHUFFLED.moves], ("0: unmoved", "1"), "change of the output when shuffled"
-        ),
-    )
+    ends, said = ("0: unmoved", "1"), "change of the output when shuffled"
+    picture = Sketch(report[SHUFFLED.moves], ends, said)
+    return Card("replacement", "Replacement", QUESTION, verdict(report), in_short(report), picture)
 
 
 def verdict(report: "Report") -> str:
@@ -154,14 +144,14 @@ def verdict(report: "Report") -> str:
     kept = report[SHUFFLED.kept]
     if kept.share is None:
         return NOT_MEASURED
-    covered = claims.is_covered("replacement", report)
-    match claims.held("min", NEARLY_ALL, kept, is_covered=covered):
+    covered = is_covered("replacement", report)
+    match held("min", NEARLY_ALL, kept, is_covered=covered):
         case Outcome.PASS:
             return "Hardly: shuffled in all of these layers, attention gives the same decisions."
         case Outcome.FAIL:
             return "Yes: shuffled in all of these layers, attention gives other decisions."
         case Outcome.INCONCLUSIVE:
-            return claims.left_open("replacement", report, kept.n, f"kept: {share(kept)}")
+            return left_open("replacement", report, kept.n, f"kept: {share(kept)}")
 
 
 def in_short(report: "Report") -> tuple[str, ...]:

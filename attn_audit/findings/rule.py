@@ -1,9 +1,17 @@
-"""The rule by which a number passes a limit, fails it, or leaves it open."""
+"""The rule by which a number passes a limit, fails it, or leaves it open, and what that lets claim.
+
+Only what the whole of an interval says is claimed, of the gate and in every sentence.
+"""
 
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from attn_audit.statistics.estimate import Interval
+from attn_audit.findings.thresholds import MIN_COVERAGE, MIN_EXAMPLES
+from attn_audit.numbers import counted
+from attn_audit.statistics.summary import Distribution, Interval, Share
+
+if TYPE_CHECKING:
+    from attn_audit.results.report import Report
 
 Direction = Literal["min", "max"]
 """On which side a limit lies: the least that is wanted, or the most."""
@@ -32,8 +40,6 @@ def outcome_of(
     `max` is its mirror image.
 
     Args:
-        direction: On which side the limit lies.
-        limit: The least, or the most, that is wanted.
         estimate: What was found; NaN is inconclusive.
         interval: Of the estimate; None: the estimate is judged by itself.
 
@@ -81,10 +87,6 @@ def examples_that_would_decide(
 
     An interval's width falls with the root of the number of examples, if the estimate stays.
 
-    Args:
-        estimate: What was found on n examples.
-        n: How many examples are behind it.
-
     Returns:
         The number in two digits, rounded up; None where the estimate is all but on the limit, so
         that it would take more than 25 times the examples.
@@ -101,3 +103,52 @@ def examples_that_would_decide(
     needed = n * (towards / distance) ** 2
     magnitude: int = 10 ** max(0, len(str(int(needed))) - 2)
     return int(-(-round(needed, 6) // magnitude)) * magnitude
+
+
+def held(
+    direction: Direction, limit: float, found: Distribution | Share, *, is_covered: bool = True
+) -> Outcome:
+    """Hold a number against a limit of the table, by the gate's rule.
+
+    Returns:
+        Inconclusive where the interval straddles the limit, there are too few examples to believe
+        it, or those that are covered would pass for all.
+    """
+    if found.estimate is None:
+        return Outcome.INCONCLUSIVE
+    interval, n = found.interval, found.n
+    return held_number(direction, limit, found.estimate, interval, n, is_covered=is_covered)
+
+
+def held_number(
+    direction: Direction,
+    limit: float,
+    estimate: float,
+    interval: Interval | None,
+    n: int,
+    *,
+    is_covered: bool = True,
+) -> Outcome:
+    """The same of a number over all examples together."""
+    if interval is None or n < MIN_EXAMPLES:
+        return Outcome.INCONCLUSIVE
+    outcome = outcome_of(direction, limit, estimate, interval)
+    return Outcome.INCONCLUSIVE if outcome is Outcome.PASS and not is_covered else outcome
+
+
+def is_covered(check: str, report: "Report") -> bool:
+    """Whether a check says something about enough examples to speak for all."""
+    covered = report.coverage(check)
+    return covered is None or covered >= MIN_COVERAGE * report.data.n_read
+
+
+def left_open(check: str, report: "Report", n: int, *numbers: str) -> str:
+    """Why nothing is claimed: of 20 % from 5.7 % to 51 %, that there are too few texts."""
+    found = "; ".join(numbers)
+    if n < MIN_EXAMPLES:
+        texts = f"{counted(n, 'text')}, and {MIN_EXAMPLES} are asked for"
+        return f"Open: too few texts ({found}; {texts})."
+    if not is_covered(check, report):
+        covered, whole = report.coverage(check), report.data.n_read
+        return f"Open: measured in too few of the texts ({covered:,} of {whole:,}: {found})."
+    return f"Open: too few texts ({found})."

@@ -18,8 +18,7 @@ from attn_audit.files import problem_of, replacing
 from attn_audit.formats.palette import FILES, Palette
 from attn_audit.numbers import mean, number
 from attn_audit.quoting import printable
-from attn_audit.statistics.estimate import Interval
-from attn_audit.statistics.summary import Distribution, Histogram
+from attn_audit.statistics.summary import Distribution, Histogram, Interval
 
 
 def configuration(palette: Palette) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from attn_audit.findings.metric import BESIDE_MEAN, GROUPINGS
 from attn_audit.quoting import cell
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Change, Comparison
-from attn_audit.statistics.estimate import Interval
 from attn_audit.statistics.summary import (
     Distribution,
     Group,
     GroupedDistribution,
+    Interval,
     Share,
     SiteSummary,
     Summary,

@@ -37,10 +37,9 @@ from attn_audit.formats.registry import (
     require_format,
     site_records_path,
 )
-from attn_audit.results.answers import Explanation, Forecast, SelfTest, Verification
+from attn_audit.results.answers import Explanation, Forecast, SelfTest, ShownScores, Verification
 from attn_audit.results.model_description import ModelDescription
 from attn_audit.results.report import Report, relocated
-from attn_audit.results.shown import ShownScores
 from attn_audit.results.verdict import Comparison, Verdict
 from attn_audit.settings import AuditSettings
 

@@ -6,25 +6,18 @@ Always by the packaged rules, never by a policy, and without any waiver.
 from collections.abc import Collection, Sequence
 
 from attn_audit.findings.attended import HARDLY_ATTENDED, UNATTENDED
+from attn_audit.findings.check import TARGET, naming_target
 from attn_audit.findings.field import SHARE
 from attn_audit.findings.permutation import REACH
 from attn_audit.findings.registry import statistics
 from attn_audit.findings.rule import Outcome, outcome_of
-from attn_audit.findings.target import TARGET, naming_target
 from attn_audit.findings.thresholds import HALF_OF_BEST, LEAST_REACH
 from attn_audit.judgement.gate import judge
 from attn_audit.judgement.policy import Bound, Policy, load_policy
 from attn_audit.numbers import count, counted, number, percent, short, with_interval
-from attn_audit.results.leverage import SiteLeverage
+from attn_audit.results.model_description import SiteLeverage
 from attn_audit.results.report import Report
-from attn_audit.results.verdict import (
-    N_NAMED,
-    Answer,
-    CountedUnit,
-    Judgement,
-    Level,
-    MayShow,
-)
+from attn_audit.results.verdict import N_NAMED, Answer, CountedUnit, Judgement, Level, MayShow
 
 MAX_UNITS = 5
 """Of those that decide without attention, named in the answer."""
@@ -38,9 +31,19 @@ MAX_LAYERS = 3
 
 def answer_of(report: Report) -> Answer:
     """Hold a report against the packaged rules."""
-    rules = load_policy()
-    if report.model.no_attention_because is not None:
-        return _without_attention(report, report.model.no_attention_because, rules)
+    rules, instead = load_policy(), report.recommendation
+    named = f"{rules.version} ({short(rules.sha256)})"
+    if report.model.no_attention_because is not None:  # no rule can be held against it
+        why = report.model.no_attention_because
+        return Answer(
+            verdict=MayShow.UNKNOWN,
+            sentence=f"There is no attention to show, as far as can be seen: {why}.",
+            because=(),
+            show_instead=None if instead is None else instead.show_instead,
+            instead="" if instead is None else instead.short,
+            rules=named,
+            judgements=(),
+        )
     judgements = judge(report, rules).judgements
     verdict, because = _decide(judgements, [bound.metric for bound in rules.bounds])
     reach = next((j for j in judgements if j.metric == REACH.name), None)
@@ -48,38 +51,22 @@ def answer_of(report: Report) -> Answer:
     if reach is not None and reach.estimate is not None and reach.outcome is not Outcome.PASS:
         elsewhere = _where_it_matters(report)
         if reach.outcome is Outcome.FAIL:  # the other rules are about what hardly matters
-            verdict, because = _of_the_site(report, elsewhere), [reach]
-    named = {judgement.metric for judgement in because}
-    units = _deciding(report) if UNATTENDED.name in named else ()
-    instead = None if verdict is MayShow.YES else report.recommendation
+            is_known = report.layers is not None or len(report.model.layers) == 1
+            verdict = MayShow.NO if is_known and not elsewhere else MayShow.UNKNOWN
+            because = [reach]
+    is_unattended = UNATTENDED.name in {judgement.metric for judgement in because}
+    units = _deciding(report) if is_unattended and verdict is MayShow.NO else ()
+    instead = None if verdict is MayShow.YES else instead
     return Answer(
         verdict=verdict,
         sentence=_sentence(report, rules, verdict, because) + _at_layers(report, elsewhere),
         because=tuple(dict.fromkeys(judgement.metric for judgement in because)),
-        units=units if verdict is MayShow.NO else (),
+        units=units,
         layers=tuple(site.layer for site in elsewhere if site.layer is not None),
         show_instead=None if instead is None else instead.show_instead,
         instead="" if instead is None else instead.short,
-        rules=_named_rules(rules),
+        rules=named,
         judgements=judgements,
-    )
-
-
-def _named_rules(rules: Policy) -> str:
-    return f"{rules.version} ({short(rules.sha256)})"
-
-
-def _without_attention(report: Report, because: str, rules: Policy) -> Answer:
-    """Where none is seen, no rule can be held against it."""
-    instead = report.recommendation
-    return Answer(
-        verdict=MayShow.UNKNOWN,
-        sentence=f"There is no attention to show, as far as can be seen: {because}.",
-        because=(),
-        show_instead=None if instead is None else instead.show_instead,
-        instead="" if instead is None else instead.short,
-        rules=_named_rules(rules),
-        judgements=(),
     )
 
 
@@ -120,12 +107,6 @@ def _hardly_matters(site: SiteLeverage) -> bool:
     return outcome_of("min", LEAST_REACH, share, interval) is Outcome.FAIL
 
 
-def _of_the_site(report: Report, elsewhere: Sequence[SiteLeverage]) -> MayShow:
-    """Where attention hardly matters at the audited layer: whether it does at any."""
-    is_known = report.layers is not None or len(report.model.layers) == 1
-    return MayShow.NO if is_known and not elsewhere else MayShow.UNKNOWN
-
-
 def _at_layers(report: Report, elsewhere: Sequence[SiteLeverage]) -> str:
     """Which layer to look at, where the audited one hardly matters or much less than another."""
     if elsewhere:
@@ -146,11 +127,7 @@ def _at_layers(report: Report, elsewhere: Sequence[SiteLeverage]) -> str:
 
 
 def _advice(report: Report, best_layer: int | None) -> str:
-    """What to do where attention is seen to matter elsewhere.
-
-    Args:
-        best_layer: Where most; None: where all layers are cut off together.
-    """
+    """What to do where attention is seen to matter elsewhere."""
     if best_layer is None:
         return ""
     if report.data.n_choosing:  # a choice is not made again on the texts that are judged

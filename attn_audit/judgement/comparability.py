@@ -1,7 +1,7 @@
 """What makes two reports incomparable, by name; and the same examples of both, by id."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +12,8 @@ from attn_audit.errors import ComparisonRefusedError
 from attn_audit.findings.example import ID
 from attn_audit.findings.metric import Averaged
 from attn_audit.numbers import short
-from attn_audit.results.examples import Examples
 from attn_audit.results.report import Report
-from attn_audit.results.table import Values
+from attn_audit.results.table import Examples, Values
 from attn_audit.settings import SETTINGS, names_where
 
 SUMMARIES_ALONE = "compare the summaries alone with `--allow-different-data`"
@@ -23,41 +22,29 @@ _OF_DATA = ("seed", "fields", "label_map", "quoting")
 """Settings that say which examples are audited, and what is read of them."""
 
 
-@dataclass(frozen=True)
-class Difference:
-    """One thing that is not the same in both reports."""
-
-    name: str
-    base: object
-    new: object
-
-    def __str__(self) -> str:
-        base, new = map(_written, (self.base, self.new))
-        return f"{self.name.replace('_', ' ')} (base: {base}; new: {new})"
+def _differing(name: str, base: object, new: object) -> Iterator[str]:
+    if base != new:
+        before, after = map(_written, (base, new))
+        yield f"{name.replace('_', ' ')} (base: {before}; new: {after})"
 
 
 def _written(value: object) -> str:
-    match value:
-        case None:
-            return "not set"
-        case tuple():
-            return ", ".join(map(str, value))
-        case _:
-            return str(value)
+    if value is None:
+        return "not set"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _differing(name: str, base: object, new: object) -> Iterator[Difference]:
-    if base != new:
-        yield Difference(name, base, new)
+def _setting(name: str, base: Report, new: Report) -> Iterator[str]:
+    yield from _differing(name, getattr(base.settings, name), getattr(new.settings, name))
 
 
-def of_task(base: Report, new: Report) -> Iterator[Difference]:
+def of_task(base: Report, new: Report) -> Iterator[str]:
     """Kinds of labels: distances of one kind mean something else than those of another."""
     yield from _differing("task", base.model.task, new.model.task)
     yield from _differing("takes pairs", base.model.takes_pairs, new.model.takes_pairs)
 
 
-def of_definitions(base: Report, new: Report) -> Iterator[Difference]:
+def of_definitions(base: Report, new: Report) -> Iterator[str]:
     """What the numbers mean, and how leave-one-out leaves out."""
     yield from _differing("definitions", base.tool.definitions, new.tool.definitions)
     for name, version in base.tool.plugins.items():
@@ -72,13 +59,13 @@ def _removal(report: Report) -> str:
     return "mask" if report.model.findings is None else report.model.findings.removal
 
 
-def of_settings(base: Report, new: Report) -> Iterator[Difference]:
+def of_settings(base: Report, new: Report) -> Iterator[str]:
     """Settings that change numbers of checks that both have."""
     both = set(base.settings.checks) & set(new.settings.checks)
     for name in names_where(compared="refused"):
         checks = SETTINGS[name].checks
         if name not in _OF_DATA and (not checks or both & set(checks)):
-            yield from _differing(name, getattr(base.settings, name), getattr(new.settings, name))
+            yield from _setting(name, base, new)
     yield from _differing("layer", _layer(base), _layer(new))
 
 
@@ -90,7 +77,7 @@ def _layer(report: Report) -> str:
     return "last" if index == report.model.default_layer else str(index)
 
 
-def of_data(base: Report, new: Report) -> Iterator[Difference]:
+def of_data(base: Report, new: Report) -> Iterator[str]:
     """Examples, labels, and what of the data is read as what."""
     yield from _differing("labels", ", ".join(base.model.labels), ", ".join(new.model.labels))
     if base.data.sha256 is not None and new.data.sha256 is not None:
@@ -98,17 +85,17 @@ def of_data(base: Report, new: Report) -> Iterator[Difference]:
     yield from _differing("examples", base.data.n_examples, new.data.n_examples)
     yield from _differing("limit", base.data.limit, new.data.limit)
     for name in _OF_DATA:
-        yield from _differing(name, getattr(base.settings, name), getattr(new.settings, name))
+        yield from _setting(name, base, new)
 
 
-def harmless(base: Report, new: Report) -> Iterator[Difference]:
+def harmless(base: Report, new: Report) -> Iterator[str]:
     """What may differ between two releases, and is worth a word."""
     yield from _differing("architecture", base.model.architecture, new.model.architecture)
     yield from _differing("dtype", base.model.dtype, new.model.dtype)
     yield from _differing("layers", len(base.model.layers), len(new.model.layers))
     yield from _differing("version", base.tool.version, new.tool.version)
     for name in names_where(compared="noted"):
-        yield from _differing(name, getattr(base.settings, name), getattr(new.settings, name))
+        yield from _setting(name, base, new)
 
 
 def require_comparable(base: Report, new: Report, *, allow_different_data: bool) -> None:
@@ -117,30 +104,18 @@ def require_comparable(base: Report, new: Report, *, allow_different_data: bool)
     Raises:
         ComparisonRefusedError: Names everything of the first kind that differs.
     """
-    _refuse("the reports are of different tasks", of_task(base, new), "Compare models of one task.")
-    _refuse(
-        "the reports' numbers are defined differently",
-        of_definitions(base, new),
-        "Audit both models again with this version, and with the same `--removal`.",
+    again = "Audit the new model again with the base's settings."
+    both = "Audit both models again with this version, and with the same `--removal`."
+    same = f"Audit both models on the same data, or {SUMMARIES_ALONE}."
+    kinds = (
+        ("the reports are of different tasks", of_task, "Compare models of one task."),
+        ("the reports' numbers are defined differently", of_definitions, both),
+        ("the reports were made with different settings", of_settings, again),
+        ("the reports are of different data", of_data, same),
     )
-    _refuse(
-        "the reports were made with different settings",
-        of_settings(base, new),
-        "Audit the new model again with the base's settings.",
-    )
-    if allow_different_data:
-        return
-    _refuse(
-        "the reports are of different data",
-        of_data(base, new),
-        f"Audit both models on the same data, or {SUMMARIES_ALONE}.",
-    )
-
-
-def _refuse(why: str, differences: Iterable[Difference], hint: str) -> None:
-    named = "; ".join(map(str, differences))
-    if named:
-        raise ComparisonRefusedError(f"{why}: {named}", hint=hint)
+    for why, found, hint in kinds[:-1] if allow_different_data else kinds:
+        if differences := "; ".join(found(base, new)):
+            raise ComparisonRefusedError(f"{why}: {differences}", hint=hint)
 
 
 MAX_UNITS = 40

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final
@@ -33,11 +34,7 @@ REFUSED = "refused"
 
 
 def refuse(message: str, hint: str | None = None) -> PydanticCustomError:
-    """A validation error in our own words.
-
-    Args:
-        message: Says what is wrong; the place is put in front of it.
-    """
+    """A validation error in our own words."""
     return PydanticCustomError(REFUSED, "{message}", {"message": message, "hint": hint})
 
 
@@ -169,14 +166,12 @@ class Policy(Requirements):
 
     @model_validator(mode="after")
     def _says_nothing_twice(self) -> "Policy":
-        sides = [(bound.metric, bound.direction, bound.is_of_change) for bound in self.bounds]
-        levels = [(*side, bound.level) for side, bound in zip(sides, self.bounds, strict=True)]
-        for i, (metric, *_) in enumerate(levels):
-            if levels[i] in levels[:i]:
+        bounded = Counter((b.metric, b.direction, b.is_of_change, b.level) for b in self.bounds)
+        for (metric, *_), n in bounded.items():
+            if n > 1:
                 raise refuse(f"{metric} is bounded twice on the same side and level")
-        waived = [waiver.metric for waiver in self.waivers]
-        for i, metric in enumerate(waived):
-            if metric in waived[:i]:
+        for metric, n in Counter(waiver.metric for waiver in self.waivers).items():
+            if n > 1:
                 raise refuse(f"{metric} is waived twice")
         return self
 
@@ -223,9 +218,8 @@ def load_policy(name: str = DEFAULT_POLICY, *, of_change: bool = False) -> Polic
     """
     name = NO_WORSE if of_change and name == DEFAULT_POLICY else name
     file = PACKAGED.get(name, Path(name))
-    content = read_toml(file, "--policy", "policy")
     shown = name if name in PACKAGED else file.name
-    return _policy_of(content, str(file), shown, sha256_of(file))
+    return _policy_of(read_toml(file, "--policy", "policy"), str(file), shown, sha256_of(file))
 
 
 def policy_of(content: Mapping[str, object]) -> Policy:
@@ -246,14 +240,10 @@ def _policy_of(content: Mapping[str, Any], file: str, name: str, sha256: str) ->
     except ValidationError as error:
         # A mistyped key is also one that is missing: say the first.
         errors = sorted(error.errors(), key=lambda found: found["type"] != UNKNOWN_KEY)
-        raise _explained(errors[0], content, file) from None
-
-
-def _explained(error: Error, content: Mapping[str, Any], file: str) -> ConfigurationError:
-    """One error: file, place, problem."""
-    table, field = _place(error["loc"], content)
-    problem, hint = _problem(error, field)
-    return ConfigurationError(": ".join(filter(None, (file, table, problem))), hint=hint)
+        table, field = _place(errors[0]["loc"], content)
+        problem, hint = _problem(errors[0], field)
+        said = ": ".join(filter(None, (file, table, problem)))
+        raise ConfigurationError(said, hint=hint) from None
 
 
 def _place(location: Sequence[str | int], content: Mapping[str, Any]) -> tuple[str, str]:

@@ -10,17 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from attn_audit.findings.erasure import rankings
-from attn_audit.findings.erasure.rankings import ATTENTION, PERMUTED, RANDOM, WAYS, Ranking
+from attn_audit.findings import erasure
+from attn_audit.findings.erasure import ATTENTION, PERMUTED, RANDOM, WAYS, Ranking
 from attn_audit.findings.example import N_UNITS, Status
 from attn_audit.findings.measure import HEAD_MIX, LEAVE_ONE_OUT, MEASURES, Measure
 from attn_audit.findings.thresholds import SIGNIFICANT
 from attn_audit.numbers import counted, number
-from attn_audit.results.recommendation import FEW_PASSES, Candidate, Part, Recommendation
+from attn_audit.results.verdict import FEW_PASSES, Candidate, Part, Recommendation
 
 if TYPE_CHECKING:
-    from attn_audit.results.examples import Examples
-    from attn_audit.results.table import Members, Values
+    from attn_audit.results.table import Examples, Members, Values
     from attn_audit.statistics.intervals import Resamples
 
 FEWEST_TEXTS = 40
@@ -65,14 +64,10 @@ class Orders:
 def recommendation_of(
     examples: "Examples", resamples: "Resamples", *, has_attention: bool = True
 ) -> Recommendation:
-    """What the records of an audit with erasure say.
-
-    Args:
-        has_attention: Whether the model has any that is seen.
-    """
+    """What the records of an audit with erasure say."""
     import numpy as np
 
-    halves = np.array(examples.strings(rankings.HALF))
+    halves = np.array(examples.strings(erasure.HALF))
     n_units = examples.numbers(N_UNITS)[halves != ""]
 
     def erased(ranking: Ranking) -> Erased:
@@ -82,16 +77,16 @@ def recommendation_of(
     for measure in MEASURES:
         if measure.is_of_correlation:
             continue
-        signed, *sizes = map(erased, rankings.rankings_of(measure))
+        signed, *sizes = map(erased, erasure.rankings_of(measure))
         if bool(signed.is_known.any()):
             found.append(Orders(measure, signed, sizes[0] if sizes else None))
     median = float(np.median(n_units)) if len(n_units) else 0.0
-    not_sampled = examples.counts(rankings.STATUS).get(Status.NOT_SAMPLED, 0)
+    not_sampled = examples.counts(erasure.STATUS).get(Status.NOT_SAMPLED, 0)
     return recommend(
         erased(ATTENTION) if has_attention else None,
         erased(RANDOM),
         found,
-        halves == rankings.JUDGE,
+        halves == erasure.JUDGE,
         median,
         resamples,
         permuted=erased(PERMUTED),
@@ -113,14 +108,10 @@ def recommend(
     """Hold every measure against attention and against random order.
 
     Args:
-        attention: None where no attention is seen.
-        found: Of the measures that the model has.
         is_judging: Which texts judge; the others choose signs.
         n_units: Of a text of median length, which a measure's passes are counted for.
-        resamples: Of the bootstrap.
         permuted: Of a head mix that was fitted to permuted effects, which has to be as good as
             random order, or no head mix is recommended; None where there is none.
-        n_not_sampled: Texts that are none of these.
 
     Source:
         Holm (1979), "A simple sequentially rejective multiple test procedure". That all six
@@ -145,21 +136,32 @@ def recommend(
     judged: dict[str, Erased] = {}
     candidates = []
     for orders in found:
-        by_magnitude, erased = _chosen(orders, fitting)
-        if int((texts & erased.is_known).sum()) >= FEWEST_TEXTS:
-            judged[orders.measure.name] = erased.of(texts)
-            candidates.append(
-                _candidate(
-                    orders.measure,
-                    erased.of(texts),
-                    None if attention is None else attention.of(texts),
-                    random.of(texts),
-                    resamples,
-                    by_magnitude=by_magnitude,
-                    n_units=n_units,
-                )
+        measure, (by_magnitude, erased) = orders.measure, _chosen(orders, fitting)
+        known = texts & erased.is_known
+        n = int(known.sum())
+        if n < FEWEST_TEXTS:
+            continue
+        judged[measure.name] = erased.of(texts)
+        score, over_random = erased.of(known), (erased - random).of(known)
+        over_attention = None if attention is None else (erased - attention).of(known)
+        candidates.append(
+            Candidate(
+                measure=measure.name,
+                by_magnitude=by_magnitude,
+                is_signed=measure.is_signed,
+                is_deterministic=measure.is_deterministic,
+                passes=measure.passes(round(n_units)),
+                n=n,
+                score=_part(score, resamples),
+                over_attention=None if over_attention is None else _part(over_attention, resamples),
+                over_random=_part(over_random, resamples),
+                p_value=_p_value(*filter(None, (over_attention, over_random)), score),
+                passed=False,
             )
-    control = _control(permuted, random, texts, resamples)
+        )
+    control = None
+    if permuted is not None and bool((known := texts & permuted.is_known).any()):
+        control = _part((permuted - random).of(known), resamples)
     candidates = _corrected(candidates, control)
     passed = [each for each in candidates if each.passed]
     others = [each for each in passed if each.measure != LEAVE_ONE_OUT.name]
@@ -172,9 +174,9 @@ def recommend(
         permuted_over_random=control,
         attention=None if attention is None else _part(attention.of(texts), resamples),
         random=_part(random.of(texts), resamples),
-        attention_over_random=None
-        if attention is None
-        else _part((attention - random).of(texts), resamples),
+        attention_over_random=(
+            None if attention is None else _part((attention - random).of(texts), resamples)
+        ),
         candidates=tuple(candidates),
         cheap=cheap[0].measure if cheap else None,
         best=(others or passed)[0].measure if passed else None,
@@ -186,45 +188,6 @@ def recommend(
     words = {orders.measure.name: orders.measure.words for orders in found}
     short, numbers = _sentences(recommendation, words)
     return recommendation.model_copy(update={"sentence": f"{short} {numbers}", "short": short})
-
-
-def _control(
-    permuted: Erased | None, random: Erased, texts: "Members", resamples: "Resamples"
-) -> Part | None:
-    """By how much a head mix that was fitted to permuted effects is above random order."""
-    if permuted is None:
-        return None
-    gap = (permuted - random).of(texts & permuted.is_known)
-    return _part(gap, resamples) if len(gap.own) else None
-
-
-def _candidate(
-    measure: Measure,
-    erased: Erased,
-    attention: Erased | None,
-    random: Erased,
-    resamples: "Resamples",
-    *,
-    by_magnitude: bool,
-    n_units: float,
-) -> Candidate:
-    """A measure beside both, on the texts that judge and that it ranks the units of."""
-    known = erased.is_known
-    over_random = (erased - random).of(known)
-    over_attention = None if attention is None else (erased - attention).of(known)
-    return Candidate(
-        measure=measure.name,
-        by_magnitude=by_magnitude,
-        is_signed=measure.is_signed,
-        is_deterministic=measure.is_deterministic,
-        passes=measure.passes(round(n_units)),
-        n=int(known.sum()),
-        score=_part(erased.of(known), resamples),
-        over_attention=None if over_attention is None else _part(over_attention, resamples),
-        over_random=_part(over_random, resamples),
-        p_value=_p_value(*filter(None, (over_attention, over_random)), erased.of(known)),
-        passed=False,
-    )
 
 
 def still_recommended(base: Recommendation | None, new: Recommendation | None) -> str | None:
@@ -248,10 +211,10 @@ def still_recommended(base: Recommendation | None, new: Recommendation | None) -
             f"{shown} {ranks} words better than random order (removes {_range(found.over_random)} "
             "more of the prediction; no attention is seen of the new model)."
         )
-    better = f"more than attention {_range(found.over_attention)}, than random order "
     return (
-        f"{shown} {ranks} words better than attention and than "
-        f"random order (removes {better}{_range(found.over_random)} of the prediction)."
+        f"{shown} {ranks} words better than attention and than random order (removes more than "
+        f"attention {_range(found.over_attention)}, than random order {_range(found.over_random)} "
+        "of the prediction)."
     )
 
 
@@ -304,9 +267,7 @@ def _corrected(candidates: Sequence[Candidate], control: Part | None) -> list[Ca
 
 
 def _cheapest(
-    pool: Sequence[Candidate],
-    judged: Mapping[str, Erased],
-    resamples: "Resamples",
+    pool: Sequence[Candidate], judged: Mapping[str, Erased], resamples: "Resamples"
 ) -> tuple[Candidate | None, list[Candidate]]:
     """The best of some candidates, or the cheapest of those that tie with it; and the others."""
     if not pool:
@@ -321,11 +282,7 @@ def _cheapest(
 
 
 def _sentences(found: Recommendation, words: Mapping[str, str]) -> tuple[str, str]:
-    """What may be shown, and the numbers that say so.
-
-    Args:
-        words: What measures are called, by name.
-    """
+    """What may be shown, and the numbers that say so."""
     attention, random, is_better = found.attention, found.random, found.attention_over_random
     assert random is not None
     texts = f"{counted(found.n_judged, 'text')} set aside to judge; left out and by neutral ones"

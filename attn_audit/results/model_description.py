@@ -1,15 +1,15 @@
-"""What is known of a model before any text is read."""
+"""What is known of a model before its first example: its build, and what its layers can do."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from attn_audit.statistics.summary import Share, Value
 
 LONG_TEXTS = "long texts"
 """Among the details: how texts are read that do not fit, where they are not cut."""
 
 
-class LayerDescription(BaseModel):
+class LayerDescription(Value):
     """One attention over the tokens of the input."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     """The module that computes it, as the model names it."""
@@ -20,10 +20,8 @@ class LayerDescription(BaseModel):
     """The same, of the text of which they see least: of long ones, where windows slide."""
 
 
-class Findings(BaseModel):
+class Findings(Value):
     """What was found out about a model's attention by trying it out on a few texts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     readout: str
     """Whose query row reaches the logits: `first token`, `last token`, `every token`, ..."""
@@ -49,10 +47,8 @@ class Findings(BaseModel):
     """Why importance by gradient cannot be had, where that is so."""
 
 
-class ModelDescription(BaseModel):
+class ModelDescription(Value):
     """Architecture, task and size of a model, as `inspect` and every report show them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
     """Where it was loaded from, as the user wrote it."""
@@ -82,3 +78,66 @@ class ModelDescription(BaseModel):
     """Sizes and settings of the architecture by name."""
     findings: Findings | None = None
     """None for the paper's models, of which all is known."""
+
+
+class SiteLeverage(Value):
+    """What cutting attention off at one site does."""
+
+    layer: int | None
+    """None: at all layers together, and in every row."""
+    head: int | None = None
+    """None: in all heads."""
+    matters: Share
+    """Texts in which it turns the decision, or moves the margin by half of itself or more."""
+    margin: float
+    """By which share of itself it moves the margin, median over the texts."""
+    reach: Share | None = None
+    """Texts, fewer than the others, in which attention on some single unit there does; None where
+    that was not asked."""
+
+
+class AttentionShares(Value):
+    """Where the attention of what is read out lies at one layer, heads averaged; they sum to 1."""
+
+    first: float
+    """On the first token, where models leave attention that is to do nothing: a sink."""
+    prompt: float
+    """On what else stands around the text."""
+    text: float
+    """On the audited text."""
+    itself: float
+    """On the token that is read out itself."""
+
+
+class Leverage(Value):
+    """The same layer by layer, on a random sample of the texts."""
+
+    n_texts: int
+    """In which the model decides, so that there is a margin."""
+    layers: tuple[SiteLeverage, ...]
+    """At the rows that are read out, each layer by itself."""
+    together: SiteLeverage
+    heads: tuple[SiteLeverage, ...] = ()
+    """Of the layer with the most, where they were asked for."""
+    shares: tuple[AttentionShares, ...] = ()
+    """Layer by layer, the mean over the texts; of language models."""
+
+    @property
+    def best(self) -> SiteLeverage:
+        """The layer that moves margins most, of equal ones the last."""
+        return max(self.layers, key=lambda site: (site.margin, site.layer))
+
+    def at(self, layer: int) -> SiteLeverage:
+        """That of a layer."""
+        return self.layers[layer]
+
+
+class HeadMix(Value):
+    """What the attention of each head counts for in the measure `head_mix`."""
+
+    n_texts: int
+    """That it is fitted to; none of them is scored by it."""
+    passes: int
+    """That the fit took, once."""
+    weights: tuple[tuple[float, ...], ...]
+    """Of each layer, from the first to the one that is read out, that of each head."""

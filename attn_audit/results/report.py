@@ -22,11 +22,8 @@ from attn_audit.findings.metric import (
 )
 from attn_audit.findings.registry import add_shown, metrics
 from attn_audit.plugins import require_plugins
-from attn_audit.results.head_mix import HeadMix
-from attn_audit.results.leverage import Leverage
-from attn_audit.results.model_description import ModelDescription
-from attn_audit.results.recommendation import Recommendation
-from attn_audit.results.record import ShownRecord, require_shown
+from attn_audit.results.model_description import HeadMix, Leverage, ModelDescription
+from attn_audit.results.schema import ShownRecord, Summaries, require_shown
 from attn_audit.results.storage import (
     MAKE_AGAIN,
     malformed,
@@ -35,13 +32,13 @@ from attn_audit.results.storage import (
     require_unedited,
     to_stored,
 )
-from attn_audit.results.summary import Summaries
-from attn_audit.results.verdict import Answer, CountedUnit, LabelAnswer
+from attn_audit.results.verdict import Answer, CountedUnit, LabelAnswer, Recommendation
 from attn_audit.settings import TEMPLATE
-from attn_audit.statistics.estimate import NOT_MEASURED, Estimate
 from attn_audit.statistics.summary import (
+    NOT_MEASURED,
     Degenerate,
     Distribution,
+    Estimate,
     GroupedDistribution,
     Histogram,
     JointHistogram,
@@ -369,8 +366,16 @@ class Report(Value):
                 edited since it was written.
         """
         content, sha256 = read_stored(path, SCHEMA_VERSION)
-        require_plugins(_plugins_of(content), str(path))
-        add_shown(_shown_of(content))
+        match content:
+            case {"tool": {"plugins": dict(plugins)}}:
+                require_plugins(list(plugins), str(path))
+            case _:
+                pass
+        match content:
+            case {"settings": {"shown": [*fields]}}:
+                add_shown(name for name in fields if isinstance(name, str) and name.isprintable())
+            case _:
+                pass
         try:
             report = Report.model_validate(content)
             for record in report.shown_records:
@@ -381,22 +386,6 @@ class Report(Value):
             raise ReportError(path, problem, hint=MAKE_AGAIN)
         require_unedited(path, content, sha256)
         return report
-
-
-def _plugins_of(content: dict[str, Any]) -> list[str]:
-    match content:
-        case {"tool": {"plugins": dict(plugins)}}:
-            return list(plugins)
-        case _:
-            return []
-
-
-def _shown_of(content: dict[str, Any]) -> list[str]:
-    match content:
-        case {"settings": {"shown": [*fields]}}:
-            return [name for name in fields if isinstance(name, str) and name.isprintable()]
-        case _:
-            return []
 
 
 def contradictions(value: object, place: str = "") -> Iterator[str]:
@@ -469,11 +458,7 @@ class Subject(Value):
 
 
 def records_files(report: Report, origin: Path) -> tuple[Path, ...]:
-    """The files that a report names as its records, whether they are there or not.
-
-    Args:
-        origin: The folder that its paths start from.
-    """
+    """The files that a report names as its records, whether they are there or not."""
     files = (report.records_file, report.records_file and report.records_file.sites)
     return tuple(origin / file.path for file in files if file is not None)
 

@@ -65,9 +65,6 @@ _ENDS_EARLY = "the file ends early: it was not written or copied whole"
 def content_sha256(content: dict[str, Any]) -> str:
     """SHA-256 of a report's content, however its text is laid out.
 
-    Args:
-        content: The report as JSON values; its own hash, if it is there, does not count.
-
     Returns:
         Of the content as JSON with sorted keys, no blanks, and ASCII alone; in hexadecimal.
     """
@@ -122,7 +119,6 @@ def require_unedited(path: Path, content: dict[str, Any], sha256: object) -> Non
     """Hold the content of a report against its hash.
 
     Args:
-        path: Of the file, to name it.
         content: As it was read, not as it was validated: a field that was added to the schema since
             has its default there. Another order of keys or layout makes no difference.
 
@@ -144,11 +140,7 @@ def malformed(path: Path, error: ValidationError) -> ReportError:
 
 
 def publish_hash(schema: dict[str, Any]) -> None:
-    """Add the hash to the published schema: it is in every stored report, but in no report.
-
-    Args:
-        schema: Of a report; changed in place.
-    """
+    """Add the hash to the published schema: it is in every stored report, but in no report."""
     described = {
         "description": "SHA-256 of the content but this: as JSON with sorted keys, no blanks, and "
         "all but ASCII escaped.",

@@ -23,9 +23,8 @@ from attn_audit.files import problem_of, sha256_of
 from attn_audit.findings.example import FAILED, IF_FAILED, STATUS
 from attn_audit.findings.field import Shape
 from attn_audit.findings.registry import all_fields, record_fields, renamed
-from attn_audit.results.examples import Examples, MissingColumnError
 from attn_audit.results.report import RecordsFile, Report, Subject
-from attn_audit.results.table import schemas
+from attn_audit.results.table import Examples, MissingColumnError, schemas
 
 N_AT_ONCE = 512
 """Records that are read together."""
@@ -67,7 +66,6 @@ def open_records(report: Report, path: Path, *, otherwise: str = "") -> StoredRe
     """The records of a report's examples.
 
     Args:
-        path: Its file, beside which they lie.
         otherwise: A sentence that says what can be done without them.
 
     Raises:

@@ -131,9 +131,6 @@ def highest_by_beam(n_units: int, width: int = BEAM_WIDTH) -> Asking:
     One unit more is left out at each level; of all subsets that are met there, those of the largest
     summed gain are gone on with. Subsets of equal sums are told apart by their bitsets alone.
 
-    Args:
-        width: Subsets that each level keeps.
-
     Source:
         Edin et al. (2025), "Normalized AOPC".
     """
@@ -219,7 +216,6 @@ def descending(
     """Orders from the highest rank to the lowest, those of equal rank as each draw has them.
 
     Args:
-        ranks: Dense ranks, 0 for the smallest.
         draws: Random numbers that tell ties apart: the smaller goes first.
 
     Returns:

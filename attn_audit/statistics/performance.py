@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Float64, Int, Integer, UInt8
 
 from attn_audit.statistics import intervals
-from attn_audit.statistics.estimate import Interval
 from attn_audit.statistics.intervals import (
     LARGEST_BOOTSTRAP_N,
     Resamples,
@@ -18,6 +17,7 @@ from attn_audit.statistics.intervals import (
     percentiles,
     require_finite,
 )
+from attn_audit.statistics.summary import Interval
 
 
 def macro_f1_of_classes(
@@ -26,7 +26,6 @@ def macro_f1_of_classes(
     """Mean over labels of F1, 0 to 1: every label counts the same, however rare it is.
 
     Args:
-        gold: True labels, 0 to n_labels - 1.
         n_labels: How many labels the task has; one that is neither the truth nor predicted
             anywhere is left out of the mean.
 
@@ -47,9 +46,6 @@ def roc_auc(
     """Area under the ROC curve, 0 to 1: how often a positive scores above a negative example.
 
     0.5 is chance. A tie counts half.
-
-    Args:
-        score: Anything that rises with the model's belief in the label.
 
     Returns:
         The area; None where all examples are of one class.
@@ -90,7 +86,6 @@ def macro_roc_auc(
 
     Args:
         gold: True where an example has a label; one a row for multiclass tasks.
-        scores: The model's belief in each label.
 
     Returns:
         The mean over the labels that some but not all examples have.
@@ -120,10 +115,6 @@ def micro_f1(
 ) -> float | None:
     """F1 over all labels of all examples together, 0 to 1: frequent labels count most.
 
-    Args:
-        gold: True where an example has a label.
-        predicted: True where the model gives it the label.
-
     Returns:
         Twice the labels found over those that there are and those predicted; None without either.
 
@@ -131,7 +122,7 @@ def micro_f1(
         >>> micro_f1(np.array([[True, True]]), np.array([[True, False]]))
         0.6666666666666666
     """
-    found, claimed = _count(gold & predicted), _count(gold) + _count(predicted)
+    found, claimed = _counts(gold, predicted)
     return float(2 * found.sum() / claimed.sum()) if claimed.any() else None
 
 
@@ -148,7 +139,7 @@ def macro_f1(
         >>> macro_f1(gold, np.array([[True, False, False], [True, False, False]]))
         0.5
     """
-    found, claimed = _count(gold & predicted), _count(gold) + _count(predicted)
+    found, claimed = _counts(gold, predicted)
     occurs = claimed > 0
     return float(np.mean(2 * found[occurs] / claimed[occurs])) if occurs.any() else None
 
@@ -164,10 +155,6 @@ def f1_interval(
 
     Percentile bootstrap: F1 of the same examples drawn anew, labels that a draw lacks left out of
     its mean. Above 5,000 examples the normal approximation, by how much each example moves F1.
-
-    Args:
-        resamples: Of the same seed, the same examples always have the same interval.
-        micro: Over all labels together, in place of the mean over labels.
 
     Returns:
         The interval; None for fewer than two examples, or without any label.
@@ -223,9 +210,11 @@ def _normal_f1_interval(found: Counts, claimed: Counts) -> Interval:
     return normal_interval(float(np.mean(f1s)), spread, n, (0.0, 1.0))
 
 
-def _count(indicators: Bool[np.ndarray, "example label"]) -> Int[np.ndarray, " label"]:
-    count: Int[np.ndarray, " label"] = indicators.sum(axis=0)
-    return count
+def _counts(
+    gold: Bool[np.ndarray, "example label"], predicted: Bool[np.ndarray, "example label"]
+) -> tuple[Int[np.ndarray, " label"], Int[np.ndarray, " label"]]:
+    """How often each label is found, and how often it is there or predicted, both counted."""
+    return (gold & predicted).sum(axis=0), gold.sum(axis=0) + predicted.sum(axis=0)
 
 
 ROUNDING = 1e-12

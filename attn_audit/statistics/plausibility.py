@@ -61,12 +61,7 @@ def expected_agreement(n_units: int, n_marked: int) -> Agreement:
 
 
 def _of_a_cut(n_marked: int, before: int, size: int, hit: int, taken: int) -> tuple[float, float]:
-    """F1 and IOU where some of a group of equal units are taken with those before it.
-
-    Args:
-        before: Marked units before it.
-        size: Units of the group, of which `hit` are marked.
-    """
+    """F1 and IOU where some of a group of equal units are taken with those before it."""
     f1 = iou = 0.0
     for own in range(max(0, taken - (size - hit)), min(hit, taken) + 1):
         chance = comb(hit, own) * comb(size - hit, taken - own) / comb(size, taken)

@@ -16,7 +16,6 @@ def ridge_within(
     """What each feature counts for, from how rows differ within their group.
 
     Args:
-        features: Of each group; at least one.
         targets: Of the same rows, several that are fitted by themselves.
 
     Returns:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,17 +29,10 @@ from attn_audit.engine.report import RecordsPaths, sum_up
 from attn_audit.engine.stopwatch import Meter, Stopwatch
 from attn_audit.errors import RecordsError
 from attn_audit.findings import adversarial
-from attn_audit.findings.correlation.pairs import Pair, pairs
 from attn_audit.findings.example import FAILED, HEAD, ID, LAYER, N_UNITS, STATUS, UNITS
-from attn_audit.findings.tolerance import (
-    DERIVED,
-    DISTRIBUTION,
-    DIVERGENCE,
-    MARGIN,
-    MASS,
-    OUTPUT,
-    SUMMARY,
-)
+from attn_audit.findings.field import Field
+from attn_audit.findings.pairs import Pair, pairs
+from attn_audit.findings.tolerance import DERIVED, DISTRIBUTION, DIVERGENCE, MARGIN, MASS, OUTPUT
 from attn_audit.models.contract import AuditedModel
 from attn_audit.progress import Progress, Watcher
 from attn_audit.results.report import Report, Subject
@@ -55,24 +47,14 @@ class Witnesses:
     def __init__(self, epsilon: float, dtype: str) -> None:
         self._epsilon = epsilon
         self.n_replayed = self.n_not_kept = 0
-        output, divergence, mass = OUTPUT.at(dtype), DIVERGENCE.at(dtype), MASS.at(dtype)
-        margin = MARGIN.at(dtype)
         self._is_there = Tally("witnesses", "kept where one was found")
-        self._is_distribution = Tally(
-            "witnesses", "is a distribution", DISTRIBUTION.limit, DISTRIBUTION.reason
-        )
-        self._is_within = Tally(
-            "witnesses", "output stays within epsilon", output.limit, output.reason
-        )
-        self._distance = Tally("witnesses", "output distance", output.limit, output.reason)
-        self._margin = Tally("witnesses", "margin", margin.limit, margin.reason)
-        self._jsd = Tally("witnesses", "divergence", divergence.limit, divergence.reason)
-        self._shown = Tally("witnesses", "rows give what is shown", mass.limit, mass.reason)
-
-    @property
-    def tallies(self) -> tuple[Tally, ...]:
-        """What was found so far."""
-        return (
+        self._is_distribution = Tally("witnesses", "is a distribution", DISTRIBUTION)
+        self._is_within = Tally("witnesses", "output stays within epsilon", OUTPUT.at(dtype))
+        self._distance = Tally("witnesses", "output distance", OUTPUT.at(dtype))
+        self._margin = Tally("witnesses", "margin", MARGIN.at(dtype))
+        self._jsd = Tally("witnesses", "divergence", DIVERGENCE.at(dtype))
+        self._shown = Tally("witnesses", "rows give what is shown", MASS.at(dtype))
+        self.tallies = (
             self._is_there, self._is_distribution, self._is_within, self._distance,
             self._margin, self._jsd, self._shown,
         )  # fmt: skip
@@ -112,8 +94,6 @@ class Witnesses:
                 self._compare_rows(record, explained[i].cpu().numpy())
 
     def _compare(self, record: Row, error: float, distance: float, jsd: float) -> None:
-        stored_distance = _number(record[adversarial.DISTANCE_FIELD.name])
-        stored_jsd = _number(record[adversarial.MAX_JSD_FIELD.name])
         name = adversarial.ATTENTION.name
         found = "weights of other units" if error == np.inf else f"off by {error:.3g}"
         self._is_distribution.compare(record[ID.name], name, "a distribution", found, error)
@@ -121,12 +101,8 @@ class Witnesses:
             return
         excess = max(0.0, distance - self._epsilon)
         self._is_within.compare(record[ID.name], name, self._epsilon, distance, excess)
-        name = adversarial.DISTANCE_FIELD.name
-        difference = abs(distance - stored_distance)
-        self._distance.compare(record[ID.name], name, stored_distance, distance, difference)
-        self._jsd.compare(
-            record[ID.name], adversarial.MAX_JSD_FIELD.name, stored_jsd, jsd, abs(jsd - stored_jsd)
-        )
+        _compare_value(self._distance, record, adversarial.DISTANCE_FIELD, distance)
+        _compare_value(self._jsd, record, adversarial.MAX_JSD_FIELD, jsd)
 
     def _compare_margin(self, record: Row, found: float) -> None:
         name = adversarial.MARGIN_FIELD.name
@@ -153,14 +129,12 @@ class Witnesses:
         )
         if shown.shape == own.shape:
             jsd = jensen_shannon_divergence(shown, own).item()
-            stored = _number(record[adversarial.MAX_JSD_FIELD.name])
-            self._jsd.compare(
-                record[ID.name], adversarial.MAX_JSD_FIELD.name, stored, jsd, abs(jsd - stored)
-            )
+            _compare_value(self._jsd, record, adversarial.MAX_JSD_FIELD, jsd)
 
 
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
+def _compare_value(tally: Tally, record: Row, field: Field[float | None], found: float) -> None:
+    stored = float("nan") if record[field.name] is None else record[field.name]
+    tally.compare(record[ID.name], field.name, stored, found, abs(found - stored))
 
 
 def _distribution_errors(audited: AuditedBatch, weights: Tensor) -> list[float]:
@@ -189,7 +163,6 @@ def paired(
     """Each example with its record, as far as they belong together.
 
     Args:
-        examples: Of the data, as the audit read them.
         order: Counts them; from the first that does not fit on, nothing can be compared.
     """
     waiting = (record for some in records for record in some.to_pylist())
@@ -332,47 +305,13 @@ def summed_up(
         raise RecordsError(f"these records cannot be summed up: {problem}") from None
 
 
-def compare_summaries(stored: Report, found: Report) -> Tally:
-    """Every value of two reports, one by one, but for what no record holds."""
-    tally = Tally("summary", "every value", SUMMARY.limit, SUMMARY.reason)
-    ours, theirs = found.model_dump(mode="json"), stored.model_dump(mode="json")
-    for path, one, other in values_of("", theirs | {"run": None, "labels": []}, ours):
-        if is_number(one) and is_number(other):
-            size = max(abs(one), abs(other), 1e-12)
-            tally.compare(None, path, one, other, abs(one - other) / size)
-        else:
-            tally.require(None, path, one, other, one == other)
-    return tally
-
-
-def is_number(value: object) -> bool:
-    """Whether a value has a size."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def values_of(path: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
-    """Values at the same place; where the places themselves differ, what stands there."""
-    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
-        for key in one:
-            yield from values_of(f"{path}.{key}".lstrip("."), one[key], other[key])
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        for i, (first, second) in enumerate(zip(one, other, strict=True)):
-            yield from values_of(f"{path}[{i}]", first, second)
-    else:
-        yield path, one, other
-
-
 class Rankings:
     """Every tau and p-value, against the rankings that the record itself holds."""
 
     def __init__(self, dtype: str) -> None:
         self._dtype = getattr(torch, dtype)
-        self._taus = Tally("records", "taus and p-values", DERIVED.limit, DERIVED.reason)
-
-    @property
-    def tallies(self) -> tuple[Tally, ...]:
-        """What was found so far."""
-        return (self._taus,)
+        self._taus = Tally("records", "taus and p-values", DERIVED)
+        self.tallies = (self._taus,)
 
     def check(self, records: pa.Table) -> None:
         """Compare what can be ranked: examples whose lists are as long as their text."""

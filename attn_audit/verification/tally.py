@@ -1,8 +1,9 @@
 """Numbers that are stored, against those that are found now: what differs, and by how much."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +16,20 @@ from attn_audit.findings.adversarial import (
 from attn_audit.findings.example import ID, LAYER, PREDICTION, PROBABILITY
 from attn_audit.findings.field import SAME, Field
 from attn_audit.findings.registry import all_fields, record_fields, site_fields
-from attn_audit.findings.tolerance import OUTPUT, SEARCHED, Text
+from attn_audit.findings.tolerance import (
+    GRADIENT,
+    MARGIN,
+    N_AT_HALF,
+    OUTPUT,
+    SEARCHED,
+    SUMMARY,
+    Text,
+    Tolerance,
+)
 from attn_audit.randomness import n_permutations
 from attn_audit.results.answers import Claim, Failure
+from attn_audit.results.model_description import HeadMix, Leverage
+from attn_audit.results.report import Report
 from attn_audit.results.table import Row
 
 MAX_FAILURES = 10
@@ -32,9 +44,8 @@ class Tally:
 
     subject: str
     name: str
-    tolerance: float | None = None
+    tolerance: Tolerance | None = None
     """None: values are equal or not."""
-    reason: str = EQUAL
     n: int = 0
     n_failed: int = 0
     largest: float | None = None
@@ -50,7 +61,7 @@ class Tally:
         """
         assert self.tolerance is not None, "equal or not: use `require`"
         self.largest = max(self.largest or 0.0, deviation if deviation == deviation else 0.0)
-        self.require(example, what, stored, found, deviation <= self.tolerance)
+        self.require(example, what, stored, found, deviation <= self.tolerance.limit)
 
     def require(
         self, example: str | None, what: str, stored: object, found: object, holds: bool
@@ -61,10 +72,8 @@ class Tally:
             return
         self.n_failed += 1
         if len(self.failures) < MAX_FAILURES:
-            failure = Failure(
-                example=example, what=what, stored=written(stored), found=written(found)
-            )
-            self.failures.append(failure)
+            values = {"stored": written(stored), "found": written(found)}
+            self.failures.append(Failure(example=example, what=what, **values))
 
     def claim(self) -> Claim:
         """What is known now."""
@@ -74,8 +83,8 @@ class Tally:
             n=self.n,
             n_failed=self.n_failed,
             largest=self.largest,
-            tolerance=self.tolerance,
-            reason=self.reason,
+            tolerance=None if self.tolerance is None else self.tolerance.limit,
+            reason=EQUAL if self.tolerance is None else self.tolerance.reason,
             failures=tuple(self.failures),
         )
 
@@ -100,32 +109,28 @@ def written(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-@dataclass(frozen=True)
-class Expected:
-    """How the numbers that are compared came about."""
-
-    dtype: str
-    permutations: int
-    searches_again: bool
-    """Whether the adversary was searched for again, or only its bounds are known."""
-
-
 class Numbers:
     """Every number of some examples, stored and found."""
 
-    def __init__(self, subject: str, expected: Expected) -> None:
-        self._expected = expected
+    def __init__(
+        self, subject: str, dtype: str, permutations: int, *, searches_again: bool
+    ) -> None:
+        """None was compared yet.
+
+        Args:
+            searches_again: Whether the adversary was searched for again, or only its bounds are
+                known.
+        """
+        self._dtype, self._permutations = dtype, permutations
+        self._searches_again = searches_again
         self._same = Tally(subject, SAME)
         self._by_name: dict[str, Tally] = {}
         for field in all_fields():
             if field.claim is not None and field.tolerance is not None:
-                at = field.tolerance.at(expected.dtype)
-                tally = Tally(subject, field.claim, at.limit, at.reason)
+                tally = Tally(subject, field.claim, field.tolerance.at(dtype))
                 self._by_name.setdefault(field.claim, tally)
-        searched = SEARCHED.at(expected.dtype)
-        self._searched = Tally(
-            subject, "divergence, searched again", searched.limit, searched.reason
-        )
+        searched = SEARCHED.at(dtype)
+        self._searched = Tally(subject, "divergence, searched again", searched)
 
     @property
     def tallies(self) -> tuple[Tally, ...]:
@@ -151,7 +156,7 @@ class Numbers:
     def _compare_predictions(self, stored: Row, found: Row) -> None:
         """The same, or tied as far as rounding goes."""
         one, other = stored.get(PREDICTION.name), found.get(PREDICTION.name)
-        limit = 2 * OUTPUT.at(self._expected.dtype).limit
+        limit = 2 * OUTPUT.at(self._dtype).limit
         holds = one == other or _is_close_call(stored, limit)
         self._same.require(stored[ID.name], PREDICTION.name, one, other, holds)
 
@@ -167,45 +172,42 @@ class Numbers:
             sizes = f"{ours.size} values", f"{theirs.size} values"
             self._same.require(stored[ID.name], field.name, *sizes, False)
             return
-        n_permutations_ = n_permutations(np.array([n_units]), self._expected.permutations)
-        text = Text(n_units, int(n_permutations_[0]))
-        deviations = np.abs(ours - theirs) / field.scale(ours.tolist(), text)
+        (n_orders,) = n_permutations(np.array([n_units]), self._permutations).tolist()
+        text = Text(n_units, n_orders)
+        assert field.claim is not None
+        assert field.tolerance is not None
+        deviations = np.abs(ours - theirs) / field.tolerance.scale(ours.tolist(), text)
         if deviations.size == 0:
             return
         worst = int(np.nan_to_num(deviations, nan=np.inf).argmax())
         name = f"{field.name}[{worst}]" if isinstance(one, list) else f"{field.name}{where}"
         values = float(ours[worst]), float(theirs[worst])
-        assert field.claim is not None
         self._by_name[field.claim].compare(stored[ID.name], name, *values, float(deviations[worst]))
 
     def _compare_adversary(self, stored: Row, found: Row, where: str) -> None:
         """The optimum where it is proven; else what any search must respect."""
+
+        def compare(tally: Tally, field: Field[float | None], one: float, other: float) -> None:
+            tally.compare(stored[ID.name], f"{field.name}{where}", one, other, abs(one - other))
+
         tally = self._by_name["relative divergence, bounds"]
         jsd, jsd_now = stored.get(MAX_JSD_FIELD.name), found.get(MAX_JSD_FIELD.name)
         if jsd is None or jsd_now is None:
             self._require_same(stored, found, MAX_JSD_FIELD, where)
             return
         is_exact = found.get(METHOD.name) == "exact"
-        if is_exact or self._expected.searches_again:
-            again = tally if is_exact else self._searched
-            what = f"{MAX_JSD_FIELD.name}{where}"
-            again.compare(stored[ID.name], what, jsd, jsd_now, abs(jsd - jsd_now))
-        relative, relative_now = (
-            stored.get(RELATIVE_JSD_FIELD.name),
-            found.get(RELATIVE_JSD_FIELD.name),
-        )
+        if is_exact or self._searches_again:
+            compare(tally if is_exact else self._searched, MAX_JSD_FIELD, jsd, jsd_now)
+        relative, relative_now = (row.get(RELATIVE_JSD_FIELD.name) for row in (stored, found))
         if relative_now and relative is not None:
-            expected = jsd / (jsd_now / relative_now)
-            what = f"{RELATIVE_JSD_FIELD.name}{where}"
-            tally.compare(stored[ID.name], what, relative, expected, abs(relative - expected))
+            compare(tally, RELATIVE_JSD_FIELD, relative, jsd / (jsd_now / relative_now))
         bound, bound_now = stored.get(UPPER_BOUND_FIELD.name), found.get(UPPER_BOUND_FIELD.name)
         if bound is None or bound_now is None:
             self._require_same(stored, found, UPPER_BOUND_FIELD, where)
             return
         # A search that finds more lifts the bound to what it found.
         bound_now = bound_now if is_exact else max(bound_now, jsd)
-        what = f"{UPPER_BOUND_FIELD.name}{where}"
-        tally.compare(stored[ID.name], what, bound, bound_now, abs(bound - bound_now))
+        compare(tally, UPPER_BOUND_FIELD, bound, bound_now)
 
 
 _OF_SEARCH = (MAX_JSD_FIELD, RELATIVE_JSD_FIELD, UPPER_BOUND_FIELD)
@@ -224,3 +226,75 @@ def _is_close_call(record: Row, limit: float) -> bool:
         return any(abs(p - 0.5) <= limit for p in probabilities)
     first, second, *_ = sorted(probabilities, reverse=True)
     return bool(first - second <= limit)
+
+
+def compare_layers(stored: Leverage | None, found: Leverage | None, dtype: str) -> list[Tally]:
+    """Every value of two tables; where there is only one table, that alone."""
+    if stored is None and found is None:
+        return []
+    n_texts = 1 if found is None else found.n_texts
+    at_half = f"{N_AT_HALF} of the texts, just at half of a margin"
+    same = Tally("layers", EQUAL)
+    margins = Tally("layers", "leverage by layer", MARGIN.at(dtype))
+    shares = Tally("layers", "share of texts decided", Tolerance(N_AT_HALF / n_texts, at_half))
+    ours, theirs = (
+        None if each is None else each.model_dump(mode="json") for each in (stored, found)
+    )
+    for path, one, other in values_of("layers", ours, theirs):
+        if not (is_number(one) and is_number(other)) or path.endswith((".n", "layer", "n_texts")):
+            same.require(None, path, one, other, one == other)
+        elif ".matters." in path:
+            unit = n_texts if path.endswith(".count") else 1
+            shares.compare(None, path, one, other, abs(one - other) / unit)
+        else:
+            margins.compare(None, path, one, other, abs(one - other) / max(1.0, abs(one)))
+    return [same, margins, shares]
+
+
+def compare_mixes(stored: HeadMix | None, found: HeadMix | None, dtype: str) -> list[Tally]:
+    """Every weight of two fits to the same texts, of the largest of them."""
+    either = stored or found
+    if either is None:
+        return []
+    same = Tally("head mix", EQUAL)
+    weights = Tally("head mix", "weights", GRADIENT.at(dtype))
+    ours, theirs = (
+        None if each is None else each.model_dump(mode="json") for each in (stored, found)
+    )
+    largest = max((abs(weight) for layer in either.weights for weight in layer), default=0.0)
+    for path, one, other in values_of("head_mix", ours, theirs):
+        if ".weights" in path and is_number(one) and is_number(other):
+            weights.compare(None, path, one, other, abs(one - other) / (largest or 1.0))
+        else:
+            same.require(None, path, one, other, one == other)
+    return [same, weights]
+
+
+def compare_summaries(stored: Report, found: Report) -> Tally:
+    """Every value of two reports, one by one, but for what no record holds."""
+    tally = Tally("summary", "every value", SUMMARY)
+    ours, theirs = found.model_dump(mode="json"), stored.model_dump(mode="json")
+    for path, one, other in values_of("", theirs | {"run": None, "labels": []}, ours):
+        if is_number(one) and is_number(other):
+            size = max(abs(one), abs(other), 1e-12)
+            tally.compare(None, path, one, other, abs(one - other) / size)
+        else:
+            tally.require(None, path, one, other, one == other)
+    return tally
+
+
+def is_number(value: object) -> bool:
+    """Whether a value has a size."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def values_of(path: str, one: Any, other: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Values at the same place; where the places themselves differ, what stands there."""
+    if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+        for key in one:
+            yield from values_of(f"{path}.{key}".lstrip("."), one[key], other[key])
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for i, (first, second) in enumerate(zip(one, other, strict=True)):
+            yield from values_of(f"{path}[{i}]", first, second)
+    else:
+        yield path, one, other

@@ -1,8 +1,11 @@
 """The use case: re-check a report's witnesses and numbers against the model and the data."""
 
+import hashlib
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -10,38 +13,204 @@ import pyarrow.compute as pc
 
 from attn_audit.checks.base import Check
 from attn_audit.checks.registry import select_sites
+from attn_audit.config import validate
+from attn_audit.data.location import suffix_of
 from attn_audit.engine.in_process import Plan
 from attn_audit.engine.inputs import AuditedData, Item, LoadModel
 from attn_audit.engine.leverage import N_TEXTS, leverage_by_layer
 from attn_audit.engine.sampling import checks_of, described, fit_mixes, is_fitted_for, texts_to_fit
+from attn_audit.errors import ConfigurationError, RecordsError, UsageError
 from attn_audit.findings.example import HEAD, ID, LAYER
 from attn_audit.measures.head_mix import Mixes
 from attn_audit.models.capacity import BatchLimits
 from attn_audit.models.contract import AuditedModel, Site
 from attn_audit.models.self_check import self_check
+from attn_audit.plugins import loaded_plugins
 from attn_audit.process import full_precision
 from attn_audit.progress import Watcher
 from attn_audit.results.answers import Verification
+from attn_audit.results.report import Report
+from attn_audit.results.stored_records import (
+    StoredRecords,
+    open_records,
+    open_site_records,
+    read_records,
+)
 from attn_audit.results.table import Row, has_failed
-from attn_audit.settings import AuditSettings
-from attn_audit.verification.layers import compare_layers, compare_mixes
+from attn_audit.settings import AuditSettings, names_where
 from attn_audit.verification.recomputation import (
     Rankings,
     Replaying,
     Witnesses,
     checks_again,
-    compare_summaries,
     paired,
     summed_up,
 )
-from attn_audit.verification.stored_audit import (
-    StoredAudit,
-    chosen,
-    require_same,
-    require_same_plugins,
-    settings_of_report,
+from attn_audit.verification.tally import (
+    Numbers,
+    Tally,
+    claims_of,
+    compare_layers,
+    compare_mixes,
+    compare_summaries,
 )
-from attn_audit.verification.tally import Expected, Numbers, Tally, claims_of
+
+
+@dataclass(frozen=True)
+class StoredAudit:
+    """A report, and the records that it names."""
+
+    path: Path
+    report: Report
+    _records: StoredRecords
+    _site_records: StoredRecords | None
+
+    @staticmethod
+    def load(path: Path) -> "StoredAudit":
+        """Read a report, and make sure that its records are those that were written with it.
+
+        Raises:
+            ReportError: It is no report.
+            RecordsError: It has no records, they are not there, or are others.
+        """
+        return StoredAudit.of(Report.load(path), path)
+
+    @staticmethod
+    def of(report: Report, path: Path) -> "StoredAudit":
+        """The same of a report that was read.
+
+        Raises:
+            RecordsError: It has no records, they are not there, hold no witnesses, or are others.
+        """
+        if report.records_file is None:
+            raise RecordsError(
+                f"{path} names no records, and the witnesses that would be checked stand there",
+                hint="Audit with --records FILE beside --output, and verify that report.",
+            )
+        if report.sites and report.records_file.sites is None:
+            raise RecordsError(f"{path} sums up several sites, and names no records of them")
+        records, sites = open_records(report, path), open_site_records(report, path)
+        return StoredAudit(path, report, records, sites)
+
+    def records(self) -> Iterator[pa.Table]:
+        """The records of the examples, some at a time.
+
+        Raises:
+            RecordsError: They cannot be read, or hold no witnesses.
+        """
+        return read_records(self._records.path, self._records.schema)
+
+    def site_records(self) -> Iterator[pa.Table]:
+        """The records of the examples at every other site, some at a time; none where there is one.
+
+        Raises:
+            RecordsError: They cannot be read.
+        """
+        sites = self._site_records
+        return iter(()) if sites is None else read_records(sites.path, sites.schema)
+
+
+def require_same(what: str, given: str, stored: str | None, found: str | None) -> str | None:
+    """Refuse a model or data set that is not the one of the report.
+
+    Args:
+        stored: SHA-256 in the report; None where it was in memory or a stream.
+
+    Returns:
+        A sentence where there is nothing to compare; None where both are the same.
+
+    Raises:
+        UsageError: They differ.
+    """
+    if stored is None or found is None:
+        where = "the report holds" if stored is None else f"{given} has"
+        return f"{where} no hash of the {what}: only its numbers tell whether it is the same"
+    if stored != found:
+        raise UsageError(
+            f"{given} is not the {what} of this report: its SHA-256 is {found[:12]}..., and the "
+            f"report's is {stored[:12]}...",
+            hint="Name the one that was audited; another needs an audit of its own.",
+        )
+    return None
+
+
+def require_same_plugins(report: Report) -> None:
+    """Refuse plugins that are not those of the report.
+
+    Raises:
+        UsageError: One is of another version, or another file.
+    """
+    loaded = loaded_plugins()
+    for name, version in report.tool.plugins.items():
+        if loaded[name] != version:
+            raise UsageError(
+                f"--plugin {name} is not the one of this report: that was {version}, and this is "
+                f"{loaded[name]}",
+                hint="Name the one that was audited with; another needs an audit of its own.",
+            )
+
+
+def settings_of_report(report: Report, said: dict[str, Any]) -> AuditSettings:
+    """The settings that the audit was run with, and what the user says again.
+
+    Args:
+        said: `model` and `data`; `adapter` and `trust_remote_code`, which name code to run and are
+            never taken from a file; what concerns this machine.
+
+    Raises:
+        ConfigurationError: The report names code, and the user does not.
+    """
+    _require_code_again(report, said)
+    stored = {name: getattr(report.settings, name) for name in names_where(is_stored=True)}
+    stored |= {f"{role}_field": name for role, name in report.settings.fields.items()}
+    file, found = report.data.name, report.model.findings
+    split_of_file = file[: len(file) - len(suffix_of(Path(file)) or "")]
+    stored |= {
+        "layer": "last" if report.settings.layer is None else report.settings.layer,
+        "head": "mean" if report.settings.head is None else report.settings.head,
+        "limit": report.data.limit,
+        "split": report.data.split or split_of_file,
+        "device": "cpu" if report.settings.device == "cpu" else "auto",
+    }
+    if report.model.format == "HuggingFace":
+        stored |= {
+            "dtype": report.model.dtype,
+            "task": "binary" if report.model.task == "binary" else None,
+            "removal": report.model.details.get("removal") if found is None else found.removal,
+        }
+    return validate(stored | said, said, None)
+
+
+def _require_code_again(report: Report, said: dict[str, Any]) -> None:
+    settings = report.settings
+    if settings.adapter is not None and said.get("adapter") is None:
+        raise ConfigurationError(
+            f"the audit ran code of yours, --adapter {settings.adapter}: no file may name it",
+            hint="If you trust it, give --adapter again.",
+        )
+    if settings.trust_remote_code and not said.get("trust_remote_code"):
+        raise ConfigurationError(
+            "the audit ran the Python code that comes with the model: no file may allow that",
+            hint="If you trust it, give --trust-remote-code again.",
+        )
+
+
+SHARE = 0.1
+
+
+def chosen(ids: Sequence[str], records_sha256: str, seed: int) -> frozenset[str]:
+    """A tenth of the examples, and at least one.
+
+    The draw depends on the records' own hash: whoever edits a record draws another tenth, and
+    cannot place the edit outside of it beforehand.
+    """
+    prefix = f"verify\0{records_sha256}\0{seed}\0"
+
+    def drawn(one: str) -> bytes:
+        text = (prefix + one).encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(text, digest_size=16).digest()
+
+    return frozenset(sorted(ids, key=drawn)[: math.ceil(SHARE * len(ids))])
 
 
 def verify_report(
@@ -56,11 +225,8 @@ def verify_report(
     """Re-check every witness, summary and layer, and all numbers of a tenth of the examples.
 
     Args:
-        stored: The report, and its records.
         said: `model` and `data`, and what else the user says: `adapter`, `trust_remote_code`,
             `plugin`, `vocabulary`, `device`, `threads`, `batch_size`.
-        load: Loads a model in memory; None: the one that is named.
-        items: Data in memory, in place of what is named.
 
     Returns:
         What holds and what does not.
@@ -174,8 +340,8 @@ def _replaying(
         sample=sample,
         site_records=_of_sample(stored.site_records(), sample),
         witnesses=Witnesses(report.settings.epsilon, dtype),
-        numbers=Numbers("sample", Expected(dtype, settings.permutations, searches_again=False)),
-        of_sites=Numbers("sites", Expected(dtype, settings.permutations, searches_again=True)),
+        numbers=Numbers("sample", dtype, settings.permutations, searches_again=False),
+        of_sites=Numbers("sites", dtype, settings.permutations, searches_again=True),
         n_total=report.data.n_examples * has_adversary + len(sample),
     )
 

@@ -16,7 +16,7 @@ from attn_audit.checks.correlation import Correlation
 from attn_audit.checks.erasure import Erasure
 from attn_audit.data.example import Example
 from attn_audit.errors import InvalidOutputError
-from attn_audit.findings.erasure.rankings import ATTENTION, RANDOM, rankings_of
+from attn_audit.findings.erasure import ATTENTION, RANDOM, rankings_of
 from attn_audit.findings.field import Field, Shape
 from attn_audit.findings.measure import LEAVE_ONE_OUT, Measure
 from attn_audit.findings.registry import added

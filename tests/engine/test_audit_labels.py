@@ -5,19 +5,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from attn_audit.formats.documents.provenance import audited
-from attn_audit.selftest.models import Vocabulary, build, hidden
 
 from attn_audit import Report, audit, explain, plan, verify
 from attn_audit.engine.audit import LABELS, MOST_LABELS
 from attn_audit.engine.report import report_of_run
 from attn_audit.errors import ConfigurationError
-from attn_audit.formats.documents.report import document
+from attn_audit.formats.documents.report import audited, document
 from attn_audit.formats.html import render as page
 from attn_audit.formats.markdown import render
 from attn_audit.measures.gradient import gradients
 from attn_audit.models.contract import AuditedModel
 from attn_audit.models.task import TaskKind
+from attn_audit.selftest import Vocabulary, build, hidden
 from tests.rows import RowsModel, texts
 from tests.tiny import tiny_model
 

@@ -23,7 +23,7 @@ from attn_audit.models.contract import Encoded, Site
 from attn_audit.progress import Watcher
 from attn_audit.results.report import Report
 from attn_audit.settings import AuditSettings
-from attn_audit.verification.recomputation import compare_summaries
+from attn_audit.verification.tally import compare_summaries
 from tests.models.interception.matrix import audited
 from tests.models.interception.zoo import examples as zoo_examples
 from tests.rows import RowsModel, texts

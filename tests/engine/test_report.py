@@ -12,8 +12,7 @@ from attn_audit.engine.report import (
 )
 from attn_audit.findings.example import ATTENTION, UNITS
 from attn_audit.findings.measure import LEAVE_ONE_OUT
-from attn_audit.results.examples import Examples
-from attn_audit.results.table import Row
+from attn_audit.results.table import Examples, Row
 from tests.records import table
 
 

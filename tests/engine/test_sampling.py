@@ -14,7 +14,7 @@ from attn_audit.data.example import Example, sample_examples
 from attn_audit.engine import sampling
 from attn_audit.engine.inputs import AuditedData
 from attn_audit.engine.sampling import PASSES, checks_of, encoded_of, fit_mixes
-from attn_audit.findings.erasure.rankings import AOPC, PERMUTED, rankings_of
+from attn_audit.findings.erasure import AOPC, PERMUTED, rankings_of
 from attn_audit.findings.measure import HEAD_MIX
 from attn_audit.measures.head_mix import of_heads, subsets
 from attn_audit.models.contract import Batch, Encoded

@@ -13,7 +13,7 @@ from attn_audit.config import validate
 from attn_audit.engine.shown import compare_shown
 from attn_audit.errors import BadRowError, ConfigurationError
 from attn_audit.findings import registry
-from attn_audit.results.shown import ShownScores
+from attn_audit.results.answers import ShownScores
 from tests.tiny import tiny_examples
 
 

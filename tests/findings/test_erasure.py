@@ -12,8 +12,7 @@ from scipy.stats import kendalltau
 import attn_audit
 from attn_audit.data.example import sample_examples
 from attn_audit.document import Ranked
-from attn_audit.findings.erasure.rankings import Ranking, rankings
-from attn_audit.findings.erasure.section import figures, line
+from attn_audit.findings.erasure import Ranking, figures, line, rankings
 from attn_audit.formats.charts import specification
 from attn_audit.formats.palette import PAGE
 from attn_audit.models.paper.architecture import EncoderKind

@@ -19,11 +19,10 @@ from attn_audit.findings.tolerance import DERIVED
 from attn_audit.formats import csv as report_csv
 from attn_audit.judgement.comparison import compare
 from attn_audit.judgement.gate import judge
-from attn_audit.results.examples import Examples
-from attn_audit.results.record import require_shown
 from attn_audit.results.report import Report
-from attn_audit.results.table import Values
-from attn_audit.verification.tally import Expected, Numbers
+from attn_audit.results.schema import require_shown
+from attn_audit.results.table import Examples, Values
+from attn_audit.verification.tally import Numbers
 from tests.judged import policy_from
 from tests.rows import RowsModel, texts
 
@@ -117,10 +116,10 @@ def test_two_reports_are_paired_by_it(audited: tuple[Report, Path]) -> None:
 
 def test_verify_holds_it_to_its_tolerance() -> None:
     with added(FIELD):
-        numbers = Numbers("sample", Expected("float32", 5, searches_again=False))
+        numbers = Numbers("sample", "float32", 5, searches_again=False)
         numbers.compare({"id": "a", FIELD.name: 3.0}, {"id": "a", FIELD.name: 3.1})
         (claim,) = [tally for tally in numbers.tallies if tally.name == "spreads"]
-    assert (claim.n_failed, claim.tolerance) == (1, DERIVED.limit)
+    assert (claim.n_failed, claim.tolerance) == (1, DERIVED)
 
 
 def test_nothing_of_it_is_left_behind() -> None:

@@ -3,7 +3,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from attn_audit.findings.rule import Outcome, examples_that_would_decide, outcome_of
-from attn_audit.statistics.estimate import Interval
+from attn_audit.statistics.summary import Interval
 
 numbers = st.floats(-2, 2)
 

@@ -6,7 +6,7 @@ from typing import Any
 from attn_audit.findings.rule import Outcome
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Answer, Judgement, Level, MayShow, Verdict, Waiver
-from attn_audit.statistics.estimate import Interval
+from attn_audit.statistics.summary import Interval
 
 HOSTILE = (
     "\x1b[31m=1+1 |`*_[a](http://evil.example) <b>&\"' @me #7 $x$ {0} :tada: \u202e\uffff\n- x"

@@ -8,8 +8,7 @@ import pytest
 from attn_audit import document as blocks
 from attn_audit.document import Block, Document, Phrase, Section, Tone
 from attn_audit.formats.registry import DOCUMENTS
-from attn_audit.statistics.estimate import Interval
-from attn_audit.statistics.summary import Distribution, Histogram, JointHistogram
+from attn_audit.statistics.summary import Distribution, Histogram, Interval, JointHistogram
 from tests.formats.judging import HOSTILE
 
 INTERVAL = Interval(low=0.1, high=0.3, method="normal")

@@ -15,7 +15,7 @@ from attn_audit.judgement.gate import judge
 from attn_audit.judgement.policy import load_policy
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Answer, CountedUnit, Judgement, Level, MayShow
-from attn_audit.statistics.estimate import Interval
+from attn_audit.statistics.summary import Interval
 from tests.judged import (
     MOVED,
     RULES,

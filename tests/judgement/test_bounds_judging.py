@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings.rule import Outcome
-from attn_audit.judgement.bounds import Measurement, bounds_to_judge, judge_bound
+from attn_audit.judgement.gate import Measurement, bounds_to_judge, judge_bound
 from attn_audit.judgement.policy import Bound, Policy
 from attn_audit.results.report import Report
-from attn_audit.statistics.estimate import Estimate, Interval
+from attn_audit.statistics.summary import Estimate, Interval
 from tests.formats.conftest import report
 from tests.judged import MOVED, YARDSTICK, with_number
 

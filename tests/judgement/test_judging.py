@@ -11,7 +11,7 @@ from attn_audit.findings.rule import Outcome
 from attn_audit.judgement.comparison import compare, judge_changes
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Change, Judgement
-from attn_audit.statistics.estimate import Interval
+from attn_audit.statistics.summary import Interval
 from tests.formats.conftest import report
 from tests.judged import GAP, MOVED, YARDSTICK, policy_from, with_number, without
 

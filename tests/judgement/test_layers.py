@@ -12,7 +12,7 @@ from attn_audit.formats.documents import report as documents
 from attn_audit.judgement.answer import answer_of
 from attn_audit.judgement.gate import judge
 from attn_audit.judgement.policy import load_policy
-from attn_audit.results.leverage import Leverage, SiteLeverage
+from attn_audit.results.model_description import Leverage, SiteLeverage
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Answer, MayShow
 from tests.formats.conftest import report

@@ -7,12 +7,12 @@ import pytest
 import attn_audit
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings.rule import Outcome
-from attn_audit.judgement.bounds import bounds_to_judge
 from attn_audit.judgement.comparison import judge_changes
+from attn_audit.judgement.gate import bounds_to_judge
 from attn_audit.judgement.policy import load_policy
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Change
-from attn_audit.statistics.estimate import Interval
+from attn_audit.statistics.summary import Interval
 
 RULES, NO_WORSE = load_policy(), load_policy("no-worse")
 BOUNDS = {bound.metric: bound for bound in NO_WORSE.bounds}

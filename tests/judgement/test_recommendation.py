@@ -13,7 +13,7 @@ from attn_audit.judgement.recommendation import (
     recommend,
     still_recommended,
 )
-from attn_audit.results.recommendation import Recommendation
+from attn_audit.results.verdict import Recommendation
 from attn_audit.statistics.intervals import Resamples
 
 N = 120

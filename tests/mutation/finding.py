@@ -11,7 +11,7 @@ PLACES = (
     *("checks", "statistics", "measures", "verification", "findings/metric.py"),
     *("findings/thresholds.py", "findings/tolerance.py", "findings/measure.py"),
     *("engine/summaries.py", "engine/leverage.py", "engine/report.py"),
-    *("models/margin.py", "judgement/answer.py", "judgement/bounds.py", "judgement/rules.toml"),
+    *("models/margin.py", "judgement/answer.py", "judgement/gate.py", "judgement/rules.toml"),
 )
 REPOSITORY = Path(__file__).parents[2]
 TOLERANCES = (

@@ -16,10 +16,10 @@ from scipy.stats import binom
 from attn_audit.findings.metric import ShareMetric
 from attn_audit.findings.registry import statistics
 from attn_audit.findings.rule import Outcome
-from attn_audit.judgement.bounds import Measurement, judge_bound
+from attn_audit.judgement.gate import Measurement, judge_bound
 from attn_audit.judgement.policy import Bound, load_policy
-from attn_audit.statistics.estimate import Estimate, Interval
 from attn_audit.statistics.intervals import Resamples, mean_interval, wilson_interval
+from attn_audit.statistics.summary import Estimate, Interval
 
 RULES = load_policy()
 RESAMPLES = Resamples(0)

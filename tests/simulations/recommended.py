@@ -19,7 +19,7 @@ from attn_audit.data.reading import read_examples
 from attn_audit.data.source import DataSource
 from attn_audit.document import Paragraph, Phrase, Table
 from attn_audit.formats.documents.recommendation import section
-from attn_audit.results.recommendation import Recommendation
+from attn_audit.results.verdict import Recommendation
 
 
 def halves(given: argparse.Namespace) -> list[list[Example]]:

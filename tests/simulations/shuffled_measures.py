@@ -28,7 +28,7 @@ from attn_audit.models.contract import AuditedModel
 from attn_audit.models.loading import load_model
 from attn_audit.models.paper.classifier import PaperModel
 from attn_audit.randomness import example_keys, hashes
-from attn_audit.results.recommendation import Recommendation
+from attn_audit.results.verdict import Recommendation
 
 
 @contextmanager

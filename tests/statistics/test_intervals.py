@@ -1,23 +1,29 @@
+"""Descriptions, intervals and resamples against NumPy, SciPy and the definition."""
+
 import tracemalloc
 from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.stats import bootstrap, norm
+from scipy.stats import bootstrap, kendalltau, norm
 
-from attn_audit.statistics.estimate import Interval
 from attn_audit.statistics.intervals import (
+    MAX_KEPT,
+    N_RESAMPLES,
     Resamples,
     describe,
     histogram,
     mean,
     mean_interval,
+    ratio_of_means,
     sd,
+    tau_of_means,
     wilson_interval,
 )
+from attn_audit.statistics.summary import Interval
 
 VALUES = arrays(np.float64, st.integers(2, 50), elements=st.floats(-1e3, 1e3, width=32))
 
@@ -200,3 +206,111 @@ def test_memory_stays_bounded() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 50e6
+
+
+OF_VALUES = np.random.Generator(np.random.Philox(12))
+
+
+def means_by_drawing(values: np.ndarray, seed: int) -> np.ndarray:
+    """The definition: draw as many values as there are, with replacement, and average them."""
+    generator = np.random.Generator(np.random.Philox(seed))
+    n = len(values)
+    drawn = [generator.integers(n, size=n, dtype=np.int32) for _ in range(N_RESAMPLES)]
+    means: np.ndarray = values[np.array(drawn)].mean(axis=1)
+    return means
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=300), st.integers(0, 2**32))
+def test_means_are_those_of_drawing(values: list[float], seed: int) -> None:
+    numbers = np.array(values)
+    drawn = means_by_drawing(numbers, seed)
+    np.testing.assert_allclose(Resamples(seed).means(numbers), drawn, rtol=1e-12, atol=1e-9)
+
+
+def test_means_of_many_values_are_those_of_drawing() -> None:
+    values = OF_VALUES.random(3000)  # more than go into a block
+    np.testing.assert_allclose(Resamples(5).means(values), means_by_drawing(values, 5), rtol=1e-12)
+
+
+def test_what_was_drawn_before_changes_nothing() -> None:
+    values, used = OF_VALUES.random(60), Resamples(3)
+    for n in (60, 7, 100):
+        used.means(OF_VALUES.random(n))
+    assert used.means(values).tolist() == Resamples(3).means(values).tolist()
+
+
+@pytest.mark.parametrize("n", [1, 3, 1000])
+def test_no_mean_lies_beyond_the_values(n: int) -> None:
+    assert set(Resamples(0).means(np.full(n, 0.1))) == {0.1}
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 60), st.integers(1, 4), st.integers(0, 2**32))
+def test_totals_are_those_of_drawing(n: int, n_columns: int, seed: int) -> None:
+    counted = np.random.default_rng(seed).integers(3, size=(n, n_columns))
+    found = Resamples(seed).totals(counted)
+    for column in range(n_columns):
+        expected = n * means_by_drawing(counted[:, column].astype(float), seed)
+        np.testing.assert_allclose(found[:, column], expected, atol=1e-6)
+
+
+def test_keeps_no_more_than_its_limit() -> None:
+    resamples, kept = Resamples(0), []
+    for n in range(4990, 4996):
+        resamples.means(OF_VALUES.random(n))
+        kept.append(sum(counts.size for counts in resamples._kept.values()))
+    assert max(kept) <= MAX_KEPT
+
+
+DRAW = np.random.default_rng(3)
+WHOLES = DRAW.uniform(0.5, 1.5, 80)
+PARTS = WHOLES * 0.4 + DRAW.normal(0, 0.1, 80)
+
+
+def test_a_ratio_is_that_of_the_means_and_its_interval_resamples_both_together() -> None:
+    found = ratio_of_means(PARTS, WHOLES, Resamples(seed=1))
+    assert found.value == pytest.approx(PARTS.mean() / WHOLES.mean())
+    drawn = DRAW.integers(80, size=(4000, 80))
+    low, high = np.quantile(PARTS[drawn].mean(1) / WHOLES[drawn].mean(1), [0.025, 0.975])
+    assert found.interval is not None
+    assert (found.interval.low, found.interval.high) == pytest.approx((low, high), abs=0.004)
+
+
+def test_the_order_of_examples_and_those_that_do_not_count_change_nothing() -> None:
+    order = DRAW.permutation(80)
+    found = ratio_of_means(PARTS, WHOLES, Resamples(seed=1))
+    assert ratio_of_means(PARTS[order], WHOLES[order], Resamples(seed=1)) == found
+    parts, wholes = np.append(PARTS, [np.nan, 3.0]), np.append(WHOLES, [3.0, np.nan])
+    assert ratio_of_means(parts, wholes, Resamples(seed=1)) == found
+
+
+def test_of_many_examples_the_interval_is_as_wide_as_resampling_has_it() -> None:
+    wholes = DRAW.uniform(0.5, 1.5, 6000)
+    parts = wholes * 0.4 + DRAW.normal(0, 0.1, 6000)
+    found = ratio_of_means(parts, wholes, Resamples(seed=0))
+    drawn = DRAW.integers(6000, size=(1000, 6000))
+    spread = (parts[drawn].mean(1) / wholes[drawn].mean(1)).std()
+    assert found.interval is not None
+    assert found.interval.high - found.interval.low == pytest.approx(3.92 * spread, rel=0.1)
+
+
+def test_nothing_is_said_of_no_headroom() -> None:
+    nothing = np.zeros(3)
+    assert ratio_of_means(nothing, nothing, Resamples(seed=0)).value is None
+    assert ratio_of_means(nothing[:0], nothing[:0], Resamples(seed=0)).value is None
+
+
+def test_a_tau_is_that_of_the_columns_means() -> None:
+    first = DRAW.normal(0, 1, (50, 6)) + np.arange(6) / 3
+    second = first + DRAW.normal(0, 1, (50, 6))
+    second[0, 2] = np.nan
+    found = tau_of_means(first, second, Resamples(seed=0))
+    expected = kendalltau(first[1:].mean(0), second[1:].mean(0)).statistic
+    assert found.value == pytest.approx(expected)
+    assert found.n == 49
+    assert found.interval is not None
+    assert found.interval.low <= expected <= found.interval.high
+
+
+def test_equal_means_have_no_tau() -> None:
+    assert tau_of_means(np.ones((4, 3)), np.ones((4, 3)), Resamples(seed=0)).value is None

@@ -1,3 +1,8 @@
+"""Tau and its p-values against SciPy and plain counting, over rows of every length and tie."""
+
+from collections import Counter
+from itertools import combinations, permutations
+from math import factorial
 from random import Random
 
 import numpy as np
@@ -6,11 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from jaxtyping import Float64, Int
-from scipy.stats import kendalltau, rankdata
+from scipy.stats import false_discovery_control, kendalltau, rankdata
 
 from attn_audit.statistics.kendall import (
     KendallResult,
+    adjusted,
+    count_inversions,
+    count_pairs,
     dense_ranks,
+    exact_chance,
+    inversion_distribution,
     is_constant,
     kendall_tau_of_ranks,
 )
@@ -214,3 +224,157 @@ def test_constant_rows_are_those_of_one_rank() -> None:
 
 def test_what_the_padding_holds_does_not_make_a_row_vary() -> None:
     assert is_constant(np.array([[0, 0, 7]]), np.array([2])).tolist() == [True]
+
+
+SIDES = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=30)
+
+
+@given(SIDES)
+def test_counts_are_those_of_the_definition(units: list[tuple[int, int]]) -> None:
+    n = np.array([len(units)])
+    values = np.array(units, dtype=np.float64).T
+    x, y = (dense_ranks(side[None], n, np.zeros(1)) for side in values)
+    pairs = count_pairs(x, y, n)
+    products = [(a[0] - b[0]) * (a[1] - b[1]) for a, b in combinations(units, 2)]
+    assert pairs.discordant.tolist() == [sum(product < 0 for product in products)]
+    assert pairs.difference.tolist() == [sum(np.sign(products))]
+    assert pairs.joint_ties.tolist() == [sum(a == b for a, b in combinations(units, 2))]
+
+
+def test_sums_over_ties_by_hand() -> None:
+    """x has groups of 3 and 2, y of 4 in the first row; none in the second."""
+    x = np.array([[0, 0, 0, 1, 1], [0, 1, 2, 3, -1]])
+    y = np.array([[0, 1, 1, 1, 1], [3, 1, 2, 0, -1]])
+    pairs = count_pairs(x, y, np.array([5, 4]))
+    assert pairs.x.pairs.tolist() == [3 + 1, 0]
+    assert pairs.y.pairs.tolist() == [6, 0]
+    assert pairs.joint_ties.tolist() == [1 + 1, 0]
+    assert pairs.x.triples.tolist() == [6, 0]
+    assert pairs.y.triples.tolist() == [24, 0]
+    assert pairs.x.spread.tolist() == [3 * 2 * 11 + 2 * 1 * 9, 0]
+    assert pairs.y.spread.tolist() == [4 * 3 * 13, 0]
+
+
+def test_rows_too_long_for_32_bit_keys_are_counted_too() -> None:
+    n = 40_000
+    order = np.arange(n)[None]
+    pairs = count_pairs(order, order[:, ::-1], np.array([n]))
+    assert pairs.discordant.tolist() == [n * (n - 1) // 2]
+    assert pairs.x.pairs.tolist() == [0]
+
+
+def by_definition(row: list[int]) -> int:
+    return sum(left > right for left, right in combinations(row, 2))
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=80))
+def test_counts_every_pair_in_the_wrong_order(row: list[int]) -> None:
+    assert count_inversions(np.array([row])).tolist() == [by_definition(row)]
+
+
+@pytest.mark.parametrize("n", [1, 2, 15, 16, 17, 31, 32, 33, 64, 65, 300])
+def test_a_descending_row_inverts_every_pair_at_every_width(n: int) -> None:
+    rows = np.stack([np.arange(n), np.arange(n)[::-1], np.zeros(n, dtype=np.int64)])
+    assert count_inversions(rows).tolist() == [0, n * (n - 1) // 2, 0]
+
+
+def test_ranks_too_large_for_16_bits_are_counted_too() -> None:
+    n = 20_000
+    assert count_inversions(np.arange(n)[None, ::-1]).tolist() == [n * (n - 1) // 2]
+
+
+def test_a_batch_without_rows_gives_no_counts() -> None:
+    assert count_inversions(np.zeros((0, 5), dtype=np.int64)).shape == (0,)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 7])
+def test_the_distribution_against_all_permutations(n: int) -> None:
+    counts = Counter(by_definition(list(order)) for order in permutations(range(n)))
+    expected = [counts[k] / factorial(n) for k in range(n * (n - 1) // 2 + 1)]
+    np.testing.assert_allclose(inversion_distribution(n), expected, rtol=1e-14)
+
+
+def test_the_distribution_is_symmetric_and_sums_to_one() -> None:
+    probability = inversion_distribution(100)
+    assert len(probability) == 4951
+    assert probability.sum() == pytest.approx(1, abs=1e-13)
+    np.testing.assert_allclose(probability, probability[::-1], rtol=1e-12)
+
+
+def test_the_shared_distribution_cannot_be_written_to() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        inversion_distribution(5)[0] = 1.0
+
+
+def chance_of(n: int, alpha: float = 0.05) -> float:
+    return float(exact_chance(np.array([n]), alpha)[0])
+
+
+def order_with(n: int, inversions: int) -> Int[np.ndarray, " unit"]:
+    """A permutation with so many inversions: the largest goes as far to the left as is needed."""
+    order: list[int] = []
+    for value in range(n):
+        steps = min(inversions, value)
+        order.insert(value - steps, value)
+        inversions -= steps
+    return np.array(order)
+
+
+@pytest.mark.parametrize("n", [5, 6, 7])
+@pytest.mark.parametrize("alpha", [0.05, 0.2])
+def test_chance_against_all_permutations(n: int, alpha: float) -> None:
+    orders = np.array(list(permutations(range(n))))
+    sizes = np.full(len(orders), n)
+    result = kendall_tau_of_ranks(np.tile(np.arange(n), (len(orders), 1)), orders, sizes)
+    significant = result.p_value <= alpha
+    assert chance_of(n, alpha) == pytest.approx(np.mean(significant & (result.tau > 0)))
+    assert chance_of(n, alpha) == pytest.approx(np.mean(significant & (result.tau < 0)))
+
+
+@pytest.mark.parametrize("n", [5, 18, 33, 34, 60])
+def test_chance_against_scipys_p_values(n: int) -> None:
+    most = n * (n - 1) // 2
+    results = [kendalltau(np.arange(n), order_with(n, k)) for k in range(most + 1)]
+    significant = [result.pvalue <= 0.05 and result.statistic > 0 for result in results]
+    assert chance_of(n) == pytest.approx(inversion_distribution(n)[significant].sum())
+
+
+def test_below_five_units_nothing_is_significant() -> None:
+    assert exact_chance(np.array([0, 1, 2, 3, 4])).tolist() == [0.0] * 5
+    assert chance_of(5) > 0
+
+
+def test_chance_never_exceeds_half_of_alpha_where_p_is_exact() -> None:
+    chances = exact_chance(np.arange(34))
+    assert (chances <= 0.025).all()
+
+
+def test_chance_is_near_half_of_alpha_for_long_texts() -> None:
+    chances = exact_chance(np.array([60, 100, 101, 5000]))
+    np.testing.assert_allclose(chances, 0.025, atol=1e-3)
+    assert chances[2:].tolist() == [0.025, 0.025]
+
+
+def test_each_example_gets_the_chance_of_its_length() -> None:
+    lengths = np.array([9, 5, 9, 4])
+    assert exact_chance(lengths).tolist() == [chance_of(n) for n in lengths.tolist()]
+
+
+def test_no_examples_give_no_chances() -> None:
+    assert exact_chance(np.zeros(0, dtype=np.int64)).shape == (0,)
+
+
+@pytest.mark.parametrize("n", [8, 40])
+def test_p_values_keep_their_promise_under_the_null(n: int) -> None:
+    orders = np.argsort(np.random.Generator(np.random.Philox(3)).random((4000, n)), axis=1)
+    sizes = np.full(len(orders), n)
+    result = kendall_tau_of_ranks(np.tile(np.arange(n), (len(orders), 1)), orders, sizes)
+    rate = np.mean(result.p_value <= 0.05)
+    assert rate == pytest.approx(2 * chance_of(n), abs=4 * np.sqrt(0.05 * 0.95 / 4000))
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 100])
+def test_p_values_are_adjusted_as_scipy_adjusts_them(n: int) -> None:
+    """To the bit, with ties among them."""
+    values = np.random.Generator(np.random.Philox(n)).random(n).round(2)
+    assert adjusted(values).tolist() == false_discovery_control(values).tolist()

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu, norm
 
-from attn_audit.statistics.estimate import Interval
 from attn_audit.statistics.performance import (
     Area,
     MacroAuc,
@@ -17,6 +16,7 @@ from attn_audit.statistics.performance import (
     mean_area,
     roc_auc,
 )
+from attn_audit.statistics.summary import Interval
 
 LABELLED = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40)
 SCORED = st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=1, max_size=40)

@@ -10,8 +10,7 @@ import pytest
 
 from attn_audit.progress import Watcher
 from attn_audit.results.answers import Claim, Verification
-from attn_audit.verification.stored_audit import StoredAudit
-from attn_audit.verification.verify import verify_report
+from attn_audit.verification.verify import StoredAudit, verify_report
 from tests.tiny import tiny_model
 from tests.verification.forging import save_audit, save_model, save_texts
 
@@ -53,7 +52,7 @@ def audit_into(folder: Path, model: Any = None, **settings: Any) -> Audited:
 @pytest.fixture
 def everything_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compute all examples again, not a tenth."""
-    monkeypatch.setattr("attn_audit.verification.stored_audit.SHARE", 1.0)
+    monkeypatch.setattr("attn_audit.verification.verify.SHARE", 1.0)
 
 
 def failed(found: Verification) -> dict[str, Claim]:

@@ -11,7 +11,7 @@ from attn_audit.models.paper.checkpoint import save_checkpoint
 from attn_audit.models.paper.classifier import PaperModel
 from attn_audit.results.report import Report
 from attn_audit.verification.recomputation import summed_up
-from attn_audit.verification.stored_audit import StoredAudit
+from attn_audit.verification.verify import StoredAudit
 from tests.tiny import tiny_examples
 
 Rows = list[dict[str, Any]]

@@ -12,10 +12,10 @@ from attn_audit.findings.adversarial import MAX_JSD
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.paper.architecture import EncoderKind
 from attn_audit.models.task import TaskKind
-from attn_audit.results.leverage import Leverage
+from attn_audit.results.model_description import Leverage
 from attn_audit.results.report import Report
 from attn_audit.verification.recomputation import summed_up
-from attn_audit.verification.stored_audit import StoredAudit
+from attn_audit.verification.verify import StoredAudit
 from tests.judged import with_metric
 from tests.models.interception.matrix import audited as audited_architecture
 from tests.models.interception.zoo import examples
@@ -231,7 +231,7 @@ def test_a_record_too_many_is_named(audited: Audited) -> None:
 
 
 def test_another_seed_draws_another_tenth(tmp_path: Path) -> None:
-    from attn_audit.verification.stored_audit import chosen
+    from attn_audit.verification.verify import chosen
 
     ids = [f"e{i}" for i in range(200)]
     first = chosen(ids, "a", 0)

@@ -20,8 +20,16 @@ from attn_audit.document import (
 from attn_audit.findings.plausibility import APART
 from attn_audit.numbers import count, counted, deviation, duration, mean, mean_percent, short
 from attn_audit.quoting import quoted
-from attn_audit.results.answers import Claim, Forecast, SelfTest, TriedCase, Verification
-from attn_audit.results.shown import Plausible, ShownField, ShownScores
+from attn_audit.results.answers import (
+    Claim,
+    Forecast,
+    Plausible,
+    SelfTest,
+    ShownField,
+    ShownScores,
+    TriedCase,
+    Verification,
+)
 
 HONESTLY = (
     "Right within a factor of about 1.5 on a machine that has nothing else to do; memory, more "

@@ -19,8 +19,13 @@ from attn_audit.findings.check import CheckFindings
 from attn_audit.findings.registry import checks
 from attn_audit.numbers import count, counted, number, percent, scientific, share, short
 from attn_audit.results.answers import Inspection
-from attn_audit.results.leverage import Leverage, SiteLeverage
-from attn_audit.results.model_description import Findings, LayerDescription, ModelDescription
+from attn_audit.results.model_description import (
+    Findings,
+    LayerDescription,
+    Leverage,
+    ModelDescription,
+    SiteLeverage,
+)
 
 MAX_LABELS = 8
 """How many labels are named before the rest is only counted."""

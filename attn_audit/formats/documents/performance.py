@@ -2,8 +2,7 @@
 
 from attn_audit.document import Bullets, Card, Hue, Phrase, Points, Section, Tone
 from attn_audit.findings import performance as metrics
-from attn_audit.findings.claims import held_number, left_open
-from attn_audit.findings.rule import Outcome
+from attn_audit.findings.rule import Outcome, held_number, left_open
 from attn_audit.findings.thresholds import WORKS
 from attn_audit.numbers import counted, percent, share, with_interval
 from attn_audit.results.report import Report

@@ -6,9 +6,9 @@ from attn_audit.document import Block, Cell, Conclusion, Paragraph, Phrase, Sect
 from attn_audit.findings.example import ATTENTION
 from attn_audit.findings.measure import LEAVE_ONE_OUT, measure
 from attn_audit.numbers import count, counted, number, with_interval
-from attn_audit.results.head_mix import HeadMix
-from attn_audit.results.recommendation import FEW_PASSES, Candidate, Part, Recommendation
+from attn_audit.results.model_description import HeadMix
 from attn_audit.results.report import Cost
+from attn_audit.results.verdict import FEW_PASSES, Candidate, Part, Recommendation
 
 QUESTION = "What may be shown in the place of attention?"
 

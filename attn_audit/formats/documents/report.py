@@ -17,11 +17,10 @@ from attn_audit.document import (
     Section,
     Table,
 )
-from attn_audit.findings.check import CheckFindings
+from attn_audit.findings.check import TARGET, CheckFindings, naming_target
 from attn_audit.findings.measure import GRADIENT_NOISE, PROBABILITY_NOISE
 from attn_audit.findings.performance import ACCURACY
 from attn_audit.findings.registry import checks
-from attn_audit.findings.target import TARGET, naming_target
 from attn_audit.findings.tolerance import HALF_PRECISION
 from attn_audit.formats.documents import (
     definitions,
@@ -34,9 +33,8 @@ from attn_audit.formats.documents import (
 from attn_audit.formats.documents import model as models
 from attn_audit.numbers import count, counted, number, percent, scientific, short
 from attn_audit.results.model_description import LONG_TEXTS, ModelDescription
-from attn_audit.results.recommendation import Recommendation
 from attn_audit.results.report import DataDescription, RecordsFile, Report, SelfCheck, Settings
-from attn_audit.results.verdict import Verdict
+from attn_audit.results.verdict import Recommendation, Verdict
 from attn_audit.settings import TEXTS_IN_WORDS
 from attn_audit.statistics.summary import Distribution
 

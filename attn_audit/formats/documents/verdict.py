@@ -24,7 +24,7 @@ from attn_audit.findings.registry import statistics
 from attn_audit.findings.rule import Outcome
 from attn_audit.numbers import count, counted, short, with_interval
 from attn_audit.results.verdict import Answer, Judgement, LabelAnswer, MayShow, Verdict
-from attn_audit.statistics.estimate import Interval
+from attn_audit.statistics.summary import Interval
 
 MOST_DECIMALS = 6
 

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from attn_audit.findings import thresholds as table
-from attn_audit.findings.groups import NOT_MEASURED
+from attn_audit.findings.check import NOT_MEASURED
 from attn_audit.findings.rule import Outcome
 from attn_audit.formats.documents.report import cards
 from attn_audit.judgement.gate import judge

@@ -10,7 +10,7 @@ from attn_audit.formats.documents import comparison as words
 from attn_audit.formats.documents import definitions
 from attn_audit.numbers import difference
 from attn_audit.results.verdict import Change, ChangedExample, Comparison, Side
-from attn_audit.statistics.estimate import Interval
+from attn_audit.statistics.summary import Interval
 
 Shown = Callable[..., str]
 LONG = "correlation.attention_leave_one_out.significantly_negative"

@@ -15,7 +15,7 @@ from attn_audit.errors import ConfigurationError, OutputError
 from attn_audit.formats.registry import FORMATS
 from attn_audit.formats.result_files import Output, write_result
 from attn_audit.results.verdict import Change, ChangedExample, Comparison, Side, Verdict
-from attn_audit.statistics.estimate import Interval
+from attn_audit.statistics.summary import Interval
 from tests.formats.judging import every_kind, hostile_verdict
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from attn_audit.findings.correlation.section import removal
+from attn_audit.findings.correlation import removal
 from attn_audit.findings.tolerance import HALF_PRECISION
 from attn_audit.formats.documents.model import auditable, kinds
 from attn_audit.formats.documents.report import (

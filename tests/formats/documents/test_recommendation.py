@@ -2,10 +2,10 @@ from typing import Any
 
 from attn_audit.document import Paragraph, Table
 from attn_audit.formats.documents.recommendation import section
-from attn_audit.results.head_mix import HeadMix
-from attn_audit.results.recommendation import Candidate, Part, Recommendation
+from attn_audit.results.model_description import HeadMix
 from attn_audit.results.report import Cost
-from attn_audit.statistics.estimate import Interval
+from attn_audit.results.verdict import Candidate, Part, Recommendation
+from attn_audit.statistics.summary import Interval
 
 
 def part(own: float, neutral: float | None = None, *, half: float = 0.01) -> Part:

@@ -6,18 +6,17 @@ from typing import Any
 import pytest
 
 from attn_audit.document import Bullets, Glance
-from attn_audit.findings import adversarial, permutation
+from attn_audit.findings import adversarial, correlation, permutation
 from attn_audit.findings import adversarial as metrics_of_adversarial
 from attn_audit.findings import performance as metrics_of_performance
 from attn_audit.findings import permutation as metrics_of_permutation
-from attn_audit.findings.correlation import section as correlation
-from attn_audit.findings.correlation.pairs import GAP_GRADIENT, GAP_LEAVE_ONE_OUT, OF_YARDSTICK
+from attn_audit.findings.pairs import GAP_GRADIENT, GAP_LEAVE_ONE_OUT, OF_YARDSTICK
 from attn_audit.formats.documents import performance
 from attn_audit.formats.documents.example import said as predicted
 from attn_audit.formats.documents.example import varied
 from attn_audit.formats.documents.report import audited, cards, document, made_with
 from attn_audit.results.report import Report
-from attn_audit.statistics.estimate import Interval
+from attn_audit.statistics.summary import Interval
 from tests.judged import with_metric, without, without_metric
 
 
@@ -76,10 +75,10 @@ def test_one_measure_gives_no_yardstick(only_correlation: Report) -> None:
 def test_permutation_says_shortly_what_equal_attention_keeps(
     report: Report, nothing_measured: Report
 ) -> None:
-    (line,) = permutation.uniform_in_short(report)
+    line = permutation.card(report).lines[-1]
     assert line.startswith("equal attention keeps ")
     assert line.endswith("] of the predictions")
-    assert permutation.uniform_in_short(nothing_measured) == ()
+    assert permutation.card(nothing_measured).lines == ("no example could be measured",)
 
 
 def test_permutation_says_what_could_move_and_how_much_did(report: Report) -> None:

@@ -7,8 +7,7 @@ from attn_audit.document import Places
 from attn_audit.formats.documents import sites
 from attn_audit.formats.documents.report import document
 from attn_audit.results.report import Report
-from attn_audit.statistics.estimate import Interval
-from attn_audit.statistics.summary import SiteMean, SiteSummary
+from attn_audit.statistics.summary import Interval, SiteMean, SiteSummary
 
 Shown = Callable[..., str]
 

@@ -2,7 +2,7 @@
 
 from attn_audit.document import Folded, Table
 from attn_audit.findings.attended import POLARITY
-from attn_audit.findings.correlation.pairs import (
+from attn_audit.findings.pairs import (
     ATTENTION_GRADIENT,
     ATTENTION_MARGIN,
     OF_TWINS,

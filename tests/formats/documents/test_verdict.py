@@ -25,7 +25,7 @@ from attn_audit.formats.documents.verdict import (
 )
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Judgement, Level, MayShow, Waiver
-from attn_audit.statistics.estimate import Interval
+from attn_audit.statistics.summary import Interval
 from tests.formats.html.test_hostile_text import elements
 from tests.formats.judging import WAIVER, answer, every_kind, hostile_verdict, judgement, verdict
 

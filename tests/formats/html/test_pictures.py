@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from attn_audit.document import Around, Hue, Points, Sketch, Spread
 from attn_audit.formats.html import CELL_WIDTH, LEFT, RIGHT, WIDTH, picture
-from attn_audit.statistics.estimate import Interval
-from attn_audit.statistics.summary import Distribution, Histogram
+from attn_audit.statistics.summary import Distribution, Histogram, Interval
 
 SHARES = st.floats(0, 1)
 

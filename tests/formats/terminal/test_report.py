@@ -12,7 +12,7 @@ from rich.console import Console
 
 from attn_audit.document import Table
 from attn_audit.findings import permutation
-from attn_audit.findings.groups import folded, group_table
+from attn_audit.findings.check import folded, group_table
 from attn_audit.formats.documents.report import document
 from attn_audit.formats.documents.verdict import answered
 from attn_audit.formats.terminal import show

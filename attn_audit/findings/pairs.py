@@ -1,6 +1,6 @@
 """Correlation: does attention rank the units as accepted importance measures do?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,11 +11,10 @@ from attn_audit.findings.field import EXAMPLES, SHARE, TAU, Field, Place, Range
 from attn_audit.findings.measure import GRADIENT, LEAVE_ONE_OUT, MEASURES, Measure
 from attn_audit.findings.metric import TAU_EDGES, MeanMetric, Metric, ShareMetric, TotalMetric
 from attn_audit.findings.thresholds import SIGNIFICANT
-from attn_audit.statistics.estimate import Estimate
+from attn_audit.statistics.summary import Estimate
 
 if TYPE_CHECKING:
-    from attn_audit.results.examples import Examples
-    from attn_audit.results.table import Values
+    from attn_audit.results.table import Examples, Values
     from attn_audit.statistics.intervals import Resamples
 
 _RANKS_NOTHING = "a side ranks nothing, or a measure was not asked for"
@@ -44,7 +43,7 @@ class Pair:
             f"correlation.{name}", f"Kendall's tau-b between {between}",
             place=place, range=TAU, null=_RANKS_NOTHING, formerly=f"tau_{name}",
             page=f"tau {first} - {second.replace('_', '-')}",
-            claim="taus", tolerance=tolerance.TAU, scale=tolerance.tau_scale,
+            claim="taus", tolerance=tolerance.TAU,
         )  # fmt: skip
         p_value = Field[float | None](
             f"correlation.{name}_p_value", f"Two-sided p-value of the tau between {between}",
@@ -83,7 +82,7 @@ def _significant(examples: "Examples", pair: Pair, sign: int) -> "Values":
 
 def _significant_after_correction(examples: "Examples", pair: Pair, sign: int) -> "Values":
     """By Benjamini-Hochberg, which looks at all examples at once."""
-    from attn_audit.statistics.significance import adjusted
+    from attn_audit.statistics.kendall import adjusted
 
     tau, p_value = examples.numbers(pair.tau), examples.numbers(pair.p_value)
     is_testable = p_value >= 0
@@ -94,7 +93,7 @@ def _significant_after_correction(examples: "Examples", pair: Pair, sign: int) -
 
 def _expected_by_chance(examples: "Examples", _: "Resamples", pair: Pair) -> Estimate:
     from attn_audit.statistics.intervals import mean
-    from attn_audit.statistics.significance import exact_chance
+    from attn_audit.statistics.kendall import exact_chance
 
     is_testable = examples.numbers(pair.p_value) >= 0
     lengths = examples.numbers(N_UNITS)[is_testable].astype("int64")
@@ -222,7 +221,6 @@ class Twin:
         tau = Field[float | None](
             f"correlation.{first}_{second}", f"Kendall's tau-b between {between}", place=place,
             range=TAU, null=_RANKS_NOTHING, claim="taus of margins", tolerance=tolerance.TAU,
-            scale=tolerance.tau_scale,
         )  # fmt: skip
         return Twin(first, second, row, tau, measures)
 
@@ -242,41 +240,29 @@ ATTENTION_GRADIENT_SIGNED = Twin.of(
     "attention and gradients with their sign", GRADIENT.name,
 )  # fmt: skip
 GRADIENT_MARGIN = Twin.of(
-    "gradient",
-    "margin",
-    "gradients with effects on the margin",
-    f"gradients and {_MARGIN}",
-    GRADIENT.name,
-    LEAVE_ONE_OUT.name,
-)
+    "gradient", "margin", "gradients with effects on the margin", f"gradients and {_MARGIN}",
+    GRADIENT.name, LEAVE_ONE_OUT.name,
+)  # fmt: skip
 TWINS = (ATTENTION_MARGIN, ATTENTION_MARGIN_SIGNED, ATTENTION_GRADIENT_SIGNED, GRADIENT_MARGIN)
 OF_TWINS = {
     twin: MeanMetric.over(
-        twin.tau,
-        TAU_EDGES,
+        twin.tau, TAU_EDGES, measures=twin.measures, is_optional=True,
         groups={"confidence": None} if twin is ATTENTION_MARGIN else None,
-        measures=twin.measures,
-        is_optional=True,
         is_coverage=twin is ATTENTION_MARGIN,
     )
     for twin in TWINS
-}
+}  # fmt: skip
 
-
-def _largest_field(pair: Pair | Twin) -> Field[float | None]:
-    return Field(
+LARGEST: Mapping[Pair | Twin, Field[float | None]] = {
+    pair: Field(
         f"{pair.tau.name}.largest",
         f"The largest value that the ties on both sides allow of {pair.tau.name}: each side sorted "
         "by itself",
         place=pair.tau.place, range=TAU, null=_RANKS_NOTHING, claim="taus that ties allow",
-        tolerance=tolerance.TAU, scale=tolerance.tau_scale,
-    )  # fmt: skip
-
-
-LARGEST = {
-    pair: _largest_field(pair)
+        tolerance=tolerance.TAU,
+    )
     for pair in (ATTENTION_GRADIENT, ATTENTION_LEAVE_ONE_OUT, YARDSTICK, *TWINS)
-}
+}  # fmt: skip
 OF_LARGEST = {
     pair: MeanMetric.over(field, measures=pair.measures, is_optional=True)
     for pair, field in LARGEST.items()
@@ -287,7 +273,7 @@ PERMUTED_BASELINE = Field[float | None](
     "Kendall's tau-b between attention that is shuffled and gradients with attention held at just "
     "that: what no order of the weights has to be right for",
     place=Place.EVERYWHERE, range=TAU, null=_RANKS_NOTHING, claim="taus of shuffled attention",
-    tolerance=tolerance.TAU, scale=tolerance.tau_scale,
+    tolerance=tolerance.TAU,
 )  # fmt: skip
 OF_PERMUTED_BASELINE = MeanMetric.over(
     PERMUTED_BASELINE, TAU_EDGES, measures=(GRADIENT.name,), is_optional=True

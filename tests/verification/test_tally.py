@@ -1,6 +1,5 @@
-from attn_audit.results.head_mix import HeadMix
-from attn_audit.verification.layers import compare_mixes
-from attn_audit.verification.tally import claims_of
+from attn_audit.results.model_description import HeadMix
+from attn_audit.verification.tally import claims_of, compare_mixes
 
 MIX = HeadMix(n_texts=50, passes=1650, weights=((1.0, -2.0), (0.5, 0.0)))
 

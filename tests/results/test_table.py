@@ -10,8 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from attn_audit.engine.summaries import Grouping
-from attn_audit.results.examples import Examples
-from attn_audit.results.table import Values, schemas
+from attn_audit.results.table import Examples, Values, schemas
 from attn_audit.statistics.intervals import Resamples
 from tests.records import table
 

@@ -8,6 +8,7 @@ from attn_audit.document import (
     Card,
     Cell,
     Figure,
+    Folded,
     Histograms,
     Hue,
     Panel,
@@ -15,9 +16,20 @@ from attn_audit.document import (
     Section,
     Table,
 )
-from attn_audit.findings.check import CheckFindings, Numbers, Telling
-from attn_audit.findings.claims import held, is_covered, left_open
-from attn_audit.findings.correlation.pairs import (
+from attn_audit.findings.check import (
+    MAX_CLASSES,
+    NOT_MEASURED,
+    CheckFindings,
+    Numbers,
+    Telling,
+    folded,
+    panel_of,
+    parts_of,
+    section_of,
+)
+from attn_audit.findings.measure import MEASURES, usual_measures
+from attn_audit.findings.metric import MeanMetric
+from attn_audit.findings.pairs import (
     ATTENTION_MARGIN,
     CHANCE,
     FIELDS,
@@ -33,17 +45,7 @@ from attn_audit.findings.correlation.pairs import (
     metrics_of,
     with_attention,
 )
-from attn_audit.findings.groups import (
-    MAX_CLASSES,
-    NOT_MEASURED,
-    folded,
-    panel_of,
-    parts_of,
-    section_of,
-)
-from attn_audit.findings.measure import MEASURES, usual_measures
-from attn_audit.findings.metric import MeanMetric
-from attn_audit.findings.rule import Outcome
+from attn_audit.findings.rule import Outcome, held, is_covered, left_open
 from attn_audit.findings.thresholds import ALIKE, SIGNIFICANT, SMALL_GAP
 from attn_audit.numbers import count, counted, digits, mean, number, percent, share, with_interval
 from attn_audit.statistics.summary import Distribution, GroupedDistribution
@@ -80,6 +82,11 @@ class PairFound:
         return next((of for p, of in OF_LARGEST.items() if p.tau is self.metrics.tau.values), None)
 
     @property
+    def short(self) -> str:
+        """Its name beside attention's."""
+        return "yardstick" if self.hue is Hue.YARDSTICK else f"with {self.of}"
+
+    @property
     def row(self) -> str:
         """Its name in tables."""
         return "the yardstick" if self.hue is Hue.YARDSTICK else f"attention with {self.of}"
@@ -105,27 +112,21 @@ def pairs(report: "Report") -> list[PairFound]:
 
 def section(report: "Report") -> Section:
     """Question, answer, figures, and the numbers in tables."""
-    is_measured = any(pair.tau.n for pair in pairs(report))
-    tables = (_ties(report), _significance(report), _by_group(report)) if is_measured else ()
-    shown = [folded(report, *tables)] if tables else []
-    said = (*answer(report), *removal(report))
+    said, shown = (*answer(report), *removal(report)), list[Folded]()
+    if any(pair.tau.n for pair in pairs(report)):
+        shown = [folded(report, _ties(report), _significance(report), _by_group(report))]
     return section_of("correlation", "Correlation", QUESTION, said, figures(report), *shown)
 
 
 def card(report: "Report") -> Card:
     """The same at a glance."""
-    said, lines = verdict(report), in_short(report)
-    return Card("correlation", "Correlation", QUESTION, said, lines, _points(report))
+    said = verdict(report), in_short(report), _points(report)
+    return Card("correlation", "Correlation", QUESTION, *said)
 
 
 def _points(report: "Report") -> Points | None:
     rows = tuple(
-        (
-            "yardstick" if pair.hue is Hue.YARDSTICK else f"with {pair.of}",
-            pair.tau.mean,
-            pair.tau.interval,
-            pair.hue,
-        )
+        (pair.short, pair.tau.mean, pair.tau.interval, pair.hue)
         for pair in pairs(report)
         if pair.tau.mean is not None
     )
@@ -192,13 +193,10 @@ def in_short(report: "Report") -> tuple[str, ...]:
     if not known:
         return ("no example could be measured",)
     yardstick = report.get(OF_YARDSTICK.tau)
-    if yardstick is None or not yardstick.n:
-        return tuple(known)
-    return (
-        *known,
-        f"{_both('these two', known)} with each other, the yardstick: tau "
-        f"{mean(yardstick, decimals)}",
-    )
+    if yardstick is not None and yardstick.n:
+        both = f"{_both('these two', known)} with each other, the yardstick"
+        known.append(f"{both}: tau {mean(yardstick, decimals)}")
+    return tuple(known)
 
 
 def _both(words: str, of_attention: Sequence[object]) -> str:
@@ -270,17 +268,10 @@ def _gap(pair: PairFound, gap: Distribution) -> str:
     other = "leave-one-out does" if pair.hue is Hue.GRADIENT else "gradients do"
     if gap.interval is None or gap.interval.low <= 0 <= gap.interval.high:
         return f"with {pair.of} not measurably less or more than {other} (less by {mean(gap)})"
-    direction = "less" if gap.mean > 0 else "more"
-    return f"with {pair.of} {direction} than {other}, by {_size(gap)}"
-
-
-def _size(gap: Distribution) -> str:
-    """The gap without its sign, which the word before it tells."""
-    assert gap.mean is not None
-    assert gap.interval is not None
-    decimals, size = digits(gap), abs(gap.mean)
+    direction, decimals = "less" if gap.mean > 0 else "more", digits(gap)
     low, high = sorted((abs(gap.interval.low), abs(gap.interval.high)))
-    return f"{number(size, decimals)} [{number(low, decimals)}, {number(high, decimals)}]"
+    size, low_, high_ = (number(part, decimals) for part in (abs(gap.mean), low, high))
+    return f"with {pair.of} {direction} than {other}, by {size} [{low_}, {high_}]"
 
 
 def figures(report: "Report") -> Iterator[Figure]:
@@ -426,7 +417,14 @@ def removal(report: "Report") -> tuple[str, ...]:
         return (f"Leave-one-out deletes each {unit}, and {shift}: {_why_deleted(findings)}.",)
     together = ", all its tokens together" if unit == "word" else ""
     hidden = f"Leave-one-out hides each {unit} by the attention mask{together}"
-    return (f"{hidden}; the others keep their places.", *_readout_deleted(report))
+    said, n = f"{hidden}; the others keep their places.", report.data.n_readout_deleted
+    if n == 0:
+        return (said,)
+    return (
+        said,
+        f"In {counted(n, 'example')} the {unit} that the output is read from is itself audited; "
+        f"what it holds cannot be hidden, so that {unit} is deleted.",
+    )
 
 
 def _why_deleted(findings: "Findings") -> str:
@@ -435,17 +433,6 @@ def _why_deleted(findings: "Findings") -> str:
     if findings.masking_leaks:
         return "in this model a masked token still moves the output"
     return "as was asked for, masking would be exact"
-
-
-def _readout_deleted(report: "Report") -> tuple[str, ...]:
-    n = report.data.n_readout_deleted
-    if n == 0:
-        return ()
-    unit = report.settings.unit
-    return (
-        f"In {counted(n, 'example')} the {unit} that the output is read from is itself audited; "
-        f"what it holds cannot be hidden, so that {unit} is deleted.",
-    )
 
 
 def auditable(model: "ModelDescription") -> str:
@@ -470,17 +457,13 @@ def _mean_tau(numbers: Numbers) -> "Values":
     return mean
 
 
-def _disagreement(numbers: Numbers) -> "Values":
-    return -_mean_tau(numbers)
-
-
 FINDINGS = CheckFindings(
     "correlation", FIELDS, METRICS, section=section, card=card, line=line, is_tabled=True,
     auditable=auditable,
     telling=(
         Telling(
             "disagreeing", "Attention and the importance measures rank the units least alike",
-            _disagreement, "where attention disagrees most with the measures",
+            lambda numbers: -_mean_tau(numbers), "where attention disagrees most with the measures",
         ),
         Telling(
             "agreeing", "Attention and the importance measures rank the units most alike",

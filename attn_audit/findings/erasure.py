@@ -1,25 +1,30 @@
-"""What is measured of each ranking of units, in the records and in the report.
+"""Erasure: does leaving units out in the order of an explanation move the prediction?
 
 A ranking is the descending order of a measure's scores. A signed measure has two: what speaks most
 for the prediction first, and what moves it most either way first.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import cache, cached_property, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from attn_audit.document import Card, Figure, Hue, Points, Ranked, Section, Table
 from attn_audit.findings import tolerance
+from attn_audit.findings.check import NOT_MEASURED, CheckFindings, folded, group_table, section_of
 from attn_audit.findings.example import NOT_RUN, status_field
 from attn_audit.findings.field import EXAMPLES, MARGIN, SAME, SHARE, TAU, Field, Kind, Range
 from attn_audit.findings.measure import MEASURES, Measure
-from attn_audit.findings.metric import MeanMetric, Metric, TotalMetric, edges
+from attn_audit.findings.metric import MeanMetric, Metric, TotalMetric, counting, edges
+from attn_audit.findings.rule import Outcome, held, left_open
+from attn_audit.findings.thresholds import CHANCE
 from attn_audit.findings.tolerance import Tolerance
-from attn_audit.statistics.estimate import Estimate
+from attn_audit.numbers import count, counted, mean, mean_percent, number, with_interval
+from attn_audit.statistics.summary import Distribution, Estimate
 
 if TYPE_CHECKING:
-    from attn_audit.results.examples import Examples
-    from attn_audit.results.table import Values
+    from attn_audit.results.report import Report
+    from attn_audit.results.table import Examples, Values
     from attn_audit.statistics.intervals import Resamples
 
 N_RANDOM = 20
@@ -54,7 +59,6 @@ class _Number:
     range: Range = GAIN
     _: KW_ONLY
     null: str = NOT_JUDGED
-    scale: Callable[..., list[float]] = tolerance.ordered_scale
     tolerance: Tolerance = tolerance.ORDERED
     of_magnitudes: bool = False
     """Whether it is given of the second ranking of a signed measure, too."""
@@ -79,7 +83,7 @@ NUMBERS: Mapping[str, _Number] = {
     OF_MARGIN: _Number(
         "Share of the margin that is lost as units are left out in {order}, mean over how many are "
         "left out", MARGIN, null=f"{NOT_JUDGED}; or the model is undecided",
-        tolerance=tolerance.ORDERED_MARGIN, scale=tolerance.margin_scale,
+        tolerance=tolerance.ORDERED_MARGIN,
     ),
     SUFFICIENCY: _Number(
         f"{_FALL} where only the first units in {{order}} stay, mean over how many stay: the less "
@@ -95,14 +99,14 @@ NUMBERS: Mapping[str, _Number] = {
     ),
     ABOVE_RANDOM: _Number(
         f"Share of {N_RANDOM} random orders that leaving out in {{order}} moves the prediction "
-        "more than; equal ones count half", SHARE, tolerance=tolerance.OF_TWENTY,
-        scale=tolerance.itself, of_magnitudes=True, of_random=False,
+        "more than; equal ones count half", SHARE,
+        tolerance=tolerance.OF_TWENTY, of_magnitudes=True, of_random=False,
     ),
     SACO: _Number(
         "Whether units of larger scores have larger effects when each alone is left out, pairs "
         "weighed by how far their scores differ (SaCo), in {order}", CONCORDANCE,
         null=f"{NOT_JUDGED}; or all scores are equal", tolerance=tolerance.CONCORDANCE,
-        scale=tolerance.itself, of_random=False,
+        of_random=False,
     ),
 }  # fmt: skip
 """By what stands behind the ranking's name."""
@@ -128,13 +132,11 @@ class Ranking:
     @cached_property
     def fields(self) -> Mapping[str, Field[float | None]]:
         """Of the records, by what stands behind the ranking's name."""
-        return {suffix: self._field(suffix, number) for suffix, number in self._numbers()}
-
-    def _numbers(self) -> Iterator[tuple[str, _Number]]:
-        for suffix, number in NUMBERS.items():
-            is_there = number.of_magnitudes or not self.is_brief
-            if is_there and (number.of_random or self is not RANDOM):
-                yield suffix, number
+        return {
+            suffix: self._field(suffix, row)
+            for suffix, row in NUMBERS.items()
+            if (row.of_magnitudes or not self.is_brief) and (row.of_random or self is not RANDOM)
+        }
 
     def _field(self, suffix: str, number: _Number) -> Field[float | None]:
         order = f"the order of {self.words}"
@@ -144,7 +146,7 @@ class Ranking:
             ".".join(filter(None, ("erasure", self.name, suffix))),
             number.definition.format(order=order), range=number.range, null=number.null,
             claim=f"erasure: {suffix.replace('_', ' ') or 'mean gain'}",
-            tolerance=number.tolerance, scale=number.scale,
+            tolerance=number.tolerance,
         )  # fmt: skip
 
     @property
@@ -233,7 +235,7 @@ def _limit(name: str, definition: str, way: str) -> Field[float | None]:
     return Field(
         ".".join(filter(None, (f"erasure.{name}", way))), f"{definition}{_WITH[way]}", range=GAIN,
         null=NO_LIMIT if way == AOPC else f"{NO_LIMIT}; or it cannot be asked with neutral units",
-        claim="erasure: limits", tolerance=tolerance.ORDERED, scale=tolerance.ordered_scale,
+        claim="erasure: limits", tolerance=tolerance.ORDERED,
     )  # fmt: skip
 
 
@@ -272,31 +274,18 @@ def _gap(ranking: Ranking, way: str, examples: "Examples") -> "Values":
 
 
 def _score(ranking: Ranking, way: str, examples: "Examples", resamples: "Resamples") -> Estimate:
-    from attn_audit.statistics.paired import ratio_of_means
+    from attn_audit.statistics.intervals import ratio_of_means
 
     random = examples.numbers(RANDOM.fields[way])
     gain = examples.numbers(ranking.fields[way]) - random
     return ratio_of_means(gain, examples.numbers(UPPER[way]) - random, resamples)
 
 
-def _n_by(how: str, definition: str) -> TotalMetric:
-    def number(examples: "Examples", _: "Resamples") -> Estimate:
-        return Estimate(examples.counts(LIMITS).get(how, 0), None)
-
-    return TotalMetric(
-        f"erasure.n_{how}", definition, range=EXAMPLES, number=number, has_interval=False
-    )
-
-
-def _n_judged(examples: "Examples", _: "Resamples") -> Estimate:
-    return Estimate(sum(examples.counts(HALF).values()), None)
-
-
 def _agreement(examples: "Examples", resamples: "Resamples") -> Estimate:
     """On texts that all of these rankings rank, so that each is the mean of the same texts."""
     import numpy as np
 
-    from attn_audit.statistics.paired import tau_of_means
+    from attn_audit.statistics.intervals import tau_of_means
 
     told = (ranking for ranking in rankings() if ranking is not PERMUTED)
     pairs = [tuple(examples.numbers(ranking.fields[way]) for way in WAYS) for ranking in told]
@@ -309,10 +298,15 @@ def _agreement(examples: "Examples", resamples: "Resamples") -> Estimate:
 
 N_JUDGED = TotalMetric(
     "erasure.n_judged", "Texts of which units were left out in the order of rankings",
-    range=EXAMPLES, number=_n_judged, has_interval=False,
+    range=EXAMPLES, has_interval=False,
+    number=lambda examples, _: Estimate(sum(examples.counts(HALF).values()), None),
 )  # fmt: skip
-N_EXACT = _n_by(EXACT, "Texts whose limits are known from all subsets of their units")
-N_BEAM = _n_by(BEAM, "Texts whose upper limit is known from below, by a search")
+N_EXACT = counting(
+    "erasure.n_exact", "Texts whose limits are known from all subsets of their units", LIMITS, EXACT
+)
+N_BEAM = counting(
+    "erasure.n_beam", "Texts whose upper limit is known from below, by a search", LIMITS, BEAM
+)
 AGREEMENT = TotalMetric(
     "erasure.operators_tau",
     "Kendall's tau-b between the orders that both ways of leaving out bring rankings into, by the "
@@ -326,4 +320,211 @@ OF_LIMITS = {
 METRICS: tuple[Metric, ...] = (
     *(metric for ranking in rankings() for metric in ranking.metrics), *OF_LIMITS.values(),
     AGREEMENT, N_JUDGED, N_EXACT, N_BEAM,
+)  # fmt: skip
+
+
+QUESTION = (
+    "Does leaving out units in the order of attention move the prediction more than in random "
+    "order, and how near to the most that any order could?"
+)
+WITHOUT_ATTENTION = QUESTION.replace("of attention", "that some measure gives")
+
+ENDS = (-1.0, 1.0)
+
+
+def _question(report: "Report") -> str:
+    return QUESTION if report.model.no_attention_because is None else WITHOUT_ATTENTION
+
+
+def _known(report: "Report") -> list[tuple[Ranking, Distribution]]:
+    """The rankings that were judged, the largest mean gain first."""
+    told = (ranking for ranking in rankings() if ranking is not PERMUTED)
+    found = ((ranking, report.get(ranking.means[AOPC])) for ranking in told)
+    known = [(r, of) for r, of in found if of is not None and of.mean is not None]
+    return sorted(known, key=lambda each: -(each[1].mean or 0.0))
+
+
+def section(report: "Report") -> Section:
+    """Question, answer, the picture, and a line for each ranking."""
+    known = _known(report)
+    tables = [_table(report, known)] if known else []
+    of_attention = report.get(ATTENTION.means[AOPC])
+    if of_attention is not None and of_attention.mean is not None:
+        tables.append(group_table("gain, in the order of attention", of_attention, ENDS))
+    blocks = (folded(report, *tables),) if tables else ()
+    question = _question(report)
+    return section_of("erasure", "Erasure", question, answer(report), figures(report), *blocks)
+
+
+def _table(report: "Report", known: list[tuple[Ranking, Distribution]]) -> Table:
+    def written(ranking: Ranking, name: str) -> str:
+        metric = ranking.means.get(name)
+        found = None if metric is None else report.get(metric)
+        if found is None:
+            return "-"
+        return mean_percent(found) if name == ABOVE_RANDOM else mean(found)
+
+    def row(ranking: Ranking) -> tuple[str, ...]:
+        gap = ranking.gaps.get(AOPC)
+        to_attention = None if gap is None else report.get(gap)
+        return (
+            ranking.words,
+            *(written(ranking, name) for name in (AOPC, NEUTRAL, OF_MARGIN, SUFFICIENCY)),
+            "-" if to_attention is None else mean(to_attention),
+            *(written(ranking, name) for name in (ABOVE_RANDOM, SACO)),
+            _written_score(report, ranking),
+        )
+
+    columns = (
+        "order of", "gain", "neutral", "of the margin", "only these stay", "above attention",
+        "above random", "SaCo", "score",
+    )  # fmt: skip
+    return Table(columns, tuple(row(ranking) for ranking, _ in known), "By ranking")
+
+
+def _written_score(report: "Report", ranking: Ranking) -> str:
+    metric = ranking.scores.get(AOPC)
+    found = None if metric is None else report.get(metric)
+    return "-" if found is None else with_interval(found.value, found.interval)
+
+
+def card(report: "Report") -> Card:
+    """The same at a glance."""
+    question, said = _question(report), in_short(report)
+    return Card("erasure", "Erasure", question, verdict(report), said, _points(report))
+
+
+def _points(report: "Report") -> Points | None:
+    known = _known(report)
+    if not known:
+        return None
+    rows = tuple(
+        (r.words, of.mean or 0.0, of.interval, Hue.YARDSTICK if r is RANDOM else Hue.OTHER)
+        for r, of in known
+    )
+    intervals = [interval for _, _, interval, _ in rows if interval is not None]
+    ends = [
+        *(value for _, value, *_ in rows), *(i.low for i in intervals), *(i.high for i in intervals)
+    ]  # fmt: skip
+    limits = (min(0.0, *ends), max(0.0, *ends))
+    said = "Mean gain by leaving out in the order of each ranking"
+    return Points(rows, limits, (number(limits[0]), number(limits[1])), said)
+
+
+def verdict(report: "Report") -> str:
+    """Whether attention ranks units better than chance does; without any, what does."""
+    if report.model.no_attention_because is not None and report.recommendation is not None:
+        return report.recommendation.short
+    above = report.get(ATTENTION.means[ABOVE_RANDOM])
+    if above is None or above.mean is None:
+        return NOT_MEASURED
+    if held("min", CHANCE, above) is Outcome.PASS:
+        return "Yes: more than in most random orders."
+    if held("min", CHANCE, above) is Outcome.FAIL:
+        return "No: less than in most random orders."
+    said = f"above {mean_percent(above)} of random orders"
+    return left_open("erasure", report, above.n, said)
+
+
+def in_short(report: "Report") -> tuple[str, ...]:
+    """The gains of attention, of the best measure and of chance, in short lines."""
+    known = _known(report)
+    if not known:
+        return ("no example could be measured",)
+    shown = dict(known)
+    chosen = [r for r in (known[0][0], ATTENTION, RANDOM) if r in shown]
+    return tuple(f"{r.words}: {mean(shown[r])}" for r in dict.fromkeys(chosen))
+
+
+def line(record: Mapping[str, Any]) -> str | None:
+    """What the order of attention does to one example."""
+    own, random = (record.get(r.fields[AOPC].name) for r in (ATTENTION, RANDOM))
+    if own is None or random is None:
+        return None
+    upper = record.get(UPPER[AOPC].name)
+    most = "" if upper is None else f"; the best order found: {number(upper)}"
+    return (
+        f"left out in the order of attention, the prediction loses {number(own)}, in random orders "
+        f"{number(random)}{most}"
+    )
+
+
+def answer(report: "Report") -> tuple[str, ...]:
+    """What the check found, in sentences."""
+    known, shown = _known(report), dict(_known(report))
+    if RANDOM not in shown:
+        return ("No example could be measured: see the degenerate examples.",)
+    unit, n = report.settings.unit, int(report[N_JUDGED].value)
+    first = (
+        f"Of {counted(n, 'text')}, {unit}s are left out one after the other in some order; what is "
+        "predicted becomes less probable, on average over how many are gone, by "
+        + ", ".join(f"{mean(of)} ({r.words})" for r, of in known)
+        + "."
+    )
+    leading = ATTENTION if report.model.no_attention_because is None else known[0][0]
+    return (first, *_against_limits(report, leading), *_other_way(report, shown, leading))
+
+
+def _against_limits(report: "Report", leading: Ranking) -> Iterator[str]:
+    upper = report.get(OF_LIMITS[UPPER[AOPC]])
+    if upper is None or upper.mean is None:
+        return
+    exact, beam = int(report[N_EXACT].value), int(report[N_BEAM].value)
+    how = f"exactly in {counted(exact, 'text')}"
+    if beam:
+        how += f", and by a search, which may miss better ones, in {count(beam)}"
+    yield (
+        f"The best order reaches {mean(upper)} on those texts for which it is known ({how}). The "
+        "score is what an order gains over random ones there, as a part of what the best gains: "
+        f"{leading.words} {_written_score(report, leading)}."
+    )
+
+
+def _other_way(
+    report: "Report", shown: Mapping[Ranking, Distribution], leading: Ranking
+) -> Iterator[str]:
+    neutral = report.get(leading.means[NEUTRAL])
+    if neutral is None or neutral.mean is None:
+        yield (
+            "A second way of leaving out, with neutral units in their place, was not to be had: "
+            "what is found may be the way's doing."
+        )
+        return
+    agreement, said = report.get(AGREEMENT), ""
+    if agreement is not None:
+        ways = f" Both ways order the {count(len(shown))} rankings with a Kendall's tau of"
+        said = f"{ways} {number(agreement.value)}."
+    yield (
+        "With neutral units in their place, which keeps the length of the text, the order of "
+        f"{leading.words} takes away {mean(neutral)}.{said}"
+    )
+
+
+def figures(report: "Report") -> Iterator[Figure]:
+    """Every ranking against chance and the best order."""
+    known = _known(report)
+    chance = report.get(RANDOM.means[AOPC])
+    if not known or chance is None or chance.mean is None:
+        return
+    upper = report.get(OF_LIMITS[UPPER[AOPC]])
+    best = None if upper is None or upper.mean is None else ("best order", upper.mean)
+    yield Ranked(
+        name="erasure",
+        title="What leaving out in each order takes away",
+        reading=(
+            "The mean fall of the prediction's probability as units are left out, with its 95 % "
+            "interval; further to the right is better. The band is what random orders give. The "
+            "best order is known of short texts and of some others alone, so that its line is of "
+            "fewer texts."
+        ),
+        rows=tuple((r.words, of.mean or 0.0, of.interval) for r, of in known if r is not RANDOM),
+        axis="mean gain (AOPC)",
+        band=("random", chance.mean, chance.interval),
+        best=best,
+    )
+
+
+FINDINGS = CheckFindings(
+    "erasure", FIELDS, METRICS, section=section, card=card, line=line, is_default=False,
+    needs_attention=False,
 )  # fmt: skip

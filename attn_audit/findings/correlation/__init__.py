@@ -1,1 +1,0 @@
-"""Correlation: does attention rank the units as accepted importance measures do?"""

@@ -1,1 +1,0 @@
-"""Erasure: does leaving units out in the order of an explanation move the prediction?"""
