@@ -15,11 +15,7 @@ from attn_audit.engine.in_process import LocalEngine, cut
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import InvalidOutputError
 from attn_audit.findings.example import HEAD, LAYER, READOUT_UNIT
-from attn_audit.findings.permutation import (
-    REACH_DISTANCE_FIELD,
-    REACH_FIELD,
-    REACH_TURNS_FIELD,
-)
+from attn_audit.findings.permutation import REACH_DISTANCE_FIELD, REACH_FIELD, REACH_TURNS_FIELD
 from attn_audit.findings.registry import site_fields
 from attn_audit.models.contract import Site
 from attn_audit.progress import Watcher

@@ -1,10 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attn_audit.engine.highlights import (
-    N_SAMPLED,
-    SampledExamples,
-)
+from attn_audit.engine.highlights import N_SAMPLED, SampledExamples
 from attn_audit.findings.example import ATTENTION, UNITS
 from attn_audit.findings.measure import LEAVE_ONE_OUT
 from attn_audit.results.table import Row

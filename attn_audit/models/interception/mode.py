@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import permutations, product
 from math import prod
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import torch
@@ -19,7 +20,6 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from attn_audit.errors import AuditFailedError
-from attn_audit.models.interception.torch_private import inner_multi_head_attention
 
 Sized = tuple[torch.Size, int]
 """A shape that weights had, and the rows of the batch that they were computed in."""
@@ -262,6 +262,25 @@ class Sight:
     """How the weights of some are laid out, by number, where a trial found it."""
     is_tried: bool = False
     """Whether a trial was made: then nothing is guessed from a shape."""
+
+
+ASKS = "has_torch_function"
+"""What `F.multi_head_attention_forward` asks whether a mode is active."""
+
+
+def inner_multi_head_attention() -> Callable[..., Any]:
+    """`F.multi_head_attention_forward` as a mode must run it.
+
+    The original hands itself to the mode as a whole, so that its inside is never seen; this copy
+    does not ask whether a mode is active.
+    """
+    original = F.multi_head_attention_forward
+    assert isinstance(original, FunctionType)
+    assert ASKS in original.__globals__
+    names = {**original.__globals__, ASKS: lambda arguments: False}
+    copy = FunctionType(original.__code__, names, original.__name__, original.__defaults__)
+    copy.__kwdefaults__ = original.__kwdefaults__
+    return copy
 
 
 class Interception(TorchFunctionMode):

@@ -44,6 +44,7 @@ from attn_audit.models.interception.embedding import (
 )
 from attn_audit.models.interception.erasing import (
     HALVES,
+    Prefixes,
     Sharing,
     are_independent,
     confirmed,
@@ -52,7 +53,7 @@ from attn_audit.models.interception.erasing import (
     pooled_again,
 )
 from attn_audit.models.interception.key_order import Geometry
-from attn_audit.models.interception.reading import Pass, PlaceKey, intervened, run_pass
+from attn_audit.models.interception.reading import Pass, PlaceKey, Rows, intervened, run_pass
 from attn_audit.models.interception.readout import (
     ONE_ROW,
     ReadoutRule,
@@ -60,15 +61,16 @@ from attn_audit.models.interception.readout import (
     is_linear,
     read_out_units,
 )
-from attn_audit.models.interception.readout_pass import ReadoutPass
-from attn_audit.models.interception.removal.base import Run, UnitRemoval, removed_positions
-from attn_audit.models.interception.removal.deleting import Deletion
-from attn_audit.models.interception.removal.masking import Masking
-from attn_audit.models.interception.removal.neutral import Neutral
-from attn_audit.models.interception.removal.prefixes import Prefixes
+from attn_audit.models.interception.removal import (
+    Deletion,
+    Masking,
+    Neutral,
+    Run,
+    UnitRemoval,
+    removed_positions,
+)
 from attn_audit.models.interception.replay import CHEAPEST_FIRST, NamedWays, WayChoice, choose_way
-from attn_audit.models.interception.rows import Rows
-from attn_audit.models.interception.shared_start import Start
+from attn_audit.models.interception.short_passes import ReadoutPass, Start
 from attn_audit.models.interception.survey import survey
 from attn_audit.models.interception.whole import (
     readout_states,

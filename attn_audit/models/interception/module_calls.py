@@ -14,8 +14,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
-
-from attn_audit.models.interception.torch_private import flatten, unflatten
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -117,7 +116,7 @@ def repeat(
 
 
 def _leaves(value: object) -> tuple[list[Any], Any]:
-    leaves, structure = flatten(value, is_leaf=lambda v: isinstance(v, PackedSequence))
+    leaves, structure = tree_flatten(value, is_leaf=lambda v: isinstance(v, PackedSequence))
     flat: list[Any] = []
     kinds: list[bool] = []
     for leaf in leaves:
@@ -136,7 +135,7 @@ def _restore(flat: list[Any], structure: Any) -> Any:
             lengths = torch.as_tensor(next(rest)).cpu()
             leaf = pack_padded_sequence(leaf, lengths, batch_first=True, enforce_sorted=False)
         leaves.append(leaf)
-    return unflatten(leaves, spec)
+    return tree_unflatten(leaves, spec)
 
 
 CallKey = tuple[int, int]

@@ -11,8 +11,7 @@ from torch import nn
 from attn_audit.distances import Logits
 from attn_audit.errors import UnsupportedModelError
 from attn_audit.models.contract import Encoded, coarsest_of
-from attn_audit.models.interception.attention_point import AttentionPoint
-from attn_audit.models.interception.block import find_block
+from attn_audit.models.interception.attention_point import AttentionPoint, find_block
 from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, ModelInputs
 from attn_audit.models.interception.key_order import (
     Geometry,

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from attn_audit.errors import UnsupportedModelError
 from attn_audit.models.contract import ReadoutStates, WholeAttention
-from attn_audit.models.interception.block import BlockCall
+from attn_audit.models.interception.attention_point import BlockCall
 from attn_audit.models.interception.classifier import Classifier, InterceptedBatch, ModelInputs
 from attn_audit.models.interception.embedding import EmbeddingLookUp
 from attn_audit.models.interception.mode import Interception

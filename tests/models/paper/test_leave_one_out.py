@@ -12,7 +12,7 @@ from torch import Tensor
 from attn_audit.data.example import Example
 from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.erasing import Sharing, erased_logits
-from attn_audit.models.interception.removal.deleting import Deletion
+from attn_audit.models.interception.removal import Deletion
 from attn_audit.models.paper import classifier
 from attn_audit.models.paper.architecture import (
     MARKERS,

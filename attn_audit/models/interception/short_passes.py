@@ -1,14 +1,13 @@
-"""The last attention at the one row that is read out, and its keys and values never made.
+"""Passes that spare what is known already, and what nothing reads.
 
-A query meets keys W x_j: it may meet the x_j themselves, as W^T q, and so many fewer products are
-needed for one query than for all keys; what its weights then mix are again the x_j, of which one
-value is made for each head. Where queries, keys and values are the outputs of linear layers as they
-are, these layers are not run.
+Before the first attention a position is computed from its own token and its place alone: where a
+text without some tokens keeps both, its first queries, keys and values are those of the whole text.
+Behind the last, only the row that is read out counts.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -16,14 +15,85 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from attn_audit.distances import Logits
 from attn_audit.models.interception.attention_point import AttentionPoint
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
 from attn_audit.models.interception.mode import Interception, Sight
 from attn_audit.models.interception.module_calls import (
+    BatchAxis,
     CallKey,
+    Script,
+    Step,
+    UnexpectedCallError,
     UnknownLayoutError,
+    kept_outputs,
+    map_batch,
     replaced_forwards,
 )
+from attn_audit.models.interception.readout import ONE_ROW, rows_by_rule
+from attn_audit.models.interception.replay import behind, handed_out, only
+from attn_audit.models.interception.survey import Survey
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the calls before the first attention returned for whole texts."""
+
+    script: Script
+    outputs: Mapping[CallKey, Any]
+    shape: torch.Size
+    """Of the batch of them: texts and positions."""
+
+    @staticmethod
+    @torch.no_grad()
+    def of(classifier: Classifier, point: AttentionPoint, inputs: ModelInputs) -> "Start":
+        """Run whole texts up to the first attention.
+
+        Raises:
+            UnknownLayoutError: The calls before it cannot be skipped.
+        """
+        script, follower = point.script, point.follower
+        if point.number or script is None or follower is None:
+            raise UnknownLayoutError
+        with kept_outputs(script.finished) as outputs, handed_out(follower):
+            classifier.logits(inputs)
+        return Start(script, outputs, inputs.units.shape)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the positions of shorter texts were, with the same tokens and at the same places."""
+
+    start: Start
+    rows: Int[Tensor, " row"]
+    """The whole text that each is of."""
+    positions: Int[Tensor, "row position"]
+    """Any of it where there is padding."""
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Within: what lies before the first attention is taken from the whole texts."""
+        n_positions = self.start.shape[1]
+        index = (self.rows.unsqueeze(1) * n_positions + self.positions).flatten()
+
+        def stand_in(step: Step) -> Any:
+            assert step.axes is not None
+            n_taken = 0
+
+            def take(tensor: Tensor, axis: BatchAxis) -> Tensor:
+                nonlocal n_taken
+                if tensor.shape[:2] != self.start.shape:
+                    raise UnknownLayoutError
+                n_taken += 1
+                taken = tensor.flatten(0, 1).index_select(0, index)
+                return taken.reshape(*self.positions.shape, *tensor.shape[2:])
+
+            output = map_batch(self.start.outputs[step.key], step.axes, take)
+            return output if n_taken else NotImplemented
+
+        with self.start.script.followed(stand_in):
+            yield
+
 
 ROLES = 3
 """Query, key and value."""
@@ -73,7 +143,7 @@ def projections_of(
     found: list[Projection] = []
 
     def product(query: Tensor, key: Tensor, value: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        found.extend(_behind(made, role) for role in (query, key, value))
+        found.extend(_projection(made, role) for role in (query, key, value))
         return F.scaled_dot_product_attention(query, key, value, *args, **kwargs)
 
     def keep(layer: nn.Linear, key: CallKey, given: Tensor) -> Tensor:
@@ -84,7 +154,7 @@ def projections_of(
     mode = Interception(
         len(inputs), lambda *seen: None, wanted=[point.number], sight=sight, product=product
     )
-    with _replaced(layers, keep), mode.active():
+    with _computed_instead(layers, keep), mode.active():
         classifier.logits(inputs)
     if len(found) != ROLES or len({p.features.shape for p in found}) > 1:
         raise UnknownLayoutError
@@ -92,7 +162,7 @@ def projections_of(
     return query, key, value
 
 
-def _behind(made: Mapping[int, tuple[Tensor, nn.Linear, CallKey]], role: Tensor) -> Projection:
+def _projection(made: Mapping[int, tuple[Tensor, nn.Linear, CallKey]], role: Tensor) -> Projection:
     """The layer of which an attention's argument is a view."""
     out, layer, key = made.get(role.untyped_storage().data_ptr(), (None, None, None))
     if out is None or layer is None or key is None or role.dim() != out.dim() + 1 or out.dim() != 3:
@@ -120,7 +190,7 @@ class RowAttention:
     def without_projections(self) -> Iterator[None]:
         """Within: what they would get is kept, and they give nothing."""
         layers = [(p.layer, p.key) for p in self.projections or ()]
-        with _replaced(layers, self._keep):
+        with _computed_instead(layers, self._keep):
             yield
 
     def _keep(self, layer: nn.Linear, key: CallKey, given: Tensor) -> Tensor:
@@ -187,7 +257,7 @@ class RowAttention:
 
 
 @contextmanager
-def _replaced(
+def _computed_instead(
     layers: list[tuple[nn.Linear, CallKey]],
     instead: Callable[[nn.Linear, CallKey, Tensor], Tensor],
 ) -> Iterator[None]:
@@ -206,3 +276,95 @@ def _replaced(
 
     with replaced_forwards(modules.values(), patched):
         yield
+
+
+ROUNDING = 100
+"""Spacings of the dtype that are rounding."""
+
+MAX_ERROR = 1e-3
+"""Of what the texts of a trial differ by: where rounding is coarser, a trial proves nothing."""
+
+
+@dataclass(frozen=True)
+class ReadoutPass:
+    """Most of the last layer's arithmetic is spared: rows that nothing reads."""
+
+    classifier: Classifier
+    found: Survey
+    projections: Projections | None = None
+    """Of the last attention, where they need not be run."""
+
+    def logits(self, inputs: ModelInputs) -> Logits:
+        """What the module gives, or the module itself where it calls its parts as never before."""
+        try:
+            return self._logits(inputs)
+        except (UnknownLayoutError, UnexpectedCallError):
+            return self.classifier.logits(inputs)
+
+    def _logits(self, inputs: ModelInputs) -> Logits:
+        point = self.found.points[self.found.default]
+        script, follower = point.script, point.follower
+        if script is None or follower is None or not point.is_square:
+            raise UnknownLayoutError
+        index, _ = rows_by_rule(self.found.rule, point.real_rows(inputs, inputs.n_positions))
+        at = index[:, 0]
+        row = RowAttention(at, self.projections)
+        mode = Interception(
+            len(inputs),
+            lambda *seen: None,
+            wanted=[point.number],
+            sight=self.found.sight,
+            product=row.product,
+        )
+        with (
+            row.without_projections(),
+            kept_outputs(script.finished) as outputs,
+            handed_out(follower, lambda: mode.n_seen > point.number) as received,  # layers share it
+            mode.active(),
+        ):
+            self.classifier.logits(inputs)
+        mixtures = only(received, inputs)
+        rows = torch.arange(len(inputs), device=at.device)
+        mixture = mixtures[rows, at].unsqueeze(1)
+        logits = behind(self.classifier, point, outputs, inputs, at, mixture)
+        if not bool(logits.isfinite().all()):  # something reads the projections that were not run
+            raise UnknownLayoutError
+        return logits
+
+    @torch.no_grad()
+    def proved(self, trial: Sequence[ModelInputs]) -> "ReadoutPass | None":
+        """The cheapest one that gives what the whole module does, by a trial; None: there is none.
+
+        Raises:
+            MemoryError: There is not enough memory for the trial.
+        """
+        if self.found.rule not in ONE_ROW:
+            return None
+        whole = torch.cat([self.classifier.logits(inputs) for inputs in trial])
+        for candidate in self._candidates(trial[0]):
+            try:
+                found = torch.cat([candidate._logits(inputs) for inputs in trial])
+            except (MemoryError, torch.OutOfMemoryError):
+                raise
+            except Exception:  # a model may fail in any way when calls are skipped
+                continue
+            if are_equal(found, whole):
+                return candidate
+        return None
+
+    def _candidates(self, inputs: ModelInputs) -> Iterator["ReadoutPass"]:
+        point = self.found.points[self.found.default]
+        try:
+            found = projections_of(self.classifier, point, self.found.sight, inputs)
+            yield replace(self, projections=found)
+        except UnknownLayoutError:
+            pass
+        yield self
+
+
+def are_equal(found: Logits, expected: Logits) -> bool:
+    """Whether logits are the same as far as rounding goes."""
+    effect = float((expected.amax(dim=0) - expected.amin(dim=0)).max())
+    spacing = torch.finfo(expected.dtype).eps * float(expected.abs().max())
+    gap = float((found - expected).abs().max())
+    return gap <= min(ROUNDING * spacing, MAX_ERROR * effect)
