@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
 from attn_audit.models.interception.key_order import KeyOrder
 from attn_audit.models.interception.mode import Axes, Interception, Sight
-from attn_audit.models.interception.module_calls import CallKey, Recording, Script
+from attn_audit.models.interception.module_calls import CallKey, Recording, Script, calls_followed
 from attn_audit.models.interception.observation import laid_out_otherwise
 
 
@@ -21,48 +21,34 @@ class Block:
     """A call of a module that computes one attention, and gives a state for each position."""
 
     module: nn.Module
-    nth: int
-    """Which of its calls: a shared layer is called several times."""
+    key: CallKey
     number: int
     """Of its attention among the softmaxes that it computes itself."""
 
     @contextmanager
     def kept(self) -> Iterator["BlockCall"]:
         """Within: with what it is called, and what it returns, is kept."""
-        kept, n_before = BlockCall(self.module), 0
+        kept = BlockCall(self.module)
 
-        def before(module: nn.Module, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-            nonlocal n_before
-            if n_before == self.nth:
-                kept.arguments, kept.keywords = args, keywords
-            n_before += 1
+        def keep(
+            key: CallKey, args: tuple[Any, ...], keywords: dict[str, Any], output: Any
+        ) -> None:
+            kept.arguments, kept.keywords, kept.states = args, keywords, _states(output)
 
-        def after(module: nn.Module, args: object, output: Any) -> None:
-            if n_before == self.nth + 1:
-                kept.states = _states(output)
-
-        with (
-            self.module.register_forward_pre_hook(before, with_kwargs=True),
-            self.module.register_forward_hook(after),
-        ):
+        with calls_followed({self.key: self.module}, keep):
             yield kept
 
     @contextmanager
     def cut_off(self) -> Iterator[None]:
         """Within: nothing is differentiated through its states."""
-        n_before = 0
 
-        def detach(module: nn.Module, args: object, output: Any) -> Any:
-            nonlocal n_before
-            n_before += 1
+        def detach(key: CallKey, args: object, keywords: object, output: Any) -> Any:
             states = _states(output)
-            if n_before != self.nth + 1 or states is None:
-                return output
-            if output is states:
-                return states.detach()
+            if states is None or output is states:
+                return None if states is None else states.detach()
             return type(output)((states.detach(), *output[1:]))
 
-        with self.module.register_forward_hook(detach):
+        with calls_followed({self.key: self.module}, detach):
             yield
 
 
@@ -93,13 +79,7 @@ def find_block(
     every: Collection[int],
     shape: torch.Size,
 ) -> Block | None:
-    """The outermost call around an attention that computes no other, and returns states.
-
-    Args:
-        twin: A pass over one more row.
-        every: The numbers of all attentions.
-        shape: Texts and positions.
-    """
+    """The outermost call around an attention that computes no other, and returns states."""
     n_texts, n_positions = shape
     for i in recording.stacks[attention]:
         call = recording.calls[i]
@@ -112,7 +92,7 @@ def find_block(
             for n, of in zip((n_texts, n_texts + 1), states, strict=True)
         ):
             number = sum(i in stack for stack in recording.stacks[:attention])
-            return Block(call.module, call.key[1], number)
+            return Block(call.module, call.key, number)
     return None
 
 

@@ -60,11 +60,7 @@ class Prefixes:
     def logits(
         self, removal: UnitRemoval, batch: InterceptedBatch, variants: Variants, n_tokens: int
     ) -> Logits:
-        """Of variants, in their order.
-
-        Args:
-            n_tokens: Of a pass, at most.
-        """
+        """Of variants, in their order."""
         parts = []
         chunks = list(_of_some_texts(batch, variants, n_tokens))
         for texts, rows in portions(chunks, [len(rows) for _, rows in chunks]):
@@ -91,8 +87,6 @@ class Prefixes:
 
 @dataclass(frozen=True)
 class _Beginnings:
-    """What was kept of some texts of a batch."""
-
     removal: UnitRemoval
     batch: InterceptedBatch
     kept: Any
@@ -209,7 +203,6 @@ def _run(
     n_tokens: int,
     prefixes: Prefixes | None,
 ) -> Tensor:
-    """Logits of the variants, in their order."""
     if prefixes is not None and prefixes.are_worth_it(removal, batch, variants):
         return prefixes.logits(removal, batch, variants, n_tokens)
     most = 0 if sharing is Sharing.NOTHING else n_tokens
@@ -237,9 +230,6 @@ def pooled_again(
     """Logits of the units that are kept, and where enough attention lies on them to tell.
 
     Sums run over what is kept: nothing is subtracted, however much lies on what is not.
-
-    Args:
-        reading: Of the whole texts, of a linear readout.
     """
     readout = reading.linear_readout
     assert readout is not None
@@ -265,11 +255,7 @@ def confirmed(
     halves: Bool[Tensor, "batch half unit"],
     run: Float[Tensor, "batch half label"],
 ) -> Bool[Tensor, " batch"]:
-    """Whether the logits of both halves are those that a pass gives, as far as rounding goes.
-
-    Args:
-        run: By passes.
-    """
+    """Whether the logits of both halves are those that a pass gives, as far as rounding goes."""
     readout = reading.linear_readout
     assert readout is not None
     pooled, is_given = pooled_again(reading, halves)
@@ -321,7 +307,6 @@ def are_independent(
 def _shorter_texts(
     unit_mask: Bool[Tensor, "batch unit"],
 ) -> tuple[Int[Tensor, " row"], Bool[Tensor, "row unit"]]:
-    """Which texts, and which of their units stay."""
     generator = torch.Generator().manual_seed(0)
     rows, kept = [], []
     for row, mask in enumerate(unit_mask.cpu()):

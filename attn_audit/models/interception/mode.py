@@ -420,5 +420,4 @@ def _is_weights(part: object) -> bool:
 
 
 def _named(names: tuple[str, str], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-    """Two leading arguments, given by position or by name."""
     return [args[i] if i < len(args) else kwargs.get(name) for i, name in enumerate(names)]

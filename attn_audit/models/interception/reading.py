@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from attn_audit.distances import Logits
 from attn_audit.models.contract import Mass, RowChoice, RowWeights, Rule, Site
 from attn_audit.models.interception.attention_point import Reached, Weights, placed
-from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, ModelInputs
+from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
 from attn_audit.models.interception.key_order import KeyOrder
 from attn_audit.models.interception.mode import Interception
 from attn_audit.models.interception.module_calls import CallKey, kept_outputs
 from attn_audit.models.interception.observation import admissible_keys, laid_out_otherwise
-from attn_audit.models.interception.readout import ReadoutRule, rows_by_rule, rows_of_texts
+from attn_audit.models.interception.readout import ReadoutRule, rows_by_rule
 from attn_audit.models.interception.survey import Survey
 
 
@@ -130,9 +130,6 @@ class Rows:
         """Weights over all keys: units get shares of the row's mass, the rest what is left.
 
         Inside a unit of several keys, and among the rest, the proportions stay.
-
-        Args:
-            mass: Of each row; None: its own.
         """
         if mass is not None and mass.dim() == 2:
             mass = mass.unsqueeze(1)
@@ -199,7 +196,6 @@ class Pass:
 
 @torch.no_grad()
 def run_pass(
-    classifier: Classifier,
     found: Survey,
     inputs: ModelInputs,
     places: Sequence[PlaceKey],
@@ -220,14 +216,11 @@ def run_pass(
         points |= {layer + 1: found.points[layer + 1] for layer in points if layer < found.default}
         for point in points.values():
             calls |= {} if point.script is None else point.script.finished
-    reaching = None
-    if places:
-        last = found.points[found.default].number
-        reaching = rows_of_texts(classifier, inputs, found.rule, last, found.sight)
+    reaching = found.rows_of_texts(inputs) if places else None
 
     def visit(number: int, weights: Tensor, scores: Tensor | None) -> Tensor | None:
         here = {
-            key: _reached(classifier, found, inputs, key, weights, scores, reaching, outputs)
+            key: _reached(found, inputs, key, weights, scores, reaching, outputs)
             for key in places
             if found.points[key[0]].number == number
         }
@@ -237,15 +230,14 @@ def run_pass(
     numbers = [found.points[layer].number for layer, _ in places]
     mode = Interception(len(inputs), visit, wanted=numbers, sight=found.sight)
     with kept_outputs(calls) as outputs, mode.active():
-        logits = classifier.logits(inputs)
+        logits = found.classifier.logits(inputs)
     is_as_tried = not found.sight.is_tried or mode.n_seen == found.n_softmaxes
     if set(reached) != set(places) or not is_as_tried:
-        raise laid_out_otherwise(classifier.module, len(inputs))
+        raise laid_out_otherwise(found.classifier.module, len(inputs))
     return Pass(logits, reached)
 
 
 def _reached(
-    classifier: Classifier,
     found: Survey,
     inputs: ModelInputs,
     place: PlaceKey,
@@ -254,11 +246,10 @@ def _reached(
     reaching: Tensor | None,
     outputs: Mapping[CallKey, Any],
 ) -> Reached:
-    """A place's rows among all weights of its attention."""
     layer, choice = place
     point, n_keys = found.points[layer], weights.shape[3]
     if point.n_more_keys not in (None, n_keys - inputs.n_positions):
-        raise laid_out_otherwise(classifier.module, len(inputs))
+        raise laid_out_otherwise(found.classifier.module, len(inputs))
     rule = ReadoutRule.ALL if choice is RowChoice.ALL else found.rule
     rows, mask = rows_by_rule(rule, point.real_rows(inputs, weights.shape[2]))
     if rule is found.rule and reaching is not None and reaching.shape == mask.shape:
@@ -270,27 +261,22 @@ def _reached(
     else:
         admissible = admissible_keys(scores.gather(2, index))
     is_before = layer < found.default
-    following, last = found.points[layer + 1] if is_before else None, found.points[found.default]
-    return Reached(classifier, point, inputs, rows, mask, own, admissible, outputs, following, last)
-
-
-@dataclass(frozen=True)
-class Intervened:
-    """What one pass gave in which some sites used other weights."""
-
-    logits: Logits
-    weights: dict[int, Tensor]
-    """Those of each attention that has such a site, by its number."""
+    following, last = found.points[layer + 1] if is_before else None, found.last
+    return Reached(
+        found.classifier, point, inputs, rows, mask, own, admissible, outputs, following, last
+    )
 
 
 def intervened(
-    classifier: Classifier,
     found: Survey,
     inputs: ModelInputs,
     n_units: int,
     rules: Mapping[Site, Rule],
-) -> Intervened:
+) -> tuple[Logits, dict[int, Tensor]]:
     """Run the model once, each rule behind what the sites before it were made to use.
+
+    Returns:
+        The logits, and the weights of each attention that has such a site, by its number.
 
     Raises:
         UnsupportedModelError: In this batch the attention is not what it was in the trial.
@@ -310,8 +296,8 @@ def intervened(
         return weights
 
     places = list({(site.layer, site.rows) for site in rules})
-    logits = run_pass(classifier, found, inputs, places, change).logits
-    return Intervened(logits, used)
+    logits = run_pass(found, inputs, places, change).logits
+    return logits, used
 
 
 def _replaced(rows: Rows, rule: Rule) -> Tensor:

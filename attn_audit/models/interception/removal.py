@@ -63,11 +63,17 @@ class UnitRemoval(Removal):
         Args:
             kept: The units that stay; at least one of each example does not.
         """
-        return kept.any(dim=-1) | self.can_leave_out_all(batch).unsqueeze(1)
+        if self.classifier.can_read_nothing:
+            return torch.ones_like(kept[..., 0])
+        is_left = kept.any(dim=-1)
+        if not self.leaves_others:
+            return is_left
+        return is_left | has_others(self.classifier, batch).unsqueeze(1)
 
-    def can_leave_out_all(self, batch: InterceptedBatch) -> Bool[Tensor, " batch"]:
-        """The texts of which something is left to read where no unit is."""
-        return torch.full_like(batch.unit_mask[:, 0], self.classifier.can_read_nothing)
+    @property
+    def leaves_others(self) -> bool:
+        """Whether what a text stands among can be read where no unit is left."""
+        return False
 
     def n_positions(self, batch: InterceptedBatch, variants: Variants) -> Int[Tensor, " row"]:
         """How many positions each of the texts that are run has."""
@@ -108,16 +114,12 @@ def removed_positions(
 class Deletion(UnitRemoval):
     """Close the gaps."""
 
-    @property
-    def words(self) -> str:
-        """Always the same."""
-        return "deleted"
+    words = "deleted"
 
-    def can_leave_out_all(self, batch: InterceptedBatch) -> Bool[Tensor, " batch"]:
-        """Those that stand among something, where nothing is encoded anew, too."""
-        if not self.classifier.can_read_markers:
-            return super().can_leave_out_all(batch)
-        return has_others(self.classifier, batch) | super().can_leave_out_all(batch)
+    @property
+    def leaves_others(self) -> bool:
+        """Where nothing is encoded anew."""
+        return self.classifier.can_read_markers
 
     def n_positions(self, batch: InterceptedBatch, variants: Variants) -> Int[Tensor, " row"]:
         """Of the shorter texts."""
@@ -188,7 +190,7 @@ class Neutral(UnitRemoval):
             taken = batch.inputs.take(variants.example).trim()
             gone = removed_positions(taken.units, variants.keep)
             embeddings = self._mean_embedding.expand(*gone.shape, -1)
-            return look_up.logits(self.classifier, taken, embeddings, where=gone)
+            return look_up.logits(taken, embeddings, where=gone)
 
         return run
 
@@ -199,7 +201,7 @@ class Neutral(UnitRemoval):
         taken = batch.inputs.take(variants.example).trim()
         gone = removed_positions(taken.units, variants.keep)
         name = self._find_look_up().name if ids is None else ids
-        return taken.with_ids(name, gone, token.id)
+        return taken.with_argument(name, taken[name].masked_fill(gone, token.id))
 
     @cached_property
     def _mean_embedding(self) -> Float[Tensor, " embedding"]:
@@ -255,11 +257,7 @@ class Proof(Generic[Candidate]):
 def _telling(
     unit_mask: Bool[torch.Tensor, " unit"], readout: int
 ) -> Bool[torch.Tensor, "variant unit"]:
-    """Without the first, a middle and the last unit, and without every other; in two lengths.
-
-    Args:
-        readout: The unit that is always kept, or NOT_AUDITED.
-    """
+    """Without the first, a middle and the last unit, and without every other; in two lengths."""
     n_units = int(unit_mask.sum())
     if n_units < MIN_UNITS:
         return unit_mask.new_ones(0, len(unit_mask))
@@ -276,69 +274,15 @@ StartOf = Callable[[ModelInputs], Start]
 """What whole texts are up to the first attention; raises UnknownLayoutError where that cannot be
 told."""
 
-Shared = tuple[Start, Int[Tensor, " row"]] | None
-"""What whole texts are up to the first attention, and which of them each of some rows is."""
-
 
 @dataclass(frozen=True)
-class Exact:
-    """With what a text with gaps is the text with those tokens masked."""
+class Gaps:
+    """With what a text with gaps is the text with those tokens masked, as trials show."""
 
     first_place: int
     """The number of its first place."""
     shares_start: bool
     """Whether what lies before the first attention is, at each place, that of the whole text."""
-
-
-class Gaps:
-    """Whether a text with gaps is the text with those tokens masked: found by trial."""
-
-    def __init__(self, classifier: Classifier, run: Run, start_of: StartOf | None = None) -> None:
-        self._classifier, self._run, self._start_of = classifier, run, start_of
-        candidates = [
-            Exact(first, shares_start)
-            for first in classifier.first_places
-            for shares_start in ((True, False) if start_of else (False,))
-        ]
-        self._proof = Proof(candidates, self._holds)
-
-    def exact(self, batch: InterceptedBatch) -> Exact | None:
-        """With what the texts may have gaps; None where they are to be masked."""
-        return self._proof.found(batch)
-
-    def start_of(self, inputs: ModelInputs) -> Start:
-        """What whole texts are up to the first attention; only where that is shared."""
-        assert self._start_of is not None
-        return self._start_of(inputs)
-
-    def logits(
-        self, whole: ModelInputs, gone: Bool[Tensor, "row position"], exact: Exact, start: Shared
-    ) -> Logits:
-        """Of texts with gaps.
-
-        Args:
-            start: None: each is computed from its own tokens on.
-        """
-        inputs = self._classifier.leave_gaps(whole, gone, exact.first_place)
-        if start is None:
-            return self._run(inputs)
-        kept = torch.nonzero(whole.real & ~gone)[:, 1]
-        positions = torch.zeros_like(inputs.units).masked_scatter(inputs.real, kept)
-        with Origin(*start, positions).shared():
-            return self._run(inputs)
-
-    def _holds(self, batch: InterceptedBatch, variants: Variants, exact: Exact) -> bool:
-        whole = batch.inputs.take(variants.example).trim()
-        gone = removed_positions(whole.units, variants.keep)
-        masked = self._run(self._classifier.mask(whole, gone))
-        try:
-            start = None
-            if exact.shares_start:
-                text = whole.take(torch.zeros_like(variants.example[:1]))
-                start = self.start_of(text), torch.zeros_like(variants.example)
-            return are_equal(self.logits(whole, gone, exact, start), masked)
-        except (UnknownLayoutError, UnexpectedCallError):
-            return False
 
 
 class Masking(UnitRemoval):
@@ -350,6 +294,8 @@ class Masking(UnitRemoval):
         trial: What came through masks; None where it takes none.
     """
 
+    words = "hidden by the attention mask"
+
     def __init__(
         self,
         classifier: Classifier,
@@ -358,13 +304,13 @@ class Masking(UnitRemoval):
         start_of: StartOf | None = None,
     ) -> None:
         super().__init__(classifier, run)
-        self._trial = trial
-        self._gaps = Gaps(classifier, self.run, start_of)
-
-    @property
-    def words(self) -> str:
-        """Always the same."""
-        return "hidden by the attention mask"
+        self._trial, self._start_of = trial, start_of
+        candidates = [
+            Gaps(first, shares_start)
+            for first in classifier.first_places
+            for shares_start in ((True, False) if start_of else (False,))
+        ]
+        self._proof = Proof(candidates, self._gives_what_masks_do)
 
     @property
     def why_not(self) -> str | None:
@@ -382,35 +328,77 @@ class Masking(UnitRemoval):
         is_read = stays.squeeze(2) | (readout == NOT_AUDITED).unsqueeze(1)
         return super().suits(batch, kept) & is_read
 
-    def can_leave_out_all(self, batch: InterceptedBatch) -> Bool[Tensor, " batch"]:
-        """Those that stand among something that is not masked, too."""
-        return has_others(self.classifier, batch) | super().can_leave_out_all(batch)
+    @property
+    def leaves_others(self) -> bool:
+        """They are not masked."""
+        return True
 
     def n_positions(self, batch: InterceptedBatch, variants: Variants) -> Int[Tensor, " row"]:
         """Of whole texts, or of what is left of them."""
         whole = super().n_positions(batch, variants)
         gone = removed_positions(batch.inputs.units[variants.example], variants.keep)
-        if not bool(gone.any()) or self._gaps.exact(batch) is None:
+        if not bool(gone.any()) or self.gaps(batch) is None:
             return whole
         return whole - gone.sum(dim=1)
 
+    def gaps(self, batch: InterceptedBatch) -> Gaps | None:
+        """With what the texts may have gaps; None where they are to be masked."""
+        return self._proof.found(batch)
+
     def runner(self, batch: InterceptedBatch) -> Callable[[Variants], Logits]:
         """Texts with gaps share what lies before the first attention."""
-        start = cache(lambda: self._gaps.start_of(batch.inputs))
+        start = cache(lambda: self._start_of_whole(batch.inputs))
 
         def run(variants: Variants) -> Logits:
             taken = batch.inputs.take(variants.example)
             gone = removed_positions(taken.units, variants.keep)
-            exact = self._gaps.exact(batch) if bool(gone.any()) else None
-            if exact is None:
+            gaps = self.gaps(batch) if bool(gone.any()) else None
+            if gaps is None:
                 return self.run(self.inputs(batch, variants))
+            inputs = self.classifier.leave_gaps(taken, gone, gaps.first_place)
+            if not gaps.shares_start:
+                return self.run(inputs)
             try:
-                shared = (start(), variants.example) if exact.shares_start else None
-                return self._gaps.logits(taken, gone, exact, shared)
+                return self._run_from(start(), variants.example, taken.real & ~gone, inputs)
             except (UnknownLayoutError, UnexpectedCallError):  # as in no text of a trial
-                return self._gaps.logits(taken, gone, exact, None)
+                return self.run(inputs)
 
         return run
+
+    def _start_of_whole(self, inputs: ModelInputs) -> Start:
+        assert self._start_of is not None
+        return self._start_of(inputs)
+
+    def _run_from(
+        self,
+        start: Start,
+        rows: Int[Tensor, " row"],
+        stays: Bool[Tensor, "row position"],
+        inputs: ModelInputs,
+    ) -> Logits:
+        """Texts with gaps, behind what the whole texts are up to the first attention.
+
+        Args:
+            rows: The whole text that each is of, and `stays` what there is left of it.
+        """
+        kept = torch.nonzero(stays)[:, 1]
+        positions = torch.zeros_like(inputs.units).masked_scatter(inputs.real, kept)
+        with Origin(start, rows, positions).shared():
+            return self.run(inputs)
+
+    def _gives_what_masks_do(self, batch: InterceptedBatch, variants: Variants, gaps: Gaps) -> bool:
+        whole = batch.inputs.take(variants.example).trim()
+        gone = removed_positions(whole.units, variants.keep)
+        masked = self.run(self.classifier.mask(whole, gone))
+        try:
+            inputs = self.classifier.leave_gaps(whole, gone, gaps.first_place)
+            if not gaps.shares_start:
+                return are_equal(self.run(inputs), masked)
+            first = torch.zeros_like(variants.example)
+            start = self._start_of_whole(whole.take(first[:1]))
+            return are_equal(self._run_from(start, first, whole.real & ~gone, inputs), masked)
+        except (UnknownLayoutError, UnexpectedCallError):
+            return False
 
     def inputs(self, batch: InterceptedBatch, variants: Variants) -> ModelInputs:
         """Texts, with a mask where there is anything to hide that cannot be left out."""
@@ -418,7 +406,7 @@ class Masking(UnitRemoval):
         gone = removed_positions(taken.units, variants.keep)
         if not bool(gone.any()):
             return taken
-        exact = self._gaps.exact(batch)
-        if exact is None:
+        gaps = self.gaps(batch)
+        if gaps is None:
             return self.classifier.mask(taken, gone)
-        return self.classifier.leave_gaps(taken, gone, exact.first_place)
+        return self.classifier.leave_gaps(taken, gone, gaps.first_place)

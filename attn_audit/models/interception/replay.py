@@ -32,8 +32,8 @@ from attn_audit.models.interception.module_calls import (
     Step,
     UnexpectedCallError,
     UnknownLayoutError,
+    calls_followed,
     kept_outputs,
-    map_batch,
     repeat,
     tensors_in,
 )
@@ -67,11 +67,8 @@ def resume(reached: Reached) -> Way:
         n_positions = script.n_positions, reached.inputs.n_positions
 
         def stand_in(step: Step) -> Any:
-            assert step.axes is not None
-            return map_batch(
-                reached.outputs[step.key],
-                step.axes,
-                lambda t, axis: repeat(t, axis, n_rows, n_positions, times),
+            return step.output(
+                reached.outputs, lambda t, axis: repeat(t, axis, n_rows, n_positions, times)
             )
 
         with imposed(reached, script.n_before, weights), script.followed(stand_in):
@@ -134,11 +131,8 @@ def narrow(reached: Reached) -> Way:
         at = torch.arange(len(inputs), device=every.rows.device), every.rows[:, 0]
 
         def repeated(step: Step, change: Callable[[Tensor], Tensor] = lambda tensor: tensor) -> Any:
-            assert step.axes is not None
-            return map_batch(
-                reached.outputs[step.key],
-                step.axes,
-                lambda t, axis: change(repeat(t, axis, n_rows, sizes, times)),
+            return step.output(
+                reached.outputs, lambda t, axis: change(repeat(t, axis, n_rows, sizes, times))
             )
 
         def with_row(tensor: Tensor) -> Tensor:
@@ -192,7 +186,6 @@ def _mixtures(reached: Reached) -> Callable[[Weights], Mixtures]:
 
 
 def _behind(reached: Reached, mixtures: Mixtures, times: int) -> Tensor:
-    """The same of batch rows that each have so many variants."""
     at, outputs = reached.rows[:, 0], reached.outputs
     return behind(reached.classifier, reached.point, outputs, reached.inputs, at, mixtures, times)
 
@@ -221,7 +214,6 @@ def behind(
 
     def stand_in(step: Step) -> Any:
         """What it returned, for the one row; not implemented where it has no rows."""
-        assert step.axes is not None
         n_picked = 0
 
         def pick(tensor: Tensor, axis: BatchAxis) -> Tensor:
@@ -231,7 +223,7 @@ def behind(
             n_picked += 1
             return tensor[at].unsqueeze(1).repeat_interleave(times, dim=0)
 
-        output = map_batch(outputs[step.key], step.axes, pick)
+        output = step.output(outputs, pick)
         return output if n_picked else NotImplemented
 
     reduced = inputs.pick(positions).repeat(times)
@@ -243,17 +235,14 @@ def _returned(
     reached: Reached, layer: Step, mixtures: Mixtures, times: int
 ) -> Float[Tensor, "every_variant ..."]:
     """What the call of a layer around the attention returns for the rows alone."""
-    n_calls, returned = 0, list[Tensor]()
+    returned: list[Tensor] = []
 
-    def note(module: nn.Module, args: object, output: object) -> None:
-        nonlocal n_calls
-        if n_calls == layer.key[1]:
-            of_rows = (t for t in tensors_in(output) if t.shape[:2] == (len(mixtures), 1))
-            returned.extend(of_rows)
-            raise _ReceivedError
-        n_calls += 1
+    def note(key: CallKey, args: object, keywords: object, output: object) -> None:
+        of_rows = (t for t in tensors_in(output) if t.shape[:2] == (len(mixtures), 1))
+        returned.extend(of_rows)
+        raise _ReceivedError
 
-    with layer.module.register_forward_hook(note), suppress(_ReceivedError):
+    with calls_followed({layer.key: layer.module}, note), suppress(_ReceivedError):
         _behind(reached, mixtures, times)
     if len(returned) != 1:
         raise UnknownLayoutError
@@ -284,11 +273,7 @@ def _received(reached: Reached, follower: nn.Module) -> Float[Tensor, "batch pos
 def handed_out(
     module: nn.Module, is_meant: Callable[[], bool] = lambda: True
 ) -> Iterator[list[Tensor]]:
-    """Within, until the module is called: what it would get, and then no more is computed.
-
-    Args:
-        is_meant: Whether it is this call.
-    """
+    """Within, until the module is called: what it would get, and then no more is computed."""
     received: list[Tensor] = []
 
     def receive(module: nn.Module, args: tuple[Any, ...]) -> None:
@@ -301,7 +286,11 @@ def handed_out(
 
 
 def only(received: list[Tensor], inputs: ModelInputs) -> Float[Tensor, "batch position ..."]:
-    """What was received, where it has a row for every position."""
+    """What was received, where it has a row for every position.
+
+    Raises:
+        UnknownLayoutError: It has not.
+    """
     if not received or received[0].shape[:2] != inputs.units.shape:
         raise UnknownLayoutError
     return received[0]

@@ -6,7 +6,7 @@ Behind the last, only the row that is read out counts.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from attn_audit.distances import Logits
 from attn_audit.models.interception.attention_point import AttentionPoint
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
-from attn_audit.models.interception.mode import Interception, Sight
+from attn_audit.models.interception.mode import Interception
 from attn_audit.models.interception.module_calls import (
     BatchAxis,
     CallKey,
@@ -27,7 +27,6 @@ from attn_audit.models.interception.module_calls import (
     UnexpectedCallError,
     UnknownLayoutError,
     kept_outputs,
-    map_batch,
     replaced_forwards,
 )
 from attn_audit.models.interception.readout import ONE_ROW, rows_by_rule
@@ -72,12 +71,15 @@ class Origin:
 
     @contextmanager
     def shared(self) -> Iterator[None]:
-        """Within: what lies before the first attention is taken from the whole texts."""
+        """Within: what lies before the first attention is taken from the whole texts.
+
+        Raises:
+            UnknownLayoutError: It is not laid out by text and position.
+        """
         n_positions = self.start.shape[1]
         index = (self.rows.unsqueeze(1) * n_positions + self.positions).flatten()
 
         def stand_in(step: Step) -> Any:
-            assert step.axes is not None
             n_taken = 0
 
             def take(tensor: Tensor, axis: BatchAxis) -> Tensor:
@@ -88,7 +90,7 @@ class Origin:
                 taken = tensor.flatten(0, 1).index_select(0, index)
                 return taken.reshape(*self.positions.shape, *tensor.shape[2:])
 
-            output = map_batch(self.start.outputs[step.key], step.axes, take)
+            output = step.output(self.start.outputs, take)
             return output if n_taken else NotImplemented
 
         with self.start.script.followed(stand_in):
@@ -125,25 +127,23 @@ Projections = tuple[Projection, Projection, Projection]
 
 
 @torch.no_grad()
-def projections_of(
-    classifier: Classifier, point: AttentionPoint, sight: Sight, inputs: ModelInputs
-) -> Projections:
-    """Find the layers that make an attention's queries, keys and values.
+def projections_of(found: Survey, inputs: ModelInputs) -> Projections:
+    """Find the layers that make the last attention's queries, keys and values.
 
     Raises:
         UnknownLayoutError: They are not the outputs of three linear layers.
     """
-    assert point.script is not None
+    assert found.last.script is not None
     layers = [
         (step.module, step.key)
-        for step in point.script.steps
+        for step in found.last.script.steps
         if step.axes is not None and type(step.module) is nn.Linear
     ]
     made: dict[int, tuple[Tensor, nn.Linear, CallKey]] = {}
-    found: list[Projection] = []
+    takes: list[Projection] = []
 
     def product(query: Tensor, key: Tensor, value: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        found.extend(_projection(made, role) for role in (query, key, value))
+        takes.extend(_projection(made, role) for role in (query, key, value))
         return F.scaled_dot_product_attention(query, key, value, *args, **kwargs)
 
     def keep(layer: nn.Linear, key: CallKey, given: Tensor) -> Tensor:
@@ -152,13 +152,17 @@ def projections_of(
         return out
 
     mode = Interception(
-        len(inputs), lambda *seen: None, wanted=[point.number], sight=sight, product=product
+        len(inputs),
+        lambda *seen: None,
+        wanted=[found.last.number],
+        sight=found.sight,
+        product=product,
     )
     with _computed_instead(layers, keep), mode.active():
-        classifier.logits(inputs)
-    if len(found) != ROLES or len({p.features.shape for p in found}) > 1:
+        found.classifier.logits(inputs)
+    if len(takes) != ROLES or len({p.features.shape for p in takes}) > 1:
         raise UnknownLayoutError
-    query, key, value = found
+    query, key, value = takes
     return query, key, value
 
 
@@ -233,7 +237,6 @@ class RowAttention:
         return of_row.expand(*query.shape[:-1], -1)
 
     def _row(self, tensor: Shaped[Tensor, "batch *head query _"]) -> Tensor:
-        """The one that is read, of each text."""
         rows = torch.arange(len(self.positions), device=tensor.device)
         return tensor.transpose(1, -2)[rows, self.positions].unsqueeze(-2)
 
@@ -261,7 +264,6 @@ def _computed_instead(
     layers: list[tuple[nn.Linear, CallKey]],
     instead: Callable[[nn.Linear, CallKey, Tensor], Tensor],
 ) -> Iterator[None]:
-    """Within: something else is computed in some calls of some layers."""
     keys = {key for _, key in layers}
     modules = {id(layer): layer for layer, _ in layers}
     n_calls = dict.fromkeys(modules, 0)
@@ -289,7 +291,6 @@ MAX_ERROR = 1e-3
 class ReadoutPass:
     """Most of the last layer's arithmetic is spared: rows that nothing reads."""
 
-    classifier: Classifier
     found: Survey
     projections: Projections | None = None
     """Of the last attention, where they need not be run."""
@@ -299,10 +300,10 @@ class ReadoutPass:
         try:
             return self._logits(inputs)
         except (UnknownLayoutError, UnexpectedCallError):
-            return self.classifier.logits(inputs)
+            return self.found.classifier.logits(inputs)
 
     def _logits(self, inputs: ModelInputs) -> Logits:
-        point = self.found.points[self.found.default]
+        point = self.found.last
         script, follower = point.script, point.follower
         if script is None or follower is None or not point.is_square:
             raise UnknownLayoutError
@@ -322,11 +323,11 @@ class ReadoutPass:
             handed_out(follower, lambda: mode.n_seen > point.number) as received,  # layers share it
             mode.active(),
         ):
-            self.classifier.logits(inputs)
+            self.found.classifier.logits(inputs)
         mixtures = only(received, inputs)
         rows = torch.arange(len(inputs), device=at.device)
         mixture = mixtures[rows, at].unsqueeze(1)
-        logits = behind(self.classifier, point, outputs, inputs, at, mixture)
+        logits = behind(self.found.classifier, point, outputs, inputs, at, mixture)
         if not bool(logits.isfinite().all()):  # something reads the projections that were not run
             raise UnknownLayoutError
         return logits
@@ -340,7 +341,7 @@ class ReadoutPass:
         """
         if self.found.rule not in ONE_ROW:
             return None
-        whole = torch.cat([self.classifier.logits(inputs) for inputs in trial])
+        whole = torch.cat([self.found.classifier.logits(inputs) for inputs in trial])
         for candidate in self._candidates(trial[0]):
             try:
                 found = torch.cat([candidate._logits(inputs) for inputs in trial])
@@ -353,12 +354,8 @@ class ReadoutPass:
         return None
 
     def _candidates(self, inputs: ModelInputs) -> Iterator["ReadoutPass"]:
-        point = self.found.points[self.found.default]
-        try:
-            found = projections_of(self.classifier, point, self.found.sight, inputs)
-            yield replace(self, projections=found)
-        except UnknownLayoutError:
-            pass
+        with suppress(UnknownLayoutError):
+            yield replace(self, projections=projections_of(self.found, inputs))
         yield self
 
 

@@ -19,7 +19,7 @@ from attn_audit.models.contract import AuditedModel
 from attn_audit.models.custom.columns import UNHEARD_OF
 from attn_audit.models.interception.classifier import InterceptedBatch, ModelInputs
 from attn_audit.models.interception.model import InterceptedModel
-from attn_audit.models.interception.removal import Gaps, Masking, Variants, removed_positions
+from attn_audit.models.interception.removal import Masking, Variants, removed_positions
 from attn_audit.models.units import UnitName
 from tests.checkpoints import SENTENCES
 from tests.conftest import Checkpoint
@@ -49,9 +49,9 @@ def of_kind(checkpoint: Checkpoint, kind: str) -> InterceptedModel:
     return wrap(*objects(checkpoint, kind))
 
 
-def first_place(gaps: Gaps, batch: InterceptedBatch) -> int | None:
-    exact = gaps.exact(batch)
-    return None if exact is None else exact.first_place
+def first_place(masking: Masking, batch: InterceptedBatch) -> int | None:
+    gaps = masking.gaps(batch)
+    return None if gaps is None else gaps.first_place
 
 
 def some_units(batch: InterceptedBatch) -> Tensor:
@@ -83,8 +83,8 @@ def test_masked_tokens_are_left_out_where_that_is_the_same(
 ) -> None:
     model = of_kind(checkpoint, kind)
     batch = model.collate(model.encode(TEXTS))
-    gaps = Gaps(model.classifier, model.classifier.logits)
-    assert first_place(gaps, batch) == FIRST_PLACES[kind]
+    masking = Masking(model.classifier, None)
+    assert first_place(masking, batch) == FIRST_PLACES[kind]
     keep = some_units(batch)
     found = model.erase(batch, keep, "mask")
     for variant, kept in enumerate((keep & batch.unit_mask.unsqueeze(1)).unbind(1)):
@@ -108,8 +108,8 @@ def test_places_are_counted_from_where_the_model_counts_them(checkpoint: Checkpo
     torch.manual_seed(0)
     model = wrap(RobertaForSequenceClassification(config).eval(), tokenizer)
     batch = model.collate(model.encode(TEXTS))
-    gaps = Gaps(model.classifier, model.classifier.logits)
-    assert first_place(gaps, batch) == tokenizer.pad_token_id + 1
+    masking = Masking(model.classifier, None)
+    assert first_place(masking, batch) == tokenizer.pad_token_id + 1
 
 
 def test_fewer_tokens_are_computed(checkpoint: Checkpoint) -> None:
@@ -135,9 +135,9 @@ def test_a_longer_text_is_tried_by_itself(checkpoint: Checkpoint) -> None:
         factor = 1 if n_places <= narrow.inputs.n_positions else n_places
         return model.classifier.logits(inputs) * factor
 
-    gaps = Gaps(model.classifier, windowed)
-    assert [first_place(gaps, batch) for batch in (narrow, wide, narrow)] == [0, None, 0]
-    assert Gaps(model.classifier, windowed).exact(wide) is None
+    masking = Masking(model.classifier, None, windowed)
+    assert [first_place(masking, batch) for batch in (narrow, wide, narrow)] == [0, None, 0]
+    assert Masking(model.classifier, None, windowed).gaps(wide) is None
 
 
 def test_what_lies_before_the_first_attention_is_computed_once(
@@ -147,9 +147,9 @@ def test_what_lies_before_the_first_attention_is_computed_once(
     batch = model.collate(model.encode(TEXTS))
     masking = model.removals["mask"]
     assert isinstance(masking, Masking)
-    exact = masking._gaps.exact(batch)
-    assert exact is not None
-    assert exact.shares_start
+    gaps = masking.gaps(batch)
+    assert gaps is not None
+    assert gaps.shares_start
     table, n_looked_up = model.module.get_submodule("bert.embeddings.word_embeddings"), 0
 
     def count(module: nn.Module, args: tuple[Tensor, ...]) -> None:

@@ -30,7 +30,7 @@ PROJECTED = ("bert", "roberta", "distilbert")
 def test_it_is_the_whole_pass_or_is_not_taken(name: str) -> None:
     model = audited(name)
     inputs = padded_batch(model).inputs
-    short = ReadoutPass(model.classifier, model._survey).proved([inputs])
+    short = ReadoutPass(model._survey).proved([inputs])
     assert short or name not in CUTS
     if short is None:
         return
@@ -45,7 +45,7 @@ def test_what_is_not_computed_is_never_read_in_silence() -> None:
     """A layer that reads its values once more where a trial did not see it."""
     model = audited("bert")
     inputs = padded_batch(model).inputs
-    short = ReadoutPass(model.classifier, model._survey).proved([inputs])
+    short = ReadoutPass(model._survey).proved([inputs])
     assert short is not None
     assert short.projections is not None
     value, output = short.projections[2].layer, model._survey.points[-1].follower
@@ -115,13 +115,10 @@ def test_one_row_is_that_of_the_whole_product(given: dict[str, Any], is_projecte
 
 def test_projections_are_found_where_they_are_taken_as_they_are() -> None:
     model = audited("bert")
-    point = model._survey.points[model._survey.default]
-    inputs = padded_batch(model).inputs
-    found = projections_of(model.classifier, point, model._survey.sight, inputs)
+    found = projections_of(model._survey, padded_batch(model).inputs)
     own = dict(model.module.named_modules())
     names = [next(n for n, m in own.items() if m is p.layer).rpartition(".")[2] for p in found]
     assert names == ["query", "key", "value"]
     turned = audited("llama")  # turned by their places
-    point = turned._survey.points[turned._survey.default]
     with pytest.raises(UnknownLayoutError):
-        projections_of(turned.classifier, point, turned._survey.sight, padded_batch(turned).inputs)
+        projections_of(turned._survey, padded_batch(turned).inputs)
