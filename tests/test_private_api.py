@@ -13,7 +13,7 @@ from transformers import BertConfig, BertModel
 import attn_audit
 
 KNOWN = {
-    "attn_audit.models.interception.torch_private": {"_pytree"},
+    "attn_audit.models.interception.module_calls": {"_pytree"},
     "attn_audit.models.interception.observation": {"_attn_implementation"},
     "attn_audit.models.interception.classifier": {
         "_compiled_call_impl",

@@ -63,7 +63,6 @@ def _function(adapter: str, module: ModuleType, name: str) -> Callable[[str], An
 
 
 def _run(adapter: str, what: str, run: Callable[[], Any]) -> Any:
-    """Run code of the user's."""
     try:
         return run()
     except (AttnAuditError, MemoryError):
@@ -134,19 +133,14 @@ def described(error: Exception) -> str:
 
 
 def _in(error: Exception) -> str:
-    place = _place(error)
-    return "" if place is None else f" ({place})"
-
-
-def _place(error: Exception) -> str | None:
     if isinstance(error, SyntaxError) and error.filename is not None:
-        return f"{_shown(error.filename)}, line {error.lineno}"
+        return f" ({_shown(error.filename)}, line {error.lineno})"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename[0] != "<"]
     for others in (_OURS + _LIBRARIES, _OURS):  # the user's code may be an installed package
         users = [f for f in frames if not any(Path(f.filename).is_relative_to(o) for o in others)]
         if users:
-            return f"{_shown(users[-1].filename)}, line {users[-1].lineno}"
-    return None
+            return f" ({_shown(users[-1].filename)}, line {users[-1].lineno})"
+    return ""
 
 
 def _is_of_a_call(error: Exception) -> bool:

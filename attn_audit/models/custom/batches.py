@@ -90,7 +90,6 @@ def _reasons(
     sites: Sequence[Site],
     has_gradient: bool,
 ) -> Iterator[str]:
-    """Why texts may not share a batch."""
     every = list(alone)
     for text in extremes:
         try:
@@ -180,7 +179,6 @@ def _gradient(model: InterceptedModel, batch: InterceptedBatch) -> Tensor:
 def _is_off(
     model: InterceptedModel, batch: InterceptedBatch, own: Reading, found: Logits, expected: Logits
 ) -> bool:
-    """Whether logits are not, but for rounding, those that were expected."""
     trial = Trial(model, model.default_site, batch, replace(own, logits=expected))
     return not trial.deviation(found) <= rounding(model)
 
@@ -240,7 +238,6 @@ def _of_attention(reading: Reading, own: Sequence[Reading], limit: float) -> str
 def _side_by_side(
     reading: Reading, alone: Sequence[_Alone], site: int
 ) -> Float[Tensor, "batch variant row unit"]:
-    """The random attention of every text, padded as the batch is."""
     n_batch, n_rows, n_units = reading.attention.shape
     out = reading.attention.new_zeros(n_batch, N_DRAWS, n_rows, n_units)
     for row, one in enumerate(alone):

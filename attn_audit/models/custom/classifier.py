@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -80,10 +80,9 @@ class CustomClassifier(Classifier):
         self._trial = self._inputs(encoded[:1])
         with torch.no_grad():
             for item in encoded:
-                alone = self._inputs([item])
-                returned = self._call(alone)
-                require_outputs(custom, returned, len(alone))
-                self.logit_limits = logit_limits(custom, returned, len(alone))
+                output = self._output(self._inputs([item]))
+                output.require_probabilities()
+                self.logit_limits = output.logit_limits
 
     def describe(self) -> ModelDescription:
         """What is known before anything is tried out."""
@@ -148,16 +147,19 @@ class CustomClassifier(Classifier):
 
     def logits(self, inputs: ModelInputs) -> Logits:
         """Call the module: its output as logits of the task, differentiable."""
-        return task_logits(self.custom, self._call(inputs), len(inputs))
+        return self._output(inputs).logits
 
     def outputs(self, inputs: ModelInputs) -> Float[Tensor, "batch output"]:
         """One for each label, or one for two."""
-        return task_outputs(self.custom, self._call(inputs), len(inputs))
+        return self._output(inputs).of_labels
 
     def embedding_table(self) -> Tensor | None:
         """The table that is named, or that was seen to be asked for the tokens."""
         ids = self._trial[self._columns.name]
         return find_table(self.custom, ids, lambda: self._call(self._trial))
+
+    def _output(self, inputs: ModelInputs) -> "ModuleOutput":
+        return ModuleOutput.of(self.custom, self._call(inputs), len(inputs))
 
     def _call(self, inputs: ModelInputs) -> Any:
         return call_module(self.custom, inputs, self._with_one_dict)
@@ -261,94 +263,102 @@ def _asked(
     return asked
 
 
-def task_logits(custom: CustomModel, returned: object, n_texts: int) -> Logits:
-    """The task's logits; of labels that compete, relative to the first label's.
+@dataclass(frozen=True)
+class ModuleOutput:
+    """What a user's module says of some texts: logits or probabilities, a row for each text."""
 
-    What a softmax takes off all labels alike says nothing, and would hide that a readout is linear
-    in attention.
+    custom: CustomModel
+    numbers: Float[Tensor, "batch output"]
+    """In single precision at least."""
 
-    Raises:
-        ConfigurationError: It holds no output for each label.
-    """
-    logits = custom.audited_task.from_outputs(task_outputs(custom, returned, n_texts))
-    return logits - logits[:, :1] if custom.audited_task.is_softmax else logits
+    @staticmethod
+    def of(custom: CustomModel, returned: object, n_texts: int) -> "ModuleOutput":
+        """Take what the module returned.
 
+        Raises:
+            ConfigurationError: It holds no output for each label.
+        """
+        output = _tensor(returned)
+        if output is None or not output.is_floating_point():
+            kind = type(returned).__name__ if output is None else f"tensor of {output.dtype}"
+            raise ConfigurationError(
+                f"the adapter's module returned a {kind}",
+                hint="Return logits or probabilities: a tensor, a tuple that starts with it, or an "
+                "object with `logits`.",
+            )
+        task = custom.audited_task
+        if output.dim() == 1 and task.n_logits == 1:
+            output = output.unsqueeze(1)
+        if output.dim() != 2 or len(output) != n_texts or output.shape[1] not in task.n_outputs:
+            wanted = " or ".join(f"{n_texts} x {width}" for width in task.n_outputs)
+            raise ConfigurationError(
+                f"the adapter's module returned a tensor of {' x '.join(map(str, output.shape))} "
+                f"for {n_texts} texts; a {task.name} task with {len(task.labels)} labels needs "
+                f"{wanted}",
+                hint="squeeze() drops the batch's axis too where there is one text: say "
+                "squeeze(-1)."
+                if n_texts == 1
+                else None,
+            )
+        return ModuleOutput(custom, output.to(torch.promote_types(output.dtype, torch.float32)))
 
-def task_outputs(
-    custom: CustomModel, returned: object, n_texts: int
-) -> Float[Tensor, "batch output"]:
-    """What the module says of each label, as logits.
+    @property
+    def of_labels(self) -> Float[Tensor, "batch output"]:
+        """What it says of each label, as logits."""
+        if self.custom.output == "logits":
+            return self.numbers
+        return logits_of(self.numbers, compete=self._compete)
 
-    Raises:
-        ConfigurationError: It holds no output for each label.
-    """
-    output = _output(custom, returned, n_texts)
-    if custom.output == "logits":
-        return output
-    return logits_of(output, compete=_compete(custom, output))
+    @property
+    def logits(self) -> Logits:
+        """The task's; of labels that compete, relative to the first label's.
 
+        What a softmax takes off all labels alike says nothing, and would hide that a readout is
+        linear in attention.
+        """
+        logits = self.custom.audited_task.from_outputs(self.of_labels)
+        return logits - logits[:, :1] if self.custom.audited_task.is_softmax else logits
 
-def logit_limits(custom: CustomModel, returned: object, n_texts: int) -> tuple[float, float] | None:
-    """Between which logits, or of competing labels their differences, those of probabilities lie.
+    @property
+    def logit_limits(self) -> tuple[float, float] | None:
+        """What logits of probabilities, or of competing labels their differences, can be at all.
 
-    Returns:
-        None where the module gives logits.
-    """
-    if custom.output == "logits":
-        return None
-    output = _output(custom, returned, n_texts)
-    return limits_of(output.dtype, compete=_compete(custom, output))
+        Returns:
+            None where the module gives logits.
+        """
+        if self.custom.output == "logits":
+            return None
+        return limits_of(self.numbers.dtype, compete=self._compete)
 
+    def require_probabilities(self) -> None:
+        """Refuse outputs that are not what the user says they are.
 
-def require_outputs(custom: CustomModel, returned: object, n_texts: int) -> None:
-    """Refuse outputs that are not what the user says they are.
+        Raises:
+            ConfigurationError: Probabilities are none.
+        """
+        if self.custom.output == "logits":
+            return
+        low, high = float(self.numbers.min()), float(self.numbers.max())
+        if low < 0 or high > 1:
+            raise ConfigurationError(
+                f'output="probabilities": the module returns numbers from {low:.3g} to {high:.3g}',
+                hint='Say output="logits" if they are logits or log-probabilities.',
+            )
+        if not self._compete:
+            return
+        sums = self.numbers.sum(dim=1)
+        wrong = float(sums[(sums - 1).abs().argmax()])
+        if abs(wrong - 1) > MAX_DEVIATION:
+            raise ConfigurationError(
+                f'output="probabilities": the outputs of one text sum to {wrong:.3g}, not to 1',
+                hint='Say task="multilabel" if each label has a sigmoid of its own.',
+            )
 
-    Raises:
-        ConfigurationError: There is no output for each label, or probabilities are none.
-    """
-    output = _output(custom, returned, n_texts)
-    if custom.output == "logits":
-        return
-    low, high = float(output.min()), float(output.max())
-    if low < 0 or high > 1:
-        raise ConfigurationError(
-            f'output="probabilities": the module returns numbers from {low:.3g} to {high:.3g}',
-            hint='Say output="logits" if they are logits or log-probabilities.',
-        )
-    if not _compete(custom, output):
-        return
-    sums = output.sum(dim=1)
-    wrong = float(sums[(sums - 1).abs().argmax()])
-    if abs(wrong - 1) > MAX_DEVIATION:
-        raise ConfigurationError(
-            f'output="probabilities": the outputs of one text sum to {wrong:.3g}, not to 1',
-            hint='Say task="multilabel" if each label has a sigmoid of its own.',
-        )
-
-
-def _output(custom: CustomModel, returned: object, n_texts: int) -> Tensor:
-    """(text, output), in single precision at least."""
-    output = _tensor(returned)
-    if output is None or not output.is_floating_point():
-        kind = type(returned).__name__ if output is None else f"tensor of {output.dtype}"
-        raise ConfigurationError(
-            f"the adapter's module returned a {kind}",
-            hint="Return logits or probabilities: a tensor, a tuple that starts with it, or an "
-            "object with `logits`.",
-        )
-    task = custom.audited_task
-    if output.dim() == 1 and task.n_logits == 1:
-        output = output.unsqueeze(1)
-    if output.dim() != 2 or len(output) != n_texts or output.shape[1] not in task.n_outputs:
-        wanted = " or ".join(f"{n_texts} x {width}" for width in task.n_outputs)
-        raise ConfigurationError(
-            f"the adapter's module returned a tensor of {' x '.join(map(str, output.shape))} for "
-            f"{n_texts} texts; a {task.name} task with {len(task.labels)} labels needs {wanted}",
-            hint="squeeze() drops the batch's axis too where there is one text: say squeeze(-1)."
-            if n_texts == 1
-            else None,
-        )
-    return output.to(torch.promote_types(output.dtype, torch.float32))
+    @property
+    def _compete(self) -> bool:
+        """Whether a text's probabilities sum to 1."""
+        task = self.custom.audited_task
+        return task.is_softmax or self.numbers.shape[1] > task.n_logits
 
 
 def _tensor(returned: object) -> Tensor | None:
@@ -359,9 +369,3 @@ def _tensor(returned: object) -> Tensor | None:
     elif isinstance(returned, Sequence) and returned:
         returned = returned[0]
     return returned if isinstance(returned, Tensor) else None
-
-
-def _compete(custom: CustomModel, output: Tensor) -> bool:
-    """Whether a text's probabilities sum to 1."""
-    task = custom.audited_task
-    return task.is_softmax or output.shape[1] > task.n_logits

@@ -168,7 +168,6 @@ def _tells_tokens(encode: EncodeAlone, distinct: Sequence[str]) -> bool:
 
 
 def _changed(forth: Arguments, back: Arguments) -> Iterator[tuple[int | str, Tensor, Tensor]]:
-    """The arguments with columns that differ between two calls."""
     turned = dict(back.named())
     # Of characters, tokens have columns of their own too: ids come first.
     for name, argument in sorted(forth.named(), key=lambda one: one[1].dim() != 2):
@@ -202,7 +201,6 @@ def _start(row: Tensor, turned: Tensor, n_tokens: int) -> int | None:
 def _columns(
     name: int | str, argument: Tensor, starts: Sequence[int | None], n_tokens: Sequence[int]
 ) -> TokenColumns | None:
-    """The one rule that all starts follow; None where there is none."""
     found = [start for start in starts if start is not None]
     if len(found) < len(starts):
         return None
@@ -247,9 +245,6 @@ class GivenMask:
     def of(name: str | int, arguments: Arguments, columns: TokenColumns) -> "GivenMask":
         """Find out which value hides.
 
-        Args:
-            arguments: Of a text, and of one of its tokens alone.
-
         Raises:
             ConfigurationError: There is no such argument, or it is no mask of the columns.
         """
@@ -276,10 +271,7 @@ class GivenMask:
     def hide(self, inputs: ModelInputs, hidden: Bool[Tensor, "batch position"]) -> ModelInputs:
         """The inputs with positions masked as padding is."""
         mask = torch.where(hidden, self.of_padding, inputs[self.name])
-        if isinstance(self.name, int):
-            before, after = inputs.arguments[: self.name], inputs.arguments[self.name + 1 :]
-            return replace(inputs, arguments=(*before, mask, *after))
-        return replace(inputs, keywords={**inputs.keywords, self.name: mask})
+        return inputs.with_argument(self.name, mask)
 
 
 def _mask_error(name: str | int, problem: str) -> ConfigurationError:

@@ -254,11 +254,6 @@ def load_custom_model(
 ) -> CustomInterceptedModel:
     """Call a user's function, and find out by trial how its module computes attention.
 
-    Args:
-        adapter: `package.module:function` or `path/file.py:function`.
-        trial: A few texts of the data; none: a few built-in ones.
-        is_blind: Look for no attention at all.
-
     Raises:
         AuditFailedError: The module or `encode` fails.
         ConfigurationError: The function cannot be called, or does not give what is asked of it.

@@ -1,20 +1,99 @@
 """One attention of a model: what was learnt of it, what a pass left, other weights there."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from attn_audit.models.interception.block import Block
 from attn_audit.models.interception.classifier import Classifier, ModelInputs
 from attn_audit.models.interception.key_order import KeyOrder
 from attn_audit.models.interception.mode import Axes, Interception, Sight
-from attn_audit.models.interception.module_calls import CallKey, Script
+from attn_audit.models.interception.module_calls import CallKey, Recording, Script, calls_followed
 from attn_audit.models.interception.observation import laid_out_otherwise
+
+
+@dataclass(frozen=True)
+class Block:
+    """A call of a module that computes one attention, and gives a state for each position."""
+
+    module: nn.Module
+    key: CallKey
+    number: int
+    """Of its attention among the softmaxes that it computes itself."""
+
+    @contextmanager
+    def kept(self) -> Iterator["BlockCall"]:
+        """Within: with what it is called, and what it returns, is kept."""
+        kept = BlockCall(self.module)
+
+        def keep(
+            key: CallKey, args: tuple[Any, ...], keywords: dict[str, Any], output: Any
+        ) -> None:
+            kept.arguments, kept.keywords, kept.states = args, keywords, _states(output)
+
+        with calls_followed({self.key: self.module}, keep):
+            yield kept
+
+    @contextmanager
+    def cut_off(self) -> Iterator[None]:
+        """Within: nothing is differentiated through its states."""
+
+        def detach(key: CallKey, args: object, keywords: object, output: Any) -> Any:
+            states = _states(output)
+            if states is None or output is states:
+                return None if states is None else states.detach()
+            return type(output)((states.detach(), *output[1:]))
+
+        with calls_followed({self.key: self.module}, detach):
+            yield
+
+
+@dataclass
+class BlockCall:
+    """With what a block was called, and the states that it returned."""
+
+    module: nn.Module
+    arguments: tuple[Any, ...] = ()
+    keywords: Mapping[str, Any] = field(default_factory=dict)
+    states: Tensor | None = None
+
+    def again(self) -> Tensor | None:
+        """The states that it returns now."""
+        return _states(self.module(*self.arguments, **self.keywords))
+
+
+def _states(output: Any) -> Tensor | None:
+    """The first tensor that a layer returns; what a whole model returns has names, and is none."""
+    first = output[0] if isinstance(output, tuple | list) and output else output
+    return first if isinstance(first, Tensor) else None
+
+
+def find_block(
+    recording: Recording,
+    twin: Recording,
+    attention: int,
+    every: Collection[int],
+    shape: torch.Size,
+) -> Block | None:
+    """The outermost call around an attention that computes no other, and returns states."""
+    n_texts, n_positions = shape
+    for i in recording.stacks[attention]:
+        call = recording.calls[i]
+        if any(i in recording.stacks[n] for n in every if n != attention):
+            continue
+        sizes = [(len(of), of[i]) for of in (recording.calls, twin.calls) if i < len(of)]
+        states = [_states(of.output) for _, of in sizes]
+        if len(states) == 2 and all(
+            of is not None and of.dim() == 3 and of.shape[:2] == (n, n_positions)
+            for n, of in zip((n_texts, n_texts + 1), states, strict=True)
+        ):
+            number = sum(i in stack for stack in recording.stacks[:attention])
+            return Block(call.module, call.key, number)
+    return None
 
 
 @dataclass(frozen=True)

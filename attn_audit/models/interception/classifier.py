@@ -102,20 +102,12 @@ class ModelInputs(Arguments):
             )
         )
 
-    def with_ids(
-        self, name: str | int, where: Bool[Tensor, "batch position"], token_id: int
-    ) -> "ModelInputs":
-        """Another token at some positions.
-
-        Args:
-            name: Of the input that holds the ids, or its place among the arguments.
-        """
+    def with_argument(self, name: int | str, value: Tensor) -> "ModelInputs":
+        """Another tensor in the place of one, given by position or name."""
         if isinstance(name, str):
-            ids = self.keywords[name].masked_fill(where, token_id)
-            return replace(self, keywords={**self.keywords, name: ids})
-        arguments = list(self.arguments)
-        arguments[name] = arguments[name].masked_fill(where, token_id)
-        return replace(self, arguments=tuple(arguments))
+            return replace(self, keywords={**self.keywords, name: value})
+        before, after = self.arguments[:name], self.arguments[name + 1 :]
+        return replace(self, arguments=(*before, value, *after))
 
     def trim(self) -> "ModelInputs":
         """Without the positions that are padding in every row."""
@@ -285,11 +277,7 @@ def require_eager(module: nn.Module) -> None:
 def or_probes(
     examples: Sequence[Example], as_pairs: bool = False, fields: Sequence[str] = ()
 ) -> Sequence[Example]:
-    """The examples, or built-in ones of different lengths where there are none.
-
-    Args:
-        fields: That built-in ones have beside their text, as a prompt names them.
-    """
+    """The examples, or built-in ones of different lengths where there are none."""
     return examples or [
         Example(
             id=f"{PROBE}{i}",

@@ -36,6 +36,7 @@ _FROM_THE_END = KeyOrder(is_reversed=True)
 class EmbeddingLookUp:
     """Where a model looks the input's tokens up, found by a trial."""
 
+    classifier: Classifier
     table: Float[Tensor, "token embedding"]
     name: str | int
     """The input that holds the ids: a keyword, or a position among the arguments."""
@@ -49,7 +50,6 @@ class EmbeddingLookUp:
 
     def logits(
         self,
-        classifier: Classifier,
         inputs: ModelInputs,
         embeddings: Float[Tensor, "batch position embedding"],
         where: Bool[Tensor, "batch position"],
@@ -63,13 +63,16 @@ class EmbeddingLookUp:
             where: The positions that get them; the others keep their own.
             held: Numbers of attentions whose weights are held constant.
             others: By number, what some of them are held at in the place of their own.
+
+        Raises:
+            UnsupportedModelError: It looks them up in another order than in the trial.
         """
         expected, constants = iter(self.alignments), others or {}
 
         def look_up(ids: Tensor, looked_up: Tensor) -> Tensor:
             alignment = next(expected, None)
             if alignment is None or not _fits(alignment, ids, inputs[self.name], inputs.real):
-                raise _moved(classifier)
+                raise _moved(self.classifier)
             return _replaced(alignment, embeddings, where, looked_up, inputs.real)
 
         mode = Interception(
@@ -81,9 +84,9 @@ class EmbeddingLookUp:
             look_up=look_up,
         )
         with mode.active():
-            logits = classifier.logits(inputs)
+            logits = self.classifier.logits(inputs)
         if next(expected, None) is not None:
-            raise _moved(classifier)
+            raise _moved(self.classifier)
         return logits
 
 
@@ -159,7 +162,7 @@ def find_look_up(classifier: Classifier, inputs: ModelInputs) -> EmbeddingLookUp
                     "and again in part or in another order: no gradient can be taken",
                     hint="Compare attention with leave-one-out alone: --measures leave_one_out.",
                 )
-            return EmbeddingLookUp(table, name, found)
+            return EmbeddingLookUp(classifier, table, name, found)
     given = [candidate for _, candidate in _integer_inputs(inputs)]
     if any(_is_moved(ids, own) for ids in seen for own in given):
         raise _moved(classifier)
@@ -232,9 +235,7 @@ class MaskTrial:
 
 
 @torch.no_grad()
-def try_masks(
-    classifier: Classifier, look_up: EmbeddingLookUp, batch: InterceptedBatch, logits: Logits
-) -> MaskTrial:
+def try_masks(look_up: EmbeddingLookUp, batch: InterceptedBatch, logits: Logits) -> MaskTrial:
     """Mask one unit of each text, change it, and see whether the logits move.
 
     Returns:
@@ -250,10 +251,10 @@ def try_masks(
 
     def speaks(units: Int[Tensor, " batch"]) -> bool:
         chosen = inputs.units == units.unsqueeze(1)
-        masked = classifier.mask(inputs, chosen)
-        hidden = look_up.logits(classifier, masked, own, chosen)
-        changed = look_up.logits(classifier, inputs, other, chosen)
-        still_changed = look_up.logits(classifier, masked, other, chosen)
+        masked = look_up.classifier.mask(inputs, chosen)
+        hidden = look_up.logits(masked, own, chosen)
+        changed = look_up.logits(inputs, other, chosen)
+        still_changed = look_up.logits(masked, other, chosen)
         leak = float((still_changed - hidden).abs().max())
         return leak > MAX_LEAK * float((changed - logits).abs().max())
 

@@ -162,7 +162,7 @@ def find_places(
         UnsupportedModelError: Another order than the possible ones is right, or there are several
             and it cannot be told which.
     """
-    moved = _movements(classifier, geometry, list(candidates), sight)
+    moved = _movements(classifier, geometry.texts, list(candidates), sight)
     found: dict[int, Place] = {}
     failed: UnsupportedModelError | None = None
     for number, orders in candidates.items():
@@ -187,7 +187,7 @@ def require_places(
     Raises:
         UnsupportedModelError: In this text, keys stand in another order.
     """
-    moved = _movements(classifier, Geometry((changed,), changed.text), list(orders), sight)
+    moved = _movements(classifier, [changed], list(orders), sight)
     for number, order in orders.items():
         _place(classifier, [order], moved[number], None)
 
@@ -197,10 +197,10 @@ class _CannotBeToldError(UnsupportedModelError):
 
 
 def _movements(
-    classifier: Classifier, geometry: Geometry, numbers: Collection[int], sight: Sight
+    classifier: Classifier, texts: Sequence[Changed], numbers: Collection[int], sight: Sight
 ) -> dict[int, list[_Movement]]:
     moved: dict[int, list[_Movement]] = {number: [] for number in numbers}
-    for changed in geometry.texts:
+    for changed in texts:
         inputs = classifier.collate([changed.text])
         own = scores_of(classifier, inputs, numbers, sight)
         for unit, text in changed.with_another.items():

@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import permutations, product
 from math import prod
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import torch
@@ -19,7 +20,6 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from attn_audit.errors import AuditFailedError
-from attn_audit.models.interception.torch_private import inner_multi_head_attention
 
 Sized = tuple[torch.Size, int]
 """A shape that weights had, and the rows of the batch that they were computed in."""
@@ -264,6 +264,25 @@ class Sight:
     """Whether a trial was made: then nothing is guessed from a shape."""
 
 
+ASKS = "has_torch_function"
+"""What `F.multi_head_attention_forward` asks whether a mode is active."""
+
+
+def inner_multi_head_attention() -> Callable[..., Any]:
+    """`F.multi_head_attention_forward` as a mode must run it.
+
+    The original hands itself to the mode as a whole, so that its inside is never seen; this copy
+    does not ask whether a mode is active.
+    """
+    original = F.multi_head_attention_forward
+    assert isinstance(original, FunctionType)
+    assert ASKS in original.__globals__
+    names = {**original.__globals__, ASKS: lambda arguments: False}
+    copy = FunctionType(original.__code__, names, original.__name__, original.__defaults__)
+    copy.__kwdefaults__ = original.__kwdefaults__
+    return copy
+
+
 class Interception(TorchFunctionMode):
     """While active, calls `visit` at the wanted attentions, and `look_up` at a table's look-ups."""
 
@@ -401,5 +420,4 @@ def _is_weights(part: object) -> bool:
 
 
 def _named(names: tuple[str, str], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-    """Two leading arguments, given by position or by name."""
     return [args[i] if i < len(args) else kwargs.get(name) for i, name in enumerate(names)]

@@ -44,6 +44,7 @@ from attn_audit.models.interception.embedding import (
 )
 from attn_audit.models.interception.erasing import (
     HALVES,
+    Prefixes,
     Sharing,
     are_independent,
     confirmed,
@@ -52,7 +53,7 @@ from attn_audit.models.interception.erasing import (
     pooled_again,
 )
 from attn_audit.models.interception.key_order import Geometry
-from attn_audit.models.interception.reading import Pass, PlaceKey, intervened, run_pass
+from attn_audit.models.interception.reading import Pass, PlaceKey, Rows, intervened, run_pass
 from attn_audit.models.interception.readout import (
     ONE_ROW,
     ReadoutRule,
@@ -60,15 +61,16 @@ from attn_audit.models.interception.readout import (
     is_linear,
     read_out_units,
 )
-from attn_audit.models.interception.readout_pass import ReadoutPass
-from attn_audit.models.interception.removal.base import Run, UnitRemoval, removed_positions
-from attn_audit.models.interception.removal.deleting import Deletion
-from attn_audit.models.interception.removal.masking import Masking
-from attn_audit.models.interception.removal.neutral import Neutral
-from attn_audit.models.interception.removal.prefixes import Prefixes
+from attn_audit.models.interception.removal import (
+    Deletion,
+    Masking,
+    Neutral,
+    Run,
+    UnitRemoval,
+    removed_positions,
+)
 from attn_audit.models.interception.replay import CHEAPEST_FIRST, NamedWays, WayChoice, choose_way
-from attn_audit.models.interception.rows import Rows
-from attn_audit.models.interception.shared_start import Start
+from attn_audit.models.interception.short_passes import ReadoutPass, Start
 from attn_audit.models.interception.survey import survey
 from attn_audit.models.interception.whole import (
     readout_states,
@@ -152,7 +154,7 @@ class InterceptedModel(AuditedModel):
             return None
         logits = self._try(self.default_site).logits
         try:
-            return try_masks(self.classifier, self._look_up, self._trial, logits)
+            return try_masks(self._look_up, self._trial, logits)
         except (ConfigurationError, UnsupportedModelError):  # no token can be changed behind a mask
             return MaskTrial(middle=True, first=True, last=True)
 
@@ -179,7 +181,7 @@ class InterceptedModel(AuditedModel):
             tried.append(
                 self.classifier.mask(trial.inputs, removed_positions(trial.inputs.units, ~halves))
             )
-        short = ReadoutPass(self.classifier, self._survey).proved(tried)
+        short = ReadoutPass(self._survey).proved(tried)
         return self.classifier.logits if short is None else short.logits
 
     def _start(self, inputs: ModelInputs) -> Start:
@@ -218,7 +220,6 @@ class InterceptedModel(AuditedModel):
 
     @property
     def _found_without_attention(self) -> dict[str, str]:
-        """What findings would say, if there were any attention."""
         if self.layers:
             return {}
         shared = self.not_shared_because
@@ -265,7 +266,7 @@ class InterceptedModel(AuditedModel):
         key = (site.layer, site.rows)
         if self._tried is None or self._tried[0] != key:
             keys = [key] if self.layers else []
-            found = run_pass(self.classifier, self._survey, self._trial.inputs, keys)
+            found = run_pass(self._survey, self._trial.inputs, keys)
             self._tried = key, found
         return self._tried[1]
 
@@ -362,7 +363,7 @@ class InterceptedModel(AuditedModel):
         assert isinstance(batch, InterceptedBatch)
         keys = list(dict.fromkeys((site.layer, site.rows) for site in sites if self.layers))
         with self._guard(batch.encoded):
-            found = run_pass(self.classifier, self._survey, batch.inputs, keys)
+            found = run_pass(self._survey, batch.inputs, keys)
         return [self._reading(batch, found, site) for site in sites]
 
     def _reading(self, batch: InterceptedBatch, found: Pass, site: Site) -> Reading:
@@ -436,15 +437,13 @@ class InterceptedModel(AuditedModel):
         if not self.layers:
             return self.no_attention_because
         with self._guard(self._trial.encoded):
-            return why_not_whole(self.classifier, self._survey, self._trial)
+            return why_not_whole(self._survey, self._trial)
 
     def read_whole(self, batch: Batch, *, differentiable: bool = False) -> WholeAttention:
         """Every layer's weights, computed in the open."""
         assert isinstance(batch, InterceptedBatch)
         with self._guard(batch.encoded):
-            return whole_attention(
-                self.classifier, self._survey, batch, differentiable=differentiable
-            )
+            return whole_attention(self._survey, batch, differentiable=differentiable)
 
     @cached_property
     def no_states_because(self) -> str | None:
@@ -453,13 +452,13 @@ class InterceptedModel(AuditedModel):
             return why
         inputs = self._trial.inputs
         with self._guard(self._trial.encoded):
-            return why_no_states(self.classifier, self._survey, inputs, self._look_up)
+            return why_no_states(self._survey, inputs, self._look_up)
 
     def states(self, batch: Batch) -> ReadoutStates:
         """Of the last layer, whose own part of the model is run again."""
         assert isinstance(batch, InterceptedBatch)
         with self._guard(batch.encoded):
-            return readout_states(self.classifier, self._survey, batch.inputs)
+            return readout_states(self._survey, batch.inputs)
 
     def embed(self, batch: Batch) -> Float[Tensor, "batch token embedding"]:
         """The embeddings of all positions; those of no unit are not used."""
@@ -479,11 +478,9 @@ class InterceptedModel(AuditedModel):
         if rules:
             with self._guard(batch.encoded):
                 n_units = batch.unit_mask.shape[1]
-                found = intervened(self.classifier, self._survey, batch.inputs, n_units, rules)
-                others = found.weights
+                _, others = intervened(self._survey, batch.inputs, n_units, rules)
         with self._guard(batch.encoded), differentiable_recurrence(self.classifier):
             logits = self._look_up.logits(
-                self.classifier,
                 batch.inputs,
                 embeddings,
                 where=batch.inputs.units != NOT_AUDITED,
@@ -523,8 +520,8 @@ class InterceptedModel(AuditedModel):
         assert isinstance(batch, InterceptedBatch)
         n_units = batch.unit_mask.shape[1]
         with self._guard(batch.encoded):
-            found = intervened(self.classifier, self._survey, batch.inputs, n_units, rules)
-        return mask_candidates(found.logits, batch.allowed)
+            logits, _ = intervened(self._survey, batch.inputs, n_units, rules)
+        return mask_candidates(logits, batch.allowed)
 
     def _known(self, operator: str | None) -> str:
         """An operator that the model has."""

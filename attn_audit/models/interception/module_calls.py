@@ -14,8 +14,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
-
-from attn_audit.models.interception.torch_private import flatten, unflatten
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -30,11 +29,7 @@ class BatchAxis:
     into it."""
 
     def allows(self, size: int, n_rows: int, n_positions: tuple[int, int]) -> bool:
-        """Whether a batch of so many rows may have so many entries.
-
-        Args:
-            n_positions: Of a row in the trial, and of one here.
-        """
+        """Whether a batch of so many rows may have so many entries."""
         then, now = n_positions
         n_folded, remainder = divmod(self.per_row, then)
         of_positions = () if remainder else (n_folded * now,)
@@ -117,7 +112,7 @@ def repeat(
 
 
 def _leaves(value: object) -> tuple[list[Any], Any]:
-    leaves, structure = flatten(value, is_leaf=lambda v: isinstance(v, PackedSequence))
+    leaves, structure = tree_flatten(value, is_leaf=lambda v: isinstance(v, PackedSequence))
     flat: list[Any] = []
     kinds: list[bool] = []
     for leaf in leaves:
@@ -136,7 +131,7 @@ def _restore(flat: list[Any], structure: Any) -> Any:
             lengths = torch.as_tensor(next(rest)).cpu()
             leaf = pack_padded_sequence(leaf, lengths, batch_first=True, enforce_sorted=False)
         leaves.append(leaf)
-    return unflatten(leaves, spec)
+    return tree_unflatten(leaves, spec)
 
 
 CallKey = tuple[int, int]
@@ -208,6 +203,13 @@ class Step:
     axes: tuple[BatchAxis | None, ...] | None
     """Where its output has the batch, for a call that had finished; None for one under way."""
 
+    def output(
+        self, outputs: Mapping[CallKey, Any], change: Callable[[Tensor, BatchAxis], Tensor]
+    ) -> Any:
+        """What the call returned, with every tensor changed that has the batch in it."""
+        assert self.axes is not None
+        return map_batch(outputs[self.key], self.axes, change)
+
 
 @dataclass(frozen=True)
 class Script:
@@ -272,11 +274,7 @@ def replaced_forwards(
     modules: Iterable[Module],
     replacement: Callable[[Module, Callable[..., Any]], Callable[..., Any]],
 ) -> Iterator[None]:
-    """Within: modules compute something else when they are called.
-
-    Args:
-        replacement: Gets each module and what it computes so far.
-    """
+    """Within: modules compute something else when they are called."""
     before = [(module, module.__dict__.get("forward")) for module in modules]
     for module, _ in before:
         module.forward = replacement(module, module.forward)
@@ -291,20 +289,40 @@ def replaced_forwards(
 
 
 @contextmanager
-def kept_outputs(wanted: Mapping[CallKey, nn.Module]) -> Iterator[dict[CallKey, Any]]:
-    """Within: what the wanted calls return is kept."""
-    outputs: dict[CallKey, Any] = {}
+def calls_followed(
+    wanted: Mapping[CallKey, nn.Module],
+    follow: Callable[[CallKey, tuple[Any, ...], dict[str, Any], Any], Any],
+) -> Iterator[None]:
+    """Within: the wanted calls are followed by another.
+
+    Args:
+        follow: Gets a call, its arguments and keywords, and what it returned; what it returns
+            itself, if anything, takes the place of that.
+    """
     counts: Counter[int] = Counter()
 
-    def keep(module: nn.Module, args: object, output: Any) -> None:
+    def after(
+        module: nn.Module, args: tuple[Any, ...], keywords: dict[str, Any], output: Any
+    ) -> Any:
         key = (id(module), counts[id(module)])
         counts[id(module)] += 1
-        if key in wanted:
-            outputs[key] = output
+        return follow(key, args, keywords, output) if key in wanted else None
 
     with ExitStack() as hooks:
         for module in set(wanted.values()):
-            hooks.enter_context(module.register_forward_hook(keep))
+            hooks.enter_context(module.register_forward_hook(after, with_kwargs=True))
+        yield
+
+
+@contextmanager
+def kept_outputs(wanted: Mapping[CallKey, nn.Module]) -> Iterator[dict[CallKey, Any]]:
+    """Within: what the wanted calls return is kept."""
+    outputs: dict[CallKey, Any] = {}
+
+    def keep(key: CallKey, args: object, keywords: object, output: Any) -> None:
+        outputs[key] = output
+
+    with calls_followed(wanted, keep):
         yield outputs
 
 
@@ -316,9 +334,6 @@ def write_script(
     attention: int,
 ) -> Script:
     """The script of one attention.
-
-    Args:
-        twin: Another, over a batch of another size.
 
     Raises:
         UnexpectedCallError: The two passes call different modules.

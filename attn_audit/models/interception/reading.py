@@ -1,22 +1,183 @@
-"""One pass of a model in which attention is read at some places, or replaced there."""
+"""One pass of a model in which attention is read at some sites, or replaced there."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from attn_audit.distances import Logits
-from attn_audit.models.contract import RowChoice, Rule, Site
-from attn_audit.models.interception.attention_point import Reached, placed
-from attn_audit.models.interception.classifier import Classifier, ModelInputs
+from attn_audit.models.contract import Mass, RowChoice, RowWeights, Rule, Site
+from attn_audit.models.interception.attention_point import Reached, Weights, placed
+from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
+from attn_audit.models.interception.key_order import KeyOrder
 from attn_audit.models.interception.mode import Interception
 from attn_audit.models.interception.module_calls import CallKey, kept_outputs
 from attn_audit.models.interception.observation import admissible_keys, laid_out_otherwise
-from attn_audit.models.interception.readout import ReadoutRule, rows_by_rule, rows_of_texts
-from attn_audit.models.interception.rows import Rows
+from attn_audit.models.interception.readout import ReadoutRule, rows_by_rule
 from attn_audit.models.interception.survey import Survey
+
+
+@dataclass(frozen=True)
+class UnitKeys:
+    """Which unit each key of an attention belongs to."""
+
+    unit: Int[Tensor, "batch key"]
+    """0 where the key is not audited."""
+    is_audited: Bool[Tensor, "batch key"]
+    n_units: int
+
+    @staticmethod
+    def of(inputs: ModelInputs, order: KeyOrder, n_keys: int, n_units: int) -> "UnitKeys":
+        """Of an attention's keys; one that stands for no position is no unit's."""
+        units = order.of_keys(inputs.units, inputs.real, n_keys)
+        return UnitKeys(units.clamp_min(0), units != NOT_AUDITED, n_units)
+
+    @cached_property
+    def are_units(self) -> bool:
+        """Whether each key is a unit, in the units' order, wherever it is audited."""
+        keys = torch.arange(self.unit.shape[1], device=self.unit.device)
+        in_place = (self.unit == keys) | ~self.is_audited
+        return self.n_units == self.unit.shape[1] and bool(in_place.all())
+
+    def total(self, weights: Float[Tensor, "batch row key"]) -> Float[Tensor, "batch row unit"]:
+        """The weight of each unit: the sum over its keys."""
+        audited = weights * self.is_audited.unsqueeze(1)
+        if self.are_units:
+            return audited
+        out = weights.new_zeros(*weights.shape[:2], self.n_units)
+        return out.scatter_add(2, self.unit.unsqueeze(1).expand_as(weights), audited)
+
+    def any(self, mask: Bool[Tensor, "batch row key"]) -> Bool[Tensor, "batch row unit"]:
+        """Whether any key of a unit is marked."""
+        return self.total(mask.float()) > 0
+
+    def of_keys(
+        self, values: Float[Tensor, "batch *variant row unit"]
+    ) -> Float[Tensor, "batch *variant row key"]:
+        """For each key the value of its unit."""
+        middle = (1,) * (values.dim() - 2)
+        index = self.unit.reshape(len(self.unit), *middle, -1)
+        return values.gather(-1, index.expand(*values.shape[:-1], -1))
+
+
+KeyWeights = Float[Tensor, "batch row key"]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one site, head by head, over keys and over units."""
+
+    reached: Reached
+    head: int | None
+    """None: all."""
+    keys: UnitKeys
+    weights: KeyWeights
+    """Raw: over all keys."""
+    admissible_keys: Bool[Tensor, "batch row key"]
+    row_mask: Bool[Tensor, "batch row"]
+
+    @staticmethod
+    def of(reached: Reached, head: int | None, n_units: int) -> "Rows":
+        """The rows of one head, or of all."""
+        chosen = slice(None) if head is None else slice(head, head + 1)
+        weights = reached.weights[:, chosen]
+        keys = UnitKeys.of(reached.inputs, reached.point.order, weights.shape[-1], n_units)
+        mask = reached.row_mask.repeat(1, weights.shape[1])
+        # Rows of padding may be no numbers, where they attend to nothing.
+        rows = weights.flatten(1, 2).masked_fill(~mask.unsqueeze(-1), 0)
+        allowed = reached.admissible[:, chosen].flatten(1, 2) & mask.unsqueeze(-1)
+        return Rows(reached, head, keys, rows, allowed & keys.is_audited.unsqueeze(1), mask)
+
+    @cached_property
+    def mass(self) -> Float[Tensor, "batch row"]:
+        """The share of each row on the audited units; rounding makes none of it more than 1."""
+        return (self.weights * self.keys.is_audited.unsqueeze(1)).sum(dim=-1).clamp_max(1)
+
+    @property
+    def rest(self) -> Float[Tensor, "batch row"]:
+        """The share on everything else."""
+        return self._others.sum(dim=-1)
+
+    @property
+    def attention(self) -> Float[Tensor, "batch row unit"]:
+        """Renormalised over the audited units; zeros where none of them has weight."""
+        totals = self.keys.total(self.weights.double())
+        mass = totals.sum(dim=-1, keepdim=True)
+        return (totals / torch.where(mass > 0, mass, 1)).to(self.weights.dtype)
+
+    @property
+    def admissible(self) -> Bool[Tensor, "batch row unit"]:
+        """Units with a key that the row may attend to."""
+        return self.keys.any(self.admissible_keys)
+
+    def as_units(self) -> RowWeights:
+        """The rows over the units."""
+        return RowWeights(
+            attention=self.attention,
+            admissible=self.admissible,
+            mass=self.mass,
+            rest=self.rest,
+            row_mask=self.row_mask,
+        )
+
+    def raw(
+        self, attention: Float[Tensor, "batch variant row unit"], mass: Mass | None = None
+    ) -> Float[Tensor, "batch variant row key"]:
+        """Weights over all keys: units get shares of the row's mass, the rest what is left.
+
+        Inside a unit of several keys, and among the rest, the proportions stay.
+        """
+        if mass is not None and mass.dim() == 2:
+            mass = mass.unsqueeze(1)
+        if self._are_shares:  # what a row may not attend to has no weight, and no gradient
+            shares = attention * self.admissible_keys.unsqueeze(1)
+            return shares if mass is None else shares * mass.unsqueeze(-1)
+        own = self.mass.unsqueeze(1)
+        mass = own if mass is None else mass
+        of_units = self._shares_within_units.unsqueeze(1) * mass.unsqueeze(-1)
+        # Where there is no rest, there is nothing to scale.
+        rest = torch.where(self.rest > torch.finfo(self.rest.dtype).tiny, self.rest, 1)
+        factor = (1 + (own - mass) / rest.unsqueeze(1)).clamp_min(0).unsqueeze(-1)
+        return self.keys.of_keys(attention) * of_units + self._others.unsqueeze(1) * factor
+
+    @cached_property
+    def _others(self) -> KeyWeights:
+        return self.weights * ~self.keys.is_audited.unsqueeze(1)
+
+    @cached_property
+    def _are_shares(self) -> bool:
+        """Whether units are keys, and nothing else has weight: then nothing is to be shared out."""
+        return self.keys.are_units and not bool(self._others.any())
+
+    @cached_property
+    def _shares_within_units(self) -> KeyWeights:
+        """Of its unit's weight the share of each key; equal shares where the unit has none."""
+        weights = self.weights * self.admissible_keys
+        allowed = self.admissible_keys.to(weights)
+        totals = self.keys.of_keys(self.keys.total(weights))
+        counts = self.keys.of_keys(self.keys.total(allowed)).clamp_min(1)
+        tiny = torch.finfo(weights.dtype).tiny
+        shares = torch.where(totals > tiny, weights / totals.clamp_min(tiny), allowed / counts)
+        return shares * self.keys.is_audited.unsqueeze(1)
+
+    def of_all_heads(
+        self, attention: Float[Tensor, "batch variant row unit"], mass: Mass | None = None
+    ) -> Weights:
+        """Weights over all keys, of this site's rows and of the heads that keep their own."""
+        n_batch, n_variants = attention.shape[:2]
+        dtype = self.weights.dtype
+        raw = self.raw(attention.to(dtype), None if mass is None else mass.to(dtype))
+        own = self.reached.weights
+        if self.head is None:
+            return raw.reshape(n_batch, n_variants, *own.shape[1:])
+        every = own.unsqueeze(1).expand(-1, n_variants, -1, -1, -1)
+        before, after = every[:, :, : self.head], every[:, :, self.head + 1 :]
+        return torch.cat([before, raw.unsqueeze(2), after], dim=2)
+
 
 PlaceKey = tuple[int, RowChoice]
 """Layer, and which of its rows."""
@@ -35,7 +196,6 @@ class Pass:
 
 @torch.no_grad()
 def run_pass(
-    classifier: Classifier,
     found: Survey,
     inputs: ModelInputs,
     places: Sequence[PlaceKey],
@@ -56,14 +216,11 @@ def run_pass(
         points |= {layer + 1: found.points[layer + 1] for layer in points if layer < found.default}
         for point in points.values():
             calls |= {} if point.script is None else point.script.finished
-    reaching = None
-    if places:
-        last = found.points[found.default].number
-        reaching = rows_of_texts(classifier, inputs, found.rule, last, found.sight)
+    reaching = found.rows_of_texts(inputs) if places else None
 
     def visit(number: int, weights: Tensor, scores: Tensor | None) -> Tensor | None:
         here = {
-            key: _reached(classifier, found, inputs, key, weights, scores, reaching, outputs)
+            key: _reached(found, inputs, key, weights, scores, reaching, outputs)
             for key in places
             if found.points[key[0]].number == number
         }
@@ -73,15 +230,14 @@ def run_pass(
     numbers = [found.points[layer].number for layer, _ in places]
     mode = Interception(len(inputs), visit, wanted=numbers, sight=found.sight)
     with kept_outputs(calls) as outputs, mode.active():
-        logits = classifier.logits(inputs)
+        logits = found.classifier.logits(inputs)
     is_as_tried = not found.sight.is_tried or mode.n_seen == found.n_softmaxes
     if set(reached) != set(places) or not is_as_tried:
-        raise laid_out_otherwise(classifier.module, len(inputs))
+        raise laid_out_otherwise(found.classifier.module, len(inputs))
     return Pass(logits, reached)
 
 
 def _reached(
-    classifier: Classifier,
     found: Survey,
     inputs: ModelInputs,
     place: PlaceKey,
@@ -90,11 +246,10 @@ def _reached(
     reaching: Tensor | None,
     outputs: Mapping[CallKey, Any],
 ) -> Reached:
-    """A place's rows among all weights of its attention."""
     layer, choice = place
     point, n_keys = found.points[layer], weights.shape[3]
     if point.n_more_keys not in (None, n_keys - inputs.n_positions):
-        raise laid_out_otherwise(classifier.module, len(inputs))
+        raise laid_out_otherwise(found.classifier.module, len(inputs))
     rule = ReadoutRule.ALL if choice is RowChoice.ALL else found.rule
     rows, mask = rows_by_rule(rule, point.real_rows(inputs, weights.shape[2]))
     if rule is found.rule and reaching is not None and reaching.shape == mask.shape:
@@ -106,27 +261,22 @@ def _reached(
     else:
         admissible = admissible_keys(scores.gather(2, index))
     is_before = layer < found.default
-    following, last = found.points[layer + 1] if is_before else None, found.points[found.default]
-    return Reached(classifier, point, inputs, rows, mask, own, admissible, outputs, following, last)
-
-
-@dataclass(frozen=True)
-class Intervened:
-    """What one pass gave in which some sites used other weights."""
-
-    logits: Logits
-    weights: dict[int, Tensor]
-    """Those of each attention that has such a site, by its number."""
+    following, last = found.points[layer + 1] if is_before else None, found.last
+    return Reached(
+        found.classifier, point, inputs, rows, mask, own, admissible, outputs, following, last
+    )
 
 
 def intervened(
-    classifier: Classifier,
     found: Survey,
     inputs: ModelInputs,
     n_units: int,
     rules: Mapping[Site, Rule],
-) -> Intervened:
+) -> tuple[Logits, dict[int, Tensor]]:
     """Run the model once, each rule behind what the sites before it were made to use.
+
+    Returns:
+        The logits, and the weights of each attention that has such a site, by its number.
 
     Raises:
         UnsupportedModelError: In this batch the attention is not what it was in the trial.
@@ -146,8 +296,8 @@ def intervened(
         return weights
 
     places = list({(site.layer, site.rows) for site in rules})
-    logits = run_pass(classifier, found, inputs, places, change).logits
-    return Intervened(logits, used)
+    logits = run_pass(found, inputs, places, change).logits
+    return logits, used
 
 
 def _replaced(rows: Rows, rule: Rule) -> Tensor:

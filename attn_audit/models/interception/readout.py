@@ -146,7 +146,7 @@ def rows_by_rule(
     """The query rows of each example that a rule names, and where there is one.
 
     Args:
-        rule: Where rows are found for each text, all are named; see `rows_of_texts`.
+        rule: Where rows are found for each text, all are named; see `Survey.rows_of_texts`.
     """
     queries = torch.arange(real.shape[1], device=real.device).expand_as(real)
     match rule:
@@ -159,31 +159,10 @@ def rows_by_rule(
     return index, torch.ones_like(index, dtype=torch.bool)
 
 
-def rows_of_texts(
-    classifier: Classifier, inputs: ModelInputs, rule: ReadoutRule, number: int, sight: Sight
-) -> ReachingRows | None:
-    """The rows of each text that are read out, where their places do not say so; else None.
-
-    Args:
-        number: Of the attention that they are of.
-    """
-    match rule:
-        case ReadoutRule.ANSWERS:
-            return classifier.read_rows(inputs)
-        case ReadoutRule.FOUND:
-            return reaching_rows(classifier, inputs, [number], sight)[number]
-        case _:
-            return None
-
-
 def rule_of(
     classifier: Classifier, inputs: ModelInputs, rows: ReachingRows, real: ReachingRows
 ) -> ReadoutRule:
-    """The rule by which rows are read out: the classifier's own where the trial confirms it.
-
-    Args:
-        rows: As the trial found them.
-    """
+    """The rule by which rows are read out: the classifier's own where the trial confirms it."""
     named = classifier.read_rows(inputs)
     if named is None or named.shape != rows.shape:
         return find_rule(rows, real)
@@ -230,9 +209,6 @@ def read_out_units(
     """The unit logits of a linear readout: its logits, moved to one unit along their gradient.
 
     One backward pass for each label, in place of a replay for each unit.
-
-    Args:
-        attention: The model's own over the units; any other would do.
     """
     with torch.enable_grad():
         own = attention.detach().clone().requires_grad_()

@@ -1,25 +1,315 @@
 """The logits under other attention: the cheapest way that a trial proves equal to full passes.
 
-A way that is wrong for a model shows in a trial on random weights: it is not taken.
+Full passes are the surest way; next, calls that had finished return what they returned; where one
+row is read out, only that row changes at its layer, and only that row counts behind the last
+attention, which may be the same. A way that is wrong for a model shows in a trial on random
+weights: it is not taken.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import torch
-from jaxtyping import TypeCheckError
+from jaxtyping import Float, Int, TypeCheckError
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from attn_audit.models.interception.attention_point import (
+    AttentionPoint,
     Reached,
     VariantLogits,
     Way,
     Weights,
+    imposed,
 )
-from attn_audit.models.interception.module_calls import UnexpectedCallError, UnknownLayoutError
-from attn_audit.models.interception.ways import full, narrow, resume, row
+from attn_audit.models.interception.classifier import Classifier, ModelInputs
+from attn_audit.models.interception.module_calls import (
+    BatchAxis,
+    CallKey,
+    Step,
+    UnexpectedCallError,
+    UnknownLayoutError,
+    calls_followed,
+    kept_outputs,
+    repeat,
+    tensors_in,
+)
 from attn_audit.progress import in_portions
+
+
+def full(reached: Reached) -> Way:
+    """Run the whole model with the weights imposed."""
+
+    def replay(weights: Weights) -> VariantLogits:
+        times = weights.shape[1]
+        with imposed(reached, reached.point.number, weights):
+            logits = reached.classifier.logits(reached.inputs.repeat(times))
+        return logits.reshape(-1, times, logits.shape[-1])
+
+    return replay
+
+
+def resume(reached: Reached) -> Way:
+    """Run only what lies behind the attention, with the weights imposed.
+
+    Raises:
+        UnknownLayoutError: The calls before the attention cannot be skipped.
+    """
+    script = reached.point.script
+    if script is None:
+        raise UnknownLayoutError
+
+    def replay(weights: Weights) -> VariantLogits:
+        times, n_rows = weights.shape[1], len(reached.inputs)
+        n_positions = script.n_positions, reached.inputs.n_positions
+
+        def stand_in(step: Step) -> Any:
+            return step.output(
+                reached.outputs, lambda t, axis: repeat(t, axis, n_rows, n_positions, times)
+            )
+
+        with imposed(reached, script.n_before, weights), script.followed(stand_in):
+            logits = reached.classifier.logits(reached.inputs.repeat(times))
+        return logits.reshape(-1, times, logits.shape[-1])
+
+    return replay
+
+
+def row(reached: Reached) -> Way:
+    """Mix the values under the new weights, and push the mixture alone through what follows.
+
+    Args:
+        reached: An attention with one row that is read, the only one that matters afterwards.
+
+    Raises:
+        UnknownLayoutError: It is not of that kind.
+    """
+    mixtures = _mixtures(reached)
+
+    def replay(weights: Weights) -> VariantLogits:
+        times = weights.shape[1]
+        logits = _behind(reached, mixtures(weights), times)
+        return logits.reshape(-1, times, logits.shape[-1])
+
+    return replay
+
+
+def narrow(reached: Reached) -> Way:
+    """The same before the last attention: all positions are computed between the two layers alone.
+
+    At the attention's own layer, the row that is read is the only one that changes; at the last, it
+    is the only one that counts.
+
+    Raises:
+        UnknownLayoutError: It is not of that kind.
+    """
+    script, following, last = reached.point.script, reached.following, reached.last
+    if script is None or following is None or last is None or not last.is_square:
+        raise UnknownLayoutError
+    later = following.script
+    if later is None or last.script is None or last.follower is None:
+        raise UnknownLayoutError
+    mixtures = _mixtures(reached)
+    around = {step.key for step in script.steps if step.axes is None}
+    finished = [step for step in later.steps if step.axes is not None]
+    layers = [i for i, step in enumerate(finished) if step.key in around]
+    if len(layers) != 1:
+        raise UnknownLayoutError
+    layer, before = finished[layers[0]], {step.key for step in finished[: layers[0]]}
+    n_rows, n_positions = reached.inputs.units.shape
+    sizes = later.n_positions, n_positions
+    follower, at_end = last.follower, last.script.finished
+
+    def replay(weights: Weights) -> VariantLogits:
+        times = weights.shape[1]
+        changed = _returned(reached, layer, mixtures(weights), times)
+        every = reached.repeated(times)
+        inputs = every.inputs
+        at = torch.arange(len(inputs), device=every.rows.device), every.rows[:, 0]
+
+        def repeated(step: Step, change: Callable[[Tensor], Tensor] = lambda tensor: tensor) -> Any:
+            return step.output(
+                reached.outputs, lambda t, axis: change(repeat(t, axis, n_rows, sizes, times))
+            )
+
+        def with_row(tensor: Tensor) -> Tensor:
+            if tensor.shape[:2] != inputs.units.shape:
+                return tensor
+            return tensor.index_put(at, changed.to(tensor.dtype))
+
+        def stand_in(step: Step) -> Any:
+            if step.key == layer.key:
+                return repeated(step, with_row)
+            return repeated(step) if step.key in before else NotImplemented
+
+        with (
+            later.followed(stand_in),
+            kept_outputs(at_end) as outputs,
+            handed_out(follower) as received,
+        ):
+            reached.classifier.logits(inputs)
+        mixture = only(received, inputs)[at].unsqueeze(1)
+        logits = _behind(replace(every, point=last, outputs=outputs), mixture, 1)
+        return logits.reshape(-1, times, logits.shape[-1])
+
+    return replay
+
+
+Mixtures = Float[Tensor, "every_variant 1 ..."]
+"""What the output projection gets of the one row, one after the other for each text."""
+
+
+def _mixtures(reached: Reached) -> Callable[[Weights], Mixtures]:
+    """The values under other weights.
+
+    Under identity attention the mixture that each position gets *is* its value: so the values are
+    read off once, whatever the layout, the grouping of heads or the rotation.
+    """
+    point = reached.point
+    if point.script is None or point.follower is None or not point.is_square:
+        raise UnknownLayoutError
+    if reached.rows.shape[1] != 1:
+        raise UnknownLayoutError
+    received, n_heads = _received(reached, point.follower), reached.weights.shape[1]
+    if received[0, 0].numel() % n_heads:
+        raise UnknownLayoutError
+    values = received.reshape(*received.shape[:2], n_heads, -1)
+
+    def mixtures(weights: Weights) -> Mixtures:
+        mixed = torch.einsum("bvhk,bkhd->bvhd", weights[..., 0, : values.shape[1]], values)
+        return mixed.reshape(-1, 1, *received.shape[2:])
+
+    return mixtures
+
+
+def _behind(reached: Reached, mixtures: Mixtures, times: int) -> Tensor:
+    at, outputs = reached.rows[:, 0], reached.outputs
+    return behind(reached.classifier, reached.point, outputs, reached.inputs, at, mixtures, times)
+
+
+def behind(
+    classifier: Classifier,
+    point: AttentionPoint,
+    outputs: Mapping[CallKey, Any],
+    inputs: ModelInputs,
+    positions: Int[Tensor, " batch"],
+    mixtures: Mixtures,
+    times: int = 1,
+) -> Tensor:
+    """The logits of one row of each text alone, from an attention's output projection on.
+
+    Args:
+        outputs: Of the calls that had finished, for all positions.
+        mixtures: So many for each text.
+    """
+    script = point.script
+    assert script is not None
+    assert point.follower is not None
+    n_rows, n_positions = inputs.units.shape
+    at = torch.arange(n_rows, device=positions.device), positions
+    sizes = script.n_positions, n_positions
+
+    def stand_in(step: Step) -> Any:
+        """What it returned, for the one row; not implemented where it has no rows."""
+        n_picked = 0
+
+        def pick(tensor: Tensor, axis: BatchAxis) -> Tensor:
+            nonlocal n_picked
+            if tensor.shape[:2] != (n_rows, n_positions):
+                return repeat(tensor, axis, n_rows, sizes, times)
+            n_picked += 1
+            return tensor[at].unsqueeze(1).repeat_interleave(times, dim=0)
+
+        output = step.output(outputs, pick)
+        return output if n_picked else NotImplemented
+
+    reduced = inputs.pick(positions).repeat(times)
+    with script.followed(stand_in), _handed_over(point.follower, mixtures):
+        return classifier.logits(reduced)
+
+
+def _returned(
+    reached: Reached, layer: Step, mixtures: Mixtures, times: int
+) -> Float[Tensor, "every_variant ..."]:
+    """What the call of a layer around the attention returns for the rows alone."""
+    returned: list[Tensor] = []
+
+    def note(key: CallKey, args: object, keywords: object, output: object) -> None:
+        of_rows = (t for t in tensors_in(output) if t.shape[:2] == (len(mixtures), 1))
+        returned.extend(of_rows)
+        raise _ReceivedError
+
+    with calls_followed({layer.key: layer.module}, note), suppress(_ReceivedError):
+        _behind(reached, mixtures, times)
+    if len(returned) != 1:
+        raise UnknownLayoutError
+    return returned[0][:, 0]
+
+
+@torch.no_grad()
+def _received(reached: Reached, follower: nn.Module) -> Float[Tensor, "batch position ..."]:
+    """What each position offers to be attended to, as the projection receives it."""
+    n_batch, n_heads, _, n_keys = reached.weights.shape
+    n_positions = reached.inputs.n_positions
+    identity = torch.eye(n_positions, n_keys).to(reached.weights)
+    weights = identity.expand(n_batch, n_heads, n_positions, n_keys)
+    rows = torch.arange(n_positions, device=reached.rows.device).expand(n_batch, -1)
+    everywhere = replace(
+        reached,
+        rows=rows,
+        row_mask=torch.ones_like(rows, dtype=torch.bool),
+        weights=weights,
+        admissible=torch.ones_like(weights, dtype=torch.bool),
+    )
+    with handed_out(follower) as received:
+        resume(everywhere)(weights.unsqueeze(1))
+    return only(received, reached.inputs)
+
+
+@contextmanager
+def handed_out(
+    module: nn.Module, is_meant: Callable[[], bool] = lambda: True
+) -> Iterator[list[Tensor]]:
+    """Within, until the module is called: what it would get, and then no more is computed."""
+    received: list[Tensor] = []
+
+    def receive(module: nn.Module, args: tuple[Any, ...]) -> None:
+        if is_meant():
+            received.append(args[0])
+            raise _ReceivedError
+
+    with module.register_forward_pre_hook(receive), suppress(_ReceivedError):
+        yield received
+
+
+def only(received: list[Tensor], inputs: ModelInputs) -> Float[Tensor, "batch position ..."]:
+    """What was received, where it has a row for every position.
+
+    Raises:
+        UnknownLayoutError: It has not.
+    """
+    if not received or received[0].shape[:2] != inputs.units.shape:
+        raise UnknownLayoutError
+    return received[0]
+
+
+class _ReceivedError(Exception):
+    """The values are there: nothing behind them is needed."""
+
+
+@contextmanager
+def _handed_over(module: nn.Module, value: Tensor) -> Iterator[None]:
+    """Within: the module's first call gets this value in place of its first argument."""
+
+    def hand_over(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        handle.remove()
+        return (value, *args[1:])
+
+    with module.register_forward_pre_hook(hand_over) as handle:
+        yield
 
 
 def divided(way: Way, size: int) -> Way:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
@@ -11,8 +11,7 @@ from torch import nn
 from attn_audit.distances import Logits
 from attn_audit.errors import UnsupportedModelError
 from attn_audit.models.contract import Encoded, coarsest_of
-from attn_audit.models.interception.attention_point import AttentionPoint
-from attn_audit.models.interception.block import find_block
+from attn_audit.models.interception.attention_point import AttentionPoint, find_block
 from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, ModelInputs
 from attn_audit.models.interception.key_order import (
     Geometry,
@@ -38,6 +37,7 @@ from attn_audit.models.interception.observation import (
     observe,
 )
 from attn_audit.models.interception.readout import (
+    ReachingRows,
     ReadoutRule,
     find_rule,
     reaching_rows,
@@ -51,26 +51,43 @@ from attn_audit.models.task import MAX_DEVIATION
 class Survey:
     """What trial passes found of a model's attentions."""
 
+    classifier: Classifier
     texts: tuple[Encoded, ...]
     """What was looked at, in one batch."""
-    points: tuple[AttentionPoint, ...]
-    """Attentions whose keys are the input's positions, in call order."""
-    default: int
-    """Index of the last of them that reaches the logits."""
-    rule: ReadoutRule
-    """The query rows that are read out there."""
-    numbers: tuple[int, ...]
-    """All attentions in call order, whatever their keys: what is held constant for a gradient."""
-    sight: Sight
-    """How they are seen in a pass of the whole model."""
-    n_softmaxes: int
-    """How many softmaxes a pass computes, attention or not."""
     dtype: torch.dtype
     """The coarsest numbers that it computes with, whatever its weights are kept in."""
-    places_are_told: bool | None
+    points: tuple[AttentionPoint, ...] = ()
+    """Attentions whose keys are the input's positions, in call order."""
+    default: int = 0
+    """Index of the last of them that reaches the logits."""
+    rule: ReadoutRule = ReadoutRule.ALL
+    """The query rows that are read out there."""
+    numbers: tuple[int, ...] = ()
+    """All attentions in call order, whatever their keys: what is held constant for a gradient."""
+    sight: Sight = field(default_factory=Sight)
+    """How they are seen in a pass of the whole model."""
+    n_softmaxes: int = 0
+    """How many softmaxes a pass computes, attention or not."""
+    places_are_told: bool | None = None
     """Whether a trial showed everywhere whose key is whose; None where none was made."""
     nothing_seen: NothingSeenError | None = None
     """Why there are no points; None where there are."""
+
+    @property
+    def last(self) -> AttentionPoint:
+        """The last attention that reaches the logits."""
+        return self.points[self.default]
+
+    def rows_of_texts(self, inputs: ModelInputs) -> ReachingRows | None:
+        """The rows of each text that are read out, where their places do not say so; else None."""
+        match self.rule:
+            case ReadoutRule.ANSWERS:
+                return self.classifier.read_rows(inputs)
+            case ReadoutRule.FOUND:
+                number = self.last.number
+                return reaching_rows(self.classifier, inputs, [number], self.sight)[number]
+            case _:
+                return None
 
 
 def survey(
@@ -109,18 +126,8 @@ def survey(
     if geometry is not None:
         texts = [max(encoded, key=lambda item: item.n_tokens)]
     whole = observe(classifier, classifier.collate(texts))
-    return Survey(
-        tuple(texts),
-        points=(),
-        default=0,
-        rule=ReadoutRule.ALL,
-        numbers=(),
-        sight=Sight(),
-        n_softmaxes=0,
-        dtype=_computed_in(classifier.module, whole),
-        places_are_told=None,
-        nothing_seen=nothing,
-    )
+    dtype = _computed_in(classifier.module, whole)
+    return Survey(classifier, tuple(texts), dtype, nothing_seen=nothing)
 
 
 NOT_LOOKED_FOR = "it was not looked for, as was asked"
@@ -170,7 +177,6 @@ def _survey(
     within: nn.Module | None,
     geometry: Geometry | None,
 ) -> Survey:
-    """What some texts show, beside a shorter one."""
     trial = _try(classifier, texts, encoded, within)
     if geometry is not None:
         axes = _tried_axes(classifier, geometry, trial)
@@ -207,14 +213,15 @@ def _survey(
     else:
         rule = _rule(classifier, points[default], encoded, sight)
     return Survey(
+        classifier,
         tuple(texts),
+        _computed_in(classifier.module, whole),
         points,
         default,
         rule,
         every,
         sight,
         len(whole.recording.stacks),
-        _computed_in(classifier.module, whole),
         None if geometry is None else all(place.is_told for place in places.values()),
     )
 
@@ -257,7 +264,6 @@ def _computed_in(module: nn.Module, observation: Observation) -> torch.dtype:
 def _rule(
     classifier: Classifier, point: AttentionPoint, encoded: Sequence[Encoded], sight: Sight
 ) -> ReadoutRule:
-    """The one rule that holds of every text by itself."""
     rules = set()
     for item in encoded:
         inputs = classifier.collate([item])
@@ -274,7 +280,6 @@ def _rule(
 
 
 def _tried_axes(classifier: Classifier, geometry: Geometry, trial: _Trial) -> dict[int, Axes]:
-    """How the weights of every attention are laid out, as far as three sizes show it."""
     found = {}
     whole, shorter, twin = trial.whole, trial.shorter, trial.twin
     for number, (shape, key) in whole.shapes.items():

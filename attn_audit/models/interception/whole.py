@@ -1,21 +1,19 @@
 """Attention of every token to every token, layer by layer, and the states that it ends in."""
 
+from functools import partial
+
 import torch
 from jaxtyping import Bool, Float, Float64, TypeCheckError
 from torch import Tensor
 
 from attn_audit.errors import UnsupportedModelError
 from attn_audit.models.contract import ReadoutStates, WholeAttention
-from attn_audit.models.interception.block import BlockCall
-from attn_audit.models.interception.classifier import Classifier, InterceptedBatch, ModelInputs
+from attn_audit.models.interception.attention_point import BlockCall
+from attn_audit.models.interception.classifier import InterceptedBatch, ModelInputs
 from attn_audit.models.interception.embedding import EmbeddingLookUp
 from attn_audit.models.interception.mode import Interception
 from attn_audit.models.interception.observation import laid_out_otherwise
-from attn_audit.models.interception.readout import (
-    differentiable_recurrence,
-    rows_by_rule,
-    rows_of_texts,
-)
+from attn_audit.models.interception.readout import differentiable_recurrence, rows_by_rule
 from attn_audit.models.interception.survey import Survey
 from attn_audit.models.task import mask_candidates
 
@@ -34,7 +32,7 @@ SPACINGS = 8
 """Of the dtype that are rounding, where they are wider: fused attention rounds elsewhere."""
 
 
-def why_not_whole(classifier: Classifier, found: Survey, trial: InterceptedBatch) -> str | None:
+def why_not_whole(found: Survey, trial: InterceptedBatch) -> str | None:
     """Why attention is not one stream of layers from tokens to the same tokens; None: it is."""
     points = found.points[: found.default + 1]
     if _attends_elsewhere(found):
@@ -42,7 +40,7 @@ def why_not_whole(classifier: Classifier, found: Survey, trial: InterceptedBatch
     if not all(point.is_square for point in points):
         return POOLED
     try:
-        whole_attention(classifier, found, trial)
+        whole_attention(found, trial)
     except UnsupportedModelError:
         return "it attends to something beside the text's tokens, such as a sink"
     return None
@@ -53,7 +51,6 @@ def _attends_elsewhere(found: Survey) -> bool:
 
 
 def whole_attention(
-    classifier: Classifier,
     found: Survey,
     batch: InterceptedBatch,
     *,
@@ -80,27 +77,24 @@ def whole_attention(
     with (
         torch.set_grad_enabled(differentiable),
         mode.active(),
-        differentiable_recurrence(classifier),
+        differentiable_recurrence(found.classifier),
     ):
-        outputs = classifier.outputs(inputs)
+        outputs = found.classifier.outputs(inputs)
     square = (inputs.n_positions, inputs.n_positions)
     if list(layers) != numbers or any(of.shape[2:] != square for of in layers.values()):
-        raise laid_out_otherwise(classifier.module, len(inputs))
+        raise laid_out_otherwise(found.classifier.module, len(inputs))
     return WholeAttention(
-        logits=mask_candidates(classifier.task.from_outputs(outputs), batch.allowed),
+        logits=mask_candidates(found.classifier.task.from_outputs(outputs), batch.allowed),
         outputs=outputs,
         layers=tuple(layers.values()),
-        readout=_readout(classifier, found, inputs),
+        readout=_readout(found, inputs),
         real=inputs.real,
     )
 
 
-def _readout(
-    classifier: Classifier, found: Survey, inputs: ModelInputs
-) -> Float64[Tensor, "batch position"]:
-    number = found.points[found.default].number
+def _readout(found: Survey, inputs: ModelInputs) -> Float64[Tensor, "batch position"]:
     rows, mask = rows_by_rule(found.rule, inputs.real)
-    of_texts = rows_of_texts(classifier, inputs, found.rule, number, found.sight)
+    of_texts = found.rows_of_texts(inputs)
     mask = mask if of_texts is None else of_texts
     parts = torch.zeros(inputs.real.shape, dtype=torch.float64, device=mask.device)
     parts.scatter_(1, rows, mask.double())
@@ -108,7 +102,7 @@ def _readout(
 
 
 @torch.no_grad()
-def readout_states(classifier: Classifier, found: Survey, inputs: ModelInputs) -> ReadoutStates:
+def readout_states(found: Survey, inputs: ModelInputs) -> ReadoutStates:
     """One pass, and behind it as many of the last layer alone as are asked for.
 
     Its own states come from such a one, too: what differs is what is left out alone.
@@ -116,36 +110,29 @@ def readout_states(classifier: Classifier, found: Survey, inputs: ModelInputs) -
     Raises:
         UnsupportedModelError: In this batch the layer is not what it was in the trial.
     """
-    call = _called(classifier, found, inputs)
-    if call.states is None or call.states.shape[:2] != inputs.units.shape:
-        raise laid_out_otherwise(classifier.module, len(inputs))
-
-    def without(hidden: Bool[Tensor, "batch token"]) -> Float[Tensor, "batch token state"]:
-        return _again(classifier, found, inputs, call, hidden)
-
+    call = _called(found, inputs)
+    without = partial(_again, found, inputs, call)
     own = without(torch.zeros_like(inputs.real))
-    return ReadoutStates(own=own, readout=_readout(classifier, found, inputs), without=without)
+    return ReadoutStates(own=own, readout=_readout(found, inputs), without=without)
 
 
-def _called(classifier: Classifier, found: Survey, inputs: ModelInputs) -> BlockCall:
-    block = found.points[found.default].block
+def _called(found: Survey, inputs: ModelInputs) -> BlockCall:
+    block = found.last.block
     assert block is not None
     mode = Interception(len(inputs), lambda *seen: None, wanted=(), sight=found.sight)
     with block.kept() as call, mode.active():
-        classifier.logits(inputs)
+        found.classifier.logits(inputs)
+    if call.states is None or call.states.shape[:2] != inputs.units.shape:
+        raise laid_out_otherwise(found.classifier.module, len(inputs))
     return call
 
 
 @torch.no_grad()
 def _again(
-    classifier: Classifier,
-    found: Survey,
-    inputs: ModelInputs,
-    call: BlockCall,
-    hidden: Bool[Tensor, "batch token"],
+    found: Survey, inputs: ModelInputs, call: BlockCall, hidden: Bool[Tensor, "batch token"]
 ) -> Float[Tensor, "batch token state"]:
     """The last layer alone, with no weight on some of its keys."""
-    point = found.points[found.default]
+    point = found.last
     assert point.block is not None
     is_seen = False
 
@@ -159,19 +146,17 @@ def _again(
     with mode.active():
         states = call.again()
     if not is_seen or states is None or call.states is None or states.shape != call.states.shape:
-        raise laid_out_otherwise(classifier.module, len(inputs))
+        raise laid_out_otherwise(found.classifier.module, len(inputs))
     return states
 
 
-def why_no_states(
-    classifier: Classifier, found: Survey, inputs: ModelInputs, look_up: EmbeddingLookUp
-) -> str | None:
+def why_no_states(found: Survey, inputs: ModelInputs, look_up: EmbeddingLookUp) -> str | None:
     """Why the last layer's states are not all that is read out, and cannot be had again.
 
     Returns:
         None where they are: run again by itself, the layer gives what it gave.
     """
-    point = found.points[found.default]
+    point = found.last
     if _attends_elsewhere(found):
         return ELSEWHERE
     if not point.is_square:
@@ -179,13 +164,13 @@ def why_no_states(
     if point.block is None:
         return NO_LAYER
     embeddings = look_up.embed(inputs).requires_grad_()
-    with torch.enable_grad(), point.block.cut_off(), differentiable_recurrence(classifier):
-        logits = look_up.logits(classifier, inputs, embeddings, where=inputs.real)
+    with torch.enable_grad(), point.block.cut_off(), differentiable_recurrence(found.classifier):
+        logits = look_up.logits(inputs, embeddings, where=inputs.real)
     if logits.requires_grad:  # a residual, or another path, goes past it
         return NO_LAYER
     try:
-        call = _called(classifier, found, inputs)
-        again = _again(classifier, found, inputs, call, torch.zeros_like(inputs.real))
+        call = _called(found, inputs)
+        again = _again(found, inputs, call, torch.zeros_like(inputs.real))
     except (TypeCheckError, MemoryError, torch.OutOfMemoryError):
         raise  # no fault of the model's
     except Exception:  # a part of a model may fail in any way outside of it

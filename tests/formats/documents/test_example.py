@@ -9,13 +9,7 @@ from hypothesis import strategies as st
 
 from attn_audit.document import Examples
 from attn_audit.findings.measure import GRADIENT_X_INPUT
-from attn_audit.formats.documents.example import (
-    is_prediction_kept,
-    section,
-    tags,
-    under,
-    uniform,
-)
+from attn_audit.formats.documents.example import is_prediction_kept, section, tags, under, uniform
 from attn_audit.judgement.recommendation import Orders
 from attn_audit.results.report import Report
 from tests.judgement.test_recommendation import erased, recommended

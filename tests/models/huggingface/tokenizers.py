@@ -4,20 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tokenizers import (
-    AddedToken,
-    Tokenizer,
-    decoders,
-    models,
-    normalizers,
-    trainers,
-)
-from transformers import (
-    AutoTokenizer,
-    BertweetTokenizer,
-    ByT5Tokenizer,
-    PreTrainedTokenizerFast,
-)
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, trainers
+from transformers import AutoTokenizer, BertweetTokenizer, ByT5Tokenizer, PreTrainedTokenizerFast
 
 from tests.checkpoints import SENTENCES, write_checkpoint
 

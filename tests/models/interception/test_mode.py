@@ -7,10 +7,15 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 from attn_audit.errors import AuditFailedError
-from attn_audit.models.interception.mode import WeightsView, write_out
+from attn_audit.models.interception.mode import (
+    ASKS,
+    WeightsView,
+    inner_multi_head_attention,
+    write_out,
+)
 
 LAYOUTS = ("batch key", "batch query key", "batch*head query key", "batch head query key")
 
@@ -113,3 +118,10 @@ def test_dropout_in_eval_mode_is_an_error() -> None:
     query, key, value = torch.randn(3, 1, 2, QUERIES, 8).unbind()
     with pytest.raises(AuditFailedError, match=r"dropout \(0.1\)"):
         write_out(query, key, value, dropout_p=0.1)
+
+
+def test_multi_head_attention_forward_asks_has_torch_function_and_can_be_copied() -> None:
+    assert ASKS in F.multi_head_attention_forward.__globals__
+    copy = inner_multi_head_attention()
+    assert copy.__globals__[ASKS](()) is False
+    assert nn.MultiheadAttention(4, 2)(*[torch.ones(3, 1, 4)] * 3)[0].shape == (3, 1, 4)

@@ -1,11 +1,13 @@
 """Where the batch is in what a module returns, and the same for a larger batch."""
 
+from collections import OrderedDict, namedtuple
 from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from attn_audit.models.interception.module_calls import (
     BatchAxis,
@@ -118,3 +120,13 @@ def test_positions_in_the_batch_are_as_many_as_the_batch_is_wide() -> None:
     folded = BatchAxis(0, 9)
     assert folded.allows(2 * 5, 2, (9, 5))
     assert not folded.allows(3 + 5, 2, (9, 5))  # of what is no padding alone
+
+
+Pair = namedtuple("Pair", ["first", "second"])
+
+
+def test_torch_has_tree_flatten_and_tree_unflatten() -> None:
+    nested = [1, (2, {"a": 3}), OrderedDict(b=4), Pair(5, None)]
+    leaves, structure = tree_flatten(nested)
+    assert [leaf for leaf in leaves if leaf is not None] == [1, 2, 3, 4, 5]
+    assert tree_unflatten(leaves, structure) == nested

@@ -15,7 +15,7 @@ from attn_audit.models.capacity import Capacity
 from attn_audit.models.contract import Reading
 from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.erasing import Sharing, erased_logits
-from attn_audit.models.interception.removal.deleting import Deletion
+from attn_audit.models.interception.removal import Deletion
 from attn_audit.models.paper import classifier
 from attn_audit.models.paper.architecture import (
     MARKERS,

@@ -1,17 +1,25 @@
-"""Units replaced by a neutral one, against ids replaced by hand."""
+"""How a unit is left out, against the same by hand: gaps against masks, a neutral unit."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+)
 
 from attn_audit import Example, wrap
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.contract import AuditedModel
 from attn_audit.models.custom.columns import UNHEARD_OF
-from attn_audit.models.interception.classifier import InterceptedBatch
+from attn_audit.models.interception.classifier import InterceptedBatch, ModelInputs
 from attn_audit.models.interception.model import InterceptedModel
+from attn_audit.models.interception.removal import Masking, Variants, removed_positions
 from attn_audit.models.units import UnitName
 from tests.checkpoints import SENTENCES
 from tests.conftest import Checkpoint
@@ -19,7 +27,151 @@ from tests.models.custom.toys import EXAMPLES, IDS, Pooling, attend_plainly, cus
 from tests.models.interception.matrix import assert_close, read
 from tests.tiny import tiny_model
 
-KINDS = {
+FIRST_PLACES: Mapping[str, int | None] = {
+    "bert": 0,
+    "mpnet": None,
+    "gpt2": 0,
+    "llama": 0,
+    "deberta-v2": None,
+}
+"""The number of the first place, or None where distances are counted over the tokens left."""
+
+TEXTS = [Example(f"e{i}", text) for i, text in enumerate(SENTENCES[:6])]
+
+
+def objects(checkpoint: Checkpoint, kind: str) -> tuple[nn.Module, Any]:
+    folder = checkpoint(kind)
+    module: nn.Module = AutoModelForSequenceClassification.from_pretrained(folder)
+    return module, AutoTokenizer.from_pretrained(folder)
+
+
+def of_kind(checkpoint: Checkpoint, kind: str) -> InterceptedModel:
+    return wrap(*objects(checkpoint, kind))
+
+
+def first_place(masking: Masking, batch: InterceptedBatch) -> int | None:
+    gaps = masking.gaps(batch)
+    return None if gaps is None else gaps.first_place
+
+
+def some_units(batch: InterceptedBatch) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    n_batch, n_units = batch.unit_mask.shape
+    keep = torch.rand(n_batch, 4, n_units, generator=generator) < 0.6
+    rows = torch.arange(n_batch)
+    keep[rows, :, batch.readout_units] |= (batch.readout_units >= 0).unsqueeze(1)
+    return keep
+
+
+def n_computed(model: InterceptedModel, run: Callable[[], Tensor]) -> int:
+    """Positions that leave the first layer of an encoder."""
+    n_positions = 0
+
+    def count(module: nn.Module, args: Any, output: Tensor) -> None:
+        nonlocal n_positions
+        n_positions += output.shape[0] * output.shape[1]
+
+    layer = model.module.get_submodule("bert.encoder.layer.0.output")
+    with layer.register_forward_hook(count):
+        run()
+    return n_positions
+
+
+@pytest.mark.parametrize("kind", FIRST_PLACES)
+def test_masked_tokens_are_left_out_where_that_is_the_same(
+    checkpoint: Checkpoint, kind: str
+) -> None:
+    model = of_kind(checkpoint, kind)
+    batch = model.collate(model.encode(TEXTS))
+    masking = Masking(model.classifier, None)
+    assert first_place(masking, batch) == FIRST_PLACES[kind]
+    keep = some_units(batch)
+    found = model.erase(batch, keep, "mask")
+    for variant, kept in enumerate((keep & batch.unit_mask.unsqueeze(1)).unbind(1)):
+        gone = (batch.inputs.units >= 0) & ~kept.gather(1, batch.inputs.units.clamp_min(0))
+        with torch.no_grad():
+            masked = model.classifier.logits(model.classifier.mask(batch.inputs, gone))
+        assert_close(found[:, variant], masked)
+
+
+def test_places_are_counted_from_where_the_model_counts_them(checkpoint: Checkpoint) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint("bert"))
+    config = RobertaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=48,
+        max_position_embeddings=70,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    torch.manual_seed(0)
+    model = wrap(RobertaForSequenceClassification(config).eval(), tokenizer)
+    batch = model.collate(model.encode(TEXTS))
+    masking = Masking(model.classifier, None)
+    assert first_place(masking, batch) == tokenizer.pad_token_id + 1
+
+
+def test_fewer_tokens_are_computed(checkpoint: Checkpoint) -> None:
+    model = of_kind(checkpoint, "bert")
+    batch = model.collate(model.encode(TEXTS))
+    keep = some_units(batch)
+    model.erase(batch, keep, "mask")  # tries
+    n_with_gaps = n_computed(model, lambda: model.erase(batch, keep, "mask"))
+    model.classifier.first_places = ()
+    model.__dict__.pop("removals")
+    n_masked = n_computed(model, lambda: model.erase(batch, keep, "mask"))
+    assert n_with_gaps < 0.8 * n_masked
+
+
+def test_a_longer_text_is_tried_by_itself(checkpoint: Checkpoint) -> None:
+    """As of a window of so many tokens, which shorter texts fit in."""
+    model = of_kind(checkpoint, "bert")
+    short, *_, long = sorted(model.encode(TEXTS), key=lambda item: item.n_tokens)
+    narrow, wide = model.collate([short]), model.collate([long])
+
+    def windowed(inputs: ModelInputs) -> Tensor:
+        n_places = inputs.units.shape[1]
+        factor = 1 if n_places <= narrow.inputs.n_positions else n_places
+        return model.classifier.logits(inputs) * factor
+
+    masking = Masking(model.classifier, None, windowed)
+    assert [first_place(masking, batch) for batch in (narrow, wide, narrow)] == [0, None, 0]
+    assert Masking(model.classifier, None, windowed).gaps(wide) is None
+
+
+def test_what_lies_before_the_first_attention_is_computed_once(
+    checkpoint: Checkpoint,
+) -> None:
+    model = of_kind(checkpoint, "bert")
+    batch = model.collate(model.encode(TEXTS))
+    masking = model.removals["mask"]
+    assert isinstance(masking, Masking)
+    gaps = masking.gaps(batch)
+    assert gaps is not None
+    assert gaps.shares_start
+    table, n_looked_up = model.module.get_submodule("bert.embeddings.word_embeddings"), 0
+
+    def count(module: nn.Module, args: tuple[Tensor, ...]) -> None:
+        nonlocal n_looked_up
+        n_looked_up += args[0].numel()
+
+    n_units = batch.unit_mask.shape[1]
+    keep = ~torch.eye(n_units, dtype=torch.bool).expand(len(TEXTS), -1, -1)
+    example, variant = torch.nonzero(keep.any(dim=2) & batch.unit_mask, as_tuple=True)
+    variants = Variants(example, variant, keep[example, variant] & batch.unit_mask[example])
+    is_suited = masking.suits(batch, keep & batch.unit_mask.unsqueeze(1))[example, variant]
+    variants = variants.take(is_suited)
+    with torch.no_grad(), table.register_forward_pre_hook(count):
+        found = masking.runner(batch)(variants)
+    assert n_looked_up == batch.inputs.units.numel()
+    whole = batch.inputs.take(variants.example)
+    gone = removed_positions(whole.units, variants.keep)
+    with torch.no_grad():
+        assert_close(found, model.classifier.logits(model.classifier.mask(whole, gone)))
+
+
+NEUTRAL_TOKENS = {
     "bert": "[MASK]",
     "deberta-v2": "[MASK]",
     "bart": "<mask>",
@@ -28,10 +180,8 @@ KINDS = {
 }
 """Tokens that stand for a unit: of an encoder-decoder in the texts of both."""
 
-TEXTS = [Example(f"e{i}", text) for i, text in enumerate(SENTENCES[:4])]
 
-
-def some_units(batch: InterceptedBatch) -> Tensor:
+def units_or_none(batch: InterceptedBatch) -> Tensor:
     """Each unit or not, at random; of the last variant none."""
     generator = torch.Generator().manual_seed(0)
     n_batch, n_units = batch.unit_mask.shape
@@ -40,24 +190,16 @@ def some_units(batch: InterceptedBatch) -> Tensor:
     return keep
 
 
-def objects(checkpoint: Checkpoint, kind: str) -> tuple[torch.nn.Module, Any]:
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-    folder = checkpoint(kind)
-    module: torch.nn.Module = AutoModelForSequenceClassification.from_pretrained(folder)
-    return module, AutoTokenizer.from_pretrained(folder)
-
-
 @pytest.mark.parametrize("unit", ["token", "word"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", NEUTRAL_TOKENS)
 def test_units_get_the_mask_token_or_else_the_unknown_one(
     checkpoint: Checkpoint, kind: str, unit: UnitName
 ) -> None:
     module, tokenizer = objects(checkpoint, kind)
     model = wrap(module, tokenizer, unit=unit)
-    assert model.removals["neutral"].words.endswith(f" token {KINDS[kind]}")
-    batch = model.collate(model.encode(TEXTS))
-    keep, token = some_units(batch), tokenizer.convert_tokens_to_ids(KINDS[kind])
+    assert model.removals["neutral"].words.endswith(f" token {NEUTRAL_TOKENS[kind]}")
+    batch = model.collate(model.encode(TEXTS[:4]))
+    keep, token = units_or_none(batch), tokenizer.convert_tokens_to_ids(NEUTRAL_TOKENS[kind])
     erased = model.erase(batch, keep, "neutral")
     for variant in range(keep.shape[1]):
         ids = batch.inputs.keywords["input_ids"].clone()
@@ -76,14 +218,14 @@ def test_a_token_that_also_ends_texts_is_none(checkpoint: Checkpoint) -> None:
     tokenizer.unk_token = tokenizer.eos_token
     model = wrap(module, tokenizer)
     assert model.removals["neutral"].words == "replaced by the mean embedding of the vocabulary"
-    assert_mean_embedding(model, module.get_input_embeddings(), TEXTS)  # type: ignore[operator]
+    assert_mean_embedding(model, module.get_input_embeddings(), TEXTS[:4])  # type: ignore[operator]
 
 
 def test_a_module_of_a_users_own_gets_the_id_that_unheard_of_words_have() -> None:
     model = model_of(custom_of(Pooling(attend_plainly)))
     assert model.removals["neutral"].words == "replaced by the unknown token"
     batch = model.collate(model.encode(list(EXAMPLES)))
-    keep = some_units(batch)
+    keep = units_or_none(batch)
     erased = model.erase(batch, keep, "neutral")
     for i, example in enumerate(EXAMPLES):
         words = example.text.split()
@@ -114,7 +256,7 @@ def assert_mean_embedding(
 ) -> None:
     __tracebackhide__ = True
     batch = model.collate(model.encode(texts))
-    keep = some_units(batch)
+    keep = units_or_none(batch)
     erased = model.erase(batch, keep, "neutral")
     for variant, kept in enumerate(keep.unbind(1)):
         gone = (batch.inputs.units >= 0) & ~kept.gather(1, batch.inputs.units.clamp_min(0))
@@ -144,7 +286,7 @@ def test_the_papers_models_get_their_unknown_token() -> None:
 @pytest.mark.parametrize("operator", ["mask", "delete", "neutral", None])
 def test_keeping_everything_is_the_prediction(checkpoint: Checkpoint, operator: str | None) -> None:
     for model, texts in (
-        (wrap(*objects(checkpoint, "bert")), TEXTS),
+        (wrap(*objects(checkpoint, "bert")), TEXTS[:4]),
         (tiny_model(), list(EXAMPLES)),
     ):
         if operator == "mask" and model.removals["mask"].why_not:
@@ -162,8 +304,8 @@ def test_every_operator_may_be_asked_for_whichever_is_used_by_default(
         wrap(*objects(checkpoint, "bert"), removal=removal) for removal in (None, "delete")
     )
     assert (masking.removal, deleting.removal) == ("mask", "delete")
-    first, second = (m.collate(m.encode(TEXTS)) for m in (masking, deleting))
-    keep = some_units(first)
+    first, second = (m.collate(m.encode(TEXTS[:4])) for m in (masking, deleting))
+    keep = units_or_none(first)
     for operator in ("mask", "delete", "neutral"):
         found = masking.erase(first, keep, operator)
         assert_close(found, deleting.erase(second, keep, operator))

@@ -1,1 +1,0 @@
-"""How a unit is left out of a text: one kind a file."""
