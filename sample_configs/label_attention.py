@@ -7,8 +7,8 @@ state its logit. Train it on any JSON Lines with `text` and `label`, and audit i
     python sample_configs/label_attention.py train train.jsonl model.pt
     attn-audit audit model.pt test.jsonl --adapter sample_configs/label_attention.py:load
 
-`load` shows all labels' rows, which are audited as their mean; `load_row` the row of one label,
-`model.pt:Sports`, which is what such a model shows as the reason for that label.
+`load` shows all labels' rows, which are audited as their mean; `load(checkpoint, label)` that
+label's alone, which is what such a model shows as the reason for it.
 """
 
 import json
@@ -104,7 +104,7 @@ class RowOfOneLabel(nn.Module):
         self.row.load_state_dict(classifier.label_attention.state_dict())
 
     def forward(self, ids: Tensor) -> Tensor:
-        """The logits of the classifier, to the last bit but one or two."""
+        """The logits of the classifier, but for rounding."""
         query = norm(self.classifier.label_queries[self.label]).expand(len(ids), 1, -1)
         attended = self.row(query, self.classifier.states(ids), ids != PADDING)
         own = self.classifier.output(norm(attended)).squeeze(-1)
