@@ -27,7 +27,7 @@ NO_RUN = re.compile(r"^(```\w+) no-run: .*$", re.MULTILINE)
 MIRRORED = (
     *("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE", "attn_audit/demo/NOTICE"),
     *("attn_audit/judgement/rules.toml", "attn_audit/results/report.schema.json"),
-    *("sample_configs/**/*", "CITATION.cff"),
+    *("sample_configs/**/*", "CITATION.cff", "action.yml"),
 )
 """Files of the repository that pages link to."""
 

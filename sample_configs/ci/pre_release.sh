@@ -3,4 +3,4 @@
 #     pre_release.sh NEW.json [LAST.json]
 set -euo pipefail
 attn-audit gate "$1" --policy "${POLICY:-default}"
-if [ $# -gt 1 ]; then attn-audit compare "$2" "$1" --policy "${CHANGES:?a policy with max_drop and max_rise}"; fi
+if [ $# -gt 1 ]; then attn-audit compare "$2" "$1" --policy "${CHANGES:-no-worse}"; fi
