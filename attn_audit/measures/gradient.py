@@ -7,7 +7,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from attn_audit.measures.base import measured_in_portions, n_together
-from attn_audit.models.contract import AuditedModel, Batch, Rule, Site, require_finite
+from attn_audit.models.contract import AuditedModel, Batch, Rule, Site, require_finite, times_input
 from attn_audit.models.margin import Margin
 from attn_audit.progress import in_portions
 
@@ -58,7 +58,7 @@ def _gradients(
         (gradient,) = torch.autograd.grad(
             scores[:, i].sum(), embeddings, retain_graph=i + 1 < n_scores
         )
-        contribution = (gradient.double() * embeddings.detach().double()).sum(dim=-1)
+        contribution = times_input(gradient, embeddings, model.dtype)
         of_units = scales[:, i, None] * batch.sum_over_units(contribution)
         total += torch.stack([of_units.abs(), signs[:, i, None] * of_units], dim=2)
     require_finite(batch, total.flatten(1), "gradient")

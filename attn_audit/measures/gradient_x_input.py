@@ -8,7 +8,7 @@ from torch import Tensor
 
 from attn_audit.distances import Logits
 from attn_audit.measures.base import measured_in_portions, n_together
-from attn_audit.models.contract import AuditedModel, Batch, require_finite
+from attn_audit.models.contract import AuditedModel, Batch, require_finite, times_input
 from attn_audit.models.margin import Margin
 from attn_audit.models.task import Task, log_odds
 
@@ -63,7 +63,7 @@ def gradient_x_input(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batc
 def _contributions(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit"]:
     embeddings = model.embed(batch).detach()
     _, gradient = gradient_at(model, batch, embeddings)
-    found = batch.sum_over_units((gradient.double() * embeddings.double()).sum(dim=-1))
+    found = batch.sum_over_units(times_input(gradient, embeddings, model.dtype))
     require_finite(batch, found, "gradient")
     return found * batch.unit_mask
 

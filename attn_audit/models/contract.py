@@ -64,6 +64,34 @@ def coarseness(dtype: torch.dtype) -> float:
     return torch.finfo(dtype).eps / torch.finfo(torch.float32).eps
 
 
+CANCELLED = 1e-5
+"""Of products that are added up, a part of their norm that says nothing of their sum.
+
+Where a model normalises its embeddings first, their gradient is at right angles to them: what is
+left is rounding, and what the norm adds to its denominator. With a root mean square over 64 numbers
+of variance 1, plus 1e-6, that is up to 1e-6; of MiniLM's products on SST none is below 3e-4.
+"""
+
+CANCELLED_ROUNDINGS = 4.0
+"""The same in spacings of the coarsest numbers. Of such a gradient half precision leaves 0.7."""
+
+
+def times_input(
+    gradient: Float[Tensor, "sequence token embedding"],
+    embeddings: Float[Tensor, "sequence token embedding"],
+    dtype: torch.dtype,
+) -> Float64[Tensor, "sequence token"]:
+    """The product of each token's gradient and embedding; 0 where its parts cancel.
+
+    Args:
+        dtype: The coarsest numbers that the gradient went through.
+    """
+    products = gradient.double() * embeddings.detach().double()
+    total = products.sum(dim=-1)
+    limit = max(CANCELLED, CANCELLED_ROUNDINGS * torch.finfo(dtype).eps)
+    return total.where(total.abs() > limit * products.norm(dim=-1), 0)
+
+
 class Unit(NamedTuple):
     """One audited token or word: what people are shown."""
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from attn_audit.distances import Logits
 from attn_audit.errors import AttnAuditError
-from attn_audit.models.contract import Encoded, Reading, RowChoice, Site
+from attn_audit.models.contract import Encoded, Reading, RowChoice, Site, times_input
 from attn_audit.models.custom.adapter import failures_named
 from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.erasing import Sharing
@@ -171,7 +171,7 @@ def _gradient(model: InterceptedModel, batch: InterceptedBatch) -> Tensor:
         mixture = torch.arange(1, logits.shape[1] + 1).to(logits)
         score = (logits.masked_fill(~logits.isfinite(), 0) * mixture).sum()
         (gradient,) = torch.autograd.grad(score, embeddings)
-    of_units = batch.sum_over_units((gradient * embeddings.detach()).sum(dim=-1))
+    of_units = batch.sum_over_units(times_input(gradient, embeddings, model.dtype))
     largest = of_units.abs().amax(dim=1, keepdim=True)
     return of_units / torch.where(largest > 0, largest, 1)
 
