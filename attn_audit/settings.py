@@ -572,7 +572,7 @@ class AuditSettings:
     output: tuple[str, ...] = _is(
         (),
         "Write the report there instead of to standard output; repeat it for more files: "
-        ".json, .html, .md, .xml, .sarif, .csv, .txt.",
+        ".json, .html, .md, .tex, .xml, .sarif, .csv, .txt.",
         Panel.OUTPUT,
         "FILE",
         is_path=True,

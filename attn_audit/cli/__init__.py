@@ -23,8 +23,10 @@ from attn_audit.cli.audit import (
 )
 from attn_audit.cli.command import Command, Commands, build_command, naming_standard_output, say
 from attn_audit.cli.judge import compare, gate, selftest
+from attn_audit.cli.paper import DEFAULTS_OF_PAPER, OPTIONS_OF_PAPER, reproduce
 from attn_audit.cli.report import OPTIONS_OF_VERIFY, measures, metrics, report, verify
 from attn_audit.cli.shown import OPTIONS_OF_SHOWN, compare_shown
+from attn_audit.cli.table import table
 from attn_audit.cli.train import train
 from attn_audit.errors import OutputError
 from attn_audit.version import __version__
@@ -75,9 +77,11 @@ command("verify")(build_command(verify, OPTIONS_OF_VERIFY))
 command("explain")(build_command(explain, OPTIONS_OF_EXPLAIN))
 command("gate")(gate)
 command("compare")(compare)
+command("table")(table)
 command("metrics")(metrics)
 command("measures")(measures)
 command("train")(train)
+command("paper")(build_command(reproduce, OPTIONS_OF_PAPER, DEFAULTS_OF_PAPER))
 command("demo")(build_command(run_demo, OPTIONS_OF_DEMO))
 command("selftest")(selftest)
 

@@ -17,6 +17,7 @@ from attn_audit.document import (
 )
 from attn_audit.findings.check import CheckFindings, Numbers, Telling
 from attn_audit.findings.claims import held, is_covered, left_open
+from attn_audit.findings.correlation.by_class import by_class
 from attn_audit.findings.correlation.pairs import (
     ATTENTION_MARGIN,
     CHANCE,
@@ -106,8 +107,11 @@ def pairs(report: "Report") -> list[PairFound]:
 def section(report: "Report") -> Section:
     """Question, answer, figures, and the numbers in tables."""
     is_measured = any(pair.tau.n for pair in pairs(report))
-    tables = (_ties(report), _significance(report), _by_group(report)) if is_measured else ()
-    shown = [folded(report, *tables)] if tables else []
+    shown = []
+    if is_measured:
+        classes = by_class(report, ((pair.row, pair.metrics) for pair in pairs(report)))
+        tables = (_ties(report), _significance(report), classes, _by_group(report))
+        shown.append(folded(report, *tables))
     said = (*answer(report), *removal(report))
     return section_of("correlation", "Correlation", QUESTION, said, figures(report), *shown)
 
@@ -393,11 +397,10 @@ def _ties(report: "Report") -> Table:
 
 
 def _by_group(report: "Report") -> Table:
-    """Mean taus by predicted class, length and confidence."""
+    """Mean taus by length and confidence."""
     found = pairs(report)
     rows: list[tuple[Cell, ...]] = []
     for title, of_pairs in (
-        ("by prediction", [pair.tau.by_prediction for pair in found]),
         ("by length", [pair.tau.by_length for pair in found]),
         ("by confidence", [pair.tau.by_confidence for pair in found]),
     ):
