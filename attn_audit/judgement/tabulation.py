@@ -67,16 +67,15 @@ def _doubled(paths: Sequence[Path], found: Mapping[Path, Report]) -> Iterator[st
     files: dict[Path, Path] = {}
     audits: dict[object, Path] = {}
     for path in paths:
-        report = found.get(path)
-        same = files.setdefault(path.resolve(), path)
-        if report is None:
+        if path not in found:
             continue
-        if same is not path:
+        if (same := files.get(path.resolve())) is not None:
             yield f"{path}: " + ("named twice" if same == path else f"the same file as {same}")
             continue
-        weights = report.model.sha256 or report.to_json()
-        same = audits.setdefault((weights, _key(report)), path)
-        if same is not path:
+        files[path.resolve()] = path
+        report = found[path]
+        audit = report.model.sha256 or report.to_json(), _key(report)
+        if (same := audits.setdefault(audit, path)) is not path:
             yield f"{path}: an audit of the same weights on the same data as {same}"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from attn_audit.document import Block, Document, Links, Section
+from attn_audit.document import Block, Document, Links, Paragraph, Section
 from attn_audit.formats.documents import report_table
 from attn_audit.formats.documents.report import figures
 from attn_audit.results.report import Report
@@ -13,7 +13,7 @@ from attn_audit.results.report_table import ReportTable, TabledModel
 TABLES = tuple((f"table{suffix}", f"table{suffix}") for suffix in (".md", ".csv", ".tex", ".json"))
 """Beside the page."""
 
-FIGURES = ("tau_by_class", "output_change", "jsd_by_weight", "jsd")
+FIGURES = ("tau_by_class", "output_change", "jsd_by_weight")
 """The paper's, by name: taus by class, output under permutation, largest divergence."""
 
 
@@ -30,6 +30,8 @@ def page(table: ReportTable, reports: Mapping[Path, Report]) -> Document:
     return replace(
         whole,
         kind="The paper's models",
+        title=", ".join(dict.fromkeys(model.data for model in table.models)),
+        subject=whole.title,
         sections=(first, *others, files, *models),
     )
 
@@ -39,8 +41,11 @@ def _model(number: int, model: TabledModel, reports: Mapping[Path, Report]) -> S
 
 
 def _blocks(number: int, model: TabledModel, reports: Mapping[Path, Report]) -> Iterator[Block]:
-    """Where everything is, seed by seed; figures of the first."""
+    """What each seed's report answers, and where everything is; figures of the first."""
     for report in model.reports:
+        answer = reports[Path(report.report)].answer
+        if answer is not None:
+            yield Paragraph(answer.sentence, label=answer.words)
         folder = Path(report.report).parent
         seed = f"seed {report.seed}: " if len(model.reports) > 1 else ""
         yield Links(
@@ -52,7 +57,6 @@ def _blocks(number: int, model: TabledModel, reports: Mapping[Path, Report]) -> 
                 ("model", str(folder / "model.pt")),
             )
         )
-    shown = {figure.name: figure for figure in figures(reports[Path(model.reports[0].report)])}
-    for name in FIGURES[:3] if "jsd_by_weight" in shown else FIGURES:
-        if name in shown:
-            yield replace(shown[name], name=f"{name}_{number}")
+    for figure in figures(reports[Path(model.reports[0].report)]):
+        if figure.name in FIGURES:
+            yield replace(figure, name=f"{figure.name}_{number}")

@@ -24,7 +24,7 @@ def document(table: ReportTable) -> Document:
     n_reports = sum(len(model.reports) for model in table.models)
     data = dict.fromkeys(model.data for model in table.models)
     return Document(
-        kind="Table of reports",
+        kind="Table",
         title=f"{counted(len(table.models), 'model')}, {counted(n_reports, 'report')}",
         subject=f"on {', '.join(data)}",
         sections=tuple(sections(table)),

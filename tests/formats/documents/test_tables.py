@@ -22,7 +22,7 @@ def tables_of(report: Report, check: str) -> list[Table]:
 
 
 def test_ties_and_chance_stand_beside_tau(report: Report) -> None:
-    ties, significant, _ = tables_of(report, "correlation")
+    ties, significant, *_ = tables_of(report, "correlation")
     of = {row[0]: row for row in ties.rows}
     for name, pair in (
         ("attention with gradients", ATTENTION_GRADIENT),
