@@ -129,7 +129,7 @@ def reproduce(**values: Any) -> None:
             step = f"[{i} of {len(models)}] {model.name}"
             _trained(model, source, given, prints, step)
             reports[model.report] = _audited(model, given, prints, step)
-        _tables(reports, folder, quiet=given["quiet"])
+        _tables(reports, folder, quiet=values["quiet"])
 
 
 def _chosen(given: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

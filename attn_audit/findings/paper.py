@@ -38,7 +38,7 @@ class Column:
         """Its value over all examples, or over those of a predicted class; None: it has none."""
         if predicted is None:
             return report.estimate_of(self.statistic).value
-        found = report.get(self.statistic.metric)
+        found = report.metrics.get(self.statistic.metric.name)
         match found:
             case GroupedDistribution():
                 inside = [g.distribution for g in found.by_prediction if g.name == predicted]
@@ -74,6 +74,9 @@ def _correlation(title: str, of: PairMetrics) -> Block:
 def _mean_and_median(metric: Metric) -> tuple[Column, ...]:
     return Column("mean", Statistic(metric)), Column("median", Statistic(metric, "median"))
 
+
+TAUS = (metrics_of(ATTENTION_GRADIENT).tau, metrics_of(ATTENTION_LEAVE_ONE_OUT).tau)
+"""What classes are told apart by."""
 
 BLOCKS = (
     Block(

@@ -65,8 +65,9 @@ def _of_summary(name: str, found: Distribution | Summary) -> Iterator[Row]:
             yield _estimate(row, inside.mean, inside.interval, inside.n)
     for grouping in GROUPINGS if isinstance(found, Share) else ():
         parts: tuple[ShareWithin, ...] = getattr(found, f"by_{grouping}", ())
-        for part in parts:
-            yield _estimate(f"{name}.by_{grouping}.{part.name}", part.share, part.interval, part.n)
+        for within in parts:
+            row = f"{name}.by_{grouping}.{within.name}"
+            yield _estimate(row, within.share, within.interval, within.n)
 
 
 def _of_site(site: SiteSummary) -> Iterator[Row]:

@@ -48,7 +48,7 @@ SPECIAL = {
 def render(document: Document) -> str:
     r"""Every table of the document as a float of its own, in order."""
     lines = [
-        f"% {printable(document.kind)}: {printable(document.title)}",
+        f"% {escaped(document.kind)}: {escaped(document.title)}",
         r"% needs \usepackage{booktabs}; older engines \usepackage{textcomp} too",
     ]
     for section in document.sections:

@@ -1,12 +1,12 @@
 """Many reports as one table: which are seeds of one model, and their means and deviations."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
 from attn_audit.errors import ReportError, ReportsError
-from attn_audit.findings.paper import Column, columns
+from attn_audit.findings.paper import TAUS, Column, columns
 from attn_audit.numbers import counted, short
 from attn_audit.quoting import listed
 from attn_audit.results.report import Report
@@ -169,26 +169,22 @@ def _tabled(path: Path, report: Report) -> TabledReport:
         report=str(path),
         model_sha256=report.model.sha256,
         seed=seed if isinstance(seed, int) else None,
+        n_examples=report.data.n_examples,
         numbers=tuple(_numbers(report)),
     )
 
 
 def _numbers(report: Report) -> Iterator[Numbers]:
-    every = tuple(columns())
-    yield Numbers(predicted=None, n=report.data.n_examples, values=_values(report, every, None))
-    sizes = {
-        group.name: group.distribution.n
-        for column in reversed(every)
-        for group in getattr(report.get(column.statistic.metric), "by_prediction", ())
-        if hasattr(group, "distribution")
-    }
-    named = [name for name in (*report.model.labels, *sizes) if name in sizes]
-    for name in dict.fromkeys(named):
-        yield Numbers(predicted=name, n=sizes[name], values=_values(report, every, name))
+    """Of all examples, and of each class that is predicted."""
+    tau = next((tau for metric in TAUS if (tau := report.get(metric)) is not None), None)
+    yield Numbers(predicted=None, n_tau=tau and tau.n, values=_values(report, None))
+    for group in () if tau is None else tau.by_prediction:
+        values = _values(report, group.name)
+        yield Numbers(predicted=group.name, n_tau=group.distribution.n, values=values)
 
 
-def _values(report: Report, every: Iterable[Column], predicted: str | None) -> dict[str, float]:
-    found = {column.name: column.of(report, predicted) for column in every}
+def _values(report: Report, predicted: str | None) -> dict[str, float]:
+    found = {column.name: column.of(report, predicted) for column in columns()}
     return {name: value for name, value in found.items() if value is not None}
 
 

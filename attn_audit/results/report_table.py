@@ -8,8 +8,8 @@ class Numbers(Value):
 
     predicted: str | None
     """The class whose examples these are of; None: of all."""
-    n: int
-    """Examples."""
+    n_tau: int | None
+    """Those that have a tau; None where none was asked for."""
     values: dict[str, float]
     """By the name that policies have them by; what the report does not hold is not there."""
 
@@ -22,6 +22,7 @@ class TabledReport(Value):
     model_sha256: str | None
     seed: int | None
     """Of the training; None where the model does not tell it."""
+    n_examples: int
     numbers: tuple[Numbers, ...]
     """Of all examples first."""
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attn_audit.document import (
+    Block,
     Bullets,
     Document,
     Folded,
@@ -26,7 +27,7 @@ COMMANDS = sorted((v for k, v in SPECIAL.items()), key=len, reverse=True)
 def whole(*tables: Table) -> Document:
     """A document of one section with these tables, the last of them folded away."""
     *first, last = tables
-    blocks = (Bullets.of(["Said."]), *first, Folded("More", (last,)))
+    blocks: tuple[Block, ...] = (Bullets.of(["Said."]), *first, Folded("More", (last,)))
     return Document("Report", "model_1", "on 5 %", (Section("found", "Found", blocks),))
 
 

@@ -85,8 +85,12 @@ def _headings(columns: Iterable[Column]) -> tuple[str, ...]:
 
 
 def _n(model: TabledModel) -> str:
-    sizes = {report.numbers[0].n for report in model.reports}
-    return " to ".join(count(n) for n in sorted({min(sizes), max(sizes)}))
+    return _sizes(report.n_examples for report in model.reports)
+
+
+def _sizes(found: Iterable[int]) -> str:
+    known = sorted(found)
+    return " to ".join(count(n) for n in sorted({known[0], known[-1]}))
 
 
 def _cells(
@@ -118,13 +122,12 @@ def _of_classes(table: ReportTable) -> Iterator[Table]:
                 rows.append((model.name,))
                 for over in (*model.numbers[1:], model.numbers[0]):
                     name = over.predicted if over.predicted is not None else "all"
-                    sizes = [
-                        numbers.n
+                    size = _sizes(
+                        numbers.n_tau or 0
                         for report in model.reports
                         for numbers in report.numbers
                         if numbers.predicted == over.predicted
-                    ]
-                    size = " to ".join(count(n) for n in sorted({min(sizes), max(sizes)}))
+                    )
                     rows.append((f"  {name}", size, *_cells(over.values, columns, model)))
         heads = ("", "examples", *_headings(columns))
         yield Table(heads, tuple(rows), block.title, note=_note(table))
