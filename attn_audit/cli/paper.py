@@ -274,7 +274,7 @@ def _audited(
         report = run_audit(settings, watcher=watcher)
     write_figures(figures(report), model.folder / "figures")
     page = model.report.with_suffix(".html")
-    write_reports(report, None, [model.report, page], origin=model.folder)
+    write_reports(report, None, [model.report, page], origin=Path())  # paths start from here yet
     _finish(model, "report", model.report, asked)
     return report
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from attn_audit.engine import audit as audits
-from attn_audit.results.report import Report
+from attn_audit.results.report import Report, records_files
 from tests.cli.conftest import AttnAudit, Outcome
 
 SMALL = ("--hidden-size", 8, "--embedding-size", 4, "--epochs", 1, "--attention", "dot")
@@ -66,7 +66,9 @@ def test_models_are_trained_audited_and_tabled(paper: Paper, tmp_path: Path) -> 
     }  # fmt: skip
     assert "[1 of 2] cnn, dot: training" in found.stderr
     assert "[2 of 2] average, dot: auditing" in found.stderr
-    report = Report.load(tmp_path / "out" / "cnn_dot" / "report.json")
+    folder = tmp_path / "out" / "cnn_dot"
+    report = Report.load(folder / "report.json")
+    assert records_files(report, folder) == (folder / "records.parquet",)
     assert report.model.training["encoder"] == "cnn"
     assert (report.data.n_examples, report.settings.permutations) == (12, 4)
     for name in ("table.md", "table.csv", "table.tex", "table.json"):
