@@ -127,6 +127,14 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Links:
+    """Files beside the one that names them."""
+
+    entries: tuple[tuple[str, str], ...]
+    """What each is, and where: a path from there."""
+
+
+@dataclass(frozen=True)
 class Folded:
     """What only some readers want to see: folded away where that is possible."""
 
@@ -417,7 +425,7 @@ class Ranked(Figure):
 
 
 Block = (
-    Paragraph | Bullets | Facts | Definitions | Table | Folded | Notice | Glance | Shaded
+    Paragraph | Bullets | Facts | Definitions | Table | Links | Folded | Notice | Glance | Shaded
     | Examples | Figure
 )  # fmt: skip
 

@@ -20,7 +20,8 @@ AttnAuditError
 │   ├── MetricError                     a number that no report has, or not this one
 │   ├── OutputError                     a file that cannot be written
 │   ├── RunDirectoryError               a directory that holds another audit, or a damaged one
-│   └── ReportError                     a stored report that cannot be used
+│   ├── ReportError                     a stored report that cannot be used
+│   └── ReportsError                    several reports that cannot be used together
 └── AuditFailedError                  exit code 3: the audit was started and cannot be carried out
     ├── InvalidWeightsError
     ├── InvalidOutputError
@@ -311,6 +312,15 @@ class ReportError(UsageError):
 
     def __init__(self, path: Path | str, problem: str, *, hint: str | None = None) -> None:
         super().__init__(f"cannot use the report {path}: {problem}", hint=hint)
+
+
+class ReportsError(UsageError):
+    """Several reports cannot be used together: all that is wrong with them, a line for each."""
+
+    def __init__(self, message: str, details: Iterable[str], hint: str) -> None:
+        self.details = tuple(details)
+        super().__init__(message, hint=hint)
+        self.args = ("\n".join((message, *self.details)),)
 
 
 class RecordsError(UsageError):

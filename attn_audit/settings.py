@@ -409,7 +409,7 @@ class AuditSettings:
     output: tuple[str, ...] = _is(
         (), Panel.OUTPUT, "FILE", is_path=True, is_written=True,
         help="Write the report there instead of to standard output; repeat it for more files: "
-        ".json, .html, .md, .xml, .sarif, .csv, .txt.",
+        ".json, .html, .md, .tex, .xml, .sarif, .csv, .txt.",
     )
     figures: str | None = _is(
         None, Panel.OUTPUT, "DIR", is_path=True, is_written=True,

@@ -89,8 +89,8 @@ def materials(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("model.pt", "new.pt"):
         save_checkpoint(folder / name, *parts, tiny.network.state_dict(), {})
     (folder / "data").mkdir()
-    for split in ("train", "dev", "test"):
-        (folder / "data" / f"{split}.jsonl").write_text("\n".join(rows(6)) + "\n")
+    for split, n in (("train", 8), ("dev", 6), ("test", 6)):
+        (folder / "data" / f"{split}.jsonl").write_text("\n".join(rows(n)) + "\n")
     (folder / "qa.jsonl").write_text("\n".join(rows(4)) + "\n")
     sentiment = {"id2label": {0: "negative", 1: "positive"}}
     write_checkpoint("bert", folder / "minilm_sst", **sentiment)

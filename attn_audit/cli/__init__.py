@@ -25,6 +25,7 @@ from attn_audit.cli.audit import (
     run_demo,
 )
 from attn_audit.cli.command import Command, Commands, build_command, naming_standard_output, say
+from attn_audit.cli.paper import DEFAULTS_OF_PAPER, OPTIONS_OF_PAPER, reproduce
 from attn_audit.cli.report import (
     OPTIONS_OF_LISTS,
     OPTIONS_OF_SELFTEST,
@@ -37,6 +38,7 @@ from attn_audit.cli.report import (
     selftest,
     verify,
 )
+from attn_audit.cli.table import table
 from attn_audit.cli.train import train
 from attn_audit.errors import OutputError
 
@@ -86,9 +88,11 @@ command("verify")(build_command(verify, OPTIONS_OF_VERIFY))
 command("explain")(build_command(explain, OPTIONS_OF_EXPLAIN))
 command("gate")(gate)
 command("compare")(compare)
+command("table")(table)
 command("metrics")(build_command(metrics, OPTIONS_OF_LISTS))
 command("measures")(build_command(measures, OPTIONS_OF_LISTS))
 command("train")(train)
+command("paper")(build_command(reproduce, OPTIONS_OF_PAPER, DEFAULTS_OF_PAPER))
 command("demo")(build_command(run_demo, OPTIONS_OF_DEMO))
 command("selftest")(build_command(selftest, OPTIONS_OF_SELFTEST))
 

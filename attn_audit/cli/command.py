@@ -76,6 +76,7 @@ TAKES = {
     "gate": "It takes one REPORT, which `attn-audit audit MODEL DATA --output report.json` writes.",
     "report": "It takes one SOURCE at a time; `attn-audit compare` takes two reports.",
     "compare": "It takes two reports, BASE and NEW.",
+    "paper": "It takes one DATA, and the results go to --output.",
     "train": "It takes one DATA, and the model goes to --output.",
 }
 """What a command takes, for those who give it more; of others, usage says it."""
@@ -245,8 +246,15 @@ def error_console() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def build_command(run: Callable[..., None], rows: Mapping[str, Any]) -> Callable[..., None]:
-    """A command with rows of the option table as its parameters; its help is what `run` says."""
+def build_command(
+    run: Callable[..., None], rows: Mapping[str, Any], defaults: Mapping[str, Any] | None = None
+) -> Callable[..., None]:
+    """A command with rows of the option table as its parameters.
+
+    Args:
+        run: Called with every option by name; what it says of itself is the command's help.
+        defaults: Of rows that have one; the others are None, and switches off.
+    """
 
     def command(**values: Any) -> None:
         with guard(debug=bool(values.get("debug"))):
@@ -256,7 +264,7 @@ def build_command(run: Callable[..., None], rows: Mapping[str, Any]) -> Callable
         inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
-            default=False if name in SWITCHES else None,
+            default=(defaults or {}).get(name, False if name in SWITCHES else None),
             annotation=row,
         )
         for name, row in rows.items()

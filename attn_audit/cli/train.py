@@ -1,6 +1,6 @@
 """`train`: one of the paper's models from labelled texts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -121,25 +121,51 @@ def train(
     given = locals()
     with guard(debug=debug):
         _require_output(output, data, embeddings)
-        from attn_audit.config import parse_label_map
-        from attn_audit.models.paper.training.settings import Precision, TrainingSettings
+        from attn_audit.models.paper.training.settings import Precision
 
-        settings = TrainingSettings(
-            **{each.name: given[each.name] for each in fields(TrainingSettings)}
+        settings, source = training_settings(given), training_source(given)
+        model, notes = train_model(
+            settings, source, dev_split, device or "auto", threads, quiet=quiet
         )
-        names = {role: given[f"{role}_field"] for role in ROLES}
-        source = DataSource(
-            data,
-            train_split,
-            FieldNames(**{role: name for role, name in names.items() if name is not None}),
-            {} if label_map is None else parse_label_map(",".join(label_map)),
-            quoting=quoting or "auto",
-        )
-        if threads < 1:
-            raise ConfigurationError(f"--threads must be at least 1, not {threads}")
-        model, notes = _train(settings, source, dev_split, device or "auto", threads, quiet=quiet)
         model.save(output, Precision(precision), notes)
-        _say(f"model written to {output}", quiet=quiet)
+        say_line(f"model written to {output}", quiet=quiet)
+
+
+def training_settings(given: Mapping[str, Any]) -> "TrainingSettings":
+    """What the options say of how a model is trained.
+
+    Args:
+        given: The options by name.
+
+    Raises:
+        ConfigurationError: A number is out of its range, or two do not fit together.
+    """
+    from attn_audit.models.paper.training.settings import TrainingSettings
+
+    if given["threads"] < 1:
+        raise ConfigurationError(f"--threads must be at least 1, not {given['threads']}")
+    return TrainingSettings(**{each.name: given[each.name] for each in fields(TrainingSettings)})
+
+
+def training_source(given: Mapping[str, Any]) -> DataSource:
+    """The data that the options name, and how it is read.
+
+    Args:
+        given: The options by name.
+
+    Raises:
+        ConfigurationError: The label map is malformed.
+    """
+    from attn_audit.config import parse_label_map
+
+    names = {role: given[f"{role}_field"] for role in ROLES}
+    return DataSource(
+        given["data"],
+        given["train_split"],
+        FieldNames(**{role: name for role, name in names.items() if name is not None}),
+        {} if given["label_map"] is None else parse_label_map(",".join(given["label_map"])),
+        quoting=given["quoting"] or "auto",
+    )
 
 
 def _require_output(output: Path, data: str, embeddings: Path | None) -> None:
@@ -149,7 +175,7 @@ def _require_output(output: Path, data: str, embeddings: Path | None) -> None:
     require_writable(output, inputs)
 
 
-def _train(
+def train_model(
     settings: "TrainingSettings",
     source: DataSource,
     dev_split: str | None,
@@ -171,10 +197,10 @@ def _train(
     held_out = ", held out because there is no dev split" if splits.is_held_out else ""
     train_on = counted(len(splits.train), "example")
     examples = f"training on {train_on}, early stopping on {len(splits.dev):,}"
-    _say(examples + held_out, quiet=quiet)
+    say_line(examples + held_out, quiet=quiet)
     with training_progress(quiet=quiet) as (on_epoch, on_batch):
         model = train(settings, splits.train, splits.dev, device, on_epoch, on_batch)
-    _say(_outcome(model), quiet=quiet)
+    say_line(_outcome(model), quiet=quiet)
     return model, {
         "data": Path(source.location).name or source.location,
         "train_split": source.split,
@@ -198,7 +224,8 @@ def _outcome(model: "TrainedModel") -> str:
     )
 
 
-def _say(text: str, *, quiet: bool) -> None:
+def say_line(text: str, *, quiet: bool) -> None:
+    """Tell on standard error how it goes."""
     if not quiet:
         for line in text.splitlines():
             error_console().print(Text(printable(line)))
@@ -217,7 +244,7 @@ def training_progress(*, quiet: bool) -> Iterator[tuple[OnEpoch, OnBatch]]:
         def on_epoch(epoch: "EpochResult") -> None:
             nonlocal last
             seconds, last = monotonic() - last, monotonic()
-            _say(f"epoch {epoch.epoch}: {scores(epoch)}, {seconds:.1f} s", quiet=quiet)
+            say_line(f"epoch {epoch.epoch}: {scores(epoch)}, {seconds:.1f} s", quiet=quiet)
 
         yield on_epoch, lambda share: None
         return

@@ -191,15 +191,18 @@ def _summary(metric: Metric, grouping: Grouping) -> Summary | None:
         return _distribution(metric, values, grouping)
     assert isinstance(metric, ShareMetric)
     found = _share(values)
-    if not metric.is_by_confidence or not found.n:
-        return found
-    parts = ((name, _share(values[inside])) for name, inside in grouping.members["confidence"])
-    within = (
-        ShareWithin(name=name, **part.model_dump(exclude={"by_confidence"}))
+    within = {f"by_{name}": _within(values, grouping.members[name]) for name in metric.groupings}
+    return found.model_copy(update=within) if found.n else found
+
+
+def _within(values: Values, members: Sequence[tuple[str, Members]]) -> tuple[ShareWithin, ...]:
+    """The share within each group that has examples."""
+    parts = ((name, _share(values[inside])) for name, inside in members)
+    return tuple(
+        ShareWithin(name=name, **part.model_dump(exclude={"by_prediction", "by_confidence"}))
         for name, part in parts
         if part.n
     )
-    return found.model_copy(update={"by_confidence": tuple(within)})
 
 
 def _share(values: Values) -> Share:

@@ -212,7 +212,8 @@ def section_of(
 
 def folded(report: "Report", *tables: Table) -> Folded:
     """Tables of a check, and what parts by prediction mean where a prediction is several labels."""
-    is_parted = any(row[0] == BY_PREDICTION for table in tables for row in table.rows)
+    parted = {table.title for table in tables} | {row[0] for t in tables for row in t.rows}
+    is_parted = any(BY_PREDICTION in str(name) for name in parted)
     if report.model.task != "multilabel" or not is_parted:
         return Folded("The numbers as tables", tables)
     note = "By prediction: an example counts under each label that it is given."

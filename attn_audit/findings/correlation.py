@@ -8,7 +8,6 @@ from attn_audit.document import (
     Card,
     Cell,
     Figure,
-    Folded,
     Histograms,
     Hue,
     Panel,
@@ -16,6 +15,7 @@ from attn_audit.document import (
     Section,
     Table,
 )
+from attn_audit.findings.by_class import by_class
 from attn_audit.findings.check import (
     MAX_CLASSES,
     NOT_MEASURED,
@@ -112,9 +112,13 @@ def pairs(report: "Report") -> list[PairFound]:
 
 def section(report: "Report") -> Section:
     """Question, answer, figures, and the numbers in tables."""
-    said, shown = (*answer(report), *removal(report)), list[Folded]()
-    if any(pair.tau.n for pair in pairs(report)):
-        shown = [folded(report, _ties(report), _significance(report), _by_group(report))]
+    is_measured = any(pair.tau.n for pair in pairs(report))
+    shown = []
+    if is_measured:
+        classes = by_class(report, ((pair.row, pair.metrics) for pair in pairs(report)))
+        tables = (_ties(report), _significance(report), classes, _by_group(report))
+        shown.append(folded(report, *tables))
+    said = (*answer(report), *removal(report))
     return section_of("correlation", "Correlation", QUESTION, said, figures(report), *shown)
 
 
@@ -384,11 +388,10 @@ def _ties(report: "Report") -> Table:
 
 
 def _by_group(report: "Report") -> Table:
-    """Mean taus by predicted class, length and confidence."""
+    """Mean taus by length and confidence."""
     found = pairs(report)
     rows: list[tuple[Cell, ...]] = []
     for title, of_pairs in (
-        ("by prediction", [pair.tau.by_prediction for pair in found]),
         ("by length", [pair.tau.by_length for pair in found]),
         ("by confidence", [pair.tau.by_confidence for pair in found]),
     ):

@@ -133,8 +133,16 @@ class MeanMetric(Averaged):
 class ShareMetric(Averaged):
     """How many of the examples that could be so are so; values are 1 and 0."""
 
+    is_by_prediction: bool = False
+    """Whether it is given of each predicted class too."""
     is_by_confidence: bool = False
     """Whether it is given within strata of the model's confidence too."""
+
+    @property
+    def groupings(self) -> tuple[str, ...]:
+        """Groupings of the examples within which it is given too."""
+        asked = {"prediction": self.is_by_prediction, "confidence": self.is_by_confidence}
+        return tuple(name for name, is_asked in asked.items() if is_asked)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -66,6 +66,7 @@ class PairMetrics(NamedTuple):
     """What a report says of a pair, in the order in which it is listed."""
 
     tau: MeanMetric
+    significant: ShareMetric
     positive_after_correction: ShareMetric
     negative_after_correction: ShareMetric
     significantly_positive: ShareMetric
@@ -76,8 +77,10 @@ class PairMetrics(NamedTuple):
 
 
 def _significant(examples: "Examples", pair: Pair, sign: int) -> "Values":
+    """Of one sign; 0 stands for both, as in the paper."""
     tau, p_value = examples.numbers(pair.tau), examples.numbers(pair.p_value)
-    return examples.where(p_value >= 0, (p_value <= SIGNIFICANT) & (sign * tau > 0))
+    is_of_sign = sign * tau > 0 if sign else True
+    return examples.where(p_value >= 0, (p_value <= SIGNIFICANT) & is_of_sign)
 
 
 def _significant_after_correction(examples: "Examples", pair: Pair, sign: int) -> "Values":
@@ -125,6 +128,7 @@ def metrics_of(pair: Pair) -> PairMetrics:
         return ShareMetric(
             f"{name}.{suffix}", f"{tested} is {definition}", measures=measures,
             values=partial(values, pair=pair, sign=sign), is_of_examples=not is_corrected,
+            is_by_prediction=not sign,
         )  # fmt: skip
 
     def total(
@@ -140,6 +144,7 @@ def metrics_of(pair: Pair) -> PairMetrics:
             pair.tau, TAU_EDGES, measures=measures, is_coverage=True,
             groups={"prediction": TAU_EDGES, "length": None, "confidence": None},
         ),
+        share("significant", f"above or below 0 with p <= {SIGNIFICANT:g}", 0),
         share("positive_after_correction", f"above 0, {corrected}", 1, is_corrected=True),
         share("negative_after_correction", f"below 0, {corrected}", -1, is_corrected=True),
         share("significantly_positive", f"above 0 with p <= {SIGNIFICANT:g}", 1),

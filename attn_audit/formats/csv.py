@@ -8,6 +8,7 @@ from typing import Any
 from attn_audit.findings.metric import BESIDE_MEAN, GROUPINGS
 from attn_audit.quoting import cell
 from attn_audit.results.report import Report
+from attn_audit.results.report_table import ReportTable
 from attn_audit.results.verdict import Change, Comparison
 from attn_audit.statistics.summary import (
     Distribution,
@@ -15,6 +16,7 @@ from attn_audit.statistics.summary import (
     GroupedDistribution,
     Interval,
     Share,
+    ShareWithin,
     SiteSummary,
     Summary,
 )
@@ -61,9 +63,11 @@ def _of_summary(name: str, found: Distribution | Summary) -> Iterator[Row]:
             inside = group.distribution
             row = f"{name}.by_{grouping}.{group.name}"
             yield _estimate(row, inside.mean, inside.interval, inside.n)
-    for within in found.by_confidence if isinstance(found, Share) else ():
-        row = f"{name}.by_confidence.{within.name}"
-        yield _estimate(row, within.share, within.interval, within.n)
+    for grouping in GROUPINGS if isinstance(found, Share) else ():
+        parts: tuple[ShareWithin, ...] = getattr(found, f"by_{grouping}", ())
+        for within in parts:
+            row = f"{name}.by_{grouping}.{within.name}"
+            yield _estimate(row, within.share, within.interval, within.n)
 
 
 def _of_site(site: SiteSummary) -> Iterator[Row]:
@@ -78,6 +82,27 @@ def _estimate(
 ) -> Row:
     low, high = (None, None) if interval is None else (interval.low, interval.high)
     return name, value, low, high, n
+
+
+def tabled(table: ReportTable) -> str:
+    """A line for each report, and for each model mean and standard deviation over its seeds.
+
+    Of all examples, and of each predicted class; cells are empty where there is no such number.
+    """
+    names = list(table.columns)
+    header = ("data", "model", "line", "seed", "report", "predicted", *names)
+    lines: list[Sequence[Any]] = []
+    for model in table.models:
+        where = model.data, cell(model.name)
+        for report in model.reports:
+            for of in report.numbers:
+                what = "report", report.seed, cell(report.report), cell(of.predicted or "")
+                lines.append((*where, *what, *(of.values.get(name) for name in names)))
+        for part in ("mean", "sd"):
+            for over in model.numbers:
+                values = (getattr(over.values.get(name), part, None) for name in names)
+                lines.append((*where, part, None, None, cell(over.predicted or ""), *values))
+    return _table(header, lines)
 
 
 def changes(comparison: Comparison) -> str:

@@ -24,6 +24,7 @@ from attn_audit.document import (
     Facts,
     Folded,
     Glance,
+    Links,
     Notice,
     Paragraph,
     Phrase,
@@ -98,6 +99,8 @@ def _block(block: Block) -> Iterator[str]:
                 yield f"- {code(phrase.text)}" + (f": {escaped(text)}" if text else "")
         case Table():
             yield from _table(block.brief or block)
+        case Links():
+            yield " · ".join(f"[{escaped(text)}](<{path}>)" for text, path in block.entries)
         case Folded():
             yield from ("<details>", f"<summary>{escaped(block.title)}</summary>", "")
             yield from (*_blocks(block.blocks), "</details>")

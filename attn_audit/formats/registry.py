@@ -9,6 +9,7 @@ from attn_audit.errors import ConfigurationError
 DOCUMENTS: Final[dict[str, str]] = {
     ".html": "attn_audit.formats.html",
     ".md": "attn_audit.formats.markdown",
+    ".tex": "attn_audit.formats.latex",
     ".txt": "attn_audit.formats.terminal",
 }
 """For people, by suffix: the module whose `render(document)` gives the text. It is imported when
@@ -23,7 +24,7 @@ JUDGED: Final = (".xml", ".sarif")
 OF_RESULTS: Final = [".json", *DOCUMENTS]
 """Every result can be written so."""
 
-FORMATS: Final = [".json", ".html", ".md", *JUDGED, ".csv", ".txt"]
+FORMATS: Final = [".json", ".html", ".md", ".tex", *JUDGED, ".csv", ".txt"]
 """Reports and comparisons can also be written so."""
 
 

@@ -25,6 +25,7 @@ from attn_audit.formats.documents import (
     explanation,
     model,
     report,
+    report_table,
     verdict,
 )
 from attn_audit.formats.documents.definitions import Dictionary, Measures
@@ -40,12 +41,13 @@ from attn_audit.formats.registry import (
 from attn_audit.results.answers import Explanation, Forecast, SelfTest, ShownScores, Verification
 from attn_audit.results.model_description import ModelDescription
 from attn_audit.results.report import Report, relocated
+from attn_audit.results.report_table import ReportTable
 from attn_audit.results.verdict import Comparison, Verdict
 from attn_audit.settings import AuditSettings
 
 Result = (
     Report | Comparison | Verdict | ModelDescription | Explanation | Forecast | Verification
-    | SelfTest | ShownScores | Dictionary | Measures
+    | SelfTest | ShownScores | ReportTable | Dictionary | Measures
 )  # fmt: skip
 
 
@@ -81,6 +83,9 @@ class Output:
                 return Output(lambda: answers.shown_document(result), _json(result))
             case Dictionary():
                 return Output(lambda: definitions.document(result), _as_json(result.as_dict()))
+            case ReportTable():
+                machine = _json(result) | {".csv": lambda: csv.tabled(result)}
+                return Output(lambda: report_table.document(result), machine)
             case Measures():
                 return Output(
                     lambda: definitions.measures_document(result), _as_json(result.as_dict())

@@ -76,6 +76,8 @@ class ModelDescription(Value):
     takes_pairs: bool
     details: dict[str, str | int | float | bool]
     """Sizes and settings of the architecture by name."""
+    training: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+    """Settings and results of its training, where its checkpoint tells them; shown, never used."""
     findings: Findings | None = None
     """None for the paper's models, of which all is known."""
 

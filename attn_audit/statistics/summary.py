@@ -113,6 +113,7 @@ class ShareWithin(CountedShare):
 class Share(CountedShare):
     """How many examples are so, and how many of parts of them, as far as the metric asks for it."""
 
+    by_prediction: tuple[ShareWithin, ...] = ()
     by_confidence: tuple[ShareWithin, ...] = ()
 
 

@@ -100,7 +100,7 @@ def test_a_policy_without_bounds_is_said_to_have_none(report: Report) -> None:
 def test_sentences_numbers_and_how_it_was_made(report: Report) -> None:
     text = markdown.render(document(report, None))
     assert "**Does the prediction change when attention is shuffled?**" in text
-    assert "| glad | 146 | 0.47 \\[0.44, 0.51\\] | 0.43 \\[0.39, 0.47\\] | " in text
+    assert "| glad | 146 | 0.47 \\[0.44, 0.51\\] | 0.22 | 47% \\[39%, 55%\\] |" in text
     assert f"| Data hash | {report.data.sha256} |" in text[text.index("### How it was made") :]
     assert "**Does the model work?** Yes: it tells the labels apart" in text
 

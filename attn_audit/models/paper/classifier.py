@@ -1,9 +1,10 @@
 """The paper's models behind the contract, as any module is: by interception."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from jaxtyping import Bool, Float, Float64, Int
@@ -299,6 +300,7 @@ def load_paper_model(
         checkpoint_format=checkpoint.format,
         sha256=sha256,
         n_parameters=sum(parameter.numel() for parameter in network.parameters()),
+        training=checkpoint.training,
     )
     words = checkpoint.tokenizer, checkpoint.vocabulary
     return PaperModel(PaperClassifier(network, checkpoint.task, *words, description))
@@ -313,6 +315,7 @@ def described(
     checkpoint_format: str,
     sha256: str | None,
     n_parameters: int,
+    training: Mapping[str, str | int | float | bool | None] = MappingProxyType({}),
 ) -> ModelDescription:
     """One of the paper's models in words and numbers."""
     given = " given the second text" if architecture.is_pair else ""
@@ -331,6 +334,7 @@ def described(
         linear_readout=not architecture.is_pair,
         takes_pairs=architecture.is_pair,
         details={"tokenizer": tokenizer.value, **architecture.details},
+        training=dict(training),
     )
 
 

@@ -1,5 +1,8 @@
 """What stands beside a number in the tables of a check."""
 
+import pyarrow.compute as pc
+
+from attn_audit import audit
 from attn_audit.document import Folded, Table
 from attn_audit.findings.attended import POLARITY
 from attn_audit.findings.pairs import (
@@ -7,6 +10,7 @@ from attn_audit.findings.pairs import (
     ATTENTION_MARGIN,
     OF_TWINS,
     YARDSTICK,
+    metrics_of,
 )
 from attn_audit.formats.documents.report import document
 from attn_audit.numbers import mean, share
@@ -22,7 +26,7 @@ def tables_of(report: Report, check: str) -> list[Table]:
 
 
 def test_ties_and_chance_stand_beside_tau(report: Report) -> None:
-    ties, significant, _ = tables_of(report, "correlation")
+    ties, significant, *_ = tables_of(report, "correlation")
     of = {row[0]: row for row in ties.rows}
     for name, pair in (
         ("attention with gradients", ATTENTION_GRADIENT),
@@ -40,6 +44,20 @@ def test_ties_and_chance_stand_beside_tau(report: Report) -> None:
     )
     assert significant.columns[2:] == ("corrected +", "corrected -", "raw +", "raw -", "by chance")
     assert "the order within each text were random, text by text" in significant.note
+
+
+def test_the_papers_second_table_is_counted_from_the_records() -> None:
+    report = audit("demo", "demo", limit=60, checks="correlation", measures="gradient")
+    found = metrics_of(ATTENTION_GRADIENT)
+    table = next(t for t in tables_of(report, "correlation") if "Table 2" in t.title)
+    rows = {str(row[0]).strip(): row for row in table.rows if len(row) > 1}
+    for part in report[found.significant].by_prediction:
+        of_it = report.records.filter(pc.equal(report.records["prediction"], part.name))
+        p_values = of_it[ATTENTION_GRADIENT.p_value.name].drop_null().to_pylist()
+        assert part.n == len(p_values) > 0
+        assert part.count == sum(p <= 0.05 for p in p_values)
+        assert rows[part.name][4] == share(part)
+    assert rows["all"][4] == share(report[found.significant])
 
 
 def test_what_rules_read_is_given_by_confidence(report: Report) -> None:

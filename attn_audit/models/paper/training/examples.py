@@ -192,7 +192,7 @@ def read_splits(source: DataSource, dev_split: str | None, seed: int) -> Splits:
         DataError: A split is missing, cannot be read, or is too small to hold some out.
         ConfigurationError: A dev split of a data set that is one file, or the training split again.
     """
-    dev = _dev_source(source, dev_split)
+    dev = dev_source(source, dev_split)
     read = list(read_examples(source))
     train = list(with_settled_labels(read, read))
     if dev is not None:
@@ -201,7 +201,16 @@ def read_splits(source: DataSource, dev_split: str | None, seed: int) -> Splits:
     return Splits(*hold_out(train, seed), is_held_out=True)
 
 
-def _dev_source(source: DataSource, dev_split: str | None) -> DataSource | None:
+def dev_source(source: DataSource, dev_split: str | None) -> DataSource | None:
+    """Where the dev examples are; None where they are to be held out of the training examples.
+
+    Args:
+        dev_split: Another split than `dev`, which there has to be; None for `dev`.
+
+    Raises:
+        DataError: There is no such data or split.
+        ConfigurationError: A dev split of a data set that is one file, or the training split again.
+    """
     dev = replace(source, split=dev_split or DEV_SPLIT)
     try:
         is_another = resolve(dev) != resolve(source)

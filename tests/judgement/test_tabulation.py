@@ -1,0 +1,145 @@
+"""Which reports are seeds of one model, and what stands of them in one table."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import pytest
+
+from attn_audit import audit
+from attn_audit.errors import ReportsError
+from attn_audit.findings.pairs import ATTENTION_GRADIENT, metrics_of
+from attn_audit.findings.paper import columns
+from attn_audit.findings.performance import ACCURACY
+from attn_audit.findings.registry import statistics
+from attn_audit.judgement.tabulation import table_of, tabulate
+from attn_audit.results.report import Report
+from attn_audit.results.report_table import ReportTable
+
+TAU = ATTENTION_GRADIENT.tau.name
+TRAINING = {"encoder": "bilstm", "seed": 0, "epochs": 5, "best_epoch": 2, "hidden_size": 8}
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    """A small report of the packaged model."""
+    return audit("demo", "demo", limit=30, checks="correlation,permutation", permutations=5)
+
+
+def trained(report: Report, weights: str, **training: Any) -> Report:
+    """The same report, as if of other weights and another training."""
+    told = {"sha256": weights, "training": {**TRAINING, **training}}
+    return report.model_copy(update={"model": report.model.model_copy(update=told)})
+
+
+def moved(report: Report, by: float) -> Report:
+    """The same report with another mean tau."""
+    tau = report.metrics[TAU]
+    changed = {**report.metrics, TAU: tau.model_copy(update={"mean": by})}
+    return report.model_copy(update={"metrics": changed})
+
+
+def tabled(reports: Mapping[str, Report]) -> ReportTable:
+    return table_of({Path(name): report for name, report in reports.items()})
+
+
+def test_seeds_of_one_model_are_told_by_their_provenance(report: Report) -> None:
+    table = tabled({
+        "a": trained(report, "a", seed=1, best_epoch=4, dev_score=0.9),
+        "b": trained(report, "b", seed=0),
+        "c": trained(report, "c", epochs=9),
+    })  # fmt: skip
+    groups = [[(r.report, r.seed) for r in model.reports] for model in table.models]
+    assert groups == [[("b", 0), ("a", 1)], [("c", 0)]]
+    assert [m.name for m in table.models] == [
+        "BiLSTM, additive, epochs 5", "BiLSTM, additive, epochs 9",
+    ]  # fmt: skip
+    assert all(model.is_told for model in table.models)
+
+
+def test_models_that_tell_nothing_of_their_training_are_taken_together_and_said_so(
+    report: Report,
+) -> None:
+    one, other = (trained(report, name) for name in "ab")
+    silent = {
+        name: each.model_copy(update={"model": each.model.model_copy(update={"training": {}})})
+        for name, each in (("a", one), ("b", other))
+    }
+    (model,) = tabled(silent).models
+    assert not model.is_told
+    assert [r.seed for r in model.reports] == [None, None]
+
+
+def test_mean_and_standard_deviation_are_over_the_seeds(report: Report) -> None:
+    taus = (0.1, 0.4, 0.6)
+    reports = {f"r{i}": moved(trained(report, f"w{i}", seed=i), tau) for i, tau in enumerate(taus)}
+    (model,) = tabled(reports).models
+    found = model.numbers[0].values[TAU]
+    assert found.n == 3
+    assert found.mean == pytest.approx(fmean(taus))
+    assert found.sd == pytest.approx(stdev(taus))
+    assert model.numbers[0].values[ACCURACY.name].sd == 0.0
+
+
+def test_a_single_report_has_no_deviation(report: Report) -> None:
+    (model,) = tabled({"a": report}).models
+    assert {value.sd for value in model.numbers[0].values.values()} == {None}
+
+
+def test_columns_are_numbers_of_the_one_table_of_metrics() -> None:
+    known = statistics()
+    assert {column.name for column in columns()} <= known.keys()
+    assert all(known[c.name].metric is c.statistic.metric for c in columns())
+
+
+def test_classes_have_what_the_report_has_of_them(report: Report) -> None:
+    (model,) = tabled({"a": report}).models
+    of = metrics_of(ATTENTION_GRADIENT)
+    shares = {part.name: part.share for part in report[of.significant].by_prediction}
+    groups = {group.name: group.distribution for group in report[of.tau].by_prediction}
+    assert len(groups) == 2
+    for numbers in model.reports[0].numbers[1:]:
+        name = str(numbers.predicted)
+        assert numbers.n_tau == groups[name].n
+        assert numbers.values[TAU] == groups[name].mean
+        assert numbers.values[f"{TAU}.sd"] == groups[name].sd
+        assert numbers.values[of.significant.name] == shares[name]
+
+
+def test_what_a_report_lacks_is_said_with_the_reason(report: Report) -> None:
+    alone = audit("demo", "demo", limit=30, checks="correlation", measures="gradient")
+    table = tabled({"r1.json": trained(report, "a"), "r2.json": trained(alone, "b")})
+    assert table.missing == (
+        "The measure leave_one_out was not asked for in r2.json.",
+        "The permutation check was not run in r2.json.",
+    )
+    assert [model.name for model in table.models] == [
+        "BiLSTM, additive, permutations 5, checks correlation, permutation, measures not set",
+        "BiLSTM, additive, permutations 100, checks correlation, measures gradient",
+    ]
+
+
+def test_other_data_stands_apart(report: Report) -> None:
+    moved_to = {"sha256": "0" * 64, "name": "other.jsonl", "source": "films"}
+    other = report.model_copy(update={"data": report.data.model_copy(update=moved_to)})
+    table = tabled({"a": trained(report, "a"), "b": trained(other, "b", seed=1)})
+    assert [model.data for model in table.models] == ["demo/texts.jsonl", "films/other.jsonl"]
+
+
+def test_all_files_that_cannot_be_tabled_are_named_at_once(report: Report, tmp_path: Path) -> None:
+    good, again, seed = (tmp_path / name for name in ("good.json", "again.json", "seed.json"))
+    good.write_text(report.to_json())
+    again.write_text(report.to_json())
+    seed.write_text(trained(report, "other", seed=1).to_json())
+    broken = tmp_path / "broken.json"
+    broken.write_text("{")
+    with pytest.raises(ReportsError) as raised:
+        tabulate([good, tmp_path / "none.json", broken, again, good, seed])
+    assert raised.value.message == "4 of 6 reports cannot be tabled"
+    assert [name for line in raised.value.details for name in
+            ("none.json", "broken.json", "again.json: ", "good.json: named twice")
+            if name in line] == [
+        "none.json", "broken.json", "again.json: ", "good.json: named twice",
+    ]  # fmt: skip
+    assert len(tabulate([good, seed]).models) == 2
