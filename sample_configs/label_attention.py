@@ -44,10 +44,10 @@ class Attention(nn.Module):
         """A state for each query; `is_real` is (text, token)."""
         heads = (self.query(queries), self.key(states), self.value(states))
         query, key, value = (x.unflatten(-1, (self.n_heads, -1)).transpose(1, 2) for x in heads)
-        attended = F.scaled_dot_product_attention(
+        gathered = F.scaled_dot_product_attention(
             norm(query), norm(key), value, attn_mask=is_real[:, None, None]
         )
-        out: Tensor = self.out(attended.transpose(1, 2).flatten(2))
+        out: Tensor = self.out(gathered.transpose(1, 2).flatten(2))
         return out
 
 
