@@ -128,6 +128,13 @@ def specification(figure: Figure, palette: Palette) -> dict[str, Any]:
     return made | {"config": configuration(palette), "description": figure.title}
 
 
+def chart(figure: Figure) -> Drawn:
+    """A figure with its title, as it is on white ground, for who goes on with it."""
+    look = configuration(FILES) | {"background": BACKGROUND}
+    made: Drawn = draw(figure, FILES).properties(title=figure.title).configure(**look)
+    return made
+
+
 def draw(figure: Figure, palette: Palette) -> Drawn:
     """A figure of any kind."""
     match figure:
