@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from attn_audit.statistics.summary import Distribution, Interval, JointHistogram
+from attn_audit.statistics.summary import Distribution, Group, Interval, JointHistogram
 
 
 class Tone(StrEnum):
@@ -354,6 +354,8 @@ class Panel:
     hue: Hue = Hue.GRADIENT
     below: Distribution | None = None
     """A second one, drawn downwards."""
+    classes: tuple[Group, ...] = ()
+    """Its examples by predicted class, with histograms of the same bins; none: not told apart."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import tempfile
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,13 @@ from typing import TYPE_CHECKING, TypeVar, overload
 from pydantic import BaseModel, PrivateAttr
 
 from attn_audit.config import DEFAULT_POLICY
-from attn_audit.errors import AttnAuditError, MetricError, ReportError, nearest
+from attn_audit.errors import (
+    AttnAuditError,
+    ConfigurationError,
+    MetricError,
+    ReportError,
+    nearest,
+)
 from attn_audit.findings.metric import MeanMetric, Metric, ShareMetric, TotalMetric
 from attn_audit.findings.registry import renamed, statistics
 from attn_audit.formats.registry import FORMATS, OF_RESULTS
@@ -41,6 +47,8 @@ from attn_audit.settings import KEYS
 from attn_audit.statistics.summary import GroupedDistribution, Number, Share, Summary
 
 if TYPE_CHECKING:
+    import altair
+    import pandas
     import pyarrow as pa
 
 IN_MEMORY = "in memory"
@@ -237,6 +245,56 @@ class Report(Shown, report.Report):
         if isinstance(metric, Metric):
             return self.metrics[metric.name]
         return self._estimate(metric)
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """All that was measured and can be asked for by name, a row a number, as a table of pandas.
+
+        Returns:
+            By `metric`, with `value`, `low` and `high` of its 95 % interval, `n` and `definition`.
+
+        Raises:
+            ConfigurationError: pandas is not installed.
+
+        Example:
+            >>> import attn_audit
+            >>> report = attn_audit.audit("demo", "demo", limit=20, checks="permutation")
+            >>> int(report.to_frame().loc["permutation.distance", "n"])
+            20
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise ConfigurationError(
+                "to_frame: pandas is not installed", hint="pip install pandas"
+            ) from None
+        measured = {
+            name: statistic
+            for name, statistic in statistics().items()
+            if self.estimate_of(statistic).value is not None
+        }
+        rows = [
+            (*astuple(self._estimate(name)), statistic.definition)
+            for name, statistic in measured.items()
+        ]
+        columns = [*(field.name for field in fields(Estimate)), "definition"]
+        frame = pd.DataFrame(rows, index=pd.Index(measured, name="metric"), columns=columns)
+        return frame.astype({"value": float, "low": float, "high": float, "n": "Int64"})
+
+    def figures(self) -> dict[str, "altair.TopLevelMixin"]:
+        """The figures that `--figures` writes, by their names, as charts of Altair.
+
+        A notebook shows them; what they show can be changed as that of any chart.
+
+        Example:
+            >>> import attn_audit
+            >>> report = attn_audit.audit("demo", "demo", limit=20, checks="permutation")
+            >>> list(report.figures())
+            ['output_moves', 'output_change']
+        """
+        from attn_audit.formats.charts import chart  # Altair: only for who asks for charts
+        from attn_audit.formats.documents.report import figures
+
+        return {figure.name: chart(figure) for figure in figures(self)}
 
     def _estimate(self, name: str) -> Estimate:
         if name in renamed():

@@ -1,12 +1,15 @@
 """What the site says of commands, numbers and rules: made from these themselves as it is built.
 
 `<!-- generated: NAME -->` on a line of a page becomes what `GENERATED[NAME]` gives. Files of the
-repository that pages link to are part of the site; `README.md` is its first page.
+repository that pages link to are part of the site; `README.md` is its first page, and
+`notebook.ipynb` is run to be another.
 """
 
 import ast
+import json
 import re
 import tomllib
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
 from pathlib import Path
@@ -32,6 +35,7 @@ MIRRORED = (
 """Files of the repository that pages link to."""
 
 SAMPLE = "sample-report.html"
+NOTEBOOK, NOTEBOOK_PAGE = "notebook.ipynb", "notebook.md"
 
 
 def on_files(files: "Files", config: "MkDocsConfig") -> None:
@@ -44,6 +48,7 @@ def on_files(files: "Files", config: "MkDocsConfig") -> None:
             name = path.relative_to(ROOT).as_posix()
             files.append(File.generated(config, name, abs_src_path=str(path)))
     files.append(File.generated(config, SAMPLE, content=sample_report()))
+    files.append(File.generated(config, NOTEBOOK_PAGE, content=notebook()))
 
 
 def on_page_markdown(markdown: str, page: "Page", **_: Any) -> str:
@@ -54,6 +59,7 @@ def on_page_markdown(markdown: str, page: "Page", **_: Any) -> str:
 def as_on_the_site(markdown: str, *, is_home: bool = False) -> str:
     """A page of the repository as the site has it."""
     markdown = NO_RUN.sub(r"\1", MARK.sub(lambda found: GENERATED[found[1]](), markdown))
+    markdown = markdown.replace(f"]({NOTEBOOK})", f"]({NOTEBOOK_PAGE})")
     return re.sub(r"\]\(docs/" if is_home else r"\]\(\.\./", "](", markdown)
 
 
@@ -68,6 +74,47 @@ def sample_report() -> str:
         path = Path(folder) / "report.html"
         attn_audit.audit("demo", "demo", reproducible=True).save(path)
         return path.read_text(encoding="utf-8").replace(f"{home}/", "")
+
+
+# --- the notebook ---------------------------------------------------------------------------------
+
+
+def cells() -> Iterator[tuple[str, str, object]]:
+    """The notebook's cells, run in order: kind, source, and what the last line of code gives."""
+    known: dict[str, object] = {}
+    for cell in json.loads((ROOT / "docs" / NOTEBOOK).read_text(encoding="utf-8"))["cells"]:
+        source, given = "".join(cell["source"]), None
+        if cell["cell_type"] == "code":
+            body = ast.parse(source)
+            last = body.body.pop() if isinstance(body.body[-1], ast.Expr) else None
+            exec(compile(body, NOTEBOOK, "exec"), known)
+            if isinstance(last, ast.Expr):
+                given = eval(compile(ast.Expression(last.value), NOTEBOOK, "eval"), known)
+        yield cell["cell_type"], source, given
+
+
+def notebook() -> str:
+    """The notebook as a page, with what its cells give as the site is built."""
+    # The brackets keep the link from being pointed at this page.
+    parts = [f"[The notebook itself](<{NOTEBOOK}>)"]
+    for kind, source, given in cells():
+        parts.append(source if kind == "markdown" else f"```python\n{source}\n```")
+        parts += [] if given is None else [output(given)]
+    return "\n\n".join([parts[1], parts[0], *parts[2:]]) + "\n"
+
+
+def output(given: object) -> str:
+    """What stands below a cell."""
+    import altair as alt
+    import vl_convert
+
+    if isinstance(given, alt.TopLevelMixin):
+        drawn = vl_convert.vegalite_to_svg(given.to_dict()).encode("utf-8")
+        return f"![A chart](data:image/svg+xml;base64,{b64encode(drawn).decode('ascii')})"
+    if (as_html := getattr(given, "_repr_html_", None)) is not None:
+        one_line = as_html().replace(f"{ROOT}/", "").replace("\n", "&#10;")
+        return f"<div>{one_line}</div>"  # an empty line would end what Markdown leaves as it is
+    return f"```text\n{given!r}\n```"
 
 
 # --- tables ---------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import gc
 import json
 import pickle
+import sys
 from dataclasses import FrozenInstanceError
 from datetime import date
 from html.parser import HTMLParser
@@ -26,6 +27,9 @@ from attn_audit.errors import (
     UsageError,
 )
 from attn_audit.findings.registry import record_fields, statistics
+from attn_audit.formats.charts import specification
+from attn_audit.formats.documents.report import figures
+from attn_audit.formats.palette import FILES
 from attn_audit.formats.registry import FORMATS, OF_RESULTS
 from attn_audit.public import Shown
 from tests.models.custom.toys import TEXTS
@@ -196,6 +200,47 @@ def everything(report: attn_audit.Report) -> list[Shown]:
         attn_audit.plan("demo", "demo", limit=12, checks="permutation"),
         attn_audit.verify(report, "demo", "demo"),
     ]
+
+
+def test_a_frame_holds_every_number_that_can_be_asked_for(report: attn_audit.Report) -> None:
+    frame = report.to_frame()
+    assert list(frame.columns) == ["value", "low", "high", "n", "definition"]
+    assert frame.index.name == "metric"
+    for name, row in frame.iterrows():
+        asked = report[str(name)]
+        assert row["value"] == asked.value
+        ends = (asked.low, asked.high)
+        assert [None if np.isnan(row[end]) else row[end] for end in ("low", "high")] == [*ends]
+        assert (None if row.isna()["n"] else int(row["n"])) == asked.n
+        assert row["definition"] == statistics()[str(name)].definition
+    for name in set(statistics()) - set(frame.index):
+        with pytest.raises(MetricError, match="was not measured"):
+            report[name]
+
+
+def test_a_frame_without_pandas_is_refused_with_what_to_do(
+    report: attn_audit.Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ConfigurationError, match="pandas is not installed") as caught:
+        report.to_frame()
+    assert caught.value.hint == "pip install pandas"
+
+
+def test_charts_are_the_figures_that_are_written(report: attn_audit.Report) -> None:
+    """The same data and marks, with the title that files have not."""
+    charts = report.figures()
+    assert list(charts) == [figure.name for figure in figures(report)]
+    for figure in figures(report):
+        shown, file = charts[figure.name].to_dict(), specification(figure, FILES)
+        assert shown.pop("title") == figure.title
+        config = file.pop("config")
+        assert {**shown.pop("config"), "view": None} == config | {
+            "view": None,
+            "background": "white",
+        }
+        assert file.pop("description") == figure.title
+        assert shown == file
 
 
 class Elements(HTMLParser):

@@ -220,3 +220,35 @@ def test_the_sample_report_gives_the_readmes_answer_and_names_no_folder(hooks: M
     quoted = " ".join(re.findall(r"^> (.*)$", text_of("README.md"), re.MULTILINE))
     (sentence,) = re.findall(r"\*\*Cannot be told\.\*\* (.*known\.)", quoted)
     assert sentence in page
+
+
+# --- the notebook ---------------------------------------------------------------------------------
+
+
+def test_the_notebook_runs_from_top_to_bottom(hooks: ModuleType) -> None:
+    """And shows what its cells say that they show."""
+    given = [value for kind, _, value in hooks.cells() if kind == "code"]
+    report, gradients, frame, names, *charts, by_class, text, outcome = given
+    assert isinstance(report, attn_audit.Report)
+    assert isinstance(gradients, attn_audit.Estimate)
+    assert "correlation.attention_gradient" in frame.index
+    assert names == list(report.figures())
+    assert [type(chart).__name__ for chart in charts] == ["FacetChart", "LayerChart"]
+    assert list(by_class.index) == ["glad", "troubled"]
+    assert isinstance(text, attn_audit.Explanation)
+    assert outcome == "pass"
+    for value in given:
+        shown = hooks.output(value)
+        assert "\n\n" not in shown, "Markdown would end the output there"
+        assert str(REPOSITORY) not in shown
+
+
+def test_the_notebook_is_one_and_holds_nothing_that_could_be_of_another_day() -> None:
+    notebook = json.loads((REPOSITORY / "docs" / "notebook.ipynb").read_text(encoding="utf-8"))
+    assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
+    assert notebook["cells"][0]["cell_type"] == "markdown"
+    for cell in notebook["cells"]:
+        is_code = cell["cell_type"] == "code"
+        of_code = {"execution_count", "outputs"} if is_code else set()
+        assert {"id", "cell_type", "metadata", "source"} | of_code == set(cell)
+        assert not any(cell[field] for field in of_code)

@@ -11,6 +11,7 @@ from attn_audit.findings.check import (
     CheckFindings,
     SiteNumber,
     Telling,
+    classes_of,
     folded,
     group_table,
     section_of,
@@ -117,7 +118,7 @@ FIELDS: tuple[Field[object], ...] = (
 
 MAX_JSD = MeanMetric.over(
     MAX_JSD_FIELD, JSD_EDGES, is_coverage=True, joint=MAX_ATTENTION,
-    groups=dict.fromkeys(GROUPINGS),
+    groups=dict.fromkeys(GROUPINGS) | {"prediction": JSD_EDGES},
 )  # fmt: skip
 RELATIVE_JSD = MeanMetric.over(RELATIVE_JSD_FIELD, UNIT_EDGES)
 UPPER_BOUND = MeanMetric.over(UPPER_BOUND_FIELD, JSD_EDGES, is_optional=True)
@@ -263,9 +264,10 @@ def figures(report: "Report") -> Iterator[Figure]:
             reading=(
                 "How many examples allow which divergence: 0 is the model's own attention, ln 2 = "
                 "0.69 attention on entirely other words. Mass at the right end means that the "
-                "output does not single out the attention that was shown."
+                "output does not single out the attention that was shown. Colours, where there are "
+                "two: the predicted class."
             ),
-            panels=(Panel("All examples", report[MAX_JSD]),),
+            panels=(Panel("All examples", report[MAX_JSD], classes=classes_of(report[MAX_JSD])),),
             axis=AXIS,
             counted="divergence",
             ticks=TICKS,

@@ -196,6 +196,17 @@ def panel_of(
     return Panel(name, part.distribution, hue, below)
 
 
+def classes_of(found: Distribution) -> tuple[Group, ...]:
+    """The two predicted classes of the examples; none where there are fewer, more, or overlaps."""
+    groups = found.by_prediction if isinstance(found, GroupedDistribution) else ()
+    shapes = [group.distribution.histogram for group in groups]
+    whole = found.histogram
+    if len(shapes) != 2 or whole is None or any(shape is None for shape in shapes):
+        return ()
+    counts = zip(*(shape.counts for shape in shapes if shape is not None), strict=True)
+    return groups if tuple(map(sum, counts)) == whole.counts else ()
+
+
 def section_of(
     id: str,
     title: str,

@@ -22,6 +22,7 @@ from attn_audit.findings.check import (
     CheckFindings,
     Numbers,
     Telling,
+    classes_of,
     folded,
     panel_of,
     parts_of,
@@ -288,13 +289,14 @@ def figures(report: "Report") -> Iterator[Figure]:
         title="How alike the rankings are",
         reading=(
             "How many examples have which tau: 1 is the same order of the words, 0 unrelated, -1 "
-            "reversed; dashed: the mean. The upper panels hold attention against a measure, the "
-            "yardstick the two measures against each other: attention that tells what they tell "
-            "lies as far to the right."
+            "reversed; dashed: the mean; colours, where there are two: the predicted class. The "
+            "upper panels hold attention against a measure, the yardstick the two measures against "
+            "each other: attention that tells what they tell lies as far to the right."
         ),
         panels=tuple(
             Panel(pair.of[0].upper() + pair.of[1:] if pair.hue is Hue.YARDSTICK
-                  else f"Attention with {pair.of}", pair.tau, pair.hue)
+                  else f"Attention with {pair.of}", pair.tau, pair.hue,
+                  classes=classes_of(pair.tau))
             for pair in known
         ),
         axis="Kendall's tau",
@@ -326,7 +328,7 @@ def _by_class(known: list[PairFound]) -> Iterator[Figure]:
         panels=tuple(
             panel_of("Predicted", group, above.hue, others.get(group.name)) for group in largest
         ),
-        axis="Kendall's tau",
+        axis="Kendall's tau" if below else f"Kendall's tau with {above.of}",
         counted="tau",
         ticks=TICKS,
         sides=None if below is None else (f"with {above.of}", f"with {below.of}"),

@@ -10,6 +10,7 @@ from attn_audit.findings.check import (
     CheckFindings,
     SiteNumber,
     Telling,
+    classes_of,
     confidence_table,
     folded,
     group_table,
@@ -188,7 +189,7 @@ def mass_of(check: str, measured: Field[float | None]) -> MeanMetric:
 
 DISTANCE = MeanMetric.over(
     DISTANCE_FIELD, UNIT_EDGES, is_coverage=True,
-    groups=dict.fromkeys(GROUPINGS) | {"max_attention": DISTANCE_EDGES},
+    groups=dict.fromkeys(GROUPINGS) | {"max_attention": DISTANCE_EDGES, "prediction": UNIT_EDGES},
 )  # fmt: skip
 JSD = MeanMetric.over(JSD_FIELD, JSD_EDGES)
 WITHIN_EPSILON = MeanMetric.over(WITHIN_EPSILON_FIELD, UNIT_EDGES)
@@ -410,8 +411,11 @@ def figures(report: "Report") -> tuple[Figure, ...]:
     of_all = Histograms(
         name="output_moves",
         title="How far shuffling moves outputs",
-        reading="How many examples move by how much: 0 is an output that stays; dashed: the mean.",
-        panels=(Panel("All examples", report[DISTANCE]),),
+        reading=(
+            "How many examples move by how much: 0 is an output that stays; dashed: the mean; "
+            "colours, where there are two: the predicted class."
+        ),
+        panels=(Panel("All examples", report[DISTANCE], classes=classes_of(report[DISTANCE])),),
         axis="median change of the output",
         counted="output moves by",
         ticks=TICKS,

@@ -4,6 +4,7 @@ Importing it imports Altair: only what draws does so.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +19,7 @@ from attn_audit.files import problem_of, replacing
 from attn_audit.formats.palette import FILES, Palette
 from attn_audit.numbers import mean, number
 from attn_audit.quoting import printable
-from attn_audit.statistics.summary import Distribution, Histogram, Interval
+from attn_audit.statistics.summary import Distribution, Group, Histogram, Interval
 
 
 def configuration(palette: Palette) -> dict[str, Any]:
@@ -44,20 +45,33 @@ def configuration(palette: Palette) -> dict[str, Any]:
     }
 
 
-SCALE = 3
-"""Pixels of a PNG for each pixel of the figure: sharp in print at the width of a column."""
+PPI = 300
+"""Of a PNG, in print."""
+
+SCALE = 72 / 96
+"""A pixel is 1/96 inch, and vl-convert's is 1/72: the files of a figure are equally large."""
 
 BACKGROUND = "white"
 
 FILE_FORMATS: dict[str, Callable[[str], bytes]] = {
     ".svg": lambda text: vl_convert.vegalite_to_svg(text).encode("utf-8"),
-    ".png": lambda text: vl_convert.vegalite_to_png(text, scale=SCALE),
-    ".pdf": vl_convert.vegalite_to_pdf,
+    ".png": lambda text: vl_convert.vegalite_to_png(text, ppi=PPI, scale=SCALE),
+    ".pdf": lambda text: vl_convert.svg_to_pdf(_in_points(vl_convert.vegalite_to_svg(text))),
 }
 
 
+def _in_points(svg: str) -> str:
+    """Of a size that is as large where a pixel is a point."""
+
+    def smaller(side: re.Match[str]) -> str:
+        return f'{side[1]}="{float(side[2]) * SCALE:g}"'
+
+    opened, rest = svg.split(">", 1)
+    return re.sub(r'\b(width|height)="([\d.]+)"', smaller, opened) + ">" + rest
+
+
 def write_figures(figures: Sequence[Figure], folder: Path) -> tuple[Path, ...]:
-    """Write figures as PNG, SVG and PDF.
+    """Write figures as PNG, SVG and PDF, without titles: papers say in captions what is shown.
 
     Args:
         folder: Made if it does not exist; files of the same names are replaced.
@@ -74,9 +88,8 @@ def write_figures(figures: Sequence[Figure], folder: Path) -> tuple[Path, ...]:
         raise OutputError(folder, problem_of(error)) from None
     written = []
     for figure in figures:
-        title = {"text": figure.title, "anchor": "start", "offset": 12}
         made = specification(figure, FILES)
-        text = json.dumps({**made, "title": title, "background": BACKGROUND, "padding": 12})
+        text = json.dumps({**made, "background": BACKGROUND})
         for suffix, drawn in FILE_FORMATS.items():
             written.append(folder / f"{figure.name}{suffix}")
             with replacing(written[-1]) as temporary:
@@ -100,6 +113,9 @@ FORMATS = {"share": ".1%", "low": ".3f"}
 
 SIDES = ("below 0", "above 0")
 
+NEAR = 0.12
+"""Of an axis: names of two lines that are as near stand above each other."""
+
 CELL = 26
 MAX_HEADS_WITH_NUMBERS = 16
 STRONGEST = 0.9
@@ -110,6 +126,13 @@ def specification(figure: Figure, palette: Palette) -> dict[str, Any]:
     """A figure as Vega-Lite, for where the palette says."""
     made: dict[str, Any] = draw(figure, palette).to_dict(validate=False)  # tests validate: slow
     return made | {"config": configuration(palette), "description": figure.title}
+
+
+def chart(figure: Figure) -> Drawn:
+    """A figure with its title, as it is on white ground, for who goes on with it."""
+    look = configuration(FILES) | {"background": BACKGROUND}
+    made: Drawn = draw(figure, FILES).properties(title=figure.title).configure(**look)
+    return made
 
 
 def draw(figure: Figure, palette: Palette) -> Drawn:
@@ -134,17 +157,24 @@ def _histograms(figure: Histograms, palette: Palette) -> Drawn:
     rows = [row for panel in figure.panels for row in _columns(panel, figure.sides)]
     edges = next(panel.values.histogram.edges for panel in figure.panels if panel.values.histogram)
     axis, base = scale(edges[0], edges[-1]), alt.Chart(values(rows))
-    colour = _sides(figure.sides, palette) if figure.sides else _hues(figure.panels, palette)
-    said = {"range": figure.counted, "count": "examples", "share": "share"}
+    classes = next((panel.classes for panel in figure.panels if panel.classes), ())
+    if figure.sides:
+        told, colour = {"side": "attention"}, _sides(figure.sides, palette)
+    elif classes:
+        told, colour = {"class": "predicted"}, _classes(classes, palette)
+    else:
+        told, colour = {}, _hues(figure.panels, palette)
+    said = {**told, "range": figure.counted, "count": "examples", "share": "share"}
     bars = (
         base.transform_filter(only("bin"))
         .mark_bar(binSpacing=1)
         .encode(
             x=alt.X("low:Q", scale=axis, title=figure.axis, bin="binned", axis=AXIS),
             x2="high:Q",
-            y=alt.Y("height:Q", title=None, axis=SHARE),
+            y=alt.Y("height:Q", title="examples", axis=SHARE),
+            y2="base:Q",
             color=colour,
-            tooltip=tooltip(**({"side": "attention"} if figure.sides else {}), **said),
+            tooltip=tooltip(**said),
         )
     )
     means = (
@@ -173,13 +203,25 @@ def _columns(panel: Panel, sides: tuple[str, str] | None) -> Iterator[Row]:
             continue
         side = "" if sides is None else sides[sign < 0]
         shared: Row = {"row": name, "side": side, "hue": hue}
-        columns = [
-            {**shared, "kind": "bin", "height": sign * row["share"], **row}
-            for row in bins(found.histogram)
-        ]
-        tallest = sign * max(row["share"] for row in columns)
-        yield from columns
+        for row in _stacked(panel) if panel.classes else bins(found.histogram):
+            base = row.get("base", 0.0)
+            ends = {"base": sign * base, "height": sign * (base + row["share"])}
+            yield {**shared, "kind": "bin", **row, **ends}
+        tallest = sign * max(found.histogram.counts) / sum(found.histogram.counts)
         yield {**shared, "kind": "mean", "low": found.mean, "y": 0, "height": tallest}
+
+
+def _stacked(panel: Panel) -> Iterator[Row]:
+    """The bins of each class on those of the class before: together as high as all examples."""
+    shapes = [group.distribution.histogram for group in panel.classes]
+    assert panel.values.histogram is not None
+    total, below = sum(panel.values.histogram.counts), [0] * len(panel.values.histogram.counts)
+    for group, shape in zip(panel.classes, shapes, strict=True):
+        assert shape is not None
+        for i, row in enumerate(bins(shape)):
+            stacked_on = {"base": below[i] / total, "share": row["count"] / total}
+            yield {**row, "class": printable(group.name), **stacked_on}
+            below[i] += row["count"]
 
 
 def _hues(panels: Sequence[Panel], palette: Palette) -> alt.Color:
@@ -187,6 +229,15 @@ def _hues(panels: Sequence[Panel], palette: Palette) -> alt.Color:
     colours = [palette.of(hue) for hue in hues]
     return alt.Color(
         "hue:N", scale=alt.Scale(domain=[hue.value for hue in hues], range=colours), legend=None
+    )
+
+
+def _classes(classes: Sequence[Group], palette: Palette) -> alt.Color:
+    names = [printable(group.name) for group in classes]
+    return alt.Color(
+        "class:N",
+        scale=alt.Scale(domain=names, range=[palette.first_class, palette.second_class]),
+        legend=alt.Legend(title="predicted", orient="top"),
     )
 
 
@@ -199,18 +250,21 @@ def _sides(sides: tuple[str, str], palette: Palette) -> alt.Color:
 
 
 def _marked(figure: Histograms, axis: alt.Scale, palette: Palette) -> list[alt.Chart]:
-    """The mean's name, and a line with its own; so far down that two names never meet."""
+    """The mean's name, and a line with its own; above all columns, where two names never meet."""
     assert figure.mark is not None
-    value, name = figure.mark
+    (value, name), found_mean = figure.mark, figure.panels[0].values.mean
+    assert found_mean is not None
+    low, high = axis.to_dict()["domain"]
+    meets = abs(value - found_mean) < NEAR * (high - low)
     found: list[tuple[Row, int]] = [
-        ({"at": figure.panels[0].values.mean, "name": "mean"}, 8),
-        ({"at": value, "name": name}, 24),
+        ({"at": found_mean, "name": "mean"}, -8 - 14 * meets),
+        ({"at": value, "name": name}, -8),
     ]
     made = []
     for row, y in found:
         base = alt.Chart(values([row])).encode(x=alt.X("at:Q", scale=axis))
         made.append(base.mark_rule(strokeWidth=2, strokeDash=[4, 2], color=palette.ink))
-        made.append(base.mark_text(align="right", dx=-4, y=y).encode(text="name:N"))
+        made.append(base.mark_text(y=y).encode(text="name:N"))
     return made
 
 

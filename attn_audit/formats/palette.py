@@ -23,6 +23,9 @@ class Palette:
     """Below 0, in grids."""
     high: str
     """Above 0, in grids."""
+    first_class: str
+    second_class: str
+    """Of two classes that the model predicts: in no colour that a measure has."""
     font: str
 
     def of(self, hue: Hue) -> str:
@@ -34,9 +37,11 @@ class Palette:
 FILES = Palette(
     ink="#1b1e23", faint="#5a616b", grid="#e3e5e8", ground="#ffffff",
     gradient="#0072b2", leave_one_out="#d55e00", yardstick="#6b7280",
-    other="#009e73", low="#56b4e9", high="#e69f00", font="Liberation Sans, DejaVu Sans, sans-serif",
+    other="#009e73", low="#56b4e9", high="#e69f00", first_class="#882255", second_class="#44aa99",
+    font="Liberation Sans, DejaVu Sans, sans-serif",
 )  # fmt: skip
-"""Okabe and Ito's colours (2008, "Color universal design")."""
+"""Okabe and Ito's colours (2008, "Color universal design"); classes have two of Tol's (2021,
+"Colour schemes", muted), one dark and one light, so that they differ in grey as well."""
 
 _VARIABLES = {f.name: f"var(--{f.name.replace('_', '-')})" for f in fields(Palette)}
 PAGE = Palette(**_VARIABLES | {"font": "system-ui, sans-serif"})
@@ -56,6 +61,8 @@ PAGE_COLOURS = {
     "other": ("#009e73", "#3cc9a0"),
     "low": ("#56b4e9", "#1f6fa3"),
     "high": ("#e69f00", "#855d00"),
+    "first-class": ("#882255", "#c46090"),
+    "second-class": ("#44aa99", "#88d8c8"),
     "shade": ("#f0a020", "#b06a00"),
     "bar": ("#b35900", "#ffb454"),
     "against-shade": ("#56b4e9", "#1f6fa3"),

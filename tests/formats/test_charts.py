@@ -1,19 +1,24 @@
 """Figures of reports, as specifications and as files."""
 
 import json
+import re
+import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import altair as alt
+import numpy as np
 import pytest
+from numpy.typing import ArrayLike, NDArray
 
-from attn_audit.document import Figure
+from attn_audit.document import Figure, Histograms
 from attn_audit.errors import OutputError
-from attn_audit.findings import permutation
+from attn_audit.findings import pairs, permutation
 from attn_audit.formats.charts import configuration, draw, specification, write_figures
 from attn_audit.formats.documents.report import figures
-from attn_audit.formats.palette import FILES, PAGE, Palette
+from attn_audit.formats.palette import FILES, PAGE, PAGE_COLOURS, Palette
 from attn_audit.results.report import Report
 
 NAMES = ("tau_pairs", "tau_by_class", "output_moves", "output_change", "jsd", "jsd_by_weight")
@@ -72,6 +77,93 @@ def test_every_pairs_panel_counts_every_example(report: Report) -> None:
         assert sum(row["share"] for row in of_panel) == pytest.approx(1)
 
 
+def test_two_classes_lie_on_each_other_in_two_colours(report: Report) -> None:
+    """Together they are as high as all examples, bin by bin."""
+    for name in ("tau_pairs", "output_moves", "jsd"):
+        bins = [row for row in rows(name, report) if row.get("kind") == "bin"]
+        assert {row["class"] for row in bins} == {"glad", "troubled"}
+        for panel in {row["row"] for row in bins}:
+            of_panel = [row for row in bins if row["row"] == panel]
+            first, second = (
+                [row for row in of_panel if row["class"] == label] for label in ("glad", "troubled")
+            )
+            for below, above in zip(first, second, strict=True):
+                assert (below["base"], below["height"]) == (0.0, below["share"])
+                assert above["base"] == pytest.approx(below["share"])
+                assert above["height"] == pytest.approx((below["count"] + above["count"]) / 209)
+        encoded = json.dumps(specification(named(name, report), FILES))
+        assert f'"range": ["{FILES.first_class}", "{FILES.second_class}"]' in encoded
+
+
+@pytest.mark.parametrize("fixture", ["multilabel", "unlabelled"])
+def test_no_class_is_told_apart_where_they_are_many_or_bins_do_not_add_up(
+    request: pytest.FixtureRequest, fixture: str
+) -> None:
+    found: Report = request.getfixturevalue(fixture)
+    drawn = [row for row in rows("tau_pairs", found) if row["kind"] == "bin"]
+    counted = {row.get("class") for row in drawn}
+    n_classes = len(found[pairs.OF_YARDSTICK.tau].by_prediction)
+    assert counted == {None} if n_classes != 2 else len(counted) == 2
+
+
+PROTANOPIA = ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216),
+              (-0.003882, -0.048116, 1.051998))  # fmt: skip
+DEUTERANOPIA = ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413),
+                (-0.011820, 0.042940, 0.968881))  # fmt: skip
+TRITANOPIA = ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602),
+              (0.004733, 0.691367, 0.303900))  # fmt: skip
+GREY = ((0.2126, 0.7152, 0.0722),) * 3
+"""What an eye, or a printer, makes of linear RGB (Machado, Oliveira & Fernandes 2009)."""
+
+
+@pytest.mark.parametrize("eye", [np.eye(3), PROTANOPIA, DEUTERANOPIA, TRITANOPIA, GREY])
+@pytest.mark.parametrize("ground", [0, 1])
+def test_every_eye_tells_the_two_classes_apart(eye: NDArray[np.float64], ground: int) -> None:
+    first, second = (
+        lightness_and_hue(PAGE_COLOURS[name][ground], eye)
+        for name in ("first-class", "second-class")
+    )
+    assert (FILES.first_class, FILES.second_class) == tuple(
+        PAGE_COLOURS[name][0] for name in ("first-class", "second-class")
+    )
+    assert np.linalg.norm(first - second) > 20
+
+
+def lightness_and_hue(colour: str, eye: ArrayLike) -> NDArray[np.float64]:
+    """CIELAB: 2.3 is a difference that can just be seen."""
+    encoded = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    white = np.array([0.9505, 1.0, 1.089])
+    x, y, z = np.cbrt(np.array(to_xyz) @ np.clip(np.array(eye) @ linear, 0, 1) / white)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def test_a_shares_axis_says_of_what(report: Report) -> None:
+    for name in ("tau_pairs", "tau_by_class", "output_moves", "jsd"):
+        assert '"title": "examples"' in json.dumps(specification(named(name, report), FILES))
+
+
+def test_names_of_lines_stand_above_all_columns_and_beside_each_other(report: Report) -> None:
+    """Where the two lines are near, above each other."""
+    found = named("jsd", report)
+    assert isinstance(found, Histograms)
+    assert names_of_lines(found) == {"mean": -8, "ln 2": -8}
+    of_mean = found.panels[0].values.mean
+    assert of_mean is not None
+    assert names_of_lines(replace(found, mark=(of_mean + 0.01, "ln 2"))) == {
+        "mean": -22,
+        "ln 2": -8,
+    }
+
+
+def names_of_lines(figure: Histograms) -> dict[str, int]:
+    """How far down each begins."""
+    made = specification(figure, FILES)
+    texts = [layer for layer in made["layer"] if layer["mark"]["type"] == "text"]
+    return {made["datasets"][t["data"]["name"]][0]["name"]: t["mark"]["y"] for t in texts}
+
+
 def test_classes_have_gradients_above_the_line_and_leave_one_out_below(report: Report) -> None:
     bins = [row for row in rows("tau_by_class", report) if row["kind"] == "bin"]
     for row in bins:
@@ -120,6 +212,24 @@ def test_are_written_in_three_formats(report: Report, tmp_path: Path) -> None:
     starts = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<svg"}
     for path in written:
         assert path.read_bytes().startswith(starts[path.suffix])
+
+
+def test_files_are_for_papers(report: Report, tmp_path: Path) -> None:
+    """300 dpi, no title, and the three of them equally large: a page's width in LaTeX."""
+    svg, png, pdf = write_figures([named("jsd", report)], tmp_path)
+    drawn = png.read_bytes()
+    per_metre, _ = struct.unpack_from(">II", drawn, drawn.index(b"pHYs") + 4)
+    assert per_metre == round(300 / 0.0254)
+    pixels = struct.unpack_from(">II", drawn, drawn.index(b"IHDR") + 4)
+    box = re.search(rb"MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", pdf.read_bytes())
+    root = ElementTree.fromstring(svg.read_text(encoding="utf-8"))
+    assert box is not None
+    for side, n, points in zip(("width", "height"), pixels, box.groups(), strict=True):
+        inches = float(root.attrib[side]) / 96
+        assert n / 300 == pytest.approx(inches, abs=0.01)
+        assert float(points) / 72 == pytest.approx(inches, abs=0.01)
+    assert float(root.attrib["width"]) / 96 < 6.7
+    assert "How different attention could look" not in svg.read_text(encoding="utf-8")
 
 
 def test_labels_with_markup_stay_text_in_svg(report: Report, tmp_path: Path) -> None:
