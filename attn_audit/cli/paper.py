@@ -18,7 +18,6 @@ from attn_audit import __version__
 from attn_audit.cli.command import said
 from attn_audit.cli.options import OPTIONS, option
 from attn_audit.cli.progress import watching
-from attn_audit.cli.results import say_written, show_output
 from attn_audit.cli.train import say_line, train, train_model, training_settings, training_source
 from attn_audit.data.source import DataSource
 from attn_audit.errors import ConfigurationError, OutputError
@@ -335,6 +334,7 @@ def _write(file: Path, content: Mapping[str, Any]) -> None:
 
 def _tables(reports: "Mapping[Path, Report]", folder: Path, *, quiet: bool) -> None:
     """The table in every format, and the page that leads to everything."""
+    from attn_audit.cli.results import say_written, show_output
     from attn_audit.formats.documents.paper import page
     from attn_audit.formats.html import render
     from attn_audit.formats.result_files import Output, write_result
