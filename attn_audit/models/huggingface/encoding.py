@@ -198,7 +198,7 @@ class Encoder:
                 place(example),
                 f"the prompt with this text{answers} has {count(n)} tokens, and the model "
                 f"takes {count(self.max_length)}",
-                hint="Shorten the text: a prompt that is cut would ask nothing.",
+                hint="Shorten the text or the prompt, which is never cut: it would ask nothing.",
                 fault=Fault.TOO_LONG,
             )
 
