@@ -205,7 +205,8 @@ def _reached(model: AuditedModel, some: Sequence[Encoded]) -> Bool[np.ndarray, "
     at_layers = read_sites(model, model.collate(some), sites, seed=0)
     singles = map(single_units, at_layers)
     reached = [_decides(each.margin, each.turned).any(axis=1) for each in singles]
-    return np.stack(reached, axis=1)[at_layers[0].has_margin]
+    decided: np.ndarray = np.stack(reached, axis=1)[at_layers[0].has_margin]
+    return decided
 
 
 def _decides(moved: np.ndarray, turned: np.ndarray) -> np.ndarray:
