@@ -252,7 +252,7 @@ class AuditSettings:
 
     layer: Layer = _is(
         "last", Panel.SITES, "last|all|best|N", is_stored=True,
-        help="From 0, each, or the one of most leverage on texts that are then not judged.",
+        help="From 0, each, or the one of most reach on texts that are then not judged.",
         default_is="last: the last that reaches the output; best, of a language model",
     )
     head: Head = _is(

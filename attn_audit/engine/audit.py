@@ -37,9 +37,11 @@ from attn_audit.engine.inputs import (
 from attn_audit.engine.leverage import (
     LEVERAGE,
     N_TEXTS,
+    REACH,
     leverage_by_layer,
     leverage_passes,
     with_layer,
+    with_reach,
 )
 from attn_audit.engine.report import RecordsPaths, sum_up
 from attn_audit.engine.run_directory import LABELS as FOLDER
@@ -171,6 +173,10 @@ def _audit(
     earlier = None if directory is None else directory.earlier
     with stopwatch.measure(LEVERAGE):
         layers = _layers(model, data, settings, earlier)
+    if layers is not None and settings.layer == "best" and earlier is None:
+        with stopwatch.measure(REACH):
+            sample = data.sampled_for_layers(N_TEXTS, settings.seed)
+            layers = with_reach(model, sample, layers)
     settings = with_layer(settings, layers)
     sites = select_sites(settings, model)
     plan = plan_of(settings, model, sites, checks_of(settings, model, data), earlier)

@@ -1,4 +1,4 @@
-"""Leverage by layer, on a sample of the texts: which attention the output depends on at all."""
+"""Leverage and reach by layer, on a sample of texts: which attention the output depends on."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from attn_audit.checks.base import AuditedBatch, read_sites
@@ -19,13 +19,13 @@ from attn_audit.engine.sampling import encoded_of, measured_where_it_works
 from attn_audit.engine.summaries import share_of
 from attn_audit.findings.thresholds import HALF_MARGIN
 from attn_audit.models.contract import AuditedModel, Batch, Encoded, Site
-from attn_audit.process import full_precision, is_out_of_memory, release_memory
+from attn_audit.process import full_precision
 from attn_audit.results.answers import Inspection
 from attn_audit.results.model_description import AttentionShares, Leverage, SiteLeverage
 from attn_audit.settings import AuditSettings
 
-LEVERAGE = "leverage by layer"
-"""What the stage is called."""
+LEVERAGE, REACH = "leverage by layer", "reach by layer"
+"""What the stages are called."""
 
 N_TEXTS = 64
 """Of the data, at most: those whose hash of seed and id is smallest."""
@@ -42,16 +42,10 @@ class _Effects(NamedTuple):
     turned: Float64[np.ndarray, "text site"]
 
 
-def leverage_by_layer(
-    model: AuditedModel, examples: Sequence[Example], *, in_full: bool = False
-) -> Leverage | None:
+def leverage_by_layer(model: AuditedModel, examples: Sequence[Example]) -> Leverage | None:
     """What cutting attention off does, layer by layer and at all of them together.
 
     Texts at which the model fails are left out here: the audit meets them again, and says so.
-
-    Args:
-        in_full: Whether to go on with the reach of each layer, and with the heads of the one that
-            moves margins most.
 
     Returns:
         None where the model has one layer, so that there is nothing to compare, or where it
@@ -63,25 +57,52 @@ def leverage_by_layer(
     found = _measured(model, encoded, [Site(layer) for layer in range(len(model.layers))])
     if not len(found.moved):
         return None
-    of_layers = [_summed(found, i, layer=i) for i in range(len(model.layers))]
-    together = _summed(found, len(model.layers), layer=None)
-    leverage = Leverage(
+    return Leverage(
         n_texts=len(found.moved),
-        layers=tuple(of_layers),
-        together=together,
+        layers=tuple(_summed(found, i, layer=i) for i in range(len(model.layers))),
+        together=_summed(found, len(model.layers), layer=None),
         shares=_attention_shares(model, encoded),
     )
-    best = leverage.best.layer
+
+
+def with_reach(model: AuditedModel, examples: Sequence[Example], found: Leverage) -> Leverage:
+    """The same with the reach of each layer, by the first of the texts; left out where none can."""
+    encoded = texts_of_reach(encoded_of(model, examples))
+    limits, parts = model.batch_limits("auto"), list[np.ndarray]()
+    sites = [Site(layer) for layer in range(len(model.layers))]
+    for indices in batches_of(model, encoded, sites, limits):
+        some = [encoded[i] for i in indices]
+        parts += measured_where_it_works(lambda texts: _reached(model, texts), some)
+    reached = np.concatenate([np.empty((0, len(sites)), dtype=bool), *parts])
+    if not len(reached):
+        return found
+    reach = [share_of(n, len(reached)) for n in reached.sum(axis=0).tolist()]
+    layers = zip(found.layers, reach, strict=True)
+    of_layers = tuple(each.model_copy(update={"reach": of_it}) for each, of_it in layers)
+    return found.model_copy(update={"layers": of_layers})
+
+
+def texts_of_reach(encoded: Sequence[Encoded]) -> list[Encoded]:
+    """Those that reach is looked at of: the first, and others as long as there is room."""
+    total, some = 0, list[Encoded]()
+    for item in encoded:
+        if some and total + item.n_units > N_UNITS:
+            break
+        total, some = total + item.n_units, [*some, item]
+    return some
+
+
+def with_heads(model: AuditedModel, examples: Sequence[Example], found: Leverage) -> Leverage:
+    """The same with the heads of the layer that moves margins most."""
+    best = found.best.layer
     assert best is not None
     n_heads = model.layers[best].n_heads
-    if not in_full:
-        return leverage
-    leverage = leverage.model_copy(update={"layers": _reaching(model, encoded, of_layers)})
     if n_heads < 2:
-        return leverage
-    of_heads = _measured(model, encoded, [Site(best, head) for head in range(n_heads)])
+        return found
+    sites = [Site(best, head) for head in range(n_heads)]
+    of_heads = _measured(model, encoded_of(model, examples), sites)
     heads = tuple(_summed(of_heads, head, layer=best, head=head) for head in range(n_heads))
-    return leverage.model_copy(update={"heads": heads})
+    return found.model_copy(update={"heads": heads})
 
 
 def inspect_model(settings: AuditSettings) -> Inspection:
@@ -96,7 +117,9 @@ def inspect_model(settings: AuditSettings) -> Inspection:
     model, _ = data.load_model(settings)
     with full_precision(settings.threads):
         examples = data.unlabelled(N_TEXTS, settings.seed)
-        found = leverage_by_layer(model, examples, in_full=True)
+        found = leverage_by_layer(model, examples)
+        if found is not None:
+            found = with_heads(model, examples, with_reach(model, examples, found))
     return Inspection(**dict(model.describe()), leverage=found)
 
 
@@ -112,8 +135,8 @@ def with_layer(settings: AuditSettings, found: Leverage | None) -> AuditSettings
     """The settings with the layer that `best` stands for: the last, where there is no choice."""
     if settings.layer != "best":
         return settings
-    best = None if found is None else found.best.layer
-    return replace(settings, layer="last" if best is None else best)
+    chosen = None if found is None else found.chosen.layer
+    return replace(settings, layer="last" if chosen is None else chosen)
 
 
 def _measured(model: AuditedModel, encoded: Sequence[Encoded], sites: Sequence[Site]) -> _Effects:
@@ -175,34 +198,15 @@ def _shares_of(model: AuditedModel, batch: Batch) -> Float64[Tensor, "layer batc
     return torch.stack(layers)
 
 
-def _reaching(
-    model: AuditedModel, encoded: Sequence[Encoded], layers: Sequence[SiteLeverage]
-) -> tuple[SiteLeverage, ...]:
-    """Each layer with the share of some texts that attention on a single unit there decides."""
-    total, some = 0, list[Encoded]()
-    for item in encoded:
-        if some and total + item.n_units > N_UNITS:
-            break
-        total, some = total + item.n_units, [*some, item]
-    sites = [Site(layer) for layer in range(len(layers))]
-    n_decided, n_reached = 0, np.zeros(len(layers), dtype=int)
-    try:
-        for indices in batches_of(model, some, sites, model.batch_limits("auto")):
-            batch = model.collate([some[i] for i in indices])
-            at_layers = read_sites(model, batch, sites, seed=0)
-            decides = at_layers[0].has_margin
-            n_decided += int(decides.sum())
-            for i, single in enumerate(map(single_units, at_layers)):
-                in_some = _decides(single.margin, single.turned).sum(axis=1) > 0
-                n_reached[i] += int((in_some & decides).sum())
-    except Exception as error:  # of a text, or of memory: what is known without stands
-        if is_out_of_memory(error):
-            release_memory()
-        return tuple(layers)
-    reach = [share_of(n, n_decided) for n in n_reached.tolist()]
-    return tuple(
-        each.model_copy(update={"reach": of_it}) for each, of_it in zip(layers, reach, strict=True)
-    )
+@torch.no_grad()
+def _reached(model: AuditedModel, some: Sequence[Encoded]) -> Bool[np.ndarray, "text layer"]:
+    """Whether attention on some single unit decides, of the texts in which the model does."""
+    sites = [Site(layer) for layer in range(len(model.layers))]
+    at_layers = read_sites(model, model.collate(some), sites, seed=0)
+    singles = map(single_units, at_layers)
+    reached = [_decides(each.margin, each.turned).any(axis=1) for each in singles]
+    decided: np.ndarray = np.stack(reached, axis=1)[at_layers[0].has_margin]
+    return decided
 
 
 def _decides(moved: np.ndarray, turned: np.ndarray) -> np.ndarray:

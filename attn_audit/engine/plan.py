@@ -22,15 +22,19 @@ from attn_audit.engine.inputs import AuditedData, Item, LoadModel, describe_sett
 from attn_audit.engine.leverage import (
     LEVERAGE,
     N_TEXTS,
+    REACH,
     leverage_by_layer,
     leverage_passes,
+    texts_of_reach,
     with_layer,
+    with_reach,
 )
 from attn_audit.engine.report import RecordsPaths, sum_up
 from attn_audit.engine.sampling import (
     FITTING,
     PASSES,
     checks_of,
+    encoded_of,
     fit_mixes,
     is_fitted_for,
     texts_to_fit,
@@ -151,14 +155,17 @@ N_LEVERAGE = (1, 4)
 def _leverage(
     model: AuditedModel, data: AuditedData, settings: AuditSettings
 ) -> Iterator[StageForecast]:
-    """Of models with several layers: what trying them out takes, and then each text."""
+    """Of models with several layers: what trying them out takes, and then each text.
+
+    Where reach chooses one, that too, by the fewest units among these texts.
+    """
     if len(model.layers) < 2:
         return
     sample = data.sampled_for_layers(N_TEXTS, settings.seed)
-    spent = []
+    spent, found = [], None
     for n in (N_LEVERAGE[0], *N_LEVERAGE):
         begun = time.perf_counter()
-        leverage_by_layer(model, sample[:n])
+        found = leverage_by_layer(model, sample[:n])
         spent.append(time.perf_counter() - begun)
     first, few, more = spent
     per_text = max(0.0, more - few) / (N_LEVERAGE[1] - N_LEVERAGE[0])
@@ -166,6 +173,19 @@ def _leverage(
         name=LEVERAGE,
         passes=leverage_passes(model) * len(sample),
         seconds=first + per_text * (len(sample) - N_LEVERAGE[0]),
+        peak_bytes=None,
+    )
+    if settings.layer != "best" or found is None:
+        return
+    texts = texts_of_reach(encoded_of(model, sample))
+    fewest = min(texts, key=lambda item: item.n_units)
+    begun = time.perf_counter()
+    with_reach(model, [fewest.example], found)
+    n_units = sum(item.n_units for item in texts)
+    yield StageForecast(
+        name=REACH,
+        passes=len(model.layers) * n_units,
+        seconds=(time.perf_counter() - begun) * n_units / fewest.n_units,
         peak_bytes=None,
     )
 

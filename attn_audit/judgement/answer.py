@@ -115,7 +115,7 @@ def _at_layers(report: Report, elsewhere: Sequence[SiteLeverage]) -> str:
             return ""
         return f" {_capital('; '.join(map(_cut_off, seen)))}.{_advice(report, seen[0].layer)}"
     found, layer = report.layers, report.settings.layer
-    if found is None or layer is None:
+    if found is None or layer is None or report.data.n_choosing:  # a layer that was chosen stands
         return ""
     here, best = found.at(layer), found.best
     if here.margin >= HALF_OF_BEST * best.margin or _hardly_matters(best):

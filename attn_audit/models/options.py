@@ -10,6 +10,7 @@ from attn_audit.data.example import Example
 from attn_audit.data.prompts import TEXT, Prompt
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.units import UnitName
+from attn_audit.quoting import is_damaged, quoted
 from attn_audit.settings import TEMPLATE, AuditedTexts, TaskName, audited_texts
 
 Score = Literal["sum", "mean", "first"]
@@ -122,6 +123,20 @@ class ModelOptions:
     without_attention: bool = False
     takes_pairs: bool = False
     """What no user says: whether the texts are pairs that the model reads as they are."""
+
+    def __post_init__(self) -> None:
+        """No tokenizer takes what is not Unicode.
+
+        Raises:
+            ConfigurationError: Something that is said to the model is not.
+        """
+        said = {"prompt": (self.prompt or "",), "options": self.options}
+        said |= {"template": (self.template,), "zero_shot": self.zero_shot}
+        for name, texts in said.items():
+            if damaged := next(filter(is_damaged, texts), None):
+                raise ConfigurationError(
+                    f"--{name.replace('_', '-')} is not valid Unicode: {quoted(damaged)}"
+                )
 
     @property
     def audited_texts(self) -> AuditedTexts:

@@ -95,7 +95,7 @@ class SiteLeverage(Value):
     """By which share of itself it moves the margin, median over the texts."""
     reach: Share | None = None
     """Texts, fewer than the others, in which attention on some single unit there does; None where
-    that was not asked."""
+    that was not asked, or could not be measured."""
 
 
 class AttentionShares(Value):
@@ -128,6 +128,20 @@ class Leverage(Value):
     def best(self) -> SiteLeverage:
         """The layer that moves margins most, of equal ones the last."""
         return max(self.layers, key=lambda site: (site.margin, site.layer))
+
+    @property
+    def has_reach(self) -> bool:
+        """Whether the reach of layers was measured."""
+        return any(site.reach is not None for site in self.layers)
+
+    @property
+    def chosen(self) -> SiteLeverage:
+        """The layer of most reach; of equal ones, as where there is none, as `best`."""
+
+        def order(site: SiteLeverage) -> tuple[int, float, int | None]:
+            return 0 if site.reach is None else site.reach.count, site.margin, site.layer
+
+        return max(self.layers, key=order)
 
     def at(self, layer: int) -> SiteLeverage:
         """That of a layer."""

@@ -233,6 +233,8 @@ def compare_layers(stored: Leverage | None, found: Leverage | None, dtype: str) 
     if stored is None and found is None:
         return []
     n_texts = 1 if found is None else found.n_texts
+    reach = None if found is None else found.layers[0].reach
+    n_of = {".matters.": n_texts, ".reach.": n_texts if reach is None else reach.n}
     at_half = f"{N_AT_HALF} of the texts, just at half of a margin"
     same = Tally("layers", EQUAL)
     margins = Tally("layers", "leverage by layer", MARGIN.at(dtype))
@@ -243,9 +245,9 @@ def compare_layers(stored: Leverage | None, found: Leverage | None, dtype: str) 
     for path, one, other in values_of("layers", ours, theirs):
         if not (is_number(one) and is_number(other)) or path.endswith((".n", "layer", "n_texts")):
             same.require(None, path, one, other, one == other)
-        elif ".matters." in path:
-            unit = n_texts if path.endswith(".count") else 1
-            shares.compare(None, path, one, other, abs(one - other) / unit)
+        elif n := next((n for part, n in n_of.items() if part in path), None):
+            unit = 1 if path.endswith(".count") else n
+            shares.compare(None, path, one, other, abs(one - other) * unit / n_texts)
         else:
             margins.compare(None, path, one, other, abs(one - other) / max(1.0, abs(one)))
     return [same, margins, shares]

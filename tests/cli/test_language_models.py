@@ -112,6 +112,11 @@ ASKED = ("--prompt", PROMPT, "--options")
         ((*ASKED, " bad, not", "--target", "label"), "--target: there are --options"),
         (("--prompt", PROMPT, "--target", "label"), "does not end with {label}"),
         ((*ASKED, " bad, not", "--max-length", 9), "and the model takes 9"),
+        ((*ASKED, " dull, not", "--max-length", 9), "name some of one token, or say"),
+        ((*ASKED, " bad, not", "--task", "binary"), "--task means nothing to a model whose"),
+        ((*ASKED, " bad, \udcff"), r"--options is not valid Unicode: ' \udcff'"),
+        (("--prompt", "\udcff {text}", "--options", " bad, not"), "--prompt is not valid Unicode"),
+        (("--zero-shot", "a\udcff,b"), "--zero-shot is not valid Unicode"),
         ((), "--prompt 'Review: {text}\\nSentiment:' --options ' negative, positive'"),
     ],
 )

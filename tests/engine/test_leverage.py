@@ -12,14 +12,24 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import attn_audit
 from attn_audit.checks.base import read_batch
+from attn_audit.checks.permutation import single_units
 from attn_audit.data.example import Example, is_judged, sample_examples
 from attn_audit.engine import leverage as module
-from attn_audit.engine.leverage import N_TEXTS, leverage_by_layer, leverage_passes
+from attn_audit.engine.leverage import (
+    N_TEXTS,
+    leverage_by_layer,
+    leverage_passes,
+    texts_of_reach,
+    with_heads,
+    with_reach,
+)
 from attn_audit.errors import ConfigurationError, RunDirectoryError
-from attn_audit.formats.documents.report import audited_attention
-from attn_audit.models.contract import Encoded, NewWeights, RowWeights, Site
+from attn_audit.formats.documents.model import NO_REACH
+from attn_audit.formats.documents.report import audited_attention, document
+from attn_audit.models.contract import AuditedModel, Encoded, NewWeights, RowWeights, Site
 from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.model import InterceptedModel
+from attn_audit.results.model_description import Leverage
 from tests.checkpoints import SENTENCES
 from tests.conftest import Checkpoint
 from tests.models.interception.matrix import audited
@@ -32,6 +42,12 @@ TEXTS = examples((10, 6, 8, 9, 7, 12, 5, 11), seed=4)
 QUICK: dict[str, Any] = {"checks": "permutation", "permutations": 3, "reproducible": True}
 READ_OUT = {"bert": 0, "gpt2": -1}
 """Place of the row that is read out among the tokens of a text."""
+
+
+def of_layers(model: AuditedModel, texts: Sequence[Example]) -> Leverage:
+    found = leverage_by_layer(model, texts)
+    assert found is not None
+    return found
 
 
 def by_hand(name: str, batch: InterceptedBatch, layers: Sequence[int], **where: Any) -> Tensor:
@@ -70,8 +86,7 @@ def effects_by_hand(own: Tensor, other: Tensor) -> tuple[float, int]:
 def test_each_layer_and_head_is_cut_off_by_itself_and_all_layers_together(name: str) -> None:
     model = audited(name)
     batch = model.collate(model.encode(TEXTS))
-    found = leverage_by_layer(model, TEXTS, in_full=True)
-    assert found is not None
+    found = with_heads(model, TEXTS, of_layers(model, TEXTS))
     own = by_hand(name, batch, ())
     n_layers, n_heads = len(model.layers), model.layers[0].n_heads
     expected = [effects_by_hand(own, by_hand(name, batch, [i])) for i in range(n_layers)]
@@ -97,8 +112,7 @@ def test_each_layer_and_head_is_cut_off_by_itself_and_all_layers_together(name: 
 @pytest.mark.parametrize("name", READ_OUT)
 def test_reach_is_what_attention_on_one_unit_does_at_a_layer(name: str) -> None:
     model = audited(name)
-    found = leverage_by_layer(model, TEXTS, in_full=True)
-    assert found is not None
+    found = with_reach(model, TEXTS, of_layers(model, TEXTS))
     encoded = model.encode(TEXTS)
     for layer, site in enumerate(found.layers):
         n_reached = 0
@@ -119,6 +133,18 @@ def test_reach_is_what_attention_on_one_unit_does_at_a_layer(name: str) -> None:
             n_reached += max(moved) >= 0.5 or max(turned) >= 0.5
         assert site.reach is not None
         assert (site.reach.count, site.reach.n) == (n_reached, len(TEXTS))
+
+
+def test_reach_is_looked_at_of_as_many_texts_as_there_is_room_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = audited("bert")
+    encoded = model.encode(TEXTS)
+    for n_units, n_texts in ((1, 1), (encoded[0].n_units + encoded[1].n_units, 2), (9999, 8)):
+        monkeypatch.setattr(module, "N_UNITS", n_units)
+        assert [item.example for item in texts_of_reach(encoded)] == TEXTS[:n_texts]
+        found = with_reach(model, TEXTS, of_layers(model, TEXTS))
+        assert [site.reach and site.reach.n for site in found.layers] == [n_texts] * 3
 
 
 def test_of_one_layer_there_is_nothing_to_compare() -> None:
@@ -143,6 +169,23 @@ def test_texts_at_which_the_model_fails_are_left_out(monkeypatch: pytest.MonkeyP
     assert others is not None
     assert found.n_texts == others.n_texts == len(TEXTS) - 1
     assert [site.matters for site in found.layers] == [site.matters for site in others.layers]
+
+
+def test_where_reach_cannot_be_measured_leverage_chooses_and_the_report_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def failing(*_: Any) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(module, "single_units", failing)
+    monkeypatch.setattr("attn_audit.checks.permutation.single_units", single_units)
+    model = audited("bert")
+    report = attn_audit.audit(model, MANY, layer="best", limit=3, **QUICK)
+    assert report.layers is not None
+    assert not report.layers.has_reach
+    assert report.settings.layer == report.layers.best.layer
+    assert "most leverage, in 50 of them (reach could not be measured)" in audited_attention(report)
+    assert NO_REACH in str(document(report))
 
 
 MANY = [Example(f"text-{i}", text.text) for i, text in enumerate(examples((6, 8, 7) * 30, seed=5))]
@@ -176,16 +219,19 @@ def test_the_best_layer_is_chosen_on_texts_that_are_not_judged(tmp_path: Path) -
     report = attn_audit.audit(model, MANY, layer="best", records=records, **QUICK)
     judged = [example for example in MANY if is_judged(example.id)]
     choosing = [example for example in MANY if not is_judged(example.id)]
-    found = leverage_by_layer(model, sample_examples(choosing, N_TEXTS, 0))
-    assert found is not None
-    assert (report.layers, report.settings.layer) == (found, found.best.layer)
+    texts = sample_examples(choosing, N_TEXTS, 0)
+    found = with_reach(model, texts, of_layers(model, texts))
+    assert (report.layers, report.settings.layer) == (found, found.chosen.layer)
     assert (report.data.n_choosing, report.data.n_examples) == (len(choosing), len(judged))
     assert report.settings.layer is not None
     by_name = attn_audit.audit(model, judged, layer=report.settings.layer, **QUICK)
     of_checks = {name for name in report.metrics if not name.startswith("data.")}
     for name in of_checks:
         assert report.metrics[name] == by_name.metrics[name]
-    assert f"chosen on {len(choosing)} other texts" in audited_attention(report)
+    assert found.chosen.reach is not None
+    how = f"chosen on {len(choosing)} other texts: most reach, in {found.chosen.reach.n} of"
+    assert how in audited_attention(report)
+    assert "has the most reach, and was chosen for it" in str(document(report))
     assert attn_audit.verify(report, model, MANY).holds
 
 
@@ -209,6 +255,14 @@ def test_a_plan_says_what_it_costs(monkeypatch: pytest.MonkeyPatch) -> None:
     stages = {stage.name: stage for stage in attn_audit.plan(model, MANY, **_planned()).stages}
     stage = stages[module.LEVERAGE]
     assert stage.passes == leverage_passes(model) * N_TEXTS == (len(model.layers) + 2) * 64
+    assert stage.seconds > 0
+    assert module.REACH not in stages
+    best = attn_audit.plan(model, MANY, layer="best", **_planned())
+    (stage,) = (stage for stage in best.stages if stage.name == module.REACH)
+    choosing = [example for example in MANY if not is_judged(example.id)]
+    units = [item.n_units for item in model.encode(sample_examples(choosing, N_TEXTS, 0))]
+    n_units = max(n for n in np.cumsum(units).tolist() if n <= module.N_UNITS)
+    assert stage.passes == len(model.layers) * n_units
     assert stage.seconds > 0
     alone = attn_audit.plan(tiny_model(), tiny_examples(5), **_planned())
     assert module.LEVERAGE not in {stage.name for stage in alone.stages}

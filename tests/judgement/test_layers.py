@@ -156,6 +156,39 @@ def test_a_layer_of_less_than_half_the_leverage_names_the_best(report: Report) -
     assert HALF_OF_BEST == 0.5
 
 
+def test_a_layer_that_reach_chose_stands_beside_one_of_more_leverage(report: Report) -> None:
+    whole = with_number(report, REACH.name, 0.98, (0.95, 0.99), n=500)
+    data = whole.data.model_copy(update={"n_choosing": 40})
+    layers = leverage({0: (0, 0.0), 1: (40, 0.8), 2: (9, 0.1)}, (64, 1.2))
+    found = answer(with_layers(whole.model_copy(update={"data": data}), layers))
+    assert "cutting attention off" not in found.sentence.lower()
+
+
+Measured = Mapping[int, tuple[int | None, float]]
+
+
+@pytest.mark.parametrize(
+    ("layers", "chosen"),
+    [
+        ({0: (2, 0.1), 1: (9, 0.2), 2: (3, 0.9)}, 1),
+        ({0: (9, 0.1), 1: (9, 0.2), 2: (3, 0.9)}, 1),
+        ({0: (9, 0.2), 1: (9, 0.2), 2: (3, 0.9)}, 1),
+        ({0: (None, 0.2), 1: (None, 0.9), 2: (None, 0.9)}, 2),
+    ],
+)
+def test_most_reach_chooses_a_layer_then_leverage_then_the_later_one(
+    layers: Measured, chosen: int
+) -> None:
+    found = leverage({layer: (0, margin) for layer, (_, margin) in layers.items()}, (0, 0.0))
+    reaching = tuple(
+        site.model_copy(update={"reach": None if count is None else share_of(count, 13)})
+        for site, (count, _) in zip(found.layers, layers.values(), strict=True)
+    )
+    found = found.model_copy(update={"layers": reaching})
+    assert found.chosen.layer == chosen
+    assert found.best.layer == 2
+
+
 def test_every_format_and_the_exit_go_by_the_answer(report: Report) -> None:
     found = with_layers(out_of_reach(report), leverage(AT_LAYER_1, (64, 1.2)))
     judged = judge(found, load_policy())

@@ -333,6 +333,16 @@ def test_a_forged_table_of_layers_is_found(
     assert what in [failure.what for failure in named[claim].failures]
 
 
+def test_the_reach_that_chose_a_layer_is_measured_again(tmp_path: Path) -> None:
+    model, records = audited_architecture("bert"), tmp_path / "records.jsonl"
+    settings: dict[str, Any] = {"checks": "permutation", "permutations": 3, "reproducible": True}
+    report = attn_audit.audit(model, TEXTS, records=records, layer="best", **settings)
+    assert attn_audit.verify(report, model, TEXTS).holds
+    forged = with_layers(report, lambda table: table["layers"][0]["reach"].update(count=9))
+    (failure,) = failed(attn_audit.verify(forged, model, TEXTS))["share of texts decided"].failures
+    assert failure.what == "layers.layers[0].reach.count"
+
+
 def test_a_table_of_layers_that_was_left_out_is_missed(of_layers: OfLayers) -> None:
     model, report = of_layers
     forged = report.model_copy(update={"layers": None})

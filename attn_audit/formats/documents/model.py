@@ -266,8 +266,17 @@ SHARES = (
 )
 
 
-def leverage_section(found: Leverage, audited: int | None = None) -> Section:
-    """A small table: a line for each layer, one for all of them, and for heads if there are any."""
+NO_REACH = "Reach could not be measured, so that the layer of most leverage was chosen."
+
+
+def leverage_section(
+    found: Leverage, audited: int | None = None, *, is_chosen: bool = False
+) -> Section:
+    """A small table: a line for each layer, one for all of them, and for heads if there are any.
+
+    Args:
+        is_chosen: Whether the audited layer was chosen by this.
+    """
     best = found.best
     first = (
         f"Layer {best.layer} moves the margin most, by {number(best.margin)} of itself at the "
@@ -278,12 +287,19 @@ def leverage_section(found: Leverage, audited: int | None = None) -> Section:
         Paragraph(f"{first} {LEVERAGE_WHAT}"),
         _leverage_table("Leverage by layer", (*found.layers, found.together), audited),
     ]
-    reach = next((site.reach for site in found.layers if site.reach is not None), None)
-    if reach is not None:
-        texts = counted(reach.n, "text")
+    if (reach := found.chosen.reach) is not None:
+        most = f"Layer {found.chosen.layer} has the most reach"
+        which = f"{most}{', and was chosen for it' if is_chosen else ''}"
+        how = "with all of a layer's attention on it, some unit turns the decision or moves the"
         blocks.append(
-            Paragraph(f"One unit decides: in {texts}, with all of a layer's attention on it.")
+            Paragraph(
+                f"{which}: there one unit decides {share(reach)} of {counted(reach.n, 'text')}. "
+                f"One unit decides where, {how} margin by half of itself; of layers with as much "
+                "reach, that with most leverage is taken."
+            )
         )
+    elif is_chosen:
+        blocks.append(Paragraph(NO_REACH))
     if found.heads:
         blocks.append(_leverage_table(f"Leverage by head of layer {best.layer}", found.heads))
     return Section("leverage", "Leverage by layer", tuple(blocks))

@@ -80,7 +80,7 @@ def _sections(report: Report, judged: Verdict | None) -> Iterator[Section]:
     yield performance.section(report)
     yield from (check.section(report) for check in _measured(report))
     if layers is not None:
-        yield models.leverage_section(layers, layer)
+        yield models.leverage_section(layers, layer, is_chosen=report.data.n_choosing > 0)
     if report.sites:
         yield sites.section(report)
     if (examples := example.section(report)) is not None:
@@ -321,9 +321,20 @@ def audited_attention(report: Report) -> str:
     assert settings.layer is not None
     layer, last = model.layers[settings.layer], len(model.layers) - 1
     place = f"layer {settings.layer} of 0-{last}" if last else "the only layer"
-    if report.data.n_choosing:
-        place += f", chosen on {counted(report.data.n_choosing, 'other text')}"
-    return f"{place} ({layer.name}), {_heads(layer.n_heads, settings.head)}, {read}"
+    audited = f"{place} ({layer.name}), {_heads(layer.n_heads, settings.head)}, {read}"
+    return audited + (f"; {_chosen(report)}" if report.data.n_choosing else "")
+
+
+def _chosen(report: Report) -> str:
+    """By what the layer was chosen, in how many of the texts that are not judged."""
+    found, others = report.layers, counted(report.data.n_choosing, "other text")
+    if found is None:
+        return f"the last one, since {others} tell no layers apart"
+    if (reach := found.chosen.reach) is None:
+        by = f"most leverage, in {found.n_texts} of them (reach could not be measured)"
+    else:
+        by = f"most reach, in {reach.n} of them"
+    return f"chosen on {others}: {by}"
 
 
 def _heads(n_heads: int, head: int | None) -> str:

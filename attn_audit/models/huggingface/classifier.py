@@ -100,6 +100,8 @@ class HuggingFaceClassifier(Classifier):
 
     def _output(self, asker: Asker | None, tokenizer: Any, options: ModelOptions) -> Output:
         name = self.provenance.source
+        if options.hypotheses is not None or asker is not None:
+            options.require_default(("task",), "a model whose answers are named")
         if options.hypotheses is not None:
             limit = max_length_of(self.module, tokenizer, options.max_length, takes_pairs=True)
             return ZeroShot(self.module, tokenizer, options.hypotheses, name, limit)

@@ -194,11 +194,17 @@ class Encoder:
         n = len(tokens.ids) + len(tokens.following[:-1] or self.behind)
         if self.max_length is not None and n > self.max_length:
             answers = " and its answers" * (n > len(tokens.ids))
+            hint = "Shorten the text or the prompt, which is never cut: it would ask nothing."
+            if self.behind:
+                hint += (
+                    " Options of several tokens must fit too, into the sliding window where the "
+                    "model has one: name some of one token, or say --answer-score first."
+                )
             raise IncompatibleDataError(
                 place(example),
                 f"the prompt with this text{answers} has {count(n)} tokens, and the model "
                 f"takes {count(self.max_length)}",
-                hint="Shorten the text: a prompt that is cut would ask nothing.",
+                hint=hint,
                 fault=Fault.TOO_LONG,
             )
 
