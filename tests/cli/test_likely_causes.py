@@ -130,7 +130,6 @@ def test_a_whole_module_in_a_file_says_how_to_save_and_load_it(
         (("data.csv", "--limit", "3"), "attn-audit audit data.csv --limit 3"),
         (("report.json",), "attn-audit report report.json"),
         (("--adapter", "a.py:f", "m", "d d"), 'attn-audit audit --adapter a.py:f m "d d"'),
-        (("help",), "--help"),
         (("audti", "m", "d"), "'audit'"),
     ],
 )
