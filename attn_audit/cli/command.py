@@ -70,6 +70,10 @@ class Command(TyperCommand):
     so that part of an audit would be left out without a word.
     """
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What stands behind the command, without signs that only this parser has."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """Write what the command does, and as which it may be called."""
         super().format_help_text(ctx, formatter)

@@ -74,7 +74,7 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ('attn-audit explain model.pt --text "a lovely film"', "Shade its words here."),
         (
             'attn-audit explain model.pt --text "a lovely film" --report last -o lovely.html',
-            "As a page, and first what the last report shows instead of attention.",
+            "As a page; after `recommend`, first what that said may be shown instead.",
         ),
     ),
     "gate": (
