@@ -84,7 +84,7 @@ class Command(TyperCommand):
         panels: dict[str, list[tuple[str, str]]] = {"Arguments": []}
         for parameter in self.get_params(ctx):
             written, said = parameter.get_help_record(ctx) or ("", "")
-            panel = getattr(parameter.rich_help_panel, "value", None) or "Options"
+            panel = getattr(getattr(parameter, "rich_help_panel", None), "value", "Options")
             if parameter.param_type_name == "argument":
                 panel, written = "Arguments", str(parameter.metavar)
             panels.setdefault(panel, []).append((written, said))
@@ -173,6 +173,8 @@ class Commands(TyperGroup):
             from attn_audit.engine.arguments import looks_like_data, looks_like_model
 
             if looks_like_model(first) or looks_like_data(first):
+                if len(args) > 1 and looks_like_data(first) and looks_like_model(args[1]):
+                    args = [args[1], first, *args[2:]]
                 is_report = first.endswith(".json") and len(args) == 1
                 words = f"{'report' if is_report else 'audit'} {_as_typed(args)}"
                 ctx.fail(f"No command given. Did you mean `attn-audit {words}`?")

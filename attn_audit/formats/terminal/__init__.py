@@ -429,17 +429,18 @@ class _Layout:
         """Each row under its name, beside which its last word stands where that has a tone."""
         for row in self.rows:
             name = text_of(row[0]).strip()
-            title = [Text(name, "bold")] if _is_code(row[0]) else self.look.prose(name, "bold")
-            inner = self.look.narrowed(self.look.width - 2)
+            margin = Text(" " * (len(text_of(row[0])) - len(text_of(row[0]).lstrip())))
+            inner = self.look.narrowed(self.look.width - 2 - len(margin))
+            title = [Text(name, "bold")] if _is_code(row[0]) else inner.prose(name, "bold")
             cells = list(zip(self.block.columns[1:], row[1:], strict=False))
             last = cells[-1][1] if cells else ""
             if isinstance(last, Phrase) and _is_outcome(last):
                 beside = title[-1] + Text("  ") + inner.phrase(last)
-                if cell_len(beside.plain) <= self.look.width:
+                if cell_len(beside.plain) <= inner.width + 2:
                     title[-1] = beside
                     cells.pop()
-            yield from title
-            yield from indented(_in_a_row(cells, inner))
+            yield from (margin + line for line in title)
+            yield from (margin + line for line in indented(_in_a_row(cells, inner)))
 
 
 def _in_a_row(cells: Sequence[tuple[str, Cell]], look: Look) -> Iterator[Text]:
