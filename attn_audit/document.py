@@ -140,6 +140,8 @@ class Folded:
 
     title: str
     blocks: tuple["Block", ...]
+    n_unfolded: int | None = None
+    """Blocks that are shown where nothing can be folded away; None: all."""
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ class AuditSettings:
         help="A .jsonl, .json, .csv, .tsv or .parquet file or several, a pattern of files, a "
         "folder of splits, a URL (s3://...), `-`, the name of a HuggingFace data set, or `demo`.",
     )
-    split: str = _is("test", Panel.WHAT, help="Split of a folder or data set.")
+    split: str = _is("test", Panel.WHAT, "NAME", help="Split of a folder or data set.")
     limit: Count | None = _is(None, Panel.WHAT, "N", help="Audit a random sample of N examples.")
     quoting: Literal["auto", "none", "csv"] = _is(
         "auto", Panel.WHAT, is_stored=True, compared="refused",
@@ -368,7 +368,7 @@ class AuditSettings:
     )
     gpus_per_worker: Annotated[float, Ge(0)] | None = _is(
         None, Panel.STORING, "N",
-        help="",
+        help="GPUs of each worker; a part of one, 0.5, is shared.",
         default_is="0",
     )
     ray_address: str | None = _is(

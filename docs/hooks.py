@@ -317,8 +317,11 @@ def _command(
     options: dict[str, tuple[str, str, str]],
     shared: set[tuple[str, str, str]],
 ) -> str:
+    from attn_audit.cli.examples import EXAMPLES
+
     usage = command.get_usage(_context(name, command)).removeprefix("Usage: ")
-    parts = [f"## {name}", plain(command.help or ""), f"```text\n{usage}\n```"]
+    examples = "\n".join(f"- `{line}`<br>{plain(purpose)}" for line, purpose in EXAMPLES[name])
+    parts = [f"## {name}", plain(command.help or ""), f"```text\n{usage}\n```", examples]
     own = sorted((row for row in options.values() if row not in shared), key=lambda row: row[0])
     order = list(dict.fromkeys(row[0] for row in options.values()))
     for panel in order:

@@ -24,7 +24,14 @@ from attn_audit.cli.audit import (
     plan_audit,
     run_demo,
 )
-from attn_audit.cli.command import Command, Commands, build_command, naming_standard_output, say
+from attn_audit.cli.command import (
+    WIDEST_HELP,
+    Command,
+    Commands,
+    build_command,
+    naming_standard_output,
+    say,
+)
 from attn_audit.cli.paper import DEFAULTS_OF_PAPER, OPTIONS_OF_PAPER, reproduce
 from attn_audit.cli.report import (
     OPTIONS_OF_LISTS,
@@ -45,11 +52,12 @@ from attn_audit.errors import OutputError
 app = typer.Typer(
     name="attn-audit",
     cls=Commands,
-    no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": WIDEST_HELP,
+    },
 )
 command = partial(app.command, cls=Command)
 
@@ -65,7 +73,9 @@ def _show_version(wanted: bool) -> bool:
 def _callback(
     version: Annotated[
         bool,
-        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+        typer.Option(
+            "--version", "-v", help="Show the version.", callback=_show_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     """May a text model's attention weights be shown to people as the reason for its predictions?"""
@@ -95,6 +105,14 @@ command("train")(train)
 command("paper")(build_command(reproduce, OPTIONS_OF_PAPER, DEFAULTS_OF_PAPER))
 command("demo")(build_command(run_demo, OPTIONS_OF_DEMO))
 command("selftest")(build_command(selftest, OPTIONS_OF_SELFTEST))
+
+
+@command("help")
+def show_help(
+    name: Annotated[str | None, typer.Argument(metavar="COMMAND", show_default=False)] = None,
+) -> None:
+    """Say what there is, or what COMMAND does, with examples and all options."""
+    app([*filter(None, [name]), "--help"])
 
 
 def main() -> None:

@@ -34,7 +34,8 @@ def audit_command(check: str | None, help: str) -> Callable[..., None]:
     """What a command does: put the settings together, audit, write the report, perhaps judge it."""
 
     def run(**values: Any) -> None:
-        from attn_audit.cli.results import policy_of, show_and_exit, write_report
+        from attn_audit.cli.last import keeping
+        from attn_audit.cli.results import finish, policy_of, show_verdict, write_report
         from attn_audit.engine.arguments import require_candidates, require_inputs
         from attn_audit.formats.result_files import require_outputs
         from attn_audit.judgement.gate import judge
@@ -49,15 +50,21 @@ def audit_command(check: str | None, help: str) -> Callable[..., None]:
             from attn_audit.engine.audit import run_audit
             from attn_audit.engine.run_directory import saying_what_is_kept
 
-        with naming_run_dir(settings), watching(quiet=values["quiet"]) as watcher:
-            report = run_audit(settings, watcher=watcher)
-        verdict = None if policy is None else judge(report, policy)
         format_was_said, quiet = values["format"] is not None, values["quiet"]
-        kept = nullcontext() if settings.run_dir is None else saying_what_is_kept(settings.run_dir)
-        with kept:
-            write_report(report, settings, format_was_said, verdict=verdict, quiet=quiet)
+        with keeping(settings) as kept:
+            with naming_run_dir(settings), watching(quiet=quiet) as watcher:
+                report = run_audit(settings if kept is None else kept.settings, watcher=watcher)
+            verdict = None if policy is None else judge(report, policy)
+            shown = report if kept is None else kept.shown(report)
+            run_dir = settings.run_dir
+            with nullcontext() if run_dir is None else saying_what_is_kept(run_dir):
+                write_report(shown, settings, format_was_said, verdict=verdict, quiet=quiet)
+            if verdict is not None:
+                show_verdict(verdict, beside=settings)
+            if kept is not None:
+                kept.keep(report, quiet=quiet)
         if verdict is not None:
-            show_and_exit(verdict, beside=settings)
+            finish(verdict, settings.inconclusive, settings.require)
 
     run.__doc__ = help
     return run
@@ -173,7 +180,7 @@ _OWN: dict[str, Any] = {
         option(
             "--report",
             panel=Panel.WHAT,
-            metavar="FILE",
+            metavar="FILE|last",
             help="A .json report of the model that says what to show instead: that stands first.",
         ),
     ],
@@ -201,13 +208,15 @@ def explain(**values: Any) -> None:
             hint='attn-audit explain MODEL --text "..."; `--text -` reads standard input.',
         )
     with no_collection():
+        from attn_audit.cli.last import located
         from attn_audit.cli.results import find_and_deliver
         from attn_audit.explanation import explain_text
         from attn_audit.results.report import Report
 
     def explained() -> "Explanation":
         said = sys.stdin.read().rstrip("\n") if text == "-" else text
-        report = None if values["report"] is None else Report.load(values["report"])
+        named = values["report"]
+        report = None if named is None else Report.load(located(named))
         return explain_text(settings, said, values["text_pair"], report=report)
 
     find_and_deliver("explanation", explained, values, settings)

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperCommand, TyperGroup
 
+from attn_audit.cli.examples import EXAMPLES
 from attn_audit.cli.options import OPTIONS, SWITCHES
 from attn_audit.errors import (
     BROKEN,
@@ -39,15 +40,61 @@ if TYPE_CHECKING:
     from attn_audit.settings import AuditSettings
 
 
-class Command(TyperCommand):
-    """Refuses an option that is given again, unless its values add up or it is a switch.
+WIDEST_HELP = 100
+"""Columns of a help page, at most."""
 
-    Parsers take the last value and forget the others, so that part of an audit would be left out
-    without a word.
+TWO_COLUMNS = 76
+"""From this width on, names and what is said of them stand beside each other; short ones always."""
+
+NAMES_WIDTH, SHORT_NAME, INDENT = 28, 12, 4
+"""Of names that something is said of beside them, and of what is said below longer ones."""
+
+
+def _write_entries(formatter: Any, title: str, entries: Sequence[tuple[str, str]]) -> None:
+    """Names, which are never cut, and what is said of each."""
+    if not entries:
+        return
+    is_short = max(len(name) for name, _ in entries) <= SHORT_NAME
+    is_beside = is_short or (formatter.width >= TWO_COLUMNS and title != EXAMPLES_TITLE)
+    with formatter.section(typer.style(title, bold=True)):
+        formatter.write_dl(entries, col_max=NAMES_WIDTH if is_beside else INDENT - 2)
+
+
+EXAMPLES_TITLE = "Examples"
+
+
+class Command(TyperCommand):
+    """Shows examples in its help, and refuses an option that is given again.
+
+    Unless its values add up or it is a switch: parsers take the last value and forget the others,
+    so that part of an audit would be left out without a word.
     """
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """What stands behind the command, without signs that only this parser has."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Write what the command does, and as which it may be called."""
+        super().format_help_text(ctx, formatter)
+        _write_entries(formatter, EXAMPLES_TITLE, EXAMPLES.get(str(self.name), ()))
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments and options, panel by panel."""
+        panels: dict[str, list[tuple[str, str]]] = {"Arguments": []}
+        for parameter in self.get_params(ctx):
+            written, said = parameter.get_help_record(ctx) or ("", "")
+            panel = getattr(getattr(parameter, "rich_help_panel", None), "value", "Options")
+            if parameter.param_type_name == "argument":
+                panel, written = "Arguments", str(parameter.metavar)
+            panels.setdefault(panel, []).append((written, said))
+        for panel, entries in panels.items():
+            _write_entries(formatter, panel, entries)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse what the command is called with, once it is known to say nothing twice."""
+        if ctx.resilient_parsing:  # a shell asks how a line that is not finished may go on
+            return super().parse_args(ctx, args)
         _, surplus, given = self.make_parser(ctx).parse_args(args=list(args))
         for parameter, n in Counter(given).items():
             adds_up = getattr(parameter, "multiple", False) or getattr(parameter, "is_flag", False)
@@ -99,8 +146,19 @@ class Commands(TyperGroup):
             sys.exit(code)
         return code
 
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write every command with the whole sentence that says what it does."""
+        entries = [
+            (name, str(command.help).partition("\n\n")[0].replace("\n", " "))
+            for name, command in self.commands.items()
+        ]
+        _write_entries(formatter, "Commands", entries)
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse what stands in front of the command, where only few options may."""
+        if not (args or ctx.resilient_parsing):
+            typer.echo(ctx.get_help())
+            ctx.exit(USAGE)
         name = args[0].partition("=")[0].removeprefix("--") if args else ""
         if args and args[0].startswith("--") and name.replace("-", "_") in OPTIONS:
             ctx.fail(
@@ -115,9 +173,9 @@ class Commands(TyperGroup):
         if first not in self.commands and not first.startswith("-"):
             from attn_audit.engine.arguments import looks_like_data, looks_like_model
 
-            if first == "help":
-                ctx.fail("No such command 'help'. Say --help, or COMMAND --help.")
             if looks_like_model(first) or looks_like_data(first):
+                if len(args) > 1 and looks_like_data(first) and looks_like_model(args[1]):
+                    args = [args[1], first, *args[2:]]
                 is_report = first.endswith(".json") and len(args) == 1
                 words = f"{'report' if is_report else 'audit'} {_as_typed(args)}"
                 ctx.fail(f"No command given. Did you mean `attn-audit {words}`?")

@@ -11,6 +11,9 @@ import typer
 from attn_audit.formats.registry import OF_RESULTS
 from attn_audit.settings import KEYS, SETTINGS, Panel, default_in_words, kinds_of
 
+SHORT = {"output": "-o"}
+"""What may stand for an option's name, beside `-q`, `-h` and `-v`."""
+
 SWITCHES = ("quiet", "debug")
 """Options of the command itself, not of the audit."""
 
@@ -37,7 +40,7 @@ def _row(name: str) -> Any:
     else:
         parts = (setting.help, "" if default is None else f"(default: {default})")
         told = option(
-            f"--{name.replace('_', '-')}",
+            *filter(None, [f"--{name.replace('_', '-')}", SHORT.get(name)]),
             panel=setting.panel,
             help=" ".join(filter(None, parts)),
             metavar=setting.metavar,
@@ -101,6 +104,7 @@ RESULT = Annotated[
     list[Path] | None,
     option(
         "--output",
+        SHORT["output"],
         panel=Panel.OUTPUT,
         metavar="FILE",
         help="Write it there instead of to standard output; repeat it for more files: "

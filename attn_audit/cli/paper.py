@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from attn_audit import __version__
 from attn_audit.cli.command import said
-from attn_audit.cli.options import OPTIONS, option
+from attn_audit.cli.options import OPTIONS, SHORT, option
 from attn_audit.cli.progress import watching
 from attn_audit.cli.train import say_line, train, train_model, training_settings, training_source
 from attn_audit.data.source import DataSource
@@ -64,6 +64,7 @@ _OWN: dict[str, Any] = {
         Path,
         option(
             "--output",
+            SHORT["output"],
             panel=Panel.OUTPUT,
             metavar="FOLDER",
             help="Where models, reports, tables and the page go: a new folder, or one to go on in.",

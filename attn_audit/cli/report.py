@@ -31,7 +31,7 @@ def report(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A report that an audit wrote as .json, or the --run-dir of an audit.",
+            help="A report that an audit wrote as .json, the --run-dir of an audit, or `last`.",
         ),
     ],
     *,
@@ -84,17 +84,18 @@ def _loaded(
     source: str, records: Path | None, paths: Sequence[Path]
 ) -> "tuple[Report, Path, list[Path]]":
     """The report, the folder that its paths start from, and the files that it is read from."""
+    from attn_audit.cli.last import located, taken_out
     from attn_audit.results.report import Report, records_files
 
     path = Path(source)
     if not (path.is_dir() or is_url(source)):
+        file = located(path)
+        stored = Report.load(file)
+        inputs = [file, *records_files(stored, file.parent)]
         if records is not None:
-            raise ConfigurationError(
-                f"--records: {source} is a report, and names its records already",
-                hint="A run directory's records can be written as one file.",
-            )
-        stored = Report.load(path)
-        return stored, path.parent, [path, *records_files(stored, path.parent)]
+            require_writable(records, inputs)
+        found = taken_out(stored, path, records)
+        return found, file.parent if records is None else Path(), inputs
     from attn_audit.engine.report import report_of_run
     from attn_audit.formats.registry import records_suffix
 
@@ -119,7 +120,7 @@ OPTIONS_OF_VERIFY = rows(
     report=Annotated[
         Path,
         typer.Argument(
-            metavar="REPORT", help="A .json report with its records.", show_default=False
+            metavar="REPORT", help="A .json report with its records, or `last`.", show_default=False
         ),
     ],
     seed=Annotated[
@@ -145,6 +146,7 @@ def verify(**values: Any) -> None:
             hint="Give the report, and the model and the data that it is of.",
         )
     with no_collection():
+        from attn_audit.cli.last import located
         from attn_audit.cli.results import deliver
         from attn_audit.engine.arguments import require_places
         from attn_audit.formats.registry import OF_RESULTS
@@ -160,7 +162,7 @@ def verify(**values: Any) -> None:
     }
     load_plugins(values["plugin"] or [])
     with watching(quiet=values["quiet"], doing="verifying") as watcher:
-        stored = StoredAudit.load(values["report"])
+        stored = StoredAudit.load(located(values["report"]))
         found = verify_report(stored, said, seed=values["seed"] or 0, watcher=watcher)
     told = {name: values[name] for name in ("output", "format", "quiet")}
     deliver(found, "verification", **told)
@@ -208,7 +210,8 @@ def _print_default(wanted: bool) -> bool:
 
 def gate(
     report: Annotated[
-        Path, typer.Argument(metavar="REPORT", help="A JSON report.", show_default=False)
+        Path,
+        typer.Argument(metavar="REPORT", help="A JSON report, or `last`.", show_default=False),
     ],
     *,
     policy: Annotated[
@@ -236,6 +239,7 @@ def gate(
     Exit code 0: passed. 1: failed. 4: inconclusive.
     """
     with guard(debug=debug):
+        from attn_audit.cli.last import located, taken_out
         from attn_audit.cli.results import finish, say_written, show_output
         from attn_audit.formats.result_files import Output, require_reports, write_reports
         from attn_audit.judgement.gate import judge
@@ -244,12 +248,12 @@ def gate(
         from attn_audit.results.report import Report, records_files
 
         load_plugins(plugin or [])
-        stored, paths = Report.load(report), output or []
-        require_reports(
-            paths, [report, Path(policy), *records_files(stored, report.parent)], is_judged=True
-        )
+        file, paths = located(report), output or []
+        stored = Report.load(file)
+        inputs = [file, Path(policy), *records_files(stored, file.parent)]
+        require_reports(paths, inputs, is_judged=True)
         verdict = judge(stored, load_policy(policy))
-        write_reports(stored, verdict, paths, origin=report.parent)
+        write_reports(taken_out(stored, report), verdict, paths, origin=file.parent)
         show_output(Output.of(verdict), format or "terminal")
         if not quiet:
             say_written("report", paths)
@@ -258,9 +262,15 @@ def gate(
 
 def compare(
     base: Annotated[
-        Path, typer.Argument(metavar="BASE", help="The report to hold against.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="BASE", help="The report to hold against, or `last`.", show_default=False
+        ),
     ],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="The new report.", show_default=False)],
+    new: Annotated[
+        Path,
+        typer.Argument(metavar="NEW", help="The new report, or `last`.", show_default=False),
+    ],
     *,
     policy: Annotated[
         str | None,
@@ -289,6 +299,7 @@ def compare(
     Exit code 0: done, and no bound of the policy is broken. 1: one is. 4: inconclusive.
     """
     with guard(debug=debug):
+        from attn_audit.cli.last import located
         from attn_audit.cli.results import deliver, finish, show_output
         from attn_audit.formats.result_files import Output, require_reports
         from attn_audit.judgement.comparison import compare as compared
@@ -296,6 +307,7 @@ def compare(
         from attn_audit.plugins import load_plugins
 
         load_plugins(plugin or [])
+        base, new = located(base), located(new)
         inputs = [*_inputs(base, new), *([] if policy is None else [Path(policy)])]
         require_reports(output or [], inputs, is_judged=policy is not None)
         found = compared(

@@ -165,13 +165,10 @@ def exit_code(outcome: Outcome, inconclusive: Inconclusive) -> int:
     return EXIT_CODES[outcome]
 
 
-def show_and_exit(verdict: Verdict, *, beside: AuditSettings) -> NoReturn:
+def show_verdict(verdict: Verdict, *, beside: AuditSettings) -> None:
     """Show a verdict below its report, or where the report is JSON, beside it on standard error."""
-    from attn_audit.cli.results import show_output
-    from attn_audit.formats.result_files import Output
-
     show_output(Output.of(verdict), "terminal", to_standard_error=beside.format == "json")
-    finish(verdict, beside.inconclusive, beside.require)
+    sys.stdout.flush()
 
 
 def finish(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from attn_audit.cli.command import guard
-from attn_audit.cli.options import option, shared
+from attn_audit.cli.options import SHORT, option, shared
 from attn_audit.cli.report import Debug
 from attn_audit.formats.registry import OF_RESULTS
 from attn_audit.settings import Panel
@@ -29,6 +29,7 @@ def table(
         list[Path] | None,
         option(
             "--output",
+            SHORT["output"],
             panel=Panel.OUTPUT,
             metavar="FILE",
             help="Write it there instead of to standard output; repeat it for more files: "

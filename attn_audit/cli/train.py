@@ -11,7 +11,7 @@ import typer
 from rich.text import Text
 
 from attn_audit.cli.command import error_console, guard
-from attn_audit.cli.options import shared
+from attn_audit.cli.options import SHORT, shared
 from attn_audit.data.location import suffix_of
 from attn_audit.data.source import ROLES, DataSource, FieldNames
 from attn_audit.errors import ConfigurationError, OutputError
@@ -31,8 +31,8 @@ _OUTPUT = "What comes out"
 """The last two are panels of the shared options too."""
 
 
-def _option(panel: str, help: str, metavar: str | None = None) -> Any:
-    return typer.Option(help=help, rich_help_panel=panel, metavar=metavar)
+def _option(panel: str, help: str, metavar: str | None = None, *names: str) -> Any:
+    return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar)
 
 
 def train(
@@ -49,10 +49,12 @@ def train(
         Literal["binary", "multiclass", "multilabel", "candidates"] | None,
         _option(_DATA, "Kind of labels. (default: as the data looks)"),
     ] = None,
-    train_split: Annotated[str, _option(_DATA, "Split to train on.")] = "train",
+    train_split: Annotated[str, _option(_DATA, "Split to train on.", "NAME")] = "train",
     dev_split: Annotated[
         str | None,
-        _option(_DATA, "Split that decides when to stop. (default: dev, or a tenth held out)"),
+        _option(
+            _DATA, "Split that decides when to stop. (default: dev, or a tenth held out)", "NAME"
+        ),
     ] = None,
     encoder: Annotated[
         Literal["bilstm", "cnn", "average"], _option(_MODEL, "How tokens become states.")
@@ -110,7 +112,10 @@ def train(
     threads: Annotated[
         int, _option(_HOW, "CPU threads: more are hardly faster, and give other weights.", "N")
     ] = 1,
-    output: Annotated[Path, _option(_OUTPUT, "Where the model goes: model.pt.", "FILE")],
+    output: Annotated[
+        Path,
+        _option(_OUTPUT, "Where the model goes: model.pt.", "FILE", "--output", SHORT["output"]),
+    ],
     precision: Annotated[
         Literal["float32", "float16"], _option(_OUTPUT, "How the file keeps the weights.")
     ] = "float32",

@@ -128,9 +128,9 @@ def test_a_whole_module_in_a_file_says_how_to_save_and_load_it(
     [
         (("model.pt", "data.jsonl"), "attn-audit audit model.pt data.jsonl"),
         (("data.csv", "--limit", "3"), "attn-audit audit data.csv --limit 3"),
+        (("data.csv", "model.pt", "-q"), "attn-audit audit model.pt data.csv -q"),
         (("report.json",), "attn-audit report report.json"),
         (("--adapter", "a.py:f", "m", "d d"), 'attn-audit audit --adapter a.py:f m "d d"'),
-        (("help",), "--help"),
         (("audti", "m", "d"), "'audit'"),
     ],
 )

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from attn_audit.document import (
     Block,
+    Bullets,
     Cell,
     Conclusion,
     Document,
@@ -93,8 +94,12 @@ def _policy(verdict: Verdict) -> Facts:
     return Facts((("Policy", f"{verdict.policy} (sha256 {short(verdict.policy_sha256)})"),))
 
 
-def blocks(verdict: Verdict) -> Iterator[Block]:
-    """What did not pass and counts first; then what is forgiven, and what passed."""
+def blocks(verdict: Verdict, *, explains_all: bool = False) -> Iterator[Block]:
+    """What did not pass and counts first; then what is forgiven, and what passed.
+
+    Args:
+        explains_all: Whether what is forgiven is explained where nothing can be folded away, too.
+    """
     order = list(Standing)
     judged = sorted(verdict.judgements, key=lambda judgement: order.index(standing(judgement)))
     broken = [j for j in judged if j.outcome is not Outcome.PASS]
@@ -105,8 +110,11 @@ def blocks(verdict: Verdict) -> Iterator[Block]:
         yield _table(decisive)
         yield Folded("Why, and where to look", tuple(map(_reasons, decisive)))
     if forgiven:
-        title = f"{len(forgiven)} that did not pass and change nothing: warnings, or waived"
-        yield Folded(title, (_table(forgiven), *map(_reasons, forgiven)))
+        title = f"{_numbers(forgiven)}: they did not pass, and change nothing"
+        leave = tuple(f"{name(j)}: waived {_leave(j)}" for j in forgiven if j.waiver is not None)
+        brief = (_table(forgiven), *([Bullets.of(leave)] if leave else ()))
+        n_unfolded = None if explains_all else len(brief)
+        yield Folded(title, (*brief, *map(_reasons, forgiven)), n_unfolded)
     if passed:
         yield Folded(f"{len(passed)} that passed", (_table(passed),))
 
@@ -119,12 +127,15 @@ def _table(judgements: Sequence[Judgement]) -> Table:
 def _row(judgement: Judgement) -> tuple[Phrase, str, str, str, Phrase]:
     mark, tone = MARKS[standing(judgement)]
     n = judgement.n
+    # Of a warning its mark says it, above a line that does.
+    is_warning = standing(judgement) is Standing.WARNING
+    outcome = judgement.outcome if is_warning else came_out(judgement)
     return (
         Phrase(name(judgement), Tone.CODE, judgement.definition),
         wanted(judgement),
         found(judgement),
         "" if n is None or judgement.estimate is None else count(n),
-        Phrase(f"{mark} {came_out(judgement)}", tone),
+        Phrase(f"{mark} {outcome}", tone),
     )
 
 
@@ -201,14 +212,17 @@ def came_out(judgement: Judgement) -> str:
 
 def in_short(verdict: Verdict) -> str:
     """How many bounds there are, and how many of them became what."""
-    numbers = Counter(standing(judgement) for judgement in verdict.judgements)
-    parts = [
+    bounds = counted(len(verdict.judgements), "bound")
+    return f"{bounds}: {_numbers(verdict.judgements)}" if verdict.judgements else "no bounds"
+
+
+def _numbers(judgements: Sequence[Judgement]) -> str:
+    numbers = Counter(map(standing, judgements))
+    return ", ".join(
         counted(n, kind) if kind is Standing.WARNING else f"{count(n)} {kind}"
         for kind in Standing
         if (n := numbers[kind])
-    ]
-    bounds = counted(len(verdict.judgements), "bound")
-    return f"{bounds}: {', '.join(parts)}" if parts else "no bounds"
+    )
 
 
 def whole(verdict: Verdict) -> str:
@@ -230,7 +244,6 @@ def details(judgement: Judgement) -> tuple[tuple[str, str], ...]:
     parts = (
         ("is", judgement.definition),
         ("found", judgement.reason),
-        ("waived", _leave(judgement)),
         ("look at", judgement.look_at),
         ("why", judgement.why),
     )
@@ -313,7 +326,7 @@ def answer_section(answer: Answer) -> Section:
         "one leaves it untold, a hint that does not pass makes it a hint. No policy and no waiver "
         "changes them."
     )
-    shown = (*blocks(held), Paragraph(note, Tone.FAINT))
+    shown = (*blocks(held, explains_all=True), Paragraph(note, Tone.FAINT))
     return Section("answer", "Why this answer", shown)
 
 

@@ -171,7 +171,7 @@ def _folded(block: Folded, look: Look) -> Iterator[Text]:
     """Its own title only where its content does not say what it is."""
     if not (isinstance(block.blocks[0], Table) and block.blocks[0].title):
         yield from look.prose(block.title, "bold")
-    yield from _parted(block.blocks, look)
+    yield from _parted(block.blocks[: block.n_unfolded], look)
 
 
 def _table(block: Table, look: Look) -> Iterator[Text]:
@@ -185,7 +185,7 @@ def _table(block: Table, look: Look) -> Iterator[Text]:
 
 def _definitions(block: Definitions, look: Look) -> Iterator[Text]:
     for phrase, text in block.entries:
-        yield from (Text(line, "bold") for line in look.folded(phrase.text, look.width))
+        yield Text(look.seen(phrase.text), "bold")
         yield from indented(look.narrowed(look.width - 2).prose(text, FAINT) if text else [])
 
 
@@ -279,8 +279,14 @@ class _Layout:
 
     def __init__(self, block: Table, look: Look) -> None:
         self.block, self.look = block, look
-        self.columns = list(range(len(block.columns)))
         self.rows = [[self._plain(cell) for cell in row] for row in block.rows]
+        self.columns = [
+            j
+            for j in range(len(block.columns))
+            if j == 0 or any(row[j] != "" for row in self._full_rows())
+        ]
+        self.is_judged = any(_is_outcome(row[-1]) for row in self._full_rows())
+        """Names and outcomes stay on a line, even if nothing else does."""
         self.widths: dict[int, int] = {}
         self.fits = self._fit()
         self._widen()
@@ -307,13 +313,9 @@ class _Layout:
         """How narrow a column of text may become."""
         if j >= self.block.n_text:
             return self.widths[j]
-        cells = [row[j] for row in self._full_rows()]
-        pieces = [
-            word
-            for cell in cells
-            if not (isinstance(cell, Phrase) and cell.tone is Tone.CODE)
-            for word in words(text_of(cell), 24)
-        ]
+        if j == 0 and not self.is_judged and all(_is_code(row[0]) for row in self._full_rows()):
+            return 0
+        pieces = [piece for row in self._full_rows() for piece in _pieces(row[j])]
         return min(self.widths[j], max([MIN_TEXT, *map(cell_len, pieces)]))
 
     def _total(self) -> int:
@@ -381,8 +383,14 @@ class _Layout:
         for row in self.rows:
             if len(row) == 1:
                 yield from self.look.prose(text_of(row[0]), "bold")
+            elif _is_code(row[0]) and cell_len(text_of(row[0])) > self.widths[0]:
+                yield Text(text_of(row[0]))
+                yield from self._joined([self._cell(c, j) for j, c in self._kept(["", *row[1:]])])
             else:
-                yield from self._joined([self._cell(row[j], j) for j in self.columns])
+                yield from self._joined([self._cell(c, j) for j, c in self._kept(row)])
+
+    def _kept(self, row: Sequence[Cell]) -> Iterator[tuple[int, Cell]]:
+        return ((j, row[j]) for j in self.columns)
 
     def _header(self, j: int) -> list[Text]:
         name, width = self.block.columns[j], self.widths[j]
@@ -401,11 +409,8 @@ class _Layout:
         tone = cell.tone if isinstance(cell, Phrase) else Tone.PLAIN
         text = text_of(cell)
         margin = " " * (len(text) - len(text.lstrip()))
-        if tone is Tone.CODE:
-            lines = self.look.folded(text, width)
-        else:
-            lines = [margin + line for line in wrapped(text.strip(), max(1, width - len(margin)))]
-        return [Text(line, STYLES[tone]) for line in lines]
+        lines = wrapped(text.strip(), max(1, width - len(margin)))
+        return [Text(margin + line, STYLES[tone]) for line in lines]
 
     def _joined(self, cells: Sequence[list[Text]], *, at_bottom: bool = False) -> Iterator[Text]:
         height = max(map(len, cells))
@@ -421,18 +426,48 @@ class _Layout:
             yield line
 
     def _stacked(self) -> Iterator[Text]:
+        """Each row under its name, beside which its last word stands where that has a tone."""
         for row in self.rows:
             name = text_of(row[0]).strip()
-            if isinstance(row[0], Phrase) and row[0].tone is Tone.CODE:
-                yield from (Text(line, "bold") for line in self.look.folded(name, self.look.width))
-            else:
-                yield from self.look.prose(name, "bold")
-            entries = tuple(
-                (self.block.columns[j], text_of(cell))
-                for j, cell in enumerate(row)
-                if j and text_of(cell)
-            )
-            yield from indented(self.look.narrowed(self.look.width - 2).facts(Facts(entries)))
+            margin = Text(" " * (len(text_of(row[0])) - len(text_of(row[0]).lstrip())))
+            inner = self.look.narrowed(self.look.width - 2 - len(margin))
+            title = [Text(name, "bold")] if _is_code(row[0]) else inner.prose(name, "bold")
+            cells = list(zip(self.block.columns[1:], row[1:], strict=False))
+            last = cells[-1][1] if cells else ""
+            if isinstance(last, Phrase) and _is_outcome(last):
+                beside = title[-1] + Text("  ") + inner.phrase(last)
+                if cell_len(beside.plain) <= inner.width + 2:
+                    title[-1] = beside
+                    cells.pop()
+            yield from (margin + line for line in title)
+            yield from (margin + line for line in indented(_in_a_row(cells, inner)))
+
+
+def _in_a_row(cells: Sequence[tuple[str, Cell]], look: Look) -> Iterator[Text]:
+    """Cells with the headings of their columns, none broken that fits on a line."""
+    line = ""
+    items = [f"{look.seen(name)} {text_of(cell)}".strip() for name, cell in cells if text_of(cell)]
+    for i, item in enumerate(items):
+        piece = item if i == len(items) - 1 else f"{item};"
+        if line and cell_len(line) + 1 + cell_len(piece) > look.width:
+            yield from look.prose(line)
+            line = piece
+        else:
+            line = f"{line} {piece}" if line else piece
+    yield from look.prose(line) if line else ()
+
+
+def _is_code(cell: Cell) -> bool:
+    return isinstance(cell, Phrase) and cell.tone is Tone.CODE
+
+
+def _is_outcome(cell: Cell) -> bool:
+    return isinstance(cell, Phrase) and cell.tone not in (Tone.CODE, Tone.PLAIN)
+
+
+def _pieces(cell: Cell) -> Iterator[str]:
+    """What of a cell stays on one line: names that people search for as they are, else words."""
+    yield from [text_of(cell)] if _is_code(cell) else words(text_of(cell), 24)
 
 
 def text_of(cell: Cell) -> str:

@@ -44,7 +44,6 @@ IN_ASCII = {"✓": "+", "✗": "x", "–": "-", "→": "->", "“": '"', "”": 
 
 _INTERVAL = re.compile(r"(\S+ )?\[[^][]{1,24}\]")
 _ESTIMATE = r"[-+<>]?\d[\d.,]*%?(?= \[[-+<>\d])"
-_PIECE = re.compile(r"[^._]*[._]?")
 
 
 class Shading(Enum):
@@ -144,7 +143,9 @@ class Look:
 
     def facts(self, facts: Facts) -> list[Text]:
         """Headings and what belongs to them, in two columns where both have room."""
-        title = [] if facts.title is None else self.prose(facts.title.text, bold(facts.title.tone))
+        title: list[Text] = []
+        if facts.title is not None:  # a name that people search for, in one piece
+            title = [Text(self.seen(facts.title.text), bold(facts.title.tone))]
         names = [self.seen(name) for name, _ in facts.entries]
         left = max(map(cell_len, names), default=0) + 2
         if self.width - left < 24:
@@ -162,20 +163,6 @@ class Look:
             made += [Text(self.seen(name), FAINT)] if name else []
             made += indented(self.narrowed(self.width - 2).prose(text))
         return made
-
-    def folded(self, name: str, width: int) -> list[str]:
-        """A dotted name; on several lines, parted at dots and underscores, where it is too long."""
-        name = self.seen(name)
-        if cell_len(name) <= width:
-            return [name]
-        lines = [""]
-        for part in re.findall(r"[^.]*\.?", name):
-            whole = cell_len(part) <= width - 2
-            for piece in (part,) if whole else _PIECE.findall(part):
-                if lines[-1].strip() and cell_len(lines[-1]) + cell_len(piece) > width:
-                    lines.append("  ")
-                lines[-1] += piece
-        return [cut for line in lines for cut in chop_cells(line, width)]
 
 
 def bold(tone: Tone) -> str:

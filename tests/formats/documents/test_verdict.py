@@ -235,8 +235,22 @@ def test_what_did_not_pass_stands_first_and_the_rest_is_folded(report: Report) -
     assert page.index("The gate failed") < page.index('class="cards"')
     folded = page.index("<details>", page.index("The gate failed"))
     assert page.index("permutation.moved") < folded < page.index("min_examples")
-    assert "3 that did not pass and change nothing" in page
+    assert "2 warnings, 1 waived: they did not pass, and change nothing" in page
     assert "2 that passed" in page
+
+
+LONG = "correlation.attention_leave_one_out.positive_after_correction"
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 140])
+def test_names_are_never_broken_and_a_warning_takes_a_line(shown: Shown, width: int) -> None:
+    failed = judgement(Outcome.FAIL, metric=LONG, reason="Too low.")
+    warned = judgement(Outcome.FAIL, metric="permutation.turned", level=Level.WARN, why="As said.")
+    lines = shown(document(verdict(warned, failed)), width).splitlines()
+    assert [LONG in line for line in lines].count(True) == 2  # in the table, and with its reason
+    (line,) = [line for line in lines if "permutation.turned" in line]
+    assert "! fail" in line
+    assert not any("As said." in line for line in lines)
 
 
 def test_a_hostile_policy_makes_no_element(report: Report) -> None:
