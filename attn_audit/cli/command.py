@@ -84,7 +84,8 @@ class Command(TyperCommand):
         panels: dict[str, list[tuple[str, str]]] = {"Arguments": []}
         for parameter in self.get_params(ctx):
             written, said = parameter.get_help_record(ctx) or ("", "")
-            panel = getattr(getattr(parameter, "rich_help_panel", None), "value", "Options")
+            said_panel = getattr(parameter, "rich_help_panel", None)
+            panel = getattr(said_panel, "value", said_panel) or "Options"
             if parameter.param_type_name == "argument":
                 panel, written = "Arguments", str(parameter.metavar)
             panels.setdefault(panel, []).append((written, said))

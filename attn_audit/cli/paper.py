@@ -40,6 +40,7 @@ _OWN: dict[str, Any] = {
     "encoder": Annotated[
         list[Encoder] | None,
         typer.Option(
+            metavar=f"<{'|'.join(Encoder)}>",
             help="One of the encoders alone; repeat it for two. (default: all three)",
             rich_help_panel="What learns it",
         ),
@@ -47,7 +48,9 @@ _OWN: dict[str, Any] = {
     "attention": Annotated[
         list[Attention] | None,
         typer.Option(
-            help="One kind of attention alone. (default: both)", rich_help_panel="What learns it"
+            metavar=f"<{'|'.join(Attention)}>",
+            help="One kind of attention alone. (default: both)",
+            rich_help_panel="What learns it",
         ),
     ],
     "seed": Annotated[
