@@ -125,6 +125,7 @@ class AuditOptions(PlanOptions, total=False):
     shard_size: int | None
     figures: str | Path | None
     records: str | Path | None
+    no_texts: bool
     reproducible: bool
 
 

@@ -77,7 +77,7 @@ def naming_run_dir(settings: AuditSettings) -> Iterator[None]:
         raise
 
 
-_LATER = {"output", "figures", "records", "reproducible", "on_error"} | set(
+_LATER = {"output", "figures", "records", "no_texts", "reproducible", "on_error"} | set(
     of_panels(Panel.STORING, Panel.GATE)
 )
 OPTIONS_OF_PLAN = rows(*(n for n in OPTIONS if n not in _LATER), "output", output=RESULT)

@@ -295,6 +295,7 @@ def plan_of(
         limits=limits,
         shard_size=settings.shard_size or before,
         records_failures=settings.on_error == "record",
+        no_texts=settings.no_texts,
     )
 
 

@@ -180,6 +180,8 @@ class Settings(Value):
     """The answers that a language model chose from, blanks included."""
     target: str | None = None
     """The field that held what follows the prompt, in place of options."""
+    no_texts: bool = False
+    """Whether units are told by their places alone."""
     answer_score: Literal["sum", "mean", "first"] = "sum"
     """What answers of several tokens were measured by."""
     attention_implementation: Literal["sdpa", "eager"] | None = None
