@@ -49,6 +49,8 @@ def report(
     ] = None,
     records: Annotated[Path | None, shared("records")] = None,
     figures: Annotated[Path | None, shared("figures")] = None,
+    title: Annotated[str | None, shared("title")] = None,
+    author: Annotated[str | None, shared("author")] = None,
     no_texts: Annotated[bool, shared("no_texts")] = False,
     format: Format = None,
     quiet: Quiet = False,
@@ -69,6 +71,8 @@ def report(
         paths = output or []
         stored, origin, inputs = _loaded(source, records, paths, no_texts=no_texts)
         stored = without_texts(stored) if no_texts else stored
+        named = {"title": title or stored.title, "author": author or stored.author}
+        stored = stored.model_copy(update=named)
         inputs += [] if policy is None else [Path(policy)]
         require_reports(paths, inputs, is_judged=policy is not None)
         if figures is not None:

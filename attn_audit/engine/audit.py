@@ -122,6 +122,8 @@ def run_audit(
                     for label in labels
                 )
                 report = report.model_copy(update={"labels": tuple(answers)})
+    named = {"title": settings.title, "author": settings.author}
+    report = report.model_copy(update=named)
     if settings.reproducible:
         return report
     timing = Run(

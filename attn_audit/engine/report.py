@@ -36,7 +36,7 @@ from attn_audit.formats.registry import site_records_path
 from attn_audit.judgement.answer import answer_of
 from attn_audit.judgement.recommendation import recommendation_of
 from attn_audit.randomness import example_keys
-from attn_audit.results.report import RecordsFile, Report, Settings, Subject, TellingExample
+from attn_audit.results.report import RecordsFile, Report, Subject, TellingExample
 from attn_audit.results.table import Examples, Row, has_failed, numbers, schemas
 from attn_audit.results.verdict import CountedUnit, LabelAnswer
 from attn_audit.statistics.intervals import Resamples
@@ -227,9 +227,7 @@ MAX_DECIDERS = 20
 """Units that decide without attention, kept in a report."""
 
 
-def _deciders(examples: Examples, settings: Settings) -> tuple[CountedUnit, ...]:
-    if "attended" not in settings.checks or settings.no_texts:
-        return ()
+def _deciders(examples: Examples) -> tuple[CountedUnit, ...]:
     found = deciders(examples)[:MAX_DECIDERS]
     return tuple(CountedUnit(unit=unit, n=n) for unit, n in found)
 
@@ -272,6 +270,7 @@ def sum_up(
                     examples, grouping.resamples, has_attention=has_attention
                 )
             counts = recording.counts
+            tells_units = "attended" in settings.checks and not settings.no_texts
             known = dict(subject) | {"data": data.model_copy(update=counts)}
             summed = Report(
                 **known,
@@ -287,7 +286,7 @@ def sum_up(
                     for reason, record in recording.telling.chosen()
                 ),
                 sampled_examples=tuple(recording.sampled.chosen()),
-                unattended_units=_deciders(examples, settings),
+                unattended_units=_deciders(examples) if tells_units else (),
                 records=records_file or files.describe(report),
                 run=None,
             )

@@ -140,8 +140,8 @@ MAX_ATTENTION = Field[float | None](
     page="largest attention weight", claim=_MASSES, tolerance=tolerance.MASS,
 )  # fmt: skip
 UNITS = Field[tuple[str, ...]](
-    "units", "The audited units in the text's own spelling, or their places", kind=Kind.TEXT, shape=Shape.UNITS,
-    claim=SAME,
+    "units", "The audited units in the text's own spelling, or their places", kind=Kind.TEXT,
+    shape=Shape.UNITS, claim=SAME,
 )  # fmt: skip
 
 

@@ -260,6 +260,10 @@ class Report(Value):
     model_config = ConfigDict(json_schema_extra=publish_hash, serialize_by_alias=True)
 
     schema_version: Literal[4] = SCHEMA_VERSION
+    title: str | None = None
+    """Of its pages, as the user chose it; None: the model's name."""
+    author: str | None = None
+    """Who made it."""
     answer: Answer | None = None
     """What the packaged rules make of it; None while it is made."""
     labels: tuple[LabelAnswer, ...] = ()

@@ -1,11 +1,13 @@
 """A comparison, and the list of metrics, on a terminal."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from attn_audit.findings.registry import all_fields, statistics
+from attn_audit.formats import html
 from attn_audit.formats.documents import comparison as words
 from attn_audit.formats.documents import definitions
 from attn_audit.numbers import difference
@@ -46,9 +48,28 @@ def test_fits_every_screen(shown: Shown, width: int, encoding: str) -> None:
 
 def test_long_names_are_parted_and_whole(shown: Shown) -> None:
     text = shown(words.document(compared(change())), 80)
-    parts = [line[:28].strip() for line in text.splitlines()]
+    parts = [line[:24].strip() for line in text.splitlines()]
     start = next(i for i, part in enumerate(parts) if part.startswith("correlation"))
     assert "".join(parts[start:]).startswith(LONG)
+
+
+@pytest.mark.parametrize(
+    ("metric", "low", "high", "said"),
+    [
+        ("performance.accuracy", 0.01, 0.03, "▲ +0.020 [+0.010, +0.030] better"),
+        ("performance.accuracy", -0.03, -0.01, "▼ -0.020 [-0.030, -0.010] worse"),
+        ("attended.unattended_decide", 0.01, 0.03, "▲ +0.020 [+0.010, +0.030] worse"),
+        (LONG, 0.01, 0.03, "▲ +0.020 [+0.010, +0.030]"),
+        ("performance.accuracy", -0.01, 0.03, "+0.010 [-0.010, +0.030]"),
+    ],
+)
+def test_a_change_is_better_or_worse_as_the_rules_read_it(
+    metric: str, low: float, high: float, said: str
+) -> None:
+    page = html.render(words.document(compared(change(metric, low, high))))
+    cell = re.search(r'data-name="change">(.*?)</td>', page, re.DOTALL)
+    assert cell is not None
+    assert re.sub("<.*?>", "", cell[1]).strip() == said
 
 
 def test_what_has_changed_is_counted() -> None:
