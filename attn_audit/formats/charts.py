@@ -389,7 +389,12 @@ def _ranked(figure: Ranked, palette: Palette) -> Drawn:
     lines = alt.Chart(values([{"at": at, "name": what} for what, at in named])).encode(x="at:Q")
     marks += [
         lines.mark_rule(strokeDash=[4, 2], color=palette.ink),
-        lines.mark_text(align="left", dx=4, y=-8).encode(text="name:N"),
+        *(
+            lines.mark_text(align=align, dx=dx, y=-8)
+            .transform_filter(f"datum.at {side} {chance}")
+            .encode(text="name:N")
+            for align, dx, side in (("left", 4, "<="), ("right", 4, ">"))  # within the figure
+        ),
     ]
     height = CELL * max(2, len(rows))
     return alt.layer(*marks).properties(width=WIDTH, height=height)
