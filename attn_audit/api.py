@@ -125,6 +125,9 @@ class AuditOptions(PlanOptions, total=False):
     shard_size: int | None
     figures: str | Path | None
     records: str | Path | None
+    title: str | None
+    author: str | None
+    no_texts: bool
     reproducible: bool
 
 

@@ -3,8 +3,8 @@
 Text in it is plain, as it was given: a format escapes it, and spells out what would not be seen.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from attn_audit.statistics.summary import Distribution, Group, Interval, JointHistogram
@@ -105,6 +105,8 @@ class Definitions:
     """Names that may be long, and what they mean."""
 
     entries: tuple[tuple[Phrase, str], ...]
+    terms: Mapping[str, str] = field(default_factory=dict)
+    """Words of other sentences for which one of the names is to be looked up."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +190,8 @@ class Card:
     lines: tuple[str, ...]
     """The numbers, each with its interval."""
     picture: Points | Sketch | None = None
+    site: str = ""
+    """Whose attention it is about, where there is more than one."""
 
 
 @dataclass(frozen=True)
@@ -207,11 +211,21 @@ NOT_DECISIVE = "The other checks did not decide it"
 """Between these cards and the others, which may well say Yes where the answer is No."""
 
 
-SIGNED = (
-    "For and against what is predicted, or the label that is explained: the share of the margin "
-    "that is lost without a word, on one scale for all texts; the strongest shade is all of it, "
-    "and more. What speaks against makes the model surer by not being there."
+ONE_SCALE = (
+    "Leaving words out is shaded on one scale for all texts: the strongest shade is the whole "
+    "output, or the whole margin, and more."
 )
+
+SHADES = (
+    "The stronger the shade and the thicker the bar of a word, the larger its weight beside the "
+    f"largest of its line. {ONE_SCALE}"
+)
+"""How shades are read."""
+
+NO_WORD = "No word matters here"
+"""Beside a line without any."""
+
+SIGNED = "What speaks against what is explained makes the model surer by not being there."
 """What shades with a sign mean."""
 
 
@@ -230,6 +244,16 @@ class Weights:
     full: float | None = None
     """What the strongest shade stands for in every text, and more than it; None: the largest of
     the text."""
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether some unit speaks against the prediction."""
+        return any(value < 0 for value in self.values or ())
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether no unit is shaded."""
+        return self.values is not None and all(abs(of) < ALMOST_NOTHING for of in self.levels)
 
     @property
     def levels(self) -> tuple[float, ...]:
@@ -268,8 +292,8 @@ class Shaded:
 
     @property
     def is_signed(self) -> bool:
-        """Whether units may speak against the prediction in some row."""
-        return any(row.full is not None for row in self.rows)
+        """Whether units speak against the prediction in some row."""
+        return any(row.is_signed for row in self.rows)
 
 
 @dataclass(frozen=True)
@@ -326,7 +350,7 @@ class Examples:
 
     @property
     def is_signed(self) -> bool:
-        """Whether units of some text may speak against its prediction."""
+        """Whether units of some text speak against its prediction."""
         return any(example.shaded.is_signed for example in self.examples)
 
     @property
@@ -373,6 +397,8 @@ class Histograms(Figure):
     """A value with a name, beside the mean."""
     sides: tuple[str, str] | None = None
     """What is drawn upwards and downwards, where both are."""
+    n_columns: int = 1
+    """In which the panels stand, where there is room."""
 
 
 @dataclass(frozen=True)
@@ -484,3 +510,5 @@ class Document:
     answer: Conclusion | None = None
     outcome: Phrase | None = None
     """The same in a word or two, beside the kind."""
+    made: str = ""
+    """When, by what and by whom."""

@@ -420,6 +420,14 @@ class AuditSettings:
         None, Panel.OUTPUT, "FILE", is_path=True, is_written=True,
         help="Write what was found for each example: .parquet, .jsonl or .csv.",
     )
+    title: str | None = _is(
+        None, Panel.OUTPUT, "TEXT", help="Of the report.", default_is="the model's name"
+    )
+    author: str | None = _is(None, Panel.OUTPUT, "NAME", help="Who made the report.")
+    no_texts: bool = _is(
+        False, Panel.OUTPUT, is_stored=True, compared="refused",
+        help="Write no word of the texts anywhere: a unit is shown as #1, #2, ... beside the id.",
+    )
     reproducible: bool = _is(
         False, Panel.OUTPUT,
         help="Leave time stamps and durations out: the same audit gives the same bytes.",

@@ -84,9 +84,16 @@ def naming_run_dir(settings: AuditSettings) -> Iterator[None]:
         raise
 
 
-_LATER = {"output", "figures", "records", "reproducible", "on_error"} | set(
-    of_panels(Panel.STORING, Panel.GATE)
-)
+_LATER = {
+    "output",
+    "figures",
+    "records",
+    "title",
+    "author",
+    "no_texts",
+    "reproducible",
+    "on_error",
+} | set(of_panels(Panel.STORING, Panel.GATE))
 OPTIONS_OF_PLAN = rows(*(n for n in OPTIONS if n not in _LATER), "output", output=RESULT)
 
 

@@ -49,6 +49,9 @@ def report(
     ] = None,
     records: Annotated[Path | None, shared("records")] = None,
     figures: Annotated[Path | None, shared("figures")] = None,
+    title: Annotated[str | None, shared("title")] = None,
+    author: Annotated[str | None, shared("author")] = None,
+    no_texts: Annotated[bool, shared("no_texts")] = False,
     format: Format = None,
     quiet: Quiet = False,
     debug: Annotated[bool, shared("debug")] = False,
@@ -59,13 +62,17 @@ def report(
         from attn_audit.files import require_folder_of
         from attn_audit.formats.registry import FIGURES
         from attn_audit.formats.result_files import Output, require_reports, write_reports
+        from attn_audit.judgement.answer import without_texts
         from attn_audit.judgement.gate import judge
         from attn_audit.judgement.policy import load_policy
         from attn_audit.plugins import load_plugins
 
         load_plugins(plugin or [])
         paths = output or []
-        stored, origin, inputs = _loaded(source, records, paths)
+        stored, origin, inputs = _loaded(source, records, paths, no_texts=no_texts)
+        stored = without_texts(stored) if no_texts else stored
+        named = {"title": title or stored.title, "author": author or stored.author}
+        stored = stored.model_copy(update=named)
         inputs += [] if policy is None else [Path(policy)]
         require_reports(paths, inputs, is_judged=policy is not None)
         if figures is not None:
@@ -81,7 +88,7 @@ def report(
 
 
 def _loaded(
-    source: str, records: Path | None, paths: Sequence[Path]
+    source: str, records: Path | None, paths: Sequence[Path], *, no_texts: bool
 ) -> "tuple[Report, Path, list[Path]]":
     """The report, the folder that its paths start from, and the files that it is read from."""
     from attn_audit.cli.last import located, taken_out
@@ -100,6 +107,11 @@ def _loaded(
     from attn_audit.formats.registry import records_suffix
 
     inputs = [] if is_url(source) else [path]
+    if records is not None and no_texts:
+        raise ConfigurationError(
+            f"--records: {source} keeps words of the texts, and --no-texts writes none",
+            hint="`attn-audit audit ... --no-texts` keeps none; its records can be written.",
+        )
     if records is not None:
         records_suffix(records)
         require_writable(records, inputs)

@@ -124,6 +124,8 @@ def run_audit(
                     for label in labels
                 )
                 report = report.model_copy(update={"labels": tuple(answers)})
+    named = {"title": settings.title, "author": settings.author}
+    report = report.model_copy(update=named)
     if settings.reproducible:
         return report
     timing = Run(
@@ -301,6 +303,7 @@ def plan_of(
         limits=limits,
         shard_size=settings.shard_size or before,
         records_failures=settings.on_error == "record",
+        no_texts=settings.no_texts,
     )
 
 

@@ -49,6 +49,8 @@ class Plan:
     shard_size: int = SHARD_SIZE
     records_failures: bool = False
     """Whether an example that fails becomes a record that says so; else it ends the audit."""
+    no_texts: bool = False
+    """Whether records tell units by their places, and failures by their kind."""
     mixes: Mixes | None = None
     """Of heads, fitted before the first example is audited; None: none is asked for, or none could
     be."""
@@ -87,7 +89,9 @@ def _audit_batch(
         for site, of_site in zip(every, audited, strict=True)
     }
     records, sites = schemas(model.task.n_logits, model.task.is_multilabel)
-    found = record_table(_describe(audited[0]) | measured[plan.sites[0]], records)
+    found = record_table(
+        _describe(audited[0], no_texts=plan.no_texts) | measured[plan.sites[0]], records
+    )
     if len(plan.sites) == 1:
         return Found(found)
     n, ids = len(encoded), audited[0].ids
@@ -139,7 +143,7 @@ def _require_numbers(ids: Sequence[str], columns: Columns) -> None:
                 raise InvalidOutputError(ids[i], "output under other attention")
 
 
-def _describe(audited: AuditedBatch) -> Columns:
+def _describe(audited: AuditedBatch, *, no_texts: bool) -> Columns:
     """What is known of each example before any check."""
     task, batch = audited.model.task, audited.batch
     probabilities = audited.probabilities.tolist()
@@ -155,7 +159,10 @@ def _describe(audited: AuditedBatch) -> Columns:
         fields.WINDOWS.name: [n if (n := item.n_windows) > 1 else None for item in batch.encoded],
         fields.READOUT_UNIT.name: [item.readout_unit for item in batch.encoded],
         fields.BORDER.name: [item.border for item in batch.encoded],
-        fields.UNITS.name: [tuple(unit.text for unit in item.units) for item in batch.encoded],
+        fields.UNITS.name: [
+            fields.places(item.n_units) if no_texts else tuple(unit.text for unit in item.units)
+            for item in batch.encoded
+        ],
     }
 
 
@@ -187,7 +194,7 @@ def encode_or_record(
         except Exception as error:
             if not _is_recorded(error, plan):
                 raise
-            failed[i] = failure(model, example, error)
+            failed[i] = failure(model, example, error, plan)
     return encoded, failed
 
 
@@ -206,7 +213,7 @@ def audit_or_record(
         if is_out_of_memory(error) or not _is_recorded(error, plan):
             raise
         if len(batch) == 1:
-            return [failure(model, batch[0].example, error)]
+            return [failure(model, batch[0].example, error, plan)]
     half = len(batch) // 2
     parts = (batch[:half], batch[half:])
     return [found for part in parts for found in audit_or_record(model, part, plan, stopwatch)]
@@ -221,9 +228,11 @@ def _is_recorded(error: Exception, plan: Plan) -> bool:
     return plan.records_failures
 
 
-def failure(model: AuditedModel, example: Example, error: Exception) -> Found:
+def failure(model: AuditedModel, example: Example, error: Exception, plan: Plan) -> Found:
     """What stands for an example at which the model fails."""
     message = error.message if isinstance(error, AttnAuditError) else one_line(error)
+    if plan.no_texts:  # what a model or a tokenizer says may quote the text
+        message = type(error).__name__
     label = gold_label(model.task, example)
     found = {
         fields.ID: example.id,
@@ -333,7 +342,7 @@ class LocalEngine:
             found = self._try(examples)
             if found is None and self._plan.records_failures and self._is_too_long(examples):
                 error = _out_of_memory(examples)
-                parts.append((batch, failure(self._model, examples[0].example, error)))
+                parts.append((batch, failure(self._model, examples[0].example, error, self._plan)))
             elif found is None:
                 limits = limits.below(self._say_out_of_memory(examples))
                 self._model.capacity = self._model.capacity.halved()

@@ -270,6 +270,7 @@ def sum_up(
                     examples, grouping.resamples, has_attention=has_attention
                 )
             counts = recording.counts
+            tells_units = "attended" in settings.checks and not settings.no_texts
             known = dict(subject) | {"data": data.model_copy(update=counts)}
             summed = Report(
                 **known,
@@ -285,7 +286,7 @@ def sum_up(
                     for reason, record in recording.telling.chosen()
                 ),
                 sampled_examples=tuple(recording.sampled.chosen()),
-                unattended_units=_deciders(examples) if "attended" in settings.checks else (),
+                unattended_units=_deciders(examples) if tells_units else (),
                 records=records_file or files.describe(report),
                 run=None,
             )

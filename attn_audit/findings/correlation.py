@@ -24,7 +24,6 @@ from attn_audit.findings.check import (
     Telling,
     classes_of,
     folded,
-    panel_of,
     parts_of,
     section_of,
 )
@@ -303,16 +302,19 @@ def figures(report: "Report") -> Iterator[Figure]:
         counted="tau",
         ticks=TICKS,
     )  # fmt: skip
-    yield from _by_class([pair for pair in attentions(report) if pair.tau.n])
+    labels = report.model.labels
+    yield from _by_class([pair for pair in attentions(report) if pair.tau.n], labels)
 
 
-def _by_class(known: list[PairFound]) -> Iterator[Figure]:
-    """The classes that are predicted most; of more, nobody sees a pattern."""
+def _by_class(known: list[PairFound], labels: Sequence[str]) -> Iterator[Figure]:
+    """The classes that are predicted most, in label order; of more, nobody sees a pattern."""
     above, below = (*known, None, None)[:2]
     if above is None:
         return
     drawable = [g for g in above.tau.by_prediction if g.distribution.n and g.distribution.histogram]
     largest = sorted(drawable, key=lambda group: -group.distribution.n)[: MAX_CLASSES - 2]
+    place = {name: i for i, name in enumerate(labels)}
+    largest.sort(key=lambda group: place.get(group.name, len(place)))
     others = {} if below is None else {g.name: g.distribution for g in below.tau.by_prediction}
     if not largest:
         return
@@ -326,12 +328,19 @@ def _by_class(known: list[PairFound]) -> Iterator[Figure]:
             "to the left."
         ),
         panels=tuple(
-            panel_of("Predicted", group, above.hue, others.get(group.name)) for group in largest
+            Panel(
+                f"{group.name} ({count(group.distribution.n)})",
+                group.distribution,
+                above.hue,
+                others.get(group.name),
+            )
+            for group in largest
         ),
         axis="Kendall's tau" if below else f"Kendall's tau with {above.of}",
         counted="tau",
         ticks=TICKS,
         sides=None if below is None else (f"with {above.of}", f"with {below.of}"),
+        n_columns=2 if len(largest) > 2 else 1,
     )
 
 

@@ -140,9 +140,21 @@ MAX_ATTENTION = Field[float | None](
     page="largest attention weight", claim=_MASSES, tolerance=tolerance.MASS,
 )  # fmt: skip
 UNITS = Field[tuple[str, ...]](
-    "units", "The audited units in the text's own spelling", kind=Kind.TEXT, shape=Shape.UNITS,
-    claim=SAME,
+    "units", "The audited units in the text's own spelling, or their places", kind=Kind.TEXT,
+    shape=Shape.UNITS, claim=SAME,
 )  # fmt: skip
+
+
+def places(n_units: int) -> tuple[str, ...]:
+    """What stands for units where no word of a text may be told.
+
+    Example:
+        >>> places(3)
+        ('#1', '#2', '#3')
+    """
+    return tuple(f"#{i}" for i in range(1, n_units + 1))
+
+
 BORDER = Field[int | None](
     "border", "Index of the unit with which the second text begins, where both are audited",
     kind=Kind.COUNT, null="the units are of one text", claim=SAME,

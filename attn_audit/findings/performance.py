@@ -49,6 +49,14 @@ def _micro_f1(examples: "Examples", resamples: "Resamples") -> Estimate:
     return Estimate(performance.micro_f1(gold, predicted), len(gold), interval)
 
 
+def _constant_f1(examples: "Examples", resamples: "Resamples") -> Estimate:
+    from attn_audit.statistics import performance
+
+    gold = examples.gold
+    found = performance.constant_f1(gold) if examples.is_multilabel else None
+    return Estimate(found, len(gold))
+
+
 def _roc_auc(examples: "Examples", resamples: "Resamples") -> Estimate:
     """One label's scores at a time: all of them together need not fit into memory."""
     from attn_audit.statistics.performance import mean_area
@@ -79,6 +87,11 @@ MICRO_F1 = TotalMetric(
     "performance.micro_f1", "F1 over all labels together, for several labels",
     number=_micro_f1, needs_labels=True,
 )  # fmt: skip
+CONSTANT_F1 = TotalMetric(
+    "performance.constant_f1",
+    "Micro F1 of always giving the most frequent label alone, for several labels",
+    number=_constant_f1, needs_labels=True, has_interval=False,
+)  # fmt: skip
 ROC_AUC = TotalMetric(
     "performance.roc_auc",
     "Area under the ROC curve: of binary tasks of the second label, else the mean over labels "
@@ -96,5 +109,5 @@ MARGIN = MeanMetric(
 )  # fmt: skip
 
 METRICS: tuple[Metric, ...] = (
-    LEFT_OUT, ACCURACY, MACRO_F1, MICRO_F1, ROC_AUC, MAJORITY_SHARE, MARGIN,
+    LEFT_OUT, ACCURACY, MACRO_F1, MICRO_F1, CONSTANT_F1, ROC_AUC, MAJORITY_SHARE, MARGIN,
 )  # fmt: skip

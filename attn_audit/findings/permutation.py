@@ -425,9 +425,10 @@ def figures(report: "Report") -> tuple[Figure, ...]:
         title="Change of the output against the largest weight",
         reading=(
             "One shape for each range of an example's largest attention weight: the thicker, the "
-            "more of its examples move by that much; the bar is the middle half, the dot the "
-            "median. Where peaked attention matters, the lower shapes lie further to the right; a "
-            "lower shape that clings to 0 shows outputs that did not depend on where the peak was."
+            "more of its examples move by that much, and paler where these are few; the bar is the "
+            "middle half, the dot the median. Where peaked attention matters, the lower shapes lie "
+            "further to the right; a lower shape that clings to 0 shows outputs that did not "
+            "depend on where the peak was."
         ),
         panels=tuple(panel_of("Largest weight", part) for part in groups),
         axis="median change of the output",

@@ -187,7 +187,7 @@ def _histograms(figure: Histograms, palette: Palette) -> Drawn:
     if marks:
         return alt.layer(bars, means, *marks).properties(width=WIDTH, height=height)
     names = [_named(panel) for panel in figure.panels]
-    return stacked([bars, means], names, height)
+    return stacked([bars, means], names, height, n_columns=figure.n_columns)
 
 
 def _named(panel: Panel) -> str:
@@ -270,12 +270,14 @@ def _marked(figure: Histograms, axis: alt.Scale, palette: Palette) -> list[alt.C
 
 def _violins(figure: Violins, palette: Palette) -> Drawn:
     """One shape a group, with its quartiles."""
-    base = alt.Chart(values([row for panel in figure.panels for row in _shape(panel)]))
+    widest = max(row["share"] for panel in figure.panels for row in _bins(panel))
+    base = alt.Chart(values([row for panel in figure.panels for row in _shape(panel, widest)]))
     x = alt.X("low:Q", scale=scale(0.0, 1.0), title=figure.axis, axis=AXIS)
     violin = (
         base.transform_filter(only("bin"))
-        .mark_bar(binSpacing=0, color=palette.gradient, opacity=0.75)
+        .mark_bar(binSpacing=0, color=palette.gradient)
         .encode(
+            opacity=alt.Opacity("opacity:Q", scale=None),
             x=alt.X("low:Q", scale=scale(0.0, 1.0), title=figure.axis, bin="binned", axis=AXIS),
             x2="high:Q",
             y=alt.Y("below:Q", title=None, axis=None),
@@ -296,15 +298,22 @@ def _violins(figure: Violins, palette: Palette) -> Drawn:
     return stacked([violin, box, median], [printable(p.name) for p in figure.panels], 70)
 
 
-def _shape(panel: Panel) -> list[Row]:
-    """Every violin as wide as the others at its widest, whatever its number of examples."""
+FEW, FADED = 20, 0.3
+"""Examples below which a shape is drawn paler, and how pale."""
+
+
+def _bins(panel: Panel) -> list[Row]:
+    assert panel.values.histogram is not None
+    return list(bins(panel.values.histogram))
+
+
+def _shape(panel: Panel, widest: float) -> list[Row]:
+    """Every violin in the same measure: as wide as its shares, whatever its number of examples."""
     found: Distribution = panel.values
-    assert found.histogram is not None
-    shapes = list(bins(found.histogram))
-    widest = max(row["share"] for row in shapes)
-    shared = {"row": printable(panel.name), "y": 0}
+    opacity = FADED if found.n < FEW else 0.75
+    shared = {"row": printable(panel.name), "y": 0, "opacity": opacity}
     quartile, median, last = found.q25, found.median, found.q75
-    ends = ((row, row["share"] / widest) for row in shapes)
+    ends = ((row, row["share"] / widest) for row in _bins(panel))
     return [
         *({**shared, "kind": "bin", "below": -end, "above": end, **row} for row, end in ends),
         {**shared, "kind": "box", "low": quartile, "high": last},
@@ -434,7 +443,12 @@ def _ranked(figure: Ranked, palette: Palette) -> Drawn:
     lines = alt.Chart(values([{"at": at, "name": what} for what, at in named])).encode(x="at:Q")
     marks += [
         lines.mark_rule(strokeDash=[4, 2], color=palette.ink),
-        lines.mark_text(align="left", dx=4, y=-8).encode(text="name:N"),
+        *(
+            lines.mark_text(align=align, dx=dx, y=-8)
+            .transform_filter(f"datum.at {side} {chance}")
+            .encode(text="name:N")
+            for align, dx, side in (("left", 4, "<="), ("right", 4, ">"))  # within the figure
+        ),
     ]
     height = CELL * max(2, len(rows))
     return alt.layer(*marks).properties(width=WIDTH, height=height)
@@ -470,14 +484,19 @@ def tooltip(**fields: str) -> list[alt.Tooltip]:
     ]
 
 
-def stacked(layers: Sequence[alt.Chart], names: Sequence[str], height: int) -> alt.FacetChart:
+def stacked(
+    layers: Sequence[alt.Chart], names: Sequence[str], height: int, n_columns: int = 1
+) -> alt.FacetChart:
     """One panel for each value of the field `row`, below each other on one axis."""
     header = alt.Header(title=None, labelOrient="top", labelAnchor="start", labelPadding=2)
-    panel = alt.layer(*layers).properties(width=WIDTH, height=height)
-    made: alt.FacetChart = panel.facet(
-        row=alt.Row("row:N", sort=list(names), header=header), spacing=10
-    )
-    return made
+    panel = alt.layer(*layers).properties(width=WIDTH // n_columns, height=height)
+    if n_columns == 1:
+        row = alt.Row("row:N", sort=list(names), header=header)
+        below: alt.FacetChart = panel.facet(row=row, spacing=10)
+        return below
+    facet = alt.Facet("row:N", sort=list(names), header=header)
+    beside: alt.FacetChart = panel.facet(facet=facet, columns=n_columns, spacing=10)
+    return beside
 
 
 def only(kind: str) -> str:

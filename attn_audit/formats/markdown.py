@@ -65,6 +65,7 @@ def render(document: Document) -> str:
         lines += [f"**{_marked(document.answer.words.text)}**", ""]
         lines += _blocks(document.answer.sentences)
     lines += [what, ""]
+    lines += [f"<sub>{escaped(document.made)}</sub>", ""] if document.made else []
     if document.facts is not None:
         lines += [*_block(document.facts), ""]
     for section in document.sections:
@@ -203,15 +204,23 @@ def _examples(block: Examples) -> Iterator[str]:
 def _toned(text: str, tone: Tone) -> str:
     match tone:
         case Tone.PLAIN:
-            return escaped(text)
+            return _prose(text)
         case Tone.CODE:
             return code(text)
         case Tone.FAINT:
-            return f"<sub>{escaped(text)}</sub>"
+            return f"<sub>{_prose(text)}</sub>"
         case Tone.GOOD | Tone.BAD | Tone.OPEN | Tone.WARNING:
             return _marked(text)
         case _:
             return f"**{escaped(text)}**"
+
+
+def _prose(text: str) -> str:
+    """With what stands between backticks as code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:  # one is left alone
+        return escaped(text)
+    return "".join(code(part) if i % 2 else escaped(part) for i, part in enumerate(parts))
 
 
 def _marked(text: str) -> str:

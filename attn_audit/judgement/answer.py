@@ -4,9 +4,11 @@ Always by the packaged rules, never by a policy, and without any waiver.
 """
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from attn_audit.findings.attended import HARDLY_ATTENDED, UNATTENDED
 from attn_audit.findings.check import TARGET, naming_target
+from attn_audit.findings.example import UNITS, places
 from attn_audit.findings.field import SHARE
 from attn_audit.findings.permutation import REACH
 from attn_audit.findings.registry import statistics
@@ -220,6 +222,39 @@ def _deciding(report: Report) -> tuple[CountedUnit, ...]:
     units = report.unattended_units
     most = max((unit.n for unit in units), default=0)
     return tuple(unit for unit in units if unit.n >= OFTEN * most)[:MAX_UNITS]
+
+
+def without_units(answer: Answer) -> Answer:
+    """The same, without the words that it quotes."""
+    sentence = answer.sentence.replace(_named(answer.units), "")
+    return answer.model_copy(update={"sentence": sentence, "units": ()})
+
+
+def without_texts(report: Report) -> Report:
+    """The same without a word of the texts, and without its records, which hold them."""
+    if report.settings.no_texts:
+        return report
+
+    def hidden(record: dict[str, Any]) -> dict[str, Any]:
+        return record | {UNITS.name: places(len(record[UNITS.name]))}
+
+    of_labels = (
+        each.model_copy(update={"answer": without_units(each.answer)}) for each in report.labels
+    )
+    return report.model_copy(
+        update={
+            "settings": report.settings.model_copy(update={"no_texts": True}),
+            "answer": None if report.answer is None else without_units(report.answer),
+            "labels": tuple(of_labels),
+            "unattended_units": (),
+            "telling_examples": tuple(
+                telling.model_copy(update={"record": hidden(telling.record)})
+                for telling in report.telling_examples
+            ),
+            "sampled_examples": tuple(map(hidden, report.sampled_examples)),
+            "records_file": None,
+        }
+    )
 
 
 def _named(units: Sequence[CountedUnit]) -> str:

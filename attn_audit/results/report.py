@@ -180,6 +180,8 @@ class Settings(Value):
     """The answers that a language model chose from, blanks included."""
     target: str | None = None
     """The field that held what follows the prompt, in place of options."""
+    no_texts: bool = False
+    """Whether units are told by their places alone."""
     answer_score: Literal["sum", "mean", "first"] = "sum"
     """What answers of several tokens were measured by."""
     attention_implementation: Literal["sdpa", "eager"] | None = None
@@ -258,6 +260,10 @@ class Report(Value):
     model_config = ConfigDict(json_schema_extra=publish_hash, serialize_by_alias=True)
 
     schema_version: Literal[4] = SCHEMA_VERSION
+    title: str | None = None
+    """Of its pages, as the user chose it; None: the model's name."""
+    author: str | None = None
+    """Who made it."""
     answer: Answer | None = None
     """What the packaged rules make of it; None while it is made."""
     labels: tuple[LabelAnswer, ...] = ()

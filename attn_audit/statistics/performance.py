@@ -126,6 +126,18 @@ def micro_f1(
     return float(2 * found.sum() / claimed.sum()) if claimed.any() else None
 
 
+def constant_f1(gold: Bool[np.ndarray, "example label"]) -> float | None:
+    """Micro F1 of always giving the most frequent label alone.
+
+    Example:
+        >>> constant_f1(np.array([[True, False], [True, True]]))
+        0.8
+    """
+    constant = np.zeros_like(gold)
+    constant[:, gold.sum(axis=0).argmax()] = True
+    return micro_f1(gold, constant)
+
+
 def macro_f1(
     gold: Bool[np.ndarray, "example label"], predicted: Bool[np.ndarray, "example label"]
 ) -> float | None:

@@ -331,7 +331,7 @@ def _replaying(
     checks = checks_again(checks, has_several_sites=len(sites) > 1)
     dtype = report.model.dtype
     limits = model.batch_limits(settings.batch_size)
-    plan = Plan(checks, sites, settings.seed, limits, mixes=mixes)
+    plan = Plan(checks, sites, settings.seed, limits, no_texts=settings.no_texts, mixes=mixes)
     has_adversary = report.has("adversarial")
     return Replaying(
         model=model,

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from attn_audit.document import Figure, Histograms
 from attn_audit.errors import OutputError
 from attn_audit.findings import pairs, permutation
-from attn_audit.formats.charts import configuration, draw, specification, write_figures
+from attn_audit.formats.charts import FEW, configuration, draw, specification, write_figures
 from attn_audit.formats.documents.report import figures
 from attn_audit.formats.palette import FILES, PAGE, PAGE_COLOURS, Palette
 from attn_audit.results.report import Report
@@ -169,26 +169,32 @@ def test_classes_have_gradients_above_the_line_and_leave_one_out_below(report: R
     for row in bins:
         assert abs(row["height"]) == row["share"]
         assert (row["height"] >= 0) == (row["side"] == "with gradients") or row["height"] == 0
-    assert {row["row"] for row in bins} == {
-        "Predicted glad (146 examples)",
-        "Predicted troubled (63 examples)",
-    }
+    assert {row["row"] for row in bins} == {"glad (146)", "troubled (63)"}
+
+
+def test_classes_stand_in_label_order(multilabel: Report) -> None:
+    names = list(dict.fromkeys(row["row"] for row in rows("tau_by_class", multilabel)))
+    shown = [name.rpartition(" ")[0] for name in names if not name.startswith("(none)")]
+    assert shown == sorted(shown, key=multilabel.model.labels.index)
 
 
 def test_of_many_classes_only_the_most_frequent_are_drawn(multilabel: Report) -> None:
     assert len({row["row"] for row in rows("tau_by_class", multilabel)}) == 6
 
 
-def test_violins_are_symmetrical_and_equally_wide(report: Report) -> None:
+def test_violins_are_symmetrical_and_in_one_measure(report: Report) -> None:
     found = rows("output_change", report)
     bins = [row for row in found if row["kind"] == "bin"]
     assert all(row["below"] == -row["above"] for row in bins)
     names = {row["row"] for row in bins}
     assert len(names) == 4
-    assert all(max(r["above"] for r in bins if r["row"] == name) == 1 for name in names)
+    widest = max(row["share"] for row in bins)
+    assert [row["above"] for row in bins] == [row["share"] / widest for row in bins]
     medians = [row["low"] for row in found if row["kind"] == "median"]
     groups = report[permutation.DISTANCE].by_max_attention
     assert medians == [group.distribution.median for group in groups]
+    pale = dict.fromkeys(row["row"] for row in bins if row["opacity"] < 0.5)
+    assert len(pale) == sum(group.distribution.n < FEW for group in groups)
 
 
 def test_cells_count_every_example_and_none_is_empty(report: Report) -> None:

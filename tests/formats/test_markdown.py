@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from attn_audit.document import Document, Paragraph, Section
 from attn_audit.formats import markdown
 from attn_audit.formats.documents.report import document
 from attn_audit.formats.markdown import code, escaped, table
@@ -128,3 +129,10 @@ def test_someone_elses_text_does_nothing(report: Report) -> None:
     assert not {child.type for child in inline} & {"link_open", "image", "em_open"}
     assert "<b>" in "".join(child.content for child in inline)
     assert HOSTILE not in text
+
+
+def test_what_stands_between_backticks_is_code() -> None:
+    said = (Paragraph("Ask `a | <b>` of it, not `"), Paragraph("Say `attn-audit audit`, or *not*."))
+    page = markdown.render(Document("Audit", "model", "", (Section("a", "A", said),)))
+    assert "Say `attn-audit audit`, or \\*not\\*." in page
+    assert "<b>" not in page

@@ -6,7 +6,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import bootstrap
 
 from attn_audit.statistics.intervals import Resamples
-from attn_audit.statistics.performance import f1_interval, macro_f1, micro_f1
+from attn_audit.statistics.performance import constant_f1, f1_interval, macro_f1, micro_f1
 
 INDICATORS = arrays(np.bool_, st.tuples(st.just(2), st.integers(1, 12), st.integers(1, 4)))
 
@@ -110,3 +110,16 @@ def test_fewer_than_two_texts_or_no_label_have_no_interval_of_f1(n: int) -> None
     gold = np.ones((n, 2), dtype=bool)
     assert f1_interval(gold, gold, Resamples(0)) is None
     assert f1_interval(np.zeros((9, 2), bool), np.zeros((9, 2), bool), Resamples(0)) is None
+
+
+@given(INDICATORS)
+def test_no_other_single_label_has_a_larger_micro_f1_than_the_most_frequent(
+    sides: np.ndarray,
+) -> None:
+    gold, _ = sides
+    of_each = []
+    for label in range(gold.shape[1]):
+        constant = np.zeros_like(gold)
+        constant[:, label] = True
+        of_each.append(micro_f1(gold, constant) or 0.0)
+    assert constant_f1(gold) == max(of_each)

@@ -18,10 +18,12 @@ from attn_audit.document import (
     Tone,
 )
 from attn_audit.findings import performance
+from attn_audit.findings.field import SHARE
 from attn_audit.findings.metric import ShareMetric
 from attn_audit.findings.registry import metrics
 from attn_audit.formats.documents import verdict
 from attn_audit.formats.documents.sites import site_numbers
+from attn_audit.judgement.policy import load_policy
 from attn_audit.numbers import count, counted, difference, number, short
 from attn_audit.results.verdict import Change, Comparison
 
@@ -30,8 +32,9 @@ N_SHOWN = 3
 
 NOTE = (
     "change: new minus base, over the examples that have the number in both reports, with its 95% "
-    "interval; its picture is scaled to its own interval. d_z: the mean change over the standard "
-    "deviation of the examples' changes (0.2 small, 0.5 medium, 0.8 large)."
+    "interval; better or worse as the packaged rules read the number. Pictures of shares are on "
+    "one scale, each other one on its own. d_z: the mean change over the standard deviation of "
+    "the examples' changes (0.2 small, 0.5 medium, 0.8 large)."
 )
 
 
@@ -78,23 +81,53 @@ def _changes(changes: Sequence[Change]) -> Iterator[Block]:
 
 
 def _table(changes: Sequence[Change], title: str) -> Table:
-    columns = ("", "base", "new", "change", "less|more", "d_z", "n")
-    return Table(columns, tuple(map(_row, changes)), title)
+    columns = ("number", "base", "new", "change", "less|more", "d_z", "n")
+    shares = {metric.name for metric in metrics() if metric.range == SHARE}
+    of_shares = max((_reach(change) for change in changes if change.metric in shares), default=0.0)
+    rows = (_row(c, of_shares if c.metric in shares else _reach(c)) for c in changes)
+    return Table(columns, tuple(rows), title)
 
 
-def _row(change: Change) -> tuple[Cell, ...]:
+def _reach(change: Change) -> float:
+    """How far from 0 a change and its interval lie."""
     interval = change.interval
     ends = () if interval is None else (abs(interval.low), abs(interval.high))
-    written = difference(change.difference, interval)
+    return max(abs(change.difference), *ends, 1e-12)
+
+
+def _row(change: Change, reach: float) -> tuple[Cell, ...]:
     return (
         Phrase(change.metric, Tone.CODE, change.definition),
         number(change.base, 3),
         number(change.new, 3),
-        Phrase(written, Tone.STRONG) if change.is_beyond_chance else written,
-        Around(change.difference, interval, max(abs(change.difference), *ends, 1e-12)),
+        _changed(change),
+        Around(change.difference, change.interval, reach),
         "" if change.effect_size is None else difference(change.effect_size, None, 2),
         "" if change.n is None else count(change.n),
     )
+
+
+def _changed(change: Change) -> Cell:
+    """By how much, and whether that is better or worse, where it can be told."""
+    written = difference(change.difference, change.interval)
+    if not change.is_beyond_chance:
+        return written
+    is_more = change.difference > 0
+    said = f"{'▲' if is_more else '▼'} {written}"
+    wanted = _wanted().get(change.metric)
+    if wanted is None:
+        return Phrase(said, Tone.STRONG)
+    is_better = is_more == (wanted == "min")
+    word, tone = ("better", Tone.GOOD) if is_better else ("worse", Tone.BAD)
+    return Phrase(f"{said} {word}", tone)
+
+
+def _wanted() -> dict[str, str]:
+    """By metric, `min` where more of it is better and `max` where less is."""
+    scores = (performance.ACCURACY, performance.MACRO_F1, performance.MICRO_F1, performance.ROC_AUC)
+    return {score.name: "min" for score in scores} | {
+        bound.metric: bound.direction for bound in load_policy().bounds
+    }
 
 
 def _examples(comparison: Comparison) -> Iterator[Block]:

@@ -76,6 +76,18 @@ DEFINITIONS = (
 )
 """Name, definition, source."""
 
+TERMS = {
+    "tau": "Kendall's tau",
+    "yardstick": "Yardstick",
+    "leave-one-out": "Leave-one-out importance",
+    "permutations": "Permutation",
+    "divergence": "Jensen-Shannon divergence (JSD)",
+    "epsilon": "Epsilon-max JSD",
+    "equal attention": "Uniform attention",
+    "95% interval": "95% interval",
+}
+"""What sentences call some of them."""
+
 SOURCES = (
     "Jain & Wallace (2019), Attention is not Explanation, NAACL.",
     "Wiegreffe & Pinter (2019), Attention is not not Explanation, EMNLP.",
@@ -93,7 +105,7 @@ def section() -> Section:
     entries = tuple(
         (Phrase(name, Tone.STRONG), f"{text} ({source})") for name, text, source in DEFINITIONS
     )
-    blocks = (Definitions(entries), Folded("Sources", (Bullets.of(SOURCES),)))
+    blocks = (Definitions(entries, TERMS), Folded("Sources", (Bullets.of(SOURCES),)))
     return Section("definitions", "Definitions", blocks, is_reference=True)
 
 

@@ -42,12 +42,12 @@ def ways_to_weigh(first: str | None = None) -> dict[str, str]:
 
 
 def full_of(field: str, weights: Sequence[float]) -> float | None:
-    """What the strongest shade of a way to weigh stands for that has a sign; None: it has none.
+    """What the strongest shade of a way to weigh stands for; None: the largest of the text.
 
-    Of effects it is the whole margin: a small one is not painted as a large one is. Of signed
-    measures it is the text's largest of either sign.
+    Of what leaving out does it is the whole output, or margin: a small effect is not painted as a
+    large one is. Of signed measures it is the text's largest of either sign.
     """
-    if field == LOST:
+    if field in (LOST, LEAVE_ONE_OUT):
         return 1.0
     signed = {measure.name for measure in measures() if measure.keeps_sign}
     return max(map(abs, weights), default=0.0) or 1.0 if field in signed else None
@@ -68,6 +68,7 @@ TAGS = {
     "even": "attention too even for shuffling to show anything",
     "replaceable": "attention replaceable",
     "uniform": "other prediction with equal attention",
+    "truncated": "truncated",
 }
 """What may be found of an example."""
 
@@ -80,6 +81,7 @@ MEANINGS = {
     "unmoved": f"{_DIFFER}, but the output moves by less than {MOVED_DISTANCE:g}",
     "even": f"permutations differ by a divergence of less than {INFORMATIVE_JSD:g}: counted as not "
     "moved",
+    "truncated": "the model reads the beginning of the text alone",
     "replaceable": f"at least {ENTIRELY:.0%} of the possible divergence, with the output within "
     "epsilon",
 }
@@ -234,6 +236,8 @@ def tags(record: dict[str, Any]) -> list[str]:
     equal = record.get(UNIFORM_PREDICTION)
     if equal is not None and equal != record["prediction"]:
         found.append("uniform")
+    if record.get(fields.TRUNCATED.name):
+        found.append("truncated")
     return [tag for tag in found if tag is not None]
 
 

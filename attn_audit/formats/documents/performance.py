@@ -1,11 +1,14 @@
 """How well the model works: what the explanations are explanations of."""
 
+from dataclasses import dataclass
+
 from attn_audit.document import Bullets, Card, Hue, Phrase, Points, Section, Tone
 from attn_audit.findings import performance as metrics
 from attn_audit.findings.rule import Outcome, held_number, left_open
 from attn_audit.findings.thresholds import WORKS
-from attn_audit.numbers import counted, percent, share, with_interval
+from attn_audit.numbers import counted, number, percent, share, with_interval
 from attn_audit.results.report import Report
+from attn_audit.statistics.summary import Interval
 
 CARD = "model"
 """And section."""
@@ -35,23 +38,53 @@ def card(report: Report) -> Card:
         question="Does the model work?",
         verdict=verdict(report),
         lines=in_short(report),
-        picture=_accuracy(report),
+        picture=_picture(report),
     )
 
 
-def _accuracy(report: Report) -> Points | None:
+@dataclass(frozen=True)
+class _Score:
+    """What the model is judged by, beside what the same answer to every text reaches."""
+
+    name: str
+    constant_is: str
+    value: float
+    interval: Interval | None
+    constant: float
+
+    @property
+    def beats(self) -> bool:
+        """Whether its interval lies above that."""
+        return self.interval is not None and self.interval.low > self.constant
+
+
+def _score(report: Report) -> _Score | None:
+    """The accuracy; where several labels may hold, micro F1: few sets are right in every label."""
+    f1, constant = report.get(metrics.MICRO_F1), report.get(metrics.CONSTANT_F1)
+    if f1 is not None and f1.value is not None and constant is not None:
+        assert constant.value is not None, "it has what micro F1 has"
+        label = "always the most frequent label"
+        return _Score("micro F1", label, f1.value, f1.interval, constant.value)
     found = report.get(metrics.ACCURACY)
     if found is None or found.share is None:
         return None
     majority = report[metrics.MAJORITY_SHARE].value
+    assert majority is not None, "it has what the accuracy has"
+    return _Score("right", "the most frequent answer alone", found.share, found.interval, majority)
+
+
+def _picture(report: Report) -> Points | None:
+    score = _score(report)
+    if score is None:
+        return None
     return Points(
         rows=(
-            ("model", found.share, found.interval, Hue.GRADIENT),
-            ("most frequent", majority, None, Hue.YARDSTICK),
+            ("model", score.value, score.interval, Hue.GRADIENT),
+            ("most frequent", score.constant, None, Hue.YARDSTICK),
         ),
         limits=(0.0, 1.0),
-        ends=("0%", "100%"),
-        said=f"Model {percent(found.share)}, most frequent answer {percent(majority)}",
+        ends=("0%", "100%") if score.name == "right" else ("0", "1"),
+        said=f"Model {percent(score.value)}, {score.constant_is} {percent(score.constant)}",
     )
 
 
@@ -73,7 +106,16 @@ def verdict(report: Report) -> str:
 
 
 def _beats(report: Report) -> str:
-    if beats_majority(report):
+    score = _score(report)
+    assert score is not None, "there are labels"
+    if score.name != "right":
+        if score.beats:
+            return "Yes: it tells the labels apart, and is better than guessing."
+        return (
+            "In part: it tells the labels apart, but is not measurably better than always giving "
+            "the most frequent label."
+        )
+    if score.beats:
         return (
             "Yes: it tells the labels apart, and is right more often than the most frequent answer "
             "alone would be."
@@ -85,16 +127,24 @@ def _beats(report: Report) -> str:
 
 
 def in_short(report: Report) -> tuple[str, ...]:
-    """How often the model is right, and what it must beat, in short lines."""
-    accuracy, area = report.get(metrics.ACCURACY), report.get(metrics.ROC_AUC)
-    if accuracy is None or accuracy.share is None:
+    """How good the model is, and what it must beat, in short lines."""
+    accuracy, area, score = (
+        report.get(metrics.ACCURACY),
+        report.get(metrics.ROC_AUC),
+        _score(report),
+    )
+    if accuracy is None or accuracy.share is None or score is None:
         return (UNLABELLED,)
-    beats = "" if beats_majority(report) else " - not measurably beaten"
-    majority = percent(report[metrics.MAJORITY_SHARE].value, 1)
+    beats = "" if score.beats else " - not measurably beaten"
+    of_area = [] if area is None else [f"ROC AUC {with_interval(area.value, area.interval, 3)}"]
+    right = f"right in {share(accuracy, 1)} of the examples"
+    if score.name == "right":
+        return (right, f"{score.constant_is}: {percent(score.constant, 1)}{beats}", *of_area)
     return (
-        f"right in {share(accuracy, 1)} of the examples",
-        f"the most frequent answer alone: {majority}{beats}",
-        *([] if area is None else [f"ROC AUC {with_interval(area.value, area.interval, 3)}"]),
+        f"micro F1 {with_interval(score.value, score.interval, 3)}",
+        f"{score.constant_is}: {number(score.constant, 3)}{beats}",
+        f"all labels {right}",
+        *of_area,
     )
 
 
@@ -106,21 +156,22 @@ def answer(report: Report) -> tuple[str, ...]:
             "The data has no labels, so no accuracy is reported: how well the model works is "
             "unknown here, and explanations of a model that does not work explain nothing.",
         )
-    is_multilabel = report.model.task == "multilabel"
-    right = "gives exactly the right set of labels" if is_multilabel else "is right"
-    sentence = (
-        f"The model {right} in {share(accuracy, 1)} of {counted(accuracy.n, 'labelled example')}; "
-        "always giving the most frequent answer would be right in "
-        f"{percent(report[metrics.MAJORITY_SHARE].value, 1)}."
-    )
-    sentences = [sentence] if beats_majority(report) else [sentence, USELESS]
-    return (*sentences, *_scores(report))
-
-
-def beats_majority(report: Report) -> bool:
-    """Whether the accuracy's interval lies above what the most frequent answer reaches."""
-    interval = report[metrics.ACCURACY].interval
-    return interval is not None and interval.low > report[metrics.MAJORITY_SHARE].value
+    score = _score(report)
+    assert score is not None, "there are labels"
+    if score.name == "right":
+        said = (
+            f"The model is right in {share(accuracy, 1)} of "
+            f"{counted(accuracy.n, 'labelled example')}; always giving the most frequent answer "
+            f"would be right in {percent(score.constant, 1)}."
+        )
+    else:
+        said = (
+            f"The model reaches a micro F1 of {with_interval(score.value, score.interval, 3)} over "
+            f"{counted(accuracy.n, 'labelled example')}; always giving the most frequent label "
+            f"would reach {number(score.constant, 3)}. It gives exactly the right set of labels in "
+            f"{share(accuracy, 1)}."
+        )
+    return (*([said] if score.beats else [said, USELESS]), *_scores(report))
 
 
 def _scores(report: Report) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import PurePath
 
 from attn_audit.document import (
     Block,
@@ -41,27 +42,38 @@ from attn_audit.statistics.summary import Distribution
 QUESTION = "May its attention weights be shown as the reason for its predictions?"
 
 NOTE = (
-    "[low, high]: 95% interval over the examples; tau 1: the same order, 0: unrelated, -1: "
-    "reversed.",
+    "[low, high]: 95% interval over the examples.",
+    "Tau 1: the same order, 0: unrelated, -1: reversed.",
     "Agreement with other measures is not by itself faithfulness, and that other attention gives "
     "the same output does not make the model's own wrong.",
 )
-"""Before and after what is said of the target."""
+"""Before and after what is said of the target; tau where there is one."""
 
 
 def document(report: Report, judged: Verdict | None = None) -> Document:
     """Everything that is said of an audit, and what a policy says of it, where one was named."""
     data, alone = report.data, _instead_alone(report)
+    source = report.model.source
+    name = PurePath(source).name if source.startswith(("/", ".", "~")) else source
+    of = f"{name}: " if report.title else ""
     return Document(
         kind="Attention audit",
-        title=report.model.source,
-        subject=f"{report.model.architecture}, on {counted(data.n_examples, 'example')} of "
+        title=report.title or name,
+        subject=f"{of}{report.model.architecture}, on {counted(data.n_examples, 'example')} of "
         f"{data.name}",
+        made=_made(report),
         question=_question(report) if alone is None else recommendation.QUESTION,
         answer=_answer(report, judged) if alone is None else recommendation.conclusion(alone),
         outcome=None if judged is None else verdict.outcome(judged),
         sections=tuple(_sections(report, judged)),
     )
+
+
+def _made(report: Report) -> str:
+    """When, by what and by whom."""
+    started = "" if report.run is None else report.run.started.partition("T")[0]
+    by = f"{report.tool.name} {report.tool.version}"
+    return ", ".join(filter(None, (started, by, report.author and f"by {report.author}")))
 
 
 def _sections(report: Report, judged: Verdict | None) -> Iterator[Section]:
@@ -92,7 +104,9 @@ def _sections(report: Report, judged: Verdict | None) -> Iterator[Section]:
 def _glance(report: Report, judged: Verdict | None) -> Section:
     notices = () if judged is None else (verdict.notice(judged),)
     missing = [f.check for f in checks() if f.is_default and not report.has(f.check)]
-    note = f"{NOTE[0]} {target(report.settings)} {NOTE[1]}"
+    interval, tau, caveat = NOTE
+    of_tau = f" {tau}" if report.has("correlation") else ""
+    note = f"{interval}{of_tau} {target(report.settings)} {caveat}"
     if missing:
         has_attention = report.model.no_attention_because is None
         why = "Not run" if has_attention else "Not to be run where no attention is seen"
@@ -128,11 +142,23 @@ def _answer(report: Report, judged: Verdict | None) -> Conclusion | None:
 
 def cards(report: Report) -> tuple[Card, ...]:
     """The model first, then every check that was run, then layers and heads."""
+    site = _site(report)
     return (
         performance.card(report),
-        *(check.card(report) for check in _measured(report)),
+        *(
+            replace(check.card(report), site=site if check.is_of_sites else "")
+            for check in _measured(report)
+        ),
         *([sites.card(report)] if report.sites else []),
     )
+
+
+def _site(report: Report) -> str:
+    """Whose attention the checks are about, in a few words; of the only one there is, nothing."""
+    layer, head = report.settings.layer, report.settings.head
+    if layer is None or (len(report.model.layers) == 1 and report.model.layers[layer].n_heads == 1):
+        return ""
+    return f"layer {layer}, {'heads averaged' if head is None else f'head {head}'}"
 
 
 def _parted(report: Report) -> tuple[tuple[Card, ...], tuple[Card, ...]]:
@@ -363,7 +389,7 @@ def made_with(report: Report) -> tuple[tuple[str, str], ...]:
     versions = (f"{name} {version}" for name, version in libraries.items())
     plugins = ", ".join(f"{name} ({short(of)})" for name, of in tool.plugins.items())
     entries = [
-        ("Settings", _settings(report.settings)),
+        ("Settings", _settings(report)),
         *_loaded(report.model, report.settings),
         ("Intervals", "95%, over examples: bootstrap or normal for means, Wilson for shares"),
         ("Versions", ", ".join(versions)),
@@ -393,7 +419,8 @@ def _loaded(model: ModelDescription, settings: Settings) -> Iterator[tuple[str, 
         yield "Tried out", models.tried_out(model.findings)
 
 
-def _settings(settings: Settings) -> str:
+def _settings(report: Report) -> str:
+    settings = report.settings
     parts = [f"checks {', '.join(settings.checks)}"]
     if "correlation" in settings.checks:
         parts.append(f"measures {', '.join(settings.correlated)}")
@@ -407,7 +434,9 @@ def _settings(settings: Settings) -> str:
     if "replacement" in settings.checks:
         parts.append(f"layers replaced: {settings.replace_layers}")
     if "erasure" in settings.checks:
-        parts.append(f"erasure in {counted(settings.erasure_sample, 'text')} at most")
+        judged = report.recommendation.candidates if report.recommendation else ()
+        of = f" of {', '.join(each.measure for each in judged)}" if judged else ""
+        parts.append(f"erasure{of} in {counted(settings.erasure_sample, 'text')} at most")
     if {"permutation", "adversarial"} & set(settings.checks):
         parts.append(f"epsilon {settings.epsilon:g}")
     parts += [

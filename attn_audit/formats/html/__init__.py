@@ -8,7 +8,8 @@ Altair and Jinja2: only who asks for a page does so.
 import json
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
 from html import escape
@@ -24,10 +25,13 @@ from attn_audit.document import (
     ALMOST_NOTHING,
     BORDER,
     DECISIVE,
+    NO_WORD,
     NOT_DECISIVE,
+    SHADES,
     SIGNED,
     Around,
     Block,
+    Definitions,
     Document,
     Example,
     Examples,
@@ -51,6 +55,9 @@ MIN_SECTIONS = 4
 
 N_LEVELS = 20
 """Steps in which the shades of words differ that no script draws."""
+
+MIN_STACKED = 4
+"""Columns of a table whose rows are cards on a phone."""
 
 _SPECIAL = re.compile(r"[<>&]|[^\x00-\x7e]")
 """What could end a script, and what may be no letter: in JSON all of it stands within strings."""
@@ -80,7 +87,76 @@ def render(document: Document) -> str:
             "reasons": examples.reasons,
         }),
         has_nav=len(document.sections) >= MIN_SECTIONS,
+        links=Links.of(blocks),
     )  # fmt: skip
+
+
+@dataclass
+class Links:
+    """What sentences name and the page holds: terms of its glossary, and its examples."""
+
+    terms: Mapping[str, str]
+    """Anchors of their definitions."""
+    ids: frozenset[str]
+    _words: re.Pattern[str]
+    _seen: set[str] = field(default_factory=set)
+
+    @staticmethod
+    def of(blocks: Sequence[Block]) -> "Links":
+        """Those of a page; ids that are numbers may be any other number."""
+        glossaries = [b for b in blocks if isinstance(b, Definitions)]
+        terms = {word: anchor(of) for block in glossaries for word, of in block.terms.items()}
+        shown = (e.id for b in blocks if isinstance(b, Examples) for e in b.examples)
+        ids = frozenset(id_ for id_ in shown if not id_.isdigit())
+        known = "|".join(re.escape(word) for word in sorted((*terms, *ids), key=len, reverse=True))
+        found = rf"|(?<![\w-])(?P<known>{known})(?![\w-])" if known else ""
+        return Links(terms, ids, re.compile(rf"`(?P<code>[^`]+)`{found}"))
+
+    def begin(self) -> str:
+        """A section begins, and terms are linked anew: each where it is first named."""
+        self._seen.clear()
+        return ""
+
+    def prose(self, text: str) -> Markup:
+        """A text with code between backticks, and with its links."""
+        pieces, end = list[Markup](), 0
+        for found in self._words.finditer(text):
+            pieces += [escape_seen(text[end : found.start()]), self._linked(found)]
+            end = found.end()
+        return Markup().join((*pieces, escape_seen(text[end:])))
+
+    def _linked(self, found: re.Match[str]) -> Markup:
+        code = found["code"]
+        if code is not None:
+            return Markup("<code>{}</code>").format(printable(code))
+        word = found["known"]
+        if word in self.ids:
+            link = '<a href="#examples" data-example="{0}">{0}</a>'
+            return Markup(link).format(printable(word))
+        if word in self._seen:
+            return escape_seen(word)
+        self._seen.add(word)
+        return Markup('<a class="term" href="#{}">{}</a>').format(self.terms[word], word)
+
+
+def escape_seen(text: str) -> Markup:
+    """What would act or hide is spelled out."""
+    return Markup.escape(printable(text))
+
+
+def breakable(name: str) -> Markup:
+    """A long name breaks behind its dots, and else behind its underscores."""
+    return Markup(re.sub(r"([._])", r"\1<wbr>", str(escape_seen(name))))
+
+
+def anchor(name: str) -> str:
+    """Of a definition.
+
+    Example:
+        >>> anchor("Kendall's tau")
+        'term-kendall-s-tau'
+    """
+    return "term-" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def framed(document: Document) -> str:
@@ -114,8 +190,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    called = (kind, runs, picture, level, verdicts, measures, distinct)
-    said = {"decisive": DECISIVE, "not_decisive": NOT_DECISIVE, "signed": SIGNED, "border": BORDER}
+    called = (kind, runs, picture, level, verdicts, measures, distinct, anchor, breakable)
+    said = {
+        "decisive": DECISIVE, "not_decisive": NOT_DECISIVE, "shades": SHADES, "signed": SIGNED,
+        "no_word": NO_WORD, "border": BORDER, "min_stacked": MIN_STACKED,
+    }  # fmt: skip
     made.globals |= {function.__name__: function for function in called}
     made.globals |= said
     return made
@@ -159,6 +238,7 @@ def _example(example: Example) -> dict[str, Any]:
                 "weights": [float(f"{weight:.3g}") for weight in row.values or ()],
                 "under": printable(row.under),
                 "full": row.full,
+                "note": NO_WORD if row.is_blank else "",
             }
             for row in shaded.rows
         ],
@@ -186,9 +266,9 @@ def verdicts(block: Examples) -> dict[str, str]:
     }
 
 
-def distinct(block: Examples, field: str) -> tuple[str, ...]:
+def distinct(block: Examples, of: str) -> tuple[str, ...]:
     """Labels to choose from: those that are true of some example, or that are predicted."""
-    names = (e.gold if field == "gold" else e.predicted for e in block.examples)
+    names = (e.gold if of == "gold" else e.predicted for e in block.examples)
     return tuple(sorted({printable(name) for of_example in names for name in of_example}))
 
 

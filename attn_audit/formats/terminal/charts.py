@@ -11,6 +11,7 @@ from attn_audit.document import (
     ALMOST_NOTHING,
     BORDER,
     MAX_UNITS,
+    ONE_SCALE,
     SIGNED,
     Histograms,
     Panel,
@@ -347,7 +348,7 @@ def shades(look: Look, *, is_signed: bool = False) -> Iterator[Text]:
         if is_signed:
             yield Text("Against: bars that begin with -"[: look.width], FAINT)
     if is_signed:
-        yield from look.prose(SIGNED, FAINT)
+        yield from look.prose(f"{ONE_SCALE} {SIGNED}", FAINT)
 
 
 def shaded(block: Shaded, look: Look) -> Iterator[Text]:

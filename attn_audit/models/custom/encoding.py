@@ -88,9 +88,7 @@ class Splitter:
         tokens = every[: self.max_length]
         units, unit_of_token = self._units(example, tokens)
         if not units:
-            raise IncompatibleDataError(
-                place(example), f"the text has no token: {quoted(example.text)}"
-            )
+            raise IncompatibleDataError(place(example), "the text has no token")
         return TextEncoded(
             example=example,
             units=units,

@@ -98,9 +98,7 @@ class PaperClassifier(Classifier):
     def _encode(self, example: Example) -> Encoded:
         units = self.tokenizer.units(example.text)
         if not units:
-            raise IncompatibleDataError(
-                place(example), f"the text has no token: {example.text[:40]!r}"
-            )
+            raise IncompatibleDataError(place(example), "the text has no token")
         return TokenEncoded(
             example=example,
             units=units,

@@ -1,11 +1,13 @@
 """A comparison, and the list of metrics, on a terminal."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from attn_audit.findings.registry import all_fields, statistics
+from attn_audit.formats import html
 from attn_audit.formats.documents import comparison as words
 from attn_audit.formats.documents import definitions
 from attn_audit.numbers import difference
@@ -49,6 +51,25 @@ def test_long_names_stand_alone_and_whole_above_their_numbers(shown: Shown, widt
     lines = [line.strip() for line in shown(words.document(compared(change())), width).splitlines()]
     numbers = lines[lines.index(LONG) + 1]
     assert numbers.startswith("0.500")
+
+
+@pytest.mark.parametrize(
+    ("metric", "low", "high", "said"),
+    [
+        ("performance.accuracy", 0.01, 0.03, "▲ +0.020 [+0.010, +0.030] better"),
+        ("performance.accuracy", -0.03, -0.01, "▼ -0.020 [-0.030, -0.010] worse"),
+        ("attended.unattended_decide", 0.01, 0.03, "▲ +0.020 [+0.010, +0.030] worse"),
+        (LONG, 0.01, 0.03, "▲ +0.020 [+0.010, +0.030]"),
+        ("performance.accuracy", -0.01, 0.03, "+0.010 [-0.010, +0.030]"),
+    ],
+)
+def test_a_change_is_better_or_worse_as_the_rules_read_it(
+    metric: str, low: float, high: float, said: str
+) -> None:
+    page = html.render(words.document(compared(change(metric, low, high))))
+    cell = re.search(r'data-name="change">(.*?)</td>', page, re.DOTALL)
+    assert cell is not None
+    assert re.sub("<.*?>", "", cell[1]).strip() == said
 
 
 def test_what_has_changed_is_counted() -> None:

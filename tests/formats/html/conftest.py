@@ -2,9 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from selenium import webdriver
@@ -15,6 +15,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from attn_audit.formats import html
 from attn_audit.formats.documents.report import document
 from attn_audit.results.report import Report
+from attn_audit.results.verdict import Verdict
 
 FLAGS = (
     "--headless",
@@ -30,7 +31,11 @@ FLAGS = (
 SECONDS = 30
 """That anything may take on a busy machine."""
 
-Opened = Callable[[Report], "Page"]
+
+class Opened(Protocol):
+    """Open a report's page, with what a policy says of it."""
+
+    def __call__(self, report: Report, judged: Verdict | None = None) -> "Page": ...
 
 
 class Page:
@@ -110,11 +115,11 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrom
 _PAGES: dict[str, str] = {}
 
 
-def rendered(report: Report) -> str:
+def rendered(report: Report, judged: Verdict | None) -> str:
     """The page of a report, rendered once: many tests look at the same one."""
-    key = str(report.model_dump())
+    key = str((report.model_dump(), judged))
     if key not in _PAGES:
-        _PAGES[key] = html.render(document(report))
+        _PAGES[key] = html.render(document(report, judged))
     return _PAGES[key]
 
 
@@ -122,9 +127,9 @@ def rendered(report: Report) -> str:
 def opened(driver: webdriver.Chrome, tmp_path: Path) -> Iterator[Opened]:
     """Open a report's page."""
 
-    def open_page(report: Report) -> Page:
+    def open_page(report: Report, judged: Verdict | None = None) -> Page:
         path = tmp_path / "report.html"
-        path.write_text(rendered(report), encoding="utf-8")
+        path.write_text(rendered(report, judged), encoding="utf-8")
         return Page(driver, path)
 
     yield open_page

@@ -1,9 +1,14 @@
 """What a page does in Chromium."""
 
+from base64 import b64decode
+from importlib.resources import files
 from typing import Any
 
 import pytest
 
+from attn_audit.findings.rule import Outcome
+from attn_audit.judgement.gate import judge
+from attn_audit.judgement.policy import load_policy
 from attn_audit.results.report import Report
 from tests.formats.html.conftest import Opened
 
@@ -72,7 +77,7 @@ def test_searches_words_and_ids(report: Report, opened: Opened) -> None:
     assert set(page.ids()) == both
     assert one in both
     page.set("search", "nowhere-at-all")
-    assert page.texts("#found") == ["No example is so."]
+    assert page.texts("#found") == ["No example matches."]
 
 
 def test_filters_by_prediction_label_verdict_and_kind(report: Report, opened: Opened) -> None:
@@ -156,7 +161,7 @@ def test_reads_weights_to_the_keyboard(report: Report, opened: Opened) -> None:
     )
     record = report.telling_examples[0].record
     weight = f"{record['attention'][1]:.3g}"
-    said = page.texts(".example .readout")[0]
+    (said,) = page.texts("#weights")
     assert said.startswith(f"“{record['units'][1]}”: the model's attention ")
     assert float(said.split(" attention ")[1].split(",")[0]) == float(weight)
     assert page.run("return document.querySelectorAll('.word.chosen').length") == 5
@@ -218,5 +223,80 @@ def test_prints_in_light_colours_without_controls(report: Report, opened: Opened
     assert (
         page.run("return getComputedStyle(document.getElementById('controls')).display") == "none"
     )
-    page.run("dispatchEvent(new Event('beforeprint'))")
-    assert page.run("return [...document.querySelectorAll('details')].every((d) => d.open)")
+
+
+def test_prints_a_summary_on_two_pages(report: Report, opened: Opened) -> None:
+    page = opened(report)
+    printed = page.driver.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
+    pages = b64decode(printed["data"]).count(b"/Type /Page\n")
+    assert 1 <= pages <= 2
+    page.emulate(800, "light", "print")
+    shown = page.run(
+        "return [...document.querySelectorAll('main > section')]"
+        ".filter((e) => e.offsetHeight).map((e) => e.id)"
+    )
+    assert shown == ["glance", "answer"]
+
+
+def test_a_long_text_is_cut_with_a_fade_until_all_of_it_is_asked_for(
+    report: Report, opened: Opened
+) -> None:
+    first = report.telling_examples[0].record
+    units = tuple(f"word{i}" for i in range(len(first["units"]) * 60))
+    longer = {
+        field: value * 60 if isinstance(value, list | tuple) and len(value) == len(first["units"])
+        else value
+        for field, value in first.items()
+    }  # fmt: skip
+    record = longer | {"units": units, "id": "long", "truncated": True}
+    page = opened(report.model_copy(update={"sampled_examples": (record,)}))
+    page.set("search", "long")
+    words = "document.querySelector('.example .words')"
+    assert page.run(f"return {words}.scrollHeight > {words}.clientHeight")
+    assert "truncated" in page.texts(".example .chips li")
+    page.run("document.querySelector('.example .all').click()")
+    assert page.run(f"return {words}.scrollHeight <= {words}.clientHeight + 1")
+    assert page.texts(".example .all") == []
+
+
+def test_an_id_leads_to_its_example(report: Report, opened: Opened) -> None:
+    judged = judge(report, load_policy())
+    id_ = str(report.telling_examples[0].record["id"])
+    first, *others = judged.judgements
+    first = first.model_copy(update={"outcome": Outcome.FAIL, "look_at": f"The example {id_}."})
+    page = opened(report, judged.model_copy(update={"judgements": (first, *others)}))
+    page.run("document.querySelector('[data-example]').click()")
+    assert page.ids() == [id_]
+
+
+def test_a_term_leads_to_its_definition(report: Report, opened: Opened) -> None:
+    page = opened(report)
+    links = "[...document.querySelectorAll('a.term')].map((e) => e.getAttribute('href').slice(1))"
+    targets = page.run(f"return {links}")
+    assert {"term-kendall-s-tau", "term-yardstick"} <= set(targets)
+    assert page.run(f"return {links}.every((id) => document.getElementById(id) !== null)")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("name", ["report", "multilabel", "by_layer"])
+def test_axe_finds_nothing_serious(
+    request: pytest.FixtureRequest, opened: Opened, name: str, width: int, scheme: str
+) -> None:
+    """WCAG 2 A and AA, contrast among it, with everything unfolded."""
+    page = opened(request.getfixturevalue(name))
+    page.emulate(width, scheme)
+    page.run("for (const details of document.querySelectorAll('details')) details.open = true")
+    page.run(files("axe_core_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
+    found = page.driver.execute_async_script(
+        "const done = arguments[arguments.length - 1];"
+        "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'best-practice']})"
+        ".then((found) => done(found.violations));"
+    )
+    serious = [
+        (violation["id"], node["target"], node["failureSummary"])
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"][:3]
+    ]
+    assert serious == []

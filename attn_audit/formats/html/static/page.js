@@ -6,12 +6,14 @@ const EMBEDDING = {
   tooltip: { disableDefaultStyle: true },
 };
 const BESIDE_PANELS = 64; // pixels that axes take
+const NARROW = 480; // no room for two panels beside each other
 
 function fitted(specification, width) {
   const copy = structuredClone(specification);
   if (copy.spec) {
-    copy.spec.width = Math.max(120, width - BESIDE_PANELS);
-    copy.facet.row.header.labelLimit = copy.spec.width;
+    copy.columns = copy.columns && width < NARROW ? 1 : copy.columns;
+    copy.spec.width = Math.max(120, Math.floor((width - BESIDE_PANELS) / (copy.columns ?? 1)) - 12);
+    (copy.facet.row ?? copy.facet).header.labelLimit = copy.spec.width;
   } else {
     Object.assign(copy, { width, autosize: { type: "fit-x", contains: "padding" } });
   }
@@ -60,28 +62,41 @@ function shadedWords({ units, border }, weights, full) {
 
 function shadedRow(row, example) {
   const made = element("div", "row");
+  const under = [row.note && `${row.note}.`, row.under].filter(Boolean).join(" ");
   made.append(element("div", "name", row.name), shadedWords(example, row.weights, row.full),
-    element("div", "under", row.under));
+    element("div", "under", under));
   return made;
 }
 
-// One unit at a time is chosen, in every row: by pointing, or with the arrow keys.
-function choosing(rows, example, readout) {
+// One unit at a time is chosen, in every row: by pointing, or with the arrow keys. What it weighs
+// stands at the word.
+function choosing(rows, example) {
+  const tooltip = document.getElementById("weights");
   let chosen = -1;
-  function choose(i) {
+  function choose(i, at) {
     chosen = Math.min(Math.max(i, 0), example.units.length - 1);
     for (const word of rows.querySelectorAll(".word")) {
       word.classList.toggle("chosen", Number(word.dataset.unit) === chosen);
     }
     const weights = example.rows.map((row) => `${row.name} ${row.weights[chosen]}`);
-    readout.textContent = `“${example.units[chosen]}”: ${weights.join(", ")}`;
+    tooltip.textContent = `“${example.units[chosen]}”: ${weights.join(", ")}`;
+    tooltip.hidden = false;
+    const beside = (at ?? rows.querySelector(".chosen")).getBoundingClientRect();
+    const { offsetWidth: width, offsetHeight: height } = tooltip;
+    tooltip.style.left = `${Math.max(8, Math.min(beside.left, innerWidth - width - 8))}px`;
+    const above = beside.top - height - 4;
+    tooltip.style.top = `${above < 48 ? beside.bottom + 4 : above}px`;
   }
+  const hide = () => { tooltip.hidden = true; };
   rows.addEventListener("pointerover", (event) => {
     const word = event.target.closest(".word");
-    if (word) choose(Number(word.dataset.unit));
+    if (word) choose(Number(word.dataset.unit), word);
   });
+  rows.addEventListener("pointerleave", hide);
+  rows.addEventListener("focusout", hide);
   rows.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (event.key === "Escape") hide();
     if (!step) return;
     event.preventDefault();
     choose(chosen + step);
@@ -97,12 +112,26 @@ function exampleCard(example, told, sortedBy) {
   const title = element("h3", "", `Predicted ${example.said} `);
   const gold = example.label === null ? "" : `label ${example.label} · `;
   title.append(element("small", "", `${gold}${example.id}`));
-  const readout = element("p", "readout", "Point at a word to read its weights.");
-  readout.setAttribute("aria-live", "polite");
   const rows = rowsOf(example);
-  choosing(rows, example, readout);
-  card.append(title, chipsOf(example, told, sortedBy), rows, readout, numbersOf(example, told));
+  choosing(rows, example);
+  card.append(title, chipsOf(example, told, sortedBy), rows, numbersOf(example, told));
   return card;
+}
+
+// Texts that are too long are cut off with a fade; the button shows all of them.
+function foldLong(card) {
+  const rows = card.querySelector(".rows");
+  const long = [...rows.querySelectorAll(".words")].filter((e) => e.scrollHeight > e.clientHeight + 4);
+  if (!long.length) return;
+  rows.classList.add("long");
+  const all = element("button", "all", "Show all of the text");
+  all.type = "button";
+  all.addEventListener("click", () => {
+    rows.classList.remove("long");
+    rows.classList.add("whole");
+    all.remove();
+  });
+  rows.after(all);
 }
 
 function chipsOf(example, told, sortedBy) {
@@ -171,10 +200,12 @@ function browseExamples() {
   function showMore() {
     const next = chosen.slice(list.children.length, list.children.length + AT_ONCE);
     const sortedBy = controls.elements.sort.value;
-    list.append(...next.map((example) => exampleCard(example, told, sortedBy)));
+    const cards = next.map((example) => exampleCard(example, told, sortedBy));
+    list.append(...cards);
+    cards.forEach(foldLong);
     more.hidden = list.children.length >= chosen.length;
     const n = chosen.length;
-    found.textContent = n === 0 ? "No example is so."
+    found.textContent = n === 0 ? "No example matches."
       : `${n} ${n === 1 ? "example" : "examples"}, ${list.children.length} shown.`;
   }
 
@@ -189,10 +220,17 @@ function browseExamples() {
   controls.addEventListener("input", update);
   controls.addEventListener("submit", (event) => event.preventDefault());
   more.addEventListener("click", showMore);
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-example]");
+    if (!link) return;
+    controls.reset();
+    controls.elements.search.value = link.dataset.example;
+    update();
+  });
   update();
 }
 
-// What happens when the page is there, when its width changes, and before it is printed.
+// What happens when the page is there, and when its width changes.
 
 browseExamples();
 drawFigures();
@@ -201,7 +239,4 @@ let waiting;
 addEventListener("resize", () => {
   clearTimeout(waiting);
   waiting = setTimeout(drawFigures, 150);
-});
-addEventListener("beforeprint", () => {
-  for (const details of document.querySelectorAll("details")) details.open = true;
 });
