@@ -16,7 +16,7 @@ OTHERS = [
 ]
 
 NO_LIMITS = {0.0, 1.0, 1e-12}
-SIZES = {("forecast.py", 0.1), ("forecast.py", 1e6), ("forecast.py", 1e9)}
+SIZES = {("answers.py", 0.1), ("answers.py", 1e6), ("answers.py", 1e9)}
 OTHER = {("pairs.py", 2.0), ("erasure.py", 2.0), ("example.py", 0.5), ("sites.py", 0.5), *SIZES}
 """How far apart two taus or probabilities may be; where one sigmoid's prediction turns; what the
 strongest shade stands for; units of memory."""
