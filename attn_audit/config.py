@@ -31,6 +31,7 @@ from attn_audit.settings import (
     DEMO,
     FIELDS,
     KEYS,
+    NEXT,
     SETTINGS,
     AuditSettings,
     Panel,
@@ -311,11 +312,15 @@ def _require_companions(settings: AuditSettings) -> None:
         raise ConfigurationError(
             "--target: there are --options to choose from, and only one of the two is asked"
         )
+    if settings.target == NEXT and settings.answer_score != FIELDS["answer_score"].default:
+        raise ConfigurationError(
+            f"--answer-score: what follows is one token (--target {NEXT}), by its probability"
+        )
     if has_prompt and not settings.options and settings.target is None:
         raise ConfigurationError(
             "--prompt: nothing is asked",
             hint="Name the answers to choose from: --options ' negative, positive'; or the field "
-            "of what follows: --target FIELD.",
+            f"of what follows: --target FIELD; or any token: --target {NEXT}.",
         )
     if not settings.zero_shot:
         _require_default(

@@ -70,6 +70,9 @@ EACH = "each"
 TaskName = Literal["binary", "reranker"]
 """What a head of one output may be said to be."""
 
+NEXT = "next"
+"""In the place of a field to follow a prompt: whatever token does."""
+
 TEMPLATE = "This example is {}."
 """What `transformers` asks of an unknown label too."""
 
@@ -203,7 +206,8 @@ class AuditSettings:
     target: str | None = _is(
         None, Panel.PROMPT, "FIELD", is_stored=True, compared="refused",
         help="Instead of options: the {field} at the end of the prompt, which holds what follows. "
-        "How likely that is, is audited.",
+        "How likely that is, is audited. Or next: the distribution over all tokens of what follows "
+        "the prompt.",
     )
     answer_score: Literal["sum", "mean", "first"] = _is(
         "sum", Panel.PROMPT, is_stored=True, compared="noted",

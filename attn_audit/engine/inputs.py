@@ -54,7 +54,7 @@ from attn_audit.results.report import (
     Settings,
     Tool,
 )
-from attn_audit.settings import EACH, FIELDS, AuditSettings, Panel, names_where
+from attn_audit.settings import EACH, FIELDS, NEXT, AuditSettings, Panel, names_where
 
 MODEL_SETTINGS = (
     *(name for name in names_where(panel=Panel.LOADING) if name != "vocabulary"),
@@ -63,10 +63,7 @@ MODEL_SETTINGS = (
 )
 """Settings that a model is loaded with."""
 
-OF_FILES = (
-    *("dtype", "attention_implementation", "window_overlap"),
-    *("revision", "trust_remote_code", "adapter"),
-)
+OF_FILES = (*("dtype", "attention_implementation", "revision", "trust_remote_code", "adapter"),)
 """Those of them that a model in memory is not simply given: it is loaded already."""
 
 
@@ -101,6 +98,8 @@ def explaining(model: AuditedModel, settings: AuditSettings) -> AuditedModel:
     label = settings.explain_label
     if label is None or label == EACH:
         return model
+    if model.task.is_vocabulary:
+        label = model.task.own_name(label) or label
     if label not in model.task.labels:
         raise ConfigurationError(
             f"--explain-label: the model has no label {label!r}",
@@ -165,14 +164,13 @@ def _made_ready(
             "texts become its inputs.",
         )
     from attn_audit.models.huggingface.loading import wrap
-    from attn_audit.models.huggingface.windows import in_windows
 
     if settings.device != "auto":
         model = model.to(resolve_device(settings.device))
     given = {name: getattr(settings, name) for name in MODEL_SETTINGS if name not in OF_FILES}
     if settings.dtype != "float32":
         given["dtype"] = settings.dtype
-    return in_windows(wrap(model, tokenizer, examples=trial, **given), settings.window_overlap)
+    return wrap(model, tokenizer, examples=trial, **given)
 
 
 def fields_of_prompt(settings: AuditSettings) -> tuple[str, ...] | None:
@@ -250,10 +248,11 @@ class AuditedData:
         """
         is_named = settings.rationale_field != FIELDS["rationale_field"].default
         is_read = is_named or Plausibility.id in settings.checks
+        is_field = settings.target not in (None, NEXT)
         fields = FieldNames(
             **settings.fields,
             # What follows is no label, whatever it is called.
-            ignored=(*settings.ignore_field, *(["label"] if settings.target else [])),
+            ignored=(*settings.ignore_field, *(["label"] if is_field else [])),
             rationale=settings.rationale_field if is_read else None,
             shown=settings.shown,
             audited=settings.audited_texts,

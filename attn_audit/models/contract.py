@@ -487,6 +487,8 @@ def require_numbers(batch: Batch, reading: Reading) -> None:
 
 def allowed_answers(batch: Batch, reading: Reading) -> Bool[Tensor, "batch label"]:
     """Where an example may be given an answer; elsewhere its logit is -inf."""
+    if all(item.candidates is None for item in batch.encoded):
+        return torch.ones_like(reading.logits, dtype=torch.bool)
     n_labels = reading.logits.shape[1]
     allowed = [item.candidates or (True,) * n_labels for item in batch.encoded]
     return torch.tensor(allowed, device=reading.logits.device)

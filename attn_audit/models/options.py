@@ -10,7 +10,7 @@ from attn_audit.data.example import Example
 from attn_audit.data.prompts import TEXT, Prompt
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.units import UnitName
-from attn_audit.settings import TEMPLATE, AuditedTexts, TaskName, audited_texts
+from attn_audit.settings import NEXT, TEMPLATE, AuditedTexts, TaskName, audited_texts
 
 Score = Literal["sum", "mean", "first"]
 
@@ -29,6 +29,8 @@ class Question:
     """The field of what follows the prompt, in place of options."""
     blanks: str = ""
     """What stands before that."""
+    is_next: bool = False
+    """Whether it is asked which token follows, of all that there are."""
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -58,7 +60,7 @@ class Question:
         """As an audit is told."""
         return {
             "prompt": self.written,
-            "target": self.target,
+            "target": NEXT if self.is_next else self.target,
             "audited": None if self.prompt.audited == TEXT else self.prompt.audited,
             "options": self.options,
             "chat": self.is_chat,
@@ -139,6 +141,16 @@ class ModelOptions:
         if self.prompt is None:
             return None
         prompt, target, blanks = self.prompt, self.target, ""
+        is_next = target == NEXT
+        if is_next:
+            if prompt.endswith(f"{{{NEXT}}}"):
+                raise ConfigurationError(
+                    f"--target {NEXT}: it is whatever token follows, and the prompt {prompt!r} "
+                    "ends with a field of that name",
+                    hint=f"Rename the field where it is what follows that is audited; else let the "
+                    f"prompt end before {{{NEXT}}}.",
+                )
+            target = None
         if target is not None:
             place = f"{{{target}}}"
             prompt = self.prompt.removesuffix(place)
@@ -150,7 +162,8 @@ class ModelOptions:
             blanks = "" if self.chat else prompt[len(prompt.rstrip(" ")) :]
             prompt = prompt.rstrip(" ")
         whole = Prompt(prompt, self.audited or TEXT)
-        return Question(whole, self.options, self.chat, self.answer_score, target, blanks)
+        score = self.answer_score
+        return Question(whole, self.options, self.chat, score, target, blanks, is_next)
 
     @cached_property
     def hypotheses(self) -> Hypotheses | None:

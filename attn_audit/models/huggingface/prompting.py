@@ -33,9 +33,11 @@ from attn_audit.models.huggingface.output import (
     prompt_in_words,
 )
 from attn_audit.models.huggingface.tokenizer import Tokens
+from attn_audit.models.huggingface.vocabulary import BLANK, token_names
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
 from attn_audit.models.options import Question
-from attn_audit.models.task import Binary, Multiclass, place
+from attn_audit.models.task import Binary, Multiclass, NextToken, place
+from attn_audit.numbers import count
 from attn_audit.quoting import one_line, quoted
 
 STAND_IN = "A text."
@@ -99,6 +101,21 @@ class Asker:
                     "to it"
                 )
         return found
+
+    def first_token(self, text: str) -> int | None:
+        """The token with which a text begins behind the prompt; None where that is no one token.
+
+        A blank before it is written as in the names of tokens; where it begins with none, one
+        stands before it unless the prompt ends in a blank or a line break.
+        """
+        added = self.tokenizer.added_tokens_encoder
+        if text in added:
+            return int(added[text])
+        answer, whole = text.replace(BLANK, " "), self._stand_in
+        if not (answer[:1].isspace() or whole[-1:].isspace()):
+            answer = f" {answer}"
+        ((own,),) = self._behind([whole], [(answer,)])
+        return None if not own or own[0] == self.tokenizer.unk_token_id else own[0]
 
     @property
     def stand_in(self) -> tuple[int, ...]:
@@ -331,8 +348,7 @@ class Options(Output):
 
     def _read_at(self, inputs: ModelInputs) -> Int[Tensor, "batch row"]:
         """The end of the prompt, and the answers' tokens but for the last of each."""
-        in_order = inputs.real.int().argsort(dim=1, stable=True)  # padding first
-        return in_order[:, -len(self.behind) - 1 :]
+        return _last(inputs, len(self.behind) + 1)
 
     def arguments(self, inputs: ModelInputs) -> dict[str, Tensor]:
         """Which tokens see which, and where each answer begins: behind the prompt."""
@@ -389,6 +405,12 @@ class Options(Output):
         return scores / torch.tensor([len(ids) for ids in self._tokens], device=scores.device)
 
 
+def _last(inputs: ModelInputs, n: int) -> Int[Tensor, "batch row"]:
+    """The last positions of each row that are no padding, wherever that stands."""
+    in_order = inputs.real.int().argsort(dim=1, stable=True)  # padding first
+    return in_order[:, -n:]
+
+
 def _require_different(options: tuple[str, ...], tokens: tuple[tuple[int, ...], ...]) -> None:
     """Refuse answers that are the same to the model."""
     for i, ids in enumerate(tokens):
@@ -408,6 +430,42 @@ def _in_words(options: tuple[str, ...], tokens: tuple[tuple[int, ...], ...], sco
     pairs = zip(options, tokens, strict=True)
     named = ", ".join(f"{option!r} ({len(ids)})" for option, ids in pairs)
     return f"{named}, in brackets their tokens, by {SCORES[score]}"
+
+
+class Vocabulary(Output):
+    """Whichever token follows: the logits of all, at the prompt's end and nowhere else.
+
+    Raises:
+        UnsupportedModelError: Its vocabulary is not read off what its last layer gives.
+    """
+
+    def __init__(self, module: Any, asker: Asker, name: str) -> None:
+        self._head = head_of(module, name)
+        prompt = torch.tensor([asker.stand_in], device=next(module.parameters()).device)
+        real = torch.ones_like(prompt, dtype=torch.bool)
+        inputs = ModelInputs((), {IDS: prompt}, torch.full_like(prompt, NOT_AUDITED), real)
+        with torch.no_grad():
+            expected = in_full(module(input_ids=prompt).logits[:, -1])
+            if not self.gives(
+                lambda: module(input_ids=prompt), inputs, expected, coarsest_dtype(module)
+            ):
+                raise UnsupportedModelError(
+                    f"{name} gives other numbers where its last layer reads the prompt's end alone"
+                )
+        names = token_names(asker.tokenizer, expected.shape[1])
+        self.task = NextToken(names, token_of=asker.first_token)
+        self.details = {
+            "prompt": prompt_in_words(asker.question),
+            "answers": f"whichever of {count(len(names))} tokens follows",
+        }
+
+    def asked(self, inputs: ModelInputs) -> AbstractContextManager[None]:
+        """Around a call: the head gets the last position of each prompt alone."""
+        return at_positions(self._head, _last(inputs, 1), self._head.forward)
+
+    def read(self, output: Any, inputs: ModelInputs) -> Float[Tensor, "batch output"]:
+        """A logit for each token."""
+        return in_full(output.logits)[:, 0]
 
 
 class Continuation(Output):
