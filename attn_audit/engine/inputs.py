@@ -19,6 +19,7 @@ from attn_audit import __version__, demo
 from attn_audit.checks.base import Check
 from attn_audit.checks.plausibility import Plausibility
 from attn_audit.checks.registry import epsilon_for
+from attn_audit.data.chat import USER
 from attn_audit.data.example import N_SEARCHED, Example, choose_trial, is_judged, sample_examples
 from attn_audit.data.labels import Labelling
 from attn_audit.data.left_out import MEANINGS, MOST_LABELS, LeftOut
@@ -170,17 +171,18 @@ def _made_ready(
     given = {name: getattr(settings, name) for name in MODEL_SETTINGS if name not in OF_FILES}
     if settings.dtype != "float32":
         given["dtype"] = settings.dtype
-    return wrap(model, tokenizer, examples=trial, **given)
+    wrapped: AuditedModel = wrap(model, tokenizer, examples=trial, **given)
+    return wrapped
 
 
 def fields_of_prompt(settings: AuditSettings) -> tuple[str, ...] | None:
-    """The fields that stand beside the text in the prompt; None: there is no prompt.
+    """The fields that stand beside the text in the prompt; None: there is none, and no chat.
 
     Raises:
         ConfigurationError: It has no place for the text.
     """
     if settings.prompt is None:
-        return None
+        return () if settings.is_of_chats else None
     return Prompt(settings.prompt, settings.audited or TEXT).beside
 
 
@@ -257,10 +259,12 @@ class AuditedData:
             shown=settings.shown,
             audited=settings.audited_texts,
             prompt=fields_of_prompt(settings),
+            role=(settings.audited or USER) if settings.is_of_chats else None,
         )
+        has_prompt = settings.chat or settings.prompt is not None
         if items is not None:
             dataset = data_in_memory(items, fields, settings.label_map)
-            return AuditedData(dataset, dataset.name, has_prompt=settings.prompt is not None)
+            return AuditedData(dataset, dataset.name, has_prompt=has_prompt)
         assert settings.data, "settings.require_inputs() comes first"
         location, *more = (demo.or_packaged(each, demo.DATA) for each in settings.data)
         source = DataSource(
@@ -272,7 +276,6 @@ class AuditedData:
             max_unpacked_mb=settings.max_unpacked_mb,
             quoting=settings.quoting,
         )
-        has_prompt = settings.prompt is not None
         return AuditedData(find_data(source), settings.data_in_words, has_prompt=has_prompt)
 
     def load_model(

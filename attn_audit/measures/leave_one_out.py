@@ -1,5 +1,6 @@
 """Importance by leaving one unit out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -34,6 +35,21 @@ class LeftOut:
     noise: Float64[Tensor, " batch"]
     """The share of the margin that is rounding."""
 
+    @staticmethod
+    def joined(parts: "Sequence[LeftOut]", n_units: int) -> "LeftOut":
+        """Texts of several portions, padded to as many units."""
+
+        def padded(values: Sequence[Tensor]) -> Tensor:
+            return torch.cat([F.pad(each, (0, n_units - each.shape[1])) for each in values])
+
+        return LeftOut(
+            distance=padded([part.distance for part in parts]),
+            lost=padded([part.lost for part in parts]),
+            moved=padded([part.moved for part in parts]),
+            against=padded([part.against for part in parts]),
+            noise=torch.cat([part.noise for part in parts]),
+        )
+
 
 def leave_out(model: AuditedModel, batch: Batch, margin: Margin | None = None) -> LeftOut:
     """Leave out each unit of each text.
@@ -57,15 +73,7 @@ def leave_out(model: AuditedModel, batch: Batch, margin: Margin | None = None) -
     for portion in in_portions(n_texts, size):
         own = None if margin is None else margin.take(portion)
         parts.append(_left_out(model, model.collate(batch.encoded[portion]), own))
-    return LeftOut(
-        *(
-            torch.cat(
-                [F.pad(getattr(part, name), (0, n_units - part.lost.shape[1])) for part in parts]
-            )
-            for name in ("distance", "lost", "moved", "against")
-        ),
-        torch.cat([part.noise for part in parts]),
-    )
+    return LeftOut.joined(parts, n_units)
 
 
 def _left_out(model: AuditedModel, batch: Batch, margin: Margin | None) -> LeftOut:

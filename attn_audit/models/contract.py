@@ -332,8 +332,8 @@ class AuditedModel(ABC):
 
     @property
     def has_prompt(self) -> bool:
-        """Whether each text stands in a prompt."""
-        return self.asked.get("prompt") is not None
+        """Whether each text stands in a prompt, or in a chat."""
+        return self.asked.get("prompt") is not None or bool(self.asked.get("chat"))
 
     @cached_property
     def capacity(self) -> Capacity:

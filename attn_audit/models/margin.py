@@ -5,7 +5,7 @@ a margin that is lost as it is. Distances of probabilities are none of that: wha
 output hardly shows in them.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Float64, Int64
@@ -90,8 +90,15 @@ class Margin:
 
     def take(self, texts: slice) -> "Margin":
         """Of some texts of the batch."""
-        values = ((each.name, getattr(self, each.name)) for each in fields(self))
-        return Margin(**{name: None if value is None else value[texts] for name, value in values})
+        return Margin(
+            own=self.own[texts],
+            other=None if self.other is None else self.other[texts],
+            sign=self.sign[texts],
+            share=self.share[texts],
+            whole=self.whole[texts],
+            noise=self.noise[texts],
+            is_clipped=self.is_clipped[texts],
+        )
 
     def beside(self, logits: Logits) -> "Margin":
         """The same with the full texts' logits of another computation, which differ by rounding."""

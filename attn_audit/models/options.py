@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from attn_audit.data.chat import USER
 from attn_audit.data.example import Example
 from attn_audit.data.prompts import TEXT, Prompt
 from attn_audit.errors import ConfigurationError
@@ -31,6 +32,8 @@ class Question:
     """What stands before that."""
     is_next: bool = False
     """Whether it is asked which token follows, of all that there are."""
+    role: str | None = None
+    """Whose last message is audited, where each text is one of a chat; None: there is a prompt."""
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -46,7 +49,9 @@ class Question:
 
     @property
     def written(self) -> str:
-        """The prompt as it was given."""
+        """The prompt as it was given, or what stands for it."""
+        if self.role is not None:
+            return f"each row's messages, of which the last of the {self.role} is audited"
         behind = "" if self.target is None else f"{self.blanks}{{{self.target}}}"
         return self.prompt.template + behind
 
@@ -58,10 +63,11 @@ class Question:
     @property
     def settings(self) -> dict[str, object]:
         """As an audit is told."""
+        audited, usual = (self.prompt.audited, TEXT) if self.role is None else (self.role, USER)
         return {
-            "prompt": self.written,
+            "prompt": self.written if self.role is None else None,
             "target": NEXT if self.is_next else self.target,
-            "audited": None if self.prompt.audited == TEXT else self.prompt.audited,
+            "audited": None if audited == usual else audited,
             "options": self.options,
             "chat": self.is_chat,
             "answer_score": self.score,
@@ -128,7 +134,8 @@ class ModelOptions:
     @property
     def audited_texts(self) -> AuditedTexts:
         """Of pairs; a text alone is the first."""
-        return audited_texts(self.prompt, self.audited)
+        is_of_chats = self.chat and self.prompt is None
+        return audited_texts(self.prompt, self.audited, is_of_chats=is_of_chats)
 
     @cached_property
     def question(self) -> Question | None:
@@ -138,10 +145,14 @@ class ModelOptions:
             ConfigurationError: The prompt has no place for the audited text, or does not end with
                 that of what follows.
         """
+        is_next = self.target == NEXT
         if self.prompt is None:
-            return None
+            whole, role = Prompt(f"{{{TEXT}}}"), self.audited or USER
+            asked = Question(
+                whole, self.options, True, self.answer_score, is_next=is_next, role=role
+            )
+            return asked if self.chat else None
         prompt, target, blanks = self.prompt, self.target, ""
-        is_next = target == NEXT
         if is_next:
             if prompt.endswith(f"{{{NEXT}}}"):
                 raise ConfigurationError(

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 import torch
 from torch import nn
@@ -144,6 +144,43 @@ def fitted_to_texts(
     return replace(options, takes_pairs=question is None and are_pairs), texts
 
 
+class Wrapping(TypedDict, total=False):
+    """What `wrap` takes beside a window's overlap."""
+
+    examples: Sequence[Example]
+    unit: UnitName
+    max_length: int | None
+    task: TaskName | None
+    removal: RemovalName | None
+    dtype: Literal["float32", "float64", "bfloat16", "float16"] | None
+    prompt: str | None
+    audited: str | None
+    options: Sequence[str]
+    chat: bool
+    answer_score: Score
+    target: str | None
+    zero_shot: Sequence[str]
+    template: str
+    zero_shot_each: bool
+    without_attention: bool
+
+
+@overload
+def wrap(
+    module: nn.Module,
+    tokenizer: Any,
+    *,
+    window_overlap: None = None,
+    **others: Unpack[Wrapping],
+) -> HuggingFaceModel: ...
+
+
+@overload
+def wrap(
+    module: nn.Module, tokenizer: Any, *, window_overlap: int, **others: Unpack[Wrapping]
+) -> AuditedModel: ...
+
+
 def wrap(
     module: nn.Module,
     tokenizer: Any,
@@ -184,7 +221,8 @@ def wrap(
         audited: Of pairs `first`, `second` or `both`; of a prompt the field whose words are
             audited. None: the first, or `text`.
         options: The answers to choose from, blanks included.
-        chat: Give the prompt as a user's message, in the tokenizer's chat template.
+        chat: Give the prompt as a user's message, in the tokenizer's chat template. Without a
+            prompt each row is a chat, of whose messages the last of the user is audited.
         answer_score: What answers of several tokens are measured by: all their log-probabilities,
             their mean, or the first token's logit.
         target: The field of what follows the prompt, in place of options; `next`: whichever token

@@ -16,8 +16,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from attn_audit.data.chat import USER, Chat, Message
 from attn_audit.data.example import Example
-from attn_audit.errors import ConfigurationError, IncompatibleDataError, UnsupportedModelError
+from attn_audit.errors import (
+    ConfigurationError,
+    Fault,
+    IncompatibleDataError,
+    UnsupportedModelError,
+)
 from attn_audit.models.contract import coarsest_dtype
 from attn_audit.models.huggingface.hub import quiet
 from attn_audit.models.huggingface.output import (
@@ -186,9 +192,8 @@ class Asker:
         filled = self.question.prompt.fill(example)
         if not self.question.is_chat:
             return _Placed(*filled, first=0)
-        before, behind = self._around_message
-        whole = self._as_message(filled.whole)
-        message = whole[len(before) : len(whole) - len(behind)]
+        before, message, behind = self._rendered(example, filled.whole)
+        whole = before + message + behind
         n_off = len(filled.whole) - len(filled.whole.lstrip())
         if message == filled.whole:
             n_off = 0
@@ -204,6 +209,37 @@ class Asker:
             first=max(0, -start),
         )
 
+    def _rendered(self, example: Example, content: str) -> tuple[str, str, str]:
+        """What the template makes of the audited message, between what stands around it."""
+        if self.question.role is None or example.chat is None:
+            before, behind = self._around_message
+            whole = self._as_message(content)
+        else:
+            said = [message.content for message in example.chat.messages]
+            stand_in = STAND_IN
+            while any(stand_in in content for content in said):
+                stand_in += STAND_IN
+            try:
+                around = self._applied(example.chat.saying(stand_in))
+                whole = self._applied(example.chat)
+            except ConfigurationError as error:
+                raise IncompatibleDataError(
+                    place(example), error.message, fault=Fault.WRONG_MESSAGES
+                ) from error
+            before, found, behind = around.rpartition(stand_in)
+            if not found:
+                raise IncompatibleDataError(
+                    place(example),
+                    "the chat template leaves the audited message out",
+                    fault=Fault.WRONG_MESSAGES,
+                )
+        if not (whole.startswith(before) and whole.endswith(behind)):
+            raise IncompatibleDataError(
+                place(example),
+                "the chat template writes what stands around the message as that says",
+            )
+        return before, whole[len(before) : len(whole) - len(behind)], behind
+
     @cached_property
     def _around_message(self) -> tuple[str, str]:
         whole = self._as_message(STAND_IN)
@@ -213,10 +249,13 @@ class Asker:
         return before, behind
 
     def _as_message(self, content: str) -> str:
-        message = {"role": "user", "content": content}
+        return self._applied(Chat((Message(USER, content),), 0))
+
+    def _applied(self, chat: Chat) -> str:
+        messages = [message._asdict() for message in chat.messages]
         try:
             whole: str = self.tokenizer.apply_chat_template(
-                [message], tokenize=False, add_generation_prompt=True
+                messages, tokenize=False, add_generation_prompt=True
             )
         except Exception as error:  # templates are programs, and raise what they like
             raise ConfigurationError(
