@@ -22,7 +22,6 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from attn_audit.data.chat import ROLES
 from attn_audit.errors import ConfigurationError, meant, nearest
 from attn_audit.files import is_url, read_text, read_toml, require_known
 from attn_audit.findings import registry
@@ -33,6 +32,7 @@ from attn_audit.settings import (
     FIELDS,
     KEYS,
     NEXT,
+    ROLES,
     SETTINGS,
     AuditSettings,
     Panel,

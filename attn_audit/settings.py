@@ -76,6 +76,9 @@ NEXT = "next"
 TEMPLATE = "This example is {}."
 """What `transformers` asks of an unknown label too."""
 
+ROLES = ("system", "developer", "user", "assistant", "tool")
+"""Whose a message of a chat may be."""
+
 AuditedTexts = Literal["first", "second", "both"]
 """Which text of a pair is audited; a text alone is the first."""
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from attn_audit.quoting import is_damaged, listed, quoted
+from attn_audit.settings import ROLES
 
 MESSAGES = "messages"
 """The field of them, unless another is named as that of the text."""
 
 USER, ASSISTANT = "user", "assistant"
-ROLES = ("system", "developer", USER, ASSISTANT, "tool")
 
 
 class Message(NamedTuple):
