@@ -17,6 +17,7 @@ from attn_audit.errors import ConfigurationError, IncompatibleDataError
 from attn_audit.measures.leave_one_out import leave_out
 from attn_audit.models.capacity import Capacity
 from attn_audit.models.contract import NewWeights, RowWeights
+from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.model import HuggingFaceModel
 from attn_audit.models.huggingface.vocabulary import token_names
 from attn_audit.models.task import NextToken, match_labels
@@ -127,14 +128,14 @@ def test_no_other_position_is_given_a_vocabulary(
 ) -> None:
     model = of_next(language_model("llama"))
     sizes: list[tuple[int, ...]] = []
-    call = type(model.classifier).call
+    call = HuggingFaceClassifier.call
 
     def noted(self: Any, *given: Any, **named: Any) -> Any:
         output = call(self, *given, **named)
         sizes.append(tuple(output.logits.shape))
         return output
 
-    monkeypatch.setattr(type(model.classifier), "call", noted)
+    monkeypatch.setattr(HuggingFaceClassifier, "call", noted)
     model.read(model.collate(model.encode(EXAMPLES)), [model.default_site])
     assert sizes == [(3, 1, len(model.task.labels))]
 
