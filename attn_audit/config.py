@@ -31,6 +31,8 @@ from attn_audit.settings import (
     DEMO,
     FIELDS,
     KEYS,
+    NEXT,
+    ROLES,
     SETTINGS,
     AuditSettings,
     Panel,
@@ -215,6 +217,18 @@ def _model() -> type[BaseModel]:
     return model
 
 
+def _require_fit_for_chats(settings: AuditSettings) -> None:
+    if settings.target not in (None, NEXT):
+        raise ConfigurationError(
+            f"--target {settings.target}: there is no prompt that ends with it, as rows are chats",
+            hint=f"Ask with --options, or for any token: --target {NEXT}.",
+        )
+    if settings.audited not in (None, *ROLES):
+        raise ConfigurationError(
+            f"--audited {settings.audited}: of a chat it is a role: {', '.join(ROLES)}"
+        )
+
+
 def load_settings(flags: Mapping[str, Any], config: Path | None, folder: Path) -> AuditSettings:
     """Put an audit's settings together: default, then file, then flag.
 
@@ -272,7 +286,8 @@ def validate(
             hint="Audit the text that they are of: --audited first, or second.",
         )
     # Left out and first are the same.
-    is_default = settings.prompt is None and settings.audited_texts == "first"
+    is_text = settings.prompt is None and not settings.is_of_chats
+    is_default = is_text and settings.audited_texts == "first"
     return replace(settings, audited=None) if is_default else settings
 
 
@@ -299,24 +314,32 @@ def _require_companions(settings: AuditSettings) -> None:
         )
     if settings.prompt is not None and settings.prompt_file is not None:
         raise ConfigurationError("--prompt-file: the prompt is given by --prompt too")
-    has_prompt = settings.prompt is not None or settings.prompt_file is not None
+    has_prompt = settings.chat or not (settings.prompt is None and settings.prompt_file is None)
     if not has_prompt:
         _require_default(
             settings,
             names_where(panel=Panel.PROMPT),
             "there is no prompt",
-            "Say what stands around each text: --prompt 'Review: {text}\\nSentiment:'.",
+            "Say what stands around each text: --prompt 'Review: {text}\\nSentiment:'; or, where "
+            "rows are chats, --chat.",
         )
     if settings.target is not None and settings.options:
         raise ConfigurationError(
             "--target: there are --options to choose from, and only one of the two is asked"
         )
-    if has_prompt and not settings.options and settings.target is None:
+    if settings.target == NEXT and settings.answer_score != FIELDS["answer_score"].default:
         raise ConfigurationError(
-            "--prompt: nothing is asked",
-            hint="Name the answers to choose from: --options ' negative, positive'; or the field "
-            "of what follows: --target FIELD.",
+            f"--answer-score: what follows is one token (--target {NEXT}), by its probability"
         )
+    if has_prompt and not settings.options and settings.target is None:
+        asked = "--chat" if settings.is_of_chats else "--prompt"
+        raise ConfigurationError(
+            f"{asked}: nothing is asked",
+            hint="Name the answers to choose from: --options ' negative, positive'; or the field "
+            f"of what follows: --target FIELD; or any token: --target {NEXT}.",
+        )
+    if settings.is_of_chats:
+        _require_fit_for_chats(settings)
     if not settings.zero_shot:
         _require_default(
             settings,

@@ -200,6 +200,7 @@ class Fault(StrEnum):
     WRONG_CANDIDATES = "wrong_candidates"
     WRONG_RATIONALE = "wrong_rationale"
     WRONG_SCORES = "wrong_scores"
+    WRONG_MESSAGES = "wrong_messages"
     TOO_LONG = "too_long"
     UNWANTED_LABEL = "unwanted_label"
     """The user's own choice: a label that `--label-map` maps to nothing."""

@@ -1,6 +1,5 @@
 """The use case: everything that an audit measures, for one text."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -216,11 +215,13 @@ def _outcome(
     own: Float64[Tensor, "batch label"],
 ) -> ModelOutput:
     task = audited.model.task
-    values: Sequence[float] = probabilities[0].tolist()
+    (found,) = task.recorded(probabilities)
+    values = found if isinstance(found, tuple) else (found,)
     return ModelOutput(
         prediction=task.predictions(probabilities)[0],
         probabilities=(1 - values[0], values[0])
         if task.n_logits == 1 and len(task.labels) == 2
-        else tuple(values),
+        else values,
+        likeliest=task.likeliest(probabilities)[0],
         distance=task.distance(probabilities, own)[0].item(),
     )

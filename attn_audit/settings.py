@@ -70,8 +70,14 @@ EACH = "each"
 TaskName = Literal["binary", "reranker"]
 """What a head of one output may be said to be."""
 
+NEXT = "next"
+"""In the place of a field to follow a prompt: whatever token does."""
+
 TEMPLATE = "This example is {}."
 """What `transformers` asks of an unknown label too."""
+
+ROLES = ("system", "developer", "user", "assistant", "tool")
+"""Whose a message of a chat may be."""
 
 AuditedTexts = Literal["first", "second", "both"]
 """Which text of a pair is audited; a text alone is the first."""
@@ -162,8 +168,9 @@ class AuditSettings:
     audited: str | None = _is(
         None, Panel.LOADING, "WHICH", is_stored=True, compared="refused",
         help="Of pairs the text that is audited: first, second or both. Of a prompt the {field} "
-        "whose words are; all others are what stands around it.",
-        default_is="the first of a pair, {text} of a prompt",
+        "whose words are; all others are what stands around it. Of a chat the role whose last "
+        "message is.",
+        default_is="the first of a pair, {text} of a prompt, the user of a chat",
     )
 
     zero_shot: tuple[str, ...] = _is(
@@ -192,7 +199,8 @@ class AuditSettings:
     )
     chat: bool = _is(
         False, Panel.PROMPT, is_stored=True, compared="noted",
-        help="Give the prompt as a user's message, in the tokenizer's chat template.",
+        help="Give the prompt as a user's message, in the tokenizer's chat template. Without a "
+        "prompt: each row is a chat, of whose messages the last of the user is audited.",
     )
     options: tuple[str, ...] = _is(
         (), Panel.PROMPT, "ANSWER,...", is_stored=True, compared="noted",
@@ -203,7 +211,8 @@ class AuditSettings:
     target: str | None = _is(
         None, Panel.PROMPT, "FIELD", is_stored=True, compared="refused",
         help="Instead of options: the {field} at the end of the prompt, which holds what follows. "
-        "How likely that is, is audited.",
+        "How likely that is, is audited. Or next: the distribution over all tokens of what follows "
+        "the prompt.",
     )
     answer_score: Literal["sum", "mean", "first"] = _is(
         "sum", Panel.PROMPT, is_stored=True, compared="noted",
@@ -444,6 +453,8 @@ class AuditSettings:
         """What the data's fields are called, by what they are."""
         roles = ("id", "text", "text_pair", "label", "labels", "candidates")
         names = {role: getattr(self, f"{role}_field") for role in roles}
+        if self.is_of_chats and self.text_field == FIELDS["text_field"].default:
+            return {**names, "text": "messages"}
         if self.audited is None or self.prompt is None:
             return names
         return {**names, "text": self.audited}
@@ -451,11 +462,18 @@ class AuditSettings:
     @property
     def audited_texts(self) -> AuditedTexts:
         """Of pairs; a prompt makes one text of all."""
-        return audited_texts(self.prompt, self.audited)
+        return audited_texts(self.prompt, self.audited, is_of_chats=self.is_of_chats)
+
+    @property
+    def is_of_chats(self) -> bool:
+        """Whether each row is a chat: it is the prompt itself."""
+        return self.chat and self.prompt is None and self.prompt_file is None
 
 
-def audited_texts(prompt: str | None, audited: str | None) -> AuditedTexts:
-    """Which of two texts `audited` means, where no prompt has a field of that name.
+def audited_texts(
+    prompt: str | None, audited: str | None, *, is_of_chats: bool = False
+) -> AuditedTexts:
+    """Which of two texts `audited` means, where it is no field of a prompt and no role in a chat.
 
     Raises:
         ConfigurationError: None of them.
@@ -464,7 +482,7 @@ def audited_texts(prompt: str | None, audited: str | None) -> AuditedTexts:
         >>> audited_texts(None, "second"), audited_texts("Q: {q} A: {a}", "a")
         ('second', 'first')
     """
-    if prompt is not None or audited is None:
+    if prompt is not None or audited is None or is_of_chats:
         return "first"
     named = next((each for each in _TEXTS if each == audited), None)
     if named is None:

@@ -15,6 +15,7 @@ from attn_audit.findings.measure import measure
 from attn_audit.measures.base import normalised
 from attn_audit.measures.head_mix import Mixes
 from attn_audit.measures.registry import Importances
+from attn_audit.models.capacity import BYTES_OF_AN_OUTPUT
 from attn_audit.models.contract import (
     AuditedModel,
     Batch,
@@ -98,8 +99,9 @@ class AuditedBatch:
     mass: Float64[Tensor, " batch"]
     """Share of all attention that lies on the audited units: the mean over the rows there are."""
     probabilities: Float64[Tensor, "batch label"]
+    """Shared by all sites of the batch, as the logits are."""
     margin: Margin
-    """Shared by all sites of the batch, as what it is the margin of is."""
+    """The same."""
     is_beside: bool = False
     """Whether the site stands beside the audited one."""
 
@@ -161,8 +163,17 @@ class AuditedBatch:
         return normalised(self.reading.mass.double())
 
     def in_cache(self, n_bytes: int) -> int:
-        """How many variants make a portion, if each weight of each row takes so many bytes."""
-        return self.model.capacity.in_cache(n_bytes * self.attention.numel())
+        """How many variants make a portion, if each weight of each row takes so many bytes.
+
+        Of a vocabulary no more than there is memory for the outputs of.
+        """
+        in_cache = self.model.capacity.in_cache(n_bytes * self.attention.numel())
+        return min(in_cache, self.n_in_memory)
+
+    @property
+    def n_in_memory(self) -> int:
+        """Of how many variants all outputs may be there at once."""
+        return self.model.capacity.in_memory(BYTES_OF_AN_OUTPUT * self.probabilities.numel())
 
     def explain(
         self, weights: Float[Tensor, "batch variant row unit"]
@@ -216,7 +227,7 @@ def read_sites(
     logits = readings[0].logits
     margin = Margin.of(model.task, logits, coarseness(model.dtype), model.logit_limits)
     importances = Importances(model, batch, margin, mixes)
-    found = []
+    probabilities, found = model.task.probabilities(logits), []
     for site, reading in zip(sites, readings, strict=True):
         attention, mass = normalised(reading.attention.double()), reading.mass.double()
         of_site = AuditedBatch(
@@ -229,7 +240,7 @@ def read_sites(
             attention=attention,
             explanation=normalised(torch.einsum("br,bru->bu", mass, attention)),
             mass=mass.sum(dim=-1) / reading.row_mask.sum(dim=-1).clamp_min(1),
-            probabilities=model.task.probabilities(reading.logits),
+            probabilities=probabilities,
             margin=margin,
             is_beside=site != sites[0],
         )
@@ -262,8 +273,14 @@ def distances_of(
     audited: AuditedBatch, logits: Float[Tensor, "batch variant label"]
 ) -> Float64[Tensor, "batch variant"]:
     """How far other logits are from the model's own output, 0 to 1."""
-    probabilities = audited.model.task.probabilities(logits)
-    return audited.model.task.distance(probabilities, audited.probabilities.unsqueeze(1))
+    task, own = audited.model.task, audited.probabilities.unsqueeze(1)
+    return torch.cat(
+        [
+            task.distance(task.probabilities(some), own)
+            for some in torch.split(logits, audited.n_in_memory, dim=1)
+        ],
+        dim=1,
+    )
 
 
 @dataclass(frozen=True)

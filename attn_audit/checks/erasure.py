@@ -51,7 +51,7 @@ from attn_audit.statistics.erasure import (
 )
 
 BYTES_OF_A_UNIT = 64
-"""Worked on for each unit of each set while texts are made without them."""
+"""Worked on for each unit of each set while texts are made without them, or for each output."""
 
 Gone = int
 """The units that are left out, as a bitset: bit i is unit i."""
@@ -91,14 +91,16 @@ class Outcomes:
             return
         n_units = max(self._encoded[i].n_units for i in rows)
         most = max(len(missing[i]) for i in rows)
-        texts = self._model.capacity.in_memory(BYTES_OF_A_UNIT * n_units * (most + 1))
+        widest = max(n_units, self._model.task.n_logits)
+        texts = self._model.capacity.in_memory(BYTES_OF_A_UNIT * widest * (most + 1))
         for portion in in_portions(len(rows), texts):
             self._measure(rows[portion], missing)
 
     def _measure(self, rows: Sequence[int], missing: Sequence[Sequence[Gone]]) -> None:
         batch = self._model.collate([self._encoded[i] for i in rows])
         n_units, most = batch.unit_mask.shape[1], max(len(missing[i]) for i in rows)
-        size = self._model.capacity.in_memory(BYTES_OF_A_UNIT * n_units * len(rows))
+        widest = max(n_units, self._model.task.n_logits)
+        size = self._model.capacity.in_memory(BYTES_OF_A_UNIT * widest * len(rows))
         for portion in in_portions(most, size):
             asked = [missing[i][portion] for i in rows]
             gone = _masks(asked, n_units).to(batch.unit_mask.device)

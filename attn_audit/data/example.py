@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from math import inf
 from operator import itemgetter
 
+from attn_audit.data.chat import Chat
 from attn_audit.data.labels import Labelling
 from attn_audit.data.spans import Scores, Span
 from attn_audit.errors import ConfigurationError
@@ -53,6 +54,9 @@ class Example:
 
     fields: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Other fields of its row that a prompt names."""
+
+    chat: Chat | None = field(default=None, kw_only=True)
+    """The messages of which the text is one; None: it is no message."""
 
 
 def sample_examples(examples: Iterable[Example], limit: int, seed: int) -> list[Example]:

@@ -22,6 +22,7 @@ MEANINGS: Mapping[Fault, str] = {
     Fault.WRONG_CANDIDATES: "with candidates that cannot be used",
     Fault.WRONG_RATIONALE: "with a rationale that does not fit the text",
     Fault.WRONG_SCORES: "with shown scores that do not fit the text",
+    Fault.WRONG_MESSAGES: "with messages that are no chat",
     Fault.TOO_LONG: "that the model has no room for",
     Fault.UNWANTED_LABEL: "with a label that --label-map leaves out",
 }

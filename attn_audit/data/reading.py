@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
+from attn_audit.data.chat import Chat, NotAChatError, read_chat
 from attn_audit.data.example import Example
 from attn_audit.data.formats.arrow import hub_fingerprint, hub_rows, load_from_hub, load_saved
 from attn_audit.data.formats.lines import StandardInput
@@ -166,7 +167,8 @@ class _RowReader:
 
     def example(self, row: Row) -> Example:
         fields, audited = self.fields, self.fields.audited
-        text = self._text(row)
+        chat = self._chat(row)
+        text = self._text(row) if chat is None else chat.text
         text_pair = None if fields.prompt is not None else _string(row, fields.text_pair)
         labels, on = self.gold.of_row(row)
         candidates = self.gold.candidates(row)
@@ -184,7 +186,18 @@ class _RowReader:
             *(_rationale(row, marked, text, of), self._shown(row, scored, of)),
             {name: self._of_prompt(row, name) for name in fields.prompt or ()},
             rationale_pair=_rationale(row, fields.rationale_pair, text_pair, of),
+            chat=chat,
         )
+
+    def _chat(self, row: Row) -> Chat | None:
+        value, role = value_within(row.values, self.fields.text), self.fields.role
+        if role is None or value is None:
+            return None
+        try:
+            return read_chat(value, role)
+        except NotAChatError as error:
+            problem = f"{quoted(self.fields.text)} {error}"
+            raise row.error(problem, fault=Fault.WRONG_MESSAGES) from error
 
     def _of_prompt(self, row: Row, name: str) -> str:
         value = _value(row, name)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Literal
 
+from attn_audit.data.chat import MESSAGES
 from attn_audit.errors import Fault, RowError
 from attn_audit.quoting import listed, quoted
 from attn_audit.settings import AuditedTexts
@@ -38,6 +39,8 @@ class FieldNames:
     prompt: tuple[str, ...] | None = None
     """Fields that stand beside the text in a prompt; there is then no second text. None: there is
     no prompt."""
+    role: str | None = None
+    """Whose last message is audited, where the field of the text holds a chat; None: a text."""
 
     def wanted(
         self, names: Sequence[str], where: str, may_be_flags: Collection[str] = ()
@@ -92,7 +95,7 @@ class FieldNames:
         return {role: name for role, name in names.items() if name != role}
 
 
-_NO_ROLES = ("ignored", "rationale", "shown", "audited", "prompt")
+_NO_ROLES = ("ignored", "rationale", "shown", "audited", "prompt", "role")
 ROLES = tuple(field.name for field in fields(FieldNames) if field.name not in _NO_ROLES)
 """What a field can be: id, text, text_pair, label, labels, candidates."""
 
@@ -104,8 +107,11 @@ def missing_field(role: str, name: str, names: Iterable[str]) -> tuple[str, str]
         >>> missing_field("text", "text", ["txt", "label"])
         ("no field 'text' (fields: txt, label)", 'Name it with --text-field.')
     """
-    flag = f"--{role.replace('_', '-')}-field"
-    return f"no field {quoted(name)} (fields: {listed(names)})", f"Name it with {flag}."
+    flag, every = f"--{role.replace('_', '-')}-field", tuple(names)
+    hint = f"Name it with {flag}."
+    if role == "text" and name != MESSAGES and MESSAGES in every:
+        hint += f" Of {MESSAGES}, a chat, say --chat without --prompt."
+    return f"no field {quoted(name)} (fields: {listed(every)})", hint
 
 
 Quoting = Literal["auto", "none", "csv"]

@@ -146,13 +146,13 @@ def _require_numbers(ids: Sequence[str], columns: Columns) -> None:
 def _describe(audited: AuditedBatch, *, no_texts: bool) -> Columns:
     """What is known of each example before any check."""
     task, batch = audited.model.task, audited.batch
-    probabilities = audited.probabilities.tolist()
     return {
         fields.ID.name: audited.ids,
         fields.LABEL.name: [gold_label(task, item.example) for item in batch.encoded],
         fields.STATUS.name: [fields.AUDITED] * len(audited.ids),
         fields.PREDICTION.name: task.predictions(audited.probabilities),
-        fields.PROBABILITY.name: [p[0] if task.n_logits == 1 else tuple(p) for p in probabilities],
+        fields.PROBABILITY.name: task.recorded(audited.probabilities),
+        fields.LIKELIEST.name: task.likeliest(audited.probabilities),
         fields.MARGIN.name: or_none(audited.margin.mean.cpu().numpy(), audited.has_margin),
         fields.N_UNITS.name: [item.n_units for item in batch.encoded],
         fields.TRUNCATED.name: [item.truncated for item in batch.encoded],
@@ -425,7 +425,8 @@ def batches_of(
     for batch in length_batches(lengths, limits.n_examples, limits.n_tokens, max_ratio=max_ratio):
         longest = max(lengths[i] for i in batch)
         n_weights = longest * sum(model.n_rows(site, longest) for site in set(sites))
-        n_bytes = 256 * max(1, n_weights)  # with all variants that are tried
+        # With all variants that are tried.
+        n_bytes = 256 * max(1, n_weights, model.task.n_logits)
         size = model.capacity.in_memory(n_bytes)
         found += [batch[start : start + size] for start in range(0, len(batch), size)]
     return found

@@ -19,6 +19,7 @@ from attn_audit import __version__, demo
 from attn_audit.checks.base import Check
 from attn_audit.checks.plausibility import Plausibility
 from attn_audit.checks.registry import epsilon_for
+from attn_audit.data.chat import USER
 from attn_audit.data.example import N_SEARCHED, Example, choose_trial, is_judged, sample_examples
 from attn_audit.data.labels import Labelling
 from attn_audit.data.left_out import MEANINGS, MOST_LABELS, LeftOut
@@ -54,7 +55,7 @@ from attn_audit.results.report import (
     Settings,
     Tool,
 )
-from attn_audit.settings import EACH, FIELDS, AuditSettings, Panel, names_where
+from attn_audit.settings import EACH, FIELDS, NEXT, AuditSettings, Panel, names_where
 
 MODEL_SETTINGS = (
     *(name for name in names_where(panel=Panel.LOADING) if name != "vocabulary"),
@@ -63,10 +64,7 @@ MODEL_SETTINGS = (
 )
 """Settings that a model is loaded with."""
 
-OF_FILES = (
-    *("dtype", "attention_implementation", "window_overlap"),
-    *("revision", "trust_remote_code", "adapter"),
-)
+OF_FILES = (*("dtype", "attention_implementation", "revision", "trust_remote_code", "adapter"),)
 """Those of them that a model in memory is not simply given: it is loaded already."""
 
 
@@ -101,6 +99,8 @@ def explaining(model: AuditedModel, settings: AuditSettings) -> AuditedModel:
     label = settings.explain_label
     if label is None or label == EACH:
         return model
+    if model.task.is_vocabulary:
+        label = model.task.own_name(label) or label
     if label not in model.task.labels:
         raise ConfigurationError(
             f"--explain-label: the model has no label {label!r}",
@@ -165,24 +165,24 @@ def _made_ready(
             "texts become its inputs.",
         )
     from attn_audit.models.huggingface.loading import wrap
-    from attn_audit.models.huggingface.windows import in_windows
 
     if settings.device != "auto":
         model = model.to(resolve_device(settings.device))
     given = {name: getattr(settings, name) for name in MODEL_SETTINGS if name not in OF_FILES}
     if settings.dtype != "float32":
         given["dtype"] = settings.dtype
-    return in_windows(wrap(model, tokenizer, examples=trial, **given), settings.window_overlap)
+    wrapped: AuditedModel = wrap(model, tokenizer, examples=trial, **given)
+    return wrapped
 
 
 def fields_of_prompt(settings: AuditSettings) -> tuple[str, ...] | None:
-    """The fields that stand beside the text in the prompt; None: there is no prompt.
+    """The fields that stand beside the text in the prompt; None: there is none, and no chat.
 
     Raises:
         ConfigurationError: It has no place for the text.
     """
     if settings.prompt is None:
-        return None
+        return () if settings.is_of_chats else None
     return Prompt(settings.prompt, settings.audited or TEXT).beside
 
 
@@ -250,18 +250,21 @@ class AuditedData:
         """
         is_named = settings.rationale_field != FIELDS["rationale_field"].default
         is_read = is_named or Plausibility.id in settings.checks
+        is_field = settings.target not in (None, NEXT)
         fields = FieldNames(
             **settings.fields,
             # What follows is no label, whatever it is called.
-            ignored=(*settings.ignore_field, *(["label"] if settings.target else [])),
+            ignored=(*settings.ignore_field, *(["label"] if is_field else [])),
             rationale=settings.rationale_field if is_read else None,
             shown=settings.shown,
             audited=settings.audited_texts,
             prompt=fields_of_prompt(settings),
+            role=(settings.audited or USER) if settings.is_of_chats else None,
         )
+        has_prompt = settings.chat or settings.prompt is not None
         if items is not None:
             dataset = data_in_memory(items, fields, settings.label_map)
-            return AuditedData(dataset, dataset.name, has_prompt=settings.prompt is not None)
+            return AuditedData(dataset, dataset.name, has_prompt=has_prompt)
         assert settings.data, "settings.require_inputs() comes first"
         location, *more = (demo.or_packaged(each, demo.DATA) for each in settings.data)
         source = DataSource(
@@ -273,7 +276,6 @@ class AuditedData:
             max_unpacked_mb=settings.max_unpacked_mb,
             quoting=settings.quoting,
         )
-        has_prompt = settings.prompt is not None
         return AuditedData(find_data(source), settings.data_in_words, has_prompt=has_prompt)
 
     def load_model(

@@ -19,6 +19,7 @@ from attn_audit.engine.sampling import encoded_of, measured_where_it_works
 from attn_audit.engine.summaries import share_of
 from attn_audit.findings.thresholds import HALF_MARGIN
 from attn_audit.models.contract import AuditedModel, Batch, Encoded, Site
+from attn_audit.models.margin import OfVariants, VariantLogits
 from attn_audit.process import full_precision
 from attn_audit.results.answers import Inspection
 from attn_audit.results.model_description import AttentionShares, Leverage, SiteLeverage
@@ -158,11 +159,14 @@ def _measured(model: AuditedModel, encoded: Sequence[Encoded], sites: Sequence[S
 def _effects(at_sites: Sequence[AuditedBatch]) -> _Effects:
     whole = at_sites[0]
     every = Replacement(tuple(range(len(whole.model.layers))))
-    logits = [*map(without_attention, at_sites), every.logits(whole, "cut_off")]
-    moved, turned = (
-        torch.cat([effect(each) for each in logits], dim=1).cpu().numpy()
-        for effect in (whole.margin.moved, whole.margin.turned)
-    )
+
+    def effects(logits: VariantLogits) -> tuple[OfVariants, OfVariants]:
+        return whole.margin.moved(logits), whole.margin.turned(logits)
+
+    # One layer after the other: a vocabulary's logits at all of them would be many.
+    of_layers = [effects(without_attention(at_layer)) for at_layer in at_sites]
+    found = [*of_layers, effects(every.logits(whole, "cut_off"))]
+    moved, turned = (torch.cat(each, dim=1).cpu().numpy() for each in zip(*found, strict=True))
     return _Effects(moved, turned)
 
 

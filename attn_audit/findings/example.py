@@ -70,7 +70,10 @@ def status_field(check: str) -> Field[str | None]:
     )  # fmt: skip
 
 
-_OUTPUTS = "the second label's probability of binary tasks, else one for each label, in order"
+_OUTPUTS = (
+    "the second label's probability of binary tasks, else one for each label, in order; of a "
+    "vocabulary those of `likeliest`"
+)
 _MASSES = "audited mass, largest weight"
 
 ID = Field[str](
@@ -100,6 +103,12 @@ PREDICTION = Field[Label](
 PROBABILITY = Field[Probability](
     "probability", f"The model's output: {_OUTPUTS}", kind=Kind.PROBABILITY, range=SHARE,
     null=IF_FAILED, claim="probability", tolerance=tolerance.OUTPUT,
+)  # fmt: skip
+LIKELIEST = Field[tuple[str, ...] | None](
+    "likeliest",
+    "Names of the tokens that are likeliest to follow the prompt, of which `probability` is, where "
+    "the distribution over all is audited",
+    kind=Kind.NAMES, null=f"{IF_FAILED}, or labels are asked for",
 )  # fmt: skip
 MARGIN = Field[float | None](
     "margin",
@@ -167,6 +176,6 @@ ATTENTION = Field[tuple[float, ...] | None](
     tolerance=tolerance.WEIGHT,
 )  # fmt: skip
 FIELDS: tuple[Field[object], ...] = (
-    ID, LAYER, HEAD, LABEL, STATUS, REASON, PREDICTION, PROBABILITY, MARGIN, N_UNITS,
+    ID, LAYER, HEAD, LABEL, STATUS, REASON, PREDICTION, PROBABILITY, LIKELIEST, MARGIN, N_UNITS,
     TRUNCATED, WINDOWS, READOUT_UNIT, AUDITED_MASS, MAX_ATTENTION, UNITS, BORDER, ATTENTION,
 )  # fmt: skip

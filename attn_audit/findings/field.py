@@ -27,7 +27,10 @@ class Kind(StrEnum):
     COUNT = "count"
     SWITCH = "true or false"
     PROBABILITY = "probability"
-    """Binary tasks: one number, of the second label. Else a list, one for each label."""
+    """Binary tasks: one number, of the second label. Else a list: one for each label, or of a
+    vocabulary for the likeliest tokens."""
+    NAMES = "names"
+    """A list of them."""
 
 
 class Shape(StrEnum):

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from attn_audit.findings import example
-from attn_audit.findings.example import PREDICTION
+from attn_audit.findings.example import LABEL, PREDICTION
 from attn_audit.findings.field import LOGITS
 from attn_audit.findings.metric import MeanMetric, Metric, ShareMetric, TotalMetric
 from attn_audit.statistics.summary import Estimate
@@ -34,6 +34,8 @@ def _is_right(examples: "Examples") -> "Values":
 def _macro_f1(examples: "Examples", resamples: "Resamples") -> Estimate:
     from attn_audit.statistics import performance
 
+    if examples.is_of_vocabulary:
+        return _not_of_vocabulary(examples)
     gold, predicted = examples.gold, examples.predicted
     interval = performance.f1_interval(gold, predicted, resamples)
     return Estimate(performance.macro_f1(gold, predicted), len(gold), interval)
@@ -42,6 +44,8 @@ def _macro_f1(examples: "Examples", resamples: "Resamples") -> Estimate:
 def _micro_f1(examples: "Examples", resamples: "Resamples") -> Estimate:
     from attn_audit.statistics import performance
 
+    if examples.is_of_vocabulary:
+        return _not_of_vocabulary(examples)
     gold, predicted = examples.gold, examples.predicted
     if not examples.is_multilabel:
         return Estimate(None, len(gold))
@@ -61,16 +65,23 @@ def _roc_auc(examples: "Examples", resamples: "Resamples") -> Estimate:
     """One label's scores at a time: all of them together need not fit into memory."""
     from attn_audit.statistics.performance import mean_area
 
+    if examples.is_of_vocabulary:
+        return _not_of_vocabulary(examples)
     gold = examples.gold[:, 1:2] if examples.is_binary else examples.gold
     scores = (examples.scores(label) for label in range(gold.shape[1]))
     area = mean_area(zip(gold.T, scores, strict=True))
     return Estimate(None, len(gold)) if area is None else Estimate(area[0], len(gold), area[1])
 
 
+def _not_of_vocabulary(examples: "Examples") -> Estimate:
+    """Of labels that most of which occur once or never, a mean says nothing."""
+    return Estimate(None, int(examples.is_labelled.sum()))
+
+
 def _majority_share(examples: "Examples", resamples: "Resamples") -> Estimate:
     import numpy as np
 
-    gold = examples.gold
+    gold = examples.answers(LABEL)[examples.is_labelled]
     _, counts = np.unique(gold, axis=0, return_counts=True)
     return Estimate(float(counts.max() / len(gold)), len(gold))
 
@@ -81,7 +92,10 @@ ACCURACY = ShareMetric(
     values=_is_right, needs_labels=True,
 )  # fmt: skip
 MACRO_F1 = TotalMetric(
-    "performance.macro_f1", "F1, mean over labels", number=_macro_f1, needs_labels=True
+    "performance.macro_f1",
+    "F1, mean over labels; not of a vocabulary's tokens",
+    number=_macro_f1,
+    needs_labels=True,
 )
 MICRO_F1 = TotalMetric(
     "performance.micro_f1", "F1 over all labels together, for several labels",
@@ -95,7 +109,7 @@ CONSTANT_F1 = TotalMetric(
 ROC_AUC = TotalMetric(
     "performance.roc_auc",
     "Area under the ROC curve: of binary tasks of the second label, else the mean over labels "
-    "that occur and do not always",
+    "that occur and do not always; not of a vocabulary's tokens",
     number=_roc_auc, needs_labels=True,
 )  # fmt: skip
 MAJORITY_SHARE = TotalMetric(

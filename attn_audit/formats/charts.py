@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import vl_convert
@@ -441,13 +441,14 @@ def _ranked(figure: Ranked, palette: Palette) -> Drawn:
     ]
     named = [(name, chance)] if figure.best is None else [(name, chance), figure.best]
     lines = alt.Chart(values([{"at": at, "name": what} for what, at in named])).encode(x="at:Q")
+    within: tuple[tuple[Literal["left", "right"], str], ...] = (("left", "<="), ("right", ">"))
     marks += [
         lines.mark_rule(strokeDash=[4, 2], color=palette.ink),
         *(
-            lines.mark_text(align=align, dx=dx, y=-8)
+            lines.mark_text(align=align, dx=4, y=-8)  # within the figure
             .transform_filter(f"datum.at {side} {chance}")
             .encode(text="name:N")
-            for align, dx, side in (("left", 4, "<="), ("right", 4, ">"))  # within the figure
+            for align, side in within
         ),
     ]
     height = CELL * max(2, len(rows))

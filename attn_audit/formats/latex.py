@@ -108,7 +108,7 @@ def escaped(text: str) -> str:
     r"""Any text, to be set as it reads.
 
     Example:
-        >>> escaped("-50 % of a_b, p <= 0.05")
+        >>> escaped("-50 % of a_b, p <= 1")
         '$-$50 \\% of a\\_b, p $\\leq$ 0.05'
     """
     shown = _MINUS.sub("−", printable(text))

@@ -1,15 +1,17 @@
 """Importance by leaving one unit out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Float64
+from jaxtyping import Bool, Float64
 from torch import Tensor
+from torch.nn import functional as F
 
-from attn_audit.distances import Logits
-from attn_audit.measures.base import measured_in_portions
+from attn_audit.models.capacity import BYTES_OF_AN_OUTPUT
 from attn_audit.models.contract import AuditedModel, Batch, coarseness, require_finite
 from attn_audit.models.margin import Margin
+from attn_audit.progress import in_portions
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,21 @@ class LeftOut:
     noise: Float64[Tensor, " batch"]
     """The share of the margin that is rounding."""
 
+    @staticmethod
+    def joined(parts: "Sequence[LeftOut]", n_units: int) -> "LeftOut":
+        """Texts of several portions, padded to as many units."""
+
+        def padded(values: Sequence[Tensor]) -> Tensor:
+            return torch.cat([F.pad(each, (0, n_units - each.shape[1])) for each in values])
+
+        return LeftOut(
+            distance=padded([part.distance for part in parts]),
+            lost=padded([part.lost for part in parts]),
+            moved=padded([part.moved for part in parts]),
+            against=padded([part.against for part in parts]),
+            noise=torch.cat([part.noise for part in parts]),
+        )
+
 
 def leave_out(model: AuditedModel, batch: Batch, margin: Margin | None = None) -> LeftOut:
     """Leave out each unit of each text.
@@ -46,45 +63,46 @@ def leave_out(model: AuditedModel, batch: Batch, margin: Margin | None = None) -
     Raises:
         InvalidOutputError: An output is no finite number.
     """
-    whole, without = _erased(model, batch)
-    distance, counted = _distances(model, batch, whole, without)
-    if margin is None:
-        margin = Margin.of(model.task, whole, coarseness(model.dtype), model.logit_limits)
-    own = margin.beside(whole)
-    lost, moved, against = (
-        torch.where(counted, effect(without), 0) for effect in (own.lost, own.moved, own.raised)
-    )
+    n_units, n_texts = batch.unit_mask.shape[1], len(batch)
+    # An entry of the keep mask, or an output.
+    n_bytes = BYTES_OF_AN_OUTPUT * (n_units + 1) * max(n_units, model.task.n_logits)
+    size = model.capacity.in_memory(n_bytes)
+    if n_texts <= size:
+        return _left_out(model, batch, margin)
+    parts = []
+    for portion in in_portions(n_texts, size):
+        own = None if margin is None else margin.take(portion)
+        parts.append(_left_out(model, model.collate(batch.encoded[portion]), own))
+    return LeftOut.joined(parts, n_units)
+
+
+def _left_out(model: AuditedModel, batch: Batch, margin: Margin | None) -> LeftOut:
+    """Of some texts, as many units at a time as there is memory for the outputs of."""
+    n_units, task = batch.unit_mask.shape[1], model.task
+    size = model.capacity.in_memory(BYTES_OF_AN_OUTPUT * len(batch) * task.n_logits)
+    mask = batch.unit_mask.unsqueeze(1)
+    but_one = ~torch.eye(n_units, dtype=torch.bool, device=mask.device)
+    keep = torch.cat([torch.ones_like(but_one[:1]), but_one]) & mask  # first the text itself
+    found = []
+    for portion in in_portions(n_units + 1, size):
+        logits = model.erase(batch, keep[:, portion])
+        if portion.start == 0:
+            whole, logits = logits[:, 0], logits[:, 1:]
+            if margin is None:
+                margin = Margin.of(task, whole, coarseness(model.dtype), model.logit_limits)
+            own, probabilities = margin.beside(whole), task.probabilities(whole).unsqueeze(1)
+        distance = task.distance(task.probabilities(logits), probabilities)
+        found.append((distance, own.lost(logits), own.moved(logits), own.raised(logits)))
+    distance, *effects = (torch.cat(parts, dim=1) for parts in zip(*found, strict=True))
+    distance, counted = _distances(batch, distance)
+    lost, moved, against = (torch.where(counted, effect, 0) for effect in effects)
     return LeftOut(distance, lost, moved, against, own.noise)
 
 
-def _erased(model: AuditedModel, batch: Batch) -> tuple[Logits, Float[Tensor, "batch unit label"]]:
-    """Logits of the full texts, and without each unit."""
-    n_units = batch.unit_mask.shape[1]
-    size = model.capacity.in_memory(64 * (n_units + 1) * n_units)  # an entry of the keep mask
-    found = measured_in_portions(_whole_and_without_each, model, batch, size)
-    whole, without = found.chunk(2, dim=2)
-    return whole[:, 0], without
-
-
-def _whole_and_without_each(
-    model: AuditedModel, batch: Batch
-) -> Float[Tensor, "batch unit number"]:
-    """Beyond a text's units, nothing is left out."""
-    mask = batch.unit_mask.unsqueeze(1)
-    but_one = ~torch.eye(mask.shape[2], dtype=torch.bool, device=mask.device)
-    keep = torch.cat([torch.ones_like(but_one[:1]), but_one]) & mask
-    logits = model.erase(batch, keep)
-    without = logits[:, 1:]
-    return torch.cat([logits[:, :1].expand_as(without), without], dim=2)
-
-
 def _distances(
-    model: AuditedModel, batch: Batch, whole: Logits, without: Float[Tensor, "batch unit label"]
+    batch: Batch, distances: Float64[Tensor, "batch unit"]
 ) -> tuple[Float64[Tensor, "batch unit"], Bool[Tensor, "batch unit"]]:
     """How far the outputs are from each other, and of which units that can be said."""
-    task = model.task
-    own = task.probabilities(whole.unsqueeze(1))
-    distances = task.distance(task.probabilities(without), own)
     distances = torch.where(batch.unit_mask, distances, 0)
     # Of a text without any unit a model need not make a number, and no ranking asks for one.
     nothing_left = batch.unit_mask & (batch.unit_mask.sum(dim=1, keepdim=True) == 1)

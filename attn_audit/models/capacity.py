@@ -32,6 +32,9 @@ TENSORS_PER_OUTPUT = 2
 """Tensors that a backward pass keeps for each output of a layer: the output itself, and what the
 activation, the normalisation or the residual sum behind it makes of it."""
 
+BYTES_OF_AN_OUTPUT = 64
+"""Worked on for each logit: its probability in float64, how far that is from another, and more."""
+
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 """What a container may use, where this is one; the word `max` where it may use everything."""
 

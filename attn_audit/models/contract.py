@@ -360,8 +360,8 @@ class AuditedModel(ABC):
 
     @property
     def has_prompt(self) -> bool:
-        """Whether each text stands in a prompt."""
-        return self.asked.get("prompt") is not None
+        """Whether each text stands in a prompt, or in a chat."""
+        return self.asked.get("prompt") is not None or bool(self.asked.get("chat"))
 
     @cached_property
     def capacity(self) -> Capacity:
@@ -515,6 +515,8 @@ def require_numbers(batch: Batch, reading: Reading) -> None:
 
 def allowed_answers(batch: Batch, reading: Reading) -> Bool[Tensor, "batch label"]:
     """Where an example may be given an answer; elsewhere its logit is -inf."""
+    if all(item.candidates is None for item in batch.encoded):
+        return torch.ones_like(reading.logits, dtype=torch.bool)
     n_labels = reading.logits.shape[1]
     allowed = [item.candidates or (True,) * n_labels for item in batch.encoded]
     return torch.tensor(allowed, device=reading.logits.device)

@@ -88,6 +88,18 @@ class Margin:
         is_any_clipped = (is_clipped & (share > 0)).any(dim=1)
         return Margin(own, other, sign, share, whole, noise / least, is_any_clipped)
 
+    def take(self, texts: slice) -> "Margin":
+        """Of some texts of the batch."""
+        return Margin(
+            own=self.own[texts],
+            other=None if self.other is None else self.other[texts],
+            sign=self.sign[texts],
+            share=self.share[texts],
+            whole=self.whole[texts],
+            noise=self.noise[texts],
+            is_clipped=self.is_clipped[texts],
+        )
+
     def beside(self, logits: Logits) -> "Margin":
         """The same with the full texts' logits of another computation, which differ by rounding."""
         whole = self.at(logits.unsqueeze(1)).squeeze(1)
@@ -101,10 +113,9 @@ class Margin:
     def at(self, logits: VariantLogits) -> LabelsOfVariants:
         """The same margins under other logits; of another sign where the decision is another."""
         size = (-1, logits.shape[1], -1)
-        logits = logits.double()
-        margins = logits.gather(2, self.own.unsqueeze(1).expand(size))
+        margins = logits.gather(2, self.own.unsqueeze(1).expand(size)).double()
         if self.other is not None:
-            margins = margins - logits.gather(2, self.other.unsqueeze(1).expand(size))
+            margins = margins - logits.gather(2, self.other.unsqueeze(1).expand(size)).double()
         return margins * self.sign.unsqueeze(1)
 
     def probability(self, probabilities: Float64[Tensor, "batch variant label"]) -> OfVariants:

@@ -6,12 +6,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from attn_audit.data.chat import USER
 from attn_audit.data.example import Example
 from attn_audit.data.prompts import TEXT, Prompt
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.units import UnitName
 from attn_audit.quoting import is_damaged, quoted
-from attn_audit.settings import TEMPLATE, AuditedTexts, TaskName, audited_texts
+from attn_audit.settings import NEXT, TEMPLATE, AuditedTexts, TaskName, audited_texts
 
 Score = Literal["sum", "mean", "first"]
 
@@ -30,6 +31,10 @@ class Question:
     """The field of what follows the prompt, in place of options."""
     blanks: str = ""
     """What stands before that."""
+    is_next: bool = False
+    """Whether it is asked which token follows, of all that there are."""
+    role: str | None = None
+    """Whose last message is audited, where each text is one of a chat; None: there is a prompt."""
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -45,7 +50,9 @@ class Question:
 
     @property
     def written(self) -> str:
-        """The prompt as it was given."""
+        """The prompt as it was given, or what stands for it."""
+        if self.role is not None:
+            return f"each row's messages, of which the last of the {self.role} is audited"
         behind = "" if self.target is None else f"{self.blanks}{{{self.target}}}"
         return self.prompt.template + behind
 
@@ -57,10 +64,11 @@ class Question:
     @property
     def settings(self) -> dict[str, object]:
         """As an audit is told."""
+        audited, usual = (self.prompt.audited, TEXT) if self.role is None else (self.role, USER)
         return {
-            "prompt": self.written,
-            "target": self.target,
-            "audited": None if self.prompt.audited == TEXT else self.prompt.audited,
+            "prompt": self.written if self.role is None else None,
+            "target": NEXT if self.is_next else self.target,
+            "audited": None if audited == usual else audited,
             "options": self.options,
             "chat": self.is_chat,
             "answer_score": self.score,
@@ -141,7 +149,8 @@ class ModelOptions:
     @property
     def audited_texts(self) -> AuditedTexts:
         """Of pairs; a text alone is the first."""
-        return audited_texts(self.prompt, self.audited)
+        is_of_chats = self.chat and self.prompt is None
+        return audited_texts(self.prompt, self.audited, is_of_chats=is_of_chats)
 
     @cached_property
     def question(self) -> Question | None:
@@ -151,9 +160,23 @@ class ModelOptions:
             ConfigurationError: The prompt has no place for the audited text, or does not end with
                 that of what follows.
         """
+        is_next = self.target == NEXT
         if self.prompt is None:
-            return None
+            whole, role = Prompt(f"{{{TEXT}}}"), self.audited or USER
+            asked = Question(
+                whole, self.options, True, self.answer_score, is_next=is_next, role=role
+            )
+            return asked if self.chat else None
         prompt, target, blanks = self.prompt, self.target, ""
+        if is_next:
+            if prompt.endswith(f"{{{NEXT}}}"):
+                raise ConfigurationError(
+                    f"--target {NEXT}: it is whatever token follows, and the prompt {prompt!r} "
+                    "ends with a field of that name",
+                    hint=f"Rename the field where it is what follows that is audited; else let the "
+                    f"prompt end before {{{NEXT}}}.",
+                )
+            target = None
         if target is not None:
             place = f"{{{target}}}"
             prompt = self.prompt.removesuffix(place)
@@ -165,7 +188,8 @@ class ModelOptions:
             blanks = "" if self.chat else prompt[len(prompt.rstrip(" ")) :]
             prompt = prompt.rstrip(" ")
         whole = Prompt(prompt, self.audited or TEXT)
-        return Question(whole, self.options, self.chat, self.answer_score, target, blanks)
+        score = self.answer_score
+        return Question(whole, self.options, self.chat, score, target, blanks, is_next)
 
     @cached_property
     def hypotheses(self) -> Hypotheses | None:

@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
@@ -17,6 +17,7 @@ from attn_audit.data.example import Example
 from attn_audit.data.labels import NO_LABEL
 from attn_audit.distances import Logits, mean_absolute_difference, total_variation_distance
 from attn_audit.errors import Fault, IncompatibleDataError
+from attn_audit.findings.example import Probability
 from attn_audit.quoting import listed
 
 
@@ -52,6 +53,8 @@ class Task(ABC):
     """Whether the outputs compete: softmax, against one sigmoid for each."""
     is_multilabel: ClassVar[bool] = False
     """Whether any number of labels may be given, against exactly one."""
+    is_vocabulary: ClassVar[bool] = False
+    """Whether its labels are a vocabulary's tokens: too many to be listed, or gone through."""
     n_labels: ClassVar[tuple[int, int | None]] = (2, None)
     """How many labels there are at least and at most; None: any number."""
 
@@ -110,6 +113,17 @@ class Task(ABC):
             One label for each example, or a tuple of labels where the task is multilabel.
         """
 
+    def recorded(self, probabilities: Float[Tensor, "batch label"]) -> list[Probability]:
+        """What records keep of each example's probabilities: of one sigmoid a number, else all."""
+        rows = probabilities.tolist()
+        return [row[0] if self.n_logits == 1 else tuple(row) for row in rows]
+
+    def likeliest(
+        self, probabilities: Float[Tensor, "batch label"]
+    ) -> list[tuple[str, ...] | None]:
+        """The names of what `recorded` keeps; None where that is every label, in order."""
+        return [None] * len(probabilities)
+
     @abstractmethod
     def scores(self, logits: Logits) -> Scores:
         """What importance by gradient differentiates, and the factor of each part.
@@ -122,6 +136,14 @@ class Task(ABC):
     def explained_index(self) -> int | None:
         """Of the label that is explained, among all; None: what is predicted is."""
         return None if self.explained is None else self.labels.index(self.explained)
+
+    def own_name(self, text: str, classes: tuple[str, ...] = ()) -> str | None:
+        """What the model calls the label that a data set calls `text`; None if it has none such.
+
+        Args:
+            classes: What the data calls its classes, in order.
+        """
+        return _own_name(self, text, classes)
 
     def unknown_label(self, labels: Sequence[str]) -> str | None:
         """The first of `labels` that this task does not have, or None."""
@@ -218,6 +240,44 @@ class Candidates(Multiclass):
     name = TaskKind.CANDIDATES.value
 
 
+N_LIKELIEST = 5
+"""Tokens of a vocabulary whose probabilities records keep."""
+
+
+@dataclass(frozen=True)
+class NextToken(Multiclass):
+    """Every token of a vocabulary, as what may follow a prompt."""
+
+    token_of: Callable[[str], int | None] = field(kw_only=True, compare=False, repr=False)
+    """The index of the token with which a text begins behind the prompt; None: no token does."""
+
+    name = "next_token"
+    is_vocabulary = True
+
+    def recorded(self, probabilities: Float[Tensor, "batch label"]) -> list[Probability]:
+        """The largest few, the first of them that of the prediction."""
+        values = probabilities.gather(1, self._first_few(probabilities))
+        return [tuple(row) for row in values.tolist()]
+
+    def likeliest(
+        self, probabilities: Float[Tensor, "batch label"]
+    ) -> list[tuple[str, ...] | None]:
+        """The names of these tokens."""
+        few = self._first_few(probabilities).tolist()
+        return [tuple(self.labels[index] for index in row) for row in few]
+
+    def own_name(self, text: str, classes: tuple[str, ...] = ()) -> str | None:
+        """The name of the token with which a text begins behind the prompt."""
+        index = self.token_of(text)
+        return None if index is None else self.labels[index]
+
+    def _first_few(
+        self, probabilities: Float[Tensor, "batch label"]
+    ) -> Int64[Tensor, "batch likeliest"]:
+        order = probabilities.argsort(dim=1, descending=True, stable=True)
+        return order[:, :N_LIKELIEST]
+
+
 def log_odds(
     logits: Logits, label: int | Int64[Tensor, "batch 1"] | None = None
 ) -> Float[Tensor, " batch"]:
@@ -304,6 +364,15 @@ def match_labels(task: Task, examples: Sequence[Example]) -> list[Example]:
     matched = []
     for example in examples:
         labels, candidates = _labels(task, example), example.candidates
+        if candidates is not None and task.is_vocabulary:
+            raise IncompatibleDataError(
+                place(example),
+                "it names candidates, and every token of the vocabulary may follow a prompt "
+                "(--target next)",
+                hint="Ask for them with --options, or read another field as candidates: "
+                "--candidates-field NAME.",
+                fault=Fault.WRONG_CANDIDATES,
+            )
         if candidates is not None and task.is_softmax:
             candidates = _names(task, example, "candidate", candidates)
         is_as_it_was = (labels, candidates) == (example.labels, example.candidates)
@@ -324,7 +393,7 @@ def _labels(task: Task, example: Example) -> tuple[str, ...] | None:
     if example.labels is None:
         _require_no_label_columns(task, example)
         return None
-    if says_no_label(example) and _own_name(task, NO_LABEL) is None:
+    if says_no_label(example) and (task.is_vocabulary or task.own_name(NO_LABEL) is None):
         _require_no_scale(task, example)
         return None
     labels = multi_hot_labels(example, len(task.labels))
@@ -378,6 +447,8 @@ def multi_hot_labels(example: Example, n_labels: int) -> tuple[str | None, ...] 
 
 def _require_no_label_columns(task: Task, example: Example) -> None:
     """Refuse labels in fields of their own, which would silently not be there."""
+    if task.is_vocabulary:  # a field may well be called as some token is
+        return
     columns, flags = example.labelling.columns, example.labelling.flags
     found, why = _called_as_labels(task, columns), "called as labels of the model are"
     if not found and len(flags) > 1:
@@ -421,7 +492,7 @@ def _require_no_scale(task: Task, example: Example) -> None:
 
 def _names(task: Task, example: Example, what: str, given: Sequence[str]) -> tuple[str, ...]:
     classes = example.labelling.classes
-    names = {text: _own_name(task, text, classes) for text in given}
+    names = {text: task.own_name(text, classes) for text in given}
     unknown = next((text for text, name in names.items() if name is None), None)
     if unknown is not None:
         truth = next((pair for pair in _TRUTH if unknown in pair), None)
@@ -429,7 +500,7 @@ def _names(task: Task, example: Example, what: str, given: Sequence[str]) -> tup
         raise IncompatibleDataError(
             place(example),
             f"the model has no label {unknown!r}, which is this example's {what} "
-            f"(the model's labels: {listed(task.labels)})",
+            f"({_labels_in_words(task)})",
             hint=f"Rename the data's labels with --label-map {renaming}",
             fault=Fault.UNKNOWN_LABEL if what == "label" else Fault.WRONG_CANDIDATES,
             label=unknown if what == "label" else None,
@@ -437,9 +508,14 @@ def _names(task: Task, example: Example, what: str, given: Sequence[str]) -> tup
     return tuple(dict.fromkeys(name for name in names.values() if name is not None))
 
 
+def _labels_in_words(task: Task) -> str:
+    if task.is_vocabulary:
+        return "its labels are the tokens that may follow the prompt"
+    return f"the model's labels: {listed(task.labels)}"
+
+
 @lru_cache(maxsize=4096)
-def _own_name(task: Task, text: str, classes: tuple[str, ...] = ()) -> str | None:
-    """What the model calls the label that a data set calls `text`; None if it has none such."""
+def _own_name(task: Task, text: str, classes: tuple[str, ...]) -> str | None:
     if text in task.labels:
         return text
     same = [label for label in task.labels if label.strip().casefold() == text.casefold()]

@@ -53,7 +53,10 @@ class ModelOutput(Value):
 
     prediction: str | tuple[str, ...]
     probabilities: tuple[float, ...]
-    """One for each label, in the model's order; of two labels both."""
+    """One for each label, in the model's order; of two labels both. Of a vocabulary those of the
+    likeliest tokens."""
+    likeliest: tuple[str, ...] | None = None
+    """Their names; None where it is labels that are asked for."""
     distance: float
     """How far the output is from the model's own, 0 to 1."""
 

@@ -95,6 +95,7 @@ _TYPES: Mapping[Kind, Any] = {
     Kind.NUMBER: float,
     Kind.COUNT: int,
     Kind.SWITCH: bool,
+    Kind.NAMES: tuple[str, ...],
     Kind.PROBABILITY: Annotated[float | tuple[float, ...], BeforeValidator(_as_written)],
 }
 

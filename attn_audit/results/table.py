@@ -35,6 +35,7 @@ _TYPES = {
     Kind.NUMBER: pa.float64(),
     Kind.COUNT: pa.int64(),
     Kind.SWITCH: pa.bool_(),
+    Kind.NAMES: pa.list_(pa.string()),
 }
 
 
@@ -109,14 +110,22 @@ class Examples:
 
         Args:
             file: Open as long as this is used: to open it anew takes longer than to read a column.
-            task: `binary`, `multiclass`, `multilabel` or `candidates`.
+            task: `binary`, `multiclass`, `multilabel`, `candidates`, or `next_token`, whose labels
+                are too many to be given: they are those that are in the records.
         """
         self._file, self.n_rows, self.n_left_out = file, n_rows, n_left_out
         self._names = frozenset(file.schema_arrow.names)
-        self.labels = tuple(labels)
         self.is_multilabel, self.is_binary = task == "multilabel", task == "binary"
+        self.is_of_vocabulary = task == "next_token"
+        self.labels = self._named if self.is_of_vocabulary else tuple(labels)
         has_none = self._column(LABEL).is_null().to_numpy(zero_copy_only=False)
         self.is_labelled: Members = np.logical_not(has_none)
+
+    @property
+    def _named(self) -> tuple[str, ...]:
+        """All that are a gold label or a prediction."""
+        found = {name for of in (LABEL, PREDICTION) for name in self.counts(of)}
+        return tuple(sorted(found))
 
     def __len__(self) -> int:
         return int(self._file.metadata.num_rows)
@@ -139,7 +148,7 @@ class Examples:
         values: list[str] = self._column(field).fill_null("").to_pylist()
         return values
 
-    def counts(self, field: Field[str | None]) -> dict[str, int]:
+    def counts(self, field: Field[Any]) -> dict[str, int]:
         """How often each text of a field occurs; null left out."""
         counted = self._column(field).drop_null().value_counts().to_pylist()
         return {entry["values"]: entry["counts"] for entry in counted}
@@ -226,8 +235,10 @@ class Examples:
         found = np.full(len(self), np.nan)
         for start, column in self._batches(PROBABILITY):
             known = np.flatnonzero(column.is_valid().to_numpy(zero_copy_only=False))
+            if not len(known):
+                continue
             if pa.types.is_list(column.type):
-                p = column.drop_null().flatten().to_numpy().reshape(-1, len(self.labels))
+                p = column.drop_null().flatten().to_numpy().reshape(len(known), -1)
             else:
                 p = column.drop_null().to_numpy()[:, None]
             found[start + known] = self._confidence_of(p)

@@ -13,7 +13,7 @@ from attn_audit.findings.adversarial import (
     RELATIVE_JSD_FIELD,
     UPPER_BOUND_FIELD,
 )
-from attn_audit.findings.example import ID, LAYER, PREDICTION, PROBABILITY
+from attn_audit.findings.example import ID, LAYER, LIKELIEST, PREDICTION, PROBABILITY
 from attn_audit.findings.field import SAME, Field
 from attn_audit.findings.registry import all_fields, record_fields, site_fields
 from attn_audit.findings.tolerance import (
@@ -159,6 +159,10 @@ class Numbers:
         limit = 2 * OUTPUT.at(self._dtype).limit
         holds = one == other or _is_close_call(stored, limit)
         self._same.require(stored[ID.name], PREDICTION.name, one, other, holds)
+        one, other = stored.get(LIKELIEST.name), found.get(LIKELIEST.name)
+        if one is not None or other is not None:
+            holds = one == other or _are_close_calls(stored, found, limit)
+            self._same.require(stored[ID.name], LIKELIEST.name, one, other, holds)
 
     def _compare_value(
         self, stored: Row, found: Row, field: Field[object], where: str, n_units: int
@@ -226,6 +230,25 @@ def _is_close_call(record: Row, limit: float) -> bool:
         return any(abs(p - 0.5) <= limit for p in probabilities)
     first, second, *_ = sorted(probabilities, reverse=True)
     return bool(first - second <= limit)
+
+
+def _are_close_calls(stored: Row, found: Row, limit: float) -> bool:
+    """Whether rounding may have changed the order of the likeliest tokens, or which is the last."""
+    one, other = stored[LIKELIEST.name] or (), found[LIKELIEST.name] or ()
+    if len(one) != len(other):
+        return False
+    probability: list[float] = stored[PROBABILITY.name]
+    last = (
+        len(one) - 1
+    )  # of what is behind it nothing is known, and both probabilities are compared
+    return all(
+        ours == theirs
+        or any(
+            abs(probability[i] - probability[k]) <= limit for k in (i - 1, i + 1) if 0 <= k <= last
+        )
+        or i == last
+        for i, (ours, theirs) in enumerate(zip(one, other, strict=True))
+    )
 
 
 def compare_layers(stored: Leverage | None, found: Leverage | None, dtype: str) -> list[Tally]:

@@ -62,9 +62,10 @@ def prompted(
         return wrap(auto.from_pretrained(folder), tokenizer)
     ending = f" {{{ANSWER}}}" if asked == "target" else ""
     prompt = "{text}\nSentiment:" + ending
-    return wrap(
+    model: InterceptedModel = wrap(
         auto.from_pretrained(folder), tokenizer, prompt=prompt, examples=examples, **question
     )
+    return model
 
 
 def main() -> None:

@@ -103,7 +103,7 @@ ASKED = ("--prompt", PROMPT, "--options")
         (("--prompt", "{text} {context}", "--options", " bad, not"), "no field 'context'"),
         ((*ASKED, " bad, not", "--audited", "question"), "has no {question}"),
         (("--options", " bad, not"), "--options: there is no prompt"),
-        (("--chat",), "--chat: there is no prompt"),
+        (("--chat",), "--chat: nothing is asked"),
         (("--prompt", PROMPT), "--prompt: nothing is asked"),
         ((*ASKED, " bad"), "two or more answers with names that differ, not ' bad'"),
         ((*ASKED, " bad,bad"), "two or more answers with names that differ"),
@@ -185,3 +185,54 @@ def test_a_text_that_the_model_has_no_room_for_is_left_out_where_that_is_said(
     assert outcome.exit_code == 0
     assert "8 rows of 9 can be audited" in outcome.stdout
     assert "left out: 1 row that the model has no room for: texts.jsonl:9" in outcome.stdout
+
+
+def test_any_token_may_be_asked_for_and_verified(
+    attn_audit: AttnAudit, language_model: Checkpoint, texts: Path
+) -> None:
+    asked = ("--prompt", PROMPT, "--target", "next", "--layer", "last", "--unit", "word")
+    checks = ("--checks", "correlation,permutation,adversarial,erasure")
+    outcome = attn_audit(
+        "audit", language_model("llama"), texts, *asked, *checks, *QUICK, "--output",
+        "report.json", "--output", "report.html", "--records", "records.jsonl",
+    )  # fmt: skip
+    assert outcome.exit_code == 0, outcome.stderr
+    report = json.loads(Path("report.json").read_text())
+    assert report["settings"]["target"] == "next"
+    assert report["model"]["labels"] == []
+    outcome = attn_audit("verify", "report.json", language_model("llama"), texts)
+    assert outcome.exit_code == 0, outcome.stdout
+    assert "Everything holds" in outcome.stdout
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--options", "a,b"), "only one of the two is asked"),
+        (("--answer-score", "mean"), "what follows is one token"),
+    ],
+)
+def test_any_token_is_one_question(
+    more: tuple[str, ...], said: str, attn_audit: AttnAudit, texts: Path
+) -> None:
+    outcome = attn_audit("audit", "model", texts, "--prompt", PROMPT, "--target", "next", *more)
+    assert outcome.exit_code == 2
+    assert said in outcome.stderr
+
+
+def test_rows_that_are_no_chats_are_named_and_chats_are_not_put_in_prompts(
+    attn_audit: AttnAudit, language_model: Checkpoint
+) -> None:
+    good = {"messages": [{"role": "user", "content": "Is it good?"}]}
+    bad = {"messages": [{"role": "system", "content": "Be brief."}]}
+    Path("chats.jsonl").write_text("\n".join(map(json.dumps, [good, good, bad, bad])) + "\n")
+    asked = ("--target", "next", "--layer", "last")
+    outcome = attn_audit("audit", language_model("llama"), "chats.jsonl", "--chat", *asked)
+    assert outcome.exit_code == 2
+    assert "2 rows with messages that are no chat" in outcome.stderr
+    assert "chats.jsonl:3" in outcome.stderr
+    outcome = attn_audit(
+        "audit", language_model("llama"), "chats.jsonl", "--prompt", PROMPT, *asked
+    )
+    assert outcome.exit_code == 2
+    assert "say --chat without --prompt" in outcome.stderr

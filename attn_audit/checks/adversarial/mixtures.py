@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from attn_audit.checks.adversarial.witness import Witness
 from attn_audit.checks.base import (
     AuditedBatch,
+    distances_of,
     in_every_row,
     output_distances,
     replayed_probabilities,
@@ -29,17 +30,18 @@ from attn_audit.progress import portions
 class SingleUnits:
     """What each unit does when every row attends to it alone, as far as it may."""
 
-    logits: Float64[Tensor, "batch unit label"]
-    probabilities: Float64[Tensor, "batch unit label"]
+    logits: Float64[Tensor, "batch unit label"] | None
+    """None of a vocabulary, of which they are too many."""
+    distance: Float64[Tensor, "batch unit"]
+    """How far the output moves."""
+    raises: Bool[Tensor, "batch unit"]
+    """Whether the likeliest label becomes no less likely."""
     jsd: Float64[Tensor, "batch unit"]
     """Divergence of the explanation from the model's own, nats."""
 
     def best(self, audited: AuditedBatch, epsilon: float) -> Witness:
         """The best whose output stays within epsilon, ties to the first; else the model's own."""
-        distance = audited.model.task.distance(
-            self.probabilities, audited.probabilities.unsqueeze(1)
-        )
-        feasible = (distance <= epsilon) & audited.batch.unit_mask
+        feasible = (self.distance <= epsilon) & audited.batch.unit_mask
         jsd, unit = self.jsd.masked_fill(~feasible, 0).max(dim=1)
         one_hot = F.one_hot(unit, self.jsd.shape[1]).double()
         found = Witness(in_every_row(audited, one_hot.unsqueeze(1)).squeeze(1), jsd)
@@ -50,11 +52,14 @@ def try_single_units(audited: AuditedBatch) -> SingleUnits:
     """Put all attention on each unit in turn."""
     n_units = audited.attention.shape[-1]
     every = torch.arange(n_units, device=audited.attention.device)
-    logits, divergences = [], []
+    logits, effects, divergences = [], [], []
     for some in portions(torch.split(every, audited.in_cache(n_bytes=32))):
         one_hots = F.one_hot(some, n_units).to(torch.float64)
         rows = in_every_row(audited, one_hots.expand(len(audited.batch), -1, -1))
-        logits.append(audited.reading.replay(rows.to(audited.reading.attention.dtype)))
+        found = audited.reading.replay(rows.to(audited.reading.attention.dtype)).double()
+        effects.append((distances_of(audited, found), _raises(audited, found)))
+        if not audited.model.task.is_vocabulary:
+            logits.append(found)
         if not audited.is_unrestricted:
             own = audited.explanation.unsqueeze(1)
             divergences.append(jensen_shannon_divergence(audited.explain(rows), own))
@@ -63,8 +68,8 @@ def try_single_units(audited: AuditedBatch) -> SingleUnits:
         jsd = MAX_JSD + pair_term(a, torch.ones_like(a)) / 2
     else:
         jsd = torch.cat(divergences, dim=1)
-    every_logit = torch.cat(logits, dim=1).double()
-    return SingleUnits(every_logit, audited.model.task.probabilities(every_logit), jsd)
+    distance, raises = (torch.cat(parts, dim=1) for parts in zip(*effects, strict=True))
+    return SingleUnits(torch.cat(logits, dim=1) if logits else None, distance, raises, jsd)
 
 
 def own_attention(audited: AuditedBatch) -> Witness:
@@ -91,8 +96,8 @@ def likely_pairs(
 
     If logits of mixtures are mixtures of logits, as they are where the readout is linear, those of
     the largest divergence are known from what each unit does alone. A trial shows whether it is so;
-    elsewhere these are all pairs of a choice of units; where one number is the whole output, those
-    whose units move it to opposite sides.
+    elsewhere, and of a vocabulary, these are all pairs of a choice of units; where one number is
+    the whole output, those whose units move it to opposite sides.
 
     Args:
         n_replays: Mixtures that may be tried of each example.
@@ -101,10 +106,10 @@ def likely_pairs(
         First and second units; where a text has fewer than others, a pair comes again, or padding
         stands in.
     """
-    units = _choose_units(audited, single.probabilities, _n_paired(n_replays))
+    units = _choose_units(audited, single, _n_paired(n_replays))
     low, high = torch.triu_indices(units.shape[1], units.shape[1], 1, device=units.device)
     first, second = units[:, low], units[:, high]
-    if first.shape[1] <= N_LIKELY:
+    if first.shape[1] <= N_LIKELY or single.logits is None:
         return first, second
     step = audited.model.capacity.in_cache(32 * N_SHARES * single.logits[:, 0].numel())
     portions = zip(torch.split(first, step, 1), torch.split(second, step, 1), strict=True)
@@ -183,6 +188,7 @@ def _guess_holds(audited: AuditedBatch, single: SingleUnits, first: Units, secon
 
 
 def _logits(single: SingleUnits, units: Units) -> Float64[Tensor, "batch pair label"]:
+    assert single.logits is not None, "of a vocabulary no guess is made"
     return single.logits.gather(1, units.unsqueeze(2).expand(-1, -1, single.logits.shape[2]))
 
 
@@ -205,15 +211,14 @@ def _promise(
 
 
 def _choose_units(
-    audited: AuditedBatch, probabilities: Float64[Tensor, "batch unit label"], n_paired: int
+    audited: AuditedBatch, single: SingleUnits, n_paired: int
 ) -> Int64[Tensor, "batch chosen"]:
     """Half of the units that alone raise the likeliest label, half of those that lower it.
 
     A mixture can only restore the output if its two units pull it to opposite sides; among those,
     the less attention a unit has, the farther a distribution on it is from the model's own.
     """
-    n_chosen = min(n_paired, audited.attention.shape[-1])
-    raises = _raises(audited, probabilities)
+    n_chosen, raises = min(n_paired, audited.attention.shape[-1]), single.raises
     attention = audited.explanation.masked_fill(~audited.batch.unit_mask, torch.inf)
     rank_above = (
         attention.masked_fill(~raises, torch.inf).argsort(dim=1, stable=True).argsort(dim=1)
@@ -225,11 +230,12 @@ def _choose_units(
 
 
 def _raises(
-    audited: AuditedBatch, probabilities: Float64[Tensor, "batch unit label"]
+    audited: AuditedBatch, logits: Float64[Tensor, "batch unit label"]
 ) -> Bool[Tensor, "batch unit"]:
     """Whether all attention on a unit makes the likeliest label no less likely."""
     label = audited.probabilities.argmax(dim=-1)
-    of_label = probabilities.gather(2, label[:, None, None].expand(-1, probabilities.shape[1], 1))
+    probabilities = audited.model.task.probabilities(logits)
+    of_label = probabilities.gather(2, label[:, None, None].expand(-1, logits.shape[1], 1))
     return of_label.squeeze(2) >= audited.probabilities.gather(1, label[:, None])
 
 
@@ -242,7 +248,7 @@ def _opposite(
     alone. On the SST test split, a sigmoid on top of the readout of a BiLSTM, 9 of 1,821 texts have
     a best mixture that is worse by more than 1e-6 without these, by 4e-5 nats in the mean of all.
     """
-    raises, real = _raises(audited, single.probabilities), are_real(audited, first, second)
+    raises, real = single.raises, are_real(audited, first, second)
     opposite = real & (raises.gather(1, first) != raises.gather(1, second))
     n_own = opposite.sum(dim=1, keepdim=True).clamp_min(N_LIKELY)
     order = (2 * opposite.int() + real.int()).argsort(dim=1, descending=True, stable=True)
@@ -285,7 +291,7 @@ def _best_pair(audited: AuditedBatch, first: Units, second: Units, epsilon: floa
     """The best of all mixtures of the pairs on a grid of shares."""
     n_units = audited.attention.shape[-1]
     shares = shares_of_second(first)
-    step = audited.in_cache(n_bytes=32 * N_SHARES)
+    step = max(1, min(audited.in_cache(32 * N_SHARES), audited.n_in_memory // N_SHARES))
     nowhere = torch.zeros(len(audited.batch), dtype=torch.long, device=audited.mass.device)
     nothing = torch.zeros_like(audited.mass)
     best, parts = _Mixtures(nowhere, nowhere, nothing, nothing), parts_of_grid(audited)

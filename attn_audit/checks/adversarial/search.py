@@ -363,17 +363,18 @@ def tried_readout(audited: AuditedBatch, single: SingleUnits) -> LinearReadout |
     It is what the model does if other distributions, over all units, give what it says; None where
     they do not, or there are several rows.
     """
-    if audited.attention.shape[1] > 1 or not audited.is_unrestricted:
+    if audited.attention.shape[1] > 1 or not audited.is_unrestricted or single.logits is None:
         return None
-    readout = _readout_of_single_units(audited, single)
+    readout = _readout_of_single_units(audited, single.logits)
     weights = starting_scores(audited, N_TRIALS).softmax(dim=-1) * audited.admissible.unsqueeze(1)
     promised = audited.model.task.probabilities(_logits(audited, readout, weights))
     error = (replayed_probabilities(audited, weights) - promised).abs()
     return readout if bool((error <= GUESS_TOLERANCE).all()) else None  # NaN holds no promise
 
 
-def _readout_of_single_units(audited: AuditedBatch, single: SingleUnits) -> LinearReadout:
-    logits = single.logits
+def _readout_of_single_units(
+    audited: AuditedBatch, logits: Float64[Tensor, "batch unit label"]
+) -> LinearReadout:
     units = audited.batch.unit_mask.unsqueeze(2)
     # Weights sum up to 1, so that any constant may stand for the offset; this one is among them.
     offset = logits[:, 0]

@@ -145,7 +145,7 @@ def _outcome(name: str, outcome: ModelOutput | None, found: Explanation) -> tupl
 def _probability(outcome: ModelOutput, labels: Sequence[str]) -> str:
     """Of what is predicted; of several labels, of each."""
     said = outcome.prediction
-    names = (said,) if isinstance(said, str) else said
+    names, labels = (said,) if isinstance(said, str) else said, outcome.likeliest or labels
     values = (outcome.probabilities[labels.index(name)] for name in names)
     return ", ".join(number(value, 3) for value in values) or "-"
 

@@ -88,7 +88,9 @@ def facts(description: ModelDescription) -> tuple[tuple[str, str], ...]:
 
 
 def task(model: ModelDescription) -> str:
-    """The kind of task and the first few labels."""
+    """The kind of task and the first few labels; of a vocabulary the answers say how many."""
+    if not model.labels:
+        return model.task
     named = ", ".join(model.labels[:MAX_LABELS])
     more = len(model.labels) - MAX_LABELS
     rest = f" and {more} more" if more > 0 else ""

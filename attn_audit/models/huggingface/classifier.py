@@ -37,7 +37,7 @@ from attn_audit.models.huggingface.output import (
     Output,
     ZeroShot,
 )
-from attn_audit.models.huggingface.prompting import Asker, Continuation, Options
+from attn_audit.models.huggingface.prompting import Asker, Continuation, Options, Vocabulary
 from attn_audit.models.huggingface.tokenizer import max_length_of
 from attn_audit.models.interception.classifier import NOT_AUDITED, Classifier, ModelInputs
 from attn_audit.models.options import ModelOptions
@@ -113,6 +113,8 @@ class HuggingFaceClassifier(Classifier):
                     "--text-field query --text-pair-field passage.",
                 )
             return Classes(self._config, name, options.task)
+        if asker.question.is_next:
+            return Vocabulary(self.module, asker, name)
         if asker.question.target is not None:
             return Continuation(self.module, asker.question, name)
         return Options(self.module, asker, name)
@@ -138,7 +140,7 @@ class HuggingFaceClassifier(Classifier):
             format="HuggingFace",
             architecture=_architecture(self.module),
             task=self.task.name,
-            labels=self.task.labels,
+            labels=() if self.task.is_vocabulary else self.task.labels,
             sites=(),
             layers=(),
             default_layer=0,

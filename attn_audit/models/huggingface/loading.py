@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 import torch
 from torch import nn
@@ -12,7 +12,7 @@ from torch import nn
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError
 from attn_audit.files import sha256_of_all
-from attn_audit.models.contract import coarsest_dtype, frozen
+from attn_audit.models.contract import AuditedModel, coarsest_dtype, frozen
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.configuration import (
     CLASSIFIER,
@@ -30,6 +30,7 @@ from attn_audit.models.huggingface.weights import (
     require_complete,
     require_finite,
 )
+from attn_audit.models.huggingface.windows import in_windows
 from attn_audit.models.interception.classifier import or_probes
 from attn_audit.models.interception.model import RemovalName
 from attn_audit.models.options import ModelOptions, Score
@@ -143,6 +144,43 @@ def fitted_to_texts(
     return replace(options, takes_pairs=question is None and are_pairs), texts
 
 
+class Wrapping(TypedDict, total=False):
+    """What `wrap` takes beside a window's overlap."""
+
+    examples: Sequence[Example]
+    unit: UnitName
+    max_length: int | None
+    task: TaskName | None
+    removal: RemovalName | None
+    dtype: Literal["float32", "float64", "bfloat16", "float16"] | None
+    prompt: str | None
+    audited: str | None
+    options: Sequence[str]
+    chat: bool
+    answer_score: Score
+    target: str | None
+    zero_shot: Sequence[str]
+    template: str
+    zero_shot_each: bool
+    without_attention: bool
+
+
+@overload
+def wrap(
+    module: nn.Module,
+    tokenizer: Any,
+    *,
+    window_overlap: None = None,
+    **others: Unpack[Wrapping],
+) -> HuggingFaceModel: ...
+
+
+@overload
+def wrap(
+    module: nn.Module, tokenizer: Any, *, window_overlap: int, **others: Unpack[Wrapping]
+) -> AuditedModel: ...
+
+
 def wrap(
     module: nn.Module,
     tokenizer: Any,
@@ -162,8 +200,9 @@ def wrap(
     zero_shot: Sequence[str] = (),
     template: str = TEMPLATE,
     zero_shot_each: bool = False,
+    window_overlap: int | None = None,
     without_attention: bool = False,
-) -> HuggingFaceModel:
+) -> AuditedModel:
     """Make a transformers model that is in memory ready for `attn_audit.audit`.
 
     Args:
@@ -182,13 +221,17 @@ def wrap(
         audited: Of pairs `first`, `second` or `both`; of a prompt the field whose words are
             audited. None: the first, or `text`.
         options: The answers to choose from, blanks included.
-        chat: Give the prompt as a user's message, in the tokenizer's chat template.
+        chat: Give the prompt as a user's message, in the tokenizer's chat template. Without a
+            prompt each row is a chat, of whose messages the last of the user is audited.
         answer_score: What answers of several tokens are measured by: all their log-probabilities,
             their mean, or the first token's logit.
-        target: The field of what follows the prompt, in place of options.
+        target: The field of what follows the prompt, in place of options; `next`: whichever token
+            does.
         zero_shot: Labels that a model of inference was not trained on, each put into `template`.
         template: The hypothesis, with `{}` in the place of the label.
         zero_shot_each: Whether each label holds or not by itself, against one of them.
+        window_overlap: Tokens of a text that does not fit which each of its windows shares with the
+            one before; None: such a text is cut.
         without_attention: Look for none, and audit what needs none.
 
     Raises:
@@ -219,7 +262,8 @@ def wrap(
     computing, details = _in_precision(module, None if dtype is None else getattr(torch, dtype))
     with frozen(computing):
         classifier = HuggingFaceClassifier(computing, tokenizer, said, Provenance(details=details))
-        return HuggingFaceModel(classifier, texts, removal, is_blind=without_attention)
+        model = HuggingFaceModel(classifier, texts, removal, is_blind=without_attention)
+        return in_windows(model, window_overlap)
 
 
 def _in_precision(module: nn.Module, asked: torch.dtype | None) -> tuple[nn.Module, Details]:

@@ -119,6 +119,8 @@ def at_positions(
 
 def prompt_in_words(question: Question) -> str:
     """The prompt as it was written, and whether it is a message."""
+    if question.role is not None:
+        return question.written
     return repr(question.written) + (", in a chat" if question.is_chat else "")
 
 

@@ -16,8 +16,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from attn_audit.data.chat import USER, Chat, Message
 from attn_audit.data.example import Example
-from attn_audit.errors import ConfigurationError, IncompatibleDataError, UnsupportedModelError
+from attn_audit.errors import (
+    ConfigurationError,
+    Fault,
+    IncompatibleDataError,
+    UnsupportedModelError,
+)
 from attn_audit.models.contract import coarsest_dtype
 from attn_audit.models.huggingface.hub import quiet
 from attn_audit.models.huggingface.output import (
@@ -33,9 +39,11 @@ from attn_audit.models.huggingface.output import (
     prompt_in_words,
 )
 from attn_audit.models.huggingface.tokenizer import Tokens
+from attn_audit.models.huggingface.vocabulary import BLANK, token_names
 from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
 from attn_audit.models.options import Question
-from attn_audit.models.task import Binary, Multiclass, place
+from attn_audit.models.task import Binary, Multiclass, NextToken, place
+from attn_audit.numbers import count
 from attn_audit.quoting import one_line, quoted
 
 STAND_IN = "A text."
@@ -99,6 +107,21 @@ class Asker:
                     "to it"
                 )
         return found
+
+    def first_token(self, text: str) -> int | None:
+        """The token with which a text begins behind the prompt; None where that is no one token.
+
+        A blank before it is written as in the names of tokens; where it begins with none, one
+        stands before it unless the prompt ends in a blank or a line break.
+        """
+        added = self.tokenizer.added_tokens_encoder
+        if text in added:
+            return int(added[text])
+        answer, whole = text.replace(BLANK, " "), self._stand_in
+        if not (answer[:1].isspace() or whole[-1:].isspace()):
+            answer = f" {answer}"
+        ((own,),) = self._behind([whole], [(answer,)])
+        return None if not own or own[0] == self.tokenizer.unk_token_id else own[0]
 
     @property
     def stand_in(self) -> tuple[int, ...]:
@@ -169,9 +192,8 @@ class Asker:
         filled = self.question.prompt.fill(example)
         if not self.question.is_chat:
             return _Placed(*filled, first=0)
-        before, behind = self._around_message
-        whole = self._as_message(filled.whole)
-        message = whole[len(before) : len(whole) - len(behind)]
+        before, message, behind = self._rendered(example, filled.whole)
+        whole = before + message + behind
         n_off = len(filled.whole) - len(filled.whole.lstrip())
         if message == filled.whole:
             n_off = 0
@@ -187,6 +209,37 @@ class Asker:
             first=max(0, -start),
         )
 
+    def _rendered(self, example: Example, content: str) -> tuple[str, str, str]:
+        """What the template makes of the audited message, between what stands around it."""
+        if self.question.role is None or example.chat is None:
+            before, behind = self._around_message
+            whole = self._as_message(content)
+        else:
+            said = [message.content for message in example.chat.messages]
+            stand_in = STAND_IN
+            while any(stand_in in content for content in said):
+                stand_in += STAND_IN
+            try:
+                around = self._applied(example.chat.saying(stand_in))
+                whole = self._applied(example.chat)
+            except ConfigurationError as error:
+                raise IncompatibleDataError(
+                    place(example), error.message, fault=Fault.WRONG_MESSAGES
+                ) from error
+            before, found, behind = around.rpartition(stand_in)
+            if not found:
+                raise IncompatibleDataError(
+                    place(example),
+                    "the chat template leaves the audited message out",
+                    fault=Fault.WRONG_MESSAGES,
+                )
+        if not (whole.startswith(before) and whole.endswith(behind)):
+            raise IncompatibleDataError(
+                place(example),
+                "the chat template writes what stands around the message as that says",
+            )
+        return before, whole[len(before) : len(whole) - len(behind)], behind
+
     @cached_property
     def _around_message(self) -> tuple[str, str]:
         whole = self._as_message(STAND_IN)
@@ -196,10 +249,13 @@ class Asker:
         return before, behind
 
     def _as_message(self, content: str) -> str:
-        message = {"role": "user", "content": content}
+        return self._applied(Chat((Message(USER, content),), 0))
+
+    def _applied(self, chat: Chat) -> str:
+        messages = [message._asdict() for message in chat.messages]
         try:
             whole: str = self.tokenizer.apply_chat_template(
-                [message], tokenize=False, add_generation_prompt=True
+                messages, tokenize=False, add_generation_prompt=True
             )
         except Exception as error:  # templates are programs, and raise what they like
             raise ConfigurationError(
@@ -331,8 +387,7 @@ class Options(Output):
 
     def _read_at(self, inputs: ModelInputs) -> Int[Tensor, "batch row"]:
         """The end of the prompt, and the answers' tokens but for the last of each."""
-        in_order = inputs.real.int().argsort(dim=1, stable=True)  # padding first
-        return in_order[:, -len(self.behind) - 1 :]
+        return _last(inputs, len(self.behind) + 1)
 
     def arguments(self, inputs: ModelInputs) -> dict[str, Tensor]:
         """Which tokens see which, and where each answer begins: behind the prompt."""
@@ -389,6 +444,12 @@ class Options(Output):
         return scores / torch.tensor([len(ids) for ids in self._tokens], device=scores.device)
 
 
+def _last(inputs: ModelInputs, n: int) -> Int[Tensor, "batch row"]:
+    """The last positions of each row that are no padding, wherever that stands."""
+    in_order = inputs.real.int().argsort(dim=1, stable=True)  # padding first
+    return in_order[:, -n:]
+
+
 def _require_different(options: tuple[str, ...], tokens: tuple[tuple[int, ...], ...]) -> None:
     """Refuse answers that are the same to the model."""
     for i, ids in enumerate(tokens):
@@ -408,6 +469,42 @@ def _in_words(options: tuple[str, ...], tokens: tuple[tuple[int, ...], ...], sco
     pairs = zip(options, tokens, strict=True)
     named = ", ".join(f"{option!r} ({len(ids)})" for option, ids in pairs)
     return f"{named}, in brackets their tokens, by {SCORES[score]}"
+
+
+class Vocabulary(Output):
+    """Whichever token follows: the logits of all, at the prompt's end and nowhere else.
+
+    Raises:
+        UnsupportedModelError: Its vocabulary is not read off what its last layer gives.
+    """
+
+    def __init__(self, module: Any, asker: Asker, name: str) -> None:
+        self._head = head_of(module, name)
+        prompt = torch.tensor([asker.stand_in], device=next(module.parameters()).device)
+        real = torch.ones_like(prompt, dtype=torch.bool)
+        inputs = ModelInputs((), {IDS: prompt}, torch.full_like(prompt, NOT_AUDITED), real)
+        with torch.no_grad():
+            expected = in_full(module(input_ids=prompt).logits[:, -1])
+            if not self.gives(
+                lambda: module(input_ids=prompt), inputs, expected, coarsest_dtype(module)
+            ):
+                raise UnsupportedModelError(
+                    f"{name} gives other numbers where its last layer reads the prompt's end alone"
+                )
+        names = token_names(asker.tokenizer, expected.shape[1])
+        self.task = NextToken(names, token_of=asker.first_token)
+        self.details = {
+            "prompt": prompt_in_words(asker.question),
+            "answers": f"whichever of {count(len(names))} tokens follows",
+        }
+
+    def asked(self, inputs: ModelInputs) -> AbstractContextManager[None]:
+        """Around a call: the head gets the last position of each prompt alone."""
+        return at_positions(self._head, _last(inputs, 1), self._head.forward)
+
+    def read(self, output: Any, inputs: ModelInputs) -> Float[Tensor, "batch output"]:
+        """A logit for each token."""
+        return in_full(output.logits)[:, 0]
 
 
 class Continuation(Output):

@@ -284,6 +284,8 @@ class InterceptedModel(AuditedModel):
         return self._ways[key]
 
     def _is_linear(self, site: Site) -> bool:
+        if self.task.is_vocabulary:  # of each label's logit there would be one for every unit
+            return False
         if site not in self._linear:
             reading = self._read_trial(site)
             self._linear[site] = reading.attention.shape[1] == 1 and is_linear(

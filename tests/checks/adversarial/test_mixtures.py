@@ -53,6 +53,7 @@ def test_the_readout_need_not_be_known_to_be_linear() -> None:
 
 def warped(single: SingleUnits) -> SingleUnits:
     """Of a readout that is further from linear than an untrained one."""
+    assert single.logits is not None
     return dataclasses.replace(single, logits=single.logits + 10 * single.logits.tanh() ** 2)
 
 
@@ -70,7 +71,7 @@ def test_of_two_sides_all_pairs_that_pull_to_opposite_ones_are_tried() -> None:
     first, second = likely_pairs(whole, warped(single), EPSILON, 2500)
     n = whole.attention.shape[-1]
     assert N_LIKELY < first.shape[1] < n * (n - 1) // 2
-    raises = single.probabilities[..., 0] >= whole.probabilities
+    raises = single.raises
     for row, tried in enumerate(torch.stack([first, second], dim=2).tolist()):
         units = range(int(whole.lengths[row]))
         opposite = {

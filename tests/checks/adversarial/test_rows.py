@@ -49,7 +49,9 @@ def test_single_units_are_put_into_every_row_that_may_attend_to_them(name: str) 
             alone[unit] = weights.sum()
             changed[head, row] = alone if unit in text.admissible(row) else weights
         expected = text.probability(1, changed)
-        assert found.probabilities[i, unit, 0].item() == pytest.approx(expected)
+        assert found.logits is not None
+        probability = found.logits[i, unit, 0].sigmoid().item()
+        assert probability == pytest.approx(expected)
         divergence = jsd(explanation(changed), explanation(own))
         assert found.jsd[i, unit].item() == pytest.approx(divergence, abs=1e-9)
 

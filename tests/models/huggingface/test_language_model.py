@@ -42,7 +42,8 @@ def asked(folder: Path, **said: Any) -> HuggingFaceModel:
     module = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
     said = {"prompt": PROMPT, "options": OF_ONE_TOKEN, "examples": EXAMPLES[:3], **said}
-    return attn_audit.wrap(module, tokenizer, **said)
+    model: HuggingFaceModel = attn_audit.wrap(module, tokenizer, **said)
+    return model
 
 
 @torch.no_grad()

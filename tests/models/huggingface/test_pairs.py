@@ -31,7 +31,9 @@ SECONDS: tuple[AuditedTexts, ...] = ("second", "both")
 def wrapped(folder: Path, **said: Any) -> HuggingFaceModel:
     module = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    return attn_audit.wrap(module, tokenizer, **{"examples": PAIRS[:3], **said})
+    said = {"examples": PAIRS[:3], **said}
+    model: HuggingFaceModel = attn_audit.wrap(module, tokenizer, **said)
+    return model
 
 
 @pytest.mark.parametrize("unit", ["token", "word"])

@@ -394,7 +394,7 @@ def test_texts_that_fit_have_the_records_that_they_have_without_windows(
 
 @pytest.mark.parametrize("unit", ["token", "word"])
 def test_units_are_those_of_the_whole_text(plain: Plain, unit: str) -> None:
-    whole = attn_audit.wrap(plain.module, plain.tokenizer, unit=unit, max_length=64)  # type: ignore[arg-type]
+    whole = attn_audit.wrap(plain.module, plain.tokenizer, unit=unit, max_length=64)  # type: ignore[call-overload]
     model = windowed(plain, unit=unit)
     for item, expected in zip(model.encode(EXAMPLES), whole.encode(EXAMPLES), strict=True):
         n = expected.n_units

@@ -39,9 +39,9 @@ def nli(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
 def asked(folder: Path, **said: Any) -> HuggingFaceModel:
     module = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    return attn_audit.wrap(
-        module, tokenizer, **{"zero_shot": LABELS, "examples": EXAMPLES[:3], **said}
-    )
+    said = {"zero_shot": LABELS, "examples": EXAMPLES[:3], **said}
+    model: HuggingFaceModel = attn_audit.wrap(module, tokenizer, **said)
+    return model
 
 
 @torch.no_grad()
