@@ -109,7 +109,7 @@ def escaped(text: str) -> str:
 
     Example:
         >>> escaped("-50 % of a_b, p <= 1")
-        '$-$50 \\% of a\\_b, p $\\leq$ 0.05'
+        '$-$50 \\% of a\\_b, p $\\leq$ 1'
     """
     shown = _MINUS.sub("−", printable(text))
     return _PIECE.sub(lambda found: SPECIAL.get(found[0], found[0]), shown)
