@@ -299,7 +299,7 @@ def _instead(answer: Answer) -> Paragraph:
 
 
 def deciding_numbers(answer: Answer, check: str) -> Points | None:
-    """The numbers of a check that decided, each above its limit."""
+    """The numbers of a check that decided, each above its limits."""
     rows: list[tuple[str, float, Interval | None, Hue]] = []
     ends: list[tuple[float, float]] = []
     for judgement in answer.judgements:
@@ -307,10 +307,10 @@ def deciding_numbers(answer: Answer, check: str) -> Points | None:
         if not is_deciding or judgement.estimate is None or judgement.metric not in statistics():
             continue
         of = statistics()[judgement.metric]
-        rows += [
-            (of.metric.label, judgement.estimate, judgement.interval, Hue.OTHER),
-            (wanted(judgement), judgement.limit, None, Hue.YARDSTICK),
-        ]
+        found = (of.metric.label, judgement.estimate, judgement.interval, Hue.OTHER)
+        if found not in rows:  # two rules may ask for one number
+            rows.append(found)
+        rows.append((wanted(judgement), judgement.limit, None, Hue.YARDSTICK))
         ends.append((of.low, of.high))
     if not rows:
         return None

@@ -6,7 +6,7 @@ from attn_audit.document import Glance, Hue, Points
 from attn_audit.findings.rule import Outcome
 from attn_audit.formats import html, markdown, terminal
 from attn_audit.formats.documents.report import cards, document
-from attn_audit.formats.documents.verdict import answered
+from attn_audit.formats.documents.verdict import answered, deciding_numbers
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Answer, Judgement, MayShow
 from tests.formats.judging import answer, judgement
@@ -81,6 +81,15 @@ def test_their_pictures_are_of_the_numbers_that_decided_and_their_limits(report:
         assert attended.limits == (0.0, 1.0)
         assert isinstance(model, Points)
         assert (model.rows[0][0] == "roc auc") == (area is AREA)  # else the card's own
+
+
+def test_one_number_that_two_rules_ask_for_stands_there_once(report: Report) -> None:
+    strict, lax = (EFFECT.model_copy(update={"limit": x, "direction": "max"}) for x in (0.25, 0.5))
+    found = decided_by(report, strict, lax)
+    assert found.answer is not None
+    points = deciding_numbers(found.answer, "attended")
+    assert points is not None
+    assert [row[0] for row in points.rows] == ["polarity", "at most 0.25", "at most 0.5"]
 
 
 def test_every_format_says_so_in_words(report: Report) -> None:
