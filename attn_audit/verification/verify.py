@@ -173,9 +173,11 @@ def settings_of_report(report: Report, said: dict[str, Any]) -> AuditSettings:
         "device": "cpu" if report.settings.device == "cpu" else "auto",
     }
     if report.model.format == "HuggingFace":
+        asked = report.settings
+        names_answers = bool(asked.options or asked.target or asked.zero_shot)
         stored |= {
             "dtype": report.model.dtype,
-            "task": "binary" if report.model.task == "binary" else None,
+            "task": "binary" if report.model.task == "binary" and not names_answers else None,
             "removal": report.model.details.get("removal") if found is None else found.removal,
         }
     return validate(stored | said, said, None)

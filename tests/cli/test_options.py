@@ -1,6 +1,7 @@
 """Options reach the settings; what they cannot mean is refused in words that say what they can."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> list[AuditSettings]:
 
     monkeypatch.setattr("attn_audit.engine.audit.run_audit", note)
     monkeypatch.setattr("attn_audit.cli.results.write_report", lambda *_, **__: None)
+    monkeypatch.setattr("attn_audit.cli.last.keeping", lambda _: nullcontext())
     return found
 
 
