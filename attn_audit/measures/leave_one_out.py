@@ -13,6 +13,9 @@ from attn_audit.models.contract import AuditedModel, Batch, coarseness, require_
 from attn_audit.models.margin import Margin
 from attn_audit.progress import in_portions
 
+WITHOUT_ONE = "output without one of its units"
+"""What a message calls it."""
+
 
 @dataclass(frozen=True)
 class LeftOut:
@@ -88,6 +91,7 @@ def _left_out(model: AuditedModel, batch: Batch, margin: Margin | None) -> LeftO
         logits = model.erase(batch, keep[:, portion])
         if portion.start == 0:
             whole, logits = logits[:, 0], logits[:, 1:]
+            require_finite(batch, task.probabilities(whole), WITHOUT_ONE)
             if margin is None:
                 margin = Margin.of(task, whole, coarseness(model.dtype), model.logit_limits)
             own, probabilities = margin.beside(whole), task.probabilities(whole).unsqueeze(1)
@@ -108,5 +112,5 @@ def _distances(
     nothing_left = batch.unit_mask & (batch.unit_mask.sum(dim=1, keepdim=True) == 1)
     nothing_left &= ~distances.isfinite()
     distances = distances.masked_fill(nothing_left, 0)
-    require_finite(batch, distances, "output without one of its units")
+    require_finite(batch, distances, WITHOUT_ONE)
     return distances, batch.unit_mask & ~nothing_left
