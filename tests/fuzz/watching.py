@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from attn_audit.cli.last import folder_of_last
+
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _watched: list[str] | None = None
 
@@ -17,13 +19,14 @@ def written_elsewhere(output: Path) -> Iterator[list[str]]:
     """Collect the files that are opened to write outside of a folder.
 
     Args:
-        output: Where a command may write, beside temporary folders of its own.
+        output: Where a command may write, beside temporary folders of its own and what it keeps.
 
     Yields:
         Their names; complete only afterwards.
     """
     global _watched
-    allowed = (str(output), "/dev/null", str(Path(tempfile.gettempdir()) / "attn-audit-"))
+    own = str(Path(tempfile.gettempdir()) / "attn-audit-"), str(folder_of_last().parent)
+    allowed = (str(output), "/dev/null", *own)
     opened: list[str] = []
     found: list[str] = []
     _watched = opened
