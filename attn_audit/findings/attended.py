@@ -310,11 +310,11 @@ FINDINGS = CheckFindings(
     telling=(
         Telling(
             "unattended", "Words with hardly any attention decide", _decides_unattended,
-            f"where {HARDLY_ATTENDED} decide",
+            f"where {HARDLY_ATTENDED} decide", UNATTENDED.name,
         ),
         Telling(
             "against", f"The most attended word speaks against {TARGET}", _speaks_against,
-            f"where the most attended word speaks against {TARGET}",
+            f"where the most attended word speaks against {TARGET}", POLARITY.name,
         ),
     ),
 )  # fmt: skip

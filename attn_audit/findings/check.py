@@ -91,6 +91,12 @@ class Telling:
     """How much of it each record shows; NaN: nothing."""
     where: str = ""
     """Where to look when a bound of the check does not pass, as a clause; empty for elsewhere."""
+    metric: str = ""
+    """The number whose bound that is; empty for all of the check."""
+
+    def shows(self, metric: str) -> bool:
+        """Whether it is where to look when a bound on a number does not pass."""
+        return bool(self.where) and self.metric in ("", metric)
 
 
 @dataclass(frozen=True, eq=False)

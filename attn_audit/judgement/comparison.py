@@ -170,7 +170,7 @@ def change_of(
 
 def measured(statistic: Statistic, change: Change | None, base: Report, new: Report) -> Measurement:
     """A change as policies bound it; None: a report does not hold it."""
-    estimate, look_at = NOT_MEASURED, where_to_look(statistic.check, new)
+    estimate, look_at = NOT_MEASURED, where_to_look(statistic.check, new, statistic.metric.name)
     if change is not None:
         estimate = Estimate(change.difference, change.n, change.interval)
         if change.most_changed:

@@ -61,7 +61,7 @@ def guarded(guard: Guard | None, report: Report) -> Obstacle | None:
     return (
         f"It says something only where {condition}, and that is "
         f"{written(found.value, found.interval)}.",
-        f"First {guard.metric}: {where_to_look(guard.measured.check, report)}",
+        f"First {guard.metric}: {where_to_look(guard.measured.check, report, guard.metric)}",
     )
 
 
@@ -158,17 +158,21 @@ def _without_examples(statistic: Statistic) -> Obstacle:
     )
 
 
-def where_to_look(check: str, report: Report) -> str:
-    """The examples that show what a check found, and the parts of the report that part it."""
+def where_to_look(check: str, report: Report, metric: str = "") -> str:
+    """The examples that show what a check found, and the parts of the report that part it.
+
+    Args:
+        metric: The number of the check that is asked about, where it is one.
+    """
     if check == "data":
         return "What `attn-audit check-data MODEL DATA` says of the rows."
     if check == "performance":
         return "In the records, `label` beside `prediction`."
     (findings,) = (found for found in checks() if found.check == check)
     place = f"The {check} section of the report"
-    if not findings.telling:
+    of = next((each for each in findings.telling if each.shows(metric)), None)
+    if of is None:
         return f"{place}."
-    of = findings.telling[0]
     named = [
         str(example.record["id"])
         for example in report.telling_examples
@@ -371,7 +375,7 @@ def _measured(bound: Bound, report: Report) -> Measurement:
     return Measurement(
         estimate=estimate,
         definition=statistic.definition,
-        look_at=where_to_look(statistic.check, report),
+        look_at=where_to_look(statistic.check, report, statistic.metric.name),
         why_missing=why_missing(statistic, report) if estimate.value is None else None,
         reports=(report,),
     )

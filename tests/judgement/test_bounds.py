@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from attn_audit.findings import registry
+from attn_audit.findings import attended, registry
 from attn_audit.findings.rule import Outcome
-from attn_audit.judgement.gate import judge
+from attn_audit.judgement.gate import judge, where_to_look
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Judgement
 from tests.judged import GAP, MOVED, YARDSTICK, PolicyOf, with_number, without
@@ -206,6 +206,17 @@ def test_what_did_not_pass_says_where_to_look(report: Report, policy: PolicyOf) 
     assert "shuffling changes least: eczd20f, " in failed.look_at
     passed = the_one(with_number(report, MOVED, 0.6, (0.59, 0.61)), policy, LEAST)
     assert passed.look_at == ""
+
+
+def test_examples_are_named_for_the_number_that_they_show_alone(report: Report) -> None:
+    def shown(metric: str) -> list[str]:
+        return [each.reason for each in attended.FINDINGS.telling if each.shows(metric)]
+
+    assert shown("attended.unattended_decide") == ["unattended"]
+    assert shown("attended.polarity") == ["against"]
+    assert shown("attended.top_effect_small") == []
+    looked = where_to_look("attended", report, "attended.top_effect_small")
+    assert looked == "The attended section of the report."
 
 
 def test_what_did_not_pass_names_three_examples(report: Report, policy: PolicyOf) -> None:
