@@ -256,6 +256,7 @@ def _leave(judgement: Judgement) -> str:
 
 
 DECIDING = "What decided, and its limit"
+NOT_ASKED = "not asked yet; `attn-audit recommend MODEL DATA` says whether another measure may be."
 
 ANSWER_MARKS = {
     MayShow.YES: ("✓", Tone.GOOD),
@@ -280,6 +281,8 @@ def answered(answer: Answer, judged: Verdict | None = None) -> Conclusion:
     said = [Paragraph(answer.sentence)]
     if answer.instead:
         said.append(_instead(answer))
+    elif answer.verdict is not MayShow.YES:
+        said.append(Paragraph(NOT_ASKED, label="Show instead"))
     if judged is not None and judged.outcome not in AGREES[answer.verdict]:
         said.append(
             Paragraph(

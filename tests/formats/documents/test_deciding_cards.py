@@ -125,5 +125,12 @@ def test_what_to_show_instead_has_a_line_and_a_label_of_its_own(
     assert (found.sentences[1].label, found.sentences[1].text) == (label, said)
 
 
-def test_a_report_without_recommendation_says_nothing_of_it() -> None:
-    assert len(answered(answer(MayShow.NO)).sentences) == 1
+@pytest.mark.parametrize("verdict", [MayShow.NO, MayShow.HINT, MayShow.UNKNOWN])
+def test_a_report_without_recommendation_says_how_to_ask_for_one(verdict: MayShow) -> None:
+    _, instead = answered(answer(verdict)).sentences
+    assert instead.label == "Show instead"
+    assert "attn-audit recommend MODEL DATA" in str(instead.text)
+
+
+def test_where_attention_may_be_shown_nothing_stands_in_its_place() -> None:
+    assert len(answered(answer(MayShow.YES)).sentences) == 1
