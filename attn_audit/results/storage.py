@@ -47,9 +47,10 @@ def _escaped_if_unseen(found: re.Match[str]) -> str:
 HASH: Final = "content_sha256"
 
 MADE_OF_REPORTS: Final = {
-    **dict.fromkeys((".html", ".md", ".txt", ".csv"), "what people read of a report"),
+    **dict.fromkeys((".html", ".md", ".tex", ".txt"), "what people read of a report"),
     **dict.fromkeys((".xml", ".sarif"), "what programs read of a verdict"),
-    **dict.fromkeys((".parquet", ".jsonl"), "an audit's records"),
+    **dict.fromkeys((".parquet", ".jsonl"), "an audit's records, or data"),
+    ".csv": "a table of an audit's numbers, or data",
 }
 """What else an audit writes, by suffix."""
 
