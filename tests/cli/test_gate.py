@@ -170,7 +170,7 @@ def test_a_policy_that_passes_beside_a_no_says_so_in_the_first_lines(
         assert plain.index(first) < plain.index(other) < plain.index("The gate passed")
     lines = (tmp_path / "gate.md").read_text(encoding="utf-8").splitlines()
     assert lines[4] == "**❌ No**"
-    assert "passed: it asks for other things, and changes nothing here." in "\n".join(lines[4:9])
+    assert "passed: it asks for other things, and changes nothing here." in "\n".join(lines[4:11])
 
 
 def test_the_packaged_rules_are_judged_by_unless_another_is_named(
