@@ -90,7 +90,7 @@ def test_what_did_not_pass_is_explained(report: Report) -> None:
     text = markdown.render(document(report, every_kind()))
     why = text[text.index("- **❌ permutation.moved**") :]
     assert "  - found: The whole interval is below 0.5.\n  - look at: The histogram" in why
-    assert "  - waived: until 2027-06-30: known" in text
+    assert "- permutation.distance: waived until 2027-06-30: known" in text
     assert "- **✅" not in text
 
 

@@ -279,6 +279,7 @@ class _Layout:
 
     def __init__(self, block: Table, look: Look) -> None:
         self.block, self.look = block, look
+        self.names = [look.seen(name) for name in block.columns]
         self.rows = [[self._plain(cell) for cell in row] for row in block.rows]
         self.columns = [
             j
@@ -306,7 +307,7 @@ class _Layout:
 
     def _natural(self, j: int) -> int:
         cells = (row[j] for row in self._full_rows())
-        longest_word = max(map(len, self.block.columns[j].split()), default=0)
+        longest_word = max(map(len, self.names[j].split()), default=0)
         return max(longest_word, 1, *(cell_len(text_of(cell)) for cell in cells))
 
     def _least(self, j: int) -> int:
@@ -344,7 +345,7 @@ class _Layout:
     def _widen(self) -> None:
         """Headers on one line, as far as there is room."""
         for j in self.columns:
-            wanted = cell_len(self.block.columns[j]) - self.widths[j]
+            wanted = cell_len(self.names[j]) - self.widths[j]
             if self.fits and 0 < wanted <= self.look.width - self._total():
                 self.widths[j] += wanted
 
@@ -393,7 +394,7 @@ class _Layout:
         return ((j, row[j]) for j in self.columns)
 
     def _header(self, j: int) -> list[Text]:
-        name, width = self.block.columns[j], self.widths[j]
+        name, width = self.names[j], self.widths[j]
         if self._is_picture(j):
             low, high = name.split("|")
             return [Text(f"{low}{high:>{width - len(low)}}", FAINT)]
@@ -432,7 +433,7 @@ class _Layout:
             margin = Text(" " * (len(text_of(row[0])) - len(text_of(row[0]).lstrip())))
             inner = self.look.narrowed(self.look.width - 2 - len(margin))
             title = [Text(name, "bold")] if _is_code(row[0]) else inner.prose(name, "bold")
-            cells = list(zip(self.block.columns[1:], row[1:], strict=False))
+            cells = list(zip(self.names[1:], row[1:], strict=False))
             last = cells[-1][1] if cells else ""
             if isinstance(last, Phrase) and _is_outcome(last):
                 beside = title[-1] + Text("  ") + inner.phrase(last)
@@ -446,7 +447,7 @@ class _Layout:
 def _in_a_row(cells: Sequence[tuple[str, Cell]], look: Look) -> Iterator[Text]:
     """Cells with the headings of their columns, none broken that fits on a line."""
     line = ""
-    items = [f"{look.seen(name)} {text_of(cell)}".strip() for name, cell in cells if text_of(cell)]
+    items = [f"{name} {text_of(cell)}".strip() for name, cell in cells if text_of(cell)]
     for i, item in enumerate(items):
         piece = item if i == len(items) - 1 else f"{item};"
         if line and cell_len(line) + 1 + cell_len(piece) > look.width:

@@ -46,7 +46,8 @@ def test_the_question_stands_above_the_answer_and_its_sentences_below(
     header = page[page.index("<header>") : page.index("</header>")]
     said = [unescape(re.sub("<[^>]*>", "", p)) for p in re.findall(r"<p.*?</p>", header)]
     after = said.index("May its attention weights be shown as the reason for its predictions?") + 1
-    assert said[after:] == [found.words.text, *(p.labelled for p in found.sentences)]
+    sentences = [paragraph.labelled.replace("`", "") for paragraph in found.sentences]
+    assert said[after:] == [found.words.text, *sentences]
     assert f'<p class="answered word {found.words.tone}">' in header
 
 
