@@ -65,6 +65,13 @@ Picture = Spread | Around
 Cell = str | Phrase | Picture
 
 
+def text_of(cell: Cell) -> str:
+    """What stands in a cell; of a picture nothing."""
+    if isinstance(cell, Phrase):
+        return cell.text
+    return cell if isinstance(cell, str) else ""
+
+
 @dataclass(frozen=True)
 class Paragraph:
     """One or more sentences."""

@@ -13,10 +13,10 @@ from attn_audit.document import (
     Document,
     Folded,
     Notice,
-    Phrase,
     Section,
     Spread,
     Table,
+    text_of,
 )
 from attn_audit.quoting import printable
 
@@ -78,7 +78,7 @@ def _float(table: Table, section: Section, number: int) -> Iterator[str]:
     yield from (r"\toprule", _row(escaped(table.columns[j]) for j in shown), r"\midrule")
     for row in table.rows:
         if len(row) == 1:
-            heading = rf"\textit{{{escaped(_text(row[0]).strip())}}}"
+            heading = rf"\textit{{{escaped(text_of(row[0]).strip())}}}"
             yield rf"\multicolumn{{{len(shown)}}}{{l}}{{{heading}}} \\"
         else:
             yield _row(_cell(row[j]) for j in shown)
@@ -91,13 +91,9 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    text = _text(cell)
+    text = text_of(cell)
     indent = r"\quad " if text.startswith("  ") else ""
     return indent + escaped(text.strip())
-
-
-def _text(cell: Cell) -> str:
-    return cell.text if isinstance(cell, Phrase) else cell if isinstance(cell, str) else ""
 
 
 _MINUS = re.compile(r"(?<![\w.-])-(?=\d)")

@@ -33,6 +33,7 @@ from attn_audit.document import (
     Spread,
     Table,
     Tone,
+    text_of,
 )
 from attn_audit.formats.terminal import charts
 from attn_audit.formats.terminal.charts import around, strip
@@ -469,10 +470,3 @@ def _is_outcome(cell: Cell) -> bool:
 def _pieces(cell: Cell) -> Iterator[str]:
     """What of a cell stays on one line: names that people search for as they are, else words."""
     yield from [text_of(cell)] if _is_code(cell) else words(text_of(cell), 24)
-
-
-def text_of(cell: Cell) -> str:
-    """What stands in a cell; of a picture nothing."""
-    if isinstance(cell, Phrase):
-        return cell.text
-    return cell if isinstance(cell, str) else ""
