@@ -344,10 +344,10 @@ def _tables(reports: "Mapping[Path, Report]", folder: Path, *, quiet: bool) -> N
     from attn_audit.formats.result_files import Output, write_result
     from attn_audit.judgement.tabulation import table_of
 
-    table = table_of({path.relative_to(folder): report for path, report in reports.items()})
+    of_models = {path.relative_to(folder): report for path, report in reports.items()}
+    table = table_of(of_models)
     written = [folder / f"table{suffix}" for suffix in (".md", ".csv", ".tex", ".json")]
     write_result(Output.of(table), written)
-    of_models = {path.relative_to(folder): report for path, report in reports.items()}
     index = folder / "index.html"
     write_whole(index, render(page(table, of_models)).encode())
     show_output(Output.of(table), "terminal")
