@@ -8,9 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from upath import UPath
 
-from attn_audit.errors import ConfigurationError, OutputError, nearest, or_nearest
+from attn_audit.errors import (
+    ConfigurationError,
+    OutputError,
+    RunDirectoryError,
+    nearest,
+    or_nearest,
+)
 
 AnyPath = Path | UPath
 """Both read and write alike; what only local disks have (locks, temporary names) needs a `Path`."""
@@ -204,3 +211,33 @@ def require_known(keys: Iterable[str], known: Collection[str], where: str, kind:
             f"{where}: unknown {kind}{'s' if len(unknown) > 1 else ''} {named}",
             hint=nearest(unknown[0], known),
         )
+
+
+@contextmanager
+def held_alone(
+    folder: Path, option: str, error: type[OutputError] | type[RunDirectoryError]
+) -> Iterator[None]:
+    """Hold a folder for as long as the context lasts.
+
+    The lock is the operating system's: it goes with the process, however that ends.
+
+    Args:
+        option: That named the folder.
+        error: What is raised where it cannot be held.
+
+    Raises:
+        UsageError: Another process holds it, or nothing can be written there.
+    """
+    try:
+        held = FileLock(folder / LOCK, timeout=0).acquire()
+    except Timeout:
+        hint = f"Wait until it has ended, or name another {option}."
+        raise error(folder, "another process is working in it", hint=hint) from None
+    except OSError as problem:
+        raise error(folder, problem_of(problem)) from None
+    with held:
+        yield
+
+
+LOCK = ".lock"
+"""Who works in a folder holds this file of it."""

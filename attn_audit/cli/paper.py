@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from filelock import FileLock, Timeout
 
 from attn_audit import __version__
 from attn_audit.cli.command import said
@@ -21,7 +20,7 @@ from attn_audit.cli.progress import watching
 from attn_audit.cli.train import say_line, train, train_model, training_settings, training_source
 from attn_audit.data.source import DataSource
 from attn_audit.errors import ConfigurationError, OutputError
-from attn_audit.files import problem_of, sha256_of, write_whole
+from attn_audit.files import LOCK, held_alone, problem_of, sha256_of, write_whole
 from attn_audit.process import no_collection
 from attn_audit.settings import KEYS, AuditSettings, Panel
 
@@ -85,8 +84,8 @@ DEFAULTS_OF_PAPER: dict[str, Any] = {
     if name in _OF_TRAIN and (name not in _OWN or name == "output")
 }
 
-STARTED, FINISHED, LOCK = "paper.json", "finished.json", ".lock"
-"""What a folder is of; what is finished of a model; who works in it."""
+STARTED, FINISHED = "paper.json", "finished.json"
+"""What a folder is of; what is finished of a model."""
 
 
 @dataclass(frozen=True)
@@ -185,18 +184,11 @@ def _held(folder: Path, source: DataSource, prints: Mapping[str, str | None]) ->
     """
     try:
         folder.mkdir(exist_ok=True)
-        lock = FileLock(folder / LOCK, timeout=0)
-        lock.acquire()
-    except Timeout:
-        hint = "Wait until it has ended, or name another --output."
-        raise OutputError(folder, "another process is working in it", hint=hint) from None
     except OSError as error:
         raise OutputError(folder, problem_of(error)) from None
-    try:
+    with held_alone(folder, "--output", OutputError):
         _require_ours(folder, source, prints)
         yield
-    finally:
-        lock.release()
 
 
 def _require_ours(folder: Path, source: DataSource, prints: Mapping[str, str | None]) -> None:

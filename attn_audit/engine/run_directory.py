@@ -8,19 +8,18 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from attn_audit.engine.in_process import Found
 from attn_audit.errors import OutputError, RunDirectoryError
-from attn_audit.files import PART, AnyPath, located, problem_of, write_whole
+from attn_audit.files import PART, AnyPath, held_alone, located, problem_of, write_whole
 from attn_audit.findings.registry import add_shown
 from attn_audit.plugins import require_plugins
 from attn_audit.quoting import in_our_words
@@ -396,25 +395,14 @@ def _remove_parts(folder: AnyPath) -> None:
                 raise OutputError(part, problem_of(error)) from None
 
 
-@contextmanager
-def locked(folder: AnyPath) -> Iterator[None]:
+def locked(folder: AnyPath) -> AbstractContextManager[None]:
     """Hold a run directory for as long as the context lasts.
 
-    The lock is the operating system's: it goes with the process, however that ends. Object stores
-    have none; there, nothing keeps two audits apart.
+    Object stores have no lock; there, nothing keeps two audits apart.
 
     Raises:
         RunDirectoryError: Another process holds it.
     """
     if not isinstance(folder, Path):
-        yield
-        return
-    try:
-        held = FileLock(folder / ".lock", timeout=0).acquire()
-    except Timeout:
-        hint = "Wait until it has ended, or name another --run-dir."
-        raise RunDirectoryError(folder, "another process is working in it", hint=hint) from None
-    except OSError as error:
-        raise RunDirectoryError(folder, problem_of(error)) from None
-    with held:
-        yield
+        return nullcontext()
+    return held_alone(folder, "--run-dir", RunDirectoryError)
