@@ -489,13 +489,15 @@ class Conclusion:
 
     @property
     def text(self) -> str:
-        """All of it in a row.
+        """All of it in a row, but what is said aside.
 
         Example:
-            >>> Conclusion(Phrase("No"), (Paragraph("Words decide."),)).text
+            >>> aside = Paragraph("More is in the manual.", Tone.FAINT)
+            >>> Conclusion(Phrase("No"), (Paragraph("Words decide."), aside)).text
             'No. Words decide.'
         """
-        said = " ".join(paragraph.labelled for paragraph in self.sentences)
+        of_it = (sentence for sentence in self.sentences if sentence.tone is not Tone.FAINT)
+        said = " ".join(sentence.labelled for sentence in of_it)
         return f"{self.words.text}. {said}" if said else self.words.text
 
 

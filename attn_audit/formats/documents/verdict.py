@@ -282,7 +282,7 @@ def answered(answer: Answer, judged: Verdict | None = None) -> Conclusion:
     if answer.instead:
         said.append(_instead(answer))
     elif answer.verdict is not MayShow.YES:
-        said.append(Paragraph(NOT_ASKED, label="Show instead"))
+        said.append(Paragraph(NOT_ASKED, Tone.FAINT, "Show instead"))
     if judged is not None and judged.outcome not in AGREES[answer.verdict]:
         said.append(
             Paragraph(
