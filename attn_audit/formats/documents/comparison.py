@@ -1,6 +1,6 @@
 """A comparison of two reports: every number in both, and which examples changed most."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from attn_audit.document import (
     Around,
@@ -84,7 +84,8 @@ def _table(changes: Sequence[Change], title: str) -> Table:
     columns = ("number", "base", "new", "change", "less|more", "d_z", "n")
     shares = {metric.name for metric in metrics() if metric.range == SHARE}
     of_shares = max((_reach(change) for change in changes if change.metric in shares), default=0.0)
-    rows = (_row(c, of_shares if c.metric in shares else _reach(c)) for c in changes)
+    wanted = _wanted()
+    rows = (_row(c, of_shares if c.metric in shares else _reach(c), wanted) for c in changes)
     return Table(columns, tuple(rows), title)
 
 
@@ -95,26 +96,25 @@ def _reach(change: Change) -> float:
     return max(abs(change.difference), *ends, 1e-12)
 
 
-def _row(change: Change, reach: float) -> tuple[Cell, ...]:
+def _row(change: Change, reach: float, wanted: Mapping[str, str]) -> tuple[Cell, ...]:
     return (
         Phrase(change.metric, Tone.CODE, change.definition),
         number(change.base, 3),
         number(change.new, 3),
-        _changed(change),
+        _changed(change, wanted.get(change.metric)),
         Around(change.difference, change.interval, reach),
         "" if change.effect_size is None else difference(change.effect_size, None, 2),
         "" if change.n is None else count(change.n),
     )
 
 
-def _changed(change: Change) -> Cell:
-    """By how much, and whether that is better or worse, where it can be told."""
+def _changed(change: Change, wanted: str | None) -> Cell:
+    """By how much, and whether that is better or worse, where it is known what is wanted."""
     written = difference(change.difference, change.interval)
     if not change.is_beyond_chance:
         return written
     is_more = change.difference > 0
     said = f"{'▲' if is_more else '▼'} {written}"
-    wanted = _wanted().get(change.metric)
     if wanted is None:
         return Phrase(said, Tone.STRONG)
     is_better = is_more == (wanted == "min")
