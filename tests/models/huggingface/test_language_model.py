@@ -428,8 +428,8 @@ def test_a_model_that_is_asked_is_the_classifier_whose_head_has_the_answers_rows
     for name in one.records.column_names:
         found, expected = one.records[name].to_pylist(), other.records[name].to_pylist()
         # Of a margin next to nothing, shares are off by more: by as much as the margin itself is.
-        of_margin = 1e-4 if name.startswith("margin_") else None
-        close = pytest.approx(flat(expected), abs=1e-5, rel=of_margin, nan_ok=True)
+        relative = 1e-4 if name.startswith("margin_") else 1e-5
+        close = pytest.approx(flat(expected), abs=1e-5, rel=relative, nan_ok=True)
         assert flat(found) == close, name
 
 
