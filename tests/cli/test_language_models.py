@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.checkpoints import SENTENCES
 from tests.cli.conftest import AttnAudit
@@ -218,6 +219,57 @@ def test_any_token_is_one_question(
     outcome = attn_audit("audit", "model", texts, "--prompt", PROMPT, "--target", "next", *more)
     assert outcome.exit_code == 2
     assert said in outcome.stderr
+
+
+SHORT_TEMPLATE = (
+    "{% for message in messages %}{{ message.role[0] }}: {{ message.content }}\n{% endfor %}"
+    "{% if add_generation_prompt %}a:{% endif %}"
+)
+
+
+@pytest.mark.parametrize(
+    ("role", "words"),
+    [
+        (None, [["Is", "it", "dull?"], ["And", "bad?"]]),
+        ("system", [["A", "story."], ["Slow,", "dull."]]),
+        ("assistant", [["Not", "I."], ["It", "is."]]),
+    ],
+)
+def test_of_a_chat_the_last_message_of_the_role_that_is_named_is_audited(
+    attn_audit: AttnAudit,
+    language_model: Checkpoint,
+    tmp_path: Path,
+    role: str | None,
+    words: list[list[str]],
+) -> None:
+    folder = shutil.copytree(language_model("llama"), tmp_path / "model")
+    (folder / "chat_template.jinja").write_text(SHORT_TEMPLATE)
+    said = [
+        ("A story.", "Who?", "Not I.", "Is it dull?"),
+        ("Slow, dull.", "Is it?", "It is.", "And bad?"),
+    ]
+    roles = ("system", "user", "assistant", "user")
+    chats = [[{"role": r, "content": c} for r, c in zip(roles, each, strict=True)] for each in said]
+    Path("chats.jsonl").write_text("".join(json.dumps({"messages": c}) + "\n" for c in chats))
+    audited = () if role is None else ("--audited", role)
+    outcome = attn_audit(
+        "audit", folder, "chats.jsonl", "--chat", "--options", " bad, is", *audited,
+        "--unit", "word", "--layer", "last", "--checks", "correlation", "--output", "report.json",
+        "--records", "records.jsonl",
+    )  # fmt: skip
+    assert outcome.exit_code == 0, outcome.stderr
+    records = [json.loads(line) for line in Path("records.jsonl").read_text().splitlines()]
+    assert [record["units"] for record in records] == words
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    module = AutoModelForCausalLM.from_pretrained(folder)
+    answers = [tokenizer(o, add_special_tokens=False)["input_ids"][0] for o in (" bad", " is")]
+    for chat, record in zip(chats, records, strict=True):
+        given = {"tokenize": True, "add_generation_prompt": True, "return_tensors": "pt"}
+        ids = tokenizer.apply_chat_template(chat, **given)["input_ids"]
+        logits = module(ids).logits[0, -1, answers]
+        assert record["probability"] == pytest.approx(logits.softmax(0).tolist(), abs=1e-4)
+    outcome = attn_audit("verify", "report.json", folder, "chats.jsonl")
+    assert outcome.exit_code == 0, outcome.stdout + outcome.stderr
 
 
 def test_rows_that_are_no_chats_are_named_and_chats_are_not_put_in_prompts(
