@@ -151,14 +151,14 @@ def _one_of(known: Callable[[], list[str]]) -> AfterValidator:
     return AfterValidator(require)
 
 
-def _escaped(prompt: object) -> object:
+def _escaped(written: object) -> object:
     """Shells have no short way to write a new line."""
-    return prompt.replace("\\n", "\n") if isinstance(prompt, str) else prompt
+    return written.replace("\\n", "\n") if isinstance(written, str) else written
 
 
 def _answers(value: object) -> object:
     """Blanks count: most tokenizers keep the one before a word with it."""
-    answers, names = _several(value)
+    answers, names = _several(_escaped(value))
     if answers != () and (len(names) < 2 or not _differ(names)):
         raise PydanticCustomError(_REFUSED, "two or more answers with names that differ")
     return answers
@@ -331,6 +331,8 @@ def _require_companions(settings: AuditSettings) -> None:
         raise ConfigurationError(
             f"--answer-score: what follows is one token (--target {NEXT}), by its probability"
         )
+    if has_prompt and settings.zero_shot:
+        raise ConfigurationError("--zero-shot: there is a prompt, and only one of both is asked")
     if has_prompt and not settings.options and settings.target is None:
         asked = "--chat" if settings.is_of_chats else "--prompt"
         raise ConfigurationError(
@@ -347,8 +349,6 @@ def _require_companions(settings: AuditSettings) -> None:
             "there are no labels to ask for",
             "Name them: --zero-shot 'sports, politics'.",
         )
-    elif has_prompt:
-        raise ConfigurationError("--zero-shot: there is a prompt, and only one of both is asked")
     if settings.run_dir is None:
         _require_default(
             settings,

@@ -117,6 +117,10 @@ ASKED = ("--prompt", PROMPT, "--options")
         ((*ASKED, " bad, not", "--task", "binary"), "--task means nothing to a model whose"),
         ((*ASKED, " bad, \udcff"), r"--options is not valid Unicode: ' \udcff'"),
         (("--prompt", "\udcff {text}", "--options", " bad, not"), "--prompt is not valid Unicode"),
+        (
+            ("--zero-shot", "a,b", "--prompt", PROMPT),
+            "--zero-shot: there is a prompt, and only one",
+        ),
         (("--zero-shot", "a\udcff,b"), "--zero-shot is not valid Unicode"),
         ((), "--prompt 'Review: {text}\\nSentiment:' --options ' negative, positive'"),
     ],
@@ -186,6 +190,30 @@ def test_a_text_that_the_model_has_no_room_for_is_left_out_where_that_is_said(
     assert outcome.exit_code == 0
     assert "8 rows of 9 can be audited" in outcome.stdout
     assert "left out: 1 row that the model has no room for: texts.jsonl:9" in outcome.stdout
+
+
+def test_texts_that_the_model_has_no_room_for_may_come_first(
+    attn_audit: AttnAudit, language_model: Checkpoint, texts: Path
+) -> None:
+    too_long = [
+        json.dumps({"text": f"{i} " + "dull " * (60 + i), "question": ""}) for i in range(9)
+    ]
+    texts.write_text("\n".join(too_long) + "\n" + texts.read_text())
+    asked = ("check-data", language_model("llama"), texts, *ASKED, " bad, not")
+    outcome = attn_audit(*asked, "--on-bad-row", "skip")
+    assert outcome.exit_code == 0, outcome.stderr
+    assert "8 rows of 17 can be audited" in outcome.stdout
+
+
+def test_a_new_line_in_an_option_is_written_as_in_a_prompt(
+    attn_audit: AttnAudit, language_model: Checkpoint, texts: Path
+) -> None:
+    asked = ("inspect", language_model("llama"), texts, "--prompt", "{text} It is:")
+    outcome = attn_audit(*asked, "--options", r"\nbad,\nnot", "--format", "json")
+    assert outcome.exit_code == 0, outcome.stderr
+    report = json.loads(outcome.stdout)
+    assert report["labels"] == ["bad", "not"]
+    assert r"'\nbad' (3)" in report["details"]["answers"]
 
 
 def test_any_token_may_be_asked_for_and_verified(
