@@ -151,14 +151,9 @@ def _one_of(known: Callable[[], list[str]]) -> AfterValidator:
     return AfterValidator(require)
 
 
-def _escaped(written: object) -> object:
-    """Shells have no short way to write a new line."""
-    return written.replace("\\n", "\n") if isinstance(written, str) else written
-
-
 def _answers(value: object) -> object:
     """Blanks count: most tokenizers keep the one before a word with it."""
-    answers, names = _several(_escaped(value))
+    answers, names = _several(value)
     if answers != () and (len(names) < 2 or not _differ(names)):
         raise PydanticCustomError(_REFUSED, "two or more answers with names that differ")
     return answers
@@ -183,7 +178,6 @@ def _differ(names: Sequence[str]) -> bool:
 
 
 _VALIDATORS = {
-    "prompt": BeforeValidator(_escaped),
     "options": BeforeValidator(_answers),
     "zero_shot": BeforeValidator(_hypothesised),
     "adapter": AfterValidator(_with_function),
@@ -243,7 +237,11 @@ def load_settings(flags: Mapping[str, Any], config: Path | None, folder: Path) -
     found = folder / DISCOVERED
     file = config or (found if found.is_file() else None)
     from_file = _read(file, is_discovered=config is None) if file is not None else {}
-    return validate({**from_file, **flags}, flags, file)
+    said = {**from_file, **flags}
+    for name in ("prompt", "options"):  # shells have no short way to write a new line
+        if isinstance(value := said.get(name), str):
+            said[name] = value.replace("\\n", "\n")
+    return validate(said, flags, file)
 
 
 def validate(

@@ -54,12 +54,14 @@ def test_a_prompt_from_a_file_is_what_stands_there(
 ) -> None:
     Path("prompt.txt").write_text("{question}\n{text}\\n\nA:\n")
     outcome = attn_audit(
-        "inspect", language_model("gpt2"), texts, "--prompt-file", "prompt.txt", "--options",
-        " bad, not", "--audited", "question", "--format", "json",
+        "correlate", language_model("gpt2"), texts, "--prompt-file", "prompt.txt", "--options",
+        " bad, not", "--audited", "question", "--output", "report.json", "--records", "r.jsonl",
     )  # fmt: skip
     assert outcome.exit_code == 0, outcome.stderr
-    details = json.loads(outcome.stdout)["details"]
+    details = json.loads(Path("report.json").read_text())["model"]["details"]
     assert details["prompt"] == repr("{question}\n{text}\\n\nA:")
+    outcome = attn_audit("verify", "report.json", language_model("gpt2"), texts)
+    assert outcome.exit_code == 0, outcome.stdout
 
 
 def test_one_text_is_explained_at_a_layer_that_texts_of_ours_choose(
