@@ -151,6 +151,11 @@ def _one_of(known: Callable[[], list[str]]) -> AfterValidator:
     return AfterValidator(require)
 
 
+_PART = re.compile(r"""(?:^|,)(?:(\s*)"([^"]*,[^"]*)"(\s*)(?=,|\Z)|([^,]*))""")
+"""What stands between commas, without the quotation marks of what holds one itself: any others may
+be meant, as those of an answer in JSON."""
+
+
 def _answers(value: object) -> object:
     """Blanks count: most tokenizers keep the one before a word with it."""
     answers, names = _several(value)
@@ -168,7 +173,9 @@ def _hypothesised(value: object) -> object:
 
 def _several(value: object) -> tuple[object, tuple[str, ...]]:
     """What commas separate, as it is written, and without outer blanks."""
-    several = tuple(value.split(",")) if isinstance(value, str) else _as_tuple(value)
+    several = _as_tuple(value)
+    if isinstance(value, str):
+        several = tuple("".join(parts) for parts in _PART.findall(value))
     names = (str(each).strip() for each in several) if isinstance(several, tuple) else ()
     return several, tuple(names)
 
