@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -290,13 +291,14 @@ def test_of_a_chat_the_last_message_of_the_role_that_is_named_is_audited(
     assert outcome.exit_code == 0, outcome.stderr
     records = [json.loads(line) for line in Path("records.jsonl").read_text().splitlines()]
     assert [record["units"] for record in records] == words
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
     module = AutoModelForCausalLM.from_pretrained(folder)
     answers = [tokenizer(o, add_special_tokens=False)["input_ids"][0] for o in (" bad", " is")]
     for chat, record in zip(chats, records, strict=True):
-        given = {"tokenize": True, "add_generation_prompt": True, "return_tensors": "pt"}
-        ids = tokenizer.apply_chat_template(chat, **given)["input_ids"]
-        logits = module(ids).logits[0, -1, answers]
+        given = tokenizer.apply_chat_template(
+            chat, tokenize=True, add_generation_prompt=True, return_tensors="pt"
+        )
+        logits = module(given["input_ids"]).logits[0, -1, answers]
         assert record["probability"] == pytest.approx(logits.softmax(0).tolist(), abs=1e-4)
     outcome = attn_audit("verify", "report.json", folder, "chats.jsonl")
     assert outcome.exit_code == 0, outcome.stdout + outcome.stderr

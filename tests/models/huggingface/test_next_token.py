@@ -48,7 +48,7 @@ class Plain:
     """The model as the library loads it, asked with nothing of ours."""
 
     def __init__(self, folder: Path, **said: Any) -> None:
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
         loaded = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **said)
         self.module: Any = loaded.eval()
 
