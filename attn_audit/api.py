@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -388,5 +388,5 @@ def _loader(model: Model, tokenizer: Any, options: Mapping[str, object]) -> Load
 def _as_it_was(model: Model) -> AbstractContextManager[None]:
     """Whatever is audited in memory may be trained on afterwards."""
     if isinstance(model, str | Path):
-        return nullcontext()
+        return torch.inference_mode(False)
     return frozen(model if isinstance(model, nn.Module) else model.module)

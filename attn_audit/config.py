@@ -151,9 +151,9 @@ def _one_of(known: Callable[[], list[str]]) -> AfterValidator:
     return AfterValidator(require)
 
 
-def _escaped(prompt: object) -> object:
-    """Shells have no short way to write a new line."""
-    return prompt.replace("\\n", "\n") if isinstance(prompt, str) else prompt
+_PART = re.compile(r"""(?:^|,)(?:(\s*)"([^"]*,[^"]*)"(\s*)(?=,|\Z)|([^,]*))""")
+"""What stands between commas, without the quotation marks of what holds one itself: any others may
+be meant, as those of an answer in JSON."""
 
 
 def _answers(value: object) -> object:
@@ -173,7 +173,9 @@ def _hypothesised(value: object) -> object:
 
 def _several(value: object) -> tuple[object, tuple[str, ...]]:
     """What commas separate, as it is written, and without outer blanks."""
-    several = tuple(value.split(",")) if isinstance(value, str) else _as_tuple(value)
+    several = _as_tuple(value)
+    if isinstance(value, str):
+        several = tuple("".join(parts) for parts in _PART.findall(value))
     names = (str(each).strip() for each in several) if isinstance(several, tuple) else ()
     return several, tuple(names)
 
@@ -183,7 +185,6 @@ def _differ(names: Sequence[str]) -> bool:
 
 
 _VALIDATORS = {
-    "prompt": BeforeValidator(_escaped),
     "options": BeforeValidator(_answers),
     "zero_shot": BeforeValidator(_hypothesised),
     "adapter": AfterValidator(_with_function),
@@ -243,7 +244,11 @@ def load_settings(flags: Mapping[str, Any], config: Path | None, folder: Path) -
     found = folder / DISCOVERED
     file = config or (found if found.is_file() else None)
     from_file = _read(file, is_discovered=config is None) if file is not None else {}
-    return validate({**from_file, **flags}, flags, file)
+    said = {**from_file, **flags}
+    for name in ("prompt", "options"):  # shells have no short way to write a new line
+        if isinstance(value := said.get(name), str):
+            said[name] = value.replace("\\n", "\n")
+    return validate(said, flags, file)
 
 
 def validate(
@@ -331,6 +336,8 @@ def _require_companions(settings: AuditSettings) -> None:
         raise ConfigurationError(
             f"--answer-score: what follows is one token (--target {NEXT}), by its probability"
         )
+    if has_prompt and settings.zero_shot:
+        raise ConfigurationError("--zero-shot: there is a prompt, and only one of both is asked")
     if has_prompt and not settings.options and settings.target is None:
         asked = "--chat" if settings.is_of_chats else "--prompt"
         raise ConfigurationError(
@@ -347,8 +354,6 @@ def _require_companions(settings: AuditSettings) -> None:
             "there are no labels to ask for",
             "Name them: --zero-shot 'sports, politics'.",
         )
-    elif has_prompt:
-        raise ConfigurationError("--zero-shot: there is a prompt, and only one of both is asked")
     if settings.run_dir is None:
         _require_default(
             settings,

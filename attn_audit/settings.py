@@ -204,8 +204,9 @@ class AuditSettings:
     )
     options: tuple[str, ...] = _is(
         (), Panel.PROMPT, "ANSWER,...", is_stored=True, compared="noted",
-        help="The answers to choose from, blanks included: ' negative, positive'. Their names "
-        "without outer blanks are the labels.",
+        help="The answers to choose from, blanks included: ' negative, positive'. \\n is a new "
+        "line, and one that holds a comma stands in quotation marks. Their names without outer "
+        "blanks are the labels.",
     )
 
     target: str | None = _is(

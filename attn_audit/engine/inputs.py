@@ -4,6 +4,7 @@ import platform
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -287,18 +288,21 @@ class AuditedData:
             DataError: The data cannot be read, or no row can.
             UsageError: As `load_tried_model`.
         """
-        first = self._first(N_PEEKED)
-        audited = settings.audited_texts
-        trial, problem = choose_trial(first, audited), None
+        first, audited = self._first(N_PEEKED), settings.audited_texts
+        problem: AttnAuditError | None = None
+        while problem is None:
+            trial = choose_trial(first, audited)
+            try:
+                return load_tried_model(settings, trial, lambda: self._first(N_SEARCHED), load)
+            except AttnAuditError as error:
+                left = _beside_bad_row(first, error) if settings.on_bad_row == "skip" else []
+                first, problem = left or first, None if left else error
         at_fault = (few for n in N_AT_FAULT for few in combinations(trial, n))
         others = (choose_trial([e for e in first if e not in few], audited) for few in at_fault)
         may_fail = settings.on_error == "record" or settings.on_bad_row == "skip"
-        for tried in (trial, *(others if may_fail else ())):
-            try:
+        for tried in others if may_fail else ():
+            with suppress(AttnAuditError):
                 return load_tried_model(settings, tried, lambda: self._first(N_SEARCHED), load)
-            except AttnAuditError as error:
-                problem = problem or error
-        assert problem is not None
         raise problem
 
     def _first(self, n: int) -> list[Example]:
@@ -410,6 +414,20 @@ class AuditedData:
             n_labelled=0,
             n_truncated=0,
         )
+
+
+def _beside_bad_row(examples: Sequence[Example], error: AttnAuditError) -> list[Example]:
+    """The examples but for one that is at fault; none where no one is.
+
+    Of too long ones, those that are shorter: to try each in its turn would load the model as often.
+    """
+    if not isinstance(error, BadRowError):
+        return []
+    bad = [example for example in examples if place(example) == error.where]
+    others = [example for example in examples if bad and example not in bad]
+    if error.fault is not Fault.TOO_LONG:
+        return others
+    return [each for each in others if len(each.text) < len(bad[0].text)] or others
 
 
 def _unlabelled(examples: Sequence[Example]) -> list[Example]:
