@@ -32,13 +32,17 @@ def document(table: ReportTable) -> Document:
 
 
 def sections(table: ReportTable) -> Iterator[Section]:
-    """Models, classes, seeds, and the reports behind them."""
+    """Models, classes, seeds, and the reports behind them: all, or those that were chosen."""
     lacking = (Bullets.of([f"{LACKING}: {why}" for why in table.missing]),) if table.missing else ()
-    yield Section("models", "Models", (*_of_models(table), *lacking))
-    classes = tuple(_of_classes(table))
-    if classes:
-        yield Section("classes", "By predicted class (Table 2 of the paper)", classes)
-    yield Section("reports", "What was taken together", tuple(_reports(table)))
+    found = (
+        Section("models", "Models", (*_of_models(table), *lacking)),
+        Section("classes", "By predicted class (Table 2 of the paper)", tuple(_of_classes(table))),
+        Section("reports", "What was taken together", tuple(_reports(table))),
+    )
+    chosen = {section.id for section in found if section.id in table.only}
+    for section in found:
+        if section.blocks and (not chosen or section.id in chosen):
+            yield section
 
 
 def _shown(table: ReportTable, *, of_classes: bool = False) -> Iterator[tuple[Block, list[Column]]]:
