@@ -47,6 +47,8 @@ def test_every_format_is_written(attn_audit: AttnAudit, seeds: list[Path], tmp_p
     assert "| 0.35 ± 0.07 |" in of[".md"]
     assert r"0.35 $\pm$ 0.07" in of[".tex"]
     assert "0.35 ± 0.07" in of[".html"]
+    for suffix in (".md", ".tex", ".html"):  # 200 examples may stand beside a share of 198
+        assert "those too short to be tested are left out of it" in of[suffix]
     assert json.loads(of[".json"])["models"][0]["numbers"][0]["values"][TAU]["n"] == 2
 
 

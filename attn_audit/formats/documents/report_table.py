@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from attn_audit.document import Bullets, Cell, Document, Folded, Paragraph, Section, Table, Tone
+from attn_audit.findings.by_class import P_VALUE, TESTED
 from attn_audit.findings.paper import BLOCKS, Block, Column
 from attn_audit.numbers import count, counted, short
 from attn_audit.results.report_table import (
@@ -67,7 +68,10 @@ def _of_models(table: ReportTable) -> Iterator[Table]:
             )
         ]
         yield Table(
-            ("", "examples", *_headings(columns)), tuple(rows), block.title, note=_note(table)
+            ("", "examples", *_headings(columns)),
+            tuple(rows),
+            block.title,
+            note=_note(table, columns),
         )
 
 
@@ -110,8 +114,13 @@ def _cells(
         yield f"{column.written(found.mean)}{spread}{part}"
 
 
-def _note(table: ReportTable) -> str:
-    return OF_SEEDS if any(len(model.reports) > 1 for model in table.models) else ""
+def _note(table: ReportTable, columns: Iterable[Column]) -> str:
+    has_seeds = any(len(model.reports) > 1 for model in table.models)
+    return "; ".join(filter(None, (OF_SEEDS if has_seeds else "", _tested(columns))))
+
+
+def _tested(columns: Iterable[Column]) -> str:
+    return TESTED if any(column.heading == P_VALUE for column in columns) else ""
 
 
 def _of_classes(table: ReportTable) -> Iterator[Table]:
@@ -134,7 +143,7 @@ def _of_classes(table: ReportTable) -> Iterator[Table]:
                     )
                     rows.append((f"  {name}", size, *_cells(over.values, columns, model)))
         heads = ("", "examples", *_headings(columns))
-        yield Table(heads, tuple(rows), block.title, note=_note(table))
+        yield Table(heads, tuple(rows), block.title, note=_note(table, columns))
 
 
 def _reports(table: ReportTable) -> Iterator[Table | Folded | Paragraph]:
@@ -176,7 +185,8 @@ def _each(table: ReportTable) -> Iterator[Table]:
             for model in models:
                 rows.append((model.name,))
                 rows += [_alone(report, columns) for report in model.reports]
-        yield Table(("", *_headings(columns)), tuple(rows), block.title)
+        heads, note = ("", *_headings(columns)), _tested(columns)
+        yield Table(heads, tuple(rows), block.title, note=note)
 
 
 def _alone(report: TabledReport, columns: Sequence[Column]) -> tuple[Cell, ...]:
