@@ -88,6 +88,7 @@ class LoadingOptions(TypedDict, total=False):
     seed: int
     device: Literal["auto", "cpu", "cuda"] | torch.device
     threads: int | None
+    no_texts: bool
 
 
 class PlanOptions(LoadingOptions, total=False):
@@ -127,7 +128,6 @@ class AuditOptions(PlanOptions, total=False):
     records: str | Path | None
     title: str | None
     author: str | None
-    no_texts: bool
     reproducible: bool
 
 

@@ -228,10 +228,16 @@ class RowError(BadRowError, DataError):
 
 
 class BadRowsError(DataError):
-    """Several rows of the data cannot be audited: all of them, counted by what is wrong."""
+    """Several rows of the data cannot be audited: all of them, counted by what is wrong.
 
-    def __init__(self, message: str, details: Iterable[str], hint: str) -> None:
-        self.details = tuple(details)
+    Args:
+        places: What is said in place of the details where no cell may be quoted.
+    """
+
+    def __init__(
+        self, message: str, details: Iterable[str], hint: str, places: Iterable[str] = ()
+    ) -> None:
+        self.details, self.places = tuple(details), tuple(places)
         super().__init__(message, hint=hint)
         self.args = ("\n".join((message, *self.details)),)
 

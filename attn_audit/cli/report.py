@@ -22,6 +22,7 @@ Plugins = Annotated[list[str] | None, shared("plugin")]
 Outputs = Annotated[list[Path] | None, shared("output")]
 Format = Annotated[Literal["terminal", "json"] | None, shared("format")]
 Inconclusive = Annotated[Literal["pass", "fail"] | None, shared("inconclusive")]
+NoTexts = Annotated[bool, shared("no_texts")]
 Quiet = Annotated[bool, shared("quiet")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a crash.")]
 
@@ -51,7 +52,7 @@ def report(
     figures: Annotated[Path | None, shared("figures")] = None,
     title: Annotated[str | None, shared("title")] = None,
     author: Annotated[str | None, shared("author")] = None,
-    no_texts: Annotated[bool, shared("no_texts")] = False,
+    no_texts: NoTexts = False,
     format: Format = None,
     quiet: Quiet = False,
     debug: Annotated[bool, shared("debug")] = False,
@@ -233,6 +234,7 @@ def gate(
     require: Annotated[Literal["yes"] | None, shared("require")] = None,
     plugin: Plugins = None,
     output: Outputs = None,
+    no_texts: NoTexts = False,
     format: Format = None,
     quiet: Quiet = False,
     print_default_policy: Annotated[
@@ -254,6 +256,7 @@ def gate(
         from attn_audit.cli.last import located, taken_out
         from attn_audit.cli.results import finish, say_written, show_output
         from attn_audit.formats.result_files import Output, require_reports, write_reports
+        from attn_audit.judgement.answer import without_texts
         from attn_audit.judgement.gate import judge
         from attn_audit.judgement.policy import load_policy
         from attn_audit.plugins import load_plugins
@@ -264,6 +267,7 @@ def gate(
         stored = Report.load(file)
         inputs = [file, Path(policy), *records_files(stored, file.parent)]
         require_reports(paths, inputs, is_judged=True)
+        stored = without_texts(stored) if no_texts else stored
         verdict = judge(stored, load_policy(policy))
         write_reports(taken_out(stored, report), verdict, paths, origin=file.parent)
         show_output(Output.of(verdict), format or "terminal")
@@ -302,6 +306,7 @@ def compare(
     ] = False,
     plugin: Plugins = None,
     output: Outputs = None,
+    no_texts: NoTexts = False,
     format: Format = None,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -315,6 +320,7 @@ def compare(
         from attn_audit.cli.results import deliver, finish, show_output
         from attn_audit.formats.result_files import Output, require_reports
         from attn_audit.judgement.comparison import compare as compared
+        from attn_audit.judgement.comparison import without_texts
         from attn_audit.judgement.policy import load_policy
         from attn_audit.plugins import load_plugins
 
@@ -328,6 +334,7 @@ def compare(
             None if policy is None else load_policy(policy, of_change=True),
             allow_different_data=allow_different_data,
         )
+        found = without_texts(found) if no_texts else found
         deliver(found, "comparison", output=output, format=format, quiet=quiet)
         if found.verdict is not None:
             if output and format is None:

@@ -19,11 +19,22 @@ def table(
         list[Path],
         typer.Argument(
             metavar="REPORT...",
-            help="Reports that audits wrote as .json: of several models, seeds, data sets.",
+            help="Reports that audits wrote as .json, of several models, seeds, data sets; `last`.",
             show_default=False,
         ),
     ],
     *,
+    only: Annotated[
+        list[str] | None,
+        option(
+            "--only",
+            panel=Panel.OUTPUT,
+            metavar="NAME",
+            help="Write this table alone; repeat it for more. By what it is about: performance, "
+            "gradient, leave_one_out, yardstick, permutation, adversarial. By its lines: models, "
+            "classes, reports.",
+        ),
+    ] = None,
     plugin: Annotated[list[str] | None, shared("plugin")] = None,
     output: Annotated[
         list[Path] | None,
@@ -47,11 +58,13 @@ def table(
     one model.
     """
     with guard(debug=debug):
+        from attn_audit.cli.last import located
         from attn_audit.cli.results import deliver
         from attn_audit.formats.result_files import require_reports
         from attn_audit.judgement.tabulation import tabulate
         from attn_audit.plugins import load_plugins
 
         load_plugins(plugin or [])
-        require_reports(output or [], reports, formats=FORMATS)
-        deliver(tabulate(reports), "table", output=output, format=format, quiet=quiet)
+        paths = [located(path) for path in reports]
+        require_reports(output or [], paths, formats=FORMATS)
+        deliver(tabulate(paths, only or []), "table", output=output, format=format, quiet=quiet)

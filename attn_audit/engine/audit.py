@@ -16,6 +16,7 @@ import torch
 from attn_audit.checks.base import Check
 from attn_audit.checks.registry import applying, measured_by, passes_of, select_sites
 from attn_audit.data.example import Example
+from attn_audit.data.left_out import quoting_no_text
 from attn_audit.engine.in_process import (
     SHARD_SIZE,
     Engine,
@@ -79,6 +80,7 @@ from attn_audit.results.verdict import LabelAnswer
 from attn_audit.settings import EACH, AuditSettings
 
 
+@quoting_no_text
 def run_audit(
     settings: AuditSettings,
     *,

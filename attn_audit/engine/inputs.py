@@ -23,7 +23,7 @@ from attn_audit.checks.registry import epsilon_for
 from attn_audit.data.chat import USER
 from attn_audit.data.example import N_SEARCHED, Example, choose_trial, is_judged, sample_examples
 from attn_audit.data.labels import Labelling
-from attn_audit.data.left_out import MEANINGS, MOST_LABELS, LeftOut
+from attn_audit.data.left_out import MEANINGS, MOST_LABELS, LeftOut, quoting_no_text
 from attn_audit.data.prompts import TEXT, Prompt
 from attn_audit.data.reading import DataSet, data_in_memory, find_data
 from attn_audit.data.source import N_PEEKED, DataSource, FieldNames
@@ -428,6 +428,18 @@ def _beside_bad_row(examples: Sequence[Example], error: AttnAuditError) -> list[
     if error.fault is not Fault.TOO_LONG:
         return others
     return [each for each in others if len(each.text) < len(bad[0].text)] or others
+
+
+@quoting_no_text
+def checked_data(settings: AuditSettings) -> AuditedData:
+    """The data that the settings name, of which every row was looked at, with their model.
+
+    Raises:
+        UsageError: As `AuditedData.of`, `load_model` and `checked`.
+    """
+    data = AuditedData.of(settings)
+    model, _ = data.load_model(settings)
+    return data.checked(model, settings)
 
 
 def _unlabelled(examples: Sequence[Example]) -> list[Example]:

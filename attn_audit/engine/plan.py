@@ -16,6 +16,7 @@ from attn_audit.checks.base import AuditedBatch, Check, Columns
 from attn_audit.checks.erasure import Erasure
 from attn_audit.checks.registry import applying, measured_by, measures_of, passes_of, select_sites
 from attn_audit.data.example import sample_examples
+from attn_audit.data.left_out import quoting_no_text
 from attn_audit.engine.audit import LABELS, answered_by, labels_of
 from attn_audit.engine.in_process import SHARD_SIZE, Found, Plan, audit_batch, batches_of
 from attn_audit.engine.inputs import AuditedData, Item, LoadModel, describe_settings, describe_tool
@@ -64,6 +65,7 @@ N_SUMMED_UP = (20, 200)
 """Examples on which summing up is timed; from the first on it grows evenly with their number."""
 
 
+@quoting_no_text
 def forecast_audit(
     settings: AuditSettings, *, load: LoadModel | None = None, items: Iterable[Item] | None = None
 ) -> Forecast:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import sqrt
 
@@ -98,29 +98,57 @@ class Grouping:
         groups = [(name, chosen[:, i]) for i, name in enumerate(labels)]
         return [*groups, ("(none)", np.logical_not(chosen.any(axis=1)))]
 
+    @property
+    def two_classes(self) -> list[tuple[str, Members]]:
+        """The predicted classes, where just two are; else none."""
+        found = [(name, inside) for name, inside in self.members["prediction"] if inside.any()]
+        return found if len(found) == 2 and not self.examples.is_multilabel else []
+
     def groups(
         self, values: Values, grouping: str, edges: Sequence[float] | None = None
     ) -> tuple[Group, ...]:
         """The distribution of a number within each group of a grouping that has examples."""
+        classes = self.two_classes if grouping == "max_attention" else []
         return tuple(
-            Group(name=name, distribution=distribution_of(values[inside], self.resamples, edges))
+            Group(
+                name=name,
+                distribution=distribution_of(
+                    values[inside],
+                    self.resamples,
+                    edges,
+                    {name: of_it[inside] for name, of_it in classes},
+                ),
+            )
             for name, inside in self.members[grouping]
             if bool(inside.any())
         )
 
 
 def distribution_of(
-    values: Values, resamples: Resamples, edges: Sequence[float] | None = None
+    values: Values,
+    resamples: Resamples,
+    edges: Sequence[float] | None = None,
+    classes: Mapping[str, Members] | None = None,
 ) -> Distribution:
-    """Moments, quantiles and interval of the values that are not NaN."""
-    defined = values[~np.isnan(values)]
+    """Moments, quantiles and interval of the values that are not NaN.
+
+    Args:
+        classes: Parts of which each has a histogram of its own.
+    """
+    is_known = ~np.isnan(values)
+    defined = values[is_known]
     found = describe(defined)
     if found is None:
         return Distribution(n=0, **dict.fromkeys(("mean", "sd", "interval", *_PARTS)))
     of_bins = None
     if edges is not None:
-        counts = histogram(defined, np.array(edges))
-        of_bins = Histogram(edges=tuple(edges), counts=tuple(counts.tolist()))
+        bins = np.array(edges)
+        of_classes = {
+            name: tuple(histogram(values[is_known & inside], bins).tolist())
+            for name, inside in (classes or {}).items()
+        }
+        counts = tuple(histogram(defined, bins).tolist())
+        of_bins = Histogram(edges=tuple(edges), counts=counts, by_prediction=of_classes)
     return Distribution(
         n=found.n,
         mean=found.mean,
@@ -224,6 +252,11 @@ def _distribution(metric: MeanMetric, values: Values, grouping: Grouping) -> Gro
     if metric.joint is not None and metric.edges is not None:
         other = grouping.examples.numbers(metric.joint)
         joint = joint_histogram(other, values, UNIT_EDGES, metric.edges)
+        of_classes = {
+            name: joint_histogram(other[inside], values[inside], UNIT_EDGES, metric.edges).counts
+            for name, inside in grouping.two_classes
+        }
+        joint = joint.model_copy(update={"by_prediction": of_classes})
     whole = distribution_of(values, grouping.resamples, metric.edges)
     return GroupedDistribution(**dict(whole), **groups, joint=joint)
 

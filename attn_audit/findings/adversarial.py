@@ -280,8 +280,9 @@ def figures(report: "Report") -> Iterator[Figure]:
             title="Divergence against the largest weight",
             reading=(
                 "The stronger a cell's shade, the more examples have that largest weight and that "
-                "divergence. Examples to the right have one dominant word; those of them that lie "
-                "high up would give the same output with attention elsewhere."
+                "divergence; colours, where there are two: the predicted class, and each has its "
+                "part of a cell. Examples to the right have one dominant word; those of them that "
+                "lie high up would give the same output with attention elsewhere."
             ),
             counts=joint,
             axes=("largest weight", AXIS),

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 P_VALUE = f"p <= {SIGNIFICANT:g}"
 """Over the share of significant taus, of either sign."""
 
+TESTED = (
+    f"{P_VALUE}: share of the taus that are significant, above or below 0, each by itself; of the "
+    "examples, those too short to be tested are left out of it"
+)
+"""What stands in that column, of which the examples beside it may be more."""
+
 
 def by_class(report: "Report", pairs: "Iterable[tuple[str, PairMetrics]]") -> Table:
     """Mean, standard deviation and share of significant taus of each predicted class, and of all.
@@ -27,8 +33,7 @@ def by_class(report: "Report", pairs: "Iterable[tuple[str, PairMetrics]]") -> Ta
         ("", "examples", "tau", "sd", P_VALUE),
         tuple(row for name, of in pairs for row in _rows(report, name, of)),
         f"Tau {BY_PREDICTION}: Table 2 of the paper",
-        note=f"sd: over examples; {P_VALUE}: share of the taus that are significant, above or "
-        "below 0, each by itself; untestable ones left out",
+        note=f"sd: over examples; {TESTED}",
     )
 
 

@@ -426,9 +426,10 @@ def figures(report: "Report") -> tuple[Figure, ...]:
         reading=(
             "One shape for each range of an example's largest attention weight: the thicker, the "
             "more of its examples move by that much, and paler where these are few; the bar is the "
-            "middle half, the dot the median. Where peaked attention matters, the lower shapes lie "
-            "further to the right; a lower shape that clings to 0 shows outputs that did not "
-            "depend on where the peak was."
+            "middle half, the dot the median; of two predicted classes one is above the bar, the "
+            "other below. Where peaked attention matters, the lower shapes lie further to the "
+            "right; a lower shape that clings to 0 shows outputs that did not depend on where the "
+            "peak was."
         ),
         panels=tuple(panel_of("Largest weight", part) for part in groups),
         axis="median change of the output",

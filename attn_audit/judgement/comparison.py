@@ -90,6 +90,16 @@ def _most_changed(
     )
 
 
+def without_texts(found: Comparison) -> Comparison:
+    """The same without a word of the texts: the examples that changed are told by their ids."""
+
+    def hidden(change: Change) -> Change:
+        told = (each.model_copy(update={"text": None}) for each in change.most_changed)
+        return change.model_copy(update={"most_changed": tuple(told)})
+
+    return found.model_copy(update={"changes": tuple(map(hidden, found.changes))})
+
+
 def summary_change(metric: Statistic, base: Report, new: Report) -> Change | None:
     """The difference of a number of two reports whose examples are not matched.
 

@@ -66,6 +66,7 @@ class Explanation(Value):
 
     model: ModelDescription
     text: str
+    """Empty where no texts are told, as the second one."""
     text_pair: str | None
     audited: AuditedTexts = "first"
     """Of a pair."""

@@ -67,3 +67,5 @@ class ReportTable(Value):
     models: tuple[TabledModel, ...]
     missing: tuple[str, ...]
     """Why some cells are empty, in sentences."""
+    only: tuple[str, ...] = ()
+    """The tables that were chosen, by name; empty: all are shown."""
