@@ -100,6 +100,16 @@ def test_says_where_masking_is_no_removal(
     assert all(word in text for word in words)
 
 
+def test_an_adapter_that_names_no_mask_is_told_how_to(transformer: Report, shown: Shown) -> None:
+    found = transformer.model.findings
+    assert found is not None
+    unmasked = {"masking_leaks": None, "removal": "delete"}
+    changed = {"format": "adapter", "findings": found.model_copy(update=unmasked)}
+    text = " ".join(shown(document(transformer.model.model_copy(update=changed)), 100).split())
+    assert "impossible: the adapter names no mask" in text
+    assert "CustomModel(..., mask='...')" in text
+
+
 def test_a_linear_readout_that_was_found_is_said(transformer: Report, shown: Shown) -> None:
     model = transformer.model.model_copy(update={"linear_readout": True})
     text = shown(document(model), 100)
