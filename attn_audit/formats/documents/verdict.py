@@ -301,6 +301,10 @@ def _instead(answer: Answer) -> Paragraph:
     return Paragraph(answer.instead, label="Show instead")
 
 
+PARTS = (0.05, 0.1, 0.2, 0.5)
+"""Of a scale from 0, where all that stands on it lies within: on a whole one 2 % hides 5 %."""
+
+
 def deciding_numbers(answer: Answer, check: str) -> Points | None:
     """The numbers of a check that decided, each above its limits."""
     rows: list[tuple[str, float, Interval | None, Hue]] = []
@@ -318,6 +322,9 @@ def deciding_numbers(answer: Answer, check: str) -> Points | None:
     if not rows:
         return None
     low, high = min(low for low, _ in ends), max(high for _, high in ends)
+    if low == 0:
+        most = max(value if at is None else max(value, at.high) for _, value, at, _ in rows)
+        high *= next((part for part in PARTS if most <= part * high), 1)
     return Points(tuple(rows), (low, high), (f"{low:g}", f"{high:g}"), DECIDING)
 
 
