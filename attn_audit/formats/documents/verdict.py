@@ -110,7 +110,8 @@ def blocks(verdict: Verdict, *, explains_all: bool = False) -> Iterator[Block]:
         yield _table(decisive)
         yield Folded("Why, and where to look", tuple(map(_reasons, decisive)))
     if forgiven:
-        title = f"{_numbers(forgiven)}: they did not pass, and change nothing"
+        they, them = ("it", "it") if len(forgiven) == 1 else ("they", "them")
+        title = f"{_numbers(forgiven)}: {they} did not pass, and nothing fails by {them}"
         leave = tuple(f"{name(j)}: waived {_leave(j)}" for j in forgiven if j.waiver is not None)
         brief = (_table(forgiven), *([Bullets.of(leave)] if leave else ()))
         n_unfolded = None if explains_all else len(brief)
