@@ -94,7 +94,18 @@ def task(model: ModelDescription) -> str:
     named = ", ".join(model.labels[:MAX_LABELS])
     more = len(model.labels) - MAX_LABELS
     rest = f" and {more} more" if more > 0 else ""
-    return f"{model.task}, {counted(len(model.labels), 'label')}: {named}{rest}"
+    labels = f"{model.task}, {counted(len(model.labels), 'label')}: {named}{rest}"
+    if all(label in (str(i), f"LABEL_{i}") for i, label in enumerate(model.labels)):
+        return f"{labels}; these are numbers: {NAMES.get(model.format, NAMES_OF_TRAINING)}"
+    return labels
+
+
+NAMES = {
+    "HuggingFace": "names stand in the model's config.json, as id2label",
+    "adapter": "names are given by CustomModel(labels=...)",
+}
+NAMES_OF_TRAINING = "names are those of the data that a model is trained on"
+"""Where a model's labels get names, by its format."""
 
 
 def asked(model: ModelDescription) -> str:
