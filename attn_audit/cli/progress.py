@@ -115,7 +115,9 @@ def row_of_check(check: CheckProgress, n_examples: int | None) -> Row:
 
 
 def count(n_finished: int, n_examples: int | None) -> str:
-    """How many of how many."""
+    """How many of how many; nothing where nobody counts yet."""
+    if n_examples is None and not n_finished:
+        return ""
     return f"{n_finished:,}" + ("" if n_examples is None else f" of {n_examples:,}")
 
 

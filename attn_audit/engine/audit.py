@@ -14,6 +14,7 @@ from statistics import median_low
 import torch
 
 from attn_audit.checks.base import Check
+from attn_audit.checks.erasure import Erasure
 from attn_audit.checks.registry import applying, measured_by, passes_of, select_sites
 from attn_audit.data.example import Example
 from attn_audit.data.left_out import quoting_no_text
@@ -73,7 +74,7 @@ from attn_audit.models.contract import AuditedModel, Encoded, Site
 from attn_audit.models.self_check import self_check
 from attn_audit.numbers import count, counted, duration
 from attn_audit.process import full_precision
-from attn_audit.progress import Watcher
+from attn_audit.progress import Progress, Watcher
 from attn_audit.results.model_description import Leverage
 from attn_audit.results.report import Cost, Report, Run, SelfCheck, Subject
 from attn_audit.results.verdict import LabelAnswer
@@ -97,7 +98,8 @@ def run_audit(
     Raises:
         AttnAuditError: Of the settings, the model, the data, a check, or of what is written.
     """
-    started, clock, stopwatch = datetime.now(UTC), time.perf_counter(), Stopwatch()
+    started, clock = datetime.now(UTC), time.perf_counter()
+    stopwatch = Stopwatch(on_stage=partial(_tell_of_stage, watcher))
     with ExitStack() as stack:
         opened = held_run_directory(settings.run_dir, resume=settings.resume)
         directory = stack.enter_context(opened)
@@ -113,6 +115,7 @@ def run_audit(
             settings = replace(settings, threads=settings.threads or 1)
         stack.enter_context(full_precision(settings.threads))
         data = AuditedData.of(settings, items)
+        stopwatch.on_stage("loading the model")
         model, trial = data.load_model(settings, load)
         settings = applying(settings, model)
         labels = labels_of(model, settings)
@@ -205,14 +208,21 @@ def _audit(
         subject = manifest.subject
     examples = data.sampled(settings)
     n_examples = min(data.n_examples, settings.limit or data.n_examples)
-    if len(sites) > 1:
+    n_timed = 0 if layers is None or earlier is not None else layers.n_texts
+    of_pass = stopwatch.seconds[LEVERAGE] / (n_timed * leverage_passes(model)) if n_timed else None
+    erasure = next((check for check in plan.checks if isinstance(check, Erasure)), None)
+    if len(sites) > 1 or (erasure is not None and of_pass is not None):
         encoded = encoded_of(model, data.sampled_for_layers(N_TEXTS, settings.seed))
-        n_timed = 0 if layers is None or earlier is not None else layers.n_texts
-        of_pass = (
-            stopwatch.seconds[LEVERAGE] / (n_timed * leverage_passes(model)) if n_timed else None
-        )
-        if encoded:
+        if encoded and len(sites) > 1:
             watcher.on_cost(cost_ahead(plan, encoded, n_examples, of_pass))
+        elif encoded and erasure is not None and of_pass is not None:
+            n_judged = min(n_examples, settings.erasure_sample)
+            passes = n_judged * erasure.passes(_median(encoded).n_units)
+            if passes * of_pass >= LONG:
+                watcher.on_cost(
+                    f"erasure leaves units out of {counted(n_judged, 'text')}: about "
+                    f"{count(passes)} passes, up to about {duration(passes * of_pass)}"
+                )
     if settings.engine == "ray":
         engine: Engine = _ray_engine(settings, trial, plan, watcher, n_examples)
     else:
@@ -251,6 +261,12 @@ def _self_checked(model: AuditedModel, trial: Sequence[Example], plan: Plan) -> 
             if not (plan.records_failures and others):
                 raise
             encoded = others
+
+
+def _tell_of_stage(watcher: Watcher, name: str) -> None:
+    """What is under way before examples are counted."""
+    if watcher.on_progress is not None:
+        watcher.on_progress(Progress(0, None, name))
 
 
 def _meter(plan: Plan, watcher: Watcher, n_examples: int) -> Meter | None:
@@ -425,6 +441,16 @@ def settings_for(label: str, report: Report, settings: AuditSettings) -> AuditSe
     )
 
 
+LONG = 60.0
+"""Seconds from which on a slow check says before what it will take."""
+
+
+def _median(sample: Sequence[Encoded]) -> Encoded:
+    """A text of median length."""
+    n_units = median_low([item.n_units for item in sample])
+    return next(item for item in sample if item.n_units == n_units)
+
+
 def cost_ahead(
     plan: Plan, sample: Sequence[Encoded], n_examples: int, seconds_of_pass: float | None
 ) -> str:
@@ -439,9 +465,7 @@ def cost_ahead(
         '73 sites: about 1,638 passes a text, up to about 4.4 min for 16 texts'
     """
     sites = list(dict.fromkeys(plan.sites))
-    n_units = median_low([item.n_units for item in sample])
-    median = next(item for item in sample if item.n_units == n_units)
-    first = measured_by(plan.checks)
+    median, first = _median(sample), measured_by(plan.checks)
     each = [passes_of(check, first[check.id], median, sites) for check in plan.checks]
     passes = sum(audited + (len(sites) - 1) * beside for audited, beside in each)
     said = f"{count(len(sites))} sites: about {count(passes)} passes a text"

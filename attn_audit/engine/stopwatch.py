@@ -194,6 +194,8 @@ class Stopwatch:
     """Follows the stages; None: nobody does."""
     costs: Costs = field(default_factory=dict)
     """Of the measures, within the stages of checks."""
+    on_stage: Callable[[str], None] = lambda name: None
+    """Called when a stage begins that no meter follows."""
 
     @contextmanager
     def measure(self, name: str, batch: Sequence[Encoded] = ()) -> Iterator[None]:
@@ -201,6 +203,7 @@ class Stopwatch:
         start = time.perf_counter()
         try:
             if self.meter is None:
+                self.on_stage(name)
                 yield
             else:
                 with self.meter.stage(name, batch):

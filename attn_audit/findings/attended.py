@@ -206,11 +206,21 @@ def in_short(report: "Report") -> tuple[str, ...]:
     return (
         f"the most attended word has {mean_percent(report[EFFECT])} of the largest effect",
         naming_target(
-            f"it speaks against {TARGET} in {share(report[POLARITY])} of the texts",
-            report.settings.explain_label,
+            f"it speaks against {TARGET} in {_of_texts(report)}", report.settings.explain_label
         ),
-        f"{HARDLY_ATTENDED} decide {share(report[UNATTENDED])} of them",
+        f"{HARDLY_ATTENDED} decide {share(report[UNATTENDED])} of the texts",
     )
+
+
+def _of_texts(report: "Report") -> str:
+    """The share of texts in which it speaks against: of fewer than the others are, says of which.
+
+    Where it does hardly anything its sign says nothing.
+    """
+    found = report[POLARITY]
+    if found.n == report[EFFECT].n:
+        return f"{share(found)} of the texts"
+    return f"{share(found)} of the {counted(found.n, 'text')} in which it does anything"
 
 
 def line(record: Mapping[str, Any]) -> str | None:
@@ -273,8 +283,8 @@ def answer(report: "Report") -> tuple[str, ...]:
         f"{share(report[SMALL_EFFECT])} of the texts it is less than a quarter. It is that very "
         f"word in {share(report[TOP_UNIT])}.",
         naming_target(
-            f"In {share(report[POLARITY])} of the texts the most attended word speaks against "
-            f"{TARGET}: without it the model is surer. ",
+            f"In {_of_texts(report)} the most attended word speaks against {TARGET}: without it "
+            "the model is surer. ",
             report.settings.explain_label,
         )
         + f"Of all attention {mean_percent(report[AGAINST])} lies on words that speak against.",

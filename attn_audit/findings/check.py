@@ -177,21 +177,27 @@ def group_table(measured: str, found: GroupedDistribution, limits: tuple[float, 
 
 
 def confidence_table(report: "Report", **shares: ShareMetric) -> Table:
-    """Shares of the examples by how sure the model is of them.
+    """Shares of the examples by how sure the model is of them, of fewer where a note says so.
 
     Args:
         **shares: By what is written above each, with `_` for spaces.
     """
     found = {name: report[metric].by_confidence for name, metric in shares.items()}
     strata = dict.fromkeys(part.name for parts in found.values() for part in parts)
-    rows = []
+    rows, fewer = [], []
     for stratum in strata:
         cells = [next((p for p in parts if p.name == stratum), None) for parts in found.values()]
         written = ("-" if part is None else share(part) for part in cells)
         most = max(part.n for part in cells if part is not None)
         rows.append((f"p {stratum}", count(most), *written))
+        fewer += [
+            f"{name.replace('_', ' ')} at p {stratum} is of {count(part.n)}"
+            for name, part in zip(found, cells, strict=True)
+            if part is not None and part.n < most
+        ]
     columns = ("", "examples", *(name.replace("_", " ") for name in shares))
-    return Table(columns, tuple(rows), "By confidence")
+    note = f"Of fewer examples: {', '.join(fewer)}." if fewer else ""
+    return Table(columns, tuple(rows), "By confidence", note=note)
 
 
 def panel_of(

@@ -51,7 +51,7 @@ from attn_audit.numbers import count, counted, digits, mean, number, percent, sh
 from attn_audit.statistics.summary import Distribution, GroupedDistribution
 
 if TYPE_CHECKING:
-    from attn_audit.results.model_description import Findings, ModelDescription
+    from attn_audit.results.model_description import ModelDescription
     from attn_audit.results.report import Report
     from attn_audit.results.table import Values
 
@@ -428,7 +428,7 @@ def removal(report: "Report") -> tuple[str, ...]:
     unit = report.settings.unit
     if findings.removal == "delete":
         shift = "the tokens behind it move up"
-        return (f"Leave-one-out deletes each {unit}, and {shift}: {_why_deleted(findings)}.",)
+        return (f"Leave-one-out deletes each {unit}, and {shift}: {_why_deleted(report.model)}.",)
     together = ", all its tokens together" if unit == "word" else ""
     hidden = f"Leave-one-out hides each {unit} by the attention mask{together}"
     said, n = f"{hidden}; the others keep their places.", report.data.n_readout_deleted
@@ -441,10 +441,11 @@ def removal(report: "Report") -> tuple[str, ...]:
     )
 
 
-def _why_deleted(findings: "Findings") -> str:
-    if findings.masking_leaks is None:
-        return "this model takes no attention mask"
-    if findings.masking_leaks:
+def _why_deleted(model: "ModelDescription") -> str:
+    leaks = None if model.findings is None else model.findings.masking_leaks
+    if leaks is None:
+        return model.no_mask_because
+    if leaks:
         return "in this model a masked token still moves the output"
     return "as was asked for, masking would be exact"
 

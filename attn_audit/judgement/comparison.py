@@ -19,6 +19,7 @@ from attn_audit.judgement.comparability import (
     SUMMARIES_ALONE,
     Pairs,
     harmless,
+    have_same_numbers,
     of_data,
     pair,
     require_comparable,
@@ -181,8 +182,9 @@ def change_of(
 def measured(statistic: Statistic, change: Change | None, base: Report, new: Report) -> Measurement:
     """A change as policies bound it; None: a report does not hold it."""
     estimate, look_at = NOT_MEASURED, where_to_look(statistic.check, new, statistic.metric.name)
+    is_same = change is not None and change.difference == 0 and have_same_numbers(base, new)
     if change is not None:
-        estimate = Estimate(change.difference, change.n, change.interval)
+        estimate = Estimate(change.difference, change.n, None if is_same else change.interval)
         if change.most_changed:
             named = ", ".join(example.id for example in change.most_changed[:MAX_NAMED])
             look_at = f"The examples that changed most: {named}."
@@ -192,6 +194,7 @@ def measured(statistic: Statistic, change: Change | None, base: Report, new: Rep
         look_at=look_at,
         why_missing=_why_missing(statistic, base, new) if change is None else None,
         reports=(base, new),
+        is_same=is_same,
     )
 
 

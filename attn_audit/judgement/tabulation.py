@@ -122,11 +122,12 @@ def identity(report: Report) -> Identity:
     model, data = report.model, report.data
     told = {name: value for name, value in model.training.items() if name not in NO_SETTING}
     sizes = {"parameters": model.n_parameters, **model.details}
+    known = {**sizes, **told} if model.format == "adapter" else told or sizes
     compared = (*names_where(compared="refused"), "checks", "measures")
     settings = {name: getattr(report.settings, name) for name in compared if name != SEED}
     return {
         "architecture": model.architecture, "format": model.format, "task": model.task,
-        "labels": model.labels, **(told or sizes), "dtype": model.dtype,
+        "labels": model.labels, **known, "dtype": model.dtype,
         "data": data.sha256 or _data(report), "limit": data.limit, **settings,
         "layer": report.settings.layer, "head": report.settings.head,
         "definitions": report.tool.definitions,

@@ -71,6 +71,23 @@ def test_models_that_tell_nothing_of_their_training_are_taken_together_and_said_
     assert [r.seed for r in model.reports] == [None, None]
 
 
+def test_a_module_of_ones_own_is_told_by_what_its_adapter_says_and_by_its_size(
+    report: Report,
+) -> None:
+    def audited(weights: str, n_parameters: int, **training: Any) -> Report:
+        told = {"format": "adapter", "n_parameters": n_parameters, "training": training}
+        model = report.model.model_copy(update={"sha256": weights, **told})
+        return report.model_copy(update={"model": model})
+
+    table = tabled({
+        "a": audited("a", 10, seed=1), "b": audited("b", 10, seed=2), "c": audited("c", 20, seed=1),
+        "d": audited("d", 10, seed=1, dropout=0.3),
+    })  # fmt: skip
+    groups = [[(r.report, r.seed) for r in model.reports] for model in table.models]
+    assert groups == [[("a", 1), ("b", 2)], [("c", 1)], [("d", 1)]]
+    assert all(model.is_told for model in table.models)
+
+
 def test_mean_and_standard_deviation_are_over_the_seeds(report: Report) -> None:
     taus = (0.1, 0.4, 0.6)
     reports = {f"r{i}": moved(trained(report, f"w{i}", seed=i), tau) for i, tau in enumerate(taus)}

@@ -165,7 +165,8 @@ def _reports(table: ReportTable) -> Iterator[Table | Folded | Paragraph]:
     if guessed:
         yield Paragraph(
             f"How they were trained is not known of {', '.join(guessed)}: taken for seeds of one "
-            "model because kind, sizes and labels are the same.",
+            "model because kind, sizes and labels are the same. A module of one's own says it by "
+            "CustomModel(..., training={'seed': 1, ...}).",
             Tone.WARNING,
         )
     if any(len(model.reports) > 1 for model in table.models):
