@@ -15,7 +15,7 @@ from attn_audit.results.table import Row
 from tests.formats.html.conftest import Opened
 from tests.records import table
 
-N = 1_000
+N = 600
 """More than would fit, were they all shown."""
 BYTES = 6_000_000
 
