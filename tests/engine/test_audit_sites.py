@@ -199,7 +199,7 @@ def test_heads_together_are_as_each_by_itself_but_for_reach() -> None:
     settings: dict[str, Any] = {"checks": "permutation", "permutations": 5, "reproducible": True}
     together = attn_audit.audit(model, data, layer="all", head="all", **settings)
     assert len(together.sites) == 12
-    for site in together.sites:
+    for site in together.sites[::5]:
         alone = attn_audit.audit(model, data, layer=site.layer, head=site.head or 0, **settings)
         for name in ("permutation.distance", "permutation.jsd", "permutation.uniform.distance"):
             assert site.means[name].mean == pytest.approx(alone[name].value, abs=1e-6)
