@@ -21,7 +21,7 @@ from attn_audit.results.answers import Plausible, ShownField, ShownPair, ShownSc
 from attn_audit.settings import AuditSettings
 from attn_audit.statistics.intervals import Resamples
 from attn_audit.statistics.kendall import dense_ranks, kendall_tau_of_ranks
-from attn_audit.statistics.plausibility import Agreement, agreement, expected_agreement
+from attn_audit.statistics.rankings import Agreement, agreement, expected_agreement
 
 Ranks = Int[np.ndarray, " word"]
 

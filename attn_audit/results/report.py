@@ -23,12 +23,14 @@ from attn_audit.findings.metric import (
 from attn_audit.findings.registry import add_shown, metrics
 from attn_audit.plugins import require_plugins
 from attn_audit.results.model_description import HeadMix, Leverage, ModelDescription
-from attn_audit.results.schema import ShownRecord, Summaries, require_shown
 from attn_audit.results.storage import (
     MAKE_AGAIN,
+    ShownRecord,
+    Summaries,
     malformed,
     publish_hash,
     read_stored,
+    require_shown,
     require_unedited,
     to_stored,
 )

@@ -44,11 +44,8 @@ def describe(values: Float64[np.ndarray, " example"]) -> Description | None:
 
     Sums are exact before the last rounding, so the order of the values changes nothing.
 
-    Args:
-        values: Finite numbers; the caller drops, and counts, what is undefined.
-
     Returns:
-        The description; None where there is no value.
+        None where there is no value.
 
     Raises:
         ValueError: A value is NaN or infinite.
@@ -72,9 +69,6 @@ quantiles={0.05: 1.1, 0.25: 1.5, 0.5: 2.0, 0.75: 4.0, 0.95: 5.6}, maximum=6.0)
 def mean(values: Float64[np.ndarray, " example"]) -> float:
     """Arithmetic mean, the same in whatever order the values come.
 
-    Returns:
-        The mean, in the unit of the values.
-
     Example:
         >>> mean(np.array([1e16, 1.0, -1e16]))
         0.3333333333333333
@@ -83,10 +77,7 @@ def mean(values: Float64[np.ndarray, " example"]) -> float:
 
 
 def sd(values: Float64[np.ndarray, " example"]) -> float | None:
-    """Sample standard deviation (n - 1), at least 0; None for fewer than two values.
-
-    Returns:
-        The standard deviation, in the unit of the values and the same in whatever order they come.
+    """Sample standard deviation (n - 1), in whatever order; None for fewer than two values.
 
     Example:
         >>> sd(np.array([1.0, 3.0]))
@@ -109,12 +100,8 @@ def histogram(
     """Count the values in bins closed on the left; the last is closed on the right as well.
 
     Args:
-        values: Finite numbers. One outside the edges (by rounding, say) counts in the nearest bin,
-            so that the counts always add up to the number of values.
-        edges: Borders of the bins, ascending; at least two.
-
-    Returns:
-        One count for each bin, one fewer than edges.
+        values: One outside the edges (by rounding, say) counts in the nearest bin, so that the
+            counts always add up to the number of values.
 
     Raises:
         ValueError: A value is NaN or infinite.
@@ -132,11 +119,6 @@ def require_finite(values: Float64[np.ndarray, "..."]) -> None:
 
     Raises:
         ValueError: A value is NaN or infinite.
-
-    Example:
-        >>> require_finite(np.array([0.0, np.nan]))
-        Traceback (most recent call last):
-        ValueError: 1 of 2 values are not finite; drop and count them first
     """
     n_bad = int(np.count_nonzero(~np.isfinite(values)))
     if n_bad:
@@ -242,7 +224,7 @@ def wilson_interval(successes: int, n: int) -> Interval | None:
     Unlike the textbook's p ± 1.96 se it stays inside 0 to 1 and says something at 0 of n.
 
     Returns:
-        The interval; None where nothing was looked at.
+        None where nothing was looked at.
 
     Raises:
         ValueError: `successes` is not between 0 and n, where n is above 0.
@@ -276,7 +258,7 @@ def mean_interval(values: Float64[np.ndarray, " example"], resamples: Resamples)
         resamples: Of the same seed, the same values always have the same interval.
 
     Returns:
-        The interval, within the smallest and largest value; None for fewer than two values.
+        Within the smallest and largest value; None for fewer than two values.
 
     Raises:
         ValueError: A value is NaN or infinite.

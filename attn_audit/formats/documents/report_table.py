@@ -6,7 +6,7 @@ from itertools import groupby
 from attn_audit.document import Bullets, Cell, Document, Folded, Paragraph, Section, Table, Tone
 from attn_audit.findings.paper import BLOCKS, Block, Column
 from attn_audit.numbers import count, counted, short
-from attn_audit.results.report_table import (
+from attn_audit.results.answers import (
     OverSeeds,
     ReportTable,
     TabledModel,
