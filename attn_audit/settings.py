@@ -79,6 +79,9 @@ TEMPLATE = "This example is {}."
 ROLES = ("system", "developer", "user", "assistant", "tool")
 """Whose a message of a chat may be."""
 
+MESSAGES = "messages"
+"""The field of a chat's messages, unless another is named as that of the text."""
+
 AuditedTexts = Literal["first", "second", "both"]
 """Which text of a pair is audited; a text alone is the first."""
 
@@ -454,7 +457,7 @@ class AuditSettings:
         roles = ("id", "text", "text_pair", "label", "labels", "candidates")
         names = {role: getattr(self, f"{role}_field") for role in roles}
         if self.is_of_chats and self.text_field == FIELDS["text_field"].default:
-            return {**names, "text": "messages"}
+            return {**names, "text": MESSAGES}
         if self.audited is None or self.prompt is None:
             return names
         return {**names, "text": self.audited}

@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from attn_audit.data.source import WrongValueError
 from attn_audit.quoting import is_damaged, listed, quoted
 from attn_audit.settings import ROLES
-
-MESSAGES = "messages"
-"""The field of them, unless another is named as that of the text."""
 
 USER, ASSISTANT = "user", "assistant"
 
@@ -18,10 +16,6 @@ class Message(NamedTuple):
 
     role: str
     content: str
-
-
-class NotAChatError(ValueError):
-    """A value holds no messages that a model could answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,47 +45,47 @@ def read_chat(value: object, role: str) -> Chat:
         role: Whose last message is audited.
 
     Raises:
-        NotAChatError: They are none, none is of that role, or the last is the assistant's own.
+        WrongValueError: They are none, none is of that role, or the last is the assistant's own.
 
     Example:
         >>> read_chat([{"role": "user", "content": "Is it good?"}], "user").text
         'Is it good?'
     """
     if not isinstance(value, list):
-        raise NotAChatError(
+        raise WrongValueError(
             f'must be a list of messages, {{"role": ..., "content": ...}}, not {quoted(value)}'
         )
     if not value:
-        raise NotAChatError("holds no messages")
+        raise WrongValueError("holds no messages")
     messages = tuple(_message(number, each) for number, each in enumerate(value, start=1))
     of_role = [i for i, message in enumerate(messages) if message.role == role]
     if not of_role:
-        raise NotAChatError(f"holds no message of the {role}, which is to be audited")
+        raise WrongValueError(f"holds no message of the {role}, which is to be audited")
     if messages[-1].role == ASSISTANT:
-        raise NotAChatError(
+        raise WrongValueError(
             "ends with a message of the assistant, and what is audited is what it says next"
         )
     chat = Chat(messages, of_role[-1])
     if not chat.text.strip():
-        raise NotAChatError(f"holds a blank message of the {role}, which is to be audited")
+        raise WrongValueError(f"holds a blank message of the {role}, which is to be audited")
     return chat
 
 
 def _message(number: int, value: object) -> Message:
     if not isinstance(value, Mapping):
-        raise NotAChatError(f"holds as message {number} {quoted(value)}, which has no role")
+        raise WrongValueError(f"holds as message {number} {quoted(value)}, which has no role")
     role, content = value.get("role"), value.get("content")
     if role not in ROLES:
-        raise NotAChatError(
+        raise WrongValueError(
             f"gives message {number} the role {quoted(role)}, which is none of {listed(ROLES)}"
         )
     if not isinstance(content, str) or is_damaged(content):
-        raise NotAChatError(
+        raise WrongValueError(
             f"gives message {number} as content {quoted(content)}, which is no text"
         )
     others = [str(name) for name, of in value.items() if name not in Message._fields and of]
     if others:
-        raise NotAChatError(
+        raise WrongValueError(
             f"gives message {number} more than a role and content: {listed(others)}"
         )
     return Message(str(role), content)

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from attn_audit.data.chat import NotAChatError, read_chat
+from attn_audit.data.chat import read_chat
+from attn_audit.data.source import WrongValueError
 
 USER = {"role": "user", "content": "Is it good?"}
 SYSTEM = {"role": "system", "content": "Be brief."}
@@ -34,5 +35,5 @@ def test_the_last_message_of_the_role_is_audited() -> None:
     ],
 )
 def test_what_is_no_chat_is_named(messages: Any, said: str) -> None:
-    with pytest.raises(NotAChatError, match=said):
+    with pytest.raises(WrongValueError, match=said):
         read_chat(messages, "user")
