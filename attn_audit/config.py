@@ -316,13 +316,11 @@ def _require_companions(settings: AuditSettings) -> None:
         raise ConfigurationError("--prompt-file: the prompt is given by --prompt too")
     has_prompt = settings.chat or not (settings.prompt is None and settings.prompt_file is None)
     if not has_prompt:
-        _require_default(
-            settings,
-            names_where(panel=Panel.PROMPT),
-            "there is no prompt",
+        hint = (
             "Say what stands around each text: --prompt 'Review: {text}\\nSentiment:'; or, where "
-            "rows are chats, --chat.",
+            "rows are chats, --chat."
         )
+        _require_default(settings, names_where(panel=Panel.PROMPT), "there is no prompt", hint)
     if settings.target is not None and settings.options:
         raise ConfigurationError(
             "--target: there are --options to choose from, and only one of the two is asked"
@@ -341,28 +339,17 @@ def _require_companions(settings: AuditSettings) -> None:
     if settings.is_of_chats:
         _require_fit_for_chats(settings)
     if not settings.zero_shot:
-        _require_default(
-            settings,
-            ("template", "zero_shot_each"),
-            "there are no labels to ask for",
-            "Name them: --zero-shot 'sports, politics'.",
-        )
+        lack, hint = "there are no labels to ask for", "Name them: --zero-shot 'sports, politics'."
+        _require_default(settings, ("template", "zero_shot_each"), lack, hint)
     elif has_prompt:
         raise ConfigurationError("--zero-shot: there is a prompt, and only one of both is asked")
     if settings.run_dir is None:
-        _require_default(
-            settings,
-            ("resume", "shard_size"),
-            "no run directory is named",
-            "Name the folder that keeps the shards with --run-dir.",
-        )
+        hint = "Name the folder that keeps the shards with --run-dir."
+        _require_default(settings, ("resume", "shard_size"), "no run directory is named", hint)
     if settings.engine == "local":
-        _require_default(
-            settings,
-            ("workers", "gpus_per_worker", "ray_address"),
-            "the local engine has no workers",
-            "Audit on a cluster with --engine ray.",
-        )
+        of_workers = ("workers", "gpus_per_worker", "ray_address")
+        hint = "Audit on a cluster with --engine ray."
+        _require_default(settings, of_workers, "the local engine has no workers", hint)
 
 
 def _require_default(settings: AuditSettings, names: Iterable[str], lack: str, hint: str) -> None:

@@ -31,18 +31,14 @@ from attn_audit.findings.registry import metrics, site_fields, status_meanings
 from attn_audit.results.table import Examples, Members, Values, numbers
 from attn_audit.statistics.intervals import (
     Resamples,
-    describe,
-    histogram,
-    mean_interval,
+    distribution_of,
     normal_interval,
     wilson_interval,
 )
 from attn_audit.statistics.summary import (
     Degenerate,
-    Distribution,
     Group,
     GroupedDistribution,
-    Histogram,
     JointHistogram,
     Number,
     Share,
@@ -107,31 +103,6 @@ class Grouping:
             for name, inside in self.members[grouping]
             if bool(inside.any())
         )
-
-
-def distribution_of(
-    values: Values, resamples: Resamples, edges: Sequence[float] | None = None
-) -> Distribution:
-    """Moments, quantiles and interval of the values that are not NaN."""
-    defined = values[~np.isnan(values)]
-    found = describe(defined)
-    if found is None:
-        return Distribution(n=0, **dict.fromkeys(("mean", "sd", "interval", *_PARTS)))
-    of_bins = None
-    if edges is not None:
-        counts = histogram(defined, np.array(edges))
-        of_bins = Histogram(edges=tuple(edges), counts=tuple(counts.tolist()))
-    return Distribution(
-        n=found.n,
-        mean=found.mean,
-        sd=found.sd,
-        interval=mean_interval(defined, resamples),
-        **dict(zip(_PARTS, (found.minimum, *found.quantiles.values(), found.maximum), strict=True)),
-        histogram=of_bins,
-    )
-
-
-_PARTS = ("minimum", "q05", "q25", "median", "q75", "q95", "maximum")
 
 
 def _binned(values: Values, edges: Sequence[float]) -> list[tuple[str, Members]]:
