@@ -34,11 +34,11 @@ from attn_audit.settings import (
     NEXT,
     ROLES,
     SETTINGS,
+    TYPES,
     AuditSettings,
     Panel,
     kinds_of,
     names_where,
-    type_of,
 )
 
 DISCOVERED = "attn-audit.toml"
@@ -81,7 +81,7 @@ def parse_label_map(text: str) -> dict[str, str]:
 
 def _parsed(name: str) -> Any:
     """A setting's type, with what turns a flag's words or a file's values into it."""
-    kind, kinds = type_of(name), kinds_of(name)
+    kind, kinds = TYPES[name], kinds_of(name)
     words = next((get_args(part) for part in kinds if get_origin(part) is Literal), ())
     if int in kinds and words:  # layer, head, batch size
         return Annotated[kind, BeforeValidator(_number_or(*words))]

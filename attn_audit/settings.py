@@ -505,12 +505,8 @@ SETTINGS: Mapping[str, Setting] = {name: f.metadata["setting"] for name, f in FI
 KEYS = tuple(SETTINGS)
 
 
-_HINTS = get_type_hints(AuditSettings, include_extras=True)
-
-
-def type_of(name: str) -> Any:
-    """A setting's type, with its bounds."""
-    return _HINTS[name]
+TYPES = get_type_hints(AuditSettings, include_extras=True)
+"""With their bounds, by name."""
 
 
 def kinds_of(name: str) -> tuple[Any, ...]:
@@ -520,7 +516,7 @@ def kinds_of(name: str) -> tuple[Any, ...]:
         >>> kinds_of("layer"), kinds_of("epsilon")
         ((<class 'int'>, typing.Literal['last', 'all', 'best']), (<class 'float'>,))
     """
-    kind = _HINTS[name]
+    kind = TYPES[name]
     parts = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
     bare = (get_args(part)[0] if get_origin(part) is Annotated else part for part in parts)
     return tuple(part for part in bare if part is not type(None))

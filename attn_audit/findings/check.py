@@ -11,8 +11,6 @@ from attn_audit.document import (
     Cell,
     Figure,
     Folded,
-    Hue,
-    Panel,
     Paragraph,
     Points,
     Section,
@@ -23,7 +21,7 @@ from attn_audit.document import (
 )
 from attn_audit.findings.field import Field
 from attn_audit.findings.metric import Metric, ShareMetric
-from attn_audit.numbers import count, counted, digits, mean, share
+from attn_audit.numbers import count, digits, mean, share
 from attn_audit.statistics.summary import Distribution, Group, GroupedDistribution
 
 if TYPE_CHECKING:
@@ -234,14 +232,6 @@ def confidence_table(report: "Report", **shares: ShareMetric) -> Table:
         rows.append((f"p {stratum}", count(most), *written))
     columns = ("", "examples", *(name.replace("_", " ") for name in shares))
     return Table(columns, tuple(rows), "By confidence")
-
-
-def panel_of(
-    what: str, part: Group, hue: Hue = Hue.GRADIENT, below: Distribution | None = None
-) -> Panel:
-    """A part of a grouping in a figure, with how many examples it is of."""
-    name = f"{what} {part.name} ({counted(part.distribution.n, 'example')})"
-    return Panel(name, part.distribution, hue, below)
 
 
 def classes_of(found: Distribution) -> tuple[Group, ...]:

@@ -13,7 +13,6 @@ from attn_audit.findings.check import (
     classes_of,
     confidence_table,
     group_table,
-    panel_of,
 )
 from attn_audit.findings.example import AUDITED_MASS, NOT_RUN, Label, status_field
 from attn_audit.findings.field import NATS, OUTPUT_DISTANCE, SAME, SHARE, Field, Kind, Place, Range
@@ -378,7 +377,8 @@ def mass(audited: Distribution) -> str:
 
 def _figures(report: "Report") -> tuple[Figure, ...]:
     """How far outputs move: over all examples, and by the largest weight."""
-    groups = [part for part in report[DISTANCE].by_max_attention if part.distribution.n]
+    parts = ((part, part.distribution) for part in report[DISTANCE].by_max_attention)
+    groups = [(part, of) for part, of in parts if of.n]
     of_all = Histograms(
         name="output_moves",
         title="How far shuffling moves outputs",
@@ -401,7 +401,12 @@ def _figures(report: "Report") -> tuple[Figure, ...]:
             "further to the right; a lower shape that clings to 0 shows outputs that did not "
             "depend on where the peak was."
         ),
-        panels=tuple(panel_of("Largest weight", part) for part in groups),
+        panels=tuple(
+            Panel(
+                f"Largest weight {p.name} ({counted(p.distribution.n, 'example')})", p.distribution
+            )
+            for p in groups
+        ),
         axis="median change of the output",
         counted="output moves by",
     )
