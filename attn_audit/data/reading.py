@@ -256,8 +256,8 @@ def _of_text(
 def _value(row: Row, name: str) -> object:
     """What stands in a field, the number of a class by its name."""
     value, classes = value_within(row.values, name), row.classes.get(name, ())
-    if classes and is_no_label(value):
-        return None
+    if not classes or is_no_label(value):
+        return None if classes else value
     return row.read(name, Fault.UNREADABLE, class_name, value, classes)
 
 
