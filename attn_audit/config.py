@@ -90,11 +90,6 @@ def _parsed(name: str) -> Any:
     return Annotated[kind, _one_of(_REGISTERED[name])] if name in _REGISTERED else kind
 
 
-def _pairs(value: object) -> object:
-    """The flag's form works in a file as well, beside a table."""
-    return parse_label_map(value) if isinstance(value, str) else value
-
-
 def _alone_or_several(value: object) -> object:
     return (value,) if isinstance(value, str) else _as_tuple(value)
 
@@ -151,9 +146,8 @@ def _one_of(known: Callable[[], list[str]]) -> AfterValidator:
     return AfterValidator(require)
 
 
-def _escaped(prompt: object) -> object:
-    """Shells have no short way to write a new line."""
-    return prompt.replace("\\n", "\n") if isinstance(prompt, str) else prompt
+def _of_text(read: Callable[[str], object]) -> BeforeValidator:
+    return BeforeValidator(lambda value: read(value) if isinstance(value, str) else value)
 
 
 def _answers(value: object) -> object:
@@ -183,12 +177,13 @@ def _differ(names: Sequence[str]) -> bool:
 
 
 _VALIDATORS = {
-    "prompt": BeforeValidator(_escaped),
+    # Shells have no short way to write a new line.
+    "prompt": _of_text(lambda prompt: prompt.replace("\\n", "\n")),
     "options": BeforeValidator(_answers),
     "zero_shot": BeforeValidator(_hypothesised),
     "adapter": AfterValidator(_with_function),
     "replace_layers": AfterValidator(_span),
-    "label_map": BeforeValidator(_pairs),
+    "label_map": _of_text(parse_label_map),  # in a file beside a table
     "data": BeforeValidator(_alone_or_several),
     "output": BeforeValidator(_alone_or_several),
     "ignore_field": BeforeValidator(_split_commas),
