@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
-from attn_audit.data.chat import Chat, read_chat
 from attn_audit.data.example import Example
 from attn_audit.data.formats.arrow import hub_fingerprint, hub_rows, load_from_hub, load_saved
 from attn_audit.data.formats.lines import StandardInput
@@ -19,6 +18,7 @@ from attn_audit.data.labels import (
 )
 from attn_audit.data.left_out import LeftOut
 from attn_audit.data.location import READERS, fingerprint_of, resolve, suffix_of
+from attn_audit.data.prompts import Chat, read_chat
 from attn_audit.data.source import (
     DataSource,
     FieldNames,
