@@ -402,10 +402,8 @@ def _figures(report: "Report") -> tuple[Figure, ...]:
             "depend on where the peak was."
         ),
         panels=tuple(
-            Panel(
-                f"Largest weight {p.name} ({counted(p.distribution.n, 'example')})", p.distribution
-            )
-            for p in groups
+            Panel(f"Largest weight {part.name} ({counted(of.n, 'example')})", of)
+            for part, of in groups
         ),
         axis="median change of the output",
         counted="output moves by",
