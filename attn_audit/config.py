@@ -34,11 +34,11 @@ from attn_audit.settings import (
     NEXT,
     ROLES,
     SETTINGS,
+    TYPES,
     AuditSettings,
     Panel,
     kinds_of,
     names_where,
-    type_of,
 )
 
 DISCOVERED = "attn-audit.toml"
@@ -81,18 +81,13 @@ def parse_label_map(text: str) -> dict[str, str]:
 
 def _parsed(name: str) -> Any:
     """A setting's type, with what turns a flag's words or a file's values into it."""
-    kind, kinds = type_of(name), kinds_of(name)
+    kind, kinds = TYPES[name], kinds_of(name)
     words = next((get_args(part) for part in kinds if get_origin(part) is Literal), ())
     if int in kinds and words:  # layer, head, batch size
         return Annotated[kind, BeforeValidator(_number_or(*words))]
     validator = _VALIDATORS.get(name)
     kind = kind if validator is None else Annotated[kind, validator]
     return Annotated[kind, _one_of(_REGISTERED[name])] if name in _REGISTERED else kind
-
-
-def _pairs(value: object) -> object:
-    """The flag's form works in a file as well, beside a table."""
-    return parse_label_map(value) if isinstance(value, str) else value
 
 
 def _alone_or_several(value: object) -> object:
@@ -189,7 +184,9 @@ _VALIDATORS = {
     "zero_shot": BeforeValidator(_hypothesised),
     "adapter": AfterValidator(_with_function),
     "replace_layers": AfterValidator(_span),
-    "label_map": BeforeValidator(_pairs),
+    "label_map": BeforeValidator(  # in a file it is a table
+        lambda value: parse_label_map(value) if isinstance(value, str) else value
+    ),
     "data": BeforeValidator(_alone_or_several),
     "output": BeforeValidator(_alone_or_several),
     "ignore_field": BeforeValidator(_split_commas),
@@ -321,13 +318,11 @@ def _require_companions(settings: AuditSettings) -> None:
         raise ConfigurationError("--prompt-file: the prompt is given by --prompt too")
     has_prompt = settings.chat or not (settings.prompt is None and settings.prompt_file is None)
     if not has_prompt:
-        _require_default(
-            settings,
-            names_where(panel=Panel.PROMPT),
-            "there is no prompt",
+        hint = (
             "Say what stands around each text: --prompt 'Review: {text}\\nSentiment:'; or, where "
-            "rows are chats, --chat.",
+            "rows are chats, --chat."
         )
+        _require_default(settings, names_where(panel=Panel.PROMPT), "there is no prompt", hint)
     if settings.target is not None and settings.options:
         raise ConfigurationError(
             "--target: there are --options to choose from, and only one of the two is asked"
@@ -348,26 +343,15 @@ def _require_companions(settings: AuditSettings) -> None:
     if settings.is_of_chats:
         _require_fit_for_chats(settings)
     if not settings.zero_shot:
-        _require_default(
-            settings,
-            ("template", "zero_shot_each"),
-            "there are no labels to ask for",
-            "Name them: --zero-shot 'sports, politics'.",
-        )
+        lack, hint = "there are no labels to ask for", "Name them: --zero-shot 'sports, politics'."
+        _require_default(settings, ("template", "zero_shot_each"), lack, hint)
     if settings.run_dir is None:
-        _require_default(
-            settings,
-            ("resume", "shard_size"),
-            "no run directory is named",
-            "Name the folder that keeps the shards with --run-dir.",
-        )
+        hint = "Name the folder that keeps the shards with --run-dir."
+        _require_default(settings, ("resume", "shard_size"), "no run directory is named", hint)
     if settings.engine == "local":
-        _require_default(
-            settings,
-            ("workers", "gpus_per_worker", "ray_address"),
-            "the local engine has no workers",
-            "Audit on a cluster with --engine ray.",
-        )
+        of_workers = ("workers", "gpus_per_worker", "ray_address")
+        hint = "Audit on a cluster with --engine ray."
+        _require_default(settings, of_workers, "the local engine has no workers", hint)
 
 
 def _require_default(settings: AuditSettings, names: Iterable[str], lack: str, hint: str) -> None:

@@ -43,7 +43,7 @@ from attn_audit.judgement.comparison import compare_reports
 from attn_audit.judgement.gate import why_missing
 from attn_audit.judgement.policy import Policy, load_policy, policy_of
 from attn_audit.judgement.tabulation import tabulate
-from attn_audit.results import answers, report, report_table, verdict
+from attn_audit.results import answers, report, verdict
 from attn_audit.results.report import RecordsFile, records_files
 from attn_audit.settings import KEYS
 from attn_audit.statistics.summary import GroupedDistribution, Number, Share, Summary
@@ -152,7 +152,7 @@ class Comparison(Shown, verdict.Comparison):
             write_result(self._output(), [Path(path)])
 
 
-class ReportTable(Shown, report_table.ReportTable):
+class ReportTable(Shown, answers.ReportTable):
     """Many reports beside each other: models, and of each the seeds that it was trained with."""
 
     formats: ClassVar = [*OF_RESULTS, ".csv"]

@@ -57,16 +57,20 @@ def serve(address: str) -> None:
             client, _ = listening.accept()
             said, outputs, *_ = socket.recv_fds(client, 2**20, 3)
             if os.fork() == 0:
-                _run(client, *json.loads(said), outputs)
+                folder, environment, words = json.loads(said)
+                _run(client, folder, environment, words, outputs)
             for number in outputs:
                 os.close(number)
             client.close()
 
 
 def _run(
-    client: socket.socket, folder: str, environment: dict[str, str], words: list[str],
+    client: socket.socket,
+    folder: str,
+    environment: dict[str, str],
+    words: list[str],
     outputs: list[int],
-) -> None:  # fmt: skip
+) -> None:
     """As a command of its own does, to its end."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number, given in enumerate(outputs):

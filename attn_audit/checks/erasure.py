@@ -34,7 +34,7 @@ from attn_audit.models.contract import AuditedModel, Encoded, coarseness, requir
 from attn_audit.models.margin import Margin
 from attn_audit.progress import in_portions, part, portions
 from attn_audit.randomness import example_keys, hashes, is_of_judging_half
-from attn_audit.statistics.erasure import (
+from attn_audit.statistics.rankings import (
     MAX_UNITS_OF_ALL_SIZES,
     MAX_UNITS_OF_TABLE,
     Asking,

@@ -20,11 +20,10 @@ from attn_audit import __version__, demo
 from attn_audit.checks.base import Check
 from attn_audit.checks.plausibility import Plausibility
 from attn_audit.checks.registry import epsilon_for
-from attn_audit.data.chat import USER
 from attn_audit.data.example import N_SEARCHED, Example, choose_trial, is_judged, sample_examples
 from attn_audit.data.labels import Labelling
 from attn_audit.data.left_out import MEANINGS, MOST_LABELS, LeftOut, quoting_no_text
-from attn_audit.data.prompts import TEXT, Prompt
+from attn_audit.data.prompts import TEXT, USER, Prompt
 from attn_audit.data.reading import DataSet, data_in_memory, find_data
 from attn_audit.data.source import N_PEEKED, DataSource, FieldNames
 from attn_audit.errors import (

@@ -50,8 +50,8 @@ from attn_audit.progress import READING
 from attn_audit.results.answers import Forecast, StageForecast
 from attn_audit.results.report import Subject
 from attn_audit.settings import AuditSettings
-from attn_audit.statistics.erasure import MAX_UNITS_OF_TABLE
 from attn_audit.statistics.intervals import LARGEST_BOOTSTRAP_N
+from attn_audit.statistics.rankings import MAX_UNITS_OF_TABLE
 
 START_UP, SUMMING_UP = "start-up", "summing up"
 

@@ -21,7 +21,6 @@ from attn_audit.engine.summaries import (
     Grouping,
     SiteMeans,
     count_degenerate,
-    distribution_of,
     summarise,
 )
 from attn_audit.errors import RunDirectoryError
@@ -39,7 +38,7 @@ from attn_audit.randomness import example_keys
 from attn_audit.results.report import RecordsFile, Report, Subject, TellingExample
 from attn_audit.results.table import Examples, Row, has_failed, numbers, schemas
 from attn_audit.results.verdict import CountedUnit, LabelAnswer
-from attn_audit.statistics.intervals import Resamples
+from attn_audit.statistics.intervals import Resamples, distribution_of
 
 PER_REASON = 8
 MIN_UNITS, MAX_UNITS = 5, 40

@@ -29,7 +29,7 @@ from attn_audit.quoting import quoted
 from attn_audit.randomness import is_of_judging_half
 from attn_audit.results.model_description import HeadMix
 from attn_audit.settings import FIELDS, AuditSettings
-from attn_audit.statistics.erasure import MAX_UNITS_OF_ALL_SIZES, MAX_UNITS_OF_TABLE
+from attn_audit.statistics.rankings import MAX_UNITS_OF_ALL_SIZES, MAX_UNITS_OF_TABLE
 
 Measured = TypeVar("Measured")
 

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import sqrt
 
@@ -31,18 +31,14 @@ from attn_audit.findings.registry import metrics, site_fields, status_meanings
 from attn_audit.results.table import Examples, Members, Values, numbers
 from attn_audit.statistics.intervals import (
     Resamples,
-    describe,
-    histogram,
-    mean_interval,
+    distribution_of,
     normal_interval,
     wilson_interval,
 )
 from attn_audit.statistics.summary import (
     Degenerate,
-    Distribution,
     Group,
     GroupedDistribution,
-    Histogram,
     JointHistogram,
     Number,
     Share,
@@ -122,44 +118,6 @@ class Grouping:
             for name, inside in self.members[grouping]
             if bool(inside.any())
         )
-
-
-def distribution_of(
-    values: Values,
-    resamples: Resamples,
-    edges: Sequence[float] | None = None,
-    classes: Mapping[str, Members] | None = None,
-) -> Distribution:
-    """Moments, quantiles and interval of the values that are not NaN.
-
-    Args:
-        classes: Parts of which each has a histogram of its own.
-    """
-    is_known = ~np.isnan(values)
-    defined = values[is_known]
-    found = describe(defined)
-    if found is None:
-        return Distribution(n=0, **dict.fromkeys(("mean", "sd", "interval", *_PARTS)))
-    of_bins = None
-    if edges is not None:
-        bins = np.array(edges)
-        of_classes = {
-            name: tuple(histogram(values[is_known & inside], bins).tolist())
-            for name, inside in (classes or {}).items()
-        }
-        counts = tuple(histogram(defined, bins).tolist())
-        of_bins = Histogram(edges=tuple(edges), counts=counts, by_prediction=of_classes)
-    return Distribution(
-        n=found.n,
-        mean=found.mean,
-        sd=found.sd,
-        interval=mean_interval(defined, resamples),
-        **dict(zip(_PARTS, (found.minimum, *found.quantiles.values(), found.maximum), strict=True)),
-        histogram=of_bins,
-    )
-
-
-_PARTS = ("minimum", "q05", "q25", "median", "q75", "q95", "maximum")
 
 
 def _binned(values: Values, edges: Sequence[float]) -> list[tuple[str, Members]]:

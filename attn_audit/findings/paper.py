@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 from attn_audit.findings import adversarial, performance, permutation
-from attn_audit.findings.by_class import P_VALUE
+from attn_audit.findings.correlation import P_VALUE
 from attn_audit.findings.metric import Metric, Statistic
 from attn_audit.findings.pairs import (
     ATTENTION_GRADIENT,

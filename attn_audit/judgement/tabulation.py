@@ -9,8 +9,7 @@ from attn_audit.errors import ConfigurationError, ReportError, ReportsError, nea
 from attn_audit.findings.paper import NAMES, TAUS, Column, columns
 from attn_audit.numbers import counted, short
 from attn_audit.quoting import listed
-from attn_audit.results.report import Report
-from attn_audit.results.report_table import (
+from attn_audit.results.answers import (
     Numbers,
     NumbersOverSeeds,
     OverSeeds,
@@ -18,6 +17,7 @@ from attn_audit.results.report_table import (
     TabledModel,
     TabledReport,
 )
+from attn_audit.results.report import Report
 from attn_audit.settings import names_where
 
 SEED = "seed"

@@ -27,7 +27,7 @@ from attn_audit.models.margin import Margin
 from attn_audit.models.paper.architecture import EncoderKind
 from attn_audit.models.task import TaskKind
 from attn_audit.progress import following
-from attn_audit.statistics.erasure import bin_sizes, curve_sizes, first_of, limits_of
+from attn_audit.statistics.rankings import bin_sizes, curve_sizes, first_of, limits_of
 from tests.tiny import tiny_examples, tiny_model
 
 LEFT_OUT, LEFT_OUT_SIZE = rankings_of(LEAVE_ONE_OUT)

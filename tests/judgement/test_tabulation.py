@@ -14,8 +14,8 @@ from attn_audit.findings.paper import columns
 from attn_audit.findings.performance import ACCURACY
 from attn_audit.findings.registry import statistics
 from attn_audit.judgement.tabulation import table_of, tabulate
+from attn_audit.results.answers import ReportTable
 from attn_audit.results.report import Report
-from attn_audit.results.report_table import ReportTable
 
 TAU = ATTENTION_GRADIENT.tau.name
 TRAINING = {"encoder": "bilstm", "seed": 0, "epochs": 5, "best_epoch": 2, "hidden_size": 8}

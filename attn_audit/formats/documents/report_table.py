@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from attn_audit.document import Bullets, Cell, Document, Folded, Paragraph, Section, Table, Tone
-from attn_audit.findings.by_class import P_VALUE, TESTED
+from attn_audit.findings.correlation import P_VALUE, TESTED
 from attn_audit.findings.paper import BLOCKS, Block, Column
 from attn_audit.numbers import count, counted, short
-from attn_audit.results.report_table import (
+from attn_audit.results.answers import (
     OverSeeds,
     ReportTable,
     TabledModel,

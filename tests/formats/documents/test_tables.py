@@ -4,7 +4,7 @@ import pyarrow.compute as pc
 
 from attn_audit import audit
 from attn_audit.document import Folded, Table
-from attn_audit.findings.attended import POLARITY, in_short
+from attn_audit.findings.attended import FINDINGS, POLARITY
 from attn_audit.findings.pairs import (
     ATTENTION_GRADIENT,
     ATTENTION_MARGIN,
@@ -78,4 +78,6 @@ def test_a_share_of_fewer_texts_than_stand_beside_it_says_of_how_many(report: Re
     changed = report.model_copy(update={"metrics": {**report.metrics, POLARITY.name: fewer}})
     (table,) = (t for t in tables_of(changed, "attended") if t.title == "By confidence")
     assert f"against it at p {first.name} is of {first.n - 1}" in table.note
-    assert f" of the {fewer.n} texts in which it does anything" in " ".join(in_short(changed))
+    assert f" of the {fewer.n} texts in which it does anything" in " ".join(
+        FINDINGS.in_short(changed)
+    )
