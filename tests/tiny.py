@@ -15,7 +15,8 @@ from attn_audit.models.paper.architecture import (
     Tokenizer,
     Vocabulary,
 )
-from attn_audit.models.paper.classifier import PaperClassifier, PaperModel, described
+from attn_audit.models.paper.checkpoint import Checkpoint
+from attn_audit.models.paper.classifier import PaperClassifier, PaperModel
 from attn_audit.models.paper.network import AttentionPoolingNetwork
 from attn_audit.models.task import TaskKind, make_task
 
@@ -57,17 +58,9 @@ def tiny_model(
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.mul_(scale)
-    description = described(
-        architecture,
-        task,
-        Tokenizer.WHITESPACE,
-        source="in memory",
-        checkpoint_format="in memory",
-        sha256=None,
-        n_parameters=sum(p.numel() for p in network.parameters()),
-    )
     words = Tokenizer.WHITESPACE, Vocabulary([*MARKERS, *WORDS])
-    return PaperModel(PaperClassifier(network, task, *words, description))
+    checkpoint = Checkpoint("in memory", architecture, task, *words, weights={})
+    return PaperModel(PaperClassifier(network, checkpoint))
 
 
 def tiny_examples(

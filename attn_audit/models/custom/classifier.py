@@ -27,23 +27,26 @@ from attn_audit.models.interception.classifier import (
     NOT_AUDITED,
     Arguments,
     Classifier,
+    Details,
     ModelInputs,
     NeutralToken,
+    Provenance,
 )
 from attn_audit.models.interception.key_order import Changed
 from attn_audit.models.task import MAX_DEVIATION, limits_of, logits_of, place
-from attn_audit.results.model_description import ModelDescription
 
 
 class CustomClassifier(Classifier):
     """A user's module with the user's own encoding."""
+
+    format = "adapter"
 
     def __init__(
         self,
         custom: CustomModel,
         trial: Sequence[Example],
         splitter: Splitter,
-        description: ModelDescription,
+        provenance: Provenance,
     ) -> None:
         """Find out by trial where a text's tokens stand in what the module is called with.
 
@@ -51,15 +54,18 @@ class CustomClassifier(Classifier):
             ConfigurationError: The user's functions do not give what is asked of them.
             IncompatibleDataError: A text of the trial does not fit the model.
         """
-        self.custom = custom
+        self.custom, self.provenance = custom, provenance
         self.module = custom.module
+        inner = [m for m in self.module.modules() if next(m.children(), None) is None]
+        parts = ", ".join(dict.fromkeys(type(each).__name__ for each in inner))
+        name = type(self.module).__name__
+        self.architecture = name if parts == name else f"{name} ({parts})"
         self.task = custom.audited_task
         self.takes_pairs = custom.takes_pairs
         self.unit = splitter.unit
         self.max_length = splitter.max_length
         self.device = next((p.device for p in self.module.parameters()), torch.device("cpu"))
         self._splitter = splitter
-        self._description = description
         texts = splitter.encode(trial)
         first, second = self._texts(texts)
         self._columns, probe = find_columns(self._arguments, first, second)
@@ -84,9 +90,11 @@ class CustomClassifier(Classifier):
                 output.require_probabilities()
                 self.logit_limits = output.logit_limits
 
-    def describe(self) -> ModelDescription:
-        """What is known before anything is tried out."""
-        return self._description
+    @property
+    def details(self) -> Details:
+        """Where it comes from, and what the user said of it."""
+        said = ("output", "attention", "embedding", "columns", "mask")
+        return {**self.provenance.details, **{name: getattr(self.custom, name) for name in said}}
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Split texts into tokens and units; the user's `encode` gets them batch by batch."""

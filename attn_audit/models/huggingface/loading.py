@@ -20,7 +20,7 @@ from attn_audit.models.huggingface.configuration import (
     head_for,
     read_configuration,
 )
-from attn_audit.models.huggingface.hub import Checkpoint, Details, Provenance, locate, quiet
+from attn_audit.models.huggingface.hub import Checkpoint, locate, quiet
 from attn_audit.models.huggingface.model import HuggingFaceModel
 from attn_audit.models.huggingface.tokenizer import has_tokenizer, load_tokenizer
 from attn_audit.models.huggingface.weights import (
@@ -31,7 +31,7 @@ from attn_audit.models.huggingface.weights import (
     require_finite,
 )
 from attn_audit.models.huggingface.windows import in_windows
-from attn_audit.models.interception.classifier import or_probes
+from attn_audit.models.interception.classifier import Details, Provenance, or_probes
 from attn_audit.models.interception.model import RemovalName
 from attn_audit.models.options import ModelOptions, Score
 from attn_audit.models.units import UnitName

@@ -122,8 +122,8 @@ class HuggingFaceModel(InterceptedModel):
         Raises:
             UnsupportedModelError: Its attention cannot be audited, or the module fails.
         """
-        unlabelled = [dataclasses.replace(e, labels=None, candidates=None) for e in trial]
-        encoded = [item for item in classifier.encode(unlabelled) if isinstance(item, TokenEncoded)]
+        unlabelled = classifier.encode_unlabelled(trial)
+        encoded = [item for item in unlabelled if isinstance(item, TokenEncoded)]
         failure = own_failure(classifier, encoded)
         if failure is not None:
             raise UnsupportedModelError(failure, hint=_IN_TRANSFORMERS)

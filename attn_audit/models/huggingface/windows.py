@@ -30,6 +30,7 @@ from attn_audit.models.contract import (
     Rule,
     Site,
     WholeAttention,
+    unit_mask_of,
     without_rows,
 )
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
@@ -284,10 +285,9 @@ class WindowedModel(AuditedModel):
         windows = self._model.collate([window for item in texts for window in item.windows])
         held = [torch.tensor(units) for item in texts for units in item.held]
         n_windows = torch.tensor([item.n_windows for item in texts])
-        n_units = torch.tensor([item.n_units for item in texts])
         return WindowedBatch(
             encoded=tuple(texts),
-            unit_mask=(torch.arange(int(n_units.max())) < n_units.unsqueeze(1)).to(self.device),
+            unit_mask=unit_mask_of(texts, self.device),
             windows=windows,
             text=torch.arange(len(texts)).repeat_interleave(n_windows).to(self.device),
             place=torch.cat([torch.arange(n) for n in n_windows.tolist()]).to(self.device),

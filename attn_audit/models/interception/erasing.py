@@ -17,14 +17,17 @@ from torch import Tensor
 from attn_audit.distances import Logits
 from attn_audit.models.capacity import full_batches, in_order
 from attn_audit.models.contract import Reading
-from attn_audit.models.interception.classifier import Classifier, InterceptedBatch
+from attn_audit.models.interception.classifier import (
+    Classifier,
+    InterceptedBatch,
+    removed_positions,
+)
 from attn_audit.models.interception.removal import (
     Deletion,
     Masking,
     Proof,
     UnitRemoval,
     Variants,
-    removed_positions,
 )
 from attn_audit.models.interception.short_passes import ROUNDING, are_equal
 from attn_audit.progress import portions
@@ -289,7 +292,6 @@ def are_independent(
             encoded=encoded,
             unit_mask=kept,
             inputs=classifier.delete(encoded, kept),
-            allowed=None,
             readout_units=batch.readout_units[rows],
         )
     )

@@ -1,8 +1,8 @@
 """Any PyTorch classifier behind the contract of a model."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import cache, cached_property
 from typing import Literal
 
@@ -26,6 +26,7 @@ from attn_audit.models.contract import (
     Rule,
     Site,
     WholeAttention,
+    unit_mask_of,
     without_rows,
 )
 from attn_audit.models.interception.classifier import (
@@ -34,6 +35,7 @@ from attn_audit.models.interception.classifier import (
     InterceptedBatch,
     ModelInputs,
     SequenceEncoded,
+    removed_positions,
     require_eager,
 )
 from attn_audit.models.interception.embedding import (
@@ -67,7 +69,6 @@ from attn_audit.models.interception.removal import (
     Neutral,
     Run,
     UnitRemoval,
-    removed_positions,
 )
 from attn_audit.models.interception.replay import CHEAPEST_FIRST, NamedWays, WayChoice, choose_way
 from attn_audit.models.interception.short_passes import ReadoutPass, Start
@@ -123,8 +124,7 @@ class InterceptedModel(AuditedModel):
         self.task = classifier.task
         self.device = classifier.device
         self.unit = classifier.unit
-        unlabelled = [dataclasses.replace(e, labels=None, candidates=None) for e in trial]
-        encoded = classifier.encode(unlabelled)
+        encoded = classifier.encode_unlabelled(trial)
         self._survey = survey(classifier, encoded, within, geometry, is_blind=is_blind)
         if (nothing := self._survey.nothing_seen) is not None:
             self.no_attention_because, self.no_attention_hint = nothing.message, nothing.hint
@@ -312,7 +312,7 @@ class InterceptedModel(AuditedModel):
             return encoded
         units = (self._readout_unit(item) for item in encoded)
         return [
-            item if unit == NOT_AUDITED else dataclasses.replace(item, readout_unit=unit)
+            item if unit == NOT_AUDITED else replace(item, readout_unit=unit)
             for item, unit in zip(encoded, units, strict=True)
         ]
 
@@ -338,18 +338,10 @@ class InterceptedModel(AuditedModel):
         assert len(encoded) == 1 or self.batches_texts
         with self._guard(encoded):
             inputs = self.classifier.collate(encoded)
-        allowed: Tensor | None = None
-        if any(item.candidates is not None for item in encoded):
-            everything = (True,) * len(self.task.labels)
-            candidates = [item.candidates or everything for item in encoded]
-            allowed = torch.tensor(candidates, device=self.device)
-        n_units = torch.tensor([item.n_units for item in encoded], device=self.device)
-        units = torch.arange(max(item.n_units for item in encoded), device=self.device)
         return InterceptedBatch(
             encoded=tuple(encoded),
-            unit_mask=units < n_units.unsqueeze(1),
+            unit_mask=unit_mask_of(encoded, self.device),
             inputs=inputs,
-            allowed=allowed,
             readout_units=torch.tensor(list(map(self._readout_unit, encoded)), device=self.device),
         )
 

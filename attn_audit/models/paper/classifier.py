@@ -1,10 +1,9 @@
 """The paper's models behind the contract, as any module is: by interception."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import torch
 from jaxtyping import Bool, Float, Float64, Int
@@ -18,11 +17,14 @@ from attn_audit.models.capacity import full_batches
 from attn_audit.models.contract import Batch, Encoded, fingerprint
 from attn_audit.models.interception.attention_point import Reached, VariantLogits, Way, Weights
 from attn_audit.models.interception.classifier import (
+    IN_MEMORY,
     NOT_AUDITED,
     Classifier,
+    Details,
     InterceptedBatch,
     ModelInputs,
     NeutralToken,
+    Provenance,
     SequenceEncoded,
 )
 from attn_audit.models.interception.model import InterceptedModel
@@ -33,12 +35,9 @@ from attn_audit.models.paper.architecture import (
     PADDING,
     START,
     UNKNOWN,
-    Architecture,
     EncoderKind,
-    Tokenizer,
-    Vocabulary,
 )
-from attn_audit.models.paper.checkpoint import built, read_checkpoint, read_original
+from attn_audit.models.paper.checkpoint import Checkpoint, built, read_checkpoint, read_original
 from attn_audit.models.paper.network import (
     AttentionPoolingNetwork,
     CNNEncoder,
@@ -49,7 +48,7 @@ from attn_audit.models.paper.network import (
     pool,
     position_mask,
 )
-from attn_audit.models.task import Task, allowed_labels, mask_candidates, match_labels, place
+from attn_audit.models.task import allowed_labels, mask_candidates, match_labels, place
 from attn_audit.progress import portions
 from attn_audit.results.model_description import LayerDescription, ModelDescription
 
@@ -74,22 +73,22 @@ class PaperClassifier(Classifier):
     def __init__(
         self,
         network: AttentionPoolingNetwork,
-        task: Task,
-        tokenizer: Tokenizer,
-        vocabulary: Vocabulary,
-        description: ModelDescription,
+        checkpoint: Checkpoint,
+        provenance: Provenance = IN_MEMORY,
     ) -> None:
         self.module = self.network = network
-        self.task = task
-        self.tokenizer = tokenizer
-        self.vocabulary = vocabulary
+        self.provenance, self.format = provenance, checkpoint.format
+        self.task = checkpoint.task
+        self.tokenizer, self.vocabulary = checkpoint.tokenizer, checkpoint.vocabulary
+        self.training = checkpoint.training
+        self.architecture = network.architecture.sentence
         self.takes_pairs = network.architecture.is_pair
         self.device = next(network.parameters()).device
-        self._description = description
 
-    def describe(self) -> ModelDescription:
-        """Architecture, size, task and sites: all is known of these models."""
-        return self._description
+    @property
+    def details(self) -> Details:
+        """Its sizes, and how texts are split."""
+        return {"tokenizer": self.tokenizer.value, **self.network.architecture.details}
 
     def encode(self, examples: Sequence[Example]) -> list[Encoded]:
         """Split into units and look up token ids; out-of-vocabulary units stay, as unknown."""
@@ -137,13 +136,20 @@ class PaperClassifier(Classifier):
             real=units + 1 < lengths.unsqueeze(1),
         )
 
-    def delete(self, encoded: Sequence[Encoded], keep: Bool[Tensor, "batch unit"]) -> ModelInputs:
+    def moved_together(
+        self, inputs: ModelInputs, stays: Bool[Tensor, "batch position"]
+    ) -> ModelInputs:
         """Shorter texts between the same markers."""
-        texts = {id(item): item for item in encoded}
-        whole = self.collate(list(texts.values()))
-        row_of = {key: row for row, key in enumerate(texts)}
-        rows = torch.tensor([row_of[id(item)] for item in encoded], device=self.device)
-        return without_units(whole.take(rows), keep.to(self.device))
+        lengths = stays.sum(dim=1)
+        order = (~stays).int().argsort(dim=1, stable=True)[:, : int(lengths.max())]
+        real = position_mask(lengths, order.shape[1])
+        ids, _, *second = inputs.arguments
+        return ModelInputs(
+            arguments=(ids.gather(1, order).masked_fill(~real, PADDING), lengths, *second),
+            keywords={},
+            units=inputs.units.gather(1, order).masked_fill(~real, NOT_AUDITED),
+            real=real,
+        )
 
     def logits(self, inputs: ModelInputs) -> Logits:
         """What the network makes of a batch."""
@@ -163,23 +169,6 @@ def pad(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[TokenIds, 
     return torch.tensor(padded, device=device), torch.tensor(lengths, device=device)
 
 
-def without_units(inputs: ModelInputs, keep: Bool[Tensor, "batch unit"]) -> ModelInputs:
-    """The positions that are left, moved together; units keep their numbers."""
-    gone = inputs.real & (inputs.units != NOT_AUDITED)
-    gone = gone & ~keep.gather(1, inputs.units.clamp_min(0))
-    stays = inputs.real & ~gone
-    lengths = stays.sum(dim=1)
-    order = (~stays).int().argsort(dim=1, stable=True)[:, : int(lengths.max())]
-    real = torch.arange(order.shape[1], device=order.device) < lengths.unsqueeze(1)
-    ids, _, *second = inputs.arguments
-    return ModelInputs(
-        arguments=(ids.gather(1, order).masked_fill(~real, PADDING), lengths, *second),
-        keywords={},
-        units=inputs.units.gather(1, order).masked_fill(~real, NOT_AUDITED),
-        real=real,
-    )
-
-
 class PaperModel(InterceptedModel):
     """A network of the paper, read, replaced and differentiated by interception.
 
@@ -194,8 +183,17 @@ class PaperModel(InterceptedModel):
         self.vocabulary = classifier.vocabulary
 
     def describe(self) -> ModelDescription:
-        """Architecture, size, task and sites."""
-        return self.classifier.describe()
+        """All is known of these models: nothing was found out by trial."""
+        assert isinstance(self.classifier, PaperClassifier)
+        given = " given the second text" if self.classifier.takes_pairs else ""
+        return self.classifier.describe().model_copy(
+            update={
+                "sites": (f"attention over the text's tokens{given}, read out once",),
+                "layers": (LayerDescription(name="attention", n_heads=1),),
+                "linear_readout": not self.classifier.takes_pairs,
+                "training": dict(self.classifier.training),
+            }
+        )
 
     def erase(
         self, batch: Batch, keep: Bool[Tensor, "batch variant unit"], operator: str | None = None
@@ -287,53 +285,10 @@ def load_paper_model(
                 f"--vocabulary is for folders of the original code; {path} has its own"
             )
         network = built(checkpoint.architecture, checkpoint.weights, path).to(device)
-        sha256 = fingerprint(path, vocabulary)
+        provenance = Provenance(str(path), fingerprint(path, vocabulary))
     except PermissionError as error:
         raise UnreadableCheckpointError(path, error.strerror or "not permitted") from None
-    description = described(
-        checkpoint.architecture,
-        checkpoint.task,
-        checkpoint.tokenizer,
-        source=str(path),
-        checkpoint_format=checkpoint.format,
-        sha256=sha256,
-        n_parameters=sum(parameter.numel() for parameter in network.parameters()),
-        training=checkpoint.training,
-    )
-    words = checkpoint.tokenizer, checkpoint.vocabulary
-    return PaperModel(PaperClassifier(network, checkpoint.task, *words, description))
-
-
-def described(
-    architecture: Architecture,
-    task: Task,
-    tokenizer: Tokenizer,
-    *,
-    source: str,
-    checkpoint_format: str,
-    sha256: str | None,
-    n_parameters: int,
-    training: Mapping[str, str | int | float | bool | None] = MappingProxyType({}),
-) -> ModelDescription:
-    """One of the paper's models in words and numbers."""
-    given = " given the second text" if architecture.is_pair else ""
-    return ModelDescription(
-        source=source,
-        sha256=sha256,
-        format=checkpoint_format,
-        architecture=architecture.sentence,
-        task=task.name,
-        labels=task.labels,
-        sites=(f"attention over the text's tokens{given}, read out once",),
-        layers=(LayerDescription(name="attention", n_heads=1),),
-        default_layer=0,
-        n_parameters=n_parameters,
-        dtype="float32",
-        linear_readout=not architecture.is_pair,
-        takes_pairs=architecture.is_pair,
-        details={"tokenizer": tokenizer.value, **architecture.details},
-        training=dict(training),
-    )
+    return PaperModel(PaperClassifier(network, checkpoint, provenance))
 
 
 STATES_PER_PASS = 4

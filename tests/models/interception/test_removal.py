@@ -17,9 +17,13 @@ from attn_audit import Example, wrap
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.contract import AuditedModel
 from attn_audit.models.custom.columns import UNHEARD_OF
-from attn_audit.models.interception.classifier import InterceptedBatch, ModelInputs
+from attn_audit.models.interception.classifier import (
+    InterceptedBatch,
+    ModelInputs,
+    removed_positions,
+)
 from attn_audit.models.interception.model import InterceptedModel
-from attn_audit.models.interception.removal import Masking, Variants, removed_positions
+from attn_audit.models.interception.removal import Masking, Variants
 from attn_audit.models.units import UnitName
 from tests.checkpoints import SENTENCES
 from tests.conftest import Checkpoint
