@@ -6,18 +6,15 @@ import random
 import torch
 
 from attn_audit.data.example import Example
-from attn_audit.models.paper.architecture import (
-    MARKERS,
+from attn_audit.models.paper.checkpoint import MARKERS, Checkpoint, Tokenizer, Vocabulary
+from attn_audit.models.paper.classifier import PaperClassifier, PaperModel
+from attn_audit.models.paper.network import (
     Activation,
     Architecture,
     AttentionKind,
+    AttentionPoolingNetwork,
     EncoderKind,
-    Tokenizer,
-    Vocabulary,
 )
-from attn_audit.models.paper.checkpoint import Checkpoint
-from attn_audit.models.paper.classifier import PaperClassifier, PaperModel
-from attn_audit.models.paper.network import AttentionPoolingNetwork
 from attn_audit.models.task import TaskKind, make_task
 
 WORDS = tuple(f"w{i}" for i in range(4, 40))

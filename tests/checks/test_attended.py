@@ -21,7 +21,7 @@ from attn_audit.measures.registry import Importances
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.custom.encoding import Splitter
 from attn_audit.models.custom.model import build_custom_model
-from attn_audit.models.paper.architecture import EncoderKind
+from attn_audit.models.paper.network import EncoderKind
 from attn_audit.models.task import TaskKind
 from attn_audit.selftest import Vocabulary, build, hidden
 from tests.tiny import tiny_examples, tiny_model

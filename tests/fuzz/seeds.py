@@ -12,8 +12,7 @@ from pyarrow import parquet
 from typer.testing import CliRunner
 
 from attn_audit.cli import app
-from attn_audit.models.paper.architecture import MARKERS
-from attn_audit.models.paper.checkpoint import save_checkpoint
+from attn_audit.models.paper.checkpoint import MARKERS, save_checkpoint
 from tests.checkpoints import write_checkpoint
 from tests.tiny import WORDS, tiny_model
 

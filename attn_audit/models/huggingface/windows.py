@@ -6,7 +6,7 @@ several windows hold is left out of all of them, and the others stay where they 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import torch
@@ -316,7 +316,7 @@ class WindowedModel(AuditedModel):
             return batch.mean(of_windows.replay(*new))
 
         return Reading(
-            **{field.name: getattr(rows, field.name) for field in fields(rows)},
+            **vars(rows),
             logits=logits,
             replay=replay,
             find_linear_readout=lambda: None,

@@ -55,7 +55,17 @@ from attn_audit.models.interception.erasing import (
     pooled_again,
 )
 from attn_audit.models.interception.key_order import Geometry
-from attn_audit.models.interception.reading import Pass, PlaceKey, Rows, intervened, run_pass
+from attn_audit.models.interception.reading import (
+    Pass,
+    PlaceKey,
+    Rows,
+    intervened,
+    readout_states,
+    run_pass,
+    whole_attention,
+    why_no_states,
+    why_not_whole,
+)
 from attn_audit.models.interception.readout import (
     ONE_ROW,
     ReadoutRule,
@@ -73,12 +83,6 @@ from attn_audit.models.interception.removal import (
 from attn_audit.models.interception.replay import CHEAPEST_FIRST, NamedWays, WayChoice, choose_way
 from attn_audit.models.interception.short_passes import ReadoutPass, Start
 from attn_audit.models.interception.survey import survey
-from attn_audit.models.interception.whole import (
-    readout_states,
-    whole_attention,
-    why_no_states,
-    why_not_whole,
-)
 from attn_audit.models.task import mask_candidates
 from attn_audit.numbers import counted
 from attn_audit.process import is_out_of_memory
@@ -385,12 +389,8 @@ class InterceptedModel(AuditedModel):
             return read_out_units(replay, rows.attention[:, 0], rows.mass[:, 0])
 
         return Reading(
+            **vars(rows.as_units()),
             logits=mask_candidates(found.logits, batch.allowed),
-            attention=rows.attention,
-            admissible=rows.admissible,
-            mass=rows.mass,
-            rest=rows.rest,
-            row_mask=rows.row_mask,
             replay=replay,
             find_linear_readout=find_linear_readout,
         )

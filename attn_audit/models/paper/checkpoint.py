@@ -1,4 +1,4 @@
-"""Checkpoints: our own, `model.pt`, and those of the original code; and networks made of them.
+"""Checkpoints, ours (`model.pt`) and the original code's: networks, and how texts become ids.
 
 Those of the original are folders: config.json, enc.th/dec.th (pairs: encP.th, encQ.th, dec.th).
 
@@ -8,8 +8,9 @@ there names the configurations.
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,20 +26,76 @@ from attn_audit.errors import (
     nearest,
 )
 from attn_audit.files import replacing
-from attn_audit.models.paper.architecture import (
+from attn_audit.models.contract import Unit
+from attn_audit.models.paper.network import (
+    END,
     KERNEL_SIZES,
-    MARKERS,
+    START,
+    UNKNOWN,
     Activation,
     Architecture,
     AttentionKind,
+    AttentionPoolingNetwork,
     EncoderKind,
-    Tokenizer,
-    Vocabulary,
 )
-from attn_audit.models.paper.network import AttentionPoolingNetwork
 from attn_audit.models.state_dict import is_state_dict, load_plain, load_state_dict, mismatch
 from attn_audit.models.task import Task, TaskKind, make_task
 from attn_audit.quoting import in_our_words, listed
+
+MARKERS = ("<0>", "<UNK>", "<SOS>", "<EOS>")
+"""What the first four ids stand for, in the original's spelling."""
+
+
+class Tokenizer(StrEnum):
+    """How texts are split."""
+
+    WHITESPACE = "whitespace"
+    """At white space, as the original's preprocessed texts need."""
+    WORDS = "words"
+    """Into lower-cased words and single punctuation marks."""
+
+    def units(self, text: str) -> tuple[Unit, ...]:
+        """The units of a text, in its own spelling, with their character spans.
+
+        Example:
+            >>> [unit.text for unit in Tokenizer.WORDS.units("Don't panic, Arthur!")]
+            ["Don't", 'panic', ',', 'Arthur', '!']
+            >>> [unit.text for unit in Tokenizer.WHITESPACE.units("Don't panic, Arthur!")]
+            ["Don't", 'panic,', 'Arthur!']
+        """
+        pattern = _PATTERNS[self]
+        return tuple([Unit(m[0], *m.span()) for m in pattern.finditer(text)])
+
+    def token(self, unit: Unit) -> str:
+        """What a unit is looked up by in the vocabulary."""
+        return unit.text.lower() if self is Tokenizer.WORDS else unit.text
+
+
+_PATTERNS = {
+    Tokenizer.WHITESPACE: re.compile(r"\S+"),
+    Tokenizer.WORDS: re.compile(r"\w+(?:['’]\w+)*|[^\w\s]"),
+}
+
+
+class Vocabulary:
+    """Tokens by id; ids 0 to 3 are padding, unknown, start and end."""
+
+    def __init__(self, tokens: Sequence[str]) -> None:
+        self.tokens = tuple(tokens)
+        self._ids = {token: i for i, token in enumerate(self.tokens) if i >= len(MARKERS)}
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def ids(self, tokens: Iterable[str]) -> tuple[int, ...]:
+        """Token ids between start and end marker; a text that spells a marker is unknown.
+
+        Example:
+            >>> Vocabulary([*MARKERS, "good", "film"]).ids(["good", "old", "film"])
+            (2, 4, 1, 5, 3)
+        """
+        return (START, *[self._ids.get(token, UNKNOWN) for token in tokens], END)
+
 
 FORMAT = "attn-audit model"
 FORMAT_VERSION = 1

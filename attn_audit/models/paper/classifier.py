@@ -29,22 +29,26 @@ from attn_audit.models.interception.classifier import (
 )
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.interception.module_calls import UnknownLayoutError
-from attn_audit.models.paper.architecture import (
-    END,
+from attn_audit.models.paper.checkpoint import (
     MARKERS,
+    Checkpoint,
+    built,
+    read_checkpoint,
+    read_original,
+)
+from attn_audit.models.paper.network import (
+    END,
     PADDING,
     START,
     UNKNOWN,
-    EncoderKind,
-)
-from attn_audit.models.paper.checkpoint import Checkpoint, built, read_checkpoint, read_original
-from attn_audit.models.paper.network import (
     AttentionPoolingNetwork,
     CNNEncoder,
+    EncoderKind,
     Lengths,
     Summary,
     TokenIds,
     masked_softmax,
+    pad,
     pool,
     position_mask,
 )
@@ -159,14 +163,6 @@ class PaperClassifier(Classifier):
     def embedding_table(self) -> Tensor:
         """The table of the audited texts; the second ones have another."""
         return self.network.text_encoder.embedding.weight
-
-
-def pad(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[TokenIds, Lengths]:
-    """Token ids behind each other's ends, and the length of each row."""
-    lengths = [len(row) for row in rows]
-    n_positions = max(lengths)
-    padded = [[*row, *[PADDING] * (n_positions - len(row))] for row in rows]
-    return torch.tensor(padded, device=device), torch.tensor(lengths, device=device)
 
 
 class PaperModel(InterceptedModel):

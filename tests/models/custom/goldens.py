@@ -10,7 +10,7 @@ from attn_audit.data.example import Example
 from attn_audit.models.custom.custom_model import CustomModel
 from attn_audit.models.custom.encoding import Splitter
 from attn_audit.models.custom.model import build_custom_model
-from attn_audit.models.paper.architecture import Vocabulary
+from attn_audit.models.paper.checkpoint import Vocabulary
 from attn_audit.models.paper.classifier import PaperModel
 from tests.goldens import Golden
 

@@ -16,7 +16,7 @@ from attn_audit.models.custom.model import CustomInterceptedModel, build_custom_
 from attn_audit.models.interception.classifier import InterceptedBatch, ModelInputs
 from attn_audit.models.interception.erasing import MIN_SHARE, pooled_again
 from attn_audit.models.interception.model import InterceptedModel
-from attn_audit.models.paper.architecture import EncoderKind
+from attn_audit.models.paper.network import EncoderKind
 from tests.models.interception.matrix import (
     REPRESENTATIVE,
     assert_close,

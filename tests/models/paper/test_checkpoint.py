@@ -20,9 +20,9 @@ from attn_audit.errors import (
 )
 from attn_audit.models.loading import load_model
 from attn_audit.models.options import ModelOptions
-from attn_audit.models.paper.architecture import MARKERS, EncoderKind
-from attn_audit.models.paper.checkpoint import save_checkpoint
+from attn_audit.models.paper.checkpoint import MARKERS, save_checkpoint
 from attn_audit.models.paper.classifier import PaperModel
+from attn_audit.models.paper.network import EncoderKind
 from attn_audit.models.task import Binary, TaskKind
 from tests.goldens import NAMES, load_golden, token_ids
 from tests.tiny import KINDS, tiny_examples, tiny_model

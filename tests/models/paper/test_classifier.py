@@ -17,18 +17,16 @@ from attn_audit.models.interception.classifier import InterceptedBatch
 from attn_audit.models.interception.erasing import Sharing, erased_logits
 from attn_audit.models.interception.removal import Deletion
 from attn_audit.models.paper import classifier
-from attn_audit.models.paper.architecture import (
-    MARKERS,
+from attn_audit.models.paper.checkpoint import MARKERS, Checkpoint, Tokenizer, Vocabulary
+from attn_audit.models.paper.classifier import PaperClassifier, PaperModel
+from attn_audit.models.paper.network import (
     Activation,
+    AdditiveAttention,
     Architecture,
     AttentionKind,
+    AttentionPoolingNetwork,
     EncoderKind,
-    Tokenizer,
-    Vocabulary,
 )
-from attn_audit.models.paper.checkpoint import Checkpoint
-from attn_audit.models.paper.classifier import PaperClassifier, PaperModel
-from attn_audit.models.paper.network import AdditiveAttention, AttentionPoolingNetwork
 from attn_audit.models.task import Multiclass, TaskKind, mask_candidates
 from tests.tiny import KINDS, WORDS, tiny_examples, tiny_model
 
