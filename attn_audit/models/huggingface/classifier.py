@@ -234,7 +234,8 @@ class HuggingFaceClassifier(Classifier):
             own.crop(-n_more)
         own.batch_select_indices(rows)
         behind = self._behind(inputs, n_kept, longest)
-        return self.logits_of(self.call(behind, past_key_values=own, use_cache=True), behind)
+        found = self.call(behind, past_key_values=own, use_cache=True)
+        return self.task.from_outputs(self.output.read(found, behind))
 
     def _behind(self, inputs: ModelInputs, n_kept: Int[Tensor, " row"], width: int) -> ModelInputs:
         """What comes behind the beginnings, each as wide as the longest."""
@@ -257,10 +258,6 @@ class HuggingFaceClassifier(Classifier):
     def read_rows(self, inputs: ModelInputs) -> Bool[Tensor, "batch position"] | None:
         """As the output says."""
         return self.output.read_rows(inputs)
-
-    def logits_of(self, output: Any, inputs: ModelInputs) -> Logits:
-        """The task's logits in what `call` gave."""
-        return self.task.from_outputs(self.output.read(output, inputs))
 
     def embedding_table(self) -> Tensor | None:
         """The weights of the module's input embeddings."""
