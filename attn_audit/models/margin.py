@@ -91,8 +91,10 @@ class Margin:
 
     def take(self, texts: slice) -> "Margin":
         """Of some texts of the batch."""
-        every: dict[str, Any] = vars(self)
-        return Margin(**{k: None if v is None else v[texts] for k, v in every.items()})
+        taken: dict[str, Any] = {
+            name: None if value is None else value[texts] for name, value in vars(self).items()
+        }
+        return Margin(**taken)
 
     def beside(self, logits: Logits) -> "Margin":
         """The same with the full texts' logits of another computation, which differ by rounding."""

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any, Literal, TypedDict, Unpack, overload
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -142,43 +142,6 @@ def fitted_to_texts(
             hint="Give single texts, and leave --audited out.",
         )
     return replace(options, takes_pairs=question is None and are_pairs), texts
-
-
-class Wrapping(TypedDict, total=False):
-    """What `wrap` takes beside a window's overlap."""
-
-    examples: Sequence[Example]
-    unit: UnitName
-    max_length: int | None
-    task: TaskName | None
-    removal: RemovalName | None
-    dtype: Literal["float32", "float64", "bfloat16", "float16"] | None
-    prompt: str | None
-    audited: str | None
-    options: Sequence[str]
-    chat: bool
-    answer_score: Score
-    target: str | None
-    zero_shot: Sequence[str]
-    template: str
-    zero_shot_each: bool
-    without_attention: bool
-
-
-@overload
-def wrap(
-    module: nn.Module,
-    tokenizer: Any,
-    *,
-    window_overlap: None = None,
-    **others: Unpack[Wrapping],
-) -> HuggingFaceModel: ...
-
-
-@overload
-def wrap(
-    module: nn.Module, tokenizer: Any, *, window_overlap: int, **others: Unpack[Wrapping]
-) -> AuditedModel: ...
 
 
 def wrap(
