@@ -14,7 +14,7 @@ from attn_audit.data.example import Example
 from attn_audit.distances import Logits, UnitMask
 from attn_audit.errors import ConfigurationError, IncompatibleDataError, UnreadableCheckpointError
 from attn_audit.models.capacity import full_batches
-from attn_audit.models.contract import Batch, Encoded, fingerprint
+from attn_audit.models.contract import Batch, Encoded, Unit, fingerprint
 from attn_audit.models.interception.attention_point import Reached, VariantLogits, Way, Weights
 from attn_audit.models.interception.classifier import (
     IN_MEMORY,
@@ -52,7 +52,13 @@ from attn_audit.models.paper.network import (
     pool,
     position_mask,
 )
-from attn_audit.models.task import allowed_labels, mask_candidates, match_labels, place
+from attn_audit.models.task import (
+    allowed_labels,
+    mask_candidates,
+    match_labels,
+    place,
+    require_second_text,
+)
 from attn_audit.progress import portions
 from attn_audit.results.model_description import LayerDescription, ModelDescription
 
@@ -108,20 +114,13 @@ class PaperClassifier(Classifier):
             truncated=False,
             candidates=allowed_labels(self.task, example),
             unit_of_position=(NOT_AUDITED, *range(len(units)), NOT_AUDITED),
-            token_ids=self.vocabulary.ids(self.tokenizer.token(unit) for unit in units),
-            pair_token_ids=self._pair_ids(example),
+            token_ids=self._ids(units),
+            pair_token_ids=self._ids(self.tokenizer.units(require_second_text(example)))
+            if self.takes_pairs
+            else None,
         )
 
-    def _pair_ids(self, example: Example) -> tuple[int, ...] | None:
-        if not self.takes_pairs:
-            return None
-        if example.text_pair is None:
-            raise IncompatibleDataError(
-                place(example),
-                "the model takes pairs of texts, and this example has no second text",
-                hint="Name the field that holds it with --text-pair-field.",
-            )
-        units = self.tokenizer.units(example.text_pair)
+    def _ids(self, units: Sequence[Unit]) -> tuple[int, ...]:
         return self.vocabulary.ids(self.tokenizer.token(unit) for unit in units)
 
     def collate(self, encoded: Sequence[Encoded]) -> ModelInputs:
