@@ -33,25 +33,22 @@ from attn_audit.results.model_description import ModelDescription
 def coarsest_dtype(module: nn.Module) -> torch.dtype:
     """The coarsest of a module's weights: no number that it gives is finer than these.
 
-    Quantised weights, of 8 bits and less, are multiplied in the precision of the others. A module
-    without weights computes in float32.
-
-    Example:
-        >>> coarsest_dtype(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).half()))
-        torch.float16
+    Quantised weights, of 8 bits and less, are multiplied in the precision of the others.
     """
-    return coarsest_of(module.parameters(), torch.float32)
+    return coarsest_of(module.parameters())
 
 
-def coarsest_of(tensors: Iterable[Tensor], default: torch.dtype) -> torch.dtype:
+def coarsest_of(tensors: Iterable[Tensor]) -> torch.dtype:
     """The coarsest floating-point numbers of some tensors, quantised ones left aside.
 
     Example:
-        >>> coarsest_of([torch.ones(2), torch.ones(2).bfloat16(), torch.arange(2)], torch.float32)
+        >>> coarsest_of([torch.ones(2), torch.ones(2).bfloat16(), torch.arange(2)])
         torch.bfloat16
+        >>> coarsest_of([])
+        torch.float32
     """
     kinds = {t.dtype for t in tensors if t.is_floating_point() and t.element_size() > 1}
-    return max(kinds, key=lambda kind: torch.finfo(kind).eps, default=default)
+    return max(kinds, key=lambda kind: torch.finfo(kind).eps, default=torch.float32)
 
 
 def coarseness(dtype: torch.dtype) -> float:

@@ -92,15 +92,15 @@ class ModelInputs(Arguments):
         """Every row `times` times in succession."""
         return self.map(lambda tensor: tensor.repeat_interleave(times, dim=0))
 
+    def map_positions(self, change: Callable[[Tensor], Tensor]) -> "ModelInputs":
+        """Change every tensor that has something for each position."""
+        shape = self.units.shape
+        return self.map(lambda tensor: change(tensor) if tensor.shape[:2] == shape else tensor)
+
     def pick(self, positions: Int[Tensor, " batch"]) -> "ModelInputs":
         """One position of each row, as a sequence of length 1."""
         rows = torch.arange(len(self), device=positions.device)
-        shape = self.units.shape
-        return self.map(
-            lambda tensor: (
-                tensor[rows, positions].unsqueeze(1) if tensor.shape[:2] == shape else tensor
-            )
-        )
+        return self.map_positions(lambda tensor: tensor[rows, positions].unsqueeze(1))
 
     def with_argument(self, name: int | str, value: Tensor) -> "ModelInputs":
         """Another tensor in the place of one, given by position or name."""
@@ -112,10 +112,7 @@ class ModelInputs(Arguments):
     def trim(self) -> "ModelInputs":
         """Without the positions that are padding in every row."""
         used = self.real.any(dim=0)
-        if bool(used.all()):
-            return self
-        shape = self.units.shape
-        return self.map(lambda tensor: tensor[:, used] if tensor.shape[:2] == shape else tensor)
+        return self if bool(used.all()) else self.map_positions(lambda tensor: tensor[:, used])
 
 
 Details = Mapping[str, str | int | float | bool | None]

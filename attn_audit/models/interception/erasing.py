@@ -5,10 +5,9 @@ the logits (z - a_i h_i) / (1 - a_i), and so on for any units that are left out.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
-from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -71,8 +70,8 @@ class Prefixes:
             n_kept = _n_kept(removal, batch, some)
             n_left = removal.n_positions(batch, some) - n_kept
             batches = list(full_batches(n_left + n_kept // PART_OF_KEPT, n_tokens))
-            beginnings = _Beginnings.of(removal, batch, texts)
-            found = [beginnings.logits(part) for part in map(some.take, portions(batches))]
+            run = _behind_beginnings(removal, batch, texts)
+            found = [run(part) for part in map(some.take, portions(batches))]
             parts.append(in_order(found, batches))
         return in_order(parts, [rows for _, rows in chunks])
 
@@ -80,7 +79,7 @@ class Prefixes:
         self, removal: UnitRemoval, batch: InterceptedBatch, variants: Variants, _: bool
     ) -> bool:
         try:
-            found = _Beginnings.of(removal, batch, torch.unique(variants.example)).logits(variants)
+            found = _behind_beginnings(removal, batch, torch.unique(variants.example))(variants)
         except (MemoryError, torch.OutOfMemoryError):
             raise
         except Exception:  # a model may fail in any way where it is given keys and values
@@ -88,28 +87,20 @@ class Prefixes:
         return are_equal(found, removal.runner(batch)(variants))
 
 
-@dataclass(frozen=True)
-class _Beginnings:
-    removal: UnitRemoval
-    batch: InterceptedBatch
-    kept: Any
-    place: Int[Tensor, " batch"]
-    """Of each text among those whose beginnings are kept."""
+def _behind_beginnings(
+    removal: UnitRemoval, batch: InterceptedBatch, texts: Int[Tensor, " text"]
+) -> Callable[[Variants], Logits]:
+    """What runs variants of some texts, all that it gets in one pass, behind what these keep."""
+    place = torch.zeros(len(batch.encoded), dtype=torch.long, device=texts.device)
+    place[texts] = torch.arange(len(texts), device=texts.device)
+    classifier = removal.classifier
+    kept = classifier.kept_prefixes(batch.inputs.take(texts).trim())
 
-    @staticmethod
-    def of(
-        removal: UnitRemoval, batch: InterceptedBatch, texts: Int[Tensor, " text"]
-    ) -> "_Beginnings":
-        place = torch.zeros(len(batch.encoded), dtype=torch.long, device=texts.device)
-        place[texts] = torch.arange(len(texts), device=texts.device)
-        kept = removal.classifier.kept_prefixes(batch.inputs.take(texts).trim())
-        return _Beginnings(removal, batch, kept, place)
+    def run(variants: Variants) -> Logits:
+        inputs, n_kept = removal.inputs(batch, variants), _n_kept(removal, batch, variants)
+        return classifier.continued(kept, place[variants.example], n_kept, inputs)
 
-    def logits(self, variants: Variants) -> Logits:
-        """All in one pass."""
-        n_kept = _n_kept(self.removal, self.batch, variants)
-        inputs, rows = self.removal.inputs(self.batch, variants), self.place[variants.example]
-        return self.removal.classifier.continued(self.kept, rows, n_kept, inputs)
+    return run
 
 
 def _of_some_texts(
