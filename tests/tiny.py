@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from dataclasses import replace
 
 import torch
 
@@ -58,6 +59,14 @@ def tiny_model(
     words = Tokenizer.WHITESPACE, Vocabulary([*MARKERS, *WORDS])
     checkpoint = Checkpoint("in memory", architecture, task, *words, weights={})
     return PaperModel(PaperClassifier(network, checkpoint))
+
+
+def checkpoint_of(model: PaperModel, **changes: object) -> Checkpoint:
+    """All that a model is made of, to be saved."""
+    network, words = model.network, (model.tokenizer, model.vocabulary)
+    weights = network.state_dict()
+    made = Checkpoint("in memory", network.architecture, model.task, *words, weights)
+    return replace(made, **changes)  # type: ignore[arg-type]
 
 
 def tiny_examples(

@@ -16,7 +16,6 @@ from attn_audit.errors import (
     AttnAuditError,
     AuditFailedError,
     ConfigurationError,
-    InvalidWeightsError,
     SelfCheckError,
     UnsupportedModelError,
 )
@@ -38,8 +37,10 @@ from attn_audit.models.interception.classifier import IN_MEMORY, Provenance, or_
 from attn_audit.models.interception.erasing import Sharing
 from attn_audit.models.interception.key_order import Geometry, require_places
 from attn_audit.models.interception.model import InterceptedModel, RemovalName
+from attn_audit.models.options import ModelOptions
 from attn_audit.models.self_check import TOLERANCES, rounding
-from attn_audit.models.units import UnitName, how_words_are_found
+from attn_audit.models.state_dict import require_finite
+from attn_audit.models.units import how_words_are_found
 from attn_audit.plugins import source_file
 from attn_audit.results.model_description import Findings
 
@@ -61,9 +62,7 @@ class CustomInterceptedModel(InterceptedModel):
         *,
         is_blind: bool = False,
     ) -> None:
-        """Find out by trial how the model computes its attention and what it does with it.
-
-        One text at a time first: what is found there is what texts in a batch are held against.
+        """One text is tried at a time: what is found is what texts in a batch are held against.
 
         Raises:
             AuditFailedError: The user's code fails.
@@ -242,11 +241,7 @@ def load_custom_model(
     checkpoint: str,
     trial: Sequence[Example],
     device: torch.device,
-    *,
-    unit: UnitName = "token",
-    max_length: int | None = None,
-    removal: RemovalName | None = None,
-    is_blind: bool = False,
+    options: ModelOptions,
 ) -> CustomInterceptedModel:
     """Call a user's function, and find out by trial how its module computes attention.
 
@@ -260,30 +255,21 @@ def load_custom_model(
     custom = load_adapter(adapter, checkpoint)
     details: dict[str, str | int | float | bool | None] = {"adapter": adapter}
     path = Path(checkpoint)
-    if unit == "word":
+    if options.unit == "word":
         details["without blanks"] = how_words_are_found()
     source = source_file(adapter.rpartition(":")[0])
     if source is not None:
         details["adapter sha256"] = sha256_of(source)
-    return build_custom_model(
-        custom,
-        or_probes(trial, as_pairs=custom.takes_pairs),
-        device,
-        Splitter(custom, unit, max_length),
-        removal=removal,
-        is_blind=is_blind,
-        provenance=Provenance(checkpoint, fingerprint(path) if path.exists() else None, details),
-    )
+    sha256 = fingerprint(path) if path.exists() else None
+    provenance = Provenance(checkpoint, sha256, details)
+    return build_custom_model(custom, trial, device, options, provenance)
 
 
 def build_custom_model(
     custom: CustomModel,
     trial: Sequence[Example],
     device: torch.device,
-    splitter: Splitter,
-    *,
-    removal: RemovalName | None = None,
-    is_blind: bool = False,
+    options: ModelOptions | None = None,
     provenance: Provenance = IN_MEMORY,
 ) -> CustomInterceptedModel:
     """Find out by trial how a user's module computes attention.
@@ -291,16 +277,17 @@ def build_custom_model(
     Raises:
         AttnAuditError: As `load_custom_model`.
     """
-    if removal == "mask" and custom.mask is None:
+    options, trial = options or ModelOptions(), or_probes(trial, as_pairs=custom.takes_pairs)
+    if options.removal == "mask" and custom.mask is None:
         raise ConfigurationError(
             "--removal mask: the adapter names no attention mask",
             hint="Say in CustomModel which argument it is, mask=..., or say --removal delete.",
         )
     module = custom.module.to(device).eval()
-    for name, parameter in module.named_parameters():
-        if not bool(parameter.isfinite().all()):
-            raise InvalidWeightsError(provenance.source, name)
+    require_finite(provenance.source, module.named_parameters())
+    splitter = Splitter(custom, options.unit, options.max_length)
     with failures_named(lambda: [example.id for example in trial]):
         classifier = CustomClassifier(custom, trial, splitter, provenance)
     within = None if custom.attention is None else module.get_submodule(custom.attention)
-    return CustomInterceptedModel(classifier, trial, removal, within, is_blind=is_blind)
+    is_blind = options.without_attention
+    return CustomInterceptedModel(classifier, trial, options.removal, within, is_blind=is_blind)

@@ -79,7 +79,7 @@ class HuggingFaceClassifier(Classifier):
         self._config: Any = module.config
         self.provenance = provenance
         self.architecture = _architecture(module)
-        self.question = options.question
+        self.question, self.asked = options.question, options.asked
         asker = None if options.question is None else Asker(tokenizer, options.question)
         self.output = self._output(asker, tokenizer, options)
         self.hypotheses = options.hypotheses

@@ -28,12 +28,12 @@ from attn_audit.models.huggingface.weights import (
     load_weights,
     read_adapter,
     require_complete,
-    require_finite,
 )
 from attn_audit.models.huggingface.windows import in_windows
 from attn_audit.models.interception.classifier import Details, Provenance, or_probes
 from attn_audit.models.interception.model import RemovalName
 from attn_audit.models.options import ModelOptions, Score
+from attn_audit.models.state_dict import require_finite
 from attn_audit.models.units import UnitName
 from attn_audit.process import no_collection
 from attn_audit.settings import TEMPLATE, TaskName
@@ -94,7 +94,7 @@ def _load_module(
             adapter.require_classifier(lacking)
         adapter.load_into(module, missing)
     require_complete(checkpoint.location, lacking, head)
-    require_finite(checkpoint.location, module)
+    require_finite(checkpoint.location, module.named_parameters())
     return module, notes
 
 

@@ -81,6 +81,9 @@ class HuggingFaceModel(InterceptedModel):
 
     Where padding changes a text's output, texts of one length are audited together, as far as a
     trial shows that each is then what it is alone.
+
+    Raises:
+        UnsupportedModelError: Its attention cannot be audited, or the module fails.
     """
 
     def __init__(
@@ -91,11 +94,6 @@ class HuggingFaceModel(InterceptedModel):
         *,
         is_blind: bool = False,
     ) -> None:
-        """Find out by trial how the model computes its attention and what it does with it.
-
-        Raises:
-            UnsupportedModelError: Its attention cannot be audited, or the module fails.
-        """
         unlabelled = classifier.encode_unlabelled(trial)
         encoded = [item for item in unlabelled if isinstance(item, TokenEncoded)]
         failure = own_failure(classifier, encoded)
@@ -106,12 +104,7 @@ class HuggingFaceModel(InterceptedModel):
         is_padded = choose_padding_side(classifier, [*encoded, _first_half(longest)])
         texts = trial if is_padded else [longest.example]
         super().__init__(classifier, texts, removal, ways=WAYS, is_blind=is_blind)
-        if classifier.question is not None:
-            self.asked = classifier.question.settings
-        elif classifier.hypotheses is not None:
-            self.asked = classifier.hypotheses.settings
-        elif classifier.audited != "first":
-            self.asked = {"audited": classifier.audited}
+        self.asked = classifier.asked
         if not is_padded:
             self.pads_texts = False
             self.sharing = Sharing.LENGTHS

@@ -20,7 +20,6 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from attn_audit.errors import (
-    InvalidWeightsError,
     UnreadableCheckpointError,
     UnsupportedModelError,
     nearest,
@@ -38,7 +37,13 @@ from attn_audit.models.paper.network import (
     AttentionPoolingNetwork,
     EncoderKind,
 )
-from attn_audit.models.state_dict import is_state_dict, load_plain, load_state_dict, mismatch
+from attn_audit.models.state_dict import (
+    is_state_dict,
+    load_plain,
+    load_state_dict,
+    mismatch,
+    require_finite,
+)
 from attn_audit.models.task import Task, TaskKind, make_task
 from attn_audit.quoting import in_our_words, listed
 
@@ -97,6 +102,9 @@ class Vocabulary:
         return (START, *[self._ids.get(token, UNKNOWN) for token in tokens], END)
 
 
+OURS = "attn-audit checkpoint"
+"""What reports call those that `save_checkpoint` wrote."""
+
 FORMAT = "attn-audit model"
 FORMAT_VERSION = 1
 
@@ -117,31 +125,6 @@ class Header(BaseModel):
     """How it was made; shown, never used."""
 
 
-def save_checkpoint(
-    path: Path,
-    architecture: Architecture,
-    tokenizer: Tokenizer,
-    vocabulary: Vocabulary,
-    task: Task,
-    weights: Mapping[str, Tensor],
-    training: Mapping[str, Any],
-) -> None:
-    """Write a checkpoint, whole or not at all; one that is there is replaced."""
-    header = Header(
-        format=FORMAT,
-        format_version=FORMAT_VERSION,
-        architecture=architecture,
-        tokenizer=tokenizer,
-        vocabulary=vocabulary.tokens,
-        task=TaskKind(task.name),
-        labels=task.labels,
-        training=dict(training),
-    )
-    content = header.model_dump(mode="json") | {"weights": dict(weights)}
-    with replacing(path) as temporary:
-        torch.save(content, temporary)
-
-
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """All that a model is made of, wherever it was read."""
@@ -151,9 +134,26 @@ class Checkpoint:
     task: Task
     tokenizer: Tokenizer
     vocabulary: Vocabulary
-    weights: dict[str, Tensor]
+    weights: Mapping[str, Tensor]
     training: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
     """How it was made, where that is told."""
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint of ours, whole or not at all; one that is there is replaced."""
+    header = Header(
+        format=FORMAT,
+        format_version=FORMAT_VERSION,
+        architecture=checkpoint.architecture,
+        tokenizer=checkpoint.tokenizer,
+        vocabulary=checkpoint.vocabulary.tokens,
+        task=TaskKind(checkpoint.task.name),
+        labels=checkpoint.task.labels,
+        training=dict(checkpoint.training),
+    )
+    content = header.model_dump(mode="json") | {"weights": dict(checkpoint.weights)}
+    with replacing(path) as temporary:
+        torch.save(content, temporary)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -189,7 +189,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise UnreadableCheckpointError(path, first_problem(error)) from None
     _require_agreement(path, header)
     return Checkpoint(
-        "attn-audit checkpoint",
+        OURS,
         header.architecture,
         make_task(header.task, header.labels),
         header.tokenizer,
@@ -263,8 +263,7 @@ def built(
                 f"its architecture needs {list(shape)}",
             )
         _require_numbers(name, weights[name], source)
-        if not bool(weights[name].isfinite().all()):
-            raise InvalidWeightsError(source, name)
+    require_finite(source, weights.items())
     network.load_state_dict({n: t.float() for n, t in weights.items()}, assign=True)
     return network
 

@@ -20,7 +20,14 @@ from attn_audit.data.example import Example, length_batches
 from attn_audit.distances import Logits
 from attn_audit.errors import ConfigurationError, DataError, OutputError
 from attn_audit.models.capacity import in_order
-from attn_audit.models.paper.checkpoint import MARKERS, Tokenizer, Vocabulary, save_checkpoint
+from attn_audit.models.paper.checkpoint import (
+    MARKERS,
+    OURS,
+    Checkpoint,
+    Tokenizer,
+    Vocabulary,
+    save_checkpoint,
+)
 from attn_audit.models.paper.network import (
     KERNEL_SIZES,
     Activation,
@@ -367,28 +374,23 @@ class TrainedModel:
             name: tensor.to("cpu", precision.dtype)
             for name, tensor in self.network.state_dict().items()
         }
+        training = {
+            **self.settings.plain(),
+            "n_pretrained": self.n_pretrained,
+            "epochs_run": len(self.epochs),
+            "best_epoch": self.best.epoch,
+            "dev_score": self.best.dev_score,
+            "dev_score_name": self.best.score_name,
+            "attn_audit_version": __version__,
+            "torch_version": str(torch.__version__),
+            "python_version": platform.python_version(),
+            "precision": precision.value,
+            **notes,
+        }
+        words = self.settings.tokenizer, self.vocabulary
+        shape = self.network.architecture
         try:
-            save_checkpoint(
-                path,
-                self.network.architecture,
-                self.settings.tokenizer,
-                self.vocabulary,
-                self.task,
-                weights,
-                {
-                    **self.settings.plain(),
-                    "n_pretrained": self.n_pretrained,
-                    "epochs_run": len(self.epochs),
-                    "best_epoch": self.best.epoch,
-                    "dev_score": self.best.dev_score,
-                    "dev_score_name": self.best.score_name,
-                    "attn_audit_version": __version__,
-                    "torch_version": str(torch.__version__),
-                    "python_version": platform.python_version(),
-                    "precision": precision.value,
-                    **notes,
-                },
-            )
+            save_checkpoint(path, Checkpoint(OURS, shape, self.task, *words, weights, training))
         except (OSError, RuntimeError) as error:  # torch.save wraps a full disk in the latter
             raise OutputError(path, one_line(error)) from error
 
