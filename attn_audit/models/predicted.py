@@ -144,7 +144,8 @@ class PredictedModel(AuditedModel):
 
     layers = ()
     default_site = Site(layer=0)
-    no_attention_because = NO_ATTENTION
+    no_attention_because = no_gradient_because = not_whole_because = NO_ATTENTION
+    repeats_exactly = False  # nobody knows where it computes
     unit = "word"
     device = torch.device("cpu")
 
@@ -159,11 +160,6 @@ class PredictedModel(AuditedModel):
     def logit_limits(self) -> tuple[float, float]:
         """Those of probabilities."""
         return limits_of(self.dtype, compete=self.task.is_softmax)
-
-    @property
-    def repeats_exactly(self) -> bool:
-        """Nobody knows where it computes."""
-        return False
 
     def describe(self) -> ModelDescription:
         """Its name, and how words are left out."""
@@ -211,16 +207,6 @@ class PredictedModel(AuditedModel):
         """Outputs alone."""
         keep = batch.unit_mask.unsqueeze(1)
         return [without_rows(batch, self.erase(batch, keep)[:, 0])] * len(sites)
-
-    @property
-    def no_gradient_because(self) -> str:
-        """There is nothing to differentiate."""
-        return self.no_attention_because
-
-    @property
-    def not_whole_because(self) -> str:
-        """There is no attention."""
-        return self.no_attention_because
 
     @property
     def removals(self) -> Mapping[str, TextRemoval]:

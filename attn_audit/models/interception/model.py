@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import Literal
 
 import torch
@@ -165,7 +165,8 @@ class InterceptedModel(AuditedModel):
     @cached_property
     def removals(self) -> Mapping[str, UnitRemoval]:
         """The ways to leave units out; what they need to know is tried when it is asked for."""
-        start = self._start if self.layers else None
+        points = self._survey.points
+        start = partial(Start.of, self.classifier, points[0]) if points else None
         return {
             "mask": Masking(self.classifier, self._masks, self._run, start),
             "delete": Deletion(self.classifier, self._run),
@@ -187,9 +188,6 @@ class InterceptedModel(AuditedModel):
             )
         short = ReadoutPass(self._survey).proved(tried)
         return self.classifier.logits if short is None else short.logits
-
-    def _start(self, inputs: ModelInputs) -> Start:
-        return Start.of(self.classifier, self._survey.points[0], inputs)
 
     @cached_property
     def _look_up(self) -> EmbeddingLookUp:
