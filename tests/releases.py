@@ -15,7 +15,7 @@ from attn_audit.models.paper.checkpoint import save_checkpoint
 from attn_audit.models.task import TaskKind
 from attn_audit.progress import Watcher
 from attn_audit.results.storage import HASH, to_stored
-from tests.tiny import tiny_model
+from tests.tiny import checkpoint_of, tiny_model
 
 N_TEXTS = 30
 
@@ -43,8 +43,7 @@ def write_model(path: Path, scale: float, kind: TaskKind, n_labels: int = 3) -> 
     for name in weights:
         if name.startswith("attention"):
             weights[name] = weights[name] * scale
-    parts = (tiny.network.architecture, tiny.tokenizer, tiny.vocabulary, tiny.task)
-    save_checkpoint(path, *parts, weights, {})
+    save_checkpoint(path, checkpoint_of(tiny, weights=weights))
     return path
 
 

@@ -20,8 +20,7 @@ from attn_audit.numbers import counted
 from attn_audit.quoting import listed, printable
 
 if TYPE_CHECKING:
-    from attn_audit.models.paper.training.loop import EpochResult, TrainedModel
-    from attn_audit.models.paper.training.settings import TrainingSettings
+    from attn_audit.models.paper.training.loop import EpochResult, TrainedModel, TrainingSettings
 
 _DATA = "What is learnt"
 _MODEL = "What learns it"
@@ -126,7 +125,7 @@ def train(
     given = locals()
     with guard(debug=debug):
         _require_output(output, data, embeddings)
-        from attn_audit.models.paper.training.settings import Precision
+        from attn_audit.models.paper.training.loop import Precision
 
         settings, source = training_settings(given), training_source(given)
         model, notes = train_model(
@@ -145,7 +144,7 @@ def training_settings(given: Mapping[str, Any]) -> "TrainingSettings":
     Raises:
         ConfigurationError: A number is out of its range, or two do not fit together.
     """
-    from attn_audit.models.paper.training.settings import TrainingSettings
+    from attn_audit.models.paper.training.loop import TrainingSettings
 
     if given["threads"] < 1:
         raise ConfigurationError(f"--threads must be at least 1, not {given['threads']}")
@@ -193,7 +192,7 @@ def train_model(
     import torch
 
     from attn_audit.models.loading import resolve_device
-    from attn_audit.models.paper.training.examples import read_splits
+    from attn_audit.models.paper.training.data import read_splits
     from attn_audit.models.paper.training.loop import train
 
     torch.set_num_threads(n_threads)

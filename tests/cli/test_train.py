@@ -10,9 +10,9 @@ import typer
 from typer.testing import CliRunner, Result
 
 from attn_audit.cli.train import train
-from attn_audit.models.paper.architecture import AttentionKind, EncoderKind, Tokenizer
-from attn_audit.models.paper.checkpoint import read_checkpoint
-from attn_audit.models.paper.training.settings import Precision, TrainingSettings
+from attn_audit.models.paper.checkpoint import Tokenizer, read_checkpoint
+from attn_audit.models.paper.network import AttentionKind, EncoderKind
+from attn_audit.models.paper.training.loop import Precision, TrainingSettings
 from attn_audit.models.task import Binary, Multilabel, TaskKind
 
 Run = Callable[..., Result]

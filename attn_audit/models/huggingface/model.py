@@ -5,7 +5,6 @@ others left in a cache. In a causal decoder no token attends to a later one, so 
 the last row changes nothing but the last token, from any layer on.
 """
 
-import copy
 import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,11 +17,10 @@ from torch import Tensor
 from attn_audit.data.example import Example
 from attn_audit.errors import AttnAuditError, AuditFailedError, UnsupportedModelError
 from attn_audit.models.contract import Encoded, coarsest_dtype
-from attn_audit.models.huggingface.classifier import HuggingFaceClassifier, accepts
+from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.encoding import Side, TokenEncoded
-from attn_audit.models.huggingface.output import FOLLOWING, IDS, MASK
 from attn_audit.models.interception.attention_point import Reached, VariantLogits, Way, Weights
-from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
+from attn_audit.models.interception.classifier import NOT_AUDITED
 from attn_audit.models.interception.erasing import Sharing
 from attn_audit.models.interception.mode import Interception
 from attn_audit.models.interception.model import InterceptedModel, RemovalName
@@ -36,63 +34,39 @@ from attn_audit.results.model_description import ModelDescription
 
 
 def cache(reached: Reached) -> Way:
-    """Run the last token alone, at the given weights over a cache of all others.
+    """Run the last token alone, at the given weights over what is kept of all before it.
 
     Raises:
-        UnknownLayoutError: The model keeps no such cache.
+        UnknownLayoutError: It is not the last token that is read, or nothing can be kept.
     """
     classifier, inputs, last = reached.classifier, reached.inputs, reached.rows
-    if not isinstance(classifier, HuggingFaceClassifier) or last.shape[1] != 1:
+    is_last = last.shape[1] == 1 and torch.equal(last[:, 0] + 1, inputs.real.sum(dim=1))
+    if not (classifier.can_continue and is_last):
         raise UnknownLayoutError
-    needed = ("past_key_values", "position_ids", MASK)
-    if not all(accepts(classifier.module, argument) for argument in needed):
-        raise UnknownLayoutError
+    n_kept, longest = last[:, 0], int(last.max())
     with torch.no_grad():
-        left = classifier.call(inputs, use_cache=True).past_key_values
-    step = _last_token(inputs, last)
+        kept = classifier.kept_prefixes(inputs)
 
     def replay(weights: Weights) -> VariantLogits:
         times = weights.shape[1]
-        given = _with_last_behind(weights, last, inputs.n_positions).flatten(0, 1)
+        index = last[:, None, None, None].expand(*weights.shape[:3], 1, 1)
+        before = weights.scatter(-1, index, 0)[..., :longest]
+        # The token's own key comes behind those of the longest text; sinks behind all.
+        given = torch.cat(
+            [before, weights.gather(-1, index), weights[..., inputs.n_positions :]], -1
+        )
 
         def visit(number: int, own: Tensor, scores: Tensor | None) -> Tensor:
             shaped: Tensor = given.reshape(own.shape)  # grouped queries may be folded in a row
             return shaped
 
-        mode = Interception(len(given), visit, wanted=[reached.point.number])
+        texts = torch.arange(len(inputs), device=last.device).repeat_interleave(times)
+        mode = Interception(len(texts), visit, wanted=[reached.point.number])
         with mode.active():
-            own_cache = copy.deepcopy(left)
-            own_cache.batch_repeat_interleave(times)
-            steps = step.repeat(times)
-            output = classifier.call(steps, past_key_values=own_cache, use_cache=True)
-        logits = classifier.logits_of(output, steps)
+            logits = classifier.continued(kept, texts, n_kept[texts], inputs.take(texts))
         return logits.reshape(-1, times, logits.shape[-1])
 
     return replay
-
-
-def _last_token(inputs: ModelInputs, last: Tensor) -> ModelInputs:
-    """The last token alone. It is in the cache too: hidden there, it comes behind the others."""
-    hidden = inputs.keywords[MASK].scatter(1, last, 0)
-    picked = (name for name in (IDS, FOLLOWING) if name in inputs.keywords)
-    return ModelInputs(
-        (),
-        {
-            **{name: inputs.keywords[name].gather(1, last) for name in picked},
-            MASK: torch.cat([hidden, torch.ones_like(last)], dim=1),
-            "position_ids": last,
-        },
-        inputs.units.gather(1, last),
-        torch.ones_like(last, dtype=torch.bool),
-    )
-
-
-def _with_last_behind(weights: Weights, last: Tensor, n_positions: int) -> Tensor:
-    """Move the weight of the last token's own key to a new key behind all others."""
-    index = last[:, None, None, None].expand(*weights.shape[:3], 1, 1)
-    own = weights.gather(-1, index)
-    others = weights[..., :n_positions].scatter(-1, index, 0)
-    return torch.cat([others, own, weights[..., n_positions:]], dim=-1)
 
 
 _ROW, *_OTHERS = CHEAPEST_FIRST
@@ -107,6 +81,9 @@ class HuggingFaceModel(InterceptedModel):
 
     Where padding changes a text's output, texts of one length are audited together, as far as a
     trial shows that each is then what it is alone.
+
+    Raises:
+        UnsupportedModelError: Its attention cannot be audited, or the module fails.
     """
 
     def __init__(
@@ -117,13 +94,8 @@ class HuggingFaceModel(InterceptedModel):
         *,
         is_blind: bool = False,
     ) -> None:
-        """Find out by trial how the model computes its attention and what it does with it.
-
-        Raises:
-            UnsupportedModelError: Its attention cannot be audited, or the module fails.
-        """
-        unlabelled = [dataclasses.replace(e, labels=None, candidates=None) for e in trial]
-        encoded = [item for item in classifier.encode(unlabelled) if isinstance(item, TokenEncoded)]
+        unlabelled = classifier.encode_unlabelled(trial)
+        encoded = [item for item in unlabelled if isinstance(item, TokenEncoded)]
         failure = own_failure(classifier, encoded)
         if failure is not None:
             raise UnsupportedModelError(failure, hint=_IN_TRANSFORMERS)
@@ -132,12 +104,7 @@ class HuggingFaceModel(InterceptedModel):
         is_padded = choose_padding_side(classifier, [*encoded, _first_half(longest)])
         texts = trial if is_padded else [longest.example]
         super().__init__(classifier, texts, removal, ways=WAYS, is_blind=is_blind)
-        if classifier.question is not None:
-            self.asked = classifier.question.settings
-        elif classifier.hypotheses is not None:
-            self.asked = classifier.hypotheses.settings
-        elif classifier.audited != "first":
-            self.asked = {"audited": classifier.audited}
+        self.asked = classifier.asked
         if not is_padded:
             self.pads_texts = False
             self.sharing = Sharing.LENGTHS
