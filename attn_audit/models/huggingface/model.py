@@ -5,10 +5,13 @@ others left in a cache. In a causal decoder no token attends to a later one, so 
 the last row changes nothing but the last token, from any layer on.
 """
 
+import copy
 import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import compress
+from typing import Any
 
 import torch
 from jaxtyping import TypeCheckError
@@ -17,15 +20,15 @@ from torch import Tensor
 from attn_audit.data.example import Example
 from attn_audit.errors import AttnAuditError, AuditFailedError, UnsupportedModelError
 from attn_audit.models.contract import Encoded, coarsest_dtype
-from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
+from attn_audit.models.huggingface.classifier import HuggingFaceClassifier, accepts
 from attn_audit.models.huggingface.encoding import Side, TokenEncoded
+from attn_audit.models.huggingface.output import FOLLOWING, IDS, MASK
 from attn_audit.models.interception.attention_point import Reached, VariantLogits, Way, Weights
-from attn_audit.models.interception.classifier import NOT_AUDITED
+from attn_audit.models.interception.classifier import NOT_AUDITED, ModelInputs
 from attn_audit.models.interception.erasing import Sharing
-from attn_audit.models.interception.mode import Interception
 from attn_audit.models.interception.model import InterceptedModel, RemovalName
 from attn_audit.models.interception.module_calls import UnknownLayoutError
-from attn_audit.models.interception.replay import CHEAPEST_FIRST
+from attn_audit.models.interception.replay import CHEAPEST_FIRST, handed_on, mixtures_of
 from attn_audit.models.self_check import TOLERANCES, Trial, rounding
 from attn_audit.models.task import place
 from attn_audit.numbers import counted
@@ -34,39 +37,64 @@ from attn_audit.results.model_description import ModelDescription
 
 
 def cache(reached: Reached) -> Way:
-    """Run the last token alone, at the given weights over what is kept of all before it.
+    """Push the last token's mixture through what follows, over a cache of all others.
 
     Raises:
-        UnknownLayoutError: It is not the last token that is read, or nothing can be kept.
+        UnknownLayoutError: The model keeps no such cache, or more than one row is read.
     """
-    classifier, inputs, last = reached.classifier, reached.inputs, reached.rows
-    is_last = last.shape[1] == 1 and torch.equal(last[:, 0] + 1, inputs.real.sum(dim=1))
-    if not (classifier.can_continue and is_last):
+    classifier, inputs, rows = reached.classifier, reached.inputs, reached.rows
+    if not isinstance(classifier, HuggingFaceClassifier):
         raise UnknownLayoutError
-    n_kept, longest = last[:, 0], int(last.max())
+    needed = ("past_key_values", "position_ids", MASK)
+    if not all(accepts(classifier.module, argument) for argument in needed):
+        raise UnknownLayoutError
+    mixtures = mixtures_of(reached)
     with torch.no_grad():
-        kept = classifier.kept_prefixes(inputs)
+        left = classifier.call(inputs, use_cache=True).past_key_values
+    if any(layer.keys.shape[-2] != inputs.n_positions for layer in left.layers):
+        raise UnknownLayoutError  # of a text that a window does not hold it keeps the end alone
+
+    @lru_cache(maxsize=1)
+    def repeated(times: int) -> tuple[Any, ModelInputs]:
+        kept = copy.deepcopy(left)
+        kept.batch_repeat_interleave(times)
+        return kept, _last_token(inputs, rows).repeat(times)
 
     def replay(weights: Weights) -> VariantLogits:
         times = weights.shape[1]
-        index = last[:, None, None, None].expand(*weights.shape[:3], 1, 1)
-        before = weights.scatter(-1, index, 0)[..., :longest]
-        # The token's own key comes behind those of the longest text; sinks behind all.
-        given = torch.cat(
-            [before, weights.gather(-1, index), weights[..., inputs.n_positions :]], -1
-        )
-
-        def visit(number: int, own: Tensor, scores: Tensor | None) -> Tensor:
-            shaped: Tensor = given.reshape(own.shape)  # grouped queries may be folded in a row
-            return shaped
-
-        texts = torch.arange(len(inputs), device=last.device).repeat_interleave(times)
-        mode = Interception(len(texts), visit, wanted=[reached.point.number])
-        with mode.active():
-            logits = classifier.continued(kept, texts, n_kept[texts], inputs.take(texts))
+        kept, step = repeated(times)
+        own = _added_to(kept)
+        with handed_on(
+            reached.point, reached.outputs, inputs, rows[:, 0], mixtures(weights), times
+        ):
+            output = classifier.call(step, past_key_values=own, use_cache=True)
+        logits = classifier.task.from_outputs(classifier.output.read(output, step))
         return logits.reshape(-1, times, logits.shape[-1])
 
     return replay
+
+
+def _added_to(kept: Any) -> Any:
+    """A cache with the same keys and values, to which a pass adds its own."""
+    own = copy.copy(kept)
+    own.layers = [copy.copy(layer) for layer in kept.layers]
+    return own
+
+
+def _last_token(inputs: ModelInputs, last: Tensor) -> ModelInputs:
+    """The last token alone. It is in the cache too: hidden there, it comes behind the others."""
+    hidden = inputs.keywords[MASK].scatter(1, last, 0)
+    picked = (name for name in (IDS, FOLLOWING) if name in inputs.keywords)
+    return ModelInputs(
+        (),
+        {
+            **{name: inputs.keywords[name].gather(1, last) for name in picked},
+            MASK: torch.cat([hidden, torch.ones_like(last)], dim=1),
+            "position_ids": last,
+        },
+        inputs.units.gather(1, last),
+        torch.ones_like(last, dtype=torch.bool),
+    )
 
 
 _ROW, *_OTHERS = CHEAPEST_FIRST
