@@ -57,7 +57,8 @@ def serve(address: str) -> None:
             client, _ = listening.accept()
             said, outputs, *_ = socket.recv_fds(client, 2**20, 3)
             if os.fork() == 0:
-                _run(client, *json.loads(said), outputs)
+                folder, environment, words = json.loads(said)
+                _run(client, folder, environment, words, outputs)
             for number in outputs:
                 os.close(number)
             client.close()
