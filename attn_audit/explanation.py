@@ -20,7 +20,7 @@ from attn_audit.data.reading import problem_of_text
 from attn_audit.data.source import content_id
 from attn_audit.engine.in_process import Plan, audit_batch
 from attn_audit.engine.inputs import LoadModel, fields_of_prompt, load_tried_model
-from attn_audit.engine.leverage import leverage_by_layer, with_layer, with_reach
+from attn_audit.engine.leverage import leverage_by_layer, with_layer
 from attn_audit.engine.sampling import restored as restored_mix
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import ConfigurationError
@@ -96,12 +96,11 @@ def explain_text(
             raise no_attention("an explanation shows attention beside the rest", model)
         if report is not None:
             _require_same(report, model)
+        tried = model.encode(trial)
         if settings.layer == "best":  # by texts that are not explained
-            layers = leverage_by_layer(model, trial)
-            layers = None if layers is None else with_reach(model, trial, layers)
-            settings = with_layer(settings, layers)
+            settings = with_layer(settings, leverage_by_layer(model, tried, has_reach=True))
         site = _one_site(settings, model)
-        self_check(model, model.encode(trial), site)
+        self_check(model, tried, site)
         mixes = None if mix is None else restored_mix(model, mix)
         found = _explain(model, example, site, settings, mixes)
     return found.model_copy(update={"show_instead": show_instead, "instead": instead})

@@ -37,11 +37,9 @@ from attn_audit.engine.inputs import (
 from attn_audit.engine.leverage import (
     LEVERAGE,
     N_TEXTS,
-    REACH,
     leverage_by_layer,
     leverage_passes,
     with_layer,
-    with_reach,
 )
 from attn_audit.engine.report import RecordsPaths, sum_up
 from attn_audit.engine.run_directory import LABELS as FOLDER
@@ -73,7 +71,6 @@ from attn_audit.models.self_check import self_check
 from attn_audit.numbers import count, counted, duration
 from attn_audit.process import full_precision
 from attn_audit.progress import Watcher
-from attn_audit.results.model_description import Leverage
 from attn_audit.results.report import Cost, Report, Run, SelfCheck, Subject
 from attn_audit.results.verdict import LabelAnswer
 from attn_audit.settings import EACH, AuditSettings
@@ -173,12 +170,11 @@ def _audit(
 ) -> Report:
     """Audit shard by shard, and sum up what was found."""
     earlier = None if directory is None else directory.earlier
-    with stopwatch.measure(LEVERAGE):
-        layers = _layers(model, data, settings, earlier)
-    if layers is not None and settings.layer == "best" and earlier is None:
-        with stopwatch.measure(REACH):
-            sample = data.sampled_for_layers(N_TEXTS, settings.seed)
-            layers = with_reach(model, sample, layers)
+    of_layers = _texts_for_layers(model, data, settings, earlier)
+    layers = None if earlier is None else earlier.subject.layers
+    if earlier is None:
+        is_chosen = settings.layer == "best"
+        layers = leverage_by_layer(model, of_layers, stopwatch, has_reach=is_chosen)
     settings = with_layer(settings, layers)
     sites = select_sites(settings, model)
     plan = plan_of(settings, model, sites, checks_of(settings, model, data), earlier)
@@ -203,14 +199,12 @@ def _audit(
         subject = manifest.subject
     examples = data.sampled(settings)
     n_examples = min(data.n_examples, settings.limit or data.n_examples)
-    if len(sites) > 1:
-        encoded = encoded_of(model, data.sampled_for_layers(N_TEXTS, settings.seed))
+    if len(sites) > 1 and of_layers:
         n_timed = 0 if layers is None or earlier is not None else layers.n_texts
         of_pass = (
             stopwatch.seconds[LEVERAGE] / (n_timed * leverage_passes(model)) if n_timed else None
         )
-        if encoded:
-            watcher.on_cost(cost_ahead(plan, encoded, n_examples, of_pass))
+        watcher.on_cost(cost_ahead(plan, of_layers, n_examples, of_pass))
     if settings.engine == "ray":
         engine: Engine = _ray_engine(settings, trial, plan, watcher, n_examples)
     else:
@@ -227,15 +221,14 @@ def _audit(
     )
 
 
-def _layers(
+def _texts_for_layers(
     model: AuditedModel, data: AuditedData, settings: AuditSettings, earlier: Manifest | None
-) -> Leverage | None:
-    """Leverage by layer; that of the audit that is gone on with, which chose by it."""
-    if earlier is not None:
-        return earlier.subject.layers
-    if len(model.layers) < 2:
-        return None
-    return leverage_by_layer(model, data.sampled_for_layers(N_TEXTS, settings.seed))
+) -> list[Encoded]:
+    """A sample by which layers are compared, and what an audit of several sites takes is told."""
+    is_compared = earlier is None and len(model.layers) > 1
+    if not (is_compared or "all" in (settings.layer, settings.head)):
+        return []
+    return encoded_of(model, data.sampled_for_layers(N_TEXTS, settings.seed))
 
 
 def _self_checked(model: AuditedModel, trial: Sequence[Example], plan: Plan) -> Sequence[SelfCheck]:

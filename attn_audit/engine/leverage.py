@@ -12,10 +12,9 @@ from torch import Tensor
 from attn_audit.checks.base import AuditedBatch, read_sites
 from attn_audit.checks.permutation import single_units, without_attention
 from attn_audit.checks.replacement import Replacement
-from attn_audit.data.example import Example
-from attn_audit.engine.in_process import batches_of
 from attn_audit.engine.inputs import AuditedData, load_named_model
-from attn_audit.engine.sampling import encoded_of, measured_where_it_works
+from attn_audit.engine.sampling import encoded_of, in_batches, measured_where_it_works
+from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.engine.summaries import share_of
 from attn_audit.findings.thresholds import HALF_MARGIN
 from attn_audit.models.contract import AuditedModel, Batch, Encoded, Site
@@ -43,10 +42,22 @@ class _Effects(NamedTuple):
     turned: Float64[np.ndarray, "text site"]
 
 
-def leverage_by_layer(model: AuditedModel, examples: Sequence[Example]) -> Leverage | None:
+def leverage_by_layer(
+    model: AuditedModel,
+    encoded: Sequence[Encoded],
+    stopwatch: Stopwatch | None = None,
+    *,
+    has_reach: bool = False,
+    has_heads: bool = False,
+) -> Leverage | None:
     """What cutting attention off does, layer by layer and at all of them together.
 
     Texts at which the model fails are left out here: the audit meets them again, and says so.
+
+    Args:
+        stopwatch: Gets the time of LEVERAGE and REACH.
+        has_reach: With that of each layer, by the first of the texts; left out where none can.
+        has_heads: With those of the layer that moves margins most, by themselves.
 
     Returns:
         None where the model has one layer, so that there is nothing to compare, or where it
@@ -54,33 +65,48 @@ def leverage_by_layer(model: AuditedModel, examples: Sequence[Example]) -> Lever
     """
     if len(model.layers) < 2:
         return None
-    encoded = encoded_of(model, examples)
-    found = _measured(model, encoded, [Site(layer) for layer in range(len(model.layers))])
-    if not len(found.moved):
-        return None
-    return Leverage(
-        n_texts=len(found.moved),
-        layers=tuple(_summed(found, i, layer=i) for i in range(len(model.layers))),
-        together=_summed(found, len(model.layers), layer=None),
-        shares=_attention_shares(model, encoded),
-    )
-
-
-def with_reach(model: AuditedModel, examples: Sequence[Example], found: Leverage) -> Leverage:
-    """The same with the reach of each layer, by the first of the texts; left out where none can."""
-    encoded = texts_of_reach(encoded_of(model, examples))
-    limits, parts = model.batch_limits("auto"), list[np.ndarray]()
-    sites = [Site(layer) for layer in range(len(model.layers))]
-    for indices in batches_of(model, encoded, sites, limits):
-        some = [encoded[i] for i in indices]
-        parts += measured_where_it_works(lambda texts: _reached(model, texts), some)
-    reached = np.concatenate([np.empty((0, len(sites)), dtype=bool), *parts])
-    if not len(reached):
+    stopwatch, sites = stopwatch or Stopwatch(), _layers(model)
+    with stopwatch.measure(LEVERAGE):
+        effects = _measured(model, encoded, sites)
+        if not len(effects.moved):
+            return None
+        found = Leverage(
+            n_texts=len(effects.moved),
+            layers=tuple(_summed(effects, i, site) for i, site in enumerate(sites)),
+            together=_summed(effects, len(sites), None),
+            shares=_attention_shares(model, encoded),
+        )
+    if has_reach:
+        with stopwatch.measure(REACH):
+            found = found.model_copy(update={"layers": _with_reach(model, encoded, found.layers)})
+    best = found.best.layer
+    assert best is not None
+    if not has_heads or model.layers[best].n_heads < 2:
         return found
+    heads = [Site(best, head) for head in range(model.layers[best].n_heads)]
+    effects = _measured(model, encoded, heads)
+    of_heads = tuple(_summed(effects, i, site) for i, site in enumerate(heads))
+    return found.model_copy(update={"heads": of_heads})
+
+
+def _layers(model: AuditedModel) -> list[Site]:
+    return [Site(layer) for layer in range(len(model.layers))]
+
+
+def _with_reach(
+    model: AuditedModel, encoded: Sequence[Encoded], layers: Sequence[SiteLeverage]
+) -> tuple[SiteLeverage, ...]:
+    parts = [
+        part
+        for batch in in_batches(model, texts_of_reach(encoded), _layers(model))
+        for part in measured_where_it_works(lambda texts: _reached(model, texts), batch)
+    ]
+    reached = np.concatenate([np.empty((0, len(layers)), dtype=bool), *parts])
+    if not len(reached):
+        return tuple(layers)
     reach = [share_of(n, len(reached)) for n in reached.sum(axis=0).tolist()]
-    layers = zip(found.layers, reach, strict=True)
-    of_layers = tuple(each.model_copy(update={"reach": of_it}) for each, of_it in layers)
-    return found.model_copy(update={"layers": of_layers})
+    each = zip(layers, reach, strict=True)
+    return tuple(layer.model_copy(update={"reach": of_it}) for layer, of_it in each)
 
 
 def texts_of_reach(encoded: Sequence[Encoded]) -> list[Encoded]:
@@ -91,19 +117,6 @@ def texts_of_reach(encoded: Sequence[Encoded]) -> list[Encoded]:
             break
         total, some = total + item.n_units, [*some, item]
     return some
-
-
-def with_heads(model: AuditedModel, examples: Sequence[Example], found: Leverage) -> Leverage:
-    """The same with the heads of the layer that moves margins most."""
-    best = found.best.layer
-    assert best is not None
-    n_heads = model.layers[best].n_heads
-    if n_heads < 2:
-        return found
-    sites = [Site(best, head) for head in range(n_heads)]
-    of_heads = _measured(model, encoded_of(model, examples), sites)
-    heads = tuple(_summed(of_heads, head, layer=best, head=head) for head in range(n_heads))
-    return found.model_copy(update={"heads": heads})
 
 
 def inspect_model(settings: AuditSettings) -> Inspection:
@@ -117,10 +130,8 @@ def inspect_model(settings: AuditSettings) -> Inspection:
     data = AuditedData.of(settings)
     model, _ = data.load_model(settings)
     with full_precision(settings.threads):
-        examples = data.unlabelled(N_TEXTS, settings.seed)
-        found = leverage_by_layer(model, examples)
-        if found is not None:
-            found = with_heads(model, examples, with_reach(model, examples, found))
+        encoded = encoded_of(model, data.unlabelled(N_TEXTS, settings.seed))
+        found = leverage_by_layer(model, encoded, has_reach=True, has_heads=True)
     return Inspection(**dict(model.describe()), leverage=found)
 
 
@@ -141,16 +152,13 @@ def with_layer(settings: AuditSettings, found: Leverage | None) -> AuditSettings
 
 
 def _measured(model: AuditedModel, encoded: Sequence[Encoded], sites: Sequence[Site]) -> _Effects:
-    limits, parts = model.batch_limits("auto"), list[_Effects]()
-
     def effects(some: Sequence[Encoded]) -> _Effects:
         return _effects(read_sites(model, model.collate(some), sites, seed=0))
 
-    for indices in batches_of(model, encoded, sites, limits):
-        parts += measured_where_it_works(effects, [encoded[i] for i in indices])
-    nothing = np.empty((0, len(sites) + 1))
-    moved = np.concatenate([nothing, *(part.moved for part in parts)])
-    turned = np.concatenate([nothing, *(part.turned for part in parts)])
+    parts = [_Effects(*np.empty((2, 0, len(sites) + 1)))]
+    for batch in in_batches(model, encoded, sites):
+        parts += measured_where_it_works(effects, batch)
+    moved, turned = (np.concatenate(each) for each in zip(*parts, strict=True))
     decides = ~np.isnan(moved).any(axis=1)
     return _Effects(moved[decides], turned[decides])
 
@@ -176,13 +184,10 @@ def _attention_shares(
     """Of a language model, in whose prompt there is much beside the text."""
     if not model.has_prompt or model.not_whole_because is not None:
         return ()
-    limits, parts = model.batch_limits("auto"), list[Tensor]()
-    sites = [Site(layer) for layer in range(len(model.layers))]
-    for indices in batches_of(model, encoded, sites, limits):
-        parts.append(_shares_of(model, model.collate([encoded[i] for i in indices])))
-    means = torch.cat(parts, dim=1).mean(dim=1).tolist()
+    batches = in_batches(model, encoded, _layers(model))
+    means = torch.cat([_shares_of(model, model.collate(each)) for each in batches], 1).mean(dim=1)
     names = AttentionShares.model_fields
-    return tuple(AttentionShares(**dict(zip(names, of_layer, strict=True))) for of_layer in means)
+    return tuple(AttentionShares(**dict(zip(names, of, strict=True))) for of in means.tolist())
 
 
 @torch.no_grad()
@@ -205,8 +210,7 @@ def _shares_of(model: AuditedModel, batch: Batch) -> Float64[Tensor, "layer batc
 @torch.no_grad()
 def _reached(model: AuditedModel, some: Sequence[Encoded]) -> Bool[np.ndarray, "text layer"]:
     """Whether attention on some single unit decides, of the texts in which the model does."""
-    sites = [Site(layer) for layer in range(len(model.layers))]
-    at_layers = read_sites(model, model.collate(some), sites, seed=0)
+    at_layers = read_sites(model, model.collate(some), _layers(model), seed=0)
     singles = map(single_units, at_layers)
     reached = [_decides(each.margin, each.turned).any(axis=1) for each in singles]
     decided: np.ndarray = np.stack(reached, axis=1)[at_layers[0].has_margin]
@@ -219,14 +223,12 @@ def _decides(moved: np.ndarray, turned: np.ndarray) -> np.ndarray:
     return decides
 
 
-def _summed(
-    found: _Effects, site: int, *, layer: int | None, head: int | None = None
-) -> SiteLeverage:
-    moved = found.moved[:, site]
-    matters = _decides(moved, found.turned[:, site])
+def _summed(found: _Effects, i: int, site: Site | None) -> SiteLeverage:
+    moved = found.moved[:, i]
+    matters = _decides(moved, found.turned[:, i])
     return SiteLeverage(
-        layer=layer,
-        head=head,
+        layer=site and site.layer,
+        head=site and site.head,
         matters=share_of(int(matters.sum()), len(moved)),
         margin=float(np.median(moved)),
     )

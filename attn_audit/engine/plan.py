@@ -27,7 +27,6 @@ from attn_audit.engine.leverage import (
     leverage_passes,
     texts_of_reach,
     with_layer,
-    with_reach,
 )
 from attn_audit.engine.report import RecordsPaths, sum_up
 from attn_audit.engine.sampling import (
@@ -161,33 +160,39 @@ def _leverage(
     """
     if len(model.layers) < 2:
         return
-    sample = data.sampled_for_layers(N_TEXTS, settings.seed)
-    spent, found = [], None
-    for n in (N_LEVERAGE[0], *N_LEVERAGE):
-        begun = time.perf_counter()
-        found = leverage_by_layer(model, sample[:n])
-        spent.append(time.perf_counter() - begun)
-    first, few, more = spent
+    texts = encoded_of(model, data.sampled_for_layers(N_TEXTS, settings.seed))
+    first, few, more = (
+        _seconds_of_leverage(model, texts[:n])[LEVERAGE] for n in (N_LEVERAGE[0], *N_LEVERAGE)
+    )
     per_text = max(0.0, more - few) / (N_LEVERAGE[1] - N_LEVERAGE[0])
     yield StageForecast(
         name=LEVERAGE,
-        passes=leverage_passes(model) * len(sample),
-        seconds=first + per_text * (len(sample) - N_LEVERAGE[0]),
+        passes=leverage_passes(model) * len(texts),
+        seconds=first + per_text * (len(texts) - N_LEVERAGE[0]),
         peak_bytes=None,
     )
-    if settings.layer != "best" or found is None:
+    if settings.layer != "best" or not texts:
         return
-    texts = texts_of_reach(encoded_of(model, sample))
-    fewest = min(texts, key=lambda item: item.n_units)
-    begun = time.perf_counter()
-    with_reach(model, [fewest.example], found)
-    n_units = sum(item.n_units for item in texts)
+    reached = texts_of_reach(texts)
+    fewest, n_units = min(item.n_units for item in reached), sum(item.n_units for item in reached)
+    tried = [next(item for item in reached if item.n_units == fewest)]
+    seconds = _seconds_of_leverage(model, tried, has_reach=True).get(REACH)
+    if seconds is None:
+        return
     yield StageForecast(
         name=REACH,
         passes=len(model.layers) * n_units,
-        seconds=(time.perf_counter() - begun) * n_units / fewest.n_units,
+        seconds=seconds * n_units / fewest,
         peak_bytes=None,
     )
+
+
+def _seconds_of_leverage(
+    model: AuditedModel, texts: Sequence[Encoded], *, has_reach: bool = False
+) -> dict[str, float]:
+    stopwatch = Stopwatch()
+    leverage_by_layer(model, texts, stopwatch, has_reach=has_reach)
+    return stopwatch.seconds
 
 
 N_FITTED = 4

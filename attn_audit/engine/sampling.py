@@ -20,8 +20,9 @@ from attn_audit.engine.inputs import AuditedData
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings.measure import HEAD_MIX, shown_measure
 from attn_audit.measures.base import n_whole_together
-from attn_audit.measures.head_mix import N_SUBSETS, Mixes, of_heads, subsets
-from attn_audit.models.contract import AuditedModel, Encoded, coarseness
+from attn_audit.measures.head_mix import N_SUBSETS, Mixes, subsets
+from attn_audit.measures.readout import of_heads
+from attn_audit.models.contract import AuditedModel, Encoded, Site, coarseness
 from attn_audit.models.margin import Margin
 from attn_audit.process import is_out_of_memory, release_memory
 from attn_audit.progress import in_portions
@@ -115,6 +116,14 @@ def measured_where_it_works(
         yield from measured_where_it_works(measure, encoded[half:])
 
 
+def in_batches(
+    model: AuditedModel, encoded: Sequence[Encoded], sites: Sequence[Site]
+) -> Iterator[list[Encoded]]:
+    """Texts of similar length that are read together, at all of these sites."""
+    for indices in batches_of(model, encoded, sites, model.batch_limits("auto")):
+        yield [encoded[i] for i in indices]
+
+
 def encoded_of(model: AuditedModel, examples: Sequence[Example]) -> list[Encoded]:
     """Those that the model takes; the audit meets the others again, and says so."""
     try:
@@ -202,9 +211,7 @@ class _Observed(NamedTuple):
 
 def _batches(model: AuditedModel, encoded: Sequence[Encoded]) -> Iterator[Sequence[Encoded]]:
     """Of similar length, as many as whole attentions are kept of."""
-    limits = model.batch_limits("auto")
-    for indices in batches_of(model, encoded, [model.default_site], limits):
-        batch = [encoded[i] for i in indices]
+    for batch in in_batches(model, encoded, [model.default_site]):
         size = n_whole_together(model, model.collate(batch))
         yield from (batch[portion] for portion in in_portions(len(batch), size))
 

@@ -17,8 +17,15 @@ from attn_audit.config import validate
 from attn_audit.data.location import suffix_of
 from attn_audit.engine.in_process import Plan
 from attn_audit.engine.inputs import AuditedData, Item, LoadModel
-from attn_audit.engine.leverage import N_TEXTS, leverage_by_layer, with_reach
-from attn_audit.engine.sampling import checks_of, described, fit_mixes, is_fitted_for, texts_to_fit
+from attn_audit.engine.leverage import N_TEXTS, leverage_by_layer
+from attn_audit.engine.sampling import (
+    checks_of,
+    described,
+    encoded_of,
+    fit_mixes,
+    is_fitted_for,
+    texts_to_fit,
+)
 from attn_audit.errors import ConfigurationError, RecordsError, UsageError
 from attn_audit.findings.example import HEAD, ID, LAYER
 from attn_audit.measures.head_mix import Mixes
@@ -249,10 +256,10 @@ def verify_report(
         name, sha256 = str(settings.model), model.describe().sha256
         notes.append(require_same("model", name, stored.report.model.sha256, sha256))
         rankings, summary, ids = _check_records(stored)
-        of_layers = data.sampled_for_layers(N_TEXTS, settings.seed)
-        again, table = leverage_by_layer(model, of_layers), stored.report.layers
-        if again is not None and table is not None and table.has_reach:
-            again = with_reach(model, of_layers, again)
+        of_layers = encoded_of(model, data.sampled_for_layers(N_TEXTS, settings.seed))
+        table = stored.report.layers
+        has_reach = table is not None and table.has_reach
+        again = leverage_by_layer(model, of_layers, has_reach=has_reach)
         layers = compare_layers(table, again, stored.report.model.dtype)
         sample = chosen(
             ids, stored.report.records_file.sha256 if stored.report.records_file else "", seed
