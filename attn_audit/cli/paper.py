@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from attn_audit import __version__
-from attn_audit.cli.command import said
+from attn_audit.cli.command import command, said
 from attn_audit.cli.options import OPTIONS, SHORT, option
 from attn_audit.cli.progress import watching
 from attn_audit.cli.train import say_line, train, train_model, training_settings, training_source
@@ -74,13 +74,13 @@ _OWN: dict[str, Any] = {
     ],
 }
 _HERE = [name for name in _OF_TRAIN if name != "precision"]
-OPTIONS_OF_PAPER: dict[str, Any] = {
+_OPTIONS: dict[str, Any] = {
     name: _OWN.get(name) or _OF_TRAIN[name].annotation
     for name in (*_HERE[:4], "split", "limit", *_HERE[4:])
 }
-DEFAULTS_OF_PAPER: dict[str, Any] = {
+_DEFAULTS: dict[str, Any] = {
     name: _OF_TRAIN[name].default
-    for name in OPTIONS_OF_PAPER
+    for name in _OPTIONS
     if name in _OF_TRAIN and (name not in _OWN or name == "output")
 }
 
@@ -111,13 +111,14 @@ class Trained:
         return self.folder / "report.json"
 
 
+@command("paper", *_OPTIONS, defaults=_DEFAULTS, **_OPTIONS)
 def reproduce(**values: Any) -> None:
     """Train the paper's models on a data set, audit each, and write the paper's tables and figures.
 
     Three encoders with two kinds of attention each. What is finished stays in the folder: the same
     command goes on where it was interrupted. Settings of the audits are read from attn-audit.toml.
     """
-    given = {name: values.get(name) for name in OPTIONS_OF_PAPER}
+    given = {name: values.get(name) for name in _OPTIONS}
     folder: Path = values["output"]
     models = [
         Trained(training_settings({**given, **chosen}), folder / _folder(chosen, given["seed"]))

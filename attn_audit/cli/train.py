@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.text import Text
 
-from attn_audit.cli.command import error_console, guard
+from attn_audit.cli.command import Command, app, error_console, guard
 from attn_audit.cli.options import SHORT, shared
 from attn_audit.data.location import suffix_of
 from attn_audit.data.source import ROLES, DataSource, FieldNames
@@ -35,6 +35,7 @@ def _option(panel: str, help: str, metavar: str | None = None, *names: str) -> A
     return typer.Option(*names, help=help, rich_help_panel=panel, metavar=metavar)
 
 
+@app.command("train", cls=Command)
 def train(
     data: Annotated[
         str,
