@@ -54,15 +54,23 @@ def measured_in_portions(
     measure: Importance, model: AuditedModel, batch: Batch, size: int
 ) -> Float[Tensor, "batch unit *number"]:
     """What a measure says of a batch, `size` examples at a time: more states are not in memory."""
+    return joined_portions(lambda part, _: measure(model, part), model, batch, size)
+
+
+def joined_portions(
+    measure: Callable[[Batch, slice], Float[Tensor, "batch unit *number"]],
+    model: AuditedModel,
+    batch: Batch,
+    size: int,
+) -> Float[Tensor, "batch unit *number"]:
+    """The same of what has to know which of the examples they are."""
     if len(batch) <= size:
-        return measure(model, batch)
+        return measure(batch, slice(0, len(batch)))
     n_units, parts = batch.unit_mask.shape[1], []
     for portion in in_portions(len(batch), size):
-        importance = measure(model, model.collate(batch.encoded[portion]))
-        padding = importance.new_zeros(
-            len(importance), n_units - importance.shape[1], *importance.shape[2:]
-        )
-        parts.append(torch.cat([importance, padding], dim=1))
+        found = measure(model.collate(batch.encoded[portion]), portion)
+        padding = found.new_zeros(len(found), n_units - found.shape[1], *found.shape[2:])
+        parts.append(torch.cat([found, padding], dim=1))
     return torch.cat(parts)
 
 

@@ -49,9 +49,9 @@ def _contributions(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch 
             count_more(len(rows) * passes_of(n_steps))
         part = model.collate([batch.encoded[i] for i in rows])
         contributions, adds_up = _integrated(model, part, n_steps)
-        padded = found.new_zeros(len(rows), found.shape[1])
-        padded[:, : contributions.shape[1]] = contributions
-        found[open_rows] = torch.where(adds_up.unsqueeze(1), padded, torch.nan)
+        rows_done = open_rows[adds_up]
+        found[rows_done] = 0
+        found[rows_done, : contributions.shape[1]] = contributions[adds_up]
         open_rows = open_rows[~adds_up]
         if not len(open_rows):
             break

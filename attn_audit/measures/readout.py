@@ -11,7 +11,7 @@ from attn_audit.models.contract import AuditedModel, Batch, WholeAttention
 def attention_all_layers(model: AuditedModel, batch: Batch) -> Float64[Tensor, "batch unit"]:
     """The mean over layers and heads of the row that is read out, over the audited units."""
     n_heads = [layer.n_heads for layer in model.layers[: model.default_site.layer + 1]]
-    of_layers = attention_of_heads(model, batch).split(n_heads, dim=2)
+    of_layers = torch.split(attention_of_heads(model, batch), n_heads, dim=2)
     return normalised(torch.stack([heads.mean(dim=2) for heads in of_layers]).sum(dim=0))
 
 

@@ -26,14 +26,14 @@ from attn_audit.models.contract import AuditedModel, Batch
 from attn_audit.models.margin import Margin
 
 
-def _no_gradient(model: AuditedModel) -> str | None:
-    return model.no_gradient_because
-
-
 def _not_several(n_attentions: int, model: AuditedModel) -> str | None:
     if n_attentions == 1:
         return "it has one attention, which is the audited one"
     return model.not_whole_because
+
+
+def _no_gradient(model: AuditedModel) -> str | None:
+    return model.no_gradient_because
 
 
 COMPUTATIONS: dict[str, Computation] = {
