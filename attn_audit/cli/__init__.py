@@ -1,4 +1,4 @@
-"""The command line: `main` is the entry point, and every command is registered where it stands."""
+"""The command line: every command is registered where it stands, and shown in one order."""
 
 import sys
 from typing import Annotated
@@ -9,6 +9,7 @@ from rich.console import Console
 from attn_audit import __version__
 from attn_audit.cli import audit, paper, report, train
 from attn_audit.cli.command import Command, app, naming_standard_output, say
+from attn_audit.cli.examples import EXAMPLES
 from attn_audit.errors import OutputError
 
 __all__ = ["app", "audit", "main", "paper", "report", "train"]
@@ -39,6 +40,9 @@ def show_help(
 ) -> None:
     """Say what there is, or what COMMAND does, with examples and all options."""
     app([*filter(None, [name]), "--help"])
+
+
+app.registered_commands.sort(key=lambda found: list(EXAMPLES).index(str(found.name)))
 
 
 def main() -> None:

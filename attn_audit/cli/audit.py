@@ -35,9 +35,9 @@ def _audit_by(check: str | None) -> Callable[..., None]:
 
     def run(**values: Any) -> None:
         from attn_audit.cli.last import keeping
-        from attn_audit.cli.results import finish, policy_of, show_verdict, write_report
+        from attn_audit.cli.results import finish, policy_of, show_output, write_report
         from attn_audit.engine.arguments import require_candidates, require_inputs
-        from attn_audit.formats.result_files import require_outputs
+        from attn_audit.formats.result_files import Output, require_outputs
         from attn_audit.judgement.gate import judge
 
         settings = settings_of(values if check is None else {**values, "checks": check})
@@ -60,7 +60,9 @@ def _audit_by(check: str | None) -> Callable[..., None]:
             with nullcontext() if run_dir is None else saying_what_is_kept(run_dir):
                 write_report(shown, settings, format_was_said, verdict=verdict, quiet=quiet)
             if verdict is not None:
-                show_verdict(verdict, beside=settings)
+                is_json = settings.format == "json"  # and the verdict no part of it
+                show_output(Output.of(verdict), "terminal", to_standard_error=is_json)
+                sys.stdout.flush()
             if kept is not None:
                 kept.keep(report, quiet=quiet)
         if verdict is not None:
@@ -137,7 +139,7 @@ def inspect_model(**values: Any) -> None:
         )
     with no_collection():
         from attn_audit.cli.results import find_and_deliver
-        from attn_audit.engine.leverage import inspect_model as inspected
+        from attn_audit.engine.sampling import inspect_model as inspected
 
     find_and_deliver("model", lambda: inspected(settings), values, settings)
 
@@ -257,18 +259,13 @@ def run_demo(**values: Any) -> None:
     with watching(quiet=quiet) as watcher:
         report = run_audit(settings, watcher=watcher)
     write_report(report, settings, format_was_said=False, quiet=quiet)
-    if settings.output:
-        return
-    if not quiet:
-        _show_next_steps(Console())
-
-
-def _show_next_steps(console: Console) -> None:
-    console.print()
-    console.print(Text("What to run next", style="bold"))
-    for line, purpose in NEXT_STEPS:
-        console.print(Text(f"  {purpose}", style="dim"))
-        console.print(Text(f"    {line}"), soft_wrap=True)
+    if not (settings.output or quiet):
+        console = Console()
+        console.print()
+        console.print(Text("What to run next", style="bold"))
+        for line, purpose in NEXT_STEPS:
+            console.print(Text(f"  {purpose}", style="dim"))
+            console.print(Text(f"    {line}"), soft_wrap=True)
 
 
 @command(

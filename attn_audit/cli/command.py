@@ -150,8 +150,8 @@ class Commands(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write every command with the whole sentence that says what it does."""
         entries = [
-            (name, str(self.commands[name].help).partition("\n\n")[0].replace("\n", " "))
-            for name in EXAMPLES
+            (name, str(command.help).partition("\n\n")[0].replace("\n", " "))
+            for name, command in self.commands.items()
         ]
         _write_entries(formatter, "Commands", entries)
 
@@ -244,11 +244,7 @@ class StandardOutput(io.TextIOWrapper):
     """
 
     def write(self, text: str, /) -> int:
-        """Write text.
-
-        Raises:
-            OutputError: It cannot be written.
-        """
+        """Write text."""
         try:
             return super().write(text)
         except OSError as error:
@@ -256,11 +252,7 @@ class StandardOutput(io.TextIOWrapper):
             return len(text)
 
     def flush(self) -> None:
-        """Write what was held back.
-
-        Raises:
-            OutputError: It cannot be written.
-        """
+        """Write what was held back."""
         try:
             super().flush()
         except OSError as error:
@@ -274,11 +266,7 @@ class StandardOutput(io.TextIOWrapper):
 
 @contextmanager
 def naming_standard_output() -> Iterator[None]:
-    """Within: errors of standard output say that they are; at the end, everything is written.
-
-    Raises:
-        OutputError: It cannot be written.
-    """
+    """Within: errors of standard output say that they are; at the end, everything is written."""
     plain = sys.stdout
     if not isinstance(plain, io.TextIOWrapper):
         yield  # closed by whoever started this
@@ -310,10 +298,7 @@ app = typer.Typer(
     cls=Commands,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={
-        "help_option_names": ["-h", "--help"],
-        "max_content_width": WIDEST_HELP,
-    },
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": WIDEST_HELP},
 )
 
 
@@ -346,9 +331,7 @@ def command(
 
         signature = inspect.Signature([parameter(option) for option in options])
         guarded.__signature__ = signature  # type: ignore[attr-defined]
-        guarded.__annotations__ = {
-            one.name: one.annotation for one in signature.parameters.values()
-        }
+        guarded.__annotations__ = {n: p.annotation for n, p in signature.parameters.items()}
         app.command(name, cls=Command, help=help or run.__doc__)(guarded)
         return run
 
@@ -356,22 +339,14 @@ def command(
 
 
 def settings_of(values: Mapping[str, Any]) -> "AuditSettings":
-    """The audit's settings: what the command line says over what a configuration file says.
-
-    Raises:
-        ConfigurationError: Of the file or of a flag.
-    """
+    """The audit's settings: what the command line says over what a configuration file says."""
     from attn_audit.config import load_settings
 
     return load_settings(said(values), values["config"], Path.cwd())
 
 
 def said(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that the command line says, as a configuration file would say them.
-
-    Args:
-        values: Every option of the command by name; None where it was not said.
-    """
+    """The settings that the command line says, as a configuration file would say them."""
     every = {**values, "data": data_of(values)}
     found = {
         name: value

@@ -51,16 +51,10 @@ def _row(name: str) -> Any:
             help=" ".join(filter(None, parts)),
             metavar=setting.metavar,
         )
-    return Annotated[_taken(name) | None, told]
-
-
-def _taken(name: str) -> Any:
-    """What Typer parses a setting from: words, where they may stand for more than one type."""
-    kinds = kinds_of(name)
-    if len(kinds) > 1:
-        return str
-    (only,) = kinds
-    return only if get_origin(only) is Literal or isinstance(only, type) else list[str]
+    # Typer parses words, where they may stand for more than one type.
+    only, *others = kinds_of(name)
+    is_one = get_origin(only) is Literal or isinstance(only, type)
+    return Annotated[(str if others else only if is_one else list[str]) | None, told]
 
 
 _OWN = {

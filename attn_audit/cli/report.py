@@ -160,8 +160,7 @@ def verify(**values: Any) -> None:
     with watching(quiet=values["quiet"], doing="verifying") as watcher:
         stored = StoredAudit.load(located(values["report"]))
         found = verify_report(stored, said, seed=values["seed"] or 0, watcher=watcher)
-    told = {name: values[name] for name in ("output", "format", "quiet")}
-    deliver(found, "verification", **told)
+    deliver(found, "verification", values)
     if not found.holds:
         raise typer.Exit(FAILED)
 
@@ -273,7 +272,7 @@ def compare(**values: Any) -> None:
     from attn_audit.judgement.policy import load_policy
 
     load_plugins(values["plugin"] or [])
-    name, told = values["policy"], {each: values[each] for each in ("output", "format", "quiet")}
+    name = values["policy"]
     (base, old, of_old), (new, other, of_other) = map(_opened, (values["base"], values["new"]))
     inputs = [*of_old, *of_other, *([] if name is None else [Path(name)])]
     require_reports(values["output"] or [], inputs, is_judged=name is not None)
@@ -282,7 +281,7 @@ def compare(**values: Any) -> None:
     found = compare_reports(
         (old, other), (base, new), policy, allow_different_data=is_free, today=None
     )
-    deliver(found, "comparison", **told)
+    deliver(found, "comparison", values)
     if found.verdict is not None:
         if values["output"] and values["format"] is None:
             show_output(Output.of(found.verdict), "terminal")
@@ -327,8 +326,7 @@ def table(**values: Any) -> None:
 
     load_plugins(values["plugin"] or [])
     require_reports(values["output"] or [], values["reports"], formats=FORMATS_OF_TABLES)
-    told = {each: values[each] for each in ("output", "format", "quiet")}
-    deliver(tabulate(values["reports"]), "table", **told)
+    deliver(tabulate(values["reports"]), "table", values)
 
 
 @command("selftest", *_TOLD, output=RESULT, debug=_DEBUG)

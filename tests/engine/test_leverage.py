@@ -14,8 +14,8 @@ import attn_audit
 from attn_audit.checks.base import read_batch
 from attn_audit.checks.permutation import single_units
 from attn_audit.data.example import Example, is_judged, sample_examples
-from attn_audit.engine import leverage as module
-from attn_audit.engine.leverage import (
+from attn_audit.engine import sampling as module
+from attn_audit.engine.sampling import (
     N_TEXTS,
     leverage_by_layer,
     leverage_passes,
@@ -42,8 +42,15 @@ READ_OUT = {"bert": 0, "gpt2": -1}
 """Place of the row that is read out among the tokens of a text."""
 
 
-def of_layers(model: AuditedModel, texts: Sequence[Example], **more: bool) -> Leverage:
-    found = leverage_by_layer(model, model.encode(texts), **more)
+def of_layers(
+    model: AuditedModel,
+    texts: Sequence[Example],
+    *,
+    has_reach: bool = False,
+    has_heads: bool = False,
+) -> Leverage:
+    encoded = model.encode(texts)
+    found = leverage_by_layer(model, encoded, has_reach=has_reach, has_heads=has_heads)
     assert found is not None
     return found
 
@@ -201,7 +208,7 @@ def test_a_run_directory_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     model, where = audited("bert"), {"run_dir": str(tmp_path / "run"), "shard_size": 2, **QUICK}
     whole = attn_audit.audit(model, TEXTS, **where)
     assert whole.layers is not None
-    monkeypatch.setattr("attn_audit.engine.audit.leverage_by_layer", None)
+    monkeypatch.setattr("attn_audit.engine.sampling.leverage_by_layer", None)
     again = attn_audit.audit(model, TEXTS, resume=True, **where)
     assert again.layers == whole.layers
     with pytest.raises(RunDirectoryError, match="another audit"):
