@@ -25,11 +25,13 @@ if TYPE_CHECKING:
         Explanation,
         Forecast,
         Report,
+        ReportTable,
         Verdict,
         Verification,
         compare,
         judge,
         load_report,
+        table,
     )
     from attn_audit.statistics.kendall import kendall_tau
 
@@ -43,6 +45,7 @@ __all__ = [
     "Forecast",
     "Policy",
     "Report",
+    "ReportTable",
     "Verdict",
     "Verification",
     "__version__",
@@ -58,6 +61,7 @@ __all__ = [
     "register_format",
     "register_measure",
     "register_metric",
+    "table",
     "verify",
     "wrap",
     "wrap_predict",
@@ -76,8 +80,8 @@ _NAMES = {
     "attn_audit.models.predicted": ("wrap_predict",),
     "attn_audit.judgement.policy": ("load_policy", "Policy"),
     "attn_audit.public": (
-        *("Comparison", "Estimate", "Explanation", "Forecast", "Report", "Verdict", "Verification"),
-        *("compare", "judge", "load_report"),
+        *("Comparison", "Estimate", "Explanation", "Forecast", "Report", "ReportTable"),
+        *("Verdict", "Verification", "compare", "judge", "load_report", "table"),
     ),
     "attn_audit.statistics.kendall": ("kendall_tau",),
 }

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -88,6 +88,7 @@ class LoadingOptions(TypedDict, total=False):
     seed: int
     device: Literal["auto", "cpu", "cuda"] | torch.device
     threads: int | None
+    no_texts: bool
 
 
 class PlanOptions(LoadingOptions, total=False):
@@ -127,7 +128,6 @@ class AuditOptions(PlanOptions, total=False):
     records: str | Path | None
     title: str | None
     author: str | None
-    no_texts: bool
     reproducible: bool
 
 
@@ -385,5 +385,5 @@ def _loader(model: Model, tokenizer: Any, options: Mapping[str, object]) -> Load
 def _as_it_was(model: Model) -> AbstractContextManager[None]:
     """Whatever is audited in memory may be trained on afterwards."""
     if isinstance(model, str | Path):
-        return nullcontext()
+        return torch.inference_mode(False)
     return frozen(model if isinstance(model, nn.Module) else model.module)

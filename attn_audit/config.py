@@ -34,11 +34,11 @@ from attn_audit.settings import (
     NEXT,
     ROLES,
     SETTINGS,
+    TYPES,
     AuditSettings,
     Panel,
     kinds_of,
     names_where,
-    type_of,
 )
 
 DISCOVERED = "attn-audit.toml"
@@ -81,18 +81,13 @@ def parse_label_map(text: str) -> dict[str, str]:
 
 def _parsed(name: str) -> Any:
     """A setting's type, with what turns a flag's words or a file's values into it."""
-    kind, kinds = type_of(name), kinds_of(name)
+    kind, kinds = TYPES[name], kinds_of(name)
     words = next((get_args(part) for part in kinds if get_origin(part) is Literal), ())
     if int in kinds and words:  # layer, head, batch size
         return Annotated[kind, BeforeValidator(_number_or(*words))]
     validator = _VALIDATORS.get(name)
     kind = kind if validator is None else Annotated[kind, validator]
     return Annotated[kind, _one_of(_REGISTERED[name])] if name in _REGISTERED else kind
-
-
-def _pairs(value: object) -> object:
-    """The flag's form works in a file as well, beside a table."""
-    return parse_label_map(value) if isinstance(value, str) else value
 
 
 def _alone_or_several(value: object) -> object:
@@ -151,9 +146,9 @@ def _one_of(known: Callable[[], list[str]]) -> AfterValidator:
     return AfterValidator(require)
 
 
-def _escaped(prompt: object) -> object:
-    """Shells have no short way to write a new line."""
-    return prompt.replace("\\n", "\n") if isinstance(prompt, str) else prompt
+_PART = re.compile(r"""(?:^|,)(?:(\s*)"([^"]*,[^"]*)"(\s*)(?=,|\Z)|([^,]*))""")
+"""What stands between commas, without the quotation marks of what holds one itself: any others may
+be meant, as those of an answer in JSON."""
 
 
 def _answers(value: object) -> object:
@@ -173,7 +168,9 @@ def _hypothesised(value: object) -> object:
 
 def _several(value: object) -> tuple[object, tuple[str, ...]]:
     """What commas separate, as it is written, and without outer blanks."""
-    several = tuple(value.split(",")) if isinstance(value, str) else _as_tuple(value)
+    several = _as_tuple(value)
+    if isinstance(value, str):
+        several = tuple("".join(parts) for parts in _PART.findall(value))
     names = (str(each).strip() for each in several) if isinstance(several, tuple) else ()
     return several, tuple(names)
 
@@ -183,12 +180,13 @@ def _differ(names: Sequence[str]) -> bool:
 
 
 _VALIDATORS = {
-    "prompt": BeforeValidator(_escaped),
     "options": BeforeValidator(_answers),
     "zero_shot": BeforeValidator(_hypothesised),
     "adapter": AfterValidator(_with_function),
     "replace_layers": AfterValidator(_span),
-    "label_map": BeforeValidator(_pairs),
+    "label_map": BeforeValidator(  # in a file it is a table
+        lambda value: parse_label_map(value) if isinstance(value, str) else value
+    ),
     "data": BeforeValidator(_alone_or_several),
     "output": BeforeValidator(_alone_or_several),
     "ignore_field": BeforeValidator(_split_commas),
@@ -243,7 +241,11 @@ def load_settings(flags: Mapping[str, Any], config: Path | None, folder: Path) -
     found = folder / DISCOVERED
     file = config or (found if found.is_file() else None)
     from_file = _read(file, is_discovered=config is None) if file is not None else {}
-    return validate({**from_file, **flags}, flags, file)
+    said = {**from_file, **flags}
+    for name in ("prompt", "options"):  # shells have no short way to write a new line
+        if isinstance(value := said.get(name), str):
+            said[name] = value.replace("\\n", "\n")
+    return validate(said, flags, file)
 
 
 def validate(
@@ -316,13 +318,11 @@ def _require_companions(settings: AuditSettings) -> None:
         raise ConfigurationError("--prompt-file: the prompt is given by --prompt too")
     has_prompt = settings.chat or not (settings.prompt is None and settings.prompt_file is None)
     if not has_prompt:
-        _require_default(
-            settings,
-            names_where(panel=Panel.PROMPT),
-            "there is no prompt",
+        hint = (
             "Say what stands around each text: --prompt 'Review: {text}\\nSentiment:'; or, where "
-            "rows are chats, --chat.",
+            "rows are chats, --chat."
         )
+        _require_default(settings, names_where(panel=Panel.PROMPT), "there is no prompt", hint)
     if settings.target is not None and settings.options:
         raise ConfigurationError(
             "--target: there are --options to choose from, and only one of the two is asked"
@@ -331,6 +331,8 @@ def _require_companions(settings: AuditSettings) -> None:
         raise ConfigurationError(
             f"--answer-score: what follows is one token (--target {NEXT}), by its probability"
         )
+    if has_prompt and settings.zero_shot:
+        raise ConfigurationError("--zero-shot: there is a prompt, and only one of both is asked")
     if has_prompt and not settings.options and settings.target is None:
         asked = "--chat" if settings.is_of_chats else "--prompt"
         raise ConfigurationError(
@@ -341,28 +343,15 @@ def _require_companions(settings: AuditSettings) -> None:
     if settings.is_of_chats:
         _require_fit_for_chats(settings)
     if not settings.zero_shot:
-        _require_default(
-            settings,
-            ("template", "zero_shot_each"),
-            "there are no labels to ask for",
-            "Name them: --zero-shot 'sports, politics'.",
-        )
-    elif has_prompt:
-        raise ConfigurationError("--zero-shot: there is a prompt, and only one of both is asked")
+        lack, hint = "there are no labels to ask for", "Name them: --zero-shot 'sports, politics'."
+        _require_default(settings, ("template", "zero_shot_each"), lack, hint)
     if settings.run_dir is None:
-        _require_default(
-            settings,
-            ("resume", "shard_size"),
-            "no run directory is named",
-            "Name the folder that keeps the shards with --run-dir.",
-        )
+        hint = "Name the folder that keeps the shards with --run-dir."
+        _require_default(settings, ("resume", "shard_size"), "no run directory is named", hint)
     if settings.engine == "local":
-        _require_default(
-            settings,
-            ("workers", "gpus_per_worker", "ray_address"),
-            "the local engine has no workers",
-            "Audit on a cluster with --engine ray.",
-        )
+        of_workers = ("workers", "gpus_per_worker", "ray_address")
+        hint = "Audit on a cluster with --engine ray."
+        _require_default(settings, of_workers, "the local engine has no workers", hint)
 
 
 def _require_default(settings: AuditSettings, names: Iterable[str], lack: str, hint: str) -> None:

@@ -227,13 +227,23 @@ class RowError(BadRowError, DataError):
     """One row of the data is wrong. Says in which file and line, and what to do."""
 
 
-class BadRowsError(DataError):
-    """Several rows of the data cannot be audited: all of them, counted by what is wrong."""
+class SeveralError(UsageError):
+    """All that is wrong at once, a line for each.
 
-    def __init__(self, message: str, details: Iterable[str], hint: str) -> None:
-        self.details = tuple(details)
+    Args:
+        places: What is said in place of the details where no cell may be quoted.
+    """
+
+    def __init__(
+        self, message: str, details: Iterable[str], hint: str, places: Iterable[str] = ()
+    ) -> None:
+        self.details, self.places = tuple(details), tuple(places)
         super().__init__(message, hint=hint)
         self.args = ("\n".join((message, *self.details)),)
+
+
+class BadRowsError(SeveralError, DataError):
+    """Several rows of the data cannot be audited: all of them, counted by what is wrong."""
 
 
 class CheckpointError(UsageError):
@@ -315,13 +325,8 @@ class ReportError(UsageError):
         super().__init__(f"cannot use the report {path}: {problem}", hint=hint)
 
 
-class ReportsError(UsageError):
-    """Several reports cannot be used together: all that is wrong with them, a line for each."""
-
-    def __init__(self, message: str, details: Iterable[str], hint: str) -> None:
-        self.details = tuple(details)
-        super().__init__(message, hint=hint)
-        self.args = ("\n".join((message, *self.details)),)
+class ReportsError(SeveralError):
+    """Several reports cannot be used together: all that is wrong with them."""
 
 
 class RecordsError(UsageError):

@@ -16,6 +16,7 @@ from attn_audit.checks.base import (
 )
 from attn_audit.checks.registry import epsilon_for, make_checks, no_attention, select_sites
 from attn_audit.data.example import Example
+from attn_audit.data.left_out import quoting_no_text
 from attn_audit.data.reading import problem_of_text
 from attn_audit.data.source import content_id
 from attn_audit.engine import sampling
@@ -24,7 +25,7 @@ from attn_audit.engine.inputs import LoadModel, fields_of_prompt, load_tried_mod
 from attn_audit.engine.stopwatch import Stopwatch
 from attn_audit.errors import ConfigurationError
 from attn_audit.findings import adversarial
-from attn_audit.findings.example import N_UNITS
+from attn_audit.findings.example import N_UNITS, UNITS, places
 from attn_audit.findings.measure import LEAVE_ONE_OUT, correlated, measure
 from attn_audit.findings.permutation import UNIFORM_DISTANCE_FIELD
 from attn_audit.findings.registry import usual_checks
@@ -41,6 +42,7 @@ from attn_audit.results.report import Report
 from attn_audit.settings import EACH, AuditSettings
 
 
+@quoting_no_text
 def explain_text(
     settings: AuditSettings,
     text: str,
@@ -51,10 +53,15 @@ def explain_text(
     """Audit one text by all usual checks and measures, and by others where they are named.
 
     And see what the model says under each attention; first what a report of it recommends.
+
+    Raises:
+        ConfigurationError: A text is blank, a setting needs many texts or another attention, or
+            the report is of another model, of other units, or recommends nothing.
     """
     for flag, given in (("--text", text), ("--text-pair", text_pair)):
         if given is not None and (problem := problem_of_text(given)) is not None:
-            raise ConfigurationError(f"{flag} {problem}")
+            said = problem.partition(":")[0] if settings.no_texts else problem
+            raise ConfigurationError(f"{flag} {said}")
     beside = fields_of_prompt(settings)
     if beside or (beside is not None and text_pair is not None):
         more = f"and the prompt names {listed(beside)} too" if beside else "and not --text-pair"
@@ -98,7 +105,22 @@ def explain_text(
         self_check(model, tried, site)
         mixes = None if mix is None else sampling.restored(model, mix)
         found = _explain(model, example, site, settings, mixes)
-    return found.model_copy(update={"show_instead": show_instead, "instead": instead})
+    found = found.model_copy(update={"show_instead": show_instead, "instead": instead})
+    return _without_texts(found) if settings.no_texts else found
+
+
+def _without_texts(found: Explanation) -> Explanation:
+    """The same without a word of the text, or of what was written around it."""
+    model = found.model
+    told = {name: value for name, value in model.details.items() if name != "prompt"}
+    return found.model_copy(
+        update={
+            "model": model.model_copy(update={"details": told}),
+            "text": "",
+            "text_pair": None if found.text_pair is None else "",
+            "record": found.record | {UNITS.name: places(found.record[N_UNITS.name])},
+        }
+    )
 
 
 def _recommended(report: Report) -> tuple[str | None, str]:

@@ -81,8 +81,8 @@ def source_file(place: str) -> Path | None:
     return Path(file) if file is not None and Path(file).is_file() else None
 
 
-_LOADED: dict[str, str] = {}
-_FILES: dict[str, Path | None] = {}
+_LOADED: dict[str, tuple[str, Path | None]] = {}
+"""Version and file, by name."""
 
 
 def load_plugins(places: Iterable[str]) -> None:
@@ -94,8 +94,8 @@ def load_plugins(places: Iterable[str]) -> None:
     for place in places:
         name, file = name_of(place), Path(place).resolve() if is_file(place) else None
         if name not in _LOADED:
-            _LOADED[name], _FILES[name] = _load(place), file
-        elif _FILES[name] != file:
+            _LOADED[name] = _load(place), file
+        elif _LOADED[name][1] != file:
             raise ConfigurationError(
                 f"--plugin {place}: another plugin is called {name}, and reports know them by name",
                 hint="Rename one of the files.",
@@ -132,7 +132,7 @@ def name_of(place: str) -> str:
 
 def loaded_plugins() -> Mapping[str, str]:
     """Versions of those that were imported, by name."""
-    return dict(_LOADED)
+    return {name: version for name, (version, _) in _LOADED.items()}
 
 
 def require_plugins(made_with: Iterable[str], what: str) -> None:

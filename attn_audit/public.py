@@ -8,19 +8,20 @@ import re
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TYPE_CHECKING, ClassVar, TypeVar, overload
 
 from pydantic import BaseModel, PrivateAttr
 
 from attn_audit.config import DEFAULT_POLICY
 from attn_audit.errors import AttnAuditError, ConfigurationError, MetricError, ReportError, nearest
 from attn_audit.findings.metric import MeanMetric, Metric, ShareMetric, TotalMetric
+from attn_audit.findings.paper import TableName
 from attn_audit.findings.registry import renamed, statistics
 from attn_audit.formats.registry import FORMATS, OF_RESULTS
 from attn_audit.formats.result_files import (
@@ -35,6 +36,7 @@ from attn_audit.judgement import gate
 from attn_audit.judgement.comparison import compare_reports
 from attn_audit.judgement.gate import why_missing
 from attn_audit.judgement.policy import Policy, load_policy, policy_of
+from attn_audit.judgement.tabulation import tabulate
 from attn_audit.results import answers, report, verdict
 from attn_audit.results.report import RecordsFile, records_files
 from attn_audit.settings import KEYS
@@ -76,15 +78,17 @@ class Estimate:
 class Shown(BaseModel):
     """What can be done with every result."""
 
+    formats: ClassVar[Sequence[str]] = OF_RESULTS
+
     def save(self, path: str | Path) -> None:
-        """Write it there; the suffix says the format: .json, .html, .md or .txt.
+        """Write it there; the suffix says the format: .json, .html, .md, .tex or .txt.
 
         Raises:
             ConfigurationError: A suffix that is no format of such a result.
             OutputError: The file cannot be written.
         """
         with named_as_arguments(output="path"):
-            require_reports([Path(path)], (), formats=OF_RESULTS)
+            require_reports([Path(path)], (), formats=self.formats)
             write_result(self._output(), [Path(path)])
 
     def __eq__(self, other: object) -> bool:
@@ -140,6 +144,12 @@ class Comparison(Shown, verdict.Comparison):
         with named_as_arguments(output="path"):
             require_reports([Path(path)], (), is_judged=self.verdict is not None)
             write_result(self._output(), [Path(path)])
+
+
+class ReportTable(Shown, answers.ReportTable):
+    """Many reports beside each other: models, and of each the seeds that it was trained with."""
+
+    formats: ClassVar = [*OF_RESULTS, ".csv"]
 
 
 class Spool:
@@ -423,6 +433,39 @@ def compare(
     )
 
 
+def table(*reports: Report | str | Path, only: Collection[TableName] = ()) -> ReportTable:
+    """Put reports into one table, as `attn-audit table` does: models, and means over their seeds.
+
+    Reports that differ in the training's seed and the weights alone are seeds of one model. Of what
+    is found, `save` writes .csv too.
+
+    Args:
+        *reports: Reports, or the files of some.
+        only: The tables to write, by what they are about or by their lines; empty: all of them.
+
+    Raises:
+        ReportsError: Names every report that cannot be used, or that says what another one says.
+        ConfigurationError: There is no such table, or nothing to stand in it.
+
+    Example:
+        >>> import attn_audit
+        >>> report = attn_audit.audit("demo", "demo", limit=20, checks="permutation")
+        >>> found = attn_audit.table(report, only=["permutation"])
+        >>> found.models[0].numbers[0].values["permutation.distance"].n
+        1
+    """
+    if not reports:
+        raise ConfigurationError("reports: nothing to put into a table")
+    paths, held = list[Path](), dict[Path, report.Report]()
+    for number, given in enumerate(reports, start=1):
+        name = given.name if isinstance(given, Report) else str(given)
+        paths.append(Path(f"{name}, number {number}" if name == UNSAVED else name))
+        if isinstance(given, Report):
+            held[paths[-1]] = given
+    with named_as_arguments():
+        return as_held(ReportTable, tabulate(paths, only, held))
+
+
 def _loaded(given: Report | str | Path) -> Report:
     return given if isinstance(given, Report) else load_report(given)
 
@@ -454,7 +497,7 @@ def named_as_arguments(**others: str) -> Iterator[None]:
         raise
 
 
-_FLAGS = (*KEYS, "allow_different_data")
+_FLAGS = (*KEYS, "allow_different_data", "only")
 _FLAG = re.compile(r"--([a-z]+(?:-[a-z]+)*)( (?=[A-Z]{2}|default\b|[^ `]+`))?")
 """With the blank before what is given to it: FILE, `default`, or all else between backticks."""
 

@@ -79,6 +79,9 @@ TEMPLATE = "This example is {}."
 ROLES = ("system", "developer", "user", "assistant", "tool")
 """Whose a message of a chat may be."""
 
+MESSAGES = "messages"
+"""The field of a chat's messages, unless another is named as that of the text."""
+
 AuditedTexts = Literal["first", "second", "both"]
 """Which text of a pair is audited; a text alone is the first."""
 
@@ -204,8 +207,9 @@ class AuditSettings:
     )
     options: tuple[str, ...] = _is(
         (), Panel.PROMPT, "ANSWER,...", is_stored=True, compared="noted",
-        help="The answers to choose from, blanks included: ' negative, positive'. Their names "
-        "without outer blanks are the labels.",
+        help="The answers to choose from, blanks included: ' negative, positive'. \\n is a new "
+        "line, and one that holds a comma stands in quotation marks. Their names without outer "
+        "blanks are the labels.",
     )
 
     target: str | None = _is(
@@ -454,7 +458,7 @@ class AuditSettings:
         roles = ("id", "text", "text_pair", "label", "labels", "candidates")
         names = {role: getattr(self, f"{role}_field") for role in roles}
         if self.is_of_chats and self.text_field == FIELDS["text_field"].default:
-            return {**names, "text": "messages"}
+            return {**names, "text": MESSAGES}
         if self.audited is None or self.prompt is None:
             return names
         return {**names, "text": self.audited}
@@ -502,12 +506,8 @@ SETTINGS: Mapping[str, Setting] = {name: f.metadata["setting"] for name, f in FI
 KEYS = tuple(SETTINGS)
 
 
-_HINTS = get_type_hints(AuditSettings, include_extras=True)
-
-
-def type_of(name: str) -> Any:
-    """A setting's type, with its bounds."""
-    return _HINTS[name]
+TYPES = get_type_hints(AuditSettings, include_extras=True)
+"""With their bounds, by name."""
 
 
 def kinds_of(name: str) -> tuple[Any, ...]:
@@ -517,7 +517,7 @@ def kinds_of(name: str) -> tuple[Any, ...]:
         >>> kinds_of("layer"), kinds_of("epsilon")
         ((<class 'int'>, typing.Literal['last', 'all', 'best']), (<class 'float'>,))
     """
-    kind = _HINTS[name]
+    kind = TYPES[name]
     parts = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
     bare = (get_args(part)[0] if get_origin(part) is Annotated else part for part in parts)
     return tuple(part for part in bare if part is not type(None))

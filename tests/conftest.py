@@ -1,5 +1,6 @@
 """What every folder of tests may use."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -31,6 +32,13 @@ settings.register_profile("long", deadline=None, max_examples=1000)  # --hypothe
 settings.load_profile("here")
 
 REPOSITORY = Path(__file__).parents[1]
+
+
+def pytest_collection_finish() -> None:
+    """Garbage is not looked for among what all the imports made, which stays."""
+    gc.collect()
+    gc.freeze()
+
 
 Checkpoint = Callable[[str], Path]
 

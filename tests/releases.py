@@ -1,7 +1,8 @@
-"""Two small audits of the same texts, with records, as reports on disk."""
+"""Two small audits of the same texts, with records, as reports on disk; each is made once."""
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ def write_model(path: Path, scale: float, kind: TaskKind, n_labels: int = 3) -> 
 
 
 @pytest.fixture(scope="session")
+@cache
 def audited(tmp_path_factory: pytest.TempPathFactory) -> Audited:
     """Audit a model of some scale; every call writes a report and its records in a new folder."""
     torch.set_num_threads(1)
@@ -83,12 +85,14 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Audited:
 
 
 @pytest.fixture(scope="session")
+@cache
 def base(audited: Audited) -> Path:
     """The report to hold against."""
     return audited()
 
 
 @pytest.fixture(scope="session")
+@cache
 def new(audited: Audited) -> Path:
     """The report of a model whose attention is more peaked."""
     return audited(6.0)

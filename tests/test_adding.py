@@ -73,7 +73,7 @@ class Peak:
 attn_audit.register_check(Peak(), peak_findings.FINDINGS)
 """,
     "peak_findings.py": """
-from attn_audit.document import Bullets, Card, Histograms, Panel, Paragraph, Section, Tone
+from attn_audit.document import Histograms, Panel
 from attn_audit.findings.check import CheckFindings, SiteNumber
 from attn_audit.findings.example import status_field
 from attn_audit.findings.field import SHARE, Field, Place, Shape
@@ -97,30 +97,26 @@ HIGH = ShareMetric(
         examples.is_known(HEIGHT), examples.numbers(HEIGHT) >= 0.1
     ),
 )
-QUESTION = "Does one word stand out?"
 
 def answer(report):
-    return f"The peak is {mean(report[MEAN])} high, and {share(report[HIGH])} stand out."
+    return (f"The peak is {mean(report[MEAN])} high, and {share(report[HIGH])} stand out.",)
 
-def section(report):
-    figure = Histograms(
+def figures(report):
+    yield Histograms(
         name="peaks", title="How high peaks are", reading="How many have which.",
         panels=(Panel("All examples", report[MEAN]),), axis="height", counted="height",
         ticks=(0.0, 0.5, 1.0),
     )
-    blocks = (Paragraph(QUESTION, Tone.QUESTION), Bullets.of([answer(report)]), figure)
-    return Section("peak", "Peak", blocks)
-
-def card(report):
-    return Card("peak", "Peak", QUESTION, "See for yourself.", (answer(report),))
 
 def line(record):
     height = record.get("peak.height")
     return None if height is None else f"peak: {number(height)} above the second"
 
 FINDINGS = CheckFindings(
-    "peak", (HEIGHT, SQUARES, status_field("peak")), (MEAN, HIGH), section=section, card=card,
-    line=line, at_sites=(SiteNumber("peak.height", "peak", "peak", "has the highest peak"),),
+    "peak", "Peak", "Does one word stand out?", (HEIGHT, SQUARES, status_field("peak")),
+    (MEAN, HIGH), verdict=lambda report: "See for yourself.", in_short=answer, answer=answer,
+    figures=figures, line=line,
+    at_sites=(SiteNumber("peak.height", "peak", "peak", "has the highest peak"),),
 )
 """,
 }

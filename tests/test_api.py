@@ -41,6 +41,18 @@ def as_dataset(texts: Sequence[str]) -> object:
     return datasets.Dataset.from_dict({"text": list(texts)})
 
 
+@pytest.mark.parametrize("without", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("model", ["demo", "tiny"])
+def test_importance_is_measured_where_a_caller_holds_gradients_off(
+    without: Any, model: str
+) -> None:
+    audited = tiny_model() if model == "tiny" else model
+    expected = correlated(audited, TEXTS)
+    with without():
+        found = correlated(audited, TEXTS)
+    assert found.metrics == expected.metrics
+
+
 @pytest.mark.parametrize("make", [list, as_rows, as_dataset, iter])
 def test_texts_rows_and_data_sets_are_the_same_data(make: Any) -> None:
     expected = correlated(tiny_model(), [Example(content_id(t, None), t) for t in TEXTS])

@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,9 +14,10 @@ import yaml
 
 import attn_audit
 from attn_audit.models.task import TaskKind
-from tests.releases import Audited, audited, write_model, write_texts
+from tests.releases import audited, base, new, write_model, write_texts
+from tests.serving import served
 
-__all__ = ["Audited", "audited"]
+__all__ = ["audited", "base", "new"]
 
 REPOSITORY = Path(__file__).parents[1]
 SAMPLES = REPOSITORY / "sample_configs" / "ci"
@@ -43,17 +43,21 @@ SOURCE: str = project()["urls"]["Source"]
 TAG = f"v{attn_audit.__version__}"
 
 
+@pytest.fixture(scope="module")
+def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """`attn-audit`."""
+    with served(tmp_path_factory.mktemp("served")) as command:
+        yield command
+
+
 @pytest.fixture
-def workplace(tmp_path: Path) -> Path:
+def workplace(tmp_path: Path, command: Path) -> Path:
     """A folder with a model, data, and the command on the PATH; `pip` notes what it is told."""
     (tmp_path / "bin").mkdir()
-    commands = {
-        "attn-audit": f'exec "{sys.executable}" -m attn_audit "$@"',
-        "pip": f'echo "$@" >> "{tmp_path}/installed.txt"',
-    }
-    for name, line in commands.items():
-        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{line}\n")
-        (tmp_path / "bin" / name).chmod(0o755)
+    (tmp_path / "bin" / "attn-audit").symlink_to(command)
+    pip = tmp_path / "bin" / "pip"
+    pip.write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/installed.txt"\n')
+    pip.chmod(0o755)
     write_model(tmp_path / "model.pt", 1.0, TaskKind.BINARY)
     (tmp_path / "data").mkdir()
     write_texts(tmp_path / "data" / "test.jsonl")
@@ -69,7 +73,6 @@ def run(script: str, folder: Path, **variables: str) -> int:
     environment = {
         **os.environ,
         "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(REPOSITORY),
         "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
         "GITHUB_OUTPUT": str(folder / "outputs.txt"),
         **variables,
@@ -154,13 +157,13 @@ def test_no_text_of_others_stands_in_a_script() -> None:
 
 
 def test_the_github_workflow_installs_audits_judges_and_compares(
-    workplace: Path, audited: Audited
+    workplace: Path, base: Path
 ) -> None:
     workflow = loaded(WORKFLOWS[0])
     variables = {
         **workflow["env"],
         "POLICY": "passes.toml",
-        "BASE": str(audited(1.0)),
+        "BASE": str(base),
     }
     scripts = {step["name"]: step["run"] for step in steps(workflow) if "run" in step}
     assert run(scripts["Install"], workplace, **variables) == 0
@@ -185,10 +188,10 @@ def test_the_github_workflow_installs_audits_judges_and_compares(
 
 @pytest.mark.parametrize(("policy", "expected"), [("passes.toml", 4), ("fails.toml", 1)])
 def test_the_gitlab_job_audits_judges_and_compares_whatever_the_first_verdict(
-    workplace: Path, audited: Audited, policy: str, expected: int
+    workplace: Path, base: Path, policy: str, expected: int
 ) -> None:
     job = loaded(SAMPLES / "gitlab-ci.yml")["attention-audit"]
-    variables = {**job["variables"], "POLICY": policy, "BASE": str(audited(1.0))}
+    variables = {**job["variables"], "POLICY": policy, "BASE": str(base)}
     assert run("\n".join(job["script"]), workplace, **variables) == expected
     assert installed(workplace)[1] == f"install git+{SOURCE}@{TAG}"
     artifacts = [*job["artifacts"]["paths"], *job["artifacts"]["reports"]["junit"]]
@@ -206,12 +209,11 @@ def test_the_gitlab_job_fails_by_the_policy_where_there_is_no_base(workplace: Pa
     [(PASSES, WITHIN, 0), (FAILS, WITHIN, 1), (PASSES, BEYOND, 1)],
 )
 def test_the_pre_release_line_gates_and_compares(
-    workplace: Path, audited: Audited, policy: str, changes: str, expected: int
+    workplace: Path, new: Path, base: Path, policy: str, changes: str, expected: int
 ) -> None:
     (workplace / "policy.toml").write_text(policy)
     (workplace / "changes.toml").write_text(changes)
-    new, last = audited(6.0), audited(1.0)  # attention of the new one is more peaked
-    line = f'bash "{SAMPLES / "pre_release.sh"}" "{new}" "{last}"'
+    line = f'bash "{SAMPLES / "pre_release.sh"}" "{new}" "{base}"'
     variables = {"POLICY": "policy.toml", "CHANGES": "changes.toml"}
     assert run(line, workplace, **variables) == expected
 
@@ -283,10 +285,10 @@ def test_the_action_fails_a_model_that_fails_and_still_gives_its_report(workplac
     ("policy", "verdict", "code"), [("passes.toml", "pass", 1), ("fails.toml", "fail", 1)]
 )
 def test_the_action_fails_what_got_worse(
-    workplace: Path, audited: Audited, policy: str, verdict: str, code: int
+    workplace: Path, base: Path, policy: str, verdict: str, code: int
 ) -> None:
     write_model(workplace / "model.pt", 6.0, TaskKind.BINARY)
-    said = {"policy": policy, "base_report": str(audited(1.0)), "changes": "beyond.toml"}
+    said = {"policy": policy, "base_report": str(base), "changes": "beyond.toml"}
     ended = act(workplace, model="model.pt", data="data", **said)
     assert ended.code == code
     assert (ended.outputs["verdict"], ended.outputs["changes"]) == (verdict, "fail")
@@ -343,12 +345,12 @@ def test_the_hook_is_one_that_pre_commit_takes(hook: dict[str, Any]) -> None:
 )
 def test_the_hook_gates_the_stored_report(
     workplace: Path,
-    audited: Audited,
+    base: Path,
     hook: dict[str, Any],
     report: str,
     policy: str | None,
     expected: int,
 ) -> None:
-    (workplace / "report.json").write_bytes(audited(1.0).read_bytes())
+    (workplace / "report.json").write_bytes(base.read_bytes())
     words = [*hook["entry"].split(), report, *(["--policy", policy] if policy else [])]
     assert run(" ".join(words), workplace) == expected

@@ -33,6 +33,33 @@ def test_a_pair_in_quotation_marks_may_hold_commas() -> None:
     assert found == {"sad, angry": "negative", "neutral": "", "pos": "very good"}
 
 
+@pytest.mark.parametrize(
+    ("said", "options"),
+    [
+        (" bad, not", (" bad", " not")),
+        ('" yes, sir", no', (" yes, sir", " no")),
+        (' no, "yes, sir" ', (" no", " yes, sir ")),
+        (' "yes", "no"', (' "yes"', ' "no"')),
+        ('"yes","no"', ('"yes"', '"no"')),
+        (' 5", 6"', (' 5"', ' 6"')),
+        (r"\nbad,\nnot", ("\nbad", "\nnot")),
+    ],
+)
+def test_answers_are_parted_at_commas_that_stand_in_no_quotation_marks(
+    said: str, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    flags = {"prompt": "{text}", "options": said}
+    assert load_settings(flags, None, tmp_path).options == options
+    labels = load_settings({"zero_shot": said}, None, tmp_path).zero_shot
+    assert labels == tuple(option.replace("\n", r"\n").strip() for option in options)
+
+
+@pytest.mark.parametrize("said", ["", ",", " bad,", ", bad", " bad,,not", " bad, bad"])
+def test_answers_without_names_of_their_own_are_refused(said: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="answers with names that differ"):
+        load_settings({"prompt": "{text}", "options": said}, None, tmp_path)
+
+
 def test_refuses_a_label_mapped_twice() -> None:
     with pytest.raises(ConfigurationError, match="the label map names 'a' twice"):
         parse_label_map("a=b,a=c")

@@ -1,6 +1,7 @@
 """How a process computes and collects garbage is afterwards as it was found."""
 
 import gc
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -30,6 +31,16 @@ def test_it_stays_off_where_it_was_off() -> None:
         gc.enable()
 
 
+@pytest.fixture
+def nothing_frozen() -> Iterator[None]:
+    """As in a user's process, where nobody froze what the tests' own imports made."""
+    gc.unfreeze()
+    yield
+    gc.unfreeze()
+    gc.freeze()
+
+
+@pytest.mark.usefixtures("nothing_frozen")
 def test_what_was_made_meanwhile_is_long_lived_and_nothing_is_left_frozen() -> None:
     with no_collection():
         made: list[list[int]] = [[] for _ in range(2000)]
@@ -37,15 +48,13 @@ def test_what_was_made_meanwhile_is_long_lived_and_nothing_is_left_frozen() -> N
     assert any(item is made for item in gc.get_objects(generation=2))
 
 
+@pytest.mark.usefixtures("nothing_frozen")
 def test_what_the_caller_froze_stays_frozen() -> None:
     gc.freeze()
-    try:
-        n_frozen = gc.get_freeze_count()
-        with no_collection():
-            pass
-        assert gc.get_freeze_count() == n_frozen
-    finally:
-        gc.unfreeze()
+    n_frozen = gc.get_freeze_count()
+    with no_collection():
+        pass
+    assert gc.get_freeze_count() == n_frozen
 
 
 def state() -> tuple[int, bool]:

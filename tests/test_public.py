@@ -24,6 +24,7 @@ from attn_audit.errors import (
     MetricError,
     RecordsError,
     ReportError,
+    ReportsError,
     UsageError,
 )
 from attn_audit.findings.registry import record_fields, statistics
@@ -380,6 +381,30 @@ def test_reports_in_memory_are_compared_example_by_example(report: attn_audit.Re
     with pytest.raises(AttnAuditError) as caught:
         attn_audit.compare(report, other)
     assert "--" not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_reports_are_tabled_as_the_command_tables_them(
+    folder: Path, tmp_path: Path, report: attn_audit.Report
+) -> None:
+    old, other = folder / "old.json", tmp_path / "other.json"
+    report.save(other)
+    expected = json.loads(run("table", old, other, "--format", "json"))
+    found = attn_audit.table(attn_audit.load_report(old), str(other))
+    assert found.model_dump(mode="json") == expected
+    for suffix in (".csv", ".md", ".tex", ".html", ".txt", ".json"):
+        found.save(tmp_path / f"table{suffix}")
+        assert (tmp_path / f"table{suffix}").stat().st_size > 100
+    assert "<iframe" in found._repr_html_()
+    assert "report in memory, number 1" in attn_audit.table(report, old).model_dump_json()
+
+
+def test_what_cannot_be_tabled_is_said(report: attn_audit.Report) -> None:
+    with pytest.raises(ConfigurationError, match="reports: nothing to put into a table"):
+        attn_audit.table()
+    with pytest.raises(ReportsError, match="an audit of the same weights"):
+        attn_audit.table(report, report)
+    with pytest.raises(ReportsError, match=r"none\.json"):
+        attn_audit.table("none.json")
 
 
 def test_a_report_is_verified_as_the_command_verifies_it(tmp_path: Path, folder: Path) -> None:

@@ -10,7 +10,6 @@ jaxtyping, which lets them be.
 import dataclasses
 import functools
 import inspect
-from collections import Counter
 from collections.abc import Callable
 from types import CodeType
 from typing import Any
@@ -22,7 +21,8 @@ N_CHECKED = 32
 """Calls of each function, in every process."""
 
 _with_shapes = jaxtyping.jaxtyped
-n_calls: Counter[CodeType] = Counter()
+n_calls: dict[CodeType, list[int]] = {}
+"""One number for each function; to look it up takes long, as a code's hash is that of all of it."""
 
 
 def _checked(given: Any = None, *, typechecker: Any = None) -> Any:
@@ -39,6 +39,9 @@ def _checked(given: Any = None, *, typechecker: Any = None) -> Any:
             checked_init = checked.__init__
             type.__setattr__(checked, "__init__", _at_first(init, lambda: checked_init))
         return checked
+    code = getattr(given, "__code__", None)
+    if code in n_calls and n_calls[code][0] >= N_CHECKED:  # a function within another, made again
+        return given
     annotations = getattr(given, "__annotations__", {})
     is_named = any(isinstance(kind, str) for kind in annotations.values())
     if not is_named and not _has_shapes(annotations):
@@ -64,15 +67,16 @@ def _at_first(
     code = getattr(function, "__code__", None)
     if code is None:
         return check()
-    if n_calls[code] >= N_CHECKED:
+    calls = n_calls.setdefault(code, [0])
+    if calls[0] >= N_CHECKED:
         return function
     checked = functools.cache(check)
 
     @functools.wraps(function)
     def call(*args: Any, **keywords: Any) -> Any:
-        if n_calls[code] >= N_CHECKED:
+        if calls[0] >= N_CHECKED:
             return function(*args, **keywords)
-        n_calls[code] += 1
+        calls[0] += 1
         return checked()(*args, **keywords)
 
     return call

@@ -32,9 +32,9 @@ from attn_audit.findings.example import Status
 from attn_audit.findings.measure import HEAD_MIX, LEAVE_ONE_OUT, PROBABILITY_NOISE, measure
 from attn_audit.models.contract import AuditedModel, Encoded, coarseness, require_finite
 from attn_audit.models.margin import Margin
-from attn_audit.progress import in_portions
+from attn_audit.progress import in_portions, part, portions
 from attn_audit.randomness import example_keys, hashes, is_of_judging_half
-from attn_audit.statistics.erasure import (
+from attn_audit.statistics.rankings import (
     MAX_UNITS_OF_ALL_SIZES,
     MAX_UNITS_OF_TABLE,
     Asking,
@@ -224,7 +224,10 @@ class Erasure:
                 some = model.collate([encoded[i] for i in rows])
                 mixes = audited.importances.mixes
                 judged = read_batch(model, some, audited.site, audited.seed, mixes)
-            texts = self._texts(judged)
+            items = [encoded[i] for i in rows]
+            n_measured = sum(self._n_measured(item.n_units) for item in items)
+            with part(n_measured / max(1, sum(map(self.passes_of, items)))):
+                texts = self._texts(judged)
             judged_texts, n_sets = _judged(model, texts)
             for i, numbers in zip(rows, judged_texts, strict=True):
                 found[i] = numbers
@@ -259,7 +262,8 @@ class Erasure:
             lacks_mass = audited.has_attention and not has_mass[i]
             text.reasons += [Status.NO_AUDITED_MASS] if lacks_mass else []
             text.reasons += [] if has_margin[i] else [Status.NO_MARGIN]
-        for name in self.measures:
+        passes = [measure(name).passes(n_units) for name in self.measures]
+        for name in portions(self.measures, passes):
             scores = importances.scores(name).cpu().numpy()
             is_ranked = ~np.isnan(scores).any(axis=1)
             scores = np.where(is_ranked[:, None], scores, 0)
@@ -305,6 +309,7 @@ class _Text:
         self.sizes, self.bins = curve_sizes(self.n_units), bin_sizes(self.n_units)
         self.all_units = (1 << self.n_units) - 1
         self.has_table = self.n_units <= MAX_UNITS_OF_TABLE
+        self.needs_search = self.is_searched and not self.has_table
 
     def rank(
         self,
@@ -355,11 +360,18 @@ def _judged(model: AuditedModel, texts: Sequence[_Text]) -> tuple[list[dict[str,
     """What is found of each text, and how many sets were left out of all."""
     encoded, n_sets = [text.item for text in texts], 0
     found = [_described(text) for text in texts]
-    for way, operator in OPERATORS.items():
-        if operator is not None and model.removals[operator].why_not is not None:
-            continue
-        outcomes = Outcomes(model, encoded, operator)
-        outcomes.measure([text.asked(way) for text in texts])
+    ways = [
+        way
+        for way, operator in OPERATORS.items()
+        if operator is None or model.removals[operator].why_not is None
+    ]
+    asked = {way: [text.asked(way) for text in texts] for way in ways}
+    n_searched = sum(subsets_of_beam(text.n_units) for text in texts if text.needs_search)
+    every = {way: sum(map(len, of_way)) + n_searched for way, of_way in asked.items()}
+    for way in portions(ways, list(every.values())):
+        outcomes = Outcomes(model, encoded, OPERATORS[way])
+        with part(1 - n_searched / every[way]):
+            outcomes.measure(asked[way])
         uppers = _searched(texts, outcomes)
         noise = PROBABILITY_NOISE * coarseness(model.dtype)
         for i, (text, numbers) in enumerate(zip(texts, found, strict=True)):
@@ -384,11 +396,12 @@ def _searched(texts: Sequence[_Text], outcomes: Outcomes) -> dict[int, float]:
     """The best orders that are found, of the texts that are searched, a level of all together."""
     asking: dict[int, tuple[Asking, list[Gone]]] = {}
     for i, text in enumerate(texts):
-        if text.is_searched and not text.has_table:
+        if text.needs_search:
             search = highest_by_beam(text.n_units)
             asking[i] = search, next(search)
     found: dict[int, float] = {}
-    while asking:
+    n_levels = max((texts[i].n_units for i in asking), default=0)
+    for _ in portions(range(n_levels)):  # one for each unit
         outcomes.measure([asking[i][1] if i in asking else () for i in range(len(texts))])
         for i, (search, asked) in list(asking.items()):
             try:

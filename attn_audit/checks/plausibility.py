@@ -13,7 +13,7 @@ from attn_audit.findings.example import Status
 from attn_audit.findings.measure import measure
 from attn_audit.findings.plausibility import ATTENTION, RANDOM, Marking, marking_of
 from attn_audit.models.contract import Encoded
-from attn_audit.statistics.plausibility import Agreement, agreement, expected_agreement
+from attn_audit.statistics.rankings import Agreement, agreement, expected_agreement
 
 
 @dataclass(frozen=True)

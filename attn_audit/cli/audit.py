@@ -96,7 +96,7 @@ def naming_run_dir(settings: AuditSettings) -> Iterator[None]:
 
 
 _LATER = {
-    *("output", "figures", "records", "title", "author", "no_texts", "reproducible", "on_error"),
+    *("output", "figures", "records", "title", "author", "reproducible", "on_error"),
     *of_panels(Panel.STORING, Panel.GATE),
 }
 
@@ -148,7 +148,7 @@ def inspect_model(**values: Any) -> None:
     "check-data",
     *("model", "data", "more_data", "config", "split", "quoting", "max_unpacked_mb"),
     *of_panels(Panel.LOADING, Panel.PROMPT, Panel.FIELDS),
-    *("device", "debug"),
+    *("device", "no_texts", "debug"),
 )
 def check_data(**values: Any) -> None:
     """Look at every row of the data, and name all that cannot be audited.
@@ -160,16 +160,14 @@ def check_data(**values: Any) -> None:
     settings = settings_of(values)
     require_inputs(settings)
     with no_collection():
-        from attn_audit.engine.inputs import AuditedData
+        from attn_audit.engine.inputs import checked_data
 
-    data = AuditedData.of(settings)
-    model, _ = data.load_model(settings)
-    checked = data.checked(model, settings)
+    checked = checked_data(settings)
     # Those that would choose the layer can be audited too.
     kept = counted(checked.n_examples + checked.n_choosing, "row")
     n_rows = checked.left_out.n_rows
     console = Console(soft_wrap=True, highlight=False)
-    console.print(Text(f"{printable(data.dataset.name)}: {kept} of {n_rows:,} can be audited"))
+    console.print(Text(f"{printable(checked.dataset.name)}: {kept} of {n_rows:,} can be audited"))
     for line in checked.left_out.lines():
         console.print(Text(f"  left out: {printable(line)}"))
 
@@ -201,7 +199,7 @@ _OWN: dict[str, Any] = {
     "model", *_OWN, *of_panels(Panel.LOADING, Panel.PROMPT), "config",
     "layer", "head", "rows", "unit", "plugin", "removal", "explain_label", "measures",
     "permutations", "epsilon", "method", "iterations",
-    "restarts", "seed", "device", "threads", "output", "format", "quiet", "debug",
+    "restarts", "seed", "device", "threads", "output", "format", "no_texts", "quiet", "debug",
     **_OWN, output=RESULT,
 )  # fmt: skip
 def explain(**values: Any) -> None:

@@ -342,7 +342,7 @@ def settings_of(values: Mapping[str, Any]) -> "AuditSettings":
     """The audit's settings: what the command line says over what a configuration file says."""
     from attn_audit.config import load_settings
 
-    return load_settings(said(values), values["config"], Path.cwd())
+    return load_settings(said(values), values["config"], Path())
 
 
 def said(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -95,6 +95,10 @@ EXAMPLES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "table": (
         ("attn-audit table seed0.json seed1.json cnn.json", "Models, and means over seeds."),
         ("attn-audit table *.json -o table.tex -o table.csv", "For a paper and for a program."),
+        (
+            "attn-audit table last cnn.json --only gradient",
+            "One table, with the last report in it.",
+        ),
     ),
     "metrics": (
         ("attn-audit metrics", "All that a policy may bound, and records hold."),

@@ -230,7 +230,7 @@ def _audited(
 
     of_audit = {name: given[name] for name in given if name in KEYS and name not in _NOT_OF_AUDITS}
     words = said({**of_audit, "data": [given["data"]], "model": str(model.files["model"])})
-    asked_for = load_settings(words, None, Path.cwd())
+    asked_for = load_settings(words, None, Path())
     records = str(model.folder / "records.parquet")
     settings = replace(asked_for, **{**_WRITTEN, "records": records})
     asked = {**_plain(settings), "model": sha256_of(model.files["model"]), "data": prints["test"]}

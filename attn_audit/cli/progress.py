@@ -102,8 +102,9 @@ def row_of_check(check: CheckProgress, n_examples: int | None) -> Row:
 
 def _beside(n: int, of: int | None, rate: float | None, seconds: float | None) -> Row:
     """How many of how many; examples per second, to about two digits; the time left."""
+    is_counted = n or of is not None
     return {
-        "count": f"{n:,}" + ("" if of is None else f" of {of:,}"),
+        "count": f"{n:,}" + ("" if of is None else f" of {of:,}") if is_counted else "",
         "rate": "" if rate is None else f"{rate:,.{0 if rate >= 10 else 1}f}/s",
         "left": "" if seconds is None else f"{clock(seconds)} left",
     }

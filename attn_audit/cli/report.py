@@ -202,8 +202,8 @@ def _print_default(wanted: bool) -> bool:
 
 @command(
     "gate",
-    *("report", "policy", "inconclusive", "require", "plugin", "output", "format", "quiet"),
-    *("print_default_policy", "debug"),
+    *("report", "policy", "inconclusive", "require", "plugin", "output", "no_texts", "format"),
+    *("quiet", "print_default_policy", "debug"),
     defaults={"report": ..., "policy": "default"},
     report=argument(Path, "REPORT", "A JSON report, or `last`."),
     policy=_policy("FILE|default", "What it is judged by."),
@@ -227,12 +227,14 @@ def gate(**values: Any) -> None:
     from attn_audit.cli.last import taken_out
     from attn_audit.cli.results import finish, say_written, show_output
     from attn_audit.formats.result_files import Output, require_reports, write_reports
+    from attn_audit.judgement.answer import without_texts
     from attn_audit.judgement.gate import judge
     from attn_audit.judgement.policy import load_policy
 
     load_plugins(values["plugin"] or [])
     (file, stored, inputs), paths = _opened(values["report"]), values["output"] or []
     require_reports(paths, [*inputs, Path(values["policy"])], is_judged=True)
+    stored = without_texts(stored) if values["no_texts"] else stored
     verdict = judge(stored, load_policy(values["policy"]))
     write_reports(taken_out(stored, values["report"]), verdict, paths, origin=file.parent)
     show_output(Output.of(verdict), values["format"] or "terminal")
@@ -243,7 +245,8 @@ def gate(**values: Any) -> None:
 
 @command(
     "compare",
-    *("base", "new", "policy", "inconclusive", "allow_different_data", "plugin", *_TOLD),
+    *("base", "new", "policy", "inconclusive", "allow_different_data", "plugin", "output"),
+    *("no_texts", *_TOLD[1:]),
     defaults={"base": ..., "new": ...},
     base=argument(Path, "BASE", "The report to hold against, or `last`."),
     new=argument(Path, "NEW", "The new report, or `last`."),
@@ -268,7 +271,7 @@ def compare(**values: Any) -> None:
     """
     from attn_audit.cli.results import deliver, finish, show_output
     from attn_audit.formats.result_files import Output, require_reports
-    from attn_audit.judgement.comparison import compare_reports
+    from attn_audit.judgement.comparison import compare_reports, without_texts
     from attn_audit.judgement.policy import load_policy
 
     load_plugins(values["plugin"] or [])
@@ -281,6 +284,7 @@ def compare(**values: Any) -> None:
     found = compare_reports(
         (old, other), (base, new), policy, allow_different_data=is_free, today=None
     )
+    found = without_texts(found) if values["no_texts"] else found
     deliver(found, "comparison", values)
     if found.verdict is not None:
         if values["output"] and values["format"] is None:
@@ -303,13 +307,24 @@ FORMATS_OF_TABLES = [*OF_RESULTS, ".csv"]
 
 @command(
     "table",
-    *("reports", "plugin", *_TOLD),
+    *("reports", "only", "plugin", *_TOLD),
     defaults={"reports": ...},
     reports=argument(
         list[Path],
         "REPORT...",
-        "Reports that audits wrote as .json: of several models, seeds, data sets.",
+        "Reports that audits wrote as .json, of several models, seeds, data sets; `last`.",
     ),
+    only=Annotated[
+        list[str] | None,
+        option(
+            "--only",
+            panel=Panel.OUTPUT,
+            metavar="NAME",
+            help="Write this table alone; repeat it for more. By what it is about: performance, "
+            "gradient, leave_one_out, yardstick, permutation, adversarial. By its lines: models, "
+            "classes, reports.",
+        ),
+    ],
     output=written_as(FORMATS_OF_TABLES),
     debug=_DEBUG,
 )
@@ -320,13 +335,15 @@ def table(**values: Any) -> None:
     predicted class. Reports that differ in the training's seed and the weights alone are seeds of
     one model.
     """
+    from attn_audit.cli.last import located
     from attn_audit.cli.results import deliver
     from attn_audit.formats.result_files import require_reports
     from attn_audit.judgement.tabulation import tabulate
 
     load_plugins(values["plugin"] or [])
-    require_reports(values["output"] or [], values["reports"], formats=FORMATS_OF_TABLES)
-    deliver(tabulate(values["reports"]), "table", values)
+    paths = [located(path) for path in values["reports"]]
+    require_reports(values["output"] or [], paths, formats=FORMATS_OF_TABLES)
+    deliver(tabulate(paths, values["only"] or []), "table", values)
 
 
 @command("selftest", *_TOLD, output=RESULT, debug=_DEBUG)

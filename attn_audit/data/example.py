@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from math import inf
 from operator import itemgetter
 
-from attn_audit.data.chat import Chat
 from attn_audit.data.labels import Labelling
+from attn_audit.data.prompts import Chat
 from attn_audit.data.spans import Scores, Span
 from attn_audit.errors import ConfigurationError
 from attn_audit.settings import AuditedTexts

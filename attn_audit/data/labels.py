@@ -7,19 +7,25 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from attn_audit.data.source import N_PEEKED, ROLES, FieldNames, Row, value_within
+from attn_audit.data.source import (
+    N_PEEKED,
+    ROLES,
+    FieldNames,
+    Row,
+    WrongValueError,
+    value_within,
+)
 from attn_audit.errors import Fault
 from attn_audit.quoting import is_damaged, listed, quoted
 
 HINT = "One label stands in the --label-field, a list of them in the --labels-field."
 
 
-class NotALabelError(ValueError):
-    """A value that cannot be the name of a label; says what it is instead, and what to do."""
+class NotALabelError(WrongValueError):
+    """A value cannot be the name of a label."""
 
     def __init__(self, problem: str, hint: str = HINT) -> None:
-        super().__init__(problem)
-        self.hint = hint
+        super().__init__(problem, hint)
 
 
 def plain_name(value: object) -> str:
@@ -341,13 +347,11 @@ class GoldLabels:
         fault: Fault = Fault.WRONG_LABEL,
     ) -> Labels | None:
         """What the labels in a list are called, whatever the other rows hold."""
+        if values is None:
+            return None
         new = self.label_map if label_map is None else label_map
-        try:
-            classes = row.classes.get(field_name, ())
-            return None if values is None else label_names(values, new, classes)
-        except NotALabelError as error:
-            problem = f"{quoted(field_name)} {error}"
-            raise row.error(problem, hint=error.hint, fault=fault) from error
+        classes = row.classes.get(field_name, ())
+        return row.read(field_name, fault, label_names, values, new, classes)
 
     def _one(self, row: Row, name: str, value: object) -> Labels | None:
         if not is_no_label(value) or NO_LABEL in self.label_map:
@@ -358,13 +362,11 @@ class GoldLabels:
         if name in row.classes:
             return None
         if self.labelling.signs is None:
-            self.labelling = replace(self.labelling, signs=self._signs(row, name))
+            signs = frozenset[str]()
+            if not SIGNS & self.label_map.keys():
+                signs = survey_signs(self.look_ahead(), name, {*self.seen, NO_LABEL})
+            self.labelling = replace(self.labelling, signs=signs)
         return (NO_LABEL,)
-
-    def _signs(self, row: Row, name: str) -> frozenset[str]:
-        if SIGNS & self.label_map.keys():
-            return frozenset()
-        return survey_signs(self.look_ahead(), name, {*self.seen, NO_LABEL})
 
     def _several(self, row: Row, name: str, values: object) -> tuple[Labels | None, Places | None]:
         if self.lists is None:

@@ -2,12 +2,17 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import wraps
+from traceback import extract_tb
+from typing import Concatenate, ParamSpec, TypeVar
 
-from attn_audit.errors import BadRowError, BadRowsError, Fault
+from attn_audit.errors import AttnAuditError, AuditFailedError, BadRowError, BadRowsError, Fault
 from attn_audit.numbers import count, counted
+from attn_audit.process import is_out_of_memory
 from attn_audit.quoting import MOST_NAMES, listed, quoted
+from attn_audit.settings import AuditSettings
 
 SKIP = "`--on-bad-row skip`"
 
@@ -91,7 +96,8 @@ class LeftOut:
         """What is wrong with the rows, all at once; of a single one in its own words."""
         bad = {fault: rows for fault, rows in self.found.items() if fault != Fault.UNWANTED_LABEL}
         if not bad:
-            return BadRowsError(f"{name}: no row is left to audit", self.lines(), "Keep a label.")
+            lines, message = self.lines(), f"{name}: no row is left to audit"
+            return BadRowsError(message, lines, "Keep a label.", lines)
         fault, rows = next(iter(bad.items()))
         are_all = rows.n == self.n_rows and not rows.labels
         if len(bad) == 1 and (rows.n == 1 or are_all):
@@ -104,6 +110,7 @@ class LeftOut:
             f"{name}: {counted(self.n_bad, 'row')} of {count(self.n_rows)} cannot be audited",
             [line for fault, rows in bad.items() for line in _lines(fault, rows)],
             " ".join(filter(None, (*map(self._labels_in_words, bad.values()), _ALL))),
+            self.lines(),
         )
 
     def _labels_in_words(self, rows: Rows) -> str:
@@ -152,3 +159,47 @@ def _renaming(labels: list[str]) -> str:
     pairs = (f"{label}=NAME" for label in labels)
     written = ",".join(f'"{pair}"' if "," in pair else pair for pair in pairs)
     return f"--label-map {shlex.quote(written)}"
+
+
+P = ParamSpec("P")
+Found = TypeVar("Found")
+
+UNQUOTED = "Without --no-texts the message quotes what stands there."
+
+
+def quoting_no_text(
+    run: Callable[Concatenate[AuditSettings, P], Found],
+) -> Callable[Concatenate[AuditSettings, P], Found]:
+    """The same, whose errors say of rows only where they are, if the settings ask for no texts.
+
+    What a tokenizer or a module of somebody's own says of a failure may quote a text, too: of that
+    the kind is told, and the line of code.
+    """
+
+    @wraps(run)
+    def unquoted(settings: AuditSettings, /, *args: P.args, **named: P.kwargs) -> Found:
+        try:
+            return run(settings, *args, **named)
+        except Exception as error:
+            if not settings.no_texts or is_out_of_memory(error):
+                raise
+            raise _unquoted(error) from None
+
+    return unquoted
+
+
+def _unquoted(error: Exception) -> Exception:
+    match error:
+        case BadRowError():
+            error.problem, error.details = MEANINGS[error.fault], ()
+            error.message = f"{error.where}: a row {error.problem}"
+        case BadRowsError():
+            error.details = error.places
+        case AttnAuditError() | OSError():
+            return error
+        case _:
+            last = extract_tb(error.__traceback__)[-1]
+            name = f"{type(error).__name__} in {last.filename} line {last.lineno}"
+            return AuditFailedError(f"the model or its tokenizer failed: {name}", hint=UNQUOTED)
+    error.hint, error.args = UNQUOTED, ("\n".join((error.message, *error.details)),)
+    return error

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
-from attn_audit.data.chat import Chat, NotAChatError, read_chat
 from attn_audit.data.example import Example
 from attn_audit.data.formats.arrow import hub_fingerprint, hub_rows, load_from_hub, load_saved
 from attn_audit.data.formats.lines import StandardInput
@@ -19,16 +18,18 @@ from attn_audit.data.labels import (
 )
 from attn_audit.data.left_out import LeftOut
 from attn_audit.data.location import READERS, fingerprint_of, resolve, suffix_of
+from attn_audit.data.prompts import Chat, read_chat
 from attn_audit.data.source import (
     DataSource,
     FieldNames,
     Identities,
     Row,
     SourceKind,
+    WrongValueError,
     missing_field,
     value_within,
 )
-from attn_audit.data.spans import NotOfTheTextError, Scores, Span, read_rationale, read_scores
+from attn_audit.data.spans import Scores, Span, read_rationale, read_scores
 from attn_audit.errors import Fault, RowError, UnreadableDataError
 from attn_audit.files import AnyPath, located
 from attn_audit.quoting import is_damaged, listed, quoted
@@ -193,11 +194,7 @@ class _RowReader:
         value, role = value_within(row.values, self.fields.text), self.fields.role
         if role is None or value is None:
             return None
-        try:
-            return read_chat(value, role)
-        except NotAChatError as error:
-            problem = f"{quoted(self.fields.text)} {error}"
-            raise row.error(problem, fault=Fault.WRONG_MESSAGES) from error
+        return row.read(self.fields.text, Fault.WRONG_MESSAGES, read_chat, value, role)
 
     def _of_prompt(self, row: Row, name: str) -> str:
         value = _value(row, name)
@@ -253,22 +250,15 @@ def _of_text(
     value = None if name is None else value_within(row.values, name)
     if value is None or name is None or text is None:
         return None
-    try:
-        return read(value, text)
-    except NotOfTheTextError as error:
-        raise row.error(f"{quoted(name)}{of} {error}", fault=fault) from error
+    return row.read(name, fault, read, value, text, of=of)
 
 
 def _value(row: Row, name: str) -> object:
     """What stands in a field, the number of a class by its name."""
     value, classes = value_within(row.values, name), row.classes.get(name, ())
-    if classes and is_no_label(value):
-        return None
-    try:
-        return class_name(value, classes)
-    except NotALabelError as error:
-        problem = f"{quoted(name)} {error}"
-        raise row.error(problem, hint=error.hint, fault=Fault.UNREADABLE) from error
+    if not classes or is_no_label(value):
+        return None if classes else value
+    return row.read(name, Fault.UNREADABLE, class_name, value, classes)
 
 
 def _string(row: Row, name: str) -> str | None:
@@ -388,7 +378,7 @@ def _checked(example: object, row: Row, identities: Identities) -> Example:
     for name, text in (("rationale", example.text), of_second):
         try:
             read_rationale([*getattr(example, name)], text)
-        except NotOfTheTextError as error:
+        except WrongValueError as error:
             raise row.error(f"{name} {error}", fault=Fault.WRONG_RATIONALE) from error
     identities.claim(example.id, row)
     for name in ("labels", "candidates"):

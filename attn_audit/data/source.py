@@ -4,15 +4,16 @@ import hashlib
 import json
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, TypeVar
 
-from attn_audit.data.chat import MESSAGES
 from attn_audit.errors import Fault, RowError
 from attn_audit.quoting import listed, quoted
-from attn_audit.settings import AuditedTexts
+from attn_audit.settings import MESSAGES, AuditedTexts
+
+Read = TypeVar("Read")
 
 N_PEEKED = 32
 """Rows at the beginning of the data by which things are decided: texts of the trial are theirs."""
@@ -162,6 +163,14 @@ class ResolvedSource:
     """Other files, read behind it as if all were one."""
 
 
+class WrongValueError(ValueError):
+    """A value is not what its field holds; says what it is instead, and what to do."""
+
+    def __init__(self, problem: str, hint: str | None = None) -> None:
+        super().__init__(problem)
+        self.hint = hint
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """The values of one row and where it stands."""
@@ -193,6 +202,23 @@ class Row:
     ) -> RowError:
         """The error that says what is wrong with this row."""
         return RowError(self.where, problem, hint=hint, fault=fault)
+
+    def read(
+        self, name: str, fault: Fault, read: Callable[..., Read], *given: object, of: str = ""
+    ) -> Read:
+        """What is read of a field.
+
+        Args:
+            of: Whose it is, behind the field's name.
+
+        Raises:
+            RowError: `read` finds a value wrong.
+        """
+        try:
+            return read(*given)
+        except WrongValueError as error:
+            problem = f"{quoted(name)}{of} {error}"
+            raise self.error(problem, hint=error.hint, fault=fault) from error
 
     @property
     def all_names(self) -> list[str]:

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from math import isfinite
 
 from attn_audit.data.labels import as_list
+from attn_audit.data.source import WrongValueError
 from attn_audit.numbers import counted
 from attn_audit.quoting import quoted
 
 Span = tuple[int, int]
 """First character, and the one behind the last."""
-
-
-class NotOfTheTextError(ValueError):
-    """A value that is no spans of a text, or no scores; says what it is instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,7 @@ def read_rationale(value: object, text: str) -> tuple[Span, ...]:
     """The spans that people marked: pairs of characters, or ERASER's evidences, in words.
 
     Raises:
-        NotOfTheTextError: It is something else, or reaches out of the text.
+        WrongValueError: It is something else, or reaches out of the text.
 
     Example:
         >>> evidences = [[{"start_token": 1, "end_token": 3}]]
@@ -70,7 +67,7 @@ def read_scores(value: object, text: str) -> Scores:
     Of ERASER's predictions the soft ones, a number for each word; else the hard ones, of 1.
 
     Raises:
-        NotOfTheTextError: It is something else, a score is no finite number, or a span reaches out
+        WrongValueError: It is something else, a score is no finite number, or a span reaches out
             of the text.
 
     Example:
@@ -97,18 +94,18 @@ SOFT, HARD = "soft_rationale_predictions", "hard_rationale_predictions"
 def _predicted(items: Sequence[object], text: str) -> Scores:
     """ERASER's predictions of one document, which is the text."""
     if len(items) > 1:
-        raise NotOfTheTextError(f"holds predictions of {len(items)} documents, and the text is one")
+        raise WrongValueError(f"holds predictions of {len(items)} documents, and the text is one")
     (predictions,) = items
     assert isinstance(predictions, dict)
     name = HARD if predictions.get(SOFT) is None else SOFT
     listed = as_list(predictions[name])
     if not isinstance(listed, list):
-        raise NotOfTheTextError(f"holds {name} that are no list: {quoted(listed)}")
+        raise WrongValueError(f"holds {name} that are no list: {quoted(listed)}")
     if name == HARD:
         return Scores(None, tuple((_span(item, text), 1.0) for item in listed))
     found, words = [_number(item) for item in listed], _words(text)
     if len(found) != len(words):
-        raise NotOfTheTextError(
+        raise WrongValueError(
             f"holds {counted(len(found), 'score')} ({SOFT}), and the text has "
             f"{counted(len(words), 'word')}"
         )
@@ -123,7 +120,7 @@ def _items(value: object, what: str) -> list[object]:
     """The items of a list; of ERASER's groups of evidences, the evidences."""
     items = as_list(value)
     if not isinstance(items, list):
-        raise NotOfTheTextError(f"must be a list of {what}, not {quoted(value)}")
+        raise WrongValueError(f"must be a list of {what}, not {quoted(value)}")
     found: list[object] = []
     for item in items:
         is_group = isinstance(item, list) and item and all(isinstance(each, dict) for each in item)
@@ -138,12 +135,12 @@ def _scored(item: object, text: str) -> tuple[Span, float]:
         case dict():
             return _span(item, text), 1.0
         case _:
-            raise NotOfTheTextError(f"holds {quoted(item)}, which is no [start, end, score]")
+            raise WrongValueError(f"holds {quoted(item)}, which is no [start, end, score]")
 
 
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        raise NotOfTheTextError(f"holds {quoted(value)}, which is no finite number")
+        raise WrongValueError(f"holds {quoted(value)}, which is no finite number")
     return float(value)
 
 
@@ -156,7 +153,7 @@ def _span(item: object, text: str) -> Span:
         case [first, last]:
             return _within(first, last, len(text), item, "character")
         case _:
-            raise NotOfTheTextError(f"holds {quoted(item)}, which is no [start, end]")
+            raise WrongValueError(f"holds {quoted(item)}, which is no [start, end]")
 
 
 def _within(first: object, last: object, length: int, item: object, counts: str) -> Span:
@@ -167,10 +164,10 @@ def _within(first: object, last: object, length: int, item: object, counts: str)
     ]
     start, end = ends
     if isinstance(first, bool) or isinstance(last, bool) or start is None or end is None:
-        raise NotOfTheTextError(f"holds {quoted(item)}, whose ends are no whole numbers")
+        raise WrongValueError(f"holds {quoted(item)}, whose ends are no whole numbers")
     if start >= end:
-        raise NotOfTheTextError(f"holds {quoted(item)}, which ends before it begins")
+        raise WrongValueError(f"holds {quoted(item)}, which ends before it begins")
     if start < 0 or end > length:
         has = counted(length, counts)
-        raise NotOfTheTextError(f"holds {quoted(item)}, which is outside of the text ({has})")
+        raise WrongValueError(f"holds {quoted(item)}, which is outside of the text ({has})")
     return start, end

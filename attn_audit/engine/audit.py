@@ -14,8 +14,10 @@ from statistics import median_low
 import torch
 
 from attn_audit.checks.base import Check
+from attn_audit.checks.erasure import Erasure
 from attn_audit.checks.registry import applying, measured_by, passes_of, select_sites
 from attn_audit.data.example import Example
+from attn_audit.data.left_out import quoting_no_text
 from attn_audit.engine import run_directory, sampling
 from attn_audit.engine.in_process import Engine, Found, LocalEngine, Plan, cut, encode_or_record
 from attn_audit.engine.inputs import AuditedData, Item, LoadModel, explaining, load_named_model
@@ -31,12 +33,13 @@ from attn_audit.models.contract import AuditedModel, Encoded, Site
 from attn_audit.models.self_check import self_check
 from attn_audit.numbers import count, counted, duration
 from attn_audit.process import full_precision
-from attn_audit.progress import Watcher
+from attn_audit.progress import Progress, Watcher
 from attn_audit.results.report import Cost, Report, Run, SelfCheck
 from attn_audit.results.verdict import LabelAnswer
 from attn_audit.settings import EACH, AuditSettings
 
 
+@quoting_no_text
 def run_audit(
     settings: AuditSettings,
     *,
@@ -44,8 +47,13 @@ def run_audit(
     items: Iterable[Item] | None = None,
     watcher: Watcher,
 ) -> Report:
-    """Audit as the settings say."""
-    started, clock, stopwatch = datetime.now(UTC), time.perf_counter(), Stopwatch()
+    """Audit as the settings say.
+
+    Raises:
+        ConfigurationError: Workers are asked for, and the model is in memory.
+    """
+    started, clock = datetime.now(UTC), time.perf_counter()
+    stopwatch = Stopwatch(on_stage=partial(_tell_of_stage, watcher))
     with ExitStack() as stack:
         opened = run_directory.held_run_directory(settings.run_dir, resume=settings.resume)
         directory = stack.enter_context(opened)
@@ -61,6 +69,7 @@ def run_audit(
             settings = replace(settings, threads=settings.threads or 1)
         stack.enter_context(full_precision(settings.threads))
         data = AuditedData.of(settings, items)
+        stopwatch.on_stage("loading the model")
         model, trial = data.load_model(settings, load)
         settings = applying(settings, model)
         labels = labels_of(model, settings)
@@ -146,12 +155,21 @@ def _audit(
         subject = manifest.subject
     examples = data.sampled(settings)
     n_examples = min(data.n_examples, settings.limit or data.n_examples)
+    of_pass = None
+    if are_compared and layers is not None:
+        n_passes = layers.n_texts * sampling.leverage_passes(model)
+        of_pass = stopwatch.seconds[sampling.LEVERAGE] / n_passes
+    erasure = next((check for check in plan.checks if isinstance(check, Erasure)), None)
     if len(sites) > 1 and texts:
-        of_pass = None
-        if are_compared and layers is not None:
-            n_passes = layers.n_texts * sampling.leverage_passes(model)
-            of_pass = stopwatch.seconds[sampling.LEVERAGE] / n_passes
         watcher.on_cost(cost_ahead(plan, texts, n_examples, of_pass))
+    elif texts and erasure is not None and of_pass is not None:
+        n_judged = min(n_examples, settings.erasure_sample)
+        passes = n_judged * erasure.passes(_median(texts).n_units)
+        if passes * of_pass >= LONG:
+            watcher.on_cost(
+                f"erasure leaves units out of {counted(n_judged, 'text')}: about "
+                f"{count(passes)} passes, up to about {duration(passes * of_pass)}"
+            )
     if settings.engine == "ray":
         engine: Engine = _ray_engine(settings, trial, plan, watcher, n_examples)
     else:
@@ -182,6 +200,12 @@ def _self_checked(model: AuditedModel, trial: Sequence[Example], plan: Plan) -> 
             if not (plan.records_failures and others):
                 raise
             encoded = others
+
+
+def _tell_of_stage(watcher: Watcher, name: str) -> None:
+    """What is under way before examples are counted."""
+    if watcher.on_progress is not None:
+        watcher.on_progress(Progress(0, None, name))
 
 
 def _ray_engine(
@@ -332,14 +356,22 @@ def settings_for(label: str, report: Report, settings: AuditSettings) -> AuditSe
     )
 
 
+LONG = 60.0
+"""Seconds from which on a slow check says before what it will take."""
+
+
+def _median(sample: Sequence[Encoded]) -> Encoded:
+    """A text of median length."""
+    n_units = median_low([item.n_units for item in sample])
+    return next(item for item in sample if item.n_units == n_units)
+
+
 def cost_ahead(
     plan: Plan, sample: Sequence[Encoded], n_examples: int, seconds_of_pass: float | None
 ) -> str:
     """Passes of a text of median length, and the time of all."""
     sites = list(dict.fromkeys(plan.sites))
-    n_units = median_low([item.n_units for item in sample])
-    median = next(item for item in sample if item.n_units == n_units)
-    first = measured_by(plan.checks)
+    median, first = _median(sample), measured_by(plan.checks)
     each = [passes_of(check, first[check.id], median, sites) for check in plan.checks]
     passes = sum(audited + (len(sites) - 1) * beside for audited, beside in each)
     said = f"{count(len(sites))} sites: about {count(passes)} passes a text"

@@ -177,7 +177,11 @@ def encoded_or_why_not(
 def encode_or_record(
     model: AuditedModel, examples: Sequence[Example], plan: Plan
 ) -> tuple[list[Encoded], dict[int, Found]]:
-    """Examples as the model takes them; by index, what stands for those that it does not take."""
+    """Examples as the model takes them; by index, what stands for those that it does not take.
+
+    Raises:
+        AttnAuditError: An example cannot be encoded, and failures are not recorded.
+    """
     encoded, errors = encoded_or_why_not(model, examples)
     for error in errors.values():
         if not _is_recorded(error, plan):

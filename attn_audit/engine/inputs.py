@@ -4,6 +4,7 @@ import platform
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -19,11 +20,10 @@ from attn_audit import __version__, demo
 from attn_audit.checks.base import Check
 from attn_audit.checks.plausibility import Plausibility
 from attn_audit.checks.registry import epsilon_for
-from attn_audit.data.chat import USER
 from attn_audit.data.example import N_SEARCHED, Example, choose_trial, is_judged, sample_examples
 from attn_audit.data.labels import Labelling
-from attn_audit.data.left_out import MEANINGS, MOST_LABELS, LeftOut
-from attn_audit.data.prompts import TEXT, Prompt
+from attn_audit.data.left_out import MEANINGS, MOST_LABELS, LeftOut, quoting_no_text
+from attn_audit.data.prompts import TEXT, USER, Prompt
 from attn_audit.data.reading import DataSet, data_in_memory, find_data
 from attn_audit.data.source import N_PEEKED, DataSource, FieldNames
 from attn_audit.errors import (
@@ -263,19 +263,26 @@ class AuditedData:
     def load_model(
         self, settings: AuditSettings, load: LoadModel | None = None
     ) -> tuple[AuditedModel, tuple[Example, ...]]:
-        """The model as `load` or the settings have it, and a few texts that it was tried out on."""
-        first = self._first(N_PEEKED)
-        audited = settings.audited_texts
-        trial, problem = choose_trial(first, audited), None
+        """The model as `load` or the settings have it, and a few texts that it was tried out on.
+
+        Raises:
+            AttnAuditError: What the first texts that were tried have failed at.
+        """
+        first, audited = self._first(N_PEEKED), settings.audited_texts
+        problem: AttnAuditError | None = None
+        while problem is None:
+            trial = choose_trial(first, audited)
+            try:
+                return load_tried_model(settings, trial, lambda: self._first(N_SEARCHED), load)
+            except AttnAuditError as error:
+                left = _beside_bad_row(first, error) if settings.on_bad_row == "skip" else []
+                first, problem = left or first, None if left else error
         at_fault = (few for n in N_AT_FAULT for few in combinations(trial, n))
         others = (choose_trial([e for e in first if e not in few], audited) for few in at_fault)
         may_fail = settings.on_error == "record" or settings.on_bad_row == "skip"
-        for tried in (trial, *(others if may_fail else ())):
-            try:
+        for tried in others if may_fail else ():
+            with suppress(AttnAuditError):
                 return load_tried_model(settings, tried, lambda: self._first(N_SEARCHED), load)
-            except AttnAuditError as error:
-                problem = problem or error
-        assert problem is not None
         raise problem
 
     def _first(self, n: int) -> list[Example]:
@@ -418,6 +425,32 @@ class AuditedData:
             layers=layers,
             head_mix=head_mix,
         )
+
+
+def _beside_bad_row(examples: Sequence[Example], error: AttnAuditError) -> list[Example]:
+    """The examples but for one that is at fault; none where no one is.
+
+    Of too long ones, those that are shorter: to try each in its turn would load the model as often.
+    """
+    if not isinstance(error, BadRowError):
+        return []
+    bad = [example for example in examples if place(example) == error.where]
+    others = [example for example in examples if bad and example not in bad]
+    if error.fault is not Fault.TOO_LONG:
+        return others
+    return [each for each in others if len(each.text) < len(bad[0].text)] or others
+
+
+@quoting_no_text
+def checked_data(settings: AuditSettings) -> AuditedData:
+    """The data that the settings name, of which every row was looked at, with their model.
+
+    Raises:
+        UsageError: As `AuditedData.of`, `load_model` and `checked`.
+    """
+    data = AuditedData.of(settings)
+    model, _ = data.load_model(settings)
+    return data.checked(model, settings)
 
 
 def _unlabelled(examples: Sequence[Example]) -> list[Example]:

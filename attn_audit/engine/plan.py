@@ -16,6 +16,7 @@ from attn_audit.checks.base import AuditedBatch, Check, Columns
 from attn_audit.checks.erasure import Erasure
 from attn_audit.checks.registry import applying, measured_by, passes_of, select_sites
 from attn_audit.data.example import sample_examples
+from attn_audit.data.left_out import quoting_no_text
 from attn_audit.engine import sampling
 from attn_audit.engine.audit import LABELS, answered_by, labels_of
 from attn_audit.engine.in_process import Found, Plan, audit_batch, batches_of
@@ -31,8 +32,8 @@ from attn_audit.progress import READING
 from attn_audit.results.answers import Forecast, StageForecast
 from attn_audit.results.report import Subject
 from attn_audit.settings import AuditSettings
-from attn_audit.statistics.erasure import MAX_UNITS_OF_TABLE
 from attn_audit.statistics.intervals import LARGEST_BOOTSTRAP_N
+from attn_audit.statistics.rankings import MAX_UNITS_OF_TABLE
 
 START_UP, SUMMING_UP = "start-up", "summing up"
 
@@ -46,6 +47,7 @@ N_SUMMED_UP = (20, 200)
 """Examples on which summing up is timed; from the first on it grows evenly with their number."""
 
 
+@quoting_no_text
 def forecast_audit(
     settings: AuditSettings, *, load: LoadModel | None = None, items: Iterable[Item] | None = None
 ) -> Forecast:

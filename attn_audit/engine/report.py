@@ -31,7 +31,7 @@ from attn_audit.randomness import example_keys
 from attn_audit.results.report import RecordsFile, Report, Subject, TellingExample
 from attn_audit.results.table import Examples, Row, has_failed, numbers, schemas
 from attn_audit.results.verdict import CountedUnit, LabelAnswer
-from attn_audit.statistics.intervals import Resamples
+from attn_audit.statistics.intervals import Resamples, distribution_of
 
 PER_REASON = 8
 MIN_UNITS, MAX_UNITS = 5, 40
@@ -250,7 +250,7 @@ def sum_up(
             known = dict(subject) | {"data": data.model_copy(update=counts)}
             summed = Report(
                 **known,
-                n_units=summaries.distribution_of(
+                n_units=distribution_of(
                     examples.numbers(N_UNITS), grouping.resamples, summaries.LENGTH_EDGES
                 ),
                 metrics=summaries.summarise(grouping, settings.checks, settings.correlated),

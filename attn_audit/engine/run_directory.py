@@ -55,7 +55,11 @@ class Shards:
         write_whole(self.folder / COMPLETE, f"{n_shards}\n".encode())
 
     def are_complete(self) -> bool:
-        """Whether the audit was finished."""
+        """Whether the audit was finished.
+
+        Raises:
+            RunDirectoryError: It was, and shards are missing; or the directory cannot be read.
+        """
         path = self.folder / COMPLETE
         try:
             if not path.exists():

@@ -37,7 +37,7 @@ from attn_audit.randomness import is_of_judging_half
 from attn_audit.results.answers import Inspection
 from attn_audit.results.model_description import AttentionShares, HeadMix, Leverage, SiteLeverage
 from attn_audit.settings import FIELDS, AuditSettings
-from attn_audit.statistics.erasure import MAX_UNITS_OF_ALL_SIZES, MAX_UNITS_OF_TABLE
+from attn_audit.statistics.rankings import MAX_UNITS_OF_ALL_SIZES, MAX_UNITS_OF_TABLE
 
 Measured = TypeVar("Measured")
 
@@ -49,7 +49,11 @@ N_SEARCHED = 50
 
 
 def checks_of(settings: AuditSettings, model: AuditedModel, data: AuditedData) -> tuple[Check, ...]:
-    """The checks that the settings ask for, with their samples of the texts that are audited."""
+    """The checks that the settings ask for, with their samples of the texts that are audited.
+
+    Raises:
+        ConfigurationError: What one of them needs is not in the data or the model.
+    """
     checks = [
         _sampling(check, settings, model, data)
         for check in make_checks(settings, model)

@@ -11,7 +11,6 @@ from attn_audit.data.example import Example
 from attn_audit.data.left_out import LeftOut
 from attn_audit.data.spans import Scores, overlap
 from attn_audit.engine.inputs import AuditedData
-from attn_audit.engine.summaries import distribution_of
 from attn_audit.errors import BadRowError, ConfigurationError, Fault, RowError
 from attn_audit.findings.measure import shown_measure
 from attn_audit.models.units import words_in
@@ -19,9 +18,9 @@ from attn_audit.numbers import counted
 from attn_audit.quoting import quoted
 from attn_audit.results.answers import Plausible, ShownField, ShownPair, ShownScores
 from attn_audit.settings import AuditSettings
-from attn_audit.statistics.intervals import Resamples
+from attn_audit.statistics.intervals import Resamples, distribution_of
 from attn_audit.statistics.kendall import dense_ranks, kendall_tau_of_ranks
-from attn_audit.statistics.plausibility import Agreement, agreement, expected_agreement
+from attn_audit.statistics.rankings import Agreement, agreement, expected_agreement
 
 Ranks = Int[np.ndarray, " word"]
 

@@ -183,6 +183,8 @@ class Stopwatch:
     """Follows the stages; None: nobody does."""
     costs: Costs = field(default_factory=dict)
     """Of the measures, within the stages of checks."""
+    on_stage: Callable[[str], None] = lambda name: None
+    """Called when a stage begins that no meter follows."""
 
     @contextmanager
     def measure(self, name: str, batch: Sequence[Encoded] = ()) -> Iterator[None]:
@@ -190,6 +192,8 @@ class Stopwatch:
         start = time.perf_counter()
         stage = nullcontext() if self.meter is None else self.meter.stage(name, batch)
         try:
+            if self.meter is None:
+                self.on_stage(name)
             with counting(self.costs), stage:
                 yield
         finally:

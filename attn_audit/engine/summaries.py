@@ -63,42 +63,30 @@ class Grouping:
         groups = [(name, chosen[:, i]) for i, name in enumerate(labels)]
         return [*groups, ("(none)", np.logical_not(chosen.any(axis=1)))]
 
+    @property
+    def two_classes(self) -> list[tuple[str, Members]]:
+        """The predicted classes, where just two are; else none."""
+        found = [(name, inside) for name, inside in self.members["prediction"] if inside.any()]
+        return found if len(found) == 2 and not self.examples.is_multilabel else []
+
     def groups(
         self, values: Values, grouping: str, edges: Sequence[float] | None = None
     ) -> tuple[summary.Group, ...]:
         """The distribution of a number within each group of a grouping that has examples."""
+        classes = self.two_classes if grouping == "max_attention" else []
         return tuple(
             summary.Group(
-                name=name, distribution=distribution_of(values[inside], self.resamples, edges)
+                name=name,
+                distribution=intervals.distribution_of(
+                    values[inside],
+                    self.resamples,
+                    edges,
+                    {name: of_it[inside] for name, of_it in classes},
+                ),
             )
             for name, inside in self.members[grouping]
             if bool(inside.any())
         )
-
-
-def distribution_of(
-    values: Values, resamples: intervals.Resamples, edges: Sequence[float] | None = None
-) -> summary.Distribution:
-    """Moments, quantiles and interval of the values that are not NaN."""
-    defined = values[~np.isnan(values)]
-    found = intervals.describe(defined)
-    if found is None:
-        return summary.Distribution(n=0, **dict.fromkeys(("mean", "sd", "interval", *_PARTS)))
-    of_bins = None
-    if edges is not None:
-        counts = intervals.histogram(defined, np.array(edges))
-        of_bins = summary.Histogram(edges=tuple(edges), counts=tuple(counts.tolist()))
-    return summary.Distribution(
-        n=found.n,
-        mean=found.mean,
-        sd=found.sd,
-        interval=intervals.mean_interval(defined, resamples),
-        **dict(zip(_PARTS, (found.minimum, *found.quantiles.values(), found.maximum), strict=True)),
-        histogram=of_bins,
-    )
-
-
-_PARTS = ("minimum", "q05", "q25", "median", "q75", "q95", "maximum")
 
 
 def _binned(values: Values, edges: Sequence[float]) -> list[tuple[str, Members]]:
@@ -201,7 +189,12 @@ def _distribution(
     if metric.joint is not None and metric.edges is not None:
         other = grouping.examples.numbers(metric.joint)
         joint = joint_histogram(other, values, UNIT_EDGES, metric.edges)
-    whole = distribution_of(values, grouping.resamples, metric.edges)
+        of_classes = {
+            name: joint_histogram(other[inside], values[inside], UNIT_EDGES, metric.edges).counts
+            for name, inside in grouping.two_classes
+        }
+        joint = joint.model_copy(update={"by_prediction": of_classes})
+    whole = intervals.distribution_of(values, grouping.resamples, metric.edges)
     return summary.GroupedDistribution(**dict(whole), **groups, joint=joint)
 
 

@@ -1,20 +1,19 @@
 """Adversarial: could attention look different for the same output?"""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from math import log
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from attn_audit.document import Card, Figure, Histograms, Joint, Panel, Section, Sketch
+from attn_audit.document import Figure, Histograms, Joint, Panel, Sketch
 from attn_audit.findings import tolerance
 from attn_audit.findings.check import (
     NOT_MEASURED,
     CheckFindings,
+    Record,
     SiteNumber,
     Telling,
     classes_of,
-    folded,
     group_table,
-    section_of,
 )
 from attn_audit.findings.example import MAX_ATTENTION, status_field
 from attn_audit.findings.field import NATS, OUTPUT_DISTANCE, SAME, SHARE, Field, Kind, Place, Shape
@@ -139,34 +138,16 @@ METRICS: tuple[Metric, ...] = (
     MAX_JSD, RELATIVE_JSD, UPPER_BOUND, DISTANCE, MARGIN, TURNED, MASS, N_EXACT, N_GRADIENT,
 )  # fmt: skip
 
-QUESTION = "Could attention look entirely different without changing the prediction?"
-
 CAVEAT = (
     "That other attention gives the same output does not make the model's own attention wrong: "
     "it shows that the output does not single it out."
 )
 
-LIMITS = (0.0, log(2))
 TICKS = (*(i / 10 for i in range(7)), log(2))
 AXIS = "largest divergence found (epsilon-max JSD, nats)"
 
 
-def section(report: "Report") -> Section:
-    """Question, answer, figures, and the numbers in tables."""
-    table, said = group_table("divergence", report[MAX_JSD], LIMITS), answer(report)
-    tables = [folded(report, table)] if report[MAX_JSD].n else []
-    return section_of("adversarial", "Adversarial", QUESTION, said, figures(report), *tables)
-
-
-def card(report: "Report") -> Card:
-    """The same at a glance."""
-    ends = ("0%: the same", "100%: entirely different")
-    picture = Sketch(report[RELATIVE_JSD], ends, "difference that keeps the output")
-    lines = in_short(report)
-    return Card("adversarial", "Adversarial", QUESTION, verdict(report), lines, picture)
-
-
-def verdict(report: "Report") -> str:
+def _verdict(report: "Report") -> str:
     """Whether the output singles the model's attention out."""
     relative = report[RELATIVE_JSD]
     if relative.mean is None:
@@ -186,11 +167,8 @@ def verdict(report: "Report") -> str:
             return left_open("adversarial", report, relative.n, said)
 
 
-def in_short(report: "Report") -> tuple[str, ...]:
-    """How different attention could look, and how common that is, in short lines."""
+def _in_short(report: "Report") -> tuple[str, ...]:
     common = report.get(WITHIN_EPSILON)
-    if report[RELATIVE_JSD].mean is None:
-        return ("no example could be measured",)
     first = f"could be {mean_percent(report[RELATIVE_JSD])} different with the same output"
     movable = mass_in_short(report[MASS])
     if common is None or common.mean is None:
@@ -198,8 +176,7 @@ def in_short(report: "Report") -> tuple[str, ...]:
     return (first, f"{mean_percent(common)} of random permutations keep it, too", *movable)
 
 
-def line(record: Mapping[str, Any]) -> str | None:
-    """How far the adversary of one example is."""
+def _line(record: Record) -> str | None:
     jsd, moved = record.get(MAX_JSD_FIELD.name), record.get(DISTANCE_FIELD.name)
     if jsd is None:
         return None
@@ -211,11 +188,8 @@ def line(record: Mapping[str, Any]) -> str | None:
     )
 
 
-def answer(report: "Report") -> tuple[str, ...]:
-    """What the check found, in sentences."""
+def _answer(report: "Report") -> tuple[str, ...]:
     jsd = report[MAX_JSD]
-    if jsd.mean is None:
-        return ("No example could be measured: see the degenerate examples.",)
     relative = mean_percent(report[RELATIVE_JSD])
     first = (
         f"Attention can be changed by a divergence of {mean(jsd)} on average while the output "
@@ -255,9 +229,8 @@ def _limit(report: "Report") -> str:
     return f", but not beyond {mean(bound)} on average{where}"
 
 
-def figures(report: "Report") -> Iterator[Figure]:
-    """The divergence over all examples, and against the largest weight."""
-    if report[MAX_JSD].n and report[MAX_JSD].histogram is not None:
+def _figures(report: "Report") -> Iterator[Figure]:
+    if report[MAX_JSD].histogram is not None:
         yield Histograms(
             name="jsd",
             title="How different attention could look",
@@ -280,8 +253,9 @@ def figures(report: "Report") -> Iterator[Figure]:
             title="Divergence against the largest weight",
             reading=(
                 "The stronger a cell's shade, the more examples have that largest weight and that "
-                "divergence. Examples to the right have one dominant word; those of them that lie "
-                "high up would give the same output with attention elsewhere."
+                "divergence; colours, where there are two: the predicted class, and each has its "
+                "part of a cell. Examples to the right have one dominant word; those of them that "
+                "lie high up would give the same output with attention elsewhere."
             ),
             counts=joint,
             axes=("largest weight", AXIS),
@@ -289,7 +263,7 @@ def figures(report: "Report") -> Iterator[Figure]:
         )
 
 
-def auditable(model: "ModelDescription") -> str:
+def _auditable(model: "ModelDescription") -> str:
     """As the check itself decides: exact where one number is linear in the weights."""
     one_number = model.task == "binary" or (
         model.task in ("multiclass", "candidates") and len(model.labels) == 2
@@ -302,8 +276,16 @@ def auditable(model: "ModelDescription") -> str:
 
 
 FINDINGS = CheckFindings(
-    "adversarial", FIELDS, METRICS, section=section, card=card, line=line, is_tabled=True,
-    auditable=auditable,
+    "adversarial", "Adversarial",
+    "Could attention look entirely different without changing the prediction?", FIELDS, METRICS,
+    verdict=_verdict, in_short=_in_short, answer=_answer, line=_line,
+    is_measured=lambda report: report[MAX_JSD].n > 0, figures=_figures,
+    tables=lambda report: (group_table("divergence", report[MAX_JSD], (0.0, log(2))),),
+    picture=lambda report: Sketch(
+        report[RELATIVE_JSD], ("0%: the same", "100%: entirely different"),
+        "difference that keeps the output",
+    ),
+    is_tabled=True, auditable=_auditable,
     at_sites=(
         SiteNumber(
             MAX_JSD_FIELD.name, "divergence", "max JSD", "can differ most for the same output"

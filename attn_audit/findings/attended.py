@@ -1,23 +1,22 @@
 """Attended units: do those with most attention speak for the decision, and no others decide it?"""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from attn_audit.document import Card, Section, Sketch
+from attn_audit.document import Sketch, Table
 from attn_audit.findings import tolerance
 from attn_audit.findings.check import (
     NOT_MEASURED,
     TARGET,
     CheckFindings,
     Numbers,
+    Record,
     SiteNumber,
     Telling,
     confidence_table,
-    folded,
     group_table,
     naming_target,
-    section_of,
 )
 from attn_audit.findings.example import NOT_RUN, status_field
 from attn_audit.findings.field import MARGIN, SHARE, Field, Kind, Place, Range, Shape
@@ -146,33 +145,15 @@ def deciders(examples: "Examples") -> list[tuple[str, int]]:
 HARDLY_ATTENDED = "words with hardly any attention"
 """Of all words of a text the least attended, which have a tenth of it together: in sentences."""
 
-QUESTION = f"Do the words with most attention speak for {TARGET}, and the others not decide it?"
 
-
-def _question(report: "Report") -> str:
-    return naming_target(QUESTION, report.settings.explain_label)
-
-
-def section(report: "Report") -> Section:
-    """Question, answer, and the numbers in tables."""
-    found = report[EFFECT]
-    table = group_table("effect of the most attended word", found, (0.0, 1.0))
+def _tables(report: "Report") -> tuple[Table, ...]:
     shares = confidence_table(
         report, below_a_quarter=SMALL_EFFECT, against_it=POLARITY, unattended_decide=UNATTENDED
     )
-    tables = (folded(report, table, shares),) if found.n else ()
-    question = _question(report)
-    return section_of("attended", "Attended words", question, answer(report), (), *tables)
+    return group_table("effect of the most attended word", report[EFFECT], (0.0, 1.0)), shares
 
 
-def card(report: "Report") -> Card:
-    """The same at a glance."""
-    picture = Sketch(report[EFFECT], ("0: no effect", "1"), "effect of the most attended word")
-    said = verdict(report), in_short(report)
-    return Card("attended", "Attended words", _question(report), *said, picture)
-
-
-def verdict(report: "Report") -> str:
+def _verdict(report: "Report") -> str:
     """Whether decisions hang on what is hardly attended, and what is shown speaks for them."""
     unattended, polarity = report[UNATTENDED], report[POLARITY]
     if unattended.share is None:
@@ -199,22 +180,28 @@ def _speaking(polarity: Share) -> str:
             return f"In part: {first}; whether the most attended word speaks for {TARGET} is open."
 
 
-def in_short(report: "Report") -> tuple[str, ...]:
-    """Effects and signs, in short lines."""
-    if report[EFFECT].mean is None:
-        return ("no example could be measured",)
+def _in_short(report: "Report") -> tuple[str, ...]:
     return (
         f"the most attended word has {mean_percent(report[EFFECT])} of the largest effect",
         naming_target(
-            f"it speaks against {TARGET} in {share(report[POLARITY])} of the texts",
-            report.settings.explain_label,
+            f"it speaks against {TARGET} in {_of_texts(report)}", report.settings.explain_label
         ),
-        f"{HARDLY_ATTENDED} decide {share(report[UNATTENDED])} of them",
+        f"{HARDLY_ATTENDED} decide {share(report[UNATTENDED])} of the texts",
     )
 
 
-def line(record: Mapping[str, Any]) -> str | None:
-    """What the most attended word of one example does."""
+def _of_texts(report: "Report") -> str:
+    """The share of texts in which it speaks against: of fewer than the others are, says of which.
+
+    Where it does hardly anything its sign says nothing.
+    """
+    found = report[POLARITY]
+    if found.n == report[EFFECT].n:
+        return f"{share(found)} of the texts"
+    return f"{share(found)} of the {counted(found.n, 'text')} in which it does anything"
+
+
+def _line(record: Record) -> str | None:
     lost, effect = record.get(TOP_LOST.name), record.get(TOP_EFFECT.name)
     if lost is None or effect is None:
         return None
@@ -262,19 +249,16 @@ def _part(lost: float) -> str:
     return percent(lost) if lost <= 1 else f"over {percent(1.0)}"
 
 
-def answer(report: "Report") -> tuple[str, ...]:
-    """What the check found, in sentences."""
+def _answer(report: "Report") -> tuple[str, ...]:
     effect = report[EFFECT]
-    if effect.mean is None:
-        return ("No example could be measured: see the degenerate examples.",)
     return (
         f"Leaving out the most attended word of a text has {mean_percent(effect)} of the effect of "
         f"leaving out the word that matters most ({counted(effect.n, 'example')}); in "
         f"{share(report[SMALL_EFFECT])} of the texts it is less than a quarter. It is that very "
         f"word in {share(report[TOP_UNIT])}.",
         naming_target(
-            f"In {share(report[POLARITY])} of the texts the most attended word speaks against "
-            f"{TARGET}: without it the model is surer. ",
+            f"In {_of_texts(report)} the most attended word speaks against {TARGET}: without it "
+            "the model is surer. ",
             report.settings.explain_label,
         )
         + f"Of all attention {mean_percent(report[AGAINST])} lies on words that speak against.",
@@ -300,7 +284,13 @@ def _decides_unattended(numbers: Numbers) -> "Values":
 
 
 FINDINGS = CheckFindings(
-    "attended", FIELDS, METRICS, section=section, card=card, line=line,
+    "attended", "Attended words",
+    f"Do the words with most attention speak for {TARGET}, and the others not decide it?",
+    FIELDS, METRICS, verdict=_verdict, in_short=_in_short, answer=_answer, line=_line,
+    is_measured=lambda report: report[EFFECT].n > 0, tables=_tables,
+    picture=lambda report: Sketch(
+        report[EFFECT], ("0: no effect", "1"), "effect of the most attended word"
+    ),
     at_sites=(
         SiteNumber(
             TOP_EFFECT.name, "effect of the most attended word", "top effect",

@@ -11,17 +11,17 @@ from attn_audit.document import (
     Cell,
     Figure,
     Folded,
-    Hue,
-    Panel,
     Paragraph,
+    Points,
     Section,
+    Sketch,
     Spread,
     Table,
     Tone,
 )
 from attn_audit.findings.field import Field
 from attn_audit.findings.metric import Metric, ShareMetric
-from attn_audit.numbers import count, counted, digits, mean, share
+from attn_audit.numbers import count, digits, mean, share
 from attn_audit.statistics.summary import Distribution, Group, GroupedDistribution
 
 if TYPE_CHECKING:
@@ -51,6 +51,9 @@ def naming_target(sentence: str, label: str | None) -> str:
 
 Numbers = Callable[[Field[float | None]], "Values"]
 """A field's number of each of some records; NaN for null."""
+
+Record = Mapping[str, Any]
+"""Of one example: values by the fields' names, as JSON knows them."""
 
 
 @dataclass(frozen=True)
@@ -105,16 +108,31 @@ class CheckFindings:
 
     check: str
     """Its id: what settings name it by, and what its fields and metrics begin with."""
+    title: str
+    question: str
+    """May name what is explained as `{target}`."""
     fields: tuple[Field[object], ...]
     """With its `status_field`."""
     metrics: tuple[Metric, ...]
-    section: "Callable[[Report], Section]"
-    """Question, answer, figures and tables of a report that has it."""
-    card: "Callable[[Report], Card]"
-    """The same at a glance."""
-    line: Callable[[Mapping[str, Any]], str | None]
-    """What was found of one example, from its record; None where nothing was."""
     _: KW_ONLY
+    verdict: "Callable[[Report], str]"
+    """What the question is answered with."""
+    in_short: "Callable[[Report], tuple[str, ...]]"
+    """The numbers behind it, in short lines; not asked where nothing is measured."""
+    answer: "Callable[[Report], tuple[str, ...]]"
+    """What was found, in sentences; not asked where nothing is measured."""
+    line: Callable[[Record], str | None]
+    """What was found of one example; None where nothing was."""
+    is_measured: "Callable[[Report], bool]" = lambda report: True
+    """Whether any example could be measured, where it does not say by itself that none could."""
+    tables: "Callable[[Report], tuple[Table, ...]]" = lambda report: ()
+    figures: "Callable[[Report], Iterable[Figure]]" = lambda report: ()
+    picture: "Callable[[Report], Points | Sketch | None]" = lambda report: None
+    """Of the card."""
+    caveat: str = ""
+    """Behind every answer."""
+    question_without_attention: str = ""
+    """Of a model of which no attention is seen, where that is another."""
     at_sites: tuple[SiteNumber, ...] = ()
     telling: tuple[Telling, ...] = ()
     is_default: bool = True
@@ -133,6 +151,26 @@ class CheckFindings:
         """Whether it finds other numbers at other sites, and not the same of the text at all."""
         return any(f.is_averaged for f in self.fields)
 
+    def section(self, report: "Report") -> Section:
+        """Question, answer, figures, and the numbers in tables."""
+        is_measured, nothing = self.is_measured(report), (NOTHING_TO_SAY,)
+        said = (*(self.answer(report) if is_measured else nothing), *filter(None, (self.caveat,)))
+        figures = self.figures(report) if is_measured else ()
+        tables = self.tables(report) if is_measured else ()
+        folds = (folded(report, *tables),) if tables else ()
+        return section_of(self.check, self.title, self._asked(report), said, figures, *folds)
+
+    def card(self, report: "Report") -> Card:
+        """The same at a glance."""
+        lines = self.in_short(report) if self.is_measured(report) else (NOTHING_IN_SHORT,)
+        said = self._asked(report), self.verdict(report), lines
+        return Card(self.check, self.title, *said, self.picture(report))
+
+    def _asked(self, report: "Report") -> str:
+        is_without = report.model.no_attention_because is not None
+        asked = (is_without and self.question_without_attention) or self.question
+        return naming_target(asked, report.settings.explain_label)
+
 
 MAX_CLASSES = 8
 """Predicted classes shown; the rest are counted."""
@@ -140,6 +178,8 @@ MAX_CLASSES = 8
 BY_PREDICTION = "by prediction"
 
 NOT_MEASURED = "Not known: no example could be measured."
+NOTHING_TO_SAY = "No example could be measured: see the degenerate examples."
+NOTHING_IN_SHORT = "no example could be measured"
 
 
 def parts_of(title: str, parts: Sequence[Group]) -> Iterator[str | Group]:
@@ -177,29 +217,27 @@ def group_table(measured: str, found: GroupedDistribution, limits: tuple[float, 
 
 
 def confidence_table(report: "Report", **shares: ShareMetric) -> Table:
-    """Shares of the examples by how sure the model is of them.
+    """Shares of the examples by how sure the model is of them, of fewer where a note says so.
 
     Args:
         **shares: By what is written above each, with `_` for spaces.
     """
     found = {name: report[metric].by_confidence for name, metric in shares.items()}
     strata = dict.fromkeys(part.name for parts in found.values() for part in parts)
-    rows = []
+    rows, fewer = [], []
     for stratum in strata:
         cells = [next((p for p in parts if p.name == stratum), None) for parts in found.values()]
         written = ("-" if part is None else share(part) for part in cells)
         most = max(part.n for part in cells if part is not None)
         rows.append((f"p {stratum}", count(most), *written))
+        fewer += [
+            f"{name.replace('_', ' ')} at p {stratum} is of {count(part.n)}"
+            for name, part in zip(found, cells, strict=True)
+            if part is not None and part.n < most
+        ]
     columns = ("", "examples", *(name.replace("_", " ") for name in shares))
-    return Table(columns, tuple(rows), "By confidence")
-
-
-def panel_of(
-    what: str, part: Group, hue: Hue = Hue.GRADIENT, below: Distribution | None = None
-) -> Panel:
-    """A part of a grouping in a figure, with how many examples it is of."""
-    name = f"{what} {part.name} ({counted(part.distribution.n, 'example')})"
-    return Panel(name, part.distribution, hue, below)
+    note = f"Of fewer examples: {', '.join(fewer)}." if fewer else ""
+    return Table(columns, tuple(rows), "By confidence", note=note)
 
 
 def classes_of(found: Distribution) -> tuple[Group, ...]:

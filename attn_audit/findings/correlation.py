@@ -1,31 +1,21 @@
 """The correlation check: tau always beside its yardstick."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from attn_audit.document import (
-    Card,
-    Cell,
-    Figure,
-    Histograms,
-    Hue,
-    Panel,
-    Points,
-    Section,
-    Table,
-)
-from attn_audit.findings.by_class import by_class
+from attn_audit.document import Cell, Figure, Histograms, Hue, Panel, Points, Table
 from attn_audit.findings.check import (
+    BY_PREDICTION,
     MAX_CLASSES,
     NOT_MEASURED,
+    NOTHING_IN_SHORT,
     CheckFindings,
     Numbers,
+    Record,
     Telling,
     classes_of,
-    folded,
     parts_of,
-    section_of,
 )
 from attn_audit.findings.measure import MEASURES, usual_measures
 from attn_audit.findings.metric import MeanMetric
@@ -48,14 +38,12 @@ from attn_audit.findings.pairs import (
 from attn_audit.findings.rule import Outcome, held, is_covered, left_open
 from attn_audit.findings.thresholds import ALIKE, SIGNIFICANT, SMALL_GAP
 from attn_audit.numbers import count, counted, digits, mean, number, percent, share, with_interval
-from attn_audit.statistics.summary import Distribution, GroupedDistribution
+from attn_audit.statistics.summary import CountedShare, Distribution, GroupedDistribution
 
 if TYPE_CHECKING:
-    from attn_audit.results.model_description import Findings, ModelDescription
+    from attn_audit.results.model_description import ModelDescription
     from attn_audit.results.report import Report
     from attn_audit.results.table import Values
-
-QUESTION = "Does attention rank the words as gradients and leave-one-out rank them?"
 
 CAVEAT = "Agreement with these measures is not by itself faithfulness to the model."
 
@@ -110,22 +98,10 @@ def pairs(report: "Report") -> list[PairFound]:
     return [*attentions(report), *last]
 
 
-def section(report: "Report") -> Section:
-    """Question, answer, figures, and the numbers in tables."""
-    is_measured = any(pair.tau.n for pair in pairs(report))
-    shown = []
-    if is_measured:
-        classes = by_class(report, ((pair.row, pair.metrics) for pair in pairs(report)))
-        tables = (_ties(report), _significance(report), classes, _by_group(report))
-        shown.append(folded(report, *tables))
-    said = (*answer(report), *removal(report))
-    return section_of("correlation", "Correlation", QUESTION, said, figures(report), *shown)
-
-
-def card(report: "Report") -> Card:
-    """The same at a glance."""
-    said = verdict(report), in_short(report), _points(report)
-    return Card("correlation", "Correlation", QUESTION, *said)
+def _tables(report: "Report") -> tuple[Table, ...]:
+    if not any(pair.tau.n for pair in pairs(report)):
+        return ()
+    return _ties(report), _significance(report), _class_table(report), _by_group(report)
 
 
 def _points(report: "Report") -> Points | None:
@@ -141,7 +117,7 @@ def _points(report: "Report") -> Points | None:
     return Points(rows, (low, 1.0), ends, "Mean tau of each pair of rankings")
 
 
-def verdict(report: "Report") -> str:
+def _verdict(report: "Report") -> str:
     """Whether attention agrees with the measures as these do with each other."""
     yardstick = report.get(OF_YARDSTICK.tau)
     gaps = {pair.of: pair.gap for pair in attentions(report) if pair.gap is not None}
@@ -186,8 +162,7 @@ def _less(report: "Report", gaps: dict[str, Distribution]) -> str:
     return f"In part: {how} with {decided}. {said}"
 
 
-def in_short(report: "Report") -> tuple[str, ...]:
-    """Attention's taus and the yardstick, in short lines."""
+def _in_short(report: "Report") -> tuple[str, ...]:
     decimals = digits(*(pair.tau for pair in pairs(report)))
     known = [
         f"attention with {pair.of}: tau {mean(pair.tau, decimals)}"
@@ -195,7 +170,7 @@ def in_short(report: "Report") -> tuple[str, ...]:
         if pair.tau.n
     ]
     if not known:
-        return ("no example could be measured",)
+        return (NOTHING_IN_SHORT,)
     yardstick = report.get(OF_YARDSTICK.tau)
     if yardstick is not None and yardstick.n:
         both = f"{_both('these two', known)} with each other, the yardstick"
@@ -208,8 +183,7 @@ def _both(words: str, of_attention: Sequence[object]) -> str:
     return words if len(of_attention) == 2 else "gradients and leave-one-out"
 
 
-def line(record: Mapping[str, Any]) -> str | None:
-    """Every tau of one example."""
+def _line(record: Record) -> str | None:
     named = [(with_attention(m).tau.name, f"with {m.words}") for m in MEASURES]
     known = [(tau, name) for field, name in named if (tau := record.get(field)) is not None]
     if (yardstick := record.get(YARDSTICK.tau.name)) is not None:
@@ -217,18 +191,17 @@ def line(record: Mapping[str, Any]) -> str | None:
     return f"tau: {', '.join(f'{number(tau)} {name}' for tau, name in known)}" if known else None
 
 
-def answer(report: "Report") -> tuple[str, ...]:
-    """What the check found, in sentences."""
+def _answer(report: "Report") -> tuple[str, ...]:
     known = [pair for pair in attentions(report) if pair.tau.n]
     if not known:
-        return ("No example has a tau: see the degenerate examples.",)
+        return ("No example has a tau: see the degenerate examples.", *removal(report))
     decimals = digits(*(pair.tau for pair in known))
     agreed = " and ".join(f"{mean(pair.tau, decimals)} with {pair.of}" for pair in known)
     first = (
         f"Attention ranks an example's units with a mean tau of {agreed} "
         f"(1: the same order, 0: unrelated, -1: reversed; {_how_many(known)})."
     )
-    return (first, *_yardstick(report), CAVEAT)
+    return (first, *_yardstick(report), CAVEAT, *removal(report))
 
 
 def _how_many(known: list[PairFound]) -> str:
@@ -278,7 +251,7 @@ def _gap(pair: PairFound, gap: Distribution) -> str:
     return f"with {pair.of} {direction} than {other}, by {size} [{low_}, {high_}]"
 
 
-def figures(report: "Report") -> Iterator[Figure]:
+def _figures(report: "Report") -> Iterator[Figure]:
     """Every pair's distribution, and attention's by predicted class."""
     known = [pair for pair in pairs(report) if pair.tau.n and pair.tau.histogram]
     if not known:
@@ -369,6 +342,43 @@ def _significant(report: "Report", pair: PairFound) -> tuple[Cell, ...]:
     )
 
 
+P_VALUE = f"p <= {SIGNIFICANT:g}"
+"""Over the share of significant taus, of either sign."""
+
+TESTED = (
+    f"{P_VALUE}: share of the taus that are significant, above or below 0, each by itself; of the "
+    "examples, those too short to be tested are left out of it"
+)
+"""What stands in that column, of which the examples beside it may be more."""
+
+
+def _class_table(report: "Report") -> Table:
+    """Mean, deviation and share of significant taus of each predicted class, and of all."""
+    return Table(
+        ("", "examples", "tau", "sd", P_VALUE),
+        tuple(row for pair in pairs(report) for row in _class_rows(report, pair)),
+        f"Tau {BY_PREDICTION}: Table 2 of the paper",
+        note=f"sd: over examples; {TESTED}",
+    )
+
+
+def _class_rows(report: "Report", pair: PairFound) -> Iterator[tuple[Cell, ...]]:
+    significant, decimals = report.get(pair.metrics.significant), digits(pair.tau)
+    shares = {} if significant is None else {p.name: p for p in significant.by_prediction}
+
+    def row(name: str, tau: Distribution, found: CountedShare | None) -> tuple[Cell, ...]:
+        spread = "-" if tau.sd is None else number(tau.sd, decimals)
+        share_of_it = "-" if found is None else share(found)
+        return f"  {name}", count(tau.n), mean(tau, decimals), spread, share_of_it
+
+    for part in parts_of(pair.row, pair.tau.by_prediction):
+        if isinstance(part, str):
+            yield (part,)
+        else:
+            yield row(part.name, part.distribution, shares.get(part.name))
+    yield row("all", pair.tau, significant)
+
+
 def _ties(report: "Report") -> Table:
     """Every tau beside the largest that the ties of the two sides allow."""
     rows: list[tuple[Cell, ...]] = []
@@ -428,7 +438,7 @@ def removal(report: "Report") -> tuple[str, ...]:
     unit = report.settings.unit
     if findings.removal == "delete":
         shift = "the tokens behind it move up"
-        return (f"Leave-one-out deletes each {unit}, and {shift}: {_why_deleted(findings)}.",)
+        return (f"Leave-one-out deletes each {unit}, and {shift}: {_why_deleted(report.model)}.",)
     together = ", all its tokens together" if unit == "word" else ""
     hidden = f"Leave-one-out hides each {unit} by the attention mask{together}"
     said, n = f"{hidden}; the others keep their places.", report.data.n_readout_deleted
@@ -441,15 +451,16 @@ def removal(report: "Report") -> tuple[str, ...]:
     )
 
 
-def _why_deleted(findings: "Findings") -> str:
-    if findings.masking_leaks is None:
-        return "this model takes no attention mask"
-    if findings.masking_leaks:
+def _why_deleted(model: "ModelDescription") -> str:
+    leaks = None if model.findings is None else model.findings.masking_leaks
+    if leaks is None:
+        return model.no_mask_because
+    if leaks:
         return "in this model a masked token still moves the output"
     return "as was asked for, masking would be exact"
 
 
-def auditable(model: "ModelDescription") -> str:
+def _auditable(model: "ModelDescription") -> str:
     """With which measures, and how leave-one-out leaves a unit out."""
     found = model.findings
     if found is None:
@@ -472,8 +483,10 @@ def _mean_tau(numbers: Numbers) -> "Values":
 
 
 FINDINGS = CheckFindings(
-    "correlation", FIELDS, METRICS, section=section, card=card, line=line, is_tabled=True,
-    auditable=auditable,
+    "correlation", "Correlation",
+    "Does attention rank the words as gradients and leave-one-out rank them?", FIELDS, METRICS,
+    verdict=_verdict, in_short=_in_short, answer=_answer, line=_line, tables=_tables,
+    figures=_figures, picture=_points, is_tabled=True, auditable=_auditable,
     telling=(
         Telling(
             "disagreeing", "Attention and the importance measures rank the units least alike",

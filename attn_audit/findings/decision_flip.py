@@ -1,12 +1,11 @@
 """Decision flip: how much attention has to go, in one order or other, before the decision flips?"""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from attn_audit.document import Card, Section, Sketch, Table
+from attn_audit.document import Sketch, Table
 from attn_audit.findings import tolerance
-from attn_audit.findings.check import NOT_MEASURED, CheckFindings, folded, section_of
+from attn_audit.findings.check import NOT_MEASURED, CheckFindings, Record
 from attn_audit.findings.example import NOT_RUN, status_field
 from attn_audit.findings.field import SHARE, Field
 from attn_audit.findings.metric import UNIT_EDGES, MeanMetric, Metric, ShareMetric
@@ -99,14 +98,6 @@ STATUS = status_field("decision_flip")
 FIELDS: tuple[Field[object], ...] = (*(f for order in ORDERS for f in order.fields), STATUS)
 METRICS: tuple[Metric, ...] = tuple(m for order in ORDERS for m in order.metrics)
 
-QUESTION = "How many words must lose their attention before the decision is another?"
-
-
-def section(report: "Report") -> Section:
-    """Question, answer, and a line for each order."""
-    tables = (folded(report, _table(report)),) if report[ATTENTION.never].n else ()
-    return section_of("decision_flip", "Decision flip", QUESTION, answer(report), (), *tables)
-
 
 def _table(report: "Report") -> Table:
     def row(order: OrderFindings) -> tuple[str, ...]:
@@ -118,14 +109,7 @@ def _table(report: "Report") -> Table:
     return Table(columns, tuple(map(row, ORDERS)), "By the order in which attention goes")
 
 
-def card(report: "Report") -> Card:
-    """The same at a glance."""
-    picture = Sketch(report[ATTENTION.gone], ("0: none", "1: all"), "gone when it flips")
-    said = verdict(report), in_short(report)
-    return Card("decision_flip", "Decision flip", QUESTION, *said, picture)
-
-
-def verdict(report: "Report") -> str:
+def _verdict(report: "Report") -> str:
     """Whether the order of attention gets there sooner than chance."""
     assert ATTENTION.sooner is not None
     sooner = report[ATTENTION.sooner]
@@ -139,10 +123,7 @@ def verdict(report: "Report") -> str:
     return f"Whether fewer than of random ones is open: the most attended are sooner in {found}."
 
 
-def in_short(report: "Report") -> tuple[str, ...]:
-    """How much has to go in each order, in short lines."""
-    if not report[ATTENTION.never].n:
-        return ("no example could be measured",)
+def _in_short(report: "Report") -> tuple[str, ...]:
     return tuple(
         f"by {order.words}: {mean(report[order.gone])} of the words"
         for order in ORDERS
@@ -150,8 +131,7 @@ def in_short(report: "Report") -> tuple[str, ...]:
     )
 
 
-def line(record: Mapping[str, Any]) -> str | None:
-    """What it takes in one example."""
+def _line(record: Record) -> str | None:
     gone, never, nothing_left = (record.get(m.name) for m in ATTENTION.metrics[:3])
     if never is None:
         return None
@@ -162,14 +142,11 @@ def line(record: Mapping[str, Any]) -> str | None:
     return f"without attention on its most attended words the decision {how}"
 
 
-def answer(report: "Report") -> tuple[str, ...]:
-    """What the check found, in sentences."""
-    never = report[ATTENTION.never]
-    if not never.n:
-        return ("No example could be measured: see the degenerate examples.",)
+def _answer(report: "Report") -> tuple[str, ...]:
+    examples = counted(report[ATTENTION.never].n, "example")
     return (
-        f"Attention is taken from one word after the other ({counted(never.n, 'example')}), the "
-        "rest renormalised, until the decision is another.",
+        f"Attention is taken from one word after the other ({examples}), the rest renormalised, "
+        "until the decision is another.",
         *(_sentence(report, order) for order in ORDERS),
     )
 
@@ -186,5 +163,13 @@ def _sentence(report: "Report", order: OrderFindings) -> str:
 
 
 FINDINGS = CheckFindings(
-    "decision_flip", FIELDS, METRICS, section=section, card=card, line=line, is_default=False,
+    "decision_flip", "Decision flip",
+    "How many words must lose their attention before the decision is another?", FIELDS, METRICS,
+    verdict=_verdict, in_short=_in_short, answer=_answer, line=_line,
+    is_measured=lambda report: report[ATTENTION.never].n > 0,
+    tables=lambda report: (_table(report),),
+    picture=lambda report: Sketch(
+        report[ATTENTION.gone], ("0: none", "1: all"), "gone when it flips"
+    ),
+    is_default=False,
 )  # fmt: skip

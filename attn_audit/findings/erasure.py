@@ -7,11 +7,11 @@ for the prediction first, and what moves it most either way first.
 from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from functools import cache, cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from attn_audit.document import Card, Figure, Hue, Points, Ranked, Section, Table
+from attn_audit.document import Figure, Hue, Points, Ranked, Table
 from attn_audit.findings import tolerance
-from attn_audit.findings.check import NOT_MEASURED, CheckFindings, folded, group_table, section_of
+from attn_audit.findings.check import NOT_MEASURED, CheckFindings, Record, group_table
 from attn_audit.findings.example import NOT_RUN, status_field
 from attn_audit.findings.field import EXAMPLES, MARGIN, SAME, SHARE, TAU, Field, Kind, Range
 from attn_audit.findings.measure import MEASURES, Measure
@@ -327,13 +327,6 @@ QUESTION = (
     "Does leaving out units in the order of attention move the prediction more than in random "
     "order, and how near to the most that any order could?"
 )
-WITHOUT_ATTENTION = QUESTION.replace("of attention", "that some measure gives")
-
-ENDS = (-1.0, 1.0)
-
-
-def _question(report: "Report") -> str:
-    return QUESTION if report.model.no_attention_because is None else WITHOUT_ATTENTION
 
 
 def _known(report: "Report") -> list[tuple[Ranking, Distribution]]:
@@ -344,19 +337,14 @@ def _known(report: "Report") -> list[tuple[Ranking, Distribution]]:
     return sorted(known, key=lambda each: -(each[1].mean or 0.0))
 
 
-def section(report: "Report") -> Section:
-    """Question, answer, the picture, and a line for each ranking."""
-    known = _known(report)
-    tables = [_table(report, known)] if known else []
+def _tables(report: "Report") -> Iterator[Table]:
+    yield _table(report)
     of_attention = report.get(ATTENTION.means[AOPC])
     if of_attention is not None and of_attention.mean is not None:
-        tables.append(group_table("gain, in the order of attention", of_attention, ENDS))
-    blocks = (folded(report, *tables),) if tables else ()
-    question = _question(report)
-    return section_of("erasure", "Erasure", question, answer(report), figures(report), *blocks)
+        yield group_table("gain, in the order of attention", of_attention, (-1.0, 1.0))
 
 
-def _table(report: "Report", known: list[tuple[Ranking, Distribution]]) -> Table:
+def _table(report: "Report") -> Table:
     def written(ranking: Ranking, name: str) -> str:
         metric = ranking.means.get(name)
         found = None if metric is None else report.get(metric)
@@ -379,19 +367,13 @@ def _table(report: "Report", known: list[tuple[Ranking, Distribution]]) -> Table
         "order of", "gain", "neutral", "of the margin", "only these stay", "above attention",
         "above random", "SaCo", "score",
     )  # fmt: skip
-    return Table(columns, tuple(row(ranking) for ranking, _ in known), "By ranking")
+    return Table(columns, tuple(row(ranking) for ranking, _ in _known(report)), "By ranking")
 
 
 def _written_score(report: "Report", ranking: Ranking) -> str:
     metric = ranking.scores.get(AOPC)
     found = None if metric is None else report.get(metric)
     return "-" if found is None else with_interval(found.value, found.interval)
-
-
-def card(report: "Report") -> Card:
-    """The same at a glance."""
-    question, said = _question(report), in_short(report)
-    return Card("erasure", "Erasure", question, verdict(report), said, _points(report))
 
 
 def _points(report: "Report") -> Points | None:
@@ -411,7 +393,7 @@ def _points(report: "Report") -> Points | None:
     return Points(rows, limits, (number(limits[0]), number(limits[1])), said)
 
 
-def verdict(report: "Report") -> str:
+def _verdict(report: "Report") -> str:
     """Whether attention ranks units better than chance does; without any, what does."""
     if report.model.no_attention_because is not None and report.recommendation is not None:
         return report.recommendation.short
@@ -426,18 +408,14 @@ def verdict(report: "Report") -> str:
     return left_open("erasure", report, above.n, said)
 
 
-def in_short(report: "Report") -> tuple[str, ...]:
-    """The gains of attention, of the best measure and of chance, in short lines."""
-    known = _known(report)
-    if not known:
-        return ("no example could be measured",)
-    shown = dict(known)
-    chosen = [r for r in (known[0][0], ATTENTION, RANDOM) if r in shown]
+def _in_short(report: "Report") -> tuple[str, ...]:
+    """The gains of the best measure, of attention and of chance."""
+    shown = dict(_known(report))
+    chosen = [r for r in (next(iter(shown)), ATTENTION, RANDOM) if r in shown]
     return tuple(f"{r.words}: {mean(shown[r])}" for r in dict.fromkeys(chosen))
 
 
-def line(record: Mapping[str, Any]) -> str | None:
-    """What the order of attention does to one example."""
+def _line(record: Record) -> str | None:
     own, random = (record.get(r.fields[AOPC].name) for r in (ATTENTION, RANDOM))
     if own is None or random is None:
         return None
@@ -449,11 +427,8 @@ def line(record: Mapping[str, Any]) -> str | None:
     )
 
 
-def answer(report: "Report") -> tuple[str, ...]:
-    """What the check found, in sentences."""
-    known, shown = _known(report), dict(_known(report))
-    if RANDOM not in shown:
-        return ("No example could be measured: see the degenerate examples.",)
+def _answer(report: "Report") -> tuple[str, ...]:
+    known = _known(report)
     unit, n = report.settings.unit, int(report[N_JUDGED].value)
     first = (
         f"Of {counted(n, 'text')}, {unit}s are left out one after the other in some order; what is "
@@ -462,7 +437,7 @@ def answer(report: "Report") -> tuple[str, ...]:
         + "."
     )
     leading = ATTENTION if report.model.no_attention_because is None else known[0][0]
-    return (first, *_against_limits(report, leading), *_other_way(report, shown, leading))
+    return (first, *_against_limits(report, leading), *_other_way(report, len(known), leading))
 
 
 def _against_limits(report: "Report", leading: Ranking) -> Iterator[str]:
@@ -480,9 +455,7 @@ def _against_limits(report: "Report", leading: Ranking) -> Iterator[str]:
     )
 
 
-def _other_way(
-    report: "Report", shown: Mapping[Ranking, Distribution], leading: Ranking
-) -> Iterator[str]:
+def _other_way(report: "Report", n_known: int, leading: Ranking) -> Iterator[str]:
     neutral = report.get(leading.means[NEUTRAL])
     if neutral is None or neutral.mean is None:
         yield (
@@ -492,7 +465,7 @@ def _other_way(
         return
     agreement, said = report.get(AGREEMENT), ""
     if agreement is not None:
-        ways = f" Both ways order the {count(len(shown))} rankings with a Kendall's tau of"
+        ways = f" Both ways order the {count(n_known)} rankings with a Kendall's tau of"
         said = f"{ways} {number(agreement.value)}."
     yield (
         "With neutral units in their place, which keeps the length of the text, the order of "
@@ -500,11 +473,11 @@ def _other_way(
     )
 
 
-def figures(report: "Report") -> Iterator[Figure]:
+def _figures(report: "Report") -> Iterator[Figure]:
     """Every ranking against chance and the best order."""
     known = _known(report)
     chance = report.get(RANDOM.means[AOPC])
-    if not known or chance is None or chance.mean is None:
+    if chance is None or chance.mean is None:
         return
     upper = report.get(OF_LIMITS[UPPER[AOPC]])
     best = None if upper is None or upper.mean is None else ("best order", upper.mean)
@@ -525,6 +498,10 @@ def figures(report: "Report") -> Iterator[Figure]:
 
 
 FINDINGS = CheckFindings(
-    "erasure", FIELDS, METRICS, section=section, card=card, line=line, is_default=False,
-    needs_attention=False,
+    "erasure", "Erasure", QUESTION, FIELDS, METRICS,
+    verdict=_verdict, in_short=_in_short, answer=_answer, line=_line,
+    is_measured=lambda report: bool(_known(report)), figures=_figures, picture=_points,
+    tables=lambda report: tuple(_tables(report)),
+    question_without_attention=QUESTION.replace("of attention", "that some measure gives"),
+    is_default=False, needs_attention=False,
 )  # fmt: skip

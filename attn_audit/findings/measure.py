@@ -128,19 +128,22 @@ LEAVE_ONE_OUT = Measure(
 )  # fmt: skip
 
 
-def _of_attention(name: str, definition: str, page: str) -> Field[tuple[float, ...] | None]:
+def _scores(
+    name: str, definition: str, page: str, range: Range, null: str = NOT_ASKED
+) -> Field[tuple[float, ...] | None]:
     return Field(
-        name, f"{definition}; renormalised over the audited units", shape=Shape.UNITS, range=SHARE,
-        null=NOT_ASKED, page=page, claim="other measures", tolerance=tolerance.GRADIENT,
+        name, definition, shape=Shape.UNITS, range=range, null=null, page=page,
+        claim="other measures", tolerance=tolerance.GRADIENT,
     )  # fmt: skip
+
+
+def _of_attention(name: str, definition: str, page: str) -> Field[tuple[float, ...] | None]:
+    return _scores(name, f"{definition}; renormalised over the audited units", page, SHARE)
 
 
 def _contribution(name: str, definition: str, page: str) -> Field[tuple[float, ...] | None]:
-    return Field(
-        name, f"{definition}: above 0 where the unit speaks for the prediction", shape=Shape.UNITS,
-        range=LOGITS, null=NOT_ASKED, page=page, claim="other measures",
-        tolerance=tolerance.GRADIENT,
-    )  # fmt: skip
+    said = f"{definition}: above 0 where the unit speaks for the prediction"
+    return _scores(name, said, page, LOGITS)
 
 
 _LAYERS = "several layers of attention, from the text's tokens to the same tokens"
@@ -242,10 +245,9 @@ def shown_measure(field: str) -> Measure:
     """Scores that a product shows, as the data have them in one of its fields."""
     words = f"the scores {quoted(field)}"
     return Measure(
-        Field(
+        _scores(
             f"shown.{field}", f"Scores that a product shows: the data's field {quoted(field)}",
-            shape=Shape.UNITS, range=UNLIMITED, null=f"{NOT_ASKED}, or none came with the text",
-            page=words, claim="other measures", tolerance=tolerance.GRADIENT,
+            words, UNLIMITED, f"{NOT_ASKED}, or none came with the text",
         ),
         words,
         "Of " + words + " that of {unit} is the largest: {value}.",

@@ -6,11 +6,17 @@ A control: no answer and no recommendation reads it.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from attn_audit.document import Card, Hue, Points, Section, Table
+from attn_audit.document import Hue, Points, Table
 from attn_audit.findings import tolerance
-from attn_audit.findings.check import NOT_MEASURED, CheckFindings, folded, section_of
+from attn_audit.findings.check import (
+    NOT_MEASURED,
+    NOTHING_IN_SHORT,
+    NOTHING_TO_SAY,
+    CheckFindings,
+    Record,
+)
 from attn_audit.findings.example import NOT_RUN, status_field
 from attn_audit.findings.field import SAME, SHARE, Field, Kind, Range
 from attn_audit.findings.measure import MEASURES, NOT_ASKED, Measure
@@ -162,29 +168,13 @@ METRICS: tuple[Metric, ...] = (
     *LENGTHS,
 )
 
-QUESTION = (
-    "Of two texts of different labels joined into one, does attention lie on the one whose label "
-    "is predicted?"
-)
-CONTROL = (
-    "A joined text is none that people write, and what decides it may lie anywhere: this is a "
-    "control, which no answer and no recommendation reads."
-)
-
 
 def _measured(report: "Report") -> list[Lying]:
     found = ((lying, report.get(lying.gap)) for lying in _known())
     return [lying for lying, gap in found if gap is not None and gap.mean is not None]
 
 
-def section(report: "Report") -> Section:
-    """Question, answer, and a line for each measure."""
-    measured = _measured(report)
-    tables = (folded(report, _table(report, measured)),) if measured else ()
-    return section_of("mosaic", "Mosaics", QUESTION, answer(report), (), *tables)
-
-
-def _table(report: "Report", measured: list[Lying]) -> Table:
+def _tables(report: "Report") -> tuple[Table, ...]:
     def row(lying: Lying) -> tuple[str, ...]:
         means = (report.get(lying.means[position]) for position in POSITIONS)
         return (
@@ -194,15 +184,12 @@ def _table(report: "Report", measured: list[Lying]) -> Table:
             share(report[lying.undefined]),
         )
 
+    if not (measured := _measured(report)):
+        return ()
     lengths = (mean_percent(report[metric]) for metric in LENGTHS)
     columns = ("scores above 0 of", "where it is first", "second", "above its length", "nowhere")
     rows = (*map(row, measured), ("share of the units", *lengths, "-", "-"))
-    return Table(columns, rows, "On the text whose label is predicted")
-
-
-def card(report: "Report") -> Card:
-    """The same at a glance."""
-    return Card("mosaic", "Mosaics", QUESTION, verdict(report), in_short(report), _points(report))
+    return (Table(columns, rows, "On the text whose label is predicted"),)
 
 
 def _points(report: "Report") -> Points | None:
@@ -212,7 +199,7 @@ def _points(report: "Report") -> Points | None:
     return Points(rows, (-1.0, 1.0), ("-1", "1"), said) if rows else None
 
 
-def verdict(report: "Report") -> str:
+def _verdict(report: "Report") -> str:
     """Whether attention lies there more than its length says."""
     gap = report.get(ATTENTION.gap)
     if gap is None or gap.mean is None:
@@ -224,16 +211,12 @@ def verdict(report: "Report") -> str:
     return left_open("mosaic", report, gap.n, f"{mean(gap)} more than its length")
 
 
-def in_short(report: "Report") -> tuple[str, ...]:
-    """By how much each lies there, in short lines."""
-    measured = _measured(report)
-    if not measured:
-        return ("no example could be measured",)
-    return tuple(f"{lying.words}: {mean(report[lying.gap])}" for lying in measured)
+def _in_short(report: "Report") -> tuple[str, ...]:
+    found = tuple(f"{lying.words}: {mean(report[lying.gap])}" for lying in _measured(report))
+    return found or (NOTHING_IN_SHORT,)
 
 
-def line(record: Mapping[str, Any]) -> str | None:
-    """What was found of one text, joined with another."""
+def _line(record: Record) -> str | None:
     found = [
         f"{number(own)} where that stands {position} ({number(length)} of the units)"
         for position, field in ATTENTION.fields.items()
@@ -246,21 +229,25 @@ def line(record: Mapping[str, Any]) -> str | None:
     return f"{joined} that is predicted: {', '.join(found)}"
 
 
-def answer(report: "Report") -> tuple[str, ...]:
-    """What the check found, in sentences."""
+def _answer(report: "Report") -> tuple[str, ...]:
     gap = report.get(ATTENTION.gap)
     if gap is None or gap.mean is None:
-        return ("No example could be measured: see the degenerate examples.", CONTROL)
+        return (NOTHING_TO_SAY,)
     return (
         f"{counted(gap.n, 'text')} were joined, both ways round, with one of another label; of "
         "each alone the model is sure. Where the joined text is given the label of one of the two, "
         f"the share of attention on that one less its share of the units is {mean(gap)}.",
-        CONTROL,
     )
 
 
 FINDINGS = CheckFindings(
-    "mosaic", FIELDS, METRICS, section=section, card=card, line=line, is_default=False,
+    "mosaic", "Mosaics",
+    "Of two texts of different labels joined into one, does attention lie on the one whose label "
+    "is predicted?", FIELDS, METRICS,
+    verdict=_verdict, in_short=_in_short, answer=_answer, line=_line, tables=_tables,
+    picture=_points, is_default=False,
+    caveat="A joined text is none that people write, and what decides it may lie anywhere: this is "
+    "a control, which no answer and no recommendation reads.",
     auditable=lambda model: (
         "no: it takes single texts of one label each"
         if model.takes_pairs or model.task == "multilabel"

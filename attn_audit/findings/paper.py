@@ -1,11 +1,11 @@
 """The numbers of Jain & Wallace (2019), as tables of several reports show them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from attn_audit.findings import adversarial, performance, permutation
-from attn_audit.findings.by_class import P_VALUE
+from attn_audit.findings.correlation import P_VALUE
 from attn_audit.findings.metric import Metric, Statistic
 from attn_audit.findings.pairs import (
     ATTENTION_GRADIENT,
@@ -19,6 +19,15 @@ from attn_audit.statistics.summary import GroupedDistribution, Share
 
 if TYPE_CHECKING:
     from attn_audit.results.report import Report
+
+
+TableName = Literal[
+    "performance", "gradient", "leave_one_out", "yardstick", "permutation", "adversarial",
+    "models", "classes", "reports",
+]  # fmt: skip
+"""What tables are chosen by: what they are about, and which lines they have."""
+
+NAMES: tuple[TableName, ...] = get_args(TableName)
 
 
 @dataclass(frozen=True)
@@ -56,19 +65,20 @@ class Column:
 class Block:
     """Columns that stand beside each other, in a table of their own."""
 
+    name: TableName
     title: str
     columns: tuple[Column, ...]
     is_of_classes: bool = False
     """Whether the paper gives them by predicted class, too."""
 
 
-def _correlation(title: str, of: PairMetrics) -> Block:
+def _correlation(name: TableName, title: str, of: PairMetrics) -> Block:
     columns = (
         Column("tau", Statistic(of.tau)),
         Column("sd", Statistic(of.tau, "sd")),
         Column(P_VALUE, Statistic(of.significant), percent),
     )
-    return Block(title, columns, is_of_classes=True)
+    return Block(name, title, columns, is_of_classes=True)
 
 
 def _mean_and_median(metric: Metric) -> tuple[Column, ...]:
@@ -80,6 +90,7 @@ TAUS = (metrics_of(ATTENTION_GRADIENT).tau, metrics_of(ATTENTION_LEAVE_ONE_OUT).
 
 BLOCKS = (
     Block(
+        "performance",
         "How well the models predict",
         (
             Column("accuracy", Statistic(performance.ACCURACY), percent),
@@ -88,14 +99,23 @@ BLOCKS = (
             Column("ROC AUC", Statistic(performance.ROC_AUC)),
         ),
     ),
-    _correlation("Attention with gradients", metrics_of(ATTENTION_GRADIENT)),
-    _correlation("Attention with leave-one-out", metrics_of(ATTENTION_LEAVE_ONE_OUT)),
-    _correlation("Gradients with leave-one-out (the yardstick)", OF_YARDSTICK),
-    Block("Output change when attention is shuffled", _mean_and_median(permutation.DISTANCE)),
-    Block("Largest divergence within epsilon", _mean_and_median(adversarial.MAX_JSD)),
+    _correlation("gradient", "Attention with gradients", metrics_of(ATTENTION_GRADIENT)),
+    _correlation(
+        "leave_one_out", "Attention with leave-one-out", metrics_of(ATTENTION_LEAVE_ONE_OUT)
+    ),
+    _correlation("yardstick", "Gradients with leave-one-out (the yardstick)", OF_YARDSTICK),
+    Block(
+        "permutation",
+        "Output change when attention is shuffled",
+        _mean_and_median(permutation.DISTANCE),
+    ),
+    Block(
+        "adversarial", "Largest divergence within epsilon", _mean_and_median(adversarial.MAX_JSD)
+    ),
 )
 
 
-def columns() -> Iterator[Column]:
-    """All of them, in order."""
-    return (column for block in BLOCKS for column in block.columns)
+def columns(only: Collection[str] = ()) -> Iterator[Column]:
+    """All of them in order, or those of the blocks that are named, where any is."""
+    named = [block for block in BLOCKS if block.name in only]
+    return (column for block in named or BLOCKS for column in block.columns)

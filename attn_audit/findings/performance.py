@@ -1,5 +1,6 @@
 """What explanations are explanations of: how well the model works, and on which of the data."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from attn_audit.findings import example
@@ -31,26 +32,17 @@ def _is_right(examples: "Examples") -> "Values":
     return examples.where(examples.is_labelled, examples.is_right(PREDICTION))
 
 
-def _macro_f1(examples: "Examples", resamples: "Resamples") -> Estimate:
+def _f1(examples: "Examples", resamples: "Resamples", *, micro: bool) -> Estimate:
     from attn_audit.statistics import performance
 
     if examples.is_of_vocabulary:
         return _not_of_vocabulary(examples)
     gold, predicted = examples.gold, examples.predicted
-    interval = performance.f1_interval(gold, predicted, resamples)
-    return Estimate(performance.macro_f1(gold, predicted), len(gold), interval)
-
-
-def _micro_f1(examples: "Examples", resamples: "Resamples") -> Estimate:
-    from attn_audit.statistics import performance
-
-    if examples.is_of_vocabulary:
-        return _not_of_vocabulary(examples)
-    gold, predicted = examples.gold, examples.predicted
-    if not examples.is_multilabel:
+    if micro and not examples.is_multilabel:
         return Estimate(None, len(gold))
-    interval = performance.f1_interval(gold, predicted, resamples, micro=True)
-    return Estimate(performance.micro_f1(gold, predicted), len(gold), interval)
+    found = (performance.micro_f1 if micro else performance.macro_f1)(gold, predicted)
+    interval = performance.f1_interval(gold, predicted, resamples, micro=micro)
+    return Estimate(found, len(gold), interval)
 
 
 def _constant_f1(examples: "Examples", resamples: "Resamples") -> Estimate:
@@ -94,12 +86,12 @@ ACCURACY = ShareMetric(
 MACRO_F1 = TotalMetric(
     "performance.macro_f1",
     "F1, mean over labels; not of a vocabulary's tokens",
-    number=_macro_f1,
+    number=partial(_f1, micro=False),
     needs_labels=True,
 )
 MICRO_F1 = TotalMetric(
     "performance.micro_f1", "F1 over all labels together, for several labels",
-    number=_micro_f1, needs_labels=True,
+    number=partial(_f1, micro=True), needs_labels=True,
 )  # fmt: skip
 CONSTANT_F1 = TotalMetric(
     "performance.constant_f1",

@@ -1,21 +1,18 @@
 """Permutation: does the prediction depend on which units attention points at?"""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from attn_audit.document import Card, Figure, Histograms, Panel, Section, Sketch, Violins
+from attn_audit.document import Figure, Histograms, Panel, Sketch, Table, Violins
 from attn_audit.findings import tolerance
 from attn_audit.findings.check import (
     NOT_MEASURED,
     CheckFindings,
+    Record,
     SiteNumber,
     Telling,
     classes_of,
     confidence_table,
-    folded,
     group_table,
-    panel_of,
-    section_of,
 )
 from attn_audit.findings.example import AUDITED_MASS, NOT_RUN, Label, status_field
 from attn_audit.findings.field import NATS, OUTPUT_DISTANCE, SAME, SHARE, Field, Kind, Place, Range
@@ -247,32 +244,17 @@ METRICS: tuple[Metric, ...] = (
     REACH_MARGIN, REACH_DISTANCE, LEVERAGE, LEVERAGE_DISTANCE, MASS,
 )  # fmt: skip
 
-QUESTION = "Does the prediction change when attention is shuffled?"
-
-LIMITS = (0.0, 1.0)
 TICKS = tuple(i / 4 for i in range(5))
 
 
-def section(report: "Report") -> Section:
-    """Question, answer, figures, and the numbers in tables."""
-    table = group_table("output moves by", report[DISTANCE], LIMITS)
-    shares = confidence_table(report, margin_moved_by_half=HALF, within_reach=REACH)
-    tables = [folded(report, table, shares)] if report[DISTANCE].n else []
-    return section_of(
-        "permutation", "Permutation", QUESTION, answer(report), figures(report), *tables
+def _tables(report: "Report") -> tuple[Table, ...]:
+    return (
+        group_table("output moves by", report[DISTANCE], (0.0, 1.0)),
+        confidence_table(report, margin_moved_by_half=HALF, within_reach=REACH),
     )
 
 
-def card(report: "Report") -> Card:
-    """The same at a glance."""
-    same, lines = report[UNIFORM_UNCHANGED], in_short(report)
-    if same.share is not None:
-        lines = (*lines, f"equal attention keeps {share(same)} of the predictions")
-    picture = Sketch(report[DISTANCE], ("0: unmoved", "1"), "change of the output")
-    return Card("permutation", "Permutation", QUESTION, verdict(report), lines, picture)
-
-
-def verdict(report: "Report") -> str:
+def _verdict(report: "Report") -> str:
     """Whether outputs depend on where attention lies."""
     moved = report[MOVED]
     if moved.share is None:
@@ -296,19 +278,16 @@ def _hardly_moves(report: "Report") -> str:
     return "In most examples it hardly does: where attention lies matters little."
 
 
-def in_short(report: "Report") -> tuple[str, ...]:
-    """How far outputs move, in short lines."""
-    if report[DISTANCE].mean is None:
-        return ("no example could be measured",)
+def _in_short(report: "Report") -> tuple[str, ...]:
     first = f"shuffling moves the output by {mean(report[DISTANCE])}"
     second = f"by {MOVED_DISTANCE:g} or more in {share(report[MOVED])} of the examples"
     n_even = report[TOO_EVEN].count
     even = (f"counted as not moved: {count(n_even)} whose attention is too even",) if n_even else ()
-    return (first, second, *even, *mass_in_short(report[MASS]))
+    kept = f"equal attention keeps {share(report[UNIFORM_UNCHANGED])} of the predictions"
+    return (first, second, *even, *mass_in_short(report[MASS]), kept)
 
 
-def line(record: Mapping[str, Any]) -> str | None:
-    """How far shuffling moves one example."""
+def _line(record: Record) -> str | None:
     moved, jsd = record.get(DISTANCE_FIELD.name), record.get(JSD_FIELD.name)
     if moved is None:
         return None
@@ -316,12 +295,9 @@ def line(record: Mapping[str, Any]) -> str | None:
     return f"shuffled: output moved by {number(moved, 3)}, divergence {differs}"
 
 
-def answer(report: "Report") -> tuple[str, ...]:
-    """What the check found, in sentences."""
+def _answer(report: "Report") -> tuple[str, ...]:
     settings, distance = report.settings, report[DISTANCE]
     a_label = " a label" if report.model.task == "multilabel" else ""
-    if distance.mean is None:
-        return ("No example could be measured: see the degenerate examples.",)
     return (
         f"Shuffling an example's attention moves the output by {mean(distance)} on average "
         f"(the median of {count(settings.permutations)} permutations, over "
@@ -330,7 +306,7 @@ def answer(report: "Report") -> tuple[str, ...]:
         _moved(report),
         f"On average {mean_percent(report[WITHIN_EPSILON])} of an example's permutations keep the "
         f"output within {settings.epsilon:g}.",
-        *_uniform(report),
+        _uniform(report),
         mass(report[MASS]),
     )
 
@@ -338,26 +314,22 @@ def answer(report: "Report") -> tuple[str, ...]:
 def _moved(report: "Report") -> str:
     moved, n_even = report[MOVED], report[TOO_EVEN].count
     sentence = f"{share(moved)} of the outputs move by {MOVED_DISTANCE:g} or more."
+    if n_even == 0:
+        return sentence
     return (
-        sentence
-        if n_even == 0
-        else (
-            f"{sentence} Counted as not moved: {counted(n_even, 'example')} whose attention is too "
-            f"even for shuffling to show anything (its permutations differ from it by a divergence "
-            f"of less than {INFORMATIVE_JSD:g})."
-        )
+        f"{sentence} Counted as not moved: {counted(n_even, 'example')} whose attention is too "
+        "even for shuffling to show anything (its permutations differ from it by a divergence of "
+        f"less than {INFORMATIVE_JSD:g})."
     )
 
 
-def _uniform(report: "Report") -> tuple[str, ...]:
+def _uniform(report: "Report") -> str:
     same, too_even = report[UNIFORM_UNCHANGED], report[TOO_EVEN]
-    if same.share is None:
-        return ()
     nothing_said = "Attention was nearly even already, so this says little."
     meaning = nothing_said if too_even.count == too_even.n else _dependence(same)
     return (
         f"With equal attention on every unit, {share(same)} of the predictions stay the same and "
-        f"the output moves by {mean(report[UNIFORM_DISTANCE])}{_accuracy(report)}. {meaning}",
+        f"the output moves by {mean(report[UNIFORM_DISTANCE])}{_accuracy(report)}. {meaning}"
     )
 
 
@@ -403,11 +375,10 @@ def mass(audited: Distribution) -> str:
     )
 
 
-def figures(report: "Report") -> tuple[Figure, ...]:
+def _figures(report: "Report") -> tuple[Figure, ...]:
     """How far outputs move: over all examples, and by the largest weight."""
-    if not report[DISTANCE].n:
-        return ()
-    groups = [part for part in report[DISTANCE].by_max_attention if part.distribution.n]
+    parts = ((part, part.distribution) for part in report[DISTANCE].by_max_attention)
+    groups = [(part, of) for part, of in parts if of.n]
     of_all = Histograms(
         name="output_moves",
         title="How far shuffling moves outputs",
@@ -426,11 +397,15 @@ def figures(report: "Report") -> tuple[Figure, ...]:
         reading=(
             "One shape for each range of an example's largest attention weight: the thicker, the "
             "more of its examples move by that much, and paler where these are few; the bar is the "
-            "middle half, the dot the median. Where peaked attention matters, the lower shapes lie "
-            "further to the right; a lower shape that clings to 0 shows outputs that did not "
-            "depend on where the peak was."
+            "middle half, the dot the median; of two predicted classes one is above the bar, the "
+            "other below. Where peaked attention matters, the lower shapes lie further to the "
+            "right; a lower shape that clings to 0 shows outputs that did not depend on where the "
+            "peak was."
         ),
-        panels=tuple(panel_of("Largest weight", part) for part in groups),
+        panels=tuple(
+            Panel(f"Largest weight {part.name} ({counted(of.n, 'example')})", of)
+            for part, of in groups
+        ),
         axis="median change of the output",
         counted="output moves by",
     )
@@ -438,7 +413,11 @@ def figures(report: "Report") -> tuple[Figure, ...]:
 
 
 FINDINGS = CheckFindings(
-    "permutation", FIELDS, METRICS, section=section, card=card, line=line, is_tabled=True,
+    "permutation", "Permutation", "Does the prediction change when attention is shuffled?",
+    FIELDS, METRICS, verdict=_verdict, in_short=_in_short, answer=_answer, line=_line,
+    is_measured=lambda report: report[DISTANCE].n > 0, tables=_tables, figures=_figures,
+    picture=lambda report: Sketch(report[DISTANCE], ("0: unmoved", "1"), "change of the output"),
+    is_tabled=True,
     at_sites=(
         SiteNumber(
             DISTANCE_FIELD.name, "shuffling moves the output by", "moves by",

@@ -7,11 +7,11 @@ numbers, and no answer or recommendation reads it.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from attn_audit.document import Card, Section, Sketch, Table
+from attn_audit.document import Sketch, Table
 from attn_audit.findings import tolerance
-from attn_audit.findings.check import NOT_MEASURED, CheckFindings, folded, section_of
+from attn_audit.findings.check import NOT_MEASURED, CheckFindings, Record
 from attn_audit.findings.example import NOT_RUN, status_field
 from attn_audit.findings.field import SHARE, Field, Range
 from attn_audit.findings.measure import MEASURES, NOT_ASKED, Measure
@@ -109,22 +109,10 @@ FIELDS: tuple[Field[object], ...] = (*(f for m in _markings() for f in m.fields.
 METRICS: tuple[Metric, ...] = tuple(metric for m in _markings() for metric in m.metrics)
 
 QUESTION = "Does attention point at the words that people marked as the reason?"
-WITHOUT_ATTENTION = QUESTION.replace("attention point", "any measure point")
 APART = (
     "This is agreement with people, not faithfulness: whether the model uses what people marked is "
     "another question. No answer and no recommendation reads it, and it is added to nothing."
 )
-
-
-def section(report: "Report") -> Section:
-    """Question, answer, and a line for each ranking."""
-    tables = (folded(report, _table(report)),) if _known(report) else ()
-    question = _question(report)
-    return section_of("plausibility", "Plausibility", question, answer(report), (), *tables)
-
-
-def _question(report: "Report") -> str:
-    return QUESTION if report.model.no_attention_because is None else WITHOUT_ATTENTION
 
 
 def _table(report: "Report") -> Table:
@@ -147,22 +135,12 @@ def _known(report: "Report") -> list[Marking]:
     return [marking for marking, gap in found if gap is not None and gap.n]
 
 
-def card(report: "Report") -> Card:
-    """The same at a glance."""
-    leading = report[_leading(report).means[AUPRC]]
-    ends = ("0: the others first", "1: all marked first")
-    said = verdict(report), in_short(report)
-    return Card(
-        "plausibility", "Plausibility", _question(report), *said, Sketch(leading, ends, "AUPRC")
-    )
-
-
 def _leading(report: "Report") -> Marking:
     """Attention, or without any the first ranking that there is."""
     return next(iter(_known(report)), ATTENTION)
 
 
-def verdict(report: "Report") -> str:
+def _verdict(report: "Report") -> str:
     """Whether attention agrees with people more than chance does."""
     gap = report[_leading(report).gap]
     if gap.mean is None:
@@ -175,18 +153,14 @@ def verdict(report: "Report") -> str:
     return left_open("plausibility", report, gap.n, said)
 
 
-def in_short(report: "Report") -> tuple[str, ...]:
-    """The average precision of each ranking, in short lines."""
+def _in_short(report: "Report") -> tuple[str, ...]:
     found = (*_known(report), RANDOM)
-    if len(found) == 1:
-        return ("no example could be measured",)
     if found[0] is ATTENTION:
         found = (ATTENTION, RANDOM)
     return tuple(f"{m.name}: AUPRC {mean(report[m.means[AUPRC]])}" for m in found)
 
 
-def line(record: Mapping[str, Any]) -> str | None:
-    """How well attention agrees with people on one example."""
+def _line(record: Record) -> str | None:
     own, random = (record.get(m.fields[TOKEN_F1].name) for m in (ATTENTION, RANDOM))
     if own is None or random is None:
         return None
@@ -196,24 +170,27 @@ def line(record: Mapping[str, Any]) -> str | None:
     )
 
 
-def answer(report: "Report") -> tuple[str, ...]:
-    """What the check found, in sentences."""
+def _answer(report: "Report") -> tuple[str, ...]:
     leading = _leading(report)
-    gap = report[leading.gap]
-    if not gap.n:
-        return ("No example could be measured: see the degenerate examples.", APART)
     own, random = (report[m.means[AUPRC]] for m in (leading, RANDOM))
+    texts = counted(report[leading.gap].n, "text")
     return (
-        f"Of {counted(gap.n, 'text')} with a rationale, the order of {leading.words} finds the "
+        f"Of {texts} with a rationale, the order of {leading.words} finds the "
         f"words that people marked with an average precision of {mean(own)}; {mean(random)} is to "
         "be expected of random orders. A word is marked where it has a character of a marked span; "
         "of pairs, of its own text's spans.",
-        APART,
     )
 
 
 FINDINGS = CheckFindings(
-    "plausibility", FIELDS, METRICS, section=section, card=card, line=line, is_default=False,
-    needs_attention=False,
+    "plausibility", "Plausibility", QUESTION, FIELDS, METRICS,
+    verdict=_verdict, in_short=_in_short, answer=_answer, line=_line,
+    is_measured=lambda report: bool(_known(report)), tables=lambda report: (_table(report),),
+    picture=lambda report: Sketch(
+        report[_leading(report).means[AUPRC]], ("0: the others first", "1: all marked first"),
+        "AUPRC",
+    ),
+    question_without_attention=QUESTION.replace("attention point", "any measure point"),
+    caveat=APART, is_default=False, needs_attention=False,
     auditable=lambda model: "yes, texts that have a rationale",
 )  # fmt: skip

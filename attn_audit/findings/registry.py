@@ -62,16 +62,14 @@ def add(*rows: Row) -> None:
             case Measure():
                 pair = pairs.with_attention(row)
                 add(row.field, pair.tau, pair.p_value, *pairs.metrics_of(pair))
-                marking = plausibility.marking_of(row)
-                add(*marking.fields.values(), *marking.metrics)
-                if row.shown is None:
-                    lying = mosaic.lying_of(row)
-                    add(*lying.fields.values(), *lying.metrics)
+                found = (
+                    plausibility.marking_of(row),
+                    *((mosaic.lying_of(row),) if row.shown is None else ()),
+                    *(() if row.is_of_correlation else erasure.rankings_of(row)),
+                )
+                for of_it in found:
+                    add(*of_it.fields.values(), *of_it.metrics)
                 MEASURES.append(row)
-                if not row.is_of_correlation:
-                    of_it = erasure.rankings_of(row)
-                    add(*(field for ranking in of_it for field in ranking.fields.values()))
-                    add(*(metric for ranking in of_it for metric in ranking.metrics))
             case CheckFindings():
                 _require_free(row.check, {check.check for check in _CHECKS})
                 if status_field(row.check).name not in {field.name for field in row.fields}:

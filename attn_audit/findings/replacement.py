@@ -1,12 +1,11 @@
 """Replacement: what becomes of the output where attention is replaced at several sites together?"""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from attn_audit.document import Card, Section, Sketch, Table
+from attn_audit.document import Sketch, Table
 from attn_audit.findings import tolerance
-from attn_audit.findings.check import NOT_MEASURED, CheckFindings, folded, section_of
+from attn_audit.findings.check import NOT_MEASURED, CheckFindings, Record
 from attn_audit.findings.example import NOT_RUN, Label, status_field
 from attn_audit.findings.field import OUTPUT_DISTANCE, SAME, SHARE, Field, Kind
 from attn_audit.findings.metric import UNIT_EDGES, MeanMetric, Metric, ShareMetric
@@ -108,14 +107,6 @@ STATUS = status_field("replacement")
 FIELDS: tuple[Field[object], ...] = (*(f for rule in RULES for f in rule.fields), STATUS)
 METRICS: tuple[Metric, ...] = tuple(metric for rule in RULES for metric in rule.metrics)
 
-QUESTION = "Does the prediction change when attention is replaced in several layers together?"
-
-
-def section(report: "Report") -> Section:
-    """Question, answer, and a line for each rule."""
-    tables = (folded(report, _table(report)),) if report[SHUFFLED.moves].n else ()
-    return section_of("replacement", "Replacement", QUESTION, answer(report), (), *tables)
-
 
 def _table(report: "Report") -> Table:
     def row(found: RuleFindings) -> tuple[str, ...]:
@@ -132,14 +123,7 @@ def _table(report: "Report") -> Table:
     return Table(columns, tuple(map(row, RULES)), "By what stands in the place of attention")
 
 
-def card(report: "Report") -> Card:
-    """The same at a glance."""
-    ends, said = ("0: unmoved", "1"), "change of the output when shuffled"
-    picture = Sketch(report[SHUFFLED.moves], ends, said)
-    return Card("replacement", "Replacement", QUESTION, verdict(report), in_short(report), picture)
-
-
-def verdict(report: "Report") -> str:
+def _verdict(report: "Report") -> str:
     """Whether decisions depend on where attention lies in all of these layers."""
     kept = report[SHUFFLED.kept]
     if kept.share is None:
@@ -154,33 +138,26 @@ def verdict(report: "Report") -> str:
             return left_open("replacement", report, kept.n, f"kept: {share(kept)}")
 
 
-def in_short(report: "Report") -> tuple[str, ...]:
-    """What each rule leaves of the decisions, in short lines."""
-    if report[SHUFFLED.moves].mean is None:
-        return ("no example could be measured",)
+def _in_short(report: "Report") -> tuple[str, ...]:
     return tuple(f"{found.words}: {share(report[found.kept])} kept" for found in RULES)
 
 
-def line(record: Mapping[str, Any]) -> str | None:
-    """What becomes of one example."""
+def _line(record: Record) -> str | None:
     known = [(found, record.get(found.turned.name)) for found in RULES]
     turning = [f"{found.words} {percent(turned)}" for found, turned in known if turned is not None]
     return f"replaced everywhere, the decision turns: {', '.join(turning)}" if turning else None
 
 
-def answer(report: "Report") -> tuple[str, ...]:
-    """What the check found, in sentences."""
-    moved = report[SHUFFLED.moves]
-    if moved.mean is None:
-        return ("No example could be measured: see the degenerate examples.",)
+def _answer(report: "Report") -> tuple[str, ...]:
     layers = report.settings.replace_layers
     n_layers = len(report.model.layers)
     where = f"layers {layers} of {count(n_layers)} together"
     if layers == "all":
         where = f"all {count(n_layers)} layers together" if n_layers > 1 else "the only layer"
     first = (
-        f"Replaced in every row of {where} ({counted(moved.n, 'example')}), each row "
-        "by its own draw; a row's attention on everything else stays, but where it is cut off."
+        f"Replaced in every row of {where} ({counted(report[SHUFFLED.moves].n, 'example')}), "
+        "each row by its own draw; a row's attention on everything else stays, but where it is cut "
+        "off."
     )
     return (first, *(_sentence(report, found) for found in RULES))
 
@@ -195,6 +172,13 @@ def _sentence(report: "Report", found: RuleFindings) -> str:
 
 
 FINDINGS = CheckFindings(
-    "replacement", FIELDS, METRICS, section=section, card=card, line=line, is_default=False,
-    is_default_of_decoders=True,
+    "replacement", "Replacement",
+    "Does the prediction change when attention is replaced in several layers together?",
+    FIELDS, METRICS, verdict=_verdict, in_short=_in_short, answer=_answer, line=_line,
+    is_measured=lambda report: report[SHUFFLED.moves].n > 0,
+    tables=lambda report: (_table(report),),
+    picture=lambda report: Sketch(
+        report[SHUFFLED.moves], ("0: unmoved", "1"), "change of the output when shuffled"
+    ),
+    is_default=False, is_default_of_decoders=True,
 )  # fmt: skip

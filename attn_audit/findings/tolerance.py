@@ -30,41 +30,27 @@ class Text:
     n_permutations: int
 
 
-def itself(stored: Sequence[float], text: Text) -> list[float]:
-    """In the number's own unit."""
-    return [1.0] * len(stored)
+Scale = Callable[[Sequence[float], Text], list[float]]
+"""What the deviation of each stored number is measured in."""
 
 
-def weight_scale(stored: Sequence[float], text: Text) -> list[float]:
-    """Attention weights are measured in parts of each weight itself."""
-    return [max(weight, SMALL_WEIGHT) for weight in stored]
+def at_least(smallest: float) -> Scale:
+    """Parts of the number itself, or of so much where it is smaller."""
+    return lambda stored, text: [max(smallest, abs(number)) for number in stored]
 
 
-def margin_scale(stored: Sequence[float], text: Text) -> list[float]:
-    """Shares of a margin above 1 are measured in parts of themselves."""
-    return [max(1.0, abs(share)) for share in stored]
+def of_text(unit: Callable[[Text], float]) -> Scale:
+    """What is the same for all numbers of a text, where that is more than 1."""
+    return lambda stored, text: [max(1.0, unit(text))] * len(stored)
 
 
-def gradient_scale(stored: Sequence[float], text: Text) -> list[float]:
-    """Gradients are measured in parts of the text's largest."""
-    largest = max(map(abs, stored), default=0.0)
-    return [largest if largest > 0 else 1.0] * len(stored)
+itself = of_text(lambda text: 1.0)
+"""The number's own unit."""
 
 
-def tau_scale(stored: Sequence[float], text: Text) -> list[float]:
-    """A tau of few units may move more: one flipped pair is 4 / n (n - 1)."""
-    flipped = 2 * 4 / max(1, text.n_units * (text.n_units - 1))
-    return [max(1.0, flipped / TAU_LIMIT)] * len(stored)
-
-
-def share_scale(stored: Sequence[float], text: Text) -> list[float]:
-    """A share of few permutations may move more: by one of them."""
-    return [max(1.0, 1 / text.n_permutations / SHARE_LIMIT)] * len(stored)
-
-
-def ordered_scale(stored: Sequence[float], text: Text) -> list[float]:
-    """A mean over few sizes may move more: by what two places of a curve are at most."""
-    return [max(1.0, 2 / max(1, text.n_units) / ORDERED_LIMIT)] * len(stored)
+def of_largest(stored: Sequence[float], text: Text) -> list[float]:
+    """Parts of the text's largest."""
+    return [max(map(abs, stored), default=0.0) or 1.0] * len(stored)
 
 
 @dataclass(frozen=True)
@@ -75,8 +61,7 @@ class Tolerance:
     reason: str
     is_of_the_model: bool = True
     """Whether it grows where the model computes in half precision."""
-    scale: Callable[[Sequence[float], Text], list[float]] = itself
-    """What a deviation is measured in."""
+    scale: Scale = itself
 
     def at(self, dtype: str) -> "Tolerance":
         """The tolerance for a model of that precision."""
@@ -89,16 +74,16 @@ OUTPUT = Tolerance(1e-4, "outputs, as in the self-check: float32 logits, added u
 WEIGHT = Tolerance(
     1e-3,
     "attention, in parts of the weight itself or of 0.001: scores round to about 1e-5",
-    scale=weight_scale,
+    scale=at_least(SMALL_WEIGHT),
 )
 MASS = Tolerance(1e-4, "sums and maxima of float32 weights")
 GRADIENT = Tolerance(
-    1e-3, "gradients, in parts of the text's largest: a float32 backward pass", scale=gradient_scale
+    1e-3, "gradients, in parts of the text's largest: a float32 backward pass", scale=of_largest
 )
 MARGIN = Tolerance(
     1e-2,
     "shares of a margin, above 1 in parts of themselves: a margin may be a small difference",
-    scale=margin_scale,
+    scale=at_least(1.0),
 )
 DIVERGENCE = Tolerance(1e-4, "divergences in nats: float64, from float32 weights")
 BOUND = Tolerance(
@@ -109,26 +94,27 @@ TAU = Tolerance(
     TAU_LIMIT,
     "taus, or two pairs of a short text: ranks closer than rounding flip",
     False,
-    scale=tau_scale,
+    # one flipped pair is 4 / n (n - 1)
+    scale=of_text(lambda text: 8 / max(1, text.n_units * (text.n_units - 1)) / TAU_LIMIT),
 )
 SHARE = Tolerance(
     SHARE_LIMIT,
     "shares of permutations, or one of a few: those just at epsilon flip",
     False,
-    scale=share_scale,
+    scale=of_text(lambda text: 1 / text.n_permutations / SHARE_LIMIT),
 )
 ORDERED = Tolerance(
     ORDERED_LIMIT,
     "gains by an order, or two places of a short text: units that nearly tie change places",
     False,
-    scale=ordered_scale,
+    scale=of_text(lambda text: 2 / max(1, text.n_units) / ORDERED_LIMIT),
 )
 ORDERED_MARGIN = Tolerance(
     0.1,
     "shares of a margin by an order, above 1 in parts of themselves: units that nearly tie "
     "change places",
     False,
-    scale=margin_scale,
+    scale=at_least(1.0),
 )
 OF_TWENTY = Tolerance(0.1, "shares of 20 orders: two of them may nearly tie", False)
 CONCORDANCE = Tolerance(0.1, "concordances: pairs whose effects nearly tie change sides", False)

@@ -19,7 +19,7 @@ from attn_audit.files import problem_of, replacing
 from attn_audit.formats.palette import FILES, Palette
 from attn_audit.numbers import mean, number
 from attn_audit.quoting import printable
-from attn_audit.statistics.summary import Distribution, Group, Histogram, Interval
+from attn_audit.statistics.summary import Distribution, Histogram, Interval
 
 
 def configuration(palette: Palette) -> dict[str, Any]:
@@ -161,7 +161,7 @@ def _histograms(figure: Histograms, palette: Palette) -> Drawn:
     if figure.sides:
         told, colour = {"side": "attention"}, _sides(figure.sides, palette)
     elif classes:
-        told, colour = {"class": "predicted"}, _classes(classes, palette)
+        told, colour = {"class": "predicted"}, _classes([group.name for group in classes], palette)
     else:
         told, colour = {}, _hues(figure.panels, palette)
     said = {**told, "range": figure.counted, "count": "examples", "share": "share"}
@@ -232,13 +232,18 @@ def _hues(panels: Sequence[Panel], palette: Palette) -> alt.Color:
     )
 
 
-def _classes(classes: Sequence[Group], palette: Palette) -> alt.Color:
-    names = [printable(group.name) for group in classes]
+def _classes(names: Sequence[str], palette: Palette) -> alt.Color:
+    names = list(map(printable, names))
     return alt.Color(
         "class:N",
         scale=alt.Scale(domain=names, range=[palette.first_class, palette.second_class]),
         legend=alt.Legend(title="predicted", orient="top"),
     )
+
+
+def _coloured(classes: Sequence[str], palette: Palette) -> alt.Color | alt.ColorValue:
+    """By predicted class, where classes are told apart."""
+    return _classes(classes, palette) if classes else alt.ColorValue(palette.gradient)
 
 
 def _sides(sides: tuple[str, str], palette: Palette) -> alt.Color:
@@ -269,20 +274,24 @@ def _marked(figure: Histograms, axis: alt.Scale, palette: Palette) -> list[alt.C
 
 
 def _violins(figure: Violins, palette: Palette) -> Drawn:
-    """One shape a group, with its quartiles."""
-    widest = max(row["share"] for panel in figure.panels for row in _bins(panel))
+    """One shape a group, with its quartiles; of two predicted classes, one above the other."""
+    parts = [part for panel in figure.panels for part in _halves(panel)]
+    widest = max(row["share"] for _, _, half in parts for row in half)
     base = alt.Chart(values([row for panel in figure.panels for row in _shape(panel, widest)]))
+    classes = list(_histogram(figure.panels[0]).by_prediction)
+    said = {"class": "predicted"} if classes else {}
     x = alt.X("low:Q", scale=scale(0.0, 1.0), title=figure.axis, axis=AXIS)
     violin = (
         base.transform_filter(only("bin"))
-        .mark_bar(binSpacing=0, color=palette.gradient)
+        .mark_bar(binSpacing=0)
         .encode(
+            color=_coloured(classes, palette),
             opacity=alt.Opacity("opacity:Q", scale=None),
             x=alt.X("low:Q", scale=scale(0.0, 1.0), title=figure.axis, bin="binned", axis=AXIS),
             x2="high:Q",
             y=alt.Y("below:Q", title=None, axis=None),
             y2="above:Q",
-            tooltip=tooltip(range=figure.counted, count="examples", share="share"),
+            tooltip=tooltip(**said, range=figure.counted, count="examples", share="share"),
         )
     )
     box = (
@@ -302,9 +311,22 @@ FEW, FADED = 20, 0.3
 """Examples below which a shape is drawn paler, and how pale."""
 
 
-def _bins(panel: Panel) -> list[Row]:
+def _histogram(panel: Panel) -> Histogram:
     assert panel.values.histogram is not None
-    return list(bins(panel.values.histogram))
+    return panel.values.histogram
+
+
+def _halves(panel: Panel) -> list[tuple[str, tuple[int, int], list[Row]]]:
+    """The shape on both sides, or of two classes each on its own: with the sides it is drawn to."""
+    found = _histogram(panel)
+    if not found.by_prediction:
+        return [("", (-1, 1), list(bins(found)))]
+    total = sum(found.counts)
+    sides = ((0, 1), (-1, 0))
+    return [
+        (name, side, list(bins(Histogram(edges=found.edges, counts=counts), total)))
+        for side, (name, counts) in zip(sides, found.by_prediction.items(), strict=True)
+    ]
 
 
 def _shape(panel: Panel, widest: float) -> list[Row]:
@@ -313,9 +335,14 @@ def _shape(panel: Panel, widest: float) -> list[Row]:
     opacity = FADED if found.n < FEW else 0.75
     shared = {"row": printable(panel.name), "y": 0, "opacity": opacity}
     quartile, median, last = found.q25, found.median, found.q75
-    ends = ((row, row["share"] / widest) for row in _bins(panel))
+    shapes: list[Row] = []
+    for name, (below, above), half in _halves(panel):
+        for row in half:
+            end = row["share"] / widest
+            drawn = {"class": printable(name), "below": below * end, "above": above * end}
+            shapes.append({**shared, "kind": "bin", **drawn, **row})
     return [
-        *({**shared, "kind": "bin", "below": -end, "above": end, **row} for row, end in ends),
+        *shapes,
         {**shared, "kind": "box", "low": quartile, "high": last},
         {**shared, "kind": "median", "low": median},
     ]
@@ -324,19 +351,25 @@ def _shape(panel: Panel, widest: float) -> list[Row]:
 def _joint(figure: Joint, palette: Palette) -> Drawn:
     """A grid of both numbers, the stronger its shade the more examples."""
     x, y = figure.counts.x_edges[-1], figure.counts.y_edges[-1]
-    shade = alt.Legend(title="examples", orient="top", symbolFillColor=palette.gradient)
+    classes = list(figure.counts.by_prediction)
+    symbol = palette.faint if classes else palette.gradient
+    shade = alt.Legend(title="examples", orient="top", symbolFillColor=symbol)
+    said = {"class": "predicted"} if classes else {}
     made: alt.Chart = (
         alt.Chart(values(list(_cells(figure))))
-        .mark_rect(color=palette.gradient)
+        .mark_rect()
         .encode(
+            color=_coloured(classes, palette),
             x=alt.X("low:Q", scale=scale(0.0, x), title=figure.axes[0], bin="binned", axis=AXIS),
             x2="high:Q",
             y=alt.Y("jsd:Q", scale=scale(0.0, y), title=figure.axes[1], bin="binned"),
             y2="jsd_high:Q",
             opacity=alt.Opacity(
-                "count:Q", scale=alt.Scale(type="sqrt", range=[0.12, 1]), legend=shade
+                "all:Q", scale=alt.Scale(type="sqrt", range=[0.12, 1]), legend=shade
             ),
-            tooltip=tooltip(range=figure.counted[0], jsd_range=figure.counted[1], count="examples"),
+            tooltip=tooltip(
+                **said, range=figure.counted[0], jsd_range=figure.counted[1], count="examples"
+            ),
         )
         .properties(width=WIDTH, height=260)
     )
@@ -344,16 +377,22 @@ def _joint(figure: Joint, palette: Palette) -> Drawn:
 
 
 def _cells(figure: Joint) -> Iterator[Row]:
-    """Those with examples."""
+    """Those with examples; one of two classes is shared by them as they share its examples."""
     joint = figure.counts
-    for (low, high), row in zip(pairwise(joint.x_edges), joint.counts, strict=True):
-        for (y_low, y_high), count in zip(pairwise(joint.y_edges), row, strict=True):
-            if count:
+    of_classes = joint.by_prediction or {"": joint.counts}
+    for i, (low, high) in enumerate(pairwise(joint.x_edges)):
+        for j, (y_low, y_high) in enumerate(pairwise(joint.y_edges)):
+            count, start = joint.counts[i][j], low
+            for name, counts in of_classes.items():
+                if not (own := counts[i][j]):
+                    continue
+                end = start + (high - low) * own / count
                 yield {
-                    "low": low, "high": high, "jsd": y_low, "jsd_high": y_high, "count": count,
-                    "range": f"{low:.2g} to {high:.2g}",
+                    "low": start, "high": end, "jsd": y_low, "jsd_high": y_high, "count": own,
+                    "all": count, "class": printable(name), "range": f"{low:.2g} to {high:.2g}",
                     "jsd_range": f"{y_low:.2f} to {y_high:.2f}",
                 }  # fmt: skip
+                start = end
 
 
 def _places(figure: Places, palette: Palette) -> Drawn:
@@ -462,9 +501,9 @@ def _ends(interval: Interval | None) -> Row:
     return {"interval_low": interval.low, "interval_high": interval.high}
 
 
-def bins(histogram: Histogram) -> Iterator[Row]:
-    """Each bin's borders, count and share of all that are counted."""
-    total = sum(histogram.counts)
+def bins(histogram: Histogram, total: int | None = None) -> Iterator[Row]:
+    """Each bin's borders, count and share of all that are counted, or of more."""
+    total = sum(histogram.counts) if total is None else total
     for (low, high), count in zip(pairwise(histogram.edges), histogram.counts, strict=True):
         yield {
             "low": low,

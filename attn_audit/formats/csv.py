@@ -7,8 +7,8 @@ from typing import Any
 
 from attn_audit.findings.metric import BESIDE_MEAN, GROUPINGS
 from attn_audit.quoting import cell
+from attn_audit.results.answers import ReportTable
 from attn_audit.results.report import Report
-from attn_audit.results.report_table import ReportTable
 from attn_audit.results.verdict import Change, Comparison
 from attn_audit.statistics.summary import (
     Distribution,

@@ -1,10 +1,12 @@
-r"""The tables of a document in LaTeX, to be read by `\input`; of packages they take booktabs alone.
+r"""The tables of a document in LaTeX, to be read by `\input`.
 
-Sentences and figures are left out: what is said around a table in a paper is its author's.
+Of packages they take booktabs and graphicx. A table that is wider than the text is made smaller,
+one that is too long goes on in the next. Sentences and figures are left out: what is said around a
+table in a paper is its author's.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from attn_audit.document import (
     Around,
@@ -27,9 +29,14 @@ SPECIAL = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': r"{\ttfamily\char34}",  # \textquotedbl is of one encoding alone
     "`": r"\textasciigrave{}",
     "±": r"$\pm$",
+    "‘": "`",
+    "’": "'",
+    "“": "``",
+    "”": "''",
+    "…": r"\dots{}",
     "–": "--",
     "—": "---",
     "·": r"$\cdot$",
@@ -44,17 +51,39 @@ SPECIAL = {
 }
 """What is markup, or no letter of its usual fonts."""
 
+FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+"""Around what is made smaller where it is wider than the text."""
+
+LAST_KNOWN = 0xFF
+"""The last letter of Latin-1."""
+
+MAX_ROWS = 36
+"""Of a table on one page."""
+
 
 def render(document: Document) -> str:
     r"""Every table of the document as a float of its own, in order."""
+    tables = [
+        line
+        for section in document.sections
+        for number, table in enumerate(_tables(section.blocks), start=1)
+        for line in _floats(table, section, number)
+    ]
     lines = [
         f"% {escaped(document.kind)}: {escaped(document.title)}",
-        r"% needs \usepackage{booktabs}; older engines \usepackage{textcomp} too",
+        r"% needs \usepackage{booktabs,graphicx}; older engines \usepackage{textcomp} too",
+        *_named_letters("".join(tables)),
+        *tables,
     ]
-    for section in document.sections:
-        for number, table in enumerate(_tables(section.blocks), start=1):
-            lines += ["", *_float(table, section, number)]
     return "\n".join(lines) + "\n"
+
+
+def _named_letters(text: str) -> Iterator[str]:
+    """What pdfLaTeX does not know is set as its code point; engines with such fonts set it."""
+    for letter in sorted({letter for letter in text if ord(letter) > LAST_KNOWN}):
+        name = rf"u8:\detokenize{{{letter}}}\endcsname"
+        code = rf"\texttt{{U+{ord(letter):04X}}}"
+        yield rf"\ifcsname {name}\else\expandafter\gdef\csname {name}{{{code}}}\fi"
 
 
 def _tables(blocks: Iterable[Block]) -> Iterator[Table]:
@@ -66,24 +95,35 @@ def _tables(blocks: Iterable[Block]) -> Iterator[Table]:
             yield from _tables(block.blocks)
 
 
-def _float(table: Table, section: Section, number: int) -> Iterator[str]:
-    """Pictures have no place in it: their columns are left out."""
+def _floats(table: Table, section: Section, number: int) -> Iterator[str]:
+    """A table, in parts that fit on a page. Its pictures' columns are left out."""
     drawn = {
         j for row in table.rows for j, cell in enumerate(row) if isinstance(cell, Spread | Around)
     }
     shown = [j for j in range(len(table.columns)) if j not in drawn]
     alignment = "".join("l" if j < table.n_text else "r" for j in shown)
-    caption = f"{table.title or section.title}. {table.note}".removesuffix(" ")
-    yield from (r"\begin{table}[t]", r"\centering", rf"\begin{{tabular}}{{{alignment}}}")
-    yield from (r"\toprule", _row(escaped(table.columns[j]) for j in shown), r"\midrule")
-    for row in table.rows:
-        if len(row) == 1:
-            heading = rf"\textit{{{escaped(text_of(row[0]).strip())}}}"
-            yield rf"\multicolumn{{{len(shown)}}}{{l}}{{{heading}}} \\"
-        else:
-            yield _row(_cell(row[j]) for j in shown)
-    yield from (r"\bottomrule", r"\end{tabular}", rf"\caption{{{escaped(caption)}}}")
-    yield from (rf"\label{{tab:{section.id}-{number}}}", r"\end{table}")
+    for start in range(0, max(len(table.rows), 1), MAX_ROWS):
+        part = f"-{start // MAX_ROWS + 1}" if start else ""
+        caption = _caption(section.title, table.title, "Continued" if start else "", table.note)
+        rows = table.rows[start : start + MAX_ROWS]
+        yield from ("", r"\begin{table}[t]", r"\centering", FITTED)
+        yield rf"\begin{{tabular}}{{{alignment}}}"
+        yield from (r"\toprule", _row(escaped(table.columns[j]) for j in shown), r"\midrule")
+        yield from (_line(row, shown) for row in rows)
+        yield from (r"\bottomrule", r"\end{tabular}%", "}", rf"\caption{{{caption}}}")
+        yield from (rf"\label{{tab:{section.id}-{number}{part}}}", r"\end{table}")
+
+
+def _caption(*parts: str) -> str:
+    said = [part.rstrip(".") for part in dict.fromkeys(parts) if part]
+    return escaped(" ".join(part if part.endswith("?") else f"{part}." for part in said))
+
+
+def _line(row: Sequence[Cell], shown: Sequence[int]) -> str:
+    if len(row) > 1:
+        return _row(_cell(row[j]) for j in shown)
+    heading = rf"\textit{{{escaped(text_of(row[0]).strip())}}}"
+    return rf"\multicolumn{{{len(shown)}}}{{l}}{{{heading}}} \\"
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -93,10 +133,11 @@ def _row(cells: Iterable[str]) -> str:
 def _cell(cell: Cell) -> str:
     text = text_of(cell)
     indent = r"\quad " if text.startswith("  ") else ""
-    return indent + escaped(text.strip())
+    return indent + ("--" if text.strip() == "-" else escaped(text.strip()))
 
 
-_MINUS = re.compile(r"(?<![\w.-])-(?=\d)")
+_MINUS = re.compile(r"(?<![\w.-])-(?=\d|:|$)")
+_OPENING = re.compile(r"(?<!\w)'(?=\w)")
 _PIECE = re.compile("<=|>=|--|.")
 
 
@@ -107,5 +148,5 @@ def escaped(text: str) -> str:
         >>> escaped("-50 % of a_b, p <= 1")
         '$-$50 \\% of a\\_b, p $\\leq$ 1'
     """
-    shown = _MINUS.sub("−", printable(text))
+    shown = _OPENING.sub("‘", _MINUS.sub("−", printable(text)))
     return _PIECE.sub(lambda found: SPECIAL.get(found[0], found[0]), shown)

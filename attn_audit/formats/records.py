@@ -35,7 +35,7 @@ class _JsonLines:
 
 
 class _Csv:
-    """All fields with one value an example; several labels or probabilities are joined by `|`."""
+    """All fields with one value an example; several labels or probabilities are a list in JSON."""
 
     def __init__(self, path: Path, fields: Sequence[str]) -> None:
         lists = {field.name for field in record_fields() if field.shape is not Shape.ONE}
@@ -53,8 +53,8 @@ class _Csv:
 
 
 def _cell(value: object) -> object:
-    if isinstance(value, list):
-        return "|".join(map(str, value))
+    if isinstance(value, list):  # a token may hold whatever could part two
+        return json.dumps(value, ensure_ascii=False)
     if isinstance(value, bool):
         return str(value).lower()
     return value

@@ -38,10 +38,16 @@ from attn_audit.formats.registry import (
     require_format,
     site_records_path,
 )
-from attn_audit.results.answers import Explanation, Forecast, SelfTest, ShownScores, Verification
+from attn_audit.results.answers import (
+    Explanation,
+    Forecast,
+    ReportTable,
+    SelfTest,
+    ShownScores,
+    Verification,
+)
 from attn_audit.results.model_description import ModelDescription
 from attn_audit.results.report import Report, relocated
-from attn_audit.results.report_table import ReportTable
 from attn_audit.results.verdict import Comparison, Verdict
 from attn_audit.settings import AuditSettings
 

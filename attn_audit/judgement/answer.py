@@ -172,7 +172,8 @@ def _sentence(report: Report, rules: Policy, verdict: MayShow, because: Sequence
             return f"{_capital(clause)}{named}. Do not show attention as {reason}."
         case MayShow.UNKNOWN:
             bound = bounds.get((first.metric, first.level))
-            before = f"Do not show attention as {reason} before that is known."
+            also = _also_open(because, rules)
+            before = f"{also}Do not show attention as {reason} before that is known."
             if bound is None or first.estimate is None:
                 return f"{first.reason} {before}"
             clause = _capital(clause_of(first, passes=True))
@@ -189,6 +190,20 @@ def _sentence(report: Report, rules: Policy, verdict: MayShow, because: Sequence
         case MayShow.YES:
             clause = " and ".join(map(clause_of, because[:N_NAMED]))
             return f"Attention may be shown as {reason}: {clause}.{_limit(because)}"
+
+
+def _also_open(because: Sequence[Judgement], rules: Policy) -> str:
+    """The other rules that are open; none is named where it is the whole report that decides none.
+
+    They are named as the table of all rules names them.
+    """
+    first, *others = because
+    names = {bound.metric for bound in rules.bounds} - {first.metric}
+    also = list(dict.fromkeys(j.metric for j in others if j.metric in names))
+    if first.check is None or not also:
+        return ""
+    are = "is" if len(also) == 1 else "are"
+    return f"{counted(len(also), 'other rule')} {are} open as well: {', '.join(also)}. "
 
 
 def _limit(because: Sequence[Judgement]) -> str:

@@ -118,6 +118,14 @@ def require_comparable(base: Report, new: Report, *, allow_different_data: bool)
             raise ComparisonRefusedError(f"{why}: {differences}", hint=hint)
 
 
+def have_same_numbers(base: Report, new: Report) -> bool:
+    """Whether two reports of the same texts hold the same, as a report and itself do.
+
+    One number alone may be the same of different models, as a share of few texts is.
+    """
+    return base.data.sha256 == new.data.sha256 and base.metrics == new.metrics
+
+
 MAX_UNITS = 40
 """Units of a text that are quoted."""
 

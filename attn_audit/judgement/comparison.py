@@ -19,6 +19,7 @@ from attn_audit.judgement.comparability import (
     SUMMARIES_ALONE,
     Pairs,
     harmless,
+    have_same_numbers,
     of_data,
     pair,
     require_comparable,
@@ -88,6 +89,16 @@ def _most_changed(
         ChangedExample(id=pairs.ids[i], base=float(base[i]), new=float(new[i]), text=pairs.text(i))
         for i in largest
     )
+
+
+def without_texts(found: Comparison) -> Comparison:
+    """The same without a word of the texts: the examples that changed are told by their ids."""
+
+    def hidden(change: Change) -> Change:
+        told = (each.model_copy(update={"text": None}) for each in change.most_changed)
+        return change.model_copy(update={"most_changed": tuple(told)})
+
+    return found.model_copy(update={"changes": tuple(map(hidden, found.changes))})
 
 
 def summary_change(metric: Statistic, base: Report, new: Report) -> Change | None:
@@ -171,8 +182,9 @@ def change_of(
 def measured(statistic: Statistic, change: Change | None, base: Report, new: Report) -> Measurement:
     """A change as policies bound it; None: a report does not hold it."""
     estimate, look_at = NOT_MEASURED, where_to_look(statistic.check, new, statistic.metric.name)
+    is_same = change is not None and change.difference == 0 and have_same_numbers(base, new)
     if change is not None:
-        estimate = Estimate(change.difference, change.n, change.interval)
+        estimate = Estimate(change.difference, change.n, None if is_same else change.interval)
         if change.most_changed:
             named = ", ".join(example.id for example in change.most_changed[:MAX_NAMED])
             look_at = f"The examples that changed most: {named}."
@@ -182,6 +194,7 @@ def measured(statistic: Statistic, change: Change | None, base: Report, new: Rep
         look_at=look_at,
         why_missing=_why_missing(statistic, base, new) if change is None else None,
         reports=(base, new),
+        is_same=is_same,
     )
 
 

@@ -205,6 +205,8 @@ class Measurement:
     """None where there is an estimate."""
     reports: tuple[Report, ...]
     """That it is from, each of which has to fulfil the conditions of a bound."""
+    is_same: bool = False
+    """Whether it is a change between reports that hold the same numbers of the same texts."""
 
 
 def bounds_to_judge(policy: Policy, *, of_change: bool) -> tuple[Bound, ...]:
@@ -232,7 +234,8 @@ def judge_bound(bound: Bound, measurement: Measurement, policy: Policy) -> Judge
     """Hold a number against a bound: it passes only measured, on enough examples, of enough texts.
 
     Too few examples, and a condition that one of the reports does not fulfil, leave it open; what
-    a check says of too small a part of the examples cannot pass, and can fail.
+    a check says of too small a part of the examples cannot pass, and can fail. Between reports that
+    hold the same numbers the change is 0, which is no estimate: of it nothing more is asked.
     """
     estimate, reports = measurement.estimate, measurement.reports
     asked = Judgement(
@@ -250,6 +253,8 @@ def judge_bound(bound: Bound, measurement: Measurement, policy: Policy) -> Judge
         check=bound.measured.check,
         why=bound.why,
     )
+    if measurement.is_same:
+        return held_against(asked)
     obstacle = measurement.why_missing or _first(
         (too_few(bound, estimate, policy), *(guarded(bound.only_if, r) for r in reports))
     )

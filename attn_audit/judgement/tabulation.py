@@ -1,16 +1,15 @@
 """Many reports as one table: which are seeds of one model, and their means and deviations."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
 
-from attn_audit.errors import ReportError, ReportsError
-from attn_audit.findings.paper import TAUS, Column, columns
+from attn_audit.errors import ConfigurationError, ReportError, ReportsError, nearest
+from attn_audit.findings.paper import NAMES, TAUS, Column, columns
 from attn_audit.numbers import counted, short
 from attn_audit.quoting import listed
-from attn_audit.results.report import Report
-from attn_audit.results.report_table import (
+from attn_audit.results.answers import (
     Numbers,
     NumbersOverSeeds,
     OverSeeds,
@@ -18,6 +17,7 @@ from attn_audit.results.report_table import (
     TabledModel,
     TabledReport,
 )
+from attn_audit.results.report import Report
 from attn_audit.settings import names_where
 
 SEED = "seed"
@@ -32,24 +32,43 @@ Identity = Mapping[str, object]
 """What is the same of all reports of one model, by name."""
 
 
-def tabulate(paths: Sequence[Path]) -> ReportTable:
+def tabulate(
+    paths: Sequence[Path],
+    only: Collection[str] = (),
+    held: Mapping[Path, Report] | None = None,
+) -> ReportTable:
     """Read reports and put them beside each other.
 
     Two are of seeds of one model where everything that their provenance tells of model, training,
     data and settings is the same but the training's seed and the weights.
 
+    Args:
+        only: Names of tables; empty: all of them.
+        held: Reports that need not be read, by what is in the place of their path.
+
     Raises:
+        ConfigurationError: There is no table of that name, or nothing to stand in it.
         ReportsError: Names every file that cannot be read, or that says what another one says.
     """
-    return table_of(_loaded(paths))
+    for name in only:
+        if name not in NAMES:
+            raise ConfigurationError(f"--only {name}: no such table", hint=nearest(name, NAMES))
+    table = table_of(_loaded(paths, held or {}), only)
+    has_classes = any(len(model.numbers) > 1 for model in table.models)
+    if only and not (table.columns and (has_classes or "classes" not in only)):
+        raise ConfigurationError(
+            f"--only {listed(only)}: the reports hold nothing that would stand there",
+            hint="Leave it out: the other tables say why.",
+        )
+    return table
 
 
-def _loaded(paths: Sequence[Path]) -> dict[Path, Report]:
+def _loaded(paths: Sequence[Path], held: Mapping[Path, Report]) -> dict[Path, Report]:
     found: dict[Path, Report] = {}
     problems: list[str] = []
     for path in dict.fromkeys(paths):
         try:
-            found[path] = Report.load(path)
+            found[path] = held[path] if path in held else Report.load(path)
         except ReportError as error:
             problems.append(error.message)
     problems += _doubled(paths, found)
@@ -79,7 +98,7 @@ def _doubled(paths: Sequence[Path], found: Mapping[Path, Report]) -> Iterator[st
             yield f"{path}: an audit of the same weights on the same data as {same}"
 
 
-def table_of(reports: Mapping[Path, Report]) -> ReportTable:
+def table_of(reports: Mapping[Path, Report], only: Collection[str] = ()) -> ReportTable:
     """Reports beside each other, those of one data set and model together."""
     groups: dict[object, list[tuple[Path, Report]]] = defaultdict(list)
     for path, report in reports.items():
@@ -93,9 +112,9 @@ def table_of(reports: Mapping[Path, Report]) -> ReportTable:
         for name, group in zip(_names(of_data), of_data, strict=True)
     ]
     held = {name for m in models for r in m.reports for n in r.numbers for name in n.values}
-    shown = {c.name: c.statistic.definition for c in columns() if c.name in held}
+    shown = {c.name: c.statistic.definition for c in columns(only) if c.name in held}
     missing = tuple(_missing(reports, [c for c in columns() if c.name in shown]))
-    return ReportTable(columns=shown, models=tuple(models), missing=missing)
+    return ReportTable(columns=shown, models=tuple(models), missing=missing, only=tuple(only))
 
 
 def identity(report: Report) -> Identity:
@@ -103,11 +122,12 @@ def identity(report: Report) -> Identity:
     model, data = report.model, report.data
     told = {name: value for name, value in model.training.items() if name not in NO_SETTING}
     sizes = {"parameters": model.n_parameters, **model.details}
+    known = {**sizes, **told} if model.format == "adapter" else told or sizes
     compared = (*names_where(compared="refused"), "checks", "measures")
     settings = {name: getattr(report.settings, name) for name in compared if name != SEED}
     return {
         "architecture": model.architecture, "format": model.format, "task": model.task,
-        "labels": model.labels, **(told or sizes), "dtype": model.dtype,
+        "labels": model.labels, **known, "dtype": model.dtype,
         "data": data.sha256 or _data(report), "limit": data.limit, **settings,
         "layer": report.settings.layer, "head": report.settings.head,
         "definitions": report.tool.definitions,

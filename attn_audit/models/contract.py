@@ -541,12 +541,16 @@ def require_finite(batch: Batch, values: Float[Tensor, "batch any"], what: str) 
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
-    """Within, a module of the caller's is in evaluation mode and needs no gradients."""
+    """Within, a module of the caller's is in evaluation mode and needs no gradients.
+
+    What a caller holds gradients off with is no matter: importance is measured by some.
+    """
     trained = [each for each in module.modules() if each.training]
     learnt = [parameter for parameter in module.parameters() if parameter.requires_grad]
     module.eval().requires_grad_(False)
     try:
-        yield
+        with torch.inference_mode(False):
+            yield
     finally:
         for each in trained:
             each.training = True

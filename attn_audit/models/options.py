@@ -6,9 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from attn_audit.data.chat import USER
 from attn_audit.data.example import Example
-from attn_audit.data.prompts import TEXT, Prompt
+from attn_audit.data.prompts import TEXT, USER, Prompt
 from attn_audit.errors import ConfigurationError
 from attn_audit.models.units import UnitName
 from attn_audit.quoting import is_damaged, quoted

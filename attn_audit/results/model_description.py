@@ -81,6 +81,16 @@ class ModelDescription(Value):
     findings: Findings | None = None
     """None for the paper's models, of which all is known."""
 
+    @property
+    def no_mask_because(self) -> str:
+        """Why no mask hides a token, where `findings` tell of none."""
+        if self.format == "adapter":
+            return (
+                "the adapter names no mask (where its module takes one, name that argument: "
+                "CustomModel(..., mask='...'))"
+            )
+        return "the model takes no attention mask"
+
 
 class SiteLeverage(Value):
     """What cutting attention off at one site does."""

@@ -23,12 +23,14 @@ from attn_audit.findings.metric import (
 from attn_audit.findings.registry import add_shown, metrics
 from attn_audit.plugins import require_plugins
 from attn_audit.results.model_description import HeadMix, Leverage, ModelDescription
-from attn_audit.results.schema import ShownRecord, Summaries, require_shown
 from attn_audit.results.storage import (
     MAKE_AGAIN,
+    ShownRecord,
+    Summaries,
     malformed,
     publish_hash,
     read_stored,
+    require_shown,
     require_unedited,
     to_stored,
 )
@@ -125,25 +127,21 @@ class DataDescription(Value):
 class Settings(Value):
     """Everything that changes a number."""
 
+    # What each is, `attn_audit.settings` says: here stands what is stored otherwise.
+
     fields: dict[str, str]
     """What the data's fields are called, by what they are."""
     label_map: dict[str, str]
     """New names of the data's labels; rows with one that has none are left out."""
     rationale_field: str = "rationale"
-    """Where the data has what people marked in its texts."""
     shown: tuple[str, ...] = ()
-    """Fields of the data with scores that a product shows, each a measure `shown.NAME`."""
     ignore_field: tuple[str, ...] = ()
-    """Of `label` and `id`: what was not read."""
     on_bad_row: str = "stop"
-    """`stop`, or `skip` where rows that cannot be audited were left out."""
     quoting: Literal["auto", "none", "csv"] = "auto"
-    """Whether cells of a table were taken for quoted."""
     checks: tuple[str, ...]
     measures: tuple[str, ...] | None
     """As asked for; None: correlation and erasure each read what they do by themselves."""
     explain_label: str | None = None
-    """The label that was explained, whatever is predicted; None: what is predicted."""
     epsilon: float
     permutations: int
     method: str
@@ -152,44 +150,29 @@ class Settings(Value):
     replace_layers: str = "all"
     """`all`, or the first and the last of those that are replaced together: `0-5`."""
     erasure_sample: int = 200
-    """Texts of which units were left out in the order of rankings, at most."""
     layer: int | None
     """Index of the audited attention into the model's layers; None where there is none."""
     head: int | None
     """None: all heads, averaged."""
     rows: str
-    """`readout` or `all`."""
     without_attention: bool = False
-    """Whether none was looked for."""
     unit: str
-    """`token` or `word`."""
     prompt: str | None = None
-    """What stood around each text; None: nothing did."""
     audited: str | None = None
     """Of a prompt the field that was audited, None: `text`; of pairs `second` or `both`, None: the
     first text."""
     zero_shot: tuple[str, ...] = ()
-    """Labels that a model of inference was asked for."""
     template: str = TEMPLATE
-    """The hypothesis of each of them."""
     zero_shot_each: bool = False
-    """Whether any number of them may hold."""
     chat: bool = False
-    """Whether the prompt was a user's message in a chat."""
     options: tuple[str, ...] = ()
-    """The answers that a language model chose from, blanks included."""
     target: str | None = None
-    """The field that held what follows the prompt, in place of options."""
     no_texts: bool = False
-    """Whether units are told by their places alone."""
     answer_score: Literal["sum", "mean", "first"] = "sum"
-    """What answers of several tokens were measured by."""
     attention_implementation: Literal["sdpa", "eager"] | None = None
-    """The code that computed a HuggingFace model's attention; None: the library's choice."""
     max_length: int | None
-    """Tokens of a text beyond which it is truncated; None: never."""
+    """None: no text is cut."""
     window_overlap: int | None = None
-    """Tokens that each window of a longer text shared with the one before; None: it was cut."""
     revision: str | None
     trust_remote_code: bool
     adapter: str | None

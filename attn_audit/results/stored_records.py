@@ -214,14 +214,20 @@ def _text_table(path: Path, schema: pa.Schema) -> pa.Table:
     )
     parsing = pa_csv.ParseOptions(newlines_in_values=True)
     table = pa_csv.read_csv(path, parse_options=parsing, convert_options=conversion)
-    by_name = {field.name: field for field in record_fields()}
-    for field in lists:  # one cell, parted by `|`
-        parts = pc.split_pattern(table[field.name], pattern="|").cast(field.type)
-        if by_name[field.name].null == IF_FAILED:  # or there are none: no label is on
-            has_none = pc.and_(pc.is_null(parts), pc.not_equal(table[STATUS.name], FAILED))
-            parts = pc.if_else(has_none, pa.scalar([], field.type), parts)
-        table = table.set_column(table.column_names.index(field.name), field, parts)
+    for field in lists:
+        values = [_list(cell, field.name) for cell in table[field.name].to_pylist()]
+        at = table.column_names.index(field.name)
+        table = table.set_column(at, field, pa.array(values, field.type))
     return table
+
+
+def _list(cell: str | None, column: str) -> list[Any] | None:
+    try:
+        values: list[Any] | None = None if cell is None else json.loads(cell)
+    except ValueError:
+        problem = f"the column {column!r} holds {cell!r}, which is no list as JSON writes it"
+        raise ValueError(problem) from None
+    return values
 
 
 def _require_types(found: pa.Schema, schema: pa.Schema, *, may_lack: bool = False) -> None:

@@ -335,7 +335,8 @@ class ChangedExample(Value):
     base: float
     new: float
     text: str | None
-    """Its units, as the base report's records spell them; None where these hold none."""
+    """Its units, as the base report's records spell them; None where these hold none, or no text is
+    told."""
 
 
 class Change(Value):

@@ -1,19 +1,24 @@
 """Many numbers described by a few, and how far those would move on other texts of the kind."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from math import fsum, sqrt
 from statistics import NormalDist
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int, Int32, Integer, UInt8
+from jaxtyping import Bool, Float32, Float64, Int32, Integer, UInt8
 
 from attn_audit.statistics.kendall import kendall_tau
-from attn_audit.statistics.summary import NOT_MEASURED, Estimate, Interval
+from attn_audit.statistics.summary import (
+    NOT_MEASURED,
+    Distribution,
+    Estimate,
+    Histogram,
+    Interval,
+)
 
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-"""The quantiles that every description holds."""
+QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
+"""Those that every distribution holds, by the share of the values below."""
 
 CONFIDENCE = 0.95
 """How often an interval covers the truth."""
@@ -25,55 +30,8 @@ AT_ONCE = 2**14
 """Numbers that are Python's at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
-    """Where some numbers lie and how they spread, in their own unit."""
-
-    n: int
-    mean: float
-    sd: float | None
-    """Sample standard deviation (n - 1); None for a single value."""
-    minimum: float
-    quantiles: dict[float, float]
-    """By share of the values below: 0.05, 0.25, 0.5 (the median), 0.75, 0.95."""
-    maximum: float
-
-
-def describe(values: Float64[np.ndarray, " example"]) -> Description | None:
-    """Mean, standard deviation, extremes and quantiles of the values, in their own unit.
-
-    Sums are exact before the last rounding, so the order of the values changes nothing.
-
-    Args:
-        values: Finite numbers; the caller drops, and counts, what is undefined.
-
-    Returns:
-        The description; None where there is no value.
-
-    Raises:
-        ValueError: A value is NaN or infinite.
-
-    Source:
-        Quantiles by linear interpolation: Hyndman & Fan (1996), type 7, NumPy's default.
-
-    Example:
-        >>> describe(np.array([1.0, 2.0, 6.0]))
-        Description(n=3, mean=3.0, sd=2.6457513110645907, minimum=1.0, \
-quantiles={0.05: 1.1, 0.25: 1.5, 0.5: 2.0, 0.75: 4.0, 0.95: 5.6}, maximum=6.0)
-    """
-    require_finite(values)
-    if len(values) == 0:
-        return None
-    quantiles = dict(zip(QUANTILES, np.quantile(values, QUANTILES).tolist(), strict=True))
-    low, high = float(values.min()), float(values.max())
-    return Description(len(values), mean(values), sd(values), low, quantiles, high)
-
-
 def mean(values: Float64[np.ndarray, " example"]) -> float:
     """Arithmetic mean, the same in whatever order the values come.
-
-    Returns:
-        The mean, in the unit of the values.
 
     Example:
         >>> mean(np.array([1e16, 1.0, -1e16]))
@@ -83,10 +41,7 @@ def mean(values: Float64[np.ndarray, " example"]) -> float:
 
 
 def sd(values: Float64[np.ndarray, " example"]) -> float | None:
-    """Sample standard deviation (n - 1), at least 0; None for fewer than two values.
-
-    Returns:
-        The standard deviation, in the unit of the values and the same in whatever order they come.
+    """Sample standard deviation (n - 1), in whatever order; None for fewer than two values.
 
     Example:
         >>> sd(np.array([1.0, 3.0]))
@@ -103,40 +58,11 @@ def _sum(values: Float64[np.ndarray, " example"]) -> float:
     return fsum(chain.from_iterable(portions))
 
 
-def histogram(
-    values: Float64[np.ndarray, " example"], edges: Float64[np.ndarray, " edge"]
-) -> Int[np.ndarray, " bin"]:
-    """Count the values in bins closed on the left; the last is closed on the right as well.
-
-    Args:
-        values: Finite numbers. One outside the edges (by rounding, say) counts in the nearest bin,
-            so that the counts always add up to the number of values.
-        edges: Borders of the bins, ascending; at least two.
-
-    Returns:
-        One count for each bin, one fewer than edges.
-
-    Raises:
-        ValueError: A value is NaN or infinite.
-
-    Example:
-        >>> histogram(np.array([0.0, 0.5, 1.0]), np.array([0.0, 0.5, 1.0]))
-        array([1, 2])
-    """
-    require_finite(values)
-    return np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0]
-
-
 def require_finite(values: Float64[np.ndarray, "..."]) -> None:
     """Refuse NaN and infinity, which would pass through every sum unseen.
 
     Raises:
         ValueError: A value is NaN or infinite.
-
-    Example:
-        >>> require_finite(np.array([0.0, np.nan]))
-        Traceback (most recent call last):
-        ValueError: 1 of 2 values are not finite; drop and count them first
     """
     n_bad = int(np.count_nonzero(~np.isfinite(values)))
     if n_bad:
@@ -242,7 +168,7 @@ def wilson_interval(successes: int, n: int) -> Interval | None:
     Unlike the textbook's p ± 1.96 se it stays inside 0 to 1 and says something at 0 of n.
 
     Returns:
-        The interval; None where nothing was looked at.
+        None where nothing was looked at.
 
     Raises:
         ValueError: `successes` is not between 0 and n, where n is above 0.
@@ -276,7 +202,7 @@ def mean_interval(values: Float64[np.ndarray, " example"], resamples: Resamples)
         resamples: Of the same seed, the same values always have the same interval.
 
     Returns:
-        The interval, within the smallest and largest value; None for fewer than two values.
+        Within the smallest and largest value; None for fewer than two values.
 
     Raises:
         ValueError: A value is NaN or infinite.
@@ -296,6 +222,64 @@ def mean_interval(values: Float64[np.ndarray, " example"], resamples: Resamples)
         span = (float(values.min()), float(values.max()))
         return normal_interval(mean(values), sd(values) or 0.0, len(values), span)
     return percentiles(resamples.means(np.sort(values)))
+
+
+def distribution_of(
+    values: Float64[np.ndarray, " example"],
+    resamples: Resamples,
+    edges: Sequence[float] | None = None,
+    classes: Mapping[str, Bool[np.ndarray, " example"]] | None = None,
+) -> Distribution:
+    """Moments, extremes, quantiles, interval and histogram of the values that are not NaN.
+
+    Sums are exact before the last rounding, so the order of the values changes nothing. Bins are
+    closed on the left, the last on the right as well; a value outside the edges, by rounding say,
+    counts in the nearest bin.
+
+    Args:
+        classes: Parts of which each has a histogram of its own.
+
+    Raises:
+        ValueError: A value is infinite.
+
+    Source:
+        Quantiles by linear interpolation: Hyndman & Fan (1996), type 7, NumPy's default.
+
+    Example:
+        >>> found = distribution_of(np.array([1.0, 2.0, 6.0]), Resamples(seed=0), (0.0, 2.0, 5.0))
+        >>> found.mean, found.median, found.q95, found.histogram.counts
+        (3.0, 2.0, 5.6, (1, 2))
+    """
+    everything, values = values, values[~np.isnan(values)]
+    require_finite(values)
+    if len(values) == 0:
+        return Distribution(n=0, mean=None, sd=None, interval=None, minimum=None, maximum=None)
+    histogram = None
+    if edges is not None:
+        histogram = Histogram(
+            edges=tuple(edges),
+            counts=_counts(values, edges),
+            by_prediction={
+                name: _counts(everything[inside & ~np.isnan(everything)], edges)
+                for name, inside in (classes or {}).items()
+            },
+        )
+    quantiles = np.quantile(values, [*QUANTILES.values()]).tolist()
+    return Distribution(
+        n=len(values),
+        mean=mean(values),
+        sd=sd(values),
+        interval=mean_interval(values, resamples),
+        minimum=float(values.min()),
+        maximum=float(values.max()),
+        **dict(zip(QUANTILES, quantiles, strict=True)),
+        histogram=histogram,
+    )
+
+
+def _counts(values: Float64[np.ndarray, " example"], edges: Sequence[float]) -> tuple[int, ...]:
+    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), np.array(edges))
+    return tuple(counts.tolist())
 
 
 def percentiles(drawn: Float64[np.ndarray, " resample"]) -> Interval:

@@ -58,9 +58,6 @@ def count_pairs(
 
     Sorted by x, then y, the discordant pairs are those that y has in the wrong order.
 
-    Returns:
-        The counts, whole and exact.
-
     Source:
         Knight (1966), "A computer method for calculating Kendall's tau with ungrouped data".
 
@@ -240,7 +237,6 @@ def p_values(pairs: PairCounts) -> Float64[np.ndarray, " batch"]:
         `scipy.stats.kendalltau(method="auto")`.
 
     Example:
-        >>> from attn_audit.statistics.kendall import count_pairs
         >>> order = np.arange(5)[None]
         >>> p_values(count_pairs(order, order, np.array([5]))).round(4)
         array([0.0167])
@@ -409,7 +405,7 @@ def kendall_tau_of_ranks(
     oppositely; pairs tied on one side shrink the denominator.
 
     Args:
-        x_ranks: Dense ranks of one measure, as `dense_ranks` gives them.
+        x_ranks: As `dense_ranks` gives them.
 
     Returns:
         For each row the very tau of `scipy.stats.kendalltau`, and its p-value within 1e-12.
@@ -475,10 +471,7 @@ def dense_ranks(
 def is_constant(
     ranks: Int[np.ndarray, "batch unit"], lengths: Int[np.ndarray, " batch"]
 ) -> Bool[np.ndarray, " batch"]:
-    """Whether all units of a row share one rank, so that nothing can correlate with it.
-
-    Returns:
-        True for each row that ranks nothing; a row with one unit or none does not either.
+    """Whether all units of a row share one rank, as one unit or none does: it ranks nothing.
 
     Example:
         >>> is_constant(np.array([[0, 0, -1], [1, 0, 0]]), np.array([2, 3]))

@@ -1,7 +1,6 @@
 """How well a model works: explanations of a model that does not work explain nothing."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import exp, hypot, log, sqrt
 from typing import NamedTuple
 
@@ -18,26 +17,6 @@ from attn_audit.statistics.intervals import (
     require_finite,
 )
 from attn_audit.statistics.summary import Interval
-
-
-def macro_f1_of_classes(
-    gold: Int[np.ndarray, " example"], predicted: Int[np.ndarray, " example"], n_labels: int
-) -> float | None:
-    """Mean over labels of F1, 0 to 1: every label counts the same, however rare it is.
-
-    Args:
-        n_labels: How many labels the task has; one that is neither the truth nor predicted
-            anywhere is left out of the mean.
-
-    Returns:
-        The mean; None without examples.
-
-    Example:
-        >>> macro_f1_of_classes(np.array([0, 0, 1, 1]), np.array([0, 0, 1, 0]), n_labels=3)
-        0.7333333333333334
-    """
-    labels = np.arange(n_labels)
-    return macro_f1(gold[:, None] == labels, predicted[:, None] == labels)
 
 
 def roc_auc(
@@ -69,26 +48,13 @@ def roc_auc(
     return (rank_sum - n_positive * (n_positive + 1) / 2) / n_pairs
 
 
-@dataclass(frozen=True, slots=True)
-class MacroAuc:
-    """The mean ROC AUC over labels, and what it leaves out."""
-
-    mean: float | None
-    """0 to 1; None where no label has both classes."""
-    n_labels_left_out: int
-    """Labels that all examples, or none, have: they have no ROC curve."""
-
-
 def macro_roc_auc(
     gold: Bool[np.ndarray, "example label"], scores: Float[np.ndarray, "example label"]
-) -> MacroAuc:
+) -> float | None:
     """Mean over labels of the area under the ROC curve, 0 to 1, each label against the rest.
 
-    Args:
-        gold: True where an example has a label; one a row for multiclass tasks.
-
     Returns:
-        The mean over the labels that some but not all examples have.
+        The mean over the labels that some but not all examples have; None where there are none.
 
     Raises:
         ValueError: A score is NaN or infinite.
@@ -96,12 +62,11 @@ def macro_roc_auc(
     Example:
         >>> gold = np.array([[True, False, False], [False, True, False]])
         >>> macro_roc_auc(gold, np.array([[0.7, 0.3, 0.0], [0.4, 0.6, 0.0]]))
-        MacroAuc(mean=1.0, n_labels_left_out=1)
+        1.0
     """
     areas = [roc_auc(label, score) for label, score in zip(gold.T, scores.T, strict=True)]
     defined = [area for area in areas if area is not None]
-    mean = sum(defined) / len(defined) if defined else None
-    return MacroAuc(mean, len(areas) - len(defined))
+    return sum(defined) / len(defined) if defined else None
 
 
 def mean_ranks(score: Float[np.ndarray, " example"]) -> Float[np.ndarray, " example"]:

@@ -6,7 +6,7 @@ It needs no NumPy, so that reports are read and judged without.
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class Histogram(Value):
 
     edges: tuple[float, ...]
     counts: tuple[int, ...]
+    by_prediction: dict[str, tuple[int, ...]] = Field(default_factory=dict)
+    """The same of each predicted class, where it is asked for and there are two."""
 
 
 class JointHistogram(Value):
@@ -56,6 +58,8 @@ class JointHistogram(Value):
     y_edges: tuple[float, ...]
     counts: tuple[tuple[int, ...], ...]
     """One row for each bin of x, in it one count for each bin of y."""
+    by_prediction: dict[str, tuple[tuple[int, ...], ...]] = Field(default_factory=dict)
+    """The same of each predicted class, where there are two."""
 
 
 class Distribution(Value):

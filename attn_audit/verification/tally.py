@@ -31,6 +31,7 @@ from attn_audit.results.answers import Claim, Failure
 from attn_audit.results.model_description import HeadMix, Leverage
 from attn_audit.results.report import Report
 from attn_audit.results.table import Row
+from attn_audit.statistics.summary import Value
 
 MAX_FAILURES = 10
 """Failures of a claim that are kept to be named; all are counted."""
@@ -238,9 +239,7 @@ def _are_close_calls(stored: Row, found: Row, limit: float) -> bool:
     if len(one) != len(other):
         return False
     probability: list[float] = stored[PROBABILITY.name]
-    last = (
-        len(one) - 1
-    )  # of what is behind it nothing is known, and both probabilities are compared
+    last = len(one) - 1  # what is behind it, nobody knows, and both probabilities are compared
     return all(
         ours == theirs
         or any(
@@ -262,10 +261,7 @@ def compare_layers(stored: Leverage | None, found: Leverage | None, dtype: str) 
     same = Tally("layers", EQUAL)
     margins = Tally("layers", "leverage by layer", MARGIN.at(dtype))
     shares = Tally("layers", "share of texts decided", Tolerance(N_AT_HALF / n_texts, at_half))
-    ours, theirs = (
-        None if each is None else each.model_dump(mode="json") for each in (stored, found)
-    )
-    for path, one, other in values_of("layers", ours, theirs):
+    for path, one, other in values_of("layers", _plain(stored), _plain(found)):
         if not (is_number(one) and is_number(other)) or path.endswith((".n", "layer", "n_texts")):
             same.require(None, path, one, other, one == other)
         elif n := next((n for part, n in n_of.items() if part in path), None):
@@ -283,16 +279,17 @@ def compare_mixes(stored: HeadMix | None, found: HeadMix | None, dtype: str) -> 
         return []
     same = Tally("head mix", EQUAL)
     weights = Tally("head mix", "weights", GRADIENT.at(dtype))
-    ours, theirs = (
-        None if each is None else each.model_dump(mode="json") for each in (stored, found)
-    )
     largest = max((abs(weight) for layer in either.weights for weight in layer), default=0.0)
-    for path, one, other in values_of("head_mix", ours, theirs):
+    for path, one, other in values_of("head_mix", _plain(stored), _plain(found)):
         if ".weights" in path and is_number(one) and is_number(other):
             weights.compare(None, path, one, other, abs(one - other) / (largest or 1.0))
         else:
             same.require(None, path, one, other, one == other)
     return [same, weights]
+
+
+def _plain(value: Value | None) -> dict[str, Any] | None:
+    return None if value is None else value.model_dump(mode="json")
 
 
 def compare_summaries(stored: Report, found: Report) -> Tally:

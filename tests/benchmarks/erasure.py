@@ -35,7 +35,7 @@ from attn_audit.models.huggingface.output import MASK
 from attn_audit.models.interception.model import InterceptedModel
 from attn_audit.models.loading import load_model
 from attn_audit.models.options import ModelOptions
-from attn_audit.statistics.erasure import MAX_UNITS_OF_TABLE
+from attn_audit.statistics.rankings import MAX_UNITS_OF_TABLE
 from tests.benchmarks.huggingface import batches_of
 from tests.benchmarks.leaving_out import ablate
 

@@ -13,7 +13,7 @@ import torch
 from attn_audit.checks.base import AuditedBatch, read_batch
 from attn_audit.checks.decision_flip import DecisionFlip, _orders
 from attn_audit.data.example import Example
-from attn_audit.findings.decision_flip import ORDERS, line
+from attn_audit.findings.decision_flip import FINDINGS, ORDERS
 from attn_audit.models.contract import coarseness
 from attn_audit.models.loading import load_model
 from attn_audit.models.options import ModelOptions
@@ -129,13 +129,13 @@ def test_an_order_of_random_weights_is_sooner_than_chance_in_half_of_the_pairs(
 def test_one_text_is_said_in_words() -> None:
     name = ORDERS[0].gone.name
     ends = {f"{name}.never": 0.0, f"{name}.nothing_left": 0.0}
-    assert line({name: 0.25} | ends) == (
+    assert FINDINGS.line({name: 0.25} | ends) == (
         "the decision flips without attention on the first 25% of its words"
     )
-    assert line({name: None} | ends | {f"{name}.never": 1.0}) == (
+    assert FINDINGS.line({name: None} | ends | {f"{name}.never": 1.0}) == (
         "without attention on its most attended words the decision never flips"
     )
-    assert line({name: None, f"{name}.never": 0.4, f"{name}.nothing_left": 0.6}) == (
+    assert FINDINGS.line({name: None, f"{name}.never": 0.4, f"{name}.nothing_left": 0.6}) == (
         "without attention on its most attended words the decision never flips or flips only when "
         "nothing is left"
     )

@@ -26,7 +26,8 @@ from attn_audit.models.contract import AuditedModel, Batch
 from attn_audit.models.margin import Margin
 from attn_audit.models.paper.architecture import EncoderKind
 from attn_audit.models.task import TaskKind
-from attn_audit.statistics.erasure import bin_sizes, curve_sizes, first_of, limits_of
+from attn_audit.progress import following
+from attn_audit.statistics.rankings import bin_sizes, curve_sizes, first_of, limits_of
 from tests.tiny import tiny_examples, tiny_model
 
 LEFT_OUT, LEFT_OUT_SIZE = rankings_of(LEAVE_ONE_OUT)
@@ -299,3 +300,17 @@ def test_scores_that_no_other_check_records_are_kept_of_the_texts_that_are_judge
     assert found[:2] == wanted[:2]
     assert list(found[2:]) == [None] * (len(whole.ids) - 2)
     assert name not in CHECK.run(whole)
+
+
+def test_it_tells_how_far_it_is_over_all_that_it_leaves_out() -> None:
+    """Long texts, whose best orders are searched for last."""
+    examples = tiny_examples(3, lengths=(12, 14), seed=1)
+    check = replace(CHECK, searched=frozenset(example.id for example in examples))
+    silent, told = check.run(batch_of(tiny_model(), examples)), list[float]()
+    with following(told.append):
+        heard = check.run(batch_of(tiny_model(), examples))
+    assert told == sorted(told)
+    assert 0 < told[0] < 0.1
+    assert sum(0.1 < done < 0.95 for done in told) > 14  # a level of the search for each unit
+    assert told[-1] == pytest.approx(1)
+    assert heard == silent

@@ -16,7 +16,7 @@ from attn_audit.errors import ConfigurationError
 from attn_audit.findings.example import STATUS_MEANINGS, Status
 from attn_audit.findings.field import Field, Shape
 from attn_audit.findings.measure import Measure
-from attn_audit.findings.mosaic import ATTENTION, LENGTH, lying_of, verdict
+from attn_audit.findings.mosaic import ATTENTION, FINDINGS, LENGTH, lying_of
 from attn_audit.findings.registry import added
 from attn_audit.measures.base import Computation
 from attn_audit.measures.registry import COMPUTATIONS
@@ -168,7 +168,7 @@ def test_the_report_says_by_how_much_and_how_often_nowhere() -> None:
     assert found.n == len(gaps)
     assert found.mean == pytest.approx(np.mean(gaps), abs=1e-3)
     assert report[ATTENTION.undefined].share == 0
-    assert verdict(report).startswith("Open: too few texts")
+    assert FINDINGS.verdict(report).startswith("Open: too few texts")
     assert report.answer is not None
     assert report.answer.verdict == "unknown"
 

@@ -12,7 +12,7 @@ from attn_audit.data.spans import Scores
 from attn_audit.findings.measure import GRADIENT
 from attn_audit.findings.plausibility import ATTENTION, RANDOM, marking_of
 from attn_audit.findings.registry import add_shown, added
-from attn_audit.statistics.plausibility import expected_agreement
+from attn_audit.statistics.rankings import expected_agreement
 from tests.tiny import tiny_examples, tiny_model
 
 MEASURES = (GRADIENT.name,)

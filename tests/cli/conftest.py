@@ -42,9 +42,9 @@ def attn_audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AttnAudit:
     return invoke
 
 
-def write_model(path: Path) -> Path:
+def write_model(path: Path, seed: int = 0) -> Path:
     """A tiny binary model: labels `label0` and `label1`."""
-    tiny = tiny_model()
+    tiny = tiny_model(seed=seed)
     parts = (tiny.network.architecture, tiny.tokenizer, tiny.vocabulary, tiny.task)
     save_checkpoint(path, *parts, tiny.network.state_dict(), {})
     return path

@@ -157,6 +157,17 @@ def test_flags_win_over_the_discovered_configuration(
     assert (settings["seed"], settings["epsilon"]) == (6, 0.2)
 
 
+def test_a_model_in_a_file_is_named_as_on_the_command_line(
+    attn_audit: AttnAudit, model: Path, data: Path, tmp_path: Path
+) -> None:
+    quick = ("--checks", "permutation", "--format", "json")
+    typed = json.loads(attn_audit("audit", "model.pt", "data.jsonl", *quick).stdout)
+    (tmp_path / "attn-audit.toml").write_text('model = "model.pt"\ndata = "data.jsonl"\n')
+    written = json.loads(attn_audit("audit", *quick).stdout)
+    for report in (typed, written):
+        assert (report["model"]["source"], report["data"]["source"]) == ("model.pt", "data.jsonl")
+
+
 def test_a_named_configuration_is_relative_to_its_own_folder(
     attn_audit: AttnAudit, model: Path, data: Path, tmp_path: Path
 ) -> None:

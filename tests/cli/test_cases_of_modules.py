@@ -212,4 +212,4 @@ def test_inspect_says_that_texts_stand_alone_and_why(
     )
     said = " ".join(outcome.stdout.split())
     assert "one text at a time" in said
-    assert "attention given to one reaches another" in said
+    assert "what lies before its attention with the texts in another order" in said

@@ -47,13 +47,12 @@ def test_what_is_wrong_with_a_line_is_exit_code_2(
 @pytest.mark.parametrize(
     "content",
     [
-        b"\xef\xbb\xbf" + GOOD,
-        b'{"text": "w5"}\r\n\r\n{"text": "w6"}\n{"text": "w7"}\r\n',
-        b'{"text": "' + b"x" * 5_000_000 + b'"}\n',
-        '{"text": "w5 \u200bw6 שלום \u202ew7 \u2066x\u2069"}\n'.encode(),
-        b'{"text": "w5 \\u001b[2J <script>alert(1)</script> ](http://x)"}\n',
+        b'\xef\xbb\xbf{"text": "w5"}\r\n\r\n{"text": "w6"}\n{"text": "w7"}\r\n',
+        b'{"text": "' + b"x" * 1_000_000 + b'"}\n',
+        '{"text": "w5 \u200bw6 שלום \u202ew7 \u2066x\u2069"}\n'.encode()
+        + b'{"text": "w5 \\u001b[2J <script>alert(1)</script> ](http://x)"}\n',
     ],
-    ids=["byte-order mark", "mixed line ends", "5 MB", "right to left, unseen", "escapes, markup"],
+    ids=["byte-order mark, mixed line ends", "1 MB", "right to left, unseen, escapes, markup"],
 )
 def test_what_is_odd_is_audited_and_shown_escaped(
     attn_audit: AttnAudit, model: Path, tmp_path: Path, content: bytes

@@ -3,8 +3,10 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.checkpoints import SENTENCES
 from tests.cli.conftest import AttnAudit
@@ -53,12 +55,14 @@ def test_a_prompt_from_a_file_is_what_stands_there(
 ) -> None:
     Path("prompt.txt").write_text("{question}\n{text}\\n\nA:\n")
     outcome = attn_audit(
-        "inspect", language_model("gpt2"), texts, "--prompt-file", "prompt.txt", "--options",
-        " bad, not", "--audited", "question", "--format", "json",
+        "correlate", language_model("gpt2"), texts, "--prompt-file", "prompt.txt", "--options",
+        " bad, not", "--audited", "question", "--output", "report.json", "--records", "r.jsonl",
     )  # fmt: skip
     assert outcome.exit_code == 0, outcome.stderr
-    details = json.loads(outcome.stdout)["details"]
+    details = json.loads(Path("report.json").read_text())["model"]["details"]
     assert details["prompt"] == repr("{question}\n{text}\\n\nA:")
+    outcome = attn_audit("verify", "report.json", language_model("gpt2"), texts)
+    assert outcome.exit_code == 0, outcome.stdout
 
 
 def test_one_text_is_explained_at_a_layer_that_texts_of_ours_choose(
@@ -116,6 +120,10 @@ ASKED = ("--prompt", PROMPT, "--options")
         ((*ASKED, " bad, not", "--task", "binary"), "--task means nothing to a model whose"),
         ((*ASKED, " bad, \udcff"), r"--options is not valid Unicode: ' \udcff'"),
         (("--prompt", "\udcff {text}", "--options", " bad, not"), "--prompt is not valid Unicode"),
+        (
+            ("--zero-shot", "a,b", "--prompt", PROMPT),
+            "--zero-shot: there is a prompt, and only one",
+        ),
         (("--zero-shot", "a\udcff,b"), "--zero-shot is not valid Unicode"),
         ((), "--prompt 'Review: {text}\\nSentiment:' --options ' negative, positive'"),
     ],
@@ -187,6 +195,30 @@ def test_a_text_that_the_model_has_no_room_for_is_left_out_where_that_is_said(
     assert "left out: 1 row that the model has no room for: texts.jsonl:9" in outcome.stdout
 
 
+def test_texts_that_the_model_has_no_room_for_may_come_first(
+    attn_audit: AttnAudit, language_model: Checkpoint, texts: Path
+) -> None:
+    too_long = [
+        json.dumps({"text": f"{i} " + "dull " * (60 + i), "question": ""}) for i in range(9)
+    ]
+    texts.write_text("\n".join(too_long) + "\n" + texts.read_text())
+    asked = ("check-data", language_model("llama"), texts, *ASKED, " bad, not")
+    outcome = attn_audit(*asked, "--on-bad-row", "skip")
+    assert outcome.exit_code == 0, outcome.stderr
+    assert "8 rows of 17 can be audited" in outcome.stdout
+
+
+def test_a_new_line_in_an_option_is_written_as_in_a_prompt(
+    attn_audit: AttnAudit, language_model: Checkpoint, texts: Path
+) -> None:
+    asked = ("inspect", language_model("llama"), texts, "--prompt", "{text} It is:")
+    outcome = attn_audit(*asked, "--options", r"\nbad,\nnot", "--format", "json")
+    assert outcome.exit_code == 0, outcome.stderr
+    report = json.loads(outcome.stdout)
+    assert report["labels"] == ["bad", "not"]
+    assert r"'\nbad' (3)" in report["details"]["answers"]
+
+
 def test_any_token_may_be_asked_for_and_verified(
     attn_audit: AttnAudit, language_model: Checkpoint, texts: Path
 ) -> None:
@@ -218,6 +250,58 @@ def test_any_token_is_one_question(
     outcome = attn_audit("audit", "model", texts, "--prompt", PROMPT, "--target", "next", *more)
     assert outcome.exit_code == 2
     assert said in outcome.stderr
+
+
+SHORT_TEMPLATE = (
+    "{% for message in messages %}{{ message.role[0] }}: {{ message.content }}\n{% endfor %}"
+    "{% if add_generation_prompt %}a:{% endif %}"
+)
+
+
+@pytest.mark.parametrize(
+    ("role", "words"),
+    [
+        (None, [["Is", "it", "dull?"], ["And", "bad?"]]),
+        ("system", [["A", "story."], ["Slow,", "dull."]]),
+        ("assistant", [["Not", "I."], ["It", "is."]]),
+    ],
+)
+def test_of_a_chat_the_last_message_of_the_role_that_is_named_is_audited(
+    attn_audit: AttnAudit,
+    language_model: Checkpoint,
+    tmp_path: Path,
+    role: str | None,
+    words: list[list[str]],
+) -> None:
+    folder = shutil.copytree(language_model("llama"), tmp_path / "model")
+    (folder / "chat_template.jinja").write_text(SHORT_TEMPLATE)
+    said = [
+        ("A story.", "Who?", "Not I.", "Is it dull?"),
+        ("Slow, dull.", "Is it?", "It is.", "And bad?"),
+    ]
+    roles = ("system", "user", "assistant", "user")
+    chats = [[{"role": r, "content": c} for r, c in zip(roles, each, strict=True)] for each in said]
+    Path("chats.jsonl").write_text("".join(json.dumps({"messages": c}) + "\n" for c in chats))
+    audited = () if role is None else ("--audited", role)
+    outcome = attn_audit(
+        "audit", folder, "chats.jsonl", "--chat", "--options", " bad, is", *audited,
+        "--unit", "word", "--layer", "last", "--checks", "correlation", "--output", "report.json",
+        "--records", "records.jsonl",
+    )  # fmt: skip
+    assert outcome.exit_code == 0, outcome.stderr
+    records = [json.loads(line) for line in Path("records.jsonl").read_text().splitlines()]
+    assert [record["units"] for record in records] == words
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    module = AutoModelForCausalLM.from_pretrained(folder)
+    answers = [tokenizer(o, add_special_tokens=False)["input_ids"][0] for o in (" bad", " is")]
+    for chat, record in zip(chats, records, strict=True):
+        given = tokenizer.apply_chat_template(
+            chat, tokenize=True, add_generation_prompt=True, return_tensors="pt"
+        )
+        logits = module(given["input_ids"]).logits[0, -1, answers]
+        assert record["probability"] == pytest.approx(logits.softmax(0).tolist(), abs=1e-4)
+    outcome = attn_audit("verify", "report.json", folder, "chats.jsonl")
+    assert outcome.exit_code == 0, outcome.stdout + outcome.stderr
 
 
 def test_rows_that_are_no_chats_are_named_and_chats_are_not_put_in_prompts(

@@ -2,13 +2,19 @@
 
 import json
 from pathlib import Path
+from traceback import format_exception
 
 import pyarrow.parquet as pq
 import pytest
 
-from tests.cli.conftest import AttnAudit
+import attn_audit as public
+from attn_audit.data.left_out import quoting_no_text
+from attn_audit.errors import AuditFailedError
+from attn_audit.settings import AuditSettings
+from tests.cli.conftest import AttnAudit, write_model
+from tests.conftest import Checkpoint
 
-SUFFIXES = (".json", ".html", ".md", ".txt", ".csv", ".xml", ".sarif")
+SUFFIXES = (".json", ".html", ".md", ".tex", ".txt", ".csv", ".xml", ".sarif")
 
 QUICK = ("--permutations", 5, "--iterations", 3, "--restarts", 1)
 
@@ -107,3 +113,121 @@ def test_records_of_a_run_that_kept_words_are_refused(
     result = attn_audit("report", tmp_path / "run", "--records", tmp_path / "r.csv", "--no-texts")
     assert result.exit_code == 2
     assert "keeps words of the texts" in result.stderr
+
+
+OF_RESULTS = (".json", ".html", ".md", ".tex", ".txt")
+
+
+def test_an_explanation_tells_places_alone(
+    attn_audit: AttnAudit, model: Path, tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+    made.mkdir()
+    outputs = [part for suffix in OF_RESULTS for part in ("--output", made / f"one{suffix}")]
+    text = " ".join(f"{MARK}{i}" for i in range(5))
+    words = ("explain", model, "--text", text, "--format", "terminal")
+    assert MARK in attn_audit(*words).stdout
+    result = attn_audit(*words, *outputs, "--no-texts")
+    assert result.exit_code == 0
+    assert MARK not in result.stdout + result.stderr
+    assert told(made) == []
+    assert "without '#" in result.stdout
+    found = json.loads((made / "one.json").read_text())
+    assert (found["text"], found["record"]["units"]) == ("", ["#1", "#2", "#3", "#4", "#5"])
+    called = public.explain(str(model), text, no_texts=True)
+    assert called.text == ""
+    assert MARK not in repr(called)
+
+
+def test_a_gate_and_a_comparison_of_what_holds_them_write_none(
+    attn_audit: AttnAudit, texts: Path, tmp_path: Path
+) -> None:
+    reports = []
+    for seed in (0, 1):
+        reports.append(tmp_path / f"report{seed}.json")
+        attn_audit(
+            "audit", write_model(tmp_path / f"{seed}.pt", seed), texts, *QUICK,
+            "--output", reports[-1], "--records", tmp_path / f"records{seed}.parquet",
+        )  # fmt: skip
+    gate, compare = ("gate", reports[0]), ("compare", *reports, "--policy", "no-worse")
+    assert MARK in attn_audit(*compare).stdout
+    for command in (gate, compare):
+        made = tmp_path / str(command[0])
+        result = attn_audit(*command, *outputs(made), "--format", "terminal", "--no-texts")
+        assert result.exit_code in (0, 1, 4), result.stderr
+        assert MARK not in result.stdout + result.stderr
+        assert told(made) == []
+
+
+WRONG_ROWS = {
+    "a row that is no object": [f'"{MARK}"'],
+    "malformed JSON": ['{"text": "' + MARK],
+    "a text that is none": [json.dumps({"text": [MARK]})],
+    "a label of free text": [json.dumps({"text": MARK, "label": f"{MARK} is free"})],
+    "a label that is none": [json.dumps({"text": MARK, "label": {"a": MARK}})],
+    "rows of several kinds": [f'"{MARK}"', json.dumps({"text": "w4", "label": MARK})] * 2,
+}
+
+
+@pytest.mark.parametrize("rows", WRONG_ROWS.values(), ids=WRONG_ROWS)
+@pytest.mark.parametrize("command", ["audit", "check-data", "plan"])
+def test_a_message_about_a_row_says_where_it_is(
+    attn_audit: AttnAudit, model: Path, texts: Path, command: str, rows: list[str]
+) -> None:
+    texts.write_text(texts.read_text() + "".join(f"{row}\n" for row in rows))
+    quick = QUICK if command != "check-data" else ()
+    quoting = attn_audit(command, model, texts, *quick)
+    result = attn_audit(command, model, texts, *quick, "--no-texts")
+    assert (quoting.exit_code, result.exit_code) == (2, 2)
+    assert MARK not in result.stdout + result.stderr
+    assert "texts.jsonl:9" in result.stderr
+    assert "hint: Without --no-texts the message quotes what stands there." in result.stderr
+
+
+def test_a_table_without_its_header_is_not_quoted(
+    attn_audit: AttnAudit, model: Path, tmp_path: Path
+) -> None:
+    table = tmp_path / "no_header.csv"
+    table.write_text(f"{MARK} w4,label0\nw9 w11,label1\n")
+    result = attn_audit("audit", model, table, *QUICK, "--no-texts")
+    assert result.exit_code == 2
+    assert MARK not in result.stderr
+    assert "no_header.csv" in result.stderr
+
+
+def test_what_a_module_says_of_a_text_is_not_quoted() -> None:
+    @quoting_no_text
+    def fail(settings: AuditSettings) -> None:
+        raise KeyError(MARK)
+
+    with pytest.raises(AuditFailedError, match=r"KeyError in .*test_no_texts\.py line") as caught:
+        fail(AuditSettings(no_texts=True))
+    assert MARK not in "".join(format_exception(caught.value, chain=True))
+    with pytest.raises(KeyError, match=MARK):
+        fail(AuditSettings())
+
+
+def test_of_a_prompt_neither_its_fields_nor_what_was_written_around_one_text(
+    attn_audit: AttnAudit, language_model: Checkpoint, tmp_path: Path
+) -> None:
+    model, rows, made = language_model("gpt2"), tmp_path / "asked.jsonl", tmp_path / "made"
+    rows.write_text(
+        "".join(
+            json.dumps({"id": f"e{i}", "text": f"a {MARK} film {i}", "question": MARK}) + "\n"
+            for i in range(8)
+        )
+    )
+    asked = ("--options", " bad, not", "--unit", "word", "--format", "terminal", "--no-texts")
+    prompt = "{question} {text}\\nA:"
+    result = attn_audit(
+        "audit", model, rows, "--prompt", prompt, *asked, *QUICK, *outputs(made),
+        "--policy", "default", "--records", made / "records.parquet",
+    )  # fmt: skip
+    assert result.exit_code in (0, 1, 4), result.stderr
+    said = result.stdout + result.stderr
+    out = [part for suffix in OF_RESULTS for part in ("--output", made / f"one{suffix}")]
+    around = ("--text", "a fine film", "--prompt", f"{MARK} {{text}}\\nA:")
+    result = attn_audit("explain", model, *around, *asked, *QUICK, *out)
+    assert result.exit_code == 0, result.stderr
+    assert MARK not in said + result.stdout + result.stderr
+    assert told(made) == []

@@ -58,7 +58,7 @@ def files(tmp_path: Path) -> dict[str, int]:
     return {str(path.relative_to(tmp_path / "out")): path.stat().st_mtime_ns for path in found}
 
 
-def test_models_are_trained_audited_and_tabled(paper: Paper, tmp_path: Path) -> None:
+def test_models_are_trained_audited_and_tabled_once(paper: Paper, tmp_path: Path) -> None:
     found = paper()
     assert found.exit_code == 0, found.stderr
     assert files(tmp_path).keys() == {
@@ -74,6 +74,13 @@ def test_models_are_trained_audited_and_tabled(paper: Paper, tmp_path: Path) -> 
     for name in ("table.md", "table.csv", "table.tex", "table.json"):
         assert "CNN, dot" in (tmp_path / "out" / name).read_text()
     assert "2 models, 2 reports" in found.stdout
+    before = files(tmp_path)
+    found = paper()
+    assert found.exit_code == 0
+    assert files(tmp_path) == before
+    assert "[2 of 2] average, dot: the model is there" in found.stderr
+    assert "[2 of 2] average, dot: the report is there" in found.stderr
+    assert "training on" not in found.stderr
 
 
 def test_the_page_leads_to_everything(paper: Paper, tmp_path: Path) -> None:
@@ -85,17 +92,6 @@ def test_the_page_leads_to_everything(paper: Paper, tmp_path: Path) -> None:
         assert (tmp_path / "out" / path).is_file()
     assert 'data-figure="tau_by_class_0"' in page
     assert (tmp_path / "out" / "average_dot" / "figures" / "output_change.pdf").is_file()
-
-
-def test_what_is_finished_is_not_done_again(paper: Paper, tmp_path: Path) -> None:
-    assert paper().exit_code == 0
-    before = files(tmp_path)
-    found = paper()
-    assert found.exit_code == 0
-    assert files(tmp_path) == before
-    assert "[2 of 2] average, dot: the model is there" in found.stderr
-    assert "[2 of 2] average, dot: the report is there" in found.stderr
-    assert "training on" not in found.stderr
 
 
 def test_an_interrupted_run_goes_on_where_it_was(

@@ -1,11 +1,13 @@
-"""Prompts: what fills them, and where the audited text then stands."""
+"""Prompts and chats: what fills them, where the audited text then stands, and what is none."""
+
+from typing import Any
 
 import pytest
 
 from attn_audit.data.example import Example
-from attn_audit.data.prompts import Prompt
+from attn_audit.data.prompts import Prompt, read_chat
 from attn_audit.data.reading import data_in_memory
-from attn_audit.data.source import FieldNames
+from attn_audit.data.source import FieldNames, WrongValueError
 from attn_audit.errors import ConfigurationError, IncompatibleDataError, RowError
 
 EXAMPLE = Example("a", "It is {dull}.", fields={"question": "Is it {text}?"})
@@ -75,3 +77,35 @@ def test_a_row_without_what_a_prompt_names_is_refused(row: dict[str, object], pr
     with pytest.raises(RowError) as raised:
         list(data_in_memory([row], FieldNames(prompt=("n",)), {}).examples())
     assert problem in raised.value.message
+
+
+USER = {"role": "user", "content": "Is it good?"}
+SYSTEM = {"role": "system", "content": "Be brief."}
+ASSISTANT = {"role": "assistant", "content": "Yes."}
+
+
+def test_the_last_message_of_the_role_is_audited() -> None:
+    chat = read_chat([SYSTEM, {**USER, "content": "Hi."}, ASSISTANT, USER], "user")
+    assert chat.text == "Is it good?"
+    assert chat.audited == 3
+    assert read_chat([SYSTEM, USER], "system").text == "Be brief."
+    assert chat.saying("Why?").text == "Why?"
+
+
+@pytest.mark.parametrize(
+    ("messages", "said"),
+    [
+        ("Is it good?", "must be a list of messages"),
+        ([], "no messages"),
+        (["Is it good?"], "message 1"),
+        ([{"role": "bot", "content": "x"}], "the role 'bot'"),
+        ([{"role": "user", "content": 1}], "the content 1|content 1"),
+        ([{**USER, "tool_calls": ["x"]}], "tool_calls"),
+        ([SYSTEM], "no message of the user"),
+        ([USER, ASSISTANT], "ends with a message of the assistant"),
+        ([{"role": "user", "content": " "}], "blank"),
+    ],
+)
+def test_what_is_no_chat_is_named(messages: Any, said: str) -> None:
+    with pytest.raises(WrongValueError, match=said):
+        read_chat(messages, "user")

@@ -4,8 +4,8 @@ import pytest
 
 from attn_audit.data.left_out import LeftOut
 from attn_audit.data.reading import data_in_memory, read_examples
-from attn_audit.data.source import DataSource, FieldNames
-from attn_audit.data.spans import NotOfTheTextError, read_rationale, read_scores
+from attn_audit.data.source import DataSource, FieldNames, WrongValueError
+from attn_audit.data.spans import read_rationale, read_scores
 from attn_audit.errors import Fault, RowError
 from tests.data.conftest import ReadLines, Write
 
@@ -63,7 +63,7 @@ def test_nothing_marked_is_an_empty_list() -> None:
     ],
 )
 def test_what_is_no_rationale_says_what_it_is(value: object, problem: str) -> None:
-    with pytest.raises(NotOfTheTextError, match=problem):
+    with pytest.raises(WrongValueError, match=problem):
         read_rationale(value, TEXT)
 
 
@@ -85,7 +85,7 @@ def test_what_is_no_rationale_says_what_it_is(value: object, problem: str) -> No
     ],
 )
 def test_what_are_no_scores_says_what_they_are(value: object, problem: str) -> None:
-    with pytest.raises(NotOfTheTextError, match=problem):
+    with pytest.raises(WrongValueError, match=problem):
         read_scores(value, TEXT)
 
 

@@ -14,6 +14,7 @@ import pytest
 import attn_audit
 from attn_audit.checks.permutation import Permutation
 from attn_audit.data.example import Example
+from attn_audit.engine import audit
 from attn_audit.engine.audit import cost_ahead, run_audit
 from attn_audit.engine.in_process import Plan
 from attn_audit.errors import ConfigurationError, OutputError
@@ -198,7 +199,7 @@ def test_heads_together_are_as_each_by_itself_but_for_reach() -> None:
     settings: dict[str, Any] = {"checks": "permutation", "permutations": 5, "reproducible": True}
     together = attn_audit.audit(model, data, layer="all", head="all", **settings)
     assert len(together.sites) == 12
-    for site in together.sites:
+    for site in together.sites[::5]:
         alone = attn_audit.audit(model, data, layer=site.layer, head=site.head or 0, **settings)
         for name in ("permutation.distance", "permutation.jsd", "permutation.uniform.distance"):
             assert site.means[name].mean == pytest.approx(alone[name].value, abs=1e-6)
@@ -218,6 +219,19 @@ def test_passes_are_those_of_a_text_of_median_length() -> None:
     assert cost_ahead(plan, sample, 16, None) == f"7 sites: about {passes} passes a text"
     timed = cost_ahead(plan, sample, 16, 0.01)
     assert timed == f"7 sites: about {passes} passes a text, up to about 26 s for 16 texts"
+
+
+@pytest.mark.parametrize("least", [0.0, 3600.0])
+def test_what_takes_long_to_leave_out_is_said_before(
+    least: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "LONG", least)
+    notes: list[str] = []
+    model, data = audited("bert"), zoo_examples((6, 3, 9), seed=4)
+    asked = AuditSettings(checks=("erasure",), measures=("leave_one_out",))
+    run_audit(asked, load=lambda *_: model, items=data, watcher=Watcher(on_cost=notes.append))
+    told = "erasure leaves units out of 3 texts: about "
+    assert [note[: len(told)] for note in notes] == ([told] if least == 0 else [])
 
 
 def test_it_is_said_of_several_sites_before_any_is_audited() -> None:

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attn_audit import audit
 from attn_audit.engine.summaries import SiteMeans, joint_histogram
+from attn_audit.findings import adversarial, permutation
 from attn_audit.findings.pairs import ATTENTION_GRADIENT
 from attn_audit.results.table import schemas
 from tests.records import table
@@ -103,3 +105,28 @@ def test_what_was_not_measured_anywhere_is_left_out() -> None:
 
 def test_without_records_there_are_no_sites() -> None:
     assert SiteMeans().summaries() == ()
+
+
+def test_two_classes_are_counted_as_the_records_have_them() -> None:
+    report = audit("demo", "demo", limit=60, checks="permutation,adversarial", permutations=5)
+    records = report.records.to_pylist()
+    joint = report[adversarial.MAX_JSD].joint
+    assert joint is not None
+    assert set(joint.by_prediction) == {"glad", "troubled"}
+    for name, counts in joint.by_prediction.items():
+        of_it = [record for record in records if record["prediction"] == name]
+        for i, row in enumerate(counts):
+            low, high = joint.x_edges[i], joint.x_edges[i + 1]
+            ends = high if i + 1 < len(counts) else 2
+            assert sum(row) == sum(low <= r["max_attention"] < ends for r in of_it)
+        for group in report[permutation.DISTANCE].by_max_attention:
+            shape = group.distribution.histogram
+            assert shape is not None
+            bottom, top = map(float, group.name.split(" to "))
+            inside = [
+                r["permutation.distance"]
+                for r in of_it
+                if bottom <= r["max_attention"] < (top if top < 1 else 2)
+            ]
+            expected, _ = np.histogram(inside, shape.edges)
+            assert shape.by_prediction[name] == tuple(expected)

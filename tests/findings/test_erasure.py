@@ -12,7 +12,7 @@ from scipy.stats import kendalltau
 import attn_audit
 from attn_audit.data.example import sample_examples
 from attn_audit.document import Ranked
-from attn_audit.findings.erasure import Ranking, figures, line, rankings
+from attn_audit.findings.erasure import FINDINGS, Ranking, rankings
 from attn_audit.formats.charts import specification
 from attn_audit.formats.palette import PAGE
 from attn_audit.models.paper.architecture import EncoderKind
@@ -98,7 +98,7 @@ def test_the_section_says_and_draws_every_ranking(
     audited: tuple[attn_audit.Report, Path],
 ) -> None:
     report, folder = audited
-    (picture,) = figures(report)
+    (picture,) = FINDINGS.figures(report)
     assert isinstance(picture, Ranked)
     words = [ranking.words for ranking in judged_in(report)]
     assert sorted([*(name for name, *_ in picture.rows), "random"]) == sorted(words)
@@ -114,10 +114,10 @@ def test_the_section_says_and_draws_every_ranking(
 
 def test_one_text_is_said_beside_chance_and_the_best_order() -> None:
     record = {"erasure.attention": 0.25, "erasure.random": 0.1, "erasure.upper": 0.5}
-    said = line(record)
+    said = FINDINGS.line(record)
     assert said is not None
     assert re.findall(r"0\.\d+", said) == ["0.25", "0.10", "0.50"]
-    assert line({"erasure.attention": None}) is None
+    assert FINDINGS.line({"erasure.attention": None}) is None
 
 
 def test_verification_finds_every_number_again(audited: tuple[attn_audit.Report, Path]) -> None:

@@ -20,7 +20,7 @@ from attn_audit.formats import csv as report_csv
 from attn_audit.judgement.comparison import compare
 from attn_audit.judgement.gate import judge
 from attn_audit.results.report import Report
-from attn_audit.results.schema import require_shown
+from attn_audit.results.storage import require_shown
 from attn_audit.results.table import Examples, Values
 from attn_audit.verification.tally import Numbers
 from tests.judged import policy_from

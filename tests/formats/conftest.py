@@ -1,6 +1,10 @@
-"""Reports that audits made: of the packaged model, and of tiny ones where it has no such thing."""
+"""Reports that audits made: of the packaged model, and of tiny ones where it has no such thing.
+
+Each is made once, wherever it is imported: pytest alone would make it again for every module.
+"""
 
 from collections.abc import Callable
+from functools import cache
 from io import BytesIO, TextIOWrapper
 
 import pytest
@@ -20,6 +24,7 @@ Shown = Callable[..., str]
 
 
 @pytest.fixture(scope="session")
+@cache
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     """All checks on the packaged model and texts, with records."""
     records = tmp_path_factory.mktemp("report") / "report.records.parquet"
@@ -27,6 +32,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 @pytest.fixture(scope="session")
+@cache
 def unlabelled() -> Report:
     """The packaged model on texts without labels."""
     texts = [Example(str(i), text) for i, text in enumerate(SENTENCES)]
@@ -34,6 +40,7 @@ def unlabelled() -> Report:
 
 
 @pytest.fixture(scope="session")
+@cache
 def multilabel(tmp_path_factory: pytest.TempPathFactory) -> Report:
     """Texts with several of ten labels; the readout allows no exact adversary."""
     folder = tmp_path_factory.mktemp("multilabel")
@@ -43,6 +50,7 @@ def multilabel(tmp_path_factory: pytest.TempPathFactory) -> Report:
 
 
 @pytest.fixture(scope="session")
+@cache
 def transformer(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Report:
     """A small BERT, every layer and head asked for, with records of both kinds; no adversary."""
     records = tmp_path_factory.mktemp("transformer") / "report.records.parquet"
@@ -53,12 +61,14 @@ def transformer(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="session")
+@cache
 def by_layer(checkpoint: Checkpoint) -> Report:
     """The correlation check alone, heads averaged in every layer."""
     return audit(str(checkpoint("bert")), sentences(), layer="all", checks="correlation")
 
 
 @pytest.fixture(scope="session")
+@cache
 def nothing_measured() -> Report:
     """Every check was run, and no example could be measured: all have one word."""
     words = [Example(str(i), word, labels=("glad",)) for i, word in enumerate(("fine", "awful"))]
@@ -66,6 +76,7 @@ def nothing_measured() -> Report:
 
 
 @pytest.fixture(scope="session")
+@cache
 def only_correlation() -> Report:
     """One check with one measure."""
     return audit("demo", "demo", limit=40, checks="correlation", measures="gradient")

@@ -4,6 +4,7 @@ import json
 import re
 import struct
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -182,14 +183,14 @@ def test_of_many_classes_only_the_most_frequent_are_drawn(multilabel: Report) ->
     assert len({row["row"] for row in rows("tau_by_class", multilabel)}) == 6
 
 
-def test_violins_are_symmetrical_and_in_one_measure(report: Report) -> None:
+def test_violins_have_a_class_on_each_side_and_one_measure(report: Report) -> None:
     found = rows("output_change", report)
     bins = [row for row in found if row["kind"] == "bin"]
-    assert all(row["below"] == -row["above"] for row in bins)
-    names = {row["row"] for row in bins}
-    assert len(names) == 4
+    assert all(row["below"] == 0 for row in bins if row["class"] == "glad")
+    assert all(row["above"] == 0 for row in bins if row["class"] == "troubled")
+    assert len({row["row"] for row in bins}) == 4
     widest = max(row["share"] for row in bins)
-    assert [row["above"] for row in bins] == [row["share"] / widest for row in bins]
+    assert [row["above"] - row["below"] for row in bins] == [r["share"] / widest for r in bins]
     medians = [row["low"] for row in found if row["kind"] == "median"]
     groups = report[permutation.DISTANCE].by_max_attention
     assert medians == [group.distribution.median for group in groups]
@@ -197,10 +198,22 @@ def test_violins_are_symmetrical_and_in_one_measure(report: Report) -> None:
     assert len(pale) == sum(group.distribution.n < FEW for group in groups)
 
 
+def test_violins_of_more_classes_are_symmetrical(multilabel: Report) -> None:
+    bins = [row for row in rows("output_change", multilabel) if row["kind"] == "bin"]
+    assert bins
+    assert all(row["below"] == -row["above"] for row in bins)
+
+
 def test_cells_count_every_example_and_none_is_empty(report: Report) -> None:
     cells = rows("jsd_by_weight", report)
     assert sum(cell["count"] for cell in cells) == 209
     assert all(cell["count"] for cell in cells)
+    by_place: dict[object, list[dict[str, Any]]] = {}
+    for cell in cells:
+        by_place.setdefault((cell["range"], cell["jsd"]), []).append(cell)
+    for parts in by_place.values():
+        assert sum(part["count"] for part in parts) == parts[0]["all"]
+        assert all(one["high"] == other["low"] for one, other in pairwise(parts))
 
 
 def test_the_grid_has_every_layer_and_head(transformer: Report) -> None:

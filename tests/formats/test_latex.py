@@ -1,10 +1,15 @@
 """Tables in LaTeX: every table of a document, and no text that LaTeX would read as its own."""
 
 import re
+import shutil
+import subprocess
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attn_audit import compare, table
 from attn_audit.document import (
     Block,
     Bullets,
@@ -17,7 +22,8 @@ from attn_audit.document import (
     Tone,
 )
 from attn_audit.formats.documents.report import document
-from attn_audit.formats.latex import SPECIAL, escaped, render
+from attn_audit.formats.latex import MAX_ROWS, SPECIAL, escaped, render
+from attn_audit.formats.result_files import Output, Result
 from attn_audit.results.report import Report
 from attn_audit.statistics.summary import Distribution
 
@@ -37,7 +43,7 @@ def test_every_table_is_a_float_with_a_label_of_its_own() -> None:
     assert text.count(r"\begin{table}[t]") == text.count(r"\end{table}") == 2
     assert r"\multicolumn{2}{l}{\textit{by class}} \\" in text
     assert r"\quad a \& b & $-$0.50 \\" in text
-    assert r"\caption{First. 50 \% of all}" in text
+    assert r"\caption{Found. First. 50 \% of all.}" in text
     assert r"\label{tab:found-1}" in text
     assert r"\label{tab:found-2}" in text
     assert "Said." not in text
@@ -57,7 +63,7 @@ def test_nothing_in_a_text_acts(text: str) -> None:
     shown = escaped(text)
     for command in COMMANDS:
         shown = shown.replace(command, "")
-    assert not re.search(r"[\\#$%&_{}^~<>\n]", shown)
+    assert not re.search(r"[\\#$%&_{}^~<>\n\"]", shown)
 
 
 def test_a_whole_report_has_as_many_cells_in_every_row(report: Report) -> None:
@@ -66,3 +72,67 @@ def test_a_whole_report_has_as_many_cells_in_every_row(report: Report) -> None:
         rows = [line for line in found[2].splitlines() if line.endswith(r"\\")]
         of = [row for row in rows if not row.startswith(r"\multicolumn")]
         assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in of} == {len(found[1])}
+
+
+def test_a_long_table_goes_on_in_the_next() -> None:
+    table = Table(("", "n"), tuple((f"row {i}", "1") for i in range(MAX_ROWS + 1)), "Long")
+    text = render(whole(Table(("",), ()), table))
+    assert r"\caption{Found. Long.}" in text
+    assert r"\caption{Found. Long. Continued.}" in text
+    assert r"\label{tab:found-2-2}" in text
+    assert text.count("row ") == MAX_ROWS + 1
+
+
+PACKAGES = ("booktabs.sty", "graphicx.sty")
+HAS_LATEX = bool(
+    shutil.which("pdflatex")
+    and shutil.which("kpsewhich")
+    and not subprocess.run(["kpsewhich", *PACKAGES], capture_output=True).returncode
+)
+needs_latex = pytest.mark.skipif(
+    not HAS_LATEX, reason="there is no pdflatex with booktabs and graphicx"
+)
+
+AROUND = r"""\documentclass{article}
+\usepackage{booktabs,graphicx}
+\begin{document}
+\input{tables}
+\end{document}
+"""
+
+
+def compiled(text: str, folder: Path) -> str:
+    """What pdfLaTeX says of tables that are read by a paper."""
+    (folder / "tables.tex").write_text(text)
+    (folder / "paper.tex").write_text(AROUND)
+    words = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "paper.tex"]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, errors="replace")
+    assert done.returncode == 0, done.stdout[-3000:]
+    return done.stdout
+
+
+def _document(result: Result) -> Document:
+    return Output.of(result).document()
+
+
+@needs_latex
+def test_every_kind_of_result_is_set_within_the_page(report: Report, tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(report.model_copy(update={"records_file": None}).to_json())
+    for made in (document(report), _document(table(path)), _document(compare(path, path))):
+        log = compiled(render(made), tmp_path)
+        assert "Output written on paper.pdf" in log
+        assert "Overfull" not in log
+        assert "Float too large" not in log
+
+
+@needs_latex
+def test_any_text_is_set(tmp_path: Path) -> None:
+    texts = (
+        *SPECIAL, "film_1 # 50% & ~ ^ \\ { } $5", "'x' don't “y” <|im_start|> -- ---",
+        "łódź ß Æ İ ▁the Ġword ␣ …", "你好 → τ ε ≤ Ω Привет 😀", "\x1b[31m \u200b e\u0301",
+        "an unbroken_" + "name_" * 40,
+    )  # fmt: skip
+    rows = (*((text, text, "-") for text in texts), ("a & heading_",))
+    table = Table(("name", "n & m", "_"), rows, "Odd_% & more", note="50 % ~ of # all")
+    assert "Overfull" not in compiled(render(whole(table)), tmp_path)

@@ -142,6 +142,25 @@ def test_what_straddles_is_said_with_its_number_and_the_limit(report: Report) ->
     )
 
 
+def test_all_rules_that_are_open_are_named(report: Report) -> None:
+    two = {rule: STRADDLING[rule] for rule in ("unattended", "order")}
+    sentence = answer_of(may_be_shown(report, **two)).sentence
+    assert (
+        "cannot decide. 1 other rule is open as well: correlation.attention_margin. Do" in sentence
+    )
+    three = two | {"polarity": STRADDLING["polarity"]}
+    sentence = answer_of(may_be_shown(report, **three)).sentence
+    named = "correlation.attention_margin, attended.polarity"
+    assert f" 2 other rules are open as well: {named}. Do not show" in sentence
+
+
+def test_too_few_texts_leave_every_rule_open_which_is_said_once(report: Report) -> None:
+    data = report.data.model_copy(update={"n_examples": 20})
+    answer = answer_of(report.model_copy(update={"data": data}))
+    assert len(answer.because) > 1
+    assert "open as well" not in answer.sentence
+
+
 @pytest.mark.parametrize("check", ["correlation", "attended", "permutation"])
 @pytest.mark.parametrize("was_run", [True, False])
 def test_a_check_that_is_missing_cannot_be_told(report: Report, check: str, was_run: bool) -> None:

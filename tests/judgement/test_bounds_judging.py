@@ -10,10 +10,7 @@ from attn_audit.judgement.gate import Measurement, bounds_to_judge, judge_bound
 from attn_audit.judgement.policy import Bound, Policy
 from attn_audit.results.report import Report
 from attn_audit.statistics.summary import Estimate, Interval
-from tests.formats.conftest import report
 from tests.judged import MOVED, YARDSTICK, with_number
-
-__all__ = ["report"]
 
 LEAST = 0.4
 tenths = st.integers(0, 10).map(lambda i: i / 10)

@@ -34,8 +34,14 @@ def records(report: Path) -> dict[str, dict[str, object]]:
     return {row["id"]: row for row in map(json.loads, lines)}
 
 
-def test_is_the_mean_of_the_differences_of_the_same_examples(audited: Audited) -> None:
-    base, new = audited(1.0, ".jsonl"), audited(6.0, ".jsonl")
+@pytest.fixture(scope="module")
+def in_lines(audited: Audited) -> tuple[Path, Path]:
+    """The base and the new one with records that are JSON Lines."""
+    return audited(1.0, ".jsonl"), audited(6.0, ".jsonl")
+
+
+def test_is_the_mean_of_the_differences_of_the_same_examples(in_lines: tuple[Path, Path]) -> None:
+    base, new = in_lines
     before, after = records(base), records(new)
     field = "correlation.attention_gradient"
     pairs = [
@@ -57,8 +63,8 @@ def test_is_the_mean_of_the_differences_of_the_same_examples(audited: Audited) -
     assert (change.interval.low, change.interval.high) == (expected.low, expected.high)
 
 
-def test_names_the_examples_that_changed_most(audited: Audited) -> None:
-    base, new = audited(1.0, ".jsonl"), audited(6.0, ".jsonl")
+def test_names_the_examples_that_changed_most(in_lines: tuple[Path, Path]) -> None:
+    base, new = in_lines
     before, after = records(base), records(new)
     field = "permutation.distance"
     sizes = {
@@ -88,10 +94,10 @@ def test_going_back_reverses_every_sign(base: Path, new: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".csv"])
 def test_the_format_of_the_records_changes_nothing(
-    audited: Audited, base: Path, new: Path, suffix: str
+    audited: Audited, in_lines: tuple[Path, Path], base: Path, new: Path, suffix: str
 ) -> None:
-    other = compare(audited(1.0, suffix), audited(6.0, suffix)).changes
-    for one, two in zip(compare(base, new).changes, other, strict=True):
+    others = in_lines if suffix == ".jsonl" else (audited(1.0, suffix), audited(6.0, suffix))
+    for one, two in zip(compare(base, new).changes, compare(*others).changes, strict=True):
         assert one.model_copy(update={"most_changed": ()}) == two.model_copy(
             update={"most_changed": ()}
         )
@@ -100,18 +106,19 @@ def test_the_format_of_the_records_changes_nothing(
         ]
 
 
-def test_examples_are_matched_by_id_in_whatever_order(audited: Audited, tmp_path: Path) -> None:
-    straight = audited(1.0)
-    texts = (straight.parent / "texts.jsonl").read_text().splitlines()
+def test_examples_are_matched_by_id_in_whatever_order(
+    audited: Audited, base: Path, tmp_path: Path
+) -> None:
+    texts = (base.parent / "texts.jsonl").read_text().splitlines()
     turned = tmp_path / "turned.jsonl"
     turned.write_text("\n".join(reversed(texts)) + "\n")
     other = audited(1.0, data=turned)
     content = json.loads(other.read_text())
-    content["data"]["sha256"] = json.loads(straight.read_text())["data"]["sha256"]
+    content["data"]["sha256"] = json.loads(base.read_text())["data"]["sha256"]
     write_content(other, content)
     assert all(
         change.difference == pytest.approx(0, abs=1e-6)
-        for change in compare(straight, other).changes
+        for change in compare(base, other).changes
         if change.metric.startswith("correlation.attention")
     )
 

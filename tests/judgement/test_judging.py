@@ -12,10 +12,7 @@ from attn_audit.judgement.comparison import compare, judge_changes
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Change, Judgement
 from attn_audit.statistics.summary import Interval
-from tests.formats.conftest import report
 from tests.judged import GAP, MOVED, YARDSTICK, policy_from, with_number, without
-
-__all__ = ["report"]
 
 TODAY = date(2026, 1, 5)
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE

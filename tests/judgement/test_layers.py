@@ -15,10 +15,7 @@ from attn_audit.judgement.policy import load_policy
 from attn_audit.results.model_description import Leverage, SiteLeverage
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Answer, MayShow
-from tests.formats.conftest import report
 from tests.judged import with_number
-
-__all__ = ["report"]
 
 N_TEXTS = 64
 

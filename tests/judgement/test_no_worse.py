@@ -13,6 +13,7 @@ from attn_audit.judgement.policy import load_policy
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Change
 from attn_audit.statistics.summary import Interval
+from tests.judged import with_number
 
 RULES, NO_WORSE = load_policy(), load_policy("no-worse")
 BOUNDS = {bound.metric: bound for bound in NO_WORSE.bounds}
@@ -56,7 +57,20 @@ def test_the_limits_are_these(report: Report, by: float, n_broken: int) -> None:
 
 
 def test_few_examples_decide_nothing(report: Report) -> None:
-    verdict = judge_changes(report, report, changed(0.0, n=99), NO_WORSE, None)
+    verdict = judge_changes(report, report, changed(0.0001, n=99), NO_WORSE, None)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("n", [1, 99])
+def test_a_report_is_no_worse_than_itself_however_few_its_texts(report: Report, n: int) -> None:
+    judged = judge_changes(report, report, changed(0.0, n=n), NO_WORSE, None).judgements
+    assert {judgement.outcome for judgement in judged} == {Outcome.PASS}
+    assert {judgement.interval for judgement in judged} == {None}
+
+
+def test_of_another_model_a_number_that_stayed_needs_its_sample(report: Report) -> None:
+    other = with_number(report, "performance.margin", 1.5)
+    verdict = judge_changes(report, other, changed(0.0, n=99), NO_WORSE, None)
     assert verdict.outcome is Outcome.INCONCLUSIVE
 
 

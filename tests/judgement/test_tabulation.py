@@ -14,8 +14,8 @@ from attn_audit.findings.paper import columns
 from attn_audit.findings.performance import ACCURACY
 from attn_audit.findings.registry import statistics
 from attn_audit.judgement.tabulation import table_of, tabulate
+from attn_audit.results.answers import ReportTable
 from attn_audit.results.report import Report
-from attn_audit.results.report_table import ReportTable
 
 TAU = ATTENTION_GRADIENT.tau.name
 TRAINING = {"encoder": "bilstm", "seed": 0, "epochs": 5, "best_epoch": 2, "hidden_size": 8}
@@ -69,6 +69,23 @@ def test_models_that_tell_nothing_of_their_training_are_taken_together_and_said_
     (model,) = tabled(silent).models
     assert not model.is_told
     assert [r.seed for r in model.reports] == [None, None]
+
+
+def test_a_module_of_ones_own_is_told_by_what_its_adapter_says_and_by_its_size(
+    report: Report,
+) -> None:
+    def audited(weights: str, n_parameters: int, **training: Any) -> Report:
+        told = {"format": "adapter", "n_parameters": n_parameters, "training": training}
+        model = report.model.model_copy(update={"sha256": weights, **told})
+        return report.model_copy(update={"model": model})
+
+    table = tabled({
+        "a": audited("a", 10, seed=1), "b": audited("b", 10, seed=2), "c": audited("c", 20, seed=1),
+        "d": audited("d", 10, seed=1, dropout=0.3),
+    })  # fmt: skip
+    groups = [[(r.report, r.seed) for r in model.reports] for model in table.models]
+    assert groups == [[("a", 1), ("b", 2)], [("c", 1)], [("d", 1)]]
+    assert all(model.is_told for model in table.models)
 
 
 def test_mean_and_standard_deviation_are_over_the_seeds(report: Report) -> None:

@@ -105,7 +105,8 @@ def test_labels_in_another_order_and_under_other_names(
     )
     rows = texts(n_topics, has_several=task is TaskKind.MULTILABEL)
     under_other_names = [{**row, **renamed_in(row)} for row in rows]
-    require_same(audit(other, under_other_names), audit(model, rows))
+    plain = unchanged(formula) if task is TaskKind.BINARY else audit(model, rows)
+    require_same(audit(other, under_other_names), plain)
 
 
 def renamed_in(row: Row) -> Row:

@@ -1,5 +1,7 @@
 """Records that were written are read back as they were."""
 
+import csv
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -63,7 +65,7 @@ def test_site_records_too(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".csv"])
 def test_several_labels_are_read_from_every_format(tmp_path: Path, suffix: str) -> None:
     path, schema = tmp_path / f"records{suffix}", schemas(3, is_multilabel=True)[0]
-    several = {"label": ("NA",), "prediction": ("a b", "c"), "probability": (0.75, 0.125, 0.5)}
+    several = {"label": ("NA",), "prediction": ("a|b", '"c", d'), "probability": (0.75, 0.125, 0.5)}
     none_is_on = {"label": None, "prediction": (), "probability": (0.25, 0.125, 0.0)}
     failed = {"id": "e2", "status": "failed", "n_units": 0, "truncated": False}
     write(path, table([record(0) | several, record(0) | none_is_on, failed], schema))
@@ -73,6 +75,26 @@ def test_several_labels_are_read_from_every_format(tmp_path: Path, suffix: str) 
         assert found[name].to_pylist() == [None if v is None else list(v) for v in expected]
     assert found["truncated"].to_pylist() == [False] * 3
     assert ("units" in found.column_names) == (suffix != ".csv")
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".jsonl", ".csv"])
+def test_tokens_are_read_by_whatever_name_they_have(tmp_path: Path, suffix: str) -> None:
+    path, schema = tmp_path / f"records{suffix}", schemas(5, is_multilabel=False)[0]
+    likeliest = ("|", '"', "␣,", "\\n", "[")
+    write(path, table([record(0) | {"likeliest": likeliest, "probability": (0.2,) * 5}], schema))
+    found = read_table(path, schema)
+    assert found["likeliest"].to_pylist() == [list(likeliest)]
+    if suffix == ".csv":
+        (row,) = csv.DictReader(path.read_text().splitlines())
+        assert json.loads(row["likeliest"]) == list(likeliest)
+
+
+def test_a_cell_of_a_csv_that_holds_no_list_is_refused(tmp_path: Path) -> None:
+    path, schema = tmp_path / "records.csv", schemas(3, is_multilabel=True)[0]
+    write(path, table([record(0) | {"prediction": ("a", "b"), "probability": (0.1,) * 3}], schema))
+    path.write_text(path.read_text().replace('"[""a"", ""b""]"', "a|b"))
+    with pytest.raises(RecordsError, match=r"cannot read the records .*'prediction' holds 'a|b'"):
+        read_table(path, schema)
 
 
 def test_refuses_columns_of_another_model(tmp_path: Path) -> None:

@@ -14,8 +14,7 @@ from attn_audit.statistics.intervals import (
     MAX_KEPT,
     N_RESAMPLES,
     Resamples,
-    describe,
-    histogram,
+    distribution_of,
     mean,
     mean_interval,
     ratio_of_means,
@@ -23,15 +22,24 @@ from attn_audit.statistics.intervals import (
     tau_of_means,
     wilson_interval,
 )
-from attn_audit.statistics.summary import Interval
+from attn_audit.statistics.summary import Distribution, Interval
 
 VALUES = arrays(np.float64, st.integers(2, 50), elements=st.floats(-1e3, 1e3, width=32))
+
+
+def describe(values: np.ndarray) -> Distribution:
+    return distribution_of(values, Resamples(seed=0))
+
+
+def counts_of(values: np.ndarray, edges: list[float]) -> tuple[int, ...]:
+    histogram = distribution_of(values, Resamples(seed=0), edges).histogram
+    assert histogram is not None
+    return histogram.counts
 
 
 @given(VALUES)
 def test_against_numpy(values: np.ndarray) -> None:
     ours = describe(values)
-    assert ours is not None
     assert [ours.n, ours.minimum, ours.maximum] == [len(values), min(values), max(values)]
     assert ours.mean == pytest.approx(values.mean(), rel=1e-9, abs=1e-9)
     assert ours.sd == pytest.approx(values.std(ddof=1), rel=1e-9, abs=1e-9)
@@ -45,14 +53,11 @@ def test_the_order_of_the_values_changes_nothing(values: np.ndarray, random: Ran
 
 
 def test_quantiles_by_hand() -> None:
-    description = describe(np.arange(101.0))
-    assert description is not None
-    assert description.quantiles == {0.05: 5.0, 0.25: 25.0, 0.5: 50.0, 0.75: 75.0, 0.95: 95.0}
+    assert describe(np.arange(101.0)).quantiles == (5.0, 25.0, 50.0, 75.0, 95.0)
 
 
 def test_a_single_value_has_no_standard_deviation() -> None:
     description = describe(np.array([2.5]))
-    assert description is not None
     assert (description.mean, description.sd, description.n) == (2.5, None, 1)
 
 
@@ -65,29 +70,27 @@ def test_equal_values_do_not_spread() -> None:
 
 
 def test_no_values_have_no_description() -> None:
-    assert describe(np.zeros(0)) is None
+    assert describe(np.full(2, np.nan)) == describe(np.zeros(0))
+    assert describe(np.zeros(0)).mean is None
 
 
-@pytest.mark.parametrize("wrong", [np.nan, np.inf])
-def test_refuses_what_is_not_finite(wrong: float) -> None:
+def test_refuses_what_is_infinite() -> None:
     with pytest.raises(ValueError, match="1 of 2 values are not finite"):
-        describe(np.array([0.0, wrong]))
-    with pytest.raises(ValueError, match="not finite"):
-        histogram(np.array([wrong]), np.array([0.0, 1.0]))
+        describe(np.array([0.0, np.inf]))
 
 
 def test_bins_are_closed_on_the_left_and_the_last_on_the_right() -> None:
     values = np.array([0.0, 0.24, 0.25, 0.5, 0.75, 1.0])
-    assert histogram(values, np.linspace(0, 1, 5)).tolist() == [2, 1, 1, 2]
+    assert counts_of(values, [0.0, 0.25, 0.5, 0.75, 1.0]) == (2, 1, 1, 2)
 
 
 def test_a_value_beyond_the_edges_counts_in_the_nearest_bin() -> None:
-    assert histogram(np.array([-1e-12, 1 + 1e-12]), np.array([0.0, 0.5, 1.0])).tolist() == [1, 1]
+    assert counts_of(np.array([-1e-12, 1 + 1e-12]), [0.0, 0.5, 1.0]) == (1, 1)
 
 
 @given(VALUES)
 def test_every_value_is_counted_once(values: np.ndarray) -> None:
-    assert histogram(values, np.linspace(-100, 100, 7)).sum() == len(values)
+    assert sum(counts_of(values, np.linspace(-100, 100, 7).tolist())) == len(values)
 
 
 RNG = np.random.Generator(np.random.Philox(11))

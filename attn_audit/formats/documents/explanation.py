@@ -165,8 +165,9 @@ def facts(found: Explanation) -> Iterator[tuple[str, str]]:
     is_pair = found.text_pair is not None
     of = f" of {TEXTS_IN_WORDS[found.audited]}" if is_pair else ""
     yield "Text", f"{n_units} {found.unit}{'s' if n_units != 1 else ''}{of}{cut}"
-    if found.text_pair is not None and found.audited != "both":
-        yield "Beside it", found.text_pair if found.audited == "first" else found.text
+    beside = found.text_pair if found.audited == "first" else found.text
+    if is_pair and found.audited != "both" and beside:
+        yield "Beside it", beside
 
 
 def _attention(found: Explanation) -> str:

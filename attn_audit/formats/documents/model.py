@@ -94,7 +94,18 @@ def task(model: ModelDescription) -> str:
     named = ", ".join(model.labels[:MAX_LABELS])
     more = len(model.labels) - MAX_LABELS
     rest = f" and {more} more" if more > 0 else ""
-    return f"{model.task}, {counted(len(model.labels), 'label')}: {named}{rest}"
+    labels = f"{model.task}, {counted(len(model.labels), 'label')}: {named}{rest}"
+    if all(label in (str(i), f"LABEL_{i}") for i, label in enumerate(model.labels)):
+        return f"{labels}; these are numbers: {NAMES.get(model.format, NAMES_OF_TRAINING)}"
+    return labels
+
+
+NAMES = {
+    "HuggingFace": "names stand in the model's config.json, as id2label",
+    "adapter": "names are given by CustomModel(labels=...)",
+}
+NAMES_OF_TRAINING = "names are those of the data that a model is trained on"
+"""Where a model's labels get names, by its format."""
 
 
 def asked(model: ModelDescription) -> str:
@@ -139,7 +150,7 @@ def _tried_out(description: ModelDescription, found: Findings) -> Iterator[tuple
     if seen := sight(description.layers[description.default_layer]):
         yield "Sight", seen
     yield "Replay", f"{found.replay}: {REPLAYS[found.replay]} ({_error(found)})"
-    yield "Masking", _masking(found)
+    yield "Masking", _masking(description)
     if found.places_are_told is not None:
         yield "Columns", COLUMNS[found.places_are_told]
     if found.places_are_told is not None or found.sharing != "texts":  # tried out in batches too
@@ -160,11 +171,13 @@ def readout(findings: Findings) -> str:
     return f"read out at {article}{findings.readout}"
 
 
-def tried_out(findings: Findings) -> str:
-    """What trying it out showed, on a line or two."""
+def tried_out(description: ModelDescription) -> str:
+    """What trying it out showed, on a line or two, of a model that was tried out."""
+    findings = description.findings
+    assert findings is not None, "nothing was tried"
     return (
         f"replay {findings.replay}, {_error(findings)}; "
-        f"{_special_share(findings)}; masking {_masking(findings)}"
+        f"{_special_share(findings)}; masking {_masking(description)}"
     )
 
 
@@ -204,11 +217,12 @@ def batching(findings: Findings) -> str:
     return TOGETHER[findings.sharing] + (f", since in a batch {reason}" if reason else "")
 
 
-def _masking(findings: Findings) -> str:
+def _masking(description: ModelDescription) -> str:
     """Whether a masked token is out of the model's sight."""
-    if findings.masking_leaks is None:
-        return "impossible: the model takes no attention mask"
-    if findings.masking_leaks:
+    leaks = None if description.findings is None else description.findings.masking_leaks
+    if leaks is None:
+        return f"impossible: {description.no_mask_because}"
+    if leaks:
         return "leaks: a masked token still moves the output"
     return "exact: a masked token has no influence"
 

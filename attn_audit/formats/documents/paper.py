@@ -7,8 +7,8 @@ from pathlib import Path
 from attn_audit.document import Block, Document, Links, Paragraph, Section
 from attn_audit.formats.documents import report_table
 from attn_audit.formats.documents.report import figures
+from attn_audit.results.answers import ReportTable, TabledModel
 from attn_audit.results.report import Report
-from attn_audit.results.report_table import ReportTable, TabledModel
 
 TABLES = tuple((f"table{suffix}", f"table{suffix}") for suffix in (".md", ".csv", ".tex", ".json"))
 """Beside the page."""

@@ -416,7 +416,7 @@ def _loaded(model: ModelDescription, settings: Settings) -> Iterator[tuple[str, 
     if any(said):
         yield "Loaded", "; ".join(filter(None, said))
     if model.findings is not None:
-        yield "Tried out", models.tried_out(model.findings)
+        yield "Tried out", models.tried_out(model)
 
 
 def _settings(report: Report) -> str:

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from attn_audit.document import Bullets, Cell, Document, Folded, Paragraph, Section, Table, Tone
+from attn_audit.findings.correlation import P_VALUE, TESTED
 from attn_audit.findings.paper import BLOCKS, Block, Column
 from attn_audit.numbers import count, counted, short
-from attn_audit.results.report_table import (
+from attn_audit.results.answers import (
     OverSeeds,
     ReportTable,
     TabledModel,
@@ -32,13 +33,17 @@ def document(table: ReportTable) -> Document:
 
 
 def sections(table: ReportTable) -> Iterator[Section]:
-    """Models, classes, seeds, and the reports behind them."""
+    """Models, classes, seeds, and the reports behind them: all, or those that were chosen."""
     lacking = (Bullets.of([f"{LACKING}: {why}" for why in table.missing]),) if table.missing else ()
-    yield Section("models", "Models", (*_of_models(table), *lacking))
-    classes = tuple(_of_classes(table))
-    if classes:
-        yield Section("classes", "By predicted class (Table 2 of the paper)", classes)
-    yield Section("reports", "What was taken together", tuple(_reports(table)))
+    found = (
+        Section("models", "Models", (*_of_models(table), *lacking)),
+        Section("classes", "By predicted class (Table 2 of the paper)", tuple(_of_classes(table))),
+        Section("reports", "What was taken together", tuple(_reports(table))),
+    )
+    chosen = {section.id for section in found if section.id in table.only}
+    for section in found:
+        if section.blocks and (not chosen or section.id in chosen):
+            yield section
 
 
 def _shown(table: ReportTable, *, of_classes: bool = False) -> Iterator[tuple[Block, list[Column]]]:
@@ -63,7 +68,10 @@ def _of_models(table: ReportTable) -> Iterator[Table]:
             )
         ]
         yield Table(
-            ("", "examples", *_headings(columns)), tuple(rows), block.title, note=_note(table)
+            ("", "examples", *_headings(columns)),
+            tuple(rows),
+            block.title,
+            note=_note(table, columns),
         )
 
 
@@ -106,8 +114,13 @@ def _cells(
         yield f"{column.written(found.mean)}{spread}{part}"
 
 
-def _note(table: ReportTable) -> str:
-    return OF_SEEDS if any(len(model.reports) > 1 for model in table.models) else ""
+def _note(table: ReportTable, columns: Iterable[Column]) -> str:
+    has_seeds = any(len(model.reports) > 1 for model in table.models)
+    return "; ".join(filter(None, (OF_SEEDS if has_seeds else "", _tested(columns))))
+
+
+def _tested(columns: Iterable[Column]) -> str:
+    return TESTED if any(column.heading == P_VALUE for column in columns) else ""
 
 
 def _of_classes(table: ReportTable) -> Iterator[Table]:
@@ -130,7 +143,7 @@ def _of_classes(table: ReportTable) -> Iterator[Table]:
                     )
                     rows.append((f"  {name}", size, *_cells(over.values, columns, model)))
         heads = ("", "examples", *_headings(columns))
-        yield Table(heads, tuple(rows), block.title, note=_note(table))
+        yield Table(heads, tuple(rows), block.title, note=_note(table, columns))
 
 
 def _reports(table: ReportTable) -> Iterator[Table | Folded | Paragraph]:
@@ -152,7 +165,8 @@ def _reports(table: ReportTable) -> Iterator[Table | Folded | Paragraph]:
     if guessed:
         yield Paragraph(
             f"How they were trained is not known of {', '.join(guessed)}: taken for seeds of one "
-            "model because kind, sizes and labels are the same.",
+            "model because kind, sizes and labels are the same. A module of one's own says it by "
+            "CustomModel(..., training={'seed': 1, ...}).",
             Tone.WARNING,
         )
     if any(len(model.reports) > 1 for model in table.models):
@@ -172,7 +186,8 @@ def _each(table: ReportTable) -> Iterator[Table]:
             for model in models:
                 rows.append((model.name,))
                 rows += [_alone(report, columns) for report in model.reports]
-        yield Table(("", *_headings(columns)), tuple(rows), block.title)
+        heads, note = ("", *_headings(columns)), _tested(columns)
+        yield Table(heads, tuple(rows), block.title, note=note)
 
 
 def _alone(report: TabledReport, columns: Sequence[Column]) -> tuple[Cell, ...]:

@@ -110,7 +110,8 @@ def blocks(verdict: Verdict, *, explains_all: bool = False) -> Iterator[Block]:
         yield _table(decisive)
         yield Folded("Why, and where to look", tuple(map(_reasons, decisive)))
     if forgiven:
-        title = f"{_numbers(forgiven)}: they did not pass, and change nothing"
+        they, them = ("it", "it") if len(forgiven) == 1 else ("they", "them")
+        title = f"{_numbers(forgiven)}: {they} did not pass, and nothing fails by {them}"
         leave = tuple(f"{name(j)}: waived {_leave(j)}" for j in forgiven if j.waiver is not None)
         brief = (_table(forgiven), *([Bullets.of(leave)] if leave else ()))
         n_unfolded = None if explains_all else len(brief)
@@ -301,6 +302,10 @@ def _instead(answer: Answer) -> Paragraph:
     return Paragraph(answer.instead, label="Show instead")
 
 
+PARTS = (0.05, 0.1, 0.2, 0.5)
+"""Of a scale from 0, where all that stands on it lies within: on a whole one 2 % hides 5 %."""
+
+
 def deciding_numbers(answer: Answer, check: str) -> Points | None:
     """The numbers of a check that decided, each above its limits."""
     rows: list[tuple[str, float, Interval | None, Hue]] = []
@@ -318,6 +323,9 @@ def deciding_numbers(answer: Answer, check: str) -> Points | None:
     if not rows:
         return None
     low, high = min(low for low, _ in ends), max(high for _, high in ends)
+    if low == 0:
+        most = max(value if at is None else max(value, at.high) for _, value, at, _ in rows)
+        high *= next((part for part in PARTS if most <= part * high), 1)
     return Points(tuple(rows), (low, high), (f"{low:g}", f"{high:g}"), DECIDING)
 
 

@@ -199,10 +199,16 @@ def _differences(
         own = [one.readings[i] for one in alone]
         if not all(_gap(reading, row, one) <= limit for row, one in enumerate(own)):
             yield _of_attention(reading, own, limit)
-        found = reading.replay(_side_by_side(reading, alone, i))
-        for variant in range(N_DRAWS):
-            if is_off(found[:, variant], [one.replayed[i][:, variant] for one in alone]):
-                yield "it puts texts in another order: attention given to one reaches another"
+        draws, expected = _side_by_side(reading, alone, i), [one.replayed[i] for one in alone]
+        found = reading.replay(draws)
+        if any(is_off(found[:, v], [one[:, v] for one in expected]) for v in range(N_DRAWS)):
+            yield (
+                "it puts texts in another order: attention given to one reaches another"
+                if is_off(reading.replay(draws[:, :1])[:, 0], [one[:, 0] for one in expected])
+                else "it computes what lies before its attention with the texts in another order, "
+                "as where they are sorted for packing: attention given to one would meet what was "
+                "computed of another"
+            )
     erased = model.erase(batch, _without_one(batch))
     for variant in range(N_ERASED):
         if is_off(erased[:, variant], [one.erased[variant].unsqueeze(0) for one in alone]):

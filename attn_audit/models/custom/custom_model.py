@@ -1,7 +1,7 @@
 """What a user says of a module of their own, and the only calls that lead into their code."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 import torch
@@ -75,13 +75,16 @@ class CustomModel:
     audited and the text does not show a token (`##ably`), it is called with each word alone."""
     takes_pairs: bool = False
     """Whether there are two texts; the attention over the first is audited."""
+    training: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    """How it was trained, for `attn-audit table`: `{"seed": 2, "epochs": 9}`. Reports that differ
+    in `seed` alone are seeds of one model, those that differ in another entry are models."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
         self._require_types()
         self._require_labels()
-        for field in ("attention", "embedding"):
-            self._require_submodule(field, getattr(self, field))
+        for name in ("attention", "embedding"):
+            self._require_submodule(name, getattr(self, name))
         if self.embedding is not None and self.embedding_table() is None:
             raise _error(f"embedding={self.embedding!r} has no weight of two axes")
 
@@ -107,19 +110,25 @@ class CustomModel:
         if isinstance(self.module, torch.jit.ScriptModule):
             raise _error("module is TorchScript; give the torch.nn.Module that it was made from")
         require_eager(self.module)
-        for field in ("encode", "tokenize"):
-            value = getattr(self, field)
-            if not callable(value) and (value is not None or field == "encode"):
-                raise _error(f"{field} must be a function, not {_kind(value)}")
+        for name in ("encode", "tokenize"):
+            value = getattr(self, name)
+            if not callable(value) and (value is not None or name == "encode"):
+                raise _error(f"{name} must be a function, not {_kind(value)}")
         if self.output not in get_args(OutputKind):
             raise _error(f"output must be logits or probabilities, not {self.output!r}")
-        for field, kinds in (("columns", (int,)), ("mask", (str, int))):
-            value = getattr(self, field)
+        for name, kinds in (("columns", (int,)), ("mask", (str, int))):
+            value = getattr(self, name)
             if value is not None and (not isinstance(value, kinds) or isinstance(value, bool)):
                 wanted = " or ".join("a name" if kind is str else "a number" for kind in kinds)
-                raise _error(f"{field} must be {wanted}, not {value!r}")
+                raise _error(f"{name} must be {wanted}, not {value!r}")
         if not isinstance(self.takes_pairs, bool):
             raise _error(f"takes_pairs must be True or False, not {self.takes_pairs!r}")
+        entries = self.training.items() if isinstance(self.training, Mapping) else None
+        simple = (str, int, float, bool, type(None))
+        if entries is None or not all(
+            isinstance(name, str) and isinstance(value, simple) for name, value in entries
+        ):
+            raise _error(f"training must be names with numbers or words, not {self.training!r}")
 
     def _require_labels(self) -> None:
         kinds = [kind.value for kind in TaskKind]

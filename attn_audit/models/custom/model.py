@@ -335,6 +335,7 @@ def _describe(
         dtype=str(coarsest_dtype(custom.module)).removeprefix("torch."),
         linear_readout=False,
         takes_pairs=custom.takes_pairs,
+        training=dict(custom.training),
         details={
             **details,
             "output": custom.output,

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypedDict, Unpack, overload
 import torch
 from torch import nn
 
+from attn_audit.config import validate
 from attn_audit.data.example import Example
 from attn_audit.errors import ConfigurationError
 from attn_audit.files import sha256_of_all
@@ -244,20 +245,22 @@ def wrap(
         report = attn_audit.audit(model, "data/", checks=["correlation"])
         ```
     """
-    said = ModelOptions(
-        max_length=max_length,
-        task=task,
-        unit=unit,
-        prompt=prompt,
-        audited=audited,
-        options=tuple(options),
-        chat=chat,
-        answer_score=answer_score,
-        target=target,
-        zero_shot=tuple(zero_shot),
-        template=template,
-        zero_shot_each=zero_shot_each,
-    )
+    given: dict[str, Any] = {
+        "max_length": max_length,
+        "task": task,
+        "unit": unit,
+        "prompt": prompt,
+        "audited": audited,
+        "options": options if isinstance(options, str) else tuple(options),
+        "chat": chat,
+        "answer_score": answer_score,
+        "target": target,
+        "zero_shot": zero_shot if isinstance(zero_shot, str) else tuple(zero_shot),
+        "template": template,
+        "zero_shot_each": zero_shot_each,
+    }
+    checked = validate(given, given, None)
+    said = ModelOptions(**{name: getattr(checked, name) for name in given})
     said, texts = fitted_to_texts(said, examples)
     computing, details = _in_precision(module, None if dtype is None else getattr(torch, dtype))
     with frozen(computing):

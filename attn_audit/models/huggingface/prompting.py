@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from attn_audit.data.chat import USER, Chat, Message
 from attn_audit.data.example import Example
+from attn_audit.data.prompts import USER, Chat, Message
 from attn_audit.errors import (
     ConfigurationError,
     Fault,

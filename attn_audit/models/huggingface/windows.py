@@ -81,7 +81,13 @@ class Windows:
             UnsupportedModelError: The model reads texts in a way that windows would change.
         """
         flag = f"--window-overlap {overlap}"
-        if classifier.question is not None or classifier.hypotheses is not None:
+        if classifier.hypotheses is not None:
+            raise ConfigurationError(
+                f"{flag}: only texts that are read alone are read in windows, and not beside the "
+                "hypotheses of --zero-shot",
+                hint="Without it, texts are cut to what the model takes, and counted.",
+            )
+        if classifier.question is not None:
             raise ConfigurationError(
                 f"{flag}: a prompt is read at once, and a part of it would ask nothing"
             )

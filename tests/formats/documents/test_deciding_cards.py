@@ -9,6 +9,7 @@ from attn_audit.formats.documents.report import cards, document
 from attn_audit.formats.documents.verdict import answered, deciding_numbers
 from attn_audit.results.report import Report
 from attn_audit.results.verdict import Answer, Judgement, MayShow
+from attn_audit.statistics.summary import Interval
 from tests.formats.judging import answer, judgement
 
 DECISIVE, NOT_DECISIVE = "This decided the answer", "The other checks did not decide it"
@@ -78,9 +79,24 @@ def test_their_pictures_are_of_the_numbers_that_decided_and_their_limits(report:
             ("polarity", effect.estimate, effect.interval, Hue.OTHER),
             ("at most 0.25", 0.25, None, Hue.YARDSTICK),
         )
-        assert attended.limits == (0.0, 1.0)
+        assert attended.limits == (0.0, 0.5)
         assert isinstance(model, Points)
         assert (model.rows[0][0] == "roc auc") == (area is AREA)  # else the card's own
+
+
+@pytest.mark.parametrize(
+    ("high", "limit", "end"),
+    [(0.06, 0.05, 0.1), (0.1, 0.05, 0.1), (0.03, 0.05, 0.05), (0.03, 0.25, 0.5), (0.51, 0.05, 1.0)],
+)
+def test_small_numbers_and_limits_stand_on_a_small_scale(
+    report: Report, high: float, limit: float, end: float
+) -> None:
+    interval = Interval(low=0.01, high=high, method="wilson")
+    update = {"limit": limit, "direction": "max", "estimate": 0.02, "interval": interval}
+    found = because(MayShow.NO, EFFECT.model_copy(update=update), names=(EFFECT.metric,))
+    points = deciding_numbers(found, "attended")
+    assert points is not None
+    assert (points.limits, points.ends) == ((0.0, end), ("0", f"{end:g}"))
 
 
 def test_one_number_that_two_rules_ask_for_stands_there_once(report: Report) -> None:

@@ -9,7 +9,7 @@ import pytest
 from attn_audit.findings import permutation
 from attn_audit.findings.example import status_field
 from attn_audit.findings.registry import added, checks
-from attn_audit.formats.documents.model import auditable, document
+from attn_audit.formats.documents.model import auditable, document, task
 from attn_audit.formats.documents.report import audited
 from attn_audit.results.report import Report
 
@@ -98,6 +98,34 @@ def test_says_where_masking_is_no_removal(
     changed = found.model_copy(update={"masking_leaks": leaks, "removal": removal})
     text = shown(document(transformer.model.model_copy(update={"findings": changed})), 100)
     assert all(word in text for word in words)
+
+
+def test_an_adapter_that_names_no_mask_is_told_how_to(transformer: Report, shown: Shown) -> None:
+    found = transformer.model.findings
+    assert found is not None
+    unmasked = {"masking_leaks": None, "removal": "delete"}
+    changed = {"format": "adapter", "findings": found.model_copy(update=unmasked)}
+    text = " ".join(shown(document(transformer.model.model_copy(update=changed)), 100).split())
+    assert "impossible: the adapter names no mask" in text
+    assert "CustomModel(..., mask='...')" in text
+
+
+@pytest.mark.parametrize(
+    ("labels", "format", "how"),
+    [
+        (("LABEL_0", "LABEL_1"), "HuggingFace", "config.json, as id2label"),
+        (("0", "1"), "adapter", "CustomModel(labels=...)"),
+        (("0", "1", "2"), "attn-audit checkpoint", "trained on"),
+        (("1", "2", "3"), "HuggingFace", None),  # as of stars
+        (("bad", "good"), "adapter", None),
+    ],
+)
+def test_labels_without_names_are_said_to_be_numbers_and_where_names_come_from(
+    transformer: Report, labels: tuple[str, ...], format: str, how: str | None
+) -> None:
+    said = task(transformer.model.model_copy(update={"labels": labels, "format": format}))
+    assert ("these are numbers: " in said) == (how is not None)
+    assert how is None or said.endswith(how)
 
 
 def test_a_linear_readout_that_was_found_is_said(transformer: Report, shown: Shown) -> None:

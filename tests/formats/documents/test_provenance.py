@@ -126,7 +126,7 @@ def test_leave_one_out_says_that_it_masked(transformer: Report) -> None:
     ("leaks", "why"),
     [
         (True, "in this model a masked token still moves the output"),
-        (None, "this model takes no attention mask"),
+        (None, "the model takes no attention mask"),
         (False, "as was asked for"),
     ],
 )

@@ -30,7 +30,7 @@ def said(report: Report, check: str) -> str:
 def with_gap(report: Report, mean: float, low: float, high: float) -> str:
     interval = Interval(low=low, high=high, method="bootstrap")
     changed = with_metric(report, GAP_GRADIENT, mean=mean, interval=interval)
-    return " ".join(correlation.answer(without_metric(changed, GAP_LEAVE_ONE_OUT)))
+    return " ".join(correlation.FINDINGS.answer(without_metric(changed, GAP_LEAVE_ONE_OUT)))
 
 
 def test_tau_stands_beside_its_yardstick_and_the_paired_gap(report: Report) -> None:
@@ -63,7 +63,7 @@ def test_a_yardstick_is_called_low_where_its_whole_interval_is(report: Report) -
         low, high = ends
         interval = Interval(low=low, high=high, method="bootstrap")
         found = with_metric(report, OF_YARDSTICK.tau, mean=(low + high) / 2, interval=interval)
-        assert said in " ".join(correlation.answer(found))
+        assert said in " ".join(correlation.FINDINGS.answer(found))
 
 
 def test_one_measure_gives_no_yardstick(only_correlation: Report) -> None:
@@ -75,10 +75,10 @@ def test_one_measure_gives_no_yardstick(only_correlation: Report) -> None:
 def test_permutation_says_shortly_what_equal_attention_keeps(
     report: Report, nothing_measured: Report
 ) -> None:
-    line = permutation.card(report).lines[-1]
+    line = permutation.FINDINGS.card(report).lines[-1]
     assert line.startswith("equal attention keeps ")
     assert line.endswith("] of the predictions")
-    assert permutation.card(nothing_measured).lines == ("no example could be measured",)
+    assert permutation.FINDINGS.card(nothing_measured).lines == ("no example could be measured",)
 
 
 def test_permutation_says_what_could_move_and_how_much_did(report: Report) -> None:
@@ -105,7 +105,7 @@ def test_decisions_that_all_stay_say_how_many_texts_and_which_attention_that_res
     interval = Interval(low=low, high=1.0, method="wilson")
     unchanged = metrics_of_permutation.UNIFORM_UNCHANGED
     found = with_metric(report, unchanged, count=n, n=n, share=1.0, interval=interval)
-    text = " ".join(permutation.answer(found))
+    text = " ".join(permutation.FINDINGS.answer(found))
     assert "With equal attention on every unit, 100% [" in text
     assert f"None of these {n:,} decisions changed under this one other attention; of other" in text
     assert f"of other texts {others} may, and under still other attention more" in text
@@ -122,11 +122,11 @@ def test_even_attention_counts_as_not_moved_and_says_so(report: Report) -> None:
     n = report[metrics_of_permutation.MOVED].n
     found = with_metric(report, metrics_of_permutation.MOVED, count=0, share=0.0)
     found = with_metric(found, metrics_of_permutation.TOO_EVEN, count=n, share=1.0)
-    text = " ".join(permutation.answer(found))
+    text = " ".join(permutation.FINDINGS.answer(found))
     assert "Counted as not moved: 209 examples whose attention is too even" in text
     assert "Attention was nearly even already" in text
     assert "depend on where attention lies" not in text
-    short = permutation.in_short(found)
+    short = permutation.FINDINGS.in_short(found)
     assert short[2] == "counted as not moved: 209 whose attention is too even"
 
 
@@ -142,7 +142,7 @@ def test_an_adversary_stands_beside_how_common_alternatives_are(report: Report) 
 def test_an_adversary_alone_says_that_its_yardstick_is_missing(report: Report) -> None:
     alone = without(report, "permutation")
     assert "was not measured: that takes the permutation check" in said(alone, "adversarial")
-    assert len(adversarial.in_short(alone)) == 1
+    assert len(adversarial.FINDINGS.in_short(alone)) == 1
 
 
 def by_methods(report: Report, n_exact: int, n_gradient: int) -> Report:

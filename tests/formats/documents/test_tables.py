@@ -4,7 +4,7 @@ import pyarrow.compute as pc
 
 from attn_audit import audit
 from attn_audit.document import Folded, Table
-from attn_audit.findings.attended import POLARITY
+from attn_audit.findings.attended import FINDINGS, POLARITY
 from attn_audit.findings.pairs import (
     ATTENTION_GRADIENT,
     ATTENTION_MARGIN,
@@ -67,3 +67,17 @@ def test_what_rules_read_is_given_by_confidence(report: Report) -> None:
     shown = {row[0]: row[3] for row in of["By confidence"].rows}
     assert {f"p {part.name}": share(part) for part in strata}.items() <= shown.items()
     assert "by confidence" in [row[0] for row in of["By group"].rows]
+
+
+def test_a_share_of_fewer_texts_than_stand_beside_it_says_of_how_many(report: Report) -> None:
+    first, *others = report[POLARITY].by_confidence
+    strata = (first.model_copy(update={"n": first.n - 1, "count": 0}), *others)
+    fewer = report[POLARITY].model_copy(
+        update={"n": report[POLARITY].n - 1, "by_confidence": strata}
+    )
+    changed = report.model_copy(update={"metrics": {**report.metrics, POLARITY.name: fewer}})
+    (table,) = (t for t in tables_of(changed, "attended") if t.title == "By confidence")
+    assert f"against it at p {first.name} is of {first.n - 1}" in table.note
+    assert f" of the {fewer.n} texts in which it does anything" in " ".join(
+        FINDINGS.in_short(changed)
+    )

@@ -235,8 +235,13 @@ def test_what_did_not_pass_stands_first_and_the_rest_is_folded(report: Report) -
     assert page.index("The gate failed") < page.index('class="cards"')
     folded = page.index("<details>", page.index("The gate failed"))
     assert page.index("permutation.moved") < folded < page.index("min_examples")
-    assert "2 warnings, 1 waived: they did not pass, and change nothing" in page
+    assert "2 warnings, 1 waived: they did not pass, and nothing fails by them" in page
     assert "2 that passed" in page
+
+
+def test_one_warning_is_one(shown: Shown) -> None:
+    text = shown(document(verdict(judgement(Outcome.FAIL, level=Level.WARN))), 80)
+    assert "1 warning: it did not pass, and nothing fails by it" in text
 
 
 LONG = "correlation.attention_leave_one_out.positive_after_correction"

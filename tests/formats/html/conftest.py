@@ -112,15 +112,17 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrom
     started.quit()
 
 
-_PAGES: dict[str, str] = {}
+_PAGES: dict[int, tuple[Report, str]] = {}
+"""By the identity of a report, which is kept so that no other gets it."""
 
 
-def rendered(report: Report, judged: Verdict | None) -> str:
+def rendered(report: Report, judged: Verdict | None = None) -> str:
     """The page of a report, rendered once: many tests look at the same one."""
-    key = str((report.model_dump(), judged))
-    if key not in _PAGES:
-        _PAGES[key] = html.render(document(report, judged))
-    return _PAGES[key]
+    if judged is not None:
+        return html.render(document(report, judged))
+    if id(report) not in _PAGES:
+        _PAGES[id(report)] = (report, html.render(document(report)))
+    return _PAGES[id(report)][1]
 
 
 @pytest.fixture

@@ -5,10 +5,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from attn_audit.formats import html
-from attn_audit.formats.documents.report import document
 from attn_audit.results.report import Report
-from tests.formats.html.conftest import Opened
+from tests.formats.html.conftest import Opened, rendered
 from tests.formats.html.hostile import BREAKOUT, IMAGE, SCRIPT, UNSEEN, hostile
 
 
@@ -31,18 +29,20 @@ def elements(text: str) -> Elements:
     return parsed
 
 
-def test_makes_no_element_and_no_handler(report: Report) -> None:
-    found, honest = (
-        elements(html.render(document(hostile(report)))),
-        elements(html.render(document(report))),
-    )
+@pytest.fixture(scope="session")
+def attacked(report: Report) -> Report:
+    return hostile(report)
+
+
+def test_makes_no_element_and_no_handler(report: Report, attacked: Report) -> None:
+    found, honest = elements(rendered(attacked)), elements(rendered(report))
     assert found.tags.count("script") == honest.tags.count("script")
     assert set(found.tags) <= set(honest.tags)
     assert not [name for name, _ in found.attributes if name.startswith("on")]
 
 
-def test_does_not_run(report: Report, opened: Opened) -> None:
-    page = opened(hostile(report))
+def test_does_not_run(attacked: Report, opened: Opened) -> None:
+    page = opened(attacked)
     page.set("search", "window")
     page.set("verdict", "wrong")
     page.set("sort", "adversarial.max_jsd")
@@ -55,8 +55,8 @@ def test_does_not_run(report: Report, opened: Opened) -> None:
     assert page.requests() == {page.url}
 
 
-def test_is_shown_as_it_was_written(report: Report, opened: Opened) -> None:
-    page = opened(hostile(report))
+def test_is_shown_as_it_was_written(attacked: Report, opened: Opened) -> None:
+    page = opened(attacked)
     words = page.texts(".example .word")
     assert words[:3] == [SCRIPT, BREAKOUT, IMAGE]
     assert words[5] == r"a\u202eb\ud800c\x00"
@@ -65,14 +65,14 @@ def test_is_shown_as_it_was_written(report: Report, opened: Opened) -> None:
     assert SCRIPT in page.texts("h1")[0]
 
 
-def test_text_that_utf_8_cannot_hold_is_spelled_out(report: Report) -> None:
+def test_text_that_utf_8_cannot_hold_is_spelled_out(attacked: Report) -> None:
     assert "\ud800" in UNSEEN
-    html.render(document(hostile(report))).encode("utf-8")
+    rendered(attacked).encode("utf-8")
 
 
 @pytest.mark.parametrize("text", [SCRIPT, BREAKOUT, IMAGE])
-def test_ends_no_block_of_data(report: Report, text: str) -> None:
-    page = html.render(document(hostile(report)))
+def test_ends_no_block_of_data(attacked: Report, text: str) -> None:
+    page = rendered(attacked)
     blocks = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', page, re.DOTALL)
     assert len(blocks) == 2
     assert all("<" not in block and "&" not in block for block in blocks)

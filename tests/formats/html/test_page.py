@@ -15,6 +15,7 @@ from attn_audit.formats.documents.report import document
 from attn_audit.formats.documents.verdict import answered
 from attn_audit.formats.html import data
 from attn_audit.results.report import Report
+from tests.formats.html.conftest import rendered
 from tests.formats.html.test_hostile_text import elements
 
 EVERY_REPORT = (
@@ -28,7 +29,7 @@ def test_says_what_was_audited_and_answers_every_check(
     request: pytest.FixtureRequest, name: str
 ) -> None:
     report: Report = request.getfixturevalue(name)
-    page = html.render(document(report))
+    page = rendered(report)
     assert f"<h1>{Path(report.model.source).name}</h1>" in page
     for check in report.settings.checks:
         assert f'id="card-{check}"' in page
@@ -41,7 +42,7 @@ def test_the_question_stands_above_the_answer_and_its_sentences_below(
 ) -> None:
     report: Report = request.getfixturevalue(name)
     assert report.answer is not None
-    page = html.render(document(report))
+    page = rendered(report)
     found = answered(report.answer)
     header = page[page.index("<header>") : page.index("</header>")]
     said = [unescape(re.sub("<[^>]*>", "", p)) for p in re.findall(r"<p.*?</p>", header)]
@@ -51,19 +52,14 @@ def test_the_question_stands_above_the_answer_and_its_sentences_below(
     assert f'<p class="answered word {found.words.tone}">' in header
 
 
-def test_is_the_same_for_the_same_report(report: Report) -> None:
-    assert html.render(document(report)) == html.render(document(report))
-
-
 def test_is_the_same_for_the_report_read_again(report: Report, tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text(report.to_json(), encoding="utf-8")
-    assert html.render(document(Report.load(tmp_path / "report.json"))) == html.render(
-        document(report)
-    )
+    again = Report.load(tmp_path / "report.json")
+    assert html.render(document(again)) == rendered(report)
 
 
 def test_allows_its_own_scripts_and_style_and_nothing_else(report: Report) -> None:
-    page = html.render(document(report))
+    page = rendered(report)
     policy = next(v for _, v in elements(page).attributes if "default-src" in v)
     scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
@@ -74,7 +70,7 @@ def test_allows_its_own_scripts_and_style_and_nothing_else(report: Report) -> No
 
 
 def test_refers_to_nothing_outside(report: Report) -> None:
-    found = elements(html.render(document(report)))
+    found = elements(rendered(report))
     links = [value for name, value in found.attributes if name in ("href", "src", "action")]
     assert links
     assert all(link.startswith("#") for link in links)
@@ -82,7 +78,7 @@ def test_refers_to_nothing_outside(report: Report) -> None:
 
 
 def test_links_lead_somewhere(report: Report) -> None:
-    found = elements(html.render(document(report)))
+    found = elements(rendered(report))
     ids = [value for name, value in found.attributes if name == "id"]
     links = {value[1:] for name, value in found.attributes if name == "href"}
     assert len(ids) == len(set(ids))
@@ -90,11 +86,11 @@ def test_links_lead_somewhere(report: Report) -> None:
 
 
 def test_leaves_vega_out_where_there_is_no_figure(nothing_measured: Report) -> None:
-    assert len(html.render(document(nothing_measured))) < 150_000
+    assert len(rendered(nothing_measured)) < 150_000
 
 
 def test_names_hashes_in_full(report: Report) -> None:
-    page = html.render(document(report))
+    page = rendered(report)
     assert report.model.sha256 is not None
     assert report.model.sha256 in page
 
@@ -107,7 +103,7 @@ def test_words_that_speak_against_differ_by_more_than_colour(report: Report) -> 
     assert '<span class="word level-18 against">bad</span>' in page
     (below, above) = re.findall(r"inset 0 calc\(var\(--level\) \* (-?)6px\)", page)
     assert (below, above) == ("-", "")
-    for said in (page, html.render(document(report))):
+    for said in (page, rendered(report)):
         assert "on one scale for all texts" in said
         assert 'class="word level-10 against">against</span>' in said
 

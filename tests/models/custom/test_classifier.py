@@ -191,8 +191,10 @@ def test_labels_of_the_data_get_the_models_names() -> None:
 
 
 def test_the_description_says_what_an_adapter_gave() -> None:
-    description = model_of(custom_of(Pooling(attend_plainly))).describe()
+    custom = custom_of(Pooling(attend_plainly), training={"seed": 2})
+    description = model_of(custom).describe()
     assert description.format == "adapter"
+    assert description.training == {"seed": 2}
     assert description.architecture == "Pooling (Embedding, Linear)"
     assert description.n_parameters == sum(
         parameter.numel() for parameter in Pooling(attend_plainly).parameters()

@@ -34,6 +34,8 @@ def test_it_is_a_public_name() -> None:
         ({"encode": None}, "encode must be a function, not NoneType"),
         ({"tokenize": "words"}, "tokenize must be a function, not str"),
         ({"output": "scores"}, "output must be logits or probabilities, not 'scores'"),
+        ({"training": ["seed"]}, "training must be names with numbers or words, not"),
+        ({"training": {"seed": [1]}}, "training must be names with numbers or words, not"),
         ({"takes_pairs": "yes"}, "takes_pairs must be True or False, not 'yes'"),
         ({"labels": "ab"}, "labels must be a list of names, not 'ab'"),
         ({"labels": [0, 1]}, "labels must be a list of names"),

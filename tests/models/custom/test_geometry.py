@@ -133,6 +133,19 @@ def test_only_what_a_batch_changes_is_audited_one_text_at_a_time(pair: Pair) -> 
     assert (findings.no_gradient_because is None) == (name != "text by text")  # row by row
 
 
+@pytest.mark.parametrize("looked_up", ["sorted", "looked up sorted"])
+def test_a_batch_that_is_sorted_before_the_attention_is_told_from_one_whose_attention_is(
+    looked_up: str,
+) -> None:
+    findings = {}
+    for back in ("states", "logits"):
+        module = RIGHT[f"{looked_up}, {back} put back"]()
+        model = model_of(custom_of(module, encode, task="multiclass"))
+        findings[back] = str(model.describe().findings)
+    assert "before its attention with the texts in another order" in findings["states"]
+    assert "before its attention" not in findings["logits"]
+
+
 def test_the_self_check_passes_and_says_that_places_were_tried(pair: Pair) -> None:
     name, _, model = pair
     checks = self_check(model, model.encode(EXAMPLES), model.default_site)

@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Iterator
+from itertools import permutations
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -19,11 +21,12 @@ from attn_audit.models.capacity import Capacity
 from attn_audit.models.contract import NewWeights, RowWeights
 from attn_audit.models.huggingface.classifier import HuggingFaceClassifier
 from attn_audit.models.huggingface.model import HuggingFaceModel
-from attn_audit.models.huggingface.vocabulary import token_names
+from attn_audit.models.huggingface.vocabulary import BLANK, token_names
 from attn_audit.models.task import NextToken, match_labels
-from tests.checkpoints import SENTENCES
+from tests.checkpoints import LAYERS, SENTENCES
 from tests.conftest import Checkpoint
-from tests.models.huggingface.test_language_model import PROMPT, asked
+from tests.models.huggingface.test_language_model import KINDS, PROMPT, asked
+from tests.models.interception.patching import softmax_patched
 
 CLOSE = 1e-4
 TEXTS = SENTENCES[:3]
@@ -44,9 +47,10 @@ def folder(request: pytest.FixtureRequest, language_model: Checkpoint) -> Iterat
 class Plain:
     """The model as the library loads it, asked with nothing of ours."""
 
-    def __init__(self, folder: Path) -> None:
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.module: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    def __init__(self, folder: Path, **said: Any) -> None:
+        self.tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+        loaded = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **said)
+        self.module: Any = loaded.eval()
 
     @torch.no_grad()
     def probabilities(self, ids: list[int]) -> Tensor:
@@ -121,6 +125,56 @@ def test_permuted_attention_moves_the_distribution_as_a_full_pass_says(folder: P
     logits = model.intervene(batch, {model.default_site: permuted})
     expected = total_variation(logits[0].double().softmax(-1), audited.probabilities[0])
     assert float(found[0, 0]) == pytest.approx(expected, abs=CLOSE)
+
+
+SHORT = ("bad", "Slow.", "A mess", "It is bad.", "Nobody is")
+"""Of at most four tokens, so that every permutation is drawn."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("layer", range(LAYERS))
+def test_records_are_those_of_whole_passes_with_permuted_weights_and_without_each_token(
+    kind: str, layer: int, language_model: Checkpoint
+) -> None:
+    folder = language_model(kind)
+    report = attn_audit.audit(
+        of_next(folder, removal="delete"),
+        [{"text": text} for text in SHORT],
+        layer=layer,
+        checks="correlation,permutation",
+    )
+    plain = Plain(folder, attn_implementation="eager")
+    for text, record in zip(SHORT, report.records.to_pylist(), strict=True):
+        ids, own = plain.ids(text)
+        assert len(own) <= 4
+        whole = plain.probabilities(ids)
+        top = whole.argsort(descending=True)[:5]
+        for found, name in zip(
+            record["likeliest"], plain.tokenizer.convert_ids_to_tokens(top), strict=True
+        ):
+            if name.removeprefix("Ġ").isascii():  # others stand for bytes that are no letter
+                assert found == name.replace("Ġ", BLANK)
+        assert record["probability"] == pytest.approx(whole[top].tolist(), abs=CLOSE)
+        without = [plain.probabilities(ids[:place] + ids[place + 1 :]) for place in own]
+        expected = [total_variation(whole, left) for left in without]
+        assert record["leave_one_out"] == pytest.approx(expected, abs=CLOSE)
+        if len(own) == 1:
+            assert record["permutation.distance"] is None
+            continue
+        moved = []
+        for order in permutations(own):
+
+            def permuted(
+                at: int, weights: Tensor, own: list[int] = own, order: tuple[int, ...] = order
+            ) -> Tensor:
+                if at == layer:
+                    weights[..., -1, own] = weights[..., -1, order]
+                return weights
+
+            with softmax_patched(permuted):
+                moved.append(total_variation(whole, plain.probabilities(ids)))
+        assert record["permutation.distance"] == pytest.approx(median(moved), abs=CLOSE)
+        assert max(moved) > 10 * CLOSE
 
 
 def test_no_other_position_is_given_a_vocabulary(

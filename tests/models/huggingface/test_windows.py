@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from functools import cache
+from math import exp
 from typing import Any
 
 import pytest
@@ -390,6 +391,22 @@ def test_texts_that_fit_have_the_records_that_they_have_without_windows(
     for name in expected.records.column_names:
         own, other = (report.records[name].to_pylist() for report in (expected, found))
         assert other == own, name
+
+
+def test_records_say_in_how_many_windows_and_have_the_mean_of_their_logits(plain: Plain) -> None:
+    given: dict[str, Any] = {"max_length": SIZE, "window_overlap": OVERLAP, "unit": "word"}
+    model = attn_audit.wrap(plain.module, plain.tokenizer, **given)
+    rows = [{"id": str(i), "text": text} for i, text in enumerate(TEXTS)]
+    report = attn_audit.audit(model, rows, checks="correlation")
+    n_divided = 0
+    for text, record in zip(TEXTS, report.records.to_pylist(), strict=True):
+        logits = [float(plain.logit(window["given"])) for window in plain.windows(text)]
+        expected = 1 / (1 + exp(-sum(logits) / len(logits)))
+        assert record["probability"] == pytest.approx(expected, abs=1e-6)
+        assert record["windows"] == (len(logits) if len(logits) > 1 else None)
+        assert record["units"] == text.split()
+        n_divided += len(logits) > 1
+    assert report.data.n_windowed == n_divided == 2
 
 
 @pytest.mark.parametrize("unit", ["token", "word"])

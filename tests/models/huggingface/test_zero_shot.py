@@ -160,6 +160,8 @@ def test_what_cannot_be_asked_is_said(nli: Checkpoint, checkpoint: Checkpoint) -
         asked(nli("bert"), examples=[Example("a", "A text.", "Another.")])
     with pytest.raises(ConfigurationError, match="leaves no room for a text within 8"):
         asked(nli("bert"), max_length=8)
+    with pytest.raises(ConfigurationError, match="and not beside the hypotheses of --zero-shot"):
+        asked(nli("bert"), window_overlap=4)
 
 
 def test_an_audit_of_labels_is_stored_and_found_again(nli: Checkpoint) -> None:

@@ -100,7 +100,7 @@ def score_of(
         right = logits.argmax(dim=-1) == gold.int().argmax(dim=-1)
         return float(right.double().mean())
     gold = gold[:, 1:] if task.name == TaskKind.BINARY else gold
-    score = macro_roc_auc(gold.cpu().numpy(), logits.double().cpu().numpy()).mean
+    score = macro_roc_auc(gold.cpu().numpy(), logits.double().cpu().numpy())
     if score is None:
         raise DataError(
             "all examples for early stopping are of one class: their ROC AUC is undefined",
